@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # `root` is set by ./dev
+# ./dev bench: how fast, and beside whom.
+
+cmd_bench() {
+  local which=${1:-http}
+  [[ $# -eq 0 ]] || shift
+  case $which in
+    http)
+      cmd_setup bench
+      [[ " $* " == *" --peers-only "* ]] || build release holdfast
+      exec "$root/bench/http/run.sh" "$@"
+      ;;
+    core)
+      cmd_setup
+      build release bench/all -DHOLDFAST_BENCH=ON
+      local program found=""
+      for program in "$root"/build/release/bench/*; do
+        [[ -f $program && -x $program ]] || continue
+        found=1
+        say "dev: ${program##*/}"
+        "$program" "$@"
+      done
+      [[ -n $found ]] || fail "bench/ has built no program"
+      ;;
+    *) fail "bench takes http or core, not '$which'" ;;
+  esac
+}

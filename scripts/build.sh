@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # `root` is set by ./dev
+# ./dev build: one folder a flavour under build/, Ninja, clang-19.
+
+cmd_build() {
+  local flavour=${1:-release}
+  if [[ $# -gt 1 ]] || ! is_flavour "$flavour"; then
+    fail "build takes one of: release, asan, tsan"
+  fi
+  cmd_setup
+  build "$flavour" holdfast
+  say "dev: built $root/build/$flavour/holdfast"
+}
+
+cmd_clean() {
+  [[ $# -eq 0 ]] || fail "clean takes no arguments"
+  rm -rf -- "$root/build"
+}
+
+# build FLAVOUR TARGET [CMAKE-OPTION…]: one at a time in one folder, because two ninjas in it spoil each other's work.
+build() {
+  local flavour=$1 target=$2
+  local folder=$root/build/$flavour
+  shift 2
+  mkdir -p "$folder"
+  (
+    if ! flock -n 9; then
+      say "dev: waiting for another ./dev that builds in build/$flavour"
+      flock 9
+    fi
+    configure "$flavour" "$@"
+    # With these, a second checkout and a second flavour's unchanged files come out of the cache.
+    export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$root NINJA_STATUS="[%f/%t] "
+    cmake --build "$folder" --target "$target" --parallel "$(jobs_at_once)" 9>&-
+  ) 9>"$folder/.dev-lock" || fail "the build of '$target' ($flavour) failed, see above"
+}
+
+# configure FLAVOUR [CMAKE-OPTION…]: only when it has not been done; later changes of CMakeLists.txt are Ninja's to notice.
+configure() {
+  local flavour=$1
+  local folder=$root/build/$flavour sanitize
+  shift
+  case $flavour in
+    release) sanitize="" ;;
+    asan) sanitize=address ;;
+    tsan) sanitize=thread ;;
+  esac
+
+  # A checkout that was moved: CMake refuses the old folder, and nothing in it is worth keeping.
+  if [[ -e $folder/CMakeCache.txt ]] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$folder/CMakeCache.txt"; then
+    say "dev: build/$flavour belongs to another place, starting it anew"
+    find "$folder" -mindepth 1 ! -name .dev-lock -delete
+  fi
+  [[ ! -e $folder/build.ninja || $# -gt 0 ]] || return 0
+
+  mkdir -p "$folder"
+  say "dev: configuring build/$flavour"
+  if ! cmake -S "$root" -B "$folder" -G Ninja \
+    -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release \
+    -DHOLDFAST_SANITIZE="$sanitize" "$@" >"$folder/configure.log" 2>&1 9>&-; then
+    cat "$folder/configure.log" >&2
+    fail "CMake could not configure build/$flavour, see above"
+  fi
+}
+
+# One compiler a core, as long as each has the 1.5 GB that the largest files take.
+jobs_at_once() {
+  local cores memory_kb by_memory
+  cores=$(nproc)
+  memory_kb=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+  by_memory=$((${memory_kb:-0} / 1500000))
+  [[ $by_memory -ge 1 ]] || by_memory=1
+  printf '%s' "${DEV_JOBS:-$((cores < by_memory ? cores : by_memory))}"
+}

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# What the commands of ./dev share. Sourced by ./dev; `root` is the folder of the checkout.
+
+: "${root:?this file is a part of ./dev}"
+
+say() { printf '%s\n' "$*" >&2; }
+
+# fail MESSAGE…: one line a message, then the end. Status 2, to tell our own complaints from a tool's.
+fail() {
+  printf 'dev: %s\n' "$@" >&2
+  exit 2
+}
+
+# as_root COMMAND…: runs a command with the rights that installing takes.
+as_root() {
+  if [[ $(id -u) -eq 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo -- "$@"
+  else
+    fail "this needs root, and there is no sudo. Run as root: $*"
+  fi
+}
+
+# is_flavour WORD
+is_flavour() { [[ $1 == release || $1 == asan || $1 == tsan ]]; }
+
+# port_answers PORT: somebody listens on this port of the loopback.
+port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

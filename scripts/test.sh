@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # `root` is set by ./dev
+# ./dev test: build everything of one flavour, then ctest. Its closing lines are the command's.
+
+cmd_test() {
+  local flavour=release names=()
+  if [[ $# -gt 0 ]] && is_flavour "$1"; then
+    flavour=$1
+    shift
+  fi
+  while [[ $# -gt 0 && $1 != -- ]]; do
+    [[ $1 != -* ]] || fail "'$1' looks like an argument for ctest: put it after --"
+    names+=("$1")
+    shift
+  done
+  [[ $# -eq 0 ]] || shift
+
+  cmd_setup
+  build "$flavour" all
+
+  local select=()
+  [[ ${#names[@]} -eq 0 ]] || select=(-R "$(IFS='|' && printf '%s' "${names[*]}")")
+
+  # Under sanitizers the property tests take ten times as long, so they take fewer cases.
+  [[ $flavour == release ]] || export RC_PARAMS="${RC_PARAMS:-max_success=500}"
+
+  # A finding ends the program that has it, with a stack that names functions; the caller's own options come last and win.
+  local symbolizer
+  symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer || true)
+  export ASAN_SYMBOLIZER_PATH=$symbolizer UBSAN_SYMBOLIZER_PATH=$symbolizer
+  local asan=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
+  export ASAN_OPTIONS="$asan${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+  export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+  export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path=$symbolizer${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+
+  # No test at all is an error: a filter that matches nothing must not look like success.
+  ctest --test-dir "$root/build/$flavour" --output-on-failure --no-tests=error --parallel 2 "${select[@]}" "$@" </dev/null
+}

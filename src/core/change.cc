@@ -1,0 +1,166 @@
+#include "core/change.h"
+
+#include "core/check.h"
+#include "core/limits.h"
+
+namespace holdfast {
+namespace {
+
+void encode_seats(Seats seats, Writer& writer) {
+  writer.varint(seats.size());
+  for (const SeatIndex seat : seats) writer.varint(seat);
+}
+
+bool decode_seats(Reader& reader, std::vector<SeatIndex>& seats) {
+  seats.resize(reader.varint_max(k_seats_per_reservation_max));
+  for (SeatIndex& seat : seats) seat = static_cast<SeatIndex>(reader.varint_max(k_seats_per_event_max - 1));
+  return !reader.failed() && !seats.empty();
+}
+
+bool decode_time(Reader& reader, Millis at, Millis& time) {
+  return !__builtin_add_overflow(at, reader.signed_varint(), &time) && !reader.failed();
+}
+
+}  // namespace
+
+const char* name_of(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::event_created: return "event_created";
+    case ChangeKind::seats_appended: return "seats_appended";
+    case ChangeKind::event_configured: return "event_configured";
+    case ChangeKind::held: return "held";
+    case ChangeKind::seats_added: return "seats_added";
+    case ChangeKind::extended: return "extended";
+    case ChangeKind::released: return "released";
+    case ChangeKind::consumed: return "consumed";
+    case ChangeKind::expired: return "expired";
+    case ChangeKind::returned: return "returned";
+    case ChangeKind::blocked: return "blocked";
+    case ChangeKind::unblocked: return "unblocked";
+  }
+  return "unknown";
+}
+
+void encode_settings(const EventSettings& settings, Writer& writer) {
+  writer.text(settings.name);
+  writer.signed_varint(settings.starts_at);
+  writer.byte(static_cast<std::uint8_t>(settings.status));
+  writer.signed_varint(settings.hold_seconds);
+  writer.signed_varint(settings.max_hold_seconds);
+  writer.varint(settings.limits.seats_per_reservation);
+  writer.varint(settings.limits.held_seats_per_customer);
+}
+
+bool decode_settings(Reader& reader, EventSettings& settings) {
+  settings.name = reader.text();
+  settings.starts_at = reader.signed_varint();
+  const std::uint8_t status = reader.byte();
+  if (status > static_cast<std::uint8_t>(EventStatus::abandoned)) return false;
+  settings.status = static_cast<EventStatus>(status);
+  settings.hold_seconds = reader.signed_varint();
+  settings.max_hold_seconds = reader.signed_varint();
+  settings.limits.seats_per_reservation = static_cast<std::uint32_t>(reader.varint_max(UINT32_MAX));
+  settings.limits.held_seats_per_customer = static_cast<std::uint32_t>(reader.varint_max(UINT32_MAX));
+  return !reader.failed();
+}
+
+void encode_change(const Change& change, Millis at, Writer& writer) {
+  writer.byte(static_cast<std::uint8_t>(change.kind));
+  switch (change.kind) {
+    case ChangeKind::event_created:
+      HOLDFAST_CHECK(change.card != nullptr && change.settings != nullptr);
+      writer.uuid(change.card->id);
+      writer.text(change.card->venue);
+      writer.text(change.card->currency);
+      encode_settings(*change.settings, writer);
+      writer.text(change.text);   // the plan's header
+      return;
+    case ChangeKind::event_configured:
+      HOLDFAST_CHECK(change.settings != nullptr);
+      encode_settings(*change.settings, writer);
+      return;
+    case ChangeKind::seats_appended:
+      writer.varint(change.count);
+      writer.text(change.text);
+      return;
+    case ChangeKind::held:
+      writer.uuid(change.reservation);
+      writer.byte(static_cast<std::uint8_t>(change.reservation_kind));
+      writer.text(change.text);
+      writer.signed_varint(change.expires_at - at);
+      encode_seats(change.seats, writer);
+      return;
+    case ChangeKind::seats_added:
+    case ChangeKind::returned:
+      writer.uuid(change.reservation);
+      encode_seats(change.seats, writer);
+      return;
+    case ChangeKind::extended:
+      writer.uuid(change.reservation);
+      writer.signed_varint(change.expires_at - at);
+      return;
+    case ChangeKind::released:
+      writer.uuid(change.reservation);
+      writer.byte(change.ends);
+      encode_seats(change.seats, writer);
+      return;
+    case ChangeKind::consumed:
+      writer.uuid(change.reservation);
+      writer.byte(change.ends);
+      writer.text(change.text);
+      return;
+    case ChangeKind::expired: writer.uuid(change.reservation); return;
+    case ChangeKind::blocked:
+    case ChangeKind::unblocked: encode_seats(change.seats, writer); return;
+  }
+  HOLDFAST_CHECK(false && "a kind of change that there is not");
+}
+
+bool ChangeDecoder::decode(Reader& reader, Change& change) {
+  change = {};
+  change.kind = static_cast<ChangeKind>(reader.byte());
+  switch (change.kind) {
+    case ChangeKind::event_created:
+      card_.id = reader.uuid();
+      card_.venue = reader.text();
+      card_.currency = reader.text();
+      if (!decode_settings(reader, settings_)) return false;
+      change.text = reader.text();
+      change.card = &card_;
+      change.settings = &settings_;
+      return !reader.failed();
+    case ChangeKind::event_configured: change.settings = &settings_; return decode_settings(reader, settings_);
+    case ChangeKind::seats_appended:
+      change.count = reader.varint_max(k_seats_per_event_max);
+      change.text = reader.text();
+      return !reader.failed();
+    case ChangeKind::held:
+      change.reservation = reader.uuid();
+      change.reservation_kind = static_cast<ReservationKind>(reader.byte());
+      if (change.reservation_kind > ReservationKind::ticket_lock) return false;
+      change.text = reader.text();
+      if (!decode_time(reader, at_, change.expires_at)) return false;
+      break;
+    case ChangeKind::extended: change.reservation = reader.uuid(); return decode_time(reader, at_, change.expires_at);
+    case ChangeKind::released:
+      change.reservation = reader.uuid();
+      change.ends = reader.byte() != 0;
+      break;
+    case ChangeKind::consumed:
+      change.reservation = reader.uuid();
+      change.ends = reader.byte() != 0;
+      change.text = reader.text();
+      return !reader.failed();
+    case ChangeKind::expired: change.reservation = reader.uuid(); return !reader.failed();
+    case ChangeKind::seats_added:
+    case ChangeKind::returned: change.reservation = reader.uuid(); break;
+    case ChangeKind::blocked:
+    case ChangeKind::unblocked: break;
+    default: return false;
+  }
+  if (!decode_seats(reader, seats_)) return false;
+  change.seats = seats_;
+  return true;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,80 @@
+// Changes: facts about one event, numbered by event without gaps, never edited; and their bytes in the journal.
+//
+// The encoding is part of the journal's format (docs/architecture.md): kinds and fields are only added, never reused.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/codec.h"
+#include "core/command.h"
+#include "core/event.h"
+
+namespace holdfast {
+
+enum class ChangeKind : std::uint8_t {
+  event_created = 1,
+  seats_appended = 2,
+  event_configured = 3,
+  held = 4,
+  seats_added = 5,
+  extended = 6,
+  released = 7,
+  consumed = 8,
+  expired = 9,
+  returned = 10,
+  blocked = 11,
+  unblocked = 12,
+};
+
+const char* name_of(ChangeKind kind);
+
+// One change. Texts and seats are views: into the command that caused it, or into the journal's bytes and the decoder's scratch.
+struct Change {
+  ChangeKind kind{};
+  Uuid reservation{};                                     // held to returned
+  ReservationKind reservation_kind = ReservationKind::customer;   // held
+  Millis expires_at = 0;                                  // held, extended
+  bool ends = false;                                      // released: none is left; consumed: it had ended before (reinstated)
+  std::string_view text{};                                // held: customer; consumed: order; seats_appended: encoded seats
+  std::uint64_t count = 0;                                // seats_appended
+  Seats seats{};                                          // held, seats_added, released, returned, blocked, unblocked
+  const EventCard* card = nullptr;                        // event_created
+  const EventSettings* settings = nullptr;                // event_created, event_configured: all of them, as they are from now on
+};
+
+// Appends one change's bytes. `at` is the time of the batch, which the journal's row keeps once.
+void encode_change(const Change& change, Millis at, Writer& writer);
+
+// Reads changes back, one after the other.
+class ChangeDecoder {
+ public:
+  explicit ChangeDecoder(Millis at) : at_(at) {}
+
+  // The next change, valid until the next call; false when the bytes are damaged.
+  bool decode(Reader& reader, Change& change);
+
+ private:
+  Millis at_;
+  std::vector<SeatIndex> seats_;
+  EventCard card_;
+  EventSettings settings_;
+};
+
+// The changes of one event's part of one batch, as they go into the journal.
+struct ChangeBatch {
+  std::string bytes;
+  std::uint32_t count = 0;
+
+  void clear() {
+    bytes.clear();
+    count = 0;
+  }
+};
+
+void encode_settings(const EventSettings& settings, Writer& writer);
+bool decode_settings(Reader& reader, EventSettings& settings);
+
+}  // namespace holdfast

@@ -1,0 +1,92 @@
+#include "core/submission.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/inventory.h"
+#include "core/rules.h"
+
+namespace holdfast {
+namespace {
+
+Outcome refusal(Reason reason) {
+  Outcome outcome;
+  outcome.reason = reason;
+  return outcome;
+}
+
+// Asks the key: a verdict when it decides, nothing when the request is to be judged.
+std::optional<Verdict> ask_key(const Submission& submission, KeyTable& keys, Millis now) {
+  keys.forget_old(now);
+  if (const KeyTable::Record* known = keys.find(submission.key->key, now)) {
+    if (known->request != submission.key->request) return refuse_all(submission, Reason::idempotency_key_reused);
+    Verdict verdict;
+    Reader reader(keys.outcome(*known));
+    const bool decoded = decode_outcomes(reader, verdict.outcomes);
+    HOLDFAST_CHECK(decoded);
+    verdict.replayed = true;
+    return verdict;
+  }
+  if (!keys.full()) return std::nullopt;
+  Verdict verdict = refuse_all(submission, Reason::limit_exceeded);
+  for (Outcome& outcome : verdict.outcomes) outcome.limit = Limit::idempotency_keys;
+  return verdict;
+}
+
+// A set over several events is judged twice: first whether each hold would be accepted, then for good.
+std::optional<Verdict> preview_set(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, Millis now) {
+  Verdict verdict;
+  bool all = true;
+  for (const Part& part : submission.parts) {
+    const Inventory* inventory = bench_of(part.event).inventory;
+    const Hold* hold = std::get_if<Hold>(&part.command);
+    if (inventory == nullptr) {
+      verdict.outcomes.push_back(refusal(Reason::event_not_found));
+    } else {
+      verdict.outcomes.push_back(hold != nullptr ? preview(*inventory, *hold, now) : Outcome{});
+    }
+    all = all && verdict.outcomes.back().accepted();
+  }
+  if (all) return std::nullopt;
+  for (Outcome& outcome : verdict.outcomes) {
+    if (outcome.accepted()) outcome.reason = Reason::another_part_refused;
+  }
+  return verdict;
+}
+
+}  // namespace
+
+Verdict refuse_all(const Submission& submission, Reason reason) {
+  Verdict verdict;
+  for (std::size_t i = 0; i < submission.parts.size(); ++i) verdict.outcomes.push_back(refusal(reason));
+  return verdict;
+}
+
+bool Verdict::accepted() const { return std::ranges::all_of(outcomes, &Outcome::accepted); }
+
+Verdict judge(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, KeyTable& keys, Millis now,
+              std::optional<KeptKey>& kept) {
+  HOLDFAST_CHECK(!submission.parts.empty());
+  if (submission.key) {
+    if (std::optional<Verdict> decided = ask_key(submission, keys, now)) return std::move(*decided);
+  }
+  if (submission.parts.size() > 1) {
+    if (std::optional<Verdict> decided = preview_set(submission, bench_of, now)) return std::move(*decided);
+  }
+  Verdict verdict;
+  for (const Part& part : submission.parts) {
+    const Bench bench = bench_of(part.event);
+    verdict.outcomes.push_back(bench.inventory == nullptr ? refusal(Reason::event_not_found)
+                                                          : judge(*bench.inventory, part.command, now, *bench.changes));
+  }
+  HOLDFAST_CHECK(submission.parts.size() == 1 || verdict.accepted());
+  if (submission.key && verdict.accepted()) {
+    kept.emplace(KeptKey{submission.parts.front().event, *submission.key, {}});
+    Writer writer(kept->outcomes);
+    encode_outcomes(verdict.outcomes, writer);
+    keys.put(kept->key, now, kept->outcomes);
+  }
+  return verdict;
+}
+
+}  // namespace holdfast

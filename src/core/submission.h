@@ -1,0 +1,54 @@
+// One request of a caller as core sees it: a command for one event, or a set of commands for several, all or none, perhaps with an
+// idempotency key.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "core/change.h"
+#include "core/command.h"
+#include "core/keys.h"
+
+namespace holdfast {
+
+class Inventory;
+
+struct Part {
+  EventNumber event = 0;
+  Command command;
+};
+
+struct Submission {
+  UsuallyOne<Part> parts{};   // by rising event number, each event once; several only of holds, or of lock releases
+  std::optional<IdempotencyKey> key{};
+};
+
+struct Verdict {
+  UsuallyOne<Outcome> outcomes;   // one a part, in the order of the parts; of a replayed set, those of the parts that it had then
+  bool replayed = false;     // the first outcome of this idempotency key, given again
+
+  bool accepted() const;
+};
+
+// Where the judge finds an event's inventory and writes its changes. `inventory` is nullptr for an event that there is not, or not yet.
+struct Bench {
+  Inventory* inventory = nullptr;
+  ChangeBatch* changes = nullptr;
+};
+
+// What a key must be kept with, in the same commit as the changes: in the part of the first event.
+struct KeptKey {
+  EventNumber event;
+  IdempotencyKey key;
+  std::string outcomes;   // encode_outcomes()
+};
+
+// A verdict that refuses every part for one reason.
+Verdict refuse_all(const Submission& submission, Reason reason);
+
+// Judges a submission: its key first, then its parts, all or none. When a key was used and the answer is an acceptance, `kept` has it
+// and `keys` has it already.
+Verdict judge(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, KeyTable& keys, Millis now,
+              std::optional<KeptKey>& kept);
+
+}  // namespace holdfast

@@ -1,0 +1,75 @@
+// The rules once more, as plainly as they can be said: maps, every expiry at once when its time has come, nothing clever.
+//
+// Written from the table of rules, not from the code, so that what both agree on is what was meant.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/command.h"
+
+namespace holdfast {
+
+class Model {
+ public:
+  struct Seat {
+    SeatState state = SeatState::available;
+    std::uint32_t version = 0;
+    std::optional<Uuid> owner{};   // of a held or sold seat
+  };
+  struct Reservation {
+    ReservationKind kind{};
+    ReservationStatus status = ReservationStatus::active;
+    Millis created_at = 0;
+    Millis expires_at = 0;
+    std::string customer{};
+    std::string order{};
+    std::vector<SeatIndex> seats{};
+  };
+
+  Model(std::size_t seats, EventSettings settings) : seats_(seats), settings_(std::move(settings)) {}
+
+  // What must become of the command. Sweep is not asked here: it says nothing about what holds.
+  Outcome does(const Command& command, Millis now);
+  // Whether this hold would be accepted, without doing it.
+  Outcome would(const Hold& hold, Millis now) const;
+
+  Millis now() const { return now_; }
+  const std::vector<Seat>& seats() const { return seats_; }
+  const std::map<Uuid, Reservation>& reservations() const { return reservations_; }
+  const EventSettings& settings() const { return settings_; }
+  ReservationView view(const Uuid& id) const;
+
+ private:
+  void pass_time(Millis now);
+  void set(SeatIndex seat, SeatState state, std::optional<Uuid> owner);
+  void free_seats_of(const Uuid& id);
+
+  Outcome hold(const Hold& hold);
+  Outcome add(const Add& add);
+  Outcome extend(const Extend& extend);
+  Outcome release(const Release& release);
+  Outcome release_locks(const ReleaseLocks& release);
+  Outcome consume(const Consume& consume);
+  Outcome give_back(const Return& give_back);
+  Outcome block(const Block& block);
+  Outcome unblock(const Unblock& unblock);
+  Outcome configure(const Configure& configure);
+
+  Outcome accepted(const Uuid& id) const;
+  Reason why_not_active(const Uuid& id) const;
+  std::vector<SeatIndex> unknown_of(Seats seats) const;
+  std::vector<SeatIndex> not_of(Seats seats, SeatState state) const;
+  std::size_t held_by(const std::string& customer) const;
+  bool is_owned_by(SeatIndex seat, const Uuid& id) const { return seats_.at(seat).owner == id; }
+
+  std::vector<Seat> seats_;
+  std::map<Uuid, Reservation> reservations_;
+  EventSettings settings_;
+  Millis now_ = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,169 @@
+// The organiser's rules: block, unblock, settings, seats that are appended; and that versions and counts tell every change.
+#include "core/event_in_test.h"
+#include "core/limits.h"
+
+namespace holdfast {
+namespace {
+
+TEST(Block, keeps_available_seats_from_sale) {
+  EventInTest event(4);
+  EXPECT_EQ(told(event.block({1, 3})), "accepted");
+  EXPECT_EQ(event.recorded(), "blocked");
+  EXPECT_EQ(event.states(), "abab");
+  EXPECT_EQ(event.versions(), "0 1 0 1");
+  EXPECT_EQ(told(event.hold(event.new_id(), {0, 1})), "seat_unavailable 1");
+}
+
+TEST(Block, takes_all_or_none_and_says_which_are_not_available) {
+  EventInTest event(6);
+  const Uuid sold = event.new_id();
+  event.hold(sold, {1});
+  event.consume(sold);
+  event.hold(event.new_id(), {2});
+  event.block({3});
+  EXPECT_EQ(told(event.block({0, 1, 2, 3})), "seat_unavailable 1 2 3");
+  EXPECT_EQ(told(event.block({0, 6})), "seat_not_found 6");
+  EXPECT_EQ(event.states(), "ashbaa");
+}
+
+TEST(Block, takes_a_seat_whose_hold_is_over_and_records_that_first) {
+  EventInTest event(2);
+  event.hold(event.new_id(), {0}, "anna", 1'000);
+  event.recorded();
+  event.now += 999;
+  EXPECT_EQ(told(event.block({0})), "seat_unavailable 0");
+  event.now += 1;
+  EXPECT_EQ(told(event.block({0})), "accepted");
+  EXPECT_EQ(event.recorded(), "expired blocked");
+}
+
+TEST(Unblock, makes_blocked_seats_available) {
+  EventInTest event(3);
+  event.block({0, 1});
+  event.recorded();
+  EXPECT_EQ(told(event.unblock({1})), "accepted");
+  EXPECT_EQ(event.recorded(), "unblocked");
+  EXPECT_EQ(event.states(), "baa");
+  EXPECT_EQ(event.versions(), "1 2 0");
+  EXPECT_EQ(told(event.hold(event.new_id(), {1})), "accepted");
+}
+
+TEST(Unblock, takes_all_or_none_and_says_which_are_not_blocked) {
+  EventInTest event(4);
+  event.block({0});
+  event.hold(event.new_id(), {1});
+  EXPECT_EQ(told(event.unblock({0, 1, 2})), "seat_unavailable 1 2");
+  EXPECT_EQ(told(event.unblock({0, 4})), "seat_not_found 4");
+  EXPECT_EQ(event.states(), "bhaa");
+}
+
+TEST(Block, of_no_seats_records_nothing) {
+  EventInTest event(1);
+  EXPECT_EQ(told(event.block({})), "accepted");
+  EXPECT_EQ(told(event.unblock({})), "accepted");
+  EXPECT_EQ(event.recorded(), "");
+}
+
+TEST(Block, is_possible_whatever_the_status_of_the_event) {
+  for (const EventStatus status : {EventStatus::importing, EventStatus::draft, EventStatus::closed}) {
+    EventInTest event(1, {.status = status});
+    EXPECT_EQ(told(event.block({0})), "accepted");
+    EXPECT_EQ(told(event.unblock({0})), "accepted");
+  }
+}
+
+TEST(Configure, changes_what_is_set_and_leaves_the_rest) {
+  EventInTest event(1, {.name = "Hamlet", .starts_at = 5, .hold_seconds = 600});
+  EventSettings expected = event.inventory.settings();
+  EXPECT_EQ(told(event.configure({.name = "Macbeth", .limits = EventLimits{.held_seats_per_customer = 6}})), "accepted");
+  expected.name = "Macbeth";
+  expected.limits = {.seats_per_reservation = 1'000, .held_seats_per_customer = 6};
+  EXPECT_EQ(event.inventory.settings(), expected);
+  event.configure({.starts_at = 9, .status = EventStatus::closed, .hold_seconds = 60, .max_hold_seconds = 120});
+  expected.starts_at = 9;
+  expected.status = EventStatus::closed;
+  expected.hold_seconds = 60;
+  expected.max_hold_seconds = 120;
+  EXPECT_EQ(event.inventory.settings(), expected);
+  EXPECT_EQ(event.recorded(), "event_configured event_configured");
+}
+
+TEST(Configure, to_what_is_already_so_records_nothing) {
+  EventInTest event(1, {.name = "Hamlet"});
+  EXPECT_EQ(told(event.configure({.name = "Hamlet"})), "accepted");
+  EXPECT_EQ(told(event.configure({})), "accepted");
+  EXPECT_EQ(event.recorded(), "");
+}
+
+TEST(AppendSeats, makes_more_seats_available_while_the_event_is_importing) {
+  EventInTest event(0, {.status = EventStatus::importing});
+  EXPECT_EQ(told(event.does(AppendSeats{"seats as the plan wrote them", 3})), "accepted");
+  EXPECT_EQ(told(event.does(AppendSeats{"more", 2})), "accepted");
+  EXPECT_EQ(event.recorded(), "seats_appended seats_appended");
+  EXPECT_EQ(event.states(), "aaaaa");
+  EXPECT_EQ(told(event.does(AppendSeats{"", k_seats_per_event_max - 4})), "limit_exceeded seats_per_event");
+  EXPECT_EQ(event.inventory.counts(), StateCounts{.available = 5});
+}
+
+TEST(Creation, records_card_settings_and_the_plans_header) {
+  Inventory inventory({.number = 3, .id = Uuid{{1, 2, 3}}, .venue = "Royal", .currency = "CHF"}, {.name = "Hamlet"}, 1);
+  ChangeBatch changes;
+  EXPECT_TRUE(judge(inventory, Create{"header"}, k_start, changes).accepted());
+  EXPECT_EQ(inventory.seq(), 1u);
+  EXPECT_EQ(inventory.last_now(), k_start);
+  EXPECT_EQ(changes.count, 1u);
+  Reader reader(changes.bytes);
+  ChangeDecoder decoder(k_start);
+  Change change;
+  ASSERT_TRUE(decoder.decode(reader, change));
+  EXPECT_EQ(change.kind, ChangeKind::event_created);
+  EXPECT_EQ(change.text, "header");
+  EXPECT_EQ(change.card->id, inventory.card().id);
+  EXPECT_EQ(change.card->venue, "Royal");
+  EXPECT_EQ(change.card->currency, "CHF");
+  EXPECT_EQ(*change.settings, inventory.settings());
+}
+
+TEST(Version, is_raised_by_one_by_each_change_of_the_seat_and_by_nothing_else) {
+  EventInTest event(1);
+  std::uint32_t expected = 0;
+  const auto changes = [&](const Outcome& outcome) {
+    EXPECT_TRUE(outcome.accepted());
+    EXPECT_EQ(event.inventory.version_of(0), ++expected);
+  };
+  const auto changes_not = [&](const Outcome&) { EXPECT_EQ(event.inventory.version_of(0), expected); };
+  const Uuid first = event.new_id(), second = event.new_id(), third = event.new_id();
+  changes(event.hold(first, {0}));
+  changes_not(event.hold(second, {0}));
+  changes_not(event.extend(first, 20 * k_minute));
+  changes(event.release(first));
+  changes_not(event.release(first));
+  changes(event.hold(second, {0}, "anna", 1'000));
+  event.now += 1'000;
+  changes_not(event.consume(second));
+  changes(event.sweep());
+  changes(event.reinstate(second));
+  changes_not(event.consume(second));
+  changes(event.give_back(second));
+  changes_not(event.give_back(second));
+  changes(event.block({0}));
+  changes(event.unblock({0}));
+  changes(event.hold(third, {0}));
+  changes(event.consume(third));
+}
+
+TEST(Seq, numbers_the_changes_without_gaps) {
+  EventInTest event(3);
+  const Uuid r = event.new_id();
+  event.hold(r, {0}, "anna", 1'000);
+  EXPECT_EQ(event.inventory.seq(), 1u);
+  event.hold(event.new_id(), {0});   // refused
+  EXPECT_EQ(event.inventory.seq(), 1u);
+  event.now += 1'000;
+  event.hold(event.new_id(), {0, 1});   // expiry and hold
+  EXPECT_EQ(event.inventory.seq(), 3u);
+  EXPECT_EQ(event.changes.count, 3u);
+}
+
+}  // namespace
+}  // namespace holdfast

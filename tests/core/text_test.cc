@@ -1,0 +1,191 @@
+// What core reads and writes as text: UUIDs and reservation ids, times, prices.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "core/ids.h"
+#include "core/plan.h"
+#include "core/time.h"
+
+namespace holdfast {
+namespace {
+
+TEST(Uuid, is_read_in_any_letter_case_and_written_in_lower_case) {
+  const std::string lower = "0123abcd-4567-89ef-fedc-ba9876543210";
+  for (const std::string& text :
+       {lower, std::string("0123ABCD-4567-89EF-FEDC-BA9876543210"), std::string("0123aBcD-4567-89Ef-FedC-bA9876543210")}) {
+    const auto id = parse_uuid(text);
+    ASSERT_TRUE(id.has_value()) << text;
+    EXPECT_EQ(to_string(*id), lower);
+  }
+}
+
+TEST(Uuid, of_any_other_form_is_not_read) {
+  for (const char* text :
+       {"", "0123abcd456789effedcba9876543210", "{0123abcd-4567-89ef-fedc-ba9876543210}", "0123abcd-4567-89ef-fedc-ba987654321",
+        "0123abcd-4567-89ef-fedc-ba98765432100", "0123abcd-4567-89ef-fedc-ba987654321g", "0123abcd+4567-89ef-fedc-ba9876543210",
+        "0123abc-d4567-89ef-fedc-ba9876543210", "-123abcd-4567-89ef-fedc-ba9876543210", "0123abcd-4567-89ef-fedcb-a9876543210",
+        " 123abcd-4567-89ef-fedc-ba9876543210", "urn:uuid:0123abcd-4567-89ef-fedc-ba98"}) {
+    EXPECT_FALSE(parse_uuid(text).has_value()) << text;
+  }
+  EXPECT_FALSE(parse_uuid(std::string_view("0123abcd-4567-89ef-fedc-ba98765432\0"
+                                           "0",
+                                           36))
+                   .has_value());
+}
+
+TEST(DerivedSeatId, is_the_same_each_time_and_another_for_another_event_or_label) {
+  const Uuid event = parse_uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8").value();
+  const Uuid id = derived_seat_id(event, "www.example.com");
+  EXPECT_EQ(to_string(id), "2ed6657d-e927-568b-95e1-2665a8aea6a2");   // RFC 4122's name, by its version 5
+  EXPECT_EQ(derived_seat_id(event, "www.example.com"), id);
+  EXPECT_NE(derived_seat_id(event, "www.example.con"), id);
+  EXPECT_NE(derived_seat_id(id, "www.example.com"), id);
+}
+
+TEST(ReservationId, carries_its_events_number_and_says_that_it_is_a_uuid_of_version_8) {
+  const std::uint8_t random[10] = {0xFF, 0, 0xFF, 0, 0xFF, 0, 0xFF, 0, 0xFF, 0};
+  for (const EventNumber event : {1u, 2u, 255u, 256u, 0x12345678u, 0xFFFFFFFFu}) {
+    const Uuid id = make_reservation_id(event, 1'771'949'700'000, random);
+    EXPECT_EQ(event_of_reservation(id), event);
+    const std::string text = to_string(id);
+    EXPECT_EQ(text[14], '8');
+    EXPECT_NE(std::string("89ab").find(text[19]), std::string::npos);
+    EXPECT_EQ(event_of_reservation(parse_uuid(text).value()), event);
+  }
+}
+
+TEST(ReservationId, has_the_time_in_steps_of_65_seconds_after_the_event) {
+  const std::uint8_t zero[10] = {};
+  const auto time_of = [&](std::int64_t ms) {
+    const Uuid id = make_reservation_id(1, ms, zero);
+    return id.data[4] << 2 | id.data[5] >> 6;
+  };
+  EXPECT_EQ(time_of(0), 0);
+  EXPECT_EQ(time_of(65'535), 0);
+  EXPECT_EQ(time_of(65'536), 1);
+  EXPECT_EQ(time_of(65'536 * 1'023), 1'023);
+  EXPECT_EQ(time_of(65'536 * 1'024), 0);
+}
+
+TEST(ReservationId, has_each_of_its_80_random_bits_at_a_place_of_its_own) {
+  std::uint8_t random[10] = {};
+  const Uuid without = make_reservation_id(1, 0, random);
+  std::set<int> places;
+  for (int bit = 0; bit < 80; ++bit) {
+    random[bit / 8] = static_cast<std::uint8_t>(1 << bit % 8);
+    const Uuid with = make_reservation_id(1, 0, random);
+    random[bit / 8] = 0;
+    int changed = 0;
+    for (int place = 0; place < 128; ++place) {
+      const int mask = 1 << place % 8;
+      if ((with.data[place / 8] & mask) == (without.data[place / 8] & mask)) continue;
+      ++changed;
+      places.insert(place);
+    }
+    EXPECT_EQ(changed, 1) << "bit " << bit;
+    EXPECT_EQ(event_of_reservation(with), 1u);
+  }
+  EXPECT_EQ(places.size(), 80u);
+}
+
+TEST(ReservationId, is_not_read_from_another_uuid) {
+  EXPECT_FALSE(event_of_reservation(parse_uuid("00000001-0000-4000-8000-000000000000").value()).has_value());   // version 4
+  EXPECT_FALSE(event_of_reservation(parse_uuid("00000001-0000-8000-4000-000000000000").value()).has_value());   // another variant
+  EXPECT_FALSE(event_of_reservation(parse_uuid("00000000-0000-8000-8000-000000000000").value()).has_value());   // no event
+  EXPECT_EQ(event_of_reservation(parse_uuid("00000001-0000-8000-8000-000000000000").value()), 1u);
+}
+
+// -------------------------------------------------------------------------------------------------------------------- time
+
+TEST(Rfc3339, is_written_in_utc_with_milliseconds_only_where_they_are_not_zero) {
+  EXPECT_EQ(rfc3339(0), "1970-01-01T00:00:00Z");
+  EXPECT_EQ(rfc3339(1'771'949'700'000), "2026-02-24T16:15:00Z");
+  EXPECT_EQ(rfc3339(1'771'949'700'250), "2026-02-24T16:15:00.250Z");
+  EXPECT_EQ(rfc3339(1'771'949'700'007), "2026-02-24T16:15:00.007Z");
+  EXPECT_EQ(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+  EXPECT_EQ(rfc3339(-62'167'219'200'000), "0000-01-01T00:00:00Z");
+  EXPECT_EQ(rfc3339(253'402'300'799'999), "9999-12-31T23:59:59.999Z");
+}
+
+TEST(Rfc3339, is_read_back_as_written) {
+  for (const Millis at : {Millis{0}, Millis{1}, Millis{-1}, Millis{1'771'949'700'250}, Millis{951'782'399'999}, Millis{-62'167'219'200'000},
+                          Millis{253'402'300'799'999}}) {
+    EXPECT_EQ(parse_rfc3339(rfc3339(at)), at) << rfc3339(at);
+  }
+}
+
+TEST(Rfc3339, is_read_with_offset_fraction_small_letters_and_leap_second) {
+  EXPECT_EQ(parse_rfc3339("2026-02-24T17:15:00+01:00"), 1'771'949'700'000);
+  EXPECT_EQ(parse_rfc3339("2026-02-24T10:45:00.000-05:30"), 1'771'949'700'000);
+  EXPECT_EQ(parse_rfc3339("2026-02-24t16:15:00z"), 1'771'949'700'000);
+  EXPECT_EQ(parse_rfc3339("2026-02-24T16:15:00.2Z"), 1'771'949'700'200);
+  EXPECT_EQ(parse_rfc3339("2026-02-24T16:15:00.25Z"), 1'771'949'700'250);
+  EXPECT_EQ(parse_rfc3339("2026-02-24T16:15:00.2509999999999999999999Z"), 1'771'949'700'250);
+  EXPECT_EQ(parse_rfc3339("2016-12-31T23:59:60Z"), parse_rfc3339("2017-01-01T00:00:00Z"));
+  EXPECT_EQ(parse_rfc3339("2024-02-29T00:00:00Z"), 1'709'164'800'000);
+  EXPECT_EQ(parse_rfc3339("2026-02-25T00:30:00+00:45"), parse_rfc3339("2026-02-24T23:45:00Z"));
+}
+
+TEST(Rfc3339, of_any_other_form_is_not_read) {
+  for (const char* text : {"",
+                           "2026-02-24",
+                           "2026-02-24T16:15:00",
+                           "2026-02-24 16:15:00Z",
+                           "2026-02-24T16:15Z",
+                           "2026-2-24T16:15:00Z",
+                           "2026-02-24T16:15:00.Z",
+                           "2026-02-24T16:15:00.1",
+                           "2026-02-24T24:00:00Z",
+                           "2026-02-24T16:60:00Z",
+                           "2026-02-24T16:15:61Z",
+                           "2026-13-01T00:00:00Z",
+                           "2026-00-01T00:00:00Z",
+                           "2026-01-00T00:00:00Z",
+                           "2026-02-29T00:00:00Z",
+                           "1900-02-29T00:00:00Z",
+                           "2026-02-24T16:15:00+1:00",
+                           "2026-02-24T16:15:00+0100",
+                           "2026-02-24T16:15:00+24:00",
+                           "2026-02-24T16:15:00+01:60",
+                           "2026-02-24T16:15:00ZZ",
+                           "2026-02-24T16:15:00Z ",
+                           " 2026-02-24T16:15:00Z",
+                           "2026-02-24T16:15:-1Z",
+                           "+026-02-24T16:15:00Z",
+                           "2026-02-24T16:15:00,5Z",
+                           "2026-02-24T16:15:00*01:00"}) {
+    EXPECT_FALSE(parse_rfc3339(text).has_value()) << text;
+  }
+}
+
+TEST(Rfc3339, that_its_offset_moves_out_of_the_years_0_to_9999_is_not_read) {
+  EXPECT_FALSE(parse_rfc3339("0000-01-01T00:00:00+00:01").has_value());
+  EXPECT_TRUE(parse_rfc3339("0000-01-01T00:01:00+00:01").has_value());
+  EXPECT_FALSE(parse_rfc3339("9999-12-31T23:59:59-00:01").has_value());
+  EXPECT_FALSE(parse_rfc3339("9999-12-31T23:59:60Z").has_value());
+}
+
+// ------------------------------------------------------------------------------------------------------------------ prices
+
+TEST(Price, has_two_to_four_decimals) {
+  const auto text = [](std::int64_t ten_thousandths) {
+    std::string out;
+    append_price(out, Price{ten_thousandths});
+    return out;
+  };
+  EXPECT_EQ(text(0), "0.00");
+  EXPECT_EQ(text(450'000), "45.00");
+  EXPECT_EQ(text(455'000), "45.50");
+  EXPECT_EQ(text(1'250), "0.125");
+  EXPECT_EQ(text(1), "0.0001");
+  EXPECT_EQ(text(100), "0.01");
+  EXPECT_EQ(text(-1), "-0.0001");
+  EXPECT_EQ(text(-450'000), "-45.00");
+  EXPECT_EQ(text(std::numeric_limits<std::int64_t>::max()), "922337203685477.5807");
+  EXPECT_EQ(text(std::numeric_limits<std::int64_t>::min()), "-922337203685477.5808");
+}
+
+}  // namespace
+}  // namespace holdfast
