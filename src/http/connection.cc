@@ -1,0 +1,463 @@
+#include "http/connection.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstring>
+#include <exception>
+
+#include "http/answer.h"
+#include "http/limits.h"
+
+namespace holdfast::http {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, bool over_limit)
+    : worker_(worker), socket_(std::move(socket)), over_limit_(over_limit) {}
+
+Connection::~Connection() {
+  if (exchange_) worker_.give_back(std::move(exchange_));
+  unlink();
+  worker_.connection_ended(over_limit_);
+}
+
+// One round of the loop is one request, or one read. A small request that is there as a whole costs one co_await for the read and
+// one for the handler; all else is a plain call, and becomes a coroutine only where something must be waited for. An answer
+// stays in `out` while there are further requests in the buffer: pipelined requests share a write.
+asio::awaitable<void> Connection::serve() {
+  const auto self = shared_from_this();
+  for (;;) {
+    bool found = false;
+    Refusal refusal = find_head(found);
+    if (refusal == nullptr && !found) {
+      if (!write_now() && !co_await write_rest()) co_return;
+      const Next next = begin_wait_for_head();
+      if (next == Next::end) co_return;
+      if (next == Next::wait) {
+        error_code ec;
+        const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
+        const Input input = took(ec, n);
+        if (input == Input::gone || (input == Input::late && phase_ == Phase::idle)) co_return;
+        continue;
+      }
+      refusal = &problems::k_header_timeout;
+    }
+    if (refusal == nullptr) refusal = plan_body(worker_.handler().body_rule(*exchange_));
+    if (refusal == nullptr && !streams_) {
+      refusal = advance_body();
+      if (refusal == nullptr && !body_done_ && co_await read_whole_body(refusal) == Input::gone) co_return;
+    }
+    if (refusal != nullptr) {
+      co_await refuse(*refusal);
+      co_return;
+    }
+
+    before_handling();
+    try {
+      co_await worker_.handler().handle(*exchange_, exchange_->response);
+    } catch (...) {
+      handler_failed();
+    }
+    const Rest rest = settle_body();
+    compose(rest == Rest::close);
+    const bool more_may_follow = !close_ && rest == Rest::none && tail_.empty() && exchange_->out.size() < k_gather_bytes_max;
+    if (!more_may_follow && !write_now() && !co_await write_rest()) co_return;
+    if (close_ || (rest == Rest::drain && !co_await drain_body())) {
+      co_await linger();
+      co_return;
+    }
+    end_request();
+  }
+}
+
+asio::awaitable<void> Connection::turn_away() {
+  const auto self = shared_from_this();
+  co_await refuse(problems::k_too_many_connections);
+}
+
+// ---- For the worker.
+
+// What waits is woken; the coroutine sees late_ and knows by its phase what that means.
+void Connection::check_deadline(Clock::time_point now) {
+  if (deadline_ > now) return;
+  deadline_ = Clock::time_point::max();
+  late_ = true;
+  if (phase_ != Phase::lingering) worker_.count().timeouts.add(1);
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void Connection::begin_stop() {
+  error_code ignored;
+  if (phase_ == Phase::idle) socket_.cancel(ignored);
+  const auto at_most = [this](std::chrono::milliseconds time) { deadline_ = std::min(deadline_, worker_.deadline_in(time)); };
+  if (phase_ == Phase::head || phase_ == Phase::body) at_most(k_stop_read_grace);
+  if (phase_ == Phase::lingering) at_most(k_linger_time_stopping);
+}
+
+void Connection::abort() {
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+// ---- Input.
+
+Refusal Connection::find_head(bool& found) {
+  if (const Refusal refusal = skip_empty_lines()) return refusal;
+  if (begin_ == end_) return nullptr;
+  const std::size_t limit = worker_.options().header_bytes_max;
+  switch (scanner_.scan(unread())) {
+    case HeadScanner::Result::refused: return &problems::k_header;
+    case HeadScanner::Result::need_more: return unread().size() >= limit ? too_large(unread(), worker_.options()) : nullptr;
+    case HeadScanner::Result::complete:
+      if (scanner_.head_bytes() > limit) return too_large(unread(), worker_.options());
+      found = true;
+      return open_request();
+  }
+  return nullptr;
+}
+
+Refusal Connection::skip_empty_lines() {
+  while (begin_ < end_ && (input_[begin_] == '\r' || input_[begin_] == '\n')) {
+    if (input_[begin_] == '\r' && end_ - begin_ == 1) return nullptr;   // the scanner waits for its LF too
+    if (!unread().starts_with("\r\n") || ++leading_crlfs_ > k_leading_crlf_max) return &problems::k_request_line;
+    begin_ += 2;
+  }
+  return nullptr;
+}
+
+Refusal Connection::open_request() {
+  take_exchange();
+  Exchange& x = *exchange_;
+  leading_crlfs_ = 0;
+  const Refusal refusal = parse_head(unread().substr(0, scanner_.head_bytes()), worker_.options(), x.head);
+  if (refusal != nullptr) return refusal;
+  x.show_head();
+  x.request_id = x.head.request_id.empty() ? worker_.new_request_id(x.new_id) : x.head.request_id;
+  return nullptr;
+}
+
+void Connection::take_exchange() {
+  if (!exchange_) exchange_ = worker_.take_exchange();
+  exchange_->source = this;
+}
+
+Connection::Next Connection::begin_wait_for_head() {
+  if (exchange_) worker_.give_back(std::move(exchange_));
+  if (begin_ == end_) {
+    if (worker_.stopping()) return Next::end;
+    begin_ = end_ = 0;
+    if (capacity_ > k_input_bytes_keep) {
+      input_.reset();
+      capacity_ = 0;
+    }
+    begin_wait(Phase::idle, worker_.options().idle_timeout);
+  } else if (phase_ != Phase::head) {
+    begin_wait(Phase::head, worker_.options().header_timeout);   // from the first byte; further bytes do not extend it
+  } else if (late_) {
+    return Next::overdue;
+  }
+  make_room();
+  return Next::wait;
+}
+
+void Connection::begin_wait(Phase phase, std::chrono::milliseconds time) {
+  phase_ = phase;
+  late_ = false;
+  deadline_ = worker_.deadline_in(time);
+  if (worker_.stopping()) begin_stop();
+}
+
+// What has arrived by the time that a wait ends, for whatever reason, counts: a thread that was held up must not blame its
+// clients, and a request that reached the socket before stop() is answered.
+Connection::Input Connection::took(const error_code& ec, std::size_t n) {
+  error_code now = ec;
+  if (ec == asio::error::operation_aborted) n = socket_.read_some(room(), now);
+  if (!now && n > 0) {
+    end_ += n;
+    worker_.count().bytes_in.add(n);
+    return Input::bytes;
+  }
+  return late_ && now == asio::error::would_block ? Input::late : Input::gone;
+}
+
+void Connection::make_room() {
+  constexpr std::size_t enough = 1024;
+  if (capacity_ - end_ >= enough) return;
+  if (begin_ > 0) move_input(capacity_);
+  if (capacity_ - end_ < enough) move_input(std::max(2 * capacity_, k_input_bytes_start));
+}
+
+// To the front of the buffer, or of a new one.
+void Connection::move_input(std::size_t capacity) {
+  const char* const from = input_.get() + begin_;
+  const std::size_t size = end_ - begin_;
+  std::unique_ptr<char[]> old;
+  if (capacity == capacity_) {
+    std::memmove(input_.get(), from, size);
+  } else {
+    old = std::exchange(input_, std::make_unique_for_overwrite<char[]>(capacity));
+    if (size > 0) std::memcpy(input_.get(), from, size);
+    capacity_ = capacity;
+  }
+  if (exchange_) exchange_->rebase(from, size, input_.get());
+  for (std::size_t* offset : {&head_end_, &body_end_, &read_pos_, &end_}) *offset -= std::min(begin_, *offset);
+  begin_ = 0;
+}
+
+// ---- Bodies.
+
+Refusal Connection::plan_body(const BodyRule& rule) {
+  const Head& head = exchange_->head;
+  const std::size_t limit = rule.bytes_max > 0 ? rule.bytes_max : worker_.options().body_bytes_max;
+  head_end_ = body_end_ = read_pos_ = begin_ + scanner_.head_bytes();
+  streams_ = rule.streams;
+  body_done_ = !head.has_body();
+  body_failure_ = nullptr;
+  body_left_ = head.content_length;
+  continue_due_ = head.expects_continue && head.http_1_1 && !body_done_ && end_ == head_end_;
+  if (head.content_length > limit) return &problems::k_body_too_large;
+  if (head.chunked) chunks_.reset(limit);
+  if (streams_ && !body_done_ && capacity_ - head_end_ < k_stream_room_bytes) {
+    // Now, because nothing may move while the handler runs.
+    move_input(std::max(capacity_, scanner_.head_bytes() + k_stream_room_bytes));
+  }
+  return nullptr;
+}
+
+// Takes what has arrived into the body.
+Refusal Connection::advance_body() {
+  char* const base = input_.get();
+  if (body_done_) return nullptr;
+  if (exchange_->head.chunked) {
+    const auto progress = chunks_.decode(base + read_pos_, end_ - read_pos_, base + body_end_);
+    body_end_ += progress.produced;
+    read_pos_ += progress.consumed;
+    if (chunks_.refusal() != nullptr) return chunks_.refusal();
+    body_done_ = chunks_.done();
+    if (!body_done_) read_pos_ = end_ = body_end_;   // what framed it makes room
+  } else {
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, end_ - read_pos_));
+    body_end_ = read_pos_ += part;
+    body_left_ -= part;
+    body_done_ = body_left_ == 0;
+  }
+  if (body_done_) exchange_->body = {base + head_end_, body_end_ - head_end_};
+  return nullptr;
+}
+
+asio::awaitable<Connection::Input> Connection::read_whole_body(Refusal& refusal) {
+  ask_for_body();
+  if (!write_now() && !co_await write_rest()) co_return Input::gone;
+  Input input = Input::bytes;
+  while (refusal == nullptr && !body_done_) {
+    make_room();
+    begin_wait(Phase::body, worker_.options().body_timeout);
+    error_code ec;
+    const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
+    input = took(ec, n);
+    if (input == Input::gone) co_return input;
+    refusal = input == Input::late ? &problems::k_body_timeout : advance_body();
+  }
+  co_return input;
+}
+
+void Connection::ask_for_body() {
+  if (!continue_due_) return;
+  continue_due_ = false;
+  exchange_->out += "HTTP/1.1 100 Continue\r\n\r\n";
+}
+
+asio::awaitable<std::string_view> Connection::read_body_part() {
+  const std::string_view part = co_await next_body_part();
+  if (!part.empty() || body_done_) co_return part;
+  namespace errc = boost::system::errc;
+  if (body_failure_ == nullptr) throw boost::system::system_error(asio::error::connection_reset, "the client is gone");
+  const auto code = body_failure_->status == 413   ? errc::make_error_code(errc::message_size)
+                    : body_failure_->status == 408 ? errc::make_error_code(errc::timed_out)
+                                                   : errc::make_error_code(errc::bad_message);
+  throw boost::system::system_error(code, std::string(body_failure_->detail));
+}
+
+// Empty: the body is done, or body_failure_ or gone_ says why there is no more.
+asio::awaitable<std::string_view> Connection::next_body_part() {
+  std::string_view part;
+  if (!body_done_) {
+    ask_for_body();
+    if (!write_now() && !co_await write_rest()) gone_ = true;
+  }
+  while (!body_done_ && !gone_ && body_failure_ == nullptr) {
+    part = part_at_hand();
+    if (!part.empty() || body_done_ || body_failure_ != nullptr) break;
+    read_pos_ = end_ = head_end_;   // over the parts that were handed out before
+    begin_wait(Phase::body, worker_.options().body_timeout);
+    error_code ec;
+    const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
+    const Input input = took(ec, n);
+    gone_ = input == Input::gone;
+    if (input == Input::late) body_failure_ = &problems::k_body_timeout;
+  }
+  phase_ = Phase::handling;
+  deadline_ = Clock::time_point::max();
+  co_return part;
+}
+
+std::string_view Connection::part_at_hand() {
+  char* const at = input_.get() + read_pos_;
+  if (!exchange_->head.chunked) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, end_ - read_pos_));
+    read_pos_ += size;
+    body_left_ -= size;
+    body_done_ = body_left_ == 0;
+    return {at, size};
+  }
+  const auto progress = chunks_.decode(at, end_ - read_pos_, at);
+  read_pos_ += progress.consumed;
+  body_done_ = chunks_.done();
+  body_failure_ = chunks_.refusal();
+  return {at, progress.produced};
+}
+
+Connection::Rest Connection::settle_body() {
+  while (!body_done_ && body_failure_ == nullptr && !part_at_hand().empty()) {}
+  if (body_done_) return Rest::none;
+  // A client that waits for 100 may send its body or its next request: nobody could tell which.
+  if (body_failure_ != nullptr || gone_ || continue_due_) return Rest::close;
+  return exchange_->head.chunked || body_left_ <= k_drain_bytes_max ? Rest::drain : Rest::close;
+}
+
+asio::awaitable<bool> Connection::drain_body() {
+  std::size_t drained = 0;
+  while (!body_done_ && drained <= k_drain_bytes_max) {
+    const auto part = co_await next_body_part();
+    if (part.empty()) break;
+    drained += part.size();
+  }
+  co_return body_done_;
+}
+
+// ---- Answers.
+
+void Connection::before_handling() {
+  phase_ = Phase::handling;
+  deadline_ = Clock::time_point::max();
+  worker_.count().requests.add(1);
+  if (!has_output() || flush_posted_) return;
+  // If the handler suspends, the answers to the requests before must not wait for it.
+  flush_posted_ = true;
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->flush_while_handling(); });
+}
+
+void Connection::flush_while_handling() {
+  flush_posted_ = false;
+  if (phase_ == Phase::handling) write_now();
+}
+
+void Connection::handler_failed() {
+  if (body_failure_ != nullptr) return prepare_refusal(*body_failure_);
+  if (!gone_) {
+    try {
+      throw;
+    } catch (const std::exception& e) {
+      worker_.report(exchange_->request_id, e.what());
+    } catch (...) {
+      worker_.report(exchange_->request_id, "an exception of unknown type");
+    }
+  }
+  prepare_refusal(problems::k_internal);
+}
+
+void Connection::prepare_refusal(const Problem& problem) {
+  exchange_->clear_response();
+  exchange_->response.status = problem.status;
+  worker_.handler().refuse(problem, exchange_->head.path, exchange_->response);
+}
+
+void Connection::compose(bool close) {
+  Exchange& x = *exchange_;
+  Response& response = x.response;
+  if (response.status < 200 || response.status > 599) {
+    worker_.report(x.request_id, "the handler set a status outside 200 to 599");
+    prepare_refusal(problems::k_internal);
+  }
+  close_ = close || response.close || gone_ || !x.head.keep_alive || worker_.stopping();
+  const AnswerFacts facts{
+      .stamp = worker_.stamp(), .request_id = x.request_id, .close = close_, .says_keep_alive = !x.head.http_1_1 && !close_};
+  const std::string_view dropped = append_head(x.out, response, facts);
+  if (!dropped.empty()) worker_.report(x.request_id, "a header that a handler cannot set was left out: " + std::string(dropped));
+  if (!has_body(response.status) || x.head.method == "HEAD") return;
+  if (response.body.size() <= k_copied_body_bytes_max) x.out += response.body;
+  else tail_ = response.body;
+}
+
+void Connection::end_request() {
+  begin_ = read_pos_;
+  scanner_.reset();
+  exchange_->clear_request();
+  exchange_->clear_response();
+}
+
+asio::awaitable<void> Connection::refuse(const Problem& problem) {
+  take_exchange();
+  Exchange& x = *exchange_;
+  worker_.count().refused_requests.add(1);
+  if (x.request_id.empty()) x.request_id = worker_.new_request_id(x.new_id);
+  prepare_refusal(problem);
+  compose(true);
+  if (!write_now() && !co_await write_rest()) co_return;
+  co_await linger();
+}
+
+// Bytes that nobody reads when a socket is closed make the kernel send RST, which can destroy the answer on its way. So the end
+// is announced, and what still comes is read and thrown away until the client has seen it.
+asio::awaitable<void> Connection::linger() {
+  if (exchange_) worker_.give_back(std::move(exchange_));
+  error_code ec;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ec);
+  begin_ = end_ = 0;
+  make_room();
+  begin_wait(Phase::lingering, k_linger_time);
+  for (std::size_t thrown = 0; !ec && !late_ && thrown < k_linger_bytes_max;) {
+    thrown += co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
+  }
+}
+
+std::array<asio::const_buffer, 2> Connection::output() const {
+  const std::string& out = exchange_->out;
+  const std::size_t of_out = std::min(sent_, out.size());
+  const std::size_t of_tail = sent_ - of_out;
+  return {asio::buffer(out.data() + of_out, out.size() - of_out), asio::buffer(tail_.data() + of_tail, tail_.size() - of_tail)};
+}
+
+// What the socket takes at once; true when that is all. An error shows when the rest is waited for.
+bool Connection::write_now() {
+  if (!has_output()) return true;
+  error_code ec;
+  wrote(socket_.write_some(output(), ec));
+  return !has_output();
+}
+
+asio::awaitable<bool> Connection::write_rest() {
+  while (has_output()) {
+    begin_wait(Phase::writing, worker_.options().write_timeout);
+    error_code ec;
+    const std::size_t n = co_await socket_.async_write_some(output(), asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) co_return false;
+    wrote(n);
+  }
+  co_return true;
+}
+
+void Connection::wrote(std::size_t n) {
+  worker_.count().bytes_out.add(n);
+  sent_ += n;
+  if (has_output()) return;
+  sent_ = 0;
+  tail_ = {};
+  exchange_->out.clear();
+}
+
+}  // namespace holdfast::http

@@ -1,0 +1,120 @@
+// One connection: the coroutine that reads requests, asks the handler, and writes answers in the order of the requests.
+//
+// The input buffer, from low to high offsets:
+//
+//   begin_          head_end_         body_end_/read_pos_          end_        room
+//     | request head | body, decoded    | bytes not looked at yet   | free      |
+//
+// A request's bytes stay where they are while its handler runs, because the request's views point there.
+//
+// There is no timer by request: the connection says until when it will wait (deadline_), and its worker looks now and then.
+#pragma once
+
+#include <array>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <string_view>
+
+#include "http/chunked.h"
+#include "http/exchange.h"
+#include "http/parser.h"
+#include "http/worker.h"
+
+namespace holdfast::http {
+
+class Connection final : public std::enable_shared_from_this<Connection>, public ConnectionHook, private BodySource {
+ public:
+  Connection(Worker& worker, boost::asio::ip::tcp::socket socket, bool over_limit);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Each is the whole life of the connection, and keeps it alive.
+  boost::asio::awaitable<void> serve();
+  boost::asio::awaitable<void> turn_away();   // 503 and close
+
+  // For the worker.
+  void check_deadline(Clock::time_point now);
+  void begin_stop();
+  void abort();
+
+ private:
+  enum class Phase : std::uint8_t { idle, head, body, handling, writing, lingering };
+  enum class Input : std::uint8_t { bytes, late, gone };
+  enum class Next : std::uint8_t { wait, overdue, end };
+  enum class Rest : std::uint8_t { none, drain, close };   // what to do with the unread rest of a streamed body
+
+  // Input.
+  Refusal find_head(bool& found);
+  Refusal skip_empty_lines();
+  Refusal open_request();
+  Next begin_wait_for_head();
+  void begin_wait(Phase phase, std::chrono::milliseconds time);
+  Input took(const boost::system::error_code& ec, std::size_t n);
+  void make_room();
+  void move_input(std::size_t capacity);
+  boost::asio::mutable_buffer room() { return {input_.get() + end_, capacity_ - end_}; }
+  std::string_view unread() const { return {input_.get() + begin_, end_ - begin_}; }
+  void take_exchange();
+
+  // Bodies.
+  Refusal plan_body(const BodyRule& rule);
+  Refusal advance_body();
+  boost::asio::awaitable<Input> read_whole_body(Refusal& refusal);
+  boost::asio::awaitable<std::string_view> read_body_part() override;
+  boost::asio::awaitable<std::string_view> next_body_part();
+  std::string_view part_at_hand();
+  Rest settle_body();
+  boost::asio::awaitable<bool> drain_body();
+  void ask_for_body();
+
+  // Answers.
+  void before_handling();
+  void handler_failed();
+  void prepare_refusal(const Problem& problem);
+  void compose(bool close);
+  void end_request();
+  boost::asio::awaitable<void> refuse(const Problem& problem);
+  boost::asio::awaitable<void> linger();
+  bool has_output() const { return exchange_ && sent_ < exchange_->out.size() + tail_.size(); }
+  std::array<boost::asio::const_buffer, 2> output() const;
+  bool write_now();
+  boost::asio::awaitable<bool> write_rest();
+  void wrote(std::size_t n);
+  void flush_while_handling();
+
+  Worker& worker_;
+  boost::asio::ip::tcp::socket socket_;
+  std::unique_ptr<Exchange> exchange_;   // null while idle
+  Clock::time_point deadline_ = Clock::time_point::max();
+
+  std::unique_ptr<char[]> input_;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t head_end_ = 0;
+  std::size_t body_end_ = 0;
+  std::size_t read_pos_ = 0;
+  std::size_t end_ = 0;
+  HeadScanner scanner_;
+
+  std::uint64_t body_left_ = 0;       // of a body with Content-Length: what has not been looked at
+  ChunkDecoder chunks_;
+  Refusal body_failure_ = nullptr;
+  std::string_view tail_;             // a large response body, written from where it lies
+  std::size_t sent_ = 0;              // of out and tail_ together
+
+  Phase phase_ = Phase::idle;
+  std::uint8_t leading_crlfs_ = 0;
+  bool over_limit_;
+  bool late_ = false;                 // the deadline of this wait has passed
+  bool streams_ = false;
+  bool body_done_ = true;
+  bool continue_due_ = false;         // the client waits for 100 before it sends its body
+  bool gone_ = false;                 // the client, as far as we know
+  bool close_ = false;                // after the answers that are in `out`
+  bool flush_posted_ = false;
+};
+
+}  // namespace holdfast::http

@@ -1,0 +1,90 @@
+// One request and its answer on their way through a connection: everything that an idle connection need not keep.
+//
+// Exchanges are pooled by thread. A connection takes one with a request's first byte and gives it back when all is answered, so
+// thousands of idle connections cost their input buffers only, and the buffers in use stay warm.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "http/limits.h"
+#include "http/parser.h"
+#include "http/server.h"
+
+namespace holdfast::http {
+
+// Whoever owns the socket that a body comes from.
+class BodySource {
+ public:
+  virtual boost::asio::awaitable<std::string_view> read_body_part() = 0;
+
+ protected:
+  ~BodySource() = default;
+};
+
+class Exchange final : public Request {
+ public:
+  Head head;
+  Response response;
+  std::string out;                  // heads and small bodies of answers that are not written yet
+  std::array<char, 32> new_id{};    // where a request id lies that the caller did not send
+  BodySource* source = nullptr;
+
+  // Fills the public side of the request from `head`.
+  void show_head() {
+    method = head.method;
+    target = head.target;
+    path = head.path;
+    query = head.query;
+    headers = head.headers;
+    body = {};
+  }
+
+  // The input buffer has moved: views into [from, from + size) point to the same bytes at `to`.
+  void rebase(const char* from, std::size_t size, const char* to) {
+    const auto move = [&](std::string_view& view) {
+      const std::less_equal<const char*> le;
+      if (le(from, view.data()) && le(view.data(), from + size)) view = {to + (view.data() - from), view.size()};
+    };
+    for (auto* view :
+         {&head.method, &head.target, &head.path, &head.query, &head.request_id, &method, &target, &path, &query, &request_id, &body}) {
+      move(*view);
+    }
+    for (Header& header : head.headers) {
+      move(header.name);
+      move(header.value);
+    }
+  }
+
+  // No view may outlive the bytes that it points to, and no answer may take its form from an earlier request.
+  void clear_request() {
+    head.clear();
+    show_head();
+    request_id = {};
+  }
+
+  void clear_response() {
+    response.status = 500;
+    response.content_type = {};
+    response.body.clear();
+    response.headers.clear();
+    response.close = false;
+  }
+
+  // Before it goes back to the pool.
+  void recycle() {
+    if (out.capacity() > k_output_bytes_keep) out = {};
+    if (response.body.capacity() > k_output_bytes_keep) response.body = {};
+    out.clear();
+    clear_request();
+    clear_response();
+    source = nullptr;
+  }
+
+ private:
+  boost::asio::awaitable<std::string_view> read_body_part() override { return source->read_body_part(); }
+};
+
+}  // namespace holdfast::http

@@ -1,0 +1,178 @@
+#include "http/worker.h"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+
+#include "http/answer.h"
+#include "http/connection.h"
+
+namespace holdfast::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+std::mt19937_64 seeded() {
+  std::random_device device;
+  std::seed_seq seed{device(), device(), device(), device(), device(), device(), device(), device()};
+  return std::mt19937_64(seed);
+}
+
+// A quarter of the shortest time that it has to watch.
+std::chrono::milliseconds sweep_period_of(const ServerOptions& o) {
+  const auto shortest = std::min({o.header_timeout, o.body_timeout, o.idle_timeout, o.write_timeout, o.drain_timeout});
+  return std::clamp(shortest / 4, k_sweep_period_min, k_sweep_period_max);
+}
+
+// A server that accepts or watches no more must not look alive: what cannot go on ends the process.
+void end_of_loop(const std::exception_ptr& failure) {
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace
+
+Worker::Worker(Shared& shared)
+    : shared_(shared),
+      random_(seeded()),
+      sweep_period_(sweep_period_of(shared.options)),
+      context_(1),
+      acceptor_(context_),
+      accept_pause_(context_),
+      sweep_timer_(context_) {
+  read_clocks();
+}
+
+// The context dies after this, and with it the connections of a drain that was cut short: nobody is to be told.
+Worker::~Worker() { stopping_ = false; }
+
+void Worker::run() {
+  asio::co_spawn(context_, accept_loop(), end_of_loop);
+  context_.run();
+}
+
+asio::awaitable<void> Worker::accept_loop() {
+  while (!stopping_) {
+    error_code ec;
+    tcp::socket socket(context_);
+    co_await acceptor_.async_accept(socket, asio::redirect_error(asio::use_awaitable, ec));
+    if (stopping_) co_return;
+    if (!ec) {
+      admit(std::move(socket));
+    } else if (ec != asio::error::connection_aborted) {   // out of descriptors or memory: again when somebody has left
+      accept_pause_.expires_after(k_accept_pause);
+      co_await accept_pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    }
+  }
+}
+
+void Worker::admit(tcp::socket socket) {
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.set_option(tcp::no_delay(true), ignored);
+  const bool over_limit = shared_.open.fetch_add(1, std::memory_order_relaxed) >= shared_.options.connections_max;
+  if (over_limit) {
+    shared_.open.fetch_sub(1, std::memory_order_relaxed);
+    counters_.refused_connections.add(1);
+    if (refusals_open_ >= k_refusals_lingering_max) return;
+    ++refusals_open_;
+  } else {
+    counters_.accepted.add(1);
+  }
+  if (!sweeping_) read_clocks();
+  auto connection = std::make_shared<Connection>(*this, std::move(socket), over_limit);
+  connections_.push_back(*connection);
+  if (!sweeping_) asio::co_spawn(context_, sweep_loop(), end_of_loop);
+  asio::co_spawn(context_, over_limit ? connection->turn_away() : connection->serve(), [this](const std::exception_ptr& failure) {
+    if (failure) report({}, "a connection was given up: out of memory, or body_rule() or refuse() has thrown");
+  });
+}
+
+void Worker::connection_ended(bool over_limit) {
+  if (over_limit) {
+    --refusals_open_;
+  } else {
+    counters_.closed.add(1);
+    shared_.open.fetch_sub(1, std::memory_order_relaxed);
+  }
+  end_if_drained();
+}
+
+asio::awaitable<void> Worker::sweep_loop() {
+  sweeping_ = true;
+  while (!connections_.empty()) {
+    error_code ec;
+    sweep_timer_.expires_after(sweep_period_);
+    co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    sweep();
+  }
+  sweeping_ = false;
+}
+
+void Worker::read_clocks() {
+  now_ = Clock::now();
+  const std::time_t second = std::time(nullptr);
+  if (second == stamped_at_) return;
+  stamped_at_ = second;
+  stamp_ = stamp_of(second);
+}
+
+void Worker::sweep() {
+  read_clocks();
+  for (Connection& connection : connections_) connection.check_deadline(now_);
+  if (now_ < drain_deadline_) return;
+  for (Connection& connection : connections_) connection.abort();
+  context_.stop();
+}
+
+void Worker::begin_stop() {
+  asio::post(context_, [this] { stop_here(); });
+}
+
+void Worker::stop_here() {
+  stopping_ = true;
+  read_clocks();
+  drain_deadline_ = now_ + options().drain_timeout;
+  error_code ignored;
+  acceptor_.close(ignored);
+  accept_pause_.cancel();
+  for (Connection& connection : connections_) connection.begin_stop();
+  end_if_drained();
+}
+
+void Worker::end_if_drained() {
+  if (stopping_ && connections_.empty()) context_.stop();
+}
+
+std::unique_ptr<Exchange> Worker::take_exchange() {
+  if (pool_.empty()) return std::make_unique<Exchange>();
+  auto exchange = std::move(pool_.back());
+  pool_.pop_back();
+  return exchange;
+}
+
+void Worker::give_back(std::unique_ptr<Exchange> exchange) {
+  if (pool_.size() >= k_exchanges_pooled_max) return;
+  exchange->recycle();
+  pool_.push_back(std::move(exchange));
+}
+
+std::string_view Worker::new_request_id(std::array<char, 32>& room) {
+  static constexpr char k_hex[] = "0123456789abcdef";
+  for (std::size_t i = 0; i < room.size(); i += 16) {
+    std::uint64_t bits = random_();
+    for (std::size_t j = 0; j < 16; ++j, bits >>= 4U) room.at(i + j) = k_hex[bits & 15U];
+  }
+  return {room.data(), room.size()};
+}
+
+void Worker::report(std::string_view request_id, std::string_view what) const {
+  if (shared_.hooks.on_handler_error) shared_.hooks.on_handler_error(request_id, what);
+}
+
+}  // namespace holdfast::http

@@ -1,0 +1,111 @@
+// One thread of the server: its io_context, its acceptor, its connections and the clock that they share.
+//
+// Everything here belongs to the thread that runs the context, except where a comment says otherwise.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/exchange.h"
+#include "http/server.h"
+
+namespace holdfast::http {
+
+using Clock = std::chrono::steady_clock;
+using ConnectionHook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+class Connection;
+
+// A count with one writer and any reader. No locked instruction, because nobody else writes.
+class Counter {
+ public:
+  void add(std::uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct alignas(64) Counters {
+  Counter accepted, refused_connections, closed, requests, refused_requests, timeouts, bytes_in, bytes_out;
+};
+
+// What all workers of a server share.
+struct Shared {
+  ServerOptions options;
+  Handler& handler;
+  ServerHooks hooks;
+  std::atomic<std::size_t> open{0};   // connections, for connections_max
+};
+
+class Worker {
+ public:
+  explicit Worker(Shared& shared);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  boost::asio::ip::tcp::acceptor& acceptor() { return acceptor_; }
+  boost::asio::io_context& context() { return context_; }   // any thread
+  const Counters& counters() const { return counters_; }    // any thread
+
+  // On the thread that is to be the worker's. Returns after begin_stop(), when all is answered or drain_timeout is over.
+  void run();
+  void begin_stop();   // any thread
+
+  // For connections.
+  const ServerOptions& options() const { return shared_.options; }
+  Handler& handler() { return shared_.handler; }
+  Counters& count() { return counters_; }
+  Clock::time_point now() const { return now_; }   // at most a sweep period old
+  Clock::time_point deadline_in(std::chrono::milliseconds time) const { return now_ + time + sweep_period_; }   // never early
+  std::string_view stamp() const { return stamp_; }
+  bool stopping() const { return stopping_; }
+  std::unique_ptr<Exchange> take_exchange();
+  void give_back(std::unique_ptr<Exchange> exchange);
+  std::string_view new_request_id(std::array<char, 32>& room);
+  void report(std::string_view request_id, std::string_view what) const;
+  void connection_ended(bool over_limit);
+
+ private:
+  using ConnectionList =
+      boost::intrusive::list<Connection, boost::intrusive::base_hook<ConnectionHook>, boost::intrusive::constant_time_size<false>>;
+
+  boost::asio::awaitable<void> accept_loop();
+  void admit(boost::asio::ip::tcp::socket socket);
+  boost::asio::awaitable<void> sweep_loop();
+  void read_clocks();
+  void sweep();
+  void stop_here();
+  void end_if_drained();
+
+  // Connections unlink themselves from the list, and give their exchange back, when the context destroys them: it dies first.
+  Shared& shared_;
+  Counters counters_;
+  ConnectionList connections_;
+  std::vector<std::unique_ptr<Exchange>> pool_;
+  Clock::time_point now_;
+  Clock::time_point drain_deadline_ = Clock::time_point::max();
+  std::time_t stamped_at_ = 0;
+  std::string stamp_;
+  std::mt19937_64 random_;
+  std::chrono::milliseconds sweep_period_;
+  unsigned refusals_open_ = 0;
+  bool stopping_ = false;
+  bool sweeping_ = false;
+
+  boost::asio::io_context context_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::steady_timer accept_pause_;
+  boost::asio::steady_timer sweep_timer_;
+};
+
+}  // namespace holdfast::http

@@ -1,0 +1,278 @@
+// Requests that are as they should be: how they are read, and what the answer says.
+#include <gtest/gtest.h>
+
+#include "http/raw_client.h"
+
+namespace holdfast::http::test {
+namespace {
+
+TEST(Answer, carries_length_date_server_and_request_id) {
+  TestServer s;
+  const auto answer = s.ask(get("/hello"));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200U);
+  EXPECT_EQ(answer->body, "hello");
+  EXPECT_EQ(answer->headers.at("content-length"), "5");
+  EXPECT_EQ(answer->headers.at("content-type"), "text/plain");
+  EXPECT_EQ(answer->headers.at("server"), "holdfast");
+  EXPECT_EQ(answer->headers.at("date").size(), 29U);
+  EXPECT_TRUE(answer->headers.at("date").ends_with(" GMT"));
+  EXPECT_EQ(answer->headers.at("x-request-id").size(), 32U);
+  EXPECT_FALSE(answer->headers.contains("connection"));
+}
+
+TEST(Answer, repeats_the_callers_request_id) {
+  TestServer s;
+  const auto ask = [&](const std::string& id) {
+    return s.ask("GET /hello HTTP/1.1\r\nHost: h\r\nx-ReQuest-id: " + id + "\r\n\r\n")->headers.at("x-request-id");
+  };
+  EXPECT_EQ(ask("abc 1"), "abc 1");
+  EXPECT_EQ(ask(std::string(128, 'x')), std::string(128, 'x'));
+}
+
+TEST(Answer, has_a_new_request_id_when_the_callers_is_not_fit) {
+  TestServer s;
+  for (const std::string& id : {std::string(129, 'x'), std::string("caf\xc3\xa9"), std::string("a\tb"), std::string()}) {
+    const auto answer = s.ask("GET /hello HTTP/1.1\r\nHost: h\r\nX-Request-Id: " + id + "\r\n\r\n");
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->headers.at("x-request-id").size(), 32U);
+  }
+}
+
+TEST(Answer, leaves_out_headers_that_would_break_it_and_reports_them) {
+  TestServer s;
+  const auto answer = s.ask(get("/bad-header"));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->headers.at("x-good"), "fine");
+  EXPECT_FALSE(answer->headers.contains("x-bad"));
+  EXPECT_FALSE(answer->headers.contains("x-injected"));
+  EXPECT_EQ(answer->headers.at("content-length"), "0");
+  ASSERT_EQ(s.errors().size(), 1U);
+  EXPECT_NE(s.errors()[0].find("X-Bad"), std::string::npos);
+}
+
+TEST(Answer, with_a_status_that_is_none_becomes_500) {
+  TestServer s;
+  EXPECT_EQ(s.ask(get("/bad-status"))->status, 500U);
+  EXPECT_EQ(s.errors().size(), 1U);
+}
+
+TEST(Answer, of_204_has_neither_body_nor_length) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(get("/no-content") + get("/hello"));
+  const auto first = client.read();
+  EXPECT_EQ(first->status, 204U);
+  EXPECT_FALSE(first->headers.contains("content-length"));
+  EXPECT_EQ(client.read()->body, "hello");
+}
+
+TEST(Answer, to_head_has_the_length_but_not_the_body) {
+  TestServer s;
+  Client client = s.connect();
+  client.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n" + get("/hello"));
+  const auto head = client.read(true);
+  EXPECT_EQ(head->status, 200U);
+  EXPECT_EQ(head->headers.at("content-length"), "5");
+  EXPECT_EQ(client.read()->body, "hello");
+}
+
+TEST(Answer, that_is_large_arrives_whole_and_in_order) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(get("/hello") + get("/big?5000000") + get("/hello"));
+  EXPECT_EQ(client.read()->body, "hello");
+  EXPECT_EQ(client.read()->body, std::string(5'000'000, 'b'));
+  EXPECT_EQ(client.read()->body, "hello");
+}
+
+TEST(Handler, that_throws_is_answered_500_reported_and_the_connection_lives) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(get("/throw") + get("/throw-odd") + get("/hello"));
+  EXPECT_EQ(client.read()->status, 500U);
+  EXPECT_EQ(client.read()->status, 500U);
+  EXPECT_EQ(client.read()->status, 200U);
+  EXPECT_EQ(s.errors(), (std::vector<std::string>{"thrown on purpose", "an exception of unknown type"}));
+}
+
+TEST(Request, shows_method_path_query_and_headers_as_sent) {
+  TestServer s;
+  EXPECT_EQ(s.ask("PATCH /show?a=%20b&c HTTP/1.1\r\nHost: h:80\r\nX-A:  b\t c \t\r\nEmpty:\r\n\r\n")->body,
+            "PATCH|/show|a=%20b&c|Host=h:80|X-A=b\t c|Empty=");
+}
+
+TEST(Request, in_absolute_form_shows_its_path) {
+  TestServer s;
+  EXPECT_EQ(s.ask("GET HTTP://example.org:8080/show?x HTTP/1.1\r\nHost: h\r\n\r\n")->body, "GET|/show|x|Host=h");
+  EXPECT_EQ(s.ask("GET http://example.org HTTP/1.1\r\nHost: h\r\n\r\n")->status, 404U);   // path "/"
+  EXPECT_EQ(s.ask("GET http://[::1]:80?x HTTP/1.1\r\nHost: h\r\n\r\n")->status, 404U);
+}
+
+TEST(Request, of_options_may_have_an_asterisk) {
+  TestServer s;
+  EXPECT_EQ(s.ask("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")->status, 404U);
+}
+
+TEST(Request, accepts_every_form_of_host) {
+  TestServer s;
+  for (const char* host : {"h", "", "example.org:80", "[::1]", "[2001:db8::1]:8080", "127.0.0.1:65535", "a_b-c.d", "a%20b", "a:"}) {
+    EXPECT_EQ(s.ask("GET /hello HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n")->status, 200U) << host;
+  }
+}
+
+TEST(Request, may_follow_a_few_empty_lines) {
+  TestServer s;
+  Client client = s.connect();
+  client.send("\r\n\r\n\r\n\r\n" + get("/hello") + "\r\n" + get("/hello"));
+  EXPECT_EQ(client.read()->status, 200U);
+  EXPECT_EQ(client.read()->status, 200U);
+}
+
+TEST(Connection, is_kept_for_further_requests) {
+  TestServer s;
+  Client client = s.connect();
+  for (int i = 0; i < 100; ++i) {
+    client.send(post("/echo", std::to_string(i)));
+    EXPECT_EQ(client.read()->body, std::to_string(i));
+  }
+  EXPECT_EQ(s.server.stats().connections_accepted, 1U);
+  EXPECT_EQ(s.server.stats().requests, 100U);
+}
+
+TEST(Connection, is_closed_when_the_client_asks) {
+  TestServer s;
+  for (const char* value : {"close", "Close", "foo, close"}) {
+    Client client = s.connect();
+    client.send("GET /hello HTTP/1.1\r\nHost: h\r\nConnection: " + std::string(value) + "\r\n\r\n" + get("/hello"));
+    const auto answer = client.read();
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(answer->closes());
+    EXPECT_TRUE(client.at_end()) << "nothing after a close is answered";
+  }
+}
+
+TEST(Connection, is_closed_when_the_handler_asks) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(get("/close"));
+  EXPECT_TRUE(client.read()->closes());
+  EXPECT_TRUE(client.at_end());
+}
+
+TEST(Connection, of_http_1_0_is_closed_unless_keep_alive_is_asked_for) {
+  TestServer s;
+  Client closing = s.connect();
+  closing.send("GET /hello HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(closing.read()->closes());
+  EXPECT_TRUE(closing.at_end());
+
+  Client kept = s.connect();
+  for (int i = 0; i < 2; ++i) {
+    kept.send("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    EXPECT_EQ(kept.read()->headers.at("connection"), "keep-alive");
+  }
+}
+
+TEST(Connection, that_the_client_half_closes_still_gets_its_answers) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(get("/hello") + post("/echo", "last"));
+  client.half_close();
+  EXPECT_EQ(client.read()->body, "hello");
+  EXPECT_EQ(client.read()->body, "last");
+  EXPECT_TRUE(client.at_end());
+}
+
+TEST(Connection, that_is_half_closed_while_the_handler_works_gets_its_answer) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(get("/held"));
+  client.half_close();
+  s.handler.gate.wait_for_waiters(1);
+  s.handler.gate.open();
+  EXPECT_EQ(client.read()->body, "/held h");
+  EXPECT_TRUE(client.at_end());
+}
+
+TEST(Connection, that_ends_within_a_request_is_closed) {
+  TestServer s;
+  for (const std::string& bytes : {std::string("GET /hel"), std::string("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")}) {
+    Client client = s.connect();
+    client.send(bytes);
+    client.half_close();
+    EXPECT_TRUE(client.at_end());
+  }
+  EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == 0; }));
+}
+
+std::string mixed_requests() {
+  std::string all;
+  for (int i = 0; i < 4; ++i) {
+    all += get("/show?" + std::to_string(i));
+    all += post("/echo", "body " + std::to_string(i));
+    all += chunked("/echo", "3;x=y\r\nabc\r\n1\r\n" + std::to_string(i) + "\r\n0\r\nT: u\r\n\r\n");
+  }
+  return all;
+}
+
+void expect_mixed_answers(Client& client) {
+  for (int i = 0; i < 4; ++i) {
+    const auto n = std::to_string(i);
+    ASSERT_EQ(client.read().body, "GET|/show|" + n + "|Host=h");
+    ASSERT_EQ(client.read().body, "body " + n);
+    ASSERT_EQ(client.read().body, "abc" + n);
+  }
+}
+
+TEST(Pipeline, of_twelve_requests_in_one_packet_is_answered_in_order) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(mixed_requests());
+  expect_mixed_answers(client);
+}
+
+TEST(Pipeline, may_be_split_at_every_byte) {
+  TestServer s;
+  const std::string all = mixed_requests();
+  for (std::size_t at = 1; at < all.size(); ++at) {
+    Client client = s.connect();
+    client.send(all.substr(0, at));
+    if (at % 7 == 0 && at > 40) client.wait_readable();   // sometimes the server has certainly seen the first part alone
+    client.send(all.substr(at));
+    expect_mixed_answers(client);
+    ASSERT_FALSE(testing::Test::HasFatalFailure()) << "split at " << at;
+  }
+}
+
+TEST(Pipeline, may_arrive_byte_by_byte) {
+  TestServer s;
+  Client client = s.connect();
+  for (const char c : mixed_requests()) client.send({&c, 1});
+  expect_mixed_answers(client);
+}
+
+TEST(Pipeline, of_thousands_is_answered_while_the_client_still_sends) {
+  TestServer s;
+  Client client = s.connect();
+  std::string block;
+  for (int i = 0; i < 1000; ++i) block += get("/hello");
+  for (int i = 0; i < 10; ++i) {
+    client.send(block);
+    for (int j = 0; j < 1000; ++j) ASSERT_EQ(client.read()->status, 200U);
+  }
+}
+
+TEST(Pipeline, answers_what_is_ready_while_a_later_request_waits) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(get("/hello") + get("/held") + get("/hello"));
+  EXPECT_EQ(client.read()->body, "hello");   // the gate is still closed
+  s.handler.gate.wait_for_waiters(1);
+  s.handler.gate.open();
+  EXPECT_EQ(client.read()->body, "/held h");
+  EXPECT_EQ(client.read()->body, "hello");
+}
+
+}  // namespace
+}  // namespace holdfast::http::test

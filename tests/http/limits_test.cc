@@ -1,0 +1,182 @@
+// Every limit at its edge: what is exactly there passes, one more is refused. Every time: what is late is ended.
+#include <gtest/gtest.h>
+
+#include "http/raw_client.h"
+
+namespace holdfast::http::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string with_head_of(std::size_t bytes) {
+  const std::string start = "GET /hello HTTP/1.1\r\nHost: h\r\nA: ";
+  return start + std::string(bytes - start.size() - 4, 'a') + "\r\n\r\n";
+}
+
+TEST(Limit, of_header_bytes) {
+  TestServer s;
+  EXPECT_EQ(s.ask(with_head_of(8 * 1024))->status, 200U);
+  const auto refused = s.ask(with_head_of(8 * 1024 + 1));
+  EXPECT_EQ(refused->status, 431U);
+  EXPECT_TRUE(refused->closes());
+}
+
+TEST(Limit, of_header_bytes_holds_for_a_header_that_never_ends) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(with_head_of(8 * 1024 + 4).substr(0, 8 * 1024));
+  EXPECT_EQ(client.read()->status, 431U);
+}
+
+TEST(Limit, of_header_bytes_counts_each_request_anew) {
+  TestServer s;
+  Client client = s.connect();
+  client.send(with_head_of(5000) + with_head_of(5000) + with_head_of(8 * 1024));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(client.read()->status, 200U);
+}
+
+TEST(Limit, of_target_bytes) {
+  TestServer s;
+  const auto target = [](std::size_t n) { return "/hello?" + std::string(n - 7, 'q'); };
+  EXPECT_EQ(s.ask(get(target(4 * 1024)))->status, 200U);
+  EXPECT_EQ(s.ask(get(target(4 * 1024 + 1)))->status, 414U);
+  EXPECT_EQ(s.ask(get(target(20'000)))->status, 414U) << "also when the whole header is over its limit";
+  EXPECT_EQ(s.ask("GET " + target(9'000))->status, 414U) << "also when the line has no end yet";
+}
+
+TEST(Limit, of_header_fields) {
+  TestServer s;
+  std::string fields;
+  for (int i = 0; i < 99; ++i) fields += "A: b\r\n";
+  EXPECT_EQ(s.ask("GET /hello HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n")->status, 200U);
+  EXPECT_EQ(s.ask("GET /hello HTTP/1.1\r\nHost: h\r\n" + fields + "C: d\r\n\r\n")->status, 431U);
+}
+
+TEST(Limit, of_body_bytes_by_length) {
+  TestServer s;
+  EXPECT_EQ(s.ask(post("/echo", std::string(64 * 1024, 'b')))->status, 200U);
+  EXPECT_EQ(s.ask("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n")->status, 413U) << "at once, unread";
+  EXPECT_EQ(s.ask("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551615\r\n\r\n")->status, 413U);
+}
+
+TEST(Limit, of_body_bytes_of_a_route) {
+  TestServer s;
+  EXPECT_EQ(s.ask(post("/small", "0123456789"))->status, 200U);
+  EXPECT_EQ(s.ask(post("/small", "0123456789a"))->status, 413U);
+  EXPECT_EQ(s.ask(chunked("/small", "5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n"))->status, 200U);
+  EXPECT_EQ(s.ask(chunked("/small", "5\r\n01234\r\n6\r\n"))->status, 413U) << "when it is passed, not when it has come";
+}
+
+TEST(Limit, refusal_reaches_a_client_that_is_still_sending) {
+  TestServer s;
+  Client client = s.connect();
+  client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 400000\r\n\r\n");
+  client.send(std::string(400'000, 'b'));
+  const auto answer = client.read();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 413U);
+}
+
+TEST(Limit, of_chunk_extensions_and_trailers) {
+  TestServer s;
+  const std::string extension(10'000, 'x');
+  const std::string trailer(6'000, 'y');
+  EXPECT_EQ(s.ask(chunked("/echo", "1;" + extension + "\r\na\r\n0\r\nA: " + trailer + "\r\n\r\n"))->status, 200U);
+  EXPECT_EQ(s.ask(chunked("/echo", "1;" + std::string(20'000, 'x') + "\r\na\r\n0\r\n\r\n"))->status, 431U);
+  EXPECT_EQ(s.ask(chunked("/echo", "0\r\nA: " + std::string(20'000, 'x') + "\r\n\r\n"))->status, 431U);
+}
+
+TEST(Limit, of_connections_is_answered_503_and_counts_no_longer_who_has_left) {
+  TestServer s({.connections_max = 2});
+  Client first = s.connect();
+  first.send(get("/hello"));
+  EXPECT_TRUE(static_cast<bool>(first.read()));
+  {
+    Client second = s.connect();
+    second.send(get("/hello"));
+    EXPECT_TRUE(second.read());
+    Client third = s.connect();
+    const auto answer = third.read();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, 503U);
+    EXPECT_TRUE(answer->closes());
+    EXPECT_TRUE(third.at_end());
+    EXPECT_EQ(s.server.stats().connections_refused, 1U);
+    EXPECT_EQ(s.server.stats().connections_open, 2U);
+  }
+  EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == 1; }));
+  EXPECT_TRUE(s.serves());
+}
+
+TEST(Timeout, of_a_header_is_answered_408) {
+  TestServer s({.header_timeout = 50ms});
+  Client client = s.connect();
+  client.send("GET /hel");
+  const auto answer = client.read();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 408U);
+  EXPECT_TRUE(client.at_end());
+  EXPECT_EQ(s.server.stats().timeouts, 1U);
+  EXPECT_TRUE(s.serves());
+}
+
+TEST(Timeout, of_a_header_is_not_extended_by_bytes_that_trickle) {
+  TestServer s({.header_timeout = 100ms});
+  Client client = s.connect();
+  client.send("GET /hello HTTP/1.1\r\nA: ");
+  const auto start = std::chrono::steady_clock::now();
+  while (client.send("a") && s.server.stats().timeouts == 0 && std::chrono::steady_clock::now() - start < 10s) {}
+  EXPECT_TRUE(eventually([&] { return s.server.stats().requests_refused == 1 && s.server.stats().connections_open <= 1; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 8s);
+}
+
+TEST(Timeout, of_a_body_is_answered_408) {
+  TestServer s({.body_timeout = 50ms});
+  for (const char* target : {"/echo", "/stream"}) {
+    Client client = s.connect();
+    client.send("POST " + std::string(target) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+    const auto answer = client.read();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, 408U);
+    EXPECT_TRUE(answer->closes());
+  }
+}
+
+TEST(Timeout, of_an_idle_connection_closes_it_without_a_word) {
+  TestServer s({.idle_timeout = 50ms});
+  Client never_asked = s.connect();
+  EXPECT_TRUE(never_asked.at_end());
+  Client client = s.connect();
+  client.send(get("/hello"));
+  EXPECT_EQ(client.read()->status, 200U);
+  EXPECT_TRUE(client.at_end());
+}
+
+TEST(Timeout, does_not_end_a_handler) {
+  TestServer s({.header_timeout = 20ms, .body_timeout = 20ms, .idle_timeout = 20ms, .write_timeout = 20ms});
+  Client client = s.connect();
+  client.send(get("/held"));
+  s.handler.gate.wait_for_waiters(1);
+  Client idle = s.connect();
+  EXPECT_TRUE(idle.at_end());   // a timeout has certainly passed meanwhile
+  s.handler.gate.open();
+  EXPECT_EQ(client.read()->status, 200U);
+}
+
+TEST(Timeout, of_writing_ends_a_client_that_does_not_read) {
+  TestServer s({.write_timeout = 50ms});
+  Client client = s.connect(4096);
+  client.send(get("/big?50000000"));
+  EXPECT_TRUE(eventually([&] { return s.server.stats().timeouts == 1 && s.server.stats().connections_open == 0; }));
+  EXPECT_LT(client.read_to_end().size(), 50'000'000U);
+}
+
+TEST(Timeout, of_writing_does_not_end_a_client_that_reads_slowly) {
+  TestServer s({.write_timeout = 2000ms});
+  Client client = s.connect(4096);
+  client.send(get("/big?3000000"));
+  EXPECT_EQ(client.read()->body.size(), 3'000'000U);
+}
+
+}  // namespace
+}  // namespace holdfast::http::test
