@@ -1,0 +1,169 @@
+#include "ledger/embedded/checkpointer.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t k_changes_per_step = 2'000;   // about 10 ms of work, and what a crash makes it do again
+constexpr std::size_t k_bytes_like_a_change = 64;
+constexpr int k_wal_frames_to_move = 2'000;         // 8 MB: the log is moved into the file when there is little else to do
+constexpr int k_wal_frames_to_move_busy = 4'000;    // 16 MB: then in any case; a log that is written anew needs no new blocks
+constexpr Position k_rows_behind_max = 100'000;     // up to this, requests come first
+constexpr int k_rest = 9;                           // while requests come: nine parts of rest to one of work
+constexpr auto k_rest_max = 200ms;
+constexpr auto k_pause_after_trouble = 1s;
+constexpr auto k_last_catch_up = 5s;                // at the end: a start replays faster than this follows
+constexpr auto k_gather = 20ms;                     // rows of one step together cost less than one by one
+constexpr std::size_t k_rows_removed_per_step = 2'000;
+constexpr Millis k_day = 86'400'000;
+
+// Follows rows after the tables' position until `changes_max` are done. Returns false when there was nothing to follow.
+bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, std::map<EventNumber, Seq>& followed, JournalHead& head) {
+  head = state.as_of();
+  std::size_t changes = 0;
+  state.begin();
+  try {
+    journal.read(head, [&](const JournalRow& row) {
+      state.follow(row);
+      head = {row.position, row.hash};
+      followed[row.event] = row.first_seq + row.changes - 1;
+      changes += row.changes + row.body.size() / k_bytes_like_a_change + 1;   // a change may append thousands of seats
+      return changes < changes_max;
+    });
+    if (changes == 0) {
+      state.roll_back();
+      return false;
+    }
+    state.commit(head);
+  } catch (...) {
+    state.roll_back();
+    throw;
+  }
+  return true;
+}
+
+}  // namespace
+
+void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress) {
+  std::map<EventNumber, Seq> followed;
+  JournalHead head;
+  while (follow_some(journal, state, 50'000, followed, head)) progress(head.position);
+}
+
+Checkpointer::Checkpointer(Options options, std::function<Millis()> now)
+    : options_(std::move(options)), now_(std::move(now)), thread_([this] { run(); }) {}
+
+Checkpointer::~Checkpointer() { stop(); }
+
+void Checkpointer::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Checkpointer::notify(Position position, int wal_frames) {
+  notified_.store(position, std::memory_order_seq_cst);
+  wal_frames_.store(wal_frames, std::memory_order_relaxed);
+  if (!sleeping_.load(std::memory_order_seq_cst)) return;
+  const std::scoped_lock lock(mutex_);
+  wake_.notify_one();
+}
+
+std::map<EventNumber, Seq> Checkpointer::take_followed() {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(followed_events_, {});
+}
+
+std::string Checkpointer::trouble() const {
+  const std::scoped_lock lock(mutex_);
+  return trouble_;
+}
+
+void Checkpointer::set_trouble(const std::string& what) {
+  const std::scoped_lock lock(mutex_);
+  if (trouble_ != what && !what.empty()) spdlog::error("state.db does not follow the journal; it is tried again: {}", what);
+  trouble_ = what;
+}
+
+void Checkpointer::run() {
+  // The lowest priority, for this thread alone: requests come first.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
+  while (!stop_) {
+    try {
+      Journal journal(options_.journal, Journal::Mode::write);
+      StateStore state(options_.state, StateStore::Mode::write);
+      followed_ = state.as_of().position;
+      catch_up(journal, state);
+      set_trouble({});
+    } catch (const std::exception& error) {
+      set_trouble(error.what());
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, k_pause_after_trouble, [this] { return stop_.load(); });
+    }
+  }
+}
+
+void Checkpointer::catch_up(Journal& journal, StateStore& state) {
+  for (;;) {
+    const bool stopping = stop_;
+    const auto deadline = std::chrono::steady_clock::now() + k_last_catch_up;
+    for (;;) {
+      const auto began = std::chrono::steady_clock::now();
+      if (!step(journal, state)) break;
+      const auto now = std::chrono::steady_clock::now();
+      if (stop_ && now > deadline) break;
+      if (busy_ && behind() < k_rows_behind_max) rest((now - began) * k_rest);
+    }
+    set_trouble({});
+    if (stopping) return;
+    wait();
+  }
+}
+
+// Gives the processor to the requests.
+void Checkpointer::rest(std::chrono::nanoseconds time) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(time, k_rest_max), [this] { return stop_.load(); });
+}
+
+bool Checkpointer::step(Journal& journal, StateStore& state) {
+  const Position notified = notified_;
+  busy_ = notified != notified_before_ && !stop_;
+  notified_before_ = notified;
+  std::map<EventNumber, Seq> followed;
+  JournalHead head;
+  const bool moved = follow_some(journal, state, k_changes_per_step, followed, head);
+  if (moved) {
+    followed_ = head.position;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [event, seq] : followed) followed_events_[event] = seq;
+  }
+  if (wal_frames_.load(std::memory_order_relaxed) > (busy_ ? k_wal_frames_to_move_busy : k_wal_frames_to_move)) {
+    journal.checkpoint_wal();
+    log_is_short_ = true;
+  }
+  if (options_.retention_days > 0) {
+    journal.remove_through(head.position, now_() - options_.retention_days * k_day, k_rows_removed_per_step);
+  }
+  return moved && followed_ < notified_;
+}
+
+void Checkpointer::wait() {
+  std::unique_lock lock(mutex_);
+  sleeping_.store(true, std::memory_order_seq_cst);
+  wake_.wait(lock, [this] { return stop_ || notified_.load(std::memory_order_seq_cst) > followed_; });
+  sleeping_.store(false, std::memory_order_seq_cst);
+  wake_.wait_for(lock, k_gather, [this] { return stop_.load(); });
+}
+
+}  // namespace holdfast

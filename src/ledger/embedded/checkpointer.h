@@ -1,0 +1,77 @@
+// The thread that fills state.db behind the journal, in small steps, with what is durable there; and that moves the journal's
+// write-ahead log into its file. It runs at the lowest priority: what it has not done yet, a start does from the journal.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "ledger/embedded/journal.h"
+#include "ledger/embedded/state_store.h"
+
+namespace holdfast {
+
+class Checkpointer {
+ public:
+  struct Options {
+    std::string journal;
+    std::string state;
+    std::int64_t retention_days = 0;   // of journal rows that are in state.db; 0: all are kept
+  };
+
+  // Starts the thread. `now` gives the ledger's time.
+  Checkpointer(Options options, std::function<Millis()> now);
+  ~Checkpointer();   // stops
+  Checkpointer(const Checkpointer&) = delete;
+  Checkpointer& operator=(const Checkpointer&) = delete;
+
+  // Says that the journal has rows up to `position` and its log `wal_frames` frames. Cheap; from the ledger's writer.
+  void notify(Position position, int wal_frames);
+  // The log has been moved into the file but for its latest frames; the writer is to move these, so that the log starts anew.
+  bool take_log_is_short() { return log_is_short_.load(std::memory_order_relaxed) && log_is_short_.exchange(false); }
+  // By event the last change that is in state.db, of events that moved on since the last call.
+  std::map<EventNumber, Seq> take_followed();
+
+  Position followed() const { return followed_.load(std::memory_order_relaxed); }
+  Position behind() const { return notified_.load(std::memory_order_relaxed) - followed(); }
+  // What keeps it from going on; empty when nothing does.
+  std::string trouble() const;
+
+  // Catches up with what has been notified, for some seconds at most, then ends the thread.
+  void stop();
+
+ private:
+  void run();
+  void catch_up(Journal& journal, StateStore& state);
+  bool step(Journal& journal, StateStore& state);
+  void wait();
+  void rest(std::chrono::nanoseconds time);
+  void set_trouble(const std::string& what);
+
+  Options options_;
+  std::function<Millis()> now_;
+  std::atomic<Position> notified_{0};
+  std::atomic<Position> followed_{0};
+  std::atomic<int> wal_frames_{0};
+  std::atomic<bool> log_is_short_{false};
+  Position notified_before_ = 0;   // at the step before; the thread's own
+  bool busy_ = false;              // rows came since then
+  std::atomic<bool> sleeping_{false};
+  std::atomic<bool> stop_{false};
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<EventNumber, Seq> followed_events_;
+  std::string trouble_;
+  std::thread thread_;
+};
+
+// Follows the whole journal into the tables, from where they are. `progress` is told of each position.
+void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress);
+
+}  // namespace holdfast

@@ -1,0 +1,32 @@
+#include "ledger/embedded/data_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace holdfast {
+
+DataFolder::DataFolder(std::filesystem::path folder) : folder_(std::move(folder)) {
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  if (error) throw DataError("cannot make the data folder " + folder_.string() + ": " + error.message());
+  const std::string path = (folder_ / "lock").string();
+  lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_ < 0) throw DataError("cannot open " + path + ": " + std::strerror(errno) + ". Holdfast needs to write to its data folder.");
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  const int reason = errno;
+  ::close(lock_);
+  if (reason != EWOULDBLOCK) throw DataError("cannot lock " + path + ": " + std::strerror(reason));
+  throw DataError("another process works with the data in " + folder_.string() +
+                  ". Two would sell the same seats. Stop the other one (fuser " + path +
+                  " names it), or give this one a folder of its own.");
+}
+
+DataFolder::~DataFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+}  // namespace holdfast

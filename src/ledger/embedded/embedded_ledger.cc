@@ -1,0 +1,479 @@
+#include "ledger/embedded/embedded_ledger.h"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+
+#include <random>
+
+#include "core/check.h"
+#include "core/rules.h"
+#include "ledger/embedded/verify.h"
+
+namespace holdfast {
+namespace {
+
+using Timer = std::chrono::steady_clock;
+
+constexpr std::size_t k_taken_ids_named_max = 100;
+constexpr int k_wal_frames_max = 4'000;                            // 16 MB: then the writer lets the log start anew
+constexpr std::uint64_t k_executions_between_forgetting = 512;
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+// Makes a file under another name first, so that a crash leaves no half of one.
+template <typename File>
+void create_whole(const std::string& path) {
+  const std::string partial = path + ".partial";
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(partial + suffix);   // of an attempt before
+  File(partial, File::Mode::create);
+  std::filesystem::rename(partial, path);
+}
+
+const Uuid* reservation_of(const Command& command) {
+  if (const auto* add = std::get_if<Add>(&command)) return &add->reservation;
+  if (const auto* extend = std::get_if<Extend>(&command)) return &extend->reservation;
+  if (const auto* release = std::get_if<Release>(&command)) return &release->reservation;
+  if (const auto* consume = std::get_if<Consume>(&command)) return &consume->reservation;
+  if (const auto* give_back = std::get_if<Return>(&command)) return &give_back->reservation;
+  return nullptr;
+}
+
+// Folds one journal row, by the same code that made it.
+void fold_row(const JournalRow& row, const JournalBody& body, Inventory& inventory, const std::function<void(const Change&)>& also) {
+  if (row.first_seq != inventory.seq() + 1) {
+    throw DataError("journal.db is damaged: row " + std::to_string(row.position) + " has change " + std::to_string(row.first_seq) +
+                    " of event " + std::to_string(row.event) + " where " + std::to_string(inventory.seq() + 1) +
+                    " should be. Nothing was changed. Put back both files from a backup (holdfast restore).");
+  }
+  Reader reader(body.changes);
+  ChangeDecoder decoder(row.at);
+  Change change;
+  for (std::uint32_t i = 0; i < row.changes; ++i) {
+    if (!decoder.decode(reader, change)) {
+      throw DataError("journal.db is damaged: row " + std::to_string(row.position) +
+                      " cannot be read. Nothing was changed. Put back both files from a backup (holdfast restore).");
+    }
+    also(change);
+    inventory.apply(change, row.at);
+  }
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------------------------- start
+
+EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
+    : options_(std::move(options)),
+      folder_(options_.data),
+      hash_seed_(draw_seed()),
+      journal_((open_files(), std::make_unique<Journal>(folder_.journal(), Journal::Mode::write))),
+      archive_(std::make_unique<StateStore>(folder_.state(), StateStore::Mode::write)),
+      clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(*journal_, *archive_)),
+      directory_(hash_seed_),
+      keys_(options_.idempotency_keys_max) {
+  last_now_ = clock_.now();
+  published_.resize(1);
+  events_.resize(1);
+  load();
+  archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
+  readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
+  malloc_trim(0);   // what loading took: page caches, parts of plans
+  checkpointer_ = std::make_unique<Checkpointer>(
+      Checkpointer::Options{.journal = folder_.journal(), .state = folder_.state(), .retention_days = options_.journal_retention_days},
+      [this] { return now(); });
+  checkpointer_->notify(journal_->head().position, journal_->wal_frames());
+  abandon_unfinished_imports();
+}
+
+// The checkpointer's connections close last: one that only reads cannot move the log into its file.
+EmbeddedLedger::~EmbeddedLedger() {
+  archive_.reset();
+  readers_archive_.reset();
+  checkpointer_.reset();
+}
+
+// Makes the files of a new folder. Half of a pair is never completed by guessing.
+void EmbeddedLedger::open_files() {
+  const bool has_journal = std::filesystem::exists(folder_.journal());
+  const bool has_state = std::filesystem::exists(folder_.state());
+  if (has_state && !has_journal) {
+    throw DataError(folder_.journal() + " is missing, and " + folder_.state() +
+                    " speaks of what was in it. Nothing was changed. Put journal.db back, or both files from a backup (holdfast restore).");
+  }
+  if (!has_journal) create_whole<Journal>(folder_.journal());
+  if (has_state) return;
+  if (Journal(folder_.journal(), Journal::Mode::read).head() != JournalHead{}) {
+    throw DataError(folder_.state() +
+                    " is missing. Nothing was changed. Put it back if it was moved; its tables can be made again from the "
+                    "journal with: holdfast rebuild --data " +
+                    folder_.path().string());
+  }
+  create_whole<StateStore>(folder_.state());
+}
+
+void EmbeddedLedger::load() {
+  const JournalHead as_of = archive_->as_of();
+  check_pair(*journal_, *archive_);
+  if (journal_->bytes() <= k_journal_bytes_verified_at_start) {
+    if (const VerifyReport report = verify(*journal_, *archive_); !report.problem.empty()) throw DataError(report.problem);
+  }
+  archive_->load_events(hash_seed_, [this](StoredEvent stored) {
+    Event& event = event_at(stored.inventory->card().number);
+    event.inventory = std::move(stored.inventory);
+    event.plan = std::move(stored.plan);
+    if (event.inventory->settings().status == EventStatus::abandoned) return;
+    by_id_[to_string(event.inventory->card().id)] = event.inventory->card().number;
+  });
+  archive_->load_keys([this](const KeptKey& kept, Millis at) {
+    if (keys_.find(kept.key.key, at) == nullptr) keys_.put(kept.key, at, kept.outcomes);
+  });
+  replay(as_of);
+  for (EventNumber number = 1; number < events_.size(); ++number) {
+    Event& event = *events_[number];
+    if (event.inventory == nullptr) continue;
+    if (event.plan != nullptr) {
+      directory_.reserve(event.plan->size());
+      if (!directory_.enter(number, *event.plan, 1).empty()) {
+        throw DataError("state.db is damaged: a seat of event " + std::to_string(number) +
+                        " is also one of another event. Nothing was changed. Put back both files from a backup (holdfast restore).");
+      }
+    }
+    open_if_ready(event);
+    queue_expiry(event);
+  }
+  next_number_ = static_cast<EventNumber>(events_.size());
+}
+
+// What the tables do not have yet. Plans of events that were imported after the tables' position are put together here.
+void EmbeddedLedger::replay(const JournalHead& from) {
+  std::unordered_map<EventNumber, std::unique_ptr<PlanBuilder>> importing;
+  archive_->load_imports([&](EventNumber number, std::unique_ptr<PlanBuilder> builder) { importing[number] = std::move(builder); });
+  JournalBody body;
+  journal_->read(from, [&](const JournalRow& row) {
+    if (!decode_body(row, body)) {
+      throw DataError(folder_.journal() + " is damaged: row " + std::to_string(row.position) +
+                      " cannot be read. Nothing was changed. Put back both files from a backup (holdfast restore).");
+    }
+    if (row.event == 0 || row.event > k_events_max) throw DataError(folder_.journal() + " names an event that there cannot be.");
+    Event& event = event_at(row.event);
+    const auto on_change = [&](const Change& change) {
+      if (change.kind == ChangeKind::seats_appended) {
+        Reader seats(change.text);
+        if (!importing[row.event]->decode_seats(seats)) throw DataError(folder_.journal() + " is damaged: seats cannot be read.");
+      } else if (change.kind == ChangeKind::event_configured && change.settings->status == EventStatus::abandoned) {
+        importing.erase(row.event);
+        by_id_.erase(to_string(event.inventory->card().id));
+      } else if (change.kind == ChangeKind::event_configured && importing.contains(row.event) &&
+                 change.settings->status != EventStatus::importing) {
+        event.plan = importing[row.event]->finish().value();
+        importing.erase(row.event);
+      } else if (change.kind == ChangeKind::consumed && change.ends && event.inventory->find(change.reservation) == Inventory::k_no_slot) {
+        // Reinstated: it had ended before the tables' position, so that it was not loaded.
+        const std::optional<ReservationView> ended = archive_->find_reservation(change.reservation);
+        if (!ended || ended->status == ReservationStatus::active) {
+          throw DataError(
+              folder_.state() + " is damaged: reservation " + to_string(change.reservation) +
+              " is missing or has not ended. Nothing was changed. Make the tables again with `holdfast rebuild`, or put back both "
+              "files from a backup (holdfast restore).");
+        }
+        event.inventory->recall(*ended);
+      }
+    };
+    if (event.inventory == nullptr) {
+      event.inventory = new_inventory(row, body, hash_seed_);
+      if (event.inventory == nullptr)
+        throw DataError(folder_.journal() + " is damaged: event " + std::to_string(row.event) + " has no beginning.");
+      by_id_[to_string(event.inventory->card().id)] = row.event;
+      importing[row.event] = new_plan(row, body);
+    }
+    fold_row(row, body, *event.inventory, on_change);
+    for (const KeptKey& kept : body.keys) {
+      if (keys_.find(kept.key.key, row.at) == nullptr) keys_.put(kept.key, row.at, kept.outcomes);
+    }
+    last_now_ = std::max(last_now_, row.at);
+    return true;
+  });
+}
+
+// An import that a crash cut off: nobody saw its event, and its ids are free again.
+void EmbeddedLedger::abandon_unfinished_imports() {
+  for (EventNumber number = 1; number < events_.size(); ++number) {
+    Event& event = *events_[number];
+    if (event.inventory == nullptr || event.inventory->settings().status != EventStatus::importing) continue;
+    Entry entry;
+    entry.submission.parts.push_back({number, Configure{.status = EventStatus::abandoned}});
+    Batch batch{.events = {number}, .entries = {&entry}};
+    execute({&batch, 1});
+    by_id_.erase(to_string(event.inventory->card().id));
+    spdlog::warn("the import of event {} ({}) had not ended when the process did; it was abandoned, its seats' ids are free", number,
+                 event.inventory->settings().name);
+  }
+}
+
+EmbeddedLedger::Event& EmbeddedLedger::event_at(EventNumber number) {
+  while (events_.size() <= number) events_.push_back(std::make_unique<Event>());
+  return *events_[number];
+}
+
+// ---------------------------------------------------------------------------------------------------------------- one batch
+
+ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
+  ExecutionReport report;
+  const auto started = Timer::now();
+  const Millis now = last_now_ = std::max(clock_.now(), last_now_);
+  if (!broken_.empty()) {
+    for (const Batch& batch : batches) {
+      for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
+    }
+    return report;
+  }
+  const std::function<Bench(EventNumber)> find_bench = [this](EventNumber number) { return bench_of(number); };
+  for (const Batch& batch : batches) {
+    for (std::size_t i = 0; i < batch.entries.size(); ++i) {
+      Entry* entry = batch.entries[i];
+      prefetch_after(batch, i);
+      recall_for(entry->submission);
+      std::optional<KeptKey> kept;
+      entry->verdict = judge(entry->submission, find_bench, keys_, now, kept);
+      if (kept) event_at(kept->event).kept.push_back(std::move(*kept));
+      for (const Outcome& outcome : entry->verdict.outcomes) report.swept += outcome.swept;
+    }
+  }
+  const auto judged = Timer::now();
+  report.durable = commit(now);
+  if (report.durable) {
+    for (const EventNumber number : touched_) report.changes += events_[number]->changes.count;
+    publish(now);
+  } else {
+    for (const Batch& batch : batches) {
+      for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
+    }
+  }
+  report.judging = judged - started;
+  report.committing = Timer::now() - judged;
+  return report;
+}
+
+// Lets the memory bring what the commands behind this one will touch.
+void EmbeddedLedger::prefetch_after(const Batch& batch, std::size_t at) const {
+  for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
+    const std::size_t ahead = at + k_prefetch_ahead[step];
+    if (ahead >= batch.entries.size()) continue;
+    for (const Part& part : batch.entries[ahead]->submission.parts) {
+      const bool known = part.event < events_.size() && events_[part.event]->inventory != nullptr;
+      if (known) prefetch(*events_[part.event]->inventory, part.command, step);
+    }
+  }
+}
+
+Bench EmbeddedLedger::bench_of(EventNumber number) {
+  if (number == 0 || number > k_events_max) return {};
+  Event& event = event_at(number);
+  if (event.inventory == nullptr) {
+    const std::scoped_lock lock(published_mutex_);
+    const auto pending = pending_.find(number);
+    if (pending == pending_.end()) return {};
+    EventSettings settings = pending->second.settings;
+    settings.status = EventStatus::importing;
+    event.inventory = std::make_unique<Inventory>(pending->second.card, settings, hash_seed_);
+    event.plan = pending->second.plan;
+  }
+  if (!event.touched) {
+    event.touched = true;
+    touched_.push_back(number);
+  }
+  return {event.inventory.get(), &event.changes};
+}
+
+// A reservation that ended so long ago that it was forgotten is brought back before a command about it is judged.
+void EmbeddedLedger::recall_for(const Submission& submission) {
+  for (const Part& part : submission.parts) {
+    const Uuid* id = reservation_of(part.command);
+    if (id == nullptr || part.event >= events_.size() || events_[part.event]->inventory == nullptr) continue;
+    Event& event = *events_[part.event];
+    if (event.inventory->find(*id) != Inventory::k_no_slot || event.published == nullptr) continue;
+    const std::optional<ReservationView> stored = archive_->find_reservation(*id);
+    if (!stored || stored->status == ReservationStatus::active || event_of_reservation(*id) != part.event) continue;
+    event.inventory->recall(*stored);
+    event.published->recall(*stored);
+  }
+}
+
+bool EmbeddedLedger::commit(Millis now) {
+  const auto has_news = [this](EventNumber number) { return events_[number]->changes.count > 0 || !events_[number]->kept.empty(); };
+  if (std::ranges::none_of(touched_, has_news)) return true;   // refusals rest on what is durable already
+  try {
+    journal_->begin();
+    for (const EventNumber number : touched_) {
+      if (!has_news(number)) continue;
+      const Event& event = *events_[number];
+      body_.clear();
+      encode_body(event.changes.bytes, event.kept, body_);
+      journal_->append(number, event.inventory->seq() - event.changes.count + 1, event.changes.count, now, body_);
+    }
+    journal_->commit();
+    return true;
+  } catch (const sqlite::Error& error) {
+    journal_->roll_back();
+    const std::scoped_lock lock(published_mutex_);
+    broken_ = std::string("the journal could not be written: ") + error.what() +
+              ". What was answered is on disk; what was not answered did not happen. Free space or repair the disk, then start again.";
+    spdlog::critical("{}", broken_);
+    return false;
+  }
+}
+
+// Readers see the batch from here on, before anybody is told of it.
+void EmbeddedLedger::publish(Millis now) {
+  for (const EventNumber number : touched_) {
+    Event& event = *events_[number];
+    if (event.published != nullptr) {
+      if (event.changes.count > 0) event.published->follow(event.changes.bytes, event.changes.count, now);
+    } else {
+      open_if_ready(event);
+    }
+    event.changes.clear();
+    event.kept.clear();
+    event.touched = false;
+    queue_expiry(event);
+  }
+  touched_.clear();
+  checkpointer_->notify(journal_->head().position, journal_->wal_frames());
+  if (journal_->wal_frames() > k_wal_frames_max && checkpointer_->take_log_is_short()) {
+    try {
+      journal_->checkpoint_wal();
+    } catch (const sqlite::Error& error) {
+      spdlog::error("{}; the log goes on growing, and it is tried again", error.what());
+    }
+  }
+  if (++executions_ % k_executions_between_forgetting == 0) forget_old();
+}
+
+void EmbeddedLedger::open_if_ready(Event& event) {
+  const EventStatus status = event.inventory->settings().status;
+  if (event.published != nullptr || event.plan == nullptr || status == EventStatus::importing || status == EventStatus::abandoned) return;
+  event.published = std::make_shared<PublishedEvent>(event.inventory->replica(), event.plan);
+  const EventNumber number = event.inventory->card().number;
+  const std::scoped_lock lock(published_mutex_);
+  if (published_.size() <= number) published_.resize(number + 1);
+  published_[number] = event.published;
+  pending_.erase(number);
+}
+
+void EmbeddedLedger::forget_old() {
+  for (const auto& [number, seq] : checkpointer_->take_followed()) {
+    Event& event = *events_[number];
+    if (event.published == nullptr || event.inventory->ended_count() <= options_.ended_in_memory_max) continue;
+    event.inventory->forget_ended(seq, options_.ended_in_memory_max);
+    event.published->forget_ended(seq, options_.ended_in_memory_max);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- expiry
+
+void EmbeddedLedger::queue_expiry(Event& event) {
+  const Millis next = event.inventory->next_expiry();
+  if (event.published != nullptr) event.published->set_next_expiry(next);
+  if (next >= event.queued_expiry) return;
+  event.queued_expiry = next;
+  expiries_.push({next, event.inventory->card().number});
+}
+
+std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit) {
+  std::vector<EventNumber> due;
+  const Millis now = std::max(clock_.now(), last_now_);
+  while (!expiries_.empty() && expiries_.top().at <= now && due.size() < limit) {
+    const DueEvent top = expiries_.top();
+    expiries_.pop();
+    Event& event = *events_[top.event];
+    if (event.queued_expiry != top.at) continue;
+    event.queued_expiry = k_never;
+    due.push_back(top.event);   // sweeping it puts it back with its next expiry
+  }
+  return due;
+}
+
+std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry() {
+  if (expiries_.empty()) return std::nullopt;
+  return std::chrono::milliseconds(std::max<Millis>(0, expiries_.top().at - std::max(clock_.now(), last_now_)));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- events
+
+std::expected<EventNumber, CreationProblem> EmbeddedLedger::reserve_event(NewEvent event) {
+  const std::string id = to_string(event.card.id);
+  EventNumber number = 0;
+  {
+    const std::scoped_lock lock(published_mutex_);
+    if (by_id_.contains(id))
+      return std::unexpected(CreationProblem{CreationProblem::Kind::event_exists, "an event with the id " + id + " exists", {}});
+    if (next_number_ > k_events_max) {
+      return std::unexpected(CreationProblem{CreationProblem::Kind::too_many_events, "there are 100,000 events, which is the most", {}});
+    }
+    number = next_number_++;
+    by_id_[id] = number;
+  }
+  const std::shared_ptr<const Plan> plan = event.plan;
+  std::vector<std::string> taken = directory_.enter(number, *plan, k_taken_ids_named_max);
+  const std::scoped_lock lock(published_mutex_);
+  if (!taken.empty()) {
+    by_id_.erase(id);
+    if (number + 1 == next_number_) --next_number_;   // refusals do not use up numbers
+    return std::unexpected(
+        CreationProblem{CreationProblem::Kind::seat_exists, "a seat with the id " + taken.front() + " exists", std::move(taken)});
+  }
+  event.card.number = number;
+  pending_.emplace(number, std::move(event));
+  return number;
+}
+
+void EmbeddedLedger::abandon_event(EventNumber number) {
+  const std::scoped_lock lock(published_mutex_);
+  const auto pending = pending_.find(number);
+  if (pending == pending_.end()) return;
+  directory_.remove(*pending->second.plan);
+  by_id_.erase(to_string(pending->second.card.id));
+  pending_.erase(pending);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- reading
+
+std::shared_ptr<const PublishedEvent> EmbeddedLedger::event(EventNumber number) const {
+  const std::shared_lock lock(published_mutex_);
+  return number < published_.size() ? published_[number] : nullptr;
+}
+
+std::optional<EventNumber> EmbeddedLedger::event_by_id(const Uuid& id) const {
+  const std::shared_lock lock(published_mutex_);
+  const auto at = by_id_.find(to_string(id));
+  if (at == by_id_.end() || at->second >= published_.size() || published_[at->second] == nullptr) return std::nullopt;
+  return at->second;
+}
+
+std::vector<EventNumber> EmbeddedLedger::events() const {
+  const std::shared_lock lock(published_mutex_);
+  std::vector<EventNumber> numbers;
+  for (EventNumber number = 1; number < published_.size(); ++number) {
+    if (published_[number] != nullptr) numbers.push_back(number);
+  }
+  return numbers;
+}
+
+std::optional<ReservationView> EmbeddedLedger::reservation(const Uuid& id) const {
+  const auto number = event_of_reservation(id);
+  const auto published = number ? event(*number) : nullptr;
+  if (published == nullptr) return std::nullopt;
+  if (auto view = published->reservation(id, now())) return view;
+  const std::scoped_lock lock(readers_archive_mutex_);
+  return readers_archive_->find_reservation(id);
+}
+
+std::string EmbeddedLedger::trouble() const {
+  const std::shared_lock lock(published_mutex_);
+  return broken_;
+}
+
+}  // namespace holdfast

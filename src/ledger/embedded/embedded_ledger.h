@@ -1,0 +1,129 @@
+// The ledger of a single machine: inventories in memory, one writer, group commit to SQLite.
+//
+// execute() judges a batch in memory, appends what was accepted to journal.db, commits once, and only then lets the verdicts be seen. A
+// commit that fails means that memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and the process
+// must end and recover (broken() says why).
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <shared_mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "core/inventory.h"
+#include "core/keys.h"
+#include "ledger/embedded/checkpointer.h"
+#include "ledger/embedded/clock.h"
+#include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/journal.h"
+#include "ledger/embedded/state_store.h"
+#include "ledger/ledger.h"
+
+namespace holdfast {
+
+struct EmbeddedOptions {
+  std::filesystem::path data;
+  std::size_t idempotency_keys_max = k_idempotency_keys_max;
+  std::size_t ended_in_memory_max = 200'000;   // ended reservations by event; older ones are read from state.db
+  std::int64_t journal_retention_days = 0;     // 0: the journal is kept whole
+  const ClockSource* clock = nullptr;          // nullptr: the system's
+};
+
+class EmbeddedLedger : public Ledger {
+ public:
+  // Takes the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error, which name
+  // the file and the way out.
+  explicit EmbeddedLedger(EmbeddedOptions options);
+  ~EmbeddedLedger() override;   // brings state.db up to date
+
+  ExecutionReport execute(std::span<const Batch> batches) override;
+  std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) override;
+  void abandon_event(EventNumber number) override;
+  std::vector<EventNumber> events_to_sweep(std::size_t limit) override;
+  std::optional<std::chrono::milliseconds> until_next_expiry() override;
+
+  Millis now() const override { return clock_.now(); }
+  const SeatDirectory& seats() const override { return directory_; }
+  std::shared_ptr<const PublishedEvent> event(EventNumber number) const override;
+  std::optional<EventNumber> event_by_id(const Uuid& id) const override;
+  std::vector<EventNumber> events() const override;
+  std::optional<ReservationView> reservation(const Uuid& id) const override;
+  std::string trouble() const override;
+
+  // Compares the clock with the wall clock; returns a step to report. Called about once a second by one thread.
+  std::optional<Millis> compare_clocks() { return clock_.compare(); }
+  // Journal rows that state.db is behind.
+  Position rows_behind() const { return checkpointer_->behind(); }
+  // False while state.db cannot be written; sales go on, and it is tried again.
+  bool state_follows() const { return checkpointer_->trouble().empty(); }
+
+ private:
+  struct Event {
+    std::unique_ptr<Inventory> inventory;
+    std::shared_ptr<const Plan> plan;   // nullptr while it is importing, unless it is being imported by this process
+    std::shared_ptr<PublishedEvent> published;
+    ChangeBatch changes;   // of the batch at hand
+    std::vector<KeptKey> kept;
+    bool touched = false;
+    Millis queued_expiry = k_never;   // what stands in expiries_ for it
+  };
+  struct DueEvent {
+    Millis at;
+    EventNumber event;
+    bool operator>(const DueEvent& other) const { return at > other.at; }
+  };
+
+  // Start.
+  void open_files();
+  void load();
+  void replay(const JournalHead& from);
+  void abandon_unfinished_imports();
+
+  // One batch.
+  Bench bench_of(EventNumber number);
+  void prefetch_after(const Batch& batch, std::size_t at) const;
+  void recall_for(const Submission& submission);
+  bool commit(Millis now);
+  void publish(Millis now);
+  void open_if_ready(Event& event);
+  void forget_old();
+  void queue_expiry(Event& event);
+  Event& event_at(EventNumber number);
+
+  EmbeddedOptions options_;
+  DataFolder folder_;
+  SystemClockSource system_clock_;
+  std::uint64_t hash_seed_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<StateStore> archive_;   // read only, of the writer: reservations that ended long ago
+  LedgerClock clock_;
+  SeatDirectory directory_;
+
+  // The writer's.
+  std::vector<std::unique_ptr<Event>> events_;   // by number
+  KeyTable keys_;
+  std::vector<EventNumber> touched_;
+  std::priority_queue<DueEvent, std::vector<DueEvent>, std::greater<>> expiries_;
+  Millis last_now_ = 0;
+  std::string body_;
+  std::uint64_t executions_ = 0;
+
+  // Shared with readers.
+  mutable std::shared_mutex published_mutex_;
+  std::vector<std::shared_ptr<PublishedEvent>> published_;   // by number; nullptr: not there, or not open
+  std::unordered_map<std::string, EventNumber> by_id_;   // also of events that are being imported
+  std::unordered_map<EventNumber, NewEvent> pending_;   // reserved, not created yet
+  EventNumber next_number_ = 1;
+  std::string broken_;
+
+  mutable std::mutex readers_archive_mutex_;
+  std::unique_ptr<StateStore> readers_archive_;
+
+  std::unique_ptr<Checkpointer> checkpointer_;   // last: it ends first
+};
+
+}   // namespace holdfast

@@ -1,0 +1,247 @@
+#include "ledger/embedded/journal.h"
+
+#include <openssl/evp.h>
+
+#include "core/check.h"
+#include "ledger/embedded/data_folder.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::int64_t k_application_id = 0x48664A31;   // "HfJ1", in the file's header
+constexpr std::size_t k_keys_per_row_max = 1'000'000;
+
+constexpr const char* k_sql_create = R"(
+  CREATE TABLE journal (
+    position  INTEGER PRIMARY KEY,
+    event     INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    changes   INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    body      BLOB NOT NULL,
+    hash      BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+  INSERT INTO meta VALUES ('anchor_position', 0), ('anchor_hash', zeroblob(32));
+)";
+constexpr const char* k_sql_append =
+    "INSERT INTO journal (position, event, first_seq, changes, at, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)";
+constexpr const char* k_sql_read =
+    "SELECT position, event, first_seq, changes, at, body, hash FROM journal WHERE position > ? ORDER BY position";
+constexpr const char* k_sql_last = "SELECT position, hash FROM journal ORDER BY position DESC LIMIT 1";
+constexpr const char* k_sql_hash_at = "SELECT hash FROM journal WHERE position = ?";
+constexpr const char* k_sql_meta = "SELECT value FROM meta WHERE name = ?";
+
+ChainHash as_hash(std::string_view bytes) {
+  ChainHash hash{};
+  if (bytes.size() == hash.size()) std::memcpy(hash.data(), bytes.data(), hash.size());
+  return hash;
+}
+
+std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+
+}  // namespace
+
+void encode_body(std::string_view changes, std::span<const KeptKey> keys, std::string& out) {
+  Writer writer(out);
+  writer.text(changes);
+  writer.varint(keys.size());
+  for (const KeptKey& kept : keys) {
+    out.append(reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size());
+    out.append(reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size());
+    writer.text(kept.outcomes);
+  }
+}
+
+bool decode_body(const JournalRow& row, JournalBody& body) {
+  Reader reader(row.body);
+  body.changes = reader.text();
+  body.keys.clear();
+  const auto keys = reader.varint_max(k_keys_per_row_max);
+  for (std::uint64_t i = 0; i < keys && !reader.failed(); ++i) {
+    KeptKey& kept = body.keys.emplace_back();
+    kept.event = row.event;
+    const std::string_view key = reader.bytes(kept.key.key.size());
+    const std::string_view request = reader.bytes(kept.key.request.size());
+    kept.outcomes = reader.text();
+    if (reader.failed()) return false;
+    std::memcpy(kept.key.key.data(), key.data(), key.size());
+    std::memcpy(kept.key.request.data(), request.data(), request.size());
+  }
+  return !reader.failed() && reader.at_end();
+}
+
+ChainHash chain(const ChainHash& before, const JournalRow& row) {
+  std::string numbers;
+  Writer writer(numbers);
+  writer.varint(static_cast<std::uint64_t>(row.position));
+  writer.varint(row.event);
+  writer.varint(row.first_seq);
+  writer.varint(row.changes);
+  writer.signed_varint(row.at);
+  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  thread_local const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> sha256(EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
+  ChainHash hash;
+  const bool hashed = EVP_DigestInit_ex2(context.get(), sha256.get(), nullptr) == 1 &&
+                      EVP_DigestUpdate(context.get(), before.data(), before.size()) == 1 &&
+                      EVP_DigestUpdate(context.get(), numbers.data(), numbers.size()) == 1 &&
+                      EVP_DigestUpdate(context.get(), row.body.data(), row.body.size()) == 1 &&
+                      EVP_DigestFinal_ex(context.get(), hash.data(), nullptr) == 1;
+  HOLDFAST_CHECK(hashed);
+  return hash;
+}
+
+Journal::Journal(const std::string& path, Mode mode)
+    : database_(path, mode == Mode::create  ? sqlite::Database::Mode::create
+                      : mode == Mode::write ? sqlite::Database::Mode::read_write
+                                            : sqlite::Database::Mode::read_only) {
+  if (mode == Mode::create) {
+    create_tables();
+  } else if (const auto cut = database_.find_cut()) {
+    throw DataError(path + " is damaged: " + *cut + ". Nothing was changed. Put back both files from a backup (holdfast restore).");
+  }
+  check_format();
+  if (mode != Mode::read) {
+    database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = OFF;");
+    sqlite3_wal_hook(
+        database_.handle(),
+        [](void* self, sqlite3*, const char*, int frames) {
+          static_cast<Journal*>(self)->wal_frames_ = frames;
+          return SQLITE_OK;
+        },
+        this);
+    begin_.emplace(database_, "BEGIN IMMEDIATE");
+    append_.emplace(database_, k_sql_append);
+    commit_.emplace(database_, "COMMIT");
+  }
+  load_head();
+}
+
+void Journal::create_tables() {
+  database_.execute("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;");
+  sqlite::Transaction transaction(database_);
+  database_.execute(k_sql_create);
+  database_.execute(("PRAGMA application_id = " + std::to_string(k_application_id)).c_str());
+  database_.execute(("PRAGMA user_version = " + std::to_string(k_format)).c_str());
+  transaction.commit();
+}
+
+void Journal::check_format() {
+  if (database_.query_int("PRAGMA application_id") != k_application_id) {
+    throw DataError(database_.path() + " is not a journal of Holdfast. Nothing was changed. Is this the right folder?");
+  }
+  const auto format = database_.query_int("PRAGMA user_version");
+  if (format == k_format) return;
+  throw DataError(database_.path() + " has format " + std::to_string(format) + "; this version of Holdfast reads format " +
+                  std::to_string(k_format) + ". Nothing was changed. Use the version that wrote it, or a later one.");
+}
+
+void Journal::load_head() {
+  sqlite::Statement meta(database_, k_sql_meta);
+  meta.bind_text(1, "anchor_position");
+  if (!meta.step()) damaged("the anchor of its chain is missing");
+  anchor_.position = meta.integer(0);
+  meta.reset();
+  meta.bind_text(1, "anchor_hash");
+  if (!meta.step()) damaged("the anchor of its chain is missing");
+  anchor_.hash = as_hash(meta.blob(0));
+  meta.reset();
+  sqlite::Statement last(database_, k_sql_last);
+  head_ = last.step() ? JournalHead{last.integer(0), as_hash(last.blob(1))} : anchor_;
+}
+
+void Journal::damaged(const std::string& what) const {
+  throw DataError(
+      database_.path() + " is damaged: " + what +
+      ". Nothing was changed and nothing is sold from it. Put back both files from a backup (holdfast restore), or ask for help "
+      "and keep the file as it is.");
+}
+
+void Journal::begin() {
+  begin_->run();
+  uncommitted_ = head_;
+}
+
+void Journal::append(EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body) {
+  JournalRow row{.position = uncommitted_.position + 1, .event = event, .first_seq = first_seq, .changes = changes, .at = at, .body = body};
+  row.hash = chain(uncommitted_.hash, row);
+  append_->bind(1, row.position)
+      .bind(2, std::int64_t{event})
+      .bind(3, static_cast<std::int64_t>(first_seq))
+      .bind(4, std::int64_t{changes})
+      .bind(5, at)
+      .bind_blob(6, body)
+      .bind_blob(7, as_bytes(row.hash))
+      .run();
+  uncommitted_ = {row.position, row.hash};
+}
+
+void Journal::commit() {
+  commit_->run();
+  head_ = uncommitted_;
+}
+
+void Journal::roll_back() { sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr); }
+
+std::size_t Journal::remove_through(Position through, Millis older_than, std::size_t limit) {
+  // Looking takes no lock that the writer would wait for.
+  sqlite::Statement next(database_, "SELECT position, hash FROM journal WHERE position <= ?1 AND at < ?2 ORDER BY position LIMIT ?3");
+  next.bind(1, through).bind(2, older_than).bind(3, static_cast<std::int64_t>(limit));
+  JournalHead last = anchor_;
+  std::size_t removed = 0;
+  for (; next.step(); ++removed) last = {next.integer(0), as_hash(next.blob(1))};
+  // The last row stays: it tells where the journal is. (head_ may be older than what another connection has appended.)
+  if (removed == 0 || last.position == database_.query_int("SELECT max(position) FROM journal")) return 0;
+  sqlite::Transaction transaction(database_);
+  sqlite::Statement(database_, "DELETE FROM journal WHERE position <= ?").bind(1, last.position).run();
+  sqlite::Statement(database_, "UPDATE meta SET value = ? WHERE name = 'anchor_position'").bind(1, last.position).run();
+  sqlite::Statement(database_, "UPDATE meta SET value = ? WHERE name = 'anchor_hash'").bind_blob(1, as_bytes(last.hash)).run();
+  transaction.commit();
+  anchor_ = last;
+  return removed;
+}
+
+void Journal::read(const JournalHead& after, const std::function<bool(const JournalRow&)>& visit) {
+  sqlite::Statement rows(database_, k_sql_read);
+  rows.bind(1, after.position);
+  JournalHead before = after;
+  Millis latest = 0;
+  while (rows.step()) {
+    const JournalRow row{.position = rows.integer(0),
+                         .event = static_cast<EventNumber>(rows.integer(1)),
+                         .first_seq = static_cast<Seq>(rows.integer(2)),
+                         .changes = static_cast<std::uint32_t>(rows.integer(3)),
+                         .at = rows.integer(4),
+                         .body = rows.blob(5),
+                         .hash = as_hash(rows.blob(6))};
+    if (row.position != before.position + 1) damaged("row " + std::to_string(before.position + 1) + " is missing");
+    if (rows.integer(1) != std::int64_t{row.event} || rows.integer(3) != std::int64_t{row.changes}) {
+      damaged("row " + std::to_string(row.position) + " has numbers that there cannot be");
+    }
+    if (row.hash != chain(before.hash, row)) {
+      damaged("row " + std::to_string(row.position) + " does not fit the chain: it, or a row before it, is not what was written");
+    }
+    if (row.at < latest) damaged("row " + std::to_string(row.position) + " is from before the row before it");
+    latest = row.at;
+    before = {row.position, row.hash};
+    if (!visit(row)) return;
+  }
+}
+
+std::optional<ChainHash> Journal::hash_at(Position position) {
+  if (position == anchor_.position) return anchor_.hash;
+  sqlite::Statement at(database_, k_sql_hash_at);
+  at.bind(1, position);
+  if (!at.step()) return std::nullopt;
+  return as_hash(at.blob(0));
+}
+
+void Journal::checkpoint_wal() {
+  // Busy is no error: a reader keeps some frames from being moved, which the next call does.
+  const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database_.fail("move the log of");
+}
+
+std::int64_t Journal::bytes() { return database_.query_int("PRAGMA page_count") * database_.query_int("PRAGMA page_size"); }
+
+}  // namespace holdfast

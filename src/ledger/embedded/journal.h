@@ -1,0 +1,111 @@
+// journal.db: all changes of all events, in order, only appended to. The truth.
+//
+// One row is one event's part of one batch: its changes packed together, the idempotency keys that were kept with them, and a SHA-256
+// hash that is chained to the row before, so that a row that was changed, lost or put elsewhere is found.
+//
+//   journal (position INTEGER PRIMARY KEY,   -- 1, 2, 3, … without gaps
+//            event, first_seq, changes,      -- the changes first_seq … first_seq + changes - 1 of this event; 0 changes: only keys
+//            at,                             -- milliseconds since 1970 UTC; never goes back
+//            body, hash)
+//   meta    (name PRIMARY KEY, value)        -- the chain's anchor: position and hash before the first row that is kept
+//
+// A Journal belongs to one thread at a time; several may be open on one file, one of them writing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/change.h"
+#include "core/ids.h"
+#include "core/submission.h"
+#include "ledger/embedded/sqlite.h"
+
+namespace holdfast {
+
+using Position = std::int64_t;                    // of a journal row; 0 is before the first
+using ChainHash = std::array<std::uint8_t, 32>;   // all zero before the first row
+
+struct JournalHead {
+  Position position = 0;
+  ChainHash hash{};
+  bool operator==(const JournalHead&) const = default;
+};
+
+struct JournalRow {
+  Position position = 0;
+  EventNumber event = 0;
+  Seq first_seq = 0;
+  std::uint32_t changes = 0;
+  Millis at = 0;
+  std::string_view body;   // valid until the next row is read
+  ChainHash hash{};
+};
+
+// A row's body is the changes' bytes (with their length) followed by the kept keys.
+void encode_body(std::string_view changes, std::span<const KeptKey> keys, std::string& out);
+struct JournalBody {
+  std::string_view changes;
+  std::vector<KeptKey> keys;   // `event` is the row's
+};
+bool decode_body(const JournalRow& row, JournalBody& body);
+
+// The hash that a row must have after a row with hash `before`.
+ChainHash chain(const ChainHash& before, const JournalRow& row);
+
+class Journal {
+ public:
+  static constexpr int k_format = 1;
+  enum class Mode { create, write, read };
+
+  // Throws sqlite::Error, or DataError when the file is not a journal of this format or is cut short.
+  Journal(const std::string& path, Mode mode);
+
+  // The last row, or the anchor when there is none.
+  const JournalHead& head() const { return head_; }
+  // What stands before the first row that is kept: position 0 unless old rows were removed.
+  const JournalHead& anchor() const { return anchor_; }
+
+  // Writing: begin, append …, commit. After an exception of commit() or append() nothing of the transaction is in the file, as far
+  // as SQLite knows; the caller must stop writing.
+  void begin();
+  void append(EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body);
+  void commit();   // returns when it is on disk
+  void roll_back();
+  // Removes rows up to `through`, at most `limit` of them; they must be in state.db and delivered. Returns how many.
+  std::size_t remove_through(Position through, Millis older_than, std::size_t limit);
+
+  // Calls `visit` for each row after `after`, in order, checking chain, positions and times. `visit` returns false to stop. Throws DataError
+  // that names the first row that does not fit. A reader's own transaction: what is appended meanwhile is not seen.
+  void read(const JournalHead& after, const std::function<bool(const JournalRow&)>& visit);
+  // The hash of the row at `position` (or of the anchor), or nothing.
+  std::optional<ChainHash> hash_at(Position position);
+
+  // Frames in the write-ahead log after the last commit; and moving them into the file. On a reader's connection that takes time off
+  // the writer; what is left over, the writer does itself.
+  int wal_frames() const { return wal_frames_; }
+  void checkpoint_wal();
+
+  std::int64_t bytes();   // of the file
+  sqlite::Database& database() { return database_; }
+
+ private:
+  void create_tables();
+  void check_format();
+  void load_head();
+  [[noreturn]] void damaged(const std::string& what) const;
+
+  sqlite::Database database_;
+  JournalHead head_;
+  JournalHead anchor_;
+  JournalHead uncommitted_;   // head after what has been appended in the open transaction
+  std::optional<sqlite::Statement> begin_;
+  std::optional<sqlite::Statement> append_;
+  std::optional<sqlite::Statement> commit_;
+  int wal_frames_ = 0;
+};
+
+}   // namespace holdfast

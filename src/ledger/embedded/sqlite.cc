@@ -1,0 +1,124 @@
+#include "ledger/embedded/sqlite.h"
+
+#include <array>
+#include <filesystem>
+
+namespace holdfast::sqlite {
+
+Database::Database(const std::string& path, Mode mode) : path_(path) {
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;   // URIs are for ATTACH
+  flags |= mode == Mode::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  if (mode == Mode::create) flags |= SQLITE_OPEN_CREATE;
+  sqlite3* handle = nullptr;
+  const int result = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  handle_.reset(handle);
+  if (result != SQLITE_OK) fail("open");
+  sqlite3_busy_timeout(handle, 10'000);
+}
+
+std::optional<std::string> Database::find_cut() const {
+  sqlite3_file* file = nullptr;
+  sqlite3_int64 size = 0;
+  if (sqlite3_file_control(handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr ||
+      file->pMethods == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) {
+    return "its size cannot be read";
+  }
+  if (size == 0) return "it is empty";   // and SQLite would remove its log
+  std::error_code error;
+  const auto wal = std::filesystem::file_size(path_ + "-wal", error);
+  if (!error && wal > 0) return std::nullopt;
+  std::array<unsigned char, 32> header{};
+  if (file->pMethods->xRead(file, header.data(), static_cast<int>(header.size()), 0) != SQLITE_OK) return "it has no whole header";
+  const std::int64_t page = header[16] == 0 && header[17] == 1 ? 65'536 : std::int64_t{header[16]} << 8 | header[17];
+  const std::int64_t pages =
+      std::int64_t{header[28]} << 24 | std::int64_t{header[29]} << 16 | std::int64_t{header[30]} << 8 | std::int64_t{header[31]};
+  if (size >= page * pages) return std::nullopt;
+  return "it is " + std::to_string(size) + " bytes long and its header speaks of " + std::to_string(page * pages);
+}
+
+void Database::fail(const char* doing) const {
+  const int code = handle_ == nullptr ? SQLITE_NOMEM : sqlite3_extended_errcode(handle_.get());
+  const char* message = handle_ == nullptr ? "out of memory" : sqlite3_errmsg(handle_.get());
+  std::string what = std::string("cannot ") + doing + " " + path_ + ": " + message + " (SQLite result code " + std::to_string(code) + ")";
+  if ((code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB || (code & 0xFF) == SQLITE_ERROR) {
+    what +=
+        ". The file is damaged, or it was changed by hand. Nothing was repaired by guessing. Put back both files from a backup (holdfast "
+        "restore), or, if only "
+        "state.db is damaged, make it again with `holdfast rebuild`.";
+  }
+  throw Error(code & 0xFF, what);
+}
+
+void Database::execute(const char* sql) {
+  if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail("work with");
+}
+
+std::int64_t Database::query_int(const char* sql) {
+  Statement query(*this, sql);
+  if (!query.step()) throw Error(SQLITE_NOTFOUND, "no answer from " + path_ + " to " + sql);
+  return query.integer(0);
+}
+
+Statement::Statement(Database& database, std::string_view sql) : database_(database) {
+  sqlite3_stmt* handle = nullptr;
+  const int result =
+      sqlite3_prepare_v3(database.handle(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
+  handle_.reset(handle);
+  if (result != SQLITE_OK) database.fail("read the tables of");
+}
+
+Statement& Statement::bind(int parameter, std::int64_t value) {
+  if (sqlite3_bind_int64(handle_.get(), parameter, value) != SQLITE_OK) database_.fail("bind a value for");
+  return *this;
+}
+Statement& Statement::bind(int parameter, double value) {
+  if (sqlite3_bind_double(handle_.get(), parameter, value) != SQLITE_OK) database_.fail("bind a value for");
+  return *this;
+}
+Statement& Statement::bind_text(int parameter, std::string_view value) {
+  if (sqlite3_bind_text64(handle_.get(), parameter, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK) {
+    database_.fail("bind a value for");
+  }
+  return *this;
+}
+Statement& Statement::bind_blob(int parameter, std::string_view value) {
+  // An empty view may have a null pointer, which SQLite takes for NULL.
+  const char* bytes = value.empty() ? "" : value.data();
+  if (sqlite3_bind_blob64(handle_.get(), parameter, bytes, value.size(), SQLITE_STATIC) != SQLITE_OK) database_.fail("bind a value for");
+  return *this;
+}
+Statement& Statement::bind_null(int parameter) {
+  if (sqlite3_bind_null(handle_.get(), parameter) != SQLITE_OK) database_.fail("bind a value for");
+  return *this;
+}
+
+void Statement::run() {
+  while (step()) {}
+}
+
+bool Statement::step() {
+  const int result = sqlite3_step(handle_.get());
+  if (result == SQLITE_ROW) return true;
+  if (result != SQLITE_DONE) {
+    sqlite3_reset(handle_.get());
+    database_.fail("read or write");
+  }
+  sqlite3_reset(handle_.get());
+  return false;
+}
+
+void Statement::reset() { sqlite3_reset(handle_.get()); }
+
+std::string_view Statement::text(int column) const {
+  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  return bytes == nullptr ? std::string_view{}
+                          : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+}
+
+std::string_view Statement::blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
+  return bytes == nullptr ? std::string_view{}
+                          : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+}
+
+}  // namespace holdfast::sqlite

@@ -1,0 +1,102 @@
+// SQLite's C interface with owners and errors. A Database and its Statements belong to one thread at a time.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace holdfast::sqlite {
+
+// Something that SQLite could not do: what, in which file, and its result code.
+class Error : public std::runtime_error {
+ public:
+  Error(int code, const std::string& what) : std::runtime_error(what), code_(code) {}
+  int code() const { return code_; }   // SQLITE_FULL, SQLITE_IOERR, SQLITE_CORRUPT, … (primary result code)
+
+ private:
+  int code_;
+};
+
+class Database {
+ public:
+  enum class Mode { read_only, read_write, create };
+
+  // Throws Error.
+  Database(const std::string& path, Mode mode);
+
+  void execute(const char* sql);
+  std::int64_t query_int(const char* sql);   // first column of the first row; throws when there is no row
+  sqlite3* handle() const { return handle_.get(); }
+  const std::string& path() const { return path_; }
+  [[noreturn]] void fail(const char* doing) const;
+
+  // What SQLite does not look at when it opens a file: whether there is anything in it, and whether it is as long as its own header says.
+  // With frames in the write-ahead log the header may be ahead of the file, so then nothing can be said. Nothing when all is well.
+  // Reads through SQLite's own descriptor: to open and close the file by another would drop the locks that the process has on it.
+  std::optional<std::string> find_cut() const;
+
+ private:
+  struct Close {
+    void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
+  };
+  std::string path_;
+  std::unique_ptr<sqlite3, Close> handle_;
+};
+
+class Statement {
+ public:
+  Statement(Database& database, std::string_view sql);
+
+  // Parameters are numbered from 1. Texts and blobs are not copied: they must live until the statement has been run.
+  Statement& bind(int parameter, std::int64_t value);
+  Statement& bind(int parameter, double value);
+  Statement& bind_text(int parameter, std::string_view value);
+  Statement& bind_blob(int parameter, std::string_view value);
+  Statement& bind_null(int parameter);
+
+  // Runs a statement that gives no rows, and makes it ready for the next time.
+  void run();
+  // The next row; false after the last, when the statement is ready for the next time.
+  bool step();
+  void reset();
+
+  // Columns are numbered from 0. Views live until the next step.
+  std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+  double real(int column) const { return sqlite3_column_double(handle_.get(), column); }
+  std::string_view text(int column) const;
+  std::string_view blob(int column) const;
+  bool is_null(int column) const { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+  };
+  Database& database_;
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+};
+
+// BEGIN IMMEDIATE … COMMIT; rolled back when commit() was not reached.
+class Transaction {
+ public:
+  explicit Transaction(Database& database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }
+  ~Transaction() {
+    if (!done_) sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void commit() {
+    database_.execute("COMMIT");
+    done_ = true;
+  }
+
+ private:
+  Database& database_;
+  bool done_ = false;
+};
+
+}   // namespace holdfast::sqlite

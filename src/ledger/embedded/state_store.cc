@@ -1,0 +1,533 @@
+#include "ledger/embedded/state_store.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/check.h"
+#include "core/limits.h"
+#include "ledger/embedded/data_folder.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::int64_t k_application_id = 0x48665331;   // "HfS1"
+
+constexpr const char* k_sql_create = R"(
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+  INSERT INTO meta VALUES ('position', 0), ('hash', zeroblob(32));
+  CREATE TABLE event (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, venue TEXT NOT NULL, currency TEXT NOT NULL,
+    starts_at INTEGER NOT NULL, status INTEGER NOT NULL, hold_seconds INTEGER NOT NULL, max_hold_seconds INTEGER NOT NULL,
+    seats_per_reservation INTEGER NOT NULL, held_seats_per_customer INTEGER NOT NULL,
+    seq INTEGER NOT NULL, at INTEGER NOT NULL, created_at INTEGER NOT NULL, plan_header BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE plan_part (
+    event INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (event, first)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE seat (
+    event INTEGER NOT NULL, seat INTEGER NOT NULL, id TEXT NOT NULL, section TEXT NOT NULL, "row" TEXT NOT NULL, number TEXT NOT NULL,
+    category TEXT NOT NULL, x REAL NOT NULL, y REAL NOT NULL, PRIMARY KEY (event, seat)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE seat_state (
+    event INTEGER NOT NULL, seat INTEGER NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL, reservation TEXT,
+    PRIMARY KEY (event, seat)
+  ) STRICT, WITHOUT ROWID;
+  CREATE VIEW seats AS
+    SELECT s.event, s.seat, s.id, s.section || '-' || s."row" || '-' || s.number AS label, s.category,
+           CASE coalesce(t.state, 'a') WHEN 'a' THEN 'available' WHEN 'h' THEN 'held' WHEN 's' THEN 'sold' ELSE 'blocked' END AS state,
+           coalesce(t.version, 0) AS version, t.reservation
+    FROM seat s LEFT JOIN seat_state t ON t.event = s.event AND t.seat = s.seat;
+  CREATE TABLE reservation (
+    id TEXT PRIMARY KEY, event INTEGER NOT NULL, kind INTEGER NOT NULL, customer TEXT NOT NULL, created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL, status TEXT NOT NULL, order_id TEXT NOT NULL DEFAULT '', seats TEXT NOT NULL, live INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX reservation_live ON reservation (event) WHERE live = 1;
+  CREATE TABLE idempotency_key (
+    key BLOB PRIMARY KEY, request BLOB NOT NULL, event INTEGER NOT NULL, at INTEGER NOT NULL, outcomes BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX idempotency_key_at ON idempotency_key (at);
+)";
+
+constexpr const char* k_columns_of_reservation =
+    "SELECT id, kind, customer, created_at, expires_at, status, order_id, seats, event FROM reservation";
+
+std::string json_of(Seats seats) {
+  std::string json = "[";
+  for (const SeatIndex seat : seats) json.append(json.size() > 1 ? "," : "").append(std::to_string(seat));
+  return json + "]";
+}
+
+// Reads what json_of wrote; false for anything else.
+bool read_json(std::string_view json, std::vector<SeatIndex>& seats) {
+  seats.clear();
+  if (json.size() < 2 || json.front() != '[' || json.back() != ']') return false;
+  const char* at = json.data() + 1;
+  const char* end = json.data() + json.size() - 1;
+  while (at < end) {
+    SeatIndex seat = 0;
+    const auto [next, error] = std::from_chars(at, end, seat);
+    if (error != std::errc{} || (next < end && *next != ',')) return false;
+    seats.push_back(seat);
+    at = next + 1;
+  }
+  return true;
+}
+
+std::optional<ReservationStatus> status_named(std::string_view name) {
+  for (const auto status :
+       {ReservationStatus::active, ReservationStatus::consumed, ReservationStatus::released, ReservationStatus::expired}) {
+    if (name == name_of(status)) return status;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+struct StateStore::Statements {
+  explicit Statements(sqlite::Database& db)
+      : set_meta(db, "UPDATE meta SET value = ?2 WHERE name = ?1"),
+        insert_event(db, "INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?13,?14)"),
+        configure_event(
+            db,
+            "UPDATE event SET name=?2, starts_at=?3, status=?4, hold_seconds=?5, max_hold_seconds=?6, seats_per_reservation=?7, "
+            "held_seats_per_customer=?8 WHERE number=?1"),
+        advance_event(db, "UPDATE event SET seq=?2, at=?3 WHERE number=?1"),
+        insert_part(db, "INSERT INTO plan_part VALUES (?1,?2,?3,?4)"),
+        insert_seat(db, "INSERT INTO seat VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"),
+        set_seat(db,
+                 "INSERT INTO seat_state VALUES (?1,?2,?3,1,?4) "
+                 "ON CONFLICT DO UPDATE SET state=excluded.state, version=version+1, reservation=excluded.reservation"),
+        insert_reservation(db, "INSERT INTO reservation VALUES (?1,?2,?3,?4,?5,?6,'active','',?7,1)"),
+        set_seats(db, "UPDATE reservation SET seats=?2 WHERE id=?1"),
+        set_expiry(db, "UPDATE reservation SET expires_at=?2 WHERE id=?1"),
+        set_status(db, "UPDATE reservation SET status=?2, live=?3 WHERE id=?1"),
+        set_order(db, "UPDATE reservation SET order_id=?2 WHERE id=?1"),
+        seats_of(db, "SELECT seats FROM reservation WHERE id=?1"),
+        owner_of(db, "SELECT reservation FROM seat_state WHERE event=?1 AND seat=?2"),
+        insert_key(db, "INSERT OR REPLACE INTO idempotency_key VALUES (?1,?2,?3,?4,?5)"),
+        drop_keys(db, "DELETE FROM idempotency_key WHERE at <= ?1") {}
+
+  sqlite::Statement set_meta, insert_event, configure_event, advance_event, insert_part, insert_seat, set_seat, insert_reservation,
+      set_seats, set_expiry, set_status, set_order, seats_of, owner_of, insert_key, drop_keys;
+};
+
+StateStore::StateStore(const std::string& path, Mode mode)
+    : database_(path, mode == Mode::create  ? sqlite::Database::Mode::create
+                      : mode == Mode::write ? sqlite::Database::Mode::read_write
+                                            : sqlite::Database::Mode::read_only) {
+  if (mode == Mode::create) {
+    create_tables();
+  } else if (const auto cut = database_.find_cut()) {
+    throw DataError(path + " is damaged: " + *cut +
+                    ". Nothing was changed. Make it again with `holdfast rebuild`, or put back both files "
+                    "from a backup (holdfast restore).");
+  }
+  if (database_.query_int("PRAGMA application_id") != k_application_id) {
+    throw DataError(path + " is not a state file of Holdfast. Nothing was changed. Is this the right folder?");
+  }
+  if (const auto format = database_.query_int("PRAGMA user_version"); format != k_format) {
+    throw DataError(path + " has format " + std::to_string(format) + "; this version of Holdfast reads format " + std::to_string(k_format) +
+                    ". Nothing was changed. Use the version that wrote it, or a later one.");
+  }
+  if (mode == Mode::read) return;
+  // NORMAL: after a power loss the tables may be as of an older position, which the journal makes good.
+  database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;");
+  statements_ = std::make_unique<Statements>(database_);
+}
+
+StateStore::~StateStore() = default;
+
+void StateStore::create_tables() {
+  database_.execute("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;");
+  sqlite::Transaction transaction(database_);
+  database_.execute(k_sql_create);
+  database_.execute(("PRAGMA application_id = " + std::to_string(k_application_id)).c_str());
+  database_.execute(("PRAGMA user_version = " + std::to_string(k_format)).c_str());
+  transaction.commit();
+}
+
+void StateStore::damaged(const std::string& what) const {
+  throw DataError(database_.path() + " is damaged: " + what +
+                  ". Nothing was changed and nothing is sold from it. If journal.db is whole (holdfast verify), make the tables again with "
+                  "`holdfast rebuild`; else put back both files from a backup (holdfast restore).");
+}
+
+JournalHead StateStore::as_of() {
+  JournalHead head;
+  sqlite::Statement position(database_, "SELECT value FROM meta WHERE name = 'position'");
+  if (!position.step()) damaged("it does not say which journal row it is as of");
+  head.position = position.integer(0);
+  sqlite::Statement hash(database_, "SELECT value FROM meta WHERE name = 'hash'");
+  if (!hash.step() || hash.blob(0).size() != head.hash.size()) damaged("it does not say which journal row it is as of");
+  std::memcpy(head.hash.data(), hash.blob(0).data(), head.hash.size());
+  return head;
+}
+
+Millis StateStore::last_now() { return database_.query_int("SELECT coalesce(max(at), 0) FROM event"); }
+
+// ---------------------------------------------------------------------------------------------------------------- following
+
+void StateStore::commit(const JournalHead& as_of) {
+  statements_->set_meta.bind_text(1, "position").bind(2, as_of.position).run();
+  statements_->set_meta.bind_text(1, "hash").bind_blob(2, {reinterpret_cast<const char*>(as_of.hash.data()), as_of.hash.size()}).run();
+  transaction_->commit();
+  transaction_.reset();
+}
+
+void StateStore::follow(const JournalRow& row) {
+  JournalBody body;
+  if (!decode_body(row, body)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
+  Reader reader(body.changes);
+  ChangeDecoder decoder(row.at);
+  Change change;
+  for (std::uint32_t i = 0; i < row.changes; ++i) {
+    if (!decoder.decode(reader, change)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
+    follow_change(row, row.first_seq + i, change);
+  }
+  for (const KeptKey& kept : body.keys) {
+    statements_->insert_key.bind_blob(1, {reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size()})
+        .bind_blob(2, {reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size()})
+        .bind(3, std::int64_t{kept.event})
+        .bind(4, row.at)
+        .bind_blob(5, kept.outcomes)
+        .run();
+  }
+  if (!body.keys.empty()) statements_->drop_keys.bind(1, row.at - k_idempotency_hours * 3'600 * k_millis_per_second).run();
+  statements_->advance_event.bind(1, std::int64_t{row.event})
+      .bind(2, static_cast<std::int64_t>(row.first_seq + row.changes - 1))
+      .bind(3, row.at)
+      .run();
+}
+
+void StateStore::follow_change(const JournalRow& row, Seq seq, const Change& change) {
+  Statements& sql = *statements_;
+  const std::string id = to_string(change.reservation);
+  switch (change.kind) {
+    case ChangeKind::event_created: HOLDFAST_CHECK(seq == 1); return follow_created(row, change);
+    case ChangeKind::seats_appended: return follow_seats(row, change);
+    case ChangeKind::event_configured: {
+      const EventSettings& settings = *change.settings;
+      if (settings.status != EventStatus::importing) importing_.erase(row.event);
+      sql.configure_event.bind(1, std::int64_t{row.event})
+          .bind_text(2, settings.name)
+          .bind(3, settings.starts_at)
+          .bind(4, static_cast<std::int64_t>(settings.status))
+          .bind(5, settings.hold_seconds)
+          .bind(6, settings.max_hold_seconds)
+          .bind(7, std::int64_t{settings.limits.seats_per_reservation})
+          .bind(8, std::int64_t{settings.limits.held_seats_per_customer})
+          .run();
+      return;
+    }
+    case ChangeKind::held: {
+      const std::string seats = json_of(change.seats);
+      sql.insert_reservation.bind_text(1, id)
+          .bind(2, std::int64_t{row.event})
+          .bind(3, static_cast<std::int64_t>(change.reservation_kind))
+          .bind_text(4, change.text)
+          .bind(5, row.at)
+          .bind(6, change.expires_at)
+          .bind_text(7, seats)
+          .run();
+      return set_seats(row.event, change.seats, SeatState::held, id);
+    }
+    case ChangeKind::seats_added: {
+      std::vector<SeatIndex> seats = seats_of(id);
+      seats.insert(seats.end(), change.seats.begin(), change.seats.end());
+      const std::string json = json_of(seats);
+      sql.set_seats.bind_text(1, id).bind_text(2, json).run();
+      return set_seats(row.event, change.seats, SeatState::held, id);
+    }
+    case ChangeKind::extended: sql.set_expiry.bind_text(1, id).bind(2, change.expires_at).run(); return;
+    case ChangeKind::released: {
+      set_seats(row.event, change.seats, SeatState::available, {});
+      if (change.ends) return set_status(id, ReservationStatus::released, false);
+      std::vector<SeatIndex> left = seats_of(id);
+      std::erase_if(left, [&](SeatIndex seat) { return std::ranges::find(change.seats, seat) != change.seats.end(); });
+      const std::string json = json_of(left);
+      sql.set_seats.bind_text(1, id).bind_text(2, json).run();
+      return;
+    }
+    case ChangeKind::consumed:
+      set_seats(row.event, seats_of(id), SeatState::sold, id);
+      sql.set_order.bind_text(1, id).bind_text(2, change.text).run();
+      return set_status(id, ReservationStatus::consumed, true);
+    case ChangeKind::expired:
+      set_seats(row.event, seats_of(id), SeatState::available, {});
+      return set_status(id, ReservationStatus::expired, false);
+    case ChangeKind::returned:
+      set_seats(row.event, change.seats, SeatState::available, {});
+      return set_status(id, ReservationStatus::consumed, owns_any(row.event, id));
+    case ChangeKind::blocked: return set_seats(row.event, change.seats, SeatState::blocked, {});
+    case ChangeKind::unblocked: return set_seats(row.event, change.seats, SeatState::available, {});
+  }
+}
+
+void StateStore::follow_created(const JournalRow& row, const Change& change) {
+  const EventSettings& settings = *change.settings;
+  const std::string id = to_string(change.card->id);
+  statements_->insert_event.bind(1, std::int64_t{row.event})
+      .bind_text(2, id)
+      .bind_text(3, settings.name)
+      .bind_text(4, change.card->venue)
+      .bind_text(5, change.card->currency)
+      .bind(6, settings.starts_at)
+      .bind(7, static_cast<std::int64_t>(settings.status))
+      .bind(8, settings.hold_seconds)
+      .bind(9, settings.max_hold_seconds)
+      .bind(10, std::int64_t{settings.limits.seats_per_reservation})
+      .bind(11, std::int64_t{settings.limits.held_seats_per_customer})
+      .bind(12, std::int64_t{0})
+      .bind(13, row.at)
+      .bind_blob(14, change.text)
+      .run();
+}
+
+void StateStore::follow_seats(const JournalRow& row, const Change& change) {
+  auto& builder = importing_[row.event];
+  if (builder == nullptr) {
+    sqlite::Statement event(database_, "SELECT id, plan_header FROM event WHERE number = ?");
+    event.bind(1, std::int64_t{row.event});
+    if (!event.step()) damaged("event " + std::to_string(row.event) + " is missing");
+    const auto id = parse_uuid(event.text(0));
+    if (!id) damaged("event " + std::to_string(row.event) + " has no id");
+    builder = load_plan(row.event, *id, event.blob(1));
+  }
+  const auto first = static_cast<SeatIndex>(builder->size());
+  statements_->insert_part.bind(1, std::int64_t{row.event})
+      .bind(2, std::int64_t{first})
+      .bind(3, static_cast<std::int64_t>(change.count))
+      .bind_blob(4, change.text)
+      .run();
+  Reader reader(change.text);
+  if (!builder->decode_seats(reader)) damaged("the seats in journal row " + std::to_string(row.position) + " cannot be read");
+  const Plan& plan = builder->peek();
+  std::string id;
+  for (SeatIndex seat = first; seat < plan.size(); ++seat) {
+    id.clear();
+    plan.append_seat_id(id, seat);
+    statements_->insert_seat.bind(1, std::int64_t{row.event})
+        .bind(2, std::int64_t{seat})
+        .bind_text(3, id)
+        .bind_text(4, plan.section_of(seat))
+        .bind_text(5, plan.row_of(seat))
+        .bind_text(6, plan.number_of(seat))
+        .bind_text(7, plan.categories()[plan.category_of(seat)].name)
+        .bind(8, double{plan.x_of(seat)})
+        .bind(9, double{plan.y_of(seat)})
+        .run();
+  }
+}
+
+void StateStore::set_seats(EventNumber event, Seats seats, SeatState state, std::string_view reservation) {
+  const char letter = static_cast<char>(state);
+  for (const SeatIndex seat : seats) {
+    auto& set = statements_->set_seat.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat}).bind_text(3, {&letter, 1});
+    if (reservation.empty()) {
+      set.bind_null(4);
+    } else {
+      set.bind_text(4, reservation);
+    }
+    set.run();
+  }
+}
+
+void StateStore::set_status(std::string_view id, ReservationStatus status, bool live) {
+  statements_->set_status.bind_text(1, id).bind_text(2, name_of(status)).bind(3, std::int64_t{live}).run();
+}
+
+std::vector<SeatIndex> StateStore::seats_of(std::string_view id) {
+  std::vector<SeatIndex> seats;
+  sqlite::Statement& query = statements_->seats_of;
+  query.bind_text(1, id);
+  if (!query.step() || !read_json(query.text(0), seats)) damaged("reservation " + std::string(id) + " is missing or has no list of seats");
+  query.reset();
+  return seats;
+}
+
+bool StateStore::owns_any(EventNumber event, std::string_view id) {
+  sqlite::Statement& query = statements_->owner_of;
+  for (const SeatIndex seat : seats_of(id)) {
+    query.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat});
+    const bool owns = query.step() && query.text(0) == id;
+    query.reset();
+    if (owns) return true;
+  }
+  return false;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- loading
+
+std::unique_ptr<PlanBuilder> StateStore::load_plan(EventNumber number, const Uuid& id, std::string_view header) {
+  Reader reader(header);
+  auto builder = PlanBuilder::decode_header(id, reader);
+  if (!builder) damaged("the plan of event " + std::to_string(number) + " cannot be read");
+  sqlite::Statement parts(database_, "SELECT body FROM plan_part WHERE event = ? ORDER BY first");
+  parts.bind(1, std::int64_t{number});
+  while (parts.step()) {
+    Reader body(parts.blob(0));
+    if (!builder->decode_seats(body)) damaged("the seats of event " + std::to_string(number) + " cannot be read");
+  }
+  return std::make_unique<PlanBuilder>(std::move(*builder));
+}
+
+void StateStore::load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to) {
+  sqlite::Statement states(database_, "SELECT seat, state, version, reservation FROM seat_state WHERE event = ? ORDER BY seat");
+  states.bind(1, std::int64_t{inventory.card().number});
+  while (states.step()) {
+    const auto seat = states.integer(0);
+    const std::string_view letter = states.text(1);
+    if (seat < 0 || static_cast<std::size_t>(seat) >= inventory.seat_count() || letter.size() != 1 ||
+        std::string_view("ahsb").find(letter) == std::string_view::npos) {
+      damaged("the state of a seat of event " + std::to_string(inventory.card().number) + " cannot be read");
+    }
+    const auto state = static_cast<SeatState>(letter[0]);
+    inventory.restore_seat(static_cast<SeatIndex>(seat), state, static_cast<std::uint32_t>(states.integer(2)));
+    if (state != SeatState::sold) continue;
+    const auto owner = parse_uuid(states.text(3));
+    if (!owner) damaged("a sold seat of event " + std::to_string(inventory.card().number) + " has no reservation");
+    sold_to[*owner].push_back(static_cast<SeatIndex>(seat));
+  }
+}
+
+ReservationView StateStore::view_of(sqlite::Statement& row) {
+  ReservationView view;
+  const auto id = parse_uuid(row.text(0));
+  const auto status = status_named(row.text(5));
+  std::vector<SeatIndex> seats;
+  // An id in other letters would be another row of the same reservation.
+  if (!id || to_string(*id) != row.text(0) || !status || !read_json(row.text(7), seats) || seats.empty())
+    damaged("reservation " + std::string(row.text(0)) + " cannot be read");
+  view.id = *id;
+  view.kind = static_cast<ReservationKind>(row.integer(1) & 1);
+  view.customer = row.text(2);
+  view.created_at = row.integer(3);
+  view.expires_at = row.integer(4);
+  view.status = *status;
+  view.order = row.text(6);
+  for (const SeatIndex seat : seats) view.seats.push_back({seat, *status == ReservationStatus::active});
+  return view;
+}
+
+void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit) {
+  sqlite::Statement events(database_,
+                           "SELECT number, id, name, venue, currency, starts_at, status, hold_seconds, max_hold_seconds, "
+                           "seats_per_reservation, held_seats_per_customer, seq, at, plan_header FROM event ORDER BY number");
+  while (events.step()) {
+    EventCard card{.number = static_cast<EventNumber>(events.integer(0)),
+                   .id = parse_uuid(events.text(1)).value_or(Uuid{}),
+                   .venue = std::string(events.text(3)),
+                   .currency = std::string(events.text(4))};
+    EventSettings settings{.name = std::string(events.text(2)),
+                           .starts_at = events.integer(5),
+                           .status = static_cast<EventStatus>(events.integer(6)),
+                           .hold_seconds = events.integer(7),
+                           .max_hold_seconds = events.integer(8),
+                           .limits = {static_cast<std::uint32_t>(events.integer(9)), static_cast<std::uint32_t>(events.integer(10))}};
+    StoredEvent stored;
+    auto builder = load_plan(card.number, card.id, events.blob(13));
+    stored.inventory = std::make_unique<Inventory>(card, settings, hash_seed);
+    Inventory& inventory = *stored.inventory;
+    inventory.restore_seats(builder->size());
+    std::map<Uuid, std::vector<SeatIndex>> sold_to;
+    load_states(inventory, sold_to);
+    sqlite::Statement live(database_, std::string(k_columns_of_reservation) + " INDEXED BY reservation_live WHERE event = ? AND live = 1");
+    live.bind(1, std::int64_t{card.number});
+    while (live.step()) {
+      ReservationView view = view_of(live);
+      if (view.status == ReservationStatus::consumed) {
+        const auto owned = sold_to.find(view.id);
+        if (owned == sold_to.end()) damaged("reservation " + to_string(view.id) + " has no sold seat left");
+        for (ReservedSeat& reserved : view.seats) reserved.owned = std::ranges::binary_search(owned->second, reserved.seat);
+      }
+      for (const ReservedSeat& reserved : view.seats) {
+        if (reserved.seat >= inventory.seat_count()) damaged("reservation " + to_string(view.id) + " names a seat that there is not");
+      }
+      inventory.restore_reservation(view);
+    }
+    inventory.restore_position(static_cast<Seq>(events.integer(11)), events.integer(12));
+    if (const auto contradiction = inventory.find_contradiction()) {
+      damaged("event " + std::to_string(card.number) + " contradicts itself: " + *contradiction);
+    }
+    if (settings.status != EventStatus::importing && settings.status != EventStatus::abandoned) {
+      auto plan = builder->finish();
+      if (!plan) damaged("event " + std::to_string(card.number) + " has no seats");
+      stored.plan = *plan;
+    }
+    visit(std::move(stored));
+  }
+}
+
+void StateStore::load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit) {
+  sqlite::Statement events(database_, "SELECT number, id, plan_header FROM event WHERE status = ?");
+  events.bind(1, static_cast<std::int64_t>(EventStatus::importing));
+  while (events.step()) {
+    const auto number = static_cast<EventNumber>(events.integer(0));
+    visit(number, load_plan(number, parse_uuid(events.text(1)).value_or(Uuid{}), events.blob(2)));
+  }
+}
+
+void StateStore::each_reservation(const std::function<void(EventNumber, const ReservationView&)>& visit) {
+  sqlite::Statement rows(database_, k_columns_of_reservation);
+  while (rows.step()) visit(static_cast<EventNumber>(rows.integer(8)), view_of(rows));
+}
+
+void StateStore::load_keys(const std::function<void(const KeptKey&, Millis at)>& visit) {
+  sqlite::Statement keys(database_, "SELECT key, request, event, at, outcomes FROM idempotency_key ORDER BY at");
+  while (keys.step()) {
+    KeptKey kept;
+    if (keys.blob(0).size() != kept.key.key.size() || keys.blob(1).size() != kept.key.request.size())
+      damaged("an idempotency key cannot be read");
+    std::memcpy(kept.key.key.data(), keys.blob(0).data(), kept.key.key.size());
+    std::memcpy(kept.key.request.data(), keys.blob(1).data(), kept.key.request.size());
+    kept.event = static_cast<EventNumber>(keys.integer(2));
+    kept.outcomes = keys.blob(4);
+    visit(kept, keys.integer(3));
+  }
+}
+
+bool StateStore::has_seats_of(EventNumber event, const Plan& plan) {
+  sqlite::Statement rows(database_, "SELECT seat, id, section, \"row\", number, category FROM seat WHERE event = ? ORDER BY seat");
+  rows.bind(1, std::int64_t{event});
+  std::string id;
+  SeatIndex seat = 0;
+  for (; rows.step(); ++seat) {
+    if (rows.integer(0) != std::int64_t{seat} || seat >= plan.size()) return false;
+    id.clear();
+    plan.append_seat_id(id, seat);
+    const bool same = rows.text(1) == id && rows.text(2) == plan.section_of(seat) && rows.text(3) == plan.row_of(seat) &&
+                      rows.text(4) == plan.number_of(seat) && rows.text(5) == plan.categories()[plan.category_of(seat)].name;
+    if (!same) return false;
+  }
+  return seat == plan.size();
+}
+
+void StateStore::each_plan_part(EventNumber event, const std::function<void(std::string_view)>& visit) {
+  sqlite::Statement header(database_, "SELECT plan_header FROM event WHERE number = ?");
+  header.bind(1, std::int64_t{event});
+  while (header.step()) visit(header.blob(0));
+  sqlite::Statement parts(database_, "SELECT body FROM plan_part WHERE event = ? ORDER BY first");
+  parts.bind(1, std::int64_t{event});
+  while (parts.step()) visit(parts.blob(0));
+}
+
+std::optional<ReservationView> StateStore::find_reservation(const Uuid& id) {
+  sqlite::Statement query(database_, std::string(k_columns_of_reservation) + " WHERE id = ?");
+  const std::string text = to_string(id);
+  query.bind_text(1, text);
+  if (!query.step()) return std::nullopt;
+  ReservationView view = view_of(query);
+  const auto event = query.integer(8);
+  query.reset();
+  if (view.status == ReservationStatus::consumed) {
+    sqlite::Statement owner(database_, "SELECT reservation FROM seat_state WHERE event=?1 AND seat=?2");
+    for (ReservedSeat& reserved : view.seats) {
+      owner.bind(1, event).bind(2, std::int64_t{reserved.seat});
+      reserved.owned = owner.step() && owner.text(0) == text;
+      owner.reset();
+    }
+  }
+  return view;
+}
+
+}  // namespace holdfast

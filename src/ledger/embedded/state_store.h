@@ -1,0 +1,104 @@
+// state.db: tables that follow the journal. They make a start fast, answer for reservations that ended long ago, and can be read by people
+// with the sqlite3 shell. They are never the truth: they can be made again from the whole journal.
+//
+//   meta            (name, value)      -- format; position and hash of the journal row that the tables are as of
+//   event           (number, id, name, …, seq)
+//   plan_part       (event, first, body)    -- the seats as the journal packed them, to load a plan fast
+//   seat            (event, seat, id, section, row, number, category, x, y)
+//   seat_state      (event, seat, state, version, reservation)   -- only seats that ever changed
+//   seats           a view of the two: every seat with its state
+//   reservation     (id, event, kind, customer, created_at, expires_at, status, order_id, seats, live)
+//   idempotency_key (key, request, event, at, outcomes)
+//
+// A StateStore belongs to one thread at a time; several may be open on one file, one of them writing.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/inventory.h"
+#include "core/keys.h"
+#include "core/plan.h"
+#include "ledger/embedded/journal.h"
+#include "ledger/embedded/sqlite.h"
+
+namespace holdfast {
+
+// An event as the tables have it.
+struct StoredEvent {
+  std::unique_ptr<Inventory> inventory;
+  std::shared_ptr<const Plan> plan;   // nullptr while it is importing or when it was abandoned
+};
+
+class StateStore {
+ public:
+  static constexpr int k_format = 1;
+  enum class Mode { create, write, read };
+
+  // Throws sqlite::Error, or DataError when the file is not of this format.
+  StateStore(const std::string& path, Mode mode);
+
+  // From here on reads are of this moment, whatever another connection writes. For a store that is only read.
+  void pin() {
+    database_.execute("BEGIN");
+    as_of();
+  }
+
+  // The journal row that the tables are as of.
+  JournalHead as_of();
+
+  // ---- following the journal; within begin() and commit()
+  void begin() { transaction_.emplace(database_); }
+  void follow(const JournalRow& row);
+  void commit(const JournalHead& as_of);
+  void roll_back() { transaction_.reset(); }
+
+  // ---- reading
+  // Every event in the order of its number, with its live reservations. Throws DataError when the tables contradict themselves.
+  void load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit);
+  // What has come in of the seats of events that are still importing.
+  void load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit);
+  // Every reservation, whatever became of it; `owned` is not told.
+  void each_reservation(const std::function<void(EventNumber, const ReservationView&)>& visit);
+  // The plan of an event as the journal packed it: its header, then its parts.
+  void each_plan_part(EventNumber event, const std::function<void(std::string_view)>& visit);
+  // Whether the rows of table seat are those of the plan.
+  bool has_seats_of(EventNumber event, const Plan& plan);
+  void load_keys(const std::function<void(const KeptKey&, Millis at)>& visit);
+  // A reservation, whatever became of it, as of the tables' position.
+  std::optional<ReservationView> find_reservation(const Uuid& id);
+  // The last recorded time of all events.
+  Millis last_now();
+
+  sqlite::Database& database() { return database_; }
+
+ private:
+  struct Statements;
+
+  void create_tables();
+  void follow_change(const JournalRow& row, Seq seq, const Change& change);
+  void follow_created(const JournalRow& row, const Change& change);
+  void follow_seats(const JournalRow& row, const Change& change);
+  void set_seats(EventNumber event, Seats seats, SeatState state, std::string_view reservation);
+  void set_status(std::string_view id, ReservationStatus status, bool live);
+  std::vector<SeatIndex> seats_of(std::string_view id);
+  bool owns_any(EventNumber event, std::string_view id);
+  std::unique_ptr<PlanBuilder> load_plan(EventNumber number, const Uuid& id, std::string_view header);
+  void load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to);
+  ReservationView view_of(sqlite::Statement& row);
+  [[noreturn]] void damaged(const std::string& what) const;
+
+  sqlite::Database database_;
+  std::unique_ptr<Statements> statements_;
+  std::optional<sqlite::Transaction> transaction_;
+  std::map<EventNumber, std::unique_ptr<PlanBuilder>> importing_;   // while their seats are coming in: for rows of table seat
+
+ public:
+  ~StateStore();
+};
+
+}  // namespace holdfast

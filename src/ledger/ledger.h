@@ -1,0 +1,98 @@
+// The port to whatever keeps the journal and lets commands through one at a time by event.
+//
+// A ledger brings the inventory up to date, asks core, and makes the changes durable. It decides nothing. Two sides:
+//
+//   writing: the engine's worker calls execute() and the two calls about expiries, and nobody else does;
+//   reading: any thread asks for seats, reservations and events; what it sees was durable before anybody was told of it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/submission.h"
+#include "core/time.h"
+#include "ledger/published.h"
+#include "ledger/seat_directory.h"
+
+namespace holdfast {
+
+// One submission on its way through a ledger.
+struct Entry {
+  Submission submission;
+  Verdict verdict;
+};
+
+// Submissions for the same event, or for the same set of events, in the order of their arrival.
+struct Batch {
+  UsuallyOne<EventNumber> events;   // rising
+  std::vector<Entry*> entries;
+};
+
+// A new event, ready to be written.
+struct NewEvent {
+  EventCard card;   // its number is given by the ledger
+  EventSettings settings;
+  std::shared_ptr<const Plan> plan;
+};
+
+struct CreationProblem {
+  enum class Kind { event_exists, seat_exists, too_many_events, key_reused, unavailable };
+  Kind kind;
+  std::string what;
+  std::vector<std::string> seat_ids;   // seat_exists: some of them, at most 100
+};
+
+// What a batch cost, for metrics.
+struct ExecutionReport {
+  bool durable = false;            // false: the ledger could not commit; every verdict is `unavailable`
+  std::size_t changes = 0;
+  std::size_t swept = 0;
+  std::chrono::nanoseconds judging{0};
+  std::chrono::nanoseconds committing{0};
+};
+
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+
+  // ---- writing
+
+  // Judges every entry, makes what was accepted durable, publishes it, and fills in the verdicts. Blocks.
+  virtual ExecutionReport execute(std::span<const Batch> batches) = 0;
+
+  // Gives a new event its number and reserves its id and its seats' ids, all or none. The event is not there for anybody until
+  // commands Create, AppendSeats and Configure (out of `importing`) have gone through execute(). Called from any thread.
+  virtual std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) = 0;
+  // Gives the ids back when the import did not end; the number is used up.
+  virtual void abandon_event(EventNumber number) = 0;
+
+  // Events with a reservation whose time is over, at most `limit`; and how long until there is one (zero: now; nothing: not in sight).
+  virtual std::vector<EventNumber> events_to_sweep(std::size_t limit) = 0;
+  virtual std::optional<std::chrono::milliseconds> until_next_expiry() = 0;
+
+  // ---- reading; any thread
+
+  // The time that commands are judged at. Never goes back.
+  virtual Millis now() const = 0;
+
+  virtual const SeatDirectory& seats() const = 0;
+  // nullptr when there is no such event, or its import has not ended.
+  virtual std::shared_ptr<const PublishedEvent> event(EventNumber number) const = 0;
+  virtual std::optional<EventNumber> event_by_id(const Uuid& id) const = 0;
+  virtual std::vector<EventNumber> events() const = 0;   // rising
+
+  // A reservation at now(), also one that ended long ago; nothing when there is none.
+  virtual std::optional<ReservationView> reservation(const Uuid& id) const = 0;
+
+  // Why it cannot sell now; empty when it can.
+  virtual std::string trouble() const = 0;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,86 @@
+#include "ledger/published.h"
+
+#include "core/check.h"
+
+namespace holdfast {
+
+PublishedEvent::PublishedEvent(std::unique_ptr<Inventory> replica, std::shared_ptr<const Plan> plan)
+    : plan_(std::move(plan)), replica_(std::move(replica)) {
+  HOLDFAST_CHECK(plan_->size() == replica_->seat_count());
+}
+
+EventSettings PublishedEvent::settings() const {
+  const std::scoped_lock lock(mutex_);
+  return replica_->settings();
+}
+
+EventStatus PublishedEvent::status() const {
+  const std::scoped_lock lock(mutex_);
+  return replica_->settings().status;
+}
+
+Seq PublishedEvent::seq() const {
+  const std::scoped_lock lock(mutex_);
+  return replica_->seq();
+}
+
+StateCounts PublishedEvent::counts() const {
+  const std::scoped_lock lock(mutex_);
+  return replica_->counts();
+}
+
+SeatReading PublishedEvent::seat(SeatIndex seat, Millis now) const {
+  const std::scoped_lock lock(mutex_);
+  now = std::max(now, replica_->last_now());
+  return {replica_->state_of(seat, now), replica_->version_of(seat), replica_->owner_of(seat, now)};
+}
+
+std::optional<ReservationView> PublishedEvent::reservation(const Uuid& id, Millis now) const {
+  const std::scoped_lock lock(mutex_);
+  const Inventory::Slot slot = replica_->find(id);
+  if (slot == Inventory::k_no_slot) return std::nullopt;
+  return replica_->view(slot, std::max(now, replica_->last_now()));
+}
+
+std::shared_ptr<const StatesReading> PublishedEvent::states(Millis now) const {
+  const std::scoped_lock states_lock(states_mutex_);
+  if (states_ != nullptr && now < states_at_ + k_states_age_max) return states_;
+  auto fresh = std::make_shared<StatesReading>();
+  fresh->states.resize(seat_count());
+  {
+    const std::scoped_lock lock(mutex_);
+    if (states_ != nullptr && states_->seq == replica_->seq()) {
+      states_at_ = now;
+      return states_;
+    }
+    fresh->seq = replica_->seq();
+    std::memcpy(fresh->states.data(), replica_->states().data(), seat_count());
+  }
+  states_ = fresh;
+  states_at_ = now;
+  return fresh;
+}
+
+void PublishedEvent::follow(std::string_view changes, std::size_t count, Millis at) {
+  Reader reader(changes);
+  ChangeDecoder decoder(at);
+  Change change;
+  const std::scoped_lock lock(mutex_);
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool decoded = decoder.decode(reader, change);
+    HOLDFAST_CHECK(decoded);   // these are bytes that this process has just written
+    replica_->apply(change, at);
+  }
+}
+
+void PublishedEvent::recall(const ReservationView& ended) {
+  const std::scoped_lock lock(mutex_);
+  replica_->recall(ended);
+}
+
+void PublishedEvent::forget_ended(Seq through, std::size_t keep) {
+  const std::scoped_lock lock(mutex_);
+  replica_->forget_ended(through, keep);
+}
+
+}  // namespace holdfast

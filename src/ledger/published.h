@@ -1,0 +1,71 @@
+// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each commit and
+// before the outcomes of that commit leave. Any thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "core/inventory.h"
+#include "core/plan.h"
+
+namespace holdfast {
+
+struct SeatReading {
+  SeatState state;
+  std::uint32_t version;
+  std::optional<Uuid> reservation;
+};
+
+// One letter a seat in plan order, as of a change.
+struct StatesReading {
+  Seq seq = 0;
+  std::string states;
+};
+
+class PublishedEvent {
+ public:
+  // `replica` stands at the same change as the ledger's own inventory.
+  PublishedEvent(std::unique_ptr<Inventory> replica, std::shared_ptr<const Plan> plan);
+
+  const EventCard& card() const { return replica_->card(); }
+  const std::shared_ptr<const Plan>& plan() const { return plan_; }
+  std::size_t seat_count() const { return plan_->size(); }
+
+  EventSettings settings() const;
+  EventStatus status() const;
+  Seq seq() const;
+  StateCounts counts() const;   // as recorded
+  // Whether a sweep may find something to record. Relaxed: as of the last commit.
+  bool has_expiries(Millis now) const { return next_expiry_.load(std::memory_order_relaxed) <= now; }
+
+  // What holds at `now`.
+  SeatReading seat(SeatIndex seat, Millis now) const;
+  std::optional<ReservationView> reservation(const Uuid& id, Millis now) const;
+
+  // Recorded states, at most k_states_age_max behind. Copies made within that time are shared.
+  std::shared_ptr<const StatesReading> states(Millis now) const;
+
+  // ---- for the ledger
+
+  // Folds the changes of one committed journal row.
+  void follow(std::string_view changes, std::size_t count, Millis at);
+  void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
+  void recall(const ReservationView& ended);
+  void forget_ended(Seq through, std::size_t keep);
+
+ private:
+  static constexpr Millis k_states_age_max = 100;
+
+  std::shared_ptr<const Plan> plan_;
+  std::atomic<Millis> next_expiry_{k_never};
+  mutable std::mutex mutex_;
+  std::unique_ptr<Inventory> replica_;
+  mutable std::mutex states_mutex_;   // taken before mutex_
+  mutable std::shared_ptr<const StatesReading> states_;
+  mutable Millis states_at_ = 0;
+};
+
+}  // namespace holdfast

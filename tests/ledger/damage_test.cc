@@ -1,0 +1,404 @@
+// Damaged, incomplete and foreign files: found, refused by name with a way out, and never repaired by guessing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "ledger/ledger_in_test.h"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+std::string read_whole(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_whole(const fs::path& file, std::string_view bytes) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+// A ledger that was stopped cleanly: one event of 20 seats, a dozen rows of journal.
+struct Damage : testing::Test {
+  Damage() {
+    LedgerInTest it(folder / "good", time);
+    event = it.create_event(20);
+    sold = it.new_id(event);
+    held = it.new_id(event);
+    EXPECT_TRUE(it.hold(event, sold, {1, 2}, "anna").accepted());
+    EXPECT_TRUE(it.consume(event, sold).accepted());
+    EXPECT_TRUE(it.hold(event, held, {3}, "ben").accepted());
+    EXPECT_TRUE(it.block(event, {9}).accepted());
+    for (SeatIndex seat = 10; seat < 14; ++seat) EXPECT_TRUE(it.hold(event, it.new_id(event), {seat}, "cleo").accepted());
+    it.wait_for_tables();
+    rows = 3 + 4 + 4;
+  }
+
+  // A fresh copy of the good folder.
+  fs::path copy() {
+    const fs::path to = folder.path() / ("copy" + std::to_string(++copies));
+    fs::copy(folder / "good", to);
+    return to;
+  }
+  std::string files_of(const fs::path& data) { return read_whole(data / "journal.db") + read_whole(data / "state.db"); }
+
+  TempFolder folder;
+  TestTime time;
+  EventNumber event = 0;
+  Uuid sold{};
+  Uuid held{};
+  int rows = 0;
+  int copies = 0;
+};
+
+TEST_F(Damage, GoodDataAreVerifiedAndOpened) {
+  const VerifyReport report = verify_folder(folder / "good");
+  EXPECT_EQ(report.problem, "");
+  EXPECT_EQ(report.rows, static_cast<std::uint64_t>(rows));
+  EXPECT_EQ(report.tables_as_of, rows);
+  EXPECT_EQ(report.journal_head, rows);
+  EXPECT_EQ(report.events, 1u);
+  EXPECT_EQ(report.seats, 20u);
+  EXPECT_EQ(report.reservations, 6u);
+  EXPECT_TRUE(report.journal_is_whole);
+  EXPECT_EQ(refusal_at_start(copy(), time), "");
+}
+
+// ---------------------------------------------------------------------------------------------------------------- the journal's rows
+
+TEST_F(Damage, AChangedByteInAnyColumnOfAnyRowIsFoundAndTheRowNamed) {
+  for (int row = 1; row <= rows; ++row) {
+    const std::string where = " WHERE position = " + std::to_string(row);
+    std::vector<std::string> changes;
+    for (const char* column : {"event", "first_seq", "changes", "at"}) {
+      for (const int bit : {0, 9, 20, 33, 47, 62}) {
+        changes.push_back(std::string(column) + " = (" + column + " | (1 << " + std::to_string(bit) + ")) - (" + column + " & (1 << " +
+                          std::to_string(bit) + "))");
+      }
+      changes.push_back(std::string(column) + " = -1 - " + column);
+    }
+    for (const char* at : {"0", "length(body) / 2", "length(body) - 1"}) {
+      changes.push_back("body = CAST(substr(body, 1, " + std::string(at) + ") || x'5A' || substr(body, 2 + " + at + ") AS BLOB)");
+    }
+    for (const char* at : {"0", "31"}) {
+      changes.push_back("hash = CAST(substr(hash, 1, " + std::string(at) + ") || x'5A' || substr(hash, 2 + " + at + ") AS BLOB)");
+    }
+    changes.push_back("body = CAST(body || x'00' AS BLOB)");
+    changes.push_back("body = x''");
+    changes.push_back("hash = x''");
+    const fs::path data = copy();
+    for (const std::string& change : changes) {
+      SCOPED_TRACE("row " + std::to_string(row) + ": " + change);
+      {
+        sqlite::Database database(DataFolder::journal_in(data), sqlite::Database::Mode::read_write);
+        sqlite::Transaction kept(database);
+        database.execute(("CREATE TEMP TABLE before AS SELECT * FROM main.journal" + where).c_str());
+        database.execute(("UPDATE journal SET " + change + where).c_str());
+        kept.commit();
+        const std::string problem = verify_folder(data).problem;
+        EXPECT_TRUE(names_the_way_out(problem, "journal"));
+        EXPECT_THAT(problem, HasSubstr("row " + std::to_string(row)));
+        const std::string refusal = refusal_at_start(data, time);
+        EXPECT_TRUE(names_the_way_out(refusal, "journal"));
+        database.execute("INSERT OR REPLACE INTO main.journal SELECT * FROM temp.before");
+      }
+      ASSERT_EQ(verify_folder(data).problem, "");
+    }
+  }
+}
+
+TEST_F(Damage, AMissingRowIsFoundAndNamed) {
+  for (int row = 1; row < rows; ++row) {
+    const fs::path data = copy();
+    change_by_hand(data / "journal.db", ("DELETE FROM journal WHERE position = " + std::to_string(row)).c_str());
+    EXPECT_THAT(verify_folder(data).problem, HasSubstr("row " + std::to_string(row) + " is missing"));
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db"));
+  }
+}
+
+TEST_F(Damage, RowsThatChangedPlacesAreFoundAndTheFirstIsNamed) {
+  for (int row = 2; row < rows; ++row) {
+    const fs::path data = copy();
+    const std::string a = std::to_string(row);
+    const std::string b = std::to_string(row + 1);
+    change_by_hand(data / "journal.db", ("UPDATE journal SET position = 1000 WHERE position = " + a + "; UPDATE journal SET position = " +
+                                         a + " WHERE position = " + b + "; UPDATE journal SET position = " + b + " WHERE position = 1000")
+                                            .c_str());
+    const std::string problem = verify_folder(data).problem;
+    EXPECT_TRUE(names_the_way_out(problem, "journal"));
+    EXPECT_THAT(problem, testing::AnyOf(HasSubstr("row " + a), HasSubstr("row " + b)));
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal"));
+  }
+}
+
+TEST_F(Damage, AJournalThatEndsBeforeTheTablesIsRefusedByNameWithTheWayOut) {
+  for (int removed = 1; removed <= rows; ++removed) {
+    const fs::path data = copy();
+    change_by_hand(data / "journal.db", ("DELETE FROM journal WHERE position > " + std::to_string(rows - removed)).c_str());
+    const std::string before = files_of(data);
+    const std::string refusal = refusal_at_start(data, time);
+    EXPECT_TRUE(names_the_way_out(refusal, "journal.db"));
+    EXPECT_THAT(refusal, HasSubstr("ends at row " + std::to_string(rows - removed)));
+    EXPECT_THAT(refusal, HasSubstr("row " + std::to_string(rows)));
+    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.db"));
+    EXPECT_EQ(files_of(data), before) << "a refused start changes nothing";
+  }
+}
+
+TEST_F(Damage, AnotherAnchorOfTheChainIsFound) {
+  for (const char* change :
+       {"UPDATE meta SET value = x'1111111111111111111111111111111111111111111111111111111111111111' WHERE name = 'anchor_hash'",
+        "UPDATE meta SET value = 3 WHERE name = 'anchor_position'", "DELETE FROM meta"}) {
+    const fs::path data = copy();
+    change_by_hand(data / "journal.db", change);
+    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.db")) << change;
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db")) << change;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- whole files
+
+TEST_F(Damage, AnotherFormatVersionIsRefusedWithItsNumber) {
+  for (const char* file : {"journal.db", "state.db"}) {
+    const fs::path data = copy();
+    change_by_hand(data / file, "PRAGMA user_version = 77");
+    const std::string refusal = refusal_at_start(data, time);
+    EXPECT_TRUE(names_the_way_out(refusal, file));
+    EXPECT_THAT(refusal, HasSubstr("format 77"));
+  }
+}
+
+TEST_F(Damage, AFileOfSomethingElseIsRefused) {
+  for (const char* file : {"journal.db", "state.db"}) {
+    const fs::path data = copy();
+    fs::remove(data / file);
+    {
+      sqlite::Database other((data / file).string(), sqlite::Database::Mode::create);
+      other.execute("CREATE TABLE notes (text)");
+    }
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), file));
+    write_whole(data / file, "these are my notes, and they are no database\n");
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), file));
+    write_whole(data / file, std::string(100'000, 'x'));
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), file));
+  }
+}
+
+TEST_F(Damage, AnEmptyFileIsRefusedAndItsLogIsLeftAlone) {
+  for (const char* file : {"journal.db", "state.db"}) {
+    const fs::path data = copy();
+    write_whole(data / file, "");
+    const fs::path log = data / (std::string(file) + "-wal");
+    write_whole(log, std::string(5'000, 'x'));
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), file));
+    EXPECT_EQ(read_whole(log), std::string(5'000, 'x'));
+  }
+}
+
+TEST_F(Damage, AFileThatIsCutShortIsRefused) {
+  for (const char* file : {"journal.db", "state.db"}) {
+    const auto size = fs::file_size(folder / "good" / file);
+    for (const std::uintmax_t left : {std::uintmax_t{1}, std::uintmax_t{31}, std::uintmax_t{99}, std::uintmax_t{512}, std::uintmax_t{4'096},
+                                      size / 2, size - 4'096, size - 1}) {
+      const fs::path data = copy();
+      fs::resize_file(data / file, left);
+      EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), file)) << file << " cut to " << left << " of " << size;
+    }
+  }
+}
+
+// Garbage may lie where nothing is read from, an unused part of a page. Where it matters it must be found: a start that
+// succeeds must see what was there before.
+TEST_F(Damage, GarbageAnywhereIsFoundOrMattersToNobody) {
+  std::string good;
+  {
+    LedgerInTest it(copy(), time);
+    for (int i = 0; i < 6; ++i) it.new_id(event);
+    good = it.picture();
+  }
+  int found = 0;
+  for (const char* file : {"journal.db", "state.db"}) {
+    const auto size = fs::file_size(folder / "good" / file);
+    const std::uintmax_t step = k_is_sanitized ? 4'111 : 1'023;
+    for (std::uintmax_t offset = 100; offset + 64 < size; offset += step) {
+      const fs::path data = copy();
+      {
+        std::fstream out(data / file, std::ios::in | std::ios::out | std::ios::binary);
+        out.seekp(static_cast<std::streamoff>(offset));
+        out << std::string(64, '\xA7');
+      }
+      const std::string refusal = refusal_at_start(data, time);
+      if (!refusal.empty()) {
+        ++found;
+        EXPECT_TRUE(names_the_way_out(refusal, "")) << file << " at " << offset;
+      } else {
+        LedgerInTest it(data, time);
+        for (int i = 0; i < 6; ++i) it.new_id(event);
+        EXPECT_EQ(it.picture(), good) << file << " at " << offset;
+      }
+      fs::remove_all(data);
+    }
+  }
+  EXPECT_GE(found, k_is_sanitized ? 1 : 4);
+}
+
+TEST_F(Damage, OneOfTheTwoFilesAloneIsRefused) {
+  const fs::path no_tables = copy();
+  fs::remove(no_tables / "state.db");
+  const std::string without_tables = refusal_at_start(no_tables, time);
+  EXPECT_TRUE(names_the_way_out(without_tables, "state.db"));
+  EXPECT_THAT(without_tables, HasSubstr("holdfast rebuild"));
+  EXPECT_FALSE(fs::exists(no_tables / "state.db"));
+
+  const fs::path no_journal = copy();
+  fs::remove(no_journal / "journal.db");
+  EXPECT_TRUE(names_the_way_out(refusal_at_start(no_journal, time), "journal.db"));
+  EXPECT_FALSE(fs::exists(no_journal / "journal.db"));
+}
+
+TEST_F(Damage, FilesOfTwoLedgersAreNoPair) {
+  {
+    LedgerInTest other(folder / "other", time);
+    const EventNumber number = other.create_event(20);
+    for (SeatIndex seat = 0; seat < 12; ++seat) ASSERT_TRUE(other.hold(number, other.new_id(number), {seat}).accepted());
+  }
+  const fs::path data = copy();
+  fs::copy_file(folder / "other" / "journal.db", data / "journal.db", fs::copy_options::overwrite_existing);
+  EXPECT_THAT(refusal_at_start(data, time), HasSubstr("not a pair"));
+  EXPECT_THAT(verify_folder(data).problem, HasSubstr("not a pair"));
+}
+
+TEST_F(Damage, ACrashWhileTheFilesAreMadeLeavesAFolderThatStarts) {
+  const fs::path data = folder / "new";
+  fs::create_directories(data);
+  write_whole(data / "journal.db.partial", std::string(4'096, 'x'));
+  EXPECT_EQ(refusal_at_start(data, time), "");
+  fs::remove(data / "state.db");   // as if it had ended between the two
+  EXPECT_EQ(refusal_at_start(data, time), "");
+}
+
+// ---------------------------------------------------------------------------------------------------------------- the tables
+
+TEST_F(Damage, TablesThatWereChangedByHandAreRefusedAtStartAndFoundByVerify) {
+  const std::string the_sold = "'" + to_string(sold) + "'";
+  const std::string the_held = "'" + to_string(held) + "'";
+  const std::vector<std::string> changes = {
+      "UPDATE seat_state SET state = 'a', reservation = NULL WHERE seat = 1",
+      "UPDATE seat_state SET state = 'h' WHERE seat = 1",
+      "UPDATE seat_state SET state = 'b' WHERE seat = 3",
+      "UPDATE seat_state SET state = 'z' WHERE seat = 3",
+      "UPDATE seat_state SET version = version + 1 WHERE seat = 9",
+      "UPDATE seat_state SET reservation = " + the_held + " WHERE seat = 1",
+      "UPDATE seat_state SET seat = 15 WHERE seat = 9",
+      "UPDATE seat_state SET seat = 4000000000 WHERE seat = 9",
+      "INSERT INTO seat_state VALUES (1, 19, 'b', 1, NULL)",
+      "DELETE FROM seat_state WHERE seat = 9",
+      "UPDATE reservation SET status = 'released', live = 0 WHERE id = " + the_held,
+      "UPDATE reservation SET status = 'expired' WHERE id = " + the_held,
+      "UPDATE reservation SET status = 'nonsense' WHERE id = " + the_held,
+      "UPDATE reservation SET status = 'active' WHERE id = " + the_sold,
+      "UPDATE reservation SET customer = 'mallory' WHERE id = " + the_held,
+      "UPDATE reservation SET customer = 'mallory' WHERE id = " + the_sold,
+      "UPDATE reservation SET order_id = 'order-2' WHERE id = " + the_sold,
+      "UPDATE reservation SET expires_at = expires_at + 1 WHERE id = " + the_held,
+      "UPDATE reservation SET created_at = created_at - 1 WHERE id = " + the_held,
+      "UPDATE reservation SET kind = 1 WHERE id = " + the_held,
+      "UPDATE reservation SET seats = '[3,4]' WHERE id = " + the_held,
+      "UPDATE reservation SET seats = '[3,3]' WHERE id = " + the_held,
+      "UPDATE reservation SET seats = '[]' WHERE id = " + the_held,
+      "UPDATE reservation SET seats = '[2,1]' WHERE id = " + the_sold,
+      "UPDATE reservation SET seats = '[1,2' WHERE id = " + the_sold,
+      "UPDATE reservation SET seats = '[4000000]' WHERE id = " + the_held,
+      "UPDATE reservation SET live = 0 WHERE id = " + the_held,
+      "UPDATE reservation SET live = 0 WHERE id = " + the_sold,
+      "UPDATE reservation SET event = 2 WHERE id = " + the_held,
+      "UPDATE reservation SET id = upper(id) WHERE id = " + the_held,
+      "INSERT INTO reservation SELECT upper(id), event, kind, customer, created_at, expires_at, status, order_id, seats, live FROM "
+      "reservation "
+      "WHERE id = " +
+          the_held,
+      "DELETE FROM reservation WHERE id = " + the_sold,
+      "DELETE FROM reservation WHERE id = " + the_held,
+      "UPDATE event SET name = 'another'",
+      "UPDATE event SET status = 3",
+      "UPDATE event SET hold_seconds = 1",
+      "UPDATE event SET held_seats_per_customer = 1",
+      "UPDATE event SET seq = seq + 1",
+      "UPDATE event SET number = 2",
+      "UPDATE event SET id = 'nonsense'",
+      "UPDATE event SET id = '00000000-0000-4000-8000-000000000001'",
+      "UPDATE event SET venue = 'elsewhere'",
+      "UPDATE event SET plan_header = x''",
+      "DELETE FROM event",
+      "DELETE FROM plan_part",
+      "UPDATE plan_part SET body = substr(body, 1, length(body) - 1)",
+      "UPDATE meta SET value = 3 WHERE name = 'position'",
+      "UPDATE meta SET value = zeroblob(32) WHERE name = 'hash'",
+      "UPDATE meta SET value = 0 WHERE name = 'position'",
+      "DELETE FROM meta",
+      "UPDATE idempotency_key SET request = zeroblob(16)",
+      "UPDATE seat SET id = upper(id) || 'x' WHERE seat = 4",
+      "DELETE FROM seat WHERE seat = 4",
+      "DROP TABLE seat_state",
+  };
+  for (const std::string& change : changes) {
+    SCOPED_TRACE(change);
+    const fs::path data = copy();
+    {
+      sqlite::Database database((data / "state.db").string(), sqlite::Database::Mode::read_write);
+      database.execute(change.c_str());
+      if (change.starts_with("UPDATE idempotency_key") && sqlite3_changes(database.handle()) == 0) continue;
+    }
+    const std::string before = files_of(data);
+    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, ""));
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), ""));
+    EXPECT_EQ(files_of(data), before) << "a refused start changes nothing";
+    fs::remove_all(data);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- retention
+
+TEST_F(Damage, AJournalWithoutItsOldRowsOpensAndVerifySaysThatTheTablesAreNotProved) {
+  const fs::path data = copy();
+  {
+    Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
+    EXPECT_EQ(journal.remove_through(7, k_begin + 1, 5), 5u);
+    EXPECT_EQ(journal.anchor().position, 5);
+  }
+  const VerifyReport report = verify_folder(data);
+  EXPECT_EQ(report.problem, "");
+  EXPECT_FALSE(report.journal_is_whole);
+  EXPECT_EQ(report.rows, static_cast<std::uint64_t>(rows - 5));
+  LedgerInTest it(data, time);
+  EXPECT_EQ(it.ledger().reservation(sold)->status, ReservationStatus::consumed);
+  EXPECT_EQ(told(it.hold(event, reservation_id(event, 900), {17})), "accepted");
+  it.reopen();
+  EXPECT_TRUE(it.ledger().reservation(reservation_id(event, 900)));
+  it.close();
+  EXPECT_THROW(rebuild(data, [](Position, Position) {}), DataError);
+  change_by_hand(data / "journal.db", "UPDATE journal SET at = at - 1 WHERE position = 8");
+  EXPECT_THAT(verify_folder(data).problem, HasSubstr("row 8"));
+}
+
+TEST_F(Damage, OldRowsAreRemovedByThemselvesOnlyWhenTheyAreOlderThanTheRetention) {
+  LedgerInTest it(copy(), time, {.data = {}, .journal_retention_days = 2});
+  time.pass(2 * k_day - 1);
+  ASSERT_TRUE(it.hold(event, reservation_id(event, 901), {17}).accepted());
+  it.wait_for_tables();
+  time.pass(10);
+  ASSERT_TRUE(it.hold(event, reservation_id(event, 902), {18}).accepted());
+  it.wait_for_tables();
+  const auto data = folder.path() / ("copy" + std::to_string(copies));
+  it.close();
+  Journal journal(DataFolder::journal_in(data), Journal::Mode::read);
+  EXPECT_EQ(journal.anchor().position, rows);   // both of the last two days are there
+  LedgerInTest again(data, time);
+  EXPECT_EQ(again.ledger().reservation(sold)->status, ReservationStatus::consumed);
+}
+
+}  // namespace
+}  // namespace holdfast::test

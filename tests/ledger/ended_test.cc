@@ -1,0 +1,135 @@
+// Reservations that ended long ago: forgotten from memory, but not from the tables.
+#include <gtest/gtest.h>
+
+#include "ledger/ledger_in_test.h"
+
+namespace holdfast::test {
+namespace {
+
+// A ledger that keeps three ended reservations of an event in memory.
+struct Ended : testing::Test {
+  Ended() : it(folder, time, {.data = {}, .ended_in_memory_max = 3}) { event = it.create_event(40); }
+
+  // Lets enough rounds go by that old reservations are forgotten, and then one more change for the tables.
+  void forget() {
+    it.wait_for_tables();
+    const Uuid last = it.new_id(event);
+    ASSERT_TRUE(it.hold(event, last, {39}).accepted());
+    ASSERT_TRUE(it.release(event, last).accepted());
+    it.wait_for_tables();
+    for (int i = 0; i < 1'100; ++i) it.does(event, Sweep{1});
+  }
+  // Made, ended and forgotten.
+  std::vector<Uuid> ended_by_release(SeatIndex count) {
+    std::vector<Uuid> ids;
+    for (SeatIndex seat = 0; seat < count; ++seat) {
+      ids.push_back(it.new_id(event));
+      EXPECT_TRUE(it.hold(event, ids.back(), {seat}, "customer-" + std::to_string(seat)).accepted());
+      EXPECT_TRUE(it.release(event, ids.back()).accepted());
+    }
+    forget();
+    EXPECT_EQ(it.ledger().event(event)->reservation(ids.front(), it.ledger().now()), std::nullopt) << "it is still in memory";
+    return ids;
+  }
+
+  TempFolder folder;
+  TestTime time;
+  LedgerInTest it;
+  EventNumber event = 0;
+};
+
+TEST_F(Ended, ForgottenReservationsCanBeRead) {
+  const auto ids = ended_by_release(20);
+  for (SeatIndex seat = 0; seat < 20; ++seat) {
+    const auto view = it.ledger().reservation(ids[seat]);
+    ASSERT_TRUE(view);
+    EXPECT_EQ(view->status, ReservationStatus::released);
+    EXPECT_EQ(view->customer, "customer-" + std::to_string(seat));
+    ASSERT_EQ(view->seats.size(), 1u);
+    EXPECT_EQ(view->seats[0].seat, seat);
+    EXPECT_FALSE(view->seats[0].owned);
+  }
+  EXPECT_EQ(it.ledger().reservation(reservation_id(event, 987'654)), std::nullopt);
+}
+
+TEST_F(Ended, CommandsAboutForgottenReservationsAreJudgedAsIfTheyWereNot) {
+  const auto ids = ended_by_release(20);
+  EXPECT_EQ(told(it.release(event, ids[0])), "accepted");   // giving back again
+  EXPECT_EQ(told(it.consume(event, ids[1])), "reservation_not_active");
+  EXPECT_EQ(told(it.does(event, Extend{ids[2], 1'000}).outcomes[0]), "reservation_not_active");
+  EXPECT_EQ(told(it.give_back(event, ids[3], {3})), "seat_not_sold 3");
+}
+
+TEST_F(Ended, AForgottenReservationCanBeReinstatedForReadersAndAfterARestart) {
+  const auto ids = ended_by_release(20);
+  ASSERT_EQ(told(it.consume(event, ids[5], "order-5", true)), "accepted");
+  const auto check = [&] {
+    const Millis now = it.ledger().now();
+    const auto published = it.ledger().event(event);
+    const auto view = published->reservation(ids[5], now);
+    ASSERT_TRUE(view);
+    EXPECT_EQ(view->status, ReservationStatus::consumed);
+    EXPECT_EQ(view->order, "order-5");
+    EXPECT_TRUE(view->seats[0].owned);
+    EXPECT_EQ(published->seat(5, now).state, SeatState::sold);
+    EXPECT_EQ(published->seat(5, now).reservation, ids[5]);
+    EXPECT_EQ(told(it.hold(event, it.new_id(event), {5})), "seat_unavailable 5");
+  };
+  check();
+  it.reopen();
+  check();
+  ASSERT_EQ(told(it.give_back(event, ids[5], {}, "order-5")), "accepted");
+  EXPECT_EQ(it.ledger().event(event)->seat(5, it.ledger().now()).state, SeatState::available);
+}
+
+TEST_F(Ended, ASoldReservationThatWasReturnedAndForgottenCanBeReturnedAgainAndMovesNothing) {
+  std::vector<Uuid> ids;
+  for (SeatIndex seat = 0; seat < 20; ++seat) {
+    ids.push_back(it.new_id(event));
+    ASSERT_TRUE(it.hold(event, ids.back(), {seat}).accepted());
+    ASSERT_TRUE(it.consume(event, ids.back()).accepted());
+    ASSERT_TRUE(it.give_back(event, ids.back()).accepted());
+  }
+  forget();
+  ASSERT_EQ(it.ledger().event(event)->reservation(ids[0], it.ledger().now()), std::nullopt);
+  const Uuid next = it.new_id(event);
+  ASSERT_TRUE(it.hold(event, next, {0}, "ben").accepted());
+  EXPECT_EQ(told(it.give_back(event, ids[0])), "accepted");
+  EXPECT_EQ(told(it.give_back(event, ids[1], {}, "order-2")), "order_mismatch");
+  EXPECT_EQ(it.ledger().event(event)->seat(0, it.ledger().now()).reservation, next);
+  EXPECT_EQ(told(it.consume(event, ids[2], "order-1")), "accepted");   // for the same order, again
+  it.reopen();
+  EXPECT_EQ(told(it.give_back(event, ids[0])), "accepted");
+  EXPECT_EQ(it.ledger().event(event)->seat(0, it.ledger().now()).reservation, next);
+  EXPECT_EQ(it.ledger().reservation(ids[0])->status, ReservationStatus::consumed);
+}
+
+TEST_F(Ended, SoldReservationsStayHoweverManyThereAre) {
+  for (SeatIndex seat = 0; seat < 30; ++seat) {
+    const Uuid id = it.new_id(event);
+    ASSERT_TRUE(it.hold(event, id, {seat}).accepted());
+    ASSERT_TRUE(it.consume(event, id).accepted());
+  }
+  const std::string before = it.picture();
+  forget();
+  EXPECT_EQ(it.ledger().event(event)->counts().sold, 30u);
+  it.reopen();
+  EXPECT_EQ(it.ledger().event(event)->counts().sold, 30u);
+  for (std::uint64_t id = 1; id <= 30; ++id)
+    EXPECT_TRUE(it.ledger().event(event)->reservation(reservation_id(event, id), it.ledger().now()));
+}
+
+TEST_F(Ended, ReinstatingAndReturningTheSameReservationForADayIsOneReservation) {
+  const auto ids = ended_by_release(10);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(told(it.consume(event, ids[4], "order-4", true)), "accepted");
+    ASSERT_EQ(told(it.give_back(event, ids[4], {}, "order-4")), "accepted");
+    forget();
+    it.reopen();
+    ASSERT_EQ(told(it.consume(event, ids[4], "order-4", true)), "accepted");   // consumed for this order, and nothing moves
+    ASSERT_EQ(it.ledger().event(event)->seat(4, it.ledger().now()).state, SeatState::available);
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,150 @@
+// Idempotency keys: the first outcome again for 24 hours, also after a restart; and no more of them than the limit.
+#include <gtest/gtest.h>
+
+#include "ledger/disk.h"
+#include "ledger/ledger_in_test.h"
+
+namespace holdfast::test {
+namespace {
+
+struct Keys : testing::Test {
+  explicit Keys(std::size_t keys_max = k_idempotency_keys_max) : it(folder / "data", time, {.data = {}, .idempotency_keys_max = keys_max}) {
+    event = it.create_event(20);
+  }
+
+  Submission hold(const Uuid& id, std::uint64_t key, std::uint64_t request, Seats seats) {
+    Submission submission;
+    submission.parts.push_back({event, Hold{.reservation = id, .customer = "anna", .seats = seats, .duration = 15 * k_minute}});
+    submission.key = key_of(key, request);
+    return submission;
+  }
+
+  TempFolder folder;
+  TestTime time;
+  LedgerInTest it;
+  EventNumber event = 0;
+  const SeatList one{1};
+  const SeatList two{2};
+};
+
+TEST_F(Keys, TheSameRequestGetsTheFirstOutcomeAgainAlsoAfterARestart) {
+  const Uuid id = it.new_id(event);
+  const Verdict first = it.asks(hold(id, 1, 1, one));
+  ASSERT_TRUE(first.accepted());
+  ASSERT_TRUE(it.release(event, id).accepted());
+  for (int restart = 0; restart < 3; ++restart) {
+    const Verdict again = it.asks(hold(it.new_id(event), 1, 1, one));
+    EXPECT_TRUE(again.replayed);
+    EXPECT_EQ(told(again), "replayed: " + told(first));
+    it.reopen();
+    it.wait_for_tables();
+  }
+  EXPECT_EQ(it.ledger().event(event)->counts().held, 0u);
+}
+
+TEST_F(Keys, TheSameKeyWithAnotherRequestIsRefusedAlsoAfterARestart) {
+  ASSERT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).accepted());
+  EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 2, two))), "idempotency_key_reused");
+  it.reopen();
+  EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 2, two))), "idempotency_key_reused");
+}
+
+TEST_F(Keys, ARefusalIsNotKept) {
+  ASSERT_TRUE(it.block(event, {1}).accepted());
+  EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 1, one))), "seat_unavailable 1");
+  ASSERT_TRUE(it.does(event, Unblock{one}).accepted());
+  const Verdict verdict = it.asks(hold(it.new_id(event), 1, 1, one));
+  EXPECT_TRUE(verdict.accepted());
+  EXPECT_FALSE(verdict.replayed);
+}
+
+TEST_F(Keys, AnOutcomeWithoutChangesIsKeptToo) {
+  const Uuid id = it.new_id(event);
+  ASSERT_TRUE(it.hold(event, id, {1}).accepted());
+  ASSERT_TRUE(it.release(event, id).accepted());
+  Submission again;
+  again.parts.push_back({event, Release{id, {}}});
+  again.key = key_of(7, 7);
+  ASSERT_TRUE(it.asks(again).accepted());
+  it.reopen();
+  EXPECT_TRUE(it.asks(again).replayed);
+  it.wait_for_tables();
+  it.reopen();
+  EXPECT_TRUE(it.asks(again).replayed);
+  it.close();
+  EXPECT_EQ(verify_folder(folder / "data").problem, "");
+}
+
+TEST_F(Keys, AreForgottenAfterExactly24Hours) {
+  for (const bool restart : {false, true}) {
+    const std::uint64_t key = restart ? 11 : 10;
+    const SeatList seats{restart ? SeatIndex{3} : SeatIndex{4}};
+    ASSERT_TRUE(it.asks(hold(it.new_id(event), key, 1, seats)).accepted());
+    time.pass(k_day - 1);
+    if (restart) it.reopen();
+    EXPECT_TRUE(it.asks(hold(it.new_id(event), key, 1, seats)).replayed);
+    time.pass(1);
+    if (restart) it.reopen();
+    const Verdict after = it.asks(hold(it.new_id(event), key, 1, seats));
+    EXPECT_TRUE(after.accepted());   // the hold has long ended
+    EXPECT_FALSE(after.replayed);
+    it.reopen();
+    EXPECT_TRUE(it.asks(hold(it.new_id(event), key, 1, seats)).replayed);   // the second outcome now
+  }
+  it.close();
+  EXPECT_EQ(verify_folder(folder / "data").problem, "");
+}
+
+TEST_F(Keys, AKeyThatWasUsedAgainAfterADayIsReplayedFromTablesThatKnowOnlyItsFirstUse) {
+  ASSERT_TRUE(it.asks(hold(it.new_id(event), 5, 1, one)).accepted());
+  it.wait_for_tables();
+  Disk::get().copy_as_after_kill(folder / "data", folder / "early");
+  time.pass(k_day);
+  const Verdict second = it.asks(hold(it.new_id(event), 5, 2, two));
+  ASSERT_TRUE(second.accepted());
+  Disk::get().copy_as_after_kill(folder / "data", folder / "late");
+  for (const char* file : {"journal.db", "journal.db-wal"}) {
+    std::filesystem::copy_file(folder / "late" / file, folder / "early" / file, std::filesystem::copy_options::overwrite_existing);
+  }
+  LedgerInTest copy(folder / "early", time);
+  EXPECT_EQ(told(copy.asks(hold(it.new_id(event), 5, 2, two))), "replayed: " + told(second));
+}
+
+TEST_F(Keys, ASetOverEventsIsReplayedAsAWhole) {
+  const EventNumber other = it.create_event(20);
+  const auto set = [&](std::uint64_t request) {
+    Submission submission;
+    for (const EventNumber each : {event, other}) {
+      submission.parts.push_back(
+          {each, Hold{.reservation = it.new_id(each), .kind = ReservationKind::ticket_lock, .seats = one, .duration = 15 * k_minute}});
+    }
+    submission.key = key_of(3, request);
+    return submission;
+  };
+  const Verdict first = it.asks(set(1));
+  ASSERT_TRUE(first.accepted());
+  it.reopen();
+  EXPECT_EQ(told(it.asks(set(1))), "replayed: " + told(first));
+  it.wait_for_tables();
+  it.reopen();
+  EXPECT_EQ(told(it.asks(set(1))), "replayed: " + told(first));
+}
+
+struct FewKeys : Keys {
+  FewKeys() : Keys(3) {}
+};
+
+TEST_F(FewKeys, OverTheLimitARequestIsRefusedAndOneWithoutAKeyIsNot) {
+  for (SeatIndex seat = 0; seat < 3; ++seat) ASSERT_TRUE(it.asks(hold(it.new_id(event), 20 + seat, 1, SeatList{seat})).accepted());
+  const SeatList seats{7};
+  EXPECT_EQ(told(it.asks(hold(it.new_id(event), 30, 1, seats))), "limit_exceeded idempotency_keys");
+  it.reopen();
+  EXPECT_EQ(told(it.asks(hold(it.new_id(event), 30, 1, seats))), "limit_exceeded idempotency_keys");
+  EXPECT_TRUE(it.asks(hold(it.new_id(event), 20, 1, SeatList{0})).replayed);
+  EXPECT_EQ(told(it.hold(event, it.new_id(event), {8})), "accepted");
+  time.pass(k_day);
+  EXPECT_TRUE(it.asks(hold(it.new_id(event), 30, 1, seats)).accepted());
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,210 @@
+// One process at a time, copies of the data while it is sold from, and tables that are made again.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "ledger/disk.h"
+#include "ledger/ledger_in_test.h"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+struct Maintenance : testing::Test {
+  Maintenance() : it(folder / "data", time) { event = it.create_event(200); }
+
+  // Sells, releases and keeps keys, all over the event.
+  void trade(int commands) {
+    for (int i = 0; i < commands; ++i) {
+      const Uuid id = it.new_id(event);
+      Submission submission;
+      const SeatList seats{static_cast<SeatIndex>(i % 200)};
+      submission.parts.push_back({event, Hold{.reservation = id, .customer = "anna", .seats = seats, .duration = k_minute}});
+      submission.key = key_of(++keys, 1);
+      it.asks(submission);
+      if (i % 3 == 0) it.consume(event, id);
+      if (i % 3 == 1) it.release(event, id);
+    }
+  }
+
+  TempFolder folder;
+  TestTime time;
+  LedgerInTest it;
+  EventNumber event = 0;
+  std::uint64_t keys = 0;
+};
+
+TEST_F(Maintenance, ASecondLedgerOnTheFolderIsRefusedAlsoFromAnotherProcess) {
+  const std::string refusal = refusal_at_start(folder / "data", time);
+  EXPECT_THAT(refusal, HasSubstr("another process works with the data"));
+  EXPECT_THAT(refusal, HasSubstr((folder / "data").string()));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      const DataFolder mine(folder / "data");
+      ::_exit(0);
+    } catch (const DataError&) {
+      ::_exit(17);
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 17);
+  EXPECT_THROW(restore(folder / "data", folder / "no-backup"), DataError);
+  EXPECT_THROW(rebuild(folder / "data", [](Position, Position) {}), DataError);
+  it.close();
+  EXPECT_EQ(refusal_at_start(folder / "data", time), "");
+}
+
+TEST_F(Maintenance, ABackupHasEverythingAndIsRestoredAsItWas) {
+  trade(60);
+  const std::string picture = it.picture();
+  backup(folder / "data", folder / "copy");
+  restore(folder / "restored", folder / "copy");
+  EXPECT_EQ(verify_folder(folder / "restored").problem, "");
+  LedgerInTest restored(folder / "restored", time);
+  EXPECT_EQ(it.picture_of(restored.ledger()), picture);
+  Submission again;
+  again.parts.push_back({event, Sweep{1}});
+  again.key = key_of(1, 1);
+  EXPECT_TRUE(restored.asks(again).replayed);
+  EXPECT_EQ(told(restored.hold(event, reservation_id(event, 77'777), {199})), "accepted");
+}
+
+TEST_F(Maintenance, ABackupWhileItIsSoldFromHasWhatWasAnsweredBefore) {
+  trade(20);
+  std::atomic<bool> done{false};
+  std::atomic<std::uint64_t> answered{0};
+  std::jthread seller([&] {
+    std::uint64_t number = 1'000'000;
+    while (!done) {
+      const Uuid id = reservation_id(event, ++number);
+      if (!it.hold(event, id, {static_cast<SeatIndex>(number % 200)}).accepted()) continue;
+      it.release(event, id);
+      answered = number;
+    }
+  });
+  for (int i = 0; i < (k_is_sanitized ? 3 : 8); ++i) {
+    const std::uint64_t before = answered;
+    ASSERT_TRUE(eventually([&] { return answered > before; }));
+    const std::uint64_t at_least = answered;
+    const fs::path copy = folder.path() / ("copy" + std::to_string(i));
+    const fs::path data = folder.path() / ("restored" + std::to_string(i));
+    backup(folder / "data", copy);
+    restore(data, copy);
+    EXPECT_EQ(verify_folder(data).problem, "");
+    LedgerInTest restored(data, time);
+    EXPECT_TRUE(restored.ledger().reservation(reservation_id(event, at_least)));
+  }
+  done = true;
+}
+
+TEST_F(Maintenance, ABackupIsNeverWrittenOverAFileAndNeedsData) {
+  std::ofstream(folder / "copy") << "mine";
+  EXPECT_THROW(backup(folder / "data", folder / "copy"), DataError);
+  EXPECT_EQ(fs::file_size(folder / "copy"), 4u);
+  EXPECT_THROW(backup(folder / "nothing", folder / "copy2"), DataError);
+  EXPECT_FALSE(fs::exists(folder / "copy2"));
+  EXPECT_ANY_THROW(backup(folder / "data", folder / "no-such-folder" / "copy"));
+}
+
+TEST_F(Maintenance, ABackupOnADiskThatFailsLeavesNoFile) {
+  trade(10);
+  Disk& disk = Disk::get();
+  for (const auto fault : {Disk::Fault::full, Disk::Fault::torn, Disk::Fault::no_sync}) {
+    for (const int point : {0, 1, 5}) {
+      disk.fail("copy", fault, point);
+      EXPECT_ANY_THROW(backup(folder / "data", folder / "copy")) << point;
+      disk.heal();
+      EXPECT_FALSE(fs::exists(folder / "copy"));
+    }
+  }
+  backup(folder / "data", folder / "copy");
+  restore(folder / "restored", folder / "copy");
+}
+
+TEST_F(Maintenance, ARestoreIntoAFolderWithDataIsRefusedAndChangesNothing) {
+  trade(5);
+  backup(folder / "data", folder / "copy");
+  it.close();
+  EXPECT_THROW(restore(folder / "data", folder / "copy"), DataError);
+  fs::remove(folder / "data" / "state.db");
+  EXPECT_THROW(restore(folder / "data", folder / "copy"), DataError);
+  EXPECT_TRUE(fs::exists(folder / "data" / "journal.db"));
+}
+
+TEST_F(Maintenance, ARestoreOfADamagedFileIsRefusedAndLeavesNoData) {
+  trade(40);
+  it.wait_for_tables();
+  backup(folder / "data", folder / "good");
+  const auto refused = [&](const fs::path& file) {
+    EXPECT_ANY_THROW(restore(folder / "restored", file)) << file;
+    EXPECT_FALSE(fs::exists(folder / "restored" / "journal.db"));
+    EXPECT_FALSE(fs::exists(folder / "restored" / "state.db"));
+  };
+  const auto damaged = [&](const char* sql) {
+    fs::copy_file(folder / "good", folder / "bad", fs::copy_options::overwrite_existing);
+    change_by_hand(folder / "bad", sql);
+    return folder / "bad";
+  };
+  refused(damaged("UPDATE journal SET at = at + 1 WHERE position = 5"));
+  refused(damaged("DELETE FROM journal WHERE position = 5"));
+  refused(damaged("DELETE FROM journal WHERE position > 5"));
+  refused(damaged("UPDATE seat_state SET state = 'a', reservation = NULL WHERE state = 's'"));
+  refused(damaged("DROP TABLE journal"));
+  refused(damaged("PRAGMA application_id = 1"));
+  refused(damaged("PRAGMA user_version = 9"));
+  fs::copy_file(folder / "good", folder / "bad", fs::copy_options::overwrite_existing);
+  fs::resize_file(folder / "bad", fs::file_size(folder / "bad") / 2);
+  refused(folder / "bad");
+  fs::resize_file(folder / "bad", 0);
+  refused(folder / "bad");
+  std::ofstream(folder / "bad") << "no database";
+  refused(folder / "bad");
+  refused(folder / "not there");
+  restore(folder / "restored", folder / "good");
+}
+
+TEST_F(Maintenance, TheTablesAreMadeAgainFromTheJournal) {
+  trade(60);
+  time.pass(2 * k_minute);
+  it.sweep(event);
+  const std::string picture = it.picture();
+  it.close();
+  for (const bool keep_old : {false, true}) {
+    if (!keep_old) {
+      for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(folder.path() / "data" / (std::string("state.db") + suffix));
+      EXPECT_THAT(refusal_at_start(folder / "data", time), HasSubstr("holdfast rebuild"));
+    }
+    Position last = 0;
+    const Position head = rebuild(folder / "data", [&](Position done, Position of) {
+      last = done;
+      EXPECT_LE(done, of);
+    });
+    EXPECT_EQ(last, head);
+    EXPECT_EQ(fs::exists(folder / "data" / "state.db.replaced"), keep_old);
+    EXPECT_EQ(verify_folder(folder / "data").problem, "");
+    it.reopen();
+    EXPECT_EQ(it.picture(), picture);
+    it.close();
+  }
+}
+
+TEST_F(Maintenance, ARebuildFromADamagedJournalChangesNothing) {
+  trade(10);
+  it.close();
+  change_by_hand((folder / "data" / "journal.db").string(), "UPDATE journal SET changes = changes + 1 WHERE position = 4");
+  EXPECT_THROW(rebuild(folder / "data", [](Position, Position) {}), DataError);
+  EXPECT_TRUE(fs::exists(folder / "data" / "state.db"));
+  EXPECT_FALSE(fs::exists(folder / "data" / "state.db.replaced"));
+}
+
+}  // namespace
+}  // namespace holdfast::test
