@@ -1,0 +1,110 @@
+// Gathers submissions from all connections into batches by event, hands them to the ledger, and gives the verdicts back.
+//
+// One worker thread. While the ledger commits one round, the next one gathers: the cost of the disk is shared by all who wait. The queue
+// is bounded: when it is full, submit() says so at once and takes nothing.
+//
+//   Engine engine(ledger, {.queue_max = 10'000});
+//   Verdict verdict = engine.ask(std::move(submission));       // blocks: for imports and tools
+//   if (!engine.submit(task)) …503…                            // does not: the task comes back through its Outbox
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "ledger/ledger.h"
+
+namespace holdfast {
+
+struct Task;
+
+// Where finished tasks go: one for each thread that submits.
+class Outbox {
+ public:
+  // Called by the engine's worker once a round, with the round's tasks of this outbox, linked by Task::next, in the order of submission.
+  virtual void deliver(Task* first) = 0;
+
+ protected:
+  ~Outbox() = default;
+};
+
+// A submission in the engine. Its owner keeps it, and all that its commands point at, until it comes out of the outbox.
+struct Task {
+  Entry entry;
+  Outbox* outbox = nullptr;
+  Task* next = nullptr;   // the engine's while the task is in it
+};
+
+struct EngineOptions {
+  std::size_t queue_max = 20'000;   // tasks that wait; 1 or more
+  bool sweep = true;                // record expiries by themselves; without, they are recorded when something rests on them
+};
+
+// One round, for metrics. `queued` is what waits for the next one.
+struct Round {
+  std::size_t tasks;
+  std::size_t queued;
+  ExecutionReport report;
+};
+
+class Engine {
+ public:
+  // `on_round` is called by the worker after each round that the ledger executed; it must be quick.
+  Engine(Ledger& ledger, EngineOptions options, std::function<void(const Round&)> on_round = {});
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Takes a list of tasks linked by Task::next, or as many from its beginning as there is room for; returns the first that it did
+  // not take (nullptr: all). After stop() it takes none. Any thread.
+  Task* submit(Task* first);
+
+  // Waits for room in the queue and for the verdict. `unavailable` after stop(). Any thread but the worker and a thread that must not block.
+  Verdict ask(Submission submission);
+
+  // Creates an event with all its seats, or nothing: in steps, between which other events go on. `progress` is told how many seats are in.
+  // `key` is kept with the last step; one that was used with another request is `key_reused`, and nothing is created.
+  std::expected<EventNumber, CreationProblem> create_event(NewEvent event, const std::function<void(std::size_t)>& progress = {},
+                                                           const std::optional<IdempotencyKey>& key = {});
+
+  // Executes what is in the queue, then ends the worker. Safe to call twice.
+  void stop();
+
+  std::size_t queued() const { return queued_.load(std::memory_order_relaxed); }
+
+ private:
+  void run();
+  bool wait_for_work();
+  void gather();
+  std::vector<Task*> take();
+  void add_sweeps(std::vector<Batch>& batches);
+  static std::vector<Batch> batches_of(const std::vector<Task*>& tasks);
+  static void deliver(const std::vector<Task*>& tasks);
+
+  Ledger& ledger_;
+  EngineOptions options_;
+  std::function<void(const Round&)> on_round_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Task* first_ = nullptr;
+  Task* last_ = nullptr;
+  bool waiting_ = false;
+  std::size_t wanted_ = 1;   // how many tasks the worker waits for
+  bool stopping_ = false;
+  std::atomic<std::size_t> queued_{0};
+
+  // The worker's.
+  std::vector<std::unique_ptr<Entry>> sweeps_;   // of the round at hand
+  std::chrono::nanoseconds last_committing_{0};
+  std::size_t expected_ = 0;   // callers of the last round, who may ask again, and those who waited already
+  unsigned gathered_in_vain_ = 0;
+  std::thread worker_;
+};
+
+}   // namespace holdfast

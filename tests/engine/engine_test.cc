@@ -1,0 +1,408 @@
+// The engine: gathers into batches by event, keeps order, is bounded, and wakes for expiries only when there are some.
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "core/rules.h"
+#include "support/waiting.h"
+
+namespace holdfast::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A ledger that remembers what it was asked, and waits in execute() while it is told to.
+class FakeLedger : public Ledger {
+ public:
+  struct Call {
+    UsuallyOne<EventNumber> events;
+    std::vector<std::uint64_t> submissions;   // what number_of() gives
+    std::vector<std::string> kinds;
+  };
+
+  ExecutionReport execute(std::span<const Batch> batches) override {
+    std::unique_lock lock(mutex_);
+    ++executions_;
+    std::vector<Call> round;
+    for (const Batch& batch : batches) {
+      Call call{.events = batch.events, .submissions = {}, .kinds = {}};
+      for (Entry* entry : batch.entries) {
+        const Command& command = entry->submission.parts.front().command;
+        call.submissions.push_back(number_of(command));
+        call.kinds.push_back(kind_of(command));
+        if (const auto* append = std::get_if<AppendSeats>(&command)) appended_.push_back(append->count);
+        if (call.kinds.back() == "sweep") due_.reset();
+        entry->verdict = refuse_all(entry->submission, fails_from_ <= executions_ ? Reason::unavailable : Reason::none);
+      }
+      round.push_back(std::move(call));
+    }
+    rounds_.push_back(std::move(round));
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !closed_; });
+    return {.durable = fails_from_ > executions_};
+  }
+  std::expected<EventNumber, CreationProblem> reserve_event(NewEvent) override { return 7; }
+  void abandon_event(EventNumber number) override {
+    const std::scoped_lock lock(mutex_);
+    abandoned_.push_back(number);
+  }
+  std::vector<EventNumber> events_to_sweep(std::size_t) override {
+    const std::scoped_lock lock(mutex_);
+    ++asked_for_sweeps_;
+    if (due_ && *due_ <= Clock::now()) return {3};
+    return {};
+  }
+  std::optional<milliseconds> until_next_expiry() override {
+    const std::scoped_lock lock(mutex_);
+    if (!due_) return std::nullopt;
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*due_ - Clock::now()));
+  }
+  Millis now() const override { return 1; }
+  const SeatDirectory& seats() const override { return seats_; }
+  std::shared_ptr<const PublishedEvent> event(EventNumber) const override { return nullptr; }
+  std::optional<EventNumber> event_by_id(const Uuid&) const override { return std::nullopt; }
+  std::vector<EventNumber> events() const override { return {}; }
+  std::optional<ReservationView> reservation(const Uuid&) const override { return std::nullopt; }
+  std::string trouble() const override { return {}; }
+
+  // ---- for the tests
+  void close() {
+    set([&] { closed_ = true; });
+  }
+  void open() {
+    set([&] { closed_ = false; });
+  }
+  void fail_from(std::size_t execution) {
+    set([&] { fails_from_ = execution; });
+  }
+  void set_due(Clock::time_point due) {
+    set([&] { due_ = due; });
+  }
+  bool wait_for_executions(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, k_patience, [&] { return executions_ >= count; });
+  }
+  std::size_t executions() const { return get(executions_); }
+  std::vector<std::vector<Call>> rounds() const { return get(rounds_); }
+  std::vector<EventNumber> abandoned() const { return get(abandoned_); }
+  std::vector<std::size_t> appended() const { return get(appended_); }
+  std::size_t asked_for_sweeps() const { return get(asked_for_sweeps_); }
+
+  // Commands that carry a number, in a field that this ledger has no other use for.
+  static Command numbered(std::uint64_t number) { return Extend{.reservation = {}, .duration = static_cast<Millis>(number)}; }
+  static std::uint64_t number_of(const Command& command) {
+    const auto* extend = std::get_if<Extend>(&command);
+    return extend == nullptr ? 0 : static_cast<std::uint64_t>(extend->duration);
+  }
+
+ private:
+  static std::string kind_of(const Command& command) {
+    if (std::holds_alternative<Sweep>(command)) return "sweep";
+    if (std::holds_alternative<Create>(command)) return "create";
+    if (std::holds_alternative<AppendSeats>(command)) return "append";
+    return std::holds_alternative<Configure>(command) ? "configure" : "numbered";
+  }
+
+  template <typename Change>
+  void set(Change change) {
+    const std::scoped_lock lock(mutex_);
+    change();
+    changed_.notify_all();
+  }
+  template <typename T>
+  T get(const T& value) const {
+    const std::scoped_lock lock(mutex_);
+    return value;
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closed_ = false;
+  std::size_t fails_from_ = SIZE_MAX;
+  std::size_t executions_ = 0;
+  std::size_t asked_for_sweeps_ = 0;
+  std::optional<Clock::time_point> due_;
+  std::vector<std::vector<Call>> rounds_;
+  std::vector<EventNumber> abandoned_;
+  std::vector<std::size_t> appended_;
+  SeatDirectory seats_{1};
+};
+
+// Keeps the numbers of what came back, in order.
+class Inbox final : public Outbox {
+ public:
+  void deliver(Task* first) override {
+    const std::scoped_lock lock(mutex_);
+    ++deliveries_;
+    for (Task* task = first; task != nullptr; task = task->next) {
+      numbers_.push_back(FakeLedger::number_of(task->entry.submission.parts.front().command));
+      reasons_.push_back(task->entry.verdict.outcomes.front().reason);
+    }
+    came_.notify_all();
+  }
+  std::vector<std::uint64_t> wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    came_.wait_for(lock, k_patience, [&] { return numbers_.size() >= count; });
+    return numbers_;
+  }
+  std::vector<Reason> reasons() {
+    const std::scoped_lock lock(mutex_);
+    return reasons_;
+  }
+  int deliveries() {
+    const std::scoped_lock lock(mutex_);
+    return deliveries_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::vector<std::uint64_t> numbers_;
+  std::vector<Reason> reasons_;
+  int deliveries_ = 0;
+};
+
+// Tasks that live as long as the test.
+class Tasks {
+ public:
+  Task* one(Outbox& outbox, std::uint64_t number, std::initializer_list<EventNumber> events) {
+    auto& task = tasks_.emplace_back(std::make_unique<Task>());
+    for (const EventNumber event : events) task->entry.submission.parts.push_back({event, FakeLedger::numbered(number)});
+    task->outbox = &outbox;
+    return task.get();
+  }
+  Task* list(std::initializer_list<Task*> tasks) {
+    for (auto at = tasks.begin(); at + 1 < tasks.end(); ++at) (*at)->next = *(at + 1);
+    return *tasks.begin();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Task>> tasks_;
+};
+
+Submission submission_of(std::uint64_t number, EventNumber event = 1) {
+  Submission submission;
+  submission.parts.push_back({event, FakeLedger::numbered(number)});
+  return submission;
+}
+
+struct EngineTest : testing::Test {
+  ~EngineTest() override { ledger.open(); }
+
+  // Has the worker busy with one round, so that what follows gathers for the next.
+  void occupy(Engine& engine) {
+    const std::size_t before = ledger.executions();
+    ledger.close();
+    ASSERT_EQ(engine.submit(tasks.one(warm_up, 0, {99})), nullptr);
+    ASSERT_TRUE(ledger.wait_for_executions(before + 1));
+  }
+
+  FakeLedger ledger;
+  Inbox warm_up;
+  Inbox inbox;
+  Tasks tasks;
+};
+
+TEST_F(EngineTest, WhatGathersDuringARoundIsTheNextRoundInBatchesByEvent) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  occupy(engine);
+  engine.submit(tasks.list({tasks.one(inbox, 1, {1}), tasks.one(inbox, 2, {2}), tasks.one(inbox, 3, {1}), tasks.one(inbox, 4, {1, 2})}));
+  engine.submit(tasks.list({tasks.one(inbox, 5, {2}), tasks.one(inbox, 6, {1, 2}), tasks.one(inbox, 7, {1})}));
+  EXPECT_EQ(engine.queued(), 7u);
+  ledger.open();
+  EXPECT_EQ(inbox.wait_for(7), (std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6, 7}));   // back in the order of submission
+  EXPECT_EQ(inbox.deliveries(), 1);
+  const auto rounds = ledger.rounds();
+  ASSERT_EQ(rounds.size(), 2u);
+  std::map<std::vector<EventNumber>, std::vector<std::uint64_t>> batches;
+  for (const auto& call : rounds[1]) batches[{call.events.begin(), call.events.end()}] = call.submissions;
+  EXPECT_EQ(rounds[1].size(), 3u);
+  EXPECT_EQ((batches[{1}]), (std::vector<std::uint64_t>{1, 3, 7}));
+  EXPECT_EQ((batches[{2}]), (std::vector<std::uint64_t>{2, 5}));
+  EXPECT_EQ((batches[{1, 2}]), (std::vector<std::uint64_t>{4, 6}));
+}
+
+TEST_F(EngineTest, EachOutboxGetsItsOwnTasksOnceARound) {
+  Inbox other;
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  occupy(engine);
+  engine.submit(tasks.list({tasks.one(inbox, 1, {1}), tasks.one(other, 2, {1}), tasks.one(inbox, 3, {2}), tasks.one(other, 4, {2})}));
+  ledger.open();
+  EXPECT_EQ(inbox.wait_for(2), (std::vector<std::uint64_t>{1, 3}));
+  EXPECT_EQ(other.wait_for(2), (std::vector<std::uint64_t>{2, 4}));
+  EXPECT_EQ(inbox.deliveries(), 1);
+  EXPECT_EQ(other.deliveries(), 1);
+}
+
+TEST_F(EngineTest, AFullQueueTakesWhatThereIsRoomForAndGivesTheRestBack) {
+  Engine engine(ledger, {.queue_max = 2, .sweep = false});
+  occupy(engine);
+  Task* third = tasks.one(inbox, 3, {1});
+  EXPECT_EQ(engine.submit(tasks.list({tasks.one(inbox, 1, {1}), tasks.one(inbox, 2, {1}), third, tasks.one(inbox, 4, {1})})), third);
+  Task* fifth = tasks.one(inbox, 5, {1});
+  EXPECT_EQ(engine.submit(fifth), fifth);
+  ledger.open();
+  EXPECT_EQ(inbox.wait_for(2), (std::vector<std::uint64_t>{1, 2}));
+  ASSERT_TRUE(eventually([&] { return engine.queued() == 0; }));
+  EXPECT_EQ(engine.submit(third), nullptr);   // with the fourth behind it
+  EXPECT_EQ(inbox.wait_for(4), (std::vector<std::uint64_t>{1, 2, 3, 4}));
+}
+
+TEST_F(EngineTest, AskWaitsForRoomAndForTheVerdict) {
+  Engine engine(ledger, {.queue_max = 1, .sweep = false});
+  occupy(engine);
+  ASSERT_EQ(engine.submit(tasks.one(inbox, 1, {1})), nullptr);
+  std::atomic<bool> answered{false};
+  std::jthread asker([&] {
+    EXPECT_TRUE(engine.ask(submission_of(2)).accepted());
+    answered = true;
+  });
+  EXPECT_FALSE(answered);
+  ledger.open();
+  EXPECT_TRUE(eventually([&] { return answered.load(); }));
+}
+
+TEST_F(EngineTest, StopExecutesWhatIsQueuedAndTakesNothingMore) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  occupy(engine);
+  for (std::uint64_t number = 1; number <= 50; ++number) ASSERT_EQ(engine.submit(tasks.one(inbox, number, {1})), nullptr);
+  std::jthread stopper([&] { engine.stop(); });
+  Task* late = tasks.one(inbox, 1'000, {1});
+  ASSERT_TRUE(eventually([&] { return engine.submit(late) == late || (late = tasks.one(inbox, 1'000, {1}), false); }));
+  ledger.open();
+  stopper.join();
+  EXPECT_GE(inbox.wait_for(50).size(), 50u);
+  EXPECT_EQ(engine.ask(submission_of(9)).outcomes.front().reason, Reason::unavailable);
+  EXPECT_EQ(engine.queued(), 0u);
+  engine.stop();
+}
+
+TEST_F(EngineTest, ALedgerThatFailsIsPassedOnAndReported) {
+  std::atomic<int> broken_rounds{0};
+  Engine engine(ledger, {.queue_max = 100, .sweep = false}, [&](const Round& round) { broken_rounds += !round.report.durable; });
+  EXPECT_TRUE(engine.ask(submission_of(1)).accepted());
+  ledger.fail_from(2);
+  EXPECT_EQ(engine.ask(submission_of(2)).outcomes.front().reason, Reason::unavailable);
+  ASSERT_EQ(engine.submit(tasks.one(inbox, 3, {1})), nullptr);
+  inbox.wait_for(1);
+  EXPECT_EQ(inbox.reasons(), std::vector<Reason>{Reason::unavailable});
+  EXPECT_TRUE(eventually([&] { return broken_rounds == 2; }));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- expiry
+
+TEST_F(EngineTest, WithNothingToExpireItSleeps) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = true});
+  EXPECT_TRUE(engine.ask(submission_of(1)).accepted());
+  const std::size_t executions = ledger.executions();
+  const std::size_t asked = ledger.asked_for_sweeps();
+  std::this_thread::sleep_for(milliseconds(200));   // what is awaited is that nothing happens
+  EXPECT_EQ(ledger.executions(), executions);
+  EXPECT_LE(ledger.asked_for_sweeps(), asked + 1);
+}
+
+TEST_F(EngineTest, WakesForAnExpiryWhenItIsDueAndNotBefore) {
+  const auto due = Clock::now() + milliseconds(150);
+  ledger.set_due(due);
+  Engine engine(ledger, {.queue_max = 100, .sweep = true});
+  ASSERT_TRUE(ledger.wait_for_executions(1));
+  const auto woke = Clock::now();
+  EXPECT_GE(woke, due);
+  EXPECT_LT(woke - due, milliseconds(100) * k_slowness);
+  EXPECT_LE(ledger.asked_for_sweeps(), 6u);   // it slept in between
+  const auto rounds = ledger.rounds();
+  ASSERT_EQ(rounds.at(0).size(), 1u);
+  EXPECT_EQ(rounds[0][0].events, UsuallyOne<EventNumber>{3});
+  EXPECT_EQ(rounds[0][0].kinds, std::vector<std::string>{"sweep"});
+  EXPECT_TRUE(engine.ask(submission_of(1)).accepted());
+  EXPECT_EQ(ledger.executions(), 2u);
+}
+
+TEST_F(EngineTest, WithSweepOffExpiriesAreLeftAlone) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  ledger.set_due(Clock::now());
+  EXPECT_TRUE(engine.ask(submission_of(1)).accepted());
+  std::this_thread::sleep_for(milliseconds(50));   // what is awaited is that nothing happens
+  EXPECT_EQ(ledger.executions(), 1u);
+  EXPECT_EQ(ledger.asked_for_sweeps(), 0u);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- events
+
+NewEvent new_event(std::size_t seats) {
+  PlanBuilder builder(Uuid{}, {{.name = "Stalls"}});
+  for (std::size_t seat = 0; seat < seats; ++seat) {
+    const std::string number = std::to_string(seat);
+    EXPECT_TRUE(builder.add({.section = "A", .row = "1", .number = number}));
+  }
+  return {.card = {}, .settings = {}, .plan = builder.finish().value()};
+}
+
+TEST_F(EngineTest, CreatesAnEventInStepsBetweenWhichOthersGoOn) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  std::vector<std::size_t> progress;
+  const auto number = engine.create_event(new_event(4'500), [&](std::size_t seats) { progress.push_back(seats); });
+  EXPECT_EQ(number, 7u);
+  EXPECT_EQ(progress, (std::vector<std::size_t>{2'000, 4'000, 4'500}));
+  EXPECT_EQ(ledger.appended(), (std::vector<std::size_t>{2'000, 2'000, 500}));
+  std::vector<std::string> kinds;
+  for (const auto& round : ledger.rounds()) kinds.push_back(round.at(0).kinds.at(0));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"create", "append", "append", "append", "configure"}));
+  EXPECT_TRUE(ledger.abandoned().empty());
+}
+
+TEST_F(EngineTest, AnEventWhoseCreationFailsIsAbandoned) {
+  for (const std::size_t failing : {1u, 2u, 4u, 5u}) {
+    FakeLedger broken;
+    broken.fail_from(failing);
+    Engine engine(broken, {.queue_max = 100, .sweep = false});
+    const auto number = engine.create_event(new_event(4'500));
+    ASSERT_FALSE(number);
+    EXPECT_EQ(number.error().kind, CreationProblem::Kind::unavailable);
+    EXPECT_EQ(broken.abandoned(), std::vector<EventNumber>{7});
+    // What was never created has nothing to say that it was abandoned: its first change would not be its creation.
+    const auto rounds = broken.rounds();
+    EXPECT_EQ(rounds.back()[0].kinds[0], failing == 1 ? "create" : "configure");
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- many threads
+
+TEST_F(EngineTest, ManyThreadsGetEachOfTheirVerdictsOnceAndInTheirOrder) {
+  constexpr std::size_t k_threads = 4;
+  constexpr std::uint64_t k_each = k_is_sanitized ? 5'000 : 50'000;
+  Engine engine(ledger, {.queue_max = 300, .sweep = true});
+  std::vector<Inbox> inboxes(k_threads);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < k_threads; ++i) {
+      threads.emplace_back([&, i] {
+        Tasks mine;
+        for (std::uint64_t number = 1; number <= k_each; ++number) {
+          Task* task = mine.one(inboxes[i], number, {static_cast<EventNumber>(1 + number % 3)});
+          while (engine.submit(task) != nullptr) std::this_thread::yield();
+        }
+        inboxes[i].wait_for(k_each);   // the tasks are the engine's until then
+      });
+    }
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) EXPECT_TRUE(engine.ask(submission_of(5)).accepted());
+    });
+  }
+  engine.stop();
+  for (Inbox& each : inboxes) {
+    const auto numbers = each.wait_for(k_each);
+    ASSERT_EQ(numbers.size(), k_each);
+    // In order by event: every third number.
+    std::uint64_t last[3] = {};
+    for (const std::uint64_t number : numbers) {
+      EXPECT_LT(last[number % 3], number);
+      last[number % 3] = number;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::test
