@@ -1,0 +1,323 @@
+#!/usr/bin/env bash
+# Durable reservations a second over HTTP, and what the same machine does with comparable work, one after the other and in turns:
+#
+#   holdfast   POST /reservations, every request another seat of an event of a million, answered when it is on disk
+#   redis      SET key token NX PX in redis-server with appendfsync always: one key, durable, no rules and no seats
+#   nginx      a constant answer of the same size to the same requests: HTTP alone, nothing is kept
+#
+# Started by ./dev bench http, which installs and builds what it takes. All are loaded from this machine, so they share its cores with
+# their clients. Everything it writes is under build/bench/http; the servers that it starts end with it.
+set -euo pipefail
+export LC_ALL=C.UTF-8 PATH="$PATH:/usr/sbin:/sbin"
+
+here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd -P)
+root=$(cd -- "$here/../.." && pwd -P)
+holdfast=$root/build/release/holdfast
+work=$root/build/bench/http
+readonly here root holdfast work
+
+rounds=3
+seconds=4
+seats=1000000
+redis_requests=400000
+peers=1
+ours=1
+
+usage() {
+  cat <<'TEXT'
+usage: ./dev bench http [--rounds N] [--seconds N] [--seats N] [--peers-only | --holdfast-only]
+
+  --rounds N        how often each is measured, in turns; medians are printed (default 3)
+  --seconds N       length of one run (default 4; Redis: 400,000 requests, however long they take)
+  --seats N         seats of the event, a multiple of 1,000 (default 1000000); they must outlast a run
+  --peers-only      Redis and nginx only
+  --holdfast-only   Holdfast only
+TEXT
+}
+
+fail() {
+  printf 'bench: %s\n' "$@" >&2
+  exit 1
+}
+
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --rounds | --seconds | --seats)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || fail "$1 wants a number"
+      declare "${1#--}=$2"
+      shift 2
+      ;;
+    --peers-only) ours=0 && shift ;;
+    --holdfast-only) peers=0 && shift ;;
+    -h | --help) usage && exit ;;
+    *) usage >&2 && fail "unknown argument '$1'" ;;
+  esac
+done
+[[ $((ours + peers)) -gt 0 ]] || fail "--peers-only and --holdfast-only leave nothing to do"
+[[ $((seats % 1000)) -eq 0 ]] || fail "--seats wants a multiple of 1,000"
+
+# --- servers: started one at a time, stopped by their process ids, also when this script is stopped ---
+
+server=""
+
+stop_server() {
+  [[ -n $server ]] || return 0
+  kill "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
+  server=""
+}
+
+# shellcheck disable=SC2317  # called by the trap
+clean_up() {
+  stop_server
+  rm -rf -- "$work/run"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
+
+# fresh_folder: an empty folder for one run, on the same disk for all.
+fresh_folder() {
+  rm -rf -- "$work/run"
+  mkdir -p "$work/run"
+}
+
+# settle: what was written before a run must not be written during it.
+settle() { sync -f "$work"; }
+
+port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# free_port: prints a port of the loopback that nobody answers on, below those that the system gives to clients.
+free_port() {
+  local port
+  while port=$((20000 + RANDOM % 12000)) && port_answers "$port"; do :; done
+  printf '%s' "$port"
+}
+
+# wait_until TEXT LOG COMMAND…: until the command succeeds; the server that ends before is shown with its log.
+wait_until() {
+  local what=$1 log=$2 tries
+  shift 2
+  for ((tries = 0; tries < 1200; tries++)); do
+    ! "$@" >/dev/null 2>&1 || return 0
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.05
+  done
+  tail -n 20 "$log" >&2
+  fail "$what did not start, see above"
+}
+
+# --- one run each; they leave "rate p50 p99 refused broken batch commit" (microseconds, - for what there is not) in $work/result ---
+
+# load PORT CONNECTIONS: one thread of wrk loads as much as two cores can serve beside it; a second one only takes their time.
+load() {
+  local answer
+  answer=$(wrk -t1 -c"$2" -d"${seconds}s" --timeout 10s -s "$here/reserve.lua" "http://127.0.0.1:$1" -- "$seats" | grep '^RESULT ') ||
+    fail "wrk failed"
+  printf '%s\n' "${answer#RESULT }"
+}
+
+# metric FILE NAME: the sum of a metric over its labels.
+metric() { awk -v name="$2" '$1 == name || index($1, name "{") == 1 { sum += $NF } END { printf "%.9f", sum }' "$1"; }
+
+# The prepared data folder: made once by a server's own import, then copied for every run, so that every run finds all seats free.
+prepare_event() {
+  local plan=$work/plan-$seats.json prepared=$work/prepared-$seats
+  mkdir -p "$work"
+  if [[ ! -e $plan || $here/make_plan.awk -nt $plan ]]; then
+    awk -v seats="$seats" -f "$here/make_plan.awk" >"$plan.new"
+    mv "$plan.new" "$plan"
+  fi
+  if [[ ! -e $prepared.done || $holdfast -nt $prepared.done || $plan -nt $prepared.done ]]; then
+    rm -rf -- "$prepared" "$prepared.done"
+    mkdir "$prepared"
+    local began=$EPOCHREALTIME
+    "$holdfast" import --data "$prepared" --name Benchmark --keep-ids "$plan" >"$work/import.log" 2>&1 ||
+      { cat "$work/import.log" >&2 && fail "the event could not be imported"; }
+    awk -v a="$began" -v b="$EPOCHREALTIME" -v n="$seats" 'BEGIN { printf "imported %d seats in %.1f s\n", n, b - a }'
+    : >"$prepared.done"
+  fi
+}
+
+# run_holdfast CONNECTIONS
+run_holdfast() {
+  local port rate p50 p99 refused broken answers log=$work/holdfast.log
+  fresh_folder
+  cp -r --reflink=auto "$work/prepared-$seats" "$work/run/data"
+  port=$(free_port)
+  "$holdfast" serve --data "$work/run/data" --port "$port" >"$log" 2>&1 </dev/null &
+  server=$!
+  wait_until holdfast "$log" curl -fs --max-time 5 "http://127.0.0.1:$port/readyz"
+  settle
+  curl -fsS "http://127.0.0.1:$port/metrics" >"$work/before"
+  load "$port" "$1" >"$work/load"
+  curl -fsS "http://127.0.0.1:$port/metrics" >"$work/after"
+  stop_server
+  read -r rate p50 p99 refused broken answers <"$work/load"
+  # Every answer that wrk counted must have gone through a batch.
+  awk -v answers="$answers" -v before="$(metric "$work/before" holdfast_batch_commands_sum)" \
+    -v after="$(metric "$work/after" holdfast_batch_commands_sum)" 'BEGIN { exit !(after == 0 || after - before >= answers) }' ||
+    fail "wrk counted $answers answers, more than the server committed (see $work/before and after)"
+  printf '%s\n' "$rate $p50 $p99 $refused $broken $(mean_of holdfast_batch_commands 1 1) $(mean_of holdfast_commit_seconds 1000000 0)" \
+    >"$work/result"
+}
+
+# mean_of HISTOGRAM SCALE DECIMALS: the mean of what a histogram saw between two looks at the metrics.
+mean_of() {
+  awk -v s0="$(metric "$work/before" "$1_sum")" -v s1="$(metric "$work/after" "$1_sum")" \
+    -v n0="$(metric "$work/before" "$1_count")" -v n1="$(metric "$work/after" "$1_count")" -v scale="$2" -v decimals="$3" \
+    'BEGIN { if (n1 > n0) printf "%.*f", decimals, (s1 - s0) / (n1 - n0) * scale; else printf "-" }'
+}
+
+run_redis() {
+  local port answer log=$work/redis.log filler=00000000000000000000
+  fresh_folder
+  port=$(free_port)
+  # A rewrite of the log in the middle of a run would only slow Redis down, so there is none.
+  redis-server --port "$port" --bind 127.0.0.1 --dir "$work/run" --daemonize no --save '' --appendonly yes --appendfsync always \
+    --auto-aof-rewrite-percentage 0 >"$log" 2>&1 </dev/null &
+  server=$!
+  wait_until redis-server "$log" redis-cli -p "$port" ping
+  settle
+  # Keys as long as the seat locks of the contract (42 bytes) and a token of 16; redis-benchmark's one thread, no pipelining.
+  answer=$(redis-benchmark -h 127.0.0.1 -p "$port" -c 64 -n "$redis_requests" -r 100000000 --csv \
+    SET "lock:seat:${filler}__rand_int__" customer-0000001 NX PX 900000 | tail -n 1) || fail "redis-benchmark failed"
+  stop_server
+  # "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
+  awk -v answer="$answer" \
+    'BEGIN { split(answer, f, "\",\""); printf "%.0f %.0f %.0f 0 0 - -\n", f[2], f[5] * 1000, f[7] * 1000 }' >"$work/result"
+}
+
+run_nginx() {
+  local port rate p50 p99 refused broken log=$work/nginx.log id=8bf7fffc-9ff5-401c-9d2d-86f525f42e40
+  fresh_folder
+  port=$(free_port)
+  # One worker, and one thread of wrk: on two cores the fastest steady pair of the four (178,000/s; two workers 132,000, two threads of
+  # wrk 125,000, two of both between 112,000 and 184,000).
+  cat >"$work/run/nginx.conf" <<CONF
+worker_processes 1;
+daemon off;
+pid nginx.pid;
+error_log stderr error;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  keepalive_requests 1000000000;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  default_type application/json;
+  server {
+    listen 127.0.0.1:$port;
+    location = /reservations {
+      add_header Location /reservations/$id;
+      add_header X-Request-Id $id;
+      return 201 '{"reservationId":"$id","seatId":"550e8400-e29b-41d4-a716-446655440002","customerId":"customer-0000001","expiresAt":"2026-02-24T16:15:00.000Z","status":"active"}';
+    }
+  }
+}
+CONF
+  nginx -p "$work/run/" -c nginx.conf -e stderr >"$log" 2>&1 </dev/null &
+  server=$!
+  wait_until nginx "$log" port_answers "$port"
+  settle
+  load "$port" 64 >"$work/load"
+  stop_server
+  read -r rate p50 p99 refused broken _ <"$work/load"
+  printf '%s\n' "$rate $p50 $p99 $refused $broken - -" >"$work/result"
+}
+
+# --- the report ---
+
+# bare_disk: microseconds that one 4 KiB write takes to be on disk, with nobody else writing.
+bare_disk() {
+  local file=$work/run/bare began writes=2000
+  fresh_folder
+  dd if=/dev/zero of="$file" bs=4k count="$writes" status=none
+  settle
+  began=$EPOCHREALTIME
+  dd if=/dev/zero of="$file" bs=4k count="$writes" oflag=dsync conv=notrunc status=none
+  awk -v a="$began" -v b="$EPOCHREALTIME" -v n="$writes" 'BEGIN { printf "%.0f", (b - a) / n * 1e6 }'
+}
+
+machine() {
+  printf 'machine   %s, %s cores, Linux %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)"
+  printf 'disk      %s\n' "$(df --output=source,fstype "$work" | tail -n 1 | awk '{ print $1 " (" $2 ")" }')"
+  printf 'versions  %s\n' "$(versions)"
+}
+
+versions() {
+  local list=()
+  [[ $ours -eq 0 ]] || list+=("$("$holdfast" --version 2>/dev/null | head -n 1 || true)")
+  [[ $peers -eq 0 ]] || list+=("$(redis-server --version | awk '{ print "redis " substr($3, 3) }')" "$(nginx -v 2>&1 | sed 's/.*: //')")
+  local IFS=,
+  printf '%s' "${list[*]}"
+}
+
+declare -A runs   # by name: the results of all rounds, a line each
+
+# measure NAME COMMAND…: one run, remembered and printed.
+measure() {
+  local name=$1 columns
+  shift
+  "$@"
+  read -ra columns <"$work/result"
+  runs[$name]+="${columns[*]}"$'\n'
+  print_run "$name" "${columns[@]}"
+}
+
+print_run() { printf '%-14s %10s %9s %9s %9s %8s %8s %10s\n' "$@"; }
+print_header() { printf '\n' && print_run "$1" "per s" "p50 us" "p99 us" "not 2xx" "broken" "batch" "commit us"; }
+
+# column NAME N: the median of a column over the rounds.
+column() {
+  awk -v n="$2" 'NF { print $n }' <<<"${runs[$1]}" | sort -g | awk '
+    { value[NR] = $1 }
+    END {
+      middle = int((NR + 1) / 2)
+      if (NR % 2 || value[1] == "-") print value[middle]
+      else printf "%.6g\n", (value[middle] + value[middle + 1]) / 2
+    }'
+}
+
+# total NAME N: the sum of a column over the rounds.
+total() { awk -v n="$2" '{ sum += $n } END { print sum + 0 }' <<<"${runs[$1]}"; }
+
+ratio() { awk -v a="$(column "$1" 1)" -v b="$(column "$2" 1)" 'BEGIN { printf "%.2f", a / b }'; }
+
+mkdir -p "$work"
+if [[ $ours -eq 1 ]]; then
+  [[ -x $holdfast ]] || fail "$holdfast is not built; start this with ./dev bench http"
+  prepare_event
+fi
+machine
+printf 'a 4 KiB write on the bare disk, O_DSYNC: %s µs\n' "$(bare_disk)"
+print_header run
+names=()
+[[ $ours -eq 0 ]] || names+=("holdfast c=64")
+[[ $peers -eq 0 ]] || names+=("redis c=64" "nginx c=64")
+[[ $ours -eq 0 ]] || names+=("holdfast c=256")
+for ((round = 0; round < rounds; round++)); do
+  for name in "${names[@]}"; do
+    case $name in
+      "holdfast c="*) measure "$name" run_holdfast "${name##*=}" ;;
+      redis*) measure "$name" run_redis ;;
+      nginx*) measure "$name" run_nginx ;;
+    esac
+  done
+done
+
+print_header "median of $rounds"
+bad=0
+for name in "${names[@]}"; do
+  print_run "$name" "$(column "$name" 1)" "$(column "$name" 2)" "$(column "$name" 3)" "$(total "$name" 4)" "$(total "$name" 5)" \
+    "$(column "$name" 6)" "$(column "$name" 7)"
+  bad=$((bad + $(total "$name" 4) + $(total "$name" 5)))
+done
+if [[ $((ours * peers)) -eq 1 ]]; then
+  printf '\nholdfast / redis: %s    holdfast / nginx: %s    (at 64 connections)\n' \
+    "$(ratio "holdfast c=64" "redis c=64")" "$(ratio "holdfast c=64" "nginx c=64")"
+fi
+printf '\nwrk loads holdfast and nginx with one thread, redis-benchmark loads redis with one; nginx has one worker.\n'
+[[ $bad -eq 0 ]] || fail "$bad answers were not 201 or never came: these rates are not of reservations"

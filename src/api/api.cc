@@ -1,0 +1,133 @@
+#include "api/api.h"
+
+#include <spdlog/spdlog.h>
+#include <boost/asio/this_coro.hpp>
+
+#include "core/check.h"
+#include "core/version.h"
+
+namespace holdfast::api {
+namespace {
+
+using Timer = std::chrono::steady_clock;
+
+void answer_text(Call& call, unsigned status, std::string_view type, std::string text) {
+  call.response.status = status;
+  call.response.content_type = type;
+  call.response.body = std::move(text);
+}
+
+}  // namespace
+
+Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Access access, std::function<LedgerHealth()> ledger_health)
+    : metrics_(metrics),
+      services_{ledger, engine, metrics, background_},
+      router_(metrics),
+      access_(access),
+      ledger_health_(std::move(ledger_health)) {}
+
+Api::~Api() = default;
+
+void Api::attach(http::Server& server, unsigned threads) {
+  server_ = &server;
+  for (unsigned i = 0; i < threads; ++i) gateways_.push_back(std::make_unique<Gateway>(services_.engine, server.context(i)));
+}
+
+Gateway& Api::gateway_of(boost::asio::io_context& context) {
+  for (const auto& gateway : gateways_) {
+    if (&gateway->context() == &context) return *gateway;
+  }
+  HOLDFAST_CHECK(false && "a thread that the server does not have");
+}
+
+http::BodyRule Api::body_rule(const http::Request& request) {
+  const Match match = router_.find(request.method, request.path);
+  return match.route != nullptr ? match.route->body : http::BodyRule{};
+}
+
+boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response& response) {
+  const auto started = Timer::now();
+  const auto executor = co_await boost::asio::this_coro::executor;
+  auto& context = static_cast<boost::asio::io_context&>(boost::asio::query(executor, boost::asio::execution::context));
+  const Match match = router_.find(request.method, request.path);
+  Call call{services_, gateway_of(context), request, response, match.group, match.parameters};
+  if (may_call(match) && match.route != nullptr) {
+    // Named, because the handler's frame refers to it while it waits.
+    boost::asio::awaitable<void> answering = match.route->handle(call);
+    co_await std::move(answering);
+  } else {
+    answer_otherwise(call, match);
+  }
+  // A refusal of contract 2 is a 400 that says which tickets: to the metrics it is a refusal, not a malformed request.
+  const bool refused = match.group == Group::contract2 && response.status == 400 && response.body.find("nodisponible") != std::string::npos;
+  const auto took = Timer::now() - started;
+  if (match.route != nullptr) match.route->metrics->observe(refused ? 409 : response.status, took);
+  if (spdlog::should_log(spdlog::level::debug)) {
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+    spdlog::debug("request {}: {} {} answered {} after {} us", request.request_id, request.method, request.path, response.status, us);
+  }
+}
+
+// What no endpoint answers.
+void Api::answer_otherwise(Call& call, const Match& match) {
+  if (!may_call(match)) {
+    call.response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return fail(call, {401, "unauthorized",
+                       "This server listens beyond its own machine and has no keys configured, so it does not answer such calls."});
+  }
+  if (answer_operations(call)) return;
+  if (match.allow.empty()) return fail(call, {404, k_not_found, "There is nothing at this path."});
+  call.response.headers.emplace_back("Allow", match.allow);
+  fail(call, {405, "method_not_allowed", "This path takes " + match.allow + "."});
+}
+
+bool Api::may_call(const Match& match) const {
+  if (!access_.beyond_loopback || (match.route != nullptr && match.route->is_public)) return true;
+  switch (match.group) {
+    case Group::contract1: return access_.contract1;
+    case Group::contract2: return access_.contract2;
+    case Group::v1: return false;
+    case Group::operations: return true;
+  }
+  return false;
+}
+
+// Health, readiness, metrics, version; false when the path is none of these.
+bool Api::answer_operations(Call& call) {
+  const std::string_view path = call.request.path;
+  if (path != "/healthz" && path != "/readyz" && path != "/metrics" && path != "/version") return false;
+  if (call.request.method != "GET" && call.request.method != "HEAD") {
+    call.response.headers.emplace_back("Allow", "GET, HEAD");
+    fail(call, {405, "method_not_allowed", "This path takes GET, HEAD."});
+    return true;
+  }
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+  if (path == "/healthz") {
+    answer_text(call, 200, "text/plain; charset=utf-8", "ok\n");
+  } else if (path == "/readyz") {
+    const std::string trouble = draining_ ? "The server is shutting down." : services_.ledger.trouble();
+    if (trouble.empty()) {
+      answer_text(call, 200, "text/plain; charset=utf-8", "ready\n");
+    } else {
+      fail(call, {503, k_unavailable, trouble});
+    }
+  } else if (path == "/metrics") {
+    answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
+                metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_()));
+  } else {
+    call.response.status = 200;
+    call.response.content_type = "application/json";
+    Json json(call.response.body);
+    json.object([&] {
+      json.member("name", "holdfast");
+      json.member("version", k_version);
+    });
+  }
+  return true;
+}
+
+void Api::refuse(const http::Problem& problem, std::string_view path, http::Response& response) {
+  write_fault({problem.status, problem.code, std::string(problem.detail)}, router_.find({}, path).group, path, response);
+}
+
+}  // namespace holdfast::api

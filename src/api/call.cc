@@ -1,0 +1,228 @@
+#include "api/call.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+
+namespace holdfast::api {
+namespace {
+
+std::string_view title_of(unsigned status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 422: return "Unprocessable Content";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Error";
+  }
+}
+
+// Contract 2's answers carry their status inside.
+void write_as_ticket_lock(const Fault& fault, http::Response& response) {
+  response.content_type = "application/json";
+  Json json(response.body);
+  json.object([&] {
+    json.member("message", fault.detail);
+    json.member("status", std::int64_t{fault.status});
+    json.member("data");
+    json.object([&] {
+      json.member("valido", false);
+      json.member("code", fault.code);
+    });
+  });
+}
+
+void write_as_problem(const Fault& fault, Group group, std::string_view path, http::Response& response) {
+  response.content_type = "application/problem+json";
+  Json json(response.body);
+  json.object([&] {
+    json.member("type", "about:blank");
+    json.member("title", title_of(fault.status));
+    json.member("status", std::int64_t{fault.status});
+    json.member("detail", fault.detail);
+    json.member("instance", path);
+    json.member("code", fault.code);
+    if (group == Group::contract1) json.member("error", fault.detail);
+    if (fault.seat_ids.empty()) return;
+    json.member("seatIds");
+    json.array([&] {
+      for (const std::string& id : fault.seat_ids) json.text(id);
+    });
+  });
+}
+
+Fingerprint fingerprint(std::string_view a, std::string_view b) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  std::string text;
+  text.reserve(a.size() + b.size() + 1);
+  text.append(a).append(1, '\0').append(b);
+  const bool hashed = EVP_Digest(text.data(), text.size(), digest, nullptr, EVP_sha256(), nullptr) == 1;
+  HOLDFAST_CHECK(hashed);
+  Fingerprint result;
+  std::copy_n(digest, result.size(), result.begin());
+  return result;
+}
+
+}  // namespace
+
+void write_fault(const Fault& fault, Group group, std::string_view path, http::Response& response) {
+  response.status = fault.status;
+  response.body.clear();
+  if (fault.status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (group == Group::contract2) {
+    write_as_ticket_lock(fault, response);
+  } else {
+    write_as_problem(fault, group, path, response);
+  }
+}
+
+void fail(Call& call, const Fault& fault) { write_fault(fault, call.group, call.request.path, call.response); }
+
+Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothing was done. Try again in a moment."}; }
+
+Fault unavailable() {
+  return {
+      503, k_unavailable,
+      "The store cannot be written at the moment. The request was not carried out, or its outcome is unknown; repeating it with the same "
+      "Idempotency-Key settles it."};
+}
+
+Fault fault_of(const Outcome& outcome) {
+  const std::string_view code = name_of(outcome.reason);
+  switch (outcome.reason) {
+    case Reason::none: break;
+    case Reason::seat_unavailable: return {409, code, "At least one of the seats is not available; nothing was changed."};
+    case Reason::seat_not_found: return {404, code, "At least one of the seats does not exist; nothing was changed."};
+    case Reason::event_not_on_sale: return {409, code, "The event is not on sale."};
+    case Reason::limit_exceeded:
+      if (outcome.limit == Limit::idempotency_keys) {
+        return {503, k_unavailable, "The store for idempotency keys is full; nothing was done. Repeat without a key, or later."};
+      }
+      if (outcome.limit == Limit::reservations_in_memory) return busy();
+      return {409, code, std::string("The limit `") + name_of(outcome.limit) + "` of the event would be exceeded; nothing was changed."};
+    case Reason::hold_too_long: return {409, code, "The hold is longer than the event allows (maxHoldSeconds)."};
+    case Reason::reservation_not_found:
+    case Reason::event_not_found:
+      return {404, code, outcome.reason == Reason::event_not_found ? "There is no such event." : "There is no such reservation."};
+    case Reason::reservation_expired: return {409, code, "The reservation has expired."};
+    case Reason::reservation_not_active: return {409, code, "The reservation is not active: it was consumed or released."};
+    case Reason::seat_not_sold: return {409, code, "The reservation has no such sold seats."};
+    case Reason::order_mismatch: return {409, code, "The reservation was consumed for another order."};
+    case Reason::idempotency_key_reused: return {422, code, "This Idempotency-Key was used with another request."};
+    case Reason::lock_held: return {409, code, "Somebody else holds the lock of a seat."};
+    case Reason::another_part_refused: return {409, code, "Another part of the request was refused; nothing was changed."};
+    case Reason::unavailable: return unavailable();
+  }
+  HOLDFAST_CHECK(false && "an accepted outcome is no fault");
+}
+
+bool check_content_type(Call& call, bool required) {
+  const std::string_view* type = call.request.header("Content-Type");
+  if (type == nullptr && !required) return true;
+  std::string_view media = type == nullptr ? std::string_view{} : type->substr(0, type->find(';'));
+  while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.remove_suffix(1);
+  constexpr std::string_view k_json = "application/json";
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  if (std::ranges::equal(media, k_json, {}, lower)) return true;
+  fail(call, {415, "unsupported_media_type", "The Content-Type must be application/json."});
+  return false;
+}
+
+std::optional<std::string_view> read_text(const boost::json::object& object, std::string_view name, std::size_t bytes_max, bool required,
+                                          std::string& problem) {
+  const boost::json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) {
+    if (required) problem = "`" + std::string(name) + "` is missing.";
+    return std::nullopt;
+  }
+  if (!value->is_string()) {
+    problem = "`" + std::string(name) + "` must be a string.";
+    return std::nullopt;
+  }
+  const std::string_view text = value->get_string();
+  if (text.empty() || text.size() > bytes_max) {
+    problem = "`" + std::string(name) + "` must have 1 to " + std::to_string(bytes_max) + " bytes.";
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::optional<std::int64_t> read_whole(const boost::json::object& object, std::string_view name, std::int64_t least, std::int64_t most,
+                                       bool required, std::string& problem) {
+  const boost::json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) {
+    if (required) problem = "`" + std::string(name) + "` is missing.";
+    return std::nullopt;
+  }
+  std::optional<std::int64_t> number;
+  if (value->is_int64()) number = value->get_int64();
+  if (value->is_double() && std::trunc(value->get_double()) == value->get_double() && std::abs(value->get_double()) < 1e15) {
+    number = static_cast<std::int64_t>(value->get_double());   // 600.0 is a whole number
+  }
+  if (!number || *number < least || *number > most) {
+    problem = "`" + std::string(name) + "` must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ".";
+    return std::nullopt;
+  }
+  return number;
+}
+
+std::optional<bool> read_flag(const boost::json::object& object, std::string_view name, std::string& problem) {
+  const boost::json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (value->is_bool()) return value->get_bool();
+  problem = "`" + std::string(name) + "` must be true or false.";
+  return std::nullopt;
+}
+
+bool is_blank(std::string_view text) {
+  // ASCII white space, and U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F and U+3000 as UTF-8.
+  while (!text.empty()) {
+    if (std::string_view(" \t\n\v\f\r").find(text[0]) != std::string_view::npos) {
+      text.remove_prefix(1);
+    } else if (text.starts_with("\xC2\x85") || text.starts_with("\xC2\xA0")) {
+      text.remove_prefix(2);
+    } else if (text.starts_with("\xE1\x9A\x80") || text.starts_with("\xE2\x81\x9F") || text.starts_with("\xE3\x80\x80") ||
+               text.starts_with("\xE2\x80\xA8") || text.starts_with("\xE2\x80\xA9") || text.starts_with("\xE2\x80\xAF") ||
+               (text.size() >= 3 && text.starts_with("\xE2\x80") && text[2] >= '\x80' && text[2] <= '\x8A')) {
+      text.remove_prefix(3);
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool read_key(Call& call, std::string_view request, std::optional<IdempotencyKey>& key) {
+  const std::string_view* header = call.request.header("Idempotency-Key");
+  if (header == nullptr) return true;
+  const auto printable = [](char c) { return c >= 0x20 && c < 0x7F; };
+  if (header->empty() || header->size() > k_idempotency_key_bytes_max || !std::ranges::all_of(*header, printable)) {
+    fail(call, {400, k_invalid_request, "The Idempotency-Key must be 1 to 128 printable ASCII characters."});
+    return false;
+  }
+  key = IdempotencyKey{fingerprint("anonymous", *header), fingerprint(call.request.path, request)};
+  return true;
+}
+
+void mark_replayed(Call& call, const Verdict& verdict) {
+  if (verdict.replayed) call.response.headers.emplace_back("Idempotency-Replayed", "true");
+}
+
+}  // namespace holdfast::api

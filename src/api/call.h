@@ -1,0 +1,90 @@
+// What every endpoint works with: the request, the answer, and the services behind them.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "api/gateway.h"
+#include "api/json.h"
+#include "core/submission.h"
+#include "http/server.h"
+#include "ledger/ledger.h"
+
+namespace holdfast::api {
+
+class Metrics;
+class BackgroundPool;
+
+// Which form errors take. Routes of a group share it.
+enum class Group { contract1, contract2, v1, operations };
+
+struct Services {
+  Ledger& ledger;
+  Engine& engine;
+  Metrics& metrics;
+  BackgroundPool& background;
+};
+
+struct Call {
+  Services& services;
+  Gateway& gateway;
+  http::Request& request;
+  http::Response& response;
+  Group group = Group::operations;
+  std::span<const std::string> parameters;   // of the path, decoded
+
+  Ledger& ledger() const { return services.ledger; }
+};
+
+using Answer = boost::asio::awaitable<void>;
+
+// ---- errors
+
+struct Fault {
+  unsigned status;
+  std::string_view code;   // static storage
+  std::string detail;
+  std::vector<std::string> seat_ids{};   // where seats are the reason
+};
+
+// Writes the error in the form of the call's group: problem+json, or contract 2's own. 503 gets Retry-After.
+void fail(Call& call, const Fault& fault);
+
+// The same for a request that has not become a call.
+void write_fault(const Fault& fault, Group group, std::string_view path, http::Response& response);
+
+// Stable words.
+inline constexpr std::string_view k_invalid_request = "invalid_request";
+inline constexpr std::string_view k_not_found = "not_found";
+inline constexpr std::string_view k_unavailable = "unavailable";
+
+Fault busy();          // the queue is full
+Fault unavailable();   // the ledger cannot write
+// The fault for a refusal, apart from the names of seats.
+Fault fault_of(const Outcome& outcome);
+
+// ---- requests
+
+// False when the Content-Type is not application/json; then the answer is there (415). `required`: none at all is wrong too.
+bool check_content_type(Call& call, bool required);
+
+// The text member `name` of 1 to `bytes_max` bytes; otherwise nothing, and `problem` says what is wrong. A member that is not there is nothing
+// without a problem when it is not `required`.
+std::optional<std::string_view> read_text(const boost::json::object& object, std::string_view name, std::size_t bytes_max, bool required,
+                                          std::string& problem);
+// A whole number within [least, most], likewise.
+std::optional<std::int64_t> read_whole(const boost::json::object& object, std::string_view name, std::int64_t least, std::int64_t most,
+                                       bool required, std::string& problem);
+std::optional<bool> read_flag(const boost::json::object& object, std::string_view name, std::string& problem);
+// Whether a text can be a customer's or an order's name: something other than white space, and no NUL.
+bool is_blank(std::string_view text);
+
+// Reads the Idempotency-Key header. False when it is malformed; then the answer is there (400). `request` is what the call asks for, in a
+// form in which equal requests are equal.
+bool read_key(Call& call, std::string_view request, std::optional<IdempotencyKey>& key);
+void mark_replayed(Call& call, const Verdict& verdict);
+
+}   // namespace holdfast::api

@@ -1,0 +1,134 @@
+// Contract 1: an existing ticketing platform reserves seats through these two calls (docs/contracts.md).
+#include "api/endpoints.h"
+#include "api/random.h"
+#include "core/limits.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr Millis k_hold = k_contract_hold_seconds * k_millis_per_second;
+
+struct ReserveRequest {
+  Uuid seat_id{};
+  std::string customer;
+  std::optional<Uuid> event_id;
+};
+
+// What is wrong with the request, or nothing. The parsed body ends here: it must not make the coroutine's frame large.
+std::optional<std::string> decode(std::string_view text, ReserveRequest& request) {
+  const JsonBody body(text);
+  if (body.object() == nullptr) return body.problem();
+  std::string problem;
+  const auto seat_id = read_text(*body.object(), "seatId", k_uuid_text_bytes, true, problem);
+  if (!seat_id) return problem == "`seatId` must have 1 to 36 bytes." ? "`seatId` must be a UUID." : problem;
+  const auto seat_uuid = parse_uuid(*seat_id);
+  if (!seat_uuid) return "`seatId` must be a UUID.";
+  if (seat_uuid->is_nil()) return "`seatId` must not be the nil UUID.";
+  request.seat_id = *seat_uuid;
+  const auto customer = read_text(*body.object(), "customerId", k_customer_bytes_max, true, problem);
+  if (!customer) return problem;
+  if (is_blank(*customer)) return "`customerId` must not be only white space.";
+  if (customer->find('\0') != std::string_view::npos) return "`customerId` must not have the character U+0000.";
+  request.customer = *customer;
+  const auto event_id = read_text(*body.object(), "eventId", k_uuid_text_bytes, false, problem);
+  if (event_id) request.event_id = parse_uuid(*event_id);
+  if (!problem.empty() || (event_id && !request.event_id)) return "`eventId` must be a UUID.";
+  return std::nullopt;
+}
+
+Fault seat_not_found(const Uuid& seat) { return {404, "seat_not_found", "Seat " + to_string(seat) + " not found"}; }
+
+void refuse(Call& call, const Uuid& seat, const Outcome& outcome) {
+  const std::string id = to_string(seat);
+  const std::string_view code = name_of(outcome.reason);
+  switch (outcome.reason) {
+    case Reason::seat_not_found:
+    case Reason::event_not_found: return fail(call, seat_not_found(seat));
+    case Reason::seat_unavailable: return fail(call, {409, code, "Seat " + id + " is not available. It is reserved, sold or blocked."});
+    case Reason::event_not_on_sale: return fail(call, {409, code, "Seat " + id + " is not available. Its event is not on sale."});
+    case Reason::lock_held: return fail(call, {409, code, "Could not acquire lock for seat " + id + ". Seat may be reserved or locked."});
+    default: return fail(call, fault_of(outcome));
+  }
+}
+
+// The members that both calls show, in the contract's order.
+void append_reservation(std::string& out, const ReservationView& view, std::string_view seat_id) {
+  out += R"({"reservationId":")";
+  append_uuid(out, view.id);
+  out += R"(","seatId":)";
+  append_json(out, seat_id);
+  out += R"(,"customerId":)";
+  append_json(out, view.customer);
+  out += R"(,"expiresAt":")";
+  append_rfc3339(out, view.expires_at);
+  out += R"(","status":")";
+  out += name_of(view.status);
+  out += '"';
+}
+
+}  // namespace
+
+// POST /reservations
+Answer reserve_seat(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  ReserveRequest request;
+  if (auto problem = decode(call.request.body, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+
+  const auto place = call.ledger().seats().find(request.seat_id);
+  if (!place) co_return fail(call, seat_not_found(request.seat_id));
+  if (request.event_id && call.ledger().event_by_id(*request.event_id) != place->event) {
+    co_return fail(call, seat_not_found(request.seat_id));
+  }
+
+  Submission submission;
+  const std::string seat_id = to_string(request.seat_id);
+  const bool has_key = call.request.header("Idempotency-Key") != nullptr;
+  if (has_key && !read_key(call, seat_id + " " + request.customer, submission.key)) co_return;
+  submission.parts.push_back({place->event, Hold{.reservation = new_reservation_id(place->event, call.ledger().now()),
+                                                 .customer = request.customer,
+                                                 .seats = {&place->seat, 1},
+                                                 .duration = k_hold,
+                                                 .duration_is_contracted = true}});
+  const auto verdict = co_await call.gateway.ask(std::move(submission));
+  if (!verdict) co_return fail(call, busy());
+  const Outcome& outcome = verdict->outcomes.front();
+  if (!outcome.accepted()) {
+    // Seats whose import has not ended are not there yet.
+    const bool hidden = outcome.reason == Reason::event_not_on_sale && call.ledger().event(place->event) == nullptr;
+    co_return hidden ? fail(call, seat_not_found(request.seat_id)) : refuse(call, request.seat_id, outcome);
+  }
+
+  const ReservationView& view = *outcome.reservation;
+  http::Response& response = call.response;
+  response.status = 201;
+  response.content_type = "application/json";
+  response.headers.emplace_back("Location", "/reservations/" + to_string(view.id));
+  mark_replayed(call, *verdict);
+  append_reservation(response.body, view, seat_id);
+  response.body += '}';
+}
+
+// GET /reservations/{reservationId}
+Answer get_reservation(Call& call) {
+  const auto id = parse_uuid(call.parameters[0]);
+  const auto view = id ? call.ledger().reservation(*id) : std::nullopt;
+  if (!view || view->kind == ReservationKind::ticket_lock) {
+    co_return fail(call, {404, "reservation_not_found", "Reservation " + call.parameters[0] + " not found"});
+  }
+  const auto event = call.ledger().event(*event_of_reservation(*id));
+  const Plan& plan = *event->plan();
+  std::string& out = call.response.body;
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  append_reservation(out, *view, plan.seat_id(view->seats.front().seat));
+  out += R"(,"createdAt":")";
+  append_rfc3339(out, view->created_at);
+  out += R"(","seatIds":[)";
+  for (const ReservedSeat& reserved : view->seats) {
+    if (out.back() != '[') out += ',';
+    append_json(out, plan.seat_id(reserved.seat));
+  }
+  out += "]}";
+}
+
+}  // namespace holdfast::api

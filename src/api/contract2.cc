@@ -1,0 +1,268 @@
+// Contract 2: a second platform locks tickets through these three functions (docs/contracts.md).
+#include <boost/unordered/unordered_flat_set.hpp>
+#include <map>
+
+#include "api/endpoints.h"
+#include "api/random.h"
+#include "core/limits.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::size_t k_tickets_max = k_seats_per_reservation_max;
+constexpr std::size_t k_sweep_limit = 1'000;   // expiries recorded in one step
+
+struct TicketRequest {
+  std::vector<std::string_view> tickets;   // in the order asked, each once
+  std::int64_t reserved_time = 0;
+  std::vector<Uuid> reservations;          // tickets_unlock_param: only these
+};
+
+// The arguments: in `data`, or at the top level.
+const boost::json::object* arguments_of(const JsonBody& body, std::string& problem) {
+  if (body.object() == nullptr) {
+    problem = body.problem();
+    return nullptr;
+  }
+  const boost::json::value* data = body.object()->if_contains("data");
+  if (data == nullptr) return body.object();
+  if (data->is_object()) return &data->get_object();
+  problem = "`data` must be an object.";
+  return nullptr;
+}
+
+// Reads the list of tickets, whatever it is called. `what` is wrong, or nothing.
+std::optional<std::string> read_tickets(const boost::json::object& arguments, std::vector<std::string_view>& tickets) {
+  const boost::json::value* list = nullptr;
+  std::string name = "ticketd_reserved";
+  for (const char* each : {"ticketd_reserved", "tickets", "ticket_ids"}) {
+    const boost::json::value* found = arguments.if_contains(each);
+    if (found == nullptr) continue;
+    if (list != nullptr) return "`" + name + "` and `" + each + "` are two lists of tickets; send one.";
+    list = found;
+    name = each;
+  }
+  if (list == nullptr) return "`ticketd_reserved` is missing.";
+  if (!list->is_array()) return "`" + name + "` must be an array of ticket ids.";
+  const boost::json::array& items = list->get_array();
+  const auto wrong_number = "`" + name + "` must have 1 to 1000 ticket ids.";
+  if (items.empty()) return wrong_number;
+  boost::unordered_flat_set<std::string_view> seen;
+  for (const boost::json::value& item : items) {
+    if (!item.is_string() || item.get_string().empty() || item.get_string().size() > k_seat_id_bytes_max) {
+      return "`" + name + "` must have strings of 1 to 128 bytes.";
+    }
+    const std::string_view id = item.get_string();
+    if (seen.insert(id).second) tickets.push_back(id);
+    if (tickets.size() > k_tickets_max) return wrong_number;   // each counts once
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> read_reservations(const boost::json::object& arguments, std::vector<Uuid>& reservations) {
+  const boost::json::value* list = arguments.if_contains("reservationIds");
+  if (list == nullptr || list->is_null()) return std::nullopt;
+  if (!list->is_array() || list->get_array().empty() || list->get_array().size() > k_tickets_max) {
+    return "`reservationIds` must be an array of 1 to 1000 reservation ids.";
+  }
+  for (const boost::json::value& item : list->get_array()) {
+    const auto id = item.is_string() ? parse_uuid(item.get_string()) : std::nullopt;
+    if (!id) return "`reservationIds` must have UUIDs.";
+    reservations.push_back(*id);
+  }
+  return std::nullopt;
+}
+
+// The tickets by event. `place_of` has, for each ticket asked, where it is.
+struct Grouped {
+  std::vector<std::optional<SeatPlace>> place_of;
+  std::map<EventNumber, std::vector<SeatIndex>> seats;
+  bool all_known = true;
+};
+
+Grouped group(const Call& call, const std::vector<std::string_view>& tickets) {
+  Grouped grouped;
+  boost::unordered_flat_set<std::uint64_t> seen;   // two spellings of one UUID are one ticket
+  for (const std::string_view ticket : tickets) {
+    auto place = call.ledger().seats().find(ticket);
+    if (place && call.ledger().event(place->event) == nullptr) place.reset();   // its import has not ended
+    grouped.all_known = grouped.all_known && place.has_value();
+    grouped.place_of.push_back(place);
+    if (place && seen.insert(std::uint64_t{place->event} << 32 | place->seat).second) grouped.seats[place->event].push_back(place->seat);
+  }
+  return grouped;
+}
+
+template <typename Fill>
+void answer(Call& call, unsigned status, std::string_view message, Fill fill) {
+  call.response.status = status;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("message", message);
+    json.member("status", std::int64_t{status});
+    json.member("data");
+    json.object([&] { fill(json); });
+  });
+}
+
+void append_list(Json& json, std::string_view name, const std::vector<std::string_view>& texts) {
+  json.member(name);
+  json.array([&] {
+    for (const std::string_view text : texts) json.text(text);
+  });
+}
+
+void answer_not_available(Call& call, const std::vector<std::string_view>& unavailable) {
+  answer(call, 400, "Tickets not available", [&](Json& json) {
+    json.member("valido", false);
+    append_list(json, "nodisponible", unavailable);
+  });
+}
+
+// Some tickets are unknown, so nothing will be held: which of the others could not have been had is read, not judged.
+std::vector<std::string_view> read_unavailable(const Call& call, const TicketRequest& request, const Grouped& grouped) {
+  std::vector<std::string_view> unavailable;
+  const Millis now = call.ledger().now();
+  for (std::size_t i = 0; i < request.tickets.size(); ++i) {
+    const auto& place = grouped.place_of[i];
+    const auto event = place ? call.ledger().event(place->event) : nullptr;
+    const bool free =
+        event != nullptr && event->status() == EventStatus::on_sale && event->seat(place->seat, now).state == SeatState::available;
+    if (!free) unavailable.push_back(request.tickets[i]);
+  }
+  return unavailable;
+}
+
+// Of a refused set, exactly the tickets that could not be had, in the order asked.
+std::vector<std::string_view> refused_tickets(const TicketRequest& request, const Grouped& grouped, const Verdict& verdict) {
+  boost::unordered_flat_set<std::uint64_t> refused;
+  std::size_t part = 0;
+  for (const auto& [event, seats] : grouped.seats) {
+    const Outcome& outcome = verdict.outcomes[part++];
+    const auto refuse = [&, number = event](SeatIndex seat) { refused.insert(std::uint64_t{number} << 32 | seat); };
+    if (outcome.reason == Reason::event_not_on_sale || outcome.reason == Reason::event_not_found) {
+      for (const SeatIndex seat : seats) refuse(seat);
+    }
+    for (const SeatIndex seat : outcome.seats) refuse(seat);
+  }
+  std::vector<std::string_view> tickets;
+  for (std::size_t i = 0; i < request.tickets.size(); ++i) {
+    const auto& place = grouped.place_of[i];
+    if (place && refused.contains(std::uint64_t{place->event} << 32 | place->seat)) tickets.push_back(request.tickets[i]);
+  }
+  return tickets;
+}
+
+// What makes two requests the same one, for the Idempotency-Key.
+std::string meaning_of(const TicketRequest& request) {
+  std::string meaning = std::to_string(request.reserved_time);
+  for (const Uuid& id : request.reservations) meaning.append(" ").append(to_string(id));
+  for (const std::string_view ticket : request.tickets) meaning.append(1, '\0').append(ticket);
+  return meaning;
+}
+
+// Refusals that are not about tickets; false when there are none.
+bool refuse(Call& call, const Verdict& verdict) {
+  for (const Outcome& outcome : verdict.outcomes) {
+    const bool grave = outcome.reason == Reason::unavailable || outcome.reason == Reason::idempotency_key_reused ||
+                       outcome.reason == Reason::limit_exceeded;
+    if (!grave) continue;
+    fail(call, fault_of(outcome));
+    return true;
+  }
+  return false;
+}
+
+std::optional<std::string> decode(const JsonBody& body, bool locks, TicketRequest& request) {
+  std::string problem;
+  const boost::json::object* arguments = arguments_of(body, problem);
+  if (arguments == nullptr) return problem;
+  if (auto wrong = read_tickets(*arguments, request.tickets)) return wrong;
+  if (!locks) return read_reservations(*arguments, request.reservations);
+  const auto time = read_whole(*arguments, "reserved_time", 1, k_hold_seconds_max, true, problem);
+  if (!time) return problem;
+  request.reserved_time = *time;
+  return std::nullopt;
+}
+
+}  // namespace
+
+// POST /tickets_lock
+Answer tickets_lock(Call& call) {
+  if (!check_content_type(call, false)) co_return;
+  const JsonBody body(call.request.body);
+  TicketRequest request;
+  if (auto problem = decode(body, true, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  const Grouped grouped = group(call, request.tickets);
+  Submission submission;
+  if (!read_key(call, meaning_of(request), submission.key)) co_return;
+  if (!grouped.all_known) co_return answer_not_available(call, read_unavailable(call, request, grouped));
+  if (grouped.seats.size() > k_events_per_command_max) {
+    co_return fail(call, {400, k_invalid_request, "The tickets belong to more than 100 events; lock them in several requests."});
+  }
+  for (const auto& [event, seats] : grouped.seats) {
+    submission.parts.push_back({event, Hold{.reservation = new_reservation_id(event, call.ledger().now()),
+                                            .kind = ReservationKind::ticket_lock,
+                                            .seats = seats,
+                                            .duration = request.reserved_time * k_millis_per_second}});
+  }
+  const auto verdict = co_await call.gateway.ask(std::move(submission));
+  if (!verdict) co_return fail(call, busy());
+  if (!verdict->accepted()) {
+    if (!refuse(call, *verdict)) answer_not_available(call, refused_tickets(request, grouped, *verdict));
+    co_return;
+  }
+  mark_replayed(call, *verdict);
+  answer(call, 200, "Tickets blocked", [&](Json& json) {
+    json.member("valido", true);
+    append_list(json, "tickets", request.tickets);
+    json.member("reservationIds");
+    json.array([&] {
+      for (const Outcome& outcome : verdict->outcomes) json.text(to_string(outcome.reservation->id));
+    });
+  });
+}
+
+// POST or GET /tickets_unlock. Records what the clock has decided already: a hold whose time is over blocks nobody.
+Answer tickets_unlock(Call& call) {
+  const Millis now = call.ledger().now();
+  for (const EventNumber number : call.ledger().events()) {
+    const auto event = call.ledger().event(number);
+    while (event != nullptr && event->has_expiries(now)) {
+      Submission submission;
+      submission.parts.push_back({number, Sweep{k_sweep_limit}});
+      const auto verdict = co_await call.gateway.ask(std::move(submission));
+      if (!verdict) co_return fail(call, busy());
+      if (refuse(call, *verdict)) co_return;
+      if (verdict->outcomes.front().swept < k_sweep_limit) break;
+    }
+  }
+  answer(call, 200, "Tickets unlocked", [](Json& json) { json.member("valido", true); });
+}
+
+// POST /tickets_unlock_param
+Answer tickets_unlock_param(Call& call) {
+  if (!check_content_type(call, false)) co_return;
+  const JsonBody body(call.request.body);
+  TicketRequest request;
+  if (auto problem = decode(body, false, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  const Grouped grouped = group(call, request.tickets);
+  Submission submission;
+  if (!read_key(call, meaning_of(request), submission.key)) co_return;
+  if (grouped.seats.size() > k_events_per_command_max) {
+    co_return fail(call, {400, k_invalid_request, "The tickets belong to more than 100 events; unlock them in several requests."});
+  }
+  for (const auto& [event, seats] : grouped.seats) {
+    submission.parts.push_back({event, ReleaseLocks{.seats = seats, .only = request.reservations}});
+  }
+  if (!submission.parts.empty()) {
+    const auto verdict = co_await call.gateway.ask(std::move(submission));
+    if (!verdict) co_return fail(call, busy());
+    if (refuse(call, *verdict)) co_return;
+    mark_replayed(call, *verdict);
+  }
+  answer(call, 200, "Tickets unlocked", [](Json& json) { json.member("valido", true); });
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,39 @@
+// The endpoints, by file. Each reads top-down: decode, ask, encode.
+#pragma once
+
+#include "api/call.h"
+
+namespace holdfast::api {
+
+// contract1.cc
+Answer reserve_seat(Call& call);
+Answer get_reservation(Call& call);
+
+// contract2.cc
+Answer tickets_lock(Call& call);
+Answer tickets_unlock(Call& call);
+Answer tickets_unlock_param(Call& call);
+
+// events.cc
+Answer create_event(Call& call);
+Answer list_events(Call& call);
+Answer get_event(Call& call);
+Answer change_event(Call& call);
+Answer get_plan(Call& call);
+Answer get_states(Call& call);
+
+// seats.cc
+Answer get_seat(Call& call);
+Answer block_seats(Call& call);
+Answer unblock_seats(Call& call);
+
+// reservations.cc
+Answer hold_seats(Call& call);
+Answer show_reservation(Call& call);
+Answer add_seats(Call& call);
+Answer extend_reservation(Call& call);
+Answer consume_reservation(Call& call);
+Answer release_reservation(Call& call);
+Answer return_reservation(Call& call);
+
+}  // namespace holdfast::api

@@ -1,0 +1,405 @@
+// /v1/events: creating, listing and changing events, their plans and states (docs/api.md).
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <memory>
+
+#include <openssl/evp.h>
+
+#include "api/background.h"
+#include "api/endpoints.h"
+#include "api/event_reader.h"
+#include "api/pages.h"
+#include "core/check.h"
+#include "core/limits.h"
+
+namespace holdfast::api {
+namespace {
+
+const char* status_name(EventStatus status) {
+  switch (status) {
+    case EventStatus::importing: return "importing";
+    case EventStatus::draft: return "draft";
+    case EventStatus::on_sale: return "on_sale";
+    case EventStatus::closed: return "closed";
+    case EventStatus::abandoned: return "abandoned";
+  }
+  return "unknown";
+}
+
+// How many seats of something are in each state.
+struct Tally {
+  std::array<std::size_t, 4> by_state{};   // available, held, sold, blocked
+  void add(char letter) { ++by_state[letter == 'a' ? 0 : letter == 'h' ? 1 : letter == 's' ? 2 : 3]; }
+  void append(Json& json) const {
+    json.object([&] {
+      json.member("total", std::uint64_t{by_state[0] + by_state[1] + by_state[2] + by_state[3]});
+      json.member("available", std::uint64_t{by_state[0]});
+      json.member("held", std::uint64_t{by_state[1]});
+      json.member("sold", std::uint64_t{by_state[2]});
+      json.member("blocked", std::uint64_t{by_state[3]});
+    });
+  }
+};
+
+void append_event(Json& json, const PublishedEvent& event, Millis now) {
+  const EventSettings settings = event.settings();
+  const Plan& plan = *event.plan();
+  const auto states = event.states(now);
+  Tally all;
+  std::vector<Tally> by_section(plan.sections().size());
+  std::vector<Tally> by_category(plan.categories().size());
+  for (const RowSegment& segment : plan.segments()) {
+    for (SeatIndex seat = segment.first; seat < segment.first + segment.count; ++seat) {
+      const char letter = states->states[seat];
+      all.add(letter);
+      by_section[segment.section].add(letter);
+      by_category[plan.category_of(seat)].add(letter);
+    }
+  }
+  json.object([&] {
+    json.member("id", to_string(event.card().id));
+    json.member("name", settings.name);
+    json.member("status", status_name(settings.status));
+    json.member("startsAt");
+    settings.starts_at == 0 ? json.null() : json.text(rfc3339(settings.starts_at));
+    json.member("venue", event.card().venue);
+    json.member("currency");
+    event.card().currency.empty() ? json.null() : json.text(event.card().currency);
+    json.member("holdSeconds", settings.hold_seconds);
+    json.member("maxHoldSeconds", settings.max_hold_seconds);
+    json.member("limits");
+    json.object([&] {
+      json.member("seatsPerReservation", settings.limits.seats_per_reservation);
+      json.member("heldSeatsPerCustomer", settings.limits.held_seats_per_customer);
+    });
+    json.member("planVersion", 1);
+    json.member("seq", states->seq);
+    json.member("counts");
+    all.append(json);
+    json.member("sections");
+    json.array([&] {
+      for (std::size_t i = 0; i < by_section.size(); ++i) {
+        json.object([&] {
+          json.member("name", plan.sections()[i]);
+          json.member("counts");
+          by_section[i].append(json);
+        });
+      }
+    });
+    json.member("categories");
+    json.array([&] {
+      for (std::size_t i = 0; i < by_category.size(); ++i) {
+        json.object([&] {
+          append_category(json, plan.categories()[i]);
+          json.member("counts");
+          by_category[i].append(json);
+        });
+      }
+    });
+  });
+}
+
+// The event that the path names, or nullptr with the answer written.
+std::shared_ptr<const PublishedEvent> find_event(Call& call) {
+  const auto id = parse_uuid(call.parameters[0]);
+  const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
+  auto event = number ? call.ledger().event(*number) : nullptr;
+  if (event == nullptr) fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
+  return event;
+}
+
+void answer_event(Call& call, unsigned status, const PublishedEvent& event) {
+  call.response.status = status;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  append_event(json, event, call.ledger().now());
+}
+
+void answer_problem(Call& call, const CreationProblem& problem) {
+  switch (problem.kind) {
+    case CreationProblem::Kind::event_exists: return fail(call, {409, "event_exists", problem.what + "."});
+    case CreationProblem::Kind::seat_exists:
+      return fail(call, {409, "seat_exists", problem.what + "; no event was created.", problem.seat_ids});
+    case CreationProblem::Kind::too_many_events: return fail(call, {409, "limit_exceeded", problem.what + "."});
+    case CreationProblem::Kind::key_reused: return fail(call, {422, "idempotency_key_reused", problem.what + "."});
+    case CreationProblem::Kind::unavailable: return fail(call, unavailable());
+  }
+}
+
+Uuid id_of(const Fingerprint& fingerprint) {
+  Uuid id;
+  std::ranges::copy(fingerprint, id.begin());
+  id.data[6] = static_cast<std::uint8_t>((id.data[6] & 0x0F) | 0x80);
+  id.data[8] = static_cast<std::uint8_t>((id.data[8] & 0x3F) | 0x80);
+  return id;
+}
+
+// The event of this id exists. With a key: made by this very request, then it is answered again; or not.
+Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key) {
+  const auto number = call.ledger().event_by_id(id);
+  const auto event = number ? call.ledger().event(*number) : nullptr;
+  if (event == nullptr) co_return fail(call, {409, "event_exists", "This event is being created at the moment."});
+  Submission submission{.parts = {}, .key = key};
+  submission.parts.push_back({*number, Configure{}});   // changes nothing: what matters is what the key says
+  const auto verdict = co_await call.gateway.ask(std::move(submission));
+  if (!verdict) co_return fail(call, busy());
+  if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
+  if (!verdict->replayed) co_return fail(call, {409, "event_exists", "an event with the id " + to_string(id) + " exists."});
+  mark_replayed(call, *verdict);
+  call.response.headers.emplace_back("Location", "/v1/events/" + to_string(id));
+  answer_event(call, 201, *event);
+}
+
+// SHA-256 of a body that comes in parts: what makes two requests the same one.
+class BodyDigest {
+ public:
+  BodyDigest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    HOLDFAST_CHECK(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+  }
+  void add(std::string_view part) { HOLDFAST_CHECK(EVP_DigestUpdate(context_.get(), part.data(), part.size()) == 1); }
+  std::string bytes() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    HOLDFAST_CHECK(EVP_DigestFinal_ex(context_.get(), digest, &size) == 1);
+    return {reinterpret_cast<const char*>(digest), size};
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+// A number that a text has in decimal; nothing for anything else.
+std::optional<std::uint64_t> whole(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return number;
+}
+
+// True when the caller has this version already; then the answer is 304.
+bool has_already(Call& call, const std::string& etag) {
+  call.response.headers.emplace_back("ETag", etag);
+  const std::string_view* known = call.request.header("If-None-Match");
+  if (known == nullptr || (*known != etag && *known != "*")) return false;
+  call.response.status = 304;
+  return true;
+}
+
+std::string plan_text(const PublishedEvent& event) {
+  const Plan& plan = *event.plan();
+  std::string out;
+  Json json(out);
+  const auto seats = static_cast<SeatIndex>(plan.size());
+  const auto column = [&](std::string_view name, auto append) {
+    json.member(name);
+    json.array([&] {
+      for (SeatIndex seat = 0; seat < seats; ++seat) append(seat);
+    });
+  };
+  const auto names = [&](std::string_view member, std::span<const std::string> list) {
+    json.member(member);
+    json.array([&] {
+      for (const std::string& name : list) json.text(name);
+    });
+  };
+  const auto coordinate = [&](float value) {
+    char text[32];
+    const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
+    json.raw({text, static_cast<std::size_t>(end - text)});
+  };
+  // Row by row what one segment says of all its seats.
+  std::vector<std::uint32_t> section_of(seats);
+  std::vector<std::uint32_t> row_of(seats);
+  for (const RowSegment& segment : plan.segments()) {
+    std::fill_n(section_of.begin() + segment.first, segment.count, segment.section);
+    std::fill_n(row_of.begin() + segment.first, segment.count, segment.row);
+  }
+  json.object([&] {
+    json.member("eventId", to_string(event.card().id));
+    json.member("planVersion", 1);
+    json.member("size", std::uint64_t{plan.size()});
+    names("sections", plan.sections());
+    names("names", plan.names());
+    json.member("categories");
+    json.array([&] {
+      for (const Category& category : plan.categories()) json.object([&] { append_category(json, category); });
+    });
+    json.member("seats");
+    json.object([&] {
+      column("id", [&](SeatIndex seat) { json.text(plan.seat_id(seat)); });
+      column("section", [&](SeatIndex seat) { json.number(section_of[seat]); });
+      column("row", [&](SeatIndex seat) { json.number(row_of[seat]); });
+      column("number", [&](SeatIndex seat) { json.text(plan.number_of(seat)); });
+      column("category", [&](SeatIndex seat) { json.number(plan.category_of(seat)); });
+      column("x", [&](SeatIndex seat) { coordinate(plan.x_of(seat)); });
+      column("y", [&](SeatIndex seat) { coordinate(plan.y_of(seat)); });
+    });
+  });
+  return out;
+}
+
+// A page of events after number `after`.
+void append_events(Call& call, std::size_t limit, std::uint64_t after) {
+  Json json(call.response.body);
+  std::optional<EventNumber> next;
+  json.object([&] {
+    json.member("items");
+    json.array([&] {
+      EventNumber last = 0;
+      std::size_t shown = 0;
+      for (const EventNumber number : call.ledger().events()) {
+        if (number <= after) continue;
+        if (shown == limit) {
+          next = last;
+          break;
+        }
+        append_event(json, *call.ledger().event(number), call.ledger().now());
+        last = number;
+        ++shown;
+      }
+    });
+    json.member("nextCursor");
+    next ? json.text(std::to_string(*next)) : json.null();
+  });
+}
+
+}  // namespace
+
+// POST /v1/events. The body is read as it comes; a million seats take some seconds, during which other requests go on.
+Answer create_event(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  EventReader reader(EventReader::Root::event, {});
+  BodyDigest digest;
+  for (;;) {
+    const std::string_view part = co_await call.request.read_body();
+    if (part.empty()) break;
+    digest.add(part);
+    if (!reader.feed(part)) co_return fail(call, {400, k_invalid_request, reader.problem()});
+  }
+  std::optional<IdempotencyKey> key;
+  if (!read_key(call, digest.bytes(), key)) co_return;
+  std::expected<NewEvent, std::string> event = std::unexpected("");
+  std::expected<EventNumber, CreationProblem> created = 0;
+  Uuid id{};
+  co_await call.services.background.run([&] {
+    event = reader.finish();
+    if (!event) return;
+    // With a key and without an id of its own the event gets an id that the key decides: the same request finds it again.
+    if (key && !reader.has_id()) event->card.id = id_of(key->key);
+    id = event->card.id;
+    created = call.services.engine.create_event(std::move(*event), {}, key);
+  });
+  if (!event) co_return fail(call, {400, k_invalid_request, event.error()});
+  if (!created && key && created.error().kind == CreationProblem::Kind::event_exists) {
+    co_await answer_again(call, id, *key);
+    co_return;
+  }
+  if (!created) co_return answer_problem(call, created.error());
+  const auto published = call.ledger().event(*created);
+  call.response.headers.emplace_back("Location", "/v1/events/" + to_string(published->card().id));
+  answer_event(call, 201, *published);
+}
+
+// GET /v1/events
+Answer list_events(Call& call) {
+  const auto page = read_page(call);
+  if (!page) co_return;
+  const auto after = page->cursor.empty() ? std::optional<std::uint64_t>(0) : whole(page->cursor);
+  if (!after) co_return fail(call, {400, k_invalid_request, "`cursor` is not one that this server gave."});
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  // Counting the seats of many events would keep this thread from its other connections.
+  co_await call.services.background.run([&] { append_events(call, page->limit, *after); });
+}
+
+// GET /v1/events/{eventId}
+Answer get_event(Call& call) {
+  if (const auto event = find_event(call)) answer_event(call, 200, *event);
+  co_return;
+}
+
+// PATCH /v1/events/{eventId}
+Answer change_event(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  const auto event = find_event(call);
+  if (event == nullptr) co_return;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  std::string problem;
+  Configure change;
+  EventSettings settings = event->settings();
+  if (const auto name = read_text(*body.object(), "name", k_name_bytes_max, false, problem)) change.name = settings.name = *name;
+  if (const auto time = read_text(*body.object(), "startsAt", 64, false, problem)) {
+    change.starts_at = parse_rfc3339(*time);
+    if (!change.starts_at) problem = "`startsAt` must be a time as RFC 3339 writes it.";
+  }
+  if (const auto seconds = read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem)) {
+    change.hold_seconds = settings.hold_seconds = *seconds;
+  }
+  if (const auto seconds = read_whole(*body.object(), "maxHoldSeconds", 1, k_hold_seconds_max, false, problem)) {
+    change.max_hold_seconds = settings.max_hold_seconds = *seconds;
+  }
+  if (const auto status = read_text(*body.object(), "status", 16, false, problem)) {
+    if (*status == "draft") change.status = EventStatus::draft;
+    if (*status == "on_sale") change.status = EventStatus::on_sale;
+    if (*status == "closed") change.status = EventStatus::closed;
+    if (!change.status) problem = "`status` must be draft, on_sale or closed.";
+  }
+  if (const boost::json::value* limits = body.object()->if_contains("limits"); limits != nullptr && !limits->is_null()) {
+    if (!limits->is_object()) {
+      problem = "`limits` must be an object.";
+    } else {
+      const auto& object = limits->get_object();
+      if (const auto seats = read_whole(object, "seatsPerReservation", 1, k_seats_per_reservation_max, false, problem)) {
+        settings.limits.seats_per_reservation = static_cast<std::uint32_t>(*seats);
+      }
+      if (const auto seats = read_whole(object, "heldSeatsPerCustomer", 0, 1'000'000, false, problem)) {
+        settings.limits.held_seats_per_customer = static_cast<std::uint32_t>(*seats);
+      }
+      change.limits = settings.limits;
+    }
+  }
+  if (problem.empty()) problem = check_settings(settings).value_or("");
+  if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
+  Submission submission;
+  if (!read_key(call, call.request.body, submission.key)) co_return;
+  submission.parts.push_back({event->card().number, std::move(change)});
+  const auto verdict = co_await call.gateway.ask(std::move(submission));
+  if (!verdict) co_return fail(call, busy());
+  if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
+  mark_replayed(call, *verdict);
+  answer_event(call, 200, *event);
+}
+
+// GET /v1/events/{eventId}/plan
+Answer get_plan(Call& call) {
+  const auto event = find_event(call);
+  if (event == nullptr) co_return;
+  call.response.headers.emplace_back("Cache-Control", "public, max-age=31536000, immutable");
+  if (has_already(call, "\"plan-1\"")) co_return;
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  co_await call.services.background.run([&] { call.response.body = plan_text(*event); });
+}
+
+// GET /v1/events/{eventId}/states
+Answer get_states(Call& call) {
+  const auto event = find_event(call);
+  if (event == nullptr) co_return;
+  const auto reading = event->states(call.ledger().now());
+  call.response.headers.emplace_back("Cache-Control", "no-cache");
+  if (has_already(call, "\"1-" + std::to_string(reading->seq) + "\"")) co_return;
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("eventId", to_string(event->card().id));
+    json.member("planVersion", 1);
+    json.member("seq", reading->seq);
+    json.member("states", reading->states);
+  });
+}
+
+}  // namespace holdfast::api

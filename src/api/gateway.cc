@@ -1,0 +1,57 @@
+#include "api/gateway.h"
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <functional>
+
+namespace holdfast::api {
+namespace asio = boost::asio;
+
+// Lives in the frame of the coroutine that asks.
+struct Gateway::Asking : Task {
+  std::move_only_function<void()> continue_;
+  bool turned_away = false;   // the queue was full
+};
+
+asio::awaitable<std::optional<Verdict>> Gateway::ask(Submission submission) {
+  Asking asking;
+  asking.entry.submission = std::move(submission);
+  asking.outbox = this;
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+      [this, &asking](auto handler) {
+        asking.continue_ = [handler = std::move(handler)]() mutable { std::move(handler)(); };
+        if (first_ == nullptr) {
+          first_ = &asking;
+          asio::post(context_, [this] { flush(); });
+        } else {
+          last_->next = &asking;
+        }
+        last_ = &asking;
+      },
+      asio::use_awaitable);
+  if (asking.turned_away) co_return std::nullopt;
+  co_return std::move(asking.entry.verdict);
+}
+
+void Gateway::flush() {
+  Task* refused = engine_.submit(std::exchange(first_, nullptr));
+  last_ = nullptr;
+  for (Task* task = refused; task != nullptr; task = task->next) static_cast<Asking*>(task)->turned_away = true;
+  resume(refused);
+}
+
+void Gateway::deliver(Task* first) {
+  asio::post(context_, [first] { resume(first); });
+}
+
+void Gateway::resume(Task* first) {
+  while (first != nullptr) {
+    auto* asking = static_cast<Asking*>(first);
+    first = first->next;   // the task is gone when its coroutine goes on
+    auto go_on = std::move(asking->continue_);
+    go_on();
+  }
+}
+
+}  // namespace holdfast::api

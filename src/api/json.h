@@ -1,0 +1,111 @@
+// Reading and writing JSON: Boost.JSON to read, appending to a string to write.
+#pragma once
+
+#include <boost/json/monotonic_resource.hpp>
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast::api {
+
+// Appends `text` as a JSON string, quotes included.
+void append_json(std::string& out, std::string_view text);
+
+// Writes objects and arrays in order, commas included:
+//
+//   Json json(out);
+//   json.object([&] { json.member("id", id); json.member("seats"); json.array([&] { json.text("a"); }); });
+class Json {
+ public:
+  explicit Json(std::string& out) : out_(out) {}
+
+  template <typename Body>
+  void object(Body body) {
+    open('{');
+    body();
+    close('}');
+  }
+  template <typename Body>
+  void array(Body body) {
+    open('[');
+    body();
+    close(']');
+  }
+  // Names the next value.
+  void member(std::string_view name) {
+    separate();
+    append_json(out_, name);
+    out_ += ':';
+    first_ = true;
+  }
+  void member(std::string_view name, std::string_view value) {
+    member(name);
+    text(value);
+  }
+  void member(std::string_view name, const char* value) { member(name, std::string_view(value)); }
+  void member(std::string_view name, std::int64_t value) {
+    member(name);
+    number(value);
+  }
+  void member(std::string_view name, std::uint64_t value) { member(name, static_cast<std::int64_t>(value)); }
+  void member(std::string_view name, std::uint32_t value) { member(name, std::int64_t{value}); }
+  void member(std::string_view name, int value) { member(name, std::int64_t{value}); }
+  void member(std::string_view name, bool value) {
+    member(name);
+    raw(value ? "true" : "false");
+  }
+  void text(std::string_view value) {
+    separate();
+    append_json(out_, value);
+  }
+  void number(std::int64_t value) { raw(std::to_string(value)); }
+  void null() { raw("null"); }
+  // Something that is JSON already.
+  void raw(std::string_view json) {
+    separate();
+    out_ += json;
+  }
+
+ private:
+  void open(char bracket) {
+    separate();
+    out_ += bracket;
+    first_ = true;
+  }
+  void close(char bracket) {
+    out_ += bracket;
+    first_ = false;
+  }
+  void separate() {
+    if (!first_) out_ += ',';
+    first_ = false;
+  }
+
+  std::string& out_;
+  bool first_ = true;
+};
+
+// A body that has been read: an object, or why it is not one. The values live as long as this does.
+class JsonBody {
+ public:
+  // `body` must be a JSON object, at most 16 levels deep, in UTF-8, with no member twice in one object.
+  explicit JsonBody(std::string_view body);
+
+  const boost::json::object* object() const { return object_; }
+  const std::string& problem() const { return problem_; }   // when object() is nullptr
+
+ private:
+  void name_bad_bytes(std::string_view body);
+
+  alignas(16) unsigned char buffer_[2'048];
+  boost::json::monotonic_resource memory_;
+  boost::json::value value_;
+  const boost::json::object* object_ = nullptr;
+  std::string problem_;
+};
+
+}  // namespace holdfast::api

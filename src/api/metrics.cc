@@ -1,0 +1,122 @@
+#include "api/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <sstream>
+
+namespace holdfast::api {
+namespace {
+
+using Buckets = prometheus::Histogram::BucketBoundaries;
+
+const Buckets& latency_buckets() {
+  static const Buckets buckets{0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+  return buckets;
+}
+const Buckets& size_buckets() {
+  static const Buckets buckets{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1'024, 2'048, 4'096};
+  return buckets;
+}
+
+prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help, const Buckets& buckets) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+}
+prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
+}
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+}  // namespace
+
+EndpointMetrics::EndpointMetrics(prometheus::Family<prometheus::Histogram>& family, std::string_view endpoint)
+    : accepted_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "accepted"}}, latency_buckets())),
+      conflict_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "refused"}}, latency_buckets())),
+      invalid_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "invalid"}}, latency_buckets())),
+      failed_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "failed"}}, latency_buckets())) {}
+
+void EndpointMetrics::observe(unsigned status, std::chrono::nanoseconds took) {
+  prometheus::Histogram& histogram = status < 400 ? accepted_ : status == 409 ? conflict_ : status < 500 ? invalid_ : failed_;
+  histogram.Observe(seconds(took));
+}
+
+Metrics::Metrics()
+    : requests_(prometheus::BuildHistogram()
+                    .Name("holdfast_http_request_duration_seconds")
+                    .Help("From a request's last byte to its answer, by endpoint and outcome (accepted, refused, invalid, failed).")
+                    .Register(registry_)),
+      batch_commands_(histogram(registry_, "holdfast_batch_commands", "Commands that shared one commit.", size_buckets())),
+      commit_seconds_(histogram(registry_, "holdfast_commit_seconds", "Making one batch durable and publishing it.", latency_buckets())),
+      judge_seconds_(histogram(registry_, "holdfast_judge_seconds", "Judging one batch in memory.", latency_buckets())),
+      changes_(counter(registry_, "holdfast_changes_total", "Changes recorded in the journal.")),
+      holds_expired_(counter(registry_, "holdfast_holds_expired_total", "Expiries recorded by the sweep.")),
+      failed_commits_(counter(registry_, "holdfast_failed_commits_total", "Batches that could not be made durable.")),
+      queue_depth_(gauge(registry_, "holdfast_queue_depth", "Commands that wait for the next batch.")),
+      journal_rows_behind_(gauge(registry_, "holdfast_state_rows_behind", "Journal rows that state.db does not have yet.")),
+      state_follows_(gauge(registry_, "holdfast_state_follows", "1 while state.db can be written behind the journal, 0 while it cannot.")),
+      seats_(prometheus::BuildGauge().Name("holdfast_seats").Help("Seats by state, as recorded, over all events.").Register(registry_)),
+      connections_(prometheus::BuildGauge().Name("holdfast_http_connections").Help("Connections that are open.").Register(registry_)),
+      server_(prometheus::BuildGauge()
+                  .Name("holdfast_http_events")
+                  .Help("Counts of the HTTP server since its start, by kind.")
+                  .Register(registry_)) {}
+
+Metrics::~Metrics() = default;
+
+EndpointMetrics& Metrics::endpoint(std::string_view name) {
+  auto at = endpoints_.find(name);
+  if (at == endpoints_.end()) at = endpoints_.emplace(std::string(name), std::make_unique<EndpointMetrics>(requests_, name)).first;
+  return *at->second;
+}
+
+void Metrics::on_round(const Round& round) {
+  if (round.tasks > 0) batch_commands_.Observe(static_cast<double>(round.tasks));
+  judge_seconds_.Observe(seconds(round.report.judging));
+  if (!round.report.durable) {
+    failed_commits_.Increment();
+    return;
+  }
+  if (round.report.changes > 0) commit_seconds_.Observe(seconds(round.report.committing));
+  changes_.Increment(static_cast<double>(round.report.changes));
+  holds_expired_.Increment(static_cast<double>(round.report.swept));
+}
+
+void Metrics::refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health) {
+  StateCounts total;
+  for (const EventNumber number : ledger.events()) {
+    const auto event = ledger.event(number);
+    if (event == nullptr) continue;
+    const StateCounts counts = event->counts();
+    total.available += counts.available;
+    total.held += counts.held;
+    total.sold += counts.sold;
+    total.blocked += counts.blocked;
+  }
+  seats_.Add({{"state", "available"}}).Set(static_cast<double>(total.available));
+  seats_.Add({{"state", "held"}}).Set(static_cast<double>(total.held));
+  seats_.Add({{"state", "sold"}}).Set(static_cast<double>(total.sold));
+  seats_.Add({{"state", "blocked"}}).Set(static_cast<double>(total.blocked));
+  queue_depth_.Set(static_cast<double>(engine.queued()));
+  journal_rows_behind_.Set(static_cast<double>(health.state_rows_behind));
+  state_follows_.Set(health.state_follows ? 1 : 0);
+  connections_.Add({}).Set(static_cast<double>(server.connections_open));
+  server_.Add({{"kind", "connections_accepted"}}).Set(static_cast<double>(server.connections_accepted));
+  server_.Add({{"kind", "connections_refused"}}).Set(static_cast<double>(server.connections_refused));
+  server_.Add({{"kind", "requests"}}).Set(static_cast<double>(server.requests));
+  server_.Add({{"kind", "requests_refused"}}).Set(static_cast<double>(server.requests_refused));
+  server_.Add({{"kind", "timeouts"}}).Set(static_cast<double>(server.timeouts));
+  server_.Add({{"kind", "bytes_in"}}).Set(static_cast<double>(server.bytes_in));
+  server_.Add({{"kind", "bytes_out"}}).Set(static_cast<double>(server.bytes_out));
+}
+
+std::string Metrics::text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health) {
+  refresh(ledger, engine, server, health);
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, registry_.Collect());
+  return std::move(out).str();
+}
+
+}  // namespace holdfast::api

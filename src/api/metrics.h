@@ -1,0 +1,72 @@
+// What Holdfast tells about itself, in Prometheus' text format. Names and meanings: docs/operations.md.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/engine.h"
+#include "http/server.h"
+
+namespace holdfast::api {
+
+// An endpoint's histograms, by outcome. Found once when routes are made, so that a request costs two atomic additions.
+class EndpointMetrics {
+ public:
+  EndpointMetrics(prometheus::Family<prometheus::Histogram>& family, std::string_view endpoint);
+  void observe(unsigned status, std::chrono::nanoseconds took);
+
+ private:
+  prometheus::Histogram& accepted_;   // 1xx to 3xx
+  prometheus::Histogram& conflict_;   // 409, and contract 2's refusals: the seat was somebody else's
+  prometheus::Histogram& invalid_;    // the other 4xx
+  prometheus::Histogram& failed_;     // 5xx
+};
+
+// How the ledger's own threads are doing.
+struct LedgerHealth {
+  std::int64_t state_rows_behind = 0;   // journal rows that state.db does not have yet
+  bool state_follows = true;            // false: state.db cannot be written at the moment
+};
+
+// Any thread.
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+
+  EndpointMetrics& endpoint(std::string_view name);
+  void on_round(const Round& round);
+
+  // Everything, with what only the moment of asking knows.
+  std::string text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
+
+ private:
+  void refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
+
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Histogram>& requests_;
+  std::map<std::string, std::unique_ptr<EndpointMetrics>, std::less<>> endpoints_;
+  prometheus::Histogram& batch_commands_;
+  prometheus::Histogram& commit_seconds_;
+  prometheus::Histogram& judge_seconds_;
+  prometheus::Counter& changes_;
+  prometheus::Counter& holds_expired_;
+  prometheus::Counter& failed_commits_;
+  prometheus::Gauge& queue_depth_;
+  prometheus::Gauge& journal_rows_behind_;
+  prometheus::Gauge& state_follows_;
+  prometheus::Family<prometheus::Gauge>& seats_;
+  prometheus::Family<prometheus::Gauge>& connections_;
+  prometheus::Family<prometheus::Gauge>& server_;
+};
+
+}  // namespace holdfast::api

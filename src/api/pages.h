@@ -1,0 +1,40 @@
+// What several endpoints of /v1 share: paging, categories, lists of seats.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/call.h"
+#include "core/plan.h"
+
+namespace holdfast::api {
+
+inline constexpr std::size_t k_page_items = 100;
+inline constexpr std::size_t k_page_items_max = 1'000;
+
+struct Page {
+  std::size_t limit = k_page_items;
+  std::string cursor;   // empty: from the beginning
+};
+
+// `limit` and `cursor` of the query. Nothing when they are malformed; then the answer is there (400).
+std::optional<Page> read_page(Call& call);
+
+// Name, price and colour, as members of an object that is open.
+void append_category(Json& json, const Category& category);
+
+// Seats that a request names by id, all of one event.
+struct NamedSeats {
+  EventNumber event = 0;
+  std::vector<SeatIndex> seats;   // in the order asked, each once
+};
+
+// Reads the member `seatIds`. Nothing when it is malformed (400), names a seat that there is not (404) or seats of several events (422); then
+// the answer is there. `required` false: a member that is not there is an empty list. `event`: the seats must be of this one.
+std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event = {});
+
+// Answers a refusal, with the ids of the seats that are its reason.
+void refuse(Call& call, EventNumber event, const Outcome& outcome);
+
+}   // namespace holdfast::api

@@ -1,0 +1,223 @@
+// /v1/reservations (docs/api.md).
+#include "api/endpoints.h"
+#include "api/pages.h"
+#include "api/random.h"
+#include "core/limits.h"
+
+namespace holdfast::api {
+namespace {
+
+// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a reading
+// (`now`): the seats' states now.
+void append_reservation(Json& json, const PublishedEvent& event, const ReservationView& view, std::optional<Millis> now) {
+  const Plan& plan = *event.plan();
+  const bool sold = view.status == ReservationStatus::consumed;
+  const bool counts_owned = sold || view.status == ReservationStatus::active;
+  std::optional<Price> total = Price{};
+  json.object([&] {
+    json.member("id", to_string(view.id));
+    json.member("customerId");
+    view.customer.empty() ? json.null() : json.text(view.customer);
+    json.member("eventId", to_string(event.card().id));
+    json.member("seats");
+    json.array([&] {
+      for (const ReservedSeat& reserved : view.seats) {
+        const Category& category = plan.categories()[plan.category_of(reserved.seat)];
+        if (reserved.owned || !counts_owned) {
+          total = total && category.price ? std::optional(Price{total->ten_thousandths + category.price->ten_thousandths}) : std::nullopt;
+        }
+        std::string label;
+        plan.append_label(label, reserved.seat);
+        SeatState state = reserved.owned ? (sold ? SeatState::sold : SeatState::held) : SeatState::available;
+        if (!reserved.owned && now) state = event.seat(reserved.seat, *now).state;
+        json.object([&] {
+          json.member("id", plan.seat_id(reserved.seat));
+          json.member("label", label);
+          json.member("category", category.name);
+          json.member("price");
+          std::string price;
+          if (category.price) append_price(price, *category.price);
+          category.price ? json.raw(price) : json.null();
+          json.member("state", name_of(state));
+        });
+      }
+    });
+    json.member("createdAt", rfc3339(view.created_at));
+    json.member("expiresAt", rfc3339(view.expires_at));
+    json.member("status", name_of(view.status));
+    json.member("orderId");
+    view.order.empty() ? json.null() : json.text(view.order);
+    json.member("total");
+    std::string sum;
+    if (total) append_price(sum, *total);
+    total ? json.raw(sum) : json.null();
+    json.member("currency");
+    event.card().currency.empty() ? json.null() : json.text(event.card().currency);
+  });
+}
+
+void answer_reservation(Call& call, unsigned status, EventNumber number, const ReservationView& view, std::optional<Millis> now) {
+  const auto event = call.ledger().event(number);
+  call.response.status = status;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  append_reservation(json, *event, view, now);
+}
+
+Fault reservation_not_found(const std::string& id) { return {404, "reservation_not_found", "There is no reservation " + id + "."}; }
+
+// The reservation that the path names; or nothing, with the answer written.
+struct Named {
+  Uuid id;
+  EventNumber event;
+};
+std::optional<Named> find_reservation(Call& call) {
+  const auto id = parse_uuid(call.parameters[0]);
+  const auto number = id ? event_of_reservation(*id) : std::nullopt;
+  if (number && call.ledger().event(*number) != nullptr) return Named{*id, *number};
+  fail(call, reservation_not_found(call.parameters[0]));
+  return std::nullopt;
+}
+
+// Asks for one command on one reservation, and answers with it as the command left it.
+Answer ask(Call& call, unsigned status, EventNumber event, Command command, std::string_view meaning) {
+  Submission submission;
+  if (!read_key(call, meaning, submission.key)) co_return;
+  submission.parts.push_back({event, std::move(command)});
+  const auto verdict = co_await call.gateway.ask(std::move(submission));
+  if (!verdict) co_return fail(call, busy());
+  const Outcome& outcome = verdict->outcomes.front();
+  if (!outcome.accepted()) co_return refuse(call, event, outcome);
+  mark_replayed(call, *verdict);
+  if (status == 201) call.response.headers.emplace_back("Location", "/v1/reservations/" + to_string(outcome.reservation->id));
+  answer_reservation(call, status, event, *outcome.reservation, std::nullopt);
+}
+
+std::string meaning_of(const NamedSeats& named) {
+  std::string meaning = std::to_string(named.event);
+  for (const SeatIndex seat : named.seats) meaning.append(" ").append(std::to_string(seat));
+  return meaning;
+}
+
+// An order's name: text that is not blank.
+std::optional<std::string_view> read_order(const boost::json::object& object, std::string& problem) {
+  const auto order = read_text(object, "orderId", k_order_bytes_max, true, problem);
+  if (!order) return std::nullopt;
+  if (is_blank(*order) || order->find('\0') != std::string_view::npos) {
+    problem = "`orderId` must not be only white space, and must not have the character U+0000.";
+    return std::nullopt;
+  }
+  return order;
+}
+
+}  // namespace
+
+// POST /v1/reservations
+Answer hold_seats(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  const JsonBody body(call.request.body);
+  std::string problem;
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  const auto customer = read_text(*body.object(), "customerId", k_customer_bytes_max, true, problem);
+  if (customer && is_blank(*customer)) problem = "`customerId` must not be only white space.";
+  if (customer && customer->find('\0') != std::string_view::npos) problem = "`customerId` must not have the character U+0000.";
+  const auto seconds = problem.empty() ? read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem) : std::nullopt;
+  if (problem.empty() && body.object()->contains("bestAvailable"))
+    problem = "`bestAvailable` is not offered by this version; name `seatIds`.";
+  if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
+  const auto named = read_seats(call, *body.object(), true);
+  if (!named) co_return;
+  const std::int64_t duration = seconds.value_or(call.ledger().event(named->event)->settings().hold_seconds);
+  const std::string meaning = meaning_of(*named) + " " + std::to_string(seconds.value_or(0)) + " " + std::string(*customer);
+  co_await ask(call, 201, named->event,
+               Hold{.reservation = new_reservation_id(named->event, call.ledger().now()),
+                    .customer = *customer,
+                    .seats = named->seats,
+                    .duration = duration * k_millis_per_second},
+               meaning);
+}
+
+// GET /v1/reservations/{id}
+Answer show_reservation(Call& call) {
+  const auto named = find_reservation(call);
+  if (!named) co_return;
+  const auto view = call.ledger().reservation(named->id);
+  if (!view) co_return fail(call, reservation_not_found(call.parameters[0]));
+  answer_reservation(call, 200, named->event, *view, call.ledger().now());
+}
+
+// POST /v1/reservations/{id}/add
+Answer add_seats(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  const auto named = find_reservation(call);
+  if (!named) co_return;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  const auto seats = read_seats(call, *body.object(), true, named->event);
+  if (!seats) co_return;
+  co_await ask(call, 200, named->event, Add{.reservation = named->id, .seats = seats->seats}, meaning_of(*seats));
+}
+
+// POST /v1/reservations/{id}/extend
+Answer extend_reservation(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  const auto named = find_reservation(call);
+  if (!named) co_return;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  std::string problem;
+  const auto seconds = read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, true, problem);
+  if (!seconds) co_return fail(call, {400, k_invalid_request, problem});
+  co_await ask(call, 200, named->event, Extend{.reservation = named->id, .duration = *seconds * k_millis_per_second},
+               std::to_string(*seconds));
+}
+
+// POST /v1/reservations/{id}/consume
+Answer consume_reservation(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  const auto named = find_reservation(call);
+  if (!named) co_return;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  std::string problem;
+  const auto order = read_order(*body.object(), problem);
+  const bool reinstate = read_flag(*body.object(), "reinstate", problem).value_or(false);
+  if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
+  co_await ask(call, 200, named->event, Consume{.reservation = named->id, .order = *order, .reinstate = reinstate},
+               std::string(reinstate ? "reinstate " : "") + std::string(*order));
+}
+
+// POST /v1/reservations/{id}/release. Without a body: all of it.
+Answer release_reservation(Call& call) {
+  const auto named = find_reservation(call);
+  if (!named) co_return;
+  NamedSeats seats;
+  std::optional<JsonBody> body;
+  if (!call.request.body.empty()) {
+    if (!check_content_type(call, true)) co_return;
+    body.emplace(call.request.body);
+    if (body->object() == nullptr) co_return fail(call, {400, k_invalid_request, body->problem()});
+    auto read = read_seats(call, *body->object(), false, named->event);
+    if (!read) co_return;
+    seats = std::move(*read);
+  }
+  co_await ask(call, 200, named->event, Release{.reservation = named->id, .seats = seats.seats}, meaning_of(seats));
+}
+
+// POST /v1/reservations/{id}/return
+Answer return_reservation(Call& call) {
+  if (!check_content_type(call, true)) co_return;
+  const auto named = find_reservation(call);
+  if (!named) co_return;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  std::string problem;
+  const auto order = read_order(*body.object(), problem);
+  if (!order) co_return fail(call, {400, k_invalid_request, problem});
+  const auto seats = read_seats(call, *body.object(), false, named->event);
+  if (!seats) co_return;
+  co_await ask(call, 200, named->event, Return{.reservation = named->id, .order = *order, .seats = seats->seats},
+               meaning_of(*seats) + " " + std::string(*order));
+}
+
+}  // namespace holdfast::api

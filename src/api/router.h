@@ -1,0 +1,41 @@
+// Which endpoint answers a request: by method and path, with 404 and 405 (and its Allow) for the rest.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/call.h"
+#include "api/metrics.h"
+
+namespace holdfast::api {
+
+struct Route {
+  std::string_view method;
+  std::string_view path;   // segments; `{}` takes any one: /v1/events/{}/plan
+  Group group;
+  Answer (*handle)(Call& call);
+  http::BodyRule body{};
+  bool is_public = false;   // for everybody, wherever the server listens
+  EndpointMetrics* metrics = nullptr;
+};
+
+struct Match {
+  const Route* route = nullptr;          // nullptr: none
+  std::vector<std::string> parameters;   // decoded
+  Group group = Group::operations;       // of the path, also when no route matched
+  std::string allow;                     // methods of the path's routes, when the path is known and the method is not
+};
+
+class Router {
+ public:
+  explicit Router(Metrics& metrics);
+
+  Match find(std::string_view method, std::string_view path) const;
+
+ private:
+  std::vector<Route> routes_;
+};
+
+}  // namespace holdfast::api

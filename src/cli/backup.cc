@@ -1,0 +1,59 @@
+// `holdfast backup`, `restore`, `verify`, `rebuild`: the tools for the data.
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/maintenance.h"
+#include "ledger/embedded/verify.h"
+
+namespace holdfast::cli {
+
+int backup_data(const std::string& data, const std::string& file) {
+  backup(data, file);
+  std::printf("%s has everything that was answered before the backup began (%ju bytes)\n", file.c_str(),
+              static_cast<std::uintmax_t>(std::filesystem::file_size(file)));
+  return 0;
+}
+
+int restore_data(const std::string& data, const std::string& file) {
+  restore(data, file);
+  std::printf("%s was restored into %s, and journal and tables agree\n", file.c_str(), data.c_str());
+  return 0;
+}
+
+int rebuild_tables(const std::string& data) {
+  const Position rows = rebuild(data, [](Position done, Position of) {
+    std::fprintf(stderr, "\r%lld of %lld rows", static_cast<long long>(done), static_cast<long long>(of));
+  });
+  std::fprintf(stderr, "\n");
+  std::printf("state.db was made again from %lld journal rows\n", static_cast<long long>(rows));
+  return 0;
+}
+
+int verify_data(const std::string& data) {
+  if (!std::filesystem::exists(DataFolder::journal_in(data))) throw DataError("there is no journal.db in " + data);
+  // The tables first: a server that works with the data may write on, and they must not be ahead of the journal that is read.
+  StateStore state(DataFolder::state_in(data), StateStore::Mode::read);
+  state.pin();
+  Journal journal(DataFolder::journal_in(data), Journal::Mode::read);
+  const VerifyReport report = verify(journal, state);
+  if (!report.problem.empty()) {
+    std::printf("NOT VERIFIED: %s\n", report.problem.c_str());
+    return 1;
+  }
+  const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+  std::printf("verified: the chain of %llu journal rows with %llu changes is unbroken, from the first kept row to row %lld.\n",
+              number(report.rows), number(report.changes), static_cast<long long>(report.journal_head));
+  if (report.journal_is_whole) {
+    std::printf(
+        "verified: replayed from the beginning, they give exactly the tables of state.db (as of row %lld): %llu events, %llu seats with\n"
+        "          state, version and owner, %llu reservations. No seat has two owners.\n",
+        static_cast<long long>(report.tables_as_of), number(report.events), number(report.seats), number(report.reservations));
+  } else {
+    std::printf("not proved: old rows were removed from the journal, so the tables could not be compared with a replay.\n");
+  }
+  return 0;
+}
+
+}  // namespace holdfast::cli

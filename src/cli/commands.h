@@ -1,0 +1,26 @@
+// The subcommands. Each returns the process's exit status: 0 done, 1 failed, 2 wrong usage, 3 the event exists already.
+#pragma once
+
+#include <string>
+
+#include "cli/options.h"
+
+namespace holdfast::cli {
+
+struct ImportOptions {
+  std::string data;     // either this,
+  std::string server;   // or this
+  std::string name;
+  std::string id;
+  bool keep_ids = false;
+  std::string plan;
+};
+
+int serve(const ServeOptions& options);
+int import_plan(const ImportOptions& options);
+int backup_data(const std::string& data, const std::string& file);
+int restore_data(const std::string& data, const std::string& file);
+int rebuild_tables(const std::string& data);
+int verify_data(const std::string& data);
+
+}  // namespace holdfast::cli

@@ -1,0 +1,77 @@
+// The one program: `holdfast serve`, and the tools beside it.
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.h"
+#include "cli/logging.h"
+#include "cli/options.h"
+#include "core/version.h"
+
+namespace {
+
+using namespace holdfast;
+
+int run(int argc, char** argv) {
+  CLI::App app("Holdfast decides, seat by seat, who has it and until when.", "holdfast");
+  app.set_version_flag("--version", std::string("holdfast ") + k_version);
+  app.require_subcommand(1);
+
+  CLI::App& serve = *app.add_subcommand("serve", "Hold, sell and release seats over HTTP");
+  cli::ServeOptionsReader serve_options(serve);
+
+  cli::ImportOptions import_options;
+  CLI::App& import = *app.add_subcommand("import", "Create an event from a seating plan (open pretix format)");
+  auto* to_data = import.add_option("--data", import_options.data, "Folder of a ledger that no server works with");
+  import.add_option("--server", import_options.server, "URL of a running server: http://localhost:50002")->excludes(to_data);
+  import.add_option("--name", import_options.name, "Name of the event")->required();
+  import.add_option("--id", import_options.id, "Id of the event, a UUID (default: a new one)");
+  import.add_flag("--keep-ids", import_options.keep_ids, "Let the plan's seat_guid be the seats' ids");
+  import.add_option("PLAN.json", import_options.plan, "The seating plan")->required();
+
+  std::string data;
+  std::string file;
+  const auto with_data = [&](const char* name, const char* help) -> CLI::App& {
+    CLI::App& command = *app.add_subcommand(name, help);
+    command.add_option("--data", data, "Folder of the ledger's files")->required();
+    return command;
+  };
+  CLI::App& backup = with_data("backup", "Copy the data into one file, also while a server works with them");
+  backup.add_option("FILE", file, "The copy; it must not exist")->required();
+  CLI::App& restore = with_data("restore", "Put a backup back, into an empty folder");
+  restore.add_option("FILE", file, "The copy")->required();
+  CLI::App& verify = with_data("verify", "Replay the journal against the tables and state what was proved");
+  CLI::App& rebuild = with_data("rebuild", "Make the tables (state.db) again from a whole journal");
+
+  const auto is_asked = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked).empty()) {
+    throw cli::UsageError("there is no command `" + std::string(argv[1]) + "`");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : 2;
+  }
+  if (serve.parsed()) return cli::serve(serve_options.read());
+  cli::set_up_logging("text", "warn", "");
+  if (import.parsed()) return cli::import_plan(import_options);
+  if (backup.parsed()) return cli::backup_data(data, file);
+  if (restore.parsed()) return cli::restore_data(data, file);
+  if (verify.parsed()) return cli::verify_data(data);
+  if (rebuild.parsed()) return cli::rebuild_tables(data);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const holdfast::cli::UsageError& error) {
+    std::fprintf(stderr, "holdfast: %s\nTry --help.\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "holdfast: %s\n", error.what());
+    return 1;
+  }
+}

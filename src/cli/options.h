@@ -1,0 +1,62 @@
+// Options of the server: from flags, environment and a TOML file, in that order.
+//
+// An option has one key, `http.body_bytes_max`. Its flag is --http-body-bytes-max, its variable HOLDFAST_HTTP_BODY_BYTES_MAX, and in the file
+// it stands as body_bytes_max in the table [http]. A key that there is not is an error that names it, wherever it comes from.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace holdfast::cli {
+
+// What the caller did wrong; the process ends with status 2.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct ServeOptions {
+  std::string data;
+  std::uint64_t port = 50'002;
+  std::string listen = "127.0.0.1";
+  std::uint64_t threads = 0;   // 0: one for each processor but one
+  std::string port_file;
+  bool sweep = true;
+  std::string log_format = "auto";
+  std::string log_level = "info";
+  std::string log_file;
+  std::uint64_t http_header_bytes_max = 8 * 1024;
+  std::uint64_t http_body_bytes_max = 256 * 1024;
+  std::uint64_t http_connections_max = 20'000;
+  std::uint64_t http_header_timeout_ms = 10'000;
+  std::uint64_t http_body_timeout_ms = 30'000;
+  std::uint64_t http_idle_timeout_ms = 75'000;
+  std::uint64_t http_write_timeout_ms = 30'000;
+  std::uint64_t http_drain_timeout_ms = 10'000;
+  std::uint64_t engine_queue_max = 20'000;
+  std::uint64_t ledger_idempotency_keys_max = 2'000'000;
+  std::uint64_t ledger_ended_in_memory_max = 200'000;
+  std::uint64_t ledger_journal_retention_days = 0;
+  std::vector<std::string> access_anonymous;
+  bool access_anonymous_is_set = false;
+};
+
+// Declares the flags on `command`; read() gives the result after the command line has been parsed.
+class ServeOptionsReader {
+ public:
+  explicit ServeOptionsReader(CLI::App& command);
+  // Throws UsageError.
+  ServeOptions read();
+
+ private:
+  ServeOptions options_;
+  std::string config_;
+  std::map<std::string, std::string> flags_;   // by key, as given
+  std::map<std::string, CLI::Option*> declared_;
+};
+
+}   // namespace holdfast::cli

@@ -1,0 +1,486 @@
+// Starting: every mistake in the configuration or the data is named, with the way out. Stopping: what is in flight is answered,
+// and what was answered is there after the next start.
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sqlite3.h>
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+#include "support/events.h"
+#include "support/problems.h"
+#include "support/server.h"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+using Ids = std::vector<std::string>;
+
+// --- configuration ---
+
+void expect_configuration_error(const Finished& finished, std::string_view names) {
+  EXPECT_EQ(finished.status, 2) << finished.everything();
+  EXPECT_THAT(finished.err, HasSubstr(names));
+}
+
+Finished start_with_file(std::string_view toml) {
+  const TempFolder folder;
+  write_file(folder / "holdfast.toml", toml);
+  return failing_start({.flags = {"--port", "0", "--config", (folder / "holdfast.toml").string()}});
+}
+
+TEST(Configuration, AnUnknownKeyIsNamedWhereverItStands) {
+  expect_configuration_error(failing_start({.flags = {"--http-body-byte-max", "5"}}), "--http-body-byte-max");
+  expect_configuration_error(failing_start({.environment = {{"HOLDFAST_HTTP_BODY_BYTE_MAX", "5"}}}), "HOLDFAST_HTTP_BODY_BYTE_MAX");
+  expect_configuration_error(start_with_file("[http]\nbody_byte_max = 5\n"), "body_byte_max");
+  expect_configuration_error(start_with_file("[htpp]\nbody_bytes_max = 5\n"), "htpp");
+  expect_configuration_error(start_with_file("prot = 5\n"), "prot");
+}
+
+TEST(Configuration, AValueThatCannotBeIsNamed) {
+  const std::vector<std::vector<std::string>> flags = {{"--port", "70000"},
+                                                       {"--port", "x"},
+                                                       {"--threads", "65"},
+                                                       {"--threads", "many"},
+                                                       {"--sweep", "perhaps"},
+                                                       {"--log-format", "xml"},
+                                                       {"--log-level", "loud"},
+                                                       {"--engine-queue-max", "-1"},
+                                                       {"--listen", "not-an-address"},
+                                                       {"--http-body-bytes-max", "10k"},
+                                                       {"--http-idle-timeout-ms", "-1"},
+                                                       {"--access-anonymous", "contract3"}};
+  for (const auto& flag : flags) expect_configuration_error(failing_start({.flags = flag}), flag[0].substr(2));
+  expect_configuration_error(failing_start({.environment = {{"HOLDFAST_THREADS", "none"}}}), "HOLDFAST_THREADS");
+  expect_configuration_error(start_with_file("sweep = \"perhaps\"\n"), "sweep");
+  expect_configuration_error(start_with_file("[log]\nlevel = 5\n"), "level");
+  expect_configuration_error(start_with_file("[http]\nbody_bytes_max = \"ten\"\n"), "body_bytes_max");
+  expect_configuration_error(start_with_file("[access]\nanonymous = [\"contract3\"]\n"), "anonymous");
+}
+
+TEST(Configuration, AFileThatCannotBeReadIsNamed) {
+  expect_configuration_error(failing_start({.flags = {"--port", "0", "--config", "/nowhere/holdfast.toml"}}), "/nowhere/holdfast.toml");
+  expect_configuration_error(start_with_file("[http\n"), "holdfast.toml");
+  expect_configuration_error(start_with_file("port = \n"), "holdfast.toml");
+}
+
+// Whether a body of this many bytes is read.
+bool takes_body_of(Server& server, std::size_t bytes) {
+  return server.connect().post("/reservations", std::string(bytes, ' ')).status != 413;
+}
+
+TEST(Configuration, AFlagIsBeforeTheEnvironmentAndThatBeforeTheFile) {
+  const TempFolder folder;
+  const std::string file = (folder / "holdfast.toml").string();
+  write_file(file, "port = 0\n[http]\nbody_bytes_max = 1000\n");
+  const ServerSettings of_file{.flags = {"--config", file}};
+  ServerSettings of_environment = of_file;
+  of_environment.environment = {{"HOLDFAST_HTTP_BODY_BYTES_MAX", "2000"}};
+  ServerSettings of_flag = of_environment;
+  of_flag.flags.insert(of_flag.flags.end(), {"--http-body-bytes-max", "3000"});
+  std::size_t limit = 0;
+  for (const ServerSettings& settings : {of_file, of_environment, of_flag}) {
+    limit += 1'000;
+    Server server(settings);
+    EXPECT_TRUE(takes_body_of(server, limit)) << limit;
+    EXPECT_FALSE(takes_body_of(server, limit + 1)) << limit;
+  }
+}
+
+TEST(Configuration, EverythingCanStandInTheFile) {
+  const TempFolder folder;
+  write_file(folder / "holdfast.toml", "data = \"" + (folder / "the-data").string() + R"("
+port = 0
+listen = "127.0.0.1"
+threads = 1
+sweep = "off"
+[http]
+header_bytes_max = 4096
+body_bytes_max = 4096
+connections_max = 100
+header_timeout_ms = 5000
+body_timeout_ms = 5000
+idle_timeout_ms = 5000
+drain_timeout_ms = 5000
+[engine]
+queue_max = 1000
+[ledger]
+idempotency_keys_max = 1000
+[log]
+format = "json"
+level = "debug"
+file = ")" + (folder / "the-log").string() +
+                                           R"("
+[access]
+anonymous = ["contract1", "contract2"]
+)");
+  ProcessSettings command;
+  command.arguments = {HOLDFAST_BINARY,           "serve", "--config", (folder / "holdfast.toml").string(), "--port-file",
+                       (folder / "port").string()};
+  command.stdout_file = command.stderr_file = folder / "output";
+  Process process(command);
+  ASSERT_TRUE(eventually([&] { return !process.runs() || read_file(folder / "port").ends_with('\n'); }));
+  ASSERT_TRUE(process.runs()) << read_file(folder / "output");
+  const auto port = static_cast<std::uint16_t>(std::stoul(read_file(folder / "port")));
+  EXPECT_TRUE(eventually([&] { return Client(port).get("/readyz").status == 200; }));
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.wait(), Ending{}) << read_file(folder / "output");
+  EXPECT_TRUE(fs::exists(folder / "the-data" / "journal.db"));
+  std::istringstream lines(read_file(folder / "the-log"));
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) EXPECT_TRUE(parse_json(line).is_object()) << line;
+  EXPECT_GT(count, 0U);
+}
+
+// --- what is in the way ---
+
+TEST(Start, APortThatIsInUseIsNamed) {
+  Server first;
+  const std::string port = std::to_string(first.port());
+  const Finished second = failing_start({.flags = {"--port", port}});
+  EXPECT_NE(second.status, 0);
+  EXPECT_THAT(second.err, HasSubstr(port));
+  EXPECT_EQ(first.connect().get("/readyz").status, 200);
+}
+
+TEST(Start, ADataFolderInUseByAnotherProcessIsRefusedAndNamed) {
+  Server first;
+  Client client = first.connect();
+  const TestEvent event = make_event(client, 1);
+  const Finished second = failing_start({.data = first.data()});
+  EXPECT_NE(second.status, 0);
+  EXPECT_THAT(second.err, HasSubstr(first.data().string()));
+  const Finished import =
+      run_holdfast({"import", "--data", first.data().string(), "--name", "X", std::string(HOLDFAST_VENUES) + "/theatre.seating-plan.json"});
+  EXPECT_NE(import.status, 0);
+  EXPECT_THAT(import.err, HasSubstr(first.data().string()));
+  EXPECT_EQ(reserve(client, event[0], "c").status, 201) << "the first goes on";
+}
+
+TEST(Start, ADataFolderThatCannotBeMadeIsNamed) {
+  const TempFolder folder;
+  write_file(folder / "file", "x");
+  const Finished finished = failing_start({.data = folder / "file" / "data"});
+  EXPECT_NE(finished.status, 0);
+  EXPECT_THAT(finished.err, HasSubstr((folder / "file").string()));
+}
+
+TEST(Start, BeyondLoopbackWithoutKeysMustBeWrittenDown) {
+  for (const char* address : {"0.0.0.0", "::"}) {
+    const Finished finished = failing_start({.flags = {"--listen", address}});
+    EXPECT_NE(finished.status, 0);
+    EXPECT_THAT(finished.err, HasSubstr("access.anonymous")) << "it says what to do";
+  }
+  Server allowed({.flags = {"--listen", "0.0.0.0", "--access-anonymous", "contract1,contract2"}});
+  Client client = allowed.connect();
+  EXPECT_EQ(client.get("/healthz").status, 200);
+  expect_contract_1_problem(reserve(client, new_uuid(), "c"), 404, "seat_not_found");
+  EXPECT_EQ(lock_tickets(client, {"x"}).status, 400);
+  expect_v1_problem(hold(client, "c", {new_uuid()}), 401, "unauthorized");
+  expect_v1_problem(client.post("/v1/events", event_body({new_uuid()})), 401, "unauthorized");
+}
+
+TEST(Start, BeyondLoopbackOnlyTheWrittenContractsAreLetIn) {
+  Server allowed({.flags = {"--listen", "0.0.0.0", "--access-anonymous", "contract1"}});
+  Client client = allowed.connect();
+  expect_contract_1_problem(reserve(client, new_uuid(), "c"), 404, "seat_not_found");
+  expect_contract_2_refusal(lock_tickets(client, {"x"}), 401);
+}
+
+// --- damage ---
+
+// A data folder that a server has stopped in, with something in it. Seat 0 is held by `customer-in-the-data`, seat 1 is sold.
+class Damage : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Server server({.data = data});
+    Client client = server.connect();
+    event = make_event(client, 50);
+    ASSERT_EQ(reserve(client, event[0], k_customer).status, 201);
+    const Answer sold = hold(client, "c", {event[1]});
+    ASSERT_EQ(client.post("/v1/reservations/" + string_of(sold.json().at("id")) + "/consume", R"({"orderId":"o"})").status, 200);
+    stop_with_everything_in_its_files(server);
+  }
+
+  void stop_with_everything_in_its_files(Server& server) {
+    Client client = server.connect();
+    ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_state_rows_behind") == 0; })) << "state.db does not follow";
+    server.stop();
+    for (const char* file : {"journal.db", "state.db"}) fold_log_into(data / file);
+  }
+
+  // Puts all of a database into its one file, so that what is damaged there is what counts.
+  static void fold_log_into(const fs::path& file) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+    EXPECT_EQ(sqlite3_close(database), SQLITE_OK);
+  }
+
+  static void overwrite(const fs::path& file, std::size_t at, std::string_view bytes) {
+    ASSERT_TRUE(fs::exists(file)) << file;
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(at));
+    stream.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    ASSERT_TRUE(stream.flush());
+  }
+
+  // Changes one letter of every place where the customer is written.
+  static void falsify(const fs::path& file) {
+    const std::string content = read_file(file);
+    std::size_t found = 0;
+    for (std::size_t at = content.find(k_customer); at != std::string::npos; at = content.find(k_customer, at + 1), ++found) {
+      overwrite(file, at, "C");
+    }
+    ASSERT_GT(found, 0U) << file << " does not have the customer in it";
+  }
+
+  void expect_refused(std::string_view file, std::string_view way_out) {
+    const Finished finished = failing_start({.data = data});
+    EXPECT_NE(finished.status, 0);
+    EXPECT_THAT(finished.err, HasSubstr((data / file).string()));
+    EXPECT_THAT(finished.err, HasSubstr(way_out));
+  }
+
+  void expect_everything_there() {
+    Server server({.data = data});
+    Client client = server.connect();
+    EXPECT_EQ(letters(client, event), "hs" + std::string(48, 'a'));
+  }
+
+  Finished run(const char* command) { return run_holdfast({command, "--data", data.string()}); }
+
+  static constexpr const char* k_customer = "customer-in-the-data";
+  TempFolder folder;
+  fs::path data = folder / "data";
+  TestEvent event;
+};
+
+TEST_F(Damage, AJournalThatIsNoDatabaseIsRefusedByName) {
+  overwrite(data / "journal.db", 0, std::string(100, 'x'));
+  expect_refused("journal.db", "restore");
+}
+
+TEST_F(Damage, ACheckpointThatIsNoDatabaseIsRefusedByNameAndCanBeRebuilt) {
+  overwrite(data / "state.db", 0, std::string(100, 'x'));
+  expect_refused("state.db", "rebuild");
+  const Finished rebuilt = run("rebuild");
+  EXPECT_EQ(rebuilt.status, 0) << rebuilt.everything();
+  expect_everything_there();
+  EXPECT_EQ(run("verify").status, 0);
+}
+
+TEST_F(Damage, AJournalThatEndsBeforeTheCheckpointIsRefusedByName) {
+  const std::string older = read_file(data / "journal.db");
+  {
+    Server server({.data = data});
+    Client client = server.connect();
+    ASSERT_EQ(hold(client, "c", {event[2]}).status, 201);
+    stop_with_everything_in_its_files(server);
+  }
+  write_file(data / "journal.db", older);
+  expect_refused("journal.db", "restore");
+  const Finished verified = run("verify");
+  EXPECT_EQ(verified.status, 1) << verified.everything();
+}
+
+TEST_F(Damage, AJournalThatIsGoneIsRefusedByName) {
+  fs::remove(data / "journal.db");
+  expect_refused("journal.db", "restore");
+}
+
+TEST_F(Damage, AJournalThatIsCutIsRefusedByName) {
+  fs::resize_file(data / "journal.db", fs::file_size(data / "journal.db") / 2 / 4096 * 4096);
+  expect_refused("journal.db", "restore");
+}
+
+TEST_F(Damage, AFalsifiedJournalIsFoundByVerifyAndNotRebuiltFrom) {
+  falsify(data / "journal.db");
+  const Finished verified = run("verify");
+  EXPECT_EQ(verified.status, 1) << verified.everything();
+  EXPECT_THAT(verified.everything(), HasSubstr("journal.db"));
+  const Finished rebuilt = run("rebuild");
+  EXPECT_NE(rebuilt.status, 0);
+  EXPECT_THAT(rebuilt.everything(), HasSubstr("journal.db"));
+}
+
+TEST_F(Damage, AFalsifiedCheckpointIsFoundByVerifyAndCanBeRebuilt) {
+  falsify(data / "state.db");
+  const Finished verified = run("verify");
+  EXPECT_EQ(verified.status, 1) << verified.everything();
+  EXPECT_THAT(verified.everything(), HasSubstr("state.db"));
+  EXPECT_EQ(run("rebuild").status, 0);
+  EXPECT_EQ(run("verify").status, 0);
+  expect_everything_there();
+}
+
+// --- stop ---
+
+class Stop : public ::testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Signal, Stop, testing::Values(SIGTERM, SIGINT),
+                         [](const auto& signal) { return signal.param == SIGTERM ? "SIGTERM" : "SIGINT"; });
+
+TEST_P(Stop, EndsWithStatusZeroAlsoWithIdleConnections) {
+  Server server;
+  Client idle = server.connect();
+  Client used = server.connect();
+  EXPECT_EQ(used.get("/healthz").status, 200);
+  server.process().signal(GetParam());
+  EXPECT_EQ(server.process().wait(), Ending{});
+  EXPECT_TRUE(used.is_closed_by_server());
+}
+
+TEST_P(Stop, AnswersARequestWhoseBodyIsStillOnItsWay) {
+  Server server;
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 1);
+  const std::string body = reserve_body(event[0], "c");
+  client.write(
+      request_bytes("POST", "/reservations", {},
+                    {{"Expect", "100-continue"}, {"Content-Type", "application/json"}, {"Content-Length", std::to_string(body.size())}}));
+  ASSERT_EQ(client.read_answer().status, 100) << "now it is known to be in flight";
+  server.process().signal(GetParam());
+  client.write(body);
+  const Answer answer = client.read_answer();
+  EXPECT_EQ(answer.status, 201) << answer;
+  EXPECT_TRUE(client.is_closed_by_server());
+  EXPECT_EQ(server.process().wait(), Ending{});
+  server.start();
+  Client again = server.connect();
+  EXPECT_EQ(seat_state(again, event[0]), "held");
+}
+
+TEST(StopUnderLoad, EveryAnswerIsWholeAndEveryAnsweredHoldIsThereAfterwards) {
+  Server server;
+  constexpr std::size_t k_connections = 8, k_seats_each = 2'000;
+  TestEvent event;
+  {
+    Client client = server.connect();
+    event = make_event(client, k_connections * k_seats_each);
+  }
+  std::vector<Ids> held(k_connections);
+  std::atomic<std::size_t> answers{0};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < k_connections; ++t) {
+    threads.emplace_back([&, t] {
+      try {
+        Client client = server.connect();
+        for (std::size_t i = 0; i < k_seats_each; ++i) {
+          const std::string& seat = event[t * k_seats_each + i];
+          client.write(request_bytes("POST", "/reservations", reserve_body(seat, "c")));
+          const auto answer = client.try_read_answer();
+          if (!answer) return;   // closed without a word: it had not been read
+          if (answer->status == 201) {
+            held[t].push_back(seat);
+            ++answers;
+          } else {
+            ++wrong;
+          }
+          if (answer->header("Connection") == "close") return;
+        }
+      } catch (const ConnectionLost& lost) {
+        // The connection may go while we write the next request; in the middle of an answer it may not.
+        if (std::string_view(lost.what()).find("in the middle") != std::string_view::npos) ++wrong;
+      } catch (const std::exception&) {
+        ++wrong;
+      }
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return answers >= 200; }));
+  server.process().signal(SIGTERM);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(server.process().wait(), Ending{});
+  EXPECT_EQ(wrong, 0);
+  server.start();
+  Client client = server.connect();
+  const std::string letters = states(client, event).letters;
+  std::map<std::string, char> by_seat;
+  for (std::size_t i = 0; i < event.seats.size(); ++i) by_seat[event[i]] = letters[i];
+  for (const Ids& seats : held) {
+    for (const std::string& seat : seats) EXPECT_EQ(by_seat[seat], 'h');
+  }
+}
+
+// --- restart ---
+
+TEST(Restart, KeepsEverythingAndIsQuick) {
+  Server server;
+  TestEvent event;
+  std::vector<Json> reservations, events, seats;
+  Ids before;
+  const auto see = [&] {
+    Client client = server.connect();
+    std::vector<Json> seen;
+    for (const Json& known : reservations) seen.push_back(reservation(client, string_of(known.at("id"))));
+    return seen;
+  };
+  {
+    Client client = server.connect();
+    const std::string plan = read_file(std::string(HOLDFAST_VENUES) + "/race-track.seating-plan.json");
+    ASSERT_EQ(client.post("/v1/events", R"({"name":"Race Day","plan":)" + plan + "}").status, 201);
+    event = make_event(client, 40, R"("maxHoldSeconds":7200,"limits":{"heldSeatsPerCustomer":12})");
+    for (std::size_t i = 0; i < 10; ++i) {
+      const Answer made = hold(client, "customer-" + std::to_string(i), {event[i * 3], event[i * 3 + 1]});
+      ASSERT_EQ(made.status, 201);
+      const std::string path = "/v1/reservations/" + string_of(made.json().at("id"));
+      if (i % 5 == 1) ASSERT_EQ(client.post(path + "/consume", R"({"orderId":"order"})").status, 200);
+      if (i % 5 == 2) ASSERT_EQ(client.post(path + "/release", "{}").status, 200);
+      if (i % 5 == 3) ASSERT_EQ(client.post(path + "/extend", R"({"holdSeconds":5000})").status, 200);
+      if (i % 5 == 4) ASSERT_EQ(client.post(path + "/add", R"({"seatIds":)" + json_of(Ids{event[i * 3 + 2]}) + "}").status, 200);
+      reservations.push_back(made.json());
+    }
+    ASSERT_EQ(client.post("/v1/events/" + event.id + "/block", R"({"seatIds":)" + json_of(Ids{event[39]}) + "}").status, 200);
+    ASSERT_EQ(lock_tickets(client, {event[38]}).status, 200);
+    before = look(client, event);
+    ASSERT_TRUE(eventually([&] { return states(client, event).letters == letters(client, event); }));   // as recorded, and as it is now
+    events.push_back(client.get("/v1/events/" + event.id).json());
+    seats.push_back(seat(client, event[0]));
+  }
+  const std::vector<Json> seen_before = see();
+  for (const bool is_killed : {false, true}) {
+    is_killed ? server.kill() : server.stop();
+    const auto began = Clock::now();
+    server.start();
+    EXPECT_LT(Clock::now() - began, std::chrono::seconds{2} * k_slowness);
+    Client client = server.connect();
+    EXPECT_EQ(see(), seen_before);
+    EXPECT_EQ(look(client, event), before);
+    EXPECT_EQ(client.get("/v1/events/" + event.id).json(), events[0]);
+    EXPECT_EQ(seat(client, event[0]), seats[0]);
+  }
+}
+
+// --- the log ---
+
+TEST(Log, IsReopenedOnSighup) {
+  const TempFolder folder;
+  const fs::path log = folder / "holdfast.log";
+  Server server({.flags = {"--log-file", log.string(), "--log-level", "debug", "--log-format", "json"}});
+  ASSERT_TRUE(eventually([&] { return !read_file(log).empty(); }));
+  fs::rename(log, folder / "holdfast.log.1");
+  server.process().signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return fs::exists(log); }));
+  EXPECT_EQ(server.connect().get("/readyz").status, 200);
+  server.stop();
+  const std::string content = read_file(log);
+  EXPECT_FALSE(content.empty()) << "the end is written to the new file";
+  std::istringstream lines(content);
+  for (std::string line; std::getline(lines, line);) EXPECT_TRUE(parse_json(line).is_object()) << line;
+}
+
+TEST(Log, CarriesTheRequestIdOfWhatFailed) {
+  const TempFolder folder;
+  const fs::path log = folder / "holdfast.log";
+  Server server({.flags = {"--log-file", log.string(), "--log-level", "debug"}});
+  server.connect().get("/v1/events/" + new_uuid(), {{"X-Request-Id", "find-me-in-the-log"}});
+  EXPECT_TRUE(eventually([&] { return read_file(log).find("find-me-in-the-log") != std::string::npos; }));
+}
+
+}  // namespace
+}  // namespace holdfast::test

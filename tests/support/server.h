@@ -1,0 +1,79 @@
+// The real program on a free port.
+//
+//   Server server;                                  // a data folder of its own
+//   Client client = server.connect();
+//   server.kill();                                  // as if the power went
+//   server.start();                                 // on another port
+//
+// When a test has failed, what the server wrote is printed with the end of the object. A server that ends by itself, or not with
+// status 0 after SIGTERM, fails the test.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/client.h"
+#include "support/process.h"
+
+namespace holdfast::test {
+
+struct ServerSettings {
+  std::vector<std::string> flags{};                        // further arguments of `holdfast serve`
+  std::map<std::string, std::string> environment{};
+  std::filesystem::path data{};                            // empty: a folder of its own
+};
+
+// `holdfast serve` for settings, its port to be found in `port_file`.
+ProcessSettings serve_command(const ServerSettings& settings, const std::filesystem::path& data, const std::filesystem::path& port_file);
+
+// What `holdfast serve` says when it cannot start. Throws when it runs.
+Finished failing_start(const ServerSettings& settings);
+
+class Server {
+ public:
+  explicit Server(ServerSettings settings = {});   // starts, and returns when it is ready
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  void start();          // again, after stop(), kill() or an end of its own
+  void stop();           // SIGTERM; an end with another status than 0 is a failure
+  void kill();           // SIGKILL
+  Process& process() { return process_; }
+
+  std::uint16_t port() const { return port_; }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  Client connect() const { return Client(port_); }
+  const std::filesystem::path& data() const { return settings_.data; }
+  ServerSettings& settings() { return settings_; }   // for the next start
+  std::string log() const { return read_file(log_file_); }
+
+ private:
+  TempFolder folder_;
+  ServerSettings settings_;
+  std::filesystem::path log_file_;
+  std::filesystem::path port_file_;
+  std::uint16_t port_ = 0;
+  Process process_;
+};
+
+// One server for all tests of a suite that need nothing special of it. Each test makes its own event.
+class OneServer : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { server_ = std::make_unique<Server>(); }
+  static void TearDownTestSuite() { server_.reset(); }
+
+  static Server& server() { return *server_; }
+  Client client = server_->connect();
+
+ private:
+  inline static std::unique_ptr<Server> server_;
+};
+
+}  // namespace holdfast::test

@@ -1,0 +1,34 @@
+// How long tests wait: for a condition, never for a time. Patience is generous, because it is only used up where something is
+// wrong.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace holdfast::test {
+
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool k_is_sanitized = true;
+#else
+inline constexpr bool k_is_sanitized = false;
+#endif
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+inline constexpr int k_slowness = k_is_sanitized ? 5 : 1;         // what sanitizers cost, for times that are measured
+inline constexpr milliseconds k_patience{20'000 * k_slowness};    // for one answer, one start, one end
+
+// Looks at `condition` again and again until it holds; false when it does not in `patience`.
+template <typename Condition>
+bool eventually(Condition condition, milliseconds patience = k_patience) {
+  const auto deadline = Clock::now() + patience;
+  for (milliseconds pause{1};; pause = std::min(pause * 2, milliseconds{20})) {
+    if (condition()) return true;
+    if (Clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+}  // namespace holdfast::test
