@@ -13,7 +13,7 @@ constexpr std::size_t k_expiries_per_sweep = 1'000;    // of one event in one ro
 constexpr std::size_t k_events_swept_per_round = 16;
 // Where a commit is slow, a short wait for the callers of the last round halves the number of commits: without it, half of the callers
 // wait while the other half is at the disk, and the two never meet.
-constexpr std::chrono::microseconds k_gather_from{200};   // commits that are faster are not worth a wait
+constexpr std::chrono::microseconds k_gather_from{50};    // commits that are faster are not worth a wait
 constexpr std::chrono::microseconds k_gather_max{500};
 constexpr int k_gather_part = 4;                          // of the last commit's time
 constexpr unsigned k_rounds_not_gathered = 32;            // after a wait in which nobody came
