@@ -83,6 +83,10 @@ Holdfast is ready at $url, data in $data. Paste these into another terminal:
 curl -i -X POST $url/reservations -H 'Content-Type: application/json' \\
   -d '{"seatId": "$contract_seat", "customerId": "customer-123"}'
 
+# hold the best two seats side by side in the circle (again: the next best)
+curl -s $url/v1/reservations -H 'Content-Type: application/json' \\
+  -d '{"customerId": "customer-123", "bestAvailable": {"eventId": "$theatre_event", "quantity": 2, "section": "Circle"}}'
+
 # look at the seat: its state, its version, its reservation
 curl -s $url/v1/seats/$contract_seat
 

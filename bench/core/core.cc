@@ -195,6 +195,71 @@ void bench_refused(benchmark::State& state) {
   });
 }
 
+// ---------------------------------------------------------------------------------------------------------- best available
+
+std::shared_ptr<const Plan> plan_of(std::size_t seats);
+
+// A house of 600 rows of 100 seats that is 95 % taken.
+struct NearlySold {
+  // Which twentieth of the seats is free, and what the others are.
+  enum class Free { last_rows, every_20th };
+  enum class Taken { sold, held, held_and_one_is_over };
+
+  NearlySold(Free free, Taken taken) : crowd(k_seats, 1), inventory(idle_inventory(k_seats)), plan(plan_of(k_seats)) {
+    ChangeBatch changes;
+    for (std::size_t i = 0; i < k_seats; ++i) {
+      const SeatIndex seat = crowd.seats[i];
+      if (free == Free::last_rows ? seat >= k_seats / 20 * 19 : seat % 20 == 10) continue;
+      Hold hold = crowd.hold(i);
+      if (taken == Taken::held_and_one_is_over && seat == k_seats - 1) hold.duration = 1;
+      HOLDFAST_CHECK(judge(*inventory, hold, k_start, changes).accepted());
+      if (taken == Taken::sold) judge(*inventory, Consume{.reservation = crowd.ids[i], .order = "order"}, k_start, changes);
+    }
+  }
+
+  static constexpr std::size_t k_seats = 60'000;
+  Crowd crowd;
+  std::unique_ptr<Inventory> inventory;
+  std::shared_ptr<const Plan> plan;
+};
+
+// Customers who want two seats side by side each, one after the other; what they got is given back untimed after each round.
+void bench_best(benchmark::State& state, NearlySold::Free free, NearlySold::Taken taken, Reason expected) {
+  constexpr std::size_t k_round = 100;
+  const NearlySold house(free, taken);
+  const Crowd askers(k_round, 1);
+  ChangeBatch changes;
+  time_rounds(state, k_round, [&] {
+    changes.clear();
+    const auto before = busy();
+    for (std::size_t i = 0; i < k_round; ++i) {
+      const HoldBest best{.reservation = askers.ids[i], .customer = "customer-of-best", .wish = {.quantity = 2}, .duration = k_hold};
+      const Outcome outcome = judge(*house.inventory, best, k_start + 1, changes, house.plan.get());
+      HOLDFAST_CHECK(outcome.reason == expected);
+    }
+    const auto spent = busy() - before;
+    for (std::size_t i = 0; i < k_round && expected == Reason::none; ++i) {
+      judge(*house.inventory, Release{.reservation = askers.ids[i]}, k_start + 1, changes);
+    }
+    house.inventory->forget_ended(house.inventory->seq(), 0);
+    return std::chrono::duration<double>(spent).count();
+  });
+}
+
+void register_best() {
+  using Free = NearlySold::Free;
+  using Taken = NearlySold::Taken;
+  const auto add = [](const char* name, Free free, Taken taken, Reason expected) {
+    benchmark::RegisterBenchmark(name, [=](benchmark::State& state) { bench_best(state, free, taken, expected); })
+        ->UseManualTime()
+        ->Unit(benchmark::kMicrosecond)
+        ->MinTime(0.5);
+  };
+  add("best_available/last_rows_free", Free::last_rows, Taken::sold, Reason::none);
+  add("best_available/nothing_side_by_side", Free::every_20th, Taken::sold, Reason::no_adjacent_seats);
+  add("best_available/nothing_and_an_expiry_is_due", Free::every_20th, Taken::held_and_one_is_over, Reason::no_adjacent_seats);
+}
+
 // ------------------------------------------------------------------------------------------------------------------ memory
 
 double resident_bytes() {
@@ -275,6 +340,7 @@ int run(int argc, char** argv) {
     add("expire", bench_expire);
     add("refused_hold", bench_refused);
   }
+  register_best();
   benchmark::RegisterBenchmark("memory", bench_memory)->Arg(10'000'000)->Iterations(1)->Unit(benchmark::kSecond);
   benchmark::RunSpecifiedBenchmarks();
   return 0;

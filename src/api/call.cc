@@ -108,7 +108,9 @@ Fault fault_of(const Outcome& outcome) {
   const std::string_view code = name_of(outcome.reason);
   switch (outcome.reason) {
     case Reason::none: break;
-    case Reason::seat_unavailable: return {409, code, "At least one of the seats is not available; nothing was changed."};
+    case Reason::seat_unavailable:
+      if (outcome.seats.empty()) return {409, code, "Fewer seats are available than were asked for; nothing was changed."};
+      return {409, code, "At least one of the seats is not available; nothing was changed."};
     case Reason::seat_not_found: return {404, code, "At least one of the seats does not exist; nothing was changed."};
     case Reason::event_not_on_sale: return {409, code, "The event is not on sale."};
     case Reason::limit_exceeded:
@@ -129,6 +131,8 @@ Fault fault_of(const Outcome& outcome) {
     case Reason::lock_held: return {409, code, "Somebody else holds the lock of a seat."};
     case Reason::another_part_refused: return {409, code, "Another part of the request was refused; nothing was changed."};
     case Reason::unavailable: return unavailable();
+    case Reason::no_adjacent_seats:
+      return {409, code, "No row has as many seats side by side; nothing was changed. With `adjacent` false they may be apart."};
   }
   HOLDFAST_CHECK(false && "an accepted outcome is no fault");
 }

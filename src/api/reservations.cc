@@ -1,4 +1,5 @@
 // /v1/reservations (docs/api.md).
+#include "api/best_available.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 #include "api/random.h"
@@ -99,6 +100,11 @@ std::string meaning_of(const NamedSeats& named) {
   return meaning;
 }
 
+bool has(const boost::json::object& object, std::string_view name) {
+  const boost::json::value* value = object.if_contains(name);
+  return value != nullptr && !value->is_null();
+}
+
 // An order's name: text that is not blank.
 std::optional<std::string_view> read_order(const boost::json::object& object, std::string& problem) {
   const auto order = read_text(object, "orderId", k_order_bytes_max, true, problem);
@@ -112,7 +118,7 @@ std::optional<std::string_view> read_order(const boost::json::object& object, st
 
 }  // namespace
 
-// POST /v1/reservations
+// POST /v1/reservations: named seats, or the best that are available.
 Answer hold_seats(Call& call) {
   if (!check_content_type(call, true)) co_return;
   const JsonBody body(call.request.body);
@@ -122,9 +128,25 @@ Answer hold_seats(Call& call) {
   if (customer && is_blank(*customer)) problem = "`customerId` must not be only white space.";
   if (customer && customer->find('\0') != std::string_view::npos) problem = "`customerId` must not have the character U+0000.";
   const auto seconds = problem.empty() ? read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem) : std::nullopt;
-  if (problem.empty() && body.object()->contains("bestAvailable"))
-    problem = "`bestAvailable` is not offered by this version; name `seatIds`.";
+  const bool names_seats = has(*body.object(), "seatIds");
+  const bool wants_best = has(*body.object(), "bestAvailable");
+  if (problem.empty() && !names_seats && !wants_best) problem = "`seatIds` and `bestAvailable` are missing: name one of them.";
   if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
+  if (names_seats && wants_best) {
+    co_return fail(call, {422, k_invalid_request, "`seatIds` and `bestAvailable` exclude each other: name one of them."});
+  }
+  if (wants_best) {
+    const auto best = read_best_available(call, *body.object());
+    if (!best) co_return;
+    const std::string meaning = best->meaning() + " " + std::to_string(seconds.value_or(0)) + " " + std::string(*customer);
+    co_await ask(call, 201, best->event,
+                 HoldBest{.reservation = new_reservation_id(best->event, call.ledger().now()),
+                          .customer = *customer,
+                          .wish = best->wish,
+                          .duration = seconds.value_or(best->hold_seconds) * k_millis_per_second},
+                 meaning);
+    co_return;
+  }
   const auto named = read_seats(call, *body.object(), true);
   if (!named) co_return;
   const std::int64_t duration = seconds.value_or(call.ledger().event(named->event)->settings().hold_seconds);

@@ -20,6 +20,7 @@ const char* name_of(Reason reason) {
     case Reason::event_not_found: return "event_not_found";
     case Reason::another_part_refused: return "another_part_refused";
     case Reason::unavailable: return "unavailable";
+    case Reason::no_adjacent_seats: return "no_adjacent_seats";
   }
   return "unknown";
 }

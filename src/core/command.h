@@ -98,8 +98,24 @@ struct AppendSeats {
   std::size_t count = 0;
 };
 
-using Command =
-    std::variant<Hold, Add, Extend, Release, ReleaseLocks, Consume, Return, Block, Unblock, Sweep, Configure, Create, AppendSeats>;
+// A wish for seats that the ledger chooses: core/best_available.h says which.
+struct BestAvailable {
+  std::uint32_t quantity = 1;                // 1 to k_seats_per_reservation_max
+  std::optional<std::uint32_t> section{};    // into Plan::sections(): only there
+  std::optional<std::uint32_t> category{};   // into Plan::categories(): only of it
+  bool adjacent = true;                      // in one row, side by side
+};
+
+// A customer's Hold of the best seats that are available when it is judged.
+struct HoldBest {
+  Uuid reservation{};             // as in Hold
+  std::string_view customer{};    // 1 to k_customer_bytes_max bytes
+  BestAvailable wish{};
+  Millis duration = 0;            // 1 ms to k_hold_seconds_max
+};
+
+using Command = std::variant<Hold, Add, Extend, Release, ReleaseLocks, Consume, Return, Block, Unblock, Sweep, Configure, Create,
+                             AppendSeats, HoldBest>;
 
 enum class Reason : std::uint8_t {
   none = 0,   // accepted
@@ -118,6 +134,7 @@ enum class Reason : std::uint8_t {
   event_not_found,
   another_part_refused,   // of a set over several events: this part alone would have been accepted
   unavailable,            // the ledger could not make it durable; nothing is known to have happened
+  no_adjacent_seats,      // best available: no row has as many seats side by side
 };
 
 // The stable word for a reason: `seat_unavailable`, …

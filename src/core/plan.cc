@@ -95,6 +95,29 @@ void Plan::encode_header(Writer& writer) const {
   }
 }
 
+void Plan::find_gaps() {
+  constexpr double k_wide = 1.6 * (1 + 1e-4);   // positions are floats: what is 1.6 times in the plan may be a little more here
+  std::vector<double> distances, sorted;
+  for (const RowSegment& row : segments_) {
+    if (row.count < 3) continue;   // a single distance is the median
+    distances.clear();
+    for (SeatIndex seat = row.first + 1; seat < row.first + row.count; ++seat) {
+      const double dx = double{x_[seat]} - double{x_[seat - 1]};
+      const double dy = double{y_[seat]} - double{y_[seat - 1]};
+      distances.push_back(std::sqrt(dx * dx + dy * dy));
+    }
+    sorted = distances;
+    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+    std::ranges::nth_element(sorted, middle);
+    const double median = sorted.size() % 2 == 1 ? *middle : (*std::max_element(sorted.begin(), middle) + *middle) / 2;
+    if (median == 0) continue;
+    for (std::size_t i = 0; i < distances.size(); ++i) {
+      if (distances[i] > k_wide * median) gaps_.push_back(row.first + static_cast<SeatIndex>(i) + 1);
+    }
+  }
+  gaps_.shrink_to_fit();
+}
+
 // A part is a count of segments, and for each: section, row, its seats.
 void Plan::encode_seats(SeatIndex first, std::size_t count, Writer& writer) const {
   HOLDFAST_CHECK(first + count <= size());
@@ -260,6 +283,7 @@ std::expected<std::shared_ptr<const Plan>, PlanProblem> PlanBuilder::finish() {
   if (size() == 0) return std::unexpected(PlanProblem{"a plan needs at least one seat"});
   Plan& plan = *impl_->plan;
   plan.segments_.shrink_to_fit();
+  plan.find_gaps();
   plan.ids_.shrink_to_fit();
   plan.numbers_.shrink_to_fit();
   plan.category_of_.shrink_to_fit();

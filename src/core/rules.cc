@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/best_available.h"
 #include "core/check.h"
 #include "core/limits.h"
 
@@ -51,8 +52,8 @@ Millis longest_hold(const EventSettings& settings, ReservationKind kind) {
 // Judges one command. Reads the inventory first, and only when nothing is against it records changes.
 class Judge {
  public:
-  Judge(Inventory& inventory, Millis now, ChangeBatch& changes)
-      : inventory_(inventory), now_(inventory.observe(now)), changes_(changes), writer_(changes.bytes) {}
+  Judge(Inventory& inventory, Millis now, ChangeBatch& changes, const Plan* plan)
+      : inventory_(inventory), now_(inventory.observe(now)), changes_(changes), writer_(changes.bytes), plan_(plan) {}
 
   Outcome operator()(const Hold& hold) {
     if (Outcome outcome = preview(inventory_, hold, now_); !outcome.accepted()) return outcome;
@@ -64,6 +65,19 @@ class Judge {
             .text = hold.customer,
             .seats = hold.seats});
     return accepted(hold.reservation);
+  }
+
+  // What is against a hold whatever its seats are comes first; the seats that are picked are then held like any others.
+  Outcome operator()(const HoldBest& best) {
+    const BestAvailable& wish = best.wish;
+    if (Outcome outcome = refuse_closed(inventory_); !outcome.accepted()) return outcome;
+    if (Outcome outcome = refuse_size(inventory_, wish.quantity); !outcome.accepted()) return outcome;
+    if (best.duration > longest_hold(inventory_.settings(), ReservationKind::customer)) return refused(Reason::hold_too_long);
+    HOLDFAST_CHECK(plan_ != nullptr);
+    const auto picked = pick_best(inventory_, *plan_, wish, now_);
+    if (!picked) return refused(picked.error());
+    return (*this)(Hold{
+        .reservation = best.reservation, .customer = best.customer, .seats = {picked->data(), picked->size()}, .duration = best.duration});
   }
 
   Outcome operator()(const Add& add) {
@@ -271,6 +285,15 @@ class Judge {
     return refuse_seats(Reason::seat_unavailable, seats,
                         [&](SeatIndex seat) { return inventory_.state_of(seat, now_) != SeatState::available; });
   }
+  static Outcome refuse_closed(const Inventory& inventory) {
+    if (inventory.settings().status != EventStatus::on_sale) return refused(Reason::event_not_on_sale);
+    if (inventory.is_full()) return refused(Limit::reservations_in_memory);
+    return {};
+  }
+  // Of a customer's hold.
+  static Outcome refuse_size(const Inventory& inventory, std::size_t seats) {
+    return seats > inventory.settings().limits.seats_per_reservation ? refused(Limit::seats_per_reservation) : Outcome{};
+  }
   static Outcome refuse_unsold(Seats seats) {
     Outcome outcome = refused(Reason::seat_not_sold);
     outcome.seats.assign(seats.begin(), seats.end());
@@ -305,6 +328,7 @@ class Judge {
   Millis now_;
   ChangeBatch& changes_;
   Writer writer_;
+  const Plan* plan_;
 };
 
 Outcome Judge::judge_hold(const Inventory& inventory, const Hold& hold, Millis now) {
@@ -313,11 +337,12 @@ Outcome Judge::judge_hold(const Inventory& inventory, const Hold& hold, Millis n
   check_seats(hold.seats);
   HOLDFAST_CHECK(!hold.seats.empty() && is_lock == hold.customer.empty() && hold.duration > 0);
   HOLDFAST_CHECK(hold.customer.size() <= k_customer_bytes_max);
-  if (settings.status != EventStatus::on_sale) return refused(Reason::event_not_on_sale);
-  if (inventory.is_full()) return refused(Limit::reservations_in_memory);
+  if (Outcome outcome = refuse_closed(inventory); !outcome.accepted()) return outcome;
   const auto unknown = [&](SeatIndex seat) { return seat >= inventory.seat_count(); };
   if (Outcome outcome = refuse_seats(Reason::seat_not_found, hold.seats, unknown); !outcome.accepted()) return outcome;
-  if (!is_lock && hold.seats.size() > settings.limits.seats_per_reservation) return refused(Limit::seats_per_reservation);
+  if (!is_lock) {
+    if (Outcome outcome = refuse_size(inventory, hold.seats.size()); !outcome.accepted()) return outcome;
+  }
   const Millis longest = hold.duration_is_contracted ? k_hold_seconds_max * k_millis_per_second : longest_hold(settings, hold.kind);
   if (hold.duration > longest) return refused(Reason::hold_too_long);
   const auto taken = [&](SeatIndex seat) { return inventory.state_of(seat, now) != SeatState::available; };
@@ -328,8 +353,8 @@ Outcome Judge::judge_hold(const Inventory& inventory, const Hold& hold, Millis n
 
 }  // namespace
 
-Outcome judge(Inventory& inventory, const Command& command, Millis now, ChangeBatch& changes) {
-  return std::visit(Judge(inventory, now, changes), command);
+Outcome judge(Inventory& inventory, const Command& command, Millis now, ChangeBatch& changes, const Plan* plan) {
+  return std::visit(Judge(inventory, now, changes, plan), command);
 }
 
 void prefetch(const Inventory& inventory, const Command& command, std::size_t step) {
@@ -340,6 +365,11 @@ void prefetch(const Inventory& inventory, const Command& command, std::size_t st
     inventory.prefetch_id(hold->reservation);
     if (!hold->customer.empty()) inventory.prefetch_customer(hold->customer);
     return;
+  }
+  if (const auto* best = std::get_if<HoldBest>(&command)) {
+    if (step != 2) return;
+    inventory.prefetch_id(best->reservation);
+    return inventory.prefetch_customer(best->customer);
   }
   const Uuid* id = nullptr;
   if (const auto* add = std::get_if<Add>(&command)) {

@@ -11,10 +11,12 @@
 #include "core/change.h"
 #include "core/command.h"
 #include "core/inventory.h"
+#include "core/plan.h"
 
 namespace holdfast {
 
-Outcome judge(Inventory& inventory, const Command& command, Millis now, ChangeBatch& changes);
+// `plan` is the event's, and only HoldBest asks for it; nullptr while the event is importing or was abandoned.
+Outcome judge(Inventory& inventory, const Command& command, Millis now, ChangeBatch& changes, const Plan* plan = nullptr);
 
 // What judge() would answer to this hold, without doing it.
 Outcome preview(const Inventory& inventory, const Hold& hold, Millis now);

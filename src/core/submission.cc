@@ -77,7 +77,7 @@ Verdict judge(const Submission& submission, const std::function<Bench(EventNumbe
   for (const Part& part : submission.parts) {
     const Bench bench = bench_of(part.event);
     verdict.outcomes.push_back(bench.inventory == nullptr ? refusal(Reason::event_not_found)
-                                                          : judge(*bench.inventory, part.command, now, *bench.changes));
+                                                          : judge(*bench.inventory, part.command, now, *bench.changes, bench.plan));
   }
   HOLDFAST_CHECK(submission.parts.size() == 1 || verdict.accepted());
   if (submission.key && verdict.accepted()) {

@@ -12,6 +12,7 @@
 namespace holdfast {
 
 class Inventory;
+class Plan;
 
 struct Part {
   EventNumber event = 0;
@@ -19,7 +20,7 @@ struct Part {
 };
 
 struct Submission {
-  UsuallyOne<Part> parts{};   // by rising event number, each event once; several only of holds, or of lock releases
+  UsuallyOne<Part> parts{};   // by rising event number, each event once; several only of Holds, or of lock releases
   std::optional<IdempotencyKey> key{};
 };
 
@@ -34,6 +35,7 @@ struct Verdict {
 struct Bench {
   Inventory* inventory = nullptr;
   ChangeBatch* changes = nullptr;
+  const Plan* plan = nullptr;   // complete once the event is not importing any more
 };
 
 // What a key must be kept with, in the same commit as the changes: in the part of the first event.

@@ -65,7 +65,7 @@ struct EventInTest {
   Outcome does(const Command& command) {
     const Seq before = inventory.seq();
     const std::size_t bytes_before = changes.bytes.size();
-    Outcome outcome = judge(inventory, command, now, changes);
+    Outcome outcome = judge(inventory, command, now, changes, plan);
     const std::size_t added = inventory.seq() - before;
     if (!outcome.accepted()) {
       EXPECT_EQ(added, 0u);
@@ -120,6 +120,7 @@ struct EventInTest {
   std::string recorded() { return std::exchange(kinds_, {}); }
 
   Inventory inventory;
+  const Plan* plan = nullptr;   // for HoldBest
   Millis now = k_start;
   ChangeBatch changes;
 

@@ -25,6 +25,7 @@ Outcome refused(Limit limit) {
 Outcome Model::does(const Command& command, Millis now) {
   pass_time(now);
   if (const auto* c = std::get_if<Hold>(&command)) return hold(*c);
+  if (const auto* c = std::get_if<HoldBest>(&command)) return hold_best(*c);
   if (const auto* c = std::get_if<Add>(&command)) return add(*c);
   if (const auto* c = std::get_if<Extend>(&command)) return extend(*c);
   if (const auto* c = std::get_if<Release>(&command)) return release(*c);
@@ -134,6 +135,21 @@ Outcome Model::hold(const Hold& hold) {
                                      .seats = {hold.seats.begin(), hold.seats.end()}};
   for (const SeatIndex seat : hold.seats) set(seat, SeatState::held, hold.reservation);
   return accepted(hold.reservation);
+}
+
+// the best seats available | hold | as above; sections and categories are named by their numbers
+Outcome Model::hold_best(const HoldBest& best) {
+  if (settings_.status != EventStatus::on_sale) return refused(Reason::event_not_on_sale);
+  if (best.wish.quantity > settings_.limits.seats_per_reservation) return refused(Limit::seats_per_reservation);
+  if (best.duration > settings_.max_hold_seconds * 1'000) return refused(Reason::hold_too_long);
+  for (std::size_t seat = 0; seat < seats_.size(); ++seat) book_.at(seat).free = seats_.at(seat).state == SeatState::available;
+  test::BookWish wish{.quantity = best.wish.quantity, .adjacent = best.wish.adjacent};
+  if (best.wish.section) wish.section = std::to_string(*best.wish.section);
+  if (best.wish.category) wish.category = std::to_string(*best.wish.category);
+  const auto chosen = test::best_by_the_book(book_, wish);
+  if (chosen.empty()) return refused(wish.adjacent ? Reason::no_adjacent_seats : Reason::seat_unavailable);
+  const std::vector<SeatIndex> seats(chosen.begin(), chosen.end());
+  return hold({.reservation = best.reservation, .customer = best.customer, .seats = seats, .duration = best.duration});
 }
 
 // reservation active | add seats | more seats held, same expiry

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/command.h"
+#include "support/best_by_the_book.h"
 
 namespace holdfast {
 
@@ -30,7 +31,9 @@ class Model {
     std::vector<SeatIndex> seats{};
   };
 
-  Model(std::size_t seats, EventSettings settings) : seats_(seats), settings_(std::move(settings)) {}
+  // `book`: where the seats are, for HoldBest, whose category is named by its number.
+  Model(std::size_t seats, EventSettings settings, std::vector<test::BookSeat> book = {})
+      : seats_(seats), settings_(std::move(settings)), book_(std::move(book)) {}
 
   // What must become of the command. Sweep is not asked here: it says nothing about what holds.
   Outcome does(const Command& command, Millis now);
@@ -49,6 +52,7 @@ class Model {
   void free_seats_of(const Uuid& id);
 
   Outcome hold(const Hold& hold);
+  Outcome hold_best(const HoldBest& best);
   Outcome add(const Add& add);
   Outcome extend(const Extend& extend);
   Outcome release(const Release& release);
@@ -69,6 +73,7 @@ class Model {
   std::vector<Seat> seats_;
   std::map<Uuid, Reservation> reservations_;
   EventSettings settings_;
+  std::vector<test::BookSeat> book_;
   Millis now_ = 0;
 };
 

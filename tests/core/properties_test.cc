@@ -48,6 +48,29 @@ rc::Gen<std::vector<Step>> steps() {
 
 void showValue(const Step& step, std::ostream& out) { out << step.bits; }
 
+// Two rows: five seats with a gap before the fourth, and two. Each is named in the book by its number.
+struct House {
+  std::shared_ptr<const Plan> plan;
+  std::vector<test::BookSeat> book;
+};
+const House& house() {
+  static const House house = [] {
+    House made;
+    PlanBuilder builder({}, {{.name = "0"}, {.name = "1"}});
+    const float x[k_seats] = {0, 10, 20, 60, 70, 0, 10};
+    for (SeatIndex seat = 0; seat < k_seats; ++seat) {
+      const std::string section = seat < 5 ? "0" : "1";
+      const std::uint32_t category = seat == 1 || seat == 5;
+      const std::string number = std::to_string(seat);
+      EXPECT_TRUE(builder.add({.section = section, .row = "1", .number = number, .category = category, .x = x[seat]}).has_value());
+      made.book.push_back({.section = section, .row = "1", .category = std::to_string(category), .x = x[seat]});
+    }
+    made.plan = builder.finish().value();
+    return made;
+  }();
+  return house;
+}
+
 // A command with what it refers to.
 struct Wish {
   Command command{};
@@ -86,7 +109,7 @@ Millis duration_of(Step& step) {
 
 Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
   Wish wish;
-  switch (step.take(24)) {
+  switch (step.take(27)) {
     case 0:
     case 1:
     case 2:
@@ -154,6 +177,16 @@ Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
       wish.command = step.take(3) == 0 ? Command(Block{wish.seats}) : Command(Unblock{wish.seats});
       wish.name = std::holds_alternative<Block>(wish.command) ? "block" : "unblock";
       break;
+    case 24:
+    case 25:
+    case 26: {
+      BestAvailable best{.quantity = static_cast<std::uint32_t>(1 + step.take(4)), .adjacent = step.take(3) != 0};
+      if (step.take(4) == 0) best.section = static_cast<std::uint32_t>(step.take(2));
+      if (step.take(4) == 0) best.category = static_cast<std::uint32_t>(step.take(2));
+      wish.command = HoldBest{.reservation = new_id, .customer = k_customers[step.take(3)], .wish = best, .duration = duration_of(step)};
+      wish.name = "best";
+      break;
+    }
     case 18:
       wish.command = Sweep{static_cast<std::size_t>(step.take(4))};
       wish.name = "sweep";
@@ -289,7 +322,7 @@ void run_case(std::vector<Step> all, Coverage& coverage) {
   const auto inventory = empty_inventory(1);
   std::unique_ptr<Inventory> replica = empty_inventory(2);   // follows the bytes; now and then goes on as a copy of itself
   const auto forgetful = empty_inventory(3);                 // judges for itself, and keeps nothing that has ended
-  Model model(k_seats, EventSettings{});
+  Model model(k_seats, EventSettings{}, house().book);
   std::map<Uuid, ReservationView> archive;                   // what the ledger's tables would know of those that have ended
   std::vector<Uuid> made;
   Millis now = k_start;
@@ -302,7 +335,7 @@ void run_case(std::vector<Step> all, Coverage& coverage) {
     model.does(Sweep{}, now);   // only time passes
     const std::size_t due_before = unrecorded(*inventory, model);
     for (std::size_t ahead = 0; ahead < std::size(k_prefetch_ahead); ++ahead) prefetch(*inventory, wish.command, ahead);
-    const Outcome outcome = judge(*inventory, wish.command, now, changes);
+    const Outcome outcome = judge(*inventory, wish.command, now, changes, house().plan.get());
     if (const auto* sweep = std::get_if<Sweep>(&wish.command)) {
       expect_swept(outcome, *sweep, due_before, unrecorded(*inventory, model));
     } else {
@@ -321,7 +354,7 @@ void run_case(std::vector<Step> all, Coverage& coverage) {
     ChangeBatch same_changes;
     const auto named = reservation_named_by(wish.command);
     if (named && forgetful->find(*named) == Inventory::k_no_slot && archive.contains(*named)) forgetful->recall(archive.at(*named));
-    const Outcome same = judge(*forgetful, wish.command, now, same_changes);
+    const Outcome same = judge(*forgetful, wish.command, now, same_changes, house().plan.get());
     RC_ASSERT(same_changes.bytes == changes.bytes);
     expect_same(same, outcome);
     expect_same_inventory(*inventory, *forgetful, model);
@@ -352,6 +385,13 @@ TEST(Properties, every_command_does_what_the_table_of_rules_says) {
                           "hold limit_exceeded seats_per_reservation",
                           "hold limit_exceeded held_seats_per_customer",
                           "hold hold_too_long",
+                          "best accepted",
+                          "best no_adjacent_seats",
+                          "best seat_unavailable",
+                          "best event_not_on_sale",
+                          "best limit_exceeded seats_per_reservation",
+                          "best limit_exceeded held_seats_per_customer",
+                          "best hold_too_long",
                           "lock accepted",
                           "lock seat_unavailable",
                           "lock seat_not_found",
@@ -418,7 +458,7 @@ struct ModelKey {
 struct Hall {
   std::unique_ptr<Inventory> inventory;
   std::unique_ptr<Inventory> replica;
-  Model model{k_seats, EventSettings{}};
+  Model model{k_seats, EventSettings{}, house().book};
   ChangeBatch changes{};
 };
 
@@ -446,6 +486,9 @@ Request request_of(Step& step, const std::vector<Uuid>& made, std::uint64_t& las
       wish->command = Release{.reservation = reservation_of(step, made)};
     } else if (shape == 3) {
       wish->command = ReleaseLocks{.seats = wish->seats};
+    } else if (shape == 0 && step.take(4) == 0) {
+      wish->command = HoldBest{.reservation = id, .customer = "anna", .wish = {.quantity = 2}, .duration = 60'000};
+      wish->name = "best";
     } else {
       const bool is_lock = step.take(2) == 0;
       wish->command = Hold{.reservation = id,
@@ -457,7 +500,10 @@ Request request_of(Step& step, const std::vector<Uuid>& made, std::uint64_t& las
     request.submission.parts.push_back({event, wish->command});
     request.wishes.push_back(std::move(wish));
   }
-  request.name = std::string(events.size() > 1 ? "set of " : "one ") + (shape == 1 ? "release" : shape == 3 ? "release_locks" : "hold");
+  request.name = std::string(events.size() > 1 ? "set of " : "one ") + (shape == 1                               ? "release"
+                                                                        : shape == 3                             ? "release_locks"
+                                                                        : request.wishes.front()->name == "best" ? "best"
+                                                                                                                 : "hold");
   if (const std::uint64_t key = step.take(8); key < 6) {
     IdempotencyKey used{};
     used.key[0] = static_cast<std::uint8_t>(key + 1);
@@ -532,7 +578,7 @@ void run_requests(std::vector<Step> all, Coverage& coverage) {
         request.submission,
         [&](EventNumber event) -> Bench {
           const auto hall = halls.find(event);
-          return hall == halls.end() ? Bench{} : Bench{hall->second.inventory.get(), &hall->second.changes};
+          return hall == halls.end() ? Bench{} : Bench{hall->second.inventory.get(), &hall->second.changes, house().plan.get()};
         },
         keys, now, kept);
     bool replayed = false;
@@ -571,13 +617,28 @@ TEST(Properties, requests_with_keys_and_sets_over_several_events_get_all_or_noth
   });
   ASSERT_TRUE(holds);
   if (cases < k_cases) return;
-  for (const char* met :
-       {"one hold accepted", "one hold seat_unavailable", "one hold event_not_found", "one hold with key accepted",
-        "one hold with key replayed", "one hold with key seat_unavailable", "one hold with key idempotency_key_reused",
-        "one hold with key limit_exceeded", "one release with key replayed", "set of hold accepted", "set of hold seat_unavailable",
-        "set of hold event_not_found", "set of hold with key accepted", "set of hold with key replayed",
-        "set of hold with key idempotency_key_reused", "set of hold with key seat_unavailable", "set of release_locks accepted",
-        "set of release_locks with key replayed"}) {
+  for (const char* met : {"one hold accepted",
+                          "one hold seat_unavailable",
+                          "one hold event_not_found",
+                          "one hold with key accepted",
+                          "one hold with key replayed",
+                          "one hold with key seat_unavailable",
+                          "one hold with key idempotency_key_reused",
+                          "one hold with key limit_exceeded",
+                          "one release with key replayed",
+                          "set of hold accepted",
+                          "set of hold seat_unavailable",
+                          "set of hold event_not_found",
+                          "set of hold with key accepted",
+                          "set of hold with key replayed",
+                          "set of hold with key idempotency_key_reused",
+                          "set of hold with key seat_unavailable",
+                          "set of release_locks accepted",
+                          "set of release_locks with key replayed",
+                          "one best accepted",
+                          "one best no_adjacent_seats",
+                          "one best with key accepted",
+                          "one best with key replayed"}) {
     EXPECT_GT(coverage[met], 10u) << met;
   }
 }

@@ -285,7 +285,7 @@ Bench EmbeddedLedger::bench_of(EventNumber number) {
     event.touched = true;
     touched_.push_back(number);
   }
-  return {event.inventory.get(), &event.changes};
+  return {event.inventory.get(), &event.changes, event.plan.get()};
 }
 
 // A reservation that ended so long ago that it was forgotten is brought back before a command about it is judged.
