@@ -49,6 +49,23 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, s
   return true;
 }
 
+// Removes old rows of the journal: from the index first, so that it never names a row that there is not.
+void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Millis older_than) {
+  const std::vector<JournalRow> old = journal.old_rows(as_of.position, older_than, k_rows_removed_per_step);
+  if (old.empty()) return;
+  state.begin();
+  try {
+    for (const JournalRow& row : old) {
+      if (row.changes > 0) state.forget_row(row.event, row.first_seq);
+    }
+    state.commit(as_of);
+  } catch (...) {
+    state.roll_back();
+    throw;
+  }
+  journal.remove(old);
+}
+
 }  // namespace
 
 void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress) {
@@ -153,7 +170,7 @@ bool Checkpointer::step(Journal& journal, StateStore& state) {
     log_is_short_ = true;
   }
   if (options_.retention_days > 0) {
-    journal.remove_through(head.position, now_() - options_.retention_days * k_day, k_rows_removed_per_step);
+    remove_old(journal, state, head, now_() - options_.retention_days * k_day);
   }
   return moved && followed_ < notified_;
 }

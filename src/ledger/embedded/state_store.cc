@@ -46,6 +46,9 @@ constexpr const char* k_sql_create = R"(
     key BLOB PRIMARY KEY, request BLOB NOT NULL, event INTEGER NOT NULL, at INTEGER NOT NULL, outcomes BLOB NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX idempotency_key_at ON idempotency_key (at);
+  CREATE TABLE journal_index (
+    event INTEGER NOT NULL, first_seq INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (event, first_seq)
+  ) STRICT, WITHOUT ROWID;
 )";
 
 constexpr const char* k_columns_of_reservation =
@@ -105,10 +108,12 @@ struct StateStore::Statements {
         seats_of(db, "SELECT seats FROM reservation WHERE id=?1"),
         owner_of(db, "SELECT reservation FROM seat_state WHERE event=?1 AND seat=?2"),
         insert_key(db, "INSERT OR REPLACE INTO idempotency_key VALUES (?1,?2,?3,?4,?5)"),
-        drop_keys(db, "DELETE FROM idempotency_key WHERE at <= ?1") {}
+        drop_keys(db, "DELETE FROM idempotency_key WHERE at <= ?1"),
+        insert_index(db, "INSERT INTO journal_index VALUES (?1,?2,?3)"),
+        drop_index(db, "DELETE FROM journal_index WHERE event=?1 AND first_seq=?2") {}
 
   sqlite::Statement set_meta, insert_event, configure_event, advance_event, insert_part, insert_seat, set_seat, insert_reservation,
-      set_seats, set_expiry, set_status, set_order, seats_of, owner_of, insert_key, drop_keys;
+      set_seats, set_expiry, set_status, set_order, seats_of, owner_of, insert_key, drop_keys, insert_index, drop_index;
 };
 
 StateStore::StateStore(const std::string& path, Mode mode)
@@ -197,6 +202,12 @@ void StateStore::follow(const JournalRow& row) {
       .bind(2, static_cast<std::int64_t>(row.first_seq + row.changes - 1))
       .bind(3, row.at)
       .run();
+  if (row.changes == 0) return;   // only keys: its first_seq is the next row's too
+  statements_->insert_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).bind(3, row.position).run();
+}
+
+void StateStore::forget_row(EventNumber event, Seq first_seq) {
+  statements_->drop_index.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(first_seq)).run();
 }
 
 void StateStore::follow_change(const JournalRow& row, Seq seq, const Change& change) {

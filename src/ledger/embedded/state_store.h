@@ -9,6 +9,7 @@
 //   seats           a view of the two: every seat with its state
 //   reservation     (id, event, kind, customer, created_at, expires_at, status, order_id, seats, live)
 //   idempotency_key (key, request, event, at, outcomes)
+//   journal_index   (event, first_seq, position)   -- where in the journal an event's changes are, as long as it has them
 //
 // A StateStore belongs to one thread at a time; several may be open on one file, one of them writing.
 #pragma once
@@ -56,6 +57,8 @@ class StateStore {
   void follow(const JournalRow& row);
   void commit(const JournalHead& as_of);
   void roll_back() { transaction_.reset(); }
+  // Takes a journal row out of the index, before it is removed there.
+  void forget_row(EventNumber event, Seq first_seq);
 
   // ---- reading
   // Every event in the order of its number, with its live reservations. Throws DataError when the tables contradict themselves.
