@@ -22,6 +22,10 @@ Answer change_event(Call& call);
 Answer get_plan(Call& call);
 Answer get_states(Call& call);
 
+// changes.cc
+Answer list_event_changes(Call& call);
+Answer list_changes(Call& call);
+
 // seats.cc
 Answer get_seat(Call& call);
 Answer block_seats(Call& call);

@@ -22,7 +22,7 @@ void RecentRows::append(KeptRow row) {
   rows_.push_back(kept);
   if (kept->changes > 0) by_event_[kept->event].push_back(kept);
   while (bytes_ > bytes_max_) drop_oldest();
-  head_.store(kept->position, std::memory_order_release);
+  head_ = kept->position;
 }
 
 void RecentRows::drop_oldest() {

@@ -39,11 +39,11 @@ class RecentRows {
   explicit RecentRows(std::size_t bytes_max = k_bytes_max) : bytes_max_(bytes_max) {}
 
   // The journal's last row before the first append.
-  void begin_after(Position head) { head_.store(head, std::memory_order_release); }
+  void begin_after(Position head) { head_ = head; }
   // The next row of the journal, which is durable and has been published to readers.
   void append(KeptRow row);
-  // The position of the last row.
-  Position head() const { return head_.load(std::memory_order_acquire); }
+  // The position of the last row. Sequentially consistent: who says that it waits and then looks here misses nothing.
+  Position head() const { return head_; }
 
   // Rows of an event, from that with change `next` on, until they have `changes_max` changes; none when that row is not here.
   KeptRows rows_of(EventNumber event, Seq next, std::size_t changes_max) const;
