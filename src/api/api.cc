@@ -120,6 +120,7 @@ bool Api::answer_operations(Call& call) {
       fail(call, {503, k_unavailable, trouble});
     }
   } else if (path == "/metrics") {
+    metrics_.set_waiters(services_.watch.waiters());
     answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
                 metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_()));
   } else {

@@ -28,12 +28,15 @@ Answer list_changes(Call& call);
 
 // seats.cc
 Answer get_seat(Call& call);
+Answer get_seat_history(Call& call);
+Answer list_seats(Call& call);
 Answer block_seats(Call& call);
 Answer unblock_seats(Call& call);
 
 // reservations.cc
 Answer hold_seats(Call& call);
 Answer show_reservation(Call& call);
+Answer list_reservations(Call& call);
 Answer add_seats(Call& call);
 Answer extend_reservation(Call& call);
 Answer consume_reservation(Call& call);

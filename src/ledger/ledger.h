@@ -102,6 +102,11 @@ class Ledger {
   // Changes of all events in an order that keeps each event's, also of events that are importing or whose import was abandoned, at most
   // `limit` (1 or more). `cursor` is ChangePage::next of the page before; empty: from the first change; "latest": from now on.
   virtual Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const = 0;
+  // What a seat went through after its version `after`, at most `limit`, also before the oldest change that is kept. Blocks.
+  virtual Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const = 0;
+  // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the page
+  // before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
+  virtual Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
 
   // Why it cannot sell now; empty when it can.
   virtual std::string trouble() const = 0;

@@ -81,6 +81,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   journal_reader_ = std::make_unique<JournalReader>(folder_.journal(), folder_.state());
+  tables_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   recent_.begin_after(journal_->head().position);
   malloc_trim(0);   // what loading took: page caches, parts of plans
   checkpointer_ = std::make_unique<Checkpointer>(
@@ -95,6 +96,7 @@ EmbeddedLedger::~EmbeddedLedger() {
   archive_.reset();
   readers_archive_.reset();
   journal_reader_.reset();
+  tables_.reset();
   checkpointer_.reset();
 }
 

@@ -33,6 +33,7 @@ struct EmbeddedOptions {
   std::size_t ended_in_memory_max = 200'000;   // ended reservations by event; older ones are read from state.db
   std::int64_t journal_retention_days = 0;     // 0: the journal is kept whole
   const ClockSource* clock = nullptr;          // nullptr: the system's
+  std::chrono::milliseconds tables_patience{10'000};   // how long a list or a history waits for state.db to follow
 };
 
 class EmbeddedLedger : public Ledger {
@@ -59,6 +60,8 @@ class EmbeddedLedger : public Ledger {
   std::uint64_t progress() const override { return static_cast<std::uint64_t>(recent_.head()); }
   Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override;
   Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override;
+  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override;
+  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override;
 
   // Compares the clock with the wall clock; returns a step to report. Called about once a second by one thread.
   std::optional<Millis> compare_clocks() { return clock_.compare(); }
@@ -104,6 +107,8 @@ class EmbeddedLedger : public Ledger {
   // Reading what was (embedded_reading.cc).
   void name_event(EventNumber number, const Uuid& id);
   bool complete(RecordedChange& change, ReadFrom from) const;
+  void await_tables() const;
+  ReservationView as_it_is_now(const StoredReservation& row) const;
 
   EmbeddedOptions options_;
   DataFolder folder_;
@@ -137,6 +142,8 @@ class EmbeddedLedger : public Ledger {
   std::unique_ptr<StateStore> readers_archive_;
   RecentRows recent_;
   std::unique_ptr<JournalReader> journal_reader_;
+  mutable std::mutex tables_mutex_;
+  std::unique_ptr<StateStore> tables_;   // for lists and histories, whose pages take longer than what readers_archive_ answers
 
   std::unique_ptr<Checkpointer> checkpointer_;   // last: it ends first
 };

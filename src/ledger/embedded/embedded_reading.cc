@@ -10,7 +10,8 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view k_latest = "latest";
-constexpr std::size_t k_rows_a_page_max = 10'000;   // of rows without changes there may be many
+constexpr std::size_t k_rows_a_page_max =
+    10'000;   // of rows without changes there may be many, and of reservations that a filter leaves out
 
 // Where a reading of the journal goes on: at change `skip` of the row at `position`.
 struct Place {
@@ -34,6 +35,24 @@ std::optional<Place> parse_place(std::string_view text) {
 std::string text_of(const Place& place) {
   return std::to_string(place.position) + (place.skip == 0 ? "" : "-" + std::to_string(place.skip));
 }
+
+// Where a list of reservations goes on: after the one that change `seq` of `event` made.
+struct ReservationPlace {
+  EventNumber event = 0;
+  Seq seq = 0;
+};
+
+std::optional<ReservationPlace> parse_reservation_place(std::string_view text) {
+  ReservationPlace place;
+  const char* end = text.data() + text.size();
+  const auto event = std::from_chars(text.data(), end, place.event);
+  if (event.ec != std::errc{} || event.ptr == end || *event.ptr != '-') return std::nullopt;
+  const auto seq = std::from_chars(event.ptr + 1, end, place.seq);
+  const bool is_whole = seq.ec == std::errc{} && seq.ptr == end && place.event > 0 && place.seq <= INT64_MAX;
+  return is_whole ? std::optional(place) : std::nullopt;
+}
+
+std::string text_of(const ReservationPlace& place) { return std::to_string(place.event) + "-" + std::to_string(place.seq); }
 
 RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change) {
   RecordedChange made{.event = row.event,
@@ -168,6 +187,60 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
     page.next = text_of(next);
     return page;
   });
+}
+
+// ---------------------------------------------------------------------------------------------------------------- from the tables
+
+// Returns when state.db has everything that readers have been told of by now.
+void EmbeddedLedger::await_tables() const {
+  const Position head = recent_.head();
+  if (checkpointer_->catch_up_to(head, std::chrono::steady_clock::now() + options_.tables_patience)) return;
+  throw DataError("the tables are as of journal row " + std::to_string(checkpointer_->followed()) + ", and row " + std::to_string(head) +
+                  " is asked for; state.db follows too slowly, or cannot be written");
+}
+
+Reading<std::vector<SeatChange>> EmbeddedLedger::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
+  return guarded([&]() -> Reading<std::vector<SeatChange>> {
+    await_tables();
+    const std::scoped_lock lock(tables_mutex_);
+    return tables_->history_of(place.event, place.seat, after, limit);
+  });
+}
+
+Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilter& filter, std::string_view cursor,
+                                                           std::size_t limit) const {
+  return guarded([&]() -> Reading<ReservationPage> {
+    const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
+    if (!after) return problem(ReadProblem::Kind::bad_cursor);
+    await_tables();
+    const EventNumber first = std::max(after->event, filter.event.value_or(0));
+    const bool only_live = filter.status == ReservationStatus::active;
+    ReservationPage page;
+    ReservationPlace last = *after;
+    std::size_t seen = 0;
+    const auto visit = [&](const StoredReservation& row) {
+      if (filter.event && row.event != *filter.event) return false;
+      if (page.items.size() == limit || seen == k_rows_a_page_max) {
+        page.next = text_of(last);   // there is more
+        return false;
+      }
+      ++seen;
+      last = {row.event, row.created_seq};
+      ReservationView view = as_it_is_now(row);
+      if (!filter.status || view.status == *filter.status) page.items.push_back({row.event, std::move(view)});
+      return true;
+    };
+    const std::scoped_lock lock(tables_mutex_);
+    tables_->list_reservations(filter.customer, only_live, first, first == after->event ? after->seq : 0, visit);
+    return page;
+  });
+}
+
+// Those that can still change are in memory; the others are as they ended, and own nothing.
+ReservationView EmbeddedLedger::as_it_is_now(const StoredReservation& row) const {
+  const auto published = event(row.event);
+  auto view = published == nullptr ? std::nullopt : published->reservation(row.view.id, now());
+  return view ? std::move(*view) : row.view;
 }
 
 }  // namespace holdfast
