@@ -19,9 +19,9 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 }  // namespace
 
-Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Access access, std::function<LedgerHealth()> ledger_health)
+Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, Access access, std::function<LedgerHealth()> ledger_health)
     : metrics_(metrics),
-      services_{ledger, engine, metrics, background_},
+      services_{ledger, engine, metrics, background_, watch},
       router_(metrics),
       access_(access),
       ledger_health_(std::move(ledger_health)) {}
@@ -30,7 +30,15 @@ Api::~Api() = default;
 
 void Api::attach(http::Server& server, unsigned threads) {
   server_ = &server;
-  for (unsigned i = 0; i < threads; ++i) gateways_.push_back(std::make_unique<Gateway>(services_.engine, server.context(i)));
+  for (unsigned i = 0; i < threads; ++i) {
+    gateways_.push_back(std::make_unique<Gateway>(services_.engine, server.context(i)));
+    services_.watch.attach(server.context(i));
+  }
+}
+
+void Api::set_draining() {
+  draining_ = true;
+  services_.watch.end();
 }
 
 Gateway& Api::gateway_of(boost::asio::io_context& context) {
@@ -112,6 +120,7 @@ bool Api::answer_operations(Call& call) {
       fail(call, {503, k_unavailable, trouble});
     }
   } else if (path == "/metrics") {
+    metrics_.set_waiters(services_.watch.waiters());
     answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
                 metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_()));
   } else {

@@ -11,6 +11,7 @@
 #include "api/call.h"
 #include "api/metrics.h"
 #include "api/router.h"
+#include "api/watch.h"
 #include "engine/engine.h"
 #include "http/server.h"
 
@@ -25,13 +26,13 @@ struct Access {
 
 class Api : public http::Handler {
  public:
-  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Access access, std::function<LedgerHealth()> ledger_health);
+  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, Access access, std::function<LedgerHealth()> ledger_health);
   ~Api();
 
   // Once, before the server starts: the api must know the server's threads.
   void attach(http::Server& server, unsigned threads);
-  // While the server drains, /readyz says so.
-  void set_draining() { draining_ = true; }
+  // While the server drains, /readyz says so, and nobody waits for changes any more.
+  void set_draining();
   void stop_background() { background_.stop(); }
 
   http::BodyRule body_rule(const http::Request& request) override;

@@ -22,14 +22,21 @@ Answer change_event(Call& call);
 Answer get_plan(Call& call);
 Answer get_states(Call& call);
 
+// changes.cc
+Answer list_event_changes(Call& call);
+Answer list_changes(Call& call);
+
 // seats.cc
 Answer get_seat(Call& call);
+Answer get_seat_history(Call& call);
+Answer list_seats(Call& call);
 Answer block_seats(Call& call);
 Answer unblock_seats(Call& call);
 
 // reservations.cc
 Answer hold_seats(Call& call);
 Answer show_reservation(Call& call);
+Answer list_reservations(Call& call);
 Answer add_seats(Call& call);
 Answer extend_reservation(Call& call);
 Answer consume_reservation(Call& call);

@@ -17,17 +17,6 @@
 namespace holdfast::api {
 namespace {
 
-const char* status_name(EventStatus status) {
-  switch (status) {
-    case EventStatus::importing: return "importing";
-    case EventStatus::draft: return "draft";
-    case EventStatus::on_sale: return "on_sale";
-    case EventStatus::closed: return "closed";
-    case EventStatus::abandoned: return "abandoned";
-  }
-  return "unknown";
-}
-
 // How many seats of something are in each state.
 struct Tally {
   std::array<std::size_t, 4> by_state{};   // available, held, sold, blocked
@@ -61,7 +50,7 @@ void append_event(Json& json, const PublishedEvent& event, Millis now) {
   json.object([&] {
     json.member("id", to_string(event.card().id));
     json.member("name", settings.name);
-    json.member("status", status_name(settings.status));
+    json.member("status", name_of(settings.status));
     json.member("startsAt");
     settings.starts_at == 0 ? json.null() : json.text(rfc3339(settings.starts_at));
     json.member("venue", event.card().venue);
@@ -99,15 +88,6 @@ void append_event(Json& json, const PublishedEvent& event, Millis now) {
       }
     });
   });
-}
-
-// The event that the path names, or nullptr with the answer written.
-std::shared_ptr<const PublishedEvent> find_event(Call& call) {
-  const auto id = parse_uuid(call.parameters[0]);
-  const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
-  auto event = number ? call.ledger().event(*number) : nullptr;
-  if (event == nullptr) fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
-  return event;
 }
 
 void answer_event(Call& call, unsigned status, const PublishedEvent& event) {

@@ -57,6 +57,7 @@ Metrics::Metrics()
       queue_depth_(gauge(registry_, "holdfast_queue_depth", "Commands that wait for the next batch.")),
       journal_rows_behind_(gauge(registry_, "holdfast_state_rows_behind", "Journal rows that state.db does not have yet.")),
       state_follows_(gauge(registry_, "holdfast_state_follows", "1 while state.db can be written behind the journal, 0 while it cannot.")),
+      changes_waiters_(gauge(registry_, "holdfast_changes_waiters", "Requests that wait for changes (long polls).")),
       seats_(prometheus::BuildGauge().Name("holdfast_seats").Help("Seats by state, as recorded, over all events.").Register(registry_)),
       connections_(prometheus::BuildGauge().Name("holdfast_http_connections").Help("Connections that are open.").Register(registry_)),
       server_(prometheus::BuildGauge()

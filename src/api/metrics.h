@@ -46,6 +46,8 @@ class Metrics {
   EndpointMetrics& endpoint(std::string_view name);
   void on_round(const Round& round);
 
+  void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
+
   // Everything, with what only the moment of asking knows.
   std::string text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
 
@@ -64,6 +66,7 @@ class Metrics {
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& journal_rows_behind_;
   prometheus::Gauge& state_follows_;
+  prometheus::Gauge& changes_waiters_;
   prometheus::Family<prometheus::Gauge>& seats_;
   prometheus::Family<prometheus::Gauge>& connections_;
   prometheus::Family<prometheus::Gauge>& server_;

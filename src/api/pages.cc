@@ -1,29 +1,42 @@
 #include "api/pages.h"
 
 #include <boost/unordered/unordered_flat_set.hpp>
-#include <charconv>
 
 #include "core/limits.h"
 
 namespace holdfast::api {
 
 std::optional<Page> read_page(Call& call) {
-  Page page;
-  std::string_view query = call.request.query;
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    const std::string_view name = pair.substr(0, pair.find('='));
-    const std::string_view value = name.size() < pair.size() ? pair.substr(name.size() + 1) : std::string_view{};
-    if (name == "cursor") page.cursor = value;
-    if (name != "limit") continue;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), page.limit);
-    if (error != std::errc{} || end != value.data() + value.size() || page.limit < 1 || page.limit > k_page_items_max) {
-      fail(call, {400, k_invalid_request, "`limit` must be a whole number from 1 to 1000."});
-      return std::nullopt;
-    }
+  const auto query = Query::read(call, {"limit", "cursor"});
+  return query ? read_page(call, *query) : std::nullopt;
+}
+
+std::optional<Page> read_page(Call& call, const Query& query) {
+  const auto limit = query.whole(call, "limit", 1, k_page_items_max, k_page_items);
+  if (!limit) return std::nullopt;
+  const std::string* cursor = query.find("cursor");
+  return Page{.limit = static_cast<std::size_t>(*limit), .cursor = cursor == nullptr ? "" : *cursor};
+}
+
+std::shared_ptr<const PublishedEvent> find_event(Call& call) {
+  const auto id = parse_uuid(call.parameters[0]);
+  const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
+  auto event = number ? call.ledger().event(*number) : nullptr;
+  if (event == nullptr) fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
+  return event;
+}
+
+Fault fault_of(const ReadProblem& problem) {
+  if (problem.kind == ReadProblem::Kind::bad_cursor) return {400, k_invalid_request, "`cursor` is not one that this server gave."};
+  if (problem.kind != ReadProblem::Kind::archived) {
+    return {503, k_unavailable, "What was recorded cannot be read at the moment. Try again in a moment."};
   }
-  return page;
+  if (problem.oldest == 0) {
+    return {410, "changes_archived", "Changes at this place are not kept any more. `cursor=latest` begins with those that come."};
+  }
+  return {410, "changes_archived",
+          "Changes that old are not kept any more; the oldest is number " + std::to_string(problem.oldest) + ", so `after` can be " +
+              std::to_string(problem.oldest - 1) + " or more."};
 }
 
 void append_category(Json& json, const Category& category) {

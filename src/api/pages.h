@@ -1,11 +1,13 @@
 // What several endpoints of /v1 share: paging, categories, lists of seats.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "api/call.h"
+#include "api/query.h"
 #include "core/plan.h"
 
 namespace holdfast::api {
@@ -18,8 +20,16 @@ struct Page {
   std::string cursor;   // empty: from the beginning
 };
 
-// `limit` and `cursor` of the query. Nothing when they are malformed; then the answer is there (400).
+// `limit` and `cursor` of the query, which has nothing else. Nothing when they are malformed; then the answer is there (400).
 std::optional<Page> read_page(Call& call);
+// The same for a query that has more.
+std::optional<Page> read_page(Call& call, const Query& query);
+
+// The fault for what could not be read: 400, 410 or 503.
+Fault fault_of(const ReadProblem& problem);
+
+// The event that the path names first, or nullptr with the answer written (404).
+std::shared_ptr<const PublishedEvent> find_event(Call& call);
 
 // Name, price and colour, as members of an object that is open.
 void append_category(Json& json, const Category& category);

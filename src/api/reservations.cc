@@ -1,4 +1,5 @@
 // /v1/reservations (docs/api.md).
+#include "api/background.h"
 #include "api/best_available.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
@@ -78,6 +79,50 @@ std::optional<Named> find_reservation(Call& call) {
   if (number && call.ledger().event(*number) != nullptr) return Named{*id, *number};
   fail(call, reservation_not_found(call.parameters[0]));
   return std::nullopt;
+}
+
+// Which reservations a query asks for; or nothing, with the answer written.
+std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
+  ReservationFilter filter;
+  const auto malformed = [&](const char* what) {
+    fail(call, {400, k_invalid_request, what});
+    return std::nullopt;
+  };
+  if (const std::string* customer = query.find("customerId")) {
+    if (customer->empty() || customer->size() > k_customer_bytes_max) return malformed("`customerId` must have 1 to 256 bytes.");
+    filter.customer = *customer;
+  }
+  if (const std::string* status = query.find("status")) {
+    for (const auto each :
+         {ReservationStatus::active, ReservationStatus::consumed, ReservationStatus::released, ReservationStatus::expired}) {
+      if (*status == name_of(each)) filter.status = each;
+    }
+    if (!filter.status) return malformed("`status` must be active, consumed, released or expired.");
+  }
+  if (const std::string* text = query.find("eventId")) {
+    const auto id = parse_uuid(*text);
+    if (!id) return malformed("`eventId` must be a UUID.");
+    filter.event = call.ledger().event_by_id(*id);
+    if (!filter.event) {
+      fail(call, {404, "event_not_found", "There is no event " + *text + "."});
+      return std::nullopt;
+    }
+  }
+  return filter;
+}
+
+void append_list(Call& call, const ReservationPage& page) {
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("items");
+    json.array([&] {
+      for (const ListedReservation& listed : page.items) {
+        append_reservation(json, *call.ledger().event(listed.event), listed.view, call.ledger().now());
+      }
+    });
+    json.member("nextCursor");
+    page.next.empty() ? json.null() : json.text(page.next);
+  });
 }
 
 // Asks for one command on one reservation, and answers with it as the command left it.
@@ -166,6 +211,22 @@ Answer show_reservation(Call& call) {
   const auto view = call.ledger().reservation(named->id);
   if (!view) co_return fail(call, reservation_not_found(call.parameters[0]));
   answer_reservation(call, 200, named->event, *view, call.ledger().now());
+}
+
+// GET /v1/reservations?customerId=&eventId=&status=&limit=&cursor=
+Answer list_reservations(Call& call) {
+  const auto query = Query::read(call, {"customerId", "eventId", "status", "limit", "cursor"});
+  const auto page = query ? read_page(call, *query) : std::nullopt;
+  const auto filter = page ? read_filter(call, *query) : std::nullopt;
+  if (!filter) co_return;
+  Reading<ReservationPage> list;
+  call.response.content_type = "application/json";
+  co_await call.services.background.run([&] {
+    list = call.ledger().list_reservations(*filter, page->cursor, page->limit);
+    if (list) append_list(call, *list);
+  });
+  if (!list) co_return fail(call, fault_of(list.error()));
+  call.response.status = 200;
 }
 
 // POST /v1/reservations/{id}/add

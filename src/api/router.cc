@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "api/endpoints.h"
+#include "api/query.h"
 
 namespace holdfast::api {
 namespace {
@@ -22,18 +23,23 @@ std::vector<Route> all_routes() {
       {"POST", "/tickets_unlock_param", Group::contract2, tickets_unlock_param},
       {"POST", "/v1/reservations", Group::v1, hold_seats},
       {"GET", "/v1/reservations/{}", Group::v1, show_reservation},
+      {"GET", "/v1/reservations", Group::v1, list_reservations},
       {"POST", "/v1/reservations/{}/add", Group::v1, add_seats},
       {"POST", "/v1/reservations/{}/extend", Group::v1, extend_reservation},
       {"POST", "/v1/reservations/{}/consume", Group::v1, consume_reservation},
       {"POST", "/v1/reservations/{}/release", Group::v1, release_reservation},
       {"POST", "/v1/reservations/{}/return", Group::v1, return_reservation},
       {"GET", "/v1/seats/{}", Group::v1, get_seat},
+      {"GET", "/v1/seats/{}/history", Group::v1, get_seat_history},
       {"POST", "/v1/events", Group::v1, create_event, {.bytes_max = k_import_bytes_max, .streams = true}},
       {"GET", "/v1/events", Group::v1, list_events},
       {"GET", "/v1/events/{}", Group::v1, get_event},
       {"PATCH", "/v1/events/{}", Group::v1, change_event},
       {"GET", "/v1/events/{}/plan", Group::v1, get_plan, {}, true},
       {"GET", "/v1/events/{}/states", Group::v1, get_states, {}, true},
+      {"GET", "/v1/events/{}/seats", Group::v1, list_seats},
+      {"GET", "/v1/events/{}/changes", Group::v1, list_event_changes},
+      {"GET", "/v1/changes", Group::v1, list_changes},
       {"POST", "/v1/events/{}/block", Group::v1, block_seats},
       {"POST", "/v1/events/{}/unblock", Group::v1, unblock_seats},
   };
@@ -43,30 +49,6 @@ Group group_of(std::string_view path) {
   if (path.starts_with("/tickets_")) return Group::contract2;
   if (path == "/reservations" || path.starts_with("/reservations/")) return Group::contract1;
   return path.starts_with("/v1/") ? Group::v1 : Group::operations;
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-// A path segment without its percent-encoding; nothing when that is malformed or gives a NUL.
-std::optional<std::string> decode(std::string_view segment) {
-  std::string decoded;
-  for (std::size_t i = 0; i < segment.size(); ++i) {
-    if (segment[i] != '%') {
-      decoded += segment[i];
-      continue;
-    }
-    const int high = segment.size() - i > 2 ? hex_value(segment[i + 1]) : -1;
-    const int low = segment.size() - i > 2 ? hex_value(segment[i + 2]) : -1;
-    if (high < 0 || low < 0 || (high == 0 && low == 0)) return std::nullopt;
-    decoded += static_cast<char>(high << 4 | low);
-    i += 2;
-  }
-  return decoded;
 }
 
 // Whether `path` is of the pattern; then the parameters are what stood for `{}`.
@@ -79,7 +61,7 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
     const std::string_view wanted = pattern.substr(0, pattern.find('/'));
     const std::string_view segment = path.substr(0, path.find('/'));
     if (wanted == "{}") {
-      auto decoded = segment.empty() || segment.size() > k_segment_bytes_max ? std::nullopt : decode(segment);
+      auto decoded = segment.empty() || segment.size() > k_segment_bytes_max ? std::nullopt : decode_percent(segment, false);
       if (!decoded) return false;
       parameters.push_back(std::move(*decoded));
     } else if (wanted != segment) {

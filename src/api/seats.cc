@@ -1,9 +1,134 @@
 // /v1/seats and keeping seats from sale (docs/api.md).
+#include <algorithm>
+#include <charconv>
+
+#include "api/background.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 
 namespace holdfast::api {
 namespace {
+
+constexpr std::size_t k_seats_at_once = 4'096;             // some 50 us, during which the event's changes wait
+constexpr std::size_t k_seats_examined_max = 1'000'000;    // for one page; then it ends, and the next goes on
+
+// The seat that the path names; or nothing, with the answer written.
+std::optional<SeatPlace> find_seat(Call& call) {
+  const auto place = call.ledger().seats().find(std::string_view(call.parameters[0]));
+  if (place && call.ledger().event(place->event) != nullptr) return place;
+  fail(call, {404, "seat_not_found", "Seat " + call.parameters[0] + " not found"});
+  return std::nullopt;
+}
+
+void append_seat(Json& json, const PublishedEvent& event, SeatIndex seat, const SeatReading& reading) {
+  const Plan& plan = *event.plan();
+  std::string label;
+  plan.append_label(label, seat);
+  json.object([&] {
+    json.member("id", plan.seat_id(seat));
+    json.member("eventId", to_string(event.card().id));
+    json.member("label", label);
+    json.member("section", plan.section_of(seat));
+    json.member("row", plan.row_of(seat));
+    json.member("number", plan.number_of(seat));
+    json.member("category");
+    json.object([&] { append_category(json, plan.categories()[plan.category_of(seat)]); });
+    json.member("state", name_of(reading.state));
+    json.member("version", reading.version);
+    json.member("reservationId");
+    reading.reservation ? json.text(to_string(*reading.reservation)) : json.null();
+  });
+}
+
+// Members that a type does not have are left out, as in changes.
+void append_seat_change(Json& json, const SeatChange& change) {
+  json.object([&] {
+    json.member("seq", change.seq);
+    json.member("at", rfc3339(change.at));
+    json.member("type", name_of(change.kind));
+    json.member("state", name_of(change.state));
+    json.member("version", change.version);
+    if (change.reservation) {
+      json.member("reservationId", to_string(*change.reservation));
+      json.member("customerId");
+      change.customer.empty() ? json.null() : json.text(change.customer);
+    }
+    if (!change.order.empty()) json.member("orderId", change.order);
+  });
+}
+
+// A cursor that is a number of at most `most`; empty: 0. Nothing for anything else.
+std::optional<std::uint64_t> read_number(std::string_view cursor, std::uint64_t most) {
+  if (cursor.empty()) return 0;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), number);
+  const bool is_good = error == std::errc{} && end == cursor.data() + cursor.size() && number <= most;
+  return is_good ? std::optional(number) : std::nullopt;
+}
+
+// Which seats; what is not set does not matter.
+struct SeatFilter {
+  std::optional<SeatState> state;
+  std::optional<std::uint32_t> section;    // into Plan::sections()
+  std::optional<std::uint32_t> category;   // into Plan::categories()
+};
+
+// Nothing when a parameter names what there is not; then `problem` says which.
+std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std::string& problem) {
+  SeatFilter filter;
+  if (const std::string* state = query.find("state")) {
+    for (const auto each : {SeatState::available, SeatState::held, SeatState::sold, SeatState::blocked}) {
+      if (*state == name_of(each)) filter.state = each;
+    }
+    if (!filter.state) problem = "`state` must be available, held, sold or blocked.";
+  }
+  if (const std::string* section = query.find("section")) {
+    const auto at = std::ranges::find(plan.sections(), *section);
+    filter.section = static_cast<std::uint32_t>(at - plan.sections().begin());
+    if (at == plan.sections().end()) problem = "`section` is not one of this event's.";
+  }
+  if (const std::string* category = query.find("category")) {
+    const auto at = std::ranges::find(plan.categories(), *category, &Category::name);
+    filter.category = static_cast<std::uint32_t>(at - plan.categories().begin());
+    if (at == plan.categories().end()) problem = "`category` is not one of this event's.";
+  }
+  return problem.empty() ? std::optional(filter) : std::nullopt;
+}
+
+// Writes the seats of one page, from `first` on in the plan's order; returns where the next page begins, or the number of seats.
+std::size_t append_items(Json& json, const PublishedEvent& event, const SeatFilter& filter, std::size_t first, std::size_t limit,
+                         Millis now) {
+  const Plan& plan = *event.plan();
+  std::vector<SeatReading> readings;
+  std::size_t shown = 0;
+  std::size_t at = first;
+  while (at < plan.size() && at - first < k_seats_examined_max) {
+    const RowSegment& segment = plan.segment_of(static_cast<SeatIndex>(at));
+    const std::size_t end = std::min<std::size_t>(std::size_t{segment.first} + segment.count, at + k_seats_at_once);
+    const bool is_of_section = !filter.section || *filter.section == segment.section;
+    if (is_of_section) event.seats(static_cast<SeatIndex>(at), end - at, now, readings);
+    for (std::size_t begin = at; is_of_section && at < end; ++at) {
+      const auto seat = static_cast<SeatIndex>(at);
+      const SeatReading& reading = readings[at - begin];
+      if ((filter.state && reading.state != *filter.state) || (filter.category && plan.category_of(seat) != *filter.category)) continue;
+      if (shown++ == limit) return at;
+      append_seat(json, event, seat, reading);
+    }
+    at = end;
+  }
+  return at;
+}
+
+void append_seats(Call& call, const PublishedEvent& event, const SeatFilter& filter, std::size_t first, std::size_t limit) {
+  Json json(call.response.body);
+  json.object([&] {
+    std::size_t next = 0;
+    json.member("items");
+    json.array([&] { next = append_items(json, event, filter, first, limit, call.ledger().now()); });
+    json.member("nextCursor");
+    next < event.seat_count() ? json.text(std::to_string(next)) : json.null();
+  });
+}
 
 template <typename Wish>
 Answer change_seats(Call& call) {
@@ -38,31 +163,57 @@ Answer change_seats(Call& call) {
 
 // GET /v1/seats/{seatId}
 Answer get_seat(Call& call) {
-  const auto place = call.ledger().seats().find(std::string_view(call.parameters[0]));
-  const auto event = place ? call.ledger().event(place->event) : nullptr;
-  if (event == nullptr) co_return fail(call, {404, "seat_not_found", "Seat " + call.parameters[0] + " not found"});
-  const Plan& plan = *event->plan();
-  const SeatIndex seat = place->seat;
-  const SeatReading reading = event->seat(seat, call.ledger().now());
-  std::string label;
-  plan.append_label(label, seat);
+  const auto place = find_seat(call);
+  if (!place) co_return;
+  const auto event = call.ledger().event(place->event);
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  append_seat(json, *event, place->seat, event->seat(place->seat, call.ledger().now()));
+}
+
+// GET /v1/seats/{seatId}/history?limit=&cursor=
+Answer get_seat_history(Call& call) {
+  const auto place = find_seat(call);
+  const auto page = place ? read_page(call) : std::nullopt;
+  if (!page) co_return;
+  const auto after = read_number(page->cursor, UINT32_MAX);
+  if (!after) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
+  Reading<std::vector<SeatChange>> history;
+  co_await call.services.background.run(
+      [&] { history = call.ledger().seat_history(*place, static_cast<std::uint32_t>(*after), page->limit + 1); });
+  if (!history) co_return fail(call, fault_of(history.error()));
+  const bool has_more = history->size() > page->limit;
+  if (has_more) history->pop_back();
   call.response.status = 200;
   call.response.content_type = "application/json";
   Json json(call.response.body);
   json.object([&] {
-    json.member("id", plan.seat_id(seat));
-    json.member("eventId", to_string(event->card().id));
-    json.member("label", label);
-    json.member("section", plan.section_of(seat));
-    json.member("row", plan.row_of(seat));
-    json.member("number", plan.number_of(seat));
-    json.member("category");
-    json.object([&] { append_category(json, plan.categories()[plan.category_of(seat)]); });
-    json.member("state", name_of(reading.state));
-    json.member("version", reading.version);
-    json.member("reservationId");
-    reading.reservation ? json.text(to_string(*reading.reservation)) : json.null();
+    json.member("items");
+    json.array([&] {
+      for (const SeatChange& change : *history) append_seat_change(json, change);
+    });
+    json.member("nextCursor");
+    has_more ? json.text(std::to_string(history->back().version)) : json.null();
   });
+}
+
+// GET /v1/events/{eventId}/seats?state=&section=&category=&limit=&cursor=
+Answer list_seats(Call& call) {
+  const auto event = find_event(call);
+  if (event == nullptr) co_return;
+  const auto query = Query::read(call, {"state", "section", "category", "limit", "cursor"});
+  const auto page = query ? read_page(call, *query) : std::nullopt;
+  if (!page) co_return;
+  std::string problem;
+  const auto filter = read_filter(*query, *event->plan(), problem);
+  const auto first = read_number(page->cursor, event->seat_count());
+  if (!filter) co_return fail(call, {400, k_invalid_request, problem});
+  if (!first) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  // Looking through many seats would keep this thread from its other connections.
+  co_await call.services.background.run([&] { append_seats(call, *event, *filter, static_cast<std::size_t>(*first), page->limit); });
 }
 
 // POST /v1/events/{eventId}/block

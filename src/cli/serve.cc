@@ -105,13 +105,15 @@ int serve(const ServeOptions& options) {
                          .ended_in_memory_max = options.ledger_ended_in_memory_max,
                          .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days)});
   api::Metrics metrics;
+  api::Watch watch(ledger);
   std::atomic<bool> broken{false};
   Engine engine(ledger, {.queue_max = options.engine_queue_max, .sweep = options.sweep}, [&](const Round& round) {
     metrics.on_round(round);
+    watch.on_round();
     // Memory and disk disagree: end, and recover at the next start.
     if (!round.report.durable && !broken.exchange(true)) ::kill(::getpid(), SIGTERM);
   });
-  api::Api api(ledger, engine, metrics, access, [&] { return api::LedgerHealth{ledger.rows_behind(), ledger.state_follows()}; });
+  api::Api api(ledger, engine, metrics, watch, access, [&] { return api::LedgerHealth{ledger.rows_behind(), ledger.state_follows()}; });
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,28 @@ enum class ChangeKind : std::uint8_t {
 };
 
 const char* name_of(ChangeKind kind);
+
+// The state that a change of this kind gives to its seats; nothing when it sets no seat's state.
+constexpr std::optional<SeatState> state_after(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::held:
+    case ChangeKind::seats_added: return SeatState::held;
+    case ChangeKind::consumed: return SeatState::sold;
+    case ChangeKind::released:
+    case ChangeKind::expired:
+    case ChangeKind::returned:
+    case ChangeKind::unblocked: return SeatState::available;
+    case ChangeKind::blocked: return SeatState::blocked;
+    case ChangeKind::event_created:
+    case ChangeKind::seats_appended:
+    case ChangeKind::event_configured:
+    case ChangeKind::extended: break;
+  }
+  return std::nullopt;
+}
+
+// Whether it is a reservation's: held to returned.
+constexpr bool concerns_reservation(ChangeKind kind) { return kind >= ChangeKind::held && kind <= ChangeKind::returned; }
 
 // One change. Texts and seats are views: into the command that caused it, or into the journal's bytes and the decoder's scratch.
 struct Change {

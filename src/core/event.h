@@ -17,6 +17,17 @@ enum class EventStatus : std::uint8_t {
   abandoned = 4,   // its import did not end; its number is used up, its ids are free
 };
 
+constexpr const char* name_of(EventStatus status) {
+  switch (status) {
+    case EventStatus::importing: return "importing";
+    case EventStatus::draft: return "draft";
+    case EventStatus::on_sale: return "on_sale";
+    case EventStatus::closed: return "closed";
+    case EventStatus::abandoned: return "abandoned";
+  }
+  return "unknown";
+}
+
 struct EventLimits {
   std::uint32_t seats_per_reservation = 1'000;   // 1 to k_seats_per_reservation_max
   std::uint32_t held_seats_per_customer = 0;     // 0: no limit

@@ -3,7 +3,8 @@
 // A ledger brings the inventory up to date, asks core, and makes the changes durable. It decides nothing. Two sides:
 //
 //   writing: the engine's worker calls execute() and the two calls about expiries, and nobody else does;
-//   reading: any thread asks for seats, reservations and events; what it sees was durable before anybody was told of it.
+//   reading: any thread asks for seats, reservations and events; what it sees was durable before anybody was told of it. What was
+//            is read by calls that may wait for a file or a database: not for a thread that has connections to serve.
 #pragma once
 
 #include <chrono>
@@ -19,6 +20,7 @@
 #include "core/submission.h"
 #include "core/time.h"
 #include "ledger/published.h"
+#include "ledger/reading.h"
 #include "ledger/seat_directory.h"
 
 namespace holdfast {
@@ -90,6 +92,21 @@ class Ledger {
 
   // A reservation at now(), also one that ended long ago; nothing when there is none.
   virtual std::optional<ReservationView> reservation(const Uuid& id) const = 0;
+
+  // ---- reading what was; any thread. What they answer is complete as of the moment of the call, or a problem.
+
+  // Grows each time that changes have been published: whoever saw nothing new looks again when it has.
+  virtual std::uint64_t progress() const = 0;
+  // Changes of an event that there is after change `after`, numbered without gaps, at most `limit` (1 or more). None: it is up to date.
+  virtual Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const = 0;
+  // Changes of all events in an order that keeps each event's, also of events that are importing or whose import was abandoned, at most
+  // `limit` (1 or more). `cursor` is ChangePage::next of the page before; empty: from the first change; "latest": from now on.
+  virtual Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const = 0;
+  // What a seat went through after its version `after`, at most `limit`, also before the oldest change that is kept. Blocks.
+  virtual Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const = 0;
+  // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the page
+  // before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
+  virtual Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
 
   // Why it cannot sell now; empty when it can.
   virtual std::string trouble() const = 0;

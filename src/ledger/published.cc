@@ -35,6 +35,16 @@ SeatReading PublishedEvent::seat(SeatIndex seat, Millis now) const {
   return {replica_->state_of(seat, now), replica_->version_of(seat), replica_->owner_of(seat, now)};
 }
 
+void PublishedEvent::seats(SeatIndex first, std::size_t count, Millis now, std::vector<SeatReading>& readings) const {
+  readings.clear();
+  const std::scoped_lock lock(mutex_);
+  now = std::max(now, replica_->last_now());
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto seat = static_cast<SeatIndex>(first + i);
+    readings.push_back({replica_->state_of(seat, now), replica_->version_of(seat), replica_->owner_of(seat, now)});
+  }
+}
+
 std::optional<ReservationView> PublishedEvent::reservation(const Uuid& id, Millis now) const {
   const std::scoped_lock lock(mutex_);
   const Inventory::Slot slot = replica_->find(id);

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/inventory.h"
 #include "core/plan.h"
@@ -44,6 +45,8 @@ class PublishedEvent {
   // What holds at `now`.
   SeatReading seat(SeatIndex seat, Millis now) const;
   std::optional<ReservationView> reservation(const Uuid& id, Millis now) const;
+  // Of seats that stand side by side in the plan, at one moment; a few thousand at once, because changes wait for it.
+  void seats(SeatIndex first, std::size_t count, Millis now, std::vector<SeatReading>& readings) const;
 
   // Recorded states, at most k_states_age_max behind. Copies made within that time are shared.
   std::shared_ptr<const StatesReading> states(Millis now) const;

@@ -65,6 +65,13 @@ class FakeLedger : public Ledger {
   std::optional<EventNumber> event_by_id(const Uuid&) const override { return std::nullopt; }
   std::vector<EventNumber> events() const override { return {}; }
   std::optional<ReservationView> reservation(const Uuid&) const override { return std::nullopt; }
+  std::uint64_t progress() const override { return 0; }
+  Reading<ChangePage> read_changes(EventNumber, Seq, std::size_t, ReadFrom) const override { return ChangePage{}; }
+  Reading<ChangePage> read_all_changes(std::string_view, std::size_t, ReadFrom) const override { return ChangePage{}; }
+  Reading<std::vector<SeatChange>> seat_history(SeatPlace, std::uint32_t, std::size_t) const override { return std::vector<SeatChange>{}; }
+  Reading<ReservationPage> list_reservations(const ReservationFilter&, std::string_view, std::size_t) const override {
+    return ReservationPage{};
+  }
   std::string trouble() const override { return {}; }
 
   // ---- for the tests

@@ -316,12 +316,20 @@ TEST_F(Damage, TablesThatWereChangedByHandAreRefusedAtStartAndFoundByVerify) {
       "UPDATE reservation SET live = 0 WHERE id = " + the_sold,
       "UPDATE reservation SET event = 2 WHERE id = " + the_held,
       "UPDATE reservation SET id = upper(id) WHERE id = " + the_held,
-      "INSERT INTO reservation SELECT upper(id), event, kind, customer, created_at, expires_at, status, order_id, seats, live FROM "
-      "reservation "
-      "WHERE id = " +
+      "INSERT INTO reservation SELECT upper(id), event, kind, customer, created_at, expires_at, status, order_id, seats, live, "
+      "created_seq FROM reservation WHERE id = " +
           the_held,
       "DELETE FROM reservation WHERE id = " + the_sold,
       "DELETE FROM reservation WHERE id = " + the_held,
+      "UPDATE reservation SET created_seq = created_seq + 1 WHERE id = " + the_sold,
+      "UPDATE seat_change SET at = at - 1 WHERE seat = 1 AND version = 1",
+      "UPDATE seat_change SET kind = 5 WHERE seat = 1 AND version = 1",
+      "UPDATE seat_change SET reservation = " + the_held + " WHERE seat = 1 AND version = 1",
+      "UPDATE seat_change SET version = version + 1 WHERE seat = 9 AND version = (SELECT max(version) FROM seat_change WHERE seat = 9)",
+      "DELETE FROM seat_change WHERE seat = 9 AND version = 1",
+      "INSERT INTO seat_change VALUES (1, 19, 1, 3, 0, 11, NULL)",
+      "UPDATE journal_index SET position = position + 1 WHERE first_seq = 1",
+      "DELETE FROM journal_index WHERE first_seq = (SELECT max(first_seq) FROM journal_index)",
       "UPDATE event SET name = 'another'",
       "UPDATE event SET status = 3",
       "UPDATE event SET hold_seconds = 1",
@@ -366,7 +374,9 @@ TEST_F(Damage, AJournalWithoutItsOldRowsOpensAndVerifySaysThatTheTablesAreNotPro
   const fs::path data = copy();
   {
     Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
-    EXPECT_EQ(journal.remove_through(7, k_begin + 1, 5), 5u);
+    const std::vector<JournalRow> old = journal.old_rows(7, k_begin + 1, 5);
+    ASSERT_EQ(old.size(), 5u);
+    journal.remove(old);
     EXPECT_EQ(journal.anchor().position, 5);
   }
   const VerifyReport report = verify_folder(data);

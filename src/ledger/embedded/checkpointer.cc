@@ -49,6 +49,23 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, s
   return true;
 }
 
+// Removes old rows of the journal: from the index first, so that it never names a row that there is not.
+void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Millis older_than) {
+  const std::vector<JournalRow> old = journal.old_rows(as_of.position, older_than, k_rows_removed_per_step);
+  if (old.empty()) return;
+  state.begin();
+  try {
+    for (const JournalRow& row : old) {
+      if (row.changes > 0) state.forget_row(row.event, row.first_seq);
+    }
+    state.commit(as_of);
+  } catch (...) {
+    state.roll_back();
+    throw;
+  }
+  journal.remove(old);
+}
+
 }  // namespace
 
 void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress) {
@@ -68,6 +85,7 @@ void Checkpointer::stop() {
     stop_ = true;
   }
   wake_.notify_all();
+  caught_up_.notify_all();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -84,6 +102,15 @@ std::map<EventNumber, Seq> Checkpointer::take_followed() {
   return std::exchange(followed_events_, {});
 }
 
+bool Checkpointer::catch_up_to(Position position, std::chrono::steady_clock::time_point deadline) {
+  if (followed_ >= position) return true;
+  std::unique_lock lock(mutex_);
+  wanted_ = std::max(wanted_.load(), position);
+  wake_.notify_all();
+  caught_up_.wait_until(lock, deadline, [&] { return followed_ >= position || stop_ || !trouble_.empty(); });
+  return followed_ >= position;
+}
+
 std::string Checkpointer::trouble() const {
   const std::scoped_lock lock(mutex_);
   return trouble_;
@@ -93,6 +120,7 @@ void Checkpointer::set_trouble(const std::string& what) {
   const std::scoped_lock lock(mutex_);
   if (trouble_ != what && !what.empty()) spdlog::error("state.db does not follow the journal; it is tried again: {}", what);
   trouble_ = what;
+  if (!what.empty()) caught_up_.notify_all();
 }
 
 void Checkpointer::run() {
@@ -102,7 +130,11 @@ void Checkpointer::run() {
     try {
       Journal journal(options_.journal, Journal::Mode::write);
       StateStore state(options_.state, StateStore::Mode::write);
-      followed_ = state.as_of().position;
+      {
+        const std::scoped_lock lock(mutex_);
+        followed_ = state.as_of().position;
+      }
+      caught_up_.notify_all();
       catch_up(journal, state);
       set_trouble({});
     } catch (const std::exception& error) {
@@ -122,7 +154,7 @@ void Checkpointer::catch_up(Journal& journal, StateStore& state) {
       if (!step(journal, state)) break;
       const auto now = std::chrono::steady_clock::now();
       if (stop_ && now > deadline) break;
-      if (busy_ && behind() < k_rows_behind_max) rest((now - began) * k_rest);
+      if (busy_ && behind() < k_rows_behind_max && !is_waited_for()) rest((now - began) * k_rest);
     }
     set_trouble({});
     if (stopping) return;
@@ -133,7 +165,7 @@ void Checkpointer::catch_up(Journal& journal, StateStore& state) {
 // Gives the processor to the requests.
 void Checkpointer::rest(std::chrono::nanoseconds time) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(time, k_rest_max), [this] { return stop_.load(); });
+  wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(time, k_rest_max), [this] { return stop_ || is_waited_for(); });
 }
 
 bool Checkpointer::step(Journal& journal, StateStore& state) {
@@ -144,26 +176,27 @@ bool Checkpointer::step(Journal& journal, StateStore& state) {
   JournalHead head;
   const bool moved = follow_some(journal, state, k_changes_per_step, followed, head);
   if (moved) {
-    followed_ = head.position;
     const std::scoped_lock lock(mutex_);
+    followed_ = head.position;
     for (const auto& [event, seq] : followed) followed_events_[event] = seq;
+    caught_up_.notify_all();
   }
   if (wal_frames_.load(std::memory_order_relaxed) > (busy_ ? k_wal_frames_to_move_busy : k_wal_frames_to_move)) {
     journal.checkpoint_wal();
     log_is_short_ = true;
   }
   if (options_.retention_days > 0) {
-    journal.remove_through(head.position, now_() - options_.retention_days * k_day, k_rows_removed_per_step);
+    remove_old(journal, state, head, now_() - options_.retention_days * k_day);
   }
-  return moved && followed_ < notified_;
+  return moved && (followed_ < notified_ || is_waited_for());
 }
 
 void Checkpointer::wait() {
   std::unique_lock lock(mutex_);
   sleeping_.store(true, std::memory_order_seq_cst);
-  wake_.wait(lock, [this] { return stop_ || notified_.load(std::memory_order_seq_cst) > followed_; });
+  wake_.wait(lock, [this] { return stop_ || notified_.load(std::memory_order_seq_cst) > followed_ || is_waited_for(); });
   sleeping_.store(false, std::memory_order_seq_cst);
-  wake_.wait_for(lock, k_gather, [this] { return stop_.load(); });
+  wake_.wait_for(lock, k_gather, [this] { return stop_ || is_waited_for(); });
 }
 
 }  // namespace holdfast

@@ -38,6 +38,10 @@ class Checkpointer {
   // By event the last change that is in state.db, of events that moved on since the last call.
   std::map<EventNumber, Seq> take_followed();
 
+  // Follows at once, without rest, until state.db has the journal up to `position`, which must be durable; returns when it has. False
+  // when it has not by `deadline`, or cannot be written at the moment. Any thread that may wait.
+  bool catch_up_to(Position position, std::chrono::steady_clock::time_point deadline);
+
   Position followed() const { return followed_.load(std::memory_order_relaxed); }
   Position behind() const { return notified_.load(std::memory_order_relaxed) - followed(); }
   // What keeps it from going on; empty when nothing does.
@@ -48,6 +52,7 @@ class Checkpointer {
 
  private:
   void run();
+  bool is_waited_for() const { return wanted_ > followed_; }
   void catch_up(Journal& journal, StateStore& state);
   bool step(Journal& journal, StateStore& state);
   void wait();
@@ -58,6 +63,7 @@ class Checkpointer {
   std::function<Millis()> now_;
   std::atomic<Position> notified_{0};
   std::atomic<Position> followed_{0};
+  std::atomic<Position> wanted_{0};   // somebody waits for it
   std::atomic<int> wal_frames_{0};
   std::atomic<bool> log_is_short_{false};
   Position notified_before_ = 0;   // at the step before; the thread's own
@@ -66,6 +72,7 @@ class Checkpointer {
   std::atomic<bool> stop_{false};
   mutable std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable caught_up_;
   std::map<EventNumber, Seq> followed_events_;
   std::string trouble_;
   std::thread thread_;

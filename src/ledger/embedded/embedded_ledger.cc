@@ -80,6 +80,9 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   load();
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
+  journal_reader_ = std::make_unique<JournalReader>(folder_.journal(), folder_.state());
+  tables_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
+  recent_.begin_after(journal_->head().position);
   malloc_trim(0);   // what loading took: page caches, parts of plans
   checkpointer_ = std::make_unique<Checkpointer>(
       Checkpointer::Options{.journal = folder_.journal(), .state = folder_.state(), .retention_days = options_.journal_retention_days},
@@ -92,6 +95,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
 EmbeddedLedger::~EmbeddedLedger() {
   archive_.reset();
   readers_archive_.reset();
+  journal_reader_.reset();
+  tables_.reset();
   checkpointer_.reset();
 }
 
@@ -124,6 +129,7 @@ void EmbeddedLedger::load() {
     Event& event = event_at(stored.inventory->card().number);
     event.inventory = std::move(stored.inventory);
     event.plan = std::move(stored.plan);
+    name_event(event.inventory->card().number, event.inventory->card().id);
     if (event.inventory->settings().status == EventStatus::abandoned) return;
     by_id_[to_string(event.inventory->card().id)] = event.inventory->card().number;
   });
@@ -187,6 +193,7 @@ void EmbeddedLedger::replay(const JournalHead& from) {
       if (event.inventory == nullptr)
         throw DataError(folder_.journal() + " is damaged: event " + std::to_string(row.event) + " has no beginning.");
       by_id_[to_string(event.inventory->card().id)] = row.event;
+      name_event(row.event, event.inventory->card().id);
       importing[row.event] = new_plan(row, body);
     }
     fold_row(row, body, *event.inventory, on_change);
@@ -279,6 +286,7 @@ Bench EmbeddedLedger::bench_of(EventNumber number) {
     EventSettings settings = pending->second.settings;
     settings.status = EventStatus::importing;
     event.inventory = std::make_unique<Inventory>(pending->second.card, settings, hash_seed_);
+    name_event(number, pending->second.card.id);
     event.plan = pending->second.plan;
   }
   if (!event.touched) {
@@ -306,6 +314,7 @@ bool EmbeddedLedger::commit(Millis now) {
   const auto has_news = [this](EventNumber number) { return events_[number]->changes.count > 0 || !events_[number]->kept.empty(); };
   if (std::ranges::none_of(touched_, has_news)) return true;   // refusals rest on what is durable already
   try {
+    committed_from_ = journal_->head().position;
     journal_->begin();
     for (const EventNumber number : touched_) {
       if (!has_news(number)) continue;
@@ -328,13 +337,16 @@ bool EmbeddedLedger::commit(Millis now) {
 
 // Readers see the batch from here on, before anybody is told of it.
 void EmbeddedLedger::publish(Millis now) {
+  Position position = committed_from_;
   for (const EventNumber number : touched_) {
     Event& event = *events_[number];
+    const bool has_row = event.changes.count > 0 || !event.kept.empty();
     if (event.published != nullptr) {
       if (event.changes.count > 0) event.published->follow(event.changes.bytes, event.changes.count, now);
     } else {
       open_if_ready(event);
     }
+    if (has_row) keep_recent(++position, event, now);   // after the replica: what a change speaks of is found there
     event.changes.clear();
     event.kept.clear();
     event.touched = false;
@@ -350,6 +362,15 @@ void EmbeddedLedger::publish(Millis now) {
     }
   }
   if (++executions_ % k_executions_between_forgetting == 0) forget_old();
+}
+
+void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis now) {
+  recent_.append({.position = position,
+                  .event = event.inventory->card().number,
+                  .first_seq = event.inventory->seq() - event.changes.count + 1,
+                  .changes = event.changes.count,
+                  .at = now,
+                  .bytes = event.changes.bytes});
 }
 
 void EmbeddedLedger::open_if_ready(Event& event) {

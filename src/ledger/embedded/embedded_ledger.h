@@ -20,6 +20,8 @@
 #include "ledger/embedded/clock.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_reader.h"
+#include "ledger/embedded/recent_rows.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/ledger.h"
 
@@ -31,6 +33,7 @@ struct EmbeddedOptions {
   std::size_t ended_in_memory_max = 200'000;   // ended reservations by event; older ones are read from state.db
   std::int64_t journal_retention_days = 0;     // 0: the journal is kept whole
   const ClockSource* clock = nullptr;          // nullptr: the system's
+  std::chrono::milliseconds tables_patience{10'000};   // how long a list or a history waits for state.db to follow
 };
 
 class EmbeddedLedger : public Ledger {
@@ -53,6 +56,12 @@ class EmbeddedLedger : public Ledger {
   std::vector<EventNumber> events() const override;
   std::optional<ReservationView> reservation(const Uuid& id) const override;
   std::string trouble() const override;
+
+  std::uint64_t progress() const override { return static_cast<std::uint64_t>(recent_.head()); }
+  Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override;
+  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override;
+  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override;
+  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override;
 
   // Compares the clock with the wall clock; returns a step to report. Called about once a second by one thread.
   std::optional<Millis> compare_clocks() { return clock_.compare(); }
@@ -92,7 +101,14 @@ class EmbeddedLedger : public Ledger {
   void open_if_ready(Event& event);
   void forget_old();
   void queue_expiry(Event& event);
+  void keep_recent(Position position, const Event& event, Millis now);
   Event& event_at(EventNumber number);
+
+  // Reading what was (embedded_reading.cc).
+  void name_event(EventNumber number, const Uuid& id);
+  bool complete(RecordedChange& change, ReadFrom from) const;
+  void await_tables() const;
+  ReservationView as_it_is_now(const StoredReservation& row) const;
 
   EmbeddedOptions options_;
   DataFolder folder_;
@@ -111,17 +127,23 @@ class EmbeddedLedger : public Ledger {
   Millis last_now_ = 0;
   std::string body_;
   std::uint64_t executions_ = 0;
+  Position committed_from_ = 0;   // the last row before those of the batch at hand
 
   // Shared with readers.
   mutable std::shared_mutex published_mutex_;
   std::vector<std::shared_ptr<PublishedEvent>> published_;   // by number; nullptr: not there, or not open
   std::unordered_map<std::string, EventNumber> by_id_;   // also of events that are being imported
   std::unordered_map<EventNumber, NewEvent> pending_;   // reserved, not created yet
+  std::vector<Uuid> ids_;   // by number; of every event that the journal has
   EventNumber next_number_ = 1;
   std::string broken_;
 
   mutable std::mutex readers_archive_mutex_;
   std::unique_ptr<StateStore> readers_archive_;
+  RecentRows recent_;
+  std::unique_ptr<JournalReader> journal_reader_;
+  mutable std::mutex tables_mutex_;
+  std::unique_ptr<StateStore> tables_;   // for lists and histories, whose pages take longer than what readers_archive_ answers
 
   std::unique_ptr<Checkpointer> checkpointer_;   // last: it ends first
 };

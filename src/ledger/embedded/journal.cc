@@ -183,22 +183,34 @@ void Journal::commit() {
 
 void Journal::roll_back() { sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr); }
 
-std::size_t Journal::remove_through(Position through, Millis older_than, std::size_t limit) {
-  // Looking takes no lock that the writer would wait for.
-  sqlite::Statement next(database_, "SELECT position, hash FROM journal WHERE position <= ?1 AND at < ?2 ORDER BY position LIMIT ?3");
-  next.bind(1, through).bind(2, older_than).bind(3, static_cast<std::int64_t>(limit));
-  JournalHead last = anchor_;
-  std::size_t removed = 0;
-  for (; next.step(); ++removed) last = {next.integer(0), as_hash(next.blob(1))};
-  // The last row stays: it tells where the journal is. (head_ may be older than what another connection has appended.)
-  if (removed == 0 || last.position == database_.query_int("SELECT max(position) FROM journal")) return 0;
+std::vector<JournalRow> Journal::old_rows(Position through, Millis older_than, std::size_t limit) {
+  // Looking takes no lock that the writer would wait for. (head_ may be older than what another connection has appended.)
+  sqlite::Statement rows(database_,
+                         "SELECT position, event, first_seq, changes, at, hash FROM journal WHERE position <= ?1 AND at < ?2 "
+                         "AND position < (SELECT max(position) FROM journal) ORDER BY position LIMIT ?3");
+  rows.bind(1, through).bind(2, older_than).bind(3, static_cast<std::int64_t>(limit));
+  std::vector<JournalRow> old;
+  while (rows.step()) {
+    old.push_back({.position = rows.integer(0),
+                   .event = static_cast<EventNumber>(rows.integer(1)),
+                   .first_seq = static_cast<Seq>(rows.integer(2)),
+                   .changes = static_cast<std::uint32_t>(rows.integer(3)),
+                   .at = rows.integer(4),
+                   .body = {},
+                   .hash = as_hash(rows.blob(5))});
+  }
+  return old;
+}
+
+void Journal::remove(std::span<const JournalRow> oldest) {
+  if (oldest.empty()) return;
+  const JournalHead last{oldest.back().position, oldest.back().hash};
   sqlite::Transaction transaction(database_);
   sqlite::Statement(database_, "DELETE FROM journal WHERE position <= ?").bind(1, last.position).run();
   sqlite::Statement(database_, "UPDATE meta SET value = ? WHERE name = 'anchor_position'").bind(1, last.position).run();
   sqlite::Statement(database_, "UPDATE meta SET value = ? WHERE name = 'anchor_hash'").bind_blob(1, as_bytes(last.hash)).run();
   transaction.commit();
   anchor_ = last;
-  return removed;
 }
 
 void Journal::read(const JournalHead& after, const std::function<bool(const JournalRow&)>& visit) {

@@ -16,8 +16,10 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/change.h"
 #include "core/ids.h"
@@ -75,8 +77,11 @@ class Journal {
   void append(EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body);
   void commit();   // returns when it is on disk
   void roll_back();
-  // Removes rows up to `through`, at most `limit` of them; they must be in state.db and delivered. Returns how many.
-  std::size_t remove_through(Position through, Millis older_than, std::size_t limit);
+  // The oldest rows, without their bodies: up to `through`, from before `older_than`, at most `limit`, and never the last row of all, which
+  // tells where the journal is.
+  std::vector<JournalRow> old_rows(Position through, Millis older_than, std::size_t limit);
+  // Removes what old_rows() gave; it must be in state.db and delivered.
+  void remove(std::span<const JournalRow> oldest);
 
   // Calls `visit` for each row after `after`, in order, checking chain, positions and times. `visit` returns false to stop. Throws DataError
   // that names the first row that does not fit. A reader's own transaction: what is appended meanwhile is not seen.

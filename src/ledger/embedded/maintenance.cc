@@ -11,7 +11,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t k_backup_application_id = 0x48664231;   // "HfB1"
-constexpr const char* k_state_tables[] = {"event", "plan_part", "seat", "seat_state", "reservation", "idempotency_key"};
+constexpr const char* k_state_tables[] = {"event",       "plan_part",       "seat",         "seat_state", "seat_change",
+                                          "reservation", "idempotency_key", "journal_index"};
 
 // A file as ATTACH takes it, so that it is only read: the server's log must stay the server's.
 std::string read_only_uri(const std::string& path) {

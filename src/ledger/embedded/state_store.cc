@@ -39,17 +39,27 @@ constexpr const char* k_sql_create = R"(
     FROM seat s LEFT JOIN seat_state t ON t.event = s.event AND t.seat = s.seat;
   CREATE TABLE reservation (
     id TEXT PRIMARY KEY, event INTEGER NOT NULL, kind INTEGER NOT NULL, customer TEXT NOT NULL, created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL, status TEXT NOT NULL, order_id TEXT NOT NULL DEFAULT '', seats TEXT NOT NULL, live INTEGER NOT NULL
+    expires_at INTEGER NOT NULL, status TEXT NOT NULL, order_id TEXT NOT NULL DEFAULT '', seats TEXT NOT NULL, live INTEGER NOT NULL,
+    created_seq INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX reservation_live ON reservation (event) WHERE live = 1;
+  CREATE INDEX reservation_live ON reservation (event, created_seq) WHERE live = 1;
+  CREATE INDEX reservation_by_event ON reservation (event, created_seq);
+  CREATE INDEX reservation_by_customer ON reservation (customer, event, created_seq) WHERE customer <> '';
+  CREATE TABLE seat_change (
+    event INTEGER NOT NULL, seat INTEGER NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
+    kind INTEGER NOT NULL, reservation TEXT, PRIMARY KEY (event, seat, version)
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE idempotency_key (
     key BLOB PRIMARY KEY, request BLOB NOT NULL, event INTEGER NOT NULL, at INTEGER NOT NULL, outcomes BLOB NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX idempotency_key_at ON idempotency_key (at);
+  CREATE TABLE journal_index (
+    event INTEGER NOT NULL, first_seq INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (event, first_seq)
+  ) STRICT, WITHOUT ROWID;
 )";
 
 constexpr const char* k_columns_of_reservation =
-    "SELECT id, kind, customer, created_at, expires_at, status, order_id, seats, event FROM reservation";
+    "SELECT id, kind, customer, created_at, expires_at, status, order_id, seats, event, created_seq FROM reservation";
 
 std::string json_of(Seats seats) {
   std::string json = "[";
@@ -97,7 +107,10 @@ struct StateStore::Statements {
         set_seat(db,
                  "INSERT INTO seat_state VALUES (?1,?2,?3,1,?4) "
                  "ON CONFLICT DO UPDATE SET state=excluded.state, version=version+1, reservation=excluded.reservation"),
-        insert_reservation(db, "INSERT INTO reservation VALUES (?1,?2,?3,?4,?5,?6,'active','',?7,1)"),
+        insert_seat_change(db,
+                           "INSERT INTO seat_change SELECT ?1, ?2, version, ?3, ?4, ?5, ?6 FROM seat_state "
+                           "WHERE event=?1 AND seat=?2"),
+        insert_reservation(db, "INSERT INTO reservation VALUES (?1,?2,?3,?4,?5,?6,'active','',?7,1,?8)"),
         set_seats(db, "UPDATE reservation SET seats=?2 WHERE id=?1"),
         set_expiry(db, "UPDATE reservation SET expires_at=?2 WHERE id=?1"),
         set_status(db, "UPDATE reservation SET status=?2, live=?3 WHERE id=?1"),
@@ -105,10 +118,12 @@ struct StateStore::Statements {
         seats_of(db, "SELECT seats FROM reservation WHERE id=?1"),
         owner_of(db, "SELECT reservation FROM seat_state WHERE event=?1 AND seat=?2"),
         insert_key(db, "INSERT OR REPLACE INTO idempotency_key VALUES (?1,?2,?3,?4,?5)"),
-        drop_keys(db, "DELETE FROM idempotency_key WHERE at <= ?1") {}
+        drop_keys(db, "DELETE FROM idempotency_key WHERE at <= ?1"),
+        insert_index(db, "INSERT INTO journal_index VALUES (?1,?2,?3)"),
+        drop_index(db, "DELETE FROM journal_index WHERE event=?1 AND first_seq=?2") {}
 
-  sqlite::Statement set_meta, insert_event, configure_event, advance_event, insert_part, insert_seat, set_seat, insert_reservation,
-      set_seats, set_expiry, set_status, set_order, seats_of, owner_of, insert_key, drop_keys;
+  sqlite::Statement set_meta, insert_event, configure_event, advance_event, insert_part, insert_seat, set_seat, insert_seat_change,
+      insert_reservation, set_seats, set_expiry, set_status, set_order, seats_of, owner_of, insert_key, drop_keys, insert_index, drop_index;
 };
 
 StateStore::StateStore(const std::string& path, Mode mode)
@@ -197,6 +212,12 @@ void StateStore::follow(const JournalRow& row) {
       .bind(2, static_cast<std::int64_t>(row.first_seq + row.changes - 1))
       .bind(3, row.at)
       .run();
+  if (row.changes == 0) return;   // only keys: its first_seq is the next row's too
+  statements_->insert_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).bind(3, row.position).run();
+}
+
+void StateStore::forget_row(EventNumber event, Seq first_seq) {
+  statements_->drop_index.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(first_seq)).run();
 }
 
 void StateStore::follow_change(const JournalRow& row, Seq seq, const Change& change) {
@@ -228,19 +249,20 @@ void StateStore::follow_change(const JournalRow& row, Seq seq, const Change& cha
           .bind(5, row.at)
           .bind(6, change.expires_at)
           .bind_text(7, seats)
+          .bind(8, static_cast<std::int64_t>(seq))
           .run();
-      return set_seats(row.event, change.seats, SeatState::held, id);
+      return set_seats(row, seq, change, change.seats);
     }
     case ChangeKind::seats_added: {
       std::vector<SeatIndex> seats = seats_of(id);
       seats.insert(seats.end(), change.seats.begin(), change.seats.end());
       const std::string json = json_of(seats);
       sql.set_seats.bind_text(1, id).bind_text(2, json).run();
-      return set_seats(row.event, change.seats, SeatState::held, id);
+      return set_seats(row, seq, change, change.seats);
     }
     case ChangeKind::extended: sql.set_expiry.bind_text(1, id).bind(2, change.expires_at).run(); return;
     case ChangeKind::released: {
-      set_seats(row.event, change.seats, SeatState::available, {});
+      set_seats(row, seq, change, change.seats);
       if (change.ends) return set_status(id, ReservationStatus::released, false);
       std::vector<SeatIndex> left = seats_of(id);
       std::erase_if(left, [&](SeatIndex seat) { return std::ranges::find(change.seats, seat) != change.seats.end(); });
@@ -249,17 +271,15 @@ void StateStore::follow_change(const JournalRow& row, Seq seq, const Change& cha
       return;
     }
     case ChangeKind::consumed:
-      set_seats(row.event, seats_of(id), SeatState::sold, id);
+      set_seats(row, seq, change, seats_of(id));
       sql.set_order.bind_text(1, id).bind_text(2, change.text).run();
       return set_status(id, ReservationStatus::consumed, true);
-    case ChangeKind::expired:
-      set_seats(row.event, seats_of(id), SeatState::available, {});
-      return set_status(id, ReservationStatus::expired, false);
+    case ChangeKind::expired: set_seats(row, seq, change, seats_of(id)); return set_status(id, ReservationStatus::expired, false);
     case ChangeKind::returned:
-      set_seats(row.event, change.seats, SeatState::available, {});
+      set_seats(row, seq, change, change.seats);
       return set_status(id, ReservationStatus::consumed, owns_any(row.event, id));
-    case ChangeKind::blocked: return set_seats(row.event, change.seats, SeatState::blocked, {});
-    case ChangeKind::unblocked: return set_seats(row.event, change.seats, SeatState::available, {});
+    case ChangeKind::blocked: return set_seats(row, seq, change, change.seats);
+    case ChangeKind::unblocked: return set_seats(row, seq, change, change.seats);
   }
 }
 
@@ -319,16 +339,24 @@ void StateStore::follow_seats(const JournalRow& row, const Change& change) {
   }
 }
 
-void StateStore::set_seats(EventNumber event, Seats seats, SeatState state, std::string_view reservation) {
+// Gives the seats the state that they have after the change, and adds it to their history.
+void StateStore::set_seats(const JournalRow& row, Seq seq, const Change& change, Seats seats) {
+  const SeatState state = *state_after(change.kind);
   const char letter = static_cast<char>(state);
+  const std::string reservation = to_string(change.reservation);
+  const auto bind_reservation = [&](sqlite::Statement& statement, int parameter, bool is_there) {
+    is_there ? statement.bind_text(parameter, reservation) : statement.bind_null(parameter);
+  };
+  sqlite::Statement& set = statements_->set_seat;
+  sqlite::Statement& add = statements_->insert_seat_change;
   for (const SeatIndex seat : seats) {
-    auto& set = statements_->set_seat.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat}).bind_text(3, {&letter, 1});
-    if (reservation.empty()) {
-      set.bind_null(4);
-    } else {
-      set.bind_text(4, reservation);
-    }
+    set.bind(1, std::int64_t{row.event}).bind(2, std::int64_t{seat}).bind_text(3, {&letter, 1});
+    bind_reservation(set, 4, state == SeatState::held || state == SeatState::sold);
     set.run();
+    add.bind(1, std::int64_t{row.event}).bind(2, std::int64_t{seat}).bind(3, static_cast<std::int64_t>(seq)).bind(4, row.at);
+    add.bind(5, static_cast<std::int64_t>(change.kind));
+    bind_reservation(add, 6, concerns_reservation(change.kind));
+    add.run();
   }
 }
 
@@ -467,9 +495,70 @@ void StateStore::load_imports(const std::function<void(EventNumber, std::unique_
   }
 }
 
-void StateStore::each_reservation(const std::function<void(EventNumber, const ReservationView&)>& visit) {
+void StateStore::each_reservation(const std::function<void(const StoredReservation&)>& visit) {
   sqlite::Statement rows(database_, k_columns_of_reservation);
-  while (rows.step()) visit(static_cast<EventNumber>(rows.integer(8)), view_of(rows));
+  while (rows.step()) visit(stored_of(rows));
+}
+
+StoredReservation StateStore::stored_of(sqlite::Statement& row) {
+  return {static_cast<EventNumber>(row.integer(8)), static_cast<Seq>(row.integer(9)), view_of(row)};
+}
+
+void StateStore::list_reservations(const std::optional<std::string>& customer, bool only_live, EventNumber after_event, Seq after_seq,
+                                   const std::function<bool(const StoredReservation&)>& visit) {
+  // Each by its own index, in the order of event and creation, which no change of a reservation changes.
+  const char* way = customer    ? " INDEXED BY reservation_by_customer WHERE customer = ?3 AND customer <> '' AND"
+                    : only_live ? " INDEXED BY reservation_live WHERE live = 1 AND"
+                                : " INDEXED BY reservation_by_event WHERE";
+  sqlite::Statement rows(database_,
+                         std::string(k_columns_of_reservation) + way + " (event, created_seq) > (?1, ?2) ORDER BY event, created_seq");
+  rows.bind(1, std::int64_t{after_event}).bind(2, static_cast<std::int64_t>(after_seq));
+  if (customer) rows.bind_text(3, *customer);
+  while (rows.step()) {
+    if (!visit(stored_of(rows))) return;
+  }
+}
+
+std::vector<SeatChange> StateStore::history_of(EventNumber event, SeatIndex seat, std::uint32_t after, std::size_t limit) {
+  sqlite::Statement rows(database_,
+                         "SELECT c.version, c.seq, c.at, c.kind, c.reservation, r.customer, r.order_id FROM seat_change c "
+                         "LEFT JOIN reservation r ON r.id = c.reservation "
+                         "WHERE c.event = ?1 AND c.seat = ?2 AND c.version > ?3 ORDER BY c.version LIMIT ?4");
+  rows.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat}).bind(3, std::int64_t{after}).bind(4, static_cast<std::int64_t>(limit));
+  std::vector<SeatChange> history;
+  while (rows.step()) {
+    SeatChange change{.seq = static_cast<Seq>(rows.integer(1)),
+                      .at = rows.integer(2),
+                      .kind = static_cast<ChangeKind>(rows.integer(3)),
+                      .version = static_cast<std::uint32_t>(rows.integer(0))};
+    const auto state = state_after(change.kind);
+    const bool is_right = state && concerns_reservation(change.kind) == !rows.is_null(4) && rows.is_null(4) == rows.is_null(5);
+    if (!is_right) damaged("the history of seat " + std::to_string(seat) + " of event " + std::to_string(event) + " cannot be read");
+    change.state = *state;
+    if (!rows.is_null(4)) change.reservation = parse_uuid(rows.text(4));
+    change.customer = rows.text(5);
+    if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::returned) change.order = rows.text(6);
+    history.push_back(std::move(change));
+  }
+  return history;
+}
+
+void StateStore::each_seat_change(const std::function<void(const StoredSeatChange&)>& visit) {
+  sqlite::Statement rows(database_, "SELECT event, seat, version, seq, at, kind, reservation FROM seat_change");
+  while (rows.step()) {
+    visit({.event = static_cast<EventNumber>(rows.integer(0)),
+           .seat = static_cast<SeatIndex>(rows.integer(1)),
+           .version = static_cast<std::uint32_t>(rows.integer(2)),
+           .seq = static_cast<Seq>(rows.integer(3)),
+           .at = rows.integer(4),
+           .kind = static_cast<ChangeKind>(rows.integer(5)),
+           .reservation = rows.is_null(6) ? Uuid{} : parse_uuid(rows.text(6)).value_or(Uuid{})});
+  }
+}
+
+void StateStore::each_indexed_row(const std::function<void(EventNumber, Seq first_seq, Position)>& visit) {
+  sqlite::Statement rows(database_, "SELECT event, first_seq, position FROM journal_index");
+  while (rows.step()) visit(static_cast<EventNumber>(rows.integer(0)), static_cast<Seq>(rows.integer(1)), rows.integer(2));
 }
 
 void StateStore::load_keys(const std::function<void(const KeptKey&, Millis at)>& visit) {

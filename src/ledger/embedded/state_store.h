@@ -7,8 +7,10 @@
 //   seat            (event, seat, id, section, row, number, category, x, y)
 //   seat_state      (event, seat, state, version, reservation)   -- only seats that ever changed
 //   seats           a view of the two: every seat with its state
-//   reservation     (id, event, kind, customer, created_at, expires_at, status, order_id, seats, live)
+//   seat_change     (event, seat, version, seq, at, kind, reservation)   -- every change of every seat, also those that the journal has no more
+//   reservation     (id, event, kind, customer, created_at, expires_at, status, order_id, seats, live, created_seq)
 //   idempotency_key (key, request, event, at, outcomes)
+//   journal_index   (event, first_seq, position)   -- where in the journal an event's changes are, as long as it has them
 //
 // A StateStore belongs to one thread at a time; several may be open on one file, one of them writing.
 #pragma once
@@ -25,6 +27,7 @@
 #include "core/plan.h"
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/sqlite.h"
+#include "ledger/reading.h"
 
 namespace holdfast {
 
@@ -32,6 +35,23 @@ namespace holdfast {
 struct StoredEvent {
   std::unique_ptr<Inventory> inventory;
   std::shared_ptr<const Plan> plan;   // nullptr while it is importing or when it was abandoned
+};
+
+// A reservation as the tables have it, with the number of the change that made it.
+struct StoredReservation {
+  EventNumber event = 0;
+  Seq created_seq = 0;
+  ReservationView view;
+};
+
+struct StoredSeatChange {
+  EventNumber event;
+  SeatIndex seat;
+  std::uint32_t version;
+  Seq seq;
+  Millis at;
+  ChangeKind kind;
+  Uuid reservation;   // zero: none
 };
 
 class StateStore {
@@ -56,6 +76,8 @@ class StateStore {
   void follow(const JournalRow& row);
   void commit(const JournalHead& as_of);
   void roll_back() { transaction_.reset(); }
+  // Takes a journal row out of the index, before it is removed there.
+  void forget_row(EventNumber event, Seq first_seq);
 
   // ---- reading
   // Every event in the order of its number, with its live reservations. Throws DataError when the tables contradict themselves.
@@ -63,7 +85,14 @@ class StateStore {
   // What has come in of the seats of events that are still importing.
   void load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit);
   // Every reservation, whatever became of it; `owned` is not told.
-  void each_reservation(const std::function<void(EventNumber, const ReservationView&)>& visit);
+  void each_reservation(const std::function<void(const StoredReservation&)>& visit);
+  // Those after a place in the order of event and creation, until `visit` returns false: of a customer, or that are live, or all.
+  void list_reservations(const std::optional<std::string>& customer, bool only_live, EventNumber after_event, Seq after_seq,
+                         const std::function<bool(const StoredReservation&)>& visit);
+  // What a seat went through after its version `after`, at most `limit`.
+  std::vector<SeatChange> history_of(EventNumber event, SeatIndex seat, std::uint32_t after, std::size_t limit);
+  void each_seat_change(const std::function<void(const StoredSeatChange&)>& visit);
+  void each_indexed_row(const std::function<void(EventNumber, Seq first_seq, Position)>& visit);
   // The plan of an event as the journal packed it: its header, then its parts.
   void each_plan_part(EventNumber event, const std::function<void(std::string_view)>& visit);
   // Whether the rows of table seat are those of the plan.
@@ -83,13 +112,14 @@ class StateStore {
   void follow_change(const JournalRow& row, Seq seq, const Change& change);
   void follow_created(const JournalRow& row, const Change& change);
   void follow_seats(const JournalRow& row, const Change& change);
-  void set_seats(EventNumber event, Seats seats, SeatState state, std::string_view reservation);
+  void set_seats(const JournalRow& row, Seq seq, const Change& change, Seats seats);
   void set_status(std::string_view id, ReservationStatus status, bool live);
   std::vector<SeatIndex> seats_of(std::string_view id);
   bool owns_any(EventNumber event, std::string_view id);
   std::unique_ptr<PlanBuilder> load_plan(EventNumber number, const Uuid& id, std::string_view header);
   void load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to);
   ReservationView view_of(sqlite::Statement& row);
+  StoredReservation stored_of(sqlite::Statement& row);
   [[noreturn]] void damaged(const std::string& what) const;
 
   sqlite::Database database_;
@@ -101,4 +131,4 @@ class StateStore {
   ~StateStore();
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

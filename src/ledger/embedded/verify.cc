@@ -39,13 +39,27 @@ class Replay {
       if (!decoder.decode(reader, change)) fail("cannot be read");
       if (change.kind == ChangeKind::event_created || change.kind == ChangeKind::seats_appended) fold_into(plans[row.event], change.text);
       inventory->apply(change, row.at);
+      fold_history(row, row.first_seq + i, change, *inventory);
     }
     if (!reader.at_end()) fail("has more bytes than changes");
+    if (row.changes > 0) index += digest_of({row.event, row.first_seq, static_cast<std::uint64_t>(row.position)});
     fold_keys(row);
   }
 
   // What stands for a text after another.
   static void fold_into(std::uint64_t& digest, std::string_view text) { digest = hash_bytes(text, digest); }
+  // What stands for a row of a table. Their sum stands for the table, in whatever order its rows come.
+  static std::uint64_t digest_of(std::initializer_list<std::uint64_t> numbers, const Uuid& id = {}) {
+    std::uint64_t digest = 0;
+    fold_into(digest, {reinterpret_cast<const char*>(numbers.begin()), numbers.size() * sizeof(std::uint64_t)});
+    fold_into(digest, {reinterpret_cast<const char*>(id.data), sizeof id.data});
+    return digest;
+  }
+  static std::uint64_t digest_of(const StoredSeatChange& change) {
+    return digest_of({change.event, change.seat, change.version, change.seq, static_cast<std::uint64_t>(change.at),
+                      static_cast<std::uint64_t>(change.kind)},
+                     change.reservation);
+  }
   static std::uint64_t digest_of(const KeptKey& kept, Millis at) {
     std::uint64_t digest = static_cast<std::uint64_t>(at);
     fold_into(digest, {reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size()});
@@ -57,8 +71,20 @@ class Replay {
   std::map<EventNumber, std::uint64_t> plans;               // a digest of header and seats
   std::map<Fingerprint, std::uint64_t> kept;                // digests of the keys that still count
   std::uint64_t keys = 0;
+  std::uint64_t index = 0;     // sums of digests, of the rows that the tables should have
+  std::uint64_t history = 0;
+  std::uint64_t created = 0;   // which change made each reservation
 
  private:
+  void fold_history(const JournalRow& row, Seq seq, const Change& change, const Inventory& inventory) {
+    if (change.kind == ChangeKind::held) created += digest_of({row.event, seq}, change.reservation);
+    const bool of_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
+    if (!state_after(change.kind)) return;
+    for (const SeatIndex seat : of_all ? inventory.seats_of(inventory.find(change.reservation)) : change.seats) {
+      history += digest_of(StoredSeatChange{row.event, seat, inventory.version_of(seat), seq, row.at, change.kind, change.reservation});
+    }
+  }
+
   void fold_keys(const JournalRow& row) {
     keys += body_.keys.size();
     if (body_.keys.empty()) return;
@@ -115,6 +141,17 @@ std::string compare_keys(const Replay& replay, StateStore& state) {
   return same == all && all == replay.kept.size() ? "" : "the idempotency keys are not those of the journal";
 }
 
+std::string compare_history(const Replay& replay, StateStore& state) {
+  std::uint64_t history = 0;
+  state.each_seat_change([&](const StoredSeatChange& change) { history += Replay::digest_of(change); });
+  if (history != replay.history) return "table seat_change is not what the journal says";
+  std::uint64_t index = 0;
+  state.each_indexed_row([&](EventNumber event, Seq first_seq, Position position) {
+    index += Replay::digest_of({event, first_seq, static_cast<std::uint64_t>(position)});
+  });
+  return index == replay.index ? "" : "table journal_index is not that of the journal";
+}
+
 std::string compare(const Replay& replay, StateStore& state, VerifyReport& report) {
   std::string problem;
   std::size_t events = 0;
@@ -135,9 +172,12 @@ std::string compare(const Replay& replay, StateStore& state, VerifyReport& repor
   if (problem.empty() && events != replay.events.size()) problem = "an event of the journal is missing";
   std::size_t expected_reservations = 0;
   for (const auto& [number, inventory] : replay.events) expected_reservations += inventory->reservation_count();
-  state.each_reservation([&](EventNumber event, const ReservationView& stored) {
+  std::uint64_t created = 0;
+  state.each_reservation([&](const StoredReservation& row) {
+    const ReservationView& stored = row.view;
     ++report.reservations;
-    const auto expected = replay.events.find(event);
+    created += Replay::digest_of({row.event, row.created_seq}, stored.id);
+    const auto expected = replay.events.find(row.event);
     if (!problem.empty()) return;
     const auto slot = expected == replay.events.end() ? Inventory::k_no_slot : expected->second->find(stored.id);
     if (slot == Inventory::k_no_slot || !same(stored, expected->second->view(slot, 0))) {
@@ -145,6 +185,8 @@ std::string compare(const Replay& replay, StateStore& state, VerifyReport& repor
     }
   });
   if (problem.empty() && report.reservations != expected_reservations) problem = "a reservation of the journal is missing";
+  if (problem.empty() && created != replay.created) problem = "the numbers of creation in table reservation are not those of the journal";
+  if (problem.empty()) problem = compare_history(replay, state);
   if (problem.empty()) problem = compare_keys(replay, state);
   return problem;
 }

@@ -1,0 +1,69 @@
+#include "api/change_json.h"
+
+#include "core/check.h"
+
+namespace holdfast::api {
+namespace {
+
+void append_settings(Json& json, const EventSettings& settings) {
+  json.object([&] {
+    json.member("name", settings.name);
+    json.member("status", name_of(settings.status));
+    json.member("startsAt");
+    settings.starts_at == 0 ? json.null() : json.text(rfc3339(settings.starts_at));
+    json.member("holdSeconds", settings.hold_seconds);
+    json.member("maxHoldSeconds", settings.max_hold_seconds);
+    json.member("limits");
+    json.object([&] {
+      json.member("seatsPerReservation", settings.limits.seats_per_reservation);
+      json.member("heldSeatsPerCustomer", settings.limits.held_seats_per_customer);
+    });
+  });
+}
+
+void append_seats(Json& json, const RecordedChange& change, SeatState state, const Plan& plan) {
+  const char letter = static_cast<char>(state);
+  std::string id;
+  json.array([&] {
+    for (const SeatIndex seat : change.seats) {
+      id.clear();
+      plan.append_seat_id(id, seat);
+      json.object([&] {
+        json.member("index", std::uint64_t{seat});
+        json.member("id", id);
+        json.member("state", std::string_view(&letter, 1));
+      });
+    }
+  });
+}
+
+}  // namespace
+
+void append_change(Json& json, const RecordedChange& change, const Plan* plan) {
+  json.object([&] {
+    json.member("eventId", to_string(change.event_id));
+    json.member("seq", change.seq);
+    json.member("at", rfc3339(change.at));
+    json.member("type", name_of(change.kind));
+    if (concerns_reservation(change.kind)) {
+      json.member("reservationId", to_string(change.reservation));
+      json.member("customerId");
+      change.customer.empty() ? json.null() : json.text(change.customer);
+    }
+    if (!change.order.empty()) json.member("orderId", change.order);
+    if (change.expires_at != 0) json.member("expiresAt", rfc3339(change.expires_at));
+    if (change.ends) json.member(change.kind == ChangeKind::consumed ? "reinstated" : "ends", true);
+    if (change.kind == ChangeKind::seats_appended) json.member("count", change.count);
+    if (const auto state = state_after(change.kind)) {
+      HOLDFAST_CHECK(plan != nullptr);
+      json.member("seats");
+      append_seats(json, change, *state, *plan);
+    }
+    if (change.settings) {
+      json.member("settings");
+      append_settings(json, *change.settings);
+    }
+  });
+}
+
+}  // namespace holdfast::api

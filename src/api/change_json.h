@@ -1,0 +1,13 @@
+// A change as JSON, the same wherever changes go out (docs/api.md, "Changes").
+#pragma once
+
+#include "api/json.h"
+#include "core/plan.h"
+#include "ledger/reading.h"
+
+namespace holdfast::api {
+
+// Appends a change as one object. `plan` is that of its event; it may be nullptr when the change names no seats.
+void append_change(Json& json, const RecordedChange& change, const Plan* plan);
+
+}  // namespace holdfast::api

@@ -1,0 +1,112 @@
+// /v1/events/{eventId}/changes and /v1/changes: what happened, in order, for audit and for whoever follows (docs/api.md).
+#include "api/background.h"
+#include "api/change_json.h"
+#include "api/endpoints.h"
+#include "api/pages.h"
+#include "api/watch.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::int64_t k_wait_seconds_max = 30;
+
+struct Asked {
+  std::size_t limit;
+  Watch::Clock::time_point deadline;
+};
+
+std::optional<Asked> read_limit_and_wait(Call& call, const Query& query) {
+  const auto limit = query.whole(call, "limit", 1, k_page_items_max, k_page_items);
+  const auto wait = limit ? query.whole(call, "wait", 0, k_wait_seconds_max, 0) : std::nullopt;
+  if (!wait) return std::nullopt;
+  return Asked{static_cast<std::size_t>(*limit), Watch::Clock::now() + std::chrono::seconds(*wait)};
+}
+
+Fault too_many_wait() { return {503, k_unavailable, "Too many requests wait for changes; ask again without `wait`, or later."}; }
+
+// Reads from memory when it is there, else from the files, on a thread that may wait.
+template <typename Read>
+boost::asio::awaitable<Reading<ChangePage>> read_somewhere(Call& call, const Read& read) {
+  Reading<ChangePage> page = read(ReadFrom::memory);
+  if (page || page.error().kind != ReadProblem::Kind::not_in_memory) co_return page;
+  co_await call.services.background.run([&] { page = read(ReadFrom::anywhere); });
+  co_return page;
+}
+
+void append_changes(Call& call, Json& json, const std::vector<RecordedChange>& changes) {
+  std::shared_ptr<const PublishedEvent> event;   // of the change before: neighbours are mostly of one event
+  json.array([&] {
+    for (const RecordedChange& change : changes) {
+      if (event == nullptr || event->card().number != change.event) event = call.ledger().event(change.event);
+      append_change(json, change, event == nullptr ? nullptr : event->plan().get());
+    }
+  });
+}
+
+void begin_answer(Call& call) {
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+}
+
+}  // namespace
+
+// GET /v1/events/{eventId}/changes?after=&limit=&wait=
+Answer list_event_changes(Call& call) {
+  const auto event = find_event(call);
+  if (event == nullptr) co_return;
+  const auto query = Query::read(call, {"after", "limit", "wait"});
+  if (!query) co_return;
+  const auto after = query->whole(call, "after", 0, INT64_MAX, 0);
+  const auto asked = after ? read_limit_and_wait(call, *query) : std::nullopt;
+  if (!asked) co_return;
+  const auto seen = static_cast<Seq>(*after);
+  if (const Seq last = event->seq(); seen > last) {
+    co_return fail(call, {422, k_invalid_request,
+                          "`after` is " + std::to_string(seen) + ", and the event's last change is number " + std::to_string(last) + "."});
+  }
+  const auto waited = co_await call.services.watch.for_event(event, seen, asked->deadline);
+  if (waited == Watch::Result::full) co_return fail(call, too_many_wait());
+  // Named, because the coroutine that is called refers to it while it waits.
+  const auto read = [&](ReadFrom from) { return call.ledger().read_changes(event->card().number, seen, asked->limit, from); };
+  const auto page = co_await read_somewhere(call, read);
+  if (!page) co_return fail(call, fault_of(page.error()));
+  begin_answer(call);
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("items");
+    append_changes(call, json, page->changes);
+    json.member("seq", event->seq());
+  });
+}
+
+// GET /v1/changes?cursor=&limit=&wait=
+Answer list_changes(Call& call) {
+  const auto query = Query::read(call, {"cursor", "limit", "wait"});
+  const auto asked = query ? read_limit_and_wait(call, *query) : std::nullopt;
+  if (!asked) co_return;
+  const std::string* given = query->find("cursor");
+  std::string cursor = given == nullptr ? "" : *given;
+  Reading<ChangePage> page;
+  for (bool again = true; again;) {
+    const std::uint64_t seen = call.ledger().progress();
+    const auto read = [&](ReadFrom from) { return call.ledger().read_all_changes(cursor, asked->limit, from); };
+    page = co_await read_somewhere(call, read);
+    if (!page) co_return fail(call, fault_of(page.error()));
+    again = false;
+    if (!page->changes.empty()) break;
+    cursor = page->next;   // what was published may be no change: then there is more to wait for
+    const auto waited = co_await call.services.watch.for_progress(seen, asked->deadline);
+    if (waited == Watch::Result::full) co_return fail(call, too_many_wait());
+    again = waited == Watch::Result::news;
+  }
+  begin_answer(call);
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("items");
+    append_changes(call, json, page->changes);
+    json.member("nextCursor", page->next);
+  });
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,246 @@
+// What the embedded ledger tells of the past: from the newest rows in memory, else from the files.
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+
+#include "core/check.h"
+#include "ledger/embedded/embedded_ledger.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view k_latest = "latest";
+constexpr std::size_t k_rows_a_page_max =
+    10'000;   // of rows without changes there may be many, and of reservations that a filter leaves out
+
+// Where a reading of the journal goes on: at change `skip` of the row at `position`.
+struct Place {
+  Position position = 1;
+  std::uint32_t skip = 0;
+};
+
+// position, or position-skip
+std::optional<Place> parse_place(std::string_view text) {
+  Place place;
+  const char* end = text.data() + text.size();
+  const auto position = std::from_chars(text.data(), end, place.position);
+  if (position.ec != std::errc{} || place.position < 1) return std::nullopt;
+  if (position.ptr == end) return place;
+  if (*position.ptr != '-') return std::nullopt;
+  const auto skip = std::from_chars(position.ptr + 1, end, place.skip);
+  if (skip.ec != std::errc{} || skip.ptr != end || place.skip == 0) return std::nullopt;
+  return place;
+}
+
+std::string text_of(const Place& place) {
+  return std::to_string(place.position) + (place.skip == 0 ? "" : "-" + std::to_string(place.skip));
+}
+
+// Where a list of reservations goes on: after the one that change `seq` of `event` made.
+struct ReservationPlace {
+  EventNumber event = 0;
+  Seq seq = 0;
+};
+
+std::optional<ReservationPlace> parse_reservation_place(std::string_view text) {
+  ReservationPlace place;
+  const char* end = text.data() + text.size();
+  const auto event = std::from_chars(text.data(), end, place.event);
+  if (event.ec != std::errc{} || event.ptr == end || *event.ptr != '-') return std::nullopt;
+  const auto seq = std::from_chars(event.ptr + 1, end, place.seq);
+  const bool is_whole = seq.ec == std::errc{} && seq.ptr == end && place.event > 0 && place.seq <= INT64_MAX;
+  return is_whole ? std::optional(place) : std::nullopt;
+}
+
+std::string text_of(const ReservationPlace& place) { return std::to_string(place.event) + "-" + std::to_string(place.seq); }
+
+RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change) {
+  RecordedChange made{.event = row.event,
+                      .seq = seq,
+                      .at = row.at,
+                      .kind = change.kind,
+                      .reservation = change.reservation,
+                      .expires_at = change.expires_at,
+                      .ends = change.ends,
+                      .count = change.count};
+  if (change.kind == ChangeKind::held) made.customer = change.text;
+  if (change.kind == ChangeKind::consumed) made.order = change.text;
+  made.seats.assign(change.seats.begin(), change.seats.end());
+  if (change.settings != nullptr) made.settings = *change.settings;
+  return made;
+}
+
+// Adds the changes of a row from its `skip`th on, up to `limit` in all. Returns how many of the row's are done then.
+std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes) {
+  Reader reader(row.bytes);
+  ChangeDecoder decoder(row.at);
+  Change change;
+  for (std::uint32_t i = 0; i < row.changes; ++i) {
+    if (changes.size() >= limit) return i;
+    if (!decoder.decode(reader, change)) throw DataError("journal row " + std::to_string(row.position) + " cannot be read");
+    if (i >= skip) changes.push_back(recorded(row, row.first_seq + i, change));
+  }
+  return row.changes;
+}
+
+std::unexpected<ReadProblem> problem(ReadProblem::Kind kind, Seq oldest = 0) { return std::unexpected(ReadProblem{kind, oldest}); }
+
+// Reads; what a file gives trouble with is a problem, and in the log.
+template <typename Read>
+auto guarded(Read read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::exception& error) {
+    spdlog::error("what was recorded cannot be read: {}", error.what());
+    return problem(ReadProblem::Kind::unavailable);
+  }
+}
+
+}  // namespace
+
+void EmbeddedLedger::name_event(EventNumber number, const Uuid& id) {
+  if (ids_.size() <= number) ids_.resize(number + 1);
+  ids_[number] = id;
+}
+
+// Adds what the journal keeps elsewhere: whose reservation it is, its seats where the change stands for all of them. False when that
+// is not in memory.
+bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
+  std::shared_ptr<const PublishedEvent> published;
+  {
+    const std::shared_lock lock(published_mutex_);
+    change.event_id = ids_[change.event];
+    if (change.event < published_.size()) published = published_[change.event];
+  }
+  if (!concerns_reservation(change.kind) || change.kind == ChangeKind::held) return true;
+  HOLDFAST_CHECK(published != nullptr);
+  auto view = published->reservation(change.reservation, now());
+  if (!view && from == ReadFrom::memory) return false;
+  if (!view) view = reservation(change.reservation);
+  if (!view) throw DataError("reservation " + to_string(change.reservation) + ", which the journal speaks of, is not there");
+  change.customer = view->customer;
+  if (change.kind == ChangeKind::returned) change.order = view->order;
+  // The seats that it had at its end or when it was sold: this list does not change any more.
+  if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired) {
+    for (const ReservedSeat& reserved : view->seats) change.seats.push_back(reserved.seat);
+  }
+  return true;
+}
+
+Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, std::size_t limit, ReadFrom from) const {
+  return guarded([&]() -> Reading<ChangePage> {
+    const auto published = event(number);
+    const Seq head = published == nullptr ? 0 : published->seq();
+    ChangePage page;
+    std::size_t bytes = 0;
+    for (Seq next = after + 1; next <= head && page.changes.size() < limit && bytes < JournalReader::k_bytes_at_once;) {
+      KeptRows rows = recent_.rows_of(number, next, limit - page.changes.size());
+      if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+      if (rows.empty()) rows = journal_reader_->rows_of(number, next, limit - page.changes.size());
+      if (rows.empty() && page.changes.empty()) {
+        return problem(ReadProblem::Kind::archived, journal_reader_->oldest_of(number).value_or(head + 1));
+      }
+      if (rows.empty()) break;
+      for (const auto& row : rows) {
+        if (row->first_seq > head) break;
+        if (row->first_seq > next || row->end_seq() <= next) throw DataError("the index of the journal is not as the journal is");
+        next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
+        bytes += row->bytes.size();
+      }
+    }
+    for (RecordedChange& change : page.changes) {
+      if (!complete(change, from)) return problem(ReadProblem::Kind::not_in_memory);
+    }
+    return page;
+  });
+}
+
+Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
+  return guarded([&]() -> Reading<ChangePage> {
+    const Position head = recent_.head();
+    const auto begin = cursor.empty() ? Place{} : cursor == k_latest ? Place{.position = head + 1} : parse_place(cursor);
+    if (!begin || begin->position > head + 1 || (begin->position == head + 1 && begin->skip > 0)) {
+      return problem(ReadProblem::Kind::bad_cursor);
+    }
+    Place next = *begin;
+    ChangePage page;
+    std::size_t bytes = 0;
+    std::size_t seen = 0;
+    while (next.position <= head && page.changes.size() < limit && bytes < JournalReader::k_bytes_at_once && seen < k_rows_a_page_max) {
+      KeptRows rows = recent_.rows_from(next.position, limit - page.changes.size() + next.skip);
+      if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+      if (rows.empty()) rows = journal_reader_->rows_from(next.position, limit - page.changes.size() + next.skip);
+      if (rows.empty() && seen == 0) return problem(ReadProblem::Kind::archived);
+      if (rows.empty()) break;
+      for (const auto& row : rows) {
+        if (row->position > head || page.changes.size() >= limit) break;
+        if (next.skip >= row->changes && next.skip > 0) return problem(ReadProblem::Kind::bad_cursor);
+        const std::uint32_t done = add_changes(*row, next.skip, limit, page.changes);
+        next = done == row->changes ? Place{.position = row->position + 1} : Place{row->position, done};
+        bytes += row->bytes.size();
+        ++seen;
+      }
+    }
+    for (RecordedChange& change : page.changes) {
+      if (!complete(change, from)) return problem(ReadProblem::Kind::not_in_memory);
+    }
+    page.next = text_of(next);
+    return page;
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------- from the tables
+
+// Returns when state.db has everything that readers have been told of by now.
+void EmbeddedLedger::await_tables() const {
+  const Position head = recent_.head();
+  if (checkpointer_->catch_up_to(head, std::chrono::steady_clock::now() + options_.tables_patience)) return;
+  throw DataError("the tables are as of journal row " + std::to_string(checkpointer_->followed()) + ", and row " + std::to_string(head) +
+                  " is asked for; state.db follows too slowly, or cannot be written");
+}
+
+Reading<std::vector<SeatChange>> EmbeddedLedger::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
+  return guarded([&]() -> Reading<std::vector<SeatChange>> {
+    await_tables();
+    const std::scoped_lock lock(tables_mutex_);
+    return tables_->history_of(place.event, place.seat, after, limit);
+  });
+}
+
+Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilter& filter, std::string_view cursor,
+                                                           std::size_t limit) const {
+  return guarded([&]() -> Reading<ReservationPage> {
+    const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
+    if (!after) return problem(ReadProblem::Kind::bad_cursor);
+    await_tables();
+    const EventNumber first = std::max(after->event, filter.event.value_or(0));
+    const bool only_live = filter.status == ReservationStatus::active;
+    ReservationPage page;
+    ReservationPlace last = *after;
+    std::size_t seen = 0;
+    const auto visit = [&](const StoredReservation& row) {
+      if (filter.event && row.event != *filter.event) return false;
+      if (page.items.size() == limit || seen == k_rows_a_page_max) {
+        page.next = text_of(last);   // there is more
+        return false;
+      }
+      ++seen;
+      last = {row.event, row.created_seq};
+      ReservationView view = as_it_is_now(row);
+      if (!filter.status || view.status == *filter.status) page.items.push_back({row.event, std::move(view)});
+      return true;
+    };
+    const std::scoped_lock lock(tables_mutex_);
+    tables_->list_reservations(filter.customer, only_live, first, first == after->event ? after->seq : 0, visit);
+    return page;
+  });
+}
+
+// Those that can still change are in memory; the others are as they ended, and own nothing.
+ReservationView EmbeddedLedger::as_it_is_now(const StoredReservation& row) const {
+  const auto published = event(row.event);
+  auto view = published == nullptr ? std::nullopt : published->reservation(row.view.id, now());
+  return view ? std::move(*view) : row.view;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,63 @@
+#include "ledger/embedded/recent_rows.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t k_bytes_of_a_row = sizeof(KeptRow) + 64;   // with the places in both lists
+constexpr std::size_t k_rows_at_once_max = 10'000;               // of a call; rows without changes would have no other end
+
+std::size_t bytes_of(const KeptRow& row) { return k_bytes_of_a_row + row.bytes.size(); }
+
+}  // namespace
+
+void RecentRows::append(KeptRow row) {
+  auto kept = std::make_shared<const KeptRow>(std::move(row));
+  const std::scoped_lock lock(mutex_);
+  HOLDFAST_CHECK(kept->position == head_.load(std::memory_order_relaxed) + 1);
+  bytes_ += bytes_of(*kept);
+  rows_.push_back(kept);
+  if (kept->changes > 0) by_event_[kept->event].push_back(kept);
+  while (bytes_ > bytes_max_) drop_oldest();
+  head_ = kept->position;
+}
+
+void RecentRows::drop_oldest() {
+  const std::shared_ptr<const KeptRow> oldest = std::move(rows_.front());
+  rows_.pop_front();
+  bytes_ -= bytes_of(*oldest);
+  if (oldest->changes == 0) return;
+  const auto of_event = by_event_.find(oldest->event);
+  of_event->second.pop_front();
+  if (of_event->second.empty()) by_event_.erase(of_event);
+}
+
+KeptRows RecentRows::rows_of(EventNumber event, Seq next, std::size_t changes_max) const {
+  const std::scoped_lock lock(mutex_);
+  const auto of_event = by_event_.find(event);
+  if (of_event == by_event_.end()) return {};
+  const auto& rows = of_event->second;
+  auto row = std::ranges::upper_bound(rows, next, {}, [](const auto& each) { return each->first_seq; });
+  if (row == rows.begin() || (*--row)->end_seq() <= next) return {};
+  KeptRows found;
+  for (Seq end = next + changes_max; row != rows.end() && (*row)->first_seq < end; ++row) found.push_back(*row);
+  return found;
+}
+
+KeptRows RecentRows::rows_from(Position first, std::size_t changes_max) const {
+  const std::scoped_lock lock(mutex_);
+  if (rows_.empty() || first < rows_.front()->position || first > rows_.back()->position) return {};
+  KeptRows found;
+  std::size_t changes = 0;
+  for (auto row = rows_.begin() + (first - rows_.front()->position); row != rows_.end(); ++row) {
+    found.push_back(*row);
+    changes += (*row)->changes;
+    if (changes >= changes_max || found.size() >= k_rows_at_once_max) break;
+  }
+  return found;
+}
+
+}  // namespace holdfast

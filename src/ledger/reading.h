@@ -1,0 +1,86 @@
+// What a ledger tells of the past: changes in order, a seat's history, reservations by customer, event and status.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/change.h"
+
+namespace holdfast {
+
+// A change as readers see it: with what the journal keeps elsewhere, and owning all of it. What a kind does not have is empty.
+struct RecordedChange {
+  EventNumber event = 0;
+  Uuid event_id{};
+  Seq seq = 0;
+  Millis at = 0;
+  ChangeKind kind{};
+  Uuid reservation{};                        // held to returned
+  std::string customer{};                    // of that reservation; empty: a ticket lock
+  std::string order{};                       // consumed, returned
+  Millis expires_at = 0;                     // held, extended
+  bool ends = false;                         // released: none is left; consumed: it had ended before (reinstated)
+  std::uint64_t count = 0;                   // seats_appended
+  FewOf<SeatIndex> seats{};                  // exactly those whose state it sets: to state_after(kind)
+  std::optional<EventSettings> settings{};   // event_created, event_configured: all of them, as they are from now on
+};
+
+// Changes one after the other, and where to go on.
+struct ChangePage {
+  std::vector<RecordedChange> changes;   // fewer than asked for when there are no more, or when they are large
+  std::string next;                      // read_all_changes: the cursor after the last of them; never empty
+};
+
+// Where a reading may look. Memory has what is recent, which is what most readers ask for, and is never waited for.
+enum class ReadFrom { memory, anywhere };
+
+// Why something could not be read.
+struct ReadProblem {
+  enum class Kind {
+    not_in_memory,   // ReadFrom::memory: ask again for anywhere, from a thread that may wait for a file
+    archived,        // older than what is kept
+    bad_cursor,      // not one that this ledger gave
+    unavailable,     // the tables are too far behind, or cannot be read at the moment; what() is in the log
+  };
+  Kind kind;
+  Seq oldest = 0;   // archived, of one event: the first change that is kept
+};
+
+template <typename T>
+using Reading = std::expected<T, ReadProblem>;
+
+// One change of one seat.
+struct SeatChange {
+  Seq seq = 0;
+  Millis at = 0;
+  ChangeKind kind{};
+  SeatState state{};           // after it
+  std::uint32_t version = 0;   // after it: 1, 2, 3, … without gaps
+  std::optional<Uuid> reservation{};
+  std::string customer{};      // of that reservation; empty: a ticket lock
+  std::string order{};         // consumed, returned
+};
+
+// Which reservations; what is not set does not matter.
+struct ReservationFilter {
+  std::optional<std::string> customer{};
+  std::optional<EventNumber> event{};
+  std::optional<ReservationStatus> status{};   // as it holds now
+};
+
+struct ListedReservation {
+  EventNumber event = 0;
+  ReservationView view;
+};
+
+// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is looked
+// through for one page is limited.
+struct ReservationPage {
+  std::vector<ListedReservation> items;
+  std::string next;   // the cursor of the next page; empty: this is the last
+};
+
+}  // namespace holdfast
