@@ -21,7 +21,7 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Access access, std::function<LedgerHealth()> ledger_health)
     : metrics_(metrics),
-      services_{ledger, engine, metrics, background_},
+      services_{ledger, engine, metrics, background_, live_},
       router_(metrics),
       access_(access),
       ledger_health_(std::move(ledger_health)) {}
@@ -31,6 +31,7 @@ Api::~Api() = default;
 void Api::attach(http::Server& server, unsigned threads) {
   server_ = &server;
   for (unsigned i = 0; i < threads; ++i) gateways_.push_back(std::make_unique<Gateway>(services_.engine, server.context(i)));
+  live_.attach(server, threads);
 }
 
 Gateway& Api::gateway_of(boost::asio::io_context& context) {
@@ -112,6 +113,7 @@ bool Api::answer_operations(Call& call) {
       fail(call, {503, k_unavailable, trouble});
     }
   } else if (path == "/metrics") {
+    metrics_.show(live_.stats());
     answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
                 metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_()));
   } else {

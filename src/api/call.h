@@ -17,6 +17,7 @@ namespace holdfast::api {
 
 class Metrics;
 class BackgroundPool;
+class LiveHub;
 
 // Which form errors take. Routes of a group share it.
 enum class Group { contract1, contract2, v1, operations };
@@ -26,6 +27,7 @@ struct Services {
   Engine& engine;
   Metrics& metrics;
   BackgroundPool& background;
+  LiveHub& live;
 };
 
 struct Call {

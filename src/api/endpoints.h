@@ -22,6 +22,9 @@ Answer change_event(Call& call);
 Answer get_plan(Call& call);
 Answer get_states(Call& call);
 
+// live.cc
+Answer follow_event(Call& call);
+
 // seats.cc
 Answer get_seat(Call& call);
 Answer block_seats(Call& call);

@@ -34,6 +34,7 @@ std::vector<Route> all_routes() {
       {"PATCH", "/v1/events/{}", Group::v1, change_event},
       {"GET", "/v1/events/{}/plan", Group::v1, get_plan, {}, true},
       {"GET", "/v1/events/{}/states", Group::v1, get_states, {}, true},
+      {"GET", "/v1/events/{}/live", Group::v1, follow_event, {}, true},
       {"POST", "/v1/events/{}/block", Group::v1, block_seats},
       {"POST", "/v1/events/{}/unblock", Group::v1, unblock_seats},
   };
