@@ -23,6 +23,12 @@ cmd_bench() {
       done
       [[ -n $found ]] || fail "bench/ has built no program"
       ;;
-    *) fail "bench takes http or core, not '$which'" ;;
+    live)
+      cmd_setup
+      build release holdfast -DHOLDFAST_BENCH=ON
+      build release bench_live -DHOLDFAST_BENCH=ON
+      exec "$root/bench/live/run.sh" "$@"
+      ;;
+    *) fail "bench takes http, core or live, not '$which'" ;;
   esac
 }

@@ -21,7 +21,7 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, Access access, std::function<LedgerHealth()> ledger_health)
     : metrics_(metrics),
-      services_{ledger, engine, metrics, background_, watch},
+      services_{ledger, engine, metrics, background_, watch, live_},
       router_(metrics),
       access_(access),
       ledger_health_(std::move(ledger_health)) {}
@@ -34,6 +34,7 @@ void Api::attach(http::Server& server, unsigned threads) {
     gateways_.push_back(std::make_unique<Gateway>(services_.engine, server.context(i)));
     services_.watch.attach(server.context(i));
   }
+  live_.attach(server, threads);
 }
 
 void Api::set_draining() {
@@ -121,6 +122,7 @@ bool Api::answer_operations(Call& call) {
     }
   } else if (path == "/metrics") {
     metrics_.set_waiters(services_.watch.waiters());
+    metrics_.show(live_.stats());
     answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
                 metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_()));
   } else {

@@ -9,6 +9,7 @@
 
 #include "api/background.h"
 #include "api/call.h"
+#include "api/live.h"
 #include "api/metrics.h"
 #include "api/router.h"
 #include "api/watch.h"
@@ -33,7 +34,13 @@ class Api : public http::Handler {
   void attach(http::Server& server, unsigned threads);
   // While the server drains, /readyz says so, and nobody waits for changes any more.
   void set_draining();
-  void stop_background() { background_.stop(); }
+  // After the server has stopped and before it is destroyed.
+  void stop_background() {
+    live_.stop();
+    background_.stop();
+  }
+  // Before attach().
+  void set_live(const LiveOptions& options) { live_.set_options(options); }
 
   http::BodyRule body_rule(const http::Request& request) override;
   boost::asio::awaitable<void> handle(http::Request& request, http::Response& response) override;
@@ -46,6 +53,7 @@ class Api : public http::Handler {
   bool may_call(const Match& match) const;
 
   BackgroundPool background_;
+  LiveHub live_;
   Metrics& metrics_;
   Services services_;
   Router router_;

@@ -18,6 +18,7 @@ namespace holdfast::api {
 class Metrics;
 class BackgroundPool;
 class Watch;
+class LiveHub;
 
 // Which form errors take. Routes of a group share it.
 enum class Group { contract1, contract2, v1, operations };
@@ -28,6 +29,7 @@ struct Services {
   Metrics& metrics;
   BackgroundPool& background;
   Watch& watch;
+  LiveHub& live;
 };
 
 struct Call {

@@ -25,6 +25,8 @@ Answer get_states(Call& call);
 // changes.cc
 Answer list_event_changes(Call& call);
 Answer list_changes(Call& call);
+// live.cc
+Answer follow_event(Call& call);
 
 // seats.cc
 Answer get_seat(Call& call);

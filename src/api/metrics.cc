@@ -63,7 +63,13 @@ Metrics::Metrics()
       server_(prometheus::BuildGauge()
                   .Name("holdfast_http_events")
                   .Help("Counts of the HTTP server since its start, by kind.")
-                  .Register(registry_)) {}
+                  .Register(registry_)),
+      live_listeners_(gauge(registry_, "holdfast_live_listeners", "Listeners of live seat maps.")),
+      live_period_(gauge(registry_, "holdfast_live_period_seconds", "Time between two looks for changes to send to listeners.")),
+      live_(prometheus::BuildGauge()
+                .Name("holdfast_live_events")
+                .Help("Counts of live seat maps since the start, by kind.")
+                .Register(registry_)) {}
 
 Metrics::~Metrics() = default;
 
@@ -83,6 +89,15 @@ void Metrics::on_round(const Round& round) {
   if (round.report.changes > 0) commit_seconds_.Observe(seconds(round.report.committing));
   changes_.Increment(static_cast<double>(round.report.changes));
   holds_expired_.Increment(static_cast<double>(round.report.swept));
+}
+
+void Metrics::show(const LiveStats& live) {
+  live_listeners_.Set(static_cast<double>(live.listeners));
+  live_period_.Set(seconds(live.period));
+  live_.Add({{"kind", "editions"}}).Set(static_cast<double>(live.editions));
+  live_.Add({{"kind", "messages"}}).Set(static_cast<double>(live.messages));
+  live_.Add({{"kind", "dropped"}}).Set(static_cast<double>(live.dropped));
+  live_.Add({{"kind", "refused"}}).Set(static_cast<double>(live.refused));
 }
 
 void Metrics::refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/live.h"
 #include "engine/engine.h"
 #include "http/server.h"
 
@@ -45,6 +46,7 @@ class Metrics {
 
   EndpointMetrics& endpoint(std::string_view name);
   void on_round(const Round& round);
+  void show(const LiveStats& live);   // as of now, for text()
 
   void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
 
@@ -70,6 +72,9 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& seats_;
   prometheus::Family<prometheus::Gauge>& connections_;
   prometheus::Family<prometheus::Gauge>& server_;
+  prometheus::Gauge& live_listeners_;
+  prometheus::Gauge& live_period_;
+  prometheus::Family<prometheus::Gauge>& live_;
 };
 
 }  // namespace holdfast::api

@@ -40,6 +40,7 @@ std::vector<Route> all_routes() {
       {"GET", "/v1/events/{}/seats", Group::v1, list_seats},
       {"GET", "/v1/events/{}/changes", Group::v1, list_event_changes},
       {"GET", "/v1/changes", Group::v1, list_changes},
+      {"GET", "/v1/events/{}/live", Group::v1, follow_event, {}, true},
       {"POST", "/v1/events/{}/block", Group::v1, block_seats},
       {"POST", "/v1/events/{}/unblock", Group::v1, unblock_seats},
   };

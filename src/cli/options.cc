@@ -94,6 +94,9 @@ const std::vector<Described>& described() {
              0, 1'000'000'000),
       number("ledger.journal_retention_days", "Days that journal rows are kept (default 0: for ever)", &O::ledger_journal_retention_days, 0,
              36'500),
+      number("live.listeners_max", "Listeners of live seat maps (default 20000); one more is answered 503", &O::live_listeners_max, 0,
+             1'000'000),
+      number("live.comment_seconds", "Between two comment lines to a listener (default 15)", &O::live_comment_seconds, 1, 3'600),
       {"access.anonymous", "contract1, contract2 or both: routes for callers that are not on this machine", set_anonymous},
   };
   return all;

@@ -117,6 +117,7 @@ int serve(const ServeOptions& options) {
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
+  api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
   api.attach(server, threads);
   server.start();
   write_port_file(options.port_file, server.port());

@@ -110,7 +110,9 @@ std::string_view append_head(std::string& out, const Response& response, const A
       dropped = "Content-Type";
     }
   }
-  if (has_body(response.status)) {
+  if (facts.framing == Framing::chunked) {
+    out += "\r\nTransfer-Encoding: chunked";
+  } else if (facts.framing == Framing::length && has_body(response.status)) {
     out += "\r\nContent-Length: ";
     append_number(out, response.body.size());
   }

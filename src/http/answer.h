@@ -1,6 +1,7 @@
 // From a Response to the bytes of its head.
 #pragma once
 
+#include <cstdint>
 #include <ctime>
 #include <string>
 #include <string_view>
@@ -9,12 +10,16 @@
 
 namespace holdfast::http {
 
+// How the end of a body is known.
+enum class Framing : std::uint8_t { length, chunked, until_close };
+
 // What the head says beside the handler's Response.
 struct AnswerFacts {
   std::string_view stamp;        // see stamp_of()
   std::string_view request_id;
   bool close = false;
   bool says_keep_alive = false;  // to an HTTP/1.0 client, which would not expect it
+  Framing framing = Framing::length;
 };
 
 std::string_view reason_phrase(unsigned status);   // "Unknown" for what has none

@@ -63,6 +63,10 @@ asio::awaitable<void> Connection::serve() {
     }
     const Rest rest = settle_body();
     compose(rest == Rest::close);
+    if (exchange_->response.stream != nullptr) {
+      co_await stream_answer();
+      co_return;
+    }
     const bool more_may_follow = !close_ && rest == Rest::none && tail_.empty() && exchange_->out.size() < k_gather_bytes_max;
     if (!more_may_follow && !write_now() && !co_await write_rest()) co_return;
     if (close_ || (rest == Rest::drain && !co_await drain_body())) {
@@ -95,7 +99,8 @@ void Connection::begin_stop() {
   if (phase_ == Phase::idle) socket_.cancel(ignored);
   const auto at_most = [this](std::chrono::milliseconds time) { deadline_ = std::min(deadline_, worker_.deadline_in(time)); };
   if (phase_ == Phase::head || phase_ == Phase::body) at_most(k_stop_read_grace);
-  if (phase_ == Phase::lingering) at_most(k_linger_time_stopping);
+  if (phase_ == Phase::streaming) end();
+  if (phase_ == Phase::streaming || phase_ == Phase::lingering) at_most(k_linger_time_stopping);
 }
 
 void Connection::abort() {
@@ -383,12 +388,19 @@ void Connection::compose(bool close) {
     worker_.report(x.request_id, "the handler set a status outside 200 to 599");
     prepare_refusal(problems::k_internal);
   }
-  close_ = close || response.close || gone_ || !x.head.keep_alive || worker_.stopping();
-  const AnswerFacts facts{
-      .stamp = worker_.stamp(), .request_id = x.request_id, .close = close_, .says_keep_alive = !x.head.http_1_1 && !close_};
+  const bool streamed = response.stream != nullptr && has_body(response.status);
+  if (!streamed || x.head.method == "HEAD") response.stream.reset();
+  close_ = close || response.close || gone_ || !x.head.keep_alive || worker_.stopping() || response.stream != nullptr;
+  const AnswerFacts facts{.stamp = worker_.stamp(),
+                          .request_id = x.request_id,
+                          .close = close_,
+                          .says_keep_alive = !x.head.http_1_1 && !close_,
+                          .framing = !streamed         ? Framing::length
+                                     : x.head.http_1_1 ? Framing::chunked
+                                                       : Framing::until_close};
   const std::string_view dropped = append_head(x.out, response, facts);
   if (!dropped.empty()) worker_.report(x.request_id, "a header that a handler cannot set was left out: " + std::string(dropped));
-  if (!has_body(response.status) || x.head.method == "HEAD") return;
+  if (!has_body(response.status) || x.head.method == "HEAD" || streamed) return;
   if (response.body.size() <= k_copied_body_bytes_max) x.out += response.body;
   else tail_ = response.body;
 }

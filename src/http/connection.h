@@ -20,11 +20,12 @@
 #include "http/chunked.h"
 #include "http/exchange.h"
 #include "http/parser.h"
+#include "http/stream.h"
 #include "http/worker.h"
 
 namespace holdfast::http {
 
-class Connection final : public std::enable_shared_from_this<Connection>, public ConnectionHook, private BodySource {
+class Connection final : public std::enable_shared_from_this<Connection>, public ConnectionHook, private BodySource, private StreamWriter {
  public:
   Connection(Worker& worker, boost::asio::ip::tcp::socket socket, bool over_limit);
   ~Connection();
@@ -41,7 +42,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void abort();
 
  private:
-  enum class Phase : std::uint8_t { idle, head, body, handling, writing, lingering };
+  enum class Phase : std::uint8_t { idle, head, body, handling, writing, streaming, lingering };
   enum class Input : std::uint8_t { bytes, late, gone };
   enum class Next : std::uint8_t { wait, overdue, end };
   enum class Rest : std::uint8_t { none, drain, close };   // what to do with the unread rest of a streamed body
@@ -85,6 +86,18 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void wrote(std::size_t n);
   void flush_while_handling();
 
+  // Streamed answers (stream.cc).
+  boost::asio::awaitable<void> stream_answer();
+  void begin_stream(const std::shared_ptr<StreamSource>& source);
+  void end_stream(StreamSource& source);
+  bool client_is_there();
+  bool write(Chunk chunk) override;
+  void end() override;
+  void finish_stream();
+  void take_part(Chunk chunk);
+  void write_part();
+  void write_on();
+
   Worker& worker_;
   boost::asio::ip::tcp::socket socket_;
   std::unique_ptr<Exchange> exchange_;   // null while idle
@@ -105,6 +118,11 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::string_view tail_;             // a large response body, written from where it lies
   std::size_t sent_ = 0;              // of out and tail_ together
 
+  StreamSource* source_ = nullptr;    // while a streamed answer goes on
+  Chunk part_;                        // of it, what the socket has not taken
+  std::string_view rest_;             // of part_
+  std::size_t thrown_ = 0;            // bytes that the client sent during it
+
   Phase phase_ = Phase::idle;
   std::uint8_t leading_crlfs_ = 0;
   bool over_limit_;
@@ -115,6 +133,10 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool gone_ = false;                 // the client, as far as we know
   bool close_ = false;                // after the answers that are in `out`
   bool flush_posted_ = false;
+  bool chunked_out_ = false;          // the streamed answer is in chunked coding
+  bool ending_ = false;               // no further chunk is taken
+  bool last_taken_ = false;
+  bool over_ = false;                 // the streamed answer is complete, or cannot be
 };
 
 }  // namespace holdfast::http

@@ -71,6 +71,7 @@ class Exchange final : public Request {
     response.body.clear();
     response.headers.clear();
     response.close = false;
+    response.stream.reset();
   }
 
   // Before it goes back to the pool.

@@ -23,6 +23,7 @@ inline constexpr std::size_t k_copied_body_bytes_max = 16 * 1024;      // a larg
 inline constexpr std::size_t k_drain_bytes_max = 64 * 1024;      // unread rest of a streamed body that is worth a connection
 inline constexpr std::size_t k_linger_bytes_max = 512 * 1024;    // read and thrown away after the last answer
 inline constexpr std::size_t k_exchanges_pooled_max = 256;       // per thread, kept for requests to come
+inline constexpr int k_stream_send_buffer_bytes = 64 * 1024;          // SO_SNDBUF of a streamed answer; Linux doubles it
 inline constexpr unsigned k_refusals_lingering_max = 64;         // per thread, connections over the limit that wait for their 503
 
 inline constexpr std::chrono::milliseconds k_sweep_period_max{250};

@@ -31,6 +31,8 @@
 #include <utility>
 #include <vector>
 
+#include "http/stream.h"
+
 namespace holdfast::http {
 
 struct ServerOptions {
@@ -86,6 +88,8 @@ struct Response {
   // Names in static storage. One whose value has control characters, or that is the server's to set, is left out and reported.
   std::vector<std::pair<std::string_view, std::string>> headers;
   bool close = false;              // close the connection after this answer
+  // When it is set, `body` is not used: the source goes on writing after handle() has returned (stream.h). Of a status that has a body.
+  std::shared_ptr<StreamSource> stream;
 };
 
 // What a route wants of a request's body, asked when the header is complete and before any of the body is read.
@@ -148,8 +152,8 @@ class Server {
   // when that process set SO_REUSEPORT.
   void start();
 
-  // Stops accepting, closes idle connections, lets requests that have been read be answered (with `Connection: close`), at most
-  // for drain_timeout, then joins the threads. Safe to call twice, from any thread but the server's own. A handler that has not
+  // Stops accepting, closes idle connections, ends streamed answers, lets requests that have been read be answered (with `Connection: close`),
+  // at most for drain_timeout, then joins the threads. Safe to call twice, from any thread but the server's own. A handler that has not
   // returned by then is never resumed: what it waits for must be ended before the Server is destroyed.
   void stop();
 

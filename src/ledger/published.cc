@@ -71,6 +71,12 @@ std::shared_ptr<const StatesReading> PublishedEvent::states(Millis now) const {
   return fresh;
 }
 
+void PublishedEvent::watch(std::shared_ptr<SeatWatcher> watcher) const {
+  const std::scoped_lock lock(mutex_);
+  watcher_.swap(watcher);   // the one before goes after the lock
+  if (watcher_ != nullptr) watcher_->on_begin(replica_->seq(), replica_->states());
+}
+
 void PublishedEvent::follow(std::string_view changes, std::size_t count, Millis at) {
   Reader reader(changes);
   ChangeDecoder decoder(at);
@@ -80,7 +86,16 @@ void PublishedEvent::follow(std::string_view changes, std::size_t count, Millis 
     const bool decoded = decoder.decode(reader, change);
     HOLDFAST_CHECK(decoded);   // these are bytes that this process has just written
     replica_->apply(change, at);
+    if (watcher_ != nullptr) tell_watcher(change);
   }
+}
+
+// A change names the seats that it sets, except two that mean all of a reservation's.
+void PublishedEvent::tell_watcher(const Change& change) {
+  Seats seats = change.seats;
+  if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired)
+    seats = replica_->seats_of(replica_->find(change.reservation));
+  watcher_->on_change(replica_->seq(), seats, replica_->states());
 }
 
 void PublishedEvent::recall(const ReservationView& ended) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,17 @@ struct SeatReading {
 struct StatesReading {
   Seq seq = 0;
   std::string states;
+};
+
+// Is told which seats each change touched, as they are published. Called on the thread that publishes (of on_begin: that calls watch()), with
+// the event locked: it must be quick and ask the event nothing.
+class SeatWatcher {
+ public:
+  virtual ~SeatWatcher() = default;
+  // Where it begins: the states of all seats after change `seq`. The next call is about the change after that.
+  virtual void on_begin(Seq seq, std::span<const SeatState> states) = 0;
+  // After each change, in their order. `seats`: those whose state it set (none: it set none); `states`: of all seats, after it.
+  virtual void on_change(Seq seq, Seats seats, std::span<const SeatState> states) = 0;
 };
 
 class PublishedEvent {
@@ -51,6 +63,10 @@ class PublishedEvent {
   // Recorded states, at most k_states_age_max behind. Copies made within that time are shared.
   std::shared_ptr<const StatesReading> states(Millis now) const;
 
+  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may be given
+  // again: then it begins anew.
+  void watch(std::shared_ptr<SeatWatcher> watcher) const;
+
   // ---- for the ledger
 
   // Folds the changes of one committed journal row.
@@ -62,13 +78,16 @@ class PublishedEvent {
  private:
   static constexpr Millis k_states_age_max = 100;
 
+  void tell_watcher(const Change& change);
+
   std::shared_ptr<const Plan> plan_;
   std::atomic<Millis> next_expiry_{k_never};
   mutable std::mutex mutex_;
   std::unique_ptr<Inventory> replica_;
+  mutable std::shared_ptr<SeatWatcher> watcher_;   // under mutex_
   mutable std::mutex states_mutex_;   // taken before mutex_
   mutable std::shared_ptr<const StatesReading> states_;
   mutable Millis states_at_ = 0;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -137,6 +137,13 @@ std::string Client::read_to_end() {
   return std::exchange(buffer_, {});
 }
 
+std::string Client::read_bytes(std::size_t n) {
+  while (buffer_.size() < n && more()) {}
+  std::string bytes = buffer_.substr(0, n);
+  buffer_.erase(0, bytes.size());
+  return bytes;
+}
+
 asio::awaitable<void> Gate::wait() {
   {
     const std::lock_guard lock(mutex_);

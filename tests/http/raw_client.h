@@ -44,6 +44,7 @@ class Client {
   Answer read(bool to_head = false);
   bool at_end();                       // waits: true when the server closes without another byte
   std::string read_to_end();
+  std::string read_bytes(std::size_t n);   // fewer: the connection has ended
 
  private:
   bool more();

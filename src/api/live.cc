@@ -1,0 +1,65 @@
+// GET /v1/events/{eventId}/live: the live seat map as server-sent events (docs/api.md).
+#include "api/live.h"
+
+#include <charconv>
+
+#include "api/endpoints.h"
+
+namespace holdfast::api {
+namespace {
+
+std::optional<Seq> seq_of(std::string_view text) {
+  Seq seq = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seq);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return seq;
+}
+
+// `lastEventId` of the query. False when the query is malformed; then the answer is there (400).
+bool read_last_event_id(Call& call, std::optional<Seq>& last) {
+  const auto malformed = [&](const char* what) {
+    fail(call, {400, k_invalid_request, what});
+    return false;
+  };
+  std::string_view query = call.request.query;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const std::string_view name = pair.substr(0, pair.find('='));
+    if (name != "lastEventId") return malformed("The only query parameter here is `lastEventId`.");
+    if (last) return malformed("`lastEventId` is there more than once.");
+    last = seq_of(pair.substr(std::min(pair.size(), name.size() + 1)));
+    if (!last) return malformed("`lastEventId` must be a whole number: the `id` of the last message, or the `seq` of `/states`.");
+  }
+  return true;
+}
+
+std::shared_ptr<const PublishedEvent> named_event(Call& call) {
+  const auto id = parse_uuid(call.parameters[0]);
+  const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
+  auto event = number ? call.ledger().event(*number) : nullptr;
+  if (event == nullptr) fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
+  return event;
+}
+
+}  // namespace
+
+Answer follow_event(Call& call) {
+  const auto event = named_event(call);
+  std::optional<Seq> last;
+  if (event == nullptr || !read_last_event_id(call, last)) co_return;
+  // A browser that connects again sends the header, with the query of the first time. What is no number there is an id that is not known.
+  if (const std::string_view* header = call.request.header("Last-Event-ID")) last = seq_of(*header);
+  auto listener = call.services.live.listen(event, last, call.gateway.context());
+  if (listener == nullptr) {
+    co_return fail(call, {503, k_unavailable,
+                          "There are as many listeners as the server takes (live.listeners_max). Ask `/states` instead, or later."});
+  }
+  call.response.status = 200;
+  call.response.content_type = "text/event-stream";
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+  call.response.headers.emplace_back("X-Accel-Buffering", "no");   // nginx would gather messages
+  call.response.stream = std::move(listener);
+}
+
+}   // namespace holdfast::api

@@ -1,0 +1,98 @@
+#include "api/live_event.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr unsigned k_plan_version = 1;
+constexpr std::size_t k_updates_max = 64;   // kept by edition; who begins elsewhere gets a snapshot
+
+}  // namespace
+
+void LiveEvent::Tap::on_begin(Seq seq, std::span<const SeatState> states) {
+  const std::scoped_lock lock(mutex);
+  recent = feed::RecentTouches(seq);
+  begin_seq = seq;
+  begin_states.resize(states.size());
+  std::memcpy(begin_states.data(), states.data(), states.size());
+}
+
+void LiveEvent::Tap::on_change(Seq seq, Seats seats, std::span<const SeatState> states) {
+  const std::scoped_lock lock(mutex);
+  recent.add(seq, seats, states);
+}
+
+LiveEvent::LiveEvent(std::shared_ptr<const PublishedEvent> event) : event_(std::move(event)) { begin(); }
+
+// Changes that come while it begins are in the touches, and belong to the next edition.
+void LiveEvent::begin() {
+  event_->watch(tap_);
+  const std::scoped_lock lock(tap_->mutex);
+  seq_ = tap_->begin_seq;
+  states_ = std::exchange(tap_->begin_states, {});
+  snapshot_.reset();
+  updates_.clear();
+}
+
+bool LiveEvent::advance() {
+  const std::scoped_lock lock(mutex_);
+  std::vector<feed::Touch> touches;
+  Seq to = 0;
+  {
+    const std::scoped_lock tap_lock(tap_->mutex);
+    if (tap_->recent.touched() <= seq_) return false;
+    to = tap_->recent.seq();
+    if (tap_->recent.covers(seq_)) touches = tap_->recent.between(seq_, to);
+  }
+  if (touches.empty()) {   // more than is remembered: nothing that was said before leads to here
+    begin();
+    return true;
+  }
+  for (const feed::Touch& touch : touches) states_[touch.seat] = static_cast<char>(touch.state);
+  const Seq from = std::exchange(seq_, to);
+  snapshot_.reset();
+  updates_.clear();
+  remember(from, touches);   // here rather than on a connection's thread
+  return true;
+}
+
+LiveUpdate LiveEvent::since(Seq after) {
+  const std::scoped_lock lock(mutex_);
+  if (after >= seq_) return {after, nullptr};
+  if (const auto known = updates_.find(after); known != updates_.end()) return known->second;
+  if (updates_.size() >= k_updates_max) return snapshot();
+  std::optional<std::vector<feed::Touch>> touches;
+  {
+    const std::scoped_lock tap_lock(tap_->mutex);
+    if (tap_->recent.covers(after)) touches = tap_->recent.between(after, seq_);
+  }
+  return touches ? remember(after, *touches) : snapshot();
+}
+
+LiveUpdate LiveEvent::first(std::optional<Seq> last) {
+  bool known = false;
+  if (last) {
+    const std::scoped_lock lock(tap_->mutex);
+    known = tap_->recent.covers(*last);
+  }
+  if (known) return since(*last);
+  const std::scoped_lock lock(mutex_);
+  return snapshot();
+}
+
+LiveUpdate LiveEvent::remember(Seq from, const std::vector<feed::Touch>& touches) {
+  LiveUpdate update{seq_, nullptr};
+  if (feed::is_shorter_whole(touches.size(), states_.size())) {
+    update = snapshot();
+  } else if (!touches.empty()) {
+    update.chunk = http::chunk_of(feed::changes_message(seq_, touches));
+  }
+  updates_.emplace(from, update);
+  return update;
+}
+
+LiveUpdate LiveEvent::snapshot() {
+  if (snapshot_ == nullptr) snapshot_ = http::chunk_of(feed::snapshot_message(seq_, k_plan_version, states_));
+  return {seq_, snapshot_};
+}
+
+}  // namespace holdfast::api
