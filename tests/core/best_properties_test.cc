@@ -16,6 +16,7 @@ using test::BookSeat;
 using test::BookWish;
 
 constexpr std::size_t k_seats_max = 60;
+constexpr std::size_t k_cases_for_coverage = 100;   // fewer run when one is repeated
 const char* const k_sections[] = {"Stalls", "Circle"};
 const char* const k_categories[] = {"low", "middle", "high"};
 
@@ -140,12 +141,15 @@ void run_case(std::vector<std::uint8_t> bytes, std::map<std::string, std::size_t
 
 TEST(Properties, best_available_is_what_the_book_says) {
   std::map<std::string, std::size_t> coverage;
+  std::size_t cases = 0;
   const bool holds = rc::check("picker and book agree", [&] {
     const auto bytes = *rc::gen::resize(
         400, rc::gen::container<std::vector<std::uint8_t>>(400, rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<std::uint8_t>())));
     run_case(bytes, coverage);
+    ++cases;
   });
   ASSERT_TRUE(holds);
+  if (cases < k_cases_for_coverage) return;
   for (const char* met : {"adjacent accepted", "adjacent no_adjacent_seats", "apart accepted", "apart seat_unavailable"}) {
     EXPECT_GT(coverage[met], 10u) << met;
   }
