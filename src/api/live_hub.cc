@@ -213,9 +213,10 @@ std::shared_ptr<http::StreamSource> LiveHub::listen(std::shared_ptr<const Publis
       refused_.fetch_add(1, std::memory_order_relaxed);
       return nullptr;
     }
-    auto& place = events_[event->card().number];
-    if (place == nullptr) place = std::make_shared<LiveEvent>(std::move(event));
-    live = place;
+    const EventNumber number = event->card().number;
+    auto found = events_.find(number);
+    if (found == events_.end()) found = events_.emplace(number, std::make_shared<LiveEvent>(std::move(event))).first;
+    live = found->second;
     if (live->listeners++ == 0) {
       live->comment_at = Clock::now();
       live->advance();   // nobody has looked while nobody listened
