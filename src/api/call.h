@@ -2,11 +2,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "api/caller.h"
 #include "api/gateway.h"
 #include "api/json.h"
 #include "core/submission.h"
@@ -15,17 +17,22 @@
 
 namespace holdfast::api {
 
+class AccessControl;
 class Metrics;
 class BackgroundPool;
 
 // Which form errors take. Routes of a group share it.
 enum class Group { contract1, contract2, v1, operations };
 
+struct Call;
+
 struct Services {
   Ledger& ledger;
   Engine& engine;
   Metrics& metrics;
   BackgroundPool& background;
+  AccessControl& access;
+  std::function<void(Call&)> operations;   // answers health, readiness, metrics, version
 };
 
 struct Call {
@@ -35,6 +42,7 @@ struct Call {
   http::Response& response;
   Group group = Group::operations;
   std::span<const std::string> parameters;   // of the path, decoded
+  Caller caller{};
 
   Ledger& ledger() const { return services.ledger; }
 };

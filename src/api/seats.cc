@@ -61,7 +61,7 @@ Answer get_seat(Call& call) {
     json.member("state", name_of(reading.state));
     json.member("version", reading.version);
     json.member("reservationId");
-    reading.reservation ? json.text(to_string(*reading.reservation)) : json.null();
+    reading.reservation&& may_touch(call, *reading.reservation) ? json.text(to_string(*reading.reservation)) : json.null();
   });
 }
 
