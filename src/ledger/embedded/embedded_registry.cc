@@ -1,6 +1,7 @@
 #include "ledger/embedded/embedded_registry.h"
 
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,15 @@ std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// Made by root for a server that is not: the file is its folder's owner's, as SQLite's -wal and -shm beside it then are.
+void give_to_owner_of_folder(const std::string& path) {
+  struct stat folder{};
+  if (::geteuid() != 0 || ::stat(fs::path(path).parent_path().c_str(), &folder) != 0) return;
+  if (::chown(path.c_str(), folder.st_uid, folder.st_gid) != 0) {
+    throw DataError("cannot give " + path + " to the owner of its folder: " + std::strerror(errno));
+  }
+}
+
 // Makes a whole file under a name of its own, and gives it its real one only if nobody was faster.
 bool make_if_missing(const std::string& path) {
   if (fs::exists(path)) return false;
@@ -52,6 +62,7 @@ bool make_if_missing(const std::string& path) {
   std::error_code ignored;   // of an attempt before
   for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(partial + suffix, ignored);
   create_private_file(partial);
+  give_to_owner_of_folder(partial);
   {
     sqlite::Database database(partial, sqlite::Database::Mode::read_write);
     database.execute("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
