@@ -236,6 +236,16 @@ TEST_F(Access, TheSameIdempotencyKeyOfTwoCallersIsTwo) {
   expect_v1_problem(hold_as(two, 0), 409, "seat_unavailable");
 }
 
+TEST_F(Access, AnImportShowsTheKeyOfItsEnvironment) {
+  const std::vector<std::string> import = {"import", "--server", server->url(),
+                                           "--name", "Theatre",  std::string(HOLDFAST_VENUES) + "/theatre.seating-plan.json"};
+  EXPECT_THAT(run_holdfast(import).err, HasSubstr("401"));
+  EXPECT_THAT(run_holdfast(import, {{"HOLDFAST_API_KEY", keys["read"]}}).err, HasSubstr("403"));
+  EXPECT_EQ(run_holdfast(import, {{"HOLDFAST_API_KEY", "not-a-key"}}).status, 2);
+  const Finished imported = run_holdfast(import, {{"HOLDFAST_API_KEY", keys["admin"]}});
+  EXPECT_EQ(imported.status, 0) << imported.everything();
+}
+
 // --- sessions ---
 
 TEST_F(Access, ASessionIsACustomerWithACookieThatScriptsCannotRead) {
