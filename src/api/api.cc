@@ -19,11 +19,10 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 }  // namespace
 
-Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, Access access, std::function<LedgerHealth()> ledger_health)
+Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, AccessControl& access, std::function<LedgerHealth()> ledger_health)
     : metrics_(metrics),
-      services_{ledger, engine, metrics, background_, watch, live_},
+      services_{ledger, engine, metrics, background_, watch, live_, access, [this](Call& call) { answer_operations(call); }},
       router_(metrics),
-      access_(access),
       ledger_health_(std::move(ledger_health)) {}
 
 Api::~Api() = default;
@@ -60,12 +59,13 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   auto& context = static_cast<boost::asio::io_context&>(boost::asio::query(executor, boost::asio::execution::context));
   const Match match = router_.find(request.method, request.path);
   Call call{services_, gateway_of(context), request, response, match.group, match.parameters};
-  if (may_call(match) && match.route != nullptr) {
+  services_.access.cors().mark(request, response);
+  if (match.route == nullptr) {
+    answer_otherwise(call, match);
+  } else if (services_.access.admit(call, match.route->need)) {
     // Named, because the handler's frame refers to it while it waits.
     boost::asio::awaitable<void> answering = match.route->handle(call);
     co_await std::move(answering);
-  } else {
-    answer_otherwise(call, match);
   }
   // A refusal of contract 2 is a 400 that says which tickets: to the metrics it is a refusal, not a malformed request.
   const bool refused = match.group == Group::contract2 && response.status == 400 && response.body.find("nodisponible") != std::string::npos;
@@ -79,37 +79,20 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
 
 // What no endpoint answers.
 void Api::answer_otherwise(Call& call, const Match& match) {
-  if (!may_call(match)) {
-    call.response.headers.emplace_back("WWW-Authenticate", "Bearer");
-    return fail(call, {401, "unauthorized",
-                       "This server listens beyond its own machine and has no keys configured, so it does not answer such calls."});
-  }
-  if (answer_operations(call)) return;
   if (match.allow.empty()) return fail(call, {404, k_not_found, "There is nothing at this path."});
+  if (services_.access.cors().answer_preflight(call.request, match.allow, call.response)) return;
   call.response.headers.emplace_back("Allow", match.allow);
   fail(call, {405, "method_not_allowed", "This path takes " + match.allow + "."});
 }
 
-bool Api::may_call(const Match& match) const {
-  if (!access_.beyond_loopback || (match.route != nullptr && match.route->is_public)) return true;
-  switch (match.group) {
-    case Group::contract1: return access_.contract1;
-    case Group::contract2: return access_.contract2;
-    case Group::v1: return false;
-    case Group::operations: return true;
-  }
-  return false;
+// Health, readiness, version, metrics.
+Answer show_operations(Call& call) {
+  call.services.operations(call);
+  co_return;
 }
 
-// Health, readiness, metrics, version; false when the path is none of these.
-bool Api::answer_operations(Call& call) {
+void Api::answer_operations(Call& call) {
   const std::string_view path = call.request.path;
-  if (path != "/healthz" && path != "/readyz" && path != "/metrics" && path != "/version") return false;
-  if (call.request.method != "GET" && call.request.method != "HEAD") {
-    call.response.headers.emplace_back("Allow", "GET, HEAD");
-    fail(call, {405, "method_not_allowed", "This path takes GET, HEAD."});
-    return true;
-  }
   call.response.headers.emplace_back("Cache-Control", "no-store");
   if (path == "/healthz") {
     answer_text(call, 200, "text/plain; charset=utf-8", "ok\n");
@@ -134,7 +117,6 @@ bool Api::answer_operations(Call& call) {
       json.member("version", k_version);
     });
   }
-  return true;
 }
 
 void Api::refuse(const http::Problem& problem, std::string_view path, http::Response& response) {

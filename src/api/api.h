@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/access.h"
 #include "api/background.h"
 #include "api/call.h"
 #include "api/live.h"
@@ -18,16 +19,9 @@
 
 namespace holdfast::api {
 
-// Which contracts may be called without a key by callers that are not on this machine.
-struct Access {
-  bool beyond_loopback = false;   // the server listens on more than loopback
-  bool contract1 = false;
-  bool contract2 = false;
-};
-
 class Api : public http::Handler {
  public:
-  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, Access access, std::function<LedgerHealth()> ledger_health);
+  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, AccessControl& access, std::function<LedgerHealth()> ledger_health);
   ~Api();
 
   // Once, before the server starts: the api must know the server's threads.
@@ -49,15 +43,13 @@ class Api : public http::Handler {
  private:
   Gateway& gateway_of(boost::asio::io_context& context);
   void answer_otherwise(Call& call, const Match& match);
-  bool answer_operations(Call& call);
-  bool may_call(const Match& match) const;
+  void answer_operations(Call& call);
 
   BackgroundPool background_;
   LiveHub live_;
   Metrics& metrics_;
   Services services_;
   Router router_;
-  Access access_;
   std::function<LedgerHealth()> ledger_health_;
   http::Server* server_ = nullptr;
   std::vector<std::unique_ptr<Gateway>> gateways_;

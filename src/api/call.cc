@@ -25,6 +25,7 @@ std::string_view title_of(unsigned status) {
     case 415: return "Unsupported Media Type";
     case 417: return "Expectation Failed";
     case 422: return "Unprocessable Content";
+    case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
@@ -66,6 +67,16 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
       for (const std::string& id : fault.seat_ids) json.text(id);
     });
   });
+}
+
+// Whose Idempotency-Key it is: two callers may choose the same.
+std::string name_of(const Caller& caller) {
+  switch (caller.kind) {
+    case Caller::Kind::anonymous: return "anonymous";
+    case Caller::Kind::key: return "key " + caller.id;
+    case Caller::Kind::session: return "customer " + caller.id;
+  }
+  return {};
 }
 
 Fingerprint fingerprint(std::string_view a, std::string_view b) {
@@ -221,7 +232,7 @@ bool read_key(Call& call, std::string_view request, std::optional<IdempotencyKey
     fail(call, {400, k_invalid_request, "The Idempotency-Key must be 1 to 128 printable ASCII characters."});
     return false;
   }
-  key = IdempotencyKey{fingerprint("anonymous", *header), fingerprint(call.request.path, request)};
+  key = IdempotencyKey{fingerprint(name_of(call.caller), *header), fingerprint(call.request.path, request)};
   return true;
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "api/caller.h"
 #include "api/gateway.h"
 #include "api/json.h"
 #include "core/submission.h"
@@ -15,6 +17,7 @@
 
 namespace holdfast::api {
 
+class AccessControl;
 class Metrics;
 class BackgroundPool;
 class Watch;
@@ -23,6 +26,8 @@ class LiveHub;
 // Which form errors take. Routes of a group share it.
 enum class Group { contract1, contract2, v1, operations };
 
+struct Call;
+
 struct Services {
   Ledger& ledger;
   Engine& engine;
@@ -30,6 +35,8 @@ struct Services {
   BackgroundPool& background;
   Watch& watch;
   LiveHub& live;
+  AccessControl& access;
+  std::function<void(Call&)> operations;   // answers health, readiness, metrics, version
 };
 
 struct Call {
@@ -39,6 +46,7 @@ struct Call {
   http::Response& response;
   Group group = Group::operations;
   std::span<const std::string> parameters;   // of the path, decoded
+  Caller caller{};
 
   Ledger& ledger() const { return services.ledger; }
 };

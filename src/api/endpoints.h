@@ -45,4 +45,12 @@ Answer consume_reservation(Call& call);
 Answer release_reservation(Call& call);
 Answer return_reservation(Call& call);
 
+// sessions.cc
+Answer create_session(Call& call);
+Answer show_session(Call& call);
+Answer forget_session(Call& call);
+
+// api.cc
+Answer show_operations(Call& call);
+
 }  // namespace holdfast::api

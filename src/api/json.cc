@@ -1,7 +1,7 @@
 #include "api/json.h"
 
 #include <algorithm>
-#include <boost/json/src.hpp>
+#include <boost/json.hpp>
 
 namespace holdfast::api {
 namespace {

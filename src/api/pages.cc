@@ -92,6 +92,12 @@ std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& obje
   return std::nullopt;
 }
 
+bool may_touch(const Call& call, const Uuid& reservation) {
+  if (!call.caller.is_session()) return true;
+  const auto view = call.ledger().reservation(reservation);
+  return view && view->customer == call.caller.id;
+}
+
 void refuse(Call& call, EventNumber event, const Outcome& outcome) {
   Fault fault = fault_of(outcome);
   const auto published = call.ledger().event(event);

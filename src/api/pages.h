@@ -44,6 +44,9 @@ struct NamedSeats {
 // the answer is there. `required` false: a member that is not there is an empty list. `event`: the seats must be of this one.
 std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event = {});
 
+// Whether the caller may know of a reservation: a visitor's session knows its own only; to it, somebody else's do not exist.
+bool may_touch(const Call& call, const Uuid& reservation);
+
 // Answers a refusal, with the ids of the seats that are its reason.
 void refuse(Call& call, EventNumber event, const Outcome& outcome);
 

@@ -1,4 +1,5 @@
 // /v1/reservations (docs/api.md).
+#include "api/access.h"
 #include "api/background.h"
 #include "api/best_available.h"
 #include "api/endpoints.h"
@@ -68,6 +69,16 @@ void answer_reservation(Call& call, unsigned status, EventNumber number, const R
 
 Fault reservation_not_found(const std::string& id) { return {404, "reservation_not_found", "There is no reservation " + id + "."}; }
 
+// Whose the hold is: the customer that the body names. A session is one, and may leave it out.
+std::optional<std::string_view> read_customer(const Call& call, const boost::json::object& object, std::string& problem) {
+  const bool is_session = call.caller.is_session();
+  const auto customer = read_text(object, "customerId", k_customer_bytes_max, !is_session, problem);
+  if (!customer && problem.empty()) return call.caller.id;
+  if (customer && is_blank(*customer)) problem = "`customerId` must not be only white space.";
+  if (customer && customer->find('\0') != std::string_view::npos) problem = "`customerId` must not have the character U+0000.";
+  return customer;
+}
+
 // The reservation that the path names; or nothing, with the answer written.
 struct Named {
   Uuid id;
@@ -76,7 +87,7 @@ struct Named {
 std::optional<Named> find_reservation(Call& call) {
   const auto id = parse_uuid(call.parameters[0]);
   const auto number = id ? event_of_reservation(*id) : std::nullopt;
-  if (number && call.ledger().event(*number) != nullptr) return Named{*id, *number};
+  if (number && call.ledger().event(*number) != nullptr && may_touch(call, *id)) return Named{*id, *number};
   fail(call, reservation_not_found(call.parameters[0]));
   return std::nullopt;
 }
@@ -91,6 +102,13 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   if (const std::string* customer = query.find("customerId")) {
     if (customer->empty() || customer->size() > k_customer_bytes_max) return malformed("`customerId` must have 1 to 256 bytes.");
     filter.customer = *customer;
+  }
+  if (call.caller.is_session()) {
+    if (!filter.customer.empty() && filter.customer != call.caller.id) {
+      fail(call, {403, k_forbidden, "`customerId` must be the session's own, or left out."});
+      return std::nullopt;
+    }
+    filter.customer = call.caller.id;
   }
   if (const std::string* status = query.find("status")) {
     for (const auto each :
@@ -169,14 +187,15 @@ Answer hold_seats(Call& call) {
   const JsonBody body(call.request.body);
   std::string problem;
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  const auto customer = read_text(*body.object(), "customerId", k_customer_bytes_max, true, problem);
-  if (customer && is_blank(*customer)) problem = "`customerId` must not be only white space.";
-  if (customer && customer->find('\0') != std::string_view::npos) problem = "`customerId` must not have the character U+0000.";
+  const auto customer = read_customer(call, *body.object(), problem);
   const auto seconds = problem.empty() ? read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem) : std::nullopt;
   const bool names_seats = has(*body.object(), "seatIds");
   const bool wants_best = has(*body.object(), "bestAvailable");
   if (problem.empty() && !names_seats && !wants_best) problem = "`seatIds` and `bestAvailable` are missing: name one of them.";
   if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
+  if (call.caller.is_session() && *customer != call.caller.id) {
+    co_return fail(call, {403, k_forbidden, "`customerId` must be the session's own, or left out."});
+  }
   if (names_seats && wants_best) {
     co_return fail(call, {422, k_invalid_request, "`seatIds` and `bestAvailable` exclude each other: name one of them."});
   }

@@ -15,9 +15,9 @@ struct Route {
   std::string_view method;
   std::string_view path;   // segments; `{}` takes any one: /v1/events/{}/plan
   Group group;
+  Need need;
   Answer (*handle)(Call& call);
   http::BodyRule body{};
-  bool is_public = false;   // for everybody, wherever the server listens
   EndpointMetrics* metrics = nullptr;
 };
 
@@ -33,6 +33,7 @@ class Router {
   explicit Router(Metrics& metrics);
 
   Match find(std::string_view method, std::string_view path) const;
+  std::span<const Route> routes() const { return routes_; }
 
  private:
   std::vector<Route> routes_;

@@ -20,7 +20,7 @@ std::optional<SeatPlace> find_seat(Call& call) {
   return std::nullopt;
 }
 
-void append_seat(Json& json, const PublishedEvent& event, SeatIndex seat, const SeatReading& reading) {
+void append_seat(const Call& call, Json& json, const PublishedEvent& event, SeatIndex seat, const SeatReading& reading) {
   const Plan& plan = *event.plan();
   std::string label;
   plan.append_label(label, seat);
@@ -36,7 +36,7 @@ void append_seat(Json& json, const PublishedEvent& event, SeatIndex seat, const 
     json.member("state", name_of(reading.state));
     json.member("version", reading.version);
     json.member("reservationId");
-    reading.reservation ? json.text(to_string(*reading.reservation)) : json.null();
+    reading.reservation&& may_touch(call, *reading.reservation) ? json.text(to_string(*reading.reservation)) : json.null();
   });
 }
 
@@ -96,8 +96,8 @@ std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std:
 }
 
 // Writes the seats of one page, from `first` on in the plan's order; returns where the next page begins, or the number of seats.
-std::size_t append_items(Json& json, const PublishedEvent& event, const SeatFilter& filter, std::size_t first, std::size_t limit,
-                         Millis now) {
+std::size_t append_items(const Call& call, Json& json, const PublishedEvent& event, const SeatFilter& filter, std::size_t first,
+                         std::size_t limit, Millis now) {
   const Plan& plan = *event.plan();
   std::vector<SeatReading> readings;
   std::size_t shown = 0;
@@ -112,7 +112,7 @@ std::size_t append_items(Json& json, const PublishedEvent& event, const SeatFilt
       const SeatReading& reading = readings[at - begin];
       if ((filter.state && reading.state != *filter.state) || (filter.category && plan.category_of(seat) != *filter.category)) continue;
       if (shown++ == limit) return at;
-      append_seat(json, event, seat, reading);
+      append_seat(call, json, event, seat, reading);
     }
     at = end;
   }
@@ -124,7 +124,7 @@ void append_seats(Call& call, const PublishedEvent& event, const SeatFilter& fil
   json.object([&] {
     std::size_t next = 0;
     json.member("items");
-    json.array([&] { next = append_items(json, event, filter, first, limit, call.ledger().now()); });
+    json.array([&] { next = append_items(call, json, event, filter, first, limit, call.ledger().now()); });
     json.member("nextCursor");
     next < event.seat_count() ? json.text(std::to_string(next)) : json.null();
   });
@@ -169,7 +169,7 @@ Answer get_seat(Call& call) {
   call.response.status = 200;
   call.response.content_type = "application/json";
   Json json(call.response.body);
-  append_seat(json, *event, place->seat, event->seat(place->seat, call.ledger().now()));
+  append_seat(call, json, *event, place->seat, event->seat(place->seat, call.ledger().now()));
 }
 
 // GET /v1/seats/{seatId}/history?limit=&cursor=

@@ -17,8 +17,9 @@ int backup_data(const std::string& data, const std::string& file) {
 }
 
 int restore_data(const std::string& data, const std::string& file) {
-  restore(data, file);
+  const RestoredKeys keys = restore(data, file);
   std::printf("%s was restored into %s, and journal and tables agree\n", file.c_str(), data.c_str());
+  if (keys == RestoredKeys::kept) std::printf("the API keys that were in the folder were kept; those of the backup were not restored\n");
   return 0;
 }
 

@@ -1,6 +1,8 @@
 // The subcommands. Each returns the process's exit status: 0 done, 1 failed, 2 wrong usage, 3 the event exists already.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "cli/options.h"
@@ -16,11 +18,20 @@ struct ImportOptions {
   std::string plan;
 };
 
+struct NewKeyOptions {
+  std::string name;
+  std::string scopes;                         // "read,hold"
+  std::optional<std::int64_t> expires_days;   // nothing: never
+};
+
 int serve(const ServeOptions& options);
 int import_plan(const ImportOptions& options);
 int backup_data(const std::string& data, const std::string& file);
 int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
+int create_key(const std::string& data, const NewKeyOptions& options);
+int list_keys(const std::string& data);
+int revoke_key(const std::string& data, const std::string& id);
 
 }  // namespace holdfast::cli

@@ -1,6 +1,7 @@
 // `holdfast import`: a seating plan becomes an event, in a folder or on a running server.
 #include <boost/json/value.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 
@@ -8,6 +9,7 @@
 
 #include "api/event_reader.h"
 #include "api/json.h"
+#include "api/tokens.h"
 #include "cli/commands.h"
 #include "engine/engine.h"
 #include "http/client.h"
@@ -101,6 +103,14 @@ std::string body_before_plan(const ImportOptions& options) {
   return body.append(R"(,"plan":)");
 }
 
+// The key to show, from the environment; empty when there is none.
+std::string bearer() {
+  const char* key = std::getenv(k_api_key_variable);
+  if (key == nullptr || *key == '\0') return {};
+  if (!api::hash_of_api_token(key)) throw UsageError(std::string(k_api_key_variable) + " is not an API key (hf_ and 43 characters)");
+  return key;
+}
+
 int import_into_server(const ImportOptions& options) {
   std::uint64_t bytes = 0;
   std::ifstream file = open_plan(options.plan, bytes);
@@ -130,7 +140,7 @@ int import_into_server(const ImportOptions& options) {
     progress.at(sent += got, total);
     return got;
   };
-  const http::ClientAnswer answer = http::post_json(url, "/v1/events", total, read);
+  const http::ClientAnswer answer = http::post_json(url, "/v1/events", total, read, bearer());
   const api::JsonBody body(answer.body);
   const auto member = [&](const char* name) -> std::string {
     const auto* value = body.object() == nullptr ? nullptr : body.object()->if_contains(name);

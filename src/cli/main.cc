@@ -42,6 +42,23 @@ int run(int argc, char** argv) {
   CLI::App& verify = with_data("verify", "Replay the journal against the tables and state what was proved");
   CLI::App& rebuild = with_data("rebuild", "Make the tables (state.db) again from a whole journal");
 
+  CLI::App& keys = *app.add_subcommand("keys", "Make, list and revoke API keys, also while a server works with the data");
+  keys.require_subcommand(1);
+  cli::NewKeyOptions new_key;
+  std::string key_id;
+  const auto for_keys = [&](const char* name, const char* help) -> CLI::App& {
+    CLI::App& command = *keys.add_subcommand(name, help);
+    command.add_option("--data", data, "Folder of the ledger's files")->required();
+    return command;
+  };
+  CLI::App& create = for_keys("create", "Make a key and print its token, once");
+  create.add_option("--name", new_key.name, "Whose it is, or what for")->required();
+  create.add_option("--scopes", new_key.scopes, "What it may do: a list of read, hold, sell and admin")->required();
+  create.add_option("--expires-days", new_key.expires_days, "Days that it is good for (default: for ever)");
+  CLI::App& list = for_keys("list", "Show all keys, without their tokens");
+  CLI::App& revoke = for_keys("revoke", "Take a key out of use, for good");
+  revoke.add_option("ID", key_id, "The key's id, as `list` shows it")->required();
+
   const auto is_asked = [&](const CLI::App* command) { return command->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(is_asked).empty()) {
     throw cli::UsageError("there is no command `" + std::string(argv[1]) + "`");
@@ -59,6 +76,9 @@ int run(int argc, char** argv) {
   if (restore.parsed()) return cli::restore_data(data, file);
   if (verify.parsed()) return cli::verify_data(data);
   if (rebuild.parsed()) return cli::rebuild_tables(data);
+  if (create.parsed()) return cli::create_key(data, new_key);
+  if (list.parsed()) return cli::list_keys(data);
+  if (revoke.parsed()) return cli::revoke_key(data, key_id);
   return 2;
 }
 

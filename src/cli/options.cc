@@ -7,6 +7,8 @@
 #include <functional>
 #include <sstream>
 
+#include "api/cors.h"
+
 extern char** environ;
 
 namespace holdfast::cli {
@@ -62,6 +64,33 @@ std::string set_anonymous(ServeOptions& options, const std::string& value) {
   return {};
 }
 
+std::string set_secure_cookie(ServeOptions& options, const std::string& value) {
+  if (value != "on" && value != "off" && value != "true" && value != "false") return "must be on or off";
+  options.session_secure_cookie = value == "on" || value == "true";
+  return {};
+}
+
+std::string set_origins(ServeOptions& options, const std::string& value) {
+  std::istringstream list(value);
+  options.cors_origins.clear();
+  for (std::string each; std::getline(list, each, ',');) {
+    if (!api::is_origin(each)) return "must be a list of origins, as https://shop.example: no path, no `*`, lower case";
+    options.cors_origins.push_back(each);
+  }
+  return options.cors_origins.size() <= api::k_cors_origins_max ? "" : "must have at most 100 origins";
+}
+
+constexpr std::uint64_t k_rate_max = 1'000'000;
+
+std::string set_sessions_per_minute(ServeOptions& options, const std::string& value) {
+  std::uint64_t sessions = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), sessions);
+  if (error != std::errc{} || end != value.data() + value.size() || sessions > k_rate_max)
+    return "must be a whole number from 0 to 1000000";
+  options.limits_sessions_per_minute_address = sessions;
+  return {};
+}
+
 constexpr std::uint64_t k_hour_ms = 3'600'000;
 
 const std::vector<Described>& described() {
@@ -98,6 +127,16 @@ const std::vector<Described>& described() {
              1'000'000),
       number("live.comment_seconds", "Between two comment lines to a listener (default 15)", &O::live_comment_seconds, 1, 3'600),
       {"access.anonymous", "contract1, contract2 or both: routes for callers that are not on this machine", set_anonymous},
+      number("session.hours", "Hours that a visitor's session holds (default 24)", &O::session_hours, 1, 24 * 365),
+      {"session.secure_cookie", "on or off: sessions over HTTPS only (default: on beyond loopback)", set_secure_cookie},
+      number("limits.requests_per_second_key", "Requests a second with one key, twice as many at once (default 0: no limit)",
+             &O::limits_requests_per_second_key, 0, k_rate_max),
+      number("limits.requests_per_second_customer", "Requests a second in one session, twice as many at once (default 20; 0: no limit)",
+             &O::limits_requests_per_second_customer, 0, k_rate_max),
+      {"limits.sessions_per_minute_address",
+       "New sessions a minute for one client address, twice as many at once (default: 60 beyond loopback, else 0: no limit)",
+       set_sessions_per_minute},
+      {"cors.origins", "Origins of pages that may call, as https://shop.example (default: none)", set_origins},
   };
   return all;
 }
@@ -162,7 +201,7 @@ std::map<std::string, std::string> read_environment() {
     const std::string_view variable = *entry;
     if (!variable.starts_with("HOLDFAST_")) continue;
     const std::string_view name = variable.substr(0, variable.find('='));
-    if (name == "HOLDFAST_CONFIG") continue;
+    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable) continue;
     const auto known = std::ranges::find_if(described(), [&](const Described& each) { return variable_of(each.key) == name; });
     if (known == described().end()) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
     values[known->key] = variable.substr(std::min(variable.size(), name.size() + 1));

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ class UsageError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// The key that tools show a server. Not an option of the server, and no flag: other users of the machine can read those.
+inline constexpr const char* k_api_key_variable = "HOLDFAST_API_KEY";
 
 struct ServeOptions {
   std::string data;
@@ -45,6 +49,12 @@ struct ServeOptions {
   std::uint64_t live_comment_seconds = 15;
   std::vector<std::string> access_anonymous;
   bool access_anonymous_is_set = false;
+  std::uint64_t session_hours = 24;
+  std::optional<bool> session_secure_cookie;   // nothing: on beyond loopback
+  std::uint64_t limits_requests_per_second_key = 0;
+  std::uint64_t limits_requests_per_second_customer = 20;
+  std::optional<std::uint64_t> limits_sessions_per_minute_address;   // nothing: 60 beyond loopback, else no limit
+  std::vector<std::string> cors_origins;
 };
 
 // Declares the flags on `command`; read() gives the result after the command line has been parsed.

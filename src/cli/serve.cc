@@ -1,7 +1,9 @@
 // `holdfast serve`: the one place that wires ledger, engine, api and server together.
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -13,6 +15,7 @@
 #include "cli/logging.h"
 #include "core/version.h"
 #include "ledger/embedded/embedded_ledger.h"
+#include "ledger/embedded/embedded_registry.h"
 
 namespace holdfast::cli {
 namespace {
@@ -28,19 +31,60 @@ sigset_t handled_signals() {
   return signals;
 }
 
-api::Access access_of(const ServeOptions& options) {
+bool is_beyond_loopback(const ServeOptions& options) {
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(options.listen, error);
   if (error) throw UsageError("--listen must be an IPv4 or IPv6 address; it is `" + options.listen + "`");
-  api::Access access{.beyond_loopback = !address.is_loopback()};
+  return !address.is_loopback();
+}
+
+constexpr std::uint64_t k_sessions_per_minute = 60;   // for an address, where strangers can call
+
+api::AccessOptions access_options(const ServeOptions& options) {
+  const bool beyond_loopback = is_beyond_loopback(options);
+  api::AccessOptions access{
+      .beyond_loopback = beyond_loopback,
+      .origins = options.cors_origins,
+      .session_time = std::chrono::hours(options.session_hours),
+      .secure_cookie = options.session_secure_cookie.value_or(beyond_loopback),
+      .requests_per_second_key = options.limits_requests_per_second_key,
+      .requests_per_second_customer = options.limits_requests_per_second_customer,
+      .sessions_per_minute_address = options.limits_sessions_per_minute_address.value_or(beyond_loopback ? k_sessions_per_minute : 0)};
   for (const std::string& each : options.access_anonymous) (each == "contract1" ? access.contract1 : access.contract2) = true;
-  if (access.beyond_loopback && !options.access_anonymous_is_set) {
-    throw UsageError(
-        "without keys Holdfast listens on loopback only, and " + options.listen +
-        " is not loopback. To let callers of the two contracts in without a key, write it down: access.anonymous = [\"contract1\", "
-        "\"contract2\"] (or --access-anonymous contract1,contract2)");
-  }
   return access;
+}
+
+// Beyond loopback somebody must have said who may call: by keys, or by access.anonymous.
+void check_access(const ServeOptions& options, bool has_keys) {
+  if (has_keys || options.access_anonymous_is_set || !is_beyond_loopback(options)) return;
+  throw UsageError(
+      "without keys Holdfast listens on loopback only, and " + options.listen +
+      " is not loopback. Make a key (holdfast keys create --data " + options.data +
+      " --name NAME --scopes read,hold). Or, to let callers of the two contracts in without a key, write it down: access.anonymous = "
+      "[\"contract1\", \"contract2\"] (or --access-anonymous contract1,contract2)");
+}
+
+bool has_keys_in(const std::string& data) {
+  const std::string registry = DataFolder::registry_in(data);
+  return std::filesystem::exists(registry) && !EmbeddedRegistry(registry).keys().empty();
+}
+
+// Gives the server the keys as they are now.
+void load_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+  auto keys = registry.keys();
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto usable = std::ranges::count_if(keys, [&](const ApiKey& key) { return key.is_usable(now); });
+  spdlog::info("{} API keys are configured, {} of them neither expired nor revoked", keys.size(), usable);
+  access.set_keys(std::move(keys));
+}
+
+// Once a second. What cannot be read is tried again; until then the keys stay as they were.
+void follow_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+  try {
+    if (registry.has_changed()) load_keys(registry, access);
+  } catch (const std::exception& error) {
+    spdlog::error("the API keys cannot be read; those known before go on: {}", error.what());
+  }
 }
 
 http::ServerOptions server_options(const ServeOptions& options, unsigned threads) {
@@ -74,8 +118,8 @@ void write_port_file(const std::string& file, std::uint16_t port) {
   std::filesystem::rename(partial, file);
 }
 
-// Waits for a signal to end; meanwhile reopens logs and watches the clock.
-void wait_for_end(EmbeddedLedger& ledger) {
+// Waits for a signal to end; meanwhile reopens logs, watches the clock and does what else is due every second.
+void wait_for_end(EmbeddedLedger& ledger, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
     const timespec second{.tv_sec = 1, .tv_nsec = 0};
@@ -83,6 +127,7 @@ void wait_for_end(EmbeddedLedger& ledger) {
     if (signal == SIGTERM || signal == SIGINT) return;
     if (signal == SIGHUP) reopen_log();
     if (signal > 0) continue;
+    every_second();
     if (const auto step = ledger.compare_clocks()) {
       spdlog::warn(
           "the wall clock is {} ms ahead of the ledger's; holds keep their time, and the ledger follows by at most 0.5 ms a second", *step);
@@ -97,13 +142,19 @@ int serve(const ServeOptions& options) {
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  const api::Access access = access_of(options);
+  check_access(options, has_keys_in(options.data));
   const unsigned threads = threads_of(options);
 
   EmbeddedLedger ledger({.data = options.data,
                          .idempotency_keys_max = options.ledger_idempotency_keys_max,
                          .ended_in_memory_max = options.ledger_ended_in_memory_max,
                          .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days)});
+  EmbeddedRegistry registry(DataFolder::registry_in(options.data));
+  if (registry.was_made() && !ledger.events().empty()) {
+    spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
+  }
+  check_access(options, !registry.keys().empty());
+  api::AccessControl access(access_options(options), registry.session_secret());
   api::Metrics metrics;
   api::Watch watch(ledger);
   std::atomic<bool> broken{false};
@@ -119,13 +170,14 @@ int serve(const ServeOptions& options) {
                       }});
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
   api.attach(server, threads);
+  load_keys(registry, access);
   server.start();
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), options.data, options.listen,
                server.port());
-  if (!access.beyond_loopback) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
+  if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
-  wait_for_end(ledger);
+  wait_for_end(ledger, [&] { follow_keys(registry, access); });
 
   spdlog::info("stopping: what is in flight is answered");
   api.set_draining();

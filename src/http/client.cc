@@ -39,7 +39,7 @@ Url parse_url(std::string_view text) {
 }
 
 ClientAnswer post_json(const Url& url, std::string_view path, std::uint64_t bytes,
-                       const std::function<std::size_t(char*, std::size_t)>& read) {
+                       const std::function<std::size_t(char*, std::size_t)>& read, std::string_view bearer) {
   asio::io_context context;
   asio::ip::tcp::socket socket(context);
   boost::system::error_code unreachable;
@@ -49,7 +49,7 @@ ClientAnswer post_json(const Url& url, std::string_view path, std::uint64_t byte
   const bool v6 = url.host.find(':') != std::string::npos;
   const std::string header = "POST " + url.path + std::string(path) + " HTTP/1.1\r\nHost: " + (v6 ? "[" + url.host + "]" : url.host) + ":" +
                              url.port + "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(bytes) +
-                             "\r\nConnection: close\r\n\r\n";
+                             (bearer.empty() ? "" : "\r\nAuthorization: Bearer " + std::string(bearer)) + "\r\nConnection: close\r\n\r\n";
   boost::system::error_code sent;
   asio::write(socket, asio::buffer(header), sent);
   std::vector<char> part(k_part_bytes);

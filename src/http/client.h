@@ -24,8 +24,8 @@ struct ClientAnswer {
 };
 
 // Posts JSON of `bytes` bytes which `read` gives part by part (it fills the buffer and returns how much, 0 at the end). Throws
-// std::runtime_error when the server cannot be reached or goes away.
+// std::runtime_error when the server cannot be reached or goes away. `bearer`: an API key to show, or empty.
 ClientAnswer post_json(const Url& url, std::string_view path, std::uint64_t bytes,
-                       const std::function<std::size_t(char*, std::size_t)>& read);
+                       const std::function<std::size_t(char*, std::size_t)>& read, std::string_view bearer = {});
 
 }  // namespace holdfast::http

@@ -344,6 +344,11 @@ asio::awaitable<bool> Connection::drain_body() {
   co_return body_done_;
 }
 
+asio::ip::address Connection::peer() const {
+  error_code gone;
+  return socket_.remote_endpoint(gone).address();
+}
+
 // ---- Answers.
 
 void Connection::before_handling() {

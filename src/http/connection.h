@@ -65,6 +65,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   Refusal advance_body();
   boost::asio::awaitable<Input> read_whole_body(Refusal& refusal);
   boost::asio::awaitable<std::string_view> read_body_part() override;
+  boost::asio::ip::address peer() const override;
   boost::asio::awaitable<std::string_view> next_body_part();
   std::string_view part_at_hand();
   Rest settle_body();

@@ -19,6 +19,7 @@ namespace holdfast::http {
 class BodySource {
  public:
   virtual boost::asio::awaitable<std::string_view> read_body_part() = 0;
+  virtual boost::asio::ip::address peer() const = 0;
 
  protected:
   ~BodySource() = default;
@@ -31,6 +32,8 @@ class Exchange final : public Request {
   std::string out;                  // heads and small bodies of answers that are not written yet
   std::array<char, 32> new_id{};    // where a request id lies that the caller did not send
   BodySource* source = nullptr;
+
+  boost::asio::ip::address peer() const override { return source->peer(); }
 
   // Fills the public side of the request from `head`.
   void show_head() {

@@ -20,6 +20,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -72,6 +73,9 @@ class Request {
   // For a route whose BodyRule streams: the next part of the body, empty at its end. The view lives until the next call.
   // Throws boost::system::system_error when the client is gone, too slow or the body is over the route's limit.
   boost::asio::awaitable<std::string_view> read_body();
+
+  // Who is at the other end of the connection: perhaps a proxy. The unspecified address when the client is gone.
+  virtual boost::asio::ip::address peer() const = 0;
 
   virtual ~Request() = default;
 

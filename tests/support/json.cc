@@ -1,6 +1,6 @@
 #include "support/json.h"
 
-#include <boost/json/src.hpp>
+#include <boost/json.hpp>
 #include <cstdio>
 #include <ctime>
 #include <stdexcept>

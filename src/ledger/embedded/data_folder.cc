@@ -9,6 +9,12 @@
 
 namespace holdfast {
 
+void create_private_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0) throw DataError("cannot make " + path + ": " + std::strerror(errno));
+  ::close(file);
+}
+
 DataFolder::DataFolder(std::filesystem::path folder) : folder_(std::move(folder)) {
   std::error_code error;
   std::filesystem::create_directories(folder_, error);

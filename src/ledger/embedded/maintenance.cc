@@ -2,6 +2,7 @@
 
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/embedded_registry.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/verify.h"
 
@@ -31,6 +32,21 @@ std::string read_only_uri(const std::string& path) {
   return uri + "?mode=ro";
 }
 
+// Folders whose server was never started, or was made without it, have none.
+void copy_registry_into(sqlite::Database& copy, const fs::path& data) {
+  if (!fs::exists(DataFolder::registry_in(data))) return;
+  const std::string registry = read_only_uri(DataFolder::registry_in(data));
+  sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, registry).run();
+  {
+    sqlite::Transaction transaction(copy);
+    for (const std::string table : EmbeddedRegistry::k_tables) {
+      copy.execute(("CREATE TABLE " + table + " AS SELECT * FROM source." + table).c_str());
+    }
+    transaction.commit();
+  }
+  copy.execute("DETACH source");
+}
+
 // A copy is the tables of state.db with the journal's beside them: the tables first, so that they are never ahead of the journal.
 void copy_into(sqlite::Database& copy, const fs::path& data) {
   sqlite::Database state(DataFolder::state_in(data), sqlite::Database::Mode::read_only);
@@ -49,6 +65,7 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
     transaction.commit();
   }
   copy.execute("DETACH source");
+  copy_registry_into(copy, data);
   copy.execute("PRAGMA journal_mode = DELETE");   // one file, nothing beside it
 }
 
@@ -80,6 +97,26 @@ void fill_state(const fs::path& data, const fs::path& file) {
   database.execute("DETACH source");
 }
 
+void fill_registry(const fs::path& data, const fs::path& file) {
+  EmbeddedRegistry registry(DataFolder::registry_in(data));
+  sqlite::Database& database = registry.database();
+  sqlite::Statement(database, "ATTACH ?1 AS source").bind_text(1, file.string()).run();
+  {
+    sqlite::Transaction transaction(database);
+    for (const std::string table : EmbeddedRegistry::k_tables) {
+      database.execute(("DELETE FROM main." + table).c_str());
+      database.execute(("INSERT INTO main." + table + " SELECT * FROM source." + table).c_str());
+    }
+    transaction.commit();
+  }
+  database.execute("DETACH source");
+}
+
+bool has_registry(const fs::path& file) {
+  sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
+  return copy.query_int("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'session_secret'") != 0;
+}
+
 }  // namespace
 
 void backup(const fs::path& data, const fs::path& file) {
@@ -91,6 +128,7 @@ void backup(const fs::path& data, const fs::path& file) {
   std::error_code ignored;   // of an attempt before
   fs::remove(partial, ignored);
   try {
+    create_private_file(partial.string());   // it has the secret that signs sessions
     {
       sqlite::Database copy(partial.string(), sqlite::Database::Mode::create);
       copy_into(copy, data);
@@ -102,7 +140,7 @@ void backup(const fs::path& data, const fs::path& file) {
   }
 }
 
-void restore(const fs::path& data, const fs::path& file) {
+RestoredKeys restore(const fs::path& data, const fs::path& file) {
   const DataFolder folder(data);
   if (fs::exists(folder.journal()) || fs::exists(folder.state())) {
     throw DataError("there are data in " + data.string() +
@@ -117,6 +155,9 @@ void restore(const fs::path& data, const fs::path& file) {
                       std::to_string(StateStore::k_format) + ". Nothing was restored. Use the version that wrote it, or a later one.");
     }
   }
+  const RestoredKeys keys = fs::exists(folder.registry()) ? RestoredKeys::kept
+                            : has_registry(file)          ? RestoredKeys::from_backup
+                                                          : RestoredKeys::none;
   // Beside the place where a start looks, so that one that is cut off leaves nothing that could be taken for data.
   const fs::path partial = data / "restore.partial";
   fs::remove_all(partial);
@@ -131,6 +172,10 @@ void restore(const fs::path& data, const fs::path& file) {
         throw DataError(file.string() + " is damaged, nothing was restored: " + report.problem);
       }
     }
+    if (keys == RestoredKeys::from_backup) {
+      fill_registry(partial, file);
+      fs::rename(DataFolder::registry_in(partial), folder.registry());
+    }
     fs::rename(DataFolder::state_in(partial), folder.state());   // which alone is refused at a start
     fs::rename(DataFolder::journal_in(partial), folder.journal());
   } catch (...) {
@@ -139,6 +184,7 @@ void restore(const fs::path& data, const fs::path& file) {
     throw;
   }
   fs::remove_all(partial);
+  return keys;
 }
 
 Position rebuild(const fs::path& data, const std::function<void(Position, Position)>& progress) {

@@ -12,8 +12,11 @@ namespace holdfast {
 // The file must not exist. Throws DataError or sqlite::Error; then there is no file.
 void backup(const std::filesystem::path& data, const std::filesystem::path& file);
 
+// Which API keys a folder has after a restore. Keys that are there already are kept: a backup must not bring back what was revoked since.
+enum class RestoredKeys { from_backup, kept, none };
+
 // Puts a copy back, into a folder without data. Throws; then the folder has no data.
-void restore(const std::filesystem::path& data, const std::filesystem::path& file);
+RestoredKeys restore(const std::filesystem::path& data, const std::filesystem::path& file);
 
 // Makes state.db again from a whole journal; the old one, if there is one, is kept as state.db.replaced. Returns the journal's head.
 Position rebuild(const std::filesystem::path& data, const std::function<void(Position done, Position of)>& progress);

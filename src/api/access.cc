@@ -1,0 +1,193 @@
+#include "api/access.h"
+
+#include <algorithm>
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::string_view k_cookie = "holdfast_session";
+constexpr std::string_view k_bearer = "bearer";
+
+Millis wall_time() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+RateLimiter::Rate twice_at_once(double per_second, std::uint64_t steady) { return {.per_second = per_second, .burst = 2 * steady}; }
+
+bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD"; }
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+// The token of `Bearer …`; empty for any other scheme.
+std::string_view bearer_of(std::string_view authorization) {
+  const std::string_view scheme = authorization.substr(0, authorization.find(' '));
+  if (!std::ranges::equal(scheme, k_bearer, {}, lower)) return {};
+  authorization.remove_prefix(std::min(authorization.size(), scheme.size()));
+  while (authorization.starts_with(' ')) authorization.remove_prefix(1);
+  return authorization;
+}
+
+std::size_t count_of(const http::Request& request, std::string_view name) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      request.headers, [&](const http::Header& each) { return std::ranges::equal(each.name, name, {}, lower, lower); }));
+}
+
+// The value of our cookie; nothing when there is none, or more than one: somebody planted one of them.
+std::optional<std::string_view> find_cookie(const http::Request& request) {
+  std::optional<std::string_view> found;
+  for (const http::Header& header : request.headers) {
+    if (!std::ranges::equal(header.name, std::string_view("cookie"), {}, lower)) continue;
+    std::string_view rest = header.value;
+    while (!rest.empty()) {
+      std::string_view pair = rest.substr(0, rest.find(';'));
+      rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
+      while (pair.starts_with(' ')) pair.remove_prefix(1);
+      if (pair.substr(0, pair.find('=')) != k_cookie || pair.size() == k_cookie.size()) continue;
+      if (found) return std::nullopt;
+      found = pair.substr(k_cookie.size() + 1);
+    }
+  }
+  return found;
+}
+
+// What counts as one client: an IPv4 address, or the /64 that an IPv6 host has for itself.
+std::string client_of(const boost::asio::ip::address& address) {
+  if (address.is_v4()) return address.to_string();
+  auto bytes = address.to_v6().to_bytes();
+  if (address.to_v6().is_v4_mapped()) return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6()).to_string();
+  std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+  return boost::asio::ip::address_v6(bytes).to_string();
+}
+
+bool refuse_unauthorized(Call& call, std::string detail, std::string_view challenge) {
+  call.response.headers.emplace_back("WWW-Authenticate", challenge);
+  fail(call, {401, k_unauthorized, std::move(detail)});
+  return false;
+}
+
+bool refuse_scope(Call& call, Need need) {
+  const std::string scope(name_of(*scope_of(need)));
+  fail(call, {403, k_forbidden, "This call takes a key with the scope `" + scope + "`."});
+  return false;
+}
+
+}  // namespace
+
+std::optional<Scope> scope_of(Need need) {
+  switch (need) {
+    case Need::everybody: return std::nullopt;
+    case Need::contract:
+    case Need::hold_or_session: return Scope::hold;
+    case Need::read:
+    case Need::read_or_session: return Scope::read;
+    case Need::sell: return Scope::sell;
+    case Need::admin: return Scope::admin;
+  }
+  return Scope::admin;
+}
+
+bool lets_sessions_in(Need need) { return need == Need::read_or_session || need == Need::hold_or_session; }
+
+AccessControl::AccessControl(AccessOptions options, const SessionSecret& secret)
+    : options_(std::move(options)),
+      secret_(secret),
+      cors_(options_.origins),
+      by_key_(twice_at_once(static_cast<double>(options_.requests_per_second_key), options_.requests_per_second_key)),
+      by_customer_(twice_at_once(static_cast<double>(options_.requests_per_second_customer), options_.requests_per_second_customer)),
+      by_address_(twice_at_once(static_cast<double>(options_.sessions_per_minute_address) / 60, options_.sessions_per_minute_address)) {}
+
+void AccessControl::set_keys(std::vector<ApiKey> keys) {
+  std::ranges::sort(keys, {}, &ApiKey::hash);
+  const std::unique_lock lock(keys_mutex_);
+  has_keys_ = has_keys_ || !keys.empty();   // never open again: a registry that was emptied is not a decision to let everybody in
+  keys_ = std::move(keys);
+}
+
+// Callers of the contracts who need no key are let in first, and pay nothing for those who do.
+bool AccessControl::admit(Call& call, Need need) {
+  if (need == Need::everybody) return true;
+  const bool open = is_open();
+  const bool lets_in = open || (need == Need::contract && lets_contract_in(call.group));
+  const std::string_view* authorization = open ? nullptr : call.request.header("Authorization");
+  if (lets_in && need == Need::contract && authorization == nullptr) return true;
+  if (authorization != nullptr) return admit_key(call, need, *authorization, lets_in);
+  if (changes_something(call.request.method) && !is_from_own_page(call)) return false;
+  if (auto session = !lets_in || lets_sessions_in(need) ? session_of(call.request) : std::nullopt) {
+    if (!lets_sessions_in(need)) return refuse_scope(call, need);
+    if (!take_request_of(call, session->customer)) return false;
+    call.caller = {Caller::Kind::session, std::move(session->customer)};
+    return true;
+  }
+  if (lets_in) return true;
+  return refuse_unauthorized(call,
+                             "This call takes an API key (`Authorization: Bearer hf_…`) with the scope `" +
+                                 std::string(name_of(*scope_of(need))) + "`" +
+                                 (lets_sessions_in(need) ? ", or the cookie of a session (POST /v1/sessions)." : "."),
+                             "Bearer");
+}
+
+bool AccessControl::admit_key(Call& call, Need need, std::string_view authorization, bool lets_in) {
+  auto key = find_key(call.request, authorization);
+  if (!key && lets_in) return true;
+  if (!key) {
+    return refuse_unauthorized(call, "The API key is not one that this server knows, or it has expired or was revoked.",
+                               R"(Bearer error="invalid_token")");
+  }
+  if (!take(call, by_key_, key->id)) return false;
+  if (!lets_in && !key->scopes.allow(*scope_of(need))) return refuse_scope(call, need);
+  call.caller = {Caller::Kind::key, std::move(key->id)};
+  return true;
+}
+
+bool AccessControl::lets_contract_in(Group group) const {
+  return (group == Group::contract1 && options_.contract1) || (group == Group::contract2 && options_.contract2);
+}
+
+std::optional<AccessControl::KeyFound> AccessControl::find_key(const http::Request& request, std::string_view authorization) const {
+  const auto hash = hash_of_api_token(bearer_of(authorization));
+  if (!hash || count_of(request, "authorization") != 1) return std::nullopt;
+  const std::shared_lock lock(keys_mutex_);
+  const auto key = std::ranges::lower_bound(keys_, *hash, {}, &ApiKey::hash);
+  if (key == keys_.end() || !are_equal(key->hash, *hash) || !key->is_usable(wall_time())) return std::nullopt;
+  return KeyFound{key->id, key->scopes};
+}
+
+std::optional<Session> AccessControl::session_of(const http::Request& request) const {
+  const auto token = find_cookie(request);
+  return token ? read_session(*token, secret_, wall_time()) : std::nullopt;
+}
+
+Millis AccessControl::end_of_session() const {
+  return wall_time() + std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_time).count();
+}
+
+std::string AccessControl::cookie_of(const Session& session) const {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.session_time).count();
+  return std::string(k_cookie) + "=" + sign(session, secret_) + "; Path=/; Max-Age=" + std::to_string(seconds) +
+         "; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
+}
+
+std::string AccessControl::no_cookie() const {
+  return std::string(k_cookie) + "=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
+}
+
+bool AccessControl::take_request_of(Call& call, const std::string& customer) { return take(call, by_customer_, customer); }
+
+bool AccessControl::take_new_session(Call& call) { return by_address_.is_off() || take(call, by_address_, client_of(call.request.peer())); }
+
+bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view caller) {
+  if (limiter.is_off()) return true;
+  const auto wait = limiter.take(caller, std::chrono::steady_clock::now().time_since_epoch());
+  if (!wait) return true;
+  call.response.headers.emplace_back("Retry-After", std::to_string(whole_seconds(*wait)));
+  fail(call, {429, k_rate_limited, "Too many requests of this caller; nothing was done. Retry-After says when to try again."});
+  return false;
+}
+
+bool AccessControl::is_from_own_page(Call& call) const {
+  if (!cors_.is_cross_site(call.request)) return true;
+  fail(call, {403, k_forbidden, "A page of another origin may not make this call. `cors.origins` lists those that may."});
+  return false;
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,94 @@
+// Who may call what: keys, sessions, rights and rates. docs/api.md ("Who may call") is its specification.
+//
+//   AccessControl access(options, registry.session_secret());
+//   access.set_keys(registry.keys());        // at start, and whenever the registry has changed
+//   if (!access.admit(call, route.need)) …   // the answer is there: 401, 403 or 429
+//
+// A server on loopback in whose registry no key was ever made is open: it lets every caller in. Everywhere else a route that is not for
+// everybody takes a key with its scope, or a visitor's session.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "api/call.h"
+#include "api/caller.h"
+#include "api/cors.h"
+#include "api/rate_limiter.h"
+#include "api/tokens.h"
+
+namespace holdfast::api {
+
+inline constexpr std::string_view k_unauthorized = "unauthorized";
+inline constexpr std::string_view k_forbidden = "forbidden";
+inline constexpr std::string_view k_rate_limited = "rate_limited";
+
+struct AccessOptions {
+  bool beyond_loopback = false;         // the server listens on more than loopback
+  bool contract1 = false;               // routes that are let in without a key (access.anonymous)
+  bool contract2 = false;
+  std::vector<std::string> origins{};   // of pages that may call (cors.origins)
+  std::chrono::hours session_time{24};
+  bool secure_cookie = false;
+  std::uint64_t requests_per_second_key = 0;        // 0: no limit; twice as many at once
+  std::uint64_t requests_per_second_customer = 20;  // of a session's customer, likewise
+  std::uint64_t sessions_per_minute_address = 0;    // likewise
+};
+
+class AccessControl {
+ public:
+  AccessControl(AccessOptions options, const SessionSecret& secret);
+
+  // Replaces all keys, at once for all threads. Any thread.
+  void set_keys(std::vector<ApiKey> keys);
+  // Whether every caller is let in.
+  bool is_open() const { return !options_.beyond_loopback && !has_keys_; }
+
+  // Finds out who calls, enters it into the call, and says whether it may. If not, the answer is there. Any thread.
+  bool admit(Call& call, Need need);
+
+  const Cors& cors() const { return cors_; }
+
+  // ---- for /v1/sessions
+
+  // The session that the request's cookie carries, if it is one that holds.
+  std::optional<Session> session_of(const http::Request& request) const;
+  Session new_session() const { return {new_visitor(), end_of_session()}; }
+  Session renewed(const Session& session) const { return {session.customer, end_of_session()}; }
+  std::string cookie_of(const Session& session) const;   // a value for Set-Cookie
+  std::string no_cookie() const;                         // one that makes the browser forget
+  // Takes one of a customer's requests, or one of an address' new sessions. False: the answer is there (429).
+  bool take_request_of(Call& call, const std::string& customer);
+  bool take_new_session(Call& call);
+  // False for a call from a strange page; then the answer is there (403).
+  bool is_from_own_page(Call& call) const;
+
+ private:
+  struct KeyFound {
+    std::string id;
+    Scopes scopes;
+  };
+
+  bool lets_contract_in(Group group) const;
+  bool admit_key(Call& call, Need need, std::string_view authorization, bool lets_in);
+  std::optional<KeyFound> find_key(const http::Request& request, std::string_view authorization) const;
+  bool take(Call& call, RateLimiter& limiter, std::string_view caller);
+  Millis end_of_session() const;
+
+  AccessOptions options_;
+  SessionSecret secret_;
+  Cors cors_;
+  RateLimiter by_key_;
+  RateLimiter by_customer_;
+  RateLimiter by_address_;
+
+  std::atomic<bool> has_keys_{false};
+  mutable std::shared_mutex keys_mutex_;
+  std::vector<ApiKey> keys_;   // by hash
+};
+
+}  // namespace holdfast::api

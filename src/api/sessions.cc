@@ -1,0 +1,60 @@
+// /v1/sessions: a visitor's browser becomes a customer (docs/api.md).
+#include "api/access.h"
+#include "api/endpoints.h"
+
+namespace holdfast::api {
+namespace {
+
+void answer_session(Call& call, unsigned status, const Session& session) {
+  call.response.status = status;
+  call.response.content_type = "application/json";
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("customerId", session.customer);
+    json.member("expiresAt", rfc3339(session.expires_at));
+  });
+}
+
+// A session is asked for with nothing, or with an empty object. False: the answer is there.
+bool is_bare(Call& call) {
+  if (!call.request.query.empty()) return fail(call, {400, k_invalid_request, "This call takes no query parameters."}), false;
+  if (call.request.body.empty()) return true;
+  if (!check_content_type(call, true)) return false;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) return fail(call, {400, k_invalid_request, body.problem()}), false;
+  if (body.object()->empty()) return true;
+  const std::string name(body.object()->begin()->key());
+  return fail(call, {400, k_invalid_request, "`" + name + "` is not known; a session is asked for with no members."}), false;
+}
+
+}  // namespace
+
+// POST /v1/sessions. A visitor who has a session keeps its customer, for longer.
+Answer create_session(Call& call) {
+  AccessControl& access = call.services.access;
+  if (!access.is_from_own_page(call) || !is_bare(call)) co_return;
+  const auto old = access.session_of(call.request);
+  if (old ? !access.take_request_of(call, old->customer) : !access.take_new_session(call)) co_return;
+  const Session session = old ? access.renewed(*old) : access.new_session();
+  call.response.headers.emplace_back("Set-Cookie", access.cookie_of(session));
+  answer_session(call, 201, session);
+}
+
+// GET /v1/sessions
+Answer show_session(Call& call) {
+  if (!is_bare(call)) co_return;
+  const auto session = call.services.access.session_of(call.request);
+  if (!session) co_return fail(call, {401, k_unauthorized, "There is no session, or it is over. POST /v1/sessions makes one."});
+  if (!call.services.access.take_request_of(call, session->customer)) co_return;
+  answer_session(call, 200, *session);
+}
+
+// DELETE /v1/sessions. The browser forgets; what it has shown to somebody else holds until it expires.
+Answer forget_session(Call& call) {
+  if (!call.services.access.is_from_own_page(call) || !is_bare(call)) co_return;
+  call.response.status = 204;
+  call.response.headers.emplace_back("Set-Cookie", call.services.access.no_cookie());
+}
+
+}  // namespace holdfast::api

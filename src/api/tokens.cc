@@ -1,0 +1,120 @@
+#include "api/tokens.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "api/random.h"
+#include "core/check.h"
+#include "core/limits.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::string_view k_key_prefix = "hf_";
+constexpr std::size_t k_key_digits = 43;   // of 256 bits
+constexpr std::size_t k_session_token_bytes_max = 512;
+constexpr std::string_view k_session_version = "1";
+
+bool is_base64url(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; }
+
+// Nothing for anything but what base64url() gives: two spellings of one token are a door too many.
+std::optional<std::vector<std::uint8_t>> decode_base64url(std::string_view text) {
+  if (text.size() % 4 == 1 || !std::ranges::all_of(text, is_base64url)) return std::nullopt;
+  std::string padded(text);
+  std::ranges::replace(padded, '-', '+');
+  std::ranges::replace(padded, '_', '/');
+  padded.append((4 - padded.size() % 4) % 4, '=');
+  std::vector<std::uint8_t> bytes(padded.size() / 4 * 3);
+  const int size = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(padded.data()), static_cast<int>(padded.size()));
+  if (size < 0) return std::nullopt;
+  bytes.resize(text.size() * 3 / 4);
+  if (base64url(bytes) != text) return std::nullopt;
+  return bytes;
+}
+
+std::array<std::uint8_t, 32> hmac(std::string_view text, const SessionSecret& secret) {
+  std::array<std::uint8_t, 32> mac;
+  unsigned size = 0;
+  const auto* made = HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()),
+                          text.size(), mac.data(), &size);
+  HOLDFAST_CHECK(made != nullptr && size == mac.size());
+  return mac;
+}
+
+template <std::size_t Size>
+std::string random_text() {
+  std::array<std::uint8_t, Size> bytes;
+  fill_random(bytes);
+  return base64url(bytes);
+}
+
+}  // namespace
+
+std::string base64url(std::span<const std::uint8_t> bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');   // and the NUL that is written after it
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  while (text.ends_with('=')) text.pop_back();
+  std::ranges::replace(text, '+', '-');
+  std::ranges::replace(text, '/', '_');
+  return text;
+}
+
+std::string new_api_token() { return std::string(k_key_prefix) + random_text<32>(); }
+
+std::string new_api_key_id() {
+  static constexpr char k_hex[] = "0123456789abcdef";
+  std::array<std::uint8_t, 6> bytes;
+  fill_random(bytes);
+  std::string id = "k";
+  for (const std::uint8_t byte : bytes) id.append(1, k_hex[byte >> 4]).append(1, k_hex[byte & 15]);
+  return id;
+}
+
+std::string new_visitor() { return "visitor-" + random_text<16>(); }
+
+std::optional<TokenHash> hash_of_api_token(std::string_view token) {
+  if (!token.starts_with(k_key_prefix) || token.size() != k_key_prefix.size() + k_key_digits) return std::nullopt;
+  if (!std::ranges::all_of(token.substr(k_key_prefix.size()), is_base64url)) return std::nullopt;
+  TokenHash hash;
+  const bool hashed = EVP_Digest(token.data(), token.size(), hash.data(), nullptr, EVP_sha256(), nullptr) == 1;
+  HOLDFAST_CHECK(hashed);
+  return hash;
+}
+
+bool are_equal(const TokenHash& a, const TokenHash& b) { return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
+
+std::string sign(const Session& session, const SessionSecret& secret) {
+  const std::string payload = std::string(k_session_version) + " " + session.customer + " " + std::to_string(session.expires_at);
+  const std::string encoded = base64url({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()});
+  return encoded + "." + base64url(hmac(encoded, secret));
+}
+
+std::optional<Session> read_session(std::string_view token, const SessionSecret& secret, Millis now) {
+  if (token.size() > k_session_token_bytes_max) return std::nullopt;
+  const std::size_t dot = token.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const auto signature = decode_base64url(token.substr(dot + 1));
+  const auto expected = hmac(token.substr(0, dot), secret);
+  if (!signature || signature->size() != expected.size()) return std::nullopt;
+  if (CRYPTO_memcmp(signature->data(), expected.data(), expected.size()) != 0) return std::nullopt;
+  // Ours from here on; another version of the program may have written it.
+  const auto payload = decode_base64url(token.substr(0, dot));
+  if (!payload) return std::nullopt;
+  const std::string_view text(reinterpret_cast<const char*>(payload->data()), payload->size());
+  const std::size_t first = text.find(' ');
+  const std::size_t last = text.rfind(' ');
+  if (first == std::string_view::npos || first == last || text.substr(0, first) != k_session_version) return std::nullopt;
+  Session session{.customer = std::string(text.substr(first + 1, last - first - 1))};
+  const auto [end, error] = std::from_chars(text.data() + last + 1, text.data() + text.size(), session.expires_at);
+  if (error != std::errc{} || end != text.data() + text.size() || session.expires_at <= now) return std::nullopt;
+  if (session.customer.empty() || session.customer.size() > k_customer_bytes_max) return std::nullopt;
+  return session;
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,42 @@
+// Secrets that callers show: API keys, and the signed tokens of visitors' sessions.
+//
+// An API key is `hf_` and 256 random bits. Only its SHA-256 is kept: with 256 bits there is nothing to guess, so no slow hash is needed.
+//
+// A session's token is `payload.signature`, both base64url: the payload is "1 customer expiry" (version, expiry in milliseconds since 1970),
+// the signature its HMAC-SHA256. There is one algorithm, named by the version and not by the token. Nothing is stored for a visitor.
+//
+// Any thread.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/time.h"
+#include "ledger/registry.h"
+
+namespace holdfast::api {
+
+// Base64 with the alphabet for URLs, without padding.
+std::string base64url(std::span<const std::uint8_t> bytes);
+
+std::string new_api_token();   // hf_…, 46 characters
+std::string new_api_key_id();   // k and 12 hexadecimal digits: public
+std::string new_visitor();   // a customer: visitor- and 128 random bits
+
+// The hash of a text that has the form of an API key; nothing for any other.
+std::optional<TokenHash> hash_of_api_token(std::string_view token);
+// In constant time.
+bool are_equal(const TokenHash& a, const TokenHash& b);
+
+struct Session {
+  std::string customer;
+  Millis expires_at = 0;   // by the wall clock
+};
+
+std::string sign(const Session& session, const SessionSecret& secret);
+// Nothing when it is malformed, was not signed with this secret, or is over at `now`.
+std::optional<Session> read_session(std::string_view token, const SessionSecret& secret, Millis now);
+
+}   // namespace holdfast::api

@@ -1,0 +1,39 @@
+#include "ledger/registry.h"
+
+#include <algorithm>
+
+namespace holdfast {
+
+std::string_view name_of(Scope scope) {
+  switch (scope) {
+    case Scope::read: return "read";
+    case Scope::hold: return "hold";
+    case Scope::sell: return "sell";
+    case Scope::admin: return "admin";
+  }
+  return {};
+}
+
+std::string to_string(const Scopes& scopes) {
+  std::string text;
+  for (const Scope scope : k_scopes) {
+    Scopes with = scopes;
+    with.add(scope);
+    if (with == scopes) text.append(text.empty() ? "" : ",").append(name_of(scope));
+  }
+  return text;
+}
+
+std::optional<Scopes> parse_scopes(std::string_view text) {
+  Scopes scopes;
+  for (;;) {
+    const std::string_view name = text.substr(0, text.find(','));
+    const auto* const scope = std::ranges::find(k_scopes, name, [](Scope each) { return name_of(each); });
+    if (scope == std::end(k_scopes)) return std::nullopt;
+    scopes.add(*scope);
+    if (name.size() == text.size()) return scopes;
+    text.remove_prefix(name.size() + 1);
+  }
+}
+
+}  // namespace holdfast
