@@ -104,7 +104,7 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
     filter.customer = *customer;
   }
   if (call.caller.is_session()) {
-    if (!filter.customer.empty() && filter.customer != call.caller.id) {
+    if (filter.customer && *filter.customer != call.caller.id) {
       fail(call, {403, k_forbidden, "`customerId` must be the session's own, or left out."});
       return std::nullopt;
     }
