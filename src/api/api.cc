@@ -19,9 +19,10 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 }  // namespace
 
-Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Access access, std::function<LedgerHealth()> ledger_health)
+Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, feed::Webhooks& webhooks, Access access,
+         std::function<LedgerHealth()> ledger_health)
     : metrics_(metrics),
-      services_{ledger, engine, metrics, background_},
+      services_{ledger, engine, metrics, background_, webhooks},
       router_(metrics),
       access_(access),
       ledger_health_(std::move(ledger_health)) {}

@@ -25,7 +25,8 @@ struct Access {
 
 class Api : public http::Handler {
  public:
-  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Access access, std::function<LedgerHealth()> ledger_health);
+  Api(Ledger& ledger, Engine& engine, Metrics& metrics, feed::Webhooks& webhooks, Access access,
+      std::function<LedgerHealth()> ledger_health);
   ~Api();
 
   // Once, before the server starts: the api must know the server's threads.

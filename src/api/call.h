@@ -13,6 +13,10 @@
 #include "http/server.h"
 #include "ledger/ledger.h"
 
+namespace holdfast::feed {
+class Webhooks;
+}
+
 namespace holdfast::api {
 
 class Metrics;
@@ -26,6 +30,7 @@ struct Services {
   Engine& engine;
   Metrics& metrics;
   BackgroundPool& background;
+  feed::Webhooks& webhooks;
 };
 
 struct Call {

@@ -36,6 +36,15 @@ std::vector<Route> all_routes() {
       {"GET", "/v1/events/{}/states", Group::v1, get_states, {}, true},
       {"POST", "/v1/events/{}/block", Group::v1, block_seats},
       {"POST", "/v1/events/{}/unblock", Group::v1, unblock_seats},
+      {"POST", "/v1/webhooks", Group::v1, create_webhook},
+      {"GET", "/v1/webhooks", Group::v1, list_webhooks},
+      {"GET", "/v1/webhooks/{}", Group::v1, get_webhook},
+      {"PATCH", "/v1/webhooks/{}", Group::v1, change_webhook},
+      {"DELETE", "/v1/webhooks/{}", Group::v1, delete_webhook},
+      {"POST", "/v1/webhooks/{}/rotate-secret", Group::v1, rotate_webhook_secret},
+      {"GET", "/v1/webhooks/{}/dead", Group::v1, list_dead_messages},
+      {"POST", "/v1/webhooks/{}/redeliver", Group::v1, redeliver_dead_messages},
+      {"POST", "/v1/webhooks/{}/test", Group::v1, test_webhook},
   };
 }
 

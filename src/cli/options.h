@@ -43,6 +43,12 @@ struct ServeOptions {
   std::uint64_t ledger_journal_retention_days = 0;
   std::vector<std::string> access_anonymous;
   bool access_anonymous_is_set = false;
+  std::vector<std::string> webhooks_allow_hosts;
+  std::vector<std::uint64_t> webhooks_retry_ms;   // empty: as feed has it
+  std::uint64_t webhooks_timeout_ms = 10'000;
+  std::uint64_t webhooks_queue_max = 10'000;
+  std::uint64_t webhooks_dead_max = 1'000;
+  std::string webhooks_ca_file;
 };
 
 // Declares the flags on `command`; read() gives the result after the command line has been parsed.
