@@ -188,7 +188,7 @@ void append_endpoint(Json& json, const EndpointReport& report, std::optional<std
     }
   });
   json.member("description", endpoint.description);
-  json.member("enabled", endpoint.enabled);
+  json.member("status", endpoint.enabled ? "active" : "disabled");
   append_text_or_null(json, "disabledBecause", endpoint.disabled_because);
   json.member("createdAt", rfc3339(endpoint.created_at));
   append_time(json, "previousSecretUntil", endpoint.previous_until > feed::wall_clock() ? endpoint.previous_until : 0);
