@@ -318,7 +318,7 @@ void Relay::settle_place(std::uint64_t place) {
 void Relay::save(bool at_once) {
   if (!loaded_ || begin_again_ || gone_) return;
   if (unsaved_.position == endpoint_.position) unsaved_.position.reset();
-  if (!unsaved_.position && unsaved_.last_success_at == 0 && unsaved_.last_failure_at == 0) return;
+  if (!has_unsaved()) return;
   if (!at_once && Steady::now() < saved_at_ + k_save_period) return;
   shared_.store.save(id_, unsaved_);
   if (unsaved_.position) endpoint_.position = *unsaved_.position;
@@ -328,15 +328,12 @@ void Relay::save(bool at_once) {
 
 void Relay::arm_timer() {
   if (stopped_) return;
-  using std::chrono::milliseconds;
-  Steady::duration wait = k_timer_max;
-  if (next_due_ != k_never && endpoint_.enabled)
-    wait = std::min<Steady::duration>(wait, milliseconds(std::max<Millis>(0, next_due_ - wall_clock())));
   const Steady::time_point now = Steady::now();
-  if (unsaved_.position || unsaved_.last_success_at != 0 || unsaved_.last_failure_at != 0)
-    wait = std::min(wait, saved_at_ + k_save_period - now);
-  wait = std::max({wait, not_before_ - now, Steady::duration::zero()});
-  timer_.expires_after(wait);
+  Steady::time_point next = now + k_timer_max;
+  if (next_due_ != k_never && endpoint_.enabled) next = std::min(next, now + std::chrono::milliseconds(next_due_ - wall_clock()));
+  if (has_unsaved()) next = std::min(next, saved_at_ + k_save_period);
+  if (begin_again_) next = not_before_;
+  timer_.expires_at(next);
   timer_.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
     if (const auto relay = self.lock(); relay && !error) relay->wake();
   });

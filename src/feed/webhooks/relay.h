@@ -101,6 +101,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void save(bool at_once);
   void arm_timer();
   bool may_send() const { return endpoint_.enabled && !gone_ && !stopped_ && !begin_again_; }
+  bool has_unsaved() const { return unsaved_.position || unsaved_.last_success_at != 0 || unsaved_.last_failure_at != 0; }
   bool queue_is_full() const { return queue_.messages >= shared_.options.queue_max || queue_.bytes >= k_queue_bytes_max; }
   Millis next_attempt_at(unsigned attempts, const Attempt& attempt);
 

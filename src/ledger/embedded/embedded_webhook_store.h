@@ -19,7 +19,7 @@
 
 namespace holdfast {
 
-class EmbeddedWebhookStore final : public feed::WebhookStore {
+class EmbeddedWebhookStore : public feed::WebhookStore {
  public:
   static std::string file_in(const std::filesystem::path& folder) { return (folder / "registry.db").string(); }
 
