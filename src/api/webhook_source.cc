@@ -103,14 +103,17 @@ feed::SourcePosition JournalChangeSource::text_of(const Place& place) {
 feed::SourcePage JournalChangeSource::next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) {
   const std::scoped_lock lock(mutex_);
   Reading reading{.limit = limit, .kinds = kinds, .place = parse(position)};
+  auto hash = journal_->hash_at(reading.place.row);
   const Position first = journal_->database().query_int("SELECT coalesce(min(position), 0) FROM journal");
-  if (first > reading.place.row + 1) {
-    // Rows were removed: the anchor that we know is not the journal's any more.
+  if (!hash || first > reading.place.row + 1) {
+    // Rows were removed, and the anchor that this connection knows is not the journal's any more.
     journal_ = std::make_unique<Journal>(path_, Journal::Mode::read);
-    reading.page.lost = !position.empty();
-    reading.place = {.row = journal_->anchor().position};
+    if (journal_->anchor().position > reading.place.row) {
+      reading.page.lost = !position.empty();
+      reading.place = {.row = journal_->anchor().position};
+    }
+    hash = journal_->hash_at(reading.place.row);
   }
-  const auto hash = journal_->hash_at(reading.place.row);
   if (!hash) throw DataError(path_ + " has no row " + std::to_string(reading.place.row) + ", up to which changes were sent");
   journal_->read({reading.place.row, *hash}, [&](const JournalRow& row) { return read_row(row, reading); });
   reading.page.end = text_of(reading.place);
