@@ -50,15 +50,23 @@ void Relay::wake() {
 void Relay::reload() {
   guarded([&] {
     if (!loaded_) return;
-    const auto report = shared_.store.find(id_);
-    gone_ = !report;
+    refresh();
     if (gone_) return;
-    endpoint_ = report->endpoint;
     queue_ = shared_.store.queue(id_);
     next_due_ = 0;
     at_end_ = false;
   });
   wake();
+}
+
+// Who has been told that an endpoint is changed must not see the next message go where the endpoint was.
+void Relay::refresh() {
+  const std::uint64_t generation = shared_.generation;
+  if (generation == generation_) return;
+  const auto report = shared_.store.find(id_);
+  gone_ = !report;
+  if (report) endpoint_ = report->endpoint;
+  generation_ = generation;
 }
 
 void Relay::stop() {
@@ -79,6 +87,7 @@ void Relay::guarded(const std::function<void()>& body) {
 }
 
 void Relay::load() {
+  generation_ = shared_.generation;
   const auto report = shared_.store.find(id_);
   gone_ = !report;
   if (gone_) return;
@@ -135,7 +144,9 @@ void Relay::read_changes() {
       wake();
       break;
     }
+    refresh();
     SourcePage page = shared_.source.next(read_to_, k_page_changes, endpoint_.kinds);
+    if (generation_ != shared_.generation) continue;   // perhaps other types are wanted of what has just been read
     if (page.lost) {
       shared_.counters.lost.fetch_add(1, std::memory_order_relaxed);
       spdlog::error("webhook {}: changes that were not sent yet are not kept any more; it goes on with the oldest that are",
@@ -200,14 +211,15 @@ void Relay::start_sending() {
 asio::awaitable<void> Relay::deliver(std::string name) {
   const auto self = shared_from_this();
   Group& group = groups_.at(name);
-  for (bool goes_on = true; goes_on;) {
+  for (;;) {
+    guarded([&] { refresh(); });
+    if (!may_send() || group.messages.empty()) break;
     const Attempt result = co_await attempt(group.messages.front().message);
     guarded([&] {
       if (begin_again_) return;   // what is in memory does not count any more
       note(result);
       result.outcome == Attempt::Outcome::delivered ? succeeded(name, group) : failed(name, group, result);
     });
-    goes_on = may_send() && !group.messages.empty();
   }
   end_group(name);
 }

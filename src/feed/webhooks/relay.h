@@ -46,6 +46,7 @@ struct RelayShared {
   Sender& sender;
   boost::asio::io_context& context;
   WebhookCounters& counters;
+  const std::atomic<std::uint64_t>& generation;   // raised by each change of an endpoint, before anybody is told of it
   std::function<void()> on_idle;   // a relay that was stopped has nothing in flight any more
 };
 
@@ -83,6 +84,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
 
   void guarded(const std::function<void()>& body);
   void load();
+  void refresh();
   void work();
   void take_due();
   void read_changes();
@@ -108,6 +110,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   RelayShared& shared_;
   const Uuid id_;
   Endpoint endpoint_;
+  std::uint64_t generation_ = 0;   // that endpoint_ is of
   bool stopped_ = false;
   bool gone_ = false;
   bool loaded_ = false;

@@ -39,7 +39,7 @@ Webhooks::Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& so
       context_(std::make_unique<asio::io_context>(1)),
       sender_(make_sender(*context_)),
       shared_(std::make_unique<RelayShared>(
-          RelayShared{options_, store_, source_, *sender_, *context_, counters_, [this] { end_when_idle(); }})) {}
+          RelayShared{options_, store_, source_, *sender_, *context_, counters_, generation_, [this] { end_when_idle(); }})) {}
 
 Webhooks::~Webhooks() { stop(); }
 
@@ -94,6 +94,7 @@ void Webhooks::notify() {
 }
 
 void Webhooks::changed(const Uuid& id) {
+  ++generation_;
   asio::post(*context_, [this, id] {
     if (stopping_) return;
     std::erase_if(relays_, [](const auto& each) { return each.second->is_gone() && each.second->is_idle(); });

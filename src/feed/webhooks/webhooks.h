@@ -77,6 +77,7 @@ class Webhooks {
   void stop();
 
   void notify();
+  // An endpoint, its queue or its dead were changed in the store. Before whoever asked for it is answered.
   void changed(const Uuid& id);
 
   WebhookStore& store() { return store_; }
@@ -102,6 +103,7 @@ class Webhooks {
   std::map<Uuid, std::shared_ptr<Relay>> relays_;   // the thread's
   std::unique_ptr<boost::asio::steady_timer> stop_timer_;
   bool stopping_ = false;                           // the thread's
+  std::atomic<std::uint64_t> generation_{1};
   std::atomic<bool> notified_{false};
   std::atomic<bool> has_relays_{false};
   std::unique_ptr<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
