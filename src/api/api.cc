@@ -19,9 +19,10 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 }  // namespace
 
-Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, AccessControl& access, std::function<LedgerHealth()> ledger_health)
+Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access,
+         std::function<LedgerHealth()> ledger_health)
     : metrics_(metrics),
-      services_{ledger, engine, metrics, background_, watch, live_, access, [this](Call& call) { answer_operations(call); }},
+      services_{ledger, engine, metrics, background_, watch, live_, webhooks, access, [this](Call& call) { answer_operations(call); }},
       router_(metrics),
       ledger_health_(std::move(ledger_health)) {}
 

@@ -21,7 +21,8 @@ namespace holdfast::api {
 
 class Api : public http::Handler {
  public:
-  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, AccessControl& access, std::function<LedgerHealth()> ledger_health);
+  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access,
+      std::function<LedgerHealth()> ledger_health);
   ~Api();
 
   // Once, before the server starts: the api must know the server's threads.

@@ -15,6 +15,10 @@
 #include "http/server.h"
 #include "ledger/ledger.h"
 
+namespace holdfast::feed {
+class Webhooks;
+}
+
 namespace holdfast::api {
 
 class AccessControl;
@@ -35,6 +39,7 @@ struct Services {
   BackgroundPool& background;
   Watch& watch;
   LiveHub& live;
+  feed::Webhooks& webhooks;
   AccessControl& access;
   std::function<void(Call&)> operations;   // answers health, readiness, metrics, version
 };

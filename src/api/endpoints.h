@@ -53,4 +53,15 @@ Answer forget_session(Call& call);
 // api.cc
 Answer show_operations(Call& call);
 
+// webhooks.cc
+Answer create_webhook(Call& call);
+Answer list_webhooks(Call& call);
+Answer get_webhook(Call& call);
+Answer change_webhook(Call& call);
+Answer delete_webhook(Call& call);
+Answer rotate_webhook_secret(Call& call);
+Answer list_dead_messages(Call& call);
+Answer redeliver_dead_messages(Call& call);
+Answer test_webhook(Call& call);
+
 }  // namespace holdfast::api

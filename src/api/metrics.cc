@@ -2,6 +2,8 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <iterator>
 #include <sstream>
 
 namespace holdfast::api {
@@ -130,8 +132,10 @@ void Metrics::refresh(const Ledger& ledger, const Engine& engine, const http::Se
 
 std::string Metrics::text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health) {
   refresh(ledger, engine, server, health);
+  std::vector<prometheus::MetricFamily> families = registry_.Collect();
+  for (const prometheus::Collectable* each : included_) std::ranges::move(each->Collect(), std::back_inserter(families));
   std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, registry_.Collect());
+  prometheus::TextSerializer().Serialize(out, families);
   return std::move(out).str();
 }
 

@@ -1,6 +1,7 @@
 // What Holdfast tells about itself, in Prometheus' text format. Names and meanings: docs/operations.md.
 #pragma once
 
+#include <prometheus/collectable.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/live.h"
 #include "engine/engine.h"
@@ -49,6 +51,8 @@ class Metrics {
   void show(const LiveStats& live);   // as of now, for text()
 
   void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
+  // Metrics that somebody else keeps; before the server starts. `more` must live as long as text() is called.
+  void include(const prometheus::Collectable& more) { included_.push_back(&more); }
 
   // Everything, with what only the moment of asking knows.
   std::string text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
@@ -57,6 +61,7 @@ class Metrics {
   void refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
 
   prometheus::Registry registry_;
+  std::vector<const prometheus::Collectable*> included_;
   prometheus::Family<prometheus::Histogram>& requests_;
   std::map<std::string, std::unique_ptr<EndpointMetrics>, std::less<>> endpoints_;
   prometheus::Histogram& batch_commands_;

@@ -91,7 +91,43 @@ std::string set_sessions_per_minute(ServeOptions& options, const std::string& va
   return {};
 }
 
+std::string set_allow_hosts(ServeOptions& options, const std::string& value) {
+  std::istringstream list(value);
+  options.webhooks_allow_hosts.clear();
+  for (std::string each; std::getline(list, each, ',');) {
+    const auto is_wrong = [](unsigned char c) { return c <= ' ' || c >= 0x7F || c == '/' || c == '@'; };
+    if (each.empty() || std::ranges::any_of(each, is_wrong)) return "must be a list of hosts, each `host` or `host:port`";
+    std::ranges::transform(each, each.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    options.webhooks_allow_hosts.push_back(each);
+  }
+  return {};
+}
+
 constexpr std::uint64_t k_hour_ms = 3'600'000;
+
+// 250ms, 5s, 1m, 2h; nothing for what is none, or not from 1 ms to 7 days.
+std::optional<std::uint64_t> duration_ms(const std::string& text) {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  const std::string_view unit(at, static_cast<std::size_t>(end - at));
+  const std::uint64_t factor = unit == "ms" ? 1 : unit == "s" ? 1'000 : unit == "m" ? 60'000 : unit == "h" ? k_hour_ms : 0;
+  constexpr std::uint64_t k_most = 7 * 24 * k_hour_ms;
+  if (error != std::errc{} || factor == 0 || value == 0 || value > k_most / factor) return std::nullopt;
+  return value * factor;
+}
+
+std::string set_retry(ServeOptions& options, const std::string& value) {
+  constexpr std::size_t k_retries_max = 32;
+  std::istringstream list(value);
+  options.webhooks_retry_ms.clear();
+  for (std::string each; std::getline(list, each, ',');) {
+    const auto pause = duration_ms(each);
+    if (pause) options.webhooks_retry_ms.push_back(*pause);
+    if (!pause || options.webhooks_retry_ms.size() > k_retries_max) return "must be a list of 1 to 32 pauses like 500ms, 5s, 1m, 2h";
+  }
+  return options.webhooks_retry_ms.empty() ? "must be a list of 1 to 32 pauses like 500ms, 5s, 1m, 2h" : "";
+}
 
 const std::vector<Described>& described() {
   using O = ServeOptions;
@@ -137,6 +173,14 @@ const std::vector<Described>& described() {
        "New sessions a minute for one client address, twice as many at once (default: 60 beyond loopback, else 0: no limit)",
        set_sessions_per_minute},
       {"cors.origins", "Origins of pages that may call, as https://shop.example (default: none)", set_origins},
+      {"webhooks.allow_hosts", "Hosts (host or host:port) that webhooks may call though their addresses are not public", set_allow_hosts},
+      {"webhooks.retry", "Pauses between attempts (default 5s,1m,5m,30m,2h,6h,12h,24h)", set_retry},
+      number("webhooks.timeout_ms", "For one attempt, from resolving the name to the answer (default 10000)", &O::webhooks_timeout_ms, 10,
+             k_hour_ms),
+      number("webhooks.queue_max", "Messages of an endpoint that wait to be tried again (default 10000)", &O::webhooks_queue_max, 1,
+             1'000'000),
+      number("webhooks.dead_max", "Dead messages of an endpoint that are kept (default 1000)", &O::webhooks_dead_max, 1, 1'000'000),
+      text("webhooks.ca_file", "Certificates (PEM) to trust beside the system's", &O::webhooks_ca_file),
   };
   return all;
 }

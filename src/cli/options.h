@@ -55,6 +55,12 @@ struct ServeOptions {
   std::uint64_t limits_requests_per_second_customer = 20;
   std::optional<std::uint64_t> limits_sessions_per_minute_address;   // nothing: 60 beyond loopback, else no limit
   std::vector<std::string> cors_origins;
+  std::vector<std::string> webhooks_allow_hosts;
+  std::vector<std::uint64_t> webhooks_retry_ms;   // empty: as feed has it
+  std::uint64_t webhooks_timeout_ms = 10'000;
+  std::uint64_t webhooks_queue_max = 10'000;
+  std::uint64_t webhooks_dead_max = 1'000;
+  std::string webhooks_ca_file;
 };
 
 // Declares the flags on `command`; read() gives the result after the command line has been parsed.

@@ -11,11 +11,16 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
+#include "api/webhook_metrics.h"
+#include "api/webhook_sender.h"
+#include "api/webhook_source.h"
 #include "cli/commands.h"
 #include "cli/logging.h"
 #include "core/version.h"
+#include "feed/webhooks/webhooks.h"
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/embedded_registry.h"
+#include "ledger/embedded/embedded_webhook_store.h"
 
 namespace holdfast::cli {
 namespace {
@@ -102,6 +107,25 @@ http::ServerOptions server_options(const ServeOptions& options, unsigned threads
           .drain_timeout = milliseconds(options.http_drain_timeout_ms)};
 }
 
+feed::WebhookOptions webhook_options(const ServeOptions& options) {
+  feed::WebhookOptions webhooks{.queue_max = options.webhooks_queue_max, .dead_max = options.webhooks_dead_max};
+  if (!options.webhooks_retry_ms.empty()) webhooks.retry.clear();
+  for (const std::uint64_t pause : options.webhooks_retry_ms) webhooks.retry.emplace_back(pause);
+  return webhooks;
+}
+
+// Carries webhooks; a file of certificates that cannot be read is the caller's mistake.
+std::unique_ptr<feed::Sender> make_webhook_sender(boost::asio::io_context& context, const ServeOptions& options) {
+  try {
+    return std::make_unique<api::WebhookSender>(context,
+                                                http::OutgoingOptions{.timeout = std::chrono::milliseconds(options.webhooks_timeout_ms),
+                                                                      .ca_file = options.webhooks_ca_file,
+                                                                      .allow_hosts = options.webhooks_allow_hosts});
+  } catch (const boost::system::system_error& error) {
+    throw UsageError("webhooks.ca_file cannot be read: " + options.webhooks_ca_file + ": " + error.code().message());
+  }
+}
+
 unsigned threads_of(const ServeOptions& options) {
   if (options.threads != 0) return static_cast<unsigned>(options.threads);
   return std::max(1u, std::thread::hardware_concurrency() - 1);
@@ -155,22 +179,31 @@ int serve(const ServeOptions& options) {
   }
   check_access(options, !registry.keys().empty());
   api::AccessControl access(access_options(options), registry.session_secret());
+  EmbeddedWebhookStore webhook_store(EmbeddedWebhookStore::file_in(options.data));
+  api::JournalChangeSource changes(ledger, DataFolder::journal_in(options.data));
+  feed::Webhooks webhooks(webhook_options(options), webhook_store, changes,
+                          [&](boost::asio::io_context& context) { return make_webhook_sender(context, options); });
   api::Metrics metrics;
+  const api::WebhookMetrics webhook_metrics(webhooks);
+  metrics.include(webhook_metrics);
   api::Watch watch(ledger);
   std::atomic<bool> broken{false};
   Engine engine(ledger, {.queue_max = options.engine_queue_max, .sweep = options.sweep}, [&](const Round& round) {
     metrics.on_round(round);
     watch.on_round();
+    if (round.report.changes > 0) webhooks.notify();
     // Memory and disk disagree: end, and recover at the next start.
     if (!round.report.durable && !broken.exchange(true)) ::kill(::getpid(), SIGTERM);
   });
-  api::Api api(ledger, engine, metrics, watch, access, [&] { return api::LedgerHealth{ledger.rows_behind(), ledger.state_follows()}; });
+  api::Api api(ledger, engine, metrics, watch, webhooks, access,
+               [&] { return api::LedgerHealth{ledger.rows_behind(), ledger.state_follows()}; });
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
   api.attach(server, threads);
   load_keys(registry, access);
+  webhooks.start();
   server.start();
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), options.data, options.listen,
@@ -184,6 +217,7 @@ int serve(const ServeOptions& options) {
   server.stop();
   api.stop_background();
   engine.stop();
+  webhooks.stop();
   if (!broken) return k_status_ok;
   spdlog::critical("{}", ledger.trouble());
   return k_status_failed;

@@ -19,13 +19,13 @@ awk '
   BEGIN {
     lines_max = 900
 
-    # What each room may include of the others. A ledger takes the seat locks of the holds that it is about to write; the api
-    # serves the live feed; cli puts all together.
+    # What each room may include of the others. A ledger takes the seat locks of the holds that it is about to write, and keeps what
+    # the feed has to remember: it knows their ports. The api serves the live feed; cli puts all together.
     knows["core"] = "core"
     knows["http"] = "core http"
     knows["lock"] = "core lock"
     knows["feed"] = "core feed"
-    knows["ledger"] = "core ledger lock"
+    knows["ledger"] = "core ledger lock feed"
     knows["engine"] = "core ledger engine"
     knows["api"] = "core ledger engine lock feed http api"
     knows["cli"] = "core ledger engine lock feed http api cli"

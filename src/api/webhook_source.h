@@ -1,0 +1,47 @@
+// Changes for webhooks out of the embedded ledger's journal, read on a connection of its own.
+//
+// A position is the number of a journal row, all of whose changes are behind us, or `row.n`: the row before it, and n changes of it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "feed/webhooks/ports.h"
+#include "ledger/embedded/journal.h"
+#include "ledger/ledger.h"
+
+namespace holdfast::api {
+
+class JournalChangeSource final : public feed::ChangeSource {
+ public:
+  // `ledger` must outlive it, and `journal` is the path of its journal. Throws what Journal throws.
+  JournalChangeSource(const Ledger& ledger, std::string journal);
+  ~JournalChangeSource() override;
+
+  feed::SourcePage next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) override;
+  feed::SourcePosition end() override;
+  std::uint64_t behind(const feed::SourcePosition& position) override;
+
+ private:
+  struct Place {
+    Position row = 0;          // every change up to it …
+    std::uint32_t extra = 0;   // … and so many of the row after it
+  };
+  struct Reading;
+
+  Place parse(const feed::SourcePosition& position) const;
+  static feed::SourcePosition text_of(const Place& place);
+  bool read_row(const JournalRow& row, Reading& reading);
+  std::optional<Uuid> event_id(EventNumber number, const Change& change);
+  std::string json_of(const JournalRow& row, const Change& change, Seq seq, const Uuid& event) const;
+
+  const Ledger& ledger_;
+  const std::string path_;
+  std::mutex mutex_;
+  std::unique_ptr<Journal> journal_;
+  std::unordered_map<EventNumber, Uuid> importing_;   // ids of events that nobody sees yet
+};
+
+}  // namespace holdfast::api

@@ -1,0 +1,498 @@
+// /v1/webhooks: endpoints that changes are sent to (docs/api.md).
+#include "feed/webhooks/webhooks.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "api/background.h"
+#include "api/endpoints.h"
+#include "api/pages.h"
+#include "api/random.h"
+#include "feed/webhooks/signature.h"
+#include "http/outgoing_client.h"
+
+namespace holdfast::api {
+namespace {
+
+using feed::Endpoint;
+using feed::EndpointReport;
+using feed::WebhookStore;
+
+constexpr std::size_t k_type_bytes_max = 32;
+constexpr std::size_t k_secret_text_bytes_max = 128;
+constexpr std::size_t k_message_ids_max = 1'000;
+constexpr std::size_t k_message_id_bytes_max = 128;
+
+// ---- requests
+
+// Runs what asks the store, which waits for the disk, away from the connection's thread. False when it failed; then the answer is there.
+template <typename Work>
+boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
+  std::string problem;
+  co_await call.services.background.run([&] {
+    try {
+      work(call.services.webhooks.store());
+    } catch (const std::exception& error) {
+      problem = error.what();
+    }
+  });
+  if (problem.empty()) co_return true;
+  spdlog::error("request {}: {}", call.request.request_id, problem);
+  fail(call, {503, k_unavailable, "The store of webhooks cannot be read or written at the moment."});
+  co_return false;
+}
+
+// False when the query has a parameter that is not one of these; then the answer is there.
+bool check_query(Call& call, std::initializer_list<std::string_view> known = {}) {
+  std::string_view query = call.request.query;
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const std::string_view name = pair.substr(0, pair.find('='));
+    if (pair.empty() || std::ranges::find(known, name) != known.end()) continue;
+    fail(call, {400, k_invalid_request, "There is no query parameter `" + std::string(name) + "` here."});
+    return false;
+  }
+  return true;
+}
+
+Fault not_found(Call& call) { return {404, "webhook_not_found", "There is no webhook " + call.parameters[0] + "."}; }
+
+// The id in the path; nothing when no endpoint can have it. Then the answer is there (404).
+std::optional<Uuid> read_id(Call& call) {
+  const auto id = parse_uuid(call.parameters[0]);
+  if (!id) fail(call, not_found(call));
+  return id;
+}
+
+// What a body says of an endpoint. Members that are not there are not set.
+struct Wish {
+  std::optional<std::string> url{};
+  std::optional<feed::KindSet> kinds{};
+  std::optional<std::string> secret{};   // bytes
+  std::optional<bool> enabled{};
+  std::optional<std::string> description{};
+};
+
+std::optional<ChangeKind> kind_named(std::string_view name) {
+  for (auto kind = static_cast<unsigned>(ChangeKind::event_created); kind <= static_cast<unsigned>(ChangeKind::unblocked); ++kind) {
+    if (name == name_of(static_cast<ChangeKind>(kind))) return static_cast<ChangeKind>(kind);
+  }
+  return std::nullopt;
+}
+
+std::optional<feed::KindSet> read_kinds(const boost::json::object& object, std::string& problem) {
+  const boost::json::value* list = object.if_contains("types");
+  if (list == nullptr) return std::nullopt;
+  if (!list->is_array() || list->get_array().empty()) {
+    problem = "`types` must be an array of one or more types of changes.";
+    return std::nullopt;
+  }
+  feed::KindSet kinds = 0;
+  for (const boost::json::value& item : list->get_array()) {
+    const auto kind = item.is_string() && item.get_string().size() <= k_type_bytes_max ? kind_named(item.get_string()) : std::nullopt;
+    if (!kind) {
+      problem = "`types` has something that is not a type of a change; they are";
+      for (unsigned each = 1; each <= static_cast<unsigned>(ChangeKind::unblocked); ++each) {
+        problem.append(each == 1 ? " " : ", ").append(name_of(static_cast<ChangeKind>(each)));
+      }
+      problem += '.';
+      return std::nullopt;
+    }
+    if ((kinds & feed::kind_bit(*kind)) != 0) {
+      problem = std::string("`types` has ") + name_of(*kind) + " twice.";
+      return std::nullopt;
+    }
+    kinds |= feed::kind_bit(*kind);
+  }
+  return kinds;
+}
+
+std::optional<std::string> read_secret(const boost::json::object& object, std::string& problem) {
+  const auto text = read_text(object, "secret", k_secret_text_bytes_max, false, problem);
+  if (!text) return std::nullopt;
+  auto secret = feed::parse_secret(*text);
+  if (!secret) problem = "`secret` must be whsec_ and 24 to 64 bytes in base64.";
+  return secret;
+}
+
+// Reads a body that may have these members and no others. Nothing when it is wrong; then the answer is there.
+std::optional<Wish> read_wish(Call& call, const boost::json::object& object, std::initializer_list<std::string_view> known, bool is_new) {
+  std::string problem;
+  for (const auto& member : object) {
+    if (std::ranges::find(known, std::string_view(member.key())) != known.end()) continue;
+    problem = "There is no member `" + std::string(member.key()) + "` here.";
+  }
+  Wish wish;
+  if (problem.empty()) wish.url = read_text(object, "url", http::k_outgoing_url_bytes_max, is_new, problem);
+  if (problem.empty() && wish.url) {
+    if (const auto url = http::parse_outgoing_url(*wish.url); !url) problem = "`url` " + url.error() + ".";
+  }
+  if (problem.empty()) wish.kinds = read_kinds(object, problem);
+  if (problem.empty()) wish.secret = read_secret(object, problem);
+  if (problem.empty()) wish.enabled = read_flag(object, "enabled", problem);
+  if (problem.empty()) {
+    if (const boost::json::value* text = object.if_contains("description");
+        text != nullptr && text->is_string() && text->get_string().empty()) {
+      wish.description = "";
+    } else {
+      wish.description = read_text(object, "description", feed::k_description_bytes_max, false, problem);
+    }
+  }
+  if (problem.empty()) return wish;
+  fail(call, {400, k_invalid_request, problem});
+  return std::nullopt;
+}
+
+std::string new_secret() {
+  std::uint8_t bytes[feed::k_new_secret_bytes];
+  fill_random(bytes);
+  return {reinterpret_cast<const char*>(bytes), sizeof bytes};
+}
+
+std::string_view bytes_of(const Fingerprint& print) { return {reinterpret_cast<const char*>(print.data()), print.size()}; }
+
+// The Idempotency-Key as the store keeps it. False when it is malformed; then the answer is there.
+bool read_call_key(Call& call, feed::CallKey& call_key) {
+  std::optional<IdempotencyKey> key;
+  if (!read_key(call, call.request.body, key)) return false;
+  if (key) call_key = {std::string(bytes_of(key->key)), std::string(bytes_of(key->request))};
+  return true;
+}
+
+Fault key_reused() { return {422, name_of(Reason::idempotency_key_reused), "This Idempotency-Key was used with another request."}; }
+
+// ---- answers
+
+void append_time(Json& json, std::string_view name, Millis at) {
+  json.member(name);
+  at == 0 ? json.null() : json.text(rfc3339(at));
+}
+
+void append_text_or_null(Json& json, std::string_view name, const std::string& text) {
+  json.member(name);
+  text.empty() ? json.null() : json.text(text);
+}
+
+// Members of an endpoint, into an object that is open. `lag`: nothing when it is not known.
+void append_endpoint(Json& json, const EndpointReport& report, std::optional<std::uint64_t> lag) {
+  const Endpoint& endpoint = report.endpoint;
+  json.member("id", to_string(endpoint.id));
+  json.member("url", endpoint.url);
+  json.member("types");
+  json.array([&] {
+    for (unsigned kind = 1; kind <= static_cast<unsigned>(ChangeKind::unblocked); ++kind) {
+      if ((endpoint.kinds & feed::kind_bit(static_cast<ChangeKind>(kind))) != 0) json.text(name_of(static_cast<ChangeKind>(kind)));
+    }
+  });
+  json.member("description", endpoint.description);
+  json.member("status", endpoint.enabled ? "active" : "disabled");
+  append_text_or_null(json, "disabledBecause", endpoint.disabled_because);
+  json.member("createdAt", rfc3339(endpoint.created_at));
+  append_time(json, "previousSecretUntil", endpoint.previous_until > feed::wall_clock() ? endpoint.previous_until : 0);
+  json.member("lag");
+  lag ? json.number(static_cast<std::int64_t>(*lag)) : json.null();
+  json.member("pending", report.pending);
+  json.member("dead", report.dead);
+  json.member("deadDropped", report.dead_dropped);
+  append_time(json, "lastSuccessAt", report.last_success_at);
+  append_time(json, "lastFailureAt", report.last_failure_at);
+  append_text_or_null(json, "lastError", report.last_error);
+}
+
+void answer_endpoint(Call& call, unsigned status, const EndpointReport& report, std::optional<std::uint64_t> lag,
+                     bool with_secret = false) {
+  call.response.status = status;
+  call.response.content_type = "application/json";
+  if (with_secret) call.response.headers.emplace_back("Cache-Control", "no-store");
+  Json json(call.response.body);
+  json.object([&] {
+    append_endpoint(json, report, lag);
+    if (with_secret) json.member("secret", feed::secret_text(report.endpoint.secret));
+  });
+}
+
+// Answers with the endpoint as it is now.
+Answer show(Call& call, Uuid id) {
+  std::optional<EndpointReport> report;
+  std::uint64_t lag = 0;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
+    report = store.find(id);
+    if (report) lag = call.services.webhooks.source().behind(report->endpoint.position);
+  });
+  if (!asked) co_return;
+  if (!report) co_return fail(call, not_found(call));
+  answer_endpoint(call, 200, *report, lag);
+}
+
+// Whether an URL may be called, as far as its host's addresses are concerned. False when not; then the answer is there.
+boost::asio::awaitable<bool> check_host(Call& call, std::string url) {
+  const std::string refusal = co_await call.services.webhooks.why_refused(std::move(url));
+  if (!refusal.empty()) fail(call, {400, k_invalid_request, "`url` cannot be used: " + refusal + "."});
+  co_return refusal.empty();
+}
+
+}  // namespace
+
+// POST /v1/webhooks
+Answer create_webhook(Call& call) {
+  if (!check_query(call) || !check_content_type(call, true)) co_return;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  auto wish = read_wish(call, *body.object(), {"url", "types", "secret", "description"}, true);
+  feed::CallKey key;
+  if (!wish || !read_call_key(call, key)) co_return;
+  const bool is_allowed = co_await check_host(call, *wish->url);
+  if (!is_allowed) co_return;
+  EndpointReport report;
+  report.endpoint = {.id = random_uuid(),
+                     .url = std::move(*wish->url),
+                     .kinds = wish->kinds.value_or(feed::k_all_kinds),
+                     .secret = wish->secret ? std::move(*wish->secret) : new_secret(),
+                     .description = wish->description.value_or(""),
+                     .created_at = feed::wall_clock()};
+  auto made = WebhookStore::Made::created;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
+    report.endpoint.position = call.services.webhooks.source().end();
+    made = store.create(report.endpoint, key);
+  });
+  if (!asked) co_return;
+  if (made == WebhookStore::Made::key_reused) co_return fail(call, key_reused());
+  if (made == WebhookStore::Made::too_many) {
+    co_return fail(call, {409, "limit_exceeded", "There are 100 webhooks, which is the most. Remove one first."});
+  }
+  if (made == WebhookStore::Made::replayed) {
+    call.response.headers.emplace_back("Idempotency-Replayed", "true");
+  } else {
+    call.services.webhooks.changed(report.endpoint.id);
+  }
+  call.response.headers.emplace_back("Location", "/v1/webhooks/" + to_string(report.endpoint.id));
+  answer_endpoint(call, 201, report, 0, true);
+}
+
+// GET /v1/webhooks
+Answer list_webhooks(Call& call) {
+  if (!check_query(call)) co_return;
+  std::vector<EndpointReport> reports;
+  std::vector<std::uint64_t> lags;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
+    reports = store.list();
+    for (const EndpointReport& each : reports) lags.push_back(call.services.webhooks.source().behind(each.endpoint.position));
+  });
+  if (!asked) co_return;
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("items");
+    json.array([&] {
+      for (std::size_t i = 0; i < reports.size(); ++i) {
+        json.object([&] { append_endpoint(json, reports[i], lags[i]); });
+      }
+    });
+    json.member("nextCursor");
+    json.null();   // there are never more than fit
+  });
+}
+
+// GET /v1/webhooks/{webhookId}
+Answer get_webhook(Call& call) {
+  if (!check_query(call)) co_return;
+  const auto id = read_id(call);
+  if (!id) co_return;
+  co_await show(call, *id);
+}
+
+// PATCH /v1/webhooks/{webhookId}
+Answer change_webhook(Call& call) {
+  if (!check_query(call) || !check_content_type(call, true)) co_return;
+  const auto id = read_id(call);
+  if (!id) co_return;
+  const JsonBody body(call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  const auto wish = read_wish(call, *body.object(), {"url", "types", "enabled", "description"}, false);
+  feed::CallKey key;   // doing it twice does no more than once; the key's form counts
+  if (!wish || !read_call_key(call, key)) co_return;
+  if (wish->url) {
+    const bool is_allowed = co_await check_host(call, *wish->url);
+    if (!is_allowed) co_return;
+  }
+  bool changed = false;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
+    changed = store.change(*id, [&](Endpoint& endpoint) {
+      if (wish->url) endpoint.url = *wish->url;
+      if (wish->kinds) endpoint.kinds = *wish->kinds;
+      if (wish->description) endpoint.description = *wish->description;
+      if (!wish->enabled) return;
+      endpoint.enabled = *wish->enabled;
+      endpoint.disabled_because.clear();
+    });
+  });
+  if (!asked) co_return;
+  if (!changed) co_return fail(call, not_found(call));
+  call.services.webhooks.changed(*id);
+  co_await show(call, *id);
+}
+
+// DELETE /v1/webhooks/{webhookId}
+Answer delete_webhook(Call& call) {
+  if (!check_query(call)) co_return;
+  const auto id = read_id(call);
+  if (!id) co_return;
+  bool removed = false;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) { removed = store.remove(*id); });
+  if (!asked) co_return;
+  if (!removed) co_return fail(call, not_found(call));
+  call.services.webhooks.changed(*id);
+  call.response.status = 204;
+}
+
+// POST /v1/webhooks/{webhookId}/rotate-secret
+Answer rotate_webhook_secret(Call& call) {
+  if (!check_query(call) || !check_content_type(call, false)) co_return;
+  const auto id = read_id(call);
+  if (!id) co_return;
+  const JsonBody body(call.request.body.empty() ? "{}" : call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  auto wish = read_wish(call, *body.object(), {"secret"}, false);
+  feed::CallKey key;
+  if (!wish || !read_call_key(call, key)) co_return;
+  const std::string secret = wish->secret ? std::move(*wish->secret) : new_secret();
+  auto changed = WebhookStore::Changed::changed;
+  std::optional<EndpointReport> report;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
+    changed = store.change_once(*id, key, [&](Endpoint& endpoint) {
+      if (endpoint.secret == secret) return;
+      endpoint.previous_secret = std::move(endpoint.secret);
+      endpoint.previous_until = feed::wall_clock() + std::chrono::milliseconds(feed::k_rotation_time).count();
+      endpoint.secret = secret;
+    });
+    report = store.find(*id);
+  });
+  if (!asked) co_return;
+  if (changed == WebhookStore::Changed::key_reused) co_return fail(call, key_reused());
+  if (changed == WebhookStore::Changed::not_found || !report) co_return fail(call, not_found(call));
+  if (changed == WebhookStore::Changed::replayed) call.response.headers.emplace_back("Idempotency-Replayed", "true");
+  call.services.webhooks.changed(*id);
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("id", to_string(*id));
+    json.member("secret", feed::secret_text(report->endpoint.secret));
+    append_time(json, "previousSecretUntil", report->endpoint.previous_until);
+  });
+}
+
+// GET /v1/webhooks/{webhookId}/dead
+Answer list_dead_messages(Call& call) {
+  if (!check_query(call, {"limit", "cursor"})) co_return;
+  const auto id = read_id(call);
+  const auto page = id ? read_page(call) : std::nullopt;
+  if (!page) co_return;
+  std::int64_t after = 0;
+  const char* const end = page->cursor.data() + page->cursor.size();
+  const auto [at, error] = std::from_chars(page->cursor.data(), end, after);
+  if (!page->cursor.empty() && (error != std::errc{} || at != end || after < 0)) {
+    co_return fail(call, {400, k_invalid_request, "`cursor` is not one that this server gave."});
+  }
+  bool is_there = false;
+  std::vector<feed::QueuedMessage> messages;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
+    is_there = store.find(*id).has_value();
+    messages = store.dead(*id, after, page->limit + 1);
+  });
+  if (!asked) co_return;
+  if (!is_there) co_return fail(call, not_found(call));
+  const bool more = messages.size() > page->limit;
+  if (more) messages.pop_back();
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("items");
+    json.array([&] {
+      for (const feed::QueuedMessage& each : messages) {
+        json.object([&] {
+          json.member("id", each.id);
+          json.member("type", name_of(each.kind));
+          json.member("attempts", each.attempts);
+          json.member("diedAt", rfc3339(each.died_at));
+          json.member("lastError", each.last_error);
+          json.member("message");
+          json.raw(each.body);
+        });
+      }
+    });
+    json.member("nextCursor");
+    more ? json.text(std::to_string(messages.back().number)) : json.null();
+  });
+}
+
+// POST /v1/webhooks/{webhookId}/redeliver
+Answer redeliver_dead_messages(Call& call) {
+  if (!check_query(call) || !check_content_type(call, false)) co_return;
+  const auto id = read_id(call);
+  if (!id) co_return;
+  const JsonBody body(call.request.body.empty() ? "{}" : call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  feed::CallKey key;   // what is in the queue again cannot be put there twice; the key's form counts
+  if (!read_wish(call, *body.object(), {"ids"}, false) || !read_call_key(call, key)) co_return;
+  std::vector<std::string> ids;
+  if (const boost::json::value* list = body.object()->if_contains("ids")) {
+    const auto is_id = [](const boost::json::value& each) {
+      return each.is_string() && !each.get_string().empty() && each.get_string().size() <= k_message_id_bytes_max;
+    };
+    if (!list->is_array() || list->get_array().empty() || list->get_array().size() > k_message_ids_max ||
+        !std::ranges::all_of(list->get_array(), is_id)) {
+      co_return fail(call, {400, k_invalid_request, "`ids` must be an array of 1 to 1000 ids of dead messages."});
+    }
+    for (const boost::json::value& each : list->get_array()) ids.emplace_back(each.get_string());
+  }
+  bool is_there = false;
+  std::uint64_t revived = 0;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
+    is_there = store.find(*id).has_value();
+    if (is_there) revived = store.revive(*id, ids, feed::wall_clock());
+  });
+  if (!asked) co_return;
+  if (!is_there) co_return fail(call, not_found(call));
+  call.services.webhooks.changed(*id);
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] { json.member("redelivered", revived); });
+}
+
+// POST /v1/webhooks/{webhookId}/test
+Answer test_webhook(Call& call) {
+  if (!check_query(call) || !check_content_type(call, false)) co_return;
+  const auto id = read_id(call);
+  if (!id) co_return;
+  const JsonBody body(call.request.body.empty() ? "{}" : call.request.body);
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  feed::CallKey key;
+  if (!read_wish(call, *body.object(), {}, false) || !read_call_key(call, key)) co_return;
+  std::optional<EndpointReport> report;
+  const bool asked = co_await ask_store(call, [&](WebhookStore& store) { report = store.find(*id); });
+  if (!asked) co_return;
+  if (!report) co_return fail(call, not_found(call));
+  const auto started = std::chrono::steady_clock::now();
+  const feed::Attempt attempt = co_await call.services.webhooks.ping(report->endpoint, "ping_" + to_string(random_uuid()));
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("delivered", attempt.outcome == feed::Attempt::Outcome::delivered);
+    json.member("status");
+    attempt.status == 0 ? json.null() : json.number(std::int64_t{attempt.status});
+    append_text_or_null(json, "error", attempt.error);
+    json.member("milliseconds", std::int64_t{took.count()});
+  });
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,196 @@
+// What webhooks need of the rest of the program: where changes come from, where endpoints and undelivered messages are kept, and
+// who carries a message to its endpoint. Implementations: api/webhook_source.h, ledger/embedded/embedded_webhook_store.h,
+// api/webhook_sender.h.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/change.h"
+#include "core/ids.h"
+#include "core/time.h"
+
+namespace holdfast::feed {
+
+inline constexpr std::size_t k_endpoints_max = 100;
+inline constexpr std::size_t k_description_bytes_max = 256;
+inline constexpr std::size_t k_error_bytes_max = 300;   // of what is remembered of a failure
+
+// ---------------------------------------------------------------------------------------------------------------- changes
+
+// A set of kinds of changes: bit `1 << kind`.
+using KindSet = std::uint32_t;
+constexpr KindSet kind_bit(ChangeKind kind) { return KindSet{1} << static_cast<unsigned>(kind); }
+inline constexpr KindSet k_all_kinds = (kind_bit(ChangeKind::unblocked) << 1) - kind_bit(ChangeKind::event_created);
+
+// A place in the order of all changes. Opaque, at most 64 bytes; empty is before the first change that is kept.
+using SourcePosition = std::string;
+
+struct SourceChange {
+  SourcePosition position;   // reading on from here gives what follows this change
+  Uuid event{};
+  Seq seq = 0;
+  ChangeKind kind{};
+  std::optional<Uuid> reservation{};
+  Millis at = 0;
+  std::string json{};        // the change as /changes shows it
+};
+
+struct SourcePage {
+  std::vector<SourceChange> changes;   // in an order that keeps each event's
+  SourcePosition end;                  // behind the last change that was looked at
+  bool at_end = true;                  // nothing was there behind it
+  bool lost = false;                   // changes behind the position that was asked for are not kept any more
+};
+
+// Any thread, several at once. Blocks on the disk, not on time. Throws std::exception when it cannot read.
+class ChangeSource {
+ public:
+  virtual ~ChangeSource() = default;
+
+  // At most `limit` changes of these kinds behind `position`, of a bounded number of changes that are looked at.
+  virtual SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) = 0;
+  // Behind the last change that there is.
+  virtual SourcePosition end() = 0;
+  // How many changes there are behind `position`; estimated when they are many.
+  virtual std::uint64_t behind(const SourcePosition& position) = 0;
+};
+
+// ---------------------------------------------------------------------------------------------------------------- store
+
+struct Endpoint {
+  Uuid id{};
+  std::string url{};
+  KindSet kinds = k_all_kinds;
+  std::string secret{};             // bytes, not text
+  std::string previous_secret{};    // signs too until …
+  Millis previous_until = 0;
+  std::string description{};
+  bool enabled = true;
+  std::string disabled_because{};   // when it was not by its owner's wish
+  Millis created_at = 0;
+  SourcePosition position{};        // every change before it has been delivered, or is in the queue, or is dead
+};
+
+struct EndpointReport {
+  Endpoint endpoint;
+  Millis last_success_at = 0;   // 0: never
+  Millis last_failure_at = 0;
+  std::string last_error{};
+  std::uint64_t pending = 0;    // in the queue
+  std::uint64_t dead = 0;
+  std::uint64_t dead_dropped = 0;
+};
+
+// A message that could not be delivered at once.
+struct QueuedMessage {
+  std::int64_t number = 0;      // the store's; rises in the order of queueing
+  std::string id{};             // webhook-id
+  ChangeKind kind{};
+  std::string group{};          // messages of a group are delivered in the order of their numbers
+  unsigned attempts = 0;
+  Millis next_at = 0;           // k_never: not before what stands before it in its group
+  std::string body{};
+  std::string last_error{};
+  Millis died_at = 0;           // of a dead one
+};
+
+// What a relay has come to. Members that are not set stay as they are.
+struct Progress {
+  std::optional<SourcePosition> position{};
+  Millis last_success_at = 0;   // 0: not set
+  Millis last_failure_at = 0;   // 0: not set, and neither is the error
+  std::string last_error{};
+};
+
+struct QueueSummary {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+  std::map<std::string, std::uint64_t> groups{};   // messages by group
+};
+
+// Remembers that a call with an Idempotency-Key was made: two digests.
+struct CallKey {
+  std::string key{};       // empty: the call had none
+  std::string request{};
+};
+
+// Any thread, several at once. What has returned is on disk. Throws std::exception when the disk does not do its part.
+class WebhookStore {
+ public:
+  virtual ~WebhookStore() = default;
+
+  // ---- endpoints
+  enum class Made { created, replayed, key_reused, too_many };
+  // Keeps a new endpoint, unless one was made with the same key: then `endpoint` becomes that one.
+  virtual Made create(Endpoint& endpoint, const CallKey& key) = 0;
+  virtual std::vector<EndpointReport> list() = 0;   // the oldest first
+  virtual std::optional<EndpointReport> find(const Uuid& id) = 0;
+  // Gives the endpoint to `change` and keeps what it makes of url, kinds, description, enabled and secrets. False: there is none.
+  virtual bool change(const Uuid& id, const std::function<void(Endpoint&)>& change) = 0;
+  // The same for a call that must not be carried out twice: not when `key` is that of the last such call of this endpoint.
+  enum class Changed { changed, replayed, key_reused, not_found };
+  virtual Changed change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) = 0;
+  virtual bool remove(const Uuid& id) = 0;
+
+  // ---- a relay's progress. All do nothing when the endpoint is gone.
+  virtual void save(const Uuid& id, const Progress& progress) = 0;
+  virtual void disable(const Uuid& id, std::string_view because) = 0;
+
+  // ---- the queue
+  // Messages with an id that is in the queue, or dead, are left out. Returns which were taken. One that is not the first of its group waits
+  // for those before it, whatever its `next_at` says.
+  virtual std::vector<bool> enqueue(const Uuid& id, std::span<const QueuedMessage> messages) = 0;
+  virtual QueueSummary queue(const Uuid& id) = 0;
+  // Groups whose first message is due, the longest due first.
+  virtual std::vector<std::string> due_groups(const Uuid& id, Millis now, std::size_t limit) = 0;
+  // When the first message is due of those that are due later than `now`; k_never: there is none.
+  virtual Millis next_due(const Uuid& id, Millis now) = 0;
+  virtual std::vector<QueuedMessage> of_group(const Uuid& id, std::string_view group, std::size_t limit) = 0;
+  // The first message of its group was delivered; the next one is due at `now`.
+  virtual void settle(const Uuid& id, std::int64_t number, Millis now) = 0;
+  virtual void postpone(const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) = 0;
+  // It is dead; the next one of its group is due. The oldest dead ones over `dead_max` are dropped and counted.
+  virtual void bury(const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error, std::size_t dead_max) = 0;
+
+  // ---- the dead
+  virtual std::vector<QueuedMessage> dead(const Uuid& id, std::int64_t after, std::size_t limit) = 0;   // the oldest first
+  // Dead ones with these ids (none named: all) go back into the queue, due at `now`. Returns how many.
+  virtual std::uint64_t revive(const Uuid& id, std::span<const std::string> ids, Millis now) = 0;
+};
+
+// ---------------------------------------------------------------------------------------------------------------- sender
+
+struct Delivery {
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+
+struct Attempt {
+  enum class Outcome : std::uint8_t { delivered, rejected, timed_out, unreachable, refused };
+  Outcome outcome = Outcome::unreachable;
+  unsigned status = 0;   // of the answer, when there was one
+  std::string error{};   // for people; empty when it was delivered
+  std::optional<std::chrono::seconds> retry_after{};   // as the endpoint wishes
+};
+
+// Works on the thread of the context that it was made for.
+class Sender {
+ public:
+  virtual ~Sender() = default;
+  virtual boost::asio::awaitable<Attempt> send(Delivery delivery) = 0;
+  // Why nothing would be sent to this URL; empty when it would.
+  virtual boost::asio::awaitable<std::string> why_refused(std::string url) = 0;
+};
+
+}   // namespace holdfast::feed

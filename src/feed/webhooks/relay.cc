@@ -1,0 +1,362 @@
+#include "feed/webhooks/relay.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "core/check.h"
+
+namespace holdfast::feed {
+namespace {
+
+namespace asio = boost::asio;
+using Steady = std::chrono::steady_clock;
+
+constexpr unsigned k_status_gone = 410;
+
+std::string message_id(const SourceChange& change, const Uuid& endpoint) {
+  return to_string(change.event) + "_" + std::to_string(change.seq) + "_" + to_string(endpoint);
+}
+
+std::string message_body(const SourceChange& change) {
+  std::string body = R"({"type":")";
+  body.append(name_of(change.kind)).append(R"(","timestamp":")");
+  append_rfc3339(body, change.at);
+  body.append(R"(","data":)").append(change.json).append(1, '}');
+  return body;
+}
+
+}  // namespace
+
+Relay::Relay(RelayShared& shared, const Uuid& id) : shared_(shared), id_(id), timer_(shared.context), random_(std::random_device{}()) {}
+
+void Relay::news() {
+  at_end_ = false;
+  wake();
+}
+
+void Relay::wake() {
+  if (waking_) return;
+  waking_ = true;
+  asio::post(shared_.context, [self = shared_from_this()] {
+    self->waking_ = false;
+    self->guarded([&] { self->work(); });
+  });
+}
+
+void Relay::reload() {
+  guarded([&] {
+    if (!loaded_) return;
+    refresh();
+    if (gone_) return;
+    queue_ = shared_.store.queue(id_);
+    next_due_ = 0;
+    at_end_ = false;
+  });
+  wake();
+}
+
+// Who has been told that an endpoint is changed must not see the next message go where the endpoint was.
+void Relay::refresh() {
+  const std::uint64_t generation = shared_.generation;
+  if (generation == generation_) return;
+  const auto report = shared_.store.find(id_);
+  gone_ = !report;
+  if (report) endpoint_ = report->endpoint;
+  generation_ = generation;
+}
+
+void Relay::stop() {
+  stopped_ = true;
+  guarded([&] { save(true); });
+}
+
+// A store or a source that fails is tried again after a pause, from what is on disk.
+void Relay::guarded(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const std::exception& error) {
+    spdlog::error("webhook {}: {}; it is tried again in {} ms", to_string(id_), error.what(), k_trouble_pause.count());
+    begin_again_ = true;
+    not_before_ = Steady::now() + k_trouble_pause;
+    arm_timer();
+  }
+}
+
+void Relay::load() {
+  generation_ = shared_.generation;
+  const auto report = shared_.store.find(id_);
+  gone_ = !report;
+  if (gone_) return;
+  endpoint_ = report->endpoint;
+  queue_ = shared_.store.queue(id_);
+  read_to_ = endpoint_.position;
+  window_.clear();
+  window_base_ = 0;
+  window_bytes_ = 0;
+  groups_.clear();
+  ready_.clear();
+  unsaved_ = {};
+  next_due_ = 0;
+  at_end_ = false;
+  loaded_ = true;
+  begin_again_ = false;
+}
+
+void Relay::work() {
+  if (stopped_ || gone_) return;
+  if (Steady::now() < not_before_) return arm_timer();
+  if (begin_again_ && active_ > 0) return;   // the last one wakes us
+  if (begin_again_ || !loaded_) load();
+  if (gone_) return;
+  if (endpoint_.enabled) {
+    take_due();
+    read_changes();
+    start_sending();
+  }
+  save(false);
+  arm_timer();
+}
+
+// ---------------------------------------------------------------------------------------------------------------- what to send
+
+void Relay::take_due() {
+  const Millis now = wall_clock();
+  if (next_due_ > now) return;
+  for (std::string& name : shared_.store.due_groups(id_, now, k_due_groups_max)) {
+    if (groups_.contains(name)) continue;
+    Group group{.messages = {}, .from_queue = true};
+    for (QueuedMessage& message : shared_.store.of_group(id_, name, k_group_messages_max)) group.messages.push_back({std::move(message)});
+    if (group.messages.empty()) continue;
+    ready_.push_back(name);
+    groups_.emplace(std::move(name), std::move(group));
+  }
+  next_due_ = shared_.store.next_due(id_, now);   // what is due already and was not taken is looked for when a group ends
+}
+
+void Relay::read_changes() {
+  std::vector<Message> held_back;
+  for (unsigned pages = 0; !at_end_ && window_.size() < k_window_max && window_bytes_ < k_window_bytes_max && !queue_is_full(); ++pages) {
+    if (pages == k_pages_at_a_time) {
+      wake();
+      break;
+    }
+    refresh();
+    SourcePage page = shared_.source.next(read_to_, k_page_changes, endpoint_.kinds);
+    if (generation_ != shared_.generation) continue;   // perhaps other types are wanted of what has just been read
+    if (page.lost) {
+      shared_.counters.lost.fetch_add(1, std::memory_order_relaxed);
+      spdlog::error("webhook {}: changes that were not sent yet are not kept any more; it goes on with the oldest that are",
+                    to_string(id_));
+    }
+    for (SourceChange& change : page.changes) take_in(std::move(change), held_back);
+    window_.push_back({page.end, false});
+    settle_place(window_base_ + window_.size() - 1);
+    read_to_ = std::move(page.end);
+    at_end_ = page.at_end;
+  }
+  hold_back(held_back);
+}
+
+void Relay::take_in(SourceChange change, std::vector<Message>& held_back) {
+  const std::uint64_t place = window_base_ + window_.size();
+  Message message{.message = {.id = message_id(change, id_),
+                              .kind = change.kind,
+                              .group = to_string(change.reservation.value_or(change.event)),
+                              .body = message_body(change)},
+                  .place = place};
+  window_.push_back({std::move(change.position), false});
+  const std::string& name = message.message.group;
+  if (queue_.groups.contains(name)) {
+    held_back.push_back(std::move(message));
+    return;
+  }
+  window_bytes_ += message.message.body.size();
+  const auto [at, is_new] = groups_.try_emplace(name);
+  if (is_new) ready_.push_back(name);
+  at->second.messages.push_back(std::move(message));
+}
+
+// Puts messages that are not in the queue there, in their order.
+void Relay::hold_back(std::vector<Message>& messages) {
+  if (messages.empty()) return;
+  std::vector<QueuedMessage> rows;
+  rows.reserve(messages.size());
+  for (Message& each : messages) rows.push_back(std::move(each.message));
+  const std::vector<bool> taken = shared_.store.enqueue(id_, rows);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    settle_place(messages[i].place);
+    if (!taken[i]) continue;
+    ++queue_.messages;
+    queue_.bytes += rows[i].body.size();
+    ++queue_.groups[rows[i].group];
+    next_due_ = std::min(next_due_, rows[i].next_at);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- sending
+
+void Relay::start_sending() {
+  while (may_send() && active_ < shared_.options.in_flight_max && !ready_.empty()) {
+    std::string name = std::move(ready_.front());
+    ready_.pop_front();
+    ++active_;
+    asio::co_spawn(shared_.context, deliver(std::move(name)), asio::detached);
+  }
+}
+
+asio::awaitable<void> Relay::deliver(std::string name) {
+  const auto self = shared_from_this();
+  Group& group = groups_.at(name);
+  for (;;) {
+    guarded([&] { refresh(); });
+    if (!may_send() || group.messages.empty()) break;
+    const Attempt result = co_await attempt(group.messages.front().message);
+    guarded([&] {
+      if (begin_again_) return;   // what is in memory does not count any more
+      note(result);
+      result.outcome == Attempt::Outcome::delivered ? succeeded(name, group) : failed(name, group, result);
+    });
+  }
+  end_group(name);
+}
+
+asio::awaitable<Attempt> Relay::attempt(const QueuedMessage& message) {
+  try {
+    co_return co_await shared_.sender.send(sign_delivery(endpoint_, message.id, message.body, wall_clock()));
+  } catch (const std::exception& error) {
+    co_return Attempt{.error = error.what()};
+  }
+}
+
+void Relay::note(const Attempt& attempt) {
+  shared_.counters.attempts[static_cast<std::size_t>(attempt.outcome)].fetch_add(1, std::memory_order_relaxed);
+  if (attempt.outcome == Attempt::Outcome::delivered) {
+    unsaved_.last_success_at = wall_clock();
+  } else {
+    unsaved_.last_failure_at = wall_clock();
+    unsaved_.last_error = attempt.error.substr(0, k_error_bytes_max);
+  }
+}
+
+void Relay::succeeded(const std::string& name, Group& group) {
+  const Message& message = group.messages.front();
+  if (group.from_queue) {
+    shared_.store.settle(id_, message.message.number, wall_clock());
+    leave_queue(name, message.message);
+  } else {
+    settle_place(message.place);
+    window_bytes_ -= message.message.body.size();
+  }
+  group.messages.pop_front();
+}
+
+// The message goes into the queue with all later ones of its group, or stays there.
+void Relay::failed(const std::string& name, Group& group, const Attempt& attempt) {
+  if (group.from_queue) {
+    fail_again(name, group.messages.front().message, attempt);
+  } else {
+    std::vector<Message> messages;
+    for (Message& each : group.messages) {
+      window_bytes_ -= each.message.body.size();
+      messages.push_back(std::move(each));
+    }
+    QueuedMessage& first = messages.front().message;
+    first.attempts = 1;
+    first.next_at = next_attempt_at(1, attempt);
+    first.last_error = attempt.error.substr(0, k_error_bytes_max);
+    for (std::size_t i = 1; i < messages.size(); ++i) messages[i].message.next_at = first.next_at;
+    hold_back(messages);
+  }
+  group.messages.clear();
+  if (attempt.status != k_status_gone) return;
+  spdlog::warn("webhook {} is disabled: its endpoint answered 410 Gone", to_string(id_));
+  endpoint_.enabled = false;
+  shared_.store.disable(id_, "The endpoint answered 410 Gone.");
+}
+
+void Relay::fail_again(const std::string& name, const QueuedMessage& message, const Attempt& attempt) {
+  const unsigned attempts = message.attempts + 1;
+  const std::string error = attempt.error.substr(0, k_error_bytes_max);
+  if (attempts <= shared_.options.retry.size()) {
+    shared_.store.postpone(id_, message.number, attempts, next_attempt_at(attempts, attempt), error);
+    return;
+  }
+  shared_.store.bury(id_, message.number, attempts, wall_clock(), error, shared_.options.dead_max);
+  shared_.counters.dead.fetch_add(1, std::memory_order_relaxed);
+  spdlog::warn("webhook {}: message {} is dead after {} attempts: {}", to_string(id_), message.id, attempts, error);
+  leave_queue(name, message);
+}
+
+void Relay::end_group(const std::string& name) {
+  const auto at = groups_.find(name);
+  if (at->second.from_queue) next_due_ = 0;
+  if (at->second.messages.empty() || begin_again_) {
+    groups_.erase(at);
+  } else {
+    ready_.push_back(name);   // disabled meanwhile, or stopping
+  }
+  --active_;
+  if (stopped_ && active_ == 0) {
+    guarded([&] { save(true); });
+    shared_.on_idle();
+  }
+  wake();
+}
+
+void Relay::leave_queue(const std::string& name, const QueuedMessage& message) {
+  const auto group = queue_.groups.find(name);
+  if (group == queue_.groups.end()) return;   // the endpoint was changed meanwhile, and the queue read anew
+  --queue_.messages;
+  queue_.bytes -= std::min<std::uint64_t>(queue_.bytes, message.body.size());
+  if (--group->second == 0) queue_.groups.erase(group);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- progress
+
+void Relay::settle_place(std::uint64_t place) {
+  HOLDFAST_CHECK(place >= window_base_ && place < window_base_ + window_.size());
+  window_[place - window_base_].settled = true;
+  while (!window_.empty() && window_.front().settled) {
+    unsaved_.position = std::move(window_.front().position);
+    window_.pop_front();
+    ++window_base_;
+  }
+}
+
+void Relay::save(bool at_once) {
+  if (!loaded_ || begin_again_ || gone_) return;
+  if (unsaved_.position == endpoint_.position) unsaved_.position.reset();
+  if (!has_unsaved()) return;
+  if (!at_once && Steady::now() < saved_at_ + k_save_period) return;
+  shared_.store.save(id_, unsaved_);
+  if (unsaved_.position) endpoint_.position = *unsaved_.position;
+  unsaved_ = {};
+  saved_at_ = Steady::now();
+}
+
+void Relay::arm_timer() {
+  if (stopped_) return;
+  const Steady::time_point now = Steady::now();
+  Steady::time_point next = now + k_timer_max;
+  if (next_due_ != k_never && endpoint_.enabled) next = std::min(next, now + std::chrono::milliseconds(next_due_ - wall_clock()));
+  if (has_unsaved()) next = std::min(next, saved_at_ + k_save_period);
+  if (begin_again_) next = not_before_;
+  timer_.expires_at(next);
+  timer_.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
+    if (const auto relay = self.lock(); relay && !error) relay->wake();
+  });
+}
+
+Millis Relay::next_attempt_at(unsigned attempts, const Attempt& attempt) {
+  using std::chrono::milliseconds;
+  const auto pause = static_cast<double>(shared_.options.retry[attempts - 1].count());
+  milliseconds wait(static_cast<std::int64_t>(pause * std::uniform_real_distribution<>(0.9, 1.1)(random_)));
+  if (attempt.retry_after) wait = std::max<milliseconds>(wait, std::min<std::chrono::seconds>(*attempt.retry_after, k_retry_after_max));
+  return wall_clock() + wait.count();
+}
+
+}  // namespace holdfast::feed

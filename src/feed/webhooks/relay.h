@@ -1,0 +1,139 @@
+// One endpoint's deliveries: reads changes behind its position, sends them, and keeps what cannot be delivered for later.
+//
+//   source ─► window (in memory, some hundred) ─► groups, each in order, several at once ─► endpoint
+//                                                    └─ a failure ─► the store's queue, with all later ones of its group ─► again, later
+//
+// A group is a reservation; changes without one are grouped by event. While messages of a group are in the queue, new ones of it go
+// straight there. The position is moved only over messages that have been delivered or are in the queue, so a process that dies
+// sends again, under the same id, what it had not noted as delivered: at least once.
+//
+// When the store or the source fails, the relay waits, forgets what it has in memory and begins again from the store.
+//
+// Everything here belongs to the thread that runs the context.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "feed/webhooks/webhooks.h"
+
+namespace holdfast::feed {
+
+inline constexpr std::size_t k_window_max = 256;                        // messages of an endpoint in memory
+inline constexpr std::size_t k_window_bytes_max = 4 * 1024 * 1024;      // after which no more are read
+inline constexpr std::size_t k_page_changes = 64;                       // read at a time
+inline constexpr unsigned k_pages_at_a_time = 4;                        // before others have their turn
+inline constexpr std::size_t k_due_groups_max = 32;                     // taken from the queue at a time
+inline constexpr std::size_t k_group_messages_max = 16;                 // of one group, taken from the queue at a time
+inline constexpr std::size_t k_queue_bytes_max = 64 * 1024 * 1024;      // of one endpoint; more stops its relay
+inline constexpr std::chrono::milliseconds k_save_period{200};
+inline constexpr std::chrono::milliseconds k_trouble_pause{1'000};
+inline constexpr std::chrono::hours k_timer_max{1};                     // a wall clock may be set: look again at least so often
+
+// What the relays of a process share.
+struct RelayShared {
+  const WebhookOptions& options;
+  WebhookStore& store;
+  ChangeSource& source;
+  Sender& sender;
+  boost::asio::io_context& context;
+  WebhookCounters& counters;
+  const std::atomic<std::uint64_t>& generation;   // raised by each change of an endpoint, before anybody is told of it
+  std::function<void()> on_idle;   // a relay that was stopped has nothing in flight any more
+};
+
+class Relay : public std::enable_shared_from_this<Relay> {
+ public:
+  Relay(RelayShared& shared, const Uuid& id);
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  // There are new changes.
+  void news();
+  // Something else may be there to do.
+  void wake();
+  // The endpoint, or its queue, was changed by somebody else.
+  void reload();
+  // Begins nothing new. What is in flight goes on until it ends.
+  void stop();
+  bool is_idle() const { return active_ == 0; }
+  bool is_gone() const { return gone_; }   // its endpoint was removed
+
+ private:
+  struct Message {
+    QueuedMessage message;          // number 0: not in the queue
+    std::uint64_t place = 0;        // in the window, when it is not in the queue
+  };
+  struct Group {
+    std::deque<Message> messages;
+    bool from_queue = false;
+  };
+  // A change that was read: its position, and whether it has been settled.
+  struct Slot {
+    SourcePosition position;
+    bool settled;
+  };
+
+  void guarded(const std::function<void()>& body);
+  void load();
+  void refresh();
+  void work();
+  void take_due();
+  void read_changes();
+  void take_in(SourceChange change, std::vector<Message>& held_back);
+  void hold_back(std::vector<Message>& messages);
+  void start_sending();
+  boost::asio::awaitable<void> deliver(std::string name);
+  boost::asio::awaitable<Attempt> attempt(const QueuedMessage& message);
+  void note(const Attempt& attempt);
+  void succeeded(const std::string& name, Group& group);
+  void failed(const std::string& name, Group& group, const Attempt& attempt);
+  void fail_again(const std::string& name, const QueuedMessage& message, const Attempt& attempt);
+  void end_group(const std::string& name);
+  void leave_queue(const std::string& name, const QueuedMessage& message);
+  void settle_place(std::uint64_t place);
+  void save(bool at_once);
+  void arm_timer();
+  bool may_send() const { return endpoint_.enabled && !gone_ && !stopped_ && !begin_again_; }
+  bool has_unsaved() const { return unsaved_.position || unsaved_.last_success_at != 0 || unsaved_.last_failure_at != 0; }
+  bool queue_is_full() const { return queue_.messages >= shared_.options.queue_max || queue_.bytes >= k_queue_bytes_max; }
+  Millis next_attempt_at(unsigned attempts, const Attempt& attempt);
+
+  RelayShared& shared_;
+  const Uuid id_;
+  Endpoint endpoint_;
+  std::uint64_t generation_ = 0;   // that endpoint_ is of
+  bool stopped_ = false;
+  bool gone_ = false;
+  bool loaded_ = false;
+  bool waking_ = false;           // a call of work() is on its way
+  bool begin_again_ = false;      // as soon as nothing is in flight
+  bool at_end_ = false;           // of the source, when it was last looked at
+  std::chrono::steady_clock::time_point not_before_{};   // after trouble
+
+  std::deque<Slot> window_;
+  std::uint64_t window_base_ = 0;   // place of window_.front()
+  std::size_t window_bytes_ = 0;    // of messages in memory that came from the source
+  SourcePosition read_to_;          // behind what is in the window
+  std::map<std::string, Group> groups_;
+  std::deque<std::string> ready_;   // groups that nobody sends
+  std::size_t active_ = 0;          // groups that are being sent
+
+  QueueSummary queue_;
+  Millis next_due_ = k_never;
+
+  Progress unsaved_;
+  std::chrono::steady_clock::time_point saved_at_{};
+  boost::asio::steady_timer timer_;
+  std::minstd_rand random_;
+};
+
+}  // namespace holdfast::feed

@@ -1,0 +1,230 @@
+// Relays whose source, store or endpoints fail: nothing is lost, and what has an order keeps it. The store is the real one; source
+// and sender do as they are told. How webhooks look from outside is in tests/contract.
+#include <gmock/gmock.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <set>
+
+#include "feed/webhooks/webhooks.h"
+#include "ledger/embedded/embedded_webhook_store.h"
+#include "support/waiting.h"
+
+namespace holdfast::feed {
+namespace {
+
+using test::eventually;
+using testing::ElementsAre;
+
+Uuid id_of(std::uint8_t number) {
+  Uuid id{};
+  id.data[15] = number;
+  return id;
+}
+
+// Changes 1 to `count` of one event, in turn of reservations 1 to `reservations`. A position is the number of changes behind it.
+class ScriptedSource : public ChangeSource {
+ public:
+  ScriptedSource(std::uint64_t count, std::uint8_t reservations) : count_(count), reservations_(reservations) {}
+
+  SourcePage next(const SourcePosition& position, std::size_t limit, KindSet) override {
+    if (failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
+    std::uint64_t at = position.empty() ? 0 : std::stoull(position);
+    SourcePage page{.changes = {}, .end = {}, .at_end = true, .lost = at < kept_from};
+    at = std::max(at, kept_from.load());
+    for (; at < count_ && page.changes.size() < limit; ++at) {
+      page.changes.push_back({.position = std::to_string(at + 1),
+                              .event = id_of(200),
+                              .seq = at + 1,
+                              .kind = ChangeKind::held,
+                              .reservation = id_of(static_cast<std::uint8_t>(1 + at % reservations_)),
+                              .at = 0,
+                              .json = "{}"});
+    }
+    page.end = std::to_string(at);
+    page.at_end = at == count_;
+    return page;
+  }
+  SourcePosition end() override { return std::to_string(count_); }
+  std::uint64_t behind(const SourcePosition& position) override { return count_ - std::stoull(position); }
+
+  std::atomic<int> failures{0};
+  std::atomic<std::uint64_t> kept_from{0};
+
+ private:
+  std::uint64_t count_;
+  std::uint8_t reservations_;
+};
+
+class FailingStore : public EmbeddedWebhookStore {
+ public:
+  using EmbeddedWebhookStore::EmbeddedWebhookStore;
+
+  std::vector<bool> enqueue(const Uuid& id, std::span<const QueuedMessage> messages) override {
+    fail();
+    return EmbeddedWebhookStore::enqueue(id, messages);
+  }
+  void save(const Uuid& id, const Progress& progress) override {
+    fail();
+    EmbeddedWebhookStore::save(id, progress);
+  }
+  void settle(const Uuid& id, std::int64_t number, Millis now) override {
+    fail();
+    EmbeddedWebhookStore::settle(id, number, now);
+  }
+
+  std::atomic<int> failures{0};   // of the next writes
+
+ private:
+  void fail() {
+    if (failures.fetch_sub(1) > 0) throw std::runtime_error("the disk is full");
+  }
+};
+
+// The seq that stands in a message's id: event_seq_endpoint.
+std::uint64_t seq_of(const Delivery& delivery) { return std::stoull(delivery.headers.at(0).second.substr(37)); }
+
+struct RelayTest : testing::Test {
+  struct ScriptedSender : Sender {
+    ScriptedSender(RelayTest& to, boost::asio::io_context& io) : test(to), context(io) {}
+    boost::asio::awaitable<Attempt> send(Delivery delivery) override {
+      const std::uint64_t seq = seq_of(delivery);
+      if (test.hangs) {
+        ++test.hanging;
+        boost::asio::steady_timer timer(context, std::chrono::hours(1));
+        co_await timer.async_wait(boost::asio::use_awaitable);
+      }
+      const std::scoped_lock lock(test.mutex);
+      if (test.rejections.erase(seq) > 0) co_return Attempt{.outcome = Attempt::Outcome::rejected, .status = 500, .error = "no"};
+      test.delivered.push_back(seq);
+      co_return Attempt{.outcome = Attempt::Outcome::delivered, .status = 200};
+    }
+    boost::asio::awaitable<std::string> why_refused(std::string) override { co_return ""; }
+    RelayTest& test;
+    boost::asio::io_context& context;
+  };
+
+  RelayTest() {
+    std::string name = std::filesystem::temp_directory_path() / "holdfast-feed-XXXXXX";
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    folder = name;
+    store = std::make_unique<FailingStore>(EmbeddedWebhookStore::file_in(folder));
+    Endpoint endpoint{.id = id, .url = "https://example.org/", .secret = std::string(24, 's')};
+    EXPECT_EQ(store->create(endpoint, {}), WebhookStore::Made::created);
+  }
+  ~RelayTest() override {
+    webhooks.reset();
+    store.reset();
+    std::filesystem::remove_all(folder);
+  }
+
+  void start(ScriptedSource& source, WebhookOptions options = {.retry = {std::chrono::milliseconds(5), std::chrono::milliseconds(5)}}) {
+    webhooks = std::make_unique<Webhooks>(std::move(options), *store, source, [this](boost::asio::io_context& context) {
+      return std::make_unique<ScriptedSender>(*this, context);
+    });
+    webhooks->start();
+  }
+  std::vector<std::uint64_t> seen() {
+    const std::scoped_lock lock(mutex);
+    return delivered;
+  }
+  SourcePosition position() { return store->find(id)->endpoint.position; }
+
+  const Uuid id = id_of(1);
+  std::filesystem::path folder;
+  std::unique_ptr<FailingStore> store;
+  std::mutex mutex;
+  std::vector<std::uint64_t> delivered;
+  std::multiset<std::uint64_t> rejections;   // so many times each
+  std::atomic<bool> hangs{false};
+  std::atomic<int> hanging{0};
+  std::unique_ptr<Webhooks> webhooks;
+};
+
+TEST_F(RelayTest, OneGroupIsDeliveredInItsOrderAndThePositionFollows) {
+  ScriptedSource source(300, 1);   // more than are in memory at once
+  start(source);
+  ASSERT_TRUE(eventually([&] { return position() == "300"; }));
+  std::vector<std::uint64_t> all(300);
+  std::iota(all.begin(), all.end(), 1U);
+  EXPECT_EQ(seen(), all);
+}
+
+TEST_F(RelayTest, WhatFollowsAFailureInItsGroupWaitsAndOthersDoNot) {
+  ScriptedSource source(6, 2);
+  rejections = {1, 1};
+  start(source, {.retry = {std::chrono::milliseconds(300), std::chrono::milliseconds(300)}});
+  ASSERT_TRUE(eventually([&] { return position() == "6"; }));
+  EXPECT_THAT(seen(), ElementsAre(2, 4, 6)) << "the position is behind what is in the queue";
+  ASSERT_TRUE(eventually([&] { return seen().size() == 6; }));
+  EXPECT_THAT(seen(), ElementsAre(2, 4, 6, 1, 3, 5));
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
+}
+
+TEST_F(RelayTest, AnEndpointThatTakesOneMessageInTwoGetsAllInOrder) {
+  ScriptedSource source(200, 10);
+  for (std::uint64_t seq = 2; seq <= 200; seq += 2) rejections.insert(seq);
+  start(source);
+  ASSERT_TRUE(eventually([&] { return seen().size() == 200; }));
+  std::map<std::uint64_t, std::uint64_t> last;
+  for (const std::uint64_t seq : seen()) {
+    EXPECT_GT(seq, std::exchange(last[seq % 10], seq));
+  }
+}
+
+TEST_F(RelayTest, ASourceThatFailsIsAskedAgain) {
+  ScriptedSource source(3, 1);
+  source.failures = 1;
+  start(source);
+  ASSERT_TRUE(eventually([&] { return position() == "3"; }));
+  EXPECT_THAT(seen(), ElementsAre(1, 2, 3));
+}
+
+TEST_F(RelayTest, AStoreThatCannotTakeAFailedMessageLosesNothing) {
+  ScriptedSource source(4, 1);
+  rejections = {2};
+  store->failures = 1;
+  start(source);
+  ASSERT_TRUE(eventually([&] { return position() == "4" && store->queue(id).messages == 0; }));
+  EXPECT_THAT(seen(), ElementsAre(1, 1, 2, 3, 4)) << "what was not noted is sent again, in order";
+}
+
+TEST_F(RelayTest, ChangesThatAreNotKeptAnyMoreAreCounted) {
+  ScriptedSource source(5, 1);
+  source.kept_from = 3;
+  start(source);
+  ASSERT_TRUE(eventually([&] { return position() == "5"; }));
+  EXPECT_THAT(seen(), ElementsAre(4, 5));
+  EXPECT_EQ(webhooks->counters().lost, 1U);
+}
+
+TEST_F(RelayTest, AStopDoesNotWaitForAnEndpointThatSaysNothing) {
+  ScriptedSource source(20, 20);
+  hangs = true;
+  start(source, {.stop_time = std::chrono::milliseconds(50)});
+  ASSERT_TRUE(eventually([&] { return hanging == 8; }));
+  webhooks->stop();
+  EXPECT_EQ(position(), "") << "what was not answered is sent again";
+  hangs = false;
+  start(source);
+  EXPECT_TRUE(eventually([&] { return seen().size() == 20; }));
+}
+
+TEST_F(RelayTest, ARemovedEndpointEndsItsRelay) {
+  ScriptedSource source(20, 20);
+  hangs = true;
+  start(source, {.stop_time = std::chrono::milliseconds(50)});
+  ASSERT_TRUE(eventually([&] { return hanging == 8; }));
+  ASSERT_TRUE(store->remove(id));
+  hangs = false;
+  webhooks->changed(id);
+  webhooks->stop();
+  EXPECT_TRUE(seen().empty());
+}
+
+}  // namespace
+}  // namespace holdfast::feed

@@ -1,0 +1,109 @@
+// Changes for webhooks out of a real journal: all of them, once each, from any position, and what happens when old rows are gone.
+#include "api/webhook_source.h"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "ledger/ledger_in_test.h"
+
+namespace holdfast::test {
+namespace {
+
+using feed::SourceChange;
+using feed::SourcePage;
+using feed::SourcePosition;
+using testing::HasSubstr;
+
+struct WebhookSource : testing::Test {
+  WebhookSource() {
+    event = it.create_event(20);
+    for (SeatIndex seat = 0; seat < 5; ++seat) {
+      EXPECT_TRUE(it.hold(event, it.new_id(event), {seat}, "anna", k_minute).accepted());
+    }
+    time.pass(2 * k_minute);
+    EXPECT_TRUE(it.sweep(event).accepted());   // five changes in one row
+    EXPECT_TRUE(it.block(event, {7, 9}).accepted());
+    seqs_expected.resize(it.ledger().event(event)->seq());
+    std::iota(seqs_expected.begin(), seqs_expected.end(), Seq{1});
+  }
+
+  // Everything behind `position`, `limit` changes at a time.
+  std::vector<Seq> seqs_behind(SourcePosition position, std::size_t limit, feed::KindSet kinds = feed::k_all_kinds) {
+    std::vector<Seq> seqs;
+    for (int pages = 0; pages < 1'000; ++pages) {
+      const SourcePage page = source.next(position, limit, kinds);
+      for (const SourceChange& each : page.changes) seqs.push_back(each.seq);
+      if (page.at_end) return seqs;
+      EXPECT_NE(page.end, position) << "a page that is not the last one leads on";
+      position = page.end;
+    }
+    ADD_FAILURE() << "no end";
+    return seqs;
+  }
+
+  TempFolder folder;
+  TestTime time;
+  LedgerInTest it{folder, time};
+  EventNumber event = 0;
+  api::JournalChangeSource source{it.ledger(), DataFolder::journal_in(folder.path())};
+  std::vector<Seq> seqs_expected;
+};
+
+TEST_F(WebhookSource, GivesEveryChangeOnceWhateverAPageHolds) {
+  for (const std::size_t limit : {1U, 2U, 3U, 7U, 100U}) EXPECT_EQ(seqs_behind("", limit), seqs_expected) << limit;
+  EXPECT_TRUE(seqs_behind(source.end(), 100).empty());
+}
+
+TEST_F(WebhookSource, GoesOnBehindAnyChange) {
+  const SourcePage all = source.next("", 100, feed::k_all_kinds);
+  ASSERT_EQ(all.changes.size(), seqs_expected.size());
+  for (const SourceChange& each : all.changes) {
+    const std::vector<Seq> rest(seqs_expected.begin() + static_cast<std::ptrdiff_t>(each.seq), seqs_expected.end());
+    EXPECT_EQ(seqs_behind(each.position, 2), rest) << each.position;
+    EXPECT_EQ(source.behind(each.position), rest.size()) << each.position;
+  }
+}
+
+TEST_F(WebhookSource, LeavesOutKindsThatNobodyWantsAndGoesPastThem) {
+  EXPECT_EQ(seqs_behind("", 100, feed::kind_bit(ChangeKind::expired)).size(), 5U);
+  const SourcePage none = source.next("", 100, feed::kind_bit(ChangeKind::returned));
+  EXPECT_TRUE(none.changes.empty());
+  EXPECT_TRUE(none.at_end);
+  EXPECT_EQ(source.behind(none.end), 0U);
+}
+
+TEST_F(WebhookSource, TellsAnExpiryWithTheSeatsThatItFrees) {
+  const SourcePage page = source.next("", 100, feed::kind_bit(ChangeKind::expired));
+  ASSERT_EQ(page.changes.size(), 5U);
+  for (const SourceChange& each : page.changes) {
+    EXPECT_THAT(each.json,
+                HasSubstr(R"("reservationId":")" + to_string(*each.reservation) + R"(","customerId":"anna","seats":[{"index":)"));
+    EXPECT_THAT(each.json, HasSubstr(R"(","state":"a"}]})"));
+  }
+}
+
+TEST_F(WebhookSource, GoesOnWhenOldRowsAreRemovedAndSaysWhenSomeWereNotRead) {
+  const SourcePosition begin = source.next("", 1, feed::k_all_kinds).changes.at(0).position;
+  EXPECT_EQ(begin, "1");
+  {
+    Journal journal(DataFolder::journal_in(folder.path()), Journal::Mode::write);
+    ASSERT_EQ(journal.remove_through(4, k_begin + k_day, 4), 4U);
+  }
+  const SourcePage exact = source.next("4", 100, feed::k_all_kinds);
+  EXPECT_FALSE(exact.lost) << "the next row is the first that is kept";
+  EXPECT_EQ(exact.changes.at(0).seq, 5U);
+  const SourcePage late = source.next(begin, 100, feed::k_all_kinds);
+  EXPECT_TRUE(late.lost);
+  EXPECT_EQ(late.changes.at(0).seq, 5U);
+  EXPECT_FALSE(source.next("", 100, feed::k_all_kinds).lost) << "whoever begins has lost nothing";
+}
+
+TEST_F(WebhookSource, RefusesAPositionThatIsNone) {
+  for (const char* position : {"x", "-1", "1.", "1.x", "1.1.1", " 1", "99999999999999999999", "1000"}) {
+    EXPECT_THROW(source.next(position, 1, feed::k_all_kinds), DataError) << position;
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,130 @@
+// Where requests that this program makes may go: addresses by their networks, and URLs by their form.
+#include <gmock/gmock.h>
+
+#include "http/outgoing_client.h"
+
+namespace holdfast::http {
+namespace {
+
+using testing::HasSubstr;
+
+bool is_public(const char* address) { return is_public_address(boost::asio::ip::make_address(address)); }
+
+// The first and the last address of each network, and their neighbours outside.
+TEST(Outgoing, AddressesOfSpecialNetworksAreNotPublic) {
+  for (const char* address : {"0.0.0.0",
+                              "0.255.255.255",
+                              "10.0.0.0",
+                              "10.255.255.255",
+                              "100.64.0.0",
+                              "100.127.255.255",
+                              "127.0.0.0",
+                              "127.255.255.255",
+                              "169.254.0.0",
+                              "169.254.169.254",
+                              "172.16.0.0",
+                              "172.31.255.255",
+                              "192.0.0.0",
+                              "192.0.2.1",
+                              "192.168.0.0",
+                              "192.168.255.255",
+                              "198.18.0.0",
+                              "198.19.255.255",
+                              "198.51.100.7",
+                              "203.0.113.7",
+                              "224.0.0.0",
+                              "239.255.255.255",
+                              "240.0.0.0",
+                              "255.255.255.255",
+                              "::",
+                              "::1",
+                              "::7f00:1",
+                              "::ffff:127.0.0.1",
+                              "::ffff:10.1.2.3",
+                              "64:ff9b::10.0.0.1",
+                              "64:ff9b:1::1",
+                              "100::1",
+                              "2001::1",
+                              "2001:db8::1",
+                              "2002:a00:1::1",
+                              "3fff::1",
+                              "fc00::",
+                              "fdff::1",
+                              "fe80::1",
+                              "febf::1",
+                              "fec0::1",
+                              "ff02::1",
+                              "ffff::1"}) {
+    EXPECT_FALSE(is_public(address)) << address;
+  }
+}
+
+TEST(Outgoing, AddressesOfTheInternetArePublic) {
+  for (const char* address :
+       {"1.0.0.0",        "9.255.255.255",    "11.0.0.0",       "100.63.255.255",  "100.128.0.0",  "126.255.255.255",
+        "128.0.0.0",      "169.253.255.255",  "169.255.0.0",    "172.15.255.255",  "172.32.0.0",   "192.167.255.255",
+        "192.169.0.0",    "198.17.255.255",   "198.20.0.0",     "223.255.255.255", "2606:4700::1", "2a00:1450:4001::1",
+        "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"}) {
+    EXPECT_TRUE(is_public(address)) << address;
+  }
+}
+
+TEST(Outgoing, AnUrlIsCutIntoItsParts) {
+  const auto plain = parse_outgoing_url("HTTP://x");
+  EXPECT_FALSE(plain) << "the scheme is written in lower case";
+  const auto full = parse_outgoing_url("https://Hooks.Example.org:8443/a/b?c=d&e");
+  ASSERT_TRUE(full) << full.error();
+  EXPECT_TRUE(full->tls);
+  EXPECT_EQ(full->host, "hooks.example.org");
+  EXPECT_EQ(full->port, 8443);
+  EXPECT_EQ(full->target, "/a/b?c=d&e");
+  const auto bare = parse_outgoing_url("http://example.org?x");
+  ASSERT_TRUE(bare) << bare.error();
+  EXPECT_FALSE(bare->tls);
+  EXPECT_EQ(bare->port, 80);
+  EXPECT_EQ(bare->target, "/?x");
+  const auto v6 = parse_outgoing_url("https://[2001:DB8::1]:444");
+  ASSERT_TRUE(v6) << v6.error();
+  EXPECT_EQ(v6->host, "2001:db8::1");
+  EXPECT_EQ(v6->port, 444);
+  EXPECT_EQ(v6->target, "/");
+}
+
+TEST(Outgoing, AnUrlThatIsAmbiguousOrSaysMoreThanWhereIsRefused) {
+  for (const char* url : {"",
+                          "x",
+                          "//example.org/",
+                          "ftp://example.org/",
+                          "file:///etc/passwd",
+                          "https:/example.org",
+                          "https://",
+                          "https:///x",
+                          "https://?x",
+                          "https://user@example.org/",
+                          "https://user:word@example.org/",
+                          "https://example.org@10.0.0.1/",
+                          "https://example.org/#x",
+                          "https://example.org:/",
+                          "https://example.org:0/",
+                          "https://example.org:65536/",
+                          "https://example.org:-1/",
+                          "https://example.org:8 0/",
+                          "https://example.org:80:80/",
+                          "https://exa mple.org/",
+                          "https://example.org/a b",
+                          "https://example.org/\r\nX: y",
+                          "https://example.org\\@10.0.0.1/",
+                          "https://ex%61mple.org/",
+                          "https://ex\xC3\xA4mple.org/",
+                          "https://[::1",
+                          "https://[::1]x/",
+                          "https://[fe80::1%25eth0]/",
+                          "https://[127.0.0.1]/",
+                          "https://[]/"}) {
+    EXPECT_FALSE(parse_outgoing_url(url)) << url;
+  }
+  EXPECT_FALSE(parse_outgoing_url("https://example.org/" + std::string(k_outgoing_url_bytes_max, 'x')));
+}
+
+}  // namespace
+}  // namespace holdfast::http

@@ -1,0 +1,92 @@
+// An HTTP server that webhooks are sent to: it records what comes, and answers as it is told. Plain sockets, so that nothing of the
+// program that is tested takes part; with a certificate it speaks TLS.
+//
+//   Receiver receiver;
+//   receiver.answers([](const Received& message) { return Reply{.status = message.type() == "held" ? 500 : 204}; });
+//   …
+//   ASSERT_TRUE(eventually([&] { return receiver.received().size() == 3; }));
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/client.h"
+
+namespace holdfast::test {
+
+struct Received {
+  std::string target;
+  Headers headers;
+  std::string body;
+  std::chrono::steady_clock::time_point at;
+
+  std::string header(std::string_view name) const;
+  Json json() const { return parse_json(body); }
+  std::string id() const { return header("webhook-id"); }
+  std::string type() const { return string_of(json().at("type")); }
+  std::int64_t seq() const { return json().at("data").at("seq").to_number<std::int64_t>(); }
+  std::string reservation() const { return string_of(json().at("data").at("reservationId")); }
+};
+
+struct Reply {
+  int status = 204;
+  Headers headers{};
+  bool hangs = false;   // says nothing until the sender goes away
+};
+
+// A certificate authority of the test, and a certificate for `name` that it has signed.
+struct Certificates {
+  Certificates(const std::filesystem::path& folder, const std::string& name);
+  std::filesystem::path authority;
+  std::filesystem::path certificate;
+  std::filesystem::path key;
+};
+
+class Receiver {
+ public:
+  explicit Receiver(const Certificates* certificates = nullptr);
+  ~Receiver();
+  Receiver(const Receiver&) = delete;
+  Receiver& operator=(const Receiver&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string url(std::string_view path = "/hook") const { return "http://" + host() + std::string(path); }
+
+  // Decides about the next messages; called by several threads, one at a time.
+  void answers(std::function<Reply(const Received&)> answer);
+
+  std::vector<Received> received() const;   // without pings, in the order of their arrival
+  std::vector<Received> of_type(std::string_view type) const;
+  std::size_t connections() const { return connections_; }   // also those that did not bring a request
+  int at_once_max() const { return at_once_max_; }           // requests that were being answered at one moment, at most
+
+ private:
+  void accept_all();
+  void serve(int socket);
+
+  const Certificates* certificates_;
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  mutable std::mutex mutex_;
+  std::function<Reply(const Received&)> answer_;
+  std::vector<Received> received_;
+  std::set<int> open_;
+  bool stopping_ = false;
+  std::atomic<std::size_t> connections_{0};
+  int at_once_ = 0;
+  std::atomic<int> at_once_max_{0};
+  std::list<std::thread> threads_;
+  std::thread acceptor_;
+};
+
+}  // namespace holdfast::test
