@@ -16,6 +16,10 @@ cmd_test() {
   [[ $# -eq 0 ]] || shift
 
   cmd_setup
+  local folder
+  for folder in tests/openapi clients/typescript; do
+    npm_install "$folder" || fail "npm ci in $folder failed (see above): some of the tests are written for Node.js"
+  done
   build "$flavour" all
 
   local select=()

@@ -36,4 +36,7 @@ Answer consume_reservation(Call& call);
 Answer release_reservation(Call& call);
 Answer return_reservation(Call& call);
 
+// documentation.cc
+Answer get_document(Call& call);
+
 }  // namespace holdfast::api

@@ -36,6 +36,10 @@ std::vector<Route> all_routes() {
       {"GET", "/v1/events/{}/states", Group::v1, get_states, {}, true},
       {"POST", "/v1/events/{}/block", Group::v1, block_seats},
       {"POST", "/v1/events/{}/unblock", Group::v1, unblock_seats},
+      {"GET", "/openapi.json", Group::operations, get_document, {}, true},
+      {"GET", "/docs", Group::operations, get_document, {}, true},
+      {"GET", "/docs/{}", Group::operations, get_document, {}, true},
+      {"GET", "/llms.txt", Group::operations, get_document, {}, true},
   };
 }
 

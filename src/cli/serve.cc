@@ -9,6 +9,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
+#include "api/documentation.h"
 #include "cli/commands.h"
 #include "cli/logging.h"
 #include "core/version.h"
@@ -120,6 +121,7 @@ int serve(const ServeOptions& options) {
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), options.data, options.listen,
                server.port());
+  if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
   if (!access.beyond_loopback) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
   wait_for_end(ledger);
