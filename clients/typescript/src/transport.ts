@@ -8,7 +8,7 @@ export interface ClientOptions {
   /** Where the server is: `https://tickets.example`, also with a path before `/v1`. */
   baseUrl: string;
   /** An API key of `holdfast keys create`. */
-  apiKey?: string;
+  apiKey?: string | undefined;
   /** How often a call is tried again. Default 5. */
   retries?: number;
   /** Milliseconds that one try may take. Default 30,000. */
