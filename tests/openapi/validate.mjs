@@ -16,7 +16,7 @@ const SERVER_REFUSALS = new Set([400, 408, 411, 413, 414, 417, 431, 501, 505]);
 
 // Headers that belong to HTTP itself, to CORS or to the safety of browsers, and are not the API's.
 const COMMON_HEADERS =
-  /^(server|date|connection|content-(type|length|encoding|security-policy)|transfer-encoding|vary|x-content-type-options|x-accel-buffering|referrer-policy|access-control-.*|allow)$/;
+  /^(server|date|connection|cache-control|content-(type|length|encoding|security-policy)|transfer-encoding|vary|x-content-type-options|x-accel-buffering|referrer-policy|access-control-.*|allow)$/;
 
 const FINDINGS_SHOWN = 40;
 const FINDING_CHARACTERS = 600;

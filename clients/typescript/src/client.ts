@@ -9,6 +9,7 @@ import type {
   LockTickets,
   NewEvent,
   NewReservation,
+  NewSecret,
   NewWebhook,
   Plan,
   Reservation,
@@ -162,8 +163,9 @@ export class Client {
   createWebhook(webhook: NewWebhook, options?: CallOptions): Promise<WebhookWithSecret> {
     return this.#post("/v1/webhooks", webhook, options);
   }
-  listWebhooks(query: PageQuery = {}, options?: CallOptions): Promise<Page<Webhook>> {
-    return this.#get("/v1/webhooks", query, options);
+  /** All of them: there are never more than fit on one page. */
+  listWebhooks(options?: CallOptions): Promise<Page<Webhook>> {
+    return this.#get("/v1/webhooks", {}, options);
   }
   getWebhook(webhookId: string, options?: CallOptions): Promise<Webhook> {
     return this.#get(`/v1/webhooks/${id(webhookId)}`, {}, options);
@@ -174,13 +176,17 @@ export class Client {
   deleteWebhook(webhookId: string, options?: CallOptions): Promise<void> {
     return this.#transport.call({ method: "DELETE", path: `/v1/webhooks/${id(webhookId)}` }, options);
   }
-  rotateWebhookSecret(webhookId: string, options?: CallOptions): Promise<WebhookWithSecret> {
+  rotateWebhookSecret(webhookId: string, options?: CallOptions): Promise<NewSecret> {
     return this.#post(`/v1/webhooks/${id(webhookId)}/rotate-secret`, undefined, options);
   }
-  redeliverWebhook(webhookId: string, options?: CallOptions): Promise<{ redelivered: number }> {
-    return this.#post(`/v1/webhooks/${id(webhookId)}/redeliver`, undefined, options);
+  /** Dead messages, all or these, back into the queue. */
+  redeliverWebhook(webhookId: string, ids?: string[], options?: CallOptions): Promise<{ redelivered: number }> {
+    return this.#post(`/v1/webhooks/${id(webhookId)}/redeliver`, ids === undefined ? undefined : { ids }, options);
   }
-  testWebhook(webhookId: string, options?: CallOptions): Promise<void> {
+  testWebhook(
+    webhookId: string,
+    options?: CallOptions,
+  ): Promise<{ delivered: boolean; status: number | null; error: string | null; milliseconds: number }> {
     return this.#post(`/v1/webhooks/${id(webhookId)}/test`, undefined, options);
   }
   listDeadDeliveries(webhookId: string, query: PageQuery = {}, options?: CallOptions): Promise<Page<DeadDelivery>> {
