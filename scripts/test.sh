@@ -3,6 +3,10 @@
 # ./dev test: build everything of one flavour, then ctest. Its closing lines are the command's.
 
 cmd_test() {
+  if [[ ${1:-} == api-fuzz && $# -eq 1 ]]; then
+    cmd_api_fuzz
+    return
+  fi
   local flavour=release names=()
   if [[ $# -gt 0 ]] && is_flavour "$1"; then
     flavour=$1
