@@ -2,22 +2,23 @@
 # shellcheck disable=SC2154  # `root` is set by ./dev
 # ./dev test api-fuzz: schemathesis makes requests from the OpenAPI document, right ones and wrong ones, and judges the answers.
 
-readonly schemathesis_version=4.14.3
 readonly fuzz_examples=${HOLDFAST_FUZZ_EXAMPLES:-50}   # an operation
 
 cmd_api_fuzz() {
   local tools=$root/build/schemathesis folder port server=0 status=0
   cmd_setup
   build release holdfast
-  if [[ $("$tools/bin/schemathesis" --version 2>/dev/null) != *"$schemathesis_version"* ]]; then
-    say "dev: installing schemathesis $schemathesis_version into build/schemathesis"
+  local wanted=$root/tests/openapi/fuzz-requirements.txt
+  if ! cmp -s "$wanted" "$tools/installed.txt"; then
+    say "dev: installing schemathesis into build/schemathesis"
     { python3 -m venv --clear "$tools" &&
-      "$tools/bin/pip" install --quiet --disable-pip-version-check "schemathesis==$schemathesis_version"; } >&2 ||
+      "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" && cp "$wanted" "$tools/installed.txt"; } >&2 ||
       fail "schemathesis could not be installed: it takes python3-venv and a registry that pip reaches"
   fi
 
   folder=$(mktemp -d)
-  "$root/build/release/holdfast" serve --data "$folder/data" --port 0 --port-file "$folder/port" 2>"$folder/log" &
+  # Variables that begin with HOLDFAST_ are options of the program.
+  env -u HOLDFAST_FUZZ_EXAMPLES -u HOLDFAST_TEST_SEED "$root/build/release/holdfast" serve --data "$folder/data" --port 0 --port-file "$folder/port" 2>"$folder/log" &
   server=$!
   for _ in {1..200}; do
     [[ ! -s $folder/port ]] || break
