@@ -55,9 +55,11 @@ function(holdfast_library name)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
 endfunction()
 
-# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL]): one test program, one entry in ctest by test case.
+# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED]): one test program, one entry in ctest by test case.
+# RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described.
+set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 function(holdfast_test name)
-  cmake_parse_arguments(arg "RUN_SERIAL" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -68,6 +70,10 @@ function(holdfast_test name)
   set(properties TIMEOUT ${arg_TIMEOUT})
   if(arg_RUN_SERIAL)
     list(APPEND properties RUN_SERIAL TRUE)
+  endif()
+  if(arg_RECORDED)
+    list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"
+      FIXTURES_REQUIRED empty_exchanges FIXTURES_SETUP exchanges)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
 endfunction()

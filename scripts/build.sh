@@ -23,6 +23,7 @@ build() {
   local folder=$root/build/$flavour
   shift 2
   mkdir -p "$folder"
+  npm_install web/docs || say "dev: the registry of npm does not answer, so this build is without the page at /docs"
   (
     if ! flock -n 9; then
       say "dev: waiting for another ./dev that builds in build/$flavour"

@@ -5,7 +5,7 @@
 # cxx_files: every C++ file of ours, separated by NUL; also those that git does not know yet.
 cxx_files() {
   local folders=() folder
-  for folder in src tests bench; do
+  for folder in src tests bench tools; do
     [[ ! -d $root/$folder ]] || folders+=("$root/$folder")
   done
   find "${folders[@]}" -type f \( -name '*.cc' -o -name '*.h' \) -print0 | sort -z

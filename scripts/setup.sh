@@ -5,7 +5,7 @@ readonly build_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19
   cmake ninja-build ccache mold pkg-config
   libboost1.81-dev libsqlite3-dev sqlite3 libxxhash-dev libssl-dev zlib1g-dev
-  libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev prometheus-cpp-dev
+  libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev prometheus-cpp-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   git ca-certificates curl
 )
@@ -31,6 +31,9 @@ cmd_setup() {
   elif [[ $# -gt 0 ]]; then
     fail "setup takes no argument or 'bench', not '$1'"
   fi
+
+  # Any Node.js from 18 on will do, whoever installed it.
+  command -v node >/dev/null && command -v npm >/dev/null || wanted+=(nodejs npm)
 
   # shellcheck source=/dev/null
   system=$(. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-unknown}" "${VERSION_ID:-}") || system="an unknown system"

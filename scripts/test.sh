@@ -3,6 +3,10 @@
 # ./dev test: build everything of one flavour, then ctest. Its closing lines are the command's.
 
 cmd_test() {
+  if [[ ${1:-} == api-fuzz && $# -eq 1 ]]; then
+    cmd_api_fuzz
+    return
+  fi
   local flavour=release names=()
   if [[ $# -gt 0 ]] && is_flavour "$1"; then
     flavour=$1
@@ -16,6 +20,10 @@ cmd_test() {
   [[ $# -eq 0 ]] || shift
 
   cmd_setup
+  local folder
+  for folder in tests/openapi clients/typescript; do
+    npm_install "$folder" || fail "npm ci in $folder failed (see above): some of the tests are written for Node.js"
+  done
   build "$flavour" all
 
   local select=()

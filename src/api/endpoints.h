@@ -64,4 +64,7 @@ Answer list_dead_messages(Call& call);
 Answer redeliver_dead_messages(Call& call);
 Answer test_webhook(Call& call);
 
+// documentation.cc
+Answer get_document(Call& call);
+
 }  // namespace holdfast::api

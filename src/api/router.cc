@@ -59,6 +59,10 @@ std::vector<Route> all_routes() {
       {"GET", "/readyz", Group::operations, Need::everybody, show_operations},
       {"GET", "/version", Group::operations, Need::everybody, show_operations},
       {"GET", "/metrics", Group::operations, Need::read, show_operations},
+      {"GET", "/openapi.json", Group::operations, Need::everybody, get_document},
+      {"GET", "/docs", Group::operations, Need::everybody, get_document},
+      {"GET", "/docs/{}", Group::operations, Need::everybody, get_document},
+      {"GET", "/llms.txt", Group::operations, Need::everybody, get_document},
   };
 }
 

@@ -11,6 +11,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
+#include "api/documentation.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "api/webhook_source.h"
@@ -208,6 +209,7 @@ int serve(const ServeOptions& options) {
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), options.data, options.listen,
                server.port());
+  if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
   wait_for_end(ledger, [&] { follow_keys(registry, access); });

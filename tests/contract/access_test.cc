@@ -69,6 +69,10 @@ const std::map<std::string, Allowed> k_allowed = {
     {"GET /readyz", {}},
     {"GET /version", {}},
     {"GET /metrics", {"read"}},
+    {"GET /openapi.json", {}},
+    {"GET /docs", {}},
+    {"GET /docs/{}", {}},
+    {"GET /llms.txt", {}},
 };
 
 std::string make_key(const std::filesystem::path& data, const std::string& scopes, const std::vector<std::string>& more = {}) {

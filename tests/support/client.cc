@@ -13,6 +13,8 @@
 #include <cstring>
 #include <ostream>
 
+#include "support/recorder.h"
+
 namespace holdfast::test {
 namespace {
 
@@ -113,7 +115,9 @@ Client& Client::operator=(Client&& other) noexcept {
 
 Answer Client::request(std::string_view method, std::string_view target, std::string_view body, const Headers& headers) {
   write(request_bytes(method, target, body, headers));
-  return read_answer();
+  Answer answer = read_answer();
+  record(method, target, body, headers, answer);
+  return answer;
 }
 
 void Client::write(std::string_view bytes) {
