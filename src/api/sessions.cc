@@ -45,7 +45,10 @@ Answer create_session(Call& call) {
 Answer show_session(Call& call) {
   if (!is_bare(call)) co_return;
   const auto session = call.services.access.session_of(call.request);
-  if (!session) co_return fail(call, {401, k_unauthorized, "There is no session, or it is over. POST /v1/sessions makes one."});
+  if (!session) {
+    call.response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    co_return fail(call, {401, k_unauthorized, "There is no session, or it is over. POST /v1/sessions makes one."});
+  }
   if (!call.services.access.take_request_of(call, session->customer)) co_return;
   answer_session(call, 200, *session);
 }
