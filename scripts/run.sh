@@ -95,11 +95,15 @@ seats=\$(curl -s $url/v1/events/$race_track_event/plan | grep -o '"id":\["[^"]*"
 curl -s $url/tickets_lock -H 'Content-Type: application/json' \\
   -d "{\\"data\\": {\\"ticketd_reserved\\": [\$seats], \\"reserved_time\\": 600}}"
 
+# watch the theatre's seats change as others take them (Ctrl-C ends it)
+curl -sN $url/v1/events/$theatre_event/live
+
 # what is on sale, the tables behind it, the numbers
 curl -s $url/v1/events
 sqlite3 -readonly $data/state.db .tables
 curl -s $url/metrics | grep ^holdfast_
 
+Every call, to read and to try: $url/docs
 Ctrl-C stops the server; nothing that it answered is lost.
 
 TEXT
