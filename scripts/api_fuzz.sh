@@ -27,12 +27,13 @@ cmd_api_fuzz() {
   port=$(cat "$folder/port") || fail "the server did not start; its log is $folder/log"
 
   # Not the checks that guess from a schema alone which value must be accepted: bytes are counted where a schema counts characters, ids must
-  # exist, and a path's segment that is no UUID is 404. Not what has no end: /live.
+  # exist, and a path's segment that is no UUID is 404. Not what has no end: /live. One worker: two at a time parse Python's own source
+  # in two threads, which CPython 3.11 (Debian 12's) answers now and then with "AST constructor recursion depth mismatch".
   (
     cd "$folder"
     "$tools/bin/schemathesis" run "http://127.0.0.1:$port/openapi.json" --url "http://127.0.0.1:$port" \
       --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance \
-      --exclude-operation-id followStates --max-examples "$fuzz_examples" --seed "${HOLDFAST_TEST_SEED:-1}" --workers 2 --no-color
+      --exclude-operation-id followStates --max-examples "$fuzz_examples" --seed "${HOLDFAST_TEST_SEED:-1}" --workers 1 --no-color
   ) || status=$?
   kill -TERM "$server" && wait "$server" || status=1   # an end that is not clean is a failure too
   if [[ $status -eq 0 ]]; then

@@ -10,7 +10,6 @@ namespace holdfast::api {
 namespace {
 
 constexpr std::size_t k_import_bytes_max = std::size_t{4} * 1024 * 1024 * 1024;   // some 30 million seats
-constexpr std::size_t k_segment_bytes_max = 3 * k_seat_id_bytes_max;              // every byte of an id percent-encoded
 
 // Every route there is, the busiest first, and what it needs of its caller. docs/contracts.md and docs/api.md describe them.
 std::vector<Route> all_routes() {
@@ -72,7 +71,8 @@ Group group_of(std::string_view path) {
   return path.starts_with("/v1/") ? Group::v1 : Group::operations;
 }
 
-// Whether `path` is of the pattern; then the parameters are what stood for `{}`.
+// Whether `path` is of the pattern; then the parameters are what stood for `{}`. The server's limit for the target bounds them: an id that
+// is longer than any can be is for the endpoint to say no to, as to every id that there is not.
 bool matches(std::string_view pattern, std::string_view path, std::vector<std::string>& parameters) {
   parameters.clear();
   while (!pattern.empty() && !path.empty()) {
@@ -82,7 +82,7 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
     const std::string_view wanted = pattern.substr(0, pattern.find('/'));
     const std::string_view segment = path.substr(0, path.find('/'));
     if (wanted == "{}") {
-      auto decoded = segment.empty() || segment.size() > k_segment_bytes_max ? std::nullopt : decode_percent(segment, false);
+      auto decoded = segment.empty() ? std::nullopt : decode_percent(segment, false);
       if (!decoded) return false;
       parameters.push_back(std::move(*decoded));
     } else if (wanted != segment) {

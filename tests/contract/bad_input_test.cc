@@ -655,7 +655,15 @@ TEST_F(BadInput, PathsThatMeanNothingAre404Or400) {
     EXPECT_THAT(answer.status, testing::AnyOf(404, 400)) << path << ": " << answer;
     EXPECT_EQ(answer.header("Content-Type"), "application/problem+json") << path << ": " << answer;
   }
-  EXPECT_EQ(send("GET", "/v1/seats/" + std::string(3'000, 'x'), {}).status, 404);
+}
+
+TEST_F(BadInput, AnIdLongerThanAnyIsOneThatThereIsNot) {
+  const std::string id(3'000, 'x');
+  expect_problem(send("GET", "/v1/events/" + id, {}), 404, "event_not_found");
+  expect_problem(send("GET", "/v1/seats/" + id, {}), 404, "seat_not_found");
+  expect_problem(send("POST", "/v1/reservations/" + id + "/release", "{}"), 404, "reservation_not_found");
+  expect_problem(send("GET", "/reservations/" + id, {}), 404, "reservation_not_found");
+  expect_problem(send("GET", "/v1/webhooks/" + id, {}), 404, "webhook_not_found");
 }
 
 TEST_F(BadInput, QueriesThatCannotBeReadAre400) {
