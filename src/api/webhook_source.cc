@@ -1,6 +1,8 @@
 #include "api/webhook_source.h"
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 #include <stdexcept>
 
 #include "api/change_json.h"
@@ -28,13 +30,13 @@ JournalChangeSource::JournalChangeSource(const Ledger& ledger, std::string journ
 
 JournalChangeSource::~JournalChangeSource() = default;
 
-JournalChangeSource::Place JournalChangeSource::parse(const feed::SourcePosition& position) const {
+JournalChangeSource::Place JournalChangeSource::parse(const feed::SourcePosition& position) {
   if (position.empty()) return {};
   Place place;
   const char* const end = position.data() + position.size();
   auto read = std::from_chars(position.data(), end, place.row);
   if (read.ec == std::errc{} && read.ptr != end && *read.ptr == '.') read = std::from_chars(read.ptr + 1, end, place.extra);
-  if (read.ec != std::errc{} || read.ptr != end || place.row < 0) throw DataError("`" + position + "` is not a position in " + path_);
+  if (read.ec != std::errc{} || read.ptr != end || place.row < 0) throw DataError("`" + position + "` is not a position in the journal");
   return place;
 }
 
@@ -163,6 +165,14 @@ std::uint64_t JournalChangeSource::behind(const feed::SourcePosition& position) 
     changes = static_cast<std::int64_t>(static_cast<double>(changes) / static_cast<double>(rows) *
                                         static_cast<double>(count.integer(2) - place.row));
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, changes - place.extra));
+}
+
+Position JournalChangeSource::needless_through(std::span<const feed::EndpointReport> endpoints) {
+  Position through = std::numeric_limits<Position>::max();
+  for (const feed::EndpointReport& each : endpoints) {
+    if (each.endpoint.enabled) through = std::min(through, parse(each.endpoint.position).row);
+  }
+  return through;
 }
 
 }  // namespace holdfast::api

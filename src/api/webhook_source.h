@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 
@@ -24,6 +25,10 @@ class JournalChangeSource final : public feed::ChangeSource {
   feed::SourcePosition end() override;
   std::uint64_t behind(const feed::SourcePosition& position) override;
 
+  // The last journal row that none of the enabled endpoints has to read any more; the highest number when none is enabled. Any thread.
+  // Throws DataError when a position is none.
+  static Position needless_through(std::span<const feed::EndpointReport> endpoints);
+
  private:
   struct Place {
     Position row = 0;          // every change up to it …
@@ -31,7 +36,7 @@ class JournalChangeSource final : public feed::ChangeSource {
   };
   struct Reading;
 
-  Place parse(const feed::SourcePosition& position) const;
+  static Place parse(const feed::SourcePosition& position);
   static feed::SourcePosition text_of(const Place& place);
   bool read_row(const JournalRow& row, Reading& reading);
   std::optional<Uuid> event_id(EventNumber number, const Change& change);

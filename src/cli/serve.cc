@@ -1,9 +1,12 @@
 // `holdfast serve`: the one place that wires ledger, engine, api and server together.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -143,6 +146,29 @@ void write_port_file(const std::string& file, std::uint16_t port) {
   std::filesystem::rename(partial, file);
 }
 
+// Tells the checkpointer which journal rows the webhooks have come past. While that cannot be found out, nothing more is removed than
+// before.
+class DeliveredRows {
+ public:
+  // 0 until the first look(): then nothing is removed.
+  Position through() const { return through_.load(std::memory_order_relaxed); }
+  void look(feed::WebhookStore& store) {
+    const auto now = std::chrono::steady_clock::now();
+    if (looked_at_ && now < *looked_at_ + k_period) return;
+    looked_at_ = now;
+    try {
+      through_ = api::JournalChangeSource::needless_through(store.list());
+    } catch (const std::exception& error) {
+      spdlog::warn("the webhooks' positions cannot be read, so old journal rows behind row {} stay: {}", through(), error.what());
+    }
+  }
+
+ private:
+  static constexpr std::chrono::seconds k_period{10};   // retention counts in days
+  std::atomic<Position> through_{0};
+  std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
+};
+
 // Waits for a signal to end; meanwhile reopens logs, watches the clock and does what else is due every second.
 void wait_for_end(EmbeddedLedger& ledger, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
@@ -170,10 +196,12 @@ int serve(const ServeOptions& options) {
   check_access(options, has_keys_in(options.data));
   const unsigned threads = threads_of(options);
 
+  DeliveredRows delivered;
   EmbeddedLedger ledger({.data = options.data,
                          .idempotency_keys_max = options.ledger_idempotency_keys_max,
                          .ended_in_memory_max = options.ledger_ended_in_memory_max,
-                         .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days)});
+                         .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
+                         .journal_removable_through = [&] { return delivered.through(); }});
   EmbeddedRegistry registry(DataFolder::registry_in(options.data));
   if (registry.was_made() && !ledger.events().empty()) {
     spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
@@ -212,7 +240,10 @@ int serve(const ServeOptions& options) {
   if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
-  wait_for_end(ledger, [&] { follow_keys(registry, access); });
+  wait_for_end(ledger, [&] {
+    follow_keys(registry, access);
+    if (options.ledger_journal_retention_days > 0) delivered.look(webhook_store);
+  });
 
   spdlog::info("stopping: what is in flight is answered");
   api.set_draining();

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
 #include <numeric>
 
 #include "ledger/ledger_in_test.h"
@@ -99,6 +100,23 @@ TEST_F(WebhookSource, GoesOnWhenOldRowsAreRemovedAndSaysWhenSomeWereNotRead) {
   EXPECT_TRUE(late.lost);
   EXPECT_EQ(late.changes.at(0).seq, 5U);
   EXPECT_FALSE(source.next("", 100, feed::k_all_kinds).lost) << "whoever begins has lost nothing";
+}
+
+TEST_F(WebhookSource, NeedsTheRowsBehindTheEnabledEndpointThatIsLast) {
+  const auto at = [](const char* position, bool enabled) {
+    feed::EndpointReport report;
+    report.endpoint.position = position;
+    report.endpoint.enabled = enabled;
+    return report;
+  };
+  const auto through = [](const std::vector<feed::EndpointReport>& endpoints) {
+    return api::JournalChangeSource::needless_through(endpoints);
+  };
+  EXPECT_EQ(through({at("9", true), at("6.3", true), at("2", false)}), 6) << "part of row 7 is still to come";
+  EXPECT_EQ(through({at("9", true), at("", true)}), 0) << "from the first row that there is";
+  EXPECT_EQ(through({}), std::numeric_limits<Position>::max());
+  EXPECT_EQ(through({at("2", false)}), std::numeric_limits<Position>::max());
+  EXPECT_THROW(through({at("x", true)}), DataError);
 }
 
 TEST_F(WebhookSource, RefusesAPositionThatIsNone) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 
 #include "ledger/ledger_in_test.h"
@@ -204,6 +205,32 @@ TEST_F(ReadingChanges, OlderThanTheRetentionAreArchivedAndTheRestStays) {
     const auto page = it.ledger().read_all_changes("", 10, ReadFrom::anywhere);
     return !page && page.error().kind == ReadProblem::Kind::archived;
   }));
+}
+
+TEST_F(ReadingChanges, OlderThanTheRetentionStayWhileSomebodyHasYetToReadThem) {
+  live();
+  time.pass(3 * k_day);
+  std::atomic<Position> read_through{2};
+  std::atomic<int> asked{0};
+  const auto removable = [&] {
+    ++asked;
+    return read_through.load();
+  };
+  const auto options = EmbeddedOptions{.data = folder, .journal_retention_days = 2, .journal_removable_through = removable, .clock = &time};
+  it.reopen(options);
+  it.hold(event, it.new_id(event), {15}, "emil");   // the checkpointer follows it, and removes
+  const auto anchor = [&] { return Journal(DataFolder::journal_in(folder.path()), Journal::Mode::read).anchor().position; };
+  ASSERT_TRUE(eventually([&] { return anchor() == 2; }));
+  for (const SeatIndex seat : {16U, 17U}) {   // when it asks for the second time, it is done with the first
+    const int before = asked;
+    it.hold(event, it.new_id(event), {seat}, "frieda");
+    ASSERT_TRUE(eventually([&] { return asked > before; })) << "it looks again";
+  }
+  EXPECT_EQ(anchor(), 2) << "rows that are old enough, but needed";
+  read_through = 4;
+  it.hold(event, it.new_id(event), {18}, "gerda");
+  EXPECT_TRUE(eventually([&] { return anchor() == 4; }));
+  it.close();   // what it asks is of this test
 }
 
 TEST(RecentRows, AreAWindowOfBoundedSizeOnTheJournalsEnd) {

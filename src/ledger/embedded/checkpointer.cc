@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace holdfast {
@@ -49,9 +50,9 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, s
   return true;
 }
 
-// Removes old rows of the journal: from the index first, so that it never names a row that there is not.
-void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Millis older_than) {
-  const std::vector<JournalRow> old = journal.old_rows(as_of.position, older_than, k_rows_removed_per_step);
+// Removes old rows of the journal, up to `through` at most: from the index first, so that it never names a row that there is not.
+void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Position through, Millis older_than) {
+  const std::vector<JournalRow> old = journal.old_rows(std::min(as_of.position, through), older_than, k_rows_removed_per_step);
   if (old.empty()) return;
   state.begin();
   try {
@@ -186,7 +187,8 @@ bool Checkpointer::step(Journal& journal, StateStore& state) {
     log_is_short_ = true;
   }
   if (options_.retention_days > 0) {
-    remove_old(journal, state, head, now_() - options_.retention_days * k_day);
+    const Position through = options_.removable_through ? options_.removable_through() : head.position;
+    remove_old(journal, state, head, through, now_() - options_.retention_days * k_day);
   }
   return moved && (followed_ < notified_ || is_waited_for());
 }

@@ -23,6 +23,9 @@ class Checkpointer {
     std::string journal;
     std::string state;
     std::int64_t retention_days = 0;   // of journal rows that are in state.db; 0: all are kept
+    // Up to which row the journal is done with by whoever else reads it; later rows are kept, however old. Empty: nobody does. Called on
+    // the checkpointer's thread; must not throw.
+    std::function<Position()> removable_through{};
   };
 
   // Starts the thread. `now` gives the ledger's time.
@@ -67,7 +70,7 @@ class Checkpointer {
   std::atomic<int> wal_frames_{0};
   std::atomic<bool> log_is_short_{false};
   Position notified_before_ = 0;   // at the step before; the thread's own
-  bool busy_ = false;              // rows came since then
+  bool busy_ = false;   // rows came since then
   std::atomic<bool> sleeping_{false};
   std::atomic<bool> stop_{false};
   mutable std::mutex mutex_;
@@ -81,4 +84,4 @@ class Checkpointer {
 // Follows the whole journal into the tables, from where they are. `progress` is told of each position.
 void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress);
 
-}  // namespace holdfast
+}   // namespace holdfast

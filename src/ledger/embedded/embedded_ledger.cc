@@ -84,9 +84,11 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   tables_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   recent_.begin_after(journal_->head().position);
   malloc_trim(0);   // what loading took: page caches, parts of plans
-  checkpointer_ = std::make_unique<Checkpointer>(
-      Checkpointer::Options{.journal = folder_.journal(), .state = folder_.state(), .retention_days = options_.journal_retention_days},
-      [this] { return now(); });
+  checkpointer_ = std::make_unique<Checkpointer>(Checkpointer::Options{.journal = folder_.journal(),
+                                                                       .state = folder_.state(),
+                                                                       .retention_days = options_.journal_retention_days,
+                                                                       .removable_through = options_.journal_removable_through},
+                                                 [this] { return now(); });
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
   abandon_unfinished_imports();
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <queue>
@@ -32,6 +33,7 @@ struct EmbeddedOptions {
   std::size_t idempotency_keys_max = k_idempotency_keys_max;
   std::size_t ended_in_memory_max = 200'000;   // ended reservations by event; older ones are read from state.db
   std::int64_t journal_retention_days = 0;     // 0: the journal is kept whole
+  std::function<Position()> journal_removable_through{};   // as Checkpointer::Options says; must hold as long as the ledger
   const ClockSource* clock = nullptr;          // nullptr: the system's
   std::chrono::milliseconds tables_patience{10'000};   // how long a list or a history waits for state.db to follow
 };
