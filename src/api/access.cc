@@ -59,6 +59,18 @@ std::string client_of(const boost::asio::ip::address& address) {
   return boost::asio::ip::address_v6(bytes).to_string();
 }
 
+// Of a Host header: `localhost`, a name under it, or an IP address.
+bool is_local_name(std::string_view host) {
+  const std::size_t port = host.rfind(':');
+  const bool has_port = port != std::string_view::npos && host.find(']', port) == std::string_view::npos;
+  std::string name(host.substr(0, has_port ? port : host.size()));
+  std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+  boost::system::error_code error;
+  boost::asio::ip::make_address(name, error);
+  return !error || name == "localhost" || name.ends_with(".localhost");
+}
+
 bool refuse_unauthorized(Call& call, std::string detail, std::string_view challenge) {
   call.response.headers.emplace_back("WWW-Authenticate", challenge);
   fail(call, {401, k_unauthorized, std::move(detail)});
@@ -111,6 +123,7 @@ bool AccessControl::admit(Call& call, Need need) {
   const std::string_view* authorization = open ? nullptr : call.request.header("Authorization");
   if (lets_in && need == Need::contract && authorization == nullptr) return true;
   if (authorization != nullptr) return admit_key(call, need, *authorization, lets_in);
+  if (open && !is_called_by_own_name(call)) return false;
   if (changes_something(call.request.method) && !is_from_own_page(call)) return false;
   if (auto session = !lets_in || lets_sessions_in(need) ? session_of(call.request) : std::nullopt) {
     if (!lets_sessions_in(need)) return refuse_scope(call, need);
@@ -181,6 +194,17 @@ bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view call
   if (!wait) return true;
   call.response.headers.emplace_back("Retry-After", std::to_string(whole_seconds(*wait)));
   fail(call, {429, k_rate_limited, "Too many requests of this caller; nothing was done. Retry-After says when to try again."});
+  return false;
+}
+
+// A web page can have its own name resolve to this machine (DNS rebinding), and is then of the same origin as what it calls. It cannot
+// make the browser call it `localhost` or an address. Without keys nothing else tells such a page from a program of this machine.
+bool AccessControl::is_called_by_own_name(Call& call) {
+  const std::string_view* host = call.request.header("Host");
+  if (host == nullptr || is_local_name(*host)) return true;
+  fail(call, {403, k_forbidden,
+              "A server without keys answers this call under `localhost` or an address only. With a key (holdfast keys create) any name "
+              "will do."});
   return false;
 }
 

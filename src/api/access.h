@@ -66,6 +66,7 @@ class AccessControl {
   bool take_new_session(Call& call);
   // False for a call from a strange page; then the answer is there (403).
   bool is_from_own_page(Call& call) const;
+  static bool is_called_by_own_name(Call& call);
 
  private:
   struct KeyFound {

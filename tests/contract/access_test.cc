@@ -426,6 +426,20 @@ TEST(OpenServer, ASessionIsACustomerThereTooAndStrangePagesAreNot) {
   EXPECT_EQ(client.get(path).status, 200) << "without a cookie everybody is let in";
 }
 
+TEST(OpenServer, AnswersUnderItsOwnNamesOnlySoThatAReboundPageIsAStranger) {
+  Server server;
+  Client client = server.connect();
+  for (const char* own : {"localhost", "LocalHost:50002", "shop.localhost:1", "127.0.0.1", "127.0.0.1:50002", "[::1]", "[::1]:50002"}) {
+    EXPECT_EQ(client.get("/v1/events", {{"Host", own}}).status, 200) << own;
+  }
+  for (const char* strange : {"evil.example", "evil.example:50002", "localhost.evil.example", "evillocalhost", "127.0.0.1.evil.example"}) {
+    expect_v1_problem(client.get("/v1/events", {{"Host", strange}}), 403, "forbidden");
+    expect_v1_problem(client.post("/v1/events", "{}", {{"Host", strange}, {"Sec-Fetch-Site", "same-origin"}}), 403, "forbidden");
+    EXPECT_EQ(client.get("/reservations/x", {{"Host", strange}}).status, 404) << "a contract's clients call it as they always did";
+    EXPECT_EQ(client.get("/healthz", {{"Host", strange}}).status, 200);
+  }
+}
+
 TEST(BeyondLoopback, AKeyOrAWrittenContractIsNeeded) {
   const TempFolder folder;
   const Finished refused = failing_start({.flags = {"--listen", "0.0.0.0"}, .data = folder / "data"});
