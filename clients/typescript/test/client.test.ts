@@ -2,13 +2,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createClient, HoldfastError, type Client, type Reservation } from "../src/index.js";
-import { isThere, makeEvent, Server } from "./server.js";
+import { makeEvent, Server } from "./server.js";
+
+const webhookHost = "127.0.0.1:9";   // nothing is sent there
 
 let server: Server;
 let client: Client;
 
 before(async () => {
-  server = await Server.start();
+  server = await Server.start(["--webhooks-allow-hosts", webhookHost]);
   client = createClient({ baseUrl: server.url, retries: 40 });
 });
 after(() => server.end());
@@ -119,40 +121,27 @@ test("a server that is killed and started again under it loses nothing and does 
   for (const each of held) assert.equal((await client.getSeat(each.seats[0]!.id)).reservationId, each.id);
 });
 
-// ---- calls that a version may not have yet
-
-const someId = "0e000000-0000-4000-8000-00000000ffff";
-
-function optional(what: string, probe: (signal: AbortSignal) => Promise<unknown>, body: () => Promise<void>) {
-  test(what, async (t) => {
-    const controller = new AbortController();
-    const there = await isThere(() => probe(controller.signal)).finally(() => controller.abort());
-    if (!there) return t.skip("this version of the program does not have this call");
-    await body();
-  });
-}
-
-optional("the best seats can be asked for", () => client.createReservation({ customerId: "c", bestAvailable: { eventId: someId, quantity: 1 } }), async () => {
+test("the best seats can be asked for", async () => {
   const event = await makeEvent(client, 5);
   const held = await client.createReservation({ customerId: "c-1", bestAvailable: { eventId: event.id, quantity: 2 } });
   assert.equal(held.seats.length, 2);
 });
 
-optional("reservations are listed by customer, event and status", () => client.listReservations({ limit: 1 }), async () => {
+test("reservations are listed by customer, event and status", async () => {
   const event = await makeEvent(client, 2);
   const held = await client.createReservation({ customerId: "lister", seatIds: [event.seats[0]!] });
   const page = await client.listReservations({ customerId: "lister", eventId: event.id, status: "active" });
   assert.deepEqual(page.items.map((r) => r.id), [held.id]);
 });
 
-optional("seats are listed by state, and a seat has a history", () => client.listSeats(someId), async () => {
+test("seats are listed by state, and a seat has a history", async () => {
   const event = await makeEvent(client, 3);
   await client.createReservation({ customerId: "c-1", seatIds: [event.seats[1]!] });
   assert.deepEqual((await client.listSeats(event.id, { state: "held" })).items.map((s) => s.id), [event.seats[1]]);
   assert.equal((await client.listSeatHistory(event.seats[1]!)).items.at(-1)?.type, "held");
 });
 
-optional("changes come numbered without gaps, the old ones and the new ones, over a restart", () => client.listChanges(someId), async () => {
+test("changes come numbered without gaps, the old ones and the new ones, over a restart", async () => {
   const event = await makeEvent(client, 3);
   const stop = new AbortController();
   const seqs: number[] = [];
@@ -171,7 +160,7 @@ optional("changes come numbered without gaps, the old ones and the new ones, ove
   assert.ok((await client.listAllChanges({ limit: 5 })).items.length > 0);
 });
 
-optional("the live states are the event's, also over a restart", (signal) => client.live(someId, { signal }).next(), async () => {
+test("the live states are the event's, also over a restart", async () => {
   const event = await makeEvent(client, 3);
   const stop = new AbortController();
   const letters: string[] = [];
@@ -190,13 +179,12 @@ optional("the live states are the event's, also over a restart", (signal) => cli
   await following;
 });
 
-optional("a browser gets a session", () => client.getSession(), async () => {
+test("a browser gets a session", async () => {
   assert.ok((await client.createSession()).customerId.length > 0);
 });
 
-optional("webhooks are administered", () => client.listWebhooks(), async () => {
-  // A public address, so that no name has to be found; nothing is sent, because nothing is consumed before it is removed.
-  const webhook = await client.createWebhook({ url: "https://1.1.1.1/holdfast", types: ["consumed"] });
+test("webhooks are administered", async () => {
+  const webhook = await client.createWebhook({ url: `https://${webhookHost}/holdfast`, types: ["consumed"] });
   assert.match(webhook.secret, /^whsec_/);
   assert.deepEqual((await client.getWebhook(webhook.id)).types, ["consumed"]);
   assert.equal((await client.changeWebhook(webhook.id, { enabled: false })).status, "disabled");

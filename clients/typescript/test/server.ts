@@ -5,17 +5,20 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { HoldfastError, type Client } from "../src/index.js";
+import { type Client } from "../src/index.js";
 
 const startPatienceMs = 20_000;
 
 export class Server {
   port = 0;
   #folder = "";
+  #flags: string[] = [];
   #process: ChildProcess | undefined;
 
-  static async start(): Promise<Server> {
+  /** `flags`: further arguments of `holdfast serve`. */
+  static async start(flags: string[] = []): Promise<Server> {
     const server = new Server();
+    server.#flags = flags;
     server.#folder = await mkdtemp(join(tmpdir(), "holdfast-client-"));
     await server.run();
     return server;
@@ -31,7 +34,7 @@ export class Server {
     if (binary === undefined) throw new Error("HOLDFAST_BINARY must name the program");
     const portFile = join(this.#folder, "port");
     await rm(portFile, { force: true });
-    const args = ["serve", "--data", join(this.#folder, "data"), "--port", String(this.port), "--port-file", portFile];
+    const args = ["serve", "--data", join(this.#folder, "data"), "--port", String(this.port), "--port-file", portFile, ...this.#flags];
     // Variables that begin with HOLDFAST_ are the program's options.
     const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_")));
     const child = spawn(binary, args, { stdio: ["ignore", "ignore", "inherit"], env: environment });
@@ -74,15 +77,4 @@ export async function makeEvent(client: Client, seats: number): Promise<{ id: st
     seats: ids.map((id, i) => ({ id, section: "A", row: "1", number: String(i + 1), category: "Hall" })),
   });
   return { id: event.id, seats: ids };
-}
-
-/** Whether the program has a route: one that has not says `not_found`, or 405 where the path has other methods. */
-export async function isThere(call: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await call();
-    return true;
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    return error.code !== "not_found" && error.status !== 405 && !/not offered by this version/.test(error.message);
-  }
 }
