@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "api/endpoints.h"
+#include "api/pages.h"
 
 namespace holdfast::api {
 namespace {
@@ -34,18 +35,10 @@ bool read_last_event_id(Call& call, std::optional<Seq>& last) {
   return true;
 }
 
-std::shared_ptr<const PublishedEvent> named_event(Call& call) {
-  const auto id = parse_uuid(call.parameters[0]);
-  const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
-  auto event = number ? call.ledger().event(*number) : nullptr;
-  if (event == nullptr) fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
-  return event;
-}
-
 }  // namespace
 
 Answer follow_event(Call& call) {
-  const auto event = named_event(call);
+  const auto event = find_event(call);
   std::optional<Seq> last;
   if (event == nullptr || !read_last_event_id(call, last)) co_return;
   // A browser that connects again sends the header, with the query of the first time. What is no number there is an id that is not known.
