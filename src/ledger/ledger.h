@@ -2,7 +2,7 @@
 //
 // A ledger brings the inventory up to date, asks core, and makes the changes durable. It decides nothing. Two sides:
 //
-//   writing: the engine's worker calls execute() and the two calls about expiries, and nobody else does;
+//   writing: the engine's workers, one a lane, call execute() and the two calls about expiries, and nobody else does;
 //   reading: any thread asks for seats, reservations and events; what it sees was durable before anybody was told of it. What was
 //            is read by calls that may wait for a file or a database: not for a thread that has connections to serve.
 #pragma once
@@ -37,6 +37,13 @@ struct Batch {
   std::vector<Entry*> entries;
 };
 
+// A share of the events: of each `of` events one. One lane has all.
+struct Lane {
+  unsigned index = 0;
+  unsigned of = 1;
+  bool has(EventNumber event) const { return event % of == index; }
+};
+
 // A new event, ready to be written.
 struct NewEvent {
   EventCard card;   // its number is given by the ledger
@@ -66,6 +73,11 @@ class Ledger {
 
   // ---- writing
 
+  // How many threads may write at once: each calls execute() with batches whose first event is of its lane. A set of events may reach into
+  // other lanes. 1 to k_lanes_max; the same at each call.
+  static constexpr unsigned k_lanes_max = 64;
+  virtual unsigned lanes() const { return 1; }
+
   // Judges every entry, makes what was accepted durable, publishes it, and fills in the verdicts. Blocks.
   virtual ExecutionReport execute(std::span<const Batch> batches) = 0;
 
@@ -75,9 +87,10 @@ class Ledger {
   // Gives the ids back when the import did not end; the number is used up.
   virtual void abandon_event(EventNumber number) = 0;
 
-  // Events with a reservation whose time is over, at most `limit`; and how long until there is one (zero: now; nothing: not in sight).
-  virtual std::vector<EventNumber> events_to_sweep(std::size_t limit) = 0;
-  virtual std::optional<std::chrono::milliseconds> until_next_expiry() = 0;
+  // Events of a lane with a reservation whose time is over, at most `limit`; and how long until there is one (zero: now; nothing: not in
+  // sight).
+  virtual std::vector<EventNumber> events_to_sweep(std::size_t limit, Lane lane) = 0;
+  virtual std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) = 0;
 
   // ---- reading; any thread
 
@@ -112,4 +125,4 @@ class Ledger {
   virtual std::string trouble() const = 0;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

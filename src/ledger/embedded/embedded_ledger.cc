@@ -405,7 +405,7 @@ void EmbeddedLedger::queue_expiry(Event& event) {
   expiries_.push({next, event.inventory->card().number});
 }
 
-std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit) {
+std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit, Lane) {
   std::vector<EventNumber> due;
   const Millis now = std::max(clock_.now(), last_now_);
   while (!expiries_.empty() && expiries_.top().at <= now && due.size() < limit) {
@@ -419,7 +419,7 @@ std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit) {
   return due;
 }
 
-std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry() {
+std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry(Lane) {
   if (expiries_.empty()) return std::nullopt;
   return std::chrono::milliseconds(std::max<Millis>(0, expiries_.top().at - std::max(clock_.now(), last_now_)));
 }
