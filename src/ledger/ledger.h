@@ -67,6 +67,16 @@ struct ExecutionReport {
   std::chrono::nanoseconds committing{0};
 };
 
+// What a caller is about to ask for.
+struct Wanted {
+  std::optional<EventNumber> event{};
+  std::optional<Uuid> event_id{};
+  std::vector<std::string> seats{};         // ids: their events
+  std::optional<Uuid> reservation{};        // its event, and itself however long ago it ended
+  bool list_of_events = false;
+  bool as_of_now = false;                   // with everything that was answered before this call, on any node
+};
+
 class Ledger {
  public:
   virtual ~Ledger() = default;
@@ -101,7 +111,7 @@ class Ledger {
   // nullptr when there is no such event, or its import has not ended.
   virtual std::shared_ptr<const PublishedEvent> event(EventNumber number) const = 0;
   virtual std::optional<EventNumber> event_by_id(const Uuid& id) const = 0;
-  virtual std::vector<EventNumber> events() const = 0;   // rising
+  virtual std::vector<EventNumber> events() const = 0;   // rising; those that are open
 
   // A reservation at now(), also one that ended long ago; nothing when there is none.
   virtual std::optional<ReservationView> reservation(const Uuid& id) const = 0;
@@ -120,6 +130,15 @@ class Ledger {
   // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the page
   // before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
   virtual Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
+
+  // ---- bringing things here, for a ledger that has not everything in memory
+
+  // Whether the calls above about events, seats and reservations see everything that there is. Otherwise they see what was brought here, and
+  // events() numbers events that event() may not have.
+  virtual bool has_all_in_memory() const { return true; }
+  // Brings what is wanted here, if it is there at all. False when that cannot be found out at the moment. Blocks: not for a thread that has
+  // connections to serve. What was brought stays for a minute at least.
+  virtual bool bring(const Wanted&) { return true; }
 
   // Why it cannot sell now; empty when it can.
   virtual std::string trouble() const = 0;
