@@ -5,11 +5,12 @@ readonly build_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19
   cmake ninja-build ccache mold pkg-config
   libboost1.81-dev libsqlite3-dev sqlite3 libxxhash-dev libssl-dev zlib1g-dev
-  libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev prometheus-cpp-dev
+  libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev prometheus-cpp-dev libhiredis-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
+  redis-server redis-tools
   git ca-certificates curl
 )
-readonly bench_packages=(redis-server redis-tools wrk)
+readonly bench_packages=(wrk)
 
 # Packages whose installation would start a service, with the name of the service.
 declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx)
