@@ -19,6 +19,7 @@ struct Described {
   const char* key;
   const char* help;
   std::function<std::string(ServeOptions&, const std::string&)> set;
+  const char* alias = nullptr;   // another key for it
 };
 
 using Number = std::uint64_t ServeOptions::*;
@@ -180,6 +181,18 @@ const std::vector<Described>& described() {
       number("webhooks.queue_max", "Messages of an endpoint that wait to be tried again (default 10000)", &O::webhooks_queue_max, 1,
              1'000'000),
       number("webhooks.dead_max", "Dead messages of an endpoint that are kept (default 1000)", &O::webhooks_dead_max, 1, 1'000'000),
+      {"lock.url", "Seat lock beside the ledger: redis://host:6379 or redis-sentinel://host:26379,host:26379/master (default: none)",
+       [](ServeOptions& options, const std::string& value) {
+         options.lock_url = value;   // read where it is used: it may hold a password, and problems are shown with the value
+         return std::string();
+       },
+       "lock"},
+      text("lock.on_failure", "proceed or reject: what becomes of holds while the seat lock is away (default proceed)", &O::lock_on_failure,
+           {"proceed", "reject"}),
+      number("lock.deadline_ms", "For one round trip to the seat lock (default 50)", &O::lock_deadline_ms, 1, 10'000),
+      number("lock.ttl_ms", "Until a seat lock that was not given up ends by itself (default 30000, as the contract has it)",
+             &O::lock_ttl_ms, 1'000, k_hour_ms),
+      text("lock.password_file", "File with the password of the seat lock's server (also HOLDFAST_LOCK_PASSWORD)", &O::lock_password_file),
       text("webhooks.ca_file", "Certificates (PEM) to trust beside the system's", &O::webhooks_ca_file),
   };
   return all;
@@ -195,6 +208,14 @@ std::string variable_of(std::string key) {
   std::ranges::replace(key, '.', '_');
   std::ranges::transform(key, key.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return "HOLDFAST_" + key;
+}
+
+// The option with a key, or another key, for which `is_it` holds; nullptr when there is none.
+template <typename Predicate>
+const Described* find_described(Predicate is_it) {
+  const auto at = std::ranges::find_if(
+      described(), [&](const Described& each) { return is_it(each.key) || (each.alias != nullptr && is_it(each.alias)); });
+  return at == described().end() ? nullptr : &*at;
 }
 
 // A TOML value as a flag would have it; nothing for tables and the like.
@@ -220,11 +241,11 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
       continue;
     }
     const std::string where = file + ", line " + std::to_string(node.source().begin.line);
-    const bool known = std::ranges::any_of(described(), [&](const Described& each) { return each.key == key; });
-    if (!known) throw UsageError("unknown key `" + key + "` in " + where);
+    const Described* const known = find_described([&](const char* each) { return each == key; });
+    if (known == nullptr) throw UsageError("unknown key `" + key + "` in " + where);
     const auto value = as_text(node);
     if (!value) throw UsageError("`" + key + "` in " + where + " is neither text, number, flag nor a list of texts");
-    values[key] = *value;
+    values[known->key] = *value;
   }
 }
 
@@ -245,9 +266,9 @@ std::map<std::string, std::string> read_environment() {
     const std::string_view variable = *entry;
     if (!variable.starts_with("HOLDFAST_")) continue;
     const std::string_view name = variable.substr(0, variable.find('='));
-    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable) continue;
-    const auto known = std::ranges::find_if(described(), [&](const Described& each) { return variable_of(each.key) == name; });
-    if (known == described().end()) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
+    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable || name == k_lock_password_variable) continue;
+    const Described* const known = find_described([&](const char* each) { return variable_of(each) == name; });
+    if (known == nullptr) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
     values[known->key] = variable.substr(std::min(variable.size(), name.size() + 1));
   }
   return values;
@@ -258,7 +279,8 @@ std::map<std::string, std::string> read_environment() {
 ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
   command.add_option("--config", config_, "TOML file with these options (also HOLDFAST_CONFIG)");
   for (const Described& each : described()) {
-    declared_[each.key] = command.add_option(flag_of(each.key), flags_[each.key], each.help);
+    const std::string also = each.alias == nullptr ? "" : "," + flag_of(each.alias);
+    declared_[each.key] = command.add_option(flag_of(each.key) + also, flags_[each.key], each.help);
   }
 }
 

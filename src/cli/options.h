@@ -1,7 +1,7 @@
 // Options of the server: from flags, environment and a TOML file, in that order.
 //
 // An option has one key, `http.body_bytes_max`. Its flag is --http-body-bytes-max, its variable HOLDFAST_HTTP_BODY_BYTES_MAX, and in the file
-// it stands as body_bytes_max in the table [http]. A key that there is not is an error that names it, wherever it comes from.
+// it stands as body_bytes_max in the table [http]. `lock.url` may also be called `lock`. A key that there is not is an error that names it, wherever it comes from.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -22,6 +22,8 @@ class UsageError : public std::runtime_error {
 
 // The key that tools show a server. Not an option of the server, and no flag: other users of the machine can read those.
 inline constexpr const char* k_api_key_variable = "HOLDFAST_API_KEY";
+// The password of the seat lock's server, for the same reason.
+inline constexpr const char* k_lock_password_variable = "HOLDFAST_LOCK_PASSWORD";
 
 struct ServeOptions {
   std::string data;
@@ -61,6 +63,11 @@ struct ServeOptions {
   std::uint64_t webhooks_queue_max = 10'000;
   std::uint64_t webhooks_dead_max = 1'000;
   std::string webhooks_ca_file;
+  std::string lock_url;   // empty: no seat lock
+  std::string lock_on_failure = "proceed";
+  std::uint64_t lock_deadline_ms = 50;
+  std::uint64_t lock_ttl_ms = 30'000;
+  std::string lock_password_file;
 };
 
 // Declares the flags on `command`; read() gives the result after the command line has been parsed.

@@ -15,11 +15,13 @@
 
 #include "api/api.h"
 #include "api/documentation.h"
+#include "api/lock_metrics.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "api/webhook_source.h"
 #include "cli/commands.h"
 #include "cli/logging.h"
+#include "cli/seat_lock.h"
 #include "core/version.h"
 #include "feed/webhooks/webhooks.h"
 #include "ledger/embedded/embedded_ledger.h"
@@ -196,12 +198,14 @@ int serve(const ServeOptions& options) {
   check_access(options, has_keys_in(options.data));
   const unsigned threads = threads_of(options);
 
+  const std::unique_ptr<lock::SeatLock> seat_lock = make_seat_lock(options, 1);
   DeliveredRows delivered;
   EmbeddedLedger ledger({.data = options.data,
                          .idempotency_keys_max = options.ledger_idempotency_keys_max,
                          .ended_in_memory_max = options.ledger_ended_in_memory_max,
                          .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
-                         .journal_removable_through = [&] { return delivered.through(); }});
+                         .journal_removable_through = [&] { return delivered.through(); },
+                         .judging = judging_options(options, seat_lock.get())});
   EmbeddedRegistry registry(DataFolder::registry_in(options.data));
   if (registry.was_made() && !ledger.events().empty()) {
     spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
@@ -215,6 +219,8 @@ int serve(const ServeOptions& options) {
   api::Metrics metrics;
   const api::WebhookMetrics webhook_metrics(webhooks);
   metrics.include(webhook_metrics);
+  const api::LockMetrics lock_metrics(seat_lock.get());
+  metrics.include(lock_metrics);
   api::Watch watch(ledger);
   std::atomic<bool> broken{false};
   Engine engine(ledger, {.queue_max = options.engine_queue_max, .sweep = options.sweep}, [&](const Round& round) {
@@ -230,6 +236,7 @@ int serve(const ServeOptions& options) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
+  if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
   api.attach(server, threads);
   load_keys(registry, access);
   webhooks.start();
