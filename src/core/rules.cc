@@ -76,7 +76,10 @@ class Judge {
   Outcome operator()(const Add& add) {
     if (Outcome outcome = judge_add(inventory_, add, now_); !outcome.accepted()) return outcome;
     expire_holders_of(add.seats);
-    if (!add.seats.empty()) record({.kind = ChangeKind::seats_added, .reservation = add.reservation, .seats = add.seats});
+    if (!add.seats.empty()) {
+      record({.kind = ChangeKind::seats_added, .reservation = add.reservation, .seats = add.seats});
+      Writer(changes_.versions).signed_varint(inventory_.reservation(slot).expires_at);
+    }
     return accepted(add.reservation);
   }
 
