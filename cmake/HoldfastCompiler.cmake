@@ -55,11 +55,13 @@ function(holdfast_library name)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
 endfunction()
 
-# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED]): one test program, one entry in ctest by test case.
+# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [SERVICES postgresql redis kafka]): one test program, one
+# entry in ctest by test case.
 # RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described.
+# SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 function(holdfast_test name)
-  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED" "TIMEOUT" "SOURCES;DEPENDS;SERVICES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -70,6 +72,10 @@ function(holdfast_test name)
   set(properties TIMEOUT ${arg_TIMEOUT})
   if(arg_RUN_SERIAL)
     list(APPEND properties RUN_SERIAL TRUE)
+  endif()
+  if(arg_SERVICES)
+    list(JOIN arg_SERVICES "," services)   # one label: gtest_discover_tests loses the limits of a list
+    list(APPEND properties LABELS "services:${services}")
   endif()
   if(arg_RECORDED)
     list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"
