@@ -157,14 +157,6 @@ CREATE TABLE holdfast.idempotency_key (
 );
 CREATE INDEX idempotency_key_key ON holdfast.idempotency_key (key);
 CREATE INDEX idempotency_key_at ON holdfast.idempotency_key (event, at);
-
--- ---- what is kept about callers
-
-CREATE TABLE holdfast.api_key (
-  id text PRIMARY KEY, name text NOT NULL, hash bytea NOT NULL UNIQUE, scopes text NOT NULL,
-  created_at bigint NOT NULL, expires_at bigint, revoked_at bigint
-);
-CREATE TABLE holdfast.session_secret (one boolean PRIMARY KEY DEFAULT true CHECK (one), secret bytea NOT NULL);
 )sql";
 
 }  // namespace
