@@ -13,17 +13,41 @@ namespace {
 
 constexpr std::size_t k_keys_per_row_max = 1'000'000;
 
+// Of the trailer, in rising order. Numbers are only added, never reused.
+enum class Section : std::uint64_t { versions = 1, traces = 2 };
+
+bool decode_trailer(Reader& reader, JournalBody& body) {
+  body.versions = body.traces = {};
+  std::uint64_t before = 0;
+  while (!reader.failed() && !reader.at_end()) {
+    const std::uint64_t number = reader.varint();
+    const std::string_view bytes = reader.text();
+    if (number <= before || bytes.empty()) return false;
+    if (number == static_cast<std::uint64_t>(Section::versions)) body.versions = bytes;
+    if (number == static_cast<std::uint64_t>(Section::traces)) body.traces = bytes;
+    before = number;
+  }
+  return !reader.failed();
+}
+
 }  // namespace
 
-void encode_body(std::string_view changes, std::span<const KeptKey> keys, std::string& out) {
+void encode_body(const ChangeBatch& changes, std::span<const KeptKey> keys, std::string& out) {
   Writer writer(out);
-  writer.text(changes);
+  writer.text(changes.bytes);
   writer.varint(keys.size());
   for (const KeptKey& kept : keys) {
     out.append(reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size());
     out.append(reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size());
     writer.text(kept.outcomes);
   }
+  const auto section = [&](Section number, std::string_view bytes) {
+    if (bytes.empty()) return;
+    writer.varint(static_cast<std::uint64_t>(number));
+    writer.text(bytes);
+  };
+  section(Section::versions, changes.versions);
+  section(Section::traces, changes.traces);
 }
 
 bool decode_body(const JournalRow& row, JournalBody& body) {
@@ -41,7 +65,7 @@ bool decode_body(const JournalRow& row, JournalBody& body) {
     std::memcpy(kept.key.key.data(), key.data(), key.size());
     std::memcpy(kept.key.request.data(), request.data(), request.size());
   }
-  return !reader.failed() && reader.at_end();
+  return decode_trailer(reader, body);
 }
 
 ChainHash chain(const ChainHash& before, const JournalRow& row) {

@@ -35,15 +35,18 @@ struct JournalRow {
   ChainHash hash{};
 };
 
-// A row's body is the changes' bytes (with their length) followed by the kept keys.
-void encode_body(std::string_view changes, std::span<const KeptKey> keys, std::string& out);
+// A row's body is the changes' bytes (with their length), the kept keys, and a trailer of what is kept beside the changes: sections, each with
+// its number. Rows of before a section was kept do not have it; sections of a later version are passed over.
+void encode_body(const ChangeBatch& changes, std::span<const KeptKey> keys, std::string& out);
 struct JournalBody {
   std::string_view changes;
   std::vector<KeptKey> keys;   // `event` is the row's
+  std::string_view versions{};   // as ChangeBatch has them, for DetailsDecoder
+  std::string_view traces{};
 };
 bool decode_body(const JournalRow& row, JournalBody& body);
 
 // The hash that a row must have after a row with hash `before`.
 ChainHash chain(const ChainHash& before, const JournalRow& row);
 
-}  // namespace holdfast
+}   // namespace holdfast

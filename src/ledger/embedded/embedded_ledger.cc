@@ -322,7 +322,7 @@ bool EmbeddedLedger::commit(Millis now) {
       if (!has_news(number)) continue;
       const Event& event = *events_[number];
       body_.clear();
-      encode_body(event.changes.bytes, event.kept, body_);
+      encode_body(event.changes, event.kept, body_);
       journal_->append(number, event.inventory->seq() - event.changes.count + 1, event.changes.count, now, body_);
     }
     journal_->commit();
@@ -372,7 +372,9 @@ void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis n
                   .first_seq = event.inventory->seq() - event.changes.count + 1,
                   .changes = event.changes.count,
                   .at = now,
-                  .bytes = event.changes.bytes});
+                  .bytes = event.changes.bytes,
+                  .versions = event.changes.versions,
+                  .traces = event.changes.traces});
 }
 
 void EmbeddedLedger::open_if_ready(Event& event) {
@@ -405,7 +407,7 @@ void EmbeddedLedger::queue_expiry(Event& event) {
   expiries_.push({next, event.inventory->card().number});
 }
 
-std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit) {
+std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit, Lane) {
   std::vector<EventNumber> due;
   const Millis now = std::max(clock_.now(), last_now_);
   while (!expiries_.empty() && expiries_.top().at <= now && due.size() < limit) {
@@ -419,7 +421,7 @@ std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit) {
   return due;
 }
 
-std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry() {
+std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry(Lane) {
   if (expiries_.empty()) return std::nullopt;
   return std::chrono::milliseconds(std::max<Millis>(0, expiries_.top().at - std::max(clock_.now(), last_now_)));
 }

@@ -48,8 +48,8 @@ class EmbeddedLedger : public Ledger {
   ExecutionReport execute(std::span<const Batch> batches) override;
   std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) override;
   void abandon_event(EventNumber number) override;
-  std::vector<EventNumber> events_to_sweep(std::size_t limit) override;
-  std::optional<std::chrono::milliseconds> until_next_expiry() override;
+  std::vector<EventNumber> events_to_sweep(std::size_t limit, Lane lane) override;
+  std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) override;
 
   Millis now() const override { return clock_.now(); }
   const SeatDirectory& seats() const override { return directory_; }
