@@ -30,12 +30,16 @@ struct NewKeyOptions {
   std::optional<std::int64_t> expires_days;   // nothing: never
 };
 
+// Throws UsageError, which does not repeat it (it may have a password), unless it is a URL of PostgreSQL.
+void check_ledger_url(const std::string& url);
+
 int serve(const ServeOptions& options);
 int import_plan(const ImportOptions& options);
 int backup_data(const std::string& data, const std::string& file);
 int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
+int migrate_ledger(const std::string& url);
 int create_key(const RegistryPlace& place, const NewKeyOptions& options);
 int list_keys(const RegistryPlace& place);
 int revoke_key(const RegistryPlace& place, const std::string& id);

@@ -54,9 +54,7 @@ class OpenRegistry {
 
 void check_place(const RegistryPlace& place) {
   if (place.data.empty() == place.ledger.empty()) throw UsageError("say where the keys are: either --data or --ledger");
-  if (!place.ledger.empty() && !place.ledger.starts_with("postgresql://") && !place.ledger.starts_with("postgres://")) {
-    throw UsageError("--ledger must begin with postgresql://");
-  }
+  if (!place.ledger.empty()) check_ledger_url(place.ledger);
 }
 
 std::string state_of(const ApiKey& key, Millis now) {
