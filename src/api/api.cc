@@ -102,7 +102,11 @@ void Api::answer_operations(Call& call) {
   } else if (path == "/readyz") {
     const std::string trouble = draining_ ? "The server is shutting down." : services_.ledger.trouble();
     if (trouble.empty()) {
-      answer_text(call, 200, "text/plain; charset=utf-8", "ready\n");
+      std::string text = "ready\n";
+      for (const auto& degradation : degradations_) {
+        if (const std::string what = degradation(); !what.empty()) text.append("degraded: ").append(what).append("\n");
+      }
+      answer_text(call, 200, "text/plain; charset=utf-8", std::move(text));
     } else {
       fail(call, {503, k_unavailable, trouble});
     }

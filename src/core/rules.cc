@@ -97,7 +97,10 @@ class Judge {
       return refused(Limit::held_seats_per_customer);
     }
     expire_holders_of(add.seats);
-    if (!add.seats.empty()) record({.kind = ChangeKind::seats_added, .reservation = add.reservation, .seats = add.seats});
+    if (!add.seats.empty()) {
+      record({.kind = ChangeKind::seats_added, .reservation = add.reservation, .seats = add.seats});
+      Writer(changes_.versions).signed_varint(inventory_.reservation(slot).expires_at);
+    }
     return accepted(add.reservation);
   }
 

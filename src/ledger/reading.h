@@ -22,7 +22,7 @@ struct RecordedChange {
   Uuid reservation{};                        // held to returned
   std::string customer{};                    // of that reservation; empty: a ticket lock
   std::string order{};                       // consumed, returned
-  Millis expires_at = 0;                     // held, extended
+  Millis expires_at = 0;                     // held, extended; seats_added, unless it was recorded before versions were kept
   bool ends = false;                         // released: none is left; consumed: it had ended before (reinstated)
   std::uint64_t count = 0;                   // seats_appended
   FewOf<SeatIndex> seats{};                  // exactly those whose state it sets: to state_after(kind)

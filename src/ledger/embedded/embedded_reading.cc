@@ -67,6 +67,7 @@ RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change, const
   if (change.kind == ChangeKind::held) made.customer = change.text;
   if (change.kind == ChangeKind::consumed) made.order = change.text;
   made.seats.assign(change.seats.begin(), change.seats.end());
+  if (change.kind == ChangeKind::seats_added) made.expires_at = details.expires_at;
   if (change.settings != nullptr) made.settings = *change.settings;
   return made;
 }
