@@ -84,7 +84,7 @@ bool has_keys_in(const std::string& data) {
 }
 
 // Gives the server the keys as they are now.
-void load_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+void load_keys(Registry& registry, api::AccessControl& access) {
   auto keys = registry.keys();
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto usable = std::ranges::count_if(keys, [&](const ApiKey& key) { return key.is_usable(now); });
@@ -93,7 +93,7 @@ void load_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
 }
 
 // Once a second. What cannot be read is tried again; until then the keys stay as they were.
-void follow_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+void follow_keys(Registry& registry, api::AccessControl& access) {
   try {
     if (registry.has_changed()) load_keys(registry, access);
   } catch (const std::exception& error) {
