@@ -18,6 +18,12 @@ struct ImportOptions {
   std::string plan;
 };
 
+// Where keys are kept: exactly one of the two is not empty.
+struct RegistryPlace {
+  std::string data;     // folder of an embedded ledger
+  std::string ledger;   // URL of a PostgreSQL ledger
+};
+
 struct NewKeyOptions {
   std::string name;
   std::string scopes;                         // "read,hold"
@@ -34,8 +40,8 @@ int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
 int migrate_ledger(const std::string& url);
-int create_key(const std::string& data, const NewKeyOptions& options);
-int list_keys(const std::string& data);
-int revoke_key(const std::string& data, const std::string& id);
+int create_key(const RegistryPlace& place, const NewKeyOptions& options);
+int list_keys(const RegistryPlace& place);
+int revoke_key(const RegistryPlace& place, const std::string& id);
 
 }  // namespace holdfast::cli

@@ -330,7 +330,7 @@ std::string without_password(std::string_view url) {
   return shown;
 }
 
-Connection::Connection(const Settings& settings) : deadline_(settings.deadline) {
+Connection::Connection(const Settings& settings) : deadline_(settings.deadline), application_(settings.application) {
   const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()); };
   const std::string timeout = std::to_string(std::max<std::int64_t>(2, (settings.connect_timeout.count() + 999) / 1'000));
   const std::string patience = ms(settings.deadline);
@@ -399,12 +399,14 @@ void Connection::lose(const std::string& why) {
 void Connection::send(const Statement& statement, const Parameters& parameters) {
   if (!usable_) throw Error("", "the connection is not usable any more");
   const std::size_t count = parameters.types_.size();
-  if (!prepared_.contains(statement.name) && !preparing_.contains(statement.name)) {
+  const auto known = prepared_.find(statement.name);
+  HOLDFAST_CHECK(known == prepared_.end() || std::strcmp(known->second, statement.sql) == 0);   // a name stands for one statement
+  if (known == prepared_.end() && !preparing_.contains(statement.name)) {
     if (PQsendPrepare(handle_.get(), statement.name, statement.sql, static_cast<int>(count), parameters.types_.data()) != 1) {
       lose(trimmed(PQerrorMessage(handle_.get())));
     }
     preparing_.insert(statement.name);
-    expected_.push_back({Awaited::preparation, statement.name});
+    expected_.push_back({Awaited::preparation, statement.name, statement.sql});
   }
   std::vector<const char*> values(count);
   std::vector<int> lengths(count);
@@ -477,7 +479,7 @@ Result Connection::receive() {
     if (status == PGRES_FATAL_ERROR) fail(raw, awaited.statement);
     if (status == PGRES_PIPELINE_ABORTED) throw Error("HFABT", std::string(awaited.statement) + ": not done, because one before it failed");
     if (awaited.kind == Awaited::result) return result;
-    prepared_.insert(awaited.statement);
+    prepared_.emplace(awaited.statement, awaited.sql);
   }
 }
 
@@ -495,7 +497,7 @@ void Connection::finish_group() {
     expected_.pop_front();
     const Result result(next_result());
     if (awaited.kind == Awaited::sync) continue;
-    if (awaited.kind == Awaited::preparation && result.status() == PGRES_COMMAND_OK) prepared_.insert(awaited.statement);
+    if (awaited.kind == Awaited::preparation && result.status() == PGRES_COMMAND_OK) prepared_.emplace(awaited.statement, awaited.sql);
     next_result();
   }
   preparing_.clear();

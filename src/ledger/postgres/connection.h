@@ -25,6 +25,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -168,6 +169,8 @@ class Connection {
   void end_sync();
   // Takes what is still on its way and ends an open transaction; the connection is as new, or not usable. Does not throw.
   void reset();
+  // It is not to be used any more.
+  void discard() { usable_ = false; }
 
   // One statement, one round trip.
   Result query(const Statement& statement, const Parameters& parameters = {});
@@ -180,6 +183,7 @@ class Connection {
   std::vector<std::string> take_notifications(std::chrono::milliseconds wait);
 
   std::string host() const;   // host:port, for logs
+  const std::string& application() const { return application_; }
   int backend_pid() const { return PQbackendPID(handle_.get()); }
 
  private:
@@ -187,6 +191,7 @@ class Connection {
   struct Expected {
     Awaited kind;
     const char* statement;
+    const char* sql = nullptr;
   };
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -200,9 +205,10 @@ class Connection {
   void finish_group();
 
   std::chrono::milliseconds deadline_;
+  std::string application_;
   std::unique_ptr<PGconn, Finish> handle_;
   std::deque<Expected> expected_;
-  std::unordered_set<std::string_view> prepared_;
+  std::unordered_map<std::string_view, const char*> prepared_;   // what stands behind a name
   std::unordered_set<std::string_view> preparing_;
   bool usable_ = true;
   bool commit_warning_ = false;

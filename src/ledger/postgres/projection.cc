@@ -109,7 +109,8 @@ constexpr Statement k_order_add{
 constexpr Statement k_drop_keys{"drop_old_keys",
                                 "DELETE FROM holdfast.kept_keys k USING (SELECT base_seq, base_ordinal, at FROM holdfast.kept_keys "
                                 "WHERE event = $1 ORDER BY base_seq, base_ordinal LIMIT 64) o "
-                                "WHERE k.event = $1 AND k.base_seq = o.base_seq AND k.base_ordinal = o.base_ordinal AND o.at <= $2"};
+                                "WHERE k.event = $1 AND k.base_seq = o.base_seq AND k.base_ordinal = o.base_ordinal AND "
+                                "o.at <= " HOLDFAST_LAST_STEP("at") " - $2"};
 
 constexpr Statement k_lagging{
     "find_lagging",
@@ -143,6 +144,11 @@ EventRow read_event(const Result& row) {
           .seats = static_cast<std::size_t>(row.int4(0, 11)),
           .plan_header = std::string(row.bytes(0, 12)),
           .next_expiry = row.is_null(0, 13) ? k_never : row.int8(0, 13)};
+}
+
+DataError damage_of(EventNumber event, const std::string& what) {
+  return DataError("the tables of event " + std::to_string(event) + " in PostgreSQL are damaged: " + what +
+                   ". Nothing was changed. Make them again with `holdfast rebuild --ledger URL --event " + std::to_string(event) + "`.");
 }
 
 // One step of one event in an open transaction.
@@ -224,16 +230,14 @@ class Step {
     report.rows = effect_->rows();
     report.there_is_more =
         static_cast<std::size_t>(rows_->rows()) > report.rows || rows_->rows() >= rows_max_ || report.changes >= changes_max_;
+    report.has_keys = !effect_->kept_keys().empty();
     report.import_has_ended = effect_->import_has_ended();
     report.seats = effect_->event_row().seats;
     return report;
   }
 
  private:
-  [[noreturn]] void damaged(const std::string& what) const {
-    throw DataError("the tables of event " + std::to_string(event_) + " in PostgreSQL are damaged: " + what +
-                    ". Make them again with `holdfast rebuild --ledger URL --event " + std::to_string(event_) + "`.");
-  }
+  [[noreturn]] void damaged(const std::string& what) const { throw damage_of(event_, what); }
 
   void read_place(const Result& place) {
     from_ = {.seq = static_cast<Seq>(place.int8(0, 0)), .ordinal = place.int2(0, 1), .at = place.int8(0, 3)};
@@ -546,7 +550,11 @@ StepReport project(Connection& connection, EventNumber event, std::size_t change
     return step.report();
   } catch (const Error& error) {
     connection.reset();
-    if (error.is(k_unique_violation)) return {.result = StepReport::Result::busy};   // another node made the event's first step
+    if (error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name)) {
+      return {.result = StepReport::Result::busy};   // another node made the event's first step
+    }
+    // A row that the projector did not write stands in the way, or has what cannot be there.
+    if (error.state().starts_with("23") || error.state().starts_with("22")) throw damage_of(event, error.what());
     throw;
   } catch (...) {
     connection.reset();
@@ -602,8 +610,8 @@ void order_changes(Connection& connection, std::span<const EventNumber> events) 
   }
 }
 
-void drop_old_keys(Connection& connection, EventNumber event, Millis at) {
-  connection.query(k_drop_keys, Parameters().int4(number(event)).int8(at - k_keys_kept));
+void drop_old_keys(Connection& connection, EventNumber event) {
+  connection.query(k_drop_keys, Parameters().int4(number(event)).int8(k_keys_kept));
 }
 
 Lagging find_lagging(Connection& connection, EventNumber first, std::size_t limit) {
@@ -614,6 +622,38 @@ Lagging find_lagging(Connection& connection, EventNumber first, std::size_t limi
   }
   if (static_cast<std::size_t>(rows.rows()) == limit) lagging.next = static_cast<EventNumber>(rows.int4(rows.rows() - 1, 0)) + 1;
   return lagging;
+}
+
+namespace {
+
+constexpr Statement k_first_row{"first_row_is_there",
+                                "SELECT FROM holdfast.journal WHERE event = $1 AND first_seq = 1 AND ordinal = 0 AND changes > 0"};
+constexpr Statement k_forget[] = {{"forget_step", "DELETE FROM holdfast.step WHERE event = $1"},
+                                  {"forget_state", "DELETE FROM holdfast.event_state WHERE event = $1"},
+                                  {"forget_parts", "DELETE FROM holdfast.plan_part WHERE event = $1"},
+                                  {"forget_seats", "DELETE FROM holdfast.seat WHERE event = $1"},
+                                  {"forget_states", "DELETE FROM holdfast.seat_state WHERE event = $1"},
+                                  {"forget_reservations", "DELETE FROM holdfast.reservation WHERE event = $1"},
+                                  {"forget_history", "DELETE FROM holdfast.seat_change WHERE event = $1"},
+                                  {"forget_keys", "DELETE FROM holdfast.kept_keys WHERE event = $1"}};
+
+}  // namespace
+
+void forget_tables(Connection& connection, EventNumber event) {
+  try {
+    connection.query(k_begin);
+    connection.query(k_wait, Parameters().int4(number(event)));   // no step of it is under way
+    if (connection.query(k_first_row, Parameters().int4(number(event))).rows() == 0) {
+      throw DataError("the journal does not have the beginning of event " + std::to_string(event) +
+                      " any more (or never had one), so its tables cannot be made again from it. Nothing was changed. Restore the database "
+                      "from a backup.");
+    }
+    for (const Statement& forget : k_forget) connection.query(forget, Parameters().int4(number(event)));
+    connection.query(k_commit);
+  } catch (...) {
+    connection.reset();
+    throw;
+  }
 }
 
 namespace {

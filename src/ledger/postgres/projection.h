@@ -33,6 +33,7 @@ struct StepReport {
   std::uint64_t changes = 0;   // in this step
   std::size_t rows = 0;   // of the journal
   bool there_is_more = false;   // perhaps
+  bool has_keys = false;
   bool import_has_ended = false;
   std::size_t seats = 0;   // of the event, when import_has_ended
 };
@@ -48,8 +49,8 @@ StepReport project_within(Connection& connection, EventNumber event);
 // of its own, one round trip.
 void order_changes(Connection& connection, std::span<const EventNumber> events);
 
-// Drops the oldest keys that are over at the event's time, a small number of rows.
-void drop_old_keys(Connection& connection, EventNumber event, Millis at);
+// Drops the oldest keys that are over at the time of the event's last step, a small number of rows.
+void drop_old_keys(Connection& connection, EventNumber event);
 
 // Events from `first` on, at most `limit`, and which of them the tables or the order do not have wholly. `next`: the first that
 // was not looked at; 0: there is none.

@@ -1,5 +1,6 @@
 // The schema's versions in SQL; schema_views.cc has the views of other programs, migrate.cc what is done with them.
 #include "ledger/postgres/schema_sql.h"
+#include "ledger/postgres/schema_stores.h"
 
 namespace holdfast::pg {
 namespace {
@@ -184,20 +185,12 @@ CREATE TABLE holdfast.change_order (
 );
 CREATE TABLE holdfast.change_order_lock (one boolean PRIMARY KEY DEFAULT true CHECK (one));
 INSERT INTO holdfast.change_order_lock DEFAULT VALUES;
-
--- ---- what is kept about callers
-
-CREATE TABLE holdfast.api_key (
-  id text PRIMARY KEY, name text NOT NULL, hash bytea NOT NULL UNIQUE, scopes text NOT NULL,
-  created_at bigint NOT NULL, expires_at bigint, revoked_at bigint
-);
-CREATE TABLE holdfast.session_secret (one boolean PRIMARY KEY DEFAULT true CHECK (one), secret bytea NOT NULL);
 )sql";
 
 }  // namespace
 
 std::span<const std::vector<const char*>> schema_versions() {
-  static const std::vector<std::vector<const char*>> versions = {{k_version_1, k_views_1}};
+  static const std::vector<std::vector<const char*>> versions = {{k_version_1, k_schema_of_stores, k_views_1}};
   return versions;
 }
 
