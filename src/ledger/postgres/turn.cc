@@ -82,7 +82,8 @@ PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) 
   }
 }
 
-// One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used again.
+// One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used
+// again.
 PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report) {
   commit_sent_ = false;
   rows_.clear();
@@ -165,7 +166,8 @@ void PostgresLedger::Turn::recall_forgotten(Connection& connection, const Submis
   }
 }
 
-// True: every replica is as its journal, and nobody else can write until the end of the transaction. False: one is too far behind.
+// True: every replica is as its journal, and nobody else can write until the end of the transaction. False: one is too far
+// behind.
 bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
   const std::int64_t sent = DatabaseClock::boot_ms();
   connection.send(k_begin);
@@ -221,7 +223,8 @@ Bench PostgresLedger::Turn::bench_of(EventNumber number) {
   return {replica.inventory.get(), &replica.changes, replica.plan.get()};
 }
 
-// What core must not be asked: events that are damaged, imports that another node has abandoned, keys that were used for another event.
+// What core must not be asked: events that are damaged, imports that another node has abandoned, keys that were used for another
+// event.
 bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
   const Part& first = entry.submission.parts.front();
   for (const Part& part : entry.submission.parts) {
@@ -348,7 +351,8 @@ bool PostgresLedger::Turn::ends_import(const Replica& replica) {
   return replica.pending && replica.inventory->settings().status != EventStatus::importing;
 }
 
-// The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows are there.
+// The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows
+// are there.
 PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
   const auto until = Timer::now() + k_settle_max;
   while (Timer::now() < until) {
