@@ -55,7 +55,7 @@ struct PostgresStats {
   std::uint64_t replicas_loaded = 0;
   std::uint64_t replicas = 0;
   std::uint64_t histories_changed = 0;
-  pg::ProjectorStats projector;
+  pg::ProjectorStats projector{};
 };
 
 class PostgresLedger : public Ledger {
