@@ -19,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ledger/judging.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/database_clock.h"
 #include "ledger/postgres/pool.h"
@@ -36,6 +37,7 @@ struct PostgresOptions {
   std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used goes, when nobody used it for a minute
   bool sync_projection = false;                      // tables are written in the batch's own transaction
   std::int64_t journal_retention_days = 0;
+  JudgingOptions judging{};
   std::chrono::milliseconds patience{4'000};         // for a batch that the database does not take
 };
 

@@ -56,7 +56,7 @@ std::string bytes_of(const Fingerprint& key) { return {reinterpret_cast<const ch
 }  // namespace
 
 PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batches)
-    : ledger_(ledger), batches_(batches), until_(Timer::now() + ledger.options_.patience) {
+    : ledger_(ledger), judging_(ledger.options_.judging), batches_(batches), until_(Timer::now() + ledger.options_.patience) {
   std::vector<EventNumber> numbers;
   for (const Batch& batch : batches) {
     numbers.insert(numbers.end(), batch.events.begin(), batch.events.end());
@@ -74,6 +74,7 @@ PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batche
 PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) {
   for (;;) {
     const Step step = attempt(report);
+    judging_.give_up();   // before anybody is told, so that who is can act on it at once
     if (step == Step::done) return Result::done;
     if (step == Step::again && batches_.size() > 1) return Result::held_back;
     if (step == Step::unavailable || Timer::now() >= until_) return Result::unavailable;
@@ -149,12 +150,12 @@ void PostgresLedger::Turn::prepare(Connection& connection) {
     }
   }
   for (const Batch& batch : batches_) {
-    for (const Entry* entry : batch.entries) recall_for(connection, *entry);
+    for (const Entry* entry : batch.entries) recall_forgotten(connection, entry->submission);
   }
 }
 
-void PostgresLedger::Turn::recall_for(Connection& connection, const Entry& entry) {
-  for (const Part& part : entry.submission.parts) {
+void PostgresLedger::Turn::recall_forgotten(Connection& connection, const Submission& submission) {
+  for (const Part& part : submission.parts) {
     const Uuid* id = reservation_of(part.command);
     Replica* replica = id == nullptr ? nullptr : replica_of(part.event);
     if (replica == nullptr || !replica->is_loaded() || event_of_reservation(*id) != part.event) continue;
@@ -246,24 +247,44 @@ bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
 }
 
 void PostgresLedger::Turn::judge_all() {
-  swept_ = 0;
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->is_loaded()) now_ = std::max(now_, replica->inventory->last_now());
     replica->judged_ahead = true;   // until it is known that the journal has what is judged now
   }
-  const std::function<Bench(EventNumber)> find_bench = [this](EventNumber number) { return bench_of(number); };
-  for (const Batch& batch : batches_) {
-    for (Entry* entry : batch.entries) {
-      if (refuse_beforehand(*entry)) continue;
-      std::optional<KeptKey> kept;
-      KeyTable& keys = replica_of(entry->submission.parts.front().event)->keys;
-      entry->verdict = judge(entry->submission, find_bench, keys, now_, kept);
-      if (kept) replica_of(kept->event)->kept.push_back(std::move(*kept));
-      for (const Outcome& outcome : entry->verdict.outcomes) swept_ += outcome.swept;
-    }
-  }
+  const std::vector<Batch> batches = without_refused();
+  judging_.lock_ahead(batches, *this, now_);
+  swept_ = judging_.judge(batches, *this, now_);
   for (const ReplicaPtr& replica : replicas_) replica->judged_ahead = replica->has_news();
 }
+
+// What core is asked; what it must not be asked is refused here.
+std::vector<Batch> PostgresLedger::Turn::without_refused() const {
+  std::vector<Batch> batches;
+  for (const Batch& batch : batches_) {
+    Batch& asked = batches.emplace_back(Batch{.events = batch.events, .entries = {}});
+    for (Entry* entry : batch.entries) {
+      if (!refuse_beforehand(*entry)) asked.entries.push_back(entry);
+    }
+  }
+  return batches;
+}
+
+KeyTable& PostgresLedger::Turn::keys_of(EventNumber first) { return replica_of(first)->keys; }
+
+void PostgresLedger::Turn::look_ahead(const Batch& batch, std::size_t entry) {
+  for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
+    const std::size_t ahead = entry + k_prefetch_ahead[step];
+    if (ahead >= batch.entries.size()) continue;
+    for (const Part& part : batch.entries[ahead]->submission.parts) {
+      if (const Replica* replica = replica_of(part.event); replica->is_loaded()) prefetch(*replica->inventory, part.command, step);
+    }
+  }
+}
+
+// Done before the events were locked, because it asks the database.
+void PostgresLedger::Turn::recall_for(const Submission&) {}
+
+void PostgresLedger::Turn::keep(KeptKey kept) { replica_of(kept.event)->kept.push_back(std::move(kept)); }
 
 bool PostgresLedger::Turn::has_news() const {
   return std::ranges::any_of(replicas_, [](const ReplicaPtr& replica) { return replica->has_news(); });
