@@ -46,6 +46,17 @@ class BadServer : public testing::Test {
     return grant;
   }
 
+  // What the health says of a server that answers PING, and no request as it should: between two requests all may seem well.
+  std::string problem_seen() {
+    std::string detail;
+    EXPECT_TRUE(eventually([&] {
+      EXPECT_EQ(acquire(), Grant::unknown);
+      detail = seat_lock().health().detail;
+      return detail.contains(": ");
+    }));
+    return detail;
+  }
+
   FakeRedis redis;
 
  private:
@@ -104,7 +115,7 @@ TEST_F(BadServer, ThatNeverAnswersIsSoonAskedNoMore) {
     EXPECT_EQ(acquire(), Grant::unknown);
     return seat_lock().health().state != lock::Health::State::up && seat_lock().stats().failures >= 3;
   }));
-  EXPECT_THAT(seat_lock().health().detail, HasSubstr("in time"));
+  EXPECT_THAT(seat_lock().health().detail, HasSubstr("in time"));   // nothing answers PING: it stays so
   // With the breaker open nobody waits: thousands of requests take less than some deadlines would.
   const auto sets = redis.commands("SET");
   const auto started = Clock::now();
@@ -119,8 +130,7 @@ TEST_F(BadServer, ThatNeverAnswersIsSoonAskedNoMore) {
 
 TEST_F(BadServer, WhatItSaysIsShortAndPrintableInTheHealth) {
   redis.on("SET", [](Wire& wire) { wire.say("-ERR \x1B[31m" + std::string(10'000, 'x') + "\r\n"); });
-  acquire();
-  const std::string detail = seat_lock().health().detail;
+  const std::string detail = problem_seen();
   EXPECT_THAT(detail, HasSubstr("ERR ?[31m"));
   EXPECT_LT(detail.size(), 300u);
 }
@@ -149,8 +159,7 @@ TEST_F(BadServer, NothingIsGivenUpThatWasNotAskedFor) {
 
 TEST_F(BadServer, OfAClusterSaysThatItIsNone) {
   redis.on("SET", [](Wire& wire) { wire.say("-MOVED 3999 127.0.0.1:6381\r\n"); });
-  EXPECT_EQ(acquire(), Grant::unknown);
-  EXPECT_THAT(seat_lock().health().detail, HasSubstr("Redis Cluster is not supported"));
+  EXPECT_THAT(problem_seen(), HasSubstr("Redis Cluster is not supported"));
 }
 
 }  // namespace
