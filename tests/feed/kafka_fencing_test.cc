@@ -25,7 +25,8 @@ class TwoRelays : public testing::Test {
  protected:
   void SetUp() override {
     if (test::shared_service("KAFKA").empty()) {
-      GTEST_SKIP() << "the mock cluster of librdkafka fences nobody: this needs Apache Kafka (./dev test starts it where its jars can be had)";
+      GTEST_SKIP()
+          << "the mock cluster of librdkafka fences nobody: this needs Apache Kafka (./dev test starts it where its jars can be had)";
     }
   }
 
@@ -63,7 +64,9 @@ class TwoRelays : public testing::Test {
   void expect_each_once_in_order(std::size_t messages) {
     KafkaReader reader(kafka, {prefix + "reservation-created", prefix + "reservation-released"});
     ASSERT_TRUE(reader.read_until([&] { return reader.messages().size() >= messages; }, 3 * k_patience))
-        << reader.messages().size() << " of " << messages << "\n" << log_of("a") << "\n" << log_of("b");
+        << reader.messages().size() << " of " << messages << "\n"
+        << log_of("a") << "\n"
+        << log_of("b");
     reader.read_for(milliseconds(500));
     const OnKafka found(reader.messages());
     EXPECT_EQ(found.different(), messages);
@@ -155,5 +158,5 @@ TEST_F(TwoRelays, OneOfThemKilledAgainAndAgainPublishEachMessageOnce) {
   expect_each_once_in_order(k_events * k_changes);
 }
 
-}  // namespace
-}  // namespace holdfast::feed::kafka
+}   // namespace
+}   // namespace holdfast::feed::kafka
