@@ -6,7 +6,7 @@
 #include <limits>
 #include <thread>
 
-#include "ledger/postgres/relay_progress.h"
+#include "ledger/postgres/change_counter.h"
 #include "ledger/postgres/lease.h"
 #include "ledger/postgres/postgres_registry.h"
 #include "ledger/postgres/postgres_webhook_store.h"

@@ -6,4 +6,4 @@ namespace holdfast::pg {
 
 extern const char* const k_schema_of_stores;
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

@@ -1,4 +1,4 @@
-#include "ledger/postgres/relay_progress.h"
+#include "ledger/postgres/change_counter.h"
 
 #include <algorithm>
 #include <limits>
