@@ -104,6 +104,12 @@ void write_fault(const Fault& fault, Group group, std::string_view path, http::R
   }
 }
 
+Submission Call::submission() const {
+  Submission made;
+  if (const std::string_view* header = request.header("traceparent")) made.trace = parse_traceparent(*header);
+  return made;
+}
+
 void fail(Call& call, const Fault& fault) { write_fault(fault, call.group, call.request.path, call.response); }
 
 Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothing was done. Try again in a moment."}; }

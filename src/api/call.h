@@ -54,6 +54,8 @@ struct Call {
   Caller caller{};
 
   Ledger& ledger() const { return services.ledger; }
+  // A submission of nothing yet, with the request's trace when it told one.
+  Submission submission() const;
 };
 
 using Answer = boost::asio::awaitable<void>;

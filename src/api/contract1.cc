@@ -80,7 +80,7 @@ Answer reserve_seat(Call& call) {
     co_return fail(call, seat_not_found(request.seat_id));
   }
 
-  Submission submission;
+  Submission submission = call.submission();
   const std::string seat_id = to_string(request.seat_id);
   const bool has_key = call.request.header("Idempotency-Key") != nullptr;
   if (has_key && !read_key(call, seat_id + " " + request.customer, submission.key)) co_return;

@@ -343,7 +343,7 @@ Answer change_event(Call& call) {
   }
   if (problem.empty()) problem = check_settings(settings).value_or("");
   if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;
   submission.parts.push_back({event->card().number, std::move(change)});
   const auto verdict = co_await call.gateway.ask(std::move(submission));

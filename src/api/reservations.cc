@@ -145,7 +145,7 @@ void append_list(Call& call, const ReservationPage& page) {
 
 // Asks for one command on one reservation, and answers with it as the command left it.
 Answer ask(Call& call, unsigned status, EventNumber event, Command command, std::string_view meaning) {
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, meaning, submission.key)) co_return;
   submission.parts.push_back({event, std::move(command)});
   const auto verdict = co_await call.gateway.ask(std::move(submission));

@@ -140,7 +140,7 @@ Answer change_seats(Call& call) {
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
   const auto named = read_seats(call, *body.object(), true, *number);
   if (!named) co_return;
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;
   submission.parts.push_back({*number, Wish{.seats = named->seats}});
   const auto verdict = co_await call.gateway.ask(std::move(submission));

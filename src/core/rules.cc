@@ -162,7 +162,7 @@ class Judge {
     const bool active = reservation.status == ReservationStatus::active && !inventory_.is_over(reservation, now_);
     if (!active && consume.reinstate) return reinstate(slot, consume);
     if (Outcome outcome = find_active(consume.reservation, slot); !outcome.accepted()) return outcome;
-    record({.kind = ChangeKind::consumed, .reservation = consume.reservation, .text = consume.order});
+    record_of_all({.kind = ChangeKind::consumed, .reservation = consume.reservation, .text = consume.order}, slot);
     return accepted(consume.reservation);
   }
 
@@ -243,12 +243,35 @@ class Judge {
 
  private:
   void record(const Change& change) {
+    fold(change);
+    note_versions(change.seats);
+  }
+
+  // One that stands for all seats of its reservation.
+  void record_of_all(const Change& change, Slot slot) {
+    fold(change);
+    const Seats seats = inventory_.seats_of(slot);
+    Writer(changes_.versions).varint(seats.size());
+    note_versions(seats);
+  }
+
+  void fold(const Change& change) {
+    // An expiry on the way is nothing that the request asked for.
+    if (changes_.trace != nullptr && change.kind != ChangeKind::expired) {
+      Writer(changes_.traces).varint(changes_.count);
+      changes_.traces.append(reinterpret_cast<const char*>(changes_.trace->packed.data()), changes_.trace->packed.size());
+    }
     encode_change(change, now_, writer_);
     ++changes_.count;
     inventory_.apply(change, now_);
   }
 
-  void record_expiry(Slot slot) { record({.kind = ChangeKind::expired, .reservation = inventory_.reservation(slot).id}); }
+  void note_versions(Seats seats) {
+    Writer versions(changes_.versions);
+    for (const SeatIndex seat : seats) versions.varint(inventory_.version_of(seat));
+  }
+
+  void record_expiry(Slot slot) { record_of_all({.kind = ChangeKind::expired, .reservation = inventory_.reservation(slot).id}, slot); }
 
   void record_release(Slot slot, Seats seats) {
     const bool ends = seats.size() == inventory_.reservation(slot).owned_count;
@@ -306,7 +329,7 @@ class Judge {
     if (Outcome outcome = refuse_untakeable(seats); !outcome.accepted()) return outcome;
     expire_holders_of(seats);
     if (inventory_.reservation(slot).status == ReservationStatus::active) record_expiry(slot);
-    record({.kind = ChangeKind::consumed, .reservation = consume.reservation, .ends = true, .text = consume.order});
+    record_of_all({.kind = ChangeKind::consumed, .reservation = consume.reservation, .ends = true, .text = consume.order}, slot);
     return accepted(consume.reservation);
   }
 

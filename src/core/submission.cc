@@ -76,8 +76,13 @@ Verdict judge(const Submission& submission, const std::function<Bench(EventNumbe
   Verdict verdict;
   for (const Part& part : submission.parts) {
     const Bench bench = bench_of(part.event);
-    verdict.outcomes.push_back(bench.inventory == nullptr ? refusal(Reason::event_not_found)
-                                                          : judge(*bench.inventory, part.command, now, *bench.changes, bench.plan));
+    if (bench.inventory == nullptr) {
+      verdict.outcomes.push_back(refusal(Reason::event_not_found));
+      continue;
+    }
+    bench.changes->trace = submission.trace ? &*submission.trace : nullptr;
+    verdict.outcomes.push_back(judge(*bench.inventory, part.command, now, *bench.changes, bench.plan));
+    bench.changes->trace = nullptr;
   }
   HOLDFAST_CHECK(submission.parts.size() == 1 || verdict.accepted());
   if (submission.key && verdict.accepted()) {

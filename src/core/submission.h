@@ -8,6 +8,7 @@
 #include "core/change.h"
 #include "core/command.h"
 #include "core/keys.h"
+#include "core/trace.h"
 
 namespace holdfast {
 
@@ -22,6 +23,7 @@ struct Part {
 struct Submission {
   UsuallyOne<Part> parts{};   // by rising event number, each event once; several only of Holds, or of lock releases
   std::optional<IdempotencyKey> key{};
+  std::optional<TraceParent> trace{};   // of the request; the changes that it causes are recorded with it
 };
 
 struct Verdict {

@@ -25,6 +25,8 @@ struct RecordedChange {
   bool ends = false;                         // released: none is left; consumed: it had ended before (reinstated)
   std::uint64_t count = 0;                   // seats_appended
   FewOf<SeatIndex> seats{};                  // exactly those whose state it sets: to state_after(kind)
+  FewOf<std::uint32_t> versions{};           // theirs after it, in the same order; none: recorded before versions were kept
+  std::optional<TraceParent> trace{};        // of the request that caused it
   std::optional<EventSettings> settings{};   // event_created, event_configured: all of them, as they are from now on
 };
 

@@ -322,7 +322,7 @@ bool EmbeddedLedger::commit(Millis now) {
       if (!has_news(number)) continue;
       const Event& event = *events_[number];
       body_.clear();
-      encode_body(event.changes.bytes, event.kept, body_);
+      encode_body(event.changes, event.kept, body_);
       journal_->append(number, event.inventory->seq() - event.changes.count + 1, event.changes.count, now, body_);
     }
     journal_->commit();
@@ -372,7 +372,9 @@ void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis n
                   .first_seq = event.inventory->seq() - event.changes.count + 1,
                   .changes = event.changes.count,
                   .at = now,
-                  .bytes = event.changes.bytes});
+                  .bytes = event.changes.bytes,
+                  .versions = event.changes.versions,
+                  .traces = event.changes.traces});
 }
 
 void EmbeddedLedger::open_if_ready(Event& event) {

@@ -54,7 +54,7 @@ std::optional<ReservationPlace> parse_reservation_place(std::string_view text) {
 
 std::string text_of(const ReservationPlace& place) { return std::to_string(place.event) + "-" + std::to_string(place.seq); }
 
-RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change) {
+RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change, const ChangeDetails& details) {
   RecordedChange made{.event = row.event,
                       .seq = seq,
                       .at = row.at,
@@ -62,7 +62,9 @@ RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change) {
                       .reservation = change.reservation,
                       .expires_at = change.expires_at,
                       .ends = change.ends,
-                      .count = change.count};
+                      .count = change.count,
+                      .versions = details.versions,
+                      .trace = details.trace};
   if (change.kind == ChangeKind::held) made.customer = change.text;
   if (change.kind == ChangeKind::consumed) made.order = change.text;
   made.seats.assign(change.seats.begin(), change.seats.end());
@@ -74,11 +76,15 @@ RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change) {
 std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes) {
   Reader reader(row.bytes);
   ChangeDecoder decoder(row.at);
+  DetailsDecoder details_decoder(row.versions, row.traces);
   Change change;
+  ChangeDetails details;
   for (std::uint32_t i = 0; i < row.changes; ++i) {
     if (changes.size() >= limit) return i;
-    if (!decoder.decode(reader, change)) throw DataError("journal row " + std::to_string(row.position) + " cannot be read");
-    if (i >= skip) changes.push_back(recorded(row, row.first_seq + i, change));
+    if (!decoder.decode(reader, change) || !details_decoder.decode(change, details)) {
+      throw DataError("journal row " + std::to_string(row.position) + " cannot be read");
+    }
+    if (i >= skip) changes.push_back(recorded(row, row.first_seq + i, change, details));
   }
   return row.changes;
 }
@@ -123,6 +129,11 @@ bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
   // The seats that it had at its end or when it was sold: this list does not change any more.
   if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired) {
     for (const ReservedSeat& reserved : view->seats) change.seats.push_back(reserved.seat);
+    if (!change.versions.empty() && change.versions.size() != change.seats.size()) {
+      throw DataError("change " + std::to_string(change.seq) + " of event " + std::to_string(change.event) + " names " +
+                      std::to_string(change.versions.size()) + " versions, and its reservation has " + std::to_string(change.seats.size()) +
+                      " seats");
+    }
   }
   return true;
 }

@@ -22,7 +22,7 @@ class JournalReader {
   JournalReader(const std::string& journal, const std::string& state);
 
   // Rows of an event, from that with change `next` on, until they have `changes_max` changes, or a part of that; none when that
-  // row is not there. Throws sqlite::Error.
+  // row is not there. Throws sqlite::Error; DataError when a row cannot be read.
   KeptRows rows_of(EventNumber event, Seq next, std::size_t changes_max);
   // Rows of all events from position `first` on, likewise.
   KeptRows rows_from(Position first, std::size_t changes_max);

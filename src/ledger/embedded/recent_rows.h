@@ -26,6 +26,8 @@ struct KeptRow {
   std::uint32_t changes = 0;
   Millis at = 0;
   std::string bytes;   // of the changes
+  std::string versions{};   // and what is kept beside them, as ChangeBatch has it
+  std::string traces{};
 
   Seq end_seq() const { return first_seq + changes; }   // the first change after it
 };
