@@ -4,7 +4,7 @@
 readonly build_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19
   cmake ninja-build ccache mold pkg-config
-  libboost1.81-dev libsqlite3-dev sqlite3 libxxhash-dev libssl-dev zlib1g-dev
+  libboost1.81-dev libsqlite3-dev sqlite3 libpq-dev libxxhash-dev libssl-dev zlib1g-dev
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev prometheus-cpp-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   libpq-dev libhiredis-dev librdkafka-dev

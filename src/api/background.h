@@ -13,7 +13,11 @@ namespace holdfast::api {
 
 class BackgroundPool {
  public:
+  // With a ledger that has not everything in memory, more of them wait for it.
   static constexpr std::size_t k_threads = 2;
+  static constexpr std::size_t k_threads_that_wait = 8;
+
+  explicit BackgroundPool(std::size_t threads = k_threads) : pool_(threads) {}
 
   // Runs `work` on one of the pool's threads and goes on, on the coroutine's own, when it is done. `work` must not throw.
   template <typename Work>
@@ -35,7 +39,7 @@ class BackgroundPool {
   }
 
  private:
-  boost::asio::thread_pool pool_{k_threads};
+  boost::asio::thread_pool pool_;
 };
 
 }  // namespace holdfast::api

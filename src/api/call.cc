@@ -117,7 +117,8 @@ Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothi
 Fault unavailable() {
   return {
       503, k_unavailable,
-      "The store cannot be written at the moment. The request was not carried out, or its outcome is unknown; repeating it with the same "
+      "The store, or the seat lock before it, cannot be reached at the moment. The request was not carried out, or its outcome is unknown; "
+      "repeating it with the same "
       "Idempotency-Key settles it."};
 }
 

@@ -53,6 +53,16 @@ void append_category(Json& json, const Category& category) {
   category.color.empty() ? json.null() : json.text(category.color);
 }
 
+std::vector<std::string> seat_ids_in(const boost::json::object& object) {
+  std::vector<std::string> ids;
+  const boost::json::value* list = object.if_contains("seatIds");
+  if (list == nullptr || !list->is_array() || list->get_array().size() > k_seats_per_reservation_max) return ids;
+  for (const boost::json::value& id : list->get_array()) {
+    if (id.is_string() && id.get_string().size() <= k_seat_id_bytes_max) ids.emplace_back(id.get_string());
+  }
+  return ids;
+}
+
 std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event) {
   NamedSeats named;
   named.event = event.value_or(0);

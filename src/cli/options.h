@@ -1,7 +1,7 @@
 // Options of the server: from flags, environment and a TOML file, in that order.
 //
 // An option has one key, `http.body_bytes_max`. Its flag is --http-body-bytes-max, its variable HOLDFAST_HTTP_BODY_BYTES_MAX, and in the file
-// it stands as body_bytes_max in the table [http]. A key that there is not is an error that names it, wherever it comes from.
+// it stands as body_bytes_max in the table [http]. `lock.url` and `feed.url` may also be called `lock` and `feed`. A key that there is not is an error that names it, wherever it comes from.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -22,6 +22,10 @@ class UsageError : public std::runtime_error {
 
 // The key that tools show a server. Not an option of the server, and no flag: other users of the machine can read those.
 inline constexpr const char* k_api_key_variable = "HOLDFAST_API_KEY";
+// The password of the seat lock's server, for the same reason.
+inline constexpr const char* k_lock_password_variable = "HOLDFAST_LOCK_PASSWORD";
+
+struct Described;   // one option: its key and how it is read (options.cc)
 
 struct ServeOptions {
   std::string data;
@@ -61,6 +65,20 @@ struct ServeOptions {
   std::uint64_t webhooks_queue_max = 10'000;
   std::uint64_t webhooks_dead_max = 1'000;
   std::string webhooks_ca_file;
+  std::string lock_url;   // empty: no seat lock
+  std::string lock_on_failure = "proceed";
+  std::uint64_t lock_deadline_ms = 50;
+  std::uint64_t lock_ttl_ms = 30'000;
+  std::string lock_password_file;
+  std::string feed_url;   // kafka://…; empty: no feed
+  std::map<std::string, std::string> feed_kafka;   // settings of librdkafka; may have secrets
+  std::string feed_topic_prefix;
+  std::string feed_transactional_id;
+  bool feed_ticket_locks = false;
+  bool feed_all_seat_ids = false;
+  bool feed_returned = false;
+  bool feed_payments = true;
+  std::string feed_payments_group = "holdfast-payments";
 };
 
 // Declares the flags on `command`; read() gives the result after the command line has been parsed.
@@ -74,7 +92,11 @@ class ServeOptionsReader {
   ServeOptions options_;
   std::string config_;
   std::map<std::string, std::string> flags_;   // by key, as given
+  std::vector<std::string> table_flags_;   // of the option that is a table
   std::map<std::string, CLI::Option*> declared_;
+
+  void read_tables(const Described& option, const std::map<std::string, std::string>& file,
+                   const std::map<std::string, std::string>& environment);
 };
 
 }   // namespace holdfast::cli

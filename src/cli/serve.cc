@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <thread>
 
@@ -15,13 +16,17 @@
 
 #include "api/api.h"
 #include "api/documentation.h"
+#include "api/lock_metrics.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "api/webhook_source.h"
 #include "cli/commands.h"
+#include "cli/kafka_feed.h"
 #include "cli/logging.h"
+#include "cli/seat_lock.h"
 #include "core/version.h"
 #include "feed/webhooks/webhooks.h"
+#include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/embedded_registry.h"
 #include "ledger/embedded/embedded_webhook_store.h"
@@ -79,7 +84,7 @@ bool has_keys_in(const std::string& data) {
 }
 
 // Gives the server the keys as they are now.
-void load_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+void load_keys(Registry& registry, api::AccessControl& access) {
   auto keys = registry.keys();
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto usable = std::ranges::count_if(keys, [&](const ApiKey& key) { return key.is_usable(now); });
@@ -88,7 +93,7 @@ void load_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
 }
 
 // Once a second. What cannot be read is tried again; until then the keys stay as they were.
-void follow_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+void follow_keys(Registry& registry, api::AccessControl& access) {
   try {
     if (registry.has_changed()) load_keys(registry, access);
   } catch (const std::exception& error) {
@@ -169,6 +174,13 @@ class DeliveredRows {
   std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
 };
 
+// The feed of an embedded ledger, whose folder one process has at a time; nothing when none is wished for.
+std::unique_ptr<ServedFeed> make_feed(const ServeOptions& options, const Ledger& ledger) {
+  if (options.feed_url.empty()) return nullptr;
+  return std::make_unique<ServedFeed>(options, std::make_unique<EmbeddedFeedStore>(EmbeddedFeedStore::file_in(options.data)), ledger,
+                                      "embedded");
+}
+
 // Waits for a signal to end; meanwhile reopens logs, watches the clock and does what else is due every second.
 void wait_for_end(EmbeddedLedger& ledger, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
@@ -196,12 +208,16 @@ int serve(const ServeOptions& options) {
   check_access(options, has_keys_in(options.data));
   const unsigned threads = threads_of(options);
 
+  const std::unique_ptr<lock::SeatLock> seat_lock = make_seat_lock(options, 1);
   DeliveredRows delivered;
+  std::atomic<Position> published_through{options.feed_url.empty() ? std::numeric_limits<Position>::max() : 0};
   EmbeddedLedger ledger({.data = options.data,
                          .idempotency_keys_max = options.ledger_idempotency_keys_max,
                          .ended_in_memory_max = options.ledger_ended_in_memory_max,
                          .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
-                         .journal_removable_through = [&] { return delivered.through(); }});
+                         .journal_removable_through = [&] { return std::min(delivered.through(), published_through.load()); },
+                         .judging = judging_options(options, seat_lock.get())});
+  const std::unique_ptr<ServedFeed> kafka_feed = make_feed(options, ledger);
   EmbeddedRegistry registry(DataFolder::registry_in(options.data));
   if (registry.was_made() && !ledger.events().empty()) {
     spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
@@ -215,12 +231,16 @@ int serve(const ServeOptions& options) {
   api::Metrics metrics;
   const api::WebhookMetrics webhook_metrics(webhooks);
   metrics.include(webhook_metrics);
+  const api::LockMetrics lock_metrics(seat_lock.get());
+  metrics.include(lock_metrics);
+  if (kafka_feed) metrics.include(kafka_feed->metrics());
   api::Watch watch(ledger);
   std::atomic<bool> broken{false};
   Engine engine(ledger, {.queue_max = options.engine_queue_max, .sweep = options.sweep}, [&](const Round& round) {
     metrics.on_round(round);
     watch.on_round();
     if (round.report.changes > 0) webhooks.notify();
+    if (round.report.changes > 0 && kafka_feed) kafka_feed->notify();
     // Memory and disk disagree: end, and recover at the next start.
     if (!round.report.durable && !broken.exchange(true)) ::kill(::getpid(), SIGTERM);
   });
@@ -230,9 +250,12 @@ int serve(const ServeOptions& options) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
+  if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
+  if (kafka_feed) api.add_degradation([&] { return kafka_feed->degradation(); });
   api.attach(server, threads);
   load_keys(registry, access);
   webhooks.start();
+  if (kafka_feed) kafka_feed->start(engine);
   server.start();
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), options.data, options.listen,
@@ -243,12 +266,14 @@ int serve(const ServeOptions& options) {
   wait_for_end(ledger, [&] {
     follow_keys(registry, access);
     if (options.ledger_journal_retention_days > 0) delivered.look(webhook_store);
+    if (kafka_feed) published_through = static_cast<Position>(kafka_feed->published_through());
   });
 
   spdlog::info("stopping: what is in flight is answered");
   api.set_draining();
   server.stop();
   api.stop_background();
+  if (kafka_feed) kafka_feed->stop();
   engine.stop();
   webhooks.stop();
   if (!broken) return k_status_ok;

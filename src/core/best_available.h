@@ -23,6 +23,7 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 
 #include "core/command.h"
 #include "core/inventory.h"
@@ -30,8 +31,12 @@
 
 namespace holdfast {
 
+// Seats that are to count as taken beside those that are. Not called for seats that are taken anyway.
+using AlsoTaken = std::function<bool(SeatIndex)>;
+
 // The seats in plan order, or why there are none. `inventory` must be the one that commands are judged in, and have the plan's seats; the
-// wish's section and category must be the plan's.
-std::expected<FewOf<SeatIndex>, Reason> pick_best(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now);
+// wish's section and category must be the plan's. `also` may be nullptr.
+std::expected<FewOf<SeatIndex>, Reason> pick_best(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now,
+                                                  const AlsoTaken* also = nullptr);
 
 }  // namespace holdfast

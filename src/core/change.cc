@@ -184,6 +184,7 @@ bool DetailsDecoder::read_next_trace() {
 
 bool DetailsDecoder::decode(const Change& change, ChangeDetails& details) {
   details.versions.clear();
+  details.expires_at = 0;
   details.trace.reset();
   if (failed_) return false;
   if (has_versions_ && state_after(change.kind)) {
@@ -191,6 +192,7 @@ bool DetailsDecoder::decode(const Change& change, ChangeDetails& details) {
     for (std::uint64_t i = 0; i < count && !versions_.failed(); ++i) {
       details.versions.push_back(static_cast<std::uint32_t>(versions_.varint_max(UINT32_MAX)));
     }
+    if (change.kind == ChangeKind::seats_added) details.expires_at = versions_.signed_varint();
   }
   if (next_traced_ == at_) {
     details.trace = next_trace_;

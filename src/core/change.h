@@ -92,7 +92,7 @@ struct ChangeBatch {
   std::string bytes;
   std::uint32_t count = 0;
   // The versions after each change of the seats whose state it sets, in their order: varints, with their number first where the change does
-  // not name its seats (consumed, expired: all of the reservation's).
+  // not name its seats (consumed, expired: all of the reservation's). After those of added seats, until when they are held: a signed varint.
   std::string versions;
   // For each change whose request told its trace: varint of the change's place in the batch (from 0), and the trace.
   std::string traces;
@@ -109,6 +109,7 @@ struct ChangeBatch {
 // What the journal keeps of one change beside it.
 struct ChangeDetails {
   FewOf<std::uint32_t> versions;   // of the seats whose state it sets, after it
+  Millis expires_at = 0;   // of the reservation that seats were added to; 0: not kept, or another change
   std::optional<TraceParent> trace;   // of the request that caused it
 };
 

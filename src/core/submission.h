@@ -50,6 +50,9 @@ struct KeptKey {
 // A verdict that refuses every part for one reason.
 Verdict refuse_all(const Submission& submission, Reason reason);
 
+// Whether the submission's key settles what judge() answers, whatever its parts say: it was used before, or there is no room for it.
+bool key_decides(const Submission& submission, KeyTable& keys, Millis now);
+
 // Judges a submission: its key first, then its parts, all or none. When a key was used and the answer is an acceptance, `kept` has it
 // and `keys` has it already.
 Verdict judge(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, KeyTable& keys, Millis now,

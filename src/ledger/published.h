@@ -74,6 +74,9 @@ class PublishedEvent {
   void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
   void recall(const ReservationView& ended);
   void forget_ended(Seq through, std::size_t keep);
+  // The history turned out to be another one (a failover that lost changes, a restore): goes on with this replica, and whoever watches begins
+  // anew. Of the same plan.
+  void begin_anew(std::unique_ptr<Inventory> replica);
 
  private:
   static constexpr Millis k_states_age_max = 100;

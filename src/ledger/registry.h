@@ -40,6 +40,8 @@ std::optional<Scopes> parse_scopes(std::string_view text);
 
 using TokenHash = std::array<std::uint8_t, 32>;   // SHA-256
 using SessionSecret = std::array<std::uint8_t, 32>;   // key of an HMAC
+// A new one, from the system's random bytes. Throws std::system_error when there are none.
+SessionSecret draw_session_secret();
 
 inline constexpr std::size_t k_api_keys_max = 10'000;   // revoked ones too
 inline constexpr std::size_t k_api_key_name_bytes_max = 100;

@@ -342,6 +342,7 @@ struct Details {
       if (sets_seats && changes[i].seats.empty()) versions_writer.varint(count);
       counts.push_back(count);
       for (std::size_t n = 0; n < count; ++n) versions_writer.varint(++last);
+      if (changes[i].kind == ChangeKind::seats_added) versions_writer.signed_varint(k_start + 5);
       if (i % 2 == 0) continue;
       traces_writer.varint(i);
       traces.append(25, static_cast<char>(i));
@@ -372,6 +373,7 @@ TEST(DetailBytes, give_each_change_its_versions_and_its_trace) {
     ASSERT_TRUE(decoder.decode(of.changes[i], details)) << name_of(of.changes[i].kind);
     ASSERT_EQ(details.versions.size(), of.counts[i]) << name_of(of.changes[i].kind);
     for (const std::uint32_t version : details.versions) EXPECT_EQ(version, ++next);
+    EXPECT_EQ(details.expires_at, of.changes[i].kind == ChangeKind::seats_added ? k_start + 5 : 0);
     ASSERT_EQ(details.trace.has_value(), i % 2 == 1);
     if (details.trace) {
       EXPECT_EQ(details.trace->packed[7], i);

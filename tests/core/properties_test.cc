@@ -287,6 +287,8 @@ std::map<SeatIndex, std::uint32_t> replay(Inventory& inventory, const ChangeBatc
     inventory.apply(change, at);
     const bool of_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
     const Seats seats = of_all ? inventory.seats_of(inventory.find(change.reservation)) : change.seats;
+    const bool is_added = change.kind == ChangeKind::seats_added;
+    RC_ASSERT(details.expires_at == (is_added ? inventory.reservation(inventory.find(change.reservation)).expires_at : 0));
     RC_ASSERT(details.versions.size() == (state_after(change.kind) ? seats.size() : 0u));
     for (std::size_t at_seat = 0; at_seat < details.versions.size(); ++at_seat) {
       const SeatIndex seat = seats[at_seat];

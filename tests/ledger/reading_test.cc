@@ -114,7 +114,10 @@ class ReadingChanges : public testing::Test {
 
 TEST_F(ReadingChanges, OfAnEventTellWhatHappenedToWhomWithTheSeatsWhoseStateChangedAndTheirVersions) {
   live();
-  EXPECT_EQ(told(all_changes(it.ledger(), event, 1'000)), changes_of_live());
+  const auto changes = all_changes(it.ledger(), event, 1'000);
+  EXPECT_EQ(told(changes), changes_of_live());
+  EXPECT_EQ(changes[4].expires_at, changes[3].expires_at) << "seats are added for as long as the reservation held then";
+  EXPECT_GT(changes[5].expires_at, changes[4].expires_at) << "though it was extended later";
   EXPECT_THAT(told(all_changes(it.ledger(), other, 1'000)),
               ElementsAre("2#1 event_created", "2#2 seats_appended", "2#3 event_configured", "2#4 held of berta seats 7@1"));
 }

@@ -9,7 +9,6 @@
 namespace holdfast {
 namespace {
 
-constexpr std::string_view k_latest = "latest";
 constexpr std::size_t k_rows_a_page_max =
     10'000;   // of rows without changes there may be many, and of reservations that a filter leaves out
 
@@ -68,6 +67,7 @@ RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change, const
   if (change.kind == ChangeKind::held) made.customer = change.text;
   if (change.kind == ChangeKind::consumed) made.order = change.text;
   made.seats.assign(change.seats.begin(), change.seats.end());
+  if (change.kind == ChangeKind::seats_added) made.expires_at = details.expires_at;
   if (change.settings != nullptr) made.settings = *change.settings;
   return made;
 }
@@ -169,7 +169,11 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
 Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
   return guarded([&]() -> Reading<ChangePage> {
     const Position head = recent_.head();
-    const auto begin = cursor.empty() ? Place{} : cursor == k_latest ? Place{.position = head + 1} : parse_place(cursor);
+    if (cursor == k_cursor_oldest && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+    const auto begin = cursor == k_cursor_first    ? Place{}
+                       : cursor == k_cursor_latest ? Place{.position = head + 1}
+                       : cursor == k_cursor_oldest ? Place{.position = journal_reader_->oldest().value_or(head + 1)}
+                                                   : parse_place(cursor);
     if (!begin || begin->position > head + 1 || (begin->position == head + 1 && begin->skip > 0)) {
       return problem(ReadProblem::Kind::bad_cursor);
     }
@@ -186,7 +190,12 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
       for (const auto& row : rows) {
         if (row->position > head || page.changes.size() >= limit) break;
         if (next.skip >= row->changes && next.skip > 0) return problem(ReadProblem::Kind::bad_cursor);
+        const std::size_t first = page.changes.size();
         const std::uint32_t done = add_changes(*row, next.skip, limit, page.changes);
+        for (std::size_t i = first; i < page.changes.size(); ++i) {
+          const auto past = next.skip + static_cast<std::uint32_t>(i - first) + 1;
+          page.changes[i].cursor = text_of(past == row->changes ? Place{.position = row->position + 1} : Place{row->position, past});
+        }
         next = done == row->changes ? Place{.position = row->position + 1} : Place{row->position, done};
         bytes += row->bytes.size();
         ++seen;

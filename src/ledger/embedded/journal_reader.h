@@ -26,6 +26,8 @@ class JournalReader {
   KeptRows rows_of(EventNumber event, Seq next, std::size_t changes_max);
   // Rows of all events from position `first` on, likewise.
   KeptRows rows_from(Position first, std::size_t changes_max);
+  // The first row that is there; nothing when none is.
+  std::optional<Position> oldest();
   // The first change of an event that is there; nothing when none is.
   std::optional<Seq> oldest_of(EventNumber event);
 

@@ -10,6 +10,7 @@
 #include "core/plan.h"
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/state_store.h"
+#include "ledger/journal_fold.h"
 
 namespace holdfast {
 
@@ -38,9 +39,5 @@ void check_pair(Journal& journal, StateStore& state);
 
 // The latest time that either file has.
 Millis last_recorded_time(Journal& journal, StateStore& state);
-
-// The inventory and the plan of an event whose first row this is; nullptr when it does not begin with event_created.
-std::unique_ptr<Inventory> new_inventory(const JournalRow& row, const JournalBody& body, std::uint64_t hash_seed);
-std::unique_ptr<PlanBuilder> new_plan(const JournalRow& row, const JournalBody& body);
 
 }  // namespace holdfast
