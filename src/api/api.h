@@ -36,7 +36,8 @@ class Api : public http::Handler {
   }
   // Before attach().
   void set_live(const LiveOptions& options) { live_.set_options(options); }
-  // Something that Holdfast sells without while it is away: says in a sentence what is missing, or nothing. /readyz tells. Before attach().
+  // Something that Holdfast sells without while it is away: says in a sentence what is missing, or nothing. /readyz tells. Before
+  // attach().
   void add_degradation(std::function<std::string()> what) { degradations_.push_back(std::move(what)); }
 
   http::BodyRule body_rule(const http::Request& request) override;

@@ -1,4 +1,5 @@
-// A few threads for work that would keep a connection's thread from its other connections: reading an import, writing a large plan.
+// A few threads for work that would keep a connection's thread from its other connections: reading an import, writing a large
+// plan.
 #pragma once
 
 #include <boost/asio/async_result.hpp>

@@ -23,7 +23,8 @@ boost::asio::awaitable<bool> bring(Call& call, Wanted wanted) {
   co_return found_out;
 }
 
-// A reservation is read as it is now; for a command it is enough that its event is here, unless a session must show that it is its own.
+// A reservation is read as it is now; for a command it is enough that its event is here, unless a session must show that it is
+// its own.
 bool must_bring_reservation(const Call& call, const Uuid& id) {
   if (call.request.method == "GET" || call.request.method == "HEAD" || call.caller.is_session()) return true;
   const auto number = event_of_reservation(id);

@@ -1,5 +1,5 @@
-// Brings here what a call is about to look at, when the ledger has not everything in memory (Ledger::bring): then the endpoints find it where
-// they always look. With a ledger that has everything these do nothing.
+// Brings here what a call is about to look at, when the ledger has not everything in memory (Ledger::bring): then the endpoints
+// find it where they always look. With a ledger that has everything these do nothing.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -13,8 +13,8 @@
 
 namespace holdfast::api {
 
-// What the path names: an event, a reservation or a seat; with what was answered before, on any node, where the call shows what holds now.
-// False: it cannot be found out at the moment, and the answer is there (503).
+// What the path names: an event, a reservation or a seat; with what was answered before, on any node, where the call shows what
+// holds now. False: it cannot be found out at the moment, and the answer is there (503).
 boost::asio::awaitable<bool> bring_subject(Call& call, const Route& route);
 
 // Seats that a body names, and an event, if they are not here. False as above.

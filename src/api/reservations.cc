@@ -11,8 +11,8 @@
 namespace holdfast::api {
 namespace {
 
-// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a reading
-// (`now`): the seats' states now.
+// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a
+// reading (`now`): the seats' states now.
 void append_reservation(Json& json, const PublishedEvent& event, const ReservationView& view, std::optional<Millis> now) {
   const Plan& plan = *event.plan();
   const bool sold = view.status == ReservationStatus::consumed;

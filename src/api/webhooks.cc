@@ -27,7 +27,8 @@ constexpr std::size_t k_message_id_bytes_max = 128;
 
 // ---- requests
 
-// Runs what asks the store, which waits for the disk, away from the connection's thread. False when it failed; then the answer is there.
+// Runs what asks the store, which waits for the disk, away from the connection's thread. False when it failed; then the answer is
+// there.
 template <typename Work>
 boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
   std::string problem;

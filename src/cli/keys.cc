@@ -1,4 +1,5 @@
-// `holdfast keys create`, `list`, `revoke`: who may call. Also while servers work with the folder or the database: they notice within a second.
+// `holdfast keys create`, `list`, `revoke`: who may call. Also while servers work with the folder or the database: they notice
+// within a second.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

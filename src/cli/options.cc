@@ -9,6 +9,7 @@
 
 #include "api/cors.h"
 #include "feed/kafka/settings.h"
+#include "ledger/ledger.h"
 
 extern char** environ;
 
@@ -199,6 +200,19 @@ const std::vector<Described>& described() {
       number("http.drain_timeout_ms", "For what is in flight when the server stops (default 10000)", &O::http_drain_timeout_ms, 1,
              k_hour_ms),
       number("engine.queue_max", "Commands that may wait; one more is answered 503 (default 20000)", &O::engine_queue_max, 1, 10'000'000),
+      {"ledger.url", "PostgreSQL that many nodes share: postgresql://user@host/database (default: none; the folder `data` is the ledger)",
+       [](ServeOptions& options, const std::string& value) {
+         options.ledger_url = value;   // read where it is used: it may hold a password, and problems are shown with the value
+         return std::string();
+       },
+       "ledger"},
+      text("ledger.projection", "async or sync: tables in PostgreSQL follow the journal, or are written with it (default async)",
+           &O::ledger_projection, {"async", "sync"}),
+      number("ledger.lanes", "Threads that write to PostgreSQL, each for its share of the events (default 8)", &O::ledger_lanes, 1,
+             Ledger::k_lanes_max),
+      number("ledger.connections_max", "Connections to PostgreSQL (default 20; more than lanes)", &O::ledger_connections_max, 4, 1'000),
+      number("ledger.events_in_memory_max", "Events that a node over PostgreSQL keeps in memory (default 1000)",
+             &O::ledger_events_in_memory_max, 1, 100'000),
       number("ledger.idempotency_keys_max", "Idempotency keys kept for 24 hours (default 2000000)", &O::ledger_idempotency_keys_max, 1,
              1'000'000'000),
       number("ledger.ended_in_memory_max", "Ended reservations of an event kept in memory (default 200000)", &O::ledger_ended_in_memory_max,
@@ -384,7 +398,13 @@ ServeOptions ServeOptionsReader::read() {
   }
   if (options_.feed_url.empty() && !options_.feed_kafka.empty())
     throw UsageError("feed.kafka has settings, and there is no --feed kafka://…");
-  if (options_.data.empty()) throw UsageError("--data is missing: the folder of the ledger's files");
+  if (options_.data.empty() && options_.ledger_url.empty()) {
+    throw UsageError("--data is missing: the folder of the ledger's files (or --ledger: a PostgreSQL database)");
+  }
+  if (!options_.data.empty() && !options_.ledger_url.empty()) throw UsageError("--data and --ledger exclude each other: name one of them");
+  if (!options_.ledger_url.empty() && options_.ledger_connections_max <= options_.ledger_lanes) {
+    throw UsageError("ledger.connections_max must be more than ledger.lanes: readers and the ledger's own threads need some too");
+  }
   return options_;
 }
 

@@ -1,7 +1,8 @@
 // Options of the server: from flags, environment and a TOML file, in that order.
 //
 // An option has one key, `http.body_bytes_max`. Its flag is --http-body-bytes-max, its variable HOLDFAST_HTTP_BODY_BYTES_MAX, and in the file
-// it stands as body_bytes_max in the table [http]. `lock.url` and `feed.url` may also be called `lock` and `feed`. A key that there is not is an error that names it, wherever it comes from.
+// it stands as body_bytes_max in the table [http]. `ledger.url`, `lock.url` and `feed.url` may also be called `ledger`, `lock`
+// and `feed`. A key that there is not is an error that names it, wherever it comes from.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -46,6 +47,11 @@ struct ServeOptions {
   std::uint64_t http_write_timeout_ms = 30'000;
   std::uint64_t http_drain_timeout_ms = 10'000;
   std::uint64_t engine_queue_max = 20'000;
+  std::string ledger_url;   // postgresql://…; empty: the folder `data`
+  std::string ledger_projection = "async";
+  std::uint64_t ledger_lanes = 8;
+  std::uint64_t ledger_connections_max = 20;
+  std::uint64_t ledger_events_in_memory_max = 1'000;
   std::uint64_t ledger_idempotency_keys_max = 2'000'000;
   std::uint64_t ledger_ended_in_memory_max = 200'000;
   std::uint64_t ledger_journal_retention_days = 0;

@@ -9,8 +9,8 @@
 
 namespace holdfast::cli {
 
-// nullptr when none is asked for. `connections`: as many as threads that judge. Waits a moment for the server, and goes on without it when
-// it is not there. Throws UsageError for a URL or a password file that cannot be read.
+// nullptr when none is asked for. `connections`: as many as threads that judge. Waits a moment for the server, and goes on
+// without it when it is not there. Throws UsageError for a URL or a password file that cannot be read.
 std::unique_ptr<lock::SeatLock> make_seat_lock(const ServeOptions& options, std::size_t connections);
 
 JudgingOptions judging_options(const ServeOptions& options, lock::SeatLock* seat_lock);

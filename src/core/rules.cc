@@ -78,7 +78,7 @@ class Judge {
     expire_holders_of(add.seats);
     if (!add.seats.empty()) {
       record({.kind = ChangeKind::seats_added, .reservation = add.reservation, .seats = add.seats});
-      Writer(changes_.versions).signed_varint(inventory_.reservation(slot).expires_at);
+      Writer(changes_.versions).signed_varint(inventory_.reservation(inventory_.find(add.reservation)).expires_at);
     }
     return accepted(add.reservation);
   }

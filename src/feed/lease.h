@@ -1,8 +1,8 @@
 // The right to relay, which one node of many has at a time.
 //
-// A holding has an epoch, which grows each time that the right goes to another. Whoever holds it names the epoch with each write, and the
-// store refuses those of an epoch that is over (LeaseLost): so a node that was paused, and does not know yet that another has taken its
-// place, changes nothing. Time is the store's: no node's clock decides.
+// A holding has an epoch, which grows each time that the right goes to another. Whoever holds it names the epoch with each write,
+// and the store refuses those of an epoch that is over (LeaseLost): so a node that was paused, and does not know yet that another
+// has taken its place, changes nothing. Time is the store's: no node's clock decides.
 //
 //   if (const auto epoch = lease.acquire()) …            // then renew() well within time()
 //   lease.release();                                     // the next one need not wait
@@ -23,8 +23,8 @@ class LeaseLost : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// One thread at a time. Blocks on the store. Throws std::exception when the store cannot be asked: then nothing is known, and what was held
-// is held until its time is over.
+// One thread at a time. Blocks on the store. Throws std::exception when the store cannot be asked: then nothing is known, and
+// what was held is held until its time is over.
 class Lease {
  public:
   virtual ~Lease() = default;

@@ -84,7 +84,8 @@ Verdict Judging::judge_entry(const Submission& submission, JudgesBench& bench, M
   return holdfast::judge(submission, [&](EventNumber number) { return bench.bench_of(number); }, keys, now, kept);
 }
 
-// Seats that the request names. When all of them are locked, core is asked at once; else only if nothing but a lock is in the way.
+// Seats that the request names. When all of them are locked, core is asked at once; else only if nothing but a lock is in the
+// way.
 Verdict Judging::judge_named(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept) {
   if (!has_all(submission)) {
     const Takings takings = takings_of(submission, bench, now, false);
@@ -122,7 +123,8 @@ Verdict Judging::judge_best(const Submission& submission, const HoldBest& best, 
   return holdfast::judge(submission, find_bench, bench.keys_of(event), now, kept);
 }
 
-// What the parts would take, if all of them would be accepted; else nothing. `counts_planned`: as if the entries before it had been judged.
+// What the parts would take, if all of them would be accepted; else nothing. `counts_planned`: as if the entries before it had
+// been judged.
 Judging::Takings Judging::takings_of(const Submission& submission, JudgesBench& bench, Millis now, bool counts_planned) const {
   Takings takings;
   for (const Part& part : submission.parts) {

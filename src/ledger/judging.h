@@ -1,4 +1,5 @@
-// Judging a round of batches, with or without seat locks: the part of a ledger's work that is the same whatever keeps its journal.
+// Judging a round of batches, with or without seat locks: the part of a ledger's work that is the same whatever keeps its
+// journal.
 //
 //   Judging judging({.lock = &seat_lock});              // one for each thread that judges
 //   judging.lock_ahead(batches, bench, now);            // one round trip for all seats that are about to be taken
@@ -8,11 +9,12 @@
 //
 // Without a lock the first and the last do nothing, and the second only asks core.
 //
-// With one, only what takes seats is locked: Hold, HoldBest and Add, and only what core is about to accept. Seats whose lock somebody else
-// has are refused with `lock_held`, the rest go on. A round has each seat's lock once: it is of use to every entry of the round. An entry
-// whose seats were not locked ahead, because an entry before it freed them or took what HoldBest would have had, locks them in a round
-// trip of its own before it is judged. A request whose key decides is answered without locks. When nobody can say whether a seat is locked,
-// `proceeds` decides: the hold goes on, guarded by the ledger alone, or is refused as `unavailable`.
+// With one, only what takes seats is locked: Hold, HoldBest and Add, and only what core is about to accept. Seats whose lock
+// somebody else has are refused with `lock_held`, the rest go on. A round has each seat's lock once: it is of use to every entry
+// of the round. An entry whose seats were not locked ahead, because an entry before it freed them or took what HoldBest would
+// have had, locks them in a round trip of its own before it is judged. A request whose key decides is answered without locks.
+// When nobody can say whether a seat is locked, `proceeds` decides: the hold goes on, guarded by the ledger alone, or is refused
+// as `unavailable`.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>

@@ -83,8 +83,8 @@ class Ledger {
 
   // ---- writing
 
-  // How many threads may write at once: each calls execute() with batches whose first event is of its lane. A set of events may reach into
-  // other lanes. 1 to k_lanes_max; the same at each call.
+  // How many threads may write at once: each calls execute() with batches whose first event is of its lane. A set of events may
+  // reach into other lanes. 1 to k_lanes_max; the same at each call.
   static constexpr unsigned k_lanes_max = 64;
   virtual unsigned lanes() const { return 1; }
 
@@ -97,8 +97,8 @@ class Ledger {
   // Gives the ids back when the import did not end; the number is used up.
   virtual void abandon_event(EventNumber number) = 0;
 
-  // Events of a lane with a reservation whose time is over, at most `limit`; and how long until there is one (zero: now; nothing: not in
-  // sight).
+  // Events of a lane with a reservation whose time is over, at most `limit`; and how long until there is one (zero: now; nothing:
+  // not in sight).
   virtual std::vector<EventNumber> events_to_sweep(std::size_t limit, Lane lane) = 0;
   virtual std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) = 0;
 
@@ -120,24 +120,26 @@ class Ledger {
 
   // Grows each time that changes have been published: whoever saw nothing new looks again when it has.
   virtual std::uint64_t progress() const = 0;
-  // Changes of an event that there is after change `after`, numbered without gaps, at most `limit` (1 or more). None: it is up to date.
+  // Changes of an event that there is after change `after`, numbered without gaps, at most `limit` (1 or more). None: it is up to
+  // date.
   virtual Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const = 0;
-  // Changes of all events in an order that keeps each event's, also of events that are importing or whose import was abandoned, at most
-  // `limit` (1 or more). `cursor` is ChangePage::next of the page before, RecordedChange::cursor of a change, or k_cursor_….
+  // Changes of all events in an order that keeps each event's, also of events that are importing or whose import was abandoned,
+  // at most `limit` (1 or more). `cursor` is ChangePage::next of the page before, RecordedChange::cursor of a change, or
+  // k_cursor_….
   virtual Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const = 0;
   // What a seat went through after its version `after`, at most `limit`, also before the oldest change that is kept. Blocks.
   virtual Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const = 0;
-  // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the page
-  // before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
+  // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the
+  // page before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
   virtual Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
 
   // ---- bringing things here, for a ledger that has not everything in memory
 
-  // Whether the calls above about events, seats and reservations see everything that there is. Otherwise they see what was brought here, and
-  // events() numbers events that event() may not have.
+  // Whether the calls above about events, seats and reservations see everything that there is. Otherwise they see what was
+  // brought here, and events() numbers events that event() may not have.
   virtual bool has_all_in_memory() const { return true; }
-  // Brings what is wanted here, if it is there at all. False when that cannot be found out at the moment. Blocks: not for a thread that has
-  // connections to serve. What was brought stays for a minute at least.
+  // Brings what is wanted here, if it is there at all. False when that cannot be found out at the moment. Blocks: not for a
+  // thread that has connections to serve. What was brought stays for a minute at least.
   virtual bool bring(const Wanted&) { return true; }
 
   // Why it cannot sell now; empty when it can.

@@ -1,5 +1,5 @@
-// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each commit and
-// before the outcomes of that commit leave. Any thread.
+// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each
+// commit and before the outcomes of that commit leave. Any thread.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,8 @@ struct StatesReading {
   std::string states;
 };
 
-// Is told which seats each change touched, as they are published. Called on the thread that publishes (of on_begin: that calls watch()), with
-// the event locked: it must be quick and ask the event nothing.
+// Is told which seats each change touched, as they are published. Called on the thread that publishes (of on_begin: that calls
+// watch()), with the event locked: it must be quick and ask the event nothing.
 class SeatWatcher {
  public:
   virtual ~SeatWatcher() = default;
@@ -63,8 +63,8 @@ class PublishedEvent {
   // Recorded states, at most k_states_age_max behind. Copies made within that time are shared.
   std::shared_ptr<const StatesReading> states(Millis now) const;
 
-  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may be given
-  // again: then it begins anew.
+  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may
+  // be given again: then it begins anew.
   void watch(std::shared_ptr<SeatWatcher> watcher) const;
 
   // ---- for the ledger
@@ -74,8 +74,8 @@ class PublishedEvent {
   void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
   void recall(const ReservationView& ended);
   void forget_ended(Seq through, std::size_t keep);
-  // The history turned out to be another one (a failover that lost changes, a restore): goes on with this replica, and whoever watches begins
-  // anew. Of the same plan.
+  // The history turned out to be another one (a failover that lost changes, a restore): goes on with this replica, and whoever
+  // watches begins anew. Of the same plan.
   void begin_anew(std::unique_ptr<Inventory> replica);
 
  private:

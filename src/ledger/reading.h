@@ -85,8 +85,8 @@ struct ListedReservation {
   ReservationView view;
 };
 
-// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is looked
-// through for one page is limited.
+// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is
+// looked through for one page is limited.
 struct ReservationPage {
   std::vector<ListedReservation> items;
   std::string next;   // the cursor of the next page; empty: this is the last

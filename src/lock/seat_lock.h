@@ -1,7 +1,7 @@
 // The port to seat locks that other programs respect too: contract 1's `lock:seat:…`, one key a seat.
 //
-// A lock keeps other programs that use the same keys out while a seat is being reserved. It is never what makes a reservation correct: the
-// ledger refuses the second owner whatever the locks say.
+// A lock keeps other programs that use the same keys out while a seat is being reserved. It is never what makes a reservation
+// correct: the ledger refuses the second owner whatever the locks say.
 //
 //   std::vector<Lease> leases = {{.key = key_of("T-1")}, {.key = key_of(uuid)}};
 //   seat_lock.acquire(leases);       // one round trip; each lease then has its answer
@@ -78,12 +78,12 @@ class SeatLock {
  public:
   virtual ~SeatLock() = default;
 
-  // Asks for all of these locks in one round trip, each under a new token, and fills in `token` and `grant`. No key twice. Never waits
-  // longer than the lock's deadline. Never throws for what a server does.
+  // Asks for all of these locks in one round trip, each under a new token, and fills in `token` and `grant`. No key twice. Never
+  // waits longer than the lock's deadline. Never throws for what a server does.
   virtual void acquire(std::span<Lease> leases) = 0;
 
-  // Gives up all that acquire() has, or may have, got: each only if our token is still in it. One round trip, no longer than the deadline;
-  // what could not be given up by then is tried again later, in the background.
+  // Gives up all that acquire() has, or may have, got: each only if our token is still in it. One round trip, no longer than the
+  // deadline; what could not be given up by then is tried again later, in the background.
   virtual void release(std::span<const Lease> leases) = 0;
 
   virtual Health health() const = 0;

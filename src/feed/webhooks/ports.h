@@ -127,8 +127,8 @@ struct CallKey {
 
 // Any thread, several at once. What has returned is on disk. Throws std::exception when the disk does not do its part.
 //
-// Where several nodes share a store, the writes of relays name the epoch of their lease, and throw LeaseLost when it is over. A store that
-// only one process works with does not look at it.
+// Where several nodes share a store, the writes of relays name the epoch of their lease, and throw LeaseLost when it is over. A
+// store that only one process works with does not look at it.
 class WebhookStore {
  public:
   virtual ~WebhookStore() = default;

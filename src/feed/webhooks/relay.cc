@@ -75,7 +75,8 @@ void Relay::stop() {
   guarded([&] { save(true); });
 }
 
-// A store or a source that fails is tried again after a pause, from what is on disk. A turn that is over is not this process's to go on.
+// A store or a source that fails is tried again after a pause, from what is on disk. A turn that is over is not this process's to
+// go on.
 void Relay::guarded(const std::function<void()>& body) {
   if (turn_->is_over()) return;
   try {

@@ -3,13 +3,14 @@
 //   source ─► window (in memory, some hundred) ─► groups, each in order, several at once ─► endpoint
 //                                                    └─ a failure ─► the store's queue, with all later ones of its group ─► again, later
 //
-// A group is a reservation; changes without one are grouped by event. While messages of a group are in the queue, new ones of it go
-// straight there. The position is moved only over messages that have been delivered or are in the queue, so a process that dies
-// sends again, under the same id, what it had not noted as delivered: at least once.
+// A group is a reservation; changes without one are grouped by event. While messages of a group are in the queue, new ones of it
+// go straight there. The position is moved only over messages that have been delivered or are in the queue, so a process that
+// dies sends again, under the same id, what it had not noted as delivered: at least once.
 //
 // When the store or the source fails, the relay waits, forgets what it has in memory and begins again from the store.
 //
-// A relay works in one Turn. When that is over it begins nothing any more and writes nothing: the endpoint is another node's by then.
+// A relay works in one Turn. When that is over it begins nothing any more and writes nothing: the endpoint is another node's by
+// then.
 //
 // Everything here belongs to the thread that runs the context.
 #pragma once

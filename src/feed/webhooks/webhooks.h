@@ -8,12 +8,13 @@
 //   webhooks.changed(id);         // … and tells it
 //   webhooks.stop();
 //
-// One thread carries all deliveries; store, source and lease are asked on it. notify(), changed(), now(), counters() and store() may be
-// called from any thread, ping() and why_refused() from any coroutine.
+// One thread carries all deliveries; store, source and lease are asked on it. notify(), changed(), now(), counters() and store()
+// may be called from any thread, ping() and why_refused() from any coroutine.
 //
-// Where several nodes share a store, each has a Webhooks with a Lease, and the one that holds the lease relays. The others wait for it, and
-// still take all calls about endpoints: the holder looks every k_lease_period what they have changed. Whoever lost the lease, or could not
-// renew it in time, forgets what it had in memory; what it had not noted as delivered the next holder sends again.
+// Where several nodes share a store, each has a Webhooks with a Lease, and the one that holds the lease relays. The others wait
+// for it, and still take all calls about endpoints: the holder looks every k_lease_period what they have changed. Whoever lost
+// the lease, or could not renew it in time, forgets what it had in memory; what it had not noted as delivered the next holder
+// sends again.
 #pragma once
 
 #include <array>
@@ -44,7 +45,8 @@ struct WebhookOptions {
   std::size_t queue_max = 10'000;   // messages of one endpoint that wait to be tried again; then its relay stops reading
   std::size_t dead_max = 1'000;   // dead messages of one endpoint; the oldest are dropped
   std::chrono::milliseconds stop_time{2'000};   // for what is in flight when it stops
-  // What all times of webhooks are by, the signatures' too; any thread. Of nodes that share a store: one clock, whatever theirs say.
+  // What all times of webhooks are by, the signatures' too; any thread. Of nodes that share a store: one clock, whatever theirs
+  // say.
   std::function<Millis()> clock = wall_clock;
 };
 
@@ -80,11 +82,11 @@ class Webhooks {
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 
-  // Reads the endpoints, then starts the thread. Throws what the store throws; with a lease the thread asks for it and reads, again and
-  // again until it can.
+  // Reads the endpoints, then starts the thread. Throws what the store throws; with a lease the thread asks for it and reads,
+  // again and again until it can.
   void start();
-  // Waits `stop_time` for what is in flight, then leaves it: it is sent again after the next start. Then gives the lease back. Whoever
-  // waits for ping() or why_refused() is never resumed. Safe to call twice.
+  // Waits `stop_time` for what is in flight, then leaves it: it is sent again after the next start. Then gives the lease back.
+  // Whoever waits for ping() or why_refused() is never resumed. Safe to call twice.
   void stop();
 
   void notify();

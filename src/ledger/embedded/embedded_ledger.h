@@ -1,8 +1,8 @@
 // The ledger of a single machine: inventories in memory, one writer, group commit to SQLite.
 //
-// execute() judges a batch in memory, appends what was accepted to journal.db, commits once, and only then lets the verdicts be seen. A
-// commit that fails means that memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and the process
-// must end and recover (broken() says why).
+// execute() judges a batch in memory, appends what was accepted to journal.db, commits once, and only then lets the verdicts be
+// seen. A commit that fails means that memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and
+// the process must end and recover (broken() says why).
 #pragma once
 
 #include <atomic>
@@ -42,8 +42,8 @@ struct EmbeddedOptions {
 
 class EmbeddedLedger : public Ledger, private JudgesBench {
  public:
-  // Takes the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error, which name
-  // the file and the way out.
+  // Takes the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error,
+  // which name the file and the way out.
   explicit EmbeddedLedger(EmbeddedOptions options);
   ~EmbeddedLedger() override;   // brings state.db up to date
 

@@ -109,8 +109,8 @@ void EmbeddedLedger::name_event(EventNumber number, const Uuid& id) {
   ids_[number] = id;
 }
 
-// Adds what the journal keeps elsewhere: whose reservation it is, its seats where the change stands for all of them. False when that
-// is not in memory.
+// Adds what the journal keeps elsewhere: whose reservation it is, its seats where the change stands for all of them. False when
+// that is not in memory.
 bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
   std::shared_ptr<const PublishedEvent> published;
   {

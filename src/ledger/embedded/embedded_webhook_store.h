@@ -1,13 +1,13 @@
-// Webhook endpoints, their queues and their dead messages in registry.db, beside the journal: what an operator has registered, and
-// what follows from it, but nothing that sales rest on.
+// Webhook endpoints, their queues and their dead messages in registry.db, beside the journal: what an operator has registered,
+// and what follows from it, but nothing that sales rest on.
 //
 //   webhook_endpoint (id, url, kinds, secret, …, position, …)
 //   webhook_message  (number, endpoint, id, kind, grp, attempts, next_at, body, last_error, died_at)   -- died_at NULL: in the queue
 //
 // In a queue only the first message of a group has a next_at; the others have k_never until it is their turn.
 //
-// The file is made with mode 0600, because secrets have to stand in it as they are: signing needs them. Other tables may stand in it.
-// Any thread: one connection behind a mutex.
+// The file is made with mode 0600, because secrets have to stand in it as they are: signing needs them. Other tables may stand in
+// it. Any thread: one connection behind a mutex.
 #pragma once
 
 #include <filesystem>

@@ -1,7 +1,7 @@
 // Journal rows by event and by position, for readers: beside the writer, without its chain being checked (verify does that).
 //
-// The journal has no index by event, so that appending stays cheap: state.db has one (table journal_index), and the rows that it does not
-// have yet are looked through.
+// The journal has no index by event, so that appending stays cheap: state.db has one (table journal_index), and the rows that it
+// does not have yet are looked through.
 #pragma once
 
 #include <mutex>

@@ -30,8 +30,8 @@ struct VerifyReport {
   bool journal_is_whole = true;   // false: old rows were removed; the tables could not be made again to compare
 };
 
-// Replays the journal from its first row: chain, positions, numbers of changes, and that the tables are what the changes up to their
-// position give, seat by seat and reservation by reservation. Does not throw for damage: it reports it.
+// Replays the journal from its first row: chain, positions, numbers of changes, and that the tables are what the changes up to
+// their position give, seat by seat and reservation by reservation. Does not throw for damage: it reports it.
 VerifyReport verify(Journal& journal, StateStore& state, const std::function<void(std::uint64_t rows)>& progress = {});
 
 // That the tables' position is in the journal, with the same hash. Throws DataError.

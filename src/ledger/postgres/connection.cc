@@ -334,7 +334,8 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
   const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()); };
   const std::string timeout = std::to_string(std::max<std::int64_t>(2, (settings.connect_timeout.count() + 999) / 1'000));
   const std::string patience = ms(settings.deadline);
-  // Plans are made once, for any parameters: one that was made for an empty table must not stay. 2.0 s of silence in a transaction end it.
+  // Plans are made once, for any parameters: one that was made for an empty table must not stay. 2.0 s of silence in a
+  // transaction end it.
   const std::string options =
       "-c synchronous_commit=" + std::string(settings.durable ? "on" : "off") + " -c statement_timeout=" + ms(settings.statement_timeout) +
       " -c lock_timeout=" + ms(settings.lock_timeout) + " -c idle_in_transaction_session_timeout=" + ms(settings.idle_in_transaction) +
@@ -521,14 +522,15 @@ Result Connection::query(const Statement& statement, const Parameters& parameter
   return result;
 }
 
-void Connection::run_script(const std::string& sql) {
+Result Connection::run_script(const std::string& sql) {
   HOLDFAST_CHECK(expected_.empty());
   if (PQexitPipelineMode(handle_.get()) != 1) lose("it cannot leave pipeline mode");
   PQsetnonblocking(handle_.get(), 0);
-  const Result result(PQexec(handle_.get(), sql.c_str()));
+  Result result(PQexec(handle_.get(), sql.c_str()));
   PQsetnonblocking(handle_.get(), 1);
   if (PQenterPipelineMode(handle_.get()) != 1) lose("it cannot be put into pipeline mode");
   if (result.status() == PGRES_FATAL_ERROR) fail(result.get(), "script");
+  return result;
 }
 
 std::vector<std::string> Connection::take_notifications(std::chrono::milliseconds patience) {

@@ -1,7 +1,7 @@
 // libpq with owners, errors, deadlines and the binary protocol. A Connection belongs to one thread at a time.
 //
-// A connection is always in pipeline mode: what is sent goes out together, what comes back is taken in the same order. Statements are
-// prepared on each connection at their first use.
+// A connection is always in pipeline mode: what is sent goes out together, what comes back is taken in the same order. Statements
+// are prepared on each connection at their first use.
 //
 //   constexpr pg::Statement k_head{"head", "SELECT first_seq FROM holdfast.journal WHERE event = $1 ORDER BY 1 DESC LIMIT 1"};
 //   pg::Connection connection(settings);
@@ -10,7 +10,8 @@
 //   connection.send(k_begin);  connection.send(k_lock, …);  connection.sync();      // several statements, one round trip
 //   connection.receive();      connection.receive();        connection.end_sync();  // throws what the first of them threw
 //
-// After an Error the connection is either as new (nothing is on its way, no transaction is open) or not usable any more (is_usable()).
+// After an Error the connection is either as new (nothing is on its way, no transaction is open) or not usable any more
+// (is_usable()).
 #pragma once
 
 #include <libpq-fe.h>
@@ -160,7 +161,8 @@ class Connection {
   bool is_usable() const { return usable_; }
   // The result of each is taken by receive(), in the order of sending.
   void send(const Statement& statement, const Parameters& parameters = {});
-  // Ends a group: the server does nothing of the group after its first error, and what is sent next begins anew. Everything goes out.
+  // Ends a group: the server does nothing of the group after its first error, and what is sent next begins anew. Everything goes
+  // out.
   void sync();
   Result receive();
   // The end of a group whose results have been taken.
@@ -172,8 +174,8 @@ class Connection {
 
   // One statement, one round trip.
   Result query(const Statement& statement, const Parameters& parameters = {});
-  // Several statements without parameters and results, by the simple protocol: for migrations.
-  void run_script(const std::string& sql);
+  // Several statements without parameters, by the simple protocol: for migrations. The rows of the last one, as text.
+  Result run_script(const std::string& sql);
 
   // Whether the server said, since the last call, that a commit may not have reached a synchronous standby.
   bool take_commit_warning() { return std::exchange(commit_warning_, false); }

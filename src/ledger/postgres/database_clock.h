@@ -1,8 +1,8 @@
-// The database's time, known to this node between two answers of the database: for readers. Commands are judged at the time that comes with
-// their transaction, not at this one.
+// The database's time, known to this node between two answers of the database: for readers. Commands are judged at the time that
+// comes with their transaction, not at this one.
 //
-// Each answer that carries the time bounds it: it is at least that time, plus what has passed since. The best bound of the last 10 to 20
-// seconds counts, so this clock is behind the database's by no more than the quickest answer took.
+// Each answer that carries the time bounds it: it is at least that time, plus what has passed since. The best bound of the last
+// 10 to 20 seconds counts, so this clock is behind the database's by no more than the quickest answer took.
 #pragma once
 
 #include <atomic>

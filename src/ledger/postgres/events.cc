@@ -1,5 +1,5 @@
-// Making events: the ids are taken in the database first, all or none; the event comes through the engine then, like any change. An import
-// whose node went away is abandoned by another one.
+// Making events: the ids are taken in the database first, all or none; the event comes through the engine then, like any change.
+// An import whose node went away is abandoned by another one.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>

@@ -223,8 +223,8 @@ void PostgresLedger::keep_house(pg::Connection& connection) {
   evict();
 }
 
-// Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is here has its
-// next expiry put right in the tables.
+// Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is
+// here has its next expiry put right in the tables.
 void PostgresLedger::sweep_unserved(pg::Connection& connection) {
   for (const EventNumber event : events_with_expiries(connection, now() - k_unserved_after, k_unserved_at_once)) {
     if (!bring_number(connection, event, true)) continue;

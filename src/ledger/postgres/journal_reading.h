@@ -6,9 +6,9 @@
 
 namespace holdfast::pg {
 
-// Columns: the database's time, then first_seq, ordinal, changes, at, hash, body of a row; one row with NULLs when there is none. The time is read
-// by this statement, which must stand after the one that locks: there it would be from before the wait. The last row that is known comes
-// first, without its body, so that its hash can be compared.
+// Columns: the database's time, then first_seq, ordinal, changes, at, hash, body of a row; one row with NULLs when there is none.
+// The time is read by this statement, which must stand after the one that locks: there it would be from before the wait. The last
+// row that is known comes first, without its body, so that its hash can be compared.
 inline constexpr Statement k_read_after{"read_after", R"(
   SELECT t.now, j.first_seq, j.ordinal, j.changes, j.at, j.hash, j.body
   FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) t
@@ -22,8 +22,8 @@ FindEnded find_in(Connection& connection);
 
 Parameters read_after(const Replica& replica, int limit);
 
-// Folds what k_read_after gave. Returns how many rows were new. Throws as Replica::fold does, and HistoryChanged when the row that is known is not there
-// or another one.
+// Folds what k_read_after gave. Returns how many rows were new. Throws as Replica::fold does, and HistoryChanged when the row
+// that is known is not there or another one.
 std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& find_ended);
 
 }   // namespace holdfast::pg

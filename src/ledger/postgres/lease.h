@@ -17,8 +17,8 @@ inline constexpr std::chrono::milliseconds k_lease_time{3'000};
 
 // What holdfast.assert_lease() answers when the epoch is over.
 inline constexpr std::string_view k_lease_lost = "HF001";
-// Into a transaction, before its writes: they are done only while the lease is in this epoch, which nobody can end before the commit.
-// Parameters: name, epoch.
+// Into a transaction, before its writes: they are done only while the lease is in this epoch, which nobody can end before the
+// commit. Parameters: name, epoch.
 inline constexpr Statement k_assert_lease{"assert_lease", "SELECT holdfast.assert_lease($1, $2)"};
 
 class Lease final : public feed::Lease {

@@ -1,12 +1,13 @@
-// The ledger of many equal nodes over one PostgreSQL: the journal by event in the database, a replica of each served event in the node.
+// The ledger of many equal nodes over one PostgreSQL: the journal by event in the database, a replica of each served event in the
+// node.
 //
-// A batch is one transaction of two round trips: lock the events' rows, read what the replicas have not seen; then core judges, and one
-// journal row an event goes in with the commit. The guard is the journal's primary key: who has not seen everything cannot write. Nodes
-// do not know each other.
+// A batch is one transaction of two round trips: lock the events' rows, read what the replicas have not seen; then core judges,
+// and one journal row an event goes in with the commit. The guard is the journal's primary key: who has not seen everything
+// cannot write. Nodes do not know each other.
 //
-// execute() may be called by as many threads as there are lanes, and by the ledger's own: each replica has its mutex. A batch that the
-// database does not take is judged again, a commit whose answer was lost is settled by looking for it; what cannot be settled in time is
-// answered `unavailable`. The process never ends because of the database.
+// execute() may be called by as many threads as there are lanes, and by the ledger's own: each replica has its mutex. A batch
+// that the database does not take is judged again, a commit whose answer was lost is settled by looking for it; what cannot be
+// settled in time is answered `unavailable`. The process never ends because of the database.
 #pragma once
 
 #include <atomic>
@@ -18,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ledger/judging.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/database_clock.h"
 #include "ledger/postgres/pool.h"
@@ -35,6 +37,7 @@ struct PostgresOptions {
   std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used goes, when nobody used it for a minute
   bool sync_projection = false;                      // tables are written in the batch's own transaction
   std::int64_t journal_retention_days = 0;
+  JudgingOptions judging{};
   std::chrono::milliseconds patience{4'000};         // for a batch that the database does not take
 };
 

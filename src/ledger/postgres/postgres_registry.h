@@ -1,5 +1,5 @@
-// The registry of a ledger in PostgreSQL: tables that all nodes share. What one node, or `holdfast keys --ledger`, writes, every node
-// sees when it next asks has_changed().
+// The registry of a ledger in PostgreSQL: tables that all nodes share. What one node, or `holdfast keys --ledger`, writes, every
+// node sees when it next asks has_changed().
 //
 //   pg::Pool pool(settings, {.connections_max = 1});
 //   PostgresRegistry registry(pool);

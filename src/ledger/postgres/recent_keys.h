@@ -1,5 +1,5 @@
-// Which event an idempotency key was used for, as long as the tables may not know it yet: so that a key that comes again for another event is
-// found on the node that took it first. Bounded; the oldest goes. Any thread.
+// Which event an idempotency key was used for, as long as the tables may not know it yet: so that a key that comes again for
+// another event is found on the node that took it first. Bounded; the oldest goes. Any thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>

@@ -1,4 +1,5 @@
-// One event as this node has it: the inventory that the node judges in, brought up to date from the journal, and what readers see of it.
+// One event as this node has it: the inventory that the node judges in, brought up to date from the journal, and what readers see
+// of it.
 //
 //   std::scoped_lock lock(replica.mutex);
 //   replica.fold(row, find_ended);           // journal rows in order; refuses one that does not follow the last
@@ -50,8 +51,8 @@ class Replica {
   Replica(EventNumber number_of_event, std::uint64_t hash_seed, std::size_t keys_max)
       : number(number_of_event), keys(keys_max), seed_(hash_seed), keys_max_(keys_max) {}
 
-  // Folds the next journal row into inventory, keys, plan and, when the event is open, what readers see. Throws HistoryChanged when the row does
-  // not follow the last one, DataError when it cannot be read.
+  // Folds the next journal row into inventory, keys, plan and, when the event is open, what readers see. Throws HistoryChanged
+  // when the row does not follow the last one, DataError when it cannot be read.
   void fold(const JournalRow& row, const FindEnded& find_ended);
   // What this node has just written itself: the inventory has it already.
   void follow_own(const JournalRow& row, const ChangeBatch& changes);

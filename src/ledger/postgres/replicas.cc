@@ -243,8 +243,8 @@ void PostgresLedger::list_event(EventNumber number, const Uuid& id) {
   if (place == listed_.end() || *place != number) listed_.insert(place, number);
 }
 
-// The least recently used replicas go, as long as there are too many. Whoever reads one keeps what readers see of it alive, but it is not
-// followed any more: so what was used a moment ago, or is watched, stays.
+// The least recently used replicas go, as long as there are too many. Whoever reads one keeps what readers see of it alive, but
+// it is not followed any more: so what was used a moment ago, or is watched, stays.
 void PostgresLedger::evict() {
   std::vector<ReplicaPtr> idle;
   {

@@ -4,7 +4,8 @@ namespace holdfast::pg {
 
 // These tables are small, and not of an event: where a schema is distributed they stay together on one server.
 //
-// What people or receivers wrote is bytea: neither the database's encoding nor a byte that is no text can keep a message from its queue.
+// What people or receivers wrote is bytea: neither the database's encoding nor a byte that is no text can keep a message from its
+// queue.
 const char* const k_schema_of_stores = R"sql(
 -- ---- who may call
 

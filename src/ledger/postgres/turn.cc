@@ -56,7 +56,7 @@ std::string bytes_of(const Fingerprint& key) { return {reinterpret_cast<const ch
 }  // namespace
 
 PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batches)
-    : ledger_(ledger), batches_(batches), until_(Timer::now() + ledger.options_.patience) {
+    : ledger_(ledger), judging_(ledger.options_.judging), batches_(batches), until_(Timer::now() + ledger.options_.patience) {
   std::vector<EventNumber> numbers;
   for (const Batch& batch : batches) {
     numbers.insert(numbers.end(), batch.events.begin(), batch.events.end());
@@ -74,6 +74,7 @@ PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batche
 PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) {
   for (;;) {
     const Step step = attempt(report);
+    judging_.give_up();   // before anybody is told, so that who is can act on it at once
     if (step == Step::done) return Result::done;
     if (step == Step::again && batches_.size() > 1) return Result::held_back;
     if (step == Step::unavailable || Timer::now() >= until_) return Result::unavailable;
@@ -81,7 +82,8 @@ PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) 
   }
 }
 
-// One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used again.
+// One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used
+// again.
 PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report) {
   commit_sent_ = false;
   rows_.clear();
@@ -148,12 +150,12 @@ void PostgresLedger::Turn::prepare(Connection& connection) {
     }
   }
   for (const Batch& batch : batches_) {
-    for (const Entry* entry : batch.entries) recall_for(connection, *entry);
+    for (const Entry* entry : batch.entries) recall_forgotten(connection, entry->submission);
   }
 }
 
-void PostgresLedger::Turn::recall_for(Connection& connection, const Entry& entry) {
-  for (const Part& part : entry.submission.parts) {
+void PostgresLedger::Turn::recall_forgotten(Connection& connection, const Submission& submission) {
+  for (const Part& part : submission.parts) {
     const Uuid* id = reservation_of(part.command);
     Replica* replica = id == nullptr ? nullptr : replica_of(part.event);
     if (replica == nullptr || !replica->is_loaded() || event_of_reservation(*id) != part.event) continue;
@@ -164,7 +166,8 @@ void PostgresLedger::Turn::recall_for(Connection& connection, const Entry& entry
   }
 }
 
-// True: every replica is as its journal, and nobody else can write until the end of the transaction. False: one is too far behind.
+// True: every replica is as its journal, and nobody else can write until the end of the transaction. False: one is too far
+// behind.
 bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
   const std::int64_t sent = DatabaseClock::boot_ms();
   connection.send(k_begin);
@@ -220,7 +223,8 @@ Bench PostgresLedger::Turn::bench_of(EventNumber number) {
   return {replica.inventory.get(), &replica.changes, replica.plan.get()};
 }
 
-// What core must not be asked: events that are damaged, imports that another node has abandoned, keys that were used for another event.
+// What core must not be asked: events that are damaged, imports that another node has abandoned, keys that were used for another
+// event.
 bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
   const Part& first = entry.submission.parts.front();
   for (const Part& part : entry.submission.parts) {
@@ -243,24 +247,44 @@ bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
 }
 
 void PostgresLedger::Turn::judge_all() {
-  swept_ = 0;
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->is_loaded()) now_ = std::max(now_, replica->inventory->last_now());
     replica->judged_ahead = true;   // until it is known that the journal has what is judged now
   }
-  const std::function<Bench(EventNumber)> find_bench = [this](EventNumber number) { return bench_of(number); };
-  for (const Batch& batch : batches_) {
-    for (Entry* entry : batch.entries) {
-      if (refuse_beforehand(*entry)) continue;
-      std::optional<KeptKey> kept;
-      KeyTable& keys = replica_of(entry->submission.parts.front().event)->keys;
-      entry->verdict = judge(entry->submission, find_bench, keys, now_, kept);
-      if (kept) replica_of(kept->event)->kept.push_back(std::move(*kept));
-      for (const Outcome& outcome : entry->verdict.outcomes) swept_ += outcome.swept;
-    }
-  }
+  const std::vector<Batch> batches = without_refused();
+  judging_.lock_ahead(batches, *this, now_);
+  swept_ = judging_.judge(batches, *this, now_);
   for (const ReplicaPtr& replica : replicas_) replica->judged_ahead = replica->has_news();
 }
+
+// What core is asked; what it must not be asked is refused here.
+std::vector<Batch> PostgresLedger::Turn::without_refused() const {
+  std::vector<Batch> batches;
+  for (const Batch& batch : batches_) {
+    Batch& asked = batches.emplace_back(Batch{.events = batch.events, .entries = {}});
+    for (Entry* entry : batch.entries) {
+      if (!refuse_beforehand(*entry)) asked.entries.push_back(entry);
+    }
+  }
+  return batches;
+}
+
+KeyTable& PostgresLedger::Turn::keys_of(EventNumber first) { return replica_of(first)->keys; }
+
+void PostgresLedger::Turn::look_ahead(const Batch& batch, std::size_t entry) {
+  for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
+    const std::size_t ahead = entry + k_prefetch_ahead[step];
+    if (ahead >= batch.entries.size()) continue;
+    for (const Part& part : batch.entries[ahead]->submission.parts) {
+      if (const Replica* replica = replica_of(part.event); replica->is_loaded()) prefetch(*replica->inventory, part.command, step);
+    }
+  }
+}
+
+// Done before the events were locked, because it asks the database.
+void PostgresLedger::Turn::recall_for(const Submission&) {}
+
+void PostgresLedger::Turn::keep(KeptKey kept) { replica_of(kept.event)->kept.push_back(std::move(kept)); }
 
 bool PostgresLedger::Turn::has_news() const {
   return std::ranges::any_of(replicas_, [](const ReplicaPtr& replica) { return replica->has_news(); });
@@ -327,7 +351,8 @@ bool PostgresLedger::Turn::ends_import(const Replica& replica) {
   return replica.pending && replica.inventory->settings().status != EventStatus::importing;
 }
 
-// The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows are there.
+// The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows
+// are there.
 PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
   const auto until = Timer::now() + k_settle_max;
   while (Timer::now() < until) {

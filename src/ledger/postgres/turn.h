@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-class PostgresLedger::Turn {
+class PostgresLedger::Turn final : private JudgesBench {
  public:
   // Takes the replicas of all events of the batches, in the order of their numbers, for as long as it lives.
   Turn(PostgresLedger& ledger, std::span<const Batch> batches);
@@ -29,11 +29,16 @@ class PostgresLedger::Turn {
 
   Step attempt(ExecutionReport& report);
   void prepare(pg::Connection& connection);
-  void recall_for(pg::Connection& connection, const Entry& entry);
+  void recall_forgotten(pg::Connection& connection, const Submission& submission);
   bool lock_and_read(pg::Connection& connection);
   void judge_all();
+  std::vector<Batch> without_refused() const;
   bool refuse_beforehand(Entry& entry) const;
-  Bench bench_of(EventNumber number);
+  Bench bench_of(EventNumber number) override;
+  KeyTable& keys_of(EventNumber first) override;
+  void look_ahead(const Batch& batch, std::size_t entry) override;
+  void recall_for(const Submission& submission) override;
+  void keep(KeptKey kept) override;
   bool has_news() const;
   void write(pg::Connection& connection);
   void commit(pg::Connection& connection);
@@ -46,6 +51,7 @@ class PostgresLedger::Turn {
   pg::Replica* replica_of(EventNumber number) const;
 
   PostgresLedger& ledger_;
+  Judging judging_;
   const std::span<const Batch> batches_;
   const pg::Replica::Timer::time_point until_;
   std::vector<ReplicaPtr> replicas_;                 // by rising number

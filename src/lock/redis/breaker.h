@@ -4,9 +4,9 @@
 //   …ask…   breaker.succeeded() or breaker.failed(now)
 //   if (breaker.may_probe(now)) { …probe…   breaker.probe_succeeded() or breaker.failed(now) }
 //
-// closed: everybody may ask. open: nobody, until a pause is over. half_open: one probe is on its way. The pause doubles from one failed
-// probe to the next, and each is cut by up to a half at random, so that many nodes do not come back in one moment. It begins anew only after a
-// request, not a probe, has succeeded; and after a probe a single failure opens it again.
+// closed: everybody may ask. open: nobody, until a pause is over. half_open: one probe is on its way. The pause doubles from one
+// failed probe to the next, and each is cut by up to a half at random, so that many nodes do not come back in one moment. It
+// begins anew only after a request, not a probe, has succeeded; and after a probe a single failure opens it again.
 //
 // Not for several threads at once.
 #pragma once

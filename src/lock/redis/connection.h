@@ -4,8 +4,9 @@
 //   connection.append({"SET", key, token, "NX", "PX", "30000"});
 //   if (!connection.exchange(deadline, [&](std::size_t i, const redisReply& reply) { … })) …connection.error()…
 //
-// A connection that has failed, or that has not had all its answers in time, is of no further use: what comes late would be taken for the
-// next request's answer. Drop it. For one thread at a time. Bytes go through as they are. The process must ignore SIGPIPE.
+// A connection that has failed, or that has not had all its answers in time, is of no further use: what comes late would be taken
+// for the next request's answer. Drop it. For one thread at a time. Bytes go through as they are. The process must ignore
+// SIGPIPE.
 #pragma once
 
 #include <chrono>
@@ -38,8 +39,8 @@ class Connection {
   void append(std::span<const std::string_view> arguments);
   void append(std::initializer_list<std::string_view> arguments) { append(std::span(arguments.begin(), arguments.size())); }
 
-  // Sends them all, and calls `on_reply` with the number and the answer of each, in order. False when not all were answered by the deadline:
-  // then error() says why, and the connection must be dropped.
+  // Sends them all, and calls `on_reply` with the number and the answer of each, in order. False when not all were answered by
+  // the deadline: then error() says why, and the connection must be dropped.
   bool exchange(Deadline deadline, const std::function<void(std::size_t, const redisReply&)>& on_reply);
   const std::string& error() const { return error_; }
 

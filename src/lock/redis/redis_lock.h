@@ -3,13 +3,16 @@
 //   RedisLock seat_lock({.url = parse_redis_url("redis://127.0.0.1:6379").value(), .connections = 1});
 //   seat_lock.wait_until_up(std::chrono::seconds(1));   // if one likes
 //
-// Acquiring is one pipeline of `SET key token NX PX 30000`; giving up is one of scripts that compare and delete, at most 1,000 keys each.
+// Acquiring is one pipeline of `SET key token NX PX 30000`; giving up is one of scripts that compare and delete, at most 1,000
+// keys each.
 //
-// Connections are made, probed and given up by a background thread; a caller takes one that is there, waits for one no longer than its deadline,
-// and drops it when it fails. A circuit breaker (breaker.h) keeps callers from waiting for a server that is away.
+// Connections are made, probed and given up by a background thread; a caller takes one that is there, waits for one no longer
+// than its deadline, and drops it when it fails. A circuit breaker (breaker.h) keeps callers from waiting for a server that is
+// away.
 //
-// Locks that may have been granted and could not be given up in time (leftovers) are tried again by the background thread: when a connection is
-// there, and once more a second later, because the server may have read our request late. At most 100,000 of them are kept.
+// Locks that may have been granted and could not be given up in time (leftovers) are tried again by the background thread: when a
+// connection is there, and once more a second later, because the server may have read our request late. At most 100,000 of them
+// are kept.
 #pragma once
 
 #include <condition_variable>
