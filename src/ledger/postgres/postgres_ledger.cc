@@ -33,6 +33,13 @@ pg::Settings settings_of(const PostgresOptions& options) {
   return settings;
 }
 
+pg::Settings background_settings(const PostgresOptions& options) {
+  pg::Settings settings = settings_of(options);
+  settings.application = "holdfast projector";
+  settings.durable = false;   // what a crash takes back is projected again
+  return settings;
+}
+
 }  // namespace
 
 PostgresLedger::PostgresLedger(PostgresOptions options)
@@ -50,10 +57,15 @@ PostgresLedger::PostgresLedger(PostgresOptions options)
   observe_clock(connection->query(k_now).int8(0, 0), sent);
   bring_events(*connection);
   connection.give_back();
+  projector_ = std::make_unique<Projector>(ProjectorOptions{
+      .settings = background_settings(options_), .journal_retention_days = options_.journal_retention_days, .relayed = options_.relayed});
   follower_ = std::make_unique<Follower>(*this);
 }
 
-PostgresLedger::~PostgresLedger() { follower_.reset(); }
+PostgresLedger::~PostgresLedger() {
+  follower_.reset();
+  projector_.reset();
+}
 
 ExecutionReport PostgresLedger::execute(std::span<const Batch> batches) {
   ExecutionReport report{.durable = true};
@@ -109,6 +121,12 @@ std::string PostgresLedger::trouble() const {
   return away.empty() ? "" : "The database cannot be reached: " + away;
 }
 
+std::string PostgresLedger::degradation() const {
+  const std::scoped_lock lock(trouble_mutex_);
+  if (!damaged_.empty()) return std::to_string(damaged_.size()) + " events are damaged and not sold from: " + damaged_.begin()->second;
+  return projector_->trouble();
+}
+
 // ---------------------------------------------------------------------------------------------------------------- expiry
 
 std::vector<EventNumber> PostgresLedger::events_to_sweep(std::size_t limit, Lane lane) {
@@ -145,6 +163,7 @@ PostgresStats PostgresLedger::stats() const {
                       .rows_followed = counters_.followed,
                       .replicas_loaded = counters_.loaded,
                       .histories_changed = counters_.histories};
+  stats.projector = projector_->stats();
   const std::shared_lock lock(replicas_mutex_);
   stats.replicas = replicas_.size();
   return stats;

@@ -139,6 +139,8 @@ void PostgresLedger::after_publishing(Replica& replica) {
       throw DataError("seat " + taken.front() + " of event " + std::to_string(replica.number) + " is also one of another event");
     }
   }
+  projector_->tell(replica.number, published->seq());
+  replica.projected = projector_->projected(replica.number);
   forget_ended(replica);
   ++progress_;
 }
