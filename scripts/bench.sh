@@ -29,6 +29,13 @@ cmd_bench() {
       build release bench_live -DHOLDFAST_BENCH=ON
       exec "$root/bench/live/run.sh" "$@"
       ;;
-    *) fail "bench takes http, core or live, not '$which'" ;;
+    postgres)
+      cmd_setup bench
+      [[ " $* " == *" --plain-only "* ]] || build release holdfast
+      local services=(postgresql redis)
+      [[ " $* " != *" --feed "* ]] || services+=(kafka)
+      with_services "${services[@]}" -- "$root/bench/postgres/run.sh" "$@"
+      ;;
+    *) fail "bench takes http, core, live or postgres, not '$which'" ;;
   esac
 }

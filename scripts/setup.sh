@@ -10,11 +10,11 @@ readonly build_packages=(
   libpq-dev libhiredis-dev librdkafka-dev
   git ca-certificates curl
 )
-readonly test_packages=(redis-server redis-tools faketime)
+readonly test_packages=(redis-server redis-tools haproxy faketime)
 readonly bench_packages=(wrk)
 
 # Packages whose installation would start a service, with the name of the service.
-declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx [postgresql]=postgresql)
+declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx [postgresql]=postgresql [haproxy]=haproxy)
 
 # missing_packages NAME…: those that are not installed, one a line. Asks dpkg's local database only: no network, no root.
 missing_packages() {

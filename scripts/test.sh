@@ -22,7 +22,7 @@ cmd_test() {
 
   cmd_setup test
   local folder
-  for folder in tests/openapi clients/typescript; do
+  for folder in tests/openapi tests/deploy clients/typescript; do
     npm_install "$folder" || fail "npm ci in $folder failed (see above): some of the tests are written for Node.js"
   done
   build "$flavour" all

@@ -86,6 +86,11 @@ std::string KafkaServer::bootstrap() const { return is_real() ? "127.0.0.1:" + s
 
 std::string KafkaServer::log() const { return is_real() ? real_->log() : ""; }
 
+bool has_real_kafka() {
+  prepare_kafka();
+  return has_kafka();
+}
+
 std::string shared_kafka() {
   const std::string shared = shared_service("KAFKA");
   if (!shared.empty()) return shared;
