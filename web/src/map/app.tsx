@@ -63,8 +63,8 @@ function Head() {
       <div class="head-tools">
         <div class="languages" role="group" aria-label={t.value.language}>
           {languages.map((each) => (
-            <button key={each} type="button" lang={each} aria-pressed={language.value === each} onClick={() => chooseLanguage(each)} aria-label={each === "en" ? "English" : "Español"}>
-              {each.toUpperCase()}
+            <button key={each} type="button" lang={each} aria-pressed={language.value === each} onClick={() => chooseLanguage(each)}>
+              {each.toUpperCase()} <span class="unseen">{each === "en" ? "English" : "Español"}</span>
             </button>
           ))}
         </div>

@@ -29,11 +29,12 @@ export function Legend({ sale }: { sale: Sale }) {
       <ul class="categories">
         {sale.seats.categories.map(({ name, price }, c) => (
           <li key={name}>
-            <button type="button" aria-pressed={highlighted.value === c} aria-label={`${t.value.highlight(name)}: ${price === null ? t.value.noPrice : money(price, sale.event.currency)}, ${t.value.left(sale.availableByCategory[c]!)}`} onClick={() => (highlighted.value = highlighted.value === c ? -1 : c)}>
+            <button type="button" aria-pressed={highlighted.value === c} onClick={() => (highlighted.value = highlighted.value === c ? -1 : c)}>
               <span class="swatch" style={{ background: palette.categories[c]! }} />
               <span class="category-name">{name}</span>
               <span class="soft numbers">{t.value.left(sale.availableByCategory[c]!)}</span>
               {hasPrices && <span class="numbers price">{price === null ? "–" : money(price, sale.event.currency)}</span>}
+              <span class="unseen">{t.value.highlight}</span>
             </button>
           </li>
         ))}

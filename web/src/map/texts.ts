@@ -40,7 +40,7 @@ const en = {
 
   prices: "Prices",
   categories: "Categories",
-  highlight: (name: string) => `Highlight ${name} on the map`,
+  highlight: "Highlight on the map",
   noPrice: "Price on request",
   states: "Seats",
   available: "Available",
@@ -171,7 +171,7 @@ const es: Texts = {
 
   prices: "Precios",
   categories: "Categorías",
-  highlight: (name) => `Destacar ${name} en el plano`,
+  highlight: "Destacar en el plano",
   noPrice: "Precio a consultar",
   states: "Asientos",
   available: "Libre",
