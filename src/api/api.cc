@@ -20,12 +20,13 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 }  // namespace
 
-Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access,
+Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access, bool demo,
          std::function<LedgerHealth()> ledger_health)
     : background_(ledger.has_all_in_memory() ? BackgroundPool::k_threads : BackgroundPool::k_threads_that_wait),
       metrics_(metrics),
-      services_{ledger, engine, metrics, background_, watch, live_, webhooks, access, [this](Call& call) { answer_operations(call); }},
-      router_(metrics),
+      services_{ledger, engine,   metrics, background_, watch,
+                live_,  webhooks, access,  demo,        [this](Call& call) { answer_operations(call); }},
+      router_(metrics, demo),
       ledger_health_(std::move(ledger_health)) {}
 
 Api::~Api() = default;

@@ -41,6 +41,7 @@ struct Services {
   LiveHub& live;
   feed::Webhooks& webhooks;
   AccessControl& access;
+  bool demo;   // there is a demo payment
   std::function<void(Call&)> operations;   // answers health, readiness, metrics, version
 };
 

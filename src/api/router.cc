@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t k_import_bytes_max = std::size_t{4} * 1024 * 1024 * 1024;   // some 30 million seats
 
 // Every route there is, the busiest first, and what it needs of its caller. docs/contracts.md and docs/api.md describe them.
-std::vector<Route> all_routes() {
-  return {
+std::vector<Route> all_routes(bool demo) {
+  std::vector<Route> routes{
       {"POST", "/reservations", Group::contract1, Need::contract, reserve_seat},
       {"GET", "/reservations/{}", Group::contract1, Need::contract, get_reservation},
       {"POST", "/tickets_lock", Group::contract2, Need::contract, tickets_lock},
@@ -54,15 +54,21 @@ std::vector<Route> all_routes() {
       {"GET", "/v1/webhooks/{}/dead", Group::v1, Need::admin, list_dead_messages},
       {"POST", "/v1/webhooks/{}/redeliver", Group::v1, Need::admin, redeliver_dead_messages},
       {"POST", "/v1/webhooks/{}/test", Group::v1, Need::admin, test_webhook},
+      {"GET", "/v1/server", Group::v1, Need::everybody, show_server},
+      {"GET", "/", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/console", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/assets/{}", Group::operations, Need::everybody, get_embedded},
       {"GET", "/healthz", Group::operations, Need::everybody, show_operations},
       {"GET", "/readyz", Group::operations, Need::everybody, show_operations},
       {"GET", "/version", Group::operations, Need::everybody, show_operations},
       {"GET", "/metrics", Group::operations, Need::read, show_operations},
-      {"GET", "/openapi.json", Group::operations, Need::everybody, get_document},
-      {"GET", "/docs", Group::operations, Need::everybody, get_document},
-      {"GET", "/docs/{}", Group::operations, Need::everybody, get_document},
-      {"GET", "/llms.txt", Group::operations, Need::everybody, get_document},
+      {"GET", "/openapi.json", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/docs", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/docs/{}", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/llms.txt", Group::operations, Need::everybody, get_embedded},
   };
+  if (demo) routes.push_back({"POST", "/v1/demo/payments", Group::v1, Need::hold_or_session, pay_for_demo});
+  return routes;
 }
 
 Group group_of(std::string_view path) {
@@ -96,7 +102,7 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
 
 }  // namespace
 
-Router::Router(Metrics& metrics) : routes_(all_routes()) {
+Router::Router(Metrics& metrics, bool demo) : routes_(all_routes(demo)) {
   for (Route& route : routes_) route.metrics = &metrics.endpoint(std::string(route.method) + " " + std::string(route.path));
 }
 

@@ -15,7 +15,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
-#include "api/documentation.h"
+#include "api/embedded.h"
 #include "api/lock_metrics.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
@@ -199,7 +199,7 @@ int serve(const ServeOptions& options) {
     webhooks.notify();
     if (kafka_feed) kafka_feed->notify();
   });
-  api::Api api(ledger, engine, metrics, watch, webhooks, access, [&] { return home->health(); });
+  api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo, [&] { return home->health(); });
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
@@ -215,7 +215,9 @@ int serve(const ServeOptions& options) {
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), home->place(), options.listen,
                server.port());
+  if (!api::has_pages()) spdlog::info("built without the pages / and /console: Node.js or its registry was not there");
   if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
+  if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
   wait_for_end([&] {

@@ -21,6 +21,7 @@ import type {
   SeatReservation,
   SeatReservationNow,
   SeatState,
+  ServerInfo,
   Session,
   States,
   TicketsLocked,
@@ -209,6 +210,17 @@ export class Client {
   }
   async unlockExpiredTickets(options?: CallOptions): Promise<void> {
     await this.#post("/tickets_unlock", undefined, options);
+  }
+
+  // ---- the server itself
+
+  /** Its clock, by which holds end, and whether it has a demo payment. */
+  getServer(options?: CallOptions): Promise<ServerInfo> {
+    return this.#get("/v1/server", {}, options);
+  }
+  /** Of a server with `--demo`: the session buys what it holds itself. */
+  payForDemo(reservationId: string, options?: CallOptions): Promise<Reservation> {
+    return this.#post("/v1/demo/payments", { reservationId }, options);
   }
 
   // ---- operations
