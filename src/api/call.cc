@@ -104,7 +104,10 @@ void write_fault(const Fault& fault, Group group, std::string_view path, http::R
   }
 }
 
-void fail(Call& call, const Fault& fault) { write_fault(fault, call.group, call.request.path, call.response); }
+void fail(Call& call, const Fault& fault) {
+  call.code = fault.code;
+  write_fault(fault, call.group, call.request.path, call.response);
+}
 
 Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothing was done. Try again in a moment."}; }
 

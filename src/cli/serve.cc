@@ -19,6 +19,7 @@
 #include "api/webhook_sender.h"
 #include "api/webhook_source.h"
 #include "cli/commands.h"
+#include "cli/health.h"
 #include "cli/logging.h"
 #include "core/version.h"
 #include "feed/webhooks/webhooks.h"
@@ -169,11 +170,18 @@ class DeliveredRows {
   std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
 };
 
+// Until just after the ledger's next second begins: then a sample is of a whole second.
+timespec until_next_second(const EmbeddedLedger& ledger) {
+  constexpr long k_nanoseconds_per_milli = 1'000'000;
+  const Millis wait = k_millis_per_second - ledger.now() % k_millis_per_second + 1;
+  return {.tv_sec = wait / k_millis_per_second, .tv_nsec = wait % k_millis_per_second * k_nanoseconds_per_milli};
+}
+
 // Waits for a signal to end; meanwhile reopens logs, watches the clock and does what else is due every second.
 void wait_for_end(EmbeddedLedger& ledger, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
-    const timespec second{.tv_sec = 1, .tv_nsec = 0};
+    const timespec second = until_next_second(ledger);
     const int signal = sigtimedwait(&signals, nullptr, &second);
     if (signal == SIGTERM || signal == SIGINT) return;
     if (signal == SIGHUP) reopen_log();
@@ -230,6 +238,7 @@ int serve(const ServeOptions& options) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
+  add_health_probes(api, ledger, engine, options.engine_queue_max, webhooks, options.live_listeners_max);
   api.attach(server, threads);
   load_keys(registry, access);
   webhooks.start();
@@ -241,6 +250,7 @@ int serve(const ServeOptions& options) {
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
   wait_for_end(ledger, [&] {
+    metrics.statistics().sample(ledger);
     follow_keys(registry, access);
     if (options.ledger_journal_retention_days > 0) delivered.look(webhook_store);
   });
