@@ -33,7 +33,7 @@ cmd_run() {
   local serve=("$holdfast" serve)
   [[ -n $has_data ]] || serve+=(--data "$data")
   [[ -n $has_port ]] || serve+=(--port "$port")
-  exec "${serve[@]}" "$@"
+  exec "${serve[@]}" --demo on "$@"
 }
 
 # import_demo_events PROGRAM DATA: both venues, once. They are there before the server is, so that its first request can buy.

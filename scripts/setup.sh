@@ -10,6 +10,7 @@ readonly build_packages=(
   git ca-certificates curl
 )
 readonly bench_packages=(redis-server redis-tools wrk)
+readonly browser_packages=(chromium)   # for the tests and the benchmark of the pages
 
 # Packages whose installation would start a service, with the name of the service.
 declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx)
@@ -28,8 +29,10 @@ cmd_setup() {
   if [[ ${1:-} == bench ]]; then
     wanted+=("${bench_packages[@]}")
     command -v nginx >/dev/null || wanted+=(nginx-light)   # any of Debian's nginx packages will do
+  elif [[ ${1:-} == browser ]]; then
+    wanted+=("${browser_packages[@]}")
   elif [[ $# -gt 0 ]]; then
-    fail "setup takes no argument or 'bench', not '$1'"
+    fail "setup takes no argument, 'bench' or 'browser', not '$1'"
   fi
 
   # Any Node.js from 18 on will do, whoever installed it.

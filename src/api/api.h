@@ -23,7 +23,7 @@ namespace holdfast::api {
 
 class Api : public http::Handler {
  public:
-  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access,
+  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access, bool demo,
       std::function<LedgerHealth()> ledger_health);
   ~Api();
 

@@ -45,6 +45,7 @@ struct Services {
   AccessControl& access;
   Health& health;
   OperatorLog& operators;
+  bool demo;   // there is a demo payment
   std::function<void(Call&)> operations;   // answers health, readiness, metrics, version
 };
 

@@ -42,6 +42,7 @@ Answer list_reservations(Call& call);
 Answer add_seats(Call& call);
 Answer extend_reservation(Call& call);
 Answer consume_reservation(Call& call);
+Answer pay_for_demo(Call& call);
 Answer release_reservation(Call& call);
 Answer return_reservation(Call& call);
 
@@ -72,7 +73,10 @@ Answer list_dead_messages(Call& call);
 Answer redeliver_dead_messages(Call& call);
 Answer test_webhook(Call& call);
 
-// documentation.cc
-Answer get_document(Call& call);
+// embedded.cc
+Answer get_embedded(Call& call);
+
+// server.cc
+Answer show_server(Call& call);
 
 }  // namespace holdfast::api

@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t k_import_bytes_max = std::size_t{4} * 1024 * 1024 * 1024;   // some 30 million seats
 
 // Every route there is, the busiest first, and what it needs of its caller. docs/contracts.md and docs/api.md describe them.
-std::vector<Route> all_routes() {
-  return {
+std::vector<Route> all_routes(bool demo) {
+  std::vector<Route> routes{
       {"POST", "/reservations", Group::contract1, Need::contract, reserve_seat},
       {"GET", "/reservations/{}", Group::contract1, Need::contract, get_reservation},
       {"POST", "/tickets_lock", Group::contract2, Need::contract, tickets_lock},
@@ -58,21 +58,28 @@ std::vector<Route> all_routes() {
       {"GET", "/v1/operations/health", Group::v1, Need::admin, show_health},
       {"GET", "/v1/operations/series", Group::v1, Need::admin, show_series},
       {"GET", "/v1/operations/actions", Group::v1, Need::admin, list_actions},
+      {"GET", "/v1/server", Group::v1, Need::everybody, show_server},
+      {"GET", "/", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/console", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/assets/{}", Group::operations, Need::everybody, get_embedded},
       {"GET", "/healthz", Group::operations, Need::everybody, show_operations},
       {"GET", "/readyz", Group::operations, Need::everybody, show_operations},
       {"GET", "/version", Group::operations, Need::everybody, show_operations},
       {"GET", "/metrics", Group::operations, Need::read, show_operations},
-      {"GET", "/openapi.json", Group::operations, Need::everybody, get_document},
-      {"GET", "/docs", Group::operations, Need::everybody, get_document},
-      {"GET", "/docs/{}", Group::operations, Need::everybody, get_document},
-      {"GET", "/llms.txt", Group::operations, Need::everybody, get_document},
+      {"GET", "/openapi.json", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/docs", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/docs/{}", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/llms.txt", Group::operations, Need::everybody, get_embedded},
   };
+  if (demo) routes.push_back({"POST", "/v1/demo/payments", Group::v1, Need::hold_or_session, pay_for_demo});
+  return routes;
 }
 
 // What the statistics count a route's requests as. Those that wait by design, imports and the desk's own are left out.
 Traffic traffic_of(const Route& route) {
   const auto is_under = [&](std::string_view folder) { return route.path.starts_with(folder); };
-  if (route.group == Group::contract1 || route.group == Group::contract2 || is_under("/v1/reservations")) {
+  if (route.group == Group::contract1 || route.group == Group::contract2 || is_under("/v1/reservations") ||
+      is_under("/v1/demo/")) {
     return route.method == "GET" && route.group != Group::contract2 ? Traffic::read : Traffic::command;
   }
   if (route.path.ends_with("/block") || route.path.ends_with("/unblock")) return Traffic::command;
@@ -111,7 +118,7 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
 
 }  // namespace
 
-Router::Router(Metrics& metrics) : routes_(all_routes()) {
+Router::Router(Metrics& metrics, bool demo) : routes_(all_routes(demo)) {
   for (Route& route : routes_) {
     route.metrics = &metrics.endpoint(std::string(route.method) + " " + std::string(route.path));
     route.traffic = traffic_of(route);

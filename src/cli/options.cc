@@ -47,6 +47,12 @@ Described text(const char* key, const char* help, std::string ServeOptions::* me
           }};
 }
 
+std::string set_demo(ServeOptions& options, const std::string& value) {
+  if (value != "on" && value != "off" && value != "true" && value != "false") return "must be on or off";
+  options.demo = value == "on" || value == "true";
+  return {};
+}
+
 std::string set_sweep(ServeOptions& options, const std::string& value) {
   if (value != "on" && value != "off" && value != "true" && value != "false") return "must be on or off";
   options.sweep = value == "on" || value == "true";
@@ -138,6 +144,7 @@ const std::vector<Described>& described() {
       number("threads", "Threads that serve connections (default 0: one for each processor but one)", &O::threads, 0, 64),
       text("port_file", "File that gets the port number once the server listens", &O::port_file),
       {"sweep", "on or off: record expiries by themselves (default on; a hold ends on time either way)", set_sweep},
+      {"demo", "on or off: visitors can buy what they hold without paying, to try Holdfast (default off)", set_demo},
       text("log.format", "text, json or auto (default: text on a terminal, else json)", &O::log_format, {"auto", "text", "json"}),
       text("log.level", "debug, info, warn or error (default info)", &O::log_level, {"debug", "info", "warn", "error"}),
       text("log.file", "File to log into (default: standard error); opened again on SIGHUP", &O::log_file),
@@ -260,6 +267,7 @@ ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
   for (const Described& each : described()) {
     declared_[each.key] = command.add_option(flag_of(each.key), flags_[each.key], each.help);
   }
+  declared_["demo"]->expected(0, 1)->default_str("on");   // `--demo` alone turns it on
 }
 
 ServeOptions ServeOptionsReader::read() {

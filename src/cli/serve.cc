@@ -14,7 +14,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
-#include "api/documentation.h"
+#include "api/embedded.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "api/webhook_source.h"
@@ -232,7 +232,7 @@ int serve(const ServeOptions& options) {
     // Memory and disk disagree: end, and recover at the next start.
     if (!round.report.durable && !broken.exchange(true)) ::kill(::getpid(), SIGTERM);
   });
-  api::Api api(ledger, engine, metrics, watch, webhooks, access,
+  api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo,
                [&] { return api::LedgerHealth{ledger.rows_behind(), ledger.state_follows()}; });
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
@@ -246,7 +246,9 @@ int serve(const ServeOptions& options) {
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), options.data, options.listen,
                server.port());
+  if (!api::has_pages()) spdlog::info("built without the pages / and /console: Node.js or its registry was not there");
   if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
+  if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
   wait_for_end(ledger, [&] {

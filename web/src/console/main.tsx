@@ -1,0 +1,10 @@
+// The desk: /console
+import { render } from "preact";
+import { followLanguage } from "../shared/i18n";
+import { followTheme } from "../shared/theme";
+
+followTheme();
+followLanguage();
+
+const page = document.getElementById("page");
+if (page !== null) render(<main>Holdfast console</main>, page);

@@ -1,0 +1,10 @@
+// The public map: /
+import { render } from "preact";
+import { followLanguage } from "../shared/i18n";
+import { followTheme } from "../shared/theme";
+
+followTheme();
+followLanguage();
+
+const page = document.getElementById("page");
+if (page !== null) render(<main>Holdfast</main>, page);
