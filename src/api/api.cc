@@ -74,7 +74,8 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
       boost::asio::awaitable<void> answering = match.route->handle(call);
       co_await std::move(answering);
     }
-    if (changes && note && (match.route->need == Need::admin || !note->empty())) note_action(call, std::move(*note));
+    const bool is_noted = match.route->need == Need::admin || request.header(k_note_header) != nullptr;
+    if (changes && note && is_noted) note_action(call, std::move(*note));
   }
   // A refusal of contract 2 is a 400 that says which tickets: to the metrics it is a refusal, not a malformed request.
   const bool refused = match.group == Group::contract2 && response.status == 400 && response.body.find("nodisponible") != std::string::npos;

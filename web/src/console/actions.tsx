@@ -52,9 +52,12 @@ export function ActionsView() {
                 <tr key={action.requestId + action.at}>
                   <td class="numbers">{moment(action.at)}</td>
                   <td>{action.key === null ? texts.withoutKey : `${action.key.name} (${action.key.id})`}</td>
-                  <td title={`${action.method} ${action.path}`}>{nameOf(action)}</td>
+                  <td>{nameOf(action)}</td>
                   <td>
-                    <code class="request">{action.request === "" ? action.path : action.request}</code>
+                    <code class="request">
+                      {action.method} {action.path}
+                    </code>
+                    <code class="request soft">{action.request}</code>
                   </td>
                   <td>{action.note === "" ? "–" : action.note}</td>
                   <td class={action.code === null ? "done" : "refused"}>{action.code === null ? `✓ ${action.status}` : `✕ ${action.status} ${action.code}`}</td>

@@ -20,7 +20,7 @@ export interface Question {
   /** What the button says. */
   verb: string;
   /** Does it. What it throws is shown, and the question stays. */
-  run(note: string | undefined): Promise<unknown>;
+  run(note: string): Promise<unknown>;
   /** After it was done: to look again. */
   then?: (() => void) | undefined;
 }
@@ -67,7 +67,7 @@ function Dialog({ of }: { of: Question }) {
     setBusy(true);
     setProblem(null);
     try {
-      await of.run(note.trim() === "" ? undefined : note.trim());
+      await of.run(note.trim());
       lastTrace.value = { at: Date.now(), what: of.title, problem: null };
       question.value = null;
       of.then?.();

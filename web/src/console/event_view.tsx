@@ -9,7 +9,7 @@ import { CountCells, CountHeads } from "./events_table";
 import { clock, share } from "./format";
 import { poll, type Reading } from "./polling";
 import { addressOf } from "./route";
-import { SeatMap } from "./seat_map";
+import { SeatKeys, SeatMap } from "./seat_map";
 import { SeatPicker } from "./seat_picker";
 import { labelOf, stateOf } from "./seats";
 import { client } from "./session";
@@ -121,10 +121,7 @@ function Desk({ event, plan, onDone }: { event: Event; plan: Plan; onDone: () =>
       title: to === "block" ? texts.askBlock(seats.length, event.name) : texts.askUnblock(seats.length, event.name),
       details: seats.map((seat) => labelOf(plan, seat)),
       verb: to === "block" ? texts.block : texts.unblock,
-      run: (note) => {
-        const options = note === undefined ? {} : { note };
-        return to === "block" ? client().blockSeats(event.id, ids, options) : client().unblockSeats(event.id, ids, options);
-      },
+      run: (note) => (to === "block" ? client().blockSeats(event.id, ids, { note }) : client().unblockSeats(event.id, ids, { note })),
       then: () => {
         chosen.value = new Set();
         onDone();
@@ -154,6 +151,7 @@ function Desk({ event, plan, onDone }: { event: Event; plan: Plan; onDone: () =>
           nameOf={(seat) => `${labelOf(plan, seat)} · ${t.value.states[stateOf(letters[seat])]}`}
         />
         <div class="side">
+          <SeatKeys />
           <SeatPicker plan={plan} letters={letters} chosen={chosen.value} choose={choose} />
           <p class="numbers" role="status">
             {texts.chosen(chosen.value.size, free, blocked)}

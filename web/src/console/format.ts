@@ -24,6 +24,7 @@ export function moment(at: string): string {
 /** 0.482, 12.4, 1,204: three digits that count. Nothing was measured: a dash. */
 export function milliseconds(ms: number | null): string {
   if (ms === null) return "–";
+  if (ms === 0) return "0";
   const digits = ms < 1 ? 3 : ms < 10 ? 2 : ms < 100 ? 1 : 0;
   return new Intl.NumberFormat(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(ms);
 }

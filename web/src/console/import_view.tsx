@@ -143,7 +143,7 @@ function SendForm({ plan, keepIds, setKeepIds, onSent }: { plan: CheckedPlan; ke
       details: plan.categories.map(({ name, seats }) => `${name}: ${number(seats)}`),
       verb: texts.send,
       run: async (note) => {
-        const made = await client().createEvent(event, { signal: AbortSignal.timeout(600_000), ...(note === undefined ? {} : { note }) });
+        const made = await client().createEvent(event, { signal: AbortSignal.timeout(600_000), note });
         id = made.id;
       },
       then: () => onSent(id, event.name),

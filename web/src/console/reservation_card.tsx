@@ -23,7 +23,6 @@ function ReservationActions({ of, chosen, onDone }: { of: Reservation; chosen: R
   const seats = of.seats.filter(({ id }) => chosen.size === 0 || chosen.has(id));
   const details = seats.map(({ label, id }) => `${label} · ${id}`);
   const some = chosen.size === 0 ? undefined : seats.map(({ id }) => id);
-  const options = (note: string | undefined) => (note === undefined ? {} : { note });
   const orderId = of.orderId;
   return (
     <div class="buttons">
@@ -31,7 +30,7 @@ function ReservationActions({ of, chosen, onDone }: { of: Reservation; chosen: R
         <button
           type="button"
           class="button"
-          onClick={() => ask({ title: texts.askRelease(seats.length), details, verb: texts.release, run: (note) => client().releaseReservation(of.id, some, options(note)), then: onDone })}
+          onClick={() => ask({ title: texts.askRelease(seats.length), details, verb: texts.release, run: (note) => client().releaseReservation(of.id, some, { note }), then: onDone })}
         >
           {texts.releaseN(seats.length)}
         </button>
@@ -45,7 +44,7 @@ function ReservationActions({ of, chosen, onDone }: { of: Reservation; chosen: R
               title: texts.askReturn(seats.length, orderId),
               details,
               verb: texts.giveBack,
-              run: (note) => client().returnReservation(of.id, some === undefined ? { orderId } : { orderId, seatIds: some }, options(note)),
+              run: (note) => client().returnReservation(of.id, some === undefined ? { orderId } : { orderId, seatIds: some }, { note }),
               then: onDone,
             })
           }

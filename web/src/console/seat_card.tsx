@@ -11,8 +11,7 @@ import { t } from "./texts";
 function SeatActions({ seat, onDone }: { seat: Seat; onDone: () => void }) {
   const texts = t.value.find;
   const event = t.value.event;
-  const options = (note: string | undefined) => (note === undefined ? {} : { note });
-  const question = (title: string, verb: string, run: (note: string | undefined) => Promise<unknown>) => ask({ title, details: [seat.label, seat.id], verb, run, then: onDone });
+  const question = (title: string, verb: string, run: (note: string) => Promise<unknown>) => ask({ title, details: [seat.label, seat.id], verb, run, then: onDone });
   const owner = seat.reservationId;
   const ofOwner = async (act: (reservation: Reservation) => Promise<unknown>) => {
     if (owner !== null) await act(await client().getReservation(owner));
@@ -20,17 +19,17 @@ function SeatActions({ seat, onDone }: { seat: Seat; onDone: () => void }) {
   return (
     <div class="buttons">
       {seat.state === "available" && (
-        <button type="button" class="button" onClick={() => question(texts.askBlockSeat(seat.label), event.block, (note) => client().blockSeats(seat.eventId, [seat.id], options(note)))}>
+        <button type="button" class="button" onClick={() => question(texts.askBlockSeat(seat.label), event.block, (note) => client().blockSeats(seat.eventId, [seat.id], { note }))}>
           {event.block}…
         </button>
       )}
       {seat.state === "blocked" && (
-        <button type="button" class="button" onClick={() => question(texts.askUnblockSeat(seat.label), event.unblock, (note) => client().unblockSeats(seat.eventId, [seat.id], options(note)))}>
+        <button type="button" class="button" onClick={() => question(texts.askUnblockSeat(seat.label), event.unblock, (note) => client().unblockSeats(seat.eventId, [seat.id], { note }))}>
           {event.unblock}…
         </button>
       )}
       {seat.state === "held" && owner !== null && (
-        <button type="button" class="button" onClick={() => question(texts.askReleaseSeat(seat.label), texts.release, (note) => client().releaseReservation(owner, [seat.id], options(note)))}>
+        <button type="button" class="button" onClick={() => question(texts.askReleaseSeat(seat.label), texts.release, (note) => client().releaseReservation(owner, [seat.id], { note }))}>
           {texts.release}…
         </button>
       )}
@@ -40,7 +39,7 @@ function SeatActions({ seat, onDone }: { seat: Seat; onDone: () => void }) {
           class="button"
           onClick={() =>
             question(texts.askReturnSeat(seat.label), texts.giveBack, (note) =>
-              ofOwner((reservation) => client().returnReservation(owner, { orderId: reservation.orderId ?? "", seatIds: [seat.id] }, options(note))),
+              ofOwner((reservation) => client().returnReservation(owner, { orderId: reservation.orderId ?? "", seatIds: [seat.id] }, { note })),
             )
           }
         >

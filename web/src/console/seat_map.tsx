@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { theme } from "../shared/theme";
 import { drawSeats, seatAt, type Drawing, type Placing } from "./seat_canvas";
+import { t } from "./texts";
 
 export interface SeatMapProps {
   label: string;
@@ -52,5 +53,23 @@ export function SeatMap({ label, drawing, version, onPick, nameOf }: SeatMapProp
       />
       <figcaption aria-hidden="true">{over < 0 ? " " : nameOf(over)}</figcaption>
     </figure>
+  );
+}
+
+/** What the marks of the map mean. */
+export function SeatKeys() {
+  const texts = t.value.states;
+  return (
+    <ul class="seat-keys">
+      {(["available", "held", "sold", "blocked"] as const).map((state) => (
+        <li key={state}>
+          <svg width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true" class={state}>
+            {state === "blocked" ? <path d="M-4.5 -4.5 4.5 4.5M4.5 -4.5 -4.5 4.5" /> : <circle r="4.5" />}
+            {state === "held" && <rect class="dot" x="-2" y="-2" width="4" height="4" />}
+          </svg>
+          {texts[state]}
+        </li>
+      ))}
+    </ul>
   );
 }
