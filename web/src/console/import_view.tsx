@@ -27,7 +27,7 @@ function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: s
         {errors > 0 ? texts.errors(errors) : texts.noErrors} {warnings > 0 && texts.warnings(warnings)}
       </p>
       {plan.mistakes.length > 0 && (
-        <div class="scroll mistakes" role="region" aria-label={texts.mistakes} tabIndex={0}>
+        <div class="scroll mistakes" role="group" aria-label={texts.mistakes} tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -42,7 +42,7 @@ function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: s
               {plan.mistakes.slice(0, mistakesShown).map((mistake, i) => (
                 <tr key={i} class={mistake === chosen ? "chosen" : ""}>
                   <td class="numbers">
-                    <button type="button" class="link" onClick={() => choose(mistake)} aria-label={texts.showLine(mistake.line)}>
+                    <button type="button" class="link" onClick={() => choose(mistake)} title={texts.showLine(mistake.line)}>
                       {mistake.line}:{mistake.column}
                     </button>
                   </td>

@@ -1,6 +1,7 @@
 // One reservation as it is, what it went through, and giving it back: all of it, or some seats.
 import { useSignal } from "@preact/signals";
 import type { Change, Reservation } from "@holdfast/client";
+import { useMemo } from "preact/hooks";
 import { money, number } from "../shared/i18n";
 import { ask } from "./ask";
 import { moment } from "./format";
@@ -16,6 +17,15 @@ function saying(change: Change, labels: ReadonlyMap<string, string>): string {
   if ("expiresAt" in change) parts.push(t.value.find.until(moment(change.expiresAt)));
   if ("orderId" in change) parts.push(`${t.value.find.order} ${change.orderId}`);
   return parts.join(" · ");
+}
+
+const labelsAskedMax = 100;
+
+/** Changes name seats by their ids. Those that the reservation has given back are not in it any more: they are asked for. */
+async function learnLabels(changes: readonly Change[], labels: Map<string, string>): Promise<void> {
+  const ids = changes.flatMap((change) => ("seats" in change ? change.seats.map(({ id }) => id) : []));
+  const unknown = [...new Set(ids)].filter((id) => !labels.has(id)).slice(0, labelsAskedMax);
+  for (const seat of await Promise.all(unknown.map((id) => client().getSeat(id)))) labels.set(seat.id, seat.label);
 }
 
 function ReservationActions({ of, chosen, onDone }: { of: Reservation; chosen: ReadonlySet<string>; onDone: () => void }) {
@@ -59,7 +69,7 @@ function ReservationActions({ of, chosen, onDone }: { of: Reservation; chosen: R
 export function ReservationCard({ reservation, eventName, onDone }: { reservation: Reservation; eventName: string; onDone: () => void }) {
   const texts = t.value.find;
   const chosen = useSignal<ReadonlySet<string>>(new Set());
-  const labels = new Map(reservation.seats.map(({ id, label }) => [id, label]));
+  const labels = useMemo(() => new Map(reservation.seats.map(({ id, label }) => [id, label])), [reservation]);
   const choose = (id: string, on: boolean) => {
     const next = new Set(chosen.value);
     if (on) next.add(id);
@@ -129,7 +139,11 @@ export function ReservationCard({ reservation, eventName, onDone }: { reservatio
       <History<Change>
         title={texts.history}
         heads={["seq", texts.when, texts.change, texts.saying]}
-        ask={(cursor) => client().listReservationHistory(reservation.id, { limit: 100, ...(cursor === undefined ? {} : { cursor }) })}
+        ask={async (cursor) => {
+          const page = await client().listReservationHistory(reservation.id, { limit: 100, ...(cursor === undefined ? {} : { cursor }) });
+          await learnLabels(page.items, labels);
+          return page;
+        }}
         keyOf={(change) => change.seq}
         row={(change) => (
           <>
