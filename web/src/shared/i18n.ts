@@ -28,6 +28,9 @@ function initial(): Language {
 
 export const language = signal<Language>(initial());
 
+/** The language as this browser's country writes it: en-GB, es-MX. For dates and numbers. */
+export const locale = computed(() => navigator.languages.find((each) => each.slice(0, 2).toLowerCase() === language.value) ?? language.value);
+
 /** Once, before the page is drawn: <html lang> follows. */
 export function followLanguage() {
   language.subscribe((now) => {
@@ -52,13 +55,23 @@ export function plural(n: number, one: string, many: string): string {
   return `${number(n)} ${n === 1 ? one : many}`;
 }
 
+// Making one takes longer than using it a hundred times.
+const formats = new Map<string, Intl.NumberFormat>();
+function format(style: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = `${locale.value} ${style.currency ?? ""} ${style.minimumFractionDigits ?? ""}`;
+  let found = formats.get(key);
+  if (found === undefined) {
+    found = new Intl.NumberFormat(locale.value, style);
+    formats.set(key, found);
+  }
+  return found;
+}
+
 export function number(n: number): string {
-  return new Intl.NumberFormat(language.value).format(n);
+  return format({}).format(n);
 }
 
 /** A price; without a currency, the bare number with two decimals. */
 export function money(amount: number, currency: string | null): string {
-  const style: Intl.NumberFormatOptions =
-    currency === null ? { minimumFractionDigits: 2 } : { style: "currency", currency, currencyDisplay: "narrowSymbol" };
-  return new Intl.NumberFormat(language.value, style).format(amount);
+  return format(currency === null ? { minimumFractionDigits: 2 } : { style: "currency", currency, currencyDisplay: "narrowSymbol" }).format(amount);
 }
