@@ -51,7 +51,8 @@ export function CountHeads() {
         </th>
       ))}
       <th scope="col" class="bar-cell">
-        <span class="keys">
+        <span class="unseen">{texts.division}</span>
+        <span class="keys" aria-hidden="true">
           <i class="sold" /> {texts.sold} <i class="held" /> {texts.held} <i class="blocked" /> {texts.blocked}
         </span>
       </th>

@@ -105,7 +105,7 @@ const en = {
     revoked: "The key is not taken any more: it has expired or was revoked. Please sign in with another.",
     unreachable: "The server does not answer. Please try again in a moment.",
   },
-  states: { available: "Available", held: "Held", sold: "Sold", blocked: "Blocked", total: "Seats", soldShare: "Sold %" },
+  states: { available: "Available", held: "Held", sold: "Sold", blocked: "Blocked", total: "Seats", soldShare: "Sold %", division: "As a bar" },
   reservationStatuses: { active: "Active", consumed: "Sold", released: "Released", expired: "Expired" },
   changes: {
     event_created: "event created",
@@ -336,7 +336,7 @@ const es: typeof en = {
     revoked: "La clave ya no se acepta: ha caducado o fue revocada. Entre con otra, por favor.",
     unreachable: "El servidor no responde. Inténtelo de nuevo en un momento.",
   },
-  states: { available: "Libres", held: "Retenidos", sold: "Vendidos", blocked: "Bloqueados", total: "Asientos", soldShare: "% vendido" },
+  states: { available: "Libres", held: "Retenidos", sold: "Vendidos", blocked: "Bloqueados", total: "Asientos", soldShare: "% vendido", division: "En barra" },
   reservationStatuses: { active: "Activa", consumed: "Vendida", released: "Liberada", expired: "Caducada" },
   changes: {
     event_created: "evento creado",
