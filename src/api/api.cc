@@ -22,8 +22,8 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access, bool demo,
          std::function<LedgerHealth()> ledger_health)
     : metrics_(metrics),
-      services_{ledger,   engine, metrics, background_, watch, live_, webhooks, access, health_, operators_, demo,
-                [this](Call& call) { answer_operations(call); }},
+      services_{ledger,   engine, metrics, background_, watch, live_,
+                webhooks, access, health_, operators_,  demo,  [this](Call& call) { answer_operations(call); }},
       router_(metrics, demo),
       ledger_health_(std::move(ledger_health)) {}
 

@@ -60,4 +60,4 @@ class Health {
 // The worst of them; what is off does not count.
 HealthStatus worst_of(const std::vector<NamedComponent>& components);
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -117,7 +117,8 @@ class HistoryReader {
       for (std::uint32_t version = 0;;) {
         const auto history = ledger_.seat_history(place, version, k_seat_changes_at_once);
         if (!history) return std::unexpected(history.error());
-        const auto at = std::ranges::find_if(*history, [&](const SeatChange& each) { return each.seq > after && each.reservation == view_.id; });
+        const auto at =
+            std::ranges::find_if(*history, [&](const SeatChange& each) { return each.seq > after && each.reservation == view_.id; });
         if (at != history->end()) next = next == 0 ? at->seq : std::min(next, at->seq);
         if (at != history->end() || history->size() < k_seat_changes_at_once) break;
         version = history->back().version;

@@ -78,8 +78,7 @@ std::vector<Route> all_routes(bool demo) {
 // What the statistics count a route's requests as. Those that wait by design, imports and the desk's own are left out.
 Traffic traffic_of(const Route& route) {
   const auto is_under = [&](std::string_view folder) { return route.path.starts_with(folder); };
-  if (route.group == Group::contract1 || route.group == Group::contract2 || is_under("/v1/reservations") ||
-      is_under("/v1/demo/")) {
+  if (route.group == Group::contract1 || route.group == Group::contract2 || is_under("/v1/reservations") || is_under("/v1/demo/")) {
     return route.method == "GET" && route.group != Group::contract2 ? Traffic::read : Traffic::command;
   }
   if (route.path.ends_with("/block") || route.path.ends_with("/unblock")) return Traffic::command;

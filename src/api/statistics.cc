@@ -40,7 +40,7 @@ class Columns {
     });
   }
   // How many, and milliseconds down to microseconds: null where nothing was measured.
-  void quantiles(std::string_view name, Quantiles Interval::*of) {
+  void quantiles(std::string_view name, Quantiles Interval::* of) {
     json_.member(name);
     json_.object([&] {
       whole("count", [&](const Interval& each) { return (each.*of).count; });
@@ -50,12 +50,12 @@ class Columns {
     });
   }
   template <std::size_t N>
-  bool has_any(std::array<std::uint32_t, N> Interval::*of, std::size_t at) const {
+  bool has_any(std::array<std::uint32_t, N> Interval::* of, std::size_t at) const {
     return std::ranges::any_of(intervals_, [&](const Interval& each) { return (each.*of)[at] != 0; });
   }
 
  private:
-  void milliseconds(std::string_view name, Quantiles Interval::*of, float Quantiles::*which) {
+  void milliseconds(std::string_view name, Quantiles Interval::* of, float Quantiles::* which) {
     json_.member(name);
     json_.array([&] {
       for (const Interval& each : intervals_) {
@@ -225,7 +225,8 @@ void Statistics::append_series(Json& json, Resolution resolution, Millis since) 
   json.member("refusals");
   json.object([&] {
     for (std::size_t i = 0; i < k_refusal_codes.size(); ++i) {
-      if (columns.has_any(&Interval::refusals, i)) columns.whole(k_refusal_codes[i], [&](const Interval& each) { return each.refusals[i]; });
+      if (columns.has_any(&Interval::refusals, i))
+        columns.whole(k_refusal_codes[i], [&](const Interval& each) { return each.refusals[i]; });
     }
   });
   columns.whole("failures", [](const Interval& each) { return each.failures; });

@@ -31,14 +31,29 @@ class Json;
 enum class Traffic : std::uint8_t { none, command, read };
 
 // The codes of refusals that are counted apart; every other one counts as the last.
-inline constexpr std::array<std::string_view, 21> k_refusal_codes{
-    "seat_unavailable",       "no_adjacent_seats", "event_not_on_sale",      "limit_exceeded",   "hold_too_long",
-    "reservation_expired",    "reservation_not_active", "seat_not_sold",     "order_mismatch",   "lock_held",
-    "seat_not_found",         "reservation_not_found",  "event_not_found",   "invalid_request",  "unsupported_media_type",
-    "idempotency_key_reused", "unauthorized",           "forbidden",         "rate_limited",     "unavailable",
-    "other"};
+inline constexpr std::array<std::string_view, 21> k_refusal_codes{"seat_unavailable",
+                                                                  "no_adjacent_seats",
+                                                                  "event_not_on_sale",
+                                                                  "limit_exceeded",
+                                                                  "hold_too_long",
+                                                                  "reservation_expired",
+                                                                  "reservation_not_active",
+                                                                  "seat_not_sold",
+                                                                  "order_mismatch",
+                                                                  "lock_held",
+                                                                  "seat_not_found",
+                                                                  "reservation_not_found",
+                                                                  "event_not_found",
+                                                                  "invalid_request",
+                                                                  "unsupported_media_type",
+                                                                  "idempotency_key_reused",
+                                                                  "unauthorized",
+                                                                  "forbidden",
+                                                                  "rate_limited",
+                                                                  "unavailable",
+                                                                  "other"};
 // The kinds of change that are shown: those of seats and reservations.
-inline constexpr std::array k_shown_kinds{ChangeKind::held,    ChangeKind::seats_added, ChangeKind::extended,
+inline constexpr std::array k_shown_kinds{ChangeKind::held,     ChangeKind::seats_added, ChangeKind::extended,
                                           ChangeKind::released, ChangeKind::consumed,    ChangeKind::expired,
                                           ChangeKind::returned, ChangeKind::blocked,     ChangeKind::unblocked};
 
@@ -58,7 +73,7 @@ class ThreadCounters {
 
 // What happened in one interval.
 struct Interval {
-  std::int64_t end = 0;     // seconds since 1970 UTC, of the ledger's clock
+  std::int64_t end = 0;   // seconds since 1970 UTC, of the ledger's clock
   std::int32_t seconds = 0;   // that it covers; more than asked for when the sampling was late. 0: nothing is here yet
   std::array<std::uint32_t, k_shown_kinds.size()> changes{};
   std::array<std::uint32_t, k_shown_kinds.size()> seats{};   // whose state those changes set
@@ -69,7 +84,7 @@ struct Interval {
   Quantiles commits{};   // of rounds that recorded something
   std::uint32_t rounds = 0;
   std::uint32_t round_commands = 0;   // in all rounds together
-  std::uint32_t queued_max = 0;       // commands that waited when a round had ended
+  std::uint32_t queued_max = 0;   // commands that waited when a round had ended
 };
 
 enum class Resolution : std::uint8_t { second, minute };
@@ -122,10 +137,10 @@ class Statistics {
   std::atomic<std::uint32_t> queued_max_{0};   // since the sample before
 
   // Of the thread that samples.
-  std::unique_ptr<Totals> before_;          // at the end of the last second
+  std::unique_ptr<Totals> before_;   // at the end of the last second
   std::unique_ptr<Totals> minute_before_;   // at the end of the last minute
-  std::int64_t sampled_at_ = 0;             // seconds
-  std::int64_t minute_began_at_ = 0;        // seconds
+  std::int64_t sampled_at_ = 0;   // seconds
+  std::int64_t minute_began_at_ = 0;   // seconds
   std::uint32_t minute_queued_max_ = 0;
   Millis began_at_ = 0;
 
@@ -135,4 +150,4 @@ class Statistics {
   std::int64_t as_of_ = 0;
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

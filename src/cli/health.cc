@@ -29,7 +29,8 @@ HealthComponent look_at_tables(const EmbeddedLedger& ledger) {
   const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
   const HealthLag lag{static_cast<double>(behind), "rows"};
   if (!ledger.state_follows()) {
-    return {"state.db", HealthStatus::degraded, "state.db cannot be written; the log says why. Sales go on, lists and histories do not.", lag};
+    return {"state.db", HealthStatus::degraded, "state.db cannot be written; the log says why. Sales go on, lists and histories do not.",
+            lag};
   }
   if (behind > k_rows_behind_degraded) return {"state.db", HealthStatus::degraded, "state.db is far behind the journal.", lag};
   return {"state.db", HealthStatus::ok, "state.db follows the journal.", lag};
@@ -39,8 +40,8 @@ HealthComponent look_at_engine(const Engine& engine, std::size_t queue_max) {
   const std::size_t queued = engine.queued();
   const HealthLag lag{static_cast<double>(queued), "commands"};
   if (queued * k_full_part >= queue_max && queue_max > 1) {
-    return {"queue", HealthStatus::degraded, fmt::format("{} of at most {} commands wait; when it is full, more are turned away.", queued, queue_max),
-            lag};
+    return {"queue", HealthStatus::degraded,
+            fmt::format("{} of at most {} commands wait; when it is full, more are turned away.", queued, queue_max), lag};
   }
   return {"queue", HealthStatus::ok, fmt::format("At most {} commands may wait for the next round.", queue_max), lag};
 }
@@ -63,7 +64,8 @@ HealthComponent look_at_webhooks(feed::Webhooks& webhooks) {
   if (reports.empty()) return {"webhooks", HealthStatus::off, "There are no webhooks."};
   const bool needs_a_look = dead > 0 || disabled > 0 || behind > k_changes_behind_degraded;
   return {"webhooks", needs_a_look ? HealthStatus::degraded : HealthStatus::ok,
-          fmt::format("{} webhooks, {} of them disabled; {} messages wait to be tried again, {} are dead.", reports.size(), disabled, pending, dead),
+          fmt::format("{} webhooks, {} of them disabled; {} messages wait to be tried again, {} are dead.", reports.size(), disabled,
+                      pending, dead),
           HealthLag{static_cast<double>(behind), "changes"}};
 }
 
@@ -84,9 +86,8 @@ void add_health_probes(api::Api& api, const EmbeddedLedger& ledger, const Engine
   health.add("ledger", [&ledger] { return look_at_ledger(ledger); });
   health.add("tables", [&ledger] { return look_at_tables(ledger); });
   health.add("engine", [&engine, queue_max] { return look_at_engine(engine, queue_max); });
-  health.add("lock", [] {
-    return HealthComponent{"none", HealthStatus::off, "No lock is configured: the ledger alone guards the seats."};
-  });
+  health.add("lock",
+             [] { return HealthComponent{"none", HealthStatus::off, "No lock is configured: the ledger alone guards the seats."}; });
   health.add("feed", [] { return HealthComponent{"none", HealthStatus::off, "No feed is configured beside webhooks."}; });
   health.add("webhooks", [&webhooks] { return look_at_webhooks(webhooks); });
   health.add("live", [&api, listeners_max] { return look_at_live(api.live_stats(), listeners_max); });

@@ -166,7 +166,7 @@ TEST_F(Desk, HealthNamesEveryPartWithItsStatusAndLag) {
     EXPECT_FALSE(string_of(part.at("detail")).empty()) << part.at("name");
     if (string_of(part.at("name")) == "tables") EXPECT_EQ(string_of(part.at("lag").at("unit")), "rows");
   }
-  const std::map<std::string, std::string> expected{{"ledger", "ok"}, {"tables", "ok"}, {"engine", "ok"}, {"live", "ok"},
+  const std::map<std::string, std::string> expected{{"ledger", "ok"}, {"tables", "ok"}, {"engine", "ok"},   {"live", "ok"},
                                                     {"lock", "off"},  {"feed", "off"},  {"webhooks", "off"}};
   EXPECT_EQ(statuses, expected);
 }
@@ -291,9 +291,10 @@ TEST(Operators, TheListKeepsTheNewestFiveHundredAndStaysThatLong) {
 
 TEST_F(Desk, ASeatIsFoundByItsWholeLabelAndByNothingLess) {
   const std::string id = new_uuid();
-  const std::string body = R"({"id":")" + id + R"(","name":"Labels","categories":[{"name":"P"}],"seats":[)" +
-                           R"({"section":"A-1","row":"2","number":"3","category":"P"},{"section":"B","row":"1-2","number":"3","category":"P"},)" +
-                           R"({"section":"B","row":"1","number":"2-33","category":"P"},{"section":"B","row":"1","number":"","category":"P"}]})";
+  const std::string body =
+      R"({"id":")" + id + R"(","name":"Labels","categories":[{"name":"P"}],"seats":[)" +
+      R"({"section":"A-1","row":"2","number":"3","category":"P"},{"section":"B","row":"1-2","number":"3","category":"P"},)" +
+      R"({"section":"B","row":"1","number":"2-33","category":"P"},{"section":"B","row":"1","number":"","category":"P"}]})";
   ASSERT_EQ(client.post("/v1/events", body).status, 400) << "a seat needs a number";
   const std::string good = body.substr(0, body.rfind(",{")) + "]}";
   ASSERT_EQ(client.post("/v1/events", good).status, 201);
