@@ -3,11 +3,27 @@
 
 #include <cmath>
 
+#include "api/json.h"
 #include "api/latency_histogram.h"
 #include "api/statistics.h"
+#include "ledger/ledger_in_test.h"
+#include "support/json.h"
 
-namespace holdfast::api {
+namespace holdfast::test {
 namespace {
+
+using api::k_latency_halvings;
+using api::k_latency_ranges;
+using api::latency_begin_ms;
+using api::latency_range_of;
+using api::LatencyCounts;
+using api::LatencyHistogram;
+using api::Quantiles;
+using api::quantiles_of;
+using api::Resolution;
+using api::Statistics;
+using api::ThreadCounters;
+using api::Traffic;
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
@@ -73,5 +89,95 @@ TEST(Quantiles, AClockThatWentBackIsNoTimeAtAll) {
   EXPECT_EQ(took.counts().counts[0], 1U);
 }
 
+// ---------------------------------------------------------------------------------------------------------------- series
+
+class Series : public testing::Test {
+ protected:
+  void SetUp() override { statistics.begin(it.ledger()); }
+
+  void pass(Millis millis) {
+    time.pass(millis);
+    statistics.sample(it.ledger());
+  }
+  Json series(Resolution resolution, Millis since = 0) const {
+    std::string text;
+    api::Json json(text);
+    json.object([&] { statistics.append_series(json, resolution, since); });
+    return parse_json(text);
+  }
+  static std::vector<std::int64_t> numbers(const Json& column) {
+    std::vector<std::int64_t> list;
+    for (const Json& value : column.as_array()) list.push_back(value.to_number<std::int64_t>());
+    return list;
+  }
+
+  TempFolder folder;
+  TestTime time;
+  LedgerInTest it{folder, time};
+  EventNumber event = it.create_event(50);
+  Statistics statistics;
+  ThreadCounters& counters = statistics.add_thread();
+};
+
+using Numbers = std::vector<std::int64_t>;
+
+TEST_F(Series, ASampleThatComesLateSaysThatItsIntervalIsLonger) {
+  pass(1'000);
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
+  pass(3'000);
+  pass(1'000);
+  const Json now = series(Resolution::second);
+  EXPECT_EQ(numbers(now.at("seconds")), (Numbers{1, 3, 1}));
+  EXPECT_EQ(numbers(now.at("changes").at("held")), (Numbers{0, 1, 0}));
+  EXPECT_EQ(string_of(now.at("at").at(1)), rfc3339(k_begin + 4'000));
+}
+
+TEST_F(Series, TwoSamplesInOneSecondAreOne) {
+  pass(1'000);
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
+  pass(300);
+  pass(300);
+  pass(400);
+  EXPECT_EQ(numbers(series(Resolution::second).at("changes").at("held")), (Numbers{0, 1}));
+}
+
+TEST_F(Series, HaveTheLastQuarterOfAnHourAndNoMore) {
+  for (int second = 0; second < 1'000; ++second) pass(1'000);
+  const Json now = series(Resolution::second);
+  EXPECT_EQ(now.at("at").as_array().size(), Statistics::k_seconds_kept);
+  EXPECT_EQ(string_of(now.at("at").at(0)), rfc3339(k_begin + 101'000));
+  EXPECT_EQ(string_of(now.at("asOf")), rfc3339(k_begin + 1'000'000));
+  // After a pause as long as the ring: only what came after it.
+  pass(2'000'000);
+  EXPECT_EQ(series(Resolution::second).at("at").as_array().size(), 1U);
+}
+
+TEST_F(Series, MinutesAddUpWhatTheirSecondsHad) {
+  counters.answered(Traffic::command, 201, "", milliseconds(4));
+  for (int second = 0; second < 30; ++second) pass(1'000);
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1, 2}).accepted());
+  counters.answered(Traffic::command, 409, "seat_unavailable", milliseconds(1));
+  counters.answered(Traffic::command, 409, "a code of later", milliseconds(1));
+  for (int second = 0; second < 90; ++second) pass(1'000);
+  const Json now = series(Resolution::minute);
+  EXPECT_EQ(numbers(now.at("seconds")), (Numbers{60, 60}));
+  EXPECT_EQ(numbers(now.at("seats").at("held")), (Numbers{2, 0}));
+  EXPECT_EQ(numbers(now.at("refusals").at("seat_unavailable")), (Numbers{1, 0}));
+  EXPECT_EQ(numbers(now.at("refusals").at("other")), (Numbers{1, 0}));
+  EXPECT_EQ(numbers(now.at("commands").at("count")), (Numbers{3, 0}));
+  EXPECT_NEAR(now.at("commands").at("maxMs").at(0).to_number<double>(), 4, 0.3);
+  EXPECT_TRUE(now.at("commands").at("maxMs").at(1).is_null());
+  EXPECT_EQ(series(Resolution::minute, k_begin + 60'000).at("at").as_array().size(), 1U);
+}
+
+TEST_F(Series, AnExpiryThatAHoldRunsIntoCountsAsOne) {
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1}, "anna", 500).accepted());
+  pass(1'000);
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
+  pass(1'000);
+  EXPECT_EQ(numbers(series(Resolution::second).at("changes").at("expired")), (Numbers{0, 1}));
+  EXPECT_EQ(numbers(series(Resolution::second).at("seats").at("expired")), (Numbers{0, 1}));
+}
+
 }  // namespace
-}  // namespace holdfast::api
+}  // namespace holdfast::test
