@@ -44,6 +44,13 @@ function colorOf(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** Values that have no neighbour are no line: they are drawn as points. */
+function alone(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? [];
+  const isThere = (i: number) => values[i] !== null && values[i] !== undefined;
+  return [...values.keys()].filter((i) => isThere(i) && !isThere(i - 1) && !isThere(i + 1));
+}
+
 function optionsOf(props: ChartProps, width: number, top: { value: number }, domain: { value: [number, number] }, hover: (index: number | null) => void): uPlot.Options {
   const axis: uPlot.Axis = { stroke: colorOf("--text-soft"), grid: { stroke: colorOf("--line"), width: 1 }, ticks: { show: false }, font: "11px Geist, sans-serif" };
   return {
@@ -57,7 +64,7 @@ function optionsOf(props: ChartProps, width: number, top: { value: number }, dom
       { ...axis, size: 24, space: 80, values: (_, times) => times.map((time) => clock(time * 1_000)) },
       { ...axis, size: 52, space: 34, values: (_, values) => values.map((value) => props.format(value)) },
     ],
-    series: [{}, ...props.lines.map(({ label, color, dash }): uPlot.Series => ({ label, stroke: colorOf(color), width: 1.5, dash, points: { show: false }, spanGaps: false }))],
+    series: [{}, ...props.lines.map(({ label, color, dash }): uPlot.Series => ({ label, stroke: colorOf(color), width: 1.5, dash, points: { show: true, size: 5, fill: colorOf(color), filter: alone }, spanGaps: false }))],
     hooks: { setCursor: [(plot) => hover(plot.cursor.idx ?? null)] },
   };
 }

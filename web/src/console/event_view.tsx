@@ -17,6 +17,8 @@ import { t } from "./texts";
 
 const seatsChosenMax = 1_000;     // in one call
 const drawEveryMs = 500;
+const drawManyEveryMs = 1_000;
+const many = 20_000;
 
 /** The states of an event's seats as they change, drawn no more often than the eye can follow. */
 function useLiveStates(id: string) {
@@ -35,7 +37,7 @@ function useLiveStates(id: string) {
         if (message.type === "snapshot") letters = [...message.states];
         else for (const [seat, letter] of message.seats) letters[seat] = letter;
         seq = message.seq;
-        timer ??= setTimeout(show, shown.value.version === 0 ? 0 : drawEveryMs);
+        timer ??= setTimeout(show, shown.value.version === 0 ? 0 : letters.length > many ? drawManyEveryMs : drawEveryMs);
       }
     };
     // An event that is not there says so above.

@@ -13,13 +13,15 @@ import { t } from "./texts";
 const fileBytesMax = 64 * 1024 * 1024;   // more is for `holdfast import`
 const mistakesShown = 200;
 const excerptCharacters = 160;
+const excerptLines = 6;
 
 function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: string[]; chosen: Mistake | null; choose(mistake: Mistake): void }) {
   const texts = t.value.importing;
   const errors = plan.mistakes.filter(({ isError }) => isError).length;
   const warnings = plan.mistakes.length - errors;
-  const excerpt = chosen === null ? "" : (lines[chosen.line - 1] ?? "");
+  // A line may be the whole file; then what stands around the place is shown.
   const from = chosen === null ? 0 : Math.max(0, chosen.column - 1 - 40);
+  const excerpt = chosen === null ? [] : lines.slice(chosen.line - 1, chosen.line - 1 + excerptLines);
   return (
     <section aria-labelledby="mistakes">
       <h2 id="mistakes">{texts.mistakes}</h2>
@@ -61,9 +63,10 @@ function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: s
       {chosen !== null && (
         <pre class="excerpt" aria-label={texts.excerpt(chosen.line)}>
           <code>
-            {chosen.line}: {from > 0 && "…"}
-            {excerpt.slice(from, from + excerptCharacters)}
-            {excerpt.length > from + excerptCharacters && "…"}
+            {excerpt.map((text, i) => {
+              const begin = i === 0 ? from : 0;
+              return `${chosen.line + i}: ${begin > 0 ? "…" : ""}${text.slice(begin, begin + excerptCharacters)}${text.length > begin + excerptCharacters ? "…" : ""}\n`;
+            })}
           </code>
         </pre>
       )}

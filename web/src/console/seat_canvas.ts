@@ -19,6 +19,7 @@ export interface Placing {
 }
 
 const margin = 12;
+const smallRadius = 2.5;   // pixels
 
 /** How the seats lie in a canvas of this size: all of them, as large as they can be. */
 export function placeSeats(x: ArrayLike<number>, y: ArrayLike<number>, width: number, height: number): Placing {
@@ -66,7 +67,11 @@ export function drawSeats(canvas: HTMLCanvasElement, drawing: Drawing): Placing 
     const own = mark === "available" ? (drawing.colorOf?.(seat) ?? null) : null;
     if (own !== null && !filled.has(own)) filled.set(own, new Path2D());
     const path = (own === null ? undefined : filled.get(own)) ?? paths[mark];
-    if (mark === "blocked") {
+    if (radius < smallRadius) {
+      // Too small for a shape: squares, which are drawn several times as fast. An available one is an empty place with a dot.
+      const half = mark === "available" && own === null ? radius * 0.5 : radius;
+      path.rect(cx - half, cy - half, 2 * half, 2 * half);
+    } else if (mark === "blocked") {
       path.moveTo(cx - radius, cy - radius);
       path.lineTo(cx + radius, cy + radius);
       path.moveTo(cx + radius, cy - radius);
@@ -83,16 +88,13 @@ export function drawSeats(canvas: HTMLCanvasElement, drawing: Drawing): Placing 
     context.fill(path);
   }
   context.lineWidth = Math.max(0.6, radius * 0.3);
-  context.strokeStyle = colors.available;
-  context.stroke(paths.available);
-  context.strokeStyle = colors.held;
-  context.stroke(paths.held);
-  context.fillStyle = colors.held;
-  context.fill(dots);
-  context.fillStyle = colors.sold;
-  context.fill(paths.sold);
-  context.strokeStyle = colors.blocked;
-  context.stroke(paths.blocked);
+  for (const mark of ["available", "held", "sold", "blocked"] as const) {
+    context.fillStyle = colors[mark];
+    context.strokeStyle = colors[mark];
+    if (mark === "sold" || radius < smallRadius) context.fill(paths[mark]);
+    else context.stroke(paths[mark]);
+    if (mark === "held") context.fill(dots);
+  }
   context.strokeStyle = chosen;
   context.lineWidth = 1.5;
   context.stroke(marks);
