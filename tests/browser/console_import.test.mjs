@@ -82,6 +82,28 @@ test("ids that another event has are the server's to refuse, and it says which",
   await page.getByRole("dialog").getByRole("alert").filter({ hasText: "seat_exists" }).filter({ hasText: "G-1" }).waitFor();
 });
 
+test("a yes whose answer was lost may be said again, and there is one event", async (t) => {
+  const page = await open(t, { expects: [/ERR_FAILED|Failed to load resource/] });
+  let lost = 0;
+  await page.route("**/v1/events", async (route) => {
+    if (route.request().method() !== "POST" || lost > 0) return route.continue();
+    ++lost;
+    await route.fetch();   // the server has done it
+    return route.abort();
+  });
+  await drop(page, "lost.json", write(planOf([{ seat_number: "1", category: "Hall", position: { x: 0, y: 0 } }])));
+  await page.getByLabel("Name").fill("Lost and found");
+  await page.getByRole("button", { name: "Import 1 seat…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Import", exact: true }).click();
+  await dialog.getByRole("alert").filter({ hasText: "unreachable" }).waitFor();
+  await dialog.getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("Lost and found is imported.").waitFor();
+  assert.equal(lost, 1);
+  const { items } = await server.ask("GET", "/v1/events");
+  assert.equal(items.filter(({ name }) => name === "Lost and found").length, 1);
+});
+
 test("every mistake of a file is pointed at: its line, its seat, what is wrong", async (t) => {
   const text = write(
     planOf([seat(1), seat(2, { category: "Hole" }), seat(1, { seat_guid: "G-x" }), seat("", { seat_guid: "G-y" }), seat(5, { position: { x: "ten", y: 0 } }), seat(6, { category: undefined }), seat(7, { seat_guid: "G-2" })], {

@@ -1,10 +1,12 @@
 // A question before anything is changed, and a trace after.
 //
-//   ask({ title: "Block 3 seats?", details: ["Stalls-A-7", …], verb: "Block", run: (note) => client().blockSeats(…, { note }) });
+//   ask({ title: "Block 3 seats?", details: ["Stalls-A-7", …], verb: "Block", run: (options) => client().blockSeats(…, options) });
+//
+// A question has one Idempotency-Key, however often it is answered: a yes that got no answer may be said again.
 //
 // The answer leaves a trace at the foot of the page; the server keeps one of its own (GET /v1/operations/actions, and its log).
 import { signal } from "@preact/signals";
-import { HoldfastError } from "@holdfast/client";
+import { HoldfastError, type CallOptions } from "@holdfast/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clock } from "./format";
 import { noticeError } from "./session";
@@ -19,8 +21,8 @@ export interface Question {
   details: string[];
   /** What the button says. */
   verb: string;
-  /** Does it. What it throws is shown, and the question stays. */
-  run(note: string): Promise<unknown>;
+  /** Does it, as `options` say. What it throws is shown, and the question stays. */
+  run(options: CallOptions): Promise<unknown>;
   /** After it was done: to look again. */
   then?: (() => void) | undefined;
 }
@@ -32,11 +34,11 @@ export interface Trace {
   problem: string | null;
 }
 
-const question = signal<Question | null>(null);
+const question = signal<(Question & { key: string }) | null>(null);
 export const lastTrace = signal<Trace | null>(null);
 
 export function ask(what: Question): void {
-  question.value = what;
+  question.value = { ...what, key: `desk-${[...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-")}` };
 }
 
 /** What an error says to an operator: the server's sentence, its code, and the seats that are the reason. */
@@ -46,7 +48,7 @@ export function problemOf(error: unknown): string {
   return `${error.message} (${error.code})${seats}`;
 }
 
-function Dialog({ of }: { of: Question }) {
+function Dialog({ of }: { of: Question & { key: string } }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [note, setNote] = useState("");
   const [busy, setBusy] = useState(false);
@@ -67,7 +69,7 @@ function Dialog({ of }: { of: Question }) {
     setBusy(true);
     setProblem(null);
     try {
-      await of.run(note.trim());
+      await of.run({ note: note.trim(), idempotencyKey: of.key });
       lastTrace.value = { at: Date.now(), what: of.title, problem: null };
       question.value = null;
       of.then?.();

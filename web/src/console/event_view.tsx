@@ -123,7 +123,7 @@ function Desk({ event, plan, onDone }: { event: Event; plan: Plan; onDone: () =>
       title: to === "block" ? texts.askBlock(seats.length, event.name) : texts.askUnblock(seats.length, event.name),
       details: seats.map((seat) => labelOf(plan, seat)),
       verb: to === "block" ? texts.block : texts.unblock,
-      run: (note) => (to === "block" ? client().blockSeats(event.id, ids, { note }) : client().unblockSeats(event.id, ids, { note })),
+      run: (options) => (to === "block" ? client().blockSeats(event.id, ids, options) : client().unblockSeats(event.id, ids, options)),
       then: () => {
         chosen.value = new Set();
         onDone();

@@ -145,8 +145,8 @@ function SendForm({ plan, keepIds, setKeepIds, onSent }: { plan: CheckedPlan; ke
       title: texts.askImport(plan.seats.x.length, event.name),
       details: plan.categories.map(({ name, seats }) => `${name}: ${number(seats)}`),
       verb: texts.send,
-      run: async (note) => {
-        const made = await client().createEvent(event, { signal: AbortSignal.timeout(600_000), note });
+      run: async (options) => {
+        const made = await client().createEvent(event, { ...options, signal: AbortSignal.timeout(600_000) });
         id = made.id;
       },
       then: () => onSent(id, event.name),

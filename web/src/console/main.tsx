@@ -5,6 +5,7 @@ import { followLanguage } from "../shared/i18n";
 import { followTheme } from "../shared/theme";
 import { App } from "./app";
 import "./console.css";
+import "./views.css";
 import { followAddress } from "./route";
 import { start } from "./session";
 

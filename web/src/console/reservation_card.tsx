@@ -40,7 +40,7 @@ function ReservationActions({ of, chosen, onDone }: { of: Reservation; chosen: R
         <button
           type="button"
           class="button"
-          onClick={() => ask({ title: texts.askRelease(seats.length), details, verb: texts.release, run: (note) => client().releaseReservation(of.id, some, { note }), then: onDone })}
+          onClick={() => ask({ title: texts.askRelease(seats.length), details, verb: texts.release, run: (options) => client().releaseReservation(of.id, some, options), then: onDone })}
         >
           {texts.releaseN(seats.length)}
         </button>
@@ -54,7 +54,7 @@ function ReservationActions({ of, chosen, onDone }: { of: Reservation; chosen: R
               title: texts.askReturn(seats.length, orderId),
               details,
               verb: texts.giveBack,
-              run: (note) => client().returnReservation(of.id, some === undefined ? { orderId } : { orderId, seatIds: some }, { note }),
+              run: (options) => client().returnReservation(of.id, some === undefined ? { orderId } : { orderId, seatIds: some }, options),
               then: onDone,
             })
           }

@@ -1,5 +1,5 @@
 // One seat as it is, what it went through, and what an operator can do with it.
-import type { Reservation, Seat, SeatChange } from "@holdfast/client";
+import type { CallOptions, Reservation, Seat, SeatChange } from "@holdfast/client";
 import { number } from "../shared/i18n";
 import { ask } from "./ask";
 import { moment, short } from "./format";
@@ -11,7 +11,7 @@ import { t } from "./texts";
 function SeatActions({ seat, onDone }: { seat: Seat; onDone: () => void }) {
   const texts = t.value.find;
   const event = t.value.event;
-  const question = (title: string, verb: string, run: (note: string) => Promise<unknown>) => ask({ title, details: [seat.label, seat.id], verb, run, then: onDone });
+  const question = (title: string, verb: string, run: (options: CallOptions) => Promise<unknown>) => ask({ title, details: [seat.label, seat.id], verb, run, then: onDone });
   const owner = seat.reservationId;
   const ofOwner = async (act: (reservation: Reservation) => Promise<unknown>) => {
     if (owner !== null) await act(await client().getReservation(owner));
@@ -19,17 +19,17 @@ function SeatActions({ seat, onDone }: { seat: Seat; onDone: () => void }) {
   return (
     <div class="buttons">
       {seat.state === "available" && (
-        <button type="button" class="button" onClick={() => question(texts.askBlockSeat(seat.label), event.block, (note) => client().blockSeats(seat.eventId, [seat.id], { note }))}>
+        <button type="button" class="button" onClick={() => question(texts.askBlockSeat(seat.label), event.block, (options) => client().blockSeats(seat.eventId, [seat.id], options))}>
           {event.block}…
         </button>
       )}
       {seat.state === "blocked" && (
-        <button type="button" class="button" onClick={() => question(texts.askUnblockSeat(seat.label), event.unblock, (note) => client().unblockSeats(seat.eventId, [seat.id], { note }))}>
+        <button type="button" class="button" onClick={() => question(texts.askUnblockSeat(seat.label), event.unblock, (options) => client().unblockSeats(seat.eventId, [seat.id], options))}>
           {event.unblock}…
         </button>
       )}
       {seat.state === "held" && owner !== null && (
-        <button type="button" class="button" onClick={() => question(texts.askReleaseSeat(seat.label), texts.release, (note) => client().releaseReservation(owner, [seat.id], { note }))}>
+        <button type="button" class="button" onClick={() => question(texts.askReleaseSeat(seat.label), texts.release, (options) => client().releaseReservation(owner, [seat.id], options))}>
           {texts.release}…
         </button>
       )}
@@ -38,8 +38,8 @@ function SeatActions({ seat, onDone }: { seat: Seat; onDone: () => void }) {
           type="button"
           class="button"
           onClick={() =>
-            question(texts.askReturnSeat(seat.label), texts.giveBack, (note) =>
-              ofOwner((reservation) => client().returnReservation(owner, { orderId: reservation.orderId ?? "", seatIds: [seat.id] }, { note })),
+            question(texts.askReturnSeat(seat.label), texts.giveBack, (options) =>
+              ofOwner((reservation) => client().returnReservation(owner, { orderId: reservation.orderId ?? "", seatIds: [seat.id] }, options)),
             )
           }
         >
