@@ -46,6 +46,9 @@ Answer pay_for_demo(Call& call);
 Answer release_reservation(Call& call);
 Answer return_reservation(Call& call);
 
+// reservation_history.cc
+Answer get_reservation_history(Call& call);
+
 // sessions.cc
 Answer create_session(Call& call);
 Answer show_session(Call& call);
@@ -53,6 +56,11 @@ Answer forget_session(Call& call);
 
 // api.cc
 Answer show_operations(Call& call);
+
+// operations.cc
+Answer show_health(Call& call);
+Answer show_series(Call& call);
+Answer list_actions(Call& call);
 
 // webhooks.cc
 Answer create_webhook(Call& call);

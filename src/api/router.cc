@@ -23,6 +23,7 @@ std::vector<Route> all_routes(bool demo) {
       {"POST", "/v1/reservations", Group::v1, Need::hold_or_session, hold_seats},
       {"GET", "/v1/reservations/{}", Group::v1, Need::read_or_session, show_reservation},
       {"GET", "/v1/reservations", Group::v1, Need::read_or_session, list_reservations},
+      {"GET", "/v1/reservations/{}/history", Group::v1, Need::read, get_reservation_history},
       {"POST", "/v1/reservations/{}/add", Group::v1, Need::hold_or_session, add_seats},
       {"POST", "/v1/reservations/{}/extend", Group::v1, Need::hold_or_session, extend_reservation},
       {"POST", "/v1/reservations/{}/consume", Group::v1, Need::sell, consume_reservation},
@@ -54,6 +55,9 @@ std::vector<Route> all_routes(bool demo) {
       {"GET", "/v1/webhooks/{}/dead", Group::v1, Need::admin, list_dead_messages},
       {"POST", "/v1/webhooks/{}/redeliver", Group::v1, Need::admin, redeliver_dead_messages},
       {"POST", "/v1/webhooks/{}/test", Group::v1, Need::admin, test_webhook},
+      {"GET", "/v1/operations/health", Group::v1, Need::admin, show_health},
+      {"GET", "/v1/operations/series", Group::v1, Need::admin, show_series},
+      {"GET", "/v1/operations/actions", Group::v1, Need::admin, list_actions},
       {"GET", "/v1/server", Group::v1, Need::everybody, show_server},
       {"GET", "/", Group::operations, Need::everybody, get_embedded},
       {"GET", "/console", Group::operations, Need::everybody, get_embedded},
@@ -69,6 +73,17 @@ std::vector<Route> all_routes(bool demo) {
   };
   if (demo) routes.push_back({"POST", "/v1/demo/payments", Group::v1, Need::hold_or_session, pay_for_demo});
   return routes;
+}
+
+// What the statistics count a route's requests as. Those that wait by design, imports and the desk's own are left out.
+Traffic traffic_of(const Route& route) {
+  const auto is_under = [&](std::string_view folder) { return route.path.starts_with(folder); };
+  if (route.group == Group::contract1 || route.group == Group::contract2 || is_under("/v1/reservations") || is_under("/v1/demo/")) {
+    return route.method == "GET" && route.group != Group::contract2 ? Traffic::read : Traffic::command;
+  }
+  if (route.path.ends_with("/block") || route.path.ends_with("/unblock")) return Traffic::command;
+  const bool waits = route.path.ends_with("/changes") || route.path.ends_with("/live");
+  return route.method == "GET" && (is_under("/v1/events") || is_under("/v1/seats")) && !waits ? Traffic::read : Traffic::none;
 }
 
 Group group_of(std::string_view path) {
@@ -103,7 +118,10 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
 }  // namespace
 
 Router::Router(Metrics& metrics, bool demo) : routes_(all_routes(demo)) {
-  for (Route& route : routes_) route.metrics = &metrics.endpoint(std::string(route.method) + " " + std::string(route.path));
+  for (Route& route : routes_) {
+    route.metrics = &metrics.endpoint(std::string(route.method) + " " + std::string(route.path));
+    route.traffic = traffic_of(route);
+  }
 }
 
 Match Router::find(std::string_view method, std::string_view path) const {

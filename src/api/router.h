@@ -19,6 +19,7 @@ struct Route {
   Answer (*handle)(Call& call);
   http::BodyRule body{};
   EndpointMetrics* metrics = nullptr;
+  Traffic traffic = Traffic::none;
 };
 
 struct Match {

@@ -20,6 +20,7 @@
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "cli/commands.h"
+#include "cli/health.h"
 #include "cli/home.h"
 #include "cli/kafka_feed.h"
 #include "cli/logging.h"
@@ -143,11 +144,18 @@ void write_port_file(const std::string& file, std::uint16_t port) {
   std::filesystem::rename(partial, file);
 }
 
+// Until just after the ledger's next second begins: then a sample is of a whole second.
+timespec until_next_second(const Ledger& ledger) {
+  constexpr long k_nanoseconds_per_milli = 1'000'000;
+  const Millis wait = k_millis_per_second - ledger.now() % k_millis_per_second + 1;
+  return {.tv_sec = wait / k_millis_per_second, .tv_nsec = wait % k_millis_per_second * k_nanoseconds_per_milli};
+}
+
 // Waits for a signal to end; meanwhile reopens logs and does what is due every second.
-void wait_for_end(const std::function<void()>& every_second) {
+void wait_for_end(const Ledger& ledger, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
-    const timespec second{.tv_sec = 1, .tv_nsec = 0};
+    const timespec second = until_next_second(ledger);
     const int signal = sigtimedwait(&signals, nullptr, &second);
     if (signal == SIGTERM || signal == SIGINT) return;
     if (signal == SIGHUP) reopen_log();
@@ -207,6 +215,13 @@ int serve(const ServeOptions& options) {
   api.add_degradation([&] { return home->degradation(); });
   if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
   if (kafka_feed) api.add_degradation([&] { return kafka_feed->degradation(); });
+  home->add_health_probes(api.health());
+  add_health_probes(api, {.engine = engine,
+                          .queue_max = options.engine_queue_max,
+                          .seat_lock = seat_lock.get(),
+                          .feed = kafka_feed.get(),
+                          .webhooks = webhooks,
+                          .listeners_max = options.live_listeners_max});
   api.attach(server, threads);
   load_keys(registry, access);
   webhooks.start();
@@ -220,7 +235,8 @@ int serve(const ServeOptions& options) {
   if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
-  wait_for_end([&] {
+  wait_for_end(ledger, [&] {
+    metrics.statistics().sample(ledger);
     follow_keys(registry, access);
     home->every_second(kafka_feed.get());
   });
