@@ -41,7 +41,10 @@ Finished failing_start(const ServerSettings& settings) {
   return {ending.status, read_file(command.stdout_file), read_file(command.stderr_file)};
 }
 
+ServerPlace place_of_servers = nullptr;
+
 Server::Server(ServerSettings settings) : settings_(std::move(settings)), log_file_(folder_ / "log"), port_file_(folder_ / "port") {
+  if (settings_.data.empty() && place_of_servers != nullptr) place_ = place_of_servers(settings_);
   if (settings_.data.empty()) settings_.data = folder_ / "data";
   start();
 }
