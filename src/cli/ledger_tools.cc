@@ -37,11 +37,13 @@ int verify_ledger(const std::string& url, std::optional<EventNumber> only) {
               number(all.changes), events.size());
   if (all.journal_is_whole) {
     std::printf(
-        "verified: replayed from the beginning, they give exactly the tables, each event as of its own change (%llu changes are not in the\n"
+        "verified: replayed from the beginning, they give exactly the tables, each event as of its own change (%llu changes are not in "
+        "the\n"
         "          tables yet): %llu seats with state, version and owner, %llu reservations. No seat has two owners.\n",
         number(all.changes_behind), number(all.seats), number(all.reservations));
   } else {
-    std::printf("not proved: old rows were removed from the journal of some events, so their tables could not be compared with a replay.\n");
+    std::printf(
+        "not proved: old rows were removed from the journal of some events, so their tables could not be compared with a replay.\n");
   }
   return 0;
 }

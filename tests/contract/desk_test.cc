@@ -35,7 +35,10 @@ std::vector<std::string> types_of(const Answer& page) {
 Headers bearer(const std::string& token) { return {{"Authorization", "Bearer " + token}}; }
 
 std::string make_key(const Server& server, const std::string& name, const std::string& scopes) {
-  const Finished made = run_holdfast({"keys", "create", "--data", server.data().string(), "--name", name, "--scopes", scopes});
+  std::vector<std::string> create = server.place();
+  create.insert(create.begin(), {"keys", "create"});
+  create.insert(create.end(), {"--name", name, "--scopes", scopes});
+  const Finished made = run_holdfast(create);
   EXPECT_EQ(made.status, 0) << made.err;
   return made.out.substr(0, made.out.find('\n'));
 }

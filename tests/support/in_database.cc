@@ -26,5 +26,5 @@ const bool is_set = [] {
   return true;
 }();
 
-}  // namespace
-}  // namespace holdfast::test
+}   // namespace
+}   // namespace holdfast::test

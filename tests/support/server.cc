@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <stdexcept>
@@ -79,6 +80,12 @@ void Server::start() {
     }
   });
   if (!ready || !process_.runs()) throw std::runtime_error("holdfast serve was not ready:\n" + log());
+}
+
+std::vector<std::string> Server::place() const {
+  const auto ledger = std::ranges::find(settings_.flags, "--ledger");
+  if (ledger != settings_.flags.end()) return {"--ledger", *(ledger + 1)};
+  return {"--data", settings_.data.string()};
 }
 
 void Server::stop() {

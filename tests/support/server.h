@@ -58,6 +58,9 @@ class Server {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   Client connect() const { return Client(port_); }
   const std::filesystem::path& data() const { return settings_.data; }
+  // --data or --ledger with what it has, for the tools beside it.
+  std::vector<std::string> place() const;
+  bool is_in_database() const { return place_ != nullptr; }
   ServerSettings& settings() { return settings_; }   // for the next start
   std::string log() const { return read_file(log_file_); }
 
