@@ -19,4 +19,4 @@ std::uint64_t count_changes_from(Pool& pool, std::string_view cursor);
 // reads: for the retention of the journal.
 Seq relayed_through(Pool& pool, EventNumber event, bool has_feed);
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg
