@@ -5,6 +5,7 @@
 #include "api/ledger_source.h"
 #include "api/postgres_metrics.h"
 #include "cli/commands.h"
+#include "ledger/postgres/change_counter.h"
 #include "ledger/postgres/lease.h"
 #include "ledger/postgres/postgres_feed_store.h"
 #include "ledger/postgres/postgres_ledger.h"
@@ -45,7 +46,7 @@ class PostgresHome final : public Home {
         metrics_(ledger_),
         registry_(stores_),
         webhook_store_(stores_),
-        webhook_source_(ledger_),
+        webhook_source_(ledger_, [this](const std::string& cursor) { return pg::count_changes_from(stores_, cursor); }),
         webhook_lease_(stores_, pg::k_lease_webhooks) {}
 
   Ledger& ledger() override { return ledger_; }

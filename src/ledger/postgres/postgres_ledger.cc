@@ -59,6 +59,8 @@ PostgresLedger::PostgresLedger(PostgresOptions options)
   connection.give_back();
   projector_ = std::make_unique<Projector>(ProjectorOptions{
       .settings = background_settings(options_), .journal_retention_days = options_.journal_retention_days, .relayed = options_.relayed});
+  reader_ =
+      std::make_unique<pg::Reader>(pool_, *projector_, [this](EventNumber number) { return event(number); }, [this] { return now(); });
   follower_ = std::make_unique<Follower>(*this);
 }
 
@@ -91,8 +93,21 @@ void PostgresLedger::execute_some(std::span<const Batch> batches, ExecutionRepor
 
 // What follows a row that this node has written and readers have seen.
 void PostgresLedger::after_own_row(Replica& replica, const JournalRow& row) {
+  remember(row, {.changes = replica.changes.bytes, .keys = {}, .versions = replica.changes.versions, .traces = replica.changes.traces});
   after_publishing(replica);
   follower_->announce(row.event);
+}
+
+// Keeps a row that readers have been told of for those who follow the changes closely.
+void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
+  if (row.changes == 0) return;
+  reader_->remember({.event = row.event,
+                     .first_seq = row.first_seq,
+                     .changes = row.changes,
+                     .at = row.at,
+                     .bytes = std::string(body.changes),
+                     .versions = std::string(body.versions),
+                     .traces = std::string(body.traces)});
 }
 
 // The database's clock as this node sees it. A jump beyond the limit is not followed: holds would end all at once, or live on.

@@ -24,6 +24,7 @@
 #include "ledger/postgres/database_clock.h"
 #include "ledger/postgres/pool.h"
 #include "ledger/postgres/projector.h"
+#include "ledger/postgres/reading.h"
 #include "ledger/postgres/recent_keys.h"
 #include "ledger/postgres/replica.h"
 
@@ -83,10 +84,18 @@ class PostgresLedger : public Ledger {
   bool bring(const Wanted& wanted) override;
 
   std::uint64_t progress() const override { return progress_; }
-  Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override;
-  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override;
-  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override;
-  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override;
+  Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override {
+    return reader_->read_changes(event, after, limit, from);
+  }
+  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override {
+    return reader_->read_all_changes(cursor, limit, from);
+  }
+  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override {
+    return reader_->seat_history(place, after, limit);
+  }
+  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override {
+    return reader_->list_reservations(filter, cursor, limit);
+  }
 
   PostgresStats stats() const;
   // What is wrong though it can sell: damaged events, tables that do not follow; empty: nothing.
@@ -124,6 +133,7 @@ class PostgresLedger : public Ledger {
 
   void execute_some(std::span<const Batch> batches, ExecutionReport& report);
   void after_own_row(pg::Replica& replica, const JournalRow& row);
+  void remember(const JournalRow& row, const JournalBody& body);
   void observe_clock(Millis at, std::int64_t sent);
   std::string clock_trouble() const;
 
@@ -164,6 +174,7 @@ class PostgresLedger : public Ledger {
   } counters_;
 
   std::unique_ptr<pg::Projector> projector_;
+  std::unique_ptr<pg::Reader> reader_;
   std::unique_ptr<Follower> follower_;   // last: its threads use the others
 };
 
