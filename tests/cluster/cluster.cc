@@ -50,6 +50,17 @@ void Cluster::after_kill() {
   }
 }
 
+void Cluster::wait_until_current(std::size_t node, const std::vector<TestEvent>& events) {
+  Sql sql(ledger_url_);
+  Client asked = client(node);
+  for (const TestEvent& event : events) {
+    const std::int64_t last = std::stoll(sql.value(
+        "select max(j.first_seq + j.changes - 1) from holdfast.journal j join holdfast.event e on e.number = j.event where e.id = $1",
+        {event.id}));
+    EXPECT_TRUE(eventually([&] { return states(asked, event).seq >= last; })) << "node " << node << " does not come to change " << last;
+  }
+}
+
 void Cluster::verify(const std::vector<TestEvent>& events) {
   const Finished verified = run_holdfast({"verify", "--ledger", ledger_url_});
   EXPECT_EQ(verified.status, 0) << verified.everything();
@@ -59,6 +70,7 @@ void Cluster::verify(const std::vector<TestEvent>& events) {
     was_running.push_back(node->process().runs());
     if (!was_running.back()) node->start();
   }
+  wait_until_current(0, events);
   Client asked = client(0);
   expect_feed_is_the_journal(asked, events, bootstrap_, prefix_);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {

@@ -48,6 +48,8 @@ class Cluster : public Nodes {
 
   // The seat locks that are left of a killed node end by themselves within 30 seconds; here they are ended at once.
   void after_kill() override;
+  // Waits until the node has seen all that the journal has of these events: it may just have been started, or have stood still.
+  void wait_until_current(std::size_t node, const std::vector<TestEvent>& events);
   // `holdfast verify`, and that Kafka has what the journal has (feed_check.h). Starts nodes that do not run.
   void verify(const std::vector<TestEvent>& events) override;
 
