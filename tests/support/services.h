@@ -159,5 +159,7 @@ class KafkaServer {
 
 // The shared Kafka when there is one, else one that lives as long as the program; HOST:PORT.
 std::string shared_kafka();
+// Whether that one is Apache Kafka.
+bool shared_kafka_is_real();
 
 }  // namespace holdfast::test
