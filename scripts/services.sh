@@ -248,8 +248,8 @@ prepare_kafka() {
   if [[ ! -e $kafka_libs/done || $pom -nt $kafka_libs/done ]]; then
     rm -rf -- "$kafka_libs" "$template"
     if ! mvn --batch-mode --quiet --file "$pom" dependency:copy-dependencies -DoutputDirectory="$kafka_libs" >"$log" 2>&1 </dev/null 8>&-; then
-      tail -n 5 "$log" >&2
-      say "dev: Maven Central does not answer (see above), so there is no Apache Kafka here: tests take the mock cluster of librdkafka"
+      grep -m 3 ERROR "$log" >&2 || tail -n 5 "$log" >&2
+      say "dev: Kafka's jars cannot be had from Maven Central (see above), so there is no Apache Kafka: tests take the MOCK cluster of librdkafka"
       return 0
     fi
     touch "$kafka_libs/done"
@@ -290,6 +290,7 @@ with_services() {
     set -a
     # shellcheck source=/dev/null
     source "$services_environment"
+    HOLDFAST_TEST_PREPARED=1   # what cannot be had now need not be asked for by every test
     set +a
     "$@" 7>&-
   ) 7>"$services_folder/.users" || status=$?

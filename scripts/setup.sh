@@ -10,11 +10,12 @@ readonly build_packages=(
   libpq-dev libhiredis-dev librdkafka-dev
   git ca-certificates curl
 )
-readonly test_packages=(redis-server redis-tools faketime)
+readonly test_packages=(redis-server redis-tools haproxy faketime)
 readonly bench_packages=(wrk)
+readonly browser_packages=(chromium)   # for the tests and the benchmark of the pages
 
 # Packages whose installation would start a service, with the name of the service.
-declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx [postgresql]=postgresql)
+declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx [postgresql]=postgresql [haproxy]=haproxy)
 
 # missing_packages NAME…: those that are not installed, one a line. Asks dpkg's local database only: no network, no root.
 missing_packages() {
@@ -35,7 +36,8 @@ cmd_setup() {
       wanted+=("${bench_packages[@]}")
       command -v nginx >/dev/null || wanted+=(nginx-light)   # any of Debian's nginx packages will do
       ;;
-    *) fail "setup takes no argument, 'test' or 'bench', not '$1'" ;;
+    browser) wanted+=("${browser_packages[@]}") ;;
+    *) fail "setup takes no argument, 'test', 'bench' or 'browser', not '$1'" ;;
   esac
 
   # Any Node.js from 18 on will do, whoever installed it.

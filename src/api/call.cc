@@ -110,14 +110,18 @@ Submission Call::submission() const {
   return made;
 }
 
-void fail(Call& call, const Fault& fault) { write_fault(fault, call.group, call.request.path, call.response); }
+void fail(Call& call, const Fault& fault) {
+  call.code = fault.code;
+  write_fault(fault, call.group, call.request.path, call.response);
+}
 
 Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothing was done. Try again in a moment."}; }
 
 Fault unavailable() {
   return {
       503, k_unavailable,
-      "The store cannot be written at the moment. The request was not carried out, or its outcome is unknown; repeating it with the same "
+      "The store, or the seat lock before it, cannot be reached at the moment. The request was not carried out, or its outcome is unknown; "
+      "repeating it with the same "
       "Idempotency-Key settles it."};
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "api/endpoints.h"
+#include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
 
@@ -194,6 +195,7 @@ Answer tickets_lock(Call& call) {
   const JsonBody body(call.request.body);
   TicketRequest request;
   if (auto problem = decode(body, true, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  if (!co_await bring_seats(call, {request.tickets.begin(), request.tickets.end()})) co_return;
   const Grouped grouped = group(call, request.tickets);
   Submission submission = call.submission();
   if (!read_key(call, meaning_of(request), submission.key)) co_return;
@@ -247,6 +249,7 @@ Answer tickets_unlock_param(Call& call) {
   const JsonBody body(call.request.body);
   TicketRequest request;
   if (auto problem = decode(body, false, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  if (!co_await bring_seats(call, {request.tickets.begin(), request.tickets.end()})) co_return;
   const Grouped grouped = group(call, request.tickets);
   Submission submission = call.submission();
   if (!read_key(call, meaning_of(request), submission.key)) co_return;

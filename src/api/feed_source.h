@@ -1,4 +1,5 @@
-// Changes for the Kafka feed, out of any ledger: what the ledger records of them, and what plans and reservations say of their seats.
+// Changes for the Kafka feed, out of any ledger: what the ledger records of them, and what plans and reservations say of their
+// seats.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,8 @@ class LedgerFeedSource : public feed::kafka::FeedSource {
   // `ledger` must outlive it.
   explicit LedgerFeedSource(const Ledger& ledger) : ledger_(ledger) {}
 
-  // Asks the ledger for every event's last change, when it has moved on since nothing was new: some milliseconds for 100,000 events.
+  // Asks the ledger for every event's last change, when it has moved on since nothing was new: some milliseconds for 100,000
+  // events.
   feed::kafka::News news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) override;
   feed::kafka::FedPage read(EventNumber event, Seq after, std::size_t limit) override;
   void published(std::span<const feed::kafka::FeedPosition> positions) override;

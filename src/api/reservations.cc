@@ -4,14 +4,15 @@
 #include "api/best_available.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
 
 namespace holdfast::api {
 namespace {
 
-// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a reading
-// (`now`): the seats' states now.
+// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a
+// reading (`now`): the seats' states now.
 void append_reservation(Json& json, const PublishedEvent& event, const ReservationView& view, std::optional<Millis> now) {
   const Plan& plan = *event.plan();
   const bool sold = view.status == ReservationStatus::consumed;
@@ -79,18 +80,21 @@ std::optional<std::string_view> read_customer(const Call& call, const boost::jso
   return customer;
 }
 
-// The reservation that the path names; or nothing, with the answer written.
+constexpr std::size_t k_uuid_bytes_max = 36;
+
+// The reservation that the caller names, in the path or as `text`; or nothing, with the answer written.
 struct Named {
   Uuid id;
   EventNumber event;
 };
-std::optional<Named> find_reservation(Call& call) {
-  const auto id = parse_uuid(call.parameters[0]);
+std::optional<Named> find_reservation(Call& call, const std::string& text) {
+  const auto id = parse_uuid(text);
   const auto number = id ? event_of_reservation(*id) : std::nullopt;
   if (number && call.ledger().event(*number) != nullptr && may_touch(call, *id)) return Named{*id, *number};
-  fail(call, reservation_not_found(call.parameters[0]));
+  fail(call, reservation_not_found(text));
   return std::nullopt;
 }
+std::optional<Named> find_reservation(Call& call) { return find_reservation(call, call.parameters[0]); }
 
 // Which reservations a query asks for; or nothing, with the answer written.
 std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
@@ -129,18 +133,23 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   return filter;
 }
 
-void append_list(Call& call, const ReservationPage& page) {
+// False when the event of one of them cannot be read at the moment.
+bool append_list(Call& call, const ReservationPage& page) {
+  bool all = true;
   Json json(call.response.body);
   json.object([&] {
     json.member("items");
     json.array([&] {
       for (const ListedReservation& listed : page.items) {
-        append_reservation(json, *call.ledger().event(listed.event), listed.view, call.ledger().now());
+        const auto event = event_of_item(call.ledger(), listed.event);
+        all = all && event != nullptr;
+        if (event != nullptr) append_reservation(json, *event, listed.view, call.ledger().now());
       }
     });
     json.member("nextCursor");
     page.next.empty() ? json.null() : json.text(page.next);
   });
+  return all;
 }
 
 // Asks for one command on one reservation, and answers with it as the command left it.
@@ -200,6 +209,7 @@ Answer hold_seats(Call& call) {
     co_return fail(call, {422, k_invalid_request, "`seatIds` and `bestAvailable` exclude each other: name one of them."});
   }
   if (wants_best) {
+    if (const auto event = event_wished_for(*body.object()); event && !co_await bring_event(call, *event)) co_return;
     const auto best = read_best_available(call, *body.object());
     if (!best) co_return;
     const std::string meaning = best->meaning() + " " + std::to_string(seconds.value_or(0)) + " " + std::string(*customer);
@@ -211,6 +221,7 @@ Answer hold_seats(Call& call) {
                  meaning);
     co_return;
   }
+  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto named = read_seats(call, *body.object(), true);
   if (!named) co_return;
   const std::int64_t duration = seconds.value_or(call.ledger().event(named->event)->settings().hold_seconds);
@@ -236,15 +247,20 @@ Answer show_reservation(Call& call) {
 Answer list_reservations(Call& call) {
   const auto query = Query::read(call, {"customerId", "eventId", "status", "limit", "cursor"});
   const auto page = query ? read_page(call, *query) : std::nullopt;
-  const auto filter = page ? read_filter(call, *query) : std::nullopt;
+  if (!page) co_return;
+  const std::string* event = query->find("eventId");
+  if (const auto id = event == nullptr ? std::nullopt : parse_uuid(*event); id && !co_await bring_event(call, *id)) co_return;
+  const auto filter = read_filter(call, *query);
   if (!filter) co_return;
   Reading<ReservationPage> list;
   call.response.content_type = "application/json";
+  bool all = true;
   co_await call.services.background.run([&] {
     list = call.ledger().list_reservations(*filter, page->cursor, page->limit);
-    if (list) append_list(call, *list);
+    if (list) all = append_list(call, *list);
   });
   if (!list) co_return fail(call, fault_of(list.error()));
+  if (!all) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
   call.response.status = 200;
 }
 
@@ -255,6 +271,7 @@ Answer add_seats(Call& call) {
   if (!named) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto seats = read_seats(call, *body.object(), true, named->event);
   if (!seats) co_return;
   co_await ask(call, 200, named->event, Add{.reservation = named->id, .seats = seats->seats}, meaning_of(*seats));
@@ -289,6 +306,24 @@ Answer consume_reservation(Call& call) {
                std::string(reinstate ? "reinstate " : "") + std::string(*order));
 }
 
+// POST /v1/demo/payments: there with --demo only. A visitor's session buys what it holds itself. The order's name is the server's, and always
+// the same for a reservation, so paying again is the same payment.
+Answer pay_for_demo(Call& call) {
+  if (!call.caller.is_session()) {
+    co_return fail(call,
+                   {403, k_forbidden, "The demo payment is for a visitor's session (POST /v1/sessions); a key with `sell` consumes."});
+  }
+  if (!check_content_type(call, true)) co_return;
+  const JsonBody body(call.request.body);
+  std::string problem = body.object() == nullptr ? body.problem() : "";
+  const auto text = problem.empty() ? read_text(*body.object(), "reservationId", k_uuid_bytes_max, true, problem) : std::nullopt;
+  if (!text) co_return fail(call, {400, k_invalid_request, problem});
+  const auto named = find_reservation(call, std::string(*text));
+  if (!named) co_return;
+  co_await ask(call, 200, named->event, Consume{.reservation = named->id, .order = "demo-" + to_string(named->id), .reinstate = false},
+               to_string(named->id));
+}
+
 // POST /v1/reservations/{id}/release. Without a body: all of it.
 Answer release_reservation(Call& call) {
   const auto named = find_reservation(call);
@@ -299,6 +334,7 @@ Answer release_reservation(Call& call) {
     if (!check_content_type(call, true)) co_return;
     body.emplace(call.request.body);
     if (body->object() == nullptr) co_return fail(call, {400, k_invalid_request, body->problem()});
+    if (!co_await bring_seats(call, seat_ids_in(*body->object()))) co_return;
     auto read = read_seats(call, *body->object(), false, named->event);
     if (!read) co_return;
     seats = std::move(*read);
@@ -316,10 +352,11 @@ Answer return_reservation(Call& call) {
   std::string problem;
   const auto order = read_order(*body.object(), problem);
   if (!order) co_return fail(call, {400, k_invalid_request, problem});
+  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto seats = read_seats(call, *body.object(), false, named->event);
   if (!seats) co_return;
   co_await ask(call, 200, named->event, Return{.reservation = named->id, .order = *order, .seats = seats->seats},
                meaning_of(*seats) + " " + std::string(*order));
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -14,7 +14,8 @@ namespace holdfast::cli {
 // Made before the engine, because the engine's rounds wake it; the engine comes with start().
 class ServedFeed {
  public:
-  // `holder`: this process, as no other one of the same store is called that lives; empty: a random name. `ledger` must outlive it.
+  // `holder`: this process, as no other one of the same store is called that lives; empty: a random name. `ledger` must outlive
+  // it.
   ServedFeed(const ServeOptions& options, std::unique_ptr<feed::kafka::FeedStore> store, const Ledger& ledger, std::string holder);
 
   void start(Engine& engine);
@@ -22,6 +23,7 @@ class ServedFeed {
   void notify() { feed_.notify(); }
 
   const prometheus::Collectable& metrics() const { return metrics_; }
+  feed::kafka::FeedStatus status() const { return feed_.status(); }
   // What is wrong with it, in a sentence; empty when nothing is.
   std::string degradation() const;
   // Ledger::progress() up to which all is published; 0: not known yet.

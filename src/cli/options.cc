@@ -9,6 +9,7 @@
 
 #include "api/cors.h"
 #include "feed/kafka/settings.h"
+#include "ledger/ledger.h"
 
 extern char** environ;
 
@@ -184,6 +185,7 @@ const std::vector<Described>& described() {
       number("threads", "Threads that serve connections (default 0: one for each processor but one)", &O::threads, 0, 64),
       text("port_file", "File that gets the port number once the server listens", &O::port_file),
       on_or_off("sweep", "on or off: record expiries by themselves (default on; a hold ends on time either way)", &O::sweep),
+      on_or_off("demo", "on or off: visitors can buy what they hold without paying, to try Holdfast (default off)", &O::demo),
       text("log.format", "text, json or auto (default: text on a terminal, else json)", &O::log_format, {"auto", "text", "json"}),
       text("log.level", "debug, info, warn or error (default info)", &O::log_level, {"debug", "info", "warn", "error"}),
       text("log.file", "File to log into (default: standard error); opened again on SIGHUP", &O::log_file),
@@ -199,6 +201,19 @@ const std::vector<Described>& described() {
       number("http.drain_timeout_ms", "For what is in flight when the server stops (default 10000)", &O::http_drain_timeout_ms, 1,
              k_hour_ms),
       number("engine.queue_max", "Commands that may wait; one more is answered 503 (default 20000)", &O::engine_queue_max, 1, 10'000'000),
+      {"ledger.url", "PostgreSQL that many nodes share: postgresql://user@host/database (default: none; the folder `data` is the ledger)",
+       [](ServeOptions& options, const std::string& value) {
+         options.ledger_url = value;   // read where it is used: it may hold a password, and problems are shown with the value
+         return std::string();
+       },
+       "ledger"},
+      text("ledger.projection", "async or sync: tables in PostgreSQL follow the journal, or are written with it (default async)",
+           &O::ledger_projection, {"async", "sync"}),
+      number("ledger.lanes", "Threads that write to PostgreSQL, each for its share of the events (default 8)", &O::ledger_lanes, 1,
+             Ledger::k_lanes_max),
+      number("ledger.connections_max", "Connections to PostgreSQL (default 20; more than lanes)", &O::ledger_connections_max, 4, 1'000),
+      number("ledger.events_in_memory_max", "Events that a node over PostgreSQL keeps in memory (default 1000)",
+             &O::ledger_events_in_memory_max, 1, 100'000),
       number("ledger.idempotency_keys_max", "Idempotency keys kept for 24 hours (default 2000000)", &O::ledger_idempotency_keys_max, 1,
              1'000'000'000),
       number("ledger.ended_in_memory_max", "Ended reservations of an event kept in memory (default 200000)", &O::ledger_ended_in_memory_max,
@@ -226,6 +241,18 @@ const std::vector<Described>& described() {
       number("webhooks.queue_max", "Messages of an endpoint that wait to be tried again (default 10000)", &O::webhooks_queue_max, 1,
              1'000'000),
       number("webhooks.dead_max", "Dead messages of an endpoint that are kept (default 1000)", &O::webhooks_dead_max, 1, 1'000'000),
+      {"lock.url", "Seat lock beside the ledger: redis://host:6379 or redis-sentinel://host:26379,host:26379/master (default: none)",
+       [](ServeOptions& options, const std::string& value) {
+         options.lock_url = value;   // read where it is used: it may hold a password, and problems are shown with the value
+         return std::string();
+       },
+       "lock"},
+      text("lock.on_failure", "proceed or reject: what becomes of holds while the seat lock is away (default proceed)", &O::lock_on_failure,
+           {"proceed", "reject"}),
+      number("lock.deadline_ms", "For one round trip to the seat lock (default 50)", &O::lock_deadline_ms, 1, 10'000),
+      number("lock.ttl_ms", "Until a seat lock that was not given up ends by itself (default 30000, as the contract has it)",
+             &O::lock_ttl_ms, 1'000, k_hour_ms),
+      text("lock.password_file", "File with the password of the seat lock's server (also HOLDFAST_LOCK_PASSWORD)", &O::lock_password_file),
       text("webhooks.ca_file", "Certificates (PEM) to trust beside the system's", &O::webhooks_ca_file),
       {"feed.url", "Kafka that changes are published to: kafka://host:9092,host:9092 (default: none)", set_feed_url, "feed"},
       {"feed.kafka", "NAME=VALUE of librdkafka, as security.protocol=SASL_SSL; may be repeated. Secrets belong into the file",
@@ -324,7 +351,8 @@ std::map<std::string, std::string> read_environment() {
     const std::string_view variable = *entry;
     if (!variable.starts_with("HOLDFAST_")) continue;
     const std::string_view name = variable.substr(0, variable.find('='));
-    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable) continue;
+    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable || name == k_lock_password_variable) continue;
+    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable || name == k_lock_password_variable) continue;
     const Described* const known = find_described([&](const char* each) { return variable_of(each) == name; });
     if (known == nullptr) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
     values[known->key] = variable.substr(std::min(variable.size(), name.size() + 1));
@@ -342,6 +370,7 @@ ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
     declared_[each.key] = each.is_table ? command.add_option(names, table_flags_, each.help)->allow_extra_args(false)
                                         : command.add_option(names, flags_[each.key], each.help);
   }
+  declared_["demo"]->expected(0, 1)->default_str("on");   // `--demo` alone turns it on
 }
 
 ServeOptions ServeOptionsReader::read() {
@@ -371,7 +400,13 @@ ServeOptions ServeOptionsReader::read() {
   }
   if (options_.feed_url.empty() && !options_.feed_kafka.empty())
     throw UsageError("feed.kafka has settings, and there is no --feed kafka://…");
-  if (options_.data.empty()) throw UsageError("--data is missing: the folder of the ledger's files");
+  if (options_.data.empty() && options_.ledger_url.empty()) {
+    throw UsageError("--data is missing: the folder of the ledger's files (or --ledger: a PostgreSQL database)");
+  }
+  if (!options_.data.empty() && !options_.ledger_url.empty()) throw UsageError("--data and --ledger exclude each other: name one of them");
+  if (!options_.ledger_url.empty() && options_.ledger_connections_max <= options_.ledger_lanes) {
+    throw UsageError("ledger.connections_max must be more than ledger.lanes: readers and the ledger's own threads need some too");
+  }
   return options_;
 }
 

@@ -91,8 +91,9 @@ class ChangeDecoder {
 struct ChangeBatch {
   std::string bytes;
   std::uint32_t count = 0;
-  // The versions after each change of the seats whose state it sets, in their order: varints, with their number first where the change does
-  // not name its seats (consumed, expired: all of the reservation's). After those of added seats, until when they are held: a signed varint.
+  // The versions after each change of the seats whose state it sets, in their order: varints, with their number first where the
+  // change does not name its seats (consumed, expired: all of the reservation's). After those of added seats, until when they are
+  // held: a signed varint.
   std::string versions;
   // For each change whose request told its trace: varint of the change's place in the batch (from 0), and the trace.
   std::string traces;
@@ -113,7 +114,8 @@ struct ChangeDetails {
   std::optional<TraceParent> trace;   // of the request that caused it
 };
 
-// Reads ChangeBatch::versions and ::traces back, change by change. Bytes of before they were kept are empty: then there are no versions.
+// Reads ChangeBatch::versions and ::traces back, change by change. Bytes of before they were kept are empty: then there are no
+// versions.
 class DetailsDecoder {
  public:
   DetailsDecoder(std::string_view versions, std::string_view traces);

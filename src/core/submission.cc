@@ -62,6 +62,10 @@ Verdict refuse_all(const Submission& submission, Reason reason) {
   return verdict;
 }
 
+bool key_decides(const Submission& submission, KeyTable& keys, Millis now) {
+  return submission.key && ask_key(submission, keys, now).has_value();
+}
+
 bool Verdict::accepted() const { return std::ranges::all_of(outcomes, &Outcome::accepted); }
 
 Verdict judge(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, KeyTable& keys, Millis now,

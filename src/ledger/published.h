@@ -1,7 +1,8 @@
-// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each commit and
-// before the outcomes of that commit leave. Any thread.
+// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each
+// commit and before the outcomes of that commit leave. Any thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/change.h"
 #include "core/inventory.h"
 #include "core/plan.h"
 
@@ -25,6 +27,14 @@ struct SeatReading {
 struct StatesReading {
   Seq seq = 0;
   std::string states;
+};
+
+// How many changes of each kind readers have been told of, and how many seats' states those set. Counts only grow; they begin with the
+// process, not with the event.
+struct ChangeTally {
+  static constexpr std::size_t k_change_kinds = static_cast<std::size_t>(ChangeKind::unblocked) + 1;   // none is 0
+  std::array<std::uint64_t, k_change_kinds> changes{};   // by ChangeKind
+  std::array<std::uint64_t, k_change_kinds> seats{};
 };
 
 // Is told which seats each change touched, as they are published. Called on the thread that publishes (of on_begin: that calls watch()), with
@@ -51,6 +61,7 @@ class PublishedEvent {
   EventStatus status() const;
   Seq seq() const;
   StateCounts counts() const;   // as recorded
+  ChangeTally tally() const;
   // Whether a sweep may find something to record. Relaxed: as of the last commit.
   bool has_expiries(Millis now) const { return next_expiry_.load(std::memory_order_relaxed) <= now; }
 
@@ -63,8 +74,8 @@ class PublishedEvent {
   // Recorded states, at most k_states_age_max behind. Copies made within that time are shared.
   std::shared_ptr<const StatesReading> states(Millis now) const;
 
-  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may be given
-  // again: then it begins anew.
+  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may
+  // be given again: then it begins anew.
   void watch(std::shared_ptr<SeatWatcher> watcher) const;
 
   // ---- for the ledger
@@ -74,16 +85,20 @@ class PublishedEvent {
   void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
   void recall(const ReservationView& ended);
   void forget_ended(Seq through, std::size_t keep);
+  // The history turned out to be another one (a failover that lost changes, a restore): goes on with this replica, and whoever
+  // watches begins anew. Of the same plan.
+  void begin_anew(std::unique_ptr<Inventory> replica);
 
  private:
   static constexpr Millis k_states_age_max = 100;
 
-  void tell_watcher(const Change& change);
+  Seats seats_set_by(const Change& change) const;
 
   std::shared_ptr<const Plan> plan_;
   std::atomic<Millis> next_expiry_{k_never};
   mutable std::mutex mutex_;
   std::unique_ptr<Inventory> replica_;
+  ChangeTally tally_;   // under mutex_
   mutable std::shared_ptr<SeatWatcher> watcher_;   // under mutex_
   mutable std::mutex states_mutex_;   // taken before mutex_
   mutable std::shared_ptr<const StatesReading> states_;

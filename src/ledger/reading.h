@@ -5,6 +5,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/change.h"
@@ -28,7 +29,13 @@ struct RecordedChange {
   FewOf<std::uint32_t> versions{};           // theirs after it, in the same order; none: recorded before versions were kept
   std::optional<TraceParent> trace{};        // of the request that caused it
   std::optional<EventSettings> settings{};   // event_created, event_configured: all of them, as they are from now on
+  std::string cursor{};                      // read_all_changes: where what follows this change begins
 };
+
+// Places to begin read_all_changes at that are no page's `next`.
+inline constexpr std::string_view k_cursor_first = "";          // the first change that there ever was
+inline constexpr std::string_view k_cursor_oldest = "oldest";   // the first change that is kept
+inline constexpr std::string_view k_cursor_latest = "latest";   // what comes from now on
 
 // Changes one after the other, and where to go on.
 struct ChangePage {
@@ -78,8 +85,8 @@ struct ListedReservation {
   ReservationView view;
 };
 
-// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is looked
-// through for one page is limited.
+// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is
+// looked through for one page is limited.
 struct ReservationPage {
   std::vector<ListedReservation> items;
   std::string next;   // the cursor of the next page; empty: this is the last

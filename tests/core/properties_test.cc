@@ -270,8 +270,8 @@ std::unique_ptr<Inventory> empty_inventory(std::uint64_t hash_seed, EventNumber 
   return inventory;
 }
 
-// Follows the bytes, and says which version they name last for each seat. They must name the versions of exactly the seats that a change
-// sets, each one more than the one before.
+// Follows the bytes, and says which version they name last for each seat. They must name the versions of exactly the seats that a
+// change sets, each one more than the one before.
 std::map<SeatIndex, std::uint32_t> replay(Inventory& inventory, const ChangeBatch& changes, Millis at) {
   Reader reader(changes.bytes);
   ChangeDecoder decoder(at);

@@ -24,7 +24,7 @@ using test::Process;
 class TwoRelays : public testing::Test {
  protected:
   void SetUp() override {
-    if (!test::shared_kafka_is_real()) {
+    if (!test::has_real_kafka()) {
       GTEST_SKIP()
           << "the mock cluster of librdkafka fences nobody: this needs Apache Kafka (./dev test starts it where its jars can be had)";
     }

@@ -246,7 +246,7 @@ TEST_F(KafkaFeedProgram, KilledAgainAndAgainDuringASaleTellsEveryCommittedChange
   ASSERT_TRUE(reader.read_until([&] { return reader.messages().size() >= expected.size(); }, 4 * k_patience))
       << reader.messages().size() << " of " << expected.size();
   reader.read_for(milliseconds(500));
-  const bool is_real = shared_kafka_is_real();
+  const bool is_real = has_real_kafka();
   std::multiset<std::string> found;
   std::map<std::string, std::set<std::string>> bodies;
   std::map<std::string, std::int64_t> last;

@@ -124,7 +124,7 @@ TEST_F(KafkaRelay, loses_and_repeats_nothing_when_what_it_reads_fails_now_and_th
 
 // Committed in Kafka, and the position is nowhere but there.
 TEST_F(KafkaRelay, repeats_nothing_when_its_position_could_not_be_saved_after_a_commit) {
-  if (!test::shared_kafka_is_real()) GTEST_SKIP() << k_only_real;
+  if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   ScriptedFeed source(7, 300);
   store.failures = 3;
   run_until([&] { return is_published(store, 7, 300); }, options(), store, source);
@@ -136,7 +136,7 @@ TEST_F(KafkaRelay, repeats_nothing_when_its_position_could_not_be_saved_after_a_
 }
 
 TEST_F(KafkaRelay, takes_from_kafka_how_far_another_came_whose_store_is_lost_but_only_of_the_same_history) {
-  if (!test::shared_kafka_is_real()) GTEST_SKIP() << k_only_real;
+  if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   RelayOptions of = options();
   of.transactional_id = prefix + "relay";
   ScriptedFeed source(1, 100);

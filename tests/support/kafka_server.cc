@@ -86,20 +86,16 @@ std::string KafkaServer::bootstrap() const { return is_real() ? "127.0.0.1:" + s
 
 std::string KafkaServer::log() const { return is_real() ? real_->log() : ""; }
 
-namespace {
-
-KafkaServer& own_kafka() {
-  static KafkaServer own;
-  return own;
+bool has_real_kafka() {
+  prepare_kafka();
+  return has_kafka();
 }
-
-}  // namespace
 
 std::string shared_kafka() {
   const std::string shared = shared_service("KAFKA");
-  return shared.empty() ? own_kafka().bootstrap() : shared;
+  if (!shared.empty()) return shared;
+  static KafkaServer own;
+  return own.bootstrap();
 }
-
-bool shared_kafka_is_real() { return !shared_service("KAFKA").empty() || own_kafka().is_real(); }
 
 }  // namespace holdfast::test

@@ -55,9 +55,10 @@ std::vector<pid_t> with_children(pid_t parent) {
   return all;
 }
 
-// What a start takes is made by the script that ./dev up uses, once a checkout; it keeps others out while it does.
+// What a start takes is made by the script that ./dev services uses, once a checkout; it keeps others out while it does. ./dev test has
+// done so already.
 void prepare(const std::string& name, const fs::path& result) {
-  if (fs::exists(result)) return;
+  if (fs::exists(result) || std::getenv("HOLDFAST_TEST_PREPARED") != nullptr) return;
   const TempFolder folder;
   ProcessSettings settings;
   settings.arguments = {(k_source / "dev").string(), "services", "prepare", name};

@@ -157,9 +157,10 @@ class KafkaServer {
   std::unique_ptr<Mock> mock_;
 };
 
+// Whether KafkaServer, and shared_kafka(), are Apache Kafka on this machine.
+bool has_real_kafka();
+
 // The shared Kafka when there is one, else one that lives as long as the program; HOST:PORT.
 std::string shared_kafka();
-// Whether that one is Apache Kafka.
-bool shared_kafka_is_real();
 
 }  // namespace holdfast::test

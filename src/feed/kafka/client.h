@@ -1,7 +1,7 @@
 // librdkafka with owners and errors: what relay and payments share of it.
 //
-// A Client is made for one thread. Its callbacks run on that thread, inside poll() and the other calls that may wait; only its log and
-// last_trouble() are of any thread.
+// A Client is made for one thread. Its callbacks run on that thread, inside poll() and the other calls that may wait; only its
+// log and last_trouble() are of any thread.
 #pragma once
 
 #include <librdkafka/rdkafka.h>

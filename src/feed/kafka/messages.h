@@ -1,6 +1,8 @@
-// Kafka messages of changes, and of payments that were refused: the topics, keys, bodies and headers of contract 1 (docs/contracts.md).
+// Kafka messages of changes, and of payments that were refused: the topics, keys, bodies and headers of contract 1
+// (docs/contracts.md).
 //
-// A message depends on nothing but its change, so that it is the same whenever and by whomever it is sent. Pure functions; any thread.
+// A message depends on nothing but its change, so that it is the same whenever and by whomever it is sent. Pure functions; any
+// thread.
 #pragma once
 
 #include <string>

@@ -1,13 +1,14 @@
-// Consumes what a payment service says: payment-succeeded sells a reservation, payment-failed releases it. At least once: an offset is
-// committed after what its message asks for is durable, and after what is told of it (a rejection, a dead letter) is at Kafka.
+// Consumes what a payment service says: payment-succeeded sells a reservation, payment-failed releases it. At least once: an
+// offset is committed after what its message asks for is durable, and after what is told of it (a rejection, a dead letter) is at
+// Kafka.
 //
 //   Payments payments(options, desk, store, board);
 //   payments.start();
 //   payments.stop();
 //
-// A message that says nothing goes to <topic>.dead-letter, as it came, with the reason. A payment that was refused is kept in the store
-// before it is told of: should it come again, it is told of in the same words and never carried out. While ledger, store or Kafka do not
-// answer, the messages at hand wait.
+// A message that says nothing goes to <topic>.dead-letter, as it came, with the reason. A payment that was refused is kept in the
+// store before it is told of: should it come again, it is told of in the same words and never carried out. While ledger, store or
+// Kafka do not answer, the messages at hand wait.
 //
 // One thread, on which desk and store are asked; start() and stop() are of any thread.
 #pragma once

@@ -1,6 +1,6 @@
-// What the Kafka feed needs of the rest of the program: where changes come from, where it is written how far they were published and who
-// publishes, and who carries out what a payment says. Implementations: api/feed_source.h, ledger/embedded/embedded_feed_store.h,
-// api/payment_desk.h.
+// What the Kafka feed needs of the rest of the program: where changes come from, where it is written how far they were published
+// and who publishes, and who carries out what a payment says. Implementations: api/feed_source.h,
+// ledger/embedded/embedded_feed_store.h, api/payment_desk.h.
 #pragma once
 
 #include <array>
@@ -99,7 +99,8 @@ struct Lease {
 // A payment that was refused, as a digest of what it named.
 using PaymentDigest = std::array<std::uint8_t, 32>;
 
-// Any thread, several at once. What has returned is durable. Throws std::exception when the disk or database does not do its part.
+// Any thread, several at once. What has returned is durable. Throws std::exception when the disk or database does not do its
+// part.
 //
 // Rows that an implementation keeps (tests/feed/kafka_store_test.cc is its conformance suite):
 //   feed_lease        one row: store id, epoch, holder, until (by the store's own clock)
@@ -112,20 +113,20 @@ class FeedStore {
   // The name of this store for ever, 1 to 64 letters, digits and dashes: relays of one store fence each other by it in Kafka.
   virtual std::string id() = 0;
 
-  // Gives the lease to `holder` (1 to 64 bytes) for `time` from now, when nobody has it, its time is over, or he has it already: then only
-  // its end moves. Otherwise says who has it.
+  // Gives the lease to `holder` (1 to 64 bytes) for `time` from now, when nobody has it, its time is over, or he has it already:
+  // then only its end moves. Otherwise says who has it.
   virtual Lease take_lease(std::string_view holder, std::chrono::milliseconds time) = 0;
   // Ends it now, so that another need not wait. Nothing happens when the epoch is not the lease's any more.
   virtual void give_up_lease(std::uint64_t epoch) = 0;
 
   virtual std::vector<FeedPosition> positions() = 0;   // of every event that has one
-  // Sets these positions, all or none. False: the epoch is not the lease's any more, and nothing was saved. (That its time is over does
-  // not matter as long as nobody else has taken it.)
+  // Sets these positions, all or none. False: the epoch is not the lease's any more, and nothing was saved. (That its time is
+  // over does not matter as long as nobody else has taken it.)
   virtual bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) = 0;
 
-  // Keeps that a payment was refused and what was told of it, and gives back what is kept: of several calls with one digest, what the first
-  // one told. So a payment that comes again is told of in the same words, and is never carried out once its money was sent back. Kept
-  // for at least k_rejection_days.
+  // Keeps that a payment was refused and what was told of it, and gives back what is kept: of several calls with one digest, what
+  // the first one told. So a payment that comes again is told of in the same words, and is never carried out once its money was
+  // sent back. Kept for at least k_rejection_days.
   virtual std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) = 0;
   virtual std::optional<std::string> rejection(const PaymentDigest& payment) = 0;
 };

@@ -227,8 +227,8 @@ void Relay::lead() {
   throw Stopping{};
 }
 
-// From the return of init_transactions on, whoever published before cannot commit any more, and what he committed is to be seen. That
-// this node is still the one to publish is asked after it: between lease and fencing it may have been paused for long.
+// From the return of init_transactions on, whoever published before cannot commit any more, and what he committed is to be seen.
+// That this node is still the one to publish is asked after it: between lease and fencing it may have been paused for long.
 std::unique_ptr<Client> Relay::begin_to_publish() {
   id_ = options_.transactional_id.empty() ? "holdfast-relay-" + store_.id() : options_.transactional_id;
   auto client = std::make_unique<Client>(
@@ -423,7 +423,8 @@ void Relay::send(Client& client, const Transaction& transaction) {
   }
 }
 
-// Makes Kafka forget the open transaction soon, so that consumers need not wait for it. When it cannot be told so, the next takeover does.
+// Makes Kafka forget the open transaction soon, so that consumers need not wait for it. When it cannot be told so, the next
+// takeover does.
 void Relay::give_up(Client& client) {
   std::array<char, 1> ignored{};
   if (rd_kafka_fatal_error(client.get(), ignored.data(), ignored.size()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;

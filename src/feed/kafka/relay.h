@@ -1,9 +1,10 @@
 // Publishes changes to Kafka: each message once for whoever reads committed messages, in order by seat, whatever dies in between.
 //
-// One relay at a time has the store's lease, with an epoch. It asks Kafka to fence the one before (init_transactions with the same
-// transactional.id), reads how far that one came, and then goes on: read changes by event, send their messages in a transaction, commit
-// it, save the positions. The positions also go into the transaction, as the metadata of an offset that is committed with it for a group of
-// the transactional id's name; so when a relay ends between Kafka's commit and its own saving, the next one knows.
+// One relay at a time has the store's lease, with an epoch. It asks Kafka to fence the one before (init_transactions with the
+// same transactional.id), reads how far that one came, and then goes on: read changes by event, send their messages in a
+// transaction, commit it, save the positions. The positions also go into the transaction, as the metadata of an offset that is
+// committed with it for a group of the transactional id's name; so when a relay ends between Kafka's commit and its own saving,
+// the next one knows.
 //
 //   Relay relay(options, store, source, board);
 //   relay.start();

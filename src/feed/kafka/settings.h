@@ -16,7 +16,8 @@ struct KafkaSettings {
 // The brokers in kafka://host1:9092,host2:9092; an error text for anything else.
 std::expected<std::string, std::string> read_kafka_url(std::string_view url);
 
-// Why a setting is not passed through, as the end of a sentence about it; empty when it is. Never has the value in it, which may be a secret.
+// Why a setting is not passed through, as the end of a sentence about it; empty when it is. Never has the value in it, which may
+// be a secret.
 std::string why_refused(const std::string& name, const std::string& value);
 
 }   // namespace holdfast::feed::kafka

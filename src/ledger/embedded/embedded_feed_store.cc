@@ -50,7 +50,8 @@ constexpr const char* k_sql_keep = "INSERT OR IGNORE INTO payment_rejected (dige
 constexpr const char* k_sql_told = "SELECT told FROM payment_rejected WHERE digest = ?1";
 constexpr const char* k_sql_forget = "DELETE FROM payment_rejected WHERE at < ?1";
 
-// Of the machine, also while it sleeps; the same for all of its processes, and less after it was started anew, which ends every lease.
+// Of the machine, also while it sleeps; the same for all of its processes, and less after it was started anew, which ends every
+// lease.
 std::int64_t boot_ms() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);

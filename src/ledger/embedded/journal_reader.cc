@@ -117,6 +117,12 @@ KeptRows JournalReader::rows_from(Position first, std::size_t changes_max) {
   return rows;
 }
 
+std::optional<Position> JournalReader::oldest() {
+  const std::scoped_lock lock(mutex_);
+  const Position position = journal_.query_int("SELECT coalesce(min(position), 0) FROM journal");
+  return position == 0 ? std::nullopt : std::optional(position);
+}
+
 std::optional<Seq> JournalReader::oldest_of(EventNumber event) {
   const std::scoped_lock lock(mutex_);
   const Position indexed = indexed_through();
