@@ -67,7 +67,10 @@ class FailingStore : public EmbeddedFeedStore {
 class KafkaConsumer : public testing::Test {
  protected:
   PaymentOptions options() const {
-    return {.kafka = {.brokers = kafka}, .topic_prefix = prefix, .group = prefix + "payments", .back_off_max = milliseconds(200)};
+    return {.kafka = {.brokers = kafka, .more = {{"session.timeout.ms", "6000"}}},
+            .topic_prefix = prefix,
+            .group = prefix + "payments",
+            .back_off_max = milliseconds(200)};
   }
   void write(const std::string& order) { writer.write(prefix + "payment-succeeded", "key", order); }
   std::vector<test::KafkaMessage> read(const char* topic, std::size_t least) {
