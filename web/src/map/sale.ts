@@ -48,6 +48,7 @@ export class Sale {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #refreshing: Promise<void> | undefined;
   #again = false;
+  #answered = 0;   // calls that have changed a reservation
 
   constructor(event: Event, seats: Seats) {
     this.event = event;
@@ -139,10 +140,16 @@ export class Sale {
     do {
       this.#again = false;
       const eventId = this.event.id;
+      const answered = this.#answered;
       const [active, consumed] = await Promise.all([
         asVisitor(() => client.listReservations({ eventId, status: "active" })),
         asVisitor(() => client.listReservations({ eventId, status: "consumed" })),
       ]);
+      // A call has been answered meanwhile: these lists may be from before it.
+      if (this.#answered !== answered) {
+        this.#again = true;
+        continue;
+      }
       const gone = this.holds.value.filter(({ id }) => ![...active.items, ...consumed.items].some((other) => other.id === id));
       this.setReservations(active.items, consumed.items);
       for (const { id } of gone) {
@@ -164,6 +171,7 @@ export class Sale {
 
   /** A reservation as a call has just answered it. */
   setReservation(reservation: Reservation) {
+    this.#answered++;
     const others = (list: readonly Reservation[]) => list.filter(({ id }) => id !== reservation.id);
     this.setReservations(
       reservation.status === "active" ? [...others(this.holds.value), reservation] : others(this.holds.value),
