@@ -55,11 +55,14 @@ function(holdfast_library name)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
 endfunction()
 
-# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED]): one test program, one entry in ctest by test case.
+# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [SERVICES postgresql redis kafka]
+# [PREFIX text]): one test program, one entry in ctest by test case.
 # RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described.
+# SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h.
+# PREFIX: before the names in ctest, where the same sources are tested in two places.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 function(holdfast_test name)
-  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED" "TIMEOUT;PREFIX" "SOURCES;DEPENDS;SERVICES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -71,9 +74,13 @@ function(holdfast_test name)
   if(arg_RUN_SERIAL)
     list(APPEND properties RUN_SERIAL TRUE)
   endif()
+  if(arg_SERVICES)
+    list(JOIN arg_SERVICES "," services)   # one label: gtest_discover_tests loses the limits of a list
+    list(APPEND properties LABELS "services:${services}")
+  endif()
   if(arg_RECORDED)
     list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"
       FIXTURES_REQUIRED empty_exchanges FIXTURES_SETUP exchanges)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${arg_PREFIX}" PROPERTIES ${properties})
 endfunction()

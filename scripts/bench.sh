@@ -29,6 +29,19 @@ cmd_bench() {
       build release bench_live -DHOLDFAST_BENCH=ON
       exec "$root/bench/live/run.sh" "$@"
       ;;
-    *) fail "bench takes http, core or live, not '$which'" ;;
+    postgres)
+      cmd_setup bench
+      [[ " $* " == *" --plain-only "* ]] || build release holdfast
+      local services=(postgresql redis)
+      [[ " $* " != *" --feed "* ]] || services+=(kafka)
+      with_services "${services[@]}" -- "$root/bench/postgres/run.sh" "$@"
+      ;;
+    web)
+      cmd_setup browser
+      npm_install tests/browser || fail "npm ci in tests/browser failed (see above): the benchmark moves the map in a real browser"
+      build release holdfast
+      node "$root/bench/web/run.mjs" "$@"
+      ;;
+    *) fail "bench takes http, core, live, postgres or web, not '$which'" ;;
   esac
 }

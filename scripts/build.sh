@@ -14,6 +14,7 @@ cmd_build() {
 
 cmd_clean() {
   [[ $# -eq 0 ]] || fail "clean takes no arguments"
+  [[ ! -d $services_folder ]] || services_down
   rm -rf -- "$root/build"
 }
 

@@ -27,3 +27,10 @@ is_flavour() { [[ $1 == release || $1 == asan || $1 == tsan ]]; }
 
 # port_answers PORT: somebody listens on this port of the loopback.
 port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# free_port: prints a port of the loopback that nobody answers on, below those that the system gives to clients.
+free_port() {
+  local port
+  while port=$((20000 + RANDOM % 12000)) && port_answers "$port"; do :; done
+  printf '%s' "$port"
+}

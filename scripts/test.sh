@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # `root` is set by ./dev
-# ./dev test: build everything of one flavour, then ctest. Its closing lines are the command's.
+# ./dev test: build everything of one flavour, then ctest. Its closing lines are the command's. Tests that are declared with
+# SERVICES find these running, and their URLs in HOLDFAST_TEST_….
 
 cmd_test() {
   if [[ ${1:-} == api-fuzz && $# -eq 1 ]]; then
@@ -19,11 +20,11 @@ cmd_test() {
   done
   [[ $# -eq 0 ]] || shift
 
-  cmd_setup
+  cmd_setup test
   # The pages are tested in a real browser, in one flavour (tests/browser/CMakeLists.txt says why).
   [[ $flavour != release ]] || cmd_setup browser
   local folder
-  for folder in web tests/openapi tests/browser clients/typescript; do
+  for folder in web tests/openapi tests/browser tests/deploy clients/typescript; do
     npm_install "$folder" || fail "npm ci in $folder failed (see above): some of the tests are written for Node.js"
   done
   build "$flavour" all
@@ -44,5 +45,14 @@ cmd_test() {
   export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path=$symbolizer${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 
   # No test at all is an error: a filter that matches nothing must not look like success.
-  ctest --test-dir "$root/build/$flavour" --output-on-failure --no-tests=error --parallel 2 "${select[@]}" "$@" </dev/null
+  local ctest=(ctest --test-dir "$root/build/$flavour" "${select[@]}" "$@") service services=()
+  for service in "${all_services[@]}"; do
+    "${ctest[@]}" -N -L "^services:.*$service" </dev/null | grep -q '^Total Tests: 0$' || services+=("$service")
+  done
+  ctest+=(--output-on-failure --no-tests=error --parallel 2)
+  if [[ ${#services[@]} -eq 0 ]]; then
+    "${ctest[@]}" </dev/null
+  else
+    with_services "${services[@]}" -- "${ctest[@]}" </dev/null
+  fi
 }

@@ -54,6 +54,24 @@ function checkTypes() {
   return problems.length === 0 && loose === 0;
 }
 
+// The licences of what the pages contain, which ask to be passed on with it: the page / links to them.
+function collectLicenses() {
+  const { dependencies } = JSON.parse(readFileSync(resolve(web, "package.json"), "utf8"));
+  const names = new Set();
+  const add = (name) => {
+    if (names.has(name)) return;
+    names.add(name);
+    const own = JSON.parse(readFileSync(resolve(web, "node_modules", name, "package.json"), "utf8"));
+    Object.keys(own.dependencies ?? {}).forEach(add);
+  };
+  Object.keys(dependencies).forEach(add);
+  const texts = [...names].sort().map((name) => `${name}\n${"=".repeat(name.length)}\n\n${readFileSync(resolve(web, "node_modules", name, "LICENSE"), "utf8").trim()}\n`);
+  const folder = resolve(web, "node_modules/.licenses");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(resolve(folder, "licenses.txt"), texts.join("\n\n"));
+}
+
 await generateTypes();
+collectLicenses();
 if (!checkTypes()) process.exit(1);
 await build({ configFile: resolve(web, "vite.config.ts"), logLevel: "warn", build: { outDir: folder } });

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <boost/asio/this_coro.hpp>
 
+#include "api/presence.h"
 #include "core/check.h"
 #include "core/version.h"
 
@@ -21,7 +22,8 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access, bool demo,
          std::function<LedgerHealth()> ledger_health)
-    : metrics_(metrics),
+    : background_(ledger.has_all_in_memory() ? BackgroundPool::k_threads : BackgroundPool::k_threads_that_wait),
+      metrics_(metrics),
       services_{ledger,   engine, metrics, background_, watch, live_,
                 webhooks, access, health_, operators_,  demo,  [this](Call& call) { answer_operations(call); }},
       router_(metrics, demo),
@@ -66,7 +68,7 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   services_.access.cors().mark(request, response);
   if (match.route == nullptr) {
     answer_otherwise(call, match);
-  } else if (services_.access.admit(call, match.route->need)) {
+  } else if (services_.access.admit(call, match.route->need) && co_await bring_subject(call, *match.route)) {
     const bool changes = match.group == Group::v1 && match.route->method != "GET" && services_.access.is_operator(call.caller);
     std::optional<std::string> note = changes ? read_note(call) : std::optional<std::string>("");
     if (note) {
@@ -128,7 +130,11 @@ void Api::answer_operations(Call& call) {
   } else if (path == "/readyz") {
     const std::string trouble = draining_ ? "The server is shutting down." : services_.ledger.trouble();
     if (trouble.empty()) {
-      answer_text(call, 200, "text/plain; charset=utf-8", "ready\n");
+      std::string text = "ready\n";
+      for (const auto& degradation : degradations_) {
+        if (const std::string what = degradation(); !what.empty()) text.append("degraded: ").append(what).append("\n");
+      }
+      answer_text(call, 200, "text/plain; charset=utf-8", std::move(text));
     } else {
       fail(call, {503, k_unavailable, trouble});
     }

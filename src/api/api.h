@@ -42,6 +42,9 @@ class Api : public http::Handler {
 
   // Before attach().
   void set_live(const LiveOptions& options) { live_.set_options(options); }
+  // Something that Holdfast sells without while it is away: says in a sentence what is missing, or nothing. /readyz tells. Before
+  // attach().
+  void add_degradation(std::function<std::string()> what) { degradations_.push_back(std::move(what)); }
 
   http::BodyRule body_rule(const http::Request& request) override;
   boost::asio::awaitable<void> handle(http::Request& request, http::Response& response) override;
@@ -67,9 +70,10 @@ class Api : public http::Handler {
   Services services_;
   Router router_;
   std::function<LedgerHealth()> ledger_health_;
+  std::vector<std::function<std::string()>> degradations_;
   http::Server* server_ = nullptr;
   std::vector<Thread> threads_;
   std::atomic<bool> draining_{false};
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -1,4 +1,5 @@
-// A few threads for work that would keep a connection's thread from its other connections: reading an import, writing a large plan.
+// A few threads for work that would keep a connection's thread from its other connections: reading an import, writing a large
+// plan.
 #pragma once
 
 #include <boost/asio/async_result.hpp>
@@ -13,7 +14,11 @@ namespace holdfast::api {
 
 class BackgroundPool {
  public:
+  // With a ledger that has not everything in memory, more of them wait for it.
   static constexpr std::size_t k_threads = 2;
+  static constexpr std::size_t k_threads_that_wait = 8;
+
+  explicit BackgroundPool(std::size_t threads = k_threads) : pool_(threads) {}
 
   // Runs `work` on one of the pool's threads and goes on, on the coroutine's own, when it is done. `work` must not throw.
   template <typename Work>
@@ -35,7 +40,7 @@ class BackgroundPool {
   }
 
  private:
-  boost::asio::thread_pool pool_{k_threads};
+  boost::asio::thread_pool pool_;
 };
 
 }  // namespace holdfast::api

@@ -60,6 +60,12 @@ std::string WishedBest::meaning() const {
          (wish.adjacent ? " adjacent" : " apart");
 }
 
+std::optional<Uuid> event_wished_for(const boost::json::object& body) {
+  const boost::json::object* wish = body.at("bestAvailable").if_object();
+  const boost::json::value* id = wish == nullptr ? nullptr : wish->if_contains("eventId");
+  return id != nullptr && id->is_string() ? parse_uuid(id->get_string()) : std::nullopt;
+}
+
 std::optional<WishedBest> read_best_available(Call& call, const boost::json::object& body) {
   const boost::json::value& value = body.at("bestAvailable");
   const auto malformed = [&](const std::string& what) {

@@ -16,8 +16,11 @@ struct WishedBest {
   std::string meaning() const;
 };
 
-// Reads the member `bestAvailable`, which must be there; or nothing, with the answer written: 400 malformed, 404 no such event, 422 a section or
-// category that the event does not have.
+// The event that the member `bestAvailable` names, as far as it can be one.
+std::optional<Uuid> event_wished_for(const boost::json::object& body);
+
+// Reads the member `bestAvailable`, which must be there; or nothing, with the answer written: 400 malformed, 404 no such event,
+// 422 a section or category that the event does not have.
 std::optional<WishedBest> read_best_available(Call& call, const boost::json::object& body);
 
 }   // namespace holdfast::api

@@ -104,6 +104,12 @@ void write_fault(const Fault& fault, Group group, std::string_view path, http::R
   }
 }
 
+Submission Call::submission() const {
+  Submission made;
+  if (const std::string_view* header = request.header("traceparent")) made.trace = parse_traceparent(*header);
+  return made;
+}
+
 void fail(Call& call, const Fault& fault) {
   call.code = fault.code;
   write_fault(fault, call.group, call.request.path, call.response);
@@ -114,7 +120,8 @@ Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothi
 Fault unavailable() {
   return {
       503, k_unavailable,
-      "The store cannot be written at the moment. The request was not carried out, or its outcome is unknown; repeating it with the same "
+      "The store, or the seat lock before it, cannot be reached at the moment. The request was not carried out, or its outcome is unknown; "
+      "repeating it with the same "
       "Idempotency-Key settles it."};
 }
 

@@ -60,6 +60,8 @@ struct Call {
   std::string_view code{};   // of the refusal that fail() wrote; empty: none
 
   Ledger& ledger() const { return services.ledger; }
+  // A submission of nothing yet, with the request's trace when it told one.
+  Submission submission() const;
 };
 
 using Answer = boost::asio::awaitable<void>;

@@ -51,7 +51,7 @@ void append_change(Json& json, const RecordedChange& change, const Plan* plan) {
       change.customer.empty() ? json.null() : json.text(change.customer);
     }
     if (!change.order.empty()) json.member("orderId", change.order);
-    if (change.expires_at != 0) json.member("expiresAt", rfc3339(change.expires_at));
+    if (change.expires_at != 0 && change.kind != ChangeKind::seats_added) json.member("expiresAt", rfc3339(change.expires_at));
     if (change.ends) json.member(change.kind == ChangeKind::consumed ? "reinstated" : "ends", true);
     if (change.kind == ChangeKind::seats_appended) json.member("count", change.count);
     if (const auto state = state_after(change.kind)) {

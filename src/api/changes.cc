@@ -3,6 +3,7 @@
 #include "api/change_json.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "api/presence.h"
 #include "api/watch.h"
 
 namespace holdfast::api {
@@ -100,6 +101,11 @@ Answer list_changes(Call& call) {
     if (waited == Watch::Result::full) co_return fail(call, too_many_wait());
     again = waited == Watch::Result::news;
   }
+  std::vector<EventNumber> events;
+  for (const RecordedChange& change : page->changes) {
+    if (events.empty() || events.back() != change.event) events.push_back(change.event);
+  }
+  if (!co_await bring_events(call, std::move(events))) co_return;
   begin_answer(call);
   Json json(call.response.body);
   json.object([&] {

@@ -1,5 +1,6 @@
 // Contract 1: an existing ticketing platform reserves seats through these two calls (docs/contracts.md).
 #include "api/endpoints.h"
+#include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
 
@@ -74,13 +75,17 @@ Answer reserve_seat(Call& call) {
   ReserveRequest request;
   if (auto problem = decode(call.request.body, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
 
-  const auto place = call.ledger().seats().find(request.seat_id);
+  auto place = call.ledger().seats().find(request.seat_id);
+  if (!place || call.ledger().event(place->event) == nullptr) {
+    if (!co_await bring_seats(call, {to_string(request.seat_id)})) co_return;
+    place = call.ledger().seats().find(request.seat_id);
+  }
   if (!place) co_return fail(call, seat_not_found(request.seat_id));
   if (request.event_id && call.ledger().event_by_id(*request.event_id) != place->event) {
     co_return fail(call, seat_not_found(request.seat_id));
   }
 
-  Submission submission;
+  Submission submission = call.submission();
   const std::string seat_id = to_string(request.seat_id);
   const bool has_key = call.request.header("Idempotency-Key") != nullptr;
   if (has_key && !read_key(call, seat_id + " " + request.customer, submission.key)) co_return;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "api/endpoints.h"
+#include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
 
@@ -194,8 +195,9 @@ Answer tickets_lock(Call& call) {
   const JsonBody body(call.request.body);
   TicketRequest request;
   if (auto problem = decode(body, true, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  if (!co_await bring_seats(call, {request.tickets.begin(), request.tickets.end()})) co_return;
   const Grouped grouped = group(call, request.tickets);
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, meaning_of(request), submission.key)) co_return;
   if (!grouped.all_known) co_return answer_not_available(call, read_unavailable(call, request, grouped));
   if (grouped.seats.size() > k_events_per_command_max) {
@@ -247,8 +249,9 @@ Answer tickets_unlock_param(Call& call) {
   const JsonBody body(call.request.body);
   TicketRequest request;
   if (auto problem = decode(body, false, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  if (!co_await bring_seats(call, {request.tickets.begin(), request.tickets.end()})) co_return;
   const Grouped grouped = group(call, request.tickets);
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, meaning_of(request), submission.key)) co_return;
   if (grouped.seats.size() > k_events_per_command_max) {
     co_return fail(call, {400, k_invalid_request, "The tickets belong to more than 100 events; unlock them in several requests."});

@@ -11,6 +11,7 @@
 #include "api/endpoints.h"
 #include "api/event_reader.h"
 #include "api/pages.h"
+#include "api/presence.h"
 #include "core/check.h"
 #include "core/limits.h"
 
@@ -118,6 +119,7 @@ Uuid id_of(const Fingerprint& fingerprint) {
 
 // The event of this id exists. With a key: made by this very request, then it is answered again; or not.
 Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key) {
+  if (!co_await bring_event(call, id)) co_return;
   const auto number = call.ledger().event_by_id(id);
   const auto event = number ? call.ledger().event(*number) : nullptr;
   if (event == nullptr) co_return fail(call, {409, "event_exists", "This event is being created at the moment."});
@@ -220,10 +222,12 @@ std::string plan_text(const PublishedEvent& event) {
   return out;
 }
 
-// A page of events after number `after`.
-void append_events(Call& call, std::size_t limit, std::uint64_t after) {
+// A page of events after number `after`. False when one of them cannot be read at the moment.
+bool append_events(Call& call, std::size_t limit, std::uint64_t after) {
+  if (!call.ledger().bring({.list_of_events = true})) return false;
   Json json(call.response.body);
   std::optional<EventNumber> next;
+  bool all = true;
   json.object([&] {
     json.member("items");
     json.array([&] {
@@ -235,7 +239,9 @@ void append_events(Call& call, std::size_t limit, std::uint64_t after) {
           next = last;
           break;
         }
-        append_event(json, *call.ledger().event(number), call.ledger().now());
+        const auto event = event_of_item(call.ledger(), number);
+        all = all && event != nullptr;
+        if (event != nullptr) append_event(json, *event, call.ledger().now());
         last = number;
         ++shown;
       }
@@ -243,6 +249,7 @@ void append_events(Call& call, std::size_t limit, std::uint64_t after) {
     json.member("nextCursor");
     next ? json.text(std::to_string(*next)) : json.null();
   });
+  return all;
 }
 
 }  // namespace
@@ -291,7 +298,9 @@ Answer list_events(Call& call) {
   call.response.status = 200;
   call.response.content_type = "application/json";
   // Counting the seats of many events would keep this thread from its other connections.
-  co_await call.services.background.run([&] { append_events(call, page->limit, *after); });
+  bool all = false;
+  co_await call.services.background.run([&] { all = append_events(call, page->limit, *after); });
+  if (!all) fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
 }
 
 // GET /v1/events/{eventId}
@@ -343,7 +352,7 @@ Answer change_event(Call& call) {
   }
   if (problem.empty()) problem = check_settings(settings).value_or("");
   if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;
   submission.parts.push_back({event->card().number, std::move(change)});
   const auto verdict = co_await call.gateway.ask(std::move(submission));

@@ -10,10 +10,9 @@
 #include <string_view>
 #include <vector>
 
-namespace holdfast::api {
+#include "core/json_text.h"
 
-// Appends `text` as a JSON string, quotes included.
-void append_json(std::string& out, std::string_view text);
+namespace holdfast::api {
 
 // Writes objects and arrays in order, commas included:
 //

@@ -32,7 +32,9 @@ Fault fault_of(const ReadProblem& problem) {
     return {503, k_unavailable, "What was recorded cannot be read at the moment. Try again in a moment."};
   }
   if (problem.oldest == 0) {
-    return {410, "changes_archived", "Changes at this place are not kept any more. `cursor=latest` begins with those that come."};
+    return {
+        410, "changes_archived",
+        "Changes at this place are not kept any more. `cursor=oldest` begins with those that are, `cursor=latest` with those that come."};
   }
   return {410, "changes_archived",
           "Changes that old are not kept any more; the oldest is number " + std::to_string(problem.oldest) + ", so `after` can be " +
@@ -51,6 +53,16 @@ void append_category(Json& json, const Category& category) {
   }
   json.member("color");
   category.color.empty() ? json.null() : json.text(category.color);
+}
+
+std::vector<std::string> seat_ids_in(const boost::json::object& object) {
+  std::vector<std::string> ids;
+  const boost::json::value* list = object.if_contains("seatIds");
+  if (list == nullptr || !list->is_array() || list->get_array().size() > k_seats_per_reservation_max) return ids;
+  for (const boost::json::value& id : list->get_array()) {
+    if (id.is_string() && id.get_string().size() <= k_seat_id_bytes_max) ids.emplace_back(id.get_string());
+  }
+  return ids;
 }
 
 std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event) {

@@ -40,9 +40,13 @@ struct NamedSeats {
   std::vector<SeatIndex> seats;   // in the order asked, each once
 };
 
-// Reads the member `seatIds`. Nothing when it is malformed (400), names a seat that there is not (404) or seats of several events (422); then
-// the answer is there. `required` false: a member that is not there is an empty list. `event`: the seats must be of this one.
+// Reads the member `seatIds`. Nothing when it is malformed (400), names a seat that there is not (404) or seats of several events
+// (422); then the answer is there. `required` false: a member that is not there is an empty list. `event`: the seats must be of
+// this one.
 std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event = {});
+
+// The ids that `seatIds` names, as far as they can be ids; read_seats says what is wrong with the others.
+std::vector<std::string> seat_ids_in(const boost::json::object& object);
 
 // Whether the caller may know of a reservation: a visitor's session knows its own only; to it, somebody else's do not exist.
 bool may_touch(const Call& call, const Uuid& reservation);

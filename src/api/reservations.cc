@@ -4,14 +4,15 @@
 #include "api/best_available.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
 
 namespace holdfast::api {
 namespace {
 
-// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a reading
-// (`now`): the seats' states now.
+// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a
+// reading (`now`): the seats' states now.
 void append_reservation(Json& json, const PublishedEvent& event, const ReservationView& view, std::optional<Millis> now) {
   const Plan& plan = *event.plan();
   const bool sold = view.status == ReservationStatus::consumed;
@@ -132,23 +133,28 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   return filter;
 }
 
-void append_list(Call& call, const ReservationPage& page) {
+// False when the event of one of them cannot be read at the moment.
+bool append_list(Call& call, const ReservationPage& page) {
+  bool all = true;
   Json json(call.response.body);
   json.object([&] {
     json.member("items");
     json.array([&] {
       for (const ListedReservation& listed : page.items) {
-        append_reservation(json, *call.ledger().event(listed.event), listed.view, call.ledger().now());
+        const auto event = event_of_item(call.ledger(), listed.event);
+        all = all && event != nullptr;
+        if (event != nullptr) append_reservation(json, *event, listed.view, call.ledger().now());
       }
     });
     json.member("nextCursor");
     page.next.empty() ? json.null() : json.text(page.next);
   });
+  return all;
 }
 
 // Asks for one command on one reservation, and answers with it as the command left it.
 Answer ask(Call& call, unsigned status, EventNumber event, Command command, std::string_view meaning) {
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, meaning, submission.key)) co_return;
   submission.parts.push_back({event, std::move(command)});
   const auto verdict = co_await call.gateway.ask(std::move(submission));
@@ -203,6 +209,7 @@ Answer hold_seats(Call& call) {
     co_return fail(call, {422, k_invalid_request, "`seatIds` and `bestAvailable` exclude each other: name one of them."});
   }
   if (wants_best) {
+    if (const auto event = event_wished_for(*body.object()); event && !co_await bring_event(call, *event)) co_return;
     const auto best = read_best_available(call, *body.object());
     if (!best) co_return;
     const std::string meaning = best->meaning() + " " + std::to_string(seconds.value_or(0)) + " " + std::string(*customer);
@@ -214,6 +221,7 @@ Answer hold_seats(Call& call) {
                  meaning);
     co_return;
   }
+  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto named = read_seats(call, *body.object(), true);
   if (!named) co_return;
   const std::int64_t duration = seconds.value_or(call.ledger().event(named->event)->settings().hold_seconds);
@@ -239,15 +247,20 @@ Answer show_reservation(Call& call) {
 Answer list_reservations(Call& call) {
   const auto query = Query::read(call, {"customerId", "eventId", "status", "limit", "cursor"});
   const auto page = query ? read_page(call, *query) : std::nullopt;
-  const auto filter = page ? read_filter(call, *query) : std::nullopt;
+  if (!page) co_return;
+  const std::string* event = query->find("eventId");
+  if (const auto id = event == nullptr ? std::nullopt : parse_uuid(*event); id && !co_await bring_event(call, *id)) co_return;
+  const auto filter = read_filter(call, *query);
   if (!filter) co_return;
   Reading<ReservationPage> list;
   call.response.content_type = "application/json";
+  bool all = true;
   co_await call.services.background.run([&] {
     list = call.ledger().list_reservations(*filter, page->cursor, page->limit);
-    if (list) append_list(call, *list);
+    if (list) all = append_list(call, *list);
   });
   if (!list) co_return fail(call, fault_of(list.error()));
+  if (!all) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
   call.response.status = 200;
 }
 
@@ -258,6 +271,7 @@ Answer add_seats(Call& call) {
   if (!named) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto seats = read_seats(call, *body.object(), true, named->event);
   if (!seats) co_return;
   co_await ask(call, 200, named->event, Add{.reservation = named->id, .seats = seats->seats}, meaning_of(*seats));
@@ -320,6 +334,7 @@ Answer release_reservation(Call& call) {
     if (!check_content_type(call, true)) co_return;
     body.emplace(call.request.body);
     if (body->object() == nullptr) co_return fail(call, {400, k_invalid_request, body->problem()});
+    if (!co_await bring_seats(call, seat_ids_in(*body->object()))) co_return;
     auto read = read_seats(call, *body->object(), false, named->event);
     if (!read) co_return;
     seats = std::move(*read);
@@ -337,6 +352,7 @@ Answer return_reservation(Call& call) {
   std::string problem;
   const auto order = read_order(*body.object(), problem);
   if (!order) co_return fail(call, {400, k_invalid_request, problem});
+  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto seats = read_seats(call, *body.object(), false, named->event);
   if (!seats) co_return;
   co_await ask(call, 200, named->event, Return{.reservation = named->id, .order = *order, .seats = seats->seats},

@@ -5,6 +5,7 @@
 #include "api/background.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "api/presence.h"
 
 namespace holdfast::api {
 namespace {
@@ -152,9 +153,10 @@ Answer change_seats(Call& call) {
   if (!number) co_return fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto named = read_seats(call, *body.object(), true, *number);
   if (!named) co_return;
-  Submission submission;
+  Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;
   submission.parts.push_back({*number, Wish{.seats = named->seats}});
   const auto verdict = co_await call.gateway.ask(std::move(submission));

@@ -27,7 +27,8 @@ constexpr std::size_t k_message_id_bytes_max = 128;
 
 // ---- requests
 
-// Runs what asks the store, which waits for the disk, away from the connection's thread. False when it failed; then the answer is there.
+// Runs what asks the store, which waits for the disk, away from the connection's thread. False when it failed; then the answer is
+// there.
 template <typename Work>
 boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
   std::string problem;
@@ -177,7 +178,7 @@ void append_text_or_null(Json& json, std::string_view name, const std::string& t
 }
 
 // Members of an endpoint, into an object that is open. `lag`: nothing when it is not known.
-void append_endpoint(Json& json, const EndpointReport& report, std::optional<std::uint64_t> lag) {
+void append_endpoint(Json& json, const EndpointReport& report, std::optional<std::uint64_t> lag, Millis now) {
   const Endpoint& endpoint = report.endpoint;
   json.member("id", to_string(endpoint.id));
   json.member("url", endpoint.url);
@@ -191,7 +192,7 @@ void append_endpoint(Json& json, const EndpointReport& report, std::optional<std
   json.member("status", endpoint.enabled ? "active" : "disabled");
   append_text_or_null(json, "disabledBecause", endpoint.disabled_because);
   json.member("createdAt", rfc3339(endpoint.created_at));
-  append_time(json, "previousSecretUntil", endpoint.previous_until > feed::wall_clock() ? endpoint.previous_until : 0);
+  append_time(json, "previousSecretUntil", endpoint.previous_until > now ? endpoint.previous_until : 0);
   json.member("lag");
   lag ? json.number(static_cast<std::int64_t>(*lag)) : json.null();
   json.member("pending", report.pending);
@@ -209,7 +210,7 @@ void answer_endpoint(Call& call, unsigned status, const EndpointReport& report, 
   if (with_secret) call.response.headers.emplace_back("Cache-Control", "no-store");
   Json json(call.response.body);
   json.object([&] {
-    append_endpoint(json, report, lag);
+    append_endpoint(json, report, lag, call.services.webhooks.now());
     if (with_secret) json.member("secret", feed::secret_text(report.endpoint.secret));
   });
 }
@@ -252,7 +253,7 @@ Answer create_webhook(Call& call) {
                      .kinds = wish->kinds.value_or(feed::k_all_kinds),
                      .secret = wish->secret ? std::move(*wish->secret) : new_secret(),
                      .description = wish->description.value_or(""),
-                     .created_at = feed::wall_clock()};
+                     .created_at = call.services.webhooks.now()};
   auto made = WebhookStore::Made::created;
   const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
     report.endpoint.position = call.services.webhooks.source().end();
@@ -289,7 +290,7 @@ Answer list_webhooks(Call& call) {
     json.member("items");
     json.array([&] {
       for (std::size_t i = 0; i < reports.size(); ++i) {
-        json.object([&] { append_endpoint(json, reports[i], lags[i]); });
+        json.object([&] { append_endpoint(json, reports[i], lags[i], call.services.webhooks.now()); });
       }
     });
     json.member("nextCursor");
@@ -366,7 +367,7 @@ Answer rotate_webhook_secret(Call& call) {
     changed = store.change_once(*id, key, [&](Endpoint& endpoint) {
       if (endpoint.secret == secret) return;
       endpoint.previous_secret = std::move(endpoint.secret);
-      endpoint.previous_until = feed::wall_clock() + std::chrono::milliseconds(feed::k_rotation_time).count();
+      endpoint.previous_until = call.services.webhooks.now() + std::chrono::milliseconds(feed::k_rotation_time).count();
       endpoint.secret = secret;
     });
     report = store.find(*id);
@@ -456,7 +457,7 @@ Answer redeliver_dead_messages(Call& call) {
   std::uint64_t revived = 0;
   const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
     is_there = store.find(*id).has_value();
-    if (is_there) revived = store.revive(*id, ids, feed::wall_clock());
+    if (is_there) revived = store.revive(*id, ids, call.services.webhooks.now());
   });
   if (!asked) co_return;
   if (!is_there) co_return fail(call, not_found(call));

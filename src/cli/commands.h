@@ -18,11 +18,20 @@ struct ImportOptions {
   std::string plan;
 };
 
+// Where keys are kept: exactly one of the two is not empty.
+struct RegistryPlace {
+  std::string data;     // folder of an embedded ledger
+  std::string ledger;   // URL of a PostgreSQL ledger
+};
+
 struct NewKeyOptions {
   std::string name;
   std::string scopes;                         // "read,hold"
   std::optional<std::int64_t> expires_days;   // nothing: never
 };
+
+// Throws UsageError, which does not repeat it (it may have a password), unless it is a URL of PostgreSQL.
+void check_ledger_url(const std::string& url);
 
 int serve(const ServeOptions& options);
 int import_plan(const ImportOptions& options);
@@ -30,8 +39,9 @@ int backup_data(const std::string& data, const std::string& file);
 int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
-int create_key(const std::string& data, const NewKeyOptions& options);
-int list_keys(const std::string& data);
-int revoke_key(const std::string& data, const std::string& id);
+int migrate_ledger(const std::string& url);
+int create_key(const RegistryPlace& place, const NewKeyOptions& options);
+int list_keys(const RegistryPlace& place);
+int revoke_key(const RegistryPlace& place, const std::string& id);
 
 }  // namespace holdfast::cli

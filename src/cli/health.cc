@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/kafka_feed.h"
 #include "feed/webhooks/webhooks.h"
 
 namespace holdfast::cli {
@@ -13,28 +14,8 @@ using api::HealthComponent;
 using api::HealthLag;
 using api::HealthStatus;
 
-// More is worth a look: in a moment as quiet as any, state.db is some tens of rows behind.
-constexpr std::int64_t k_rows_behind_degraded = 10'000;
 constexpr std::uint64_t k_changes_behind_degraded = 10'000;
 constexpr std::size_t k_full_part = 2;   // a queue that is half full is worth a look
-
-HealthComponent look_at_ledger(const EmbeddedLedger& ledger) {
-  const std::string trouble = ledger.trouble();
-  return {.kind = "embedded",
-          .status = trouble.empty() ? HealthStatus::ok : HealthStatus::down,
-          .detail = trouble.empty() ? "The journal can be written; what is answered is on disk." : trouble};
-}
-
-HealthComponent look_at_tables(const EmbeddedLedger& ledger) {
-  const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
-  const HealthLag lag{static_cast<double>(behind), "rows"};
-  if (!ledger.state_follows()) {
-    return {"state.db", HealthStatus::degraded, "state.db cannot be written; the log says why. Sales go on, lists and histories do not.",
-            lag};
-  }
-  if (behind > k_rows_behind_degraded) return {"state.db", HealthStatus::degraded, "state.db is far behind the journal.", lag};
-  return {"state.db", HealthStatus::ok, "state.db follows the journal.", lag};
-}
 
 HealthComponent look_at_engine(const Engine& engine, std::size_t queue_max) {
   const std::size_t queued = engine.queued();
@@ -78,19 +59,31 @@ HealthComponent look_at_live(const api::LiveStats& live, std::size_t listeners_m
           HealthLag{period, "ms"}};
 }
 
+HealthComponent look_at_lock(const lock::SeatLock* seat_lock) {
+  if (seat_lock == nullptr) return {"none", HealthStatus::off, "No lock is configured: the ledger alone guards the seats."};
+  const lock::Health health = seat_lock->health();
+  const bool is_up = health.state == lock::Health::State::up;
+  return {health.kind, is_up ? HealthStatus::ok : HealthStatus::degraded, health.detail};
+}
+
+HealthComponent look_at_feed(const ServedFeed* feed) {
+  if (feed == nullptr) return {"none", HealthStatus::off, "No feed is configured beside webhooks."};
+  const feed::kafka::FeedStatus status = feed->status();
+  const std::string trouble = feed->degradation();
+  const std::string detail = status.relay_detail.empty() ? "Changes are published." : status.relay_detail;
+  return {"kafka", trouble.empty() ? HealthStatus::ok : HealthStatus::degraded, trouble.empty() ? detail : trouble,
+          HealthLag{static_cast<double>(status.lag_changes), "changes"}};
+}
+
 }  // namespace
 
-void add_health_probes(api::Api& api, const EmbeddedLedger& ledger, const Engine& engine, std::size_t queue_max, feed::Webhooks& webhooks,
-                       std::size_t listeners_max) {
+void add_health_probes(api::Api& api, const ServedParts& parts) {
   api::Health& health = api.health();
-  health.add("ledger", [&ledger] { return look_at_ledger(ledger); });
-  health.add("tables", [&ledger] { return look_at_tables(ledger); });
-  health.add("engine", [&engine, queue_max] { return look_at_engine(engine, queue_max); });
-  health.add("lock",
-             [] { return HealthComponent{"none", HealthStatus::off, "No lock is configured: the ledger alone guards the seats."}; });
-  health.add("feed", [] { return HealthComponent{"none", HealthStatus::off, "No feed is configured beside webhooks."}; });
-  health.add("webhooks", [&webhooks] { return look_at_webhooks(webhooks); });
-  health.add("live", [&api, listeners_max] { return look_at_live(api.live_stats(), listeners_max); });
+  health.add("engine", [parts] { return look_at_engine(parts.engine, parts.queue_max); });
+  health.add("lock", [parts] { return look_at_lock(parts.seat_lock); });
+  health.add("feed", [parts] { return look_at_feed(parts.feed); });
+  health.add("webhooks", [parts] { return look_at_webhooks(parts.webhooks); });
+  health.add("live", [&api, parts] { return look_at_live(api.live_stats(), parts.listeners_max); });
 }
 
 }  // namespace holdfast::cli

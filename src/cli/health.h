@@ -1,8 +1,8 @@
-// What GET /v1/operations/health shows of a server with the embedded ledger: a probe for each of its parts.
+// What GET /v1/operations/health shows beside the ledger, for which its home adds probes.
 #pragma once
 
 #include "api/api.h"
-#include "ledger/embedded/embedded_ledger.h"
+#include "lock/seat_lock.h"
 
 namespace holdfast::feed {
 class Webhooks;
@@ -10,9 +10,19 @@ class Webhooks;
 
 namespace holdfast::cli {
 
-// Probes for the ledger, the tables behind it, the engine's queue, the lock, the feed, webhooks and live maps. What is not configured is
-// shown as `off`; whoever configures it adds a probe of the same name, which takes its place. All of them must outlive the api's answers.
-void add_health_probes(api::Api& api, const EmbeddedLedger& ledger, const Engine& engine, std::size_t queue_max, feed::Webhooks& webhooks,
-                       std::size_t listeners_max);
+class ServedFeed;
+
+// All of them must outlive the api's answers. nullptr: not configured, and shown as `off`.
+struct ServedParts {
+  const Engine& engine;
+  std::size_t queue_max;
+  const lock::SeatLock* seat_lock;
+  const ServedFeed* feed;
+  feed::Webhooks& webhooks;
+  std::size_t listeners_max;
+};
+
+// Probes for the engine's queue, the lock, the feed, webhooks and live maps.
+void add_health_probes(api::Api& api, const ServedParts& parts);
 
 }  // namespace holdfast::cli

@@ -97,7 +97,7 @@ int import_into_folder(const ImportOptions& options) {
 // What stands before the plan in the body of POST /v1/events.
 std::string body_before_plan(const ImportOptions& options) {
   std::string body = R"({"name":)";
-  api::append_json(body, options.name);
+  append_json(body, options.name);
   if (const auto id = read_id(options)) body.append(R"(,"id":")").append(to_string(*id)).append("\"");
   body.append(options.keep_ids ? R"(,"keepIds":true)" : "");
   return body.append(R"(,"plan":)");

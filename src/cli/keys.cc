@@ -1,13 +1,17 @@
-// `holdfast keys create`, `list`, `revoke`: who may call. Also while a server works with the folder, which notices within a second.
+// `holdfast keys create`, `list`, `revoke`: who may call. Also while servers work with the folder or the database: they notice
+// within a second.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
+#include <memory>
 
 #include "api/call.h"
 #include "api/tokens.h"
 #include "cli/commands.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_registry.h"
+#include "ledger/postgres/postgres_registry.h"
 
 namespace holdfast::cli {
 namespace {
@@ -26,11 +30,32 @@ void check_name(const std::string& name) {
   }
 }
 
-// Never made by a wrong --data: a registry without keys beside it would be found by nobody.
-EmbeddedRegistry open_existing(const std::string& data) {
-  const std::string path = DataFolder::registry_in(data);
-  if (!std::filesystem::exists(path)) throw DataError("there is no registry.db in " + data + ": no keys were made there.");
-  return EmbeddedRegistry(path);
+// A registry with what it stands on.
+class OpenRegistry {
+ public:
+  // One that is not there is made in a folder only if `make`: by a wrong --data nobody would find it.
+  OpenRegistry(const RegistryPlace& place, bool make) {
+    if (!place.ledger.empty()) {
+      pool_ = std::make_unique<pg::Pool>(pg::Settings{.url = place.ledger, .application = "holdfast keys"},
+                                         pg::PoolOptions{.connections_max = 1});
+      registry_ = std::make_unique<PostgresRegistry>(*pool_);
+      return;
+    }
+    const std::string path = DataFolder::registry_in(place.data);
+    if (!make && !std::filesystem::exists(path)) throw DataError("there is no registry.db in " + place.data + ": no keys were made there.");
+    registry_ = std::make_unique<EmbeddedRegistry>(path);
+  }
+
+  Registry* operator->() const { return registry_.get(); }
+
+ private:
+  std::unique_ptr<pg::Pool> pool_;
+  std::unique_ptr<Registry> registry_;
+};
+
+void check_place(const RegistryPlace& place) {
+  if (place.data.empty() == place.ledger.empty()) throw UsageError("say where the keys are: either --data or --ledger");
+  if (!place.ledger.empty()) check_ledger_url(place.ledger);
 }
 
 std::string state_of(const ApiKey& key, Millis now) {
@@ -39,9 +64,10 @@ std::string state_of(const ApiKey& key, Millis now) {
   return (now < *key.expires_at ? "expires " : "expired ") + rfc3339(*key.expires_at);
 }
 
-}  // namespace
+}   // namespace
 
-int create_key(const std::string& data, const NewKeyOptions& options) {
+int create_key(const RegistryPlace& place, const NewKeyOptions& options) {
+  check_place(place);
   check_name(options.name);
   const auto scopes = parse_scopes(options.scopes);
   if (!scopes) throw UsageError("--scopes must be a list of read, hold, sell and admin; it is `" + options.scopes + "`");
@@ -53,26 +79,29 @@ int create_key(const std::string& data, const NewKeyOptions& options) {
   ApiKey key{
       .id = api::new_api_key_id(), .name = options.name, .hash = *api::hash_of_api_token(token), .scopes = *scopes, .created_at = now};
   if (options.expires_days) key.expires_at = now + *options.expires_days * k_millis_per_day;
-  EmbeddedRegistry registry(DataFolder::registry_in(data));
-  if (!registry.add(key)) throw std::runtime_error("there are " + std::to_string(k_api_keys_max) + " keys already, the revoked included");
+  const OpenRegistry registry(place, true);
+  if (!registry->add(key)) throw std::runtime_error("there are " + std::to_string(k_api_keys_max) + " keys already, the revoked included");
   std::fprintf(stderr, "key %s (%s) may %s and %s. Its token is shown this once:\n", key.id.c_str(), key.name.c_str(),
                to_string(key.scopes).c_str(), state_of(key, now).c_str());
   std::printf("%s\n", token.c_str());
   return 0;
 }
 
-int list_keys(const std::string& data) {
+int list_keys(const RegistryPlace& place) {
+  check_place(place);
   const Millis now = wall_time();
-  for (const ApiKey& key : open_existing(data).keys()) {
+  const OpenRegistry registry(place, false);
+  for (const ApiKey& key : registry->keys()) {
     std::printf("%s  %-20s  %-35s  %s\n", key.id.c_str(), to_string(key.scopes).c_str(), state_of(key, now).c_str(), key.name.c_str());
   }
   return 0;
 }
 
-int revoke_key(const std::string& data, const std::string& id) {
-  if (!open_existing(data).revoke(id, wall_time())) throw UsageError("there is no key " + id + "; `holdfast keys list` names them");
-  std::printf("key %s is revoked; a running server notices within a second\n", id.c_str());
+int revoke_key(const RegistryPlace& place, const std::string& id) {
+  check_place(place);
+  if (!OpenRegistry(place, false)->revoke(id, wall_time())) throw UsageError("there is no key " + id + "; `holdfast keys list` names them");
+  std::printf("key %s is revoked; running servers notice within a second\n", id.c_str());
   return 0;
 }
 
-}  // namespace holdfast::cli
+}   // namespace holdfast::cli

@@ -42,13 +42,21 @@ int run(int argc, char** argv) {
   CLI::App& verify = with_data("verify", "Replay the journal against the tables and state what was proved");
   CLI::App& rebuild = with_data("rebuild", "Make the tables (state.db) again from a whole journal");
 
-  CLI::App& keys = *app.add_subcommand("keys", "Make, list and revoke API keys, also while a server works with the data");
+  std::string ledger;
+  CLI::App& migrate =
+      *app.add_subcommand("migrate", "Bring a PostgreSQL database to the schema of this version; safe from several nodes at once");
+  migrate.add_option("--ledger", ledger, "URL of the database: postgresql://user@host/database (a password: PGPASSWORD or PGPASSFILE)")
+      ->required();
+
+  CLI::App& keys = *app.add_subcommand("keys", "Make, list and revoke API keys, also while servers work with the data");
   keys.require_subcommand(1);
+  cli::RegistryPlace registry;
   cli::NewKeyOptions new_key;
   std::string key_id;
   const auto for_keys = [&](const char* name, const char* help) -> CLI::App& {
     CLI::App& command = *keys.add_subcommand(name, help);
-    command.add_option("--data", data, "Folder of the ledger's files")->required();
+    auto* in_folder = command.add_option("--data", registry.data, "Folder of the ledger's files");
+    command.add_option("--ledger", registry.ledger, "Or the ledger in PostgreSQL: postgresql://user@host/db")->excludes(in_folder);
     return command;
   };
   CLI::App& create = for_keys("create", "Make a key and print its token, once");
@@ -76,9 +84,10 @@ int run(int argc, char** argv) {
   if (restore.parsed()) return cli::restore_data(data, file);
   if (verify.parsed()) return cli::verify_data(data);
   if (rebuild.parsed()) return cli::rebuild_tables(data);
-  if (create.parsed()) return cli::create_key(data, new_key);
-  if (list.parsed()) return cli::list_keys(data);
-  if (revoke.parsed()) return cli::revoke_key(data, key_id);
+  if (migrate.parsed()) return cli::migrate_ledger(ledger);
+  if (create.parsed()) return cli::create_key(registry, new_key);
+  if (list.parsed()) return cli::list_keys(registry);
+  if (revoke.parsed()) return cli::revoke_key(registry, key_id);
   return 2;
 }
 

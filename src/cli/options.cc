@@ -8,18 +8,25 @@
 #include <sstream>
 
 #include "api/cors.h"
+#include "feed/kafka/settings.h"
+#include "ledger/ledger.h"
 
 extern char** environ;
 
 namespace holdfast::cli {
-namespace {
 
 // One option: its key, what it means, and how a text becomes its value (an error text when it cannot).
 struct Described {
   const char* key;
   const char* help;
   std::function<std::string(ServeOptions&, const std::string&)> set;
+  const char* alias = nullptr;   // another key for it
+  bool is_table = false;   // NAME=VALUE pairs, k_between_pairs between them; those of all sources come together, and may be secrets
 };
+
+namespace {
+
+constexpr char k_between_pairs = '\x1f';
 
 using Number = std::uint64_t ServeOptions::*;
 
@@ -47,16 +54,50 @@ Described text(const char* key, const char* help, std::string ServeOptions::* me
           }};
 }
 
-std::string set_demo(ServeOptions& options, const std::string& value) {
-  if (value != "on" && value != "off" && value != "true" && value != "false") return "must be on or off";
-  options.demo = value == "on" || value == "true";
+// A member that is on or off.
+Described on_or_off(const char* key, const char* help, bool ServeOptions::* member) {
+  return {key, help, [=](ServeOptions& options, const std::string& value) -> std::string {
+            if (value != "on" && value != "off" && value != "true" && value != "false") return "must be on or off";
+            options.*member = value == "on" || value == "true";
+            return {};
+          }};
+}
+
+std::string set_feed_url(ServeOptions& options, const std::string& value) {
+  const auto brokers = feed::kafka::read_kafka_url(value);
+  if (!brokers) return brokers.error();
+  options.feed_url = value;
   return {};
 }
 
-std::string set_sweep(ServeOptions& options, const std::string& value) {
-  if (value != "on" && value != "off" && value != "true" && value != "false") return "must be on or off";
-  options.sweep = value == "on" || value == "true";
+// What is wrong is told without the value.
+std::string set_feed_kafka(ServeOptions& options, const std::string& pairs) {
+  std::istringstream list(pairs);
+  for (std::string pair; std::getline(list, pair, k_between_pairs);) {
+    if (pair.empty()) continue;
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) return "must be NAME=VALUE of librdkafka";
+    const std::string name = pair.substr(0, equals);
+    const std::string value = pair.substr(equals + 1);
+    if (const std::string why = feed::kafka::why_refused(name, value); !why.empty()) return "has `" + name + "`, which " + why;
+    options.feed_kafka[name] = value;
+  }
   return {};
+}
+
+// A word that can stand in the name of a topic or a group.
+std::string set_kafka_name(std::string ServeOptions::* member, ServeOptions& options, const std::string& value) {
+  constexpr std::size_t k_bytes_max = 200;
+  const auto is_wrong = [](unsigned char c) { return std::isalnum(c) == 0 && c != '.' && c != '_' && c != '-'; };
+  if (value.size() > k_bytes_max || std::ranges::any_of(value, is_wrong)) {
+    return "must have letters, digits, dots, dashes and underscores only, at most 200";
+  }
+  options.*member = value;
+  return {};
+}
+
+Described kafka_name(const char* key, const char* help, std::string ServeOptions::* member) {
+  return {key, help, [=](ServeOptions& options, const std::string& value) { return set_kafka_name(member, options, value); }};
 }
 
 std::string set_anonymous(ServeOptions& options, const std::string& value) {
@@ -143,8 +184,8 @@ const std::vector<Described>& described() {
       text("listen", "Address to listen on (default 127.0.0.1)", &O::listen),
       number("threads", "Threads that serve connections (default 0: one for each processor but one)", &O::threads, 0, 64),
       text("port_file", "File that gets the port number once the server listens", &O::port_file),
-      {"sweep", "on or off: record expiries by themselves (default on; a hold ends on time either way)", set_sweep},
-      {"demo", "on or off: visitors can buy what they hold without paying, to try Holdfast (default off)", set_demo},
+      on_or_off("sweep", "on or off: record expiries by themselves (default on; a hold ends on time either way)", &O::sweep),
+      on_or_off("demo", "on or off: visitors can buy what they hold without paying, to try Holdfast (default off)", &O::demo),
       text("log.format", "text, json or auto (default: text on a terminal, else json)", &O::log_format, {"auto", "text", "json"}),
       text("log.level", "debug, info, warn or error (default info)", &O::log_level, {"debug", "info", "warn", "error"}),
       text("log.file", "File to log into (default: standard error); opened again on SIGHUP", &O::log_file),
@@ -160,6 +201,19 @@ const std::vector<Described>& described() {
       number("http.drain_timeout_ms", "For what is in flight when the server stops (default 10000)", &O::http_drain_timeout_ms, 1,
              k_hour_ms),
       number("engine.queue_max", "Commands that may wait; one more is answered 503 (default 20000)", &O::engine_queue_max, 1, 10'000'000),
+      {"ledger.url", "PostgreSQL that many nodes share: postgresql://user@host/database (default: none; the folder `data` is the ledger)",
+       [](ServeOptions& options, const std::string& value) {
+         options.ledger_url = value;   // read where it is used: it may hold a password, and problems are shown with the value
+         return std::string();
+       },
+       "ledger"},
+      text("ledger.projection", "async or sync: tables in PostgreSQL follow the journal, or are written with it (default async)",
+           &O::ledger_projection, {"async", "sync"}),
+      number("ledger.lanes", "Threads that write to PostgreSQL, each for its share of the events (default 8)", &O::ledger_lanes, 1,
+             Ledger::k_lanes_max),
+      number("ledger.connections_max", "Connections to PostgreSQL (default 20; more than lanes)", &O::ledger_connections_max, 4, 1'000),
+      number("ledger.events_in_memory_max", "Events that a node over PostgreSQL keeps in memory (default 1000)",
+             &O::ledger_events_in_memory_max, 1, 100'000),
       number("ledger.idempotency_keys_max", "Idempotency keys kept for 24 hours (default 2000000)", &O::ledger_idempotency_keys_max, 1,
              1'000'000'000),
       number("ledger.ended_in_memory_max", "Ended reservations of an event kept in memory (default 200000)", &O::ledger_ended_in_memory_max,
@@ -187,7 +241,30 @@ const std::vector<Described>& described() {
       number("webhooks.queue_max", "Messages of an endpoint that wait to be tried again (default 10000)", &O::webhooks_queue_max, 1,
              1'000'000),
       number("webhooks.dead_max", "Dead messages of an endpoint that are kept (default 1000)", &O::webhooks_dead_max, 1, 1'000'000),
+      {"lock.url", "Seat lock beside the ledger: redis://host:6379 or redis-sentinel://host:26379,host:26379/master (default: none)",
+       [](ServeOptions& options, const std::string& value) {
+         options.lock_url = value;   // read where it is used: it may hold a password, and problems are shown with the value
+         return std::string();
+       },
+       "lock"},
+      text("lock.on_failure", "proceed or reject: what becomes of holds while the seat lock is away (default proceed)", &O::lock_on_failure,
+           {"proceed", "reject"}),
+      number("lock.deadline_ms", "For one round trip to the seat lock (default 50)", &O::lock_deadline_ms, 1, 10'000),
+      number("lock.ttl_ms", "Until a seat lock that was not given up ends by itself (default 30000, as the contract has it)",
+             &O::lock_ttl_ms, 1'000, k_hour_ms),
+      text("lock.password_file", "File with the password of the seat lock's server (also HOLDFAST_LOCK_PASSWORD)", &O::lock_password_file),
       text("webhooks.ca_file", "Certificates (PEM) to trust beside the system's", &O::webhooks_ca_file),
+      {"feed.url", "Kafka that changes are published to: kafka://host:9092,host:9092 (default: none)", set_feed_url, "feed"},
+      {"feed.kafka", "NAME=VALUE of librdkafka, as security.protocol=SASL_SSL; may be repeated. Secrets belong into the file",
+       set_feed_kafka, nullptr, true},
+      kafka_name("feed.topic_prefix", "Before the name of every topic (default: nothing)", &O::feed_topic_prefix),
+      kafka_name("feed.transactional_id", "Of those who publish this ledger's changes (default: holdfast-relay- and the ledger's own name)",
+                 &O::feed_transactional_id),
+      on_or_off("feed.ticket_locks", "on or off: publish reservations without a customer too (default off)", &O::feed_ticket_locks),
+      on_or_off("feed.all_seat_ids", "on or off: publish seats whose id is not a UUID too (default off)", &O::feed_all_seat_ids),
+      on_or_off("feed.returned", "on or off: publish returned seats, on reservation-returned (default off)", &O::feed_returned),
+      on_or_off("feed.payments", "on or off: consume payment-succeeded and payment-failed (default on)", &O::feed_payments),
+      kafka_name("feed.payments_group", "Consumer group of payments (default holdfast-payments)", &O::feed_payments_group),
   };
   return all;
 }
@@ -202,6 +279,23 @@ std::string variable_of(std::string key) {
   std::ranges::replace(key, '.', '_');
   std::ranges::transform(key, key.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return "HOLDFAST_" + key;
+}
+
+// The option with a key, or another key, for which `is_it` holds; nullptr when there is none.
+template <typename Predicate>
+const Described* find_described(Predicate is_it) {
+  const auto at = std::ranges::find_if(
+      described(), [&](const Described& each) { return is_it(each.key) || (each.alias != nullptr && is_it(each.alias)); });
+  return at == described().end() ? nullptr : &*at;
+}
+
+// The option whose table a key of the file is in, and the name that the key has there; nothing for other keys.
+std::optional<std::pair<const Described*, std::string>> find_table(const std::string& key) {
+  for (const Described& each : described()) {
+    const std::string begin = std::string(each.key) + ".";
+    if (each.is_table && key.starts_with(begin)) return std::pair(&each, key.substr(begin.size()));
+  }
+  return std::nullopt;
 }
 
 // A TOML value as a flag would have it; nothing for tables and the like.
@@ -227,11 +321,16 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
       continue;
     }
     const std::string where = file + ", line " + std::to_string(node.source().begin.line);
-    const bool known = std::ranges::any_of(described(), [&](const Described& each) { return each.key == key; });
-    if (!known) throw UsageError("unknown key `" + key + "` in " + where);
+    const Described* const known = find_described([&](const char* each) { return each == key; });
+    const auto table_key = find_table(key);
+    if (known == nullptr && !table_key) throw UsageError("unknown key `" + key + "` in " + where);
     const auto value = as_text(node);
     if (!value) throw UsageError("`" + key + "` in " + where + " is neither text, number, flag nor a list of texts");
-    values[key] = *value;
+    if (table_key) {
+      values[table_key->first->key].append(table_key->second).append("=").append(*value).append(1, k_between_pairs);
+    } else {
+      values[known->key] = *value;
+    }
   }
 }
 
@@ -252,20 +351,24 @@ std::map<std::string, std::string> read_environment() {
     const std::string_view variable = *entry;
     if (!variable.starts_with("HOLDFAST_")) continue;
     const std::string_view name = variable.substr(0, variable.find('='));
-    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable) continue;
-    const auto known = std::ranges::find_if(described(), [&](const Described& each) { return variable_of(each.key) == name; });
-    if (known == described().end()) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
+    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable || name == k_lock_password_variable) continue;
+    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable || name == k_lock_password_variable) continue;
+    const Described* const known = find_described([&](const char* each) { return variable_of(each) == name; });
+    if (known == nullptr) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
     values[known->key] = variable.substr(std::min(variable.size(), name.size() + 1));
+    if (known->is_table) std::ranges::replace(values[known->key], '\n', k_between_pairs);
   }
   return values;
 }
 
-}  // namespace
+}   // namespace
 
 ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
   command.add_option("--config", config_, "TOML file with these options (also HOLDFAST_CONFIG)");
   for (const Described& each : described()) {
-    declared_[each.key] = command.add_option(flag_of(each.key), flags_[each.key], each.help);
+    const std::string names = flag_of(each.key) + (each.alias == nullptr ? "" : "," + flag_of(each.alias));
+    declared_[each.key] = each.is_table ? command.add_option(names, table_flags_, each.help)->allow_extra_args(false)
+                                        : command.add_option(names, flags_[each.key], each.help);
   }
   declared_["demo"]->expected(0, 1)->default_str("on");   // `--demo` alone turns it on
 }
@@ -275,6 +378,10 @@ ServeOptions ServeOptionsReader::read() {
   const auto file = config_.empty() ? std::map<std::string, std::string>{} : read_file(config_);
   const auto environment = read_environment();
   for (const Described& each : described()) {
+    if (each.is_table) {
+      read_tables(each, file, environment);
+      continue;
+    }
     std::optional<std::string> value;
     std::string source;
     if (declared_.at(each.key)->count() > 0) {
@@ -291,8 +398,28 @@ ServeOptions ServeOptionsReader::read() {
     if (const std::string problem = each.set(options_, *value); !problem.empty())
       throw UsageError(source + " " + problem + "; it is `" + *value + "`");
   }
-  if (options_.data.empty()) throw UsageError("--data is missing: the folder of the ledger's files");
+  if (options_.feed_url.empty() && !options_.feed_kafka.empty())
+    throw UsageError("feed.kafka has settings, and there is no --feed kafka://…");
+  if (options_.data.empty() && options_.ledger_url.empty()) {
+    throw UsageError("--data is missing: the folder of the ledger's files (or --ledger: a PostgreSQL database)");
+  }
+  if (!options_.data.empty() && !options_.ledger_url.empty()) throw UsageError("--data and --ledger exclude each other: name one of them");
+  if (!options_.ledger_url.empty() && options_.ledger_connections_max <= options_.ledger_lanes) {
+    throw UsageError("ledger.connections_max must be more than ledger.lanes: readers and the ledger's own threads need some too");
+  }
   return options_;
 }
 
-}  // namespace holdfast::cli
+// The nearest source comes last.
+void ServeOptionsReader::read_tables(const Described& option, const std::map<std::string, std::string>& file,
+                                     const std::map<std::string, std::string>& environment) {
+  const auto add = [&](const std::string& source, const std::string& pairs) {
+    if (const std::string problem = option.set(options_, pairs); !problem.empty()) throw UsageError(source + " " + problem);
+  };
+  if (const auto in_file = file.find(option.key); in_file != file.end())
+    add("`" + std::string(option.key) + "` in " + config_, in_file->second);
+  if (const auto at = environment.find(option.key); at != environment.end()) add(variable_of(option.key), at->second);
+  for (const std::string& pair : table_flags_) add(flag_of(option.key), pair);
+}
+
+}   // namespace holdfast::cli

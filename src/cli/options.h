@@ -1,7 +1,8 @@
 // Options of the server: from flags, environment and a TOML file, in that order.
 //
 // An option has one key, `http.body_bytes_max`. Its flag is --http-body-bytes-max, its variable HOLDFAST_HTTP_BODY_BYTES_MAX, and in the file
-// it stands as body_bytes_max in the table [http]. A key that there is not is an error that names it, wherever it comes from.
+// it stands as body_bytes_max in the table [http]. `ledger.url`, `lock.url` and `feed.url` may also be called `ledger`, `lock`
+// and `feed`. A key that there is not is an error that names it, wherever it comes from.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -22,6 +23,10 @@ class UsageError : public std::runtime_error {
 
 // The key that tools show a server. Not an option of the server, and no flag: other users of the machine can read those.
 inline constexpr const char* k_api_key_variable = "HOLDFAST_API_KEY";
+// The password of the seat lock's server, for the same reason.
+inline constexpr const char* k_lock_password_variable = "HOLDFAST_LOCK_PASSWORD";
+
+struct Described;   // one option: its key and how it is read (options.cc)
 
 struct ServeOptions {
   std::string data;
@@ -43,6 +48,11 @@ struct ServeOptions {
   std::uint64_t http_write_timeout_ms = 30'000;
   std::uint64_t http_drain_timeout_ms = 10'000;
   std::uint64_t engine_queue_max = 20'000;
+  std::string ledger_url;   // postgresql://…; empty: the folder `data`
+  std::string ledger_projection = "async";
+  std::uint64_t ledger_lanes = 8;
+  std::uint64_t ledger_connections_max = 20;
+  std::uint64_t ledger_events_in_memory_max = 1'000;
   std::uint64_t ledger_idempotency_keys_max = 2'000'000;
   std::uint64_t ledger_ended_in_memory_max = 200'000;
   std::uint64_t ledger_journal_retention_days = 0;
@@ -62,6 +72,20 @@ struct ServeOptions {
   std::uint64_t webhooks_queue_max = 10'000;
   std::uint64_t webhooks_dead_max = 1'000;
   std::string webhooks_ca_file;
+  std::string lock_url;   // empty: no seat lock
+  std::string lock_on_failure = "proceed";
+  std::uint64_t lock_deadline_ms = 50;
+  std::uint64_t lock_ttl_ms = 30'000;
+  std::string lock_password_file;
+  std::string feed_url;   // kafka://…; empty: no feed
+  std::map<std::string, std::string> feed_kafka;   // settings of librdkafka; may have secrets
+  std::string feed_topic_prefix;
+  std::string feed_transactional_id;
+  bool feed_ticket_locks = false;
+  bool feed_all_seat_ids = false;
+  bool feed_returned = false;
+  bool feed_payments = true;
+  std::string feed_payments_group = "holdfast-payments";
 };
 
 // Declares the flags on `command`; read() gives the result after the command line has been parsed.
@@ -75,7 +99,11 @@ class ServeOptionsReader {
   ServeOptions options_;
   std::string config_;
   std::map<std::string, std::string> flags_;   // by key, as given
+  std::vector<std::string> table_flags_;   // of the option that is a table
   std::map<std::string, CLI::Option*> declared_;
+
+  void read_tables(const Described& option, const std::map<std::string, std::string>& file,
+                   const std::map<std::string, std::string>& environment);
 };
 
 }   // namespace holdfast::cli

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <thread>
 
@@ -15,17 +16,17 @@
 
 #include "api/api.h"
 #include "api/embedded.h"
+#include "api/lock_metrics.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
-#include "api/webhook_source.h"
 #include "cli/commands.h"
 #include "cli/health.h"
+#include "cli/home.h"
+#include "cli/kafka_feed.h"
 #include "cli/logging.h"
+#include "cli/seat_lock.h"
 #include "core/version.h"
 #include "feed/webhooks/webhooks.h"
-#include "ledger/embedded/embedded_ledger.h"
-#include "ledger/embedded/embedded_registry.h"
-#include "ledger/embedded/embedded_webhook_store.h"
 
 namespace holdfast::cli {
 namespace {
@@ -68,19 +69,14 @@ api::AccessOptions access_options(const ServeOptions& options) {
 void check_access(const ServeOptions& options, bool has_keys) {
   if (has_keys || options.access_anonymous_is_set || !is_beyond_loopback(options)) return;
   throw UsageError(
-      "without keys Holdfast listens on loopback only, and " + options.listen +
-      " is not loopback. Make a key (holdfast keys create --data " + options.data +
+      "without keys Holdfast listens on loopback only, and " + options.listen + " is not loopback. Make a key (holdfast keys create " +
+      (options.ledger_url.empty() ? "--data " + options.data : "--ledger …") +
       " --name NAME --scopes read,hold). Or, to let callers of the two contracts in without a key, write it down: access.anonymous = "
       "[\"contract1\", \"contract2\"] (or --access-anonymous contract1,contract2)");
 }
 
-bool has_keys_in(const std::string& data) {
-  const std::string registry = DataFolder::registry_in(data);
-  return std::filesystem::exists(registry) && !EmbeddedRegistry(registry).keys().empty();
-}
-
 // Gives the server the keys as they are now.
-void load_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+void load_keys(Registry& registry, api::AccessControl& access) {
   auto keys = registry.keys();
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto usable = std::ranges::count_if(keys, [&](const ApiKey& key) { return key.is_usable(now); });
@@ -89,7 +85,7 @@ void load_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
 }
 
 // Once a second. What cannot be read is tried again; until then the keys stay as they were.
-void follow_keys(EmbeddedRegistry& registry, api::AccessControl& access) {
+void follow_keys(Registry& registry, api::AccessControl& access) {
   try {
     if (registry.has_changed()) load_keys(registry, access);
   } catch (const std::exception& error) {
@@ -112,8 +108,9 @@ http::ServerOptions server_options(const ServeOptions& options, unsigned threads
           .drain_timeout = milliseconds(options.http_drain_timeout_ms)};
 }
 
-feed::WebhookOptions webhook_options(const ServeOptions& options) {
+feed::WebhookOptions webhook_options(const ServeOptions& options, Home& home) {
   feed::WebhookOptions webhooks{.queue_max = options.webhooks_queue_max, .dead_max = options.webhooks_dead_max};
+  if (auto clock = home.webhook_clock()) webhooks.clock = std::move(clock);
   if (!options.webhooks_retry_ms.empty()) webhooks.retry.clear();
   for (const std::uint64_t pause : options.webhooks_retry_ms) webhooks.retry.emplace_back(pause);
   return webhooks;
@@ -147,38 +144,15 @@ void write_port_file(const std::string& file, std::uint16_t port) {
   std::filesystem::rename(partial, file);
 }
 
-// Tells the checkpointer which journal rows the webhooks have come past. While that cannot be found out, nothing more is removed than
-// before.
-class DeliveredRows {
- public:
-  // 0 until the first look(): then nothing is removed.
-  Position through() const { return through_.load(std::memory_order_relaxed); }
-  void look(feed::WebhookStore& store) {
-    const auto now = std::chrono::steady_clock::now();
-    if (looked_at_ && now < *looked_at_ + k_period) return;
-    looked_at_ = now;
-    try {
-      through_ = api::JournalChangeSource::needless_through(store.list());
-    } catch (const std::exception& error) {
-      spdlog::warn("the webhooks' positions cannot be read, so old journal rows behind row {} stay: {}", through(), error.what());
-    }
-  }
-
- private:
-  static constexpr std::chrono::seconds k_period{10};   // retention counts in days
-  std::atomic<Position> through_{0};
-  std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
-};
-
 // Until just after the ledger's next second begins: then a sample is of a whole second.
-timespec until_next_second(const EmbeddedLedger& ledger) {
+timespec until_next_second(const Ledger& ledger) {
   constexpr long k_nanoseconds_per_milli = 1'000'000;
   const Millis wait = k_millis_per_second - ledger.now() % k_millis_per_second + 1;
   return {.tv_sec = wait / k_millis_per_second, .tv_nsec = wait % k_millis_per_second * k_nanoseconds_per_milli};
 }
 
-// Waits for a signal to end; meanwhile reopens logs, watches the clock and does what else is due every second.
-void wait_for_end(EmbeddedLedger& ledger, const std::function<void()>& every_second) {
+// Waits for a signal to end; meanwhile reopens logs and does what is due every second.
+void wait_for_end(const Ledger& ledger, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
     const timespec second = until_next_second(ledger);
@@ -187,10 +161,6 @@ void wait_for_end(EmbeddedLedger& ledger, const std::function<void()>& every_sec
     if (signal == SIGHUP) reopen_log();
     if (signal > 0) continue;
     every_second();
-    if (const auto step = ledger.compare_clocks()) {
-      spdlog::warn(
-          "the wall clock is {} ms ahead of the ledger's; holds keep their time, and the ledger follows by at most 0.5 ms a second", *step);
-    }
   }
 }
 
@@ -201,50 +171,64 @@ int serve(const ServeOptions& options) {
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  check_access(options, has_keys_in(options.data));
+  check_access(options, has_keys_at_home(options));
   const unsigned threads = threads_of(options);
 
-  DeliveredRows delivered;
-  EmbeddedLedger ledger({.data = options.data,
-                         .idempotency_keys_max = options.ledger_idempotency_keys_max,
-                         .ended_in_memory_max = options.ledger_ended_in_memory_max,
-                         .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
-                         .journal_removable_through = [&] { return delivered.through(); }});
-  EmbeddedRegistry registry(DataFolder::registry_in(options.data));
-  if (registry.was_made() && !ledger.events().empty()) {
-    spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
-  }
+  const std::unique_ptr<lock::SeatLock> seat_lock = make_seat_lock(options, judging_threads(options));
+  const std::unique_ptr<Home> home = open_home(options, judging_options(options, seat_lock.get()));
+  Ledger& ledger = home->ledger();
+  Registry& registry = home->registry();
+  const std::unique_ptr<ServedFeed> kafka_feed =
+      options.feed_url.empty() ? nullptr : std::make_unique<ServedFeed>(options, home->make_feed_store(), ledger, home->feed_holder());
   check_access(options, !registry.keys().empty());
   api::AccessControl access(access_options(options), registry.session_secret());
-  EmbeddedWebhookStore webhook_store(EmbeddedWebhookStore::file_in(options.data));
-  api::JournalChangeSource changes(ledger, DataFolder::journal_in(options.data));
-  feed::Webhooks webhooks(webhook_options(options), webhook_store, changes,
-                          [&](boost::asio::io_context& context) { return make_webhook_sender(context, options); });
+  feed::Webhooks webhooks(
+      webhook_options(options, *home), home->webhook_store(), home->webhook_source(),
+      [&](boost::asio::io_context& context) { return make_webhook_sender(context, options); }, home->webhook_lease());
   api::Metrics metrics;
   const api::WebhookMetrics webhook_metrics(webhooks);
   metrics.include(webhook_metrics);
+  if (home->metrics() != nullptr) metrics.include(*home->metrics());
+  const api::LockMetrics lock_metrics(seat_lock.get());
+  metrics.include(lock_metrics);
+  if (kafka_feed) metrics.include(kafka_feed->metrics());
   api::Watch watch(ledger);
   std::atomic<bool> broken{false};
   Engine engine(ledger, {.queue_max = options.engine_queue_max, .sweep = options.sweep}, [&](const Round& round) {
     metrics.on_round(round);
     watch.on_round();
     if (round.report.changes > 0) webhooks.notify();
-    // Memory and disk disagree: end, and recover at the next start.
-    if (!round.report.durable && !broken.exchange(true)) ::kill(::getpid(), SIGTERM);
+    if (round.report.changes > 0 && kafka_feed) kafka_feed->notify();
+    const bool must_end = !round.report.durable && home->ends_with_a_failed_round();
+    if (must_end && !broken.exchange(true)) ::kill(::getpid(), SIGTERM);
   });
-  api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo,
-               [&] { return api::LedgerHealth{ledger.rows_behind(), ledger.state_follows()}; });
+  home->on_news([&] {
+    watch.on_round();
+    webhooks.notify();
+    if (kafka_feed) kafka_feed->notify();
+  });
+  api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo, [&] { return home->health(); });
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
-  add_health_probes(api, ledger, engine, options.engine_queue_max, webhooks, options.live_listeners_max);
+  api.add_degradation([&] { return home->degradation(); });
+  if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
+  if (kafka_feed) api.add_degradation([&] { return kafka_feed->degradation(); });
+  home->add_health_probes(api.health());
+  add_health_probes(api, {.engine = engine,
+                          .queue_max = options.engine_queue_max,
+                          .seat_lock = seat_lock.get(),
+                          .feed = kafka_feed.get(),
+                          .webhooks = webhooks,
+                          .listeners_max = options.live_listeners_max});
   api.attach(server, threads);
   load_keys(registry, access);
   webhooks.start();
+  if (kafka_feed) kafka_feed->start(engine);
   server.start();
   write_port_file(options.port_file, server.port());
-  spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), options.data, options.listen,
+  spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), home->place(), options.listen,
                server.port());
   if (!api::has_pages()) spdlog::info("built without the pages / and /console: Node.js or its registry was not there");
   if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
@@ -254,15 +238,17 @@ int serve(const ServeOptions& options) {
   wait_for_end(ledger, [&] {
     metrics.statistics().sample(ledger);
     follow_keys(registry, access);
-    if (options.ledger_journal_retention_days > 0) delivered.look(webhook_store);
+    home->every_second(kafka_feed.get());
   });
 
   spdlog::info("stopping: what is in flight is answered");
   api.set_draining();
   server.stop();
   api.stop_background();
+  if (kafka_feed) kafka_feed->stop();
   engine.stop();
   webhooks.stop();
+  home->on_news({});
   if (!broken) return k_status_ok;
   spdlog::critical("{}", ledger.trouble());
   return k_status_failed;

@@ -12,8 +12,8 @@ namespace {
 
 class Picker {
  public:
-  Picker(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now)
-      : inventory_(inventory), plan_(plan), wish_(wish), now_(now), some_are_over_(inventory.next_expiry() <= now) {}
+  Picker(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now, const AlsoTaken* also)
+      : inventory_(inventory), plan_(plan), wish_(wish), now_(now), also_(also), some_are_over_(inventory.next_expiry() <= now) {}
 
   std::expected<FewOf<SeatIndex>, Reason> pick() const {
     FewOf<SeatIndex> picked;
@@ -109,8 +109,8 @@ class Picker {
   static SeatIndex end_of(const RowSegment& row) { return row.first + row.count; }
 
   bool is_free(SeatIndex seat) const {
-    return some_are_over_ ? inventory_.state_of(seat, now_) == SeatState::available
-                          : inventory_.recorded_state_of(seat) == SeatState::available;
+    const SeatState state = some_are_over_ ? inventory_.state_of(seat, now_) : inventory_.recorded_state_of(seat);
+    return state == SeatState::available && (also_ == nullptr || !(*also_)(seat));
   }
   bool is_wanted(SeatIndex seat) const { return !wish_.category || plan_.category_of(seat) == *wish_.category; }
   bool is_candidate(SeatIndex seat) const { return is_free(seat) && is_wanted(seat); }
@@ -133,16 +133,18 @@ class Picker {
   const Plan& plan_;
   const BestAvailable& wish_;
   Millis now_;
+  const AlsoTaken* also_;
   bool some_are_over_;   // holds that are over may not have been recorded: states as recorded do not tell
 };
 
 }  // namespace
 
-std::expected<FewOf<SeatIndex>, Reason> pick_best(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now) {
+std::expected<FewOf<SeatIndex>, Reason> pick_best(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now,
+                                                  const AlsoTaken* also) {
   HOLDFAST_CHECK(plan.size() == inventory.seat_count() && wish.quantity > 0 && wish.quantity <= k_seats_per_reservation_max);
   HOLDFAST_CHECK(!wish.section || *wish.section < plan.sections().size());
   HOLDFAST_CHECK(!wish.category || *wish.category < plan.categories().size());
-  return Picker(inventory, plan, wish, now).pick();
+  return Picker(inventory, plan, wish, now, also).pick();
 }
 
 }  // namespace holdfast

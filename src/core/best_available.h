@@ -3,9 +3,10 @@
 //   const auto picked = pick_best(inventory, plan, {.quantity = 2, .adjacent = true}, now);
 //   if (picked) …   // *picked: two seats side by side, in plan order
 //
-// Words. A row is a Plan's RowSegment: consecutive seats of one section and row. A seat is free when its state at `now` is available (a
-// hold that is over does not count, recorded or not), else taken. Two seats are side by side when one follows the other in their row and
-// no wide gap (Plan::gaps) is between them. A candidate is a free seat of the section and of the category that are asked for, if any are.
+// Words. A row is a Plan's RowSegment: consecutive seats of one section and row. A seat is free when its state at `now` is
+// available (a hold that is over does not count, recorded or not), else taken. Two seats are side by side when one follows the
+// other in their row and no wide gap (Plan::gaps) is between them. A candidate is a free seat of the section and of the category
+// that are asked for, if any are.
 //
 // `adjacent`: a choice is `quantity` candidates of one row, each side by side with the next.
 //
@@ -23,6 +24,7 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 
 #include "core/command.h"
 #include "core/inventory.h"
@@ -30,8 +32,12 @@
 
 namespace holdfast {
 
-// The seats in plan order, or why there are none. `inventory` must be the one that commands are judged in, and have the plan's seats; the
-// wish's section and category must be the plan's.
-std::expected<FewOf<SeatIndex>, Reason> pick_best(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now);
+// Seats that are to count as taken beside those that are. Not called for seats that are taken anyway.
+using AlsoTaken = std::function<bool(SeatIndex)>;
+
+// The seats in plan order, or why there are none. `inventory` must be the one that commands are judged in, and have the plan's
+// seats; the wish's section and category must be the plan's. `also` may be nullptr.
+std::expected<FewOf<SeatIndex>, Reason> pick_best(const Inventory& inventory, const Plan& plan, const BestAvailable& wish, Millis now,
+                                                  const AlsoTaken* also = nullptr);
 
 }  // namespace holdfast

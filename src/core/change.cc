@@ -1,5 +1,8 @@
 #include "core/change.h"
 
+#include <cstring>
+#include <utility>
+
 #include "core/check.h"
 #include "core/limits.h"
 
@@ -161,6 +164,43 @@ bool ChangeDecoder::decode(Reader& reader, Change& change) {
   if (!decode_seats(reader, seats_)) return false;
   change.seats = seats_;
   return true;
+}
+
+DetailsDecoder::DetailsDecoder(std::string_view versions, std::string_view traces)
+    : has_versions_(!versions.empty()), versions_(versions), traces_(traces) {
+  failed_ = !read_next_trace();
+}
+
+bool DetailsDecoder::read_next_trace() {
+  const std::optional<std::uint64_t> before = std::exchange(next_traced_, std::nullopt);
+  if (traces_.at_end()) return !traces_.failed();
+  const std::uint64_t place = traces_.varint();
+  const std::string_view packed = traces_.bytes(next_trace_.packed.size());
+  if (traces_.failed() || (before && place <= *before)) return false;
+  std::memcpy(next_trace_.packed.data(), packed.data(), packed.size());
+  next_traced_ = place;
+  return true;
+}
+
+bool DetailsDecoder::decode(const Change& change, ChangeDetails& details) {
+  details.versions.clear();
+  details.expires_at = 0;
+  details.trace.reset();
+  if (failed_) return false;
+  if (has_versions_ && state_after(change.kind)) {
+    const std::uint64_t count = change.seats.empty() ? versions_.varint_max(k_seats_per_reservation_max) : change.seats.size();
+    for (std::uint64_t i = 0; i < count && !versions_.failed(); ++i) {
+      details.versions.push_back(static_cast<std::uint32_t>(versions_.varint_max(UINT32_MAX)));
+    }
+    if (change.kind == ChangeKind::seats_added) details.expires_at = versions_.signed_varint();
+  }
+  if (next_traced_ == at_) {
+    details.trace = next_trace_;
+    failed_ = !read_next_trace();
+  }
+  ++at_;
+  failed_ = failed_ || versions_.failed();
+  return !failed_;
 }
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 #include "core/codec.h"
 #include "core/command.h"
 #include "core/event.h"
+#include "core/trace.h"
 
 namespace holdfast {
 
@@ -86,18 +87,57 @@ class ChangeDecoder {
   EventSettings settings_;
 };
 
-// The changes of one event's part of one batch, as they go into the journal.
+// The changes of one event's part of one batch, as they go into the journal, and what stands beside them there.
 struct ChangeBatch {
   std::string bytes;
   std::uint32_t count = 0;
+  // The versions after each change of the seats whose state it sets, in their order: varints, with their number first where the
+  // change does not name its seats (consumed, expired: all of the reservation's). After those of added seats, until when they are
+  // held: a signed varint.
+  std::string versions;
+  // For each change whose request told its trace: varint of the change's place in the batch (from 0), and the trace.
+  std::string traces;
+  const TraceParent* trace = nullptr;   // of the request that is being judged
 
   void clear() {
     bytes.clear();
     count = 0;
+    versions.clear();
+    traces.clear();
   }
+};
+
+// What the journal keeps of one change beside it.
+struct ChangeDetails {
+  FewOf<std::uint32_t> versions;   // of the seats whose state it sets, after it
+  Millis expires_at = 0;   // of the reservation that seats were added to; 0: not kept, or another change
+  std::optional<TraceParent> trace;   // of the request that caused it
+};
+
+// Reads ChangeBatch::versions and ::traces back, change by change. Bytes of before they were kept are empty: then there are no
+// versions.
+class DetailsDecoder {
+ public:
+  DetailsDecoder(std::string_view versions, std::string_view traces);
+
+  // The details of the next change, which is `change`; false when the bytes are damaged.
+  bool decode(const Change& change, ChangeDetails& details);
+  // Whether all has been read.
+  bool at_end() const { return versions_.at_end() && !next_traced_; }
+
+ private:
+  bool read_next_trace();
+
+  bool has_versions_;
+  Reader versions_;
+  Reader traces_;
+  std::uint32_t at_ = 0;   // changes read
+  std::optional<std::uint64_t> next_traced_;   // place of the next change that has a trace
+  TraceParent next_trace_{};
+  bool failed_ = false;
 };
 
 void encode_settings(const EventSettings& settings, Writer& writer);
 bool decode_settings(Reader& reader, EventSettings& settings);
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -67,37 +67,19 @@ class Judge {
     return accepted(hold.reservation);
   }
 
-  // What is against a hold whatever its seats are comes first; the seats that are picked are then held like any others.
   Outcome operator()(const HoldBest& best) {
-    const BestAvailable& wish = best.wish;
-    if (Outcome outcome = refuse_closed(inventory_); !outcome.accepted()) return outcome;
-    if (Outcome outcome = refuse_size(inventory_, wish.quantity); !outcome.accepted()) return outcome;
-    if (best.duration > longest_hold(inventory_.settings(), ReservationKind::customer)) return refused(Reason::hold_too_long);
-    HOLDFAST_CHECK(plan_ != nullptr);
-    const auto picked = pick_best(inventory_, *plan_, wish, now_);
-    if (!picked) return refused(picked.error());
-    return (*this)(Hold{
-        .reservation = best.reservation, .customer = best.customer, .seats = {picked->data(), picked->size()}, .duration = best.duration});
+    FewOf<SeatIndex> picked;
+    if (Outcome outcome = judge_best(inventory_, best, now_, plan_, nullptr, picked); !outcome.accepted()) return outcome;
+    return (*this)(hold_of(best, {picked.data(), picked.size()}));
   }
 
   Outcome operator()(const Add& add) {
-    check_seats(add.seats);
-    Slot slot;
-    if (Outcome outcome = find_active(add.reservation, slot); !outcome.accepted()) return outcome;
-    const EventSettings& settings = inventory_.settings();
-    if (settings.status != EventStatus::on_sale) return refused(Reason::event_not_on_sale);
-    if (Outcome outcome = refuse_unknown(add.seats); !outcome.accepted()) return outcome;
-    const auto& reservation = inventory_.reservation(slot);
-    const bool is_lock = reservation.kind == ReservationKind::ticket_lock;
-    const std::size_t most =
-        is_lock ? k_seats_per_reservation_max : std::min<std::size_t>(settings.limits.seats_per_reservation, k_seats_per_reservation_max);
-    if (reservation.seat_count + add.seats.size() > most) return refused(Limit::seats_per_reservation);
-    if (Outcome outcome = refuse_untakeable(add.seats); !outcome.accepted()) return outcome;
-    if (!is_lock && over_customer_limit(inventory_, inventory_.customer_of(slot), add.seats.size(), now_)) {
-      return refused(Limit::held_seats_per_customer);
-    }
+    if (Outcome outcome = judge_add(inventory_, add, now_); !outcome.accepted()) return outcome;
     expire_holders_of(add.seats);
-    if (!add.seats.empty()) record({.kind = ChangeKind::seats_added, .reservation = add.reservation, .seats = add.seats});
+    if (!add.seats.empty()) {
+      record({.kind = ChangeKind::seats_added, .reservation = add.reservation, .seats = add.seats});
+      Writer(changes_.versions).signed_varint(inventory_.reservation(inventory_.find(add.reservation)).expires_at);
+    }
     return accepted(add.reservation);
   }
 
@@ -162,7 +144,7 @@ class Judge {
     const bool active = reservation.status == ReservationStatus::active && !inventory_.is_over(reservation, now_);
     if (!active && consume.reinstate) return reinstate(slot, consume);
     if (Outcome outcome = find_active(consume.reservation, slot); !outcome.accepted()) return outcome;
-    record({.kind = ChangeKind::consumed, .reservation = consume.reservation, .text = consume.order});
+    record_of_all({.kind = ChangeKind::consumed, .reservation = consume.reservation, .text = consume.order}, slot);
     return accepted(consume.reservation);
   }
 
@@ -238,17 +220,43 @@ class Judge {
     return {};
   }
 
-  // The preconditions that a hold has, shared with preview().
+  // The preconditions of taking seats, shared with those who only ask.
   static Outcome judge_hold(const Inventory& inventory, const Hold& hold, Millis now);
+  static Outcome judge_best(const Inventory& inventory, const HoldBest& best, Millis now, const Plan* plan, const AlsoTaken* also,
+                            FewOf<SeatIndex>& picked);
+  static Outcome judge_add(const Inventory& inventory, const Add& add, Millis now);
 
  private:
   void record(const Change& change) {
+    fold(change);
+    note_versions(change.seats);
+  }
+
+  // One that stands for all seats of its reservation.
+  void record_of_all(const Change& change, Slot slot) {
+    fold(change);
+    const Seats seats = inventory_.seats_of(slot);
+    Writer(changes_.versions).varint(seats.size());
+    note_versions(seats);
+  }
+
+  void fold(const Change& change) {
+    // An expiry on the way is nothing that the request asked for.
+    if (changes_.trace != nullptr && change.kind != ChangeKind::expired) {
+      Writer(changes_.traces).varint(changes_.count);
+      changes_.traces.append(reinterpret_cast<const char*>(changes_.trace->packed.data()), changes_.trace->packed.size());
+    }
     encode_change(change, now_, writer_);
     ++changes_.count;
     inventory_.apply(change, now_);
   }
 
-  void record_expiry(Slot slot) { record({.kind = ChangeKind::expired, .reservation = inventory_.reservation(slot).id}); }
+  void note_versions(Seats seats) {
+    Writer versions(changes_.versions);
+    for (const SeatIndex seat : seats) versions.varint(inventory_.version_of(seat));
+  }
+
+  void record_expiry(Slot slot) { record_of_all({.kind = ChangeKind::expired, .reservation = inventory_.reservation(slot).id}, slot); }
 
   void record_release(Slot slot, Seats seats) {
     const bool ends = seats.size() == inventory_.reservation(slot).owned_count;
@@ -268,22 +276,26 @@ class Judge {
     return outcome;
   }
 
-  Outcome find_active(const Uuid& id, Slot& slot) const {
-    slot = inventory_.find(id);
+  Outcome find_active(const Uuid& id, Slot& slot) const { return find_active(inventory_, id, now_, slot); }
+  Outcome refuse_unknown(Seats seats) const { return refuse_unknown(inventory_, seats); }
+  Outcome refuse_untakeable(Seats seats) const { return refuse_untakeable(inventory_, seats, now_); }
+
+  static Outcome find_active(const Inventory& inventory, const Uuid& id, Millis now, Slot& slot) {
+    slot = inventory.find(id);
     if (slot == Inventory::k_no_slot) return refused(Reason::reservation_not_found);
-    const auto& reservation = inventory_.reservation(slot);
-    if (reservation.status == ReservationStatus::expired || inventory_.is_over(reservation, now_))
+    const auto& reservation = inventory.reservation(slot);
+    if (reservation.status == ReservationStatus::expired || inventory.is_over(reservation, now))
       return refused(Reason::reservation_expired);
     if (reservation.status != ReservationStatus::active) return refused(Reason::reservation_not_active);
     return {};
   }
 
-  Outcome refuse_unknown(Seats seats) const {
-    return refuse_seats(Reason::seat_not_found, seats, [&](SeatIndex seat) { return seat >= inventory_.seat_count(); });
+  static Outcome refuse_unknown(const Inventory& inventory, Seats seats) {
+    return refuse_seats(Reason::seat_not_found, seats, [&](SeatIndex seat) { return seat >= inventory.seat_count(); });
   }
-  Outcome refuse_untakeable(Seats seats) const {
+  static Outcome refuse_untakeable(const Inventory& inventory, Seats seats, Millis now) {
     return refuse_seats(Reason::seat_unavailable, seats,
-                        [&](SeatIndex seat) { return inventory_.state_of(seat, now_) != SeatState::available; });
+                        [&](SeatIndex seat) { return inventory.state_of(seat, now) != SeatState::available; });
   }
   static Outcome refuse_closed(const Inventory& inventory) {
     if (inventory.settings().status != EventStatus::on_sale) return refused(Reason::event_not_on_sale);
@@ -306,7 +318,7 @@ class Judge {
     if (Outcome outcome = refuse_untakeable(seats); !outcome.accepted()) return outcome;
     expire_holders_of(seats);
     if (inventory_.reservation(slot).status == ReservationStatus::active) record_expiry(slot);
-    record({.kind = ChangeKind::consumed, .reservation = consume.reservation, .ends = true, .text = consume.order});
+    record_of_all({.kind = ChangeKind::consumed, .reservation = consume.reservation, .ends = true, .text = consume.order}, slot);
     return accepted(consume.reservation);
   }
 
@@ -338,17 +350,53 @@ Outcome Judge::judge_hold(const Inventory& inventory, const Hold& hold, Millis n
   HOLDFAST_CHECK(!hold.seats.empty() && is_lock == hold.customer.empty() && hold.duration > 0);
   HOLDFAST_CHECK(hold.customer.size() <= k_customer_bytes_max);
   if (Outcome outcome = refuse_closed(inventory); !outcome.accepted()) return outcome;
-  const auto unknown = [&](SeatIndex seat) { return seat >= inventory.seat_count(); };
-  if (Outcome outcome = refuse_seats(Reason::seat_not_found, hold.seats, unknown); !outcome.accepted()) return outcome;
+  if (Outcome outcome = refuse_unknown(inventory, hold.seats); !outcome.accepted()) return outcome;
   if (!is_lock) {
     if (Outcome outcome = refuse_size(inventory, hold.seats.size()); !outcome.accepted()) return outcome;
   }
   const Millis longest = hold.duration_is_contracted ? k_hold_seconds_max * k_millis_per_second : longest_hold(settings, hold.kind);
   if (hold.duration > longest) return refused(Reason::hold_too_long);
-  const auto taken = [&](SeatIndex seat) { return inventory.state_of(seat, now) != SeatState::available; };
-  if (Outcome outcome = refuse_seats(Reason::seat_unavailable, hold.seats, taken); !outcome.accepted()) return outcome;
+  if (Outcome outcome = refuse_untakeable(inventory, hold.seats, now); !outcome.accepted()) return outcome;
   if (!is_lock && over_customer_limit(inventory, hold.customer, hold.seats.size(), now)) return refused(Limit::held_seats_per_customer);
   return {};
+}
+
+// What is against a hold whatever its seats are comes first; the seats that are picked are then held like any others.
+Outcome Judge::judge_best(const Inventory& inventory, const HoldBest& best, Millis now, const Plan* plan, const AlsoTaken* also,
+                          FewOf<SeatIndex>& picked) {
+  if (Outcome outcome = refuse_closed(inventory); !outcome.accepted()) return outcome;
+  if (Outcome outcome = refuse_size(inventory, best.wish.quantity); !outcome.accepted()) return outcome;
+  if (best.duration > longest_hold(inventory.settings(), ReservationKind::customer)) return refused(Reason::hold_too_long);
+  HOLDFAST_CHECK(plan != nullptr);
+  auto choice = pick_best(inventory, *plan, best.wish, now, also);
+  if (!choice) return refused(choice.error());
+  picked = std::move(*choice);
+  return {};
+}
+
+Outcome Judge::judge_add(const Inventory& inventory, const Add& add, Millis now) {
+  check_seats(add.seats);
+  Slot slot;
+  if (Outcome outcome = find_active(inventory, add.reservation, now, slot); !outcome.accepted()) return outcome;
+  const EventSettings& settings = inventory.settings();
+  if (settings.status != EventStatus::on_sale) return refused(Reason::event_not_on_sale);
+  if (Outcome outcome = refuse_unknown(inventory, add.seats); !outcome.accepted()) return outcome;
+  const auto& reservation = inventory.reservation(slot);
+  const bool is_lock = reservation.kind == ReservationKind::ticket_lock;
+  const std::size_t most =
+      is_lock ? k_seats_per_reservation_max : std::min<std::size_t>(settings.limits.seats_per_reservation, k_seats_per_reservation_max);
+  if (reservation.seat_count + add.seats.size() > most) return refused(Limit::seats_per_reservation);
+  if (Outcome outcome = refuse_untakeable(inventory, add.seats, now); !outcome.accepted()) return outcome;
+  if (!is_lock && over_customer_limit(inventory, inventory.customer_of(slot), add.seats.size(), now)) {
+    return refused(Limit::held_seats_per_customer);
+  }
+  return {};
+}
+
+// The seats, unless the outcome is a refusal or somebody wants one of them to count as taken.
+FewOf<SeatIndex> unless_taken(const Outcome& outcome, Seats seats, const AlsoTaken* also) {
+  if (!outcome.accepted() || (also != nullptr && std::ranges::any_of(seats, *also))) return {};
+  return {seats.begin(), seats.end()};
 }
 
 }  // namespace
@@ -394,6 +442,21 @@ void prefetch(const Inventory& inventory, const Command& command, std::size_t st
 
 Outcome preview(const Inventory& inventory, const Hold& hold, Millis now) {
   return Judge::judge_hold(inventory, hold, std::max(now, inventory.last_now()));
+}
+
+Hold hold_of(const HoldBest& best, Seats picked) {
+  return {.reservation = best.reservation, .customer = best.customer, .seats = picked, .duration = best.duration};
+}
+
+FewOf<SeatIndex> seats_to_take(const Inventory& inventory, const Command& command, Millis now, const Plan* plan, const AlsoTaken* also) {
+  now = std::max(now, inventory.last_now());
+  if (const auto* hold = std::get_if<Hold>(&command)) return unless_taken(Judge::judge_hold(inventory, *hold, now), hold->seats, also);
+  if (const auto* add = std::get_if<Add>(&command)) return unless_taken(Judge::judge_add(inventory, *add, now), add->seats, also);
+  const auto* best = std::get_if<HoldBest>(&command);
+  FewOf<SeatIndex> picked;
+  if (best == nullptr || !Judge::judge_best(inventory, *best, now, plan, also, picked).accepted()) return {};
+  const Seats seats{picked.data(), picked.size()};
+  return unless_taken(Judge::judge_hold(inventory, hold_of(*best, seats), now), seats, nullptr);
 }
 
 }  // namespace holdfast

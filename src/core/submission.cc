@@ -62,6 +62,10 @@ Verdict refuse_all(const Submission& submission, Reason reason) {
   return verdict;
 }
 
+bool key_decides(const Submission& submission, KeyTable& keys, Millis now) {
+  return submission.key && ask_key(submission, keys, now).has_value();
+}
+
 bool Verdict::accepted() const { return std::ranges::all_of(outcomes, &Outcome::accepted); }
 
 Verdict judge(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, KeyTable& keys, Millis now,
@@ -76,8 +80,13 @@ Verdict judge(const Submission& submission, const std::function<Bench(EventNumbe
   Verdict verdict;
   for (const Part& part : submission.parts) {
     const Bench bench = bench_of(part.event);
-    verdict.outcomes.push_back(bench.inventory == nullptr ? refusal(Reason::event_not_found)
-                                                          : judge(*bench.inventory, part.command, now, *bench.changes, bench.plan));
+    if (bench.inventory == nullptr) {
+      verdict.outcomes.push_back(refusal(Reason::event_not_found));
+      continue;
+    }
+    bench.changes->trace = submission.trace ? &*submission.trace : nullptr;
+    verdict.outcomes.push_back(judge(*bench.inventory, part.command, now, *bench.changes, bench.plan));
+    bench.changes->trace = nullptr;
   }
   HOLDFAST_CHECK(submission.parts.size() == 1 || verdict.accepted());
   if (submission.key && verdict.accepted()) {

@@ -1,5 +1,5 @@
-// One request of a caller as core sees it: a command for one event, or a set of commands for several, all or none, perhaps with an
-// idempotency key.
+// One request of a caller as core sees it: a command for one event, or a set of commands for several, all or none, perhaps with
+// an idempotency key.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 #include "core/change.h"
 #include "core/command.h"
 #include "core/keys.h"
+#include "core/trace.h"
 
 namespace holdfast {
 
@@ -22,6 +23,7 @@ struct Part {
 struct Submission {
   UsuallyOne<Part> parts{};   // by rising event number, each event once; several only of Holds, or of lock releases
   std::optional<IdempotencyKey> key{};
+  std::optional<TraceParent> trace{};   // of the request; the changes that it causes are recorded with it
 };
 
 struct Verdict {
@@ -31,7 +33,8 @@ struct Verdict {
   bool accepted() const;
 };
 
-// Where the judge finds an event's inventory and writes its changes. `inventory` is nullptr for an event that there is not, or not yet.
+// Where the judge finds an event's inventory and writes its changes. `inventory` is nullptr for an event that there is not, or
+// not yet.
 struct Bench {
   Inventory* inventory = nullptr;
   ChangeBatch* changes = nullptr;
@@ -48,8 +51,12 @@ struct KeptKey {
 // A verdict that refuses every part for one reason.
 Verdict refuse_all(const Submission& submission, Reason reason);
 
-// Judges a submission: its key first, then its parts, all or none. When a key was used and the answer is an acceptance, `kept` has it
-// and `keys` has it already.
+// Whether the submission's key settles what judge() answers, whatever its parts say: it was used before, or there is no room for
+// it.
+bool key_decides(const Submission& submission, KeyTable& keys, Millis now);
+
+// Judges a submission: its key first, then its parts, all or none. When a key was used and the answer is an acceptance, `kept`
+// has it and `keys` has it already.
 Verdict judge(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, KeyTable& keys, Millis now,
               std::optional<KeptKey>& kept);
 

@@ -1,6 +1,10 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "core/check.h"
 #include "core/rules.h"
@@ -47,42 +51,119 @@ UsuallyOne<EventNumber> events_of(const Submission& submission) {
 
 }  // namespace
 
+// One lane's queue and the thread that works it off.
+class Engine::Worker {
+ public:
+  Worker(Engine& engine, Lane lane) : engine_(engine), ledger_(engine.ledger_), lane_(lane), thread_([this] { run(); }) {}
+  ~Worker() { stop(); }
+
+  // As Engine::submit.
+  Task* submit(Task* first);
+  bool is_stopping();
+  void stop();
+
+ private:
+  void run();
+  bool wait_for_work();
+  void gather();
+  std::size_t waiting_tasks();
+  std::vector<Task*> take();
+  void add_sweeps(std::vector<Batch>& batches);
+  static std::vector<Batch> batches_of(const std::vector<Task*>& tasks);
+  static void deliver(const std::vector<Task*>& tasks);
+
+  Engine& engine_;
+  Ledger& ledger_;
+  const Lane lane_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Task* first_ = nullptr;
+  Task* last_ = nullptr;
+  std::size_t queued_ = 0;
+  bool waiting_ = false;
+  std::size_t wanted_ = 1;   // how many tasks the thread waits for
+  bool stopping_ = false;
+
+  // The thread's.
+  std::vector<std::unique_ptr<Entry>> sweeps_;   // of the round at hand
+  std::chrono::nanoseconds last_committing_{0};
+  std::size_t expected_ = 0;   // callers of the last round, who may ask again, and those who waited already
+  unsigned gathered_in_vain_ = 0;
+  std::thread thread_;   // last: it uses the others
+};
+
 Engine::Engine(Ledger& ledger, EngineOptions options, std::function<void(const Round&)> on_round)
-    : ledger_(ledger), options_(options), on_round_(std::move(on_round)), worker_([this] { run(); }) {
+    : ledger_(ledger), options_(options), on_round_(std::move(on_round)) {
   HOLDFAST_CHECK(options_.queue_max > 0);
+  const unsigned lanes = ledger.lanes();
+  HOLDFAST_CHECK(lanes >= 1 && lanes <= Ledger::k_lanes_max);
+  for (unsigned i = 0; i < lanes; ++i) workers_.push_back(std::make_unique<Worker>(*this, Lane{i, lanes}));
 }
 
 Engine::~Engine() { stop(); }
 
+Engine::Worker& Engine::worker_of(const Task& task) const { return *workers_[task.entry.submission.parts.front().event % workers_.size()]; }
+
 Task* Engine::submit(Task* first) {
+  if (workers_.size() == 1) return workers_.front()->submit(first);
+  // To each worker what is its own; what one of them does not take stands in front of what the next does not.
+  Task* refused = nullptr;
+  while (first != nullptr) {
+    Task* task = first;
+    first = task->next;
+    task->next = nullptr;
+    Worker& worker = worker_of(*task);
+    Task* last = task;
+    while (first != nullptr && &worker_of(*first) == &worker) {
+      last->next = first;
+      last = first;
+      first = first->next;
+      last->next = nullptr;
+    }
+    for (Task* left = worker.submit(task); left != nullptr;) {
+      Task* next = left->next;
+      left->next = refused;
+      refused = left;
+      left = next;
+    }
+  }
+  return refused;
+}
+
+Task* Engine::Worker::submit(Task* first) {
   const std::scoped_lock lock(mutex_);
   if (stopping_) return first;
-  std::size_t queued = queued_.load(std::memory_order_relaxed);
+  const std::size_t queued_by_all = engine_.queued();
+  const std::size_t room = engine_.options_.queue_max - std::min(engine_.options_.queue_max, queued_by_all);
   Task* left = first;
-  while (left != nullptr && queued < options_.queue_max) {
+  std::size_t taken = 0;
+  for (; left != nullptr && taken < room; ++taken) {
     Task* task = left;
     left = task->next;
     task->next = nullptr;
     (last_ == nullptr ? first_ : last_->next) = task;
     last_ = task;
-    ++queued;
   }
-  queued_.store(queued, std::memory_order_relaxed);
-  if (waiting_ && queued >= wanted_) {
+  queued_ += taken;
+  engine_.queued_.fetch_add(taken, std::memory_order_relaxed);
+  if (waiting_ && queued_ >= wanted_) {
     waiting_ = false;
     wake_.notify_one();
   }
   return left;
 }
 
+bool Engine::Worker::is_stopping() {
+  const std::scoped_lock lock(mutex_);
+  return stopping_;
+}
+
 Verdict Engine::ask(Submission submission) {
   Waiting outbox;
   Task task{.entry = {.submission = std::move(submission), .verdict = {}}, .outbox = &outbox};
   while (submit(&task) != nullptr) {
-    {
-      const std::scoped_lock lock(mutex_);
-      if (stopping_) return refuse_all(task.entry.submission, Reason::unavailable);
-    }
+    if (worker_of(task).is_stopping()) return refuse_all(task.entry.submission, Reason::unavailable);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));   // the queue is full: an import has time
   }
   outbox.wait();
@@ -90,35 +171,39 @@ Verdict Engine::ask(Submission submission) {
 }
 
 void Engine::stop() {
+  for (const auto& worker : workers_) worker->stop();
+}
+
+void Engine::Worker::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
     waiting_ = false;
   }
   wake_.notify_one();
-  if (worker_.joinable()) worker_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the worker
 
-void Engine::run() {
+void Engine::Worker::run() {
   while (wait_for_work()) {
     gather();
     const std::vector<Task*> tasks = take();
     std::vector<Batch> batches = batches_of(tasks);
     add_sweeps(batches);
     if (batches.empty()) continue;
-    const Round round{.tasks = tasks.size(), .queued = queued(), .report = ledger_.execute(batches)};
+    const Round round{.tasks = tasks.size(), .queued = engine_.queued(), .report = ledger_.execute(batches)};
     last_committing_ = round.report.committing;
-    expected_ = tasks.size() + queued();
+    expected_ = tasks.size() + waiting_tasks();
     deliver(tasks);
-    if (on_round_) on_round_(round);
+    if (engine_.on_round_) engine_.on_round_(round);
   }
 }
 
 // Sleeps until there are tasks, an expiry is due, or the engine stops. False: stopped, and nothing is left to do.
-bool Engine::wait_for_work() {
-  const auto until_expiry = options_.sweep ? ledger_.until_next_expiry() : std::nullopt;
+bool Engine::Worker::wait_for_work() {
+  const auto until_expiry = engine_.options_.sweep ? ledger_.until_next_expiry(lane_) : std::nullopt;
   std::unique_lock lock(mutex_);
   const auto something = [this] { return first_ != nullptr || stopping_ || !waiting_; };
   waiting_ = first_ == nullptr && !stopping_;
@@ -132,36 +217,42 @@ bool Engine::wait_for_work() {
 }
 
 // Waits a moment for the callers of the last round, if the last commit was slow.
-void Engine::gather() {
+void Engine::Worker::gather() {
   if (last_committing_ < k_gather_from || expected_ < 2) return;
   if (gathered_in_vain_ > 0 && gathered_in_vain_++ <= k_rounds_not_gathered) return;
   const auto until = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(last_committing_ / k_gather_part, k_gather_max);
   std::unique_lock lock(mutex_);
-  const std::size_t before = queued();
-  wanted_ = std::min({expected_, options_.queue_max, k_tasks_per_round_max});
-  const auto enough = [this] { return queued() >= wanted_ || stopping_; };
+  const std::size_t before = queued_;
+  wanted_ = std::min({expected_, engine_.options_.queue_max, k_tasks_per_round_max});
+  const auto enough = [this] { return queued_ >= wanted_ || stopping_; };
   waiting_ = !enough();
   wake_.wait_until(lock, until, enough);
   waiting_ = false;
   wanted_ = 1;
-  gathered_in_vain_ = queued() > before || expected_ == before ? 0 : 1;
+  gathered_in_vain_ = queued_ > before || expected_ == before ? 0 : 1;
 }
 
-std::vector<Task*> Engine::take() {
+std::size_t Engine::Worker::waiting_tasks() {
+  const std::scoped_lock lock(mutex_);
+  return queued_;
+}
+
+std::vector<Task*> Engine::Worker::take() {
   std::vector<Task*> tasks;
   const std::scoped_lock lock(mutex_);
-  tasks.reserve(std::min(queued(), k_tasks_per_round_max));
+  tasks.reserve(std::min(queued_, k_tasks_per_round_max));
   while (first_ != nullptr && tasks.size() < k_tasks_per_round_max) {
     tasks.push_back(first_);
     first_ = first_->next;
     tasks.back()->next = nullptr;
   }
   if (first_ == nullptr) last_ = nullptr;
-  queued_.store(queued() - tasks.size(), std::memory_order_relaxed);
+  queued_ -= tasks.size();
+  engine_.queued_.fetch_sub(tasks.size(), std::memory_order_relaxed);
   return tasks;
 }
 
-std::vector<Batch> Engine::batches_of(const std::vector<Task*>& tasks) {
+std::vector<Batch> Engine::Worker::batches_of(const std::vector<Task*>& tasks) {
   std::vector<Batch> batches;
   for (Task* task : tasks) {
     const UsuallyOne<EventNumber> events = events_of(task->entry.submission);
@@ -177,17 +268,17 @@ std::vector<Batch> Engine::batches_of(const std::vector<Task*>& tasks) {
   return batches;
 }
 
-void Engine::add_sweeps(std::vector<Batch>& batches) {
+void Engine::Worker::add_sweeps(std::vector<Batch>& batches) {
   sweeps_.clear();
-  if (!options_.sweep) return;
-  for (const EventNumber event : ledger_.events_to_sweep(k_events_swept_per_round)) {
+  if (!engine_.options_.sweep) return;
+  for (const EventNumber event : ledger_.events_to_sweep(k_events_swept_per_round, lane_)) {
     auto& sweep = sweeps_.emplace_back(std::make_unique<Entry>());
     sweep->submission.parts.push_back({event, Sweep{k_expiries_per_sweep}});
     batches.push_back({.events = {event}, .entries = {sweep.get()}});
   }
 }
 
-void Engine::deliver(const std::vector<Task*>& tasks) {
+void Engine::Worker::deliver(const std::vector<Task*>& tasks) {
   // Tasks of one outbox are linked in order; there are as many outboxes as threads that submit.
   std::vector<std::pair<Task*, Task*>> lists;
   for (Task* task : tasks) {

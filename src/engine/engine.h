@@ -1,7 +1,7 @@
 // Gathers submissions from all connections into batches by event, hands them to the ledger, and gives the verdicts back.
 //
-// One worker thread. While the ledger commits one round, the next one gathers: the cost of the disk is shared by all who wait. The queue
-// is bounded: when it is full, submit() says so at once and takes nothing.
+// One worker thread for each lane of the ledger. While the ledger commits one round, the next one gathers: the cost of the disk is shared by
+// all who wait. The queue is bounded: when it is full, submit() says so at once and takes nothing.
 //
 //   Engine engine(ledger, {.queue_max = 10'000});
 //   Verdict verdict = engine.ask(std::move(submission));       // blocks: for imports and tools
@@ -9,12 +9,9 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <mutex>
-#include <thread>
+#include <memory>
 #include <vector>
 
 #include "ledger/ledger.h"
@@ -26,7 +23,7 @@ struct Task;
 // Where finished tasks go: one for each thread that submits.
 class Outbox {
  public:
-  // Called by the engine's worker once a round, with the round's tasks of this outbox, linked by Task::next, in the order of submission.
+  // Called by a worker of the engine once a round, with the round's tasks of this outbox, linked by Task::next, in the order of submission.
   virtual void deliver(Task* first) = 0;
 
  protected:
@@ -42,7 +39,7 @@ struct Task {
 
 struct EngineOptions {
   std::size_t queue_max = 20'000;   // tasks that wait; 1 or more
-  bool sweep = true;                // record expiries by themselves; without, they are recorded when something rests on them
+  bool sweep = true;   // record expiries by themselves; without, they are recorded when something rests on them
 };
 
 // One round, for metrics. `queued` is what waits for the next one.
@@ -54,7 +51,8 @@ struct Round {
 
 class Engine {
  public:
-  // `on_round` is called by the worker after each round that the ledger executed; it must be quick.
+  // `on_round` is called by a worker after each round that the ledger executed; it must be quick, and with a ledger of several lanes several
+  // workers call it at once.
   Engine(Ledger& ledger, EngineOptions options, std::function<void(const Round&)> on_round = {});
   ~Engine();
   Engine(const Engine&) = delete;
@@ -64,7 +62,7 @@ class Engine {
   // not take (nullptr: all). After stop() it takes none. Any thread.
   Task* submit(Task* first);
 
-  // Waits for room in the queue and for the verdict. `unavailable` after stop(). Any thread but the worker and a thread that must not block.
+  // Waits for room in the queue and for the verdict. `unavailable` after stop(). Any thread but a worker and a thread that must not block.
   Verdict ask(Submission submission);
 
   // Creates an event with all its seats, or nothing: in steps, between which other events go on. `progress` is told how many seats are in.
@@ -72,39 +70,21 @@ class Engine {
   std::expected<EventNumber, CreationProblem> create_event(NewEvent event, const std::function<void(std::size_t)>& progress = {},
                                                            const std::optional<IdempotencyKey>& key = {});
 
-  // Executes what is in the queue, then ends the worker. Safe to call twice.
+  // Executes what is in the queue, then ends the workers. Safe to call twice.
   void stop();
 
   std::size_t queued() const { return queued_.load(std::memory_order_relaxed); }
 
  private:
-  void run();
-  bool wait_for_work();
-  void gather();
-  std::vector<Task*> take();
-  void add_sweeps(std::vector<Batch>& batches);
-  static std::vector<Batch> batches_of(const std::vector<Task*>& tasks);
-  static void deliver(const std::vector<Task*>& tasks);
+  class Worker;
+
+  Worker& worker_of(const Task& task) const;
 
   Ledger& ledger_;
-  EngineOptions options_;
-  std::function<void(const Round&)> on_round_;
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  Task* first_ = nullptr;
-  Task* last_ = nullptr;
-  bool waiting_ = false;
-  std::size_t wanted_ = 1;   // how many tasks the worker waits for
-  bool stopping_ = false;
-  std::atomic<std::size_t> queued_{0};
-
-  // The worker's.
-  std::vector<std::unique_ptr<Entry>> sweeps_;   // of the round at hand
-  std::chrono::nanoseconds last_committing_{0};
-  std::size_t expected_ = 0;   // callers of the last round, who may ask again, and those who waited already
-  unsigned gathered_in_vain_ = 0;
-  std::thread worker_;
+  const EngineOptions options_;
+  const std::function<void(const Round&)> on_round_;
+  std::atomic<std::size_t> queued_{0};   // of all workers
+  std::vector<std::unique_ptr<Worker>> workers_;   // by lane
 };
 
 }   // namespace holdfast

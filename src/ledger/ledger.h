@@ -2,7 +2,7 @@
 //
 // A ledger brings the inventory up to date, asks core, and makes the changes durable. It decides nothing. Two sides:
 //
-//   writing: the engine's worker calls execute() and the two calls about expiries, and nobody else does;
+//   writing: the engine's workers, one a lane, call execute() and the two calls about expiries, and nobody else does;
 //   reading: any thread asks for seats, reservations and events; what it sees was durable before anybody was told of it. What was
 //            is read by calls that may wait for a file or a database: not for a thread that has connections to serve.
 #pragma once
@@ -37,6 +37,13 @@ struct Batch {
   std::vector<Entry*> entries;
 };
 
+// A share of the events: of each `of` events one. One lane has all.
+struct Lane {
+  unsigned index = 0;
+  unsigned of = 1;
+  bool has(EventNumber event) const { return event % of == index; }
+};
+
 // A new event, ready to be written.
 struct NewEvent {
   EventCard card;   // its number is given by the ledger
@@ -60,11 +67,26 @@ struct ExecutionReport {
   std::chrono::nanoseconds committing{0};
 };
 
+// What a caller is about to ask for.
+struct Wanted {
+  std::optional<EventNumber> event{};
+  std::optional<Uuid> event_id{};
+  std::vector<std::string> seats{};         // ids: their events
+  std::optional<Uuid> reservation{};        // its event, and itself however long ago it ended
+  bool list_of_events = false;
+  bool as_of_now = false;                   // with everything that was answered before this call, on any node
+};
+
 class Ledger {
  public:
   virtual ~Ledger() = default;
 
   // ---- writing
+
+  // How many threads may write at once: each calls execute() with batches whose first event is of its lane. A set of events may
+  // reach into other lanes. 1 to k_lanes_max; the same at each call.
+  static constexpr unsigned k_lanes_max = 64;
+  virtual unsigned lanes() const { return 1; }
 
   // Judges every entry, makes what was accepted durable, publishes it, and fills in the verdicts. Blocks.
   virtual ExecutionReport execute(std::span<const Batch> batches) = 0;
@@ -75,9 +97,10 @@ class Ledger {
   // Gives the ids back when the import did not end; the number is used up.
   virtual void abandon_event(EventNumber number) = 0;
 
-  // Events with a reservation whose time is over, at most `limit`; and how long until there is one (zero: now; nothing: not in sight).
-  virtual std::vector<EventNumber> events_to_sweep(std::size_t limit) = 0;
-  virtual std::optional<std::chrono::milliseconds> until_next_expiry() = 0;
+  // Events of a lane with a reservation whose time is over, at most `limit`; and how long until there is one (zero: now; nothing:
+  // not in sight).
+  virtual std::vector<EventNumber> events_to_sweep(std::size_t limit, Lane lane) = 0;
+  virtual std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) = 0;
 
   // ---- reading; any thread
 
@@ -88,7 +111,7 @@ class Ledger {
   // nullptr when there is no such event, or its import has not ended.
   virtual std::shared_ptr<const PublishedEvent> event(EventNumber number) const = 0;
   virtual std::optional<EventNumber> event_by_id(const Uuid& id) const = 0;
-  virtual std::vector<EventNumber> events() const = 0;   // rising
+  virtual std::vector<EventNumber> events() const = 0;   // rising; those that are open
 
   // A reservation at now(), also one that ended long ago; nothing when there is none.
   virtual std::optional<ReservationView> reservation(const Uuid& id) const = 0;
@@ -97,19 +120,30 @@ class Ledger {
 
   // Grows each time that changes have been published: whoever saw nothing new looks again when it has.
   virtual std::uint64_t progress() const = 0;
-  // Changes of an event that there is after change `after`, numbered without gaps, at most `limit` (1 or more). None: it is up to date.
+  // Changes of an event that there is after change `after`, numbered without gaps, at most `limit` (1 or more). None: it is up to
+  // date.
   virtual Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const = 0;
-  // Changes of all events in an order that keeps each event's, also of events that are importing or whose import was abandoned, at most
-  // `limit` (1 or more). `cursor` is ChangePage::next of the page before; empty: from the first change; "latest": from now on.
+  // Changes of all events in an order that keeps each event's, also of events that are importing or whose import was abandoned,
+  // at most `limit` (1 or more). `cursor` is ChangePage::next of the page before, RecordedChange::cursor of a change, or
+  // k_cursor_….
   virtual Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const = 0;
   // What a seat went through after its version `after`, at most `limit`, also before the oldest change that is kept. Blocks.
   virtual Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const = 0;
-  // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the page
-  // before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
+  // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the
+  // page before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
   virtual Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
+
+  // ---- bringing things here, for a ledger that has not everything in memory
+
+  // Whether the calls above about events, seats and reservations see everything that there is. Otherwise they see what was
+  // brought here, and events() numbers events that event() may not have.
+  virtual bool has_all_in_memory() const { return true; }
+  // Brings what is wanted here, if it is there at all. False when that cannot be found out at the moment. Blocks: not for a
+  // thread that has connections to serve. What was brought stays for a minute at least.
+  virtual bool bring(const Wanted&) { return true; }
 
   // Why it cannot sell now; empty when it can.
   virtual std::string trouble() const = 0;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

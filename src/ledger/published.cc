@@ -110,6 +110,15 @@ void PublishedEvent::recall(const ReservationView& ended) {
   replica_->recall(ended);
 }
 
+void PublishedEvent::begin_anew(std::unique_ptr<Inventory> replica) {
+  HOLDFAST_CHECK(plan_->size() == replica->seat_count());
+  const std::scoped_lock states_lock(states_mutex_);
+  const std::scoped_lock lock(mutex_);
+  replica_ = std::move(replica);
+  states_ = nullptr;
+  if (watcher_ != nullptr) watcher_->on_begin(replica_->seq(), replica_->states());
+}
+
 void PublishedEvent::forget_ended(Seq through, std::size_t keep) {
   const std::scoped_lock lock(mutex_);
   replica_->forget_ended(through, keep);

@@ -1,5 +1,5 @@
-// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each commit and
-// before the outcomes of that commit leave. Any thread.
+// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each
+// commit and before the outcomes of that commit leave. Any thread.
 #pragma once
 
 #include <array>
@@ -74,8 +74,8 @@ class PublishedEvent {
   // Recorded states, at most k_states_age_max behind. Copies made within that time are shared.
   std::shared_ptr<const StatesReading> states(Millis now) const;
 
-  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may be given
-  // again: then it begins anew.
+  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may
+  // be given again: then it begins anew.
   void watch(std::shared_ptr<SeatWatcher> watcher) const;
 
   // ---- for the ledger
@@ -85,6 +85,9 @@ class PublishedEvent {
   void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
   void recall(const ReservationView& ended);
   void forget_ended(Seq through, std::size_t keep);
+  // The history turned out to be another one (a failover that lost changes, a restore): goes on with this replica, and whoever
+  // watches begins anew. Of the same plan.
+  void begin_anew(std::unique_ptr<Inventory> replica);
 
  private:
   static constexpr Millis k_states_age_max = 100;

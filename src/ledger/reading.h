@@ -5,6 +5,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/change.h"
@@ -21,12 +22,20 @@ struct RecordedChange {
   Uuid reservation{};                        // held to returned
   std::string customer{};                    // of that reservation; empty: a ticket lock
   std::string order{};                       // consumed, returned
-  Millis expires_at = 0;                     // held, extended
+  Millis expires_at = 0;                     // held, extended; seats_added, unless it was recorded before versions were kept
   bool ends = false;                         // released: none is left; consumed: it had ended before (reinstated)
   std::uint64_t count = 0;                   // seats_appended
   FewOf<SeatIndex> seats{};                  // exactly those whose state it sets: to state_after(kind)
+  FewOf<std::uint32_t> versions{};           // theirs after it, in the same order; none: recorded before versions were kept
+  std::optional<TraceParent> trace{};        // of the request that caused it
   std::optional<EventSettings> settings{};   // event_created, event_configured: all of them, as they are from now on
+  std::string cursor{};                      // read_all_changes: where what follows this change begins
 };
+
+// Places to begin read_all_changes at that are no page's `next`.
+inline constexpr std::string_view k_cursor_first = "";          // the first change that there ever was
+inline constexpr std::string_view k_cursor_oldest = "oldest";   // the first change that is kept
+inline constexpr std::string_view k_cursor_latest = "latest";   // what comes from now on
 
 // Changes one after the other, and where to go on.
 struct ChangePage {
@@ -76,8 +85,8 @@ struct ListedReservation {
   ReservationView view;
 };
 
-// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is looked
-// through for one page is limited.
+// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is
+// looked through for one page is limited.
 struct ReservationPage {
   std::vector<ListedReservation> items;
   std::string next;   // the cursor of the next page; empty: this is the last

@@ -1,6 +1,10 @@
 #include "ledger/registry.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 namespace holdfast {
 
@@ -34,6 +38,17 @@ std::optional<Scopes> parse_scopes(std::string_view text) {
     if (name.size() == text.size()) return scopes;
     text.remove_prefix(name.size() + 1);
   }
+}
+
+SessionSecret draw_session_secret() {
+  SessionSecret secret;
+  std::size_t filled = 0;
+  while (filled < secret.size()) {
+    const ssize_t got = ::getrandom(secret.data() + filled, secret.size() - filled, 0);
+    if (got > 0) filled += static_cast<std::size_t>(got);
+    else if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "the system gives no random bytes");
+  }
+  return secret;
 }
 
 }  // namespace holdfast

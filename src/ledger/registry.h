@@ -1,7 +1,7 @@
 // The port to what is kept about callers: API keys, and the secret that signs visitors' sessions.
 //
-// It stands beside the ledger, because keys are made and revoked while a server sells. A token is never kept, only its SHA-256: who reads the
-// registry can call nothing with it.
+// It stands beside the ledger, because keys are made and revoked while a server sells. A token is never kept, only its SHA-256:
+// who reads the registry can call nothing with it.
 #pragma once
 
 #include <array>
@@ -40,6 +40,8 @@ std::optional<Scopes> parse_scopes(std::string_view text);
 
 using TokenHash = std::array<std::uint8_t, 32>;   // SHA-256
 using SessionSecret = std::array<std::uint8_t, 32>;   // key of an HMAC
+// A new one, from the system's random bytes. Throws std::system_error when there are none.
+SessionSecret draw_session_secret();
 
 inline constexpr std::size_t k_api_keys_max = 10'000;   // revoked ones too
 inline constexpr std::size_t k_api_key_name_bytes_max = 100;
@@ -57,13 +59,14 @@ struct ApiKey {
   bool is_usable(Millis now) const { return !revoked_at && (!expires_at || now < *expires_at); }
 };
 
-// One thread at a time. Calls throw std::exception, whose what() names the file or server and what to do, when the registry cannot be read
-// or written.
+// One thread at a time. Calls throw std::exception, whose what() names the file or server and what to do, when the registry
+// cannot be read or written.
 class Registry {
  public:
   virtual ~Registry() = default;
 
-  // All keys, oldest first; the revoked stay, so that a registry in which keys were ever configured is never taken for an open one.
+  // All keys, oldest first; the revoked stay, so that a registry in which keys were ever configured is never taken for an open
+  // one.
   virtual std::vector<ApiKey> keys() = 0;
   // Whether keys() may differ from its last result. Cheap.
   virtual bool has_changed() = 0;

@@ -331,5 +331,96 @@ TEST(OutcomeBytes, that_are_cut_off_or_damaged_are_refused_or_another_outcome_bu
   }
 }
 
+// What stands beside changes of every kind: versions 1, 2, 3, … and a trace for every other change.
+struct Details {
+  Details() {
+    Writer versions_writer(versions);
+    Writer traces_writer(traces);
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      const bool sets_seats = state_after(changes[i].kind).has_value();
+      const std::size_t count = !sets_seats ? 0 : changes[i].seats.empty() ? 3 : changes[i].seats.size();
+      if (sets_seats && changes[i].seats.empty()) versions_writer.varint(count);
+      counts.push_back(count);
+      for (std::size_t n = 0; n < count; ++n) versions_writer.varint(++last);
+      if (changes[i].kind == ChangeKind::seats_added) versions_writer.signed_varint(k_start + 5);
+      if (i % 2 == 0) continue;
+      traces_writer.varint(i);
+      traces.append(25, static_cast<char>(i));
+    }
+  }
+  // How many changes' details can be read.
+  static std::size_t readable(const std::vector<Change>& changes, std::string_view versions, std::string_view traces) {
+    DetailsDecoder decoder(versions, traces);
+    ChangeDetails details;
+    std::size_t read = 0;
+    while (read < changes.size() && decoder.decode(changes[read], details)) ++read;
+    return read == changes.size() && !decoder.at_end() ? read - 1 : read;
+  }
+
+  std::vector<Change> changes = changes_of_every_kind();
+  std::string versions;
+  std::string traces;
+  std::vector<std::size_t> counts;
+  std::uint32_t last = 0;
+};
+
+TEST(DetailBytes, give_each_change_its_versions_and_its_trace) {
+  const Details of;
+  DetailsDecoder decoder(of.versions, of.traces);
+  std::uint32_t next = 0;
+  for (std::size_t i = 0; i < of.changes.size(); ++i) {
+    ChangeDetails details;
+    ASSERT_TRUE(decoder.decode(of.changes[i], details)) << name_of(of.changes[i].kind);
+    ASSERT_EQ(details.versions.size(), of.counts[i]) << name_of(of.changes[i].kind);
+    for (const std::uint32_t version : details.versions) EXPECT_EQ(version, ++next);
+    EXPECT_EQ(details.expires_at, of.changes[i].kind == ChangeKind::seats_added ? k_start + 5 : 0);
+    ASSERT_EQ(details.trace.has_value(), i % 2 == 1);
+    if (details.trace) {
+      EXPECT_EQ(details.trace->packed[7], i);
+    }
+  }
+  EXPECT_TRUE(decoder.at_end());
+  EXPECT_GT(next, 10u);
+}
+
+TEST(DetailBytes, of_before_they_were_kept_give_none) {
+  const Details of;
+  DetailsDecoder decoder({}, {});
+  for (const Change& change : of.changes) {
+    ChangeDetails details{.versions = {7}, .trace = TraceParent{}};
+    ASSERT_TRUE(decoder.decode(change, details));
+    EXPECT_TRUE(details.versions.empty());
+    EXPECT_FALSE(details.trace.has_value());
+  }
+}
+
+TEST(DetailBytes, that_are_cut_off_too_long_or_out_of_turn_are_refused) {
+  const Details of;
+  for (std::size_t cut = 1; cut < of.versions.size(); ++cut) {
+    EXPECT_LT(Details::readable(of.changes, std::string_view(of.versions).substr(0, cut), {}), of.changes.size()) << cut;
+  }
+  EXPECT_LT(Details::readable(of.changes, of.versions + '\1', {}), of.changes.size());
+  for (std::size_t cut = 1; cut < of.traces.size(); ++cut) {
+    if (cut % 26 == 0) continue;   // fewer traces
+    EXPECT_LT(Details::readable(of.changes, of.versions, std::string_view(of.traces).substr(0, cut)), of.changes.size()) << cut;
+  }
+  const std::string twice = of.traces.substr(0, 26) + of.traces;
+  EXPECT_LT(Details::readable(of.changes, of.versions, twice), of.changes.size());
+}
+
+TEST(DetailBytes, that_are_damaged_are_refused_or_other_details_but_never_a_crash) {
+  const Details of;
+  std::mt19937 random(3);
+  std::size_t refused = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string versions = of.versions;
+    std::string traces = of.traces;
+    std::string& bad = i % 2 == 0 ? versions : traces;
+    bad[random() % bad.size()] = static_cast<char>(random());
+    refused += Details::readable(of.changes, versions, traces) < of.changes.size();
+  }
+  EXPECT_GT(refused, 1'000u);
+}
+
 }  // namespace
 }  // namespace holdfast

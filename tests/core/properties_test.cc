@@ -270,15 +270,41 @@ std::unique_ptr<Inventory> empty_inventory(std::uint64_t hash_seed, EventNumber 
   return inventory;
 }
 
-void replay(Inventory& inventory, std::string_view bytes, std::size_t count, Millis at) {
-  Reader reader(bytes);
+// Follows the bytes, and says which version they name last for each seat. They must name the versions of exactly the seats that a
+// change sets, each one more than the one before.
+std::map<SeatIndex, std::uint32_t> replay(Inventory& inventory, const ChangeBatch& changes, Millis at) {
+  Reader reader(changes.bytes);
   ChangeDecoder decoder(at);
+  DetailsDecoder details_decoder(changes.versions, changes.traces);
   Change change;
-  for (std::size_t i = 0; i < count; ++i) {
+  ChangeDetails details;
+  std::map<SeatIndex, std::uint32_t> last;
+  for (std::size_t i = 0; i < changes.count; ++i) {
+    std::vector<std::uint32_t> before;
+    for (SeatIndex seat = 0; seat < k_seats; ++seat) before.push_back(inventory.version_of(seat));
     RC_ASSERT(decoder.decode(reader, change));
+    RC_ASSERT(details_decoder.decode(change, details));
     inventory.apply(change, at);
+    const bool of_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
+    const Seats seats = of_all ? inventory.seats_of(inventory.find(change.reservation)) : change.seats;
+    const bool is_added = change.kind == ChangeKind::seats_added;
+    RC_ASSERT(details.expires_at == (is_added ? inventory.reservation(inventory.find(change.reservation)).expires_at : 0));
+    RC_ASSERT(details.versions.size() == (state_after(change.kind) ? seats.size() : 0u));
+    for (std::size_t at_seat = 0; at_seat < details.versions.size(); ++at_seat) {
+      const SeatIndex seat = seats[at_seat];
+      RC_ASSERT(details.versions[at_seat] == before[seat] + 1);
+      last[seat] = details.versions[at_seat];
+      ++before[seat];
+    }
+    for (SeatIndex seat = 0; seat < k_seats; ++seat) RC_ASSERT(inventory.version_of(seat) == before[seat]);
   }
   RC_ASSERT(reader.at_end());
+  RC_ASSERT(details_decoder.at_end());
+  return last;
+}
+
+void expect_versions_of_model(const std::map<SeatIndex, std::uint32_t>& recorded, const Model& model) {
+  for (const auto& [seat, version] : recorded) RC_ASSERT(version == model.seats()[seat].version);
 }
 
 // What was in the tables of a database.
@@ -340,13 +366,13 @@ void run_case(std::vector<Step> all, Coverage& coverage) {
       expect_swept(outcome, *sweep, due_before, unrecorded(*inventory, model));
     } else {
       expect_same(outcome, model.does(wish.command, now));
-      if (!outcome.accepted()) RC_ASSERT(changes.count == 0u && changes.bytes.empty());
+      if (!outcome.accepted()) RC_ASSERT(changes.count == 0u && changes.bytes.empty() && changes.versions.empty());
     }
     ++coverage[wish.name + " " + name_of(outcome.reason) + (outcome.limit == Limit::none ? "" : std::string(" ") + name_of(outcome.limit))];
     if (model.reservations().contains(new_id)) made.push_back(new_id);
     expect_as_in_model(*inventory, model);
 
-    replay(*replica, changes.bytes, changes.count, inventory->last_now());
+    expect_versions_of_model(replay(*replica, changes, inventory->last_now()), model);
     expect_same_inventory(*inventory, *replica, model);
     if (step.take(8) == 0) replica = replica->clone();
     if (step.take(16) == 0) expect_same_inventory(*inventory, *restored(*inventory, model), model);
@@ -355,7 +381,7 @@ void run_case(std::vector<Step> all, Coverage& coverage) {
     const auto named = reservation_named_by(wish.command);
     if (named && forgetful->find(*named) == Inventory::k_no_slot && archive.contains(*named)) forgetful->recall(archive.at(*named));
     const Outcome same = judge(*forgetful, wish.command, now, same_changes, house().plan.get());
-    RC_ASSERT(same_changes.bytes == changes.bytes);
+    RC_ASSERT(same_changes.bytes == changes.bytes && same_changes.versions == changes.versions);
     expect_same(same, outcome);
     expect_same_inventory(*inventory, *forgetful, model);
     for (const Uuid& id : made) {
@@ -597,7 +623,7 @@ void run_requests(std::vector<Step> all, Coverage& coverage) {
       hall.model.does(Sweep{}, now);
       expect_as_in_model(*hall.inventory, hall.model);
       if (!verdict.accepted() || replayed) RC_ASSERT(hall.changes.count == 0u);
-      replay(*hall.replica, hall.changes.bytes, hall.changes.count, now);
+      expect_versions_of_model(replay(*hall.replica, hall.changes, now), hall.model);
       expect_same_inventory(*hall.inventory, *hall.replica, hall.model);
     }
     const auto first_refused = std::ranges::find_if(

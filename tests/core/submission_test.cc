@@ -211,5 +211,34 @@ TEST_F(Requests, over_several_events_release_locks_in_each) {
   EXPECT_EQ(states(2), "aahh");
 }
 
+// The kinds of an event's changes so far, each with the first byte of its trace when it has one: "expired held/7".
+std::string traced(const ChangeBatch& changes) {
+  Reader reader(changes.bytes);
+  ChangeDecoder decoder(k_start);
+  DetailsDecoder details_decoder(changes.versions, changes.traces);
+  Change change;
+  ChangeDetails details;
+  std::string text;
+  for (std::uint32_t i = 0; i < changes.count; ++i) {
+    EXPECT_TRUE(decoder.decode(reader, change) && details_decoder.decode(change, details));
+    text.append(text.empty() ? "" : " ").append(name_of(change.kind));
+    if (details.trace) text.append("/").append(std::to_string(details.trace->packed[0]));
+  }
+  return text;
+}
+
+TEST_F(Requests, with_a_trace_have_it_recorded_with_what_they_cause_in_every_event_and_with_nothing_else) {
+  const auto trace_of = [](std::uint8_t first) { return TraceParent{.packed = {first}}; };
+  EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}})), "accepted");
+  EXPECT_EQ(told(asks({.parts = {hold(1, new_id(1), two), hold(2, new_id(2), two)}, .trace = trace_of(7)})), "accepted, accepted");
+  EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}, .trace = trace_of(8)})), "seat_unavailable 1");
+  now += 900'000;
+  EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}, .trace = trace_of(9)})), "accepted");
+  EXPECT_EQ(traced(changes[1]), "held held/7 expired held/9") << "the expiry is not the request's doing";
+  EXPECT_EQ(traced(changes[2]), "held/7");
+  EXPECT_EQ(told(asks({.parts = {{2, Sweep{10}}}})), "accepted");
+  EXPECT_EQ(traced(changes[2]), "held/7 expired");
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -7,6 +7,7 @@
 #include "core/ids.h"
 #include "core/plan.h"
 #include "core/time.h"
+#include "core/trace.h"
 
 namespace holdfast {
 namespace {
@@ -185,6 +186,37 @@ TEST(Price, has_two_to_four_decimals) {
   EXPECT_EQ(text(-450'000), "-45.00");
   EXPECT_EQ(text(std::numeric_limits<std::int64_t>::max()), "922337203685477.5807");
   EXPECT_EQ(text(std::numeric_limits<std::int64_t>::min()), "-922337203685477.5808");
+}
+
+TEST(TraceParent, is_read_and_written_as_it_stands) {
+  const std::string text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const auto trace = parse_traceparent(text);
+  ASSERT_TRUE(trace.has_value());
+  EXPECT_EQ(trace->packed[0], 0x0A);
+  EXPECT_EQ(trace->packed[24], 0x01);
+  EXPECT_EQ(to_string(*trace), text);
+}
+
+TEST(TraceParent, of_a_later_version_counts_as_far_as_the_first_goes) {
+  const std::string ids = "-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+  EXPECT_EQ(to_string(parse_traceparent("cc" + ids).value()), "00" + ids);
+  EXPECT_EQ(to_string(parse_traceparent("cc" + ids + "-what-the-future-will-be-like").value()), "00" + ids);
+  EXPECT_FALSE(parse_traceparent("cc" + ids + ".more"));
+  EXPECT_FALSE(parse_traceparent("00" + ids + "-more"));
+  EXPECT_FALSE(parse_traceparent("ff" + ids));
+}
+
+TEST(TraceParent, of_any_other_form_is_not_read) {
+  const std::string good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  for (std::size_t cut = 0; cut < good.size(); ++cut) EXPECT_FALSE(parse_traceparent(good.substr(0, cut))) << cut;
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    std::string bad = good;
+    bad[at] = 'G';
+    EXPECT_FALSE(parse_traceparent(bad)) << bad;
+  }
+  EXPECT_FALSE(parse_traceparent("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01")) << "upper case";
+  EXPECT_FALSE(parse_traceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01"));
+  EXPECT_FALSE(parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Promise 2: what was answered is kept. A loader works at full speed from several connections and remembers every answer; the
-// server is killed at a random moment, started again, and asked about everything.
+// server is killed at a random moment, started again, and asked about everything. Of several nodes (support/nodes.h) one after the other is
+// killed, and another one is asked.
 //
 //   answered requests      are there, as answered
 //   unanswered requests    have happened wholly or not at all; with an Idempotency-Key, repeating them gives one result
@@ -12,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/json/serialize.hpp>
 #include <cstdlib>
 #include <iostream>
@@ -20,7 +22,7 @@
 #include <thread>
 
 #include "support/events.h"
-#include "support/server.h"
+#include "support/nodes.h"
 
 namespace holdfast::test {
 namespace {
@@ -85,10 +87,19 @@ struct House {
   Ids seats;
 
   void open(Client& client) {
-    const Seat each = (k_threads * k_private_seats + k_contested_seats) / 2;
+    const Seat each = (k_threads * k_private_seats + k_contested_seats) / 2 + 1;   // the last one is for touch()
     for (TestEvent& event : events) {
       event = make_event(client, each);
       seats.insert(seats.end(), event.seats.begin(), event.seats.end());
+    }
+  }
+  // A write to each event, after which no write of a node that was killed can come any more, and this node has seen all of them.
+  void touch(Client& client) const {
+    for (const TestEvent& event : events) {
+      const Answer answer = hold(client, "touch", {event.seats.back()});
+      if (answer.status != 201) throw std::runtime_error("a spare seat was refused: " + answer.bytes);
+      const Answer released = client.post("/v1/reservations/" + string_of(answer.json().at("id")) + "/release", "{}");
+      if (released.status != 200) throw std::runtime_error("a spare seat was not released: " + released.bytes);
     }
   }
   Seat per_event() const { return seats.size() / 2; }
@@ -115,11 +126,11 @@ class Loader {
   std::size_t answers = 0;
   std::size_t refusals = 0;
 
-  // Works until the server is gone.
-  void run(std::uint16_t port) {
+  // Works until the server is gone, or has answered after `is_over`.
+  void run(std::uint16_t port, const std::atomic<bool>& is_over) {
     try {
       Client client(port);
-      for (;;) {
+      while (!is_over) {
         pending = choose();
         client.write(pending->request);
         const Answer answer = client.read_answer();
@@ -490,44 +501,51 @@ class Inspection {
   std::map<Loader*, bool> has_happened_;
 };
 
-void expect_verified(const Server& server) {
-  const Finished verified = run_holdfast({"verify", "--data", server.data().string()});
-  EXPECT_EQ(verified.status, 0) << verified.everything();
-}
-
 TEST(Kill, LosesNothingThatWasAnsweredAndDoesNothingByHalves) {
   const std::uint64_t seed = from_environment("HOLDFAST_TEST_SEED", std::random_device{}());
   const std::uint64_t kills = from_environment("HOLDFAST_TEST_KILLS", k_is_sanitized ? 12 : 60);
   std::cout << "HOLDFAST_TEST_SEED=" << seed << " HOLDFAST_TEST_KILLS=" << kills << std::endl;
   std::mt19937_64 random(seed);
 
-  Server server;
+  const std::unique_ptr<Nodes> nodes = make_nodes();
   House house;
   {
-    Client client = server.connect();
+    Client client = nodes->at(0).connect();
     house.open(client);
   }
+  const std::vector<TestEvent> events(std::begin(house.events), std::end(house.events));
   std::vector<Loader> loaders;
   for (std::size_t i = 0; i < k_threads; ++i) loaders.emplace_back(house, i, random());
 
   std::size_t happened = 0, not_happened = 0, repeated = 0;
   for (std::uint64_t kill = 1; kill <= kills && !testing::Test::HasFailure(); ++kill) {
+    const std::size_t victim = kill % nodes->count();
     std::vector<std::thread> threads;
-    for (Loader& loader : loaders) threads.emplace_back([&] { loader.run(server.port()); });
+    std::atomic<bool> is_over{false};
+    for (std::size_t i = 0; i < loaders.size(); ++i) {
+      threads.emplace_back(
+          [&, port = nodes->at((i + kill / nodes->count()) % nodes->count()).port(), i] { loaders[i].run(port, is_over); });
+    }
     // The one place where time itself is meant: it dies at any moment.
     std::this_thread::sleep_for(milliseconds{std::uniform_int_distribution<int>(5, 150)(random)});
-    server.kill();
+    nodes->at(victim).kill();
+    is_over = true;
     for (std::thread& thread : threads) thread.join();
+    nodes->after_kill();
 
-    if (kill % 10 == 0) expect_verified(server);
-    server.start();
-    Client client = server.connect();
+    if (kill % 10 == 0) nodes->verify(events);
+    // With others alive, one of them is asked while the killed one is away.
+    const bool is_alone = nodes->count() == 1;
+    if (is_alone) nodes->at(victim).start();
+    Client client = nodes->at((victim + 1) % nodes->count()).connect();
+    house.touch(client);
     if (kill == kills) {
       for (Loader& loader : loaders) loader.take_ended_back();
     }
     Inspection inspection(client, house, loaders);
     inspection.run();
     for (Loader& loader : loaders) loader.put_ended_aside();
+    if (!is_alone) nodes->at(victim).start();
     happened += inspection.happened;
     not_happened += inspection.not_happened;
     repeated += inspection.repeated;
@@ -542,8 +560,8 @@ TEST(Kill, LosesNothingThatWasAnsweredAndDoesNothingByHalves) {
                 << std::endl;
     }
   }
-  server.stop();
-  expect_verified(server);
+  for (std::size_t node = 0; node < nodes->count(); ++node) nodes->at(node).stop();
+  nodes->verify(events);
   std::size_t answers = 0;
   for (const Loader& loader : loaders) answers += loader.answers;
   EXPECT_GT(answers, kills * 5) << "there was no load to speak of";
@@ -553,7 +571,9 @@ TEST(Kill, LeavesAnImportWholeOrNotAtAllAndItsSeatIdsFree) {
   const std::uint64_t seed = from_environment("HOLDFAST_TEST_SEED", std::random_device{}());
   std::cout << "HOLDFAST_TEST_SEED=" << seed << std::endl;
   std::mt19937_64 random(seed);
-  Server server;
+  const std::unique_ptr<Nodes> nodes = make_nodes();
+  Server& server = nodes->at(0);
+  std::vector<TestEvent> events;
   std::size_t whole = 0, none = 0;
   for (int kill = 1; kill <= (k_is_sanitized ? 4 : 12); ++kill) {
     Ids seats(20'000);
@@ -581,9 +601,10 @@ TEST(Kill, LeavesAnImportWholeOrNotAtAllAndItsSeatIdsFree) {
     }
     EXPECT_EQ(states(client, {id, seats}).letters, std::string(seats.size(), 'a'));
     EXPECT_EQ(reserve(client, seats.back(), "c").status, 201);
+    events.push_back({id, seats});
   }
   server.kill();
-  expect_verified(server);
+  nodes->verify(events);
   std::cout << whole << " events were there as a whole, " << none << " not at all" << std::endl;
 }
 

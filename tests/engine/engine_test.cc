@@ -48,13 +48,13 @@ class FakeLedger : public Ledger {
     const std::scoped_lock lock(mutex_);
     abandoned_.push_back(number);
   }
-  std::vector<EventNumber> events_to_sweep(std::size_t) override {
+  std::vector<EventNumber> events_to_sweep(std::size_t, Lane) override {
     const std::scoped_lock lock(mutex_);
     ++asked_for_sweeps_;
     if (due_ && *due_ <= Clock::now()) return {3};
     return {};
   }
-  std::optional<milliseconds> until_next_expiry() override {
+  std::optional<milliseconds> until_next_expiry(Lane) override {
     const std::scoped_lock lock(mutex_);
     if (!due_) return std::nullopt;
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*due_ - Clock::now()));

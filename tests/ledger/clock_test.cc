@@ -164,7 +164,7 @@ TEST(ClockOfTheLedger, AHoldThatEndedDuringASuspendIsOver) {
   const Uuid id = it.new_id(event);
   ASSERT_TRUE(it.hold(event, id, {1}, "anna", 15 * k_minute).accepted());
   time.suspend(8 * k_hour);
-  EXPECT_EQ(it.ledger().until_next_expiry(), milliseconds(0));
+  EXPECT_EQ(it.ledger().until_next_expiry({}), milliseconds(0));
   EXPECT_EQ(told(it.consume(event, id)), "reservation_expired");
 }
 
@@ -198,9 +198,9 @@ TEST(ClockOfTheLedger, AfterARestartThatTookLongHoldsThatEndedMeanwhileAreOver) 
   time.pass(60'000);
   it.reopen();
   EXPECT_EQ(it.ledger().reservation(id)->status, ReservationStatus::expired);
-  EXPECT_EQ(it.ledger().events_to_sweep(10), std::vector<EventNumber>{event});
+  EXPECT_EQ(it.ledger().events_to_sweep(10, {}), std::vector<EventNumber>{event});
   EXPECT_EQ(it.sweep(event).swept, 1u);
-  EXPECT_EQ(it.ledger().until_next_expiry(), std::nullopt);
+  EXPECT_EQ(it.ledger().until_next_expiry({}), std::nullopt);
 }
 
 }  // namespace

@@ -62,16 +62,16 @@ TEST(Readers, AnExpiryIsSeenFromItsMillisecondOnWhetherOrNotItIsRecorded) {
   const EventNumber event = it.create_event(3);
   const Uuid id = it.new_id(event);
   ASSERT_TRUE(it.hold(event, id, {0}, "anna", 500).accepted());
-  EXPECT_EQ(it.ledger().until_next_expiry(), milliseconds(500));
-  EXPECT_TRUE(it.ledger().events_to_sweep(10).empty());
+  EXPECT_EQ(it.ledger().until_next_expiry({}), milliseconds(500));
+  EXPECT_TRUE(it.ledger().events_to_sweep(10, {}).empty());
   time.pass(500);
   EXPECT_EQ(it.ledger().reservation(id)->status, ReservationStatus::expired);
   EXPECT_EQ(it.ledger().event(event)->seat(0, it.ledger().now()).state, SeatState::available);
   EXPECT_TRUE(it.ledger().event(event)->has_expiries(it.ledger().now()));
-  EXPECT_EQ(it.ledger().events_to_sweep(10), std::vector<EventNumber>{event});
+  EXPECT_EQ(it.ledger().events_to_sweep(10, {}), std::vector<EventNumber>{event});
   EXPECT_EQ(it.sweep(event).swept, 1u);
   EXPECT_FALSE(it.ledger().event(event)->has_expiries(it.ledger().now()));
-  EXPECT_EQ(it.ledger().until_next_expiry(), std::nullopt);
+  EXPECT_EQ(it.ledger().until_next_expiry({}), std::nullopt);
 }
 
 TEST(Readers, EventsToSweepAreFoundInPartsAndNoneIsForgotten) {
@@ -86,11 +86,11 @@ TEST(Readers, EventsToSweepAreFoundInPartsAndNoneIsForgotten) {
   }
   time.pass(1'000);
   std::size_t swept = 0;
-  for (int round = 0; round < 100 && it.ledger().until_next_expiry() == milliseconds(0); ++round) {
-    for (const EventNumber event : it.ledger().events_to_sweep(2)) swept += it.sweep(event, 3).swept;
+  for (int round = 0; round < 100 && it.ledger().until_next_expiry({}) == milliseconds(0); ++round) {
+    for (const EventNumber event : it.ledger().events_to_sweep(2, {})) swept += it.sweep(event, 3).swept;
   }
   EXPECT_EQ(swept, 20u);
-  EXPECT_EQ(it.ledger().until_next_expiry(), std::nullopt);
+  EXPECT_EQ(it.ledger().until_next_expiry({}), std::nullopt);
 }
 
 // Sales, imports and abandoned imports in one thread; readers in two others.

@@ -18,7 +18,11 @@ std::string told(const RecordedChange& change) {
   if (!change.customer.empty()) text += " of " + change.customer;
   if (!change.order.empty()) text += " for " + change.order;
   if (!change.seats.empty()) text += " seats";
-  for (const SeatIndex seat : change.seats) text += " " + std::to_string(seat);
+  for (std::size_t i = 0; i < change.seats.size(); ++i) {
+    text += " " + std::to_string(change.seats[i]);
+    if (!change.versions.empty()) text += "@" + std::to_string(change.versions.at(i));
+  }
+  if (change.trace) text += " traced " + std::to_string(change.trace->packed[0]);
   if (change.ends) text += " ends";
   return text;
 }
@@ -86,18 +90,18 @@ class ReadingChanges : public testing::Test {
     return {"1#1 event_created",
             "1#2 seats_appended",
             "1#3 event_configured",
-            "1#4 held of anna seats 1 2 3",
-            "1#5 seats_added of anna seats 4",
+            "1#4 held of anna seats 1@1 2@1 3@1",
+            "1#5 seats_added of anna seats 4@1",
             "1#6 extended of anna",
-            "1#7 released of anna seats 2",
-            "1#8 consumed of anna for order-1 seats 1 3 4",
-            "1#9 returned of anna for order-1 seats 3",
-            "1#10 held of carl seats 5 6",
-            "1#11 expired of carl seats 5 6",
-            "1#12 consumed of carl for order-2 seats 5 6 ends",
-            "1#13 blocked seats 9",
-            "1#14 held of dora seats 10",
-            "1#15 released of dora seats 10 ends"};
+            "1#7 released of anna seats 2@2",
+            "1#8 consumed of anna for order-1 seats 1@2 3@2 4@2",
+            "1#9 returned of anna for order-1 seats 3@3",
+            "1#10 held of carl seats 5@1 6@1",
+            "1#11 expired of carl seats 5@2 6@2",
+            "1#12 consumed of carl for order-2 seats 5@3 6@3 ends",
+            "1#13 blocked seats 9@1",
+            "1#14 held of dora seats 10@1",
+            "1#15 released of dora seats 10@2 ends"};
   }
 
   TempFolder folder;
@@ -108,11 +112,14 @@ class ReadingChanges : public testing::Test {
   EventNumber other = 0;
 };
 
-TEST_F(ReadingChanges, OfAnEventTellWhatHappenedToWhomWithTheSeatsWhoseStateChanged) {
+TEST_F(ReadingChanges, OfAnEventTellWhatHappenedToWhomWithTheSeatsWhoseStateChangedAndTheirVersions) {
   live();
-  EXPECT_EQ(told(all_changes(it.ledger(), event, 1'000)), changes_of_live());
+  const auto changes = all_changes(it.ledger(), event, 1'000);
+  EXPECT_EQ(told(changes), changes_of_live());
+  EXPECT_EQ(changes[4].expires_at, changes[3].expires_at) << "seats are added for as long as the reservation held then";
+  EXPECT_GT(changes[5].expires_at, changes[4].expires_at) << "though it was extended later";
   EXPECT_THAT(told(all_changes(it.ledger(), other, 1'000)),
-              ElementsAre("2#1 event_created", "2#2 seats_appended", "2#3 event_configured", "2#4 held of berta seats 7"));
+              ElementsAre("2#1 event_created", "2#2 seats_appended", "2#3 event_configured", "2#4 held of berta seats 7@1"));
 }
 
 TEST_F(ReadingChanges, AreTheSameFromMemoryFromTheTailAndFromTheIndex) {
@@ -126,6 +133,49 @@ TEST_F(ReadingChanges, AreTheSameFromMemoryFromTheTailAndFromTheIndex) {
   it.wait_for_tables();
   EXPECT_EQ(told(all_changes(it.ledger(), event, 1'000)), changes_of_live());
   EXPECT_TRUE(it.ledger().read_changes(event, 15, 100, ReadFrom::memory)->changes.empty()) << "up to date: no file is needed";
+}
+
+TEST_F(ReadingChanges, HaveTheTraceOfTheRequestThatCausedThem) {
+  event = it.create_event(20);
+  const auto hold = [&](SeatIndex seat) {
+    return Part{event, Hold{.reservation = it.new_id(event), .customer = "anna", .seats = round.keep({seat}), .duration = k_hour}};
+  };
+  round.add({.parts = {hold(1)}});
+  round.add({.parts = {hold(2)}, .trace = TraceParent{.packed = {7}}});
+  round.add({.parts = {hold(3)}, .trace = TraceParent{.packed = {8}}});
+  round.run(it.ledger());
+  for (const bool in_memory : {true, false}) {
+    if (!in_memory) it.reopen();
+    EXPECT_THAT(told(all_changes(it.ledger(), event, 2, 3)),
+                ElementsAre("1#4 held of anna seats 1@1", "1#5 held of anna seats 2@1 traced 7", "1#6 held of anna seats 3@1 traced 8"));
+  }
+}
+
+// A row as it was written before versions and traces were kept beside the changes.
+TEST_F(ReadingChanges, OfRowsFromBeforeVersionsWereKeptHaveNone) {
+  event = it.create_event(20);
+  const Uuid a = it.new_id(event);
+  it.close();
+  {
+    std::string changes;
+    Writer writer(changes);
+    encode_change({.kind = ChangeKind::held, .reservation = a, .expires_at = k_begin + k_hour, .text = "anna", .seats = round.keep({1, 2})},
+                  k_begin, writer);
+    std::string body;
+    Writer body_writer(body);
+    body_writer.text(changes);
+    body_writer.varint(0);   // keys
+    Journal journal(folder / "journal.db", Journal::Mode::write);
+    journal.begin();
+    journal.append(event, 4, 1, k_begin, body);
+    journal.commit();
+  }
+  it.reopen();
+  it.consume(event, a);
+  EXPECT_THAT(told(all_changes(it.ledger(), event, 10, 3)),
+              ElementsAre("1#4 held of anna seats 1 2", "1#5 consumed of anna for order-1 seats 1@2 2@2"));
+  it.close();
+  EXPECT_EQ(verify_folder(folder).problem, "");
 }
 
 TEST_F(ReadingChanges, ComeInPagesOfAnySizeWithoutGaps) {
@@ -174,7 +224,7 @@ TEST_F(ReadingChanges, FromLatestOnAreThoseThatCome) {
   const std::uint64_t progress = it.ledger().progress();
   it.block(other, {1});
   EXPECT_GT(it.ledger().progress(), progress);
-  EXPECT_THAT(told(whole_journal(it.ledger(), 10, latest->next)), ElementsAre("2#5 blocked seats 1"));
+  EXPECT_THAT(told(whole_journal(it.ledger(), 10, latest->next)), ElementsAre("2#5 blocked seats 1@1"));
 }
 
 TEST_F(ReadingChanges, RefuseACursorThatTheLedgerDidNotGive) {
@@ -198,7 +248,7 @@ TEST_F(ReadingChanges, OlderThanTheRetentionAreArchivedAndTheRestStays) {
     return !page && page.error().kind == ReadProblem::Kind::archived && page.error().oldest == 16;
   };
   ASSERT_TRUE(eventually(archived));
-  EXPECT_THAT(told(all_changes(it.ledger(), event, 10, 15)), ElementsAre("1#16 held of emil seats 15", "1#17 held of frieda seats 16"));
+  EXPECT_THAT(told(all_changes(it.ledger(), event, 10, 15)), ElementsAre("1#16 held of emil seats 15@1", "1#17 held of frieda seats 16@1"));
   EXPECT_EQ(it.ledger().read_changes(other, 0, 10, ReadFrom::anywhere).error().oldest, 5u) << "none is kept: the next one";
   EXPECT_TRUE(it.ledger().read_changes(other, 4, 10, ReadFrom::anywhere)->changes.empty());
   EXPECT_TRUE(eventually([&] {   // out of the index first, then out of the journal

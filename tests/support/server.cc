@@ -12,9 +12,13 @@ namespace fs = std::filesystem;
 
 ProcessSettings serve_command(const ServerSettings& settings, const fs::path& data, const fs::path& port_file) {
   ProcessSettings command;
-  command.arguments = {HOLDFAST_BINARY, "serve", "--data", data.string(), "--port-file", port_file.string()};
-  bool has_port = false;
-  for (const std::string& flag : settings.flags) has_port = has_port || flag == "--port" || flag == "--config";
+  command.arguments = {HOLDFAST_BINARY, "serve", "--port-file", port_file.string()};
+  bool has_port = false, has_ledger = false;
+  for (const std::string& flag : settings.flags) {
+    has_port = has_port || flag == "--port" || flag == "--config";
+    has_ledger = has_ledger || flag == "--ledger";   // in a database: then there is no folder
+  }
+  if (!has_ledger) command.arguments.insert(command.arguments.end(), {"--data", data.string()});
   if (!has_port) command.arguments.insert(command.arguments.end(), {"--port", "0"});
   command.arguments.insert(command.arguments.end(), settings.flags.begin(), settings.flags.end());
   command.environment = settings.environment;

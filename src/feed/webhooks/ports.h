@@ -1,6 +1,6 @@
 // What webhooks need of the rest of the program: where changes come from, where endpoints and undelivered messages are kept, and
-// who carries a message to its endpoint. Implementations: api/webhook_source.h, ledger/embedded/embedded_webhook_store.h,
-// api/webhook_sender.h.
+// who carries a message to its endpoint. Implementations: api/webhook_source.h and api/ledger_source.h;
+// ledger/embedded/embedded_webhook_store.h and ledger/postgres/postgres_webhook_store.h; api/webhook_sender.h.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -18,6 +18,7 @@
 #include "core/change.h"
 #include "core/ids.h"
 #include "core/time.h"
+#include "feed/lease.h"
 
 namespace holdfast::feed {
 
@@ -125,6 +126,9 @@ struct CallKey {
 };
 
 // Any thread, several at once. What has returned is on disk. Throws std::exception when the disk does not do its part.
+//
+// Where several nodes share a store, the writes of relays name the epoch of their lease, and throw LeaseLost when it is over. A
+// store that only one process works with does not look at it.
 class WebhookStore {
  public:
   virtual ~WebhookStore() = default;
@@ -141,15 +145,17 @@ class WebhookStore {
   enum class Changed { changed, replayed, key_reused, not_found };
   virtual Changed change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) = 0;
   virtual bool remove(const Uuid& id) = 0;
+  // Another number after each of the calls above, and after revive(), that changed something, whichever node made it. Cheap.
+  virtual std::int64_t revision() = 0;
 
   // ---- a relay's progress. All do nothing when the endpoint is gone.
-  virtual void save(const Uuid& id, const Progress& progress) = 0;
-  virtual void disable(const Uuid& id, std::string_view because) = 0;
+  virtual void save(Epoch epoch, const Uuid& id, const Progress& progress) = 0;
+  virtual void disable(Epoch epoch, const Uuid& id, std::string_view because) = 0;
 
   // ---- the queue
   // Messages with an id that is in the queue, or dead, are left out. Returns which were taken. One that is not the first of its group waits
   // for those before it, whatever its `next_at` says.
-  virtual std::vector<bool> enqueue(const Uuid& id, std::span<const QueuedMessage> messages) = 0;
+  virtual std::vector<bool> enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) = 0;
   virtual QueueSummary queue(const Uuid& id) = 0;
   // Groups whose first message is due, the longest due first.
   virtual std::vector<std::string> due_groups(const Uuid& id, Millis now, std::size_t limit) = 0;
@@ -157,10 +163,11 @@ class WebhookStore {
   virtual Millis next_due(const Uuid& id, Millis now) = 0;
   virtual std::vector<QueuedMessage> of_group(const Uuid& id, std::string_view group, std::size_t limit) = 0;
   // The first message of its group was delivered; the next one is due at `now`.
-  virtual void settle(const Uuid& id, std::int64_t number, Millis now) = 0;
-  virtual void postpone(const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) = 0;
+  virtual void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) = 0;
+  virtual void postpone(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) = 0;
   // It is dead; the next one of its group is due. The oldest dead ones over `dead_max` are dropped and counted.
-  virtual void bury(const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error, std::size_t dead_max) = 0;
+  virtual void bury(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
+                    std::size_t dead_max) = 0;
 
   // ---- the dead
   virtual std::vector<QueuedMessage> dead(const Uuid& id, std::int64_t after, std::size_t limit) = 0;   // the oldest first

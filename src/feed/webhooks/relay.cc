@@ -1,6 +1,7 @@
 #include "feed/webhooks/relay.h"
 
 #include <spdlog/spdlog.h>
+#include <time.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -31,7 +32,14 @@ std::string message_body(const SourceChange& change) {
 
 }  // namespace
 
-Relay::Relay(RelayShared& shared, const Uuid& id) : shared_(shared), id_(id), timer_(shared.context), random_(std::random_device{}()) {}
+std::chrono::nanoseconds time_since_boot() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+Relay::Relay(RelayShared& shared, std::shared_ptr<Turn> turn, const Uuid& id)
+    : shared_(shared), turn_(std::move(turn)), id_(id), timer_(shared.context), random_(std::random_device{}()) {}
 
 void Relay::news() {
   at_end_ = false;
@@ -74,10 +82,14 @@ void Relay::stop() {
   guarded([&] { save(true); });
 }
 
-// A store or a source that fails is tried again after a pause, from what is on disk.
+// A store or a source that fails is tried again after a pause, from what is on disk. A turn that is over is not this process's to
+// go on.
 void Relay::guarded(const std::function<void()>& body) {
+  if (turn_->is_over()) return;
   try {
     body();
+  } catch (const LeaseLost& lost) {
+    if (!std::exchange(turn_->lost, true)) spdlog::warn("webhooks: another node relays now: {}", lost.what());
   } catch (const std::exception& error) {
     spdlog::error("webhook {}: {}; it is tried again in {} ms", to_string(id_), error.what(), k_trouble_pause.count());
     begin_again_ = true;
@@ -124,7 +136,7 @@ void Relay::work() {
 // ---------------------------------------------------------------------------------------------------------------- what to send
 
 void Relay::take_due() {
-  const Millis now = wall_clock();
+  const Millis now = shared_.options.clock();
   if (next_due_ > now) return;
   for (std::string& name : shared_.store.due_groups(id_, now, k_due_groups_max)) {
     if (groups_.contains(name)) continue;
@@ -186,7 +198,7 @@ void Relay::hold_back(std::vector<Message>& messages) {
   std::vector<QueuedMessage> rows;
   rows.reserve(messages.size());
   for (Message& each : messages) rows.push_back(std::move(each.message));
-  const std::vector<bool> taken = shared_.store.enqueue(id_, rows);
+  const std::vector<bool> taken = shared_.store.enqueue(turn_->epoch, id_, rows);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     settle_place(messages[i].place);
     if (!taken[i]) continue;
@@ -226,7 +238,7 @@ asio::awaitable<void> Relay::deliver(std::string name) {
 
 asio::awaitable<Attempt> Relay::attempt(const QueuedMessage& message) {
   try {
-    co_return co_await shared_.sender.send(sign_delivery(endpoint_, message.id, message.body, wall_clock()));
+    co_return co_await shared_.sender.send(sign_delivery(endpoint_, message.id, message.body, shared_.options.clock()));
   } catch (const std::exception& error) {
     co_return Attempt{.error = error.what()};
   }
@@ -235,9 +247,9 @@ asio::awaitable<Attempt> Relay::attempt(const QueuedMessage& message) {
 void Relay::note(const Attempt& attempt) {
   shared_.counters.attempts[static_cast<std::size_t>(attempt.outcome)].fetch_add(1, std::memory_order_relaxed);
   if (attempt.outcome == Attempt::Outcome::delivered) {
-    unsaved_.last_success_at = wall_clock();
+    unsaved_.last_success_at = shared_.options.clock();
   } else {
-    unsaved_.last_failure_at = wall_clock();
+    unsaved_.last_failure_at = shared_.options.clock();
     unsaved_.last_error = attempt.error.substr(0, k_error_bytes_max);
   }
 }
@@ -245,7 +257,7 @@ void Relay::note(const Attempt& attempt) {
 void Relay::succeeded(const std::string& name, Group& group) {
   const Message& message = group.messages.front();
   if (group.from_queue) {
-    shared_.store.settle(id_, message.message.number, wall_clock());
+    shared_.store.settle(turn_->epoch, id_, message.message.number, shared_.options.clock());
     leave_queue(name, message.message);
   } else {
     settle_place(message.place);
@@ -275,17 +287,17 @@ void Relay::failed(const std::string& name, Group& group, const Attempt& attempt
   if (attempt.status != k_status_gone) return;
   spdlog::warn("webhook {} is disabled: its endpoint answered 410 Gone", to_string(id_));
   endpoint_.enabled = false;
-  shared_.store.disable(id_, "The endpoint answered 410 Gone.");
+  shared_.store.disable(turn_->epoch, id_, "The endpoint answered 410 Gone.");
 }
 
 void Relay::fail_again(const std::string& name, const QueuedMessage& message, const Attempt& attempt) {
   const unsigned attempts = message.attempts + 1;
   const std::string error = attempt.error.substr(0, k_error_bytes_max);
   if (attempts <= shared_.options.retry.size()) {
-    shared_.store.postpone(id_, message.number, attempts, next_attempt_at(attempts, attempt), error);
+    shared_.store.postpone(turn_->epoch, id_, message.number, attempts, next_attempt_at(attempts, attempt), error);
     return;
   }
-  shared_.store.bury(id_, message.number, attempts, wall_clock(), error, shared_.options.dead_max);
+  shared_.store.bury(turn_->epoch, id_, message.number, attempts, shared_.options.clock(), error, shared_.options.dead_max);
   shared_.counters.dead.fetch_add(1, std::memory_order_relaxed);
   spdlog::warn("webhook {}: message {} is dead after {} attempts: {}", to_string(id_), message.id, attempts, error);
   leave_queue(name, message);
@@ -332,17 +344,18 @@ void Relay::save(bool at_once) {
   if (unsaved_.position == endpoint_.position) unsaved_.position.reset();
   if (!has_unsaved()) return;
   if (!at_once && Steady::now() < saved_at_ + k_save_period) return;
-  shared_.store.save(id_, unsaved_);
+  shared_.store.save(turn_->epoch, id_, unsaved_);
   if (unsaved_.position) endpoint_.position = *unsaved_.position;
   unsaved_ = {};
   saved_at_ = Steady::now();
 }
 
 void Relay::arm_timer() {
-  if (stopped_) return;
+  if (stopped_ || turn_->is_over()) return;
   const Steady::time_point now = Steady::now();
   Steady::time_point next = now + k_timer_max;
-  if (next_due_ != k_never && endpoint_.enabled) next = std::min(next, now + std::chrono::milliseconds(next_due_ - wall_clock()));
+  if (next_due_ != k_never && endpoint_.enabled)
+    next = std::min(next, now + std::chrono::milliseconds(next_due_ - shared_.options.clock()));
   if (has_unsaved()) next = std::min(next, saved_at_ + k_save_period);
   if (begin_again_) next = not_before_;
   timer_.expires_at(next);
@@ -356,7 +369,7 @@ Millis Relay::next_attempt_at(unsigned attempts, const Attempt& attempt) {
   const auto pause = static_cast<double>(shared_.options.retry[attempts - 1].count());
   milliseconds wait(static_cast<std::int64_t>(pause * std::uniform_real_distribution<>(0.9, 1.1)(random_)));
   if (attempt.retry_after) wait = std::max<milliseconds>(wait, std::min<std::chrono::seconds>(*attempt.retry_after, k_retry_after_max));
-  return wall_clock() + wait.count();
+  return shared_.options.clock() + wait.count();
 }
 
 }  // namespace holdfast::feed

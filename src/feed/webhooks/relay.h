@@ -3,11 +3,14 @@
 //   source ─► window (in memory, some hundred) ─► groups, each in order, several at once ─► endpoint
 //                                                    └─ a failure ─► the store's queue, with all later ones of its group ─► again, later
 //
-// A group is a reservation; changes without one are grouped by event. While messages of a group are in the queue, new ones of it go
-// straight there. The position is moved only over messages that have been delivered or are in the queue, so a process that dies
-// sends again, under the same id, what it had not noted as delivered: at least once.
+// A group is a reservation; changes without one are grouped by event. While messages of a group are in the queue, new ones of it
+// go straight there. The position is moved only over messages that have been delivered or are in the queue, so a process that
+// dies sends again, under the same id, what it had not noted as delivered: at least once.
 //
 // When the store or the source fails, the relay waits, forgets what it has in memory and begins again from the store.
+//
+// A relay works in one Turn. When that is over it begins nothing any more and writes nothing: the endpoint is another node's by
+// then.
 //
 // Everything here belongs to the thread that runs the context.
 #pragma once
@@ -38,6 +41,18 @@ inline constexpr std::chrono::milliseconds k_save_period{200};
 inline constexpr std::chrono::milliseconds k_trouble_pause{1'000};
 inline constexpr std::chrono::hours k_timer_max{1};                     // a wall clock may be set: look again at least so often
 
+// Since the machine was started: runs on while this process is paused, or the machine sleeps.
+std::chrono::nanoseconds time_since_boot();
+
+// A time in which this process relays, and nobody else does.
+struct Turn {
+  Epoch epoch = 0;
+  std::chrono::nanoseconds until = std::chrono::nanoseconds::max();   // since boot: when the right ends unless it is renewed
+  bool lost = false;
+
+  bool is_over() const { return lost || time_since_boot() >= until; }
+};
+
 // What the relays of a process share.
 struct RelayShared {
   const WebhookOptions& options;
@@ -52,7 +67,7 @@ struct RelayShared {
 
 class Relay : public std::enable_shared_from_this<Relay> {
  public:
-  Relay(RelayShared& shared, const Uuid& id);
+  Relay(RelayShared& shared, std::shared_ptr<Turn> turn, const Uuid& id);
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
@@ -62,7 +77,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void wake();
   // The endpoint, or its queue, was changed by somebody else.
   void reload();
-  // Begins nothing new. What is in flight goes on until it ends.
+  // Begins nothing new. What is in flight goes on until it ends; what became of it is noted if the turn is not over.
   void stop();
   bool is_idle() const { return active_ == 0; }
   bool is_gone() const { return gone_; }   // its endpoint was removed
@@ -102,12 +117,13 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void settle_place(std::uint64_t place);
   void save(bool at_once);
   void arm_timer();
-  bool may_send() const { return endpoint_.enabled && !gone_ && !stopped_ && !begin_again_; }
+  bool may_send() const { return endpoint_.enabled && !gone_ && !stopped_ && !begin_again_ && !turn_->is_over(); }
   bool has_unsaved() const { return unsaved_.position || unsaved_.last_success_at != 0 || unsaved_.last_failure_at != 0; }
   bool queue_is_full() const { return queue_.messages >= shared_.options.queue_max || queue_.bytes >= k_queue_bytes_max; }
   Millis next_attempt_at(unsigned attempts, const Attempt& attempt);
 
   RelayShared& shared_;
+  const std::shared_ptr<Turn> turn_;
   const Uuid id_;
   Endpoint endpoint_;
   std::uint64_t generation_ = 0;   // that endpoint_ is of

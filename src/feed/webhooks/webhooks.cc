@@ -32,10 +32,11 @@ Delivery sign_delivery(const Endpoint& endpoint, std::string_view id, std::strin
           .body = std::move(body)};
 }
 
-Webhooks::Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& source, const SenderMaker& make_sender)
+Webhooks::Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& source, const SenderMaker& make_sender, Lease* lease)
     : options_(std::move(options)),
       store_(store),
       source_(source),
+      lease_(lease),
       context_(std::make_unique<asio::io_context>(1)),
       sender_(make_sender(*context_)),
       shared_(std::make_unique<RelayShared>(
@@ -44,8 +45,12 @@ Webhooks::Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& so
 Webhooks::~Webhooks() { stop(); }
 
 void Webhooks::start() {
-  for (const EndpointReport& report : store_.list()) adopt(report.endpoint.id);
+  if (lease_ == nullptr) begin_turn(Epoch{}, std::chrono::nanoseconds::max());
   work_ = std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(context_->get_executor());
+  if (lease_ != nullptr) {
+    lease_timer_ = std::make_unique<asio::steady_timer>(*context_);
+    asio::post(*context_, [this] { look_at_lease(); });
+  }
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "webhooks");
     context_->run();
@@ -53,7 +58,7 @@ void Webhooks::start() {
 }
 
 void Webhooks::adopt(const Uuid& id) {
-  const auto relay = std::make_shared<Relay>(*shared_, id);
+  const auto relay = std::make_shared<Relay>(*shared_, turn_, id);
   relays_.emplace(id, relay);
   has_relays_ = true;
   relay->wake();
@@ -63,16 +68,20 @@ void Webhooks::stop() {
   if (thread_.joinable()) {
     asio::post(*context_, [this] {
       stopping_ = true;
+      if (lease_timer_) lease_timer_->cancel();
       for (const auto& [id, relay] : relays_) relay->stop();
       stop_timer_ = std::make_unique<asio::steady_timer>(*context_, options_.stop_time);
       stop_timer_->async_wait([this](const boost::system::error_code&) { context_->stop(); });
       end_when_idle();
     });
     thread_.join();
+    relaying_ = false;
+    give_back_lease();
   }
   relays_.clear();
   work_.reset();
   stop_timer_.reset();
+  lease_timer_.reset();
   context_.reset();   // coroutines that still wait end here, while all that they use is there
   sender_.reset();
 }
@@ -96,7 +105,7 @@ void Webhooks::notify() {
 void Webhooks::changed(const Uuid& id) {
   ++generation_;
   asio::post(*context_, [this, id] {
-    if (stopping_) return;
+    if (stopping_ || turn_ == nullptr) return;
     std::erase_if(relays_, [](const auto& each) { return each.second->is_gone() && each.second->is_idle(); });
     if (const auto at = relays_.find(id); at != relays_.end()) {
       at->second->reload();
@@ -106,8 +115,99 @@ void Webhooks::changed(const Uuid& id) {
   });
 }
 
+// ---------------------------------------------------------------------------------------------------------------- the lease
+
+void Webhooks::begin_turn(Epoch epoch, std::chrono::nanoseconds until) {
+  turn_ = std::make_shared<Turn>(Turn{.epoch = epoch, .until = until});
+  ++generation_;
+  revision_seen_ = store_.revision();   // before reading: what is changed meanwhile counts as new
+  for (const EndpointReport& report : store_.list()) adopt(report.endpoint.id);
+  relaying_ = true;
+}
+
+// What relays have in flight ends by itself, and leaves no trace.
+void Webhooks::end_turn() {
+  relaying_ = false;
+  has_relays_ = false;
+  turn_->lost = true;
+  for (const auto& [id, relay] : relays_) relay->stop();
+  relays_.clear();
+  turn_.reset();
+}
+
+void Webhooks::look_at_lease() {
+  if (stopping_) return;
+  try {
+    hold_lease();
+    if (turn_ != nullptr) look_at_others();
+    if (std::exchange(lease_troubled_, false)) spdlog::info("webhooks: the store answers again");
+  } catch (const std::exception& error) {
+    if (!std::exchange(lease_troubled_, true)) spdlog::error("webhooks: who relays cannot be settled: {}; it is tried again", error.what());
+    if (turn_ != nullptr && turn_->is_over()) end_turn();
+  }
+  arm_lease_timer();
+}
+
+// A turn that is over is never gone on with, also when nobody else has begun one.
+void Webhooks::hold_lease() {
+  const auto asked_at = time_since_boot();   // the store counts from later on
+  if (turn_ != nullptr) {
+    if (!turn_->is_over() && lease_->renew()) {
+      turn_->until = asked_at + lease_->time();
+      return;
+    }
+    spdlog::warn("webhooks: this node does not relay any more");
+    end_turn();
+  }
+  const auto epoch = lease_->acquire();
+  if (!epoch) return;
+  spdlog::info("webhooks: this node relays, in epoch {}", *epoch);
+  try {
+    begin_turn(*epoch, asked_at + lease_->time());
+  } catch (...) {
+    end_turn();
+    throw;
+  }
+}
+
+// The other nodes take calls about endpoints, and make changes.
+void Webhooks::look_at_others() {
+  if (const std::int64_t revision = store_.revision(); revision != revision_seen_) {
+    const std::vector<EndpointReport> reports = store_.list();
+    revision_seen_ = revision;
+    ++generation_;
+    for (const EndpointReport& report : reports) {
+      if (!relays_.contains(report.endpoint.id)) adopt(report.endpoint.id);
+    }
+    for (const auto& [id, relay] : relays_) relay->reload();
+    std::erase_if(relays_, [](const auto& each) { return each.second->is_gone() && each.second->is_idle(); });
+  }
+  if (relays_.empty()) return;
+  SourcePosition end = source_.end();
+  if (end == end_seen_) return;
+  end_seen_ = std::move(end);
+  for (const auto& [id, relay] : relays_) relay->news();
+}
+
+void Webhooks::arm_lease_timer() {
+  lease_timer_->expires_after(k_lease_period);
+  lease_timer_->async_wait([this](const boost::system::error_code& error) {
+    if (!error) look_at_lease();
+  });
+}
+
+// After the thread has ended.
+void Webhooks::give_back_lease() {
+  if (lease_ == nullptr || turn_ == nullptr) return;
+  try {
+    lease_->release();
+  } catch (const std::exception& error) {
+    spdlog::warn("webhooks: the lease could not be given back, so the next node waits for its end: {}", error.what());
+  }
+}
+
 asio::awaitable<Attempt> Webhooks::ping(Endpoint endpoint, std::string id) {
-  const Millis now = wall_clock();
+  const Millis now = options_.clock();
   std::string body = R"({"type":"ping","timestamp":")" + rfc3339(now) + R"(","data":{}})";
   Delivery delivery = sign_delivery(endpoint, id, std::move(body), now);
   Attempt attempt = co_await asio::co_spawn(*context_, sender_->send(std::move(delivery)), asio::use_awaitable);

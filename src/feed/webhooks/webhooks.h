@@ -8,8 +8,13 @@
 //   webhooks.changed(id);         // … and tells it
 //   webhooks.stop();
 //
-// One thread carries all deliveries; store and source are asked on it. notify(), changed(), counts() and store() may be called from
-// any thread, ping() and why_refused() from any coroutine.
+// One thread carries all deliveries; store, source and lease are asked on it. notify(), changed(), now(), counters() and store()
+// may be called from any thread, ping() and why_refused() from any coroutine.
+//
+// Where several nodes share a store, each has a Webhooks with a Lease, and the one that holds the lease relays. The others wait
+// for it, and still take all calls about endpoints: the holder looks every k_lease_period what they have changed. Whoever lost
+// the lease, or could not renew it in time, forgets what it had in memory; what it had not noted as delivered the next holder
+// sends again.
 #pragma once
 
 #include <array>
@@ -29,19 +34,26 @@
 
 namespace holdfast::feed {
 
+Millis wall_clock();
+
 struct WebhookOptions {
   // Pauses after the first, second, … failed attempt; after one more failure a message is dead. Each varies by a tenth.
   std::vector<std::chrono::milliseconds> retry{std::chrono::seconds(5),  std::chrono::minutes(1), std::chrono::minutes(5),
                                                std::chrono::minutes(30), std::chrono::hours(2),   std::chrono::hours(6),
                                                std::chrono::hours(12),   std::chrono::hours(24)};
-  std::size_t in_flight_max = 8;     // messages of one endpoint at once
-  std::size_t queue_max = 10'000;    // messages of one endpoint that wait to be tried again; then its relay stops reading
-  std::size_t dead_max = 1'000;      // dead messages of one endpoint; the oldest are dropped
+  std::size_t in_flight_max = 8;   // messages of one endpoint at once
+  std::size_t queue_max = 10'000;   // messages of one endpoint that wait to be tried again; then its relay stops reading
+  std::size_t dead_max = 1'000;   // dead messages of one endpoint; the oldest are dropped
   std::chrono::milliseconds stop_time{2'000};   // for what is in flight when it stops
+  // What all times of webhooks are by, the signatures' too; any thread. Of nodes that share a store: one clock, whatever theirs
+  // say.
+  std::function<Millis()> clock = wall_clock;
 };
 
 // How long a former secret signs beside the new one.
 inline constexpr std::chrono::hours k_rotation_time{24};
+// How often the lease is renewed, or asked for, and its holder looks for what other nodes have done.
+inline constexpr std::chrono::milliseconds k_lease_period{500};
 // The longest wait that an endpoint may ask for by Retry-After.
 inline constexpr std::chrono::hours k_retry_after_max{1};
 
@@ -49,31 +61,32 @@ inline constexpr std::size_t k_outcomes = 5;   // of Attempt
 
 struct WebhookCounters {
   std::array<std::atomic<std::uint64_t>, k_outcomes> attempts{};   // by Attempt::Outcome
-  std::atomic<std::uint64_t> dead{0};                              // messages that were given up
+  std::atomic<std::uint64_t> dead{0};   // messages that were given up
   std::atomic<std::uint64_t> lost{0};   // times that an endpoint's next changes were not kept any more
 };
-
-Millis wall_clock();
 
 // What goes over the wire for one attempt: headers of the Standard Webhooks specification, signed at `now`.
 Delivery sign_delivery(const Endpoint& endpoint, std::string_view id, std::string body, Millis now);
 
 class Relay;
 struct RelayShared;
+struct Turn;
 
 class Webhooks {
  public:
   using SenderMaker = std::function<std::unique_ptr<Sender>(boost::asio::io_context&)>;
 
-  Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& source, const SenderMaker& make_sender);
+  // `lease`: nullptr where no other process works with the store. It and what is referred to must outlive this.
+  Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& source, const SenderMaker& make_sender, Lease* lease = nullptr);
   ~Webhooks();   // stops
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 
-  // Reads the endpoints, then starts the thread. Throws what the store throws.
+  // Reads the endpoints, then starts the thread. Throws what the store throws; with a lease the thread asks for it and reads,
+  // again and again until it can.
   void start();
-  // Waits `stop_time` for what is in flight, then leaves it: it is sent again after the next start. Whoever waits for ping() or
-  // why_refused() is never resumed. Safe to call twice.
+  // Waits `stop_time` for what is in flight, then leaves it: it is sent again after the next start. Then gives the lease back.
+  // Whoever waits for ping() or why_refused() is never resumed. Safe to call twice.
   void stop();
 
   void notify();
@@ -83,6 +96,9 @@ class Webhooks {
   WebhookStore& store() { return store_; }
   ChangeSource& source() { return source_; }
   const WebhookCounters& counters() const { return counters_; }
+  Millis now() const { return options_.clock(); }
+  // Whether this process relays.
+  bool is_relaying() const { return relaying_.load(std::memory_order_relaxed); }
 
   // Sends a message of the type `ping` at once, once.
   boost::asio::awaitable<Attempt> ping(Endpoint endpoint, std::string id);
@@ -90,24 +106,38 @@ class Webhooks {
   boost::asio::awaitable<std::string> why_refused(std::string url);
 
  private:
+  void begin_turn(Epoch epoch, std::chrono::nanoseconds until);
+  void end_turn();
   void adopt(const Uuid& id);
   void end_when_idle();
+  void look_at_lease();
+  void hold_lease();
+  void look_at_others();
+  void give_back_lease();
+  void arm_lease_timer();
 
   WebhookOptions options_;
   WebhookStore& store_;
   ChangeSource& source_;
+  Lease* const lease_;
   WebhookCounters counters_;
   std::unique_ptr<boost::asio::io_context> context_;
   std::unique_ptr<Sender> sender_;
   std::unique_ptr<RelayShared> shared_;
-  std::map<Uuid, std::shared_ptr<Relay>> relays_;   // the thread's
+  std::shared_ptr<Turn> turn_;   // the thread's, as all that follows; nullptr: another process relays
+  std::map<Uuid, std::shared_ptr<Relay>> relays_;
+  std::int64_t revision_seen_ = 0;   // of the store
+  SourcePosition end_seen_;   // of the source
+  bool lease_troubled_ = false;   // and the log says so
+  std::unique_ptr<boost::asio::steady_timer> lease_timer_;
   std::unique_ptr<boost::asio::steady_timer> stop_timer_;
-  bool stopping_ = false;                           // the thread's
+  bool stopping_ = false;
   std::atomic<std::uint64_t> generation_{1};
   std::atomic<bool> notified_{false};
   std::atomic<bool> has_relays_{false};
+  std::atomic<bool> relaying_{false};
   std::unique_ptr<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   std::thread thread_;
 };
 
-}  // namespace holdfast::feed
+}   // namespace holdfast::feed

@@ -73,7 +73,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
       archive_(std::make_unique<StateStore>(folder_.state(), StateStore::Mode::write)),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(*journal_, *archive_)),
       directory_(hash_seed_),
-      keys_(options_.idempotency_keys_max) {
+      keys_(options_.idempotency_keys_max),
+      judging_(options_.judging) {
   last_now_ = clock_.now();
   published_.resize(1);
   events_.resize(1);
@@ -231,26 +232,16 @@ EmbeddedLedger::Event& EmbeddedLedger::event_at(EventNumber number) {
 
 ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   ExecutionReport report;
-  const auto started = Timer::now();
-  const Millis now = last_now_ = std::max(clock_.now(), last_now_);
   if (!broken_.empty()) {
     for (const Batch& batch : batches) {
       for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
     }
     return report;
   }
-  const std::function<Bench(EventNumber)> find_bench = [this](EventNumber number) { return bench_of(number); };
-  for (const Batch& batch : batches) {
-    for (std::size_t i = 0; i < batch.entries.size(); ++i) {
-      Entry* entry = batch.entries[i];
-      prefetch_after(batch, i);
-      recall_for(entry->submission);
-      std::optional<KeptKey> kept;
-      entry->verdict = judge(entry->submission, find_bench, keys_, now, kept);
-      if (kept) event_at(kept->event).kept.push_back(std::move(*kept));
-      for (const Outcome& outcome : entry->verdict.outcomes) report.swept += outcome.swept;
-    }
-  }
+  judging_.lock_ahead(batches, *this, std::max(clock_.now(), last_now_));
+  const auto started = Timer::now();
+  const Millis now = last_now_ = std::max(clock_.now(), last_now_);   // after the locks, which may have taken a while
+  report.swept = judging_.judge(batches, *this, now);
   const auto judged = Timer::now();
   report.durable = commit(now);
   if (report.durable) {
@@ -263,13 +254,14 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   }
   report.judging = judged - started;
   report.committing = Timer::now() - judged;
+  judging_.give_up();   // before anybody is told, so that who is can act on it at once
   return report;
 }
 
 // Lets the memory bring what the commands behind this one will touch.
-void EmbeddedLedger::prefetch_after(const Batch& batch, std::size_t at) const {
+void EmbeddedLedger::look_ahead(const Batch& batch, std::size_t entry) {
   for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
-    const std::size_t ahead = at + k_prefetch_ahead[step];
+    const std::size_t ahead = entry + k_prefetch_ahead[step];
     if (ahead >= batch.entries.size()) continue;
     for (const Part& part : batch.entries[ahead]->submission.parts) {
       const bool known = part.event < events_.size() && events_[part.event]->inventory != nullptr;
@@ -322,7 +314,7 @@ bool EmbeddedLedger::commit(Millis now) {
       if (!has_news(number)) continue;
       const Event& event = *events_[number];
       body_.clear();
-      encode_body(event.changes.bytes, event.kept, body_);
+      encode_body(event.changes, event.kept, body_);
       journal_->append(number, event.inventory->seq() - event.changes.count + 1, event.changes.count, now, body_);
     }
     journal_->commit();
@@ -372,7 +364,9 @@ void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis n
                   .first_seq = event.inventory->seq() - event.changes.count + 1,
                   .changes = event.changes.count,
                   .at = now,
-                  .bytes = event.changes.bytes});
+                  .bytes = event.changes.bytes,
+                  .versions = event.changes.versions,
+                  .traces = event.changes.traces});
 }
 
 void EmbeddedLedger::open_if_ready(Event& event) {
@@ -405,7 +399,7 @@ void EmbeddedLedger::queue_expiry(Event& event) {
   expiries_.push({next, event.inventory->card().number});
 }
 
-std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit) {
+std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit, Lane) {
   std::vector<EventNumber> due;
   const Millis now = std::max(clock_.now(), last_now_);
   while (!expiries_.empty() && expiries_.top().at <= now && due.size() < limit) {
@@ -419,7 +413,7 @@ std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit) {
   return due;
 }
 
-std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry() {
+std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry(Lane) {
   if (expiries_.empty()) return std::nullopt;
   return std::chrono::milliseconds(std::max<Millis>(0, expiries_.top().at - std::max(clock_.now(), last_now_)));
 }

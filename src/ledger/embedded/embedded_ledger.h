@@ -1,8 +1,8 @@
 // The ledger of a single machine: inventories in memory, one writer, group commit to SQLite.
 //
-// execute() judges a batch in memory, appends what was accepted to journal.db, commits once, and only then lets the verdicts be seen. A
-// commit that fails means that memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and the process
-// must end and recover (broken() says why).
+// execute() judges a batch in memory, appends what was accepted to journal.db, commits once, and only then lets the verdicts be
+// seen. A commit that fails means that memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and
+// the process must end and recover (broken() says why).
 #pragma once
 
 #include <atomic>
@@ -24,6 +24,7 @@
 #include "ledger/embedded/journal_reader.h"
 #include "ledger/embedded/recent_rows.h"
 #include "ledger/embedded/state_store.h"
+#include "ledger/judging.h"
 #include "ledger/ledger.h"
 
 namespace holdfast {
@@ -35,21 +36,22 @@ struct EmbeddedOptions {
   std::int64_t journal_retention_days = 0;     // 0: the journal is kept whole
   std::function<Position()> journal_removable_through{};   // as Checkpointer::Options says; must hold as long as the ledger
   const ClockSource* clock = nullptr;          // nullptr: the system's
+  JudgingOptions judging{};                    // the seat lock, which must live as long as the ledger
   std::chrono::milliseconds tables_patience{10'000};   // how long a list or a history waits for state.db to follow
 };
 
-class EmbeddedLedger : public Ledger {
+class EmbeddedLedger : public Ledger, private JudgesBench {
  public:
-  // Takes the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error, which name
-  // the file and the way out.
+  // Takes the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error,
+  // which name the file and the way out.
   explicit EmbeddedLedger(EmbeddedOptions options);
   ~EmbeddedLedger() override;   // brings state.db up to date
 
   ExecutionReport execute(std::span<const Batch> batches) override;
   std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) override;
   void abandon_event(EventNumber number) override;
-  std::vector<EventNumber> events_to_sweep(std::size_t limit) override;
-  std::optional<std::chrono::milliseconds> until_next_expiry() override;
+  std::vector<EventNumber> events_to_sweep(std::size_t limit, Lane lane) override;
+  std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) override;
 
   Millis now() const override { return clock_.now(); }
   const SeatDirectory& seats() const override { return directory_; }
@@ -95,9 +97,11 @@ class EmbeddedLedger : public Ledger {
   void abandon_unfinished_imports();
 
   // One batch.
-  Bench bench_of(EventNumber number);
-  void prefetch_after(const Batch& batch, std::size_t at) const;
-  void recall_for(const Submission& submission);
+  Bench bench_of(EventNumber number) override;
+  KeyTable& keys_of(EventNumber) override { return keys_; }
+  void look_ahead(const Batch& batch, std::size_t entry) override;
+  void recall_for(const Submission& submission) override;
+  void keep(KeptKey kept) override { event_at(kept.event).kept.push_back(std::move(kept)); }
   bool commit(Millis now);
   void publish(Millis now);
   void open_if_ready(Event& event);
@@ -124,6 +128,7 @@ class EmbeddedLedger : public Ledger {
   // The writer's.
   std::vector<std::unique_ptr<Event>> events_;   // by number
   KeyTable keys_;
+  Judging judging_;
   std::vector<EventNumber> touched_;
   std::priority_queue<DueEvent, std::vector<DueEvent>, std::greater<>> expiries_;
   Millis last_now_ = 0;

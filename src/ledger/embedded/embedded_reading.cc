@@ -1,87 +1,16 @@
 // What the embedded ledger tells of the past: from the newest rows in memory, else from the files.
 #include <spdlog/spdlog.h>
 
-#include <charconv>
-
 #include "core/check.h"
+#include "ledger/cursors.h"
 #include "ledger/embedded/embedded_ledger.h"
+#include "ledger/kept_row.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::string_view k_latest = "latest";
 constexpr std::size_t k_rows_a_page_max =
     10'000;   // of rows without changes there may be many, and of reservations that a filter leaves out
-
-// Where a reading of the journal goes on: at change `skip` of the row at `position`.
-struct Place {
-  Position position = 1;
-  std::uint32_t skip = 0;
-};
-
-// position, or position-skip
-std::optional<Place> parse_place(std::string_view text) {
-  Place place;
-  const char* end = text.data() + text.size();
-  const auto position = std::from_chars(text.data(), end, place.position);
-  if (position.ec != std::errc{} || place.position < 1) return std::nullopt;
-  if (position.ptr == end) return place;
-  if (*position.ptr != '-') return std::nullopt;
-  const auto skip = std::from_chars(position.ptr + 1, end, place.skip);
-  if (skip.ec != std::errc{} || skip.ptr != end || place.skip == 0) return std::nullopt;
-  return place;
-}
-
-std::string text_of(const Place& place) {
-  return std::to_string(place.position) + (place.skip == 0 ? "" : "-" + std::to_string(place.skip));
-}
-
-// Where a list of reservations goes on: after the one that change `seq` of `event` made.
-struct ReservationPlace {
-  EventNumber event = 0;
-  Seq seq = 0;
-};
-
-std::optional<ReservationPlace> parse_reservation_place(std::string_view text) {
-  ReservationPlace place;
-  const char* end = text.data() + text.size();
-  const auto event = std::from_chars(text.data(), end, place.event);
-  if (event.ec != std::errc{} || event.ptr == end || *event.ptr != '-') return std::nullopt;
-  const auto seq = std::from_chars(event.ptr + 1, end, place.seq);
-  const bool is_whole = seq.ec == std::errc{} && seq.ptr == end && place.event > 0 && place.seq <= INT64_MAX;
-  return is_whole ? std::optional(place) : std::nullopt;
-}
-
-std::string text_of(const ReservationPlace& place) { return std::to_string(place.event) + "-" + std::to_string(place.seq); }
-
-RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change) {
-  RecordedChange made{.event = row.event,
-                      .seq = seq,
-                      .at = row.at,
-                      .kind = change.kind,
-                      .reservation = change.reservation,
-                      .expires_at = change.expires_at,
-                      .ends = change.ends,
-                      .count = change.count};
-  if (change.kind == ChangeKind::held) made.customer = change.text;
-  if (change.kind == ChangeKind::consumed) made.order = change.text;
-  made.seats.assign(change.seats.begin(), change.seats.end());
-  if (change.settings != nullptr) made.settings = *change.settings;
-  return made;
-}
-
-// Adds the changes of a row from its `skip`th on, up to `limit` in all. Returns how many of the row's are done then.
-std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes) {
-  Reader reader(row.bytes);
-  ChangeDecoder decoder(row.at);
-  Change change;
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (changes.size() >= limit) return i;
-    if (!decoder.decode(reader, change)) throw DataError("journal row " + std::to_string(row.position) + " cannot be read");
-    if (i >= skip) changes.push_back(recorded(row, row.first_seq + i, change));
-  }
-  return row.changes;
-}
 
 std::unexpected<ReadProblem> problem(ReadProblem::Kind kind, Seq oldest = 0) { return std::unexpected(ReadProblem{kind, oldest}); }
 
@@ -103,8 +32,8 @@ void EmbeddedLedger::name_event(EventNumber number, const Uuid& id) {
   ids_[number] = id;
 }
 
-// Adds what the journal keeps elsewhere: whose reservation it is, its seats where the change stands for all of them. False when that
-// is not in memory.
+// Adds what the journal keeps elsewhere: whose reservation it is, its seats where the change stands for all of them. False when
+// that is not in memory.
 bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
   std::shared_ptr<const PublishedEvent> published;
   {
@@ -118,12 +47,7 @@ bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
   if (!view && from == ReadFrom::memory) return false;
   if (!view) view = reservation(change.reservation);
   if (!view) throw DataError("reservation " + to_string(change.reservation) + ", which the journal speaks of, is not there");
-  change.customer = view->customer;
-  if (change.kind == ChangeKind::returned) change.order = view->order;
-  // The seats that it had at its end or when it was sold: this list does not change any more.
-  if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired) {
-    for (const ReservedSeat& reserved : view->seats) change.seats.push_back(reserved.seat);
-  }
+  holdfast::complete(change, *view);
   return true;
 }
 
@@ -133,7 +57,7 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
     const Seq head = published == nullptr ? 0 : published->seq();
     ChangePage page;
     std::size_t bytes = 0;
-    for (Seq next = after + 1; next <= head && page.changes.size() < limit && bytes < JournalReader::k_bytes_at_once;) {
+    for (Seq next = after + 1; next <= head && page.changes.size() < limit && bytes < k_bytes_a_page;) {
       KeptRows rows = recent_.rows_of(number, next, limit - page.changes.size());
       if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
       if (rows.empty()) rows = journal_reader_->rows_of(number, next, limit - page.changes.size());
@@ -158,15 +82,19 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
 Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
   return guarded([&]() -> Reading<ChangePage> {
     const Position head = recent_.head();
-    const auto begin = cursor.empty() ? Place{} : cursor == k_latest ? Place{.position = head + 1} : parse_place(cursor);
+    if (cursor == k_cursor_oldest && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+    const auto begin = cursor == k_cursor_first    ? ChangePlace{}
+                       : cursor == k_cursor_latest ? ChangePlace{.position = head + 1}
+                       : cursor == k_cursor_oldest ? ChangePlace{.position = journal_reader_->oldest().value_or(head + 1)}
+                                                   : parse_change_place(cursor);
     if (!begin || begin->position > head + 1 || (begin->position == head + 1 && begin->skip > 0)) {
       return problem(ReadProblem::Kind::bad_cursor);
     }
-    Place next = *begin;
+    ChangePlace next = *begin;
     ChangePage page;
     std::size_t bytes = 0;
     std::size_t seen = 0;
-    while (next.position <= head && page.changes.size() < limit && bytes < JournalReader::k_bytes_at_once && seen < k_rows_a_page_max) {
+    while (next.position <= head && page.changes.size() < limit && bytes < k_bytes_a_page && seen < k_rows_a_page_max) {
       KeptRows rows = recent_.rows_from(next.position, limit - page.changes.size() + next.skip);
       if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
       if (rows.empty()) rows = journal_reader_->rows_from(next.position, limit - page.changes.size() + next.skip);
@@ -175,8 +103,14 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
       for (const auto& row : rows) {
         if (row->position > head || page.changes.size() >= limit) break;
         if (next.skip >= row->changes && next.skip > 0) return problem(ReadProblem::Kind::bad_cursor);
+        const std::size_t first = page.changes.size();
         const std::uint32_t done = add_changes(*row, next.skip, limit, page.changes);
-        next = done == row->changes ? Place{.position = row->position + 1} : Place{row->position, done};
+        for (std::size_t i = first; i < page.changes.size(); ++i) {
+          const auto past = next.skip + static_cast<std::uint32_t>(i - first) + 1;
+          page.changes[i].cursor =
+              text_of(past == row->changes ? ChangePlace{.position = row->position + 1} : ChangePlace{row->position, past});
+        }
+        next = done == row->changes ? ChangePlace{.position = row->position + 1} : ChangePlace{row->position, done};
         bytes += row->bytes.size();
         ++seen;
       }

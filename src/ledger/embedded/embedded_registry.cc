@@ -1,6 +1,5 @@
 #include "ledger/embedded/embedded_registry.h"
 
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,17 +27,6 @@ constexpr const char* k_sql_create = R"(
 constexpr const char* k_sql_keys = "SELECT id, name, hash, scopes, created_at, expires_at, revoked_at FROM api_key ORDER BY created_at, id";
 constexpr const char* k_sql_add = "INSERT INTO api_key VALUES (?1,?2,?3,?4,?5,?6,NULL)";
 constexpr const char* k_sql_revoke = "UPDATE api_key SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
-
-SessionSecret draw_secret() {
-  SessionSecret secret;
-  std::size_t filled = 0;
-  while (filled < secret.size()) {
-    const ssize_t got = ::getrandom(secret.data() + filled, secret.size() - filled, 0);
-    if (got > 0) filled += static_cast<std::size_t>(got);
-    else if (errno != EINTR) throw DataError(std::string("the system gives no random bytes: ") + std::strerror(errno));
-  }
-  return secret;
-}
 
 template <std::size_t Size>
 std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
@@ -68,7 +56,7 @@ bool make_if_missing(const std::string& path) {
     database.execute("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     sqlite::Transaction transaction(database);
     database.execute(k_sql_create);
-    const SessionSecret secret = draw_secret();
+    const SessionSecret secret = draw_session_secret();
     sqlite::Statement(database, "INSERT INTO session_secret VALUES (?1)").bind_blob(1, as_bytes(secret)).run();
     database.execute(("PRAGMA application_id = " + std::to_string(k_application_id)).c_str());
     database.execute(("PRAGMA user_version = " + std::to_string(EmbeddedRegistry::k_format)).c_str());

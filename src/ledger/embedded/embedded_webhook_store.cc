@@ -79,11 +79,11 @@ constexpr const char* k_sql_enqueue = R"(
          CASE WHEN EXISTS (SELECT 1 FROM webhook_message WHERE endpoint = ?1 AND grp = ?4 AND died_at IS NULL) THEN ?6 ELSE ?7 END, ?8, ?9
   WHERE EXISTS (SELECT 1 FROM webhook_endpoint WHERE id = ?1)
   ON CONFLICT (endpoint, id) DO NOTHING)";
-// The first message of the group of message ?2 that follows it.
+// Message ?2 leaves the queue: the first of its group that is left has its turn, unless it had it already, because it came back meanwhile.
 constexpr const char* k_sql_promote = R"(
   UPDATE webhook_message SET next_at = ?3
-  WHERE number = (SELECT min(m.number) FROM webhook_message m JOIN webhook_message o ON o.number = ?2
-                  WHERE m.endpoint = ?1 AND m.grp = o.grp AND m.number > ?2 AND m.died_at IS NULL))";
+  WHERE next_at = ?4 AND number = (SELECT min(m.number) FROM webhook_message m JOIN webhook_message o ON o.number = ?2
+                                   WHERE m.endpoint = ?1 AND m.grp = o.grp AND m.number <> ?2 AND m.died_at IS NULL))";
 // After messages have come back: only the first of each group has a time.
 constexpr const char* k_sql_heads = R"(
   UPDATE webhook_message SET next_at =
@@ -225,6 +225,7 @@ feed::WebhookStore::Made EmbeddedWebhookStore::create(Endpoint& endpoint, const 
       .bind_blob(13, key.request)
       .run();
   transaction.commit();
+  ++revision_;
   return Made::created;
 }
 
@@ -276,6 +277,7 @@ feed::WebhookStore::Changed EmbeddedWebhookStore::change_once(const Uuid& id, co
   change(report->endpoint);
   write(report->endpoint);
   transaction.commit();
+  ++revision_;
   return Changed::changed;
 }
 
@@ -298,12 +300,19 @@ bool EmbeddedWebhookStore::remove(const Uuid& id) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
   Statement(*database_, "DELETE FROM webhook_endpoint WHERE id = ?").bind_text(1, text).run();
-  return sqlite3_changes(database_->handle()) > 0;
+  const bool removed = sqlite3_changes(database_->handle()) > 0;
+  if (removed) ++revision_;
+  return removed;
+}
+
+std::int64_t EmbeddedWebhookStore::revision() {
+  const std::scoped_lock lock(mutex_);
+  return revision_;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- progress
 
-void EmbeddedWebhookStore::save(const Uuid& id, const feed::Progress& progress) {
+void EmbeddedWebhookStore::save(feed::Epoch, const Uuid& id, const feed::Progress& progress) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
   Statement& save = statements_->save;
@@ -312,7 +321,7 @@ void EmbeddedWebhookStore::save(const Uuid& id, const feed::Progress& progress) 
   save.bind(3, progress.last_success_at).bind(4, progress.last_failure_at).bind_text(5, progress.last_error).run();
 }
 
-void EmbeddedWebhookStore::disable(const Uuid& id, std::string_view because) {
+void EmbeddedWebhookStore::disable(feed::Epoch, const Uuid& id, std::string_view because) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
   Statement(*database_, "UPDATE webhook_endpoint SET enabled = 0, disabled_because = ? WHERE id = ?")
@@ -323,7 +332,7 @@ void EmbeddedWebhookStore::disable(const Uuid& id, std::string_view because) {
 
 // ---------------------------------------------------------------------------------------------------------------- the queue
 
-std::vector<bool> EmbeddedWebhookStore::enqueue(const Uuid& id, std::span<const QueuedMessage> messages) {
+std::vector<bool> EmbeddedWebhookStore::enqueue(feed::Epoch, const Uuid& id, std::span<const QueuedMessage> messages) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
   std::vector<bool> taken;
@@ -394,10 +403,10 @@ std::vector<QueuedMessage> EmbeddedWebhookStore::of_group(const Uuid& id, std::s
 }
 
 void EmbeddedWebhookStore::promote_after(const std::string& endpoint, std::int64_t number, Millis now) {
-  statements_->promote.bind_text(1, endpoint).bind(2, number).bind(3, now).run();
+  statements_->promote.bind_text(1, endpoint).bind(2, number).bind(3, now).bind(4, k_never).run();
 }
 
-void EmbeddedWebhookStore::settle(const Uuid& id, std::int64_t number, Millis now) {
+void EmbeddedWebhookStore::settle(feed::Epoch, const Uuid& id, std::int64_t number, Millis now) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
   Transaction transaction(*database_);
@@ -406,13 +415,14 @@ void EmbeddedWebhookStore::settle(const Uuid& id, std::int64_t number, Millis no
   transaction.commit();
 }
 
-void EmbeddedWebhookStore::postpone(const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) {
+void EmbeddedWebhookStore::postpone(feed::Epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at,
+                                    std::string_view error) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
   statements_->postpone.bind(1, std::int64_t{attempts}).bind(2, next_at).bind_text(3, error).bind(4, number).bind_text(5, endpoint).run();
 }
 
-void EmbeddedWebhookStore::bury(const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
+void EmbeddedWebhookStore::bury(feed::Epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
                                 std::size_t dead_max) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
@@ -465,6 +475,7 @@ std::uint64_t EmbeddedWebhookStore::revive(const Uuid& id, std::span<const std::
   }
   if (revived > 0) Statement(*database_, k_sql_heads).bind_text(1, endpoint).bind(2, now).bind(3, k_never).run();
   transaction.commit();
+  if (revived > 0) ++revision_;
   return revived;
 }
 

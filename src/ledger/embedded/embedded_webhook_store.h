@@ -1,13 +1,13 @@
-// Webhook endpoints, their queues and their dead messages in registry.db, beside the journal: what an operator has registered, and
-// what follows from it, but nothing that sales rest on.
+// Webhook endpoints, their queues and their dead messages in registry.db, beside the journal: what an operator has registered,
+// and what follows from it, but nothing that sales rest on.
 //
 //   webhook_endpoint (id, url, kinds, secret, …, position, …)
 //   webhook_message  (number, endpoint, id, kind, grp, attempts, next_at, body, last_error, died_at)   -- died_at NULL: in the queue
 //
 // In a queue only the first message of a group has a next_at; the others have k_never until it is their turn.
 //
-// The file is made with mode 0600, because secrets have to stand in it as they are: signing needs them. Other tables may stand in it.
-// Any thread: one connection behind a mutex.
+// The file is made with mode 0600, because secrets have to stand in it as they are: signing needs them. Other tables may stand in
+// it. Any thread: one connection behind a mutex.
 #pragma once
 
 #include <filesystem>
@@ -33,18 +33,20 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
   bool change(const Uuid& id, const std::function<void(feed::Endpoint&)>& change) override;
   Changed change_once(const Uuid& id, const feed::CallKey& key, const std::function<void(feed::Endpoint&)>& change) override;
   bool remove(const Uuid& id) override;
+  std::int64_t revision() override;
 
-  void save(const Uuid& id, const feed::Progress& progress) override;
-  void disable(const Uuid& id, std::string_view because) override;
+  void save(feed::Epoch epoch, const Uuid& id, const feed::Progress& progress) override;
+  void disable(feed::Epoch epoch, const Uuid& id, std::string_view because) override;
 
-  std::vector<bool> enqueue(const Uuid& id, std::span<const feed::QueuedMessage> messages) override;
+  std::vector<bool> enqueue(feed::Epoch epoch, const Uuid& id, std::span<const feed::QueuedMessage> messages) override;
   feed::QueueSummary queue(const Uuid& id) override;
   std::vector<std::string> due_groups(const Uuid& id, Millis now, std::size_t limit) override;
   Millis next_due(const Uuid& id, Millis now) override;
   std::vector<feed::QueuedMessage> of_group(const Uuid& id, std::string_view group, std::size_t limit) override;
-  void settle(const Uuid& id, std::int64_t number, Millis now) override;
-  void postpone(const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) override;
-  void bury(const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error, std::size_t dead_max) override;
+  void settle(feed::Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override;
+  void postpone(feed::Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) override;
+  void bury(feed::Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
+            std::size_t dead_max) override;
 
   std::vector<feed::QueuedMessage> dead(const Uuid& id, std::int64_t after, std::size_t limit) override;
   std::uint64_t revive(const Uuid& id, std::span<const std::string> ids, Millis now) override;
@@ -57,6 +59,7 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
   void promote_after(const std::string& id, std::int64_t number, Millis now);
 
   std::mutex mutex_;
+  std::int64_t revision_ = 0;   // since the opening: no other process changes what stands here
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<Statements> statements_;
 };

@@ -1,7 +1,5 @@
 #include "ledger/embedded/journal.h"
 
-#include <openssl/evp.h>
-
 #include "core/check.h"
 #include "ledger/embedded/data_folder.h"
 
@@ -9,7 +7,6 @@ namespace holdfast {
 namespace {
 
 constexpr std::int64_t k_application_id = 0x48664A31;   // "HfJ1", in the file's header
-constexpr std::size_t k_keys_per_row_max = 1'000'000;
 
 constexpr const char* k_sql_create = R"(
   CREATE TABLE journal (
@@ -41,55 +38,6 @@ ChainHash as_hash(std::string_view bytes) {
 std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
 }  // namespace
-
-void encode_body(std::string_view changes, std::span<const KeptKey> keys, std::string& out) {
-  Writer writer(out);
-  writer.text(changes);
-  writer.varint(keys.size());
-  for (const KeptKey& kept : keys) {
-    out.append(reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size());
-    out.append(reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size());
-    writer.text(kept.outcomes);
-  }
-}
-
-bool decode_body(const JournalRow& row, JournalBody& body) {
-  Reader reader(row.body);
-  body.changes = reader.text();
-  body.keys.clear();
-  const auto keys = reader.varint_max(k_keys_per_row_max);
-  for (std::uint64_t i = 0; i < keys && !reader.failed(); ++i) {
-    KeptKey& kept = body.keys.emplace_back();
-    kept.event = row.event;
-    const std::string_view key = reader.bytes(kept.key.key.size());
-    const std::string_view request = reader.bytes(kept.key.request.size());
-    kept.outcomes = reader.text();
-    if (reader.failed()) return false;
-    std::memcpy(kept.key.key.data(), key.data(), key.size());
-    std::memcpy(kept.key.request.data(), request.data(), request.size());
-  }
-  return !reader.failed() && reader.at_end();
-}
-
-ChainHash chain(const ChainHash& before, const JournalRow& row) {
-  std::string numbers;
-  Writer writer(numbers);
-  writer.varint(static_cast<std::uint64_t>(row.position));
-  writer.varint(row.event);
-  writer.varint(row.first_seq);
-  writer.varint(row.changes);
-  writer.signed_varint(row.at);
-  thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  thread_local const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> sha256(EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
-  ChainHash hash;
-  const bool hashed = EVP_DigestInit_ex2(context.get(), sha256.get(), nullptr) == 1 &&
-                      EVP_DigestUpdate(context.get(), before.data(), before.size()) == 1 &&
-                      EVP_DigestUpdate(context.get(), numbers.data(), numbers.size()) == 1 &&
-                      EVP_DigestUpdate(context.get(), row.body.data(), row.body.size()) == 1 &&
-                      EVP_DigestFinal_ex(context.get(), hash.data(), nullptr) == 1;
-  HOLDFAST_CHECK(hashed);
-  return hash;
-}
 
 Journal::Journal(const std::string& path, Mode mode)
     : database_(path, mode == Mode::create  ? sqlite::Database::Mode::create

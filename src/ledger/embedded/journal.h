@@ -12,7 +12,6 @@
 // A Journal belongs to one thread at a time; several may be open on one file, one of them writing.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -21,42 +20,10 @@
 #include <string_view>
 #include <vector>
 
-#include "core/change.h"
-#include "core/ids.h"
-#include "core/submission.h"
 #include "ledger/embedded/sqlite.h"
+#include "ledger/journal_row.h"
 
 namespace holdfast {
-
-using Position = std::int64_t;                    // of a journal row; 0 is before the first
-using ChainHash = std::array<std::uint8_t, 32>;   // all zero before the first row
-
-struct JournalHead {
-  Position position = 0;
-  ChainHash hash{};
-  bool operator==(const JournalHead&) const = default;
-};
-
-struct JournalRow {
-  Position position = 0;
-  EventNumber event = 0;
-  Seq first_seq = 0;
-  std::uint32_t changes = 0;
-  Millis at = 0;
-  std::string_view body;   // valid until the next row is read
-  ChainHash hash{};
-};
-
-// A row's body is the changes' bytes (with their length) followed by the kept keys.
-void encode_body(std::string_view changes, std::span<const KeptKey> keys, std::string& out);
-struct JournalBody {
-  std::string_view changes;
-  std::vector<KeptKey> keys;   // `event` is the row's
-};
-bool decode_body(const JournalRow& row, JournalBody& body);
-
-// The hash that a row must have after a row with hash `before`.
-ChainHash chain(const ChainHash& before, const JournalRow& row);
 
 class Journal {
  public:

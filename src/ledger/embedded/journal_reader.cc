@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ledger/embedded/data_folder.h"
+
 namespace holdfast {
 namespace {
 
@@ -19,13 +21,22 @@ constexpr const char* k_sql_tail =
     "ORDER BY position";
 
 std::shared_ptr<const KeptRow> kept(const sqlite::Statement& row) {
-  Reader body(row.blob(5));
-  return std::make_shared<const KeptRow>(KeptRow{.position = row.integer(0),
-                                                 .event = static_cast<EventNumber>(row.integer(1)),
-                                                 .first_seq = static_cast<Seq>(row.integer(2)),
-                                                 .changes = static_cast<std::uint32_t>(row.integer(3)),
-                                                 .at = row.integer(4),
-                                                 .bytes = std::string(body.text())});
+  const JournalRow read{.position = row.integer(0),
+                        .event = static_cast<EventNumber>(row.integer(1)),
+                        .first_seq = static_cast<Seq>(row.integer(2)),
+                        .changes = static_cast<std::uint32_t>(row.integer(3)),
+                        .at = row.integer(4),
+                        .body = row.blob(5)};
+  JournalBody body;
+  if (!decode_body(read, body)) throw DataError("journal row " + std::to_string(read.position) + " cannot be read");
+  return std::make_shared<const KeptRow>(KeptRow{.position = read.position,
+                                                 .event = read.event,
+                                                 .first_seq = read.first_seq,
+                                                 .changes = read.changes,
+                                                 .at = read.at,
+                                                 .bytes = std::string(body.changes),
+                                                 .versions = std::string(body.versions),
+                                                 .traces = std::string(body.traces)});
 }
 
 // Whether a reading has what it was asked for, or as much as it may take.
@@ -104,6 +115,12 @@ KeptRows JournalReader::rows_from(Position first, std::size_t changes_max) {
     if (measure.is_full_with(*rows.back())) break;
   }
   return rows;
+}
+
+std::optional<Position> JournalReader::oldest() {
+  const std::scoped_lock lock(mutex_);
+  const Position position = journal_.query_int("SELECT coalesce(min(position), 0) FROM journal");
+  return position == 0 ? std::nullopt : std::optional(position);
 }
 
 std::optional<Seq> JournalReader::oldest_of(EventNumber event) {

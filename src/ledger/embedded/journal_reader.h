@@ -1,7 +1,7 @@
 // Journal rows by event and by position, for readers: beside the writer, without its chain being checked (verify does that).
 //
-// The journal has no index by event, so that appending stays cheap: state.db has one (table journal_index), and the rows that it does not
-// have yet are looked through.
+// The journal has no index by event, so that appending stays cheap: state.db has one (table journal_index), and the rows that it
+// does not have yet are looked through.
 #pragma once
 
 #include <mutex>
@@ -22,10 +22,12 @@ class JournalReader {
   JournalReader(const std::string& journal, const std::string& state);
 
   // Rows of an event, from that with change `next` on, until they have `changes_max` changes, or a part of that; none when that
-  // row is not there. Throws sqlite::Error.
+  // row is not there. Throws sqlite::Error; DataError when a row cannot be read.
   KeptRows rows_of(EventNumber event, Seq next, std::size_t changes_max);
   // Rows of all events from position `first` on, likewise.
   KeptRows rows_from(Position first, std::size_t changes_max);
+  // The first row that is there; nothing when none is.
+  std::optional<Position> oldest();
   // The first change of an event that is there; nothing when none is.
   std::optional<Seq> oldest_of(EventNumber event);
 

@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t k_bytes_of_a_row = sizeof(KeptRow) + 64;   // with the places in both lists
 constexpr std::size_t k_rows_at_once_max = 10'000;               // of a call; rows without changes would have no other end
 
-std::size_t bytes_of(const KeptRow& row) { return k_bytes_of_a_row + row.bytes.size(); }
+std::size_t bytes_of(const KeptRow& row) { return k_bytes_of_a_row + row.bytes.size() + row.versions.size() + row.traces.size(); }
 
 }  // namespace
 

@@ -14,23 +14,9 @@
 
 #include "core/ids.h"
 #include "core/time.h"
-#include "ledger/embedded/journal.h"
+#include "ledger/kept_row.h"
 
 namespace holdfast {
-
-// A journal row's changes, owning them.
-struct KeptRow {
-  Position position = 0;
-  EventNumber event = 0;
-  Seq first_seq = 0;
-  std::uint32_t changes = 0;
-  Millis at = 0;
-  std::string bytes;   // of the changes
-
-  Seq end_seq() const { return first_seq + changes; }   // the first change after it
-};
-
-using KeptRows = std::vector<std::shared_ptr<const KeptRow>>;
 
 class RecentRows {
  public:

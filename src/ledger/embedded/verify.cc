@@ -1,5 +1,6 @@
 #include "ledger/embedded/verify.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <tuple>
@@ -13,12 +14,6 @@ namespace {
 
 constexpr const char* k_way_out =
     " Put back both files from a backup (holdfast restore), or, if only the tables are wrong, make them again with `holdfast rebuild`.";
-
-// The first change of an event's first row.
-bool read_creation(const JournalRow& row, const JournalBody& body, ChangeDecoder& decoder, Change& change) {
-  Reader reader(body.changes);
-  return row.first_seq == 1 && row.changes > 0 && decoder.decode(reader, change) && change.kind == ChangeKind::event_created;
-}
 
 class Replay {
  public:
@@ -34,14 +29,17 @@ class Replay {
     if (row.first_seq != inventory->seq() + 1) fail("has changes out of turn");
     Reader reader(body_.changes);
     ChangeDecoder decoder(row.at);
+    DetailsDecoder details_decoder(body_.versions, body_.traces);
     Change change;
+    ChangeDetails details;
     for (std::uint32_t i = 0; i < row.changes; ++i) {
-      if (!decoder.decode(reader, change)) fail("cannot be read");
+      if (!decoder.decode(reader, change) || !details_decoder.decode(change, details)) fail("cannot be read");
       if (change.kind == ChangeKind::event_created || change.kind == ChangeKind::seats_appended) fold_into(plans[row.event], change.text);
       inventory->apply(change, row.at);
       fold_history(row, row.first_seq + i, change, *inventory);
+      if (!body_.versions.empty() && !has_versions(details, change, *inventory)) fail("has other versions than its changes make");
     }
-    if (!reader.at_end()) fail("has more bytes than changes");
+    if (!reader.at_end() || !details_decoder.at_end()) fail("has more bytes than changes");
     if (row.changes > 0) index += digest_of({row.event, row.first_seq, static_cast<std::uint64_t>(row.position)});
     fold_keys(row);
   }
@@ -76,11 +74,21 @@ class Replay {
   std::uint64_t created = 0;   // which change made each reservation
 
  private:
+  // The seats whose state it has set.
+  static Seats seats_set_by(const Change& change, const Inventory& inventory) {
+    const bool of_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
+    return of_all ? inventory.seats_of(inventory.find(change.reservation)) : change.seats;
+  }
+
+  static bool has_versions(const ChangeDetails& details, const Change& change, const Inventory& inventory) {
+    return std::ranges::equal(details.versions, seats_set_by(change, inventory), {}, {},
+                              [&](SeatIndex seat) { return inventory.version_of(seat); });
+  }
+
   void fold_history(const JournalRow& row, Seq seq, const Change& change, const Inventory& inventory) {
     if (change.kind == ChangeKind::held) created += digest_of({row.event, seq}, change.reservation);
-    const bool of_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
     if (!state_after(change.kind)) return;
-    for (const SeatIndex seat : of_all ? inventory.seats_of(inventory.find(change.reservation)) : change.seats) {
+    for (const SeatIndex seat : seats_set_by(change, inventory)) {
       history += digest_of(StoredSeatChange{row.event, seat, inventory.version_of(seat), seq, row.at, change.kind, change.reservation});
     }
   }
@@ -254,24 +262,6 @@ void check_pair(Journal& journal, StateStore& state) {
 Millis last_recorded_time(Journal& journal, StateStore& state) {
   return std::max(state.last_now(),
                   journal.database().query_int("SELECT coalesce(max(at), 0) FROM (SELECT at FROM journal ORDER BY position DESC LIMIT 1)"));
-}
-
-std::unique_ptr<Inventory> new_inventory(const JournalRow& row, const JournalBody& body, std::uint64_t hash_seed) {
-  ChangeDecoder decoder(row.at);
-  Change change;
-  if (!read_creation(row, body, decoder, change)) return nullptr;
-  EventCard card = *change.card;
-  card.number = row.event;
-  return std::make_unique<Inventory>(std::move(card), *change.settings, hash_seed);
-}
-
-std::unique_ptr<PlanBuilder> new_plan(const JournalRow& row, const JournalBody& body) {
-  ChangeDecoder decoder(row.at);
-  Change change;
-  if (!read_creation(row, body, decoder, change)) return nullptr;
-  Reader header(change.text);
-  auto builder = PlanBuilder::decode_header(change.card->id, header);
-  return builder ? std::make_unique<PlanBuilder>(std::move(*builder)) : nullptr;
 }
 
 }  // namespace holdfast

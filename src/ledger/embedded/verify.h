@@ -10,6 +10,7 @@
 #include "core/plan.h"
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/state_store.h"
+#include "ledger/journal_fold.h"
 
 namespace holdfast {
 
@@ -29,8 +30,8 @@ struct VerifyReport {
   bool journal_is_whole = true;   // false: old rows were removed; the tables could not be made again to compare
 };
 
-// Replays the journal from its first row: chain, positions, numbers of changes, and that the tables are what the changes up to their
-// position give, seat by seat and reservation by reservation. Does not throw for damage: it reports it.
+// Replays the journal from its first row: chain, positions, numbers of changes, and that the tables are what the changes up to
+// their position give, seat by seat and reservation by reservation. Does not throw for damage: it reports it.
 VerifyReport verify(Journal& journal, StateStore& state, const std::function<void(std::uint64_t rows)>& progress = {});
 
 // That the tables' position is in the journal, with the same hash. Throws DataError.
@@ -38,9 +39,5 @@ void check_pair(Journal& journal, StateStore& state);
 
 // The latest time that either file has.
 Millis last_recorded_time(Journal& journal, StateStore& state);
-
-// The inventory and the plan of an event whose first row this is; nullptr when it does not begin with event_created.
-std::unique_ptr<Inventory> new_inventory(const JournalRow& row, const JournalBody& body, std::uint64_t hash_seed);
-std::unique_ptr<PlanBuilder> new_plan(const JournalRow& row, const JournalBody& body);
 
 }  // namespace holdfast

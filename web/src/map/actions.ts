@@ -16,6 +16,8 @@ export interface BestWish {
 export class Actions {
   /** A call is on its way. */
   readonly busy = signal(false);
+  /** Whether this visitor has done anything here yet. */
+  hasActed = false;
   readonly #sale: Sale;
   #running: Promise<void> = Promise.resolve();
 
@@ -69,6 +71,7 @@ export class Actions {
 
   /** These seats, for a new reservation or the one that there is. */
   hold(indexes: readonly number[]): Promise<void> {
+    if (this.busy.value) return this.#running;
     const sale = this.#sale;
     sale.picked.value = [...new Set(indexes)];
     sale.markMine();
@@ -150,9 +153,12 @@ export class Actions {
 
   // ---- one at a time
 
+  // What is asked for while a call is on its way is not done: it was a second click.
   #run(call: () => Promise<void>, explain: (error: HoldfastError) => boolean = () => false): Promise<void> {
+    if (this.busy.value) return this.#running;
+    this.busy.value = true;
+    this.hasActed = true;
     const run = async () => {
-      this.busy.value = true;
       try {
         await call();
         tellTabs(this.#sale.event.id);
@@ -163,7 +169,7 @@ export class Actions {
         this.busy.value = false;
       }
     };
-    this.#running = this.#running.then(run, run);
+    this.#running = run();
     return this.#running;
   }
 

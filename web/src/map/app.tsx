@@ -15,7 +15,8 @@ const retryMs = 3_000;
 async function meet(stop: AbortSignal) {
   while (!stop.aborted) {
     try {
-      await Promise.all([openSession(), clock.start()]);
+      await openSession();
+      await clock.start();
       return true;
     } catch {
       await new Promise((go) => setTimeout(go, retryMs));   // the client has tried some times already

@@ -52,7 +52,7 @@ export function BestForm({ sale }: { sale: Sale }) {
           )}
         </select>
       </div>
-      <button type="submit" class="button wide" disabled={sale.actions.busy.value}>
+      <button type="submit" class="button wide" aria-disabled={sale.actions.busy.value}>
         {t.value.findBest(wanted)}
       </button>
       <p class="soft small-print">{t.value.bestHint}</p>

@@ -38,7 +38,7 @@ export function Choice({ sale }: { sale: Sale }) {
         <strong class="numbers">{sale.priceOf(picked)}</strong>
       </div>
       <div class="stick">
-        <button type="button" class="button primary wide" disabled={isBusy} onClick={() => void sale.actions.hold(picked)}>
+        <button type="button" class="button primary wide" aria-disabled={isBusy} onClick={() => void sale.actions.hold(picked)}>
           {isBusy ? t.value.holding : isHolding ? t.value.add(picked.length) : t.value.hold(picked.length)}
         </button>
       </div>

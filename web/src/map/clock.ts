@@ -32,9 +32,9 @@ export class ServerClock {
 
   async start() {
     await this.sync();
-    setInterval(() => this.#refresh(), everyMs);
+    setInterval(() => this.refresh(), everyMs);
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.#refresh();
+      if (document.visibilityState === "visible") this.refresh();
     });
     this.#tickOnTheSecond();
   }
@@ -45,8 +45,8 @@ export class ServerClock {
     return this.#syncing;
   }
 
-  #refresh() {
-    // A clock that cannot be asked now is as good as it was; whatever else the page asks will say that the server is away.
+  /** A clock that cannot be asked now is as good as it was; whatever else the page asks will say that the server is away. */
+  refresh() {
     this.sync().catch(() => undefined);
   }
 
@@ -76,7 +76,7 @@ export class ServerClock {
     this.#timer = window.setTimeout(() => {
       if (Math.abs(Date.now() - performance.now() - this.#drift) > apartMs) {
         this.#drift = Date.now() - performance.now();
-        this.#refresh();
+        this.refresh();
       }
       this.tick.value++;
       this.#tickOnTheSecond();

@@ -1,5 +1,5 @@
 // One event: the map, and beside it what one can do.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { HoldfastError } from "@holdfast/client";
 import { dateOf } from "./events_page";
 import { BestForm } from "./best_form";
@@ -16,6 +16,8 @@ import { Seats } from "./seats";
 import { asVisitor, client } from "./session";
 import { t } from "./texts";
 
+const retryMs = 3_000;
+
 export function EventPage({ id }: { id: string }) {
   const [sale, setSale] = useState<Sale>();
   const [problem, setProblem] = useState<"missing" | "away">();
@@ -30,14 +32,25 @@ export function EventPage({ id }: { id: string }) {
       ]);
       if (stop.signal.aborted) return;
       opened = new Sale(event, new Seats(plan));
+      setProblem(undefined);
       setSale(opened);
       await opened.follow();
     };
-    open().catch((error: unknown) => {
-      if (stop.signal.aborted) return;
-      if (!(error instanceof HoldfastError)) throw error;
-      setProblem(error.status === 404 ? "missing" : "away");
-    });
+    const openOrTryAgain = async () => {
+      while (!stop.signal.aborted) {
+        try {
+          return await open();
+        } catch (error) {
+          if (stop.signal.aborted) return;
+          if (!(error instanceof HoldfastError)) throw error;
+          opened?.end();
+          setProblem(error.status === 404 ? "missing" : "away");
+          if (error.status === 404) return;
+          await new Promise((go) => setTimeout(go, retryMs));   // the client has tried some times already
+        }
+      }
+    };
+    void openOrTryAgain();
     return () => {
       stop.abort();
       opened?.end();
@@ -65,16 +78,24 @@ export function EventPage({ id }: { id: string }) {
 function Opened({ sale }: { sale: Sale }) {
   const { event } = sale;
   const isHolding = sale.holds.value.length > 0;
+  const isBusy = sale.actions.busy.value;
+  const panel = useRef<HTMLDivElement>(null);
+  // The control that had the focus may be gone with what it has done: then the keyboard goes on at what has come of it.
+  useEffect(() => {
+    if (isBusy || !sale.actions.hasActed) return;
+    if (document.activeElement !== null && document.activeElement !== document.body) return;
+    panel.current?.querySelector<HTMLElement>(".notice, .hold, h1")?.focus({ preventScroll: true });
+  }, [isBusy]);
   return (
     <main class="event">
       <MapView sale={sale} />
-      <div class="panel">
+      <div class="panel" ref={panel}>
         <div class="panel-head">
           <a class="back" href={addressOf(undefined)} onClick={(click) => follow(click, undefined)}>
             <Icon name="back" />
             {t.value.back}
           </a>
-          <h1>{event.name}</h1>
+          <h1 tabIndex={-1}>{event.name}</h1>
           <ul class="facts">
             {event.startsAt !== null && (
               <li>
@@ -90,6 +111,7 @@ function Opened({ sale }: { sale: Sale }) {
             )}
           </ul>
         </div>
+        {event.status !== "on_sale" && <p class="banner">{t.value.closedTitle}</p>}
         <NoticeCard sale={sale} />
         {sale.holds.value.map((hold) => (
           <Hold key={hold.id} sale={sale} reservation={hold} />

@@ -1,6 +1,7 @@
 // All events, as cards.
 import { useEffect, useState } from "preact/hooks";
 import type { Event } from "@holdfast/client";
+import licenses from "../../node_modules/.licenses/licenses.txt?url";
 import { locale, money } from "../shared/i18n";
 import { Icon } from "./icon";
 import { addressOf, follow } from "./route";
@@ -75,7 +76,7 @@ export function EventsPage() {
         </button>
       )}
       <footer class="foot">
-        <span>{t.value.forPrograms}:</span> <a href="/docs">API</a> <a href="/openapi.json">OpenAPI</a> <a href="/console">Console</a>
+        <span>{t.value.forPrograms}:</span> <a href="/docs">API</a> <a href="/openapi.json">OpenAPI</a> <a href="/console">Console</a> <a href={licenses}>{t.value.licenses}</a>
       </footer>
     </main>
   );

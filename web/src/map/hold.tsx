@@ -22,7 +22,7 @@ export function Hold({ sale, reservation }: { sale: Sale; reservation: Reservati
   const isLongest = Date.parse(reservation.expiresAt) >= longest;
   const total = reservation.total;
   return (
-    <section class="card-like hold" aria-label={t.value.yourHold}>
+    <section class="card-like hold" tabIndex={-1} aria-label={t.value.yourHold}>
       <div class="hold-head">
         <Countdown sale={sale} reservation={reservation} />
         <div>
@@ -38,7 +38,7 @@ export function Hold({ sale, reservation }: { sale: Sale; reservation: Reservati
             </span>
             <span class="numbers">{seat.price === null ? "" : money(seat.price, reservation.currency)}</span>
             {seats.length > 1 && (
-              <button type="button" class="icon-button small" disabled={isBusy} aria-label={t.value.giveBackOne(labelOf(sale, seat))} onClick={() => void actions.release(reservation, seat.id)}>
+              <button type="button" class="icon-button small" aria-disabled={isBusy} aria-label={t.value.giveBackOne(labelOf(sale, seat))} onClick={() => void actions.release(reservation, seat.id)}>
                 <Icon name="close" />
               </button>
             )}
@@ -52,15 +52,15 @@ export function Hold({ sale, reservation }: { sale: Sale; reservation: Reservati
         </div>
       )}
       {clock.demo.value && (
-        <button type="button" class="button primary wide" disabled={isBusy} onClick={() => void actions.buy(reservation)}>
+        <button type="button" class="button primary wide" aria-disabled={isBusy} onClick={() => void actions.buy(reservation)}>
           {total === null ? t.value.buyFree : t.value.buy(money(total, reservation.currency))}
         </button>
       )}
       <div class="pair">
-        <button type="button" class="button" disabled={isBusy || isLongest} onClick={() => void actions.extend(reservation)}>
+        <button type="button" class="button" disabled={isLongest} aria-disabled={isBusy} onClick={() => void actions.extend(reservation)}>
           {t.value.extend}
         </button>
-        <button type="button" class="button" disabled={isBusy} onClick={() => void actions.release(reservation)}>
+        <button type="button" class="button" aria-disabled={isBusy} onClick={() => void actions.release(reservation)}>
           {t.value.giveBack}
         </button>
       </div>

@@ -8,7 +8,7 @@ export function NoticeCard({ sale }: { sale: Sale }) {
   return (
     <div role="alert" class="notice-place">
       {notice !== undefined && (
-        <div class={`notice ${notice.tone}`}>
+        <div class={`notice ${notice.tone}`} tabIndex={-1}>
           <div class="notice-text">
             <strong>{notice.title()}</strong>
             <p>{notice.body()}</p>
@@ -17,7 +17,7 @@ export function NoticeCard({ sale }: { sale: Sale }) {
             <Icon name="close" />
           </button>
           {notice.action !== undefined && (
-            <button type="button" class="button" disabled={sale.actions.busy.value} onClick={() => void notice.action?.run()}>
+            <button type="button" class="button" aria-disabled={sale.actions.busy.value} onClick={() => void notice.action?.run()}>
               {notice.action.label()}
             </button>
           )}

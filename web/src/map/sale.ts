@@ -70,6 +70,7 @@ export class Sale {
       this.connection.value = isConnected ? "live" : "lost";
       if (isConnected && before === "lost") {
         this.say(t.value.caughtUp);
+        clock.refresh();
         void this.refresh();
       }
     };

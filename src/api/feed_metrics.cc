@@ -1,0 +1,61 @@
+#include "api/feed_metrics.h"
+
+#include <prometheus/metric_family.h>
+
+namespace holdfast::api {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+ClientMetric sample(MetricType type, double number, const char* label = nullptr, std::string value = {}) {
+  ClientMetric metric;
+  if (label != nullptr) metric.label = {{label, std::move(value)}};
+  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = number;
+  return metric;
+}
+
+MetricFamily one(MetricType type, const char* name, const char* help, double value) {
+  return {.name = name, .help = help, .type = type, .metric = {sample(type, value)}};
+}
+
+}  // namespace
+
+std::vector<MetricFamily> FeedMetrics::Collect() const {
+  namespace kafka = feed::kafka;
+  constexpr MetricType k_counter = MetricType::Counter;
+  constexpr MetricType k_gauge = MetricType::Gauge;
+  const kafka::FeedCounters& counters = feed_.counters();
+  const kafka::FeedStatus status = feed_.status();
+  const auto count = [](const std::atomic<std::uint64_t>& counter) { return static_cast<double>(counter.load()); };
+
+  MetricFamily messages{"holdfast_feed_messages_total", "Messages that Kafka has, by topic (without its prefix).", k_counter, {}};
+  for (std::size_t i = 0; i < std::size(kafka::k_counted_topics); ++i) {
+    messages.metric.push_back(sample(k_counter, count(counters.messages[i]), "topic", kafka::k_counted_topics[i]));
+  }
+  MetricFamily payments{"holdfast_feed_payments_total", "Payment messages, by what became of them.", k_counter, {}};
+  payments.metric.push_back(sample(k_counter, count(counters.payments_settled), "outcome", "settled"));
+  payments.metric.push_back(sample(k_counter, count(counters.payments_rejected), "outcome", "rejected"));
+  payments.metric.push_back(sample(k_counter, count(counters.payments_dead), "outcome", "dead_letter"));
+
+  const bool publishes = status.relay == kafka::RelayState::publishing;
+  const bool consumes = status.payments == kafka::PaymentState::consuming;
+  return {
+      std::move(messages),
+      std::move(payments),
+      one(k_counter, "holdfast_feed_transactions_total", "Transactions that were committed to Kafka.", count(counters.transactions)),
+      one(k_counter, "holdfast_feed_failures_total", "Transactions and takeovers that failed, to be done again.", count(counters.failures)),
+      one(k_counter, "holdfast_feed_takeovers_total", "Times that this node began to publish.", count(counters.takeovers)),
+      one(k_counter, "holdfast_feed_lost_changes_total", "Changes that the journal did not keep until they were published.",
+          count(counters.lost_changes)),
+      one(k_counter, "holdfast_feed_payments_retried_total", "Times that payments waited for the ledger or for Kafka.",
+          count(counters.payments_retried)),
+      one(k_gauge, "holdfast_feed_publishing", "1 on the node that publishes, while it can.", publishes ? 1 : 0),
+      one(k_gauge, "holdfast_feed_consuming", "1 while payments are consumed here.", consumes ? 1 : 0),
+      one(k_gauge, "holdfast_feed_lag_changes", "Changes that are not published yet, on the node that publishes.",
+          static_cast<double>(status.lag_changes)),
+      one(k_gauge, "holdfast_feed_lag_seconds", "Age of the oldest of them.", status.lag_seconds)};
+}
+
+}  // namespace holdfast::api

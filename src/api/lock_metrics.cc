@@ -1,0 +1,70 @@
+#include "api/lock_metrics.h"
+
+#include <prometheus/metric_family.h>
+
+#include <limits>
+
+namespace holdfast::api {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr const char* k_result_names[lock::k_grants] = {"granted", "held", "unknown"};
+
+ClientMetric sample(MetricType type, std::vector<ClientMetric::Label> labels, double number) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = number;
+  return metric;
+}
+
+MetricFamily single(MetricType type, const char* name, const char* help, std::uint64_t value) {
+  return {.name = name, .help = help, .type = type, .metric = {sample(type, {}, static_cast<double>(value))}};
+}
+
+ClientMetric histogram(const char* call, const lock::RoundTrips& trips) {
+  ClientMetric metric;
+  metric.label = {{"call", call}};
+  std::uint64_t so_far = 0;
+  for (std::size_t i = 0; i < trips.buckets.size(); ++i) {
+    so_far += trips.buckets[i];
+    const double bound = i < lock::k_round_trip_bounds.size() ? lock::k_round_trip_bounds[i] : std::numeric_limits<double>::infinity();
+    metric.histogram.bucket.push_back({.cumulative_count = so_far, .upper_bound = bound});
+  }
+  metric.histogram.sample_count = so_far;
+  metric.histogram.sample_sum = trips.seconds;
+  return metric;
+}
+
+}  // namespace
+
+std::vector<MetricFamily> LockMetrics::Collect() const {
+  if (seat_lock_ == nullptr) return {};
+  const lock::Stats stats = seat_lock_->stats();
+  const lock::Health health = seat_lock_->health();
+  MetricFamily acquisitions{"holdfast_lock_acquisitions_total", "Seat locks asked for, by result.", MetricType::Counter, {}};
+  for (std::size_t i = 0; i < lock::k_grants; ++i) {
+    acquisitions.metric.push_back(sample(MetricType::Counter, {{"result", k_result_names[i]}}, static_cast<double>(stats.acquisitions[i])));
+  }
+  MetricFamily trips{"holdfast_lock_round_trip_seconds", "Round trips to the seat lock, by call.", MetricType::Histogram, {}};
+  trips.metric.push_back(histogram("acquire", stats.acquiring));
+  trips.metric.push_back(histogram("release", stats.releasing));
+  MetricFamily state{"holdfast_lock_state", "1 for the state that the seat lock is in.", MetricType::Gauge, {}};
+  for (const auto each : {lock::Health::State::up, lock::Health::State::probing, lock::Health::State::away}) {
+    state.metric.push_back(sample(MetricType::Gauge, {{"state", name_of(each)}}, each == health.state ? 1 : 0));
+  }
+  return {
+      std::move(acquisitions),
+      std::move(trips),
+      std::move(state),
+      single(MetricType::Counter, "holdfast_lock_failures_total", "Round trips and probes that failed or took too long.", stats.failures),
+      single(MetricType::Counter, "holdfast_lock_expired_total", "Seat locks that had ended before they were given up.", stats.expired),
+      single(MetricType::Counter, "holdfast_lock_unreleased_total", "Seat locks that could not be given up before the answer left.",
+             stats.unreleased),
+      single(MetricType::Gauge, "holdfast_lock_leftovers", "Seat locks that are still to be given up.", stats.leftovers),
+      single(MetricType::Counter, "holdfast_lock_abandoned_total", "Seat locks that were left to end by themselves.", stats.abandoned)};
+}
+
+}  // namespace holdfast::api

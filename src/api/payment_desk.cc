@@ -1,0 +1,130 @@
+#include "api/payment_desk.h"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "api/call.h"
+#include "core/check.h"
+#include "core/limits.h"
+
+namespace holdfast::api {
+namespace {
+
+using feed::kafka::Effect;
+using feed::kafka::Payment;
+
+constexpr std::size_t k_payment_id_bytes_max = 256;
+
+// Waits for many tasks; workers of the engine bring them in several parts.
+class ManyWaiting : public Outbox {
+ public:
+  explicit ManyWaiting(std::size_t tasks) : left_(tasks) {}
+  void deliver(Task* first) override {
+    const std::scoped_lock lock(mutex_);
+    for (; first != nullptr; first = first->next) --left_;
+    if (left_ == 0) wake_.notify_one();   // while it is locked: whoever waits may be gone right after
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return left_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::size_t left_;
+};
+
+std::optional<std::string> read_name(const boost::json::object& object, std::string_view name, std::size_t bytes_max, bool required,
+                                     std::string& problem) {
+  const auto text = read_text(object, name, bytes_max, required, problem);
+  if (!text) return std::nullopt;
+  if (is_blank(*text) || text->find('\0') != std::string_view::npos) {
+    problem = "`" + std::string(name) + "` must be more than white space, and must not have the character U+0000.";
+    return std::nullopt;
+  }
+  return std::string(*text);
+}
+
+}  // namespace
+
+std::expected<Payment, std::string> PaymentDesk::read(bool succeeded, std::string_view text) {
+  const JsonBody body(text);
+  if (body.object() == nullptr) return std::unexpected(body.problem());
+  std::string problem;
+  Payment payment{.succeeded = succeeded};
+  const auto reservation = read_text(*body.object(), "reservationId", k_uuid_text_bytes, true, problem);
+  if (!reservation) return std::unexpected(problem);
+  const auto id = parse_uuid(*reservation);
+  if (!id) return std::unexpected("`reservationId` must be a UUID.");
+  payment.reservation = *id;
+  payment.order = read_name(*body.object(), "orderId", k_order_bytes_max, true, problem).value_or("");
+  if (!problem.empty()) return std::unexpected(problem);
+  payment.payment = read_name(*body.object(), "paymentId", k_payment_id_bytes_max, succeeded, problem).value_or("");
+  if (!problem.empty()) return std::unexpected(problem);
+  return payment;
+}
+
+std::vector<Effect> PaymentDesk::settle(std::span<const Payment> payments) {
+  HOLDFAST_CHECK(engine_ != nullptr);
+  std::vector<Effect> effects(payments.size());
+  std::vector<Task> tasks(payments.size());
+  std::vector<std::size_t> asked;   // whose reservation's id is one of Holdfast's
+  for (std::size_t i = 0; i < payments.size(); ++i) {
+    const Payment& payment = payments[i];
+    const auto event = event_of_reservation(payment.reservation);
+    if (!event || ledger_.event(*event) == nullptr) {
+      if (ledger_.trouble().empty()) effects[i] = not_there();   // else it may be there, and cannot be seen
+      continue;
+    }
+    Submission& submission = tasks[i].entry.submission;
+    submission.trace = payment.trace;
+    if (payment.succeeded) {
+      submission.parts.push_back({*event, Consume{.reservation = payment.reservation, .order = payment.order, .reinstate = true}});
+    } else {
+      submission.parts.push_back({*event, Release{.reservation = payment.reservation}});
+    }
+    asked.push_back(i);
+  }
+  if (asked.empty()) return effects;
+  ManyWaiting outbox(asked.size());
+  for (std::size_t n = 0; n < asked.size(); ++n) {
+    tasks[asked[n]].outbox = &outbox;
+    tasks[asked[n]].next = n + 1 < asked.size() ? &tasks[asked[n + 1]] : nullptr;
+  }
+  // What the engine has no room for is for later, like what the ledger cannot write.
+  Task* const refused = engine_->submit(&tasks[asked.front()]);
+  for (Task* task = refused; task != nullptr;) {
+    Task* const next = task->next;
+    task->next = nullptr;
+    outbox.deliver(task);
+    task = next;
+  }
+  outbox.wait();
+  for (const std::size_t i : asked) {
+    const Verdict& verdict = tasks[i].entry.verdict;
+    if (!verdict.outcomes.empty()) effects[i] = effect_of(payments[i], verdict.outcomes.front());
+  }
+  return effects;
+}
+
+Effect PaymentDesk::not_there() const {
+  return {.kind = Effect::Kind::unknown, .reason = name_of(Reason::reservation_not_found), .seat_ids = {}, .at = ledger_.now()};
+}
+
+Effect PaymentDesk::effect_of(const Payment& payment, const Outcome& outcome) const {
+  if (outcome.accepted()) return {.kind = Effect::Kind::settled, .reason = {}, .seat_ids = {}, .at = 0};
+  if (outcome.reason == Reason::unavailable) return {};
+  if (outcome.reason == Reason::reservation_not_found || outcome.reason == Reason::event_not_found) return not_there();
+  Effect effect{.kind = Effect::Kind::settled, .reason = {}, .seat_ids = {}, .at = ledger_.now()};
+  if (!payment.succeeded) return effect;   // it has ended otherwise: there is nothing left to release
+  effect.kind = Effect::Kind::refused;
+  effect.reason = name_of(outcome.reason);
+  const auto reservation = ledger_.reservation(payment.reservation);
+  const auto event = ledger_.event(*event_of_reservation(payment.reservation));
+  if (!reservation || event == nullptr) return effect;
+  for (const ReservedSeat& each : reservation->seats) effect.seat_ids.push_back(event->plan()->seat_id(each.seat));
+  return effect;
+}
+
+}  // namespace holdfast::api

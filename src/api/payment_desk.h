@@ -1,0 +1,27 @@
+// Carries out what payment messages say: reads them, and asks the engine.
+#pragma once
+
+#include "engine/engine.h"
+#include "feed/kafka/ports.h"
+#include "ledger/ledger.h"
+
+namespace holdfast::api {
+
+class PaymentDesk final : public feed::kafka::PaymentDesk {
+ public:
+  explicit PaymentDesk(const Ledger& ledger) : ledger_(ledger) {}   // which must outlive it
+  // Before the first settle().
+  void set_engine(Engine& engine) { engine_ = &engine; }
+
+  std::expected<feed::kafka::Payment, std::string> read(bool succeeded, std::string_view text) override;
+  std::vector<feed::kafka::Effect> settle(std::span<const feed::kafka::Payment> payments) override;
+
+ private:
+  feed::kafka::Effect effect_of(const feed::kafka::Payment& payment, const Outcome& outcome) const;
+  feed::kafka::Effect not_there() const;
+
+  const Ledger& ledger_;
+  Engine* engine_ = nullptr;
+};
+
+}  // namespace holdfast::api

@@ -1,0 +1,130 @@
+#include "cli/embedded_home.h"
+
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <limits>
+#include <optional>
+
+#include "api/webhook_source.h"
+#include "cli/kafka_feed.h"
+#include "ledger/embedded/embedded_feed_store.h"
+#include "ledger/embedded/embedded_ledger.h"
+#include "ledger/embedded/embedded_registry.h"
+#include "ledger/embedded/embedded_webhook_store.h"
+
+namespace holdfast::cli {
+namespace {
+
+// More is worth a look: in a moment as quiet as any, state.db is some tens of rows behind.
+constexpr std::int64_t k_rows_behind_degraded = 10'000;
+
+// Tells the checkpointer which journal rows the webhooks have come past. While that cannot be found out, nothing more is removed than
+// before.
+class DeliveredRows {
+ public:
+  // 0 until the first look(): then nothing is removed.
+  Position through() const { return through_.load(std::memory_order_relaxed); }
+  void look(feed::WebhookStore& store) {
+    const auto now = std::chrono::steady_clock::now();
+    if (looked_at_ && now < *looked_at_ + k_period) return;
+    looked_at_ = now;
+    try {
+      through_ = api::JournalChangeSource::needless_through(store.list());
+    } catch (const std::exception& error) {
+      spdlog::warn("the webhooks' positions cannot be read, so old journal rows behind row {} stay: {}", through(), error.what());
+    }
+  }
+
+ private:
+  static constexpr std::chrono::seconds k_period{10};   // retention counts in days
+  std::atomic<Position> through_{0};
+  std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
+};
+
+api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger) {
+  const std::string trouble = ledger.trouble();
+  return {.kind = "embedded",
+          .status = trouble.empty() ? api::HealthStatus::ok : api::HealthStatus::down,
+          .detail = trouble.empty() ? "The journal can be written; what is answered is on disk." : trouble};
+}
+
+api::HealthComponent look_at_tables(const EmbeddedLedger& ledger) {
+  const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
+  const api::HealthLag lag{static_cast<double>(behind), "rows"};
+  if (!ledger.state_follows()) {
+    return {"state.db", api::HealthStatus::degraded,
+            "state.db cannot be written; the log says why. Sales go on, lists and histories do not.", lag};
+  }
+  if (behind > k_rows_behind_degraded) return {"state.db", api::HealthStatus::degraded, "state.db is far behind the journal.", lag};
+  return {"state.db", api::HealthStatus::ok, "state.db follows the journal.", lag};
+}
+
+class EmbeddedHome final : public Home {
+ public:
+  EmbeddedHome(const ServeOptions& options, const JudgingOptions& judging)
+      : options_(options),
+        published_through_(options.feed_url.empty() ? std::numeric_limits<Position>::max() : 0),
+        ledger_({.data = options.data,
+                 .idempotency_keys_max = options.ledger_idempotency_keys_max,
+                 .ended_in_memory_max = options.ledger_ended_in_memory_max,
+                 .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
+                 .journal_removable_through = [this] { return std::min(delivered_.through(), published_through_.load()); },
+                 .judging = judging}),
+        registry_(DataFolder::registry_in(options.data)),
+        webhook_store_(EmbeddedWebhookStore::file_in(options.data)),
+        webhook_source_(ledger_, DataFolder::journal_in(options.data)) {
+    if (registry_.was_made() && !ledger_.events().empty()) {
+      spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
+    }
+  }
+
+  Ledger& ledger() override { return ledger_; }
+  Registry& registry() override { return registry_; }
+  feed::WebhookStore& webhook_store() override { return webhook_store_; }
+  feed::ChangeSource& webhook_source() override { return webhook_source_; }
+  std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override {
+    return std::make_unique<EmbeddedFeedStore>(EmbeddedFeedStore::file_in(options_.data));
+  }
+  std::string feed_holder() const override { return "embedded"; }   // one process has the folder at a time
+  api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
+  void add_health_probes(api::Health& health) const override {
+    health.add("ledger", [this] { return look_at_ledger(ledger_); });
+    health.add("tables", [this] { return look_at_tables(ledger_); });
+  }
+  bool ends_with_a_failed_round() const override { return true; }   // memory and disk disagree
+  std::string place() const override { return options_.data; }
+
+  void every_second(const ServedFeed* feed) override {
+    if (options_.ledger_journal_retention_days > 0) delivered_.look(webhook_store_);
+    if (feed != nullptr) published_through_ = static_cast<Position>(feed->published_through());
+    if (const auto step = ledger_.compare_clocks()) {
+      spdlog::warn(
+          "the wall clock is {} ms ahead of the ledger's; holds keep their time, and the ledger follows by at most 0.5 ms a second", *step);
+    }
+  }
+
+ private:
+  const ServeOptions& options_;
+  DeliveredRows delivered_;
+  std::atomic<Position> published_through_;
+  EmbeddedLedger ledger_;
+  EmbeddedRegistry registry_;
+  EmbeddedWebhookStore webhook_store_;
+  api::JournalChangeSource webhook_source_;
+};
+
+}  // namespace
+
+bool has_keys_in_folder(const std::string& data) {
+  const std::string registry = DataFolder::registry_in(data);
+  return std::filesystem::exists(registry) && !EmbeddedRegistry(registry).keys().empty();
+}
+
+std::unique_ptr<Home> open_folder(const ServeOptions& options, const JudgingOptions& judging) {
+  return std::make_unique<EmbeddedHome>(options, judging);
+}
+
+}  // namespace holdfast::cli

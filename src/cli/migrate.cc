@@ -1,0 +1,28 @@
+// `holdfast migrate`: the schema of the PostgreSQL ledger.
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "ledger/postgres/schema.h"
+
+namespace holdfast::cli {
+
+void check_ledger_url(const std::string& url) {
+  if (url.starts_with("postgresql://") || url.starts_with("postgres://")) return;
+  throw UsageError("--ledger must be a URL of PostgreSQL, as postgresql://user@host/database");
+}
+
+int migrate_ledger(const std::string& url) {
+  check_ledger_url(url);
+  const pg::Migration done = pg::migrate({.url = url, .application = "holdfast migrate"});
+  const std::string shown = pg::without_password(url);
+  if (done.from == done.to) {
+    std::printf("the schema of %s has version %d already; nothing was changed\n", shown.c_str(), done.to);
+  } else if (done.from == 0) {
+    std::printf("the schema of %s was made, in version %d\n", shown.c_str(), done.to);
+  } else {
+    std::printf("the schema of %s was brought from version %d to %d\n", shown.c_str(), done.from, done.to);
+  }
+  return 0;
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,261 @@
+#include "feed/kafka/messages.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/check.h"
+#include "core/codec.h"
+#include "core/json_text.h"
+#include "core/limits.h"
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+Digest sha256(std::string_view bytes) {
+  Digest digest;
+  const bool hashed = EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1;
+  HOLDFAST_CHECK(hashed);
+  return digest;
+}
+
+// A UUID of version 8 that stands for the facts: the same for the same ones, and never the same for others.
+Uuid id_of(std::string_view facts) {
+  const Digest digest = sha256(facts);
+  Uuid id;
+  std::memcpy(id.data, digest.data(), sizeof id.data);
+  id.data[6] = static_cast<std::uint8_t>(0x80 | (id.data[6] & 0x0F));
+  id.data[8] = static_cast<std::uint8_t>(0x80 | (id.data[8] & 0x3F));
+  return id;
+}
+
+std::string without_dashes(std::string id) {
+  std::erase(id, '-');
+  return id;
+}
+
+// Every fact that a message about this seat is made of. Event and seq alone would name two changes after a backup was put back.
+std::string facts_of(const FedChange& change, const FedSeat& seat) {
+  std::string facts;
+  Writer writer(facts);
+  writer.text("holdfast change");
+  writer.uuid(change.event);
+  writer.varint(change.seq);
+  writer.byte(static_cast<std::uint8_t>(change.kind));
+  writer.signed_varint(change.at);
+  writer.uuid(change.reservation);
+  writer.text(change.customer);
+  writer.text(change.order);
+  writer.signed_varint(change.created_at);
+  writer.signed_varint(change.expires_at);
+  writer.text(seat.id);
+  writer.text(seat.section);
+  writer.text(seat.row);
+  writer.text(seat.number);
+  writer.byte(seat.price.has_value());
+  writer.signed_varint(seat.price ? seat.price->ten_thousandths : 0);
+  writer.varint(seat.version);
+  return facts;
+}
+
+// The members of a body, in their order.
+class Body {
+ public:
+  explicit Body(std::string& out) : out_(out) {}
+  void text(std::string_view name, std::string_view value) {
+    begin(name);
+    append_json(out_, value);
+  }
+  void raw(std::string_view name, std::string_view json) {
+    begin(name);
+    out_ += json;
+  }
+  void time(std::string_view name, Millis at) { text(name, rfc3339(at)); }
+  void end() { out_ += '}'; }
+
+ private:
+  void begin(std::string_view name) {
+    out_ += out_.empty() ? '{' : ',';
+    append_json(out_, name);
+    out_ += ':';
+  }
+  std::string& out_;
+};
+
+void append_customer(Body& body, const FedChange& change) {
+  if (change.customer.empty()) {
+    body.raw("customerId", "null");
+  } else {
+    body.text("customerId", change.customer);
+  }
+}
+
+void append_version(Body& body, const FedSeat& seat) {
+  if (seat.version != 0) body.raw("version", std::to_string(seat.version));
+}
+
+void write_created(const FedChange& change, const FedSeat& seat, std::string_view id, std::string& out) {
+  Body body(out);
+  body.text("eventId", id);
+  body.text("reservationId", to_string(change.reservation));
+  append_customer(body, change);
+  body.text("seatId", seat.id);
+  body.text("seatNumber", seat.section + "-" + seat.row + "-" + seat.number);
+  body.text("section", seat.section);
+  std::string price;
+  if (seat.price) append_price(price, *seat.price);
+  body.raw("basePrice", seat.price ? price : "null");
+  body.time("createdAt", change.created_at);
+  body.time("expiresAt", change.expires_at);
+  body.text("status", "active");
+  append_version(body, seat);
+  body.end();
+}
+
+struct Ending {
+  std::string_view status;
+  std::string_view time;   // the name of the member that has it
+};
+
+Ending ending_of(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::expired: return {"expired", "expiredAt"};
+    case ChangeKind::consumed: return {"consumed", "consumedAt"};
+    case ChangeKind::released: return {"released", "releasedAt"};
+    default: return {"returned", "returnedAt"};
+  }
+}
+
+void write_ended(const FedChange& change, const FedSeat& seat, std::string_view id, std::string& out) {
+  const Ending ending = ending_of(change.kind);
+  Body body(out);
+  body.text("eventId", id);
+  body.text("reservationId", to_string(change.reservation));
+  body.text("seatId", seat.id);
+  append_customer(body, change);
+  body.text("status", ending.status);
+  if (change.kind == ChangeKind::returned) body.text("orderId", change.order);
+  body.time(ending.time, change.at);
+  append_version(body, seat);
+  body.end();
+}
+
+// CloudEvents in Kafka's binary mode: attributes as headers `ce_…`.
+std::vector<Header> cloud_event(std::string_view id, std::string_view type, std::string source, Millis at, std::string subject,
+                                const std::optional<TraceParent>& trace) {
+  std::vector<Header> headers = {{"ce_specversion", "1.0"},           {"ce_id", std::string(id)}, {"ce_type", std::string(type)},
+                                 {"ce_source", std::move(source)},    {"ce_time", rfc3339(at)},   {"ce_subject", std::move(subject)},
+                                 {"content-type", "application/json"}};
+  if (trace) headers.emplace_back("traceparent", to_string(*trace));
+  return headers;
+}
+
+}  // namespace
+
+std::string_view topic_of(ChangeKind kind, const MessageRules& rules) {
+  switch (kind) {
+    case ChangeKind::held:
+    case ChangeKind::seats_added: return k_topic_created;
+    case ChangeKind::expired: return k_topic_expired;
+    case ChangeKind::consumed: return k_topic_consumed;
+    case ChangeKind::released: return k_topic_released;
+    case ChangeKind::returned: return rules.returned ? k_topic_returned : std::string_view{};
+    default: return {};
+  }
+}
+
+void append_messages(const FedChange& change, const MessageRules& rules, std::vector<Message>& messages) {
+  const std::string_view topic = topic_of(change.kind, rules);
+  if (topic.empty() || (change.customer.empty() && !rules.ticket_locks)) return;
+  for (const FedSeat& seat : change.seats) {
+    if (!seat.has_uuid && !rules.all_seat_ids) continue;
+    const std::string id = to_string(id_of(facts_of(change, seat)));
+    Message& message = messages.emplace_back();
+    message.topic = topic;
+    message.key = seat.has_uuid ? without_dashes(seat.id) : seat.id;
+    if (topic == k_topic_created) {
+      write_created(change, seat, id, message.value);
+    } else {
+      write_ended(change, seat, id, message.value);
+    }
+    message.headers = cloud_event(id, topic, "/v1/events/" + to_string(change.event), change.at, seat.id, change.trace);
+    if (seat.version != 0) message.headers.emplace_back("version", std::to_string(seat.version));
+  }
+}
+
+std::uint32_t mark_of(const FedChange& change) {
+  std::string facts;
+  Writer writer(facts);
+  writer.uuid(change.event);
+  writer.varint(change.seq);
+  writer.byte(static_cast<std::uint8_t>(change.kind));
+  writer.signed_varint(change.at);
+  writer.uuid(change.reservation);
+  const Digest digest = sha256(facts);
+  std::uint32_t mark = 0;
+  for (int i = 0; i < 4; ++i) mark = mark << 8 | digest[static_cast<std::size_t>(i)];
+  return mark;
+}
+
+PaymentDigest digest_of(const Payment& payment) {
+  std::string facts;
+  Writer writer(facts);
+  writer.uuid(payment.reservation);
+  writer.text(payment.order);
+  writer.text(payment.payment);
+  return sha256(facts);
+}
+
+std::string encode_rejection(const Rejection& rejection) {
+  std::string bytes;
+  Writer writer(bytes);
+  writer.text(rejection.reason);
+  writer.signed_varint(rejection.at);
+  writer.varint(rejection.seat_ids.size());
+  for (const std::string& id : rejection.seat_ids) writer.text(id);
+  return bytes;
+}
+
+std::optional<Rejection> decode_rejection(std::string_view bytes) {
+  Reader reader(bytes);
+  Rejection rejection;
+  rejection.reason = reader.text();
+  rejection.at = reader.signed_varint();
+  const auto seats = reader.varint_max(k_seats_per_reservation_max);
+  for (std::uint64_t i = 0; i < seats && !reader.failed(); ++i) rejection.seat_ids.emplace_back(reader.text());
+  if (reader.failed() || !reader.at_end()) return std::nullopt;
+  return rejection;
+}
+
+Message rejection_message(const Payment& payment, const Rejection& rejection) {
+  std::string facts = "holdfast rejection";
+  const PaymentDigest digest = digest_of(payment);
+  facts.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+  facts += encode_rejection(rejection);
+  const std::string id = to_string(id_of(facts));
+  const std::string reservation = to_string(payment.reservation);
+  Message message;
+  message.topic = k_topic_payment_rejected;
+  message.key = without_dashes(reservation);
+  Body body(message.value);
+  body.text("eventId", id);
+  body.text("reservationId", reservation);
+  body.text("orderId", payment.order);
+  body.text("paymentId", payment.payment);
+  std::string seats = "[";
+  for (const std::string& seat : rejection.seat_ids) {
+    if (seats.size() > 1) seats += ',';
+    append_json(seats, seat);
+  }
+  body.raw("seatIds", seats + "]");
+  body.text("reason", rejection.reason);
+  body.time("rejectedAt", rejection.at);
+  body.end();
+  message.headers = cloud_event(id, message.topic, "/reservations/" + reservation, rejection.at, reservation, payment.trace);
+  return message;
+}
+
+}  // namespace holdfast::feed::kafka

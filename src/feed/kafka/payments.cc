@@ -1,0 +1,456 @@
+#include "feed/kafka/payments.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "core/check.h"
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr milliseconds k_look{200};              // for messages; a stop is noticed in between
+constexpr milliseconds k_back_off{100};
+constexpr milliseconds k_leave{3'000};           // the group, at the end
+constexpr milliseconds k_delivery{30'000};       // of what is told
+constexpr milliseconds k_question{1'000};
+constexpr milliseconds k_topics_patience{10'000};
+constexpr std::size_t k_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
+constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
+
+struct Stopping {};
+// The partitions of the messages at hand may be somebody else's by now; who has them gets these messages again.
+struct PartitionsLost {};
+
+std::optional<std::string> bytes_of(const void* bytes, std::size_t size) {
+  if (bytes == nullptr) return std::nullopt;
+  return std::string(static_cast<const char*>(bytes), size);
+}
+
+std::vector<Header> headers_of(const rd_kafka_message_t& message) {
+  std::vector<Header> all;
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return all;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+    all.emplace_back(name, bytes_of(value, size).value_or(""));
+  }
+  return all;
+}
+
+bool is_too_large(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
+// A commit that comes from a member that is none any more.
+bool is_lost(rd_kafka_resp_err_t error) {
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+struct Payments::Received {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::int64_t timestamp = -1;
+  std::optional<std::string> key;
+  std::optional<std::string> value;
+  std::vector<Header> headers;
+};
+
+// What became of messages, in their order.
+struct Payments::Batch {
+  struct Decision {
+    Payment payment{};
+    PaymentDigest digest{};                  // of one that succeeded
+    bool is_settled = false;
+    std::optional<std::size_t> repeats{};    // an earlier one of the batch with the same digest
+    std::optional<Rejection> rejection{};
+    std::string dead_because{};              // not empty: a dead letter
+    const Received* message = nullptr;
+
+    bool is_open() const { return !is_settled && !repeats && !rejection && dead_because.empty(); }
+  };
+  std::vector<Decision> decisions;
+  bool cuts_dead_letters = false;
+};
+
+Payments::Payments(PaymentOptions options, PaymentDesk& desk, FeedStore& store, FeedBoard& board)
+    : options_(std::move(options)), desk_(desk), store_(store), board_(board) {
+  options_.kafka.more.try_emplace("topic.metadata.refresh.interval.ms", "10000");
+  options_.kafka.more.try_emplace("allow.auto.create.topics", "true");
+}
+
+Payments::~Payments() { stop(); }
+
+void Payments::start() {
+  HOLDFAST_CHECK(!thread_.joinable());
+  board_.set_payments(PaymentState::starting);
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "kafka-payments");
+    run();
+  });
+}
+
+void Payments::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Payments::stopping() {
+  const std::scoped_lock lock(mutex_);
+  return stopping_;
+}
+
+void Payments::wait(milliseconds time) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, time, [&] { return stopping_; });
+}
+
+void Payments::run() {
+  milliseconds back_off = k_back_off;
+  while (!stopping()) {
+    try {
+      consume();
+    } catch (const Stopping&) {
+      break;
+    } catch (const Trouble& trouble) {
+      board_.set_payments(trouble.kind() == Trouble::Kind::refused ? PaymentState::refused : PaymentState::away, trouble.what());
+    } catch (const std::exception& error) {
+      board_.set_payments(PaymentState::away, error.what());
+    }
+    wait(back_off);
+    back_off = std::min(2 * back_off, options_.back_off_max);
+  }
+  board_.set_payments(PaymentState::stopped);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- the group
+
+namespace {
+
+// Leaves the group, so that its partitions are given to others at once; not for longer than k_leave.
+void leave_group(Client& client) {
+  const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> queue(rd_kafka_queue_new(client.get()),
+                                                                                   &rd_kafka_queue_destroy);
+  if (const Error error = owned(rd_kafka_consumer_close_queue(client.get(), queue.get())); error != nullptr) {
+    spdlog::debug("kafka payments: the group was not left: {}", rd_kafka_error_string(error.get()));
+    return;
+  }
+  const auto deadline = SteadyClock::now() + k_leave;
+  while (rd_kafka_consumer_closed(client.get()) == 0 && SteadyClock::now() < deadline) {
+    constexpr int k_slice_ms = 50;
+    rd_kafka_queue_poll_callback(queue.get(), k_slice_ms);
+  }
+}
+
+}  // namespace
+
+void Payments::consume() {
+  Client* consumer = nullptr;
+  Client client(Client::Kind::consumer, options_.kafka,
+                {{"group.id", options_.group},
+                 {"enable.auto.commit", "false"},
+                 {"enable.auto.offset.store", "false"},
+                 {"auto.offset.reset", "earliest"},
+                 {"isolation.level", "read_committed"},
+                 {"partition.assignment.strategy", "range,roundrobin"}},   // after each rebalance all begin at what is committed
+                {.delivered = {}, .rebalanced = [&](rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions) {
+                   on_rebalance(*consumer, error, partitions);
+                 }});
+  consumer = &client;
+  undelivered_ = 0;
+  teller_ = std::make_unique<Client>(
+      Client::Kind::producer, options_.kafka,
+      std::vector<Client::Setting>{{"enable.idempotence", "true"},
+                                   {"acks", "all"},
+                                   {"partitioner", "murmur2_random"},
+                                   {"message.timeout.ms", std::to_string(k_delivery.count())},
+                                   {"message.max.bytes", std::to_string(k_dead_letter_bytes_max + k_payment_bytes_max)}},
+      Client::Callbacks{.delivered = [this](const rd_kafka_message_t& message) {
+        --undelivered_;
+        if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) refused_ = message.err;
+      }});
+  struct AtEnd {
+    Payments& payments;
+    Client& client;
+    ~AtEnd() {
+      leave_group(client);
+      payments.teller_.reset();
+    }
+  } const at_end{*this, client};
+  await_topics();
+  subscribe(client);
+  while (!stopping()) {
+    auto messages = receive(client);
+    if (!messages.empty()) handle(client, std::move(messages));
+  }
+  throw Stopping{};
+}
+
+// Makes the topics, where brokers do so by themselves: the first messages need not wait until the group has looked again.
+void Payments::await_topics() {
+  const auto deadline = SteadyClock::now() + k_topics_patience;
+  for (const std::string_view name : {k_topic_payment_succeeded, k_topic_payment_failed}) {
+    while (ask_for_topic(*teller_, topic(name), k_question) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (stopping()) throw Stopping{};
+      if (SteadyClock::now() >= deadline) return;   // the group says what is missing, and goes on looking
+      wait(k_back_off);
+    }
+  }
+}
+
+void Payments::subscribe(Client& client) {
+  rd_kafka_poll_set_consumer(client.get());
+  const PartitionList list = new_list(2);
+  for (const std::string_view name : {k_topic_payment_succeeded, k_topic_payment_failed}) {
+    rd_kafka_topic_partition_list_add(list.get(), topic(name).c_str(), RD_KAFKA_PARTITION_UA);
+  }
+  const rd_kafka_resp_err_t error = rd_kafka_subscribe(client.get(), list.get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("subscribing to payments", error);
+}
+
+void Payments::on_rebalance(Client& client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions) {
+  partitions_changed_ = true;
+  const bool is_given = error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+  rd_kafka_assign(client.get(), is_given ? &partitions : nullptr);
+  if (is_given) board_.set_payments(PaymentState::consuming);
+}
+
+// What has come, in the order of each partition; none when there is nothing for a moment.
+std::vector<Payments::Received> Payments::receive(Client& client) {
+  std::vector<Received> messages;
+  std::size_t bytes = 0;
+  partitions_changed_ = false;
+  while (messages.size() < k_payments_at_once_max && bytes < k_bytes_at_once_max) {
+    const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> message(
+        rd_kafka_consumer_poll(client.get(), messages.empty() ? static_cast<int>(k_look.count()) : 0), &rd_kafka_message_destroy);
+    if (partitions_changed_) {
+      messages.clear();   // whoever has their partitions gets them again; this one, if any, is of a partition that we have now
+      bytes = 0;
+      partitions_changed_ = false;
+    }
+    if (message == nullptr) break;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      const Trouble trouble(kind_of(message->err), rd_kafka_message_errstr(message.get()));
+      board_.set_payments(trouble.kind() == Trouble::Kind::refused ? PaymentState::refused : PaymentState::away, trouble.what());
+      continue;
+    }
+    bytes += message->len + message->key_len;
+    rd_kafka_timestamp_type_t type{};
+    messages.push_back({.topic = rd_kafka_topic_name(message->rkt),
+                        .partition = message->partition,
+                        .offset = message->offset,
+                        .timestamp = rd_kafka_message_timestamp(message.get(), &type),
+                        .key = bytes_of(message->key, message->key_len),
+                        .value = bytes_of(message->payload, message->len),
+                        .headers = headers_of(*message)});
+  }
+  if (const std::string trouble = client.take_trouble(); !trouble.empty()) board_.set_payments(PaymentState::away, trouble);
+  const bool is_away = board_.status().payments == PaymentState::away;
+  if (is_away && !messages.empty()) board_.set_payments(PaymentState::consuming);
+  if (is_away && messages.empty()) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (rd_kafka_metadata(client.get(), 0, nullptr, &metadata, static_cast<int>(k_question.count())) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+      board_.set_payments(PaymentState::consuming);
+    }
+  }
+  return messages;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- what a message does
+
+// Step by step; a step that fails is done again, while the group is told that we are still there.
+void Payments::handle(Client& client, std::vector<Received> messages) {
+  Batch batch;
+  const std::function<void()> steps[] = {[&] { batch = decide(messages); }, [&] { settle(batch); }, [&] { tell(batch); },
+                                         [&] { commit(client, messages); }};
+  milliseconds back_off = k_back_off;
+  bool is_paused = false;
+  for (std::size_t step = 0; step < std::size(steps);) {
+    try {
+      steps[step]();
+      ++step;
+      continue;
+    } catch (const PartitionsLost&) {
+      return;
+    } catch (const Trouble& trouble) {
+      board_.set_payments(trouble.kind() == Trouble::Kind::refused ? PaymentState::refused : PaymentState::away, trouble.what());
+    } catch (const std::exception& error) {
+      board_.set_payments(PaymentState::away, error.what());
+    }
+    ++board_.counters.payments_retried;
+    if (stopping()) throw Stopping{};
+    rd_kafka_topic_partition_list_t* assigned = nullptr;
+    if (!is_paused && rd_kafka_assignment(client.get(), &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_pause_partitions(client.get(), assigned);
+      rd_kafka_topic_partition_list_destroy(assigned);
+      is_paused = true;
+    }
+    // What is paused gives no messages: what comes here is a rebalance, after which everything begins at what is committed.
+    const auto until = SteadyClock::now() + back_off;
+    while (SteadyClock::now() < until && !stopping()) {
+      const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> unexpected(
+          rd_kafka_consumer_poll(client.get(), static_cast<int>(k_back_off.count())), &rd_kafka_message_destroy);
+      if (partitions_changed_) return;
+    }
+    back_off = std::min(2 * back_off, options_.back_off_max);
+  }
+  if (is_paused) {
+    rd_kafka_topic_partition_list_t* assigned = nullptr;
+    if (rd_kafka_assignment(client.get(), &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_resume_partitions(client.get(), assigned);
+      rd_kafka_topic_partition_list_destroy(assigned);
+    }
+    board_.set_payments(PaymentState::consuming);
+  }
+}
+
+Payments::Batch Payments::decide(const std::vector<Received>& messages) {
+  Batch batch;
+  std::map<PaymentDigest, std::size_t> first_of;
+  for (const Received& message : messages) {
+    Batch::Decision& decision = batch.decisions.emplace_back();
+    decision.message = &message;
+    if (!message.value) {
+      decision.dead_because = "The message has no body.";
+    } else if (message.value->size() > k_payment_bytes_max) {
+      decision.dead_because = "The message has more than " + std::to_string(k_payment_bytes_max) + " bytes.";
+    } else {
+      auto payment = desk_.read(message.topic == topic(k_topic_payment_succeeded), *message.value);
+      if (payment) {
+        decision.payment = std::move(*payment);
+      } else {
+        decision.dead_because = std::move(payment.error());
+      }
+    }
+    if (!decision.dead_because.empty()) continue;
+    for (const auto& [name, value] : message.headers) {
+      if (name == "traceparent") decision.payment.trace = parse_traceparent(value);
+    }
+    if (!decision.payment.succeeded) continue;
+    decision.digest = digest_of(decision.payment);
+    const auto [first, is_first] = first_of.try_emplace(decision.digest, batch.decisions.size() - 1);
+    if (!is_first) {
+      decision.repeats = first->second;
+    } else if (const auto told = store_.rejection(decision.digest)) {
+      decision.rejection = decode_rejection(*told);
+      if (!decision.rejection) throw std::runtime_error("what was told of a refused payment cannot be read");
+    }
+  }
+  return batch;
+}
+
+// From the first one that cannot be carried out now on, all are carried out again: a later one may rest on an earlier one.
+void Payments::settle(Batch& batch) {
+  std::vector<Payment> payments;
+  std::vector<Batch::Decision*> decisions;
+  for (Batch::Decision& decision : batch.decisions) {
+    if (!decision.is_open()) continue;
+    payments.push_back(decision.payment);
+    decisions.push_back(&decision);
+  }
+  if (payments.empty()) return;
+  std::vector<Effect> effects = desk_.settle(payments);
+  HOLDFAST_CHECK(effects.size() == payments.size());
+  for (std::size_t i = 0; i < effects.size(); ++i) {
+    Effect& effect = effects[i];
+    Batch::Decision& decision = *decisions[i];
+    if (effect.kind == Effect::Kind::unavailable)
+      throw Trouble(Trouble::Kind::away, "the ledger does not carry out payments at the moment");
+    if (effect.kind == Effect::Kind::settled) {
+      decision.is_settled = true;
+    } else if (decision.payment.succeeded) {
+      const std::string told =
+          store_.keep_rejection(decision.digest, encode_rejection({effect.reason, effect.at, effect.seat_ids}), effect.at);
+      decision.rejection = decode_rejection(told);
+      if (!decision.rejection) throw std::runtime_error("what was told of a refused payment cannot be read");
+    } else if (effect.kind == Effect::Kind::unknown) {
+      decision.dead_because = "There is no reservation " + to_string(decision.payment.reservation) + ".";
+    } else {
+      decision.is_settled = true;
+    }
+  }
+}
+
+void Payments::tell(Batch& batch) {
+  refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;
+  std::size_t settled = 0;
+  std::size_t rejected = 0;
+  std::size_t dead = 0;
+  const std::size_t most = batch.cuts_dead_letters ? k_payment_bytes_max : k_dead_letter_bytes_max;
+  const auto send = [&](const std::string& to, const std::optional<std::string>& key, const std::optional<std::string>& value,
+                        const std::vector<Header>& headers) {
+    teller_->produce(to, key ? std::string_view(*key) : std::string_view{}, key.has_value(),
+                     value ? std::string_view(*value).substr(0, most) : std::string_view{}, headers, k_question);
+    ++undelivered_;
+  };
+  for (const Batch::Decision& each : batch.decisions) {
+    const Batch::Decision& decision = each.repeats ? batch.decisions[*each.repeats] : each;
+    if (decision.rejection) {
+      const Message message = rejection_message(each.payment, *decision.rejection);
+      send(topic(message.topic), message.key, message.value, message.headers);
+      ++rejected;
+    } else if (!decision.dead_because.empty()) {
+      const Received& message = *each.message;
+      std::vector<Header> headers = message.headers;
+      headers.emplace_back("dead_letter_reason", decision.dead_because);
+      headers.emplace_back("original_topic", message.topic);
+      headers.emplace_back("original_partition", std::to_string(message.partition));
+      headers.emplace_back("original_offset", std::to_string(message.offset));
+      headers.emplace_back("original_timestamp", std::to_string(message.timestamp));
+      if (message.value && message.value->size() > most) headers.emplace_back("original_bytes", std::to_string(message.value->size()));
+      send(message.topic + std::string(k_dead_letter_suffix), message.key, message.value, headers);
+      ++dead;
+    } else {
+      ++settled;
+    }
+  }
+  const auto deadline = SteadyClock::now() + k_delivery + k_question;
+  while (undelivered_ > 0 && SteadyClock::now() < deadline && !stopping()) teller_->poll(k_look);
+  if (undelivered_ > 0 && stopping()) throw Stopping{};
+  if (is_too_large(refused_) && !batch.cuts_dead_letters) {
+    batch.cuts_dead_letters = true;   // the topic takes less than the one that it came from: its beginning is better than nothing
+    return tell(batch);
+  }
+  if (refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("telling what became of payments", refused_);
+  if (undelivered_ > 0) throw Trouble(Trouble::Kind::away, "Kafka does not take what became of payments");
+  board_.counters.payments_settled += settled;
+  board_.counters.payments_rejected += rejected;
+  board_.counters.payments_dead += dead;
+  for (std::size_t i = 0; i < rejected; ++i) board_.count_message(k_topic_payment_rejected);
+}
+
+void Payments::commit(Client& client, const std::vector<Received>& messages) {
+  std::map<std::pair<std::string, std::int32_t>, std::int64_t> next;
+  for (const Received& message : messages) next[{message.topic, message.partition}] = message.offset + 1;
+  const PartitionList offsets = new_list(next.size());
+  for (const auto& [partition, offset] : next) {
+    rd_kafka_topic_partition_list_add(offsets.get(), partition.first.c_str(), partition.second)->offset = offset;
+  }
+  const rd_kafka_resp_err_t error = rd_kafka_commit(client.get(), offsets.get(), 0);
+  if (is_lost(error)) throw PartitionsLost{};
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("committing offsets of payments", error);
+}
+
+}  // namespace holdfast::feed::kafka

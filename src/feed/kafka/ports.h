@@ -1,0 +1,171 @@
+// What the Kafka feed needs of the rest of the program: where changes come from, where it is written how far they were published
+// and who publishes, and who carries out what a payment says. Implementations: api/feed_source.h,
+// ledger/embedded/embedded_feed_store.h, api/payment_desk.h.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/change.h"
+#include "core/ids.h"
+#include "core/plan.h"
+#include "core/time.h"
+#include "core/trace.h"
+
+namespace holdfast::feed::kafka {
+
+// ---------------------------------------------------------------------------------------------------------------- changes
+
+// A seat as a message tells it.
+struct FedSeat {
+  std::string id{};               // a UUID in lower case, or the platform's own
+  bool has_uuid = false;
+  std::string section{};
+  std::string row{};
+  std::string number{};
+  std::optional<Price> price{};
+  std::uint32_t version = 0;      // after the change; 0: it was recorded before versions were kept
+};
+
+// A change with all that its messages say. Of changes that give no messages only what stands first.
+struct FedChange {
+  Seq seq = 0;
+  Millis at = 0;
+  ChangeKind kind{};
+  Uuid event{};
+  Uuid reservation{};
+  std::string customer{};               // of the reservation; empty: a ticket lock
+  std::string order{};                  // consumed, returned
+  Millis created_at = 0;                // of the reservation
+  Millis expires_at = 0;                // held, seats_added: as it was then
+  std::vector<FedSeat> seats{};         // those whose state it sets
+  std::optional<TraceParent> trace{};   // of the request that caused it
+};
+
+struct FedPage {
+  std::vector<FedChange> changes;   // in order, without gaps
+  Seq oldest = 0;                   // not 0: the change that was asked for is not kept any more, and this is the first that is
+};
+
+struct EventHead {
+  EventNumber event = 0;
+  Seq seq = 0;         // of its last change
+};
+
+struct News {
+  std::vector<EventHead> events;   // those whose last change is not the one that was published last
+  std::uint64_t behind = 0;        // changes to publish, in all events
+};
+
+struct FeedPosition {
+  EventNumber event = 0;
+  Seq seq = 0;          // of the last change that was published, or gives no message
+  bool operator==(const FeedPosition&) const = default;
+};
+
+// Of the relay's thread. Blocks on a disk or a database, not on time. Throws std::exception when it cannot read.
+class FeedSource {
+ public:
+  virtual ~FeedSource() = default;
+
+  // Events with news, at most `limit`, beginning after event `after` and going on from the first (so that none is kept waiting).
+  // `published` says how far an event is.
+  virtual News news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) = 0;
+  // Changes of an event that there is after change `after`, at most `limit`. None, and no `oldest`: there are none.
+  virtual FedPage read(EventNumber event, Seq after, std::size_t limit) = 0;
+  // These positions are saved: whoever keeps changes for the feed may let go of those up to there.
+  virtual void published(std::span<const FeedPosition> positions) { static_cast<void>(positions); }
+  // The ledger's time.
+  virtual Millis now() = 0;
+};
+
+// ---------------------------------------------------------------------------------------------------------------- store
+
+// Who may publish. One relay at a time has the lease; whenever another one takes it, the epoch rises by one.
+struct Lease {
+  bool is_mine = false;
+  std::uint64_t epoch = 0;
+  std::string holder{};    // whoever has it now
+};
+
+// A payment that was refused, as a digest of what it named.
+using PaymentDigest = std::array<std::uint8_t, 32>;
+
+// Any thread, several at once. What has returned is durable. Throws std::exception when the disk or database does not do its
+// part.
+//
+// Rows that an implementation keeps (tests/feed/kafka_store_test.cc is its conformance suite):
+//   feed_lease        one row: store id, epoch, holder, until (by the store's own clock)
+//   feed_position     event, seq
+//   payment_rejected  digest, told, at
+class FeedStore {
+ public:
+  virtual ~FeedStore() = default;
+
+  // The name of this store for ever, 1 to 64 letters, digits and dashes: relays of one store fence each other by it in Kafka.
+  virtual std::string id() = 0;
+
+  // Gives the lease to `holder` (1 to 64 bytes) for `time` from now, when nobody has it, its time is over, or he has it already:
+  // then only its end moves. Otherwise says who has it.
+  virtual Lease take_lease(std::string_view holder, std::chrono::milliseconds time) = 0;
+  // Ends it now, so that another need not wait. Nothing happens when the epoch is not the lease's any more.
+  virtual void give_up_lease(std::uint64_t epoch) = 0;
+
+  virtual std::vector<FeedPosition> positions() = 0;   // of every event that has one
+  // Sets these positions, all or none. False: the epoch is not the lease's any more, and nothing was saved. (That its time is
+  // over does not matter as long as nobody else has taken it.)
+  virtual bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) = 0;
+
+  // Keeps that a payment was refused and what was told of it, and gives back what is kept: of several calls with one digest, what
+  // the first one told. So a payment that comes again is told of in the same words, and is never carried out once its money was
+  // sent back. Kept for at least k_rejection_days.
+  virtual std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) = 0;
+  virtual std::optional<std::string> rejection(const PaymentDigest& payment) = 0;
+};
+
+inline constexpr std::int64_t k_rejection_days = 90;
+
+// ---------------------------------------------------------------------------------------------------------------- payments
+
+// What a message of a payment service says.
+struct Payment {
+  bool succeeded = false;
+  Uuid reservation{};
+  std::string order{};
+  std::string payment{};   // of a failed one it may be empty
+  std::optional<TraceParent> trace{};
+};
+
+struct Effect {
+  enum class Kind : std::uint8_t {
+    settled,   // it did what it says, or there was nothing left to do
+    refused,   // succeeded: the reservation cannot be sold for this order
+    unknown,   // there is no such reservation
+    unavailable,   // not now: ask again
+  };
+  Kind kind = Kind::unavailable;
+  std::string reason{};   // refused, unknown: a stable word
+  std::vector<std::string> seat_ids{};   // refused: all of the reservation's
+  Millis at = 0;   // refused, unknown: when
+};
+
+// Of the payments' thread. Blocks until the ledger has made durable what it answers.
+class PaymentDesk {
+ public:
+  virtual ~PaymentDesk() = default;
+
+  // What a message says, or why it says nothing (a sentence). `succeeded`: of which topic it is.
+  virtual std::expected<Payment, std::string> read(bool succeeded, std::string_view text) = 0;
+  // Carries payments out in their order; one effect for each.
+  virtual std::vector<Effect> settle(std::span<const Payment> payments) = 0;
+};
+
+}   // namespace holdfast::feed::kafka

@@ -1,0 +1,453 @@
+#include "feed/kafka/relay.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+
+#include "core/check.h"
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr milliseconds k_call{1'000};            // of one call to Kafka; between two the lease is kept, and a stop is noticed
+constexpr milliseconds k_abort{2'000};
+constexpr milliseconds k_back_off{100};
+constexpr milliseconds k_topics_patience{10'000};
+constexpr milliseconds k_between_questions{100};
+constexpr milliseconds k_between_lags{1'000};
+constexpr char k_positions_version = '1';
+
+// Not failures: the relay ends, or another one publishes.
+struct Stopping {};
+struct LeaseLost {};
+
+std::string random_name() {
+  std::random_device device;
+  std::array<char, 17> text{};
+  const std::uint64_t number = std::uint64_t{device()} << 32 | device();
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number, 36);
+  return {text.data(), end};
+}
+
+void append_number(std::string& out, std::uint64_t number) {
+  std::array<char, 17> text{};
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number, 16);
+  out.append(text.data(), end);
+}
+
+template <typename Number>
+bool read_number(std::string_view& text, char end, Number& number) {
+  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
+  if (error != std::errc{}) return false;
+  text.remove_prefix(static_cast<std::size_t>(at - text.data()));
+  if (end == 0) return true;
+  if (!text.starts_with(end)) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// Back-offs of several nodes must not fall together.
+milliseconds jittered(milliseconds time) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return milliseconds(time.count() / 2 + static_cast<std::int64_t>(random()) % (time.count() / 2 + 1));
+}
+
+}  // namespace
+
+// 1 event:seq:mark,event:seq:mark in hexadecimal digits: at most 34 bytes an event.
+std::string encode_positions(const std::vector<MarkedPosition>& positions) {
+  HOLDFAST_CHECK(positions.size() <= k_transaction_events_max);
+  std::string text(1, k_positions_version);
+  for (const MarkedPosition& each : positions) {
+    text += text.size() == 1 ? ' ' : ',';
+    append_number(text, each.position.event);
+    text += ':';
+    append_number(text, each.position.seq);
+    text += ':';
+    append_number(text, each.mark);
+  }
+  return text;
+}
+
+std::optional<std::vector<MarkedPosition>> decode_positions(std::string_view text) {
+  std::vector<MarkedPosition> positions;
+  if (!text.starts_with(k_positions_version)) return std::nullopt;
+  text.remove_prefix(1);
+  while (!text.empty()) {
+    if (!text.starts_with(positions.empty() ? ' ' : ',') || positions.size() == k_transaction_events_max) return std::nullopt;
+    text.remove_prefix(1);
+    MarkedPosition each;
+    const bool is_read =
+        read_number(text, ':', each.position.event) && read_number(text, ':', each.position.seq) && read_number(text, 0, each.mark);
+    if (!is_read) return std::nullopt;
+    positions.push_back(each);
+  }
+  return positions;
+}
+
+// What goes to Kafka at once.
+struct Relay::Transaction {
+  std::vector<Message> messages;
+  std::vector<MarkedPosition> positions;   // behind its changes
+  std::size_t changes = 0;
+  Millis oldest = 0;                       // of its changes
+
+  bool is_full() const {
+    return changes >= k_transaction_changes_max || messages.size() >= k_transaction_messages_max ||
+           positions.size() >= k_transaction_events_max;
+  }
+};
+
+Relay::Relay(RelayOptions options, FeedStore& store, FeedSource& source, FeedBoard& board)
+    : options_(std::move(options)),
+      store_(store),
+      source_(source),
+      board_(board),
+      holder_(options_.holder.empty() ? "holdfast-" + random_name() : options_.holder) {}
+
+Relay::~Relay() { stop(); }
+
+void Relay::start() {
+  HOLDFAST_CHECK(!thread_.joinable());
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "kafka-relay");
+    run();
+  });
+}
+
+void Relay::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Relay::notify() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (notified_) return;
+    notified_ = true;
+  }
+  wake_.notify_all();
+}
+
+bool Relay::stopping() {
+  const std::scoped_lock lock(mutex_);
+  return stopping_;
+}
+
+void Relay::wait(milliseconds time, bool for_news) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, time, [&] { return stopping_ || (for_news && notified_); });
+  if (for_news) notified_ = false;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- who publishes
+
+void Relay::run() {
+  milliseconds back_off = k_back_off;
+  while (!stopping()) {
+    const std::uint64_t transactions = board_.counters.transactions;
+    try {
+      if (take_lease()) {
+        lead();
+      } else {
+        wait(options_.lease_time / 5, false);
+      }
+      continue;
+    } catch (const Stopping&) {
+      break;
+    } catch (const LeaseLost&) {
+      continue;
+    } catch (const Trouble& trouble) {
+      const auto state = trouble.kind() == Trouble::Kind::refused ? RelayState::refused
+                         : trouble.kind() == Trouble::Kind::away  ? RelayState::away
+                                                                  : RelayState::starting;
+      board_.set_relay(state, trouble.what());
+    } catch (const std::exception& error) {
+      board_.set_relay(RelayState::away, error.what());
+    }
+    ++board_.counters.failures;
+    if (transactions != board_.counters.transactions) back_off = k_back_off;   // it had gone well in between
+    wait(jittered(back_off), false);
+    back_off = std::min(2 * back_off, options_.back_off_max);
+  }
+  try {
+    if (epoch_ != 0) store_.give_up_lease(epoch_);
+  } catch (const std::exception& error) {
+    spdlog::warn("kafka feed: the lease was not given back, and ends by itself: {}", error.what());
+  }
+  board_.set_relay(RelayState::stopped);
+}
+
+bool Relay::take_lease() {
+  const auto asked = SteadyClock::now();
+  const Lease lease = store_.take_lease(holder_, options_.lease_time);
+  epoch_ = lease.is_mine ? lease.epoch : 0;
+  lease_renewed_ = asked;
+  if (lease.is_mine) return true;
+  board_.set_relay(RelayState::standby, lease.holder + " publishes");
+  board_.set_lag(0, 0);
+  return false;
+}
+
+void Relay::keep_lease() {
+  if (SteadyClock::now() < lease_renewed_ + options_.lease_time / 3) return;
+  const auto asked = SteadyClock::now();
+  const Lease lease = store_.take_lease(holder_, options_.lease_time);
+  if (!lease.is_mine || lease.epoch != epoch_) throw LeaseLost{};
+  lease_renewed_ = asked;
+}
+
+void Relay::lead() {
+  board_.set_relay(RelayState::starting);
+  const std::unique_ptr<Client> client = begin_to_publish();
+  board_.set_relay(RelayState::publishing);
+  ++board_.counters.takeovers;
+  while (!stopping()) {
+    keep_lease();
+    client->poll(milliseconds(0));
+    const Transaction transaction = gather();
+    oldest_ = transaction.oldest;
+    if (transaction.positions.empty()) {
+      look_at_lag(false);
+      wait(options_.look_every, true);
+    } else {
+      publish(*client, transaction);
+    }
+  }
+  throw Stopping{};
+}
+
+// From the return of init_transactions on, whoever published before cannot commit any more, and what he committed is to be seen.
+// That this node is still the one to publish is asked after it: between lease and fencing it may have been paused for long.
+std::unique_ptr<Client> Relay::begin_to_publish() {
+  id_ = options_.transactional_id.empty() ? "holdfast-relay-" + store_.id() : options_.transactional_id;
+  auto client = std::make_unique<Client>(
+      Client::Kind::producer, options_.kafka,
+      std::vector<Client::Setting>{{"transactional.id", id_},
+                                   {"enable.idempotence", "true"},
+                                   {"acks", "all"},
+                                   {"partitioner", "murmur2_random"}},   // as Java's: other programs may write the same keys
+      Client::Callbacks{.delivered = [this](const rd_kafka_message_t& message) {
+        if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR || undelivered_error_ != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+        // When a transaction is given up, all that is under way is purged: the reason is what came before.
+        if (message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) return;
+        undelivered_error_ = message.err;
+        undelivered_ = rd_kafka_topic_name(message.rkt);
+      }});
+  ask_until_done("waiting for Kafka", [&] { return rd_kafka_init_transactions(client->get(), static_cast<int>(k_call.count())); });
+  lease_renewed_ = {};
+  keep_lease();
+  await_topics(*client);
+  positions_.clear();
+  for (const FeedPosition& each : store_.positions()) positions_[each.event] = each.seq;
+  recover();
+  return client;
+}
+
+// Calls until it is done. Throws Stopping, LeaseLost, or Trouble when asking again is of no use.
+template <typename Call>
+void Relay::ask_until_done(std::string_view doing, Call call) {
+  for (;;) {
+    const Error error = owned(call());
+    if (error == nullptr) return;
+    if (undelivered_error_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("sending to " + undelivered_, undelivered_error_);
+    const bool again = rd_kafka_error_is_retriable(error.get()) != 0 && rd_kafka_error_txn_requires_abort(error.get()) == 0;
+    if (!again || rd_kafka_error_is_fatal(error.get()) != 0) throw trouble_of(doing, error.get());
+    if (stopping()) throw Stopping{};
+    board_.set_relay(RelayState::away, std::string(doing) + ": " + rd_kafka_err2str(rd_kafka_error_code(error.get())));
+    look_at_lag(true);
+    keep_lease();
+    wait(k_between_questions, false);
+  }
+}
+
+// Topics that Kafka makes by itself are made by asking for them. Offsets can be committed only for a topic that is there.
+void Relay::await_topics(Client& client) {
+  std::vector<std::string_view> topics = {k_topic_created, k_topic_expired, k_topic_consumed, k_topic_released};
+  if (options_.rules.returned) topics.push_back(k_topic_returned);
+  for (const std::string_view name : topics) {
+    const std::string full = topic(name);
+    const auto deadline = SteadyClock::now() + k_topics_patience;
+    for (;;) {
+      const rd_kafka_resp_err_t error = ask_for_topic(client, full, k_call);
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+      if (SteadyClock::now() >= deadline || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        throw trouble_of("the topic " + full, error);
+      }
+      if (stopping()) throw Stopping{};
+      keep_lease();
+      wait(k_between_questions, false);
+    }
+  }
+}
+
+// Whoever published before may have committed a transaction to Kafka whose positions he could not save: they are in the group's offset.
+void Relay::recover() {
+  Client reader(Client::Kind::consumer, options_.kafka,
+                {{"group.id", id_}, {"enable.auto.commit", "false"}, {"isolation.level", "read_committed"}}, {});
+  const PartitionList list = new_list(1);
+  rd_kafka_topic_partition_t* const offset = rd_kafka_topic_partition_list_add(list.get(), topic(k_topic_created).c_str(), 0);
+  for (;;) {
+    const rd_kafka_resp_err_t error = rd_kafka_committed(reader.get(), list.get(), static_cast<int>(k_call.count()));
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && offset->err == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+    const Trouble trouble = trouble_of("asking how far was published", error == RD_KAFKA_RESP_ERR_NO_ERROR ? offset->err : error);
+    if (trouble.kind() != Trouble::Kind::away) throw trouble;
+    if (stopping()) throw Stopping{};
+    board_.set_relay(RelayState::away, trouble.what());
+    keep_lease();
+    wait(k_between_questions, false);
+  }
+  if (offset->metadata == nullptr || offset->metadata_size == 0) return;
+  const std::string_view text(static_cast<const char*>(offset->metadata), offset->metadata_size);
+  const auto found = decode_positions(text);
+  if (!found) {
+    spdlog::error("kafka feed: the offset of group {} has a text that is not Holdfast's, `{}`; messages may be published twice", id_, text);
+    return;
+  }
+  for (const MarkedPosition& each : *found) adopt(each);
+}
+
+// A position that Kafka knows counts when it is of this history: data may have been put back from a backup since.
+void Relay::adopt(const MarkedPosition& found) {
+  const auto [event, seq] = found.position;
+  if (seq <= published(event)) return;
+  const FedPage page = source_.read(event, seq - 1, 1);
+  const bool is_ours = page.changes.size() == 1 && page.changes[0].seq == seq && mark_of(page.changes[0]) == found.mark;
+  if (!is_ours) {
+    spdlog::warn("kafka feed: event {} was published up to change {}, which is not in this journal; publishing goes on after change {}",
+                 event, seq, published(event));
+    return;
+  }
+  positions_[event] = seq;
+  if (!store_.save(epoch_, {{found.position}})) throw LeaseLost{};
+  spdlog::info("kafka feed: event {} was published up to change {}, as Kafka knows", event, seq);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- publishing
+
+Seq Relay::published(EventNumber event) const {
+  const auto at = positions_.find(event);
+  return at == positions_.end() ? 0 : at->second;
+}
+
+Relay::Transaction Relay::gather() {
+  Transaction transaction;
+  const News news = source_.news([this](EventNumber event) { return published(event); }, last_event_, k_transaction_events_max);
+  behind_ = news.behind;
+  for (const EventHead& head : news.events) {
+    if (transaction.is_full()) break;
+    if (head.seq < published(head.event)) {
+      spdlog::warn(
+          "kafka feed: event {} has {} changes, and {} were published: other data were put in their place. All are published again",
+          head.event, head.seq, published(head.event));
+      positions_[head.event] = 0;
+    }
+    gather_event(head.event, transaction);
+    last_event_ = head.event;
+  }
+  return transaction;
+}
+
+void Relay::gather_event(EventNumber event, Transaction& transaction) {
+  Seq after = published(event);
+  FedPage page = source_.read(event, after, k_transaction_changes_max - transaction.changes);
+  if (page.oldest != 0) {
+    const Seq gone = page.oldest - 1 - after;
+    if (after == 0) {
+      spdlog::warn("kafka feed: the journal begins with change {} of event {}; those before are not published", page.oldest, event);
+    } else {
+      spdlog::error("kafka feed: {} changes of event {}, from {} on, are not in the journal any more and were never published", gone, event,
+                    after + 1);
+      board_.counters.lost_changes += gone;
+    }
+    after = page.oldest - 1;
+    page = source_.read(event, after, k_transaction_changes_max - transaction.changes);
+  }
+  MarkedPosition reached;
+  for (const FedChange& change : page.changes) {
+    HOLDFAST_CHECK(change.seq == after + 1);
+    append_messages(change, options_.rules, transaction.messages);
+    after = change.seq;
+    reached = {{event, after}, mark_of(change)};
+    if (transaction.oldest == 0 || change.at < transaction.oldest) transaction.oldest = change.at;
+    ++transaction.changes;
+    if (transaction.messages.size() >= k_transaction_messages_max) break;
+  }
+  if (reached.position.event != 0) transaction.positions.push_back(reached);
+}
+
+void Relay::publish(Client& client, const Transaction& transaction) {
+  if (!transaction.messages.empty()) send(client, transaction);
+  save(transaction);
+  board_.set_relay(RelayState::publishing);
+  for (const Message& message : transaction.messages) board_.count_message(message.topic);
+  behind_ -= std::min<std::uint64_t>(behind_, transaction.changes);
+  look_at_lag(false);
+}
+
+void Relay::send(Client& client, const Transaction& transaction) {
+  undelivered_error_ = RD_KAFKA_RESP_ERR_NO_ERROR;
+  try {
+    if (const Error error = owned(rd_kafka_begin_transaction(client.get())); error != nullptr) {
+      throw trouble_of("beginning a transaction", error.get());
+    }
+    for (const Message& message : transaction.messages) {
+      client.produce(topic(message.topic), message.key, true, message.value, message.headers, k_call);
+    }
+    const PartitionList offsets = new_list(1);
+    rd_kafka_topic_partition_t* const offset = rd_kafka_topic_partition_list_add(offsets.get(), topic(k_topic_created).c_str(), 0);
+    const std::string positions = encode_positions(transaction.positions);
+    offset->offset = 0;
+    offset->metadata = ::strdup(positions.c_str());   // the list frees it
+    offset->metadata_size = positions.size();
+    const std::unique_ptr<rd_kafka_consumer_group_metadata_t, decltype(&rd_kafka_consumer_group_metadata_destroy)> group(
+        rd_kafka_consumer_group_metadata_new(id_.c_str()), &rd_kafka_consumer_group_metadata_destroy);
+    ask_until_done("writing the position", [&] {
+      return rd_kafka_send_offsets_to_transaction(client.get(), offsets.get(), group.get(), static_cast<int>(k_call.count()));
+    });
+    ask_until_done("committing a transaction", [&] { return rd_kafka_commit_transaction(client.get(), static_cast<int>(k_call.count())); });
+    ++board_.counters.transactions;
+  } catch (...) {
+    give_up(client);
+    throw;
+  }
+}
+
+// Makes Kafka forget the open transaction soon, so that consumers need not wait for it. When it cannot be told so, the next
+// takeover does.
+void Relay::give_up(Client& client) {
+  std::array<char, 1> ignored{};
+  if (rd_kafka_fatal_error(client.get(), ignored.data(), ignored.size()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  const Error error = owned(rd_kafka_abort_transaction(client.get(), static_cast<int>(k_abort.count())));
+  if (error != nullptr) spdlog::debug("kafka feed: a transaction was not aborted: {}", rd_kafka_error_string(error.get()));
+}
+
+// While this fails, the positions are in Kafka: lead() begins anew, and finds them there.
+void Relay::save(const Transaction& transaction) {
+  std::vector<FeedPosition> positions;
+  for (const MarkedPosition& each : transaction.positions) positions.push_back(each.position);
+  if (!store_.save(epoch_, positions)) throw LeaseLost{};
+  for (const FeedPosition& each : positions) positions_[each.event] = each.seq;
+  source_.published(positions);
+}
+
+void Relay::look_at_lag(bool again) {
+  const auto now = SteadyClock::now();
+  if (now < looked_at_lag_ + k_between_lags && behind_ != 0) return;
+  looked_at_lag_ = now;
+  if (again) behind_ = source_.news([this](EventNumber event) { return published(event); }, 0, 0).behind;
+  const Millis age = oldest_ == 0 ? 0 : std::max<Millis>(0, source_.now() - oldest_);
+  board_.set_lag(behind_, behind_ == 0 ? 0 : static_cast<double>(age) / k_millis_per_second);
+}
+
+}  // namespace holdfast::feed::kafka

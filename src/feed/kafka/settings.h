@@ -1,0 +1,23 @@
+// Where Kafka is and how to speak to it: the URL of --feed, and settings that pass through to librdkafka. Pure; any thread.
+#pragma once
+
+#include <expected>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace holdfast::feed::kafka {
+
+struct KafkaSettings {
+  std::string brokers{};                          // host:port,host:port
+  std::map<std::string, std::string> more{};      // of librdkafka: security.protocol, sasl.…, ssl.…, compression.type, …
+};
+
+// The brokers in kafka://host1:9092,host2:9092; an error text for anything else.
+std::expected<std::string, std::string> read_kafka_url(std::string_view url);
+
+// Why a setting is not passed through, as the end of a sentence about it; empty when it is. Never has the value in it, which may
+// be a secret.
+std::string why_refused(const std::string& name, const std::string& value);
+
+}   // namespace holdfast::feed::kafka

@@ -1,0 +1,82 @@
+#include "feed/kafka/status.h"
+
+#include <spdlog/spdlog.h>
+
+#include "core/check.h"
+
+namespace holdfast::feed::kafka {
+
+const char* name_of(RelayState state) {
+  switch (state) {
+    case RelayState::starting: return "starting";
+    case RelayState::standby: return "standby";
+    case RelayState::publishing: return "publishing";
+    case RelayState::away: return "away";
+    case RelayState::refused: return "refused";
+    case RelayState::stopped: return "stopped";
+  }
+  return "unknown";
+}
+
+const char* name_of(PaymentState state) {
+  switch (state) {
+    case PaymentState::off: return "off";
+    case PaymentState::starting: return "starting";
+    case PaymentState::consuming: return "consuming";
+    case PaymentState::away: return "away";
+    case PaymentState::refused: return "refused";
+    case PaymentState::stopped: return "stopped";
+  }
+  return "unknown";
+}
+
+namespace {
+
+bool is_trouble(RelayState state) { return state == RelayState::away || state == RelayState::refused; }
+bool is_trouble(PaymentState state) { return state == PaymentState::away || state == PaymentState::refused; }
+
+// A state is logged when it changes, and a trouble also when it is another one.
+template <typename State>
+void log_change(const char* who, State before, const std::string& detail_before, State now, const std::string& detail) {
+  if (before == now && (!is_trouble(now) || detail_before == detail)) return;
+  const auto level = is_trouble(now) ? spdlog::level::warn : spdlog::level::info;
+  spdlog::log(level, "{}: {}{}{}", who, name_of(now), detail.empty() ? "" : ": ", detail);
+}
+
+}  // namespace
+
+void FeedBoard::set_relay(RelayState state, std::string detail) {
+  const std::scoped_lock lock(mutex_);
+  log_change("kafka feed", status_.relay, status_.relay_detail, state, detail);
+  status_.relay = state;
+  status_.relay_detail = std::move(detail);
+}
+
+void FeedBoard::set_lag(std::uint64_t changes, double seconds) {
+  const std::scoped_lock lock(mutex_);
+  status_.lag_changes = changes;
+  status_.lag_seconds = seconds;
+}
+
+void FeedBoard::set_payments(PaymentState state, std::string detail) {
+  const std::scoped_lock lock(mutex_);
+  log_change("kafka payments", status_.payments, status_.payments_detail, state, detail);
+  status_.payments = state;
+  status_.payments_detail = std::move(detail);
+}
+
+FeedStatus FeedBoard::status() const {
+  const std::scoped_lock lock(mutex_);
+  return status_;
+}
+
+void FeedBoard::count_message(std::string_view topic) {
+  for (std::size_t i = 0; i < std::size(k_counted_topics); ++i) {
+    if (topic != k_counted_topics[i]) continue;
+    counters.messages[i].fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  HOLDFAST_CHECK(false && "a topic that is not counted");
+}
+
+}  // namespace holdfast::feed::kafka

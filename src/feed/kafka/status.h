@@ -1,0 +1,70 @@
+// How the Kafka feed is doing: for metrics, the console and /readyz. Any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+#include "core/time.h"
+
+namespace holdfast::feed::kafka {
+
+enum class RelayState : std::uint8_t {
+  starting,     // asks for the lease, or for what Kafka knows of the relay before
+  standby,      // another node publishes
+  publishing,
+  away,         // Kafka, the ledger or the store does not answer: changes wait in the journal
+  refused,      // Kafka says no to something: changes wait until somebody has put it right
+  stopped,
+};
+
+enum class PaymentState : std::uint8_t { off, starting, consuming, away, refused, stopped };
+
+const char* name_of(RelayState state);
+const char* name_of(PaymentState state);
+
+struct FeedStatus {
+  RelayState relay = RelayState::starting;
+  std::string relay_detail{};         // for people: what is wrong, or who publishes; empty: nothing to say
+  std::uint64_t lag_changes = 0;      // that are not published, of a node that publishes
+  double lag_seconds = 0;             // the age of the oldest of them
+  PaymentState payments = PaymentState::off;
+  std::string payments_detail{};
+};
+
+// Topics that messages are counted by, in the order of FeedCounters::messages.
+inline constexpr const char* k_counted_topics[] = {"reservation-created",  "reservation-expired",  "reservation-consumed",
+                                                   "reservation-released", "reservation-returned", "reservation-payment-rejected"};
+
+struct FeedCounters {
+  std::array<std::atomic<std::uint64_t>, std::size(k_counted_topics)> messages{};   // in committed transactions
+  std::atomic<std::uint64_t> transactions{0};
+  std::atomic<std::uint64_t> failures{0};         // transactions and takeovers that failed, to be done again
+  std::atomic<std::uint64_t> takeovers{0};        // times that this node began to publish
+  std::atomic<std::uint64_t> lost_changes{0};     // that the journal did not keep until they were published
+  std::atomic<std::uint64_t> payments_settled{0};
+  std::atomic<std::uint64_t> payments_rejected{0};
+  std::atomic<std::uint64_t> payments_dead{0};    // went to a dead letter topic
+  std::atomic<std::uint64_t> payments_retried{0};   // times that the ledger or Kafka made them wait
+};
+
+// What relay and payments write and others read.
+class FeedBoard {
+ public:
+  FeedCounters counters{};
+
+  void set_relay(RelayState state, std::string detail = {});
+  void set_lag(std::uint64_t changes, double seconds);
+  void set_payments(PaymentState state, std::string detail = {});
+  FeedStatus status() const;
+  void count_message(std::string_view topic);
+
+ private:
+  mutable std::mutex mutex_;
+  FeedStatus status_;
+};
+
+}  // namespace holdfast::feed::kafka

@@ -1,0 +1,95 @@
+// Judging a round of batches, with or without seat locks: the part of a ledger's work that is the same whatever keeps its
+// journal.
+//
+//   Judging judging({.lock = &seat_lock});              // one for each thread that judges
+//   judging.lock_ahead(batches, bench, now);            // one round trip for all seats that are about to be taken
+//   judging.judge(batches, bench, now_or_later);        // fills in the verdicts
+//   …commit…
+//   judging.give_up();                                  // one round trip; also when the commit failed, and before anybody is told
+//
+// Without a lock the first and the last do nothing, and the second only asks core.
+//
+// With one, only what takes seats is locked: Hold, HoldBest and Add, and only what core is about to accept. Seats whose lock
+// somebody else has are refused with `lock_held`, the rest go on. A round has each seat's lock once: it is of use to every entry
+// of the round. An entry whose seats were not locked ahead, because an entry before it freed them or took what HoldBest would
+// have had, locks them in a round trip of its own before it is judged. A request whose key decides is answered without locks.
+// When nobody can say whether a seat is locked, `proceeds` decides: the hold goes on, guarded by the ledger alone, or is refused
+// as `unavailable`.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <span>
+#include <vector>
+
+#include "ledger/ledger.h"
+#include "lock/seat_lock.h"
+
+namespace holdfast {
+
+// What a ledger lends its judging, by event. Of the thread that judges.
+class JudgesBench {
+ public:
+  // As core's judge() asks for it. An event that has seats to be held has its plan.
+  virtual Bench bench_of(EventNumber event) = 0;
+  // The table of keys for submissions whose first event this is.
+  virtual KeyTable& keys_of(EventNumber first) = 0;
+  // Before an entry is looked at for the first time: asks the memory for what those behind it will touch. May do nothing.
+  virtual void look_ahead(const Batch& batch, std::size_t entry) = 0;
+  // Before an entry is judged: brings back what its commands speak of, if it was forgotten.
+  virtual void recall_for(const Submission& submission) = 0;
+  // What must be made durable with the changes.
+  virtual void keep(KeptKey kept) = 0;
+
+ protected:
+  ~JudgesBench() = default;
+};
+
+struct JudgingOptions {
+  lock::SeatLock* lock = nullptr;   // nullptr: none
+  bool proceeds = true;   // when nobody can say whether a seat is locked
+};
+
+// For one thread.
+class Judging {
+ public:
+  explicit Judging(JudgingOptions options) : options_(options) {}
+  ~Judging() { give_up(); }
+  Judging(const Judging&) = delete;
+  Judging& operator=(const Judging&) = delete;
+
+  // May be called again in the same round, for example after the ledger has learned of news: seats that are locked stay so.
+  void lock_ahead(std::span<const Batch> batches, JudgesBench& bench, Millis now);
+  // Returns how many expiries were swept. `now` is not before that of lock_ahead().
+  std::size_t judge(std::span<const Batch> batches, JudgesBench& bench, Millis now);
+  // Ends the round: gives up every lock that it has, or may have.
+  void give_up();
+
+ private:
+  // The seats that one part of a submission is about to take.
+  struct Taking {
+    EventNumber event;
+    FewOf<SeatIndex> seats;
+  };
+  using Takings = UsuallyOne<Taking>;
+
+  Verdict judge_entry(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept);
+  Verdict judge_named(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept);
+  Verdict judge_best(const Submission& submission, const HoldBest& best, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept);
+  Takings takings_of(const Submission& submission, JudgesBench& bench, Millis now, bool counts_planned) const;
+  bool has_all(const Submission& submission) const;
+  void plan(const Takings& takings, JudgesBench& bench);
+  void acquire_planned();
+  void lock_late(const Takings& takings, JudgesBench& bench);
+  bool is_held(EventNumber event, SeatIndex seat) const;
+  std::optional<Verdict> refusal_for(const Takings& takings) const;
+
+  static std::uint64_t key_of(EventNumber event, SeatIndex seat) { return std::uint64_t{event} << 32 | seat; }
+
+  JudgingOptions options_;
+  std::vector<lock::Lease> leases_;   // of this round
+  std::size_t acquired_ = 0;   // of them, how many have been asked for
+  boost::unordered_flat_map<std::uint64_t, std::size_t> by_seat_;   // places in leases_
+  bool server_failed_ = false;   // in this round: nobody is asked again
+};
+
+}   // namespace holdfast

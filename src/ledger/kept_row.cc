@@ -1,0 +1,58 @@
+#include "ledger/kept_row.h"
+
+#include "ledger/embedded/data_folder.h"
+
+namespace holdfast {
+namespace {
+
+RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change, const ChangeDetails& details) {
+  RecordedChange made{.event = row.event,
+                      .seq = seq,
+                      .at = row.at,
+                      .kind = change.kind,
+                      .reservation = change.reservation,
+                      .expires_at = change.expires_at,
+                      .ends = change.ends,
+                      .count = change.count,
+                      .versions = details.versions,
+                      .trace = details.trace};
+  if (change.kind == ChangeKind::held) made.customer = change.text;
+  if (change.kind == ChangeKind::consumed) made.order = change.text;
+  made.seats.assign(change.seats.begin(), change.seats.end());
+  if (change.kind == ChangeKind::seats_added) made.expires_at = details.expires_at;
+  if (change.settings != nullptr) made.settings = *change.settings;
+  return made;
+}
+
+}  // namespace
+
+std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes) {
+  Reader reader(row.bytes);
+  ChangeDecoder decoder(row.at);
+  DetailsDecoder details_decoder(row.versions, row.traces);
+  Change change;
+  ChangeDetails details;
+  for (std::uint32_t i = 0; i < row.changes; ++i) {
+    if (changes.size() >= limit) return i;
+    if (!decoder.decode(reader, change) || !details_decoder.decode(change, details)) {
+      throw DataError("the journal row with change " + std::to_string(row.first_seq) + " of event " + std::to_string(row.event) +
+                      " cannot be read");
+    }
+    if (i >= skip) changes.push_back(recorded(row, row.first_seq + i, change, details));
+  }
+  return row.changes;
+}
+
+void complete(RecordedChange& change, const ReservationView& view) {
+  change.customer = view.customer;
+  if (change.kind == ChangeKind::returned) change.order = view.order;
+  if (change.kind != ChangeKind::consumed && change.kind != ChangeKind::expired) return;
+  // The seats that it had at its end or when it was sold: this list does not change any more.
+  for (const ReservedSeat& reserved : view.seats) change.seats.push_back(reserved.seat);
+  if (change.versions.empty() || change.versions.size() == change.seats.size()) return;
+  throw DataError("change " + std::to_string(change.seq) + " of event " + std::to_string(change.event) + " names " +
+                  std::to_string(change.versions.size()) + " versions, and its reservation has " + std::to_string(change.seats.size()) +
+                  " seats");
+}
+
+}  // namespace holdfast

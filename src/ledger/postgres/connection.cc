@@ -1,0 +1,554 @@
+#include "ledger/postgres/connection.h"
+
+#include <endian.h>
+#include <poll.h>
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "core/check.h"
+
+namespace holdfast::pg {
+namespace {
+
+using Timer = std::chrono::steady_clock;
+
+constexpr Oid k_oid_bool_array = 1000, k_oid_bytea_array = 1001, k_oid_int2_array = 1005, k_oid_int4_array = 1007, k_oid_text_array = 1009,
+              k_oid_int8_array = 1016, k_oid_float8_array = 1022, k_oid_uuid_array = 2951;
+
+Oid array_of(Oid element) {
+  switch (element) {
+    case k_oid_bool: return k_oid_bool_array;
+    case k_oid_bytea: return k_oid_bytea_array;
+    case k_oid_int2: return k_oid_int2_array;
+    case k_oid_int4: return k_oid_int4_array;
+    case k_oid_text: return k_oid_text_array;
+    case k_oid_int8: return k_oid_int8_array;
+    case k_oid_float8: return k_oid_float8_array;
+    case k_oid_uuid: return k_oid_uuid_array;
+    default: HOLDFAST_CHECK(false && "an array of a type that is not known here");
+  }
+}
+
+template <typename Integer>
+void append_integer(std::string& out, Integer value) {
+  std::array<char, sizeof value> bytes;
+  if constexpr (sizeof value == 2) {
+    value = static_cast<Integer>(htobe16(static_cast<std::uint16_t>(value)));
+  } else if constexpr (sizeof value == 4) {
+    value = static_cast<Integer>(htobe32(static_cast<std::uint32_t>(value)));
+  } else {
+    value = static_cast<Integer>(htobe64(static_cast<std::uint64_t>(value)));
+  }
+  std::memcpy(bytes.data(), &value, sizeof value);
+  out.append(bytes.data(), bytes.size());
+}
+
+template <typename Integer>
+Integer read_integer(const char* at) {
+  Integer value;
+  std::memcpy(&value, at, sizeof value);
+  if constexpr (sizeof value == 2) return static_cast<Integer>(be16toh(static_cast<std::uint16_t>(value)));
+  if constexpr (sizeof value == 4) return static_cast<Integer>(be32toh(static_cast<std::uint32_t>(value)));
+  if constexpr (sizeof value == 8) return static_cast<Integer>(be64toh(static_cast<std::uint64_t>(value)));
+}
+
+std::string_view as_bytes(const Uuid& id) { return {reinterpret_cast<const char*>(id.data), sizeof id.data}; }
+
+std::string trimmed(std::string_view message) {
+  while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.remove_suffix(1);
+  std::string line(message);
+  for (char& c : line) {
+    if (c == '\n') c = ' ';
+  }
+  return line;
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------------------------- parameters
+
+void Parameters::add(Oid type, std::size_t begin) {
+  types_.push_back(type);
+  places_.emplace_back(begin, static_cast<int>(bytes_.size() - begin));
+}
+
+Parameters& Parameters::int2(std::int16_t value) {
+  const std::size_t begin = bytes_.size();
+  append_integer(bytes_, value);
+  add(k_oid_int2, begin);
+  return *this;
+}
+
+Parameters& Parameters::int4(std::int32_t value) {
+  const std::size_t begin = bytes_.size();
+  append_integer(bytes_, value);
+  add(k_oid_int4, begin);
+  return *this;
+}
+
+Parameters& Parameters::int8(std::int64_t value) {
+  const std::size_t begin = bytes_.size();
+  append_integer(bytes_, value);
+  add(k_oid_int8, begin);
+  return *this;
+}
+
+Parameters& Parameters::real8(double value) {
+  const std::size_t begin = bytes_.size();
+  append_integer(bytes_, std::bit_cast<std::int64_t>(value));
+  add(k_oid_float8, begin);
+  return *this;
+}
+
+Parameters& Parameters::boolean(bool value) {
+  const std::size_t begin = bytes_.size();
+  bytes_.push_back(value ? '\1' : '\0');
+  add(k_oid_bool, begin);
+  return *this;
+}
+
+Parameters& Parameters::text(std::string_view value) {
+  const std::size_t begin = bytes_.size();
+  bytes_.append(value);
+  add(k_oid_text, begin);
+  return *this;
+}
+
+Parameters& Parameters::bytes(std::string_view value) {
+  const std::size_t begin = bytes_.size();
+  bytes_.append(value);
+  add(k_oid_bytea, begin);
+  return *this;
+}
+
+Parameters& Parameters::uuid(const Uuid& value) {
+  const std::size_t begin = bytes_.size();
+  bytes_.append(as_bytes(value));
+  add(k_oid_uuid, begin);
+  return *this;
+}
+
+Parameters& Parameters::null(Oid type) {
+  types_.push_back(type);
+  places_.emplace_back(bytes_.size(), -1);
+  return *this;
+}
+
+// One dimension, numbered from 1; an array of nothing has no dimension.
+void Parameters::begin_array(Oid element, std::size_t count, bool has_nulls) {
+  append_integer(bytes_, std::int32_t{count > 0});
+  append_integer(bytes_, std::int32_t{has_nulls});
+  append_integer(bytes_, static_cast<std::int32_t>(element));
+  if (count == 0) return;
+  append_integer(bytes_, static_cast<std::int32_t>(count));
+  append_integer(bytes_, std::int32_t{1});
+}
+
+Parameters& Parameters::int2s(std::span<const std::int16_t> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_int2, values.size());
+  for (const std::int16_t value : values) {
+    append_integer(bytes_, std::int32_t{sizeof value});
+    append_integer(bytes_, value);
+  }
+  add(array_of(k_oid_int2), begin);
+  return *this;
+}
+
+Parameters& Parameters::int4s(std::span<const std::int32_t> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_int4, values.size());
+  for (const std::int32_t value : values) {
+    append_integer(bytes_, std::int32_t{sizeof value});
+    append_integer(bytes_, value);
+  }
+  add(array_of(k_oid_int4), begin);
+  return *this;
+}
+
+Parameters& Parameters::int8s(std::span<const std::int64_t> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_int8, values.size());
+  for (const std::int64_t value : values) {
+    append_integer(bytes_, std::int32_t{sizeof value});
+    append_integer(bytes_, value);
+  }
+  add(array_of(k_oid_int8), begin);
+  return *this;
+}
+
+Parameters& Parameters::real8s(std::span<const double> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_float8, values.size());
+  for (const double value : values) {
+    append_integer(bytes_, std::int32_t{sizeof value});
+    append_integer(bytes_, std::bit_cast<std::int64_t>(value));
+  }
+  add(array_of(k_oid_float8), begin);
+  return *this;
+}
+
+namespace {
+
+template <typename Text>
+void append_texts(std::string& out, std::span<const Text> values) {
+  for (const auto& value : values) {
+    append_integer(out, static_cast<std::int32_t>(value.size()));
+    out.append(value);
+  }
+}
+
+}  // namespace
+
+Parameters& Parameters::texts(std::span<const std::string> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_text, values.size());
+  append_texts(bytes_, values);
+  add(array_of(k_oid_text), begin);
+  return *this;
+}
+
+Parameters& Parameters::texts(std::span<const std::string_view> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_text, values.size());
+  append_texts(bytes_, values);
+  add(array_of(k_oid_text), begin);
+  return *this;
+}
+
+Parameters& Parameters::byte_strings(std::span<const std::string_view> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_bytea, values.size());
+  append_texts(bytes_, values);
+  add(array_of(k_oid_bytea), begin);
+  return *this;
+}
+
+Parameters& Parameters::byte_strings(std::span<const std::string> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_bytea, values.size());
+  append_texts(bytes_, values);
+  add(array_of(k_oid_bytea), begin);
+  return *this;
+}
+
+Parameters& Parameters::uuids(std::span<const Uuid> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_uuid, values.size());
+  for (const Uuid& value : values) {
+    append_integer(bytes_, std::int32_t{sizeof value.data});
+    bytes_.append(as_bytes(value));
+  }
+  add(array_of(k_oid_uuid), begin);
+  return *this;
+}
+
+Parameters& Parameters::uuids(std::span<const std::optional<Uuid>> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_uuid, values.size(), true);
+  for (const std::optional<Uuid>& value : values) {
+    append_integer(bytes_, value ? std::int32_t{sizeof value->data} : std::int32_t{-1});
+    if (value) bytes_.append(as_bytes(*value));
+  }
+  add(array_of(k_oid_uuid), begin);
+  return *this;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- results
+
+namespace {
+
+const char* value_at(const PGresult* result, int row, int column, Oid type, int length) {
+  HOLDFAST_CHECK(PQftype(result, column) == type);
+  HOLDFAST_CHECK(PQgetisnull(result, row, column) == 0 && PQgetlength(result, row, column) == length);
+  return PQgetvalue(result, row, column);
+}
+
+}  // namespace
+
+std::int16_t Result::int2(int row, int column) const {
+  return read_integer<std::int16_t>(value_at(result_.get(), row, column, k_oid_int2, 2));
+}
+std::int32_t Result::int4(int row, int column) const {
+  return read_integer<std::int32_t>(value_at(result_.get(), row, column, k_oid_int4, 4));
+}
+std::int64_t Result::int8(int row, int column) const {
+  return read_integer<std::int64_t>(value_at(result_.get(), row, column, k_oid_int8, 8));
+}
+double Result::real8(int row, int column) const {
+  return std::bit_cast<double>(read_integer<std::int64_t>(value_at(result_.get(), row, column, k_oid_float8, 8)));
+}
+bool Result::boolean(int row, int column) const { return *value_at(result_.get(), row, column, k_oid_bool, 1) != '\0'; }
+
+std::string_view Result::text(int row, int column) const {
+  return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+}
+
+Uuid Result::uuid(int row, int column) const {
+  Uuid id{};
+  std::memcpy(id.data, value_at(result_.get(), row, column, k_oid_uuid, sizeof id.data), sizeof id.data);
+  return id;
+}
+
+std::vector<std::int32_t> Result::int4s(int row, int column) const {
+  constexpr std::size_t k_header = 20;
+  HOLDFAST_CHECK(PQftype(result_.get(), column) == k_oid_int4_array);
+  const std::string_view value = text(row, column);
+  std::vector<std::int32_t> values;
+  if (value.size() < k_header) return values;
+  const auto count = static_cast<std::size_t>(read_integer<std::int32_t>(value.data() + 12));
+  HOLDFAST_CHECK(value.size() == k_header + count * 8);
+  values.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) values.push_back(read_integer<std::int32_t>(value.data() + k_header + i * 8 + 4));
+  return values;
+}
+
+std::uint64_t Result::affected() const {
+  const std::string_view number = PQcmdTuples(result_.get());
+  std::uint64_t value = 0;
+  std::from_chars(number.data(), number.data() + number.size(), value);
+  return value;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- connecting
+
+std::string without_password(std::string_view url) {
+  std::string shown(url);
+  const std::size_t scheme = shown.find("://");
+  const std::size_t at = shown.find('@', scheme == std::string::npos ? 0 : scheme);
+  if (scheme != std::string::npos && at != std::string::npos) {
+    const std::size_t colon = shown.find(':', scheme + 3);
+    if (colon != std::string::npos && colon < at) shown.replace(colon + 1, at - colon - 1, "***");
+  }
+  for (std::size_t begin = shown.find("password="); begin != std::string::npos; begin = shown.find("password=", begin + 12)) {
+    const std::size_t end = shown.find_first_of("& ", begin);
+    shown.replace(begin + 9, end == std::string::npos ? std::string::npos : end - begin - 9, "***");
+  }
+  return shown;
+}
+
+Connection::Connection(const Settings& settings) : deadline_(settings.deadline), application_(settings.application) {
+  const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()); };
+  const std::string timeout = std::to_string(std::max<std::int64_t>(2, (settings.connect_timeout.count() + 999) / 1'000));
+  const std::string patience = ms(settings.deadline);
+  // Plans are made once, for any parameters: one that was made for an empty table must not stay. 2.0 s of silence in a
+  // transaction end it.
+  const std::string options =
+      "-c synchronous_commit=" + std::string(settings.durable ? "on" : "off") + " -c statement_timeout=" + ms(settings.statement_timeout) +
+      " -c lock_timeout=" + ms(settings.lock_timeout) + " -c idle_in_transaction_session_timeout=" + ms(settings.idle_in_transaction) +
+      " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c TimeZone=UTC -c search_path=pg_catalog";
+  std::vector<std::pair<const char*, const char*>> words = {{"dbname", settings.url.c_str()},
+                                                            {"fallback_application_name", settings.application.c_str()},
+                                                            {"connect_timeout", timeout.c_str()},
+                                                            {"client_encoding", "UTF8"},
+                                                            {"keepalives", "1"},
+                                                            {"keepalives_idle", "10"},
+                                                            {"keepalives_interval", "5"},
+                                                            {"keepalives_count", "3"},
+                                                            {"tcp_user_timeout", patience.c_str()},
+                                                            {"options", options.c_str()}};
+  if (settings.read_write) words.emplace_back("target_session_attrs", "read-write");
+  if (!settings.password.empty()) words.emplace_back("password", settings.password.c_str());
+  std::vector<const char*> names;
+  std::vector<const char*> values;
+  for (const auto& [name, value] : words) {
+    names.push_back(name);
+    values.push_back(value);
+  }
+  names.push_back(nullptr);
+  values.push_back(nullptr);
+  handle_.reset(PQconnectdbParams(names.data(), values.data(), 1));
+  if (handle_ == nullptr || PQstatus(handle_.get()) != CONNECTION_OK) {
+    const std::string why = handle_ == nullptr ? "out of memory" : trimmed(PQerrorMessage(handle_.get()));
+    throw Error("", "cannot connect to " + without_password(settings.url) + ": " + why);
+  }
+  PQsetNoticeReceiver(
+      handle_.get(),
+      [](void* self, const PGresult* notice) {
+        // 01000 with the words of syncrep.c: the transaction is committed here, and perhaps nowhere else.
+        const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+        const char* message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+        if (severity != nullptr && message != nullptr && std::string_view(severity) == "WARNING" &&
+            std::string_view(message).find("synchronous") != std::string_view::npos) {
+          static_cast<Connection*>(self)->commit_warning_ = true;
+        }
+      },
+      this);
+  if (PQenterPipelineMode(handle_.get()) != 1 || PQsetnonblocking(handle_.get(), 1) != 0) lose("it cannot be put into pipeline mode");
+}
+
+std::string Connection::host() const {
+  const char* host = PQhost(handle_.get());
+  const char* port = PQport(handle_.get());
+  return std::string(host == nullptr ? "?" : host) + ":" + (port == nullptr ? "?" : port);
+}
+
+void Connection::lose(const std::string& why) {
+  const std::string where = handle_ == nullptr ? "the database" : "PostgreSQL at " + host();
+  usable_ = false;
+  expected_.clear();
+  handle_.reset();
+  throw Error("", "the connection to " + where + " was lost: " + why);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- pipeline
+
+void Connection::send(const Statement& statement, const Parameters& parameters) {
+  if (!usable_) throw Error("", "the connection is not usable any more");
+  const std::size_t count = parameters.types_.size();
+  const auto known = prepared_.find(statement.name);
+  HOLDFAST_CHECK(known == prepared_.end() || std::strcmp(known->second, statement.sql) == 0);   // a name stands for one statement
+  if (known == prepared_.end() && !preparing_.contains(statement.name)) {
+    if (PQsendPrepare(handle_.get(), statement.name, statement.sql, static_cast<int>(count), parameters.types_.data()) != 1) {
+      lose(trimmed(PQerrorMessage(handle_.get())));
+    }
+    preparing_.insert(statement.name);
+    expected_.push_back({Awaited::preparation, statement.name, statement.sql});
+  }
+  std::vector<const char*> values(count);
+  std::vector<int> lengths(count);
+  std::vector<int> formats(count, 1);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& [begin, length] = parameters.places_[i];
+    values[i] = length < 0 ? nullptr : parameters.bytes_.data() + begin;
+    lengths[i] = length < 0 ? 0 : length;
+  }
+  const int sent =
+      PQsendQueryPrepared(handle_.get(), statement.name, static_cast<int>(count), values.data(), lengths.data(), formats.data(), 1);
+  if (sent != 1) lose(trimmed(PQerrorMessage(handle_.get())));
+  expected_.push_back({Awaited::result, statement.name});
+}
+
+void Connection::sync() {
+  if (PQpipelineSync(handle_.get()) != 1) lose(trimmed(PQerrorMessage(handle_.get())));
+  expected_.push_back({Awaited::sync, "sync"});
+  flush();
+}
+
+void Connection::wait(bool for_reading, Timer::time_point until) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Timer::now());
+  if (left.count() <= 0) lose("no answer within " + std::to_string(deadline_.count()) + " ms");
+  pollfd socket{.fd = PQsocket(handle_.get()), .events = static_cast<short>(for_reading ? POLLIN : POLLIN | POLLOUT), .revents = 0};
+  if (::poll(&socket, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) lose(std::strerror(errno));
+}
+
+void Connection::flush() {
+  const auto until = Timer::now() + deadline_;
+  for (;;) {
+    const int left = PQflush(handle_.get());
+    if (left == 0) return;
+    if (left < 0) lose(trimmed(PQerrorMessage(handle_.get())));
+    wait(false, until);
+    // A server that cannot write either would never read on.
+    if (PQconsumeInput(handle_.get()) != 1) lose(trimmed(PQerrorMessage(handle_.get())));
+  }
+}
+
+PGresult* Connection::next_result() {
+  const auto until = Timer::now() + deadline_;
+  while (PQisBusy(handle_.get()) != 0) {
+    wait(true, until);
+    if (PQconsumeInput(handle_.get()) != 1) lose(trimmed(PQerrorMessage(handle_.get())));
+  }
+  return PQgetResult(handle_.get());
+}
+
+void Connection::fail(const PGresult* result, const char* statement) {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const std::string what = std::string(statement) + ": " + trimmed(PQresultErrorMessage(result));
+  // FATAL and PANIC end the session; without a state the message is libpq's own.
+  if (state == nullptr || severity == nullptr || std::string_view(severity) != "ERROR") lose(what);
+  throw Error(state, what);
+}
+
+Result Connection::receive() {
+  if (!usable_) throw Error("", "the connection is not usable any more");
+  for (;;) {
+    HOLDFAST_CHECK(!expected_.empty() && expected_.front().kind != Awaited::sync);
+    const Expected awaited = expected_.front();
+    expected_.pop_front();
+    PGresult* raw = next_result();
+    if (raw == nullptr) lose("an answer is missing");
+    Result result(raw);
+    if (next_result() != nullptr) lose("an answer too many");   // each statement's results end with none
+    const ExecStatusType status = PQresultStatus(raw);
+    if (status == PGRES_FATAL_ERROR) fail(raw, awaited.statement);
+    if (status == PGRES_PIPELINE_ABORTED) throw Error("HFABT", std::string(awaited.statement) + ": not done, because one before it failed");
+    if (awaited.kind == Awaited::result) return result;
+    prepared_.emplace(awaited.statement, awaited.sql);
+  }
+}
+
+void Connection::end_sync() {
+  HOLDFAST_CHECK(!expected_.empty() && expected_.front().kind == Awaited::sync);
+  expected_.pop_front();
+  const Result result(next_result());
+  preparing_.clear();
+}
+
+// After an error: takes whatever is still expected.
+void Connection::finish_group() {
+  while (!expected_.empty()) {
+    const Expected awaited = expected_.front();
+    expected_.pop_front();
+    const Result result(next_result());
+    if (awaited.kind == Awaited::sync) continue;
+    if (awaited.kind == Awaited::preparation && result.status() == PGRES_COMMAND_OK) prepared_.emplace(awaited.statement, awaited.sql);
+    next_result();
+  }
+  preparing_.clear();
+}
+
+void Connection::reset() {
+  if (!usable_) return;
+  try {
+    if (!expected_.empty() && expected_.back().kind != Awaited::sync) sync();
+    finish_group();
+    if (PQtransactionStatus(handle_.get()) != PQTRANS_IDLE) query(k_rollback);
+  } catch (const Error&) {
+    usable_ = false;   // whoever uses it next is told; the error that led here is on its way already
+  }
+}
+
+Result Connection::query(const Statement& statement, const Parameters& parameters) {
+  send(statement, parameters);
+  sync();
+  Result result = receive();
+  end_sync();
+  return result;
+}
+
+Result Connection::run_script(const std::string& sql) {
+  HOLDFAST_CHECK(expected_.empty());
+  if (PQexitPipelineMode(handle_.get()) != 1) lose("it cannot leave pipeline mode");
+  PQsetnonblocking(handle_.get(), 0);
+  Result result(PQexec(handle_.get(), sql.c_str()));
+  PQsetnonblocking(handle_.get(), 1);
+  if (PQenterPipelineMode(handle_.get()) != 1) lose("it cannot be put into pipeline mode");
+  if (result.status() == PGRES_FATAL_ERROR) fail(result.get(), "script");
+  return result;
+}
+
+std::vector<std::string> Connection::take_notifications(std::chrono::milliseconds patience) {
+  if (!usable_) throw Error("", "the connection is not usable any more");
+  std::vector<std::string> heard;
+  const auto take = [&] {
+    if (PQconsumeInput(handle_.get()) != 1) lose(trimmed(PQerrorMessage(handle_.get())));
+    while (PGnotify* each = PQnotifies(handle_.get())) {
+      heard.emplace_back(each->extra);
+      PQfreemem(each);
+    }
+  };
+  take();
+  if (!heard.empty()) return heard;
+  pollfd socket{.fd = PQsocket(handle_.get()), .events = POLLIN, .revents = 0};
+  if (::poll(&socket, 1, static_cast<int>(patience.count())) < 0 && errno != EINTR) lose(std::strerror(errno));
+  take();
+  return heard;
+}
+
+}   // namespace holdfast::pg

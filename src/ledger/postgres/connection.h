@@ -1,0 +1,217 @@
+// libpq with owners, errors, deadlines and the binary protocol. A Connection belongs to one thread at a time.
+//
+// A connection is always in pipeline mode: what is sent goes out together, what comes back is taken in the same order. Statements
+// are prepared on each connection at their first use.
+//
+//   constexpr pg::Statement k_head{"head", "SELECT first_seq FROM holdfast.journal WHERE event = $1 ORDER BY 1 DESC LIMIT 1"};
+//   pg::Connection connection(settings);
+//   const pg::Result rows = connection.query(k_head, pg::Parameters().int4(7));     // one round trip
+//
+//   connection.send(k_begin);  connection.send(k_lock, …);  connection.sync();      // several statements, one round trip
+//   connection.receive();      connection.receive();        connection.end_sync();  // throws what the first of them threw
+//
+// After an Error the connection is either as new (nothing is on its way, no transaction is open) or not usable any more
+// (is_usable()).
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "core/ids.h"
+
+namespace holdfast::pg {
+
+// What the server or the way to it could not do. what() never has a password.
+class Error : public std::runtime_error {
+ public:
+  Error(std::string state, const std::string& what) : std::runtime_error(what), state_(std::move(state)) {}
+
+  // SQLSTATE, five characters; empty when the connection was lost, could not be made or missed its deadline.
+  const std::string& state() const { return state_; }
+  bool connection_lost() const { return state_.empty(); }
+  bool is(std::string_view state) const { return state_ == state; }
+
+ private:
+  std::string state_;
+};
+
+inline constexpr std::string_view k_unique_violation = "23505";
+inline constexpr std::string_view k_lock_not_available = "55P03";
+inline constexpr std::string_view k_undefined_table = "42P01";
+inline constexpr std::string_view k_read_only_transaction = "25006";
+
+// A statement with a name of its own among all statements of the program.
+struct Statement {
+  const char* name;
+  const char* sql;
+};
+
+inline constexpr Statement k_begin{"begin", "BEGIN ISOLATION LEVEL READ COMMITTED"};
+inline constexpr Statement k_begin_snapshot{"begin_snapshot", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
+inline constexpr Statement k_commit{"commit", "COMMIT"};
+inline constexpr Statement k_rollback{"rollback", "ROLLBACK"};
+
+// Values for $1, $2, … in binary, copied.
+class Parameters {
+ public:
+  Parameters& int2(std::int16_t value);
+  Parameters& int4(std::int32_t value);
+  Parameters& int8(std::int64_t value);
+  Parameters& real8(double value);
+  Parameters& boolean(bool value);
+  Parameters& text(std::string_view value);
+  Parameters& bytes(std::string_view value);   // bytea
+  Parameters& uuid(const Uuid& value);
+  // NULL of a type: pg::k_oid_…
+  Parameters& null(Oid type);
+
+  Parameters& int2s(std::span<const std::int16_t> values);
+  Parameters& int4s(std::span<const std::int32_t> values);
+  Parameters& int8s(std::span<const std::int64_t> values);
+  Parameters& real8s(std::span<const double> values);
+  Parameters& texts(std::span<const std::string> values);
+  Parameters& texts(std::span<const std::string_view> values);
+  Parameters& byte_strings(std::span<const std::string_view> values);   // bytea[]
+  Parameters& byte_strings(std::span<const std::string> values);
+  Parameters& uuids(std::span<const Uuid> values);
+  // An element that is not there is NULL.
+  Parameters& uuids(std::span<const std::optional<Uuid>> values);
+
+ private:
+  friend class Connection;
+  void add(Oid type, std::size_t begin);
+  void begin_array(Oid element, std::size_t count, bool has_nulls = false);
+
+  std::string bytes_;
+  std::vector<Oid> types_;
+  std::vector<std::pair<std::size_t, int>> places_;   // where a value begins and how long it is; -1: NULL
+};
+
+inline constexpr Oid k_oid_bool = 16, k_oid_bytea = 17, k_oid_int8 = 20, k_oid_int2 = 21, k_oid_int4 = 23, k_oid_text = 25,
+                     k_oid_float8 = 701, k_oid_uuid = 2950;
+
+// Rows of one statement. Reading a column as another type than it has is a mistake of the program (HOLDFAST_CHECK).
+class Result {
+ public:
+  explicit Result(PGresult* result) : result_(result) {}
+
+  int rows() const { return PQntuples(result_.get()); }
+  bool is_null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
+  std::int16_t int2(int row, int column) const;
+  std::int32_t int4(int row, int column) const;
+  std::int64_t int8(int row, int column) const;
+  double real8(int row, int column) const;
+  bool boolean(int row, int column) const;
+  std::string_view text(int row, int column) const;    // also of bytea; lives as long as the result
+  std::string_view bytes(int row, int column) const { return text(row, column); }
+  Uuid uuid(int row, int column) const;
+  std::vector<std::int32_t> int4s(int row, int column) const;   // of an int4[] without NULLs
+  // Rows that an INSERT, UPDATE or DELETE touched.
+  std::uint64_t affected() const;
+  // What the server calls the statement: COMMIT, ROLLBACK, INSERT 0 1, …
+  std::string_view tag() const { return PQcmdStatus(result_.get()); }
+  ExecStatusType status() const { return PQresultStatus(result_.get()); }
+  const PGresult* get() const { return result_.get(); }
+
+ private:
+  struct Clear {
+    void operator()(PGresult* result) const { PQclear(result); }
+  };
+  std::unique_ptr<PGresult, Clear> result_;
+};
+
+// How to reach the server and how a session behaves.
+struct Settings {
+  std::string url;              // as libpq reads it: postgresql://user@host1,host2/db?sslmode=verify-full
+  std::string password{};       // when it is not in the URL, PGPASSWORD or a password file
+  std::string application = "holdfast";
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds deadline{10'000};                // for an answer of the server
+  std::chrono::milliseconds statement_timeout{5'000};        // 0: none
+  std::chrono::milliseconds lock_timeout{3'000};
+  std::chrono::milliseconds idle_in_transaction{2'000};
+  bool durable = true;          // synchronous_commit=on; false: off, for what can be made again
+  bool read_write = true;       // only a primary will do
+};
+
+// The URL with its password, if it has one, as `***`: for logs and errors.
+std::string without_password(std::string_view url);
+
+class Connection {
+ public:
+  // Connects. Throws Error.
+  explicit Connection(const Settings& settings);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // False once the connection was lost; it must be thrown away.
+  bool is_usable() const { return usable_; }
+  // The result of each is taken by receive(), in the order of sending.
+  void send(const Statement& statement, const Parameters& parameters = {});
+  // Ends a group: the server does nothing of the group after its first error, and what is sent next begins anew. Everything goes
+  // out.
+  void sync();
+  Result receive();
+  // The end of a group whose results have been taken.
+  void end_sync();
+  // Takes what is still on its way and ends an open transaction; the connection is as new, or not usable. Does not throw.
+  void reset();
+  // It is not to be used any more.
+  void discard() { usable_ = false; }
+
+  // One statement, one round trip.
+  Result query(const Statement& statement, const Parameters& parameters = {});
+  // Several statements without parameters, by the simple protocol: for migrations. The rows of the last one, as text.
+  Result run_script(const std::string& sql);
+
+  // Whether the server said, since the last call, that a commit may not have reached a synchronous standby.
+  bool take_commit_warning() { return std::exchange(commit_warning_, false); }
+  // What LISTEN has heard; waits at most so long for the first.
+  std::vector<std::string> take_notifications(std::chrono::milliseconds wait);
+
+  std::string host() const;   // host:port, for logs
+  const std::string& application() const { return application_; }
+  int backend_pid() const { return PQbackendPID(handle_.get()); }
+
+ private:
+  enum class Awaited { preparation, result, sync };
+  struct Expected {
+    Awaited kind;
+    const char* statement;
+    const char* sql = nullptr;
+  };
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+
+  [[noreturn]] void lose(const std::string& why);
+  [[noreturn]] void fail(const PGresult* result, const char* statement);
+  PGresult* next_result();
+  void wait(bool for_reading, std::chrono::steady_clock::time_point until);
+  void flush();
+  void finish_group();
+
+  std::chrono::milliseconds deadline_;
+  std::string application_;
+  std::unique_ptr<PGconn, Finish> handle_;
+  std::deque<Expected> expected_;
+  std::unordered_map<std::string_view, const char*> prepared_;   // what stands behind a name
+  std::unordered_set<std::string_view> preparing_;
+  bool usable_ = true;
+  bool commit_warning_ = false;
+};
+
+}  // namespace holdfast::pg

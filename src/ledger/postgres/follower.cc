@@ -1,0 +1,239 @@
+#include "ledger/postgres/follower.h"
+
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+
+#include "ledger/embedded/data_folder.h"
+
+namespace holdfast {
+namespace {
+
+using namespace pg;
+using Timer = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds k_between_tellings{5};
+constexpr std::chrono::milliseconds k_listen{100};            // then it looks whether the ledger ends
+constexpr std::chrono::milliseconds k_between_comparisons{1'000};
+constexpr std::chrono::milliseconds k_between_keepings{1'000};
+constexpr std::chrono::milliseconds k_after_failure{200};
+constexpr std::size_t k_notification_bytes_max = 7'000;       // of 8,000
+constexpr std::size_t k_unserved_at_once = 16;
+constexpr Millis k_unserved_after = 1'000;                    // nodes that serve it have had this long
+
+constexpr Statement k_listen_statement{"listen", "LISTEN holdfast"};
+constexpr Statement k_notify{"notify", "SELECT pg_notify('holdfast', $1)"};
+constexpr Statement k_heads{"heads", R"(
+  SELECT e.number, h.seq FROM unnest($1) AS e (number) CROSS JOIN LATERAL (
+    SELECT first_seq + changes - 1 AS seq FROM holdfast.journal j WHERE j.event = e.number
+    ORDER BY j.event DESC, j.first_seq DESC, j.ordinal DESC LIMIT 1) h)"};
+
+Settings background(Settings settings) {
+  settings.application = "holdfast follower";
+  settings.durable = false;
+  return settings;
+}
+
+}  // namespace
+
+PostgresLedger::Follower::Follower(PostgresLedger& ledger)
+    : ledger_(ledger),
+      sender_(to_string(ledger.node_) + ":"),
+      teller_([this] { tell(); }),
+      follower_([this] { follow(); }),
+      keeper_([this] { keep(); }) {}
+
+PostgresLedger::Follower::~Follower() {
+  {
+    const std::scoped_lock lock(mutex_);
+    ended_ = true;
+  }
+  changed_.notify_all();
+  teller_.join();
+  follower_.join();
+  keeper_.join();
+}
+
+void PostgresLedger::Follower::announce(EventNumber event) {
+  const std::scoped_lock lock(mutex_);
+  if (to_tell_.insert(event).second && to_tell_.size() == 1) changed_.notify_all();
+}
+
+void PostgresLedger::Follower::on_news(std::function<void()> call) {
+  const std::scoped_lock lock(mutex_);
+  on_news_ = std::move(call);
+}
+
+bool PostgresLedger::Follower::ended() {
+  const std::scoped_lock lock(mutex_);
+  return ended_;
+}
+
+bool PostgresLedger::Follower::pause(Milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_for(lock, time, [this] { return ended_; });
+}
+
+// ---------------------------------------------------------------------------------------------------------------- telling
+
+void PostgresLedger::Follower::tell() {
+  std::unique_ptr<Connection> connection;
+  for (;;) {
+    std::set<EventNumber> events;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return ended_ || !to_tell_.empty(); });
+      if (to_tell_.empty()) return;   // ended, and everything has been told
+      events.swap(to_tell_);
+    }
+    try {
+      if (connection == nullptr || !connection->is_usable())
+        connection = std::make_unique<Connection>(background(ledger_.pool_.settings()));
+      while (!events.empty()) {
+        std::string text = sender_;
+        while (!events.empty() && text.size() < k_notification_bytes_max) {
+          text += std::to_string(*events.begin()) + ",";
+          events.erase(events.begin());
+        }
+        connection->query(k_notify, Parameters().text(text));
+      }
+    } catch (const Error& error) {
+      // Nobody misses it for longer than a second: the others compare.
+      spdlog::debug("other nodes were not told: {}", error.what());
+      connection.reset();
+      if (!pause(k_after_failure)) return;
+    }
+    if (!pause(k_between_tellings)) continue;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- following
+
+void PostgresLedger::Follower::follow() {
+  std::unique_ptr<Connection> connection;
+  auto compared = Timer::now();
+  while (!ended()) {
+    try {
+      if (connection == nullptr || !connection->is_usable()) {
+        connection = std::make_unique<Connection>(background(ledger_.pool_.settings()));
+        connection->query(k_listen_statement);
+        compared = {};   // what was said meanwhile was not heard
+      }
+      std::set<EventNumber> events = heard(connection->take_notifications(k_listen));
+      if (Timer::now() - compared >= k_between_comparisons) {
+        events.merge(behind(*connection));
+        compared = Timer::now();
+      }
+      follow_events(events);
+    } catch (const std::exception& error) {
+      spdlog::debug("what other nodes have written is not heard at the moment: {}", error.what());
+      connection.reset();
+      if (!pause(k_after_failure)) return;
+    }
+  }
+}
+
+// Numbers of events that are here and that another node has written.
+std::set<EventNumber> PostgresLedger::Follower::heard(const std::vector<std::string>& notifications) const {
+  std::set<EventNumber> events;
+  for (const std::string& each : notifications) {
+    if (each.starts_with(sender_)) continue;
+    const char* at = each.data() + std::min(each.size(), each.find(':') + 1);
+    const char* const end = each.data() + each.size();
+    for (EventNumber event = 0; at < end; at += at < end) {
+      const auto [next, error] = std::from_chars(at, end, event);
+      if (error != std::errc{}) break;
+      events.insert(event);
+      at = next;
+    }
+  }
+  return events;
+}
+
+std::set<EventNumber> PostgresLedger::Follower::behind(Connection& connection) {
+  std::vector<std::int32_t> numbers;
+  {
+    const std::shared_lock lock(ledger_.replicas_mutex_);
+    for (const auto& [number, replica] : ledger_.replicas_) {
+      if (replica->published() != nullptr) numbers.push_back(static_cast<std::int32_t>(number));
+    }
+  }
+  std::set<EventNumber> behind;
+  const pg::Result heads = connection.query(k_heads, Parameters().int4s(numbers));
+  for (int row = 0; row < heads.rows(); ++row) {
+    const auto number = static_cast<EventNumber>(heads.int4(row, 0));
+    const ReplicaPtr replica = ledger_.find_replica(number);
+    const auto published = replica == nullptr ? nullptr : replica->published();
+    if (published != nullptr && published->seq() != static_cast<Seq>(heads.int8(row, 1))) behind.insert(number);
+  }
+  return behind;
+}
+
+void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events) {
+  bool news = false;
+  for (const EventNumber event : events) {
+    const ReplicaPtr replica = ledger_.find_replica(event);
+    if (replica == nullptr) continue;
+    // A batch of this node that is on its way reads on by itself.
+    const std::unique_lock lock(replica->mutex, std::try_to_lock);
+    if (!lock || !replica->damage.empty()) continue;
+    auto connection = ledger_.pool_.take();
+    try {
+      ledger_.freshen(*connection, *replica);
+      news = true;
+    } catch (const DataError& error) {
+      ledger_.note_damage(*replica, error.what());
+    }
+  }
+  std::function<void()> call;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (news) call = on_news_;
+  }
+  if (call) call();
+}
+
+// ---------------------------------------------------------------------------------------------------------------- keeping
+
+void PostgresLedger::Follower::keep() {
+  while (pause(k_between_keepings)) {
+    try {
+      auto connection = ledger_.pool_.take();
+      try {
+        ledger_.keep_house(*connection);
+      } catch (const Error&) {
+        connection->reset();
+        throw;
+      }
+    } catch (const std::exception& error) {
+      spdlog::debug("the ledger's house is kept later: {}", error.what());
+    }
+  }
+}
+
+}  // namespace holdfast
+
+namespace holdfast {
+
+void PostgresLedger::keep_house(pg::Connection& connection) {
+  renew_imports(connection);
+  abandon_stale_imports(connection);
+  bring_events(connection);
+  sweep_unserved(connection);
+  evict();
+}
+
+// Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is
+// here has its next expiry put right in the tables.
+void PostgresLedger::sweep_unserved(pg::Connection& connection) {
+  for (const EventNumber event : events_with_expiries(connection, now() - k_unserved_after, k_unserved_at_once)) {
+    if (!bring_number(connection, event, true)) continue;
+    const ReplicaPtr replica = replica_of(event);
+    const std::scoped_lock lock(replica->mutex);
+    if (!replica->is_loaded()) continue;
+    const Millis next = replica->inventory->next_expiry();
+    if (next > now()) raise_next_expiry(connection, event, replica->place.at.seq, next);
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,54 @@
+// The ledger's own threads: they tell other nodes of what was written here, follow what was written there, and keep house.
+//
+//   teller     gathers the numbers of events that this node has written, and sends them by NOTIFY, at most every few milliseconds, on a
+//              connection that does not wait for the disk: a NOTIFY in the batches' own transactions would hold a lock of the whole cluster
+//   follower   LISTENs, and brings replicas up to date; every second it compares all heads, so that a lost notification costs a second
+//   keeper     leases of imports, imports of nodes that went away, expiries of events that nobody serves, eviction
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "ledger/postgres/postgres_ledger.h"
+
+namespace holdfast {
+
+class PostgresLedger::Follower {
+ public:
+  explicit Follower(PostgresLedger& ledger);
+  ~Follower();
+
+  void announce(EventNumber event);
+  void on_news(std::function<void()> call);
+
+ private:
+  using Milliseconds = std::chrono::milliseconds;
+
+  void tell();
+  void follow();
+  void keep();
+  void follow_events(const std::set<EventNumber>& events);
+  std::set<EventNumber> heard(const std::vector<std::string>& notifications) const;
+  std::set<EventNumber> behind(pg::Connection& connection);
+  // False when the ledger ends.
+  bool pause(Milliseconds time);
+  bool ended();
+
+  PostgresLedger& ledger_;
+  const std::string sender_;   // what this node's own notifications begin with
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<EventNumber> to_tell_;
+  std::function<void()> on_news_;
+  bool ended_ = false;
+
+  std::thread teller_;
+  std::thread follower_;
+  std::thread keeper_;
+};
+
+}   // namespace holdfast

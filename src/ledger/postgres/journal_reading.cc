@@ -1,0 +1,60 @@
+#include "ledger/postgres/journal_reading.h"
+
+#include <cstring>
+
+#include "ledger/embedded/data_folder.h"
+
+namespace holdfast::pg {
+
+FindEnded find_in(Connection& connection) {
+  return [&connection](const Uuid& id) -> std::optional<ReservationView> {
+    auto found = find_reservation(connection, id);
+    return found ? std::optional(std::move(found->view)) : std::nullopt;
+  };
+}
+
+Parameters read_after(const Replica& replica, int limit) {
+  const ReplicaPlace& place = replica.place;
+  const bool knows_last = place.last_first > 0;
+  return Parameters()
+      .int4(static_cast<std::int32_t>(replica.number))
+      .int8(static_cast<std::int64_t>(knows_last ? place.last_first : place.next()))
+      .int2(knows_last ? place.last_ordinal : place.at.ordinal)
+      .boolean(knows_last)
+      .int8(limit);
+}
+
+namespace {
+
+JournalRow row_of(const Result& rows, int i, EventNumber event) {
+  JournalRow row{.position = rows.int2(i, 2),
+                 .event = event,
+                 .first_seq = static_cast<Seq>(rows.int8(i, 1)),
+                 .changes = static_cast<std::uint32_t>(rows.int4(i, 3)),
+                 .at = rows.int8(i, 4),
+                 .body = rows.bytes(i, 6)};
+  const std::string_view hash = rows.bytes(i, 5);
+  if (hash.size() == row.hash.size()) std::memcpy(row.hash.data(), hash.data(), hash.size());
+  return row;
+}
+
+}  // namespace
+
+std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& find_ended) {
+  const bool is_empty = rows.is_null(0, 1);
+  int next = 0;
+  if (const ReplicaPlace& place = replica.place; place.last_first > 0) {
+    const bool is_there = !is_empty && static_cast<Seq>(rows.int8(0, 1)) == place.last_first && rows.int2(0, 2) == place.last_ordinal;
+    if (!is_there || row_of(rows, 0, replica.number).hash != place.at.hash) {
+      throw HistoryChanged("the journal row with change " + std::to_string(place.last_first) + " of event " +
+                           std::to_string(replica.number) + " is not the one that this node knows");
+    }
+    next = 1;
+  }
+  if (is_empty) return 0;
+  const int count = rows.rows();
+  for (int i = next; i < count; ++i) replica.fold(row_of(rows, i, replica.number), find_ended);
+  return static_cast<std::size_t>(count - next);
+}
+
+}  // namespace holdfast::pg

@@ -1,0 +1,173 @@
+// Bringing a database to the schema of this program, and judging whether a ledger can rest on a server.
+#include <charconv>
+#include <string_view>
+
+#include "ledger/embedded/data_folder.h"
+#include "ledger/postgres/schema.h"
+#include "ledger/postgres/schema_sql.h"
+
+namespace holdfast::pg {
+namespace {
+
+constexpr int k_server_version_min = 13'00'00;
+constexpr std::chrono::minutes k_patience{5};   // for another node that migrates; and for a version's script
+
+constexpr Statement k_facts{
+    "server_facts",
+    "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), current_setting('fsync') = 'on', "
+    "current_setting('server_encoding'), coalesce(current_setting('yb_effective_transaction_isolation_level', true), '')"};
+constexpr Statement k_has_schema{"has_schema",
+                                 "SELECT to_regnamespace('holdfast') IS NOT NULL, to_regclass('holdfast.schema_version') IS NOT NULL"};
+constexpr Statement k_version_there{"schema_version_there", "SELECT coalesce(max(version), 0) FROM holdfast.schema_version"};
+constexpr Statement k_taken{
+    "public_names_taken",
+    "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace('public') AND relname = ANY ($1::text[]) "
+    "ORDER BY relname"};
+constexpr Statement k_may_create{"may_create",
+                                 "SELECT has_database_privilege(current_database(), 'CREATE'), to_regnamespace('public') IS NOT NULL AND "
+                                 "has_schema_privilege(to_regnamespace('public'), 'CREATE'), current_user::text, current_database()::text"};
+
+// Any number that no other program is likely to lock in the same database: "holdfast" in ASCII.
+constexpr const char* k_begin_alone = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(7525078929098667892)";
+
+// 0: there is no schema.
+int version_of(Connection& connection) {
+  const Result there = connection.query(k_has_schema);
+  if (!there.boolean(0, 0)) return 0;
+  if (!there.boolean(0, 1)) {
+    throw DataError(
+        "the database has a schema `holdfast` that is not of this program: it has no table schema_version. Nothing was changed. Rename "
+        "that schema, or give Holdfast a database of its own.");
+  }
+  return connection.query(k_version_there).int4(0, 0);
+}
+
+[[noreturn]] void refuse_later(int version) {
+  throw DataError("the schema of the database has version " + std::to_string(version) + "; this version of Holdfast knows versions up to " +
+                  std::to_string(k_schema_version) + ". Nothing was changed. Use the version that migrated it, or a later one.");
+}
+
+void check_room(Connection& connection) {
+  const Result may = connection.query(k_may_create);
+  const std::string role(may.text(0, 2));
+  if (!may.boolean(0, 0)) {
+    throw DataError("the role " + role + " may not create a schema in the database " + std::string(may.text(0, 3)) +
+                    ". Nothing was changed. As its owner: GRANT CREATE ON DATABASE " + std::string(may.text(0, 3)) + " TO " + role);
+  }
+  if (!may.boolean(0, 1)) {
+    throw DataError("the role " + role +
+                    " may not create views in the schema public, where other programs look for Reservations, tickets and tickets_blocked. "
+                    "Nothing was changed. As the database's owner: GRANT USAGE, CREATE ON SCHEMA public TO " +
+                    role);
+  }
+  std::vector<std::string> names(std::begin(k_public_names), std::end(k_public_names));
+  const Result taken = connection.query(k_taken, Parameters().texts(std::span<const std::string>(names)));
+  if (taken.rows() == 0) return;
+  std::string list;
+  for (int row = 0; row < taken.rows(); ++row) list.append(row > 0 ? ", " : "").append("public.").append(taken.text(row, 0));
+  throw DataError(
+      "the database has " + list +
+      " already, which Holdfast would make as a view for programs that read it. Nothing was changed, and what is there is not "
+      "read. Move it out of the way (ALTER TABLE … SET SCHEMA …, or RENAME), or give Holdfast a database of its own, and migrate "
+      "again.");
+}
+
+Settings for_scripts(const Settings& settings) {
+  Settings patient = settings;
+  patient.statement_timeout = patient.lock_timeout = k_patience;
+  patient.deadline = k_patience + std::chrono::seconds(5);
+  patient.idle_in_transaction = std::chrono::seconds(30);
+  patient.durable = true;
+  return patient;
+}
+
+// The number before a dot, and the one after it.
+std::pair<int, int> numbers_of(std::string_view text) {
+  std::pair<int, int> numbers{0, 0};
+  const char* end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, numbers.first);
+  if (first.ec == std::errc{} && first.ptr != end && *first.ptr == '.') std::from_chars(first.ptr + 1, end, numbers.second);
+  return numbers;
+}
+
+}  // namespace
+
+std::string unfitness_of(const ServerFacts& facts) {
+  if (facts.version_number < k_server_version_min) {
+    return "the server is PostgreSQL " + facts.version + "; Holdfast needs 13 or later.";
+  }
+  if (!facts.fsync) {
+    return "the server runs with fsync=off: what it says is committed can be lost with its power. Holdfast answers for what it "
+           "has answered, so it does not start on it. Set fsync=on and restart PostgreSQL.";
+  }
+  if (facts.encoding != "UTF8") {
+    return "the database has the encoding " + facts.encoding +
+           "; Holdfast needs UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.";
+  }
+  // YugabyteDB speaks of itself as 15.2-YB-2025.2.0.0-b0. Before 2025.2 it takes READ COMMITTED for REPEATABLE READ unless it is
+  // told otherwise: then a writer that has waited for an event's row would judge by what was there before it waited.
+  const std::size_t yugabyte = facts.version.find("-YB-");
+  const bool takes_it_as_said = facts.effective_isolation.empty() || facts.effective_isolation == "read committed";
+  const bool is_old = yugabyte != std::string::npos && facts.effective_isolation.empty() &&
+                      numbers_of(std::string_view(facts.version).substr(yugabyte + 4)) < std::pair{2025, 2};
+  if (!takes_it_as_said || is_old) {
+    return "the server does not honour READ COMMITTED (" + facts.version +
+           "): YugabyteDB before 2025.2 needs yb_enable_read_committed_isolation=true on its tablet servers.";
+  }
+  return {};
+}
+
+namespace {
+
+void check_fitness(Connection& connection) {
+  connection.send(k_begin);
+  connection.send(k_facts);
+  connection.send(k_commit);
+  connection.sync();
+  connection.receive();
+  const Result facts = connection.receive();
+  connection.receive();
+  connection.end_sync();
+  const std::string unfit = unfitness_of({.version_number = facts.int4(0, 0),
+                                          .version = std::string(facts.text(0, 1)),
+                                          .fsync = facts.boolean(0, 2),
+                                          .encoding = std::string(facts.text(0, 3)),
+                                          .effective_isolation = std::string(facts.text(0, 4))});
+  if (!unfit.empty()) throw DataError(unfit);
+}
+
+}  // namespace
+
+void check_server(Connection& connection) {
+  check_fitness(connection);
+  const int version = version_of(connection);
+  if (version > k_schema_version) refuse_later(version);
+  if (version == k_schema_version) return;
+  const std::string has =
+      version == 0 ? "has no schema of Holdfast yet" : "has version " + std::to_string(version) + " of Holdfast's schema";
+  throw DataError("the database " + has + "; this version of Holdfast needs version " + std::to_string(k_schema_version) +
+                  ". Run `holdfast migrate --ledger URL` once, from any node.");
+}
+
+Migration migrate(const Settings& settings) {
+  Connection connection(for_scripts(settings));
+  check_fitness(connection);
+  Migration migration{.from = version_of(connection), .to = k_schema_version};
+  if (migration.from > k_schema_version) refuse_later(migration.from);
+  for (int version = migration.from + 1; version <= k_schema_version; ++version) {
+    connection.run_script(k_begin_alone);
+    const int there = version_of(connection);   // another node may have done it meanwhile
+    if (there > k_schema_version) refuse_later(there);
+    if (there >= version) {
+      connection.run_script("COMMIT");
+      migration.from = there;
+      continue;
+    }
+    if (version == 1) check_room(connection);
+    for (const char* script : schema_versions()[static_cast<std::size_t>(version - 1)]) connection.run_script(script);
+    connection.run_script("INSERT INTO holdfast.schema_version (version) VALUES (" + std::to_string(version) + "); COMMIT");
+  }
+  return migration;
+}
+
+}  // namespace holdfast::pg

@@ -1,0 +1,194 @@
+#include "ledger/postgres/postgres_ledger.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/uuid/random_generator.hpp>
+#include <random>
+
+#include "core/check.h"
+#include "ledger/embedded/data_folder.h"
+#include "ledger/postgres/follower.h"
+#include "ledger/postgres/schema.h"
+#include "ledger/postgres/turn.h"
+
+namespace holdfast {
+namespace {
+
+using namespace pg;
+
+constexpr std::size_t k_events_per_transaction = 16;
+constexpr std::chrono::milliseconds k_look_at_expiries{500};   // at the latest: what other nodes held is heard of without the engine
+constexpr Millis k_sweep_spread_max = 50;                      // nodes sweep the same event; the first one does, mostly
+
+std::uint64_t draw_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+pg::Settings settings_of(const PostgresOptions& options) {
+  pg::Settings settings;
+  settings.url = options.url;
+  settings.application = "holdfast ledger";
+  return settings;
+}
+
+pg::Settings background_settings(const PostgresOptions& options) {
+  pg::Settings settings = settings_of(options);
+  settings.application = "holdfast projector";
+  settings.durable = false;   // what a crash takes back is projected again
+  return settings;
+}
+
+}  // namespace
+
+PostgresLedger::PostgresLedger(PostgresOptions options)
+    : options_(std::move(options)),
+      pool_(settings_of(options_), {.connections_max = options_.connections_max}),
+      node_(boost::uuids::random_generator()()),
+      hash_seed_(draw_seed()),
+      directory_(hash_seed_),
+      sweep_spread_(static_cast<Millis>(hash_seed_ % (k_sweep_spread_max + 1))) {
+  HOLDFAST_CHECK(options_.lanes >= 1 && options_.lanes <= k_lanes_max);
+  auto connection = pool_.take();
+  check_server(*connection);
+  const std::int64_t sent = DatabaseClock::boot_ms();
+  constexpr Statement k_now{"now", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"};
+  observe_clock(connection->query(k_now).int8(0, 0), sent);
+  bring_events(*connection);
+  connection.give_back();
+  projector_ = std::make_unique<Projector>(ProjectorOptions{
+      .settings = background_settings(options_), .journal_retention_days = options_.journal_retention_days, .relayed = options_.relayed});
+  reader_ =
+      std::make_unique<pg::Reader>(pool_, *projector_, [this](EventNumber number) { return event(number); }, [this] { return now(); });
+  follower_ = std::make_unique<Follower>(*this);
+}
+
+PostgresLedger::~PostgresLedger() {
+  follower_.reset();
+  projector_.reset();
+}
+
+ExecutionReport PostgresLedger::execute(std::span<const Batch> batches) {
+  ExecutionReport report{.durable = true};
+  for (std::size_t first = 0; first < batches.size(); first += k_events_per_transaction) {
+    execute_some(batches.subspan(first, std::min(k_events_per_transaction, batches.size() - first)), report);
+  }
+  return report;
+}
+
+void PostgresLedger::execute_some(std::span<const Batch> batches, ExecutionReport& report) {
+  const Turn::Result result = Turn(*this, batches).run(report);
+  if (result == Turn::Result::done) return;
+  if (result == Turn::Result::held_back) {
+    for (const Batch& batch : batches) execute_some({&batch, 1}, report);
+    return;
+  }
+  ++counters_.failed;
+  report.durable = false;
+  for (const Batch& batch : batches) {
+    for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
+  }
+}
+
+// What follows a row that this node has written and readers have seen.
+void PostgresLedger::after_own_row(Replica& replica, const JournalRow& row) {
+  remember(row, {.changes = replica.changes.bytes, .keys = {}, .versions = replica.changes.versions, .traces = replica.changes.traces});
+  after_publishing(replica);
+  follower_->announce(row.event);
+}
+
+// Keeps a row that readers have been told of for those who follow the changes closely.
+void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
+  if (row.changes == 0) return;
+  reader_->remember({.event = row.event,
+                     .first_seq = row.first_seq,
+                     .changes = row.changes,
+                     .at = row.at,
+                     .bytes = std::string(body.changes),
+                     .versions = std::string(body.versions),
+                     .traces = std::string(body.traces)});
+}
+
+// The database's clock as this node sees it. A jump beyond the limit is not followed: holds would end all at once, or live on.
+void PostgresLedger::observe_clock(Millis at, std::int64_t sent) {
+  const auto step = clock_.observe(at, sent, DatabaseClock::boot_ms());
+  if (!step) return;
+  const std::scoped_lock lock(trouble_mutex_);
+  clock_stepped_ += *step;
+  spdlog::warn("the database's clock has stepped by {} ms", *step);
+  clock_trouble_.clear();
+  if (std::abs(clock_stepped_) <= DatabaseClock::k_jump_max) return;
+  clock_trouble_ = "The database's clock has jumped by " + std::to_string(clock_stepped_ / 1'000) +
+                   " s since this node started. Nothing is sold until it is right again; if it was wrong before, start this node anew.";
+  spdlog::critical("{}", clock_trouble_);
+}
+
+// Why nothing may be judged; empty when it may.
+std::string PostgresLedger::clock_trouble() const {
+  const std::scoped_lock lock(trouble_mutex_);
+  return clock_trouble_;
+}
+
+std::string PostgresLedger::trouble() const {
+  if (std::string clock = clock_trouble(); !clock.empty()) return clock;
+  const std::string away = pool_.trouble();
+  return away.empty() ? "" : "The database cannot be reached: " + away;
+}
+
+std::string PostgresLedger::damage() const {
+  const std::scoped_lock lock(trouble_mutex_);
+  if (damaged_.empty()) return {};
+  return std::to_string(damaged_.size()) + " events are damaged and not sold from: " + damaged_.begin()->second;
+}
+
+std::string PostgresLedger::degradation() const {
+  std::string damaged = damage();
+  return damaged.empty() ? projector_->trouble() : damaged;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- expiry
+
+std::vector<EventNumber> PostgresLedger::events_to_sweep(std::size_t limit, Lane lane) {
+  std::vector<EventNumber> due;
+  const Millis now = clock_.now() - sweep_spread_;
+  const std::shared_lock lock(replicas_mutex_);
+  for (const auto& [number, replica] : replicas_) {
+    if (due.size() >= limit) break;
+    if (lane.has(number) && replica->next_expiry() <= now) due.push_back(number);
+  }
+  return due;
+}
+
+std::optional<std::chrono::milliseconds> PostgresLedger::until_next_expiry(Lane lane) {
+  Millis next = k_never;
+  {
+    const std::shared_lock lock(replicas_mutex_);
+    for (const auto& [number, replica] : replicas_) {
+      if (lane.has(number)) next = std::min(next, replica->next_expiry());
+    }
+  }
+  if (next == k_never) return k_look_at_expiries;
+  const auto left = std::chrono::milliseconds(std::max<Millis>(0, next + sweep_spread_ - clock_.now()));
+  return std::min<std::chrono::milliseconds>(left, k_look_at_expiries);
+}
+
+PostgresStats PostgresLedger::stats() const {
+  PostgresStats stats{.connections = pool_.stats(),
+                      .batches_written = counters_.written,
+                      .batches_refused = counters_.refused,
+                      .batches_again = counters_.again,
+                      .commits_settled = counters_.settled,
+                      .batches_failed = counters_.failed,
+                      .rows_followed = counters_.followed,
+                      .replicas_loaded = counters_.loaded,
+                      .histories_changed = counters_.histories};
+  stats.projector = projector_->stats();
+  const std::shared_lock lock(replicas_mutex_);
+  stats.replicas = replicas_.size();
+  return stats;
+}
+
+void PostgresLedger::on_news(std::function<void()> call) { follower_->on_news(std::move(call)); }
+
+}  // namespace holdfast

@@ -1,0 +1,183 @@
+// The ledger of many equal nodes over one PostgreSQL: the journal by event in the database, a replica of each served event in the
+// node.
+//
+// A batch is one transaction of two round trips: lock the events' rows, read what the replicas have not seen; then core judges,
+// and one journal row an event goes in with the commit. The guard is the journal's primary key: who has not seen everything
+// cannot write. Nodes do not know each other.
+//
+// execute() may be called by as many threads as there are lanes, and by the ledger's own: each replica has its mutex. A batch
+// that the database does not take is judged again, a commit whose answer was lost is settled by looking for it; what cannot be
+// settled in time is answered `unavailable`. The process never ends because of the database.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ledger/judging.h"
+#include "ledger/ledger.h"
+#include "ledger/postgres/database_clock.h"
+#include "ledger/postgres/pool.h"
+#include "ledger/postgres/projector.h"
+#include "ledger/postgres/reading.h"
+#include "ledger/postgres/recent_keys.h"
+#include "ledger/postgres/replica.h"
+
+namespace holdfast {
+
+struct PostgresOptions {
+  std::string url;
+  unsigned lanes = 8;                                // writing threads, each with a connection
+  std::size_t connections_max = 20;                  // lanes, readers and the ledger's own threads
+  std::size_t idempotency_keys_max = k_idempotency_keys_max;   // of one event
+  std::size_t ended_in_memory_max = 200'000;         // ended reservations by event
+  std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used goes, when nobody used it for a minute
+  bool sync_projection = false;                      // tables are written in the batch's own transaction
+  std::int64_t journal_retention_days = 0;           // 0: the journal is kept whole
+  std::function<Seq(EventNumber)> relayed{};         // up to which change an event was delivered to whoever reads the journal later
+  JudgingOptions judging{};
+  std::chrono::milliseconds patience{4'000};         // for a batch that the database does not take
+};
+
+// What the ledger does with its database, since the start.
+struct PostgresStats {
+  pg::PoolStats connections;
+  std::uint64_t batches_written = 0;    // transactions that committed journal rows
+  std::uint64_t batches_refused = 0;    // that had nothing to write
+  std::uint64_t batches_again = 0;      // judged again, because the database did not take them
+  std::uint64_t commits_settled = 0;    // whose answer was lost and that were found
+  std::uint64_t batches_failed = 0;     // answered `unavailable`
+  std::uint64_t rows_followed = 0;      // journal rows of other nodes
+  std::uint64_t replicas_loaded = 0;
+  std::uint64_t replicas = 0;
+  std::uint64_t histories_changed = 0;
+  pg::ProjectorStats projector{};
+};
+
+class PostgresLedger : public Ledger {
+ public:
+  // Looks at the server and its schema; throws pg::Error or DataError, which say what to do.
+  explicit PostgresLedger(PostgresOptions options);
+  ~PostgresLedger() override;
+
+  unsigned lanes() const override { return options_.lanes; }
+  ExecutionReport execute(std::span<const Batch> batches) override;
+  std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) override;
+  void abandon_event(EventNumber number) override;
+  std::vector<EventNumber> events_to_sweep(std::size_t limit, Lane lane) override;
+  std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) override;
+
+  Millis now() const override { return clock_.now(); }
+  const SeatDirectory& seats() const override { return directory_; }
+  std::shared_ptr<const PublishedEvent> event(EventNumber number) const override;
+  std::optional<EventNumber> event_by_id(const Uuid& id) const override;
+  std::vector<EventNumber> events() const override;
+  std::optional<ReservationView> reservation(const Uuid& id) const override;
+  std::string trouble() const override;
+
+  bool has_all_in_memory() const override { return false; }
+  bool bring(const Wanted& wanted) override;
+
+  std::uint64_t progress() const override { return progress_; }
+  Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override {
+    return reader_->read_changes(event, after, limit, from);
+  }
+  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override {
+    return reader_->read_all_changes(cursor, limit, from);
+  }
+  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override {
+    return reader_->seat_history(place, after, limit);
+  }
+  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override {
+    return reader_->list_reservations(filter, cursor, limit);
+  }
+
+  PostgresStats stats() const;
+  // What is wrong though it can sell: damaged events, tables that do not follow; empty: nothing.
+  std::string degradation() const;
+  // Events that are damaged and not sold from, in a sentence; empty: none is.
+  std::string damage() const;
+  pg::Pool& pool() { return pool_; }
+  // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes.
+  void on_news(std::function<void()> call);
+
+ private:
+  class Turn;
+  class Follower;
+  friend class Turn;
+  friend class Follower;
+
+  using ReplicaPtr = std::shared_ptr<pg::Replica>;
+
+  // Replicas (replicas.cc).
+  ReplicaPtr find_replica(EventNumber number) const;
+  ReplicaPtr replica_of(EventNumber number);
+  void load(pg::Connection& connection, pg::Replica& replica);
+  // Reads and folds journal rows that the replica has not seen. Returns how many.
+  std::size_t catch_up(pg::Connection& connection, pg::Replica& replica);
+  // Loads it if need be, and catches up; what goes wrong with its history is made good or named.
+  void freshen(pg::Connection& connection, pg::Replica& replica);
+  bool is_fresh(pg::Connection& connection, const pg::Replica& replica);
+  bool bring_number(pg::Connection& connection, EventNumber number, bool as_of_now);
+  void bring_seats(pg::Connection& connection, const Wanted& wanted);
+  void bring_reservation(pg::Connection& connection, const Uuid& id, bool as_of_now);
+  void bring_events(pg::Connection& connection);
+  void list_event(EventNumber number, const Uuid& id);
+  void note_damage(pg::Replica& replica, const std::string& what);
+  void evict();
+  void forget_ended(pg::Replica& replica);
+  void after_publishing(pg::Replica& replica);
+
+  void execute_some(std::span<const Batch> batches, ExecutionReport& report);
+  void after_own_row(pg::Replica& replica, const JournalRow& row);
+  void remember(const JournalRow& row, const JournalBody& body);
+  void observe_clock(Millis at, std::int64_t sent);
+  std::string clock_trouble() const;
+
+  // Events (events.cc).
+  std::expected<EventNumber, CreationProblem> reserve_event_on(pg::Connection& connection, NewEvent& event);
+  std::vector<std::string> take_ids(pg::Connection& connection, EventNumber number, const Plan& plan);
+  void give_back_ids(pg::Connection& connection, EventNumber number);
+  void renew_imports(pg::Connection& connection);
+  void abandon_stale_imports(pg::Connection& connection);
+
+  // What is done every second (follower.cc).
+  void keep_house(pg::Connection& connection);
+  void sweep_unserved(pg::Connection& connection);
+
+  PostgresOptions options_;
+  pg::Pool pool_;
+  const Uuid node_;
+  const std::uint64_t hash_seed_;
+  pg::DatabaseClock clock_;
+  SeatDirectory directory_;
+  pg::RecentKeys recent_keys_;
+
+  mutable std::shared_mutex replicas_mutex_;
+  std::unordered_map<EventNumber, ReplicaPtr> replicas_;
+  std::unordered_map<std::string, EventNumber> by_id_;   // of the events that there are, whether they are here or not
+  std::vector<EventNumber> listed_;                     // open events, rising
+
+  mutable std::mutex trouble_mutex_;
+  std::string clock_trouble_;
+  Millis clock_stepped_ = 0;
+  std::unordered_map<EventNumber, std::string> damaged_;
+
+  std::atomic<std::uint64_t> progress_{0};
+  const Millis sweep_spread_;   // so that not all nodes sweep an event at the same moment
+
+  struct Counters {
+    std::atomic<std::uint64_t> written{0}, refused{0}, again{0}, settled{0}, failed{0}, followed{0}, loaded{0}, histories{0};
+  } counters_;
+
+  std::unique_ptr<pg::Projector> projector_;
+  std::unique_ptr<pg::Reader> reader_;
+  std::unique_ptr<Follower> follower_;   // last: its threads use the others
+};
+
+}  // namespace holdfast

@@ -1,0 +1,703 @@
+#include "ledger/postgres/projection.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "core/check.h"
+#include "ledger/postgres/net_effect.h"
+
+namespace holdfast::pg {
+namespace {
+
+constexpr std::int32_t k_rows_a_step = 4'096;
+constexpr std::int32_t k_rows_a_step_importing = 8;   // some 70 KB and 2,000 seats each
+
+#define HOLDFAST_EVENT_STATE                                                                                                 \
+  "SELECT id, created_at, venue, currency, name, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, " \
+  "held_seats_per_customer, seats, plan_header, next_expiry FROM holdfast.event_state WHERE event = $1 "
+constexpr Statement k_take{"step_take", HOLDFAST_EVENT_STATE "FOR UPDATE SKIP LOCKED"};
+constexpr Statement k_wait{"step_wait", HOLDFAST_EVENT_STATE "FOR UPDATE"};
+// In statements of their own after the lock: they see what was committed until then.
+constexpr Statement k_place{"step_place",
+                            "SELECT seq, ordinal, hash, at, base_seq, base_ordinal, digest FROM holdfast.step WHERE event = $1 "
+                            "ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1"};
+#define HOLDFAST_LAST_STEP(column) \
+  "(SELECT " column " FROM holdfast.step WHERE step.event = $1 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1)"
+constexpr Statement k_rows{"step_rows",
+                           "SELECT first_seq, ordinal, changes, at, hash, body FROM holdfast.journal WHERE event = $1 AND "
+                           "(first_seq, ordinal) >= (coalesce(" HOLDFAST_LAST_STEP("seq + 1") ", 1), coalesce(" HOLDFAST_LAST_STEP(
+                               "ordinal") ", 0::smallint)) AND first_seq <= coalesce(" HOLDFAST_LAST_STEP("seq") ", 0) + $2 "
+                           "ORDER BY first_seq, ordinal LIMIT CASE WHEN (SELECT status FROM holdfast.event_state e WHERE e.event = $1) >= 1 "
+                           "THEN $3 ELSE $4 END"};
+
+constexpr Statement k_know_seats{"step_know_seats",
+                                 "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2)"};
+constexpr Statement k_know_reservations{
+    "step_know_reservations", "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
+constexpr Statement k_know_seats_of{
+    "step_know_seats_of",
+    "SELECT s.seat, s.version, s.state, s.reservation FROM holdfast.reservation r "
+    "CROSS JOIN LATERAL unnest(r.seats) u(seat) JOIN holdfast.seat_state s ON s.event = $1 AND s.seat = u.seat "
+    "WHERE r.event = $1 AND r.id = ANY ($2)"};
+
+constexpr Statement k_add_event{"step_add_event",
+                                "INSERT INTO holdfast.event_state (event, id, created_at, venue, currency, name, starts_at, status, "
+                                "hold_seconds, max_hold_seconds, seats_per_reservation, held_seats_per_customer, seats, plan_header, "
+                                "next_expiry) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"};
+constexpr Statement k_set_event{"step_set_event",
+                                "UPDATE holdfast.event_state SET name = $2, starts_at = $3, status = $4, hold_seconds = $5, "
+                                "max_hold_seconds = $6, seats_per_reservation = $7, held_seats_per_customer = $8, seats = $9, "
+                                "next_expiry = $10 WHERE event = $1"};
+constexpr Statement k_add_parts{
+    "step_add_parts",
+    "INSERT INTO holdfast.plan_part (event, first, count, body) "
+    "SELECT $1, u.first, u.count, u.body FROM unnest($2::int4[], $3::int4[], $4::bytea[]) u(first, count, body)"};
+constexpr Statement k_add_seats{
+    "step_add_seats",
+    "INSERT INTO holdfast.seat (event, seat, uuid, price_ten_thousandths, x, y, id, section, \"row\", number, category) "
+    "SELECT $1, $2 + u.at - 1, u.uuid, nullif(($13::int8[])[u.price], -9223372036854775808), u.x::real, u.y::real, u.id, "
+    "($11::text[])[u.section], ($12::text[])[u.row], "
+    "u.number, ($14::text[])[u.price] "
+    "FROM unnest($3::uuid[], $4::int4[], $5::float8[], $6::float8[], $7::text[], $8::int4[], $9::int4[], $10::text[]) "
+    "WITH ORDINALITY u(uuid, price, x, y, id, section, row, number, at)"};
+constexpr Statement k_add_seat_states{"step_add_seat_states",
+                                      "INSERT INTO holdfast.seat_state (event, seat, version, state) "
+                                      "SELECT $1, seat, 0, 97 FROM generate_series($2::int4, $3::int4) seat"};
+
+constexpr Statement k_add_reservations{
+    "step_add_reservations",
+    "INSERT INTO holdfast.reservation (event, kind, status, owned, created_seq, created_at, expires_at, id, customer, order_id, seats) "
+    "SELECT $1, u.kind, u.status, u.owned, u.created_seq, u.created_at, u.expires_at, u.id, u.customer, u.order_id, "
+    "($13::int4[])[u.first : u.last] FROM unnest($2::int2[], $3::int2[], $4::int2[], $5::int8[], $6::int8[], $7::int8[], $8::uuid[], "
+    "$9::text[], $10::text[], $11::int4[], $12::int4[]) "
+    "u(kind, status, owned, created_seq, created_at, expires_at, id, customer, order_id, first, last)"};
+constexpr Statement k_set_reservations{
+    "step_set_reservations",
+    "UPDATE holdfast.reservation r SET status = u.status, owned = u.owned, expires_at = u.expires_at, order_id = u.order_id, "
+    "seats = ($9::int4[])[u.first : u.last] FROM unnest($2::uuid[], $3::int2[], $4::int2[], $5::int8[], $6::text[], $7::int4[], "
+    "$8::int4[]) "
+    "u(id, status, owned, expires_at, order_id, first, last) WHERE r.id = u.id AND r.event = $1"};
+constexpr Statement k_set_seats{"step_set_seats",
+                                "UPDATE holdfast.seat_state s SET version = u.version, state = u.state, reservation = u.reservation "
+                                "FROM unnest($2::int4[], $3::int4[], $4::int2[], $5::uuid[]) u(seat, version, state, reservation) "
+                                "WHERE s.event = $1 AND s.seat = u.seat"};
+constexpr Statement k_add_history{"step_add_history",
+                                  "INSERT INTO holdfast.seat_change (event, seat, version, kind, seq, at, reservation) SELECT $1, u.seat, "
+                                  "u.version, u.kind, u.seq, u.at, "
+                                  "u.reservation FROM unnest($2::int4[], $3::int4[], $4::int2[], $5::int8[], $6::int8[], $7::uuid[]) "
+                                  "u(seat, version, kind, seq, at, reservation)"};
+constexpr Statement k_add_keys{"step_add_keys",
+                               "INSERT INTO holdfast.kept_keys (event, base_seq, base_ordinal, at, body) VALUES ($1, $2, $3, $4, $5)"};
+constexpr Statement k_add_step{"step_add_step",
+                               "INSERT INTO holdfast.step (event, base_seq, base_ordinal, seq, ordinal, hash, at, digest) "
+                               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"};
+constexpr Statement k_drop_step{"step_drop_step", "DELETE FROM holdfast.step WHERE event = $1 AND base_seq = $2 AND base_ordinal = $3"};
+
+constexpr Statement k_order_lock{"order_lock", "SELECT FROM holdfast.change_order_lock WHERE one FOR UPDATE"};
+constexpr Statement k_order_add{
+    "order_add",
+    "INSERT INTO holdfast.change_order (position, event, first_seq, last_seq) "
+    "SELECT (SELECT coalesce(max(position), 0) FROM holdfast.change_order) + row_number() OVER (ORDER BY w.event), w.event, w.ordered + 1, "
+    "w.seq "
+    "FROM (SELECT e.event, coalesce((SELECT o.last_seq FROM holdfast.change_order o WHERE o.event = e.event ORDER BY o.first_seq DESC "
+    "LIMIT 1), 0) "
+    "ordered, (SELECT s.seq FROM holdfast.step s WHERE s.event = e.event ORDER BY s.base_seq DESC, s.base_ordinal DESC LIMIT 1) seq "
+    "FROM unnest($1::int4[]) e(event)) w WHERE w.seq > w.ordered"};
+
+constexpr Statement k_drop_keys{"drop_old_keys",
+                                "DELETE FROM holdfast.kept_keys k USING (SELECT base_seq, base_ordinal, at FROM holdfast.kept_keys "
+                                "WHERE event = $1 ORDER BY base_seq, base_ordinal LIMIT 64) o "
+                                "WHERE k.event = $1 AND k.base_seq = o.base_seq AND k.base_ordinal = o.base_ordinal AND "
+                                "o.at <= " HOLDFAST_LAST_STEP("at") " - $2"};
+
+constexpr Statement k_lagging{
+    "find_lagging",
+    "SELECT e.number, (j.last_seq, j.ordinal) IS DISTINCT FROM (s.seq, s.ordinal) OR s.seq IS DISTINCT FROM o.last_seq "
+    "FROM (SELECT number FROM holdfast.event WHERE number >= $1 ORDER BY number LIMIT $2) e "
+    "LEFT JOIN LATERAL (SELECT first_seq + changes - 1 AS last_seq, CASE WHEN changes > 0 THEN 0 ELSE ordinal + 1 END AS ordinal "
+    "FROM holdfast.journal WHERE event = e.number ORDER BY first_seq DESC, journal.ordinal DESC LIMIT 1) j ON true "
+    "LEFT JOIN LATERAL (SELECT seq, step.ordinal::integer AS ordinal FROM holdfast.step WHERE event = e.number ORDER BY base_seq DESC, "
+    "base_ordinal DESC LIMIT 1) s ON true "
+    "LEFT JOIN LATERAL (SELECT last_seq FROM holdfast.change_order WHERE event = e.number ORDER BY first_seq DESC LIMIT 1) o ON true "
+    "ORDER BY e.number"};
+
+std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
+
+std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+
+std::optional<Uuid> or_null(const Uuid& id) { return id == k_no_reservation ? std::nullopt : std::optional(id); }
+
+EventRow read_event(const Result& row) {
+  const auto number_at = [&](int column) { return static_cast<std::uint32_t>(row.int8(0, column)); };
+  return {.id = row.uuid(0, 0),
+          .created_at = row.int8(0, 1),
+          .venue = std::string(row.text(0, 2)),
+          .currency = std::string(row.text(0, 3)),
+          .settings = {.name = std::string(row.text(0, 4)),
+                       .starts_at = row.int8(0, 5),
+                       .status = static_cast<EventStatus>(row.int2(0, 6)),
+                       .hold_seconds = row.int8(0, 7),
+                       .max_hold_seconds = row.int8(0, 8),
+                       .limits = {.seats_per_reservation = number_at(9), .held_seats_per_customer = number_at(10)}},
+          .seats = static_cast<std::size_t>(row.int4(0, 11)),
+          .plan_header = std::string(row.bytes(0, 12)),
+          .next_expiry = row.is_null(0, 13) ? k_never : row.int8(0, 13)};
+}
+
+DataError damage_of(EventNumber event, const std::string& what) {
+  return DataError("the tables of event " + std::to_string(event) + " in PostgreSQL are damaged: " + what +
+                   ". Nothing was changed. Make them again with `holdfast rebuild --ledger URL --event " + std::to_string(event) + "`.");
+}
+
+// One step of one event in an open transaction.
+class Step {
+ public:
+  Step(Connection& connection, EventNumber event) : connection_(connection), event_(event) {}
+
+  // Locks the event and reads what is to be done. The result is taken after a sync.
+  void send_reading(bool wait, std::size_t changes_max) {
+    changes_max_ = changes_max;
+    connection_.send(wait ? k_wait : k_take, Parameters().int4(number(event_)));
+    connection_.send(k_place, Parameters().int4(number(event_)));
+    connection_.send(
+        k_rows,
+        Parameters().int4(number(event_)).int8(static_cast<std::int64_t>(changes_max)).int4(k_rows_a_step).int4(k_rows_a_step_importing));
+  }
+
+  StepReport::Result receive_reading() {
+    const Result state = connection_.receive();
+    const Result place = connection_.receive();
+    rows_.emplace(connection_.receive());
+    if (place.rows() > 0) read_place(place);
+    if (place.rows() > 0 && state.rows() == 0) return StepReport::Result::busy;
+    std::optional<EventRow> event_row;
+    if (state.rows() > 0) event_row = read_event(state);
+    if (event_row && event_row->settings.status != EventStatus::importing) rows_max_ = k_rows_a_step;
+    effect_.emplace(event_, from_, digest_, std::move(event_row));
+    if (rows_->rows() == 0) return StepReport::Result::up_to_date;
+    look_at_rows();
+    return StepReport::Result::done;
+  }
+
+  // What the rows need to know of the tables; none when they need nothing.
+  void know() {
+    const auto seats = effect_->seats_to_know();
+    const auto reservations = effect_->reservations_to_know();
+    if (seats.empty() && reservations.empty()) return;
+    const std::vector<std::int32_t> indexes(seats.begin(), seats.end());
+    connection_.send(k_know_seats, Parameters().int4(number(event_)).int4s(indexes));
+    connection_.send(k_know_reservations, Parameters().int4(number(event_)).uuids(std::span<const Uuid>(reservations)));
+    connection_.send(k_know_seats_of,
+                     Parameters().int4(number(event_)).uuids(std::span<const Uuid>(effect_->reservations_with_all_seats())));
+    connection_.sync();
+    know_seats(connection_.receive());
+    const Result known = connection_.receive();
+    for (int row = 0; row < known.rows(); ++row) {
+      ReservationRow reservation;
+      if (!read_reservation(known, row, reservation)) damaged("reservation " + to_string(known.uuid(row, 0)) + " cannot be read");
+      effect_->know(std::move(reservation));
+    }
+    know_seats(connection_.receive());
+    connection_.end_sync();
+  }
+
+  void fold() { effect_->fold(); }
+
+  void send_writing() {
+    write_event();
+    write_plan();
+    write_reservations();
+    write_seats();
+    write_place();
+  }
+
+  void receive_writing() {
+    for (const auto& [statement, rows] : written_) {
+      const Result result = connection_.receive();
+      if (result.affected() != rows) {
+        damaged(std::string(statement) + " touched " + std::to_string(result.affected()) + " rows instead of " + std::to_string(rows));
+      }
+    }
+  }
+
+  StepReport report() const {
+    StepReport report{.place = effect_ ? effect_->place() : from_};
+    if (!effect_ || effect_->rows() == 0) return report;
+    report.result = StepReport::Result::done;
+    report.changes = effect_->changes();
+    report.rows = effect_->rows();
+    report.there_is_more =
+        static_cast<std::size_t>(rows_->rows()) > report.rows || rows_->rows() >= rows_max_ || report.changes >= changes_max_;
+    report.has_keys = !effect_->kept_keys().empty();
+    report.import_has_ended = effect_->import_has_ended();
+    report.seats = effect_->event_row().seats;
+    return report;
+  }
+
+ private:
+  [[noreturn]] void damaged(const std::string& what) const { throw damage_of(event_, what); }
+
+  void read_place(const Result& place) {
+    from_ = {.seq = static_cast<Seq>(place.int8(0, 0)), .ordinal = place.int2(0, 1), .at = place.int8(0, 3)};
+    if (place.bytes(0, 2).size() != from_.hash.size()) damaged("the hash of its step cannot be read");
+    std::memcpy(from_.hash.data(), place.bytes(0, 2).data(), from_.hash.size());
+    before_ = {place.int8(0, 4), place.int2(0, 5)};
+    digest_ = static_cast<std::uint64_t>(place.int8(0, 6));
+  }
+
+  void look_at_rows() {
+    for (int at = 0; at < rows_->rows(); ++at) {
+      JournalRow row{.position = rows_->int2(at, 1),
+                     .event = event_,
+                     .first_seq = static_cast<Seq>(rows_->int8(at, 0)),
+                     .changes = static_cast<std::uint32_t>(rows_->int4(at, 2)),
+                     .at = rows_->int8(at, 3),
+                     .body = rows_->bytes(at, 5)};
+      const std::string_view hash = rows_->bytes(at, 4);
+      if (hash.size() == row.hash.size()) std::memcpy(row.hash.data(), hash.data(), hash.size());
+      if (!effect_->look_at(row)) return;
+    }
+  }
+
+  void know_seats(const Result& seats) {
+    for (int row = 0; row < seats.rows(); ++row) {
+      SeatRow seat;
+      if (!read_seat(seats, row, seat)) damaged("the state of seat " + std::to_string(seats.int4(row, 0)) + " cannot be read");
+      effect_->know(seat);
+    }
+  }
+
+  void write(const Statement& statement, const Parameters& parameters, std::size_t rows) {
+    connection_.send(statement, parameters);
+    written_.emplace_back(statement.name, rows);
+  }
+
+  void write_event() {
+    const EventRow& row = effect_->event_row();
+    Parameters values;
+    values.int4(number(event_));
+    if (effect_->event_is_new()) values.uuid(row.id).int8(row.created_at).text(row.venue).text(row.currency);
+    values.text(row.settings.name)
+        .int8(row.settings.starts_at)
+        .int2(static_cast<std::int16_t>(row.settings.status))
+        .int8(row.settings.hold_seconds)
+        .int8(row.settings.max_hold_seconds)
+        .int8(row.settings.limits.seats_per_reservation)
+        .int8(row.settings.limits.held_seats_per_customer)
+        .int4(static_cast<std::int32_t>(row.seats));
+    if (effect_->event_is_new()) values.bytes(row.plan_header);
+    if (row.next_expiry == k_never) {
+      values.null(k_oid_int8);
+    } else {
+      values.int8(row.next_expiry);
+    }
+    if (effect_->event_is_new()) write(k_add_event, values, 1);
+    if (effect_->event_has_changed()) write(k_set_event, values, 1);
+  }
+
+  void write_plan() {
+    if (effect_->plan_parts().empty()) return;
+    std::vector<std::int32_t> firsts;
+    std::vector<std::int32_t> counts;
+    std::vector<std::string_view> bodies;
+    for (const PlanPart& part : effect_->plan_parts()) {
+      const auto first = static_cast<std::int32_t>(part.first);
+      const auto count = static_cast<std::int32_t>(part.seats->size());
+      firsts.push_back(first);
+      counts.push_back(count);
+      bodies.push_back(part.body);
+      write_part(part);
+      write(k_add_seat_states, Parameters().int4(number(event_)).int4(first).int4(first + count - 1), part.seats->size());
+    }
+    write(k_add_parts,
+          Parameters().int4(number(event_)).int4s(firsts).int4s(counts).byte_strings(std::span<const std::string_view>(bodies)),
+          firsts.size());
+  }
+
+  // A part's seats; names that many of them have are sent once.
+  void write_part(const PlanPart& part) {
+    const Plan& plan = *part.seats;
+    std::vector<std::optional<Uuid>> uuids;
+    std::vector<std::int32_t> categories;
+    std::vector<std::int32_t> sections;
+    std::vector<std::int32_t> rows;
+    std::vector<double> x;
+    std::vector<double> y;
+    std::vector<std::string> ids;
+    std::vector<std::string_view> numbers;
+    for (SeatIndex seat = 0; seat < plan.size(); ++seat) {
+      const Uuid* uuid = plan.seat_uuid(seat);
+      const RowSegment& segment = plan.segment_of(seat);
+      uuids.push_back(uuid == nullptr ? std::nullopt : std::optional(*uuid));
+      categories.push_back(static_cast<std::int32_t>(plan.category_of(seat)) + 1);
+      sections.push_back(static_cast<std::int32_t>(segment.section) + 1);
+      rows.push_back(static_cast<std::int32_t>(segment.row) + 1);
+      x.push_back(double{plan.x_of(seat)});
+      y.push_back(double{plan.y_of(seat)});
+      ids.push_back(plan.seat_id(seat));
+      numbers.push_back(plan.number_of(seat));
+    }
+    std::vector<std::string> names;
+    std::vector<std::int64_t> prices;   // the least number: none
+    for (const Category& category : plan.categories()) {
+      names.push_back(category.name);
+      prices.push_back(category.price ? category.price->ten_thousandths : INT64_MIN);
+    }
+    write(k_add_seats,
+          Parameters()
+              .int4(number(event_))
+              .int4(static_cast<std::int32_t>(part.first))
+              .uuids(std::span<const std::optional<Uuid>>(uuids))
+              .int4s(categories)
+              .real8s(x)
+              .real8s(y)
+              .texts(std::span<const std::string>(ids))
+              .int4s(sections)
+              .int4s(rows)
+              .texts(std::span<const std::string_view>(numbers))
+              .texts(plan.sections())
+              .texts(plan.names())
+              .int8s(prices)
+              .texts(std::span<const std::string>(names)),
+          plan.size());
+  }
+
+  void write_reservations() {
+    const auto made = effect_->new_reservations();
+    if (!made.empty()) {
+      std::vector<std::int16_t> kinds;
+      std::vector<std::int64_t> created_seqs;
+      std::vector<std::int64_t> created;
+      std::vector<std::string_view> customers;
+      for (const ReservationRow* row : made) {
+        kinds.push_back(static_cast<std::int16_t>(row->kind));
+        created_seqs.push_back(static_cast<std::int64_t>(row->created_seq));
+        created.push_back(row->created_at);
+        customers.push_back(row->customer);
+      }
+      const Columns all(made);
+      write(k_add_reservations,
+            Parameters()
+                .int4(number(event_))
+                .int2s(kinds)
+                .int2s(all.statuses)
+                .int2s(all.owned)
+                .int8s(created_seqs)
+                .int8s(created)
+                .int8s(all.expires)
+                .uuids(std::span<const Uuid>(all.ids))
+                .texts(std::span<const std::string_view>(customers))
+                .texts(std::span<const std::string_view>(all.orders))
+                .int4s(all.firsts)
+                .int4s(all.lasts)
+                .int4s(all.seats),
+            made.size());
+    }
+    const auto changed = effect_->changed_reservations();
+    if (changed.empty()) return;
+    const Columns all(changed);
+    write(k_set_reservations,
+          Parameters()
+              .int4(number(event_))
+              .uuids(std::span<const Uuid>(all.ids))
+              .int2s(all.statuses)
+              .int2s(all.owned)
+              .int8s(all.expires)
+              .texts(std::span<const std::string_view>(all.orders))
+              .int4s(all.firsts)
+              .int4s(all.lasts)
+              .int4s(all.seats),
+          changed.size());
+  }
+
+  // What new and changed reservations have in common, as columns. A row's seats are a slice of all of them.
+  struct Columns {
+    explicit Columns(std::span<const ReservationRow* const> rows) {
+      for (const ReservationRow* row : rows) {
+        ids.push_back(row->id);
+        statuses.push_back(static_cast<std::int16_t>(row->status));
+        owned.push_back(static_cast<std::int16_t>(row->owned));
+        expires.push_back(row->expires_at);
+        orders.push_back(row->order);
+        firsts.push_back(static_cast<std::int32_t>(seats.size()) + 1);
+        seats.insert(seats.end(), row->seats.begin(), row->seats.end());
+        lasts.push_back(static_cast<std::int32_t>(seats.size()));
+      }
+    }
+    std::vector<Uuid> ids;
+    std::vector<std::int16_t> statuses;
+    std::vector<std::int16_t> owned;
+    std::vector<std::int64_t> expires;
+    std::vector<std::string_view> orders;
+    std::vector<std::int32_t> firsts;
+    std::vector<std::int32_t> lasts;
+    std::vector<std::int32_t> seats;
+  };
+
+  void write_seats() {
+    const auto changed = effect_->changed_seats();
+    if (changed.empty()) return;
+    std::vector<std::int32_t> seats;
+    std::vector<std::int32_t> versions;
+    std::vector<std::int16_t> states;
+    std::vector<std::optional<Uuid>> owners;
+    for (const SeatRow& row : changed) {
+      seats.push_back(static_cast<std::int32_t>(row.seat));
+      versions.push_back(static_cast<std::int32_t>(row.version));
+      states.push_back(static_cast<std::int16_t>(row.state));
+      owners.push_back(or_null(row.reservation));
+    }
+    write(k_set_seats,
+          Parameters().int4(number(event_)).int4s(seats).int4s(versions).int2s(states).uuids(std::span<const std::optional<Uuid>>(owners)),
+          changed.size());
+    write_history();
+  }
+
+  void write_history() {
+    const auto& changes = effect_->seat_changes();
+    std::vector<std::int32_t> seats;
+    std::vector<std::int32_t> versions;
+    std::vector<std::int16_t> kinds;
+    std::vector<std::int64_t> seqs;
+    std::vector<std::int64_t> times;
+    std::vector<std::optional<Uuid>> owners;
+    for (const SeatChangeRow& row : changes) {
+      seats.push_back(static_cast<std::int32_t>(row.seat));
+      versions.push_back(static_cast<std::int32_t>(row.version));
+      kinds.push_back(static_cast<std::int16_t>(row.kind));
+      seqs.push_back(static_cast<std::int64_t>(row.seq));
+      times.push_back(row.at);
+      owners.push_back(or_null(row.reservation));
+    }
+    write(k_add_history,
+          Parameters()
+              .int4(number(event_))
+              .int4s(seats)
+              .int4s(versions)
+              .int2s(kinds)
+              .int8s(seqs)
+              .int8s(times)
+              .uuids(std::span<const std::optional<Uuid>>(owners)),
+          changes.size());
+  }
+
+  void write_place() {
+    const auto base_seq = static_cast<std::int64_t>(from_.seq);
+    if (!effect_->kept_keys().empty()) {
+      write(k_add_keys,
+            Parameters().int4(number(event_)).int8(base_seq).int2(from_.ordinal).int8(effect_->keys_at()).bytes(effect_->kept_keys()), 1);
+    }
+    const JournalPlace& place = effect_->place();
+    write(k_add_step,
+          Parameters()
+              .int4(number(event_))
+              .int8(base_seq)
+              .int2(from_.ordinal)
+              .int8(static_cast<std::int64_t>(place.seq))
+              .int2(place.ordinal)
+              .bytes(as_bytes(place.hash))
+              .int8(place.at)
+              .int8(static_cast<std::int64_t>(effect_->digest())),
+          1);
+    if (before_) write(k_drop_step, Parameters().int4(number(event_)).int8(before_->first).int2(before_->second), 1);
+  }
+
+  Connection& connection_;
+  EventNumber event_;
+  JournalPlace from_;
+  std::optional<std::pair<std::int64_t, std::int16_t>> before_;   // the key of the step before
+  std::uint64_t digest_ = 0;
+  std::size_t changes_max_ = 0;
+  int rows_max_ = k_rows_a_step_importing;
+  std::optional<Result> rows_;
+  std::optional<NetEffect> effect_;
+  std::vector<std::pair<const char*, std::size_t>> written_;   // statements on their way, and how many rows each must touch
+};
+
+void end_idle(Connection& connection) {
+  connection.send(k_rollback);
+  connection.sync();
+  connection.receive();
+  connection.end_sync();
+}
+
+}  // namespace
+
+StepReport project(Connection& connection, EventNumber event, std::size_t changes_max) {
+  try {
+    Step step(connection, event);
+    connection.send(k_begin);
+    step.send_reading(false, changes_max);
+    connection.sync();
+    connection.receive();
+    const auto result = step.receive_reading();
+    connection.end_sync();
+    if (result != StepReport::Result::done) {
+      end_idle(connection);
+      StepReport report = step.report();
+      report.result = result;
+      return report;
+    }
+    step.know();
+    step.fold();
+    step.send_writing();
+    connection.sync();
+    step.receive_writing();
+    connection.end_sync();
+    connection.query(k_commit);
+    return step.report();
+  } catch (const Error& error) {
+    connection.reset();
+    if (error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name)) {
+      return {.result = StepReport::Result::busy};   // another node made the event's first step
+    }
+    // A row that the projector did not write stands in the way, or has what cannot be there.
+    if (error.state().starts_with("23") || error.state().starts_with("22")) throw damage_of(event, error.what());
+    throw;
+  } catch (...) {
+    connection.reset();
+    throw;
+  }
+}
+
+StepReport project_within(Connection& connection, EventNumber event) {
+  StepReport all;
+  for (;;) {
+    Step step(connection, event);
+    step.send_reading(true, k_changes_a_step);
+    connection.sync();
+    const auto result = step.receive_reading();
+    connection.end_sync();
+    if (result != StepReport::Result::done) {
+      all.place = step.report().place;
+      return all;
+    }
+    step.know();
+    step.fold();
+    step.send_writing();
+    connection.sync();
+    step.receive_writing();
+    connection.end_sync();
+    const StepReport one = step.report();
+    all.result = StepReport::Result::done;
+    all.changes += one.changes;
+    all.rows += one.rows;
+    if (one.import_has_ended) {
+      all.import_has_ended = true;
+      all.seats = one.seats;
+    }
+    all.place = one.place;
+    if (!one.there_is_more) return all;
+  }
+}
+
+void order_changes(Connection& connection, std::span<const EventNumber> events) {
+  if (events.empty()) return;
+  const std::vector<std::int32_t> numbers(events.begin(), events.end());
+  try {
+    connection.send(k_begin);
+    connection.send(k_order_lock);
+    connection.send(k_order_add, Parameters().int4s(numbers));
+    connection.send(k_commit);
+    connection.sync();
+    for (int i = 0; i < 4; ++i) connection.receive();
+    connection.end_sync();
+  } catch (...) {
+    connection.reset();
+    throw;
+  }
+}
+
+void drop_old_keys(Connection& connection, EventNumber event) {
+  connection.query(k_drop_keys, Parameters().int4(number(event)).int8(k_keys_kept));
+}
+
+Lagging find_lagging(Connection& connection, EventNumber first, std::size_t limit) {
+  const Result rows = connection.query(k_lagging, Parameters().int4(number(first)).int8(static_cast<std::int64_t>(limit)));
+  Lagging lagging;
+  for (int row = 0; row < rows.rows(); ++row) {
+    if (rows.boolean(row, 1)) lagging.events.push_back(static_cast<EventNumber>(rows.int4(row, 0)));
+  }
+  if (static_cast<std::size_t>(rows.rows()) == limit) lagging.next = static_cast<EventNumber>(rows.int4(rows.rows() - 1, 0)) + 1;
+  return lagging;
+}
+
+namespace {
+
+constexpr Statement k_first_row{"first_row_is_there",
+                                "SELECT FROM holdfast.journal WHERE event = $1 AND first_seq = 1 AND ordinal = 0 AND changes > 0"};
+constexpr Statement k_forget[] = {{"forget_step", "DELETE FROM holdfast.step WHERE event = $1"},
+                                  {"forget_state", "DELETE FROM holdfast.event_state WHERE event = $1"},
+                                  {"forget_parts", "DELETE FROM holdfast.plan_part WHERE event = $1"},
+                                  {"forget_seats", "DELETE FROM holdfast.seat WHERE event = $1"},
+                                  {"forget_states", "DELETE FROM holdfast.seat_state WHERE event = $1"},
+                                  {"forget_reservations", "DELETE FROM holdfast.reservation WHERE event = $1"},
+                                  {"forget_history", "DELETE FROM holdfast.seat_change WHERE event = $1"},
+                                  {"forget_keys", "DELETE FROM holdfast.kept_keys WHERE event = $1"}};
+
+}  // namespace
+
+void forget_tables(Connection& connection, EventNumber event) {
+  try {
+    connection.query(k_begin);
+    connection.query(k_wait, Parameters().int4(number(event)));   // no step of it is under way
+    if (connection.query(k_first_row, Parameters().int4(number(event))).rows() == 0) {
+      throw DataError("the journal does not have the beginning of event " + std::to_string(event) +
+                      " any more (or never had one), so its tables cannot be made again from it. Nothing was changed. Restore the database "
+                      "from a backup.");
+    }
+    for (const Statement& forget : k_forget) connection.query(forget, Parameters().int4(number(event)));
+    connection.query(k_commit);
+  } catch (...) {
+    connection.reset();
+    throw;
+  }
+}
+
+namespace {
+
+constexpr Statement k_hot[] = {
+    k_take,      k_place,     k_rows,      k_know_seats, k_know_reservations, k_know_seats_of, k_set_event, k_set_reservations, k_set_seats,
+    k_drop_step, k_order_add, k_drop_keys, k_lagging};
+
+int parameters_of(std::string_view sql) {
+  int most = 0;
+  for (std::size_t at = sql.find('$'); at != std::string_view::npos; at = sql.find('$', at + 1)) {
+    most = std::max(most, std::atoi(sql.data() + at + 1));
+  }
+  return most;
+}
+
+// The plan that the server has for any parameters.
+std::string plan_of(Connection& connection, const Statement& statement) {
+  std::string nulls;
+  for (int i = parameters_of(statement.sql); i > 0; --i) nulls.append(nulls.empty() ? "NULL" : ", NULL");
+  connection.run_script("PREPARE holdfast_looked_at AS " + std::string(statement.sql));
+  const Result lines = connection.run_script("EXPLAIN EXECUTE holdfast_looked_at" + (nulls.empty() ? "" : "(" + nulls + ")"));
+  connection.run_script("DEALLOCATE holdfast_looked_at");
+  std::string plan;
+  for (int row = 0; row < lines.rows(); ++row) plan.append(lines.text(row, 0)).append("\n");
+  return plan;
+}
+
+}  // namespace
+
+std::vector<std::string> find_bad_plans(Connection& connection, std::span<const Statement> more) {
+  std::vector<Statement> statements(std::begin(k_hot), std::end(k_hot));
+  statements.insert(statements.end(), more.begin(), more.end());
+  std::vector<std::string> bad;
+  for (const Statement& statement : statements) {
+    const std::string plan = plan_of(connection, statement);
+    // A table that is gone through, or put into a hash as a whole, is as slow as it is large.
+    for (const std::string_view slow : {"Seq Scan on journal", "Seq Scan on seat", "Seq Scan on reservation", "Seq Scan on step",
+                                        "Seq Scan on event", "Seq Scan on change_order ", "Hash Join", "Merge Join"}) {
+      if (plan.find(slow) != std::string::npos)
+        bad.push_back(std::string(statement.name) + " would do a " + std::string(slow) + ":\n" + plan);
+    }
+  }
+  return bad;
+}
+
+}  // namespace holdfast::pg

@@ -1,0 +1,327 @@
+#include "ledger/postgres/projector.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "ledger/postgres/retention.h"
+
+namespace holdfast::pg {
+namespace {
+
+constexpr int k_steps_a_turn = 4;                          // of one event, before the others have theirs
+constexpr std::size_t k_events_at_a_look = 1'000;
+constexpr std::chrono::seconds k_damaged_for{30};          // before a damaged event is tried again
+constexpr std::chrono::milliseconds k_pause_after_failure{200};
+constexpr std::chrono::milliseconds k_pause_when_busy{5};
+constexpr std::size_t k_seats_worth_statistics = 1'000;
+constexpr std::chrono::seconds k_tidy{60};
+
+constexpr Statement k_analyze[] = {{"analyze_seat", "ANALYZE holdfast.seat"},
+                                   {"analyze_seat_state", "ANALYZE holdfast.seat_state"},
+                                   {"analyze_seat_change", "ANALYZE holdfast.seat_change"},
+                                   {"analyze_reservation", "ANALYZE holdfast.reservation"},
+                                   {"analyze_journal", "ANALYZE holdfast.journal"},
+                                   {"analyze_event_state", "ANALYZE holdfast.event_state"},
+                                   {"analyze_seat_directory", "ANALYZE holdfast.seat_directory"}};
+
+Settings for_steps(const ProjectorOptions& options) {
+  Settings settings = options.settings;
+  settings.application = "holdfast projector";
+  settings.durable = false;   // what a crash of the server takes is made again from the journal
+  settings.statement_timeout = std::chrono::seconds(30);
+  settings.deadline = std::chrono::seconds(35);
+  settings.idle_in_transaction = std::chrono::seconds(10);
+  return settings;
+}
+
+Settings for_house(const ProjectorOptions& options) {
+  Settings settings = for_steps(options);
+  settings.application = "holdfast housekeeping";
+  settings.statement_timeout = std::chrono::minutes(5);   // ANALYZE
+  settings.deadline = std::chrono::minutes(6);
+  return settings;
+}
+
+}  // namespace
+
+Projector::Projector(ProjectorOptions options)
+    : options_(std::move(options)), thread_([this] { run(); }), house_([this] { keep_house(); }) {}
+
+Projector::~Projector() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  work_.notify_all();
+  progress_.notify_all();
+  thread_.join();
+  house_.join();
+}
+
+// ---------------------------------------------------------------------------------------------------------------- asking
+
+void Projector::tell(EventNumber event, Seq seq) {
+  {
+    const std::scoped_lock lock(mutex_);
+    Event& entry = events_[event];
+    entry.told = std::max(entry.told, seq);
+    if (entry.is_pending) return;
+    entry.is_pending = true;
+    entry.pending_since = Timer::now();
+    pending_.push_back(event);
+    if (pending_.size() > 1) return;
+  }
+  work_.notify_one();
+}
+
+bool Projector::await(EventNumber event, Seq seq, Timer::time_point until) {
+  tell(event, seq);
+  std::unique_lock lock(mutex_);
+  if (events_[event].projected >= seq) return true;
+  ++waiting_;
+  work_.notify_one();
+  progress_.wait_until(lock, until, [&] { return stopping_ || events_[event].projected >= seq || damaged_.contains(event); });
+  --waiting_;
+  return events_[event].projected >= seq;
+}
+
+bool Projector::await_order(Timer::time_point until) {
+  std::unique_lock lock(mutex_);
+  std::vector<std::pair<EventNumber, Seq>> awaited;
+  for (const auto& [number, entry] : events_) {
+    if (entry.ordered < entry.told && !damaged_.contains(number)) awaited.emplace_back(number, entry.told);
+  }
+  if (awaited.empty()) return true;
+  const auto is_there = [&] {
+    std::erase_if(awaited, [&](const auto& each) { return events_[each.first].ordered >= each.second || damaged_.contains(each.first); });
+    return awaited.empty();
+  };
+  ++waiting_;
+  work_.notify_one();
+  progress_.wait_until(lock, until, [&] { return stopping_ || is_there(); });
+  --waiting_;
+  return is_there();
+}
+
+Seq Projector::projected(EventNumber event) const {
+  const std::scoped_lock lock(mutex_);
+  const auto at = events_.find(event);
+  return at == events_.end() ? 0 : at->second.projected;
+}
+
+std::string Projector::trouble() const {
+  const std::scoped_lock lock(mutex_);
+  return damaged_.empty() ? trouble_ : damaged_.begin()->second;
+}
+
+std::map<EventNumber, std::string> Projector::damaged() const {
+  const std::scoped_lock lock(mutex_);
+  return damaged_;
+}
+
+ProjectorStats Projector::stats() const {
+  const std::scoped_lock lock(mutex_);
+  ProjectorStats stats = stats_;
+  stats.events_damaged = damaged_.size();
+  const auto now = Timer::now();
+  for (const auto& [number, entry] : events_) {
+    if (entry.told <= entry.projected) continue;
+    stats.changes_behind += entry.told - entry.projected;
+    stats.behind = std::max(stats.behind, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.pending_since));
+  }
+  return stats;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- projecting
+
+void Projector::run() {
+  std::unique_ptr<Connection> connection;
+  Timer::time_point next_turn{};
+  for (;;) {
+    std::vector<EventNumber> events;
+    {
+      std::unique_lock lock(mutex_);
+      work_.wait(lock, [&] { return stopping_ || !pending_.empty(); });
+      work_.wait_until(lock, next_turn, [&] { return stopping_ || waiting_ > 0; });
+      if (stopping_) return;
+      next_turn = Timer::now() + options_.pause;
+      events = take_pending();
+    }
+    try {
+      if (connection == nullptr || !connection->is_usable()) connection = std::make_unique<Connection>(for_steps(options_));
+      if (!make_turn(*connection, events)) continue;
+      const std::scoped_lock lock(mutex_);
+      trouble_.clear();
+    } catch (const std::exception& error) {
+      note_failure(error.what());
+      for (const EventNumber event : events) put_back(event);
+      if (!pause(k_pause_after_failure)) return;
+    }
+  }
+}
+
+// With the mutex.
+std::vector<EventNumber> Projector::take_pending() {
+  for (const EventNumber event : pending_) events_[event].is_pending = false;
+  return std::exchange(pending_, {});
+}
+
+// False: not all went well.
+bool Projector::make_turn(Connection& connection, const std::vector<EventNumber>& events) {
+  std::vector<EventNumber> looked_at;
+  bool is_well = true;
+  for (const EventNumber event : events) {
+    try {
+      project_some(connection, event, looked_at);
+    } catch (const DataError& error) {
+      note_damage(event, error.what());
+    } catch (const Error& error) {
+      if (!connection.is_usable()) throw;
+      is_well = false;
+      note_failure(error.what());   // of this event alone, as far as one knows
+      put_back(event);
+      pause(k_pause_after_failure);
+    }
+  }
+  order_changes(connection, looked_at);
+  note_order(looked_at);
+  return is_well;
+}
+
+void Projector::note_failure(const std::string& what) {
+  const std::scoped_lock lock(mutex_);
+  ++stats_.failures;
+  if (trouble_.empty()) spdlog::error("the tables that follow the journal cannot be written at the moment: {}", what);
+  trouble_ = "The tables that follow the journal cannot be written: " + what;
+}
+
+void Projector::project_some(Connection& connection, EventNumber event, std::vector<EventNumber>& looked_at) {
+  for (int step = 0; step < k_steps_a_turn; ++step) {
+    const StepReport report = project(connection, event, options_.changes_a_step);
+    if (report.result == StepReport::Result::busy) {
+      put_back(event);   // it is another node's; whether it has gone far enough is seen at the next turn
+      pause(k_pause_when_busy);
+      return;
+    }
+    note(event, report);
+    if (looked_at.empty() || looked_at.back() != event) looked_at.push_back(event);
+    if (!report.there_is_more) return;
+  }
+  put_back(event);
+}
+
+void Projector::note(EventNumber event, const StepReport& report) {
+  {
+    const std::scoped_lock lock(mutex_);
+    Event& entry = events_[event];
+    entry.projected = std::max(entry.projected, report.place.seq);
+    entry.told = std::max(entry.told, entry.projected);
+    if (damaged_.erase(event) > 0) spdlog::warn("event {} is whole again", event);
+    damaged_since_.erase(event);
+    if (report.result != StepReport::Result::done) return;
+    ++stats_.steps;
+    stats_.changes += report.changes;
+    stats_.changes_of_last_step = report.changes;
+    if (report.import_has_ended && report.seats >= k_seats_worth_statistics) plans_are_old_ = true;
+    if (report.has_keys) untidy_.push_back(event);
+  }
+  progress_.notify_all();
+}
+
+void Projector::note_damage(EventNumber event, const std::string& what) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (damaged_.emplace(event, what).second) spdlog::critical("{}", what);
+    damaged_since_[event] = Timer::now();
+  }
+  progress_.notify_all();
+}
+
+// What the tables have of these events has its place now.
+void Projector::note_order(const std::vector<EventNumber>& looked_at) {
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const EventNumber event : looked_at) events_[event].ordered = events_[event].projected;
+  }
+  progress_.notify_all();
+}
+
+void Projector::put_back(EventNumber event) {
+  const std::scoped_lock lock(mutex_);
+  Event& entry = events_[event];
+  if (entry.is_pending) return;
+  entry.is_pending = true;
+  if (entry.projected >= entry.told) entry.pending_since = Timer::now();
+  pending_.push_back(event);
+}
+
+// False: it ends.
+bool Projector::pause(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return !progress_.wait_for(lock, time, [&] { return stopping_; });
+}
+
+// ---------------------------------------------------------------------------------------------------------------- keeping house
+
+void Projector::keep_house() {
+  std::unique_ptr<Connection> connection;
+  auto next_tidy = Timer::now() + k_tidy;
+  do {
+    try {
+      if (connection == nullptr || !connection->is_usable()) connection = std::make_unique<Connection>(for_house(options_));
+      look_around(*connection);
+      if (Timer::now() >= next_tidy) {
+        tidy(*connection);
+        next_tidy = Timer::now() + k_tidy;
+      }
+      bool is_time = false;
+      {
+        const std::scoped_lock lock(mutex_);
+        is_time = std::exchange(plans_are_old_, false);
+      }
+      for (const Statement& analyze : k_analyze) {
+        if (is_time) connection->query(analyze);
+      }
+    } catch (const std::exception& error) {
+      spdlog::warn("what is done beside the tables waits: {}", error.what());
+      if (connection != nullptr) connection->reset();
+    }
+  } while (pause(options_.look_around));
+}
+
+// Finds events that nobody told of, some at a time; at the start all of them.
+void Projector::look_around(Connection& connection) {
+  do {
+    const Lagging lagging = find_lagging(connection, next_to_look_at_, k_events_at_a_look);
+    for (const EventNumber event : lagging.events) {
+      {
+        const std::scoped_lock lock(mutex_);
+        const auto damaged = damaged_since_.find(event);
+        if (damaged != damaged_since_.end() && damaged->second + k_damaged_for > Timer::now()) continue;
+      }
+      put_back(event);
+    }
+    work_.notify_one();
+    next_to_look_at_ = std::max<EventNumber>(1, lagging.next);
+  } while (next_to_look_at_ > 1 && !has_looked_at_all_ && pause(std::chrono::milliseconds(0)));
+  has_looked_at_all_ = true;
+}
+
+void Projector::tidy(Connection& connection) {
+  std::vector<EventNumber> untidy;
+  {
+    const std::scoped_lock lock(mutex_);
+    untidy = std::exchange(untidy_, {});
+  }
+  std::ranges::sort(untidy);
+  untidy.erase(std::ranges::unique(untidy).begin(), untidy.end());
+  for (const EventNumber event : untidy) drop_old_keys(connection, event);
+  if (options_.journal_retention_days == 0) return;
+  const auto relayed = [this](EventNumber event) { return options_.relayed ? options_.relayed(event) : k_all; };
+  const std::uint64_t removed = clear_journal(connection, options_.journal_retention_days, relayed);
+  const std::scoped_lock lock(mutex_);
+  stats_.rows_removed += removed;
+}
+
+}  // namespace holdfast::pg

@@ -1,0 +1,127 @@
+// Keeps the tables behind the journal: a thread that projects the events it is told of, and one that keeps house.
+//
+//   pg::Projector projector({.settings = settings});
+//   projector.tell(7, 1'000);               // the journal has change 1,000 of event 7: after each commit, own or of another node
+//   projector.await(7, 1'000, deadline);    // …until the tables have it; false: not in time
+//
+// It takes turns over the events that it was told of, each some steps at a time, and waits a little between two turns, so that a
+// step has thousands of changes when there are many. Every node has one; they share the work (projection.h). Events that nobody
+// told of, those of a node that went away, are found by looking through all of them now and then.
+//
+// An event whose journal or tables are damaged is left alone and named; it is tried again every 30 s. Any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "ledger/postgres/connection.h"
+#include "ledger/postgres/projection.h"
+
+namespace holdfast::pg {
+
+struct ProjectorOptions {
+  Settings settings;
+  std::size_t changes_a_step = k_changes_a_step;
+  std::chrono::milliseconds pause{30};          // between the beginnings of two turns, unless somebody waits
+  std::chrono::milliseconds look_around{1'000}; // between two looks at 1,000 events each
+  // Journal rows older than so many days are removed when the tables have them and `relayed` says that they were delivered; 0:
+  // they stay for ever.
+  std::int64_t journal_retention_days = 0;
+  // Up to which change an event was delivered to whoever reads the journal later (feed, webhooks); k_all: nobody does. Called by
+  // the second thread.
+  std::function<Seq(EventNumber)> relayed{};
+};
+
+struct ProjectorStats {
+  std::uint64_t steps = 0;
+  std::uint64_t changes = 0;
+  std::uint64_t changes_of_last_step = 0;
+  std::uint64_t changes_behind = 0;           // of the events that it was told of
+  std::chrono::milliseconds behind{0};        // since when the oldest of them waits
+  std::uint64_t events_damaged = 0;
+  std::uint64_t failures = 0;                 // steps that the database did not take
+  std::uint64_t rows_removed = 0;             // of the journal, by retention
+};
+
+class Projector {
+ public:
+  using Timer = std::chrono::steady_clock;
+  static constexpr Seq k_all = ~Seq{0};
+
+  explicit Projector(ProjectorOptions options);
+  ~Projector();   // ends after the step at hand
+
+  void tell(EventNumber event, Seq seq);
+
+  // Until the tables have change `seq` of the event; at once, not at the next turn. False: not in time, or the event is damaged.
+  bool await(EventNumber event, Seq seq, Timer::time_point until);
+  // Until everything that it was told of before this call has its place in the order of all changes.
+  bool await_order(Timer::time_point until);
+  // The last change of an event that the tables are known to have.
+  Seq projected(EventNumber event) const;
+
+  // What is damaged, or why the tables cannot be written; empty: all is well.
+  std::string trouble() const;
+  std::map<EventNumber, std::string> damaged() const;
+  ProjectorStats stats() const;
+
+ private:
+  struct Event {
+    Seq told = 0;
+    Seq projected = 0;
+    Seq ordered = 0;
+    bool is_pending = false;
+    Timer::time_point pending_since{};
+    std::uint64_t told_at = 0;   // the number of the telling
+  };
+
+  void run();
+  void keep_house();
+  std::vector<EventNumber> take_pending();
+  bool make_turn(Connection& connection, const std::vector<EventNumber>& events);
+  void note_failure(const std::string& what);
+  void project_some(Connection& connection, EventNumber event, std::vector<EventNumber>& looked_at);
+  void note(EventNumber event, const StepReport& report);
+  void note_damage(EventNumber event, const std::string& what);
+  void note_order(const std::vector<EventNumber>& looked_at);
+  void put_back(EventNumber event);
+  void look_around(Connection& connection);
+  void tidy(Connection& connection);
+  bool pause(std::chrono::milliseconds time);
+
+  const ProjectorOptions options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_;       // there is something to do, or somebody waits
+  std::condition_variable progress_;
+  std::unordered_map<EventNumber, Event> events_;
+  std::vector<EventNumber> pending_;
+  std::map<EventNumber, std::string> damaged_;
+  std::map<EventNumber, Timer::time_point> damaged_since_;
+  std::string trouble_;
+  std::size_t waiting_ = 0;
+  bool stopping_ = false;
+  ProjectorStats stats_;
+
+  // For the thread that keeps house.
+  std::vector<EventNumber> untidy_;    // with keys that may be over
+  bool plans_are_old_ = false;         // an import has ended
+  EventNumber next_to_look_at_ = 1;
+  bool has_looked_at_all_ = false;
+
+  std::thread thread_;
+  std::thread house_;
+};
+
+}  // namespace holdfast::pg

@@ -1,0 +1,395 @@
+#include "ledger/postgres/reading.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <map>
+
+#include "ledger/cursors.h"
+#include "ledger/embedded/data_folder.h"
+
+namespace holdfast::pg {
+namespace {
+
+constexpr std::int32_t k_rows_at_once = 64;                // of the journal: 70 KB each while an event is imported
+constexpr std::int32_t k_steps_at_once = 256;              // of change_order
+constexpr std::size_t k_reservations_at_once = 1'000;
+constexpr std::size_t k_reservations_a_page_max = 10'000;   // that are looked through for one page
+
+#define HOLDFAST_ROW_COLUMNS "first_seq, changes, at, body"
+// From the row with change $2 on, to that with change $3. Rows of keys only have no changes.
+constexpr Statement k_rows{"reader_rows",
+                           "SELECT " HOLDFAST_ROW_COLUMNS
+                           " FROM holdfast.journal WHERE event = $1 AND first_seq >= coalesce((SELECT first_seq FROM holdfast.journal "
+                           "WHERE event = $1 AND first_seq <= $2 AND changes > 0 ORDER BY first_seq DESC, ordinal DESC LIMIT 1), $2) "
+                           "AND first_seq <= $3 AND changes > 0 ORDER BY first_seq, ordinal LIMIT $4"};
+constexpr Statement k_oldest{"reader_oldest",
+                             "SELECT first_seq FROM holdfast.journal WHERE event = $1 AND changes > 0 ORDER BY first_seq, ordinal LIMIT 1"};
+constexpr Statement k_head{
+    "reader_head", "SELECT first_seq + changes - 1 FROM holdfast.journal WHERE event = $1 ORDER BY first_seq DESC, ordinal DESC LIMIT 1"};
+constexpr Statement k_order_ends{"reader_order_ends",
+                                 "SELECT coalesce(min(position), 0), coalesce(max(position), 0) FROM holdfast.change_order"};
+constexpr Statement k_order{
+    "reader_order",
+    "SELECT position, event, first_seq, last_seq FROM holdfast.change_order WHERE position >= $1 ORDER BY position LIMIT $2"};
+constexpr Statement k_reservations{"reader_reservations",
+                                   "SELECT " HOLDFAST_RESERVATION_COLUMNS ", event FROM holdfast.reservation WHERE id = ANY ($1)"};
+constexpr Statement k_ids{"reader_event_ids", "SELECT event, id FROM holdfast.event_state WHERE event = ANY ($1)"};
+constexpr Statement k_history{"reader_history",
+                              "SELECT c.version, c.seq, c.at, c.kind, c.reservation, r.customer, r.order_id FROM holdfast.seat_change c "
+                              "LEFT JOIN holdfast.reservation r ON r.id = c.reservation AND r.event = c.event "
+                              "WHERE c.event = $1 AND c.seat = $2 AND c.version > $3 ORDER BY c.version LIMIT $4"};
+#define HOLDFAST_LIST                                                                      \
+  "SELECT " HOLDFAST_RESERVATION_COLUMNS                                                   \
+  ", event, (SELECT seq FROM holdfast.step WHERE step.event = reservation.event ORDER BY " \
+  "base_seq DESC, base_ordinal DESC LIMIT 1) FROM holdfast.reservation WHERE "
+constexpr Statement k_list{"list_all", HOLDFAST_LIST "(event, created_seq) > ($1, $2) ORDER BY event, created_seq LIMIT $3"};
+constexpr Statement k_list_event{"list_event", HOLDFAST_LIST "event = $1 AND created_seq > $2 ORDER BY created_seq LIMIT $3"};
+constexpr Statement k_list_customer{
+    "list_customer",
+    HOLDFAST_LIST "customer = $4 AND kind = 0 AND (event, created_seq) > ($1, $2) ORDER BY customer, event, created_seq LIMIT $3"};
+constexpr Statement k_list_both{
+    "list_customer_and_event",
+    HOLDFAST_LIST "customer = $4 AND kind = 0 AND event = $1 AND created_seq > $2 ORDER BY customer, event, created_seq LIMIT $3"};
+constexpr Statement k_owned{"reader_owned",
+                            "SELECT seat FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2) AND reservation = $3"};
+
+std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
+
+std::unexpected<ReadProblem> problem(ReadProblem::Kind kind, Seq oldest = 0) { return std::unexpected(ReadProblem{kind, oldest}); }
+
+// Reads; what the database gives trouble with is a problem, and in the log.
+template <typename Read>
+auto guarded(Read read) -> decltype(read()) {
+  try {
+    return read();
+  } catch (const std::exception& error) {
+    spdlog::error("what was recorded cannot be read: {}", error.what());
+    return problem(ReadProblem::Kind::unavailable);
+  }
+}
+
+KeptRow kept_row(const Result& rows, int at, EventNumber event) {
+  JournalRow row{.event = event,
+                 .first_seq = static_cast<Seq>(rows.int8(at, 0)),
+                 .changes = static_cast<std::uint32_t>(rows.int4(at, 1)),
+                 .at = rows.int8(at, 2),
+                 .body = rows.bytes(at, 3)};
+  JournalBody body;
+  if (!decode_body(row, body)) {
+    throw DataError("the journal row with change " + std::to_string(row.first_seq) + " of event " + std::to_string(event) +
+                    " cannot be read");
+  }
+  return {.event = event,
+          .first_seq = row.first_seq,
+          .changes = row.changes,
+          .at = row.at,
+          .bytes = std::string(body.changes),
+          .versions = std::string(body.versions),
+          .traces = std::string(body.traces)};
+}
+
+// Rows from that with change `next` on, up to that with change `last`, or a part of that; none when the first of them is not
+// there.
+KeptRows read_rows(Connection& connection, EventNumber event, Seq next, Seq last) {
+  const Result rows = connection.query(
+      k_rows,
+      Parameters().int4(number(event)).int8(static_cast<std::int64_t>(next)).int8(static_cast<std::int64_t>(last)).int4(k_rows_at_once));
+  KeptRows found;
+  for (int at = 0; at < rows.rows(); ++at) found.push_back(std::make_shared<const KeptRow>(kept_row(rows, at, event)));
+  if (!found.empty() && (found.front()->first_seq > next || found.front()->end_seq() <= next)) return {};
+  return found;
+}
+
+ReservationView view_of(const ReservationRow& row) {
+  ReservationView view{.id = row.id,
+                       .kind = row.kind,
+                       .status = row.status,
+                       .created_at = row.created_at,
+                       .expires_at = row.expires_at,
+                       .customer = row.customer,
+                       .order = row.order};
+  const bool owns_all = row.owned == row.seats.size();
+  for (const SeatIndex seat : row.seats) view.seats.push_back({seat, owns_all});
+  return view;
+}
+
+ReservationRow row_of(const Result& rows, int at) {
+  ReservationRow row;
+  if (!read_reservation(rows, at, row)) throw DataError("reservation " + to_string(rows.uuid(at, 0)) + " cannot be read");
+  return row;
+}
+
+bool needs_completing(const RecordedChange& change) { return concerns_reservation(change.kind) && change.kind != ChangeKind::held; }
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------------------------- completing
+
+// Returns when the tables have what readers have been told of the event by now.
+void Reader::await_tables(EventNumber event) const {
+  const auto published = published_(event);
+  const Seq told = published == nullptr ? 0 : published->seq();
+  if (projector_.await(event, told, until())) return;
+  const auto damaged = projector_.damaged();
+  if (const auto damage = damaged.find(event); damage != damaged.end()) throw DataError(damage->second);
+  throw DataError("the tables of event " + std::to_string(event) + " do not have change " + std::to_string(told) + " yet, but " +
+                  std::to_string(projector_.projected(event)) + "; they follow too slowly, or cannot be written");
+}
+
+// False when it is not in memory: not at all, or not as of that change.
+bool Reader::complete_from_memory(RecordedChange& change) const {
+  if (!needs_completing(change)) return true;
+  const auto published = published_(change.event);
+  if (published == nullptr || published->seq() < change.seq) return false;
+  const auto view = published->reservation(change.reservation, 0);   // 0: as recorded
+  if (!view) return false;
+  holdfast::complete(change, *view);
+  return true;
+}
+
+void Reader::complete_from_tables(Connection& connection, std::vector<RecordedChange*>& changes) const {
+  std::map<EventNumber, Seq> last;
+  std::vector<Uuid> ids;
+  for (const RecordedChange* change : changes) {
+    last[change->event] = std::max(last[change->event], change->seq);
+    ids.push_back(change->reservation);
+  }
+  if (ids.empty()) return;
+  for (const auto& [event, seq] : last) {
+    if (!projector_.await(event, seq, until())) throw DataError("the tables of event " + std::to_string(event) + " follow too slowly");
+  }
+  std::ranges::sort(ids);
+  ids.erase(std::ranges::unique(ids).begin(), ids.end());
+  std::map<Uuid, ReservationView> views;
+  const Result rows = connection.query(k_reservations, Parameters().uuids(std::span<const Uuid>(ids)));
+  for (int at = 0; at < rows.rows(); ++at) {
+    ReservationRow row = row_of(rows, at);
+    views[row.id] = view_of(row);
+  }
+  for (RecordedChange* change : changes) {
+    const auto view = views.find(change->reservation);
+    if (view == views.end())
+      throw DataError("reservation " + to_string(change->reservation) + ", which the journal speaks of, is not there");
+    holdfast::complete(*change, view->second);
+  }
+}
+
+void Reader::name_events(Connection& connection, std::vector<RecordedChange>& changes) const {
+  const std::scoped_lock lock(ids_mutex_);
+  std::vector<std::int32_t> unknown;
+  for (const RecordedChange& change : changes) {
+    if (!ids_.contains(change.event) && std::ranges::find(unknown, number(change.event)) == unknown.end())
+      unknown.push_back(number(change.event));
+  }
+  if (!unknown.empty()) {
+    const Result rows = connection.query(k_ids, Parameters().int4s(unknown));
+    for (int row = 0; row < rows.rows(); ++row) ids_[static_cast<EventNumber>(rows.int4(row, 0))] = rows.uuid(row, 1);
+  }
+  for (RecordedChange& change : changes) {
+    const auto id = ids_.find(change.event);
+    if (id == ids_.end()) throw DataError("event " + std::to_string(change.event) + ", which the journal speaks of, is not there");
+    change.event_id = id->second;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- changes
+
+Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const {
+  return guarded([&]() -> Reading<ChangePage> {
+    const auto published = published_(event);
+    if (published == nullptr && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+    std::optional<Pool::Lease> connection;
+    const auto database = [&]() -> Connection& {
+      if (!connection) connection.emplace(pool_.take());
+      return **connection;
+    };
+    Seq head = published == nullptr ? 0 : published->seq();
+    if (published == nullptr) {
+      const Result last = database().query(k_head, Parameters().int4(number(event)));
+      if (last.rows() > 0) head = static_cast<Seq>(last.int8(0, 0));
+    }
+    ChangePage page;
+    std::size_t bytes = 0;
+    for (Seq next = after + 1; next <= head && page.changes.size() < limit && bytes < k_bytes_a_page;) {
+      KeptRows rows = recent_.rows_of(event, next, limit - page.changes.size());
+      if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+      if (rows.empty()) rows = read_rows(database(), event, next, std::min(head, next + (limit - page.changes.size()) - 1));
+      if (rows.empty() && page.changes.empty()) {
+        const Result oldest = database().query(k_oldest, Parameters().int4(number(event)));
+        return problem(ReadProblem::Kind::archived, oldest.rows() > 0 ? static_cast<Seq>(oldest.int8(0, 0)) : head + 1);
+      }
+      if (rows.empty()) break;
+      for (const auto& row : rows) {
+        if (row->first_seq > head) break;
+        if (row->first_seq > next || row->end_seq() <= next)
+          throw DataError("the journal of event " + std::to_string(event) + " has a gap");
+        next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
+        bytes += row->bytes.size();
+      }
+    }
+    std::vector<RecordedChange*> incomplete;
+    for (RecordedChange& change : page.changes) {
+      if (published != nullptr) change.event_id = published->card().id;
+      if (!complete_from_memory(change)) incomplete.push_back(&change);
+    }
+    if (!incomplete.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+    if (!incomplete.empty()) complete_from_tables(database(), incomplete);
+    if (published == nullptr && !page.changes.empty()) {
+      if (!projector_.await(event, 1, until())) throw DataError("the tables of event " + std::to_string(event) + " follow too slowly");
+      name_events(database(), page.changes);
+    }
+    return page;
+  });
+}
+
+Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
+  if (from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+  return guarded([&]() -> Reading<ChangePage> {
+    if (!projector_.await_order(until())) throw DataError("the order of all changes follows too slowly, or cannot be written");
+    auto connection = pool_.take();
+    const Result ends = connection->query(k_order_ends);
+    const std::int64_t head = ends.int8(0, 1);
+    const auto begin = cursor == k_cursor_first    ? ChangePlace{}
+                       : cursor == k_cursor_latest ? ChangePlace{.position = head + 1}
+                       : cursor == k_cursor_oldest ? ChangePlace{.position = head == 0 ? 1 : ends.int8(0, 0)}
+                                                   : parse_change_place(cursor);
+    if (!begin || begin->position > head + 1 || (begin->position == head + 1 && begin->skip > 0)) {
+      return problem(ReadProblem::Kind::bad_cursor);
+    }
+    ChangePlace next = *begin;
+    ChangePage page;
+    std::size_t bytes = 0;
+    bool is_archived = false;
+    while (next.position <= head && page.changes.size() < limit && bytes < k_bytes_a_page && !is_archived) {
+      const Result steps = connection->query(k_order, Parameters().int8(next.position).int4(k_steps_at_once));
+      if (steps.rows() == 0) is_archived = true;
+      for (int at = 0; at < steps.rows() && !is_archived && page.changes.size() < limit && bytes < k_bytes_a_page; ++at) {
+        const auto event = static_cast<EventNumber>(steps.int4(at, 1));
+        const auto first = static_cast<Seq>(steps.int8(at, 2));
+        const auto last = static_cast<Seq>(steps.int8(at, 3));
+        if (steps.int8(at, 0) != next.position) is_archived = true;
+        if (!is_archived && first + next.skip > last) return problem(ReadProblem::Kind::bad_cursor);
+        // A step's changes, row by row.
+        for (Seq seq = first + next.skip; !is_archived && seq <= last && page.changes.size() < limit && bytes < k_bytes_a_page;) {
+          const KeptRows rows = read_rows(*connection, event, seq, std::min(last, seq + (limit - page.changes.size()) - 1));
+          is_archived = rows.empty();
+          for (const auto& row : rows) {
+            if (row->first_seq > last || page.changes.size() >= limit) break;
+            const std::size_t before = page.changes.size();
+            add_changes(*row, static_cast<std::uint32_t>(seq - row->first_seq), std::min(limit, before + (last - seq + 1)), page.changes);
+            for (std::size_t i = before; i < page.changes.size(); ++i, ++seq) {
+              const auto past = static_cast<std::uint32_t>(seq + 1 - first);
+              next = seq == last ? ChangePlace{.position = next.position + 1} : ChangePlace{next.position, past};
+              page.changes[i].cursor = text_of(next);
+            }
+            bytes += row->bytes.size();
+          }
+        }
+      }
+    }
+    if (is_archived && page.changes.empty()) return problem(ReadProblem::Kind::archived);
+    std::vector<RecordedChange*> incomplete;
+    for (RecordedChange& change : page.changes) {
+      if (!complete_from_memory(change)) incomplete.push_back(&change);
+    }
+    complete_from_tables(*connection, incomplete);
+    name_events(*connection, page.changes);
+    page.next = text_of(next);
+    return page;
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------- from the tables
+
+Reading<std::vector<SeatChange>> Reader::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
+  return guarded([&]() -> Reading<std::vector<SeatChange>> {
+    await_tables(place.event);
+    auto connection = pool_.take();
+    const Result rows = connection->query(k_history, Parameters()
+                                                         .int4(number(place.event))
+                                                         .int4(static_cast<std::int32_t>(place.seat))
+                                                         .int4(static_cast<std::int32_t>(after))
+                                                         .int8(static_cast<std::int64_t>(limit)));
+    std::vector<SeatChange> history;
+    for (int row = 0; row < rows.rows(); ++row) {
+      SeatChange change{.seq = static_cast<Seq>(rows.int8(row, 1)),
+                        .at = rows.int8(row, 2),
+                        .kind = static_cast<ChangeKind>(rows.int2(row, 3)),
+                        .version = static_cast<std::uint32_t>(rows.int4(row, 0))};
+      const auto state = state_after(change.kind);
+      const bool has_reservation = !rows.is_null(row, 4);
+      if (!state || concerns_reservation(change.kind) != has_reservation || has_reservation == rows.is_null(row, 5)) {
+        throw DataError("the history of seat " + std::to_string(place.seat) + " of event " + std::to_string(place.event) +
+                        " cannot be read");
+      }
+      change.state = *state;
+      if (has_reservation) {
+        change.reservation = rows.uuid(row, 4);
+        change.customer = rows.text(row, 5);
+      }
+      if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::returned) change.order = rows.text(row, 6);
+      history.push_back(std::move(change));
+    }
+    return history;
+  });
+}
+
+Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const {
+  return guarded([&]() -> Reading<ReservationPage> {
+    const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
+    if (!after) return problem(ReadProblem::Kind::bad_cursor);
+    if (filter.event) {
+      await_tables(*filter.event);
+    } else if (!projector_.await_order(until())) {
+      throw DataError("the tables follow too slowly, or cannot be written");
+    }
+    ReservationPage page;
+    if (filter.event && after->event > *filter.event) return page;
+    ReservationPlace last{filter.event.value_or(after->event), !filter.event || after->event == *filter.event ? after->seq : 0};
+    const Statement& list = filter.customer ? (filter.event ? k_list_both : k_list_customer) : (filter.event ? k_list_event : k_list);
+    auto connection = pool_.take();
+    // One more than the page has room for says whether there is a next one.
+    for (std::size_t seen = 0;;) {
+      const std::size_t some = std::min({k_reservations_at_once, limit + 1, k_reservations_a_page_max + 1 - seen});
+      Parameters parameters;
+      parameters.int4(number(last.event)).int8(static_cast<std::int64_t>(last.seq)).int8(static_cast<std::int64_t>(some));
+      if (filter.customer) parameters.text(*filter.customer);
+      const Result rows = connection->query(list, parameters);
+      for (int at = 0; at < rows.rows(); ++at, ++seen) {
+        if (page.items.size() == limit || seen == k_reservations_a_page_max) {
+          page.next = text_of(last);   // there is more
+          return page;
+        }
+        const ReservationRow row = row_of(rows, at);
+        const auto event = static_cast<EventNumber>(rows.int4(at, 10));
+        ReservationView view = as_it_is_now(*connection, event, row, rows.is_null(at, 11) ? 0 : static_cast<Seq>(rows.int8(at, 11)));
+        last = {event, row.created_seq};
+        if (!filter.status || view.status == *filter.status) page.items.push_back({event, std::move(view)});
+      }
+      if (static_cast<std::size_t>(rows.rows()) < some) return page;
+    }
+  });
+}
+
+// What readers see here is newer than the tables, unless this node does not follow the event, or was not told yet.
+ReservationView Reader::as_it_is_now(Connection& connection, EventNumber event, const ReservationRow& row, Seq as_of) const {
+  const auto published = published_(event);
+  if (published != nullptr && published->seq() >= as_of) {
+    if (auto view = published->reservation(row.id, now_())) return std::move(*view);
+  }
+  ReservationView view = view_of(row);
+  if (view.status == ReservationStatus::active && view.expires_at <= now_()) {
+    view.status = ReservationStatus::expired;
+    for (ReservedSeat& reserved : view.seats) reserved.owned = false;
+  } else if (row.owned > 0 && row.owned < row.seats.size()) {
+    const std::vector<std::int32_t> seats(row.seats.begin(), row.seats.end());
+    const Result owned = connection.query(k_owned, Parameters().int4(number(event)).int4s(seats).uuid(row.id));
+    for (int at = 0; at < owned.rows(); ++at) {
+      for (ReservedSeat& reserved : view.seats) reserved.owned |= owned.int4(at, 0) == static_cast<std::int32_t>(reserved.seat);
+    }
+  }
+  return view;
+}
+
+}  // namespace holdfast::pg

@@ -1,0 +1,65 @@
+// What the PostgreSQL ledger tells of the past, as the port has it (ledger.h): an event's changes from memory, else from the
+// journal; all changes by the projector's order; histories and lists of reservations from the tables, once these have what
+// readers have been told of.
+//
+//   pg::Reader reader(pool, projector, published, now);
+//   reader.remember(row);                    // after each commit that readers see, own or of another node
+//   auto page = reader.read_changes(7, 120, 100, ReadFrom::anywhere);
+//
+// Any thread. Calls wait for the database, except with ReadFrom::memory. What fails is ReadProblem::unavailable, and in the log.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ledger/ledger.h"
+#include "ledger/postgres/pool.h"
+#include "ledger/postgres/projector.h"
+#include "ledger/postgres/recent_changes.h"
+#include "ledger/postgres/stored.h"
+
+namespace holdfast::pg {
+
+class Reader {
+ public:
+  // What readers see of an event here; nullptr when it is not here.
+  using Published = std::function<std::shared_ptr<const PublishedEvent>(EventNumber)>;
+
+  // All of them outlive this. `patience`: for the tables to have what readers have been told of.
+  Reader(Pool& pool, Projector& projector, Published published, std::function<Millis()> now,
+         std::chrono::milliseconds patience = std::chrono::seconds(10))
+      : pool_(pool), projector_(projector), published_(std::move(published)), now_(std::move(now)), patience_(patience) {}
+
+  void remember(KeptRow row) { recent_.remember(std::move(row)); }
+  // Its history is another one than was told here.
+  void forget(EventNumber event) { recent_.forget(event); }
+
+  Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const;
+  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const;
+  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const;
+  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const;
+
+ private:
+  Projector::Timer::time_point until() const { return Projector::Timer::now() + patience_; }
+  void await_tables(EventNumber event) const;
+  bool complete_from_memory(RecordedChange& change) const;
+  void complete_from_tables(Connection& connection, std::vector<RecordedChange*>& changes) const;
+  void name_events(Connection& connection, std::vector<RecordedChange>& changes) const;
+  ReservationView as_it_is_now(Connection& connection, EventNumber event, const ReservationRow& row, Seq as_of) const;
+
+  Pool& pool_;
+  Projector& projector_;
+  Published published_;
+  std::function<Millis()> now_;
+  std::chrono::milliseconds patience_;
+  RecentChanges recent_;
+  mutable std::mutex ids_mutex_;
+  mutable std::unordered_map<EventNumber, Uuid> ids_;   // of events whose changes were read; 100,000 at most
+};
+
+}  // namespace holdfast::pg

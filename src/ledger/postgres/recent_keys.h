@@ -1,0 +1,53 @@
+// Which event an idempotency key was used for, as long as the tables may not know it yet: so that a key that comes again for
+// another event is found on the node that took it first. Bounded; the oldest goes. Any thread.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstddef>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <optional>
+
+#include "core/keys.h"
+
+namespace holdfast::pg {
+
+class RecentKeys {
+ public:
+  static constexpr std::size_t k_keys_max = 200'000;
+
+  void put(const Fingerprint& key, EventNumber event, Millis at) {
+    const std::scoped_lock lock(mutex_);
+    if (!events_.insert_or_assign(key, Use{event, at}).second) return;
+    order_.push_back(key);
+    if (order_.size() <= k_keys_max) return;
+    events_.erase(order_.front());
+    order_.pop_front();
+  }
+  std::optional<EventNumber> find(const Fingerprint& key, Millis now) const {
+    const std::scoped_lock lock(mutex_);
+    const auto use = events_.find(key);
+    if (use == events_.end() || use->second.at + k_idempotency_hours * 3'600 * k_millis_per_second <= now) return std::nullopt;
+    return use->second.event;
+  }
+
+ private:
+  struct Use {
+    EventNumber event;
+    Millis at;
+  };
+  struct Hash {
+    using is_avalanching = void;   // fingerprints are cryptographic
+    std::size_t operator()(const Fingerprint& value) const {
+      std::size_t hash;
+      std::memcpy(&hash, value.data(), sizeof hash);
+      return hash;
+    }
+  };
+  mutable std::mutex mutex_;
+  boost::unordered_flat_map<Fingerprint, Use, Hash> events_;
+  std::deque<Fingerprint> order_;
+};
+
+}   // namespace holdfast::pg

@@ -1,0 +1,162 @@
+#include "ledger/postgres/replica.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "ledger/embedded/data_folder.h"
+#include "ledger/journal_fold.h"
+
+namespace holdfast::pg {
+namespace {
+
+std::string name_of_row(const JournalRow& row) {
+  return "the journal row with change " + std::to_string(row.first_seq) + " of event " + std::to_string(row.event);
+}
+
+[[noreturn]] void damaged(const JournalRow& row) {
+  throw DataError(
+      name_of_row(row) +
+      " cannot be read. Nothing is sold from this event. `holdfast verify --ledger …` says more; put the database back from a backup.");
+}
+
+}  // namespace
+
+void ReplicaPlace::advance(const JournalRow& row) {
+  last_first = row.first_seq;
+  last_ordinal = static_cast<std::int16_t>(row.position);
+  at.seq = row.first_seq + row.changes - 1;
+  at.ordinal = row.changes > 0 ? std::int16_t{0} : static_cast<std::int16_t>(row.position + 1);
+  at.hash = row.hash;
+  at.at = row.at;
+}
+
+void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
+  if (row.first_seq != place.next() || row.position != place.at.ordinal || row.hash != chain(place.at.hash, row)) {
+    throw HistoryChanged(name_of_row(row) + " does not follow the row before it");
+  }
+  JournalBody body;
+  if (!decode_body(row, body)) damaged(row);
+  if (inventory == nullptr) {
+    inventory = new_inventory(row, body, seed_);
+    importing = new_plan(row, body);
+    if (inventory == nullptr || importing == nullptr) damaged(row);
+  }
+  Reader reader(body.changes);
+  ChangeDecoder decoder(row.at);
+  Change change;
+  const auto shown = own_published();
+  for (std::uint32_t i = 0; i < row.changes; ++i) {
+    if (!decoder.decode(reader, change)) damaged(row);
+    fold_change(row, change, find_ended);
+  }
+  // Readers that were told of these changes before the inventory was dropped are not told again.
+  if (shown != nullptr && row.changes > 0 && shown->seq() < row.first_seq) {
+    shown->follow(body.changes, row.changes, row.at);
+    if (on_shown) on_shown(row, body);
+  }
+  for (const KeptKey& key : body.keys) {
+    if (keys.find(key.key.key, row.at) == nullptr) keys.put(key.key, row.at, key.outcomes);
+  }
+  inventory->observe(row.at);
+  place.advance(row);
+  open_if_ready();
+  note_expiry();
+}
+
+void Replica::fold_change(const JournalRow& row, const Change& change, const FindEnded& find_ended) {
+  if (change.kind == ChangeKind::seats_appended) {
+    Reader seats(change.text);
+    if (importing == nullptr || !importing->decode_seats(seats)) damaged(row);
+  } else if (change.kind == ChangeKind::event_configured && inventory->settings().status == EventStatus::importing &&
+             change.settings->status != EventStatus::importing) {
+    end_import(change.settings->status == EventStatus::abandoned);
+  } else if (change.kind == ChangeKind::consumed && change.ends && inventory->find(change.reservation) == Inventory::k_no_slot) {
+    // Reinstated, and it ended so long ago that it was forgotten. The tables may have come to its sale already.
+    std::optional<ReservationView> ended = find_ended(change.reservation);
+    if (!ended || ended->status == ReservationStatus::active) {
+      throw DataError(
+          "reservation " + to_string(change.reservation) + " of event " + std::to_string(number) +
+          " is missing in the tables or has not ended there. Nothing is sold from this event. `holdfast verify --ledger …` says more.");
+    }
+    ended->status = ReservationStatus::expired;
+    ended->order.clear();
+    for (ReservedSeat& reserved : ended->seats) reserved.owned = false;
+    recall(*ended);
+  }
+  inventory->apply(change, row.at);
+}
+
+void Replica::end_import(bool abandoned) {
+  if (!abandoned && plan == nullptr && importing != nullptr) {
+    auto finished = importing->finish();
+    if (finished) plan = *finished;
+  }
+  importing.reset();
+}
+
+void Replica::begin_pending() {
+  EventSettings settings = pending->settings;
+  settings.status = EventStatus::importing;
+  inventory = std::make_unique<Inventory>(pending->card, settings, seed_);
+  plan = pending->plan;
+}
+
+void Replica::follow_own(const JournalRow& row, const ChangeBatch& written) {
+  place.advance(row);
+  if (const auto shown = own_published(); shown != nullptr && written.count > 0) shown->follow(written.bytes, written.count, row.at);
+  open_if_ready();
+  note_expiry();
+}
+
+void Replica::open_if_ready() {
+  const EventStatus status = inventory->settings().status;
+  if (plan == nullptr || status == EventStatus::importing || status == EventStatus::abandoned) return;
+  {
+    const std::scoped_lock lock(published_mutex_);
+    if (published_ != nullptr) return;
+    published_ = std::make_shared<PublishedEvent>(inventory->replica(), plan);
+  }
+  pending.reset();
+}
+
+void Replica::show_anew() {
+  if (const auto shown = own_published()) shown->begin_anew(inventory->replica());
+  note_expiry();
+}
+
+void Replica::recall(const ReservationView& ended) {
+  if (inventory->find(ended.id) != Inventory::k_no_slot) return;
+  inventory->recall(ended);
+  if (const auto shown = own_published(); shown != nullptr && !shown->reservation(ended.id, 0)) shown->recall(ended);
+}
+
+void Replica::drop() {
+  inventory.reset();
+  plan.reset();
+  importing.reset();
+  keys = KeyTable(keys_max_);
+  place = {};
+  changes.clear();
+  kept.clear();
+  judged_ahead = false;
+}
+
+std::shared_ptr<PublishedEvent> Replica::own_published() const {
+  const std::scoped_lock lock(published_mutex_);
+  return published_;
+}
+
+bool Replica::is_watched() const {
+  const std::scoped_lock lock(published_mutex_);
+  return published_.use_count() > 1;
+}
+
+std::shared_ptr<const PublishedEvent> Replica::published() const { return own_published(); }
+
+void Replica::note_expiry() {
+  const Millis next = inventory->next_expiry();
+  next_expiry_.store(next, std::memory_order_relaxed);
+  if (const auto shown = own_published()) shown->set_next_expiry(next);
+}
+
+}  // namespace holdfast::pg

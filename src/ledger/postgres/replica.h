@@ -1,0 +1,116 @@
+// One event as this node has it: the inventory that the node judges in, brought up to date from the journal, and what readers see
+// of it.
+//
+//   std::scoped_lock lock(replica.mutex);
+//   replica.fold(row, find_ended);           // journal rows in order; refuses one that does not follow the last
+//
+// Whoever holds `mutex` owns all of it but `published` and `used_at`, which have their own.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "core/inventory.h"
+#include "core/keys.h"
+#include "core/plan.h"
+#include "ledger/journal_row.h"
+#include "ledger/ledger.h"
+#include "ledger/postgres/tables.h"
+#include "ledger/published.h"
+
+namespace holdfast::pg {
+
+// Where this node is in an event's journal.
+struct ReplicaPlace {
+  JournalPlace at;               // after this row
+  Seq last_first = 0;            // its key, when it was read or written here; 0: it was not, or there is none
+  std::int16_t last_ordinal = 0;
+
+  Seq next() const { return at.seq + 1; }   // the first change of the next row
+  void advance(const JournalRow& row);
+};
+
+// A journal row that does not follow what this node knows: the history is another one.
+class HistoryChanged : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Finds a reservation that ended so long ago that memory has forgotten it.
+using FindEnded = std::function<std::optional<ReservationView>(const Uuid&)>;
+
+class Replica {
+ public:
+  using Timer = std::chrono::steady_clock;
+
+  Replica(EventNumber number_of_event, std::uint64_t hash_seed, std::size_t keys_max)
+      : number(number_of_event), keys(keys_max), seed_(hash_seed), keys_max_(keys_max) {}
+
+  // Is told of each row that readers have been told of by fold().
+  std::function<void(const JournalRow&, const JournalBody&)> on_shown;
+
+  // Folds the next journal row into inventory, keys, plan and, when the event is open, what readers see. Throws HistoryChanged
+  // when the row does not follow the last one, DataError when it cannot be read.
+  void fold(const JournalRow& row, const FindEnded& find_ended);
+  // What this node has just written itself: the inventory has it already.
+  void follow_own(const JournalRow& row, const ChangeBatch& changes);
+  // The inventory of the event that this node is about to import.
+  void begin_pending();
+  // Whether the batch at hand has something to write.
+  bool has_news() const { return changes.count > 0 || !kept.empty(); }
+  // Shows the event to readers, once its import has ended.
+  void open_if_ready();
+  // Brings an ended reservation back into memory.
+  void recall(const ReservationView& ended);
+  // Forgets everything but what readers see: it is loaded anew before it is judged in again.
+  void drop();
+  bool is_loaded() const { return inventory != nullptr; }
+  // Readers have seen another history: they begin anew with what the inventory has.
+  void show_anew();
+
+  const EventNumber number;
+  std::mutex mutex;
+  std::unique_ptr<Inventory> inventory;   // nullptr: not loaded
+  std::shared_ptr<const Plan> plan;   // nullptr while it is importing elsewhere
+  std::unique_ptr<PlanBuilder> importing;   // its seats, while they come in
+  std::optional<NewEvent> pending;   // this node imports it
+  KeyTable keys;
+  ReplicaPlace place;
+  Seq projected = 0;   // the tables have changes up to here
+  bool seats_entered = false;   // its seats' ids are in the node's directory
+  std::string damage;   // why nothing is sold from it; empty: it is whole
+  bool history_changed = false;   // readers have seen changes that the database does not have any more
+
+  // The batch at hand.
+  ChangeBatch changes;
+  std::vector<KeptKey> kept;
+  bool judged_ahead = false;   // the inventory has changes that the journal may not have
+
+  std::shared_ptr<const PublishedEvent> published() const;
+  std::shared_ptr<PublishedEvent> own_published() const;
+  // Somebody holds what readers see of it: a listener, a request on its way.
+  bool is_watched() const;
+  void touch() { used_at_.store(Timer::now().time_since_epoch().count(), std::memory_order_relaxed); }
+  Timer::time_point used_at() const { return Timer::time_point(Timer::duration(used_at_.load(std::memory_order_relaxed))); }
+  // No hold of the event ends before; of the last commit.
+  Millis next_expiry() const { return next_expiry_.load(std::memory_order_relaxed); }
+  void note_expiry();
+
+ private:
+  void fold_change(const JournalRow& row, const Change& change, const FindEnded& find_ended);
+  void end_import(bool abandoned);
+
+  const std::uint64_t seed_;
+  const std::size_t keys_max_;
+  std::atomic<Timer::rep> used_at_{0};
+  std::atomic<Millis> next_expiry_{k_never};
+  mutable std::mutex published_mutex_;
+  std::shared_ptr<PublishedEvent> published_;
+};
+
+}   // namespace holdfast::pg

@@ -1,0 +1,310 @@
+// Which events this node has, and how they are brought here and kept true.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "ledger/embedded/data_folder.h"
+#include "ledger/postgres/journal_reading.h"
+#include "ledger/postgres/postgres_ledger.h"
+
+namespace holdfast {
+namespace {
+
+using namespace pg;
+using Timer = std::chrono::steady_clock;
+
+constexpr int k_rows_at_once = 1'000;                     // read in one go, outside the lock
+constexpr std::chrono::seconds k_kept_for{60};            // what was used so recently is not evicted
+constexpr std::size_t k_seats_found_max = 1'000;
+
+constexpr Statement k_event_exists{"event_exists", "SELECT id FROM holdfast.event WHERE number = $1"};
+constexpr Statement k_event_number{"event_number", "SELECT number FROM holdfast.event WHERE id = $1"};
+constexpr Statement k_seats_found{"seats_found", "SELECT DISTINCT event FROM holdfast.seat_directory WHERE id = ANY($1)"};
+constexpr Statement k_open_events{"open_events",
+                                  "SELECT s.event, e.id FROM holdfast.event_state s JOIN holdfast.event e ON e.number = s.event "
+                                  "WHERE s.status BETWEEN 1 AND 3 ORDER BY s.event"};
+constexpr Statement k_head{"head",
+                           "SELECT first_seq + changes - 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint "
+                           "FROM holdfast.journal WHERE event = $1 ORDER BY event DESC, first_seq DESC, ordinal DESC LIMIT 1"};
+
+// The form in which the directory has an id.
+std::string directory_form(const std::string& id) {
+  const auto uuid = parse_uuid(id);
+  return uuid ? to_string(*uuid) : id;
+}
+
+}  // namespace
+
+PostgresLedger::ReplicaPtr PostgresLedger::find_replica(EventNumber number) const {
+  const std::shared_lock lock(replicas_mutex_);
+  const auto at = replicas_.find(number);
+  return at == replicas_.end() ? nullptr : at->second;
+}
+
+PostgresLedger::ReplicaPtr PostgresLedger::replica_of(EventNumber number) {
+  if (auto replica = find_replica(number)) {
+    replica->touch();
+    return replica;
+  }
+  const std::unique_lock lock(replicas_mutex_);
+  ReplicaPtr& replica = replicas_[number];
+  if (replica == nullptr) {
+    replica = std::make_shared<Replica>(number, hash_seed_, options_.idempotency_keys_max);
+    replica->on_shown = [this](const JournalRow& row, const JournalBody& body) { remember(row, body); };
+  }
+  replica->touch();
+  return replica;
+}
+
+// From the tables and the journal after them. An event that there is not stays without an inventory. With the replica's mutex.
+void PostgresLedger::load(Connection& connection, Replica& replica) {
+  replica.drop();
+  if (auto loaded = load_event(connection, replica.number, hash_seed_)) {
+    replica.inventory = std::move(loaded->inventory);
+    replica.plan = std::move(loaded->plan);
+    replica.importing = std::move(loaded->importing);
+    replica.place.at = loaded->as_of;
+    replica.projected = loaded->as_of.seq;
+    for (const LoadedKey& each : loaded->keys) {
+      if (replica.keys.find(each.kept.key.key, each.at) == nullptr) replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
+    }
+  }
+  try {
+    catch_up(connection, replica);
+  } catch (const HistoryChanged& error) {
+    // Just read, and it contradicts itself.
+    replica.drop();
+    throw DataError("the journal of event " + std::to_string(replica.number) + " is damaged: " + error.what() +
+                    ". Nothing is sold from this event. `holdfast verify --ledger …` says more; put the database back from a backup.");
+  }
+  if (!replica.is_loaded()) return;
+  ++counters_.loaded;
+  if (replica.pending) {
+    replica.plan = replica.pending->plan;
+    replica.importing.reset();
+  }
+  if (std::exchange(replica.history_changed, false)) {
+    replica.show_anew();
+    reader_->forget(replica.number);
+  }
+  replica.open_if_ready();
+  replica.note_expiry();
+  after_publishing(replica);
+}
+
+std::size_t PostgresLedger::catch_up(Connection& connection, Replica& replica) {
+  std::size_t followed = 0;
+  for (;;) {
+    const std::int64_t sent = DatabaseClock::boot_ms();
+    const pg::Result rows = connection.query(k_read_after, read_after(replica, k_rows_at_once));
+    observe_clock(rows.int8(0, 0), sent);
+    const std::size_t folded = fold_rows(rows, replica, find_in(connection));
+    followed += folded;
+    if (rows.rows() < k_rows_at_once) break;
+  }
+  if (followed > 0 && replica.is_loaded()) after_publishing(replica);
+  counters_.followed += followed;
+  return followed;
+}
+
+void PostgresLedger::freshen(Connection& connection, Replica& replica) {
+  if (!replica.is_loaded()) return load(connection, replica);
+  try {
+    catch_up(connection, replica);
+  } catch (const HistoryChanged& error) {
+    spdlog::warn("{}: it is read anew", error.what());
+    ++counters_.histories;
+    replica.history_changed = true;
+    load(connection, replica);
+  }
+}
+
+// Whether readers have everything that was committed before this call: one look, which waits for no batch on its way.
+bool PostgresLedger::is_fresh(Connection& connection, const Replica& replica) {
+  const auto published = replica.published();
+  if (published == nullptr) return false;
+  const std::int64_t sent = DatabaseClock::boot_ms();
+  const pg::Result head = connection.query(k_head, Parameters().int4(static_cast<std::int32_t>(replica.number)));
+  if (head.rows() == 0) return false;
+  observe_clock(head.int8(0, 1), sent);
+  return published->seq() >= static_cast<Seq>(head.int8(0, 0));
+}
+
+// What follows when readers see more than before.
+void PostgresLedger::after_publishing(Replica& replica) {
+  const auto published = replica.published();
+  if (published == nullptr) return;
+  {
+    const std::unique_lock lock(replicas_mutex_);
+    list_event(replica.number, published->card().id);
+  }
+  if (!replica.seats_entered) {
+    replica.seats_entered = true;
+    if (const auto taken = directory_.enter(replica.number, *published->plan(), 1); !taken.empty()) {
+      throw DataError("seat " + taken.front() + " of event " + std::to_string(replica.number) + " is also one of another event");
+    }
+  }
+  projector_->tell(replica.number, published->seq());
+  replica.projected = projector_->projected(replica.number);
+  forget_ended(replica);
+  ++progress_;
+}
+
+void PostgresLedger::forget_ended(Replica& replica) {
+  if (replica.inventory->ended_count() <= options_.ended_in_memory_max + options_.ended_in_memory_max / 8) return;
+  replica.inventory->forget_ended(replica.projected, options_.ended_in_memory_max);
+  if (const auto published = replica.own_published()) published->forget_ended(replica.projected, options_.ended_in_memory_max);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- bringing
+
+bool PostgresLedger::bring(const Wanted& wanted) {
+  try {
+    auto connection = pool_.take();
+    try {
+      if (wanted.list_of_events) bring_events(*connection);
+      if (wanted.event && !bring_number(*connection, *wanted.event, wanted.as_of_now)) return true;
+      if (wanted.event_id) {
+        const pg::Result found = connection->query(k_event_number, Parameters().uuid(*wanted.event_id));
+        if (found.rows() == 1) bring_number(*connection, static_cast<EventNumber>(found.int4(0, 0)), wanted.as_of_now);
+      }
+      if (!wanted.seats.empty()) bring_seats(*connection, wanted);
+      if (wanted.reservation) bring_reservation(*connection, *wanted.reservation, wanted.as_of_now);
+      return true;
+    } catch (const Error&) {
+      connection->reset();
+      throw;
+    }
+  } catch (const std::exception& error) {
+    spdlog::warn("what a caller asks for cannot be read from the database: {}", error.what());
+    return false;
+  }
+}
+
+// False: there is no such event, or its import has not ended.
+bool PostgresLedger::bring_number(Connection& connection, EventNumber number, bool as_of_now) {
+  ReplicaPtr replica = find_replica(number);
+  const bool is_here = replica != nullptr && replica->published() != nullptr;
+  if (is_here) {
+    replica->touch();
+    if (!as_of_now || is_fresh(connection, *replica)) return true;
+  } else if (connection.query(k_event_exists, Parameters().int4(static_cast<std::int32_t>(number))).rows() == 0) {
+    return false;
+  }
+  if (replica == nullptr) replica = replica_of(number);
+  const std::scoped_lock lock(replica->mutex);
+  if (!replica->damage.empty()) throw DataError(replica->damage);
+  try {
+    freshen(connection, *replica);
+  } catch (const DataError& error) {
+    note_damage(*replica, error.what());
+    throw;
+  }
+  return replica->published() != nullptr;
+}
+
+void PostgresLedger::bring_seats(Connection& connection, const Wanted& wanted) {
+  std::vector<std::string> unknown;
+  std::vector<EventNumber> events;
+  for (const std::string& id : wanted.seats) {
+    if (const auto place = directory_.find(id)) {
+      events.push_back(place->event);
+    } else if (unknown.size() < k_seats_found_max) {
+      unknown.push_back(directory_form(id));
+    }
+  }
+  if (!unknown.empty()) {
+    const pg::Result found = connection.query(k_seats_found, Parameters().texts(std::span<const std::string>(unknown)));
+    for (int row = 0; row < found.rows(); ++row) events.push_back(static_cast<EventNumber>(found.int4(row, 0)));
+  }
+  std::ranges::sort(events);
+  const auto repeated = std::ranges::unique(events);
+  events.erase(repeated.begin(), repeated.end());
+  for (const EventNumber event : events) bring_number(connection, event, wanted.as_of_now);
+}
+
+void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, bool as_of_now) {
+  const auto number = event_of_reservation(id);
+  if (!number || !bring_number(connection, *number, as_of_now)) return;
+  const ReplicaPtr replica = replica_of(*number);
+  if (replica->published()->reservation(id, now())) return;
+  const auto found = find_reservation(connection, id);
+  if (!found || found->view.status == ReservationStatus::active) return;
+  const std::scoped_lock lock(replica->mutex);
+  if (replica->is_loaded() && found->as_of <= replica->place.at.seq) replica->recall(found->view);
+}
+
+void PostgresLedger::bring_events(Connection& connection) {
+  const pg::Result open = connection.query(k_open_events);
+  const std::unique_lock lock(replicas_mutex_);
+  for (int row = 0; row < open.rows(); ++row) {
+    const auto number = static_cast<EventNumber>(open.int4(row, 0));
+    list_event(number, open.uuid(row, 1));
+  }
+}
+
+// With the mutex of replicas.
+void PostgresLedger::list_event(EventNumber number, const Uuid& id) {
+  by_id_[to_string(id)] = number;
+  const auto place = std::ranges::lower_bound(listed_, number);
+  if (place == listed_.end() || *place != number) listed_.insert(place, number);
+}
+
+// The least recently used replicas go, as long as there are too many. Whoever reads one keeps what readers see of it alive, but
+// it is not followed any more: so what was used a moment ago, or is watched, stays.
+void PostgresLedger::evict() {
+  std::vector<ReplicaPtr> idle;
+  {
+    const std::shared_lock lock(replicas_mutex_);
+    if (replicas_.size() <= options_.events_in_memory_max) return;
+    for (const auto& [number, replica] : replicas_) {
+      if (replica->used_at() + k_kept_for < Timer::now()) idle.push_back(replica);
+    }
+  }
+  std::ranges::sort(idle, {}, [](const ReplicaPtr& each) { return each->used_at(); });
+  for (const ReplicaPtr& replica : idle) {
+    const std::unique_lock mine(replica->mutex, std::try_to_lock);
+    if (!mine || replica->pending || replica->is_watched()) continue;
+    const std::unique_lock lock(replicas_mutex_);
+    if (replicas_.size() <= options_.events_in_memory_max) return;
+    if (replica->used_at() + k_kept_for >= Timer::now()) continue;
+    if (const auto published = replica->published(); published != nullptr && replica->seats_entered) directory_.remove(*published->plan());
+    replicas_.erase(replica->number);
+  }
+}
+
+void PostgresLedger::note_damage(Replica& replica, const std::string& what) {
+  spdlog::critical("{}", what);
+  replica.damage = what;
+  const std::scoped_lock lock(trouble_mutex_);
+  damaged_[replica.number] = what;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- reading
+
+std::shared_ptr<const PublishedEvent> PostgresLedger::event(EventNumber number) const {
+  const ReplicaPtr replica = find_replica(number);
+  if (replica == nullptr) return nullptr;
+  replica->touch();
+  return replica->published();
+}
+
+std::optional<EventNumber> PostgresLedger::event_by_id(const Uuid& id) const {
+  const std::shared_lock lock(replicas_mutex_);
+  const auto at = by_id_.find(to_string(id));
+  return at == by_id_.end() ? std::nullopt : std::optional(at->second);
+}
+
+std::vector<EventNumber> PostgresLedger::events() const {
+  const std::shared_lock lock(replicas_mutex_);
+  return listed_;
+}
+
+std::optional<ReservationView> PostgresLedger::reservation(const Uuid& id) const {
+  const auto number = event_of_reservation(id);
+  const auto published = number ? event(*number) : nullptr;
+  return published == nullptr ? std::nullopt : published->reservation(id, now());
+}
+
+}  // namespace holdfast

@@ -1,0 +1,95 @@
+#include "ledger/postgres/schema_sql.h"
+
+namespace holdfast::pg {
+
+// Reservations has one row a seat. It can be asked for by Id, SeatId or CustomerId, each by an index: those of one seat bear the
+// reservation's own id; the link from seats to reservations is the change that gave the seat to it, the first one when it came
+// back to the same.
+//
+// A time that is over is over by the database's clock, at the beginning of the statement.
+const char* const k_views_1 = R"sql(
+CREATE VIEW public.reservations AS
+  SELECT r.id,
+         s.uuid AS seatid,
+         r.customer::varchar AS customerid,
+         timestamp 'epoch' + r.created_at * interval '1 millisecond' AS createdat,
+         timestamp 'epoch' + r.expires_at * interval '1 millisecond' AS expiresat,
+         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
+            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
+          END)::varchar AS status
+    FROM holdfast.reservation r
+    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
+    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
+   WHERE r.kind = 0 AND cardinality(r.seats) = 1 AND s.uuid IS NOT NULL
+     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
+            SELECT FROM holdfast.seat_change b
+             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))))
+  UNION ALL
+  SELECT encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid,
+         s.uuid,
+         r.customer::varchar,
+         timestamp 'epoch' + r.created_at * interval '1 millisecond',
+         timestamp 'epoch' + r.expires_at * interval '1 millisecond',
+         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
+            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
+          END)::varchar
+    FROM holdfast.reservation r
+    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
+    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
+   WHERE r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL
+     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
+            SELECT FROM holdfast.seat_change b
+             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))));
+
+CREATE VIEW public.tickets AS
+  SELECT s.id AS ticket_id,
+         e.id AS event_id,
+         s.section || '-' || s."row" || '-' || s.number AS seat_id,
+         s.section AS zone,
+         t.state <> 115 AS status,
+         CASE t.state WHEN 97 THEN 'available' WHEN 104 THEN 'held' WHEN 115 THEN 'sold' ELSE 'blocked' END AS state,
+         s."row",
+         s.number,
+         s.category,
+         s.price_ten_thousandths / 10000.0 AS price
+    FROM holdfast.event_state e
+    JOIN holdfast.seat s ON s.event = e.event
+    JOIN holdfast.seat_state t ON t.event = s.event AND t.seat = s.seat
+   WHERE e.status IN (1, 2, 3);
+
+CREATE VIEW public.tickets_blocked AS
+  SELECT s.id AS ticket_id,
+         timestamptz 'epoch' + r.expires_at * interval '1 millisecond' AS locked_up,
+         timestamptz 'epoch' + r.created_at * interval '1 millisecond' AS date_created
+    FROM holdfast.seat s
+    JOIN holdfast.seat_state t ON t.event = s.event AND t.seat = s.seat
+    JOIN holdfast.reservation r ON r.id = t.reservation AND r.event = t.event
+   WHERE t.state = 104 AND r.expires_at > floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint;
+
+-- For people: every event, as of which change the tables have it; every seat, with what holds now.
+CREATE VIEW holdfast.events AS
+  SELECT e.event, e.id, e.name, e.venue,
+         CASE e.status WHEN 0 THEN 'importing' WHEN 1 THEN 'draft' WHEN 2 THEN 'on_sale' WHEN 3 THEN 'closed' ELSE 'abandoned' END AS status,
+         e.seats,
+         timestamptz 'epoch' + nullif(e.starts_at, 0) * interval '1 millisecond' AS starts_at,
+         timestamptz 'epoch' + e.created_at * interval '1 millisecond' AS created_at,
+         p.seq AS as_of_seq,
+         timestamptz 'epoch' + p.at * interval '1 millisecond' AS as_of_time
+    FROM holdfast.event_state e
+    CROSS JOIN LATERAL (SELECT seq, at FROM holdfast.step WHERE step.event = e.event ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) p;
+
+CREATE VIEW holdfast.seats AS
+  SELECT s.event, s.seat, s.id, s.section || '-' || s."row" || '-' || s.number AS label, s.category,
+         CASE t.state WHEN 97 THEN 'available' WHEN 115 THEN 'sold' WHEN 98 THEN 'blocked' ELSE
+           CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'available' ELSE 'held' END
+         END AS state,
+         t.version,
+         r.id AS reservation,
+         r.customer,
+         timestamptz 'epoch' + r.expires_at * interval '1 millisecond' AS expires_at
+    FROM holdfast.seat s
+    JOIN holdfast.seat_state t ON t.event = s.event AND t.seat = s.seat
+    LEFT JOIN holdfast.reservation r ON r.id = t.reservation AND r.event = t.event;
+)sql";
+
+}  // namespace holdfast::pg

@@ -1,0 +1,86 @@
+#include "ledger/postgres/stored.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/hash.h"
+#include "core/limits.h"
+
+namespace holdfast::pg {
+namespace {
+
+std::uint64_t digest_of_numbers(std::initializer_list<std::uint64_t> numbers, const Uuid& id) {
+  const std::uint64_t seed = hash_uuid(id, 0);
+  return hash_bytes({reinterpret_cast<const char*>(numbers.begin()), numbers.size() * sizeof(std::uint64_t)}, seed);
+}
+
+}  // namespace
+
+bool read_seat(const Result& result, int row, SeatRow& seat) {
+  const std::int32_t index = result.int4(row, 0);
+  const std::int32_t version = result.int4(row, 1);
+  const std::int16_t letter = result.int2(row, 2);
+  if (index < 0 || version < 0 || letter <= 0 || letter > 127) return false;
+  if (std::string_view("ahsb").find(static_cast<char>(letter)) == std::string_view::npos) return false;
+  seat = {static_cast<SeatIndex>(index), static_cast<std::uint32_t>(version), static_cast<SeatState>(letter),
+          result.is_null(row, 3) ? k_no_reservation : result.uuid(row, 3)};
+  return true;
+}
+
+bool read_reservation(const Result& result, int row, ReservationRow& reservation) {
+  const std::int16_t kind = result.int2(row, 1);
+  const std::int16_t status = result.int2(row, 2);
+  const std::int16_t owned = result.int2(row, 3);
+  const std::int64_t created_seq = result.int8(row, 4);
+  if (kind < 0 || kind > 1 || status < 0 || status > 3 || owned < 0 || created_seq < 1) return false;
+  const std::vector<std::int32_t> seats = result.int4s(row, 9);
+  if (seats.empty() || seats.size() > k_seats_per_reservation_max || static_cast<std::size_t>(owned) > seats.size()) return false;
+  if (std::ranges::any_of(seats, [](std::int32_t seat) { return seat < 0; })) return false;
+  reservation.id = result.uuid(row, 0);
+  reservation.kind = static_cast<ReservationKind>(kind);
+  reservation.status = static_cast<ReservationStatus>(status);
+  reservation.owned = static_cast<std::uint16_t>(owned);
+  reservation.created_seq = static_cast<Seq>(created_seq);
+  reservation.created_at = result.int8(row, 5);
+  reservation.expires_at = result.int8(row, 6);
+  reservation.customer = result.text(row, 7);
+  reservation.order = result.text(row, 8);
+  reservation.seats.assign(seats.begin(), seats.end());
+  return true;
+}
+
+std::uint64_t digest_of(EventNumber event, const SeatRow& seat) {
+  if (seat.version == 0 && seat.state == SeatState::available && seat.reservation == k_no_reservation) return 0;
+  return digest_of_numbers({event, seat.seat, seat.version, static_cast<std::uint64_t>(seat.state)}, seat.reservation);
+}
+
+std::uint64_t digest_of(EventNumber event, const ReservationRow& of) {
+  std::uint64_t digest =
+      digest_of_numbers({event, static_cast<std::uint64_t>(of.kind), static_cast<std::uint64_t>(of.status), of.owned, of.created_seq,
+                         static_cast<std::uint64_t>(of.created_at), static_cast<std::uint64_t>(of.expires_at)},
+                        of.id);
+  digest = hash_bytes(of.customer, digest);
+  digest = hash_bytes(of.order, digest);
+  return hash_bytes({reinterpret_cast<const char*>(of.seats.data()), of.seats.size() * sizeof(SeatIndex)}, digest);
+}
+
+void pack_key(const KeptKey& kept, Millis at, std::string& out) {
+  Writer writer(out);
+  writer.signed_varint(at);
+  out.append(reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size());
+  out.append(reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size());
+  writer.text(kept.outcomes);
+}
+
+bool unpack_key(Reader& reader, KeptKey& kept, Millis& at) {
+  at = reader.signed_varint();
+  const std::string_view key = reader.bytes(kept.key.key.size());
+  const std::string_view request = reader.bytes(kept.key.request.size());
+  kept.outcomes = reader.text();
+  if (reader.failed()) return false;
+  std::memcpy(kept.key.key.data(), key.data(), key.size());
+  std::memcpy(kept.key.request.data(), request.data(), request.size());
+  return true;
+}
+
+}  // namespace holdfast::pg

@@ -1,0 +1,319 @@
+#include "ledger/postgres/tables.h"
+
+#include <algorithm>
+
+#include "core/limits.h"
+#include "ledger/postgres/stored.h"
+
+namespace holdfast::pg {
+namespace {
+
+constexpr std::int32_t k_parts_at_once = 64;         // some 70 KB each
+constexpr std::int32_t k_seats_at_once = 50'000;     // rows of seat_state in one answer
+constexpr std::size_t k_reservations_at_once = 5'000;
+
+constexpr Statement k_event{
+    "load_event",
+    "SELECT e.id, e.name, e.venue, e.currency, e.starts_at, e.status, e.hold_seconds, e.max_hold_seconds, e.seats_per_reservation, "
+    "e.held_seats_per_customer, e.seats, e.plan_header, e.created_at, s.digest "
+    "FROM holdfast.event_state e CROSS JOIN LATERAL (SELECT digest FROM holdfast.step WHERE step.event = e.event "
+    "ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) s WHERE e.event = $1"};
+constexpr Statement k_place{
+    "place_of_event",
+    "SELECT seq, ordinal, hash, at FROM holdfast.step WHERE event = $1 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1"};
+constexpr Statement k_row_at_place{"journal_row_at_place",
+                                   "SELECT first_seq, ordinal, changes, hash FROM holdfast.journal WHERE event = $1 AND "
+                                   "(first_seq, ordinal) < ($2, $3) ORDER BY first_seq DESC, ordinal DESC LIMIT 1"};
+constexpr Statement k_parts{"load_plan_parts",
+                            "SELECT first, count, body FROM holdfast.plan_part WHERE event = $1 AND first >= $2 ORDER BY first LIMIT $3"};
+constexpr Statement k_seats{"load_seat_states",
+                            "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat >= $2 AND "
+                            "version > 0 ORDER BY seat LIMIT $3"};
+constexpr Statement k_reservations{"load_reservations",
+                                   "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
+constexpr Statement k_keys{"load_keys", "SELECT body FROM holdfast.kept_keys WHERE event = $1 AND at > $2 ORDER BY base_seq, base_ordinal"};
+constexpr Statement k_find{"find_reservation",
+                           "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE id = $1 AND event = $2"};
+constexpr Statement k_owned_seats{"owned_seats",
+                                  "SELECT seat FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2) AND reservation = $3"};
+constexpr Statement k_due{"events_with_expiries",
+                          "SELECT event FROM holdfast.event_state WHERE next_expiry <= $1 ORDER BY next_expiry LIMIT $2"};
+constexpr Statement k_lock_state{"lock_event_state", "SELECT FROM holdfast.event_state WHERE event = $1 FOR UPDATE"};
+constexpr Statement k_raise{"raise_next_expiry",
+                            "UPDATE holdfast.event_state SET next_expiry = $2 WHERE event = $1 AND next_expiry IS DISTINCT FROM $2"};
+
+[[noreturn]] void damaged(EventNumber event, const std::string& what) {
+  throw DataError(
+      "the tables of event " + std::to_string(event) + " in PostgreSQL are damaged: " + what +
+      ". Nothing was changed and nothing is sold from them. `holdfast verify --ledger URL` says whether the journal is whole; if it is, "
+      "make the tables of the event again with `holdfast rebuild --ledger URL --event " +
+      std::to_string(event) + "`, else restore the database from a backup.");
+}
+
+std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
+
+std::optional<JournalPlace> read_place(const Result& result, EventNumber event) {
+  if (result.rows() == 0) return std::nullopt;
+  JournalPlace place{.seq = static_cast<Seq>(result.int8(0, 0)), .ordinal = result.int2(0, 1), .at = result.int8(0, 3)};
+  if (result.bytes(0, 2).size() != place.hash.size()) damaged(event, "the hash of its step cannot be read");
+  std::memcpy(place.hash.data(), result.bytes(0, 2).data(), place.hash.size());
+  return place;
+}
+
+// Loads one event, in a transaction with one snapshot.
+class Loading {
+ public:
+  Loading(Connection& connection, EventNumber event, std::uint64_t hash_seed)
+      : connection_(connection), event_(event), hash_seed_(hash_seed) {}
+
+  std::optional<LoadedEvent> run() {
+    const auto place = place_of(connection_, event_);
+    if (!place) return std::nullopt;
+    loaded_.as_of = *place;
+    check_place();
+    load_card();
+    load_plan();
+    load_seats();
+    load_reservations();
+    loaded_.inventory->restore_position(place->seq, place->at);
+    if (const auto contradiction = loaded_.inventory->find_contradiction()) damaged(event_, *contradiction);
+    if (digest_ != expected_digest_) damaged(event_, "its seats and reservations are not those that were written");
+    load_keys();
+    finish_plan();
+    return std::move(loaded_);
+  }
+
+ private:
+  // That the journal has the row that the tables are as of: it may have been restored from an older copy than they.
+  void check_place() {
+    const JournalPlace& place = loaded_.as_of;
+    const Result row = connection_.query(
+        k_row_at_place, Parameters().int4(number(event_)).int8(static_cast<std::int64_t>(place.seq + 1)).int2(place.ordinal));
+    bool agrees = false;
+    if (row.rows() > 0) {
+      const std::int32_t changes = row.int4(0, 2);
+      const std::int64_t seq = row.int8(0, 0) + changes - 1;
+      const int ordinal = changes > 0 ? 0 : row.int2(0, 1) + 1;
+      const std::string_view hash(reinterpret_cast<const char*>(place.hash.data()), place.hash.size());
+      agrees = seq == static_cast<std::int64_t>(place.seq) && ordinal == place.ordinal && row.bytes(0, 3) == hash;
+    }
+    if (!agrees) {
+      damaged(event_,
+              "they are as of change " + std::to_string(place.seq) + ", and the journal does not have the row that they were made from");
+    }
+  }
+
+  void load_card() {
+    const Result row = connection_.query(k_event, Parameters().int4(number(event_)));
+    if (row.rows() == 0) damaged(event_, "it has steps and no state");
+    const auto limit = [&](int column) {
+      const std::int64_t value = row.int8(0, column);
+      if (value < 0 || value > UINT32_MAX) damaged(event_, "a limit of its settings cannot be read");
+      return static_cast<std::uint32_t>(value);
+    };
+    const std::int16_t status = row.int2(0, 5);
+    if (status < 0 || status > static_cast<std::int16_t>(EventStatus::abandoned)) damaged(event_, "it has a status that there is not");
+    EventCard card{.number = event_, .id = row.uuid(0, 0), .venue = std::string(row.text(0, 2)), .currency = std::string(row.text(0, 3))};
+    EventSettings settings{.name = std::string(row.text(0, 1)),
+                           .starts_at = row.int8(0, 4),
+                           .status = static_cast<EventStatus>(status),
+                           .hold_seconds = row.int8(0, 6),
+                           .max_hold_seconds = row.int8(0, 7),
+                           .limits = {.seats_per_reservation = limit(8), .held_seats_per_customer = limit(9)}};
+    seats_ = row.int4(0, 10);
+    Reader header(row.bytes(0, 11));
+    auto builder = PlanBuilder::decode_header(card.id, header);
+    if (!builder) damaged(event_, "its plan cannot be read");
+    loaded_.importing = std::make_unique<PlanBuilder>(std::move(*builder));
+    loaded_.created_at = row.int8(0, 12);
+    expected_digest_ = static_cast<std::uint64_t>(row.int8(0, 13));
+    loaded_.inventory = std::make_unique<Inventory>(std::move(card), std::move(settings), hash_seed_);
+  }
+
+  void load_plan() {
+    for (std::int32_t rows = k_parts_at_once; rows == k_parts_at_once;) {
+      const auto first = static_cast<std::int32_t>(loaded_.importing->size());
+      const Result parts = connection_.query(k_parts, Parameters().int4(number(event_)).int4(first).int4(k_parts_at_once));
+      rows = parts.rows();
+      for (int row = 0; row < rows; ++row) {
+        Reader body(parts.bytes(row, 2));
+        const auto before = static_cast<std::int64_t>(loaded_.importing->size());
+        if (parts.int4(row, 0) != before || !loaded_.importing->decode_seats(body) ||
+            static_cast<std::int64_t>(loaded_.importing->size()) != before + parts.int4(row, 1)) {
+          damaged(event_, "its seats from " + std::to_string(before) + " on cannot be read");
+        }
+      }
+    }
+    if (static_cast<std::int64_t>(loaded_.importing->size()) != seats_) damaged(event_, "it has another number of seats than its plan");
+    loaded_.inventory->restore_seats(loaded_.importing->size());
+  }
+
+  void load_seats() {
+    Inventory& inventory = *loaded_.inventory;
+    std::int32_t next = 0;
+    for (int rows = k_seats_at_once; rows == k_seats_at_once;) {
+      const Result seats = connection_.query(k_seats, Parameters().int4(number(event_)).int4(next).int4(k_seats_at_once));
+      rows = seats.rows();
+      for (int row = 0; row < rows; ++row) {
+        SeatRow seat;
+        if (!read_seat(seats, row, seat) || seat.seat >= inventory.seat_count()) damaged(event_, "the state of a seat cannot be read");
+        inventory.restore_seat(seat.seat, seat.state, seat.version);
+        digest_ += digest_of(event_, seat);
+        if (seat.reservation != k_no_reservation) owned_.emplace_back(seat.reservation, seat.seat);
+        next = static_cast<std::int32_t>(seat.seat) + 1;
+      }
+    }
+    std::ranges::sort(owned_);
+  }
+
+  void load_reservations() {
+    std::vector<Uuid> ids;
+    for (std::size_t at = 0; at < owned_.size(); ++at) {
+      if (at == 0 || owned_[at].first != owned_[at - 1].first) ids.push_back(owned_[at].first);
+    }
+    for (std::size_t first = 0; first < ids.size(); first += k_reservations_at_once) {
+      const auto some = std::span<const Uuid>(ids).subspan(first, std::min(k_reservations_at_once, ids.size() - first));
+      const Result rows = connection_.query(k_reservations, Parameters().int4(number(event_)).uuids(some));
+      if (static_cast<std::size_t>(rows.rows()) != some.size()) damaged(event_, "a seat belongs to a reservation that there is not");
+      for (int row = 0; row < rows.rows(); ++row) restore(rows, row);
+    }
+  }
+
+  void restore(const Result& rows, int at) {
+    ReservationRow row;
+    if (!read_reservation(rows, at, row)) damaged(event_, "reservation " + to_string(rows.uuid(at, 0)) + " cannot be read");
+    digest_ += digest_of(event_, row);
+    ReservationView view = view_of(row);
+    std::size_t owned = 0;
+    for (ReservedSeat& reserved : view.seats) {
+      if (reserved.seat >= loaded_.inventory->seat_count())
+        damaged(event_, "reservation " + to_string(row.id) + " names a seat that there is not");
+      reserved.owned = std::ranges::binary_search(owned_, std::pair(row.id, reserved.seat));
+      owned += reserved.owned;
+    }
+    if (owned != row.owned) damaged(event_, "reservation " + to_string(row.id) + " does not own the seats that it counts");
+    loaded_.inventory->restore_reservation(view);
+  }
+
+  void load_keys() {
+    const Millis oldest = loaded_.as_of.at - k_keys_kept;
+    const Result rows = connection_.query(k_keys, Parameters().int4(number(event_)).int8(oldest));
+    for (int row = 0; row < rows.rows(); ++row) {
+      for (Reader reader(rows.bytes(row, 0)); !reader.at_end();) {
+        LoadedKey key{.kept = {.event = event_, .key = {}, .outcomes = {}}, .at = 0};
+        if (!unpack_key(reader, key.kept, key.at)) damaged(event_, "its idempotency keys cannot be read");
+        if (key.at > oldest) loaded_.keys.push_back(std::move(key));
+      }
+    }
+  }
+
+  void finish_plan() {
+    const EventStatus status = loaded_.inventory->settings().status;
+    if (status == EventStatus::importing) return;
+    if (status != EventStatus::abandoned) {
+      auto plan = loaded_.importing->finish();
+      if (!plan) damaged(event_, "it has no seats");
+      loaded_.plan = *plan;
+    }
+    loaded_.importing.reset();
+  }
+
+ public:
+  static ReservationView view_of(const ReservationRow& row) {
+    ReservationView view{.id = row.id,
+                         .kind = row.kind,
+                         .status = row.status,
+                         .created_at = row.created_at,
+                         .expires_at = row.expires_at,
+                         .customer = row.customer,
+                         .order = row.order};
+    for (const SeatIndex seat : row.seats) view.seats.push_back({seat, false});
+    return view;
+  }
+
+ private:
+  Connection& connection_;
+  EventNumber event_;
+  std::uint64_t hash_seed_;
+  LoadedEvent loaded_;
+  std::int64_t seats_ = 0;
+  std::uint64_t digest_ = 0;
+  std::uint64_t expected_digest_ = 0;
+  std::vector<std::pair<Uuid, SeatIndex>> owned_;   // rising
+};
+
+}  // namespace
+
+std::optional<JournalPlace> place_of(Connection& connection, EventNumber event) {
+  return read_place(connection.query(k_place, Parameters().int4(number(event))), event);
+}
+
+std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed) {
+  connection.query(k_begin_snapshot);
+  try {
+    auto loaded = Loading(connection, event, hash_seed).run();
+    connection.query(k_commit);
+    return loaded;
+  } catch (...) {
+    connection.reset();
+    throw;
+  }
+}
+
+std::optional<FoundReservation> find_reservation(Connection& connection, const Uuid& id) {
+  const auto event = event_of_reservation(id);
+  if (!event || *event > k_events_max) return std::nullopt;
+  // In this order: what is found is at least as of the place.
+  connection.send(k_place, Parameters().int4(number(*event)));
+  connection.send(k_find, Parameters().uuid(id).int4(number(*event)));
+  connection.sync();
+  const auto place = read_place(connection.receive(), *event);
+  const Result rows = connection.receive();
+  connection.end_sync();
+  if (!place || rows.rows() == 0) return std::nullopt;
+  ReservationRow row;
+  if (!read_reservation(rows, 0, row)) damaged(*event, "reservation " + to_string(id) + " cannot be read");
+  FoundReservation found{.view = Loading::view_of(row), .created_seq = row.created_seq, .as_of = place->seq};
+  if (row.owned == 0) return found;
+  const std::vector<std::int32_t> seats(row.seats.begin(), row.seats.end());
+  const Result owned = connection.query(k_owned_seats, Parameters().int4(number(*event)).int4s(seats).uuid(id));
+  for (int at = 0; at < owned.rows(); ++at) {
+    for (ReservedSeat& reserved : found.view.seats) reserved.owned |= owned.int4(at, 0) == static_cast<std::int32_t>(reserved.seat);
+  }
+  return found;
+}
+
+std::vector<EventNumber> events_with_expiries(Connection& connection, Millis now, std::size_t limit) {
+  const Result rows = connection.query(k_due, Parameters().int8(now).int8(static_cast<std::int64_t>(limit)));
+  std::vector<EventNumber> events;
+  for (int row = 0; row < rows.rows(); ++row) events.push_back(static_cast<EventNumber>(rows.int4(row, 0)));
+  return events;
+}
+
+bool raise_next_expiry(Connection& connection, EventNumber event, Seq known, Millis next) {
+  connection.send(k_begin);
+  connection.send(k_lock_state, Parameters().int4(number(event)));
+  connection.send(k_place, Parameters().int4(number(event)));   // in a statement after the lock: it sees what was committed until then
+  connection.sync();
+  connection.receive();
+  connection.receive();
+  const auto place = read_place(connection.receive(), event);
+  connection.end_sync();
+  const bool knows_all = place && place->seq <= known;
+  Parameters parameters;
+  parameters.int4(number(event));
+  if (next == k_never) {
+    parameters.null(k_oid_int8);
+  } else {
+    parameters.int8(next);
+  }
+  if (knows_all) connection.send(k_raise, parameters);
+  connection.send(k_commit);
+  connection.sync();
+  if (knows_all) connection.receive();
+  connection.receive();
+  connection.end_sync();
+  return knows_all;
+}
+
+}  // namespace holdfast::pg

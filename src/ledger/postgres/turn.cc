@@ -1,0 +1,424 @@
+#include "ledger/postgres/turn.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/uuid/random_generator.hpp>
+#include <thread>
+
+#include "core/check.h"
+#include "core/rules.h"
+#include "ledger/embedded/data_folder.h"
+#include "ledger/postgres/journal_reading.h"
+#include "ledger/postgres/projection.h"
+
+namespace holdfast {
+namespace {
+
+using Timer = std::chrono::steady_clock;
+using namespace pg;
+
+// Far behind: the rest is read outside the lock.
+constexpr int k_rows_in_lock_max = 64;
+constexpr std::chrono::milliseconds k_settle_max{10'000};
+
+constexpr Statement k_lock{"lock", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE"};
+constexpr Statement k_lock_nowait{"lock_nowait", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE NOWAIT"};
+constexpr Statement k_keys_elsewhere{"keys_elsewhere", "SELECT key, event FROM holdfast.idempotency_key WHERE key = ANY($1) AND at > $2"};
+constexpr Statement k_append{"append",
+                             "INSERT INTO holdfast.journal (event, first_seq, ordinal, changes, at, batch, hash, body) "
+                             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"};
+constexpr Statement k_end_import{"end_import", "DELETE FROM holdfast.import WHERE event = $1"};
+constexpr Statement k_find_batch{"find_batch", "SELECT batch FROM holdfast.journal WHERE event = $1 AND first_seq = $2 AND ordinal = $3"};
+// Sessions of ledgers whose client does not read: no timeout of the server ends them, and they may hold an event's row.
+constexpr Statement k_end_stuck{"end_stuck",
+                                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = "
+                                "current_database() AND application_name = $1 AND wait_event_type = 'Client' AND state <> 'idle' AND "
+                                "state_change < clock_timestamp() - interval '3 seconds'"};
+
+const Uuid* reservation_of(const Command& command) {
+  return std::visit(
+      [](const auto& each) -> const Uuid* {
+        using T = std::decay_t<decltype(each)>;
+        if constexpr (std::is_same_v<T, Add> || std::is_same_v<T, Extend> || std::is_same_v<T, Release> || std::is_same_v<T, Consume> ||
+                      std::is_same_v<T, Return>) {
+          return &each.reservation;
+        } else {
+          return nullptr;
+        }
+      },
+      command);
+}
+
+std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+
+std::string bytes_of(const Fingerprint& key) { return {reinterpret_cast<const char*>(key.data()), key.size()}; }
+
+}  // namespace
+
+PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batches)
+    : ledger_(ledger), judging_(ledger.options_.judging), batches_(batches), until_(Timer::now() + ledger.options_.patience) {
+  std::vector<EventNumber> numbers;
+  for (const Batch& batch : batches) {
+    numbers.insert(numbers.end(), batch.events.begin(), batch.events.end());
+    for (const Entry* entry : batch.entries) {
+      if (entry->submission.key) keys_.push_back(bytes_of(entry->submission.key->key));
+    }
+  }
+  std::ranges::sort(numbers);
+  const auto repeated = std::ranges::unique(numbers);
+  numbers.erase(repeated.begin(), repeated.end());
+  for (const EventNumber number : numbers) replicas_.push_back(ledger.replica_of(number));
+  for (const ReplicaPtr& replica : replicas_) locks_.emplace_back(replica->mutex);
+}
+
+PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) {
+  for (;;) {
+    const Step step = attempt(report);
+    judging_.give_up();   // before anybody is told, so that who is can act on it at once
+    if (step == Step::done) return Result::done;
+    if (step == Step::again && batches_.size() > 1) return Result::held_back;
+    if (step == Step::unavailable || Timer::now() >= until_) return Result::unavailable;
+    ++ledger_.counters_.again;
+  }
+}
+
+// One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used
+// again.
+PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report) {
+  commit_sent_ = false;
+  rows_.clear();
+  bodies_.clear();
+  used_elsewhere_.clear();
+  try {
+    auto connection = ledger_.pool_.take();
+    try {
+      prepare(*connection);
+      if (!lock_and_read(*connection)) {
+        connection->reset();
+        for (const ReplicaPtr& replica : replicas_) {
+          if (replica->is_loaded()) ledger_.catch_up(*connection, *replica);
+        }
+        return Step::again;
+      }
+      const auto started = Timer::now();
+      judge_all();
+      const auto judged = Timer::now();
+      report.judging += judged - started;
+      if (!has_news()) {
+        connection->query(k_rollback);
+        ++ledger_.counters_.refused;
+        return Step::done;
+      }
+      write(*connection);
+      commit(*connection);
+      report.committing += Timer::now() - judged;
+    } catch (const Error& error) {
+      // A server that was demoted serves nobody who writes.
+      error.is(k_read_only_transaction) ? connection->discard() : connection->reset();
+      throw;
+    }
+  } catch (const Error& error) {
+    count_failure(error);
+    const bool unknown = commit_sent_ && error.connection_lost();
+    const Settled settled = unknown ? settle() : Settled::not_there;
+    if (settled != Settled::there) {
+      undo();
+      // A server that cannot be reached is not waited for: who asks is told at once.
+      const bool is_away = error.is("HFCLK") || (error.connection_lost() && !unknown && !ledger_.pool_.trouble().empty());
+      return is_away || settled == Settled::unknown ? Step::unavailable : Step::again;
+    }
+  } catch (const HistoryChanged& error) {
+    spdlog::warn("{}: the history of the database is another one than this node has seen (a failover, a restore); it is read anew",
+                 error.what());
+    undo();
+    for (const ReplicaPtr& replica : replicas_) replica->history_changed = true;
+    ++ledger_.counters_.histories;
+    return Step::again;
+  }
+  publish(report);
+  return Step::done;
+}
+
+// What may take long, before anything is locked: loading, and reservations that memory has forgotten.
+void PostgresLedger::Turn::prepare(Connection& connection) {
+  for (const ReplicaPtr& replica : replicas_) {
+    if (replica->is_loaded() || !replica->damage.empty()) continue;
+    try {
+      ledger_.load(connection, *replica);
+    } catch (const DataError& error) {
+      ledger_.note_damage(*replica, error.what());
+    }
+  }
+  for (const Batch& batch : batches_) {
+    for (const Entry* entry : batch.entries) recall_forgotten(connection, entry->submission);
+  }
+}
+
+void PostgresLedger::Turn::recall_forgotten(Connection& connection, const Submission& submission) {
+  for (const Part& part : submission.parts) {
+    const Uuid* id = reservation_of(part.command);
+    Replica* replica = id == nullptr ? nullptr : replica_of(part.event);
+    if (replica == nullptr || !replica->is_loaded() || event_of_reservation(*id) != part.event) continue;
+    if (replica->inventory->find(*id) != Inventory::k_no_slot) continue;
+    const auto found = find_reservation(connection, *id);
+    // One that the tables have from after this replica's place comes with the rows that are read next.
+    if (found && found->view.status != ReservationStatus::active && found->as_of <= replica->place.at.seq) replica->recall(found->view);
+  }
+}
+
+// True: every replica is as its journal, and nobody else can write until the end of the transaction. False: one is too far
+// behind.
+bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
+  const std::int64_t sent = DatabaseClock::boot_ms();
+  connection.send(k_begin);
+  for (const ReplicaPtr& replica : replicas_) {
+    connection.send(batches_.size() > 1 ? k_lock_nowait : k_lock, Parameters().int4(static_cast<std::int32_t>(replica->number)));
+  }
+  for (const ReplicaPtr& replica : replicas_) connection.send(k_read_after, read_after(*replica, k_rows_in_lock_max));
+  if (!keys_.empty()) {
+    const Millis oldest = ledger_.clock_.now() - k_idempotency_hours * 3'600 * k_millis_per_second;
+    connection.send(k_keys_elsewhere, Parameters().byte_strings(keys_).int8(oldest));
+  }
+  connection.sync();
+  connection.receive();
+  for (std::size_t i = 0; i < replicas_.size(); ++i) connection.receive();
+  std::vector<pg::Result> read;
+  for (std::size_t i = 0; i < replicas_.size(); ++i) read.push_back(connection.receive());
+  if (!keys_.empty()) {
+    const pg::Result used = connection.receive();
+    for (int row = 0; row < used.rows(); ++row) {
+      Fingerprint key;
+      HOLDFAST_CHECK(used.bytes(row, 0).size() == key.size());
+      std::memcpy(key.data(), used.bytes(row, 0).data(), key.size());
+      used_elsewhere_.emplace_back(key, static_cast<EventNumber>(used.int4(row, 1)));
+    }
+  }
+  connection.end_sync();
+  now_ = 0;
+  for (const pg::Result& each : read) now_ = std::max(now_, each.int8(0, 0));
+  ledger_.observe_clock(now_, sent);
+  if (!ledger_.clock_trouble().empty()) throw Error("HFCLK", "the database's clock has jumped");
+  for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    if (read[i].rows() >= k_rows_in_lock_max) return false;
+    if (!replicas_[i]->damage.empty()) continue;
+    try {
+      ledger_.counters_.followed += fold_rows(read[i], *replicas_[i], find_in(connection));
+    } catch (const DataError& error) {
+      replicas_[i]->drop();
+      ledger_.note_damage(*replicas_[i], error.what());
+    }
+  }
+  return true;
+}
+
+pg::Replica* PostgresLedger::Turn::replica_of(EventNumber number) const {
+  const auto at = std::ranges::lower_bound(replicas_, number, {}, [](const ReplicaPtr& each) { return each->number; });
+  return at == replicas_.end() || (*at)->number != number ? nullptr : at->get();
+}
+
+Bench PostgresLedger::Turn::bench_of(EventNumber number) {
+  Replica& replica = *replica_of(number);
+  if (!replica.is_loaded() && replica.pending) replica.begin_pending();
+  if (!replica.is_loaded()) return {};
+  return {replica.inventory.get(), &replica.changes, replica.plan.get()};
+}
+
+// What core must not be asked: events that are damaged, imports that another node has abandoned, keys that were used for another
+// event.
+bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
+  const Part& first = entry.submission.parts.front();
+  for (const Part& part : entry.submission.parts) {
+    const Replica& replica = *replica_of(part.event);
+    const bool imports = std::holds_alternative<AppendSeats>(part.command);
+    const bool is_importing = replica.is_loaded() && replica.inventory->settings().status == EventStatus::importing;
+    const bool creates_again = std::holds_alternative<Create>(part.command) && replica.is_loaded();
+    if (!replica.damage.empty() || creates_again || (imports && !is_importing)) {
+      entry.verdict = refuse_all(entry.submission, Reason::unavailable);
+      return true;
+    }
+  }
+  if (!entry.submission.key) return false;
+  const Fingerprint& key = entry.submission.key->key;
+  const auto is_elsewhere = [&](const auto& used) { return used.first == key && used.second != first.event; };
+  const auto recent = ledger_.recent_keys_.find(key, now_);
+  if (std::ranges::none_of(used_elsewhere_, is_elsewhere) && (!recent || *recent == first.event)) return false;
+  entry.verdict = refuse_all(entry.submission, Reason::idempotency_key_reused);
+  return true;
+}
+
+void PostgresLedger::Turn::judge_all() {
+  for (const ReplicaPtr& replica : replicas_) {
+    if (replica->is_loaded()) now_ = std::max(now_, replica->inventory->last_now());
+    replica->judged_ahead = true;   // until it is known that the journal has what is judged now
+  }
+  const std::vector<Batch> batches = without_refused();
+  judging_.lock_ahead(batches, *this, now_);
+  swept_ = judging_.judge(batches, *this, now_);
+  for (const ReplicaPtr& replica : replicas_) replica->judged_ahead = replica->has_news();
+}
+
+// What core is asked; what it must not be asked is refused here.
+std::vector<Batch> PostgresLedger::Turn::without_refused() const {
+  std::vector<Batch> batches;
+  for (const Batch& batch : batches_) {
+    Batch& asked = batches.emplace_back(Batch{.events = batch.events, .entries = {}});
+    for (Entry* entry : batch.entries) {
+      if (!refuse_beforehand(*entry)) asked.entries.push_back(entry);
+    }
+  }
+  return batches;
+}
+
+KeyTable& PostgresLedger::Turn::keys_of(EventNumber first) { return replica_of(first)->keys; }
+
+void PostgresLedger::Turn::look_ahead(const Batch& batch, std::size_t entry) {
+  for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
+    const std::size_t ahead = entry + k_prefetch_ahead[step];
+    if (ahead >= batch.entries.size()) continue;
+    for (const Part& part : batch.entries[ahead]->submission.parts) {
+      if (const Replica* replica = replica_of(part.event); replica->is_loaded()) prefetch(*replica->inventory, part.command, step);
+    }
+  }
+}
+
+// Done before the events were locked, because it asks the database.
+void PostgresLedger::Turn::recall_for(const Submission&) {}
+
+void PostgresLedger::Turn::keep(KeptKey kept) { replica_of(kept.event)->kept.push_back(std::move(kept)); }
+
+bool PostgresLedger::Turn::has_news() const {
+  return std::ranges::any_of(replicas_, [](const ReplicaPtr& replica) { return replica->has_news(); });
+}
+
+void PostgresLedger::Turn::write(Connection& connection) {
+  batch_ = boost::uuids::random_generator()();
+  bodies_.resize(replicas_.size());
+  for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    Replica& replica = *replicas_[i];
+    if (!replica.has_news()) continue;
+    encode_body(replica.changes, replica.kept, bodies_[i]);
+    JournalRow row{.position = replica.place.at.ordinal,
+                   .event = replica.number,
+                   .first_seq = replica.place.next(),
+                   .changes = replica.changes.count,
+                   .at = now_,
+                   .body = bodies_[i]};
+    HOLDFAST_CHECK(replica.inventory->seq() == row.first_seq + row.changes - 1);
+    row.hash = chain(replica.place.at.hash, row);
+    rows_.push_back(row);
+    connection.send(k_append, Parameters()
+                                  .int4(static_cast<std::int32_t>(row.event))
+                                  .int8(static_cast<std::int64_t>(row.first_seq))
+                                  .int2(static_cast<std::int16_t>(row.position))
+                                  .int4(static_cast<std::int32_t>(row.changes))
+                                  .int8(row.at)
+                                  .uuid(batch_)
+                                  .bytes(as_bytes(row.hash))
+                                  .bytes(row.body));
+    if (ends_import(replica)) {
+      connection.send(k_end_import, Parameters().int4(static_cast<std::int32_t>(row.event)));
+    }
+  }
+}
+
+void PostgresLedger::Turn::commit(Connection& connection) {
+  if (ledger_.options_.sync_projection) {
+    connection.sync();
+    receive_rows(connection);
+    connection.end_sync();
+    for (const JournalRow& row : rows_) project_within(connection, row.event);
+  }
+  commit_sent_ = true;
+  connection.send(k_commit);
+  connection.sync();
+  if (!ledger_.options_.sync_projection) receive_rows(connection);
+  const pg::Result committed = connection.receive();
+  connection.end_sync();
+  if (committed.tag() != "COMMIT") throw Error("HFRBK", "the transaction was rolled back");
+  // Committed here; whether the synchronous standby has it nobody knows, and the next primary may not.
+  if (connection.take_commit_warning()) throw Error("", "the wait for the synchronous standby was cancelled");
+}
+
+// What write() has sent.
+void PostgresLedger::Turn::receive_rows(Connection& connection) {
+  for (const JournalRow& row : rows_) {
+    connection.receive();
+    if (ends_import(*replica_of(row.event))) connection.receive();
+  }
+}
+
+bool PostgresLedger::Turn::ends_import(const Replica& replica) {
+  return replica.pending && replica.inventory->settings().status != EventStatus::importing;
+}
+
+// The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows
+// are there.
+PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
+  const auto until = Timer::now() + k_settle_max;
+  while (Timer::now() < until) {
+    try {
+      auto connection = ledger_.pool_.take();
+      connection->send(k_begin);
+      for (const ReplicaPtr& replica : replicas_) connection->send(k_lock, Parameters().int4(static_cast<std::int32_t>(replica->number)));
+      const JournalRow& row = rows_.front();   // all of them are there, or none
+      connection->send(k_find_batch, Parameters()
+                                         .int4(static_cast<std::int32_t>(row.event))
+                                         .int8(static_cast<std::int64_t>(row.first_seq))
+                                         .int2(static_cast<std::int16_t>(row.position)));
+      connection->sync();
+      connection->receive();
+      for (std::size_t i = 0; i < replicas_.size(); ++i) connection->receive();
+      const pg::Result found = connection->receive();
+      connection->end_sync();
+      const bool committed = found.rows() == 1 && found.uuid(0, 0) == batch_;
+      connection->query(k_rollback);
+      if (committed) ++ledger_.counters_.settled;
+      return committed ? Settled::there : Settled::not_there;
+    } catch (const Error& error) {
+      spdlog::warn("a commit whose answer was lost is not settled yet: {}", error.what());
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));   // the pool's own pauses are longer while the server is away
+    }
+  }
+  return Settled::unknown;
+}
+
+void PostgresLedger::Turn::publish(ExecutionReport& report) {
+  ++ledger_.counters_.written;
+  report.swept += swept_;
+  for (const JournalRow& row : rows_) {
+    Replica& replica = *replica_of(row.event);
+    report.changes += replica.changes.count;
+    replica.follow_own(row, replica.changes);
+    for (const KeptKey& kept : replica.kept) ledger_.recent_keys_.put(kept.key.key, row.event, row.at);
+    ledger_.after_own_row(replica, row);
+    replica.judged_ahead = false;
+    replica.changes.clear();
+    replica.kept.clear();
+  }
+}
+
+// Replicas that were judged ahead of the journal are loaded anew; the others stay.
+void PostgresLedger::Turn::undo() {
+  for (const ReplicaPtr& replica : replicas_) {
+    replica->changes.clear();
+    replica->kept.clear();
+    if (replica->judged_ahead) replica->drop();
+  }
+}
+
+void PostgresLedger::Turn::count_failure(const Error& error) {
+  if (error.is(k_lock_not_available) && batches_.size() == 1) {
+    try {
+      auto connection = ledger_.pool_.take();
+      const pg::Result ended = connection->query(k_end_stuck, Parameters().text(connection->application()));
+      if (ended.rows() > 0)
+        spdlog::warn("{} sessions of nodes that do not read their answers were ended: they may hold an event", ended.rows());
+    } catch (const Error& second) {
+      spdlog::warn("sessions of stuck nodes could not be looked for: {}", second.what());
+    }
+  }
+  if (!error.is(k_lock_not_available)) spdlog::warn("a batch was not taken by the database: {}", error.what());
+}
+
+}   // namespace holdfast

@@ -1,0 +1,104 @@
+// Seat locks in Redis: one server, or a master that Sentinel names. No cluster, no TLS.
+//
+//   RedisLock seat_lock({.url = parse_redis_url("redis://127.0.0.1:6379").value(), .connections = 1});
+//   seat_lock.wait_until_up(std::chrono::seconds(1));   // if one likes
+//
+// Acquiring is one pipeline of `SET key token NX PX 30000`; giving up is one of scripts that compare and delete, at most 1,000
+// keys each.
+//
+// Connections are made, probed and given up by a background thread; a caller takes one that is there, waits for one no longer
+// than its deadline, and drops it when it fails. A circuit breaker (breaker.h) keeps callers from waiting for a server that is
+// away.
+//
+// Locks that may have been granted and could not be given up in time (leftovers) are tried again by the background thread: when a
+// connection is there, and once more a second later, because the server may have read our request late. At most 100,000 of them
+// are kept.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "lock/redis/breaker.h"
+#include "lock/redis/connection.h"
+#include "lock/redis/url.h"
+#include "lock/seat_lock.h"
+
+namespace holdfast::lock {
+
+struct RedisOptions {
+  RedisUrl url;
+  // For a whole round trip of up to 10,000 locks, waiting for a connection included; larger ones have one more for each 10,000.
+  std::chrono::milliseconds deadline{50};
+  std::chrono::milliseconds ttl{30'000};   // the contract's
+  std::size_t connections = 1;   // as many as threads that lock at once
+  Breaker::Options breaker{};
+};
+
+class RedisLock final : public SeatLock {
+ public:
+  explicit RedisLock(RedisOptions options);
+  ~RedisLock() override;   // ends the background thread, which may be resolving a name
+
+  void acquire(std::span<Lease> leases) override;
+  void release(std::span<const Lease> leases) override;
+  Health health() const override;
+  Stats stats() const override;
+
+  // False when no connection was there in time; one is tried for all the same.
+  bool wait_until_up(std::chrono::milliseconds patience);
+
+ private:
+  using Timer = std::chrono::steady_clock;
+  using ConnectionPtr = std::unique_ptr<Connection>;
+  struct Leftover {
+    Lease lease;
+    bool tried = false;   // a server has answered it once
+  };
+
+  // Callers.
+  Deadline deadline_for(std::size_t leases) const;
+  ConnectionPtr take(Deadline deadline);
+  void give_back(ConnectionPtr connection, const std::string& problem);
+  bool ask_to_release(Connection& connection, std::span<const Lease* const> leases, Deadline deadline, std::vector<bool>& answered,
+                      std::uint64_t& deleted, std::string& problem) const;
+  void keep_leftovers(std::span<const Lease* const> leases, const std::vector<bool>& answered);
+
+  // The background thread.
+  void run();
+  void connect(std::unique_lock<std::mutex>& lock, bool is_probe);
+  void check_idle(std::unique_lock<std::mutex>& lock);
+  void release_leftovers(std::unique_lock<std::mutex>& lock);
+  std::expected<ConnectionPtr, std::string> open() const;
+  std::expected<ConnectionPtr, std::string> open_server(const Address& address, Deadline deadline) const;
+  std::expected<Address, std::string> ask_sentinel(const Address& sentinel, Deadline deadline) const;
+  std::string check(Connection& connection, Deadline deadline) const;
+  void note_failure(const std::string& problem);
+  void note_recovery();
+  void drop_idle();
+
+  const RedisOptions options_;
+  const std::string ttl_text_;
+  const std::string script_sha_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable idle_wake_;   // callers wait for a connection
+  std::condition_variable background_wake_;
+  std::vector<ConnectionPtr> idle_;
+  std::size_t open_ = 0;   // idle and in use, of this generation
+  std::uint64_t generation_ = 1;   // raised when no connection of before is to be used again
+  Breaker breaker_;
+  std::deque<Leftover> leftovers_;
+  Deadline leftovers_due_{};
+  std::string problem_;   // the last one; empty while all is well
+  bool is_away_ = false;   // and that was logged
+  bool stopping_ = false;
+  Stats stats_;
+
+  std::thread background_;
+};
+
+}   // namespace holdfast::lock

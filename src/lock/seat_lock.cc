@@ -1,0 +1,59 @@
+#include "lock/seat_lock.h"
+
+#include <sys/random.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "core/check.h"
+
+namespace holdfast::lock {
+namespace {
+
+constexpr std::string_view k_prefix = "lock:seat:";
+constexpr std::size_t k_token_bytes = 16;
+
+void append_hex(std::string& out, const std::uint8_t* bytes, std::size_t count) {
+  static constexpr char k_digits[] = "0123456789abcdef";
+  for (std::size_t i = 0; i < count; ++i) {
+    out += k_digits[bytes[i] >> 4];
+    out += k_digits[bytes[i] & 0xF];
+  }
+}
+
+void fill_randomly(std::span<std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t got = ::getrandom(bytes.data(), bytes.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    HOLDFAST_CHECK(got > 0);   // a Linux that has started has random bytes
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+}  // namespace
+
+std::string key_of(const Uuid& seat) {
+  std::string key;
+  key.reserve(k_prefix.size() + 2 * seat.size());
+  key += k_prefix;
+  append_hex(key, seat.data, seat.size());
+  return key;
+}
+
+std::string key_of(std::string_view seat_id) {
+  if (const auto uuid = parse_uuid(seat_id)) return key_of(*uuid);
+  return std::string(k_prefix).append(seat_id);
+}
+
+void draw_tokens(std::span<Lease> leases) {
+  std::vector<std::uint8_t> random(leases.size() * k_token_bytes);
+  fill_randomly(random);
+  const std::uint8_t* next = random.data();
+  for (Lease& lease : leases) {
+    lease.token.clear();
+    append_hex(lease.token, next, k_token_bytes);
+    next += k_token_bytes;
+  }
+}
+
+}  // namespace holdfast::lock

@@ -1,0 +1,66 @@
+// Several real nodes over one database, one Redis and one Kafka.
+//
+//   Cluster cluster;                                   // three nodes, all ready
+//   TestEvent event = make_event(cluster.client(0), 10);
+//   cluster.redis().kill();
+//   cluster.verify({event});                           // journal, tables and Kafka say the same
+//
+// The database and Kafka are those that all tests share, unless the settings ask for own ones, because the test stops them; the names of
+// the topics begin with a word of the cluster's own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/kafka.h"
+#include "support/nodes.h"
+#include "support/services.h"
+#include "support/sql.h"
+
+namespace holdfast::test {
+
+struct ClusterSettings {
+  std::size_t nodes = 3;
+  std::vector<std::string> flags{};                              // of every node
+  std::vector<std::map<std::string, std::string>> environments{};   // of each node; fewer: nothing for the others
+  bool has_feed = true;
+  bool own_postgres = false;
+  bool own_kafka = false;
+};
+
+class Cluster : public Nodes {
+ public:
+  explicit Cluster(ClusterSettings settings = {});
+  ~Cluster() override;
+
+  std::size_t count() const override { return nodes_.size(); }
+  Server& at(std::size_t node) override { return *nodes_.at(node); }
+  Client client(std::size_t node) { return at(node).connect(); }
+  milliseconds behind_max() const override { return k_patience; }
+
+  PostgresServer& postgres() { return *postgres_; }   // with own_postgres
+  KafkaServer& kafka() { return *kafka_; }            // with own_kafka
+  RedisServer& redis() { return redis_; }
+  const std::string& ledger_url() const { return ledger_url_; }
+  const std::string& bootstrap() const { return bootstrap_; }
+  std::string topic(std::string_view name) const { return prefix_ + std::string(name); }
+
+  // The seat locks that are left of a killed node end by themselves within 30 seconds; here they are ended at once.
+  void after_kill() override;
+  // `holdfast verify`, and that Kafka has what the journal has (feed_check.h). Starts nodes that do not run.
+  void verify(const std::vector<TestEvent>& events) override;
+
+ private:
+  ClusterSettings settings_;
+  std::unique_ptr<PostgresServer> postgres_;
+  std::unique_ptr<PostgresDatabase> database_;
+  std::unique_ptr<KafkaServer> kafka_;
+  RedisServer redis_;
+  std::string ledger_url_;
+  std::string bootstrap_;
+  std::string prefix_;
+  std::vector<std::unique_ptr<Server>> nodes_;
+};
+
+}   // namespace holdfast::test

@@ -1,0 +1,90 @@
+// Kafka under three nodes: away for a minute, and two nodes that both believe to be the one that publishes.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <iostream>
+
+#include "cluster/cluster.h"
+#include "cluster/feed_check.h"
+#include "cluster/load.h"
+
+namespace holdfast::test {
+namespace {
+
+constexpr std::size_t k_seats = 200;
+
+// The node that publishes now, other than `except`; nothing when none does.
+std::optional<std::size_t> publisher(Cluster& cluster, std::optional<std::size_t> except = std::nullopt) {
+  for (std::size_t node = 0; node < cluster.count(); ++node) {
+    if (node == except) continue;
+    Client client = cluster.client(node);
+    if (metric(client, "holdfast_feed_publishing") == 1) return node;
+  }
+  return std::nullopt;
+}
+
+TEST(Feed, WithKafkaAwayForAMinuteReservationsGoOnAndEverythingIsPublishedAfterwardsInOrder) {
+  Cluster cluster({.own_kafka = true});
+  Client client = cluster.client(0);
+  const TestEvent event = make_event(client, k_seats);
+  Load load(cluster, event, {}, 2);
+  ASSERT_TRUE(load.goes_on(50));
+  ASSERT_TRUE(eventually([&] { return publisher(cluster).has_value(); }, 6 * k_patience));
+  cluster.kafka().stop();
+  // The one place where time is meant: longer than what librdkafka and a transaction wait for.
+  const auto until = Clock::now() + milliseconds{k_is_sanitized ? 15'000 : 60'000};
+  while (Clock::now() < until) ASSERT_TRUE(load.goes_on(5)) << "nobody waits for Kafka";
+  Client publishing = cluster.client(0);
+  double lag = 0;
+  for (std::size_t node = 0; node < cluster.count(); ++node) {
+    Client asked = cluster.client(node);
+    lag = std::max(lag, metric(asked, "holdfast_feed_lag_changes"));
+  }
+  EXPECT_GT(lag, 0) << "the lag is a metric";
+  EXPECT_EQ(client.get("/readyz").status, 200);
+  cluster.kafka().start();
+  ASSERT_TRUE(load.goes_on(50));
+  load.stop();
+  EXPECT_EQ(load.unavailable(), 0U);
+  load.expect_kept(client);
+  cluster.verify({event});
+}
+
+TEST(Feed, OfTwoRelaysAtOnceTheOlderOneIsFencedAndReadersOfCommittedMessagesSeeEachOnceInOrder) {
+  if (!has_real_kafka()) GTEST_SKIP() << "the mock cluster of librdkafka fences nobody";
+  Cluster cluster;
+  Client client = cluster.client(0);
+  const TestEvent event = make_event(client, k_seats);
+  std::optional<std::size_t> older;
+  ASSERT_TRUE(eventually([&] { return (older = publisher(cluster)).has_value(); }, 3 * k_patience));
+  std::vector<std::size_t> others;
+  for (std::size_t node = 0; node < cluster.count(); ++node) {
+    if (node != older) others.push_back(node);
+  }
+  for (int pause = 0; pause < (k_is_sanitized ? 1 : 2); ++pause) {
+    // It stands still in the midst of its work: changes have come, and it has not published them.
+    Load load(cluster, event, others);
+    ASSERT_TRUE(load.goes_on(300));
+    cluster.at(*older).process().signal(SIGSTOP);
+    std::optional<std::size_t> younger;
+    EXPECT_TRUE(eventually([&] { return (younger = publisher(cluster, older)).has_value(); }, 3 * k_patience)) << "another one takes over";
+    EXPECT_TRUE(load.goes_on(100));
+    cluster.at(*older).process().signal(SIGCONT);   // with all that it had in its queue
+    EXPECT_TRUE(load.goes_on(300));
+    load.stop();
+    if (HasFailure()) return;
+    EXPECT_TRUE(eventually([&] {
+      Client asked = cluster.client(*older);
+      return metric(asked, "holdfast_feed_publishing") == 0;
+    })) << "the older one notices";
+    Client asked = cluster.client(others[0]);
+    load.expect_kept(asked);
+    for (const std::string& reservation : load.reservations()) {
+      EXPECT_EQ(asked.post("/v1/reservations/" + reservation + "/release", "{}").status, 200);
+    }
+  }
+  cluster.verify({event});
+}
+
+}   // namespace
+}   // namespace holdfast::test

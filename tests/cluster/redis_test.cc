@@ -1,0 +1,150 @@
+// The seat lock, by three nodes and by other programs: it keeps others out, and whatever happens to it, a seat has one owner.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "cluster/cluster.h"
+#include "cluster/load.h"
+
+namespace holdfast::test {
+namespace {
+
+constexpr std::size_t k_seats = 200;
+
+// `lock:seat:{seatId:N}`
+std::string lock_of(std::string seat) {
+  std::erase(seat, '-');
+  return "lock:seat:" + seat;
+}
+
+std::string take_by_another_program(RedisServer& redis, const std::string& seat, const std::string& token = "another program") {
+  return redis.command({"SET", lock_of(seat), token, "NX", "PX", "30000"});
+}
+
+bool is_locked(RedisServer& redis, const std::string& seat) { return redis.command({"EXISTS", lock_of(seat)}) == "1"; }
+
+TEST(SeatLock, OfAnotherProgramIsRespectedByEveryNodeAndOtherSeatsAreSoldMeanwhile) {
+  Cluster cluster;
+  Client client = cluster.client(0);
+  const TestEvent event = make_event(client, 10);
+  ASSERT_EQ(take_by_another_program(cluster.redis(), event[0]), "OK");
+  for (std::size_t node = 0; node < cluster.count(); ++node) {
+    Client asking = cluster.client(node);
+    const Answer refused = reserve(asking, event[0], "c");
+    EXPECT_EQ(refused.status, 409) << refused;
+    EXPECT_EQ(string_of(refused.json().at("error")), "Could not acquire lock for seat " + event[0] + ". Seat may be reserved or locked.");
+    EXPECT_EQ(reserve(asking, event[node + 1], "c").status, 201);
+    EXPECT_FALSE(is_locked(cluster.redis(), event[node + 1])) << "given up before the answer leaves";
+  }
+  EXPECT_EQ(cluster.redis().command({"GET", lock_of(event[0])}), "another program") << "ours is never released by somebody else";
+  cluster.redis().command({"DEL", lock_of(event[0])});
+  EXPECT_EQ(reserve(client, event[0], "c").status, 201);
+  cluster.verify({event});
+}
+
+TEST(SeatLock, RedisKilledFlushedAndPausedUnderLoadSellsNothingTwiceAndReservationsGoOn) {
+  Cluster cluster;
+  Client client = cluster.client(0);
+  const TestEvent event = make_event(client, k_seats);
+  Load load(cluster, event);
+  ASSERT_TRUE(load.goes_on(100));
+
+  for (int i = 0; i < 5; ++i) {
+    cluster.redis().flush();
+    ASSERT_TRUE(load.goes_on(20));
+  }
+  cluster.redis().kill();
+  EXPECT_TRUE(load.goes_on(100)) << "the ledger guards reservations, not the lock";
+  EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_lock_state", {"state=\"away\""}) == 1; })) << "a metric says so";
+  EXPECT_EQ(client.get("/readyz").status, 200);
+  cluster.redis().start();
+  EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_lock_state", {"state=\"up\""}) == 1; })) << "used again by itself";
+  ASSERT_TRUE(load.goes_on(100));
+  cluster.redis().pause();
+  EXPECT_TRUE(load.goes_on(100)) << "a server that does not answer meets a deadline";
+  cluster.redis().resume();
+  EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_lock_state", {"state=\"up\""}) == 1; }));
+  ASSERT_TRUE(load.goes_on(100));
+
+  load.stop();
+  EXPECT_EQ(load.unavailable(), 0U);
+  load.expect_kept(client);
+  cluster.verify({event});
+}
+
+TEST(SeatLock, WithRejectNobodyReservesWhileRedisIsAwayAndAllElseGoesOn) {
+  Cluster cluster({.nodes = 2, .flags = {"--lock-on-failure", "reject"}, .has_feed = false});
+  Client client = cluster.client(0);
+  const TestEvent event = make_event(client, 10);
+  const Answer first = reserve(client, event[0], "c");
+  ASSERT_EQ(first.status, 201) << first;
+  cluster.redis().kill();
+  const Answer refused = reserve(client, event[1], "c");
+  EXPECT_EQ(refused.status, 503) << refused;
+  EXPECT_FALSE(refused.header("Retry-After").empty());
+  const std::string id = string_of(first.json().at("reservationId"));
+  EXPECT_EQ(client.post("/v1/reservations/" + id + "/release", "{}").status, 200) << "only holding locks";
+  cluster.redis().start();
+  EXPECT_TRUE(eventually([&] { return reserve(client, event[1], "c").status == 201; }));
+}
+
+// The journal does not take the row until the lock has ended: somebody else holds a lock on its table.
+TEST(SeatLock, ThatExpiresInMidBatchAndGoesToAnotherProgramIsNotTakenFromItAndTheSeatIsSoldOnce) {
+  Cluster cluster({.flags = {"--lock-ttl-ms", "1000"}});
+  Client client = cluster.client(0);
+  const TestEvent event = make_event(client, 10);
+  Sql sql(cluster.ledger_url());
+  sql.run("begin; lock table holdfast.journal in share mode");
+  Client asking = cluster.client(1);
+  asking.write(request_bytes("POST", "/reservations", reserve_body(event[0], "first")));
+  ASSERT_TRUE(eventually([&] { return is_locked(cluster.redis(), event[0]); })) << "the lock is taken before the commit";
+  ASSERT_TRUE(eventually([&] { return take_by_another_program(cluster.redis(), event[0]) == "OK"; })) << "it ends by itself";
+  sql.run("commit");
+  const Answer answer = asking.read_answer();
+  // The transaction may have waited too long for its node's patience; then it was judged again, and the lock is somebody else's.
+  EXPECT_TRUE(answer.status == 201 || answer.status == 409) << answer;
+  EXPECT_EQ(cluster.redis().command({"GET", lock_of(event[0])}), "another program");
+  cluster.redis().command({"DEL", lock_of(event[0])});
+  Client other = cluster.client(2);
+  EXPECT_EQ(reserve(other, event[0], "second").status, answer.status == 201 ? 409 : 201);
+  cluster.verify({event});
+}
+
+// A node that stands still within its turn, with the seat's lock, for longer than the contract's 30 seconds.
+TEST(SeatLock, ANodePausedPastItsLocks30SecondsAndResumedIsRefusedAndDoublesNothing) {
+  Cluster cluster({.flags = {"--lock-deadline-ms", "10000"}});
+  Client client = cluster.client(1);
+  const TestEvent event = make_event(client, 10);
+
+  // Redis stands still first, so that the node stops between locking the seat and writing it.
+  cluster.redis().pause();
+  Client late = cluster.client(0);
+  late.write(request_bytes("POST", "/reservations", reserve_body(event[0], "late")));
+  Sql sql(cluster.ledger_url());
+  ASSERT_TRUE(eventually([&] {
+    return sql.value("select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'") != "0";
+  })) << "the node is in its turn";
+  cluster.at(0).process().signal(SIGSTOP);
+  cluster.redis().resume();
+  ASSERT_TRUE(eventually([&] { return is_locked(cluster.redis(), event[0]); }))
+      << "what was sent to Redis is done, though nobody reads the answer";
+
+  // The others go on after at most the 2 seconds that a transaction may be idle; the seat itself is locked.
+  const Answer meanwhile = reserve(client, event[1], "on time");
+  EXPECT_EQ(meanwhile.status, 201) << meanwhile;
+  const auto locked_since = Clock::now();
+  EXPECT_EQ(reserve(client, event[0], "on time").status, 409);
+  Answer won;
+  ASSERT_TRUE(eventually([&] { return (won = reserve(client, event[0], "on time")).status == 201; }, milliseconds{40'000} + k_patience))
+      << won;
+  EXPECT_GT(Clock::now() - locked_since, milliseconds{20'000}) << "the lock was to hold for 30 s";
+
+  cluster.at(0).process().signal(SIGCONT);
+  const Answer refused = late.read_answer();
+  EXPECT_EQ(refused.status, 409) << "resumed, it must see that the seat has gone: " << refused;
+  const Json found = seat(client, event[0]);
+  EXPECT_EQ(string_of(found.at("reservationId")), string_of(won.json().at("reservationId")));
+  cluster.verify({event});
+}
+
+}   // namespace
+}   // namespace holdfast::test

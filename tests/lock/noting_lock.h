@@ -1,0 +1,68 @@
+// A seat lock in memory that does what it is told, and notes every round trip.
+//
+//   NotingLock seat_lock;
+//   seat_lock.lock_by_somebody_else(key);
+//   seat_lock.fail_after(1);                 // the second acquire() and those after it: unknown
+//   EXPECT_THAT(seat_lock.trips(), ElementsAre("acquire lock:seat:a lock:seat:b", "release lock:seat:a"));
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "lock/seat_lock.h"
+
+namespace holdfast::test {
+
+class NotingLock final : public lock::SeatLock {
+ public:
+  void acquire(std::span<lock::Lease> leases) override {
+    std::string trip = "acquire";
+    const bool fails = acquisitions_left_ == 0;
+    if (acquisitions_left_ > 0) --acquisitions_left_;
+    if (!fails) lock::draw_tokens(leases);
+    std::set<std::string> keys;
+    for (lock::Lease& lease : leases) {
+      trip += " " + lease.key;
+      EXPECT_TRUE(keys.insert(lease.key).second) << lease.key << " was asked for twice at once";
+      if (fails) continue;
+      const bool is_granted = holders_.emplace(lease.key, lease.token).second;
+      lease.grant = is_granted ? lock::Grant::granted : lock::Grant::held;
+      if (is_granted) ever_granted_.insert(lease.key);
+    }
+    trips_.push_back(std::move(trip));
+  }
+
+  void release(std::span<const lock::Lease> leases) override {
+    std::string trip = "release";
+    for (const lock::Lease& lease : leases) {
+      if (lease.token.empty() || lease.grant == lock::Grant::held) continue;
+      trip += " " + lease.key;
+      const auto holder = holders_.find(lease.key);
+      if (holder != holders_.end() && holder->second == lease.token) holders_.erase(holder);
+    }
+    trips_.push_back(std::move(trip));
+  }
+
+  lock::Health health() const override { return {}; }
+  lock::Stats stats() const override { return {}; }
+
+  void lock_by_somebody_else(const std::string& key) { holders_[key] = "somebody else's"; }
+  void fail_after(int acquisitions) { acquisitions_left_ = acquisitions; }
+  bool is_locked(const std::string& key) const { return holders_.contains(key); }
+  std::size_t locked() const { return holders_.size(); }
+  bool was_granted(const std::string& key) const { return ever_granted_.contains(key); }
+  // Since it was last asked.
+  std::vector<std::string> trips() { return std::exchange(trips_, {}); }
+
+ private:
+  std::map<std::string, std::string> holders_;
+  std::set<std::string> ever_granted_;
+  std::vector<std::string> trips_;
+  int acquisitions_left_ = -1;   // before they fail; -1: they do not
+};
+
+}  // namespace holdfast::test
