@@ -1,7 +1,8 @@
-// How long things took, counted by one thread and read by others, without a lock.
+// How long things took, counted by one thread or by some and read by others, without a lock.
 //
 // Times are sorted into ranges that are at most a sixteenth wide, from a microsecond to half a minute, so a quantile is right to
-// about 6 %. record() is two plain stores: only the thread that owns a histogram may call it. Any thread reads.
+// about 6 %. record() is a plain load and store: only the thread that owns a histogram may call it. Where there are several, all call
+// record_shared(). Any thread reads.
 //
 //   LatencyHistogram took;                            // the owner's
 //   took.record(std::chrono::microseconds(180));
@@ -93,9 +94,10 @@ inline Quantiles quantiles_of(const LatencyCounts& of) {
 class LatencyHistogram {
  public:
   void record(std::chrono::nanoseconds took) {
-    auto& count = counts_[latency_range_of(took.count() < 0 ? 0 : static_cast<std::uint64_t>(took.count()))];
+    auto& count = count_of(took);
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
+  void record_shared(std::chrono::nanoseconds took) { count_of(took).fetch_add(1, std::memory_order_relaxed); }
   LatencyCounts counts() const {
     LatencyCounts copy;
     for (std::size_t i = 0; i < k_latency_ranges; ++i) copy.counts[i] = counts_[i].load(std::memory_order_relaxed);
@@ -103,6 +105,10 @@ class LatencyHistogram {
   }
 
  private:
+  std::atomic<std::uint64_t>& count_of(std::chrono::nanoseconds took) {
+    return counts_[latency_range_of(took.count() < 0 ? 0 : static_cast<std::uint64_t>(took.count()))];
+  }
+
   std::array<std::atomic<std::uint64_t>, k_latency_ranges> counts_{};
 };
 

@@ -101,13 +101,14 @@ void Statistics::begin(const Ledger& ledger) {
   as_of_ = sampled_at_;
 }
 
+// Once a round, so an atomic addition more or less does not matter: a ledger of several lanes has several workers.
 void Statistics::on_round(const Round& round) {
-  add(rounds_, std::uint64_t{1});
-  add(round_commands_, std::uint64_t{round.tasks});
-  if (round.report.durable && round.report.changes > 0) commits_.record(round.report.committing);
-  // The sampler sets it back to 0: what is lost between the two is one round's.
+  rounds_.fetch_add(1, std::memory_order_relaxed);
+  round_commands_.fetch_add(round.tasks, std::memory_order_relaxed);
+  if (round.report.durable && round.report.changes > 0) commits_.record_shared(round.report.committing);
   const auto queued = static_cast<std::uint32_t>(round.queued);
-  if (queued > queued_max_.load(std::memory_order_relaxed)) queued_max_.store(queued, std::memory_order_relaxed);
+  std::uint32_t most = queued_max_.load(std::memory_order_relaxed);
+  while (most < queued && !queued_max_.compare_exchange_weak(most, queued, std::memory_order_relaxed)) {}
 }
 
 Statistics::Totals Statistics::look(const Ledger& ledger) const {

@@ -1,8 +1,8 @@
 // How sales went over time: what was recorded, what was refused and why, and how long it took; a second at a time for the last quarter of an
 // hour, a minute at a time for the last day. In memory, in arrays of fixed size: some 600 KB, whatever the load.
 //
-// Counted where it happens, by threads that share nothing: each thread of the HTTP server has a ThreadCounters, the engine's worker a few
-// numbers of its own. Changes are not counted here at all: the readers' copies of events know how many they have followed
+// Counted where it happens, by threads that share nothing: each thread of the HTTP server has a ThreadCounters, the engine's workers a few
+// numbers. Changes are not counted here at all: the readers' copies of events know how many they have followed
 // (PublishedEvent::tally), so these numbers are the journal's. Once a second sample() takes the difference to the second before.
 //
 //   Statistics statistics;
@@ -100,7 +100,7 @@ class Statistics {
   ThreadCounters& add_thread();
   void begin(const Ledger& ledger);
 
-  // The engine's worker, after each round.
+  // The engine's workers, after each round.
   void on_round(const Round& round);
 
   // One thread, once a second, best just after a second of the ledger's clock has begun. Does nothing within the same second.
@@ -130,7 +130,7 @@ class Statistics {
 
   std::vector<std::unique_ptr<ThreadCounters>> threads_;
 
-  // The engine's worker writes, others read.
+  // The engine's workers write, others read.
   LatencyHistogram commits_;
   std::atomic<std::uint64_t> rounds_{0};
   std::atomic<std::uint64_t> round_commands_{0};
