@@ -129,7 +129,15 @@ TEST(Webhooks, EveryKindOfChangeIsToldWithWhatItHas) {
   ASSERT_TRUE(eventually([&] { return !receiver.of_type("expired").empty(); }));
   ASSERT_TRUE(receives(receiver, 16));
 
-  const auto data = [&](const char* type, std::size_t at = 0) { return receiver.of_type(type).at(at).json().at("data"); };
+  // Messages of different reservations may overtake each other; their numbers tell the order of the changes.
+  const auto data = [&](const char* type, std::size_t at = 0) {
+    std::map<std::int64_t, Json> by_seq;
+    for (const auto& message : receiver.of_type(type)) {
+      const Json change = message.json().at("data");
+      by_seq.emplace(number(change, "seq"), change);
+    }
+    return std::next(by_seq.begin(), static_cast<std::ptrdiff_t>(at))->second;
+  };
   const auto seats = [&](const Json& change) {
     Ids all;
     for (const Json& each : change.at("seats").as_array()) all.push_back(string_of(each.at("id")) + " " + string_of(each.at("state")));
@@ -438,6 +446,7 @@ TEST(Webhooks, ASecretIsShownOnceAndNeverLogged) {
   EXPECT_THAT(client.get("/v1/webhooks/" + id).body, Not(HasSubstr("whsec_")));
   EXPECT_THAT(client.get("/metrics").body, Not(HasSubstr(secret)));
   EXPECT_THAT(server.log(), Not(HasSubstr(secret)));
+  if (server.is_in_database()) return;   // there is no file
   const auto mode = std::filesystem::status(server.data() / "registry.db").permissions();
   EXPECT_EQ(mode, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }

@@ -22,8 +22,7 @@ class PostgresViews : public ::testing::Test {
   Uuid hold(std::vector<SeatIndex> seats, std::string customer, Millis duration = 600'000,
             ReservationKind kind = ReservationKind::customer) {
     const Uuid id = journal.new_id();
-    const Outcome outcome =
-        journal.does(Hold{.reservation = id, .kind = kind, .customer = customer, .seats = seats, .duration = duration});
+    const Outcome outcome = journal.does(Hold{.reservation = id, .kind = kind, .customer = customer, .seats = seats, .duration = duration});
     EXPECT_TRUE(outcome.accepted());
     return id;
   }
@@ -54,10 +53,11 @@ TEST_F(PostgresViews, ReservationsShowsAReservationOfOneSeatUnderItsOwnId) {
   const Uuid id = hold({3}, "customer-123");
   project();
   const Rows rows = sql.query(
-      "SELECT Id, SeatId, CustomerId, (extract(epoch FROM CreatedAt) * 1000)::bigint, (extract(epoch FROM ExpiresAt) * 1000)::bigint, Status "
+      "SELECT Id, SeatId, CustomerId, (extract(epoch FROM CreatedAt) * 1000)::bigint, (extract(epoch FROM ExpiresAt) * 1000)::bigint, "
+      "Status "
       "FROM Reservations");
-  const Rows expected{{to_string(id), seat_id(3), "customer-123", std::to_string(journal.now()), std::to_string(journal.now() + 600'000),
-                       "active"}};
+  const Rows expected{
+      {to_string(id), seat_id(3), "customer-123", std::to_string(journal.now()), std::to_string(journal.now() + 600'000), "active"}};
   EXPECT_EQ(rows, expected);
 }
 
@@ -83,11 +83,8 @@ TEST_F(PostgresViews, ReservationsShowsHowEachOneEnded) {
   hold({3}, "over but not swept", 1'000);   // its end is long before the database's clock
   hold({4}, "active");
   project();
-  const Rows expected{{"active", "active"},
-                      {"expired", "expired"},
-                      {"over but not swept", "expired"},
-                      {"released", "released"},
-                      {"sold", "consumed"}};
+  const Rows expected{
+      {"active", "active"}, {"expired", "expired"}, {"over but not swept", "expired"}, {"released", "released"}, {"sold", "consumed"}};
   EXPECT_EQ(sql.query("SELECT CustomerId, Status FROM Reservations ORDER BY CustomerId COLLATE \"C\""), expected);
 }
 
@@ -114,8 +111,8 @@ TEST_F(PostgresViews, ReservationsIsAskedByIdBySeatAndByCustomerWithoutGoingThro
   project();
   sql.run("ANALYZE");
   sql.run("SET enable_seqscan = on");
-  for (const char* where : {"Id = '00000001-19c5-84df-8f12-6ae831d26241'", "SeatId = '00000001-19c5-84df-8f12-6ae831d26241'",
-                            "CustomerId = 'customer-7'"}) {
+  for (const char* where :
+       {"Id = '00000001-19c5-84df-8f12-6ae831d26241'", "SeatId = '00000001-19c5-84df-8f12-6ae831d26241'", "CustomerId = 'customer-7'"}) {
     std::string plan;
     for (const Sql::Row& line : sql.query(std::string("EXPLAIN SELECT * FROM Reservations WHERE ") + where)) plan += *line[0] + "\n";
     // What of it is gone through is small: those of several seats, when one is asked for by its id.

@@ -11,13 +11,12 @@
 namespace holdfast::test {
 namespace {
 
-std::shared_ptr<void> place_in_database(ServerSettings& settings) {
-  if (std::ranges::find(settings.flags, "--ledger") != settings.flags.end()) return nullptr;
+ServerPlace place_in_database(const ServerSettings& settings) {
+  if (std::ranges::find(settings.flags, "--ledger") != settings.flags.end()) return {};
   auto database = std::make_shared<PostgresDatabase>();
   const Finished migrated = run_holdfast({"migrate", "--ledger", database->url()});
   if (migrated.status != 0) throw std::runtime_error("holdfast migrate failed: " + migrated.everything());
-  settings.flags.insert(settings.flags.end(), {"--ledger", database->url()});
-  return database;
+  return {.flags = {"--ledger", database->url()}, .owner = database};
 }
 
 const bool is_set = [] {

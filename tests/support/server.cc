@@ -42,7 +42,7 @@ Finished failing_start(const ServerSettings& settings) {
   return {ending.status, read_file(command.stdout_file), read_file(command.stderr_file)};
 }
 
-ServerPlace place_of_servers = nullptr;
+ServerPlace (*place_of_servers)(const ServerSettings& settings) = nullptr;
 
 Server::Server(ServerSettings settings) : settings_(std::move(settings)), log_file_(folder_ / "log"), port_file_(folder_ / "port") {
   if (settings_.data.empty() && place_of_servers != nullptr) place_ = place_of_servers(settings_);
@@ -65,7 +65,9 @@ Server::~Server() {
 
 void Server::start() {
   fs::remove(port_file_);
-  ProcessSettings command = serve_command(settings_, settings_.data, port_file_);
+  ServerSettings settings = settings_;
+  settings.flags.insert(settings.flags.end(), place_.flags.begin(), place_.flags.end());
+  ProcessSettings command = serve_command(settings, settings_.data, port_file_);
   command.stdout_file = command.stderr_file = log_file_;
   process_ = Process(command);
   const bool listens = eventually([&] { return !process_.runs() || read_file(port_file_).ends_with('\n'); });
@@ -83,6 +85,7 @@ void Server::start() {
 }
 
 std::vector<std::string> Server::place() const {
+  if (!place_.flags.empty()) return place_.flags;
   const auto ledger = std::ranges::find(settings_.flags, "--ledger");
   if (ledger != settings_.flags.end()) return {"--ledger", *(ledger + 1)};
   return {"--data", settings_.data.string()};

@@ -35,10 +35,14 @@ ProcessSettings serve_command(const ServerSettings& settings, const std::filesys
 // What `holdfast serve` says when it cannot start. Throws when it runs.
 Finished failing_start(const ServerSettings& settings);
 
-// Says where a server that nobody has given a place keeps what it keeps, by flags; what it returns lives as long as the server.
-// nullptr: each has a folder of its own. Set by in_database.cc, for tests that are run with the other ledger too.
-using ServerPlace = std::shared_ptr<void> (*)(ServerSettings& settings);
-extern ServerPlace place_of_servers;
+// Where a server keeps what it keeps, when that is no folder.
+struct ServerPlace {
+  std::vector<std::string> flags{};
+  std::shared_ptr<void> owner{};   // lives as long as the server
+};
+// Makes a place for a server that nobody has given one; nullptr: each has a folder of its own. Set by in_database.cc, for tests that are run
+// with the other ledger too.
+extern ServerPlace (*place_of_servers)(const ServerSettings& settings);
 // Whether the tests at hand are run with the ledger in PostgreSQL.
 inline bool is_in_database() { return place_of_servers != nullptr; }
 
@@ -49,9 +53,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  void start();          // again, after stop(), kill() or an end of its own
-  void stop();           // SIGTERM; an end with another status than 0 is a failure
-  void kill();           // SIGKILL
+  void start();   // again, after stop(), kill() or an end of its own
+  void stop();   // SIGTERM; an end with another status than 0 is a failure
+  void kill();   // SIGKILL
   Process& process() { return process_; }
 
   std::uint16_t port() const { return port_; }
@@ -60,14 +64,14 @@ class Server {
   const std::filesystem::path& data() const { return settings_.data; }
   // --data or --ledger with what it has, for the tools beside it.
   std::vector<std::string> place() const;
-  bool is_in_database() const { return place_ != nullptr; }
+  bool is_in_database() const { return place_.owner != nullptr; }
   ServerSettings& settings() { return settings_; }   // for the next start
   std::string log() const { return read_file(log_file_); }
 
  private:
   TempFolder folder_;
   ServerSettings settings_;
-  std::shared_ptr<void> place_;
+  ServerPlace place_;
   std::filesystem::path log_file_;
   std::filesystem::path port_file_;
   std::uint16_t port_ = 0;
@@ -87,4 +91,4 @@ class OneServer : public ::testing::Test {
   inline static std::unique_ptr<Server> server_;
 };
 
-}  // namespace holdfast::test
+}   // namespace holdfast::test

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/locale/utf.hpp>
 
 #include "core/check.h"
 #include "ledger/embedded/data_folder.h"
@@ -27,6 +28,17 @@ constexpr Statement k_open_events{"open_events",
 constexpr Statement k_head{"head",
                            "SELECT first_seq + changes - 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint "
                            "FROM holdfast.journal WHERE event = $1 ORDER BY event DESC, first_seq DESC, ordinal DESC LIMIT 1"};
+
+// Whether an id is a text as a database takes it: UTF-8 without NUL, not longer than any is.
+bool can_be_id(std::string_view id) {
+  using Utf8 = boost::locale::utf::utf_traits<char>;
+  if (id.size() > k_seat_id_bytes_max) return false;
+  for (auto at = id.begin(); at != id.end();) {
+    const auto point = Utf8::decode(at, id.end());
+    if (point == boost::locale::utf::illegal || point == boost::locale::utf::incomplete || point == 0) return false;
+  }
+  return true;
+}
 
 // The form in which the directory has an id.
 std::string directory_form(const std::string& id) {
@@ -212,7 +224,7 @@ void PostgresLedger::bring_seats(Connection& connection, const Wanted& wanted) {
   for (const std::string& id : wanted.seats) {
     if (const auto place = directory_.find(id)) {
       events.push_back(place->event);
-    } else if (unknown.size() < k_seats_found_max) {
+    } else if (can_be_id(id) && unknown.size() < k_seats_found_max) {
       unknown.push_back(directory_form(id));
     }
   }
