@@ -30,7 +30,7 @@ constexpr Statement k_rows{"step_rows",
                            "(first_seq, ordinal) >= (coalesce(" HOLDFAST_LAST_STEP("seq + 1") ", 1), coalesce(" HOLDFAST_LAST_STEP(
                                "ordinal") ", 0::smallint)) AND first_seq <= coalesce(" HOLDFAST_LAST_STEP("seq") ", 0) + $2 "
                            "ORDER BY first_seq, ordinal LIMIT CASE WHEN (SELECT status FROM holdfast.event_state e WHERE e.event = $1) >= 1 "
-                           "THEN $3 ELSE $4 END"};
+                           "THEN $3::integer ELSE $4::integer END"};
 
 constexpr Statement k_know_seats{"step_know_seats",
                                  "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2)"};
