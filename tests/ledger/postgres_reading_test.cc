@@ -260,9 +260,9 @@ TEST_F(PostgresReading, ReservationsAreListedByCustomerEventAndStatusInTheOrderO
   ASSERT_EQ(from_tables.size(), all.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     EXPECT_EQ(from_tables[i].view.id, all[i].view.id);
-    EXPECT_EQ(from_tables[i].view.status, all[i].view.status) << to_string(all[i].view.id);
+    EXPECT_EQ(from_tables[i].view.status, all[i].view.status) << holdfast::to_string(all[i].view.id);
     for (std::size_t seat = 0; seat < all[i].view.seats.size(); ++seat) {
-      EXPECT_EQ(from_tables[i].view.seats[seat].owned, all[i].view.seats[seat].owned) << to_string(all[i].view.id);
+      EXPECT_EQ(from_tables[i].view.seats[seat].owned, all[i].view.seats[seat].owned) << holdfast::to_string(all[i].view.id);
     }
   }
 }

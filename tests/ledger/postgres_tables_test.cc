@@ -281,6 +281,7 @@ TEST(PostgresTables, AreNotLoadedWhenARowWasChangedByHandAndVerifyNamesIt) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 200);
+  project_all(settings, 1);
   journal.play(300);
   const std::vector<SeatIndex> block{199};
   journal.does(Block{.seats = block});

@@ -56,8 +56,8 @@ TEST_F(PostgresViews, ReservationsShowsAReservationOfOneSeatUnderItsOwnId) {
       "SELECT Id, SeatId, CustomerId, (extract(epoch FROM CreatedAt) * 1000)::bigint, (extract(epoch FROM ExpiresAt) * 1000)::bigint, "
       "Status "
       "FROM Reservations");
-  const Rows expected{
-      {to_string(id), seat_id(3), "customer-123", std::to_string(journal.now()), std::to_string(journal.now() + 600'000), "active"}};
+  const Rows expected{{holdfast::to_string(id), seat_id(3), "customer-123", std::to_string(journal.now()),
+                       std::to_string(journal.now() + 600'000), "active"}};
   EXPECT_EQ(rows, expected);
 }
 
@@ -65,7 +65,7 @@ TEST_F(PostgresViews, ReservationsHasARowForEachSeatWithAnIdOfItsOwn) {
   const Uuid id = hold({3, 4, 5}, "anna");
   project();
   EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations"), "3");
-  EXPECT_EQ(sql.value("SELECT count(DISTINCT Id) FROM Reservations WHERE Id <> $1::uuid", {to_string(id)}), "3");
+  EXPECT_EQ(sql.value("SELECT count(DISTINCT Id) FROM Reservations WHERE Id <> $1::uuid", {holdfast::to_string(id)}), "3");
   const Rows before = sql.query("SELECT Id, SeatId FROM Reservations ORDER BY SeatId");
   journal.does(Extend{.reservation = id, .duration = 900'000});
   project();
@@ -110,14 +110,12 @@ TEST_F(PostgresViews, ReservationsIsAskedByIdBySeatAndByCustomerWithoutGoingThro
   journal.play(2'000);
   project();
   sql.run("ANALYZE");
-  sql.run("SET enable_seqscan = on");
+  sql.run("SET enable_seqscan = off");   // the tables are small here: the question is whether there is a way by indexes
   for (const char* where :
        {"Id = '00000001-19c5-84df-8f12-6ae831d26241'", "SeatId = '00000001-19c5-84df-8f12-6ae831d26241'", "CustomerId = 'customer-7'"}) {
     std::string plan;
     for (const Sql::Row& line : sql.query(std::string("EXPLAIN SELECT * FROM Reservations WHERE ") + where)) plan += *line[0] + "\n";
-    // What of it is gone through is small: those of several seats, when one is asked for by its id.
-    EXPECT_EQ(plan.find("Seq Scan on reservation "), std::string::npos) << where << "\n" << plan;
-    EXPECT_EQ(plan.find("Seq Scan on seat_change"), std::string::npos) << where << "\n" << plan;
+    EXPECT_EQ(plan.find("Seq Scan"), std::string::npos) << where << "\n" << plan;
   }
 }
 
@@ -131,7 +129,7 @@ TEST_F(PostgresViews, TicketsAndTheirBlocksDrawTheSalesMap) {
   const Rows drawn = sql.query(
       "SELECT t.ticket_id, t.status, b.ticket_id IS NOT NULL FROM tickets t LEFT JOIN tickets_blocked b ON b.ticket_id = t.ticket_id "
       "WHERE t.event_id = $1::uuid AND t.seat_id IN ('B-1-10', 'A-1-11', 'B-1-12', 'A-1-13') ORDER BY t.number::integer",
-      {to_string(journal.id())});
+      {holdfast::to_string(journal.id())});
   const Rows expected{{seat_id(9), "t", "t"}, {seat_id(10), "t", "t"}, {seat_id(11), "f", "f"}, {seat_id(12), "t", "f"}};
   EXPECT_EQ(drawn, expected);
   EXPECT_EQ(seat_id(9), "ticket-1-9");

@@ -30,7 +30,7 @@ constexpr Statement k_rows{"step_rows",
                            "(first_seq, ordinal) >= (coalesce(" HOLDFAST_LAST_STEP("seq + 1") ", 1), coalesce(" HOLDFAST_LAST_STEP(
                                "ordinal") ", 0::smallint)) AND first_seq <= coalesce(" HOLDFAST_LAST_STEP("seq") ", 0) + $2 "
                            "ORDER BY first_seq, ordinal LIMIT CASE WHEN (SELECT status FROM holdfast.event_state e WHERE e.event = $1) >= 1 "
-                           "THEN $3 ELSE $4 END"};
+                           "THEN $3::integer ELSE $4::integer END"};
 
 constexpr Statement k_know_seats{"step_know_seats",
                                  "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2)"};
@@ -691,8 +691,9 @@ std::vector<std::string> find_bad_plans(Connection& connection, std::span<const 
   for (const Statement& statement : statements) {
     const std::string plan = plan_of(connection, statement);
     // A table that is gone through, or put into a hash as a whole, is as slow as it is large.
-    for (const std::string_view slow : {"Seq Scan on journal", "Seq Scan on seat", "Seq Scan on reservation", "Seq Scan on step",
-                                        "Seq Scan on event", "Seq Scan on change_order ", "Hash Join", "Merge Join"}) {
+    for (const std::string_view slow :
+         {"Seq Scan on journal", "Seq Scan on seat", "Seq Scan on reservation", "Seq Scan on step", "Seq Scan on event",
+          "Seq Scan on change_order ", "Hash Join", "Merge Join", "Join Filter", "Materialize"}) {
       if (plan.find(slow) != std::string::npos)
         bad.push_back(std::string(statement.name) + " would do a " + std::string(slow) + ":\n" + plan);
     }

@@ -28,7 +28,7 @@ constexpr Statement k_parts{"load_plan_parts",
                             "SELECT first, count, body FROM holdfast.plan_part WHERE event = $1 AND first >= $2 ORDER BY first LIMIT $3"};
 constexpr Statement k_seats{"load_seat_states",
                             "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat >= $2 AND "
-                            "version > 0 ORDER BY seat LIMIT $3"};
+                            "(version > 0 OR state <> 97 OR reservation IS NOT NULL) ORDER BY seat LIMIT $3"};
 constexpr Statement k_reservations{"load_reservations",
                                    "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
 constexpr Statement k_keys{"load_keys", "SELECT body FROM holdfast.kept_keys WHERE event = $1 AND at > $2 ORDER BY base_seq, base_ordinal"};
