@@ -55,14 +55,15 @@ function(holdfast_library name)
   target_link_libraries(${name} PUBLIC ${arg_DEPENDS})
 endfunction()
 
-# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [SERVICES postgresql redis kafka]
+# holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [BOTH_LEDGERS] [SERVICES postgresql redis kafka]
 # [PREFIX text]): one test program, one entry in ctest by test case.
 # RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described.
 # SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h.
+# BOTH_LEDGERS: each test is there twice, the second time (InDatabase.…) with servers whose ledger is in PostgreSQL.
 # PREFIX: before the names in ctest, where the same sources are tested in two places.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 function(holdfast_test name)
-  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED" "TIMEOUT;PREFIX" "SOURCES;DEPENDS;SERVICES" ${ARGN})
+  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS" "TIMEOUT;PREFIX" "SOURCES;DEPENDS;SERVICES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -77,6 +78,11 @@ function(holdfast_test name)
   if(arg_SERVICES)
     list(JOIN arg_SERVICES "," services)   # one label: gtest_discover_tests loses the limits of a list
     list(APPEND properties LABELS "services:${services}")
+  endif()
+  if(arg_BOTH_LEDGERS)
+    target_link_libraries(${name} PRIVATE holdfast_test_in_database)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "InDatabase.${arg_PREFIX}" PROPERTIES ${properties}
+      LABELS "services:postgresql" ENVIRONMENT "HOLDFAST_TEST_LEDGER=postgresql")
   endif()
   if(arg_RECORDED)
     list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"

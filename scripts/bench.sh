@@ -36,6 +36,12 @@ cmd_bench() {
       [[ " $* " != *" --feed "* ]] || services+=(kafka)
       with_services "${services[@]}" -- "$root/bench/postgres/run.sh" "$@"
       ;;
-    *) fail "bench takes http, core, live or postgres, not '$which'" ;;
+    web)
+      cmd_setup browser
+      npm_install tests/browser || fail "npm ci in tests/browser failed (see above): the benchmark moves the map in a real browser"
+      build release holdfast
+      node "$root/bench/web/run.mjs" "$@"
+      ;;
+    *) fail "bench takes http, core, live, postgres or web, not '$which'" ;;
   esac
 }

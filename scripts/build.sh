@@ -25,6 +25,7 @@ build() {
   shift 2
   mkdir -p "$folder"
   npm_install web/docs || say "dev: the registry of npm does not answer, so this build is without the page at /docs"
+  npm_install web || say "dev: the registry of npm does not answer, so this build is without the pages / and /console"
   (
     if ! flock -n 9; then
       say "dev: waiting for another ./dev that builds in build/$flavour"

@@ -33,7 +33,7 @@ cmd_run() {
   local serve=("$holdfast" serve)
   [[ -n $has_data ]] || serve+=(--data "$data")
   [[ -n $has_port ]] || serve+=(--port "$port")
-  exec "${serve[@]}" "$@"
+  exec "${serve[@]}" --demo on "$@"
 }
 
 # import_demo_events PROGRAM DATA: both venues, once. They are there before the server is, so that its first request can buy.
@@ -77,7 +77,8 @@ what_next() {
   printf -v data '%q' "$2"
   cat <<TEXT
 
-Holdfast is ready at $url, data in $data. Paste these into another terminal:
+Holdfast is ready: open $url and buy two seats, or $url/console to run the sale. The data are in $data.
+Or paste these into another terminal:
 
 # reserve a seat in the theatre's stalls for 15 minutes (again: 409, it is taken)
 curl -i -X POST $url/reservations -H 'Content-Type: application/json' \\
@@ -103,7 +104,7 @@ curl -s $url/v1/events
 sqlite3 -readonly $data/state.db .tables
 curl -s $url/metrics | grep ^holdfast_
 
-Every call, to read and to try: $url/docs
+Buying on the page costs nothing (--demo). Every call, to read and to try: $url/docs
 Ctrl-C stops the server; nothing that it answered is lost.
 
 TEXT

@@ -4,7 +4,7 @@
 readonly build_packages=(
   clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19
   cmake ninja-build ccache mold pkg-config
-  libboost1.81-dev libsqlite3-dev sqlite3 libpq-dev libxxhash-dev libssl-dev zlib1g-dev
+  libboost1.81-dev libsqlite3-dev sqlite3 libxxhash-dev libssl-dev zlib1g-dev
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev prometheus-cpp-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   libpq-dev libhiredis-dev librdkafka-dev
@@ -12,6 +12,7 @@ readonly build_packages=(
 )
 readonly test_packages=(redis-server redis-tools haproxy faketime)
 readonly bench_packages=(wrk)
+readonly browser_packages=(chromium)   # for the tests and the benchmark of the pages
 
 # Packages whose installation would start a service, with the name of the service.
 declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx [postgresql]=postgresql [haproxy]=haproxy)
@@ -35,7 +36,8 @@ cmd_setup() {
       wanted+=("${bench_packages[@]}")
       command -v nginx >/dev/null || wanted+=(nginx-light)   # any of Debian's nginx packages will do
       ;;
-    *) fail "setup takes no argument, 'test' or 'bench', not '$1'" ;;
+    browser) wanted+=("${browser_packages[@]}") ;;
+    *) fail "setup takes no argument, 'test', 'bench' or 'browser', not '$1'" ;;
   esac
 
   # Any Node.js from 18 on will do, whoever installed it.

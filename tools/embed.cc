@@ -1,31 +1,37 @@
-// Turns files into a C++ source that holds them, for api/documentation.h: plain, gzip-compressed and with a hash of their content.
+// Turns files into a C++ source that holds them, for api/embedded.h: plain, gzip-compressed and with a hash of their content.
 //
 //   embed OUT.cc { KIND PATH FILE }…
 //
 //   immutable   served below a name with the content's hash in it: docs/page.js becomes /docs/page.0123456789abcdef.js
 //   document    served under PATH as it is
 //   page        as document, after each {{docs/page.js}} in it was replaced by the hashed name of that immutable file; so it comes last
+//   site        FILE is a folder that Vite has built, PATH a dash: index.html becomes /, console/index.html /console, and what is in assets/,
+//               whose names have a hash already, is immutable
 //
 // String literals, because a compiler reads them a hundred times faster than lists of numbers. Status 1 and a message when something is
 // wrong; then nothing is written.
 #include <openssl/evp.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <regex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace {
 
 constexpr std::size_t k_hash_hex_digits = 16;
 constexpr std::size_t k_gzip_level = 9;
-constexpr int k_gzip_window = 15 + 16;        // 32 KiB, with gzip's header in place of zlib's
+constexpr int k_gzip_window = 15 + 16;   // 32 KiB, with gzip's header in place of zlib's
 constexpr std::size_t k_line_bytes = 2'000;   // of one literal; adjacent ones are one
 
 std::string read(const std::string& file) {
@@ -36,8 +42,14 @@ std::string read(const std::string& file) {
 
 std::string_view type_of(std::string_view file) {
   constexpr std::pair<std::string_view, std::string_view> k_types[] = {
-      {".json", "application/json"},       {".html", "text/html; charset=utf-8"},   {".js", "text/javascript; charset=utf-8"},
-      {".css", "text/css; charset=utf-8"}, {".md", "text/markdown; charset=utf-8"}, {".txt", "text/plain; charset=utf-8"},
+      {".json", "application/json"},
+      {".html", "text/html; charset=utf-8"},
+      {".js", "text/javascript; charset=utf-8"},
+      {".css", "text/css; charset=utf-8"},
+      {".md", "text/markdown; charset=utf-8"},
+      {".txt", "text/plain; charset=utf-8"},
+      {".svg", "image/svg+xml"},
+      {".woff2", "font/woff2"},
   };
   for (const auto& [ending, type] : k_types) {
     if (file.ends_with(ending)) return type;
@@ -103,27 +115,59 @@ std::string filled_in(std::string text, const std::map<std::string, std::string>
   return text;
 }
 
+// One line of the table. Sizes stand beside the literals: a file may have a zero byte in it.
+std::string entry_of(const std::string& path, const std::string& file, std::string bytes, bool immutable) {
+  const std::string compressed = gzip(bytes);
+  return "    {\"/" + path + "\", \"" + std::string(type_of(file)) + "\", \"" + hash_of(bytes) + "\", " + (immutable ? "true" : "false") +
+         ",\n    {" + literal(bytes) + ", " + std::to_string(bytes.size()) + "},\n    {" + literal(compressed) + ", " +
+         std::to_string(compressed.size()) + "}},\n";
+}
+
+// The files of a folder that Vite has built.
+std::string entries_of_site(const std::filesystem::path& folder) {
+  const std::regex hashed(R"(assets/[\w.-]+-[\w-]{8}\.\w+)");
+  std::vector<std::string> paths;
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
+    if (file.is_regular_file()) paths.push_back(std::filesystem::relative(file.path(), folder).generic_string());
+  }
+  std::ranges::sort(paths);
+  std::string table;
+  for (const std::string& path : paths) {
+    const std::string file = (folder / path).string();
+    if (path.starts_with("assets/")) {
+      if (!std::regex_match(path, hashed)) throw std::runtime_error(file + " has no hash in its name");
+      table += entry_of(path, file, read(file), true);
+    } else if (path == "index.html" || path.ends_with("/index.html")) {
+      const std::string place = std::filesystem::path(path).parent_path().generic_string();
+      table += entry_of(place, file, read(file), false);
+    } else {
+      throw std::runtime_error(file + " is neither a page nor in assets/");
+    }
+  }
+  return table;
+}
+
 std::string source_of(int count, const char* const* entries) {
   std::map<std::string, std::string> hashed;
   std::string table;
   for (int i = 0; i < count; i += 3) {
     const std::string kind = entries[i], file = entries[i + 2];
-    std::string path = entries[i + 1], bytes = read(file);
+    std::string path = entries[i + 1];
+    if (kind == "site") {
+      table += entries_of_site(file);
+      continue;
+    }
     if (kind != "immutable" && kind != "document" && kind != "page") throw std::runtime_error("there is no kind `" + kind + "`");
+    std::string bytes = read(file);
     if (kind == "page") bytes = filled_in(bytes, hashed);
-    const std::string hash = hash_of(bytes);
     if (kind == "immutable") {
       const std::string plain_path = path;
-      path.insert(path.rfind('.'), "." + hash);
+      path.insert(path.rfind('.'), "." + hash_of(bytes));
       hashed.emplace(plain_path, path);
     }
-    const std::string compressed = gzip(bytes);
-    // Sizes stand beside the literals: a file may have a zero byte in it.
-    table += "    {\"/" + path + "\", \"" + std::string(type_of(file)) + "\", \"" + hash + "\", " +
-             (kind == "immutable" ? "true" : "false") + ",\n    {" + literal(bytes) + ", " + std::to_string(bytes.size()) + "},\n    {" +
-             literal(compressed) + ", " + std::to_string(compressed.size()) + "}},\n";
+    table += entry_of(path, file, std::move(bytes), kind == "immutable");
   }
-  return "// Made by tools/embed.cc when the program is built.\n#include \"api/documentation.h\"\n\n#pragma clang diagnostic ignored "
+  return "// Made by tools/embed.cc when the program is built.\n#include \"api/embedded.h\"\n\n#pragma clang diagnostic ignored "
          "\"-Woverlength-strings\"\n\nnamespace holdfast::api {\nnamespace "
          "{\n\n"
          "constexpr EmbeddedFile k_files[] = {\n" +
@@ -131,11 +175,11 @@ std::string source_of(int count, const char* const* entries) {
          "};\n\n}  // namespace\n\nstd::span<const EmbeddedFile> embedded_files() { return k_files; }\n\n}  // namespace holdfast::api\n";
 }
 
-}  // namespace
+}   // namespace
 
 int main(int argc, char** argv) {
   if (argc < 5 || (argc - 2) % 3 != 0) {
-    std::cerr << "usage: embed OUT.cc { immutable|document|page PATH FILE }...\n";
+    std::cerr << "usage: embed OUT.cc { immutable|document|page|site PATH FILE }...\n";
     return 2;
   }
   try {

@@ -128,7 +128,7 @@ bool AccessControl::admit(Call& call, Need need) {
   if (auto session = !lets_in || lets_sessions_in(need) ? session_of(call.request) : std::nullopt) {
     if (!lets_sessions_in(need)) return refuse_scope(call, need);
     if (!take_request_of(call, session->customer)) return false;
-    call.caller = {Caller::Kind::session, std::move(session->customer)};
+    call.caller = {Caller::Kind::session, std::move(session->customer), false};
     return true;
   }
   if (lets_in) return true;
@@ -148,7 +148,7 @@ bool AccessControl::admit_key(Call& call, Need need, std::string_view authorizat
   }
   if (!take(call, by_key_, key->id)) return false;
   if (!lets_in && !key->scopes.allow(*scope_of(need))) return refuse_scope(call, need);
-  call.caller = {Caller::Kind::key, std::move(key->id)};
+  call.caller = {Caller::Kind::key, std::move(key->id), key->scopes.allow(Scope::admin)};
   return true;
 }
 
@@ -163,6 +163,12 @@ std::optional<AccessControl::KeyFound> AccessControl::find_key(const http::Reque
   const auto key = std::ranges::lower_bound(keys_, *hash, {}, &ApiKey::hash);
   if (key == keys_.end() || !are_equal(key->hash, *hash) || !key->is_usable(wall_time())) return std::nullopt;
   return KeyFound{key->id, key->scopes};
+}
+
+std::string AccessControl::name_of_key(std::string_view id) const {
+  const std::shared_lock lock(keys_mutex_);
+  const auto key = std::ranges::find(keys_, id, &ApiKey::id);
+  return key == keys_.end() ? "" : key->name;
 }
 
 std::optional<Session> AccessControl::session_of(const http::Request& request) const {

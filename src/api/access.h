@@ -51,6 +51,11 @@ class AccessControl {
   // Finds out who calls, enters it into the call, and says whether it may. If not, the answer is there. Any thread.
   bool admit(Call& call, Need need);
 
+  // Who let a key be made: the name that it was given. Empty when it is not there any more.
+  std::string name_of_key(std::string_view id) const;
+  // Whether the caller is one of the operators: with a key that may do everything, or on a server that lets everybody in. After admit().
+  bool is_operator(const Caller& caller) const { return caller.is_admin || (caller.kind == Caller::Kind::anonymous && is_open()); }
+
   const Cors& cors() const { return cors_; }
 
   // ---- for /v1/sessions

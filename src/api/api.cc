@@ -20,12 +20,13 @@ void answer_text(Call& call, unsigned status, std::string_view type, std::string
 
 }  // namespace
 
-Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access,
+Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access, bool demo,
          std::function<LedgerHealth()> ledger_health)
     : background_(ledger.has_all_in_memory() ? BackgroundPool::k_threads : BackgroundPool::k_threads_that_wait),
       metrics_(metrics),
-      services_{ledger, engine, metrics, background_, watch, live_, webhooks, access, [this](Call& call) { answer_operations(call); }},
-      router_(metrics),
+      services_{ledger,   engine, metrics, background_, watch, live_,
+                webhooks, access, health_, operators_,  demo,  [this](Call& call) { answer_operations(call); }},
+      router_(metrics, demo),
       ledger_health_(std::move(ledger_health)) {}
 
 Api::~Api() = default;
@@ -33,10 +34,11 @@ Api::~Api() = default;
 void Api::attach(http::Server& server, unsigned threads) {
   server_ = &server;
   for (unsigned i = 0; i < threads; ++i) {
-    gateways_.push_back(std::make_unique<Gateway>(services_.engine, server.context(i)));
+    threads_.push_back({std::make_unique<Gateway>(services_.engine, server.context(i)), &metrics_.statistics().add_thread()});
     services_.watch.attach(server.context(i));
   }
   live_.attach(server, threads);
+  metrics_.statistics().begin(services_.ledger);
 }
 
 void Api::set_draining() {
@@ -44,9 +46,9 @@ void Api::set_draining() {
   services_.watch.end();
 }
 
-Gateway& Api::gateway_of(boost::asio::io_context& context) {
-  for (const auto& gateway : gateways_) {
-    if (&gateway->context() == &context) return *gateway;
+Api::Thread& Api::thread_of(boost::asio::io_context& context) {
+  for (Thread& thread : threads_) {
+    if (&thread.gateway->context() == &context) return thread;
   }
   HOLDFAST_CHECK(false && "a thread that the server does not have");
 }
@@ -61,23 +63,49 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   const auto executor = co_await boost::asio::this_coro::executor;
   auto& context = static_cast<boost::asio::io_context&>(boost::asio::query(executor, boost::asio::execution::context));
   const Match match = router_.find(request.method, request.path);
-  Call call{services_, gateway_of(context), request, response, match.group, match.parameters};
+  Thread& thread = thread_of(context);
+  Call call{services_, *thread.gateway, request, response, match.group, match.parameters};
   services_.access.cors().mark(request, response);
   if (match.route == nullptr) {
     answer_otherwise(call, match);
   } else if (services_.access.admit(call, match.route->need) && co_await bring_subject(call, *match.route)) {
-    // Named, because the handler's frame refers to it while it waits.
-    boost::asio::awaitable<void> answering = match.route->handle(call);
-    co_await std::move(answering);
+    const bool changes = match.group == Group::v1 && match.route->method != "GET" && services_.access.is_operator(call.caller);
+    std::optional<std::string> note = changes ? read_note(call) : std::optional<std::string>("");
+    if (note) {
+      // Named, because the handler's frame refers to it while it waits.
+      boost::asio::awaitable<void> answering = match.route->handle(call);
+      co_await std::move(answering);
+    }
+    const bool is_noted = match.route->need == Need::admin || request.header(k_note_header) != nullptr;
+    if (changes && note && is_noted) note_action(call, std::move(*note));
   }
   // A refusal of contract 2 is a 400 that says which tickets: to the metrics it is a refusal, not a malformed request.
   const bool refused = match.group == Group::contract2 && response.status == 400 && response.body.find("nodisponible") != std::string::npos;
   const auto took = Timer::now() - started;
-  if (match.route != nullptr) match.route->metrics->observe(refused ? 409 : response.status, took);
+  if (match.route != nullptr) {
+    match.route->metrics->observe(refused ? 409 : response.status, took);
+    thread.counters->answered(match.route->traffic, response.status, refused ? "seat_unavailable" : call.code, took);
+  }
   if (spdlog::should_log(spdlog::level::debug)) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     spdlog::debug("request {}: {} {} answered {} after {} us", request.request_id, request.method, request.path, response.status, us);
   }
+}
+
+void Api::note_action(const Call& call, std::string note) {
+  const http::Request& request = call.request;
+  // Of webhooks it could be a secret; of imports it is long, and has been read.
+  const bool may_be_shown = request.path.starts_with("/v1/reservations") || request.path.starts_with("/v1/events/");
+  operators_.add({.at = services_.ledger.now(),
+                  .key_id = call.caller.id,
+                  .key_name = services_.access.name_of_key(call.caller.id),
+                  .method = std::string(request.method),
+                  .path = std::string(request.path),
+                  .request = may_be_shown ? std::string(request.body.substr(0, OperatorLog::k_request_bytes_kept * 2)) : "",
+                  .note = std::move(note),
+                  .status = call.response.status,
+                  .code = std::string(call.code),
+                  .request_id = std::string(request.request_id)});
 }
 
 // What no endpoint answers.

@@ -10,8 +10,10 @@
 #include "api/access.h"
 #include "api/background.h"
 #include "api/call.h"
+#include "api/health.h"
 #include "api/live.h"
 #include "api/metrics.h"
+#include "api/operator_log.h"
 #include "api/router.h"
 #include "api/watch.h"
 #include "engine/engine.h"
@@ -21,7 +23,7 @@ namespace holdfast::api {
 
 class Api : public http::Handler {
  public:
-  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access,
+  Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::Webhooks& webhooks, AccessControl& access, bool demo,
       std::function<LedgerHealth()> ledger_health);
   ~Api();
 
@@ -34,6 +36,10 @@ class Api : public http::Handler {
     live_.stop();
     background_.stop();
   }
+  // What GET /v1/operations/health shows: whoever wires a part of the server adds a probe for it, before the server starts.
+  Health& health() { return health_; }
+  LiveStats live_stats() const { return live_.stats(); }
+
   // Before attach().
   void set_live(const LiveOptions& options) { live_.set_options(options); }
   // Something that Holdfast sells without while it is away: says in a sentence what is missing, or nothing. /readyz tells. Before
@@ -45,19 +51,28 @@ class Api : public http::Handler {
   void refuse(const http::Problem& problem, std::string_view path, http::Response& response) override;
 
  private:
-  Gateway& gateway_of(boost::asio::io_context& context);
+  // What belongs to one thread of the server.
+  struct Thread {
+    std::unique_ptr<Gateway> gateway;
+    ThreadCounters* counters;
+  };
+
+  Thread& thread_of(boost::asio::io_context& context);
+  void note_action(const Call& call, std::string note);
   void answer_otherwise(Call& call, const Match& match);
   void answer_operations(Call& call);
 
   BackgroundPool background_;
   LiveHub live_;
+  Health health_;
+  OperatorLog operators_;
   Metrics& metrics_;
   Services services_;
   Router router_;
   std::function<LedgerHealth()> ledger_health_;
   std::vector<std::function<std::string()>> degradations_;
   http::Server* server_ = nullptr;
-  std::vector<std::unique_ptr<Gateway>> gateways_;
+  std::vector<Thread> threads_;
   std::atomic<bool> draining_{false};
 };
 

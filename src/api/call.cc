@@ -110,7 +110,10 @@ Submission Call::submission() const {
   return made;
 }
 
-void fail(Call& call, const Fault& fault) { write_fault(fault, call.group, call.request.path, call.response); }
+void fail(Call& call, const Fault& fault) {
+  call.code = fault.code;
+  write_fault(fault, call.group, call.request.path, call.response);
+}
 
 Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothing was done. Try again in a moment."}; }
 

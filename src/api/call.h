@@ -22,7 +22,9 @@ class Webhooks;
 namespace holdfast::api {
 
 class AccessControl;
+class Health;
 class Metrics;
+class OperatorLog;
 class BackgroundPool;
 class Watch;
 class LiveHub;
@@ -41,6 +43,9 @@ struct Services {
   LiveHub& live;
   feed::Webhooks& webhooks;
   AccessControl& access;
+  Health& health;
+  OperatorLog& operators;
+  bool demo;   // there is a demo payment
   std::function<void(Call&)> operations;   // answers health, readiness, metrics, version
 };
 
@@ -52,6 +57,7 @@ struct Call {
   Group group = Group::operations;
   std::span<const std::string> parameters;   // of the path, decoded
   Caller caller{};
+  std::string_view code{};   // of the refusal that fail() wrote; empty: none
 
   Ledger& ledger() const { return services.ledger; }
   // A submission of nothing yet, with the request's trace when it told one.

@@ -13,6 +13,7 @@ struct Caller {
   enum class Kind : std::uint8_t { anonymous, key, session };
   Kind kind = Kind::anonymous;
   std::string id;   // of the key; the session's customer
+  bool is_admin = false;   // a key with the scope `admin`
 
   bool is_session() const { return kind == Kind::session; }
 };

@@ -42,8 +42,12 @@ Answer list_reservations(Call& call);
 Answer add_seats(Call& call);
 Answer extend_reservation(Call& call);
 Answer consume_reservation(Call& call);
+Answer pay_for_demo(Call& call);
 Answer release_reservation(Call& call);
 Answer return_reservation(Call& call);
+
+// reservation_history.cc
+Answer get_reservation_history(Call& call);
 
 // sessions.cc
 Answer create_session(Call& call);
@@ -52,6 +56,11 @@ Answer forget_session(Call& call);
 
 // api.cc
 Answer show_operations(Call& call);
+
+// operations.cc
+Answer show_health(Call& call);
+Answer show_series(Call& call);
+Answer list_actions(Call& call);
 
 // webhooks.cc
 Answer create_webhook(Call& call);
@@ -64,7 +73,10 @@ Answer list_dead_messages(Call& call);
 Answer redeliver_dead_messages(Call& call);
 Answer test_webhook(Call& call);
 
-// documentation.cc
-Answer get_document(Call& call);
+// embedded.cc
+Answer get_embedded(Call& call);
+
+// server.cc
+Answer show_server(Call& call);
 
 }  // namespace holdfast::api

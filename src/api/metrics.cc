@@ -82,6 +82,7 @@ EndpointMetrics& Metrics::endpoint(std::string_view name) {
 }
 
 void Metrics::on_round(const Round& round) {
+  statistics_.on_round(round);
   if (round.tasks > 0) batch_commands_.Observe(static_cast<double>(round.tasks));
   judge_seconds_.Observe(seconds(round.report.judging));
   if (!round.report.durable) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "api/live.h"
+#include "api/statistics.h"
 #include "engine/engine.h"
 #include "http/server.h"
 
@@ -48,6 +49,7 @@ class Metrics {
 
   EndpointMetrics& endpoint(std::string_view name);
   void on_round(const Round& round);
+  Statistics& statistics() { return statistics_; }
   void show(const LiveStats& live);   // as of now, for text()
 
   void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
@@ -60,6 +62,7 @@ class Metrics {
  private:
   void refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
 
+  Statistics statistics_;
   prometheus::Registry registry_;
   std::vector<const prometheus::Collectable*> included_;
   prometheus::Family<prometheus::Histogram>& requests_;

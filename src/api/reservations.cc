@@ -80,18 +80,21 @@ std::optional<std::string_view> read_customer(const Call& call, const boost::jso
   return customer;
 }
 
-// The reservation that the path names; or nothing, with the answer written.
+constexpr std::size_t k_uuid_bytes_max = 36;
+
+// The reservation that the caller names, in the path or as `text`; or nothing, with the answer written.
 struct Named {
   Uuid id;
   EventNumber event;
 };
-std::optional<Named> find_reservation(Call& call) {
-  const auto id = parse_uuid(call.parameters[0]);
+std::optional<Named> find_reservation(Call& call, const std::string& text) {
+  const auto id = parse_uuid(text);
   const auto number = id ? event_of_reservation(*id) : std::nullopt;
   if (number && call.ledger().event(*number) != nullptr && may_touch(call, *id)) return Named{*id, *number};
-  fail(call, reservation_not_found(call.parameters[0]));
+  fail(call, reservation_not_found(text));
   return std::nullopt;
 }
+std::optional<Named> find_reservation(Call& call) { return find_reservation(call, call.parameters[0]); }
 
 // Which reservations a query asks for; or nothing, with the answer written.
 std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
@@ -303,6 +306,24 @@ Answer consume_reservation(Call& call) {
                std::string(reinstate ? "reinstate " : "") + std::string(*order));
 }
 
+// POST /v1/demo/payments: there with --demo only. A visitor's session buys what it holds itself. The order's name is the server's, and always
+// the same for a reservation, so paying again is the same payment.
+Answer pay_for_demo(Call& call) {
+  if (!call.caller.is_session()) {
+    co_return fail(call,
+                   {403, k_forbidden, "The demo payment is for a visitor's session (POST /v1/sessions); a key with `sell` consumes."});
+  }
+  if (!check_content_type(call, true)) co_return;
+  const JsonBody body(call.request.body);
+  std::string problem = body.object() == nullptr ? body.problem() : "";
+  const auto text = problem.empty() ? read_text(*body.object(), "reservationId", k_uuid_bytes_max, true, problem) : std::nullopt;
+  if (!text) co_return fail(call, {400, k_invalid_request, problem});
+  const auto named = find_reservation(call, std::string(*text));
+  if (!named) co_return;
+  co_await ask(call, 200, named->event, Consume{.reservation = named->id, .order = "demo-" + to_string(named->id), .reinstate = false},
+               to_string(named->id));
+}
+
 // POST /v1/reservations/{id}/release. Without a body: all of it.
 Answer release_reservation(Call& call) {
   const auto named = find_reservation(call);
@@ -338,4 +359,4 @@ Answer return_reservation(Call& call) {
                meaning_of(*seats) + " " + std::string(*order));
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

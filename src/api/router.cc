@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t k_import_bytes_max = std::size_t{4} * 1024 * 1024 * 1024;   // some 30 million seats
 
 // Every route there is, the busiest first, and what it needs of its caller. docs/contracts.md and docs/api.md describe them.
-std::vector<Route> all_routes() {
-  return {
+std::vector<Route> all_routes(bool demo) {
+  std::vector<Route> routes{
       {"POST", "/reservations", Group::contract1, Need::contract, reserve_seat},
       {"GET", "/reservations/{}", Group::contract1, Need::contract, get_reservation},
       {"POST", "/tickets_lock", Group::contract2, Need::contract, tickets_lock},
@@ -23,6 +23,7 @@ std::vector<Route> all_routes() {
       {"POST", "/v1/reservations", Group::v1, Need::hold_or_session, hold_seats},
       {"GET", "/v1/reservations/{}", Group::v1, Need::read_or_session, show_reservation},
       {"GET", "/v1/reservations", Group::v1, Need::read_or_session, list_reservations},
+      {"GET", "/v1/reservations/{}/history", Group::v1, Need::read, get_reservation_history},
       {"POST", "/v1/reservations/{}/add", Group::v1, Need::hold_or_session, add_seats},
       {"POST", "/v1/reservations/{}/extend", Group::v1, Need::hold_or_session, extend_reservation},
       {"POST", "/v1/reservations/{}/consume", Group::v1, Need::sell, consume_reservation},
@@ -54,15 +55,35 @@ std::vector<Route> all_routes() {
       {"GET", "/v1/webhooks/{}/dead", Group::v1, Need::admin, list_dead_messages},
       {"POST", "/v1/webhooks/{}/redeliver", Group::v1, Need::admin, redeliver_dead_messages},
       {"POST", "/v1/webhooks/{}/test", Group::v1, Need::admin, test_webhook},
+      {"GET", "/v1/operations/health", Group::v1, Need::admin, show_health},
+      {"GET", "/v1/operations/series", Group::v1, Need::admin, show_series},
+      {"GET", "/v1/operations/actions", Group::v1, Need::admin, list_actions},
+      {"GET", "/v1/server", Group::v1, Need::everybody, show_server},
+      {"GET", "/", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/console", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/assets/{}", Group::operations, Need::everybody, get_embedded},
       {"GET", "/healthz", Group::operations, Need::everybody, show_operations},
       {"GET", "/readyz", Group::operations, Need::everybody, show_operations},
       {"GET", "/version", Group::operations, Need::everybody, show_operations},
       {"GET", "/metrics", Group::operations, Need::read, show_operations},
-      {"GET", "/openapi.json", Group::operations, Need::everybody, get_document},
-      {"GET", "/docs", Group::operations, Need::everybody, get_document},
-      {"GET", "/docs/{}", Group::operations, Need::everybody, get_document},
-      {"GET", "/llms.txt", Group::operations, Need::everybody, get_document},
+      {"GET", "/openapi.json", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/docs", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/docs/{}", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/llms.txt", Group::operations, Need::everybody, get_embedded},
   };
+  if (demo) routes.push_back({"POST", "/v1/demo/payments", Group::v1, Need::hold_or_session, pay_for_demo});
+  return routes;
+}
+
+// What the statistics count a route's requests as. Those that wait by design, imports and the desk's own are left out.
+Traffic traffic_of(const Route& route) {
+  const auto is_under = [&](std::string_view folder) { return route.path.starts_with(folder); };
+  if (route.group == Group::contract1 || route.group == Group::contract2 || is_under("/v1/reservations") || is_under("/v1/demo/")) {
+    return route.method == "GET" && route.group != Group::contract2 ? Traffic::read : Traffic::command;
+  }
+  if (route.path.ends_with("/block") || route.path.ends_with("/unblock")) return Traffic::command;
+  const bool waits = route.path.ends_with("/changes") || route.path.ends_with("/live");
+  return route.method == "GET" && (is_under("/v1/events") || is_under("/v1/seats")) && !waits ? Traffic::read : Traffic::none;
 }
 
 Group group_of(std::string_view path) {
@@ -96,8 +117,11 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
 
 }  // namespace
 
-Router::Router(Metrics& metrics) : routes_(all_routes()) {
-  for (Route& route : routes_) route.metrics = &metrics.endpoint(std::string(route.method) + " " + std::string(route.path));
+Router::Router(Metrics& metrics, bool demo) : routes_(all_routes(demo)) {
+  for (Route& route : routes_) {
+    route.metrics = &metrics.endpoint(std::string(route.method) + " " + std::string(route.path));
+    route.traffic = traffic_of(route);
+  }
 }
 
 Match Router::find(std::string_view method, std::string_view path) const {

@@ -19,6 +19,7 @@ struct Route {
   Answer (*handle)(Call& call);
   http::BodyRule body{};
   EndpointMetrics* metrics = nullptr;
+  Traffic traffic = Traffic::none;
 };
 
 struct Match {
@@ -30,7 +31,8 @@ struct Match {
 
 class Router {
  public:
-  explicit Router(Metrics& metrics);
+  // `demo`: with the demo payment (serve --demo).
+  Router(Metrics& metrics, bool demo);
 
   Match find(std::string_view method, std::string_view path) const;
   std::span<const Route> routes() const { return routes_; }

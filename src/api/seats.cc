@@ -72,6 +72,7 @@ struct SeatFilter {
   std::optional<SeatState> state;
   std::optional<std::uint32_t> section;    // into Plan::sections()
   std::optional<std::uint32_t> category;   // into Plan::categories()
+  std::optional<std::string> label;        // section-row-number
 };
 
 // Nothing when a parameter names what there is not; then `problem` says which.
@@ -93,7 +94,17 @@ std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std:
     filter.category = static_cast<std::uint32_t>(at - plan.categories().begin());
     if (at == plan.categories().end()) problem = "`category` is not one of this event's.";
   }
+  if (const std::string* label = query.find("label")) filter.label = *label;
   return problem.empty() ? std::optional(filter) : std::nullopt;
+}
+
+// What a label says after the section and the row of a segment; nothing when it is not of them.
+std::optional<std::string_view> number_in(std::string_view label, const Plan& plan, const RowSegment& segment) {
+  for (const std::string_view part : {std::string_view(plan.sections()[segment.section]), std::string_view(plan.names()[segment.row])}) {
+    if (!label.starts_with(part) || !label.substr(part.size()).starts_with('-')) return std::nullopt;
+    label.remove_prefix(part.size() + 1);
+  }
+  return label;
 }
 
 // Writes the seats of one page, from `first` on in the plan's order; returns where the next page begins, or the number of seats.
@@ -107,11 +118,14 @@ std::size_t append_items(const Call& call, Json& json, const PublishedEvent& eve
     const RowSegment& segment = plan.segment_of(static_cast<SeatIndex>(at));
     const std::size_t end = std::min<std::size_t>(std::size_t{segment.first} + segment.count, at + k_seats_at_once);
     const bool is_of_section = !filter.section || *filter.section == segment.section;
-    if (is_of_section) event.seats(static_cast<SeatIndex>(at), end - at, now, readings);
-    for (std::size_t begin = at; is_of_section && at < end; ++at) {
+    const auto number = filter.label ? number_in(*filter.label, plan, segment) : std::nullopt;
+    const bool may_have_it = is_of_section && (!filter.label || number);
+    if (may_have_it) event.seats(static_cast<SeatIndex>(at), end - at, now, readings);
+    for (std::size_t begin = at; may_have_it && at < end; ++at) {
       const auto seat = static_cast<SeatIndex>(at);
       const SeatReading& reading = readings[at - begin];
       if ((filter.state && reading.state != *filter.state) || (filter.category && plan.category_of(seat) != *filter.category)) continue;
+      if (number && plan.number_of(seat) != *number) continue;
       if (shown++ == limit) return at;
       append_seat(call, json, event, seat, reading);
     }
@@ -200,11 +214,11 @@ Answer get_seat_history(Call& call) {
   });
 }
 
-// GET /v1/events/{eventId}/seats?state=&section=&category=&limit=&cursor=
+// GET /v1/events/{eventId}/seats?state=&section=&category=&label=&limit=&cursor=
 Answer list_seats(Call& call) {
   const auto event = find_event(call);
   if (event == nullptr) co_return;
-  const auto query = Query::read(call, {"state", "section", "category", "limit", "cursor"});
+  const auto query = Query::read(call, {"state", "section", "category", "label", "limit", "cursor"});
   const auto page = query ? read_page(call, *query) : std::nullopt;
   if (!page) co_return;
   std::string problem;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/options.h"
+#include "core/ids.h"
 
 namespace holdfast::cli {
 
@@ -40,6 +41,9 @@ int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
 int migrate_ledger(const std::string& url);
+// All events, or only one.
+int verify_ledger(const std::string& url, std::optional<EventNumber> only);
+int rebuild_ledger_tables(const std::string& url, EventNumber event);
 int create_key(const RegistryPlace& place, const NewKeyOptions& options);
 int list_keys(const RegistryPlace& place);
 int revoke_key(const RegistryPlace& place, const std::string& id);

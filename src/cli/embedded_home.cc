@@ -18,6 +18,9 @@
 namespace holdfast::cli {
 namespace {
 
+// More is worth a look: in a moment as quiet as any, state.db is some tens of rows behind.
+constexpr std::int64_t k_rows_behind_degraded = 10'000;
+
 // Tells the checkpointer which journal rows the webhooks have come past. While that cannot be found out, nothing more is removed than
 // before.
 class DeliveredRows {
@@ -40,6 +43,24 @@ class DeliveredRows {
   std::atomic<Position> through_{0};
   std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
 };
+
+api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger) {
+  const std::string trouble = ledger.trouble();
+  return {.kind = "embedded",
+          .status = trouble.empty() ? api::HealthStatus::ok : api::HealthStatus::down,
+          .detail = trouble.empty() ? "The journal can be written; what is answered is on disk." : trouble};
+}
+
+api::HealthComponent look_at_tables(const EmbeddedLedger& ledger) {
+  const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
+  const api::HealthLag lag{static_cast<double>(behind), "rows"};
+  if (!ledger.state_follows()) {
+    return {"state.db", api::HealthStatus::degraded,
+            "state.db cannot be written; the log says why. Sales go on, lists and histories do not.", lag};
+  }
+  if (behind > k_rows_behind_degraded) return {"state.db", api::HealthStatus::degraded, "state.db is far behind the journal.", lag};
+  return {"state.db", api::HealthStatus::ok, "state.db follows the journal.", lag};
+}
 
 class EmbeddedHome final : public Home {
  public:
@@ -69,6 +90,10 @@ class EmbeddedHome final : public Home {
   }
   std::string feed_holder() const override { return "embedded"; }   // one process has the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
+  void add_health_probes(api::Health& health) const override {
+    health.add("ledger", [this] { return look_at_ledger(ledger_); });
+    health.add("tables", [this] { return look_at_tables(ledger_); });
+  }
   bool ends_with_a_failed_round() const override { return true; }   // memory and disk disagree
   std::string place() const override { return options_.data; }
 

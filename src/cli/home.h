@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "api/health.h"
 #include "api/metrics.h"
 #include "cli/options.h"
 #include "feed/kafka/ports.h"
@@ -35,6 +36,8 @@ class Home {
   virtual std::string feed_holder() const = 0;
 
   virtual api::LedgerHealth health() const = 0;
+  // Probes of the ledger, and of the tables behind it. It must outlive them.
+  virtual void add_health_probes(api::Health& health) const = 0;
   // More numbers for /metrics; nullptr: none.
   virtual const prometheus::Collectable* metrics() const { return nullptr; }
   // What callers should know though it can sell: a sentence; empty: nothing.

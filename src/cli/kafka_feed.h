@@ -23,6 +23,7 @@ class ServedFeed {
   void notify() { feed_.notify(); }
 
   const prometheus::Collectable& metrics() const { return metrics_; }
+  feed::kafka::FeedStatus status() const { return feed_.status(); }
   // What is wrong with it, in a sentence; empty when nothing is.
   std::string degradation() const;
   // Ledger::progress() up to which all is published; 0: not known yet.

@@ -39,10 +39,22 @@ int run(int argc, char** argv) {
   backup.add_option("FILE", file, "The copy; it must not exist")->required();
   CLI::App& restore = with_data("restore", "Put a backup back, into an empty folder");
   restore.add_option("FILE", file, "The copy")->required();
-  CLI::App& verify = with_data("verify", "Replay the journal against the tables and state what was proved");
-  CLI::App& rebuild = with_data("rebuild", "Make the tables (state.db) again from a whole journal");
 
   std::string ledger;
+  std::optional<EventNumber> of_event;
+  const auto with_data_or_ledger = [&](const char* name, const char* help, const char* help_event) -> CLI::App& {
+    CLI::App& command = *app.add_subcommand(name, help);
+    auto* in_folder = command.add_option("--data", data, "Folder of the ledger's files");
+    auto* in_database = command.add_option("--ledger", ledger, "Or the ledger in PostgreSQL: postgresql://user@host/database");
+    in_database->excludes(in_folder);
+    command.add_option("--event", of_event, help_event)->check(CLI::Range(1, 100'000))->needs(in_database);
+    return command;
+  };
+  CLI::App& verify = with_data_or_ledger("verify", "Replay the journal against the tables and state what was proved",
+                                         "Only this event of the database, by its number");
+  CLI::App& rebuild =
+      with_data_or_ledger("rebuild", "Make the tables again from a whole journal", "The event of the database whose tables are made again");
+
   CLI::App& migrate =
       *app.add_subcommand("migrate", "Bring a PostgreSQL database to the schema of this version; safe from several nodes at once");
   migrate.add_option("--ledger", ledger, "URL of the database: postgresql://user@host/database (a password: PGPASSWORD or PGPASSFILE)")
@@ -82,8 +94,13 @@ int run(int argc, char** argv) {
   if (import.parsed()) return cli::import_plan(import_options);
   if (backup.parsed()) return cli::backup_data(data, file);
   if (restore.parsed()) return cli::restore_data(data, file);
-  if (verify.parsed()) return cli::verify_data(data);
-  if (rebuild.parsed()) return cli::rebuild_tables(data);
+  if (verify.parsed() || rebuild.parsed()) {
+    if (data.empty() && ledger.empty()) throw cli::UsageError("--data is missing (a folder), or --ledger (a database)");
+    if (verify.parsed()) return data.empty() ? cli::verify_ledger(ledger, of_event) : cli::verify_data(data);
+    if (!data.empty()) return cli::rebuild_tables(data);
+    if (!of_event) throw cli::UsageError("--event is missing: the number of the event whose tables are to be made again");
+    return cli::rebuild_ledger_tables(ledger, *of_event);
+  }
   if (migrate.parsed()) return cli::migrate_ledger(ledger);
   if (create.parsed()) return cli::create_key(registry, new_key);
   if (list.parsed()) return cli::list_keys(registry);

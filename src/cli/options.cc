@@ -185,6 +185,7 @@ const std::vector<Described>& described() {
       number("threads", "Threads that serve connections (default 0: one for each processor but one)", &O::threads, 0, 64),
       text("port_file", "File that gets the port number once the server listens", &O::port_file),
       on_or_off("sweep", "on or off: record expiries by themselves (default on; a hold ends on time either way)", &O::sweep),
+      on_or_off("demo", "on or off: visitors can buy what they hold without paying, to try Holdfast (default off)", &O::demo),
       text("log.format", "text, json or auto (default: text on a terminal, else json)", &O::log_format, {"auto", "text", "json"}),
       text("log.level", "debug, info, warn or error (default info)", &O::log_level, {"debug", "info", "warn", "error"}),
       text("log.file", "File to log into (default: standard error); opened again on SIGHUP", &O::log_file),
@@ -369,6 +370,7 @@ ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
     declared_[each.key] = each.is_table ? command.add_option(names, table_flags_, each.help)->allow_extra_args(false)
                                         : command.add_option(names, flags_[each.key], each.help);
   }
+  declared_["demo"]->expected(0, 1)->default_str("on");   // `--demo` alone turns it on
 }
 
 ServeOptions ServeOptionsReader::read() {

@@ -35,6 +35,7 @@ struct ServeOptions {
   std::uint64_t threads = 0;   // 0: one for each processor but one
   std::string port_file;
   bool sweep = true;
+  bool demo = false;
   std::string log_format = "auto";
   std::string log_level = "info";
   std::string log_file;

@@ -37,6 +37,30 @@ PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions
           .judging = judging};
 }
 
+// The tables are at most 0.1 s behind while the database keeps up.
+constexpr std::chrono::milliseconds k_behind_degraded{2'000};
+
+api::HealthComponent look_at_ledger(const PostgresLedger& ledger) {
+  const std::string trouble = ledger.trouble();
+  if (!trouble.empty()) return {.kind = "postgresql", .status = api::HealthStatus::down, .detail = trouble};
+  const std::string damage = ledger.damage();
+  return {.kind = "postgresql",
+          .status = damage.empty() ? api::HealthStatus::ok : api::HealthStatus::degraded,
+          .detail = damage.empty() ? "The database can be written; what is answered is on its disk." : damage};
+}
+
+api::HealthComponent look_at_tables(const PostgresLedger& ledger) {
+  const pg::ProjectorStats stats = ledger.stats().projector;
+  const std::string trouble = ledger.degradation();
+  const bool is_late = stats.behind > k_behind_degraded;
+  return {.kind = "projection",
+          .status = trouble.empty() && !is_late ? api::HealthStatus::ok : api::HealthStatus::degraded,
+          .detail = !trouble.empty() ? trouble
+                    : is_late        ? "The tables are far behind the journal."
+                                     : "The tables follow the journal.",
+          .lag = api::HealthLag{static_cast<double>(stats.changes_behind), "changes"}};
+}
+
 class PostgresHome final : public Home {
  public:
   PostgresHome(const ServeOptions& options, const JudgingOptions& judging)
@@ -62,6 +86,10 @@ class PostgresHome final : public Home {
 
   api::LedgerHealth health() const override {
     return {static_cast<Position>(ledger_.stats().projector.changes_behind), ledger_.degradation().empty()};
+  }
+  void add_health_probes(api::Health& health) const override {
+    health.add("ledger", [this] { return look_at_ledger(ledger_); });
+    health.add("tables", [this] { return look_at_tables(ledger_); });
   }
   const prometheus::Collectable* metrics() const override { return &metrics_; }
   std::string degradation() const override { return ledger_.degradation(); }

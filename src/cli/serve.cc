@@ -15,11 +15,12 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
-#include "api/documentation.h"
+#include "api/embedded.h"
 #include "api/lock_metrics.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "cli/commands.h"
+#include "cli/health.h"
 #include "cli/home.h"
 #include "cli/kafka_feed.h"
 #include "cli/logging.h"
@@ -143,11 +144,18 @@ void write_port_file(const std::string& file, std::uint16_t port) {
   std::filesystem::rename(partial, file);
 }
 
+// Until just after the ledger's next second begins: then a sample is of a whole second.
+timespec until_next_second(const Ledger& ledger) {
+  constexpr long k_nanoseconds_per_milli = 1'000'000;
+  const Millis wait = k_millis_per_second - ledger.now() % k_millis_per_second + 1;
+  return {.tv_sec = wait / k_millis_per_second, .tv_nsec = wait % k_millis_per_second * k_nanoseconds_per_milli};
+}
+
 // Waits for a signal to end; meanwhile reopens logs and does what is due every second.
-void wait_for_end(const std::function<void()>& every_second) {
+void wait_for_end(const Ledger& ledger, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
-    const timespec second{.tv_sec = 1, .tv_nsec = 0};
+    const timespec second = until_next_second(ledger);
     const int signal = sigtimedwait(&signals, nullptr, &second);
     if (signal == SIGTERM || signal == SIGINT) return;
     if (signal == SIGHUP) reopen_log();
@@ -199,7 +207,7 @@ int serve(const ServeOptions& options) {
     webhooks.notify();
     if (kafka_feed) kafka_feed->notify();
   });
-  api::Api api(ledger, engine, metrics, watch, webhooks, access, [&] { return home->health(); });
+  api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo, [&] { return home->health(); });
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
@@ -207,6 +215,13 @@ int serve(const ServeOptions& options) {
   api.add_degradation([&] { return home->degradation(); });
   if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
   if (kafka_feed) api.add_degradation([&] { return kafka_feed->degradation(); });
+  home->add_health_probes(api.health());
+  add_health_probes(api, {.engine = engine,
+                          .queue_max = options.engine_queue_max,
+                          .seat_lock = seat_lock.get(),
+                          .feed = kafka_feed.get(),
+                          .webhooks = webhooks,
+                          .listeners_max = options.live_listeners_max});
   api.attach(server, threads);
   load_keys(registry, access);
   webhooks.start();
@@ -215,10 +230,13 @@ int serve(const ServeOptions& options) {
   write_port_file(options.port_file, server.port());
   spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), home->place(), options.listen,
                server.port());
+  if (!api::has_pages()) spdlog::info("built without the pages / and /console: Node.js or its registry was not there");
   if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
+  if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
-  wait_for_end([&] {
+  wait_for_end(ledger, [&] {
+    metrics.statistics().sample(ledger);
     follow_keys(registry, access);
     home->every_second(kafka_feed.get());
   });

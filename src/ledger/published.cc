@@ -29,6 +29,11 @@ StateCounts PublishedEvent::counts() const {
   return replica_->counts();
 }
 
+ChangeTally PublishedEvent::tally() const {
+  const std::scoped_lock lock(mutex_);
+  return tally_;
+}
+
 SeatReading PublishedEvent::seat(SeatIndex seat, Millis now) const {
   const std::scoped_lock lock(mutex_);
   now = std::max(now, replica_->last_now());
@@ -86,16 +91,18 @@ void PublishedEvent::follow(std::string_view changes, std::size_t count, Millis 
     const bool decoded = decoder.decode(reader, change);
     HOLDFAST_CHECK(decoded);   // these are bytes that this process has just written
     replica_->apply(change, at);
-    if (watcher_ != nullptr) tell_watcher(change);
+    const auto kind = static_cast<std::size_t>(change.kind);
+    const Seats seats = seats_set_by(change);
+    ++tally_.changes[kind];
+    tally_.seats[kind] += seats.size();
+    if (watcher_ != nullptr) watcher_->on_change(replica_->seq(), seats, replica_->states());
   }
 }
 
-// A change names the seats that it sets, except two that mean all of a reservation's.
-void PublishedEvent::tell_watcher(const Change& change) {
-  Seats seats = change.seats;
-  if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired)
-    seats = replica_->seats_of(replica_->find(change.reservation));
-  watcher_->on_change(replica_->seq(), seats, replica_->states());
+// A change names the seats that it sets, except two that mean all of a reservation's. After it has been applied.
+Seats PublishedEvent::seats_set_by(const Change& change) const {
+  if (change.kind != ChangeKind::consumed && change.kind != ChangeKind::expired) return change.seats;
+  return replica_->seats_of(replica_->find(change.reservation));
 }
 
 void PublishedEvent::recall(const ReservationView& ended) {

@@ -2,6 +2,7 @@
 // commit and before the outcomes of that commit leave. Any thread.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/change.h"
 #include "core/inventory.h"
 #include "core/plan.h"
 
@@ -27,8 +29,16 @@ struct StatesReading {
   std::string states;
 };
 
-// Is told which seats each change touched, as they are published. Called on the thread that publishes (of on_begin: that calls
-// watch()), with the event locked: it must be quick and ask the event nothing.
+// How many changes of each kind readers have been told of, and how many seats' states those set. Counts only grow; they begin with the
+// process, not with the event.
+struct ChangeTally {
+  static constexpr std::size_t k_change_kinds = static_cast<std::size_t>(ChangeKind::unblocked) + 1;   // none is 0
+  std::array<std::uint64_t, k_change_kinds> changes{};   // by ChangeKind
+  std::array<std::uint64_t, k_change_kinds> seats{};
+};
+
+// Is told which seats each change touched, as they are published. Called on the thread that publishes (of on_begin: that calls watch()), with
+// the event locked: it must be quick and ask the event nothing.
 class SeatWatcher {
  public:
   virtual ~SeatWatcher() = default;
@@ -51,6 +61,7 @@ class PublishedEvent {
   EventStatus status() const;
   Seq seq() const;
   StateCounts counts() const;   // as recorded
+  ChangeTally tally() const;
   // Whether a sweep may find something to record. Relaxed: as of the last commit.
   bool has_expiries(Millis now) const { return next_expiry_.load(std::memory_order_relaxed) <= now; }
 
@@ -81,12 +92,13 @@ class PublishedEvent {
  private:
   static constexpr Millis k_states_age_max = 100;
 
-  void tell_watcher(const Change& change);
+  Seats seats_set_by(const Change& change) const;
 
   std::shared_ptr<const Plan> plan_;
   std::atomic<Millis> next_expiry_{k_never};
   mutable std::mutex mutex_;
   std::unique_ptr<Inventory> replica_;
+  ChangeTally tally_;   // under mutex_
   mutable std::shared_ptr<SeatWatcher> watcher_;   // under mutex_
   mutable std::mutex states_mutex_;   // taken before mutex_
   mutable std::shared_ptr<const StatesReading> states_;

@@ -19,7 +19,7 @@ using std::chrono::seconds;
 
 TEST(Routes, EachNeedsSomethingOfItsCallerThatThereIs) {
   Metrics metrics;
-  const Router router(metrics);
+  const Router router(metrics, true);
   ASSERT_FALSE(router.routes().empty());
   for (const Route& route : router.routes()) {
     EXPECT_LE(route.need, Need::admin) << route.method << " " << route.path;

@@ -569,7 +569,8 @@ TEST_F(ApiV1, WrongMethodsAre405WithAllow) {
 }
 
 TEST_F(ApiV1, UnknownPathsAre404) {
-  for (const char* path : {"/", "/v1", "/v1/", "/v1/nothing", "/reservation", "/v1/events/a/b/c/d", "/V1/EVENTS", "/reservations/a/b"}) {
+  for (const char* path : {"/nothing", "/consoles", "/console/", "/assets", "/v1", "/v1/", "/v1/nothing", "/reservation",
+                           "/v1/events/a/b/c/d", "/V1/EVENTS", "/reservations/a/b"}) {
     const Answer answer = client.get(path);
     EXPECT_EQ(answer.status, 404) << path << ": " << answer;
     EXPECT_EQ(string_of(answer.json().at("code")), "not_found") << path;

@@ -29,7 +29,9 @@ class Expiry : public ::testing::TestWithParam<const char*> {
     if (!server) return;
     client.reset();
     server->stop();
-    const Finished verified = run_holdfast({"verify", "--data", server->data().string()});
+    std::vector<std::string> verify = server->place();
+    verify.insert(verify.begin(), "verify");
+    const Finished verified = run_holdfast(verify);
     EXPECT_EQ(verified.status, 0) << verified.everything();
   }
 

@@ -24,7 +24,7 @@ using test::Process;
 class TwoRelays : public testing::Test {
  protected:
   void SetUp() override {
-    if (test::shared_service("KAFKA").empty()) {
+    if (!test::has_real_kafka()) {
       GTEST_SKIP()
           << "the mock cluster of librdkafka fences nobody: this needs Apache Kafka (./dev test starts it where its jars can be had)";
     }
@@ -75,7 +75,7 @@ class TwoRelays : public testing::Test {
     EXPECT_EQ(found.ids_with_two_bodies(), 0u);
   }
 
-  const std::string kafka = test::shared_service("KAFKA");
+  const std::string kafka = test::shared_kafka();
   const std::string prefix = "t" + std::to_string(test::Clock::now().time_since_epoch().count()) + "-";
   test::TempFolder folder;
   const std::string file = (folder / "feed.db").string();

@@ -9,7 +9,10 @@
 #include <thread>
 
 #include "ledger/embedded/embedded_feed_store.h"
+#include "ledger/postgres/postgres_feed_store.h"
+#include "ledger/postgres/schema.h"
 #include "support/process.h"
+#include "support/services.h"
 #include "support/waiting.h"
 
 namespace holdfast::feed::kafka {
@@ -33,6 +36,16 @@ class EmbeddedPlace final : public StorePlace {
 
  private:
   test::TempFolder folder_;
+};
+
+class PostgresPlace final : public StorePlace {
+ public:
+  PostgresPlace() { pg::migrate({.url = database_.url()}); }
+  std::unique_ptr<FeedStore> open() override { return std::make_unique<PostgresFeedStore>(pool_); }
+
+ private:
+  test::PostgresDatabase database_;
+  pg::Pool pool_{{.url = database_.url()}, {}};
 };
 
 struct Kind {
@@ -184,7 +197,9 @@ TEST_P(FeedStores, forget_rejections_only_after_their_time) {
   EXPECT_TRUE(store->rejection(later).has_value());
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, FeedStores, testing::Values(Kind{"embedded", [] { return std::make_unique<EmbeddedPlace>(); }}),
+INSTANTIATE_TEST_SUITE_P(Every, FeedStores,
+                         testing::Values(Kind{"embedded", [] { return std::make_unique<EmbeddedPlace>(); }},
+                                         Kind{"postgresql", [] { return std::make_unique<PostgresPlace>(); }}),
                          [](const auto& of) { return of.param.name; });
 
 }  // namespace

@@ -4,6 +4,9 @@
 //
 // It has that many changes of one reservation, needs so long for each message, and says on its standard output which it has delivered (their
 // seq) and when it begins and ends to relay ("relays", "waits"). It ends when it is killed.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
@@ -58,5 +61,6 @@ class SlowSender : public Sender {
 
 int main(int argc, char** argv) {
   if (argc != 4) return 2;
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("relaying_node"));   // standard output is for what it says
   holdfast::feed::relay(argv[1], std::strtoull(argv[2], nullptr, 10), std::chrono::milliseconds(std::atoi(argv[3])));
 }

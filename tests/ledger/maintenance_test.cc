@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "ledger/disk.h"
+#include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -76,6 +77,42 @@ TEST_F(Maintenance, ABackupHasEverythingAndIsRestoredAsItWas) {
   again.key = key_of(1, 1);
   EXPECT_TRUE(restored.asks(again).replayed);
   EXPECT_EQ(told(restored.hold(event, reservation_id(event, 77'777), {199})), "accepted");
+}
+
+TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
+  using feed::kafka::FeedPosition;
+  using feed::kafka::PaymentDigest;
+  const PaymentDigest before{1};
+  const PaymentDigest after{2};
+  const std::vector<FeedPosition> then{{event, 3}};
+  const std::vector<FeedPosition> later{{event, 9}, {event + 1, 1}};
+  std::string id;
+  {
+    EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "data"));
+    id = feed.id();
+    const std::uint64_t epoch = feed.take_lease("me", std::chrono::milliseconds(60'000)).epoch;
+    feed.save(epoch, then);
+    feed.keep_rejection(before, "told", k_begin);
+    backup(folder / "data", folder / "copy");
+    feed.save(epoch, later);
+    feed.keep_rejection(after, "later", k_begin);
+  }
+  restore(folder / "restored", folder / "copy");
+  {
+    EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "restored"));
+    EXPECT_EQ(feed.id(), id) << "so that whoever still publishes from the old data is fenced";
+    EXPECT_EQ(feed.positions(), then);
+    EXPECT_EQ(feed.rejection(before), "told");
+    EXPECT_TRUE(feed.take_lease("next", std::chrono::milliseconds(1'000)).is_mine);
+  }
+  // Where the files of the ledger were put back beside a feed.db that knows more.
+  fs::create_directory(folder / "beside");
+  it.close();
+  fs::copy(folder / "data" / "feed.db", folder / "beside" / "feed.db");
+  restore(folder / "beside", folder / "copy");
+  EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "beside"));
+  EXPECT_EQ(feed.positions(), then) << "what came after the backup is other changes now";
+  EXPECT_EQ(feed.rejection(after), "later") << "money that was sent back was sent back";
 }
 
 TEST_F(Maintenance, ABackupWhileItIsSoldFromHasWhatWasAnsweredBefore) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <future>
+#include <limits>
 #include <thread>
 
 #include "ledger/postgres/change_counter.h"
@@ -211,6 +212,32 @@ TEST_F(PostgresStores, ChangesFromACursorOnAreCountedAndManyOfThemEstimated) {
   for (const char* wrong : {"x", "1-", "1-x", "1-1-1", " 1"}) EXPECT_THROW(pg::count_changes_from(pool, wrong), std::exception) << wrong;
   sql.run("INSERT INTO holdfast.change_order SELECT i, 3, i * 2, i * 2 + 1 FROM generate_series(4, 20003) i");
   EXPECT_NEAR(static_cast<double>(pg::count_changes_from(pool, "4")), 40'000, 1);
+}
+
+TEST_F(PostgresStores, TheJournalIsNeededFromTheWebhookOnThatIsLastAndFromTheFeed) {
+  constexpr Seq k_all = std::numeric_limits<Seq>::max();
+  sql.run("INSERT INTO holdfast.change_order VALUES (1, 1, 1, 4), (2, 2, 1, 1), (3, 1, 5, 9), (4, 1, 10, 10)");
+  EXPECT_EQ(pg::relayed_through(pool, 1, false), k_all) << "nobody reads";
+  PostgresWebhookStore store(pool);
+  const auto add = [&](std::uint8_t number, const std::string& position) {
+    feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = position};
+    endpoint.id.data[0] = number;
+    EXPECT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
+    return endpoint.id;
+  };
+  add(1, "5");
+  EXPECT_EQ(pg::relayed_through(pool, 1, false), 10U);
+  const Uuid slow = add(2, "3-2");
+  EXPECT_EQ(pg::relayed_through(pool, 1, false), 4U) << "part of what is at 3 is still to come";
+  EXPECT_EQ(pg::relayed_through(pool, 2, false), 1U);
+  EXPECT_EQ(pg::relayed_through(pool, 3, false), 0U);
+  store.change(slow, [](feed::Endpoint& each) { each.enabled = false; });
+  EXPECT_EQ(pg::relayed_through(pool, 1, false), 10U) << "a disabled one keeps nothing";
+  EXPECT_EQ(pg::relayed_through(pool, 1, true), 0U) << "nothing of it was published";
+  sql.run("INSERT INTO holdfast.feed_position VALUES (1, 7)");
+  EXPECT_EQ(pg::relayed_through(pool, 1, true), 7U);
+  add(3, "");
+  EXPECT_EQ(pg::relayed_through(pool, 1, true), 0U) << "from the first change on";
 }
 
 // ---- a database that is not as it should be

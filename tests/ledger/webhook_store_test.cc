@@ -126,6 +126,19 @@ TEST_P(WebhookStoreTest, TheDeadAreKeptUpToALimitAndComeBackInTheirOrder) {
   EXPECT_THAT(due(20), ElementsAre("a"));
 }
 
+TEST_P(WebhookStoreTest, AMessageThatIsDeliveredWhileEarlierOnesComeBackLeavesTheGroupToThem) {
+  store->enqueue(epoch, endpoint.id, std::vector{message("a1", "a", 1), message("a2", "a", 1), message("a3", "a", 1)});
+  store->bury(epoch, endpoint.id, number_of("a"), 9, 5, "dead", 10);
+  const std::int64_t second = number_of("a");   // on its way …
+  store->revive(endpoint.id, {}, 6);
+  store->postpone(epoch, endpoint.id, number_of("a"), 1, 500, "again");
+  store->settle(epoch, endpoint.id, second, 7);   // … and there
+  EXPECT_THAT(of("a"), ElementsAre("a1", "a3"));
+  EXPECT_THAT(due(499), IsEmpty()) << "a1 is the first, and waits";
+  store->settle(epoch, endpoint.id, number_of("a"), 501);
+  EXPECT_THAT(due(501), ElementsAre("a"));
+}
+
 TEST_P(WebhookStoreTest, ARemovedEndpointTakesAllThatIsItsWithIt) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 1)};
   store->enqueue(epoch, endpoint.id, messages);
@@ -170,7 +183,10 @@ TEST_P(WebhookStoreTest, TextsAreKeptByteByByte) {
 
 TEST_P(WebhookStoreTest, EveryCallOfAnApiThatChangesSomethingIsSeenInTheRevision) {
   std::int64_t before = store->revision();
-  const auto moved = [&] { return before != std::exchange(before, store->revision()); };
+  const auto moved = [&] {
+    const std::int64_t now = store->revision();
+    return std::exchange(before, now) != now;
+  };
   EXPECT_FALSE(moved());
   Endpoint second{.id = id_of(2), .url = "https://a/"};
   store->create(second, {});

@@ -18,6 +18,9 @@ const SERVER_REFUSALS = new Set([400, 408, 411, 413, 414, 417, 431, 501, 505]);
 const COMMON_HEADERS =
   /^(server|date|connection|cache-control|content-(type|length|encoding|security-policy)|transfer-encoding|vary|x-content-type-options|x-accel-buffering|referrer-policy|access-control-.*|allow)$/;
 
+// What these answer with `not_found` is an answer of their own: no such file, or no demo here.
+const OWN_NOT_FOUND = /^\/(docs|assets|v1\/demo)\//;
+
 const FINDINGS_SHOWN = 40;
 const FINDING_CHARACTERS = 600;
 
@@ -131,7 +134,8 @@ export class Validator {
     const operation = this.operations.document.paths[path][method];
     if (operation === undefined) {
       const preflight = exchange.method === "OPTIONS" && exchange.status === 204;
-      if (exchange.status !== 405 && exchange.status !== 401 && !preflight && !refused) this.find(exchange, "the document does not have this method");
+      const absent = exchange.status === 404 && OWN_NOT_FOUND.test(exchange.target);
+      if (exchange.status !== 405 && exchange.status !== 401 && !preflight && !refused && !absent) this.find(exchange, "the document does not have this method");
       if (exchange.status === 405 && this.header(exchange, "allow") === undefined) this.find(exchange, "405 without Allow");
       return;
     }
@@ -147,7 +151,7 @@ export class Validator {
 
   // A route that the document has and the program has not.
   isUnserved(exchange) {
-    return exchange.status === 405 || (exchange.status === 404 && exchange.body.includes('"code":"not_found"') && !exchange.target.startsWith("/docs/"));
+    return exchange.status === 405 || (exchange.status === 404 && exchange.body.includes('"code":"not_found"') && !OWN_NOT_FOUND.test(exchange.target));
   }
 
   header(exchange, name) {

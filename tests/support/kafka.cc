@@ -101,6 +101,9 @@ bool KafkaReader::read_one(milliseconds wait) {
     if (!passes(message->err)) check(message->err, "read");
     return false;
   }
+  std::int64_t& next = next_[{rd_kafka_topic_name(message->rkt), message->partition}];
+  if (message->offset < next) return true;
+  next = message->offset + 1;
   messages_.push_back({.topic = rd_kafka_topic_name(message->rkt),
                        .partition = message->partition,
                        .offset = message->offset,
@@ -138,8 +141,8 @@ KafkaWriter::KafkaWriter(const std::string& bootstrap)
 
 KafkaWriter::~KafkaWriter() = default;
 
-void KafkaWriter::write(const std::string& topic, std::string key, std::string value) {
-  std::array<rd_kafka_vu_t, 4> parts{};
+void KafkaWriter::write(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers) {
+  std::vector<rd_kafka_vu_t> parts(4 + headers.size());
   parts[0].vtype = RD_KAFKA_VTYPE_TOPIC;
   parts[0].u.cstr = topic.c_str();
   parts[1].vtype = RD_KAFKA_VTYPE_KEY;
@@ -148,6 +151,11 @@ void KafkaWriter::write(const std::string& topic, std::string key, std::string v
   parts[2].u.mem = {.ptr = value.data(), .size = value.size()};
   parts[3].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
   parts[3].u.i = RD_KAFKA_MSG_F_COPY;
+  std::size_t next = 4;
+  for (const auto& [name, text] : headers) {
+    parts[next].vtype = RD_KAFKA_VTYPE_HEADER;
+    parts[next++].u.header = {.name = name.c_str(), .val = text.data(), .size = static_cast<ssize_t>(text.size())};
+  }
   const std::unique_ptr<rd_kafka_error_t, decltype(&rd_kafka_error_destroy)> error(
       rd_kafka_produceva(client_.get(), parts.data(), parts.size()), &rd_kafka_error_destroy);
   if (error != nullptr) throw std::runtime_error(topic + ": " + rd_kafka_error_string(error.get()));

@@ -43,7 +43,8 @@ using KafkaClient = std::unique_ptr<rd_kafka_s, KafkaEnd>;
 
 enum class Isolation { read_committed, read_uncommitted };
 
-// Reads topics from their beginning, also those that do not exist yet. Messages of one partition come in its order.
+// Reads topics from their beginning, also those that do not exist yet. Messages of one partition come in its order, each once: topics that
+// appear later make the group begin anew, and what was read before is not shown again.
 class KafkaReader {
  public:
   KafkaReader(const std::string& bootstrap, const std::vector<std::string>& topics, Isolation isolation = Isolation::read_committed);
@@ -63,6 +64,7 @@ class KafkaReader {
 
   detail::KafkaClient client_;
   std::vector<KafkaMessage> messages_;
+  std::map<std::pair<std::string, std::int32_t>, std::int64_t> next_;   // offset by partition
 };
 
 class KafkaWriter {
@@ -72,7 +74,7 @@ class KafkaWriter {
   KafkaWriter(const KafkaWriter&) = delete;
   KafkaWriter& operator=(const KafkaWriter&) = delete;
 
-  void write(const std::string& topic, std::string key, std::string value);
+  void write(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers = {});
 
  private:
   detail::KafkaClient client_;

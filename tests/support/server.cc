@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <stdexcept>
@@ -41,7 +42,10 @@ Finished failing_start(const ServerSettings& settings) {
   return {ending.status, read_file(command.stdout_file), read_file(command.stderr_file)};
 }
 
+ServerPlace place_of_servers = nullptr;
+
 Server::Server(ServerSettings settings) : settings_(std::move(settings)), log_file_(folder_ / "log"), port_file_(folder_ / "port") {
+  if (settings_.data.empty() && place_of_servers != nullptr) place_ = place_of_servers(settings_);
   if (settings_.data.empty()) settings_.data = folder_ / "data";
   start();
 }
@@ -76,6 +80,12 @@ void Server::start() {
     }
   });
   if (!ready || !process_.runs()) throw std::runtime_error("holdfast serve was not ready:\n" + log());
+}
+
+std::vector<std::string> Server::place() const {
+  const auto ledger = std::ranges::find(settings_.flags, "--ledger");
+  if (ledger != settings_.flags.end()) return {"--ledger", *(ledger + 1)};
+  return {"--data", settings_.data.string()};
 }
 
 void Server::stop() {

@@ -35,6 +35,13 @@ ProcessSettings serve_command(const ServerSettings& settings, const std::filesys
 // What `holdfast serve` says when it cannot start. Throws when it runs.
 Finished failing_start(const ServerSettings& settings);
 
+// Says where a server that nobody has given a place keeps what it keeps, by flags; what it returns lives as long as the server.
+// nullptr: each has a folder of its own. Set by in_database.cc, for tests that are run with the other ledger too.
+using ServerPlace = std::shared_ptr<void> (*)(ServerSettings& settings);
+extern ServerPlace place_of_servers;
+// Whether the tests at hand are run with the ledger in PostgreSQL.
+inline bool is_in_database() { return place_of_servers != nullptr; }
+
 class Server {
  public:
   explicit Server(ServerSettings settings = {});   // starts, and returns when it is ready
@@ -51,12 +58,16 @@ class Server {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   Client connect() const { return Client(port_); }
   const std::filesystem::path& data() const { return settings_.data; }
+  // --data or --ledger with what it has, for the tools beside it.
+  std::vector<std::string> place() const;
+  bool is_in_database() const { return place_ != nullptr; }
   ServerSettings& settings() { return settings_; }   // for the next start
   std::string log() const { return read_file(log_file_); }
 
  private:
   TempFolder folder_;
   ServerSettings settings_;
+  std::shared_ptr<void> place_;
   std::filesystem::path log_file_;
   std::filesystem::path port_file_;
   std::uint16_t port_ = 0;

@@ -11,6 +11,7 @@ import type {
   NewReservation,
   NewSecret,
   NewWebhook,
+  OperatorAction,
   Plan,
   Reservation,
   ReservationStatus,
@@ -21,6 +22,9 @@ import type {
   SeatReservation,
   SeatReservationNow,
   SeatState,
+  Series,
+  ServerHealth,
+  ServerInfo,
   Session,
   States,
   TicketsLocked,
@@ -82,7 +86,7 @@ export class Client {
 
   // ---- seats
 
-  listSeats(eventId: string, query: PageQuery & { state?: SeatState; section?: string; category?: string } = {}, options?: CallOptions): Promise<Page<Seat>> {
+  listSeats(eventId: string, query: PageQuery & { state?: SeatState; section?: string; category?: string; label?: string } = {}, options?: CallOptions): Promise<Page<Seat>> {
     return this.#get(`/v1/events/${id(eventId)}/seats`, query, options);
   }
   getSeat(seatId: string, options?: CallOptions): Promise<Seat> {
@@ -111,6 +115,10 @@ export class Client {
   }
   getReservation(reservationId: string, options?: CallOptions): Promise<Reservation> {
     return this.#get(`/v1/reservations/${id(reservationId)}`, {}, options);
+  }
+  /** Every change that it went through, the oldest first. A page may have none and a next one. */
+  listReservationHistory(reservationId: string, query: PageQuery = {}, options?: CallOptions): Promise<Page<Change>> {
+    return this.#get(`/v1/reservations/${id(reservationId)}/history`, query, options);
   }
   addSeats(reservationId: string, seatIds: string[], options?: CallOptions): Promise<Reservation> {
     return this.#act(reservationId, "add", { seatIds }, options);
@@ -211,6 +219,17 @@ export class Client {
     await this.#post("/tickets_unlock", undefined, options);
   }
 
+  // ---- the server itself
+
+  /** Its clock, by which holds end, and whether it has a demo payment. */
+  getServer(options?: CallOptions): Promise<ServerInfo> {
+    return this.#get("/v1/server", {}, options);
+  }
+  /** Of a server with `--demo`: the session buys what it holds itself. */
+  payForDemo(reservationId: string, options?: CallOptions): Promise<Reservation> {
+    return this.#post("/v1/demo/payments", { reservationId }, options);
+  }
+
   // ---- operations
 
   getVersion(options?: CallOptions): Promise<{ name: "holdfast"; version: string }> {
@@ -219,6 +238,18 @@ export class Client {
   /** Returns when the server can sell now; else throws a `HoldfastError` that says why not. */
   async isReady(options?: CallOptions): Promise<void> {
     await this.#get("/readyz", {}, options);
+  }
+  /** How each part of the server is doing. */
+  getHealth(options?: CallOptions): Promise<ServerHealth> {
+    return this.#get("/v1/operations/health", {}, options);
+  }
+  /** What happened over time: all intervals that are kept, or those that end after `since` (the last of `at` of the answer before). */
+  getSeries(query: { resolution?: "second" | "minute"; since?: string } = {}, options?: CallOptions): Promise<Series> {
+    return this.#get("/v1/operations/series", query, options);
+  }
+  /** What operators did, the newest first. */
+  listActions(query: { limit?: number } = {}, options?: CallOptions): Promise<{ items: OperatorAction[] }> {
+    return this.#get("/v1/operations/actions", query, options);
   }
   /** As Prometheus reads them. */
   getMetrics(options?: CallOptions): Promise<string> {

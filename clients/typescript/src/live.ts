@@ -10,6 +10,8 @@ export interface LiveOptions {
   signal?: AbortSignal;
   /** Milliseconds without a byte after which the connection counts as lost. The server sends at least a comment every 15 s. */
   silenceMs?: number;
+  /** Told when the stream has begun (true) and when it has broken (false): until it begins again, what is known may be old. */
+  onConnection?: (isConnected: boolean) => void;
 }
 
 export interface ChangesOptions {
@@ -35,7 +37,8 @@ export async function* live(transport: Transport, eventId: string, options: Live
     try {
       for await (const message of connection(transport, eventId, seq, options)) {
         failures = 0;
-        if (message.seq <= seq) continue;   // had that before the connection broke
+        // Had that before the connection broke. A snapshot of before it is no repeat: the server was put back to a backup.
+        if (message.seq === seq || (message.seq < seq && message.type === "changes")) continue;
         seq = message.seq;
         yield message;
       }
@@ -44,6 +47,7 @@ export async function* live(transport: Transport, eventId: string, options: Live
       if (!isPassing(error)) throw error;
       retryAfter = (error as HoldfastError).retryAfter;
     }
+    if (!options.signal?.aborted) options.onConnection?.(false);
     await sleep(delayOf(failures++, retryAfter), options.signal).catch(() => undefined);   // an abort ends the loop
   }
 }
@@ -63,6 +67,7 @@ async function* connection(transport: Transport, eventId: string, seq: number, o
     const path = `/v1/events/${encodeURIComponent(eventId)}/live`;
     const response = await transport.open({ method: "GET", path, headers }, controller.signal);
     if (response.body === null) return;
+    options.onConnection?.(true);
     for await (const { type, data } of parseEvents(response.body, heard)) {
       // Kinds that a later server adds are skipped.
       if (type === "snapshot" || type === "changes") yield { type, ...JSON.parse(data) } as LiveMessage;

@@ -22,6 +22,8 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** In place of a random one, so that a repeat by another process is the same request too: a cart's or an order's id. */
   idempotencyKey?: string;
+  /** Why an operator does this: goes into the server's log, and into the list of operators' actions. At most 200 bytes of UTF-8. */
+  note?: string;
 }
 
 export interface Request {
@@ -87,6 +89,7 @@ export class Transport {
   async call<Result>(request: Request, options: CallOptions = {}): Promise<Result> {
     const headers: Record<string, string> = { ...this.#headers, ...request.headers };
     if (request.method === "POST" || request.method === "PATCH") headers["Idempotency-Key"] = options.idempotencyKey ?? randomKey();
+    if (options.note !== undefined && request.method !== "GET") headers["Holdfast-Note"] = encodeURIComponent(options.note);
     if (request.body !== undefined) headers["Content-Type"] = "application/json";
     const init: RequestInit = { method: request.method, headers, credentials: "same-origin" };
     if (request.body !== undefined) init.body = JSON.stringify(request.body);

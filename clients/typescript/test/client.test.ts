@@ -134,6 +134,19 @@ test("reservations are listed by customer, event and status", async () => {
   assert.deepEqual(page.items.map((r) => r.id), [held.id]);
 });
 
+test("a reservation has a history, and the desk's questions are answered", async () => {
+  const event = await makeEvent(client, 1);
+  const held = await client.createReservation({ customerId: "c", seatIds: [event.seats[0]!] });
+  assert.deepEqual((await client.listReservationHistory(held.id)).items.map(({ type }) => type), ["held"]);
+  assert.equal((await client.listSeats(event.id, { label: held.seats[0]!.label })).items[0]?.id, event.seats[0]);
+  await client.releaseReservation(held.id, undefined, { note: "Überbucht" });
+  const { items } = await client.listActions({ limit: 1 });
+  assert.deepEqual([items[0]?.note, items[0]?.status], ["Überbucht", 200]);
+  assert.ok((await client.getHealth()).components.length > 0);
+  const series = await client.getSeries({ resolution: "second" });
+  assert.equal(series.changes.held.length, series.at.length);
+});
+
 test("seats are listed by state, and a seat has a history", async () => {
   const event = await makeEvent(client, 3);
   await client.createReservation({ customerId: "c-1", seatIds: [event.seats[1]!] });

@@ -443,7 +443,7 @@ void Relay::save(const Transaction& transaction) {
 
 void Relay::look_at_lag(bool again) {
   const auto now = SteadyClock::now();
-  if (now < looked_at_lag_ + k_between_lags) return;
+  if (now < looked_at_lag_ + k_between_lags && behind_ != 0) return;
   looked_at_lag_ = now;
   if (again) behind_ = source_.news([this](EventNumber event) { return published(event); }, 0, 0).behind;
   const Millis age = oldest_ == 0 ? 0 : std::max<Millis>(0, source_.now() - oldest_);

@@ -107,6 +107,18 @@ EmbeddedFeedStore::EmbeddedFeedStore(const std::string& path) {
 
 EmbeddedFeedStore::~EmbeddedFeedStore() = default;
 
+void EmbeddedFeedStore::restore(bool was_made) {
+  const std::scoped_lock lock(mutex_);
+  Transaction transaction(*database_);
+  if (was_made) {
+    database_->execute("UPDATE main.feed_lease SET (store, epoch) = (SELECT store, epoch FROM source.feed_lease)");
+  }
+  database_->execute("DELETE FROM main.feed_position");
+  database_->execute("INSERT INTO main.feed_position SELECT event, seq FROM source.feed_position");
+  database_->execute("INSERT OR IGNORE INTO main.payment_rejected SELECT digest, told, at FROM source.payment_rejected");
+  transaction.commit();
+}
+
 std::string EmbeddedFeedStore::id() {
   const std::scoped_lock lock(mutex_);
   Statement store(*database_, "SELECT store FROM feed_lease");

@@ -20,8 +20,8 @@ namespace holdfast {
 class EmbeddedFeedStore : public feed::kafka::FeedStore {
  public:
   static std::string file_in(const std::filesystem::path& folder) { return (folder / "feed.db").string(); }
-  // What a backup takes along. Not the lease: whoever works with the copy is another one.
-  static constexpr const char* k_tables[] = {"feed_position", "payment_rejected"};
+  // What a backup takes along.
+  static constexpr const char* k_tables[] = {"feed_lease", "feed_position", "payment_rejected"};
 
   // Opens the file, or makes it. Throws sqlite::Error, or DataError when it cannot be made.
   explicit EmbeddedFeedStore(const std::string& path);
@@ -35,6 +35,9 @@ class EmbeddedFeedStore : public feed::kafka::FeedStore {
   std::string keep_rejection(const feed::kafka::PaymentDigest& payment, std::string_view told, Millis at) override;
   std::optional<std::string> rejection(const feed::kafka::PaymentDigest& payment) override;
 
+  // Takes over what a backup has, which is attached as `source`: how far was published by then, and rejections beside those that are known.
+  // A file that was made for it also gets the name of the store that the backup is of.
+  void restore(bool was_made);
   sqlite::Database& database() { return *database_; }
 
  private:
@@ -45,4 +48,4 @@ class EmbeddedFeedStore : public feed::kafka::FeedStore {
   std::unique_ptr<Statements> statements_;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

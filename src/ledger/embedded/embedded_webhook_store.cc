@@ -79,11 +79,11 @@ constexpr const char* k_sql_enqueue = R"(
          CASE WHEN EXISTS (SELECT 1 FROM webhook_message WHERE endpoint = ?1 AND grp = ?4 AND died_at IS NULL) THEN ?6 ELSE ?7 END, ?8, ?9
   WHERE EXISTS (SELECT 1 FROM webhook_endpoint WHERE id = ?1)
   ON CONFLICT (endpoint, id) DO NOTHING)";
-// The first message of the group of message ?2 that follows it.
+// Message ?2 leaves the queue: the first of its group that is left has its turn, unless it had it already, because it came back meanwhile.
 constexpr const char* k_sql_promote = R"(
   UPDATE webhook_message SET next_at = ?3
-  WHERE number = (SELECT min(m.number) FROM webhook_message m JOIN webhook_message o ON o.number = ?2
-                  WHERE m.endpoint = ?1 AND m.grp = o.grp AND m.number > ?2 AND m.died_at IS NULL))";
+  WHERE next_at = ?4 AND number = (SELECT min(m.number) FROM webhook_message m JOIN webhook_message o ON o.number = ?2
+                                   WHERE m.endpoint = ?1 AND m.grp = o.grp AND m.number <> ?2 AND m.died_at IS NULL))";
 // After messages have come back: only the first of each group has a time.
 constexpr const char* k_sql_heads = R"(
   UPDATE webhook_message SET next_at =
@@ -403,7 +403,7 @@ std::vector<QueuedMessage> EmbeddedWebhookStore::of_group(const Uuid& id, std::s
 }
 
 void EmbeddedWebhookStore::promote_after(const std::string& endpoint, std::int64_t number, Millis now) {
-  statements_->promote.bind_text(1, endpoint).bind(2, number).bind(3, now).run();
+  statements_->promote.bind_text(1, endpoint).bind(2, number).bind(3, now).bind(4, k_never).run();
 }
 
 void EmbeddedWebhookStore::settle(feed::Epoch, const Uuid& id, std::int64_t number, Millis now) {

@@ -1,7 +1,10 @@
 #include "ledger/embedded/maintenance.h"
 
+#include <span>
+
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/embedded/embedded_registry.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/verify.h"
@@ -32,14 +35,14 @@ std::string read_only_uri(const std::string& path) {
   return uri + "?mode=ro";
 }
 
-// Folders whose server was never started, or was made without it, have none.
-void copy_registry_into(sqlite::Database& copy, const fs::path& data) {
-  if (!fs::exists(DataFolder::registry_in(data))) return;
-  const std::string registry = read_only_uri(DataFolder::registry_in(data));
-  sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, registry).run();
+// Tables of a file that not every folder has: registry.db came later, feed.db is there where there is a feed.
+void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span<const char* const> tables) {
+  if (!fs::exists(file)) return;
+  const std::string uri = read_only_uri(file);
+  sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, uri).run();
   {
     sqlite::Transaction transaction(copy);
-    for (const std::string table : EmbeddedRegistry::k_tables) {
+    for (const std::string table : tables) {
       copy.execute(("CREATE TABLE " + table + " AS SELECT * FROM source." + table).c_str());
     }
     transaction.commit();
@@ -47,7 +50,8 @@ void copy_registry_into(sqlite::Database& copy, const fs::path& data) {
   copy.execute("DETACH source");
 }
 
-// A copy is the tables of state.db with the journal's beside them: the tables first, so that they are never ahead of the journal.
+// A copy is the tables of state.db with the journal's beside them: the tables, and how far was published, first, so that they are never
+// ahead of the journal.
 void copy_into(sqlite::Database& copy, const fs::path& data) {
   sqlite::Database state(DataFolder::state_in(data), sqlite::Database::Mode::read_only);
   sqlite3_backup* copying = sqlite3_backup_init(copy.handle(), "main", state.handle(), "main");
@@ -55,6 +59,7 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
   const int copied = sqlite3_backup_step(copying, -1);
   sqlite3_backup_finish(copying);
   if (copied != SQLITE_DONE) copy.fail("write");
+  copy_tables_into(copy, EmbeddedFeedStore::file_in(data), EmbeddedFeedStore::k_tables);
   const std::string journal = read_only_uri(DataFolder::journal_in(data));
   sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, journal).run();
   {
@@ -65,7 +70,7 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
     transaction.commit();
   }
   copy.execute("DETACH source");
-  copy_registry_into(copy, data);
+  copy_tables_into(copy, DataFolder::registry_in(data), EmbeddedRegistry::k_tables);
   copy.execute("PRAGMA journal_mode = DELETE");   // one file, nothing beside it
 }
 
@@ -112,9 +117,21 @@ void fill_registry(const fs::path& data, const fs::path& file) {
   database.execute("DETACH source");
 }
 
-bool has_registry(const fs::path& file) {
+bool has_table(const fs::path& file, std::string_view name) {
   sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
-  return copy.query_int("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'session_secret'") != 0;
+  sqlite::Statement table(copy, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1");
+  table.bind_text(1, name);
+  return table.step();
+}
+
+// What was published after the backup is published again, as far as it is still there; in a folder that knows more, this says how far.
+void fill_feed(const fs::path& data, const fs::path& file) {
+  const std::string path = EmbeddedFeedStore::file_in(data);
+  const bool is_new = !fs::exists(path);
+  EmbeddedFeedStore feed(path);
+  sqlite::Statement(feed.database(), "ATTACH ?1 AS source").bind_text(1, file.string()).run();
+  feed.restore(is_new);
+  feed.database().execute("DETACH source");
 }
 
 }  // namespace
@@ -155,9 +172,9 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
                       std::to_string(StateStore::k_format) + ". Nothing was restored. Use the version that wrote it, or a later one.");
     }
   }
-  const RestoredKeys keys = fs::exists(folder.registry()) ? RestoredKeys::kept
-                            : has_registry(file)          ? RestoredKeys::from_backup
-                                                          : RestoredKeys::none;
+  const RestoredKeys keys = fs::exists(folder.registry())       ? RestoredKeys::kept
+                            : has_table(file, "session_secret") ? RestoredKeys::from_backup
+                                                                : RestoredKeys::none;
   // Beside the place where a start looks, so that one that is cut off leaves nothing that could be taken for data.
   const fs::path partial = data / "restore.partial";
   fs::remove_all(partial);
@@ -176,6 +193,7 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
       fill_registry(partial, file);
       fs::rename(DataFolder::registry_in(partial), folder.registry());
     }
+    if (has_table(file, "feed_position")) fill_feed(data, file);
     fs::rename(DataFolder::state_in(partial), folder.state());   // which alone is refused at a start
     fs::rename(DataFolder::journal_in(partial), folder.journal());
   } catch (...) {

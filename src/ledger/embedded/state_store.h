@@ -1,5 +1,5 @@
-// state.db: tables that follow the journal. They make a start fast, answer for reservations that ended long ago, and can be read by people
-// with the sqlite3 shell. They are never the truth: they can be made again from the whole journal.
+// state.db: tables that follow the journal. They make a start fast, answer for reservations that ended long ago, and can be read
+// by people with the sqlite3 shell. They are never the truth: they can be made again from the whole journal.
 //
 //   meta            (name, value)      -- format; position and hash of the journal row that the tables are as of
 //   event           (number, id, name, …, seq)
@@ -28,6 +28,7 @@
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/sqlite.h"
 #include "ledger/reading.h"
+#include "ledger/replay.h"
 
 namespace holdfast {
 
@@ -42,16 +43,6 @@ struct StoredReservation {
   EventNumber event = 0;
   Seq created_seq = 0;
   ReservationView view;
-};
-
-struct StoredSeatChange {
-  EventNumber event;
-  SeatIndex seat;
-  std::uint32_t version;
-  Seq seq;
-  Millis at;
-  ChangeKind kind;
-  Uuid reservation;   // zero: none
 };
 
 class StateStore {

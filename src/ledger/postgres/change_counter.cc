@@ -1,9 +1,11 @@
 #include "ledger/postgres/change_counter.h"
 
 #include <algorithm>
-#include <charconv>
+#include <limits>
+#include <stdexcept>
 #include <string>
 
+#include "ledger/cursors.h"
 #include "ledger/reading.h"
 
 namespace holdfast::pg {
@@ -16,26 +18,24 @@ constexpr Statement k_count{"count_changes_from", R"(
          coalesce((SELECT max(position) FROM holdfast.change_order), 0)
   FROM (SELECT first_seq, last_seq FROM holdfast.change_order WHERE position >= $1 ORDER BY position LIMIT $2) step)"};
 
-// A cursor is position, or position-skip.
-struct Place {
-  std::int64_t position = 0;
-  std::int64_t skip = 0;
-};
+constexpr Statement k_enabled{"relayed_webhooks", "SELECT position FROM holdfast.webhook_endpoint WHERE enabled"};
+constexpr Statement k_before{"relayed_before", R"(
+  SELECT last_seq FROM holdfast.change_order WHERE event = $1 AND position < $2 ORDER BY first_seq DESC LIMIT 1)"};
+constexpr Statement k_feed{"relayed_feed", "SELECT seq FROM holdfast.feed_position WHERE event = $1"};
 
-Place place_of(std::string_view cursor) {
-  Place place;
-  if (cursor == k_cursor_first || cursor == k_cursor_oldest) return place;
-  const char* const end = cursor.data() + cursor.size();
-  auto read = std::from_chars(cursor.data(), end, place.position);
-  if (read.ec == std::errc{} && read.ptr != end && *read.ptr == '-') read = std::from_chars(read.ptr + 1, end, place.skip);
-  if (read.ec != std::errc{} || read.ptr != end) throw std::runtime_error("`" + std::string(cursor) + "` is not a place in the changes");
-  return place;
+ChangePlace place_of(std::string_view cursor) {
+  if (cursor == k_cursor_first || cursor == k_cursor_oldest) return {};
+  const auto place = parse_change_place(cursor);
+  if (!place) throw std::runtime_error("`" + std::string(cursor) + "` is not a place in the changes");
+  return *place;
 }
+
+Seq seq_of(const Result& rows) { return rows.rows() == 0 ? 0 : static_cast<Seq>(rows.int8(0, 0)); }
 
 }  // namespace
 
 std::uint64_t count_changes_from(Pool& pool, std::string_view cursor) {
-  const Place place = place_of(cursor);
+  const ChangePlace place = place_of(cursor);
   const Result row = pool.take()->query(k_count, Parameters().int8(place.position).int8(k_steps_counted_max));
   const std::int64_t steps = row.int8(0, 0);
   std::int64_t changes = row.int8(0, 1);
@@ -43,7 +43,19 @@ std::uint64_t count_changes_from(Pool& pool, std::string_view cursor) {
     changes = static_cast<std::int64_t>(static_cast<double>(changes) / static_cast<double>(steps) *
                                         static_cast<double>(row.int8(0, 2) - place.position + 1));
   }
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, changes - place.skip));
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, changes - std::int64_t{place.skip}));
+}
+
+Seq relayed_through(Pool& pool, EventNumber event, bool has_feed) {
+  auto connection = pool.take();
+  const auto number = static_cast<std::int32_t>(event);
+  Seq through = std::numeric_limits<Seq>::max();
+  const Result webhooks = connection->query(k_enabled);
+  std::int64_t first_needed = std::numeric_limits<std::int64_t>::max();
+  for (int i = 0; i < webhooks.rows(); ++i) first_needed = std::min(first_needed, place_of(webhooks.text(i, 0)).position);
+  if (webhooks.rows() > 0) through = seq_of(connection->query(k_before, Parameters().int4(number).int8(first_needed)));
+  if (has_feed) through = std::min(through, seq_of(connection->query(k_feed, Parameters().int4(number))));
+  return through;
 }
 
 }  // namespace holdfast::pg

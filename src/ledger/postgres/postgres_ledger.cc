@@ -136,10 +136,15 @@ std::string PostgresLedger::trouble() const {
   return away.empty() ? "" : "The database cannot be reached: " + away;
 }
 
-std::string PostgresLedger::degradation() const {
+std::string PostgresLedger::damage() const {
   const std::scoped_lock lock(trouble_mutex_);
-  if (!damaged_.empty()) return std::to_string(damaged_.size()) + " events are damaged and not sold from: " + damaged_.begin()->second;
-  return projector_->trouble();
+  if (damaged_.empty()) return {};
+  return std::to_string(damaged_.size()) + " events are damaged and not sold from: " + damaged_.begin()->second;
+}
+
+std::string PostgresLedger::degradation() const {
+  std::string damaged = damage();
+  return damaged.empty() ? projector_->trouble() : damaged;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- expiry

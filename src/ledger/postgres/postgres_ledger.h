@@ -100,6 +100,8 @@ class PostgresLedger : public Ledger {
   PostgresStats stats() const;
   // What is wrong though it can sell: damaged events, tables that do not follow; empty: nothing.
   std::string degradation() const;
+  // Events that are damaged and not sold from, in a sentence; empty: none is.
+  std::string damage() const;
   pg::Pool& pool() { return pool_; }
   // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes.
   void on_news(std::function<void()> call);

@@ -71,12 +71,12 @@ constexpr Statement k_of_group{"webhook_of_group", R"(
 constexpr Statement k_dead{"webhook_dead", R"(
   SELECT number, id, kind, grp, attempts, next_at, body, last_error, died_at FROM holdfast.webhook_message
   WHERE endpoint = $1 AND died_at IS NOT NULL AND number > $2 ORDER BY number LIMIT $3)"};
-// The first message of the group of message $2 that follows it.
+// Message $2 leaves the queue: the first of its group that is left has its turn, unless it had it already, because it came back meanwhile.
 constexpr Statement k_promote{"webhook_promote", R"(
   UPDATE holdfast.webhook_message SET next_at = $3
-  WHERE endpoint = $1 AND number = (
+  WHERE endpoint = $1 AND next_at = $4 AND number = (
     SELECT min(m.number) FROM holdfast.webhook_message m JOIN holdfast.webhook_message o ON o.endpoint = $1 AND o.number = $2
-    WHERE m.endpoint = $1 AND m.grp = o.grp AND m.number > $2 AND m.died_at IS NULL))"};
+    WHERE m.endpoint = $1 AND m.grp = o.grp AND m.number <> $2 AND m.died_at IS NULL))"};
 constexpr Statement k_delete{"webhook_delete", "DELETE FROM holdfast.webhook_message WHERE endpoint = $1 AND number = $2"};
 constexpr Statement k_postpone{"webhook_postpone", R"(
   UPDATE holdfast.webhook_message SET attempts = $3, next_at = $4, last_error = $5 WHERE endpoint = $1 AND number = $2)"};
@@ -338,7 +338,7 @@ std::vector<QueuedMessage> PostgresWebhookStore::of_group(const Uuid& id, std::s
 void PostgresWebhookStore::settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) {
   Writing(pool_, epoch)
       .send(k_lock, Parameters().uuid(id))
-      .send(k_promote, Parameters().uuid(id).int8(number).int8(now))
+      .send(k_promote, Parameters().uuid(id).int8(number).int8(now).int8(k_never))
       .send(k_delete, Parameters().uuid(id).int8(number))
       .commit(0);
 }
@@ -355,7 +355,7 @@ void PostgresWebhookStore::bury(Epoch epoch, const Uuid& id, std::int64_t number
                                 std::size_t dead_max) {
   Writing(pool_, epoch)
       .send(k_lock, Parameters().uuid(id))
-      .send(k_promote, Parameters().uuid(id).int8(number).int8(now))
+      .send(k_promote, Parameters().uuid(id).int8(number).int8(now).int8(k_never))
       .send(k_bury, Parameters().uuid(id).int8(number).int4(static_cast<std::int32_t>(attempts)).int8(now).bytes(error))
       .send(k_drop_dead, Parameters().uuid(id).int8(limit_of(dead_max)))
       .commit(0);

@@ -1,5 +1,6 @@
-// Which event an idempotency key was used for, as long as the tables may not know it yet: so that a key that comes again for
-// another event is found on the node that took it first. Bounded; the oldest goes. Any thread.
+// Which event an idempotency key was used for: keys live with their event (replica.h), and one that comes again for another event must
+// be found all the same. It is, where it was used on this node or for an event that this node has; a table of all keys would cost a
+// third of the speed. Bounded; the oldest goes. Any thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>

@@ -56,6 +56,7 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
   }
   for (const KeptKey& key : body.keys) {
     if (keys.find(key.key.key, row.at) == nullptr) keys.put(key.key, row.at, key.outcomes);
+    if (on_key) on_key(key, row.at);
   }
   inventory->observe(row.at);
   place.advance(row);

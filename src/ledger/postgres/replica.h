@@ -54,6 +54,9 @@ class Replica {
   // Is told of each row that readers have been told of by fold().
   std::function<void(const JournalRow&, const JournalBody&)> on_shown;
 
+  // Is told of each key that comes with fold(), with its time.
+  std::function<void(const KeptKey&, Millis)> on_key;
+
   // Folds the next journal row into inventory, keys, plan and, when the event is open, what readers see. Throws HistoryChanged
   // when the row does not follow the last one, DataError when it cannot be read.
   void fold(const JournalRow& row, const FindEnded& find_ended);

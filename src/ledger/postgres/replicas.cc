@@ -51,6 +51,7 @@ PostgresLedger::ReplicaPtr PostgresLedger::replica_of(EventNumber number) {
   ReplicaPtr& replica = replicas_[number];
   if (replica == nullptr) {
     replica = std::make_shared<Replica>(number, hash_seed_, options_.idempotency_keys_max);
+    replica->on_key = [this, number](const KeptKey& key, Millis at) { recent_keys_.put(key.key.key, number, at); };
     replica->on_shown = [this](const JournalRow& row, const JournalBody& body) { remember(row, body); };
   }
   replica->touch();
@@ -68,6 +69,7 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
     replica.projected = loaded->as_of.seq;
     for (const LoadedKey& each : loaded->keys) {
       if (replica.keys.find(each.kept.key.key, each.at) == nullptr) replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
+      replica.on_key(each.kept, each.at);
     }
   }
   try {

@@ -248,10 +248,14 @@ std::optional<JournalPlace> place_of(Connection& connection, EventNumber event) 
   return read_place(connection.query(k_place, Parameters().int4(number(event))), event);
 }
 
+std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber event, std::uint64_t hash_seed) {
+  return Loading(connection, event, hash_seed).run();
+}
+
 std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed) {
   connection.query(k_begin_snapshot);
   try {
-    auto loaded = Loading(connection, event, hash_seed).run();
+    auto loaded = load_event_within(connection, event, hash_seed);
     connection.query(k_commit);
     return loaded;
   } catch (...) {

@@ -54,6 +54,8 @@ struct LoadedEvent {
 // An event in one snapshot; nothing when the tables do not know it yet. Checked: the place is a row of the journal with that
 // hash, seats and reservations are what the projector left, and they do not contradict each other.
 std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed);
+// The same in an open transaction, which has one snapshot (k_begin_snapshot).
+std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber event, std::uint64_t hash_seed);
 
 // The place that the tables have an event as of; nothing when they do not know it yet. Also within a transaction.
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event);

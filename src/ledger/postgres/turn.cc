@@ -21,10 +21,11 @@ using namespace pg;
 // Far behind: the rest is read outside the lock.
 constexpr int k_rows_in_lock_max = 64;
 constexpr std::chrono::milliseconds k_settle_max{10'000};
+constexpr std::chrono::milliseconds k_pause_first{2};   // between two attempts; doubles, up to …
+constexpr std::chrono::milliseconds k_pause_max{100};
 
 constexpr Statement k_lock{"lock", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE"};
 constexpr Statement k_lock_nowait{"lock_nowait", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE NOWAIT"};
-constexpr Statement k_keys_elsewhere{"keys_elsewhere", "SELECT key, event FROM holdfast.idempotency_key WHERE key = ANY($1) AND at > $2"};
 constexpr Statement k_append{"append",
                              "INSERT INTO holdfast.journal (event, first_seq, ordinal, changes, at, batch, hash, body) "
                              "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"};
@@ -52,8 +53,6 @@ const Uuid* reservation_of(const Command& command) {
 
 std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
-std::string bytes_of(const Fingerprint& key) { return {reinterpret_cast<const char*>(key.data()), key.size()}; }
-
 }  // namespace
 
 PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batches)
@@ -61,9 +60,6 @@ PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batche
   std::vector<EventNumber> numbers;
   for (const Batch& batch : batches) {
     numbers.insert(numbers.end(), batch.events.begin(), batch.events.end());
-    for (const Entry* entry : batch.entries) {
-      if (entry->submission.key) keys_.push_back(bytes_of(entry->submission.key->key));
-    }
   }
   std::ranges::sort(numbers);
   const auto repeated = std::ranges::unique(numbers);
@@ -73,6 +69,7 @@ PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batche
 }
 
 PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) {
+  auto pause = k_pause_first;
   for (;;) {
     const Step step = attempt(report);
     judging_.give_up();   // before anybody is told, so that who is can act on it at once
@@ -80,6 +77,8 @@ PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) 
     if (step == Step::again && batches_.size() > 1) return Result::held_back;
     if (step == Step::unavailable || Timer::now() >= until_) return Result::unavailable;
     ++ledger_.counters_.again;
+    std::this_thread::sleep_for(pause);   // what is wrong needs time to become right; this thread has nothing else to do
+    pause = std::min(2 * pause, k_pause_max);
   }
 }
 
@@ -89,7 +88,6 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
   commit_sent_ = false;
   rows_.clear();
   bodies_.clear();
-  used_elsewhere_.clear();
   try {
     auto connection = ledger_.pool_.take();
     try {
@@ -176,24 +174,11 @@ bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
     connection.send(batches_.size() > 1 ? k_lock_nowait : k_lock, Parameters().int4(static_cast<std::int32_t>(replica->number)));
   }
   for (const ReplicaPtr& replica : replicas_) connection.send(k_read_after, read_after(*replica, k_rows_in_lock_max));
-  if (!keys_.empty()) {
-    const Millis oldest = ledger_.clock_.now() - k_idempotency_hours * 3'600 * k_millis_per_second;
-    connection.send(k_keys_elsewhere, Parameters().byte_strings(keys_).int8(oldest));
-  }
   connection.sync();
   connection.receive();
   for (std::size_t i = 0; i < replicas_.size(); ++i) connection.receive();
   std::vector<pg::Result> read;
   for (std::size_t i = 0; i < replicas_.size(); ++i) read.push_back(connection.receive());
-  if (!keys_.empty()) {
-    const pg::Result used = connection.receive();
-    for (int row = 0; row < used.rows(); ++row) {
-      Fingerprint key;
-      HOLDFAST_CHECK(used.bytes(row, 0).size() == key.size());
-      std::memcpy(key.data(), used.bytes(row, 0).data(), key.size());
-      used_elsewhere_.emplace_back(key, static_cast<EventNumber>(used.int4(row, 1)));
-    }
-  }
   connection.end_sync();
   now_ = 0;
   for (const pg::Result& each : read) now_ = std::max(now_, each.int8(0, 0));
@@ -239,10 +224,8 @@ bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
     }
   }
   if (!entry.submission.key) return false;
-  const Fingerprint& key = entry.submission.key->key;
-  const auto is_elsewhere = [&](const auto& used) { return used.first == key && used.second != first.event; };
-  const auto recent = ledger_.recent_keys_.find(key, now_);
-  if (std::ranges::none_of(used_elsewhere_, is_elsewhere) && (!recent || *recent == first.event)) return false;
+  const auto used_for = ledger_.recent_keys_.find(entry.submission.key->key, now_);
+  if (!used_for || *used_for == first.event) return false;
   entry.verdict = refuse_all(entry.submission, Reason::idempotency_key_reused);
   return true;
 }

@@ -56,8 +56,6 @@ class PostgresLedger::Turn final : private JudgesBench {
   const pg::Replica::Timer::time_point until_;
   std::vector<ReplicaPtr> replicas_;                 // by rising number
   std::vector<std::unique_lock<std::mutex>> locks_;
-  std::vector<std::string> keys_;                    // of the entries, as bytes
-  std::vector<std::pair<Fingerprint, EventNumber>> used_elsewhere_;
   Millis now_ = 0;
   Uuid batch_{};
   std::vector<JournalRow> rows_;                     // written; their bodies are in bodies_

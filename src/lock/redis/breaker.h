@@ -28,7 +28,8 @@ class Breaker {
     std::chrono::milliseconds pause_max{5'000};
   };
 
-  Breaker(const Options& options, std::uint64_t seed) : options_(options), pause_(options.pause_first), random_(seed) {}
+  Breaker(const Options& options, std::uint64_t seed)
+      : options_(options), pause_(options.pause_first), random_(static_cast<std::mt19937::result_type>(seed)) {}
 
   State state() const { return state_; }
   bool admits() const { return state_ == State::closed; }
@@ -49,7 +50,7 @@ class Breaker {
   unsigned failures_ = 0;
   std::chrono::milliseconds pause_;
   Time probe_at_{};
-  std::minstd_rand random_;
+  std::mt19937 random_;
 };
 
 }   // namespace holdfast::lock

@@ -53,7 +53,7 @@ std::optional<Address> parse_address(std::string_view text, std::uint16_t defaul
     address.host = text.substr(0, colon);
     behind = text.substr(colon);
   }
-  const auto is_odd = [](unsigned char c) { return c <= ' ' || c >= 0x7F || c == '/' || c == '?' || c == '#' || c == '@'; };
+  const auto is_odd = [](unsigned char c) { return c <= ' ' || c >= 0x7F || c == '/' || c == '?' || c == '#' || c == '@' || c == ','; };
   if (address.host.empty() || std::ranges::any_of(address.host, is_odd)) return std::nullopt;
   if (behind.empty()) return address;
   const auto port = behind.starts_with(':') ? parse_number<std::uint16_t>(behind.substr(1), 1, 65'535) : std::nullopt;

@@ -1,7 +1,8 @@
-// What Holdfast says about itself, out of the binary: /openapi.json, /docs with its files, /llms.txt.
+// Files that are handed out of the binary: the pages / and /console with their assets, and what Holdfast says about itself
+// (/openapi.json, /docs with its files, /llms.txt).
 //
-// tools/embed.cc makes the table when the program is built, from src/api/openapi/, web/docs/ and docs/. Nothing is loaded from elsewhere,
-// and nothing is compressed at run time.
+// tools/embed.cc makes the table when the program is built, from web/, src/api/openapi/ and docs/. Nothing is loaded from elsewhere, and
+// nothing is compressed at run time.
 #pragma once
 
 #include <span>
@@ -23,6 +24,9 @@ std::span<const EmbeddedFile> embedded_files();
 
 // Whether the page at /docs can show the document, or says only that it was built without what shows it.
 bool has_docs_page();
+
+// Whether / and /console are the seat map and the console, or say only that the program was built without them.
+bool has_pages();
 
 // Whether an Accept-Encoding lets an answer be compressed by gzip.
 bool accepts_gzip(std::string_view accept_encoding);

@@ -1,5 +1,5 @@
-// /openapi.json, /docs, /docs/{file} and /llms.txt (docs/api.md).
-#include "api/documentation.h"
+// The pages / and /console, /assets/{file}, /openapi.json, /docs, /docs/{file} and /llms.txt (docs/api.md).
+#include "api/embedded.h"
 
 #include <algorithm>
 
@@ -8,11 +8,11 @@
 namespace holdfast::api {
 namespace {
 
-// The page may load its own scripts and styles, and ask this server; nothing else. Its icons are data: URLs in the style sheet.
+// A page may load scripts, styles, fonts and images of this server, and ask it; nothing else, and nothing inline. The icons of /docs are
+// data: URLs in its style sheet. No form is sent by the browser itself.
 constexpr std::string_view k_page_policy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action "
-    "'none'; "
-    "frame-ancestors 'none'";
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'";
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
@@ -45,6 +45,10 @@ bool has_docs_page() {
   return std::ranges::any_of(embedded_files(), [](const EmbeddedFile& file) { return file.path.starts_with("/docs/swagger-ui-bundle."); });
 }
 
+bool has_pages() {
+  return std::ranges::any_of(embedded_files(), [](const EmbeddedFile& file) { return file.path.starts_with("/assets/"); });
+}
+
 bool accepts_gzip(std::string_view accept_encoding) {
   while (!accept_encoding.empty()) {
     std::string_view item = next(accept_encoding, ',');
@@ -58,7 +62,7 @@ bool accepts_gzip(std::string_view accept_encoding) {
 }
 
 // GET of any embedded file: the path says which.
-Answer get_document(Call& call) {
+Answer get_embedded(Call& call) {
   const auto files = embedded_files();
   const auto file = std::ranges::find(files, call.request.path, &EmbeddedFile::path);
   if (file == files.end()) co_return fail(call, {404, k_not_found, "There is nothing at this path."});

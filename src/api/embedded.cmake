@@ -1,4 +1,4 @@
-# The files that api/documentation.h hands out: joined, compressed and turned into one source.
+# The files that api/embedded.h hands out: joined, compressed and turned into one source.
 set(openapi "${CMAKE_BINARY_DIR}/openapi.json")
 file(GLOB parts CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/openapi/*.yaml")
 list(PREPEND parts "${CMAKE_CURRENT_SOURCE_DIR}/openapi/document.yaml")   # what it begins with
@@ -37,9 +37,31 @@ else()
   list(APPEND sources "${web}/absent.html")
 endif()
 
+# The pages / and /console, built by Vite (web/build.mjs) with what web/package-lock.json names. Without Node.js or without that, the program is
+# built with a page that says so. The stamp is a glob too, so that a build notices when it came.
+set(pages_source "${CMAKE_SOURCE_DIR}/web")
+find_program(HOLDFAST_NODE node)
+file(GLOB installed CONFIGURE_DEPENDS "${pages_source}/node_modules/.installed-lock.json")
+if(HOLDFAST_NODE AND installed)
+  set(site "${CMAKE_BINARY_DIR}/web")
+  file(GLOB_RECURSE page_sources CONFIGURE_DEPENDS "${pages_source}/src/*" "${CMAKE_SOURCE_DIR}/clients/typescript/src/*.ts")
+  list(FILTER page_sources EXCLUDE REGEX "/generated/")
+  add_custom_command(OUTPUT "${site}.stamp"
+    COMMAND "${HOLDFAST_NODE}" "${pages_source}/build.mjs" "${openapi}" "${site}"
+    COMMAND "${CMAKE_COMMAND}" -E touch "${site}.stamp"
+    DEPENDS "${openapi}" ${page_sources} ${installed} "${pages_source}/index.html" "${pages_source}/console/index.html"
+      "${pages_source}/build.mjs" "${pages_source}/vite.config.ts" "${pages_source}/tsconfig.json"
+    COMMENT "Building the pages" VERBATIM)
+  list(APPEND entries site - "${site}")
+  list(APPEND sources "${site}.stamp")
+else()
+  list(APPEND entries document "" "${pages_source}/absent.html" document console "${pages_source}/absent.html")
+  list(APPEND sources "${pages_source}/absent.html")
+endif()
+
 set(embedded "${CMAKE_CURRENT_BINARY_DIR}/embedded_files.cc")
 add_custom_command(OUTPUT "${embedded}"
   COMMAND embed "${embedded}" ${entries}
   DEPENDS embed ${sources}
-  COMMENT "Embedding the documentation" VERBATIM)
+  COMMENT "Embedding the pages and the documentation" VERBATIM)
 target_sources(holdfast_api PRIVATE "${embedded}")

@@ -1,0 +1,131 @@
+// /v1/operations: what the desk shows of the server itself (docs/api.md).
+#include <fmt/format.h>
+
+#include "api/access.h"
+#include "api/background.h"
+#include "api/endpoints.h"
+#include "api/health.h"
+#include "api/metrics.h"
+#include "api/operator_log.h"
+#include "api/query.h"
+#include "core/version.h"
+
+namespace holdfast::api {
+namespace {
+
+void begin_answer(Call& call) {
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+}
+
+void append_key(Json& json, std::string_view id, std::string_view name) {
+  if (id.empty()) return json.null();
+  json.object([&] {
+    json.member("id", id);
+    json.member("name", name);
+  });
+}
+
+void append_component(Json& json, const NamedComponent& each) {
+  json.object([&] {
+    json.member("name", each.name);
+    json.member("kind", each.component.kind);
+    json.member("status", name_of(each.component.status));
+    json.member("detail", each.component.detail);
+    json.member("lag");
+    if (!each.component.lag) return json.null();
+    json.object([&] {
+      json.member("value");
+      json.raw(fmt::format("{:.6g}", each.component.lag->value));
+      json.member("unit", each.component.lag->unit);
+    });
+  });
+}
+
+void append_action(Json& json, const OperatorAction& action) {
+  json.object([&] {
+    json.member("at", rfc3339(action.at));
+    json.member("key");
+    append_key(json, action.key_id, action.key_name);
+    json.member("method", action.method);
+    json.member("path", action.path);
+    json.member("request", action.request);
+    json.member("note", action.note);
+    json.member("status", static_cast<std::int64_t>(action.status));
+    json.member("code");
+    action.code.empty() ? json.null() : json.text(action.code);
+    json.member("requestId", action.request_id);
+  });
+}
+
+}  // namespace
+
+// GET /v1/operations/health
+Answer show_health(Call& call) {
+  if (!Query::read(call, {})) co_return;
+  std::vector<NamedComponent> components;
+  co_await call.services.background.run([&] { components = call.services.health.look(); });
+  const Millis now = call.ledger().now();
+  const Millis began_at = call.services.metrics.statistics().began_at();
+  begin_answer(call);
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("status", name_of(worst_of(components)));
+    json.member("at", rfc3339(now));
+    json.member("version", k_version);
+    json.member("startedAt", rfc3339(began_at));
+    json.member("uptimeSeconds", (now - began_at) / k_millis_per_second);
+    json.member("hasKeys", !call.services.access.is_open());
+    json.member("key");
+    append_key(json, call.caller.id, call.services.access.name_of_key(call.caller.id));
+    json.member("components");
+    json.array([&] {
+      for (const NamedComponent& each : components) append_component(json, each);
+    });
+  });
+}
+
+// GET /v1/operations/series?resolution=&since=
+Answer show_series(Call& call) {
+  const auto query = Query::read(call, {"resolution", "since"});
+  if (!query) co_return;
+  Resolution resolution = Resolution::second;
+  if (const std::string* asked = query->find("resolution")) {
+    if (*asked != "second" && *asked != "minute") {
+      co_return fail(call, {400, k_invalid_request, "`resolution` must be second or minute."});
+    }
+    if (*asked == "minute") resolution = Resolution::minute;
+  }
+  Millis since = 0;
+  if (const std::string* text = query->find("since")) {
+    const auto time = parse_rfc3339(*text);
+    if (!time) co_return fail(call, {400, k_invalid_request, "`since` must be a time as RFC 3339 writes it."});
+    since = *time;
+  }
+  begin_answer(call);
+  // A day in minutes is some hundred thousand numbers: not on a thread that has connections to serve.
+  co_await call.services.background.run([&] {
+    Json json(call.response.body);
+    json.object([&] { call.services.metrics.statistics().append_series(json, resolution, since); });
+  });
+}
+
+// GET /v1/operations/actions?limit=
+Answer list_actions(Call& call) {
+  const auto query = Query::read(call, {"limit"});
+  const auto limit =
+      query ? query->whole(call, "limit", 1, static_cast<std::int64_t>(OperatorLog::k_actions_kept), 100) : std::optional<std::int64_t>();
+  if (!limit) co_return;
+  const auto actions = call.services.operators.newest(static_cast<std::size_t>(*limit));
+  begin_answer(call);
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("items");
+    json.array([&] {
+      for (const OperatorAction& action : actions) append_action(json, action);
+    });
+  });
+}
+
+}  // namespace holdfast::api

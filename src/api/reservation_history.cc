@@ -1,0 +1,188 @@
+// GET /v1/reservations/{reservationId}/history: all that a reservation went through, out of the journal (docs/api.md).
+//
+// The journal is in order of time and has no index by reservation. Where the reservation begins is found by its time, by halving; from
+// there the changes are looked through until it has ended, which takes no longer than a hold may last. What can come after its end (a
+// reinstated sale, a refund) sets its seats' states: the seats' own histories say where, and what lies between is skipped.
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include "api/background.h"
+#include "api/change_json.h"
+#include "api/endpoints.h"
+#include "api/pages.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::size_t k_changes_at_once = 1'000;
+constexpr std::size_t k_changes_examined_max = 100'000;   // for one page: some 50 ms; then it ends, and the next goes on
+constexpr std::size_t k_seat_changes_at_once = 1'000;
+
+// Where a page begins: after change `seq`. `ended`: the reservation had ended by then.
+struct Place {
+  Seq seq = 0;
+  bool ended = false;
+};
+
+// seq, or seq-ended
+std::optional<Place> parse_place(std::string_view text) {
+  constexpr std::string_view k_ended = "-ended";
+  Place place;
+  const char* end = text.data() + text.size();
+  const auto seq = std::from_chars(text.data(), end, place.seq);
+  if (seq.ec != std::errc{} || place.seq == 0) return std::nullopt;
+  const std::string_view rest(seq.ptr, static_cast<std::size_t>(end - seq.ptr));
+  if (!rest.empty() && rest != k_ended) return std::nullopt;
+  place.ended = !rest.empty();
+  return place;
+}
+
+std::string text_of(const Place& place) { return std::to_string(place.seq) + (place.ended ? "-ended" : ""); }
+
+bool ends_it(const RecordedChange& change) {
+  const bool is_end = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired || change.kind == ChangeKind::returned;
+  return is_end || (change.kind == ChangeKind::released && change.ends);
+}
+
+class HistoryReader {
+ public:
+  HistoryReader(const Ledger& ledger, const PublishedEvent& event, const ReservationView& view)
+      : ledger_(ledger), event_(event), view_(view) {}
+
+  // Up to `limit` changes after `place`, which is moved behind the last that was looked at. `is_complete`: there are no more.
+  Reading<std::vector<RecordedChange>> read(Place& place, std::size_t limit, bool& is_complete) const {
+    std::vector<RecordedChange> found;
+    std::size_t examined = 0;
+    is_complete = false;
+    while (found.size() < limit && examined < k_changes_examined_max) {
+      if (place.ended) {
+        const auto next = next_of_seats(place.seq);
+        if (!next) return std::unexpected(next.error());
+        if (*next == 0) {
+          is_complete = true;
+          break;
+        }
+        place.seq = *next - 1;
+      }
+      const auto page = changes_after(place.seq, place.ended ? 1 : k_changes_at_once);
+      if (!page) return std::unexpected(page.error());
+      if (page->changes.empty()) {
+        is_complete = true;
+        break;
+      }
+      examined += page->changes.size();
+      for (const RecordedChange& change : page->changes) {
+        place.seq = change.seq;
+        if (change.reservation != view_.id || !concerns_reservation(change.kind)) continue;
+        found.push_back(change);
+        place.ended = ends_it(change);
+        if (place.ended || found.size() == limit) break;
+      }
+    }
+    return found;
+  }
+
+  // The change before those of the reservation's first millisecond.
+  Reading<Seq> before_creation() const {
+    Seq low = 0;   // everything up to here is older
+    Seq high = event_.seq();
+    while (low < high) {
+      const Seq middle = low + (high - low) / 2;
+      const auto page = changes_after(middle, 1);
+      if (!page && page.error().kind == ReadProblem::Kind::archived && page.error().oldest > middle + 1) {
+        low = page.error().oldest - 1;   // older than what is kept
+        continue;
+      }
+      if (!page) return std::unexpected(page.error());
+      if (!page->changes.empty() && page->changes.front().at < view_.created_at) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+ private:
+  Reading<ChangePage> changes_after(Seq after, std::size_t limit) const {
+    return ledger_.read_changes(event_.card().number, after, limit, ReadFrom::anywhere);
+  }
+
+  // The first change after `after` in which this reservation set the state of a seat that it had; 0: there is none.
+  Reading<Seq> next_of_seats(Seq after) const {
+    Seq next = 0;
+    for (const ReservedSeat& reserved : view_.seats) {
+      const SeatPlace place{event_.card().number, reserved.seat};
+      for (std::uint32_t version = 0;;) {
+        const auto history = ledger_.seat_history(place, version, k_seat_changes_at_once);
+        if (!history) return std::unexpected(history.error());
+        const auto at =
+            std::ranges::find_if(*history, [&](const SeatChange& each) { return each.seq > after && each.reservation == view_.id; });
+        if (at != history->end()) next = next == 0 ? at->seq : std::min(next, at->seq);
+        if (at != history->end() || history->size() < k_seat_changes_at_once) break;
+        version = history->back().version;
+      }
+    }
+    return next;
+  }
+
+  const Ledger& ledger_;
+  const PublishedEvent& event_;
+  const ReservationView& view_;
+};
+
+// A page of the history: from its beginning, or after `place`.
+struct HistoryPage {
+  std::vector<RecordedChange> changes;
+  std::string next;   // empty: this is the last
+};
+
+Reading<HistoryPage> read_history(const HistoryReader& reader, std::optional<Place> place, std::size_t limit) {
+  const bool is_first = !place.has_value();
+  if (is_first) {
+    const auto begin = reader.before_creation();
+    if (!begin) return std::unexpected(begin.error());
+    place = Place{.seq = *begin};
+  }
+  const Seq oldest = place->seq + 1;
+  bool is_complete = false;
+  auto changes = reader.read(*place, limit, is_complete);
+  if (!changes) return std::unexpected(changes.error());
+  // It begins with its hold, or that is older than what is kept.
+  const bool is_headless = is_first && (changes->empty() ? is_complete : changes->front().kind != ChangeKind::held);
+  if (is_headless) return std::unexpected(ReadProblem{ReadProblem::Kind::archived, oldest});
+  return HistoryPage{std::move(*changes), is_complete ? "" : text_of(*place)};
+}
+
+}  // namespace
+
+Answer get_reservation_history(Call& call) {
+  const auto id = parse_uuid(call.parameters[0]);
+  const auto number = id ? event_of_reservation(*id) : std::nullopt;
+  const auto event = number ? call.ledger().event(*number) : nullptr;
+  const auto view = event == nullptr ? std::nullopt : call.ledger().reservation(*id);
+  if (!view) co_return fail(call, {404, "reservation_not_found", "There is no reservation " + call.parameters[0] + "."});
+  const auto asked = read_page(call);
+  if (!asked) co_return;
+  const auto place = asked->cursor.empty() ? std::nullopt : parse_place(asked->cursor);
+  if (!asked->cursor.empty() && (!place || place->seq > event->seq())) {
+    co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
+  }
+  Reading<HistoryPage> page;
+  co_await call.services.background.run([&] { page = read_history(HistoryReader(call.ledger(), *event, *view), place, asked->limit); });
+  if (!page) co_return fail(call, fault_of(page.error()));
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("items");
+    json.array([&] {
+      for (const RecordedChange& change : page->changes) append_change(json, change, event->plan().get());
+    });
+    json.member("nextCursor");
+    page->next.empty() ? json.null() : json.text(page->next);
+  });
+}
+
+}  // namespace holdfast::api

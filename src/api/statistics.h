@@ -1,0 +1,153 @@
+// How sales went over time: what was recorded, what was refused and why, and how long it took; a second at a time for the last quarter of an
+// hour, a minute at a time for the last day. In memory, in arrays of fixed size: some 600 KB, whatever the load.
+//
+// Counted where it happens, by threads that share nothing: each thread of the HTTP server has a ThreadCounters, the engine's workers a few
+// numbers. Changes are not counted here at all: the readers' copies of events know how many they have followed
+// (PublishedEvent::tally), so these numbers are the journal's. Once a second sample() takes the difference to the second before.
+//
+//   Statistics statistics;
+//   ThreadCounters& mine = statistics.add_thread();        // each thread, before any of them counts
+//   statistics.begin(ledger);
+//   mine.answered(Traffic::command, 409, "seat_unavailable", took);
+//   statistics.sample(ledger);                             // once a second
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "api/latency_histogram.h"
+#include "engine/engine.h"
+
+namespace holdfast::api {
+
+class Json;
+
+// What a request is to the statistics. Requests that wait by design (changes, streams, imports) are neither.
+enum class Traffic : std::uint8_t { none, command, read };
+
+// The codes of refusals that are counted apart; every other one counts as the last.
+inline constexpr std::array<std::string_view, 21> k_refusal_codes{"seat_unavailable",
+                                                                  "no_adjacent_seats",
+                                                                  "event_not_on_sale",
+                                                                  "limit_exceeded",
+                                                                  "hold_too_long",
+                                                                  "reservation_expired",
+                                                                  "reservation_not_active",
+                                                                  "seat_not_sold",
+                                                                  "order_mismatch",
+                                                                  "lock_held",
+                                                                  "seat_not_found",
+                                                                  "reservation_not_found",
+                                                                  "event_not_found",
+                                                                  "invalid_request",
+                                                                  "unsupported_media_type",
+                                                                  "idempotency_key_reused",
+                                                                  "unauthorized",
+                                                                  "forbidden",
+                                                                  "rate_limited",
+                                                                  "unavailable",
+                                                                  "other"};
+// The kinds of change that are shown: those of seats and reservations.
+inline constexpr std::array k_shown_kinds{ChangeKind::held,     ChangeKind::seats_added, ChangeKind::extended,
+                                          ChangeKind::released, ChangeKind::consumed,    ChangeKind::expired,
+                                          ChangeKind::returned, ChangeKind::blocked,     ChangeKind::unblocked};
+
+// A thread's own. Only that thread counts; any thread reads.
+class ThreadCounters {
+ public:
+  // `code`: that of the refusal, empty when it was none.
+  void answered(Traffic traffic, unsigned status, std::string_view code, std::chrono::nanoseconds took);
+
+ private:
+  friend class Statistics;
+  LatencyHistogram commands_;
+  LatencyHistogram reads_;
+  std::array<std::atomic<std::uint64_t>, k_refusal_codes.size()> refusals_{};
+  std::atomic<std::uint64_t> failures_{0};
+};
+
+// What happened in one interval.
+struct Interval {
+  std::int64_t end = 0;   // seconds since 1970 UTC, of the ledger's clock
+  std::int32_t seconds = 0;   // that it covers; more than asked for when the sampling was late. 0: nothing is here yet
+  std::array<std::uint32_t, k_shown_kinds.size()> changes{};
+  std::array<std::uint32_t, k_shown_kinds.size()> seats{};   // whose state those changes set
+  std::array<std::uint32_t, k_refusal_codes.size()> refusals{};   // of commands
+  std::uint32_t failures = 0;   // of commands: 5xx
+  Quantiles commands{};
+  Quantiles reads{};
+  Quantiles commits{};   // of rounds that recorded something
+  std::uint32_t rounds = 0;
+  std::uint32_t round_commands = 0;   // in all rounds together
+  std::uint32_t queued_max = 0;   // commands that waited when a round had ended
+};
+
+enum class Resolution : std::uint8_t { second, minute };
+
+class Statistics {
+ public:
+  static constexpr std::size_t k_seconds_kept = 900;
+  static constexpr std::size_t k_minutes_kept = 1'440;
+
+  Statistics();
+
+  // Before anything is counted.
+  ThreadCounters& add_thread();
+  void begin(const Ledger& ledger);
+
+  // The engine's workers, after each round.
+  void on_round(const Round& round);
+
+  // One thread, once a second, best just after a second of the ledger's clock has begun. Does nothing within the same second.
+  void sample(const Ledger& ledger);
+
+  // Any thread: the intervals that ended after `since` (milliseconds), in columns, as members of an object that is open.
+  void append_series(Json& json, Resolution resolution, Millis since) const;
+  Millis began_at() const { return began_at_; }
+
+ private:
+  // Everything that was counted since the start.
+  struct Totals {
+    std::array<std::uint64_t, k_shown_kinds.size()> changes{};
+    std::array<std::uint64_t, k_shown_kinds.size()> seats{};
+    std::array<std::uint64_t, k_refusal_codes.size()> refusals{};
+    std::uint64_t failures = 0;
+    std::uint64_t rounds = 0;
+    std::uint64_t round_commands = 0;
+    LatencyCounts commands{};
+    LatencyCounts reads{};
+    LatencyCounts commits{};
+  };
+
+  Totals look(const Ledger& ledger) const;
+  static Interval between(const Totals& before, const Totals& after);
+  std::vector<Interval> ended_after(Resolution resolution, Millis since) const;
+
+  std::vector<std::unique_ptr<ThreadCounters>> threads_;
+
+  // The engine's workers write, others read.
+  LatencyHistogram commits_;
+  std::atomic<std::uint64_t> rounds_{0};
+  std::atomic<std::uint64_t> round_commands_{0};
+  std::atomic<std::uint32_t> queued_max_{0};   // since the sample before
+
+  // Of the thread that samples.
+  std::unique_ptr<Totals> before_;   // at the end of the last second
+  std::unique_ptr<Totals> minute_before_;   // at the end of the last minute
+  std::int64_t sampled_at_ = 0;   // seconds
+  std::int64_t minute_began_at_ = 0;   // seconds
+  std::uint32_t minute_queued_max_ = 0;
+  Millis began_at_ = 0;
+
+  mutable std::mutex mutex_;   // of what follows
+  std::vector<Interval> seconds_;   // rings: the interval that ends at second s lies at s % size
+  std::vector<Interval> minutes_;
+  std::int64_t as_of_ = 0;
+};
+
+}   // namespace holdfast::api

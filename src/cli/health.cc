@@ -1,0 +1,89 @@
+#include "cli/health.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/kafka_feed.h"
+#include "feed/webhooks/webhooks.h"
+
+namespace holdfast::cli {
+namespace {
+
+using api::HealthComponent;
+using api::HealthLag;
+using api::HealthStatus;
+
+constexpr std::uint64_t k_changes_behind_degraded = 10'000;
+constexpr std::size_t k_full_part = 2;   // a queue that is half full is worth a look
+
+HealthComponent look_at_engine(const Engine& engine, std::size_t queue_max) {
+  const std::size_t queued = engine.queued();
+  const HealthLag lag{static_cast<double>(queued), "commands"};
+  if (queued * k_full_part >= queue_max && queue_max > 1) {
+    return {"queue", HealthStatus::degraded,
+            fmt::format("{} of at most {} commands wait; when it is full, more are turned away.", queued, queue_max), lag};
+  }
+  return {"queue", HealthStatus::ok, fmt::format("At most {} commands may wait for the next round.", queue_max), lag};
+}
+
+HealthComponent look_at_webhooks(feed::Webhooks& webhooks) {
+  std::uint64_t behind = 0;
+  std::uint64_t pending = 0;
+  std::uint64_t dead = 0;
+  std::size_t disabled = 0;
+  const auto reports = webhooks.store().list();
+  for (const feed::EndpointReport& report : reports) {
+    pending += report.pending;
+    dead += report.dead;
+    if (report.endpoint.enabled) {
+      behind = std::max<std::uint64_t>(behind, webhooks.source().behind(report.endpoint.position));
+    } else {
+      ++disabled;
+    }
+  }
+  if (reports.empty()) return {"webhooks", HealthStatus::off, "There are no webhooks."};
+  const bool needs_a_look = dead > 0 || disabled > 0 || behind > k_changes_behind_degraded;
+  return {"webhooks", needs_a_look ? HealthStatus::degraded : HealthStatus::ok,
+          fmt::format("{} webhooks, {} of them disabled; {} messages wait to be tried again, {} are dead.", reports.size(), disabled,
+                      pending, dead),
+          HealthLag{static_cast<double>(behind), "changes"}};
+}
+
+HealthComponent look_at_live(const api::LiveStats& live, std::size_t listeners_max) {
+  const auto period = static_cast<double>(live.period.count());
+  const bool is_full = live.listeners >= listeners_max;
+  return {"server-sent events", is_full ? HealthStatus::degraded : HealthStatus::ok,
+          fmt::format("{} of at most {} listeners; {} did not read and were dropped since the start.", live.listeners, listeners_max,
+                      live.dropped),
+          HealthLag{period, "ms"}};
+}
+
+HealthComponent look_at_lock(const lock::SeatLock* seat_lock) {
+  if (seat_lock == nullptr) return {"none", HealthStatus::off, "No lock is configured: the ledger alone guards the seats."};
+  const lock::Health health = seat_lock->health();
+  const bool is_up = health.state == lock::Health::State::up;
+  return {health.kind, is_up ? HealthStatus::ok : HealthStatus::degraded, health.detail};
+}
+
+HealthComponent look_at_feed(const ServedFeed* feed) {
+  if (feed == nullptr) return {"none", HealthStatus::off, "No feed is configured beside webhooks."};
+  const feed::kafka::FeedStatus status = feed->status();
+  const std::string trouble = feed->degradation();
+  const std::string detail = status.relay_detail.empty() ? "Changes are published." : status.relay_detail;
+  return {"kafka", trouble.empty() ? HealthStatus::ok : HealthStatus::degraded, trouble.empty() ? detail : trouble,
+          HealthLag{static_cast<double>(status.lag_changes), "changes"}};
+}
+
+}  // namespace
+
+void add_health_probes(api::Api& api, const ServedParts& parts) {
+  api::Health& health = api.health();
+  health.add("engine", [parts] { return look_at_engine(parts.engine, parts.queue_max); });
+  health.add("lock", [parts] { return look_at_lock(parts.seat_lock); });
+  health.add("feed", [parts] { return look_at_feed(parts.feed); });
+  health.add("webhooks", [parts] { return look_at_webhooks(parts.webhooks); });
+  health.add("live", [&api, parts] { return look_at_live(api.live_stats(), parts.listeners_max); });
+}
+
+}  // namespace holdfast::cli

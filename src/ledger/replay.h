@@ -1,0 +1,77 @@
+// A journal folded from its first row, and what must be the same in tables that follow it: for proving that the two agree.
+//
+//   Replay replay("journal.db");
+//   for (row of the journal) replay.fold(row);
+//   replay.events.at(7)->…; compare_seats(*replay.events.at(7), stored);
+//
+// Tables with many rows are compared by sums of digests of their rows, whose order does not matter. Not for several threads at
+// once.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "core/inventory.h"
+#include "core/keys.h"
+#include "ledger/journal_row.h"
+
+namespace holdfast {
+
+// A row of a table seat_change.
+struct StoredSeatChange {
+  EventNumber event;
+  SeatIndex seat;
+  std::uint32_t version;
+  Seq seq;
+  Millis at;
+  ChangeKind kind;
+  Uuid reservation;   // zero: none
+};
+
+class Replay {
+ public:
+  // `journal`: what errors call it.
+  explicit Replay(std::string journal) : journal_(std::move(journal)) {}
+
+  // Folds one row, whose place in the chain has been checked; throws DataError.
+  void fold(const JournalRow& row);
+
+  // What stands for a text after another.
+  static void fold_into(std::uint64_t& digest, std::string_view text);
+  // What stands for a row of a table. Their sum stands for the table, in whatever order its rows come.
+  static std::uint64_t digest_of(std::initializer_list<std::uint64_t> numbers, const Uuid& id = {});
+  static std::uint64_t digest_of(const StoredSeatChange& change);
+  static std::uint64_t digest_of(const KeptKey& kept, Millis at);
+
+  // Of the keys that still count, how many were kept after `oldest`.
+  std::size_t keys_after(Millis oldest) const;
+
+  std::map<EventNumber, std::unique_ptr<Inventory>> events;
+  std::map<EventNumber, std::uint64_t> plans;               // a digest of header and seats
+  std::map<Fingerprint, std::uint64_t> kept;                // digests of the keys that still count
+  std::uint64_t keys = 0;
+  std::uint64_t index = 0;     // sums of digests, of the rows that the tables should have
+  std::uint64_t history = 0;
+  std::uint64_t created = 0;   // which change made each reservation
+
+ private:
+  void fold_history(const JournalRow& row, Seq seq, const Change& change, const Inventory& inventory);
+  void fold_keys(const JournalRow& row);
+
+  std::string journal_;
+  std::deque<std::tuple<Millis, Fingerprint, std::uint64_t>> in_order_;
+  JournalBody body_;
+};
+
+// How an event's inventory in tables differs from that of the journal, as the rest of a sentence; empty: it does not.
+std::string compare_seats(const Inventory& expected, const Inventory& stored);
+// Whether two views say the same of a reservation, whatever they own.
+bool same(const ReservationView& a, const ReservationView& b);
+
+}  // namespace holdfast

@@ -1,0 +1,303 @@
+// The desk: signing in, how the sale goes, looking up, and changing things with a question before and a trace after.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { eventually, expectAccessible, forms, screenshot, startServer, visit } from "./harness.mjs";
+
+const server = await startServer();
+const theatre = await server.importVenue("theatre", { name: "An Evening at the Theatre" });
+const plan = await server.ask("GET", `/v1/events/${theatre.id}/plan`);
+const labelOf = (i) => `${plan.sections[plan.seats.section[i]]}-${plan.names[plan.seats.row[i]]}-${plan.seats.number[i]}`;
+const notFound = /status of 404/;   // who looks something up asks for things that there are not
+
+const hold = (customerId, seats, more = {}) => server.ask("POST", "/v1/reservations", { customerId, seatIds: seats.map((i) => plan.seats.id[i]), ...more });
+const stateOf = async (i) => (await server.ask("GET", `/v1/seats/${plan.seats.id[i]}`)).state;
+const open = (t, path = "", options = {}) => visit(t, server, `/console${path}`, options);
+/** Says yes to the question that is open. */
+async function answer(page, note, verb) {
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox").fill(note);
+  await dialog.getByRole("button", { name: verb, exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+}
+/** The row of the trace that has all of these texts. */
+const traceRow = (page, ...texts) => texts.reduce((rows, text) => rows.filter({ hasText: text }), page.getByRole("row")).first();
+
+test("a server without keys lets the desk in, and the desk says so", async (t) => {
+  const page = await open(t);
+  await page.getByText("No keys are configured").waitFor();
+  await page.getByRole("row", { name: /An Evening at the Theatre/ }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Sign out" }).count(), 0);
+});
+
+test("a key that is wrong is told kindly, and a good one is kept no longer than was asked for", async (t) => {
+  const guarded = await startServer();
+  const admin = (await guarded.tool("keys", "create", "--name", "front desk", "--scopes", "admin")).trim();
+  const reader = (await guarded.tool("keys", "create", "--name", "reader", "--scopes", "read")).trim();
+  const page = await visit(t, guarded, undefined, { expects: [/status of 40[13]/] });
+  // The server notices new keys within a second.
+  await eventually("the server takes no strangers any more", async () => (await fetch(`${guarded.url}/v1/events`)).status === 401);
+  await page.goto(`${guarded.url}/console`);
+  const key = page.getByLabel("API key with the scope admin");
+  const enter = page.getByRole("button", { name: "Sign in" });
+  await enter.click();
+  await page.getByRole("alert").filter({ hasText: "Please paste a key." }).waitFor();
+  await key.fill("hf_0000000000000000000000000000000000000000000");
+  await enter.click();
+  await page.getByRole("alert").filter({ hasText: "does not know this key" }).waitFor();
+  await key.fill("schlüssel");
+  await enter.click();
+  await page.getByRole("alert").filter({ hasText: "does not know this key" }).waitFor();
+  await key.fill(reader);
+  await enter.click();
+  await page.getByRole("alert").filter({ hasText: "takes one with the scope admin" }).waitFor();
+  await expectAccessible(page, "the form that asks for a key");
+  await key.fill(admin);
+  await enter.click();
+  await page.getByText("Key front desk (").waitFor();
+  assert.ok(!page.url().includes("hf_"), page.url());
+  assert.deepEqual(await page.evaluate(() => [sessionStorage.length, Object.values(localStorage).filter((each) => each.includes("hf_")).length]), [0, 0]);
+
+  await page.reload();
+  await key.waitFor();   // it was in memory only
+  await key.fill(admin);
+  await page.getByLabel("Keep it until this tab is closed").check();
+  await enter.click();
+  await page.getByText("Key front desk (").waitFor();
+  await page.reload();
+  await page.getByText("Key front desk (").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await key.waitFor();
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+
+  // A key that is revoked while somebody works with it.
+  await key.fill(admin);
+  await enter.click();
+  await page.getByText("Key front desk (").waitFor();
+  const id = (await guarded.tool("keys", "list")).split("\n").find((line) => line.includes("front desk")).match(/k[0-9a-f]{12}/)[0];
+  await guarded.tool("keys", "revoke", id);
+  await page.getByRole("alert").filter({ hasText: "not taken any more" }).waitFor();
+  assert.ok(!guarded.log.includes(admin) && !guarded.log.includes(reader), "a key is in the log");
+});
+
+test("charts and figures move when sales happen, and agree with the journal", async (t) => {
+  const fresh = await startServer();
+  const event = await fresh.importVenue("theatre");
+  const seats = (await fresh.ask("GET", `/v1/events/${event.id}/plan`)).seats.id;
+  const page = await visit(t, fresh, "/console");
+  const flow = page.getByRole("img", { name: /^Holds, sales, expiries/ });
+  const figure = (name) => page.locator(".figure").filter({ has: page.getByText(name, { exact: true }) });
+  await figure("Holds").getByText("0 in the last minute").waitFor();
+  const drawnBefore = await flow.locator("canvas").screenshot();
+  for (let i = 0; i < 12; ++i) {
+    const { id } = await fresh.ask("POST", "/v1/reservations", { customerId: "c", seatIds: [seats[i]], ...(i < 2 ? { holdSeconds: 1 } : {}) });
+    if (i >= 8) await fresh.ask("POST", `/v1/reservations/${id}/consume`, { orderId: `order-${i}` });
+  }
+  for (let i = 0; i < 3; ++i) {
+    const { status } = await fetch(`${fresh.url}/v1/reservations`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ customerId: "d", seatIds: [seats[11]] }) });
+    assert.equal(status, 409);
+  }
+  const { items } = await fresh.ask("GET", `/v1/events/${event.id}/changes?limit=1000`);
+  const inJournal = (type) => items.filter((change) => change.type === type).length;
+  assert.deepEqual([inJournal("held"), inJournal("consumed")], [12, 4]);
+  await figure("Holds").getByText("12 in the last minute").waitFor();
+  await figure("Sales").getByText("4 in the last minute").waitFor();
+  await figure("Expiries").getByText("2 in the last minute").waitFor();
+  await figure("Refusals").getByText("3 in the last minute").waitFor();
+  await page.getByRole("img", { name: /^Refusals by reason.*seat_unavailable/ }).waitFor();
+  await eventually("the chart was drawn anew", async () => !drawnBefore.equals(await flow.locator("canvas").screenshot()));
+  const row = page.getByRole("row", { name: /^theatre/ });
+  const counts = (await fresh.ask("GET", `/v1/events/${event.id}`)).counts;
+  await eventually("the row says what the server says", async () => {
+    const text = (await row.innerText()).split(/\s+/);
+    return text.includes(String(counts.available)) && text.includes(String(counts.sold)) && text.includes(String(counts.held));
+  });
+});
+
+test("nothing moves while numbers change", async (t) => {
+  const page = await open(t);
+  const places = () => page.locator(".chart, .figures, table, .bar, .server").evaluateAll((all) => all.map((each) => JSON.stringify(each.getBoundingClientRect())));
+  await page.getByRole("row", { name: /An Evening at the Theatre/ }).waitFor();
+  await page.getByRole("row", { name: /Ledger/ }).waitFor();
+  await page.evaluate(() => document.fonts.ready);
+  const before = await places();
+  assert.ok(before.length >= 10, `${before.length}`);
+  const seconds = page.locator(".charts .as-of");
+  for (let i = 0; i < 20; ++i) {
+    const { id } = await hold("mover", [100 + i]);
+    await server.ask("POST", `/v1/reservations/${id}/release`, {});
+  }
+  await page.locator(".figure").filter({ hasText: "Holds" }).getByText(/^[2-9][0-9] in the last minute/).waitFor();
+  const then = await seconds.innerText();
+  await eventually("a second went by", async () => (await seconds.innerText()) !== then);
+  assert.deepEqual(await places(), before);
+});
+
+test("seats are blocked and unblocked with the keyboard alone: a question before, a trace after", async (t) => {
+  const page = await open(t);
+  // From the top of the page to the event.
+  await page.getByRole("row", { name: /An Evening at the Theatre/ }).waitFor();
+  const tabTo = async (locator) => {
+    await locator.waitFor();
+    for (let i = 0; i < 80; ++i) {
+      if (await locator.evaluate((element) => element === document.activeElement)) return;
+      await page.keyboard.press("Tab");
+    }
+    assert.fail(`Tab does not get to ${locator}`);
+  };
+  await tabTo(page.getByRole("link", { name: "An Evening at the Theatre" }));
+  await page.keyboard.press("Enter");
+  await page.getByText("Choose seats").waitFor();
+  await tabTo(page.getByRole("combobox", { name: "Row" }));
+  await page.keyboard.press("ArrowDown");   // row B
+  await tabTo(page.getByRole("button", { name: "Whole row" }));
+  await page.keyboard.press("Enter");
+  const row = plan.seats.id.map((_, i) => i).filter((i) => labelOf(i).startsWith("Stalls-B-"));
+  await page.getByRole("status").filter({ hasText: `${row.length} seats chosen: ${row.length} available, 0 blocked` }).waitFor();
+  await tabTo(page.getByRole("button", { name: `Block ${row.length}…` }));
+  await page.keyboard.press("Enter");
+  const dialog = page.getByRole("dialog", { name: `Block ${row.length} seats of An Evening at the Theatre?` });
+  await dialog.waitFor();
+  await expectAccessible(page, "a question");
+
+  // No is an answer: nothing happens, and the keyboard is where it was.
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  assert.equal(await stateOf(row[0]), "available");
+  assert.ok(await page.getByRole("button", { name: `Block ${row.length}…` }).evaluate((element) => element === document.activeElement));
+  await page.keyboard.press("Enter");
+  await tabTo(dialog.getByRole("textbox"));
+  await page.keyboard.type("Camera of the Übertragung");
+  await page.keyboard.press("Enter");
+  await page.getByRole("status").filter({ hasText: "An Evening at the Theatre? · done" }).waitFor();
+  for (const i of row) assert.equal(await stateOf(i), "blocked");
+
+  await tabTo(page.getByRole("link", { name: "All actions" }));
+  await page.keyboard.press("Enter");
+  await traceRow(page, "Camera of the Übertragung", "block", "without a key", "✓ 200", plan.seats.id[row[0]]).waitFor();
+  assert.match(server.log, /an operator without a key asked for POST \/v1\/events\/[^ ]+\/block .*because .*Camera of the Übertragung.*: 200/);
+
+  await page.goBack();
+  await page.getByRole("combobox", { name: "Row" }).selectOption({ label: "B" });
+  await page.getByRole("button", { name: "Whole row" }).click();
+  await page.getByRole("button", { name: `Unblock ${row.length}…` }).click();
+  await answer(page, "Camera is gone", "Unblock");
+  assert.equal(await stateOf(row[0]), "available");
+  // Others see it come, too.
+  await page.getByRole("status").filter({ hasText: "0 seats chosen" }).waitFor();
+});
+
+test("a refusal stays in the question and names the seats", async (t) => {
+  const page = await open(t, `#/event/${theatre.id}`, { expects: [/status of 409/] });
+  const seat = plan.seats.id.findIndex((_, i) => labelOf(i) === "Stalls-C-1");
+  await page.getByRole("combobox", { name: "Row" }).selectOption({ label: "C" });
+  await page.getByRole("checkbox", { name: /^1 / }).check();
+  await page.getByRole("button", { name: "Block 1…" }).click();
+  await page.getByRole("dialog").waitFor();
+  await hold("faster", [seat]);
+  await page.getByRole("dialog").getByRole("button", { name: "Block", exact: true }).click();
+  const told = page.getByRole("dialog").getByRole("alert");
+  await told.filter({ hasText: "seat_unavailable" }).waitFor();
+  assert.ok((await told.innerText()).includes(plan.seats.id[seat]));
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.goto(`${server.url}/console#/actions`);
+  await traceRow(page, "✕ 409 seat_unavailable").waitFor();
+});
+
+test("a seat, a reservation and a customer are found with their whole history, and given back from there", async (t) => {
+  const [a, b, c] = ["Stalls-D-1", "Stalls-D-2", "Stalls-D-3"].map((label) => plan.seats.id.findIndex((_, i) => labelOf(i) === label));
+  const reservation = await hold("customer-éñ 7", [a, b, c]);
+  await server.ask("POST", `/v1/reservations/${reservation.id}/extend`, { holdSeconds: 1800 });
+  const page = await open(t, "", { expects: [notFound] });
+  await page.getByRole("link", { name: "Look up" }).click();
+  const box = page.getByLabel("Seat, reservation or customer");
+  const look = async (text) => {
+    await box.fill(text);
+    await box.press("Enter");
+  };
+
+  await look("Stalls-D-2");
+  const seat = page.getByRole("article", { name: "Seat Stalls-D-2" });
+  await seat.getByText("Held", { exact: true }).first().waitFor();
+  await seat.getByRole("row", { name: /held Held 1/ }).waitFor();
+  await seat.getByRole("link", { name: reservation.id }).click();
+
+  const card = page.getByRole("article", { name: `Reservation ${reservation.id}` });
+  await card.getByRole("row", { name: /held Stalls-D-1, Stalls-D-2, Stalls-D-3/ }).waitFor();
+  await card.getByRole("row", { name: /extended until/ }).waitFor();
+  await card.getByLabel("Choose Stalls-D-3").check();
+  await card.getByRole("button", { name: "Release 1 seat…" }).click();
+  await answer(page, "One too many", "Release");
+  await card.getByRole("row", { name: /released Stalls-D-3/ }).waitFor();
+  assert.equal(await stateOf(c), "available");
+
+  await server.ask("POST", `/v1/reservations/${reservation.id}/consume`, { orderId: "order-77" });
+  await page.getByRole("button", { name: "Look up" }).click();
+  await card.getByRole("row", { name: /sold Stalls-D-1, Stalls-D-2 · Order order-77/ }).waitFor();
+  await card.getByRole("button", { name: "Return 2 seats…" }).click();
+  await answer(page, "Refund 12", "Return");
+  await card.getByRole("row", { name: /returned Stalls-D-1, Stalls-D-2/ }).waitFor();
+  assert.equal(await stateOf(a), "available");
+
+  await card.getByRole("link", { name: "customer-éñ 7" }).click();
+  const customer = page.getByRole("article", { name: "Customer customer-éñ 7" });
+  await customer.getByRole("row", { name: /Sold 2 .*order-77/ }).waitFor();
+  await page.getByRole("link", { name: "All actions" }).click();
+  await traceRow(page, "Refund 12", "return", "✓ 200").waitFor();
+  await traceRow(page, "One too many", "release", "✓ 200").waitFor();
+
+  await page.getByRole("link", { name: "Look up" }).click();
+  await look("nobody-has-this");
+  await page.getByRole("status").filter({ hasText: "Nothing is known of “nobody-has-this”" }).waitFor();
+});
+
+test("a server that is gone is said to be gone, and comes back", async (t) => {
+  const away = await startServer();
+  await away.importVenue("theatre");
+  const page = await visit(t, away, "/console", { expects: [/ERR_CONNECTION_REFUSED|Failed to load resource/] });
+  await page.getByRole("row", { name: /^theatre/ }).waitFor();
+  await away.stop();
+  await page.getByText(/no answer since \d\d:\d\d:\d\d; these are the last numbers/).first().waitFor();
+  await page.getByRole("row", { name: /^theatre/ }).waitFor();   // the last numbers stay
+  await away.start();
+  await eventually("the numbers are fresh again", async () => (await page.getByText(/no answer since/).count()) === 0);
+});
+
+test("the parts of the server and their lag are shown", async (t) => {
+  const page = await open(t);
+  await page.getByRole("row", { name: /^Ledger embedded OK –/ }).waitFor();
+  await page.getByRole("row", { name: /^Tables state\.db OK [0-9,]+ rows/ }).waitFor();
+  await page.getByRole("row", { name: /^Lock none Off –/ }).waitFor();
+  await page.getByRole("row", { name: /^Feed none Off –/ }).waitFor();
+});
+
+test("it speaks Spanish to who reads Spanish", async (t) => {
+  const page = await open(t, "", { locale: "es-ES" });
+  await page.getByRole("heading", { name: "Eventos" }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.lang), "es");
+  await page.getByRole("button", { name: "English" }).click();
+  await page.getByRole("heading", { name: "Events" }).waitFor();
+});
+
+for (const { name, ...form } of forms) {
+  test(`every view is accessible and looks as it should: ${name}`, async (t) => {
+    const page = await open(t, "", { ...form, expects: [notFound] });
+    await page.getByRole("row", { name: /An Evening at the Theatre/ }).waitFor();
+    await page.getByText("Ledger", { exact: true }).waitFor();
+    const views = [
+      ["sale", "#/sale", () => page.getByRole("img", { name: /^Holds, sales, expiries/ })],
+      ["event", `#/event/${theatre.id}`, () => page.getByText("Choose seats")],
+      ["find", "#/find/Stalls-D-1", () => page.getByRole("article").first().getByText(/That is all/)],
+      ["import", "#/import", () => page.getByLabel("File of the seating plan")],
+      ["actions", "#/actions", () => page.getByRole("heading", { name: "What operators did" })],
+    ];
+    for (const [view, hash, seen] of views) {
+      await page.goto(`${server.url}/console${hash}`);
+      await seen().waitFor();
+      await page.evaluate(() => document.fonts.ready);
+      await screenshot(page, `console-${view}-${name}`);
+      await expectAccessible(page, `${view}, ${name}`);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= form.viewport.width, `${view} is ${width} pixels wide`);
+    }
+  });
+}

@@ -1,0 +1,86 @@
+// The real program and a real browser, for tests of the pages.
+//
+//   const server = await startServer({ flags: ["--demo"] });         // ends with the file, as the browser does
+//   const { id } = await server.importVenue("theatre");              // an event of its own, on sale
+//   const page = await visit(t, server, `/?event=${id}`);            // a visitor with a browser profile of its own
+//   await page.getByRole("button", { name: "Hold" }).click();
+//
+// Who waits, waits for a condition: locators do by themselves, `eventually` does for the rest. A page that throws, logs an error or meets
+// the Content-Security-Policy fails its test, unless the test says that it expects so (`visit`'s `expects`).
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { after } from "node:test";
+import { AxeBuilder } from "@axe-core/playwright";
+import { launchBrowser, patience, root, Server } from "./program.mjs";
+
+export { eventually, patience, Server } from "./program.mjs";
+
+const screenshots = process.env.HOLDFAST_SCREENSHOTS ?? join(root, "build/release/screenshots");
+
+const servers = new Set();
+after(async () => {
+  if (browser !== undefined) await (await browser).close();
+  for (const server of servers) await server.remove();
+});
+
+/** `flags`: further ones of `holdfast serve`. */
+export async function startServer({ flags = [] } = {}) {
+  const server = new Server(flags);
+  servers.add(server);
+  await server.start();
+  return server;
+}
+
+// ---- the browser
+
+let browser;
+
+/** One browser for a file; each visitor has a profile of its own in it. */
+export function openBrowser() {
+  browser ??= launchBrowser();
+  return browser;
+}
+
+/**
+ * A page of a visitor who was never here before. `expects`: errors that the test brings about itself, as regular expressions.
+ * `context`: to open one more tab of the same visitor. Other members of `options` are Playwright's (viewport, colorScheme, locale, …).
+ */
+export async function visit(t, server, path, { context, expects = [], init, ...options } = {}) {
+  let profile = context;
+  if (profile === undefined) {
+    profile = await (await openBrowser()).newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", reducedMotion: "reduce", ...options });
+    t.after(() => profile.close());
+  }
+  const page = await profile.newPage();
+  page.setDefaultTimeout(patience);
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(`thrown: ${error.stack ?? error}`));
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(`logged: ${message.text()} (${message.location().url})`);
+  });
+  t.after(() => {
+    assert.deepEqual(problems.filter((each) => !expects.some((pattern) => pattern.test(each))), [], "the page has complained");
+  });
+  if (init !== undefined) await page.addInitScript(init);
+  if (path !== undefined) await page.goto(server.url + path);
+  return page;
+}
+
+/** axe-core finds nothing against WCAG 2.2 A and AA, nor against its own best practices. */
+export async function expectAccessible(page, what) {
+  const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
+  const told = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => `${node.target} ${node.any.map((each) => each.message).join("; ")}`).join(" | ")}`);
+  assert.deepEqual(told, [], `${what} has something in the way of somebody`);
+}
+
+/** The whole viewport, kept as NAME-WIDTH-THEME.png among the outputs of the tests. */
+export async function screenshot(page, name) {
+  mkdirSync(screenshots, { recursive: true });
+  await page.screenshot({ path: join(screenshots, `${name}.png`), animations: "disabled" });
+}
+
+/** The four forms in which each page is looked at. */
+export const forms = [1440, 390].flatMap((width) =>
+  ["light", "dark"].map((colorScheme) => ({ name: `${width}-${colorScheme}`, viewport: { width, height: width === 390 ? 844 : 900 }, colorScheme, hasTouch: width === 390 })),
+);

@@ -1,0 +1,176 @@
+// The consumer of payments with a desk and a store that do not do their part: nothing is skipped, nothing is done out of turn, and what two
+// nodes share is done by one of them.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "feed/kafka/payments.h"
+#include "ledger/embedded/embedded_feed_store.h"
+#include "support/kafka.h"
+#include "support/process.h"
+#include "support/services.h"
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using test::eventually;
+using test::k_patience;
+using testing::ElementsAre;
+
+// A message is an order; it is settled, refused when it begins with `no`, and unavailable while the desk is closed.
+class ScriptedDesk final : public PaymentDesk {
+ public:
+  std::expected<Payment, std::string> read(bool succeeded, std::string_view text) override {
+    if (text == "nonsense") return std::unexpected("It is nonsense.");
+    return Payment{.succeeded = succeeded, .order = std::string(text), .payment = "p"};
+  }
+  std::vector<Effect> settle(std::span<const Payment> payments) override {
+    std::vector<Effect> effects;
+    const std::scoped_lock lock(mutex_);
+    for (const Payment& payment : payments) {
+      ++asked;
+      if (closed) {
+        effects.push_back({});
+        continue;
+      }
+      const bool is_refused = payment.order.starts_with("no");
+      if (!is_refused) settled_.push_back(payment.order);
+      effects.push_back(
+          {.kind = is_refused ? Effect::Kind::refused : Effect::Kind::settled, .reason = "because", .seat_ids = {"s"}, .at = 1'000});
+    }
+    return effects;
+  }
+  std::vector<std::string> settled() {
+    const std::scoped_lock lock(mutex_);
+    return settled_;
+  }
+  std::atomic<bool> closed{false};
+  std::atomic<int> asked{0};
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> settled_;
+};
+
+class FailingStore : public EmbeddedFeedStore {
+ public:
+  using EmbeddedFeedStore::EmbeddedFeedStore;
+  std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) override {
+    if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
+    return EmbeddedFeedStore::keep_rejection(payment, told, at);
+  }
+  std::atomic<int> failures{0};
+};
+
+class KafkaConsumer : public testing::Test {
+ protected:
+  PaymentOptions options() const {
+    return {.kafka = {.brokers = kafka, .more = {{"session.timeout.ms", "6000"}}},
+            .topic_prefix = prefix,
+            .group = prefix + "payments",
+            .back_off_max = milliseconds(200)};
+  }
+  void write(const std::string& order) { writer.write(prefix + "payment-succeeded", "key", order); }
+  std::vector<test::KafkaMessage> read(const char* topic, std::size_t least) {
+    test::KafkaReader reader(kafka, {prefix + topic});
+    EXPECT_TRUE(reader.read_until([&] { return reader.messages().size() >= least; }, 4 * k_patience));
+    reader.read_for(milliseconds(200));
+    return reader.messages();
+  }
+
+  const std::string kafka = test::shared_kafka();
+  const std::string prefix = "t" + std::to_string(test::Clock::now().time_since_epoch().count()) + "-";
+  test::KafkaWriter writer{kafka};
+  test::TempFolder folder;
+  FailingStore store{(folder / "feed.db").string()};
+  ScriptedDesk desk;
+  FeedBoard board;
+};
+
+TEST_F(KafkaConsumer, waits_while_the_ledger_does_not_answer_and_then_goes_on_in_order) {
+  desk.closed = true;
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  for (const char* order : {"a", "b", "nonsense", "c"}) write(order);
+  ASSERT_TRUE(eventually([&] { return desk.asked >= 6; }, 4 * k_patience)) << "asked again and again";
+  EXPECT_EQ(board.status().payments, PaymentState::away);
+  EXPECT_GT(board.counters.payments_retried, 0u);
+  EXPECT_TRUE(desk.settled().empty());
+  desk.closed = false;
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 3; }, 4 * k_patience));
+  EXPECT_THAT(desk.settled(), ElementsAre("a", "b", "c"));
+  EXPECT_TRUE(eventually([&] { return board.status().payments == PaymentState::consuming; }, 4 * k_patience));
+  write("d");
+  EXPECT_TRUE(eventually([&] { return desk.settled().size() == 4; }, 4 * k_patience)) << "it is not paused any more";
+  payments.stop();
+  EXPECT_EQ(read("payment-succeeded.dead-letter", 1).size(), 1u);
+}
+
+TEST_F(KafkaConsumer, does_again_after_a_restart_what_was_not_done_and_nothing_else) {
+  desk.closed = true;
+  {
+    Payments payments(options(), desk, store, board);
+    payments.start();
+    for (const char* order : {"a", "b"}) write(order);
+    ASSERT_TRUE(eventually([&] { return desk.asked >= 2; }, 4 * k_patience));
+    payments.stop();
+    EXPECT_EQ(board.status().payments, PaymentState::stopped) << "at once, though the messages at hand were not done";
+  }
+  desk.closed = false;
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 2; }, 4 * k_patience));
+  payments.stop();
+  Payments last(options(), desk, store, board);
+  last.start();
+  write("c");
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 3; }, 4 * k_patience));
+  EXPECT_THAT(desk.settled(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(KafkaConsumer, tells_of_no_refusal_that_could_not_be_kept_and_then_in_the_words_that_were) {
+  store.failures = 2;
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  write("no money for this");
+  const auto told = read("reservation-payment-rejected", 1);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(board.counters.payments_retried, 2u);
+  write("no money for this");
+  const auto both = read("reservation-payment-rejected", 2);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0].value, both[1].value);
+  EXPECT_TRUE(desk.settled().empty());
+}
+
+TEST_F(KafkaConsumer, tells_of_a_payment_that_comes_twice_at_once_in_the_same_words) {
+  for (const char* order : {"no", "no", "yes", "no"}) write(order);
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  const auto told = read("reservation-payment-rejected", 3);
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_EQ(told[0].value, told[2].value);
+  EXPECT_THAT(desk.settled(), ElementsAre("yes"));
+}
+
+TEST_F(KafkaConsumer, of_two_nodes_in_one_group_each_message_is_done_by_one_and_none_is_lost_when_one_leaves) {
+  FeedBoard other_board;
+  auto first = std::make_unique<Payments>(options(), desk, store, board);
+  first->start();
+  Payments second(options(), desk, store, other_board);
+  second.start();
+  std::set<std::string> all;
+  for (int i = 0; i < 40; ++i) {
+    all.insert("order-" + std::to_string(i));
+    write("order-" + std::to_string(i));
+    if (i == 20) first.reset();
+  }
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() >= all.size(); }, 6 * k_patience)) << desk.settled().size();
+  const auto settled = desk.settled();
+  EXPECT_EQ(std::set<std::string>(settled.begin(), settled.end()), all);
+}
+
+}   // namespace
+}   // namespace holdfast::feed::kafka

@@ -1,0 +1,413 @@
+// The tables that follow the journal in PostgreSQL: whatever the commands were, however the steps fell, whoever took them and
+// whenever one was killed, they are what the journal says, and an event that is loaded from them is the one that was written.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "ledger/journal_in_test.h"
+#include "ledger/postgres/projection.h"
+#include "ledger/postgres/projector.h"
+#include "ledger/postgres/retention.h"
+#include "ledger/postgres/verify.h"
+#include "support/sql.h"
+#include "support/waiting.h"
+
+namespace holdfast::test {
+namespace {
+
+using pg::StepReport;
+
+TEST(PostgresTables, AreWhatTheJournalSaysAfterEveryStep) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 150);
+  project_all(settings, 1);
+  EXPECT_EQ(differences(settings, journal), "");
+  for (int round = 0; round < 30; ++round) {
+    journal.play(40);
+    project_all(settings, 1);
+    ASSERT_EQ(differences(settings, journal), "") << "in round " << round;
+  }
+}
+
+TEST(PostgresTables, AreTheSameHoweverSmallTheStepsAre) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 200);
+  journal.play(1'500);
+  project_all(settings, 1, 7);
+  EXPECT_EQ(differences(settings, journal), "");
+}
+
+TEST(PostgresTables, AreWrittenOnceWhenManyProjectorsShareTheWorkAndSomeAreKilledInMidStep) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest first(settings, 1, 300, 1);
+  JournalInTest second(settings, 2, 300, 2);
+  std::atomic<bool> ends{false};
+  std::atomic<std::uint64_t> steps{0};
+  std::vector<std::thread> projectors;
+  for (int i = 0; i < 4; ++i) {
+    projectors.emplace_back([&] {
+      std::unique_ptr<pg::Connection> connection;
+      while (!ends) {
+        try {
+          if (connection == nullptr || !connection->is_usable()) connection = std::make_unique<pg::Connection>(settings);
+          for (const EventNumber event : {1u, 2u}) steps += pg::project(*connection, event, 50).result == StepReport::Result::done;
+          pg::order_changes(*connection, std::vector<EventNumber>{1, 2});
+        } catch (const pg::Error&) {
+          connection.reset();   // it was killed: the next one goes on
+        }
+      }
+    });
+  }
+  Sql killer(database.url());
+  for (int round = 0; round < 40; ++round) {
+    first.play(30);
+    second.play(30);
+    killer.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND "
+        "query LIKE '%holdfast.step%' AND xact_start IS NOT NULL ORDER BY random() LIMIT 1");
+  }
+  ends = true;
+  for (std::thread& thread : projectors) thread.join();
+  EXPECT_GT(steps, 10u);
+  project_all(settings, 1);
+  project_all(settings, 2);
+  EXPECT_EQ(differences(settings, first), "");
+  EXPECT_EQ(differences(settings, second), "");
+}
+
+TEST(PostgresTables, HaveWhatABatchWroteWhenItProjectsInItsOwnTransaction) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 100);
+  journal.play(200);
+  pg::Connection connection(settings);
+  connection.query(pg::k_begin);
+  const StepReport report = pg::project_within(connection, 1);
+  EXPECT_EQ(report.place, journal.place());
+  EXPECT_TRUE(report.import_has_ended);
+  Sql other(database.url());
+  EXPECT_EQ(other.value("SELECT count(*) FROM holdfast.event_state"), "0");   // before the commit nobody sees it
+  connection.query(pg::k_commit);
+  pg::order_changes(connection, std::vector<EventNumber>{1});
+  EXPECT_EQ(differences(settings, journal), "");
+}
+
+TEST(PostgresTables, GiveNothingOfAnEventThatTheyDoNotKnow) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 100);
+  pg::Connection connection(settings);
+  EXPECT_FALSE(pg::load_event(connection, 1, 1).has_value());
+  EXPECT_FALSE(pg::place_of(connection, 1).has_value());
+}
+
+TEST(PostgresTables, GiveTheSeatsSoFarOfAnEventWhoseImportGoesOn) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 1'000);
+  pg::Connection connection(settings);
+  pg::project(connection, 1);   // a few rows: the seats come in many
+  const auto loaded = pg::load_event(connection, 1, 1);
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->plan, nullptr);
+  ASSERT_NE(loaded->importing, nullptr);
+  EXPECT_GT(loaded->importing->size(), 0u);
+  EXPECT_LT(loaded->importing->size(), 1'000u);
+  EXPECT_EQ(loaded->inventory->seat_count(), loaded->importing->size());
+}
+
+TEST(PostgresTables, FindEveryReservationWhateverBecameOfIt) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 100);
+  const std::vector<SeatIndex> seats{3, 4};
+  const Uuid sold = journal.new_id();
+  journal.does(Hold{.reservation = sold, .customer = "anna", .seats = seats, .duration = 60'000});
+  journal.does(Consume{.reservation = sold, .order = "order-1"});
+  journal.does(Return{.reservation = sold, .order = "order-1", .seats = std::span(seats).first(1)});
+  const Uuid released = journal.new_id();
+  const std::vector<SeatIndex> fifth{5};
+  journal.does(Hold{.reservation = released, .customer = "ben", .seats = fifth, .duration = 60'000});
+  journal.does(Release{.reservation = released});
+  project_all(settings, 1);
+  pg::Connection connection(settings);
+  const auto first = pg::find_reservation(connection, sold);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->view.status, ReservationStatus::consumed);
+  EXPECT_EQ(first->view.order, "order-1");
+  ASSERT_EQ(first->view.seats.size(), 2u);
+  EXPECT_FALSE(first->view.seats[0].owned);
+  EXPECT_TRUE(first->view.seats[1].owned);
+  EXPECT_EQ(first->as_of, journal.place().seq);
+  const auto second = pg::find_reservation(connection, released);
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->view.status, ReservationStatus::released);
+  EXPECT_FALSE(pg::find_reservation(connection, journal.new_id()).has_value());
+  EXPECT_FALSE(pg::find_reservation(connection, Uuid{}).has_value());
+}
+
+TEST(PostgresTables, KeepIdempotencyKeysForADay) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 20);
+  pg::Connection connection(settings);
+  journal.keep_key();
+  journal.pass(k_idempotency_hours * 3'600'000 - 1);
+  journal.keep_key();
+  project_all(settings, 1);
+  EXPECT_EQ(pg::load_event(connection, 1, 1)->keys.size(), 2u);
+  journal.pass(10'000);
+  const std::vector<SeatIndex> seats{1};
+  journal.does(Hold{.reservation = journal.new_id(), .customer = "anna", .seats = seats, .duration = 60'000});
+  journal.keep_key();
+  project_all(settings, 1);
+  EXPECT_EQ(pg::load_event(connection, 1, 1)->keys.size(), 2u);   // the first one is over
+  pg::drop_old_keys(connection, 1);
+  EXPECT_EQ(differences(settings, journal), "");
+}
+
+TEST(PostgresTables, SayWhichEventsMayHaveHoldsThatAreOver) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 20);
+  const std::vector<SeatIndex> seats{1};
+  const std::vector<SeatIndex> others{2};
+  journal.does(Hold{.reservation = journal.new_id(), .customer = "anna", .seats = seats, .duration = 60'000});
+  journal.does(Hold{.reservation = journal.new_id(), .customer = "anna", .seats = others, .duration = 5'000});
+  project_all(settings, 1);
+  pg::Connection connection(settings);
+  EXPECT_TRUE(pg::events_with_expiries(connection, journal.now() + 4'999, 10).empty());
+  EXPECT_EQ(pg::events_with_expiries(connection, journal.now() + 5'000, 10), std::vector<EventNumber>{1});
+  // Who does not know the last change may not say that there is nothing before a later time.
+  EXPECT_FALSE(pg::raise_next_expiry(connection, 1, journal.place().seq - 1, k_never));
+  EXPECT_TRUE(pg::raise_next_expiry(connection, 1, journal.place().seq, journal.now() + 60'000));
+  EXPECT_TRUE(pg::events_with_expiries(connection, journal.now() + 5'000, 10).empty());
+  EXPECT_TRUE(pg::raise_next_expiry(connection, 1, journal.place().seq, k_never));
+  EXPECT_TRUE(pg::events_with_expiries(connection, k_never, 10).empty());
+}
+
+TEST(PostgresTables, AreReadAndWrittenByIndexes) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  pg::Connection connection(settings);
+  for (const std::string& bad : pg::find_bad_plans(connection)) ADD_FAILURE() << "of empty tables, as a new node finds them: " << bad;
+  JournalInTest journal(settings, 1, 5'000);
+  journal.play(3'000);
+  project_all(settings, 1);
+  Sql(database.url()).run("ANALYZE");
+  pg::Connection later(settings);
+  for (const std::string& bad : pg::find_bad_plans(later)) ADD_FAILURE() << bad;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- damage
+
+// What a projection or a load says of an event; empty: nothing.
+std::string complaint(const pg::Settings& settings, EventNumber event) {
+  pg::Connection connection(settings);
+  try {
+    while (pg::project(connection, event).result == StepReport::Result::done) {}
+    pg::load_event(connection, event, 1);
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST(PostgresTables, StopAtAJournalRowThatWasChangedByHand) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 50);
+  project_all(settings, 1);
+  const Seq before = journal.place().seq;
+  journal.play(100);
+  Sql sql(database.url());
+  sql.run("UPDATE holdfast.journal SET body = set_byte(body, 3, get_byte(body, 3) # 1) WHERE event = 1 AND first_seq = " +
+          std::to_string(before + 1));
+  EXPECT_NE(complaint(settings, 1).find("first_seq " + std::to_string(before + 1)), std::string::npos) << complaint(settings, 1);
+  pg::Connection connection(settings);
+  EXPECT_EQ(pg::place_of(connection, 1)->seq, before);
+  EXPECT_FALSE(pg::verify_event(connection, 1).problems.empty());
+}
+
+struct Damage {
+  const char* what;
+  const char* sql;
+  bool is_found_at_load;
+};
+
+TEST(PostgresTables, AreNotLoadedWhenARowWasChangedByHandAndVerifyNamesIt) {
+  const Damage damages[] = {
+      {"a held seat made free",
+       "UPDATE holdfast.seat_state SET state = 97, reservation = NULL WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE state = 104 "
+       "LIMIT 1)",
+       true},
+      {"a free seat made held",
+       "UPDATE holdfast.seat_state SET state = 104 WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE state = 97 LIMIT 1)", true},
+      {"another version",
+       "UPDATE holdfast.seat_state SET version = version + 1 WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE version > 0 LIMIT 1)",
+       true},
+      {"a state that there is not",
+       "UPDATE holdfast.seat_state SET state = 120 WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE version > 0 LIMIT 1)", true},
+      {"another owner",
+       "UPDATE holdfast.reservation SET customer = 'eve' WHERE id = (SELECT reservation FROM holdfast.seat_state WHERE state = 104 LIMIT "
+       "1)",
+       true},
+      {"a later end",
+       "UPDATE holdfast.reservation SET expires_at = expires_at + 1 WHERE id = (SELECT reservation FROM holdfast.seat_state WHERE state = "
+       "104 LIMIT 1)",
+       true},
+      {"a reservation removed",
+       "DELETE FROM holdfast.reservation WHERE id = (SELECT reservation FROM holdfast.seat_state WHERE state = 115 LIMIT 1)", true},
+      {"another place", "UPDATE holdfast.step SET seq = seq - 1", true},
+      {"a part of the plan removed", "DELETE FROM holdfast.plan_part WHERE first = 64", true},
+      {"the journal cut short", "DELETE FROM holdfast.journal WHERE first_seq = (SELECT max(first_seq) FROM holdfast.journal)", true},
+      {"an ended reservation changed",
+       "UPDATE holdfast.reservation SET customer = 'eve' WHERE id = (SELECT id FROM holdfast.reservation WHERE owned = 0 LIMIT 1)", false},
+      {"a history changed", "UPDATE holdfast.seat_change SET at = at + 1 WHERE ctid = (SELECT ctid FROM holdfast.seat_change LIMIT 1)",
+       false},
+      {"a seat's id changed", "UPDATE holdfast.seat SET id = 'other' WHERE seat = 3", false},
+      {"a price changed", "UPDATE holdfast.seat SET price_ten_thousandths = 1 WHERE seat = 3", false},
+      {"a seat's state removed",
+       "DELETE FROM holdfast.seat_state WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE version = 0 LIMIT 1)", false},
+      {"keys changed", "DELETE FROM holdfast.kept_keys", false},
+      {"the order of all changes cut", "DELETE FROM holdfast.change_order WHERE position = 1", false},
+      {"a journal row removed", "DELETE FROM holdfast.journal WHERE first_seq = 5", false},
+      {"a journal row's time changed", "UPDATE holdfast.journal SET at = at + 1 WHERE first_seq = 5", false},
+  };
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 200);
+  journal.play(300);
+  const std::vector<SeatIndex> block{199};
+  journal.does(Block{.seats = block});
+  project_all(settings, 1, 400);
+  ASSERT_EQ(differences(settings, journal), "");
+  pg::Connection connection(settings);
+  for (const Damage& damage : damages) {
+    // The damage is done and undone in transactions of its own: a copy of each table.
+    Sql sql(database.url());
+    const std::vector<std::string> tables{"seat_state",  "reservation", "step",      "plan_part",   "journal",
+                                          "seat_change", "seat",        "kept_keys", "change_order"};
+    for (const std::string& table : tables) sql.run("CREATE TABLE public.copy_" + table + " AS SELECT * FROM holdfast." + table);
+    sql.run(damage.sql);
+    const auto verified = pg::verify_event(connection, 1);
+    EXPECT_FALSE(verified.problems.empty()) << damage.what;
+    if (!verified.problems.empty()) {
+      EXPECT_NE(verified.problems.front().find("event 1"), std::string::npos) << verified.problems.front();
+    }
+    if (damage.is_found_at_load) {
+      EXPECT_THROW(pg::load_event(connection, 1, 1), DataError) << damage.what;
+    }
+    for (const std::string& table : tables) {
+      sql.run("DELETE FROM holdfast." + table + "; INSERT INTO holdfast." + table + " SELECT * FROM public.copy_" + table +
+              "; DROP TABLE public.copy_" + table);
+    }
+    ASSERT_EQ(differences(settings, journal), "") << "after " << damage.what;
+  }
+}
+
+TEST(PostgresTables, AreMadeAgainFromTheJournalWhenTheyAreForgotten) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 100);
+  journal.play(200);
+  project_all(settings, 1);
+  Sql sql(database.url());
+  sql.run("UPDATE holdfast.reservation SET customer = 'eve'");
+  pg::Connection connection(settings);
+  pg::forget_tables(connection, 1);
+  project_all(settings, 1);
+  EXPECT_EQ(differences(settings, journal), "");
+}
+
+// ---------------------------------------------------------------------------------------------------------------- retention
+
+TEST(PostgresTables, OldJournalRowsGoWhenTheTablesHaveThemAndTheyWereDelivered) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 100);   // in 2026-02: older than a day by any database's clock from then on
+  journal.play(100);
+  project_all(settings, 1);
+  const Seq projected = journal.place().seq;
+  journal.play(50);
+  pg::Connection connection(settings);
+  EXPECT_EQ(pg::clear_journal(connection, 1, [](EventNumber) { return Seq{0}; }), 0u);
+  const auto first = pg::clear_journal(connection, 1, [&](EventNumber) { return projected / 2; });
+  EXPECT_GT(first, 0u);
+  Sql sql(database.url());
+  EXPECT_LE(std::stoull(sql.value("SELECT min(first_seq) FROM holdfast.journal")), projected / 2 + 1);
+  EXPECT_GT(pg::clear_journal(connection, 1, [](EventNumber) { return ~Seq{0}; }), 0u);
+  EXPECT_LE(std::stoull(sql.value("SELECT min(first_seq) FROM holdfast.journal")), projected);
+  EXPECT_TRUE(pg::load_event(connection, 1, 1).has_value());
+  project_all(settings, 1);
+  const auto verified = pg::verify_event(connection, 1);
+  EXPECT_FALSE(verified.journal_is_whole);
+  for (const std::string& problem : verified.problems) ADD_FAILURE() << problem;
+  EXPECT_THROW(pg::forget_tables(connection, 1), DataError);   // they could not be made again
+  EXPECT_EQ(pg::place_of(connection, 1)->seq, journal.place().seq);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- the projector
+
+TEST(PostgresProjector, FollowsWhatItIsToldAndFindsWhatNobodyTold) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest told(settings, 1, 100, 1);
+  JournalInTest untold(settings, 2, 100, 2);
+  pg::Projector projector({.settings = settings});
+  const auto until = [] { return pg::Projector::Timer::now() + std::chrono::seconds(30); };
+  for (int round = 0; round < 10; ++round) {
+    told.play(100);
+    ASSERT_TRUE(projector.await(1, told.place().seq, until()));
+  }
+  ASSERT_TRUE(projector.await_order(until()));
+  EXPECT_EQ(projector.trouble(), "");
+  untold.play(100);
+  EXPECT_TRUE(eventually([&] { return projector.projected(2) == untold.place().seq; }));
+  EXPECT_GT(projector.stats().steps, 0u);
+  EXPECT_TRUE(eventually([&] {
+    return Sql(database.url()).value("SELECT sum(last_seq - first_seq + 1) FROM holdfast.change_order") ==
+           std::to_string(told.place().seq + untold.place().seq);
+  }));
+  EXPECT_EQ(differences(settings, told), "");
+  EXPECT_EQ(differences(settings, untold), "");
+}
+
+TEST(PostgresProjector, NamesADamagedEventAndGoesOnWithTheOthers) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest damaged(settings, 1, 100, 1);
+  JournalInTest whole(settings, 2, 100, 2);
+  damaged.play(100);
+  Sql(database.url()).run("UPDATE holdfast.journal SET at = at + 1 WHERE event = 1 AND first_seq = 4");
+  pg::Projector projector({.settings = settings});
+  whole.play(100);
+  EXPECT_TRUE(projector.await(2, whole.place().seq, pg::Projector::Timer::now() + std::chrono::seconds(30)));
+  EXPECT_FALSE(projector.await(1, damaged.place().seq, pg::Projector::Timer::now() + std::chrono::seconds(30)));
+  EXPECT_NE(projector.trouble().find("event 1"), std::string::npos) << projector.trouble();
+  EXPECT_EQ(projector.stats().events_damaged, 1u);
+}
+
+TEST(PostgresProjector, GoesOnWhenItsConnectionsAreKilled) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 100, 1);
+  pg::Projector projector({.settings = settings});
+  Sql killer(database.url());
+  for (int round = 0; round < 5; ++round) {
+    journal.play(60);
+    projector.tell(1, journal.place().seq);
+    killer.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name IN "
+        "('holdfast projector', 'holdfast housekeeping')");
+  }
+  EXPECT_TRUE(projector.await(1, journal.place().seq, pg::Projector::Timer::now() + std::chrono::seconds(30)));
+  EXPECT_EQ(differences(settings, journal), "");
+}
+
+}  // namespace
+}  // namespace holdfast::test

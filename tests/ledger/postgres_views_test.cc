@@ -1,0 +1,266 @@
+// What other programs read by SQL, as both contracts have it; and the migration that makes it.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "ledger/journal_in_test.h"
+#include "ledger/postgres/schema.h"
+#include "support/process.h"
+#include "support/sql.h"
+
+namespace holdfast::test {
+namespace {
+
+using Rows = std::vector<Sql::Row>;
+
+Millis wall_time() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+class PostgresViews : public ::testing::Test {
+ protected:
+  Uuid hold(std::vector<SeatIndex> seats, std::string customer, Millis duration = 600'000,
+            ReservationKind kind = ReservationKind::customer) {
+    const Uuid id = journal.new_id();
+    const Outcome outcome =
+        journal.does(Hold{.reservation = id, .kind = kind, .customer = customer, .seats = seats, .duration = duration});
+    EXPECT_TRUE(outcome.accepted());
+    return id;
+  }
+  void project() { project_all(settings, 1); }
+  std::string seat_id(SeatIndex seat) const { return journal.plan().seat_id(seat); }
+
+  PostgresDatabase database;
+  pg::Settings settings = migrated(database);
+  Millis begin = wall_time() - 100'000;
+  JournalInTest journal{settings, 1, 40, 1, begin};
+  Sql sql{database.url()};
+};
+
+TEST_F(PostgresViews, ReservationsHasTheColumnsAndTypesOfTheContract) {
+  const Rows types = sql.query(
+      "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'reservations' "
+      "ORDER BY ordinal_position");
+  const Rows expected{{"id", "uuid"},
+                      {"seatid", "uuid"},
+                      {"customerid", "character varying"},
+                      {"createdat", "timestamp without time zone"},
+                      {"expiresat", "timestamp without time zone"},
+                      {"status", "character varying"}};
+  EXPECT_EQ(types, expected);
+}
+
+TEST_F(PostgresViews, ReservationsShowsAReservationOfOneSeatUnderItsOwnId) {
+  const Uuid id = hold({3}, "customer-123");
+  project();
+  const Rows rows = sql.query(
+      "SELECT Id, SeatId, CustomerId, (extract(epoch FROM CreatedAt) * 1000)::bigint, (extract(epoch FROM ExpiresAt) * 1000)::bigint, Status "
+      "FROM Reservations");
+  const Rows expected{{to_string(id), seat_id(3), "customer-123", std::to_string(journal.now()), std::to_string(journal.now() + 600'000),
+                       "active"}};
+  EXPECT_EQ(rows, expected);
+}
+
+TEST_F(PostgresViews, ReservationsHasARowForEachSeatWithAnIdOfItsOwn) {
+  const Uuid id = hold({3, 4, 5}, "anna");
+  project();
+  EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations"), "3");
+  EXPECT_EQ(sql.value("SELECT count(DISTINCT Id) FROM Reservations WHERE Id <> $1::uuid", {to_string(id)}), "3");
+  const Rows before = sql.query("SELECT Id, SeatId FROM Reservations ORDER BY SeatId");
+  journal.does(Extend{.reservation = id, .duration = 900'000});
+  project();
+  EXPECT_EQ(sql.query("SELECT Id, SeatId FROM Reservations ORDER BY SeatId"), before) << "an id is the same each time";
+}
+
+TEST_F(PostgresViews, ReservationsShowsHowEachOneEnded) {
+  const Uuid sold = hold({0}, "sold");
+  journal.does(Consume{.reservation = sold, .order = "order-1"});
+  const Uuid released = hold({1}, "released");
+  journal.does(Release{.reservation = released});
+  hold({2}, "expired", 1'000);
+  journal.pass(1'000);
+  journal.does(Sweep{.limit = 10});
+  hold({3}, "over but not swept", 1'000);   // its end is long before the database's clock
+  hold({4}, "active");
+  project();
+  const Rows expected{{"active", "active"},
+                      {"expired", "expired"},
+                      {"over but not swept", "expired"},
+                      {"released", "released"},
+                      {"sold", "consumed"}};
+  EXPECT_EQ(sql.query("SELECT CustomerId, Status FROM Reservations ORDER BY CustomerId COLLATE \"C\""), expected);
+}
+
+TEST_F(PostgresViews, ReservationsLeavesOutTicketLocksAndSeatsWithoutAUuid) {
+  hold({3}, "", 600'000, ReservationKind::ticket_lock);
+  hold({9, 10}, "anna");   // seat 9 has an id that is no UUID
+  project();
+  const Rows expected{{seat_id(10), "anna"}};
+  EXPECT_EQ(sql.query("SELECT SeatId, CustomerId FROM Reservations"), expected);
+}
+
+TEST_F(PostgresViews, ReservationsShowsASeatOnceThatLeftAReservationAndCameBack) {
+  const Uuid id = hold({3, 4}, "anna");
+  const std::vector<SeatIndex> third{3};
+  journal.does(Release{.reservation = id, .seats = third});
+  journal.does(Add{.reservation = id, .seats = third});
+  project();
+  EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations"), "2");
+  EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations WHERE SeatId = $1::uuid", {seat_id(3)}), "1");
+}
+
+TEST_F(PostgresViews, ReservationsIsAskedByIdBySeatAndByCustomerWithoutGoingThroughATable) {
+  journal.play(2'000);
+  project();
+  sql.run("ANALYZE");
+  sql.run("SET enable_seqscan = on");
+  for (const char* where : {"Id = '00000001-19c5-84df-8f12-6ae831d26241'", "SeatId = '00000001-19c5-84df-8f12-6ae831d26241'",
+                            "CustomerId = 'customer-7'"}) {
+    std::string plan;
+    for (const Sql::Row& line : sql.query(std::string("EXPLAIN SELECT * FROM Reservations WHERE ") + where)) plan += *line[0] + "\n";
+    // What of it is gone through is small: those of several seats, when one is asked for by its id.
+    EXPECT_EQ(plan.find("Seq Scan on reservation "), std::string::npos) << where << "\n" << plan;
+    EXPECT_EQ(plan.find("Seq Scan on seat_change"), std::string::npos) << where << "\n" << plan;
+  }
+}
+
+TEST_F(PostgresViews, TicketsAndTheirBlocksDrawTheSalesMap) {
+  hold({9}, "", 600'000, ReservationKind::ticket_lock);   // a ticket with an id of its own
+  hold({10}, "anna");
+  const Uuid sold = hold({11}, "ben");
+  journal.does(Consume{.reservation = sold, .order = "order-1"});
+  hold({12}, "", 1'000, ReservationKind::ticket_lock);   // long over
+  project();
+  const Rows drawn = sql.query(
+      "SELECT t.ticket_id, t.status, b.ticket_id IS NOT NULL FROM tickets t LEFT JOIN tickets_blocked b ON b.ticket_id = t.ticket_id "
+      "WHERE t.event_id = $1::uuid AND t.seat_id IN ('B-1-10', 'A-1-11', 'B-1-12', 'A-1-13') ORDER BY t.number::integer",
+      {to_string(journal.id())});
+  const Rows expected{{seat_id(9), "t", "t"}, {seat_id(10), "t", "t"}, {seat_id(11), "f", "f"}, {seat_id(12), "t", "f"}};
+  EXPECT_EQ(drawn, expected);
+  EXPECT_EQ(seat_id(9), "ticket-1-9");
+  EXPECT_EQ(sql.value("SELECT count(*) FROM tickets"), "40");
+  const Rows block{{std::to_string(journal.now()), std::to_string(journal.now() + 600'000)}};
+  EXPECT_EQ(sql.query("SELECT (extract(epoch FROM date_created) * 1000)::bigint, (extract(epoch FROM locked_up) * 1000)::bigint FROM "
+                      "tickets_blocked WHERE ticket_id = 'ticket-1-9'"),
+            block);
+  const Rows price{{"A", "45.0000000000000000"}};
+  EXPECT_EQ(sql.query("SELECT zone, price FROM tickets WHERE ticket_id = $1", {seat_id(10)}), price);
+}
+
+TEST_F(PostgresViews, PeopleSeeEverySeatWithWhatHoldsNow) {
+  hold({1}, "anna");
+  hold({2}, "late", 1'000);
+  project();
+  const Rows expected{{"0", "available"}, {"1", "held"}, {"2", "available"}};
+  EXPECT_EQ(sql.query("SELECT seat, state FROM holdfast.seats WHERE seat < 3 ORDER BY seat"), expected);
+  EXPECT_EQ(sql.value("SELECT as_of_seq FROM holdfast.events"), std::to_string(journal.place().seq));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- migrating
+
+TEST(PostgresMigration, DoneTwiceAtOnceByTwoProcessesIsDoneOnce) {
+  const PostgresDatabase database;
+  Finished results[2];
+  std::thread other([&] { results[1] = run_holdfast({"migrate", "--ledger", database.url()}); });
+  results[0] = run_holdfast({"migrate", "--ledger", database.url()});
+  other.join();
+  for (const Finished& result : results) EXPECT_EQ(result.status, 0) << result.everything();
+  EXPECT_EQ(Sql(database.url()).value("SELECT count(*) FROM holdfast.schema_version"), "1");
+  const Finished again = run_holdfast({"migrate", "--ledger", database.url()});
+  EXPECT_EQ(again.status, 0);
+  EXPECT_NE(again.out.find("already; nothing was changed"), std::string::npos) << again.out;
+}
+
+TEST(PostgresMigration, OfALaterVersionIsRefused) {
+  const PostgresDatabase database;
+  migrated(database);
+  Sql sql(database.url());
+  sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1000)");
+  const Finished refused = run_holdfast({"migrate", "--ledger", database.url()});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("version 1000"), std::string::npos) << refused.err;
+  pg::Connection connection({.url = database.url()});
+  EXPECT_THROW(pg::check_server(connection), DataError);
+}
+
+TEST(PostgresMigration, TouchesNothingWhereAPlatformHasATableOfThatName) {
+  const PostgresDatabase database;
+  Sql sql(database.url());
+  sql.run("CREATE TABLE public.tickets (id integer); INSERT INTO public.tickets VALUES (7)");
+  const Finished refused = run_holdfast({"migrate", "--ledger", database.url()});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("public.tickets"), std::string::npos) << refused.err;
+  EXPECT_EQ(sql.value("SELECT id FROM public.tickets"), "7");
+  EXPECT_EQ(sql.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'holdfast'"), "0");
+}
+
+TEST(PostgresMigration, IsWhatAServerThatWasNotMigratedAsksFor) {
+  const PostgresDatabase database;
+  pg::Connection connection({.url = database.url()});
+  try {
+    pg::check_server(connection);
+    FAIL() << "a database without a schema was accepted";
+  } catch (const DataError& error) {
+    EXPECT_NE(std::string(error.what()).find("holdfast migrate"), std::string::npos) << error.what();
+  }
+}
+
+TEST(PostgresMigration, WantsAUrlAndShowsNoPassword) {
+  const Finished no_url = run_holdfast({"migrate", "--ledger", "host=localhost password=secret"});
+  EXPECT_EQ(no_url.status, 2);
+  EXPECT_EQ(no_url.everything().find("secret"), std::string::npos);
+  const Finished away = run_holdfast({"migrate", "--ledger", "postgresql://anna:secret@127.0.0.1:1/nowhere"});
+  EXPECT_EQ(away.status, 1);
+  EXPECT_EQ(away.everything().find("secret"), std::string::npos) << away.everything();
+}
+
+TEST(PostgresMigration, RefusesServersThatALedgerCannotRestOn) {
+  const pg::ServerFacts good{.version_number = 150'012, .version = "15.12"};
+  EXPECT_EQ(pg::unfitness_of(good), "");
+  pg::ServerFacts facts = good;
+  facts.fsync = false;
+  EXPECT_NE(pg::unfitness_of(facts).find("fsync"), std::string::npos);
+  facts = good;
+  facts.version_number = 120'022;
+  EXPECT_NE(pg::unfitness_of(facts), "");
+  facts = good;
+  facts.encoding = "SQL_ASCII";
+  EXPECT_NE(pg::unfitness_of(facts), "");
+  // YugabyteDB: by what it says of a transaction, else by its version.
+  facts = {.version_number = 110'002, .version = "11.2-YB-2.20.1.0-b0"};
+  EXPECT_NE(pg::unfitness_of(facts), "");
+  facts = {.version_number = 150'002, .version = "15.2-YB-2024.2.1.0-b0"};
+  EXPECT_NE(pg::unfitness_of(facts), "");
+  facts.effective_isolation = "read committed";
+  EXPECT_EQ(pg::unfitness_of(facts), "");
+  facts = {.version_number = 150'002, .version = "15.2-YB-2025.2.0.0-b0", .effective_isolation = "repeatable read"};
+  EXPECT_NE(pg::unfitness_of(facts), "");
+  facts.effective_isolation = "";
+  EXPECT_EQ(pg::unfitness_of(facts), "");
+}
+
+TEST(PostgresVerify, NamesWhatDoesNotAgreeAndRebuildMakesItAgain) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 60);
+  journal.play(200);
+  project_all(settings, 1);
+  const Finished verified = run_holdfast({"verify", "--ledger", database.url()});
+  EXPECT_EQ(verified.status, 0) << verified.everything();
+  EXPECT_NE(verified.out.find("No seat has two owners."), std::string::npos) << verified.out;
+  Sql sql(database.url());
+  sql.run("UPDATE holdfast.reservation SET customer = 'eve' WHERE id = (SELECT id FROM holdfast.reservation WHERE owned > 0 LIMIT 1)");
+  const Finished damaged = run_holdfast({"verify", "--ledger", database.url()});
+  EXPECT_EQ(damaged.status, 1);
+  EXPECT_NE(damaged.out.find("NOT VERIFIED: the tables of event 1"), std::string::npos) << damaged.everything();
+  const Finished rebuilt = run_holdfast({"rebuild", "--ledger", database.url(), "--event", "1"});
+  EXPECT_EQ(rebuilt.status, 0) << rebuilt.everything();
+  EXPECT_EQ(run_holdfast({"verify", "--ledger", database.url(), "--event", "1"}).status, 0);
+  sql.run("UPDATE holdfast.journal SET at = at + 1 WHERE first_seq = 4");
+  const Finished changed = run_holdfast({"verify", "--ledger", database.url()});
+  EXPECT_EQ(changed.status, 1);
+  EXPECT_NE(changed.out.find("first_seq 4"), std::string::npos) << changed.everything();
+}
+
+}  // namespace
+}  // namespace holdfast::test

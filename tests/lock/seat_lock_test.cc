@@ -1,0 +1,36 @@
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "lock/seat_lock.h"
+
+namespace holdfast::lock {
+namespace {
+
+TEST(LockKey, OfAUuidIsItsDigitsWithoutDashesInLowerCase) {
+  EXPECT_EQ(key_of("550E8400-e29b-41d4-A716-446655440002"), "lock:seat:550e8400e29b41d4a716446655440002");
+  EXPECT_EQ(key_of(*parse_uuid("550e8400-e29b-41d4-a716-446655440002")), "lock:seat:550e8400e29b41d4a716446655440002");
+}
+
+TEST(LockKey, OfAnythingElseIsItAsItStands) {
+  using namespace std::string_view_literals;
+  for (const auto id : {"JAOTIiQrtU1fMWZZY2IZ-nGxHQ00YzCg9PphEwlYb"sv, "T 1\r\n%s\0\xFF{x}"sv, "550E8400e29b41d4a716446655440002"sv,
+                        "{550e8400-e29b-41d4-a716-446655440002}"sv, "*"sv}) {
+    EXPECT_EQ(key_of(id), "lock:seat:" + std::string(id));
+  }
+}
+
+TEST(LockToken, IsLongAndNeverTheSame) {
+  std::set<std::string> tokens;
+  std::vector<Lease> leases(1'000);
+  for (int i = 0; i < 10; ++i) {
+    draw_tokens(leases);
+    for (const Lease& lease : leases) {
+      EXPECT_EQ(lease.token.size(), 32u);
+      EXPECT_TRUE(tokens.insert(lease.token).second);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::lock

@@ -1,0 +1,72 @@
+// What operators did, at this desk and at others: the newest first.
+import { useSignal } from "@preact/signals";
+import type { OperatorAction } from "@holdfast/client";
+import { useEffect } from "preact/hooks";
+import { AsOf } from "./as_of";
+import { clock, moment } from "./format";
+import { poll, type Reading } from "./polling";
+import { client } from "./session";
+import { t } from "./texts";
+
+/** The last word of the path says what was asked for; of a list, the list itself. */
+function nameOf({ method, path }: OperatorAction): string {
+  const texts = t.value.actions;
+  const last = path.split("/").at(-1) ?? "";
+  return texts.names[last] ?? texts.names[`${method} ${path.split("/")[2] ?? ""}`] ?? `${method} ${path}`;
+}
+
+export function ActionsView() {
+  const reading = useSignal<Reading<OperatorAction[]>>({ value: null, at: 0, failingSince: null });
+  useEffect(() => {
+    const asked = poll(2_000, async () => (await client().listActions({ limit: 200 })).items);
+    const stop = asked.reading.subscribe((now) => (reading.value = now));
+    return () => {
+      stop();
+      asked.stop();
+    };
+  }, []);
+  const texts = t.value.actions;
+  const items = reading.value.value;
+  return (
+    <>
+      <header class="bar">
+        <h1>{texts.title}</h1>
+        <AsOf reading={reading.value} of={items === null ? null : texts.asOf(clock(reading.value.at))} />
+      </header>
+      <p class="soft">{texts.about}</p>
+      {items !== null && items.length === 0 && <p class="panel empty">{texts.none}</p>}
+      {items !== null && items.length > 0 && (
+        <div class="scroll" role="region" aria-label={texts.title} tabIndex={0}>
+          <table class="panel trace-table">
+            <thead>
+              <tr>
+                {[texts.when, texts.who, texts.what, texts.request, texts.note, texts.result].map((head) => (
+                  <th key={head} scope="col">
+                    {head}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {items.map((action) => (
+                <tr key={action.requestId + action.at}>
+                  <td class="numbers">{moment(action.at)}</td>
+                  <td>{action.key === null ? texts.withoutKey : `${action.key.name} (${action.key.id})`}</td>
+                  <td>{nameOf(action)}</td>
+                  <td>
+                    <code class="request">
+                      {action.method} {action.path}
+                    </code>
+                    <code class="request soft">{action.request}</code>
+                  </td>
+                  <td>{action.note === "" ? "–" : action.note}</td>
+                  <td class={action.code === null ? "done" : "refused"}>{action.code === null ? `✓ ${action.status}` : `✕ ${action.status} ${action.code}`}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </>
+  );
+}

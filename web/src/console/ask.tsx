@@ -1,0 +1,133 @@
+// A question before anything is changed, and a trace after.
+//
+//   ask({ title: "Block 3 seats?", details: ["Stalls-A-7", …], verb: "Block", run: (options) => client().blockSeats(…, options) });
+//
+// A question has one Idempotency-Key, however often it is answered: a yes that got no answer may be said again.
+//
+// The answer leaves a trace at the foot of the page; the server keeps one of its own (GET /v1/operations/actions, and its log).
+import { signal } from "@preact/signals";
+import { HoldfastError, type CallOptions } from "@holdfast/client";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { clock } from "./format";
+import { noticeError } from "./session";
+import { t } from "./texts";
+
+const noteCharactersMax = 100;   // at most 200 bytes, whatever the letters
+const detailsShown = 12;
+
+export interface Question {
+  title: string;
+  /** What it is about, a line each. */
+  details: string[];
+  /** What the button says. */
+  verb: string;
+  /** Does it, as `options` say. What it throws is shown, and the question stays. */
+  run(options: CallOptions): Promise<unknown>;
+  /** After it was done: to look again. */
+  then?: (() => void) | undefined;
+}
+
+export interface Trace {
+  at: number;
+  what: string;
+  /** null: it was done. */
+  problem: string | null;
+}
+
+const question = signal<(Question & { key: string }) | null>(null);
+export const lastTrace = signal<Trace | null>(null);
+
+export function ask(what: Question): void {
+  question.value = { ...what, key: `desk-${[...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-")}` };
+}
+
+/** What an error says to an operator: the server's sentence, its code, and the seats that are the reason. */
+export function problemOf(error: unknown): string {
+  if (!(error instanceof HoldfastError)) return String(error);
+  const seats = error.seatIds.length === 0 ? "" : ` ${error.seatIds.slice(0, 10).join(", ")}${error.seatIds.length > 10 ? ", …" : ""}`;
+  return `${error.message} (${error.code})${seats}`;
+}
+
+function Dialog({ of }: { of: Question & { key: string } }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [note, setNote] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+
+  useEffect(() => {
+    const opener = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, []);
+
+  const close = () => {
+    if (!busy) question.value = null;
+  };
+  const run = async () => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      await of.run({ note: note.trim(), idempotencyKey: of.key });
+      lastTrace.value = { at: Date.now(), what: of.title, problem: null };
+      question.value = null;
+      of.then?.();
+    } catch (error) {
+      const told = problemOf(error);
+      lastTrace.value = { at: Date.now(), what: of.title, problem: told };
+      setProblem(told);
+      setBusy(false);
+      noticeError(error);
+    }
+  };
+
+  const texts = t.value.ask;
+  return (
+    <dialog ref={dialog} class="question" aria-labelledby="question-title" onCancel={(event) => (event.preventDefault(), close())}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void run();
+        }}
+      >
+        <h2 id="question-title">{of.title}</h2>
+        <ul class="details">
+          {of.details.slice(0, detailsShown).map((line) => (
+            <li key={line}>{line}</li>
+          ))}
+          {of.details.length > detailsShown && <li>{texts.more(of.details.length - detailsShown)}</li>}
+        </ul>
+        <label class="field">
+          <span>{texts.note}</span>
+          <input value={note} maxLength={noteCharactersMax} onInput={(event) => setNote(event.currentTarget.value)} autocomplete="off" />
+        </label>
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+        <div class="buttons">
+          <button type="button" class="button" onClick={close} disabled={busy}>
+            {texts.cancel}
+          </button>
+          <button type="submit" class="button primary" disabled={busy}>
+            {of.verb}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
+
+export function QuestionAsked() {
+  return question.value === null ? null : <Dialog of={question.value} />;
+}
+
+/** The foot of the page: what was done last. Its place is always there. */
+export function TraceLine() {
+  const trace = lastTrace.value;
+  return (
+    <p class={`trace ${trace?.problem ? "bad" : ""}`} role="status">
+      {trace === null ? t.value.ask.nothing : `${clock(trace.at)} · ${trace.what} · ${trace.problem ?? t.value.ask.done}`}
+    </p>
+  );
+}

@@ -1,0 +1,130 @@
+// One event: the map, and beside it what one can do.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { HoldfastError } from "@holdfast/client";
+import { dateOf } from "./events_page";
+import { BestForm } from "./best_form";
+import { Choice } from "./choice";
+import { Hold, Purchases } from "./hold";
+import { Icon } from "./icon";
+import { Legend } from "./legend";
+import { MapView } from "./map_view";
+import { NoticeCard } from "./notice_card";
+import { addressOf, follow } from "./route";
+import { Sale } from "./sale";
+import { SeatList } from "./seat_list";
+import { Seats } from "./seats";
+import { asVisitor, client } from "./session";
+import { t } from "./texts";
+
+const retryMs = 3_000;
+
+export function EventPage({ id }: { id: string }) {
+  const [sale, setSale] = useState<Sale>();
+  const [problem, setProblem] = useState<"missing" | "away">();
+
+  useEffect(() => {
+    const stop = new AbortController();
+    let opened: Sale | undefined;
+    const open = async () => {
+      const [event, plan] = await Promise.all([
+        asVisitor(() => client.getEvent(id, { signal: stop.signal })),
+        client.getPlan(id, { signal: stop.signal }),
+      ]);
+      if (stop.signal.aborted) return;
+      opened = new Sale(event, new Seats(plan));
+      setProblem(undefined);
+      setSale(opened);
+      await opened.follow();
+    };
+    const openOrTryAgain = async () => {
+      while (!stop.signal.aborted) {
+        try {
+          return await open();
+        } catch (error) {
+          if (stop.signal.aborted) return;
+          if (!(error instanceof HoldfastError)) throw error;
+          opened?.end();
+          setProblem(error.status === 404 ? "missing" : "away");
+          if (error.status === 404) return;
+          await new Promise((go) => setTimeout(go, retryMs));   // the client has tried some times already
+        }
+      }
+    };
+    void openOrTryAgain();
+    return () => {
+      stop.abort();
+      opened?.end();
+    };
+  }, [id]);
+  useEffect(() => {
+    if (sale !== undefined) document.title = `${sale.event.name} · Holdfast`;
+  }, [sale]);
+
+  if (problem !== undefined || sale === undefined) {
+    return (
+      <main class="waiting" id="seats">
+        {problem === undefined ? <p>{t.value.loading}</p> : <p role="alert">{problem === "missing" ? t.value.notFound : t.value.unreachable}</p>}
+        {problem !== undefined && (
+          <a class="button" href={addressOf(undefined)} onClick={(event) => follow(event, undefined)}>
+            {t.value.back}
+          </a>
+        )}
+      </main>
+    );
+  }
+  return <Opened sale={sale} />;
+}
+
+function Opened({ sale }: { sale: Sale }) {
+  const { event } = sale;
+  const isHolding = sale.holds.value.length > 0;
+  const isBusy = sale.actions.busy.value;
+  const panel = useRef<HTMLDivElement>(null);
+  // The control that had the focus may be gone with what it has done: then the keyboard goes on at what has come of it.
+  useEffect(() => {
+    if (isBusy || !sale.actions.hasActed) return;
+    if (document.activeElement !== null && document.activeElement !== document.body) return;
+    panel.current?.querySelector<HTMLElement>(".notice, .hold, h1")?.focus({ preventScroll: true });
+  }, [isBusy]);
+  return (
+    <main class="event">
+      <MapView sale={sale} />
+      <div class="panel" ref={panel}>
+        <div class="panel-head">
+          <a class="back" href={addressOf(undefined)} onClick={(click) => follow(click, undefined)}>
+            <Icon name="back" />
+            {t.value.back}
+          </a>
+          <h1 tabIndex={-1}>{event.name}</h1>
+          <ul class="facts">
+            {event.startsAt !== null && (
+              <li>
+                <Icon name="calendar" />
+                {dateOf(event.startsAt)}
+              </li>
+            )}
+            {event.venue !== "" && (
+              <li>
+                <Icon name="pin" />
+                {event.venue}
+              </li>
+            )}
+          </ul>
+        </div>
+        {event.status !== "on_sale" && <p class="banner">{t.value.closedTitle}</p>}
+        <NoticeCard sale={sale} />
+        {sale.holds.value.map((hold) => (
+          <Hold key={hold.id} sale={sale} reservation={hold} />
+        ))}
+        <Choice sale={sale} />
+        {!isHolding && <BestForm sale={sale} />}
+        <Purchases sale={sale} />
+        <Legend sale={sale} />
+        <SeatList sale={sale} />
+      </div>
+      <p class="unseen" role="status">
+        {sale.said.value}
+      </p>
+    </main>
+  );
+}

@@ -1,0 +1,109 @@
+// The parts of the map that only reckon. How it behaves in a browser: tests/browser.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { createServer } from "vite";
+
+// Vite turns the sources into what Node.js runs; nothing listens.
+const vite = await createServer({ configFile: fileURLToPath(new URL("../vite.config.ts", import.meta.url)), server: { middlewareMode: true, ws: false, hmr: false, watch: null }, appType: "custom", logLevel: "error" });
+after(() => vite.close());
+const { Seats, Grid, State } = await vite.ssrLoadModule("/src/map/seats.ts");
+const { offerNear } = await vite.ssrLoadModule("/src/map/neighbours.ts");
+const { legible, textOn } = await vite.ssrLoadModule("/src/map/colors.ts");
+
+/** Rows of ten seats; each letter of `rows` is a row's category. */
+function house(rows, { places = true } = {}) {
+  const size = rows.length * 10;
+  const all = Array.from({ length: size }, (_, i) => i);
+  const seats = new Seats({
+    eventId: "e",
+    planVersion: 1,
+    size,
+    sections: ["Hall"],
+    names: [...rows].map((_, r) => String(r + 1)),
+    categories: [...new Set(rows)].map((name) => ({ name, price: 10, color: null })),
+    seats: {
+      id: all.map((i) => `s${i}`),
+      section: all.map(() => 0),
+      row: all.map((i) => Math.floor(i / 10)),
+      number: all.map((i) => String((i % 10) + 1)),
+      category: all.map((i) => [...new Set(rows)].indexOf(rows[Math.floor(i / 10)])),
+      x: all.map((i) => (places ? (i % 10) * 20 : 0)),
+      y: all.map((i) => (places ? Math.floor(i / 10) * 25 : 0)),
+    },
+  });
+  seats.setAll("a".repeat(size));
+  return seats;
+}
+const none = () => false;
+
+test("An offer is as many seats as were lost, side by side, as near as there are", () => {
+  const seats = house("AAA");
+  seats.state[14] = State.held;
+  assert.deepEqual(offerNear(seats, [14], 1, none).map((i) => Math.abs(i - 14)), [1]);
+  const pair = offerNear(seats, [14, 15], 2, (i) => i === 14 || i === 15);
+  assert.equal(pair[1] - pair[0], 1);
+  assert.ok(!pair.includes(14) && !pair.includes(15));
+});
+
+test("An offer stays in the category unless there is nothing left in it", () => {
+  const seats = house("ABA");
+  for (let i = 0; i < 10; ++i) seats.state[i] = State.sold;
+  seats.state[25] = State.held;   // row 3 is of category A, row 2 is nearer than most of it
+  assert.equal(seats.category[offerNear(seats, [25], 1, none)[0]], seats.category[25]);
+  for (let i = 20; i < 30; ++i) seats.state[i] = State.sold;
+  assert.deepEqual(offerNear(seats, [25], 1, none), [15]);
+});
+
+test("Where no seats are side by side, the nearest ones are offered; where there are none, nothing", () => {
+  const seats = house("A");
+  for (let i = 0; i < 10; i += 2) seats.state[i] = State.sold;
+  assert.deepEqual(offerNear(seats, [4], 2, none), [3, 5]);
+  seats.setAll("s".repeat(10));
+  assert.deepEqual(offerNear(seats, [4], 2, none), []);
+});
+
+test("A gap in a row is not side by side", () => {
+  const seats = house("A");
+  for (let i = 5; i < 10; ++i) seats.x[i] += 100;   // an aisle between the fifth and the sixth
+  for (const i of [0, 1, 2, 3, 6, 7, 8, 9]) seats.state[i] = State.sold;
+  assert.deepEqual(offerNear(seats, [3], 2, none), [4, 5], "the nearest two, because none are side by side");
+  seats.state[8] = seats.state[9] = State.available;
+  assert.deepEqual(offerNear(seats, [3], 2, none), [8, 9]);
+});
+
+test("A plan without places gets some, and every seat is found where it is", () => {
+  for (const places of [true, false]) {
+    const seats = house("AABB", { places });
+    const grid = new Grid(seats);
+    for (let i = 0; i < seats.size; ++i) assert.equal(grid.nearest(seats.x[i], seats.y[i], seats.pitch / 2), i);
+    const all = [];
+    grid.within(seats.box, (i) => all.push(i));
+    assert.deepEqual(all.sort((a, b) => a - b), Array.from({ length: 40 }, (_, i) => i));
+    assert.equal(grid.nearest(seats.box.right + 10 * seats.pitch, 0, seats.pitch), undefined);
+  }
+});
+
+test("Letters of a later server count as not available", () => {
+  const seats = house("A");
+  seats.setAll("ahsbz");
+  assert.deepEqual([...seats.state], [0, 1, 2, 3, 3, 3, 3, 3, 3, 3]);
+});
+
+test("Whatever a category's colour is, it stands out from the ground in both themes", () => {
+  const contrast = (a, b) => {
+    const luminance = (hex) => {
+      const [r, g, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * r + 0.7152 * g + 0.0722 * blue;
+    };
+    const [light, dark] = [luminance(a), luminance(b)].sort((p, q) => q - p);
+    return (light + 0.05) / (dark + 0.05);
+  };
+  for (const ground of ["#ffffff", "#1a1d22"]) {
+    for (const color of ["#ffffff", "#000000", "#fca700", "#4176A5", "#abc", "nonsense", "#1a1d22"]) {
+      const shown = legible(color, ground);
+      assert.ok(contrast(shown, ground) >= 3, `${color} on ${ground} became ${shown}`);
+      assert.ok(contrast(textOn(shown), shown) >= 4.5, `a number on ${shown}`);
+    }
+  }
+});
