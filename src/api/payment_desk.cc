@@ -73,6 +73,7 @@ std::vector<Effect> PaymentDesk::settle(std::span<const Payment> payments) {
   for (std::size_t i = 0; i < payments.size(); ++i) {
     const Payment& payment = payments[i];
     const auto event = event_of_reservation(payment.reservation);
+    if (event && !bring(*event, payment.reservation)) continue;   // it may be there, and cannot be seen now: for later
     if (!event || ledger_.event(*event) == nullptr) {
       if (ledger_.trouble().empty()) effects[i] = not_there();   // else it may be there, and cannot be seen
       continue;
@@ -106,6 +107,12 @@ std::vector<Effect> PaymentDesk::settle(std::span<const Payment> payments) {
     if (!verdict.outcomes.empty()) effects[i] = effect_of(payments[i], verdict.outcomes.front());
   }
   return effects;
+}
+
+// A payment may come to a node that has never served its event, or that has forgotten a reservation that ended long ago.
+bool PaymentDesk::bring(EventNumber event, const Uuid& reservation) {
+  if (ledger_.has_all_in_memory() || (ledger_.event(event) != nullptr && ledger_.reservation(reservation))) return true;
+  return ledger_.bring({.reservation = reservation});
 }
 
 Effect PaymentDesk::not_there() const {

@@ -9,7 +9,7 @@ namespace holdfast::api {
 
 class PaymentDesk final : public feed::kafka::PaymentDesk {
  public:
-  explicit PaymentDesk(const Ledger& ledger) : ledger_(ledger) {}   // which must outlive it
+  explicit PaymentDesk(Ledger& ledger) : ledger_(ledger) {}   // which must outlive it
   // Before the first settle().
   void set_engine(Engine& engine) { engine_ = &engine; }
 
@@ -20,7 +20,9 @@ class PaymentDesk final : public feed::kafka::PaymentDesk {
   feed::kafka::Effect effect_of(const feed::kafka::Payment& payment, const Outcome& outcome) const;
   feed::kafka::Effect not_there() const;
 
-  const Ledger& ledger_;
+  bool bring(EventNumber event, const Uuid& reservation);   // false: not now
+
+  Ledger& ledger_;
   Engine* engine_ = nullptr;
 };
 

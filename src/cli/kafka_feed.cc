@@ -20,7 +20,7 @@ kafka::FeedOptions feed_options(const ServeOptions& options, std::string holder)
 
 }  // namespace
 
-ServedFeed::ServedFeed(const ServeOptions& options, std::unique_ptr<kafka::FeedStore> store, const Ledger& ledger, std::string holder)
+ServedFeed::ServedFeed(const ServeOptions& options, std::unique_ptr<kafka::FeedStore> store, Ledger& ledger, std::string holder)
     : store_(std::move(store)),
       source_(ledger),
       desk_(ledger),

@@ -16,7 +16,7 @@ class ServedFeed {
  public:
   // `holder`: this process, as no other one of the same store is called that lives; empty: a random name. `ledger` must outlive
   // it.
-  ServedFeed(const ServeOptions& options, std::unique_ptr<feed::kafka::FeedStore> store, const Ledger& ledger, std::string holder);
+  ServedFeed(const ServeOptions& options, std::unique_ptr<feed::kafka::FeedStore> store, Ledger& ledger, std::string holder);
 
   void start(Engine& engine);
   void stop() { feed_.stop(); }   // while the engine still answers

@@ -14,7 +14,8 @@ std::map<std::string, std::string> clock_off_by(const std::string& offset) {
 
 class Clocks : public ::testing::Test {
  protected:
-  Clocks() : cluster({.environments = {clock_off_by("+7m"), clock_off_by("-7m"), {}}}) {}
+  // The first two do not publish: librdkafka's timed waits end late by what libfaketime adds to the clock that they are reckoned by.
+  Clocks() : cluster({.environments = {clock_off_by("+7m"), clock_off_by("-7m"), {}}, .without_feed = {0, 1}}) {}
 
   double seconds_left(const std::string& expires_at) {
     return std::stod(sql.value("select extract(epoch from $1::timestamptz - clock_timestamp())", {expires_at}));
@@ -27,7 +28,6 @@ class Clocks : public ::testing::Test {
 };
 
 TEST_F(Clocks, OfNodesApartByMinutesGiveHoldsTheSameTime) {
-  std::set<std::string> days;
   for (std::size_t node = 0; node < cluster.count(); ++node) {
     Client asked = cluster.client(node);
     const Answer answer = reserve(asked, event[node], "c");

@@ -27,7 +27,7 @@ Cluster::Cluster(ClusterSettings settings) : settings_(std::move(settings)) {
   for (std::size_t i = 0; i < settings_.nodes; ++i) {
     ServerSettings node;
     node.flags = {"--ledger", ledger_url_, "--lock", redis_.url()};
-    if (settings_.has_feed) {
+    if (settings_.has_feed && !settings_.without_feed.contains(i)) {
       node.flags.insert(node.flags.end(),
                         {"--feed", "kafka://" + bootstrap_, "--feed-topic-prefix", prefix_, "--feed-payments-group", prefix_ + "payments"});
     }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct ClusterSettings {
   std::vector<std::string> flags{};                              // of every node
   std::vector<std::map<std::string, std::string>> environments{};   // of each node; fewer: nothing for the others
   bool has_feed = true;
+  std::set<std::size_t> without_feed{};                          // nodes that the others publish for
   bool own_postgres = false;
   bool own_kafka = false;
 };

@@ -1,6 +1,9 @@
 // What payment services say on Kafka: twice, late, malformed, or about somebody else's reservation; no seat moves that belongs to another.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <sstream>
+
 #include "cluster/cluster.h"
 
 namespace holdfast::test {
@@ -47,9 +50,22 @@ class Payments : public ::testing::Test {
       succeeded(markers.back(), "marker");
     }
     for (const std::string& marker : markers) {
-      if (!eventually([&] { return status_of(marker) == "consumed"; }, 3 * k_patience))
-        throw std::runtime_error("payments are not consumed");
+      if (!eventually([&] { return status_of(marker) == "consumed"; }, 3 * k_patience)) {
+        throw std::runtime_error("a payment is not consumed: " + status_of(marker) + what_nodes_say());
+      }
     }
+  }
+  std::string what_nodes_say() {
+    std::string all;
+    for (std::size_t node = 0; node < cluster.count(); ++node) {
+      std::istringstream lines(cluster.client(node).get("/metrics").body);
+      for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("holdfast_feed_payments") || line.starts_with("holdfast_feed_consuming")) {
+          all += "\nnode " + std::to_string(node) + ": " + line;
+        }
+      }
+    }
+    return all;
   }
 
   Cluster cluster;
