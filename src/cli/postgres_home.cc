@@ -24,7 +24,7 @@ pg::Settings store_settings(const ServeOptions& options) {
   return settings;
 }
 
-PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions& judging) {
+PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions& judging, pg::Pool& stores) {
   return {.url = options.ledger_url,
           .lanes = static_cast<unsigned>(options.ledger_lanes),
           .connections_max = options.ledger_connections_max,
@@ -33,7 +33,8 @@ PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions
           .events_in_memory_max = options.ledger_events_in_memory_max,
           .sync_projection = options.ledger_projection == "sync",
           .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
-          .relayed = {},
+          .relayed = [&stores,
+                      has_feed = !options.feed_url.empty()](EventNumber event) { return pg::relayed_through(stores, event, has_feed); },
           .judging = judging};
 }
 
@@ -66,7 +67,7 @@ class PostgresHome final : public Home {
   PostgresHome(const ServeOptions& options, const JudgingOptions& judging)
       : options_(options),
         stores_(store_settings(options), {.connections_max = k_store_connections}),
-        ledger_(ledger_options(options, judging)),
+        ledger_(ledger_options(options, judging, stores_)),
         metrics_(ledger_),
         registry_(stores_),
         webhook_store_(stores_),
