@@ -28,6 +28,7 @@ class StoppingStore : public EmbeddedFeedStore {
 };
 
 int run(const std::vector<std::string>& arguments) {
+  spdlog::set_level(spdlog::level::info);   // the first use makes the logger: before there are threads, as in the program
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
