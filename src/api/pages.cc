@@ -32,7 +32,9 @@ Fault fault_of(const ReadProblem& problem) {
     return {503, k_unavailable, "What was recorded cannot be read at the moment. Try again in a moment."};
   }
   if (problem.oldest == 0) {
-    return {410, "changes_archived", "Changes at this place are not kept any more. `cursor=latest` begins with those that come."};
+    return {
+        410, "changes_archived",
+        "Changes at this place are not kept any more. `cursor=oldest` begins with those that are, `cursor=latest` with those that come."};
   }
   return {410, "changes_archived",
           "Changes that old are not kept any more; the oldest is number " + std::to_string(problem.oldest) + ", so `after` can be " +

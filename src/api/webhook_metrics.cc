@@ -51,6 +51,10 @@ std::vector<MetricFamily> WebhookMetrics::Collect() const {
   }
   std::vector<MetricFamily> families;
   families.push_back(std::move(attempts));
+  families.push_back({.name = "holdfast_webhook_relaying",
+                      .help = "Whether this node sends webhooks.",
+                      .type = MetricType::Gauge,
+                      .metric = {sample(MetricType::Gauge, nullptr, {}, webhooks_.is_relaying() ? 1 : 0)}});
   families.push_back(total("holdfast_webhook_given_up_total", "Messages that died.", counters.dead.load()));
   families.push_back(
       total("holdfast_webhook_lost_total", "Times that an endpoint's next changes were not kept any more.", counters.lost.load()));

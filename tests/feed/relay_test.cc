@@ -10,7 +10,7 @@
 #include <numeric>
 #include <set>
 
-#include "feed/webhooks/webhooks.h"
+#include "feed/scripted_source.h"
 #include "ledger/embedded/embedded_webhook_store.h"
 #include "support/waiting.h"
 
@@ -20,61 +20,21 @@ namespace {
 using test::eventually;
 using testing::ElementsAre;
 
-Uuid id_of(std::uint8_t number) {
-  Uuid id{};
-  id.data[15] = number;
-  return id;
-}
-
-// Changes 1 to `count` of one event, in turn of reservations 1 to `reservations`. A position is the number of changes behind it.
-class ScriptedSource : public ChangeSource {
- public:
-  ScriptedSource(std::uint64_t count, std::uint8_t reservations) : count_(count), reservations_(reservations) {}
-
-  SourcePage next(const SourcePosition& position, std::size_t limit, KindSet) override {
-    if (failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
-    std::uint64_t at = position.empty() ? 0 : std::stoull(position);
-    SourcePage page{.changes = {}, .end = {}, .at_end = true, .lost = at < kept_from};
-    at = std::max(at, kept_from.load());
-    for (; at < count_ && page.changes.size() < limit; ++at) {
-      page.changes.push_back({.position = std::to_string(at + 1),
-                              .event = id_of(200),
-                              .seq = at + 1,
-                              .kind = ChangeKind::held,
-                              .reservation = id_of(static_cast<std::uint8_t>(1 + at % reservations_)),
-                              .at = 0,
-                              .json = "{}"});
-    }
-    page.end = std::to_string(at);
-    page.at_end = at == count_;
-    return page;
-  }
-  SourcePosition end() override { return std::to_string(count_); }
-  std::uint64_t behind(const SourcePosition& position) override { return count_ - std::stoull(position); }
-
-  std::atomic<int> failures{0};
-  std::atomic<std::uint64_t> kept_from{0};
-
- private:
-  std::uint64_t count_;
-  std::uint8_t reservations_;
-};
-
 class FailingStore : public EmbeddedWebhookStore {
  public:
   using EmbeddedWebhookStore::EmbeddedWebhookStore;
 
-  std::vector<bool> enqueue(const Uuid& id, std::span<const QueuedMessage> messages) override {
+  std::vector<bool> enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) override {
     fail();
-    return EmbeddedWebhookStore::enqueue(id, messages);
+    return EmbeddedWebhookStore::enqueue(epoch, id, messages);
   }
-  void save(const Uuid& id, const Progress& progress) override {
+  void save(Epoch epoch, const Uuid& id, const Progress& progress) override {
     fail();
-    EmbeddedWebhookStore::save(id, progress);
+    EmbeddedWebhookStore::save(epoch, id, progress);
   }
-  void settle(const Uuid& id, std::int64_t number, Millis now) override {
+  void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override {
     fail();
-    EmbeddedWebhookStore::settle(id, number, now);
+    EmbeddedWebhookStore::settle(epoch, id, number, now);
   }
 
   std::atomic<int> failures{0};   // of the next writes
@@ -84,9 +44,6 @@ class FailingStore : public EmbeddedWebhookStore {
     if (failures.fetch_sub(1) > 0) throw std::runtime_error("the disk is full");
   }
 };
-
-// The seq that stands in a message's id: event_seq_endpoint.
-std::uint64_t seq_of(const Delivery& delivery) { return std::stoull(delivery.headers.at(0).second.substr(37)); }
 
 struct RelayTest : testing::Test {
   struct ScriptedSender : Sender {

@@ -1,9 +1,8 @@
-// The store of webhooks: a queue that keeps the order of each group, dead messages, and calls that are not carried out twice.
-#include "ledger/embedded/embedded_webhook_store.h"
-
+// The store of webhooks, in a file and in a database: a queue that keeps the order of each group, dead messages, and calls that are not
+// carried out twice.
 #include <gmock/gmock.h>
 
-#include "ledger/ledger_in_test.h"
+#include "ledger/stores_in_test.h"
 
 namespace holdfast::test {
 namespace {
@@ -25,14 +24,15 @@ QueuedMessage message(const std::string& id, const std::string& group, Millis ne
   return {.id = id, .kind = ChangeKind::held, .group = group, .attempts = 1, .next_at = next_at, .body = "{\"" + id + "\":1}"};
 }
 
-struct WebhookStoreTest : testing::Test {
+class WebhookStoreTest : public testing::TestWithParam<Home> {
+ protected:
   WebhookStoreTest() {
     endpoint.secret = std::string("\0secret\xFF", 8);
     endpoint.url = "https://example.org/";
     EXPECT_EQ(store->create(endpoint, {}), WebhookStore::Made::created);
   }
 
-  void reopen() { store = std::make_unique<EmbeddedWebhookStore>(file); }
+  void reopen() { store = stores->open_webhooks(); }
   std::vector<std::string> due(Millis now) { return store->due_groups(endpoint.id, now, 100); }
   std::vector<std::string> of(const std::string& group) {
     std::vector<std::string> ids;
@@ -41,13 +41,15 @@ struct WebhookStoreTest : testing::Test {
   }
   std::int64_t number_of(const std::string& group) { return store->of_group(endpoint.id, group, 1).at(0).number; }
 
-  TempFolder folder;
-  std::string file = EmbeddedWebhookStore::file_in(folder.path());
-  std::unique_ptr<EmbeddedWebhookStore> store = std::make_unique<EmbeddedWebhookStore>(file);
+  std::unique_ptr<StoresInTest> stores = StoresInTest::in(GetParam());
+  const feed::Epoch epoch = stores->epoch();
+  std::unique_ptr<WebhookStore> store = stores->open_webhooks();
   Endpoint endpoint{.id = id_of(1), .created_at = 7, .position = "12.3"};
 };
 
-TEST_F(WebhookStoreTest, AnEndpointIsThereAsItWasMadeAlsoAfterAReopening) {
+INSTANTIATE_TEST_SUITE_P(In, WebhookStoreTest, k_homes, name_of_home);
+
+TEST_P(WebhookStoreTest, AnEndpointIsThereAsItWasMadeAlsoAfterAReopening) {
   reopen();
   const auto report = store->find(endpoint.id);
   ASSERT_TRUE(report);
@@ -59,11 +61,11 @@ TEST_F(WebhookStoreTest, AnEndpointIsThereAsItWasMadeAlsoAfterAReopening) {
   EXPECT_FALSE(store->find(id_of(2)));
 }
 
-TEST_F(WebhookStoreTest, ProgressChangesOnlyWhatItSays) {
-  store->save(endpoint.id, {.position = "20"});
-  store->save(endpoint.id, {.last_success_at = 50});
-  store->save(endpoint.id, {.last_failure_at = 60, .last_error = "no"});
-  store->save(endpoint.id, {.position = "21", .last_success_at = 70});
+TEST_P(WebhookStoreTest, ProgressChangesOnlyWhatItSays) {
+  store->save(epoch, endpoint.id, {.position = "20"});
+  store->save(epoch, endpoint.id, {.last_success_at = 50});
+  store->save(epoch, endpoint.id, {.last_failure_at = 60, .last_error = "no"});
+  store->save(epoch, endpoint.id, {.position = "21", .last_success_at = 70});
   const auto report = store->find(endpoint.id).value();
   EXPECT_EQ(report.endpoint.position, "21");
   EXPECT_EQ(report.last_success_at, 70);
@@ -71,43 +73,43 @@ TEST_F(WebhookStoreTest, ProgressChangesOnlyWhatItSays) {
   EXPECT_EQ(report.last_error, "no");
 }
 
-TEST_F(WebhookStoreTest, OnlyTheFirstMessageOfAGroupIsEverDue) {
+TEST_P(WebhookStoreTest, OnlyTheFirstMessageOfAGroupIsEverDue) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 100), message("b1", "b", 50), message("a2", "a", 10)};
-  EXPECT_THAT(store->enqueue(endpoint.id, messages), ElementsAre(true, true, true));
+  EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(true, true, true));
   reopen();
   EXPECT_THAT(due(49), IsEmpty());
   EXPECT_EQ(store->next_due(endpoint.id, 0), 50);
   EXPECT_EQ(store->next_due(endpoint.id, 50), 100);
   EXPECT_THAT(due(100), ElementsAre("b", "a"));
   EXPECT_THAT(of("a"), ElementsAre("a1", "a2"));
-  store->postpone(endpoint.id, number_of("a"), 2, 200, "again");
+  store->postpone(epoch, endpoint.id, number_of("a"), 2, 200, "again");
   EXPECT_THAT(due(199), ElementsAre("b"));
   EXPECT_EQ(store->of_group(endpoint.id, "a", 1).at(0).attempts, 2U);
-  store->settle(endpoint.id, number_of("a"), 120);
+  store->settle(epoch, endpoint.id, number_of("a"), 120);
   EXPECT_THAT(of("a"), ElementsAre("a2"));
   EXPECT_THAT(due(120), ElementsAre("b", "a")) << "its turn has come";
-  store->settle(endpoint.id, number_of("a"), 130);
-  store->settle(endpoint.id, number_of("b"), 130);
+  store->settle(epoch, endpoint.id, number_of("a"), 130);
+  store->settle(epoch, endpoint.id, number_of("b"), 130);
   EXPECT_EQ(store->next_due(endpoint.id, 0), k_never);
   EXPECT_EQ(store->queue(endpoint.id).messages, 0U);
 }
 
-TEST_F(WebhookStoreTest, AMessageThatIsThereIsNotTakenTwice) {
+TEST_P(WebhookStoreTest, AMessageThatIsThereIsNotTakenTwice) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 1), message("a2", "a", 1)};
-  store->enqueue(endpoint.id, messages);
-  EXPECT_THAT(store->enqueue(endpoint.id, messages), ElementsAre(false, false));
-  store->bury(endpoint.id, number_of("a"), 9, 5, "dead", 10);
-  EXPECT_THAT(store->enqueue(endpoint.id, messages), ElementsAre(false, false)) << "not when it is dead either";
+  store->enqueue(epoch, endpoint.id, messages);
+  EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(false, false));
+  store->bury(epoch, endpoint.id, number_of("a"), 9, 5, "dead", 10);
+  EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(false, false)) << "not when it is dead either";
   const auto queue = store->queue(endpoint.id);
   EXPECT_EQ(queue.messages, 1U);
   EXPECT_EQ(queue.bytes, messages[1].body.size());
   EXPECT_EQ(queue.groups, (std::map<std::string, std::uint64_t>{{"a", 1}}));
 }
 
-TEST_F(WebhookStoreTest, TheDeadAreKeptUpToALimitAndComeBackInTheirOrder) {
+TEST_P(WebhookStoreTest, TheDeadAreKeptUpToALimitAndComeBackInTheirOrder) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 1), message("a2", "a", 1), message("a3", "a", 1), message("a4", "a", 1)};
-  store->enqueue(endpoint.id, messages);
-  for (Millis now = 10; now < 13; ++now) store->bury(endpoint.id, number_of("a"), 9, now, "dead", 2);
+  store->enqueue(epoch, endpoint.id, messages);
+  for (Millis now = 10; now < 13; ++now) store->bury(epoch, endpoint.id, number_of("a"), 9, now, "dead", 2);
   const auto report = store->find(endpoint.id).value();
   EXPECT_EQ(report.dead, 2U);
   EXPECT_EQ(report.dead_dropped, 1U);
@@ -124,20 +126,20 @@ TEST_F(WebhookStoreTest, TheDeadAreKeptUpToALimitAndComeBackInTheirOrder) {
   EXPECT_THAT(due(20), ElementsAre("a"));
 }
 
-TEST_F(WebhookStoreTest, ARemovedEndpointTakesAllThatIsItsWithIt) {
+TEST_P(WebhookStoreTest, ARemovedEndpointTakesAllThatIsItsWithIt) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 1)};
-  store->enqueue(endpoint.id, messages);
+  store->enqueue(epoch, endpoint.id, messages);
   const std::int64_t number = number_of("a");
   EXPECT_TRUE(store->remove(endpoint.id));
   EXPECT_FALSE(store->remove(endpoint.id));
-  EXPECT_THAT(store->enqueue(endpoint.id, messages), ElementsAre(false)) << "a delivery may end after its endpoint";
-  store->settle(endpoint.id, number, 1);
-  store->bury(endpoint.id, number, 1, 1, "", 1);
-  store->save(endpoint.id, {.position = "30"});
+  EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(false)) << "a delivery may end after its endpoint";
+  store->settle(epoch, endpoint.id, number, 1);
+  store->bury(epoch, endpoint.id, number, 1, 1, "", 1);
+  store->save(epoch, endpoint.id, {.position = "30"});
   EXPECT_THAT(store->list(), IsEmpty());
 }
 
-TEST_F(WebhookStoreTest, ACallWithAKeyIsCarriedOutOnce) {
+TEST_P(WebhookStoreTest, ACallWithAKeyIsCarriedOutOnce) {
   Endpoint first{.id = id_of(2), .url = "https://a/", .secret = "s"};
   EXPECT_EQ(store->create(first, {"key", "request"}), WebhookStore::Made::created);
   Endpoint second{.id = id_of(3), .url = "https://a/", .secret = "t"};
@@ -153,11 +155,50 @@ TEST_F(WebhookStoreTest, ACallWithAKeyIsCarriedOutOnce) {
   EXPECT_EQ(store->find(first.id)->endpoint.secret, "s+");
 }
 
-TEST_F(WebhookStoreTest, OtherTablesInTheFileAreLeftAlone) {
-  sqlite::Database other(file, sqlite::Database::Mode::read_write);
-  other.execute("CREATE TABLE api_key (id TEXT)");
+TEST_P(WebhookStoreTest, TextsAreKeptByteByByte) {
+  const std::string odd("\0 \xC3\xBC \xFF cut \xC3", 12);
+  store->change(endpoint.id, [&](Endpoint& each) { each.description = odd; });
+  store->save(epoch, endpoint.id, {.last_failure_at = 5, .last_error = odd});
+  QueuedMessage made = message("a1", "a", 1);
+  made.last_error = odd;
+  store->enqueue(epoch, endpoint.id, std::vector{made});
   reopen();
-  EXPECT_EQ(other.query_int("SELECT count(*) FROM api_key"), 0);
+  EXPECT_EQ(store->find(endpoint.id)->endpoint.description, odd);
+  EXPECT_EQ(store->find(endpoint.id)->last_error, odd);
+  EXPECT_EQ(store->of_group(endpoint.id, "a", 1).at(0).last_error, odd);
+}
+
+TEST_P(WebhookStoreTest, EveryCallOfAnApiThatChangesSomethingIsSeenInTheRevision) {
+  std::int64_t before = store->revision();
+  const auto moved = [&] { return before != std::exchange(before, store->revision()); };
+  EXPECT_FALSE(moved());
+  Endpoint second{.id = id_of(2), .url = "https://a/"};
+  store->create(second, {});
+  EXPECT_TRUE(moved());
+  store->change(second.id, [](Endpoint& each) { each.enabled = false; });
+  EXPECT_TRUE(moved());
+  store->change_once(second.id, {"k", "r"}, [](Endpoint& each) { each.secret = "t"; });
+  EXPECT_TRUE(moved());
+  store->enqueue(epoch, second.id, std::vector{message("a1", "a", 1)});
+  store->save(epoch, second.id, {.position = "3"});
+  store->bury(epoch, second.id, store->of_group(second.id, "a", 1).at(0).number, 9, 5, "dead", 10);
+  EXPECT_FALSE(moved()) << "what its own relay does, a relay need not read again";
+  store->revive(second.id, {}, 6);
+  EXPECT_TRUE(moved());
+  store->remove(second.id);
+  EXPECT_TRUE(moved());
+}
+
+TEST_P(WebhookStoreTest, ThereAreNoMoreThanTheLimit) {
+  for (std::size_t i = 2; i <= feed::k_endpoints_max; ++i) {
+    Endpoint more{.id = id_of(static_cast<std::uint8_t>(i))};
+    ASSERT_EQ(store->create(more, {}), WebhookStore::Made::created);
+  }
+  Endpoint one_more{.id = id_of(200)};
+  EXPECT_EQ(store->create(one_more, {}), WebhookStore::Made::too_many);
+  const auto all = store->list();
+  ASSERT_EQ(all.size(), feed::k_endpoints_max);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].endpoint.id, id_of(static_cast<std::uint8_t>(i + 1))) << "the oldest first";
 }
 
 }  // namespace

@@ -83,4 +83,8 @@ class Client {
   rd_kafka_t* handle_ = nullptr;
 };
 
+// What Kafka says of a topic; RD_KAFKA_RESP_ERR_NO_ERROR when it is there. Where brokers make topics by themselves, asking makes it (of a
+// producer), and it is there some moments later.
+rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std::chrono::milliseconds patience);
+
 }  // namespace holdfast::feed::kafka

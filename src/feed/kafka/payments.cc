@@ -19,6 +19,7 @@ constexpr milliseconds k_back_off{100};
 constexpr milliseconds k_leave{3'000};           // the group, at the end
 constexpr milliseconds k_delivery{30'000};       // of what is told
 constexpr milliseconds k_question{1'000};
+constexpr milliseconds k_topics_patience{10'000};
 constexpr std::size_t k_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
 constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
 
@@ -197,12 +198,25 @@ void Payments::consume() {
       payments.teller_.reset();
     }
   } const at_end{*this, client};
+  await_topics();
   subscribe(client);
   while (!stopping()) {
     auto messages = receive(client);
     if (!messages.empty()) handle(client, std::move(messages));
   }
   throw Stopping{};
+}
+
+// Makes the topics, where brokers do so by themselves: the first messages need not wait until the group has looked again.
+void Payments::await_topics() {
+  const auto deadline = SteadyClock::now() + k_topics_patience;
+  for (const std::string_view name : {k_topic_payment_succeeded, k_topic_payment_failed}) {
+    while (ask_for_topic(*teller_, topic(name), k_question) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      if (stopping()) throw Stopping{};
+      if (SteadyClock::now() >= deadline) return;   // the group says what is missing, and goes on looking
+      wait(k_back_off);
+    }
+  }
 }
 
 void Payments::subscribe(Client& client) {

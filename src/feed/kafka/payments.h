@@ -57,6 +57,7 @@ class Payments {
 
   void run();
   void consume();
+  void await_topics();
   void subscribe(Client& client);
   void on_rebalance(Client& client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions);
   std::vector<Received> receive(Client& client);

@@ -250,7 +250,7 @@ std::unique_ptr<Client> Relay::begin_to_publish() {
   await_topics(*client);
   positions_.clear();
   for (const FeedPosition& each : store_.positions()) positions_[each.event] = each.seq;
-  recover(*client);
+  recover();
   return client;
 }
 
@@ -277,16 +277,9 @@ void Relay::await_topics(Client& client) {
   if (options_.rules.returned) topics.push_back(k_topic_returned);
   for (const std::string_view name : topics) {
     const std::string full = topic(name);
-    const std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)> handle(
-        rd_kafka_topic_new(client.get(), full.c_str(), nullptr), &rd_kafka_topic_destroy);
     const auto deadline = SteadyClock::now() + k_topics_patience;
     for (;;) {
-      const rd_kafka_metadata_t* metadata = nullptr;
-      rd_kafka_resp_err_t error = rd_kafka_metadata(client.get(), 0, handle.get(), &metadata, static_cast<int>(k_call.count()));
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        error = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-        rd_kafka_metadata_destroy(metadata);
-      }
+      const rd_kafka_resp_err_t error = ask_for_topic(client, full, k_call);
       if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
       if (SteadyClock::now() >= deadline || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         throw trouble_of("the topic " + full, error);
@@ -298,9 +291,8 @@ void Relay::await_topics(Client& client) {
   }
 }
 
-// Whoever published before may have committed a transaction to Kafka whose positions he could not save: they are in the group's
-// offset.
-void Relay::recover(Client&) {
+// Whoever published before may have committed a transaction to Kafka whose positions he could not save: they are in the group's offset.
+void Relay::recover() {
   Client reader(Client::Kind::consumer, options_.kafka,
                 {{"group.id", id_}, {"enable.auto.commit", "false"}, {"isolation.level", "read_committed"}}, {});
   const PartitionList list = new_list(1);

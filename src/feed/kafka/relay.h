@@ -76,7 +76,7 @@ class Relay {
   void lead();
   std::unique_ptr<Client> begin_to_publish();
   void await_topics(Client& client);
-  void recover(Client& client);
+  void recover();
   void adopt(const MarkedPosition& found);
 
   Transaction gather();

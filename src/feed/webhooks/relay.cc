@@ -1,6 +1,7 @@
 #include "feed/webhooks/relay.h"
 
 #include <spdlog/spdlog.h>
+#include <time.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -30,6 +31,12 @@ std::string message_body(const SourceChange& change) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds time_since_boot() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 Relay::Relay(RelayShared& shared, std::shared_ptr<Turn> turn, const Uuid& id)
     : shared_(shared), turn_(std::move(turn)), id_(id), timer_(shared.context), random_(std::random_device{}()) {}

@@ -41,14 +41,16 @@ inline constexpr std::chrono::milliseconds k_save_period{200};
 inline constexpr std::chrono::milliseconds k_trouble_pause{1'000};
 inline constexpr std::chrono::hours k_timer_max{1};                     // a wall clock may be set: look again at least so often
 
+// Since the machine was started: runs on while this process is paused, or the machine sleeps.
+std::chrono::nanoseconds time_since_boot();
+
 // A time in which this process relays, and nobody else does.
 struct Turn {
   Epoch epoch = 0;
-  // When the right ends unless it is renewed, by a clock that runs on while this process is paused.
-  std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max();
+  std::chrono::nanoseconds until = std::chrono::nanoseconds::max();   // since boot: when the right ends unless it is renewed
   bool lost = false;
 
-  bool is_over() const { return lost || std::chrono::steady_clock::now() >= until; }
+  bool is_over() const { return lost || time_since_boot() >= until; }
 };
 
 // What the relays of a process share.

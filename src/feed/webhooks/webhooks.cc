@@ -45,7 +45,7 @@ Webhooks::Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& so
 Webhooks::~Webhooks() { stop(); }
 
 void Webhooks::start() {
-  if (lease_ == nullptr) begin_turn(Epoch{}, std::chrono::steady_clock::time_point::max());
+  if (lease_ == nullptr) begin_turn(Epoch{}, std::chrono::nanoseconds::max());
   work_ = std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(context_->get_executor());
   if (lease_ != nullptr) {
     lease_timer_ = std::make_unique<asio::steady_timer>(*context_);
@@ -117,7 +117,7 @@ void Webhooks::changed(const Uuid& id) {
 
 // ---------------------------------------------------------------------------------------------------------------- the lease
 
-void Webhooks::begin_turn(Epoch epoch, std::chrono::steady_clock::time_point until) {
+void Webhooks::begin_turn(Epoch epoch, std::chrono::nanoseconds until) {
   turn_ = std::make_shared<Turn>(Turn{.epoch = epoch, .until = until});
   ++generation_;
   revision_seen_ = store_.revision();   // before reading: what is changed meanwhile counts as new
@@ -150,7 +150,7 @@ void Webhooks::look_at_lease() {
 
 // A turn that is over is never gone on with, also when nobody else has begun one.
 void Webhooks::hold_lease() {
-  const auto asked_at = std::chrono::steady_clock::now();   // the store counts from later on
+  const auto asked_at = time_since_boot();   // the store counts from later on
   if (turn_ != nullptr) {
     if (!turn_->is_over() && lease_->renew()) {
       turn_->until = asked_at + lease_->time();
@@ -173,9 +173,10 @@ void Webhooks::hold_lease() {
 // The other nodes take calls about endpoints, and make changes.
 void Webhooks::look_at_others() {
   if (const std::int64_t revision = store_.revision(); revision != revision_seen_) {
+    const std::vector<EndpointReport> reports = store_.list();
     revision_seen_ = revision;
     ++generation_;
-    for (const EndpointReport& report : store_.list()) {
+    for (const EndpointReport& report : reports) {
       if (!relays_.contains(report.endpoint.id)) adopt(report.endpoint.id);
     }
     for (const auto& [id, relay] : relays_) relay->reload();

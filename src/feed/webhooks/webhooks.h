@@ -106,7 +106,7 @@ class Webhooks {
   boost::asio::awaitable<std::string> why_refused(std::string url);
 
  private:
-  void begin_turn(Epoch epoch, std::chrono::steady_clock::time_point until);
+  void begin_turn(Epoch epoch, std::chrono::nanoseconds until);
   void end_turn();
   void adopt(const Uuid& id);
   void end_when_idle();

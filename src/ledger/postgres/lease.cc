@@ -22,12 +22,12 @@ constexpr Statement k_release{"lease_release",
 }  // namespace
 
 Lease::Lease(Pool& pool, std::string name, std::chrono::milliseconds time)
-    : pool_(pool), name_(std::move(name)), time_(time), holder_(boost::uuids::random_generator()()) {}
+    : pool_(pool), name_(std::move(name)), time_(time), holder_(to_string(boost::uuids::random_generator()())) {}
 
 std::optional<feed::Epoch> Lease::acquire() {
   held_.reset();
   const auto connection = pool_.take();
-  const Result taken = connection->query(k_acquire, Parameters().text(name_).uuid(holder_).real8(static_cast<double>(time_.count())));
+  const Result taken = connection->query(k_acquire, Parameters().text(name_).text(holder_).real8(static_cast<double>(time_.count())));
   if (taken.rows() == 1) held_ = taken.int8(0, 0);
   return held_;
 }
@@ -35,7 +35,7 @@ std::optional<feed::Epoch> Lease::acquire() {
 bool Lease::renew() {
   if (!held_) return false;
   const auto connection = pool_.take();
-  const auto values = Parameters().text(name_).uuid(holder_).int8(*held_).real8(static_cast<double>(time_.count()));
+  const auto values = Parameters().text(name_).text(holder_).int8(*held_).real8(static_cast<double>(time_.count()));
   if (connection->query(k_renew, values).affected() == 0) held_.reset();
   return held_.has_value();
 }
@@ -43,7 +43,7 @@ bool Lease::renew() {
 void Lease::release() {
   if (!held_) return;
   const auto connection = pool_.take();
-  connection->query(k_release, Parameters().text(name_).uuid(holder_).int8(*held_));
+  connection->query(k_release, Parameters().text(name_).text(holder_).int8(*held_));
   held_.reset();
 }
 

@@ -5,13 +5,13 @@
 
 #include <string>
 
-#include "core/ids.h"
 #include "feed/lease.h"
 #include "ledger/postgres/pool.h"
 
 namespace holdfast::pg {
 
 inline constexpr const char* k_lease_webhooks = "webhooks";
+inline constexpr const char* k_lease_kafka = "kafka";   // postgres_feed_store.h
 
 inline constexpr std::chrono::milliseconds k_lease_time{3'000};
 
@@ -35,7 +35,7 @@ class Lease final : public feed::Lease {
   Pool& pool_;
   const std::string name_;
   const std::chrono::milliseconds time_;
-  const Uuid holder_;
+  const std::string holder_;
   std::optional<feed::Epoch> held_;
 };
 

@@ -33,6 +33,13 @@ pg::Settings settings_of(const PostgresOptions& options) {
   return settings;
 }
 
+pg::Settings background_settings(const PostgresOptions& options) {
+  pg::Settings settings = settings_of(options);
+  settings.application = "holdfast projector";
+  settings.durable = false;   // what a crash takes back is projected again
+  return settings;
+}
+
 }  // namespace
 
 PostgresLedger::PostgresLedger(PostgresOptions options)
@@ -50,10 +57,17 @@ PostgresLedger::PostgresLedger(PostgresOptions options)
   observe_clock(connection->query(k_now).int8(0, 0), sent);
   bring_events(*connection);
   connection.give_back();
+  projector_ = std::make_unique<Projector>(ProjectorOptions{
+      .settings = background_settings(options_), .journal_retention_days = options_.journal_retention_days, .relayed = options_.relayed});
+  reader_ =
+      std::make_unique<pg::Reader>(pool_, *projector_, [this](EventNumber number) { return event(number); }, [this] { return now(); });
   follower_ = std::make_unique<Follower>(*this);
 }
 
-PostgresLedger::~PostgresLedger() { follower_.reset(); }
+PostgresLedger::~PostgresLedger() {
+  follower_.reset();
+  projector_.reset();
+}
 
 ExecutionReport PostgresLedger::execute(std::span<const Batch> batches) {
   ExecutionReport report{.durable = true};
@@ -79,8 +93,21 @@ void PostgresLedger::execute_some(std::span<const Batch> batches, ExecutionRepor
 
 // What follows a row that this node has written and readers have seen.
 void PostgresLedger::after_own_row(Replica& replica, const JournalRow& row) {
+  remember(row, {.changes = replica.changes.bytes, .keys = {}, .versions = replica.changes.versions, .traces = replica.changes.traces});
   after_publishing(replica);
   follower_->announce(row.event);
+}
+
+// Keeps a row that readers have been told of for those who follow the changes closely.
+void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
+  if (row.changes == 0) return;
+  reader_->remember({.event = row.event,
+                     .first_seq = row.first_seq,
+                     .changes = row.changes,
+                     .at = row.at,
+                     .bytes = std::string(body.changes),
+                     .versions = std::string(body.versions),
+                     .traces = std::string(body.traces)});
 }
 
 // The database's clock as this node sees it. A jump beyond the limit is not followed: holds would end all at once, or live on.
@@ -107,6 +134,12 @@ std::string PostgresLedger::trouble() const {
   if (std::string clock = clock_trouble(); !clock.empty()) return clock;
   const std::string away = pool_.trouble();
   return away.empty() ? "" : "The database cannot be reached: " + away;
+}
+
+std::string PostgresLedger::degradation() const {
+  const std::scoped_lock lock(trouble_mutex_);
+  if (!damaged_.empty()) return std::to_string(damaged_.size()) + " events are damaged and not sold from: " + damaged_.begin()->second;
+  return projector_->trouble();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- expiry
@@ -145,6 +178,7 @@ PostgresStats PostgresLedger::stats() const {
                       .rows_followed = counters_.followed,
                       .replicas_loaded = counters_.loaded,
                       .histories_changed = counters_.histories};
+  stats.projector = projector_->stats();
   const std::shared_lock lock(replicas_mutex_);
   stats.replicas = replicas_.size();
   return stats;

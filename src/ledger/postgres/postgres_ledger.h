@@ -23,6 +23,8 @@
 #include "ledger/ledger.h"
 #include "ledger/postgres/database_clock.h"
 #include "ledger/postgres/pool.h"
+#include "ledger/postgres/projector.h"
+#include "ledger/postgres/reading.h"
 #include "ledger/postgres/recent_keys.h"
 #include "ledger/postgres/replica.h"
 
@@ -36,7 +38,8 @@ struct PostgresOptions {
   std::size_t ended_in_memory_max = 200'000;         // ended reservations by event
   std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used goes, when nobody used it for a minute
   bool sync_projection = false;                      // tables are written in the batch's own transaction
-  std::int64_t journal_retention_days = 0;
+  std::int64_t journal_retention_days = 0;           // 0: the journal is kept whole
+  std::function<Seq(EventNumber)> relayed{};         // up to which change an event was delivered to whoever reads the journal later
   JudgingOptions judging{};
   std::chrono::milliseconds patience{4'000};         // for a batch that the database does not take
 };
@@ -53,6 +56,7 @@ struct PostgresStats {
   std::uint64_t replicas_loaded = 0;
   std::uint64_t replicas = 0;
   std::uint64_t histories_changed = 0;
+  pg::ProjectorStats projector{};
 };
 
 class PostgresLedger : public Ledger {
@@ -80,12 +84,22 @@ class PostgresLedger : public Ledger {
   bool bring(const Wanted& wanted) override;
 
   std::uint64_t progress() const override { return progress_; }
-  Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override;
-  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override;
-  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override;
-  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override;
+  Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override {
+    return reader_->read_changes(event, after, limit, from);
+  }
+  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override {
+    return reader_->read_all_changes(cursor, limit, from);
+  }
+  Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override {
+    return reader_->seat_history(place, after, limit);
+  }
+  Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override {
+    return reader_->list_reservations(filter, cursor, limit);
+  }
 
   PostgresStats stats() const;
+  // What is wrong though it can sell: damaged events, tables that do not follow; empty: nothing.
+  std::string degradation() const;
   pg::Pool& pool() { return pool_; }
   // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes.
   void on_news(std::function<void()> call);
@@ -119,7 +133,7 @@ class PostgresLedger : public Ledger {
 
   void execute_some(std::span<const Batch> batches, ExecutionReport& report);
   void after_own_row(pg::Replica& replica, const JournalRow& row);
-  void project_within(pg::Connection& connection, EventNumber event);
+  void remember(const JournalRow& row, const JournalBody& body);
   void observe_clock(Millis at, std::int64_t sent);
   std::string clock_trouble() const;
 
@@ -159,6 +173,8 @@ class PostgresLedger : public Ledger {
     std::atomic<std::uint64_t> written{0}, refused{0}, again{0}, settled{0}, failed{0}, followed{0}, loaded{0}, histories{0};
   } counters_;
 
+  std::unique_ptr<pg::Projector> projector_;
+  std::unique_ptr<pg::Reader> reader_;
   std::unique_ptr<Follower> follower_;   // last: its threads use the others
 };
 

@@ -50,7 +50,10 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
     fold_change(row, change, find_ended);
   }
   // Readers that were told of these changes before the inventory was dropped are not told again.
-  if (shown != nullptr && row.changes > 0 && shown->seq() < row.first_seq) shown->follow(body.changes, row.changes, row.at);
+  if (shown != nullptr && row.changes > 0 && shown->seq() < row.first_seq) {
+    shown->follow(body.changes, row.changes, row.at);
+    if (on_shown) on_shown(row, body);
+  }
   for (const KeptKey& key : body.keys) {
     if (keys.find(key.key.key, row.at) == nullptr) keys.put(key.key, row.at, key.outcomes);
   }

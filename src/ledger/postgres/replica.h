@@ -51,6 +51,9 @@ class Replica {
   Replica(EventNumber number_of_event, std::uint64_t hash_seed, std::size_t keys_max)
       : number(number_of_event), keys(keys_max), seed_(hash_seed), keys_max_(keys_max) {}
 
+  // Is told of each row that readers have been told of by fold().
+  std::function<void(const JournalRow&, const JournalBody&)> on_shown;
+
   // Folds the next journal row into inventory, keys, plan and, when the event is open, what readers see. Throws HistoryChanged
   // when the row does not follow the last one, DataError when it cannot be read.
   void fold(const JournalRow& row, const FindEnded& find_ended);

@@ -49,7 +49,10 @@ PostgresLedger::ReplicaPtr PostgresLedger::replica_of(EventNumber number) {
   }
   const std::unique_lock lock(replicas_mutex_);
   ReplicaPtr& replica = replicas_[number];
-  if (replica == nullptr) replica = std::make_shared<Replica>(number, hash_seed_, options_.idempotency_keys_max);
+  if (replica == nullptr) {
+    replica = std::make_shared<Replica>(number, hash_seed_, options_.idempotency_keys_max);
+    replica->on_shown = [this](const JournalRow& row, const JournalBody& body) { remember(row, body); };
+  }
   replica->touch();
   return replica;
 }
@@ -81,7 +84,10 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
     replica.plan = replica.pending->plan;
     replica.importing.reset();
   }
-  if (std::exchange(replica.history_changed, false)) replica.show_anew();
+  if (std::exchange(replica.history_changed, false)) {
+    replica.show_anew();
+    reader_->forget(replica.number);
+  }
   replica.open_if_ready();
   replica.note_expiry();
   after_publishing(replica);
@@ -139,6 +145,8 @@ void PostgresLedger::after_publishing(Replica& replica) {
       throw DataError("seat " + taken.front() + " of event " + std::to_string(replica.number) + " is also one of another event");
     }
   }
+  projector_->tell(replica.number, published->seq());
+  replica.projected = projector_->projected(replica.number);
   forget_ended(replica);
   ++progress_;
 }

@@ -30,7 +30,7 @@ CREATE TRIGGER api_key_written AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON h
 
 CREATE TABLE holdfast.lease (
   name text PRIMARY KEY,
-  holder uuid NOT NULL,
+  holder text NOT NULL,
   epoch bigint NOT NULL,
   until timestamptz NOT NULL      -- by this server's clock
 );
@@ -92,6 +92,15 @@ CREATE TABLE holdfast.webhook_message (
 CREATE INDEX webhook_message_due ON holdfast.webhook_message (endpoint, next_at) WHERE died_at IS NULL;
 CREATE INDEX webhook_message_group ON holdfast.webhook_message (endpoint, grp, number) WHERE died_at IS NULL;
 CREATE INDEX webhook_message_dead ON holdfast.webhook_message (endpoint, number) WHERE died_at IS NOT NULL;
+
+-- ---- Kafka
+
+-- How far an event's changes were published.
+CREATE TABLE holdfast.feed_position (event integer PRIMARY KEY, seq bigint NOT NULL) WITH (fillfactor = 50);
+
+-- Payments that were refused, and what was told of each.
+CREATE TABLE holdfast.payment_rejected (digest bytea PRIMARY KEY, told bytea NOT NULL, at bigint NOT NULL);
+CREATE INDEX payment_rejected_at ON holdfast.payment_rejected (at);
 )sql";
 
 }  // namespace holdfast::pg

@@ -10,6 +10,7 @@
 #include "core/rules.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/journal_reading.h"
+#include "ledger/postgres/projection.h"
 
 namespace holdfast {
 namespace {
@@ -326,7 +327,7 @@ void PostgresLedger::Turn::commit(Connection& connection) {
     connection.sync();
     receive_rows(connection);
     connection.end_sync();
-    for (const JournalRow& row : rows_) ledger_.project_within(connection, row.event);
+    for (const JournalRow& row : rows_) project_within(connection, row.event);
   }
   commit_sent_ = true;
   connection.send(k_commit);

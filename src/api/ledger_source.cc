@@ -1,0 +1,72 @@
+#include "api/ledger_source.h"
+
+#include <stdexcept>
+
+#include "api/change_json.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::size_t k_changes_at_once = 256;      // read from the ledger
+constexpr std::size_t k_changes_looked_at = 4'096;   // for one page
+
+[[noreturn]] void fail(const ReadProblem& problem, const std::string& cursor) {
+  if (problem.kind == ReadProblem::Kind::bad_cursor) throw std::runtime_error("`" + cursor + "` is not a place in the ledger's changes");
+  throw std::runtime_error("the ledger's changes cannot be read at the moment");
+}
+
+}  // namespace
+
+feed::SourcePage LedgerChangeSource::next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) {
+  feed::SourcePage page;
+  page.end = position;
+  for (std::size_t looked_at = 0; looked_at < k_changes_looked_at;) {
+    auto read = ledger_.read_all_changes(page.end, k_changes_at_once, ReadFrom::anywhere);
+    if (!read && read.error().kind == ReadProblem::Kind::archived) {
+      page.lost = page.lost || !page.end.empty();
+      page.end = k_cursor_oldest;
+      read = ledger_.read_all_changes(page.end, k_changes_at_once, ReadFrom::anywhere);
+    }
+    if (!read) fail(read.error(), page.end);
+    for (RecordedChange& change : read->changes) {
+      if ((kinds & feed::kind_bit(change.kind)) != 0) {
+        if (page.changes.size() == limit) {
+          page.at_end = false;
+          return page;
+        }
+        page.changes.push_back(told(change));
+      }
+      page.end = std::move(change.cursor);
+      ++looked_at;
+    }
+    if (read->changes.empty() && read->next == page.end) return page;
+    page.end = std::move(read->next);
+  }
+  page.at_end = false;
+  return page;
+}
+
+feed::SourceChange LedgerChangeSource::told(RecordedChange& change) {
+  auto published = ledger_.event(change.event);
+  if (published == nullptr && ledger_.bring({.event = change.event})) published = ledger_.event(change.event);
+  if (published == nullptr && state_after(change.kind)) {
+    throw std::runtime_error("event " + to_string(change.event_id) + ", which has changed, cannot be read at the moment");
+  }
+  feed::SourceChange made{.position = change.cursor,
+                          .event = change.event_id,
+                          .seq = change.seq,
+                          .kind = change.kind,
+                          .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
+                          .at = change.at};
+  Json json(made.json);
+  append_change(json, change, published == nullptr ? nullptr : published->plan().get());
+  return made;
+}
+
+feed::SourcePosition LedgerChangeSource::end() {
+  auto read = ledger_.read_all_changes(k_cursor_latest, 1, ReadFrom::anywhere);
+  if (!read) fail(read.error(), std::string(k_cursor_latest));
+  return std::move(read->next);
+}
+
+}  // namespace holdfast::api

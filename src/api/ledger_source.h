@@ -1,0 +1,36 @@
+// Changes for webhooks out of any ledger, by what it tells of the past (Ledger::read_all_changes).
+//
+// A position is one of the ledger's cursors. Changes of events that are being imported are told as `/v1/changes` tells them, and so are
+// those of an import that was abandoned.
+//
+// The embedded ledger has a source of its own (webhook_source.h): its positions are rows of its journal, by which it knows what its
+// retention may remove.
+#pragma once
+
+#include <functional>
+
+#include "feed/webhooks/ports.h"
+#include "ledger/ledger.h"
+
+namespace holdfast::api {
+
+class LedgerChangeSource final : public feed::ChangeSource {
+ public:
+  // How many changes there are from a cursor on; estimated when they are many. Any thread; throws std::exception.
+  using Counter = std::function<std::uint64_t(const std::string& cursor)>;
+
+  // `ledger` must outlive it.
+  LedgerChangeSource(Ledger& ledger, Counter count) : ledger_(ledger), count_(std::move(count)) {}
+
+  feed::SourcePage next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) override;
+  feed::SourcePosition end() override;
+  std::uint64_t behind(const feed::SourcePosition& position) override { return count_(position); }
+
+ private:
+  feed::SourceChange told(RecordedChange& change);
+
+  Ledger& ledger_;
+  const Counter count_;
+};
+
+}  // namespace holdfast::api

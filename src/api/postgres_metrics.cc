@@ -1,0 +1,76 @@
+#include "api/postgres_metrics.h"
+
+#include <prometheus/metric_family.h>
+
+namespace holdfast::api {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+struct Sample {
+  const char* label;   // nullptr: none
+  double value;
+};
+
+MetricFamily family(MetricType type, const char* name, const char* help, const char* label, std::initializer_list<Sample> samples) {
+  MetricFamily made{name, help, type, {}};
+  for (const Sample& each : samples) {
+    ClientMetric metric;
+    if (label != nullptr) metric.label = {{label, each.label}};
+    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = each.value;
+    made.metric.push_back(std::move(metric));
+  }
+  return made;
+}
+
+MetricFamily single(MetricType type, const char* name, const char* help, double value) {
+  return family(type, name, help, nullptr, {{nullptr, value}});
+}
+
+}  // namespace
+
+std::vector<MetricFamily> PostgresMetrics::Collect() const {
+  const PostgresStats stats = ledger_.stats();
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  return {
+      family(MetricType::Gauge, "holdfast_postgresql_connections", "Connections to the database, by what they do.", "state",
+             {{"busy", number(stats.connections.busy)}, {"idle", number(stats.connections.open - stats.connections.busy)}}),
+      single(MetricType::Counter, "holdfast_postgresql_connections_made_total", "Connections made to the database.",
+             number(stats.connections.connected)),
+      single(MetricType::Counter, "holdfast_postgresql_connection_failures_total", "Attempts to reach the database that failed.",
+             number(stats.connections.failures)),
+      family(MetricType::Counter, "holdfast_postgresql_batches_total", "Batches, by what became of them.", "result",
+             {{"written", number(stats.batches_written)},
+              {"nothing_to_write", number(stats.batches_refused)},
+              {"unavailable", number(stats.batches_failed)}}),
+      single(MetricType::Counter, "holdfast_postgresql_batches_again_total", "Times that a batch was judged again.",
+             number(stats.batches_again)),
+      single(MetricType::Counter, "holdfast_postgresql_commits_settled_total", "Commits whose answer was lost and that were found.",
+             number(stats.commits_settled)),
+      single(MetricType::Gauge, "holdfast_postgresql_replicas", "Events in this node's memory.", number(stats.replicas)),
+      single(MetricType::Counter, "holdfast_postgresql_replicas_loaded_total", "Times that an event was loaded.",
+             number(stats.replicas_loaded)),
+      single(MetricType::Counter, "holdfast_postgresql_rows_followed_total", "Journal rows of other nodes, and of a start, that were read.",
+             number(stats.rows_followed)),
+      single(MetricType::Counter, "holdfast_postgresql_histories_changed_total",
+             "Times that the database had another history than this node had seen.", number(stats.histories_changed)),
+      single(MetricType::Gauge, "holdfast_postgresql_projection_changes_behind", "Changes that the tables do not have yet.",
+             number(stats.projector.changes_behind)),
+      single(MetricType::Gauge, "holdfast_postgresql_projection_seconds_behind", "Since when the oldest of them waits.",
+             number(stats.projector.behind.count()) / 1'000),
+      single(MetricType::Counter, "holdfast_postgresql_projection_steps_total", "Steps of this node's projector.",
+             number(stats.projector.steps)),
+      single(MetricType::Counter, "holdfast_postgresql_projection_changes_total", "Changes that this node's projector has written.",
+             number(stats.projector.changes)),
+      single(MetricType::Counter, "holdfast_postgresql_projection_failures_total", "Steps that the database did not take.",
+             number(stats.projector.failures)),
+      single(MetricType::Gauge, "holdfast_postgresql_events_damaged", "Events whose journal or tables are damaged.",
+             number(stats.projector.events_damaged)),
+      single(MetricType::Counter, "holdfast_postgresql_journal_rows_removed_total", "Journal rows removed because they are old.",
+             number(stats.projector.rows_removed)),
+  };
+}
+
+}  // namespace holdfast::api

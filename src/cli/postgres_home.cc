@@ -1,0 +1,96 @@
+#include "cli/postgres_home.h"
+
+#include <spdlog/spdlog.h>
+
+#include "api/ledger_source.h"
+#include "api/postgres_metrics.h"
+#include "cli/commands.h"
+#include "ledger/postgres/change_counter.h"
+#include "ledger/postgres/lease.h"
+#include "ledger/postgres/postgres_feed_store.h"
+#include "ledger/postgres/postgres_ledger.h"
+#include "ledger/postgres/postgres_registry.h"
+#include "ledger/postgres/postgres_webhook_store.h"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr std::size_t k_store_connections = 4;   // keys, webhooks, leases, the feed's positions
+
+pg::Settings store_settings(const ServeOptions& options) {
+  pg::Settings settings;
+  settings.url = options.ledger_url;
+  settings.application = "holdfast stores";
+  return settings;
+}
+
+PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions& judging) {
+  return {.url = options.ledger_url,
+          .lanes = static_cast<unsigned>(options.ledger_lanes),
+          .connections_max = options.ledger_connections_max,
+          .idempotency_keys_max = options.ledger_idempotency_keys_max,
+          .ended_in_memory_max = options.ledger_ended_in_memory_max,
+          .events_in_memory_max = options.ledger_events_in_memory_max,
+          .sync_projection = options.ledger_projection == "sync",
+          .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
+          .relayed = {},
+          .judging = judging};
+}
+
+class PostgresHome final : public Home {
+ public:
+  PostgresHome(const ServeOptions& options, const JudgingOptions& judging)
+      : options_(options),
+        stores_(store_settings(options), {.connections_max = k_store_connections}),
+        ledger_(ledger_options(options, judging)),
+        metrics_(ledger_),
+        registry_(stores_),
+        webhook_store_(stores_),
+        webhook_source_(ledger_, [this](const std::string& cursor) { return pg::count_changes_from(stores_, cursor); }),
+        webhook_lease_(stores_, pg::k_lease_webhooks) {}
+
+  Ledger& ledger() override { return ledger_; }
+  Registry& registry() override { return registry_; }
+  feed::WebhookStore& webhook_store() override { return webhook_store_; }
+  feed::ChangeSource& webhook_source() override { return webhook_source_; }
+  feed::Lease* webhook_lease() override { return &webhook_lease_; }
+  std::function<Millis()> webhook_clock() override {
+    return [this] { return ledger_.now(); };
+  }
+  std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override { return std::make_unique<PostgresFeedStore>(stores_); }
+  std::string feed_holder() const override { return {}; }   // another one for each process
+
+  api::LedgerHealth health() const override {
+    return {static_cast<Position>(ledger_.stats().projector.changes_behind), ledger_.degradation().empty()};
+  }
+  const prometheus::Collectable* metrics() const override { return &metrics_; }
+  std::string degradation() const override { return ledger_.degradation(); }
+  bool ends_with_a_failed_round() const override { return false; }
+  std::string place() const override { return pg::without_password(options_.ledger_url); }
+  void on_news(std::function<void()> news) override { ledger_.on_news(std::move(news)); }
+  void every_second(const ServedFeed*) override {}
+
+ private:
+  const ServeOptions& options_;
+  pg::Pool stores_;
+  PostgresLedger ledger_;
+  api::PostgresMetrics metrics_;
+  PostgresRegistry registry_;
+  PostgresWebhookStore webhook_store_;
+  api::LedgerChangeSource webhook_source_;
+  pg::Lease webhook_lease_;
+};
+
+}  // namespace
+
+bool has_keys_in_database(const ServeOptions& options) {
+  check_ledger_url(options.ledger_url);
+  pg::Pool pool(store_settings(options), {.connections_max = 1});
+  return !PostgresRegistry(pool).keys().empty();
+}
+
+std::unique_ptr<Home> open_database(const ServeOptions& options, const JudgingOptions& judging) {
+  return std::make_unique<PostgresHome>(options, judging);
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,30 @@
+// How far the Kafka feed has come, and payments that were refused, in PostgreSQL: shared by all nodes, of which one publishes.
+//
+// The lease is the row pg::k_lease_kafka of holdfast.lease (lease.h), its time the database's. Positions are saved in one transaction that
+// begins with a look at the epoch, and nobody can take the lease between that look and the commit. The store's id is the ledger's.
+//
+// Throws pg::Error. `pool` must outlive it; a pool that the ledger's batches do not wait for.
+#pragma once
+
+#include "feed/kafka/ports.h"
+#include "ledger/postgres/pool.h"
+
+namespace holdfast {
+
+class PostgresFeedStore final : public feed::kafka::FeedStore {
+ public:
+  explicit PostgresFeedStore(pg::Pool& pool) : pool_(pool) {}
+
+  std::string id() override;
+  feed::kafka::Lease take_lease(std::string_view holder, std::chrono::milliseconds time) override;
+  void give_up_lease(std::uint64_t epoch) override;
+  std::vector<feed::kafka::FeedPosition> positions() override;
+  bool save(std::uint64_t epoch, std::span<const feed::kafka::FeedPosition> positions) override;
+  std::string keep_rejection(const feed::kafka::PaymentDigest& payment, std::string_view told, Millis at) override;
+  std::optional<std::string> rejection(const feed::kafka::PaymentDigest& payment) override;
+
+ private:
+  pg::Pool& pool_;
+};
+
+}  // namespace holdfast

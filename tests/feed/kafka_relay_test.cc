@@ -1,0 +1,236 @@
+// The relay on Kafka, with sources and stores that fail, forget and change: nothing lost, nothing twice, in order by seat.
+#include "feed/kafka/relay.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "feed/scripted_feed.h"
+#include "ledger/embedded/embedded_feed_store.h"
+#include "support/process.h"
+#include "support/services.h"
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using test::eventually;
+using test::k_patience;
+using test::KafkaReader;
+
+std::string new_prefix() { return "t" + std::to_string(test::Clock::now().time_since_epoch().count()) + "-"; }
+
+// Fails as often as it is told to, before or after it has saved.
+class FailingStore : public EmbeddedFeedStore {
+ public:
+  using EmbeddedFeedStore::EmbeddedFeedStore;
+  bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override {
+    if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
+    return EmbeddedFeedStore::save(epoch, positions);
+  }
+  std::atomic<int> failures{0};
+};
+
+class KafkaRelay : public testing::Test {
+ protected:
+  RelayOptions options(const std::string& brokers) const {
+    return {.kafka = {.brokers = brokers},
+            .rules = {.topic_prefix = prefix},
+            .holder = "only",
+            .look_every = milliseconds(20),
+            .back_off_max = milliseconds(200)};
+  }
+  RelayOptions options() const { return options(kafka); }
+  std::vector<std::string> topics() const { return {prefix + "reservation-created", prefix + "reservation-released"}; }
+  void run_until(const std::function<bool()>& condition, const RelayOptions& of, FeedStore& with, FeedSource& source) {
+    Relay relay(of, with, source, board);
+    relay.start();
+    EXPECT_TRUE(eventually(condition, 3 * k_patience)) << name_of(board.status().relay) << ": " << board.status().relay_detail;
+    relay.stop();
+  }
+  // How far the store knows that each of `events` was published.
+  bool is_published(FeedStore& by, EventNumber events, Seq seq) {
+    const auto positions = by.positions();
+    return positions.size() == events && std::ranges::all_of(positions, [&](const FeedPosition& each) { return each.seq == seq; });
+  }
+  OnKafka read(std::size_t messages) {
+    KafkaReader reader(kafka, topics());
+    EXPECT_TRUE(reader.read_until([&] { return reader.messages().size() >= messages; }, 3 * k_patience))
+        << reader.messages().size() << " of " << messages;
+    reader.read_for(milliseconds(300));   // that there is no more
+    return OnKafka(reader.messages());
+  }
+
+  const std::string kafka = test::shared_kafka();
+  const std::string prefix = new_prefix();
+  test::TempFolder folder;
+  FailingStore store{(folder / "feed.db").string()};
+  FeedBoard board;
+};
+
+TEST_F(KafkaRelay, publishes_every_message_once_in_order_by_seat_from_all_events) {
+  ScriptedFeed source(130, 100);   // more events than one transaction has
+  run_until([&] { return is_published(store, 130, 100); }, options(), store, source);
+  const OnKafka found = read(13'000);
+  EXPECT_EQ(found.different(), 13'000u);
+  EXPECT_EQ(found.repeated(), 0u);
+  EXPECT_EQ(found.bodies.size(), 13'000u);
+  EXPECT_TRUE(found.out_of_order.empty());
+  EXPECT_EQ(board.counters.messages[0], 6'500u);
+  EXPECT_EQ(board.counters.messages[3], 6'500u);
+  EXPECT_EQ(board.counters.failures, 0u);
+}
+
+TEST_F(KafkaRelay, goes_on_where_it_stopped_and_with_what_comes_when_it_is_told_of_it) {
+  ScriptedFeed source(3, 40);
+  run_until([&] { return is_published(store, 3, 40); }, options(), store, source);
+  source.head = 60;
+  RelayOptions patient = options();
+  patient.look_every = milliseconds(60'000);   // only notify() wakes it
+  Relay relay(patient, store, source, board);
+  relay.start();
+  ASSERT_TRUE(eventually([&] { return is_published(store, 3, 60); }, 3 * k_patience));
+  source.head = 80;
+  ASSERT_TRUE(eventually([&] {
+    relay.notify();
+    return is_published(store, 3, 80);
+  }));
+  relay.stop();
+  const OnKafka found = read(240);
+  EXPECT_EQ(found.different(), 240u);
+  EXPECT_EQ(found.repeated(), 0u);
+  EXPECT_TRUE(found.out_of_order.empty());
+}
+
+TEST_F(KafkaRelay, loses_and_repeats_nothing_when_what_it_reads_fails_now_and_then) {
+  ScriptedFeed source(5, 300);
+  source.failures = 3;
+  Relay relay(options(), store, source, board);
+  relay.start();
+  for (const Seq head : {Seq{600}, Seq{900}, Seq{1'200}}) {
+    ASSERT_TRUE(eventually([&] { return is_published(store, 5, source.head); }, 3 * k_patience));
+    source.failures = 2;
+    source.head = head;
+  }
+  ASSERT_TRUE(eventually([&] { return is_published(store, 5, 1'200); }, 3 * k_patience));
+  relay.stop();
+  const OnKafka found = read(6'000);
+  EXPECT_EQ(found.different(), 6'000u);
+  EXPECT_EQ(found.repeated(), 0u);
+  EXPECT_GE(board.counters.failures, 4u);
+}
+
+// Committed in Kafka, and the position is nowhere but there.
+TEST_F(KafkaRelay, repeats_nothing_when_its_position_could_not_be_saved_after_a_commit) {
+  ScriptedFeed source(7, 300);
+  store.failures = 3;
+  run_until([&] { return is_published(store, 7, 300); }, options(), store, source);
+  EXPECT_GE(board.counters.failures, 3u);
+  const OnKafka found = read(2'100);
+  EXPECT_EQ(found.different(), 2'100u);
+  EXPECT_EQ(found.repeated(), 0u);
+  EXPECT_TRUE(found.out_of_order.empty());
+}
+
+TEST_F(KafkaRelay, takes_from_kafka_how_far_another_came_whose_store_is_lost_but_only_of_the_same_history) {
+  RelayOptions of = options();
+  of.transactional_id = prefix + "relay";
+  ScriptedFeed source(1, 100);
+  run_until([&] { return is_published(store, 1, 100); }, of, store, source);
+  {
+    EmbeddedFeedStore anew((folder / "second.db").string());
+    run_until([&] { return is_published(anew, 1, 100); }, of, anew, source);
+    EXPECT_EQ(read(100).repeated(), 0u);
+  }
+  ScriptedFeed other(1, 100, 1);   // data that were put back from a backup and went on otherwise
+  EmbeddedFeedStore third((folder / "third.db").string());
+  run_until([&] { return is_published(third, 1, 100); }, of, third, other);
+  const OnKafka found = read(200);
+  EXPECT_EQ(found.bodies.size(), 200u) << "all of the other history is published, under ids of its own";
+  EXPECT_EQ(found.ids_with_two_bodies(), 0u);
+}
+
+TEST_F(KafkaRelay, says_how_many_changes_the_journal_did_not_keep_and_goes_on) {
+  ScriptedFeed source(1, 20);
+  run_until([&] { return is_published(store, 1, 20); }, options(), store, source);
+  source.oldest = 31;
+  source.head = 40;
+  run_until([&] { return is_published(store, 1, 40); }, options(), store, source);
+  EXPECT_EQ(board.counters.lost_changes, 10u);
+  const OnKafka found = read(30);
+  EXPECT_EQ(found.different(), 30u);
+}
+
+// A message that is larger than Kafka takes is neither lost nor passed over: the feed says what is wrong, and goes on when it was put right.
+class ChattyFeed : public ScriptedFeed {
+ public:
+  using ScriptedFeed::ScriptedFeed;
+  FedChange change(EventNumber event, Seq seq) override {
+    FedChange made = ScriptedFeed::change(event, seq);
+    if (seq == 7) made.customer = std::string(2'000, 'x');
+    return made;
+  }
+};
+
+TEST_F(KafkaRelay, waits_and_says_so_when_kafka_refuses_a_message) {
+  ChattyFeed source(1, 20);
+  RelayOptions narrow = options();
+  narrow.kafka.more["message.max.bytes"] = "1500";
+  run_until([&] { return board.status().relay == RelayState::refused; }, narrow, store, source);
+  EXPECT_TRUE(store.positions().empty());
+  run_until([&] { return is_published(store, 1, 20); }, options(), store, source);
+  const OnKafka found = read(20);
+  EXPECT_EQ(found.different(), 20u);
+  EXPECT_EQ(found.repeated(), 0u);
+}
+
+TEST_F(KafkaRelay, gives_the_lease_back_when_it_stops) {
+  ScriptedFeed source(1, 2);
+  RelayOptions slow = options();
+  slow.lease_time = milliseconds(60'000);
+  run_until([&] { return is_published(store, 1, 2); }, slow, store, source);
+  EXPECT_TRUE(store.take_lease("next", milliseconds(1'000)).is_mine);
+  EXPECT_EQ(board.status().relay, RelayState::stopped);
+}
+
+TEST_F(KafkaRelay, stands_by_while_another_has_the_lease_and_names_him) {
+  const Lease theirs = store.take_lease("the other", milliseconds(60'000));
+  ScriptedFeed source(1, 10);
+  RelayOptions quick = options();
+  quick.lease_time = milliseconds(500);
+  Relay relay(quick, store, source, board);
+  relay.start();
+  ASSERT_TRUE(eventually([&] { return board.status().relay == RelayState::standby; }));
+  EXPECT_EQ(board.status().relay_detail, "the other publishes");
+  store.give_up_lease(theirs.epoch);
+  EXPECT_TRUE(eventually([&] { return is_published(store, 1, 10); }, 3 * k_patience));
+}
+
+// A Kafka of its own, that may be stopped.
+TEST_F(KafkaRelay, waits_for_kafka_and_publishes_all_in_order_when_it_is_back) {
+  test::KafkaServer own;
+  ScriptedFeed source(4, 200);
+  Relay relay(options(own.bootstrap()), store, source, board);
+  relay.start();
+  ASSERT_TRUE(eventually([&] { return is_published(store, 4, 200); }, 3 * k_patience)) << board.status().relay_detail;
+  own.stop();
+  source.head = 600;
+  ASSERT_TRUE(eventually([&] { return board.status().relay == RelayState::away && board.status().lag_changes > 0; }, 6 * k_patience));
+  EXPECT_GT(board.status().lag_seconds, 0);
+  source.head = 900;
+  own.start();
+  ASSERT_TRUE(eventually([&] { return is_published(store, 4, 900); }, 6 * k_patience)) << board.status().relay_detail;
+  EXPECT_TRUE(eventually([&] { return board.status().relay == RelayState::publishing && board.status().lag_changes == 0; }));
+  relay.stop();
+  if (!own.is_real()) return;   // the mock cluster shows aborted messages to those who read committed ones
+  KafkaReader reader(own.bootstrap(), topics());
+  ASSERT_TRUE(reader.read_until([&] { return reader.messages().size() >= 3'600; }, 3 * k_patience));
+  reader.read_for(milliseconds(300));
+  const OnKafka found(reader.messages());
+  EXPECT_EQ(found.different(), 3'600u);
+  EXPECT_EQ(found.repeated(), 0u);
+  EXPECT_TRUE(found.out_of_order.empty());
+}
+
+}   // namespace
+}   // namespace holdfast::feed::kafka

@@ -1,0 +1,191 @@
+// What every store of the Kafka feed must do: one lease, positions that only its holder sets, rejections that stay as they were told.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <thread>
+
+#include "ledger/embedded/embedded_feed_store.h"
+#include "support/process.h"
+#include "support/waiting.h"
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using test::eventually;
+
+constexpr milliseconds k_long{60'000};
+
+// A place that stores are opened on, each as another node would.
+class StorePlace {
+ public:
+  virtual ~StorePlace() = default;
+  virtual std::unique_ptr<FeedStore> open() = 0;
+};
+
+class EmbeddedPlace final : public StorePlace {
+ public:
+  std::unique_ptr<FeedStore> open() override { return std::make_unique<EmbeddedFeedStore>(EmbeddedFeedStore::file_in(folder_.path())); }
+
+ private:
+  test::TempFolder folder_;
+};
+
+struct Kind {
+  const char* name;
+  std::function<std::unique_ptr<StorePlace>()> make;
+};
+
+class FeedStores : public testing::TestWithParam<Kind> {
+ protected:
+  std::map<EventNumber, Seq> positions_of(FeedStore& of) {
+    std::map<EventNumber, Seq> all;
+    for (const FeedPosition& each : of.positions()) EXPECT_TRUE(all.emplace(each.event, each.seq).second);
+    return all;
+  }
+  static bool save(FeedStore& into, std::uint64_t epoch, std::vector<FeedPosition> positions) { return into.save(epoch, positions); }
+
+  std::unique_ptr<StorePlace> place = GetParam().make();
+  std::unique_ptr<FeedStore> store = place->open();
+  std::unique_ptr<FeedStore> other = place->open();
+};
+
+TEST_P(FeedStores, have_one_name_for_ever_and_another_than_other_stores) {
+  const std::string id = store->id();
+  EXPECT_GE(id.size(), 1u);
+  EXPECT_LE(id.size(), 64u);
+  EXPECT_EQ(other->id(), id);
+  store.reset();
+  EXPECT_EQ(place->open()->id(), id);
+  EXPECT_NE(GetParam().make()->open()->id(), id);
+}
+
+TEST_P(FeedStores, give_the_lease_to_one_and_tell_others_who_has_it) {
+  const Lease mine = store->take_lease("a", k_long);
+  EXPECT_TRUE(mine.is_mine);
+  EXPECT_GT(mine.epoch, 0u);
+  const Lease theirs = other->take_lease("b", k_long);
+  EXPECT_FALSE(theirs.is_mine);
+  EXPECT_EQ(theirs.epoch, mine.epoch);
+  EXPECT_EQ(theirs.holder, "a");
+}
+
+TEST_P(FeedStores, keep_the_epoch_while_the_holder_goes_on_and_raise_it_for_another) {
+  const std::uint64_t epoch = store->take_lease("a", milliseconds(20)).epoch;
+  EXPECT_EQ(store->take_lease("a", k_long).epoch, epoch);
+  EXPECT_FALSE(other->take_lease("b", k_long).is_mine) << "its end was moved";
+  EXPECT_EQ(store->take_lease("a", milliseconds(20)).epoch, epoch);
+  Lease taken;
+  EXPECT_TRUE(eventually([&] { return (taken = other->take_lease("b", k_long)).is_mine; }));
+  EXPECT_EQ(taken.epoch, epoch + 1);
+  EXPECT_FALSE(store->take_lease("a", k_long).is_mine);
+}
+
+TEST_P(FeedStores, give_a_lease_that_is_over_back_to_its_holder_when_nobody_took_it) {
+  const std::uint64_t epoch = store->take_lease("a", milliseconds(1)).epoch;
+  std::this_thread::sleep_for(milliseconds(5));   // what is tested is a time that is over
+  EXPECT_TRUE(save(*store, epoch, {{1, 5}})) << "nobody else has taken it";
+  const Lease again = store->take_lease("a", k_long);
+  EXPECT_TRUE(again.is_mine);
+  EXPECT_EQ(again.epoch, epoch);
+}
+
+TEST_P(FeedStores, let_the_next_one_in_at_once_when_the_lease_is_given_up) {
+  const std::uint64_t epoch = store->take_lease("a", k_long).epoch;
+  store->give_up_lease(epoch);
+  const Lease next = other->take_lease("b", k_long);
+  EXPECT_TRUE(next.is_mine);
+  EXPECT_EQ(next.epoch, epoch + 1);
+  store->give_up_lease(epoch);   // of before: nothing happens
+  EXPECT_FALSE(store->take_lease("a", k_long).is_mine);
+}
+
+TEST_P(FeedStores, keep_positions_for_whoever_comes_next) {
+  EXPECT_TRUE(store->positions().empty());
+  const std::uint64_t epoch = store->take_lease("a", k_long).epoch;
+  EXPECT_TRUE(save(*store, epoch, {{1, 5}, {7, 1}, {100'000, 4'000'000'000'000}}));
+  EXPECT_TRUE(save(*store, epoch, {{7, 2}}));
+  const std::map<EventNumber, Seq> expected = {{1, 5}, {7, 2}, {100'000, 4'000'000'000'000}};
+  EXPECT_EQ(positions_of(*store), expected);
+  EXPECT_EQ(positions_of(*other), expected);
+  store.reset();
+  EXPECT_EQ(positions_of(*place->open()), expected);
+  EXPECT_TRUE(save(*other, epoch, {{1, 3}})) << "also back, when other data were put in their place";
+  EXPECT_EQ(positions_of(*other).at(1), 3u);
+}
+
+TEST_P(FeedStores, take_no_position_from_one_whose_lease_another_has_taken) {
+  const std::uint64_t epoch = store->take_lease("a", k_long).epoch;
+  EXPECT_TRUE(save(*store, epoch, {{1, 5}}));
+  store->give_up_lease(epoch);
+  const std::uint64_t next = other->take_lease("b", k_long).epoch;
+  EXPECT_FALSE(save(*store, epoch, {{1, 6}, {2, 1}}));
+  EXPECT_EQ(positions_of(*other), (std::map<EventNumber, Seq>{{1, 5}}));
+  EXPECT_TRUE(save(*other, next, {{1, 6}}));
+}
+
+TEST_P(FeedStores, let_exactly_one_of_many_have_each_epoch) {
+  constexpr int k_nodes = 4;
+  constexpr int k_times = 30;
+  std::mutex mutex;
+  std::multiset<std::uint64_t> epochs;
+  std::vector<std::jthread> nodes;
+  for (int node = 0; node < k_nodes; ++node) {
+    nodes.emplace_back([&, node] {
+      const auto mine = place->open();
+      for (int i = 0; i < k_times; ++i) {
+        const Lease lease = mine->take_lease("node-" + std::to_string(node), k_long);
+        if (!lease.is_mine) continue;
+        {
+          const std::scoped_lock lock(mutex);
+          epochs.insert(lease.epoch);
+        }
+        mine->give_up_lease(lease.epoch);
+      }
+    });
+  }
+  nodes.clear();
+  EXPECT_GT(epochs.size(), 10u);
+  EXPECT_EQ(std::set<std::uint64_t>(epochs.begin(), epochs.end()).size(), epochs.size());
+}
+
+TEST_P(FeedStores, keep_of_a_rejection_what_was_told_first) {
+  PaymentDigest payment{};
+  payment[0] = 1;
+  PaymentDigest another{};
+  const std::string told("with\0zero and \xFF", 15);
+  EXPECT_FALSE(store->rejection(payment).has_value());
+  EXPECT_EQ(store->keep_rejection(payment, told, 1'000), told);
+  EXPECT_EQ(other->keep_rejection(payment, "otherwise", 2'000), told);
+  EXPECT_EQ(other->rejection(payment), told);
+  EXPECT_FALSE(store->rejection(another).has_value());
+  store.reset();
+  EXPECT_EQ(place->open()->rejection(payment), told);
+}
+
+TEST_P(FeedStores, forget_rejections_only_after_their_time) {
+  PaymentDigest first{};
+  first[0] = 1;
+  PaymentDigest later{};
+  later[0] = 2;
+  constexpr Millis k_day = 86'400'000;
+  const Millis start = 1'771'949'700'000;
+  store->keep_rejection(first, "a", start);
+  store->keep_rejection(later, "b", start + k_rejection_days * k_day);
+  EXPECT_TRUE(store->rejection(first).has_value());
+  PaymentDigest last{};
+  last[0] = 3;
+  store->keep_rejection(last, "c", start + (k_rejection_days + 1) * k_day);
+  EXPECT_FALSE(store->rejection(first).has_value());
+  EXPECT_TRUE(store->rejection(later).has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, FeedStores, testing::Values(Kind{"embedded", [] { return std::make_unique<EmbeddedPlace>(); }}),
+                         [](const auto& of) { return of.param.name; });
+
+}  // namespace
+}  // namespace holdfast::feed::kafka

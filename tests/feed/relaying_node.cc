@@ -1,0 +1,62 @@
+// A node that does nothing but relay webhooks of a shared store, for tests that kill and pause it:
+//
+//   relaying_node URL CHANGES MILLISECONDS
+//
+// It has that many changes of one reservation, needs so long for each message, and says on its standard output which it has delivered (their
+// seq) and when it begins and ends to relay ("relays", "waits"). It ends when it is killed.
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+
+#include "feed/scripted_source.h"
+#include "ledger/postgres/lease.h"
+#include "ledger/postgres/postgres_webhook_store.h"
+
+namespace holdfast::feed {
+namespace {
+
+void say(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
+class SlowSender : public Sender {
+ public:
+  SlowSender(boost::asio::io_context& context, std::chrono::milliseconds time) : context_(context), time_(time) {}
+  boost::asio::awaitable<Attempt> send(Delivery delivery) override {
+    boost::asio::steady_timer timer(context_, time_);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+    say(std::to_string(seq_of(delivery)));
+    co_return Attempt{.outcome = Attempt::Outcome::delivered, .status = 200};
+  }
+  boost::asio::awaitable<std::string> why_refused(std::string) override { co_return ""; }
+
+ private:
+  boost::asio::io_context& context_;
+  std::chrono::milliseconds time_;
+};
+
+[[noreturn]] void relay(const std::string& url, std::uint64_t changes, std::chrono::milliseconds time) {
+  pg::Pool pool({.url = url}, {});
+  PostgresWebhookStore store(pool);
+  pg::Lease lease(pool, pg::k_lease_webhooks);
+  ScriptedSource source(changes, 1);
+  Webhooks webhooks(
+      {}, store, source, [&](boost::asio::io_context& context) { return std::make_unique<SlowSender>(context, time); }, &lease);
+  webhooks.start();
+  for (bool relaying = false;; std::this_thread::sleep_for(std::chrono::milliseconds(5))) {
+    if (webhooks.is_relaying() == relaying) continue;
+    relaying = !relaying;
+    say(relaying ? "relays" : "waits");
+  }
+}
+
+}   // namespace
+}   // namespace holdfast::feed
+
+int main(int argc, char** argv) {
+  if (argc != 4) return 2;
+  holdfast::feed::relay(argv[1], std::strtoull(argv[2], nullptr, 10), std::chrono::milliseconds(std::atoi(argv[3])));
+}

@@ -1,0 +1,59 @@
+// Changes for tests of relays, as many as they like and none of them real.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+#include "feed/webhooks/webhooks.h"
+
+namespace holdfast::feed {
+
+inline Uuid id_of(std::uint8_t number) {
+  Uuid id{};
+  id.data[15] = number;
+  return id;
+}
+
+// Changes 1 to `count` of one event, in turn of reservations 1 to `reservations`. A position is the number of changes behind it. Any thread.
+class ScriptedSource : public ChangeSource {
+ public:
+  ScriptedSource(std::uint64_t count, std::uint8_t reservations) : count_(count), reservations_(reservations) {}
+
+  SourcePage next(const SourcePosition& position, std::size_t limit, KindSet) override {
+    if (failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
+    const std::uint64_t count = count_;
+    std::uint64_t at = position.empty() ? 0 : std::stoull(position);
+    SourcePage page{.changes = {}, .end = {}, .at_end = true, .lost = at < kept_from};
+    at = std::max(at, kept_from.load());
+    for (; at < count && page.changes.size() < limit; ++at) {
+      page.changes.push_back({.position = std::to_string(at + 1),
+                              .event = id_of(200),
+                              .seq = at + 1,
+                              .kind = ChangeKind::held,
+                              .reservation = id_of(static_cast<std::uint8_t>(1 + at % reservations_)),
+                              .at = 0,
+                              .json = "{}"});
+    }
+    page.end = std::to_string(at);
+    page.at_end = at == count;
+    return page;
+  }
+  SourcePosition end() override { return std::to_string(count_); }
+  std::uint64_t behind(const SourcePosition& position) override { return count_ - std::stoull(position); }
+
+  void grow_to(std::uint64_t count) { count_ = count; }
+
+  std::atomic<int> failures{0};
+  std::atomic<std::uint64_t> kept_from{0};
+
+ private:
+  std::atomic<std::uint64_t> count_;
+  std::uint8_t reservations_;
+};
+
+// The seq that stands in a message's id: event_seq_endpoint.
+inline std::uint64_t seq_of(const Delivery& delivery) { return std::stoull(delivery.headers.at(0).second.substr(37)); }
+
+}   // namespace holdfast::feed

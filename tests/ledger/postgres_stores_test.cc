@@ -1,0 +1,244 @@
+// What only the stores in PostgreSQL have: leases by the database's clock, writes of relays that are fenced, and a database without tables.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "ledger/postgres/change_counter.h"
+#include "ledger/postgres/lease.h"
+#include "ledger/postgres/postgres_registry.h"
+#include "ledger/postgres/postgres_webhook_store.h"
+#include "ledger/postgres/schema.h"
+#include "support/services.h"
+#include "support/sql.h"
+#include "support/waiting.h"
+
+namespace holdfast::test {
+namespace {
+
+using feed::LeaseLost;
+using testing::HasSubstr;
+
+constexpr std::chrono::minutes k_long{10};
+
+struct PostgresStores : testing::Test {
+  PostgresStores() { pg::migrate({.url = database.url()}); }
+
+  // As if its time were over: nobody waits for a clock.
+  void end_time() { sql.run("UPDATE holdfast.lease SET until = clock_timestamp() - interval '1 ms'"); }
+
+  PostgresDatabase database;
+  pg::Pool pool{{.url = database.url()}, {.connections_max = 4}};
+  Sql sql{database.url()};
+};
+
+using PostgresLease = PostgresStores;
+
+TEST_F(PostgresLease, OneHolderAtATimeHasItAndEachHoldingHasALaterEpoch) {
+  pg::Lease first(pool, "a", k_long);
+  pg::Lease second(pool, "a", k_long);
+  EXPECT_EQ(first.acquire(), 1);
+  EXPECT_EQ(second.acquire(), std::nullopt);
+  EXPECT_TRUE(first.renew());
+  EXPECT_FALSE(second.renew()) << "it holds nothing";
+  first.release();
+  EXPECT_EQ(second.acquire(), 2) << "given back: nobody waits";
+  EXPECT_FALSE(first.renew());
+  EXPECT_EQ(first.acquire(), std::nullopt);
+}
+
+TEST_F(PostgresLease, LeasesOfOtherNamesAreOthers) {
+  EXPECT_TRUE(pg::Lease(pool, "a", k_long).acquire());
+  EXPECT_TRUE(pg::Lease(pool, "b", k_long).acquire());
+}
+
+TEST_F(PostgresLease, WhenItsTimeIsOverAnotherTakesItAndTheFirstCannotRenewIt) {
+  pg::Lease first(pool, "a", k_long);
+  pg::Lease second(pool, "a", k_long);
+  ASSERT_EQ(first.acquire(), 1);
+  end_time();
+  EXPECT_EQ(second.acquire(), 2);
+  EXPECT_FALSE(first.renew());
+  first.release();
+  EXPECT_TRUE(second.renew()) << "what one gives back that one does not hold stays";
+}
+
+TEST_F(PostgresLease, ItsHolderMayRenewItLateAsLongAsNobodyHasTakenIt) {
+  pg::Lease first(pool, "a", k_long);
+  pg::Lease second(pool, "a", k_long);
+  ASSERT_TRUE(first.acquire());
+  end_time();
+  EXPECT_TRUE(first.renew());
+  EXPECT_EQ(second.acquire(), std::nullopt);
+}
+
+TEST_F(PostgresLease, ItsTimePassesByTheDatabasesClock) {
+  pg::Lease first(pool, "a", std::chrono::milliseconds(200));
+  pg::Lease second(pool, "a", k_long);
+  const auto began = Clock::now();
+  ASSERT_TRUE(first.acquire());
+  ASSERT_TRUE(eventually([&] { return second.acquire().has_value(); }));
+  EXPECT_GE(Clock::now() - began, std::chrono::milliseconds(200));
+}
+
+TEST_F(PostgresLease, OfManyWhoAskAtOnceOneGetsIt) {
+  for (int round = 1; round <= 20; ++round) {
+    std::vector<std::future<std::optional<feed::Epoch>>> asked;
+    for (int i = 0; i < 4; ++i) {
+      asked.push_back(std::async(std::launch::async, [&] { return pg::Lease(pool, "a", k_long).acquire(); }));
+    }
+    std::vector<feed::Epoch> got;
+    for (auto& each : asked) {
+      if (const auto epoch = each.get()) got.push_back(*epoch);
+    }
+    EXPECT_THAT(got, testing::ElementsAre(round));
+    end_time();
+  }
+}
+
+// The look at the epoch holds the lease where it is until the write is committed: what a holder has begun to write is there before the
+// next one reads.
+TEST_F(PostgresLease, NobodyTakesItBetweenTheLookAndTheCommitOfAWrite) {
+  pg::Lease first(pool, "a", k_long);
+  pg::Lease second(pool, "a", k_long);
+  ASSERT_EQ(first.acquire(), 1);
+  end_time();
+  sql.run("BEGIN; SELECT holdfast.assert_lease('a', 1)");
+  std::atomic<bool> taken{false};
+  auto taking = std::async(std::launch::async, [&] {
+    const auto epoch = second.acquire();
+    taken = true;
+    return epoch;
+  });
+  Sql other(database.url());
+  ASSERT_TRUE(eventually([&] {
+    return other.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") != "0";
+  }));
+  EXPECT_FALSE(taken);
+  sql.run("COMMIT");
+  EXPECT_EQ(taking.get(), 2);
+}
+
+// ---- writes of relays
+
+using PostgresWebhooks = PostgresStores;
+
+feed::QueuedMessage message(const std::string& id) {
+  return {.id = id, .kind = ChangeKind::held, .group = "g", .attempts = 1, .next_at = 5, .body = "{}"};
+}
+
+TEST_F(PostgresWebhooks, NoWriteOfAnEpochThatIsOverDoesAnything) {
+  PostgresWebhookStore store(pool);
+  feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = "1"};
+  ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
+  pg::Lease lease(pool, pg::k_lease_webhooks, k_long);
+  const feed::Epoch past = lease.acquire().value();
+  store.enqueue(past, endpoint.id, std::vector{message("m1"), message("m2")});
+  const std::int64_t number = store.of_group(endpoint.id, "g", 1).at(0).number;
+  end_time();
+  pg::Lease next(pool, pg::k_lease_webhooks, k_long);
+  const feed::Epoch now = next.acquire().value();
+
+  const auto picture = [&] {
+    return sql.value(
+        "SELECT (SELECT string_agg(e::text, ';' ORDER BY ordinal) FROM holdfast.webhook_endpoint e) || "
+        "(SELECT string_agg(m::text, ';' ORDER BY number) FROM holdfast.webhook_message m)");
+  };
+  const std::string before = picture();
+  EXPECT_THROW(store.save(past, endpoint.id, {.position = "9", .last_failure_at = 9, .last_error = "no"}), LeaseLost);
+  EXPECT_THROW(store.disable(past, endpoint.id, "no"), LeaseLost);
+  EXPECT_THROW(store.enqueue(past, endpoint.id, std::vector{message("m3")}), LeaseLost);
+  EXPECT_THROW(store.settle(past, endpoint.id, number, 9), LeaseLost);
+  EXPECT_THROW(store.postpone(past, endpoint.id, number, 9, 9, "no"), LeaseLost);
+  EXPECT_THROW(store.bury(past, endpoint.id, number, 9, 9, "no", 1), LeaseLost);
+  EXPECT_THROW(store.save(now + 1, endpoint.id, {.position = "9"}), LeaseLost) << "nor of one that has not begun";
+  EXPECT_EQ(picture(), before);
+
+  store.settle(now, endpoint.id, number, 9);
+  store.save(now, endpoint.id, {.position = "2"});
+  EXPECT_EQ(store.find(endpoint.id)->pending, 1U);
+  EXPECT_EQ(store.find(endpoint.id)->endpoint.position, "2");
+  EXPECT_EQ(pool.stats().busy, 0U);
+}
+
+// A relay settles messages one by one while somebody brings the dead back, again and again: at each moment exactly the first message of
+// the group has a time.
+TEST_F(PostgresWebhooks, SettlingAndRevivingAtOnceKeepTheOrderOfAGroup) {
+  PostgresWebhookStore store(pool);
+  feed::Endpoint endpoint{.id = {}, .url = "https://a/"};
+  ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
+  pg::Lease lease(pool, pg::k_lease_webhooks, k_long);
+  const feed::Epoch epoch = lease.acquire().value();
+  std::vector<feed::QueuedMessage> messages;
+  for (int i = 0; i < 60; ++i) messages.push_back(message("m" + std::to_string(i)));
+  store.enqueue(epoch, endpoint.id, messages);
+
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0};
+  std::jthread reviving([&] {
+    while (!done) store.revive(endpoint.id, {}, 5);
+  });
+  std::jthread looking([&] {
+    Sql own(database.url());
+    while (!done) {
+      const std::string times = own.value(
+          "SELECT coalesce(string_agg(CASE WHEN next_at = 5 THEN 't' ELSE '-' END, '' ORDER BY number), '') "
+          "FROM holdfast.webhook_message WHERE died_at IS NULL");
+      if (!times.empty() && times != "t" + std::string(times.size() - 1, '-')) ++wrong;
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    const auto first = store.of_group(endpoint.id, "g", 1);
+    if (first.empty()) break;
+    i % 4 == 0 ? store.settle(epoch, endpoint.id, first[0].number, 5) : store.bury(epoch, endpoint.id, first[0].number, 9, 5, "no", 100);
+  }
+  done = true;
+  reviving.join();
+  looking.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+// ---- how far behind a place in the changes is
+
+TEST_F(PostgresStores, ChangesFromACursorOnAreCountedAndManyOfThemEstimated) {
+  sql.run("INSERT INTO holdfast.change_order VALUES (1, 1, 1, 4), (2, 2, 1, 1), (3, 1, 5, 9)");
+  EXPECT_EQ(pg::count_changes_from(pool, ""), 10U);
+  EXPECT_EQ(pg::count_changes_from(pool, "oldest"), 10U);
+  EXPECT_EQ(pg::count_changes_from(pool, "2"), 6U);
+  EXPECT_EQ(pg::count_changes_from(pool, "3-2"), 3U);
+  EXPECT_EQ(pg::count_changes_from(pool, "4"), 0U);
+  for (const char* wrong : {"x", "1-", "1-x", "1-1-1", " 1"}) EXPECT_THROW(pg::count_changes_from(pool, wrong), std::exception) << wrong;
+  sql.run("INSERT INTO holdfast.change_order SELECT i, 3, i * 2, i * 2 + 1 FROM generate_series(4, 20003) i");
+  EXPECT_NEAR(static_cast<double>(pg::count_changes_from(pool, "4")), 40'000, 1);
+}
+
+// ---- a database that is not as it should be
+
+TEST(PostgresStoresWithoutTables, TheRegistrySaysHowToMakeThem) {
+  const PostgresDatabase database;
+  pg::Pool pool({.url = database.url()}, {.connections_max = 1});
+  try {
+    PostgresRegistry registry(pool);
+    FAIL() << "there is no registry";
+  } catch (const std::exception& error) {
+    EXPECT_THAT(error.what(), HasSubstr("holdfast migrate --ledger"));
+    EXPECT_THAT(error.what(), HasSubstr("127.0.0.1"));
+  }
+}
+
+TEST_F(PostgresStores, TheRegistryGoesOnAfterTheServerHasEndedItsConnections) {
+  PostgresRegistry registry(pool);
+  const SessionSecret secret = registry.session_secret();
+  sql.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+  EXPECT_TRUE(eventually([&] {
+    try {
+      return registry.session_secret() == secret;
+    } catch (const pg::Error&) {
+      return false;   // over a connection that was ended; then there is a new one
+    }
+  }));
+}
+
+}   // namespace
+}   // namespace holdfast::test
