@@ -691,8 +691,9 @@ std::vector<std::string> find_bad_plans(Connection& connection, std::span<const 
   for (const Statement& statement : statements) {
     const std::string plan = plan_of(connection, statement);
     // A table that is gone through, or put into a hash as a whole, is as slow as it is large.
-    for (const std::string_view slow : {"Seq Scan on journal", "Seq Scan on seat", "Seq Scan on reservation", "Seq Scan on step",
-                                        "Seq Scan on event", "Seq Scan on change_order ", "Hash Join", "Merge Join"}) {
+    for (const std::string_view slow :
+         {"Seq Scan on journal", "Seq Scan on seat", "Seq Scan on reservation", "Seq Scan on step", "Seq Scan on event",
+          "Seq Scan on change_order ", "Hash Join", "Merge Join", "Join Filter", "Materialize"}) {
       if (plan.find(slow) != std::string::npos)
         bad.push_back(std::string(statement.name) + " would do a " + std::string(slow) + ":\n" + plan);
     }

@@ -43,6 +43,12 @@ Settings for_house(const ProjectorOptions& options) {
   return settings;
 }
 
+void warn_of_plans(Connection& connection) {
+  for (const std::string& bad : find_bad_plans(connection)) {
+    spdlog::warn("the tables will follow the journal slowly, because PostgreSQL plans to go through a whole table: {}", bad);
+  }
+}
+
 }  // namespace
 
 Projector::Projector(ProjectorOptions options)
@@ -266,10 +272,12 @@ bool Projector::pause(std::chrono::milliseconds time) {
 
 void Projector::keep_house() {
   std::unique_ptr<Connection> connection;
+  bool has_looked_at_plans = false;
   auto next_tidy = Timer::now() + k_tidy;
   do {
     try {
       if (connection == nullptr || !connection->is_usable()) connection = std::make_unique<Connection>(for_house(options_));
+      if (!std::exchange(has_looked_at_plans, true)) warn_of_plans(*connection);
       look_around(*connection);
       if (Timer::now() >= next_tidy) {
         tidy(*connection);
