@@ -236,7 +236,8 @@ TEST_F(KafkaFeedProgram, KilledAgainAndAgainDuringASaleTellsEveryCommittedChange
   ASSERT_TRUE(eventually(
       [&] {
         client.post("/tickets_unlock", "");
-        return metric(client, "holdfast_feed_publishing") == 1 && metric(client, "holdfast_feed_lag_changes") == 0;
+        return metric(client, "holdfast_seats", {R"(state="held")"}) == 0 && metric(client, "holdfast_feed_publishing") == 1 &&
+               metric(client, "holdfast_feed_lag_changes") == 0;
       },
       4 * k_patience));
   const auto expected = expected_messages(client, event, names);
