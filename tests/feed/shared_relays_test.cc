@@ -289,8 +289,8 @@ TEST_F(SharedRelays, ANodeThatWasPausedWhileAnotherTookItsPlaceDisturbsNothing) 
   const std::string before = test::Sql(database.url()).value("SELECT e::text FROM holdfast.webhook_endpoint e");
   paused.process.signal(SIGCONT);
   ASSERT_TRUE(eventually([&] { return paused.said().back() == "waits"; }));
-  EXPECT_LE(paused.said().size(), said_before + 2) << "what was on its way when it was paused, and that it does not relay any more: "
-                                                   << testing::PrintToString(paused.said());
+  EXPECT_LE(paused.said().size(), said_before + 2)
+      << "what was on its way when it was paused, and that it does not relay any more: " << testing::PrintToString(paused.said());
   EXPECT_EQ(test::Sql(database.url()).value("SELECT e::text FROM holdfast.webhook_endpoint e"), before);
   EXPECT_TRUE(second.webhooks.is_relaying());
   const Numbers rest = second.deliveries.seqs();
