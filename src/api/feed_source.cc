@@ -16,14 +16,12 @@ using feed::kafka::News;
 
 News LedgerFeedSource::news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) {
   const std::uint64_t progress = ledger_.progress();   // before the heads are read: what comes meanwhile is news for the next time
-  if (quiet_at_ != 0 && quiet_at_ == progress) return {};
+  // What other nodes write to events that are not here is no progress of this one.
+  if (ledger_.has_all_in_memory() && quiet_at_ != 0 && quiet_at_ == progress) return {};
   News news;
   std::vector<EventHead> all;
   std::unordered_map<EventNumber, Seq> behind;
-  for (const EventNumber number : ledger_.events()) {
-    const auto event = ledger_.event(number);
-    if (event == nullptr) continue;
-    const Seq head = event->seq();
+  for (const auto& [number, head] : ledger_.heads()) {
     const Seq reached = published(number);
     if (head == reached) continue;
     all.push_back({number, head});
@@ -57,6 +55,7 @@ void LedgerFeedSource::published(std::span<const FeedPosition> positions) {
 }
 
 FedPage LedgerFeedSource::read(EventNumber number, Seq after, std::size_t limit) {
+  if (!ledger_.bring({.event = number, .as_of_now = true})) throw std::runtime_error("event " + std::to_string(number) + " cannot be read");
   const auto event = ledger_.event(number);
   if (event == nullptr) throw std::runtime_error("event " + std::to_string(number) + " is not there");
   auto page = ledger_.read_changes(number, after, limit, ReadFrom::anywhere);

@@ -14,7 +14,7 @@ namespace holdfast::api {
 class LedgerFeedSource : public feed::kafka::FeedSource {
  public:
   // `ledger` must outlive it.
-  explicit LedgerFeedSource(const Ledger& ledger) : ledger_(ledger) {}
+  explicit LedgerFeedSource(Ledger& ledger) : ledger_(ledger) {}
 
   // Asks the ledger for every event's last change, when it has moved on since nothing was new: some milliseconds for 100,000
   // events.
@@ -30,7 +30,7 @@ class LedgerFeedSource : public feed::kafka::FeedSource {
   feed::kafka::FedChange fed(RecordedChange change, const PublishedEvent& event) const;
   void note_round(std::uint64_t progress, std::unordered_map<EventNumber, Seq> behind);
 
-  const Ledger& ledger_;
+  Ledger& ledger_;
   std::atomic<std::uint64_t> published_through_{0};
 
   // The relay's thread's.
