@@ -1,7 +1,6 @@
 #include "api/feed_source.h"
 
 #include <algorithm>
-#include <iterator>
 #include <stdexcept>
 
 #include "core/check.h"
@@ -15,60 +14,16 @@ using feed::kafka::FedSeat;
 using feed::kafka::FeedPosition;
 using feed::kafka::News;
 
-// Another node's changes of an event that is not here make nothing move here: they are found in the order of all changes. What was found
-// stays in mind until it is published, however often its event goes out of memory meanwhile.
-void LedgerFeedSource::look_elsewhere() {
-  if (ledger_.has_all_in_memory()) return;
-  if (looked_until_.empty()) {
-    look_further(k_cursor_latest);
-    if (!ledger_.bring({.list_of_events = true})) throw std::runtime_error("the events cannot be listed");
-    for (const EventNumber number : ledger_.events()) unpublished_.insert(number);
-  } else {
-    constexpr int k_pages_max = 20;   // then what was found is published first
-    for (int pages = 0; pages < k_pages_max && look_further(looked_until_); ++pages) {}
-  }
-  for (auto each = unpublished_.begin(); each != unpublished_.end();) {
-    const EventNumber number = *each;
-    bool is_there = ledger_.event(number) != nullptr;
-    if (!is_there) {
-      if (!ledger_.bring({.event = number})) throw std::runtime_error("event " + std::to_string(number) + " cannot be read");
-      is_there = ledger_.event(number) != nullptr;   // not: it is being imported, and its opening will be found
-      quiet_at_ = 0;
-    }
-    each = is_there ? std::next(each) : unpublished_.erase(each);
-  }
-}
-
-// Whether there is more after the page that follows `cursor`.
-bool LedgerFeedSource::look_further(std::string_view cursor) {
-  constexpr std::size_t k_changes_at_once = 1'000;
-  auto page = ledger_.read_all_changes(cursor, k_changes_at_once, ReadFrom::anywhere);
-  if (!page) {
-    looked_until_.clear();   // it may be older than what is kept: all events are looked at again
-    throw std::runtime_error("the order of all changes cannot be read");
-  }
-  for (const RecordedChange& change : page->changes) unpublished_.insert(change.event);
-  looked_until_ = std::move(page->next);
-  return page->changes.size() == k_changes_at_once;
-}
-
 News LedgerFeedSource::news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) {
-  look_elsewhere();
   const std::uint64_t progress = ledger_.progress();   // before the heads are read: what comes meanwhile is news for the next time
-  if (quiet_at_ != 0 && quiet_at_ == progress) return {};
+  // What other nodes write to events that are not here is no progress of this one.
+  if (ledger_.has_all_in_memory() && quiet_at_ != 0 && quiet_at_ == progress) return {};
   News news;
   std::vector<EventHead> all;
   std::unordered_map<EventNumber, Seq> behind;
-  for (const EventNumber number : ledger_.events()) {
-    const auto event = ledger_.event(number);
-    if (event == nullptr) continue;
-    const Seq head = event->seq();
+  for (const auto& [number, head] : ledger_.heads()) {
     const Seq reached = published(number);
-    if (head == reached) {
-      unpublished_.erase(number);
-      continue;
-    }
-    if (!ledger_.has_all_in_memory()) unpublished_.insert(number);
+    if (head == reached) continue;
     all.push_back({number, head});
     behind.emplace(number, head);
     news.behind += head > reached ? head - reached : head;
@@ -100,8 +55,8 @@ void LedgerFeedSource::published(std::span<const FeedPosition> positions) {
 }
 
 FedPage LedgerFeedSource::read(EventNumber number, Seq after, std::size_t limit) {
-  auto event = ledger_.event(number);
-  if (event == nullptr && ledger_.bring({.event = number})) event = ledger_.event(number);
+  if (!ledger_.bring({.event = number, .as_of_now = true})) throw std::runtime_error("event " + std::to_string(number) + " cannot be read");
+  const auto event = ledger_.event(number);
   if (event == nullptr) throw std::runtime_error("event " + std::to_string(number) + " is not there");
   auto page = ledger_.read_changes(number, after, limit, ReadFrom::anywhere);
   if (!page) {

@@ -4,9 +4,6 @@
 
 #include <atomic>
 #include <mutex>
-#include <set>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 
 #include "feed/kafka/ports.h"
@@ -20,7 +17,7 @@ class LedgerFeedSource : public feed::kafka::FeedSource {
   explicit LedgerFeedSource(Ledger& ledger) : ledger_(ledger) {}
 
   // Asks the ledger for every event's last change, when it has moved on since nothing was new: some milliseconds for 100,000
-  // events. Of a ledger that has not everything in memory, events that other nodes change are brought here: the first time all of them.
+  // events.
   feed::kafka::News news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) override;
   feed::kafka::FedPage read(EventNumber event, Seq after, std::size_t limit) override;
   void published(std::span<const feed::kafka::FeedPosition> positions) override;
@@ -31,8 +28,6 @@ class LedgerFeedSource : public feed::kafka::FeedSource {
 
  private:
   feed::kafka::FedChange fed(RecordedChange change, const PublishedEvent& event) const;
-  void look_elsewhere();
-  bool look_further(std::string_view cursor);
   void note_round(std::uint64_t progress, std::unordered_map<EventNumber, Seq> behind);
 
   Ledger& ledger_;
@@ -40,9 +35,6 @@ class LedgerFeedSource : public feed::kafka::FeedSource {
 
   // The relay's thread's.
   std::uint64_t quiet_at_ = 0;   // progress at which there was nothing to publish; 0: there was
-  // Of a ledger that has not everything in memory: how far its changes were looked through, and events that may have news.
-  std::string looked_until_;
-  std::set<EventNumber> unpublished_;
   // Of one moment: where the ledger was, and what was not published then. When that is published, so is all up to there.
   std::uint64_t round_at_ = 0;
   std::unordered_map<EventNumber, Seq> round_;

@@ -211,7 +211,8 @@ const std::vector<Described>& described() {
            &O::ledger_projection, {"async", "sync"}),
       number("ledger.lanes", "Threads that write to PostgreSQL, each for its share of the events (default 8)", &O::ledger_lanes, 1,
              Ledger::k_lanes_max),
-      number("ledger.connections_max", "Connections to PostgreSQL (default 20; more than lanes)", &O::ledger_connections_max, 4, 1'000),
+      number("ledger.connections_max", "Connections to PostgreSQL (default 20; at least lanes and 12)", &O::ledger_connections_max, 13,
+             1'000),
       number("ledger.events_in_memory_max", "Events that a node over PostgreSQL keeps in memory (default 1000)",
              &O::ledger_events_in_memory_max, 1, 100'000),
       number("ledger.idempotency_keys_max", "Idempotency keys kept for 24 hours (default 2000000)", &O::ledger_idempotency_keys_max, 1,
@@ -404,8 +405,9 @@ ServeOptions ServeOptionsReader::read() {
     throw UsageError("--data is missing: the folder of the ledger's files (or --ledger: a PostgreSQL database)");
   }
   if (!options_.data.empty() && !options_.ledger_url.empty()) throw UsageError("--data and --ledger exclude each other: name one of them");
-  if (!options_.ledger_url.empty() && options_.ledger_connections_max <= options_.ledger_lanes) {
-    throw UsageError("ledger.connections_max must be more than ledger.lanes: readers and the ledger's own threads need some too");
+  constexpr std::uint64_t k_connections_beside_lanes = 12;   // eight readers, and the ledger's own threads
+  if (!options_.ledger_url.empty() && options_.ledger_connections_max < options_.ledger_lanes + k_connections_beside_lanes) {
+    throw UsageError("ledger.connections_max must be at least 12 more than ledger.lanes: readers and the ledger's own threads need some");
   }
   return options_;
 }

@@ -142,6 +142,16 @@ class Ledger {
   // thread that has connections to serve. What was brought stays for a minute at least.
   virtual bool bring(const Wanted&) { return true; }
 
+  // Open events with their last change, by rising number, also those that are not here. Blocks; throws std::exception when it cannot be found
+  // out.
+  virtual std::vector<EventHead> heads() {
+    std::vector<EventHead> all;
+    for (const EventNumber number : events()) {
+      if (const auto open = event(number)) all.push_back({number, open->seq()});
+    }
+    return all;
+  }
+
   // Why it cannot sell now; empty when it can.
   virtual std::string trouble() const = 0;
 };

@@ -43,6 +43,12 @@ struct ChangePage {
   std::string next;                      // read_all_changes: the cursor after the last of them; never empty
 };
 
+// An event and its last change.
+struct EventHead {
+  EventNumber event = 0;
+  Seq seq = 0;
+};
+
 // Where a reading may look. Memory has what is recent, which is what most readers ask for, and is never waited for.
 enum class ReadFrom { memory, anywhere };
 

@@ -1,6 +1,7 @@
 // The consumer of payments with a desk and a store that do not do their part: nothing is skipped, nothing is done out of turn, and what two
 // nodes share is done by one of them.
 #include <gmock/gmock.h>
+#include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <mutex>
@@ -66,6 +67,9 @@ class FailingStore : public EmbeddedFeedStore {
 
 class KafkaConsumer : public testing::Test {
  protected:
+  void SetUp() override {
+    spdlog::set_level(spdlog::level::info);   // the first use makes the logger: before there are threads, as in the program
+  }
   PaymentOptions options() const {
     return {.kafka = {.brokers = kafka, .more = {{"session.timeout.ms", "6000"}}},
             .topic_prefix = prefix,

@@ -2,6 +2,7 @@
 #include "feed/kafka/relay.h"
 
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 
 #include <atomic>
 
@@ -35,6 +36,9 @@ class FailingStore : public EmbeddedFeedStore {
 
 class KafkaRelay : public testing::Test {
  protected:
+  void SetUp() override {
+    spdlog::set_level(spdlog::level::info);   // the first use makes the logger: before there are threads, as in the program
+  }
   RelayOptions options(const std::string& brokers) const {
     return {.kafka = {.brokers = brokers},
             .rules = {.topic_prefix = prefix},

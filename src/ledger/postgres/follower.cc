@@ -18,8 +18,6 @@ constexpr std::chrono::milliseconds k_between_comparisons{1'000};
 constexpr std::chrono::milliseconds k_between_keepings{1'000};
 constexpr std::chrono::milliseconds k_after_failure{200};
 constexpr std::size_t k_notification_bytes_max = 7'000;       // of 8,000
-constexpr std::size_t k_unserved_at_once = 16;
-constexpr Millis k_unserved_after = 1'000;                    // nodes that serve it have had this long
 
 constexpr Statement k_listen_statement{"listen", "LISTEN holdfast"};
 constexpr Statement k_notify{"notify", "SELECT pg_notify('holdfast', $1)"};
@@ -170,7 +168,6 @@ std::set<EventNumber> PostgresLedger::Follower::behind(Connection& connection) {
 }
 
 void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events) {
-  bool news = false;
   for (const EventNumber event : events) {
     const ReplicaPtr replica = ledger_.find_replica(event);
     if (replica == nullptr) continue;
@@ -180,7 +177,6 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
     auto connection = ledger_.pool_.take();
     try {
       ledger_.freshen(*connection, *replica);
-      news = true;
     } catch (const DataError& error) {
       ledger_.note_damage(*replica, error.what());
     }
@@ -188,7 +184,7 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
   std::function<void()> call;
   {
     const std::scoped_lock lock(mutex_);
-    if (news) call = on_news_;
+    if (!events.empty()) call = on_news_;   // also of events that are not here: whoever relays changes looks at all
   }
   if (call) call();
 }
@@ -208,31 +204,6 @@ void PostgresLedger::Follower::keep() {
     } catch (const std::exception& error) {
       spdlog::debug("the ledger's house is kept later: {}", error.what());
     }
-  }
-}
-
-}  // namespace holdfast
-
-namespace holdfast {
-
-void PostgresLedger::keep_house(pg::Connection& connection) {
-  renew_imports(connection);
-  abandon_stale_imports(connection);
-  bring_events(connection);
-  sweep_unserved(connection);
-  evict();
-}
-
-// Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is
-// here has its next expiry put right in the tables.
-void PostgresLedger::sweep_unserved(pg::Connection& connection) {
-  for (const EventNumber event : events_with_expiries(connection, now() - k_unserved_after, k_unserved_at_once)) {
-    if (!bring_number(connection, event, true)) continue;
-    const ReplicaPtr replica = replica_of(event);
-    const std::scoped_lock lock(replica->mutex);
-    if (!replica->is_loaded()) continue;
-    const Millis next = replica->inventory->next_expiry();
-    if (next > now()) raise_next_expiry(connection, event, replica->place.at.seq, next);
   }
 }
 

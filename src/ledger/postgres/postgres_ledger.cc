@@ -142,9 +142,16 @@ std::string PostgresLedger::damage() const {
   return std::to_string(damaged_.size()) + " events are damaged and not sold from: " + damaged_.begin()->second;
 }
 
+std::string PostgresLedger::exposure() const {
+  const std::scoped_lock lock(trouble_mutex_);
+  return exposure_;
+}
+
 std::string PostgresLedger::degradation() const {
-  std::string damaged = damage();
-  return damaged.empty() ? projector_->trouble() : damaged;
+  for (std::string each : {damage(), projector_->trouble(), exposure()}) {
+    if (!each.empty()) return each;
+  }
+  return {};
 }
 
 // ---------------------------------------------------------------------------------------------------------------- expiry

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -82,6 +83,10 @@ class PostgresLedger : public Ledger {
 
   bool has_all_in_memory() const override { return false; }
   bool bring(const Wanted& wanted) override;
+  // As far as the projector has come, which is at most 0.1 s behind.
+  std::vector<EventHead> heads() override;
+  // Why a failover could lose what was answered: several hosts, and no synchronous standby. Empty: it could not, as far as one can see.
+  std::string exposure() const;
 
   std::uint64_t progress() const override { return progress_; }
   Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const override {
@@ -149,6 +154,7 @@ class PostgresLedger : public Ledger {
   // What is done every second (follower.cc).
   void keep_house(pg::Connection& connection);
   void sweep_unserved(pg::Connection& connection);
+  void look_at_standbys(pg::Connection& connection);
 
   PostgresOptions options_;
   pg::Pool pool_;
@@ -167,6 +173,11 @@ class PostgresLedger : public Ledger {
   std::string clock_trouble_;
   Millis clock_stepped_ = 0;
   std::unordered_map<EventNumber, std::string> damaged_;
+  std::string exposure_;
+
+  std::mutex heads_mutex_;
+  std::map<EventNumber, Seq> heads_;
+  std::int64_t heads_as_of_ = 0;   // position in the order of all changes
 
   std::atomic<std::uint64_t> progress_{0};
   const Millis sweep_spread_;   // so that not all nodes sweep an event at the same moment

@@ -25,6 +25,8 @@ constexpr Statement k_seats_found{"seats_found", "SELECT DISTINCT event FROM hol
 constexpr Statement k_open_events{"open_events",
                                   "SELECT s.event, e.id FROM holdfast.event_state s JOIN holdfast.event e ON e.number = s.event "
                                   "WHERE s.status BETWEEN 1 AND 3 ORDER BY s.event"};
+constexpr Statement k_heads_after{
+    "heads_after", "SELECT event, max(last_seq), max(position) FROM holdfast.change_order WHERE position > $1 GROUP BY event"};
 constexpr Statement k_head{"head",
                            "SELECT first_seq + changes - 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint "
                            "FROM holdfast.journal WHERE event = $1 ORDER BY event DESC, first_seq DESC, ordinal DESC LIMIT 1"};
@@ -82,6 +84,13 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
     for (const LoadedKey& each : loaded->keys) {
       if (replica.keys.find(each.kept.key.key, each.at) == nullptr) replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
       replica.on_key(each.kept, each.at);
+    }
+    // What readers see may be older than the tables, or of another history: the rows after the tables do not follow it then.
+    const auto shown = replica.published();
+    if (shown != nullptr && (replica.history_changed || shown->seq() < replica.place.at.seq)) {
+      replica.history_changed = false;
+      replica.show_anew();
+      reader_->forget(replica.number);
     }
   }
   try {
@@ -263,6 +272,27 @@ void PostgresLedger::list_event(EventNumber number, const Uuid& id) {
   by_id_[to_string(id)] = number;
   const auto place = std::ranges::lower_bound(listed_, number);
   if (place == listed_.end() || *place != number) listed_.insert(place, number);
+}
+
+std::vector<EventHead> PostgresLedger::heads() {
+  auto connection = pool_.take();
+  const std::scoped_lock lock(heads_mutex_);
+  try {
+    const pg::Result ahead = connection->query(k_heads_after, Parameters().int8(heads_as_of_));
+    for (int row = 0; row < ahead.rows(); ++row) {
+      Seq& seq = heads_[static_cast<EventNumber>(ahead.int4(row, 0))];
+      seq = std::max(seq, static_cast<Seq>(ahead.int8(row, 1)));
+      heads_as_of_ = std::max(heads_as_of_, ahead.int8(row, 2));
+    }
+  } catch (const Error&) {
+    connection->reset();
+    throw;
+  }
+  std::vector<EventHead> open;
+  for (const EventNumber number : events()) {
+    if (const auto head = heads_.find(number); head != heads_.end()) open.push_back({number, head->second});
+  }
+  return open;
 }
 
 // The least recently used replicas go, as long as there are too many. Whoever reads one keeps what readers see of it alive, but

@@ -130,7 +130,10 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
     spdlog::warn("{}: the history of the database is another one than this node has seen (a failover, a restore); it is read anew",
                  error.what());
     undo();
-    for (const ReplicaPtr& replica : replicas_) replica->history_changed = true;
+    for (const ReplicaPtr& replica : replicas_) {
+      replica->history_changed = true;
+      replica->drop();
+    }
     ++ledger_.counters_.histories;
     return Step::again;
   }

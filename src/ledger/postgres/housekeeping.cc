@@ -1,0 +1,52 @@
+// What a node does for the cluster every second, whichever node does it.
+#include <algorithm>
+
+#include "ledger/postgres/postgres_ledger.h"
+#include "ledger/postgres/tables.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t k_unserved_at_once = 16;
+constexpr Millis k_unserved_after = 1'000;   // nodes that serve the event have had this long
+
+}  // namespace
+
+void PostgresLedger::keep_house(pg::Connection& connection) {
+  renew_imports(connection);
+  abandon_stale_imports(connection);
+  bring_events(connection);
+  sweep_unserved(connection);
+  look_at_standbys(connection);
+  evict();
+}
+
+// With several hosts somebody counts on a failover; without a synchronous standby it may lose the last commits.
+void PostgresLedger::look_at_standbys(pg::Connection& connection) {
+  const std::string& url = options_.url;
+  const std::size_t hosts = url.find("://");
+  const std::string_view authority = std::string_view(url).substr(hosts == std::string::npos ? 0 : hosts + 3);
+  if (authority.substr(0, authority.find('/')).find(',') == std::string_view::npos) return;
+  constexpr pg::Statement k_standbys{"standbys", "SELECT current_setting('synchronous_standby_names') <> ''"};
+  const bool is_safe = connection.query(k_standbys).boolean(0, 0);
+  const std::scoped_lock lock(trouble_mutex_);
+  exposure_ = is_safe
+                  ? ""
+                  : "several database hosts are named, and none is a synchronous standby (synchronous_standby_names): a failover may lose "
+                    "the last commits, answered ones too";
+}
+
+// Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is
+// here has its next expiry put right in the tables.
+void PostgresLedger::sweep_unserved(pg::Connection& connection) {
+  for (const EventNumber event : pg::events_with_expiries(connection, now() - k_unserved_after, k_unserved_at_once)) {
+    if (!bring_number(connection, event, true)) continue;
+    const ReplicaPtr replica = replica_of(event);
+    const std::scoped_lock lock(replica->mutex);
+    if (!replica->is_loaded()) continue;
+    const Millis next = replica->inventory->next_expiry();
+    if (next > now()) pg::raise_next_expiry(connection, event, replica->place.at.seq, next);
+  }
+}
+
+}  // namespace holdfast
