@@ -59,7 +59,7 @@ endfunction()
 # [PREFIX text]): one test program, one entry in ctest by test case.
 # RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described.
 # SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h.
-# BOTH_LEDGERS: each test is there twice, the second time (InDatabase.…) with servers whose ledger is in PostgreSQL.
+# BOTH_LEDGERS: the program is run once more (InDatabase.NAME), with servers whose ledger is in PostgreSQL.
 # PREFIX: before the names in ctest, where the same sources are tested in two places.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 function(holdfast_test name)
@@ -81,8 +81,10 @@ function(holdfast_test name)
   endif()
   if(arg_BOTH_LEDGERS)
     target_link_libraries(${name} PRIVATE holdfast_test_in_database)
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "InDatabase.${arg_PREFIX}" PROPERTIES ${properties}
-      LABELS "services:postgresql" ENVIRONMENT "HOLDFAST_TEST_LEDGER=postgresql")
+    # One entry a program: a server in a database takes a second to start, and tests of a suite share theirs.
+    add_test(NAME InDatabase.${name} COMMAND ${name})
+    set_tests_properties(InDatabase.${name} PROPERTIES TIMEOUT 600 LABELS "services:postgresql"
+      ENVIRONMENT "HOLDFAST_TEST_LEDGER=postgresql")
   endif()
   if(arg_RECORDED)
     list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"

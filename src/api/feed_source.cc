@@ -82,7 +82,8 @@ FedChange LedgerFeedSource::fed(RecordedChange change, const PublishedEvent& eve
                  .trace = change.trace};
   if (!concerns_reservation(change.kind) || !state_after(change.kind)) return made;
   if (change.kind == ChangeKind::seats_added) {
-    const auto reservation = ledger_.reservation(change.reservation);
+    auto reservation = ledger_.reservation(change.reservation);   // it may have ended long ago
+    if (!reservation && ledger_.bring({.reservation = change.reservation})) reservation = ledger_.reservation(change.reservation);
     if (!reservation) throw std::runtime_error("reservation " + to_string(change.reservation) + " is not there");
     made.created_at = reservation->created_at;
     if (made.expires_at == 0) made.expires_at = reservation->expires_at;   // recorded before it was kept beside the change

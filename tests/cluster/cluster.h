@@ -9,6 +9,8 @@
 // the topics begin with a word of the cluster's own.
 #pragma once
 
+#include <signal.h>
+
 #include <memory>
 #include <set>
 #include <string>
@@ -65,6 +67,19 @@ class Cluster : public Nodes {
   std::string bootstrap_;
   std::string prefix_;
   std::vector<std::unique_ptr<Server>> nodes_;
+};
+
+// A process that stands still, until the end of the scope at the latest.
+class Paused {
+ public:
+  explicit Paused(Process& process) : process_(process) { process_.signal(SIGSTOP); }
+  ~Paused() { resume(); }
+  Paused(const Paused&) = delete;
+  Paused& operator=(const Paused&) = delete;
+  void resume() { process_.signal(SIGCONT); }
+
+ private:
+  Process& process_;
 };
 
 }   // namespace holdfast::test

@@ -85,6 +85,13 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
       if (replica.keys.find(each.kept.key.key, each.at) == nullptr) replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
       replica.on_key(each.kept, each.at);
     }
+    // What readers see may be older than the tables, or of another history: the rows after the tables do not follow it then.
+    const auto shown = replica.published();
+    if (shown != nullptr && (replica.history_changed || shown->seq() < replica.place.at.seq)) {
+      replica.history_changed = false;
+      replica.show_anew();
+      reader_->forget(replica.number);
+    }
   }
   try {
     catch_up(connection, replica);
