@@ -32,14 +32,17 @@ constexpr Statement k_rows{"step_rows",
                            "ORDER BY first_seq, ordinal LIMIT CASE WHEN (SELECT status FROM holdfast.event_state e WHERE e.event = $1) >= 1 "
                            "THEN $3::integer ELSE $4::integer END"};
 
+// What is joined with an array has a LIMIT that takes all of it, and brings the event's number along. So the planner, who cannot
+// see into it, has one way left: a look at the index for each element, also while the tables are empty. Else it would go through
+// all of an event's rows.
 constexpr Statement k_know_seats{"step_know_seats",
                                  "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2)"};
 constexpr Statement k_know_reservations{
     "step_know_reservations", "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
 constexpr Statement k_know_seats_of{
     "step_know_seats_of",
-    "SELECT s.seat, s.version, s.state, s.reservation FROM holdfast.reservation r "
-    "CROSS JOIN LATERAL unnest(r.seats) u(seat) JOIN holdfast.seat_state s ON s.event = $1 AND s.seat = u.seat "
+    "SELECT s.seat, s.version, s.state, s.reservation FROM holdfast.reservation r CROSS JOIN LATERAL (SELECT seat, r.event AS event FROM "
+    "unnest(r.seats) seat LIMIT cardinality(r.seats)) u JOIN holdfast.seat_state s ON s.event = u.event AND s.seat = u.seat "
     "WHERE r.event = $1 AND r.id = ANY ($2)"};
 
 constexpr Statement k_add_event{"step_add_event",
@@ -76,13 +79,14 @@ constexpr Statement k_add_reservations{
 constexpr Statement k_set_reservations{
     "step_set_reservations",
     "UPDATE holdfast.reservation r SET status = u.status, owned = u.owned, expires_at = u.expires_at, order_id = u.order_id, "
-    "seats = ($9::int4[])[u.first : u.last] FROM unnest($2::uuid[], $3::int2[], $4::int2[], $5::int8[], $6::text[], $7::int4[], "
-    "$8::int4[]) "
-    "u(id, status, owned, expires_at, order_id, first, last) WHERE r.id = u.id AND r.event = $1"};
+    "seats = ($9::int4[])[u.first : u.last] FROM (SELECT *, $1::int4 AS event FROM unnest($2::uuid[], $3::int2[], $4::int2[], $5::int8[], "
+    "$6::text[], $7::int4[], $8::int4[]) t(id, status, owned, expires_at, order_id, first, last) LIMIT cardinality($2::uuid[])) u "
+    "WHERE r.id = u.id AND r.event = u.event"};
 constexpr Statement k_set_seats{"step_set_seats",
                                 "UPDATE holdfast.seat_state s SET version = u.version, state = u.state, reservation = u.reservation "
-                                "FROM unnest($2::int4[], $3::int4[], $4::int2[], $5::uuid[]) u(seat, version, state, reservation) "
-                                "WHERE s.event = $1 AND s.seat = u.seat"};
+                                "FROM (SELECT *, $1::int4 AS event FROM unnest($2::int4[], $3::int4[], $4::int2[], $5::uuid[]) "
+                                "t(seat, version, state, reservation) LIMIT cardinality($2::int4[])) u "
+                                "WHERE s.event = u.event AND s.seat = u.seat"};
 constexpr Statement k_add_history{"step_add_history",
                                   "INSERT INTO holdfast.seat_change (event, seat, version, kind, seq, at, reservation) SELECT $1, u.seat, "
                                   "u.version, u.kind, u.seq, u.at, "
@@ -106,11 +110,11 @@ constexpr Statement k_order_add{
     "ordered, (SELECT s.seq FROM holdfast.step s WHERE s.event = e.event ORDER BY s.base_seq DESC, s.base_ordinal DESC LIMIT 1) seq "
     "FROM unnest($1::int4[]) e(event)) w WHERE w.seq > w.ordered"};
 
-constexpr Statement k_drop_keys{"drop_old_keys",
-                                "DELETE FROM holdfast.kept_keys k USING (SELECT base_seq, base_ordinal, at FROM holdfast.kept_keys "
-                                "WHERE event = $1 ORDER BY base_seq, base_ordinal LIMIT 64) o "
-                                "WHERE k.event = $1 AND k.base_seq = o.base_seq AND k.base_ordinal = o.base_ordinal AND "
-                                "o.at <= " HOLDFAST_LAST_STEP("at") " - $2"};
+constexpr Statement k_drop_keys{
+    "drop_old_keys",
+    "DELETE FROM holdfast.kept_keys WHERE event = $1 AND base_seq <= (SELECT max(base_seq) FROM (SELECT base_seq "
+    "FROM holdfast.kept_keys WHERE event = $1 ORDER BY base_seq, base_ordinal LIMIT 64) o) AND "
+    "at <= " HOLDFAST_LAST_STEP("at") " - $2"};
 
 constexpr Statement k_lagging{
     "find_lagging",
