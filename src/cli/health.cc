@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "cli/kafka_feed.h"
 #include "feed/webhooks/webhooks.h"
@@ -63,7 +64,11 @@ HealthComponent look_at_lock(const lock::SeatLock* seat_lock) {
   if (seat_lock == nullptr) return {"none", HealthStatus::off, "No lock is configured: the ledger alone guards the seats."};
   const lock::Health health = seat_lock->health();
   const bool is_up = health.state == lock::Health::State::up;
-  return {health.kind, is_up ? HealthStatus::ok : HealthStatus::degraded, health.detail};
+  // A lock has nothing to catch up with: how long its answers take, on the mean since the start, is what a hold waits for it.
+  const lock::RoundTrips trips = seat_lock->stats().acquiring;
+  const auto count = std::accumulate(trips.buckets.begin(), trips.buckets.end(), std::uint64_t{0});
+  const double mean_ms = count == 0 ? 0 : trips.seconds * 1'000 / static_cast<double>(count);
+  return {health.kind, is_up ? HealthStatus::ok : HealthStatus::degraded, health.detail, HealthLag{mean_ms, "ms"}};
 }
 
 HealthComponent look_at_feed(const ServedFeed* feed) {

@@ -194,7 +194,7 @@ TEST(PostgresTables, AreReadAndWrittenByIndexes) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   pg::Connection connection(settings);
-  for (const std::string& bad : pg::find_bad_plans(connection)) ADD_FAILURE() << "of empty tables, as a new node finds them: " << bad;
+  EXPECT_TRUE(pg::find_bad_plans(connection).empty()) << "of empty tables nothing can be said";
   JournalInTest journal(settings, 1, 5'000);
   journal.play(3'000);
   project_all(settings, 1);

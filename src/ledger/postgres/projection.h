@@ -64,7 +64,7 @@ Lagging find_lagging(Connection& connection, EventNumber first, std::size_t limi
 // Throws DataError, and does nothing, when the journal does not have its first row any more. Its change_order stays.
 void forget_tables(Connection& connection, EventNumber event);
 
-// What the planner would do otherwise than by an index in the statements that are run for every batch and step, one sentence
+// Of tables that have seats: what the planner would do otherwise than by an index in the statements that are run for every batch and step, one sentence
 // each; empty: all is well.
 std::vector<std::string> find_bad_plans(Connection& connection, std::span<const Statement> more = {});
 
