@@ -176,6 +176,8 @@ class Step {
     rows_.emplace(connection_.receive());
     if (place.rows() > 0) read_place(place);
     if (place.rows() > 0 && state.rows() == 0) return StepReport::Result::busy;
+    // Another node's first step of this event was committed between two of these statements: the rows go on after it, the place does not.
+    if (place.rows() == 0 && rows_->rows() > 0 && rows_->int8(0, 0) != 1) return StepReport::Result::busy;
     std::optional<EventRow> event_row;
     if (state.rows() > 0) event_row = read_event(state);
     if (event_row && event_row->settings.status != EventStatus::importing) rows_max_ = k_rows_a_step;
