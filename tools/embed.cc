@@ -153,6 +153,7 @@ std::string source_of(int count, const char* const* entries) {
   for (int i = 0; i < count; i += 3) {
     const std::string kind = entries[i], file = entries[i + 2];
     std::string path = entries[i + 1];
+    if (path == "/") path.clear();   // an empty word is lost on the way from CMake
     if (kind == "site") {
       table += entries_of_site(file);
       continue;

@@ -55,7 +55,7 @@ if(HOLDFAST_NODE AND installed)
   list(APPEND entries site - "${site}")
   list(APPEND sources "${site}.stamp")
 else()
-  list(APPEND entries document "" "${pages_source}/absent.html" document console "${pages_source}/absent.html")
+  list(APPEND entries document / "${pages_source}/absent.html" document console "${pages_source}/absent.html")
   list(APPEND sources "${pages_source}/absent.html")
 endif()
 
