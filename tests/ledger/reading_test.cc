@@ -483,7 +483,7 @@ TEST_F(ReadingReservations, RefuseACursorThatTheLedgerDidNotGive) {
 TEST_F(ReadingReservations, AreUnavailableNotWrongWhileTheTablesCannotBeWritten) {
   it.reopen(EmbeddedOptions{.data = folder, .clock = &time, .tables_patience = std::chrono::milliseconds(50)});
   const EventNumber event = it.create_event(10);
-  ASSERT_TRUE(it.ledger().list_reservations({}, "", 10).has_value());
+  ASSERT_TRUE(eventually([&] { return it.ledger().list_reservations({}, "", 10).has_value(); }));
   sqlite::Database blocker((folder / "state.db").string(), sqlite::Database::Mode::read_write);
   blocker.execute("BEGIN IMMEDIATE");   // the checkpointer waits for it
   EXPECT_EQ(told(it.hold(event, it.new_id(event), {1})), "accepted") << "sales go on";

@@ -164,6 +164,7 @@ TEST_F(RedisLocks, AreAwayWhenTheServerIsKilledAndBackWhenItIs) {
 TEST_F(RedisLocks, ThatAPausedServerGrantsLateAreGivenUpWhenItGoesOn) {
   auto options = options_for(url_of(redis));
   options.deadline = 20ms;
+  options.ttl = 1'000ms;
   RedisLock& seat_lock = open(options);
   redis.pause();
   Lease lease{.key = "lock:seat:a"};
@@ -172,7 +173,8 @@ TEST_F(RedisLocks, ThatAPausedServerGrantsLateAreGivenUpWhenItGoesOn) {
   seat_lock.release({&lease, 1});
   redis.resume();   // it reads what was sent, and grants the lock to nobody
   EXPECT_TRUE(eventually([&] { return seat_lock.stats().leftovers == 0; }));
-  EXPECT_EQ(redis.command({"EXISTS", lease.key}), "0");
+  // One that is granted after it was given up, because the server read the connections in another order, ends by itself.
+  EXPECT_TRUE(eventually([&] { return redis.command({"EXISTS", lease.key}) == "0"; }));
 }
 
 TEST_F(RedisLocks, AreNotTakenFromAReplica) {

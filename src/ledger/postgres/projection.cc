@@ -529,7 +529,7 @@ void end_idle(Connection& connection) {
   connection.end_sync();
 }
 
-}  // namespace
+}   // namespace
 
 StepReport project(Connection& connection, EventNumber event, std::size_t changes_max) {
   try {
@@ -643,7 +643,7 @@ constexpr Statement k_forget[] = {{"forget_step", "DELETE FROM holdfast.step WHE
                                   {"forget_history", "DELETE FROM holdfast.seat_change WHERE event = $1"},
                                   {"forget_keys", "DELETE FROM holdfast.kept_keys WHERE event = $1"}};
 
-}  // namespace
+}   // namespace
 
 void forget_tables(Connection& connection, EventNumber event) {
   try {
@@ -688,7 +688,7 @@ std::string plan_of(Connection& connection, const Statement& statement) {
   return plan;
 }
 
-}  // namespace
+}   // namespace
 
 std::vector<std::string> find_bad_plans(Connection& connection, std::span<const Statement> more) {
   // Of empty tables every way is as good; after an import they are analysed, and statements planned anew.
@@ -710,4 +710,4 @@ std::vector<std::string> find_bad_plans(Connection& connection, std::span<const 
   return bad;
 }
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg
