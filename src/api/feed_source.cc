@@ -21,8 +21,9 @@ News LedgerFeedSource::news(const std::function<Seq(EventNumber)>& published, Ev
   News news;
   std::vector<EventHead> all;
   std::unordered_map<EventNumber, Seq> behind;
-  for (const auto& [number, head] : ledger_.heads()) {
+  for (const auto& [number, listed] : ledger_.heads()) {
     const Seq reached = published(number);
+    const Seq head = head_of(number, listed, reached);
     if (head == reached) continue;
     all.push_back({number, head});
     behind.emplace(number, head);
@@ -36,6 +37,17 @@ News LedgerFeedSource::news(const std::function<Seq(EventNumber)>& published, Ev
   if (all.size() > limit) all.resize(limit);
   news.events = std::move(all);
   return news;
+}
+
+// What lists the heads follows the journal, and may not have come to what was published yet: the event itself has. Only when that is
+// behind too, other data were put in its place.
+Seq LedgerFeedSource::head_of(EventNumber number, Seq listed, Seq reached) {
+  const auto event = ledger_.event(number);
+  const Seq head = event == nullptr ? listed : std::max(listed, event->seq());
+  if (head >= reached || ledger_.has_all_in_memory()) return head;
+  if (!ledger_.bring({.event = number, .as_of_now = true})) throw std::runtime_error("event " + std::to_string(number) + " cannot be read");
+  const auto current = ledger_.event(number);
+  return current == nullptr ? head : current->seq();
 }
 
 void LedgerFeedSource::note_round(std::uint64_t progress, std::unordered_map<EventNumber, Seq> behind) {

@@ -28,6 +28,7 @@ class LedgerFeedSource : public feed::kafka::FeedSource {
 
  private:
   feed::kafka::FedChange fed(RecordedChange change, const PublishedEvent& event) const;
+  Seq head_of(EventNumber number, Seq listed, Seq reached);
   void note_round(std::uint64_t progress, std::unordered_map<EventNumber, Seq> behind);
 
   Ledger& ledger_;
