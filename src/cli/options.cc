@@ -353,7 +353,6 @@ std::map<std::string, std::string> read_environment() {
     if (!variable.starts_with("HOLDFAST_")) continue;
     const std::string_view name = variable.substr(0, variable.find('='));
     if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable || name == k_lock_password_variable) continue;
-    if (name == "HOLDFAST_CONFIG" || name == k_api_key_variable || name == k_lock_password_variable) continue;
     const Described* const known = find_described([&](const char* each) { return variable_of(each) == name; });
     if (known == nullptr) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
     values[known->key] = variable.substr(std::min(variable.size(), name.size() + 1));

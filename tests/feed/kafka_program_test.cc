@@ -246,11 +246,10 @@ TEST_F(KafkaFeedProgram, KilledAgainAndAgainDuringASaleTellsEveryCommittedChange
   ASSERT_TRUE(reader.read_until([&] { return reader.messages().size() >= expected.size(); }, 4 * k_patience))
       << reader.messages().size() << " of " << expected.size();
   // Holds of a second may still end.
-  const auto count_found = [&] { return reader.messages().size(); };
   ASSERT_TRUE(eventually([&] {
     reader.read_for(milliseconds(500));
     expected = expected_messages(client, event, names);
-    return count_found() >= expected.size();
+    return reader.messages().size() >= expected.size();
   }));
   for (std::size_t before = 0; before != expected.size();) {
     before = expected.size();
