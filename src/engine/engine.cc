@@ -107,8 +107,8 @@ Engine::Worker& Engine::worker_of(const Task& task) const { return *workers_[tas
 
 Task* Engine::submit(Task* first) {
   if (workers_.size() == 1) return workers_.front()->submit(first);
-  // To each worker what is its own; what one of them does not take stands in front of what the next does not.
-  Task* refused = nullptr;
+  // To each worker what is its own. What one of them does not take stands before the rest, which nobody is given then: tasks of one
+  // event that are submitted again must find none of the later ones in front of them.
   while (first != nullptr) {
     Task* task = first;
     first = task->next;
@@ -121,24 +121,29 @@ Task* Engine::submit(Task* first) {
       first = first->next;
       last->next = nullptr;
     }
-    for (Task* left = worker.submit(task); left != nullptr;) {
-      Task* next = left->next;
-      left->next = refused;
-      refused = left;
-      left = next;
+    if (Task* left = worker.submit(task)) {
+      last->next = first;   // the last of what was left
+      return left;
     }
   }
-  return refused;
+  return nullptr;
+}
+
+// Whether there was room for one more, over all workers; then it is the caller's.
+bool Engine::take_place() {
+  std::size_t queued = queued_.load(std::memory_order_relaxed);
+  do {
+    if (queued >= options_.queue_max) return false;
+  } while (!queued_.compare_exchange_weak(queued, queued + 1, std::memory_order_relaxed));
+  return true;
 }
 
 Task* Engine::Worker::submit(Task* first) {
   const std::scoped_lock lock(mutex_);
   if (stopping_) return first;
-  const std::size_t queued_by_all = engine_.queued();
-  const std::size_t room = engine_.options_.queue_max - std::min(engine_.options_.queue_max, queued_by_all);
   Task* left = first;
   std::size_t taken = 0;
-  for (; left != nullptr && taken < room; ++taken) {
+  for (; left != nullptr && engine_.take_place(); ++taken) {
     Task* task = left;
     left = task->next;
     task->next = nullptr;
@@ -146,7 +151,6 @@ Task* Engine::Worker::submit(Task* first) {
     last_ = task;
   }
   queued_ += taken;
-  engine_.queued_.fetch_add(taken, std::memory_order_relaxed);
   if (waiting_ && queued_ >= wanted_) {
     waiting_ = false;
     wake_.notify_one();

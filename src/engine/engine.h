@@ -79,6 +79,7 @@ class Engine {
   class Worker;
 
   Worker& worker_of(const Task& task) const;
+  bool take_place();
 
   Ledger& ledger_;
   const EngineOptions options_;

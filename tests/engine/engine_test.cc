@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "core/rules.h"
@@ -22,6 +23,9 @@ class FakeLedger : public Ledger {
     std::vector<std::string> kinds;
   };
 
+  explicit FakeLedger(unsigned lanes = 1) : lanes_(lanes) {}
+
+  unsigned lanes() const override { return lanes_; }
   ExecutionReport execute(std::span<const Batch> batches) override {
     std::unique_lock lock(mutex_);
     ++executions_;
@@ -124,6 +128,7 @@ class FakeLedger : public Ledger {
     return value;
   }
 
+  const unsigned lanes_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;
@@ -296,6 +301,122 @@ TEST_F(EngineTest, ALedgerThatFailsIsPassedOnAndReported) {
   inbox.wait_for(1);
   EXPECT_EQ(inbox.reasons(), std::vector<Reason>{Reason::unavailable});
   EXPECT_TRUE(eventually([&] { return broken_rounds == 2; }));
+}
+
+// ---------------------------------------------------------------------------------------------------------------- several lanes
+
+struct LanesTest : testing::Test {
+  static constexpr unsigned k_lanes = 4;
+  static constexpr std::uint64_t k_warm_up = 1'000'000;
+
+  ~LanesTest() override { ledger.open(); }
+
+  // Has every worker busy with one round.
+  void occupy_all(Engine& engine) {
+    ledger.close();
+    for (unsigned lane = 0; lane < k_lanes; ++lane) ASSERT_EQ(engine.submit(tasks.one(warm_up, k_warm_up, {lane})), nullptr);
+    ASSERT_TRUE(ledger.wait_for_executions(k_lanes));
+  }
+  // What the ledger was asked for an event, in the order that it was asked.
+  std::vector<std::uint64_t> executed_for(EventNumber event) {
+    std::vector<std::uint64_t> numbers;
+    for (const auto& round : ledger.rounds()) {
+      for (const auto& call : round) {
+        if (call.events.front() != event) continue;
+        std::ranges::copy_if(call.submissions, std::back_inserter(numbers), [](std::uint64_t number) { return number != k_warm_up; });
+      }
+    }
+    return numbers;
+  }
+
+  FakeLedger ledger{k_lanes};
+  Inbox warm_up;
+  Inbox inbox;
+  Tasks tasks;
+};
+
+TEST_F(LanesTest, AreExecutedAtTheSameTime) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  occupy_all(engine);   // none of these rounds ends before all have begun
+  EXPECT_EQ(ledger.executions(), k_lanes);
+  ledger.open();
+  EXPECT_EQ(warm_up.wait_for(k_lanes).size(), k_lanes);
+}
+
+TEST_F(LanesTest, KeepTheOrderOfEachEventsTasks) {
+  constexpr std::uint64_t k_tasks = 5'000;
+  constexpr EventNumber k_events = 11;
+  Engine engine(ledger, {.queue_max = 2 * k_tasks, .sweep = false});
+  std::map<EventNumber, std::vector<std::uint64_t>> submitted;
+  for (std::uint64_t number = 1; number <= k_tasks;) {
+    // Lists of several events, whose neighbours are of the same lane or of others.
+    Task* first = nullptr;
+    Task* last = nullptr;
+    for (std::uint64_t i = 0; i < 7 && number <= k_tasks; ++i, ++number) {
+      const auto event = static_cast<EventNumber>(1 + number * number / 3 % k_events);
+      submitted[event].push_back(number);
+      Task* task = tasks.one(inbox, number, {event});
+      (first == nullptr ? first : last->next) = task;
+      last = task;
+    }
+    ASSERT_EQ(engine.submit(first), nullptr);
+  }
+  ASSERT_EQ(inbox.wait_for(k_tasks).size(), k_tasks);
+  for (const auto& [event, numbers] : submitted) EXPECT_EQ(executed_for(event), numbers) << "event " << event;
+}
+
+TEST_F(LanesTest, ShareOneQueueThatGivesBackInOrderWhatItHasNoRoomFor) {
+  Engine engine(ledger, {.queue_max = k_lanes, .sweep = false});
+  occupy_all(engine);
+  Task* fifth = tasks.one(inbox, 5, {1});
+  Task* left = engine.submit(tasks.list({tasks.one(inbox, 1, {1}), tasks.one(inbox, 2, {2}), tasks.one(inbox, 3, {1}),
+                                         tasks.one(inbox, 4, {3}), fifth, tasks.one(inbox, 6, {2}), tasks.one(inbox, 7, {1})}));
+  EXPECT_EQ(engine.queued(), k_lanes);
+  ASSERT_EQ(left, fifth);
+  std::vector<std::uint64_t> given_back;
+  for (const Task* task = left; task != nullptr; task = task->next) {
+    given_back.push_back(FakeLedger::number_of(task->entry.submission.parts.front().command));
+  }
+  EXPECT_EQ(given_back, (std::vector<std::uint64_t>{5, 6, 7}));
+  ledger.open();
+  ASSERT_TRUE(eventually([&] { return engine.queued() == 0; }));
+  EXPECT_EQ(engine.submit(left), nullptr);
+  inbox.wait_for(7);
+  EXPECT_EQ(executed_for(1), (std::vector<std::uint64_t>{1, 3, 5, 7}));
+}
+
+TEST_F(LanesTest, NeverQueueMoreThanTheLimitHoweverManyThreadsSubmit) {
+  constexpr std::size_t k_queue = 100;
+  Engine engine(ledger, {.queue_max = k_queue, .sweep = false});
+  occupy_all(engine);
+  std::vector<Tasks> of_thread(k_lanes);
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned lane = 0; lane < k_lanes; ++lane) {
+      threads.emplace_back([&, lane] {
+        for (std::uint64_t number = 1; engine.submit(of_thread[lane].one(inbox, number, {lane})) == nullptr;) ++number;
+      });
+    }
+  }
+  EXPECT_EQ(engine.queued(), k_queue);
+  ledger.open();
+  engine.stop();
+  EXPECT_EQ(inbox.wait_for(k_queue).size(), k_queue);
+}
+
+TEST_F(LanesTest, StopExecutesWhatIsQueuedInAllOfThem) {
+  Engine engine(ledger, {.queue_max = 1'000, .sweep = false});
+  occupy_all(engine);
+  for (std::uint64_t number = 1; number <= 200; ++number) {
+    ASSERT_EQ(engine.submit(tasks.one(inbox, number, {static_cast<EventNumber>(number % 9)})), nullptr);
+  }
+  std::jthread opener([&] { ledger.open(); });
+  engine.stop();
+  EXPECT_EQ(inbox.wait_for(200).size(), 200u);
+  EXPECT_EQ(engine.queued(), 0u);
+  for (EventNumber event = 0; event < 9; ++event) EXPECT_TRUE(std::ranges::is_sorted(executed_for(event)));
+  Task* late = tasks.one(inbox, 1'000, {2});
+  EXPECT_EQ(engine.submit(late), late);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- expiry
