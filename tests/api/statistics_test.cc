@@ -111,7 +111,7 @@ class Series : public testing::Test {
     return list;
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it{folder, time};
   EventNumber event = it.create_event(50);

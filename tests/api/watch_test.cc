@@ -35,7 +35,7 @@ class Watching : public testing::Test {
     context.run();
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it{folder, time};
   boost::asio::io_context context;

@@ -47,7 +47,7 @@ struct FeedSourceTest : testing::Test {
     return text;
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it{folder, time};
   Round round;

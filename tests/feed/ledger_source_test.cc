@@ -64,7 +64,7 @@ struct LedgerSource : testing::Test {
     return lines;
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it{folder, time};
   EventNumber event = 0;

@@ -43,7 +43,7 @@ struct WebhookSource : testing::Test {
     return seqs;
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it{folder, time};
   EventNumber event = 0;

@@ -140,7 +140,7 @@ TEST(Clock, NeverGoesBackInAnyThreadWhileTheSlewChanges) {
 
 TEST(ClockOfTheLedger, AHoldEndsInItsMillisecondWhateverTheWallClockDoes) {
   for (const Millis step : {5 * k_hour, -5 * k_hour}) {
-    TempFolder folder;
+    LedgerFolder folder;
     TestTime time;
     LedgerInTest it(folder, time);
     const EventNumber event = it.create_event(4);
@@ -157,7 +157,7 @@ TEST(ClockOfTheLedger, AHoldEndsInItsMillisecondWhateverTheWallClockDoes) {
 }
 
 TEST(ClockOfTheLedger, AHoldThatEndedDuringASuspendIsOver) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   const EventNumber event = it.create_event(4);
@@ -169,7 +169,7 @@ TEST(ClockOfTheLedger, AHoldThatEndedDuringASuspendIsOver) {
 }
 
 TEST(ClockOfTheLedger, AfterARestartWithTheWallClockADayBackTimeGoesOnFromTheLastRecorded) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   const EventNumber event = it.create_event(4);
@@ -188,7 +188,7 @@ TEST(ClockOfTheLedger, AfterARestartWithTheWallClockADayBackTimeGoesOnFromTheLas
 }
 
 TEST(ClockOfTheLedger, AfterARestartThatTookLongHoldsThatEndedMeanwhileAreOver) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   const EventNumber event = it.create_event(4);

@@ -45,7 +45,7 @@ struct Damage : testing::Test {
   }
   std::string files_of(const fs::path& data) { return read_whole(data / "journal.db") + read_whole(data / "state.db"); }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   EventNumber event = 0;
   Uuid sold{};

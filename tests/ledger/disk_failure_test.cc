@@ -77,7 +77,7 @@ TEST_P(JournalFailure, AtEveryPointLeavesEveryAnsweredOutcomeAndAllOrNothingOfTh
   const TestTime time;
   std::vector<std::string> pictures;   // before each batch, and after the last
   {
-    TempFolder folder;
+    LedgerFolder folder;
     Sale healthy(folder, time);
     for (int batch = 0; batch < Sale::k_batches; ++batch) {
       pictures.push_back(healthy.it.picture());
@@ -88,7 +88,7 @@ TEST_P(JournalFailure, AtEveryPointLeavesEveryAnsweredOutcomeAndAllOrNothingOfTh
   int failures = 0;
   for (int point = 0;; ++point) {
     SCOPED_TRACE("operation " + std::to_string(point));
-    TempFolder folder;
+    LedgerFolder folder;
     Sale sale(folder / "data", time);
     disk.fail("journal.db", GetParam(), point);
     int batch = 0;
@@ -127,7 +127,7 @@ INSTANTIATE_TEST_SUITE_P(Faults, JournalFailure, testing::Values(Disk::Fault::fu
 TEST(JournalFailures, RefusalsNeedNoDiskUntilOneAcceptedBatchHasFailed) {
   Disk& disk = Disk::get();
   const TestTime time;
-  TempFolder folder;
+  LedgerFolder folder;
   Sale sale(folder, time);
   ASSERT_TRUE(sale.run(0));
   disk.fail("journal.db", Disk::Fault::full, 0);
@@ -143,7 +143,7 @@ TEST(TablesFailure, SalesGoOnAndTheTablesCatchUpLater) {
   Disk& disk = Disk::get();
   const TestTime time;
   for (const Disk::Fault fault : {Disk::Fault::full, Disk::Fault::torn}) {
-    TempFolder folder;
+    LedgerFolder folder;
     Sale sale(folder / "data", time);
     sale.it.wait_for_tables();
     disk.fail("state.db", fault, 0);
@@ -167,7 +167,7 @@ TEST(TablesFailure, SalesGoOnAndTheTablesCatchUpLater) {
 TEST(TablesFailure, IsReportedByTheCheckpointerUntilItGoesOn) {
   Disk& disk = Disk::get();
   const TestTime time;
-  TempFolder folder;
+  LedgerFolder folder;
   Position position = 0;
   {
     Sale sale(folder, time);

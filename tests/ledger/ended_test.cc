@@ -32,7 +32,7 @@ struct Ended : testing::Test {
     return ids;
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it;
   EventNumber event = 0;

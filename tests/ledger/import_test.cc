@@ -50,7 +50,7 @@ struct Import : testing::Test {
   }
 
   static constexpr std::size_t k_part = 10;
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it;
   EventNumber before = 0;

@@ -19,7 +19,7 @@ struct Keys : testing::Test {
     return submission;
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it;
   EventNumber event = 0;

@@ -19,13 +19,13 @@ namespace fs = std::filesystem;
 
 }  // namespace
 
-TempFolder::TempFolder() {
+LedgerFolder::LedgerFolder() {
   std::string name = (fs::temp_directory_path() / "holdfast-ledger-XXXXXX").string();
   HOLDFAST_CHECK(::mkdtemp(name.data()) != nullptr);
   path_ = name;
 }
 
-TempFolder::~TempFolder() {
+LedgerFolder::~LedgerFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
 }

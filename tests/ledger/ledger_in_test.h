@@ -1,7 +1,7 @@
 // What tests of the embedded ledger need: a folder, a clock that stands still until it is moved, and a ledger that is asked in
 // sentences.
 //
-//   TempFolder folder;
+//   LedgerFolder folder;
 //   TestTime time;
 //   LedgerInTest it(folder, time);
 //   const EventNumber event = it.create_event(10);
@@ -36,12 +36,12 @@ inline constexpr Millis k_minute = 60'000;
 inline constexpr Millis k_hour = 60 * k_minute;
 inline constexpr Millis k_day = 24 * k_hour;
 
-class TempFolder {
+class LedgerFolder {
  public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
+  LedgerFolder();
+  ~LedgerFolder();
+  LedgerFolder(const LedgerFolder&) = delete;
+  LedgerFolder& operator=(const LedgerFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const char* name) const { return path_ / name; }
   operator const std::filesystem::path&() const { return path_; }

@@ -34,7 +34,7 @@ struct Maintenance : testing::Test {
     }
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it;
   EventNumber event = 0;

@@ -10,7 +10,7 @@ namespace holdfast::test {
 namespace {
 
 TEST(Readers, SeeEachCommandAsSoonAsItIsAnswered) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   const EventNumber event = it.create_event(10);
@@ -42,7 +42,7 @@ TEST(Readers, SeeEachCommandAsSoonAsItIsAnswered) {
 }
 
 TEST(Readers, StatesAreAtMost100MillisecondsBehindAndSharedMeanwhile) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   const EventNumber event = it.create_event(3);
@@ -56,7 +56,7 @@ TEST(Readers, StatesAreAtMost100MillisecondsBehindAndSharedMeanwhile) {
 }
 
 TEST(Readers, AnExpiryIsSeenFromItsMillisecondOnWhetherOrNotItIsRecorded) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   const EventNumber event = it.create_event(3);
@@ -75,7 +75,7 @@ TEST(Readers, AnExpiryIsSeenFromItsMillisecondOnWhetherOrNotItIsRecorded) {
 }
 
 TEST(Readers, EventsToSweepAreFoundInPartsAndNoneIsForgotten) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   std::vector<EventNumber> events;
@@ -95,7 +95,7 @@ TEST(Readers, EventsToSweepAreFoundInPartsAndNoneIsForgotten) {
 
 // Sales, imports and abandoned imports in one thread; readers in two others.
 TEST(Readers, InOtherThreadsSeeEverythingThatWasAnswered) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time, {.data = {}, .ended_in_memory_max = 50});
   const EventNumber event = it.create_event(100);

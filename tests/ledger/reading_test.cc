@@ -104,7 +104,7 @@ class ReadingChanges : public testing::Test {
             "1#15 released of dora seats 10@2 ends"};
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it{folder, time};
   Round round;
@@ -384,7 +384,7 @@ class ReadingReservations : public testing::Test {
     return all;
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it{folder, time};
 };

@@ -170,7 +170,7 @@ struct Recovery : testing::TestWithParam<std::uint64_t> {
     if (with_keys) crowd.expect_keys(copy, 40);
   }
 
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   EmbeddedOptions options;
 };
@@ -272,7 +272,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, Recovery, testing::Range<std::uint64_t>(1, 1 + k
 // A reservation that had ended when the tables were written, and was reinstated after: it is not among those that a start loads.
 TEST(RecoveryOfReinstated, WhatWasReinstatedAfterTheTablesPositionIsThere) {
   for (const bool released : {false, true}) {
-    TempFolder folder;
+    LedgerFolder folder;
     TestTime time;
     LedgerInTest it(folder / "data", time);
     const EventNumber event = it.create_event(4);

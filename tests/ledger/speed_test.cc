@@ -20,7 +20,7 @@ constexpr std::size_t k_commands_per_round = 4'096;
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 TEST(Speed, AStartReplaysTenMillionChanges) {
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder / "data", time);
   const EventNumber event = it.create_event(k_seats);
@@ -75,7 +75,7 @@ TEST(Speed, AStartReplaysTenMillionChanges) {
 // Seats of a hall of fifty thousand each, as one platform would have them, a tenth of them sold.
 void open_after_clean_stop(std::size_t seats) {
   constexpr std::size_t k_per_event = 50'000;
-  TempFolder folder;
+  LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
   auto begin = Clock::now();

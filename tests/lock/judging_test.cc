@@ -60,7 +60,7 @@ class JudgingWithLocks : public testing::Test {
   TestTime time_;
 
  private:
-  TempFolder folder_;
+  LedgerFolder folder_;
   EmbeddedOptions options_{.data = {}, .judging = {.lock = &seat_lock}};
   std::optional<LedgerInTest> it_;
   std::uint64_t events_ = 0;
@@ -275,8 +275,8 @@ TEST(JudgingWithAndWithoutLocks, AnswersTheSameAndHasLockedEveryNewSeat) {
   const auto below = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
   NotingLock seat_lock;
   TestTime time;
-  TempFolder folder_with;
-  TempFolder folder_without;
+  LedgerFolder folder_with;
+  LedgerFolder folder_without;
   LedgerInTest with(folder_with, time, {.data = {}, .judging = {.lock = &seat_lock}});
   LedgerInTest without(folder_without, time);
   constexpr std::size_t k_seats = 24;

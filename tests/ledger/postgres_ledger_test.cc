@@ -1,0 +1,300 @@
+// Several nodes over one PostgreSQL: what one writes the others see, what they write at once is one history, and what goes away
+// (a session, a node, a row of the journal) costs no accepted hold and sells no seat twice.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "ledger/ledger_in_test.h"
+#include "ledger/postgres/postgres_ledger.h"
+#include "ledger/postgres/schema.h"
+#include "support/services.h"
+#include "support/sql.h"
+
+namespace holdfast::test {
+namespace {
+
+constexpr std::size_t k_seats = 200;
+constexpr std::uint64_t k_ids_a_thread = 1'000'000;
+
+class PostgresNodes : public testing::Test {
+ protected:
+  void SetUp() override {
+    pg::migrate({.url = database_.url()});
+    first_ = node();
+    second_ = node();
+  }
+  std::unique_ptr<PostgresLedger> node() { return std::make_unique<PostgresLedger>(PostgresOptions{.url = database_.url()}); }
+
+  EventNumber create_event(std::size_t seats = k_seats) {
+    const Uuid id = uuid_of(++last_event_);
+    const EventNumber number = Desk(*first_).create_event(id, plan_of(id, seats));
+    EXPECT_NE(number, 0u);
+    return number;
+  }
+  static bool bring(PostgresLedger& ledger, EventNumber event) { return ledger.bring({.event = event, .as_of_now = true}); }
+  static bool shows(const PostgresLedger& ledger, EventNumber event, SeatIndex seat, SeatState state) {
+    const auto published = ledger.event(event);
+    return published != nullptr && published->seat(seat, ledger.now()).state == state;
+  }
+  std::string of_event(const std::string& statement, EventNumber event) {
+    return Sql(database_.url()).value(statement, {std::to_string(event)});
+  }
+
+  // Whether the event's journal begins at change 1 and has no gap and no change twice.
+  void expect_no_gaps(EventNumber event) {
+    EXPECT_EQ(of_event("select count(*) from (select first_seq, lag(first_seq + changes, 1, 1::bigint) over (order by first_seq, ordinal) "
+                       "as due from holdfast.journal where event = $1) j where first_seq <> due",
+                       event),
+              "0");
+  }
+
+  PostgresDatabase database_;
+  std::unique_ptr<PostgresLedger> first_;
+  std::unique_ptr<PostgresLedger> second_;
+  std::uint64_t last_event_ = 0;
+};
+
+// Holds seats at random, alone or several, until it is told to end; remembers what was accepted.
+class Holder {
+ public:
+  Holder(Ledger& ledger, EventNumber event, std::uint64_t number)
+      : ledger_(ledger), event_(event), random_(number), next_id_(number * k_ids_a_thread) {}
+
+  void hold_one() {
+    Desk desk(ledger_);
+    const Uuid id = reservation_id(event_, ++next_id_);
+    const auto seat = static_cast<SeatIndex>(random_() % (k_seats - 1));
+    const Outcome outcome = desk.hold(event_, id, {seat, seat + 1});
+    if (outcome.accepted()) held_.emplace_back(id, seat);
+    unavailable_ += outcome.reason == Reason::unavailable;
+    // Half of them go again, so that there is always something to hold.
+    if (outcome.accepted() && random_() % 2 == 0) {
+      const Outcome released = desk.release(event_, id);
+      // Nothing is known of a release without an answer: it may not be claimed either way.
+      if (released.accepted() || released.reason == Reason::unavailable) held_.pop_back();
+    }
+  }
+
+  // Every hold that was accepted and not released is there.
+  void expect_all_in(const PublishedEvent& event, Millis now) const {
+    for (const auto& [id, seat] : held_) {
+      EXPECT_EQ(event.seat(seat, now).reservation, id) << "seat " << seat;
+      EXPECT_EQ(event.seat(seat + 1, now).reservation, id) << "seat " << seat + 1;
+    }
+  }
+  std::size_t held() const { return held_.size(); }
+  std::size_t unavailable() const { return unavailable_; }
+
+ private:
+  Ledger& ledger_;
+  EventNumber event_;
+  std::mt19937_64 random_;
+  std::uint64_t next_id_;
+  std::vector<std::pair<Uuid, SeatIndex>> held_;
+  std::size_t unavailable_ = 0;
+};
+
+TEST_F(PostgresNodes, WhatOneWritesTheOtherShows) {
+  const EventNumber event = create_event();
+  ASSERT_TRUE(bring(*second_, event));
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1, 2}).accepted());
+  EXPECT_TRUE(eventually([&] { return shows(*second_, event, 1, SeatState::held) && shows(*second_, event, 2, SeatState::held); }));
+  ASSERT_TRUE(Desk(*second_).consume(event, reservation_id(event, 1)).accepted());
+  EXPECT_TRUE(eventually([&] { return shows(*first_, event, 1, SeatState::sold); }));
+}
+
+TEST_F(PostgresNodes, WhatNobodyIsToldOfIsFoundByComparing) {
+  const EventNumber event = create_event();
+  ASSERT_TRUE(bring(*second_, event));
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {4}).accepted());
+  ASSERT_TRUE(eventually([&] { return shows(*second_, event, 4, SeatState::held); }));
+  // The sessions that listen end again and again, and with them whatever was said to them.
+  std::atomic<bool> ends{false};
+  std::jthread deafens([&] {
+    Sql sql(database_.url());
+    while (!ends) {
+      sql.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = "
+          "'holdfast follower' and query ilike '%listen%'");
+    }
+  });
+  EXPECT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {5}).accepted());
+  ends = true;
+  deafens.join();
+  EXPECT_TRUE(eventually([&] { return shows(*second_, event, 5, SeatState::held); }));
+}
+
+TEST_F(PostgresNodes, WritingOneEventAtOnceSellsNoSeatTwiceAndLeavesNoGap) {
+  const EventNumber event = create_event();
+  std::vector<Holder> holders;
+  for (std::uint64_t i = 1; i <= 4; ++i) holders.emplace_back(i % 2 == 0 ? *first_ : *second_, event, i);
+  {
+    std::vector<std::jthread> threads;
+    for (Holder& holder : holders) {
+      threads.emplace_back([&holder] {
+        for (int i = 0; i < 100; ++i) holder.hold_one();
+      });
+    }
+  }
+  expect_no_gaps(event);
+  for (PostgresLedger* ledger : {first_.get(), second_.get()}) {
+    ASSERT_TRUE(bring(*ledger, event));
+    for (const Holder& holder : holders) {
+      EXPECT_EQ(holder.unavailable(), 0u);
+      holder.expect_all_in(*ledger->event(event), ledger->now());
+    }
+  }
+  EXPECT_EQ(first_->event(event)->seq(), second_->event(event)->seq());
+}
+
+TEST_F(PostgresNodes, SessionsThatAreTerminatedCostNoAcceptedHold) {
+  const EventNumber event = create_event();
+  std::vector<Holder> holders;
+  for (std::uint64_t i = 1; i <= 4; ++i) holders.emplace_back(i % 2 == 0 ? *first_ : *second_, event, i);
+  std::atomic<std::size_t> writing{holders.size()};
+  std::size_t terminated = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (Holder& holder : holders) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 100; ++i) holder.hold_one();
+        --writing;
+      });
+    }
+    Sql sql(database_.url());
+    while (writing > 0) {
+      const std::string ended = sql.value(
+          "select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity where datname = current_database() and "
+          "application_name = 'holdfast ledger' order by random() limit 1) s");
+      terminated += ended == "1";
+      std::this_thread::sleep_for(milliseconds(15));   // the pace of the killing, not a wait
+    }
+  }
+  EXPECT_GT(terminated, 0u);
+  expect_no_gaps(event);
+  std::size_t held = 0;
+  for (PostgresLedger* ledger : {first_.get(), second_.get()}) {
+    ASSERT_TRUE(eventually([&] { return bring(*ledger, event); }));
+    for (const Holder& holder : holders) {
+      held += holder.held();
+      holder.expect_all_in(*ledger->event(event), ledger->now());
+    }
+  }
+  EXPECT_GT(held, 0u);
+}
+
+TEST_F(PostgresNodes, SetsThatTwoNodesMakeInOppositeOrderDoNotBlockEachOther) {
+  const EventNumber one = create_event(2'000);
+  const EventNumber other = create_event(2'000);
+  std::atomic<int> refused{0};
+  const auto write = [&](PostgresLedger& ledger, EventNumber home, std::uint64_t number) {
+    for (SeatIndex i = 0; i < 50; ++i) {
+      const auto seat = static_cast<SeatIndex>(number * 100 + i);
+      const SeatList seats{seat};
+      // A batch of its own event stands before the set, so that the two nodes have different first locks.
+      Round round;
+      round.add(home, Hold{.reservation = reservation_id(home, number * k_ids_a_thread + i * 3),
+                           .customer = "anna",
+                           .seats = round.keep({static_cast<SeatIndex>(seat + 1'000)}),
+                           .duration = k_hour});
+      Submission set;
+      for (const EventNumber event : {one, other}) {
+        set.parts.push_back({event, Hold{.reservation = reservation_id(event, number * k_ids_a_thread + i * 3 + 1),
+                                         .kind = ReservationKind::ticket_lock,
+                                         .seats = seats,
+                                         .duration = k_hour}});
+      }
+      round.add(std::move(set));
+      round.run(ledger);
+      refused += !round.verdict(0).accepted() + !round.verdict(1).accepted();
+    }
+  };
+  {
+    std::jthread left([&] { write(*first_, one, 1); });
+    std::jthread right([&] { write(*second_, other, 2); });
+  }
+  EXPECT_EQ(refused, 0);
+  EXPECT_EQ(first_->stats().batches_failed + second_->stats().batches_failed, 0u);
+  expect_no_gaps(one);
+  expect_no_gaps(other);
+}
+
+TEST_F(PostgresNodes, AnEventWhoseJournalWasChangedByHandIsNamedAndNotSoldFromWhileOthersGoOn) {
+  const EventNumber damaged = create_event();
+  const EventNumber whole = create_event();
+  ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}).accepted());
+  ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 2), {2}).accepted());
+  // Of every row, so that it is found whatever the tables have already.
+  of_event(
+      "with changed as (update holdfast.journal set body = body || '\\x00'::bytea where event = $1 returning 1) select count(*) from "
+      "changed",
+      damaged);
+  of_event("with gone as (delete from holdfast.step where event = $1 returning 1) select count(*) from gone", damaged);
+  of_event("with gone as (delete from holdfast.event_state where event = $1 returning 1) select count(*) from gone", damaged);
+  const auto third = node();
+  EXPECT_EQ(Desk(*third).hold(damaged, reservation_id(damaged, 3), {3}).reason, Reason::unavailable);
+  EXPECT_NE(third->degradation().find("event " + std::to_string(damaged)), std::string::npos) << third->degradation();
+  EXPECT_TRUE(Desk(*third).hold(whole, reservation_id(whole, 1), {1}).accepted());
+}
+
+TEST_F(PostgresNodes, AHistoryThatIsAnotherOneIsServedAnew) {
+  const EventNumber event = create_event();
+  ASSERT_TRUE(bring(*second_, event));
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
+  ASSERT_TRUE(eventually([&] { return shows(*second_, event, 1, SeatState::held); }));
+  first_.reset();   // its node goes down, and the server that takes over never had the hold
+  ASSERT_TRUE(eventually([&] {
+    return of_event(
+               "select max(seq) = (select max(first_seq + changes - 1) from holdfast.journal where event = $1) from holdfast.step where "
+               "event = $1",
+               event) == "t";
+  }));
+  // What a failover takes back it takes back in tables and journal alike; here the event begins its tables anew.
+  for (const char* table :
+       {"step", "event_state", "seat", "plan_part", "seat_state", "reservation", "seat_change", "kept_keys", "change_order"}) {
+    of_event(std::string("with gone as (delete from holdfast.") + table + " where event = $1 returning 1) select count(*) from gone",
+             event);
+  }
+  of_event(
+      "with gone as (delete from holdfast.journal j where event = $1 and first_seq = (select max(first_seq) from holdfast.journal k where "
+      "k.event = j.event) returning 1) "
+      "select count(*) from gone",
+      event);
+  first_ = node();
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {7}).accepted());
+  EXPECT_TRUE(eventually([&] { return shows(*second_, event, 7, SeatState::held) && shows(*second_, event, 1, SeatState::available); }));
+  EXPECT_GT(second_->stats().histories_changed, 0u);
+  EXPECT_TRUE(Desk(*second_).hold(event, reservation_id(event, 3), {1}).accepted());
+}
+
+TEST_F(PostgresNodes, AnImportWhoseNodeWentAwayIsAbandonedAndItsIdsAreFree) {
+  const Uuid id = uuid_of(500);
+  const auto plan = plan_of(id, 100);
+  const auto reserved = first_->reserve_event({.card = {.number = 0, .id = id}, .settings = {}, .plan = plan});
+  ASSERT_TRUE(reserved);
+  EXPECT_FALSE(second_->reserve_event({.card = {.number = 0, .id = id}, .settings = {}, .plan = plan}));
+  first_.reset();
+  of_event("with late as (update holdfast.import set until = 0 where event = $1 returning 1) select count(*) from late", *reserved);
+  ASSERT_TRUE(eventually([&] { return of_event("select count(*) from holdfast.import where event = $1", *reserved) == "0"; }));
+  const EventNumber again = Desk(*second_).create_event(id, plan);
+  EXPECT_NE(again, 0u);
+  EXPECT_NE(again, *reserved);
+}
+
+TEST_F(PostgresNodes, AnExpiryOfAnEventThatNoNodeServesIsFound) {
+  const EventNumber event = create_event();
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}, "anna", 1'000).accepted());
+  first_.reset();
+  const auto third = node();
+  ASSERT_EQ(third->event(event), nullptr);
+  ASSERT_TRUE(eventually([&] { return !third->events_to_sweep(10, {}).empty(); }));
+  EXPECT_EQ(third->events_to_sweep(10, {}), std::vector<EventNumber>{event});
+  EXPECT_EQ(Desk(*third).sweep(event).swept, 1u);
+  EXPECT_TRUE(third->events_to_sweep(10, {}).empty());
+}
+
+}  // namespace
+}  // namespace holdfast::test
