@@ -254,7 +254,7 @@ TEST_F(PostgresNodes, AHistoryThatIsAnotherOneIsServedAnew) {
   }));
   // What a failover takes back it takes back in tables and journal alike; here the event begins its tables anew.
   for (const char* table :
-       {"step", "event_state", "seat", "plan_part", "seat_state", "reservation", "seat_change", "kept_keys", "change_order"}) {
+       {"step", "event_state", "seat", "plan_part", "reservation", "seat_change", "kept_keys", "change_order"}) {
     of_event(std::string("with gone as (delete from holdfast.") + table + " where event = $1 returning 1) select count(*) from gone",
              event);
   }
