@@ -193,7 +193,6 @@ bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
     try {
       ledger_.counters_.followed += fold_rows(read[i], *replicas_[i], find_in(connection));
     } catch (const DataError& error) {
-      replicas_[i]->drop();
       ledger_.note_damage(*replicas_[i], error.what());
     }
   }
