@@ -37,8 +37,8 @@ class EndpointMetrics {
 
 // How the ledger's own threads are doing.
 struct LedgerHealth {
-  std::int64_t state_rows_behind = 0;   // journal rows that state.db does not have yet
-  bool state_follows = true;            // false: state.db cannot be written at the moment
+  std::int64_t state_rows_behind = 0;   // journal rows that state.db, or changes that the tables in PostgreSQL, do not have yet
+  bool state_follows = true;            // false: these cannot be written at the moment
 };
 
 // Any thread.

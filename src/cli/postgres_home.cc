@@ -33,8 +33,7 @@ PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions
           .events_in_memory_max = options.ledger_events_in_memory_max,
           .sync_projection = options.ledger_projection == "sync",
           .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
-          .relayed = [&stores,
-                      has_feed = !options.feed_url.empty()](EventNumber event) { return pg::relayed_through(stores, event, has_feed); },
+          .relayed = [&stores, feeds = !options.feed_url.empty()](EventNumber event) { return pg::relayed_through(stores, event, feeds); },
           .judging = judging};
 }
 

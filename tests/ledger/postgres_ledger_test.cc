@@ -7,59 +7,18 @@
 #include <random>
 #include <thread>
 
-#include "ledger/ledger_in_test.h"
-#include "ledger/postgres/postgres_ledger.h"
-#include "ledger/postgres/schema.h"
-#include "support/services.h"
-#include "support/sql.h"
+#include "ledger/postgres_nodes.h"
+#include "support/wire.h"
 
 namespace holdfast::test {
 namespace {
 
-constexpr std::size_t k_seats = 200;
 constexpr std::uint64_t k_ids_a_thread = 1'000'000;
-
-class PostgresNodes : public testing::Test {
- protected:
-  void SetUp() override {
-    pg::migrate({.url = database_.url()});
-    first_ = node();
-    second_ = node();
-  }
-  std::unique_ptr<PostgresLedger> node() { return std::make_unique<PostgresLedger>(PostgresOptions{.url = database_.url()}); }
-
-  EventNumber create_event(std::size_t seats = k_seats) {
-    const Uuid id = uuid_of(++last_event_);
-    const EventNumber number = Desk(*first_).create_event(id, plan_of(id, seats));
-    EXPECT_NE(number, 0u);
-    return number;
-  }
-  static bool bring(PostgresLedger& ledger, EventNumber event) { return ledger.bring({.event = event, .as_of_now = true}); }
-  static bool shows(const PostgresLedger& ledger, EventNumber event, SeatIndex seat, SeatState state) {
-    const auto published = ledger.event(event);
-    return published != nullptr && published->seat(seat, ledger.now()).state == state;
-  }
-  std::string of_event(const std::string& statement, EventNumber event) {
-    return Sql(database_.url()).value(statement, {std::to_string(event)});
-  }
-
-  // Whether the event's journal begins at change 1 and has no gap and no change twice.
-  void expect_no_gaps(EventNumber event) {
-    EXPECT_EQ(of_event("select count(*) from (select first_seq, lag(first_seq + changes, 1, 1::bigint) over (order by first_seq, ordinal) "
-                       "as due from holdfast.journal where event = $1) j where first_seq <> due",
-                       event),
-              "0");
-  }
-
-  PostgresDatabase database_;
-  std::unique_ptr<PostgresLedger> first_;
-  std::unique_ptr<PostgresLedger> second_;
-  std::uint64_t last_event_ = 0;
-};
 
 // Holds seats at random, alone or several, until it is told to end; remembers what was accepted.
 class Holder {
  public:
+  static constexpr std::size_t k_seats = 200;
   Holder(Ledger& ledger, EventNumber event, std::uint64_t number)
       : ledger_(ledger), event_(event), random_(number), next_id_(number * k_ids_a_thread) {}
 
@@ -125,6 +84,22 @@ TEST_F(PostgresNodes, WhatNobodyIsToldOfIsFoundByComparing) {
   ends = true;
   deafens.join();
   EXPECT_TRUE(eventually([&] { return shows(*second_, event, 5, SeatState::held); }));
+}
+
+TEST_F(PostgresNodes, WhatALineThatSaysNothingKeepsBackIsReadByTheNextBatchAndFoundByComparing) {
+  Wire wire(port_in(database_.url()));
+  second_ = node({.url = with_port(database_.url(), wire.port())});
+  const EventNumber event = create_event();
+  ASSERT_TRUE(bring(*second_, event));
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {4}).accepted());
+  ASSERT_TRUE(eventually([&] { return shows(*second_, event, 4, SeatState::held); }));
+  wire.mute("holdfast follower");
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {5}).accepted());
+  EXPECT_EQ(told(Desk(*second_).hold(event, reservation_id(event, 3), {5})), "seat_unavailable 5");
+  EXPECT_TRUE(shows(*second_, event, 5, SeatState::held));
+  // Nothing more is asked of this node: after its deadline of 10 s it gives the connection up, and looks for itself over a new one.
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 4), {6}).accepted());
+  EXPECT_TRUE(eventually([&] { return shows(*second_, event, 6, SeatState::held); }, 2 * k_patience));
 }
 
 TEST_F(PostgresNodes, WritingOneEventAtOnceSellsNoSeatTwiceAndLeavesNoGap) {
@@ -228,16 +203,33 @@ TEST_F(PostgresNodes, AnEventWhoseJournalWasChangedByHandIsNamedAndNotSoldFromWh
   ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}).accepted());
   ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 2), {2}).accepted());
   // Of every row, so that it is found whatever the tables have already.
-  of_event(
-      "with changed as (update holdfast.journal set body = body || '\\x00'::bytea where event = $1 returning 1) select count(*) from "
-      "changed",
-      damaged);
-  of_event("with gone as (delete from holdfast.step where event = $1 returning 1) select count(*) from gone", damaged);
-  of_event("with gone as (delete from holdfast.event_state where event = $1 returning 1) select count(*) from gone", damaged);
+  by_hand("update holdfast.journal set body = body || '\\x00'::bytea where event = $1", damaged);
+  by_hand("delete from holdfast.step where event = $1", damaged);
+  by_hand("delete from holdfast.event_state where event = $1", damaged);
   const auto third = node();
   EXPECT_EQ(Desk(*third).hold(damaged, reservation_id(damaged, 3), {3}).reason, Reason::unavailable);
   EXPECT_NE(third->degradation().find("event " + std::to_string(damaged)), std::string::npos) << third->degradation();
   EXPECT_TRUE(Desk(*third).hold(whole, reservation_id(whole, 1), {1}).accepted());
+}
+
+TEST_F(PostgresNodes, AnEventWhoseTablesWereChangedByHandIsNotSoldFromUntilTheyArePutRightAndNoNodeIsRestarted) {
+  const EventNumber event = create_event();
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
+  first_.reset();
+  second_.reset();
+  by_hand("update holdfast.seat_change set kind = 7 where event = $1 and seat = 1", event);
+  const auto third = node({.url = {}, .damaged_for = milliseconds(1)});   // it tries again every second
+  std::uint64_t id = 1;
+  const auto can_be_held = [&] { return Desk(*third).hold(event, reservation_id(event, ++id), {1}).reason != Reason::unavailable; };
+  EXPECT_FALSE(eventually(can_be_held, milliseconds(3'000)));
+  EXPECT_NE(third->damage().find("event " + std::to_string(event)), std::string::npos) << third->damage();
+  by_hand("update holdfast.seat_change set kind = 4 where event = $1 and seat = 1", event);
+  EXPECT_TRUE(eventually(can_be_held));
+  EXPECT_EQ(third->damage(), "");
+  EXPECT_EQ(told(Desk(*third).hold(event, reservation_id(event, ++id), {1})), "seat_unavailable 1");
+  EXPECT_TRUE(Desk(*third).consume(event, reservation_id(event, 1)).accepted());
+  expect_no_gaps(event);
 }
 
 TEST_F(PostgresNodes, AHistoryThatIsAnotherOneIsServedAnew) {
@@ -246,28 +238,34 @@ TEST_F(PostgresNodes, AHistoryThatIsAnotherOneIsServedAnew) {
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
   ASSERT_TRUE(eventually([&] { return shows(*second_, event, 1, SeatState::held); }));
   first_.reset();   // its node goes down, and the server that takes over never had the hold
-  ASSERT_TRUE(eventually([&] {
-    return of_event(
-               "select max(seq) = (select max(first_seq + changes - 1) from holdfast.journal where event = $1) from holdfast.step where "
-               "event = $1",
-               event) == "t";
-  }));
-  // What a failover takes back it takes back in tables and journal alike; here the event begins its tables anew.
-  for (const char* table :
-       {"step", "event_state", "seat", "plan_part", "reservation", "seat_change", "kept_keys", "change_order"}) {
-    of_event(std::string("with gone as (delete from holdfast.") + table + " where event = $1 returning 1) select count(*) from gone",
-             event);
-  }
-  of_event(
-      "with gone as (delete from holdfast.journal j where event = $1 and first_seq = (select max(first_seq) from holdfast.journal k where "
-      "k.event = j.event) returning 1) "
-      "select count(*) from gone",
-      event);
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
+  take_back_last_row(event);
   first_ = node();
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {7}).accepted());
   EXPECT_TRUE(eventually([&] { return shows(*second_, event, 7, SeatState::held) && shows(*second_, event, 1, SeatState::available); }));
   EXPECT_GT(second_->stats().histories_changed, 0u);
   EXPECT_TRUE(Desk(*second_).hold(event, reservation_id(event, 3), {1}).accepted());
+}
+
+TEST_F(PostgresNodes, AHistoryThatIsAnotherOneOfTheSameLengthIsNoticedWithoutAWrite) {
+  Wire wire(port_in(database_.url()));
+  second_ = node({.url = with_port(database_.url(), wire.port())});
+  const EventNumber event = create_event();
+  ASSERT_TRUE(bring(*second_, event));
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
+  ASSERT_TRUE(eventually([&] { return shows(*second_, event, 1, SeatState::held); }));
+  const std::string length = head(event);
+  first_.reset();
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event, length); }));
+  wire.cut_all();   // the second node hears of nothing meanwhile
+  take_back_last_row(event);
+  first_ = node();
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {7}).accepted());
+  ASSERT_EQ(head(event), length);
+  EXPECT_TRUE(shows(*second_, event, 1, SeatState::held));
+  wire.mend();
+  EXPECT_TRUE(eventually([&] { return shows(*second_, event, 7, SeatState::held) && shows(*second_, event, 1, SeatState::available); }));
+  EXPECT_GT(second_->stats().histories_changed, 0u);
 }
 
 TEST_F(PostgresNodes, AnImportWhoseNodeWentAwayIsAbandonedAndItsIdsAreFree) {
@@ -294,6 +292,22 @@ TEST_F(PostgresNodes, AnExpiryOfAnEventThatNoNodeServesIsFound) {
   EXPECT_EQ(third->events_to_sweep(10, {}), std::vector<EventNumber>{event});
   EXPECT_EQ(Desk(*third).sweep(event).swept, 1u);
   EXPECT_TRUE(third->events_to_sweep(10, {}).empty());
+}
+
+TEST_F(PostgresNodes, AnExpiryIsFoundThoughAnEventThatIsDueBeforeItIsDamaged) {
+  const EventNumber damaged = create_event();
+  const EventNumber whole = create_event();
+  ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}, "anna", 500).accepted());
+  ASSERT_TRUE(Desk(*first_).hold(whole, reservation_id(whole, 1), {1}, "anna", 600).accepted());
+  ASSERT_TRUE(eventually([&] { return has_in_tables(damaged, head(damaged)) && has_in_tables(whole, head(whole)); }));
+  first_.reset();
+  second_.reset();
+  by_hand("update holdfast.seat_change set version = version + 1 where event = $1 and seat = 1", damaged);
+  const auto third = node();
+  ASSERT_TRUE(eventually([&] { return !third->events_to_sweep(10, {}).empty() && !third->damage().empty(); }));
+  EXPECT_EQ(third->events_to_sweep(10, {}), std::vector<EventNumber>{whole});
+  EXPECT_EQ(Desk(*third).sweep(whole).swept, 1u);
+  EXPECT_NE(third->damage().find("event " + std::to_string(damaged)), std::string::npos) << third->damage();
 }
 
 }  // namespace

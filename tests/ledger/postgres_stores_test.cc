@@ -5,9 +5,11 @@
 #include <future>
 #include <limits>
 #include <thread>
+#include <vector>
 
 #include "ledger/postgres/change_counter.h"
 #include "ledger/postgres/lease.h"
+#include "ledger/postgres/postgres_feed_store.h"
 #include "ledger/postgres/postgres_registry.h"
 #include "ledger/postgres/postgres_webhook_store.h"
 #include "ledger/postgres/schema.h"
@@ -238,6 +240,22 @@ TEST_F(PostgresStores, TheJournalIsNeededFromTheWebhookOnThatIsLastAndFromTheFee
   EXPECT_EQ(pg::relayed_through(pool, 1, true), 7U);
   add(3, "");
   EXPECT_EQ(pg::relayed_through(pool, 1, true), 0U) << "from the first change on";
+}
+
+TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeAlsoOfOneThatIsAway) {
+  constexpr Seq k_all = std::numeric_limits<Seq>::max();
+  constexpr bool k_this_one_feeds = false;
+  EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);
+  PostgresFeedStore feed(pool);
+  const auto lease = feed.take_lease("another node", std::chrono::seconds(10));
+  EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 0U) << "it has published nothing yet";
+  ASSERT_TRUE(feed.save(lease.epoch, std::vector<feed::kafka::FeedPosition>{{.event = 1, .seq = 7}}));
+  EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 7U);
+  EXPECT_EQ(pg::relayed_through(pool, 2, k_this_one_feeds), 0U);
+  feed.give_up_lease(lease.epoch);
+  EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 7U) << "it goes on from there";
+  sql.run("DELETE FROM holdfast.lease WHERE name = 'kafka'");   // as operations.md has it
+  EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);
 }
 
 // ---- a database that is not as it should be

@@ -38,8 +38,8 @@ std::chrono::nanoseconds time_since_boot() {
   return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-Relay::Relay(RelayShared& shared, std::shared_ptr<Turn> turn, const Uuid& id)
-    : shared_(shared), turn_(std::move(turn)), id_(id), timer_(shared.context), random_(std::random_device{}()) {}
+Relay::Relay(RelayShared& shared, std::shared_ptr<Tenure> tenure, const Uuid& id)
+    : shared_(shared), tenure_(std::move(tenure)), id_(id), timer_(shared.context), random_(std::random_device{}()) {}
 
 void Relay::news() {
   at_end_ = false;
@@ -82,14 +82,14 @@ void Relay::stop() {
   guarded([&] { save(true); });
 }
 
-// A store or a source that fails is tried again after a pause, from what is on disk. A turn that is over is not this process's to
+// A store or a source that fails is tried again after a pause, from what is on disk. A tenure that is over is not this process's to
 // go on.
 void Relay::guarded(const std::function<void()>& body) {
-  if (turn_->is_over()) return;
+  if (tenure_->is_over()) return;
   try {
     body();
   } catch (const LeaseLost& lost) {
-    if (!std::exchange(turn_->lost, true)) spdlog::warn("webhooks: another node relays now: {}", lost.what());
+    if (!std::exchange(tenure_->lost, true)) spdlog::warn("webhooks: another node relays now: {}", lost.what());
   } catch (const std::exception& error) {
     spdlog::error("webhook {}: {}; it is tried again in {} ms", to_string(id_), error.what(), k_trouble_pause.count());
     begin_again_ = true;
@@ -198,7 +198,7 @@ void Relay::hold_back(std::vector<Message>& messages) {
   std::vector<QueuedMessage> rows;
   rows.reserve(messages.size());
   for (Message& each : messages) rows.push_back(std::move(each.message));
-  const std::vector<bool> taken = shared_.store.enqueue(turn_->epoch, id_, rows);
+  const std::vector<bool> taken = shared_.store.enqueue(tenure_->epoch, id_, rows);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     settle_place(messages[i].place);
     if (!taken[i]) continue;
@@ -257,7 +257,7 @@ void Relay::note(const Attempt& attempt) {
 void Relay::succeeded(const std::string& name, Group& group) {
   const Message& message = group.messages.front();
   if (group.from_queue) {
-    shared_.store.settle(turn_->epoch, id_, message.message.number, shared_.options.clock());
+    shared_.store.settle(tenure_->epoch, id_, message.message.number, shared_.options.clock());
     leave_queue(name, message.message);
   } else {
     settle_place(message.place);
@@ -287,17 +287,17 @@ void Relay::failed(const std::string& name, Group& group, const Attempt& attempt
   if (attempt.status != k_status_gone) return;
   spdlog::warn("webhook {} is disabled: its endpoint answered 410 Gone", to_string(id_));
   endpoint_.enabled = false;
-  shared_.store.disable(turn_->epoch, id_, "The endpoint answered 410 Gone.");
+  shared_.store.disable(tenure_->epoch, id_, "The endpoint answered 410 Gone.");
 }
 
 void Relay::fail_again(const std::string& name, const QueuedMessage& message, const Attempt& attempt) {
   const unsigned attempts = message.attempts + 1;
   const std::string error = attempt.error.substr(0, k_error_bytes_max);
   if (attempts <= shared_.options.retry.size()) {
-    shared_.store.postpone(turn_->epoch, id_, message.number, attempts, next_attempt_at(attempts, attempt), error);
+    shared_.store.postpone(tenure_->epoch, id_, message.number, attempts, next_attempt_at(attempts, attempt), error);
     return;
   }
-  shared_.store.bury(turn_->epoch, id_, message.number, attempts, shared_.options.clock(), error, shared_.options.dead_max);
+  shared_.store.bury(tenure_->epoch, id_, message.number, attempts, shared_.options.clock(), error, shared_.options.dead_max);
   shared_.counters.dead.fetch_add(1, std::memory_order_relaxed);
   spdlog::warn("webhook {}: message {} is dead after {} attempts: {}", to_string(id_), message.id, attempts, error);
   leave_queue(name, message);
@@ -344,14 +344,14 @@ void Relay::save(bool at_once) {
   if (unsaved_.position == endpoint_.position) unsaved_.position.reset();
   if (!has_unsaved()) return;
   if (!at_once && Steady::now() < saved_at_ + k_save_period) return;
-  shared_.store.save(turn_->epoch, id_, unsaved_);
+  shared_.store.save(tenure_->epoch, id_, unsaved_);
   if (unsaved_.position) endpoint_.position = *unsaved_.position;
   unsaved_ = {};
   saved_at_ = Steady::now();
 }
 
 void Relay::arm_timer() {
-  if (stopped_ || turn_->is_over()) return;
+  if (stopped_ || tenure_->is_over()) return;
   const Steady::time_point now = Steady::now();
   Steady::time_point next = now + k_timer_max;
   if (next_due_ != k_never && endpoint_.enabled)

@@ -9,7 +9,7 @@
 //
 // When the store or the source fails, the relay waits, forgets what it has in memory and begins again from the store.
 //
-// A relay works in one Turn. When that is over it begins nothing any more and writes nothing: the endpoint is another node's by
+// A relay works in one Tenure. When that is over it begins nothing any more and writes nothing: the endpoint is another node's by
 // then.
 //
 // Everything here belongs to the thread that runs the context.
@@ -45,7 +45,7 @@ inline constexpr std::chrono::hours k_timer_max{1};                     // a wal
 std::chrono::nanoseconds time_since_boot();
 
 // A time in which this process relays, and nobody else does.
-struct Turn {
+struct Tenure {
   Epoch epoch = 0;
   std::chrono::nanoseconds until = std::chrono::nanoseconds::max();   // since boot: when the right ends unless it is renewed
   bool lost = false;
@@ -67,7 +67,7 @@ struct RelayShared {
 
 class Relay : public std::enable_shared_from_this<Relay> {
  public:
-  Relay(RelayShared& shared, std::shared_ptr<Turn> turn, const Uuid& id);
+  Relay(RelayShared& shared, std::shared_ptr<Tenure> tenure, const Uuid& id);
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
@@ -77,7 +77,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void wake();
   // The endpoint, or its queue, was changed by somebody else.
   void reload();
-  // Begins nothing new. What is in flight goes on until it ends; what became of it is noted if the turn is not over.
+  // Begins nothing new. What is in flight goes on until it ends; what became of it is noted if the tenure is not over.
   void stop();
   bool is_idle() const { return active_ == 0; }
   bool is_gone() const { return gone_; }   // its endpoint was removed
@@ -117,13 +117,13 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void settle_place(std::uint64_t place);
   void save(bool at_once);
   void arm_timer();
-  bool may_send() const { return endpoint_.enabled && !gone_ && !stopped_ && !begin_again_ && !turn_->is_over(); }
+  bool may_send() const { return endpoint_.enabled && !gone_ && !stopped_ && !begin_again_ && !tenure_->is_over(); }
   bool has_unsaved() const { return unsaved_.position || unsaved_.last_success_at != 0 || unsaved_.last_failure_at != 0; }
   bool queue_is_full() const { return queue_.messages >= shared_.options.queue_max || queue_.bytes >= k_queue_bytes_max; }
   Millis next_attempt_at(unsigned attempts, const Attempt& attempt);
 
   RelayShared& shared_;
-  const std::shared_ptr<Turn> turn_;
+  const std::shared_ptr<Tenure> tenure_;
   const Uuid id_;
   Endpoint endpoint_;
   std::uint64_t generation_ = 0;   // that endpoint_ is of

@@ -45,7 +45,7 @@ Webhooks::Webhooks(WebhookOptions options, WebhookStore& store, ChangeSource& so
 Webhooks::~Webhooks() { stop(); }
 
 void Webhooks::start() {
-  if (lease_ == nullptr) begin_turn(Epoch{}, std::chrono::nanoseconds::max());
+  if (lease_ == nullptr) begin_tenure(Epoch{}, std::chrono::nanoseconds::max());
   work_ = std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(context_->get_executor());
   if (lease_ != nullptr) {
     lease_timer_ = std::make_unique<asio::steady_timer>(*context_);
@@ -58,7 +58,7 @@ void Webhooks::start() {
 }
 
 void Webhooks::adopt(const Uuid& id) {
-  const auto relay = std::make_shared<Relay>(*shared_, turn_, id);
+  const auto relay = std::make_shared<Relay>(*shared_, tenure_, id);
   relays_.emplace(id, relay);
   has_relays_ = true;
   relay->wake();
@@ -105,7 +105,7 @@ void Webhooks::notify() {
 void Webhooks::changed(const Uuid& id) {
   ++generation_;
   asio::post(*context_, [this, id] {
-    if (stopping_ || turn_ == nullptr) return;
+    if (stopping_ || tenure_ == nullptr) return;
     std::erase_if(relays_, [](const auto& each) { return each.second->is_gone() && each.second->is_idle(); });
     if (const auto at = relays_.find(id); at != relays_.end()) {
       at->second->reload();
@@ -117,8 +117,8 @@ void Webhooks::changed(const Uuid& id) {
 
 // ---------------------------------------------------------------------------------------------------------------- the lease
 
-void Webhooks::begin_turn(Epoch epoch, std::chrono::nanoseconds until) {
-  turn_ = std::make_shared<Turn>(Turn{.epoch = epoch, .until = until});
+void Webhooks::begin_tenure(Epoch epoch, std::chrono::nanoseconds until) {
+  tenure_ = std::make_shared<Tenure>(Tenure{.epoch = epoch, .until = until});
   ++generation_;
   revision_seen_ = store_.revision();   // before reading: what is changed meanwhile counts as new
   for (const EndpointReport& report : store_.list()) adopt(report.endpoint.id);
@@ -126,46 +126,46 @@ void Webhooks::begin_turn(Epoch epoch, std::chrono::nanoseconds until) {
 }
 
 // What relays have in flight ends by itself, and leaves no trace.
-void Webhooks::end_turn() {
+void Webhooks::end_tenure() {
   relaying_ = false;
   has_relays_ = false;
-  turn_->lost = true;
+  tenure_->lost = true;
   for (const auto& [id, relay] : relays_) relay->stop();
   relays_.clear();
-  turn_.reset();
+  tenure_.reset();
 }
 
 void Webhooks::look_at_lease() {
   if (stopping_) return;
   try {
     hold_lease();
-    if (turn_ != nullptr) look_at_others();
+    if (tenure_ != nullptr) look_at_others();
     if (std::exchange(lease_troubled_, false)) spdlog::info("webhooks: the store answers again");
   } catch (const std::exception& error) {
     if (!std::exchange(lease_troubled_, true)) spdlog::error("webhooks: who relays cannot be settled: {}; it is tried again", error.what());
-    if (turn_ != nullptr && turn_->is_over()) end_turn();
+    if (tenure_ != nullptr && tenure_->is_over()) end_tenure();
   }
   arm_lease_timer();
 }
 
-// A turn that is over is never gone on with, also when nobody else has begun one.
+// A tenure that is over is never gone on with, also when nobody else has begun one.
 void Webhooks::hold_lease() {
   const auto asked_at = time_since_boot();   // the store counts from later on
-  if (turn_ != nullptr) {
-    if (!turn_->is_over() && lease_->renew()) {
-      turn_->until = asked_at + lease_->time();
+  if (tenure_ != nullptr) {
+    if (!tenure_->is_over() && lease_->renew()) {
+      tenure_->until = asked_at + lease_->time();
       return;
     }
     spdlog::warn("webhooks: this node does not relay any more");
-    end_turn();
+    end_tenure();
   }
   const auto epoch = lease_->acquire();
   if (!epoch) return;
   spdlog::info("webhooks: this node relays, in epoch {}", *epoch);
   try {
-    begin_turn(*epoch, asked_at + lease_->time());
+    begin_tenure(*epoch, asked_at + lease_->time());
   } catch (...) {
-    end_turn();
+    end_tenure();
     throw;
   }
 }
@@ -198,7 +198,7 @@ void Webhooks::arm_lease_timer() {
 
 // After the thread has ended.
 void Webhooks::give_back_lease() {
-  if (lease_ == nullptr || turn_ == nullptr) return;
+  if (lease_ == nullptr || tenure_ == nullptr) return;
   try {
     lease_->release();
   } catch (const std::exception& error) {

@@ -70,7 +70,7 @@ Delivery sign_delivery(const Endpoint& endpoint, std::string_view id, std::strin
 
 class Relay;
 struct RelayShared;
-struct Turn;
+struct Tenure;
 
 class Webhooks {
  public:
@@ -106,8 +106,8 @@ class Webhooks {
   boost::asio::awaitable<std::string> why_refused(std::string url);
 
  private:
-  void begin_turn(Epoch epoch, std::chrono::nanoseconds until);
-  void end_turn();
+  void begin_tenure(Epoch epoch, std::chrono::nanoseconds until);
+  void end_tenure();
   void adopt(const Uuid& id);
   void end_when_idle();
   void look_at_lease();
@@ -124,7 +124,7 @@ class Webhooks {
   std::unique_ptr<boost::asio::io_context> context_;
   std::unique_ptr<Sender> sender_;
   std::unique_ptr<RelayShared> shared_;
-  std::shared_ptr<Turn> turn_;   // the thread's, as all that follows; nullptr: another process relays
+  std::shared_ptr<Tenure> tenure_;   // the thread's, as all that follows; nullptr: another process relays
   std::map<Uuid, std::shared_ptr<Relay>> relays_;
   std::int64_t revision_seen_ = 0;   // of the store
   SourcePosition end_seen_;   // of the source

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ledger/cursors.h"
+#include "ledger/postgres/lease.h"
 #include "ledger/reading.h"
 
 namespace holdfast::pg {
@@ -21,7 +22,10 @@ constexpr Statement k_count{"count_changes_from", R"(
 constexpr Statement k_enabled{"relayed_webhooks", "SELECT position FROM holdfast.webhook_endpoint WHERE enabled"};
 constexpr Statement k_before{"relayed_before", R"(
   SELECT last_seq FROM holdfast.change_order WHERE event = $1 AND position < $2 ORDER BY first_seq DESC LIMIT 1)"};
-constexpr Statement k_feed{"relayed_feed", "SELECT seq FROM holdfast.feed_position WHERE event = $1"};
+// The lease's row is there from the first moment that any node has fed.
+constexpr Statement k_feed{"relayed_feed",
+                           "SELECT EXISTS (SELECT 1 FROM holdfast.lease WHERE name = $2), "
+                           "coalesce((SELECT seq FROM holdfast.feed_position WHERE event = $1), 0)"};
 
 ChangePlace place_of(std::string_view cursor) {
   if (cursor == k_cursor_first || cursor == k_cursor_oldest) return {};
@@ -46,7 +50,7 @@ std::uint64_t count_changes_from(Pool& pool, std::string_view cursor) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, changes - std::int64_t{place.skip}));
 }
 
-Seq relayed_through(Pool& pool, EventNumber event, bool has_feed) {
+Seq relayed_through(Pool& pool, EventNumber event, bool feeds_here) {
   auto connection = pool.take();
   const auto number = static_cast<std::int32_t>(event);
   Seq through = std::numeric_limits<Seq>::max();
@@ -54,7 +58,8 @@ Seq relayed_through(Pool& pool, EventNumber event, bool has_feed) {
   std::int64_t first_needed = std::numeric_limits<std::int64_t>::max();
   for (int i = 0; i < webhooks.rows(); ++i) first_needed = std::min(first_needed, place_of(webhooks.text(i, 0)).position);
   if (webhooks.rows() > 0) through = seq_of(connection->query(k_before, Parameters().int4(number).int8(first_needed)));
-  if (has_feed) through = std::min(through, seq_of(connection->query(k_feed, Parameters().int4(number))));
+  const Result feed = connection->query(k_feed, Parameters().int4(number).text(k_lease_kafka));
+  if (feeds_here || feed.boolean(0, 0)) through = std::min(through, static_cast<Seq>(feed.int8(0, 1)));
   return through;
 }
 

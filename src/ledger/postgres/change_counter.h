@@ -15,8 +15,9 @@ namespace holdfast::pg {
 // std::runtime_error when `cursor` is none.
 std::uint64_t count_changes_from(Pool& pool, std::string_view cursor);
 
-// The last change of an event that no enabled webhook has before it any more, nor the Kafka feed, if there is one. The largest Seq when nobody
-// reads: for the retention of the journal.
-Seq relayed_through(Pool& pool, EventNumber event, bool has_feed);
+// The last change of an event that no enabled webhook has before it any more, nor the Kafka feed. The largest Seq when nobody reads: for the
+// retention of the journal. There is a feed when this node has one, or any node has had one: its position is in the database, and the feed goes
+// on from there, whichever node it is on.
+Seq relayed_through(Pool& pool, EventNumber event, bool feeds_here);
 
 }   // namespace holdfast::pg

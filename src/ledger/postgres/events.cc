@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/postgres_ledger.h"
 
@@ -145,8 +146,14 @@ void PostgresLedger::abandon_stale_imports(Connection& connection) {
   const pg::Result stale = connection.query(k_stale_imports);
   for (int row = 0; row < stale.rows(); ++row) {
     const auto number = static_cast<EventNumber>(stale.int4(row, 0));
-    if (bring_number(connection, number, true)) {
-      connection.query(k_end_import, Parameters().int4(static_cast<std::int32_t>(number)));   // it had ended
+    bool has_ended = false;
+    try {
+      has_ended = bring_number(connection, number, true);
+    } catch (const DataError&) {
+      continue;   // it is named and in the log by now; the others go on
+    }
+    if (has_ended) {
+      connection.query(k_end_import, Parameters().int4(static_cast<std::int32_t>(number)));
       continue;
     }
     const ReplicaPtr replica = replica_of(number);

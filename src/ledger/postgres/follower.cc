@@ -22,8 +22,9 @@ constexpr std::size_t k_notification_bytes_max = 7'000;       // of 8,000
 constexpr Statement k_listen_statement{"listen", "LISTEN holdfast"};
 constexpr Statement k_notify{"notify", "SELECT pg_notify('holdfast', $1)"};
 constexpr Statement k_heads{"heads", R"(
-  SELECT e.number, h.seq FROM unnest($1) AS e (number) CROSS JOIN LATERAL (
-    SELECT first_seq + changes - 1 AS seq FROM holdfast.journal j WHERE j.event = e.number
+  SELECT e.number, h.seq, h.ordinal, h.hash FROM unnest($1) AS e (number) CROSS JOIN LATERAL (
+    SELECT first_seq + changes - 1 AS seq, CASE WHEN changes > 0 THEN 0::smallint ELSE ordinal + 1::smallint END AS ordinal, hash
+    FROM holdfast.journal j WHERE j.event = e.number
     ORDER BY j.event DESC, j.first_seq DESC, j.ordinal DESC LIMIT 1) h)"};
 
 Settings background(Settings settings) {
@@ -162,7 +163,10 @@ std::set<EventNumber> PostgresLedger::Follower::behind(Connection& connection) {
     const auto number = static_cast<EventNumber>(heads.int4(row, 0));
     const ReplicaPtr replica = ledger_.find_replica(number);
     const auto published = replica == nullptr ? nullptr : replica->published();
-    if (published != nullptr && published->seq() != static_cast<Seq>(heads.int8(row, 1))) behind.insert(number);
+    if (published == nullptr) continue;
+    const auto seq = static_cast<Seq>(heads.int8(row, 1));
+    if (published->seq() != seq || ledger_.is_another_history(*replica, seq, heads.int2(row, 2), heads.bytes(row, 3)))
+      behind.insert(number);
   }
   return behind;
 }

@@ -1,6 +1,8 @@
 // What a node does for the cluster every second, whichever node does it.
 #include <algorithm>
+#include <set>
 
+#include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/tables.h"
 
@@ -16,9 +18,10 @@ void PostgresLedger::keep_house(pg::Connection& connection) {
   renew_imports(connection);
   abandon_stale_imports(connection);
   bring_events(connection);
-  sweep_unserved(connection);
   look_at_standbys(connection);
   evict();
+  try_damaged_again(connection);
+  sweep_unserved(connection);
 }
 
 // With several hosts somebody counts on a failover; without a synchronous standby it may lose the last commits.
@@ -39,8 +42,19 @@ void PostgresLedger::look_at_standbys(pg::Connection& connection) {
 // Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is
 // here has its next expiry put right in the tables.
 void PostgresLedger::sweep_unserved(pg::Connection& connection) {
-  for (const EventNumber event : pg::events_with_expiries(connection, now() - k_unserved_after, k_unserved_at_once)) {
-    if (!bring_number(connection, event, true)) continue;
+  std::set<EventNumber> damaged;   // they stay in the index, and must not keep others from their turn
+  {
+    const std::scoped_lock lock(trouble_mutex_);
+    for (const auto& [number, what] : damaged_) damaged.insert(number);
+  }
+  const std::size_t limit = k_unserved_at_once + damaged.size();
+  for (const EventNumber event : pg::events_with_expiries(connection, now() - k_unserved_after, limit)) {
+    if (damaged.contains(event)) continue;
+    try {
+      if (!bring_number(connection, event, true)) continue;
+    } catch (const DataError&) {
+      continue;   // it is named and in the log by now
+    }
     const ReplicaPtr replica = replica_of(event);
     const std::scoped_lock lock(replica->mutex);
     if (!replica->is_loaded()) continue;

@@ -37,12 +37,14 @@ struct PostgresOptions {
   std::size_t connections_max = 20;                  // lanes, readers and the ledger's own threads
   std::size_t idempotency_keys_max = k_idempotency_keys_max;   // of one event
   std::size_t ended_in_memory_max = 200'000;         // ended reservations by event
-  std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used goes, when nobody used it for a minute
+  std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used goes, once nobody has used it for `kept_for`
   bool sync_projection = false;                      // tables are written in the batch's own transaction
   std::int64_t journal_retention_days = 0;           // 0: the journal is kept whole
   std::function<Seq(EventNumber)> relayed{};         // up to which change an event was delivered to whoever reads the journal later
   JudgingOptions judging{};
   std::chrono::milliseconds patience{4'000};         // for a batch that the database does not take
+  std::chrono::milliseconds kept_for{60'000};        // what was used so recently is not evicted
+  std::chrono::milliseconds damaged_for{30'000};     // before a damaged event is tried again
 };
 
 // What the ledger does with its database, since the start.
@@ -128,12 +130,14 @@ class PostgresLedger : public Ledger {
   // Loads it if need be, and catches up; what goes wrong with its history is made good or named.
   void freshen(pg::Connection& connection, pg::Replica& replica);
   bool is_fresh(pg::Connection& connection, const pg::Replica& replica);
+  bool is_another_history(pg::Replica& replica, Seq seq, std::int16_t ordinal, std::string_view hash);
   bool bring_number(pg::Connection& connection, EventNumber number, bool as_of_now);
   void bring_seats(pg::Connection& connection, const Wanted& wanted);
   void bring_reservation(pg::Connection& connection, const Uuid& id, bool as_of_now);
   void bring_events(pg::Connection& connection);
   void list_event(EventNumber number, const Uuid& id);
   void note_damage(pg::Replica& replica, const std::string& what);
+  void try_damaged_again(pg::Connection& connection);
   void evict();
   void forget_ended(pg::Replica& replica);
   void after_publishing(pg::Replica& replica);

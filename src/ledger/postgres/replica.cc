@@ -142,6 +142,13 @@ void Replica::drop() {
   judged_ahead = false;
 }
 
+void Replica::set_aside(const std::string& why) {
+  drop();
+  damage = why;
+  damaged_at = Timer::now();
+  next_expiry_.store(k_never, std::memory_order_relaxed);   // nobody could record what is over
+}
+
 std::shared_ptr<PublishedEvent> Replica::own_published() const {
   const std::scoped_lock lock(published_mutex_);
   return published_;

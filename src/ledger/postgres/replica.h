@@ -72,6 +72,8 @@ class Replica {
   void recall(const ReservationView& ended);
   // Forgets everything but what readers see: it is loaded anew before it is judged in again.
   void drop();
+  // As drop(), and it is not loaded, judged in or swept until somebody has cleared `damage`.
+  void set_aside(const std::string& why);
   bool is_loaded() const { return inventory != nullptr; }
   // Readers have seen another history: they begin anew with what the inventory has.
   void show_anew();
@@ -87,6 +89,7 @@ class Replica {
   Seq projected = 0;   // the tables have changes up to here
   bool seats_entered = false;   // its seats' ids are in the node's directory
   std::string damage;   // why nothing is sold from it; empty: it is whole
+  Timer::time_point damaged_at{};   // when that was seen last
   bool history_changed = false;   // readers have seen changes that the database does not have any more
 
   // The batch at hand.

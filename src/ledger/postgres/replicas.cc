@@ -16,7 +16,6 @@ using namespace pg;
 using Timer = std::chrono::steady_clock;
 
 constexpr int k_rows_at_once = 1'000;                     // read in one go, outside the lock
-constexpr std::chrono::seconds k_kept_for{60};            // what was used so recently is not evicted
 constexpr std::size_t k_seats_found_max = 1'000;
 
 constexpr Statement k_event_exists{"event_exists", "SELECT id FROM holdfast.event WHERE number = $1"};
@@ -152,6 +151,25 @@ bool PostgresLedger::is_fresh(Connection& connection, const Replica& replica) {
   if (head.rows() == 0) return false;
   observe_clock(head.int8(0, 1), sent);
   return published->seq() >= static_cast<Seq>(head.int8(0, 0));
+}
+
+// Whether the journal's head stands where the replica stands and is another row: a failover took something back, and as much was written since.
+// Then it is to be read anew. A batch that is on its way looks by itself.
+bool PostgresLedger::is_another_history(Replica& replica, Seq seq, std::int16_t ordinal, std::string_view hash) {
+  const std::unique_lock mine(replica.mutex, std::try_to_lock);
+  if (!mine || !replica.damage.empty()) return false;
+  if (replica.history_changed) return true;   // and could not be read anew yet
+  if (!replica.is_loaded()) return false;
+  const JournalPlace& at = replica.place.at;
+  if (at.seq != seq || at.ordinal != ordinal || hash == std::string_view(reinterpret_cast<const char*>(at.hash.data()), at.hash.size())) {
+    return false;
+  }
+  spdlog::warn("the journal of event {} ends with another change {} than this node has seen (a failover, a restore); it is read anew",
+               replica.number, seq);
+  ++counters_.histories;
+  replica.history_changed = true;
+  replica.drop();
+  return true;
 }
 
 // What follows when readers see more than before.
@@ -296,33 +314,65 @@ std::vector<EventHead> PostgresLedger::heads() {
 }
 
 // The least recently used replicas go, as long as there are too many. Whoever reads one keeps what readers see of it alive, but
-// it is not followed any more: so what was used a moment ago, or is watched, stays.
+// it is not followed any more: so what was used a moment ago, or is watched, stays. So does what is damaged, for it is named and tried again.
 void PostgresLedger::evict() {
   std::vector<ReplicaPtr> idle;
   {
     const std::shared_lock lock(replicas_mutex_);
     if (replicas_.size() <= options_.events_in_memory_max) return;
     for (const auto& [number, replica] : replicas_) {
-      if (replica->used_at() + k_kept_for < Timer::now()) idle.push_back(replica);
+      if (replica->used_at() + options_.kept_for < Timer::now()) idle.push_back(replica);
     }
   }
   std::ranges::sort(idle, {}, [](const ReplicaPtr& each) { return each->used_at(); });
   for (const ReplicaPtr& replica : idle) {
     const std::unique_lock mine(replica->mutex, std::try_to_lock);
-    if (!mine || replica->pending || replica->is_watched()) continue;
+    if (!mine || replica->pending || !replica->damage.empty() || replica->is_watched()) continue;
     const std::unique_lock lock(replicas_mutex_);
     if (replicas_.size() <= options_.events_in_memory_max) return;
-    if (replica->used_at() + k_kept_for >= Timer::now()) continue;
+    if (replica->used_at() + options_.kept_for >= Timer::now()) continue;
     if (const auto published = replica->published(); published != nullptr && replica->seats_entered) directory_.remove(*published->plan());
     replicas_.erase(replica->number);
   }
 }
 
+// ---------------------------------------------------------------------------------------------------------------- damage
+
+// With the replica's mutex.
 void PostgresLedger::note_damage(Replica& replica, const std::string& what) {
-  spdlog::critical("{}", what);
-  replica.damage = what;
+  if (replica.damage != what) spdlog::critical("{}", what);
+  replica.set_aside(what);
   const std::scoped_lock lock(trouble_mutex_);
   damaged_[replica.number] = what;
+}
+
+// An event whose journal or tables were put right is sold from again, without a restart: everything is read anew, as by a start.
+void PostgresLedger::try_damaged_again(Connection& connection) {
+  std::vector<EventNumber> numbers;
+  {
+    const std::scoped_lock lock(trouble_mutex_);
+    for (const auto& [number, what] : damaged_) numbers.push_back(number);
+  }
+  for (const EventNumber number : numbers) {
+    const ReplicaPtr replica = find_replica(number);
+    if (replica == nullptr) {   // it went while somebody found the damage: whoever asks for the event again looks anew
+      const std::scoped_lock lock(trouble_mutex_);
+      damaged_.erase(number);
+      continue;
+    }
+    const std::unique_lock mine(replica->mutex, std::try_to_lock);
+    if (!mine || replica->damaged_at + options_.damaged_for > Timer::now()) continue;
+    try {
+      replica->history_changed = true;   // readers may have seen what was put right
+      load(connection, *replica);
+      replica->damage.clear();
+      spdlog::warn("event {} is whole again", number);
+      const std::scoped_lock lock(trouble_mutex_);
+      damaged_.erase(number);
+    } catch (const DataError& error) {
+      note_damage(*replica, error.what());
+    }
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------- reading
@@ -351,4 +401,4 @@ std::optional<ReservationView> PostgresLedger::reservation(const Uuid& id) const
   return published == nullptr ? std::nullopt : published->reservation(id, now());
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

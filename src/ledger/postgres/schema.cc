@@ -20,7 +20,8 @@ CREATE TABLE holdfast.schema_version (version integer PRIMARY KEY, at timestampt
 CREATE TABLE holdfast.ledger (one boolean PRIMARY KEY DEFAULT true CHECK (one), id uuid NOT NULL DEFAULT gen_random_uuid());
 INSERT INTO holdfast.ledger DEFAULT VALUES;
 
--- An event's row is its lock. It is never updated: a row that every batch updates becomes slow beside an old snapshot.
+-- An event's row is its lock. No batch updates it: a row that every batch updates becomes slow beside an old snapshot. Only an import that was
+-- abandoned gives its id away, once.
 CREATE TABLE holdfast.event (
   number integer PRIMARY KEY,
   id uuid NOT NULL UNIQUE,

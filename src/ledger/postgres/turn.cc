@@ -193,7 +193,6 @@ bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
     try {
       ledger_.counters_.followed += fold_rows(read[i], *replicas_[i], find_in(connection));
     } catch (const DataError& error) {
-      replicas_[i]->drop();
       ledger_.note_damage(*replicas_[i], error.what());
     }
   }
@@ -358,7 +357,10 @@ PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
       const pg::Result found = connection->receive();
       connection->end_sync();
       const bool committed = found.rows() == 1 && found.uuid(0, 0) == batch_;
-      connection->query(k_rollback);
+      // With a synchronous standby this commit is behind the other one, and waits until the standby has both: what only this server knows a
+      // failover would take back.
+      connection->query(committed ? k_commit : k_rollback);
+      if (connection->take_commit_warning()) throw Error("", "the wait for the synchronous standby was cancelled");
       if (committed) ++ledger_.counters_.settled;
       return committed ? Settled::there : Settled::not_there;
     } catch (const Error& error) {

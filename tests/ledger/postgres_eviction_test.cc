@@ -1,0 +1,135 @@
+// Replicas that go because there are too many: memory is bounded, the least recently used goes first, and nothing is forgotten by it.
+#include <gtest/gtest.h>
+
+#include "ledger/postgres_nodes.h"
+
+namespace holdfast::test {
+namespace {
+
+class PostgresEviction : public PostgresNodes {
+ protected:
+  static constexpr std::size_t k_events_max = 2;
+
+  void SetUp() override {
+    PostgresNodes::SetUp();
+    second_.reset();
+    small_ = node({.url = {}, .events_in_memory_max = k_events_max, .kept_for = milliseconds(1)});
+  }
+  // Once the keeper has been there.
+  bool is_within_limit() {
+    return eventually([&] { return small_->stats().replicas <= k_events_max; });
+  }
+  // So that others of this node go.
+  void bring_others() {
+    for (std::size_t i = 0; i < k_events_max; ++i) {
+      if (others_.size() <= i) others_.push_back(create_event(10));
+      ASSERT_TRUE(bring(*small_, others_[i]));
+    }
+  }
+  bool is_here(EventNumber event) const { return small_->event(event) != nullptr; }
+
+  std::string seat_id(EventNumber event, SeatIndex seat) {
+    return of_event("select id from holdfast.seat_directory where event = $1 and seat = " + std::to_string(seat), event);
+  }
+  // Every seat with its state, version and owner.
+  std::vector<std::string> picture(EventNumber event) const {
+    std::vector<std::string> seats;
+    const auto published = small_->event(event);
+    for (SeatIndex seat = 0; seat < published->seat_count(); ++seat) {
+      const SeatReading reading = published->seat(seat, small_->now());
+      seats.push_back(std::string(1, static_cast<char>(reading.state)) + std::to_string(reading.version) + " " +
+                      (reading.reservation ? holdfast::to_string(*reading.reservation) : "-"));
+    }
+    return seats;
+  }
+
+  std::unique_ptr<PostgresLedger> small_;
+  std::vector<EventNumber> others_;
+};
+
+TEST_F(PostgresEviction, TakesTheLeastRecentlyUsedAndNoMoreThanItMust) {
+  std::vector<EventNumber> events;
+  for (int i = 0; i < 5; ++i) events.push_back(create_event(10));
+  for (const std::size_t i : {2u, 0u, 4u, 1u, 3u}) ASSERT_TRUE(bring(*small_, events[i]));
+  ASSERT_TRUE(is_within_limit());
+  EXPECT_EQ(small_->stats().replicas, k_events_max);
+  for (const std::size_t gone : {2u, 0u, 4u}) EXPECT_FALSE(is_here(events[gone])) << gone;
+  for (const std::size_t kept : {1u, 3u}) EXPECT_TRUE(is_here(events[kept])) << kept;
+  EXPECT_EQ(small_->events().size(), events.size()) << "they are still listed";
+}
+
+TEST_F(PostgresEviction, LeavesWhatSomebodyLooksAtAndTakesItAfterwards) {
+  const EventNumber event = create_event(10);
+  ASSERT_TRUE(bring(*small_, event));
+  auto watched = small_->event(event);
+  std::vector<EventNumber> later;
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(bring(*small_, later.emplace_back(create_event(10))));
+  ASSERT_TRUE(is_within_limit());
+  EXPECT_TRUE(is_here(event)) << "used least recently, and watched";
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
+  EXPECT_TRUE(eventually([&] { return watched->seat(1, small_->now()).state == SeatState::held; })) << "it is followed";
+  watched.reset();
+  bring_others();
+  EXPECT_TRUE(eventually([&] { return small_->stats().replicas <= k_events_max && !small_->seats().find(seat_id(event, 1)); }));
+}
+
+TEST_F(PostgresEviction, BringsAnEventBackAsItWasWithItsKeys) {
+  const EventNumber event = create_event();
+  Desk desk(*small_);
+  ASSERT_TRUE(desk.hold(event, reservation_id(event, 1), {1, 2}).accepted());
+  ASSERT_TRUE(desk.hold(event, reservation_id(event, 2), {3}, "bob").accepted());
+  ASSERT_TRUE(desk.consume(event, reservation_id(event, 2)).accepted());
+  ASSERT_TRUE(desk.hold(event, reservation_id(event, 3), {4}).accepted());
+  ASSERT_TRUE(desk.release(event, reservation_id(event, 3)).accepted());
+  ASSERT_TRUE(desk.block(event, {9}).accepted());
+  const SeatList seats{20};
+  const auto with_key = [&](std::uint64_t id) {
+    Submission submission;
+    submission.parts.push_back(
+        {event, Hold{.reservation = reservation_id(event, id), .customer = "anna", .seats = seats, .duration = k_hour}});
+    submission.key = key_of(7, 7);
+    return desk.asks(std::move(submission));
+  };
+  ASSERT_TRUE(with_key(4).accepted());
+  const std::vector<std::string> before = picture(event);
+  const std::uint64_t loaded = small_->stats().replicas_loaded;
+  bring_others();
+  ASSERT_TRUE(is_within_limit());
+  ASSERT_FALSE(is_here(event));
+  EXPECT_FALSE(small_->seats().find(seat_id(event, 1)));
+  ASSERT_TRUE(small_->bring({.seats = {seat_id(event, 1)}}));
+  ASSERT_TRUE(is_here(event));
+  EXPECT_EQ(small_->seats().find(seat_id(event, 1))->event, event);
+  EXPECT_EQ(picture(event), before);
+  EXPECT_GT(small_->stats().replicas_loaded, loaded);
+  const Verdict again = with_key(5);
+  EXPECT_TRUE(again.replayed);
+  EXPECT_EQ(again.outcomes.front().reservation->id, reservation_id(event, 4));
+  EXPECT_EQ(told(desk.hold(event, reservation_id(event, 6), {2})), "seat_unavailable 2");
+}
+
+TEST_F(PostgresEviction, DoesNotKeepAHoldBeyondItsTime) {
+  const EventNumber event = create_event();
+  ASSERT_TRUE(Desk(*small_).hold(event, reservation_id(event, 1), {1}, "anna", 2'500).accepted());
+  const Millis ends = small_->reservation(reservation_id(event, 1))->expires_at;
+  first_.reset();   // nobody serves it then
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
+  first_ = node();
+  bring_others();
+  ASSERT_TRUE(is_within_limit());
+  Sql clock(database_.url());
+  ASSERT_TRUE(
+      eventually([&] { return std::stoll(clock.value("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")) >= ends; }));
+  EXPECT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {1}, "bob", 300).accepted()) << "in that very millisecond";
+  // And one that nobody asks for is found, and swept.
+  first_.reset();
+  ASSERT_TRUE(eventually([&] { return !small_->events_to_sweep(10, {}).empty(); }));
+  EXPECT_EQ(small_->events_to_sweep(10, {}), std::vector<EventNumber>{event});
+  EXPECT_EQ(Desk(*small_).sweep(event).swept, 1u);
+  ASSERT_TRUE(bring(*small_, event));
+  EXPECT_TRUE(shows(*small_, event, 1, SeatState::available));
+  expect_no_gaps(event);
+}
+
+}  // namespace
+}  // namespace holdfast::test
