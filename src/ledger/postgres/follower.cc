@@ -197,12 +197,16 @@ void PostgresLedger::Follower::keep() {
       auto connection = ledger_.pool_.take();
       try {
         ledger_.keep_house(*connection);
+        ledger_.pool_.failures().worked();
       } catch (const Error&) {
         connection->reset();
         throw;
       }
+    } catch (const Error& error) {
+      // An event that somebody else is busy with can wait.
+      if (!error.is(k_lock_not_available)) ledger_.pool_.failures().failed(Work::upkeep, error.what());
     } catch (const std::exception& error) {
-      spdlog::debug("the ledger's house is kept later: {}", error.what());
+      spdlog::debug("the ledger's house is kept later: {}", error.what());   // damage, which has been named
     }
   }
 }
