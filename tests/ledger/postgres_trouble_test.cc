@@ -1,9 +1,17 @@
-// What is said of a database that is away: one line when it goes, one when it is back, and counts in between.
+// What is said of a database that is away, and what goes on without being told: one line when it goes, one when it is back, and counts in
+// between; what other nodes write is found also where nobody may LISTEN.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <list>
+#include <system_error>
+#include <thread>
 
 #include "ledger/ledger_in_test.h"
 #include "ledger/postgres/failure_log.h"
@@ -20,6 +28,7 @@ using std::chrono::seconds;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 // What is logged from level warning on, as long as this lives.
 class Warnings {
@@ -154,6 +163,119 @@ TEST(PostgresAwayInTheLog, IsOneLineWhenItGoesAndOneWhenItIsBackHoweverManyBatch
   ASSERT_NE(end, std::string::npos) << back;
   const std::size_t begin = back.rfind(' ', end - 1) + 1;
   EXPECT_GE(std::stoi(back.substr(begin, end - begin)), k_refused) << back;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- nobody may LISTEN
+
+// What stands between a node and its database and knows no LISTEN, as a pooler that gives sessions to transactions.
+class DeafPooler {
+ public:
+  explicit DeafPooler(std::uint16_t server) : server_(server), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = loopback(0);
+    socklen_t size = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(listener_, any, size) != 0 || ::listen(listener_, 16) != 0 || ::getsockname(listener_, any, &size) != 0) {
+      throw std::system_error(errno, std::system_category(), "a listening socket");
+    }
+    port_ = ntohs(address.sin_port);
+    accepts_ = std::jthread([this] { accept(); });
+  }
+  ~DeafPooler() {
+    ::shutdown(listener_, SHUT_RDWR);
+    accepts_.join();
+    for (const Link& link : links_) {
+      ::shutdown(link.client, SHUT_RDWR);
+      ::shutdown(link.server, SHUT_RDWR);
+    }
+    links_.clear();   // and joins
+    ::close(listener_);
+  }
+  DeafPooler(const DeafPooler&) = delete;
+  DeafPooler& operator=(const DeafPooler&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  int refused() const { return refused_; }
+
+ private:
+  struct Link {
+    int client;
+    int server;
+    std::jthread there{};
+    std::jthread back{};
+    ~Link() {
+      if (there.joinable()) there.join();
+      if (back.joinable()) back.join();
+      ::close(client);
+      ::close(server);
+    }
+  };
+
+  static sockaddr_in loopback(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+  }
+  void accept() {
+    for (int client = 0; (client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) {
+      const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const sockaddr_in address = loopback(server_);
+      if (::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) ::shutdown(server, SHUT_RDWR);
+      Link& link = links_.emplace_back(client, server);
+      link.there = std::jthread([this, &link] { pass(link.client, link.server, true); });
+      link.back = std::jthread([this, &link] { pass(link.server, link.client, false); });
+    }
+  }
+  // The word is made one that no server knows: it answers with an error, and the session goes on.
+  void pass(int from, int to, bool spoils) {
+    std::string bytes(65'536, '\0');
+    for (ssize_t size = 0; (size = ::recv(from, bytes.data(), bytes.size(), 0)) > 0;) {
+      const std::string_view word = "LISTEN holdfast";
+      const std::size_t at = spoils ? std::string_view(bytes.data(), static_cast<std::size_t>(size)).find(word) : std::string_view::npos;
+      if (at != std::string_view::npos) {
+        bytes.replace(at, 6, "LISTEM");
+        ++refused_;
+      }
+      for (ssize_t sent = 0; sent < size;) {
+        const ssize_t more = ::send(to, bytes.data() + sent, static_cast<std::size_t>(size - sent), MSG_NOSIGNAL);
+        if (more <= 0) break;
+        sent += more;
+      }
+    }
+    ::shutdown(from, SHUT_RDWR);
+    ::shutdown(to, SHUT_RDWR);
+  }
+
+  const std::uint16_t server_;
+  int listener_;
+  std::uint16_t port_ = 0;
+  std::atomic<int> refused_{0};
+  std::list<Link> links_;   // the accepting thread's, until it has ended
+  std::jthread accepts_;
+};
+
+TEST(PostgresWithoutListen, WhatAnotherNodeWritesIsFoundByComparingAndSaidToBeLate) {
+  const PostgresDatabase database;
+  pg::migrate({.url = database.url()});
+  const std::size_t colon = database.url().rfind(':');
+  const std::size_t slash = database.url().find('/', colon);
+  DeafPooler pooler(static_cast<std::uint16_t>(std::stoul(database.url().substr(colon + 1, slash - colon - 1))));
+  const std::string deaf_url = database.url().substr(0, colon + 1) + std::to_string(pooler.port()) + database.url().substr(slash);
+
+  const Warnings warnings;
+  PostgresLedger writes({.url = database.url()});
+  PostgresLedger deaf({.url = deaf_url});
+  const Uuid id = uuid_of(1);
+  const EventNumber event = Desk(writes).create_event(id, plan_of(id, 10));
+  ASSERT_TRUE(deaf.bring({.event = event, .as_of_now = true}));
+  for (SeatIndex seat = 0; seat < 3; ++seat) {
+    ASSERT_TRUE(Desk(writes).hold(event, reservation_id(event, seat + 1), {seat}).accepted());
+    EXPECT_TRUE(eventually([&] { return deaf.event(event)->seat(seat, deaf.now()).state == SeatState::held; })) << "seat " << seat;
+  }
+  EXPECT_TRUE(eventually([&] { return pooler.refused() >= 3; })) << "it is asked for again";
+  EXPECT_THAT(warnings.with("up to a second late"), ElementsAre(HasSubstr("LISTEM"))) << "once";
+  EXPECT_THAT(warnings.with("at once again"), IsEmpty());
 }
 
 }   // namespace
