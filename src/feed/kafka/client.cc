@@ -70,7 +70,7 @@ Client::Client(Kind kind, const KafkaSettings& settings, const std::vector<Setti
 
 // A consumer leaves its group by hand, where its owner can wait for it; what a producer has not sent by now is not sent.
 Client::~Client() {
-  // librdkafka (2.0.2, and later ones) takes down the state of transactions, rd_kafka_txns_term(), before it has ended the threads of its
+  // librdkafka 2.0.2 takes down the state of transactions, rd_kafka_txns_term(), before it has ended the threads of its
   // brokers. An answer to a produce request that says "fenced" in between makes such a thread free the text of the last trouble a second time,
   // and lock a mutex that is gone: the process ends with `double free or corruption`. So nothing may be under way by then.
   if (rd_kafka_type(handle_) == RD_KAFKA_PRODUCER) rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
