@@ -58,7 +58,8 @@ endfunction()
 # holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [BOTH_LEDGERS] [SERVICES postgresql redis kafka]
 # [PREFIX text]): one test program, one entry in ctest by test case.
 # RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described.
-# SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h.
+# SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h. Those of Kafka run alone:
+# a broker that shares two cores with other tests answers too late for its clients.
 # BOTH_LEDGERS: the program is run once more (InDatabase.NAME), with servers whose ledger is in PostgreSQL.
 # PREFIX: before the names in ctest, where the same sources are tested in two places.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
@@ -72,7 +73,7 @@ function(holdfast_test name)
   target_compile_options(${name} PRIVATE ${HOLDFAST_WARNINGS})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest GTest::gtest_main)
   set(properties TIMEOUT ${arg_TIMEOUT})
-  if(arg_RUN_SERIAL)
+  if(arg_RUN_SERIAL OR "kafka" IN_LIST arg_SERVICES)
     list(APPEND properties RUN_SERIAL TRUE)
   endif()
   if(arg_SERVICES)

@@ -44,10 +44,6 @@ cmd_test() {
   export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
   export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path=$symbolizer${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 
-  # Kafka, and the cluster of three nodes over it, only when somebody names them: on a machine that is busy with a build beside them a broker
-  # of its own answers too late for its clients, and a run must not fail for that.
-  [[ ${#names[@]} -gt 0 || $# -gt 0 ]] || set -- -LE kafka
-
   # No test at all is an error: a filter that matches nothing must not look like success.
   local ctest=(ctest --test-dir "$root/build/$flavour" "${select[@]}" "$@") service services=()
   for service in "${all_services[@]}"; do

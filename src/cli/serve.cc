@@ -84,12 +84,13 @@ void load_keys(Registry& registry, api::AccessControl& access) {
   access.set_keys(std::move(keys));
 }
 
-// Once a second. What cannot be read is tried again; until then the keys stay as they were.
-void follow_keys(Registry& registry, api::AccessControl& access) {
+// Once a second. What cannot be read is tried again; until then the keys stay as they were. `is_troubled` is whether that was said.
+void follow_keys(Registry& registry, api::AccessControl& access, bool& is_troubled) {
   try {
     if (registry.has_changed()) load_keys(registry, access);
+    if (std::exchange(is_troubled, false)) spdlog::info("the API keys can be read again");
   } catch (const std::exception& error) {
-    spdlog::error("the API keys cannot be read; those known before go on: {}", error.what());
+    if (!std::exchange(is_troubled, true)) spdlog::error("the API keys cannot be read; those known before go on: {}", error.what());
   }
 }
 
@@ -235,9 +236,10 @@ int serve(const ServeOptions& options) {
   if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
+  bool keys_are_troubled = false;
   wait_for_end(ledger, [&] {
     metrics.statistics().sample(ledger);
-    follow_keys(registry, access);
+    follow_keys(registry, access, keys_are_troubled);
     home->every_second(kafka_feed.get());
   });
 

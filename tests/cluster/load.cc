@@ -50,7 +50,7 @@ void Load::work(std::size_t number) {
   std::size_t node = number;
   for (std::size_t counter = 0; !is_over_; ++counter) {
     const std::size_t seat = random() % event_.seats.size();
-    const std::string key = "load-" + std::to_string(number) + "-" + std::to_string(counter);
+    const std::string key = name_ + "-" + std::to_string(number) + "-" + std::to_string(counter);
     bool is_mine = false;
     {
       const std::lock_guard lock(mutex_);

@@ -59,6 +59,7 @@ class Load {
 
   Nodes& nodes_;
   const TestEvent event_;
+  const std::string name_ = new_uuid();   // what its keys begin with: another load of the same event asks for other things
   std::vector<std::size_t> which_;
   std::atomic<bool> is_over_{false};
   std::atomic<std::size_t> accepted_{0}, refused_{0}, unavailable_{0}, lost_{0}, without_retry_after_{0};

@@ -35,9 +35,10 @@ int run(const std::vector<std::string>& arguments) {
   StoppingStore store(arguments.at(3), arguments.size() > 6 ? std::stoi(arguments[6]) : 0);
   ScriptedFeed source(static_cast<EventNumber>(std::stoul(arguments.at(4))), std::stoull(arguments.at(5)));
   FeedBoard board;
-  Relay relay({.kafka = {.brokers = arguments.at(1)},
+  // Without lingering: from a transaction's beginning on some of its messages are at the broker, which is where it is to be paused.
+  Relay relay({.kafka = {.brokers = arguments.at(1), .more = {{"linger.ms", "0"}}},
                .rules = {.topic_prefix = arguments.at(2)},
-               .lease_time = std::chrono::milliseconds(1'000),
+               .lease_time = std::chrono::milliseconds(3'000),   // no shorter: relay.h says why
                .look_every = std::chrono::milliseconds(20),
                .back_off_max = std::chrono::milliseconds(500)},
               store, source, board);

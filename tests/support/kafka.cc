@@ -136,6 +136,40 @@ std::vector<KafkaMessage> KafkaReader::of_topic(std::string_view topic) const {
   return found;
 }
 
+namespace {
+
+// Where readers of this isolation are stopped, by topic and partition.
+std::map<std::pair<std::string, std::int32_t>, std::int64_t> ends_of(const std::string& bootstrap, const std::vector<std::string>& topics,
+                                                                     const char* isolation) {
+  constexpr int k_call_ms = 30'000;
+  const detail::KafkaClient asking = client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", bootstrap}, {"isolation.level", isolation}});
+  std::map<std::pair<std::string, std::int32_t>, std::int64_t> ends;
+  for (const std::string& topic : topics) {
+    const std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)> handle(
+        rd_kafka_topic_new(asking.get(), topic.c_str(), nullptr), &rd_kafka_topic_destroy);
+    const rd_kafka_metadata_t* raw = nullptr;
+    check(rd_kafka_metadata(asking.get(), 0, handle.get(), &raw, k_call_ms), topic);
+    const std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> metadata(raw, &rd_kafka_metadata_destroy);
+    for (std::int32_t partition = 0; partition < metadata->topics[0].partition_cnt; ++partition) {
+      std::int64_t begin = 0;
+      check(rd_kafka_query_watermark_offsets(asking.get(), topic.c_str(), partition, &begin, &ends[{topic, partition}], k_call_ms), topic);
+    }
+  }
+  return ends;
+}
+
+}   // namespace
+
+bool has_open_transaction(const std::string& bootstrap, const std::vector<std::string>& topics) {
+  // In this order: what is written in between looks like an open transaction, and what is committed in between does not hide one.
+  const auto committed = ends_of(bootstrap, topics, "read_committed");
+  const auto all = ends_of(bootstrap, topics, "read_uncommitted");
+  return std::ranges::any_of(all, [&](const auto& end) {
+    const auto at = committed.find(end.first);
+    return at != committed.end() && at->second < end.second;
+  });
+}
+
 KafkaWriter::KafkaWriter(const std::string& bootstrap)
     : client_(client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", bootstrap}, {"acks", "all"}, {"linger.ms", "0"}})) {}
 

@@ -67,6 +67,10 @@ class KafkaReader {
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> next_;   // offset by partition
 };
 
+// Whether somebody's transaction is open on these topics at this moment, with messages that the broker has: readers of committed messages
+// are held up before them. Throws when the broker does not answer.
+bool has_open_transaction(const std::string& bootstrap, const std::vector<std::string>& topics);
+
 class KafkaWriter {
  public:
   explicit KafkaWriter(const std::string& bootstrap);

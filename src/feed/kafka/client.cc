@@ -69,7 +69,13 @@ Client::Client(Kind kind, const KafkaSettings& settings, const std::vector<Setti
 }
 
 // A consumer leaves its group by hand, where its owner can wait for it; what a producer has not sent by now is not sent.
-Client::~Client() { rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE); }
+Client::~Client() {
+  // librdkafka 2.0.2 takes down the state of transactions, rd_kafka_txns_term(), before it has ended the threads of its
+  // brokers. An answer to a produce request that says "fenced" in between makes such a thread free the text of the last trouble a second time,
+  // and lock a mutex that is gone: the process ends with `double free or corruption`. So nothing may be under way by then.
+  if (rd_kafka_type(handle_) == RD_KAFKA_PRODUCER) rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
 
 std::string Client::take_trouble() {
   const std::scoped_lock lock(mutex_);
@@ -138,4 +144,4 @@ void Client::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic
   static_cast<Client*>(self)->callbacks_.rebalanced(error, *partitions);
 }
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

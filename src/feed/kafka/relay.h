@@ -36,6 +36,8 @@ struct RelayOptions {
   MessageRules rules{};
   std::string transactional_id{};   // empty: holdfast-relay-<the store's id>
   std::string holder{};   // this process, as no other is called that lives; empty: a random name
+  // Longer than some calls to Kafka, each of which may take a second: it is renewed between them. Else, on a machine that is slow enough, two
+  // relays take over from each other before either has committed anything.
   std::chrono::milliseconds lease_time{10'000};
   std::chrono::milliseconds look_every{100};   // for changes that nobody has told of
   std::chrono::milliseconds back_off_max{5'000};

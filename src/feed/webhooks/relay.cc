@@ -91,7 +91,9 @@ void Relay::guarded(const std::function<void()>& body) {
   } catch (const LeaseLost& lost) {
     if (!std::exchange(tenure_->lost, true)) spdlog::warn("webhooks: another node relays now: {}", lost.what());
   } catch (const std::exception& error) {
-    spdlog::error("webhook {}: {}; it is tried again in {} ms", to_string(id_), error.what(), k_trouble_pause.count());
+    // Once when it begins, and work() says when it is over.
+    const auto level = troubles_++ == 0 ? spdlog::level::err : spdlog::level::debug;
+    spdlog::log(level, "webhook {}: {}; it is tried again every {} ms", to_string(id_), error.what(), k_trouble_pause.count());
     begin_again_ = true;
     not_before_ = Steady::now() + k_trouble_pause;
     arm_timer();
@@ -130,6 +132,9 @@ void Relay::work() {
     start_sending();
   }
   save(false);
+  if (const auto troubles = std::exchange(troubles_, 0); troubles > 0) {
+    spdlog::warn("webhook {}: it goes on, after {} attempts that failed", to_string(id_), troubles);
+  }
   arm_timer();
 }
 

@@ -134,6 +134,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   bool begin_again_ = false;      // as soon as nothing is in flight
   bool at_end_ = false;           // of the source, when it was last looked at
   std::chrono::steady_clock::time_point not_before_{};   // after trouble
+  std::uint64_t troubles_ = 0;    // since it last went on
 
   std::deque<Slot> window_;
   std::uint64_t window_base_ = 0;   // place of window_.front()

@@ -108,27 +108,56 @@ void PostgresLedger::Follower::tell() {
 
 // ---------------------------------------------------------------------------------------------------------------- following
 
+// Hearing makes it quick; comparing makes it certain, and goes on whatever becomes of the hearing: a pooler between node and server may
+// know no LISTEN, or end the sessions that ask for it.
 void PostgresLedger::Follower::follow() {
-  std::unique_ptr<Connection> connection;
-  auto compared = Timer::now();
+  std::unique_ptr<Connection> listening;
+  auto compared = Timer::time_point{};
+  auto listen_at = Timer::time_point{};
   while (!ended()) {
+    std::set<EventNumber> events;
+    if (listening != nullptr || Timer::now() >= listen_at) {
+      const bool is_new = listening == nullptr;
+      const bool hears = listen(listening, events);
+      if (is_new && hears) compared = {};   // what was said meanwhile was not heard
+      if (is_new && !hears) listen_at = Timer::now() + k_between_comparisons;
+    } else if (!pause(k_listen)) {
+      return;
+    }
     try {
-      if (connection == nullptr || !connection->is_usable()) {
-        connection = std::make_unique<Connection>(background(ledger_.pool_.settings()));
-        connection->query(k_listen_statement);
-        compared = {};   // what was said meanwhile was not heard
-      }
-      std::set<EventNumber> events = heard(connection->take_notifications(k_listen));
       if (Timer::now() - compared >= k_between_comparisons) {
-        events.merge(behind(*connection));
         compared = Timer::now();
+        events.merge(behind());
       }
       follow_events(events);
     } catch (const std::exception& error) {
-      spdlog::debug("what other nodes have written is not heard at the moment: {}", error.what());
-      connection.reset();
+      spdlog::debug("what other nodes have written is not followed at the moment: {}", error.what());
+      compared = {};   // what was heard is found again by comparing
       if (!pause(k_after_failure)) return;
     }
+  }
+}
+
+// Waits a moment for what other nodes say. False, and no connection: it cannot be heard.
+bool PostgresLedger::Follower::listen(std::unique_ptr<Connection>& connection, std::set<EventNumber>& events) {
+  bool is_refused = false;
+  try {
+    if (connection == nullptr) {
+      connection = std::make_unique<Connection>(background(ledger_.pool_.settings()));
+      is_refused = true;   // unless it is not
+      connection->query(k_listen_statement);
+      is_refused = false;
+      if (std::exchange(is_deaf_, false)) spdlog::warn("what other nodes write is heard of at once again");
+    }
+    events = heard(connection->take_notifications(k_listen));
+    return true;
+  } catch (const std::exception& error) {
+    spdlog::debug("what other nodes have written is not heard at the moment: {}", error.what());
+    if (is_refused && !std::exchange(is_deaf_, true)) {
+      spdlog::warn("what other nodes write is seen up to a second late, because the database does not tell of it: {}", error.what());
+    }
+    connection.reset();
+    return false;
   }
 }
 
@@ -149,7 +178,7 @@ std::set<EventNumber> PostgresLedger::Follower::heard(const std::vector<std::str
   return events;
 }
 
-std::set<EventNumber> PostgresLedger::Follower::behind(Connection& connection) {
+std::set<EventNumber> PostgresLedger::Follower::behind() {
   std::vector<std::int32_t> numbers;
   {
     const std::shared_lock lock(ledger_.replicas_mutex_);
@@ -158,7 +187,8 @@ std::set<EventNumber> PostgresLedger::Follower::behind(Connection& connection) {
     }
   }
   std::set<EventNumber> behind;
-  const pg::Result heads = connection.query(k_heads, Parameters().int4s(numbers));
+  auto connection = ledger_.pool_.take();
+  const pg::Result heads = connection->query(k_heads, Parameters().int4s(numbers));
   for (int row = 0; row < heads.rows(); ++row) {
     const auto number = static_cast<EventNumber>(heads.int4(row, 0));
     const ReplicaPtr replica = ledger_.find_replica(number);
@@ -201,12 +231,16 @@ void PostgresLedger::Follower::keep() {
       auto connection = ledger_.pool_.take();
       try {
         ledger_.keep_house(*connection);
+        ledger_.pool_.failures().worked();
       } catch (const Error&) {
         connection->reset();
         throw;
       }
+    } catch (const Error& error) {
+      // An event that somebody else is busy with can wait.
+      if (!error.is(k_lock_not_available)) ledger_.pool_.failures().failed(Work::upkeep, error.what());
     } catch (const std::exception& error) {
-      spdlog::debug("the ledger's house is kept later: {}", error.what());
+      spdlog::debug("the ledger's house is kept later: {}", error.what());   // damage, which has been named
     }
   }
 }

@@ -2,7 +2,8 @@
 //
 //   teller     gathers the numbers of events that this node has written, and sends them by NOTIFY, at most every few milliseconds, on a
 //              connection that does not wait for the disk: a NOTIFY in the batches' own transactions would hold a lock of the whole cluster
-//   follower   LISTENs, and brings replicas up to date; every second it compares all heads, so that a lost notification costs a second
+//   follower   LISTENs, and brings replicas up to date; every second it compares all heads, so that a lost notification costs a second. It
+//              compares on a connection of the pool, also while LISTEN fails
 //   keeper     leases of imports, imports of nodes that went away, expiries of events that nobody serves, eviction
 #pragma once
 
@@ -32,7 +33,8 @@ class PostgresLedger::Follower {
   void keep();
   void follow_events(const std::set<EventNumber>& events);
   std::set<EventNumber> heard(const std::vector<std::string>& notifications) const;
-  std::set<EventNumber> behind(pg::Connection& connection);
+  bool listen(std::unique_ptr<pg::Connection>& connection, std::set<EventNumber>& events);
+  std::set<EventNumber> behind();
   // False when the ledger ends.
   bool pause(Milliseconds time);
   bool ended();
@@ -45,6 +47,7 @@ class PostgresLedger::Follower {
   std::set<EventNumber> to_tell_;
   std::function<void()> on_news_;
   bool ended_ = false;
+  bool is_deaf_ = false;   // the follower's: it has said that notifications are not heard
 
   std::thread teller_;
   std::thread follower_;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "ledger/postgres/connection.h"
+#include "ledger/postgres/failure_log.h"
 
 namespace holdfast::pg {
 
@@ -57,6 +58,8 @@ class Pool {
   std::string trouble() const;
   PoolStats stats() const;
   const Settings& settings() const { return settings_; }
+  // Where those who use its connections say what the server did not do, and that it does.
+  FailureLog& failures() { return failures_; }
 
  private:
   using Timer = std::chrono::steady_clock;
@@ -66,6 +69,7 @@ class Pool {
 
   const Settings settings_;
   const PoolOptions options_;
+  FailureLog failures_;
   mutable std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<std::unique_ptr<Connection>> free_;

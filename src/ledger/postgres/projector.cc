@@ -272,6 +272,7 @@ bool Projector::pause(std::chrono::milliseconds time) {
 void Projector::keep_house() {
   std::unique_ptr<Connection> connection;
   bool has_looked_at_plans = false;
+  bool waits = false;
   auto next_tidy = Timer::now() + k_tidy;
   do {
     try {
@@ -290,8 +291,10 @@ void Projector::keep_house() {
       for (const Statement& analyze : k_analyze) {
         if (is_time) connection->query(analyze);
       }
+      if (std::exchange(waits, false)) spdlog::warn("what is done beside the tables goes on");
     } catch (const std::exception& error) {
-      spdlog::warn("what is done beside the tables waits: {}", error.what());
+      spdlog::log(std::exchange(waits, true) ? spdlog::level::debug : spdlog::level::warn, "what is done beside the tables waits: {}",
+                  error.what());
       if (connection != nullptr) connection->reset();
     }
   } while (pause(options_.look_around));

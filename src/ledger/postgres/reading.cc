@@ -59,9 +59,14 @@ std::unexpected<ReadProblem> problem(ReadProblem::Kind kind, Seq oldest = 0) { r
 
 // Reads; what the database gives trouble with is a problem, and in the log.
 template <typename Read>
-auto guarded(Read read) -> decltype(read()) {
+auto guarded(FailureLog& failures, Read read) -> decltype(read()) {
   try {
-    return read();
+    auto found = read();
+    failures.worked();
+    return found;
+  } catch (const Error& error) {
+    failures.failed(Work::reading, error.what());
+    return problem(ReadProblem::Kind::unavailable);
   } catch (const std::exception& error) {
     spdlog::error("what was recorded cannot be read: {}", error.what());
     return problem(ReadProblem::Kind::unavailable);
@@ -156,7 +161,7 @@ void Reader::complete_from_tables(Connection& connection, std::vector<RecordedCh
   }
   if (ids.empty()) return;
   for (const auto& [event, seq] : last) {
-    if (!projector_.await(event, seq, until())) throw DataError("the tables of event " + std::to_string(event) + " follow too slowly");
+    if (!projector_.await(event, seq, until())) throw Error("HFTAB", "the tables of event " + std::to_string(event) + " follow too slowly");
   }
   std::ranges::sort(ids);
   ids.erase(std::ranges::unique(ids).begin(), ids.end());
@@ -195,7 +200,7 @@ void Reader::name_events(Connection& connection, std::vector<RecordedChange>& ch
 // ---------------------------------------------------------------------------------------------------------------- changes
 
 Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const {
-  return guarded([&]() -> Reading<ChangePage> {
+  return guarded(pool_.failures(), [&]() -> Reading<ChangePage> {
     const auto published = published_(event);
     if (published == nullptr && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
     std::optional<Pool::Lease> connection;
@@ -235,7 +240,7 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
     if (!incomplete.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
     if (!incomplete.empty()) complete_from_tables(database(), incomplete);
     if (published == nullptr && !page.changes.empty()) {
-      if (!projector_.await(event, 1, until())) throw DataError("the tables of event " + std::to_string(event) + " follow too slowly");
+      if (!projector_.await(event, 1, until())) throw Error("HFTAB", "the tables of event " + std::to_string(event) + " follow too slowly");
       name_events(database(), page.changes);
     }
     return page;
@@ -244,8 +249,8 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
 
 Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
   if (from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
-  return guarded([&]() -> Reading<ChangePage> {
-    if (!projector_.await_order(until())) throw DataError("the order of all changes follows too slowly, or cannot be written");
+  return guarded(pool_.failures(), [&]() -> Reading<ChangePage> {
+    if (!projector_.await_order(until())) throw Error("HFTAB", "the order of all changes follows too slowly, or cannot be written");
     auto connection = pool_.take();
     const Result ends = connection->query(k_order_ends);
     const std::int64_t head = ends.int8(0, 1);
@@ -302,7 +307,7 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
 // ---------------------------------------------------------------------------------------------------------------- from the tables
 
 Reading<std::vector<SeatChange>> Reader::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
-  return guarded([&]() -> Reading<std::vector<SeatChange>> {
+  return guarded(pool_.failures(), [&]() -> Reading<std::vector<SeatChange>> {
     await_tables(place.event);
     auto connection = pool_.take();
     const Result rows = connection->query(k_history, Parameters()
@@ -335,13 +340,13 @@ Reading<std::vector<SeatChange>> Reader::seat_history(SeatPlace place, std::uint
 }
 
 Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const {
-  return guarded([&]() -> Reading<ReservationPage> {
+  return guarded(pool_.failures(), [&]() -> Reading<ReservationPage> {
     const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
     if (!after) return problem(ReadProblem::Kind::bad_cursor);
     if (filter.event) {
       await_tables(*filter.event);
     } else if (!projector_.await_order(until())) {
-      throw DataError("the tables follow too slowly, or cannot be written");
+      throw Error("HFTAB", "the tables follow too slowly, or cannot be written");
     }
     ReservationPage page;
     if (filter.event && after->event > *filter.event) return page;

@@ -212,11 +212,15 @@ bool PostgresLedger::bring(const Wanted& wanted) {
       }
       if (!wanted.seats.empty()) bring_seats(*connection, wanted);
       if (wanted.reservation) bring_reservation(*connection, *wanted.reservation, wanted.as_of_now);
+      pool_.failures().worked();
       return true;
     } catch (const Error&) {
       connection->reset();
       throw;
     }
+  } catch (const Error& error) {
+    pool_.failures().failed(Work::reading, error.what());
+    return false;
   } catch (const std::exception& error) {
     spdlog::warn("what a caller asks for cannot be read from the database: {}", error.what());
     return false;

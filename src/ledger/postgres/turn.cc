@@ -106,6 +106,7 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
       if (!has_news()) {
         connection->query(k_rollback);
         ++ledger_.counters_.refused;
+        ledger_.pool_.failures().worked();
         return Step::done;
       }
       write(*connection);
@@ -138,6 +139,7 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
     return Step::again;
   }
   publish(report);
+  ledger_.pool_.failures().worked();
   return Step::done;
 }
 
@@ -364,7 +366,7 @@ PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
       if (committed) ++ledger_.counters_.settled;
       return committed ? Settled::there : Settled::not_there;
     } catch (const Error& error) {
-      spdlog::warn("a commit whose answer was lost is not settled yet: {}", error.what());
+      ledger_.pool_.failures().failed(Work::settlement, error.what());
       std::this_thread::sleep_for(std::chrono::milliseconds(20));   // the pool's own pauses are longer while the server is away
     }
   }
@@ -403,10 +405,10 @@ void PostgresLedger::Turn::count_failure(const Error& error) {
       if (ended.rows() > 0)
         spdlog::warn("{} sessions of nodes that do not read their answers were ended: they may hold an event", ended.rows());
     } catch (const Error& second) {
-      spdlog::warn("sessions of stuck nodes could not be looked for: {}", second.what());
+      ledger_.pool_.failures().failed(Work::upkeep, second.what());
     }
   }
-  if (!error.is(k_lock_not_available)) spdlog::warn("a batch was not taken by the database: {}", error.what());
+  if (!error.is(k_lock_not_available)) ledger_.pool_.failures().failed(Work::batch, error.what());
 }
 
 }   // namespace holdfast
