@@ -6,7 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
-#include <thread>
+#include <memory>
 
 namespace holdfast::feed::kafka {
 namespace {
@@ -14,7 +14,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::int32_t k_broker = 1;
-constexpr int k_produce_request = 0;   // ApiKey, as the protocol numbers it
 constexpr int k_call_ms = 30'000;
 
 class MockCluster {
@@ -41,53 +40,11 @@ class MockCluster {
   void delay(milliseconds time) {
     ASSERT_EQ(rd_kafka_mock_broker_set_rtt(cluster_, k_broker, static_cast<int>(time.count())), RD_KAFKA_RESP_ERR_NO_ERROR);
   }
-  void fence_producers(std::size_t requests) {
-    const std::vector<rd_kafka_resp_err_t> errors(requests, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
-    rd_kafka_mock_push_request_errors_array(cluster_, k_produce_request, errors.size(), errors.data());
-  }
-  void forgive() { rd_kafka_mock_clear_request_errors(cluster_, k_produce_request); }
 
  private:
   rd_kafka_t* client_ = nullptr;
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
 };
-
-// librdkafka frees its text of the trouble before it ends its threads (client.cc). What it does to the heap then is seen for certain under
-// AddressSanitizer, and otherwise ends the process now and then.
-TEST(KafkaClient, ThatIsFencedWhileItsMessagesAreUnderWayEndsWithoutAnyOfThem) {
-  constexpr int k_partitions = 20;
-  MockCluster cluster;
-  cluster.make_topic("seats", k_partitions);
-  for (int round = 0; round < 10; ++round) {
-    auto client = std::make_unique<Client>(
-        Client::Kind::producer, cluster.settings(),
-        std::vector<Client::Setting>{
-            {"transactional.id", "relay-" + std::to_string(round)}, {"linger.ms", "0"}, {"max.in.flight.requests.per.connection", "5"}},
-        Client::Callbacks{});
-    ASSERT_EQ(owned(rd_kafka_init_transactions(client->get(), k_call_ms)), nullptr);
-    ASSERT_EQ(owned(rd_kafka_begin_transaction(client->get())), nullptr);
-    const auto send = [&](int messages) {
-      for (int i = 0; i < messages; ++i) client->produce("seats", std::to_string(i), true, "held", {}, milliseconds(k_call_ms));
-    };
-    send(10 * k_partitions);
-    ASSERT_EQ(rd_kafka_flush(client->get(), k_call_ms), RD_KAFKA_RESP_ERR_NO_ERROR);   // all partitions are of the transaction
-    cluster.fence_producers(10 * k_partitions);
-    // The answers come one after the other, as the questions did.
-    cluster.delay(milliseconds(60));
-    std::array<char, 1> ignored{};
-    while (rd_kafka_fatal_error(client->get(), ignored.data(), ignored.size()) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      try {
-        send(5);
-      } catch (const Trouble&) {
-        break;   // fenced by now
-      }
-      std::this_thread::sleep_for(milliseconds(2));   // between two questions, so that there is some time between two answers
-    }
-    client.reset();
-    cluster.delay(milliseconds(0));
-    cluster.forgive();
-  }
-}
 
 TEST(KafkaClient, ThatEndsWithMessagesThatNobodyTakesEndsAtOnce) {
   auto cluster = std::make_unique<MockCluster>();

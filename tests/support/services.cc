@@ -146,7 +146,7 @@ void ServiceProcess::start() {
 void ServiceProcess::end(int signal) {
   if (!process_.runs()) throw std::runtime_error(name_ + " had ended by itself:\n" + log());
   process_.signal(signal);
-  process_.wait(3 * k_patience);
+  process_.wait(9 * k_patience);   // an Apache Kafka that ends in order, with clients that go on asking, has taken a minute
 }
 
 void ServiceProcess::kill() { end(SIGKILL); }
