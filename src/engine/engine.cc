@@ -19,7 +19,7 @@ constexpr std::size_t k_events_swept_per_round = 16;
 // wait while the other half is at the disk, and the two never meet.
 constexpr std::chrono::microseconds k_gather_from{50};    // commits that are faster are not worth a wait
 constexpr std::chrono::microseconds k_gather_max{500};
-constexpr int k_gather_part = 4;                          // of the last commit's time
+constexpr int k_gather_part = 4;                          // of the last round's time
 constexpr unsigned k_rounds_not_gathered = 32;            // after a wait in which nobody came
 
 constexpr std::size_t k_seats_per_import_step = 2'000; // some 70 KB in the journal
@@ -88,6 +88,7 @@ class Engine::Worker {
   // The thread's.
   std::vector<std::unique_ptr<Entry>> sweeps_;   // of the round at hand
   std::chrono::nanoseconds last_committing_{0};
+  std::chrono::nanoseconds last_round_{0};   // with what the ledger asked and waited for before it committed
   std::size_t expected_ = 0;   // callers of the last round, who may ask again, and those who waited already
   unsigned gathered_in_vain_ = 0;
   std::thread thread_;   // last: it uses the others
@@ -197,7 +198,9 @@ void Engine::Worker::run() {
     std::vector<Batch> batches = batches_of(tasks);
     add_sweeps(batches);
     if (batches.empty()) continue;
+    const auto began = std::chrono::steady_clock::now();
     const Round round{.tasks = tasks.size(), .queued = engine_.queued(), .report = ledger_.execute(batches)};
+    last_round_ = std::chrono::steady_clock::now() - began;
     last_committing_ = round.report.committing;
     expected_ = tasks.size() + waiting_tasks();
     deliver(tasks);
@@ -220,11 +223,11 @@ bool Engine::Worker::wait_for_work() {
   return first_ != nullptr || !stopping_;
 }
 
-// Waits a moment for the callers of the last round, if the last commit was slow.
+// Waits a moment for the callers of the last round, if its commit was slow.
 void Engine::Worker::gather() {
   if (last_committing_ < k_gather_from || expected_ < 2) return;
   if (gathered_in_vain_ > 0 && gathered_in_vain_++ <= k_rounds_not_gathered) return;
-  const auto until = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(last_committing_ / k_gather_part, k_gather_max);
+  const auto until = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(last_round_ / k_gather_part, k_gather_max);
   std::unique_lock lock(mutex_);
   const std::size_t before = queued_;
   wanted_ = std::min({expected_, engine_.options_.queue_max, k_tasks_per_round_max});

@@ -650,10 +650,16 @@ class BothLedgers : public testing::Test {
         seats.push_back(std::to_string(seat) + " " + static_cast<char>(reading.state) + " " + std::to_string(reading.version) + " " +
                         (reading.reservation ? holdfast::to_string(*reading.reservation) : "-"));
       }
-      EXPECT_EQ(difference(seats, rows("select seat || ' ' || chr(state) || ' ' || version || ' ' || coalesce(reservation::text, '-') "
-                                       "from holdfast.seat_state where event = $1 order by seat",
-                                       number)),
-                "");
+      EXPECT_EQ(
+          difference(
+              seats,
+              rows("select s.seat || case when kind in (4, 5) then ' h ' when kind = 8 then ' s ' when kind = 11 then ' b ' else ' a ' end "
+                   "|| coalesce(version, 0) || ' ' || coalesce(case when kind in (4, 5, 8) then reservation::text end, '-') "
+                   "from holdfast.seat s left join lateral (select version, kind, reservation from holdfast.seat_change c "
+                   "where c.event = s.event and c.seat = s.seat order by version desc limit 1) c on true "
+                   "where s.event = $1 order by s.seat",
+                   number)),
+          "");
       Lines reservations;
       std::string cursor;
       do {

@@ -207,8 +207,11 @@ class PostgresSync : public PostgresNodes {
   // Nothing is waited for.
   std::string seat_in_tables(EventNumber event, SeatIndex seat) {
     return Sql(database_.url())
-        .value("select chr(state) || version from holdfast.seat_state where event = $1 and seat = $2",
-               {std::to_string(event), std::to_string(seat)});
+        .value(
+            "select case when kind in (4, 5) then 'h' when kind = 8 then 's' when kind = 11 then 'b' else 'a' end || coalesce(version, 0) "
+            "from holdfast.seat s left join lateral (select version, kind from holdfast.seat_change c where c.event = s.event and "
+            "c.seat = s.seat order by version desc limit 1) c on true where s.event = $1 and s.seat = $2",
+            {std::to_string(event), std::to_string(seat)});
   }
   pg::EventVerified verified(EventNumber event) {
     pg::Connection connection(pg::for_verifying({.url = database_.url()}));

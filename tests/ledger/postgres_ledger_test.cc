@@ -218,16 +218,13 @@ TEST_F(PostgresNodes, AnEventWhoseTablesWereChangedByHandIsNotSoldFromUntilTheyA
   ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
   first_.reset();
   second_.reset();
-  by_hand("update holdfast.seat_state set state = 97, reservation = null where event = $1 and seat = 1", event);
+  by_hand("update holdfast.seat_change set kind = 7 where event = $1 and seat = 1", event);
   const auto third = node({.url = {}, .damaged_for = milliseconds(1)});   // it tries again every second
   std::uint64_t id = 1;
   const auto can_be_held = [&] { return Desk(*third).hold(event, reservation_id(event, ++id), {1}).reason != Reason::unavailable; };
   EXPECT_FALSE(eventually(can_be_held, milliseconds(3'000)));
   EXPECT_NE(third->damage().find("event " + std::to_string(event)), std::string::npos) << third->damage();
-  by_hand(
-      "update holdfast.seat_state set state = 104, reservation = (select id from holdfast.reservation r where r.event = $1) "
-      "where event = $1 and seat = 1",
-      event);
+  by_hand("update holdfast.seat_change set kind = 4 where event = $1 and seat = 1", event);
   EXPECT_TRUE(eventually(can_be_held));
   EXPECT_EQ(third->damage(), "");
   EXPECT_EQ(told(Desk(*third).hold(event, reservation_id(event, ++id), {1})), "seat_unavailable 1");
@@ -305,7 +302,7 @@ TEST_F(PostgresNodes, AnExpiryIsFoundThoughAnEventThatIsDueBeforeItIsDamaged) {
   ASSERT_TRUE(eventually([&] { return has_in_tables(damaged, head(damaged)) && has_in_tables(whole, head(whole)); }));
   first_.reset();
   second_.reset();
-  by_hand("update holdfast.seat_state set version = version + 1 where event = $1 and seat = 1", damaged);
+  by_hand("update holdfast.seat_change set version = version + 1 where event = $1 and seat = 1", damaged);
   const auto third = node();
   ASSERT_TRUE(eventually([&] { return !third->events_to_sweep(10, {}).empty() && !third->damage().empty(); }));
   EXPECT_EQ(third->events_to_sweep(10, {}), std::vector<EventNumber>{whole});

@@ -61,8 +61,7 @@ class PostgresNodes : public testing::Test {
   // What a failover takes back it takes back in tables and journal alike: the journal's last row, and here the event begins its tables anew.
   // While no node of the event runs that would write them.
   void take_back_last_row(EventNumber event) {
-    for (const char* table :
-         {"step", "event_state", "seat", "plan_part", "seat_state", "reservation", "seat_change", "kept_keys", "change_order"}) {
+    for (const char* table : {"step", "event_state", "seat", "plan_part", "reservation", "seat_change", "kept_keys", "change_order"}) {
       by_hand(std::string("delete from holdfast.") + table + " where event = $1", event);
     }
     by_hand(

@@ -239,29 +239,34 @@ struct Damage {
   bool is_found_at_load;
 };
 
+#define LAST_OF_ITS_SEAT \
+  "NOT EXISTS (SELECT FROM holdfast.seat_change d WHERE d.event = c.event AND d.seat = c.seat AND d.version > c.version)"
+
 TEST(PostgresTables, AreNotLoadedWhenARowWasChangedByHandAndVerifyNamesIt) {
   const Damage damages[] = {
-      {"a held seat made free",
-       "UPDATE holdfast.seat_state SET state = 97, reservation = NULL WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE state = 104 "
-       "LIMIT 1)",
+      {"a held seat made free", "UPDATE holdfast.seat_change c SET kind = 7 WHERE kind IN (4, 5) AND " LAST_OF_ITS_SEAT, true},
+      {"a free seat made held", "UPDATE holdfast.seat_change c SET kind = 4 WHERE kind IN (7, 9, 10) AND " LAST_OF_ITS_SEAT, true},
+      {"a free seat that never changed made held",
+       "INSERT INTO holdfast.seat_change SELECT 1, (SELECT min(seat) FROM holdfast.seat s WHERE NOT EXISTS (SELECT FROM "
+       "holdfast.seat_change "
+       "c WHERE c.event = s.event AND c.seat = s.seat)), 1, 4, seq, at, reservation FROM holdfast.seat_change WHERE kind = 4 LIMIT 1",
        true},
-      {"a free seat made held",
-       "UPDATE holdfast.seat_state SET state = 104 WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE state = 97 LIMIT 1)", true},
-      {"another version",
-       "UPDATE holdfast.seat_state SET version = version + 1 WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE version > 0 LIMIT 1)",
-       true},
-      {"a state that there is not",
-       "UPDATE holdfast.seat_state SET state = 120 WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE version > 0 LIMIT 1)", true},
+      {"another version", "UPDATE holdfast.seat_change c SET version = version + 1 WHERE " LAST_OF_ITS_SEAT, true},
+      {"a change of a kind that there is not", "UPDATE holdfast.seat_change c SET kind = 99 WHERE " LAST_OF_ITS_SEAT, true},
+      {"a held seat of nobody", "UPDATE holdfast.seat_change c SET reservation = NULL WHERE kind = 4 AND " LAST_OF_ITS_SEAT, true},
       {"another owner",
-       "UPDATE holdfast.reservation SET customer = 'eve' WHERE id = (SELECT reservation FROM holdfast.seat_state WHERE state = 104 LIMIT "
-       "1)",
+       "UPDATE holdfast.reservation SET customer = 'eve' WHERE id = (SELECT reservation FROM holdfast.seat_change c WHERE kind IN (4, 5) "
+       "AND " LAST_OF_ITS_SEAT " LIMIT 1)",
        true},
       {"a later end",
-       "UPDATE holdfast.reservation SET expires_at = expires_at + 1 WHERE id = (SELECT reservation FROM holdfast.seat_state WHERE state = "
-       "104 LIMIT 1)",
+       "UPDATE holdfast.reservation SET expires_at = expires_at + 1 WHERE id = (SELECT reservation FROM holdfast.seat_change c WHERE kind "
+       "IN "
+       "(4, 5) AND " LAST_OF_ITS_SEAT " LIMIT 1)",
        true},
       {"a reservation removed",
-       "DELETE FROM holdfast.reservation WHERE id = (SELECT reservation FROM holdfast.seat_state WHERE state = 115 LIMIT 1)", true},
+       "DELETE FROM holdfast.reservation WHERE id = (SELECT reservation FROM holdfast.seat_change c WHERE kind = 8 AND " LAST_OF_ITS_SEAT
+       " LIMIT 1)",
+       true},
       {"another place", "UPDATE holdfast.step SET seq = seq - 1", true},
       {"a part of the plan removed", "DELETE FROM holdfast.plan_part WHERE first = 64", true},
       {"the journal cut short", "DELETE FROM holdfast.journal WHERE first_seq = (SELECT max(first_seq) FROM holdfast.journal)", true},
@@ -271,8 +276,8 @@ TEST(PostgresTables, AreNotLoadedWhenARowWasChangedByHandAndVerifyNamesIt) {
        false},
       {"a seat's id changed", "UPDATE holdfast.seat SET id = 'other' WHERE seat = 3", false},
       {"a price changed", "UPDATE holdfast.seat SET price_ten_thousandths = 1 WHERE seat = 3", false},
-      {"a seat's state removed",
-       "DELETE FROM holdfast.seat_state WHERE ctid = (SELECT ctid FROM holdfast.seat_state WHERE version = 0 LIMIT 1)", false},
+      {"a seat's last change removed", "DELETE FROM holdfast.seat_change c WHERE " LAST_OF_ITS_SEAT, true},
+      {"a seat removed", "DELETE FROM holdfast.seat WHERE seat = 3", false},
       {"keys changed", "DELETE FROM holdfast.kept_keys", false},
       {"the order of all changes cut", "DELETE FROM holdfast.change_order WHERE position = 1", false},
       {"a journal row removed", "DELETE FROM holdfast.journal WHERE first_seq = 5", false},
@@ -291,8 +296,8 @@ TEST(PostgresTables, AreNotLoadedWhenARowWasChangedByHandAndVerifyNamesIt) {
   for (const Damage& damage : damages) {
     // The damage is done and undone in transactions of its own: a copy of each table.
     Sql sql(database.url());
-    const std::vector<std::string> tables{"seat_state",  "reservation", "step",      "plan_part",   "journal",
-                                          "seat_change", "seat",        "kept_keys", "change_order"};
+    const std::vector<std::string> tables{"reservation", "step", "plan_part", "journal",
+                                          "seat_change", "seat", "kept_keys", "change_order"};
     for (const std::string& table : tables) sql.run("CREATE TABLE public.copy_" + table + " AS SELECT * FROM holdfast." + table);
     sql.run(damage.sql);
     const auto verified = pg::verify_event(connection, 1);

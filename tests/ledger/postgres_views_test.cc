@@ -160,7 +160,7 @@ TEST(PostgresMigration, DoneTwiceAtOnceByTwoProcessesIsDoneOnce) {
   results[0] = run_holdfast({"migrate", "--ledger", database.url()});
   other.join();
   for (const Finished& result : results) EXPECT_EQ(result.status, 0) << result.everything();
-  EXPECT_EQ(Sql(database.url()).value("SELECT count(*) FROM holdfast.schema_version"), "1");
+  EXPECT_EQ(Sql(database.url()).value("SELECT count(*) = max(version) FROM holdfast.schema_version"), "t");
   const Finished again = run_holdfast({"migrate", "--ledger", database.url()});
   EXPECT_EQ(again.status, 0);
   EXPECT_NE(again.out.find("already; nothing was changed"), std::string::npos) << again.out;

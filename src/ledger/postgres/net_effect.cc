@@ -223,10 +223,7 @@ void NetEffect::set_seats(const JournalRow& row, Seq seq, const Change& change, 
                                                                         : SeatState::available;
   for (const SeatIndex index : seats) {
     Seat& seat = seats_[index];
-    if (!seat.is_known) {
-      if (index < seats_known_) contradict(row, seq, change, "finds no state of seat " + std::to_string(index));
-      seat = {.before = {.seat = index}, .now = {.seat = index}, .is_known = true};   // it comes with this step
-    }
+    if (!seat.is_known) seat = {.before = {.seat = index}, .now = {.seat = index}, .is_known = true};   // it never changed
     if (seat.now.state != state_before || seat.now.reservation != owner_before) {
       contradict(row, seq, change,
                  "finds seat " + std::to_string(index) + " " + name_of(seat.now.state) +
@@ -256,16 +253,6 @@ void NetEffect::sum_up() {
       event_row_->next_expiry = std::min(event_row_->next_expiry, reservation.now.expires_at);
     }
   }
-}
-
-std::vector<SeatRow> NetEffect::changed_seats() const {
-  std::vector<SeatRow> changed;
-  changed.reserve(seats_.size());
-  for (const auto& [index, seat] : seats_) {
-    if (seat.now.version != seat.before.version) changed.push_back(seat.now);
-  }
-  std::ranges::sort(changed, {}, &SeatRow::seat);
-  return changed;
 }
 
 std::vector<const ReservationRow*> NetEffect::new_reservations() const {

@@ -1,5 +1,5 @@
-// What a run of journal rows does to the tables of one event, computed in memory: each seat and each reservation is written once,
-// however often it changed, and each change of a seat is kept in its history.
+// What a run of journal rows does to the tables of one event, computed in memory: each reservation is written once, however often it
+// changed, and each change of a seat is added to its history, whose last is the seat's state.
 //
 //   NetEffect effect(7, place, digest, event_row);        // what the tables have
 //   for (row) if (!effect.look_at(row)) break;            // checks the chain; says what must be known of the tables
@@ -64,7 +64,8 @@ class NetEffect {
   bool look_at(const JournalRow& row);
   std::size_t rows() const { return rows_.size(); }
 
-  // What of the tables must be known before fold(): seats, reservations, and of these the ones whose seats must be known as well.
+  // What of the tables must be known before fold(): seats (those that never changed need not be told), reservations, and of these the
+  // ones whose seats must be known as well.
   std::vector<SeatIndex> seats_to_know() const;
   std::vector<Uuid> reservations_to_know() const;
   const std::vector<Uuid>& reservations_with_all_seats() const { return with_all_seats_; }
@@ -85,7 +86,6 @@ class NetEffect {
            (!known_event_row_ || known_event_row_->settings.status == EventStatus::importing);
   }
   const std::vector<PlanPart>& plan_parts() const { return plan_parts_; }
-  std::vector<SeatRow> changed_seats() const;                                   // by number
   const std::vector<SeatChangeRow>& seat_changes() const { return history_; }   // in order
   std::vector<const ReservationRow*> new_reservations() const;                  // in the order of their making
   std::vector<const ReservationRow*> changed_reservations() const;

@@ -35,15 +35,14 @@ constexpr Statement k_rows{"step_rows",
 // What is joined with an array has a LIMIT that takes all of it, and brings the event's number along. So the planner, who cannot
 // see into it, has one way left: a look at the index for each element, also while the tables are empty. Else it would go through
 // all of an event's rows.
-constexpr Statement k_know_seats{"step_know_seats",
-                                 "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2)"};
+constexpr Statement k_know_seats{
+    "step_know_seats",
+    "SELECT u.seat, c.version, c.kind, c.reservation FROM unnest($2::int4[]) u(seat) " HOLDFAST_LAST_CHANGE_OF("u.seat")};
 constexpr Statement k_know_reservations{
     "step_know_reservations", "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
-constexpr Statement k_know_seats_of{
-    "step_know_seats_of",
-    "SELECT s.seat, s.version, s.state, s.reservation FROM holdfast.reservation r CROSS JOIN LATERAL (SELECT seat, r.event AS event FROM "
-    "unnest(r.seats) seat LIMIT cardinality(r.seats)) u JOIN holdfast.seat_state s ON s.event = u.event AND s.seat = u.seat "
-    "WHERE r.event = $1 AND r.id = ANY ($2)"};
+constexpr Statement k_know_seats_of{"step_know_seats_of",
+                                    "SELECT u.seat, c.version, c.kind, c.reservation FROM holdfast.reservation r CROSS JOIN LATERAL "
+                                    "unnest(r.seats) u(seat) " HOLDFAST_LAST_CHANGE_OF("u.seat") "WHERE r.event = $1 AND r.id = ANY ($2)"};
 
 constexpr Statement k_add_event{"step_add_event",
                                 "INSERT INTO holdfast.event_state (event, id, created_at, venue, currency, name, starts_at, status, "
@@ -65,9 +64,6 @@ constexpr Statement k_add_seats{
     "u.number, ($14::text[])[u.price] "
     "FROM unnest($3::uuid[], $4::int4[], $5::float8[], $6::float8[], $7::text[], $8::int4[], $9::int4[], $10::text[]) "
     "WITH ORDINALITY u(uuid, price, x, y, id, section, row, number, at)"};
-constexpr Statement k_add_seat_states{"step_add_seat_states",
-                                      "INSERT INTO holdfast.seat_state (event, seat, version, state) "
-                                      "SELECT $1, seat, 0, 97 FROM generate_series($2::int4, $3::int4) seat"};
 
 constexpr Statement k_add_reservations{
     "step_add_reservations",
@@ -82,11 +78,6 @@ constexpr Statement k_set_reservations{
     "seats = ($9::int4[])[u.first : u.last] FROM (SELECT *, $1::int4 AS event FROM unnest($2::uuid[], $3::int2[], $4::int2[], $5::int8[], "
     "$6::text[], $7::int4[], $8::int4[]) t(id, status, owned, expires_at, order_id, first, last) LIMIT cardinality($2::uuid[])) u "
     "WHERE r.id = u.id AND r.event = u.event"};
-constexpr Statement k_set_seats{"step_set_seats",
-                                "UPDATE holdfast.seat_state s SET version = u.version, state = u.state, reservation = u.reservation "
-                                "FROM (SELECT *, $1::int4 AS event FROM unnest($2::int4[], $3::int4[], $4::int2[], $5::uuid[]) "
-                                "t(seat, version, state, reservation) LIMIT cardinality($2::int4[])) u "
-                                "WHERE s.event = u.event AND s.seat = u.seat"};
 constexpr Statement k_add_history{"step_add_history",
                                   "INSERT INTO holdfast.seat_change (event, seat, version, kind, seq, at, reservation) SELECT $1, u.seat, "
                                   "u.version, u.kind, u.seq, u.at, "
@@ -215,7 +206,7 @@ class Step {
     write_event();
     write_plan();
     write_reservations();
-    write_seats();
+    write_history();
     write_place();
   }
 
@@ -315,7 +306,6 @@ class Step {
       counts.push_back(count);
       bodies.push_back(part.body);
       write_part(part);
-      write(k_add_seat_states, Parameters().int4(number(event_)).int4(first).int4(first + count - 1), part.seats->size());
     }
     write(k_add_parts,
           Parameters().int4(number(event_)).int4s(firsts).int4s(counts).byte_strings(std::span<const std::string_view>(bodies)),
@@ -442,27 +432,9 @@ class Step {
     std::vector<std::int32_t> seats;
   };
 
-  void write_seats() {
-    const auto changed = effect_->changed_seats();
-    if (changed.empty()) return;
-    std::vector<std::int32_t> seats;
-    std::vector<std::int32_t> versions;
-    std::vector<std::int16_t> states;
-    std::vector<std::optional<Uuid>> owners;
-    for (const SeatRow& row : changed) {
-      seats.push_back(static_cast<std::int32_t>(row.seat));
-      versions.push_back(static_cast<std::int32_t>(row.version));
-      states.push_back(static_cast<std::int16_t>(row.state));
-      owners.push_back(or_null(row.reservation));
-    }
-    write(k_set_seats,
-          Parameters().int4(number(event_)).int4s(seats).int4s(versions).int2s(states).uuids(std::span<const std::optional<Uuid>>(owners)),
-          changed.size());
-    write_history();
-  }
-
   void write_history() {
     const auto& changes = effect_->seat_changes();
+    if (changes.empty()) return;
     std::vector<std::int32_t> seats;
     std::vector<std::int32_t> versions;
     std::vector<std::int16_t> kinds;
@@ -638,7 +610,6 @@ constexpr Statement k_forget[] = {{"forget_step", "DELETE FROM holdfast.step WHE
                                   {"forget_state", "DELETE FROM holdfast.event_state WHERE event = $1"},
                                   {"forget_parts", "DELETE FROM holdfast.plan_part WHERE event = $1"},
                                   {"forget_seats", "DELETE FROM holdfast.seat WHERE event = $1"},
-                                  {"forget_states", "DELETE FROM holdfast.seat_state WHERE event = $1"},
                                   {"forget_reservations", "DELETE FROM holdfast.reservation WHERE event = $1"},
                                   {"forget_history", "DELETE FROM holdfast.seat_change WHERE event = $1"},
                                   {"forget_keys", "DELETE FROM holdfast.kept_keys WHERE event = $1"}};
@@ -665,7 +636,7 @@ void forget_tables(Connection& connection, EventNumber event) {
 namespace {
 
 constexpr Statement k_hot[] = {
-    k_take,      k_place,     k_rows,      k_know_seats, k_know_reservations, k_know_seats_of, k_set_event, k_set_reservations, k_set_seats,
+    k_take,      k_place,     k_rows,      k_know_seats, k_know_reservations, k_know_seats_of, k_set_event, k_set_reservations,
     k_drop_step, k_order_add, k_drop_keys, k_lagging};
 
 int parameters_of(std::string_view sql) {
@@ -692,7 +663,7 @@ std::string plan_of(Connection& connection, const Statement& statement) {
 
 std::vector<std::string> find_bad_plans(Connection& connection, std::span<const Statement> more) {
   // Of empty tables every way is as good; after an import they are analysed, and statements planned anew.
-  constexpr Statement k_has_seats{"has_seats", "SELECT EXISTS (SELECT FROM holdfast.seat_state)"};
+  constexpr Statement k_has_seats{"has_seats", "SELECT EXISTS (SELECT FROM holdfast.seat)"};
   if (!connection.query(k_has_seats).boolean(0, 0)) return {};
   std::vector<Statement> statements(std::begin(k_hot), std::end(k_hot));
   statements.insert(statements.end(), more.begin(), more.end());

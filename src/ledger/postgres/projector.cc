@@ -18,7 +18,6 @@ constexpr std::size_t k_seats_worth_statistics = 1'000;
 constexpr std::chrono::seconds k_tidy{60};
 
 constexpr Statement k_analyze[] = {{"analyze_seat", "ANALYZE holdfast.seat"},
-                                   {"analyze_seat_state", "ANALYZE holdfast.seat_state"},
                                    {"analyze_seat_change", "ANALYZE holdfast.seat_change"},
                                    {"analyze_reservation", "ANALYZE holdfast.reservation"},
                                    {"analyze_journal", "ANALYZE holdfast.journal"},

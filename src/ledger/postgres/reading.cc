@@ -51,8 +51,7 @@ constexpr Statement k_list_customer{
 constexpr Statement k_list_both{
     "list_customer_and_event",
     HOLDFAST_LIST "customer = $4 AND kind = 0 AND event = $1 AND created_seq > $2 ORDER BY customer, event, created_seq LIMIT $3"};
-constexpr Statement k_owned{"reader_owned",
-                            "SELECT seat FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2) AND reservation = $3"};
+constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
 std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
 

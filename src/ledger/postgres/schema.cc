@@ -8,9 +8,9 @@ namespace {
 // Keys begin with the event (a reservation's with its id, which begins with it), so that all of an event can live on one shard;
 // but for the directory of seats and the order of all changes, which are of no event.
 //
-// What is written for every batch has as few indexes as it can: the journal its key; seat_state its key, with room on each page,
-// so that updates move nothing (HOT). There are no foreign keys: the journal is the truth, and the tables are made from it by one
-// hand.
+// What is written for every batch has as few indexes as it can: the journal its key; seat_change its key, by which the last change of a
+// seat, and so its state, is found (version 1 had the state in a table of its own: as much again to write). There are no foreign
+// keys: the journal is the truth, and the tables are made from it by one hand.
 constexpr const char* k_version_1 = R"sql(
 CREATE SCHEMA holdfast;
 
@@ -191,7 +191,7 @@ INSERT INTO holdfast.change_order_lock DEFAULT VALUES;
 }  // namespace
 
 std::span<const std::vector<const char*>> schema_versions() {
-  static const std::vector<std::vector<const char*>> versions = {{k_version_1, k_schema_of_stores, k_views_1}};
+  static const std::vector<std::vector<const char*>> versions = {{k_version_1, k_schema_of_stores, k_views_1}, {k_views_2}};
   return versions;
 }
 

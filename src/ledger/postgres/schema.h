@@ -11,7 +11,7 @@
 
 namespace holdfast::pg {
 
-inline constexpr int k_schema_version = 1;
+inline constexpr int k_schema_version = 2;
 
 struct Migration {
   int from = 0;   // 0: there was no schema

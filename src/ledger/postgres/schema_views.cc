@@ -92,4 +92,53 @@ CREATE VIEW holdfast.seats AS
     LEFT JOIN holdfast.reservation r ON r.id = t.reservation AND r.event = t.event;
 )sql";
 
+// A seat's state is what the last of its changes left, found by one look at the history's key.
+const char* const k_views_2 = R"sql(
+DROP VIEW public.tickets;
+DROP VIEW public.tickets_blocked;
+DROP VIEW holdfast.seats;
+DROP TABLE holdfast.seat_state;
+
+CREATE VIEW public.tickets AS
+  SELECT s.id AS ticket_id,
+         e.id AS event_id,
+         s.section || '-' || s."row" || '-' || s.number AS seat_id,
+         s.section AS zone,
+         c.kind IS DISTINCT FROM 8 AS status,
+         CASE WHEN c.kind IN (4, 5) THEN 'held' WHEN c.kind = 8 THEN 'sold' WHEN c.kind = 11 THEN 'blocked' ELSE 'available' END AS state,
+         s."row",
+         s.number,
+         s.category,
+         s.price_ten_thousandths / 10000.0 AS price
+    FROM holdfast.event_state e
+    JOIN holdfast.seat s ON s.event = e.event
+    LEFT JOIN LATERAL (
+      SELECT kind FROM holdfast.seat_change WHERE event = s.event AND seat = s.seat ORDER BY version DESC LIMIT 1) c ON true
+   WHERE e.status IN (1, 2, 3);
+
+CREATE VIEW public.tickets_blocked AS
+  SELECT s.id AS ticket_id,
+         timestamptz 'epoch' + r.expires_at * interval '1 millisecond' AS locked_up,
+         timestamptz 'epoch' + r.created_at * interval '1 millisecond' AS date_created
+    FROM holdfast.seat s
+    CROSS JOIN LATERAL (
+      SELECT kind, reservation FROM holdfast.seat_change WHERE event = s.event AND seat = s.seat ORDER BY version DESC LIMIT 1) c
+    JOIN holdfast.reservation r ON r.id = c.reservation AND r.event = s.event
+   WHERE c.kind IN (4, 5) AND r.expires_at > floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint;
+
+CREATE VIEW holdfast.seats AS
+  SELECT s.event, s.seat, s.id, s.section || '-' || s."row" || '-' || s.number AS label, s.category,
+         CASE WHEN c.kind = 8 THEN 'sold' WHEN c.kind = 11 THEN 'blocked'
+              WHEN c.kind IN (4, 5) AND r.expires_at > floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'held'
+              ELSE 'available' END AS state,
+         coalesce(c.version, 0) AS version,
+         r.id AS reservation,
+         r.customer,
+         timestamptz 'epoch' + r.expires_at * interval '1 millisecond' AS expires_at
+    FROM holdfast.seat s
+    LEFT JOIN LATERAL (
+      SELECT version, kind, reservation FROM holdfast.seat_change WHERE event = s.event AND seat = s.seat ORDER BY version DESC LIMIT 1) c ON true
+    LEFT JOIN holdfast.reservation r ON r.id = c.reservation AND r.event = s.event AND c.kind IN (4, 5, 8);
+)sql";
+
 }  // namespace holdfast::pg

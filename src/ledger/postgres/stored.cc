@@ -19,11 +19,13 @@ std::uint64_t digest_of_numbers(std::initializer_list<std::uint64_t> numbers, co
 bool read_seat(const Result& result, int row, SeatRow& seat) {
   const std::int32_t index = result.int4(row, 0);
   const std::int32_t version = result.int4(row, 1);
-  const std::int16_t letter = result.int2(row, 2);
-  if (index < 0 || version < 0 || letter <= 0 || letter > 127) return false;
-  if (std::string_view("ahsb").find(static_cast<char>(letter)) == std::string_view::npos) return false;
-  seat = {static_cast<SeatIndex>(index), static_cast<std::uint32_t>(version), static_cast<SeatState>(letter),
-          result.is_null(row, 3) ? k_no_reservation : result.uuid(row, 3)};
+  const std::int16_t kind = result.int2(row, 2);
+  if (index < 0 || version < 1 || kind < 0 || kind > UINT8_MAX) return false;
+  const auto state = state_after(static_cast<ChangeKind>(kind));
+  if (!state) return false;
+  const bool is_owned = *state == SeatState::held || *state == SeatState::sold;
+  if (is_owned && result.is_null(row, 3)) return false;
+  seat = {static_cast<SeatIndex>(index), static_cast<std::uint32_t>(version), *state, is_owned ? result.uuid(row, 3) : k_no_reservation};
   return true;
 }
 

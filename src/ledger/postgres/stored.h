@@ -14,7 +14,7 @@ namespace holdfast::pg {
 
 inline constexpr Uuid k_no_reservation{};   // is NULL in the tables
 
-// A row of seat_state. A seat that never changed is available with version 0 and has no part in a digest.
+// A seat as the last of its changes left it. One that never changed is available with version 0 and has no part in a digest.
 struct SeatRow {
   SeatIndex seat = 0;
   std::uint32_t version = 0;
@@ -22,9 +22,15 @@ struct SeatRow {
   Uuid reservation = k_no_reservation;
   bool operator==(const SeatRow&) const = default;
 };
-inline constexpr const char* k_seat_columns = "seat, version, state, reservation";
-// False when it has a state that there is not, or a number below zero.
+// The last change of the seat that an expression names, of event $1, as `c`; no row when it never changed. One look at an index.
+#define HOLDFAST_LAST_CHANGE_OF(seat_expression)                                                                                 \
+  "CROSS JOIN LATERAL (SELECT version, kind, reservation FROM holdfast.seat_change WHERE event = $1 AND seat = " seat_expression \
+  " ORDER BY version DESC LIMIT 1) c "
+// Of a row "seat, c.version, c.kind, c.reservation". False when it is of a kind that sets no seat's state, or has a number below zero.
 bool read_seat(const Result& result, int row, SeatRow& seat);
+// Those of the seats $2 of event $1 that reservation $3 owns: a row "seat" each.
+#define HOLDFAST_OWNED_SEATS \
+  "SELECT u.seat FROM unnest($2::int4[]) u(seat) " HOLDFAST_LAST_CHANGE_OF("u.seat") "WHERE c.reservation = $3 AND c.kind IN (4, 5, 8)"
 
 // A row of reservation.
 struct ReservationRow {

@@ -9,7 +9,7 @@ namespace holdfast::pg {
 namespace {
 
 constexpr std::int32_t k_parts_at_once = 64;         // some 70 KB each
-constexpr std::int32_t k_seats_at_once = 50'000;     // rows of seat_state in one answer
+constexpr std::int32_t k_seats_at_once = 50'000;     // seats in one answer
 constexpr std::size_t k_reservations_at_once = 5'000;
 
 constexpr Statement k_event{
@@ -26,16 +26,14 @@ constexpr Statement k_row_at_place{"journal_row_at_place",
                                    "(first_seq, ordinal) < ($2, $3) ORDER BY first_seq DESC, ordinal DESC LIMIT 1"};
 constexpr Statement k_parts{"load_plan_parts",
                             "SELECT first, count, body FROM holdfast.plan_part WHERE event = $1 AND first >= $2 ORDER BY first LIMIT $3"};
-constexpr Statement k_seats{"load_seat_states",
-                            "SELECT seat, version, state, reservation FROM holdfast.seat_state WHERE event = $1 AND seat >= $2 AND "
-                            "(version > 0 OR state <> 97 OR reservation IS NOT NULL) ORDER BY seat LIMIT $3"};
+constexpr Statement k_seats{"load_seats", "SELECT s.seat, c.version, c.kind, c.reservation FROM holdfast.seat s " HOLDFAST_LAST_CHANGE_OF(
+                                              "s.seat") "WHERE s.event = $1 AND s.seat >= $2 ORDER BY s.seat LIMIT $3"};
 constexpr Statement k_reservations{"load_reservations",
                                    "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
 constexpr Statement k_keys{"load_keys", "SELECT body FROM holdfast.kept_keys WHERE event = $1 AND at > $2 ORDER BY base_seq, base_ordinal"};
 constexpr Statement k_find{"find_reservation",
                            "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE id = $1 AND event = $2"};
-constexpr Statement k_owned_seats{"owned_seats",
-                                  "SELECT seat FROM holdfast.seat_state WHERE event = $1 AND seat = ANY ($2) AND reservation = $3"};
+constexpr Statement k_owned_seats{"owned_seats", HOLDFAST_OWNED_SEATS};
 constexpr Statement k_due{"events_with_expiries",
                           "SELECT event FROM holdfast.event_state WHERE next_expiry <= $1 ORDER BY next_expiry LIMIT $2"};
 constexpr Statement k_lock_state{"lock_event_state", "SELECT FROM holdfast.event_state WHERE event = $1 FOR UPDATE"};

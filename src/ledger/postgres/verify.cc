@@ -31,13 +31,10 @@ constexpr Statement k_history{"verify_history",
                               "(seat, version) > ($2, $3) ORDER BY seat, version LIMIT $4"};
 constexpr Statement k_seats{
     "verify_seats",
-    "SELECT s.seat, s.id, s.uuid, s.section, s.row, s.number, s.category, s.price_ten_thousandths, t.seat IS NOT NULL "
-    "FROM holdfast.seat s LEFT JOIN holdfast.seat_state t ON t.event = s.event AND t.seat = s.seat "
+    "SELECT s.seat, s.id, s.uuid, s.section, s.row, s.number, s.category, s.price_ten_thousandths FROM holdfast.seat s "
     "WHERE s.event = $1 AND s.seat >= $2 ORDER BY s.seat LIMIT $3"};
 constexpr Statement k_count{
-    "verify_counts",
-    "SELECT (SELECT count(*) FROM holdfast.seat_state WHERE event = $1), (SELECT count(*) FROM holdfast.seat WHERE event = $1), "
-    "(SELECT count(*) FROM holdfast.step WHERE event = $1)"};
+    "verify_counts", "SELECT (SELECT count(*) FROM holdfast.seat WHERE event = $1), (SELECT count(*) FROM holdfast.step WHERE event = $1)"};
 constexpr Statement k_parts{"verify_parts", "SELECT plan_header FROM holdfast.event_state WHERE event = $1"};
 constexpr Statement k_bodies{"verify_bodies",
                              "SELECT first, body FROM holdfast.plan_part WHERE event = $1 AND first > $2 ORDER BY first LIMIT $3"};
@@ -169,10 +166,8 @@ class Verification {
   void compare_counts(std::size_t seats) {
     const Result counts = connection_.query(k_count, Parameters().int4(number(event_)));
     if (static_cast<std::size_t>(counts.int8(0, 0)) != seats)
-      tables_differ("table seat_state has another number of rows than the event has seats");
-    if (static_cast<std::size_t>(counts.int8(0, 1)) != seats)
       tables_differ("table seat has another number of rows than the event has seats");
-    if (counts.int8(0, 2) != 1) tables_differ("table step has another number of rows than one");
+    if (counts.int8(0, 1) != 1) tables_differ("table step has another number of rows than one");
   }
 
   void compare_reservations(const Inventory& expected) {
@@ -249,7 +244,7 @@ class Verification {
         category.price ? !rows.is_null(at, 7) && rows.int8(at, 7) == category.price->ten_thousandths : rows.is_null(at, 7);
     return rows.text(at, 1) == plan.seat_id(seat) && same_uuid && rows.text(at, 3) == plan.section_of(seat) &&
            rows.text(at, 4) == plan.row_of(seat) && rows.text(at, 5) == plan.number_of(seat) && rows.text(at, 6) == category.name &&
-           same_price && rows.boolean(at, 8);
+           same_price;
   }
 
   void compare_history() {
