@@ -102,6 +102,29 @@ TEST_F(PostgresNodes, WhatALineThatSaysNothingKeepsBackIsReadByTheNextBatchAndFo
   EXPECT_TRUE(eventually([&] { return shows(*second_, event, 6, SeatState::held); }, 2 * k_patience));
 }
 
+TEST_F(PostgresNodes, AReservationThatEndedLongAgoIsKnownToANodeThatTheTablesAreAheadOf) {
+  Wire wire(port_in(database_.url()));
+  PostgresOptions options{.url = with_port(database_.url(), wire.port())};
+  options.ended_in_memory_max = 0;
+  second_ = node(options);
+  const EventNumber event = create_event();
+  const Uuid ended = reservation_id(event, 1);
+  ASSERT_TRUE(Desk(*second_).hold(event, ended, {1}).accepted());
+  ASSERT_TRUE(Desk(*second_).release(event, ended).accepted());
+  std::uint64_t id = 1;
+  ASSERT_TRUE(eventually([&] {   // memory forgets it with the first change after the tables have it
+    ++id;
+    EXPECT_TRUE(Desk(*second_).hold(event, reservation_id(event, id), {static_cast<SeatIndex>(10 + id)}).accepted());
+    return !second_->reservation(ended);
+  }));
+  wire.mute("holdfast follower");
+  ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1'000), {5}).accepted());
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
+  ASSERT_TRUE(shows(*second_, event, 5, SeatState::available)) << "it has not heard of it";
+  EXPECT_EQ(told(Desk(*second_).consume(event, ended, "order-1", true)), "accepted") << "a late payment, and the seat is free";
+  EXPECT_EQ(second_->reservation(ended)->status, ReservationStatus::consumed);
+}
+
 TEST_F(PostgresNodes, WritingOneEventAtOnceSellsNoSeatTwiceAndLeavesNoGap) {
   const EventNumber event = create_event();
   std::vector<Holder> holders;

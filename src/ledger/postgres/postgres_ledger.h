@@ -134,6 +134,7 @@ class PostgresLedger : public Ledger {
   bool bring_number(pg::Connection& connection, EventNumber number, bool as_of_now);
   void bring_seats(pg::Connection& connection, const Wanted& wanted);
   void bring_reservation(pg::Connection& connection, const Uuid& id, bool as_of_now);
+  void recall_ended(pg::Connection& connection, pg::Replica& replica, const pg::FoundReservation& found);
   void bring_events(pg::Connection& connection);
   void list_event(EventNumber number, const Uuid& id);
   void note_damage(pg::Replica& replica, const std::string& what);

@@ -277,7 +277,22 @@ void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, b
   const auto found = find_reservation(connection, id);
   if (!found || found->view.status == ReservationStatus::active) return;
   const std::scoped_lock lock(replica->mutex);
-  if (replica->is_loaded() && found->as_of <= replica->place.at.seq) replica->recall(found->view);
+  if (replica->is_loaded()) recall_ended(connection, *replica, *found);
+}
+
+// Brings a reservation that memory has forgotten back from the tables. These may be ahead of the replica, by what another node has written of
+// others: it may have ended before the replica's place or after it, and only once the replica is as far as they is that known. With the replica's
+// mutex.
+void PostgresLedger::recall_ended(Connection& connection, Replica& replica, const FoundReservation& found) {
+  if (found.as_of > replica.place.at.seq) {
+    try {
+      catch_up(connection, replica);
+    } catch (const DataError& error) {
+      note_damage(replica, error.what());
+      return;
+    }
+  }
+  if (found.as_of <= replica.place.at.seq) replica.recall(found.view);   // nothing to do when the rows have brought it
 }
 
 void PostgresLedger::bring_events(Connection& connection) {

@@ -165,8 +165,7 @@ void PostgresLedger::Turn::recall_forgotten(Connection& connection, const Submis
     if (replica == nullptr || !replica->is_loaded() || event_of_reservation(*id) != part.event) continue;
     if (replica->inventory->find(*id) != Inventory::k_no_slot) continue;
     const auto found = find_reservation(connection, *id);
-    // One that the tables have from after this replica's place comes with the rows that are read next.
-    if (found && found->view.status != ReservationStatus::active && found->as_of <= replica->place.at.seq) replica->recall(found->view);
+    if (found && found->view.status != ReservationStatus::active) ledger_.recall_ended(connection, *replica, *found);
   }
 }
 
