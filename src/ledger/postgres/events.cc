@@ -17,9 +17,10 @@ constexpr std::size_t k_ids_at_once = 5'000;
 constexpr std::size_t k_taken_ids_named_max = 100;
 constexpr Millis k_import_lease = 30'000;
 
-constexpr Statement k_new_event{"new_event",
-                                "INSERT INTO holdfast.event (number, id, created_at) VALUES (nextval('holdfast.event_number'), $1, $2) "
-                                "ON CONFLICT (id) DO NOTHING RETURNING number"};
+constexpr Statement k_take_event_id{"take_event_id",
+                                    "INSERT INTO holdfast.event_directory (id, event) VALUES ($1, nextval('holdfast.event_number')) "
+                                    "ON CONFLICT (id) DO NOTHING RETURNING event"};
+constexpr Statement k_new_event{"new_event", "INSERT INTO holdfast.event (number, id, created_at) VALUES ($1, $2, $3)"};
 constexpr Statement k_new_import{"new_import",
                                  "INSERT INTO holdfast.import (event, node, until) VALUES ($1, $2, floor(extract(epoch FROM "
                                  "clock_timestamp()) * 1000)::bigint + $3)"};
@@ -35,7 +36,7 @@ constexpr Statement k_stale_imports{"stale_imports",
                                     "1000)::bigint ORDER BY event LIMIT 16"};
 constexpr Statement k_give_back_ids{"give_back_ids", "DELETE FROM holdfast.seat_directory WHERE event = $1"};
 constexpr Statement k_end_import{"end_import", "DELETE FROM holdfast.import WHERE event = $1"};
-constexpr Statement k_rename_event{"rename_event", "UPDATE holdfast.event SET id = gen_random_uuid() WHERE number = $1"};
+constexpr Statement k_give_back_event_id{"give_back_event_id", "DELETE FROM holdfast.event_directory WHERE event = $1"};
 constexpr std::string_view k_sequence_limit = "2200H";
 
 CreationProblem problem(CreationProblem::Kind kind, std::string what, std::vector<std::string> seats = {}) {
@@ -66,12 +67,13 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event(NewEve
 std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Connection& connection, NewEvent& event) {
   using Kind = CreationProblem::Kind;
   connection.query(k_begin);
-  const pg::Result made = connection.query(k_new_event, Parameters().uuid(event.card.id).int8(now()));
-  if (made.rows() == 0) {
+  const pg::Result taken_id = connection.query(k_take_event_id, Parameters().uuid(event.card.id));
+  if (taken_id.rows() == 0) {
     connection.query(k_rollback);
     return std::unexpected(problem(Kind::event_exists, "an event with the id " + to_string(event.card.id) + " exists"));
   }
-  const auto number = static_cast<EventNumber>(made.int4(0, 0));
+  const auto number = static_cast<EventNumber>(taken_id.int4(0, 0));
+  connection.query(k_new_event, Parameters().int4(static_cast<std::int32_t>(number)).uuid(event.card.id).int8(now()));
   connection.query(k_new_import, Parameters().int4(static_cast<std::int32_t>(number)).uuid(node_).int8(k_import_lease));
   std::vector<std::string> taken = take_ids(connection, number, *event.plan);
   if (!taken.empty()) {
@@ -128,7 +130,7 @@ void PostgresLedger::give_back_ids(Connection& connection, EventNumber number) {
   try {
     connection.query(k_begin);
     connection.query(k_give_back_ids, Parameters().int4(event));
-    connection.query(k_rename_event, Parameters().int4(event));
+    connection.query(k_give_back_event_id, Parameters().int4(event));
     connection.query(k_end_import, Parameters().int4(event));
     connection.query(k_commit);
   } catch (const Error&) {

@@ -19,7 +19,7 @@ constexpr int k_rows_at_once = 1'000;                     // read in one go, out
 constexpr std::size_t k_seats_found_max = 1'000;
 
 constexpr Statement k_event_exists{"event_exists", "SELECT id FROM holdfast.event WHERE number = $1"};
-constexpr Statement k_event_number{"event_number", "SELECT number FROM holdfast.event WHERE id = $1"};
+constexpr Statement k_event_number{"event_number", "SELECT event FROM holdfast.event_directory WHERE id = $1"};
 constexpr Statement k_seats_found{"seats_found", "SELECT DISTINCT event FROM holdfast.seat_directory WHERE id = ANY($1)"};
 constexpr Statement k_open_events{"open_events",
                                   "SELECT s.event, e.id FROM holdfast.event_state s JOIN holdfast.event e ON e.number = s.event "

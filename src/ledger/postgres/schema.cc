@@ -6,7 +6,7 @@ namespace holdfast::pg {
 namespace {
 
 // Keys begin with the event (a reservation's with its id, which begins with it), so that all of an event can live on one shard;
-// but for the directory of seats and the order of all changes, which are of no event.
+// but for the directories of events and seats and the order of all changes, which are of no event.
 //
 // What is written for every batch has as few indexes as it can: the journal its key; seat_change its key, by which the last change of a
 // seat, and so its state, is found (version 1 had the state in a table of its own: as much again to write). There are no foreign
@@ -20,8 +20,7 @@ CREATE TABLE holdfast.schema_version (version integer PRIMARY KEY, at timestampt
 CREATE TABLE holdfast.ledger (one boolean PRIMARY KEY DEFAULT true CHECK (one), id uuid NOT NULL DEFAULT gen_random_uuid());
 INSERT INTO holdfast.ledger DEFAULT VALUES;
 
--- An event's row is its lock. No batch updates it: a row that every batch updates becomes slow beside an old snapshot. Only an import that was
--- abandoned gives its id away, once.
+-- An event's row is its lock. It is never updated: a row that every batch updates becomes slow beside an old snapshot.
 CREATE TABLE holdfast.event (
   number integer PRIMARY KEY,
   id uuid NOT NULL UNIQUE,
@@ -188,10 +187,18 @@ CREATE TABLE holdfast.change_order_lock (one boolean PRIMARY KEY DEFAULT true CH
 INSERT INTO holdfast.change_order_lock DEFAULT VALUES;
 )sql";
 
+// The ids of events, apart from the events, so that every unique key of `event` has its number. An event that was abandoned has none here.
+constexpr const char* k_version_2 = R"sql(
+CREATE TABLE holdfast.event_directory (id uuid PRIMARY KEY, event integer NOT NULL);
+INSERT INTO holdfast.event_directory SELECT id, number FROM holdfast.event;
+CREATE INDEX event_directory_event ON holdfast.event_directory (event);
+ALTER TABLE holdfast.event DROP CONSTRAINT event_id_key;
+)sql";
+
 }  // namespace
 
 std::span<const std::vector<const char*>> schema_versions() {
-  static const std::vector<std::vector<const char*>> versions = {{k_version_1, k_schema_of_stores, k_views_1}, {k_views_2}};
+  static const std::vector<std::vector<const char*>> versions = {{k_version_1, k_schema_of_stores, k_views_1}, {k_version_2, k_views_2}};
   return versions;
 }
 
