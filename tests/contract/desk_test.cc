@@ -2,6 +2,7 @@
 // reservation went through.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <chrono>
 #include <numeric>
 #include <thread>
@@ -192,12 +193,20 @@ TEST(Health, AWebhookThatIsDisabledMakesItAndTheWholeDegraded) {
 
 // ---------------------------------------------------------------------------------------------------------------- operators
 
+// Whether the program has noticed these keys, of which it may see one before the other.
+bool knows(Client& client, const std::vector<std::string>& keys) {
+  return eventually([&] {
+    return client.get("/v1/events").status == 401 &&
+           std::ranges::all_of(keys, [&](const std::string& key) { return client.get("/v1/events", bearer(key)).status == 200; });
+  });
+}
+
 TEST(Operators, OnlyAKeyThatMayDoEverythingOpensTheDesk) {
   Server server;
   const std::string admin = make_key(server, "front desk", "admin");
   const std::string shop = make_key(server, "shop", "read,hold,sell");
   Client client = server.connect();
-  ASSERT_TRUE(eventually([&] { return client.get("/v1/operations/health").status == 401; })) << "keys are noticed within a second";
+  ASSERT_TRUE(knows(client, {admin, shop})) << "keys are noticed within a second";
   for (const char* path : {"/v1/operations/health", "/v1/operations/series", "/v1/operations/actions"}) {
     EXPECT_EQ(client.get(path).status, 401) << path;
     EXPECT_EQ(client.get(path, bearer("hf_wrong")).status, 401) << path;
@@ -219,7 +228,7 @@ TEST(Operators, WhatTheyChangedLeavesATraceInTheListAndInTheLogAndOtherChangesDo
   const std::string admin = make_key(server, "front desk", "admin");
   const std::string shop = make_key(server, "shop", "read,hold,sell");
   Client client = server.connect();
-  ASSERT_TRUE(eventually([&] { return client.get("/v1/operations/health").status == 401; }));
+  ASSERT_TRUE(knows(client, {admin, shop}));
   const std::string body = event_body({"S-1", "S-2", "S-3"});
   const Answer made = client.post("/v1/events", body, bearer(admin));
   ASSERT_EQ(made.status, 201) << made;
