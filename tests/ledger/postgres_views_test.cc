@@ -5,6 +5,7 @@
 
 #include "ledger/journal_in_test.h"
 #include "ledger/postgres/schema.h"
+#include "ledger/postgres/schema_sql.h"
 #include "support/process.h"
 #include "support/sql.h"
 
@@ -164,6 +165,27 @@ TEST(PostgresMigration, DoneTwiceAtOnceByTwoProcessesIsDoneOnce) {
   const Finished again = run_holdfast({"migrate", "--ledger", database.url()});
   EXPECT_EQ(again.status, 0);
   EXPECT_NE(again.out.find("already; nothing was changed"), std::string::npos) << again.out;
+}
+
+TEST(PostgresMigration, OfTheFirstVersionKeepsTheIdsOfEventsAndTheStatesOfSeats) {
+  const PostgresDatabase database;
+  Sql sql(database.url());
+  for (const char* script : pg::schema_versions().front()) sql.run(script);
+  sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1)");
+  const std::string id = "550e8400-e29b-41d4-a716-446655440002";
+  sql.run("INSERT INTO holdfast.event VALUES (7, '" + id + "', 1)");
+  sql.run("INSERT INTO holdfast.event_state VALUES (7, '" + id + "', 1, 0, 900, 900, 6, 6, NULL, 2, 2, 'Concert', '', '', '')");
+  for (const char* seat : {"0", "1"}) {
+    sql.run(std::string("INSERT INTO holdfast.seat VALUES (7, ") + seat + ", NULL, NULL, 0, 0, 'id-" + seat + "', 'A', '1', '" + seat +
+            "', 'c')");
+  }
+  sql.run("INSERT INTO holdfast.seat_state VALUES (7, 0, 1, 115, '" + id + "'), (7, 1, 0, 97, NULL)");
+  sql.run("INSERT INTO holdfast.seat_change VALUES (7, 0, 1, 8, 3, 1, '" + id + "')");
+  const Finished migrated = run_holdfast({"migrate", "--ledger", database.url()});
+  ASSERT_EQ(migrated.status, 0) << migrated.everything();
+  EXPECT_EQ(sql.value("SELECT event FROM holdfast.event_directory WHERE id = $1::uuid", {id}), "7");
+  EXPECT_EQ(sql.value("SELECT string_agg(ticket_id || ' ' || state, ', ' ORDER BY ticket_id) FROM tickets"), "id-0 sold, id-1 available");
+  EXPECT_EQ(sql.value("SELECT to_regclass('holdfast.seat_state') IS NULL"), "t");
 }
 
 TEST(PostgresMigration, OfALaterVersionIsRefused) {

@@ -9,7 +9,7 @@ namespace {
 // but for the directories of events and seats and the order of all changes, which are of no event.
 //
 // What is written for every batch has as few indexes as it can: the journal its key; seat_change its key, by which the last change of a
-// seat, and so its state, is found (version 1 had the state in a table of its own: as much again to write). There are no foreign
+// seat, and so its state, is found (version 1 had the state in a table of its own, which cost more to update than the history to write). There are no foreign
 // keys: the journal is the truth, and the tables are made from it by one hand.
 constexpr const char* k_version_1 = R"sql(
 CREATE SCHEMA holdfast;
