@@ -13,7 +13,7 @@ cmd_bench() {
       ;;
     core)
       cmd_setup
-      build release bench/all -DHOLDFAST_BENCH=ON
+      build release bench/all bench
       local program found=""
       for program in "$root"/build/release/bench/*; do
         [[ -f $program && -x $program ]] || continue
@@ -25,8 +25,8 @@ cmd_bench() {
       ;;
     live)
       cmd_setup
-      build release holdfast -DHOLDFAST_BENCH=ON
-      build release bench_live -DHOLDFAST_BENCH=ON
+      build release holdfast
+      build release bench_live bench
       exec "$root/bench/live/run.sh" "$@"
       ;;
     postgres)

@@ -18,7 +18,8 @@ cmd_clean() {
   rm -rf -- "$root/build"
 }
 
-# build FLAVOUR TARGET [CMAKE-OPTION…]: one at a time in one folder, because two ninjas in it spoil each other's work.
+# build FLAVOUR TARGET [PART…]: one at a time in one folder, because two ninjas in it spoil each other's work.
+# A PART is what is configured beside the program: tests, bench.
 build() {
   local flavour=$1 target=$2
   local folder=$root/build/$flavour
@@ -38,32 +39,54 @@ build() {
   ) 9>"$folder/.dev-lock" || fail "the build of '$target' ($flavour) failed, see above"
 }
 
-# configure FLAVOUR [CMAKE-OPTION…]: only when it has not been done; later changes of CMakeLists.txt are Ninja's to notice.
+# configure FLAVOUR [PART…]: only when a PART is missing; changes of CMakeLists.txt are Ninja's to notice. A folder keeps the parts that
+# it has, so that running the program between two tests costs nothing. A part that is not asked for goes when it stops the build: the
+# program's build needs what the program needs.
 configure() {
-  local flavour=$1
-  local folder=$root/build/$flavour sanitize
+  local flavour=$1 part parts=() have missing=""
+  local folder=$root/build/$flavour
   shift
-  case $flavour in
-    release) sanitize="" ;;
-    asan) sanitize=address ;;
-    tsan) sanitize=thread ;;
-  esac
 
   # A checkout that was moved: CMake refuses the old folder, and nothing in it is worth keeping.
   if [[ -e $folder/CMakeCache.txt ]] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$folder/CMakeCache.txt"; then
     say "dev: build/$flavour belongs to another place, starting it anew"
     find "$folder" -mindepth 1 ! -name .dev-lock -delete
   fi
-  [[ ! -e $folder/build.ninja || $# -gt 0 ]] || return 0
 
-  mkdir -p "$folder"
-  say "dev: configuring build/$flavour"
-  if ! cmake -S "$root" -B "$folder" -G Ninja \
-    -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release \
-    -DHOLDFAST_SANITIZE="$sanitize" "$@" >"$folder/configure.log" 2>&1 9>&-; then
+  have=$(cat "$folder/.parts" 2>/dev/null) || missing=1
+  for part in "$@"; do
+    [[ " $have " == *" $part "* ]] || missing=1
+  done
+  if [[ -z $missing ]] && ninja -C "$folder" build.ninja >"$folder/configure.log" 2>&1 9>&-; then return 0; fi
+
+  for part in tests bench; do
+    if [[ " $* " == *" $part "* || (-n $missing && " $have " == *" $part "*) ]]; then parts+=("$part"); fi
+  done
+  run_cmake "$flavour" "${parts[@]}" || { [[ "${parts[*]}" != "$*" ]] && run_cmake "$flavour" "$@"; } || {
     cat "$folder/configure.log" >&2
     fail "CMake could not configure build/$flavour, see above"
-  fi
+  }
+}
+
+# run_cmake FLAVOUR [PART…]
+run_cmake() {
+  local flavour=$1 sanitize tests=OFF bench=OFF
+  local folder=$root/build/$flavour
+  shift
+  case $flavour in
+    release) sanitize="" ;;
+    asan) sanitize=address ;;
+    tsan) sanitize=thread ;;
+  esac
+  [[ " $* " != *" tests "* ]] || tests=ON
+  [[ " $* " != *" bench "* ]] || bench=ON
+  mkdir -p "$folder"
+  rm -f -- "$folder/.parts"
+  say "dev: configuring build/$flavour${*:+ with $*}"
+  cmake -S "$root" -B "$folder" -G Ninja \
+    -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release \
+    -DHOLDFAST_SANITIZE="$sanitize" -DHOLDFAST_TESTS="$tests" -DHOLDFAST_BENCH="$bench" >"$folder/configure.log" 2>&1 9>&- || return 1
+  printf '%s\n' "$*" >"$folder/.parts"
 }
 
 # One compiler a core, as long as each has the 1.5 GB that the largest files take.

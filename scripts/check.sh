@@ -13,7 +13,7 @@ cxx_files() {
 
 cmd_fmt() {
   [[ $# -eq 0 || ($# -eq 1 && $1 == --check) ]] || fail "fmt takes no argument or --check"
-  cmd_setup
+  cmd_setup lint
   local format=(clang-format-19 "--style=file:$root/.clang-format") file unformatted=0
   if [[ $# -eq 0 ]]; then
     cxx_files | xargs -0 -r "${format[@]}" -i
@@ -31,7 +31,7 @@ cmd_fmt() {
 cmd_lint() {
   [[ $# -eq 0 ]] || fail "lint takes no arguments"
   local failed=()
-  cmd_setup
+  cmd_setup lint
 
   say "dev: formatting"
   (cmd_fmt --check) || failed+=(fmt)
@@ -46,7 +46,7 @@ cmd_lint() {
   fi
 
   say "dev: clang-tidy over src/ (a file that includes Beast takes half a minute)"
-  (configure release) || exit
+  (configure release tests) || exit
   # Not the files that compile Boost itself: what they hold is not ours.
   run-clang-tidy-19 -clang-tidy-binary clang-tidy-19 -p "$root/build/release" -j 2 -quiet \
     "^$(regex_quote "$root")/src/(?!.*boost_src).*\.cc$" || failed+=(clang-tidy)

@@ -1,17 +1,22 @@
 # shellcheck shell=bash
-# ./dev setup: the packages that building, testing, measuring and running take, all from Debian 12.
+# ./dev setup: the packages that building, testing, measuring and running take, all from Debian 12 or 13. Each command installs what it
+# takes and no more: what only a test takes must not stop the program's build.
 
 readonly build_packages=(
-  clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev llvm-19
-  cmake ninja-build ccache mold pkg-config
-  libboost1.81-dev libsqlite3-dev sqlite3 libxxhash-dev libssl-dev zlib1g-dev
+  clang-19 cmake ninja-build ccache mold pkg-config
+  libsqlite3-dev sqlite3 libxxhash-dev libssl-dev zlib1g-dev
   libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libyaml-cpp-dev prometheus-cpp-dev
-  libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   libpq-dev libhiredis-dev librdkafka-dev
   git ca-certificates curl
 )
-readonly test_packages=(redis-server redis-tools haproxy faketime)
-readonly bench_packages=(wrk)
+# The newest Boost that Debian 12 has is not its default one.
+declare -rA boost_of=(["debian 12"]=libboost1.81-dev ["debian 13"]=libboost1.83-dev)
+readonly test_packages=(
+  libgtest-dev libgmock-dev librapidcheck-dev libclang-rt-19-dev llvm-19
+  redis-server redis-tools haproxy faketime
+)
+readonly lint_packages=(clang-tidy-19 clang-format-19)
+readonly bench_packages=(libbenchmark-dev wrk)
 readonly browser_packages=(chromium)   # for the tests and the benchmark of the pages
 
 # Packages whose installation would start a service, with the name of the service.
@@ -26,8 +31,16 @@ missing_packages() {
   done
 }
 
+# system_name: as `debian 12`.
+system_name() {
+  # shellcheck source=/dev/null
+  (. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-unknown}" "${VERSION_ID:-}") || printf 'unknown'
+}
+
 cmd_setup() {
   local wanted=("${build_packages[@]}") missing=() system
+  system=$(system_name)
+  wanted+=("${boost_of[$system]:-libboost-dev}")
   case ${1:-} in
     "") ;;
     test) want_servers ;;
@@ -37,25 +50,53 @@ cmd_setup() {
       command -v nginx >/dev/null || wanted+=(nginx-light)   # any of Debian's nginx packages will do
       ;;
     browser) wanted+=("${browser_packages[@]}") ;;
-    *) fail "setup takes no argument, 'test', 'bench' or 'browser', not '$1'" ;;
+    lint) wanted+=("${lint_packages[@]}" "${test_packages[@]}") ;;   # clang-tidy reads how the tests are compiled, too
+    *) fail "setup takes no argument, 'test', 'bench', 'browser' or 'lint', not '$1'" ;;
   esac
 
-  # Any Node.js from 18 on will do, whoever installed it.
+  # Any Node.js that require_tools accepts will do, whoever installed it.
   command -v node >/dev/null && command -v npm >/dev/null || wanted+=(nodejs npm)
 
-  # shellcheck source=/dev/null
-  system=$(. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-unknown}" "${VERSION_ID:-}") || system="an unknown system"
-  if [[ $system != "debian 12" ]]; then
-    say "dev: this is $system; Holdfast is built and tested on Debian 12. Going on."
-    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-      say "dev: without apt, install by hand what these packages of Debian hold: ${wanted[*]}"
-      return 0
-    fi
+  if [[ -z ${boost_of[$system]:-} ]]; then
+    lacks_on_another_system "$system" "${wanted[@]}"
+    return
   fi
-
   mapfile -t missing < <(missing_packages "${wanted[@]}")
   [[ ${#missing[@]} -gt 0 ]] || return 0
   install_packages "${missing[@]}"
+}
+
+# What shows that a package's contents are there, on a system whose packages have other names: a program, or a header after a `<`.
+declare -rA sign_of=(
+  [clang-19]=clang++-19 [cmake]=cmake [ninja-build]=ninja [ccache]=ccache [mold]=mold [pkg-config]=pkg-config
+  [libboost-dev]="<boost/version.hpp" [libsqlite3-dev]="<sqlite3.h" [sqlite3]=sqlite3 [libxxhash-dev]="<xxhash.h"
+  [libssl-dev]="<openssl/ssl.h" [zlib1g-dev]="<zlib.h" [libspdlog-dev]="<spdlog/spdlog.h" [libfmt-dev]="<fmt/core.h"
+  [libcli11-dev]="<CLI/CLI.hpp" [libtomlplusplus-dev]="<toml++/toml.h" [libyaml-cpp-dev]="<yaml-cpp/yaml.h"
+  [prometheus-cpp-dev]="<prometheus/registry.h" [libpq-dev]="<libpq-fe.h" [libhiredis-dev]="<hiredis/hiredis.h"
+  [librdkafka-dev]="<librdkafka/rdkafka.h" [git]=git [ca-certificates]=update-ca-certificates [curl]=curl [nodejs]=node [npm]=npm
+  [libgtest-dev]="<gtest/gtest.h" [libgmock-dev]="<gmock/gmock.h" [librapidcheck-dev]="<rapidcheck.h"
+  [libclang-rt-19-dev]="<sanitizer/asan_interface.h" [llvm-19]=llvm-symbolizer-19 [redis-server]=redis-server [redis-tools]=redis-cli
+  [haproxy]=haproxy [faketime]=faketime [default-jre-headless]=java [maven]=mvn [postgresql]=postgres [libbenchmark-dev]="<benchmark/benchmark.h"
+  [wrk]=wrk [nginx-light]=nginx [chromium]=chromium [clang-tidy-19]=clang-tidy-19 [clang-format-19]=clang-format-19
+)
+
+# lacks_on_another_system SYSTEM PACKAGE…: nothing is installed there. Says what is missing and which package of Debian holds it.
+lacks_on_another_system() {
+  local system=$1 package sign lacking=() compiler
+  shift
+  compiler=$(command -v clang++-19 || command -v clang++ || command -v c++ || true)
+  for package in "$@"; do
+    sign=${sign_of[$package]:?}
+    if [[ $package == postgresql && -n $(postgresql_programs) ]]; then continue; fi
+    case $sign in
+      "<"*) [[ -n $compiler ]] && printf '#include %s>\n' "$sign" | "$compiler" -E -x c++ - >/dev/null 2>&1 ;;
+      *) command -v "$sign" >/dev/null ;;
+    esac || lacking+=("${sign#<} ($package)")
+  done
+  [[ ${#lacking[@]} -gt 0 ]] || return 0
+  fail "Holdfast is built and tested on Debian 12 and 13; this is $system, where ./dev installs nothing." \
+    "These are missing here; install them, then start again. In brackets stands the package of Debian that holds each:" \
+    "${lacking[@]/#/  }"
 }
 
 # want_servers: adds to `wanted` what the tests take beside the build. Whoever has PostgreSQL, Java or Maven already keeps theirs:
@@ -63,7 +104,7 @@ cmd_setup() {
 want_servers() {
   wanted+=("${test_packages[@]}")
   [[ -n $(postgresql_programs) ]] || wanted+=(postgresql)
-  command -v java >/dev/null || wanted+=(openjdk-17-jre-headless)
+  command -v java >/dev/null || wanted+=(default-jre-headless)
   command -v mvn >/dev/null || wanted+=(maven)
 }
 

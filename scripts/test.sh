@@ -27,7 +27,7 @@ cmd_test() {
   for folder in web tests/openapi tests/browser tests/deploy clients/typescript; do
     npm_install "$folder" || fail "npm ci in $folder failed (see above): some of the tests are written for Node.js"
   done
-  build "$flavour" all
+  build "$flavour" all tests
 
   local select=()
   [[ ${#names[@]} -eq 0 ]] || select=(-R "$(IFS='|' && printf '%s' "${names[*]}")")
