@@ -146,6 +146,10 @@ test("every alert has a severity, a summary, and names only labels that it keeps
   assert.deepEqual(Object.keys(cases).filter((name) => !names.includes(name)), []);
 });
 
+test("the alerts of Prometheus and of the chart are the same", () => {
+  assert.equal(read("deploy/alerts.yml"), read("deploy/helm/holdfast/files/alerts.yml"), "deploy/alerts.yml is a link to the chart's file");
+});
+
 test("every metric of the alerts is exported and documented", () => {
   const used = metricsIn(alerts.map(({ expr }) => expr).join(" "));
   assert.ok(used.size > 15, [...used.keys()].join(" "));

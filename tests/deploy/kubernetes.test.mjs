@@ -95,7 +95,7 @@ function check(all) {
 
   const policy = of(all, "NetworkPolicy").spec;
   selects(policy.podSelector.matchLabels, "the NetworkPolicy");
-  assert.deepEqual(policy.ingress.flatMap(({ ports }) => ports), [{ port: port.name, protocol: "TCP" }]);
+  assert.deepEqual(policy.ingress.flatMap(({ ports }) => ports), [{ port: port.containerPort, protocol: "TCP" }]);
   assert.equal(policy.policyTypes.includes("Egress"), policy.egress !== undefined);
 
   const account = of(all, "ServiceAccount");
