@@ -122,25 +122,35 @@ Answer show_operations(Call& call) {
   co_return;
 }
 
+std::string Api::trouble() const { return draining_ ? "The server is shutting down." : services_.ledger.trouble(); }
+
+std::vector<std::string> Api::degradations() const {
+  std::vector<std::string> all;
+  for (const auto& degradation : degradations_) {
+    if (std::string what = degradation(); !what.empty()) all.push_back(std::move(what));
+  }
+  return all;
+}
+
+Readiness Api::readiness() const {
+  if (!trouble().empty()) return Readiness::not_ready;
+  return degradations().empty() ? Readiness::ready : Readiness::degraded;
+}
+
 void Api::answer_operations(Call& call) {
   const std::string_view path = call.request.path;
   call.response.headers.emplace_back("Cache-Control", "no-store");
   if (path == "/healthz") {
     answer_text(call, 200, "text/plain; charset=utf-8", "ok\n");
   } else if (path == "/readyz") {
-    const std::string trouble = draining_ ? "The server is shutting down." : services_.ledger.trouble();
-    if (trouble.empty()) {
-      std::string text = "ready\n";
-      for (const auto& degradation : degradations_) {
-        if (const std::string what = degradation(); !what.empty()) text.append("degraded: ").append(what).append("\n");
-      }
-      answer_text(call, 200, "text/plain; charset=utf-8", std::move(text));
-    } else {
-      fail(call, {503, k_unavailable, trouble});
-    }
+    if (const std::string why = trouble(); !why.empty()) return fail(call, {503, k_unavailable, why});
+    std::string text = "ready\n";
+    for (const std::string& what : degradations()) text.append("degraded: ").append(what).append("\n");
+    answer_text(call, 200, "text/plain; charset=utf-8", std::move(text));
   } else if (path == "/metrics") {
     metrics_.set_waiters(services_.watch.waiters());
     metrics_.show(live_.stats());
+    metrics_.show(readiness());
     answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
                 metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_()));
   } else {

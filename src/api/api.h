@@ -61,6 +61,9 @@ class Api : public http::Handler {
   void note_action(const Call& call, std::string note);
   void answer_otherwise(Call& call, const Match& match);
   void answer_operations(Call& call);
+  std::string trouble() const;                      // why nothing can be sold now; empty if it can
+  std::vector<std::string> degradations() const;   // a sentence for each thing that is missing now
+  Readiness readiness() const;
 
   BackgroundPool background_;
   LiveHub live_;

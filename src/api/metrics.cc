@@ -56,6 +56,7 @@ Metrics::Metrics()
       changes_(counter(registry_, "holdfast_changes_total", "Changes recorded in the journal.")),
       holds_expired_(counter(registry_, "holdfast_holds_expired_total", "Expiries recorded by the sweep.")),
       failed_commits_(counter(registry_, "holdfast_failed_commits_total", "Batches that could not be made durable.")),
+      readiness_(prometheus::BuildGauge().Name("holdfast_readiness").Help("1 for what /readyz says now, by state.").Register(registry_)),
       queue_depth_(gauge(registry_, "holdfast_queue_depth", "Commands that wait for the next batch.")),
       journal_rows_behind_(gauge(registry_, "holdfast_state_rows_behind",
                                  "Journal rows that state.db does not have yet; with PostgreSQL changes that the tables do not have yet.")),
@@ -103,6 +104,12 @@ void Metrics::show(const LiveStats& live) {
   live_.Add({{"kind", "messages"}}).Set(static_cast<double>(live.messages));
   live_.Add({{"kind", "dropped"}}).Set(static_cast<double>(live.dropped));
   live_.Add({{"kind", "refused"}}).Set(static_cast<double>(live.refused));
+}
+
+void Metrics::show(Readiness readiness) {
+  readiness_.Add({{"state", "ready"}}).Set(readiness == Readiness::ready ? 1 : 0);
+  readiness_.Add({{"state", "degraded"}}).Set(readiness == Readiness::degraded ? 1 : 0);
+  readiness_.Add({{"state", "not_ready"}}).Set(readiness == Readiness::not_ready ? 1 : 0);
 }
 
 void Metrics::refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health) {

@@ -41,6 +41,9 @@ struct LedgerHealth {
   bool state_follows = true;            // false: these cannot be written at the moment
 };
 
+// What /readyz says: whether this node can sell, and with all that it is configured to sell with.
+enum class Readiness { ready, degraded, not_ready };
+
 // Any thread.
 class Metrics {
  public:
@@ -51,6 +54,7 @@ class Metrics {
   void on_round(const Round& round);
   Statistics& statistics() { return statistics_; }
   void show(const LiveStats& live);   // as of now, for text()
+  void show(Readiness readiness);     // likewise
 
   void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
   // Metrics that somebody else keeps; before the server starts. `more` must live as long as text() is called.
@@ -73,6 +77,7 @@ class Metrics {
   prometheus::Counter& changes_;
   prometheus::Counter& holds_expired_;
   prometheus::Counter& failed_commits_;
+  prometheus::Family<prometheus::Gauge>& readiness_;
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& journal_rows_behind_;
   prometheus::Gauge& state_follows_;

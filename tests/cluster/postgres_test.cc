@@ -45,6 +45,7 @@ TEST(PostgresAway, NodesSay503WithRetryAfterAreNotReadyAndComeBackByThemselves) 
     EXPECT_FALSE(refused.header("Retry-After").empty()) << refused;
     EXPECT_TRUE(eventually([&] { return asking.get("/readyz").status == 503; }));
     EXPECT_EQ(asking.get("/healthz").status, 200);
+    EXPECT_EQ(metric(asking, "holdfast_readiness", {"state=\"not_ready\""}), 1);
   }
 
   cluster.postgres().start();

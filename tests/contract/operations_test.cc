@@ -72,6 +72,26 @@ TEST(Metrics, CountWhatHappens) {
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_seats", {"available"}) == available - 2; }));
 }
 
+TEST(Metrics, HaveTheStateThatReadyzTells) {
+  const auto state_of = [](Client& client) {
+    std::string all;
+    for (const char* state : {"ready", "degraded", "not_ready"}) {
+      if (metric(client, "holdfast_readiness", {std::string("state=\"") + state + "\""}) == 1) all += state;
+    }
+    return all;
+  };
+  Server whole;
+  Client client = whole.connect();
+  EXPECT_EQ(client.get("/readyz").body, "ready\n");
+  EXPECT_EQ(state_of(client), "ready");
+
+  // Nothing listens on port 1.
+  Server without_lock({.flags = {"--lock", "redis://127.0.0.1:1"}});
+  Client other = without_lock.connect();
+  EXPECT_THAT(other.get("/readyz").body, HasSubstr("degraded: "));
+  EXPECT_EQ(state_of(other), "degraded");
+}
+
 TEST_F(Operations, HoldsThatExpiredAreCounted) {
   const TestEvent event = make_event(client, 3);
   const double expired = metric(client, "holdfast_holds_expired_total");
