@@ -2,10 +2,10 @@
 #include <cstdio>
 #include <exception>
 
+#include "cli/build_commit.h"
 #include "cli/commands.h"
 #include "cli/logging.h"
 #include "cli/options.h"
-#include "core/version.h"
 
 namespace {
 
@@ -13,7 +13,7 @@ using namespace holdfast;
 
 int run(int argc, char** argv) {
   CLI::App app("Holdfast decides, seat by seat, who has it and until when.", "holdfast");
-  app.set_version_flag("--version", std::string("holdfast ") + k_version);
+  app.set_version_flag("--version", "holdfast " + cli::version_text());
   app.require_subcommand(1);
 
   CLI::App& serve = *app.add_subcommand("serve", "Hold, sell and release seats over HTTP");
