@@ -165,10 +165,21 @@ void wait_for_end(const Ledger& ledger, const std::function<void()>& every_secon
   }
 }
 
+void report_service_links(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::string list;
+  for (const std::string& each : names) list.append(list.empty() ? "" : ", ").append(each);
+  spdlog::info(
+      "ignored {} environment variables that Kubernetes sets for Services: {}. They are no options; `enableServiceLinks: false` in the "
+      "pod's spec keeps them away",
+      names.size(), list);
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options) {
   set_up_logging(options.log_format, options.log_level, options.log_file);
+  report_service_links(options.service_links);
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
