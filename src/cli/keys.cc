@@ -12,6 +12,7 @@
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_registry.h"
 #include "ledger/postgres/postgres_registry.h"
+#include "ledger/postgres/schema.h"
 
 namespace holdfast::cli {
 namespace {
@@ -36,6 +37,8 @@ class OpenRegistry {
   // One that is not there is made in a folder only if `make`: by a wrong --data nobody would find it.
   OpenRegistry(const LedgerPlace& place, bool make) {
     if (!place.ledger.empty()) {
+      pg::Connection connection({.url = place.ledger, .application = "holdfast keys"});
+      pg::check_schema(connection);
       pool_ = std::make_unique<pg::Pool>(pg::Settings{.url = place.ledger, .application = "holdfast keys"},
                                          pg::PoolOptions{.connections_max = 1});
       registry_ = std::make_unique<PostgresRegistry>(*pool_);
