@@ -5,7 +5,6 @@
 
 #include "api/presence.h"
 #include "core/check.h"
-#include "core/version.h"
 
 namespace holdfast::api {
 namespace {
@@ -160,6 +159,9 @@ void Api::answer_operations(Call& call) {
     json.object([&] {
       json.member("name", "holdfast");
       json.member("version", k_version);
+      json.member("commit");
+      *commit_.id == '\0' ? json.null() : json.text(commit_.id);
+      json.member("modified", commit_.is_modified);
     });
   }
 }

@@ -16,6 +16,7 @@
 #include "api/operator_log.h"
 #include "api/router.h"
 #include "api/watch.h"
+#include "core/version.h"
 #include "engine/engine.h"
 #include "http/server.h"
 
@@ -40,6 +41,8 @@ class Api : public http::Handler {
   Health& health() { return health_; }
   LiveStats live_stats() const { return live_.stats(); }
 
+  // What GET /version names. Before attach().
+  void set_commit(const Commit& commit) { commit_ = commit; }
   // Before attach().
   void set_live(const LiveOptions& options) { live_.set_options(options); }
   // Something that Holdfast sells without while it is away: says in a sentence what is missing, or nothing. /readyz tells. Before
@@ -70,6 +73,7 @@ class Api : public http::Handler {
   Health health_;
   OperatorLog operators_;
   Metrics& metrics_;
+  Commit commit_;
   Services services_;
   Router router_;
   std::function<LedgerHealth()> ledger_health_;

@@ -19,8 +19,8 @@ struct ImportOptions {
   std::string plan;
 };
 
-// Where keys are kept: exactly one of the two is not empty.
-struct RegistryPlace {
+// Where a ledger is, and the keys with it: at most one of the two is not empty.
+struct LedgerPlace {
   std::string data;     // folder of an embedded ledger
   std::string ledger;   // URL of a PostgreSQL ledger
 };
@@ -44,8 +44,8 @@ int migrate_ledger(const std::string& url);
 // All events, or only one.
 int verify_ledger(const std::string& url, std::optional<EventNumber> only);
 int rebuild_ledger_tables(const std::string& url, EventNumber event);
-int create_key(const RegistryPlace& place, const NewKeyOptions& options);
-int list_keys(const RegistryPlace& place);
-int revoke_key(const RegistryPlace& place, const std::string& id);
+int create_key(const LedgerPlace& place, const NewKeyOptions& options);
+int list_keys(const LedgerPlace& place);
+int revoke_key(const LedgerPlace& place, const std::string& id);
 
 }  // namespace holdfast::cli

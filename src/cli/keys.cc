@@ -12,6 +12,7 @@
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_registry.h"
 #include "ledger/postgres/postgres_registry.h"
+#include "ledger/postgres/schema.h"
 
 namespace holdfast::cli {
 namespace {
@@ -34,8 +35,10 @@ void check_name(const std::string& name) {
 class OpenRegistry {
  public:
   // One that is not there is made in a folder only if `make`: by a wrong --data nobody would find it.
-  OpenRegistry(const RegistryPlace& place, bool make) {
+  OpenRegistry(const LedgerPlace& place, bool make) {
     if (!place.ledger.empty()) {
+      pg::Connection connection({.url = place.ledger, .application = "holdfast keys"});
+      pg::check_schema(connection);
       pool_ = std::make_unique<pg::Pool>(pg::Settings{.url = place.ledger, .application = "holdfast keys"},
                                          pg::PoolOptions{.connections_max = 1});
       registry_ = std::make_unique<PostgresRegistry>(*pool_);
@@ -53,7 +56,7 @@ class OpenRegistry {
   std::unique_ptr<Registry> registry_;
 };
 
-void check_place(const RegistryPlace& place) {
+void check_place(const LedgerPlace& place) {
   if (place.data.empty() == place.ledger.empty()) throw UsageError("say where the keys are: either --data or --ledger");
   if (!place.ledger.empty()) check_ledger_url(place.ledger);
 }
@@ -66,7 +69,7 @@ std::string state_of(const ApiKey& key, Millis now) {
 
 }   // namespace
 
-int create_key(const RegistryPlace& place, const NewKeyOptions& options) {
+int create_key(const LedgerPlace& place, const NewKeyOptions& options) {
   check_place(place);
   check_name(options.name);
   const auto scopes = parse_scopes(options.scopes);
@@ -87,7 +90,7 @@ int create_key(const RegistryPlace& place, const NewKeyOptions& options) {
   return 0;
 }
 
-int list_keys(const RegistryPlace& place) {
+int list_keys(const LedgerPlace& place) {
   check_place(place);
   const Millis now = wall_time();
   const OpenRegistry registry(place, false);
@@ -97,7 +100,7 @@ int list_keys(const RegistryPlace& place) {
   return 0;
 }
 
-int revoke_key(const RegistryPlace& place, const std::string& id) {
+int revoke_key(const LedgerPlace& place, const std::string& id) {
   check_place(place);
   if (!OpenRegistry(place, false)->revoke(id, wall_time())) throw UsageError("there is no key " + id + "; `holdfast keys list` names them");
   std::printf("key %s is revoked; running servers notice within a second\n", id.c_str());

@@ -15,7 +15,10 @@ int migrate_ledger(const std::string& url) {
   check_ledger_url(url);
   const pg::Migration done = pg::migrate({.url = url, .application = "holdfast migrate"});
   const std::string shown = pg::without_password(url);
-  if (done.from == done.to) {
+  if (done.to > pg::k_schema_version) {
+    std::printf("the schema of %s has version %d, which is later than this program's, %d, and which it can work on; nothing was changed\n",
+                shown.c_str(), done.to, pg::k_schema_version);
+  } else if (done.from == done.to) {
     std::printf("the schema of %s has version %d already; nothing was changed\n", shown.c_str(), done.to);
   } else if (done.from == 0) {
     std::printf("the schema of %s was made, in version %d\n", shown.c_str(), done.to);

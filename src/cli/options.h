@@ -2,7 +2,8 @@
 //
 // An option has one key, `http.body_bytes_max`. Its flag is --http-body-bytes-max, its variable HOLDFAST_HTTP_BODY_BYTES_MAX, and in the file
 // it stands as body_bytes_max in the table [http]. `ledger.url`, `lock.url` and `feed.url` may also be called `ledger`, `lock`
-// and `feed`. A key that there is not is an error that names it, wherever it comes from.
+// and `feed`. An unknown key is an error that names it, in the file, on the command line and in the environment (but see environment.h).
+// option_table.h describes them all.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -26,7 +27,7 @@ inline constexpr const char* k_api_key_variable = "HOLDFAST_API_KEY";
 // The password of the seat lock's server, for the same reason.
 inline constexpr const char* k_lock_password_variable = "HOLDFAST_LOCK_PASSWORD";
 
-struct Described;   // one option: its key and how it is read (options.cc)
+struct Described;   // one option (option_table.h)
 
 struct ServeOptions {
   std::string data;
@@ -86,6 +87,7 @@ struct ServeOptions {
   bool feed_returned = false;
   bool feed_payments = true;
   std::string feed_payments_group = "holdfast-payments";
+  std::vector<std::string> service_links;   // no option: variables of Kubernetes that were ignored
 };
 
 // Declares the flags on `command`; read() gives the result after the command line has been parsed.

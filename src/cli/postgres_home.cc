@@ -11,6 +11,7 @@
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/postgres_registry.h"
 #include "ledger/postgres/postgres_webhook_store.h"
+#include "ledger/postgres/schema.h"
 
 namespace holdfast::cli {
 namespace {
@@ -113,6 +114,8 @@ class PostgresHome final : public Home {
 
 bool has_keys_in_database(const ServeOptions& options) {
   check_ledger_url(options.ledger_url);
+  pg::Connection connection(store_settings(options));
+  pg::check_schema(connection);
   pg::Pool pool(store_settings(options), {.connections_max = 1});
   return !PostgresRegistry(pool).keys().empty();
 }

@@ -19,13 +19,13 @@
 #include "api/lock_metrics.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
+#include "cli/build_commit.h"
 #include "cli/commands.h"
 #include "cli/health.h"
 #include "cli/home.h"
 #include "cli/kafka_feed.h"
 #include "cli/logging.h"
 #include "cli/seat_lock.h"
-#include "core/version.h"
 #include "feed/webhooks/webhooks.h"
 
 namespace holdfast::cli {
@@ -165,10 +165,21 @@ void wait_for_end(const Ledger& ledger, const std::function<void()>& every_secon
   }
 }
 
+void report_service_links(const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  std::string list;
+  for (const std::string& each : names) list.append(list.empty() ? "" : ", ").append(each);
+  spdlog::info(
+      "ignored {} environment variables that Kubernetes sets for Services: {}. They are no options; `enableServiceLinks: false` in the "
+      "pod's spec keeps them away",
+      names.size(), list);
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options) {
   set_up_logging(options.log_format, options.log_level, options.log_file);
+  report_service_links(options.service_links);
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
@@ -212,6 +223,7 @@ int serve(const ServeOptions& options) {
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
+  api.set_commit(k_build_commit);
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
   api.add_degradation([&] { return home->degradation(); });
   if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
@@ -229,8 +241,8 @@ int serve(const ServeOptions& options) {
   if (kafka_feed) kafka_feed->start(engine);
   server.start();
   write_port_file(options.port_file, server.port());
-  spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", k_version, ledger.events().size(), home->place(), options.listen,
-               server.port());
+  spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", version_text(), ledger.events().size(), home->place(),
+               options.listen, server.port());
   if (!api::has_pages()) spdlog::info("built without the pages / and /console: Node.js or its registry was not there");
   if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
   if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");

@@ -9,8 +9,8 @@ namespace holdfast::test {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 
 using Ids = std::vector<std::string>;
 
@@ -101,7 +101,7 @@ TEST_F(CommandLine, EveryCommandHasHelp) {
 TEST_F(CommandLine, VersionIsPrinted) {
   const Finished version = run_holdfast({"--version"});
   EXPECT_EQ(version.status, 0);
-  EXPECT_THAT(version.out, ContainsRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+  EXPECT_THAT(version.out, MatchesRegex("holdfast [0-9]+\\.[0-9]+\\.[0-9]+( \\(commit [0-9a-f]{12}(, modified)?\\))?\n"));
 }
 
 TEST_F(CommandLine, AnUnknownCommandOrNoneIsAnErrorThatNamesIt) {

@@ -26,7 +26,11 @@ TEST_F(Operations, VersionIsThatOfTheCommandLine) {
   const Answer answer = client.get("/version");
   ASSERT_EQ(answer.status, 200) << answer;
   const std::string version = string_of(answer.json().at("version"));
-  EXPECT_THAT(run_holdfast({"--version"}).out, HasSubstr(version));
+  std::string line = "holdfast " + version;
+  const Json commit = answer.json().at("commit");
+  const Json modified = answer.json().at("modified");
+  if (!commit.is_null()) line += " (commit " + string_of(commit) + (modified.as_bool() ? ", modified)" : ")");
+  EXPECT_EQ(run_holdfast({"--version"}).out, line + "\n");
 }
 
 TEST_F(Operations, RequestIdIsTheCallersOrANewOneInEveryAnswer) {

@@ -170,7 +170,7 @@ TEST(PostgresMigration, DoneTwiceAtOnceByTwoProcessesIsDoneOnce) {
 TEST(PostgresMigration, OfTheFirstVersionKeepsTheIdsOfEventsAndTheStatesOfSeats) {
   const PostgresDatabase database;
   Sql sql(database.url());
-  for (const char* script : pg::schema_versions().front()) sql.run(script);
+  for (const char* script : pg::schema_steps().front().scripts) sql.run(script);
   sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1)");
   const std::string id = "550e8400-e29b-41d4-a716-446655440002";
   sql.run("INSERT INTO holdfast.event VALUES (7, '" + id + "', 1)");

@@ -232,7 +232,7 @@ export class Client {
 
   // ---- operations
 
-  getVersion(options?: CallOptions): Promise<{ name: "holdfast"; version: string }> {
+  getVersion(options?: CallOptions): Promise<{ name: "holdfast"; version: string; commit: string | null; modified: boolean }> {
     return this.#get("/version", {}, options);
   }
   /** Returns when the server can sell now; else throws a `HoldfastError` that says why not. */

@@ -18,7 +18,11 @@ constexpr Statement k_facts{
     "current_setting('server_encoding'), coalesce(current_setting('yb_effective_transaction_isolation_level', true), '')"};
 constexpr Statement k_has_schema{"has_schema",
                                  "SELECT to_regnamespace('holdfast') IS NOT NULL, to_regclass('holdfast.schema_version') IS NOT NULL"};
-constexpr Statement k_version_there{"schema_version_there", "SELECT coalesce(max(version), 0) FROM holdfast.schema_version"};
+// The column compatible_from is there from version 3 on, and may be NULL: a row as JSON can be asked for a column that it does not have.
+constexpr Statement k_version_there{
+    "schema_version_there",
+    "SELECT version, coalesce((to_jsonb(s) ->> 'compatible_from')::integer, version) FROM holdfast.schema_version s "
+    "ORDER BY version DESC LIMIT 1"};
 constexpr Statement k_taken{
     "public_names_taken",
     "SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace('public') AND relname = ANY ($1::text[]) "
@@ -30,21 +34,27 @@ constexpr Statement k_may_create{"may_create",
 // Any number that no other program is likely to lock in the same database: "holdfast" in ASCII.
 constexpr const char* k_begin_alone = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(7525078929098667892)";
 
-// 0: there is no schema.
-int version_of(Connection& connection) {
+SchemaState state_of(Connection& connection) {
   const Result there = connection.query(k_has_schema);
-  if (!there.boolean(0, 0)) return 0;
+  if (!there.boolean(0, 0)) return {};
   if (!there.boolean(0, 1)) {
     throw DataError(
         "the database has a schema `holdfast` that is not of this program: it has no table schema_version. Nothing was changed. Rename "
         "that schema, or give Holdfast a database of its own.");
   }
-  return connection.query(k_version_there).int4(0, 0);
+  const Result row = connection.query(k_version_there);
+  return row.rows() == 0 ? SchemaState{} : SchemaState{.version = row.int4(0, 0), .compatible_from = row.int4(0, 1)};
 }
 
-[[noreturn]] void refuse_later(int version) {
-  throw DataError("the schema of the database has version " + std::to_string(version) + "; this version of Holdfast knows versions up to " +
-                  std::to_string(k_schema_version) + ". Nothing was changed. Use the version that migrated it, or a later one.");
+// Whether a program of `version` finds a later schema that it can work on. Throws for one that it cannot.
+bool is_later(const SchemaState& schema, int version) {
+  if (schema.version <= version) return false;
+  if (schema.compatible_from <= version) return true;
+  throw DataError("the schema of the database has version " + std::to_string(schema.version) +
+                  ", which takes a program of schema version " + std::to_string(schema.compatible_from) + " or later; this one has " +
+                  std::to_string(version) +
+                  ". Nothing was changed; nodes of later programs go on. Use the program that migrated the database, or a later one. To go "
+                  "back to this one, restore a backup from before the migration.");
 }
 
 void check_room(Connection& connection) {
@@ -140,32 +150,57 @@ void check_fitness(Connection& connection) {
 
 void check_server(Connection& connection) {
   check_fitness(connection);
-  const int version = version_of(connection);
-  if (version > k_schema_version) refuse_later(version);
-  if (version == k_schema_version) return;
+  check_schema(connection);
+}
+
+void check_schema(Connection& connection, int version) {
+  const SchemaState schema = state_of(connection);
+  if (is_later(schema, version) || schema.version == version) return;
   const std::string has =
-      version == 0 ? "has no schema of Holdfast yet" : "has version " + std::to_string(version) + " of Holdfast's schema";
-  throw DataError("the database " + has + "; this version of Holdfast needs version " + std::to_string(k_schema_version) +
+      schema.version == 0 ? "has no schema of Holdfast yet" : "has version " + std::to_string(schema.version) + " of Holdfast's schema";
+  throw DataError("the database " + has + "; this version of Holdfast needs version " + std::to_string(version) +
                   ". Run `holdfast migrate --ledger URL` once, from any node.");
 }
 
-Migration migrate(const Settings& settings) {
+namespace {
+
+// Versions 1 and 2 have no column for it, so that programs which know no other still read and write the table.
+void record(Connection& connection, int version, int compatible_from) {
+  const std::string number = std::to_string(version);
+  if (version <= 2) {
+    connection.run_script("INSERT INTO holdfast.schema_version (version) VALUES (" + number + ")");
+    return;
+  }
+  connection.run_script(
+      "ALTER TABLE holdfast.schema_version ADD COLUMN IF NOT EXISTS compatible_from integer; "
+      "INSERT INTO holdfast.schema_version (version, compatible_from) VALUES (" +
+      number + ", " + std::to_string(compatible_from) + ")");
+}
+
+}  // namespace
+
+Migration migrate(const Settings& settings) { return migrate(settings, schema_steps()); }
+
+Migration migrate(const Settings& settings, std::span<const SchemaStep> steps) {
+  const int newest = static_cast<int>(steps.size());
   Connection connection(for_scripts(settings));
   check_fitness(connection);
-  Migration migration{.from = version_of(connection), .to = k_schema_version};
-  if (migration.from > k_schema_version) refuse_later(migration.from);
-  for (int version = migration.from + 1; version <= k_schema_version; ++version) {
+  const SchemaState found = state_of(connection);
+  Migration migration{.from = found.version, .to = is_later(found, newest) ? found.version : newest};
+  for (int version = found.version + 1; version <= newest; ++version) {
     connection.run_script(k_begin_alone);
-    const int there = version_of(connection);   // another node may have done it meanwhile
-    if (there > k_schema_version) refuse_later(there);
-    if (there >= version) {
+    const SchemaState there = state_of(connection);   // another node may have done it meanwhile
+    if (there.version >= version) {
+      if (is_later(there, newest)) migration.to = there.version;
       connection.run_script("COMMIT");
-      migration.from = there;
+      migration.from = there.version;
       continue;
     }
+    const SchemaStep& step = steps[static_cast<std::size_t>(version - 1)];
     if (version == 1) check_room(connection);
-    for (const char* script : schema_versions()[static_cast<std::size_t>(version - 1)]) connection.run_script(script);
-    connection.run_script("INSERT INTO holdfast.schema_version (version) VALUES (" + std::to_string(version) + "); COMMIT");
+    for (const char* script : step.scripts) connection.run_script(script);
+    record(connection, version, step.is_additive ? there.compatible_from : version);
+    connection.run_script("COMMIT");
   }
   return migration;
 }

@@ -195,11 +195,13 @@ CREATE INDEX event_directory_event ON holdfast.event_directory (event);
 ALTER TABLE holdfast.event DROP CONSTRAINT event_id_key;
 )sql";
 
-}  // namespace
+}   // namespace
 
-std::span<const std::vector<const char*>> schema_versions() {
-  static const std::vector<std::vector<const char*>> versions = {{k_version_1, k_schema_of_stores, k_views_1}, {k_version_2, k_views_2}};
-  return versions;
+std::span<const SchemaStep> schema_steps() {
+  static const std::vector<SchemaStep> steps = {
+      {.scripts = {k_version_1, k_schema_of_stores, k_views_1}}, {.scripts = {k_version_2, k_views_2}},   // drops seat_state
+  };
+  return steps;
 }
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

@@ -6,8 +6,16 @@
 
 namespace holdfast::pg {
 
-// The scripts of each version, from version 1 on; a version's run in one transaction. What was published once stays as it is.
-std::span<const std::vector<const char*>> schema_versions();
+// One version of the schema.
+struct SchemaStep {
+  std::vector<const char*> scripts;   // run in one transaction
+  // Programs of the version before stay correct on it, whatever they read and write: it has only new tables, views and indexes, and new
+  // columns that may be NULL or have a default. Decision 56 has the whole list; a step that is not on it says false.
+  bool is_additive = false;
+};
+
+// From version 1 on. What was published once stays as it is.
+std::span<const SchemaStep> schema_steps();
 
 // Views in the schema `public`, named and typed as the platforms' contracts have them, and those for people in `holdfast`.
 extern const char* const k_views_1;

@@ -1,0 +1,35 @@
+// What `holdfast` takes on its command line: the subcommands, and what each does. --help, the manual page and the completion are made
+// from it.
+//
+//   return CommandLine().run(argc, argv);       // the process's exit status
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace holdfast::cli {
+
+class CommandLine {
+ public:
+  CommandLine();
+  CommandLine(const CommandLine&) = delete;   // the commands refer to it
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  // Throws UsageError, and what the chosen command throws.
+  int run(int argc, char** argv);
+
+ private:
+  void add_serve();
+  void add_import();
+  void add_folder_tools();
+  void add_ledger_tools();
+  void add_keys();
+  void add_documents();
+  // The command has been chosen when the line has been read; `act` is called after that.
+  void when_chosen(CLI::App& command, std::function<int()> act);
+
+  CLI::App app_;
+  std::function<int()> chosen_;
+};
+
+}   // namespace holdfast::cli

@@ -1,0 +1,95 @@
+#include "cli/environment.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/ip/address.hpp>
+#include <charconv>
+
+#include "cli/option_table.h"
+
+extern char** environ;
+
+namespace holdfast::cli {
+namespace {
+
+// Those of the tools, and of the clients and examples, which may run in the same shell or pod.
+constexpr std::array<std::string_view, 5> k_not_options = {"HOLDFAST_CONFIG", k_api_key_variable, k_lock_password_variable, "HOLDFAST_URL",
+                                                           "HOLDFAST_KEY"};
+
+bool is_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc{} && end == text.data() + text.size() && port > 0;
+}
+
+bool is_address(std::string_view text) {
+  boost::system::error_code error;
+  boost::asio::ip::make_address(std::string(text), error);
+  return !error;
+}
+
+bool is_protocol(std::string_view text) { return text == "tcp" || text == "udp" || text == "sctp"; }
+
+// tcp://10.0.0.1:50002, udp://[fd00::1]:53
+bool is_link(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  const std::size_t colon = text.rfind(':');
+  if (scheme == std::string_view::npos || !is_protocol(text.substr(0, scheme)) || colon < scheme + 3) return false;
+  std::string_view host = text.substr(scheme + 3, colon - scheme - 3);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return is_address(host) && is_port(text.substr(colon + 1));
+}
+
+// Takes `end` away from the end of `text`, if it is there.
+bool cut(std::string_view& text, std::string_view end) {
+  if (!text.ends_with(end)) return false;
+  text.remove_suffix(end.size());
+  return true;
+}
+
+// …_PORT_50002_TCP with nothing, _PROTO, _PORT or _ADDR behind it.
+bool is_link_of_port(std::string_view name, std::string_view value) {
+  const bool fits = cut(name, "_PROTO")  ? is_protocol(value)
+                    : cut(name, "_ADDR") ? is_address(value)
+                    : cut(name, "_PORT") ? is_port(value)
+                                         : is_link(value);
+  if (!fits || !(cut(name, "_TCP") || cut(name, "_UDP") || cut(name, "_SCTP"))) return false;
+  const std::size_t number = name.rfind("_PORT_");
+  return number != std::string_view::npos && is_port(name.substr(number + 6));
+}
+
+}   // namespace
+
+bool is_service_link(std::string_view name, std::string_view value) {
+  if (name.ends_with("_SERVICE_HOST")) return is_address(value);
+  if (name.ends_with("_PORT") && is_link(value)) return true;
+  // Behind _SERVICE_PORT may be the name that a port has in the Service.
+  const std::size_t port = name.find("_SERVICE_PORT");
+  const std::string_view rest = port == std::string_view::npos ? "?" : name.substr(port + 13);
+  if (rest.empty() || rest.starts_with('_')) return is_port(value);
+  return is_link_of_port(name, value);
+}
+
+Environment read_environment() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view variable = *entry;
+    if (!variable.starts_with("HOLDFAST_")) continue;
+    const std::string_view name = variable.substr(0, variable.find('='));
+    const std::string_view value = variable.substr(std::min(variable.size(), name.size() + 1));
+    if (std::ranges::find(k_not_options, name) != k_not_options.end()) continue;
+    if (is_service_link(name, value)) {
+      environment.service_links.emplace_back(name);
+      continue;
+    }
+    const Described* const known = find_described([&](const std::string& each) { return variable_of(each) == name; });
+    if (known == nullptr) throw UsageError("unknown key `" + std::string(name) + "` in the environment");
+    std::string& text = environment.values[known->key];
+    text = value;
+    if (known->is_table()) std::ranges::replace(text, '\n', k_between_pairs);
+  }
+  std::ranges::sort(environment.service_links);
+  return environment;
+}
+
+}   // namespace holdfast::cli

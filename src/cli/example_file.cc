@@ -1,0 +1,88 @@
+// `holdfast config`: the example file.
+#include <algorithm>
+#include <string_view>
+
+#include "cli/documents.h"
+#include "cli/option_table.h"
+
+namespace holdfast::cli {
+namespace {
+
+using Kind = Takes::Kind;
+
+constexpr const char* k_head =
+    R"(# Options of `holdfast serve --config FILE`, in TOML. Flags override environment variables, which override this file.
+#
+# A line `#name = value` shows an option's default: to change it, remove the # and change the value. An option without a default has
+# an indented example. The variable of `name` in [table] is HOLDFAST_TABLE_NAME, its flag is --table-name.
+# The file may hold passwords: let only the server's user read it.
+)";
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+// A value as TOML has it, made from what a flag would have.
+std::string in_toml(const Described& option, const std::string& value) {
+  if (option.takes.kind == Kind::number) return value;
+  if (option.takes.kind == Kind::flag) return value == "on" ? "true" : "false";
+  if (option.takes.kind != Kind::list) return quoted(value);
+  std::string list;
+  for (std::size_t begin = 0; begin <= value.size();) {
+    const std::size_t end = std::min(value.find(',', begin), value.size());
+    list.append(list.empty() ? "" : ", ").append(quoted(value.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return "[" + list + "]";
+}
+
+// What may stand there, when the name and the example do not say it.
+std::string range_of(const Described& option) {
+  if (option.takes.kind == Kind::number) return std::to_string(option.takes.least) + " to " + std::to_string(option.takes.most);
+  std::string words;
+  if (option.takes.kind == Kind::word) {
+    for (const std::string& each : option.takes.words) words.append(words.empty() ? "" : ", ").append(quoted(each));
+  }
+  return words;
+}
+
+void append_option(std::string& file, const Described& option) {
+  const std::string name = option.key.substr(option.key.find('.') + 1);   // npos + 1 is 0: no table
+  const std::string range = range_of(option);
+  file.append("\n# ").append(option.help).append(range.empty() ? "" : " (" + range + ")").append(".\n");
+  if (option.standard.empty()) file.append("# Default: ").append(option.otherwise).append(". An example:\n");
+  if (option.is_table()) {
+    const std::size_t equals = option.example.find('=');
+    file.append("#   [").append(option.key).append("]\n#   ").append(quoted(option.example.substr(0, equals))).append(" = ");
+    file.append(quoted(option.example.substr(equals + 1))).append("\n");
+  } else if (option.standard.empty()) {
+    file.append("#   ").append(name).append(" = ").append(in_toml(option, option.example)).append("\n");
+  } else {
+    file.append("#").append(name).append(" = ").append(in_toml(option, option.standard)).append("\n");
+  }
+}
+
+std::string table_of(const Described& option) {
+  const std::size_t dot = option.key.find('.');
+  return dot == std::string::npos ? "" : option.key.substr(0, dot);
+}
+
+}   // namespace
+
+// TOML has the keys of no table first, as the table of options does, and each table once. A table in a table goes to the end of its own.
+std::string example_file() {
+  std::vector<std::string> tables;
+  for (const Described& each : described()) {
+    if (const std::string table = table_of(each); std::ranges::find(tables, table) == tables.end()) tables.push_back(table);
+  }
+  std::string file = k_head;
+  for (const std::string& table : tables) {
+    if (!table.empty()) file.append("\n[").append(table).append("]\n");
+    for (const bool has_table : {false, true}) {
+      for (const Described& each : described()) {
+        if (table_of(each) == table && each.is_table() == has_table) append_option(file, each);
+      }
+    }
+  }
+  return file;
+}
+
+}   // namespace holdfast::cli

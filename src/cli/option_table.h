@@ -1,0 +1,61 @@
+// The options of `holdfast serve`, each described once. The parser (options.cc), --help, the manual page, the completion and the example
+// file are made from this table.
+//
+//   for (const Described& each : described()) std::puts(flag_of(each.key).c_str());
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+
+namespace holdfast::cli {
+
+// What an option takes.
+struct Takes {
+  enum class Kind { number, flag, word, text, list, file, folder, url, pairs };
+
+  Kind kind = Kind::text;
+  std::vector<std::string> words{};   // of a word: those that are allowed
+  std::uint64_t least = 0;            // of a number
+  std::uint64_t most = 0;
+
+  // As --help shows it: N, on|off, FILE.
+  std::string name() const;
+};
+
+struct Described {
+  std::string key;
+  std::string help;   // one line of ASCII, without the default
+  std::function<std::string(ServeOptions&, const std::string&)> set;   // what is wrong with a value; empty: it was set
+  Takes takes{};
+  std::string standard{};    // the default as a flag would have it; empty: none that can be written down
+  std::string otherwise{};   // what holds without the option then
+  std::string example{};     // a value for options without a default
+  std::string alias{};       // another key
+  std::string variable{};    // a further variable that says the same; only named in help
+
+  // NAME=VALUE pairs, k_between_pairs between them. Those of all sources come together, and may be secrets.
+  bool is_table() const { return takes.kind == Takes::Kind::pairs; }
+  // "default 50002"; "default: on beyond loopback, else off".
+  std::string default_text() const;
+};
+
+inline constexpr char k_between_pairs = '\x1f';
+
+const std::vector<Described>& described();
+
+std::string flag_of(std::string key);       // --http-body-bytes-max
+std::string variable_of(std::string key);   // HOLDFAST_HTTP_BODY_BYTES_MAX
+
+// The option with a key, or another key, for which `is_it` holds; nullptr if there is none.
+template <typename Predicate>
+const Described* find_described(Predicate is_it) {
+  for (const Described& each : described()) {
+    if (is_it(each.key) || (!each.alias.empty() && is_it(each.alias))) return &each;
+  }
+  return nullptr;
+}
+
+}   // namespace holdfast::cli
