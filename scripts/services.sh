@@ -150,9 +150,9 @@ start_service() {
   for tries in 1 2 3 4 5; do
     rm -f -- "$folder/process"
     port=$(free_port)
-    local command=("$root/scripts/services/$name.sh" "$folder" "$port")
-    [[ $name != kafka ]] || command+=("$(free_port)")
-    setsid "${command[@]}" >"$folder/log" 2>&1 </dev/null 8>&- 9>&- &
+    local words=("$root/scripts/services/$name.sh" "$folder" "$port")
+    [[ $name != kafka ]] || words+=("$(free_port)")
+    setsid "${words[@]}" >"$folder/log" 2>&1 </dev/null 8>&- 9>&- &
     pid=$!
     printf '%s %s %s\n' "$pid" "$(started_at "$pid")" "$port" >"$folder/process"
     ! service_became_ready "$name" "$folder" "$port" || return 0
@@ -228,6 +228,7 @@ prepare_postgresql() {
   # The folder's owner is who the server will run as, so the data is made by that one too.
   local as=("$root/scripts/services/as_database_user.sh" "$template")
   [[ $(id -u) -ne 0 ]] || chown postgres: "$template"
+  # shellcheck disable=SC2016  # the inner shell's arguments
   if ! {
     "${as[@]}" "$programs/initdb" -D "$template/data" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync &&
       "${as[@]}" sh -c 'cat >>"$1/data/postgresql.conf"' sh "$template" <"$conf" &&
@@ -290,7 +291,7 @@ with_services() {
     set -a
     # shellcheck source=/dev/null
     source "$services_environment"
-    HOLDFAST_TEST_PREPARED=1   # what cannot be had now need not be asked for by every test
+    export HOLDFAST_TEST_PREPARED=1   # what cannot be had now need not be asked for by every test
     set +a
     "$@" 7>&-
   ) 7>"$services_folder/.users" || status=$?

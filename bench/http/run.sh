@@ -16,7 +16,7 @@ holdfast=$root/build/release/holdfast
 work=$root/build/bench/http
 readonly here root holdfast work
 
-# shellcheck source=/dev/null
+# shellcheck source=bench/common.sh
 source "$root/bench/common.sh"
 
 rounds=3

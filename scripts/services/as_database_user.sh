@@ -23,6 +23,7 @@ if [[ $(id -u) -ne 0 ]]; then
 fi
 
 user=(--reuid postgres --regid postgres --init-groups)
+# shellcheck disable=SC2016  # the inner shell's argument
 reaches() { setpriv "${user[@]}" -- sh -c 'cd -- "$1"' sh "$folder" 2>/dev/null; }
 if ! reaches; then
   user+=(--inh-caps +dac_override --ambient-caps +dac_override)
