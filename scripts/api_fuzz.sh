@@ -4,7 +4,8 @@
 
 readonly fuzz_examples=${HOLDFAST_FUZZ_EXAMPLES:-50}   # an operation
 
-cmd_api_fuzz() {
+cmd_test_api_fuzz() {
+  [[ $# -eq 0 ]] || fail "test api-fuzz takes no arguments"
   local tools=$root/build/schemathesis folder port server=0 status=0
   cmd_setup
   build release holdfast

@@ -85,7 +85,8 @@ run_cmake() {
   say "dev: configuring build/$flavour${*:+ with $*}"
   cmake -S "$root" -B "$folder" -G Ninja \
     -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release \
-    -DHOLDFAST_SANITIZE="$sanitize" -DHOLDFAST_TESTS="$tests" -DHOLDFAST_BENCH="$bench" >"$folder/configure.log" 2>&1 9>&- || return 1
+    -DHOLDFAST_SANITIZE="$sanitize" -DHOLDFAST_TESTS="$tests" -DHOLDFAST_BENCH="$bench" \
+    -DHOLDFAST_COMMIT="${HOLDFAST_COMMIT:-}" >"$folder/configure.log" 2>&1 9>&- || return 1
   printf '%s\n' "$*" >"$folder/.parts"
 }
 

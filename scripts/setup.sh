@@ -15,12 +15,15 @@ readonly test_packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libclang-rt-19-dev llvm-19
   redis-server redis-tools haproxy faketime
 )
-readonly lint_packages=(clang-tidy-19 clang-format-19)
+readonly lint_packages=(clang-tidy-19 clang-format-19 shellcheck)
 readonly bench_packages=(libbenchmark-dev wrk)
+readonly package_packages=(dpkg-dev file)
+readonly full_packages=(prometheus)   # for promtool: the rules of the alerts
 readonly browser_packages=(chromium)   # for the tests and the benchmark of the pages
 
 # Packages whose installation would start a service, with the name of the service.
-declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx [postgresql]=postgresql [haproxy]=haproxy)
+declare -rA service_of=([redis-server]=redis-server [nginx-light]=nginx [postgresql]=postgresql [haproxy]=haproxy
+  [prometheus]=prometheus)
 
 # missing_packages NAME…: those that are not installed, one a line. Asks dpkg's local database only: no network, no root.
 missing_packages() {
@@ -50,8 +53,10 @@ cmd_setup() {
       command -v nginx >/dev/null || wanted+=(nginx-light)   # any of Debian's nginx packages will do
       ;;
     browser) wanted+=("${browser_packages[@]}") ;;
+    full) wanted+=("${full_packages[@]}") ;;
+    package) wanted+=("${package_packages[@]}") ;;
     lint) wanted+=("${lint_packages[@]}" "${test_packages[@]}") ;;   # clang-tidy reads how the tests are compiled, too
-    *) fail "setup takes no argument, 'test', 'bench', 'browser' or 'lint', not '$1'" ;;
+    *) fail "setup takes no argument, 'test', 'bench', 'browser', 'package', 'full' or 'lint', not '$1'" ;;
   esac
 
   # Any Node.js that require_tools accepts will do, whoever installed it.
@@ -78,6 +83,7 @@ declare -rA sign_of=(
   [libclang-rt-19-dev]="<sanitizer/asan_interface.h" [llvm-19]=llvm-symbolizer-19 [redis-server]=redis-server [redis-tools]=redis-cli
   [haproxy]=haproxy [faketime]=faketime [default-jre-headless]=java [maven]=mvn [postgresql]=postgres [libbenchmark-dev]="<benchmark/benchmark.h"
   [wrk]=wrk [nginx-light]=nginx [chromium]=chromium [clang-tidy-19]=clang-tidy-19 [clang-format-19]=clang-format-19
+  [shellcheck]=shellcheck [dpkg-dev]=dpkg-shlibdeps [file]=file [prometheus]=promtool
 )
 
 # lacks_on_another_system SYSTEM PACKAGE…: nothing is installed there. Says what is missing and which package of Debian holds it.

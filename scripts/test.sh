@@ -4,10 +4,14 @@
 # SERVICES find these running, and their URLs in HOLDFAST_TEST_….
 
 cmd_test() {
-  if [[ ${1:-} == api-fuzz && $# -eq 1 ]]; then
-    cmd_api_fuzz
-    return
-  fi
+  case ${1:-} in
+    api-fuzz | bare | package | full)
+      local what=$1
+      shift
+      "cmd_test_${what//-/_}" "$@"
+      return
+      ;;
+  esac
   local flavour=release names=()
   if [[ $# -gt 0 ]] && is_flavour "$1"; then
     flavour=$1

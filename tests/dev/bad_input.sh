@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# What ./dev cannot do anything with is refused at once, with status 2 and a line that names it.
+set -uo pipefail
+root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.." && pwd -P)
+failed=0
+
+# refuses WORD ARGUMENT…
+refuses() {
+  local word=$1 output status=0
+  shift
+  output=$("$root/dev" "$@" 2>&1 </dev/null) || status=$?
+  if [[ $status -ne 2 || $output != *"$word"* ]]; then
+    printf './dev %s: status %s, and no line with %s:\n%s\n' "$*" "$status" "$word" "$output"
+    failed=1
+  fi
+}
+
+refuses "'nonsense'" nonsense
+refuses "release, asan, tsan" build nonsense
+refuses "release, asan, tsan" build release asan
+refuses "'nonsense'" setup nonsense
+refuses "'--repeat'" test --repeat
+refuses "'nonsense'" test bare nonsense
+refuses "one release" test bare bookworm trixie
+refuses "'nonsense'" test package nonsense
+refuses "one release" test package bookworm trixie
+refuses "no arguments" test full nonsense
+refuses "no arguments" test api-fuzz nonsense
+refuses "no arguments" package nonsense
+refuses "'nonsense'" bench nonsense
+refuses "'nonsense'" services up nonsense
+refuses "usage" services nonsense
+refuses "--check" fmt nonsense
+refuses "no arguments" lint nonsense
+refuses "no arguments" clean nonsense
+exit "$failed"
