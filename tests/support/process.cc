@@ -144,16 +144,22 @@ Ending Process::wait(milliseconds patience) {
 }
 
 Finished run_holdfast(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment) {
+  return run_program(HOLDFAST_BINARY, arguments, environment);
+}
+
+Finished run_program(const std::string& program, const std::vector<std::string>& arguments,
+                     const std::map<std::string, std::string>& environment) {
   const TempFolder folder;
   ProcessSettings settings;
-  settings.arguments = {HOLDFAST_BINARY};
+  settings.arguments = {program};
   settings.arguments.insert(settings.arguments.end(), arguments.begin(), arguments.end());
   settings.environment = environment;
   settings.stdout_file = folder / "out";
   settings.stderr_file = folder / "err";
   const Ending ending = Process(settings).wait();
   const Finished finished{ending.status, read_file(settings.stdout_file), read_file(settings.stderr_file)};
-  if (ending.signal != 0) throw std::runtime_error("holdfast " + arguments.at(0) + " ended by " + to_string(ending) + ": " + finished.err);
+  if (ending.signal != 0)
+    throw std::runtime_error(program + " " + arguments.at(0) + " ended by " + to_string(ending) + ": " + finished.err);
   return finished;
 }
 

@@ -77,7 +77,9 @@ struct Finished {
   std::string everything() const { return out + err; }
 };
 
-// Runs `holdfast` with these arguments to its end.
+// Runs a program, or `holdfast`, with these arguments to its end.
+Finished run_program(const std::string& program, const std::vector<std::string>& arguments,
+                     const std::map<std::string, std::string>& environment = {});
 Finished run_holdfast(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment = {});
 
 }  // namespace holdfast::test

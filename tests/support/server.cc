@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 ProcessSettings serve_command(const ServerSettings& settings, const fs::path& data, const fs::path& port_file) {
   ProcessSettings command;
-  command.arguments = {HOLDFAST_BINARY, "serve", "--port-file", port_file.string()};
+  command.arguments = {settings.program.empty() ? HOLDFAST_BINARY : settings.program, "serve", "--port-file", port_file.string()};
   bool has_port = false, has_ledger = false;
   for (const std::string& flag : settings.flags) {
     has_port = has_port || flag == "--port" || flag == "--config";

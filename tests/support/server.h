@@ -27,6 +27,7 @@ struct ServerSettings {
   std::vector<std::string> flags{};                        // further arguments of `holdfast serve`
   std::map<std::string, std::string> environment{};
   std::filesystem::path data{};                            // empty: a folder of its own
+  std::string program{};                                   // empty: the one that was built
 };
 
 // `holdfast serve` for settings, its port to be found in `port_file`.

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Builds the program of the previous version, once, for the tests of upgrades.
+#
+#   build_previous.sh SOURCE FOLDER      SOURCE: the checkout. The program is FOLDER/holdfast afterwards.
+#
+# The previous version is the last tag before HEAD; without tags, the last commit before the one that gave CMakeLists.txt its version.
+# HOLDFAST_TEST_PREVIOUS_COMMIT names another one. It is built without tests and without pages: both are of no matter here.
+set -euo pipefail
+unset CDPATH
+
+source=$1
+folder=$2
+
+fail() {
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+# version_at COMMIT
+version_at() { git -C "$source" show "$1:CMakeLists.txt" 2>/dev/null | sed -n 's/^project(holdfast VERSION \([0-9.]*\).*/\1/p'; }
+
+previous_commit() {
+  local commit now
+  if [[ -n ${HOLDFAST_TEST_PREVIOUS_COMMIT:-} ]]; then
+    git -C "$source" rev-parse --verify "$HOLDFAST_TEST_PREVIOUS_COMMIT^{commit}"
+    return
+  fi
+  if commit=$(git -C "$source" describe --tags --abbrev=0 'HEAD^' 2>/dev/null); then
+    git -C "$source" rev-parse "$commit^{commit}"
+    return
+  fi
+  now=$(version_at HEAD)
+  while read -r commit; do
+    if [[ $(version_at "$commit") == "$now" && $(version_at "$commit^") != "$now" ]]; then
+      git -C "$source" rev-parse --verify --quiet "$commit^"
+      return
+    fi
+  done < <(git -C "$source" log --no-merges --format=%H -- CMakeLists.txt)
+  return 1
+}
+
+commit=$(previous_commit) || fail "this checkout has no earlier version in its history (a shallow clone?): git fetch --unshallow --tags"
+tree=$folder/$commit/source
+program=$tree/build/release/holdfast
+if [[ ! -x $program ]]; then
+  printf 'building %s (version %s)\n' "$commit" "$(version_at "$commit")"
+  rm -rf -- "${folder:?}/$commit"
+  mkdir -p "$tree"
+  git -C "$source" archive "$commit" | tar -x -C "$tree"
+  # As ./dev build does it, and from the same cache.
+  export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$tree
+  log=$folder/$commit/build.log
+  { cmake -S "$tree" -B "$tree/build/release" -G Ninja -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 \
+    -DCMAKE_BUILD_TYPE=Release -DHOLDFAST_TESTS=OFF &&
+    cmake --build "$tree/build/release" --target holdfast --parallel "${DEV_JOBS:-2}"; } >"$log" 2>&1 ||
+    fail "$(tail -n 40 "$log")" "the previous version could not be built; the whole log is $log"
+fi
+ln -sfn "$program" "$folder/holdfast"
+"$folder/holdfast" --version
