@@ -19,10 +19,10 @@ add_custom_command(OUTPUT "${changelog}"
   DEPENDS "${debian}/changelog.sh" "${CMAKE_SOURCE_DIR}/CHANGELOG.md" VERBATIM)
 set(conffile "${CMAKE_BINARY_DIR}/holdfast.toml")
 add_custom_command(OUTPUT "${conffile}"
-  COMMAND sh "${debian}/conffile.sh" "$<TARGET_FILE:holdfast>" > "${conffile}"
-  DEPENDS holdfast "${debian}/conffile.sh" VERBATIM)
+  COMMAND sh "${debian}/conffile.sh" "${CMAKE_BINARY_DIR}/documents/holdfast.toml" > "${conffile}"
+  DEPENDS "${CMAKE_BINARY_DIR}/documents/holdfast.toml" "${debian}/conffile.sh" VERBATIM)
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)   # not the tests
-add_custom_target(package_files DEPENDS "${changelog}" "${conffile}")
+add_custom_target(package_files DEPENDS holdfast_documents "${changelog}" "${conffile}")
 
 # Debian 12 looks for units below /lib, which is /usr/lib there and later.
 set(units "/usr/lib/systemd/system")
@@ -32,7 +32,7 @@ endif()
 install(FILES "${CMAKE_SOURCE_DIR}/deploy/holdfast.service" DESTINATION "${units}")
 install(FILES "${conffile}" DESTINATION "/etc/holdfast")
 install(DIRECTORY DESTINATION "/var/lib/holdfast")
-install(FILES "${debian}/copyright" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(FILES "${debian}/copyright" "${CMAKE_SOURCE_DIR}/CHANGELOG.md" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 install(FILES "${changelog}" DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME changelog.gz)
 
 set(CPACK_GENERATOR DEB)
@@ -40,8 +40,7 @@ set(CPACK_PACKAGE_NAME holdfast)
 set(CPACK_PACKAGE_VENDOR "Holdfast")
 set(CPACK_PACKAGE_CONTACT "Holdfast maintainers <holdfast@users.noreply.github.com>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "seat-hold engine of a ticketing platform")
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "${CPACK_PACKAGE_DESCRIPTION_SUMMARY}
-Holdfast decides, seat by seat, who has it and until when: never two owners,
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Holdfast decides, seat by seat, who has it and until when: never two owners,
 nothing answered is lost, every hold ends on time. It runs alone on one
 machine with its data in one folder, or as many nodes over PostgreSQL, with
 Redis and Kafka where a platform has them.")

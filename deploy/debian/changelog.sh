@@ -6,7 +6,7 @@ day=$(sed -n 's/^## \[[0-9.]*\] - \([0-9-]*\).*/\1/p' "$2" | head -n 1)
 cat <<TEXT
 holdfast ($1) stable; urgency=medium
 
-  * What is new stands in /usr/share/doc/holdfast/CHANGELOG.md.gz
+  * What is new stands in /usr/share/doc/holdfast/CHANGELOG.md
 
  -- Holdfast maintainers <holdfast@users.noreply.github.com>  $(LC_ALL=C date -u -d "$day" -R)
 TEXT
