@@ -40,7 +40,7 @@ cmd_setup() {
     *) fail "setup takes no argument, 'test', 'bench' or 'browser', not '$1'" ;;
   esac
 
-  # Any Node.js from 18 on will do, whoever installed it.
+  # Any Node.js from 18.19 on will do, whoever installed it (scripts/node.sh).
   command -v node >/dev/null && command -v npm >/dev/null || wanted+=(nodejs npm)
 
   # shellcheck source=/dev/null
