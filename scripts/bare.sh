@@ -152,13 +152,11 @@ configure_bare_root() {
 
 # clone_into_bare_root ROOT: the commit that is checked out here, in /root/holdfast.
 clone_into_bare_root() {
-  local commit
-  commit=$(git -C "$root" rev-parse --verify HEAD) || fail "this is no checkout of git, so there is nothing to clone"
+  git -C "$root" rev-parse --quiet --verify HEAD >/dev/null || fail "this is no checkout of git, so there is nothing to clone"
   [[ -z $(git -C "$root" status --porcelain) ]] || say "dev: changes that are not committed are not in the clone"
   # Through a bundle: git reads no repository of another user, and this may run under sudo.
   git -C "$root" bundle create --quiet - HEAD | as_root tee "$1/root/holdfast.bundle" >/dev/null
-  as_root chroot "$1" git clone --quiet /root/holdfast.bundle /root/holdfast
-  as_root chroot "$1" git -C /root/holdfast -c advice.detachedHead=false checkout --quiet "$commit"
+  as_root chroot "$1" git -c advice.detachedHead=false clone --quiet /root/holdfast.bundle /root/holdfast
   as_root rm -- "$1/root/holdfast.bundle"
 }
 

@@ -2,6 +2,8 @@
 # shellcheck disable=SC2154  # `root` is set by ./dev
 # ./dev build: one folder a flavour under build/, Ninja, clang-19.
 
+readonly cmake_wanted=3.25   # as in CMakeLists.txt
+
 cmd_build() {
   local flavour=${1:-release}
   if [[ $# -gt 1 ]] || ! is_flavour "$flavour"; then
@@ -24,9 +26,10 @@ build() {
   local flavour=$1 target=$2
   local folder=$root/build/$flavour
   shift 2
+  require_tools
   mkdir -p "$folder"
-  npm_install web/docs || say "dev: the registry of npm does not answer, so this build is without the page at /docs"
-  npm_install web || say "dev: the registry of npm does not answer, so this build is without the pages / and /console"
+  npm_install web/docs || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the page at /docs"
+  npm_install web || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the pages / and /console"
   (
     if ! flock -n 9; then
       say "dev: waiting for another ./dev that builds in build/$flavour"
@@ -37,6 +40,18 @@ build() {
     export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$root NINJA_STATUS="[%f/%t] "
     cmake --build "$folder" --target "$target" --parallel "$(jobs_at_once)" 9>&-
   ) 9>"$folder/.dev-lock" || fail "the build of '$target' ($flavour) failed, see above"
+}
+
+# require_tools: what `setup` could not install, or an older one on the PATH before it, is named before anything is compiled.
+require_tools() {
+  local tool version
+  for tool in cmake ninja clang++-19; do
+    command -v "$tool" >/dev/null || fail "$tool is needed and is not on the PATH. On Debian, ./dev setup installs it."
+  done
+  read -r _ _ version _ < <(cmake --version)
+  at_least "$cmake_wanted" "$version" || fail \
+    "CMake $cmake_wanted or newer is needed, $(command -v cmake) is $version." \
+    "Put a newer one before it on the PATH, or remove it: Debian's own package, cmake, will do."
 }
 
 # configure FLAVOUR [PART…]: only when a PART is missing; changes of CMakeLists.txt are Ninja's to notice. A folder keeps the parts that

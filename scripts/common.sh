@@ -22,6 +22,9 @@ as_root() {
   fi
 }
 
+# at_least WANTED VERSION: 3.25 is at least 3.9.
+at_least() { printf '%s\n' "$@" | sort -V -C; }
+
 # is_flavour WORD
 is_flavour() { [[ $1 == release || $1 == asan || $1 == tsan ]]; }
 

@@ -59,7 +59,7 @@ cmd_setup() {
     *) fail "setup takes no argument, 'test', 'bench', 'browser', 'package', 'full' or 'lint', not '$1'" ;;
   esac
 
-  # Any Node.js that require_tools accepts will do, whoever installed it.
+  # Any Node.js from 18.19 on will do, whoever installed it (scripts/node.sh).
   command -v node >/dev/null && command -v npm >/dev/null || wanted+=(nodejs npm)
 
   if [[ -z ${boost_of[$system]:-} ]]; then

@@ -5,8 +5,8 @@
 //   immutable   served below a name with the content's hash in it: docs/page.js becomes /docs/page.0123456789abcdef.js
 //   document    served under PATH as it is
 //   page        as document, after each {{docs/page.js}} in it was replaced by the hashed name of that immutable file; so it comes last
-//   site        FILE is a folder that Vite has built, PATH a dash: index.html becomes /, console/index.html /console, and what is in assets/,
-//               whose names have a hash already, is immutable
+//   site        FILE is a folder that web/build.mjs has made, PATH a dash: index.html becomes /, console/index.html /console, and what is in
+//               assets/, whose names have a hash already, is immutable
 //
 // String literals, because a compiler reads them a hundred times faster than lists of numbers. Status 1 and a message when something is
 // wrong; then nothing is written.
@@ -123,7 +123,7 @@ std::string entry_of(const std::string& path, const std::string& file, std::stri
          std::to_string(compressed.size()) + "}},\n";
 }
 
-// The files of a folder that Vite has built.
+// The files of a folder that web/build.mjs has made.
 std::string entries_of_site(const std::filesystem::path& folder) {
   const std::regex hashed(R"(assets/[\w.-]+-[\w-]{8}\.\w+)");
   std::vector<std::string> paths;

@@ -2,14 +2,14 @@
 //
 // DOCUMENT is the OpenAPI document of the same build: the client's types are made from it, so a page cannot ask for what the program does
 // not have. `npm ci --ignore-scripts` has been there before.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
 import openapi, { astToString } from "openapi-typescript";
 import ts from "typescript";
-import { build } from "vite";
 
-const web = import.meta.dirname ?? dirname(new URL(import.meta.url).pathname);
+const web = dirname(fileURLToPath(import.meta.url));
 const [document, folder] = process.argv.slice(2).map((path) => resolve(path));
 if (folder === undefined) {
   console.error("usage: node build.mjs DOCUMENT FOLDER");
@@ -71,7 +71,50 @@ function collectLicenses() {
   writeFileSync(resolve(folder, "licenses.txt"), texts.join("\n\n"));
 }
 
+// Every file that a page loads gets the hash of its content in its name, and is served for ever (tools/embed.cc). Nothing is inline, because
+// Content-Security-Policy forbids it: no script, no style, no data: URL. Code that both pages use becomes a file of its own.
+async function bundle() {
+  rmSync(folder, { recursive: true, force: true });
+  const { metafile } = await build({
+    absWorkingDir: web,
+    entryPoints: { map: "src/map/main.tsx", console: "src/console/main.tsx", base: "src/shared/base.css", icon: "src/shared/icon.svg" },
+    outdir: resolve(folder, "assets"),
+    publicPath: "/assets",
+    entryNames: "[name]-[hash]",
+    chunkNames: "shared-[hash]",
+    assetNames: "[name]-[hash]",
+    loader: { ".svg": "copy", ".txt": "file", ".woff2": "file" },
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    tsconfig: "tsconfig.json",
+    metafile: true,
+  });
+  return metafile.outputs;
+}
+
+// A page names its sources. Here it gets the files that were made of them, and what a script takes with it: its style sheet, and the scripts
+// that it imports, so that the browser asks for all of them at once.
+function writePage(page, outputs) {
+  const address = (output) => `/${relative(folder, resolve(web, output))}`;
+  let html = readFileSync(resolve(web, page), "utf8");
+  for (const [name, { entryPoint, cssBundle, imports }] of Object.entries(outputs)) {
+    if (!entryPoint || !html.includes(`"/${entryPoint}"`)) continue;
+    const more = imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => `<link rel="modulepreload" href="${address(path)}">\n`);
+    if (cssBundle) more.push(`<link rel="stylesheet" href="${address(cssBundle)}">\n`);
+    html = html.replace(`"/${entryPoint}"`, `"${address(name)}"`).replace("</head>", `${more.join("")}</head>`);
+  }
+  const left = html.match(/"\/src\/[^"]*"/);
+  if (left) throw new Error(`${page} names ${left[0]}, which is not an entry point in build.mjs`);
+  const file = resolve(folder, page);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, html);
+}
+
 await generateTypes();
 collectLicenses();
 if (!checkTypes()) process.exit(1);
-await build({ configFile: resolve(web, "vite.config.ts"), logLevel: "warn", build: { outDir: folder } });
+const outputs = await bundle();
+for (const page of ["index.html", "console/index.html"]) writePage(page, outputs);

@@ -64,7 +64,7 @@ repack() {
 }
 
 apt update
-apt install --no-install-recommends curl dpkg-dev lintian systemd mandoc bash-completion
+apt install --no-install-recommends curl dpkg-dev lintian systemd mandoc bsdextrautils bash-completion
 version=$(dpkg-deb --field "$package" Version)
 
 say "lintian"
@@ -76,7 +76,8 @@ holdfast --version
 is "the owner and rights of $config" "root:holdfast 640" "$(stat -c '%U:%G %a' "$config")"
 is "the owner and rights of $data" "holdfast:holdfast 750" "$(stat -c '%U:%G %a' "$data")"
 [[ -L /etc/systemd/system/multi-user.target.wants/holdfast.service ]] || fail "the service is not enabled"
-mandoc -T ascii "$(dpkg -L holdfast | grep '/holdfast\.1\.gz$')" | grep -q -- --http-body-bytes-max || fail "the manual page has no options"
+mandoc -T ascii "$(dpkg -L holdfast | grep '/holdfast\.1\.gz$')" | col -b >"$work/manual"
+grep -q -- --http-body-bytes-max "$work/manual" || fail "the manual page has no options"
 bash -c "source /usr/share/bash-completion/bash_completion; source \"\$1\"; complete -p holdfast" sh \
   /usr/share/bash-completion/completions/holdfast >/dev/null
 unit=$(dpkg -L holdfast | grep '/holdfast\.service$')

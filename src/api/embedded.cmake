@@ -37,20 +37,19 @@ else()
   list(APPEND sources "${web}/absent.html")
 endif()
 
-# The pages / and /console, built by Vite (web/build.mjs) with what web/package-lock.json names. Without Node.js or without that, the program is
-# built with a page that says so. The stamp is a glob too, so that a build notices when it came.
+# The pages / and /console, built by web/build.mjs with what web/package-lock.json names. Without Node.js or without that, the program is built
+# with a page that says so. The stamp is a glob too, so that a build notices when it came; it changes with the lock and with Node.js.
 set(pages_source "${CMAKE_SOURCE_DIR}/web")
-find_program(HOLDFAST_NODE node)
-file(GLOB installed CONFIGURE_DEPENDS "${pages_source}/node_modules/.installed-lock.json")
-if(HOLDFAST_NODE AND installed)
+file(GLOB installed CONFIGURE_DEPENDS "${pages_source}/node_modules/.installed")
+if(node AND installed)
   set(site "${CMAKE_BINARY_DIR}/web")
   file(GLOB_RECURSE page_sources CONFIGURE_DEPENDS "${pages_source}/src/*" "${CMAKE_SOURCE_DIR}/clients/typescript/src/*.ts")
   list(FILTER page_sources EXCLUDE REGEX "/generated/")
   add_custom_command(OUTPUT "${site}.stamp"
-    COMMAND "${HOLDFAST_NODE}" "${pages_source}/build.mjs" "${openapi}" "${site}"
+    COMMAND node "${pages_source}/build.mjs" "${openapi}" "${site}"
     COMMAND "${CMAKE_COMMAND}" -E touch "${site}.stamp"
     DEPENDS "${openapi}" ${page_sources} ${installed} "${pages_source}/index.html" "${pages_source}/console/index.html"
-      "${pages_source}/build.mjs" "${pages_source}/vite.config.ts" "${pages_source}/tsconfig.json"
+      "${pages_source}/build.mjs" "${pages_source}/tsconfig.json"
     COMMENT "Building the pages" VERBATIM)
   list(APPEND entries site - "${site}")
   list(APPEND sources "${site}.stamp")

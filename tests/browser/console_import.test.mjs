@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { eventually, expectAccessible, screenshot, startServer, visit } from "./harness.mjs";
+import { eventually, expectAccessible, root, screenshot, startServer, visit } from "./harness.mjs";
 
-const theatre = readFileSync(join(import.meta.dirname, "../../venues/theatre.seating-plan.json"), "utf8");
+const theatre = readFileSync(join(root, "venues/theatre.seating-plan.json"), "utf8");
 const server = await startServer();
 const open = (t, options = {}) => visit(t, server, "/console#/import", options);
 

@@ -14,7 +14,7 @@ import { after } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 import { launchBrowser, patience, root, Server } from "./program.mjs";
 
-export { eventually, patience, Server } from "./program.mjs";
+export { eventually, patience, root, Server } from "./program.mjs";
 
 const screenshots = process.env.HOLDFAST_SCREENSHOTS ?? join(root, "build/release/screenshots");
 

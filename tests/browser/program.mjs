@@ -4,10 +4,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-export const root = resolve(import.meta.dirname, "../..");
+export const root = fileURLToPath(new URL("../..", import.meta.url));
 const binary = process.env.HOLDFAST_BINARY ?? join(root, "build/release/holdfast");
 
 /** How long a condition may take on a machine that is busy with other things, in milliseconds. */

@@ -42,7 +42,7 @@ class Pages : public OneServer {
       if (file == page) {
         for (auto& each : matches_of(body, "(?:src|href)=\"(/assets/[^\"]*)\"")) open.push_back(std::move(each));
       } else if (file.ends_with(".js")) {
-        for (const auto& each : matches_of(body, "(?:from|import)\\s*[\"']\\./([^\"']+)[\"']")) open.push_back("/assets/" + each);
+        for (auto& each : matches_of(body, "(?:from|import)\\s*[\"'](/assets/[^\"']+)[\"']")) open.push_back(std::move(each));
       } else if (file.ends_with(".css")) {
         for (auto& each : matches_of(body, "url\\([\"']?(/assets/[^\"')]*)")) open.push_back(std::move(each));
       }

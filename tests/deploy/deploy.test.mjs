@@ -67,7 +67,7 @@ test("ports are published on the loopback only, and no password has a default", 
 test("every variable of a node is an option of the program", () => {
   const used = nodes.flatMap(([, { environment }]) => Object.keys(environment)).filter((name) => name.startsWith("HOLDFAST_"));
   assert.ok(used.length > 10);
-  for (const name of used) assert.ok(variables.has(name), `${name} is no option (src/cli/options.cc)`);
+  for (const name of used) assert.ok(variables.has(name), `${name} is no option (src/cli/option_table.cc)`);
 });
 
 test("the balancer and Prometheus know every node", () => {

@@ -25,8 +25,8 @@ export function metricsIn(text) {
   }));
 }
 
-// The options as they stand in src/cli/options.cc, and their variables.
-export const variables = new Set([...read("src/cli/options.cc").matchAll(/["(]"?([a-z]+(?:[._][a-z]+)*)"/g)].map((match) =>
+// The options as they stand in src/cli/option_table.cc, and their variables.
+export const variables = new Set([...read("src/cli/option_table.cc").matchAll(/["(]"?([a-z]+(?:[._][a-z]+)*)"/g)].map((match) =>
   `HOLDFAST_${match[1].toUpperCase().replaceAll(".", "_")}`));
 
 // The path of a program in build/tools or on PATH; undefined if it is in neither.

@@ -68,7 +68,7 @@ function check(all) {
     }
   }
   for (const { name } of node.env.filter(({ name }) => name.startsWith("HOLDFAST_"))) {
-    assert.ok(variables.has(name), `${name} is no option (src/cli/options.cc)`);
+    assert.ok(variables.has(name), `${name} is no option (src/cli/option_table.cc)`);
   }
   for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) {
     const { path, port: asked } = node[probe].httpGet;

@@ -1,7 +1,7 @@
 // All events, as cards.
 import { useEffect, useState } from "preact/hooks";
 import type { Event } from "@holdfast/client";
-import licenses from "../../node_modules/.licenses/licenses.txt?url";
+import licenses from "../../node_modules/.licenses/licenses.txt";
 import { locale, money } from "../shared/i18n";
 import { Icon } from "./icon";
 import { addressOf, follow } from "./route";
