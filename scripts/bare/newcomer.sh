@@ -58,8 +58,8 @@ page() {
   body=$(curl -fsS --max-time 10 "$url$1") || fail "$1 is not there"
   [[ $body == *"$2"* ]] || fail "$1 is not the page that it should be: there is no '$2' in it"
   while IFS= read -r asset; do
-    curl -fsS -o /dev/null --max-time 10 "$url$asset" || fail "$1 loads $asset, which is not there"
-  done < <(grep -oE '(src|href)="/[^"]+\.(js|css|svg)"' <<<"$body" | cut -d '"' -f 2)
+    curl -fsS -o /dev/null --max-time 10 "$url/${asset#/}" || fail "$1 loads $asset, which is not there"
+  done < <(grep -oE '(src|href)="[^":]+\.(js|css|svg)"' <<<"$body" | cut -d '"' -f 2)
   say "$1 is there"
 }
 
@@ -91,7 +91,7 @@ start
 wait_until_ready
 page / '<div id="page">'
 page /console '<div id="page">'
-page /docs /docs/
+page /docs '<title>Holdfast API</title>'
 ask
 stop
 say "set-up, build and a server that answers: $(((SECONDS - begun) / 60)) min $(((SECONDS - begun) % 60)) s"
