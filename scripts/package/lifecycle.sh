@@ -7,8 +7,10 @@ readonly config=/etc/holdfast/holdfast.toml
 readonly data=/var/lib/holdfast
 readonly seat=550e8400-e29b-41d4-a716-446655440002
 package=$(readlink -f -- "$1")
-plan=$(readlink -f -- "$(dirname -- "${BASH_SOURCE[0]}")/../../venues/theatre.seating-plan.json")
 work=$(mktemp -d)
+chmod 755 "$work"   # the service's user reads the plan in it
+plan=$work/plan.json
+cp -- "$(dirname -- "${BASH_SOURCE[0]}")/../../venues/theatre.seating-plan.json" "$plan"
 server=""
 port=50002
 
