@@ -5,6 +5,7 @@ set -euo pipefail
 
 folder=$1
 shift
+mount --rbind -- "$folder" "$folder"   # so that the new / is a mount point, as / is elsewhere
 if [[ $1 == --ccache ]]; then
   mkdir -p "$folder/root/.cache/ccache"
   mount --bind -- "$2" "$folder/root/.cache/ccache"
