@@ -115,7 +115,7 @@ say "remove, and install again"
 apt remove holdfast
 [[ ! -e /usr/bin/holdfast ]] || fail "the program is still there"
 [[ -e $config && -e $data/journal.db ]] || fail "the configuration or the data are gone"
-apt install --no-install-recommends "$package" --allow-downgrades
+apt install --no-install-recommends --allow-downgrades -o Dpkg::Options::=--force-confold "$package"
 start
 is "the seat" '"state":"held"' "$(seat_state)"
 stop
