@@ -131,7 +131,8 @@ TEST(Readers, InOtherThreadsSeeEverythingThatWasAnswered) {
   }
   const auto until = Clock::now() + milliseconds(k_is_sanitized ? 3'000 : 1'000);
   std::uint64_t imports = 0;
-  while (Clock::now() < until) {
+  // On a busy machine longer, until there was something to see.
+  while (Clock::now() < until || answered <= 100 || reads <= 10) {
     const std::uint64_t number = answered + 1;
     const Uuid id = reservation_id(event, number);
     ASSERT_TRUE(it.hold(event, id, {static_cast<SeatIndex>(number % 100)}, "anna", 1 + static_cast<Millis>(number % 50)).accepted());
@@ -154,8 +155,6 @@ TEST(Readers, InOtherThreadsSeeEverythingThatWasAnswered) {
   done = true;
   readers.clear();
   EXPECT_EQ(missing, 0);
-  EXPECT_GT(reads, 10u);
-  EXPECT_GT(answered, 100u);
 }
 
 }  // namespace
