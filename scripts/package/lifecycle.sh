@@ -94,7 +94,7 @@ is "the seat" '"state":"held"' "$(seat_state)"
 stop
 
 say "upgrade, with a configuration of one's own"
-port=50012
+port=25002
 sed -i "1i port = $port" "$config"
 repack "$version.1" ""
 apt install "$work/$version.1.deb"

@@ -58,7 +58,7 @@ Described text(const char* key, const char* help, Text member, Kind kind, const 
           .example = example};
 }
 
-Described word(const char* key, const char* help, Text member, std::vector<std::string> words) {
+Described word(const char* key, const char* help, Text member, const std::vector<std::string>& words) {
   const auto set = [=](ServeOptions& options, const std::string& value) -> std::string {
     if (std::ranges::find(words, value) == words.end()) return "must be one of " + joined(words, ", ");
     options.*member = value;
