@@ -2,7 +2,7 @@
 // network does; only an answer that says no (404, 401, …) ends them with an error.
 import { HoldfastError } from "./errors.js";
 import type { Change, LiveChanges, LiveSnapshot } from "./generated/schema.js";
-import { delayOf, linked, sleep, type Transport } from "./transport.js";
+import { delayOf, linked, sleep, type Transport, unlessAborted } from "./transport.js";
 
 export type LiveMessage = ({ type: "snapshot" } & LiveSnapshot) | ({ type: "changes" } & LiveChanges);
 
@@ -68,7 +68,7 @@ async function* connection(transport: Transport, eventId: string, seq: number, o
     const response = await transport.open({ method: "GET", path, headers }, controller.signal);
     if (response.body === null) return;
     options.onConnection?.(true);
-    for await (const { type, data } of parseEvents(response.body, heard)) {
+    for await (const { type, data } of parseEvents(response.body, controller.signal, heard)) {
       // Kinds that a later server adds are skipped.
       if (type === "snapshot" || type === "changes") yield { type, ...JSON.parse(data) } as LiveMessage;
     }
@@ -82,9 +82,10 @@ async function* connection(transport: Transport, eventId: string, seq: number, o
   }
 }
 
-/** Server-sent events out of bytes that come in any pieces. `heard` is called for each piece. */
+/** Server-sent events out of bytes that come in any pieces, until the signal is aborted, which throws. `heard` is called for each piece. */
 export async function* parseEvents(
   stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
   heard: () => void = () => undefined,
 ): AsyncGenerator<{ type: string; data: string }, void, void> {
   const reader = stream.getReader();
@@ -94,7 +95,7 @@ export async function* parseEvents(
   let data: string[] = [];
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unlessAborted(reader.read(), signal);
       if (done) return;
       heard();
       text += decoder.decode(value, { stream: true });

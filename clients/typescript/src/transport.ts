@@ -60,6 +60,19 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * As the promise, but an abort ends the wait by itself, whatever the promise does. Not every fetch can be relied on to notice one: that of
+ * Debian 12's Node.js forgets its signal when garbage is collected.
+ */
+export function unlessAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 /** A signal that follows another one and can be aborted by itself. `release` lets go of the other one. */
 export function linked(signal?: AbortSignal): { controller: AbortController; release: () => void } {
   const controller = new AbortController();
@@ -108,7 +121,8 @@ export class Transport {
   async open(request: Request, signal: AbortSignal): Promise<Response> {
     let response: Response;
     try {
-      response = await this.#fetch(this.url(request), { headers: { ...this.#headers, ...request.headers }, signal, cache: "no-store" });
+      const init: RequestInit = { headers: { ...this.#headers, ...request.headers }, signal, cache: "no-store" };
+      response = await unlessAborted(this.#fetch(this.url(request), init), signal);
     } catch (error) {
       throw unreachable(error);
     }
@@ -133,8 +147,8 @@ export class Transport {
       controller.abort();
     }, this.#timeoutMs);
     try {
-      const response = await this.#fetch(url, { ...init, signal: controller.signal });
-      const body = await response.text();
+      const response = await unlessAborted(this.#fetch(url, { ...init, signal: controller.signal }), controller.signal);
+      const body = await unlessAborted(response.text(), controller.signal);
       // A DELETE whose first answer was lost finds nothing the second time.
       if (!response.ok && !(mayBeGone && response.status === 404)) throw errorOf(response, body);
       if (!response.ok || body === "") return undefined;

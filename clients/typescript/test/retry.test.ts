@@ -87,6 +87,20 @@ test("an answer that does not come in time is tried again, then given up", async
   assert.equal(requests.length, 2);
 });
 
+test("a fetch that does not notice an abort is not waited for", async () => {
+  const options = { baseUrl: "http://127.0.0.1:1", retries: 0, timeoutMs: 20 };
+  const never = () => new Promise<Response>(() => undefined);
+  await assert.rejects(createClient({ ...options, fetch: never }).getEvent("e"), (error: HoldfastError) => error.code === "timeout");
+  let opened = 0;
+  const silent = () => Promise.resolve(new Response(new ReadableStream({ start: () => void ++opened }), { headers: { "Content-Type": "text/event-stream" } }));
+  await assert.rejects(createClient({ ...options, fetch: silent }).getEvent("e"), (error: HoldfastError) => error.code === "timeout");
+  const stop = new AbortController();
+  const following = createClient({ ...options, fetch: silent }).live("e", { signal: stop.signal, silenceMs: 20 }).next();
+  while (opened < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  stop.abort();
+  assert.ok((await following).done);
+});
+
 test("nobody at the address is `unreachable`", async () => {
   await assert.rejects(createClient({ baseUrl: "http://127.0.0.1:1", retries: 1 }).getEvent("e"), (error: HoldfastError) => error.code === "unreachable" && error.status === 0);
 });
@@ -163,7 +177,7 @@ test("server-sent events are read from pieces of any size, with any line ends", 
       },
     });
     const events = [];
-    for await (const each of parseEvents(pieces)) events.push(each);
+    for await (const each of parseEvents(pieces, new AbortController().signal)) events.push(each);
     assert.deepEqual(events, [{ type: "x", data: "{\"a\":\n\"ü\"}" }, { type: "message", data: "2" }], `${size} ${JSON.stringify(end)}`);
   }
 });
