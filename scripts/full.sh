@@ -36,7 +36,7 @@ cmd_test_package() {
   local release=${1:-bookworm} package
   [[ $# -le 1 ]] || fail "test package takes the name of one release of Debian"
   is_bare_release "$release"
-  package=$bare_folder/package-$release
+  package=$root/build/package-test/$release
   as_root rm -rf -- "$package"
   mkdir -p "$package"
   if [[ $release == bookworm ]]; then
