@@ -156,7 +156,7 @@ clone_into_bare_root() {
   [[ -z $(git -C "$root" status --porcelain) ]] || say "dev: changes that are not committed are not in the clone"
   # Through a bundle: git reads no repository of another user, and this may run under sudo.
   git -C "$root" bundle create --quiet - HEAD | as_root tee "$1/root/holdfast.bundle" >/dev/null
-  as_root chroot "$1" git -c advice.detachedHead=false clone --quiet /root/holdfast.bundle /root/holdfast
+  as_root chroot "$1" git -c advice.detachedHead=false -c init.defaultBranch=main clone --quiet /root/holdfast.bundle /root/holdfast
   as_root rm -- "$1/root/holdfast.bundle"
 }
 
