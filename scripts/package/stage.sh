@@ -52,7 +52,7 @@ instruction() {
   [[ $stage -eq $wanted ]] || return 0
   printf 'stage.sh: %s %s\n' "$1" "$2" >&2
   case $1 in
-    ARG) arguments+=("${words[0]%%=*}=${!words[0]%%=*:-}") ;;
+    ARG) name=${words[0]%%=*} && arguments+=("$name=${!name:-}") ;;
     WORKDIR) workdir=$2 && mkdir -p -- "$workdir" ;;
     COPY) copy "${words[@]}" ;;
     RUN) (cd -- "$workdir" && env "${arguments[@]}" sh -c "$2") </dev/null || fail "RUN failed: $2" ;;

@@ -1,6 +1,5 @@
 // Random plans and states: best available picks what the book says (support/best_by_the_book.h), and the hold gets it.
 #include <gtest/gtest.h>
-#include <rapidcheck.h>
 
 #include <array>
 #include <map>
@@ -8,6 +7,7 @@
 #include "core/best_available.h"
 #include "core/event_in_test.h"
 #include "support/best_by_the_book.h"
+#include "support/rapidcheck.h"
 
 namespace holdfast {
 namespace {

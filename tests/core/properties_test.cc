@@ -8,7 +8,6 @@
 //
 // RC_PARAMS="max_success=100000 seed=1" runs more, or the same again.
 #include <gtest/gtest.h>
-#include <rapidcheck.h>
 
 #include <cstdlib>
 #include <map>
@@ -17,6 +16,7 @@
 #include "core/event_in_test.h"
 #include "core/model.h"
 #include "core/submission.h"
+#include "support/rapidcheck.h"
 
 namespace holdfast {
 namespace {
