@@ -1,5 +1,6 @@
 // Bad bytes: a 4xx that says what is wrong; never a crash, never a hang; and nothing changes.
 #include <gmock/gmock.h>
+#include <chrono>
 
 #include "support/events.h"
 #include "support/problems.h"
@@ -604,11 +605,14 @@ TEST_F(BadInput, AMemberThatIsThereTwiceIsRefusedAndNamed) {
   const std::string seat = R"("seatId":")" + event[0] + '"';
   const std::string seats = R"("seatIds":)" + json_of(Ids{event[0]});
   const std::string of_reservation = "/v1/reservations/" + a_reservation();
-  const std::string categories = R"("categories":[{"name":"S"}],"seats":[{"section":"A","row":"1","number":"1","category":"S"}])";
+  const std::string of_event = "/v1/events/" + event.id;
+  const std::string list_of_categories = R"("categories":[{"name":"S"}])";
+  const std::string list_of_seats = R"("seats":[{"section":"A","row":"1","number":"1","category":"S"}])";
+  const std::string categories = list_of_categories + "," + list_of_seats;
   const struct {
     std::string target;
     std::string body;
-    const char* member;
+    std::string member;
   } rows[] = {
       {"/reservations", "{" + seat + R"(,"customerId":"c","customerId":"d"})", "customerId"},
       {"/reservations", "{" + seat + "," + seat + R"(,"customerId":"c"})", "seatId"},
@@ -618,8 +622,67 @@ TEST_F(BadInput, AMemberThatIsThereTwiceIsRefusedAndNamed) {
       {"/v1/reservations", "{" + seats + "," + seats + R"(,"customerId":"c"})", "seatIds"},
       {of_reservation + "/consume", R"({"orderId":"o","orderId":"p"})", "orderId"},
       {"/v1/events", R"({"name":"E","name":"F",)" + categories + "}", "name"},
+      // At any depth, in what is not looked at too, and in whatever way it is written.
+      {"/reservations", "{" + seat + R"(,"customerId":"c","more":[{"a":1,"b":{"a":2,"c":[],"\u0063":3}}]})", "c"},
+      {"/tickets_lock", R"({"data":{},"\u0064ata":{}})", "data"},
+      {"/tickets_unlock_param", R"({"data":{"tickets":["x"],"more":{"tickets":1,"tickets":2}}})", "tickets"},
+      {"/v1/reservations", R"({"customerId":"c","bestAvailable":{"eventId":")" + event.id + R"(","quantity":1,"quantity":2}})", "quantity"},
+      {of_reservation + "/return", R"({"orderId":"o","more":{"":1,"":2}})", ""},
+      {of_event + "/block", "{" + seats + R"(,"more":{"a":{},"a":{}}})", "a"},
+      {"/v1/sessions", R"({"a":{"b":1,"b":1}})", "b"},
+      {"/v1/webhooks", R"({"url":"https://crm.example.org/","url":"https://evil.example.org/"})", "url"},
+      {"/v1/events", R"({"name":"E","categories":[{"name":"S","price":10,"price":99}],)" + list_of_seats + "}", "price"},
+      {"/v1/events", R"({"name":"E",)" + list_of_categories + R"(,"seats":[{"section":"A","row":"1","row":"2"}]})", "row"},
+      {"/v1/events", R"({"name":"E","limits":{"heldSeatsPerCustomer":2,"held\u0053eatsPerCustomer":9},)" + categories + "}",
+       "heldSeatsPerCustomer"},
+      {"/v1/events",
+       R"({"name":"E","plan":{"zones":[{"name":"Z","rows":[{"row_number":"1","seats":[{"seat_number":"1","position":{"x":1,"x":2}}]}]}]}})",
+       "x"},
+      {"/v1/events", R"({"name":"E","plan":{"size":{"width":1,"width":2},"zones":[]}})", "width"},
+      {"/v1/events", R"({"name":"E","more":[{"a":[{"b":1,"b":1}]}],)" + categories + "}", "b"},
   };
-  for (const auto& row : rows) expect_400(send("POST", row.target, row.body), row.target, row.member, row.body);
+  for (const auto& row : rows) {
+    expect_400(send("POST", row.target, row.body), row.target, "Duplicate member `" + row.member + "`", row.body);
+  }
+  const std::string twice = R"({"limits":{"seatsPerReservation":1,"seatsPerReservation":1000}})";
+  expect_400(send("PATCH", of_event, twice), of_event, "Duplicate member `seatsPerReservation`", twice);
+}
+
+TEST_F(BadInput, ALongNameOfADuplicateMemberIsCut) {
+  const std::string name(60'000, 'n');
+  const Answer answer = send("POST", "/reservations", "{\"" + name + "\":1,\"" + name + "\":2}");
+  expect_400(answer, "/reservations", "Duplicate member `nnn", "a long name");
+  EXPECT_LT(answer.body.size(), 1'000U);
+}
+
+// A body of some 250 KB: 32,000 members with names as short as can be.
+std::string many_members(std::string_view last) {
+  static constexpr std::string_view k_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  std::string body = "{";
+  for (std::size_t i = 0; i < 32'000; ++i) {
+    const char name[] = {k_letters[i / 52 / 52 % 52], k_letters[i / 52 % 52], k_letters[i % 52]};
+    body.append("\"").append(name, 3).append("\":1,");
+  }
+  return body.append("\"").append(last).append("\":1}");
+}
+
+TEST_F(BadInput, ADuplicateMemberAmongManyIsFoundInLinearTime) {
+  // The fastest of several: another process may have the processor meanwhile.
+  const auto fastest = [&](const std::string& target, const std::string& body, std::string_view part) {
+    auto best = std::chrono::steady_clock::duration::max();
+    for (int i = 0; i < 5; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      const Answer answer = send("POST", target, body);
+      best = std::min(best, std::chrono::steady_clock::now() - begin);
+      expect_400(answer, target, part, "many members");
+    }
+    return best;
+  };
+  for (const char* target : {"/tickets_unlock_param", "/v1/reservations", "/reservations", "/v1/events"}) {
+    const auto without = fastest(target, many_members("none"), "");
+    const auto with = fastest(target, many_members("aaa"), "Duplicate member `aaa`");
+    EXPECT_LT(with, 20 * without + std::chrono::milliseconds(20)) << target << ": a quadratic search takes some hundred times as long";
+  }
 }
 
 // --- paths and queries ---
