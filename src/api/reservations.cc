@@ -7,6 +7,7 @@
 #include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
+#include "core/utf8.h"
 
 namespace holdfast::api {
 namespace {
@@ -105,6 +106,7 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   };
   if (const std::string* customer = query.find("customerId")) {
     if (customer->empty() || customer->size() > k_customer_bytes_max) return malformed("`customerId` must have 1 to 256 bytes.");
+    if (!is_utf8(*customer)) return malformed("`customerId` is not UTF-8.");
     filter.customer = *customer;
   }
   if (call.caller.is_session()) {
