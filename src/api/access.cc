@@ -14,8 +14,6 @@ Millis wall_time() {
 
 RateLimiter::Rate twice_at_once(double per_second, std::uint64_t steady) { return {.per_second = per_second, .burst = 2 * steady}; }
 
-bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD"; }
-
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 // The token of `Bearer …`; empty for any other scheme.
@@ -71,6 +69,11 @@ bool is_local_name(std::string_view host) {
   return !error || name == "localhost" || name.ends_with(".localhost");
 }
 
+bool has_own_name(const http::Request& request) {
+  const std::string_view* host = request.header("Host");
+  return host == nullptr || is_local_name(*host);
+}
+
 bool refuse_unauthorized(Call& call, std::string detail, std::string_view challenge) {
   call.response.headers.emplace_back("WWW-Authenticate", challenge);
   fail(call, {401, k_unauthorized, std::move(detail)});
@@ -116,15 +119,17 @@ void AccessControl::set_keys(std::vector<ApiKey> keys) {
 }
 
 // Callers of the contracts who need no key are let in first, and pay nothing for those who do.
-bool AccessControl::admit(Call& call, Need need) {
+bool AccessControl::admit(Call& call, Need need, bool changes) {
+  if (changes && !is_from_own_page(call)) return false;
   if (need == Need::everybody) return true;
   const bool open = is_open();
+  // The contracts' clients may call by any name, pages may not.
+  if (open && changes && cors_.is_from_page(call.request) && !is_called_by_own_name(call)) return false;
   const bool lets_in = open || (need == Need::contract && lets_contract_in(call.group));
   const std::string_view* authorization = open ? nullptr : call.request.header("Authorization");
   if (lets_in && need == Need::contract && authorization == nullptr) return true;
   if (authorization != nullptr) return admit_key(call, need, *authorization, lets_in);
   if (open && !is_called_by_own_name(call)) return false;
-  if (changes_something(call.request.method) && !is_from_own_page(call)) return false;
   if (auto session = !lets_in || lets_sessions_in(need) ? session_of(call.request) : std::nullopt) {
     if (!lets_sessions_in(need)) return refuse_scope(call, need);
     if (!take_request_of(call, session->customer)) return false;
@@ -206,8 +211,7 @@ bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view call
 // A web page can have its own name resolve to this machine (DNS rebinding), and is then of the same origin as what it calls. It cannot
 // make the browser call it `localhost` or an address. Without keys nothing else tells such a page from a program of this machine.
 bool AccessControl::is_called_by_own_name(Call& call) {
-  const std::string_view* host = call.request.header("Host");
-  if (host == nullptr || is_local_name(*host)) return true;
+  if (has_own_name(call.request)) return true;
   fail(call, {403, k_forbidden,
               "A server without keys answers this call under `localhost` or an address only. With a key (holdfast keys create) any name "
               "will do."});

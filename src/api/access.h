@@ -2,7 +2,7 @@
 //
 //   AccessControl access(options, registry.session_secret());
 //   access.set_keys(registry.keys());        // at start, and whenever the registry has changed
-//   if (!access.admit(call, route.need)) …   // the answer is there: 401, 403 or 429
+//   if (!access.admit(call, route.need, route.changes)) …   // the answer is there: 401, 403 or 429
 //
 // A server on loopback in whose registry no key was ever made is open: it lets every caller in. Everywhere else a route that is not for
 // everybody takes a key with its scope, or a visitor's session.
@@ -48,8 +48,9 @@ class AccessControl {
   // Whether every caller is let in.
   bool is_open() const { return !options_.beyond_loopback && !has_keys_; }
 
-  // Finds out who calls, enters it into the call, and says whether it may. If not, the answer is there. Any thread.
-  bool admit(Call& call, Need need);
+  // Finds out who calls, enters it into the call, and says whether it may. If not, the answer is there. `changes`: the route changes
+  // something, which no page of another origin may. Any thread.
+  bool admit(Call& call, Need need, bool changes);
 
   // Who let a key be made: the name that it was given. Empty when it is not there any more.
   std::string name_of_key(std::string_view id) const;
@@ -69,9 +70,6 @@ class AccessControl {
   // Takes one of a customer's requests, or one of an address' new sessions. False: the answer is there (429).
   bool take_request_of(Call& call, const std::string& customer);
   bool take_new_session(Call& call);
-  // False for a call from a strange page; then the answer is there (403).
-  bool is_from_own_page(Call& call) const;
-  static bool is_called_by_own_name(Call& call);
 
  private:
   struct KeyFound {
@@ -79,6 +77,9 @@ class AccessControl {
     Scopes scopes;
   };
 
+  // False for a call from a page of another origin, and for one under a name that is not this machine's; then the answer is there (403).
+  bool is_from_own_page(Call& call) const;
+  static bool is_called_by_own_name(Call& call);
   bool lets_contract_in(Group group) const;
   bool admit_key(Call& call, Need need, std::string_view authorization, bool lets_in);
   std::optional<KeyFound> find_key(const http::Request& request, std::string_view authorization) const;

@@ -67,7 +67,7 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   services_.access.cors().mark(request, response);
   if (match.route == nullptr) {
     answer_otherwise(call, match);
-  } else if (services_.access.admit(call, match.route->need) && co_await bring_subject(call, *match.route)) {
+  } else if (services_.access.admit(call, match.route->need, match.route->changes) && co_await bring_subject(call, *match.route)) {
     const bool changes = match.group == Group::v1 && match.route->method != "GET" && services_.access.is_operator(call.caller);
     std::optional<std::string> note = changes ? read_note(call) : std::optional<std::string>("");
     if (note) {

@@ -347,6 +347,91 @@ TEST_F(Access, AStrangePageCannotUseAVisitorsSession) {
   EXPECT_EQ(client->get("/v1/events", strange).status, 200) << "without CORS the page cannot read the answer";
 }
 
+// --- pages of other origins ---
+
+// Written from the docs and not from the code: everything but GET, and the one GET that records something.
+bool changes_something(const api::Route& route) { return route.method != "GET" || route.path == "/tickets_unlock"; }
+
+void expect_forbidden(const Answer& answer, const api::Route& route) {
+  SCOPED_TRACE(std::string(route.method) + " " + std::string(route.path));
+  switch (route.group) {
+    case api::Group::contract1: return expect_contract_1_problem(answer, 403, "forbidden");
+    case api::Group::contract2:
+      expect_contract_2_refusal(answer, 403);
+      EXPECT_EQ(string_of(answer.json().at("data").at("code")), "forbidden");
+      return;
+    default: return expect_v1_problem(answer, 403, "forbidden");
+  }
+}
+
+// Calls every route that changes something, and gives each answer to `check`.
+template <typename Check>
+void walk_changing_routes(Client& client, const Headers& headers, Check check, bool demo = false) {
+  api::Metrics metrics;
+  const api::Router router(metrics, demo);
+  std::size_t walked = 0;
+  for (const api::Route& route : router.routes()) {
+    if (!changes_something(route)) continue;
+    check(client.request(route.method, path_of(route), route.method == "GET" ? "" : "{}", headers), route);
+    ++walked;
+  }
+  EXPECT_GE(walked, 20U);
+}
+
+std::vector<Headers> headers_of_strange_pages() {
+  return {{{"Origin", "https://evil.example"}},
+          {{"Origin", "null"}},
+          {{"Sec-Fetch-Site", "cross-site"}},
+          {{"Sec-Fetch-Site", "same-site"}},
+          {{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}}};
+}
+
+const auto k_is_let_in = [](const Answer& answer, const api::Route& route) {
+  EXPECT_NE(answer.status, 403) << route.method << " " << route.path << ": " << answer;
+};
+
+TEST(StrangePages, ChangeNothingOnAServerWithoutKeys) {
+  Server server({.flags = {"--demo"}});
+  Client client = server.connect();
+  for (const Headers& page : headers_of_strange_pages()) walk_changing_routes(client, page, expect_forbidden, true);
+  const TestEvent event = make_event(client, 2);
+  // What a form or `fetch` with `no-cors` sends without asking first: a body without a Content-Type.
+  const Answer locked =
+      client.post("/tickets_lock", lock_body(event.seats, 86'400), {{"Content-Type", ""}, {"Origin", "https://evil.example"}});
+  expect_contract_2_refusal(locked, 403);
+  EXPECT_EQ(letters(client, event), "aa");
+  const std::string own = "127.0.0.1:" + std::to_string(server.port());
+  const auto not_as_a_page = [](const Answer& answer, const api::Route& route) {
+    if (route.path != "/v1/demo/payments") k_is_let_in(answer, route);   // which is for sessions
+  };
+  for (const Headers& caller : std::vector<Headers>{
+           {}, {{"Host", own}, {"Origin", "http://" + own}}, {{"Sec-Fetch-Site", "same-origin"}}, {{"Sec-Fetch-Site", "none"}}}) {
+    walk_changing_routes(client, caller, not_as_a_page, true);
+  }
+}
+
+TEST(StrangePages, OfAReboundNameChangeNothingThroughTheContractsEither) {
+  Server server;
+  Client client = server.connect();
+  for (const char* path : {"/reservations", "/tickets_lock", "/tickets_unlock", "/tickets_unlock_param"}) {
+    const Headers page = {{"Host", "evil.example:80"}, {"Origin", "http://evil.example:80"}};
+    EXPECT_EQ(client.post(path, "{}", page).status, 403) << path;
+    EXPECT_EQ(client.post(path, "{}", {{"Host", "evil.example"}, {"Sec-Fetch-Site", "same-origin"}}).status, 403) << path;
+    EXPECT_NE(client.post(path, "{}", {{"Host", "tickets.internal"}}).status, 403) << path << ": programs may call by any name";
+  }
+}
+
+TEST_F(Access, AStrangePageChangesNothingWhateverKeyItShows) {
+  Headers callers = bearer(keys["admin"]);
+  for (const Headers& page : headers_of_strange_pages()) {
+    walk_changing_routes(*client, page, expect_forbidden);
+    Headers with_key = page;
+    with_key.push_back(callers[0]);
+    walk_changing_routes(*client, with_key, expect_forbidden);
+  }
+  walk_changing_routes(*client, callers, k_is_let_in);
+}
+
 // --- rates ---
 
 class Rates : public Access {
@@ -374,6 +459,14 @@ TEST_F(Rates, OverTheLimitIs429WithRetryAfter) {
 class Origins : public Access {
   std::vector<std::string> flags() override { return {"--cors-origins", "https://shop.example"}; }
 };
+
+TEST_F(Origins, APageOfAListedOriginMayChangeWhatItsKeyMay) {
+  Headers page = bearer(keys["admin"]);
+  page.emplace_back("Origin", "https://shop.example");
+  walk_changing_routes(*client, page, k_is_let_in);
+  page.emplace_back("Sec-Fetch-Site", "cross-site");
+  walk_changing_routes(*client, page, k_is_let_in);
+}
 
 TEST_F(Origins, AListedOriginMayCallAndReadAndAnyOtherMayNot) {
   const Headers ahead = {{"Origin", "https://shop.example"}, {"Access-Control-Request-Method", "POST"}};
