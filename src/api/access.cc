@@ -153,8 +153,17 @@ bool AccessControl::admit_key(Call& call, Need need, std::string_view authorizat
   }
   if (!take(call, by_key_, key->id)) return false;
   if (!lets_in && !key->scopes.allow(*scope_of(need))) return refuse_scope(call, need);
-  call.caller = {Caller::Kind::key, std::move(key->id), key->scopes.allow(Scope::admin)};
+  call.caller = {Caller::Kind::key, std::move(key->id), key->scopes.allow(Scope::admin), key->scopes.allow(Scope::read)};
   return true;
+}
+
+bool AccessControl::sees_drafts(const Call& call) const {
+  if (call.caller.kind != Caller::Kind::anonymous) return call.caller.reads;
+  const http::Request& request = call.request;
+  if (is_open()) return has_own_name(request) && !session_of(request);
+  const std::string_view* authorization = request.header("Authorization");
+  const auto key = authorization == nullptr ? std::nullopt : find_key(request, *authorization);
+  return key && key->scopes.allow(Scope::read);
 }
 
 bool AccessControl::lets_contract_in(Group group) const {

@@ -57,6 +57,10 @@ class AccessControl {
   // Whether the caller is one of the operators: with a key that may do everything, or on a server that lets everybody in. After admit().
   bool is_operator(const Caller& caller) const { return caller.is_admin || (caller.kind == Caller::Kind::anonymous && is_open()); }
 
+  // Whether draft events exist for the caller: a key with `read`, or anybody but a session on a server that lets everybody in. After
+  // admit(); also of a route that is for everybody, which does not look at its caller otherwise.
+  bool sees_drafts(const Call& call) const;
+
   const Cors& cors() const { return cors_; }
 
   // ---- for /v1/sessions

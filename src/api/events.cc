@@ -235,11 +235,12 @@ bool append_events(Call& call, std::size_t limit, std::uint64_t after) {
       std::size_t shown = 0;
       for (const EventNumber number : call.ledger().events()) {
         if (number <= after) continue;
+        const auto event = event_of_item(call.ledger(), number);
+        if (event != nullptr && !is_there(call, *event)) continue;
         if (shown == limit) {
           next = last;
           break;
         }
-        const auto event = event_of_item(call.ledger(), number);
         all = all && event != nullptr;
         if (event != nullptr) append_event(json, *event, call.ledger().now());
         last = number;
@@ -366,7 +367,7 @@ Answer change_event(Call& call) {
 Answer get_plan(Call& call) {
   const auto event = find_event(call);
   if (event == nullptr) co_return;
-  call.response.headers.emplace_back("Cache-Control", "public, max-age=31536000, immutable");
+  call.response.headers.emplace_back("Cache-Control", is_draft(*event) ? "no-store" : "public, max-age=31536000, immutable");
   if (has_already(call, "\"plan-1\"")) co_return;
   call.response.status = 200;
   call.response.content_type = "application/json";
@@ -378,7 +379,7 @@ Answer get_states(Call& call) {
   const auto event = find_event(call);
   if (event == nullptr) co_return;
   const auto reading = event->states(call.ledger().now());
-  call.response.headers.emplace_back("Cache-Control", "no-cache");
+  call.response.headers.emplace_back("Cache-Control", is_draft(*event) ? "no-store" : "no-cache");
   if (has_already(call, "\"1-" + std::to_string(reading->seq) + "\"")) co_return;
   call.response.status = 200;
   call.response.content_type = "application/json";

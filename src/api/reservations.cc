@@ -126,11 +126,9 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   if (const std::string* text = query.find("eventId")) {
     const auto id = parse_uuid(*text);
     if (!id) return malformed("`eventId` must be a UUID.");
-    filter.event = call.ledger().event_by_id(*id);
-    if (!filter.event) {
-      fail(call, {404, "event_not_found", "There is no event " + *text + "."});
-      return std::nullopt;
-    }
+    const auto event = find_event(call, *text);
+    if (event == nullptr) return std::nullopt;
+    filter.event = event->card().number;
   }
   return filter;
 }

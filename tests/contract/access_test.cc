@@ -432,6 +432,158 @@ TEST_F(Access, AStrangePageChangesNothingWhateverKeyItShows) {
   walk_changing_routes(*client, callers, k_is_let_in);
 }
 
+// --- drafts ---
+
+struct Reader {
+  const char* what;
+  Headers headers;
+};
+
+class Drafts : public Access {
+ protected:
+  void SetUp() override {
+    Access::SetUp();
+    const std::string more = R"("id":")" + draft.id + R"(","status":"draft")";
+    ASSERT_EQ(client->post("/v1/events", event_body(draft.seats, more), bearer(keys["admin"])).status, 201);
+    const Headers session = new_session(*client);
+    strangers = {{"nobody", {}}, {"a session", session}, {"hold", bearer(keys["hold"])}, {"sell", bearer(keys["sell"])}};
+    strangers.push_back({"an unknown key", bearer("hf_" + std::string(43, 'A'))});
+    readers = {{"read", bearer(keys["read"])}, {"admin", bearer(keys["admin"])}};
+  }
+  std::vector<std::string> flags() override {
+    return {"--limits-requests-per-second-customer", "0", "--access-anonymous", "contract1,contract2"};
+  }
+  void set_status(const char* status) {
+    const std::string body = std::string(R"({"status":")") + status + "\"}";
+    ASSERT_EQ(client->request("PATCH", "/v1/events/" + draft.id, body, bearer(keys["admin"])).status, 200);
+  }
+  std::vector<std::string> paths() const {
+    const std::string event = "/v1/events/" + draft.id;
+    return {event + "/plan",
+            event + "/states",
+            event,
+            event + "/seats",
+            "/v1/seats/" + draft[0],
+            event + "/changes",
+            "/v1/seats/" + draft[0] + "/history",
+            "/v1/reservations?eventId=" + draft.id};
+  }
+
+  double metric_with(const Headers& reader, const std::string& name) {
+    const std::string text = client->get("/metrics", reader).body;
+    const std::size_t at = text.find("\n" + name + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
+  }
+
+  const TestEvent draft{new_uuid(), {new_uuid(), new_uuid()}};
+  std::vector<Reader> strangers;
+  std::vector<Reader> readers;
+};
+
+TEST_F(Drafts, AreThereForKeysThatReadAndForNobodyElse) {
+  const TestEvent none{new_uuid(), {new_uuid()}};
+  for (const std::string& path : paths()) {
+    std::string path_of_none = path;
+    for (const auto& [from, to] : {std::pair(draft.id, none.id), std::pair(draft[0], none[0])}) {
+      if (const std::size_t at = path_of_none.find(from); at != std::string::npos) path_of_none.replace(at, from.size(), to);
+    }
+    for (const Reader& reader : readers) EXPECT_EQ(client->get(path, reader.headers).status, 200) << path << " with " << reader.what;
+    for (const Reader& stranger : strangers) {
+      for (const Headers& more : std::vector<Headers>{{}, {{"If-None-Match", "\"plan-1\""}}, {{"If-None-Match", "*"}}}) {
+        Headers headers = stranger.headers;
+        headers.insert(headers.end(), more.begin(), more.end());
+        const Answer hidden = client->get(path, headers);
+        const Answer nothing = client->get(path_of_none, headers);
+        EXPECT_EQ(hidden.status, nothing.status) << path << " by " << stranger.what << ": " << hidden;
+        EXPECT_GE(hidden.status, 401) << path << " by " << stranger.what << ": " << hidden;
+        EXPECT_EQ(hidden.json().at("code"), nothing.json().at("code")) << path << " by " << stranger.what;
+        EXPECT_EQ(hidden.header("Cache-Control"), nothing.header("Cache-Control")) << path << " by " << stranger.what;
+        EXPECT_FALSE(hidden.has("ETag")) << path << " by " << stranger.what;
+      }
+    }
+  }
+  const Answer live = client->get("/v1/events/" + draft.id + "/live");
+  expect_v1_problem(live, 404, "event_not_found");
+  EXPECT_EQ(live.header("Cache-Control"), "no-store") << "it may be on sale a moment later";
+  for (const char* part : {"/plan", "/states"}) {
+    const Answer shown = client->get("/v1/events/" + draft.id + part, bearer(keys["admin"]));
+    EXPECT_EQ(shown.header("Cache-Control"), "no-store") << "no cache may show it to others";
+  }
+}
+
+TEST_F(Drafts, AreInTheListsOfThoseForWhomTheyAreThere) {
+  const auto listed = [&](const Headers& caller) {
+    std::vector<std::string> ids;
+    std::string cursor;
+    do {
+      const Json page = client->get("/v1/events?limit=1" + (cursor.empty() ? "" : "&cursor=" + cursor), caller).json();
+      for (const Json& event : page.at("items").as_array()) ids.push_back(string_of(event.at("id")));
+      cursor = page.at("nextCursor").is_null() ? "" : string_of(page.at("nextCursor"));
+      if (page.at("items").as_array().empty()) EXPECT_TRUE(cursor.empty());
+    } while (!cursor.empty());
+    return ids;
+  };
+  EXPECT_THAT(listed(bearer(keys["read"])), testing::Contains(draft.id));
+  const auto of_a_session = listed(strangers[1].headers);
+  EXPECT_THAT(of_a_session, Not(testing::Contains(draft.id)));
+  EXPECT_EQ(of_a_session.size(), 1U);
+}
+
+TEST_F(Drafts, SeatsOfThemCannotBeHeldByThoseForWhomTheyAreNotThere) {
+  const Headers holder = bearer(keys["hold"]);
+  const Answer one = hold(*client, "c", {draft[0]}, {}, holder);
+  expect_v1_problem(one, 404, "seat_not_found");
+  EXPECT_EQ(one.json().at("seatIds"), parse_json(json_of(std::vector<std::string>{draft[0]})));
+  expect_v1_problem(hold(*client, "c", {seats[0], draft[0]}, {}, holder), 404, "seat_not_found");
+  for (const std::string& more : {std::string(R"("quantity":1)"), std::string(R"("quantity":1,"section":"nowhere")")}) {
+    const std::string body = R"({"customerId":"c","bestAvailable":{"eventId":")" + draft.id + "\"," + more + "}}";
+    expect_v1_problem(client->post("/v1/reservations", body, holder), 404, "event_not_found");
+  }
+  expect_contract_1_problem(reserve(*client, draft[0], "c"), 404, "seat_not_found");
+  expect_contract_1_problem(reserve(*client, draft[0], "c", holder), 404, "seat_not_found");
+  const Answer locked = lock_tickets(*client, {draft[0], seats[0]});
+  expect_contract_2_refusal(locked, 400);
+  const std::string unknown = new_uuid();
+  std::string like_unknown = lock_tickets(*client, {unknown, seats[0]}).body;
+  like_unknown.replace(like_unknown.find(unknown), unknown.size(), draft[0]);
+  EXPECT_EQ(locked.body, like_unknown);
+  expect_contract_1_problem(reserve(*client, draft[0], "c", bearer(keys["admin"])), 409, "event_not_on_sale");
+}
+
+TEST_F(Drafts, BeginAndEndWithTheStatus) {
+  set_status("on_sale");
+  const std::string path = "/v1/events/" + draft.id;
+  EXPECT_EQ(client->get(path + "/plan").header("Cache-Control"), "public, max-age=31536000, immutable");
+  const Headers session = strangers[1].headers;
+  const Answer held = client->post("/v1/reservations", R"({"seatIds":[")" + draft[0] + "\"]}", session);
+  ASSERT_EQ(held.status, 201) << held;
+  const auto listeners = [&] { return metric_with(bearer(keys["read"]), "holdfast_live_listeners"); };
+  Client listener = server->connect();
+  listener.write(request_bytes("GET", path + "/live"));
+  ASSERT_TRUE(eventually([&] { return listeners() == 1; }));
+  set_status("draft");
+  EXPECT_TRUE(eventually([&] { return listeners() == 0; })) << "its stream has ended";
+  EXPECT_EQ(client->get(path + "/states").status, 404);
+  Client of_a_reader = server->connect();
+  of_a_reader.write(request_bytes("GET", path + "/live", {}, bearer(keys["read"])));
+  EXPECT_TRUE(eventually([&] { return listeners() == 1; })) << "who may see a draft may listen";
+  const std::string reservation = "/v1/reservations/" + string_of(held.json().at("id"));
+  EXPECT_EQ(client->get(reservation, session).status, 200) << "a reservation stays its owner's";
+  EXPECT_EQ(client->post(reservation + "/release", R"({"seatIds":[")" + draft[0] + "\"]}", session).status, 200);
+}
+
+TEST(OpenServer, ShowsDraftsToEverybodyButSessions) {
+  Server server;
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 1, R"("status":"draft")");
+  const Headers session = new_session(client);
+  for (const std::string& path : {"/v1/events/" + event.id, "/v1/events/" + event.id + "/plan", "/v1/seats/" + event[0]}) {
+    EXPECT_EQ(client.get(path).status, 200) << path;
+    EXPECT_EQ(client.get(path, session).status, 404) << path;
+  }
+  EXPECT_EQ(client.get("/v1/events/" + event.id + "/plan", {{"Host", "evil.example"}}).status, 404) << "a page of a rebound name";
+}
+
 // --- rates ---
 
 class Rates : public Access {
