@@ -23,8 +23,19 @@ Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::W
          std::function<LedgerHealth()> ledger_health)
     : background_(ledger.has_all_in_memory() ? BackgroundPool::k_threads : BackgroundPool::k_threads_that_wait),
       metrics_(metrics),
-      services_{ledger,   engine, metrics, background_, watch, live_,
-                webhooks, access, health_, operators_,  demo,  [this](Call& call) { answer_operations(call); }},
+      services_{ledger,
+                engine,
+                metrics,
+                background_,
+                texts_,
+                watch,
+                live_,
+                webhooks,
+                access,
+                health_,
+                operators_,
+                demo,
+                [this](Call& call) { answer_operations(call); }},
       router_(metrics, demo),
       ledger_health_(std::move(ledger_health)) {}
 

@@ -15,6 +15,9 @@ namespace holdfast::api {
 inline constexpr std::size_t k_page_items = 100;
 inline constexpr std::size_t k_page_items_max = 1'000;
 
+// A page of events or reservations ends after the item with which it has so many bytes.
+inline constexpr std::size_t k_page_bytes_max = std::size_t{4} * 1024 * 1024;
+
 struct Page {
   std::size_t limit = k_page_items;
   std::string cursor;   // empty: from the beginning

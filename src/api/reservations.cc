@@ -133,23 +133,36 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   return filter;
 }
 
-// False when the event of one of them cannot be read at the moment.
-bool append_list(Call& call, const ReservationPage& page) {
-  bool all = true;
+// A page of reservations, read in parts so that it can end when it has enough bytes. What went wrong, if anything did.
+std::optional<ReadProblem> append_list(Call& call, const ReservationFilter& filter, const Page& page) {
+  constexpr std::size_t k_read_at_once = 100;   // of up to 1,000 seats each
+  std::optional<ReadProblem> problem;
   Json json(call.response.body);
   json.object([&] {
+    std::string cursor = page.cursor;
     json.member("items");
     json.array([&] {
-      for (const ListedReservation& listed : page.items) {
-        const auto event = event_of_item(call.ledger(), listed.event);
-        all = all && event != nullptr;
-        if (event != nullptr) append_reservation(json, *event, listed.view, call.ledger().now());
-      }
+      std::size_t left = page.limit;
+      do {
+        const auto part = call.ledger().list_reservations(filter, cursor, std::min(left, k_read_at_once));
+        if (!part) {
+          problem = part.error();
+          return;
+        }
+        for (const ListedReservation& listed : part->items) {
+          const auto event = event_of_item(call.ledger(), listed.event);
+          if (event == nullptr) problem = ReadProblem{ReadProblem::Kind::unavailable};
+          else append_reservation(json, *event, listed.view, call.ledger().now());
+        }
+        left -= part->items.size();
+        cursor = part->next;
+        if (part->items.size() < k_read_at_once) return;   // also one that ends early, because it has looked through enough
+      } while (left > 0 && !cursor.empty() && !problem && call.response.body.size() < k_page_bytes_max);
     });
     json.member("nextCursor");
-    page.next.empty() ? json.null() : json.text(page.next);
+    cursor.empty() ? json.null() : json.text(cursor);
   });
-  return all;
+  return problem;
 }
 
 // Asks for one command on one reservation, and answers with it as the command left it.
@@ -252,15 +265,10 @@ Answer list_reservations(Call& call) {
   if (const auto id = event == nullptr ? std::nullopt : parse_uuid(*event); id && !co_await bring_event(call, *id)) co_return;
   const auto filter = read_filter(call, *query);
   if (!filter) co_return;
-  Reading<ReservationPage> list;
   call.response.content_type = "application/json";
-  bool all = true;
-  co_await call.services.background.run([&] {
-    list = call.ledger().list_reservations(*filter, page->cursor, page->limit);
-    if (list) all = append_list(call, *list);
-  });
-  if (!list) co_return fail(call, fault_of(list.error()));
-  if (!all) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
+  std::optional<ReadProblem> problem;
+  co_await call.services.background.run([&] { problem = append_list(call, *filter, *page); });
+  if (problem) co_return fail(call, fault_of(*problem));
   call.response.status = 200;
 }
 
