@@ -5,12 +5,16 @@
 namespace holdfast::api {
 namespace {
 
+// With `Secure` the prefix has the browser see to it that no other host and no page over HTTP has set the cookie.
 constexpr std::string_view k_cookie = "holdfast_session";
+constexpr std::string_view k_secure_cookie = "__Host-holdfast_session";
 constexpr std::string_view k_bearer = "bearer";
 
 Millis wall_time() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
+
+Millis millis(std::chrono::hours time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time).count(); }
 
 RateLimiter::Rate twice_at_once(double per_second, std::uint64_t steady) { return {.per_second = per_second, .burst = 2 * steady}; }
 
@@ -31,7 +35,7 @@ std::size_t count_of(const http::Request& request, std::string_view name) {
 }
 
 // The value of our cookie; nothing when there is none, or more than one: somebody planted one of them.
-std::optional<std::string_view> find_cookie(const http::Request& request) {
+std::optional<std::string_view> find_cookie(const http::Request& request, std::string_view name) {
   std::optional<std::string_view> found;
   for (const http::Header& header : request.headers) {
     if (!std::ranges::equal(header.name, std::string_view("cookie"), {}, lower)) continue;
@@ -40,9 +44,9 @@ std::optional<std::string_view> find_cookie(const http::Request& request) {
       std::string_view pair = rest.substr(0, rest.find(';'));
       rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
       while (pair.starts_with(' ')) pair.remove_prefix(1);
-      if (pair.substr(0, pair.find('=')) != k_cookie || pair.size() == k_cookie.size()) continue;
+      if (pair.substr(0, pair.find('=')) != name || pair.size() == name.size()) continue;
       if (found) return std::nullopt;
-      found = pair.substr(k_cookie.size() + 1);
+      found = pair.substr(name.size() + 1);
     }
   }
   return found;
@@ -186,22 +190,34 @@ std::string AccessControl::name_of_key(std::string_view id) const {
 }
 
 std::optional<Session> AccessControl::session_of(const http::Request& request) const {
-  const auto token = find_cookie(request);
+  const auto token = find_cookie(request, options_.secure_cookie ? k_secure_cookie : k_cookie);
   return token ? read_session(*token, secret_, wall_time()) : std::nullopt;
 }
 
-Millis AccessControl::end_of_session() const {
-  return wall_time() + std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_time).count();
+Session AccessControl::new_session() const {
+  const Millis now = wall_time();
+  return {new_visitor(now), now + millis(options_.session_time)};
+}
+
+std::optional<Session> AccessControl::renewed(const Session& session) const {
+  const Millis now = wall_time();
+  Session longer{session.customer, now + millis(options_.session_time)};
+  const auto began = beginning_of(session.customer);
+  if (!began || *began > now) return longer;
+  longer.expires_at = std::min(longer.expires_at, *began + millis(std::max(k_session_life_max, options_.session_time)));
+  return longer.expires_at > now ? std::optional(std::move(longer)) : std::nullopt;
 }
 
 std::string AccessControl::cookie_of(const Session& session) const {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.session_time).count();
-  return std::string(k_cookie) + "=" + sign(session, secret_) + "; Path=/; Max-Age=" + std::to_string(seconds) +
-         "; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
+  return set_cookie(sign(session, secret_), std::max<Millis>(0, session.expires_at - wall_time()));
 }
 
-std::string AccessControl::no_cookie() const {
-  return std::string(k_cookie) + "=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
+std::string AccessControl::no_cookie() const { return set_cookie("", 0); }
+
+std::string AccessControl::set_cookie(const std::string& value, Millis time) const {
+  const Millis seconds = (time + k_millis_per_second - 1) / k_millis_per_second;
+  return std::string(options_.secure_cookie ? k_secure_cookie : k_cookie) + "=" + value + "; Path=/; Max-Age=" + std::to_string(seconds) +
+         "; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
 }
 
 bool AccessControl::take_request_of(Call& call, const std::string& customer) { return take(call, by_customer_, customer); }

@@ -27,6 +27,9 @@ inline constexpr std::string_view k_unauthorized = "unauthorized";
 inline constexpr std::string_view k_forbidden = "forbidden";
 inline constexpr std::string_view k_rate_limited = "rate_limited";
 
+// However often a session is renewed, its customer ends so long after it began; or after session.hours, when they are more.
+inline constexpr std::chrono::hours k_session_life_max{30 * 24};
+
 struct AccessOptions {
   bool beyond_loopback = false;         // the server listens on more than loopback
   bool contract1 = false;               // routes that are let in without a key (access.anonymous)
@@ -67,8 +70,9 @@ class AccessControl {
 
   // The session that the request's cookie carries, if it is one that holds.
   std::optional<Session> session_of(const http::Request& request) const;
-  Session new_session() const { return {new_visitor(), end_of_session()}; }
-  Session renewed(const Session& session) const { return {session.customer, end_of_session()}; }
+  Session new_session() const;
+  // The same customer, for longer, though not beyond its longest life; nothing when that is over.
+  std::optional<Session> renewed(const Session& session) const;
   std::string cookie_of(const Session& session) const;   // a value for Set-Cookie
   std::string no_cookie() const;                         // one that makes the browser forget
   // Takes one of a customer's requests, or one of an address' new sessions. False: the answer is there (429).
@@ -85,11 +89,10 @@ class AccessControl {
   bool is_from_own_page(Call& call) const;
   static bool is_called_by_own_name(Call& call);
   bool lets_contract_in(Group group) const;
+  std::string set_cookie(const std::string& value, Millis time) const;
   bool admit_key(Call& call, Need need, std::string_view authorization, bool lets_in);
   std::optional<KeyFound> find_key(const http::Request& request, std::string_view authorization) const;
   bool take(Call& call, RateLimiter& limiter, std::string_view caller);
-  Millis end_of_session() const;
-
   AccessOptions options_;
   SessionSecret secret_;
   Cors cors_;

@@ -294,6 +294,26 @@ TEST_F(Access, ASessionIsACustomerWithACookieThatScriptsCannotRead) {
   EXPECT_EQ(client->get("/v1/events", {{"Cookie", session[0].second + "; " + session[0].second}}).status, 401) << "two of one name";
 }
 
+TEST_F(Access, ASessionIsRenewedUntilItsLongestLifeIsOver) {
+  constexpr Millis k_day = 24 * 3'600'000;
+  const Millis now = millis_of(client->get("/v1/server").json().at("now"));
+  const SessionSecret secret = EmbeddedRegistry((folder / "data" / "registry.db").string()).session_secret();
+  const auto renew = [&](Millis began) {
+    const api::Session session{.customer = api::new_visitor(began), .expires_at = now + k_day};
+    const Answer answer = client->post("/v1/sessions", "", {{"Cookie", "holdfast_session=" + api::sign(session, secret)}});
+    EXPECT_EQ(answer.status, 201) << answer;
+    const bool is_same = string_of(answer.json().at("customerId")) == session.customer;
+    return std::pair(is_same, millis_of(answer.json().at("expiresAt")));
+  };
+  const auto young = renew(now - 10 * k_day);
+  EXPECT_TRUE(young.first);
+  EXPECT_GE(young.second, now + k_day - 60'000);
+  const auto old = renew(now - 30 * k_day + 3'600'000);
+  EXPECT_TRUE(old.first);
+  EXPECT_LE(old.second, now + 3'600'000) << "not beyond 30 days";
+  EXPECT_FALSE(renew(now - 31 * k_day).first) << "another customer";
+}
+
 TEST_F(Access, ASessionHoldsForItselfOnly) {
   const Headers session = new_session(*client);
   const std::string customer = customer_of(*client, session);
@@ -704,7 +724,14 @@ TEST(BeyondLoopback, AKeyOrAWrittenContractIsNeeded) {
   Client client = server.connect();
   expect_contract_1_problem(reserve(client, new_uuid(), "c"), 401, "unauthorized");
   expect_contract_1_problem(reserve(client, new_uuid(), "c", bearer(token)), 404, "seat_not_found");
-  EXPECT_THAT(client.post("/v1/sessions", "").header("Set-Cookie"), HasSubstr("; Secure"));
+  const Answer session = client.post("/v1/sessions", "");
+  EXPECT_THAT(session.header("Set-Cookie"),
+              testing::MatchesRegex("__Host-holdfast_session=[^;]+; Path=/; Max-Age=86400; HttpOnly; SameSite=Strict; Secure"));
+  const std::string cookie = session.header("Set-Cookie").substr(0, session.header("Set-Cookie").find(';'));
+  EXPECT_EQ(client.get("/v1/sessions", {{"Cookie", cookie}}).status, 200);
+  EXPECT_EQ(client.get("/v1/sessions", {{"Cookie", cookie.substr(7)}}).status, 401) << "without the prefix anybody may have set it";
+  const Answer ended = client.request("DELETE", "/v1/sessions", {}, {{"Cookie", cookie}});
+  EXPECT_EQ(ended.header("Set-Cookie"), "__Host-holdfast_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure");
 }
 
 TEST(BeyondLoopback, AWrittenContractNeedsNoKeyAlsoWhenThereAreKeys) {
