@@ -5,16 +5,18 @@
 namespace holdfast::api {
 namespace {
 
+// With `Secure` the prefix has the browser see to it that no other host and no page over HTTP has set the cookie.
 constexpr std::string_view k_cookie = "holdfast_session";
+constexpr std::string_view k_secure_cookie = "__Host-holdfast_session";
 constexpr std::string_view k_bearer = "bearer";
 
 Millis wall_time() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-RateLimiter::Rate twice_at_once(double per_second, std::uint64_t steady) { return {.per_second = per_second, .burst = 2 * steady}; }
+Millis millis(std::chrono::hours time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time).count(); }
 
-bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD"; }
+RateLimiter::Rate twice_at_once(double per_second, std::uint64_t steady) { return {.per_second = per_second, .burst = 2 * steady}; }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
@@ -33,7 +35,7 @@ std::size_t count_of(const http::Request& request, std::string_view name) {
 }
 
 // The value of our cookie; nothing when there is none, or more than one: somebody planted one of them.
-std::optional<std::string_view> find_cookie(const http::Request& request) {
+std::optional<std::string_view> find_cookie(const http::Request& request, std::string_view name) {
   std::optional<std::string_view> found;
   for (const http::Header& header : request.headers) {
     if (!std::ranges::equal(header.name, std::string_view("cookie"), {}, lower)) continue;
@@ -42,9 +44,9 @@ std::optional<std::string_view> find_cookie(const http::Request& request) {
       std::string_view pair = rest.substr(0, rest.find(';'));
       rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
       while (pair.starts_with(' ')) pair.remove_prefix(1);
-      if (pair.substr(0, pair.find('=')) != k_cookie || pair.size() == k_cookie.size()) continue;
+      if (pair.substr(0, pair.find('=')) != name || pair.size() == name.size()) continue;
       if (found) return std::nullopt;
-      found = pair.substr(k_cookie.size() + 1);
+      found = pair.substr(name.size() + 1);
     }
   }
   return found;
@@ -69,6 +71,11 @@ bool is_local_name(std::string_view host) {
   boost::system::error_code error;
   boost::asio::ip::make_address(name, error);
   return !error || name == "localhost" || name.ends_with(".localhost");
+}
+
+bool has_own_name(const http::Request& request) {
+  const std::string_view* host = request.header("Host");
+  return host == nullptr || is_local_name(*host);
 }
 
 bool refuse_unauthorized(Call& call, std::string detail, std::string_view challenge) {
@@ -116,15 +123,17 @@ void AccessControl::set_keys(std::vector<ApiKey> keys) {
 }
 
 // Callers of the contracts who need no key are let in first, and pay nothing for those who do.
-bool AccessControl::admit(Call& call, Need need) {
+bool AccessControl::admit(Call& call, Need need, bool changes) {
+  if (changes && !is_from_own_page(call)) return false;
   if (need == Need::everybody) return true;
   const bool open = is_open();
+  // The contracts' clients may call by any name, pages may not.
+  if (open && changes && cors_.is_from_page(call.request) && !is_called_by_own_name(call)) return false;
   const bool lets_in = open || (need == Need::contract && lets_contract_in(call.group));
   const std::string_view* authorization = open ? nullptr : call.request.header("Authorization");
   if (lets_in && need == Need::contract && authorization == nullptr) return true;
   if (authorization != nullptr) return admit_key(call, need, *authorization, lets_in);
   if (open && !is_called_by_own_name(call)) return false;
-  if (changes_something(call.request.method) && !is_from_own_page(call)) return false;
   if (auto session = !lets_in || lets_sessions_in(need) ? session_of(call.request) : std::nullopt) {
     if (!lets_sessions_in(need)) return refuse_scope(call, need);
     if (!take_request_of(call, session->customer)) return false;
@@ -148,8 +157,17 @@ bool AccessControl::admit_key(Call& call, Need need, std::string_view authorizat
   }
   if (!take(call, by_key_, key->id)) return false;
   if (!lets_in && !key->scopes.allow(*scope_of(need))) return refuse_scope(call, need);
-  call.caller = {Caller::Kind::key, std::move(key->id), key->scopes.allow(Scope::admin)};
+  call.caller = {Caller::Kind::key, std::move(key->id), key->scopes.allow(Scope::admin), key->scopes.allow(Scope::read)};
   return true;
+}
+
+bool AccessControl::sees_drafts(const Call& call) const {
+  if (call.caller.kind != Caller::Kind::anonymous) return call.caller.reads;
+  const http::Request& request = call.request;
+  if (is_open()) return has_own_name(request) && !session_of(request);
+  const std::string_view* authorization = request.header("Authorization");
+  const auto key = authorization == nullptr ? std::nullopt : find_key(request, *authorization);
+  return key && key->scopes.allow(Scope::read);
 }
 
 bool AccessControl::lets_contract_in(Group group) const {
@@ -172,22 +190,34 @@ std::string AccessControl::name_of_key(std::string_view id) const {
 }
 
 std::optional<Session> AccessControl::session_of(const http::Request& request) const {
-  const auto token = find_cookie(request);
+  const auto token = find_cookie(request, options_.secure_cookie ? k_secure_cookie : k_cookie);
   return token ? read_session(*token, secret_, wall_time()) : std::nullopt;
 }
 
-Millis AccessControl::end_of_session() const {
-  return wall_time() + std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_time).count();
+Session AccessControl::new_session() const {
+  const Millis now = wall_time();
+  return {new_visitor(now), now + millis(options_.session_time)};
+}
+
+std::optional<Session> AccessControl::renewed(const Session& session) const {
+  const Millis now = wall_time();
+  Session longer{session.customer, now + millis(options_.session_time)};
+  const auto began = beginning_of(session.customer);
+  if (!began || *began > now) return longer;
+  longer.expires_at = std::min(longer.expires_at, *began + millis(std::max(k_session_life_max, options_.session_time)));
+  return longer.expires_at > now ? std::optional(std::move(longer)) : std::nullopt;
 }
 
 std::string AccessControl::cookie_of(const Session& session) const {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.session_time).count();
-  return std::string(k_cookie) + "=" + sign(session, secret_) + "; Path=/; Max-Age=" + std::to_string(seconds) +
-         "; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
+  return set_cookie(sign(session, secret_), std::max<Millis>(0, session.expires_at - wall_time()));
 }
 
-std::string AccessControl::no_cookie() const {
-  return std::string(k_cookie) + "=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
+std::string AccessControl::no_cookie() const { return set_cookie("", 0); }
+
+std::string AccessControl::set_cookie(const std::string& value, Millis time) const {
+  const Millis seconds = (time + k_millis_per_second - 1) / k_millis_per_second;
+  return std::string(options_.secure_cookie ? k_secure_cookie : k_cookie) + "=" + value + "; Path=/; Max-Age=" + std::to_string(seconds) +
+         "; HttpOnly; SameSite=Strict" + (options_.secure_cookie ? "; Secure" : "");
 }
 
 bool AccessControl::take_request_of(Call& call, const std::string& customer) { return take(call, by_customer_, customer); }
@@ -206,8 +236,7 @@ bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view call
 // A web page can have its own name resolve to this machine (DNS rebinding), and is then of the same origin as what it calls. It cannot
 // make the browser call it `localhost` or an address. Without keys nothing else tells such a page from a program of this machine.
 bool AccessControl::is_called_by_own_name(Call& call) {
-  const std::string_view* host = call.request.header("Host");
-  if (host == nullptr || is_local_name(*host)) return true;
+  if (has_own_name(call.request)) return true;
   fail(call, {403, k_forbidden,
               "A server without keys answers this call under `localhost` or an address only. With a key (holdfast keys create) any name "
               "will do."});

@@ -2,7 +2,7 @@
 //
 //   AccessControl access(options, registry.session_secret());
 //   access.set_keys(registry.keys());        // at start, and whenever the registry has changed
-//   if (!access.admit(call, route.need)) …   // the answer is there: 401, 403 or 429
+//   if (!access.admit(call, route.need, route.changes)) …   // the answer is there: 401, 403 or 429
 //
 // A server on loopback in whose registry no key was ever made is open: it lets every caller in. Everywhere else a route that is not for
 // everybody takes a key with its scope, or a visitor's session.
@@ -27,6 +27,9 @@ inline constexpr std::string_view k_unauthorized = "unauthorized";
 inline constexpr std::string_view k_forbidden = "forbidden";
 inline constexpr std::string_view k_rate_limited = "rate_limited";
 
+// However often a session is renewed, its customer ends so long after it began; or after session.hours, when they are more.
+inline constexpr std::chrono::hours k_session_life_max{30 * 24};
+
 struct AccessOptions {
   bool beyond_loopback = false;         // the server listens on more than loopback
   bool contract1 = false;               // routes that are let in without a key (access.anonymous)
@@ -48,13 +51,18 @@ class AccessControl {
   // Whether every caller is let in.
   bool is_open() const { return !options_.beyond_loopback && !has_keys_; }
 
-  // Finds out who calls, enters it into the call, and says whether it may. If not, the answer is there. Any thread.
-  bool admit(Call& call, Need need);
+  // Finds out who calls, enters it into the call, and says whether it may. If not, the answer is there. `changes`: the route changes
+  // something, which no page of another origin may. Any thread.
+  bool admit(Call& call, Need need, bool changes);
 
   // Who let a key be made: the name that it was given. Empty when it is not there any more.
   std::string name_of_key(std::string_view id) const;
   // Whether the caller is one of the operators: with a key that may do everything, or on a server that lets everybody in. After admit().
   bool is_operator(const Caller& caller) const { return caller.is_admin || (caller.kind == Caller::Kind::anonymous && is_open()); }
+
+  // Whether draft events exist for the caller: a key with `read`, or anybody but a session on a server that lets everybody in. After
+  // admit(); also of a route that is for everybody, which does not look at its caller otherwise.
+  bool sees_drafts(const Call& call) const;
 
   const Cors& cors() const { return cors_; }
 
@@ -62,16 +70,14 @@ class AccessControl {
 
   // The session that the request's cookie carries, if it is one that holds.
   std::optional<Session> session_of(const http::Request& request) const;
-  Session new_session() const { return {new_visitor(), end_of_session()}; }
-  Session renewed(const Session& session) const { return {session.customer, end_of_session()}; }
+  Session new_session() const;
+  // The same customer, for longer, though not beyond its longest life; nothing when that is over.
+  std::optional<Session> renewed(const Session& session) const;
   std::string cookie_of(const Session& session) const;   // a value for Set-Cookie
   std::string no_cookie() const;                         // one that makes the browser forget
   // Takes one of a customer's requests, or one of an address' new sessions. False: the answer is there (429).
   bool take_request_of(Call& call, const std::string& customer);
   bool take_new_session(Call& call);
-  // False for a call from a strange page; then the answer is there (403).
-  bool is_from_own_page(Call& call) const;
-  static bool is_called_by_own_name(Call& call);
 
  private:
   struct KeyFound {
@@ -79,12 +85,14 @@ class AccessControl {
     Scopes scopes;
   };
 
+  // False for a call from a page of another origin, and for one under a name that is not this machine's; then the answer is there (403).
+  bool is_from_own_page(Call& call) const;
+  static bool is_called_by_own_name(Call& call);
   bool lets_contract_in(Group group) const;
+  std::string set_cookie(const std::string& value, Millis time) const;
   bool admit_key(Call& call, Need need, std::string_view authorization, bool lets_in);
   std::optional<KeyFound> find_key(const http::Request& request, std::string_view authorization) const;
   bool take(Call& call, RateLimiter& limiter, std::string_view caller);
-  Millis end_of_session() const;
-
   AccessOptions options_;
   SessionSecret secret_;
   Cors cors_;

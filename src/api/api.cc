@@ -23,8 +23,19 @@ Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::W
          std::function<LedgerHealth()> ledger_health)
     : background_(ledger.has_all_in_memory() ? BackgroundPool::k_threads : BackgroundPool::k_threads_that_wait),
       metrics_(metrics),
-      services_{ledger,   engine, metrics, background_, watch, live_,
-                webhooks, access, health_, operators_,  demo,  [this](Call& call) { answer_operations(call); }},
+      services_{ledger,
+                engine,
+                metrics,
+                background_,
+                texts_,
+                watch,
+                live_,
+                webhooks,
+                access,
+                health_,
+                operators_,
+                demo,
+                [this](Call& call) { answer_operations(call); }},
       router_(metrics, demo),
       ledger_health_(std::move(ledger_health)) {}
 
@@ -67,7 +78,7 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   services_.access.cors().mark(request, response);
   if (match.route == nullptr) {
     answer_otherwise(call, match);
-  } else if (services_.access.admit(call, match.route->need) && co_await bring_subject(call, *match.route)) {
+  } else if (services_.access.admit(call, match.route->need, match.route->changes) && co_await bring_subject(call, *match.route)) {
     const bool changes = match.group == Group::v1 && match.route->method != "GET" && services_.access.is_operator(call.caller);
     std::optional<std::string> note = changes ? read_note(call) : std::optional<std::string>("");
     if (note) {

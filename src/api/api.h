@@ -15,6 +15,7 @@
 #include "api/metrics.h"
 #include "api/operator_log.h"
 #include "api/router.h"
+#include "api/shared_texts.h"
 #include "api/watch.h"
 #include "core/version.h"
 #include "engine/engine.h"
@@ -36,6 +37,7 @@ class Api : public http::Handler {
   void stop_background() {
     live_.stop();
     background_.stop();
+    texts_.stop();
   }
   // What GET /v1/operations/health shows: whoever wires a part of the server adds a probe for it, before the server starts.
   Health& health() { return health_; }
@@ -69,6 +71,7 @@ class Api : public http::Handler {
   Readiness readiness() const;
 
   BackgroundPool background_;
+  SharedTexts texts_;
   LiveHub live_;
   Health health_;
   OperatorLog operators_;

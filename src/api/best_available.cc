@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "api/pages.h"
 #include "core/limits.h"
 
 namespace holdfast::api {
@@ -78,13 +79,9 @@ std::optional<WishedBest> read_best_available(Call& call, const boost::json::obj
   if (!members) return malformed(problem.insert(1, "bestAvailable."));
   const auto id = parse_uuid(members->event_id);
   if (!id) return malformed("`bestAvailable.eventId` must be a UUID.");
-  const auto number = call.ledger().event_by_id(*id);
-  if (!number) {
-    fail(call, {404, "event_not_found", "There is no event " + std::string(members->event_id) + "."});
-    return std::nullopt;
-  }
-  const auto event = call.ledger().event(*number);
-  WishedBest best{.event = *number, .hold_seconds = event->settings().hold_seconds};
+  const auto event = find_event(call, members->event_id);
+  if (event == nullptr) return std::nullopt;
+  WishedBest best{.event = event->card().number, .hold_seconds = event->settings().hold_seconds};
   best.wish.quantity = members->quantity;
   best.wish.adjacent = members->adjacent;
   if (members->section) {

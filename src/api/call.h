@@ -28,6 +28,7 @@ class OperatorLog;
 class BackgroundPool;
 class Watch;
 class LiveHub;
+class SharedTexts;
 
 // Which form errors take. Routes of a group share it.
 enum class Group { contract1, contract2, v1, operations };
@@ -39,6 +40,7 @@ struct Services {
   Engine& engine;
   Metrics& metrics;
   BackgroundPool& background;
+  SharedTexts& texts;
   Watch& watch;
   LiveHub& live;
   feed::Webhooks& webhooks;

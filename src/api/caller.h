@@ -14,6 +14,7 @@ struct Caller {
   Kind kind = Kind::anonymous;
   std::string id;   // of the key; the session's customer
   bool is_admin = false;   // a key with the scope `admin`
+  bool reads = false;      // a key with the scope `read`
 
   bool is_session() const { return kind == Kind::session; }
 };

@@ -1,5 +1,6 @@
 // Contract 1: an existing ticketing platform reserves seats through these two calls (docs/contracts.md).
 #include "api/endpoints.h"
+#include "api/pages.h"
 #include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
@@ -98,8 +99,9 @@ Answer reserve_seat(Call& call) {
   if (!verdict) co_return fail(call, busy());
   const Outcome& outcome = verdict->outcomes.front();
   if (!outcome.accepted()) {
-    // Seats whose import has not ended are not there yet.
-    const bool hidden = outcome.reason == Reason::event_not_on_sale && call.ledger().event(place->event) == nullptr;
+    // Seats whose import has not ended are not there yet, and those of a draft are not there for most callers.
+    const auto event = call.ledger().event(place->event);
+    const bool hidden = outcome.reason == Reason::event_not_on_sale && (event == nullptr || !is_there(call, *event));
     co_return hidden ? fail(call, seat_not_found(request.seat_id)) : refuse(call, request.seat_id, outcome);
   }
 

@@ -54,6 +54,12 @@ bool Cors::answer_preflight(const http::Request& request, std::string_view metho
   return true;
 }
 
+bool Cors::is_from_page(const http::Request& request) const {
+  if (const std::string_view* origin = request.header("Origin")) return !lists(*origin);
+  const std::string_view* site = request.header("Sec-Fetch-Site");
+  return site != nullptr && *site != "none";
+}
+
 bool Cors::is_cross_site(const http::Request& request) const {
   const std::string_view* origin = request.header("Origin");
   if (origin != nullptr && lists(*origin)) return false;

@@ -31,6 +31,9 @@ class Cors {
   // the one asked nor listed. Programs that are not browsers name none.
   bool is_cross_site(const http::Request& request) const;
 
+  // Whether a page whose origin is not listed sent the request, be it one of the origin that is asked.
+  bool is_from_page(const http::Request& request) const;
+
  private:
   bool lists(std::string_view origin) const;
 

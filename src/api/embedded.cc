@@ -26,7 +26,8 @@ std::string_view next(std::string_view& list, char separator) {
   return trimmed(item);
 }
 
-// Whether an If-None-Match names this content, in whatever coding the caller has it.
+}  // namespace
+
 bool is_named(std::string_view if_none_match, std::string_view hash) {
   while (!if_none_match.empty()) {
     std::string_view tag = next(if_none_match, ',');
@@ -38,8 +39,6 @@ bool is_named(std::string_view if_none_match, std::string_view hash) {
   }
   return false;
 }
-
-}  // namespace
 
 bool has_docs_page() {
   return std::ranges::any_of(embedded_files(), [](const EmbeddedFile& file) { return file.path.starts_with("/docs/swagger-ui-bundle."); });
@@ -85,7 +84,7 @@ Answer get_embedded(Call& call) {
     response.headers.emplace_back("Referrer-Policy", "no-referrer");
   }
   if (compressed) response.headers.emplace_back("Content-Encoding", "gzip");
-  response.body = compressed ? file->gzip : file->plain;
+  response.shared_body = {compressed ? file->gzip : file->plain, nullptr};
 }
 
 }  // namespace holdfast::api

@@ -28,6 +28,9 @@ bool has_docs_page();
 // Whether / and /console are the seat map and the console, or say only that the program was built without them.
 bool has_pages();
 
+// Whether an If-None-Match names this content, in whatever coding the caller has it: `"HASH"` or `"HASH-gzip"`.
+bool is_named(std::string_view if_none_match, std::string_view hash);
+
 // Whether an Accept-Encoding lets an answer be compressed by gzip.
 bool accepts_gzip(std::string_view accept_encoding);
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "api/call.h"
+#include "api/member_names.h"
 #include "api/random.h"
 #include "core/limits.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::size_t k_depth_max = 24;
 constexpr std::size_t k_text_bytes_max = 1'024;
+constexpr std::size_t k_open_members_max = 100'000;   // of the objects that are open: their names are kept, to find duplicates
 constexpr double k_price_max = 1e9;
 
 // Where in the document the reader is: what kind of object or array.
@@ -101,7 +103,7 @@ class EventReader::Handler {
  public:
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-  // Of our own members k_text_bytes_max holds; those of others may be as long as they like, and are not kept.
+  // Of names and of our own members' texts k_text_bytes_max holds; other texts may be as long as they like, and are not kept.
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
   using Error = boost::json::error_code;
@@ -124,8 +126,14 @@ class EventReader::Handler {
 
   bool on_document_begin(Error&) { return true; }
   bool on_document_end(Error&) { return true; }
-  bool on_object_begin(Error& error) { return enter(true, error); }
-  bool on_object_end(std::size_t, Error& error) { return leave(error); }
+  bool on_object_begin(Error& error) {
+    names_.open();
+    return enter(true, error);
+  }
+  bool on_object_end(std::size_t, Error& error) {
+    names_.close();
+    return leave(error);
+  }
   bool on_array_begin(Error& error) { return enter(false, error); }
   bool on_array_end(std::size_t, Error& error) { return leave(error); }
   bool on_key_part(Text part, std::size_t, Error&) {
@@ -136,9 +144,9 @@ class EventReader::Handler {
     keep(part);
     key_.swap(text_);
     text_.clear();
-    if (places_.back() != Place::event || !is_member_of_event(key_)) return true;
-    if (std::ranges::find(seen_, key_) != seen_.end()) return wrong("`" + key_ + "` stands in the body twice.", error);
-    seen_.push_back(key_);
+    if (key_.size() > k_text_bytes_max) return wrong("a member's name has more than 1024 bytes.", error);
+    if (!names_.add(key_)) return wrong(duplicate_member(key_), error);
+    if (names_.size() > k_open_members_max) return wrong("the objects around one place have more than 100,000 members.", error);
     return true;
   }
   bool on_string_part(Text part, std::size_t, Error&) {
@@ -487,7 +495,7 @@ class EventReader::Handler {
   }
 
   std::vector<Place> places_;
-  std::vector<std::string> seen_;   // the event's own members
+  MemberNames names_;
   std::string key_;
   std::string text_;
   std::string zone_name_, row_name_, section_, row_, number_, category_;

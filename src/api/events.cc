@@ -6,17 +6,24 @@
 #include <memory>
 
 #include <openssl/evp.h>
+#include <zlib.h>
 
+#include "api/access.h"
 #include "api/background.h"
+#include "api/embedded.h"
 #include "api/endpoints.h"
 #include "api/event_reader.h"
 #include "api/pages.h"
 #include "api/presence.h"
+#include "api/shared_texts.h"
 #include "core/check.h"
 #include "core/limits.h"
 
 namespace holdfast::api {
 namespace {
+
+constexpr std::size_t k_seats_worth_compressing = 16;
+constexpr std::size_t k_states_worth_sharing = 16'384;   // seats; smaller answers are copied into the connection's buffer anyway
 
 // How many seats of something are in each state.
 struct Tally {
@@ -161,23 +168,90 @@ std::optional<std::uint64_t> whole(std::string_view text) {
 }
 
 // True when the caller has this version already; then the answer is 304.
-bool has_already(Call& call, const std::string& etag) {
-  call.response.headers.emplace_back("ETag", etag);
+bool has_already(Call& call, const std::string& version, bool compressed = false) {
+  call.response.headers.emplace_back("ETag", '"' + version + (compressed ? "-gzip\"" : "\""));
   const std::string_view* known = call.request.header("If-None-Match");
-  if (known == nullptr || (*known != etag && *known != "*")) return false;
+  if (known == nullptr || !is_named(*known, version)) return false;
   call.response.status = 304;
   return true;
 }
 
-std::string plan_text(const PublishedEvent& event) {
+// There is as much of large answers as the server keeps in memory: clients that read slowly hold it.
+Fault too_much_is_read() { return {503, k_unavailable, "Too many large answers are being read at the moment; try again."}; }
+
+void answer_shared(Call& call, SharedTexts::Text text) {
+  if (text == nullptr) {
+    call.response.headers.clear();
+    call.services.access.cors().mark(call.request, call.response);
+    return fail(call, too_much_is_read());
+  }
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  call.response.shared_body = {*text, text};
+}
+
+// Gathers a text: as it is, or compressed part by part, so that a large one is never there as a whole twice.
+class TextSink {
+ public:
+  explicit TextSink(bool compressed) : compressed_(compressed) {
+    if (!compressed_) return;
+    const int made = deflateInit2(&stream_, k_gzip_level, Z_DEFLATED, k_gzip_window, k_gzip_memory, Z_DEFAULT_STRATEGY);
+    HOLDFAST_CHECK(made == Z_OK);
+  }
+  ~TextSink() {
+    if (compressed_) deflateEnd(&stream_);
+  }
+  TextSink(const TextSink&) = delete;
+  TextSink& operator=(const TextSink&) = delete;
+
+  std::string& part() { return part_; }
+  void part_done() {
+    if (compressed_ && part_.size() >= k_part_bytes) compress(Z_NO_FLUSH);
+  }
+  std::string finish() {
+    if (!compressed_) return std::move(part_);
+    compress(Z_FINISH);
+    return std::move(all_);
+  }
+
+ private:
+  static constexpr int k_gzip_level = 5;
+  static constexpr int k_gzip_window = 15 + 16;   // 32 KiB, with gzip's header in place of zlib's
+  static constexpr int k_gzip_memory = 8;
+  static constexpr std::size_t k_part_bytes = std::size_t{64} * 1024;
+
+  void compress(int flush) {
+    char buffer[16'384];
+    stream_.next_in = reinterpret_cast<Bytef*>(part_.data());
+    stream_.avail_in = static_cast<uInt>(part_.size());
+    do {
+      stream_.next_out = reinterpret_cast<Bytef*>(buffer);
+      stream_.avail_out = sizeof buffer;
+      const int result = deflate(&stream_, flush);
+      HOLDFAST_CHECK(result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR);
+      all_.append(buffer, sizeof buffer - stream_.avail_out);
+    } while (stream_.avail_out == 0);
+    part_.clear();
+  }
+
+  bool compressed_;
+  z_stream stream_{};
+  std::string part_;
+  std::string all_;
+};
+
+std::string plan_text(const PublishedEvent& event, bool compressed) {
   const Plan& plan = *event.plan();
-  std::string out;
-  Json json(out);
+  TextSink sink(compressed);
+  Json json(sink.part());
   const auto seats = static_cast<SeatIndex>(plan.size());
   const auto column = [&](std::string_view name, auto append) {
     json.member(name);
     json.array([&] {
-      for (SeatIndex seat = 0; seat < seats; ++seat) append(seat);
+      for (SeatIndex seat = 0; seat < seats; ++seat) {
+        append(seat);
+        sink.part_done();
+      }
     });
   };
   const auto names = [&](std::string_view member, std::span<const std::string> list) {
@@ -219,6 +293,18 @@ std::string plan_text(const PublishedEvent& event) {
       column("y", [&](SeatIndex seat) { coordinate(plan.y_of(seat)); });
     });
   });
+  return sink.finish();
+}
+
+std::string states_text(const PublishedEvent& event, const StatesReading& reading) {
+  std::string out;
+  Json json(out);
+  json.object([&] {
+    json.member("eventId", to_string(event.card().id));
+    json.member("planVersion", 1);
+    json.member("seq", reading.seq);
+    json.member("states", reading.states);
+  });
   return out;
 }
 
@@ -235,11 +321,12 @@ bool append_events(Call& call, std::size_t limit, std::uint64_t after) {
       std::size_t shown = 0;
       for (const EventNumber number : call.ledger().events()) {
         if (number <= after) continue;
-        if (shown == limit) {
+        const auto event = event_of_item(call.ledger(), number);
+        if (event != nullptr && !is_there(call, *event)) continue;
+        if (shown == limit || call.response.body.size() >= k_page_bytes_max) {
           next = last;
           break;
         }
-        const auto event = event_of_item(call.ledger(), number);
         all = all && event != nullptr;
         if (event != nullptr) append_event(json, *event, call.ledger().now());
         last = number;
@@ -366,11 +453,16 @@ Answer change_event(Call& call) {
 Answer get_plan(Call& call) {
   const auto event = find_event(call);
   if (event == nullptr) co_return;
-  call.response.headers.emplace_back("Cache-Control", "public, max-age=31536000, immutable");
-  if (has_already(call, "\"plan-1\"")) co_return;
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  co_await call.services.background.run([&] { call.response.body = plan_text(*event); });
+  call.response.headers.emplace_back("Cache-Control", is_draft(*event) ? "no-store" : "public, max-age=31536000, immutable");
+  call.response.headers.emplace_back("Vary", "Accept-Encoding");
+  const std::string_view* codings = call.request.header("Accept-Encoding");
+  const bool compressed = codings != nullptr && accepts_gzip(*codings) && event->seat_count() >= k_seats_worth_compressing;
+  if (has_already(call, "plan-1", compressed)) co_return;
+  const auto kind = compressed ? SharedTexts::Kind::plan_gzip : SharedTexts::Kind::plan;
+  const auto make = [event, compressed] { return plan_text(*event, compressed); };
+  auto text = co_await call.services.texts.get({event->card().number, kind}, event->plan(), make, call.services.background);
+  if (text != nullptr && compressed) call.response.headers.emplace_back("Content-Encoding", "gzip");
+  answer_shared(call, std::move(text));
 }
 
 // GET /v1/events/{eventId}/states
@@ -378,17 +470,16 @@ Answer get_states(Call& call) {
   const auto event = find_event(call);
   if (event == nullptr) co_return;
   const auto reading = event->states(call.ledger().now());
-  call.response.headers.emplace_back("Cache-Control", "no-cache");
-  if (has_already(call, "\"1-" + std::to_string(reading->seq) + "\"")) co_return;
+  call.response.headers.emplace_back("Cache-Control", is_draft(*event) ? "no-store" : "no-cache");
+  if (has_already(call, "1-" + std::to_string(reading->seq))) co_return;
+  const auto make = [&] { return states_text(*event, *reading); };
+  if (reading->states.size() >= k_states_worth_sharing) {
+    answer_shared(call, call.services.texts.get_now({event->card().number, SharedTexts::Kind::states}, reading, make));
+    co_return;
+  }
   call.response.status = 200;
   call.response.content_type = "application/json";
-  Json json(call.response.body);
-  json.object([&] {
-    json.member("eventId", to_string(event->card().id));
-    json.member("planVersion", 1);
-    json.member("seq", reading->seq);
-    json.member("states", reading->states);
-  });
+  call.response.body = make();
 }
 
 }  // namespace holdfast::api

@@ -1,7 +1,9 @@
 #include "api/json.h"
 
-#include <algorithm>
 #include <boost/json.hpp>
+#include <boost/json/basic_parser_impl.hpp>
+
+#include "api/member_names.h"
 
 namespace holdfast::api {
 namespace {
@@ -59,22 +61,61 @@ std::size_t members_kept(const boost::json::value& value) {
   return members;
 }
 
-// The first member of a JSON text that stands in its object twice, as it is written; empty when it is written in two ways.
-std::string repeated_member(std::string_view text) {
-  std::vector<std::vector<std::string_view>> objects;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '{') objects.emplace_back();
-    if (text[i] == '}') objects.pop_back();
-    if (text[i] != '"') continue;
-    const std::size_t begin = ++i;
-    while (text[i] != '"') i += text[i] == '\\' ? 2 : 1;
-    const std::string_view word = text.substr(begin, i - begin);
-    const std::size_t next = text.find_first_not_of(" \t\r\n", i + 1);
-    if (next == std::string_view::npos || text[next] != ':') continue;
-    if (std::ranges::find(objects.back(), word) != objects.back().end()) return std::string(word);
-    objects.back().push_back(word);
+// Stops at the first duplicate member, with its escapes resolved: `a` and its escape are one name.
+struct DuplicateFinder {
+  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+  using Error = boost::json::error_code;
+  using Text = boost::json::string_view;
+
+  MemberNames names;
+  std::string name;
+
+  bool on_document_begin(Error&) { return true; }
+  bool on_document_end(Error&) { return true; }
+  bool on_object_begin(Error&) {
+    names.open();
+    return true;
   }
-  return {};
+  bool on_object_end(std::size_t, Error&) {
+    names.close();
+    return true;
+  }
+  bool on_array_begin(Error&) { return true; }
+  bool on_array_end(std::size_t, Error&) { return true; }
+  bool on_key_part(Text part, std::size_t, Error&) {
+    name += part;
+    return true;
+  }
+  bool on_key(Text part, std::size_t, Error& error) {
+    name += part;
+    if (names.add(name)) {
+      name.clear();
+      return true;
+    }
+    error = boost::json::error::syntax;
+    return false;
+  }
+  bool on_string_part(Text, std::size_t, Error&) { return true; }
+  bool on_string(Text, std::size_t, Error&) { return true; }
+  bool on_number_part(Text, Error&) { return true; }
+  bool on_int64(std::int64_t, Text, Error&) { return true; }
+  bool on_uint64(std::uint64_t, Text, Error&) { return true; }
+  bool on_double(double, Text, Error&) { return true; }
+  bool on_bool(bool, Error&) { return true; }
+  bool on_null(Error&) { return true; }
+  bool on_comment_part(Text, Error&) { return true; }
+  bool on_comment(Text, Error&) { return true; }
+};
+
+// The first duplicate member of a JSON text that has one.
+std::string find_duplicate(std::string_view text) {
+  boost::json::basic_parser<DuplicateFinder> parser(options());
+  boost::json::error_code error;
+  parser.write_some(false, text.data(), text.size(), error);
+  return std::move(parser.handler().name);
 }
 
 }  // namespace
@@ -90,8 +131,7 @@ JsonBody::JsonBody(std::string_view body) : memory_(buffer_, sizeof buffer_) {
   } else if (!value_.is_object()) {
     problem_ = "The body must be a JSON object.";
   } else if (members_written(body) != members_kept(value_)) {
-    const std::string member = repeated_member(body);
-    problem_ = member.empty() ? "A member stands in the body twice." : "`" + member + "` stands in the body twice.";
+    problem_ = duplicate_member(find_duplicate(body));
   } else {
     object_ = &value_.get_object();
   }

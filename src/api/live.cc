@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "api/access.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 
@@ -43,7 +44,8 @@ Answer follow_event(Call& call) {
   if (event == nullptr || !read_last_event_id(call, last)) co_return;
   // A browser that connects again sends the header, with the query of the first time. What is no number there is an id that is not known.
   if (const std::string_view* header = call.request.header("Last-Event-ID")) last = seq_of(*header);
-  auto listener = call.services.live.listen(event, last, call.gateway.context());
+  const bool sees_drafts = call.services.access.sees_drafts(call);
+  auto listener = call.services.live.listen(event, last, sees_drafts, call.gateway.context());
   if (listener == nullptr) {
     co_return fail(call, {503, k_unavailable,
                           "There are as many listeners as the server takes (live.listeners_max). Ask `/states` instead, or later."});

@@ -57,8 +57,9 @@ class LiveHub {
   void stop();
 
   // A listener for Response::stream of a request on the thread of `context`; nullptr when there are listeners_max. `last`: the seq as of
-  // which it knows the states; then it is sent what has changed since, or a snapshot when that is not known any more. Any thread.
-  std::shared_ptr<http::StreamSource> listen(std::shared_ptr<const PublishedEvent> event, std::optional<Seq> last,
+  // which it knows the states; then it is sent what has changed since, or a snapshot when that is not known any more. Its stream ends when the
+  // event becomes a draft, unless it `sees_drafts`. Any thread.
+  std::shared_ptr<http::StreamSource> listen(std::shared_ptr<const PublishedEvent> event, std::optional<Seq> last, bool sees_drafts,
                                              boost::asio::io_context& context);
 
   LiveStats stats() const;   // any thread

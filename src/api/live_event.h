@@ -29,6 +29,7 @@ class LiveEvent {
   LiveEvent& operator=(const LiveEvent&) = delete;
 
   EventNumber number() const { return event_->card().number; }
+  bool is_draft() const { return event_->status() == EventStatus::draft; }
 
   // Makes the next edition when a seat was touched since the last; false when none was.
   bool advance();

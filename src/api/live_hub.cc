@@ -33,6 +33,7 @@ struct LiveTick {
   struct Job {
     std::shared_ptr<LiveEvent> event;
     bool comment;   // to those who have nothing else to get
+    bool is_draft;   // which most may not see any more
   };
   std::vector<Job> jobs;
   std::mutex mutex;   // of what follows
@@ -77,8 +78,8 @@ class LiveThread {
 
 class Listener final : public http::StreamSource {
  public:
-  Listener(LiveHub& hub, LiveThread& thread, std::shared_ptr<LiveEvent> event, std::optional<Seq> last)
-      : hub_(hub), thread_(thread), event_(std::move(event)), last_(last) {}
+  Listener(LiveHub& hub, LiveThread& thread, std::shared_ptr<LiveEvent> event, std::optional<Seq> last, bool sees_drafts)
+      : hub_(hub), thread_(thread), event_(std::move(event)), last_(last), sees_drafts_(sees_drafts) {}
   ~Listener() override { hub_.left(*event_); }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -98,6 +99,9 @@ class Listener final : public http::StreamSource {
     thread_.leave(*this);
     if (end == http::StreamEnd::too_slow) thread_.dropped.fetch_add(1, std::memory_order_relaxed);
   }
+
+  bool sees_drafts() const { return sees_drafts_; }
+  void end() { writer_->end(); }
 
   // Who has not taken what he was sent before is passed over, and catches up when he has.
   void catch_up(bool comment_due) {
@@ -120,6 +124,7 @@ class Listener final : public http::StreamSource {
   LiveThread& thread_;
   std::shared_ptr<LiveEvent> event_;
   std::optional<Seq> last_;
+  bool sees_drafts_;
   Seq seq_ = 0;   // of the states that the client knows once it has read what was written
   http::StreamWriter* writer_ = nullptr;
 };
@@ -151,7 +156,7 @@ void LiveThread::go_on(const std::shared_ptr<LiveTick>& tick, Position at) {
   const auto began = Clock::now();
   unsigned looked_at = 0;
   for (; at.job < tick->jobs.size(); ++at.job, at.listener = 0) {
-    const auto& [event, comment_due] = tick->jobs[at.job];
+    const auto& [event, comment_due, is_draft] = tick->jobs[at.job];
     const auto found = groups_.find(event.get());
     if (found == groups_.end()) continue;
     Group& group = *found->second;
@@ -163,7 +168,9 @@ void LiveThread::go_on(const std::shared_ptr<LiveTick>& tick, Position at) {
         return;
       }
       Listener* const listener = group.listeners[at.listener++];
-      if (listener != nullptr) listener->catch_up(comment_due);
+      if (listener == nullptr) continue;
+      if (is_draft && !listener->sees_drafts()) listener->end();
+      else listener->catch_up(comment_due);
     }
     end_of(event.get(), group);
   }
@@ -202,7 +209,7 @@ void LiveHub::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::shared_ptr<http::StreamSource> LiveHub::listen(std::shared_ptr<const PublishedEvent> event, std::optional<Seq> last,
+std::shared_ptr<http::StreamSource> LiveHub::listen(std::shared_ptr<const PublishedEvent> event, std::optional<Seq> last, bool sees_drafts,
                                                     boost::asio::io_context& context) {
   const auto thread = std::ranges::find_if(threads_, [&](const auto& each) { return &each->context() == &context; });
   HOLDFAST_CHECK(thread != threads_.end());
@@ -223,7 +230,7 @@ std::shared_ptr<http::StreamSource> LiveHub::listen(std::shared_ptr<const Publis
     }
     if (listeners_++ == 0) wake_.notify_all();
   }
-  return std::make_shared<Listener>(*this, **thread, std::move(live), last);
+  return std::make_shared<Listener>(*this, **thread, std::move(live), last, sees_drafts);
 }
 
 void LiveHub::left(LiveEvent& event) {
@@ -281,7 +288,8 @@ void LiveHub::tick(const std::vector<std::shared_ptr<LiveEvent>>& events) {
     const bool has_news = event->advance();
     const bool comment_due = event->comment_at + options_.comment_period <= now;
     if (comment_due) event->comment_at = now;
-    if (has_news || comment_due) tick->jobs.push_back({event, comment_due});
+    const bool is_draft = event->is_draft();
+    if (has_news || comment_due || is_draft) tick->jobs.push_back({event, comment_due, is_draft});
     if (has_news) editions_.fetch_add(1, std::memory_order_relaxed);
   }
   if (!tick->jobs.empty()) hand_out(tick);

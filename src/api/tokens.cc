@@ -19,6 +19,10 @@ constexpr std::string_view k_key_prefix = "hf_";
 constexpr std::size_t k_key_digits = 43;   // of 256 bits
 constexpr std::size_t k_session_token_bytes_max = 512;
 constexpr std::string_view k_session_version = "1";
+constexpr std::string_view k_visitor_prefix = "visitor-";
+constexpr std::size_t k_visitor_bytes = 16;
+constexpr std::size_t k_minute_bytes = 4;
+constexpr Millis k_millis_per_minute = 60 * k_millis_per_second;
 
 bool is_base64url(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; }
 
@@ -76,7 +80,22 @@ std::string new_api_key_id() {
   return id;
 }
 
-std::string new_visitor() { return "visitor-" + random_text<16>(); }
+std::string new_visitor(Millis now) {
+  std::array<std::uint8_t, k_visitor_bytes> bytes;
+  fill_random(bytes);
+  const auto minute = static_cast<std::uint32_t>(now / k_millis_per_minute);
+  for (std::size_t i = 0; i < k_minute_bytes; ++i) bytes[i] = static_cast<std::uint8_t>(minute >> (24 - 8 * i));
+  return std::string(k_visitor_prefix) + base64url(bytes);
+}
+
+std::optional<Millis> beginning_of(std::string_view visitor) {
+  if (!visitor.starts_with(k_visitor_prefix)) return std::nullopt;
+  const auto bytes = decode_base64url(visitor.substr(k_visitor_prefix.size()));
+  if (!bytes || bytes->size() != k_visitor_bytes) return std::nullopt;
+  std::uint32_t minute = 0;
+  for (std::size_t i = 0; i < k_minute_bytes; ++i) minute = minute << 8 | (*bytes)[i];
+  return Millis{minute} * k_millis_per_minute;
+}
 
 std::optional<TokenHash> hash_of_api_token(std::string_view token) {
   if (!token.starts_with(k_key_prefix) || token.size() != k_key_prefix.size() + k_key_digits) return std::nullopt;

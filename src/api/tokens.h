@@ -23,7 +23,10 @@ std::string base64url(std::span<const std::uint8_t> bytes);
 
 std::string new_api_token();   // hf_…, 46 characters
 std::string new_api_key_id();   // k and 12 hexadecimal digits: public
-std::string new_visitor();   // a customer: visitor- and 128 random bits
+// A customer: visitor-, and in base64url the minute since 1970 in which it began (32 bits) and 96 random bits.
+std::string new_visitor(Millis now);
+// When a visitor began, to the minute. Nothing for what is no visitor's name. Those of 0.1.0 are all random: they began at any time.
+std::optional<Millis> beginning_of(std::string_view visitor);
 
 // The hash of a text that has the form of an API key; nothing for any other.
 std::optional<TokenHash> hash_of_api_token(std::string_view token);

@@ -1,6 +1,5 @@
 // `holdfast keys create`, `list`, `revoke`: who may call. Also while servers work with the folder or the database: they notice
 // within a second.
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include "api/call.h"
 #include "api/tokens.h"
 #include "cli/commands.h"
+#include "core/utf8.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_registry.h"
 #include "ledger/postgres/postgres_registry.h"
@@ -23,11 +23,12 @@ Millis wall_time() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// A name is shown in lists: one line of text.
+// A name is shown in lists and logs: one line of text.
 void check_name(const std::string& name) {
-  const bool has_control = std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  if (name.size() > k_api_key_name_bytes_max || api::is_blank(name) || has_control) {
-    throw UsageError("--name must have 1 to 100 bytes, not only white space and no control characters");
+  if (name.size() > k_api_key_name_bytes_max || api::is_blank(name) || !is_utf8(name) || has_control(name)) {
+    throw UsageError(
+        "--name must have 1 to 100 bytes of UTF-8, not only white space, no control characters and none that set the direction of "
+        "writing");
   }
 }
 

@@ -1,5 +1,7 @@
 #include "core/json_text.h"
 
+#include "core/utf8.h"
+
 namespace holdfast {
 
 void append_json(std::string& out, std::string_view text) {
@@ -8,6 +10,16 @@ void append_json(std::string& out, std::string_view text) {
   std::size_t copied = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x80) {
+      const std::size_t bytes = utf8_character_bytes(text.substr(i));
+      if (bytes > 0) {
+        i += bytes - 1;
+        continue;
+      }
+      out.append(text, copied, i - copied).append("\xEF\xBF\xBD");
+      copied = i + 1;
+      continue;
+    }
     if (c >= 0x20 && c != '"' && c != '\\') continue;
     out.append(text, copied, i - copied);
     copied = i + 1;

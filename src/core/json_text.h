@@ -6,7 +6,8 @@
 
 namespace holdfast {
 
-// Appends `text`, which is UTF-8, as a JSON string, quotes included.
+// Appends `text` as a JSON string, quotes included. What is written is UTF-8 whatever `text` is: each byte that is of no character becomes
+// U+FFFD, so that an answer or a log line that quotes a caller is JSON.
 void append_json(std::string& out, std::string_view text);
 
 }  // namespace holdfast

@@ -114,7 +114,7 @@ std::string_view append_head(std::string& out, const Response& response, const A
     out += "\r\nTransfer-Encoding: chunked";
   } else if (facts.framing == Framing::length && has_body(response.status)) {
     out += "\r\nContent-Length: ";
-    append_number(out, response.body.size());
+    append_number(out, response.body_bytes().size());
   }
   if (facts.close) out += "\r\nConnection: close";
   else if (facts.says_keep_alive) out += "\r\nConnection: keep-alive";

@@ -406,8 +406,9 @@ void Connection::compose(bool close) {
   const std::string_view dropped = append_head(x.out, response, facts);
   if (!dropped.empty()) worker_.report(x.request_id, "a header that a handler cannot set was left out: " + std::string(dropped));
   if (!has_body(response.status) || x.head.method == "HEAD" || streamed) return;
-  if (response.body.size() <= k_copied_body_bytes_max) x.out += response.body;
-  else tail_ = response.body;
+  const std::string_view body = response.body_bytes();
+  if (body.size() <= k_copied_body_bytes_max) x.out += body;
+  else tail_ = body;
 }
 
 void Connection::end_request() {

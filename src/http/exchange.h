@@ -72,6 +72,7 @@ class Exchange final : public Request {
     response.status = 500;
     response.content_type = {};
     response.body.clear();
+    response.shared_body = {};
     response.headers.clear();
     response.close = false;
     response.stream.reset();

@@ -89,24 +89,31 @@ struct Response {
   unsigned status = 500;           // 200 to 599; another one becomes 500. 204 and 304 have no body
   std::string_view content_type;   // static storage; empty: no Content-Type
   std::string body;                // its capacity is kept from request to request
+  // When it has bytes, they are the body in place of `body`, and are written from where they lie: for what many answers share.
+  struct SharedBody {
+    std::string_view bytes;
+    std::shared_ptr<const void> owner;   // keeps the bytes until they are written; null for static storage
+  };
+  SharedBody shared_body;
   // Names in static storage. One whose value has control characters, or that is the server's to set, is left out and reported.
   std::vector<std::pair<std::string_view, std::string>> headers;
   bool close = false;              // close the connection after this answer
-  // When it is set, `body` is not used: the source goes on writing after handle() has returned (stream.h). Of a status that has a body.
+  std::string_view body_bytes() const { return shared_body.bytes.empty() ? std::string_view(body) : shared_body.bytes; }
+  // When it is set, there is no other body: the source goes on writing after handle() has returned (stream.h). Of a status that has a body.
   std::shared_ptr<StreamSource> stream;
 };
 
 // What a route wants of a request's body, asked when the header is complete and before any of the body is read.
 struct BodyRule {
   std::size_t bytes_max = 0;   // 0: ServerOptions::body_bytes_max
-  bool streams = false;        // true: handle() is called at once and reads the body by Request::read_body()
+  bool streams = false;   // true: handle() is called at once and reads the body by Request::read_body()
 };
 
 // Problems that the server finds by itself, for which it asks the handler for a body in the application's own error format.
 struct Problem {
-  unsigned status;            // 400, 408, 411, 413, 414, 417, 431, 501, 503, 505 or 500
-  std::string_view code;      // a stable word: `invalid_request`, `body_too_large`, `unavailable`, …
-  std::string_view detail;    // one sentence for people: what was wrong and what to do
+  unsigned status;   // 400, 408, 411, 413, 414, 417, 431, 501, 503, 505 or 500
+  std::string_view code;   // a stable word: `invalid_request`, `body_too_large`, `unavailable`, …
+  std::string_view detail;   // one sentence for people: what was wrong and what to do
 };
 
 class Handler {

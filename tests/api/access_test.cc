@@ -74,7 +74,7 @@ class SessionTokens : public ::testing::Test {
  protected:
   static constexpr Millis k_now = 1'000'000;
   SessionSecret secret{1, 2, 3};
-  Session session{.customer = new_visitor(), .expires_at = k_now + 1};
+  Session session{.customer = new_visitor(k_now), .expires_at = k_now + 1};
   std::string token = sign(session, secret);
 };
 
@@ -84,6 +84,15 @@ TEST_F(SessionTokens, HoldUntilTheirMillisecond) {
   EXPECT_EQ(read->customer, session.customer);
   EXPECT_EQ(read->expires_at, session.expires_at);
   EXPECT_FALSE(read_session(token, secret, k_now + 1));
+}
+
+TEST_F(SessionTokens, OfAVisitorSayWhenItBegan) {
+  constexpr Millis k_2026 = 1'771'949'700'123;
+  EXPECT_EQ(beginning_of(new_visitor(k_2026)), k_2026 / 60'000 * 60'000);
+  EXPECT_NE(new_visitor(k_2026), new_visitor(k_2026));
+  for (const char* other : {"", "customer-123", "visitor-", "visitor-0yFaSt2iKGSnD3kCY705b", "visitor-0yFaSt2iKGSnD3kCY705bAA"}) {
+    EXPECT_FALSE(beginning_of(other)) << other;
+  }
 }
 
 TEST_F(SessionTokens, NoBitOfThemCanBeChanged) {

@@ -294,6 +294,26 @@ TEST_F(Access, ASessionIsACustomerWithACookieThatScriptsCannotRead) {
   EXPECT_EQ(client->get("/v1/events", {{"Cookie", session[0].second + "; " + session[0].second}}).status, 401) << "two of one name";
 }
 
+TEST_F(Access, ASessionIsRenewedUntilItsLongestLifeIsOver) {
+  constexpr Millis k_day = 24 * 3'600'000;
+  const Millis now = millis_of(client->get("/v1/server").json().at("now"));
+  const SessionSecret secret = EmbeddedRegistry((folder / "data" / "registry.db").string()).session_secret();
+  const auto renew = [&](Millis began) {
+    const api::Session session{.customer = api::new_visitor(began), .expires_at = now + k_day};
+    const Answer answer = client->post("/v1/sessions", "", {{"Cookie", "holdfast_session=" + api::sign(session, secret)}});
+    EXPECT_EQ(answer.status, 201) << answer;
+    const bool is_same = string_of(answer.json().at("customerId")) == session.customer;
+    return std::pair(is_same, millis_of(answer.json().at("expiresAt")));
+  };
+  const auto young = renew(now - 10 * k_day);
+  EXPECT_TRUE(young.first);
+  EXPECT_GE(young.second, now + k_day - 60'000);
+  const auto old = renew(now - 30 * k_day + 3'600'000);
+  EXPECT_TRUE(old.first);
+  EXPECT_LE(old.second, now + 3'600'000) << "not beyond 30 days";
+  EXPECT_FALSE(renew(now - 31 * k_day).first) << "another customer";
+}
+
 TEST_F(Access, ASessionHoldsForItselfOnly) {
   const Headers session = new_session(*client);
   const std::string customer = customer_of(*client, session);
@@ -347,6 +367,243 @@ TEST_F(Access, AStrangePageCannotUseAVisitorsSession) {
   EXPECT_EQ(client->get("/v1/events", strange).status, 200) << "without CORS the page cannot read the answer";
 }
 
+// --- pages of other origins ---
+
+// Written from the docs and not from the code: everything but GET, and the one GET that records something.
+bool changes_something(const api::Route& route) { return route.method != "GET" || route.path == "/tickets_unlock"; }
+
+void expect_forbidden(const Answer& answer, const api::Route& route) {
+  SCOPED_TRACE(std::string(route.method) + " " + std::string(route.path));
+  switch (route.group) {
+    case api::Group::contract1: return expect_contract_1_problem(answer, 403, "forbidden");
+    case api::Group::contract2:
+      expect_contract_2_refusal(answer, 403);
+      EXPECT_EQ(string_of(answer.json().at("data").at("code")), "forbidden");
+      return;
+    default: return expect_v1_problem(answer, 403, "forbidden");
+  }
+}
+
+// Calls every route that changes something, and gives each answer to `check`.
+template <typename Check>
+void walk_changing_routes(Client& client, const Headers& headers, Check check, bool demo = false) {
+  api::Metrics metrics;
+  const api::Router router(metrics, demo);
+  std::size_t walked = 0;
+  for (const api::Route& route : router.routes()) {
+    if (!changes_something(route)) continue;
+    check(client.request(route.method, path_of(route), route.method == "GET" ? "" : "{}", headers), route);
+    ++walked;
+  }
+  EXPECT_GE(walked, 20U);
+}
+
+std::vector<Headers> headers_of_strange_pages() {
+  return {{{"Origin", "https://evil.example"}},
+          {{"Origin", "null"}},
+          {{"Sec-Fetch-Site", "cross-site"}},
+          {{"Sec-Fetch-Site", "same-site"}},
+          {{"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}}};
+}
+
+const auto k_is_let_in = [](const Answer& answer, const api::Route& route) {
+  EXPECT_NE(answer.status, 403) << route.method << " " << route.path << ": " << answer;
+};
+
+TEST(StrangePages, ChangeNothingOnAServerWithoutKeys) {
+  Server server({.flags = {"--demo"}});
+  Client client = server.connect();
+  for (const Headers& page : headers_of_strange_pages()) walk_changing_routes(client, page, expect_forbidden, true);
+  const TestEvent event = make_event(client, 2);
+  // What a form or `fetch` with `no-cors` sends without asking first: a body without a Content-Type.
+  const Answer locked =
+      client.post("/tickets_lock", lock_body(event.seats, 86'400), {{"Content-Type", ""}, {"Origin", "https://evil.example"}});
+  expect_contract_2_refusal(locked, 403);
+  EXPECT_EQ(letters(client, event), "aa");
+  const std::string own = "127.0.0.1:" + std::to_string(server.port());
+  const auto not_as_a_page = [](const Answer& answer, const api::Route& route) {
+    if (route.path != "/v1/demo/payments") k_is_let_in(answer, route);   // which is for sessions
+  };
+  for (const Headers& caller : std::vector<Headers>{
+           {}, {{"Host", own}, {"Origin", "http://" + own}}, {{"Sec-Fetch-Site", "same-origin"}}, {{"Sec-Fetch-Site", "none"}}}) {
+    walk_changing_routes(client, caller, not_as_a_page, true);
+  }
+}
+
+TEST(StrangePages, OfAReboundNameChangeNothingThroughTheContractsEither) {
+  Server server;
+  Client client = server.connect();
+  for (const char* path : {"/reservations", "/tickets_lock", "/tickets_unlock", "/tickets_unlock_param"}) {
+    const Headers page = {{"Host", "evil.example:80"}, {"Origin", "http://evil.example:80"}};
+    EXPECT_EQ(client.post(path, "{}", page).status, 403) << path;
+    EXPECT_EQ(client.post(path, "{}", {{"Host", "evil.example"}, {"Sec-Fetch-Site", "same-origin"}}).status, 403) << path;
+    EXPECT_NE(client.post(path, "{}", {{"Host", "tickets.internal"}}).status, 403) << path << ": programs may call by any name";
+  }
+}
+
+TEST_F(Access, AStrangePageChangesNothingWhateverKeyItShows) {
+  Headers callers = bearer(keys["admin"]);
+  for (const Headers& page : headers_of_strange_pages()) {
+    walk_changing_routes(*client, page, expect_forbidden);
+    Headers with_key = page;
+    with_key.push_back(callers[0]);
+    walk_changing_routes(*client, with_key, expect_forbidden);
+  }
+  walk_changing_routes(*client, callers, k_is_let_in);
+}
+
+// --- drafts ---
+
+struct Reader {
+  const char* what;
+  Headers headers;
+};
+
+class Drafts : public Access {
+ protected:
+  void SetUp() override {
+    Access::SetUp();
+    const std::string more = R"("id":")" + draft.id + R"(","status":"draft")";
+    ASSERT_EQ(client->post("/v1/events", event_body(draft.seats, more), bearer(keys["admin"])).status, 201);
+    const Headers session = new_session(*client);
+    strangers = {{"nobody", {}}, {"a session", session}, {"hold", bearer(keys["hold"])}, {"sell", bearer(keys["sell"])}};
+    strangers.push_back({"an unknown key", bearer("hf_" + std::string(43, 'A'))});
+    readers = {{"read", bearer(keys["read"])}, {"admin", bearer(keys["admin"])}};
+  }
+  std::vector<std::string> flags() override {
+    return {"--limits-requests-per-second-customer", "0", "--access-anonymous", "contract1,contract2"};
+  }
+  void set_status(const char* status) {
+    const std::string body = std::string(R"({"status":")") + status + "\"}";
+    ASSERT_EQ(client->request("PATCH", "/v1/events/" + draft.id, body, bearer(keys["admin"])).status, 200);
+  }
+  std::vector<std::string> paths() const {
+    const std::string event = "/v1/events/" + draft.id;
+    return {event + "/plan",
+            event + "/states",
+            event,
+            event + "/seats",
+            "/v1/seats/" + draft[0],
+            event + "/changes",
+            "/v1/seats/" + draft[0] + "/history",
+            "/v1/reservations?eventId=" + draft.id};
+  }
+
+  double metric_with(const Headers& reader, const std::string& name) {
+    const std::string text = client->get("/metrics", reader).body;
+    const std::size_t at = text.find("\n" + name + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
+  }
+
+  const TestEvent draft{new_uuid(), {new_uuid(), new_uuid()}};
+  std::vector<Reader> strangers;
+  std::vector<Reader> readers;
+};
+
+TEST_F(Drafts, AreThereForKeysThatReadAndForNobodyElse) {
+  const TestEvent none{new_uuid(), {new_uuid()}};
+  for (const std::string& path : paths()) {
+    std::string path_of_none = path;
+    for (const auto& [from, to] : {std::pair(draft.id, none.id), std::pair(draft[0], none[0])}) {
+      if (const std::size_t at = path_of_none.find(from); at != std::string::npos) path_of_none.replace(at, from.size(), to);
+    }
+    for (const Reader& reader : readers) EXPECT_EQ(client->get(path, reader.headers).status, 200) << path << " with " << reader.what;
+    for (const Reader& stranger : strangers) {
+      for (const Headers& more : std::vector<Headers>{{}, {{"If-None-Match", "\"plan-1\""}}, {{"If-None-Match", "*"}}}) {
+        Headers headers = stranger.headers;
+        headers.insert(headers.end(), more.begin(), more.end());
+        const Answer hidden = client->get(path, headers);
+        const Answer nothing = client->get(path_of_none, headers);
+        EXPECT_EQ(hidden.status, nothing.status) << path << " by " << stranger.what << ": " << hidden;
+        EXPECT_GE(hidden.status, 401) << path << " by " << stranger.what << ": " << hidden;
+        EXPECT_EQ(hidden.json().at("code"), nothing.json().at("code")) << path << " by " << stranger.what;
+        EXPECT_EQ(hidden.header("Cache-Control"), nothing.header("Cache-Control")) << path << " by " << stranger.what;
+        EXPECT_FALSE(hidden.has("ETag")) << path << " by " << stranger.what;
+      }
+    }
+  }
+  const Answer live = client->get("/v1/events/" + draft.id + "/live");
+  expect_v1_problem(live, 404, "event_not_found");
+  EXPECT_EQ(live.header("Cache-Control"), "no-store") << "it may be on sale a moment later";
+  for (const char* part : {"/plan", "/states"}) {
+    const Answer shown = client->get("/v1/events/" + draft.id + part, bearer(keys["admin"]));
+    EXPECT_EQ(shown.header("Cache-Control"), "no-store") << "no cache may show it to others";
+  }
+}
+
+TEST_F(Drafts, AreInTheListsOfThoseForWhomTheyAreThere) {
+  const auto listed = [&](const Headers& caller) {
+    std::vector<std::string> ids;
+    std::string cursor;
+    do {
+      const Json page = client->get("/v1/events?limit=1" + (cursor.empty() ? "" : "&cursor=" + cursor), caller).json();
+      for (const Json& event : page.at("items").as_array()) ids.push_back(string_of(event.at("id")));
+      cursor = page.at("nextCursor").is_null() ? "" : string_of(page.at("nextCursor"));
+      if (page.at("items").as_array().empty()) EXPECT_TRUE(cursor.empty());
+    } while (!cursor.empty());
+    return ids;
+  };
+  EXPECT_THAT(listed(bearer(keys["read"])), testing::Contains(draft.id));
+  const auto of_a_session = listed(strangers[1].headers);
+  EXPECT_THAT(of_a_session, Not(testing::Contains(draft.id)));
+  EXPECT_EQ(of_a_session.size(), 1U);
+}
+
+TEST_F(Drafts, SeatsOfThemCannotBeHeldByThoseForWhomTheyAreNotThere) {
+  const Headers holder = bearer(keys["hold"]);
+  const Answer one = hold(*client, "c", {draft[0]}, {}, holder);
+  expect_v1_problem(one, 404, "seat_not_found");
+  EXPECT_EQ(one.json().at("seatIds"), parse_json(json_of(std::vector<std::string>{draft[0]})));
+  expect_v1_problem(hold(*client, "c", {seats[0], draft[0]}, {}, holder), 404, "seat_not_found");
+  for (const std::string& more : {std::string(R"("quantity":1)"), std::string(R"("quantity":1,"section":"nowhere")")}) {
+    const std::string body = R"({"customerId":"c","bestAvailable":{"eventId":")" + draft.id + "\"," + more + "}}";
+    expect_v1_problem(client->post("/v1/reservations", body, holder), 404, "event_not_found");
+  }
+  expect_contract_1_problem(reserve(*client, draft[0], "c"), 404, "seat_not_found");
+  expect_contract_1_problem(reserve(*client, draft[0], "c", holder), 404, "seat_not_found");
+  const Answer locked = lock_tickets(*client, {draft[0], seats[0]});
+  expect_contract_2_refusal(locked, 400);
+  const std::string unknown = new_uuid();
+  std::string like_unknown = lock_tickets(*client, {unknown, seats[0]}).body;
+  like_unknown.replace(like_unknown.find(unknown), unknown.size(), draft[0]);
+  EXPECT_EQ(locked.body, like_unknown);
+  expect_contract_1_problem(reserve(*client, draft[0], "c", bearer(keys["admin"])), 409, "event_not_on_sale");
+}
+
+TEST_F(Drafts, BeginAndEndWithTheStatus) {
+  set_status("on_sale");
+  const std::string path = "/v1/events/" + draft.id;
+  EXPECT_EQ(client->get(path + "/plan").header("Cache-Control"), "public, max-age=31536000, immutable");
+  const Headers session = strangers[1].headers;
+  const Answer held = client->post("/v1/reservations", R"({"seatIds":[")" + draft[0] + "\"]}", session);
+  ASSERT_EQ(held.status, 201) << held;
+  const auto listeners = [&] { return metric_with(bearer(keys["read"]), "holdfast_live_listeners"); };
+  Client listener = server->connect();
+  listener.write(request_bytes("GET", path + "/live"));
+  ASSERT_TRUE(eventually([&] { return listeners() == 1; }));
+  set_status("draft");
+  EXPECT_TRUE(eventually([&] { return listeners() == 0; })) << "its stream has ended";
+  EXPECT_EQ(client->get(path + "/states").status, 404);
+  Client of_a_reader = server->connect();
+  of_a_reader.write(request_bytes("GET", path + "/live", {}, bearer(keys["read"])));
+  EXPECT_TRUE(eventually([&] { return listeners() == 1; })) << "who may see a draft may listen";
+  const std::string reservation = "/v1/reservations/" + string_of(held.json().at("id"));
+  EXPECT_EQ(client->get(reservation, session).status, 200) << "a reservation stays its owner's";
+  EXPECT_EQ(client->post(reservation + "/release", R"({"seatIds":[")" + draft[0] + "\"]}", session).status, 200);
+}
+
+TEST(OpenServer, ShowsDraftsToEverybodyButSessions) {
+  Server server;
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 1, R"("status":"draft")");
+  const Headers session = new_session(client);
+  for (const std::string& path : {"/v1/events/" + event.id, "/v1/events/" + event.id + "/plan", "/v1/seats/" + event[0]}) {
+    EXPECT_EQ(client.get(path).status, 200) << path;
+    EXPECT_EQ(client.get(path, session).status, 404) << path;
+  }
+  EXPECT_EQ(client.get("/v1/events/" + event.id + "/plan", {{"Host", "evil.example"}}).status, 404) << "a page of a rebound name";
+}
+
 // --- rates ---
 
 class Rates : public Access {
@@ -374,6 +631,14 @@ TEST_F(Rates, OverTheLimitIs429WithRetryAfter) {
 class Origins : public Access {
   std::vector<std::string> flags() override { return {"--cors-origins", "https://shop.example"}; }
 };
+
+TEST_F(Origins, APageOfAListedOriginMayChangeWhatItsKeyMay) {
+  Headers page = bearer(keys["admin"]);
+  page.emplace_back("Origin", "https://shop.example");
+  walk_changing_routes(*client, page, k_is_let_in);
+  page.emplace_back("Sec-Fetch-Site", "cross-site");
+  walk_changing_routes(*client, page, k_is_let_in);
+}
 
 TEST_F(Origins, AListedOriginMayCallAndReadAndAnyOtherMayNot) {
   const Headers ahead = {{"Origin", "https://shop.example"}, {"Access-Control-Request-Method", "POST"}};
@@ -459,7 +724,14 @@ TEST(BeyondLoopback, AKeyOrAWrittenContractIsNeeded) {
   Client client = server.connect();
   expect_contract_1_problem(reserve(client, new_uuid(), "c"), 401, "unauthorized");
   expect_contract_1_problem(reserve(client, new_uuid(), "c", bearer(token)), 404, "seat_not_found");
-  EXPECT_THAT(client.post("/v1/sessions", "").header("Set-Cookie"), HasSubstr("; Secure"));
+  const Answer session = client.post("/v1/sessions", "");
+  EXPECT_THAT(session.header("Set-Cookie"),
+              testing::MatchesRegex("__Host-holdfast_session=[^;]+; Path=/; Max-Age=86400; HttpOnly; SameSite=Strict; Secure"));
+  const std::string cookie = session.header("Set-Cookie").substr(0, session.header("Set-Cookie").find(';'));
+  EXPECT_EQ(client.get("/v1/sessions", {{"Cookie", cookie}}).status, 200);
+  EXPECT_EQ(client.get("/v1/sessions", {{"Cookie", cookie.substr(7)}}).status, 401) << "without the prefix anybody may have set it";
+  const Answer ended = client.request("DELETE", "/v1/sessions", {}, {{"Cookie", cookie}});
+  EXPECT_EQ(ended.header("Set-Cookie"), "__Host-holdfast_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure");
 }
 
 TEST(BeyondLoopback, AWrittenContractNeedsNoKeyAlsoWhenThereAreKeys) {

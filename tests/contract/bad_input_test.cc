@@ -1,5 +1,7 @@
 // Bad bytes: a 4xx that says what is wrong; never a crash, never a hang; and nothing changes.
 #include <gmock/gmock.h>
+#include <chrono>
+#include <sstream>
 
 #include "support/events.h"
 #include "support/problems.h"
@@ -604,11 +606,14 @@ TEST_F(BadInput, AMemberThatIsThereTwiceIsRefusedAndNamed) {
   const std::string seat = R"("seatId":")" + event[0] + '"';
   const std::string seats = R"("seatIds":)" + json_of(Ids{event[0]});
   const std::string of_reservation = "/v1/reservations/" + a_reservation();
-  const std::string categories = R"("categories":[{"name":"S"}],"seats":[{"section":"A","row":"1","number":"1","category":"S"}])";
+  const std::string of_event = "/v1/events/" + event.id;
+  const std::string list_of_categories = R"("categories":[{"name":"S"}])";
+  const std::string list_of_seats = R"("seats":[{"section":"A","row":"1","number":"1","category":"S"}])";
+  const std::string categories = list_of_categories + "," + list_of_seats;
   const struct {
     std::string target;
     std::string body;
-    const char* member;
+    std::string member;
   } rows[] = {
       {"/reservations", "{" + seat + R"(,"customerId":"c","customerId":"d"})", "customerId"},
       {"/reservations", "{" + seat + "," + seat + R"(,"customerId":"c"})", "seatId"},
@@ -618,8 +623,67 @@ TEST_F(BadInput, AMemberThatIsThereTwiceIsRefusedAndNamed) {
       {"/v1/reservations", "{" + seats + "," + seats + R"(,"customerId":"c"})", "seatIds"},
       {of_reservation + "/consume", R"({"orderId":"o","orderId":"p"})", "orderId"},
       {"/v1/events", R"({"name":"E","name":"F",)" + categories + "}", "name"},
+      // At any depth, in what is not looked at too, and in whatever way it is written.
+      {"/reservations", "{" + seat + R"(,"customerId":"c","more":[{"a":1,"b":{"a":2,"c":[],"\u0063":3}}]})", "c"},
+      {"/tickets_lock", R"({"data":{},"\u0064ata":{}})", "data"},
+      {"/tickets_unlock_param", R"({"data":{"tickets":["x"],"more":{"tickets":1,"tickets":2}}})", "tickets"},
+      {"/v1/reservations", R"({"customerId":"c","bestAvailable":{"eventId":")" + event.id + R"(","quantity":1,"quantity":2}})", "quantity"},
+      {of_reservation + "/return", R"({"orderId":"o","more":{"":1,"":2}})", ""},
+      {of_event + "/block", "{" + seats + R"(,"more":{"a":{},"a":{}}})", "a"},
+      {"/v1/sessions", R"({"a":{"b":1,"b":1}})", "b"},
+      {"/v1/webhooks", R"({"url":"https://crm.example.org/","url":"https://evil.example.org/"})", "url"},
+      {"/v1/events", R"({"name":"E","categories":[{"name":"S","price":10,"price":99}],)" + list_of_seats + "}", "price"},
+      {"/v1/events", R"({"name":"E",)" + list_of_categories + R"(,"seats":[{"section":"A","row":"1","row":"2"}]})", "row"},
+      {"/v1/events", R"({"name":"E","limits":{"heldSeatsPerCustomer":2,"held\u0053eatsPerCustomer":9},)" + categories + "}",
+       "heldSeatsPerCustomer"},
+      {"/v1/events",
+       R"({"name":"E","plan":{"zones":[{"name":"Z","rows":[{"row_number":"1","seats":[{"seat_number":"1","position":{"x":1,"x":2}}]}]}]}})",
+       "x"},
+      {"/v1/events", R"({"name":"E","plan":{"size":{"width":1,"width":2},"zones":[]}})", "width"},
+      {"/v1/events", R"({"name":"E","more":[{"a":[{"b":1,"b":1}]}],)" + categories + "}", "b"},
   };
-  for (const auto& row : rows) expect_400(send("POST", row.target, row.body), row.target, row.member, row.body);
+  for (const auto& row : rows) {
+    expect_400(send("POST", row.target, row.body), row.target, "Duplicate member `" + row.member + "`", row.body);
+  }
+  const std::string twice = R"({"limits":{"seatsPerReservation":1,"seatsPerReservation":1000}})";
+  expect_400(send("PATCH", of_event, twice), of_event, "Duplicate member `seatsPerReservation`", twice);
+}
+
+TEST_F(BadInput, ALongNameOfADuplicateMemberIsCut) {
+  const std::string name(60'000, 'n');
+  const Answer answer = send("POST", "/reservations", "{\"" + name + "\":1,\"" + name + "\":2}");
+  expect_400(answer, "/reservations", "Duplicate member `nnn", "a long name");
+  EXPECT_LT(answer.body.size(), 1'000U);
+}
+
+// A body of some 250 KB: 32,000 members with names as short as can be.
+std::string many_members(std::string_view last) {
+  static constexpr std::string_view k_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  std::string body = "{";
+  for (std::size_t i = 0; i < 32'000; ++i) {
+    const char name[] = {k_letters[i / 52 / 52 % 52], k_letters[i / 52 % 52], k_letters[i % 52]};
+    body.append("\"").append(name, 3).append("\":1,");
+  }
+  return body.append("\"").append(last).append("\":1}");
+}
+
+TEST_F(BadInput, ADuplicateMemberAmongManyIsFoundInLinearTime) {
+  // The fastest of several: another process may have the processor meanwhile.
+  const auto fastest = [&](const std::string& target, const std::string& body, std::string_view part) {
+    auto best = std::chrono::steady_clock::duration::max();
+    for (int i = 0; i < 5; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      const Answer answer = send("POST", target, body);
+      best = std::min(best, std::chrono::steady_clock::now() - begin);
+      expect_400(answer, target, part, "many members");
+    }
+    return best;
+  };
+  for (const char* target : {"/tickets_unlock_param", "/v1/reservations", "/reservations", "/v1/events"}) {
+    const auto without = fastest(target, many_members("none"), "");
+    const auto with = fastest(target, many_members("aaa"), "Duplicate member `aaa`");
+    EXPECT_LT(with, 20 * without + std::chrono::milliseconds(20)) << target << ": a quadratic search takes some hundred times as long";
+  }
 }
 
 // --- paths and queries ---
@@ -654,6 +718,64 @@ TEST_F(BadInput, PathsThatMeanNothingAre404Or400) {
     const Answer answer = send("GET", path, {});
     EXPECT_THAT(answer.status, testing::AnyOf(404, 400)) << path << ": " << answer;
     EXPECT_EQ(answer.header("Content-Type"), "application/problem+json") << path << ": " << answer;
+  }
+}
+
+// What quotes a caller is JSON all the same: parse_json() takes valid UTF-8 only.
+TEST_F(BadInput, AnswersToBytesThatAreNotUtf8AreUtf8) {
+  const auto expect_json = [](const Answer& answer, const std::string& what) {
+    EXPECT_GE(answer.status, 400) << what;
+    EXPECT_LT(answer.status, 500) << what;
+    EXPECT_NO_THROW(answer.json()) << what << ": " << answer;
+  };
+  const Ids bytes = {"%FF", "%C3", "a%80b", "%ED%A0%80", "%F4%90%80%80", "%C0%AF", "%F0%9F%8E"};
+  for (const std::string& id : bytes) {
+    for (const char* path : {"/v1/seats/", "/v1/events/", "/v1/reservations/", "/reservations/", "/v1/webhooks/", "/docs/", "/assets/"}) {
+      expect_json(send("GET", path + id, {}), path + id);
+    }
+    for (const std::string& path : {"/v1/seats/" + id + "/history", "/v1/events/" + id + "/states", "/v1/events/" + id + "/live"}) {
+      expect_json(send("GET", path, {}), path);
+    }
+    expect_json(send("POST", "/v1/reservations/" + id + "/release", "{}"), id);
+    expect_json(send("POST", "/v1/events/" + id + "/block", R"({"seatIds":["x"]})"), id);
+    for (const char* query :
+         {"/v1/reservations?eventId=", "/v1/reservations?status=", "/v1/reservations?customerId=", "/v1/events?cursor=", "/v1/events?"}) {
+      expect_json(send("GET", query + id, {}), query + id);
+    }
+  }
+  const Ids bodies = {"{\"a\xff\":1}", "{\"a\xff\":\"\xff\"}", "{\"a\":{\"\xc3\":\"\x80\"}}", "{\"\xff\":1,\"\xff\":2}",
+                      "{\"a\":[\"\xff\"]}"};
+  for (const std::string& body : bodies) {
+    for (const char* target :
+         {"/reservations", "/tickets_lock", "/tickets_unlock_param", "/v1/reservations", "/v1/events", "/v1/sessions", "/v1/webhooks"}) {
+      expect_json(send("POST", target, body), target + body);
+    }
+  }
+  expect_json(send("POST", "/v1/reservations", "{}", {{"Idempotency-Key", "\xff"}}), "Idempotency-Key");
+  expect_json(send("POST", "/v1/reservations", "{}", {{"Content-Type", "application/\xff"}}), "Content-Type");
+  expect_json(send("POST", "/v1/reservations", "{}", {{"Holdfast-Note", "%FF"}}), "Holdfast-Note");
+  expect_json(send("POST", "/v1/reservations", "{}", {{"Holdfast-Note", "\xff"}}), "Holdfast-Note");
+  EXPECT_NO_THROW(send("GET", "/v1/operations/actions", {}).json());
+  std::istringstream log(server().log());
+  for (std::string line; std::getline(log, line);) EXPECT_NO_THROW(parse_json(line)) << line;
+}
+
+TEST_F(BadInput, ANoteThatCanChangeHowALineIsShownIsRefused) {
+  Client mine = server().connect();
+  const TestEvent other = make_event(mine, 1);
+  ++events_made;   // this one was made on purpose
+  const std::string seats = R"({"seatIds":)" + json_of(other.seats) + "}";
+  const auto with_note = [&](const std::string& note) {
+    return send("POST", "/v1/events/" + other.id + "/block", seats, {{"Holdfast-Note", note}});
+  };
+  // C0, DEL, C1, line and paragraph separator, marks, embeddings, overrides and isolates of direction.
+  for (const char* note : {"%0A", "%7F", "%C2%80", "%C2%85", "%C2%9B31m", "%C2%9F", "%E2%80%A8", "%E2%80%A9", "%D8%9C", "%E2%80%8E",
+                           "%E2%80%8F", "%E2%80%AA", "%E2%80%AE", "%E2%81%A6", "%E2%81%A9"}) {
+    expect_problem(with_note(std::string("a") + note + "b"), 400, "invalid_request");
+  }
+  for (const char* note : {"%C2%A0", "%C3%A9", "%E2%80%90", "%D7%90", "%F0%9F%8E%AD"}) {
+    EXPECT_EQ(with_note(note).status, 200) << note;
+    EXPECT_EQ(send("POST", "/v1/events/" + other.id + "/unblock", seats).status, 200);
   }
 }
 

@@ -5,12 +5,52 @@
 #include <string>
 
 #include "core/ids.h"
+#include "core/json_text.h"
 #include "core/plan.h"
 #include "core/time.h"
 #include "core/trace.h"
+#include "core/utf8.h"
 
 namespace holdfast {
 namespace {
+
+// --- UTF-8 ---
+
+std::string json_of(std::string_view text) {
+  std::string json;
+  append_json(json, text);
+  return json;
+}
+
+TEST(JsonText, is_utf8_whatever_the_bytes_were) {
+  const std::string mark = "\xEF\xBF\xBD";
+  EXPECT_EQ(json_of("plain \"quoted\" \\ \n\x01"), R"("plain \"quoted\" \\ \n\u0001")");
+  for (const char* good : {"\u00e9", "\u20ac", "\U0001f3ad", "\ud7ff", "\ue000", "\U0010ffff"}) {
+    EXPECT_EQ(json_of(good), "\"" + std::string(good) + "\"");
+    EXPECT_TRUE(is_utf8(good)) << good;
+  }
+  const std::pair<const char*, int> bad[] = {
+      {"\x80", 1},         {"\xff", 1},         {"\xc3", 1},         {"\xc0\xaf", 2},         {"\xe2\x82", 2},
+      {"\xed\xa0\x80", 3}, {"\xe0\x80\x80", 3}, {"\xf0\x9f\x8e", 3}, {"\xf4\x90\x80\x80", 4}, {"\xf5\x80", 2}};
+  for (const auto& [bytes, count] : bad) {
+    std::string marks;
+    for (int i = 0; i < count; ++i) marks += mark;
+    EXPECT_EQ(json_of("a" + std::string(bytes) + "\u00e9"), "\"a" + marks + "\u00e9\"");
+    EXPECT_FALSE(is_utf8(bytes));
+  }
+}
+
+TEST(Controls, are_those_that_change_how_a_line_is_shown) {
+  for (const char* control :
+       {"\x01", "\n", "\x7f", "\u0080", "\u009f", "\u061c", "\u200e", "\u200f", "\u2028", "\u202a", "\u202e", "\u2066", "\u2069"}) {
+    EXPECT_TRUE(has_control("a" + std::string(control))) << control;
+    EXPECT_EQ(without_controls("a" + std::string(control) + "b"), "a b");
+  }
+  for (const char* shown : {" ", "~", "\u00a0", "\u200d", "\u2010", "\u2027", "\u202f", "\u2065", "\u206a", "\u05d0", "\U0001f3ad"}) {
+    EXPECT_FALSE(has_control(shown)) << shown;
+    EXPECT_EQ(without_controls(shown), shown);
+  }
+}
 
 TEST(Uuid, is_read_in_any_letter_case_and_written_in_lower_case) {
   const std::string lower = "0123abcd-4567-89ef-fedc-ba9876543210";

@@ -13,9 +13,12 @@ export type Standing = { kind: "asking" } | { kind: "out"; why: WhyOut } | { kin
 export const standing = signal<Standing>({ kind: "asking" });
 export const health = signal<ServerHealth | null>(null);
 
+/** Without the cookie: the map may have made this browser a visitor, who sees no drafts and only his own reservations. */
+const fetchWithoutCookie: typeof fetch = (input, init) => fetch(input, { ...init, credentials: "omit" });
+
 /** Polls go on by themselves, so a call is not tried again: what is late is shown as late. */
 function clientWith(key: string | null): Client {
-  return createClient({ baseUrl: "", retries: 0, timeoutMs: 10_000, apiKey: key ?? undefined });
+  return createClient({ baseUrl: "", retries: 0, timeoutMs: 10_000, apiKey: key ?? undefined, fetch: fetchWithoutCookie });
 }
 
 function whyOf(error: unknown, hadKey: boolean): WhyOut {

@@ -1,0 +1,64 @@
+#include "api/member_names.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "api/random.h"
+#include "core/hash.h"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::size_t k_few = 16;
+constexpr std::size_t k_shown_bytes_max = 128;
+
+std::uint64_t random_seed() {
+  std::array<std::uint8_t, sizeof(std::uint64_t)> bytes;
+  fill_random(bytes);
+  std::uint64_t seed = 0;
+  std::memcpy(&seed, bytes.data(), sizeof seed);
+  return seed;
+}
+
+}  // namespace
+
+std::size_t MemberNames::SeededHash::operator()(std::string_view name) const { return hash_bytes(name, seed); }
+
+MemberNames::MemberNames() : hash_{random_seed()} {}
+
+void MemberNames::open() {
+  if (depth_ == objects_.size()) objects_.push_back({.few = {}, .many = Set(0, hash_)});
+  ++depth_;
+}
+
+void MemberNames::close() {
+  Object& object = objects_[--depth_];
+  size_ -= object.few_used + object.many.size();
+  object.few_used = 0;
+  if (!object.many.empty()) object.many = Set(0, hash_);
+}
+
+bool MemberNames::add(std::string_view name) {
+  Object& object = objects_[depth_ - 1];
+  const auto end = object.few.begin() + static_cast<std::ptrdiff_t>(object.few_used);
+  if (std::find(object.few.begin(), end, name) != end) return false;
+  if (object.few_used == k_few) {
+    if (!object.many.emplace(name).second) return false;
+  } else {
+    if (object.few_used == object.few.size()) object.few.emplace_back();
+    object.few[object.few_used++] = name;
+  }
+  ++size_;
+  return true;
+}
+
+std::string duplicate_member(std::string_view name) {
+  std::string_view shown = name.substr(0, k_shown_bytes_max);
+  while (shown.size() < name.size() && !shown.empty() && (static_cast<unsigned char>(name[shown.size()]) & 0xC0) == 0x80) {
+    shown.remove_suffix(1);   // not in the middle of a character
+  }
+  return "Duplicate member `" + std::string(shown) + (shown.size() < name.size() ? "…`." : "`.");
+}
+
+}  // namespace holdfast::api
