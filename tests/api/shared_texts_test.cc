@@ -23,7 +23,7 @@ class SharedTextsTest : public ::testing::Test {
   // Asks `times` at the same moment, and runs until all are answered.
   std::vector<SharedTexts::Text> get(SharedTexts::Key key, std::size_t bytes, std::size_t times = 1) {
     std::vector<SharedTexts::Text> got(times);
-    boost::asio::io_context context;
+    context.restart();
     std::latch asked(static_cast<std::ptrdiff_t>(times));
     const auto make = [&, bytes] {
       asked.wait();   // all are there: those who came later wait for this one
@@ -41,6 +41,7 @@ class SharedTextsTest : public ::testing::Test {
     return got;
   }
 
+  boost::asio::io_context context;   // a background thread may still be telling it of its end when run() has returned
   BackgroundPool background;
   SharedTexts texts{{.kept_bytes_max = 1'000, .bytes_max = 3'000}};
   std::shared_ptr<const void> source = std::make_shared<int>(1);
