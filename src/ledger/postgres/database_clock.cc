@@ -12,8 +12,8 @@ std::int64_t DatabaseClock::boot_ms() {
 }
 
 std::optional<Millis> DatabaseClock::observe(Millis at, std::int64_t sent, std::int64_t arrived) {
-  const std::int64_t least = at - arrived;   // the offset is at least this …
-  const std::int64_t most = at - sent;       // … and at most that
+  const std::int64_t least = at - arrived - 1;   // the offset is at least this, because a part of a millisecond is cut from `arrived`, …
+  const std::int64_t most = at - sent;   // … and at most that
   const std::scoped_lock lock(mutex_);
   const std::int64_t known = offset_.load(std::memory_order_relaxed);
   std::optional<Millis> step;
@@ -30,16 +30,19 @@ std::optional<Millis> DatabaseClock::observe(Millis at, std::int64_t sent, std::
     best_ = std::max(best_, least);
   }
   offset_.store(std::max(best_, best_before_), std::memory_order_relaxed);
+  if (!step) raise(at);
   return step;
 }
 
 Millis DatabaseClock::now() const {
   const std::int64_t offset = offset_.load(std::memory_order_relaxed);
-  Millis latest = latest_.load(std::memory_order_relaxed);
-  if (offset == INT64_MIN) return latest;
-  const Millis now = boot_ms() + offset;
-  while (now > latest && !latest_.compare_exchange_weak(latest, now, std::memory_order_relaxed)) {}
-  return std::max(now, latest);
+  return offset == INT64_MIN ? latest_.load(std::memory_order_relaxed) : raise(boot_ms() + offset);
 }
 
-}  // namespace holdfast::pg
+Millis DatabaseClock::raise(Millis to) const {
+  Millis latest = latest_.load(std::memory_order_relaxed);
+  while (to > latest && !latest_.compare_exchange_weak(latest, to, std::memory_order_relaxed)) {}
+  return std::max(to, latest);
+}
+
+}   // namespace holdfast::pg

@@ -2,7 +2,8 @@
 // comes with their transaction, not at this one.
 //
 // Each answer that carries the time bounds it: it is at least that time, plus what has passed since. The best bound of the last
-// 10 to 20 seconds counts, so this clock is behind the database's by no more than the quickest answer took.
+// 10 to 20 seconds counts, so this clock is never ahead of the database's, and behind it by no more than the quickest answer took and a
+// millisecond.
 #pragma once
 
 #include <atomic>
@@ -31,6 +32,8 @@ class DatabaseClock {
 
  private:
   static constexpr std::int64_t k_window_ms = 10'000;
+
+  Millis raise(Millis to) const;   // sees to it that now() is at least that; returns now()
 
   std::mutex mutex_;
   std::int64_t window_began_ = 0;
