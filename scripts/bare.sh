@@ -7,6 +7,7 @@
 # processes and mounts are gone with it.
 
 readonly bare_folder=$root/build/bare
+: "${HOME:=/root}"   # where nobody has set one, it is a machine that runs as root
 readonly bare_cache=${XDG_CACHE_HOME:-$HOME/.cache}/holdfast
 readonly bare_days_max=30   # an older tarball is made again, so that its packages are those that a newcomer gets
 readonly -a bare_releases=(bookworm trixie)
