@@ -30,8 +30,8 @@ cmd_test_full() {
   [[ ${#failed[@]} -eq 0 ]]
 }
 
-# cmd_test_package [RELEASE]: builds the package in a bare Debian, and installs it in another one. For Debian 12 it is done twice, the first time
-# by the steps of deploy/Dockerfile.
+# cmd_test_package [RELEASE]: builds the package in a bare Debian, and installs it in another one. For Debian 12 it is built by the steps of
+# deploy/Dockerfile, and what they make of it is started too.
 cmd_test_package() {
   local release=${1:-bookworm} package
   [[ $# -le 1 ]] || fail "test package takes the name of one release of Debian"
