@@ -154,6 +154,10 @@ Fault fault_of(const Outcome& outcome) {
     case Reason::unavailable: return unavailable();
     case Reason::no_adjacent_seats:
       return {409, code, "No row has as many seats side by side; nothing was changed. With `adjacent` false they may be apart."};
+    case Reason::settings_conflict:
+      return {400, code,
+              "`holdSeconds` (" + std::to_string(outcome.hold_seconds) + ") would be more than `maxHoldSeconds` (" +
+                  std::to_string(outcome.max_hold_seconds) + "); nothing was changed."};
   }
   HOLDFAST_CHECK(false && "an accepted outcome is no fault");
 }

@@ -79,13 +79,9 @@ std::optional<EventStatus> status_named(std::string_view name) {
   return std::nullopt;
 }
 
-}  // namespace
-
+// What is wrong with the settings of a new event, or nothing.
 std::optional<std::string> check_settings(const EventSettings& settings) {
-  const auto name_is_bad = settings.name.empty() || settings.name.size() > k_name_bytes_max || is_blank(settings.name);
-  if (name_is_bad) return "`name` must have 1 to 200 bytes and something other than white space.";
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
-  if (std::ranges::any_of(settings.name, is_control)) return "`name` must not have control characters.";
+  if (auto problem = check_event_name(settings.name)) return problem;
   if (settings.hold_seconds < 1 || settings.hold_seconds > k_hold_seconds_max)
     return "`holdSeconds` must be a whole number from 1 to 86400.";
   if (settings.max_hold_seconds < 1 || settings.max_hold_seconds > k_hold_seconds_max) {
@@ -95,6 +91,17 @@ std::optional<std::string> check_settings(const EventSettings& settings) {
   if (settings.limits.seats_per_reservation < 1 || settings.limits.seats_per_reservation > k_seats_per_reservation_max) {
     return "`limits.seatsPerReservation` must be a whole number from 1 to 1000.";
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> check_event_name(std::string_view name) {
+  if (name.empty() || name.size() > k_name_bytes_max || is_blank(name)) {
+    return "`name` must have 1 to 200 bytes and something other than white space.";
+  }
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
+  if (std::ranges::any_of(name, is_control)) return "`name` must not have control characters.";
   return std::nullopt;
 }
 

@@ -51,7 +51,7 @@ class EventReader {
   std::unique_ptr<Parser> parser_;
 };
 
-// Checks that hold for a new event and for a change of one; what is wrong, or nothing.
-std::optional<std::string> check_settings(const EventSettings& settings);
+// What is wrong with an event's name, in a sentence; or nothing.
+std::optional<std::string> check_event_name(std::string_view name);
 
 }  // namespace holdfast::api

@@ -396,7 +396,7 @@ Answer get_event(Call& call) {
   co_return;
 }
 
-// PATCH /v1/events/{eventId}
+// PATCH /v1/events/{eventId}. Each member is checked here; whether the settings go together is judged with those that are there by then.
 Answer change_event(Call& call) {
   if (!check_content_type(call, true)) co_return;
   const auto event = find_event(call);
@@ -405,17 +405,19 @@ Answer change_event(Call& call) {
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
   std::string problem;
   Configure change;
-  EventSettings settings = event->settings();
-  if (const auto name = read_text(*body.object(), "name", k_name_bytes_max, false, problem)) change.name = settings.name = *name;
+  if (const auto name = read_text(*body.object(), "name", k_name_bytes_max, false, problem)) {
+    change.name = *name;
+    if (auto wrong = check_event_name(*name)) problem = std::move(*wrong);
+  }
   if (const auto time = read_text(*body.object(), "startsAt", 64, false, problem)) {
     change.starts_at = parse_rfc3339(*time);
     if (!change.starts_at) problem = "`startsAt` must be a time as RFC 3339 writes it.";
   }
   if (const auto seconds = read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem)) {
-    change.hold_seconds = settings.hold_seconds = *seconds;
+    change.hold_seconds = *seconds;
   }
   if (const auto seconds = read_whole(*body.object(), "maxHoldSeconds", 1, k_hold_seconds_max, false, problem)) {
-    change.max_hold_seconds = settings.max_hold_seconds = *seconds;
+    change.max_hold_seconds = *seconds;
   }
   if (const auto status = read_text(*body.object(), "status", 16, false, problem)) {
     if (*status == "draft") change.status = EventStatus::draft;
@@ -429,15 +431,13 @@ Answer change_event(Call& call) {
     } else {
       const auto& object = limits->get_object();
       if (const auto seats = read_whole(object, "seatsPerReservation", 1, k_seats_per_reservation_max, false, problem)) {
-        settings.limits.seats_per_reservation = static_cast<std::uint32_t>(*seats);
+        change.seats_per_reservation = static_cast<std::uint32_t>(*seats);
       }
       if (const auto seats = read_whole(object, "heldSeatsPerCustomer", 0, 1'000'000, false, problem)) {
-        settings.limits.held_seats_per_customer = static_cast<std::uint32_t>(*seats);
+        change.held_seats_per_customer = static_cast<std::uint32_t>(*seats);
       }
-      change.limits = settings.limits;
     }
   }
-  if (problem.empty()) problem = check_settings(settings).value_or("");
   if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
   Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;

@@ -21,6 +21,7 @@ const char* name_of(Reason reason) {
     case Reason::another_part_refused: return "another_part_refused";
     case Reason::unavailable: return "unavailable";
     case Reason::no_adjacent_seats: return "no_adjacent_seats";
+    case Reason::settings_conflict: return "settings_conflict";
   }
   return "unknown";
 }

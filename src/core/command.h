@@ -77,14 +77,16 @@ struct Sweep {
   std::size_t limit = 0;
 };
 
-// Changes an event's settings. What is not set stays.
+// Changes an event's settings, one by one: what is not set stays as it is when the command is judged, whoever else is changing the others.
+// Refused as settings_conflict when it sets one of the two lengths of holds, and hold_seconds would be more than max_hold_seconds.
 struct Configure {
   std::optional<std::string> name{};
   std::optional<Millis> starts_at{};
   std::optional<EventStatus> status{};
   std::optional<std::int64_t> hold_seconds{};
   std::optional<std::int64_t> max_hold_seconds{};
-  std::optional<EventLimits> limits{};
+  std::optional<std::uint32_t> seats_per_reservation{};     // of EventLimits
+  std::optional<std::uint32_t> held_seats_per_customer{};
 };
 
 // Makes a new event, without seats yet and importing: the first change of an empty inventory (seq 0).
@@ -135,6 +137,7 @@ enum class Reason : std::uint8_t {
   another_part_refused,   // of a set over several events: this part alone would have been accepted
   unavailable,            // the ledger could not make it durable; nothing is known to have happened
   no_adjacent_seats,      // best available: no row has as many seats side by side
+  settings_conflict,      // settings that are each in order and do not go together
 };
 
 // The stable word for a reason: `seat_unavailable`, …
@@ -177,6 +180,8 @@ struct ReservationView {
 struct Outcome {
   Reason reason = Reason::none;
   Limit limit = Limit::none;                       // which one, when reason is limit_exceeded
+  std::uint32_t hold_seconds = 0;                  // what the two would be, when reason is settings_conflict
+  std::uint32_t max_hold_seconds = 0;
   std::optional<ReservationView> reservation;      // as the command left it; for commands on one reservation
   FewOf<SeatIndex> seats;                          // refused: exactly the seats that are the reason, in the order asked
   std::size_t swept = 0;                           // Sweep: how many expiries it recorded

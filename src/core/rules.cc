@@ -24,6 +24,13 @@ Outcome refused(Limit limit) {
   return outcome;
 }
 
+Outcome refused_conflict(const EventSettings& settings) {
+  Outcome outcome = refused(Reason::settings_conflict);
+  outcome.hold_seconds = static_cast<std::uint32_t>(settings.hold_seconds);
+  outcome.max_hold_seconds = static_cast<std::uint32_t>(settings.max_hold_seconds);
+  return outcome;
+}
+
 // The seats for which `is_reason` holds, as the refusal that names them; accepted when there are none.
 template <typename Predicate>
 Outcome refuse_seats(Reason reason, Seats seats, Predicate is_reason) {
@@ -202,7 +209,11 @@ class Judge {
     if (configure.status) settings.status = *configure.status;
     if (configure.hold_seconds) settings.hold_seconds = *configure.hold_seconds;
     if (configure.max_hold_seconds) settings.max_hold_seconds = *configure.max_hold_seconds;
-    if (configure.limits) settings.limits = *configure.limits;
+    if (configure.seats_per_reservation) settings.limits.seats_per_reservation = *configure.seats_per_reservation;
+    if (configure.held_seats_per_customer) settings.limits.held_seats_per_customer = *configure.held_seats_per_customer;
+    // An event whose settings conflict already can still be closed, renamed or abandoned.
+    const bool sets_lengths = configure.hold_seconds || configure.max_hold_seconds;
+    if (sets_lengths && settings.hold_seconds > settings.max_hold_seconds) return refused_conflict(settings);
     if (!(settings == inventory_.settings())) record({.kind = ChangeKind::event_configured, .settings = &settings});
     return {};
   }

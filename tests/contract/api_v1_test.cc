@@ -1,6 +1,8 @@
 // Holdfast's own API: events, seats and the whole life of a reservation.
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "support/events.h"
 #include "support/problems.h"
 #include "support/server.h"
@@ -115,6 +117,42 @@ TEST_F(ApiV1, AnEventThatThereIsNotIs404) {
   expect_v1_problem(client.get("/v1/events/" + new_uuid() + "/plan"), 404, "event_not_found");
   expect_v1_problem(client.post("/v1/events/" + new_uuid() + "/block", seats_body({new_uuid()})), 404, "event_not_found");
   expect_v1_problem(client.request("PATCH", "/v1/events/" + new_uuid(), R"({"name":"x"})"), 404, "event_not_found");
+}
+
+// Whatever two callers change at the same time, no answered change is lost, and what they make together goes together.
+TEST_F(ApiV1, ChangesOfAnEventAtTheSameTimeAreJudgedOneAfterTheOther) {
+  const TestEvent event = make_event(client, 1);
+  Client other = server().connect();
+  constexpr int k_rounds = 25;
+  for (int i = 0; i < k_rounds; ++i) {
+    ASSERT_EQ(configure(event, R"({"limits":{"seatsPerReservation":1000,"heldSeatsPerCustomer":0},"holdSeconds":900,"maxHoldSeconds":3600})").status,
+              200);
+    Answer limits;
+    Answer length;
+    std::thread first([&] { limits = configure(event, R"({"limits":{"seatsPerReservation":4},"holdSeconds":3000})"); });
+    length = other.request("PATCH", "/v1/events/" + event.id, R"({"limits":{"heldSeatsPerCustomer":2},"maxHoldSeconds":1000})");
+    first.join();
+    EXPECT_EQ(limits.status + length.status, 200 + 400) << limits << length << "one of them finds the other's change, and does not go with it";
+    expect_v1_problem(limits.status == 400 ? limits : length, 400, "settings_conflict");
+    const Json read = client.get("/v1/events/" + event.id).json();
+    EXPECT_LE(read.at("holdSeconds").as_int64(), read.at("maxHoldSeconds").as_int64());
+    ASSERT_EQ(configure(event, R"({"holdSeconds":900,"maxHoldSeconds":3600})").status, 200);
+    std::thread again([&] { limits = configure(event, R"({"limits":{"seatsPerReservation":5}})"); });
+    length = other.request("PATCH", "/v1/events/" + event.id, R"({"limits":{"heldSeatsPerCustomer":3}})");
+    again.join();
+    ASSERT_EQ(limits.status, 200) << limits;
+    ASSERT_EQ(length.status, 200) << length;
+    ASSERT_EQ(client.get("/v1/events/" + event.id).json().at("limits"), parse_json(R"({"seatsPerReservation":5,"heldSeatsPerCustomer":3})"));
+  }
+}
+
+TEST_F(ApiV1, AChangeOfAnEventWhoseSettingsWouldNotGoTogetherIsRefusedAndNamesThem) {
+  const TestEvent event = make_event(client, 1);
+  const Answer refused = configure(event, R"({"name":"Other","holdSeconds":3700})");
+  expect_v1_problem(refused, 400, "settings_conflict");
+  EXPECT_THAT(string_of(refused.json().at("detail")), AllOf(HasSubstr("3700"), HasSubstr("3600")));
+  EXPECT_NE(string_of(client.get("/v1/events/" + event.id).json().at("name")), "Other");
+  EXPECT_EQ(configure(event, R"({"holdSeconds":3700,"maxHoldSeconds":3700})").status, 200);
 }
 
 TEST_F(ApiV1, SeatsWithoutAnIdGetAUuidThatCanBeHeld) {

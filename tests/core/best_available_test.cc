@@ -275,7 +275,7 @@ TEST(BestAvailable, is_refused_for_the_reasons_of_a_hold_and_before_seats_are_lo
     EXPECT_EQ(hall.ask(5), "event_not_on_sale");
   }
   Hall limited{{"A1:XXXX"}};
-  limited.event.configure({.max_hold_seconds = 600, .limits = EventLimits{.seats_per_reservation = 2}});
+  limited.event.configure({.hold_seconds = 60, .max_hold_seconds = 600, .seats_per_reservation = 2});
   EXPECT_EQ(limited.ask({.quantity = 3}, 700'000), "limit_exceeded seats_per_reservation");
   EXPECT_EQ(limited.ask({.quantity = 2}, 600'001), "hold_too_long");
   EXPECT_EQ(limited.ask({.quantity = 2}, 600'000), "no_adjacent_seats");

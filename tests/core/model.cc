@@ -277,10 +277,18 @@ Outcome Model::unblock(const Unblock& unblock) {
   return {};
 }
 
+// any event | change settings | those settings, the others as they are
 Outcome Model::configure(const Configure& configure) {
-  if (configure.status) settings_.status = *configure.status;
-  if (configure.max_hold_seconds) settings_.max_hold_seconds = *configure.max_hold_seconds;
-  if (configure.limits) settings_.limits = *configure.limits;
+  EventSettings next = settings_;
+  if (configure.status) next.status = *configure.status;
+  if (configure.hold_seconds) next.hold_seconds = *configure.hold_seconds;
+  if (configure.max_hold_seconds) next.max_hold_seconds = *configure.max_hold_seconds;
+  if (configure.seats_per_reservation) next.limits.seats_per_reservation = *configure.seats_per_reservation;
+  if (configure.held_seats_per_customer) next.limits.held_seats_per_customer = *configure.held_seats_per_customer;
+  if ((configure.hold_seconds || configure.max_hold_seconds) && next.hold_seconds > next.max_hold_seconds) {
+    return refused(Reason::settings_conflict);
+  }
+  settings_ = next;
   return {};
 }
 

@@ -195,10 +195,9 @@ Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
       static constexpr EventStatus k_statuses[] = {EventStatus::on_sale, EventStatus::on_sale, EventStatus::on_sale, EventStatus::closed};
       Configure configure{.status = k_statuses[step.take(4)]};
       if (step.take(2) == 0) configure.max_hold_seconds = step.take(2) == 0 ? 1 : 3'600;
-      if (step.take(2) == 0) {
-        configure.limits = EventLimits{.seats_per_reservation = static_cast<std::uint32_t>(2 + step.take(6)),
-                                       .held_seats_per_customer = static_cast<std::uint32_t>(step.take(5))};
-      }
+      if (step.take(2) == 0) configure.hold_seconds = step.take(2) == 0 ? 1 : 900;
+      if (step.take(2) == 0) configure.seats_per_reservation = static_cast<std::uint32_t>(2 + step.take(6));
+      if (step.take(2) == 0) configure.held_seats_per_customer = static_cast<std::uint32_t>(step.take(5));
       wish.command = configure;
       wish.name = "configure";
     }
@@ -464,7 +463,8 @@ TEST(Properties, every_command_does_what_the_table_of_rules_says) {
                           "unblock seat_unavailable",
                           "unblock seat_not_found",
                           "sweep accepted",
-                          "configure accepted"}) {
+                          "configure accepted",
+                          "configure settings_conflict"}) {
     EXPECT_GT(coverage[met], 10u) << met;
   }
 }

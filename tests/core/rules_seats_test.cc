@@ -75,7 +75,7 @@ TEST(Block, is_possible_whatever_the_status_of_the_event) {
 TEST(Configure, changes_what_is_set_and_leaves_the_rest) {
   EventInTest event(1, {.name = "Hamlet", .starts_at = 5, .hold_seconds = 600});
   EventSettings expected = event.inventory.settings();
-  EXPECT_EQ(told(event.configure({.name = "Macbeth", .limits = EventLimits{.held_seats_per_customer = 6}})), "accepted");
+  EXPECT_EQ(told(event.configure({.name = "Macbeth", .held_seats_per_customer = 6})), "accepted");
   expected.name = "Macbeth";
   expected.limits = {.seats_per_reservation = 1'000, .held_seats_per_customer = 6};
   EXPECT_EQ(event.inventory.settings(), expected);
@@ -86,6 +86,31 @@ TEST(Configure, changes_what_is_set_and_leaves_the_rest) {
   expected.max_hold_seconds = 120;
   EXPECT_EQ(event.inventory.settings(), expected);
   EXPECT_EQ(event.recorded(), "event_configured event_configured");
+}
+
+TEST(Configure, of_one_limit_leaves_the_other_as_somebody_else_has_just_set_it) {
+  EventInTest event(1);
+  EXPECT_EQ(told(event.configure({.seats_per_reservation = 4})), "accepted");
+  EXPECT_EQ(told(event.configure({.held_seats_per_customer = 2})), "accepted");
+  EXPECT_EQ(event.inventory.settings().limits, (EventLimits{.seats_per_reservation = 4, .held_seats_per_customer = 2}));
+}
+
+TEST(Configure, is_refused_when_the_settings_would_not_go_together_and_says_what_they_would_be) {
+  EventInTest event(1, {.hold_seconds = 900, .max_hold_seconds = 3'600});
+  EXPECT_EQ(told(event.configure({.hold_seconds = 3'000})), "accepted");
+  const Outcome refused = event.configure({.name = "Macbeth", .max_hold_seconds = 1'000});
+  EXPECT_EQ(told(refused), "settings_conflict");
+  EXPECT_EQ(refused.hold_seconds, 3'000u);
+  EXPECT_EQ(refused.max_hold_seconds, 1'000u);
+  EXPECT_EQ(event.inventory.settings().name, "");
+  EXPECT_EQ(told(event.configure({.hold_seconds = 1'000, .max_hold_seconds = 1'000})), "accepted");
+}
+
+// Versions before 0.2.0 could leave such settings behind.
+TEST(Configure, of_anything_else_is_accepted_though_the_settings_do_not_go_together) {
+  EventInTest event(1, {.hold_seconds = 3'000, .max_hold_seconds = 1'000});
+  EXPECT_EQ(told(event.configure({.status = EventStatus::closed})), "accepted");
+  EXPECT_EQ(event.inventory.settings().status, EventStatus::closed);
 }
 
 TEST(Configure, to_what_is_already_so_records_nothing) {

@@ -404,9 +404,9 @@ class BothLedgers : public testing::Test {
     const EventStatus status = below(8) != 0 ? EventStatus::on_sale : below(2) == 0 ? EventStatus::closed : EventStatus::draft;
     Configure configure{.status = status, .max_hold_seconds = k_longest[below(k_longest.size())]};
     if (below(2) == 0) configure.name = "Evening " + std::to_string(below(50));
-    if (below(2) == 0)
-      configure.limits =
-          EventLimits{.seats_per_reservation = below(3) == 0 ? 3u : 1'000u, .held_seats_per_customer = below(3) == 0 ? 25u : 0u};
+    if (below(2) == 0) configure.hold_seconds = below(4) == 0 ? 4'000 : 900;
+    if (below(2) == 0) configure.seats_per_reservation = below(3) == 0 ? 3u : 1'000u;
+    if (below(2) == 0) configure.held_seats_per_customer = below(3) == 0 ? 25u : 0u;
     return configure;
   }
 
@@ -570,7 +570,8 @@ class BothLedgers : public testing::Test {
     for (const Reason reason :
          {Reason::seat_unavailable, Reason::seat_not_found, Reason::event_not_on_sale, Reason::limit_exceeded, Reason::hold_too_long,
           Reason::reservation_not_found, Reason::reservation_expired, Reason::reservation_not_active, Reason::seat_not_sold,
-          Reason::order_mismatch, Reason::idempotency_key_reused, Reason::event_not_found, Reason::no_adjacent_seats}) {
+          Reason::order_mismatch, Reason::idempotency_key_reused, Reason::event_not_found, Reason::no_adjacent_seats,
+          Reason::settings_conflict}) {
       EXPECT_GE(reasons_[reason], k_refusals_a_reason_min) << name_of(reason) << " came up too rarely";
     }
     const Command by_desk[] = {Create{}, AppendSeats{}};
