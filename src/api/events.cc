@@ -112,6 +112,7 @@ void answer_problem(Call& call, const CreationProblem& problem) {
       return fail(call, {409, "seat_exists", problem.what + "; no event was created.", problem.seat_ids});
     case CreationProblem::Kind::too_many_events: return fail(call, {409, "limit_exceeded", problem.what + "."});
     case CreationProblem::Kind::key_reused: return fail(call, {422, "idempotency_key_reused", problem.what + "."});
+    case CreationProblem::Kind::too_many_keys: return fail(call, {503, k_unavailable, problem.what + "."});
     case CreationProblem::Kind::unavailable: return fail(call, unavailable());
   }
 }
@@ -131,7 +132,7 @@ Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key) {
   const auto event = number ? call.ledger().event(*number) : nullptr;
   if (event == nullptr) co_return fail(call, {409, "event_exists", "This event is being created at the moment."});
   Submission submission{.parts = {}, .key = key};
-  submission.parts.push_back({*number, Configure{}});   // changes nothing: what matters is what the key says
+  submission.parts.push_back({*number, Configure{}});   // changes nothing and so keeps no key: what matters is what the key says
   const auto verdict = co_await call.gateway.ask(std::move(submission));
   if (!verdict) co_return fail(call, busy());
   if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));

@@ -91,6 +91,7 @@ class ChangeDecoder {
 struct ChangeBatch {
   std::string bytes;
   std::uint32_t count = 0;
+  std::uint32_t wished = 0;   // of them, those that are no expiry on the way
   // The versions after each change of the seats whose state it sets, in their order: varints, with their number first where the
   // change does not name its seats (consumed, expired: all of the reservation's). After those of added seats, until when they are
   // held: a signed varint.
@@ -102,6 +103,7 @@ struct ChangeBatch {
   void clear() {
     bytes.clear();
     count = 0;
+    wished = 0;
     versions.clear();
     traces.clear();
   }

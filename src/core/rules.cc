@@ -253,7 +253,9 @@ class Judge {
 
   void fold(const Change& change) {
     // An expiry on the way is nothing that the request asked for.
-    if (changes_.trace != nullptr && change.kind != ChangeKind::expired) {
+    const bool is_wished = change.kind != ChangeKind::expired;
+    if (is_wished) ++changes_.wished;
+    if (changes_.trace != nullptr && is_wished) {
       Writer(changes_.traces).varint(changes_.count);
       changes_.traces.append(reinterpret_cast<const char*>(changes_.trace->packed.data()), changes_.trace->packed.size());
     }

@@ -78,18 +78,21 @@ Verdict judge(const Submission& submission, const std::function<Bench(EventNumbe
     if (std::optional<Verdict> decided = preview_set(submission, bench_of, now)) return std::move(*decided);
   }
   Verdict verdict;
+  bool has_changed = false;
   for (const Part& part : submission.parts) {
     const Bench bench = bench_of(part.event);
     if (bench.inventory == nullptr) {
       verdict.outcomes.push_back(refusal(Reason::event_not_found));
       continue;
     }
+    const std::uint32_t before = bench.changes->wished;   // an expiry on the way may be recorded by this request or before it
     bench.changes->trace = submission.trace ? &*submission.trace : nullptr;
     verdict.outcomes.push_back(judge(*bench.inventory, part.command, now, *bench.changes, bench.plan));
     bench.changes->trace = nullptr;
+    has_changed = has_changed || bench.changes->wished > before;
   }
   HOLDFAST_CHECK(submission.parts.size() == 1 || verdict.accepted());
-  if (submission.key && verdict.accepted()) {
+  if (submission.key && has_changed && verdict.accepted()) {
     kept.emplace(KeptKey{submission.parts.front().event, *submission.key, {}});
     Writer writer(kept->outcomes);
     encode_outcomes(verdict.outcomes, writer);

@@ -55,8 +55,8 @@ Verdict refuse_all(const Submission& submission, Reason reason);
 // it.
 bool key_decides(const Submission& submission, KeyTable& keys, Millis now);
 
-// Judges a submission: its key first, then its parts, all or none. When a key was used and the answer is an acceptance, `kept`
-// has it and `keys` has it already.
+// Judges a submission: its key first, then its parts, all or none. When it has a key, was accepted and has changed something, `kept`
+// has the key and `keys` has it already. What changed nothing keeps no key: done again, it is still done at most once.
 Verdict judge(const Submission& submission, const std::function<Bench(EventNumber)>& bench_of, KeyTable& keys, Millis now,
               std::optional<KeptKey>& kept);
 

@@ -43,6 +43,16 @@ class Waiting : public Outbox {
   bool done_ = false;
 };
 
+constexpr EventNumber k_no_event = 0;   // events are numbered from 1
+
+CreationProblem key_reused() {
+  return {CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}};
+}
+
+CreationProblem cannot_create() {
+  return {CreationProblem::Kind::unavailable, "the ledger cannot write at the moment; the event was not created", {}};
+}
+
 UsuallyOne<EventNumber> events_of(const Submission& submission) {
   UsuallyOne<EventNumber> events;
   for (const Part& part : submission.parts) events.push_back(part.event);
@@ -302,10 +312,30 @@ void Engine::Worker::deliver(const std::vector<Task*>& tasks) {
 
 // ---------------------------------------------------------------------------------------------------------------- longer works
 
+// What is against the key before there is an event to ask about. A key that comes again with an event that exists is not asked here: the
+// ledger says that the event exists, and its own key decides what becomes of that.
+std::optional<CreationProblem> Engine::ask_key_of_new_event(const Uuid& id, const IdempotencyKey& key) {
+  if (!ledger_.bring({.event_id = id})) return cannot_create();
+  if (ledger_.event_by_id(id)) return std::nullopt;
+  Submission question{.parts = {}, .key = key};
+  question.parts.push_back({k_no_event, Configure{}});   // refused in any case, so that asking keeps nothing
+  switch (ask(std::move(question)).outcomes.front().reason) {
+    case Reason::none:              // this very request has been answered a moment ago: its event exists by now
+    case Reason::event_not_found: return std::nullopt;
+    case Reason::idempotency_key_reused: return key_reused();
+    case Reason::limit_exceeded:
+      return CreationProblem{CreationProblem::Kind::too_many_keys, "the store for idempotency keys is full; no event was created", {}};
+    default: return cannot_create();
+  }
+}
+
 std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event, const std::function<void(std::size_t)>& progress,
                                                                  const std::optional<IdempotencyKey>& key) {
   const std::shared_ptr<const Plan> plan = event.plan;
   const EventStatus status = event.settings.status;
+  if (key) {
+    if (auto problem = ask_key_of_new_event(event.card.id, *key)) return std::unexpected(std::move(*problem));
+  }
   const auto number = ledger_.reserve_event(std::move(event));
   if (!number) return number;
   const auto command = [&](Command wish, const std::optional<IdempotencyKey>& with = {}) {
@@ -329,11 +359,8 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
   if (reason == Reason::none) return number;
   if (created) command(Configure{.status = EventStatus::abandoned});   // its first change is its creation, or it has none
   ledger_.abandon_event(*number);
-  if (reason == Reason::idempotency_key_reused) {
-    return std::unexpected(CreationProblem{CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}});
-  }
-  return std::unexpected(
-      CreationProblem{CreationProblem::Kind::unavailable, "the ledger cannot write at the moment; the event was not created", {}});
+  if (reason == Reason::idempotency_key_reused) return std::unexpected(key_reused());
+  return std::unexpected(cannot_create());
 }
 
 }  // namespace holdfast

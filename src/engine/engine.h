@@ -66,7 +66,8 @@ class Engine {
   Verdict ask(Submission submission);
 
   // Creates an event with all its seats, or nothing: in steps, between which other events go on. `progress` is told how many seats are in.
-  // `key` is kept with the last step; one that was used with another request is `key_reused`, and nothing is created.
+  // `key` is kept with the last step; one that was used with another request is `key_reused`, and nothing is created. That is asked before
+  // the event has a number: a refused creation uses none up.
   std::expected<EventNumber, CreationProblem> create_event(NewEvent event, const std::function<void(std::size_t)>& progress = {},
                                                            const std::optional<IdempotencyKey>& key = {});
 
@@ -78,6 +79,7 @@ class Engine {
  private:
   class Worker;
 
+  std::optional<CreationProblem> ask_key_of_new_event(const Uuid& id, const IdempotencyKey& key);
   Worker& worker_of(const Task& task) const;
   bool take_place();
 

@@ -52,7 +52,7 @@ struct NewEvent {
 };
 
 struct CreationProblem {
-  enum class Kind { event_exists, seat_exists, too_many_events, key_reused, unavailable };
+  enum class Kind { event_exists, seat_exists, too_many_events, key_reused, too_many_keys, unavailable };
   Kind kind;
   std::string what;
   std::vector<std::string> seat_ids;   // seat_exists: some of them, at most 100
@@ -91,8 +91,8 @@ class Ledger {
   // Judges every entry, makes what was accepted durable, publishes it, and fills in the verdicts. Blocks.
   virtual ExecutionReport execute(std::span<const Batch> batches) = 0;
 
-  // Gives a new event its number and reserves its id and its seats' ids, all or none. The event is not there for anybody until
-  // commands Create, AppendSeats and Configure (out of `importing`) have gone through execute(). Called from any thread.
+  // Gives a new event its number and reserves its id and its seats' ids, all or none; what is refused leaves its number for another event.
+  // The event is not there for anybody until commands Create, AppendSeats and Configure (out of `importing`) have gone through execute(). Called from any thread.
   virtual std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) = 0;
   // Gives the ids back when the import did not end; the number is used up.
   virtual void abandon_event(EventNumber number) = 0;

@@ -152,6 +152,43 @@ TEST_F(Idempotency, KeysHaveOneTo128PrintableCharacters) {
   EXPECT_EQ(letters(), "hhaaaa");
 }
 
+// ---- creating events
+
+std::string new_event_body(const std::string& id, const std::string& seat_id) {
+  return R"({"id":")" + id + R"(","name":"E","categories":[{"name":"S"}],"seats":[{"id":")" + seat_id +
+         R"(","section":"A","row":"1","number":"1","category":"S"}]})";
+}
+
+// Events are numbered from 1, and a reservation's id begins with its event's number.
+unsigned long number_of_new_event(Client& client) {
+  const TestEvent event = make_event(client, 1);
+  return std::stoul(string_of(hold(client, "c", {event[0]}).json().at("id")).substr(0, 8), nullptr, 16);
+}
+
+TEST_F(Idempotency, ARefusedCreationIsRefusedAgainWithItsKey) {
+  const std::string other_plan = new_event_body(event.id, new_uuid());
+  for (int i = 0; i < 3; ++i) {
+    const Answer refused = client.post("/v1/events", other_plan, key(unique));
+    expect_v1_problem(refused, 409, "event_exists");
+    EXPECT_FALSE(refused.has("Idempotency-Replayed")) << refused;
+  }
+  const std::string mine = new_event_body(new_uuid(), new_uuid());
+  const Answer made = client.post("/v1/events", mine, key(unique));
+  expect_first(made, 201);   // the refusals have not used the key
+  EXPECT_EQ(client.post("/v1/events", mine, key(unique)).header("Idempotency-Replayed"), "true");
+  expect_v1_problem(client.post("/v1/events", other_plan, key(unique)), 422, "idempotency_key_reused");
+}
+
+TEST_F(Idempotency, RefusedCreationsUseUpNoEventNumbers) {
+  ASSERT_EQ(client.post("/v1/events", new_event_body(new_uuid(), new_uuid()), key(unique)).status, 201);
+  const unsigned long before = number_of_new_event(client);
+  for (int i = 0; i < 3; ++i) {
+    expect_v1_problem(client.post("/v1/events", new_event_body(new_uuid(), new_uuid()), key(unique)), 422, "idempotency_key_reused");
+    expect_v1_problem(client.post("/v1/events", new_event_body(event.id, new_uuid())), 409, "event_exists");
+  }
+  EXPECT_EQ(number_of_new_event(client), before + 1);
+}
+
 TEST(IdempotencyAndRestart, KeysAreKeptByAStopAndByAKill) {
   Server server;
   TestEvent event;

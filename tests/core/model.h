@@ -20,6 +20,7 @@ class Model {
     SeatState state = SeatState::available;
     std::uint32_t version = 0;
     std::optional<Uuid> owner{};   // of a held or sold seat
+    bool operator==(const Seat&) const = default;
   };
   struct Reservation {
     ReservationKind kind{};

@@ -160,6 +160,15 @@ TEST_F(Requests, for_an_event_that_there_is_not_are_refused) {
   EXPECT_FALSE(kept.has_value());
 }
 
+TEST_F(Requests, that_change_nothing_keep_no_key_and_are_judged_afresh) {
+  EXPECT_EQ(told(asks({.parts = {{1, ReleaseLocks{one}}}, .key = key_of(1, 1)})), "accepted");
+  EXPECT_EQ(told(asks({.parts = {{1, Configure{}}}, .key = key_of(1, 1)})), "accepted");
+  EXPECT_FALSE(kept.has_value());
+  EXPECT_EQ(keys.size(), 0u);
+  EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}, .key = key_of(1, 2)})), "accepted");
+  EXPECT_TRUE(kept.has_value());
+}
+
 TEST_F(Requests, whose_commands_have_no_reservation_to_tell_of_are_replayed_too) {
   EXPECT_EQ(told(asks({.parts = {{1, Block{one}}}, .key = key_of(1, 1)})), "accepted");
   const Verdict again = asks({.parts = {{1, Block{one}}}, .key = key_of(1, 1)});

@@ -59,6 +59,17 @@ struct Import : testing::Test {
   std::shared_ptr<const Plan> plan = plan_of(id, 35, "ticket-");
 };
 
+TEST_F(Import, NumbersOfRefusedEventsAreGivenToOthers) {
+  const auto taken = plan_of(id, 35, "ticket-");
+  ASSERT_TRUE(step(0));   // its seats are taken from here on
+  const auto refused = it.ledger().reserve_event({.card = {.number = 0, .id = uuid_of(6)}, .settings = {}, .plan = taken});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, CreationProblem::Kind::seat_exists);
+  const EventNumber next = it.create_event(5);
+  EXPECT_EQ(next, event + 1);
+  EXPECT_EQ(it.create_event(5), next + 1);
+}
+
 TEST_F(Import, ACrashBetweenAnyTwoStepsAbandonsTheEventAndFreesItsIds) {
   std::vector<std::filesystem::path> crashes;
   const auto crash = [&] {

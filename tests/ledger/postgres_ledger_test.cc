@@ -305,6 +305,29 @@ TEST_F(PostgresNodes, AnImportWhoseNodeWentAwayIsAbandonedAndItsIdsAreFree) {
   EXPECT_NE(again, *reserved);
 }
 
+TEST_F(PostgresNodes, NumbersOfRefusedEventsAreGivenToOthersOnceTheLastOneIsTaken) {
+  create_event();
+  const auto reserve = [&](std::uint64_t id, std::string_view seats) {
+    return first_->reserve_event({.card = {.number = 0, .id = uuid_of(id)}, .settings = {}, .plan = plan_of(uuid_of(id), 3, seats)});
+  };
+  ASSERT_TRUE(reserve(901, "first-"));
+  Sql sql(database_.url());
+  const std::string last = sql.value("select last_value from holdfast.event_number");
+  const auto refused = reserve(902, "first-");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, CreationProblem::Kind::seat_exists);
+  const auto again = reserve(901, "second-");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind, CreationProblem::Kind::event_exists);
+  sql.value("select setval('holdfast.event_number', 100000)");
+  const auto reused = reserve(903, "third-");
+  ASSERT_TRUE(reused) << reused.error().what;
+  EXPECT_EQ(*reused, std::stoul(last) + 1) << "the number that the refused one has left";
+  const auto exists = reserve(903, "fourth-");
+  ASSERT_FALSE(exists);
+  EXPECT_EQ(exists.error().kind, CreationProblem::Kind::event_exists);
+}
+
 TEST_F(PostgresNodes, AnExpiryOfAnEventThatNoNodeServesIsFound) {
   const EventNumber event = create_event();
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}, "anna", 1'000).accepted());

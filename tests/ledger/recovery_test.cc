@@ -40,7 +40,8 @@ class Crowd {
     const std::size_t count = 1 + below(6);
     for (std::size_t i = 0; i < count; ++i) {
       Submission submission = below(8) == 0 ? set(round) : one(round);
-      if (below(4) == 0) {
+      // A hold: what is accepted and changes nothing keeps no key.
+      if (std::holds_alternative<Hold>(submission.parts.front().command) && below(2) == 0) {
         ++last_key_;
         submission.key = key_of(last_key_, last_key_);
         keyed.push_back({i, {submission.parts.front().event, *submission.key, {}, 0}});

@@ -77,7 +77,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
       judging_(options_.judging) {
   last_now_ = clock_.now();
   published_.resize(1);
-  events_.resize(1);
+  events_.push_back(std::make_unique<Event>());   // number 0 is no event, and may be asked about
   load();
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
@@ -427,10 +427,15 @@ std::expected<EventNumber, CreationProblem> EmbeddedLedger::reserve_event(NewEve
     const std::scoped_lock lock(published_mutex_);
     if (by_id_.contains(id))
       return std::unexpected(CreationProblem{CreationProblem::Kind::event_exists, "an event with the id " + id + " exists", {}});
-    if (next_number_ > k_events_max) {
+    if (unused_numbers_.empty() && next_number_ > k_events_max) {
       return std::unexpected(CreationProblem{CreationProblem::Kind::too_many_events, "there are 100,000 events, which is the most", {}});
     }
-    number = next_number_++;
+    if (unused_numbers_.empty()) {
+      number = next_number_++;
+    } else {
+      number = unused_numbers_.back();
+      unused_numbers_.pop_back();
+    }
     by_id_[id] = number;
   }
   const std::shared_ptr<const Plan> plan = event.plan;
@@ -438,7 +443,7 @@ std::expected<EventNumber, CreationProblem> EmbeddedLedger::reserve_event(NewEve
   const std::scoped_lock lock(published_mutex_);
   if (!taken.empty()) {
     by_id_.erase(id);
-    if (number + 1 == next_number_) --next_number_;   // refusals do not use up numbers
+    unused_numbers_.push_back(number);   // refusals do not use up numbers
     return std::unexpected(
         CreationProblem{CreationProblem::Kind::seat_exists, "a seat with the id " + taken.front() + " exists", std::move(taken)});
   }

@@ -143,6 +143,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::unordered_map<EventNumber, NewEvent> pending_;   // reserved, not created yet
   std::vector<Uuid> ids_;   // by number; of every event that the journal has
   EventNumber next_number_ = 1;
+  std::vector<EventNumber> unused_numbers_;   // below it, of creations that were refused
   std::string broken_;
 
   mutable std::mutex readers_archive_mutex_;

@@ -18,8 +18,15 @@ constexpr std::size_t k_taken_ids_named_max = 100;
 constexpr Millis k_import_lease = 30'000;
 
 constexpr Statement k_take_event_id{"take_event_id",
-                                    "INSERT INTO holdfast.event_directory (id, event) VALUES ($1, nextval('holdfast.event_number')) "
+                                    "INSERT INTO holdfast.event_directory (id, event) SELECT $1, nextval('holdfast.event_number') "
+                                    "WHERE NOT EXISTS (SELECT FROM holdfast.event_directory WHERE id = $1) "
                                     "ON CONFLICT (id) DO NOTHING RETURNING event"};
+// Once the sequence is at its end: numbers that creations have left which were refused. Two nodes that take the same one collide.
+constexpr Statement k_take_unused_number{"take_unused_number",
+                                         "INSERT INTO holdfast.event_directory (id, event) SELECT $1, n FROM generate_series(1, 100000) AS n "
+                                         "WHERE NOT EXISTS (SELECT FROM holdfast.event WHERE number = n) ORDER BY n LIMIT 1 "
+                                         "ON CONFLICT (id) DO NOTHING RETURNING event"};
+constexpr Statement k_has_event_id{"has_event_id", "SELECT FROM holdfast.event_directory WHERE id = $1"};
 constexpr Statement k_new_event{"new_event", "INSERT INTO holdfast.event (number, id, created_at) VALUES ($1, $2, $3)"};
 constexpr Statement k_new_import{"new_import",
                                  "INSERT INTO holdfast.import (event, node, until) VALUES ($1, $2, floor(extract(epoch FROM "
@@ -50,27 +57,33 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event(NewEve
   try {
     auto connection = pool_.take();
     try {
-      return reserve_event_on(*connection, event);
+      return reserve_event_on(*connection, event, k_take_event_id);
+    } catch (const Error& error) {
+      connection->reset();
+      if (!error.is(k_sequence_limit)) throw;
+    }
+    try {
+      return reserve_event_on(*connection, event, k_take_unused_number);
     } catch (const Error&) {
       connection->reset();
       throw;
     }
   } catch (const Error& error) {
-    if (error.is(k_sequence_limit)) {
-      return std::unexpected(problem(Kind::too_many_events, "there have been 100,000 events, which is the most"));
-    }
     spdlog::warn("an event was not created: {}", error.what());
     return std::unexpected(problem(Kind::unavailable, "the database cannot write at the moment; the event was not created"));
   }
 }
 
-std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Connection& connection, NewEvent& event) {
+std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Connection& connection, NewEvent& event,
+                                                                             const Statement& take_number) {
   using Kind = CreationProblem::Kind;
   connection.query(k_begin);
-  const pg::Result taken_id = connection.query(k_take_event_id, Parameters().uuid(event.card.id));
+  const pg::Result taken_id = connection.query(take_number, Parameters().uuid(event.card.id));
   if (taken_id.rows() == 0) {
+    const bool exists = connection.query(k_has_event_id, Parameters().uuid(event.card.id)).rows() > 0;
     connection.query(k_rollback);
-    return std::unexpected(problem(Kind::event_exists, "an event with the id " + to_string(event.card.id) + " exists"));
+    if (exists) return std::unexpected(problem(Kind::event_exists, "an event with the id " + to_string(event.card.id) + " exists"));
+    return std::unexpected(problem(Kind::too_many_events, "there have been 100,000 events, which is the most"));
   }
   const auto number = static_cast<EventNumber>(taken_id.int4(0, 0));
   connection.query(k_new_event, Parameters().int4(static_cast<std::int32_t>(number)).uuid(event.card.id).int8(now()));

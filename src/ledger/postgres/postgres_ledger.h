@@ -150,7 +150,8 @@ class PostgresLedger : public Ledger {
   std::string clock_trouble() const;
 
   // Events (events.cc).
-  std::expected<EventNumber, CreationProblem> reserve_event_on(pg::Connection& connection, NewEvent& event);
+  std::expected<EventNumber, CreationProblem> reserve_event_on(pg::Connection& connection, NewEvent& event,
+                                                               const pg::Statement& take_number);
   std::vector<std::string> take_ids(pg::Connection& connection, EventNumber number, const Plan& plan);
   void give_back_ids(pg::Connection& connection, EventNumber number);
   void renew_imports(pg::Connection& connection);
