@@ -33,7 +33,7 @@ class Api : public http::Handler {
   void attach(http::Server& server, unsigned threads);
   // While the server drains, /readyz says so, and nobody waits for changes any more.
   void set_draining();
-  // After the server has stopped and before it is destroyed.
+  // After the server has stopped and before it is destroyed. Safe to call twice.
   void stop_background() {
     live_.stop();
     background_.stop();

@@ -8,6 +8,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <optional>
 #include <utility>
 
 namespace holdfast::api {
@@ -18,7 +19,7 @@ class BackgroundPool {
   static constexpr std::size_t k_threads = 2;
   static constexpr std::size_t k_threads_that_wait = 8;
 
-  explicit BackgroundPool(std::size_t threads = k_threads) : pool_(threads) {}
+  explicit BackgroundPool(std::size_t threads = k_threads) : pool_(std::in_place, threads) {}
 
   // Runs `work` on one of the pool's threads and goes on, on the coroutine's own, when it is done. `work` must not throw.
   template <typename Work>
@@ -26,7 +27,7 @@ class BackgroundPool {
     const auto home = co_await boost::asio::this_coro::executor;
     co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void()>(
         [&](auto handler) {
-          boost::asio::post(pool_, [home, work = std::move(work), handler = std::move(handler)]() mutable {
+          boost::asio::post(*pool_, [home, work = std::move(work), handler = std::move(handler)]() mutable {
             work();
             boost::asio::post(home, std::move(handler));
           });
@@ -34,13 +35,17 @@ class BackgroundPool {
         boost::asio::use_awaitable);
   }
 
+  // Ends after the work at hand. Work that still waits is never done, and the coroutines that wait for it end as those do that are destroyed
+  // with their context: after the threads of their contexts have ended, and before the contexts are gone. Safe to call twice.
   void stop() {
-    pool_.stop();
-    pool_.join();
+    if (!pool_) return;
+    pool_->stop();
+    pool_->join();
+    pool_.reset();   // what waits goes now: each of it owns a coroutine, which unwinds through its context
   }
 
  private:
-  boost::asio::thread_pool pool_;
+  std::optional<boost::asio::thread_pool> pool_;   // nothing after stop()
 };
 
 }  // namespace holdfast::api

@@ -41,9 +41,29 @@ void Gateway::flush() {
   resume(refused);
 }
 
-void Gateway::deliver(Task* first) {
-  asio::post(context_, [first] { resume(first); });
-}
+// Verdicts on their way to their thread. A thread that has ended does not take them: then the coroutines that wait for them end, since
+// nobody else would end them.
+class Gateway::Delivered {
+ public:
+  explicit Delivered(Task* first) : first_(first) {}
+  Delivered(Delivered&& other) noexcept : first_(std::exchange(other.first_, nullptr)) {}
+  Delivered(const Delivered&) = delete;
+  Delivered& operator=(const Delivered&) = delete;
+  Delivered& operator=(Delivered&&) = delete;
+  ~Delivered() {
+    while (first_ != nullptr) {
+      auto* asking = static_cast<Asking*>(first_);
+      first_ = first_->next;
+      const auto ended = std::move(asking->continue_);   // which owns the frame that `asking` is in
+    }
+  }
+  void operator()() { resume(std::exchange(first_, nullptr)); }
+
+ private:
+  Task* first_;
+};
+
+void Gateway::deliver(Task* first) { asio::post(context_, Delivered(first)); }
 
 void Gateway::resume(Task* first) {
   while (first != nullptr) {

@@ -28,6 +28,7 @@ class Gateway final : public Outbox {
 
  private:
   struct Asking;
+  class Delivered;
   void flush();
   static void resume(Task* first);
 

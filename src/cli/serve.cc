@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -165,6 +166,21 @@ void wait_for_end(const Ledger& ledger, const std::function<void()>& every_secon
   }
 }
 
+// What is to be done when a scope ends, however it ends.
+class AtEnd {
+ public:
+  explicit AtEnd(std::function<void()> call) : call_(std::move(call)) {}
+  AtEnd(const AtEnd&) = delete;
+  AtEnd& operator=(const AtEnd&) = delete;
+  ~AtEnd() { now(); }
+  void now() {
+    if (call_) std::exchange(call_, {})();
+  }
+
+ private:
+  std::function<void()> call_;
+};
+
 void report_service_links(const std::vector<std::string>& names) {
   if (names.empty()) return;
   std::string list;
@@ -223,6 +239,17 @@ int serve(const ServeOptions& options) {
   http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
                         spdlog::error("request {} failed: {}", request, what);
                       }});
+  // Each ends before what it works on: threads of connections first, then what they have handed on, then the writers, then whoever is told of
+  // changes. Until all have, nothing of the above may be destroyed.
+  AtEnd stop([&] {
+    api.set_draining();
+    server.stop();
+    api.stop_background();
+    if (kafka_feed) kafka_feed->stop();
+    engine.stop();
+    home->on_news({});
+    webhooks.stop();
+  });
   api.set_commit(k_build_commit);
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
   api.add_degradation([&] { return home->degradation(); });
@@ -256,13 +283,7 @@ int serve(const ServeOptions& options) {
   });
 
   spdlog::info("stopping: what is in flight is answered");
-  api.set_draining();
-  server.stop();
-  api.stop_background();
-  if (kafka_feed) kafka_feed->stop();
-  engine.stop();
-  webhooks.stop();
-  home->on_news({});
+  stop.now();
   if (!broken) return k_status_ok;
   spdlog::critical("{}", ledger.trouble());
   return k_status_failed;

@@ -7,11 +7,11 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <span>
 
+#include "http/address_lookup.h"
 #include "http/beast.h"
 
 namespace holdfast::http {
@@ -21,7 +21,6 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using asio::ip::tcp;
 using Deadline = std::chrono::steady_clock::time_point;
-using Addresses = tcp::resolver::results_type;
 
 constexpr auto k_tuple = asio::as_tuple(asio::use_awaitable);
 
@@ -182,21 +181,11 @@ bool is_public_address(const asio::ip::address& address) {
 struct OutgoingClient::Impl {
   // What a host has been found to be: addresses that may be connected to, or why not.
   struct Found {
-    Addresses addresses;
+    std::vector<tcp::endpoint> addresses;
     std::optional<OutgoingAnswer> failure;
   };
 
-  // Outlives whoever waits for it: a name server that does not answer cannot be interrupted, only left behind.
-  struct Resolving {
-    explicit Resolving(asio::io_context& context) : resolver(context), done(context) {}
-    tcp::resolver resolver;
-    asio::steady_timer done;
-    boost::system::error_code error;
-    Addresses addresses;
-    bool finished = false;
-  };
-
-  Impl(asio::io_context& io, OutgoingOptions given) : context(io), options(std::move(given)), tls(asio::ssl::context::tls_client) {
+  Impl(asio::io_context& io, OutgoingOptions given) : context(io), lookup(io), options(std::move(given)), tls(asio::ssl::context::tls_client) {
     tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
     tls.set_default_verify_paths();
     if (!options.ca_file.empty()) tls.load_verify_file(options.ca_file);
@@ -212,29 +201,22 @@ struct OutgoingClient::Impl {
 
   asio::awaitable<Found> find(const OutgoingUrl& url, Deadline deadline) {
     using Kind = OutgoingAnswer::Kind;
-    const auto resolving = std::make_shared<Resolving>(context);
-    resolving->done.expires_at(deadline);
-    resolving->resolver.async_resolve(url.host, std::to_string(url.port), tcp::resolver::numeric_service,
-                                      [resolving](const boost::system::error_code& error, Addresses addresses) {
-                                        resolving->error = error;
-                                        resolving->addresses = std::move(addresses);
-                                        resolving->finished = true;
-                                        resolving->done.cancel();
-                                      });
-    co_await resolving->done.async_wait(k_tuple);
-    if (!resolving->finished) co_return Found{{}, failed(Kind::timed_out, "it took too long to find the address of " + url.host)};
-    if (resolving->error || resolving->addresses.empty()) {
-      co_return Found{{}, failed(Kind::unreachable, "could not find the address of " + url.host + ": " + resolving->error.message())};
+    FoundAddresses found = co_await lookup.find(url.host, url.port, deadline);
+    if (found.kind == FoundAddresses::Kind::timed_out) {
+      co_return Found{{}, failed(Kind::timed_out, "it took too long to find the address of " + url.host)};
+    }
+    if (found.kind == FoundAddresses::Kind::failed) {
+      co_return Found{{}, failed(Kind::unreachable, "could not find the address of " + url.host + ": " + found.error.message())};
     }
     if (!is_allowed_by_name(url)) {
-      for (const auto& entry : resolving->addresses) {
-        if (is_public_address(entry.endpoint().address())) continue;
+      for (const tcp::endpoint& each : found.endpoints) {
+        if (is_public_address(each.address())) continue;
         co_return Found{{},
-                        failed(Kind::refused, url.host + " has the address " + entry.endpoint().address().to_string() +
+                        failed(Kind::refused, url.host + " has the address " + each.address().to_string() +
                                                   ", which is not one of the public internet, and webhooks.allow_hosts does not name it")};
       }
     }
-    co_return Found{std::move(resolving->addresses), std::nullopt};
+    co_return Found{std::move(found.endpoints), std::nullopt};
   }
 
   asio::awaitable<OutgoingAnswer> send(OutgoingRequest request) {
@@ -261,6 +243,7 @@ struct OutgoingClient::Impl {
   }
 
   asio::io_context& context;
+  AddressLookup lookup;
   OutgoingOptions options;
   asio::ssl::context tls;
 };

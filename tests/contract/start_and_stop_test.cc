@@ -355,6 +355,41 @@ TEST_P(Stop, AnswersARequestWhoseBodyIsStillOnItsWay) {
   EXPECT_EQ(seat_state(again, event[0]), "held");
 }
 
+// A plan whose text keeps a background thread busy for a while.
+std::string large_event(int rows) {
+  std::string body = R"({"name":"Large","categories":[{"name":"C","price":1}],"plan":{"categories":[{"name":"C"}],"zones":[{"name":"Z","rows":[)";
+  for (int row = 0; row < rows; ++row) {
+    body += (row > 0 ? "," : "") + (R"({"row_number":")" + std::to_string(row)) + R"(","seats":[)";
+    for (int seat = 0; seat < 1'000; ++seat) body += (seat > 0 ? "," : "") + (R"({"seat_number":")" + std::to_string(seat)) + R"(","category":"C"})";
+    body += "]}";
+  }
+  return body + "]}]}}";
+}
+
+// What waits for a background thread when the time for what is in flight is over is given up, and nothing of it is touched afterwards. Freed memory
+// is overwritten, so that what is touched nevertheless does not go unseen.
+TEST(StopUnderLoad, EndsWithStatusZeroAlsoWhenWorkIsStillQueued) {
+  Server server({.flags = {"--threads", "1", "--http-drain-timeout-ms", "200"}, .environment = {{"MALLOC_PERTURB_", "165"}}});
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 20);
+  const std::string body = large_event(100);
+  // More imports than background threads, and behind them what readers have asked for.
+  std::vector<Client> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(server.connect());
+    clients.back().write(request_bytes("POST", "/v1/events", body, {{"Content-Type", "application/json"}}));
+  }
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(server.connect());
+    clients.back().write(request_bytes("GET", "/v1/events/" + event.id + "/plan", {}));
+    clients.push_back(server.connect());
+    clients.back().write(request_bytes("GET", "/v1/reservations?limit=10", {}));
+  }
+  EXPECT_EQ(client.get("/healthz").status, 200) << "the one thread has come by, so the requests have been read";
+  server.process().signal(SIGTERM);
+  EXPECT_EQ(server.process().wait(), Ending{});
+}
+
 TEST(StopUnderLoad, EveryAnswerIsWholeAndEveryAnsweredHoldIsThereAfterwards) {
   Server server;
   constexpr std::size_t k_connections = 8, k_seats_each = 2'000;

@@ -55,7 +55,15 @@ struct RelayTest : testing::Test {
         boost::asio::steady_timer timer(context, std::chrono::hours(1));
         co_await timer.async_wait(boost::asio::use_awaitable);
       }
+      if (test.held == seq) {
+        ++test.hanging;
+        for (boost::asio::steady_timer timer(context); test.held == seq;) {
+          timer.expires_after(std::chrono::milliseconds(1));
+          co_await timer.async_wait(boost::asio::use_awaitable);
+        }
+      }
       const std::scoped_lock lock(test.mutex);
+      if (test.gone_url == delivery.url) co_return Attempt{.outcome = Attempt::Outcome::rejected, .status = 410, .error = "gone"};
       if (test.rejections.erase(seq) > 0) co_return Attempt{.outcome = Attempt::Outcome::rejected, .status = 500, .error = "no"};
       test.delivered.push_back(seq);
       co_return Attempt{.outcome = Attempt::Outcome::delivered, .status = 200};
@@ -99,6 +107,8 @@ struct RelayTest : testing::Test {
   std::multiset<std::uint64_t> rejections;   // so many times each
   std::atomic<bool> hangs{false};
   std::atomic<int> hanging{0};
+  std::atomic<std::uint64_t> held{0};   // the change whose message is on its way until this is another number
+  std::string gone_url;   // what is sent there is answered 410
   std::unique_ptr<Webhooks> webhooks;
 };
 
@@ -169,6 +179,40 @@ TEST_F(RelayTest, AStopDoesNotWaitForAnEndpointThatSaysNothing) {
   hangs = false;
   start(source);
   EXPECT_TRUE(eventually([&] { return seen().size() == 20; }));
+}
+
+TEST_F(RelayTest, ADeadMessageThatIsSentAgainDoesNotWaitLongerThanForItsGroup) {
+  ScriptedSource source(1, 1);
+  rejections = {1, 1, 1};
+  start(source);
+  ASSERT_TRUE(eventually([&] { return store->find(id)->dead == 1; }));
+  held = 2;
+  source.grow_to(2);
+  webhooks->notify();
+  ASSERT_TRUE(eventually([&] { return hanging == 1; }));
+  ASSERT_EQ(store->revive(id, {}, wall_clock()), 1U);
+  webhooks->changed(id);
+  source.grow_to(3);   // the reload has come: change 3 goes behind the first, because its group is in the queue by now
+  webhooks->notify();
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 2; }));
+  held = 0;
+  EXPECT_TRUE(eventually([&] { return seen().size() == 3; }));
+  EXPECT_THAT(seen(), ElementsAre(2, 1, 3));
+}
+
+TEST_F(RelayTest, AFormerUrlThatIsGoneDoesNotDisableTheWebhook) {
+  ScriptedSource source(1, 1);
+  gone_url = "https://example.org/";
+  held = 1;
+  start(source);
+  ASSERT_TRUE(eventually([&] { return hanging == 1; }));
+  ASSERT_TRUE(store->change(id, [](Endpoint& endpoint) { endpoint.url = "https://example.org/new"; }));
+  // As on another node: this one has not heard of it when the answer comes.
+  held = 0;
+  ASSERT_TRUE(eventually([&] { return store->find(id)->last_failure_at != 0 || !store->find(id)->endpoint.enabled; }));
+  EXPECT_TRUE(store->find(id)->endpoint.enabled);
+  webhooks->changed(id);
+  EXPECT_TRUE(eventually([&] { return seen().size() == 1; }));
 }
 
 TEST_F(RelayTest, ARemovedEndpointEndsItsRelay) {

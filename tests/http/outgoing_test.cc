@@ -1,7 +1,37 @@
 // Where requests that this program makes may go: addresses by their networks, and URLs by their form.
+#include <dlfcn.h>
 #include <gmock/gmock.h>
+#include <netdb.h>
+
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <cstring>
+#include <memory>
 
 #include "http/outgoing_client.h"
+
+namespace {
+
+constexpr const char* k_host_that_hangs = "hangs.example";
+std::atomic<int> look_ups_that_hang{0};
+std::atomic<bool> name_server_answers{false};
+
+}  // namespace
+
+// The system's resolver, but for one name: as if its name server did not answer.
+extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) {
+  static const auto system_call = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (host != nullptr && std::strcmp(host, k_host_that_hangs) == 0) {
+    ++look_ups_that_hang;
+    look_ups_that_hang.notify_all();
+    name_server_answers.wait(false);
+    --look_ups_that_hang;
+    look_ups_that_hang.notify_all();
+    return EAI_AGAIN;
+  }
+  return system_call(host, service, hints, found);
+}
 
 namespace holdfast::http {
 namespace {
@@ -124,6 +154,32 @@ TEST(Outgoing, AnUrlThatIsAmbiguousOrSaysMoreThanWhereIsRefused) {
     EXPECT_FALSE(parse_outgoing_url(url)) << url;
   }
   EXPECT_FALSE(parse_outgoing_url("https://example.org/" + std::string(k_outgoing_url_bytes_max, 'x')));
+}
+
+// A webhook must not keep the program from ending because its name server says nothing.
+TEST(Outgoing, ALookUpThatHangsIsLeftBehindByItsDeadlineAndByAStop) {
+  OutgoingAnswer late;
+  bool other_has_ended = false;
+  auto context = std::make_unique<boost::asio::io_context>();
+  auto client = std::make_unique<OutgoingClient>(*context, OutgoingOptions{.timeout = std::chrono::milliseconds(50)});
+  const OutgoingUrl url = parse_outgoing_url("http://" + std::string(k_host_that_hangs) + "/").value();
+  const auto post = [&]() -> boost::asio::awaitable<void> { late = co_await client->post({.url = url, .headers = {}, .body = "{}"}); };
+  const auto look = [&]() -> boost::asio::awaitable<void> {
+    co_await client->why_refused(url);
+    other_has_ended = true;
+  };
+  boost::asio::co_spawn(*context, post(), boost::asio::detached);
+  boost::asio::co_spawn(*context, look(), boost::asio::detached);
+  while (late.error.empty()) context->run_one();
+  EXPECT_EQ(late.kind, OutgoingAnswer::Kind::timed_out);
+  for (int hang = look_ups_that_hang; hang < 2; hang = look_ups_that_hang) look_ups_that_hang.wait(hang);
+  context.reset();
+  client.reset();
+  EXPECT_EQ(look_ups_that_hang, 2) << "nobody has waited for them";
+  EXPECT_FALSE(other_has_ended);
+  name_server_answers = true;
+  name_server_answers.notify_all();
+  for (int hang = look_ups_that_hang; hang > 0; hang = look_ups_that_hang) look_ups_that_hang.wait(hang);
 }
 
 }  // namespace

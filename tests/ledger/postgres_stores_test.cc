@@ -150,7 +150,7 @@ TEST_F(PostgresWebhooks, NoWriteOfAnEpochThatIsOverDoesAnything) {
   };
   const std::string before = picture();
   EXPECT_THROW(store.save(past, endpoint.id, {.position = "9", .last_failure_at = 9, .last_error = "no"}), LeaseLost);
-  EXPECT_THROW(store.disable(past, endpoint.id, "no"), LeaseLost);
+  EXPECT_THROW(store.disable(past, endpoint.id, endpoint.url, "no"), LeaseLost);
   EXPECT_THROW(store.enqueue(past, endpoint.id, std::vector{message("m3")}), LeaseLost);
   EXPECT_THROW(store.settle(past, endpoint.id, number, 9), LeaseLost);
   EXPECT_THROW(store.postpone(past, endpoint.id, number, 9, 9, "no"), LeaseLost);

@@ -73,6 +73,14 @@ TEST_P(WebhookStoreTest, ProgressChangesOnlyWhatItSays) {
   EXPECT_EQ(report.last_error, "no");
 }
 
+TEST_P(WebhookStoreTest, AnEndpointIsDisabledOnlyUnderTheUrlThatAnswered) {
+  EXPECT_FALSE(store->disable(epoch, endpoint.id, "https://example.org/former", "gone"));
+  EXPECT_TRUE(store->find(endpoint.id)->endpoint.enabled);
+  EXPECT_TRUE(store->disable(epoch, endpoint.id, endpoint.url, "gone"));
+  EXPECT_FALSE(store->find(endpoint.id)->endpoint.enabled);
+  EXPECT_FALSE(store->disable(epoch, id_of(2), endpoint.url, "gone")) << "there is none";
+}
+
 TEST_P(WebhookStoreTest, OnlyTheFirstMessageOfAGroupIsEverDue) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 100), message("b1", "b", 50), message("a2", "a", 10)};
   EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(true, true, true));

@@ -150,7 +150,8 @@ class WebhookStore {
 
   // ---- a relay's progress. All do nothing when the endpoint is gone.
   virtual void save(Epoch epoch, const Uuid& id, const Progress& progress) = 0;
-  virtual void disable(Epoch epoch, const Uuid& id, std::string_view because) = 0;
+  // Only while the endpoint has this URL. False: it has another one by now, or is gone.
+  virtual bool disable(Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) = 0;
 
   // ---- the queue
   // Messages with an id that is in the queue, or dead, are left out. Returns which were taken. One that is not the first of its group waits

@@ -144,7 +144,10 @@ void Relay::take_due() {
   const Millis now = shared_.options.clock();
   if (next_due_ > now) return;
   for (std::string& name : shared_.store.due_groups(id_, now, k_due_groups_max)) {
-    if (groups_.contains(name)) continue;
+    if (const auto busy = groups_.find(name); busy != groups_.end()) {
+      busy->second.is_due_again = true;
+      continue;
+    }
     Group group{.messages = {}, .from_queue = true};
     for (QueuedMessage& message : shared_.store.of_group(id_, name, k_group_messages_max)) group.messages.push_back({std::move(message)});
     if (group.messages.empty()) continue;
@@ -231,11 +234,13 @@ asio::awaitable<void> Relay::deliver(std::string name) {
   for (;;) {
     guarded([&] { refresh(); });
     if (!may_send() || group.messages.empty()) break;
+    const std::string url = endpoint_.url;   // it may be changed meanwhile
     const Attempt result = co_await attempt(group.messages.front().message);
     guarded([&] {
       if (begin_again_) return;   // what is in memory does not count any more
       note(result);
       result.outcome == Attempt::Outcome::delivered ? succeeded(name, group) : failed(name, group, result);
+      if (result.status == k_status_gone) disable(url);
     });
   }
   end_group(name);
@@ -289,10 +294,13 @@ void Relay::failed(const std::string& name, Group& group, const Attempt& attempt
     hold_back(messages);
   }
   group.messages.clear();
-  if (attempt.status != k_status_gone) return;
+}
+
+// What an endpoint says that was asked under another URL is not said of where the webhook goes now.
+void Relay::disable(const std::string& url) {
+  if (!shared_.store.disable(tenure_->epoch, id_, url, "The endpoint answered 410 Gone.")) return;
+  if (endpoint_.url == url) endpoint_.enabled = false;
   spdlog::warn("webhook {} is disabled: its endpoint answered 410 Gone", to_string(id_));
-  endpoint_.enabled = false;
-  shared_.store.disable(tenure_->epoch, id_, "The endpoint answered 410 Gone.");
 }
 
 void Relay::fail_again(const std::string& name, const QueuedMessage& message, const Attempt& attempt) {
@@ -310,7 +318,7 @@ void Relay::fail_again(const std::string& name, const QueuedMessage& message, co
 
 void Relay::end_group(const std::string& name) {
   const auto at = groups_.find(name);
-  if (at->second.from_queue) next_due_ = 0;
+  if (at->second.from_queue || at->second.is_due_again) next_due_ = 0;
   if (at->second.messages.empty() || begin_again_) {
     groups_.erase(at);
   } else {

@@ -90,6 +90,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   struct Group {
     std::deque<Message> messages;
     bool from_queue = false;
+    bool is_due_again = false;   // the queue has messages of it that are due: once it has ended, they are looked for
   };
   // A change that was read: its position, and whether it has been settled.
   struct Slot {
@@ -111,6 +112,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void note(const Attempt& attempt);
   void succeeded(const std::string& name, Group& group);
   void failed(const std::string& name, Group& group, const Attempt& attempt);
+  void disable(const std::string& url);
   void fail_again(const std::string& name, const QueuedMessage& message, const Attempt& attempt);
   void end_group(const std::string& name);
   void leave_queue(const std::string& name, const QueuedMessage& message);

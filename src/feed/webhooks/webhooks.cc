@@ -76,6 +76,7 @@ void Webhooks::stop() {
     });
     thread_.join();
     relaying_ = false;
+    has_relays_ = false;
     give_back_lease();
   }
   relays_.clear();

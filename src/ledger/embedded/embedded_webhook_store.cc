@@ -321,13 +321,15 @@ void EmbeddedWebhookStore::save(feed::Epoch, const Uuid& id, const feed::Progres
   save.bind(3, progress.last_success_at).bind(4, progress.last_failure_at).bind_text(5, progress.last_error).run();
 }
 
-void EmbeddedWebhookStore::disable(feed::Epoch, const Uuid& id, std::string_view because) {
+bool EmbeddedWebhookStore::disable(feed::Epoch, const Uuid& id, std::string_view url, std::string_view because) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
-  Statement(*database_, "UPDATE webhook_endpoint SET enabled = 0, disabled_because = ? WHERE id = ?")
+  Statement(*database_, "UPDATE webhook_endpoint SET enabled = 0, disabled_because = ? WHERE id = ? AND url = ?")
       .bind_text(1, because)
       .bind_text(2, text)
+      .bind_text(3, url)
       .run();
+  return sqlite3_changes(database_->handle()) > 0;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the queue

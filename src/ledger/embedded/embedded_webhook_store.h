@@ -36,7 +36,7 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
   std::int64_t revision() override;
 
   void save(feed::Epoch epoch, const Uuid& id, const feed::Progress& progress) override;
-  void disable(feed::Epoch epoch, const Uuid& id, std::string_view because) override;
+  bool disable(feed::Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) override;
 
   std::vector<bool> enqueue(feed::Epoch epoch, const Uuid& id, std::span<const feed::QueuedMessage> messages) override;
   feed::QueueSummary queue(const Uuid& id) override;

@@ -59,7 +59,7 @@ void PostgresLedger::Follower::announce(EventNumber event) {
 }
 
 void PostgresLedger::Follower::on_news(std::function<void()> call) {
-  const std::scoped_lock lock(mutex_);
+  const std::scoped_lock lock(news_mutex_);
   on_news_ = std::move(call);
 }
 
@@ -215,12 +215,8 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
       ledger_.note_damage(*replica, error.what());
     }
   }
-  std::function<void()> call;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (!events.empty()) call = on_news_;   // also of events that are not here: whoever relays changes looks at all
-  }
-  if (call) call();
+  const std::scoped_lock lock(news_mutex_);
+  if (!events.empty() && on_news_) on_news_();   // also of events that are not here: whoever relays changes looks at all
 }
 
 // ---------------------------------------------------------------------------------------------------------------- keeping

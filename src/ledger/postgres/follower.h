@@ -23,6 +23,7 @@ class PostgresLedger::Follower {
   ~Follower();
 
   void announce(EventNumber event);
+  // Waits for a call of the one before.
   void on_news(std::function<void()> call);
 
  private:
@@ -45,9 +46,11 @@ class PostgresLedger::Follower {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::set<EventNumber> to_tell_;
-  std::function<void()> on_news_;
   bool ended_ = false;
   bool is_deaf_ = false;   // the follower's: it has said that notifications are not heard
+
+  std::mutex news_mutex_;   // held through a call of it
+  std::function<void()> on_news_;
 
   std::thread teller_;
   std::thread follower_;

@@ -110,7 +110,8 @@ class PostgresLedger : public Ledger {
   // Events that are damaged and not sold from, in a sentence; empty: none is.
   std::string damage() const;
   pg::Pool& pool() { return pool_; }
-  // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes.
+  // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes. Returns when the one before is
+  // not being called any more.
   void on_news(std::function<void()> call);
 
  private:

@@ -47,7 +47,7 @@ constexpr Statement k_save{"webhook_save", R"(
     last_error = CASE WHEN $4 > 0 THEN $5 ELSE last_error END, last_failure_at = greatest(last_failure_at, $4)
   WHERE id = $1)"};
 constexpr Statement k_disable{"webhook_disable",
-                              "UPDATE holdfast.webhook_endpoint SET enabled = false, disabled_because = $2 WHERE id = $1"};
+                              "UPDATE holdfast.webhook_endpoint SET enabled = false, disabled_because = $2 WHERE id = $1 AND url = $3"};
 
 // ---- messages
 
@@ -286,8 +286,8 @@ void PostgresWebhookStore::save(Epoch epoch, const Uuid& id, const feed::Progres
   Writing(pool_, epoch).send(k_save, values).commit(0);
 }
 
-void PostgresWebhookStore::disable(Epoch epoch, const Uuid& id, std::string_view because) {
-  Writing(pool_, epoch).send(k_disable, Parameters().uuid(id).text(because)).commit(0);
+bool PostgresWebhookStore::disable(Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) {
+  return Writing(pool_, epoch).send(k_disable, Parameters().uuid(id).text(because).text(url)).commit(1)[0].affected() == 1;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the queue
