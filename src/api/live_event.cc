@@ -12,6 +12,7 @@ void LiveEvent::Tap::on_begin(Seq seq, std::span<const SeatState> states) {
   const std::scoped_lock lock(mutex);
   recent = feed::RecentTouches(seq);
   begin_seq = seq;
+  ++begins;
   begin_states.resize(states.size());
   std::memcpy(begin_states.data(), states.data(), states.size());
 }
@@ -29,6 +30,8 @@ void LiveEvent::begin() {
   const std::scoped_lock lock(tap_->mutex);
   seq_ = tap_->begin_seq;
   states_ = std::exchange(tap_->begin_states, {});
+  if (tap_->begins != begins_ + 1) ++history_;
+  begins_ = tap_->begins;
   snapshot_.reset();
   updates_.clear();
 }
@@ -37,13 +40,15 @@ bool LiveEvent::advance() {
   const std::scoped_lock lock(mutex_);
   std::vector<feed::Touch> touches;
   Seq to = 0;
+  bool has_lost = false;
   {
     const std::scoped_lock tap_lock(tap_->mutex);
-    if (tap_->recent.touched() <= seq_) return false;
+    has_lost = tap_->begins != begins_;
+    if (!has_lost && tap_->recent.touched() <= seq_) return false;
     to = tap_->recent.seq();
     if (tap_->recent.covers(seq_)) touches = tap_->recent.between(seq_, to);
   }
-  if (touches.empty()) {   // more than is remembered: nothing that was said before leads to here
+  if (has_lost || touches.empty()) {   // another history, or more than is remembered: nothing that was said before leads to here
     begin();
     return true;
   }
@@ -55,9 +60,14 @@ bool LiveEvent::advance() {
   return true;
 }
 
-LiveUpdate LiveEvent::since(Seq after) {
+LiveUpdate LiveEvent::since(Seq after, unsigned history) {
   const std::scoped_lock lock(mutex_);
-  if (after >= seq_) return {after, nullptr};
+  return history == history_ ? update_from(after) : snapshot();
+}
+
+// With the mutex.
+LiveUpdate LiveEvent::update_from(Seq after) {
+  if (after >= seq_) return {after, nullptr, history_};
   if (const auto known = updates_.find(after); known != updates_.end()) return known->second;
   if (updates_.size() >= k_updates_max) return snapshot();
   std::optional<std::vector<feed::Touch>> touches;
@@ -69,18 +79,17 @@ LiveUpdate LiveEvent::since(Seq after) {
 }
 
 LiveUpdate LiveEvent::first(std::optional<Seq> last) {
+  const std::scoped_lock lock(mutex_);
   bool known = false;
   if (last) {
-    const std::scoped_lock lock(tap_->mutex);
-    known = tap_->recent.covers(*last);
+    const std::scoped_lock tap_lock(tap_->mutex);
+    known = tap_->begins == begins_ && tap_->recent.covers(*last);
   }
-  if (known) return since(*last);
-  const std::scoped_lock lock(mutex_);
-  return snapshot();
+  return known ? update_from(*last) : snapshot();
 }
 
 LiveUpdate LiveEvent::remember(Seq from, const std::vector<feed::Touch>& touches) {
-  LiveUpdate update{seq_, nullptr};
+  LiveUpdate update{seq_, nullptr, history_};
   if (feed::is_shorter_whole(touches.size(), states_.size())) {
     update = snapshot();
   } else if (!touches.empty()) {
@@ -92,7 +101,7 @@ LiveUpdate LiveEvent::remember(Seq from, const std::vector<feed::Touch>& touches
 
 LiveUpdate LiveEvent::snapshot() {
   if (snapshot_ == nullptr) snapshot_ = http::chunk_of(feed::snapshot_message(seq_, k_plan_version, states_));
-  return {seq_, snapshot_};
+  return {seq_, snapshot_, history_};
 }
 
 }  // namespace holdfast::api

@@ -19,6 +19,7 @@ namespace holdfast::api {
 struct LiveUpdate {
   Seq seq;
   http::Chunk chunk;
+  unsigned history;   // which one the seq is of: it grows when the ledger's database has lost what was shown
 };
 
 // Any thread, except where a comment says otherwise.
@@ -36,8 +37,8 @@ class LiveEvent {
   // Looks no more. Nothing else is called after it.
   void end() const { event_->watch(nullptr); }
 
-  // For who knows the states as of `after`: what brings him to the edition.
-  LiveUpdate since(Seq after);
+  // For who knows the states as of `after` in `history`: what brings him to the edition.
+  LiveUpdate since(Seq after, unsigned history);
   // For who comes: since `last` when that is known, else a snapshot.
   LiveUpdate first(std::optional<Seq> last);
 
@@ -57,9 +58,11 @@ class LiveEvent {
     feed::RecentTouches recent{0};
     Seq begin_seq = 0;
     std::string begin_states;   // until they are taken
+    unsigned begins = 0;        // more than were asked for: the event has another history
   };
 
   void begin();
+  LiveUpdate update_from(Seq after);
   LiveUpdate remember(Seq from, const std::vector<feed::Touch>& touches);
   LiveUpdate snapshot();
 
@@ -68,6 +71,8 @@ class LiveEvent {
 
   std::mutex mutex_;     // of what follows; taken before the event's own
   Seq seq_ = 0;          // of the edition
+  unsigned begins_ = 0;   // of the tap that are known here
+  unsigned history_ = 0;
   std::string states_;   // as of it
   http::Chunk snapshot_;
   boost::unordered_flat_map<Seq, LiveUpdate> updates_;   // to the edition, by where they begin

@@ -91,7 +91,8 @@ class Listener final : public http::StreamSource {
     thread_.enter(*this);   // before it looks at the edition: one that is made meanwhile comes by
     const LiveUpdate first = event_->first(last_);
     seq_ = first.seq;
-    send(first.chunk != nullptr ? first : LiveUpdate{first.seq, comment()});
+    history_ = first.history;
+    send(first.chunk != nullptr ? first : LiveUpdate{first.seq, comment(), first.history});
   }
   void writable() override { catch_up(false); }
   void closed(http::StreamEnd end) override {
@@ -105,7 +106,7 @@ class Listener final : public http::StreamSource {
 
   // Who has not taken what he was sent before is passed over, and catches up when he has.
   void catch_up(bool comment_due) {
-    const LiveUpdate update = event_->since(seq_);
+    const LiveUpdate update = event_->since(seq_, history_);
     if (update.chunk != nullptr) send(update);
     else seq_ = update.seq;
     if (update.chunk == nullptr && comment_due) writer_->write(comment());
@@ -117,6 +118,7 @@ class Listener final : public http::StreamSource {
   void send(const LiveUpdate& update) {
     if (!writer_->write(update.chunk)) return;
     seq_ = update.seq;
+    history_ = update.history;
     if (update.chunk != comment()) thread_.messages.fetch_add(1, std::memory_order_relaxed);
   }
 
@@ -126,6 +128,7 @@ class Listener final : public http::StreamSource {
   std::optional<Seq> last_;
   bool sees_drafts_;
   Seq seq_ = 0;   // of the states that the client knows once it has read what was written
+  unsigned history_ = 0;   // that the seq is of
   http::StreamWriter* writer_ = nullptr;
 };
 

@@ -59,15 +59,24 @@ class PostgresNodes : public testing::Test {
   }
 
   // What a failover takes back it takes back in tables and journal alike: the journal's last row, and here the event begins its tables anew.
-  // While no node of the event runs that would write them.
+  // All at once, for nodes that run meanwhile.
   void take_back_last_row(EventNumber event) {
+    take_back(event, "first_seq = (select max(first_seq) from holdfast.journal where event = " + std::to_string(event) + ")");
+  }
+  // The event as if it had never been.
+  void take_back_event(EventNumber event) {
+    const std::string number = std::to_string(event);
+    take_back(event, "true; delete from holdfast.event where number = " + number + "; delete from holdfast.event_directory where event = " +
+                         number + "; delete from holdfast.seat_directory where event = " + number);
+  }
+
+  void take_back(EventNumber event, const std::string& rows) {
+    const std::string number = std::to_string(event);
+    std::string statements = "begin; select from holdfast.event_state where event = " + number + " for update;";
     for (const char* table : {"step", "event_state", "seat", "plan_part", "reservation", "seat_change", "kept_keys", "change_order"}) {
-      by_hand(std::string("delete from holdfast.") + table + " where event = $1", event);
+      statements += std::string("delete from holdfast.") + table + " where event = " + number + ";";
     }
-    by_hand(
-        "delete from holdfast.journal j where event = $1 and first_seq = (select max(first_seq) from holdfast.journal k where "
-        "k.event = j.event)",
-        event);
+    run(statements + "delete from holdfast.journal where event = " + number + " and " + rows + "; commit");
   }
 
   // Whether the event's journal begins at change 1 and has no gap and no change twice.

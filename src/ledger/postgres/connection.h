@@ -49,6 +49,7 @@ class Error : public std::runtime_error {
 };
 
 inline constexpr std::string_view k_unique_violation = "23505";
+inline constexpr std::string_view k_not_null_violation = "23502";
 inline constexpr std::string_view k_lock_not_available = "55P03";
 inline constexpr std::string_view k_undefined_table = "42P01";
 inline constexpr std::string_view k_read_only_transaction = "25006";

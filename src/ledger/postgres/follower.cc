@@ -186,17 +186,18 @@ std::set<EventNumber> PostgresLedger::Follower::behind() {
       if (replica->published() != nullptr) numbers.push_back(static_cast<std::int32_t>(number));
     }
   }
-  std::set<EventNumber> behind;
+  // An event without a head is one that a failover has taken back wholly.
+  std::set<EventNumber> behind(numbers.begin(), numbers.end());
   auto connection = ledger_.pool_.take();
   const pg::Result heads = connection->query(k_heads, Parameters().int4s(numbers));
   for (int row = 0; row < heads.rows(); ++row) {
     const auto number = static_cast<EventNumber>(heads.int4(row, 0));
     const ReplicaPtr replica = ledger_.find_replica(number);
     const auto published = replica == nullptr ? nullptr : replica->published();
-    if (published == nullptr) continue;
     const auto seq = static_cast<Seq>(heads.int8(row, 1));
-    if (published->seq() != seq || ledger_.is_another_history(*replica, seq, heads.int2(row, 2), heads.bytes(row, 3)))
-      behind.insert(number);
+    const bool is_same = published == nullptr || (published->seq() == seq && !ledger_.is_another_history(*replica, seq, heads.int2(row, 2),
+                                                                                                          heads.bytes(row, 3)));
+    if (is_same) behind.erase(number);
   }
   return behind;
 }

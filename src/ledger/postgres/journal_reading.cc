@@ -15,11 +15,11 @@ FindEnded find_in(Connection& connection) {
 
 Parameters read_after(const Replica& replica, int limit) {
   const ReplicaPlace& place = replica.place;
-  const bool knows_last = place.last_first > 0;
+  const bool knows_last = place.last.first_seq > 0;
   return Parameters()
       .int4(static_cast<std::int32_t>(replica.number))
-      .int8(static_cast<std::int64_t>(knows_last ? place.last_first : place.next()))
-      .int2(knows_last ? place.last_ordinal : place.at.ordinal)
+      .int8(static_cast<std::int64_t>(knows_last ? place.last.first_seq : place.next()))
+      .int2(knows_last ? place.last.ordinal : place.at.ordinal)
       .boolean(knows_last)
       .int8(limit);
 }
@@ -43,10 +43,11 @@ JournalRow row_of(const Result& rows, int i, EventNumber event) {
 std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& find_ended) {
   const bool is_empty = rows.is_null(0, 1);
   int next = 0;
-  if (const ReplicaPlace& place = replica.place; place.last_first > 0) {
-    const bool is_there = !is_empty && static_cast<Seq>(rows.int8(0, 1)) == place.last_first && rows.int2(0, 2) == place.last_ordinal;
+  if (const ReplicaPlace& place = replica.place; place.last.first_seq > 0) {
+    const bool is_there =
+        !is_empty && static_cast<Seq>(rows.int8(0, 1)) == place.last.first_seq && rows.int2(0, 2) == place.last.ordinal;
     if (!is_there || row_of(rows, 0, replica.number).hash != place.at.hash) {
-      throw HistoryChanged("the journal row with change " + std::to_string(place.last_first) + " of event " +
+      throw HistoryChanged("the journal row with change " + std::to_string(place.last.first_seq) + " of event " +
                            std::to_string(replica.number) + " is not the one that this node knows");
     }
     next = 1;

@@ -126,18 +126,23 @@ class PostgresLedger : public Ledger {
   ReplicaPtr find_replica(EventNumber number) const;
   ReplicaPtr replica_of(EventNumber number);
   void load(pg::Connection& connection, pg::Replica& replica);
+  void take_loaded(pg::Replica& replica, pg::LoadedEvent loaded);
+  void begin_anew(pg::Connection& connection, pg::Replica& replica);
   // Reads and folds journal rows that the replica has not seen. Returns how many.
   std::size_t catch_up(pg::Connection& connection, pg::Replica& replica);
   // Loads it if need be, and catches up; what goes wrong with its history is made good or named.
   void freshen(pg::Connection& connection, pg::Replica& replica);
   bool is_fresh(pg::Connection& connection, const pg::Replica& replica);
   bool is_another_history(pg::Replica& replica, Seq seq, std::int16_t ordinal, std::string_view hash);
+  bool exists(pg::Connection& connection, EventNumber number);
   bool bring_number(pg::Connection& connection, EventNumber number, bool as_of_now);
   void bring_seats(pg::Connection& connection, const Wanted& wanted);
   void bring_reservation(pg::Connection& connection, const Uuid& id, bool as_of_now);
   void recall_ended(pg::Connection& connection, pg::Replica& replica, const pg::FoundReservation& found);
   void bring_events(pg::Connection& connection);
   void list_event(EventNumber number, const Uuid& id);
+  void unlist_event(EventNumber number, const Uuid& id);
+  bool follows_order(pg::Connection& connection);
   void note_damage(pg::Replica& replica, const std::string& what);
   void try_damaged_again(pg::Connection& connection);
   void evict();
@@ -185,6 +190,7 @@ class PostgresLedger : public Ledger {
   std::mutex heads_mutex_;
   std::map<EventNumber, Seq> heads_;
   std::int64_t heads_as_of_ = 0;   // position in the order of all changes
+  std::uint64_t histories_of_heads_ = 0;   // counters_.histories when they were begun
 
   std::atomic<std::uint64_t> progress_{0};
   const Millis sweep_spread_;   // so that not all nodes sweep an event at the same moment

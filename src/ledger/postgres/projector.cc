@@ -99,7 +99,10 @@ bool Projector::await_order(Timer::time_point until) {
   }
   if (awaited.empty()) return true;
   const auto is_there = [&] {
-    std::erase_if(awaited, [&](const auto& each) { return events_[each.first].ordered >= each.second || damaged_.contains(each.first); });
+    std::erase_if(awaited, [&](const auto& each) {
+      const Event& entry = events_[each.first];   // what was told may be lost meanwhile
+      return entry.ordered >= std::min(each.second, entry.told) || damaged_.contains(each.first);
+    });
     return awaited.empty();
   };
   ++waiting_;
@@ -107,6 +110,18 @@ bool Projector::await_order(Timer::time_point until) {
   progress_.wait_until(lock, until, [&] { return stopping_ || is_there(); });
   --waiting_;
   return is_there();
+}
+
+void Projector::tables_are_as_of(EventNumber event, Seq seq) {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto at = events_.find(event);
+    if (at == events_.end() || std::max(at->second.projected, at->second.ordered) <= seq) return;
+    at->second.projected = std::min(at->second.projected, seq);
+    at->second.ordered = std::min(at->second.ordered, seq);
+  }
+  put_back(event);   // another step may have been made meanwhile: the next look puts that right
+  work_.notify_one();
 }
 
 Seq Projector::projected(EventNumber event) const {
@@ -220,8 +235,10 @@ void Projector::note(EventNumber event, const StepReport& report) {
   {
     const std::scoped_lock lock(mutex_);
     Event& entry = events_[event];
-    entry.projected = std::max(entry.projected, report.place.seq);
-    entry.told = std::max(entry.told, entry.projected);
+    // Both may go back: after a failover the tables have less, and so has the journal that was told of.
+    entry.projected = report.place.seq;
+    const bool has_all = !report.there_is_more && !entry.is_pending;   // pending: told of something since
+    entry.told = has_all ? entry.projected : std::max(entry.told, entry.projected);
     if (damaged_.erase(event) > 0) spdlog::warn("event {} is whole again", event);
     damaged_since_.erase(event);
     if (report.result != StepReport::Result::done) return;

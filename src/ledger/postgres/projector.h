@@ -68,6 +68,8 @@ class Projector {
   bool await(EventNumber event, Seq seq, Timer::time_point until);
   // Until everything that it was told of before this call has its place in the order of all changes.
   bool await_order(Timer::time_point until);
+  // The tables were just seen to have the event as of this change. That takes back what was known of a history that a failover has lost.
+  void tables_are_as_of(EventNumber event, Seq seq);
   // The last change of an event that the tables are known to have.
   Seq projected(EventNumber event) const;
 

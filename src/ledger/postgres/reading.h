@@ -37,7 +37,11 @@ class Reader {
 
   void remember(KeptRow row) { recent_.remember(std::move(row)); }
   // Its history is another one than was told here.
-  void forget(EventNumber event) { recent_.forget(event); }
+  void forget(EventNumber event) {
+    recent_.forget(event);
+    const std::scoped_lock lock(ids_mutex_);
+    ids_.erase(event);   // the number may be another event's
+  }
 
   Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const;
   Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const;

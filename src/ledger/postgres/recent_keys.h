@@ -32,6 +32,16 @@ class RecentKeys {
     if (use == events_.end() || use->second.at + k_idempotency_hours * 3'600 * k_millis_per_second <= now) return std::nullopt;
     return use->second.event;
   }
+  // The event's history is another one: what was accepted for it may not have been. Looks at all keys.
+  void forget(EventNumber event) {
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(order_, [&](const Fingerprint& key) {
+      const auto use = events_.find(key);
+      if (use == events_.end() || use->second.event != event) return false;
+      events_.erase(use);
+      return true;
+    });
+  }
 
  private:
   struct Use {

@@ -22,8 +22,7 @@ std::string name_of_row(const JournalRow& row) {
 }  // namespace
 
 void ReplicaPlace::advance(const JournalRow& row) {
-  last_first = row.first_seq;
-  last_ordinal = static_cast<std::int16_t>(row.position);
+  last = {row.first_seq, static_cast<std::int16_t>(row.position)};
   at.seq = row.first_seq + row.changes - 1;
   at.ordinal = row.changes > 0 ? std::int16_t{0} : static_cast<std::int16_t>(row.position + 1);
   at.hash = row.hash;
@@ -44,14 +43,14 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
   Reader reader(body.changes);
   ChangeDecoder decoder(row.at);
   Change change;
-  const auto shown = own_published();
+  const auto readers = history_changed ? nullptr : own_published();
   for (std::uint32_t i = 0; i < row.changes; ++i) {
     if (!decoder.decode(reader, change)) damaged(row);
     fold_change(row, change, find_ended);
   }
   // Readers that were told of these changes before the inventory was dropped are not told again.
-  if (shown != nullptr && row.changes > 0 && shown->seq() < row.first_seq) {
-    shown->follow(body.changes, row.changes, row.at);
+  if (readers != nullptr && row.changes > 0 && readers->seq() < row.first_seq) {
+    readers->follow(body.changes, row.changes, row.at);
     if (on_shown) on_shown(row, body);
   }
   for (const KeptKey& key : body.keys) {
@@ -61,6 +60,7 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
   inventory->observe(row.at);
   place.advance(row);
   open_if_ready();
+  note_shown();
   note_expiry();
 }
 
@@ -104,8 +104,9 @@ void Replica::begin_pending() {
 
 void Replica::follow_own(const JournalRow& row, const ChangeBatch& written) {
   place.advance(row);
-  if (const auto shown = own_published(); shown != nullptr && written.count > 0) shown->follow(written.bytes, written.count, row.at);
+  if (const auto readers = own_published(); readers != nullptr && written.count > 0) readers->follow(written.bytes, written.count, row.at);
   open_if_ready();
+  note_shown();
   note_expiry();
 }
 
@@ -118,11 +119,28 @@ void Replica::open_if_ready() {
     published_ = std::make_shared<PublishedEvent>(inventory->replica(), plan);
   }
   pending.reset();
+  note_shown();
 }
 
 void Replica::show_anew() {
-  if (const auto shown = own_published()) shown->begin_anew(inventory->replica());
+  history_changed = false;
+  if (const auto readers = own_published()) readers->begin_anew(inventory->replica());
+  note_shown();
   note_expiry();
+}
+
+void Replica::hide() {
+  history_changed = false;
+  last_shown.reset();
+  next_expiry_.store(k_never, std::memory_order_relaxed);
+  const std::scoped_lock lock(published_mutex_);
+  published_.reset();
+}
+
+// While rows that readers have seen are read again after a drop, the place is behind theirs.
+void Replica::note_shown() {
+  const auto readers = history_changed ? nullptr : own_published();
+  if (readers != nullptr && readers->seq() == place.at.seq) last_shown = place.at;
 }
 
 void Replica::recall(const ReservationView& ended) {

@@ -28,8 +28,7 @@ namespace holdfast::pg {
 // Where this node is in an event's journal.
 struct ReplicaPlace {
   JournalPlace at;               // after this row
-  Seq last_first = 0;            // its key, when it was read or written here; 0: it was not, or there is none
-  std::int16_t last_ordinal = 0;
+  RowKey last;                   // its key; none before the first row
 
   Seq next() const { return at.seq + 1; }   // the first change of the next row
   void advance(const JournalRow& row);
@@ -75,8 +74,10 @@ class Replica {
   // As drop(), and it is not loaded, judged in or swept until somebody has cleared `damage`.
   void set_aside(const std::string& why);
   bool is_loaded() const { return inventory != nullptr; }
-  // Readers have seen another history: they begin anew with what the inventory has.
+  // Readers have seen another history, or less than the inventory has: they begin anew with it.
   void show_anew();
+  // Readers see nothing of it any more: the database does not have what they have seen, and what it has is not open to them.
+  void hide();
 
   const EventNumber number;
   std::mutex mutex;
@@ -90,7 +91,10 @@ class Replica {
   bool seats_entered = false;   // its seats' ids are in the node's directory
   std::string damage;   // why nothing is sold from it; empty: it is whole
   Timer::time_point damaged_at{};   // when that was seen last
-  bool history_changed = false;   // readers have seen changes that the database does not have any more
+  // The last row that readers have seen. drop() does not forget it: it is looked for after each load.
+  std::optional<JournalPlace> last_shown;
+  // Readers have seen changes that the database does not have any more. They are told of nothing until show_anew() or hide().
+  bool history_changed = false;
 
   // The batch at hand.
   ChangeBatch changes;
@@ -110,6 +114,7 @@ class Replica {
  private:
   void fold_change(const JournalRow& row, const Change& change, const FindEnded& find_ended);
   void end_import(bool abandoned);
+  void note_shown();
 
   const std::uint64_t seed_;
   const std::size_t keys_max_;

@@ -26,6 +26,7 @@ constexpr Statement k_open_events{"open_events",
                                   "WHERE s.status BETWEEN 1 AND 3 ORDER BY s.event"};
 constexpr Statement k_heads_after{
     "heads_after", "SELECT event, max(last_seq), max(position) FROM holdfast.change_order WHERE position > $1 GROUP BY event"};
+constexpr Statement k_order_at{"order_at", "SELECT event, last_seq FROM holdfast.change_order WHERE position = $1"};
 constexpr Statement k_head{"head",
                            "SELECT first_seq + changes - 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint "
                            "FROM holdfast.journal WHERE event = $1 ORDER BY event DESC, first_seq DESC, ordinal DESC LIMIT 1"};
@@ -37,6 +38,28 @@ bool can_be_id(std::string_view id) {
   for (auto at = id.begin(); at != id.end();) {
     const auto point = Utf8::decode(at, id.end());
     if (point == boost::locale::utf::illegal || point == boost::locale::utf::incomplete || point == 0) return false;
+  }
+  return true;
+}
+
+// Whether two plans have the same categories and the same seats in the same places.
+bool are_same(const Plan& one, const Plan& other) {
+  constexpr std::size_t k_seats_at_once = 2'000;
+  if (one.size() != other.size()) return false;
+  const auto bytes_of = [](const auto& encode) {
+    std::string bytes;
+    Writer writer(bytes);
+    encode(writer);
+    return bytes;
+  };
+  const auto header = [&](const Plan& plan) { return bytes_of([&](Writer& writer) { plan.encode_header(writer); }); };
+  if (header(one) != header(other)) return false;
+  for (std::size_t first = 0; first < one.size(); first += k_seats_at_once) {
+    const std::size_t count = std::min(k_seats_at_once, one.size() - first);
+    const auto part = [&](const Plan& plan) {
+      return bytes_of([&](Writer& writer) { plan.encode_seats(static_cast<SeatIndex>(first), count, writer); });
+    };
+    if (part(one) != part(other)) return false;
   }
   return true;
 }
@@ -74,24 +97,19 @@ PostgresLedger::ReplicaPtr PostgresLedger::replica_of(EventNumber number) {
 // From the tables and the journal after them. An event that there is not stays without an inventory. With the replica's mutex.
 void PostgresLedger::load(Connection& connection, Replica& replica) {
   replica.drop();
-  if (auto loaded = load_event(connection, replica.number, hash_seed_)) {
-    replica.inventory = std::move(loaded->inventory);
-    replica.plan = std::move(loaded->plan);
-    replica.importing = std::move(loaded->importing);
-    replica.place.at = loaded->as_of;
-    replica.projected = loaded->as_of.seq;
-    for (const LoadedKey& each : loaded->keys) {
-      if (replica.keys.find(each.kept.key.key, each.at) == nullptr) replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
-      replica.on_key(each.kept, each.at);
-    }
-    // What readers see may be older than the tables, or of another history: the rows after the tables do not follow it then.
-    const auto shown = replica.published();
-    if (shown != nullptr && (replica.history_changed || shown->seq() < replica.place.at.seq)) {
-      replica.history_changed = false;
-      replica.show_anew();
-      reader_->forget(replica.number);
-    }
+  if (replica.last_shown && !replica.history_changed && !row_at(connection, replica.number, *replica.last_shown)) {
+    spdlog::warn("the journal of event {} does not have change {} as this node has shown it (a failover, a restore); it is read anew",
+                 replica.number, replica.last_shown->seq);
+    ++counters_.histories;
+    replica.history_changed = true;
   }
+  if (replica.history_changed) {
+    reader_->forget(replica.number);
+    recent_keys_.forget(replica.number);
+  }
+  auto loaded = load_event(connection, replica.number, hash_seed_);
+  projector_->tables_are_as_of(replica.number, loaded ? loaded->as_of.seq : 0);
+  if (loaded) take_loaded(replica, std::move(*loaded));
   try {
     catch_up(connection, replica);
   } catch (const HistoryChanged& error) {
@@ -100,19 +118,54 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
     throw DataError("the journal of event " + std::to_string(replica.number) + " is damaged: " + error.what() +
                     ". Nothing is sold from this event. `holdfast verify --ledger …` says more; put the database back from a backup.");
   }
+  if (replica.is_loaded()) {
+    ++counters_.loaded;
+    if (replica.pending) {
+      replica.plan = replica.pending->plan;
+      replica.importing.reset();
+    }
+  }
+  if (replica.history_changed) begin_anew(connection, replica);
   if (!replica.is_loaded()) return;
-  ++counters_.loaded;
-  if (replica.pending) {
-    replica.plan = replica.pending->plan;
-    replica.importing.reset();
-  }
-  if (std::exchange(replica.history_changed, false)) {
-    replica.show_anew();
-    reader_->forget(replica.number);
-  }
   replica.open_if_ready();
   replica.note_expiry();
   after_publishing(replica);
+}
+
+void PostgresLedger::take_loaded(Replica& replica, LoadedEvent loaded) {
+  replica.inventory = std::move(loaded.inventory);
+  replica.plan = std::move(loaded.plan);
+  replica.importing = std::move(loaded.importing);
+  replica.place = {.at = loaded.as_of, .last = loaded.as_of_row};
+  replica.projected = loaded.as_of.seq;
+  for (const LoadedKey& each : loaded.keys) {
+    if (replica.keys.find(each.kept.key.key, each.at) == nullptr) replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
+    replica.on_key(each.kept, each.at);
+  }
+  // The rows after the tables do not follow what readers see when that is older than the tables.
+  const auto readers = replica.published();
+  if (readers != nullptr && !replica.history_changed && readers->seq() < replica.place.at.seq) {
+    replica.show_anew();
+    reader_->forget(replica.number);
+  }
+}
+
+// What readers have seen is lost, and the replica has what the database has instead: perhaps less of the event, perhaps nothing of it, perhaps
+// another event that was given the same number since.
+void PostgresLedger::begin_anew(Connection& connection, Replica& replica) {
+  const auto readers = replica.published();
+  const bool is_open = replica.is_loaded() && replica.plan != nullptr && replica.inventory->settings().status != EventStatus::importing;
+  if (readers == nullptr) {
+    replica.history_changed = false;
+  } else if (is_open && are_same(*readers->plan(), *replica.plan) && readers->card().id == replica.inventory->card().id) {
+    replica.show_anew();
+  } else {
+    if (std::exchange(replica.seats_entered, false)) directory_.remove(*readers->plan());
+    replica.hide();
+    unlist_event(replica.number, readers->card().id);
+    ++progress_;
+  }
+  if (!replica.is_loaded() && replica.pending && !exists(connection, replica.number)) replica.pending.reset();
 }
 
 std::size_t PostgresLedger::catch_up(Connection& connection, Replica& replica) {
@@ -143,14 +196,17 @@ void PostgresLedger::freshen(Connection& connection, Replica& replica) {
 }
 
 // Whether readers have everything that was committed before this call: one look, which waits for no batch on its way.
+// Readers that have more than the journal had meanwhile have seen what is lost.
 bool PostgresLedger::is_fresh(Connection& connection, const Replica& replica) {
   const auto published = replica.published();
   if (published == nullptr) return false;
+  const Seq before = published->seq();
   const std::int64_t sent = DatabaseClock::boot_ms();
   const pg::Result head = connection.query(k_head, Parameters().int4(static_cast<std::int32_t>(replica.number)));
   if (head.rows() == 0) return false;
   observe_clock(head.int8(0, 1), sent);
-  return published->seq() >= static_cast<Seq>(head.int8(0, 0));
+  const auto seq = static_cast<Seq>(head.int8(0, 0));
+  return before <= seq && published->seq() >= seq;
 }
 
 // Whether the journal's head stands where the replica stands and is another row: a failover took something back, and as much was written since.
@@ -159,8 +215,8 @@ bool PostgresLedger::is_another_history(Replica& replica, Seq seq, std::int16_t 
   const std::unique_lock mine(replica.mutex, std::try_to_lock);
   if (!mine || !replica.damage.empty()) return false;
   if (replica.history_changed) return true;   // and could not be read anew yet
-  if (!replica.is_loaded()) return false;
-  const JournalPlace& at = replica.place.at;
+  if (!replica.is_loaded() && !replica.last_shown) return false;
+  const JournalPlace& at = replica.is_loaded() ? replica.place.at : *replica.last_shown;
   if (at.seq != seq || at.ordinal != ordinal || hash == std::string_view(reinterpret_cast<const char*>(at.hash.data()), at.hash.size())) {
     return false;
   }
@@ -227,6 +283,10 @@ bool PostgresLedger::bring(const Wanted& wanted) {
   }
 }
 
+bool PostgresLedger::exists(Connection& connection, EventNumber number) {
+  return connection.query(k_event_exists, Parameters().int4(static_cast<std::int32_t>(number))).rows() > 0;
+}
+
 // False: there is no such event, or its import has not ended.
 bool PostgresLedger::bring_number(Connection& connection, EventNumber number, bool as_of_now) {
   ReplicaPtr replica = find_replica(number);
@@ -234,7 +294,7 @@ bool PostgresLedger::bring_number(Connection& connection, EventNumber number, bo
   if (is_here) {
     replica->touch();
     if (!as_of_now || is_fresh(connection, *replica)) return true;
-  } else if (connection.query(k_event_exists, Parameters().int4(static_cast<std::int32_t>(number))).rows() == 0) {
+  } else if (!exists(connection, number)) {
     return false;
   }
   if (replica == nullptr) replica = replica_of(number);
@@ -273,7 +333,7 @@ void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, b
   const auto number = event_of_reservation(id);
   if (!number || !bring_number(connection, *number, as_of_now)) return;
   const ReplicaPtr replica = replica_of(*number);
-  if (replica->published()->reservation(id, now())) return;
+  if (const auto published = replica->published(); published == nullptr || published->reservation(id, now())) return;
   const auto found = find_reservation(connection, id);
   if (!found || found->view.status == ReservationStatus::active) return;
   const std::scoped_lock lock(replica->mutex);
@@ -295,9 +355,16 @@ void PostgresLedger::recall_ended(Connection& connection, Replica& replica, cons
   if (found.as_of <= replica.place.at.seq) replica.recall(found.view);   // nothing to do when the rows have brought it
 }
 
+// The list of the events that there are. Those that are open here stay on it: the tables may not have them yet.
 void PostgresLedger::bring_events(Connection& connection) {
   const pg::Result open = connection.query(k_open_events);
   const std::unique_lock lock(replicas_mutex_);
+  const auto is_here = [&](EventNumber number) {
+    const auto at = replicas_.find(number);
+    return at != replicas_.end() && at->second->published() != nullptr;
+  };
+  std::erase_if(by_id_, [&](const auto& each) { return !is_here(each.second); });
+  std::erase_if(listed_, [&](EventNumber number) { return !is_here(number); });
   for (int row = 0; row < open.rows(); ++row) {
     const auto number = static_cast<EventNumber>(open.int4(row, 0));
     list_event(number, open.uuid(row, 1));
@@ -311,10 +378,31 @@ void PostgresLedger::list_event(EventNumber number, const Uuid& id) {
   if (place == listed_.end() || *place != number) listed_.insert(place, number);
 }
 
+void PostgresLedger::unlist_event(EventNumber number, const Uuid& id) {
+  const std::unique_lock lock(replicas_mutex_);
+  if (const auto at = by_id_.find(to_string(id)); at != by_id_.end() && at->second == number) by_id_.erase(at);
+  std::erase(listed_, number);
+}
+
+// Whether the order of all changes is the one that heads() has read so far. With its mutex.
+bool PostgresLedger::follows_order(Connection& connection) {
+  if (histories_of_heads_ != counters_.histories) return false;
+  if (heads_as_of_ == 0) return true;
+  const pg::Result last = connection.query(k_order_at, Parameters().int8(heads_as_of_));
+  if (last.rows() == 0) return false;
+  const auto head = heads_.find(static_cast<EventNumber>(last.int4(0, 0)));
+  return head != heads_.end() && head->second == static_cast<Seq>(last.int8(0, 1));
+}
+
 std::vector<EventHead> PostgresLedger::heads() {
   auto connection = pool_.take();
   const std::scoped_lock lock(heads_mutex_);
   try {
+    if (!follows_order(*connection)) {
+      histories_of_heads_ = counters_.histories;
+      heads_.clear();
+      heads_as_of_ = 0;
+    }
     const pg::Result ahead = connection->query(k_heads_after, Parameters().int8(heads_as_of_));
     for (int row = 0; row < ahead.rows(); ++row) {
       Seq& seq = heads_[static_cast<EventNumber>(ahead.int4(row, 0))];

@@ -85,20 +85,12 @@ class Loading {
   // That the journal has the row that the tables are as of: it may have been restored from an older copy than they.
   void check_place() {
     const JournalPlace& place = loaded_.as_of;
-    const Result row = connection_.query(
-        k_row_at_place, Parameters().int4(number(event_)).int8(static_cast<std::int64_t>(place.seq + 1)).int2(place.ordinal));
-    bool agrees = false;
-    if (row.rows() > 0) {
-      const std::int32_t changes = row.int4(0, 2);
-      const std::int64_t seq = row.int8(0, 0) + changes - 1;
-      const int ordinal = changes > 0 ? 0 : row.int2(0, 1) + 1;
-      const std::string_view hash(reinterpret_cast<const char*>(place.hash.data()), place.hash.size());
-      agrees = seq == static_cast<std::int64_t>(place.seq) && ordinal == place.ordinal && row.bytes(0, 3) == hash;
-    }
-    if (!agrees) {
+    const auto row = row_at(connection_, event_, place);
+    if (!row) {
       damaged(event_,
               "they are as of change " + std::to_string(place.seq) + ", and the journal does not have the row that they were made from");
     }
+    loaded_.as_of_row = *row;
   }
 
   void load_card() {
@@ -244,6 +236,19 @@ class Loading {
 
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event) {
   return read_place(connection.query(k_place, Parameters().int4(number(event))), event);
+}
+
+std::optional<RowKey> row_at(Connection& connection, EventNumber event, const JournalPlace& place) {
+  const Result row = connection.query(
+      k_row_at_place, Parameters().int4(number(event)).int8(static_cast<std::int64_t>(place.seq + 1)).int2(place.ordinal));
+  if (row.rows() == 0) return std::nullopt;
+  const RowKey key{static_cast<Seq>(row.int8(0, 0)), row.int2(0, 1)};
+  const std::int32_t changes = row.int4(0, 2);
+  const Seq seq = key.first_seq + static_cast<Seq>(changes) - 1;
+  const int ordinal = changes > 0 ? 0 : key.ordinal + 1;
+  const std::string_view hash(reinterpret_cast<const char*>(place.hash.data()), place.hash.size());
+  if (seq != place.seq || ordinal != place.ordinal || row.bytes(0, 3) != hash) return std::nullopt;
+  return key;
 }
 
 std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber event, std::uint64_t hash_seed) {

@@ -36,6 +36,12 @@ struct JournalPlace {
   bool operator==(const JournalPlace&) const = default;
 };
 
+// The key of a journal row within its event.
+struct RowKey {
+  Seq first_seq = 0;   // 0: none
+  std::int16_t ordinal = 0;
+};
+
 // An idempotency key with the time that it was accepted at.
 struct LoadedKey {
   KeptKey kept;
@@ -47,6 +53,7 @@ struct LoadedEvent {
   std::shared_ptr<const Plan> plan;        // nullptr while it is importing, and when it was abandoned
   std::unique_ptr<PlanBuilder> importing;  // the seats so far, while it is importing
   JournalPlace as_of;
+  RowKey as_of_row;                        // the journal row that as_of is after
   std::vector<LoadedKey> keys;             // those less than 24 hours old at as_of.at, the oldest first
   Millis created_at = 0;                   // of the event, by its first journal row
 };
@@ -59,6 +66,10 @@ std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber
 
 // The place that the tables have an event as of; nothing when they do not know it yet. Also within a transaction.
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event);
+
+// The key of the journal row that ends at `place` with its hash; nothing when the journal does not have it: it has another history, or retention
+// has removed the row. Also within a transaction.
+std::optional<RowKey> row_at(Connection& connection, EventNumber event, const JournalPlace& place);
 
 // A reservation with the place that it is as of: what the journal has after it may have changed it. `owned` is as of that place
 // too.

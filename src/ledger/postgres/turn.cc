@@ -26,9 +26,12 @@ constexpr std::chrono::milliseconds k_pause_max{100};
 
 constexpr Statement k_lock{"lock", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE"};
 constexpr Statement k_lock_nowait{"lock_nowait", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE NOWAIT"};
-constexpr Statement k_append{"append",
-                             "INSERT INTO holdfast.journal (event, first_seq, ordinal, changes, at, batch, hash, body) "
-                             "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"};
+// The row before, ($9, $10), must be the one that this row was judged after, with hash $11: else the hash is NULL, which the table refuses.
+constexpr Statement k_append{
+    "append",
+    "INSERT INTO holdfast.journal (event, first_seq, ordinal, changes, at, batch, hash, body) VALUES ($1, $2, $3, $4, $5, $6, "
+    "CASE WHEN $9::bigint = 0 OR (SELECT hash FROM holdfast.journal WHERE event = $1 AND first_seq = $9 AND ordinal = $10) = $11 "
+    "THEN $7::bytea END, $8)"};
 constexpr Statement k_end_import{"end_import", "DELETE FROM holdfast.import WHERE event = $1"};
 constexpr Statement k_find_batch{"find_batch", "SELECT batch FROM holdfast.journal WHERE event = $1 AND first_seq = $2 AND ordinal = $3"};
 // Sessions of ledgers whose client does not read: no timeout of the server ends them, and they may hold an event's row.
@@ -180,10 +183,14 @@ bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
   for (const ReplicaPtr& replica : replicas_) connection.send(k_read_after, read_after(*replica, k_rows_in_lock_max));
   connection.sync();
   connection.receive();
-  for (std::size_t i = 0; i < replicas_.size(); ++i) connection.receive();
+  std::optional<EventNumber> missing;
+  for (const ReplicaPtr& replica : replicas_) {
+    if (connection.receive().rows() == 0 && (replica->is_loaded() || replica->pending)) missing = replica->number;
+  }
   std::vector<pg::Result> read;
   for (std::size_t i = 0; i < replicas_.size(); ++i) read.push_back(connection.receive());
   connection.end_sync();
+  if (missing) throw HistoryChanged("event " + std::to_string(*missing) + " is not in the database");
   now_ = 0;
   for (const pg::Result& each : read) now_ = std::max(now_, each.int8(0, 0));
   ledger_.observe_clock(now_, sent);
@@ -301,7 +308,10 @@ void PostgresLedger::Turn::write(Connection& connection) {
                                   .int8(row.at)
                                   .uuid(batch_)
                                   .bytes(as_bytes(row.hash))
-                                  .bytes(row.body));
+                                  .bytes(row.body)
+                                  .int8(static_cast<std::int64_t>(replica.place.last.first_seq))
+                                  .int2(replica.place.last.ordinal)
+                                  .bytes(as_bytes(replica.place.at.hash)));
     if (ends_import(replica)) {
       connection.send(k_end_import, Parameters().int4(static_cast<std::int32_t>(row.event)));
     }
@@ -329,7 +339,13 @@ void PostgresLedger::Turn::commit(Connection& connection) {
 // What write() has sent.
 void PostgresLedger::Turn::receive_rows(Connection& connection) {
   for (const JournalRow& row : rows_) {
-    connection.receive();
+    try {
+      connection.receive();
+    } catch (const Error& error) {
+      if (!error.is(k_not_null_violation)) throw;
+      throw HistoryChanged("the journal of event " + std::to_string(row.event) + " does not have the row before change " +
+                           std::to_string(row.first_seq) + " as this node knows it");
+    }
     if (ends_import(*replica_of(row.event))) connection.receive();
   }
 }
