@@ -204,6 +204,10 @@ class Judge {
 
   Outcome operator()(const Configure& configure) {
     EventSettings settings = inventory_.settings();
+    // To abandon is to say of an import that it did not end: not of an event that has opened, and never to be taken back.
+    const bool abandons = configure.status == EventStatus::abandoned;
+    const bool is_abandoned = settings.status == EventStatus::abandoned;
+    if (is_abandoned ? !abandons : abandons && settings.status != EventStatus::importing) return refused(Reason::event_not_found);
     if (configure.name) settings.name = *configure.name;
     if (configure.starts_at) settings.starts_at = *configure.starts_at;
     if (configure.status) settings.status = *configure.status;

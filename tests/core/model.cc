@@ -279,6 +279,11 @@ Outcome Model::unblock(const Unblock& unblock) {
 
 // any event | change settings | those settings, the others as they are
 Outcome Model::configure(const Configure& configure) {
+  const bool abandons = configure.status == EventStatus::abandoned;
+  if (settings_.status == EventStatus::abandoned && !abandons) return refused(Reason::event_not_found);
+  if (abandons && settings_.status != EventStatus::importing && settings_.status != EventStatus::abandoned) {
+    return refused(Reason::event_not_found);
+  }
   EventSettings next = settings_;
   if (configure.status) next.status = *configure.status;
   if (configure.hold_seconds) next.hold_seconds = *configure.hold_seconds;

@@ -120,6 +120,20 @@ TEST(Configure, to_what_is_already_so_records_nothing) {
   EXPECT_EQ(event.recorded(), "");
 }
 
+TEST(Configure, abandons_an_import_and_no_event_that_has_opened) {
+  for (const EventStatus status : {EventStatus::draft, EventStatus::on_sale, EventStatus::closed}) {
+    EventInTest event(1, {.status = status});
+    EXPECT_EQ(told(event.configure({.status = EventStatus::abandoned})), "event_not_found");
+    EXPECT_EQ(event.inventory.settings().status, status);
+  }
+  EventInTest event(1, {.status = EventStatus::importing});
+  EXPECT_EQ(told(event.configure({.status = EventStatus::abandoned})), "accepted");
+  EXPECT_EQ(told(event.configure({.status = EventStatus::abandoned})), "accepted");
+  EXPECT_EQ(told(event.configure({.status = EventStatus::on_sale})), "event_not_found");
+  EXPECT_EQ(event.inventory.settings().status, EventStatus::abandoned);
+  EXPECT_EQ(event.recorded(), "event_configured");
+}
+
 TEST(AppendSeats, makes_more_seats_available_while_the_event_is_importing) {
   EventInTest event(0, {.status = EventStatus::importing});
   EXPECT_EQ(told(event.does(AppendSeats{"seats as the plan wrote them", 3})), "accepted");

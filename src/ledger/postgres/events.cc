@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ledger/embedded/data_folder.h"
+#include "ledger/postgres/imports.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/postgres_ledger.h"
 
@@ -15,7 +16,8 @@ using namespace pg;
 
 constexpr std::size_t k_ids_at_once = 5'000;
 constexpr std::size_t k_taken_ids_named_max = 100;
-constexpr Millis k_import_lease = 30'000;
+constexpr std::chrono::milliseconds k_giving_back_at_once{2'000};   // of an import that failed here; the rest is left to any node
+constexpr std::chrono::milliseconds k_giving_back_a_turn{500};      // of imports of nodes that went away
 
 constexpr Statement k_take_event_id{"take_event_id",
                                     "INSERT INTO holdfast.event_directory (id, event) SELECT $1, nextval('holdfast.event_number') "
@@ -28,22 +30,10 @@ constexpr Statement k_take_unused_number{"take_unused_number",
                                          "ON CONFLICT (id) DO NOTHING RETURNING event"};
 constexpr Statement k_has_event_id{"has_event_id", "SELECT FROM holdfast.event_directory WHERE id = $1"};
 constexpr Statement k_new_event{"new_event", "INSERT INTO holdfast.event (number, id, created_at) VALUES ($1, $2, $3)"};
-constexpr Statement k_new_import{"new_import",
-                                 "INSERT INTO holdfast.import (event, node, until) VALUES ($1, $2, floor(extract(epoch FROM "
-                                 "clock_timestamp()) * 1000)::bigint + $3)"};
 constexpr Statement k_take_ids{"take_ids",
                                "INSERT INTO holdfast.seat_directory (id, event, seat) SELECT t.id, $2, $3 + (t.n - 1)::int FROM "
                                "unnest($1) WITH ORDINALITY AS t (id, n) ON CONFLICT (id) DO NOTHING"};
 constexpr Statement k_taken_ids{"taken_ids", "SELECT id FROM holdfast.seat_directory WHERE id = ANY($1) AND event <> $2 LIMIT $3"};
-constexpr Statement k_renew_imports{"renew_imports",
-                                    "UPDATE holdfast.import SET until = floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + $2 "
-                                    "WHERE node = $1"};
-constexpr Statement k_stale_imports{"stale_imports",
-                                    "SELECT event FROM holdfast.import WHERE until < floor(extract(epoch FROM clock_timestamp()) * "
-                                    "1000)::bigint ORDER BY event LIMIT 16"};
-constexpr Statement k_give_back_ids{"give_back_ids", "DELETE FROM holdfast.seat_directory WHERE event = $1"};
-constexpr Statement k_end_import{"end_import", "DELETE FROM holdfast.import WHERE event = $1"};
-constexpr Statement k_give_back_event_id{"give_back_event_id", "DELETE FROM holdfast.event_directory WHERE event = $1"};
 constexpr std::string_view k_sequence_limit = "2200H";
 
 CreationProblem problem(CreationProblem::Kind kind, std::string what, std::vector<std::string> seats = {}) {
@@ -87,14 +77,18 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
   }
   const auto number = static_cast<EventNumber>(taken_id.int4(0, 0));
   connection.query(k_new_event, Parameters().int4(static_cast<std::int32_t>(number)).uuid(event.card.id).int8(now()));
-  connection.query(k_new_import, Parameters().int4(static_cast<std::int32_t>(number)).uuid(node_).int8(k_import_lease));
   std::vector<std::string> taken = take_ids(connection, number, *event.plan);
   if (!taken.empty()) {
     connection.query(k_rollback);
     return std::unexpected(problem(Kind::seat_exists, "a seat with the id " + taken.front() + " exists", std::move(taken)));
   }
+  begin_import(connection, number, node_);   // last: the ids of a large plan take longer than the lease
   connection.query(k_commit);
   event.card.number = number;
+  {
+    const std::scoped_lock lock(imports_mutex_);
+    imports_.insert(number);
+  }
   const ReplicaPtr replica = replica_of(number);
   const std::scoped_lock lock(replica->mutex);
   replica->pending = std::move(event);
@@ -122,6 +116,10 @@ std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventN
 }
 
 void PostgresLedger::abandon_event(EventNumber number) {
+  {
+    const std::scoped_lock lock(imports_mutex_);
+    imports_.erase(number);   // the lease is not renewed any more: what is not done here any node does when it is over
+  }
   const ReplicaPtr replica = find_replica(number);
   if (replica == nullptr) return;
   {
@@ -131,64 +129,67 @@ void PostgresLedger::abandon_event(EventNumber number) {
   }
   try {
     auto connection = pool_.take();
-    give_back_ids(*connection, number);
+    if (close_import(*connection, number)) give_up_import(*connection, number, node_);
+    give_back_ids(*connection, number, std::chrono::steady_clock::now() + k_giving_back_at_once);
   } catch (const std::exception& error) {
-    // The lease of the import ends, and any node does it then.
     spdlog::warn("the ids of event {}, whose import did not end, are given back later: {}", number, error.what());
   }
 }
 
-void PostgresLedger::give_back_ids(Connection& connection, EventNumber number) {
-  const auto event = static_cast<std::int32_t>(number);
-  try {
-    connection.query(k_begin);
-    connection.query(k_give_back_ids, Parameters().int4(event));
-    connection.query(k_give_back_event_id, Parameters().int4(event));
-    connection.query(k_end_import, Parameters().int4(event));
-    connection.query(k_commit);
-  } catch (const Error&) {
-    connection.reset();
-    throw;
+// Whether the journal says of an import, from now on, that it was abandoned, or says nothing of the event. False: the event has opened, or one
+// cannot know.
+bool PostgresLedger::close_import(Connection& connection, EventNumber number) {
+  if (bring_number(connection, number, true)) {
+    forget_import(connection, number);
+    return false;
   }
+  const ReplicaPtr replica = replica_of(number);
+  bool began = false;
+  {
+    const std::scoped_lock lock(replica->mutex);
+    if (replica->pending) return false;   // it is ours, and was slow
+    began = replica->is_loaded() && replica->inventory->settings().status == EventStatus::importing;
+  }
+  if (began) {
+    Entry entry;
+    entry.submission.parts.push_back({number, Configure{.status = EventStatus::abandoned}});
+    const Batch batch{.events = {number}, .entries = {&entry}};
+    ExecutionReport report{.durable = true};
+    execute_some({&batch, 1}, report);
+    if (!report.durable || !entry.verdict.accepted()) return false;
+  }
+  const std::scoped_lock lock(replica->mutex);
+  if (!replica->pending) replica->drop();   // nobody will ask for it again
+  return true;
 }
 
 void PostgresLedger::renew_imports(Connection& connection) {
-  connection.query(k_renew_imports, Parameters().uuid(node_).int8(k_import_lease));
-}
-
-// Imports whose node has not been heard of: nobody saw their events, and their ids are free again.
-void PostgresLedger::abandon_stale_imports(Connection& connection) {
-  const pg::Result stale = connection.query(k_stale_imports);
-  for (int row = 0; row < stale.rows(); ++row) {
-    const auto number = static_cast<EventNumber>(stale.int4(row, 0));
-    bool has_ended = false;
-    try {
-      has_ended = bring_number(connection, number, true);
-    } catch (const DataError&) {
-      continue;   // it is named and in the log by now; the others go on
-    }
-    if (has_ended) {
-      connection.query(k_end_import, Parameters().int4(static_cast<std::int32_t>(number)));
-      continue;
-    }
-    const ReplicaPtr replica = replica_of(number);
-    bool began = false;
-    {
-      const std::scoped_lock lock(replica->mutex);
-      if (replica->pending) continue;   // it is ours, and was slow
-      began = replica->is_loaded() && replica->inventory->settings().status == EventStatus::importing;
-    }
-    if (began) {
-      Entry entry;
-      entry.submission.parts.push_back({number, Configure{.status = EventStatus::abandoned}});
-      const Batch batch{.events = {number}, .entries = {&entry}};
-      ExecutionReport report{.durable = true};
-      execute_some({&batch, 1}, report);
-      if (!report.durable) continue;
-    }
-    give_back_ids(connection, number);
-    spdlog::warn("the import of event {} had not ended when its node went away; it was abandoned, its seats' ids are free", number);
+  std::set<EventNumber> ours;
+  {
+    const std::scoped_lock lock(imports_mutex_);
+    ours = imports_;
+  }
+  const std::set<EventNumber> renewed = pg::renew_imports(connection, ours, node_);
+  const std::scoped_lock lock(imports_mutex_);
+  for (const EventNumber event : ours) {
+    if (!renewed.contains(event)) imports_.erase(event);
   }
 }
 
-}  // namespace holdfast
+// Imports whose node has not been heard of: nobody saw their events, and their ids become free again.
+void PostgresLedger::abandon_stale_imports(Connection& connection) {
+  const auto until = std::chrono::steady_clock::now() + k_giving_back_a_turn;
+  for (const auto& [number, is_nobodys] : stale_imports(connection, last_stale_import_)) {
+    if (std::chrono::steady_clock::now() >= until) return;
+    last_stale_import_ = number;
+    try {
+      if (!is_nobodys && (!close_import(connection, number) || !take_stale_import(connection, number))) continue;
+    } catch (const DataError&) {
+      continue;   // it is named and in the log by now; the others go on
+    }
+    if (!is_nobodys) spdlog::warn("the import of event {} had not ended when its node went away; it was abandoned", number);
+    if (give_back_ids(connection, number, until)) spdlog::warn("the ids of event {}, whose import was abandoned, are free", number);
+  }
+}
+
+}   // namespace holdfast

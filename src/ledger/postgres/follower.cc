@@ -40,7 +40,8 @@ PostgresLedger::Follower::Follower(PostgresLedger& ledger)
       sender_(to_string(ledger.node_) + ":"),
       teller_([this] { tell(); }),
       follower_([this] { follow(); }),
-      keeper_([this] { keep(); }) {}
+      keeper_([this] { keep(&PostgresLedger::keep_house); }),
+      abandoner_([this] { keep(&PostgresLedger::abandon_stale_imports); }) {}
 
 PostgresLedger::Follower::~Follower() {
   {
@@ -51,6 +52,7 @@ PostgresLedger::Follower::~Follower() {
   teller_.join();
   follower_.join();
   keeper_.join();
+  abandoner_.join();
 }
 
 void PostgresLedger::Follower::announce(EventNumber event) {
@@ -222,12 +224,12 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
 
 // ---------------------------------------------------------------------------------------------------------------- keeping
 
-void PostgresLedger::Follower::keep() {
+void PostgresLedger::Follower::keep(void (PostgresLedger::*work)(Connection&)) {
   while (pause(k_between_keepings)) {
     try {
       auto connection = ledger_.pool_.take();
       try {
-        ledger_.keep_house(*connection);
+        (ledger_.*work)(*connection);
         ledger_.pool_.failures().worked();
       } catch (const Error&) {
         connection->reset();

@@ -4,7 +4,8 @@
 //              connection that does not wait for the disk: a NOTIFY in the batches' own transactions would hold a lock of the whole cluster
 //   follower   LISTENs, and brings replicas up to date; every second it compares all heads, so that a lost notification costs a second. It
 //              compares on a connection of the pool, also while LISTEN fails
-//   keeper     leases of imports, imports of nodes that went away, expiries of events that nobody serves, eviction
+//   keeper     leases of imports, expiries of events that nobody serves, eviction
+//   abandoner  imports of nodes that went away: they may have millions of seats, for which nothing else waits
 #pragma once
 
 #include <condition_variable>
@@ -31,7 +32,8 @@ class PostgresLedger::Follower {
 
   void tell();
   void follow();
-  void keep();
+  // Does this every second.
+  void keep(void (PostgresLedger::*work)(pg::Connection&));
   void follow_events(const std::set<EventNumber>& events);
   std::set<EventNumber> heard(const std::vector<std::string>& notifications) const;
   bool listen(std::unique_ptr<pg::Connection>& connection, std::set<EventNumber>& events);
@@ -55,6 +57,7 @@ class PostgresLedger::Follower {
   std::thread teller_;
   std::thread follower_;
   std::thread keeper_;
+  std::thread abandoner_;
 };
 
 }   // namespace holdfast

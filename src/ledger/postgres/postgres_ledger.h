@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
@@ -159,11 +160,11 @@ class PostgresLedger : public Ledger {
   std::expected<EventNumber, CreationProblem> reserve_event_on(pg::Connection& connection, NewEvent& event,
                                                                const pg::Statement& take_number);
   std::vector<std::string> take_ids(pg::Connection& connection, EventNumber number, const Plan& plan);
-  void give_back_ids(pg::Connection& connection, EventNumber number);
+  bool close_import(pg::Connection& connection, EventNumber number);
   void renew_imports(pg::Connection& connection);
   void abandon_stale_imports(pg::Connection& connection);
 
-  // What is done every second (follower.cc).
+  // What is done every second (housekeeping.cc; imports by a thread of their own).
   void keep_house(pg::Connection& connection);
   void sweep_unserved(pg::Connection& connection);
   void look_at_standbys(pg::Connection& connection);
@@ -191,6 +192,10 @@ class PostgresLedger : public Ledger {
   std::map<EventNumber, Seq> heads_;
   std::int64_t heads_as_of_ = 0;   // position in the order of all changes
   std::uint64_t histories_of_heads_ = 0;   // counters_.histories when they were begun
+
+  std::mutex imports_mutex_;
+  std::set<EventNumber> imports_;   // of this node: their leases are renewed
+  EventNumber last_stale_import_ = 0;   // abandon_stale_imports()
 
   std::atomic<std::uint64_t> progress_{0};
   const Millis sweep_spread_;   // so that not all nodes sweep an event at the same moment

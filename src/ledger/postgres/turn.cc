@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/rules.h"
 #include "ledger/embedded/data_folder.h"
+#include "ledger/postgres/imports.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/projection.h"
 
@@ -32,7 +33,6 @@ constexpr Statement k_append{
     "INSERT INTO holdfast.journal (event, first_seq, ordinal, changes, at, batch, hash, body) VALUES ($1, $2, $3, $4, $5, $6, "
     "CASE WHEN $9::bigint = 0 OR (SELECT hash FROM holdfast.journal WHERE event = $1 AND first_seq = $9 AND ordinal = $10) = $11 "
     "THEN $7::bytea END, $8)"};
-constexpr Statement k_end_import{"end_import", "DELETE FROM holdfast.import WHERE event = $1"};
 constexpr Statement k_find_batch{"find_batch", "SELECT batch FROM holdfast.journal WHERE event = $1 AND first_seq = $2 AND ordinal = $3"};
 // Sessions of ledgers whose client does not read: no timeout of the server ends them, and they may hold an event's row.
 constexpr Statement k_end_stuck{"end_stuck",
@@ -285,6 +285,9 @@ bool PostgresLedger::Turn::has_news() const {
 }
 
 void PostgresLedger::Turn::write(Connection& connection) {
+  for (const ReplicaPtr& replica : replicas_) {
+    if (replica->pending && replica->has_news()) look_after_import(connection, *replica);
+  }
   batch_ = boost::uuids::random_generator()();
   bodies_.resize(replicas_.size());
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
@@ -312,9 +315,6 @@ void PostgresLedger::Turn::write(Connection& connection) {
                                   .int8(static_cast<std::int64_t>(replica.place.last.first_seq))
                                   .int2(replica.place.last.ordinal)
                                   .bytes(as_bytes(replica.place.at.hash)));
-    if (ends_import(replica)) {
-      connection.send(k_end_import, Parameters().int4(static_cast<std::int32_t>(row.event)));
-    }
   }
 }
 
@@ -346,12 +346,22 @@ void PostgresLedger::Turn::receive_rows(Connection& connection) {
       throw HistoryChanged("the journal of event " + std::to_string(row.event) + " does not have the row before change " +
                            std::to_string(row.first_seq) + " as this node knows it");
     }
-    if (ends_import(*replica_of(row.event))) connection.receive();
   }
 }
 
-bool PostgresLedger::Turn::ends_import(const Replica& replica) {
-  return replica.pending && replica.inventory->settings().status != EventStatus::importing;
+// An import of this node has its lease renewed with each of its changes, and ends with the last one. Before that is written it is known whether
+// the import is this node's still: another one may have abandoned it, and its ids may be others' by now.
+void PostgresLedger::Turn::look_after_import(Connection& connection, const Replica& replica) {
+  const EventStatus status = replica.inventory->settings().status;
+  bool is_ours = true;
+  if (status == EventStatus::importing) {
+    is_ours = renew_import(connection, replica.number, ledger_.node_);
+  } else if (status == EventStatus::abandoned) {
+    give_up_import(connection, replica.number, ledger_.node_);
+  } else {
+    is_ours = end_import(connection, replica.number, ledger_.node_);
+  }
+  if (!is_ours) throw Error("HFIMP", "the import of event " + std::to_string(replica.number) + " was abandoned by another node");
 }
 
 // The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows

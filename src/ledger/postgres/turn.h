@@ -43,7 +43,7 @@ class PostgresLedger::Turn final : private JudgesBench {
   void write(pg::Connection& connection);
   void commit(pg::Connection& connection);
   void receive_rows(pg::Connection& connection);
-  static bool ends_import(const pg::Replica& replica);
+  void look_after_import(pg::Connection& connection, const pg::Replica& replica);
   Settled settle();
   void publish(ExecutionReport& report);
   void undo();

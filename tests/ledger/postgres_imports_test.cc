@@ -1,0 +1,110 @@
+// Imports and their leases: a living import is abandoned by nobody, an event that has opened neither, and what a dead one leaves behind goes in
+// pieces, for which nothing else waits.
+#include <gtest/gtest.h>
+
+#include "ledger/postgres_nodes.h"
+#include "support/wire.h"
+
+namespace holdfast::test {
+namespace {
+
+class PostgresImports : public PostgresNodes {
+ protected:
+  EventNumber reserve(PostgresLedger& ledger, const std::shared_ptr<const Plan>& plan) {
+    return ledger.reserve_event({.card = {.number = 0, .id = id_}, .settings = {}, .plan = plan}).value_or(0);
+  }
+  static void bring_seats(PostgresLedger& ledger, EventNumber event, const Plan& plan) {
+    std::string bytes;
+    Writer writer(bytes);
+    plan.encode_header(writer);
+    ASSERT_TRUE(Desk(ledger).does(event, Create{.plan_header = bytes}).accepted());
+    bytes.clear();
+    plan.encode_seats(0, plan.size(), writer);
+    ASSERT_TRUE(Desk(ledger).does(event, AppendSeats{.encoded = bytes, .count = plan.size()}).accepted());
+  }
+  std::string rows_of_import(EventNumber event) { return of_event("select count(*) from holdfast.import where event = $1", event); }
+  std::string ids_of(EventNumber event) { return of_event("select count(*) from holdfast.seat_directory where event = $1", event); }
+
+  Uuid id_ = uuid_of(500);
+};
+
+TEST_F(PostgresImports, ALeaseBeginsWhenAllIdsAreTaken) {
+  run("create table public.seen (ids bigint); grant all on public.seen to public;"
+      "create function public.look() returns trigger language plpgsql as $$ begin "
+      "insert into public.seen select count(*) from holdfast.seat_directory where event = new.event; return new; end $$;"
+      "create trigger look after insert on holdfast.import for each row execute function public.look()");
+  ASSERT_NE(reserve(*first_, plan_of(id_, 12'000)), 0u);
+  EXPECT_EQ(Sql(database_.url()).value("select ids from public.seen"), "12000");
+}
+
+TEST_F(PostgresImports, WhatAnotherNodeHasTakenOverDoesNotOpen) {
+  first_ = node({.url = {}, .patience = milliseconds(300)});
+  const auto plan = plan_of(id_, 100);
+  const EventNumber event = reserve(*first_, plan);
+  bring_seats(*first_, event, *plan);
+  by_hand("update holdfast.import set node = '00000000-0000-0000-0000-000000000000', until = 0 where event = $1", event);
+  EXPECT_EQ(Desk(*first_).does(event, Configure{.status = EventStatus::on_sale}).outcomes.front().reason, Reason::unavailable);
+  first_->abandon_event(event);
+  EXPECT_TRUE(eventually([&] { return rows_of_import(event) == "0"; }));
+  EXPECT_EQ(ids_of(event), "0");
+  EXPECT_FALSE(bring(*second_, event) && second_->event(event) != nullptr);
+  EXPECT_NE(Desk(*second_).create_event(id_, plan), 0u);
+}
+
+TEST_F(PostgresImports, AnEventThatHasOpenedKeepsItsIdsWhateverItsNodeBelieves) {
+  Wire wire(port_in(database_.url()));
+  first_ = node({.url = with_port(database_.url(), wire.port())});
+  const auto plan = plan_of(id_, 100);
+  const EventNumber event = reserve(*first_, plan);
+  bring_seats(*first_, event, *plan);
+  wire.cut_at("append", Wire::Cut::answer, true);
+  EXPECT_EQ(Desk(*first_).does(event, Configure{.status = EventStatus::on_sale}).outcomes.front().reason, Reason::unavailable);
+  wire.mend();
+  // As the engine does when it does not know what became of the last step.
+  ASSERT_TRUE(eventually([&] {
+    return Desk(*first_).does(event, Configure{.status = EventStatus::abandoned}).outcomes.front().reason != Reason::unavailable;
+  }));
+  first_->abandon_event(event);
+  EXPECT_NE(first_->event(event), nullptr);
+  EXPECT_EQ(ids_of(event), "100");
+  EXPECT_EQ(rows_of_import(event), "0");
+  EXPECT_TRUE(Desk(*second_).hold(event, reservation_id(event, 1), {1}).accepted());
+}
+
+TEST_F(PostgresImports, TheIdsOfADeadOneGoInPieces) {
+  run("create table public.pieces (ids bigint); grant all on public.pieces to public;"
+      "create function public.count_piece() returns trigger language plpgsql as $$ begin "
+      "insert into public.pieces select count(*) from gone; return null; end $$;"
+      "create trigger pieces after delete on holdfast.seat_directory referencing old table as gone for each statement execute function "
+      "public.count_piece()");
+  const auto plan = plan_of(id_, 25'000);
+  const EventNumber event = reserve(*first_, plan);
+  ASSERT_NE(event, 0u);
+  first_.reset();
+  by_hand("update holdfast.import set until = 0 where event = $1", event);
+  ASSERT_TRUE(eventually([&] { return rows_of_import(event) == "0"; }));
+  EXPECT_EQ(ids_of(event), "0");
+  Sql sql(database_.url());
+  EXPECT_EQ(sql.value("select sum(ids) from public.pieces"), "25000");
+  EXPECT_EQ(sql.value("select max(ids) <= 10000 from public.pieces"), "t");
+  EXPECT_NE(Desk(*second_).create_event(id_, plan_of(id_, 10)), 0u);
+}
+
+TEST_F(PostgresImports, OneThatFailedWhileTheDatabaseWasAwayIsNotKeptAliveByItsNode) {
+  Wire wire(port_in(database_.url()));
+  first_ = node({.url = with_port(database_.url(), wire.port())});
+  second_.reset();
+  const auto plan = plan_of(id_, 100);
+  const EventNumber event = reserve(*first_, plan);
+  bring_seats(*first_, event, *plan);
+  wire.cut_all();
+  first_->abandon_event(event);
+  by_hand("update holdfast.import set until = 0 where event = $1", event);   // its 30 s are over
+  wire.mend();
+  EXPECT_TRUE(eventually([&] { return rows_of_import(event) == "0"; }));
+  EXPECT_EQ(ids_of(event), "0");
+  EXPECT_NE(Desk(*first_).create_event(id_, plan), 0u);
+}
+
+}   // namespace
+}   // namespace holdfast::test
