@@ -105,6 +105,16 @@ TEST_F(PostgresCommit, ThatNobodyCanLookForIsNotKnownAndTheSameKeyGetsItsOutcome
   expect_no_gaps(event_);
 }
 
+TEST_F(PostgresCommit, WithAWarningInWhateverWordsIsLookedForBeforeItIsAnswered) {
+  run("create function public.warn() returns trigger language plpgsql as $$ begin raise warning 'das Warten wird abgebrochen'; return null; end $$;"
+      "create constraint trigger warns after insert on holdfast.journal deferrable initially deferred for each row execute function "
+      "public.warn()");
+  EXPECT_TRUE(Desk(*first_).hold(event_, reservation_id(event_, 1), {1}).accepted());
+  EXPECT_EQ(first_->stats().commits_settled, 1u);
+  EXPECT_EQ(rows_of("first_seq = (select max(first_seq) from holdfast.journal where event = $1)"), "1");
+  expect_no_gaps(event_);
+}
+
 // ---- a synchronous standby
 
 TEST(PostgresStandby, ACommitThatOnlyTheOneServerHasIsNotAnsweredBeforeTheStandbyHasItToo) {

@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -370,16 +371,24 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
   PQsetNoticeReceiver(
       handle_.get(),
       [](void* self, const PGresult* notice) {
-        // 01000 with the words of syncrep.c: the transaction is committed here, and perhaps nowhere else.
-        const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-        const char* message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
-        if (severity != nullptr && message != nullptr && std::string_view(severity) == "WARNING" &&
-            std::string_view(message).find("synchronous") != std::string_view::npos) {
-          static_cast<Connection*>(self)->commit_warning_ = true;
-        }
+        static_cast<Connection*>(self)->hear(notice);
       },
       this);
   if (PQenterPipelineMode(handle_.get()) != 1 || PQsetnonblocking(handle_.get(), 1) != 0) lose("it cannot be put into pipeline mode");
+}
+
+// A wait for a synchronous standby that was cancelled ends with a warning: the transaction is committed here, and perhaps nowhere else. The words are
+// in the server's language; the function that warns is not, and other servers may have another. What is read may be ahead of what is awaited: so any
+// warning counts while a commit is on its way.
+void Connection::hear(const PGresult* notice) {
+  const auto field = [notice](int code) {
+    const char* value = PQresultErrorField(notice, code);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  if (field(PG_DIAG_SEVERITY_NONLOCALIZED) != "WARNING") return;
+  const auto is_commit = [](const char* statement) { return statement != nullptr && std::strcmp(statement, k_commit.name) == 0; };
+  const bool commits = is_commit(awaited_) || std::ranges::any_of(expected_, is_commit, &Expected::statement);
+  if (commits || field(PG_DIAG_SOURCE_FUNCTION) == "SyncRepWaitForLSN") commit_warning_ = true;
 }
 
 std::string Connection::host() const {
@@ -473,6 +482,7 @@ Result Connection::receive() {
     HOLDFAST_CHECK(!expected_.empty() && expected_.front().kind != Awaited::sync);
     const Expected awaited = expected_.front();
     expected_.pop_front();
+    awaited_ = awaited.statement;
     PGresult* raw = next_result();
     if (raw == nullptr) lose("an answer is missing");
     Result result(raw);

@@ -178,7 +178,7 @@ class Connection {
   // Several statements without parameters, by the simple protocol: for migrations. The rows of the last one, as text.
   Result run_script(const std::string& sql);
 
-  // Whether the server said, since the last call, that a commit may not have reached a synchronous standby.
+  // Whether the server warned of a commit since the last call: it may not have reached a synchronous standby.
   bool take_commit_warning() { return std::exchange(commit_warning_, false); }
   // What LISTEN has heard; waits at most so long for the first.
   std::vector<std::string> take_notifications(std::chrono::milliseconds wait);
@@ -204,6 +204,7 @@ class Connection {
   void wait(bool for_reading, std::chrono::steady_clock::time_point until);
   void flush();
   void finish_group();
+  void hear(const PGresult* notice);
 
   std::chrono::milliseconds deadline_;
   std::string application_;
@@ -213,6 +214,7 @@ class Connection {
   std::unordered_set<std::string_view> preparing_;
   bool usable_ = true;
   bool commit_warning_ = false;
+  const char* awaited_ = nullptr;   // the statement whose result was awaited last
 };
 
 }  // namespace holdfast::pg
