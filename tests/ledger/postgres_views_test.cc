@@ -231,6 +231,32 @@ TEST(PostgresMigration, WantsAUrlAndShowsNoPassword) {
   EXPECT_EQ(away.everything().find("secret"), std::string::npos) << away.everything();
 }
 
+TEST(PostgresMigration, ShowsNoPartOfAPasswordThatIsNotWrittenAsAUrlTakesIt) {
+  for (const char* password : {"Xq7/Zw9", "Xq7@Zw9", "Xq7%Zw9", "Xq7%2", "Xq7?r/Zw9@"}) {
+    for (const char* place : {"@127.0.0.1:1/nowhere", "@h1:1,h2:2/n?a=b"}) {
+      const std::string url = "postgresql://anna:" + std::string(password) + place;
+      const Finished away = run_holdfast({"migrate", "--ledger", url});
+      EXPECT_EQ(away.status, 1);
+      for (const char* part : {"Xq7", "Zw9"}) EXPECT_EQ(away.everything().find(part), std::string::npos) << away.everything();
+      EXPECT_NE(away.everything().find("is written there as %"), std::string::npos) << away.everything();
+    }
+  }
+  for (const char* url : {"postgresql://anna@127.0.0.1:1/nowhere?password=Xq7%zzZw9", "postgresql://anna:Xq7%2FZw9@127.0.0.1:1/nowhere"}) {
+    const Finished away = run_holdfast({"migrate", "--ledger", url});
+    EXPECT_EQ(away.status, 1);
+    for (const char* part : {"Xq7", "Zw9"}) EXPECT_EQ(away.everything().find(part), std::string::npos) << away.everything();
+  }
+}
+
+TEST(PostgresConnection, HasItsOwnNameWhateverTheUrlSays) {
+  const PostgresDatabase database;
+  pg::Settings settings{.url = database.url() + "?application_name=boxoffice"};
+  settings.application = "holdfast ledger";
+  pg::Connection connection(settings);
+  constexpr pg::Statement k_name{"name", "SELECT current_setting('application_name')"};
+  EXPECT_EQ(connection.query(k_name).text(0, 0), "holdfast ledger");
+}
+
 TEST(PostgresMigration, RefusesServersThatALedgerCannotRestOn) {
   const pg::ServerFacts good{.version_number = 150'012, .version = "15.12"};
   EXPECT_EQ(pg::unfitness_of(good), "");

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cctype>
 #include <charconv>
 #include <cstring>
 
@@ -316,22 +317,102 @@ std::uint64_t Result::affected() const {
 
 // ---------------------------------------------------------------------------------------------------------------- connecting
 
+namespace {
+
+// Where a URL has its password, as its author meant it: up to the last @ before the host, whatever stands in it.
+struct PasswordPlace {
+  std::size_t begin = 0;
+  std::size_t size = 0;   // 0: there is none
+};
+
+PasswordPlace user_password_in(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  const std::size_t user = scheme + 3;
+  const std::size_t query = url.find('?', user);
+  std::size_t at = url.substr(0, query).rfind('@');
+  // A question mark may be the password's own: there is no slash before it then.
+  if ((at == std::string_view::npos || at < user) && url.substr(user, query - user).find('/') == std::string_view::npos) at = url.rfind('@');
+  const std::size_t colon = url.find(':', user);
+  if (at == std::string_view::npos || at < user || colon == std::string_view::npos || colon > at) return {};
+  return {colon + 1, at - colon - 1};
+}
+
+// The values of the parameters `password` and `sslpassword`.
+std::vector<PasswordPlace> password_parameters_in(std::string_view url) {
+  constexpr std::string_view k_name = "password=";
+  std::vector<PasswordPlace> places;
+  for (std::size_t at = url.find(k_name); at != std::string_view::npos; at = url.find(k_name, at)) {
+    at += k_name.size();
+    places.push_back({at, std::min(url.size(), url.find_first_of("& ", at)) - at});
+  }
+  return places;
+}
+
+bool is_hex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
+
+std::string decoded(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    int value = 0;
+    if (text[i] == '%' && i + 2 < text.size() && is_hex(text[i + 1]) && is_hex(text[i + 2])) {
+      std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16);
+      plain.push_back(static_cast<char>(value));
+      i += 2;
+    } else {
+      plain.push_back(text[i]);
+    }
+  }
+  return plain;
+}
+
+// Why libpq would take a part of the password for something else, and name it in its error. Empty: it would not.
+std::string misreading_of(std::string_view url) {
+  const auto [begin, size] = user_password_in(url);
+  const std::string_view password = url.substr(begin, size);
+  for (std::size_t i = 0; i < password.size(); ++i) {
+    const bool is_escape = password[i] == '%' && i + 2 < password.size() && is_hex(password[i + 1]) && is_hex(password[i + 2]);
+    if (password[i] != '/' && password[i] != '@' && (password[i] != '%' || is_escape)) continue;
+    return std::string("the password in the URL has the character ") + password[i] + ", which is written there as " +
+           (password[i] == '/' ? "%2F" : password[i] == '@' ? "%40" : "%25");
+  }
+  return {};
+}
+
+// What libpq says, without the password if it quotes it.
+std::string without_secrets(std::string text, const Settings& settings) {
+  std::vector<std::string> secrets = {settings.password};
+  auto places = password_parameters_in(settings.url);
+  places.push_back(user_password_in(settings.url));
+  for (const auto& [begin, size] : places) {
+    const std::string_view secret = std::string_view(settings.url).substr(begin, size);
+    secrets.emplace_back(secret);
+    secrets.push_back(decoded(secret));
+  }
+  for (const std::string& secret : secrets) {
+    for (std::size_t at = secret.empty() ? std::string::npos : text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) {
+      text.replace(at, secret.size(), "***");
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string without_password(std::string_view url) {
   std::string shown(url);
-  const std::size_t scheme = shown.find("://");
-  const std::size_t at = shown.find('@', scheme == std::string::npos ? 0 : scheme);
-  if (scheme != std::string::npos && at != std::string::npos) {
-    const std::size_t colon = shown.find(':', scheme + 3);
-    if (colon != std::string::npos && colon < at) shown.replace(colon + 1, at - colon - 1, "***");
-  }
-  for (std::size_t begin = shown.find("password="); begin != std::string::npos; begin = shown.find("password=", begin + 12)) {
-    const std::size_t end = shown.find_first_of("& ", begin);
-    shown.replace(begin + 9, end == std::string::npos ? std::string::npos : end - begin - 9, "***");
-  }
+  auto places = password_parameters_in(url);
+  std::ranges::reverse(places);
+  for (const auto& [begin, size] : places) shown.replace(begin, size, "***");
+  const auto [begin, size] = user_password_in(shown);
+  if (size > 0) shown.replace(begin, size, "***");
   return shown;
 }
 
 Connection::Connection(const Settings& settings) : deadline_(settings.deadline), application_(settings.application) {
+  if (const std::string wrong = misreading_of(settings.url); !wrong.empty()) {
+    throw Error("", "cannot connect to " + without_password(settings.url) + ": " + wrong);
+  }
   const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()); };
   const std::string timeout = std::to_string(std::max<std::int64_t>(2, (settings.connect_timeout.count() + 999) / 1'000));
   const std::string patience = ms(settings.deadline);
@@ -344,7 +425,7 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
       " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off "
       "-c enable_mergejoin=off -c enable_material=off -c jit=off -c TimeZone=UTC -c search_path=pg_catalog";
   std::vector<std::pair<const char*, const char*>> words = {{"dbname", settings.url.c_str()},
-                                                            {"fallback_application_name", settings.application.c_str()},
+                                                            {"application_name", settings.application.c_str()},   // also of a URL that has another
                                                             {"connect_timeout", timeout.c_str()},
                                                             {"client_encoding", "UTF8"},
                                                             {"keepalives", "1"},
@@ -366,7 +447,7 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
   handle_.reset(PQconnectdbParams(names.data(), values.data(), 1));
   if (handle_ == nullptr || PQstatus(handle_.get()) != CONNECTION_OK) {
     const std::string why = handle_ == nullptr ? "out of memory" : trimmed(PQerrorMessage(handle_.get()));
-    throw Error("", "cannot connect to " + without_password(settings.url) + ": " + why);
+    throw Error("", "cannot connect to " + without_password(settings.url) + ": " + without_secrets(why, settings));
   }
   PQsetNoticeReceiver(
       handle_.get(),
