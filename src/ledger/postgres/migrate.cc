@@ -10,6 +10,7 @@ namespace holdfast::pg {
 namespace {
 
 constexpr int k_server_version_min = 13'00'00;
+constexpr std::string_view k_dependent_objects = "2BP01";
 constexpr std::chrono::minutes k_patience{5};   // for another node that migrates; and for a version's script
 
 constexpr Statement k_facts{
@@ -177,6 +178,19 @@ void record(Connection& connection, int version, int compatible_from) {
       number + ", " + std::to_string(compatible_from) + ")");
 }
 
+void run_step(Connection& connection, const SchemaStep& step, int version) {
+  try {
+    for (const char* script : step.scripts) connection.run_script(script);
+  } catch (const Error& error) {
+    if (!error.is(k_dependent_objects)) throw;
+    throw DataError("version " + std::to_string(version) +
+                    " of the schema removes a table that views or other objects stand on which are not Holdfast's. Nothing was changed. Note their "
+                    "definitions (pg_get_viewdef) and who may read them, drop them, migrate, and make them again on what is there then "
+                    "(docs/postgresql.md). The server names them: " +
+                    error.what());
+  }
+}
+
 }  // namespace
 
 Migration migrate(const Settings& settings) { return migrate(settings, schema_steps()); }
@@ -198,7 +212,7 @@ Migration migrate(const Settings& settings, std::span<const SchemaStep> steps) {
     }
     const SchemaStep& step = steps[static_cast<std::size_t>(version - 1)];
     if (version == 1) check_room(connection);
-    for (const char* script : step.scripts) connection.run_script(script);
+    run_step(connection, step, version);
     record(connection, version, step.is_additive ? there.compatible_from : version);
     connection.run_script("COMMIT");
   }

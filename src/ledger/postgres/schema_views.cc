@@ -93,13 +93,9 @@ CREATE VIEW holdfast.seats AS
 )sql";
 
 // A seat's state is what the last of its changes left, found by one look at the history's key.
+// Views are replaced, not made anew: so they keep who may read them, and what others have built on them.
 const char* const k_views_2 = R"sql(
-DROP VIEW public.tickets;
-DROP VIEW public.tickets_blocked;
-DROP VIEW holdfast.seats;
-DROP TABLE holdfast.seat_state;
-
-CREATE VIEW public.tickets AS
+CREATE OR REPLACE VIEW public.tickets AS
   SELECT s.id AS ticket_id,
          e.id AS event_id,
          s.section || '-' || s."row" || '-' || s.number AS seat_id,
@@ -116,7 +112,7 @@ CREATE VIEW public.tickets AS
       SELECT kind FROM holdfast.seat_change WHERE event = s.event AND seat = s.seat ORDER BY version DESC LIMIT 1) c ON true
    WHERE e.status IN (1, 2, 3);
 
-CREATE VIEW public.tickets_blocked AS
+CREATE OR REPLACE VIEW public.tickets_blocked AS
   SELECT s.id AS ticket_id,
          timestamptz 'epoch' + r.expires_at * interval '1 millisecond' AS locked_up,
          timestamptz 'epoch' + r.created_at * interval '1 millisecond' AS date_created
@@ -126,7 +122,7 @@ CREATE VIEW public.tickets_blocked AS
     JOIN holdfast.reservation r ON r.id = c.reservation AND r.event = s.event
    WHERE c.kind IN (4, 5) AND r.expires_at > floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint;
 
-CREATE VIEW holdfast.seats AS
+CREATE OR REPLACE VIEW holdfast.seats AS
   SELECT s.event, s.seat, s.id, s.section || '-' || s."row" || '-' || s.number AS label, s.category,
          CASE WHEN c.kind = 8 THEN 'sold' WHEN c.kind = 11 THEN 'blocked'
               WHEN c.kind IN (4, 5) AND r.expires_at > floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'held'
@@ -139,6 +135,8 @@ CREATE VIEW holdfast.seats AS
     LEFT JOIN LATERAL (
       SELECT version, kind, reservation FROM holdfast.seat_change WHERE event = s.event AND seat = s.seat ORDER BY version DESC LIMIT 1) c ON true
     LEFT JOIN holdfast.reservation r ON r.id = c.reservation AND r.event = s.event AND c.kind IN (4, 5, 8);
+
+DROP TABLE holdfast.seat_state;
 )sql";
 
 }  // namespace holdfast::pg
