@@ -84,7 +84,12 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
     if (note) {
       // Named, because the handler's frame refers to it while it waits.
       boost::asio::awaitable<void> answering = match.route->handle(call);
-      co_await std::move(answering);
+      try {
+        co_await std::move(answering);
+      } catch (const ReservationUnreadable& error) {
+        spdlog::error("request {} failed: {}", request.request_id, error.what());
+        fail(call, unreadable(error.reservation));
+      }
     }
     const bool is_noted = match.route->need == Need::admin || request.header(k_note_header) != nullptr;
     if (changes && note && is_noted) note_action(call, std::move(*note));

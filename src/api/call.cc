@@ -125,6 +125,14 @@ Fault unavailable() {
       "Idempotency-Key settles it."};
 }
 
+Fault unreadable(const Uuid& reservation) {
+  return {
+      503, k_unavailable,
+      "Reservation " + to_string(reservation) +
+          " ended long ago, and what is kept of it cannot be read; nothing was changed. Other reservations are not affected. The server's "
+          "log tells its operator what to do; repeat the request after that."};
+}
+
 Fault fault_of(const Outcome& outcome) {
   const std::string_view code = name_of(outcome.reason);
   switch (outcome.reason) {
@@ -152,6 +160,8 @@ Fault fault_of(const Outcome& outcome) {
     case Reason::lock_held: return {409, code, "Somebody else holds the lock of a seat."};
     case Reason::another_part_refused: return {409, code, "Another part of the request was refused; nothing was changed."};
     case Reason::unavailable: return unavailable();
+    case Reason::reservation_unreadable:
+      return {503, k_unavailable, "What is kept of the reservation cannot be read; nothing was changed."};
     case Reason::no_adjacent_seats:
       return {409, code, "No row has as many seats side by side; nothing was changed. With `adjacent` false they may be apart."};
     case Reason::settings_conflict:

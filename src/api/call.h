@@ -90,6 +90,8 @@ inline constexpr std::string_view k_unavailable = "unavailable";
 
 Fault busy();          // the queue is full
 Fault unavailable();   // the ledger cannot write
+// What is kept of a reservation that ended long ago cannot be read.
+Fault unreadable(const Uuid& reservation);
 // The fault for a refusal, apart from the names of seats.
 Fault fault_of(const Outcome& outcome);
 

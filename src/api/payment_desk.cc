@@ -127,6 +127,7 @@ Effect PaymentDesk::effect_of(const Payment& payment, const Outcome& outcome) co
   if (!payment.succeeded) return effect;   // it has ended otherwise: there is nothing left to release
   effect.kind = Effect::Kind::refused;
   effect.reason = name_of(outcome.reason);
+  if (outcome.reason == Reason::reservation_unreadable) return effect;
   const auto reservation = ledger_.reservation(payment.reservation);
   const auto event = ledger_.event(*event_of_reservation(payment.reservation));
   if (!reservation || event == nullptr) return effect;

@@ -8,6 +8,7 @@
 #include "api/random.h"
 #include "core/limits.h"
 #include "core/utf8.h"
+#include "ledger/judging.h"
 
 namespace holdfast::api {
 namespace {
@@ -169,10 +170,13 @@ std::optional<ReadProblem> append_list(Call& call, const ReservationFilter& filt
 Answer ask(Call& call, unsigned status, EventNumber event, Command command, std::string_view meaning) {
   Submission submission = call.submission();
   if (!read_key(call, meaning, submission.key)) co_return;
+  const Uuid* const of = reservation_of(command);
+  const Uuid named = of == nullptr ? Uuid{} : *of;
   submission.parts.push_back({event, std::move(command)});
   const auto verdict = co_await call.gateway.ask(std::move(submission));
   if (!verdict) co_return fail(call, busy());
   const Outcome& outcome = verdict->outcomes.front();
+  if (outcome.reason == Reason::reservation_unreadable) co_return fail(call, unreadable(named));
   if (!outcome.accepted()) co_return refuse(call, event, outcome);
   mark_replayed(call, *verdict);
   if (status == 201) call.response.headers.emplace_back("Location", "/v1/reservations/" + to_string(outcome.reservation->id));

@@ -138,6 +138,7 @@ enum class Reason : std::uint8_t {
   unavailable,            // the ledger could not make it durable; nothing is known to have happened
   no_adjacent_seats,      // best available: no row has as many seats side by side
   settings_conflict,      // settings that are each in order and do not go together
+  reservation_unreadable, // it ended long ago, and what the ledger has of it cannot be read; nothing happened
 };
 
 // The stable word for a reason: `seat_unavailable`, …

@@ -343,9 +343,31 @@ void Inventory::forget(Slot slot) {
   free_slots_.push_back(slot);
 }
 
+bool Inventory::can_recall(const ReservationView& ended) const {
+  if (ended.status == ReservationStatus::active || ended.seats.empty() || ended.seats.size() > k_seats_per_reservation_max) return false;
+  if ((ended.status == ReservationStatus::consumed) == ended.order.empty()) return false;
+  if (is_full() || find(ended.id) != k_no_slot) return false;
+  std::vector<SeatIndex> seats;
+  for (const ReservedSeat& reserved : ended.seats) {
+    if (reserved.owned || reserved.seat >= seat_count()) return false;
+    seats.push_back(reserved.seat);
+  }
+  std::ranges::sort(seats);
+  return std::ranges::adjacent_find(seats) == seats.end();
+}
+
 void Inventory::recall(const ReservationView& ended) {
   HOLDFAST_CHECK(ended.status != ReservationStatus::active);
   restore_reservation(ended);
+}
+
+Inventory::Digest Inventory::digest() const {
+  Digest digest{.seq = seq_, .counts = counts_, .reservations = by_id_.size(), .ended = ended_.size()};
+  if (!ended_.empty()) {
+    digest.ended_first = reservations_[ended_.front().slot].id;
+    digest.ended_last = reservations_[ended_.back().slot].id;
+  }
+  return digest;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- customers

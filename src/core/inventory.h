@@ -136,8 +136,24 @@ class Inventory {
   // no more than `keep` are left. Those that still have sold seats stay. Returns how many it forgot.
   std::size_t forget_ended(Seq through, std::size_t keep);
   std::size_t ended_count() const { return ended_.size(); }   // in memory; an upper bound
+  // Whether recall() may be called with it: it has ended, owns nothing, names seats that there are, each once, and is not in
+  // memory, which has room for it. What a damaged table gives may be none of that.
+  bool can_recall(const ReservationView& ended) const;
   // Brings back an ended reservation that was forgotten, so that it can be judged. Not a change.
   void recall(const ReservationView& ended);
+
+  // A cheap look at what is in memory. Two copies that went through the same changes, recalls and forgettings have the same.
+  // O(1).
+  struct Digest {
+    Seq seq = 0;
+    StateCounts counts{};
+    std::size_t reservations = 0;
+    std::size_t ended = 0;
+    std::optional<Uuid> ended_first{};   // the next to be forgotten
+    std::optional<Uuid> ended_last{};
+    bool operator==(const Digest&) const = default;
+  };
+  Digest digest() const;
 
   // To build an inventory from tables: first the number of seats, then states and versions, then reservations, then the position.
   void restore_seats(std::size_t count);

@@ -29,6 +29,15 @@ Seats named_by(const Command& command) {
 
 }  // namespace
 
+const Uuid* reservation_of(const Command& command) {
+  if (const auto* add = std::get_if<Add>(&command)) return &add->reservation;
+  if (const auto* extend = std::get_if<Extend>(&command)) return &extend->reservation;
+  if (const auto* release = std::get_if<Release>(&command)) return &release->reservation;
+  if (const auto* consume = std::get_if<Consume>(&command)) return &consume->reservation;
+  if (const auto* give_back = std::get_if<Return>(&command)) return &give_back->reservation;
+  return nullptr;
+}
+
 // ---------------------------------------------------------------------------------------------------------------- the round
 
 void Judging::lock_ahead(std::span<const Batch> batches, JudgesBench& bench, Millis now) {
@@ -52,9 +61,12 @@ std::size_t Judging::judge(std::span<const Batch> batches, JudgesBench& bench, M
       Entry& entry = *batch.entries[i];
       const Submission& submission = entry.submission;
       if (options_.lock == nullptr) bench.look_ahead(batch, i);
-      bench.recall_for(submission);
-      std::optional<KeptKey> kept;
       KeyTable& keys = bench.keys_of(submission.parts.front().event);
+      if (!bench.recall_for(submission) && !key_decides(submission, keys, now)) {
+        entry.verdict = refuse_all(submission, Reason::reservation_unreadable);
+        continue;
+      }
+      std::optional<KeptKey> kept;
       entry.verdict =
           options_.lock == nullptr ? holdfast::judge(submission, find_bench, keys, now, kept) : judge_entry(submission, bench, now, kept);
       if (kept) bench.keep(std::move(*kept));

@@ -35,8 +35,9 @@ class JudgesBench {
   virtual KeyTable& keys_of(EventNumber first) = 0;
   // Before an entry is looked at for the first time: asks the memory for what those behind it will touch. May do nothing.
   virtual void look_ahead(const Batch& batch, std::size_t entry) = 0;
-  // Before an entry is judged: brings back what its commands speak of, if it was forgotten.
-  virtual void recall_for(const Submission& submission) = 0;
+  // Before an entry is judged: brings back what its commands speak of, if it was forgotten. False: that cannot be read, and the
+  // entry is refused as `reservation_unreadable`, unless its key decides. Does not throw.
+  virtual bool recall_for(const Submission& submission) = 0;
   // What must be made durable with the changes.
   virtual void keep(KeptKey kept) = 0;
 
@@ -48,6 +49,9 @@ struct JudgingOptions {
   lock::SeatLock* lock = nullptr;   // nullptr: none
   bool proceeds = true;   // when nobody can say whether a seat is locked
 };
+
+// The reservation that a command speaks of; nullptr: it makes one, or speaks of seats only.
+const Uuid* reservation_of(const Command& command);
 
 // For one thread.
 class Judging {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,7 +61,7 @@ struct CreationProblem {
 
 // What a batch cost, for metrics.
 struct ExecutionReport {
-  bool durable = false;            // false: the ledger could not commit; every verdict is `unavailable`
+  bool durable = false;            // false: it could not commit, every verdict is `unavailable`; or nothing more can be judged
   std::size_t changes = 0;
   std::size_t swept = 0;
   std::chrono::nanoseconds judging{0};
@@ -75,6 +76,13 @@ struct Wanted {
   std::optional<Uuid> reservation{};        // its event, and itself however long ago it ended
   bool list_of_events = false;
   bool as_of_now = false;                   // with everything that was answered before this call, on any node
+};
+
+// What is kept of a reservation that ended long ago cannot be read. what() names it, says what holds and what an operator can do.
+class ReservationUnreadable : public std::runtime_error {
+ public:
+  ReservationUnreadable(const Uuid& which, const std::string& what) : std::runtime_error(what), reservation(which) {}
+  const Uuid reservation;
 };
 
 class Ledger {
@@ -113,7 +121,7 @@ class Ledger {
   virtual std::optional<EventNumber> event_by_id(const Uuid& id) const = 0;
   virtual std::vector<EventNumber> events() const = 0;   // rising; those that are open
 
-  // A reservation at now(), also one that ended long ago; nothing when there is none.
+  // A reservation at now(), also one that ended long ago; nothing when there is none. Throws ReservationUnreadable.
   virtual std::optional<ReservationView> reservation(const Uuid& id) const = 0;
 
   // ---- reading what was; any thread. What they answer is complete as of the moment of the call, or a problem.

@@ -1,11 +1,13 @@
 #include "ledger/published.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 
 namespace holdfast {
 
 PublishedEvent::PublishedEvent(std::unique_ptr<Inventory> replica, std::shared_ptr<const Plan> plan)
-    : plan_(std::move(plan)), replica_(std::move(replica)) {
+    : plan_(std::move(plan)), card_(replica->card()), replica_(std::move(replica)) {
   HOLDFAST_CHECK(plan_->size() == replica_->seat_count());
 }
 
@@ -82,12 +84,14 @@ void PublishedEvent::watch(std::shared_ptr<SeatWatcher> watcher) const {
   if (watcher_ != nullptr) watcher_->on_begin(replica_->seq(), replica_->states());
 }
 
-void PublishedEvent::follow(std::string_view changes, std::size_t count, Millis at) {
+void PublishedEvent::follow(std::string_view changes, std::uint32_t count, Millis at, const MemorySteps& steps) {
   Reader reader(changes);
   ChangeDecoder decoder(at);
   Change change;
   const std::scoped_lock lock(mutex_);
-  for (std::size_t i = 0; i < count; ++i) {
+  std::size_t next_step = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    next_step = steps.follow(*replica_, next_step, i);
     const bool decoded = decoder.decode(reader, change);
     HOLDFAST_CHECK(decoded);   // these are bytes that this process has just written
     replica_->apply(change, at);
@@ -97,6 +101,7 @@ void PublishedEvent::follow(std::string_view changes, std::size_t count, Millis 
     tally_.seats[kind] += seats.size();
     if (watcher_ != nullptr) watcher_->on_change(replica_->seq(), seats, replica_->states());
   }
+  steps.follow(*replica_, next_step, count);
 }
 
 // A change names the seats that it sets, except two that mean all of a reservation's. After it has been applied.
@@ -105,23 +110,29 @@ Seats PublishedEvent::seats_set_by(const Change& change) const {
   return replica_->seats_of(replica_->find(change.reservation));
 }
 
-void PublishedEvent::recall(const ReservationView& ended) {
-  const std::scoped_lock lock(mutex_);
-  replica_->recall(ended);
-}
-
 void PublishedEvent::begin_anew(std::unique_ptr<Inventory> replica) {
   HOLDFAST_CHECK(plan_->size() == replica->seat_count());
   const std::scoped_lock states_lock(states_mutex_);
   const std::scoped_lock lock(mutex_);
-  replica_ = std::move(replica);
+  const bool looks_the_same = replica_->seq() == replica->seq() && std::ranges::equal(replica_->states(), replica->states());
+  replica_.swap(replica);
+  if (looks_the_same) return;
   states_ = nullptr;
   if (watcher_ != nullptr) watcher_->on_begin(replica_->seq(), replica_->states());
 }
 
-void PublishedEvent::forget_ended(Seq through, std::size_t keep) {
+std::string PublishedEvent::difference_from(const Inventory& own) const {
+  const Inventory::Digest expected = own.digest();
   const std::scoped_lock lock(mutex_);
-  replica_->forget_ended(through, keep);
+  const Inventory::Digest copied = replica_->digest();
+  if (copied == expected) return {};
+  const auto differs = [](const char* what, std::size_t mine, std::size_t theirs) {
+    return std::string(what) + " " + std::to_string(theirs) + " instead of " + std::to_string(mine);
+  };
+  if (copied.seq != expected.seq) return differs("change", expected.seq, copied.seq);
+  if (copied.reservations != expected.reservations) return differs("reservations in memory:", expected.reservations, copied.reservations);
+  if (copied.ended != expected.ended) return differs("ended reservations in memory:", expected.ended, copied.ended);
+  return copied.counts != expected.counts ? "other numbers of seats by state" : "other ended reservations in memory";
 }
 
 }  // namespace holdfast

@@ -14,6 +14,7 @@
 #include "core/change.h"
 #include "core/inventory.h"
 #include "core/plan.h"
+#include "ledger/memory_steps.h"
 
 namespace holdfast {
 
@@ -53,7 +54,7 @@ class PublishedEvent {
   // `replica` stands at the same change as the ledger's own inventory.
   PublishedEvent(std::unique_ptr<Inventory> replica, std::shared_ptr<const Plan> plan);
 
-  const EventCard& card() const { return replica_->card(); }
+  const EventCard& card() const { return card_; }
   const std::shared_ptr<const Plan>& plan() const { return plan_; }
   std::size_t seat_count() const { return plan_->size(); }
 
@@ -80,21 +81,24 @@ class PublishedEvent {
 
   // ---- for the ledger
 
-  // Folds the changes of one committed journal row.
-  void follow(std::string_view changes, std::size_t count, Millis at);
+  // Goes through what the ledger's own inventory went through: the changes of one committed journal row, and between them what
+  // `steps` has noted. A round may have steps and no changes. Nothing else changes the copy.
+  void follow(std::string_view changes, std::uint32_t count, Millis at, const MemorySteps& steps);
   void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
-  void recall(const ReservationView& ended);
-  void forget_ended(Seq through, std::size_t keep);
-  // The history turned out to be another one (a failover that lost changes, a restore): goes on with this replica, and whoever
-  // watches begins anew. Of the same plan.
+  // The ledger has loaded its inventory anew: goes on with a replica of that, of the same plan. If it is of another change or has
+  // other states (a failover that lost changes, a restore), whoever watches begins anew.
   void begin_anew(std::unique_ptr<Inventory> replica);
+  // How the copy differs from the ledger's own inventory after the same round, as far as a cheap look tells, in a few words;
+  // empty: it does not.
+  std::string difference_from(const Inventory& own) const;
 
  private:
   static constexpr Millis k_states_age_max = 100;
 
   Seats seats_set_by(const Change& change) const;
 
-  std::shared_ptr<const Plan> plan_;
+  const std::shared_ptr<const Plan> plan_;
+  const EventCard card_;   // here, because a replica goes when another takes its place
   std::atomic<Millis> next_expiry_{k_never};
   mutable std::mutex mutex_;
   std::unique_ptr<Inventory> replica_;

@@ -1,7 +1,9 @@
 // `holdfast keys --ledger`: keys of a ledger in PostgreSQL, by the real program.
 #include <gmock/gmock.h>
 
+#include "support/events.h"
 #include "support/process.h"
+#include "support/server.h"
 #include "support/services.h"
 #include "support/sql.h"
 
@@ -55,6 +57,31 @@ TEST_F(KeysInDatabase, AreInOnePlaceWhichMustBeSaid) {
     EXPECT_THAT(wrong.err, HasSubstr("--ledger"));
   }
   EXPECT_FALSE(std::filesystem::exists(data));
+}
+
+// A draft is hidden from keys that only hold; once any node has answered that it is on sale, every node must say that it is there.
+TEST_F(KeysInDatabase, SeeADraftAtEachNodeAsSoonAsOneHasPutItOnSale) {
+  const auto key_for = [&](const std::string& scopes) -> Headers {
+    const std::string made = keys({"create", "--ledger", database.url(), "--name", "of " + scopes, "--scopes", scopes}).out;
+    return {{"Authorization", "Bearer " + made.substr(0, made.find('\n'))}};
+  };
+  const Headers admin = key_for("admin");
+  const Headers holder = key_for("hold");
+  Server first({.flags = {"--ledger", database.url()}});
+  Server second({.flags = {"--ledger", database.url()}});
+  Client a = first.connect();
+  Client b = second.connect();
+  for (int turn = 0; turn < 10; ++turn) {
+    const TestEvent draft{new_uuid(), {new_uuid()}};
+    const std::string path = "/v1/events/" + draft.id;
+    const std::string body = event_body(draft.seats, R"("id":")" + draft.id + R"(","status":"draft")");
+    ASSERT_EQ(a.post("/v1/events", body, admin).status, 201);
+    ASSERT_EQ(b.get(path, admin).status, 200);   // the second node has it now, as a draft
+    ASSERT_EQ(hold(b, "customer-1", draft.seats, {}, holder).status, 404);
+    ASSERT_EQ(a.request("PATCH", path, R"({"status":"on_sale"})", admin).status, 200);
+    const Answer held = hold(b, "customer-1", draft.seats, {}, holder);
+    EXPECT_EQ(held.status, 201) << held;
+  }
 }
 
 TEST(KeysInNoDatabase, SayWhatIsMissingAndShowNoPassword) {

@@ -104,6 +104,48 @@ TEST_F(Ended, ASoldReservationThatWasReturnedAndForgottenCanBeReturnedAgainAndMo
   EXPECT_EQ(it.ledger().reservation(ids[0])->status, ReservationStatus::consumed);
 }
 
+// The writer forgets by the order in which reservations ended and were told again; readers must forget the same ones.
+TEST_F(Ended, ARecallBetweenTheChangesOfARoundIsOneForReadersToo) {
+  const auto ids = ended_by_release(20);
+  const Uuid mine = it.new_id(event);
+  ASSERT_TRUE(it.hold(event, mine, {30}).accepted());
+  Round round;
+  round.add(event, Release{.reservation = mine});
+  for (int i = 0; i < 3; ++i) round.add(event, Extend{.reservation = ids[static_cast<std::size_t>(i)], .duration = k_minute});
+  round.run(it.ledger());
+  forget();   // `mine` was the first to end; for readers it must be too
+  for (const Uuid& id : {mine, ids[0], ids[1], ids[2]}) {
+    ASSERT_EQ(told(it.consume(event, id, "order-1", true)), "accepted") << to_string(id);
+    ASSERT_EQ(it.ledger().event(event)->reservation(id, it.ledger().now())->status, ReservationStatus::consumed);
+  }
+  EXPECT_EQ(it.ledger().trouble(), "");
+}
+
+TEST_F(Ended, AReservationThatCannotBeReadRefusesItsOwnCommandAndNoOther) {
+  const auto ids = ended_by_release(20);
+  const auto write_seats = [&](const std::string& seats) {
+    it.wait_for_tables();
+    const std::string sql = "UPDATE reservation SET seats = '" + seats + "' WHERE id = '" + to_string(ids[0]) + "'";
+    change_by_hand((folder / "state.db").string(), sql.c_str());
+  };
+  for (const char* seats : {"[0,", "[70000]", "[0,0]"}) {
+    write_seats(seats);
+    Round round;
+    round.add(event, Consume{.reservation = ids[0], .order = "order-1", .reinstate = true});
+    const Uuid mine = it.new_id(event);
+    round.add(event, Hold{.reservation = mine, .customer = "ben", .seats = round.keep({30}), .duration = k_minute});
+    round.add(event, Release{.reservation = mine});
+    round.add(event, Release{.reservation = ids[1]});
+    ASSERT_TRUE(round.run(it.ledger()).durable);
+    EXPECT_EQ(told(round.verdict(0).outcomes.front()), "reservation_unreadable") << seats;
+    for (std::size_t i = 1; i <= 3; ++i) EXPECT_TRUE(round.verdict(i).accepted()) << i;
+  }
+  write_seats("[0,");
+  EXPECT_THROW(it.ledger().reservation(ids[0]), ReservationUnreadable);
+  write_seats("[0]");
+  EXPECT_EQ(told(it.consume(event, ids[0], "order-1", true)), "accepted") << "it was put right, and nothing was started anew";
+}
+
 TEST_F(Ended, SoldReservationsStayHoweverManyThereAre) {
   for (SeatIndex seat = 0; seat < 30; ++seat) {
     const Uuid id = it.new_id(event);

@@ -115,6 +115,32 @@ TEST_F(PostgresCommit, WithAWarningInWhateverWordsIsLookedForBeforeItIsAnswered)
   expect_no_gaps(event_);
 }
 
+// A batch that is made again begins with a replica that was loaded anew: which reservations that one has in memory readers must
+// have too, or the two forget different ones.
+TEST_F(PostgresCommit, ThatIsMadeAgainLeavesReadersTheReservationsThatMemoryHas) {
+  first_ = node({.url = with_port(database_.url(), wire_.port()), .ended_in_memory_max = 2});
+  Desk desk(*first_);
+  const auto end = [&](std::uint64_t number, SeatIndex seat) {
+    ASSERT_TRUE(desk.hold(event_, reservation_id(event_, number), {seat}).accepted());
+    ASSERT_TRUE(desk.release(event_, reservation_id(event_, number)).accepted());
+  };
+  end(1, 1);
+  end(2, 2);
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event_, head(event_)); }));
+  wire_.cut_at(k_says_write, Wire::Cut::request);
+  ASSERT_TRUE(desk.hold(event_, reservation_id(event_, 3), {3}).accepted());
+  ASSERT_EQ(first_->stats().batches_again, 1u);
+  for (const std::uint64_t number : {2U, 1U}) {   // told of again, in another order than they ended in
+    EXPECT_EQ(desk.does(event_, Extend{reservation_id(event_, number), k_minute}).outcomes[0].reason, Reason::reservation_not_active);
+  }
+  ASSERT_TRUE(desk.release(event_, reservation_id(event_, 3)).accepted());   // one too many: the oldest is forgotten
+  for (const std::uint64_t number : {1U, 2U}) {
+    ASSERT_TRUE(desk.consume(event_, reservation_id(event_, number), "order-1", true).accepted());
+    EXPECT_EQ(first_->reservation(reservation_id(event_, number))->status, ReservationStatus::consumed);
+  }
+  EXPECT_EQ(first_->damage(), "");
+}
+
 // ---- a synchronous standby
 
 TEST(PostgresStandby, ACommitThatOnlyTheOneServerHasIsNotAnsweredBeforeTheStandbyHasItToo) {
@@ -205,6 +231,40 @@ TEST_F(PostgresTimeouts, AStatementThatTakesTooLongInTheMiddleOfABatchUndoesAllO
   }
 }
 
+// ---- tables that cannot be read
+
+class PostgresUnreadable : public PostgresNodes {};
+
+TEST_F(PostgresUnreadable, AReservationThatEndedLongAgoRefusesItsOwnCommandAndNoOther) {
+  const EventNumber event = create_event();
+  for (std::uint64_t number = 1; number <= 2; ++number) {
+    ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, number), {static_cast<SeatIndex>(number)}).accepted());
+    ASSERT_TRUE(Desk(*first_).release(event, reservation_id(event, number)).accepted());
+  }
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
+  const auto third = node();   // what has ended it never had in memory
+  const auto write = [&](const std::string& what) {
+    run("update holdfast.reservation set " + what + " where id = '" + holdfast::to_string(reservation_id(event, 1)) + "'");
+  };
+  SeatIndex seat = 10;
+  for (const char* wrong : {"owned = 3", "seats = '{70000}', owned = 0", "seats = '{1, 1}'"}) {
+    write(wrong);
+    Round round;
+    round.add(event, Consume{.reservation = reservation_id(event, 1), .order = "order-1", .reinstate = true});
+    round.add(event,
+              Hold{.reservation = reservation_id(event, 100 + seat), .customer = "b", .seats = round.keep({seat}), .duration = k_hour});
+    round.add(event, Extend{.reservation = reservation_id(event, 2), .duration = k_minute});
+    round.run(*third);
+    EXPECT_EQ(told(round.verdict(0).outcomes.front()), "reservation_unreadable") << wrong;
+    EXPECT_TRUE(round.verdict(1).accepted()) << wrong;
+    EXPECT_EQ(told(round.verdict(2).outcomes.front()), "reservation_not_active") << wrong;
+    ++seat;
+  }
+  EXPECT_EQ(third->damage(), "");
+  write("seats = '{1}'");
+  EXPECT_EQ(told(Desk(*third).consume(event, reservation_id(event, 1), "order-1", true)), "accepted");
+}
+
 // ---- tables in the batch's own transaction
 
 class PostgresSync : public PostgresNodes {
@@ -249,6 +309,24 @@ TEST_F(PostgresSync, HasTablesThatAgreeWithTheJournalAtTheInstantOfEachAnswer) {
     EXPECT_EQ(now.problems, std::vector<std::string>{});
     EXPECT_EQ(now.changes_behind, 0u);
   }
+}
+
+TEST_F(PostgresSync, ADamagedTableIsNamedAndRefusesTheCommandsOfItsEventOnly) {
+  const EventNumber damaged = create_event();
+  const EventNumber whole = create_event();
+  ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}).accepted());
+  const std::string before = head(damaged);
+  by_hand("update holdfast.reservation set status = 2 where event = $1", damaged);
+  for (const SeatIndex seat : {1U, 2U}) {
+    Round round;
+    round.add(damaged, Consume{.reservation = reservation_id(damaged, 1), .order = "order-1"});
+    round.add(whole, Hold{.reservation = reservation_id(whole, seat), .customer = "ben", .seats = round.keep({seat}), .duration = k_hour});
+    round.run(*first_);
+    EXPECT_EQ(round.verdict(0).outcomes.front().reason, Reason::unavailable);
+    EXPECT_TRUE(round.verdict(1).accepted());
+    EXPECT_NE(first_->damage().find("event " + std::to_string(damaged)), std::string::npos) << first_->damage();
+  }
+  EXPECT_EQ(head(damaged), before);
 }
 
 TEST_F(PostgresSync, WritesNeitherJournalNorTablesWhenOneOfThemIsNotTakenAndGoesOnAfterwards) {

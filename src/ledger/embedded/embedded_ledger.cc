@@ -32,13 +32,10 @@ void create_whole(const std::string& path) {
   std::filesystem::rename(partial, path);
 }
 
-const Uuid* reservation_of(const Command& command) {
-  if (const auto* add = std::get_if<Add>(&command)) return &add->reservation;
-  if (const auto* extend = std::get_if<Extend>(&command)) return &extend->reservation;
-  if (const auto* release = std::get_if<Release>(&command)) return &release->reservation;
-  if (const auto* consume = std::get_if<Consume>(&command)) return &consume->reservation;
-  if (const auto* give_back = std::get_if<Return>(&command)) return &give_back->reservation;
-  return nullptr;
+std::string cannot_be_read(const Uuid& reservation, const std::string& state, const std::string& why) {
+  return "reservation " + to_string(reservation) + ", which ended long ago, cannot be read from " + state + " (" + why +
+         "). Nothing was changed, and commands about other reservations go on. Look at the disk; then stop the server and make the "
+         "tables again with `holdfast rebuild`, or put back both files from a backup (holdfast restore).";
 }
 
 // Folds one journal row, by the same code that made it.
@@ -182,7 +179,7 @@ void EmbeddedLedger::replay(const JournalHead& from) {
       } else if (change.kind == ChangeKind::consumed && change.ends && event.inventory->find(change.reservation) == Inventory::k_no_slot) {
         // Reinstated: it had ended before the tables' position, so that it was not loaded.
         const std::optional<ReservationView> ended = archive_->find_reservation(change.reservation);
-        if (!ended || ended->status == ReservationStatus::active) {
+        if (!ended || !event.inventory->can_recall(*ended)) {
           throw DataError(
               folder_.state() + " is damaged: reservation " + to_string(change.reservation) +
               " is missing or has not ended. Nothing was changed. Make the tables again with `holdfast rebuild`, or put back both "
@@ -247,6 +244,7 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   if (report.durable) {
     for (const EventNumber number : touched_) report.changes += events_[number]->changes.count;
     publish(now);
+    report.durable = broken_.empty();   // else the verdicts hold, and nothing more is judged
   } else {
     for (const Batch& batch : batches) {
       for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
@@ -291,17 +289,25 @@ Bench EmbeddedLedger::bench_of(EventNumber number) {
 }
 
 // A reservation that ended so long ago that it was forgotten is brought back before a command about it is judged.
-void EmbeddedLedger::recall_for(const Submission& submission) {
+bool EmbeddedLedger::recall_for(const Submission& submission) {
   for (const Part& part : submission.parts) {
     const Uuid* id = reservation_of(part.command);
     if (id == nullptr || part.event >= events_.size() || events_[part.event]->inventory == nullptr) continue;
     Event& event = *events_[part.event];
     if (event.inventory->find(*id) != Inventory::k_no_slot || event.published == nullptr) continue;
-    const std::optional<ReservationView> stored = archive_->find_reservation(*id);
-    if (!stored || stored->status == ReservationStatus::active || event_of_reservation(*id) != part.event) continue;
-    event.inventory->recall(*stored);
-    event.published->recall(*stored);
+    if (event_of_reservation(*id) != part.event) continue;
+    try {
+      const std::optional<ReservationView> stored = archive_->find_reservation(*id);
+      if (!stored) continue;
+      if (!event.inventory->can_recall(*stored)) throw DataError("what is written there cannot be");
+      bench_of(part.event);   // readers are told, even if nothing else comes of the command
+      event.steps.recall(*event.inventory, event.changes.count, *stored);
+    } catch (const std::exception& error) {
+      spdlog::error("a command was refused: {}", cannot_be_read(*id, folder_.state(), error.what()));
+      return false;
+    }
   }
+  return true;
 }
 
 bool EmbeddedLedger::commit(Millis now) {
@@ -335,11 +341,8 @@ void EmbeddedLedger::publish(Millis now) {
   for (const EventNumber number : touched_) {
     Event& event = *events_[number];
     const bool has_row = event.changes.count > 0 || !event.kept.empty();
-    if (event.published != nullptr) {
-      if (event.changes.count > 0) event.published->follow(event.changes.bytes, event.changes.count, now);
-    } else {
-      open_if_ready(event);
-    }
+    if (event.published == nullptr) open_if_ready(event);
+    else show_round(event, now);
     if (has_row) keep_recent(++position, event, now);   // after the replica: what a change speaks of is found there
     event.changes.clear();
     event.kept.clear();
@@ -356,6 +359,22 @@ void EmbeddedLedger::publish(Millis now) {
     }
   }
   if (++executions_ % k_executions_between_forgetting == 0) forget_old();
+}
+
+// Readers' copy goes through the round as the writer's did. If the two differ then, one of them is wrong, and nobody can say
+// which: the journal, which has all that was answered, tells it at the next start.
+void EmbeddedLedger::show_round(Event& event, Millis now) {
+  if (event.changes.count == 0 && event.steps.empty()) return;
+  event.published->follow(event.changes.bytes, event.changes.count, now, event.steps);
+  event.steps.clear();
+  const std::string difference = event.published->difference_from(*event.inventory);
+  if (difference.empty()) return;
+  const std::scoped_lock lock(published_mutex_);
+  broken_ =
+      "what readers see of event " + std::to_string(event.inventory->card().number) + " differs from what is sold from (" + difference +
+      "). This is a fault of the program: please report it. What was answered is on disk. Nothing more is sold until the server has been "
+      "started again, which makes both anew from the disk.";
+  spdlog::critical("{}", broken_);
 }
 
 void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis now) {
@@ -384,8 +403,8 @@ void EmbeddedLedger::forget_old() {
   for (const auto& [number, seq] : checkpointer_->take_followed()) {
     Event& event = *events_[number];
     if (event.published == nullptr || event.inventory->ended_count() <= options_.ended_in_memory_max) continue;
-    event.inventory->forget_ended(seq, options_.ended_in_memory_max);
-    event.published->forget_ended(seq, options_.ended_in_memory_max);
+    event.steps.forget_ended(*event.inventory, 0, seq, options_.ended_in_memory_max);
+    show_round(event, last_now_);
   }
 }
 
@@ -490,7 +509,11 @@ std::optional<ReservationView> EmbeddedLedger::reservation(const Uuid& id) const
   if (published == nullptr) return std::nullopt;
   if (auto view = published->reservation(id, now())) return view;
   const std::scoped_lock lock(readers_archive_mutex_);
-  return readers_archive_->find_reservation(id);
+  try {
+    return readers_archive_->find_reservation(id);
+  } catch (const std::exception& error) {
+    throw ReservationUnreadable(id, cannot_be_read(id, folder_.state(), error.what()));
+  }
 }
 
 std::string EmbeddedLedger::trouble() const {

@@ -80,6 +80,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
     std::shared_ptr<const Plan> plan;   // nullptr while it is importing, unless it is being imported by this process
     std::shared_ptr<PublishedEvent> published;
     ChangeBatch changes;   // of the batch at hand
+    MemorySteps steps;     // between them
     std::vector<KeptKey> kept;
     bool touched = false;
     Millis queued_expiry = k_never;   // what stands in expiries_ for it
@@ -100,10 +101,11 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Bench bench_of(EventNumber number) override;
   KeyTable& keys_of(EventNumber) override { return keys_; }
   void look_ahead(const Batch& batch, std::size_t entry) override;
-  void recall_for(const Submission& submission) override;
+  bool recall_for(const Submission& submission) override;
   void keep(KeptKey kept) override { event_at(kept.event).kept.push_back(std::move(kept)); }
   bool commit(Millis now);
   void publish(Millis now);
+  void show_round(Event& event, Millis now);
   void open_if_ready(Event& event);
   void forget_old();
   void queue_expiry(Event& event);

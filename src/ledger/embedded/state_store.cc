@@ -424,7 +424,8 @@ ReservationView StateStore::view_of(sqlite::Statement& row) {
   const auto status = status_named(row.text(5));
   std::vector<SeatIndex> seats;
   // An id in other letters would be another row of the same reservation.
-  if (!id || to_string(*id) != row.text(0) || !status || !read_json(row.text(7), seats) || seats.empty())
+  if (!id || to_string(*id) != row.text(0) || !status || !read_json(row.text(7), seats) || seats.empty() ||
+      seats.size() > k_seats_per_reservation_max)
     damaged("reservation " + std::string(row.text(0)) + " cannot be read");
   view.id = *id;
   view.kind = static_cast<ReservationKind>(row.integer(1) & 1);

@@ -596,11 +596,16 @@ void Connection::finish_group() {
   preparing_.clear();
 }
 
+void Connection::take_rest() {
+  if (!usable_) return;
+  if (!expected_.empty() && expected_.back().kind != Awaited::sync) sync();
+  finish_group();
+}
+
 void Connection::reset() {
   if (!usable_) return;
   try {
-    if (!expected_.empty() && expected_.back().kind != Awaited::sync) sync();
-    finish_group();
+    take_rest();
     if (PQtransactionStatus(handle_.get()) != PQTRANS_IDLE) query(k_rollback);
   } catch (const Error&) {
     usable_ = false;   // whoever uses it next is told; the error that led here is on its way already

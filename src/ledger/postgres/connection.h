@@ -43,6 +43,8 @@ class Error : public std::runtime_error {
   const std::string& state() const { return state_; }
   bool connection_lost() const { return state_.empty(); }
   bool is(std::string_view state) const { return state_ == state; }
+  // The server cannot read what it has on disk: a damaged page, an index that is not as its table, a read that fails.
+  bool is_damage() const { return state_.starts_with("XX") || state_ == "58030"; }
 
  private:
   std::string state_;
@@ -168,7 +170,10 @@ class Connection {
   Result receive();
   // The end of a group whose results have been taken.
   void end_sync();
-  // Takes what is still on its way and ends an open transaction; the connection is as new, or not usable. Does not throw.
+  // After an error: takes what is still on its way. A transaction stays as it is: open, and failed. Throws Error when the
+  // connection is lost.
+  void take_rest();
+  // The same, and ends an open transaction; the connection is as new, or not usable. Does not throw.
   void reset();
   // It is not to be used any more.
   void discard() { usable_ = false; }

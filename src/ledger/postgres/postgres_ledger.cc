@@ -92,10 +92,10 @@ void PostgresLedger::execute_some(std::span<const Batch> batches, ExecutionRepor
 }
 
 // What follows a row that this node has written and readers have seen.
-void PostgresLedger::after_own_row(Replica& replica, const JournalRow& row) {
-  remember(row, {.changes = replica.changes.bytes, .keys = {}, .versions = replica.changes.versions, .traces = replica.changes.traces});
-  after_publishing(replica);
+void PostgresLedger::after_own_row(Replica& replica, const JournalRow& row, const ChangeBatch& written) {
+  remember(row, {.changes = written.bytes, .keys = {}, .versions = written.versions, .traces = written.traces});
   follower_->announce(row.event);
+  after_publishing(replica);
 }
 
 // Keeps a row that readers have been told of for those who follow the changes closely.

@@ -147,11 +147,11 @@ class PostgresLedger : public Ledger {
   void note_damage(pg::Replica& replica, const std::string& what);
   void try_damaged_again(pg::Connection& connection);
   void evict();
-  void forget_ended(pg::Replica& replica);
+  // Throws DataError when the event contradicts itself: note_damage().
   void after_publishing(pg::Replica& replica);
 
   void execute_some(std::span<const Batch> batches, ExecutionReport& report);
-  void after_own_row(pg::Replica& replica, const JournalRow& row);
+  void after_own_row(pg::Replica& replica, const JournalRow& row, const ChangeBatch& written);
   void remember(const JournalRow& row, const JournalBody& body);
   void observe_clock(Millis at, std::int64_t sent);
   std::string clock_trouble() const;

@@ -146,6 +146,9 @@ DataError damage_of(EventNumber event, const std::string& what) {
                    ". Nothing was changed. Make them again with `holdfast rebuild --ledger URL --event " + std::to_string(event) + "`.");
 }
 
+// A row that the projector did not write stands in the way, or has what cannot be there; or the server cannot read a page.
+bool tells_of_damage(const Error& error) { return error.state().starts_with("23") || error.state().starts_with("22") || error.is_damage(); }
+
 // One step of one event in an open transaction.
 class Step {
  public:
@@ -531,8 +534,7 @@ StepReport project(Connection& connection, EventNumber event, std::size_t change
     if (error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name)) {
       return {.result = StepReport::Result::busy};   // another node made the event's first step
     }
-    // A row that the projector did not write stands in the way, or has what cannot be there.
-    if (error.state().starts_with("23") || error.state().starts_with("22")) throw damage_of(event, error.what());
+    if (tells_of_damage(error)) throw damage_of(event, error.what());
     throw;
   } catch (...) {
     connection.reset();
@@ -540,7 +542,9 @@ StepReport project(Connection& connection, EventNumber event, std::size_t change
   }
 }
 
-StepReport project_within(Connection& connection, EventNumber event) {
+namespace {
+
+StepReport take_all_steps(Connection& connection, EventNumber event) {
   StepReport all;
   for (;;) {
     Step step(connection, event);
@@ -568,6 +572,18 @@ StepReport project_within(Connection& connection, EventNumber event) {
     }
     all.place = one.place;
     if (!one.there_is_more) return all;
+  }
+}
+
+}   // namespace
+
+StepReport project_within(Connection& connection, EventNumber event) {
+  try {
+    return take_all_steps(connection, event);
+  } catch (const Error& error) {
+    const bool is_first_step = error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name);
+    if (tells_of_damage(error) && !is_first_step) throw damage_of(event, error.what());
+    throw;
   }
 }
 

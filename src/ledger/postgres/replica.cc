@@ -43,14 +43,19 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
   Reader reader(body.changes);
   ChangeDecoder decoder(row.at);
   Change change;
-  const auto readers = history_changed ? nullptr : own_published();
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (!decoder.decode(reader, change)) damaged(row);
-    fold_change(row, change, find_ended);
+  MemorySteps steps;
+  try {
+    for (std::uint32_t i = 0; i < row.changes; ++i) {
+      if (!decoder.decode(reader, change)) damaged(row);
+      fold_change(row, i, change, find_ended, steps);
+    }
+  } catch (...) {
+    drop();   // it has the beginning of the row, which would be folded once more
+    throw;
   }
   // Readers that were told of these changes before the inventory was dropped are not told again.
-  if (readers != nullptr && row.changes > 0 && readers->seq() < row.first_seq) {
-    readers->follow(body.changes, row.changes, row.at);
+  if (const auto readers = own_published(); readers != nullptr && row.changes > 0 && !readers_are_apart_) {
+    readers->follow(body.changes, row.changes, row.at, steps);
     if (on_shown) on_shown(row, body);
   }
   for (const KeptKey& key : body.keys) {
@@ -59,12 +64,14 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
   }
   inventory->observe(row.at);
   place.advance(row);
+  meet_readers();
   open_if_ready();
   note_shown();
   note_expiry();
 }
 
-void Replica::fold_change(const JournalRow& row, const Change& change, const FindEnded& find_ended) {
+// What stands at change `at` of the row.
+void Replica::fold_change(const JournalRow& row, std::uint32_t at, const Change& change, const FindEnded& find_ended, MemorySteps& steps) {
   if (change.kind == ChangeKind::seats_appended) {
     Reader seats(change.text);
     if (importing == nullptr || !importing->decode_seats(seats)) damaged(row);
@@ -74,15 +81,17 @@ void Replica::fold_change(const JournalRow& row, const Change& change, const Fin
   } else if (change.kind == ChangeKind::consumed && change.ends && inventory->find(change.reservation) == Inventory::k_no_slot) {
     // Reinstated, and it ended so long ago that it was forgotten. The tables may have come to its sale already.
     std::optional<ReservationView> ended = find_ended(change.reservation);
-    if (!ended || ended->status == ReservationStatus::active) {
+    if (ended && ended->status != ReservationStatus::active) {
+      ended->status = ReservationStatus::expired;
+      ended->order.clear();
+      for (ReservedSeat& reserved : ended->seats) reserved.owned = false;
+    }
+    if (!ended || !inventory->can_recall(*ended)) {
       throw DataError(
           "reservation " + to_string(change.reservation) + " of event " + std::to_string(number) +
           " is missing in the tables or has not ended there. Nothing is sold from this event. `holdfast verify --ledger …` says more.");
     }
-    ended->status = ReservationStatus::expired;
-    ended->order.clear();
-    for (ReservedSeat& reserved : ended->seats) reserved.owned = false;
-    recall(*ended);
+    steps.recall(*inventory, at, *ended);
   }
   inventory->apply(change, row.at);
 }
@@ -104,7 +113,11 @@ void Replica::begin_pending() {
 
 void Replica::follow_own(const JournalRow& row, const ChangeBatch& written) {
   place.advance(row);
-  if (const auto readers = own_published(); readers != nullptr && written.count > 0) readers->follow(written.bytes, written.count, row.at);
+  if (readers_are_apart_) {
+    show_anew();
+  } else if (const auto readers = own_published(); readers != nullptr && written.count > 0) {
+    readers->follow(written.bytes, written.count, row.at, {});
+  }
   open_if_ready();
   note_shown();
   note_expiry();
@@ -117,6 +130,7 @@ void Replica::open_if_ready() {
     const std::scoped_lock lock(published_mutex_);
     if (published_ != nullptr) return;
     published_ = std::make_shared<PublishedEvent>(inventory->replica(), plan);
+    readers_are_apart_ = false;
   }
   pending.reset();
   note_shown();
@@ -125,8 +139,20 @@ void Replica::open_if_ready() {
 void Replica::show_anew() {
   history_changed = false;
   if (const auto readers = own_published()) readers->begin_anew(inventory->replica());
+  readers_are_apart_ = false;
   note_shown();
   note_expiry();
+}
+
+void Replica::meet_readers() {
+  if (!readers_are_apart_ || history_changed) return;
+  if (const auto readers = own_published(); readers != nullptr && readers->seq() == inventory->seq()) show_anew();
+}
+
+bool Replica::join_readers() {
+  if (!readers_are_apart_) return false;
+  show_anew();
+  return own_published() != nullptr;
 }
 
 void Replica::hide() {
@@ -145,11 +171,30 @@ void Replica::note_shown() {
 
 void Replica::recall(const ReservationView& ended) {
   if (inventory->find(ended.id) != Inventory::k_no_slot) return;
-  inventory->recall(ended);
-  if (const auto shown = own_published(); shown != nullptr && !shown->reservation(ended.id, 0)) shown->recall(ended);
+  if (!inventory->can_recall(ended)) throw unreadable(ended.id, "what is written there does not fit what this node knows");
+  MemorySteps steps;
+  steps.recall(*inventory, 0, ended);
+  take_steps(steps);
+}
+
+void Replica::forget_ended(Seq through, std::size_t keep) {
+  MemorySteps steps;
+  steps.forget_ended(*inventory, 0, through, keep);
+  take_steps(steps);
+}
+
+void Replica::take_steps(const MemorySteps& steps) {
+  HOLDFAST_CHECK(changes.count == 0);   // else readers would go through them in another order
+  if (const auto shown = own_published(); shown != nullptr && !readers_are_apart_) shown->follow({}, 0, place.at.at, steps);
+}
+
+std::string Replica::difference() const {
+  const auto shown = own_published();
+  return shown == nullptr || readers_are_apart_ ? "" : shown->difference_from(*inventory);
 }
 
 void Replica::drop() {
+  readers_are_apart_ = true;
   inventory.reset();
   plan.reset();
   importing.reset();

@@ -67,8 +67,19 @@ class Replica {
   bool has_news() const { return changes.count > 0 || !kept.empty(); }
   // Shows the event to readers, once its import has ended.
   void open_if_ready();
-  // Brings an ended reservation back into memory.
+  // Bring an ended reservation back into memory, and forget those that ended at or before change `through` until no more than
+  // `keep` are left: here and in what readers see. Not while a batch is judged. recall() throws DataError for one that cannot be
+  // (Inventory::can_recall), and does nothing when it is here.
   void recall(const ReservationView& ended);
+  void forget_ended(Seq through, std::size_t keep);
+  // While it is loaded: where the inventory has come to the change that readers are at, they go on from there with a replica of
+  // it.
+  void meet_readers();
+  // Ends a load. True: readers begin anew, because the journal did not come by where they were.
+  bool join_readers();
+  // How what readers see differs from what is judged in, when nothing is on its way (PublishedEvent::difference_from); empty: it
+  // does not.
+  std::string difference() const;
   // Forgets everything but what readers see: it is loaded anew before it is judged in again.
   void drop();
   // As drop(), and it is not loaded, judged in or swept until somebody has cleared `damage`.
@@ -112,12 +123,16 @@ class Replica {
   void note_expiry();
 
  private:
-  void fold_change(const JournalRow& row, const Change& change, const FindEnded& find_ended);
+  void fold_change(const JournalRow& row, std::uint32_t at, const Change& change, const FindEnded& find_ended, MemorySteps& steps);
+  void take_steps(const MemorySteps& steps);
   void end_import(bool abandoned);
   void note_shown();
 
   const std::uint64_t seed_;
   const std::size_t keys_max_;
+  // The inventory was dropped, and has not been loaded up to where readers are: what they see has other reservations in memory,
+  // and follows nothing until it is a replica of the inventory again.
+  bool readers_are_apart_ = false;
   std::atomic<Timer::rep> used_at_{0};
   std::atomic<Millis> next_expiry_{k_never};
   mutable std::mutex published_mutex_;

@@ -112,6 +112,9 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
   if (loaded) take_loaded(replica, std::move(*loaded));
   try {
     catch_up(connection, replica);
+  } catch (const Error&) {
+    replica.drop();   // half of it would pass for the whole
+    throw;
   } catch (const HistoryChanged& error) {
     // Just read, and it contradicts itself.
     replica.drop();
@@ -127,6 +130,7 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
   }
   if (replica.history_changed) begin_anew(connection, replica);
   if (!replica.is_loaded()) return;
+  if (replica.join_readers()) reader_->forget(replica.number);
   replica.open_if_ready();
   replica.note_expiry();
   after_publishing(replica);
@@ -148,6 +152,7 @@ void PostgresLedger::take_loaded(Replica& replica, LoadedEvent loaded) {
     replica.show_anew();
     reader_->forget(replica.number);
   }
+  replica.meet_readers();
 }
 
 // What readers have seen is lost, and the replica has what the database has instead: perhaps less of the event, perhaps nothing of it, perhaps
@@ -244,14 +249,16 @@ void PostgresLedger::after_publishing(Replica& replica) {
   }
   projector_->tell(replica.number, published->seq());
   replica.projected = projector_->projected(replica.number);
-  forget_ended(replica);
+  if (replica.inventory->ended_count() > options_.ended_in_memory_max + options_.ended_in_memory_max / 8) {
+    replica.forget_ended(replica.projected, options_.ended_in_memory_max);
+  }
   ++progress_;
-}
-
-void PostgresLedger::forget_ended(Replica& replica) {
-  if (replica.inventory->ended_count() <= options_.ended_in_memory_max + options_.ended_in_memory_max / 8) return;
-  replica.inventory->forget_ended(replica.projected, options_.ended_in_memory_max);
-  if (const auto published = replica.own_published()) published->forget_ended(replica.projected, options_.ended_in_memory_max);
+  if (const std::string difference = replica.difference(); !difference.empty()) {
+    throw DataError(
+        "what readers see of event " + std::to_string(replica.number) + " differs from what is sold from (" + difference +
+        "). This is a fault of the program: please report it. What was answered is in the journal. Nothing is sold from this event "
+        "until both have been loaded anew, which is tried by itself.");
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------- bringing
@@ -334,15 +341,15 @@ void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, b
   if (!number || !bring_number(connection, *number, as_of_now)) return;
   const ReplicaPtr replica = replica_of(*number);
   if (const auto published = replica->published(); published == nullptr || published->reservation(id, now())) return;
+  const std::scoped_lock lock(replica->mutex);   // first: what is loaded after the tables were asked may know of its return
   const auto found = find_reservation(connection, id);
   if (!found || found->view.status == ReservationStatus::active) return;
-  const std::scoped_lock lock(replica->mutex);
   if (replica->is_loaded()) recall_ended(connection, *replica, *found);
 }
 
 // Brings a reservation that memory has forgotten back from the tables. These may be ahead of the replica, by what another node has written of
 // others: it may have ended before the replica's place or after it, and only once the replica is as far as they is that known. With the replica's
-// mutex.
+// mutex. Throws DataError when what the tables have of it cannot be.
 void PostgresLedger::recall_ended(Connection& connection, Replica& replica, const FoundReservation& found) {
   if (found.as_of > replica.place.at.seq) {
     try {

@@ -46,6 +46,7 @@ struct ReservationRow {
   std::vector<SeatIndex> seats{};
   bool operator==(const ReservationRow&) const = default;
 };
+inline constexpr int k_reservation_columns = 10;
 #define HOLDFAST_RESERVATION_COLUMNS "id, kind, status, owned, created_seq, created_at, expires_at, customer, order_id, seats"
 // False when it is none that there can be: a number below zero, no seats or too many, a kind or status that there is not.
 bool read_reservation(const Result& result, int row, ReservationRow& reservation);

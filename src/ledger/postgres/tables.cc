@@ -31,8 +31,11 @@ constexpr Statement k_seats{"load_seats", "SELECT s.seat, c.version, c.kind, c.r
 constexpr Statement k_reservations{"load_reservations",
                                    "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
 constexpr Statement k_keys{"load_keys", "SELECT body FROM holdfast.kept_keys WHERE event = $1 AND at > $2 ORDER BY base_seq, base_ordinal"};
+// One statement, so that both are of one moment.
 constexpr Statement k_find{"find_reservation",
-                           "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE id = $1 AND event = $2"};
+                           "SELECT " HOLDFAST_RESERVATION_COLUMNS
+                           ", (SELECT seq FROM holdfast.step WHERE step.event = $2 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) "
+                           "FROM holdfast.reservation WHERE id = $1 AND event = $2"};
 constexpr Statement k_owned_seats{"owned_seats", HOLDFAST_OWNED_SEATS};
 constexpr Statement k_due{"events_with_expiries",
                           "SELECT event FROM holdfast.event_state WHERE next_expiry <= $1 ORDER BY next_expiry LIMIT $2"};
@@ -267,27 +270,45 @@ std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event,
   }
 }
 
-std::optional<FoundReservation> find_reservation(Connection& connection, const Uuid& id) {
-  const auto event = event_of_reservation(id);
-  if (!event || *event > k_events_max) return std::nullopt;
-  // In this order: what is found is at least as of the place.
-  connection.send(k_place, Parameters().int4(number(*event)));
-  connection.send(k_find, Parameters().uuid(id).int4(number(*event)));
-  connection.sync();
-  const auto place = read_place(connection.receive(), *event);
-  const Result rows = connection.receive();
-  connection.end_sync();
-  if (!place || rows.rows() == 0) return std::nullopt;
+DataError unreadable(const Uuid& reservation, const std::string& why) {
+  const std::string event = std::to_string(event_of_reservation(reservation).value_or(0));
+  return DataError(
+      "what PostgreSQL has of reservation " + to_string(reservation) + " of event " + event + ", which ended long ago, cannot be read (" +
+      why + "). `holdfast verify --ledger URL` says whether the journal is whole; if it is, make the tables of the event again with " +
+      "`holdfast rebuild --ledger URL --event " + event + "`, else restore the database from a backup.");
+}
+
+namespace {
+
+std::optional<FoundReservation> find_of_event(Connection& connection, const Uuid& id, EventNumber event) {
+  const Result rows = connection.query(k_find, Parameters().uuid(id).int4(number(event)));
+  if (rows.rows() == 0) return std::nullopt;
   ReservationRow row;
-  if (!read_reservation(rows, 0, row)) damaged(*event, "reservation " + to_string(id) + " cannot be read");
-  FoundReservation found{.view = Loading::view_of(row), .created_seq = row.created_seq, .as_of = place->seq};
+  if (rows.is_null(0, k_reservation_columns)) throw unreadable(id, "its event has no step");
+  if (!read_reservation(rows, 0, row)) throw unreadable(id, "what is written there cannot be");
+  FoundReservation found{
+      .view = Loading::view_of(row), .created_seq = row.created_seq, .as_of = static_cast<Seq>(rows.int8(0, k_reservation_columns))};
   if (row.owned == 0) return found;
   const std::vector<std::int32_t> seats(row.seats.begin(), row.seats.end());
-  const Result owned = connection.query(k_owned_seats, Parameters().int4(number(*event)).int4s(seats).uuid(id));
+  const Result owned = connection.query(k_owned_seats, Parameters().int4(number(event)).int4s(seats).uuid(id));
   for (int at = 0; at < owned.rows(); ++at) {
     for (ReservedSeat& reserved : found.view.seats) reserved.owned |= owned.int4(at, 0) == static_cast<std::int32_t>(reserved.seat);
   }
   return found;
+}
+
+}  // namespace
+
+std::optional<FoundReservation> find_reservation(Connection& connection, const Uuid& id) {
+  const auto event = event_of_reservation(id);
+  if (!event || *event > k_events_max) return std::nullopt;
+  try {
+    return find_of_event(connection, id, *event);
+  } catch (const Error& error) {
+    if (!error.is_damage()) throw;
+    connection.take_rest();
+    throw unreadable(id, error.what());
+  }
 }
 
 std::vector<EventNumber> events_with_expiries(Connection& connection, Millis now, std::size_t limit) {

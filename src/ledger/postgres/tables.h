@@ -78,8 +78,11 @@ struct FoundReservation {
   Seq created_seq = 0;    // the change that made it
   Seq as_of = 0;
 };
-// Any reservation that the tables have, whatever became of it; its event is in its id. Also within a transaction.
+// Any reservation that the tables have, whatever became of it; its event is in its id. Also within a transaction, which has
+// failed after a DataError. Throws unreadable() also where the server cannot read what it has on disk.
 std::optional<FoundReservation> find_reservation(Connection& connection, const Uuid& id);
+// That what the tables have of a reservation is none that there can be.
+DataError unreadable(const Uuid& reservation, const std::string& why);
 
 // Events of which a hold may be over at `now`, the earliest first, at most `limit`: found by an index, whoever serves them. Some
 // have none any more: raise_next_expiry.

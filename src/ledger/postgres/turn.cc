@@ -40,19 +40,12 @@ constexpr Statement k_end_stuck{"end_stuck",
                                 "current_database() AND application_name = $1 AND wait_event_type = 'Client' AND state <> 'idle' AND "
                                 "state_change < clock_timestamp() - interval '3 seconds'"};
 
-const Uuid* reservation_of(const Command& command) {
-  return std::visit(
-      [](const auto& each) -> const Uuid* {
-        using T = std::decay_t<decltype(each)>;
-        if constexpr (std::is_same_v<T, Add> || std::is_same_v<T, Extend> || std::is_same_v<T, Release> || std::is_same_v<T, Consume> ||
-                      std::is_same_v<T, Return>) {
-          return &each.reservation;
-        } else {
-          return nullptr;
-        }
-      },
-      command);
-}
+// What an event has cannot be read or contradicts itself: the event is set aside, and what else is in the batch goes on.
+class EventDamaged : public std::runtime_error {
+ public:
+  EventDamaged(Replica& where, const std::string& what) : std::runtime_error(what), replica(where) {}
+  Replica& replica;
+};
 
 std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
@@ -86,11 +79,12 @@ PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) 
 }
 
 // One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used
-// again.
+// again. Nothing is thrown: a lane has other events to serve.
 PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report) {
   commit_sent_ = false;
   rows_.clear();
   bodies_.clear();
+  unreadable_.clear();
   try {
     auto connection = ledger_.pool_.take();
     try {
@@ -98,7 +92,12 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
       if (!lock_and_read(*connection)) {
         connection->reset();
         for (const ReplicaPtr& replica : replicas_) {
-          if (replica->is_loaded()) ledger_.catch_up(*connection, *replica);
+          if (!replica->is_loaded()) continue;
+          try {
+            ledger_.catch_up(*connection, *replica);
+          } catch (const DataError& error) {
+            throw EventDamaged(*replica, error.what());
+          }
         }
         return Step::again;
       }
@@ -140,6 +139,14 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
     }
     ++ledger_.counters_.histories;
     return Step::again;
+  } catch (const EventDamaged& error) {
+    undo();
+    ledger_.note_damage(error.replica, error.what());
+    return Step::again;   // its commands are refused then
+  } catch (const std::exception& error) {
+    spdlog::error("a batch failed: {}. Its commands are answered as unavailable, and other batches go on", error.what());
+    undo();
+    return Step::unavailable;
   }
   publish(report);
   ledger_.pool_.failures().worked();
@@ -157,7 +164,14 @@ void PostgresLedger::Turn::prepare(Connection& connection) {
     }
   }
   for (const Batch& batch : batches_) {
-    for (const Entry* entry : batch.entries) recall_forgotten(connection, entry->submission);
+    for (const Entry* entry : batch.entries) {
+      try {
+        recall_forgotten(connection, entry->submission);
+      } catch (const DataError& error) {
+        spdlog::error("a command was refused: {} Commands about other reservations go on.", error.what());
+        unreadable_.push_back(&entry->submission);
+      }
+    }
   }
 }
 
@@ -276,7 +290,9 @@ void PostgresLedger::Turn::look_ahead(const Batch& batch, std::size_t entry) {
 }
 
 // Done before the events were locked, because it asks the database.
-void PostgresLedger::Turn::recall_for(const Submission&) {}
+bool PostgresLedger::Turn::recall_for(const Submission& submission) {
+  return std::ranges::find(unreadable_, &submission) == unreadable_.end();
+}
 
 void PostgresLedger::Turn::keep(KeptKey kept) { replica_of(kept.event)->kept.push_back(std::move(kept)); }
 
@@ -323,7 +339,7 @@ void PostgresLedger::Turn::commit(Connection& connection) {
     connection.sync();
     receive_rows(connection);
     connection.end_sync();
-    for (const JournalRow& row : rows_) project_within(connection, row.event);
+    project_rows(connection);
   }
   commit_sent_ = true;
   connection.send(k_commit);
@@ -334,6 +350,17 @@ void PostgresLedger::Turn::commit(Connection& connection) {
   if (committed.tag() != "COMMIT") throw Error("HFRBK", "the transaction was rolled back");
   // Committed here; whether the synchronous standby has it nobody knows, and the next primary may not.
   if (connection.take_commit_warning()) throw Error("", "the wait for the synchronous standby was cancelled");
+}
+
+void PostgresLedger::Turn::project_rows(Connection& connection) {
+  for (const JournalRow& row : rows_) {
+    try {
+      project_within(connection, row.event);
+    } catch (const DataError& error) {
+      connection.reset();
+      throw EventDamaged(*replica_of(row.event), error.what());
+    }
+  }
 }
 
 // What write() has sent.
@@ -403,14 +430,22 @@ void PostgresLedger::Turn::publish(ExecutionReport& report) {
   report.swept += swept_;
   for (const JournalRow& row : rows_) {
     Replica& replica = *replica_of(row.event);
-    report.changes += replica.changes.count;
-    replica.follow_own(row, replica.changes);
-    for (const KeptKey& kept : replica.kept) ledger_.recent_keys_.put(kept.key.key, row.event, row.at);
-    ledger_.after_own_row(replica, row);
-    replica.judged_ahead = false;
-    replica.changes.clear();
-    replica.kept.clear();
+    try {
+      publish_row(replica, row, report);
+    } catch (const std::exception& error) {   // the row is in the journal, and what was answered holds
+      ledger_.note_damage(replica, error.what());
+    }
   }
+}
+
+void PostgresLedger::Turn::publish_row(Replica& replica, const JournalRow& row, ExecutionReport& report) {
+  const ChangeBatch written = std::exchange(replica.changes, {});
+  const std::vector<KeptKey> kept = std::exchange(replica.kept, {});
+  replica.judged_ahead = false;
+  report.changes += written.count;
+  replica.follow_own(row, written);
+  for (const KeptKey& key : kept) ledger_.recent_keys_.put(key.key.key, row.event, row.at);
+  ledger_.after_own_row(replica, row, written);
 }
 
 // Replicas that were judged ahead of the journal are loaded anew; the others stay.

@@ -30,6 +30,7 @@ class PostgresLedger::Turn final : private JudgesBench {
   Step attempt(ExecutionReport& report);
   void prepare(pg::Connection& connection);
   void recall_forgotten(pg::Connection& connection, const Submission& submission);
+  void project_rows(pg::Connection& connection);
   bool lock_and_read(pg::Connection& connection);
   void judge_all();
   std::vector<Batch> without_refused() const;
@@ -37,7 +38,7 @@ class PostgresLedger::Turn final : private JudgesBench {
   Bench bench_of(EventNumber number) override;
   KeyTable& keys_of(EventNumber first) override;
   void look_ahead(const Batch& batch, std::size_t entry) override;
-  void recall_for(const Submission& submission) override;
+  bool recall_for(const Submission& submission) override;
   void keep(KeptKey kept) override;
   bool has_news() const;
   void write(pg::Connection& connection);
@@ -46,6 +47,7 @@ class PostgresLedger::Turn final : private JudgesBench {
   void look_after_import(pg::Connection& connection, const pg::Replica& replica);
   Settled settle();
   void publish(ExecutionReport& report);
+  void publish_row(pg::Replica& replica, const JournalRow& row, ExecutionReport& report);
   void undo();
   void count_failure(const pg::Error& error);
   pg::Replica* replica_of(EventNumber number) const;
@@ -60,6 +62,7 @@ class PostgresLedger::Turn final : private JudgesBench {
   Uuid batch_{};
   std::vector<JournalRow> rows_;                     // written; their bodies are in bodies_
   std::vector<std::string> bodies_;
+  std::vector<const Submission*> unreadable_;        // that speak of a reservation which cannot be read
   std::size_t swept_ = 0;
   bool commit_sent_ = false;
 };
