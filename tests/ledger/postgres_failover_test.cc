@@ -102,6 +102,26 @@ TEST_F(PostgresFailover, TheFeedIsToldOfFewerChanges) {
   EXPECT_TRUE(eventually([&] { return head_of(*second_) == head(event); }));
 }
 
+// At the start, and after a look that failed: millions of rows are more than one statement's time.
+TEST_F(PostgresFailover, TheHeadsOfAllEventsAreFoundWithoutReadingTheOrderOfAllChanges) {
+  constexpr int k_rows = 20'000;
+  const EventNumber event = event_with_hold(*first_);
+  first_.reset();
+  second_.reset();
+  run("insert into holdfast.change_order select -i, " + std::to_string(event) + ", -i, -i from generate_series(1, " + std::to_string(k_rows) +
+      ") i; analyze holdfast.change_order");
+  const auto rows_read = [&] {
+    return std::stoll(Sql(database_.url()).value("select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'change_order'"));
+  };
+  const auto before = rows_read();
+  auto third = node();
+  ASSERT_TRUE(eventually([&] { return third->heads().size() == 1; }));
+  EXPECT_EQ(std::to_string(third->heads().front().seq), head(event));
+  third.reset();   // a session's counts are there once it has ended
+  EXPECT_TRUE(eventually([&] { return rows_read() > before; }));
+  EXPECT_LT(rows_read() - before, k_rows);
+}
+
 TEST_F(PostgresFailover, AllChangesAreReadAtOnceThoughMoreHadBeenTold) {
   const EventNumber event = event_with_hold(*first_);
   ASSERT_TRUE(first_->read_all_changes(k_cursor_oldest, 1'000, ReadFrom::anywhere));

@@ -24,6 +24,12 @@ constexpr Statement k_seats_found{"seats_found", "SELECT DISTINCT event FROM hol
 constexpr Statement k_open_events{"open_events",
                                   "SELECT s.event, e.id FROM holdfast.event_state s JOIN holdfast.event e ON e.number = s.event "
                                   "WHERE s.status BETWEEN 1 AND 3 ORDER BY s.event"};
+// All of them: one look at an index for each event, however many rows the order has.
+constexpr Statement k_heads{"heads_of_all",
+                            "SELECT e.number, o.last_seq, p.position FROM holdfast.event e "
+                            "CROSS JOIN LATERAL (SELECT last_seq FROM holdfast.change_order WHERE event = e.number "
+                            "ORDER BY event DESC, first_seq DESC LIMIT 1) o "
+                            "CROSS JOIN (SELECT max(position) AS position FROM holdfast.change_order) p"};
 constexpr Statement k_heads_after{
     "heads_after", "SELECT event, max(last_seq), max(position) FROM holdfast.change_order WHERE position > $1 GROUP BY event"};
 constexpr Statement k_order_at{"order_at", "SELECT event, last_seq FROM holdfast.change_order WHERE position = $1"};
@@ -410,13 +416,15 @@ std::vector<EventHead> PostgresLedger::heads() {
       heads_.clear();
       heads_as_of_ = 0;
     }
-    const pg::Result ahead = connection->query(k_heads_after, Parameters().int8(heads_as_of_));
+    const pg::Result ahead =
+        heads_as_of_ == 0 ? connection->query(k_heads) : connection->query(k_heads_after, Parameters().int8(heads_as_of_));
     for (int row = 0; row < ahead.rows(); ++row) {
       Seq& seq = heads_[static_cast<EventNumber>(ahead.int4(row, 0))];
       seq = std::max(seq, static_cast<Seq>(ahead.int8(row, 1)));
       heads_as_of_ = std::max(heads_as_of_, ahead.int8(row, 2));
     }
   } catch (const Error&) {
+    heads_as_of_ = 0;   // too many rows since then, perhaps
     connection->reset();
     throw;
   }
