@@ -2,8 +2,9 @@
 
 namespace holdfast::pg {
 
-// Reservations has one row a seat. It can be asked for by Id, SeatId or CustomerId, each by an index: those of one seat bear the
-// reservation's own id; the link from seats to reservations is the change that gave the seat to it, the first one when it came
+// Reservations has one row a seat. It can be asked for by SeatId or CustomerId, each by an index, and so can Id where reservations have one
+// seat, whose rows bear the reservation's own id. Ids of rows of larger reservations are in no index: one would cost every hold more than such
+// a question is worth. The link from seats to reservations is the change that gave the seat to it, the first one when it came
 // back to the same.
 //
 // A time that is over is over by the database's clock, at the beginning of the statement.
