@@ -6,14 +6,20 @@
 namespace holdfast::api {
 namespace {
 
+// Whether nobody is told that it is not there. A draft is not there for most callers, and another node may have put it on sale.
+bool is_here(const Ledger& ledger, EventNumber number) {
+  const auto event = ledger.event(number);
+  return event != nullptr && event->status() != EventStatus::draft;
+}
+
 bool is_here(const Ledger& ledger, std::string_view seat) {
   const auto place = ledger.seats().find(seat);
-  return place && ledger.event(place->event) != nullptr;
+  return place && is_here(ledger, place->event);
 }
 
 bool is_here(const Ledger& ledger, const Uuid& event) {
   const auto number = ledger.event_by_id(event);
-  return number && ledger.event(*number) != nullptr;
+  return number && is_here(ledger, *number);
 }
 
 boost::asio::awaitable<bool> bring(Call& call, Wanted wanted) {
@@ -39,7 +45,7 @@ boost::asio::awaitable<bool> bring_subject(Call& call, const Route& route) {
   const auto id = parse_uuid(named);
   if (route.path.starts_with("/v1/events/{}")) {
     if (!id || is_here(call.ledger(), *id)) co_return true;
-    co_return co_await bring(call, {.event_id = id});
+    co_return co_await bring(call, {.event_id = id, .as_of_now = true});
   }
   if (route.path.starts_with("/v1/reservations/{}") || route.path.starts_with("/reservations/{}")) {
     if (!id || !event_of_reservation(*id) || !must_bring_reservation(call, *id)) co_return true;
@@ -55,12 +61,12 @@ boost::asio::awaitable<bool> bring_seats(Call& call, std::vector<std::string> id
   if (call.ledger().has_all_in_memory()) co_return true;
   std::erase_if(ids, [&](const std::string& id) { return is_here(call.ledger(), std::string_view(id)); });
   if (ids.empty()) co_return true;
-  co_return co_await bring(call, {.seats = std::move(ids)});
+  co_return co_await bring(call, {.seats = std::move(ids), .as_of_now = true});
 }
 
 boost::asio::awaitable<bool> bring_event(Call& call, const Uuid& id) {
   if (call.ledger().has_all_in_memory() || is_here(call.ledger(), id)) co_return true;
-  co_return co_await bring(call, {.event_id = id});
+  co_return co_await bring(call, {.event_id = id, .as_of_now = true});
 }
 
 boost::asio::awaitable<bool> bring_events(Call& call, std::vector<EventNumber> numbers) {

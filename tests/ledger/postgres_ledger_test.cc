@@ -125,6 +125,22 @@ TEST_F(PostgresNodes, AReservationThatEndedLongAgoIsKnownToANodeThatTheTablesAre
   EXPECT_EQ(second_->reservation(ended)->status, ReservationStatus::consumed);
 }
 
+// Of the moment at which a node opens an event: a thread that looks all the time, and one that brings it.
+TEST_F(PostgresNodes, AnEventIsHereOnlyOnceItsSeatsAndItsIdAreFound) {
+  constexpr std::size_t k_many = 50'000;   // to enter them takes a while
+  for (int turn = 0; turn < 3; ++turn) {
+    const EventNumber event = create_event(k_many);
+    const auto third = node();
+    std::jthread bringing([&] { EXPECT_TRUE(bring(*third, event)); });
+    std::shared_ptr<const PublishedEvent> here;
+    const auto until = Clock::now() + k_patience;
+    while (here == nullptr && Clock::now() < until) here = third->event(event);
+    ASSERT_NE(here, nullptr);
+    EXPECT_TRUE(third->event_by_id(here->card().id).has_value());
+    EXPECT_TRUE(third->seats().find(here->plan()->seat_id(k_many - 1)).has_value()) << "404, for a seat that another node has sold from";
+  }
+}
+
 TEST_F(PostgresNodes, WritingOneEventAtOnceSellsNoSeatTwiceAndLeavesNoGap) {
   const EventNumber event = create_event();
   std::vector<Holder> holders;

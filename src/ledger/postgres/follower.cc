@@ -214,6 +214,7 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
     auto connection = ledger_.pool_.take();
     try {
       ledger_.freshen(*connection, *replica);
+      ledger_.forget_ended(*replica);
     } catch (const DataError& error) {
       ledger_.note_damage(*replica, error.what());
     }

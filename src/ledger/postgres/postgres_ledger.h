@@ -144,9 +144,11 @@ class PostgresLedger : public Ledger {
   void list_event(EventNumber number, const Uuid& id);
   void unlist_event(EventNumber number, const Uuid& id);
   bool follows_order(pg::Connection& connection);
+  void make_findable(EventNumber number, const PublishedEvent& event);
   void note_damage(pg::Replica& replica, const std::string& what);
   void try_damaged_again(pg::Connection& connection);
   void evict();
+  void forget_ended(pg::Replica& replica);
   // Throws DataError when the event contradicts itself: note_damage().
   void after_publishing(pg::Replica& replica);
 

@@ -126,11 +126,13 @@ void Replica::follow_own(const JournalRow& row, const ChangeBatch& written) {
 void Replica::open_if_ready() {
   const EventStatus status = inventory->settings().status;
   if (plan == nullptr || status == EventStatus::importing || status == EventStatus::abandoned) return;
+  if (own_published() != nullptr) return;
+  auto opened = std::make_shared<PublishedEvent>(inventory->replica(), plan);
+  if (before_open) before_open(*opened);
+  readers_are_apart_ = false;
   {
     const std::scoped_lock lock(published_mutex_);
-    if (published_ != nullptr) return;
-    published_ = std::make_shared<PublishedEvent>(inventory->replica(), plan);
-    readers_are_apart_ = false;
+    published_ = std::move(opened);
   }
   pending.reset();
   note_shown();

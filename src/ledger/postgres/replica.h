@@ -50,6 +50,10 @@ class Replica {
   Replica(EventNumber number_of_event, std::uint64_t hash_seed, std::size_t keys_max)
       : number(number_of_event), keys(keys_max), seed_(hash_seed), keys_max_(keys_max) {}
 
+  // Is called before readers are shown the event for the first time: whoever finds the event must find its seats too. What it throws leaves the
+  // event closed.
+  std::function<void(const PublishedEvent&)> before_open;
+
   // Is told of each row that readers have been told of by fold().
   std::function<void(const JournalRow&, const JournalBody&)> on_shown;
 
@@ -99,7 +103,6 @@ class Replica {
   KeyTable keys;
   ReplicaPlace place;
   Seq projected = 0;   // the tables have changes up to here
-  bool seats_entered = false;   // its seats' ids are in the node's directory
   std::string damage;   // why nothing is sold from it; empty: it is whole
   Timer::time_point damaged_at{};   // when that was seen last
   // The last row that readers have seen. drop() does not forget it: it is looked for after each load.

@@ -20,7 +20,7 @@ constexpr std::size_t k_seats_found_max = 1'000;
 
 constexpr Statement k_event_exists{"event_exists", "SELECT id FROM holdfast.event WHERE number = $1"};
 constexpr Statement k_event_number{"event_number", "SELECT event FROM holdfast.event_directory WHERE id = $1"};
-constexpr Statement k_seats_found{"seats_found", "SELECT DISTINCT event FROM holdfast.seat_directory WHERE id = ANY($1)"};
+constexpr Statement k_seats_found{"seats_found", "SELECT event, id FROM holdfast.seat_directory WHERE id = ANY($1)"};
 constexpr Statement k_open_events{"open_events",
                                   "SELECT s.event, e.id FROM holdfast.event_state s JOIN holdfast.event e ON e.number = s.event "
                                   "WHERE s.status BETWEEN 1 AND 3 ORDER BY s.event"};
@@ -94,6 +94,7 @@ PostgresLedger::ReplicaPtr PostgresLedger::replica_of(EventNumber number) {
   if (replica == nullptr) {
     replica = std::make_shared<Replica>(number, hash_seed_, options_.idempotency_keys_max);
     replica->on_key = [this, number](const KeptKey& key, Millis at) { recent_keys_.put(key.key.key, number, at); };
+    replica->before_open = [this, number](const PublishedEvent& event) { make_findable(number, event); };
     replica->on_shown = [this](const JournalRow& row, const JournalBody& body) { remember(row, body); };
   }
   replica->touch();
@@ -171,7 +172,7 @@ void PostgresLedger::begin_anew(Connection& connection, Replica& replica) {
   } else if (is_open && are_same(*readers->plan(), *replica.plan) && readers->card().id == replica.inventory->card().id) {
     replica.show_anew();
   } else {
-    if (std::exchange(replica.seats_entered, false)) directory_.remove(*readers->plan());
+    directory_.remove(*readers->plan());
     replica.hide();
     unlist_event(replica.number, readers->card().id);
     ++progress_;
@@ -239,25 +240,25 @@ bool PostgresLedger::is_another_history(Replica& replica, Seq seq, std::int16_t 
   return true;
 }
 
+// Before an event is here: "there is no such seat" is said of what is here, and must not be said of a seat that is being entered.
+// With the replica's mutex.
+void PostgresLedger::make_findable(EventNumber number, const PublishedEvent& event) {
+  const auto taken = directory_.enter(number, *event.plan(), 1);
+  const auto place = taken.empty() ? std::nullopt : directory_.find(taken.front());
+  if (place && place->event != number) {   // else a replica of it that was evicted meanwhile has entered them
+    throw DataError("seat " + taken.front() + " of event " + std::to_string(number) +
+                    " is also one of another event. Nothing is sold from this event. `holdfast verify --ledger …` says more.");
+  }
+  const std::unique_lock lock(replicas_mutex_);
+  list_event(number, event.card().id);
+}
+
 // What follows when readers see more than before.
 void PostgresLedger::after_publishing(Replica& replica) {
   const auto published = replica.published();
   if (published == nullptr) return;
-  {
-    const std::unique_lock lock(replicas_mutex_);
-    list_event(replica.number, published->card().id);
-  }
-  if (!replica.seats_entered) {
-    replica.seats_entered = true;
-    if (const auto taken = directory_.enter(replica.number, *published->plan(), 1); !taken.empty()) {
-      throw DataError("seat " + taken.front() + " of event " + std::to_string(replica.number) + " is also one of another event");
-    }
-  }
   projector_->tell(replica.number, published->seq());
   replica.projected = projector_->projected(replica.number);
-  if (replica.inventory->ended_count() > options_.ended_in_memory_max + options_.ended_in_memory_max / 8) {
-    replica.forget_ended(replica.projected, options_.ended_in_memory_max);
-  }
   ++progress_;
   if (const std::string difference = replica.difference(); !difference.empty()) {
     throw DataError(
@@ -265,6 +266,12 @@ void PostgresLedger::after_publishing(Replica& replica) {
         "). This is a fault of the program: please report it. What was answered is in the journal. Nothing is sold from this event "
         "until both have been loaded anew, which is tried by itself.");
   }
+}
+
+// Not between a recall and the command or the reader that it was for. With the replica's mutex.
+void PostgresLedger::forget_ended(Replica& replica) {
+  if (!replica.is_loaded() || replica.inventory->ended_count() <= options_.ended_in_memory_max + options_.ended_in_memory_max / 8) return;
+  replica.forget_ended(replica.projected, options_.ended_in_memory_max);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- bringing
@@ -332,25 +339,40 @@ void PostgresLedger::bring_seats(Connection& connection, const Wanted& wanted) {
       unknown.push_back(directory_form(id));
     }
   }
+  std::vector<std::pair<EventNumber, std::string>> found;
   if (!unknown.empty()) {
-    const pg::Result found = connection.query(k_seats_found, Parameters().texts(std::span<const std::string>(unknown)));
-    for (int row = 0; row < found.rows(); ++row) events.push_back(static_cast<EventNumber>(found.int4(row, 0)));
+    const pg::Result rows = connection.query(k_seats_found, Parameters().texts(std::span<const std::string>(unknown)));
+    for (int row = 0; row < rows.rows(); ++row) {
+      found.emplace_back(static_cast<EventNumber>(rows.int4(row, 0)), rows.text(row, 1));
+      events.push_back(found.back().first);
+    }
   }
   std::ranges::sort(events);
   const auto repeated = std::ranges::unique(events);
   events.erase(repeated.begin(), repeated.end());
-  for (const EventNumber event : events) bring_number(connection, event, wanted.as_of_now);
+  std::erase_if(events, [&](EventNumber event) { return !bring_number(connection, event, wanted.as_of_now); });
+  // What the database knows of an open event is here now, unless the event was evicted or damaged meanwhile.
+  for (const auto& [event, id] : found) {
+    if (std::ranges::binary_search(events, event) && !directory_.find(id))
+      throw DataError("seat " + id + " cannot be had here at the moment");
+  }
 }
 
 void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, bool as_of_now) {
   const auto number = event_of_reservation(id);
   if (!number || !bring_number(connection, *number, as_of_now)) return;
   const ReplicaPtr replica = replica_of(*number);
-  if (const auto published = replica->published(); published == nullptr || published->reservation(id, now())) return;
+  if (const auto published = replica->published(); published != nullptr && published->reservation(id, now())) return;
   const std::scoped_lock lock(replica->mutex);   // first: what is loaded after the tables were asked may know of its return
   const auto found = find_reservation(connection, id);
   if (!found || found->view.status == ReservationStatus::active) return;
-  if (replica->is_loaded()) recall_ended(connection, *replica, *found);
+  if (!replica->damage.empty()) throw DataError(replica->damage);
+  if (!replica->is_loaded()) freshen(connection, *replica);
+  forget_ended(*replica);
+  recall_ended(connection, *replica, *found);
+  const auto published = replica->published();
+  if (published == nullptr || !published->reservation(id, now()))
+    throw DataError("reservation " + to_string(id) + " cannot be had here at the moment");
 }
 
 // Brings a reservation that memory has forgotten back from the tables. These may be ahead of the replica, by what another node has written of
@@ -453,7 +475,7 @@ void PostgresLedger::evict() {
     const std::unique_lock lock(replicas_mutex_);
     if (replicas_.size() <= options_.events_in_memory_max) return;
     if (replica->used_at() + options_.kept_for >= Timer::now()) continue;
-    if (const auto published = replica->published(); published != nullptr && replica->seats_entered) directory_.remove(*published->plan());
+    if (const auto published = replica->published()) directory_.remove(*published->plan());
     replicas_.erase(replica->number);
   }
 }

@@ -109,6 +109,7 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
         connection->query(k_rollback);
         ++ledger_.counters_.refused;
         ledger_.pool_.failures().worked();
+        for (const ReplicaPtr& replica : replicas_) ledger_.forget_ended(*replica);
         return Step::done;
       }
       write(*connection);
@@ -436,6 +437,7 @@ void PostgresLedger::Turn::publish(ExecutionReport& report) {
       ledger_.note_damage(replica, error.what());
     }
   }
+  for (const ReplicaPtr& replica : replicas_) ledger_.forget_ended(*replica);
 }
 
 void PostgresLedger::Turn::publish_row(Replica& replica, const JournalRow& row, ExecutionReport& report) {
