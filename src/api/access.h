@@ -40,6 +40,7 @@ struct AccessOptions {
   std::uint64_t requests_per_second_key = 0;        // 0: no limit; twice as many at once
   std::uint64_t requests_per_second_customer = 20;  // of a session's customer, likewise
   std::uint64_t sessions_per_minute_address = 0;    // likewise
+  std::uint32_t held_seats_visitor = 10;            // that a session may hold in one event at once; 0: no limit
 };
 
 class AccessControl {
@@ -70,6 +71,9 @@ class AccessControl {
 
   // The session that the request's cookie carries, if it is one that holds.
   std::optional<Session> session_of(const http::Request& request) const;
+  // How many seats of one event the caller's customer may hold at once, beside what the event says; 0: no limit.
+  std::uint32_t held_seats_max(const Caller& caller) const { return caller.is_session() ? options_.held_seats_visitor : 0; }
+
   Session new_session() const;
   // The same customer, for longer, though not beyond its longest life; nothing when that is over.
   std::optional<Session> renewed(const Session& session) const;

@@ -166,6 +166,9 @@ Fault fault_of(const Outcome& outcome) {
       return {409, code, "No row has as many seats side by side; nothing was changed. With `adjacent` false they may be apart."};
     case Reason::settings_conflict:
       return {400, code,
+      if (outcome.limit == Limit::held_seats_visitor) {
+        return {409, code, "A visitor may not hold so many seats of an event at once (limits.held_seats_visitor); nothing was changed."};
+      }
               "`holdSeconds` (" + std::to_string(outcome.hold_seconds) + ") would be more than `maxHoldSeconds` (" +
                   std::to_string(outcome.max_hold_seconds) + "); nothing was changed."};
   }

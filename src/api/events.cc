@@ -40,8 +40,19 @@ struct Tally {
   }
 };
 
-void append_event(Json& json, const PublishedEvent& event, Millis now) {
+// A visitor is shown the limit that holds for him.
+EventLimits limits_for(const Call& call, EventLimits limits) {
+  const std::uint32_t most = call.services.access.held_seats_max(call.caller);
+  if (most == 0) return limits;
+  std::uint32_t& held = limits.held_seats_per_customer;
+  held = held == 0 ? most : std::min(held, most);
+  return limits;
+}
+
+void append_event(const Call& call, Json& json, const PublishedEvent& event) {
+  const Millis now = call.ledger().now();
   const EventSettings settings = event.settings();
+  const EventLimits limits = limits_for(call, settings.limits);
   const Plan& plan = *event.plan();
   const auto states = event.states(now);
   Tally all;
@@ -68,8 +79,8 @@ void append_event(Json& json, const PublishedEvent& event, Millis now) {
     json.member("maxHoldSeconds", settings.max_hold_seconds);
     json.member("limits");
     json.object([&] {
-      json.member("seatsPerReservation", settings.limits.seats_per_reservation);
-      json.member("heldSeatsPerCustomer", settings.limits.held_seats_per_customer);
+      json.member("seatsPerReservation", limits.seats_per_reservation);
+      json.member("heldSeatsPerCustomer", limits.held_seats_per_customer);
     });
     json.member("planVersion", 1);
     json.member("seq", states->seq);
@@ -102,7 +113,7 @@ void answer_event(Call& call, unsigned status, const PublishedEvent& event) {
   call.response.status = status;
   call.response.content_type = "application/json";
   Json json(call.response.body);
-  append_event(json, event, call.ledger().now());
+  append_event(call, json, event);
 }
 
 void answer_problem(Call& call, const CreationProblem& problem) {
@@ -329,7 +340,7 @@ bool append_events(Call& call, std::size_t limit, std::uint64_t after) {
           break;
         }
         all = all && event != nullptr;
-        if (event != nullptr) append_event(json, *event, call.ledger().now());
+        if (event != nullptr) append_event(call, json, *event);
         last = number;
         ++shown;
       }

@@ -234,7 +234,8 @@ Answer hold_seats(Call& call) {
                  HoldBest{.reservation = new_reservation_id(best->event, call.ledger().now()),
                           .customer = *customer,
                           .wish = best->wish,
-                          .duration = seconds.value_or(best->hold_seconds) * k_millis_per_second},
+                          .duration = seconds.value_or(best->hold_seconds) * k_millis_per_second,
+                          .held_seats_max = call.services.access.held_seats_max(call.caller)},
                  meaning);
     co_return;
   }
@@ -247,7 +248,8 @@ Answer hold_seats(Call& call) {
                Hold{.reservation = new_reservation_id(named->event, call.ledger().now()),
                     .customer = *customer,
                     .seats = named->seats,
-                    .duration = duration * k_millis_per_second},
+                    .duration = duration * k_millis_per_second,
+                    .held_seats_max = call.services.access.held_seats_max(call.caller)},
                meaning);
 }
 
@@ -286,7 +288,9 @@ Answer add_seats(Call& call) {
   if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto seats = read_seats(call, *body.object(), true, named->event);
   if (!seats) co_return;
-  co_await ask(call, 200, named->event, Add{.reservation = named->id, .seats = seats->seats}, meaning_of(*seats));
+  co_await ask(call, 200, named->event,
+               Add{.reservation = named->id, .seats = seats->seats, .held_seats_max = call.services.access.held_seats_max(call.caller)},
+               meaning_of(*seats));
 }
 
 // POST /v1/reservations/{id}/extend

@@ -321,6 +321,8 @@ void describe_webhooks(Options& all) {
                      "/etc/holdfast/ca.pem"));
 }
 
+  all.push_back(number("limits.held_seats_visitor", "Seats of one event that a session may hold at once; 0: no limit",
+                       &O::limits_held_seats_visitor, 0, 1'000'000));
 void describe_lock(Options& all) {
   // As with ledger.url, a password may be in it.
   all.push_back(text("lock.url", "Seat lock beside the ledger: redis://... or redis-sentinel://host:26379,host:26379/master", &O::lock_url,

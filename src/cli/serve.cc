@@ -61,7 +61,8 @@ api::AccessOptions access_options(const ServeOptions& options) {
       .secure_cookie = options.session_secure_cookie.value_or(beyond_loopback),
       .requests_per_second_key = options.limits_requests_per_second_key,
       .requests_per_second_customer = options.limits_requests_per_second_customer,
-      .sessions_per_minute_address = options.limits_sessions_per_minute_address.value_or(beyond_loopback ? k_sessions_per_minute : 0)};
+      .sessions_per_minute_address = options.limits_sessions_per_minute_address.value_or(beyond_loopback ? k_sessions_per_minute : 0),
+      .held_seats_visitor = static_cast<std::uint32_t>(options.limits_held_seats_visitor)};
   for (const std::string& each : options.access_anonymous) (each == "contract1" ? access.contract1 : access.contract2) = true;
   return access;
 }

@@ -35,6 +35,7 @@ const char* name_of(Limit limit) {
     case Limit::seats_per_event: return "seats_per_event";
     case Limit::idempotency_keys: return "idempotency_keys";
     case Limit::reservations_in_memory: return "reservations_in_memory";
+    case Limit::held_seats_visitor: return "held_seats_visitor";
   }
   return "unknown";
 }

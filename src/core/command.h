@@ -29,11 +29,13 @@ struct Hold {
   Seats seats{};
   Millis duration = 0;              // 1 ms to k_hold_seconds_max
   bool duration_is_contracted = false;   // the event's longest hold does not apply (contract 1)
+  std::uint32_t held_seats_max = 0;      // that the customer may hold in the event at once, beside the event's own limit; 0: no limit
 };
 
 struct Add {
   Uuid reservation{};
   Seats seats{};
+  std::uint32_t held_seats_max = 0;      // as in Hold
 };
 
 struct Extend {
@@ -114,6 +116,7 @@ struct HoldBest {
   std::string_view customer{};    // 1 to k_customer_bytes_max bytes
   BestAvailable wish{};
   Millis duration = 0;            // 1 ms to k_hold_seconds_max
+  std::uint32_t held_seats_max = 0;   // as in Hold
 };
 
 using Command = std::variant<Hold, Add, Extend, Release, ReleaseLocks, Consume, Return, Block, Unblock, Sweep, Configure, Create,
@@ -150,7 +153,8 @@ enum class Limit : std::uint8_t {
   held_seats_per_customer,
   seats_per_event,
   idempotency_keys,
-  reservations_in_memory
+  reservations_in_memory,
+  held_seats_visitor   // what the command itself allows: held_seats_max
 };
 const char* name_of(Limit limit);
 

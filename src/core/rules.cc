@@ -339,9 +339,17 @@ class Judge {
     return accepted(consume.reservation);
   }
 
+  // The event's limit for a customer, then the command's own.
+  static Outcome refuse_customer(const Inventory& inventory, std::string_view customer, std::size_t more, std::size_t held_seats_max,
+                                 Millis now) {
+    if (over_customer_limit(inventory, customer, more, inventory.settings().limits.held_seats_per_customer, now))
+      return refused(Limit::held_seats_per_customer);
+    if (over_customer_limit(inventory, customer, more, held_seats_max, now)) return refused(Limit::held_seats_visitor);
+    return {};
+  }
+
   // Holds whose time is over do not count, recorded or not.
-  static bool over_customer_limit(const Inventory& inventory, std::string_view customer, std::size_t more, Millis now) {
-    const std::size_t most = inventory.settings().limits.held_seats_per_customer;
+  static bool over_customer_limit(const Inventory& inventory, std::string_view customer, std::size_t more, std::size_t most, Millis now) {
     if (most == 0 || customer.empty()) return false;
     std::size_t held = inventory.held_by_customer(customer);
     if (held + more <= most) return false;
@@ -374,8 +382,7 @@ Outcome Judge::judge_hold(const Inventory& inventory, const Hold& hold, Millis n
   const Millis longest = hold.duration_is_contracted ? k_hold_seconds_max * k_millis_per_second : longest_hold(settings, hold.kind);
   if (hold.duration > longest) return refused(Reason::hold_too_long);
   if (Outcome outcome = refuse_untakeable(inventory, hold.seats, now); !outcome.accepted()) return outcome;
-  if (!is_lock && over_customer_limit(inventory, hold.customer, hold.seats.size(), now)) return refused(Limit::held_seats_per_customer);
-  return {};
+  return is_lock ? Outcome{} : refuse_customer(inventory, hold.customer, hold.seats.size(), hold.held_seats_max, now);
 }
 
 // What is against a hold whatever its seats are comes first; the seats that are picked are then held like any others.
@@ -404,10 +411,7 @@ Outcome Judge::judge_add(const Inventory& inventory, const Add& add, Millis now)
       is_lock ? k_seats_per_reservation_max : std::min<std::size_t>(settings.limits.seats_per_reservation, k_seats_per_reservation_max);
   if (reservation.seat_count + add.seats.size() > most) return refused(Limit::seats_per_reservation);
   if (Outcome outcome = refuse_untakeable(inventory, add.seats, now); !outcome.accepted()) return outcome;
-  if (!is_lock && over_customer_limit(inventory, inventory.customer_of(slot), add.seats.size(), now)) {
-    return refused(Limit::held_seats_per_customer);
-  }
-  return {};
+  return is_lock ? Outcome{} : refuse_customer(inventory, inventory.customer_of(slot), add.seats.size(), add.held_seats_max, now);
 }
 
 // The seats, unless the outcome is a refusal or somebody wants one of them to count as taken.
@@ -462,7 +466,11 @@ Outcome preview(const Inventory& inventory, const Hold& hold, Millis now) {
 }
 
 Hold hold_of(const HoldBest& best, Seats picked) {
-  return {.reservation = best.reservation, .customer = best.customer, .seats = picked, .duration = best.duration};
+  return {.reservation = best.reservation,
+          .customer = best.customer,
+          .seats = picked,
+          .duration = best.duration,
+          .held_seats_max = best.held_seats_max};
 }
 
 FewOf<SeatIndex> seats_to_take(const Inventory& inventory, const Command& command, Millis now, const Plan* plan, const AlsoTaken* also) {

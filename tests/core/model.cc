@@ -126,7 +126,9 @@ Outcome Model::hold(const Hold& hold) {
   if (const auto taken = not_of(hold.seats, SeatState::available); !taken.empty()) return refused(Reason::seat_unavailable, taken);
   const std::size_t most = settings_.limits.held_seats_per_customer;
   const std::string customer(hold.customer);
-  if (!is_lock && most != 0 && held_by(customer) + hold.seats.size() > most) return refused(Limit::held_seats_per_customer);
+  const std::size_t held_after = held_by(customer) + hold.seats.size();
+  if (!is_lock && most != 0 && held_after > most) return refused(Limit::held_seats_per_customer);
+  if (!is_lock && hold.held_seats_max != 0 && held_after > hold.held_seats_max) return refused(Limit::held_seats_visitor);
   reservations_[hold.reservation] = {.kind = hold.kind,
                                      .status = ReservationStatus::active,
                                      .created_at = now_,
@@ -149,7 +151,11 @@ Outcome Model::hold_best(const HoldBest& best) {
   const auto chosen = test::best_by_the_book(book_, wish);
   if (chosen.empty()) return refused(wish.adjacent ? Reason::no_adjacent_seats : Reason::seat_unavailable);
   const std::vector<SeatIndex> seats(chosen.begin(), chosen.end());
-  return hold({.reservation = best.reservation, .customer = best.customer, .seats = seats, .duration = best.duration});
+  return hold({.reservation = best.reservation,
+               .customer = best.customer,
+               .seats = seats,
+               .duration = best.duration,
+               .held_seats_max = best.held_seats_max});
 }
 
 // reservation active | add seats | more seats held, same expiry
@@ -163,7 +169,9 @@ Outcome Model::add(const Add& add) {
   if (!is_lock && seats_after > settings_.limits.seats_per_reservation) return refused(Limit::seats_per_reservation);
   if (const auto taken = not_of(add.seats, SeatState::available); !taken.empty()) return refused(Reason::seat_unavailable, taken);
   const std::size_t most = settings_.limits.held_seats_per_customer;
-  if (!is_lock && most != 0 && held_by(reservation.customer) + add.seats.size() > most) return refused(Limit::held_seats_per_customer);
+  const std::size_t held_after = held_by(reservation.customer) + add.seats.size();
+  if (!is_lock && most != 0 && held_after > most) return refused(Limit::held_seats_per_customer);
+  if (!is_lock && add.held_seats_max != 0 && held_after > add.held_seats_max) return refused(Limit::held_seats_visitor);
   for (const SeatIndex seat : add.seats) {
     reservation.seats.push_back(seat);
     set(seat, SeatState::held, add.reservation);

@@ -107,6 +107,8 @@ Millis duration_of(Step& step) {
   return k_durations[step.take(std::size(k_durations))];
 }
 
+std::uint32_t held_seats_max_of(Step& step) { return step.take(3) == 0 ? static_cast<std::uint32_t>(1 + step.take(3)) : 0; }
+
 Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
   Wish wish;
   switch (step.take(27)) {
@@ -121,7 +123,8 @@ Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
                           .customer = k_customers[step.take(3)],
                           .seats = wish.seats,
                           .duration = duration_of(step),
-                          .duration_is_contracted = contracted};
+                          .duration_is_contracted = contracted,
+                          .held_seats_max = held_seats_max_of(step)};
       wish.name = "hold";
       break;
     }
@@ -135,7 +138,7 @@ Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
     case 22:
     case 23:
       wish.seats = seats_of(step, 0);
-      wish.command = Add{.reservation = reservation_of(step, made), .seats = wish.seats};
+      wish.command = Add{.reservation = reservation_of(step, made), .seats = wish.seats, .held_seats_max = held_seats_max_of(step)};
       wish.name = "add";
       break;
     case 8:
@@ -183,7 +186,11 @@ Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
       BestAvailable best{.quantity = static_cast<std::uint32_t>(1 + step.take(4)), .adjacent = step.take(3) != 0};
       if (step.take(4) == 0) best.section = static_cast<std::uint32_t>(step.take(2));
       if (step.take(4) == 0) best.category = static_cast<std::uint32_t>(step.take(2));
-      wish.command = HoldBest{.reservation = new_id, .customer = k_customers[step.take(3)], .wish = best, .duration = duration_of(step)};
+      wish.command = HoldBest{.reservation = new_id,
+                              .customer = k_customers[step.take(3)],
+                              .wish = best,
+                              .duration = duration_of(step),
+                              .held_seats_max = held_seats_max_of(step)};
       wish.name = "best";
       break;
     }
@@ -409,6 +416,7 @@ TEST(Properties, every_command_does_what_the_table_of_rules_says) {
                           "hold event_not_on_sale",
                           "hold limit_exceeded seats_per_reservation",
                           "hold limit_exceeded held_seats_per_customer",
+                          "hold limit_exceeded held_seats_visitor",
                           "hold hold_too_long",
                           "best accepted",
                           "best no_adjacent_seats",
@@ -416,6 +424,7 @@ TEST(Properties, every_command_does_what_the_table_of_rules_says) {
                           "best event_not_on_sale",
                           "best limit_exceeded seats_per_reservation",
                           "best limit_exceeded held_seats_per_customer",
+                          "best limit_exceeded held_seats_visitor",
                           "best hold_too_long",
                           "lock accepted",
                           "lock seat_unavailable",
@@ -428,6 +437,7 @@ TEST(Properties, every_command_does_what_the_table_of_rules_says) {
                           "add event_not_on_sale",
                           "add limit_exceeded seats_per_reservation",
                           "add limit_exceeded held_seats_per_customer",
+                          "add limit_exceeded held_seats_visitor",
                           "add reservation_not_found",
                           "add reservation_expired",
                           "add reservation_not_active",

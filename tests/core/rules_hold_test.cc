@@ -103,6 +103,23 @@ TEST(Hold, is_refused_when_the_customer_would_hold_more_than_the_event_allows) {
   EXPECT_EQ(told(event.hold(event.new_id(), {5}, "anna")), "limit_exceeded held_seats_per_customer");
 }
 
+TEST(Hold, is_refused_when_the_customer_would_hold_more_than_the_command_itself_allows) {
+  EventInTest event(9, {.limits = {.held_seats_per_customer = 5}});
+  const auto visitor = [&](const SeatList& seats, std::uint32_t most) {
+    return told(
+        event.does(Hold{.reservation = event.new_id(), .customer = "anna", .seats = seats, .duration = 1'000, .held_seats_max = most}));
+  };
+  EXPECT_EQ(visitor({0, 1}, 3), "accepted");
+  EXPECT_EQ(visitor({2, 3}, 3), "limit_exceeded held_seats_visitor");
+  EXPECT_EQ(visitor({2, 3}, 0), "accepted");
+  EXPECT_EQ(visitor({4, 5}, 9), "limit_exceeded held_seats_per_customer") << "the event's own limit holds as well";
+  const SeatList one_seat = {5};
+  const Uuid other = event.new_id();
+  event.hold(other, {4}, "ben");
+  EXPECT_EQ(told(event.does(Add{.reservation = other, .seats = one_seat, .held_seats_max = 1})), "limit_exceeded held_seats_visitor");
+  EXPECT_EQ(told(event.does(Add{.reservation = other, .seats = one_seat, .held_seats_max = 2})), "accepted");
+}
+
 TEST(Hold, names_a_taken_seat_rather_than_the_customers_limit) {
   EventInTest event(4, {.limits = {.held_seats_per_customer = 1}});
   event.hold(event.new_id(), {0}, "anna");
