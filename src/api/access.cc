@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/proxies.h"
+
 namespace holdfast::api {
 namespace {
 
@@ -50,15 +52,6 @@ std::optional<std::string_view> find_cookie(const http::Request& request, std::s
     }
   }
   return found;
-}
-
-// What counts as one client: an IPv4 address, or the /64 that an IPv6 host has for itself.
-std::string client_of(const boost::asio::ip::address& address) {
-  if (address.is_v4()) return address.to_string();
-  auto bytes = address.to_v6().to_bytes();
-  if (address.to_v6().is_v4_mapped()) return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6()).to_string();
-  std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
-  return boost::asio::ip::address_v6(bytes).to_string();
 }
 
 // Of a Host header: `localhost`, a name under it, or an IP address.
@@ -222,7 +215,9 @@ std::string AccessControl::set_cookie(const std::string& value, Millis time) con
 
 bool AccessControl::take_request_of(Call& call, const std::string& customer) { return take(call, by_customer_, customer); }
 
-bool AccessControl::take_new_session(Call& call) { return by_address_.is_off() || take(call, by_address_, client_of(call.request.peer())); }
+bool AccessControl::take_new_session(Call& call) {
+  return by_address_.is_off() || take(call, by_address_, http::one_client(call.request.client()).to_string());
+}
 
 bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view caller) {
   if (limiter.is_off()) return true;

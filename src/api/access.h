@@ -61,9 +61,18 @@ class AccessControl {
   // Whether the caller is one of the operators: with a key that may do everything, or on a server that lets everybody in. After admit().
   bool is_operator(const Caller& caller) const { return caller.is_admin || (caller.kind == Caller::Kind::anonymous && is_open()); }
 
+  // Whether the request shows a key that this server knows. Any thread.
+  bool shows_key(const http::Request& request) const {
+    const std::string_view* authorization = request.header("Authorization");
+    return authorization != nullptr && find_key(request, *authorization);
+  }
+
   // Whether draft events exist for the caller: a key with `read`, or anybody but a session on a server that lets everybody in. After
   // admit(); also of a route that is for everybody, which does not look at its caller otherwise.
   bool sees_drafts(const Call& call) const;
+
+  // How many seats of one event the caller's customer may hold at once, beside what the event says; 0: no limit.
+  std::uint32_t held_seats_max(const Caller& caller) const { return caller.is_session() ? options_.held_seats_visitor : 0; }
 
   const Cors& cors() const { return cors_; }
 
@@ -71,9 +80,6 @@ class AccessControl {
 
   // The session that the request's cookie carries, if it is one that holds.
   std::optional<Session> session_of(const http::Request& request) const;
-  // How many seats of one event the caller's customer may hold at once, beside what the event says; 0: no limit.
-  std::uint32_t held_seats_max(const Caller& caller) const { return caller.is_session() ? options_.held_seats_visitor : 0; }
-
   Session new_session() const;
   // The same customer, for longer, though not beyond its longest life; nothing when that is over.
   std::optional<Session> renewed(const Session& session) const;

@@ -68,6 +68,12 @@ http::BodyRule Api::body_rule(const http::Request& request) {
   return match.route != nullptr ? match.route->body : http::BodyRule{};
 }
 
+// Probes, and callers who show a key; but nothing that waits or goes on for long.
+bool Api::is_urgent(const http::Request& request) {
+  if (request.path == "/healthz" || request.path == "/readyz") return true;
+  return !request.path.ends_with("/live") && services_.access.shows_key(request);
+}
+
 boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response& response) {
   const auto started = Timer::now();
   const auto executor = co_await boost::asio::this_coro::executor;

@@ -51,6 +51,7 @@ class Api : public http::Handler {
   // attach().
   void add_degradation(std::function<std::string()> what) { degradations_.push_back(std::move(what)); }
 
+  bool is_urgent(const http::Request& request) override;
   http::BodyRule body_rule(const http::Request& request) override;
   boost::asio::awaitable<void> handle(http::Request& request, http::Response& response) override;
   void refuse(const http::Problem& problem, std::string_view path, http::Response& response) override;

@@ -24,7 +24,7 @@
 namespace holdfast::api {
 
 struct LiveOptions {
-  std::size_t listeners_max = 20'000;
+  std::size_t listeners_max = 15'000;
   std::chrono::seconds comment_period{15};   // a comment line to each listener, so that proxies keep the stream
 };
 

@@ -142,6 +142,19 @@ std::string set_origins(ServeOptions& options, const std::string& value) {
   return options.cors_origins.size() <= api::k_cors_origins_max ? "" : "must have at most 100 origins";
 }
 
+constexpr std::size_t k_trusted_proxies_max = 100;
+
+std::string set_trusted_proxies(ServeOptions& options, const std::string& value) {
+  std::istringstream list(value);
+  options.http_trusted_proxies.clear();
+  for (std::string each; std::getline(list, each, ',');) {
+    const auto network = http::read_network(each);
+    if (!network) return "must be a list of addresses and networks, as 10.0.0.0/8 or 2001:db8::1";
+    options.http_trusted_proxies.push_back(*network);
+  }
+  return options.http_trusted_proxies.size() <= k_trusted_proxies_max ? "" : "must have at most 100 networks";
+}
+
 constexpr std::uint64_t k_rate_max = 1'000'000;
 
 std::string set_sessions_per_minute(ServeOptions& options, const std::string& value) {
@@ -231,6 +244,16 @@ void describe_http(Options& all) {
   all.push_back(number("http.header_bytes_max", "Bytes of a request's header", &O::http_header_bytes_max, 256, 65'536));
   all.push_back(number("http.body_bytes_max", "Bytes of a request's body, imports aside", &O::http_body_bytes_max, 256, 1u << 30));
   all.push_back(number("http.connections_max", "Connections at once", &O::http_connections_max, 1, 1'000'000));
+  all.push_back(number("http.connections_per_address_max", "Connections of one client address (IPv6: /64) at once; 0: no limit",
+                       &O::http_connections_per_address_max, 0, 1'000'000));
+  all.push_back({.key = "http.trusted_proxies",
+                 .help = "Addresses and networks of proxies whose X-Forwarded-For names the client, at most 100",
+                 .set = set_trusted_proxies,
+                 .takes = {.kind = Kind::list},
+                 .otherwise = "none",
+                 .example = "10.0.0.0/8"});
+  all.push_back(on_or_off("http.proxy_protocol", "Trusted proxies begin each connection with the PROXY protocol (v1 or v2)",
+                          &O::http_proxy_protocol));
   all.push_back(number("http.header_timeout_ms", "Milliseconds from a request's first byte to its header's end", &O::http_header_timeout_ms,
                        10, k_hour_ms));
   all.push_back(
@@ -239,6 +262,12 @@ void describe_http(Options& all) {
       number("http.idle_timeout_ms", "Milliseconds between two requests of a connection", &O::http_idle_timeout_ms, 10, k_hour_ms));
   all.push_back(
       number("http.write_timeout_ms", "Milliseconds for a client that does not read its answer", &O::http_write_timeout_ms, 10, k_hour_ms));
+  all.push_back(number("http.body_bytes_per_second_min",
+                       "Bytes a second of a request's body on the average, after http.body_timeout_ms; 0: no limit",
+                       &O::http_body_bytes_per_second_min, 0, 1u << 30));
+  all.push_back(number("http.answer_bytes_per_second_min",
+                       "Bytes a second of an answer that a client takes on the average, after http.write_timeout_ms; 0: no limit",
+                       &O::http_answer_bytes_per_second_min, 0, 1u << 30));
   all.push_back(number("http.drain_timeout_ms", "Milliseconds for requests in flight when the server stops", &O::http_drain_timeout_ms, 1,
                        k_hour_ms));
   all.push_back(number("engine.queue_max", "Commands that may wait; one more is answered 503", &O::engine_queue_max, 1, 10'000'000));
@@ -292,6 +321,8 @@ void describe_access(Options& all) {
                  .takes = {.kind = Kind::number, .least = 0, .most = k_rate_max},
                  .otherwise = "60 beyond loopback, else no limit",
                  .example = "60"});
+  all.push_back(number("limits.held_seats_visitor", "Seats of one event that a session may hold at once; 0: no limit",
+                       &O::limits_held_seats_visitor, 0, 1'000'000));
   all.push_back({.key = "cors.origins",
                  .help = "Origins of pages that may call, at most 100",
                  .set = set_origins,
@@ -321,8 +352,6 @@ void describe_webhooks(Options& all) {
                      "/etc/holdfast/ca.pem"));
 }
 
-  all.push_back(number("limits.held_seats_visitor", "Seats of one event that a session may hold at once; 0: no limit",
-                       &O::limits_held_seats_visitor, 0, 1'000'000));
 void describe_lock(Options& all) {
   // As with ledger.url, a password may be in it.
   all.push_back(text("lock.url", "Seat lock beside the ledger: redis://... or redis-sentinel://host:26379,host:26379/master", &O::lock_url,

@@ -113,6 +113,9 @@ ServeOptions ServeOptionsReader::read() {
     throw UsageError("--data is missing: the folder of the ledger's files (or --ledger: a PostgreSQL database)");
   }
   if (!options_.data.empty() && !options_.ledger_url.empty()) throw UsageError("--data and --ledger exclude each other: name one of them");
+  if (options_.http_proxy_protocol && options_.http_trusted_proxies.empty()) {
+    throw UsageError("http.proxy_protocol is on, and http.trusted_proxies names no proxy that speaks it");
+  }
   constexpr std::uint64_t k_connections_beside_lanes = 12;   // eight readers, and the ledger's own threads
   if (!options_.ledger_url.empty() && options_.ledger_connections_max < options_.ledger_lanes + k_connections_beside_lanes) {
     throw UsageError("ledger.connections_max must be at least 12 more than ledger.lanes: readers and the ledger's own threads need some");

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "http/network.h"
+
 namespace holdfast::cli {
 
 // What the caller did wrong; the process ends with status 2.
@@ -43,6 +45,11 @@ struct ServeOptions {
   std::uint64_t http_header_bytes_max = 8 * 1024;
   std::uint64_t http_body_bytes_max = 256 * 1024;
   std::uint64_t http_connections_max = 20'000;
+  std::uint64_t http_connections_per_address_max = 0;
+  std::vector<http::Network> http_trusted_proxies;
+  bool http_proxy_protocol = false;
+  std::uint64_t http_body_bytes_per_second_min = 1'024;
+  std::uint64_t http_answer_bytes_per_second_min = 4'096;
   std::uint64_t http_header_timeout_ms = 10'000;
   std::uint64_t http_body_timeout_ms = 30'000;
   std::uint64_t http_idle_timeout_ms = 75'000;
@@ -57,7 +64,7 @@ struct ServeOptions {
   std::uint64_t ledger_idempotency_keys_max = 2'000'000;
   std::uint64_t ledger_ended_in_memory_max = 200'000;
   std::uint64_t ledger_journal_retention_days = 0;
-  std::uint64_t live_listeners_max = 20'000;
+  std::uint64_t live_listeners_max = 15'000;   // fewer than connections, so that listeners leave some for buyers
   std::uint64_t live_comment_seconds = 15;
   std::vector<std::string> access_anonymous;
   bool access_anonymous_is_set = false;
@@ -66,6 +73,7 @@ struct ServeOptions {
   std::uint64_t limits_requests_per_second_key = 0;
   std::uint64_t limits_requests_per_second_customer = 20;
   std::optional<std::uint64_t> limits_sessions_per_minute_address;   // nothing: 60 beyond loopback, else no limit
+  std::uint64_t limits_held_seats_visitor = 10;
   std::vector<std::string> cors_origins;
   std::vector<std::string> webhooks_allow_hosts;
   std::vector<std::uint64_t> webhooks_retry_ms;   // empty: as feed has it
@@ -73,7 +81,6 @@ struct ServeOptions {
   std::uint64_t webhooks_queue_max = 10'000;
   std::uint64_t webhooks_dead_max = 1'000;
   std::string webhooks_ca_file;
-  std::uint64_t limits_held_seats_visitor = 10;
   std::string lock_url;   // empty: no seat lock
   std::string lock_on_failure = "proceed";
   std::uint64_t lock_deadline_ms = 50;

@@ -22,6 +22,7 @@
 #include "api/webhook_sender.h"
 #include "cli/build_commit.h"
 #include "cli/commands.h"
+#include "cli/descriptors.h"
 #include "cli/health.h"
 #include "cli/home.h"
 #include "cli/kafka_feed.h"
@@ -96,14 +97,20 @@ void follow_keys(Registry& registry, api::AccessControl& access, bool& is_troubl
   }
 }
 
-http::ServerOptions server_options(const ServeOptions& options, unsigned threads) {
+http::ServerOptions server_options(const ServeOptions& options, unsigned threads, const ConnectionRoom& room) {
   using std::chrono::milliseconds;
   return {.listen = options.listen,
           .port = static_cast<std::uint16_t>(options.port),
           .threads = threads,
           .header_bytes_max = options.http_header_bytes_max,
           .body_bytes_max = options.http_body_bytes_max,
-          .connections_max = options.http_connections_max,
+          .connections_max = room.connections_max,
+          .connections_over_max = room.over_max_by_thread,
+          .connections_per_address_max = options.http_connections_per_address_max,
+          .trusted_proxies = options.http_trusted_proxies,
+          .proxy_protocol = options.http_proxy_protocol,
+          .body_bytes_per_second_min = options.http_body_bytes_per_second_min,
+          .answer_bytes_per_second_min = options.http_answer_bytes_per_second_min,
           .header_timeout = milliseconds(options.http_header_timeout_ms),
           .body_timeout = milliseconds(options.http_body_timeout_ms),
           .idle_timeout = milliseconds(options.http_idle_timeout_ms),
@@ -200,6 +207,7 @@ int serve(const ServeOptions& options) {
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
   check_access(options, has_keys_at_home(options));
   const unsigned threads = threads_of(options);
 
@@ -237,9 +245,11 @@ int serve(const ServeOptions& options) {
     if (kafka_feed) kafka_feed->notify();
   });
   api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo, [&] { return home->health(); });
-  http::Server server(server_options(options, threads), api, {.on_handler_error = [](std::string_view request, std::string_view what) {
-                        spdlog::error("request {} failed: {}", request, what);
-                      }});
+  const std::size_t more_descriptors = options.ledger_url.empty() ? 0 : options.ledger_connections_max;
+  http::Server server(
+      server_options(options, threads, room_for_connections(options.http_connections_max, threads, more_descriptors)), api,
+      {.on_handler_error = [](std::string_view request, std::string_view what) { spdlog::error("request {} failed: {}", request, what); },
+       .on_overload = [](std::string_view what) { spdlog::warn("{}", what); }});
   // Each ends before what it works on: threads of connections first, then what they have handed on, then the writers, then whoever is told of
   // changes. Until all have, nothing of the above may be destroyed.
   AtEnd stop([&] {

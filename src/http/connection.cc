@@ -20,6 +20,7 @@ Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, bool over_l
 
 Connection::~Connection() {
   if (exchange_) worker_.give_back(std::move(exchange_));
+  if (counted_) worker_.by_address().give_back(*counted_);
   unlink();
   worker_.connection_ended(over_limit_);
 }
@@ -29,6 +30,8 @@ Connection::~Connection() {
 // stays in `out` while there are further requests in the buffer: pipelined requests share a write.
 asio::awaitable<void> Connection::serve() {
   const auto self = shared_from_this();
+  const bool is_plain = !worker_.options().proxy_protocol && worker_.by_address().is_off();
+  if (!is_plain && !co_await begin_with_client()) co_return;
   for (;;) {
     bool found = false;
     Refusal refusal = find_head(found);
@@ -40,11 +43,12 @@ asio::awaitable<void> Connection::serve() {
         error_code ec;
         const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
         const Input input = took(ec, n);
-        if (input == Input::gone || (input == Input::late && phase_ == Phase::idle)) co_return;
-        continue;
+        if (input == Input::gone || (input == Input::late && phase_ == Phase::idle && !over_limit_)) co_return;
+        if (input != Input::late || phase_ != Phase::idle) continue;
       }
-      refusal = &problems::k_header_timeout;
+      refusal = over_limit_ ? &problems::k_too_many_connections : &problems::k_header_timeout;
     }
+    if (refusal == nullptr && over_limit_ && !worker_.handler().is_urgent(*exchange_)) refusal = &problems::k_too_many_connections;
     if (refusal == nullptr) refusal = plan_body(worker_.handler().body_rule(*exchange_));
     if (refusal == nullptr && !streams_) {
       refusal = advance_body();
@@ -77,9 +81,60 @@ asio::awaitable<void> Connection::serve() {
   }
 }
 
-asio::awaitable<void> Connection::turn_away() {
-  const auto self = shared_from_this();
-  co_await refuse(problems::k_too_many_connections);
+// ---- Who is there.
+
+// False: it was refused, or is gone.
+asio::awaitable<bool> Connection::begin_with_client() {
+  const ServerOptions& options = worker_.options();
+  Refusal refusal = nullptr;
+  const bool proxied = options.proxy_protocol && worker_.proxies().trusts(peer());
+  if (proxied) refusal = co_await read_proxy_header();
+  if (gone_) co_return false;
+  if (refusal == nullptr) refusal = take_place();
+  if (refusal == nullptr) co_return true;
+  co_await refuse(*refusal);
+  co_return false;
+}
+
+asio::awaitable<Refusal> Connection::read_proxy_header() {
+  begin_wait(Phase::head, over_limit_ ? k_over_limit_time : worker_.options().header_timeout);
+  for (;;) {
+    const ProxyHeader header = http::read_proxy_header(unread());
+    if (header.state == ProxyHeader::State::malformed) co_return &problems::k_proxy_header;
+    if (header.state == ProxyHeader::State::complete) {
+      begin_ += header.bytes;
+      told_client_ = header.client;
+      phase_ = Phase::idle;   // the request's own times begin with its first byte
+      co_return nullptr;
+    }
+    make_room();
+    error_code ec;
+    const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
+    const Input input = took(ec, n);
+    gone_ = input != Input::bytes;   // nothing is said to a proxy that begins with silence
+    if (gone_) co_return nullptr;
+  }
+}
+
+// Of a proxy that does not tell its clients, the connections are those of many.
+Refusal Connection::take_place() {
+  AddressCounts& counts = worker_.by_address();
+  if (counts.is_off()) return nullptr;
+  const asio::ip::address client = told_client_ ? *told_client_ : peer();
+  if (worker_.proxies().trusts(client)) return nullptr;
+  if (!counts.take(client)) return &problems::k_too_many_of_address;
+  counted_ = client;
+  return nullptr;
+}
+
+asio::ip::address Connection::peer() const {
+  error_code gone;
+  return plain(socket_.remote_endpoint(gone).address());
+}
+
+asio::ip::address Connection::client() const {
+  const asio::ip::address beginning = told_client_ ? *told_client_ : peer();
+  return worker_.proxies().empty() ? beginning : worker_.proxies().client_of(beginning, *exchange_);
 }
 
 // ---- For the worker.
@@ -92,6 +147,18 @@ void Connection::check_deadline(Clock::time_point now) {
   if (phase_ != Phase::lingering) worker_.count().timeouts.add(1);
   error_code ignored;
   socket_.cancel(ignored);
+}
+
+// Its coroutine finds the socket closed.
+bool Connection::give_way() {
+  if (phase_ != Phase::idle && phase_ != Phase::head && phase_ != Phase::lingering) return false;
+  if (!socket_.is_open()) return false;
+  if (phase_ == Phase::lingering) {
+    abort();
+  } else {
+    worker_.turn_away(socket_);
+  }
+  return true;
 }
 
 void Connection::begin_stop() {
@@ -159,9 +226,10 @@ Connection::Next Connection::begin_wait_for_head() {
       input_.reset();
       capacity_ = 0;
     }
-    begin_wait(Phase::idle, worker_.options().idle_timeout);
+    begin_wait(Phase::idle, over_limit_ ? k_over_limit_time : worker_.options().idle_timeout);
   } else if (phase_ != Phase::head) {
-    begin_wait(Phase::head, worker_.options().header_timeout);   // from the first byte; further bytes do not extend it
+    begin_wait(Phase::head,
+               over_limit_ ? k_over_limit_time : worker_.options().header_timeout);   // from the first byte; further bytes do not extend it
   } else if (late_) {
     return Next::overdue;
   }
@@ -174,6 +242,26 @@ void Connection::begin_wait(Phase phase, std::chrono::milliseconds time) {
   late_ = false;
   deadline_ = worker_.deadline_in(time);
   if (worker_.stopping()) begin_stop();
+}
+
+// Begins to wait for more of a body, or for a client to take more of its answer. It may be silent for so long, and needs at most that and a
+// second for each `bytes_per_second_min` altogether; only what is waited for it counts. False: it has needed more.
+bool Connection::begin_transfer(Phase phase, std::chrono::milliseconds silence, std::size_t bytes_per_second_min) {
+  auto left = silence;
+  if (bytes_per_second_min > 0) {
+    const auto allowed = silence + std::chrono::seconds(moved_ / bytes_per_second_min);
+    left = std::min(left, std::chrono::duration_cast<std::chrono::milliseconds>(allowed - waited_));
+  }
+  begin_wait(phase, std::max(left, std::chrono::milliseconds(0)));
+  waits_since_ = Clock::now();
+  if (left > std::chrono::milliseconds(0)) return true;
+  worker_.count().timeouts.add(1);
+  return false;
+}
+
+void Connection::end_transfer(std::size_t n) {
+  waited_ += Clock::now() - waits_since_;
+  moved_ += n;
 }
 
 // What has arrived by the time that a wait ends, for whatever reason, counts: a thread that was held up must not blame its
@@ -223,6 +311,8 @@ Refusal Connection::plan_body(const BodyRule& rule) {
   body_done_ = !head.has_body();
   body_failure_ = nullptr;
   body_left_ = head.content_length;
+  waited_ = {};
+  moved_ = 0;
   continue_due_ = head.expects_continue && head.http_1_1 && !body_done_ && end_ == head_end_;
   if (head.content_length > limit) return &problems::k_body_too_large;
   if (head.chunked) chunks_.reset(limit);
@@ -260,10 +350,15 @@ asio::awaitable<Connection::Input> Connection::read_whole_body(Refusal& refusal)
   Input input = Input::bytes;
   while (refusal == nullptr && !body_done_) {
     make_room();
-    begin_wait(Phase::body, worker_.options().body_timeout);
+    if (!begin_transfer(Phase::body, worker_.options().body_timeout, worker_.options().body_bytes_per_second_min)) {
+      refusal = &problems::k_body_timeout;
+      break;
+    }
     error_code ec;
+    const std::size_t before = end_;
     const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
     input = took(ec, n);
+    end_transfer(end_ - before);
     if (input == Input::gone) co_return input;
     refusal = input == Input::late ? &problems::k_body_timeout : advance_body();
   }
@@ -298,10 +393,15 @@ asio::awaitable<std::string_view> Connection::next_body_part() {
     part = part_at_hand();
     if (!part.empty() || body_done_ || body_failure_ != nullptr) break;
     read_pos_ = end_ = head_end_;   // over the parts that were handed out before
-    begin_wait(Phase::body, worker_.options().body_timeout);
+    if (!begin_transfer(Phase::body, worker_.options().body_timeout, worker_.options().body_bytes_per_second_min)) {
+      body_failure_ = &problems::k_body_timeout;
+      break;
+    }
     error_code ec;
+    const std::size_t before = end_;
     const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
     const Input input = took(ec, n);
+    end_transfer(end_ - before);
     gone_ = input == Input::gone;
     if (input == Input::late) body_failure_ = &problems::k_body_timeout;
   }
@@ -342,11 +442,6 @@ asio::awaitable<bool> Connection::drain_body() {
     drained += part.size();
   }
   co_return body_done_;
-}
-
-asio::ip::address Connection::peer() const {
-  error_code gone;
-  return socket_.remote_endpoint(gone).address();
 }
 
 // ---- Answers.
@@ -395,7 +490,7 @@ void Connection::compose(bool close) {
   }
   const bool streamed = response.stream != nullptr && has_body(response.status);
   if (!streamed || x.head.method == "HEAD") response.stream.reset();
-  close_ = close || response.close || gone_ || !x.head.keep_alive || worker_.stopping() || response.stream != nullptr;
+  close_ = close || response.close || gone_ || over_limit_ || !x.head.keep_alive || worker_.stopping() || response.stream != nullptr;
   const AnswerFacts facts{.stamp = worker_.stamp(),
                           .request_id = x.request_id,
                           .close = close_,
@@ -460,10 +555,11 @@ bool Connection::write_now() {
 
 asio::awaitable<bool> Connection::write_rest() {
   while (has_output()) {
-    begin_wait(Phase::writing, worker_.options().write_timeout);
+    if (!begin_transfer(Phase::writing, worker_.options().write_timeout, worker_.options().answer_bytes_per_second_min)) co_return false;
     error_code ec;
     const std::size_t n = co_await socket_.async_write_some(output(), asio::redirect_error(asio::use_awaitable, ec));
     if (ec) co_return false;
+    end_transfer(n);
     wrote(n);
   }
   co_return true;
@@ -474,8 +570,10 @@ void Connection::wrote(std::size_t n) {
   sent_ += n;
   if (has_output()) return;
   sent_ = 0;
+  waited_ = {};
+  moved_ = 0;
   tail_ = {};
   exchange_->out.clear();
 }
 
-}  // namespace holdfast::http
+}   // namespace holdfast::http

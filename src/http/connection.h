@@ -15,6 +15,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "http/chunked.h"
@@ -32,12 +33,12 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Each is the whole life of the connection, and keeps it alive.
+  // The whole life of the connection, which it keeps alive. One over the limit is answered once: 503, unless its request is urgent.
   boost::asio::awaitable<void> serve();
-  boost::asio::awaitable<void> turn_away();   // 503 and close
 
   // For the worker.
   void check_deadline(Clock::time_point now);
+  bool give_way();   // of one over the limit: ends if it has asked nothing yet, or has its answer; whether it did
   void begin_stop();
   void abort();
 
@@ -47,12 +48,20 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   enum class Next : std::uint8_t { wait, overdue, end };
   enum class Rest : std::uint8_t { none, drain, close };   // what to do with the unread rest of a streamed body
 
+  // Who is there.
+  boost::asio::awaitable<bool> begin_with_client();
+  boost::asio::awaitable<Refusal> read_proxy_header();
+  Refusal take_place();
+  boost::asio::ip::address peer() const;
+
   // Input.
   Refusal find_head(bool& found);
   Refusal skip_empty_lines();
   Refusal open_request();
   Next begin_wait_for_head();
   void begin_wait(Phase phase, std::chrono::milliseconds time);
+  bool begin_transfer(Phase phase, std::chrono::milliseconds silence, std::size_t bytes_per_second_min);
+  void end_transfer(std::size_t n);
   Input took(const boost::system::error_code& ec, std::size_t n);
   void make_room();
   void move_input(std::size_t capacity);
@@ -65,7 +74,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   Refusal advance_body();
   boost::asio::awaitable<Input> read_whole_body(Refusal& refusal);
   boost::asio::awaitable<std::string_view> read_body_part() override;
-  boost::asio::ip::address peer() const override;
+  boost::asio::ip::address client() const override;
   boost::asio::awaitable<std::string_view> next_body_part();
   std::string_view part_at_hand();
   Rest settle_body();
@@ -118,11 +127,17 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   Refusal body_failure_ = nullptr;
   std::string_view tail_;             // a large response body, written from where it lies
   std::size_t sent_ = 0;              // of out and tail_ together
+  Clock::time_point waits_since_{};   // of the body or the answer that is on its way
+  Clock::duration waited_{0};         // for it, without the wait at hand
+  std::uint64_t moved_ = 0;           // bytes of it
 
   StreamSource* source_ = nullptr;    // while a streamed answer goes on
   Chunk part_;                        // of it, what the socket has not taken
   std::string_view rest_;             // of part_
   std::size_t thrown_ = 0;            // bytes that the client sent during it
+
+  std::optional<boost::asio::ip::address> told_client_;   // by the PROXY protocol
+  std::optional<boost::asio::ip::address> counted_;       // in the worker's by_address()
 
   Phase phase_ = Phase::idle;
   std::uint8_t leading_crlfs_ = 0;

@@ -19,7 +19,7 @@ namespace holdfast::http {
 class BodySource {
  public:
   virtual boost::asio::awaitable<std::string_view> read_body_part() = 0;
-  virtual boost::asio::ip::address peer() const = 0;
+  virtual boost::asio::ip::address client() const = 0;
 
  protected:
   ~BodySource() = default;
@@ -33,7 +33,7 @@ class Exchange final : public Request {
   std::array<char, 32> new_id{};    // where a request id lies that the caller did not send
   BodySource* source = nullptr;
 
-  boost::asio::ip::address peer() const override { return source->peer(); }
+  boost::asio::ip::address client() const override { return source->client(); }
 
   // Fills the public side of the request from `head`.
   void show_head() {

@@ -24,13 +24,14 @@ inline constexpr std::size_t k_drain_bytes_max = 64 * 1024;      // unread rest 
 inline constexpr std::size_t k_linger_bytes_max = 512 * 1024;    // read and thrown away after the last answer
 inline constexpr std::size_t k_exchanges_pooled_max = 256;       // per thread, kept for requests to come
 inline constexpr int k_stream_send_buffer_bytes = 64 * 1024;          // SO_SNDBUF of a streamed answer; Linux doubles it
-inline constexpr unsigned k_refusals_lingering_max = 64;         // per thread, connections over the limit that wait for their 503
 
 inline constexpr std::chrono::milliseconds k_sweep_period_max{250};
 inline constexpr std::chrono::milliseconds k_sweep_period_min{5};
 inline constexpr std::chrono::milliseconds k_linger_time{2000};
 inline constexpr std::chrono::milliseconds k_linger_time_stopping{300};
 inline constexpr std::chrono::milliseconds k_stop_read_grace{1000};     // for a request that is half read when stop() comes
+inline constexpr std::chrono::milliseconds k_over_limit_time{1000};   // for the header of a request over connections_max
+inline constexpr std::chrono::seconds k_overload_report_period{60};
 inline constexpr std::chrono::milliseconds k_accept_pause{100};  // after the process has run out of descriptors or memory
 
 }  // namespace holdfast::http

@@ -13,6 +13,7 @@ namespace problems {
 inline constexpr Problem k_request_line{400, "invalid_request", "The request line is not one of HTTP/1.1."};
 inline constexpr Problem k_target{400, "invalid_request", "The target must be a path or an http URI, without fragment."};
 inline constexpr Problem k_header{400, "invalid_request", "A header line is malformed: its end, its name or its characters."};
+inline constexpr Problem k_proxy_header{400, "invalid_request", "A trusted proxy must begin the connection with the PROXY protocol."};
 inline constexpr Problem k_host{400, "invalid_request", "The request needs exactly one valid Host header."};
 inline constexpr Problem k_content_length{400, "invalid_request", "Content-Length must be one decimal number, given once."};
 inline constexpr Problem k_transfer_encoding{400, "invalid_request", "Transfer-Encoding must be `chunked`, alone, in HTTP/1.1."};
@@ -27,6 +28,7 @@ inline constexpr Problem k_internal{500, "internal_error", "The request failed f
 inline constexpr Problem k_coding{501, "not_implemented", "The only transfer coding that is supported is `chunked`."};
 inline constexpr Problem k_connect{501, "not_implemented", "CONNECT is not supported."};
 inline constexpr Problem k_too_many_connections{503, "unavailable", "Too many connections are open. Try again in a moment."};
+inline constexpr Problem k_too_many_of_address{503, "unavailable", "Too many connections are open from this address. Try again in a moment."};
 inline constexpr Problem k_version{505, "version_not_supported", "Only HTTP/1.1 and HTTP/1.0 are supported."};
 // clang-format on
 

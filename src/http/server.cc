@@ -29,6 +29,7 @@ void check(const ServerOptions& o) {
   require(o.header_bytes_max >= 64 && o.header_bytes_max <= 1024 * 1024, "http: header_bytes_max must be 64 to 1048576");
   require(o.target_bytes_max >= 1, "http: target_bytes_max must be at least 1");
   require(o.connections_max >= 1, "http: connections_max must be at least 1");
+  require(o.connections_over_max >= 1, "http: connections_over_max must be at least 1");
   for (const auto time : {o.header_timeout, o.body_timeout, o.idle_timeout, o.write_timeout, o.drain_timeout}) {
     require(time > 0ms, "http: timeouts must be positive");
   }
@@ -48,6 +49,7 @@ void listen_first(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool o
   acceptor.set_option(tcp::acceptor::reuse_address(true));   // a port in TIME_WAIT is free
   acceptor.bind(endpoint);
   acceptor.listen(k_listen_backlog);
+  acceptor.non_blocking(true);
   if (others_follow) acceptor.set_option(ReusePort(true));
 }
 
@@ -57,6 +59,7 @@ void listen_beside(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
   acceptor.set_option(ReusePort(true));
   acceptor.bind(endpoint);
   acceptor.listen(k_listen_backlog);
+  acceptor.non_blocking(true);
 }
 
 }  // namespace

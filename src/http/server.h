@@ -32,6 +32,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/network.h"
 #include "http/stream.h"
 
 namespace holdfast::http {
@@ -43,7 +44,13 @@ struct ServerOptions {
   std::size_t header_bytes_max = 8 * 1024;            // request line and all header fields
   std::size_t target_bytes_max = 4 * 1024;            // request target; more is 414
   std::size_t body_bytes_max = 64 * 1024;             // for routes that set no limit of their own
-  std::size_t connections_max = 20'000;               // over all threads; one more is answered 503 and closed
+  std::size_t connections_max = 20'000;               // over all threads; one more is answered 503 and closed, unless it is urgent
+  std::size_t connections_over_max = 64;              // of those beyond it, how many a thread has at once to answer them
+  std::size_t connections_per_address_max = 0;        // of one client (an IPv4 address, an IPv6 /64); 0: no limit
+  std::vector<Network> trusted_proxies{};             // peers whose word counts for who their clients are
+  bool proxy_protocol = false;                        // trusted proxies begin each connection with the PROXY protocol
+  std::size_t body_bytes_per_second_min = 1'024;      // of a body on the average, beside body_timeout at its beginning; 0: no limit
+  std::size_t answer_bytes_per_second_min = 4'096;    // of an answer that is not a stream, likewise, beside write_timeout
   std::chrono::milliseconds header_timeout{10'000};   // from a request's first byte to the end of its header
   std::chrono::milliseconds body_timeout{30'000};     // without a byte of the body arriving
   std::chrono::milliseconds idle_timeout{75'000};     // between two requests of a connection
@@ -74,8 +81,8 @@ class Request {
   // Throws boost::system::system_error when the client is gone, too slow or the body is over the route's limit.
   boost::asio::awaitable<std::string_view> read_body();
 
-  // Who is at the other end of the connection: perhaps a proxy. The unspecified address when the client is gone.
-  virtual boost::asio::ip::address peer() const = 0;
+  // Who asks: the other end of the connection, or whom a trusted proxy there names. The unspecified address when the client is gone.
+  virtual boost::asio::ip::address client() const = 0;
 
   virtual ~Request() = default;
 
@@ -124,6 +131,13 @@ class Handler {
     return {};
   }
 
+  // Whether a request is answered even though there are too many connections. Called on the connection's thread, when the header of such
+  // a request is complete. Must not throw.
+  virtual bool is_urgent(const Request& request) {
+    (void)request;
+    return false;
+  }
+
   // Called on the connection's thread. Fills `response`. May suspend; the connection reads nothing further until it returns.
   // An exception ends this request with 500 and is logged through ServerHooks::on_handler_error.
   virtual boost::asio::awaitable<void> handle(Request& request, Response& response) = 0;
@@ -150,6 +164,8 @@ struct ServerStats {
 
 struct ServerHooks {
   std::function<void(std::string_view request_id, std::string_view what)> on_handler_error;
+  // What the server runs out of, in a sentence; at most once a minute for each of its threads.
+  std::function<void(std::string_view what)> on_overload{};
 };
 
 class Server {

@@ -1,6 +1,8 @@
 #include "http/worker.h"
 
 #include <algorithm>
+#include <array>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -64,6 +66,8 @@ asio::awaitable<void> Worker::accept_loop() {
     if (stopping_) co_return;
     if (!ec) {
       admit(std::move(socket));
+    } else if (ec == asio::error::no_descriptors && turn_away_without_descriptor()) {
+      continue;
     } else if (ec != asio::error::connection_aborted) {   // out of descriptors or memory: again when somebody has left
       accept_pause_.expires_after(k_accept_pause);
       co_await accept_pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
@@ -79,23 +83,75 @@ void Worker::admit(tcp::socket socket) {
   if (over_limit) {
     shared_.open.fetch_sub(1, std::memory_order_relaxed);
     counters_.refused_connections.add(1);
-    if (refusals_open_ >= k_refusals_lingering_max) return;
-    ++refusals_open_;
+    report_overload("http.connections_max (" + std::to_string(shared_.options.connections_max) +
+                    ") connections are open; further ones are answered 503, probes and callers with a key aside");
+    if (over_limit_open_ >= shared_.options.connections_over_max && !make_room_over_limit()) return turn_away(socket);
+    ++over_limit_open_;
   } else {
     counters_.accepted.add(1);
   }
   if (!sweeping_) read_clocks();
   auto connection = std::make_shared<Connection>(*this, std::move(socket), over_limit);
-  connections_.push_back(*connection);
+  (over_limit ? over_limit_ : connections_).push_back(*connection);
   if (!sweeping_) asio::co_spawn(context_, sweep_loop(), end_of_loop);
-  asio::co_spawn(context_, over_limit ? connection->turn_away() : connection->serve(), [this](const std::exception_ptr& failure) {
+  asio::co_spawn(context_, connection->serve(), [this](const std::exception_ptr& failure) {
     if (failure) report({}, "a connection was given up: out of memory, or body_rule() or refuse() has thrown");
   });
 }
 
+// A connection over the limit that has not asked anything yet, or has its answer, gives way to a new one: whoever has something urgent asks
+// at once. It may take a moment until it is gone.
+bool Worker::make_room_over_limit() {
+  return std::ranges::any_of(over_limit_, [](Connection& connection) { return connection.give_way(); });
+}
+
+// With 503, and without waiting for the client.
+void Worker::turn_away(tcp::socket& socket) {
+  error_code ec;
+  const std::string answer = refusal_of(problems::k_too_many_connections);
+  socket.write_some(asio::buffer(answer), ec);
+  socket.shutdown(tcp::socket::shutdown_send, ec);
+  // What has been read does not make the kernel send RST after the answer.
+  std::array<char, 4096> thrown{};
+  for (std::size_t all = 0; !ec && all < k_drain_bytes_max;) all += socket.read_some(asio::buffer(thrown), ec);
+  socket.close(ec);
+}
+
+// The process has no descriptor left for a connection that waits: the spare one is lent to it for as long as a 503 takes. No client is waited
+// for. False when that was not possible.
+bool Worker::turn_away_without_descriptor() {
+  report_overload("the process has run out of file descriptors (the limit is `ulimit -n`, LimitNOFILE); connections are answered 503");
+  spare_.give_up();
+  bool accepted = false;
+  {
+    error_code ec;
+    tcp::socket socket(context_);
+    acceptor_.accept(socket, ec);
+    accepted = !ec;
+    if (accepted) {
+      counters_.refused_connections.add(1);
+      socket.non_blocking(true, ec);
+      turn_away(socket);
+    }
+  }
+  spare_.take();
+  return accepted;
+}
+
+std::string Worker::refusal_of(const Problem& problem) {
+  Response response;
+  response.status = problem.status;
+  handler().refuse(problem, {}, response);
+  std::array<char, 32> id{};
+  std::string out;
+  append_head(out, response,
+              {.stamp = stamp_, .request_id = new_request_id(id), .close = true, .says_keep_alive = false, .framing = Framing::length});
+  return out.append(response.body_bytes());
+}
+
 void Worker::connection_ended(bool over_limit) {
   if (over_limit) {
-    --refusals_open_;
+    --over_limit_open_;
   } else {
     counters_.closed.add(1);
     shared_.open.fetch_sub(1, std::memory_order_relaxed);
@@ -105,7 +161,7 @@ void Worker::connection_ended(bool over_limit) {
 
 asio::awaitable<void> Worker::sweep_loop() {
   sweeping_ = true;
-  while (!connections_.empty()) {
+  while (has_connections()) {
     error_code ec;
     sweep_timer_.expires_after(sweep_period_);
     co_await sweep_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
@@ -124,9 +180,9 @@ void Worker::read_clocks() {
 
 void Worker::sweep() {
   read_clocks();
-  for (Connection& connection : connections_) connection.check_deadline(now_);
+  for_each_connection([this](Connection& connection) { connection.check_deadline(now_); });
   if (now_ < drain_deadline_) return;
-  for (Connection& connection : connections_) connection.abort();
+  for_each_connection([](Connection& connection) { connection.abort(); });
   context_.stop();
 }
 
@@ -141,12 +197,12 @@ void Worker::stop_here() {
   error_code ignored;
   acceptor_.close(ignored);
   accept_pause_.cancel();
-  for (Connection& connection : connections_) connection.begin_stop();
+  for_each_connection([](Connection& connection) { connection.begin_stop(); });
   end_if_drained();
 }
 
 void Worker::end_if_drained() {
-  if (stopping_ && connections_.empty()) context_.stop();
+  if (stopping_ && !has_connections()) context_.stop();
 }
 
 std::unique_ptr<Exchange> Worker::take_exchange() {
@@ -171,8 +227,17 @@ std::string_view Worker::new_request_id(std::array<char, 32>& room) {
   return {room.data(), room.size()};
 }
 
+void Worker::report_overload(std::string_view what) {
+  const auto now = Clock::now();
+  if (!shared_.hooks.on_overload ||
+      (overload_reported_at_ != Clock::time_point::min() && now < overload_reported_at_ + k_overload_report_period))
+    return;
+  overload_reported_at_ = now;
+  shared_.hooks.on_overload(what);
+}
+
 void Worker::report(std::string_view request_id, std::string_view what) const {
   if (shared_.hooks.on_handler_error) shared_.hooks.on_handler_error(request_id, what);
 }
 
-}  // namespace holdfast::http
+}   // namespace holdfast::http

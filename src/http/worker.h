@@ -15,8 +15,11 @@
 #include <string_view>
 #include <vector>
 
+#include "http/address_counts.h"
 #include "http/exchange.h"
+#include "http/proxies.h"
 #include "http/server.h"
+#include "http/spare_descriptor.h"
 
 namespace holdfast::http {
 
@@ -43,6 +46,8 @@ struct Shared {
   ServerOptions options;
   Handler& handler;
   ServerHooks hooks;
+  TrustedProxies proxies{options.trusted_proxies};
+  AddressCounts by_address{options.connections_per_address_max};
   std::atomic<std::size_t> open{0};   // connections, for connections_max
 };
 
@@ -64,6 +69,8 @@ class Worker {
   // For connections.
   const ServerOptions& options() const { return shared_.options; }
   Handler& handler() { return shared_.handler; }
+  const TrustedProxies& proxies() const { return shared_.proxies; }
+  AddressCounts& by_address() { return shared_.by_address; }
   Counters& count() { return counters_; }
   Clock::time_point now() const { return now_; }   // at most a sweep period old
   Clock::time_point deadline_in(std::chrono::milliseconds time) const { return now_ + time + sweep_period_; }   // never early
@@ -73,6 +80,8 @@ class Worker {
   void give_back(std::unique_ptr<Exchange> exchange);
   std::string_view new_request_id(std::array<char, 32>& room);
   void report(std::string_view request_id, std::string_view what) const;
+  void report_overload(std::string_view what);
+  void turn_away(boost::asio::ip::tcp::socket& socket);
   void connection_ended(bool over_limit);
 
  private:
@@ -81,6 +90,16 @@ class Worker {
 
   boost::asio::awaitable<void> accept_loop();
   void admit(boost::asio::ip::tcp::socket socket);
+  bool make_room_over_limit();
+  bool turn_away_without_descriptor();
+  std::string refusal_of(const Problem& problem);
+  bool has_connections() const { return !connections_.empty() || !over_limit_.empty(); }
+  template <typename Action>
+  void for_each_connection(Action action) {
+    for (ConnectionList* list : {&connections_, &over_limit_}) {
+      for (Connection& connection : *list) action(connection);
+    }
+  }
   boost::asio::awaitable<void> sweep_loop();
   void read_clocks();
   void sweep();
@@ -91,6 +110,7 @@ class Worker {
   Shared& shared_;
   Counters counters_;
   ConnectionList connections_;
+  ConnectionList over_limit_;   // in the order of their arrival
   std::vector<std::unique_ptr<Exchange>> pool_;
   Clock::time_point now_;
   Clock::time_point drain_deadline_ = Clock::time_point::max();
@@ -98,7 +118,9 @@ class Worker {
   std::string stamp_;
   std::mt19937_64 random_;
   std::chrono::milliseconds sweep_period_;
-  unsigned refusals_open_ = 0;
+  std::size_t over_limit_open_ = 0;
+  Clock::time_point overload_reported_at_ = Clock::time_point::min();
+  SpareDescriptor spare_;
   bool stopping_ = false;
   bool sweeping_ = false;
 

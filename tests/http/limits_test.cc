@@ -1,6 +1,8 @@
 // Every limit at its edge: what is exactly there passes, one more is refused. Every time: what is late is ended.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "http/raw_client.h"
 
 namespace holdfast::http::test {
@@ -106,6 +108,69 @@ TEST(Limit, of_connections_is_answered_503_and_counts_no_longer_who_has_left) {
   }
   EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == 1; }));
   EXPECT_TRUE(s.serves());
+}
+
+TEST(Limit, of_connections_is_not_met_by_an_urgent_request_which_is_answered_once) {
+  TestServer s({.connections_max = 1});
+  Client first = s.connect();
+  first.send(get("/hello"));
+  ASSERT_EQ(first.read()->status, 200U);
+  EXPECT_EQ(s.ask(get("/hello"))->status, 503U);
+  Client urgent = s.connect();
+  urgent.send("GET /hello HTTP/1.1\r\nHost: h\r\nX-Urgent: 1\r\n\r\n");
+  const auto answer = urgent.read();
+  EXPECT_EQ(answer->status, 200U);
+  EXPECT_TRUE(answer->closes());
+  EXPECT_TRUE(urgent.at_end());
+  EXPECT_EQ(s.overloads(), 1) << "and it is said once";
+}
+
+TEST(Limit, of_connections_of_one_address) {
+  TestServer s({.connections_per_address_max = 2});
+  {
+    Client first = s.connect();
+    Client second = s.connect();
+    for (Client* each : {&first, &second}) {
+      each->send(get("/hello"));
+      ASSERT_EQ(each->read()->status, 200U);
+    }
+    const auto refused = s.ask(get("/hello"));
+    EXPECT_EQ(refused->status, 503U);
+    EXPECT_TRUE(refused->closes());
+  }
+  EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == 0; }));
+  EXPECT_TRUE(s.serves());
+}
+
+// The first half a second passes by silence; from there on 1,000 bytes a second would be needed.
+TEST(Timeout, of_a_body_is_not_extended_for_ever_by_bytes_that_trickle) {
+  TestServer s({.body_bytes_per_second_min = 1'000, .body_timeout = 500ms});
+  for (const char* target : {"/echo", "/stream"}) {
+    Client client = s.connect();
+    client.send("POST " + std::string(target) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n");
+    const auto until = std::chrono::steady_clock::now() + 8s;
+    const auto refused = s.server.stats().timeouts;
+    while (s.server.stats().timeouts == refused && std::chrono::steady_clock::now() < until) {
+      client.send("a");
+      std::this_thread::sleep_for(5ms);   // 200 bytes a second: the pace is what is tested
+    }
+    const auto answer = client.read();
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->status, 408U) << target;
+  }
+}
+
+TEST(Timeout, of_writing_ends_a_client_that_reads_a_little_now_and_then) {
+  TestServer s({.answer_bytes_per_second_min = 1'000'000'000, .write_timeout = 500ms});
+  Client client = s.connect(4096);
+  client.send(get("/big?50000000"));
+  std::size_t taken = 0;
+  EXPECT_TRUE(eventually([&] {
+    taken += client.read_bytes(1'000).size();
+    return s.server.stats().connections_open == 0;
+  }));
+  EXPECT_EQ(s.server.stats().timeouts, 1U);
+  EXPECT_LT(taken, 50'000'000U);
 }
 
 TEST(Timeout, of_a_header_is_answered_408) {

@@ -184,6 +184,8 @@ BodyRule TestHandler::body_rule(const Request& request) {
   return {.bytes_max = 0, .streams = request.path.starts_with("/stream")};
 }
 
+bool TestHandler::is_urgent(const Request& request) { return request.header("X-Urgent") != nullptr; }
+
 asio::awaitable<void> TestHandler::handle(Request& request, Response& response) {
   const std::string_view path = request.path;
   response.status = 200;
@@ -195,6 +197,8 @@ asio::awaitable<void> TestHandler::handle(Request& request, Response& response) 
   } else if (path == "/show") {
     response.body = std::string(request.method) + "|" + std::string(request.path) + "|" + std::string(request.query);
     for (const Header& h : request.headers) response.body += "|" + std::string(h.name) + "=" + std::string(h.value);
+  } else if (path == "/client") {
+    response.body = request.client().to_string();
   } else if (path == "/held") {
     co_await gate.wait();
     response.body = std::string(request.target) + " " + std::string(*request.header("hOST"));   // from the buffer, still there
@@ -245,10 +249,17 @@ asio::awaitable<void> TestHandler::stream(Request& request, Response& response) 
 }
 
 TestServer::TestServer(ServerOptions options)
-    : server(std::move(options), handler, {.on_handler_error = [this](std::string_view, std::string_view what) {
-               const std::lock_guard lock(mutex_);
-               errors_.emplace_back(what);
-             }}) {
+    : server(std::move(options), handler,
+             {.on_handler_error =
+                  [this](std::string_view, std::string_view what) {
+                    const std::lock_guard lock(mutex_);
+                    errors_.emplace_back(what);
+                  },
+              .on_overload =
+                  [this](std::string_view) {
+                    const std::lock_guard lock(mutex_);
+                    ++overloads_;
+                  }}) {
   server.start();
 }
 
@@ -271,6 +282,11 @@ bool TestServer::serves() const {
 std::vector<std::string> TestServer::errors() const {
   const std::lock_guard lock(mutex_);
   return errors_;
+}
+
+int TestServer::overloads() const {
+  const std::lock_guard lock(mutex_);
+  return overloads_;
 }
 
 bool eventually(const std::function<bool()>& condition) {

@@ -74,10 +74,12 @@ class Gate {
 // * /stream-catch      the same, but 299 if it cannot be read
 // * /stream-ignore     "ignored", body unread      GET /throw, /throw-odd
 // GET /big?n           n bytes                     GET /bad-header, /bad-status, /no-content, /close
-// * /small             as /echo, bytes_max 10
+// * /small             as /echo, bytes_max 10      GET /client        who asks
+// With X-Urgent a request is urgent.
 class TestHandler : public Handler {
  public:
   BodyRule body_rule(const Request& request) override;
+  bool is_urgent(const Request& request) override;
   boost::asio::awaitable<void> handle(Request& request, Response& response) override;
 
   Gate gate;
@@ -96,12 +98,14 @@ class TestServer {
   Answer ask(std::string_view bytes) const;   // on a connection of its own
   bool serves() const;                                       // that it still answers as it should
   std::vector<std::string> errors() const;
+  int overloads() const;   // how often it has reported one
 
   TestHandler handler;
 
  private:
   mutable std::mutex mutex_;
   std::vector<std::string> errors_;
+  int overloads_ = 0;
 
  public:
   Server server;
