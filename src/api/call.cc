@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
+#include "api/access.h"
 #include "core/check.h"
+#include "http/proxies.h"
 
 namespace holdfast::api {
 namespace {
@@ -69,12 +72,16 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
   });
 }
 
-// Whose Idempotency-Key it is: two callers may choose the same.
-std::string name_of(const Caller& caller) {
-  switch (caller.kind) {
-    case Caller::Kind::anonymous: return "anonymous";
-    case Caller::Kind::key: return "key " + caller.id;
-    case Caller::Kind::session: return "customer " + caller.id;
+// Whose Idempotency-Key it is: two callers may choose the same. Callers without an API key are told apart by their addresses; all of this
+// machine's are one.
+std::string name_of(const Call& call) {
+  switch (call.caller.kind) {
+    case Caller::Kind::anonymous: {
+      const auto client = http::one_client(call.request.client());
+      return client.is_loopback() ? "anonymous" : "anonymous " + client.to_string();
+    }
+    case Caller::Kind::key: return "key " + call.caller.id;
+    case Caller::Kind::session: return "customer " + call.caller.id;
   }
   return {};
 }
@@ -91,7 +98,16 @@ Fingerprint fingerprint(std::string_view a, std::string_view b) {
   return result;
 }
 
-}  // namespace
+// On a server that lets everybody in, callers without a key are its operators.
+KeyOwner owner_of(const Call& call, std::string_view name) {
+  if (call.caller.kind == Caller::Kind::anonymous && call.services.access.is_open()) return {};
+  const Fingerprint hash = fingerprint("owner of a key", name);
+  std::uint32_t number = 0;
+  std::memcpy(&number, hash.data(), sizeof number);
+  return {.caller = std::max(number >> 1U, 1U), .is_stranger = call.caller.kind != Caller::Kind::key};
+}
+
+}   // namespace
 
 void write_fault(const Fault& fault, Group group, std::string_view path, http::Response& response) {
   response.status = fault.status;
@@ -144,9 +160,13 @@ Fault fault_of(const Outcome& outcome) {
     case Reason::event_not_on_sale: return {409, code, "The event is not on sale."};
     case Reason::limit_exceeded:
       if (outcome.limit == Limit::idempotency_keys) {
-        return {503, k_unavailable, "The store for idempotency keys is full; nothing was done. Repeat without a key, or later."};
+        return {503, k_unavailable,
+                "There is no room for another Idempotency-Key of this caller; nothing was done. Repeat without a key, or later."};
       }
       if (outcome.limit == Limit::reservations_in_memory) return busy();
+      if (outcome.limit == Limit::held_seats_visitor) {
+        return {409, code, "A visitor may not hold so many seats of an event at once (limits.held_seats_visitor); nothing was changed."};
+      }
       return {409, code, std::string("The limit `") + name_of(outcome.limit) + "` of the event would be exceeded; nothing was changed."};
     case Reason::hold_too_long: return {409, code, "The hold is longer than the event allows (maxHoldSeconds)."};
     case Reason::reservation_not_found:
@@ -166,9 +186,6 @@ Fault fault_of(const Outcome& outcome) {
       return {409, code, "No row has as many seats side by side; nothing was changed. With `adjacent` false they may be apart."};
     case Reason::settings_conflict:
       return {400, code,
-      if (outcome.limit == Limit::held_seats_visitor) {
-        return {409, code, "A visitor may not hold so many seats of an event at once (limits.held_seats_visitor); nothing was changed."};
-      }
               "`holdSeconds` (" + std::to_string(outcome.hold_seconds) + ") would be more than `maxHoldSeconds` (" +
                   std::to_string(outcome.max_hold_seconds) + "); nothing was changed."};
   }
@@ -259,7 +276,8 @@ bool read_key(Call& call, std::string_view request, std::optional<IdempotencyKey
     fail(call, {400, k_invalid_request, "The Idempotency-Key must be 1 to 128 printable ASCII characters."});
     return false;
   }
-  key = IdempotencyKey{fingerprint(name_of(call.caller), *header), fingerprint(call.request.path, request)};
+  const std::string name = name_of(call);
+  key = IdempotencyKey{fingerprint(name, *header), fingerprint(call.request.path, request), owner_of(call, name)};
   return true;
 }
 
@@ -267,4 +285,4 @@ void mark_replayed(Call& call, const Verdict& verdict) {
   if (verdict.replayed) call.response.headers.emplace_back("Idempotency-Replayed", "true");
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -56,6 +56,13 @@ Metrics::Metrics()
       changes_(counter(registry_, "holdfast_changes_total", "Changes recorded in the journal.")),
       holds_expired_(counter(registry_, "holdfast_holds_expired_total", "Expiries recorded by the sweep.")),
       failed_commits_(counter(registry_, "holdfast_failed_commits_total", "Batches that could not be made durable.")),
+      keys_refused_(
+          prometheus::BuildCounter()
+              .Name("holdfast_idempotency_keys_refused_total")
+              .Help("Requests with an Idempotency-Key that there was no room for, by who sent them (caller: with a key; stranger).")
+              .Register(registry_)),
+      keys_refused_callers_(keys_refused_.Add({{"from", "caller"}})),
+      keys_refused_strangers_(keys_refused_.Add({{"from", "stranger"}})),
       readiness_(prometheus::BuildGauge().Name("holdfast_readiness").Help("1 for what /readyz says now, by state.").Register(registry_)),
       queue_depth_(gauge(registry_, "holdfast_queue_depth", "Commands that wait for the next batch.")),
       journal_rows_behind_(gauge(registry_, "holdfast_state_rows_behind",
@@ -88,6 +95,8 @@ void Metrics::on_round(const Round& round) {
   statistics_.on_round(round);
   if (round.tasks > 0) batch_commands_.Observe(static_cast<double>(round.tasks));
   judge_seconds_.Observe(seconds(round.report.judging));
+  if (round.keys_refused_callers > 0) keys_refused_callers_.Increment(static_cast<double>(round.keys_refused_callers));
+  if (round.keys_refused_strangers > 0) keys_refused_strangers_.Increment(static_cast<double>(round.keys_refused_strangers));
   if (!round.report.durable) {
     failed_commits_.Increment();
     return;

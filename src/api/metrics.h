@@ -56,6 +56,12 @@ class Metrics {
   void show(const LiveStats& live);   // as of now, for text()
   void show(Readiness readiness);     // likewise
 
+  // Requests with an Idempotency-Key that there was no room for, since the start: of callers with an API key, and on a server that lets
+  // everybody in.
+  double keys_refused_callers() const { return keys_refused_callers_.Value(); }
+  // Likewise of sessions and callers without a key.
+  double keys_refused_strangers() const { return keys_refused_strangers_.Value(); }
+
   void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
   // Metrics that somebody else keeps; before the server starts. `more` must live as long as text() is called.
   void include(const prometheus::Collectable& more) { included_.push_back(&more); }
@@ -77,6 +83,9 @@ class Metrics {
   prometheus::Counter& changes_;
   prometheus::Counter& holds_expired_;
   prometheus::Counter& failed_commits_;
+  prometheus::Family<prometheus::Counter>& keys_refused_;
+  prometheus::Counter& keys_refused_callers_;
+  prometheus::Counter& keys_refused_strangers_;
   prometheus::Family<prometheus::Gauge>& readiness_;
   prometheus::Gauge& queue_depth_;
   prometheus::Gauge& journal_rows_behind_;

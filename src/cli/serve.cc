@@ -97,6 +97,42 @@ void follow_keys(Registry& registry, api::AccessControl& access, bool& is_troubl
   }
 }
 
+// Says in the log when there was no room for idempotency keys; at most once a minute. Of the main thread.
+class KeysRefused {
+ public:
+  explicit KeysRefused(const api::Metrics& metrics) : metrics_(metrics) {}
+
+  // Once a second.
+  void report() {
+    if (++seconds_ < k_period_seconds && reported_) return;
+    const double callers = metrics_.keys_refused_callers(), strangers = metrics_.keys_refused_strangers();
+    if (callers > callers_) {
+      spdlog::warn(
+          "{} requests of callers with a key were answered 503: there was no room for their Idempotency-Key. Keys are kept for 24 hours; "
+          "ledger.idempotency_keys_max says how many",
+          callers - callers_);
+    }
+    if (strangers > strangers_) {
+      spdlog::warn(
+          "{} requests of sessions or of callers without a key were answered 503: there was no room for their Idempotency-Key. They "
+          "have a quarter of ledger.idempotency_keys_max together, each of them 1,000 at most; callers with a key go on",
+          strangers - strangers_);
+    }
+    reported_ = callers > callers_ || strangers > strangers_;
+    callers_ = callers;
+    strangers_ = strangers;
+    seconds_ = 0;
+  }
+
+ private:
+  static constexpr int k_period_seconds = 60;
+  const api::Metrics& metrics_;
+  double callers_ = 0;
+  double strangers_ = 0;
+  int seconds_ = 0;
+  bool reported_ = false;
+};
+
 http::ServerOptions server_options(const ServeOptions& options, unsigned threads, const ConnectionRoom& room) {
   using std::chrono::milliseconds;
   return {.listen = options.listen,
@@ -286,10 +322,12 @@ int serve(const ServeOptions& options) {
   if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");
   if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
 
+  KeysRefused keys_refused(metrics);
   bool keys_are_troubled = false;
   wait_for_end(ledger, [&] {
     metrics.statistics().sample(ledger);
     follow_keys(registry, access, keys_are_troubled);
+    keys_refused.report();
     home->every_second(kafka_feed.get());
   });
 

@@ -21,5 +21,6 @@ inline constexpr std::int64_t k_contract_hold_seconds = 900;           // contra
 inline constexpr std::int64_t k_idempotency_hours = 24;
 inline constexpr std::size_t k_idempotency_key_bytes_max = 128;
 inline constexpr std::size_t k_idempotency_keys_max = 2'000'000;       // default of the option
+inline constexpr std::size_t k_idempotency_keys_stranger = 1'000;      // of one visitor, or one client address without a key
 
 }  // namespace holdfast

@@ -27,7 +27,7 @@ std::optional<Verdict> ask_key(const Submission& submission, KeyTable& keys, Mil
     verdict.replayed = true;
     return verdict;
   }
-  if (!keys.full()) return std::nullopt;
+  if (keys.has_room_for(submission.key->owner)) return std::nullopt;
   Verdict verdict = refuse_all(submission, Reason::limit_exceeded);
   for (Outcome& outcome : verdict.outcomes) outcome.limit = Limit::idempotency_keys;
   return verdict;
@@ -95,7 +95,7 @@ Verdict judge(const Submission& submission, const std::function<Bench(EventNumbe
   if (submission.key && has_changed && verdict.accepted()) {
     kept.emplace(KeptKey{submission.parts.front().event, *submission.key, {}});
     Writer writer(kept->outcomes);
-    encode_outcomes(verdict.outcomes, writer);
+    encode_outcomes(verdict.outcomes, writer, submission.key->owner);
     keys.put(kept->key, now, kept->outcomes);
   }
   return verdict;

@@ -45,9 +45,7 @@ class Waiting : public Outbox {
 
 constexpr EventNumber k_no_event = 0;   // events are numbered from 1
 
-CreationProblem key_reused() {
-  return {CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}};
-}
+CreationProblem key_reused() { return {CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}}; }
 
 CreationProblem cannot_create(const char* outcome = "the event was not created") {
   return {CreationProblem::Kind::unavailable, std::string("the ledger cannot write at the moment; ") + outcome, {}};
@@ -80,6 +78,7 @@ class Engine::Worker {
   std::vector<Task*> take();
   void add_sweeps(std::vector<Batch>& batches);
   static std::vector<Batch> batches_of(const std::vector<Task*>& tasks);
+  static void count_refused_keys(const std::vector<Task*>& tasks, Round& round);
   static void deliver(const std::vector<Task*>& tasks);
 
   Engine& engine_;
@@ -209,7 +208,8 @@ void Engine::Worker::run() {
     add_sweeps(batches);
     if (batches.empty()) continue;
     const auto began = std::chrono::steady_clock::now();
-    const Round round{.tasks = tasks.size(), .queued = engine_.queued(), .report = ledger_.execute(batches)};
+    Round round{.tasks = tasks.size(), .queued = engine_.queued(), .report = ledger_.execute(batches)};
+    count_refused_keys(tasks, round);
     last_round_ = std::chrono::steady_clock::now() - began;
     last_committing_ = round.report.committing;
     expected_ = tasks.size() + waiting_tasks();
@@ -292,6 +292,14 @@ void Engine::Worker::add_sweeps(std::vector<Batch>& batches) {
     auto& sweep = sweeps_.emplace_back(std::make_unique<Entry>());
     sweep->submission.parts.push_back({event, Sweep{k_expiries_per_sweep}});
     batches.push_back({.events = {event}, .entries = {sweep.get()}});
+  }
+}
+
+void Engine::Worker::count_refused_keys(const std::vector<Task*>& tasks, Round& round) {
+  for (const Task* task : tasks) {
+    const auto& key = task->entry.submission.key;
+    if (!key || task->entry.verdict.outcomes.empty() || task->entry.verdict.outcomes.front().limit != Limit::idempotency_keys) continue;
+    ++(key->owner.is_stranger ? round.keys_refused_strangers : round.keys_refused_callers);
   }
 }
 

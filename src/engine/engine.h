@@ -47,6 +47,8 @@ struct Round {
   std::size_t tasks;
   std::size_t queued;
   ExecutionReport report;
+  std::size_t keys_refused_strangers = 0;   // submissions whose idempotency key had no room, by whose it was (core/keys.h)
+  std::size_t keys_refused_callers = 0;
 };
 
 class Engine {

@@ -125,14 +125,17 @@ TEST_F(ApiV1, ChangesOfAnEventAtTheSameTimeAreJudgedOneAfterTheOther) {
   Client other = server().connect();
   constexpr int k_rounds = 25;
   for (int i = 0; i < k_rounds; ++i) {
-    ASSERT_EQ(configure(event, R"({"limits":{"seatsPerReservation":1000,"heldSeatsPerCustomer":0},"holdSeconds":900,"maxHoldSeconds":3600})").status,
-              200);
+    ASSERT_EQ(
+        configure(event, R"({"limits":{"seatsPerReservation":1000,"heldSeatsPerCustomer":0},"holdSeconds":900,"maxHoldSeconds":3600})")
+            .status,
+        200);
     Answer limits;
     Answer length;
     std::thread first([&] { limits = configure(event, R"({"limits":{"seatsPerReservation":4},"holdSeconds":3000})"); });
     length = other.request("PATCH", "/v1/events/" + event.id, R"({"limits":{"heldSeatsPerCustomer":2},"maxHoldSeconds":1000})");
     first.join();
-    EXPECT_EQ(limits.status + length.status, 200 + 400) << limits << length << "one of them finds the other's change, and does not go with it";
+    EXPECT_EQ(limits.status + length.status, 200 + 400)
+        << limits << length << "one of them finds the other's change, and does not go with it";
     expect_v1_problem(limits.status == 400 ? limits : length, 400, "settings_conflict");
     const Json read = client.get("/v1/events/" + event.id).json();
     EXPECT_LE(read.at("holdSeconds").as_int64(), read.at("maxHoldSeconds").as_int64());
@@ -142,7 +145,8 @@ TEST_F(ApiV1, ChangesOfAnEventAtTheSameTimeAreJudgedOneAfterTheOther) {
     again.join();
     ASSERT_EQ(limits.status, 200) << limits;
     ASSERT_EQ(length.status, 200) << length;
-    ASSERT_EQ(client.get("/v1/events/" + event.id).json().at("limits"), parse_json(R"({"seatsPerReservation":5,"heldSeatsPerCustomer":3})"));
+    ASSERT_EQ(client.get("/v1/events/" + event.id).json().at("limits"),
+              parse_json(R"({"seatsPerReservation":5,"heldSeatsPerCustomer":3})"));
   }
 }
 

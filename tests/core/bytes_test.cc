@@ -326,6 +326,7 @@ TEST(OutcomeBytes, that_are_cut_off_or_damaged_are_refused_or_another_outcome_bu
     std::string bad = bytes;
     bad[random() % bad.size()] = static_cast<char>(random());
     Reader reader(bad);
+    (void)owner_in(bad);
     if (!decode_outcomes(reader, back)) continue;
     EXPECT_LE(back.size(), k_events_per_command_max);
   }

@@ -320,13 +320,68 @@ TEST(KeyTable, forgets_what_is_over_and_nothing_else) {
 
 TEST(KeyTable, is_full_at_its_limit_and_takes_keys_again_when_old_ones_are_over) {
   KeyTable keys(2);
-  EXPECT_FALSE(keys.full());
+  EXPECT_TRUE(keys.has_room_for({}));
   keys.put(key_of(1), k_start, "");
-  EXPECT_FALSE(keys.full());
+  EXPECT_TRUE(keys.has_room_for({}));
   keys.put(key_of(2), k_start + 1, "");
-  EXPECT_TRUE(keys.full());
+  EXPECT_FALSE(keys.has_room_for({}));
   keys.forget_old(k_start + k_day);
-  EXPECT_FALSE(keys.full());
+  EXPECT_TRUE(keys.has_room_for({}));
+}
+
+// Puts `count` keys of one owner, numbered from `first`.
+void fill(KeyTable& keys, const KeyOwner& owner, std::uint64_t first, std::uint64_t count, std::string_view outcome = "") {
+  for (std::uint64_t i = first; i < first + count; ++i) {
+    IdempotencyKey key = key_of(i);
+    key.owner = owner;
+    keys.put(key, k_start, outcome);
+  }
+}
+
+TEST(KeyTable, gives_strangers_together_a_quarter_and_each_of_them_a_part) {
+  constexpr KeyOwner k_shop{.caller = 7};
+  KeyTable keys(8'000);
+  fill(keys, {.caller = 1, .is_stranger = true}, 0, 1'000);
+  EXPECT_FALSE(keys.has_room_for({.caller = 1, .is_stranger = true}));
+  EXPECT_TRUE(keys.has_room_for({.caller = 1})) << "that is somebody with a key";
+  EXPECT_TRUE(keys.has_room_for({.caller = 2, .is_stranger = true}));
+  fill(keys, {.caller = 2, .is_stranger = true}, 1'000, 1'000);
+  EXPECT_FALSE(keys.has_room_for({.caller = 3, .is_stranger = true}));
+  fill(keys, k_shop, 2'000, 4'000);
+  EXPECT_FALSE(keys.has_room_for(k_shop)) << "half of all";
+  EXPECT_TRUE(keys.has_room_for({.caller = 8}));
+  keys.forget_old(k_start + k_day);
+  EXPECT_TRUE(keys.has_room_for({.caller = 1, .is_stranger = true}));
+  EXPECT_TRUE(keys.has_room_for(k_shop));
+  EXPECT_EQ(keys.bytes(), 0u);
+}
+
+TEST(KeyTable, counts_the_bytes_of_outcomes_too) {
+  KeyTable keys(8'000);   // 2,048,000 bytes
+  const std::string large(50'000, 'x');
+  fill(keys, {.caller = 1, .is_stranger = true}, 0, 6, large);
+  EXPECT_FALSE(keys.has_room_for({.caller = 1, .is_stranger = true}));
+  EXPECT_TRUE(keys.has_room_for({.caller = 2, .is_stranger = true}));
+  fill(keys, {.caller = 7}, 6, 35, large);
+  EXPECT_FALSE(keys.has_room_for({.caller = 8})) << "all of them together";
+}
+
+TEST(KeyTable, finds_the_owner_behind_outcomes_that_come_from_a_store) {
+  constexpr KeyOwner k_owner{.caller = 0x7FFF'FFFF, .is_stranger = true};
+  std::string kept;
+  Writer writer(kept);
+  Outcome outcome;
+  outcome.reservation.emplace(ReservationView{.customer = "anna", .seats = {{3, true}}});
+  encode_outcomes({&outcome, 1}, writer, k_owner);
+  EXPECT_EQ(owner_in(kept), k_owner);
+  KeyTable keys(4);
+  keys.put(key_of(1), k_start, kept);
+  EXPECT_FALSE(keys.has_room_for(k_owner));
+  EXPECT_TRUE(keys.has_room_for({.caller = 5}));
+  std::string without;
+  Writer plain(without);
+  encode_outcomes({&outcome, 1}, plain);
+  EXPECT_EQ(owner_in(without), KeyOwner{});
 }
 
 TEST(KeyTable, takes_a_key_again_that_no_longer_counts) {

@@ -52,6 +52,11 @@ const cases = {
     fires: { [`holdfast_queue_depth{${a}}`]: "16000x80" }, labels: { instance: "a" },
     quiet: [{ [`holdfast_queue_depth{${a}}`]: "14000x80" }],
   },
+  HoldfastKeysRefused: {
+    fires: { [`holdfast_idempotency_keys_refused_total{${a},from="caller"}`]: "0x50 3x30" }, labels: { instance: "a", from: "caller" },
+    quiet: [{ [`holdfast_idempotency_keys_refused_total{${a},from="caller"}`]: "3x80" },
+      { [`holdfast_idempotency_keys_refused_total{${a},from="stranger"}`]: "0+3x80" }],
+  },
   HoldfastFails: {
     fires: { [count('outcome="failed",endpoint="POST /reservations"')]: "0+30x80" }, labels: { instance: "a" },
     quiet: [{ [count('outcome="failed",endpoint="POST /reservations"')]: "0+10x80" },

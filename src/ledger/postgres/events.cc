@@ -24,10 +24,11 @@ constexpr Statement k_take_event_id{"take_event_id",
                                     "WHERE NOT EXISTS (SELECT FROM holdfast.event_directory WHERE id = $1) "
                                     "ON CONFLICT (id) DO NOTHING RETURNING event"};
 // Once the sequence is at its end: numbers that creations have left which were refused. Two nodes that take the same one collide.
-constexpr Statement k_take_unused_number{"take_unused_number",
-                                         "INSERT INTO holdfast.event_directory (id, event) SELECT $1, n FROM generate_series(1, 100000) AS n "
-                                         "WHERE NOT EXISTS (SELECT FROM holdfast.event WHERE number = n) ORDER BY n LIMIT 1 "
-                                         "ON CONFLICT (id) DO NOTHING RETURNING event"};
+constexpr Statement k_take_unused_number{
+    "take_unused_number",
+    "INSERT INTO holdfast.event_directory (id, event) SELECT $1, n FROM generate_series(1, 100000) AS n "
+    "WHERE NOT EXISTS (SELECT FROM holdfast.event WHERE number = n) ORDER BY n LIMIT 1 "
+    "ON CONFLICT (id) DO NOTHING RETURNING event"};
 constexpr Statement k_has_event_id{"has_event_id", "SELECT FROM holdfast.event_directory WHERE id = $1"};
 constexpr Statement k_new_event{"new_event", "INSERT INTO holdfast.event (number, id, created_at) VALUES ($1, $2, $3)"};
 constexpr Statement k_take_ids{"take_ids",
