@@ -19,6 +19,9 @@ int backup_data(const std::string& data, const std::string& file) {
 int restore_data(const std::string& data, const std::string& file) {
   const RestoredKeys keys = restore(data, file);
   std::printf("%s was restored into %s, and journal and tables agree\n", file.c_str(), data.c_str());
+  if (keys == RestoredKeys::from_backup) {
+    std::printf("the API keys are those of the backup: revoke again what was revoked after it (holdfast keys list)\n");
+  }
   if (keys == RestoredKeys::kept) std::printf("the API keys that were in the folder were kept; those of the backup were not restored\n");
   return 0;
 }
@@ -32,13 +35,24 @@ int rebuild_tables(const std::string& data) {
   return 0;
 }
 
+int accept_loss_of(const std::string& data) {
+  const AcceptedLoss loss = accept_loss(data, [](Position done, Position of) {
+    std::fprintf(stderr, "\r%lld of %lld rows", static_cast<long long>(done), static_cast<long long>(of));
+  });
+  if (loss.known_row == loss.last_row) {
+    std::printf("the journal counts as it is, up to row %lld; that rows were lost is not known\n", static_cast<long long>(loss.last_row));
+    return 0;
+  }
+  std::printf(
+      "rows %lld to %lld of the journal are given up, with the holds and sales in them: compare orders and payments since then with what\n"
+      "is held and sold now. The journal counts as it is, up to row %lld; the files that were replaced are kept as *.replaced\n",
+      static_cast<long long>(loss.last_row + 1), static_cast<long long>(loss.known_row), static_cast<long long>(loss.last_row));
+  return 0;
+}
+
 int verify_data(const std::string& data) {
   if (!std::filesystem::exists(DataFolder::journal_in(data))) throw DataError("there is no journal.db in " + data);
-  // The tables first: a server that works with the data may write on, and they must not be ahead of the journal that is read.
-  StateStore state(DataFolder::state_in(data), StateStore::Mode::read);
-  state.pin();
-  Journal journal(DataFolder::journal_in(data), Journal::Mode::read);
-  const VerifyReport report = verify(journal, state);
+  const VerifyReport report = verify_folder(data);
   if (!report.problem.empty()) {
     std::printf("NOT VERIFIED: %s\n", report.problem.c_str());
     return 1;

@@ -123,6 +123,16 @@ void CommandLine::add_ledger_tools() {
         return rebuild_ledger_tables(asked.place.ledger, *asked.event);
       });
 
+  struct Loss {
+    std::string data;
+    bool is_accepted = false;
+  };
+  auto loss = std::make_shared<Loss>();
+  CLI::App& repair = *app_.add_subcommand("repair", "Let a journal that has lost its end count as it is, so that the folder starts again");
+  repair.add_option("--data", loss->data, "Folder of the ledger's files")->required()->type_name(k_folder);
+  repair.add_flag("--accept-loss", loss->is_accepted, "Give up the rows that are missing, with the holds and sales in them")->required();
+  when_chosen(repair, [loss] { return accept_loss_of(loss->data); });
+
   auto url = std::make_shared<std::string>();
   CLI::App& migrate =
       *app_.add_subcommand("migrate", "Bring a PostgreSQL database to the schema of this version; safe from several nodes at once");
@@ -152,6 +162,9 @@ void CommandLine::add_keys() {
   create.add_option("--expires-days", asked->key.expires_days, "Days that it is good for (default: forever)")->type_name("N");
   when_chosen(create, [asked] { return create_key(asked->place, asked->key); });
   when_chosen(add("list", "Show all keys, without their tokens"), [asked] { return list_keys(asked->place); });
+  CLI::App& accept = *keys.add_subcommand("accept", "Let a registry.db that is older than its folder knows, or gone, count as it is");
+  accept.add_option("--data", asked->place.data, "Folder of the ledger's files")->required()->type_name(k_folder);
+  when_chosen(accept, [asked] { return accept_keys(asked->place.data); });
   CLI::App& revoke = add("revoke", "Take a key out of use, for good");
   revoke.add_option("ID", asked->id, "The key's id, as `list` shows it")->required();
   when_chosen(revoke, [asked] { return revoke_key(asked->place, asked->id); });

@@ -40,12 +40,14 @@ int backup_data(const std::string& data, const std::string& file);
 int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
+int accept_loss_of(const std::string& data);
 int migrate_ledger(const std::string& url);
 // All events, or only one.
 int verify_ledger(const std::string& url, std::optional<EventNumber> only);
 int rebuild_ledger_tables(const std::string& url, EventNumber event);
 int create_key(const LedgerPlace& place, const NewKeyOptions& options);
 int list_keys(const LedgerPlace& place);
+int accept_keys(const std::string& data);
 int revoke_key(const LedgerPlace& place, const std::string& id);
 
 }  // namespace holdfast::cli

@@ -120,6 +120,8 @@ class EmbeddedHome final : public Home {
 
 bool has_keys_in_folder(const std::string& data) {
   const std::string registry = DataFolder::registry_in(data);
+  // A folder that has been served from is opened first: what is wrong with its journal is said before what is wrong with its keys.
+  if (noted_registry_revision(registry)) return true;
   return std::filesystem::exists(registry) && !EmbeddedRegistry(registry).keys().empty();
 }
 

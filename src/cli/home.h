@@ -54,7 +54,7 @@ class Home {
   virtual void every_second(const ServedFeed* feed) = 0;
 };
 
-// Whether keys are configured, found out before anything is opened for long. Throws what the registry throws.
+// Whether keys are configured, or may be, found out before anything is opened for long. Throws what the registry throws.
 bool has_keys_at_home(const ServeOptions& options);
 
 // How many threads judge at home, which is as many as want a connection to the seat lock.

@@ -150,6 +150,9 @@ Tables that follow the journal.
 .B rebuild
 makes them again.
 .TP
+.I journal.head
+How far the journal reached, and how new registry.db is.
+.TP
 .I registry.db
 API keys, the secret that signs sessions, webhooks and their queues.
 .TP

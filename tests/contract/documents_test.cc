@@ -17,8 +17,9 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
 
-const std::vector<std::string> k_commands = {"serve",       "import",    "backup",      "restore", "verify", "rebuild",        "migrate",
-                                             "keys create", "keys list", "keys revoke", "config",  "man",    "completion bash"};
+const std::vector<std::string> k_commands = {"serve",       "import",  "backup",      "restore",   "verify",
+                                             "rebuild",     "migrate", "keys create", "keys list", "keys accept",
+                                             "keys revoke", "repair",  "config",      "man",       "completion bash"};
 
 std::string printed(const std::vector<std::string>& command) {
   const Finished finished = run_holdfast(command);
@@ -116,7 +117,7 @@ TEST(Completion, NamesEveryFlagOfServe) {
 
 TEST(Completion, CompletesCommandsAndFlags) {
   EXPECT_THAT(completed({"holdfast", "serve", "--http-bo"}), UnorderedElementsAre("--http-body-bytes-max", "--http-body-timeout-ms"));
-  EXPECT_THAT(completed({"holdfast", "re"}), UnorderedElementsAre("restore", "rebuild"));
+  EXPECT_THAT(completed({"holdfast", "re"}), UnorderedElementsAre("restore", "rebuild", "repair"));
   EXPECT_THAT(completed({"holdfast", "keys", "c"}), UnorderedElementsAre("create"));
   EXPECT_THAT(completed({"holdfast", "keys", "create", "--sc"}), UnorderedElementsAre("--scopes"));
   EXPECT_THAT(completed({"holdfast", "completion", ""}), Contains("bash"));

@@ -298,6 +298,26 @@ TEST_F(Damage, AJournalThatIsCutIsRefusedByName) {
   expect_refused("journal.db", "restore");
 }
 
+TEST_F(Damage, AJournalWhoseLogWasDeletedIsRefusedUntilTheLossIsAccepted) {
+  {
+    Server server({.data = data});
+    Client client = server.connect();
+    ASSERT_EQ(hold(client, "c", {event[2]}).status, 201);
+    server.kill();
+  }
+  for (const char* file : {"journal.db", "state.db", "registry.db"}) {
+    for (const char* suffix : {"-wal", "-shm"}) fs::remove(data / (std::string(file) + suffix));
+  }
+  expect_refused("journal.db", "repair --accept-loss");
+  const Finished verified = run("verify");
+  EXPECT_EQ(verified.status, 1) << verified.everything();
+  EXPECT_THAT(verified.out, HasSubstr("rows are missing"));
+  EXPECT_EQ(run_holdfast({"repair", "--data", data.string()}).status, 2) << "not without saying so";
+  const Finished repaired = run_holdfast({"repair", "--accept-loss", "--data", data.string()});
+  EXPECT_EQ(repaired.status, 0) << repaired.everything();
+  expect_everything_there();   // but for what was lost
+}
+
 TEST_F(Damage, AFalsifiedJournalIsFoundByVerifyAndNotRebuiltFrom) {
   falsify(data / "journal.db");
   const Finished verified = run("verify");

@@ -161,7 +161,7 @@ int delete_file(sqlite3_vfs*, const char* name, int sync_folder) {
   return g_real->xDelete(g_real, name, sync_folder);
 }
 
-constexpr const char* k_files[] = {"journal.db", "journal.db-wal", "state.db", "state.db-wal"};
+constexpr const char* k_files[] = {"journal.db", "journal.db-wal", "journal.head", "state.db", "state.db-wal"};
 
 void copy_files(const fs::path& from, const fs::path& to) {
   fs::create_directories(to);

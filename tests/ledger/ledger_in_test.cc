@@ -242,9 +242,7 @@ std::string refusal_at_start(const fs::path& folder, const ClockSource& time) {
 
 VerifyReport verify_folder(const fs::path& folder) {
   try {
-    Journal journal(DataFolder::journal_in(folder), Journal::Mode::read);
-    StateStore state(DataFolder::state_in(folder), StateStore::Mode::read);
-    return verify(journal, state);
+    return holdfast::verify_folder(folder);
   } catch (const std::exception& error) {
     VerifyReport report;
     report.problem = error.what();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +14,23 @@ void create_private_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) throw DataError("cannot make " + path + ": " + std::strerror(errno));
   ::close(file);
+}
+
+void give_to_owner_of_folder(const std::string& path) {
+  struct stat folder{};
+  if (::geteuid() != 0 || ::stat(std::filesystem::path(path).parent_path().c_str(), &folder) != 0) return;
+  if (::chown(path.c_str(), folder.st_uid, folder.st_gid) != 0) {
+    throw DataError("cannot give " + path + " to the owner of its folder: " + std::strerror(errno));
+  }
+}
+
+void sync_folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int file = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool is_synced = file >= 0 && ::fsync(file) == 0;
+  const int error = errno;
+  if (file >= 0) ::close(file);
+  if (!is_synced) throw DataError("cannot sync " + folder + ": " + std::strerror(error));
 }
 
 DataFolder::DataFolder(std::filesystem::path folder) : folder_(std::move(folder)) {

@@ -17,6 +17,12 @@ class DataError : public std::runtime_error {
 // Throws DataError when it cannot, or when the file is there.
 void create_private_file(const std::string& path);
 
+// A file that root has made for a server that is not: gives it to its folder's owner. Throws DataError.
+void give_to_owner_of_folder(const std::string& path);
+
+// Makes the names of the files beside `path` durable: a new one is lost with the power unless its folder is synced. Throws DataError.
+void sync_folder_of(const std::string& path);
+
 class DataFolder {
  public:
   // Makes the folder when it is not there, and takes its lock. Throws DataError when another process has it.

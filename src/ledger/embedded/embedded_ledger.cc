@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <random>
 
 #include "core/check.h"
@@ -76,6 +77,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   published_.resize(1);
   events_.push_back(std::make_unique<Event>());   // number 0 is no event, and may be asked about
   load();
+  marker_ = open_head_marker(HeadMarker::file_in(folder_.path()), *journal_);
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   journal_reader_ = std::make_unique<JournalReader>(folder_.journal(), folder_.state());
@@ -98,6 +100,12 @@ EmbeddedLedger::~EmbeddedLedger() {
   journal_reader_.reset();
   tables_.reset();
   checkpointer_.reset();
+  if (is_broken_) return;
+  try {
+    marker_->stop();
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+  }
 }
 
 // Makes the files of a new folder. Half of a pair is never completed by guessing.
@@ -108,7 +116,10 @@ void EmbeddedLedger::open_files() {
     throw DataError(folder_.journal() + " is missing, and " + folder_.state() +
                     " speaks of what was in it. Nothing was changed. Put journal.db back, or both files from a backup (holdfast restore).");
   }
-  if (!has_journal) create_whole<Journal>(folder_.journal());
+  if (!has_journal) {
+    make_marker();
+    create_whole<Journal>(folder_.journal());
+  }
   if (has_state) return;
   if (Journal(folder_.journal(), Journal::Mode::read).head() != JournalHead{}) {
     throw DataError(folder_.state() +
@@ -119,8 +130,21 @@ void EmbeddedLedger::open_files() {
   create_whole<StateStore>(folder_.state());
 }
 
+// Of a journal that is about to be made; before it, because a journal that has had a marker and has none is refused.
+void EmbeddedLedger::make_marker() {
+  const std::string path = HeadMarker::file_in(folder_.path());
+  if (!std::filesystem::exists(path)) return HeadMarker::create(path, {});
+  const Position known = HeadMarker(path, HeadMarker::Mode::read).head().position;
+  if (known == 0) return;
+  throw DataError(folder_.journal() + " and state.db are missing, and journal.head knows that the journal reached row " +
+                  std::to_string(known) +
+                  ". Nothing was changed. Put journal.db back, with its -wal file, or restore a backup (holdfast restore). To begin anew, "
+                  "move journal.head away too.");
+}
+
 void EmbeddedLedger::load() {
   const JournalHead as_of = archive_->as_of();
+  check_reached(read_head_marker(HeadMarker::file_in(folder_.path())).get(), *journal_);
   check_pair(*journal_, *archive_);
   if (journal_->bytes() <= k_journal_bytes_verified_at_start) {
     if (const VerifyReport report = verify(*journal_, *archive_); !report.problem.empty()) throw DataError(report.problem);
@@ -229,7 +253,7 @@ EmbeddedLedger::Event& EmbeddedLedger::event_at(EventNumber number) {
 
 ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   ExecutionReport report;
-  if (!broken_.empty()) {
+  if (is_broken_) {
     for (const Batch& batch : batches) {
       for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
     }
@@ -324,15 +348,25 @@ bool EmbeddedLedger::commit(Millis now) {
       journal_->append(number, event.inventory->seq() - event.changes.count + 1, event.changes.count, now, body_);
     }
     journal_->commit();
+    marker_->reach(journal_->head());
     return true;
   } catch (const sqlite::Error& error) {
     journal_->roll_back();
-    const std::scoped_lock lock(published_mutex_);
-    broken_ = std::string("the journal could not be written: ") + error.what() +
-              ". What was answered is on disk; what was not answered did not happen. Free space or repair the disk, then start again.";
-    spdlog::critical("{}", broken_);
-    return false;
+    stop_selling(std::string("the journal could not be written: ") + error.what() +
+                 ". What was answered is on disk; what was not answered did not happen. Free space or repair the disk, then start again.");
+  } catch (const DataError& error) {
+    stop_selling(std::string("how far the journal reaches could not be noted: ") + error.what() +
+                 ". What was answered is on disk; the last requests without an answer may be too. Repair the disk, then start again.");
   }
+  return false;
+}
+
+void EmbeddedLedger::stop_selling(std::string because) {
+  const std::scoped_lock lock(published_mutex_);
+  if (!broken_.empty()) return;
+  broken_ = std::move(because);
+  is_broken_ = true;
+  spdlog::critical("{}", broken_);
 }
 
 // Readers see the batch from here on, before anybody is told of it.

@@ -20,6 +20,7 @@
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/clock.h"
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/journal_reader.h"
 #include "ledger/embedded/recent_rows.h"
@@ -69,6 +70,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
 
   // Compares the clock with the wall clock; returns a step to report. Called about once a second by one thread.
   std::optional<Millis> compare_clocks() { return clock_.compare(); }
+  // From here on nothing is judged, for this reason; reading goes on. Any thread.
+  void stop_selling(std::string because);
   // Journal rows that state.db is behind.
   Position rows_behind() const { return checkpointer_->behind(); }
   // False while state.db cannot be written; sales go on, and it is tried again.
@@ -93,6 +96,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
 
   // Start.
   void open_files();
+  void make_marker();
   void load();
   void replay(const JournalHead& from);
   void abandon_unfinished_imports();
@@ -123,6 +127,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   SystemClockSource system_clock_;
   std::uint64_t hash_seed_;
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<HeadMarker> marker_;    // the writer's
   std::unique_ptr<StateStore> archive_;   // read only, of the writer: reservations that ended long ago
   LedgerClock clock_;
   SeatDirectory directory_;
@@ -147,6 +152,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   EventNumber next_number_ = 1;
   std::vector<EventNumber> unused_numbers_;   // below it, of creations that were refused
   std::string broken_;
+  std::atomic<bool> is_broken_{false};   // for the writer: broken_ is not empty
 
   mutable std::mutex readers_archive_mutex_;
   std::unique_ptr<StateStore> readers_archive_;

@@ -1,6 +1,5 @@
 #include "ledger/embedded/embedded_registry.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,18 +32,21 @@ std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Made by root for a server that is not: the file is its folder's owner's, as SQLite's -wal and -shm beside it then are.
-void give_to_owner_of_folder(const std::string& path) {
-  struct stat folder{};
-  if (::geteuid() != 0 || ::stat(fs::path(path).parent_path().c_str(), &folder) != 0) return;
-  if (::chown(path.c_str(), folder.st_uid, folder.st_gid) != 0) {
-    throw DataError("cannot give " + path + " to the owner of its folder: " + std::strerror(errno));
-  }
+// Of a registry that is not what the folder knows: what is wrong with it, and the ways out.
+[[noreturn]] void lost(const std::string& path, const std::string& what) {
+  const std::string folder = fs::path(path).parent_path().string();
+  throw DataError(
+      path + what +
+      " Keys that were made are not in it, or keys that were revoked would be good again, so nobody is let in by it. Nothing was "
+      "changed. Put back registry.db with its -wal file. Or accept what is there, then revoke and make keys anew: holdfast keys "
+      "accept --data " +
+      folder);
 }
 
 // Makes a whole file under a name of its own, and gives it its real one only if nobody was faster.
-bool make_if_missing(const std::string& path) {
+bool make_if_missing(const std::string& path, bool must_exist) {
   if (fs::exists(path)) return false;
+  if (must_exist) lost(path, " is missing, and the folder had one.");
   fs::create_directories(fs::path(path).parent_path());
   const std::string partial = path + ".partial-" + std::to_string(::getpid());
   std::error_code ignored;   // of an attempt before
@@ -71,11 +73,28 @@ bool make_if_missing(const std::string& path) {
 
 }  // namespace
 
-EmbeddedRegistry::EmbeddedRegistry(const std::string& path)
-    : was_made_(make_if_missing(path)), database_(path, sqlite::Database::Mode::read_write) {
+EmbeddedRegistry::EmbeddedRegistry(const std::string& path, Older older)
+    : noted_(noted_registry_revision(path)),
+      was_made_(make_if_missing(path, noted_.has_value() && older == Older::refused)),
+      database_(path, sqlite::Database::Mode::read_write) {
   if (const auto cut = database_.find_cut()) damaged(*cut);
   check();
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;");
+  check_revision(older);
+}
+
+// Older than noted, it has lost changes. Newer, a change was made and not noted before a crash: it is noted now.
+void EmbeddedRegistry::check_revision(Older older) {
+  const std::optional<RegistryRevision> revision = registry_revision(database_);
+  const bool is_lost = noted_ && (!revision || revision->id != noted_->id || revision->number < noted_->number);
+  if (is_lost && older == Older::refused) {
+    const bool is_older = revision && revision->id == noted_->id;
+    lost(database_.path(), is_older ? " is older than the folder knows: it is as of change " + std::to_string(revision->number) +
+                                          ", and change " + std::to_string(noted_->number) + " was answered. Was its -wal file lost?"
+                                    : " is not the one that the folder had, or has lost its last changes. Was its -wal file lost?");
+  }
+  if (is_lost || !revision) set_registry_revision(database_, is_lost ? noted_ : std::nullopt);
+  note_registry_revision(database_);
 }
 
 void EmbeddedRegistry::check() {
@@ -93,8 +112,8 @@ void EmbeddedRegistry::check() {
 void EmbeddedRegistry::damaged(const std::string& what) const {
   throw DataError(
       database_.path() + " is damaged: " + what +
-      ". Nothing was changed. It has the API keys and nothing that is sold: put it back from a backup, or move it away and make "
-      "new keys with `holdfast keys create`.");
+      ". Nothing was changed. It has the API keys and nothing that is sold: put it back from a backup, or move it away, accept that with "
+      "`holdfast keys accept`, and make new keys with `holdfast keys create`.");
 }
 
 std::vector<ApiKey> EmbeddedRegistry::keys() {
@@ -128,8 +147,10 @@ bool EmbeddedRegistry::add(const ApiKey& key) {
   insert.bind_text(1, key.id).bind_text(2, key.name).bind_blob(3, as_bytes(key.hash)).bind_text(4, scopes).bind(5, key.created_at);
   key.expires_at ? insert.bind(6, *key.expires_at) : insert.bind_null(6);
   insert.run();
+  raise_registry_revision(database_);
   transaction.commit();
   version_seen_ = k_none_seen;
+  note_registry_revision(database_);
   return true;
 }
 
@@ -137,8 +158,10 @@ bool EmbeddedRegistry::revoke(std::string_view id, Millis at) {
   sqlite::Transaction transaction(database_);
   sqlite::Statement(database_, k_sql_revoke).bind_text(1, id).bind(2, at).run();
   const bool found = sqlite3_changes(database_.handle()) == 1;
+  if (found) raise_registry_revision(database_);
   transaction.commit();
   version_seen_ = k_none_seen;
+  if (found) note_registry_revision(database_);
   return found;
 }
 

@@ -7,6 +7,7 @@
 //   for (const ApiKey& key : registry.keys()) …
 #pragma once
 
+#include "ledger/embedded/registry_revision.h"
 #include "ledger/embedded/sqlite.h"
 #include "ledger/registry.h"
 
@@ -15,11 +16,14 @@ namespace holdfast {
 class EmbeddedRegistry final : public Registry {
  public:
   static constexpr std::int64_t k_format = 1;
-  static constexpr const char* k_tables[] = {"api_key", "session_secret"};   // what a backup takes
+  static constexpr const char* k_tables[] = {"api_key", "session_secret", "registry_revision"};   // what a backup takes
+
+  // What becomes of a registry that is older than the folder knows, or gone, or another one.
+  enum class Older { refused, accepted };
 
   // Opens the file; makes it, with a new secret, when it is not there. Several processes may do so at once. Throws DataError or
-  // sqlite::Error.
-  explicit EmbeddedRegistry(const std::string& path);
+  // sqlite::Error; DataError also when it has lost changes that were answered (registry_revision.h), unless that is accepted.
+  explicit EmbeddedRegistry(const std::string& path, Older older = Older::refused);
 
   bool was_made() const { return was_made_; }   // by this constructor
 
@@ -35,9 +39,11 @@ class EmbeddedRegistry final : public Registry {
   static constexpr std::int64_t k_none_seen = -1;
 
   void check();
+  void check_revision(Older older);
   std::int64_t data_version();
   [[noreturn]] void damaged(const std::string& what) const;
 
+  std::optional<RegistryRevision> noted_;   // as of the opening
   bool was_made_;
   sqlite::Database database_;
   std::int64_t version_seen_ = k_none_seen;   // PRAGMA data_version as of the last keys()

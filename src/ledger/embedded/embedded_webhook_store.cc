@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/registry_revision.h"
 
 namespace holdfast {
 namespace {
@@ -224,8 +225,7 @@ feed::WebhookStore::Made EmbeddedWebhookStore::create(Endpoint& endpoint, const 
       .bind_blob(12, key.key)
       .bind_blob(13, key.request)
       .run();
-  transaction.commit();
-  ++revision_;
+  commit_change(transaction);
   return Made::created;
 }
 
@@ -276,8 +276,7 @@ feed::WebhookStore::Changed EmbeddedWebhookStore::change_once(const Uuid& id, co
   }
   change(report->endpoint);
   write(report->endpoint);
-  transaction.commit();
-  ++revision_;
+  commit_change(transaction);
   return Changed::changed;
 }
 
@@ -299,10 +298,19 @@ void EmbeddedWebhookStore::write(const Endpoint& endpoint) {
 bool EmbeddedWebhookStore::remove(const Uuid& id) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
+  Transaction transaction(*database_);
   Statement(*database_, "DELETE FROM webhook_endpoint WHERE id = ?").bind_text(1, text).run();
-  const bool removed = sqlite3_changes(database_->handle()) > 0;
-  if (removed) ++revision_;
-  return removed;
+  if (sqlite3_changes(database_->handle()) == 0) return false;
+  commit_change(transaction);
+  return true;
+}
+
+// Of an operator's change: addresses and secrets must not come back as they were before it.
+void EmbeddedWebhookStore::commit_change(Transaction& transaction) {
+  raise_registry_revision(*database_);
+  transaction.commit();
+  ++revision_;
+  note_registry_revision(*database_);
 }
 
 std::int64_t EmbeddedWebhookStore::revision() {

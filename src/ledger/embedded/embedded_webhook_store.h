@@ -56,6 +56,7 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
 
   std::optional<feed::EndpointReport> look_up(const Uuid& id);
   void write(const feed::Endpoint& endpoint);
+  void commit_change(sqlite::Transaction& transaction);
   void promote_after(const std::string& id, std::int64_t number, Millis now);
 
   std::mutex mutex_;

@@ -19,7 +19,7 @@ constexpr const char* k_sql_create = R"(
     hash      BLOB NOT NULL
   ) STRICT;
   CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
-  INSERT INTO meta VALUES ('anchor_position', 0), ('anchor_hash', zeroblob(32));
+  INSERT INTO meta VALUES ('anchor_position', 0), ('anchor_hash', zeroblob(32)), ('has_marker', 1);
 )";
 constexpr const char* k_sql_append =
     "INSERT INTO journal (position, event, first_seq, changes, at, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -27,7 +27,6 @@ constexpr const char* k_sql_read =
     "SELECT position, event, first_seq, changes, at, body, hash FROM journal WHERE position > ? ORDER BY position";
 constexpr const char* k_sql_last = "SELECT position, hash FROM journal ORDER BY position DESC LIMIT 1";
 constexpr const char* k_sql_hash_at = "SELECT hash FROM journal WHERE position = ?";
-constexpr const char* k_sql_meta = "SELECT value FROM meta WHERE name = ?";
 
 ChainHash as_hash(std::string_view bytes) {
   ChainHash hash{};
@@ -42,14 +41,15 @@ std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<cons
 Journal::Journal(const std::string& path, Mode mode)
     : database_(path, mode == Mode::create  ? sqlite::Database::Mode::create
                       : mode == Mode::write ? sqlite::Database::Mode::read_write
-                                            : sqlite::Database::Mode::read_only) {
+                                            : sqlite::Database::Mode::read_only),
+      sql_meta_(std::string("SELECT value FROM ") + (mode == Mode::read_backup ? "journal_meta" : "meta") + " WHERE name = ?") {
   if (mode == Mode::create) {
     create_tables();
   } else if (const auto cut = database_.find_cut()) {
     throw DataError(path + " is damaged: " + *cut + ". Nothing was changed. Put back both files from a backup (holdfast restore).");
   }
-  check_format();
-  if (mode != Mode::read) {
+  check_format(mode == Mode::read_backup ? k_backup_application_id : k_application_id);
+  if (mode == Mode::create || mode == Mode::write) {
     database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA secure_delete = OFF;");
     sqlite3_wal_hook(
         database_.handle(),
@@ -74,8 +74,8 @@ void Journal::create_tables() {
   transaction.commit();
 }
 
-void Journal::check_format() {
-  if (database_.query_int("PRAGMA application_id") != k_application_id) {
+void Journal::check_format(std::int64_t application_id) {
+  if (database_.query_int("PRAGMA application_id") != application_id) {
     throw DataError(database_.path() + " is not a journal of Holdfast. Nothing was changed. Is this the right folder?");
   }
   const auto format = database_.query_int("PRAGMA user_version");
@@ -85,7 +85,7 @@ void Journal::check_format() {
 }
 
 void Journal::load_head() {
-  sqlite::Statement meta(database_, k_sql_meta);
+  sqlite::Statement meta(database_, sql_meta_);
   meta.bind_text(1, "anchor_position");
   if (!meta.step()) damaged("the anchor of its chain is missing");
   anchor_.position = meta.integer(0);
@@ -195,6 +195,14 @@ std::optional<ChainHash> Journal::hash_at(Position position) {
   if (!at.step()) return std::nullopt;
   return as_hash(at.blob(0));
 }
+
+bool Journal::has_marker() {
+  sqlite::Statement meta(database_, sql_meta_);
+  meta.bind_text(1, "has_marker");
+  return meta.step();
+}
+
+void Journal::note_marker() { database_.execute("INSERT OR REPLACE INTO meta VALUES ('has_marker', 1)"); }
 
 void Journal::checkpoint_wal() {
   // Busy is no error: a reader keeps some frames from being moved, which the next call does.

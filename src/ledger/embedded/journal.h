@@ -7,7 +7,9 @@
 //            event, first_seq, changes,      -- the changes first_seq … first_seq + changes - 1 of this event; 0 changes: only keys
 //            at,                             -- milliseconds since 1970 UTC; never goes back
 //            body, hash)
-//   meta    (name PRIMARY KEY, value)        -- the chain's anchor: position and hash before the first row that is kept
+//   meta    (name PRIMARY KEY, value)        -- the chain's anchor: position and hash before the first row that is kept;
+//                                            -- has_marker: that there is a journal.head beside it (head_marker.h);
+//                                            -- clock_doubt_until, clock_doubt_ahead: of the last start in doubt (clock_doubt.h)
 //
 // A Journal belongs to one thread at a time; several may be open on one file, one of them writing.
 #pragma once
@@ -28,7 +30,8 @@ namespace holdfast {
 class Journal {
  public:
   static constexpr int k_format = 1;
-  enum class Mode { create, write, read };
+  static constexpr std::int64_t k_backup_application_id = 0x48664231;   // "HfB1"
+  enum class Mode { create, write, read, read_backup };   // a backup's tables are those of a journal
 
   // Throws sqlite::Error, or DataError when the file is not a journal of this format or is cut short.
   Journal(const std::string& path, Mode mode);
@@ -56,6 +59,10 @@ class Journal {
   // The hash of the row at `position` (or of the anchor), or nothing.
   std::optional<ChainHash> hash_at(Position position);
 
+  // Whether the folder has, or has had, a marker of how far the journal reaches.
+  bool has_marker();
+  void note_marker();
+
   // Frames in the write-ahead log after the last commit; and moving them into the file. On a reader's connection that takes time off
   // the writer; what is left over, the writer does itself.
   int wal_frames() const { return wal_frames_; }
@@ -66,11 +73,12 @@ class Journal {
 
  private:
   void create_tables();
-  void check_format();
+  void check_format(std::int64_t application_id);
   void load_head();
   [[noreturn]] void damaged(const std::string& what) const;
 
   sqlite::Database database_;
+  std::string sql_meta_;
   JournalHead head_;
   JournalHead anchor_;
   JournalHead uncommitted_;   // head after what has been appended in the open transaction

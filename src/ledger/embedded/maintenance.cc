@@ -1,11 +1,17 @@
 #include "ledger/embedded/maintenance.h"
 
+#include <algorithm>
+#include <memory>
+#include <optional>
 #include <span>
+#include <stdexcept>
 
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/embedded/embedded_registry.h"
+#include "ledger/embedded/head_marker.h"
+#include "ledger/embedded/registry_revision.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/verify.h"
 
@@ -35,6 +41,12 @@ std::string read_only_uri(const std::string& path) {
   return uri + "?mode=ro";
 }
 
+bool has_source_table(sqlite::Database& database, std::string_view name) {
+  sqlite::Statement table(database, "SELECT 1 FROM source.sqlite_master WHERE type = 'table' AND name = ?1");
+  table.bind_text(1, name);
+  return table.step();
+}
+
 // Tables of a file that not every folder has: registry.db came later, feed.db is there where there is a feed.
 void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span<const char* const> tables) {
   if (!fs::exists(file)) return;
@@ -43,6 +55,7 @@ void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span
   {
     sqlite::Transaction transaction(copy);
     for (const std::string table : tables) {
+      if (!has_source_table(copy, table)) continue;   // of a version before
       copy.execute(("CREATE TABLE " + table + " AS SELECT * FROM source." + table).c_str());
     }
     transaction.commit();
@@ -64,8 +77,12 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
   sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, journal).run();
   {
     sqlite::Transaction transaction(copy);
-    copy.execute("CREATE TABLE journal AS SELECT * FROM source.journal ORDER BY position");
-    copy.execute("CREATE TABLE journal_meta AS SELECT * FROM source.meta");
+    copy.execute(
+        "CREATE TABLE journal (position INTEGER PRIMARY KEY, event INTEGER NOT NULL, first_seq INTEGER NOT NULL, changes INTEGER NOT NULL, "
+        "at INTEGER NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL) STRICT");
+    copy.execute("INSERT INTO journal SELECT * FROM source.journal ORDER BY position");
+    // Not that there is a marker: the folder that this is put back into may be one of a version without.
+    copy.execute("CREATE TABLE journal_meta AS SELECT * FROM source.meta WHERE name <> 'has_marker'");
     copy.execute(("PRAGMA main.application_id = " + std::to_string(k_backup_application_id)).c_str());
     transaction.commit();
   }
@@ -109,6 +126,7 @@ void fill_registry(const fs::path& data, const fs::path& file) {
   {
     sqlite::Transaction transaction(database);
     for (const std::string table : EmbeddedRegistry::k_tables) {
+      if (!has_source_table(database, table)) continue;
       database.execute(("DELETE FROM main." + table).c_str());
       database.execute(("INSERT INTO main." + table + " SELECT * FROM source." + table).c_str());
     }
@@ -134,6 +152,9 @@ void fill_feed(const fs::path& data, const fs::path& file) {
   feed.database().execute("DETACH source");
 }
 
+// Refuses a registry that has lost changes; notes the revision of one that has not.
+void note_registry(const DataFolder& folder) { const EmbeddedRegistry registry(folder.registry()); }
+
 }  // namespace
 
 void backup(const fs::path& data, const fs::path& file) {
@@ -144,6 +165,8 @@ void backup(const fs::path& data, const fs::path& file) {
   const fs::path partial = file.string() + ".partial";
   std::error_code ignored;   // of an attempt before
   fs::remove(partial, ignored);
+  const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
+  check_reached(marker.get(), *std::make_unique<Journal>(DataFolder::journal_in(data), Journal::Mode::read));
   try {
     create_private_file(partial.string());   // it has the secret that signs sessions
     {
@@ -175,9 +198,11 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
   const RestoredKeys keys = fs::exists(folder.registry())       ? RestoredKeys::kept
                             : has_table(file, "session_secret") ? RestoredKeys::from_backup
                                                                 : RestoredKeys::none;
+  if (keys == RestoredKeys::kept) note_registry(folder);   // before its note goes with the old journal.head
   // Beside the place where a start looks, so that one that is cut off leaves nothing that could be taken for data.
   const fs::path partial = data / "restore.partial";
   fs::remove_all(partial);
+  JournalHead head;
   try {
     fs::create_directory(partial);
     fill_journal(partial, file);
@@ -188,27 +213,30 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
       if (const VerifyReport report = verify(journal, state); !report.problem.empty()) {
         throw DataError(file.string() + " is damaged, nothing was restored: " + report.problem);
       }
+      head = journal.head();
     }
-    if (keys == RestoredKeys::from_backup) {
-      fill_registry(partial, file);
-      fs::rename(DataFolder::registry_in(partial), folder.registry());
-    }
+    if (keys == RestoredKeys::from_backup) fill_registry(partial, file);
+    HeadMarker::create(HeadMarker::file_in(partial), head);   // after the registry, of which it is told below
+    if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
     if (has_table(file, "feed_position")) fill_feed(data, file);
     fs::rename(DataFolder::state_in(partial), folder.state());   // which alone is refused at a start
+    fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
     fs::rename(DataFolder::journal_in(partial), folder.journal());
+    sync_folder_of(folder.journal());
   } catch (...) {
     std::error_code ignored;   // the reason is that which is thrown
     fs::remove_all(partial, ignored);
     throw;
   }
   fs::remove_all(partial);
+  if (keys != RestoredKeys::none) note_registry(folder);
   return keys;
 }
 
-Position rebuild(const fs::path& data, const std::function<void(Position, Position)>& progress) {
-  const DataFolder folder(data);
-  if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + " to make the tables from.");
-  Journal journal(folder.journal(), Journal::Mode::write);
+namespace {
+
+// From a journal whose end has been found to be the right one.
+void make_tables_again(const DataFolder& folder, Journal& journal, const std::function<void(Position, Position)>& progress) {
   if (journal.anchor().position != 0) {
     throw DataError(folder.journal() +
                     " does not have its first rows any more; the tables cannot be made from it. Put back both files from a backup.");
@@ -219,7 +247,49 @@ Position rebuild(const fs::path& data, const std::function<void(Position, Positi
   }
   StateStore state(folder.state(), StateStore::Mode::create);
   follow_all(journal, state, [&](Position done) { progress(done, journal.head().position); });
+}
+
+}  // namespace
+
+Position rebuild(const fs::path& data, const std::function<void(Position, Position)>& progress) {
+  const DataFolder folder(data);
+  if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + " to make the tables from.");
+  Journal journal(folder.journal(), Journal::Mode::write);
+  check_reached(read_head_marker(HeadMarker::file_in(data)).get(), journal);
+  make_tables_again(folder, journal, progress);
   return journal.head().position;
+}
+
+AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position, Position)>& progress) {
+  const DataFolder folder(data);
+  if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + ".");
+  Journal journal(folder.journal(), Journal::Mode::write);
+  journal.read(journal.anchor(), [](const JournalRow&) { return true; });   // what is left must be whole
+  AcceptedLoss loss{.last_row = journal.head().position, .known_row = journal.head().position};
+  const std::string path = HeadMarker::file_in(data);
+  std::optional<RegistryRevision> registry;
+  try {
+    if (const auto marker = read_head_marker(path)) {
+      loss.known_row = std::max(loss.known_row, marker->head().position);
+      registry = marker->registry();
+    }
+  } catch (const DataError&) {
+    registry = std::nullopt;   // damaged: the next start notes the registry as it is
+  }
+  bool fits = false;
+  try {
+    StateStore state(folder.state(), StateStore::Mode::read);
+    loss.known_row = std::max(loss.known_row, state.as_of().position);
+    fits = verify(journal, state).problem.empty();
+  } catch (const std::runtime_error&) {
+    fits = false;   // missing or damaged
+  }
+  if (!fits) make_tables_again(folder, journal, progress);
+  if (fs::exists(path)) fs::copy_file(path, path + ".replaced", fs::copy_options::overwrite_existing);
+  HeadMarker::create(path, journal.head());
+  if (registry) HeadMarker(path, HeadMarker::Mode::write).note_registry(*registry);   // what is lost of the keys is another question
+  journal.note_marker();
+  return loss;
 }
 
 }  // namespace holdfast

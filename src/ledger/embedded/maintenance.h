@@ -21,4 +21,14 @@ RestoredKeys restore(const std::filesystem::path& data, const std::filesystem::p
 // Makes state.db again from a whole journal; the old one, if there is one, is kept as state.db.replaced. Returns the journal's head.
 Position rebuild(const std::filesystem::path& data, const std::function<void(Position done, Position of)>& progress);
 
+// What accept_loss() has given up: the rows after `last_row`, up to `known_row` at least.
+struct AcceptedLoss {
+  Position last_row = 0;
+  Position known_row = 0;
+};
+
+// Lets a journal that has lost its end count as it is, so that the folder starts again; what is left of it must be whole. Tables that know
+// more are made again; the files that are replaced are kept as *.replaced. Throws DataError or sqlite::Error.
+AcceptedLoss accept_loss(const std::filesystem::path& data, const std::function<void(Position done, Position of)>& progress);
+
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/head_marker.h"
 #include "ledger/replay.h"
 
 namespace holdfast {
@@ -119,6 +120,21 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
     report.problem = error.what();
   }
   return report;
+}
+
+VerifyReport verify_folder(const std::filesystem::path& data) {
+  // The marker first, then the tables: a server that works with the data may write on, and neither must be ahead of the journal that
+  // is read.
+  const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
+  StateStore state(DataFolder::state_in(data), StateStore::Mode::read);
+  state.pin();
+  Journal journal(DataFolder::journal_in(data), Journal::Mode::read);
+  try {
+    check_reached(marker.get(), journal);
+  } catch (const std::exception& error) {
+    return {.problem = error.what()};
+  }
+  return verify(journal, state);
 }
 
 void check_pair(Journal& journal, StateStore& state) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,6 +34,10 @@ struct VerifyReport {
 // Replays the journal from its first row: chain, positions, numbers of changes, and that the tables are what the changes up to
 // their position give, seat by seat and reservation by reservation. Does not throw for damage: it reports it.
 VerifyReport verify(Journal& journal, StateStore& state, const std::function<void(std::uint64_t rows)>& progress = {});
+
+// The same for a folder, also while a server works with it, and that the journal reaches as far as journal.head knows. Throws what opening
+// the files throws.
+VerifyReport verify_folder(const std::filesystem::path& data);
 
 // That the tables' position is in the journal, with the same hash. Throws DataError.
 void check_pair(Journal& journal, StateStore& state);

@@ -1,0 +1,68 @@
+#include "ledger/embedded/registry_revision.h"
+
+#include <cstring>
+#include <filesystem>
+
+#include "ledger/embedded/data_folder.h"
+#include "ledger/registry.h"
+
+namespace holdfast {
+namespace {
+
+constexpr const char* k_sql_create = "CREATE TABLE IF NOT EXISTS registry_revision (id BLOB NOT NULL, number INTEGER NOT NULL) STRICT";
+
+std::string marker_beside(const std::string& registry) { return HeadMarker::file_in(std::filesystem::path(registry).parent_path()); }
+
+bool has_table(sqlite::Database& registry) {
+  return registry.query_int("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'registry_revision'") == 1;
+}
+
+}  // namespace
+
+std::optional<RegistryRevision> registry_revision(sqlite::Database& registry) {
+  if (!has_table(registry)) return std::nullopt;
+  sqlite::Statement row(registry, "SELECT id, number FROM registry_revision");
+  RegistryRevision revision;
+  if (!row.step() || row.blob(0).size() != revision.id.size()) return std::nullopt;
+  std::memcpy(revision.id.data(), row.blob(0).data(), revision.id.size());
+  revision.number = row.integer(1);
+  return revision;
+}
+
+void raise_registry_revision(sqlite::Database& registry) {
+  if (has_table(registry)) registry.execute("UPDATE registry_revision SET number = number + 1");
+}
+
+void note_registry_revision(sqlite::Database& registry) {
+  const std::optional<RegistryRevision> revision = registry_revision(registry);
+  const std::string path = marker_beside(registry.path());
+  if (!revision || !std::filesystem::exists(path)) return;
+  HeadMarker(path, HeadMarker::Mode::write).note_registry(*revision);
+}
+
+std::optional<RegistryRevision> noted_registry_revision(const std::string& path) {
+  const std::unique_ptr<HeadMarker> marker = read_head_marker(marker_beside(path));
+  return marker == nullptr ? std::nullopt : marker->registry();
+}
+
+void set_registry_revision(sqlite::Database& registry, const std::optional<RegistryRevision>& accepted) {
+  RegistryRevision revision;
+  if (accepted) {
+    revision = {accepted->id, accepted->number + 1};
+  } else {
+    const SessionSecret random = draw_session_secret();
+    std::memcpy(revision.id.data(), random.data(), revision.id.size());
+    revision.number = 1;
+  }
+  sqlite::Transaction transaction(registry);
+  registry.execute(k_sql_create);
+  if (!accepted && registry_revision(registry)) return;   // another process was faster
+  registry.execute("DELETE FROM registry_revision");
+  sqlite::Statement(registry, "INSERT INTO registry_revision VALUES (?1, ?2)")
+      .bind_blob(1, {reinterpret_cast<const char*>(revision.id.data()), revision.id.size()})
+      .bind(2, revision.number)
+      .run();
+  transaction.commit();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,174 @@
+// How far the journal is known to reach: a journal that has lost its end, or its marker, is refused, and a marker that a power loss has
+// torn or left behind is not.
+#include "ledger/embedded/head_marker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "ledger/disk.h"
+#include "ledger/ledger_in_test.h"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr std::streamoff k_block = 4'096;
+
+void flip(const fs::path& file, std::streamoff at) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(at);
+  const auto byte = static_cast<char>(stream.get() ^ 1);
+  stream.seekp(at);
+  stream.put(byte);
+}
+
+// A ledger that was killed with what it has sold still in its logs.
+struct Marker : testing::Test {
+  Marker() {
+    LedgerInTest it(folder / "data", time);
+    event = it.create_event(20);
+    for (SeatIndex seat = 0; seat < 8; ++seat) EXPECT_TRUE(it.hold(event, it.new_id(event), {seat}).accepted());
+    rows = Journal(DataFolder::journal_in(folder / "data"), Journal::Mode::read).head().position;
+    Disk::get().copy_as_after_kill(folder / "data", folder / "killed");
+  }
+
+  fs::path copy(const char* of = "killed") {
+    const fs::path to = folder.path() / ("copy" + std::to_string(++copies));
+    fs::copy(folder / of, to);
+    return to;
+  }
+  // As one of version 0.1, which kept no marker.
+  fs::path copy_without_marker() {
+    const fs::path data = copy("data");
+    fs::remove(data / "journal.head");
+    change_by_hand(data / "journal.db", "DELETE FROM meta WHERE name = 'has_marker'");
+    return data;
+  }
+
+  LedgerFolder folder;
+  TestTime time;
+  EventNumber event = 0;
+  Position rows = 0;
+  int copies = 0;
+};
+
+TEST_F(Marker, IsNoReasonToRefuseAJournalThatIsWhole) {
+  EXPECT_EQ(verify_folder(copy()).problem, "");
+  EXPECT_EQ(refusal_at_start(copy(), time), "");
+  EXPECT_FALSE(HeadMarker((folder / "killed" / "journal.head").string(), HeadMarker::Mode::read).was_stopped());
+  const HeadMarker stopped((folder / "data" / "journal.head").string(), HeadMarker::Mode::read);
+  EXPECT_TRUE(stopped.was_stopped());
+  EXPECT_EQ(stopped.head().position, rows);
+}
+
+TEST_F(Marker, AJournalThatHasLostItsLogIsRefusedByStartVerifyAndRebuild) {
+  for (const std::vector<const char*>& lost : {std::vector{"journal.db-wal"}, std::vector{"journal.db-wal", "state.db-wal"}}) {
+    const fs::path data = copy();
+    for (const char* file : lost) fs::remove(data / file);
+    const std::string refusal = refusal_at_start(data, time);
+    EXPECT_TRUE(names_the_way_out(refusal, "journal.db"));
+    EXPECT_THAT(refusal, HasSubstr("row " + std::to_string(rows)));
+    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.db"));
+    EXPECT_THROW(rebuild(data, [](Position, Position) {}), DataError);
+  }
+}
+
+TEST_F(Marker, AFolderThatHasLostAllButTheMarkerDoesNotBeginAnew) {
+  const fs::path data = copy();
+  for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal"}) fs::remove(data / file);
+  EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db"));
+  EXPECT_FALSE(fs::exists(data / "journal.db"));
+}
+
+TEST_F(Marker, IsMissedInAFolderThatHasHadOne) {
+  for (const char* of : {"killed", "data"}) {
+    const fs::path data = copy(of);
+    fs::remove(data / "journal.head");
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.head"));
+    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.head"));
+    EXPECT_FALSE(fs::exists(data / "journal.head"));
+  }
+}
+
+TEST_F(Marker, IsGivenOnceToAFolderOfAVersionThatHadNone) {
+  const fs::path data = copy_without_marker();
+  EXPECT_EQ(verify_folder(data).problem, "");
+  EXPECT_EQ(refusal_at_start(data, time), "");
+  fs::remove(data / "journal.head");
+  EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.head"));
+}
+
+TEST_F(Marker, OneTornWriteLeavesTheNoteBeforeItAndTwoAreDamage) {
+  for (const std::streamoff at : {8, 20, 40, 64}) {
+    for (const std::streamoff block : {std::streamoff{0}, k_block}) {
+      const fs::path data = copy();
+      flip(data / "journal.head", block + at);
+      EXPECT_EQ(refusal_at_start(data, time), "");
+    }
+    const fs::path data = copy();
+    flip(data / "journal.head", at);
+    flip(data / "journal.head", k_block + at);
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.head"));
+  }
+}
+
+TEST_F(Marker, OfAnotherJournalIsRefused) {
+  {
+    LedgerInTest other(folder / "other", time);
+    const EventNumber number = other.create_event(3);
+    ASSERT_TRUE(other.hold(number, other.new_id(number), {1}).accepted());
+  }
+  const fs::path data = copy();
+  fs::copy_file(folder / "other" / "journal.head", data / "journal.head", fs::copy_options::overwrite_existing);
+  EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.head"));
+}
+
+TEST_F(Marker, ALossThatIsAcceptedLetsTheFolderStartWithWhatIsLeft) {
+  const fs::path data = copy();
+  fs::remove(data / "journal.db-wal");   // which has all rows; the tables have some
+  const AcceptedLoss loss = accept_loss(data, [](Position, Position) {});
+  EXPECT_EQ(loss.last_row, 0);
+  EXPECT_EQ(loss.known_row, rows);
+  EXPECT_EQ(refusal_at_start(data, time), "");
+  EXPECT_EQ(verify_folder(data).problem, "");
+  EXPECT_TRUE(fs::exists(data / "journal.head.replaced"));
+  EXPECT_EQ(accept_loss(copy(), [](Position, Position) {}).last_row, rows) << "nothing was lost";
+}
+
+TEST_F(Marker, IsRestoredWithABackup) {
+  backup(folder / "data", folder / "backup");
+  restore(folder / "restored", folder / "backup");
+  EXPECT_EQ(HeadMarker((folder / "restored" / "journal.head").string(), HeadMarker::Mode::read).head().position, rows);
+  EXPECT_EQ(refusal_at_start(folder / "restored", time), "");
+  fs::remove(folder / "restored" / "journal.head");
+  EXPECT_TRUE(names_the_way_out(refusal_at_start(folder / "restored", time), "journal.head"));
+}
+
+TEST(RegistryRevisions, TheNewestIsKeptAndATornNoteLeavesTheOneBefore) {
+  LedgerFolder folder;
+  const std::string path = (folder / "journal.head").string();
+  HeadMarker::create(path, {});
+  HeadMarker marker(path, HeadMarker::Mode::write);
+  EXPECT_EQ(marker.registry(), std::nullopt);
+  RegistryRevision revision{.id = {1, 2, 3}, .number = 7};
+  marker.note_registry(revision);
+  revision.number = 6;   // of a process that was overtaken
+  marker.note_registry(revision);
+  EXPECT_EQ(marker.registry()->number, 7);
+  revision.number = 8;
+  HeadMarker(path, HeadMarker::Mode::write).note_registry(revision);
+  EXPECT_EQ(marker.registry(), revision);
+  flip(path, 3 * k_block + 16);
+  EXPECT_EQ(marker.registry()->number, 7);
+  flip(path, 2 * k_block + 16);
+  EXPECT_THROW(marker.registry(), DataError) << "not taken for none";
+  fs::resize_file(path, 2 * k_block);
+  EXPECT_THROW(HeadMarker(path, HeadMarker::Mode::read), DataError);
+}
+
+}  // namespace
+}  // namespace holdfast::test
