@@ -62,6 +62,37 @@ api::HealthComponent look_at_tables(const EmbeddedLedger& ledger) {
   return {"state.db", api::HealthStatus::ok, "state.db follows the journal.", lag};
 }
 
+// What is known of this machine's clock, looked up by the main thread once a minute.
+class KernelClock {
+ public:
+  bool is_unsynchronised() const { return unsynchronised_.load(std::memory_order_relaxed); }
+  void look() {
+    const auto now = std::chrono::steady_clock::now();
+    if (looked_at_ && now < *looked_at_ + k_period) return;
+    looked_at_ = now;
+    const bool unsynchronised = is_wall_clock_unsynchronised();
+    if (unsynchronised == unsynchronised_.exchange(unsynchronised)) return;
+    if (unsynchronised) {
+      spdlog::warn("the kernel says that nothing synchronises this machine's clock (no NTP, or a container that is not told)");
+    } else {
+      spdlog::info("the kernel says that this machine's clock is synchronised");
+    }
+  }
+
+ private:
+  static constexpr std::chrono::minutes k_period{1};
+  std::atomic<bool> unsynchronised_{false};
+  std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
+};
+
+// An unsynchronised clock is a note only: in containers it is the rule.
+api::HealthComponent look_at_clock(const EmbeddedLedger& ledger, const KernelClock& kernel) {
+  if (std::string doubt = ledger.clock_doubt(); !doubt.empty()) return {"embedded", api::HealthStatus::degraded, std::move(doubt)};
+  return {"embedded", api::HealthStatus::ok,
+          kernel.is_unsynchronised() ? "The kernel says that nothing synchronises this machine's clock."
+                                     : "The kernel says that this machine's clock is synchronised."};
+}
+
 class EmbeddedHome final : public Home {
  public:
   EmbeddedHome(const ServeOptions& options, const JudgingOptions& judging)
@@ -76,7 +107,8 @@ class EmbeddedHome final : public Home {
         registry_(DataFolder::registry_in(options.data)),
         webhook_store_(EmbeddedWebhookStore::file_in(options.data)),
         webhook_source_(ledger_, DataFolder::journal_in(options.data)) {
-    if (registry_.was_made() && !ledger_.events().empty()) {
+    kernel_clock_.look();
+    if (registry_.was_made() && !ledger_.events().empty()) {   // in a folder that never had one
       spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
     }
   }
@@ -93,11 +125,14 @@ class EmbeddedHome final : public Home {
   void add_health_probes(api::Health& health) const override {
     health.add("ledger", [this] { return look_at_ledger(ledger_); });
     health.add("tables", [this] { return look_at_tables(ledger_); });
+    health.add("clock", [this] { return look_at_clock(ledger_, kernel_clock_); });
   }
+  std::string degradation() const override { return ledger_.clock_doubt(); }
   bool ends_with_a_failed_round() const override { return true; }   // memory and disk disagree
   std::string place() const override { return options_.data; }
 
   void every_second(const ServedFeed* feed) override {
+    kernel_clock_.look();
     if (options_.ledger_journal_retention_days > 0) delivered_.look(webhook_store_);
     if (feed != nullptr) published_through_ = static_cast<Position>(feed->published_through());
     if (const auto step = ledger_.compare_clocks()) {
@@ -109,6 +144,7 @@ class EmbeddedHome final : public Home {
  private:
   const ServeOptions& options_;
   DeliveredRows delivered_;
+  KernelClock kernel_clock_;
   std::atomic<Position> published_through_;
   EmbeddedLedger ledger_;
   EmbeddedRegistry registry_;

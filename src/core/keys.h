@@ -67,6 +67,8 @@ class KeyTable {
   void put(const IdempotencyKey& key, Millis at, std::string_view outcome);
   // Drops what was kept 24 hours before `now` or earlier.
   void forget_old(Millis now);
+  // Keys count for so much longer than 24 hours, while the time may be that far ahead.
+  void keep_longer(Millis by) { kept_longer_ = by; }
   std::size_t size() const { return records_.size(); }
   std::size_t bytes() const { return all_.bytes; }   // of outcomes
 
@@ -92,6 +94,7 @@ class KeyTable {
   Use strangers_;
   boost::unordered_flat_map<std::uint64_t, Use> by_owner_;   // packed owners, those with a key only
   Millis last_put_ = 0;
+  Millis kept_longer_ = 0;
   boost::unordered_flat_map<Fingerprint, Record, Hash> records_;
   std::deque<Fingerprint> in_order_;
   BlockPool outcomes_;

@@ -56,6 +56,7 @@ class Replay {
   std::map<EventNumber, std::uint64_t> plans;               // a digest of header and seats
   std::map<Fingerprint, std::uint64_t> kept;                // digests of the keys that still count
   std::uint64_t keys = 0;
+  Millis keys_since = 0;       // keys of then or earlier do not count any more; tables may still have them
   std::uint64_t index = 0;     // sums of digests, of the rows that the tables should have
   std::uint64_t history = 0;
   std::uint64_t created = 0;   // which change made each reservation

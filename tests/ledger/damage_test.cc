@@ -394,6 +394,21 @@ TEST_F(Damage, AJournalWithoutItsOldRowsOpensAndVerifySaysThatTheTablesAreNotPro
   EXPECT_THAT(verify_folder(data).problem, HasSubstr("row 8"));
 }
 
+TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
+  const fs::path data = copy();
+  time.pass(30 * k_day);
+  LedgerInTest it(data, time, {.data = {}, .journal_retention_days = 2});
+  const auto anchor = [&] { return Journal(DataFolder::journal_in(data), Journal::Mode::read).anchor().position; };
+  for (const std::uint64_t id : {901U, 902U}) {   // when the second is followed, the step of the first is done
+    ASSERT_TRUE(it.hold(event, reservation_id(event, id), {static_cast<SeatIndex>(id - 885)}).accepted());
+    it.wait_for_tables();
+  }
+  EXPECT_EQ(anchor(), 0);
+  time.pass(k_hour);
+  ASSERT_TRUE(it.hold(event, reservation_id(event, 903), {18}).accepted());
+  EXPECT_TRUE(eventually([&] { return anchor() == rows; }));
+}
+
 TEST_F(Damage, OldRowsAreRemovedByThemselvesOnlyWhenTheyAreOlderThanTheRetention) {
   LedgerInTest it(copy(), time, {.data = {}, .journal_retention_days = 2});
   time.pass(2 * k_day - 1);

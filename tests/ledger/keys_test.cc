@@ -1,4 +1,5 @@
 // Idempotency keys: the first outcome again for 24 hours, also after a restart; and no more of them than the limit.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ledger/disk.h"
@@ -49,6 +50,43 @@ TEST_F(Keys, TheSameKeyWithAnotherRequestIsRefusedAlsoAfterARestart) {
   EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 2, two))), "idempotency_key_reused");
 }
 
+// The clock may be wrong: what would still count if it were is not forgotten, in memory or in the tables, until somebody has had time
+// to look.
+TEST_F(Keys, AreKeptForAnHourMoreByAStartWhoseClockIsFarAhead) {
+  const Verdict first = it.asks(hold(it.new_id(event), 1, 1, one));
+  ASSERT_TRUE(first.accepted());
+  EXPECT_EQ(it.ledger().clock_doubt(), "");
+  it.close();
+  time.pass(365 * k_day);
+  it.reopen();
+  EXPECT_THAT(it.ledger().clock_doubt(), testing::HasSubstr("8760.0 hours ahead"));
+  ASSERT_TRUE(it.asks(hold(it.new_id(event), 2, 1, two)).accepted());   // with which the tables would forget the first
+  for (int restart = 0; restart < 2; ++restart) {
+    it.wait_for_tables();
+    it.reopen();
+    EXPECT_NE(it.ledger().clock_doubt(), "") << "a restart makes nothing certain";
+    EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 1, one))), "replayed: " + told(first));
+  }
+  time.pass(k_hour);
+  EXPECT_EQ(it.ledger().clock_doubt(), "");
+  EXPECT_FALSE(it.asks(hold(it.new_id(event), 1, 1, one)).replayed);
+  it.close();
+  EXPECT_EQ(verify_folder(folder / "data").problem, "");
+}
+
+TEST_F(Keys, AreKeptByALedgerThatIsFarAheadOfTheWallClock) {
+  it.close();
+  time.step_wall(365 * k_day);   // wrong, and recorded
+  it.reopen();
+  const Verdict first = it.asks(hold(it.new_id(event), 1, 1, one));
+  ASSERT_TRUE(first.accepted());
+  it.close();
+  time.step_wall(-365 * k_day);
+  it.reopen();
+  EXPECT_THAT(it.ledger().clock_doubt(), testing::HasSubstr("8760.0 hours ahead of this machine's clock"));
+  EXPECT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).replayed);
+}
+
 TEST_F(Keys, ARefusalIsNotKept) {
   ASSERT_TRUE(it.block(event, {1}).accepted());
   EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 1, one))), "seat_unavailable 1");
@@ -83,6 +121,7 @@ TEST_F(Keys, AreForgottenAfterExactly24Hours) {
     time.pass(k_day - 1);
     if (restart) it.reopen();
     EXPECT_TRUE(it.asks(hold(it.new_id(event), key, 1, seats)).replayed);
+    ASSERT_TRUE(it.block(event, {restart ? SeatIndex{18} : SeatIndex{19}}).accepted());   // or the next start would doubt its clock
     time.pass(1);
     if (restart) it.reopen();
     const Verdict after = it.asks(hold(it.new_id(event), key, 1, seats));

@@ -175,6 +175,7 @@ bool Checkpointer::step(Journal& journal, StateStore& state) {
   notified_before_ = notified;
   std::map<EventNumber, Seq> followed;
   JournalHead head;
+  if (options_.time_may_be_ahead) state.keep_keys_longer(options_.time_may_be_ahead());
   const bool moved = follow_some(journal, state, k_changes_per_step, followed, head);
   if (moved) {
     const std::scoped_lock lock(mutex_);
@@ -186,7 +187,7 @@ bool Checkpointer::step(Journal& journal, StateStore& state) {
     journal.checkpoint_wal();
     log_is_short_ = true;
   }
-  if (options_.retention_days > 0) {
+  if (options_.retention_days > 0 && !(options_.keeps_old_rows && options_.keeps_old_rows())) {
     const Position through = options_.removable_through ? options_.removable_through() : head.position;
     remove_old(journal, state, head, through, now_() - options_.retention_days * k_day);
   }

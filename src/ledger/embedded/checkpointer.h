@@ -26,9 +26,13 @@ class Checkpointer {
     // Up to which row the journal is done with by whoever else reads it; later rows are kept, however old. Empty: nobody does. Called on
     // the checkpointer's thread; must not throw.
     std::function<Position()> removable_through{};
+    // How far the time may be ahead, so that idempotency keys are kept so much longer, and whether that is a reason to remove no rows.
+    // Called on the checkpointer's thread; must not throw. Empty: it is right.
+    std::function<Millis()> time_may_be_ahead{};
+    std::function<bool()> keeps_old_rows{};
   };
 
-  // Starts the thread. `now` gives the ledger's time.
+  // Starts the thread. `now` gives the time by which rows are old.
   Checkpointer(Options options, std::function<Millis()> now);
   ~Checkpointer();   // stops
   Checkpointer(const Checkpointer&) = delete;

@@ -1,5 +1,6 @@
 #include "ledger/embedded/clock.h"
 
+#include <sys/timex.h>
 #include <time.h>
 
 #include <algorithm>
@@ -24,6 +25,12 @@ std::int64_t slewed(std::int64_t passed, std::int64_t ahead) {
 }
 
 }  // namespace
+
+bool is_wall_clock_unsynchronised() {
+  timex clock{};
+  const int state = ::adjtimex(&clock);   // reads only; -1 where that is not allowed either
+  return state == TIME_ERROR || (state >= 0 && (clock.status & STA_UNSYNC) != 0);
+}
 
 std::int64_t SystemClockSource::wall_ns() const { return read_clock(CLOCK_REALTIME); }
 std::int64_t SystemClockSource::boot_ns() const { return read_clock(CLOCK_BOOTTIME); }

@@ -21,6 +21,10 @@ class ClockSource {
   virtual std::int64_t boot_ns() const = 0;   // since boot, suspend included; never back
 };
 
+// Whether the kernel says that nothing keeps the wall clock right (adjtimex: STA_UNSYNC). Often so in containers and where a program steps
+// the clock instead of disciplining it.
+bool is_wall_clock_unsynchronised();
+
 class SystemClockSource : public ClockSource {
  public:
   std::int64_t wall_ns() const override;   // CLOCK_REALTIME

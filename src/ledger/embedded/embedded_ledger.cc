@@ -1,5 +1,6 @@
 #include "ledger/embedded/embedded_ledger.h"
 
+#include <fmt/format.h>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
@@ -70,13 +71,17 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
       journal_((open_files(), std::make_unique<Journal>(folder_.journal(), Journal::Mode::write))),
       archive_(std::make_unique<StateStore>(folder_.state(), StateStore::Mode::write)),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(*journal_, *archive_)),
+      doubt_(last_recorded_time(*journal_, *archive_), clock_.now(), journal_->doubtful_start()),
       directory_(hash_seed_),
       keys_(options_.idempotency_keys_max),
       judging_(options_.judging) {
   last_now_ = clock_.now();
   published_.resize(1);
   events_.push_back(std::make_unique<Event>());   // number 0 is no event, and may be asked about
+  keys_.keep_longer(time_may_be_ahead());
   load();
+  if (doubt_.is_fresh(last_now_)) journal_->note_doubtful_start(doubt_.start());
+  if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
   marker_ = open_head_marker(HeadMarker::file_in(folder_.path()), *journal_);
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
@@ -87,8 +92,10 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   checkpointer_ = std::make_unique<Checkpointer>(Checkpointer::Options{.journal = folder_.journal(),
                                                                        .state = folder_.state(),
                                                                        .retention_days = options_.journal_retention_days,
-                                                                       .removable_through = options_.journal_removable_through},
-                                                 [this] { return now(); });
+                                                                       .removable_through = options_.journal_removable_through,
+                                                                       .time_may_be_ahead = [this] { return time_may_be_ahead(); },
+                                                                       .keeps_old_rows = [this] { return doubt_.is_fresh(now()); }},
+                                                 [this] { return std::min(now(), wall_time()); });
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
   abandon_unfinished_imports();
 }
@@ -262,6 +269,7 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   judging_.lock_ahead(batches, *this, std::max(clock_.now(), last_now_));
   const auto started = Timer::now();
   const Millis now = last_now_ = std::max(clock_.now(), last_now_);   // after the locks, which may have taken a while
+  keys_.keep_longer(doubt_.ahead(now, wall_time()));
   report.swept = judging_.judge(batches, *this, now);
   const auto judged = Timer::now();
   report.durable = commit(now);
@@ -548,6 +556,29 @@ std::optional<ReservationView> EmbeddedLedger::reservation(const Uuid& id) const
   } catch (const std::exception& error) {
     throw ReservationUnreadable(id, cannot_be_read(id, folder_.state(), error.what()));
   }
+}
+
+Millis EmbeddedLedger::wall_time() const {
+  constexpr std::int64_t k_ns_per_ms = 1'000'000;
+  return (options_.clock != nullptr ? *options_.clock : system_clock_).wall_ns() / k_ns_per_ms;
+}
+
+std::string EmbeddedLedger::clock_doubt() const {
+  constexpr double k_hour = 3'600.0 * k_millis_per_second;
+  const Millis now = this->now();
+  if (const Millis ahead = ClockDoubt::ahead_of_wall(now, wall_time()); ahead > 0) {
+    return fmt::format(
+        "the ledger's time is {:.1f} hours ahead of this machine's clock: the clock is wrong now, or it was wrong when changes were "
+        "recorded. Time "
+        "does not go back; holds last as long as they should. If the clock is right, a backup from before undoes it (holdfast restore)",
+        static_cast<double>(ahead) / k_hour);
+  }
+  if (!doubt_.is_fresh(now)) return {};
+  return fmt::format(
+      "this machine's clock was {:.1f} hours ahead of the last recorded time at the start. If the machine was off, all is well. If the "
+      "clock is wrong: "
+      "stop the server and correct the clock before more is recorded. For an hour no old journal row and no idempotency key is removed",
+      static_cast<double>(doubt_.start().ahead) / k_hour);
 }
 
 std::string EmbeddedLedger::trouble() const {

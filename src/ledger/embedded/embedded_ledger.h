@@ -19,6 +19,7 @@
 #include "core/keys.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/clock.h"
+#include "ledger/embedded/clock_doubt.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/journal.h"
@@ -70,6 +71,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
 
   // Compares the clock with the wall clock; returns a step to report. Called about once a second by one thread.
   std::optional<Millis> compare_clocks() { return clock_.compare(); }
+  // A sentence on why the time may be wrong by a day or more; empty: nothing speaks for that.
+  std::string clock_doubt() const;
   // From here on nothing is judged, for this reason; reading goes on. Any thread.
   void stop_selling(std::string because);
   // Journal rows that state.db is behind.
@@ -97,6 +100,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   // Start.
   void open_files();
   void make_marker();
+  Millis wall_time() const;
+  Millis time_may_be_ahead() const { return doubt_.ahead(now(), wall_time()); }
   void load();
   void replay(const JournalHead& from);
   void abandon_unfinished_imports();
@@ -130,6 +135,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::unique_ptr<HeadMarker> marker_;    // the writer's
   std::unique_ptr<StateStore> archive_;   // read only, of the writer: reservations that ended long ago
   LedgerClock clock_;
+  ClockDoubt doubt_;
   SeatDirectory directory_;
 
   // The writer's.

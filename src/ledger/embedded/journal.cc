@@ -204,6 +204,26 @@ bool Journal::has_marker() {
 
 void Journal::note_marker() { database_.execute("INSERT OR REPLACE INTO meta VALUES ('has_marker', 1)"); }
 
+std::optional<DoubtfulStart> Journal::doubtful_start() {
+  DoubtfulStart start;
+  sqlite::Statement meta(database_, sql_meta_);
+  meta.bind_text(1, "clock_doubt_until");
+  if (!meta.step()) return std::nullopt;
+  start.until = meta.integer(0);
+  meta.reset();
+  meta.bind_text(1, "clock_doubt_ahead");
+  if (!meta.step()) return std::nullopt;
+  start.ahead = meta.integer(0);
+  return start;
+}
+
+void Journal::note_doubtful_start(const DoubtfulStart& start) {
+  sqlite::Statement(database_, "INSERT OR REPLACE INTO meta VALUES ('clock_doubt_until', ?1), ('clock_doubt_ahead', ?2)")
+      .bind(1, start.until)
+      .bind(2, start.ahead)
+      .run();
+}
+
 void Journal::checkpoint_wal() {
   // Busy is no error: a reader keeps some frames from being moved, which the next call does.
   const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ledger/embedded/clock_doubt.h"
 #include "ledger/embedded/sqlite.h"
 #include "ledger/journal_row.h"
 
@@ -62,6 +63,10 @@ class Journal {
   // Whether the folder has, or has had, a marker of how far the journal reaches.
   bool has_marker();
   void note_marker();
+
+  // A start whose clock was far ahead, for the next start.
+  std::optional<DoubtfulStart> doubtful_start();
+  void note_doubtful_start(const DoubtfulStart& start);
 
   // Frames in the write-ahead log after the last commit; and moving them into the file. On a reader's connection that takes time off
   // the writer; what is left over, the writer does itself.

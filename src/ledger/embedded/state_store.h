@@ -67,6 +67,8 @@ class StateStore {
   void follow(const JournalRow& row);
   void commit(const JournalHead& as_of);
   void roll_back() { transaction_.reset(); }
+  // Idempotency keys stay in the tables for so much longer than they count.
+  void keep_keys_longer(Millis by) { keys_kept_longer_ = by; }
   // Takes a journal row out of the index, before it is removed there.
   void forget_row(EventNumber event, Seq first_seq);
 
@@ -116,6 +118,7 @@ class StateStore {
   sqlite::Database database_;
   std::unique_ptr<Statements> statements_;
   std::optional<sqlite::Transaction> transaction_;
+  Millis keys_kept_longer_ = 0;
   std::map<EventNumber, std::unique_ptr<PlanBuilder>> importing_;   // while their seats are coming in: for rows of table seat
 
  public:

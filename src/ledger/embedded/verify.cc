@@ -25,6 +25,7 @@ std::string compare_keys(const Replay& replay, StateStore& state) {
   std::size_t same = 0;
   std::size_t all = 0;
   state.load_keys([&](const KeptKey& stored, Millis at) {
+    if (at <= replay.keys_since) return;
     const auto expected = replay.kept.find(stored.key.key);
     same += expected != replay.kept.end() && expected->second == Replay::digest_of(stored, at);
     ++all;
