@@ -45,7 +45,8 @@ void Replay::fold(const JournalRow& row) {
     if (!body_.versions.empty() && !has_versions(details, change, *inventory)) fail("has other versions than its changes make");
   }
   if (!reader.at_end() || !details_decoder.at_end()) fail("has more bytes than changes");
-  if (row.changes > 0) index += digest_of({row.event, row.first_seq, static_cast<std::uint64_t>(row.position)});
+  if (row.changes > 0 && row.position > index_after)
+    index += digest_of({row.event, row.first_seq, static_cast<std::uint64_t>(row.position)});
   fold_keys(row);
 }
 

@@ -57,6 +57,7 @@ class Replay {
   std::map<Fingerprint, std::uint64_t> kept;                // digests of the keys that still count
   std::uint64_t keys = 0;
   Millis keys_since = 0;       // keys of then or earlier do not count any more; tables may still have them
+  std::int64_t index_after = 0;   // rows up to here are not in the index any more; to be set before the first is folded
   std::uint64_t index = 0;     // sums of digests, of the rows that the tables should have
   std::uint64_t history = 0;
   std::uint64_t created = 0;   // which change made each reservation

@@ -394,6 +394,38 @@ TEST_F(Damage, AJournalWithoutItsOldRowsOpensAndVerifySaysThatTheTablesAreNotPro
   EXPECT_THAT(verify_folder(data).problem, HasSubstr("row 8"));
 }
 
+// Old rows leave the index of state.db and the journal one after the other; nothing orders the two for the disk.
+TEST_F(Damage, ACrashWhileOldRowsAreRemovedLeavesAFolderThatStartsWhicheverFileIsAhead) {
+  for (const bool index_is_ahead : {true, false}) {
+    SCOPED_TRACE(index_is_ahead);
+    const fs::path data = copy();
+    {
+      Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
+      StateStore state(DataFolder::state_in(data), StateStore::Mode::write);
+      const std::vector<JournalRow> old = journal.old_rows(7, k_begin + 1, 5);
+      ASSERT_EQ(old.size(), 5u);
+      if (index_is_ahead) {
+        const JournalHead as_of = state.as_of();
+        state.begin();
+        state.forget_rows(old, old.back().position);
+        state.commit(as_of);
+      } else {
+        journal.remove(old);
+      }
+    }
+    EXPECT_EQ(verify_folder(data).problem, "");
+    LedgerInTest it(data, time);
+    EXPECT_EQ(it.ledger().reservation(sold)->status, ReservationStatus::consumed);
+    EXPECT_EQ(told(it.hold(event, reservation_id(event, 900), {17})), "accepted");
+    const auto changes = it.ledger().read_changes(event, 0, 10, ReadFrom::anywhere);
+    ASSERT_FALSE(changes);
+    EXPECT_EQ(changes.error().oldest, 6u);
+    it.close();
+    EXPECT_EQ(verify_folder(data).problem, "");
+    EXPECT_EQ(StateStore(DataFolder::state_in(data), StateStore::Mode::read).index_emptied_through(), 5);
+  }
+}
+
 TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
   const fs::path data = copy();
   time.pass(30 * k_day);

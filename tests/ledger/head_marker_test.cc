@@ -139,6 +139,16 @@ TEST_F(Marker, ALossThatIsAcceptedLetsTheFolderStartWithWhatIsLeft) {
   EXPECT_EQ(accept_loss(copy(), [](Position, Position) {}).last_row, rows) << "nothing was lost";
 }
 
+// What a process left in the log may be in the page cache only, after a sync that failed.
+TEST_F(Marker, AStartMovesTheLogIntoTheFileAndSyncsItBeforeItServes) {
+  const fs::path data = copy();
+  ASSERT_GT(fs::file_size(data / "journal.db-wal"), 0u);
+  const LedgerInTest it(data, time);
+  Disk::get().copy_as_after_kill(data, folder / "again");
+  fs::remove(folder / "again" / "journal.db-wal");
+  EXPECT_EQ(refusal_at_start(folder / "again", time), "");
+}
+
 TEST_F(Marker, IsRestoredWithABackup) {
   backup(folder / "data", folder / "backup");
   restore(folder / "restored", folder / "backup");

@@ -50,20 +50,22 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, s
   return true;
 }
 
-// Removes old rows of the journal, up to `through` at most: from the index first, so that it never names a row that there is not.
+// Removes old rows of the journal, up to `through` at most: from the index first, so that it never names a row that there is not, and
+// synced, so that the tables have what the journal forgets. A crash between the two leaves an index that is ahead, which the next start
+// knows.
 void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Position through, Millis older_than) {
   const std::vector<JournalRow> old = journal.old_rows(std::min(as_of.position, through), older_than, k_rows_removed_per_step);
   if (old.empty()) return;
+  state.sync_commits(true);
   state.begin();
   try {
-    for (const JournalRow& row : old) {
-      if (row.changes > 0) state.forget_row(row.event, row.first_seq);
-    }
+    state.forget_rows(old, old.back().position);
     state.commit(as_of);
   } catch (...) {
     state.roll_back();
     throw;
   }
+  state.sync_commits(false);
   journal.remove(old);
 }
 

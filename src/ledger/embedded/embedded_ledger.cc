@@ -80,6 +80,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   events_.push_back(std::make_unique<Event>());   // number 0 is no event, and may be asked about
   keys_.keep_longer(time_may_be_ahead());
   load();
+  journal_->settle();
+  if (journal_->anchor().position > archive_->index_emptied_through()) archive_->forget_rows_through(journal_->anchor().position);
   if (doubt_.is_fresh(last_now_)) journal_->note_doubtful_start(doubt_.start());
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
   marker_ = open_head_marker(HeadMarker::file_in(folder_.path()), *journal_);

@@ -1,11 +1,16 @@
 #include "ledger/embedded/journal.h"
 
+#include <chrono>
+#include <thread>
+
 #include "core/check.h"
 #include "ledger/embedded/data_folder.h"
 
 namespace holdfast {
 namespace {
 
+constexpr std::chrono::seconds k_settle_patience{10};
+constexpr std::chrono::milliseconds k_settle_pause{10};
 constexpr std::int64_t k_application_id = 0x48664A31;   // "HfJ1", in the file's header
 
 constexpr const char* k_sql_create = R"(
@@ -228,6 +233,23 @@ void Journal::checkpoint_wal() {
   // Busy is no error: a reader keeps some frames from being moved, which the next call does.
   const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database_.fail("move the log of");
+}
+
+void Journal::settle() {
+  const auto deadline = std::chrono::steady_clock::now() + k_settle_patience;
+  for (;;) {
+    int frames = 0;
+    int moved = 0;
+    const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+    if (result == SQLITE_OK && frames == moved) return;
+    if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database_.fail("move the log of");
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw DataError(
+          "another program reads " + database_.path() +
+          " and keeps its log from being moved into it. Nothing was changed. End that program (fuser names it), then start again.");
+    }
+    std::this_thread::sleep_for(k_settle_pause);
+  }
 }
 
 std::int64_t Journal::bytes() { return database_.query_int("PRAGMA page_count") * database_.query_int("PRAGMA page_size"); }

@@ -72,6 +72,9 @@ class Journal {
   // the writer; what is left over, the writer does itself.
   int wal_frames() const { return wal_frames_; }
   void checkpoint_wal();
+  // Moves the whole log into the file, and syncs that. Before serving: after a sync that failed the log may be in the page cache only,
+  // and what is read from there would be lost with the power although it was answered. Throws DataError when somebody keeps it from that.
+  void settle();
 
   std::int64_t bytes();   // of the file
   sqlite::Database& database() { return database_; }

@@ -58,6 +58,7 @@ constexpr const char* k_sql_create = R"(
   ) STRICT, WITHOUT ROWID;
 )";
 
+constexpr const char* k_sql_index_emptied = "INSERT OR REPLACE INTO meta VALUES ('index_emptied_through', ?1)";
 constexpr const char* k_columns_of_reservation =
     "SELECT id, kind, customer, created_at, expires_at, status, order_id, seats, event, created_seq FROM reservation";
 
@@ -189,6 +190,8 @@ void StateStore::commit(const JournalHead& as_of) {
   transaction_.reset();
 }
 
+void StateStore::sync_commits(bool on) { database_.execute(on ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"); }
+
 void StateStore::follow(const JournalRow& row) {
   JournalBody body;
   if (!decode_body(row, body)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
@@ -217,8 +220,23 @@ void StateStore::follow(const JournalRow& row) {
   statements_->insert_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).bind(3, row.position).run();
 }
 
-void StateStore::forget_row(EventNumber event, Seq first_seq) {
-  statements_->drop_index.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(first_seq)).run();
+void StateStore::forget_rows(std::span<const JournalRow> old, Position through) {
+  for (const JournalRow& row : old) {
+    if (row.changes == 0) continue;
+    statements_->drop_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).run();
+  }
+  sqlite::Statement(database_, k_sql_index_emptied).bind(1, through).run();
+}
+
+void StateStore::forget_rows_through(Position through) {
+  sqlite::Transaction transaction(database_);
+  sqlite::Statement(database_, "DELETE FROM journal_index WHERE position <= ?1").bind(1, through).run();
+  sqlite::Statement(database_, k_sql_index_emptied).bind(1, through).run();
+  transaction.commit();
+}
+
+Position StateStore::index_emptied_through() {
+  return database_.query_int("SELECT coalesce((SELECT value FROM meta WHERE name = 'index_emptied_through'), 0)");
 }
 
 void StateStore::follow_change(const JournalRow& row, Seq seq, const Change& change) {

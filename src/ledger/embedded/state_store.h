@@ -1,7 +1,8 @@
 // state.db: tables that follow the journal. They make a start fast, answer for reservations that ended long ago, and can be read
 // by people with the sqlite3 shell. They are never the truth: they can be made again from the whole journal.
 //
-//   meta            (name, value)      -- format; position and hash of the journal row that the tables are as of
+//   meta            (name, value)      -- format; position and hash of the journal row that the tables are as of; up to which row
+//                                         journal_index was emptied (index_emptied_through; missing: never)
 //   event           (number, id, name, …, seq)
 //   plan_part       (event, first, body)    -- the seats as the journal packed them, to load a plan fast
 //   seat            (event, seat, id, section, row, number, category, x, y)
@@ -19,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,8 +71,14 @@ class StateStore {
   void roll_back() { transaction_.reset(); }
   // Idempotency keys stay in the tables for so much longer than they count.
   void keep_keys_longer(Millis by) { keys_kept_longer_ = by; }
-  // Takes a journal row out of the index, before it is removed there.
-  void forget_row(EventNumber event, Seq first_seq);
+  // Takes journal rows up to `through` out of the index: `old`, before they are removed there, within begin() and commit(); or whatever
+  // it has of them, after.
+  void forget_rows(std::span<const JournalRow> old, Position through);
+  void forget_rows_through(Position through);
+  // Up to which journal row the index was emptied; the journal may still have rows of before.
+  Position index_emptied_through();
+  // From here on commit() returns when it is on disk, with all commits before it.
+  void sync_commits(bool on);
 
   // ---- reading
   // Every event in the order of its number, with its live reservations. Throws DataError when the tables contradict themselves.

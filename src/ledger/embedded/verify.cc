@@ -94,6 +94,7 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
     report.tables_as_of = as_of.position;
     report.journal_is_whole = journal.anchor().position == 0;
     Replay replay("journal.db");
+    replay.index_after = state.index_emptied_through();
     std::string difference;
     const auto at_tables = [&] {
       if (report.journal_is_whole) difference = compare(replay, state, report);
