@@ -14,6 +14,7 @@
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/embedded_registry.h"
 #include "ledger/embedded/embedded_webhook_store.h"
+#include "ledger/embedded/file_watch.h"
 
 namespace holdfast::cli {
 namespace {
@@ -128,11 +129,13 @@ class EmbeddedHome final : public Home {
     health.add("clock", [this] { return look_at_clock(ledger_, kernel_clock_); });
   }
   std::string degradation() const override { return ledger_.clock_doubt(); }
-  bool ends_with_a_failed_round() const override { return true; }   // memory and disk disagree
+  // Memory and disk disagree. With files gone they do not, and the end of the process would lose them.
+  bool ends_with_a_failed_round() const override { return !has_lost_files_; }
   std::string place() const override { return options_.data; }
 
   void every_second(const ServedFeed* feed) override {
     kernel_clock_.look();
+    look_at_files();
     if (options_.ledger_journal_retention_days > 0) delivered_.look(webhook_store_);
     if (feed != nullptr) published_through_ = static_cast<Position>(feed->published_through());
     if (const auto step = ledger_.compare_clocks()) {
@@ -142,9 +145,20 @@ class EmbeddedHome final : public Home {
   }
 
  private:
+  void look_at_files() {
+    if (!file_watch_) file_watch_.emplace(options_.data);
+    if (has_lost_files_) return;
+    std::string lost = file_watch_->look();
+    if (lost.empty()) return;
+    has_lost_files_ = true;   // before the ledger refuses a round
+    ledger_.stop_selling(std::move(lost));
+  }
+
   const ServeOptions& options_;
   DeliveredRows delivered_;
   KernelClock kernel_clock_;
+  std::optional<FileWatch> file_watch_;   // of the main thread; from the first second on, when all files are there
+  std::atomic<bool> has_lost_files_{false};
   std::atomic<Position> published_through_;
   EmbeddedLedger ledger_;
   EmbeddedRegistry registry_;

@@ -312,6 +312,7 @@ TEST_F(Damage, AJournalWhoseLogWasDeletedIsRefusedUntilTheLossIsAccepted) {
   const Finished verified = run("verify");
   EXPECT_EQ(verified.status, 1) << verified.everything();
   EXPECT_THAT(verified.out, HasSubstr("rows are missing"));
+  EXPECT_EQ(run_holdfast({"backup", "--data", data.string(), (folder / "copy").string()}).status, 1);
   EXPECT_EQ(run_holdfast({"repair", "--data", data.string()}).status, 2) << "not without saying so";
   const Finished repaired = run_holdfast({"repair", "--accept-loss", "--data", data.string()});
   EXPECT_EQ(repaired.status, 0) << repaired.everything();
@@ -336,6 +337,45 @@ TEST_F(Damage, AFalsifiedCheckpointIsFoundByVerifyAndCanBeRebuilt) {
   EXPECT_EQ(run("rebuild").status, 0);
   EXPECT_EQ(run("verify").status, 0);
   expect_everything_there();
+}
+
+// --- files that go away while a server works with them ---
+
+struct Disappearance {
+  const char* name;
+  void (*act)(const fs::path& data);
+};
+const Disappearance k_disappearances[] = {
+    {"LogDeleted", [](const fs::path& data) { fs::remove(data / "journal.db-wal"); }},
+    {"JournalReplaced",
+     [](const fs::path& data) {
+       fs::copy_file(data / "journal.db", data / "copy");
+       fs::rename(data / "copy", data / "journal.db");
+     }},
+    {"JournalCut", [](const fs::path& data) { fs::resize_file(data / "journal.db", 4'096); }},
+    {"LockDeleted", [](const fs::path& data) { fs::remove(data / "lock"); }},
+    {"KeysDeleted", [](const fs::path& data) { fs::remove(data / "registry.db"); }},
+};
+
+class LostFile : public ::testing::TestWithParam<Disappearance> {};
+
+INSTANTIATE_TEST_SUITE_P(Is, LostFile, testing::ValuesIn(k_disappearances), [](const auto& file) { return std::string(file.param.name); });
+
+TEST_P(LostFile, EndsTheSaleAndNotTheProcessWhichStillHasIt) {
+  Server server;
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 50);
+  ASSERT_EQ(hold(client, "c", {event[0]}).status, 201);
+  // The server remembers its files in its first second.
+  ASSERT_TRUE(eventually([&] { return client.get("/v1/operations/series").json().at("at").as_array().size() >= 2; }));
+  GetParam().act(server.data());
+  ASSERT_TRUE(eventually([&] { return client.get("/readyz").status == 503; }));
+  EXPECT_EQ(hold(client, "c", {event[1]}).status, 503);
+  EXPECT_THAT(client.get("/readyz").body, HasSubstr("/proc/"));
+  EXPECT_THAT(server.log(), HasSubstr("critical"));
+  EXPECT_EQ(seat_state(client, event[0]), "held") << "reading goes on";
+  EXPECT_TRUE(server.process().runs());
+  server.stop();
 }
 
 // --- stop ---

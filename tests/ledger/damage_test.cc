@@ -441,6 +441,14 @@ TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
   EXPECT_TRUE(eventually([&] { return anchor() == rows; }));
 }
 
+TEST_F(Damage, NoBackupIsMadeOfDataThatAreDamaged) {
+  const fs::path data = copy();
+  change_by_hand(data / "state.db", "UPDATE reservation SET customer = 'mallory'");
+  EXPECT_THROW(backup(data, folder / "backup"), DataError);
+  EXPECT_FALSE(fs::exists(folder / "backup"));
+  EXPECT_FALSE(fs::exists(folder / "backup.partial"));
+}
+
 TEST_F(Damage, OldRowsAreRemovedByThemselvesOnlyWhenTheyAreOlderThanTheRetention) {
   LedgerInTest it(copy(), time, {.data = {}, .journal_retention_days = 2});
   time.pass(2 * k_day - 1);

@@ -74,6 +74,7 @@ TEST_F(Marker, AJournalThatHasLostItsLogIsRefusedByStartVerifyAndRebuild) {
     EXPECT_THAT(refusal, HasSubstr("row " + std::to_string(rows)));
     EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.db"));
     EXPECT_THROW(rebuild(data, [](Position, Position) {}), DataError);
+    EXPECT_THROW(backup(data, folder / "backup"), DataError);
   }
 }
 

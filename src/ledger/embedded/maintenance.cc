@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t k_backup_application_id = 0x48664231;   // "HfB1"
+constexpr std::int64_t k_backup_application_id = Journal::k_backup_application_id;
 constexpr const char* k_state_tables[] = {"event",       "plan_part",       "seat",         "seat_state", "seat_change",
                                           "reservation", "idempotency_key", "journal_index"};
 
@@ -135,6 +135,25 @@ void fill_registry(const fs::path& data, const fs::path& file) {
   database.execute("DETACH source");
 }
 
+// That the copy is whole, as restore() will ask, and that it has no less than the folder is known to have had when it was begun.
+void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* marker) {
+  Journal journal(copy.string(), Journal::Mode::read_backup);
+  StateStore state(copy.string(), StateStore::Mode::read_backup);
+  const VerifyReport report = verify(journal, state);
+  if (!report.problem.empty())
+    throw DataError("the data in " + data.string() + " are damaged, so there is no backup of them: " + report.problem);
+  if (marker == nullptr) return;
+  check_reached(*marker, journal);
+  const auto noted = marker->registry();
+  const auto copied = registry_revision(state.database());
+  if (!noted || (copied && copied->id == noted->id && copied->number >= noted->number)) return;
+  throw DataError(
+      DataFolder::registry_in(data) +
+      " is missing, or has lost changes, so there is no backup of it. Put it back with its -wal file, or let it count as it is: "
+      "holdfast keys accept --data " +
+      data.string());
+}
+
 bool has_table(const fs::path& file, std::string_view name) {
   sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
   sqlite::Statement table(copy, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1");
@@ -173,6 +192,7 @@ void backup(const fs::path& data, const fs::path& file) {
       sqlite::Database copy(partial.string(), sqlite::Database::Mode::create);
       copy_into(copy, data);
     }
+    check_copy(partial, data, marker.get());
     fs::rename(partial, file);
   } catch (...) {
     fs::remove(partial, ignored);

@@ -138,14 +138,15 @@ StateStore::StateStore(const std::string& path, Mode mode)
                     ". Nothing was changed. Make it again with `holdfast rebuild`, or put back both files "
                     "from a backup (holdfast restore).");
   }
-  if (database_.query_int("PRAGMA application_id") != k_application_id) {
+  const std::int64_t application_id = mode == Mode::read_backup ? Journal::k_backup_application_id : k_application_id;
+  if (database_.query_int("PRAGMA application_id") != application_id) {
     throw DataError(path + " is not a state file of Holdfast. Nothing was changed. Is this the right folder?");
   }
   if (const auto format = database_.query_int("PRAGMA user_version"); format != k_format) {
     throw DataError(path + " has format " + std::to_string(format) + "; this version of Holdfast reads format " + std::to_string(k_format) +
                     ". Nothing was changed. Use the version that wrote it, or a later one.");
   }
-  if (mode == Mode::read) return;
+  if (mode == Mode::read || mode == Mode::read_backup) return;
   // NORMAL: after a power loss the tables may be as of an older position, which the journal makes good.
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;");
   statements_ = std::make_unique<Statements>(database_);

@@ -50,7 +50,7 @@ struct StoredReservation {
 class StateStore {
  public:
   static constexpr int k_format = 1;
-  enum class Mode { create, write, read };
+  enum class Mode { create, write, read, read_backup };   // the tables of a backup
 
   // Throws sqlite::Error, or DataError when the file is not of this format.
   StateStore(const std::string& path, Mode mode);
