@@ -31,6 +31,7 @@ void Replay::fold(const JournalRow& row) {
   auto& inventory = events[row.event];
   if (inventory == nullptr) inventory = new_inventory(row, body_, 0);
   if (inventory == nullptr) fail("is of an event that has no beginning");
+  times.try_emplace(row.event, row.at, row.at).first->second.second = row.at;
   if (row.first_seq != inventory->seq() + 1) fail("has changes out of turn");
   Reader reader(body_.changes);
   ChangeDecoder decoder(row.at);

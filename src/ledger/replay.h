@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "core/inventory.h"
 #include "core/keys.h"
@@ -53,6 +54,7 @@ class Replay {
   std::size_t keys_after(Millis oldest) const;
 
   std::map<EventNumber, std::unique_ptr<Inventory>> events;
+  std::map<EventNumber, std::pair<Millis, Millis>> times;   // of its first and its last row
   std::map<EventNumber, std::uint64_t> plans;               // a digest of header and seats
   std::map<Fingerprint, std::uint64_t> kept;                // digests of the keys that still count
   std::uint64_t keys = 0;

@@ -87,6 +87,20 @@ TEST_F(Keys, AreKeptByALedgerThatIsFarAheadOfTheWallClock) {
   EXPECT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).replayed);
 }
 
+// What a flipped bit leaves: SQLite reads the time from the index, so only a comparison of the two sees it.
+TEST_F(Keys, AnotherTimeInTheirTableThanInItsIndexIsFound) {
+  ASSERT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).accepted());
+  it.wait_for_tables();
+  it.close();
+  const std::string tables = (folder / "data" / "state.db").string();
+  change_by_hand(tables,
+                 "PRAGMA writable_schema = ON; CREATE TABLE kept AS SELECT * FROM sqlite_master WHERE name = 'idempotency_key_at'; "
+                 "DELETE FROM sqlite_master WHERE name = 'idempotency_key_at'");
+  change_by_hand(tables, "UPDATE idempotency_key SET at = at + 1");
+  change_by_hand(tables, "PRAGMA writable_schema = ON; INSERT INTO sqlite_master SELECT * FROM kept");
+  EXPECT_TRUE(names_the_way_out(verify_folder(folder / "data").problem, "state.db"));
+}
+
 TEST_F(Keys, ARefusalIsNotKept) {
   ASSERT_TRUE(it.block(event, {1}).accepted());
   EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 1, one))), "seat_unavailable 1");

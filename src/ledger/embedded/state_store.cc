@@ -84,6 +84,12 @@ bool read_json(std::string_view json, std::vector<SeatIndex>& seats) {
   return true;
 }
 
+// An id as to_string writes it; one in other letters is not what was written.
+std::optional<Uuid> exact_uuid(std::string_view text) {
+  const auto id = parse_uuid(text);
+  return id && to_string(*id) == text ? id : std::nullopt;
+}
+
 std::optional<ReservationStatus> status_named(std::string_view name) {
   for (const auto status :
        {ReservationStatus::active, ReservationStatus::consumed, ReservationStatus::released, ReservationStatus::expired}) {
@@ -419,7 +425,8 @@ std::unique_ptr<PlanBuilder> StateStore::load_plan(EventNumber number, const Uui
   return std::make_unique<PlanBuilder>(std::move(*builder));
 }
 
-void StateStore::load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to) {
+void StateStore::load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to,
+                             std::map<Uuid, std::vector<SeatIndex>>& held_by) {
   sqlite::Statement states(database_, "SELECT seat, state, version, reservation FROM seat_state WHERE event = ? ORDER BY seat");
   states.bind(1, std::int64_t{inventory.card().number});
   while (states.step()) {
@@ -431,21 +438,22 @@ void StateStore::load_states(Inventory& inventory, std::map<Uuid, std::vector<Se
     }
     const auto state = static_cast<SeatState>(letter[0]);
     inventory.restore_seat(static_cast<SeatIndex>(seat), state, static_cast<std::uint32_t>(states.integer(2)));
-    if (state != SeatState::sold) continue;
-    const auto owner = parse_uuid(states.text(3));
-    if (!owner) damaged("a sold seat of event " + std::to_string(inventory.card().number) + " has no reservation");
-    sold_to[*owner].push_back(static_cast<SeatIndex>(seat));
+    const bool is_owned = state == SeatState::held || state == SeatState::sold;
+    const auto owner = exact_uuid(states.text(3));
+    if (is_owned != owner.has_value() || is_owned == states.is_null(3)) {
+      damaged("seat " + std::to_string(seat) + " of event " + std::to_string(inventory.card().number) +
+              " has no reservation, or one that it should not have");
+    }
+    if (is_owned) (state == SeatState::sold ? sold_to : held_by)[*owner].push_back(static_cast<SeatIndex>(seat));
   }
 }
 
 ReservationView StateStore::view_of(sqlite::Statement& row) {
   ReservationView view;
-  const auto id = parse_uuid(row.text(0));
+  const auto id = exact_uuid(row.text(0));   // in other letters it would be another row of the same reservation
   const auto status = status_named(row.text(5));
   std::vector<SeatIndex> seats;
-  // An id in other letters would be another row of the same reservation.
-  if (!id || to_string(*id) != row.text(0) || !status || !read_json(row.text(7), seats) || seats.empty() ||
-      seats.size() > k_seats_per_reservation_max)
+  if (!id || !status || !read_json(row.text(7), seats) || seats.empty() || seats.size() > k_seats_per_reservation_max)
     damaged("reservation " + std::string(row.text(0)) + " cannot be read");
   view.id = *id;
   view.kind = static_cast<ReservationKind>(row.integer(1) & 1);
@@ -464,7 +472,7 @@ void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(S
                            "seats_per_reservation, held_seats_per_customer, seq, at, plan_header FROM event ORDER BY number");
   while (events.step()) {
     EventCard card{.number = static_cast<EventNumber>(events.integer(0)),
-                   .id = parse_uuid(events.text(1)).value_or(Uuid{}),
+                   .id = exact_uuid(events.text(1)).value_or(Uuid{}),
                    .venue = std::string(events.text(3)),
                    .currency = std::string(events.text(4))};
     EventSettings settings{.name = std::string(events.text(2)),
@@ -479,7 +487,8 @@ void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(S
     Inventory& inventory = *stored.inventory;
     inventory.restore_seats(builder->size());
     std::map<Uuid, std::vector<SeatIndex>> sold_to;
-    load_states(inventory, sold_to);
+    std::map<Uuid, std::vector<SeatIndex>> held_by;
+    load_states(inventory, sold_to, held_by);
     sqlite::Statement live(database_, std::string(k_columns_of_reservation) + " INDEXED BY reservation_live WHERE event = ? AND live = 1");
     live.bind(1, std::int64_t{card.number});
     while (live.step()) {
@@ -493,6 +502,11 @@ void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(S
         if (reserved.seat >= inventory.seat_count()) damaged("reservation " + to_string(view.id) + " names a seat that there is not");
       }
       inventory.restore_reservation(view);
+    }
+    for (const auto& [owner, seats] : held_by) {
+      for (const SeatIndex seat : seats) {
+        if (inventory.owner_of(seat, 0) != owner) damaged("seat " + std::to_string(seat) + " is held by another reservation than it says");
+      }
     }
     inventory.restore_position(static_cast<Seq>(events.integer(11)), events.integer(12));
     if (const auto contradiction = inventory.find_contradiction()) {
@@ -567,13 +581,15 @@ std::vector<SeatChange> StateStore::history_of(EventNumber event, SeatIndex seat
 void StateStore::each_seat_change(const std::function<void(const StoredSeatChange&)>& visit) {
   sqlite::Statement rows(database_, "SELECT event, seat, version, seq, at, kind, reservation FROM seat_change");
   while (rows.step()) {
+    const auto reservation = exact_uuid(rows.text(6));
+    if (!rows.is_null(6) && !reservation) damaged("a row of table seat_change names a reservation that cannot be");
     visit({.event = static_cast<EventNumber>(rows.integer(0)),
            .seat = static_cast<SeatIndex>(rows.integer(1)),
            .version = static_cast<std::uint32_t>(rows.integer(2)),
            .seq = static_cast<Seq>(rows.integer(3)),
            .at = rows.integer(4),
            .kind = static_cast<ChangeKind>(rows.integer(5)),
-           .reservation = rows.is_null(6) ? Uuid{} : parse_uuid(rows.text(6)).value_or(Uuid{})});
+           .reservation = reservation.value_or(Uuid{})});
   }
 }
 
@@ -597,7 +613,7 @@ void StateStore::load_keys(const std::function<void(const KeptKey&, Millis at)>&
 }
 
 bool StateStore::has_seats_of(EventNumber event, const Plan& plan) {
-  sqlite::Statement rows(database_, "SELECT seat, id, section, \"row\", number, category FROM seat WHERE event = ? ORDER BY seat");
+  sqlite::Statement rows(database_, "SELECT seat, id, section, \"row\", number, category, x, y FROM seat WHERE event = ? ORDER BY seat");
   rows.bind(1, std::int64_t{event});
   std::string id;
   SeatIndex seat = 0;
@@ -606,7 +622,8 @@ bool StateStore::has_seats_of(EventNumber event, const Plan& plan) {
     id.clear();
     plan.append_seat_id(id, seat);
     const bool same = rows.text(1) == id && rows.text(2) == plan.section_of(seat) && rows.text(3) == plan.row_of(seat) &&
-                      rows.text(4) == plan.number_of(seat) && rows.text(5) == plan.categories()[plan.category_of(seat)].name;
+                      rows.text(4) == plan.number_of(seat) && rows.text(5) == plan.categories()[plan.category_of(seat)].name &&
+                      rows.real(6) == double{plan.x_of(seat)} && rows.real(7) == double{plan.y_of(seat)};
     if (!same) return false;
   }
   return seat == plan.size();
@@ -619,6 +636,17 @@ void StateStore::each_plan_part(EventNumber event, const std::function<void(std:
   sqlite::Statement parts(database_, "SELECT body FROM plan_part WHERE event = ? ORDER BY first");
   parts.bind(1, std::int64_t{event});
   while (parts.step()) visit(parts.blob(0));
+}
+
+void StateStore::each_event_time(const std::function<void(EventNumber, Millis created_at, Millis at)>& visit) {
+  sqlite::Statement rows(database_, "SELECT number, created_at, at FROM event");
+  while (rows.step()) visit(static_cast<EventNumber>(rows.integer(0)), rows.integer(1), rows.integer(2));
+}
+
+std::string StateStore::find_broken_index() {
+  sqlite::Statement check(database_, "PRAGMA integrity_check(1)");
+  std::string found = check.step() ? std::string(check.text(0)) : "no answer";
+  return found == "ok" ? "" : found;
 }
 
 std::optional<ReservationView> StateStore::find_reservation(const Uuid& id) {

@@ -96,6 +96,10 @@ class StateStore {
   void each_indexed_row(const std::function<void(EventNumber, Seq first_seq, Position)>& visit);
   // The plan of an event as the journal packed it: its header, then its parts.
   void each_plan_part(EventNumber event, const std::function<void(std::string_view)>& visit);
+  void each_event_time(const std::function<void(EventNumber, Millis created_at, Millis at)>& visit);
+  // What SQLite finds wrong in the file, above all indexes that do not have what their tables have: a reading by an index would not see it.
+  // Empty: nothing.
+  std::string find_broken_index();
   // Whether the rows of table seat are those of the plan.
   bool has_seats_of(EventNumber event, const Plan& plan);
   void load_keys(const std::function<void(const KeptKey&, Millis at)>& visit);
@@ -118,7 +122,7 @@ class StateStore {
   std::vector<SeatIndex> seats_of(std::string_view id);
   bool owns_any(EventNumber event, std::string_view id);
   std::unique_ptr<PlanBuilder> load_plan(EventNumber number, const Uuid& id, std::string_view header);
-  void load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to);
+  void load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to, std::map<Uuid, std::vector<SeatIndex>>& held_by);
   ReservationView view_of(sqlite::Statement& row);
   StoredReservation stored_of(sqlite::Statement& row);
   [[noreturn]] void damaged(const std::string& what) const;

@@ -44,8 +44,19 @@ std::string compare_history(const Replay& replay, StateStore& state) {
   return index == replay.index ? "" : "table journal_index is not that of the journal";
 }
 
-std::string compare(const Replay& replay, StateStore& state, VerifyReport& report) {
+std::string compare_times(const Replay& replay, StateStore& state) {
   std::string problem;
+  state.each_event_time([&](EventNumber number, Millis created_at, Millis at) {
+    const auto expected = replay.times.find(number);
+    if (expected != replay.times.end() && expected->second == std::pair(created_at, at)) return;
+    problem = "event " + std::to_string(number) + " has other times than the journal says";
+  });
+  return problem;
+}
+
+std::string compare(const Replay& replay, StateStore& state, VerifyReport& report) {
+  std::string problem = state.find_broken_index();
+  if (!problem.empty()) return problem;
   std::size_t events = 0;
   state.load_events(0, [&](StoredEvent stored) {
     ++events;
@@ -78,6 +89,7 @@ std::string compare(const Replay& replay, StateStore& state, VerifyReport& repor
   });
   if (problem.empty() && report.reservations != expected_reservations) problem = "a reservation of the journal is missing";
   if (problem.empty() && created != replay.created) problem = "the numbers of creation in table reservation are not those of the journal";
+  if (problem.empty()) problem = compare_times(replay, state);
   if (problem.empty()) problem = compare_history(replay, state);
   if (problem.empty()) problem = compare_keys(replay, state);
   return problem;
