@@ -35,8 +35,8 @@ class BackgroundPool {
         boost::asio::use_awaitable);
   }
 
-  // Ends after the work at hand. Work that still waits is never done, and the coroutines that wait for it end as those do that are destroyed
-  // with their context: after the threads of their contexts have ended, and before the contexts are gone. Safe to call twice.
+  // Ends after the work at hand. Work that still waits is never done, and the coroutines that wait for it end as those do that are
+  // destroyed with their context: after the threads of their contexts have ended, and before the contexts are gone. Safe to call twice.
   void stop() {
     if (!pool_) return;
     pool_->stop();

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "core/check.h"
-
 namespace holdfast::api {
 
 using feed::kafka::EventHead;
@@ -45,9 +43,8 @@ Seq LedgerFeedSource::head_of(EventNumber number, Seq listed, Seq reached) {
   const auto event = ledger_.event(number);
   const Seq head = event == nullptr ? listed : std::max(listed, event->seq());
   if (head >= reached || ledger_.has_all_in_memory()) return head;
-  if (!ledger_.bring({.event = number, .as_of_now = true})) throw std::runtime_error("event " + std::to_string(number) + " cannot be read");
-  const auto current = ledger_.event(number);
-  return current == nullptr ? head : current->seq();
+  const auto current = ledger_.bring({.event = number, .as_of_now = true}) ? ledger_.event(number) : nullptr;
+  return current == nullptr ? reached : current->seq();   // what cannot be read now has nothing new as far as one knows
 }
 
 void LedgerFeedSource::note_round(std::uint64_t progress, std::unordered_map<EventNumber, Seq> behind) {
@@ -101,7 +98,10 @@ FedChange LedgerFeedSource::fed(RecordedChange change, const PublishedEvent& eve
     if (made.expires_at == 0) made.expires_at = reservation->expires_at;   // recorded before it was kept beside the change
   }
   const Plan& plan = *event.plan();
-  HOLDFAST_CHECK(change.versions.empty() || change.versions.size() == change.seats.size());
+  if (!change.versions.empty() && change.versions.size() != change.seats.size()) {
+    throw std::runtime_error("change " + std::to_string(change.seq) + " has " + std::to_string(change.versions.size()) + " versions of " +
+                             std::to_string(change.seats.size()) + " seats");
+  }
   for (std::size_t i = 0; i < change.seats.size(); ++i) {
     const SeatIndex seat = change.seats[i];
     FedSeat& told = made.seats.emplace_back();

@@ -46,21 +46,48 @@ feed::SourcePage LedgerChangeSource::next(const feed::SourcePosition& position, 
   return page;
 }
 
+// A change of an event that cannot be read is told as such, so that those of others are told too.
 feed::SourceChange LedgerChangeSource::told(RecordedChange& change) {
-  auto published = ledger_.event(change.event);
-  if (published == nullptr && ledger_.bring({.event = change.event})) published = ledger_.event(change.event);
-  if (published == nullptr && state_after(change.kind)) {
-    throw std::runtime_error("event " + to_string(change.event_id) + ", which has changed, cannot be read at the moment");
-  }
+  const auto published = find(change.event);
   feed::SourceChange made{.position = change.cursor,
                           .event = change.event_id,
                           .seq = change.seq,
                           .kind = change.kind,
                           .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
-                          .at = change.at};
+                          .at = change.at,
+                          .is_unreadable = published == nullptr && state_after(change.kind).has_value()};
+  if (made.is_unreadable) return made;
   Json json(made.json);
   append_change(json, change, published == nullptr ? nullptr : published->plan().get());
   return made;
+}
+
+// nullptr: it cannot be read at the moment, or is not open.
+std::shared_ptr<const PublishedEvent> LedgerChangeSource::find(EventNumber event) {
+  auto published = ledger_.event(event);
+  if (published == nullptr) {
+    if (!unreadable_.may_try(event)) return nullptr;
+    if (!ledger_.bring({.event = event})) {
+      unreadable_.failed(event, "it cannot be read at the moment; its messages wait in the queues");
+      return nullptr;
+    }
+    published = ledger_.event(event);
+  }
+  unreadable_.worked(event);
+  return published;
+}
+
+std::optional<feed::SourceChange> LedgerChangeSource::tell(const Uuid& event, Seq seq) {
+  auto number = ledger_.event_by_id(event);
+  if (!number && ledger_.bring({.event_id = event})) number = ledger_.event_by_id(event);
+  const auto cannot = [&] { return std::runtime_error("event " + to_string(event) + " cannot be read at the moment"); };
+  if (!number || find(*number) == nullptr) throw cannot();
+  auto page = ledger_.read_changes(*number, seq - 1, 1, ReadFrom::anywhere);
+  if (!page && page.error().kind == ReadProblem::Kind::archived) return std::nullopt;
+  if (!page || page->changes.empty()) throw cannot();
+  feed::SourceChange change = told(page->changes.front());
+  if (change.is_unreadable) throw cannot();
+  return change;
 }
 
 feed::SourcePosition LedgerChangeSource::end() {

@@ -23,14 +23,18 @@ class LedgerChangeSource final : public feed::ChangeSource {
   LedgerChangeSource(Ledger& ledger, Counter count) : ledger_(ledger), count_(std::move(count)) {}
 
   feed::SourcePage next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) override;
+  std::optional<feed::SourceChange> tell(const Uuid& event, Seq seq) override;
+  feed::FailingEvents::Summary unreadable() const override { return unreadable_.summary(); }
   feed::SourcePosition end() override;
   std::uint64_t behind(const feed::SourcePosition& position) override { return count_(position); }
 
  private:
   feed::SourceChange told(RecordedChange& change);
+  std::shared_ptr<const PublishedEvent> find(EventNumber event);
 
   Ledger& ledger_;
   const Counter count_;
+  feed::FailingEvents unreadable_{"webhooks"};
 };
 
 }  // namespace holdfast::api

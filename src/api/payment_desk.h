@@ -15,6 +15,7 @@ class PaymentDesk final : public feed::kafka::PaymentDesk {
 
   std::expected<feed::kafka::Payment, std::string> read(bool succeeded, std::string_view text) override;
   std::vector<feed::kafka::Effect> settle(std::span<const feed::kafka::Payment> payments) override;
+  std::string trouble() override { return ledger_.trouble(); }
 
  private:
   feed::kafka::Effect effect_of(const feed::kafka::Payment& payment, const Outcome& outcome) const;

@@ -68,6 +68,11 @@ std::vector<MetricFamily> PostgresMetrics::Collect() const {
              number(stats.projector.failures)),
       single(MetricType::Gauge, "holdfast_postgresql_events_damaged", "Events whose journal or tables are damaged.",
              number(stats.projector.events_damaged)),
+      single(MetricType::Gauge, "holdfast_postgresql_events_left_out",
+             "Events that cannot be followed, swept or put right at the moment, while others are.", number(stats.events_left_out)),
+      single(MetricType::Gauge, "holdfast_postgresql_expiries_oldest_pending_seconds",
+             "Since when the oldest expiry waits to be recorded, of events in this node's memory.",
+             number(stats.expiries_due.count()) / 1'000),
       single(MetricType::Counter, "holdfast_postgresql_journal_rows_removed_total", "Journal rows removed because they are old.",
              number(stats.projector.rows_removed)),
   };

@@ -19,6 +19,10 @@ ClientMetric sample(MetricType type, const char* label, std::string value, doubl
   return metric;
 }
 
+MetricFamily gauge(const char* name, const char* help, double value) {
+  return {.name = name, .help = help, .type = MetricType::Gauge, .metric = {sample(MetricType::Gauge, nullptr, {}, value)}};
+}
+
 MetricFamily total(const char* name, const char* help, std::uint64_t value) {
   return {.name = name,
           .help = help,
@@ -51,10 +55,11 @@ std::vector<MetricFamily> WebhookMetrics::Collect() const {
   }
   std::vector<MetricFamily> families;
   families.push_back(std::move(attempts));
-  families.push_back({.name = "holdfast_webhook_relaying",
-                      .help = "Whether this node sends webhooks.",
-                      .type = MetricType::Gauge,
-                      .metric = {sample(MetricType::Gauge, nullptr, {}, webhooks_.is_relaying() ? 1 : 0)}});
+  families.push_back(gauge("holdfast_webhook_relaying", "Whether this node sends webhooks.", webhooks_.is_relaying() ? 1 : 0));
+  families.push_back(gauge("holdfast_webhook_oldest_pending_seconds", "How long the oldest change has waited to be read for a webhook.",
+                           webhooks_.oldest_pending().count()));
+  families.push_back(gauge("holdfast_webhook_events_held_back", "Events whose changes wait in the queues because they cannot be read.",
+                           static_cast<double>(webhooks_.source().unreadable().events)));
   families.push_back(total("holdfast_webhook_given_up_total", "Messages that died.", counters.dead.load()));
   families.push_back(
       total("holdfast_webhook_lost_total", "Times that an endpoint's next changes were not kept any more.", counters.lost.load()));

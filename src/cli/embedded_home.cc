@@ -1,15 +1,19 @@
 #include "cli/embedded_home.h"
 
+#include <fmt/format.h>
+#include <prometheus/metric_family.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <limits>
+#include <mutex>
 #include <optional>
 
 #include "api/webhook_source.h"
 #include "cli/kafka_feed.h"
+#include "feed/backlog.h"
 #include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/embedded_registry.h"
@@ -52,12 +56,51 @@ api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger) {
           .detail = trouble.empty() ? "The journal can be written; what is answered is on disk." : trouble};
 }
 
-api::HealthComponent look_at_tables(const EmbeddedLedger& ledger) {
+// While requests come, state.db may follow slowly: they go first. What waits for so long waits for something else.
+constexpr double k_state_pending_degraded_seconds = 300;
+
+// Since when state.db lacks a row of the journal. Any thread; somebody must look about once a second.
+class StateBacklog {
+ public:
+  double look(const EmbeddedLedger& ledger) {
+    const Position through = ledger.state_through();
+    const std::scoped_lock lock(mutex_);
+    backlog_.done(static_cast<std::uint64_t>(through));
+    backlog_.wanted(static_cast<std::uint64_t>(through + ledger.rows_behind()), feed::Backlog::Timer::now());
+    return feed::age_of(backlog_.oldest()).count();
+  }
+
+ private:
+  std::mutex mutex_;
+  feed::Backlog backlog_;
+};
+
+// One number beside those that every ledger has.
+class StateMetrics final : public prometheus::Collectable {
+ public:
+  StateMetrics(StateBacklog& backlog, const EmbeddedLedger& ledger) : backlog_(backlog), ledger_(ledger) {}
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    prometheus::ClientMetric age;
+    age.gauge.value = backlog_.look(ledger_);
+    return {{"holdfast_state_oldest_pending_seconds", "Since when the oldest journal row waits that state.db does not have.",
+             prometheus::MetricType::Gauge,
+             {age}}};
+  }
+
+ private:
+  StateBacklog& backlog_;
+  const EmbeddedLedger& ledger_;
+};
+
+api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& backlog) {
   const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
   const api::HealthLag lag{static_cast<double>(behind), "rows"};
   if (!ledger.state_follows()) {
     return {"state.db", api::HealthStatus::degraded,
             "state.db cannot be written; the log says why. Sales go on, lists and histories do not.", lag};
+  }
+  if (const double age = backlog.look(ledger); age > k_state_pending_degraded_seconds) {
+    return {"state.db", api::HealthStatus::degraded, fmt::format("state.db has not followed the journal for {:.0f} s.", age), lag};
   }
   if (behind > k_rows_behind_degraded) return {"state.db", api::HealthStatus::degraded, "state.db is far behind the journal.", lag};
   return {"state.db", api::HealthStatus::ok, "state.db follows the journal.", lag};
@@ -125,10 +168,15 @@ class EmbeddedHome final : public Home {
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
   void add_health_probes(api::Health& health) const override {
     health.add("ledger", [this] { return look_at_ledger(ledger_); });
-    health.add("tables", [this] { return look_at_tables(ledger_); });
+    health.add("tables", [this] { return look_at_tables(ledger_, state_backlog_); });
     health.add("clock", [this] { return look_at_clock(ledger_, kernel_clock_); });
   }
-  std::string degradation() const override { return ledger_.clock_doubt(); }
+  const prometheus::Collectable* metrics() const override { return &state_metrics_; }
+  std::string degradation() const override {
+    if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
+    const double age = state_backlog_.look(ledger_);
+    return age > k_state_pending_degraded_seconds ? fmt::format("state.db has not followed the journal for {:.0f} s", age) : "";
+  }
   // Memory and disk disagree. With files gone they do not, and the end of the process would lose them.
   bool ends_with_a_failed_round() const override { return !has_lost_files_; }
   std::string place() const override { return options_.data; }
@@ -137,6 +185,7 @@ class EmbeddedHome final : public Home {
     kernel_clock_.look();
     look_at_files();
     if (options_.ledger_journal_retention_days > 0) delivered_.look(webhook_store_);
+    state_backlog_.look(ledger_);
     if (feed != nullptr) published_through_ = static_cast<Position>(feed->published_through());
     if (const auto step = ledger_.compare_clocks()) {
       spdlog::warn(
@@ -161,6 +210,8 @@ class EmbeddedHome final : public Home {
   std::atomic<bool> has_lost_files_{false};
   std::atomic<Position> published_through_;
   EmbeddedLedger ledger_;
+  mutable StateBacklog state_backlog_;
+  StateMetrics state_metrics_{state_backlog_, ledger_};
   EmbeddedRegistry registry_;
   EmbeddedWebhookStore webhook_store_;
   api::JournalChangeSource webhook_source_;

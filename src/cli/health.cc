@@ -44,10 +44,11 @@ HealthComponent look_at_webhooks(feed::Webhooks& webhooks) {
     }
   }
   if (reports.empty()) return {"webhooks", HealthStatus::off, "There are no webhooks."};
-  const bool needs_a_look = dead > 0 || disabled > 0 || behind > k_changes_behind_degraded;
+  const std::string late = late_webhooks(webhooks);
+  const bool needs_a_look = dead > 0 || disabled > 0 || behind > k_changes_behind_degraded || !late.empty();
   return {"webhooks", needs_a_look ? HealthStatus::degraded : HealthStatus::ok,
-          fmt::format("{} webhooks, {} of them disabled; {} messages wait to be tried again, {} are dead.", reports.size(), disabled,
-                      pending, dead),
+          fmt::format("{} webhooks, {} of them disabled; {} messages wait to be tried again, {} are dead.{}", reports.size(), disabled,
+                      pending, dead, late.empty() ? "" : " Late: " + late + "."),
           HealthLag{static_cast<double>(behind), "changes"}};
 }
 
@@ -81,6 +82,13 @@ HealthComponent look_at_feed(const ServedFeed* feed) {
 }
 
 }  // namespace
+
+std::string late_webhooks(feed::Webhooks& webhooks) {
+  if (!webhooks.is_relaying()) return {};   // another node is asked
+  if (const auto unreadable = webhooks.source().unreadable(); unreadable.events > 0) return "webhooks are not told of " + unreadable.text;
+  const double pending = webhooks.oldest_pending().count();
+  return pending > k_pending_degraded_seconds ? fmt::format("changes have waited for {:.0f} s to be read for webhooks", pending) : "";
+}
 
 void add_health_probes(api::Api& api, const ServedParts& parts) {
   api::Health& health = api.health();

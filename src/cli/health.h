@@ -1,6 +1,8 @@
 // What GET /v1/operations/health shows beside the ledger, for which its home adds probes.
 #pragma once
 
+#include <string>
+
 #include "api/api.h"
 #include "lock/seat_lock.h"
 
@@ -11,6 +13,12 @@ class Webhooks;
 namespace holdfast::cli {
 
 class ServedFeed;
+
+// What waits for longer is not being worked on as it should be, whatever the state of the part is that has to.
+inline constexpr double k_pending_degraded_seconds = 30;
+
+// What keeps webhooks from going out though no receiver does, in a part of a sentence; empty: nothing.
+std::string late_webhooks(feed::Webhooks& webhooks);
 
 // All of them must outlive the api's answers. nullptr: not configured, and shown as `off`.
 struct ServedParts {

@@ -47,8 +47,8 @@ class Home {
   // Where it is, for the log.
   virtual std::string place() const = 0;
 
-  // `news` is called, on any thread, when changes have been published that this process's engine did not bring. The one before is not called
-  // any more once this has returned.
+  // `news` is called, on any thread, when changes have been published that this process's engine did not bring. The one before is not
+  // called any more once this has returned.
   virtual void on_news(std::function<void()> news) { static_cast<void>(news); }
   // Of the main thread, about once a second; `feed` may be nullptr.
   virtual void every_second(const ServedFeed* feed) = 0;

@@ -1,5 +1,9 @@
 #include "cli/kafka_feed.h"
 
+#include <fmt/format.h>
+
+#include "cli/health.h"
+
 namespace holdfast::cli {
 namespace {
 
@@ -35,12 +39,20 @@ void ServedFeed::start(Engine& engine) {
 std::string ServedFeed::degradation() const {
   const kafka::FeedStatus status = feed_.status();
   std::string text;
+  const auto say = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
   if (status.relay == kafka::RelayState::away || status.relay == kafka::RelayState::refused) {
-    text = "changes wait for Kafka (" + std::to_string(status.lag_changes) + " of them): " + status.relay_detail;
+    say("changes wait for Kafka (" + std::to_string(status.lag_changes) + " of them): " + status.relay_detail);
+  } else if (!status.held_back.empty()) {
+    say("changes are not published of " + status.held_back);
+  } else if (status.lag_seconds > k_pending_degraded_seconds) {
+    say(fmt::format("changes have waited for {:.0f} s to be published", status.lag_seconds));
   }
   if (status.payments == kafka::PaymentState::away || status.payments == kafka::PaymentState::refused) {
-    if (!text.empty()) text += "; ";
-    text += "payments are not consumed: " + status.payments_detail;
+    say("payments are not consumed: " + status.payments_detail);
+  } else if (!status.payments_held_because.empty()) {
+    say(fmt::format("{} payments wait, of {}", status.payments_held, status.payments_held_because));
+  } else if (status.payments_pending_seconds > k_pending_degraded_seconds) {
+    say(fmt::format("payments have waited for {:.0f} s to be consumed", status.payments_pending_seconds));
   }
   return text;
 }

@@ -1,10 +1,12 @@
 #include "cli/postgres_home.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "api/ledger_source.h"
 #include "api/postgres_metrics.h"
 #include "cli/commands.h"
+#include "cli/health.h"
 #include "ledger/postgres/change_counter.h"
 #include "ledger/postgres/lease.h"
 #include "ledger/postgres/postgres_feed_store.h"
@@ -40,6 +42,8 @@ PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions
 
 // The tables are at most 0.1 s behind while the database keeps up.
 constexpr std::chrono::milliseconds k_behind_degraded{2'000};
+
+double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
 
 api::HealthComponent look_at_ledger(const PostgresLedger& ledger) {
   const std::string trouble = ledger.trouble();
@@ -93,7 +97,17 @@ class PostgresHome final : public Home {
     health.add("tables", [this] { return look_at_tables(ledger_); });
   }
   const prometheus::Collectable* metrics() const override { return &metrics_; }
-  std::string degradation() const override { return ledger_.degradation(); }
+  std::string degradation() const override {
+    if (std::string text = ledger_.degradation(); !text.empty()) return text;
+    const PostgresStats stats = ledger_.stats();
+    if (const auto behind = seconds_of(stats.projector.behind); behind > k_pending_degraded_seconds) {
+      return fmt::format("the tables have been behind the journal for {:.0f} s", behind);
+    }
+    if (const auto due = seconds_of(stats.expiries_due); options_.sweep && due > k_pending_degraded_seconds) {
+      return fmt::format("holds that ended {:.0f} s ago are not recorded as expired yet", due);
+    }
+    return {};
+  }
   bool ends_with_a_failed_round() const override { return false; }
   std::string place() const override { return pg::without_password(options_.ledger_url); }
   void on_news(std::function<void()> news) override { ledger_.on_news(std::move(news)); }

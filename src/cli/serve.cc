@@ -302,6 +302,7 @@ int serve(const ServeOptions& options) {
   api.add_degradation([&] { return home->degradation(); });
   if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
   if (kafka_feed) api.add_degradation([&] { return kafka_feed->degradation(); });
+  api.add_degradation([&] { return late_webhooks(webhooks); });
   home->add_health_probes(api.health());
   add_health_probes(api, {.engine = engine,
                           .queue_max = options.engine_queue_max,

@@ -185,7 +185,8 @@ struct OutgoingClient::Impl {
     std::optional<OutgoingAnswer> failure;
   };
 
-  Impl(asio::io_context& io, OutgoingOptions given) : context(io), lookup(io), options(std::move(given)), tls(asio::ssl::context::tls_client) {
+  Impl(asio::io_context& io, OutgoingOptions given)
+      : context(io), lookup(io), options(std::move(given)), tls(asio::ssl::context::tls_client) {
     tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
     tls.set_default_verify_paths();
     if (!options.ca_file.empty()) tls.load_verify_file(options.ca_file);

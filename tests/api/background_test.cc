@@ -39,7 +39,8 @@ TEST(Background, ACoroutineGoesOnOnItsOwnThread) {
   EXPECT_EQ(went_on, std::this_thread::get_id());
 }
 
-// A stop comes while more is queued than is ever begun: nothing of it outlives the stop, so nothing ends later, when all that it uses is gone.
+// A stop comes while more is queued than is ever begun: nothing of it outlives the stop, so nothing ends later, when all that it uses
+// is gone.
 TEST(Background, AStopEndsWhateverStillWaits) {
   constexpr int k_requests = 20'000;
   int kept = 0;

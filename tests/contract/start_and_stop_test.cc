@@ -417,17 +417,20 @@ TEST_P(Stop, AnswersARequestWhoseBodyIsStillOnItsWay) {
 
 // A plan whose text keeps a background thread busy for a while.
 std::string large_event(int rows) {
-  std::string body = R"({"name":"Large","categories":[{"name":"C","price":1}],"plan":{"categories":[{"name":"C"}],"zones":[{"name":"Z","rows":[)";
+  std::string body = R"({"name":"Large","categories":[{"name":"C","price":1}],)"
+                     R"("plan":{"categories":[{"name":"C"}],"zones":[{"name":"Z","rows":[)";
   for (int row = 0; row < rows; ++row) {
     body += (row > 0 ? "," : "") + (R"({"row_number":")" + std::to_string(row)) + R"(","seats":[)";
-    for (int seat = 0; seat < 1'000; ++seat) body += (seat > 0 ? "," : "") + (R"({"seat_number":")" + std::to_string(seat)) + R"(","category":"C"})";
+    for (int seat = 0; seat < 1'000; ++seat) {
+      body += (seat > 0 ? "," : "") + (R"({"seat_number":")" + std::to_string(seat)) + R"(","category":"C"})";
+    }
     body += "]}";
   }
   return body + "]}]}}";
 }
 
-// What waits for a background thread when the time for what is in flight is over is given up, and nothing of it is touched afterwards. Freed memory
-// is overwritten, so that what is touched nevertheless does not go unseen.
+// What waits for a background thread when the time for what is in flight is over is given up, and nothing of it is touched afterwards.
+// Freed memory is overwritten, so that what is touched nevertheless does not go unseen.
 TEST(StopUnderLoad, EndsWithStatusZeroAlsoWhenWorkIsStillQueued) {
   Server server({.flags = {"--threads", "1", "--http-drain-timeout-ms", "200"}, .environment = {{"MALLOC_PERTURB_", "165"}}});
   Client client = server.connect();

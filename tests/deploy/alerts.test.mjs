@@ -83,6 +83,17 @@ const cases = {
     fires: { [`holdfast_feed_lost_changes_total{${a}}`]: "0x50 9x30" }, labels: { instance: "a" },
     quiet: [{ [`holdfast_feed_lost_changes_total{${a}}`]: "9x80" }],
   },
+  HoldfastPaymentsWait: {
+    fires: { [`holdfast_feed_payments_oldest_pending_seconds{${a}}`]: "90x80", 'holdfast_feed_payments_oldest_pending_seconds{instance="b"}': "0x80" }, labels: {},
+    quiet: [{ [`holdfast_feed_payments_oldest_pending_seconds{${a}}`]: "30x80" }],
+  },
+  HoldfastEventLeftOut: {
+    fires: { [`holdfast_feed_events_held_back{${a}}`]: "1x80" }, labels: {},
+    also: [{ [`holdfast_webhook_events_held_back{${a}}`]: "1x80", [`holdfast_feed_events_held_back{${a}}`]: "0x80" },
+      { [`holdfast_postgresql_events_left_out{${a}}`]: "2x80" }],
+    quiet: [{ [`holdfast_feed_events_held_back{${a}}`]: "0x80", [`holdfast_postgresql_events_left_out{${a}}`]: "0x80" },
+      { [`holdfast_postgresql_events_left_out{${a}}`]: "0x58 1x22" }],
+  },
   HoldfastPaymentIsDeadLetter: {
     fires: { [`holdfast_feed_payments_total{${a},outcome="dead_letter"}`]: "0x50 1x30" }, labels: {},
     quiet: [{ [`holdfast_feed_payments_total{${a},outcome="rejected"}`]: "0+1x80" }],

@@ -20,19 +20,26 @@ using test::eventually;
 using test::k_patience;
 using testing::ElementsAre;
 
-// A message is an order; it is settled, refused when it begins with `no`, and unavailable while the desk is closed.
+// A message is an order, with `N:` before it one of event N; it is settled, refused when it begins with `no`, and unavailable while the
+// desk is closed, or its event is stuck.
 class ScriptedDesk final : public PaymentDesk {
  public:
   std::expected<Payment, std::string> read(bool succeeded, std::string_view text) override {
     if (text == "nonsense") return std::unexpected("It is nonsense.");
-    return Payment{.succeeded = succeeded, .order = std::string(text), .payment = "p"};
+    Payment payment{.succeeded = succeeded, .order = std::string(text), .payment = "p"};
+    if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
+      const std::uint8_t random[10]{};
+      payment.reservation = make_reservation_id(static_cast<EventNumber>(std::stoul(payment.order)), 0, random);
+    }
+    return payment;
   }
+  std::string trouble() override { return closed ? "it is closed" : ""; }
   std::vector<Effect> settle(std::span<const Payment> payments) override {
     std::vector<Effect> effects;
     const std::scoped_lock lock(mutex_);
     for (const Payment& payment : payments) {
       ++asked;
-      if (closed) {
+      if (closed || (stuck != 0 && event_of_reservation(payment.reservation) == stuck)) {
         effects.push_back({});
         continue;
       }
@@ -48,6 +55,7 @@ class ScriptedDesk final : public PaymentDesk {
     return settled_;
   }
   std::atomic<bool> closed{false};
+  std::atomic<EventNumber> stuck{0};
   std::atomic<int> asked{0};
 
  private:
@@ -157,6 +165,61 @@ TEST_F(KafkaConsumer, tells_of_a_payment_that_comes_twice_at_once_in_the_same_wo
   ASSERT_EQ(told.size(), 3u);
   EXPECT_EQ(told[0].value, told[2].value);
   EXPECT_THAT(desk.settled(), ElementsAre("yes"));
+}
+
+TEST_F(KafkaConsumer, holds_the_payments_of_an_event_that_is_stuck_and_does_those_of_others) {
+  desk.stuck = 7;
+  {
+    Payments payments(options(), desk, store, board);
+    payments.start();
+    for (const char* order : {"1:a", "7:x", "7:y", "2:b"}) write(order);
+    ASSERT_TRUE(eventually([&] { return desk.settled().size() == 2; }, 4 * k_patience));
+    EXPECT_THAT(desk.settled(), ElementsAre("1:a", "2:b"));
+    write("1:c");
+    ASSERT_TRUE(eventually([&] { return desk.settled().size() == 3; }, 4 * k_patience)) << "and it goes on";
+    ASSERT_TRUE(eventually([&] { return board.status().payments_held == 2; }));
+    EXPECT_EQ(board.status().payments, PaymentState::consuming);
+    ASSERT_TRUE(eventually([&] { return !board.status().payments_held_because.empty(); }, 4 * k_patience)) << "it was tried again";
+    EXPECT_GT(board.status().payments_pending_seconds, 0);
+    payments.stop();
+  }
+  // Whoever comes next gets them again: they were never committed.
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == 2; }, 4 * k_patience));
+  desk.stuck = 0;
+  const auto of_stuck = [&] {
+    auto settled = desk.settled();
+    std::erase_if(settled, [](const std::string& order) { return !order.starts_with("7:"); });
+    return settled;
+  };
+  ASSERT_TRUE(eventually([&] { return of_stuck().size() == 2; }, 4 * k_patience));
+  EXPECT_THAT(of_stuck(), ElementsAre("7:x", "7:y")) << "in their order";
+  EXPECT_TRUE(eventually([&] { return board.status().payments_held == 0; }, 4 * k_patience));
+  EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
+}
+
+// While the ledger is away the partitions are paused; another node comes and goes meanwhile.
+TEST_F(KafkaConsumer, goes_on_after_a_rebalance_that_came_while_it_waited) {
+  desk.closed = true;
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  write("a");
+  ASSERT_TRUE(eventually([&] { return desk.asked >= 3; }, 4 * k_patience)) << "it waits";
+  EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds > 0; })) << "and says so";
+  {
+    FeedBoard other_board;
+    Payments other(options(), desk, store, other_board);
+    other.start();
+    ASSERT_TRUE(eventually(
+        [&] { return other_board.status().payments == PaymentState::consuming || other_board.status().payments == PaymentState::away; },
+        4 * k_patience));
+  }
+  desk.closed = false;
+  ASSERT_TRUE(eventually([&] { return !desk.settled().empty(); }, 6 * k_patience));
+  write("b");
+  ASSERT_TRUE(eventually([&] { return desk.settled().back() == "b"; }, 6 * k_patience));
+  EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 6 * k_patience));
 }
 
 TEST_F(KafkaConsumer, of_two_nodes_in_one_group_each_message_is_done_by_one_and_none_is_lost_when_one_leaves) {

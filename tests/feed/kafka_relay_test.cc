@@ -192,6 +192,62 @@ TEST_F(KafkaRelay, waits_and_says_so_when_kafka_refuses_a_message) {
   EXPECT_EQ(found.repeated(), 0u);
 }
 
+TEST_F(KafkaRelay, leaves_out_an_event_that_cannot_be_read_says_so_and_publishes_it_when_it_can) {
+  ScriptedFeed source(3, 40);
+  source.unreadable = 2;
+  const auto is_at = [&](EventNumber event, Seq seq) {
+    const auto positions = store.positions();
+    return std::ranges::any_of(positions, [&](const FeedPosition& each) { return each.event == event && each.seq == seq; });
+  };
+  Relay relay(options(), store, source, board);
+  relay.start();
+  ASSERT_TRUE(eventually([&] { return is_at(1, 40) && is_at(3, 40); }, 3 * k_patience)) << board.status().relay_detail;
+  ASSERT_TRUE(eventually([&] { return board.status().events_held_back == 1; }, 3 * k_patience));
+  EXPECT_NE(board.status().held_back.find("event 2: it is damaged"), std::string::npos) << board.status().held_back;
+  EXPECT_TRUE(eventually([&] { return board.status().lag_changes == 40 && board.status().lag_seconds > 1; }, 3 * k_patience));
+  EXPECT_FALSE(is_at(2, 40));
+  source.head = 60;
+  ASSERT_TRUE(eventually([&] { return is_at(1, 60) && is_at(3, 60); }, 3 * k_patience)) << "the others go on";
+  source.unreadable = 0;
+  ASSERT_TRUE(eventually([&] { return is_at(2, 60); }, 6 * k_patience));
+  EXPECT_TRUE(eventually([&] { return board.status().events_held_back == 0 && board.status().lag_seconds == 0; }, 3 * k_patience));
+  EXPECT_EQ(board.counters.takeovers, 1u) << "nobody began anew for it";
+  relay.stop();
+  const OnKafka found = read(180);
+  EXPECT_EQ(found.different(), 180u);
+  EXPECT_EQ(found.repeated(), 0u);
+  EXPECT_TRUE(found.out_of_order.empty());
+}
+
+// What only Kafka knows of an event is kept there until the event can be read, whoever publishes meanwhile.
+TEST_F(KafkaRelay, repeats_nothing_of_an_event_whose_position_could_not_be_confirmed_for_a_while) {
+  if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
+  ScriptedFeed source(2, 40);
+  {
+    store.failures = 1'000'000;   // committed to Kafka, saved nowhere
+    Relay relay(options(), store, source, board);
+    relay.start();
+    ASSERT_TRUE(eventually([&] { return board.counters.transactions >= 1; }, 3 * k_patience));
+    relay.stop();
+  }
+  store.failures = 0;
+  source.unreadable = 2;
+  for (const Seq head : {Seq{60}, Seq{80}}) {   // each by a relay of its own
+    source.head = head;
+    Relay relay(options(), store, source, board);
+    relay.start();
+    ASSERT_TRUE(eventually([&] { return std::ranges::any_of(store.positions(), [&](const auto& each) { return each.seq == head; }); },
+                           3 * k_patience));
+    relay.stop();
+  }
+  source.unreadable = 0;
+  run_until([&] { return is_published(store, 2, 80); }, options(), store, source);
+  const OnKafka found = read(160);
+  EXPECT_EQ(found.different(), 160u);
+  EXPECT_EQ(found.repeated(), 0u);
+  EXPECT_TRUE(found.out_of_order.empty());
+}
+
 TEST_F(KafkaRelay, gives_the_lease_back_when_it_stops) {
   ScriptedFeed source(1, 2);
   RelayOptions slow = options();

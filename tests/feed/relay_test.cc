@@ -64,7 +64,10 @@ struct RelayTest : testing::Test {
       }
       const std::scoped_lock lock(test.mutex);
       if (test.gone_url == delivery.url) co_return Attempt{.outcome = Attempt::Outcome::rejected, .status = 410, .error = "gone"};
-      if (test.rejections.erase(seq) > 0) co_return Attempt{.outcome = Attempt::Outcome::rejected, .status = 500, .error = "no"};
+      if (const auto rejection = test.rejections.find(seq); rejection != test.rejections.end()) {
+        test.rejections.erase(rejection);
+        co_return Attempt{.outcome = Attempt::Outcome::rejected, .status = 500, .error = "no"};
+      }
       test.delivered.push_back(seq);
       co_return Attempt{.outcome = Attempt::Outcome::delivered, .status = 200};
     }
@@ -167,6 +170,31 @@ TEST_F(RelayTest, ChangesThatAreNotKeptAnyMoreAreCounted) {
   ASSERT_TRUE(eventually([&] { return position() == "5"; }));
   EXPECT_THAT(seen(), ElementsAre(4, 5));
   EXPECT_EQ(webhooks->counters().lost, 1U);
+}
+
+TEST_F(RelayTest, WhatCannotBeReadWaitsInTheQueueAndNothingElseWaitsForIt) {
+  ScriptedSource source(6, 2);
+  source.unreadable_reservation = 1;   // changes 1, 3 and 5
+  start(source);
+  ASSERT_TRUE(eventually([&] { return position() == "6"; }));
+  EXPECT_THAT(seen(), ElementsAre(2, 4, 6));
+  ASSERT_TRUE(eventually([&] { return !store->of_group(id, to_string(id_of(1)), 1).at(0).last_error.empty(); })) << "asked for again";
+  EXPECT_EQ(store->queue(id).messages, 3U);
+  webhooks->stop();
+  source.unreadable_reservation = 0;
+  start(source);   // it is kept over a restart
+  ASSERT_TRUE(eventually([&] { return seen().size() == 6; }));
+  EXPECT_THAT(seen(), ElementsAre(2, 4, 6, 1, 3, 5));
+  EXPECT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
+}
+
+TEST_F(RelayTest, AChangeThatIsNotReadForLongIsSaidToBePending) {
+  ScriptedSource source(3, 1);
+  source.failures = 1'000;
+  start(source);
+  EXPECT_TRUE(eventually([&] { return webhooks->oldest_pending().count() > 0; }));
+  source.failures = 0;
+  EXPECT_TRUE(eventually([&] { return position() == "3" && webhooks->oldest_pending().count() == 0; }));
 }
 
 TEST_F(RelayTest, AStopDoesNotWaitForAnEndpointThatSaysNothing) {

@@ -63,6 +63,7 @@ class ScriptedFeed : public FeedSource {
   }
   FedPage read(EventNumber event, Seq after, std::size_t limit) override {
     fail_if_wished();
+    if (event == unreadable) throw std::runtime_error("it is damaged");
     if (after + 1 < oldest) return {.changes = {}, .oldest = oldest};
     FedPage page;
     for (Seq seq = after + 1; seq <= head && page.changes.size() < limit; ++seq) page.changes.push_back(change(event, seq));
@@ -82,6 +83,7 @@ class ScriptedFeed : public FeedSource {
   std::atomic<Seq> head;            // of every event
   std::atomic<Seq> oldest{1};       // that is kept
   std::atomic<int> failures{0};     // of the next readings
+  std::atomic<EventNumber> unreadable{0};   // this event; 0: all can be read
 
  private:
   std::uint64_t history_;

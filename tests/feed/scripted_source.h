@@ -34,11 +34,16 @@ class ScriptedSource : public ChangeSource {
                               .kind = ChangeKind::held,
                               .reservation = id_of(static_cast<std::uint8_t>(1 + at % reservations_)),
                               .at = 0,
-                              .json = "{}"});
+                              .json = is_unreadable(at + 1) ? "" : "{}",
+                              .is_unreadable = is_unreadable(at + 1)});
     }
     page.end = std::to_string(at);
     page.at_end = at == count;
     return page;
+  }
+  std::optional<SourceChange> tell(const Uuid& event, Seq seq) override {
+    if (is_unreadable(seq)) throw std::runtime_error("the event is damaged");
+    return SourceChange{.position = {}, .event = event, .seq = seq, .kind = ChangeKind::held, .json = "{}"};
   }
   SourcePosition end() override { return std::to_string(count_); }
   std::uint64_t behind(const SourcePosition& position) override { return count_ - std::stoull(position); }
@@ -47,8 +52,11 @@ class ScriptedSource : public ChangeSource {
 
   std::atomic<int> failures{0};
   std::atomic<std::uint64_t> kept_from{0};
+  std::atomic<std::uint64_t> unreadable_reservation{0};   // number; 0: all can be read
 
  private:
+  bool is_unreadable(std::uint64_t seq) const { return 1 + (seq - 1) % reservations_ == unreadable_reservation; }
+
   std::atomic<std::uint64_t> count_;
   std::uint8_t reservations_;
 };

@@ -372,5 +372,32 @@ TEST_F(PostgresNodes, AnExpiryIsFoundThoughAnEventThatIsDueBeforeItIsDamaged) {
   EXPECT_NE(third->damage().find("event " + std::to_string(damaged)), std::string::npos) << third->damage();
 }
 
+// A table is locked by somebody, so that an event which has to be loaded anew cannot be; another one needs its journal only.
+TEST_F(PostgresNodes, AnEventThatCannotBeLoadedKeepsNoOtherFromBeingFollowed) {
+  const EventNumber stuck = create_event();
+  const EventNumber other = create_event();
+  const auto follows = node({.url = {}, .patience = std::chrono::milliseconds(200)});
+  ASSERT_TRUE(bring(*follows, stuck) && bring(*follows, other));
+  // A batch of its own that fails makes the node forget the event's inventory.
+  run("create function holdfast.refuse() returns trigger language plpgsql as $$ begin if new.event = " + std::to_string(stuck) +
+      " then raise exception 'no'; end if; return new; end $$; "
+      "create trigger refuse before insert on holdfast.journal for each row execute function holdfast.refuse()");
+  EXPECT_EQ(Desk(*follows).hold(stuck, reservation_id(stuck, 1), {1}).reason, Reason::unavailable);
+  run("drop trigger refuse on holdfast.journal");
+  Sql blocker(database_.url());
+  blocker.run("begin; lock table holdfast.plan_part in access exclusive mode");
+  ASSERT_TRUE(Desk(*first_).hold(stuck, reservation_id(stuck, 2), {2}).accepted());
+  for (SeatIndex seat = 0; seat < 5; ++seat) {
+    ASSERT_TRUE(Desk(*first_).hold(other, reservation_id(other, seat + 1), {seat}).accepted());
+    EXPECT_TRUE(eventually([&] { return shows(*follows, other, seat, SeatState::held); }, 2 * k_patience)) << "seat " << seat;
+  }
+  EXPECT_TRUE(eventually([&] { return follows->stats().events_left_out > 0; }, 3 * k_patience));
+  EXPECT_NE(follows->degradation().find("event " + std::to_string(stuck)), std::string::npos) << follows->degradation();
+  EXPECT_FALSE(shows(*follows, stuck, 2, SeatState::held));
+  blocker.run("rollback");
+  EXPECT_TRUE(eventually([&] { return shows(*follows, stuck, 2, SeatState::held); }, 3 * k_patience));
+  EXPECT_TRUE(eventually([&] { return follows->stats().events_left_out == 0; }, 3 * k_patience));
+}
+
 }  // namespace
 }  // namespace holdfast::test

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "core/check.h"
 
@@ -20,6 +21,7 @@ constexpr milliseconds k_leave{3'000};           // the group, at the end
 constexpr milliseconds k_delivery{30'000};       // of what is told
 constexpr milliseconds k_question{1'000};
 constexpr milliseconds k_topics_patience{10'000};
+constexpr milliseconds k_between_looks{5'000};   // at how far the partitions go
 constexpr std::size_t k_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
 constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
 
@@ -71,6 +73,8 @@ struct Payments::Received {
   std::optional<std::string> key;
   std::optional<std::string> value;
   std::vector<Header> headers;
+
+  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0); }
 };
 
 // What became of messages, in their order.
@@ -82,9 +86,12 @@ struct Payments::Batch {
     std::optional<std::size_t> repeats{};    // an earlier one of the batch with the same digest
     std::optional<Rejection> rejection{};
     std::string dead_because{};              // not empty: a dead letter
+    bool is_held = false;                    // not now, and others are not kept waiting
     const Received* message = nullptr;
 
-    bool is_open() const { return !is_settled && !repeats && !rejection && dead_because.empty(); }
+    bool is_open() const { return !is_settled && !repeats && !rejection && dead_because.empty() && !is_held; }
+    EventNumber event() const { return event_of_reservation(payment.reservation).value_or(0); }
+    bool is_payment() const { return dead_because.empty() || payment.reservation != Uuid{}; }
   };
   std::vector<Decision> decisions;
   bool cuts_dead_letters = false;
@@ -141,6 +148,8 @@ void Payments::run() {
     wait(back_off);
     back_off = std::min(2 * back_off, options_.back_off_max);
   }
+  joining_since_.reset();
+  show_pending();
   board_.set_payments(PaymentState::stopped);
 }
 
@@ -173,12 +182,16 @@ void Payments::consume() {
                  {"enable.auto.offset.store", "false"},
                  {"auto.offset.reset", "earliest"},
                  {"isolation.level", "read_committed"},
+                 {"enable.partition.eof", "true"},   // its end is no message's offset where transactions leave marks
                  {"partition.assignment.strategy", "range,roundrobin"}},   // after each rebalance all begin at what is committed
                 {.delivered = {}, .rebalanced = [&](rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions) {
                    on_rebalance(*consumer, error, partitions);
                  }});
   consumer = &client;
   undelivered_ = 0;
+  forget_partitions();
+  if (!joining_since_) joining_since_ = Backlog::Timer::now();
+  show_pending();
   teller_ = std::make_unique<Client>(
       Client::Kind::producer, options_.kafka,
       std::vector<Client::Setting>{{"enable.idempotence", "true"},
@@ -196,6 +209,7 @@ void Payments::consume() {
     ~AtEnd() {
       leave_group(client);
       payments.teller_.reset();
+      payments.forget_partitions();
     }
   } const at_end{*this, client};
   await_topics();
@@ -203,6 +217,10 @@ void Payments::consume() {
   while (!stopping()) {
     auto messages = receive(client);
     if (!messages.empty()) handle(client, std::move(messages));
+    handle_held(client);
+    holds_too_many() ? pause(client) : resume(client);
+    look_at_backlog(client);
+    show_pending();
   }
   throw Stopping{};
 }
@@ -231,9 +249,74 @@ void Payments::subscribe(Client& client) {
 
 void Payments::on_rebalance(Client& client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions) {
   partitions_changed_ = true;
+  forget_partitions();
   const bool is_given = error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
   rd_kafka_assign(client.get(), is_given ? &partitions : nullptr);
-  if (is_given) board_.set_payments(PaymentState::consuming);
+  if (is_given) {
+    rd_kafka_resume_partitions(client.get(), &partitions);   // librdkafka keeps a partition's pause over the loss of it
+    for (int i = 0; i < partitions.cnt; ++i) places_.try_emplace({partitions.elems[i].topic, partitions.elems[i].partition});
+    board_.set_payments(PaymentState::consuming);
+    joining_since_.reset();
+  } else {
+    joining_since_ = Backlog::Timer::now();
+  }
+  show_pending();
+}
+
+// All that is known of partitions that may be another node's by now, or are read anew from what is committed.
+void Payments::forget_partitions() {
+  places_.clear();
+  held_.clear();
+  held_messages_ = held_bytes_ = 0;
+  failing_.clear();
+  at_hand_since_.reset();
+  is_paused_ = false;
+  looked_at_backlog_ = {};
+}
+
+void Payments::pause(Client& client) {
+  rd_kafka_topic_partition_list_t* assigned = nullptr;
+  if (is_paused_ || rd_kafka_assignment(client.get(), &assigned) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  rd_kafka_pause_partitions(client.get(), assigned);
+  rd_kafka_topic_partition_list_destroy(assigned);
+  is_paused_ = true;
+}
+
+void Payments::resume(Client& client) {
+  rd_kafka_topic_partition_list_t* assigned = nullptr;
+  if (!is_paused_ || rd_kafka_assignment(client.get(), &assigned) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  rd_kafka_resume_partitions(client.get(), assigned);
+  rd_kafka_topic_partition_list_destroy(assigned);
+  is_paused_ = false;
+}
+
+// What is there, as the brokers say, against what was taken: whether this node takes it is known from that and not from its state.
+void Payments::look_at_backlog(Client& client) {
+  const auto now = Backlog::Timer::now();
+  if (now < looked_at_backlog_ + k_between_looks) return;
+  looked_at_backlog_ = now;
+  for (auto& [partition, place] : places_) {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    const auto patience = static_cast<int>(k_question.count());
+    if (rd_kafka_query_watermark_offsets(client.get(), partition.first.c_str(), partition.second, &low, &high, patience) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return;   // what is known of those before stays
+    }
+    place.backlog.done(static_cast<std::uint64_t>(std::max({place.next, place.end, low})));
+    place.backlog.wanted(static_cast<std::uint64_t>(high), now);
+  }
+}
+
+void Payments::show_pending() {
+  std::optional<Time> oldest = earlier(joining_since_, at_hand_since_);
+  oldest = earlier(oldest, failing_.summary().since);
+  for (auto& [partition, place] : places_) {
+    place.backlog.done(static_cast<std::uint64_t>(std::max<std::int64_t>({place.next, place.end, 0})));
+    oldest = earlier(oldest, place.backlog.oldest());
+  }
+  board_.set_payments_pending(oldest);
+  board_.set_payments_held(held_messages_, failing_.summary());
 }
 
 // What has come, in the order of each partition; none when there is nothing for a moment.
@@ -250,6 +333,11 @@ std::vector<Payments::Received> Payments::receive(Client& client) {
       partitions_changed_ = false;
     }
     if (message == nullptr) break;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      places_[{rd_kafka_topic_name(message->rkt), message->partition}].end = message->offset;
+      if (messages.empty()) break;
+      continue;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       const Trouble trouble(kind_of(message->err), rd_kafka_message_errstr(message.get()));
       board_.set_payments(trouble.kind() == Trouble::Kind::refused ? PaymentState::refused : PaymentState::away, trouble.what());
@@ -284,16 +372,18 @@ std::vector<Payments::Received> Payments::receive(Client& client) {
 void Payments::handle(Client& client, std::vector<Received> messages) {
   Batch batch;
   const std::function<void()> steps[] = {[&] { batch = decide(messages); }, [&] { settle(batch); }, [&] { tell(batch); },
-                                         [&] { commit(client, messages); }};
+                                         [&] { note_done(batch, messages); }, [&] { commit(client); }};
+  at_hand_since_ = Backlog::Timer::now();
+  show_pending();
   milliseconds back_off = k_back_off;
-  bool is_paused = false;
+  bool has_waited = false;
   for (std::size_t step = 0; step < std::size(steps);) {
     try {
       steps[step]();
       ++step;
       continue;
     } catch (const PartitionsLost&) {
-      return;
+      break;
     } catch (const Trouble& trouble) {
       board_.set_payments(trouble.kind() == Trouble::Kind::refused ? PaymentState::refused : PaymentState::away, trouble.what());
     } catch (const std::exception& error) {
@@ -301,12 +391,8 @@ void Payments::handle(Client& client, std::vector<Received> messages) {
     }
     ++board_.counters.payments_retried;
     if (stopping()) throw Stopping{};
-    rd_kafka_topic_partition_list_t* assigned = nullptr;
-    if (!is_paused && rd_kafka_assignment(client.get(), &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      rd_kafka_pause_partitions(client.get(), assigned);
-      rd_kafka_topic_partition_list_destroy(assigned);
-      is_paused = true;
-    }
+    pause(client);
+    has_waited = true;
     // What is paused gives no messages: what comes here is a rebalance, after which everything begins at what is committed.
     const auto until = SteadyClock::now() + back_off;
     while (SteadyClock::now() < until && !stopping()) {
@@ -316,13 +402,20 @@ void Payments::handle(Client& client, std::vector<Received> messages) {
     }
     back_off = std::min(2 * back_off, options_.back_off_max);
   }
-  if (is_paused) {
-    rd_kafka_topic_partition_list_t* assigned = nullptr;
-    if (rd_kafka_assignment(client.get(), &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      rd_kafka_resume_partitions(client.get(), assigned);
-      rd_kafka_topic_partition_list_destroy(assigned);
-    }
-    board_.set_payments(PaymentState::consuming);
+  at_hand_since_.reset();
+  if (has_waited) board_.set_payments(PaymentState::consuming);
+}
+
+// Payments of events for which it is time to be tried again, an event at a time.
+void Payments::handle_held(Client& client) {
+  for (auto at = held_.begin(); at != held_.end(); ++at) {
+    if (!failing_.may_try(at->first)) continue;
+    std::vector<Received> messages = std::move(at->second);
+    held_.erase(at);
+    held_messages_ -= messages.size();
+    for (const Received& each : messages) held_bytes_ -= each.bytes();
+    handle(client, std::move(messages));
+    return;
   }
 }
 
@@ -361,8 +454,20 @@ Payments::Batch Payments::decide(const std::vector<Received>& messages) {
   return batch;
 }
 
-// From the first one that cannot be carried out now on, all are carried out again: a later one may rest on an earlier one.
+// Marks what must wait for a payment of its event that waits: a later one may rest on an earlier one.
+void Payments::hold_back(Batch& batch) {
+  std::set<EventNumber> waiting;
+  for (const auto& [event, messages] : held_) waiting.insert(event);
+  for (Batch::Decision& decision : batch.decisions) {
+    if (!decision.is_payment()) continue;
+    if (decision.is_held) waiting.insert(decision.event());
+    decision.is_held = waiting.contains(decision.event());
+  }
+}
+
+// Each event's payments are carried out in their order, up to the first that cannot be now.
 void Payments::settle(Batch& batch) {
+  hold_back(batch);
   std::vector<Payment> payments;
   std::vector<Batch::Decision*> decisions;
   for (Batch::Decision& decision : batch.decisions) {
@@ -376,8 +481,13 @@ void Payments::settle(Batch& batch) {
   for (std::size_t i = 0; i < effects.size(); ++i) {
     Effect& effect = effects[i];
     Batch::Decision& decision = *decisions[i];
-    if (effect.kind == Effect::Kind::unavailable)
-      throw Trouble(Trouble::Kind::away, "the ledger does not carry out payments at the moment");
+    if (effect.kind == Effect::Kind::unavailable) {
+      if (const std::string trouble = desk_.trouble(); !trouble.empty()) {
+        throw Trouble(Trouble::Kind::away, "the ledger does not carry out payments at the moment: " + trouble);
+      }
+      decision.is_held = true;
+      continue;
+    }
     if (effect.kind == Effect::Kind::settled) {
       decision.is_settled = true;
     } else if (decision.payment.succeeded) {
@@ -391,6 +501,7 @@ void Payments::settle(Batch& batch) {
       decision.is_settled = true;
     }
   }
+  hold_back(batch);
 }
 
 void Payments::tell(Batch& batch) {
@@ -406,6 +517,7 @@ void Payments::tell(Batch& batch) {
     ++undelivered_;
   };
   for (const Batch::Decision& each : batch.decisions) {
+    if (each.is_held) continue;
     const Batch::Decision& decision = each.repeats ? batch.decisions[*each.repeats] : each;
     if (decision.rejection) {
       const Message message = rejection_message(each.payment, *decision.rejection);
@@ -441,16 +553,54 @@ void Payments::tell(Batch& batch) {
   for (std::size_t i = 0; i < rejected; ++i) board_.count_message(k_topic_payment_rejected);
 }
 
-void Payments::commit(Client& client, const std::vector<Received>& messages) {
-  std::map<std::pair<std::string, std::int32_t>, std::int64_t> next;
-  for (const Received& message : messages) next[{message.topic, message.partition}] = message.offset + 1;
-  const PartitionList offsets = new_list(next.size());
-  for (const auto& [partition, offset] : next) {
+// Keeps what is held, and how far all the others are.
+void Payments::note_done(const Batch& batch, std::vector<Received>& messages) {
+  std::set<EventNumber> worked;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    Received& message = messages[i];
+    Place& place = places_[{message.topic, message.partition}];
+    place.next = std::max(place.next, message.offset + 1);
+    const Batch::Decision& decision = batch.decisions[i];
+    if (!decision.is_held) {
+      if (decision.is_payment()) worked.insert(decision.event());
+      continue;
+    }
+    ++held_messages_;
+    held_bytes_ += message.bytes();
+    auto& of_event = held_[decision.event()];
+    if (of_event.empty()) {
+      failing_.failed(decision.event(), "the ledger does not carry out its payments at the moment");
+      ++board_.counters.payments_retried;
+    }
+    of_event.push_back(std::move(message));
+  }
+  for (const EventNumber event : worked) {
+    if (!held_.contains(event)) failing_.worked(event);
+  }
+}
+
+// Of each partition, up to the first message that is held.
+void Payments::commit(Client& client) {
+  std::map<Partition, std::int64_t> done;
+  for (const auto& [partition, place] : places_) {
+    if (place.next >= 0) done[partition] = place.next;
+  }
+  for (const auto& [event, messages] : held_) {
+    for (const Received& each : messages) {
+      std::int64_t& through = done[{each.topic, each.partition}];
+      through = std::min(through, each.offset);
+    }
+  }
+  const PartitionList offsets = new_list(done.size());
+  for (const auto& [partition, offset] : done) {
+    if (offset == places_[partition].committed) continue;
     rd_kafka_topic_partition_list_add(offsets.get(), partition.first.c_str(), partition.second)->offset = offset;
   }
+  if (offsets->cnt == 0) return;
   const rd_kafka_resp_err_t error = rd_kafka_commit(client.get(), offsets.get(), 0);
   if (is_lost(error)) throw PartitionsLost{};
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("committing offsets of payments", error);
+  for (const auto& [partition, offset] : done) places_[partition].committed = offset;
 }
 
 }  // namespace holdfast::feed::kafka

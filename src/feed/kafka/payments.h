@@ -10,6 +10,11 @@
 // store before it is told of: should it come again, it is told of in the same words and never carried out. While ledger, store or
 // Kafka do not answer, the messages at hand wait.
 //
+// Payments of an event that the ledger cannot carry out, while it does others, are held: in memory, in their order, tried again after
+// pauses that grow (failing_events.h). The offset that is committed stays before the first of a partition that is held, so that none is
+// lost; whoever has the partition next gets it again with all that came after, which has no second effect. When too many are held,
+// nothing more is taken.
+//
 // One thread, on which desk and store are asked; start() and stop() are of any thread.
 #pragma once
 
@@ -18,10 +23,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "feed/backlog.h"
+#include "feed/failing_events.h"
 #include "feed/kafka/client.h"
 #include "feed/kafka/messages.h"
 #include "feed/kafka/ports.h"
@@ -39,6 +48,8 @@ struct PaymentOptions {
 
 inline constexpr std::size_t k_payment_bytes_max = 64 * 1024;   // a larger message is a dead letter
 inline constexpr std::size_t k_payments_at_once_max = 500;
+inline constexpr std::size_t k_payments_held_max = 10'000;
+inline constexpr std::size_t k_payments_held_bytes_max = std::size_t{16} * 1024 * 1024;
 
 class Payments {
  public:
@@ -54,6 +65,16 @@ class Payments {
  private:
   struct Received;
   struct Batch;
+  using Partition = std::pair<std::string, std::int32_t>;   // topic, number
+  using Time = Backlog::Timer::time_point;
+
+  // A partition that is this node's.
+  struct Place {
+    std::int64_t next = -1;        // behind the last message that was taken from it; -1: none was
+    std::int64_t end = -1;         // where it was seen to have nothing more; -1: it was not
+    std::int64_t committed = -1;   // of this node; -1: nothing
+    Backlog backlog{};
+  };
 
   void run();
   void consume();
@@ -62,10 +83,20 @@ class Payments {
   void on_rebalance(Client& client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions);
   std::vector<Received> receive(Client& client);
   void handle(Client& client, std::vector<Received> messages);
+  void handle_held(Client& client);
   Batch decide(const std::vector<Received>& messages);
   void settle(Batch& batch);
+  void hold_back(Batch& batch);
   void tell(Batch& batch);
-  void commit(Client& client, const std::vector<Received>& messages);
+  void note_done(const Batch& batch, std::vector<Received>& messages);
+  void commit(Client& client);
+
+  void pause(Client& client);
+  void resume(Client& client);
+  bool holds_too_many() const { return held_messages_ >= k_payments_held_max || held_bytes_ >= k_payments_held_bytes_max; }
+  void forget_partitions();
+  void look_at_backlog(Client& client);
+  void show_pending();
 
   bool stopping();
   void wait(std::chrono::milliseconds time);
@@ -85,6 +116,15 @@ class Payments {
   std::size_t undelivered_ = 0;       // messages of the teller that are under way
   rd_kafka_resp_err_t refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;   // why the last of those was not delivered
   bool partitions_changed_ = false;   // since the messages at hand were received
+  bool is_paused_ = false;            // the partitions that this node has
+  std::map<Partition, Place> places_;
+  std::map<EventNumber, std::vector<Received>> held_;
+  std::size_t held_messages_ = 0;
+  std::size_t held_bytes_ = 0;
+  FailingEvents failing_{"kafka payments"};
+  std::optional<Time> joining_since_;   // it has no partitions given by the group, not even none
+  std::optional<Time> at_hand_since_;   // messages are being handled
+  Time looked_at_backlog_{};
   std::thread thread_;
 };
 

@@ -149,7 +149,7 @@ struct Effect {
     settled,   // it did what it says, or there was nothing left to do
     refused,   // succeeded: the reservation cannot be sold for this order
     unknown,   // there is no such reservation
-    unavailable,   // not now: ask again
+    unavailable,   // not now: ask again. Of the payment's event alone, unless trouble() says that it is of all
   };
   Kind kind = Kind::unavailable;
   std::string reason{};   // refused, unknown: a stable word
@@ -166,6 +166,8 @@ class PaymentDesk {
   virtual std::expected<Payment, std::string> read(bool succeeded, std::string_view text) = 0;
   // Carries payments out in their order; one effect for each.
   virtual std::vector<Effect> settle(std::span<const Payment> payments) = 0;
+  // Why no payment can be carried out at the moment, in a sentence; empty: there is no such reason.
+  virtual std::string trouble() = 0;
 };
 
 }   // namespace holdfast::feed::kafka

@@ -62,7 +62,7 @@ milliseconds jittered(milliseconds time) {
 
 // 1 event:seq:mark,event:seq:mark in hexadecimal digits: at most 34 bytes an event.
 std::string encode_positions(const std::vector<MarkedPosition>& positions) {
-  HOLDFAST_CHECK(positions.size() <= k_transaction_events_max);
+  HOLDFAST_CHECK(positions.size() <= k_positions_max);
   std::string text(1, k_positions_version);
   for (const MarkedPosition& each : positions) {
     text += text.size() == 1 ? ' ' : ',';
@@ -80,7 +80,7 @@ std::optional<std::vector<MarkedPosition>> decode_positions(std::string_view tex
   if (!text.starts_with(k_positions_version)) return std::nullopt;
   text.remove_prefix(1);
   while (!text.empty()) {
-    if (!text.starts_with(positions.empty() ? ' ' : ',') || positions.size() == k_transaction_events_max) return std::nullopt;
+    if (!text.starts_with(positions.empty() ? ' ' : ',') || positions.size() == k_positions_max) return std::nullopt;
     text.remove_prefix(1);
     MarkedPosition each;
     const bool is_read =
@@ -97,10 +97,23 @@ struct Relay::Transaction {
   std::vector<MarkedPosition> positions;   // behind its changes
   std::size_t changes = 0;
   Millis oldest = 0;                       // of its changes
+  std::size_t events_max = k_transaction_events_max;
 
   bool is_full() const {
-    return changes >= k_transaction_changes_max || messages.size() >= k_transaction_messages_max ||
-           positions.size() >= k_transaction_events_max;
+    return changes >= k_transaction_changes_max || messages.size() >= k_transaction_messages_max || positions.size() >= events_max;
+  }
+
+  // Of what has been gathered, so that what was gathered of an event in vain can be taken back.
+  struct Size {
+    std::size_t messages, positions, changes;
+    Millis oldest;
+  };
+  Size size() const { return {messages.size(), positions.size(), changes, oldest}; }
+  void cut_to(const Size& size) {
+    messages.resize(size.messages);
+    positions.resize(size.positions);
+    changes = size.changes;
+    oldest = size.oldest;
   }
 };
 
@@ -135,6 +148,7 @@ void Relay::notify() {
     const std::scoped_lock lock(mutex_);
     if (notified_) return;
     notified_ = true;
+    board_.note_news();
   }
   wake_.notify_all();
 }
@@ -195,7 +209,10 @@ bool Relay::take_lease() {
   lease_renewed_ = asked;
   if (lease.is_mine) return true;
   board_.set_relay(RelayState::standby, lease.holder + " publishes");
-  board_.set_lag(0, 0);
+  board_.set_lag(0, std::nullopt);
+  board_.take_news();
+  failing_.clear();
+  board_.set_held_back({});
   return false;
 }
 
@@ -215,8 +232,10 @@ void Relay::lead() {
   while (!stopping()) {
     keep_lease();
     client->poll(milliseconds(0));
+    board_.take_news();   // what comes from here on is seen by the next round, if not by this one
     const Transaction transaction = gather();
     oldest_ = transaction.oldest;
+    board_.set_held_back(failing_.summary());
     if (transaction.positions.empty()) {
       look_at_lag(false);
       wait(options_.look_every, true);
@@ -249,6 +268,7 @@ std::unique_ptr<Client> Relay::begin_to_publish() {
   keep_lease();
   await_topics(*client);
   positions_.clear();
+  unconfirmed_.clear();
   for (const FeedPosition& each : store_.positions()) positions_[each.event] = each.seq;
   recover();
   return client;
@@ -317,20 +337,31 @@ void Relay::recover() {
   for (const MarkedPosition& each : *found) adopt(each);
 }
 
-// A position that Kafka knows counts when it is of this history: data may have been put back from a backup since.
-void Relay::adopt(const MarkedPosition& found) {
+// A position that Kafka knows counts when it is of this history: data may have been put back from a backup since. False: the event
+// cannot be read now, and nobody knows. Until it can, each transaction carries the position on, for nothing else has it.
+bool Relay::adopt(MarkedPosition found) {
   const auto [event, seq] = found.position;
-  if (seq <= published(event)) return;
-  const FedPage page = source_.read(event, seq - 1, 1);
+  if (seq <= published(event)) return true;
+  FedPage page;
+  try {
+    page = source_.read(event, seq - 1, 1);
+  } catch (const std::exception& error) {
+    unconfirmed_[event] = found;
+    ++board_.counters.failures;
+    failing_.failed(event, error.what());
+    return false;
+  }
+  unconfirmed_.erase(event);
   const bool is_ours = page.changes.size() == 1 && page.changes[0].seq == seq && mark_of(page.changes[0]) == found.mark;
   if (!is_ours) {
     spdlog::warn("kafka feed: event {} was published up to change {}, which is not in this journal; publishing goes on after change {}",
                  event, seq, published(event));
-    return;
+    return true;
   }
   positions_[event] = seq;
   if (!store_.save(epoch_, {{found.position}})) throw LeaseLost{};
   spdlog::info("kafka feed: event {} was published up to change {}, as Kafka knows", event, seq);
+  return true;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- publishing
@@ -342,20 +373,36 @@ Seq Relay::published(EventNumber event) const {
 
 Relay::Transaction Relay::gather() {
   Transaction transaction;
+  transaction.events_max = std::max<std::size_t>(k_positions_max - 1 - std::min(unconfirmed_.size(), k_positions_max - 1), 1);
   const News news = source_.news([this](EventNumber event) { return published(event); }, last_event_, k_transaction_events_max);
   behind_ = news.behind;
   for (const EventHead& head : news.events) {
     if (transaction.is_full()) break;
+    last_event_ = head.event;
+    if (!failing_.may_try(head.event)) continue;
+    if (const auto known = unconfirmed_.find(head.event); known != unconfirmed_.end() && !adopt(known->second)) continue;
     if (head.seq < published(head.event)) {
       spdlog::warn(
           "kafka feed: event {} has {} changes, and {} were published: other data were put in their place. All are published again",
           head.event, head.seq, published(head.event));
       positions_[head.event] = 0;
     }
-    gather_event(head.event, transaction);
-    last_event_ = head.event;
+    try_event(head.event, transaction);
   }
   return transaction;
+}
+
+// What cannot be read of one event keeps back that event alone.
+void Relay::try_event(EventNumber event, Transaction& transaction) {
+  const Transaction::Size before = transaction.size();
+  try {
+    gather_event(event, transaction);
+    failing_.worked(event);
+  } catch (const std::exception& error) {
+    transaction.cut_to(before);
+    ++board_.counters.failures;
+    failing_.failed(event, error.what());
+  }
 }
 
 void Relay::gather_event(EventNumber event, Transaction& transaction) {
@@ -375,7 +422,7 @@ void Relay::gather_event(EventNumber event, Transaction& transaction) {
   }
   MarkedPosition reached;
   for (const FedChange& change : page.changes) {
-    HOLDFAST_CHECK(change.seq == after + 1);
+    if (change.seq != after + 1) throw std::runtime_error("after change " + std::to_string(after) + " comes " + std::to_string(change.seq));
     append_messages(change, options_.rules, transaction.messages);
     after = change.seq;
     reached = {{event, after}, mark_of(change)};
@@ -406,7 +453,9 @@ void Relay::send(Client& client, const Transaction& transaction) {
     }
     const PartitionList offsets = new_list(1);
     rd_kafka_topic_partition_t* const offset = rd_kafka_topic_partition_list_add(offsets.get(), topic(k_topic_created).c_str(), 0);
-    const std::string positions = encode_positions(transaction.positions);
+    std::vector<MarkedPosition> known = transaction.positions;
+    for (const auto& [event, position] : unconfirmed_) known.push_back(position);
+    const std::string positions = encode_positions(known);
     offset->offset = 0;
     offset->metadata = ::strdup(positions.c_str());   // the list frees it
     offset->metadata_size = positions.size();
@@ -446,8 +495,9 @@ void Relay::look_at_lag(bool again) {
   if (now < looked_at_lag_ + k_between_lags && behind_ != 0) return;
   looked_at_lag_ = now;
   if (again) behind_ = source_.news([this](EventNumber event) { return published(event); }, 0, 0).behind;
-  const Millis age = oldest_ == 0 ? 0 : std::max<Millis>(0, source_.now() - oldest_);
-  board_.set_lag(behind_, behind_ == 0 ? 0 : static_cast<double>(age) / k_millis_per_second);
+  std::optional<FeedBoard::Time> oldest = failing_.summary().since;
+  if (oldest_ != 0) oldest = earlier(oldest, now - milliseconds(std::max<Millis>(0, source_.now() - oldest_)));
+  board_.set_lag(behind_, behind_ == 0 ? std::nullopt : oldest);
 }
 
 }  // namespace holdfast::feed::kafka

@@ -11,6 +11,8 @@
 //   relay.notify();   // after a commit
 //   relay.stop();
 //
+// An event whose changes cannot be read is left out (failing_events.h): its position stays where it is, and the others go on.
+//
 // One thread, on which store and source are asked; start(), stop() and notify() are of any thread.
 #pragma once
 
@@ -23,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "feed/failing_events.h"
 #include "feed/kafka/client.h"
 #include "feed/kafka/messages.h"
 #include "feed/kafka/ports.h"
@@ -46,7 +49,8 @@ struct RelayOptions {
 // Of one transaction. A change of many seats may exceed the number of messages.
 inline constexpr std::size_t k_transaction_changes_max = 1'000;
 inline constexpr std::size_t k_transaction_messages_max = 4'000;
-inline constexpr std::size_t k_transaction_events_max = 100;   // so that their positions fit into an offset's metadata (4,096 bytes)
+inline constexpr std::size_t k_transaction_events_max = 100;   // so that their positions fit into an offset's metadata (4,096 bytes), with
+inline constexpr std::size_t k_positions_max = k_transaction_events_max + 1;   // one more when all of those before cannot be confirmed
 
 // How far a transaction came, as the metadata of an offset has it. Pure functions, for tests too.
 struct MarkedPosition {
@@ -79,9 +83,10 @@ class Relay {
   std::unique_ptr<Client> begin_to_publish();
   void await_topics(Client& client);
   void recover();
-  void adopt(const MarkedPosition& found);
+  bool adopt(MarkedPosition found);
 
   Transaction gather();
+  void try_event(EventNumber event, Transaction& transaction);
   void gather_event(EventNumber event, Transaction& transaction);
   void publish(Client& client, const Transaction& transaction);
   void send(Client& client, const Transaction& transaction);
@@ -113,6 +118,8 @@ class Relay {
   std::chrono::steady_clock::time_point lease_renewed_{};
   std::unordered_map<EventNumber, Seq> positions_;
   EventNumber last_event_ = 0;   // whose changes were gathered last
+  std::unordered_map<EventNumber, MarkedPosition> unconfirmed_;   // that Kafka knows, of events that could not be read since
+  FailingEvents failing_{"kafka feed"};
   Millis oldest_ = 0;   // of the changes at hand; 0: none are
   std::uint64_t behind_ = 0;
   std::chrono::steady_clock::time_point looked_at_lag_{};

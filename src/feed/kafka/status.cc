@@ -52,10 +52,26 @@ void FeedBoard::set_relay(RelayState state, std::string detail) {
   status_.relay_detail = std::move(detail);
 }
 
-void FeedBoard::set_lag(std::uint64_t changes, double seconds) {
+void FeedBoard::set_lag(std::uint64_t changes, std::optional<Time> oldest) {
   const std::scoped_lock lock(mutex_);
   status_.lag_changes = changes;
-  status_.lag_seconds = seconds;
+  lags_since_ = oldest;
+}
+
+void FeedBoard::note_news() {
+  const std::scoped_lock lock(mutex_);
+  if (!news_since_) news_since_ = Backlog::Timer::now();
+}
+
+void FeedBoard::take_news() {
+  const std::scoped_lock lock(mutex_);
+  news_since_.reset();
+}
+
+void FeedBoard::set_held_back(FailingEvents::Summary held_back) {
+  const std::scoped_lock lock(mutex_);
+  status_.events_held_back = held_back.events;
+  status_.held_back = std::move(held_back.text);
 }
 
 void FeedBoard::set_payments(PaymentState state, std::string detail) {
@@ -65,9 +81,26 @@ void FeedBoard::set_payments(PaymentState state, std::string detail) {
   status_.payments_detail = std::move(detail);
 }
 
-FeedStatus FeedBoard::status() const {
+void FeedBoard::set_payments_pending(std::optional<Time> oldest) {
   const std::scoped_lock lock(mutex_);
-  return status_;
+  payments_since_ = oldest;
+}
+
+void FeedBoard::set_payments_held(std::uint64_t payments, FailingEvents::Summary held_back) {
+  const std::scoped_lock lock(mutex_);
+  status_.payments_held = payments;
+  status_.payments_held_because = std::move(held_back.text);
+}
+
+// Ages are those of the moment of asking: a thread that does not come to tell them any more makes them grow.
+FeedStatus FeedBoard::status() const {
+  const auto now = Backlog::Timer::now();
+  const std::scoped_lock lock(mutex_);
+  FeedStatus status = status_;
+  const bool publishes = status.relay != RelayState::standby && status.relay != RelayState::stopped;
+  status.lag_seconds = age_of(publishes ? earlier(lags_since_, news_since_) : std::nullopt, now).count();
+  status.payments_pending_seconds = age_of(payments_since_, now).count();
+  return status;
 }
 
 void FeedBoard::count_message(std::string_view topic) {

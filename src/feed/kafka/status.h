@@ -6,9 +6,12 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "core/time.h"
+#include "feed/backlog.h"
+#include "feed/failing_events.h"
 
 namespace holdfast::feed::kafka {
 
@@ -31,8 +34,13 @@ struct FeedStatus {
   std::string relay_detail{};         // for people: what is wrong, or who publishes; empty: nothing to say
   std::uint64_t lag_changes = 0;      // that are not published, of a node that publishes
   double lag_seconds = 0;             // the age of the oldest of them
+  std::uint64_t events_held_back = 0;   // whose changes cannot be read at the moment, so that they are not published
+  std::string held_back{};              // these in a sentence; empty: there are none
   PaymentState payments = PaymentState::off;
   std::string payments_detail{};
+  double payments_pending_seconds = 0;   // how long the oldest payment, of the partitions that this node has, has waited
+  std::uint64_t payments_held = 0;       // that wait because those of their event cannot be carried out, while others go on
+  std::string payments_held_because{};
 };
 
 // Topics that messages are counted by, in the order of FeedCounters::messages.
@@ -42,7 +50,7 @@ inline constexpr const char* k_counted_topics[] = {"reservation-created",  "rese
 struct FeedCounters {
   std::array<std::atomic<std::uint64_t>, std::size(k_counted_topics)> messages{};   // in committed transactions
   std::atomic<std::uint64_t> transactions{0};
-  std::atomic<std::uint64_t> failures{0};         // transactions and takeovers that failed, to be done again
+  std::atomic<std::uint64_t> failures{0};         // transactions, takeovers and readings that failed, to be done again
   std::atomic<std::uint64_t> takeovers{0};        // times that this node began to publish
   std::atomic<std::uint64_t> lost_changes{0};     // that the journal did not keep until they were published
   std::atomic<std::uint64_t> payments_settled{0};
@@ -57,14 +65,28 @@ class FeedBoard {
   FeedCounters counters{};
 
   void set_relay(RelayState state, std::string detail = {});
-  void set_lag(std::uint64_t changes, double seconds);
+  using Time = Backlog::Timer::time_point;
+
+  // `oldest`: since when there is the oldest of these changes.
+  void set_lag(std::uint64_t changes, std::optional<Time> oldest);
+  // There are changes that the relay has not looked for yet; and it looks for them now. A relay that hangs is told from one that has
+  // nothing to do by this.
+  void note_news();
+  void take_news();
+  void set_held_back(FailingEvents::Summary held_back);
   void set_payments(PaymentState state, std::string detail = {});
+  // `oldest`: since when a payment waits here; nothing: none does.
+  void set_payments_pending(std::optional<Time> oldest);
+  void set_payments_held(std::uint64_t payments, FailingEvents::Summary held_back);
   FeedStatus status() const;
   void count_message(std::string_view topic);
 
  private:
   mutable std::mutex mutex_;
   FeedStatus status_;
+  std::optional<Time> lags_since_;
+  std::optional<Time> news_since_;
+  std::optional<Time> payments_since_;
 };
 
 }  // namespace holdfast::feed::kafka

@@ -18,6 +18,7 @@
 #include "core/change.h"
 #include "core/ids.h"
 #include "core/time.h"
+#include "feed/failing_events.h"
 #include "feed/lease.h"
 
 namespace holdfast::feed {
@@ -44,6 +45,7 @@ struct SourceChange {
   std::optional<Uuid> reservation{};
   Millis at = 0;
   std::string json{};        // the change as /changes shows it
+  bool is_unreadable = false;   // its event cannot be read at the moment, and `json` is empty: tell() has it later
 };
 
 struct SourcePage {
@@ -60,6 +62,15 @@ class ChangeSource {
 
   // At most `limit` changes of these kinds behind `position`, of a bounded number of changes that are looked at.
   virtual SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) = 0;
+  // A change that was unreadable; nothing: it is not kept any more. Throws std::exception as long as it cannot be read. A source that never
+  // gives any need not have it.
+  virtual std::optional<SourceChange> tell(const Uuid& event, Seq seq) {
+    static_cast<void>(event);
+    static_cast<void>(seq);
+    return std::nullopt;
+  }
+  // Events that cannot be read at the moment.
+  virtual FailingEvents::Summary unreadable() const { return {}; }
   // Behind the last change that there is.
   virtual SourcePosition end() = 0;
   // How many changes there are behind `position`; estimated when they are many.
@@ -100,7 +111,7 @@ struct QueuedMessage {
   std::string group{};          // messages of a group are delivered in the order of their numbers
   unsigned attempts = 0;
   Millis next_at = 0;           // k_never: not before what stands before it in its group
-  std::string body{};
+  std::string body{};           // empty: of a change that could not be read when it was queued
   std::string last_error{};
   Millis died_at = 0;           // of a dead one
 };

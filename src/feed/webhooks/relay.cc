@@ -42,7 +42,7 @@ Relay::Relay(RelayShared& shared, std::shared_ptr<Tenure> tenure, const Uuid& id
     : shared_(shared), tenure_(std::move(tenure)), id_(id), timer_(shared.context), random_(std::random_device{}()) {}
 
 void Relay::news() {
-  at_end_ = false;
+  if (std::exchange(at_end_, false)) behind_since_ = Steady::now();
   wake();
 }
 
@@ -115,6 +115,7 @@ void Relay::load() {
   ready_.clear();
   unsaved_ = {};
   next_due_ = 0;
+  if (!behind_since_) behind_since_ = Steady::now();
   at_end_ = false;
   loaded_ = true;
   begin_again_ = false;
@@ -131,6 +132,9 @@ void Relay::work() {
     read_changes();
     start_sending();
   }
+  // A receiver that does not take what was read keeps it from reading on: then nothing here is late.
+  const bool may_read = endpoint_.enabled && window_.size() < k_window_max && window_bytes_ < k_window_bytes_max && !queue_is_full();
+  if (at_end_ || !may_read) behind_since_.reset();
   save(false);
   if (const auto troubles = std::exchange(troubles_, 0); troubles > 0) {
     spdlog::warn("webhook {}: it goes on, after {} attempts that failed", to_string(id_), troubles);
@@ -190,7 +194,12 @@ void Relay::take_in(SourceChange change, std::vector<Message>& held_back) {
                   .place = place};
   window_.push_back({std::move(change.position), false});
   const std::string& name = message.message.group;
-  if (queue_.groups.contains(name)) {
+  if (change.is_unreadable) {
+    message.message.body.clear();
+    message.message.next_at = shared_.options.clock() + std::chrono::milliseconds(k_unreadable_first).count();
+  }
+  const bool waits = std::ranges::any_of(held_back, [&](const Message& each) { return each.message.group == name; });
+  if (change.is_unreadable || waits || queue_.groups.contains(name)) {
     held_back.push_back(std::move(message));
     return;
   }
@@ -234,6 +243,7 @@ asio::awaitable<void> Relay::deliver(std::string name) {
   for (;;) {
     guarded([&] { refresh(); });
     if (!may_send() || group.messages.empty()) break;
+    if (group.messages.front().message.body.empty() && !complete(name, group)) continue;
     const std::string url = endpoint_.url;   // it may be changed meanwhile
     const Attempt result = co_await attempt(group.messages.front().message);
     guarded([&] {
@@ -244,6 +254,41 @@ asio::awaitable<void> Relay::deliver(std::string name) {
     });
   }
   end_group(name);
+}
+
+// Gives the group's first message its body, now that it is due. False: it has none, and is not the group's first any more.
+bool Relay::complete(const std::string& name, Group& group) {
+  bool is_complete = false;
+  guarded([&] {
+    QueuedMessage& message = group.messages.front().message;
+    const std::string_view id = message.id;   // event_seq_endpoint
+    const std::size_t end = id.find('_');
+    std::optional<SourceChange> change;
+    try {
+      change = shared_.source.tell(parse_uuid(id.substr(0, end)).value(), std::stoull(std::string(id.substr(end + 1))));
+    } catch (const std::exception& error) {
+      const unsigned doublings = std::min(message.attempts, 16U);
+      const auto pause = std::min<std::chrono::milliseconds>(k_unreadable_first * (1U << doublings), k_unreadable_max);
+      shared_.store.postpone(tenure_->epoch, id_, message.number, message.attempts + 1, shared_.options.clock() + pause.count(),
+                             std::string(error.what()).substr(0, k_error_bytes_max));
+      group.messages.clear();
+      return;
+    }
+    if (!change) {
+      shared_.counters.lost.fetch_add(1, std::memory_order_relaxed);
+      spdlog::error("webhook {}: message {} could not be read when it was sent first, and is not kept any more", to_string(id_), id);
+      shared_.store.settle(tenure_->epoch, id_, message.number, shared_.options.clock());
+      leave_queue(name, message);
+      group.messages.pop_front();
+      return;
+    }
+    message.body = message_body(*change);
+    message.attempts = 0;   // those of reading it
+    queue_.bytes += message.body.size();
+    is_complete = true;
+  });
+  if (!is_complete && begin_again_) group.messages.clear();
+  return is_complete;
 }
 
 asio::awaitable<Attempt> Relay::attempt(const QueuedMessage& message) {

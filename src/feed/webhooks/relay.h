@@ -7,6 +7,9 @@
 // go straight there. The position is moved only over messages that have been delivered or are in the queue, so a process that
 // dies sends again, under the same id, what it had not noted as delivered: at least once.
 //
+// A change whose event cannot be read goes into the queue without a body, so that the position may move over it and no other event
+// waits for it; its body is asked for when it is due.
+//
 // When the store or the source fails, the relay waits, forgets what it has in memory and begins again from the store.
 //
 // A relay works in one Tenure. When that is over it begins nothing any more and writes nothing: the endpoint is another node's by
@@ -21,6 +24,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -37,6 +41,8 @@ inline constexpr unsigned k_pages_at_a_time = 4;                        // befor
 inline constexpr std::size_t k_due_groups_max = 32;                     // taken from the queue at a time
 inline constexpr std::size_t k_group_messages_max = 16;                 // of one group, taken from the queue at a time
 inline constexpr std::size_t k_queue_bytes_max = 64 * 1024 * 1024;      // of one endpoint; more stops its relay
+inline constexpr std::chrono::seconds k_unreadable_first{1};   // until what could not be read is asked for again; doubles, up to …
+inline constexpr std::chrono::minutes k_unreadable_max{5};
 inline constexpr std::chrono::milliseconds k_save_period{200};
 inline constexpr std::chrono::milliseconds k_trouble_pause{1'000};
 inline constexpr std::chrono::hours k_timer_max{1};                     // a wall clock may be set: look again at least so often
@@ -81,6 +87,8 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void stop();
   bool is_idle() const { return active_ == 0; }
   bool is_gone() const { return gone_; }   // its endpoint was removed
+  // Since when there are changes that it has not read, though nothing but itself keeps it from reading them; nothing: there are none.
+  std::optional<std::chrono::steady_clock::time_point> behind_since() const { return behind_since_; }
 
  private:
   struct Message {
@@ -108,6 +116,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void hold_back(std::vector<Message>& messages);
   void start_sending();
   boost::asio::awaitable<void> deliver(std::string name);
+  bool complete(const std::string& name, Group& group);
   boost::asio::awaitable<Attempt> attempt(const QueuedMessage& message);
   void note(const Attempt& attempt);
   void succeeded(const std::string& name, Group& group);
@@ -135,6 +144,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   bool waking_ = false;           // a call of work() is on its way
   bool begin_again_ = false;      // as soon as nothing is in flight
   bool at_end_ = false;           // of the source, when it was last looked at
+  std::optional<std::chrono::steady_clock::time_point> behind_since_;
   std::chrono::steady_clock::time_point not_before_{};   // after trouble
   std::uint64_t troubles_ = 0;    // since it last went on
 

@@ -3,10 +3,12 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "feed/backlog.h"
 #include "feed/webhooks/relay.h"
 #include "feed/webhooks/signature.h"
 
@@ -51,6 +53,9 @@ void Webhooks::start() {
     lease_timer_ = std::make_unique<asio::steady_timer>(*context_);
     asio::post(*context_, [this] { look_at_lease(); });
   }
+  progress_timer_ = std::make_unique<asio::steady_timer>(*context_);
+  looked_at_ = std::chrono::steady_clock::now().time_since_epoch().count();
+  asio::post(*context_, [this] { look_at_progress(); });
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "webhooks");
     context_->run();
@@ -69,6 +74,7 @@ void Webhooks::stop() {
     asio::post(*context_, [this] {
       stopping_ = true;
       if (lease_timer_) lease_timer_->cancel();
+      progress_timer_->cancel();
       for (const auto& [id, relay] : relays_) relay->stop();
       stop_timer_ = std::make_unique<asio::steady_timer>(*context_, options_.stop_time);
       stop_timer_->async_wait([this](const boost::system::error_code&) { context_->stop(); });
@@ -83,6 +89,7 @@ void Webhooks::stop() {
   work_.reset();
   stop_timer_.reset();
   lease_timer_.reset();
+  progress_timer_.reset();
   context_.reset();   // coroutines that still wait end here, while all that they use is there
   sender_.reset();
 }
@@ -195,6 +202,31 @@ void Webhooks::arm_lease_timer() {
   lease_timer_->async_wait([this](const boost::system::error_code& error) {
     if (!error) look_at_lease();
   });
+}
+
+// ---------------------------------------------------------------------------------------------------------------- progress
+
+void Webhooks::look_at_progress() {
+  if (stopping_) return;
+  std::optional<std::chrono::steady_clock::time_point> oldest;
+  for (const auto& [id, relay] : relays_) oldest = earlier(oldest, relay->behind_since());
+  behind_since_ = oldest ? oldest->time_since_epoch().count() : 0;
+  looked_at_ = std::chrono::steady_clock::now().time_since_epoch().count();
+  progress_timer_->expires_after(k_look_period);
+  progress_timer_->async_wait([this](const boost::system::error_code& error) {
+    if (!error) look_at_progress();
+  });
+}
+
+std::chrono::duration<double> Webhooks::oldest_pending() const {
+  using Steady = std::chrono::steady_clock;
+  if (!is_relaying()) return std::chrono::duration<double>(0);
+  const auto time_of = [](Steady::rep since) {
+    return since == 0 ? std::nullopt : std::optional(Steady::time_point(Steady::duration(since)));
+  };
+  const auto pending = age_of(time_of(behind_since_));
+  const auto silent = age_of(time_of(looked_at_));
+  return silent > k_hangs_after ? std::max(pending, silent) : pending;
 }
 
 // After the thread has ended.

@@ -54,6 +54,9 @@ struct WebhookOptions {
 inline constexpr std::chrono::hours k_rotation_time{24};
 // How often the lease is renewed, or asked for, and its holder looks for what other nodes have done.
 inline constexpr std::chrono::milliseconds k_lease_period{500};
+// How often the thread looks at what waits, and after how long without a look it counts as hanging.
+inline constexpr std::chrono::seconds k_look_period{1};
+inline constexpr std::chrono::seconds k_hangs_after{5};
 // The longest wait that an endpoint may ask for by Retry-After.
 inline constexpr std::chrono::hours k_retry_after_max{1};
 
@@ -97,6 +100,8 @@ class Webhooks {
   ChangeSource& source() { return source_; }
   const WebhookCounters& counters() const { return counters_; }
   Millis now() const { return options_.clock(); }
+  // How long the oldest change has waited that is to be read for an endpoint here, or the thread to do anything at all.
+  std::chrono::duration<double> oldest_pending() const;
   // Whether this process relays.
   bool is_relaying() const { return relaying_.load(std::memory_order_relaxed); }
 
@@ -115,6 +120,7 @@ class Webhooks {
   void look_at_others();
   void give_back_lease();
   void arm_lease_timer();
+  void look_at_progress();
 
   WebhookOptions options_;
   WebhookStore& store_;
@@ -131,11 +137,14 @@ class Webhooks {
   bool lease_troubled_ = false;   // and the log says so
   std::unique_ptr<boost::asio::steady_timer> lease_timer_;
   std::unique_ptr<boost::asio::steady_timer> stop_timer_;
+  std::unique_ptr<boost::asio::steady_timer> progress_timer_;
   bool stopping_ = false;
   std::atomic<std::uint64_t> generation_{1};
   std::atomic<bool> notified_{false};
   std::atomic<bool> has_relays_{false};
   std::atomic<bool> relaying_{false};
+  std::atomic<std::chrono::steady_clock::rep> looked_at_{0};      // by the thread, at what waits
+  std::atomic<std::chrono::steady_clock::rep> behind_since_{0};   // as it was then; 0: nothing waited
   std::unique_ptr<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   std::thread thread_;
 };

@@ -77,6 +77,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void stop_selling(std::string because);
   // Journal rows that state.db is behind.
   Position rows_behind() const { return checkpointer_->behind(); }
+  // The last journal row that state.db has.
+  Position state_through() const { return checkpointer_->followed(); }
   // False while state.db cannot be written; sales go on, and it is tried again.
   bool state_follows() const { return checkpointer_->trouble().empty(); }
 

@@ -183,14 +183,19 @@ void PostgresLedger::abandon_stale_imports(Connection& connection) {
   for (const auto& [number, is_nobodys] : stale_imports(connection, last_stale_import_)) {
     if (std::chrono::steady_clock::now() >= until) return;
     last_stale_import_ = number;
-    try {
-      if (!is_nobodys && (!close_import(connection, number) || !take_stale_import(connection, number))) continue;
-    } catch (const DataError&) {
-      continue;   // it is named and in the log by now; the others go on
-    }
-    if (!is_nobodys) spdlog::warn("the import of event {} had not ended when its node went away; it was abandoned", number);
-    if (give_back_ids(connection, number, until)) spdlog::warn("the ids of event {}, whose import was abandoned, are free", number);
+    work_alone(not_kept_, number, [&](Connection& own) { abandon_import(own, number, is_nobodys, until); });
   }
+}
+
+void PostgresLedger::abandon_import(Connection& connection, EventNumber number, bool is_nobodys,
+                                    std::chrono::steady_clock::time_point until) {
+  try {
+    if (!is_nobodys && (!close_import(connection, number) || !take_stale_import(connection, number))) return;
+  } catch (const DataError&) {
+    return;   // it is named and in the log by now
+  }
+  if (!is_nobodys) spdlog::warn("the import of event {} had not ended when its node went away; it was abandoned", number);
+  if (give_back_ids(connection, number, until)) spdlog::warn("the ids of event {}, whose import was abandoned, are free", number);
 }
 
 }   // namespace holdfast

@@ -197,9 +197,11 @@ std::set<EventNumber> PostgresLedger::Follower::behind() {
     const ReplicaPtr replica = ledger_.find_replica(number);
     const auto published = replica == nullptr ? nullptr : replica->published();
     const auto seq = static_cast<Seq>(heads.int8(row, 1));
-    const bool is_same = published == nullptr || (published->seq() == seq && !ledger_.is_another_history(*replica, seq, heads.int2(row, 2),
-                                                                                                          heads.bytes(row, 3)));
-    if (is_same) behind.erase(number);
+    const bool is_same = published == nullptr ||
+                         (published->seq() == seq && !ledger_.is_another_history(*replica, seq, heads.int2(row, 2), heads.bytes(row, 3)));
+    if (!is_same) continue;
+    behind.erase(number);
+    if (published != nullptr) ledger_.not_followed_.worked(number);   // a batch of this node has read on meanwhile
   }
   return behind;
 }
@@ -211,13 +213,14 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
     // A batch of this node that is on its way reads on by itself.
     const std::unique_lock lock(replica->mutex, std::try_to_lock);
     if (!lock || !replica->damage.empty()) continue;
-    auto connection = ledger_.pool_.take();
-    try {
-      ledger_.freshen(*connection, *replica);
-      ledger_.forget_ended(*replica);
-    } catch (const DataError& error) {
-      ledger_.note_damage(*replica, error.what());
-    }
+    ledger_.work_alone(ledger_.not_followed_, event, [&](Connection& connection) {
+      try {
+        ledger_.freshen(connection, *replica);
+        ledger_.forget_ended(*replica);
+      } catch (const DataError& error) {
+        ledger_.note_damage(*replica, error.what());
+      }
+    });
   }
   const std::scoped_lock lock(news_mutex_);
   if (!events.empty() && on_news_) on_news_();   // also of events that are not here: whoever relays changes looks at all

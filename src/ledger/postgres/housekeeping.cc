@@ -19,7 +19,7 @@ void PostgresLedger::keep_house(pg::Connection& connection) {
   bring_events(connection);
   look_at_standbys(connection);
   evict();
-  try_damaged_again(connection);
+  try_damaged_again();
   sweep_unserved(connection);
 }
 
@@ -38,6 +38,24 @@ void PostgresLedger::look_at_standbys(pg::Connection& connection) {
                     "the last commits, answered ones too";
 }
 
+void PostgresLedger::work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<void(pg::Connection&)>& work) {
+  if (!failing.may_try(event)) return;
+  auto connection = pool_.take();
+  try {
+    work(*connection);
+    failing.worked(event);
+  } catch (const pg::Error& error) {
+    connection->reset();
+    // The server may be away, or have been too slow for this event's load. A new connection tells which.
+    const bool is_lost = !connection->is_usable();
+    connection.give_back();
+    if (is_lost) pool_.take();
+    failing.failed(event, error.what());
+  } catch (const std::exception& error) {
+    failing.failed(event, error.what());
+  }
+}
+
 // Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is
 // here has its next expiry put right in the tables.
 void PostgresLedger::sweep_unserved(pg::Connection& connection) {
@@ -46,20 +64,24 @@ void PostgresLedger::sweep_unserved(pg::Connection& connection) {
     const std::scoped_lock lock(trouble_mutex_);
     for (const auto& [number, what] : damaged_) damaged.insert(number);
   }
-  const std::size_t limit = k_unserved_at_once + damaged.size();
+  const std::size_t limit = k_unserved_at_once + damaged.size() + not_kept_.summary().events;
   for (const EventNumber event : pg::events_with_expiries(connection, now() - k_unserved_after, limit)) {
     if (damaged.contains(event)) continue;
-    try {
-      if (!bring_number(connection, event, true)) continue;
-    } catch (const DataError&) {
-      continue;   // it is named and in the log by now
-    }
-    const ReplicaPtr replica = replica_of(event);
-    const std::scoped_lock lock(replica->mutex);
-    if (!replica->is_loaded()) continue;
-    const Millis next = replica->inventory->next_expiry();
-    if (next > now()) pg::raise_next_expiry(connection, event, replica->place.at.seq, next);
+    work_alone(not_kept_, event, [&](pg::Connection& own) { sweep_one(own, event); });
   }
+}
+
+void PostgresLedger::sweep_one(pg::Connection& connection, EventNumber event) {
+  try {
+    if (!bring_number(connection, event, true)) return;
+  } catch (const DataError&) {
+    return;   // it is named and in the log by now
+  }
+  const ReplicaPtr replica = replica_of(event);
+  const std::scoped_lock lock(replica->mutex);
+  if (!replica->is_loaded()) return;
+  const Millis next = replica->inventory->next_expiry();
+  if (next > now()) pg::raise_next_expiry(connection, event, replica->place.at.seq, next);
 }
 
 }  // namespace holdfast

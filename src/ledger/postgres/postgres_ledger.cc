@@ -148,9 +148,16 @@ std::string PostgresLedger::exposure() const {
 }
 
 std::string PostgresLedger::degradation() const {
-  for (std::string each : {damage(), projector_->trouble(), exposure()}) {
+  for (std::string each : {damage(), projector_->trouble(), left_out(), exposure()}) {
     if (!each.empty()) return each;
   }
+  return {};
+}
+
+// Events that one of the loops over many leaves out.
+std::string PostgresLedger::left_out() const {
+  if (const auto summary = not_followed_.summary(); summary.events > 0) return "what other nodes write is not seen of " + summary.text;
+  if (const auto summary = not_kept_.summary(); summary.events > 0) return "what is done every second waits of " + summary.text;
   return {};
 }
 
@@ -193,6 +200,10 @@ PostgresStats PostgresLedger::stats() const {
   stats.projector = projector_->stats();
   const std::shared_lock lock(replicas_mutex_);
   stats.replicas = replicas_.size();
+  stats.events_left_out = not_followed_.summary().events + not_kept_.summary().events;
+  Millis next = k_never;
+  for (const auto& [number, replica] : replicas_) next = std::min(next, replica->next_expiry());
+  stats.expiries_due = std::chrono::milliseconds(std::max<Millis>(0, clock_.now() - next));
   return stats;
 }
 

@@ -21,6 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "feed/failing_events.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/database_clock.h"
@@ -60,6 +61,8 @@ struct PostgresStats {
   std::uint64_t replicas_loaded = 0;
   std::uint64_t replicas = 0;
   std::uint64_t histories_changed = 0;
+  std::uint64_t events_left_out = 0;    // that cannot be followed, swept or put right at the moment, while others are
+  std::chrono::milliseconds expiries_due{0};   // since when the oldest expiry of the events that are here waits to be recorded
   pg::ProjectorStats projector{};
 };
 
@@ -111,8 +114,8 @@ class PostgresLedger : public Ledger {
   // Events that are damaged and not sold from, in a sentence; empty: none is.
   std::string damage() const;
   pg::Pool& pool() { return pool_; }
-  // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes. Returns when the one before is
-  // not being called any more.
+  // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes. Returns when the one
+  // before is not being called any more.
   void on_news(std::function<void()> call);
 
  private:
@@ -146,7 +149,7 @@ class PostgresLedger : public Ledger {
   bool follows_order(pg::Connection& connection);
   void make_findable(EventNumber number, const PublishedEvent& event);
   void note_damage(pg::Replica& replica, const std::string& what);
-  void try_damaged_again(pg::Connection& connection);
+  void try_damaged_again();
   void evict();
   void forget_ended(pg::Replica& replica);
   // Throws DataError when the event contradicts itself: note_damage().
@@ -157,6 +160,7 @@ class PostgresLedger : public Ledger {
   void remember(const JournalRow& row, const JournalBody& body);
   void observe_clock(Millis at, std::int64_t sent);
   std::string clock_trouble() const;
+  std::string left_out() const;
 
   // Events (events.cc).
   std::expected<EventNumber, CreationProblem> reserve_event_on(pg::Connection& connection, NewEvent& event,
@@ -168,6 +172,12 @@ class PostgresLedger : public Ledger {
 
   // What is done every second (housekeeping.cc; imports by a thread of their own).
   void keep_house(pg::Connection& connection);
+  // Works on one event of many, on a connection of its own. What fails of it is noted, and is no failure of the others. Throws only
+  // when the database itself does not answer.
+  void work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<void(pg::Connection&)>& work);
+  void abandon_import(pg::Connection& connection, EventNumber number, bool is_nobodys, std::chrono::steady_clock::time_point until);
+  void try_damaged(pg::Connection& connection, EventNumber number);
+  void sweep_one(pg::Connection& connection, EventNumber event);
   void sweep_unserved(pg::Connection& connection);
   void look_at_standbys(pg::Connection& connection);
 
@@ -189,6 +199,9 @@ class PostgresLedger : public Ledger {
   Millis clock_stepped_ = 0;
   std::unordered_map<EventNumber, std::string> damaged_;
   std::string exposure_;
+
+  feed::FailingEvents not_followed_{"following other nodes"};
+  feed::FailingEvents not_kept_{"keeping house"};
 
   std::mutex heads_mutex_;
   std::map<EventNumber, Seq> heads_;

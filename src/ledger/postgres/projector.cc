@@ -71,9 +71,9 @@ void Projector::tell(EventNumber event, Seq seq) {
     const std::scoped_lock lock(mutex_);
     Event& entry = events_[event];
     entry.told = std::max(entry.told, seq);
+    if (!entry.due_since && entry.told > entry.projected) entry.due_since = Timer::now();
     if (entry.is_pending) return;
     entry.is_pending = true;
-    entry.pending_since = Timer::now();
     pending_.push_back(event);
     if (pending_.size() > 1) return;
   }
@@ -132,7 +132,10 @@ Seq Projector::projected(EventNumber event) const {
 
 std::string Projector::trouble() const {
   const std::scoped_lock lock(mutex_);
-  return damaged_.empty() ? trouble_ : damaged_.begin()->second;
+  if (!damaged_.empty()) return damaged_.begin()->second;
+  if (!trouble_.empty()) return trouble_;
+  const auto failing = failing_.summary();
+  return failing.events == 0 ? "" : "the tables that follow the journal cannot be written of " + failing.text;
 }
 
 std::map<EventNumber, std::string> Projector::damaged() const {
@@ -146,9 +149,10 @@ ProjectorStats Projector::stats() const {
   stats.events_damaged = damaged_.size();
   const auto now = Timer::now();
   for (const auto& [number, entry] : events_) {
-    if (entry.told <= entry.projected) continue;
-    stats.changes_behind += entry.told - entry.projected;
-    stats.behind = std::max(stats.behind, std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.pending_since));
+    if (!entry.due_since) continue;
+    stats.changes_behind += entry.told > entry.projected ? entry.told - entry.projected : 1;   // 1: how many they are was not told
+    if (damaged_.contains(number)) continue;   // which is told of it; the others may be up to date
+    stats.behind = std::max(stats.behind, std::chrono::duration_cast<std::chrono::milliseconds>(now - *entry.due_since));
   }
   return stats;
 }
@@ -170,7 +174,7 @@ void Projector::run() {
     }
     try {
       if (connection == nullptr || !connection->is_usable()) connection = std::make_unique<Connection>(for_steps(options_));
-      if (!make_turn(*connection, events)) continue;
+      make_turn(*connection, events);
       const std::scoped_lock lock(mutex_);
       trouble_.clear();
     } catch (const std::exception& error) {
@@ -187,26 +191,28 @@ std::vector<EventNumber> Projector::take_pending() {
   return std::exchange(pending_, {});
 }
 
-// False: not all went well.
-bool Projector::make_turn(Connection& connection, const std::vector<EventNumber>& events) {
+// What cannot be done of one event is noted; throws what concerns all.
+void Projector::make_turn(Connection& connection, const std::vector<EventNumber>& events) {
   std::vector<EventNumber> looked_at;
-  bool is_well = true;
   for (const EventNumber event : events) {
+    if (!failing_.may_try(event)) {
+      set_aside(event);
+      continue;
+    }
     try {
       project_some(connection, event, looked_at);
+      failing_.worked(event);
     } catch (const DataError& error) {
       note_damage(event, error.what());
+      failing_.worked(event);
     } catch (const Error& error) {
       if (!connection.is_usable()) throw;
-      is_well = false;
-      note_failure(error.what());   // of this event alone, as far as one knows
-      put_back(event);
-      pause(k_pause_after_failure);
+      connection.reset();
+      note_failure_of(event, error.what());   // of this event alone, as far as one knows
     }
   }
   order_changes(connection, looked_at);
   note_order(looked_at);
-  return is_well;
 }
 
 void Projector::note_failure(const std::string& what) {
@@ -214,6 +220,13 @@ void Projector::note_failure(const std::string& what) {
   ++stats_.failures;
   if (trouble_.empty()) spdlog::error("the tables that follow the journal cannot be written at the moment: {}", what);
   trouble_ = "The tables that follow the journal cannot be written: " + what;
+}
+
+void Projector::note_failure_of(EventNumber event, const std::string& what) {
+  failing_.failed(event, what);
+  set_aside(event);
+  const std::scoped_lock lock(mutex_);
+  ++stats_.failures;
 }
 
 void Projector::project_some(Connection& connection, EventNumber event, std::vector<EventNumber>& looked_at) {
@@ -239,6 +252,7 @@ void Projector::note(EventNumber event, const StepReport& report) {
     entry.projected = report.place.seq;
     const bool has_all = !report.there_is_more && !entry.is_pending;   // pending: told of something since
     entry.told = has_all ? entry.projected : std::max(entry.told, entry.projected);
+    if (has_all) entry.due_since.reset();
     if (damaged_.erase(event) > 0) spdlog::warn("event {} is whole again", event);
     damaged_since_.erase(event);
     if (report.result != StepReport::Result::done) return;
@@ -272,10 +286,28 @@ void Projector::note_order(const std::vector<EventNumber>& looked_at) {
 void Projector::put_back(EventNumber event) {
   const std::scoped_lock lock(mutex_);
   Event& entry = events_[event];
+  if (!entry.due_since) entry.due_since = Timer::now();
   if (entry.is_pending) return;
   entry.is_pending = true;
-  if (entry.projected >= entry.told) entry.pending_since = Timer::now();
   pending_.push_back(event);
+}
+
+void Projector::set_aside(EventNumber event) {
+  const std::scoped_lock lock(mutex_);
+  set_aside_.insert(event);
+}
+
+void Projector::take_up_again() {
+  std::vector<EventNumber> events;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const EventNumber event : set_aside_) {
+      if (failing_.may_try(event)) events.push_back(event);
+    }
+    for (const EventNumber event : events) set_aside_.erase(event);
+  }
+  for (const EventNumber event : events) put_back(event);
+  if (!events.empty()) work_.notify_one();
 }
 
 // False: it ends.
@@ -295,6 +327,7 @@ void Projector::keep_house() {
     try {
       if (connection == nullptr || !connection->is_usable()) connection = std::make_unique<Connection>(for_house(options_));
       if (!std::exchange(has_looked_at_plans, true)) warn_of_plans(*connection);
+      take_up_again();
       look_around(*connection);
       if (Timer::now() >= next_tidy) {
         tidy(*connection);

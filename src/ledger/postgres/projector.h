@@ -8,7 +8,8 @@
 // step has thousands of changes when there are many. Every node has one; they share the work (projection.h). Events that nobody
 // told of, those of a node that went away, are found by looking through all of them now and then.
 //
-// An event whose journal or tables are damaged is left alone and named; it is tried again every 30 s. Any thread.
+// An event whose journal or tables are damaged is left alone and named; it is tried again every 30 s. One whose step the database does
+// not take, while it takes those of others, is tried again after pauses that grow. Any thread.
 #pragma once
 
 #include <atomic>
@@ -20,11 +21,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "feed/failing_events.h"
 #include "ledger/postgres/connection.h"
 #include "ledger/postgres/projection.h"
 
@@ -84,20 +87,22 @@ class Projector {
     Seq projected = 0;
     Seq ordered = 0;
     bool is_pending = false;
-    Timer::time_point pending_since{};
-    std::uint64_t told_at = 0;   // the number of the telling
+    std::optional<Timer::time_point> due_since{};   // the tables lack something of it since then at the latest; nothing: they do not
   };
 
   void run();
   void keep_house();
   std::vector<EventNumber> take_pending();
-  bool make_turn(Connection& connection, const std::vector<EventNumber>& events);
+  void make_turn(Connection& connection, const std::vector<EventNumber>& events);
   void note_failure(const std::string& what);
+  void note_failure_of(EventNumber event, const std::string& what);
   void project_some(Connection& connection, EventNumber event, std::vector<EventNumber>& looked_at);
   void note(EventNumber event, const StepReport& report);
   void note_damage(EventNumber event, const std::string& what);
   void note_order(const std::vector<EventNumber>& looked_at);
   void put_back(EventNumber event);
+  void set_aside(EventNumber event);
+  void take_up_again();
   void look_around(Connection& connection);
   void tidy(Connection& connection);
   bool pause(std::chrono::milliseconds time);
@@ -111,6 +116,8 @@ class Projector {
   std::vector<EventNumber> pending_;
   std::map<EventNumber, std::string> damaged_;
   std::map<EventNumber, Timer::time_point> damaged_since_;
+  std::set<EventNumber> set_aside_;      // whose steps the database does not take at the moment, while it takes those of others
+  feed::FailingEvents failing_{"the tables behind the journal"};
   std::string trouble_;
   std::size_t waiting_ = 0;
   bool stopping_ = false;

@@ -297,6 +297,9 @@ bool PostgresLedger::bring(const Wanted& wanted) {
   } catch (const Error& error) {
     pool_.failures().failed(Work::reading, error.what());
     return false;
+  } catch (const DataError& error) {
+    spdlog::debug("what a caller asks for is damaged: {}", error.what());   // it was named when it was found, and is told by health
+    return false;
   } catch (const std::exception& error) {
     spdlog::warn("what a caller asks for cannot be read from the database: {}", error.what());
     return false;
@@ -491,31 +494,35 @@ void PostgresLedger::note_damage(Replica& replica, const std::string& what) {
 }
 
 // An event whose journal or tables were put right is sold from again, without a restart: everything is read anew, as by a start.
-void PostgresLedger::try_damaged_again(Connection& connection) {
+void PostgresLedger::try_damaged_again() {
   std::vector<EventNumber> numbers;
   {
     const std::scoped_lock lock(trouble_mutex_);
     for (const auto& [number, what] : damaged_) numbers.push_back(number);
   }
   for (const EventNumber number : numbers) {
-    const ReplicaPtr replica = find_replica(number);
-    if (replica == nullptr) {   // it went while somebody found the damage: whoever asks for the event again looks anew
-      const std::scoped_lock lock(trouble_mutex_);
-      damaged_.erase(number);
-      continue;
-    }
-    const std::unique_lock mine(replica->mutex, std::try_to_lock);
-    if (!mine || replica->damaged_at + options_.damaged_for > Timer::now()) continue;
-    try {
-      replica->history_changed = true;   // readers may have seen what was put right
-      load(connection, *replica);
-      replica->damage.clear();
-      spdlog::warn("event {} is whole again", number);
-      const std::scoped_lock lock(trouble_mutex_);
-      damaged_.erase(number);
-    } catch (const DataError& error) {
-      note_damage(*replica, error.what());
-    }
+    work_alone(not_kept_, number, [&](Connection& connection) { try_damaged(connection, number); });
+  }
+}
+
+void PostgresLedger::try_damaged(Connection& connection, EventNumber number) {
+  const ReplicaPtr replica = find_replica(number);
+  if (replica == nullptr) {   // it went while somebody found the damage: whoever asks for the event again looks anew
+    const std::scoped_lock lock(trouble_mutex_);
+    damaged_.erase(number);
+    return;
+  }
+  const std::unique_lock mine(replica->mutex, std::try_to_lock);
+  if (!mine || replica->damaged_at + options_.damaged_for > Timer::now()) return;
+  try {
+    replica->history_changed = true;   // readers may have seen what was put right
+    load(connection, *replica);
+    replica->damage.clear();
+    spdlog::warn("event {} is whole again", number);
+    const std::scoped_lock lock(trouble_mutex_);
+    damaged_.erase(number);
+  } catch (const DataError& error) {
+    note_damage(*replica, error.what());
   }
 }
 
