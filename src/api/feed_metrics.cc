@@ -41,28 +41,27 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
 
   const bool publishes = status.relay == kafka::RelayState::publishing;
   const bool consumes = status.payments == kafka::PaymentState::consuming;
-  return {
-      std::move(messages),
-      std::move(payments),
-      one(k_counter, "holdfast_feed_transactions_total", "Transactions that were committed to Kafka.", count(counters.transactions)),
-      one(k_counter, "holdfast_feed_failures_total", "Transactions, takeovers and readings that failed, to be done again.",
-          count(counters.failures)),
-      one(k_counter, "holdfast_feed_takeovers_total", "Times that this node began to publish.", count(counters.takeovers)),
-      one(k_counter, "holdfast_feed_lost_changes_total", "Changes that the journal did not keep until they were published.",
-          count(counters.lost_changes)),
-      one(k_counter, "holdfast_feed_payments_retried_total", "Times that payments waited for the ledger or for Kafka.",
-          count(counters.payments_retried)),
-      one(k_gauge, "holdfast_feed_publishing", "1 on the node that publishes, while it can.", publishes ? 1 : 0),
-      one(k_gauge, "holdfast_feed_consuming", "1 while payments are consumed here.", consumes ? 1 : 0),
-      one(k_gauge, "holdfast_feed_lag_changes", "Changes that are not published yet, on the node that publishes.",
-          static_cast<double>(status.lag_changes)),
-      one(k_gauge, "holdfast_feed_lag_seconds", "Age of the oldest of them.", status.lag_seconds),
-      one(k_gauge, "holdfast_feed_events_held_back", "Events whose changes are not published because they cannot be read.",
-          static_cast<double>(status.events_held_back)),
-      one(k_gauge, "holdfast_feed_payments_oldest_pending_seconds", "How long the oldest payment of this node's partitions has waited.",
-          status.payments_pending_seconds),
-      one(k_gauge, "holdfast_feed_payments_held", "Payments that wait because those of their event cannot be carried out.",
-          static_cast<double>(status.payments_held))};
+  return {std::move(messages),
+          std::move(payments),
+          one(k_counter, "holdfast_feed_transactions_total", "Transactions that were committed to Kafka.", count(counters.transactions)),
+          one(k_counter, "holdfast_feed_failures_total", "Transactions, takeovers and readings that failed, to be done again.",
+              count(counters.failures)),
+          one(k_counter, "holdfast_feed_takeovers_total", "Times that this node began to publish.", count(counters.takeovers)),
+          one(k_counter, "holdfast_feed_lost_changes_total", "Changes that the journal did not keep until they were published.",
+              count(counters.lost_changes)),
+          one(k_counter, "holdfast_feed_payments_retried_total", "Times that payments waited for the ledger or for Kafka.",
+              count(counters.payments_retried)),
+          one(k_gauge, "holdfast_feed_publishing", "1 on the node that publishes, while it can.", publishes ? 1 : 0),
+          one(k_gauge, "holdfast_feed_consuming", "1 while payments are consumed here.", consumes ? 1 : 0),
+          one(k_gauge, "holdfast_feed_lag_changes", "Changes that are not published yet, on the node that publishes.",
+              static_cast<double>(status.lag_changes)),
+          one(k_gauge, "holdfast_feed_lag_seconds", "Age of the oldest of them.", status.lag_seconds),
+          one(k_gauge, "holdfast_feed_events_held_back", "Events whose changes are not published because they cannot be read.",
+              static_cast<double>(status.events_held_back)),
+          one(k_gauge, "holdfast_feed_payments_oldest_pending_seconds", "How long the oldest payment of this node's partitions has waited.",
+              status.payments_pending_seconds),
+          one(k_gauge, "holdfast_feed_payments_held", "Payments that wait because those of their event cannot be carried out.",
+              static_cast<double>(status.payments_held))};
 }
 
 }  // namespace holdfast::api

@@ -82,7 +82,8 @@ class StateMetrics final : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override {
     prometheus::ClientMetric age;
     age.gauge.value = backlog_.look(ledger_);
-    return {{"holdfast_state_oldest_pending_seconds", "Since when the oldest journal row waits that state.db does not have.",
+    return {{"holdfast_state_oldest_pending_seconds",
+             "Since when the oldest journal row waits that state.db does not have.",
              prometheus::MetricType::Gauge,
              {age}}};
   }

@@ -339,4 +339,4 @@ int serve(const ServeOptions& options) {
   return k_status_failed;
 }
 
-}  // namespace holdfast::cli
+}   // namespace holdfast::cli

@@ -366,12 +366,12 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
   if (reason == Reason::none) reason = command(Configure{.status = status}, key);
   if (reason == Reason::none) return number;
   // What became of a step may not be known. An event that has opened after all is not abandoned by this (core's rules), and is there now.
-  const bool is_unknown =
-      created && command(Configure{.status = EventStatus::abandoned}) == Reason::unavailable;   // its first change is its creation, or it has none
+  const bool is_unknown = created && command(Configure{.status = EventStatus::abandoned}) ==
+                                         Reason::unavailable;   // its first change is its creation, or it has none
   if (ledger_.event(*number) != nullptr) return number;
   ledger_.abandon_event(*number);
   if (reason == Reason::idempotency_key_reused) return std::unexpected(key_reused());
   return std::unexpected(cannot_create(is_unknown ? "it is not known yet whether the event was created" : "the event was not created"));
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -13,7 +13,8 @@ namespace {
 class LiveEventInTest : public testing::Test {
  protected:
   static constexpr std::size_t k_seats = 8;
-  std::shared_ptr<PublishedEvent> published_ = std::make_shared<PublishedEvent>(EventInTest(k_seats).inventory.replica(), plan_of({}, k_seats));
+  std::shared_ptr<PublishedEvent> published_ =
+      std::make_shared<PublishedEvent>(EventInTest(k_seats).inventory.replica(), plan_of({}, k_seats));
 };
 
 TEST_F(LiveEventInTest, ThoseWhoKnowALostHistoryGetASnapshotOfTheOneThatThereIs) {

@@ -108,10 +108,11 @@ TEST_F(PostgresFailover, TheHeadsOfAllEventsAreFoundWithoutReadingTheOrderOfAllC
   const EventNumber event = event_with_hold(*first_);
   first_.reset();
   second_.reset();
-  run("insert into holdfast.change_order select -i, " + std::to_string(event) + ", -i, -i from generate_series(1, " + std::to_string(k_rows) +
-      ") i; analyze holdfast.change_order");
+  run("insert into holdfast.change_order select -i, " + std::to_string(event) + ", -i, -i from generate_series(1, " +
+      std::to_string(k_rows) + ") i; analyze holdfast.change_order");
   const auto rows_read = [&] {
-    return std::stoll(Sql(database_.url()).value("select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'change_order'"));
+    return std::stoll(
+        Sql(database_.url()).value("select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'change_order'"));
   };
   const auto before = rows_read();
   auto third = node();
@@ -127,7 +128,8 @@ TEST_F(PostgresFailover, AllChangesAreReadAtOnceThoughMoreHadBeenTold) {
   ASSERT_TRUE(first_->read_all_changes(k_cursor_oldest, 1'000, ReadFrom::anywhere));
   take_back_last_row(event);
   EXPECT_TRUE(eventually([&] { return bring(*first_, event) && shows(*first_, event, 1, SeatState::available); }));
-  const auto page = first_->read_all_changes(k_cursor_oldest, 1'000, ReadFrom::anywhere);   // it waits 10 s for what it believes to be there
+  const auto page =
+      first_->read_all_changes(k_cursor_oldest, 1'000, ReadFrom::anywhere);   // it waits 10 s for what it believes to be there
   ASSERT_TRUE(page);
   ASSERT_FALSE(page->changes.empty());
   EXPECT_EQ(std::to_string(page->changes.back().seq), head(event));

@@ -106,7 +106,8 @@ TEST_F(PostgresCommit, ThatNobodyCanLookForIsNotKnownAndTheSameKeyGetsItsOutcome
 }
 
 TEST_F(PostgresCommit, WithAWarningInWhateverWordsIsLookedForBeforeItIsAnswered) {
-  run("create function public.warn() returns trigger language plpgsql as $$ begin raise warning 'das Warten wird abgebrochen'; return null; end $$;"
+  run("create function public.warn() returns trigger language plpgsql as $$ begin raise warning 'das Warten wird abgebrochen'; return "
+      "null; end $$;"
       "create constraint trigger warns after insert on holdfast.journal deferrable initially deferred for each row execute function "
       "public.warn()");
   EXPECT_TRUE(Desk(*first_).hold(event_, reservation_id(event_, 1), {1}).accepted());

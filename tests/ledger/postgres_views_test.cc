@@ -192,9 +192,10 @@ TEST(PostgresMigration, OfTheFirstVersionKeepsWhoMayReadTheViewsAndWhatOthersBui
   const PostgresDatabase database;
   Sql sql(database.url());
   for (const char* script : pg::schema_steps().front().scripts) sql.run(script);
-  sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1);"
-          "GRANT SELECT ON public.tickets, public.tickets_blocked, holdfast.seats TO pg_monitor;"
-          "CREATE VIEW public.free_tickets AS SELECT ticket_id FROM public.tickets WHERE status");
+  sql.run(
+      "INSERT INTO holdfast.schema_version (version) VALUES (1);"
+      "GRANT SELECT ON public.tickets, public.tickets_blocked, holdfast.seats TO pg_monitor;"
+      "CREATE VIEW public.free_tickets AS SELECT ticket_id FROM public.tickets WHERE status");
   const Finished migrated = run_holdfast({"migrate", "--ledger", database.url()});
   ASSERT_EQ(migrated.status, 0) << migrated.everything();
   for (const char* view : {"public.tickets", "public.tickets_blocked", "holdfast.seats"}) {
@@ -207,11 +208,13 @@ TEST(PostgresMigration, NamesWhatStandsOnATableThatItWouldRemove) {
   const PostgresDatabase database;
   Sql sql(database.url());
   for (const char* script : pg::schema_steps().front().scripts) sql.run(script);
-  sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1);"
-          "CREATE VIEW public.somebodys AS SELECT seat, state FROM holdfast.seat_state");
+  sql.run(
+      "INSERT INTO holdfast.schema_version (version) VALUES (1);"
+      "CREATE VIEW public.somebodys AS SELECT seat, state FROM holdfast.seat_state");
   const Finished refused = run_holdfast({"migrate", "--ledger", database.url()});
   EXPECT_EQ(refused.status, 1);
-  for (const char* text : {"somebodys", "Nothing was changed", "migrate"}) EXPECT_NE(refused.err.find(text), std::string::npos) << refused.err;
+  for (const char* text : {"somebodys", "Nothing was changed", "migrate"})
+    EXPECT_NE(refused.err.find(text), std::string::npos) << refused.err;
   EXPECT_EQ(sql.value("SELECT max(version) FROM holdfast.schema_version"), "1");
   sql.run("DROP VIEW public.somebodys");
   EXPECT_EQ(run_holdfast({"migrate", "--ledger", database.url()}).status, 0);

@@ -83,14 +83,14 @@ struct Endpoint {
   Uuid id{};
   std::string url{};
   KindSet kinds = k_all_kinds;
-  std::string secret{};             // bytes, not text
-  std::string previous_secret{};    // signs too until …
+  std::string secret{};   // bytes, not text
+  std::string previous_secret{};   // signs too until …
   Millis previous_until = 0;
   std::string description{};
   bool enabled = true;
   std::string disabled_because{};   // when it was not by its owner's wish
   Millis created_at = 0;
-  SourcePosition position{};        // every change before it has been delivered, or is in the queue, or is dead
+  SourcePosition position{};   // every change before it has been delivered, or is in the queue, or is dead
 };
 
 struct EndpointReport {
@@ -98,22 +98,22 @@ struct EndpointReport {
   Millis last_success_at = 0;   // 0: never
   Millis last_failure_at = 0;
   std::string last_error{};
-  std::uint64_t pending = 0;    // in the queue
+  std::uint64_t pending = 0;   // in the queue
   std::uint64_t dead = 0;
   std::uint64_t dead_dropped = 0;
 };
 
 // A message that could not be delivered at once.
 struct QueuedMessage {
-  std::int64_t number = 0;      // the store's; rises in the order of queueing
-  std::string id{};             // webhook-id
+  std::int64_t number = 0;   // the store's; rises in the order of queueing
+  std::string id{};   // webhook-id
   ChangeKind kind{};
-  std::string group{};          // messages of a group are delivered in the order of their numbers
+  std::string group{};   // messages of a group are delivered in the order of their numbers
   unsigned attempts = 0;
-  Millis next_at = 0;           // k_never: not before what stands before it in its group
-  std::string body{};           // empty: of a change that could not be read when it was queued
+  Millis next_at = 0;   // k_never: not before what stands before it in its group
+  std::string body{};   // empty: of a change that could not be read when it was queued
   std::string last_error{};
-  Millis died_at = 0;           // of a dead one
+  Millis died_at = 0;   // of a dead one
 };
 
 // What a relay has come to. Members that are not set stay as they are.
@@ -132,7 +132,7 @@ struct QueueSummary {
 
 // Remembers that a call with an Idempotency-Key was made: two digests.
 struct CallKey {
-  std::string key{};       // empty: the call had none
+  std::string key{};   // empty: the call had none
   std::string request{};
 };
 

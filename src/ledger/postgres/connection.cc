@@ -332,7 +332,8 @@ PasswordPlace user_password_in(std::string_view url) {
   const std::size_t query = url.find('?', user);
   std::size_t at = url.substr(0, query).rfind('@');
   // A question mark may be the password's own: there is no slash before it then.
-  if ((at == std::string_view::npos || at < user) && url.substr(user, query - user).find('/') == std::string_view::npos) at = url.rfind('@');
+  if ((at == std::string_view::npos || at < user) && url.substr(user, query - user).find('/') == std::string_view::npos)
+    at = url.rfind('@');
   const std::size_t colon = url.find(':', user);
   if (at == std::string_view::npos || at < user || colon == std::string_view::npos || colon > at) return {};
   return {colon + 1, at - colon - 1};
@@ -374,7 +375,9 @@ std::string misreading_of(std::string_view url) {
     const bool is_escape = password[i] == '%' && i + 2 < password.size() && is_hex(password[i + 1]) && is_hex(password[i + 2]);
     if (password[i] != '/' && password[i] != '@' && (password[i] != '%' || is_escape)) continue;
     return std::string("the password in the URL has the character ") + password[i] + ", which is written there as " +
-           (password[i] == '/' ? "%2F" : password[i] == '@' ? "%40" : "%25");
+           (password[i] == '/'   ? "%2F"
+            : password[i] == '@' ? "%40"
+                                 : "%25");
   }
   return {};
 }
@@ -424,16 +427,17 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
       " -c lock_timeout=" + ms(settings.lock_timeout) + " -c idle_in_transaction_session_timeout=" + ms(settings.idle_in_transaction) +
       " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_hashjoin=off "
       "-c enable_mergejoin=off -c enable_material=off -c jit=off -c TimeZone=UTC -c search_path=pg_catalog";
-  std::vector<std::pair<const char*, const char*>> words = {{"dbname", settings.url.c_str()},
-                                                            {"application_name", settings.application.c_str()},   // also of a URL that has another
-                                                            {"connect_timeout", timeout.c_str()},
-                                                            {"client_encoding", "UTF8"},
-                                                            {"keepalives", "1"},
-                                                            {"keepalives_idle", "10"},
-                                                            {"keepalives_interval", "5"},
-                                                            {"keepalives_count", "3"},
-                                                            {"tcp_user_timeout", patience.c_str()},
-                                                            {"options", options.c_str()}};
+  std::vector<std::pair<const char*, const char*>> words = {
+      {"dbname", settings.url.c_str()},
+      {"application_name", settings.application.c_str()},   // also of a URL that has another
+      {"connect_timeout", timeout.c_str()},
+      {"client_encoding", "UTF8"},
+      {"keepalives", "1"},
+      {"keepalives_idle", "10"},
+      {"keepalives_interval", "5"},
+      {"keepalives_count", "3"},
+      {"tcp_user_timeout", patience.c_str()},
+      {"options", options.c_str()}};
   if (settings.read_write) words.emplace_back("target_session_attrs", "read-write");
   if (!settings.password.empty()) words.emplace_back("password", settings.password.c_str());
   std::vector<const char*> names;
@@ -449,12 +453,7 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
     const std::string why = handle_ == nullptr ? "out of memory" : trimmed(PQerrorMessage(handle_.get()));
     throw Error("", "cannot connect to " + without_password(settings.url) + ": " + without_secrets(why, settings));
   }
-  PQsetNoticeReceiver(
-      handle_.get(),
-      [](void* self, const PGresult* notice) {
-        static_cast<Connection*>(self)->hear(notice);
-      },
-      this);
+  PQsetNoticeReceiver(handle_.get(), [](void* self, const PGresult* notice) { static_cast<Connection*>(self)->hear(notice); }, this);
   if (PQenterPipelineMode(handle_.get()) != 1 || PQsetnonblocking(handle_.get(), 1) != 0) lose("it cannot be put into pipeline mode");
 }
 

@@ -8,7 +8,8 @@ constexpr std::int32_t k_stale_at_once = 16;
 constexpr Uuid k_nobody{};
 
 #define HOLDFAST_NOW "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-constexpr Statement k_begin_import{"begin_import", "INSERT INTO holdfast.import (event, node, until) VALUES ($1, $2, " HOLDFAST_NOW " + $3)"};
+constexpr Statement k_begin_import{"begin_import",
+                                   "INSERT INTO holdfast.import (event, node, until) VALUES ($1, $2, " HOLDFAST_NOW " + $3)"};
 constexpr Statement k_renew{"renew_import", "UPDATE holdfast.import SET until = " HOLDFAST_NOW " + $3 WHERE event = $1 AND node = $2"};
 constexpr Statement k_renew_all{
     "renew_imports", "UPDATE holdfast.import SET until = " HOLDFAST_NOW " + $3 WHERE event = ANY ($1) AND node = $2 RETURNING event"};
@@ -17,8 +18,8 @@ constexpr Statement k_forget{"forget_import", "DELETE FROM holdfast.import WHERE
 constexpr Statement k_give_up{"give_up_import", "UPDATE holdfast.import SET node = $3, until = 0 WHERE event = $1 AND node = $2"};
 constexpr Statement k_take_stale{"take_stale_import",
                                  "UPDATE holdfast.import SET node = $2, until = 0 WHERE event = $1 AND until < " HOLDFAST_NOW};
-constexpr Statement k_stale{"stale_imports",
-                            "SELECT event, node = $2 FROM holdfast.import WHERE until < " HOLDFAST_NOW " ORDER BY event <= $1, event LIMIT $3"};
+constexpr Statement k_stale{
+    "stale_imports", "SELECT event, node = $2 FROM holdfast.import WHERE until < " HOLDFAST_NOW " ORDER BY event <= $1, event LIMIT $3"};
 constexpr Statement k_lock_nobodys{"lock_nobodys_import",
                                    "SELECT FROM holdfast.import WHERE event = $1 AND node = $2 FOR UPDATE SKIP LOCKED"};
 constexpr Statement k_give_back_ids{"give_back_ids",

@@ -44,8 +44,7 @@ std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& fin
   const bool is_empty = rows.is_null(0, 1);
   int next = 0;
   if (const ReplicaPlace& place = replica.place; place.last.first_seq > 0) {
-    const bool is_there =
-        !is_empty && static_cast<Seq>(rows.int8(0, 1)) == place.last.first_seq && rows.int2(0, 2) == place.last.ordinal;
+    const bool is_there = !is_empty && static_cast<Seq>(rows.int8(0, 1)) == place.last.first_seq && rows.int2(0, 2) == place.last.ordinal;
     if (!is_there || row_of(rows, 0, replica.number).hash != place.at.hash) {
       throw HistoryChanged("the journal row with change " + std::to_string(place.last.first_seq) + " of event " +
                            std::to_string(replica.number) + " is not the one that this node knows");

@@ -183,11 +183,12 @@ void run_step(Connection& connection, const SchemaStep& step, int version) {
     for (const char* script : step.scripts) connection.run_script(script);
   } catch (const Error& error) {
     if (!error.is(k_dependent_objects)) throw;
-    throw DataError("version " + std::to_string(version) +
-                    " of the schema removes a table that views or other objects stand on which are not Holdfast's. Nothing was changed. Note their "
-                    "definitions (pg_get_viewdef) and who may read them, drop them, migrate, and make them again on what is there then "
-                    "(docs/postgresql.md). The server names them: " +
-                    error.what());
+    throw DataError(
+        "version " + std::to_string(version) +
+        " of the schema removes a table that views or other objects stand on which are not Holdfast's. Nothing was changed. Note their "
+        "definitions (pg_get_viewdef) and who may read them, drop them, migrate, and make them again on what is there then "
+        "(docs/postgresql.md). The server names them: " +
+        error.what());
   }
 }
 

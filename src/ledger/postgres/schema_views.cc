@@ -140,4 +140,4 @@ CREATE OR REPLACE VIEW holdfast.seats AS
 DROP TABLE holdfast.seat_state;
 )sql";
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

@@ -241,15 +241,15 @@ class Loading {
   std::vector<std::pair<Uuid, SeatIndex>> owned_;   // rising
 };
 
-}  // namespace
+}   // namespace
 
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event) {
   return read_place(connection.query(k_place, Parameters().int4(number(event))), event);
 }
 
 std::optional<RowKey> row_at(Connection& connection, EventNumber event, const JournalPlace& place) {
-  const Result row = connection.query(
-      k_row_at_place, Parameters().int4(number(event)).int8(static_cast<std::int64_t>(place.seq + 1)).int2(place.ordinal));
+  const Result row =
+      connection.query(k_row_at_place, Parameters().int4(number(event)).int8(static_cast<std::int64_t>(place.seq + 1)).int2(place.ordinal));
   if (row.rows() == 0) return std::nullopt;
   const RowKey key{static_cast<Seq>(row.int8(0, 0)), row.int2(0, 1)};
   const std::int32_t changes = row.int4(0, 2);
@@ -306,7 +306,7 @@ std::optional<FoundReservation> find_of_event(Connection& connection, const Uuid
   return found;
 }
 
-}  // namespace
+}   // namespace
 
 std::optional<FoundReservation> find_reservation(Connection& connection, const Uuid& id) {
   const auto event = event_of_reservation(id);
@@ -353,4 +353,4 @@ bool raise_next_expiry(Connection& connection, EventNumber event, Seq known, Mil
   return knows_all;
 }
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

@@ -75,7 +75,7 @@ std::optional<RowKey> row_at(Connection& connection, EventNumber event, const Jo
 // too.
 struct FoundReservation {
   ReservationView view;   // not judged by a clock: `active` also when its time is over
-  Seq created_seq = 0;    // the change that made it
+  Seq created_seq = 0;   // the change that made it
   Seq as_of = 0;
 };
 // Any reservation that the tables have, whatever became of it; its event is in its id. Also within a transaction, which has
@@ -91,4 +91,4 @@ std::vector<EventNumber> events_with_expiries(Connection& connection, Millis now
 // says false, when the tables have changes after `known`, because those may have such a hold.
 bool raise_next_expiry(Connection& connection, EventNumber event, Seq known, Millis next);
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

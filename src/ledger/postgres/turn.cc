@@ -49,7 +49,7 @@ class EventDamaged : public std::runtime_error {
 
 std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
-}  // namespace
+}   // namespace
 
 PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batches)
     : ledger_(ledger), judging_(ledger.options_.judging), batches_(batches), until_(Timer::now() + ledger.options_.patience) {
