@@ -116,14 +116,14 @@ TEST(Completion, NamesEveryFlagOfServe) {
 }
 
 TEST(Completion, CompletesCommandsAndFlags) {
-  EXPECT_THAT(completed({"holdfast", "serve", "--http-bo"}), UnorderedElementsAre("--http-body-bytes-max", "--http-body-timeout-ms"));
+  EXPECT_THAT(completed({"holdfast", "serve", "--http-he"}), UnorderedElementsAre("--http-header-bytes-max", "--http-header-timeout-ms"));
   EXPECT_THAT(completed({"holdfast", "re"}), UnorderedElementsAre("restore", "rebuild", "repair"));
   EXPECT_THAT(completed({"holdfast", "keys", "c"}), UnorderedElementsAre("create"));
   EXPECT_THAT(completed({"holdfast", "keys", "create", "--sc"}), UnorderedElementsAre("--scopes"));
   EXPECT_THAT(completed({"holdfast", "completion", ""}), Contains("bash"));
   EXPECT_THAT(completed({"holdfast", "--v"}), UnorderedElementsAre("--version"));
-  EXPECT_THAT(completed({"holdfast", "serve", "--data", "keys", "--http-bo"}),
-              UnorderedElementsAre("--http-body-bytes-max", "--http-body-timeout-ms"))
+  EXPECT_THAT(completed({"holdfast", "serve", "--data", "keys", "--http-he"}),
+              UnorderedElementsAre("--http-header-bytes-max", "--http-header-timeout-ms"))
       << "a value is no command";
 }
 

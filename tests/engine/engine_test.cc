@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include "core/rules.h"
@@ -39,6 +40,7 @@ class FakeLedger : public Ledger {
         if (const auto* append = std::get_if<AppendSeats>(&command)) appended_.push_back(append->count);
         if (call.kinds.back() == "sweep") due_.reset();
         entry->verdict = refuse_all(entry->submission, fails_from_ <= executions_ ? Reason::unavailable : Reason::none);
+        if (entry->submission.key) entry->verdict.outcomes = {key_outcome_};
       }
       round.push_back(std::move(call));
     }
@@ -47,7 +49,11 @@ class FakeLedger : public Ledger {
     changed_.wait(lock, [&] { return !closed_; });
     return {.durable = fails_from_ > executions_};
   }
-  std::expected<EventNumber, CreationProblem> reserve_event(NewEvent) override { return 7; }
+  std::expected<EventNumber, CreationProblem> reserve_event(NewEvent) override {
+    const std::scoped_lock lock(mutex_);
+    ++reserved_;
+    return 7;
+  }
   void abandon_event(EventNumber number) override {
     const std::scoped_lock lock(mutex_);
     abandoned_.push_back(number);
@@ -91,6 +97,14 @@ class FakeLedger : public Ledger {
   void set_due(Clock::time_point due) {
     set([&] { due_ = due; });
   }
+  // What becomes of submissions with a key.
+  void answer_keys(Reason reason, Limit limit = Limit::none) {
+    set([&] {
+      key_outcome_.reason = reason;
+      key_outcome_.limit = limit;
+    });
+  }
+  std::size_t reserved() const { return get(reserved_); }
   bool wait_for_executions(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, k_patience, [&] { return executions_ >= count; });
@@ -133,6 +147,8 @@ class FakeLedger : public Ledger {
   std::condition_variable changed_;
   bool closed_ = false;
   std::size_t fails_from_ = SIZE_MAX;
+  Outcome key_outcome_{};
+  std::size_t reserved_ = 0;
   std::size_t executions_ = 0;
   std::size_t asked_for_sweeps_ = 0;
   std::optional<Clock::time_point> due_;
@@ -494,6 +510,33 @@ TEST_F(EngineTest, AnEventWhoseCreationFailsIsAbandoned) {
     const auto rounds = broken.rounds();
     EXPECT_EQ(rounds.back()[0].kinds[0], failing == 1 ? "create" : "configure");
   }
+}
+
+TEST_F(EngineTest, AnEventWhoseKeyWasUsedWithAnotherRequestIsNotBegun) {
+  ledger.answer_keys(Reason::idempotency_key_reused);
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  const auto number = engine.create_event(new_event(3), {}, IdempotencyKey{});
+  ASSERT_FALSE(number);
+  EXPECT_EQ(number.error().kind, CreationProblem::Kind::key_reused);
+  EXPECT_EQ(ledger.reserved(), 0u) << "it has no number yet, and uses none up";
+  EXPECT_TRUE(ledger.abandoned().empty());
+}
+
+TEST_F(EngineTest, TellsOfKeysThatThereWasNoRoomForAndWhoseTheyWere) {
+  ledger.answer_keys(Reason::limit_exceeded, Limit::idempotency_keys);
+  std::atomic<std::size_t> of_strangers{0}, of_callers{0};
+  Engine engine(ledger, {.queue_max = 100, .sweep = false}, [&](const Round& round) {
+    of_strangers += round.keys_refused_strangers;
+    of_callers += round.keys_refused_callers;
+  });
+  for (const bool is_stranger : {true, true, false}) {
+    Submission submission = submission_of(1);
+    submission.key = IdempotencyKey{.key = {}, .request = {}, .owner = {.caller = 1, .is_stranger = is_stranger}};
+    EXPECT_FALSE(engine.ask(std::move(submission)).accepted());
+  }
+  engine.stop();
+  EXPECT_EQ(of_strangers, 2u);
+  EXPECT_EQ(of_callers, 1u);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- many threads

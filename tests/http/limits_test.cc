@@ -1,5 +1,7 @@
 // Every limit at its edge: what is exactly there passes, one more is refused. Every time: what is late is ended.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -123,6 +125,27 @@ TEST(Limit, of_connections_is_not_met_by_an_urgent_request_which_is_answered_onc
   EXPECT_TRUE(answer->closes());
   EXPECT_TRUE(urgent.at_end());
   EXPECT_EQ(s.overloads(), 1) << "and it is said once";
+}
+
+// Files take descriptors too: there may be none left for a connection that is within its limit.
+TEST(Limit, of_descriptors_is_answered_503_with_the_one_that_is_kept_for_that) {
+  TestServer s;
+  Client first, second;   // they have their descriptors already
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit none_left{.rlim_cur = static_cast<rlim_t>(next), .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none_left), 0);
+  for (Client* each : {&first, &second}) {
+    each->connect(s.server.port());
+    const auto answer = each->read();
+    EXPECT_EQ(answer->status, 503U);
+    EXPECT_TRUE(answer->closes());
+  }
+  EXPECT_EQ(s.overloads(), 1);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(s.serves());
 }
 
 TEST(Limit, of_connections_of_one_address) {
