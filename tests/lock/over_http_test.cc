@@ -206,9 +206,11 @@ TEST_F(SeatLockOverHttp, APausedRedisCostsADeadlineAndThenNothing) {
   const TestEvent event = make_event(client, 200'000);
   Load load(server, event, 8);
   load.wait_for_more(200);
+  const auto paused_at = Clock::now();
   redis.pause();
   EXPECT_TRUE(becomes(server, "degraded: the seat lock is away"));
   load.wait_for_more(5'000);
+  const auto paused_for = Clock::now() - paused_at;
   redis.resume();
   EXPECT_TRUE(eventually([&] { return client.get("/readyz").body == "ready\n"; }));
   load.wait_for_more(200);
@@ -218,7 +220,7 @@ TEST_F(SeatLockOverHttp, APausedRedisCostsADeadlineAndThenNothing) {
   std::ranges::sort(times);
   // The deadline is 50 ms, and a round may be behind one that waits for it; the rest is what a busy machine may add.
   EXPECT_LT(times[times.size() * 99 / 100], 200ms * k_slowness);
-  EXPECT_LT(times.back(), 1s * k_slowness);
+  EXPECT_LT(times.back(), paused_for) << "nobody waited until it was back";
   EXPECT_TRUE(eventually([&] { return redis.command({"DBSIZE"}) == "0"; })) << "what was granted in vain is given up";
 }
 
