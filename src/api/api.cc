@@ -70,7 +70,10 @@ http::BodyRule Api::body_rule(const http::Request& request) {
 
 // Probes, and callers who show a key; but nothing that waits or goes on for long.
 bool Api::is_urgent(const http::Request& request) {
-  if (request.path == "/healthz" || request.path == "/readyz") return true;
+  // A probe has no body: one that is waited for would keep its place from others.
+  if (request.path == "/healthz" || request.path == "/readyz") {
+    return request.header("Content-Length") == nullptr && request.header("Transfer-Encoding") == nullptr;
+  }
   return !request.path.ends_with("/live") && services_.access.shows_key(request);
 }
 

@@ -483,6 +483,8 @@ void Connection::prepare_refusal(const Problem& problem) {
 
 void Connection::compose(bool close) {
   Exchange& x = *exchange_;
+  waited_ = {};   // for the answer from here on: what was waited for the body is another matter
+  moved_ = 0;
   Response& response = x.response;
   if (response.status < 200 || response.status > 599) {
     worker_.report(x.request_id, "the handler set a status outside 200 to 599");

@@ -276,7 +276,17 @@ TEST_F(Damage, ACrashWhileTheFilesAreMadeLeavesAFolderThatStarts) {
   fs::create_directories(data);
   write_whole(data / "journal.db.partial", std::string(4'096, 'x'));
   EXPECT_EQ(refusal_at_start(data, time), "");
-  fs::remove(data / "state.db");   // as if it had ended between the two
+  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(data / file);   // as if it had ended between the two
+  EXPECT_EQ(refusal_at_start(data, time), "");
+}
+
+TEST_F(Damage, ALogThatWasLeftBehindIsNotTakenForThatOfANewFile) {
+  const fs::path data = folder / "new";
+  fs::create_directories(data);
+  write_whole(data / "journal.db-wal", "what was written last");
+  EXPECT_NE(refusal_at_start(data, time).find("journal.db-wal is there"), std::string::npos) << refusal_at_start(data, time);
+  EXPECT_TRUE(fs::exists(data / "journal.db-wal"));
+  fs::remove(data / "journal.db-wal");
   EXPECT_EQ(refusal_at_start(data, time), "");
 }
 

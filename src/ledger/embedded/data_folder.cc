@@ -33,6 +33,13 @@ void sync_folder_of(const std::string& path) {
   if (!is_synced) throw DataError("cannot sync " + folder + ": " + std::strerror(error));
 }
 
+void refuse_log_without_file(const std::string& path) {
+  const std::string log = path + "-wal";
+  if (std::filesystem::exists(path) || !std::filesystem::exists(log)) return;
+  throw DataError(path + " is missing, and its log " + log + " is there, with what was written last. Nothing was changed. Put " + path +
+                  " back, or move " + log + " away too.");
+}
+
 DataFolder::DataFolder(std::filesystem::path folder) : folder_(std::move(folder)) {
   std::error_code error;
   std::filesystem::create_directories(folder_, error);

@@ -23,6 +23,9 @@ void give_to_owner_of_folder(const std::string& path);
 // Makes the names of the files beside `path` durable: a new one is lost with the power unless its folder is synced. Throws DataError.
 void sync_folder_of(const std::string& path);
 
+// SQLite would take a log that was left behind (-wal) for that of a new file beside it. Throws DataError when `path` is not there and its log is.
+void refuse_log_without_file(const std::string& path);
+
 class DataFolder {
  public:
   // Makes the folder when it is not there, and takes its lock. Throws DataError when another process has it.
@@ -45,4 +48,4 @@ class DataFolder {
   int lock_ = -1;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

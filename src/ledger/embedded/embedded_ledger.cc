@@ -126,6 +126,7 @@ void EmbeddedLedger::open_files() {
                     " speaks of what was in it. Nothing was changed. Put journal.db back, or both files from a backup (holdfast restore).");
   }
   if (!has_journal) {
+    refuse_log_without_file(folder_.journal());
     make_marker();
     create_whole<Journal>(folder_.journal());
   }
@@ -136,6 +137,7 @@ void EmbeddedLedger::open_files() {
                     "journal with: holdfast rebuild --data " +
                     folder_.path().string());
   }
+  refuse_log_without_file(folder_.state());
   create_whole<StateStore>(folder_.state());
 }
 
@@ -278,7 +280,7 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   if (report.durable) {
     for (const EventNumber number : touched_) report.changes += events_[number]->changes.count;
     publish(now);
-    report.durable = broken_.empty();   // else the verdicts hold, and nothing more is judged
+    report.durable = !is_broken_;   // else the verdicts hold, and nothing more is judged
   } else {
     for (const Batch& batch : batches) {
       for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
@@ -413,12 +415,10 @@ void EmbeddedLedger::show_round(Event& event, Millis now) {
   event.steps.clear();
   const std::string difference = event.published->difference_from(*event.inventory);
   if (difference.empty()) return;
-  const std::scoped_lock lock(published_mutex_);
-  broken_ =
-      "what readers see of event " + std::to_string(event.inventory->card().number) + " differs from what is sold from (" + difference +
-      "). This is a fault of the program: please report it. What was answered is on disk. Nothing more is sold until the server has been "
-      "started again, which makes both anew from the disk.";
-  spdlog::critical("{}", broken_);
+  stop_selling("what readers see of event " + std::to_string(event.inventory->card().number) + " differs from what is sold from (" +
+               difference +
+               "). This is a fault of the program: please report it. What was answered is on disk. Nothing more is sold until the server "
+               "has been started again, which makes both anew from the disk.");
 }
 
 void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis now) {

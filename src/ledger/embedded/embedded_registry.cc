@@ -47,6 +47,7 @@ std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
 bool make_if_missing(const std::string& path, bool must_exist) {
   if (fs::exists(path)) return false;
   if (must_exist) lost(path, " is missing, and the folder had one.");
+  refuse_log_without_file(path);
   fs::create_directories(fs::path(path).parent_path());
   const std::string partial = path + ".partial-" + std::to_string(::getpid());
   std::error_code ignored;   // of an attempt before

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace holdfast {
 namespace {
@@ -29,7 +30,9 @@ FileWatch::FileWatch(const std::filesystem::path& folder) : folder_(folder) {
 std::string FileWatch::look() {
   for (File& file : files_) {
     struct stat found{};
-    const bool is_there = ::stat(file.path.c_str(), &found) == 0 && found.st_nlink > 0;
+    const bool is_known = ::stat(file.path.c_str(), &found) == 0;
+    if (!is_known && errno != ENOENT && errno != ENOTDIR) continue;   // it cannot be looked at at the moment
+    const bool is_there = is_known && found.st_nlink > 0;
     const char* what = !is_there                                                   ? "was deleted or moved"
                        : found.st_dev != file.device || found.st_ino != file.inode ? "was replaced by another file"
                        : found.st_size < file.size                                 ? "was cut short by another program"

@@ -136,7 +136,7 @@ void fill_registry(const fs::path& data, const fs::path& file) {
 }
 
 // That the copy is whole, as restore() will ask, and that it has no less than the folder is known to have had when it was begun.
-void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* marker) {
+void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* marker, const std::optional<RegistryRevision>& noted) {
   Journal journal(copy.string(), Journal::Mode::read_backup);
   StateStore state(copy.string(), StateStore::Mode::read_backup);
   const VerifyReport report = verify(journal, state);
@@ -144,7 +144,6 @@ void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* ma
     throw DataError("the data in " + data.string() + " are damaged, so there is no backup of them: " + report.problem);
   if (marker == nullptr) return;
   check_reached(*marker, journal);
-  const auto noted = marker->registry();
   const auto copied = registry_revision(state.database());
   if (!noted || (copied && copied->id == noted->id && copied->number >= noted->number)) return;
   throw DataError(
@@ -185,6 +184,8 @@ void backup(const fs::path& data, const fs::path& file) {
   std::error_code ignored;   // of an attempt before
   fs::remove(partial, ignored);
   const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
+  // As of now: keys may change meanwhile.
+  const std::optional<RegistryRevision> noted = marker == nullptr ? std::nullopt : marker->registry();
   check_reached(marker.get(), *std::make_unique<Journal>(DataFolder::journal_in(data), Journal::Mode::read));
   try {
     create_private_file(partial.string());   // it has the secret that signs sessions
@@ -192,7 +193,7 @@ void backup(const fs::path& data, const fs::path& file) {
       sqlite::Database copy(partial.string(), sqlite::Database::Mode::create);
       copy_into(copy, data);
     }
-    check_copy(partial, data, marker.get());
+    check_copy(partial, data, marker.get(), noted);
     fs::rename(partial, file);
   } catch (...) {
     fs::remove(partial, ignored);
@@ -206,6 +207,7 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
     throw DataError("there are data in " + data.string() +
                     "; nothing was changed. Restore into an empty folder, or move journal.db and state.db away.");
   }
+  for (const std::string& each : {folder.journal(), folder.state(), folder.registry()}) refuse_log_without_file(each);
   {
     sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
     if (copy.query_int("PRAGMA application_id") != k_backup_application_id)
@@ -237,10 +239,11 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
     }
     if (keys == RestoredKeys::from_backup) fill_registry(partial, file);
     HeadMarker::create(HeadMarker::file_in(partial), head);   // after the registry, of which it is told below
+    // The head first: alone it is refused at a start, and knows of no registry yet.
+    fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
     if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
     if (has_table(file, "feed_position")) fill_feed(data, file);
-    fs::rename(DataFolder::state_in(partial), folder.state());   // which alone is refused at a start
-    fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
+    fs::rename(DataFolder::state_in(partial), folder.state());
     fs::rename(DataFolder::journal_in(partial), folder.journal());
     sync_folder_of(folder.journal());
   } catch (...) {
