@@ -85,6 +85,7 @@ class LiveHub {
   mutable std::mutex mutex_;   // of what follows
   std::condition_variable wake_;
   std::map<EventNumber, std::shared_ptr<LiveEvent>> events_;
+  std::vector<std::shared_ptr<LiveEvent>> withdrawn_;   // others have their numbers; until their listeners have ended
   std::size_t listeners_ = 0;
   bool stopping_ = false;
 

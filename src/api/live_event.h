@@ -31,6 +31,8 @@ class LiveEvent {
 
   EventNumber number() const { return event_->card().number; }
   bool is_draft() const { return event_->status() == EventStatus::draft; }
+  // Those who listen are told nothing more: they must come again.
+  bool is_withdrawn() const { return event_->is_withdrawn(); }
 
   // Makes the next edition when a seat was touched since the last; false when none was.
   bool advance();

@@ -34,6 +34,7 @@ struct LiveTick {
     std::shared_ptr<LiveEvent> event;
     bool comment;   // to those who have nothing else to get
     bool is_draft;   // which most may not see any more
+    bool ends;       // for all
   };
   std::vector<Job> jobs;
   std::mutex mutex;   // of what follows
@@ -159,7 +160,7 @@ void LiveThread::go_on(const std::shared_ptr<LiveTick>& tick, Position at) {
   const auto began = Clock::now();
   unsigned looked_at = 0;
   for (; at.job < tick->jobs.size(); ++at.job, at.listener = 0) {
-    const auto& [event, comment_due, is_draft] = tick->jobs[at.job];
+    const auto& [event, comment_due, is_draft, ends] = tick->jobs[at.job];
     const auto found = groups_.find(event.get());
     if (found == groups_.end()) continue;
     Group& group = *found->second;
@@ -172,7 +173,7 @@ void LiveThread::go_on(const std::shared_ptr<LiveTick>& tick, Position at) {
       }
       Listener* const listener = group.listeners[at.listener++];
       if (listener == nullptr) continue;
-      if (is_draft && !listener->sees_drafts()) listener->end();
+      if (ends || (is_draft && !listener->sees_drafts())) listener->end();
       else listener->catch_up(comment_due);
     }
     end_of(event.get(), group);
@@ -225,6 +226,11 @@ std::shared_ptr<http::StreamSource> LiveHub::listen(std::shared_ptr<const Publis
     }
     const EventNumber number = event->card().number;
     auto found = events_.find(number);
+    if (found != events_.end() && found->second->is_withdrawn()) {
+      withdrawn_.push_back(std::move(found->second));
+      events_.erase(found);
+      found = events_.end();
+    }
     if (found == events_.end()) found = events_.emplace(number, std::make_shared<LiveEvent>(std::move(event))).first;
     live = found->second;
     if (live->listeners++ == 0) {
@@ -265,6 +271,7 @@ std::vector<std::shared_ptr<LiveEvent>> LiveHub::listened_events() const {
   for (const auto& [number, event] : events_) {
     if (event->listeners > 0) listened.push_back(event);
   }
+  listened.insert(listened.end(), withdrawn_.begin(), withdrawn_.end());
   return listened;
 }
 
@@ -281,6 +288,11 @@ std::optional<LiveHub::Time> LiveHub::forget_unlistened(Time now) {
     next = std::min(next.value_or(Time::max()), event.left_at + k_memory);
     return false;
   });
+  std::erase_if(withdrawn_, [](const auto& event) {
+    if (event->listeners > 0) return false;
+    event->end();
+    return true;
+  });
   return next;
 }
 
@@ -292,7 +304,8 @@ void LiveHub::tick(const std::vector<std::shared_ptr<LiveEvent>>& events) {
     const bool comment_due = event->comment_at + options_.comment_period <= now;
     if (comment_due) event->comment_at = now;
     const bool is_draft = event->is_draft();
-    if (has_news || comment_due || is_draft) tick->jobs.push_back({event, comment_due, is_draft});
+    const bool ends = event->is_withdrawn();
+    if (has_news || comment_due || is_draft || ends) tick->jobs.push_back({event, comment_due, is_draft, ends});
     if (has_news) editions_.fetch_add(1, std::memory_order_relaxed);
   }
   if (!tick->jobs.empty()) hand_out(tick);

@@ -84,6 +84,9 @@ class PublishedEvent {
   // Goes through what the ledger's own inventory went through: the changes of one committed journal row, and between them what
   // `steps` has noted. A round may have steps and no changes. Nothing else changes the copy.
   void follow(std::string_view changes, std::uint32_t count, Millis at, const MemorySteps& steps);
+  // The event is not what the ledger has any more, or not there: nothing follows it, and what comes under its number is another one.
+  void withdraw() { is_withdrawn_.store(true, std::memory_order_relaxed); }
+  bool is_withdrawn() const { return is_withdrawn_.load(std::memory_order_relaxed); }
   void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
   // The ledger has loaded its inventory anew: goes on with a replica of that, of the same plan. If it is of another change or has
   // other states (a failover that lost changes, a restore), whoever watches begins anew.
@@ -99,6 +102,7 @@ class PublishedEvent {
 
   const std::shared_ptr<const Plan> plan_;
   const EventCard card_;   // here, because a replica goes when another takes its place
+  std::atomic<bool> is_withdrawn_{false};
   std::atomic<Millis> next_expiry_{k_never};
   mutable std::mutex mutex_;
   std::unique_ptr<Inventory> replica_;

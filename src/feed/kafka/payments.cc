@@ -398,6 +398,9 @@ void Payments::handle(Client& client, std::vector<Received> messages) {
     while (SteadyClock::now() < until && !stopping()) {
       const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> unexpected(
           rd_kafka_consumer_poll(client.get(), static_cast<int>(k_back_off.count())), &rd_kafka_message_destroy);
+      // A payment that came in the same look would be passed over: to join anew begins at what is committed.
+      if (partitions_changed_ && unexpected != nullptr && unexpected->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        throw std::runtime_error("a payment came with new partitions while others were waited for; the group is joined anew");
       if (partitions_changed_) return;
     }
     back_off = std::min(2 * back_off, options_.back_off_max);

@@ -381,6 +381,7 @@ Relay::Transaction Relay::gather() {
     last_event_ = head.event;
     if (!failing_.may_try(head.event)) continue;
     if (const auto known = unconfirmed_.find(head.event); known != unconfirmed_.end() && !adopt(known->second)) continue;
+    if (unconfirmed_.size() + transaction.positions.size() >= k_positions_max) continue;   // no room for its position beside theirs
     if (head.seq < published(head.event)) {
       spdlog::warn(
           "kafka feed: event {} has {} changes, and {} were published: other data were put in their place. All are published again",

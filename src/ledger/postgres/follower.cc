@@ -43,16 +43,17 @@ PostgresLedger::Follower::Follower(PostgresLedger& ledger)
       keeper_([this] { keep(&PostgresLedger::keep_house); }),
       abandoner_([this] { keep(&PostgresLedger::abandon_stale_imports); }) {}
 
-PostgresLedger::Follower::~Follower() {
+PostgresLedger::Follower::~Follower() { stop(); }
+
+void PostgresLedger::Follower::stop() {
   {
     const std::scoped_lock lock(mutex_);
     ended_ = true;
   }
   changed_.notify_all();
-  teller_.join();
-  follower_.join();
-  keeper_.join();
-  abandoner_.join();
+  for (std::thread* each : {&teller_, &follower_, &keeper_, &abandoner_}) {
+    if (each->joinable()) each->join();
+  }
 }
 
 void PostgresLedger::Follower::announce(EventNumber event) {

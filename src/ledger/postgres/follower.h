@@ -22,6 +22,8 @@ class PostgresLedger::Follower {
  public:
   explicit Follower(PostgresLedger& ledger);
   ~Follower();
+  // Ends its threads, which use the ledger's pointer to this. No more than once at a time.
+  void stop();
 
   void announce(EventNumber event);
   // Waits for a call of the one before.

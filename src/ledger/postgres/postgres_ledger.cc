@@ -65,6 +65,7 @@ PostgresLedger::PostgresLedger(PostgresOptions options)
 }
 
 PostgresLedger::~PostgresLedger() {
+  follower_->stop();
   follower_.reset();
   projector_.reset();
 }

@@ -74,6 +74,7 @@ void Projector::tell(EventNumber event, Seq seq) {
     if (!entry.due_since && entry.told > entry.projected) entry.due_since = Timer::now();
     if (entry.is_pending) return;
     entry.is_pending = true;
+    entry.pending_since = Timer::now();
     pending_.push_back(event);
     if (pending_.size() > 1) return;
   }
@@ -252,7 +253,7 @@ void Projector::note(EventNumber event, const StepReport& report) {
     entry.projected = report.place.seq;
     const bool has_all = !report.there_is_more && !entry.is_pending;   // pending: told of something since
     entry.told = has_all ? entry.projected : std::max(entry.told, entry.projected);
-    if (has_all) entry.due_since.reset();
+    if (!report.there_is_more) entry.due_since = entry.is_pending ? std::optional(entry.pending_since) : std::nullopt;
     if (damaged_.erase(event) > 0) spdlog::warn("event {} is whole again", event);
     damaged_since_.erase(event);
     if (report.result != StepReport::Result::done) return;
@@ -289,6 +290,7 @@ void Projector::put_back(EventNumber event) {
   if (!entry.due_since) entry.due_since = Timer::now();
   if (entry.is_pending) return;
   entry.is_pending = true;
+  entry.pending_since = Timer::now();
   pending_.push_back(event);
 }
 

@@ -87,6 +87,7 @@ class Projector {
     Seq projected = 0;
     Seq ordered = 0;
     bool is_pending = false;
+    Timer::time_point pending_since{};   // when it is
     std::optional<Timer::time_point> due_since{};   // the tables lack something of it since then at the latest; nothing: they do not
   };
 

@@ -162,6 +162,7 @@ void Replica::hide() {
   last_shown.reset();
   next_expiry_.store(k_never, std::memory_order_relaxed);
   const std::scoped_lock lock(published_mutex_);
+  if (published_ != nullptr) published_->withdraw();
   published_.reset();
 }
 

@@ -119,14 +119,14 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
   if (loaded) take_loaded(replica, std::move(*loaded));
   try {
     catch_up(connection, replica);
-  } catch (const Error&) {
-    replica.drop();   // half of it would pass for the whole
-    throw;
   } catch (const HistoryChanged& error) {
     // Just read, and it contradicts itself.
     replica.drop();
     throw DataError("the journal of event " + std::to_string(replica.number) + " is damaged: " + error.what() +
                     ". Nothing is sold from this event. `holdfast verify --ledger …` says more; put the database back from a backup.");
+  } catch (...) {
+    replica.drop();   // half of it would pass for the whole
+    throw;
   }
   if (replica.is_loaded()) {
     ++counters_.loaded;
@@ -370,7 +370,14 @@ void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, b
   const auto found = find_reservation(connection, id);
   if (!found || found->view.status == ReservationStatus::active) return;
   if (!replica->damage.empty()) throw DataError(replica->damage);
-  if (!replica->is_loaded()) freshen(connection, *replica);
+  if (!replica->is_loaded()) {
+    try {
+      freshen(connection, *replica);
+    } catch (const DataError& error) {
+      note_damage(*replica, error.what());
+      throw;
+    }
+  }
   forget_ended(*replica);
   recall_ended(connection, *replica, *found);
   const auto published = replica->published();

@@ -211,8 +211,8 @@ bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
   ledger_.observe_clock(now_, sent);
   if (!ledger_.clock_trouble().empty()) throw Error("HFCLK", "the database's clock has jumped");
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    if (!replicas_[i]->damage.empty()) continue;   // it has no place: all rows would be new to it
     if (read[i].rows() >= k_rows_in_lock_max) return false;
-    if (!replicas_[i]->damage.empty()) continue;
     try {
       ledger_.counters_.followed += fold_rows(read[i], *replicas_[i], find_in(connection));
     } catch (const DataError& error) {
