@@ -67,7 +67,8 @@ TEST(PostgresAway, APausedPostgresMakesNobodyWaitForEverAndSellsNothingTwice) {
   ASSERT_TRUE(load.goes_on(100));
   cluster.postgres().pause();
   const std::size_t before = load.unavailable();
-  EXPECT_TRUE(eventually([&] { return load.unavailable() > before; })) << "nobody was told that it cannot be done now";
+  // 10 s until the connection counts as lost, and 10 s in which a commit that was on its way is looked for.
+  EXPECT_TRUE(eventually([&] { return load.unavailable() > before; }, 2 * k_patience)) << "nobody was told that it cannot be done now";
   cluster.postgres().resume();
   ASSERT_TRUE(load.goes_on(100));
   load.stop();
