@@ -211,10 +211,12 @@ TEST(Accepting, goes_on_after_the_process_has_run_out_of_descriptors) {
   Client client;
   {
     const NoDescriptors none;
-    client.connect(s.server.port());   // into the backlog: the server cannot accept it yet
+    client.connect(s.server.port());   // into the backlog
     client.send(get("/hello"));
   }
-  EXPECT_EQ(client.read().status, 200U);
+  const unsigned status = client.read().status;
+  EXPECT_TRUE(status == 200 || status == 503) << status;   // 503 when it came to be accepted while there were none
+  EXPECT_TRUE(s.serves());
 }
 
 TEST(Stream, of_many_pipelined_requests_does_not_grow_the_buffer) {
