@@ -232,7 +232,8 @@ TEST_F(RelayTest, AFormerUrlThatIsGoneDoesNotDisableTheWebhook) {
   ScriptedSource source(1, 1);
   gone_url = "https://example.org/";
   held = 1;
-  start(source);
+  // As often as it takes until this one hears of the new URL.
+  start(source, {.retry = std::vector<std::chrono::milliseconds>(10'000, std::chrono::milliseconds(5))});
   ASSERT_TRUE(eventually([&] { return hanging == 1; }));
   ASSERT_TRUE(store->change(id, [](Endpoint& endpoint) { endpoint.url = "https://example.org/new"; }));
   // As on another node: this one has not heard of it when the answer comes.
