@@ -193,6 +193,7 @@ TEST(Timeout, of_writing_ends_a_client_that_reads_a_little_now_and_then) {
   std::size_t taken = 0;
   EXPECT_TRUE(eventually([&] {
     taken += client.read_bytes(1'000).size();
+    std::this_thread::sleep_for(1ms);   // its pace: a megabyte a second at most
     return s.server.stats().connections_open == 0;
   }));
   EXPECT_EQ(s.server.stats().timeouts, 1U);
