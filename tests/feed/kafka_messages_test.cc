@@ -146,11 +146,15 @@ TEST(KafkaMessages, of_ticket_locks_and_other_ids_are_only_where_they_are_wished
   EXPECT_EQ(all[0].key, "JAOTIiQrtU1fMWZZY2IZ-nGxHQ00YzCg9PphEwlYb") << "as it stands, dashes too";
 }
 
-TEST(KafkaMessages, of_seats_without_price_or_version_say_so_plainly) {
-  FedSeat bare = seat("1", 0);
+TEST(KafkaMessages, have_a_base_price_that_is_a_number_also_of_seats_without_a_price) {
+  FedSeat bare = seat();
   bare.price.reset();
-  const auto messages = messages_of(change(ChangeKind::held, {bare}));
-  EXPECT_THAT(messages[0].value, HasSubstr(R"("basePrice":null)"));
+  EXPECT_THAT(messages_of(change(ChangeKind::held, {bare}))[0].value, HasSubstr(R"("basePrice":0.00,)"));
+  EXPECT_THAT(messages_of(change(ChangeKind::seats_added, {bare}))[0].value, HasSubstr(R"("basePrice":0.00,)"));
+}
+
+TEST(KafkaMessages, of_seats_without_a_version_have_none) {
+  const auto messages = messages_of(change(ChangeKind::held, {seat("1", 0)}));
   EXPECT_THAT(messages[0].value, Not(HasSubstr("version")));
   for (const auto& [name, value] : messages[0].headers) EXPECT_NE(name, "version");
 }

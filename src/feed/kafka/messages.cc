@@ -106,8 +106,8 @@ void write_created(const FedChange& change, const FedSeat& seat, std::string_vie
   body.text("seatNumber", seat.section + "-" + seat.row + "-" + seat.number);
   body.text("section", seat.section);
   std::string price;
-  if (seat.price) append_price(price, *seat.price);
-  body.raw("basePrice", seat.price ? price : "null");
+  append_price(price, seat.price.value_or(Price{}));   // the contract's consumers read a decimal that cannot be null
+  body.raw("basePrice", price);
   body.time("createdAt", change.created_at);
   body.time("expiresAt", change.expires_at);
   body.text("status", "active");
