@@ -387,6 +387,7 @@ void describe_feed(Options& all) {
   all.push_back(on_or_off("feed.ticket_locks", "Publish reservations without a customer too", &O::feed_ticket_locks));
   all.push_back(on_or_off("feed.all_seat_ids", "Publish seats whose id is not a UUID too", &O::feed_all_seat_ids));
   all.push_back(on_or_off("feed.returned", "Publish returned seats, on reservation-returned", &O::feed_returned));
+  all.push_back(on_or_off("feed.releases_as_expired", "Publish released seats on reservation-expired too", &O::feed_releases_as_expired));
   all.push_back(on_or_off("feed.payments", "Consume payment-succeeded and payment-failed", &O::feed_payments));
   all.push_back(kafka_name("feed.payments_group", "Consumer group of payments", &O::feed_payments_group, "", ""));
 }

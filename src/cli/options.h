@@ -93,6 +93,7 @@ struct ServeOptions {
   bool feed_ticket_locks = false;
   bool feed_all_seat_ids = false;
   bool feed_returned = false;
+  bool feed_releases_as_expired = false;
   bool feed_payments = true;
   std::string feed_payments_group = "holdfast-payments";
   std::vector<std::string> service_links;   // no option: variables of Kubernetes that were ignored

@@ -54,10 +54,12 @@ std::vector<Message> messages_of(const FedChange& of, const MessageRules& rules 
 
 std::string event_id(const Message& message) { return message.value.substr(std::string_view(R"({"eventId":")").size(), 36); }
 
-// The body with its eventId replaced, which is tested for what it is below.
+// The body with its eventId replaced, wherever it stands; it is tested for what it is below.
 std::string body_of(const Message& message) {
+  const std::string id = event_id(message);
   std::string text = message.value;
-  return text.replace(text.find(event_id(message)), 36, "ID");
+  for (std::size_t at = 0; (at = text.find(id, at)) != std::string::npos;) text.replace(at, id.size(), "ID");
+  return text;
 }
 
 TEST(KafkaMessages, of_a_hold_have_the_contracts_topic_key_and_members_in_its_order) {
@@ -68,14 +70,15 @@ TEST(KafkaMessages, of_a_hold_have_the_contracts_topic_key_and_members_in_its_or
   EXPECT_EQ(body_of(messages[0]),
             R"({"eventId":"ID","reservationId":"8bf7fffc-9ff5-801c-9d2d-86f525f42e40","customerId":"customer-123",)"
             R"("seatId":"550e8400-e29b-41d4-a716-446655440001","seatNumber":"A-12-1","section":"A","basePrice":45.00,)"
-            R"("createdAt":"2026-02-24T16:15:00.250Z","expiresAt":"2026-02-24T16:30:00.250Z","status":"active","version":1})");
+            R"("createdAt":"2026-02-24T16:15:00.250Z","expiresAt":"2026-02-24T16:30:00.250Z","status":"active",)"
+            R"("concertEventId":"0e000000-0000-4000-8000-000000000003","version":1})");
 }
 
-TEST(KafkaMessages, of_an_end_have_status_and_the_time_that_it_happened) {
+TEST(KafkaMessages, of_an_end_have_status_reason_the_time_that_it_happened_their_own_id_twice_and_the_events) {
   const std::map<ChangeKind, std::string> ends = {
-      {ChangeKind::expired, R"("status":"expired","expiredAt")"},
+      {ChangeKind::expired, R"("status":"expired","reason":"ttl_expired","expiredAt")"},
       {ChangeKind::consumed, R"("status":"consumed","consumedAt")"},
-      {ChangeKind::released, R"("status":"released","releasedAt")"},
+      {ChangeKind::released, R"("status":"released","reason":"manual_cancellation","releasedAt")"},
       {ChangeKind::returned, R"("status":"returned","orderId":"order-1","returnedAt")"},
   };
   const std::map<ChangeKind, std::string_view> topics = {{ChangeKind::expired, "reservation-expired"},
@@ -88,10 +91,40 @@ TEST(KafkaMessages, of_an_end_have_status_and_the_time_that_it_happened) {
     EXPECT_EQ(messages[0].topic, topics.at(kind));
     EXPECT_EQ(messages[0].key, "550e8400e29b41d4a716446655440001");
     EXPECT_EQ(body_of(messages[0]),
-              R"({"eventId":"ID","reservationId":"8bf7fffc-9ff5-801c-9d2d-86f525f42e40","seatId":"550e8400-e29b-41d4-a716-446655440001",)"
+              R"({"eventId":"ID","messageId":"ID","concertEventId":"0e000000-0000-4000-8000-000000000003",)"
+              R"("reservationId":"8bf7fffc-9ff5-801c-9d2d-86f525f42e40","seatId":"550e8400-e29b-41d4-a716-446655440001",)"
               R"("customerId":"customer-123",)" +
                   end + R"(:"2026-02-24T16:15:00.250Z","version":2})");
   }
+}
+
+TEST(KafkaMessages, of_a_release_are_also_those_of_an_expiry_where_that_is_wished_for_with_an_id_of_their_own) {
+  const FedChange release = change(ChangeKind::released, {seat("1", 2), seat("2", 4)});
+  const auto messages = messages_of(release, {.releases_as_expired = true});
+  ASSERT_EQ(messages.size(), 4u);
+  const auto as_ever = messages_of(release);
+  ASSERT_EQ(as_ever.size(), 2u);
+  std::set<std::string> ids;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    ids.insert(event_id(messages[i]));
+    EXPECT_EQ(messages[i].key, as_ever[i / 2].key);
+    EXPECT_THAT(messages[i].headers, testing::Contains(Pair("ce_id", event_id(messages[i]))));
+    EXPECT_THAT(messages[i].headers, testing::Contains(Pair("ce_type", std::string(messages[i].topic))));
+    if (i % 2 == 0) EXPECT_EQ(messages[i].value, as_ever[i / 2].value) << "the release is told as without it";
+  }
+  EXPECT_EQ(ids.size(), 4u);
+  EXPECT_EQ(messages[1].topic, "reservation-expired");
+  EXPECT_EQ(body_of(messages[1]),
+            R"({"eventId":"ID","messageId":"ID","concertEventId":"0e000000-0000-4000-8000-000000000003",)"
+            R"("reservationId":"8bf7fffc-9ff5-801c-9d2d-86f525f42e40","seatId":"550e8400-e29b-41d4-a716-446655440001",)"
+            R"("customerId":"customer-123","status":"expired","reason":"manual_cancellation","expiredAt":"2026-02-24T16:15:00.250Z",)"
+            R"("version":2})");
+  for (const ChangeKind kind : {ChangeKind::held, ChangeKind::expired, ChangeKind::consumed}) {
+    EXPECT_EQ(messages_of(change(kind), {.releases_as_expired = true}).size(), 1u) << name_of(kind);
+  }
+  FedChange lock = release;
+  lock.customer.clear();
+  EXPECT_TRUE(messages_of(lock, {.releases_as_expired = true}).empty()) << "a ticket lock is nobody's";
 }
 
 TEST(KafkaMessages, carry_cloud_events_attributes_version_and_the_trace_of_the_request_as_headers) {
@@ -120,7 +153,8 @@ TEST(KafkaMessages, of_seats_that_were_added_are_reservations_that_were_created)
   const auto messages = messages_of(change(ChangeKind::seats_added, {seat("2", 7)}));
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_EQ(messages[0].topic, "reservation-created");
-  EXPECT_THAT(messages[0].value, HasSubstr(R"("expiresAt":"2026-02-24T16:30:00.250Z","status":"active","version":7)"));
+  EXPECT_THAT(messages[0].value, HasSubstr(R"("expiresAt":"2026-02-24T16:30:00.250Z","status":"active",)"
+                                           R"("concertEventId":"0e000000-0000-4000-8000-000000000003","version":7)"));
 }
 
 TEST(KafkaMessages, are_none_of_what_the_contract_has_no_topic_for) {

@@ -44,7 +44,7 @@ TEST_F(KafkaFeedProgram, TellsAReservationFromItsMakingToItsSale) {
   const Json body = created[0].json();
   EXPECT_EQ(created[0].key, without_dashes(event[1]));
   EXPECT_THAT(members_of(body), UnorderedElementsAre("eventId", "reservationId", "customerId", "seatId", "seatNumber", "section",
-                                                     "basePrice", "createdAt", "expiresAt", "status", "version"));
+                                                     "basePrice", "createdAt", "expiresAt", "status", "concertEventId", "version"));
   EXPECT_EQ(string_of(body.at("reservationId")), id);
   EXPECT_EQ(body.at("customerId"), "customer-123");
   EXPECT_EQ(string_of(body.at("seatId")), event[1]);
@@ -54,6 +54,7 @@ TEST_F(KafkaFeedProgram, TellsAReservationFromItsMakingToItsSale) {
   EXPECT_EQ(body.at("expiresAt"), made.json().at("expiresAt"));
   EXPECT_EQ(millis_of(body.at("expiresAt")) - millis_of(body.at("createdAt")), 15 * 60'000);
   EXPECT_EQ(body.at("status"), "active");
+  EXPECT_EQ(string_of(body.at("concertEventId")), event.id);
   EXPECT_EQ(body.at("version"), 1);
   const auto& headers = created[0].headers;
   EXPECT_EQ(headers.at("ce_id"), string_of(body.at("eventId")));
@@ -70,7 +71,10 @@ TEST_F(KafkaFeedProgram, TellsAReservationFromItsMakingToItsSale) {
   const Json sale = consumed[0].json();
   EXPECT_EQ(consumed[0].key, created[0].key);
   EXPECT_THAT(members_of(sale),
-              UnorderedElementsAre("eventId", "reservationId", "seatId", "customerId", "status", "consumedAt", "version"));
+              UnorderedElementsAre("eventId", "messageId", "concertEventId", "reservationId", "seatId", "customerId", "status",
+                                   "consumedAt", "version"));
+  EXPECT_EQ(sale.at("messageId"), sale.at("eventId"));
+  EXPECT_EQ(string_of(sale.at("concertEventId")), event.id);
   EXPECT_EQ(string_of(sale.at("reservationId")), id);
   EXPECT_EQ(string_of(sale.at("seatId")), event[1]);
   EXPECT_EQ(sale.at("customerId"), "customer-123");
@@ -105,6 +109,29 @@ TEST_F(KafkaFeedProgram, TellsOfEachSeatOfSeveralWhatBecameOfIt) {
   }
   EXPECT_THAT(told, UnorderedElementsAre("anna 0 active 1", "anna 1 active 1", "anna 2 active 1", "anna 0 released 2", "anna 1 consumed 2",
                                          "anna 2 consumed 2", "anna 2 returned 3", "berta 3 active 1", "berta 3 expired 2"));
+}
+
+TEST_F(KafkaFeedProgram, TellsOfAReleaseOnTheTopicOfExpiriesTooWhenItIsToldTo) {
+  Server server(with_feed(names, kafka, {"--feed-releases-as-expired", "on"}));
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 1);
+  const std::string id = id_of(hold(client, "anna", {event[0]}));
+  ASSERT_EQ(client.post("/v1/reservations/" + id + "/release", "").status, 200);
+
+  KafkaReader reader(kafka, names.reservation_topics());
+  ASSERT_TRUE(read(reader, 3));
+  const auto released = reader.of_topic(names.topic("reservation-released"));
+  const auto expired = reader.of_topic(names.topic("reservation-expired"));
+  ASSERT_EQ(released.size(), 1u);
+  ASSERT_EQ(expired.size(), 1u);
+  const Json ending = expired[0].json();
+  EXPECT_EQ(string_of(ending.at("reason")), "manual_cancellation");
+  EXPECT_EQ(ending.at("expiredAt"), released[0].json().at("releasedAt"));
+  EXPECT_EQ(string_of(ending.at("concertEventId")), event.id);
+  EXPECT_EQ(ending.at("messageId"), ending.at("eventId"));
+  EXPECT_NE(ending.at("eventId"), released[0].json().at("eventId"));
+  EXPECT_EQ(expired[0].headers.at("ce_id"), string_of(ending.at("eventId")));
+  EXPECT_EQ(metric(client, "holdfast_feed_messages_total", {"reservation-expired"}), 1);
 }
 
 TEST_F(KafkaFeedProgram, TellsNothingOfTicketLocksAndOfOtherIdsUnlessItIsToldTo) {

@@ -111,32 +111,42 @@ void write_created(const FedChange& change, const FedSeat& seat, std::string_vie
   body.time("createdAt", change.created_at);
   body.time("expiresAt", change.expires_at);
   body.text("status", "active");
+  body.text("concertEventId", to_string(change.event));
   append_version(body, seat);
   body.end();
 }
 
 struct Ending {
   std::string_view status;
-  std::string_view time;   // the name of the member that has it
+  std::string_view time;     // the name of the member that has it
+  std::string_view reason;   // empty: the topic has none
 };
 
-Ending ending_of(ChangeKind kind) {
+constexpr Ending k_expired{"expired", "expiredAt", "ttl_expired"};
+constexpr Ending k_consumed{"consumed", "consumedAt", {}};
+constexpr Ending k_released{"released", "releasedAt", "manual_cancellation"};
+constexpr Ending k_released_as_expired{"expired", "expiredAt", "manual_cancellation"};
+constexpr Ending k_returned{"returned", "returnedAt", {}};
+
+const Ending& ending_of(ChangeKind kind) {
   switch (kind) {
-    case ChangeKind::expired: return {"expired", "expiredAt"};
-    case ChangeKind::consumed: return {"consumed", "consumedAt"};
-    case ChangeKind::released: return {"released", "releasedAt"};
-    default: return {"returned", "returnedAt"};
+    case ChangeKind::expired: return k_expired;
+    case ChangeKind::consumed: return k_consumed;
+    case ChangeKind::released: return k_released;
+    default: return k_returned;
   }
 }
 
-void write_ended(const FedChange& change, const FedSeat& seat, std::string_view id, std::string& out) {
-  const Ending ending = ending_of(change.kind);
+void write_ended(const FedChange& change, const FedSeat& seat, const Ending& ending, std::string_view id, std::string& out) {
   Body body(out);
   body.text("eventId", id);
+  body.text("messageId", id);
+  body.text("concertEventId", to_string(change.event));
   body.text("reservationId", to_string(change.reservation));
   body.text("seatId", seat.id);
   append_customer(body, change);
   body.text("status", ending.status);
+  if (!ending.reason.empty()) body.text("reason", ending.reason);
   if (change.kind == ChangeKind::returned) body.text("orderId", change.order);
   body.time(ending.time, change.at);
   append_version(body, seat);
@@ -167,22 +177,36 @@ std::string_view topic_of(ChangeKind kind, const MessageRules& rules) {
   }
 }
 
+namespace {
+
+// `ending`: nothing of a seat that is held.
+void append_message(const FedChange& change, const FedSeat& seat, std::string_view topic, const Ending* ending, const std::string& id,
+                    std::vector<Message>& messages) {
+  Message& message = messages.emplace_back();
+  message.topic = topic;
+  message.key = seat.has_uuid ? without_dashes(seat.id) : seat.id;
+  if (ending == nullptr) {
+    write_created(change, seat, id, message.value);
+  } else {
+    write_ended(change, seat, *ending, id, message.value);
+  }
+  message.headers = cloud_event(id, topic, "/v1/events/" + to_string(change.event), change.at, seat.id, change.trace);
+  if (seat.version != 0) message.headers.emplace_back("version", std::to_string(seat.version));
+}
+
+}  // namespace
+
 void append_messages(const FedChange& change, const MessageRules& rules, std::vector<Message>& messages) {
   const std::string_view topic = topic_of(change.kind, rules);
   if (topic.empty() || (change.customer.empty() && !rules.ticket_locks)) return;
+  const Ending* const ending = topic == k_topic_created ? nullptr : &ending_of(change.kind);
   for (const FedSeat& seat : change.seats) {
     if (!seat.has_uuid && !rules.all_seat_ids) continue;
-    const std::string id = to_string(id_of(facts_of(change, seat)));
-    Message& message = messages.emplace_back();
-    message.topic = topic;
-    message.key = seat.has_uuid ? without_dashes(seat.id) : seat.id;
-    if (topic == k_topic_created) {
-      write_created(change, seat, id, message.value);
-    } else {
-      write_ended(change, seat, id, message.value);
-    }
-    message.headers = cloud_event(id, topic, "/v1/events/" + to_string(change.event), change.at, seat.id, change.trace);
-    if (seat.version != 0) message.headers.emplace_back("version", std::to_string(seat.version));
+    const std::string facts = facts_of(change, seat);
+    append_message(change, seat, topic, ending, to_string(id_of(facts)), messages);
+    if (change.kind != ChangeKind::released || !rules.releases_as_expired) continue;
+    // Another message, with an id of its own: who reads both topics and drops what it has seen must not take it for the first.
+    append_message(change, seat, k_topic_expired, &k_released_as_expired, to_string(id_of(facts + "as expired")), messages);
   }
 }
 

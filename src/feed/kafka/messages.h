@@ -30,6 +30,7 @@ struct MessageRules {
   bool ticket_locks = false;     // reservations without a customer too
   bool all_seat_ids = false;     // seats whose id is not a UUID too
   bool returned = false;         // seats that were returned, on reservation-returned
+  bool releases_as_expired = false;   // seats that were released on reservation-expired too, as if their time were over
 };
 
 using Header = std::pair<std::string, std::string>;
@@ -41,10 +42,10 @@ struct Message {
   std::vector<Header> headers{};
 };
 
-// The topic of a change's messages; empty when its kind gives none.
+// The topic of a change's messages (with releases_as_expired a release is also on k_topic_expired); empty when its kind gives none.
 std::string_view topic_of(ChangeKind kind, const MessageRules& rules);
 
-// Appends the messages of a change, one for each of its seats.
+// Appends the messages of a change, one for each of its seats; of a release with releases_as_expired two.
 void append_messages(const FedChange& change, const MessageRules& rules, std::vector<Message>& messages);
 
 // Stands for what a change is, so that it can be told from another one with the same number in another history.
