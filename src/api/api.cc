@@ -71,7 +71,7 @@ http::BodyRule Api::body_rule(const http::Request& request) {
 // Probes, and callers who show a key; but nothing that waits or goes on for long.
 bool Api::is_urgent(const http::Request& request) {
   // A probe has no body: one that is waited for would keep its place from others.
-  if (request.path == "/healthz" || request.path == "/readyz") {
+  if (request.path == "/healthz" || request.path == "/health" || request.path == "/readyz") {
     return request.header("Content-Length") == nullptr && request.header("Transfer-Encoding") == nullptr;
   }
   return !request.path.ends_with("/live") && services_.access.shows_key(request);
@@ -164,7 +164,7 @@ Readiness Api::readiness() const {
 void Api::answer_operations(Call& call) {
   const std::string_view path = call.request.path;
   call.response.headers.emplace_back("Cache-Control", "no-store");
-  if (path == "/healthz") {
+  if (path == "/healthz" || path == "/health") {
     answer_text(call, 200, "text/plain; charset=utf-8", "ok\n");
   } else if (path == "/readyz") {
     if (const std::string why = trouble(); !why.empty()) return fail(call, {503, k_unavailable, why});

@@ -1,4 +1,4 @@
-// Contract 1: an existing ticketing platform reserves seats through these two calls (docs/contracts.md).
+// Contract 1: an existing ticketing platform reserves seats, and releases them, through these calls (docs/contracts.md).
 #include "api/endpoints.h"
 #include "api/pages.h"
 #include "api/presence.h"
@@ -38,7 +38,8 @@ std::optional<std::string> decode(std::string_view text, ReserveRequest& request
   return std::nullopt;
 }
 
-Fault seat_not_found(const Uuid& seat) { return {404, "seat_not_found", "Seat " + to_string(seat) + " not found"}; }
+Fault seat_not_found(std::string_view seat) { return {404, "seat_not_found", "Seat " + std::string(seat) + " not found"}; }
+Fault seat_not_found(const Uuid& seat) { return seat_not_found(to_string(seat)); }
 
 void refuse(Call& call, const Uuid& seat, const Outcome& outcome) {
   const std::string id = to_string(seat);
@@ -136,6 +137,47 @@ Answer get_reservation(Call& call) {
     append_json(out, plan.seat_id(reserved.seat));
   }
   out += "]}";
+}
+
+namespace {
+
+// The ticket lock that holds the seat; nothing when a customer does, or nobody.
+std::optional<Uuid> lock_of(const Call& call, const SeatReading& seat) {
+  if (seat.state != SeatState::held || !seat.reservation) return std::nullopt;
+  const auto owner = call.ledger().reservation(*seat.reservation);
+  return owner && owner->kind == ReservationKind::ticket_lock ? seat.reservation : std::nullopt;
+}
+
+}  // namespace
+
+// PUT /api/v1/seats/{seatId}/release. Who calls it has read that a hold ended: it must never end one that goes on, nor a sale.
+Answer release_seat(Call& call) {
+  const std::string& id = call.parameters[0];
+  const auto place = call.ledger().seats().find(std::string_view(id));
+  const auto event = place ? call.ledger().event(place->event) : nullptr;
+  if (event == nullptr || !is_there(call, *event)) co_return fail(call, seat_not_found(id));
+  SeatReading seat = event->seat(place->seat, call.ledger().now());
+  const std::optional<Uuid> lock = lock_of(call, seat);
+  if (lock) {
+    Submission submission = call.submission();
+    submission.parts.push_back({place->event, ReleaseLocks{.seats = {&place->seat, 1}, .only = {&*lock, 1}}});
+    const auto verdict = co_await call.gateway.ask(std::move(submission));
+    if (!verdict) co_return fail(call, busy());
+    if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
+    seat = event->seat(place->seat, call.ledger().now());
+  }
+  // Where the lock was released and somebody else has the seat by now, this call has done what it was for.
+  const bool is_released = lock && (seat.state != SeatState::sold || seat.reservation != lock);
+  if (seat.state != SeatState::available && !is_released) {
+    co_return fail(call, {409, "seat_unavailable", "Seat " + id + " was not released. It is held by a customer, sold or blocked."});
+  }
+  call.response.status = 200;
+  call.response.content_type = "application/json";
+  Json json(call.response.body);
+  json.object([&] {
+    json.member("seatId", event->plan()->seat_id(place->seat));
+    json.member("status", name_of(SeatState::available));
+  });
 }
 
 }  // namespace holdfast::api

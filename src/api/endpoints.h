@@ -8,6 +8,7 @@ namespace holdfast::api {
 // contract1.cc
 Answer reserve_seat(Call& call);
 Answer get_reservation(Call& call);
+Answer release_seat(Call& call);
 
 // contract2.cc
 Answer tickets_lock(Call& call);

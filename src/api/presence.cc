@@ -51,7 +51,7 @@ boost::asio::awaitable<bool> bring_subject(Call& call, const Route& route) {
     if (!id || !event_of_reservation(*id) || !must_bring_reservation(call, *id)) co_return true;
     co_return co_await bring(call, {.reservation = id, .as_of_now = true});
   }
-  if (route.path.starts_with("/v1/seats/{}")) {
+  if (route.path.starts_with("/v1/seats/{}") || route.path.starts_with("/api/v1/seats/{}")) {
     co_return co_await bring(call, {.seats = {named}, .as_of_now = true});
   }
   co_return true;

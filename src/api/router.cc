@@ -16,6 +16,7 @@ std::vector<Route> all_routes(bool demo) {
   std::vector<Route> routes{
       {"POST", "/reservations", Group::contract1, Need::contract, reserve_seat},
       {"GET", "/reservations/{}", Group::contract1, Need::contract, get_reservation},
+      {"PUT", "/api/v1/seats/{}/release", Group::contract1, Need::contract, release_seat},
       {"POST", "/tickets_lock", Group::contract2, Need::contract, tickets_lock},
       {"POST", "/tickets_unlock", Group::contract2, Need::contract, tickets_unlock},
       {"GET", "/tickets_unlock", Group::contract2, Need::contract, tickets_unlock},
@@ -62,6 +63,7 @@ std::vector<Route> all_routes(bool demo) {
       {"GET", "/", Group::operations, Need::everybody, get_embedded},
       {"GET", "/console", Group::operations, Need::everybody, get_embedded},
       {"GET", "/assets/{}", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/health", Group::operations, Need::everybody, show_operations},
       {"GET", "/healthz", Group::operations, Need::everybody, show_operations},
       {"GET", "/readyz", Group::operations, Need::everybody, show_operations},
       {"GET", "/version", Group::operations, Need::everybody, show_operations},
@@ -88,7 +90,7 @@ Traffic traffic_of(const Route& route) {
 
 Group group_of(std::string_view path) {
   if (path.starts_with("/tickets_")) return Group::contract2;
-  if (path == "/reservations" || path.starts_with("/reservations/")) return Group::contract1;
+  if (path == "/reservations" || path.starts_with("/reservations/") || path.starts_with("/api/v1/")) return Group::contract1;
   return path.starts_with("/v1/") ? Group::v1 : Group::operations;
 }
 

@@ -27,6 +27,7 @@ struct Allowed {
 const std::map<std::string, Allowed> k_allowed = {
     {"POST /reservations", {"hold"}},
     {"GET /reservations/{}", {"hold"}},
+    {"PUT /api/v1/seats/{}/release", {"hold"}},
     {"POST /tickets_lock", {"hold"}},
     {"POST /tickets_unlock", {"hold"}},
     {"GET /tickets_unlock", {"hold"}},
@@ -73,6 +74,7 @@ const std::map<std::string, Allowed> k_allowed = {
     {"GET /", {}},
     {"GET /console", {}},
     {"GET /assets/{}", {}},
+    {"GET /health", {}},
     {"GET /healthz", {}},
     {"GET /readyz", {}},
     {"GET /version", {}},

@@ -22,6 +22,13 @@ TEST_F(Operations, HealthAndReadinessAre200WhenItCanSell) {
   EXPECT_EQ(client.get("/readyz").status, 200);
 }
 
+TEST_F(Operations, HealthIsAnsweredUnderTheNameOfContract1sPlatformToo) {
+  const Answer answer = client.get("/health");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "ok\n");
+  EXPECT_EQ(answer.header("Cache-Control"), "no-store");
+}
+
 TEST_F(Operations, VersionIsThatOfTheCommandLine) {
   const Answer answer = client.get("/version");
   ASSERT_EQ(answer.status, 200) << answer;
@@ -192,6 +199,7 @@ TEST(Limits, OneConnectionTooManyIs503) {
   const Answer refused = server.connect().read_answer();
   expect_problem(refused, 503, "unavailable");
   EXPECT_EQ(server.connect().get("/healthz").status, 200) << "probes are answered all the same";
+  EXPECT_EQ(server.connect().get("/health").status, 200) << "under either name";
   open.pop_back();
   EXPECT_TRUE(eventually([&] {
     try {

@@ -1,4 +1,4 @@
-// Contract 1: POST /reservations and GET /reservations/{reservationId}, row by row.
+// Contract 1: POST /reservations, GET /reservations/{reservationId} and PUT /api/v1/seats/{seatId}/release, row by row.
 #include <gmock/gmock.h>
 
 #include "support/events.h"
@@ -295,6 +295,81 @@ TEST_F(SeatReservation, RefusedChangesNothing) {
   reserve(client, new_uuid(), "d");
   client.post("/reservations", "{}");
   EXPECT_EQ(look(client, event), before);
+}
+
+// --- releasing a seat ---
+
+class SeatRelease : public SeatReservation {
+ protected:
+  Answer release(std::string_view seat, std::string_view body = {}, const Headers& headers = {}) {
+    return client.request("PUT", "/api/v1/seats/" + escaped(seat) + "/release", body, headers);
+  }
+  void expect_released(const Answer& answer, std::string_view seat) {
+    ASSERT_EQ(answer.status, 200) << answer;
+    EXPECT_EQ(answer.header("Content-Type"), "application/json");
+    EXPECT_EQ(answer.json(), parse_json(R"({"seatId":")" + std::string(seat) + R"(","status":"available"})"));
+    EXPECT_EQ(seat_state(client, seat), "available");
+  }
+};
+
+TEST_F(SeatRelease, OfATicketLockFreesThatSeatAndTheOthersStayLocked) {
+  ASSERT_EQ(lock_tickets(client, {event[0], event[1]}).status, 200);
+  expect_released(release(event[0]), event[0]);
+  EXPECT_EQ(seat_state(client, event[1]), "held");
+  expect_released(release(event[0]), event[0]);
+}
+
+TEST_F(SeatRelease, OfAHoldThatIsOverAndOfASeatThatNobodyHoldsIs200) {
+  expect_released(release(event[0]), event[0]);
+  ASSERT_EQ(hold(client, "anna", {event[0]}, R"("holdSeconds":1)").status, 201);
+  EXPECT_EQ(release(event[0]).status, 409) << "it goes on";
+  ASSERT_TRUE(eventually([&] { return release(event[0]).status == 200; }));
+  EXPECT_EQ(seat_state(client, event[0]), "available");
+}
+
+TEST_F(SeatRelease, OfACustomersHoldASaleOrABlockedSeatIs409AndChangesNothing) {
+  ASSERT_EQ(reserve(client, event[0], "anna").status, 201);
+  const std::string sold = string_of(hold(client, "berta", {event[1]}).json().at("id"));
+  ASSERT_EQ(client.post("/v1/reservations/" + sold + "/consume", R"({"orderId":"order-1"})").status, 200);
+  ASSERT_EQ(client.post("/v1/events/" + event.id + "/block", R"({"seatIds":)" + json_of(std::vector{event[2]}) + "}").status, 200);
+  const Answer locked = lock_tickets(client, {event[3]});
+  const std::string lock = strings_of(locked.json().at("data").at("reservationIds")).at(0);
+  ASSERT_EQ(client.post("/v1/reservations/" + lock + "/consume", R"({"orderId":"order-2"})").status, 200);
+  const auto before = look(client, event);
+  for (std::size_t i = 0; i < 4; ++i) expect_contract_1_problem(release(event[i]), 409, "seat_unavailable");
+  EXPECT_EQ(look(client, event), before);
+}
+
+TEST_F(SeatRelease, IgnoresItsBody) {
+  for (const char* body : {"", "{}", "not JSON", R"({"reason":1})"}) {
+    ASSERT_EQ(lock_tickets(client, {event[0]}).status, 200);
+    expect_released(release(event[0], body, {{"Content-Type", "text/plain"}}), event[0]);
+  }
+}
+
+TEST_F(SeatRelease, TakesUuidsOfAnyLetterCaseAndIdsOfThePlatformsOwn) {
+  const TestEvent other = make_event(client, {"JAOTIiQrtU1f MWZZ/2"});
+  ASSERT_EQ(lock_tickets(client, {event[0]}).status, 200);
+  ASSERT_EQ(lock_tickets(client, {other[0]}).status, 200);
+  EXPECT_EQ(release(upper_case(event[0])).status, 200);
+  EXPECT_EQ(seat_state(client, event[0]), "available");
+  expect_released(release(other[0]), other[0]);
+}
+
+TEST_F(SeatRelease, OfASeatThatThereIsNotIs404) {
+  for (const std::string& id : {new_uuid(), std::string("no-seat"), std::string("00000000-0000-0000-0000-000000000000")}) {
+    const Answer answer = release(id);
+    expect_contract_1_problem(answer, 404, "seat_not_found");
+    EXPECT_EQ(detail_of(answer), "Seat " + id + " not found");
+  }
+}
+
+TEST_F(SeatRelease, ByAWrongMethodIs405WithAllow) {
+  for (const char* method : {"GET", "POST", "DELETE", "PATCH"}) {
+    const Answer answer = client.request(method, "/api/v1/seats/" + event[0] + "/release");
+    expect_contract_1_problem(answer, 405, "method_not_allowed");
+    EXPECT_EQ(allowed_methods(answer), std::set<std::string>{"PUT"}) << answer;
+  }
 }
 
 }  // namespace
