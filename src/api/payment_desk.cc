@@ -53,16 +53,22 @@ std::expected<Payment, std::string> PaymentDesk::read(bool succeeded, std::strin
   if (body.object() == nullptr) return std::unexpected(body.problem());
   std::string problem;
   Payment payment{.succeeded = succeeded};
-  const auto reservation = read_text(*body.object(), "reservationId", k_uuid_text_bytes, true, problem);
-  if (!reservation) return std::unexpected(problem);
-  const auto id = parse_uuid(*reservation);
+  const auto reservation = read_text(*body.object(), "reservationId", k_uuid_text_bytes, false, problem);
+  if (!problem.empty()) return std::unexpected(problem);
+  const auto id = reservation ? parse_uuid(*reservation) : Uuid{};
   if (!id) return std::unexpected("`reservationId` must be a UUID.");
-  payment.reservation = *id;
+  payment.reservation = *id;   // the nil one is how some write that there is none
   payment.order = read_name(*body.object(), "orderId", k_order_bytes_max, true, problem).value_or("");
   if (!problem.empty()) return std::unexpected(problem);
   payment.payment = read_name(*body.object(), "paymentId", k_payment_id_bytes_max, succeeded, problem).value_or("");
   if (!problem.empty()) return std::unexpected(problem);
   return payment;
+}
+
+std::vector<std::optional<Uuid>> PaymentDesk::find_orders(std::span<const std::string> orders) {
+  auto found = ledger_.find_orders(orders);
+  if (!found) throw std::runtime_error("what was sold for an order cannot be read at the moment");
+  return std::move(*found);
 }
 
 std::vector<Effect> PaymentDesk::settle(std::span<const Payment> payments) {

@@ -14,6 +14,7 @@ class PaymentDesk final : public feed::kafka::PaymentDesk {
   void set_engine(Engine& engine) { engine_ = &engine; }
 
   std::expected<feed::kafka::Payment, std::string> read(bool succeeded, std::string_view text) override;
+  std::vector<std::optional<Uuid>> find_orders(std::span<const std::string> orders) override;
   std::vector<feed::kafka::Effect> settle(std::span<const feed::kafka::Payment> payments) override;
   std::string trouble() override { return ledger_.trouble(); }
 

@@ -70,6 +70,9 @@ class FakeLedger : public Ledger {
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*due_ - Clock::now()));
   }
   Millis now() const override { return 1; }
+  Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const override {
+    return std::vector<std::optional<Uuid>>(orders.size());
+  }
   const SeatDirectory& seats() const override { return seats_; }
   std::shared_ptr<const PublishedEvent> event(EventNumber) const override { return nullptr; }
   std::optional<EventNumber> event_by_id(const Uuid&) const override { return std::nullopt; }

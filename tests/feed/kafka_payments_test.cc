@@ -196,13 +196,37 @@ TEST_F(KafkaPayments, ForNoReservationGoBackWhenThereIsMoneyAndElseToTheDeadLett
   EXPECT_EQ(status_of(one_of_ours), "active");
 }
 
+TEST_F(KafkaPayments, ThatNameNoReservationAreThoseOfTheirOrderWhenItIsKnownAndElseDeadLetters) {
+  const std::string id = hold_one(event[0]);
+  const std::string other = hold_one(event[1]);
+  ASSERT_EQ(client.post("/v1/reservations/" + id + "/consume", R"({"orderId":"order-1"})").status, 200);
+  writer.write(names.topic("payment-succeeded"), "k", R"({"orderId":"order-1","paymentId":"payment-1","reservationId":null})");
+  writer.write(names.topic("payment-succeeded"), "k", R"({"orderId":"order-2","paymentId":"payment-2"})");
+  writer.write(names.topic("payment-failed"), "k", R"({"orderId":"order-1"})");
+  writer.write(names.topic("payment-failed"), "k", R"({"orderId":"order-2"})");
+  const auto dead = read({names.topic("payment-succeeded.dead-letter"), names.topic("payment-failed.dead-letter")}, 2);
+  ASSERT_EQ(dead.size(), 2u);
+  for (const KafkaMessage& message : dead) {
+    EXPECT_EQ(string_of(message.json().at("orderId")), "order-2");
+    EXPECT_EQ(message.headers.at("dead_letter_reason"), "`reservationId` is missing, and nothing was sold for the order.");
+  }
+  ASSERT_TRUE(all_carried_out());
+  EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"settled"}), 4) << "of order-1 twice, and the two markers";
+  EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"rejected"}), 0);
+  EXPECT_EQ(status_of(id), "consumed");
+  EXPECT_EQ(seat(client, event[0]).at("version"), 2) << "sold once, and not released";
+  EXPECT_EQ(status_of(other), "active");
+}
+
 TEST_F(KafkaPayments, ThatAreNoneGoToTheDeadLettersAsTheyCameWithTheReasonAndStopNobody) {
   const std::string id = hold_one(event[0]);
   const std::map<std::string, std::string> reasons = {
       {"", "empty"},
       {"not json", "not JSON"},
       {"[1,2]", "must be a JSON object"},
-      {R"({"orderId":"o","paymentId":"p"})", "`reservationId` is missing"},
+      {R"({"orderId":"o","paymentId":"p"})", "`reservationId` is missing, and nothing was sold for the order"},
+      {R"({"reservationId":null,"orderId":"o","paymentId":"p"})", "`reservationId` is missing, and nothing was sold for the order"},
+      {R"({"reservationId":"00000000-0000-0000-0000-000000000000","orderId":"o","paymentId":"p"})", "`reservationId` is missing"},
       {R"({"reservationId":7,"orderId":"o","paymentId":"p"})", "`reservationId` must be a string"},
       {R"({"reservationId":"not-a-uuid","orderId":"o","paymentId":"p"})", "`reservationId` must be a UUID"},
       {R"({"reservationId":")" + id + R"(","paymentId":"p"})", "`orderId` is missing"},

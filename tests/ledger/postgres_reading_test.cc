@@ -224,6 +224,25 @@ TEST_F(PostgresReading, ASeatsHistoryIsEverythingThatItWentThrough) {
   EXPECT_EQ(reader.seat_history({1, 3}, 2, 1)->front().version, 3u);
 }
 
+TEST_F(PostgresReading, ReservationsAreFoundByTheOrderThatTheyWereSoldForInAnyEvent) {
+  const Uuid one = hold(first, {3}, "anna");
+  const Uuid two = hold(first, {4}, "anna");
+  const Uuid other = hold(second, {3}, "berta");
+  const Uuid of_both = hold(second, {5}, "anna");
+  hold(second, {4}, "carla");
+  first.does(Consume{.reservation = one, .order = "order-1"});
+  first.does(Consume{.reservation = two, .order = "order-1"});
+  first.does(Return{.reservation = one, .order = "order-1"});
+  second.does(Consume{.reservation = other, .order = "order-2"});
+  second.does(Consume{.reservation = of_both, .order = "order-1"});
+  show();
+  const std::vector<std::string> orders = {"order-2", "no-order", "order-1", "order-2", ""};
+  const auto found = reader.find_orders(orders);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(*found, (std::vector<std::optional<Uuid>>{other, std::nullopt, of_both, other, std::nullopt})) << "of the latest event";
+  EXPECT_EQ(reader.find_orders(std::vector<std::string>{"order-3"}), std::vector<std::optional<Uuid>>{std::nullopt});
+}
+
 TEST_F(PostgresReading, ReservationsAreListedByCustomerEventAndStatusInTheOrderOfTheirMaking) {
   first.play(400);
   second.play(400);

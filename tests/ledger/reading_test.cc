@@ -473,6 +473,52 @@ TEST_F(ReadingReservations, LookThroughALimitedNumberForOnePage) {
   EXPECT_EQ(it.ledger().list_reservations({.status = ReservationStatus::active}, "", 10)->items.size(), 1u) << "by an index of its own";
 }
 
+TEST_F(ReadingReservations, AreFoundByTheOrderThatTheyWereSoldFor) {
+  const EventNumber event = it.create_event(20);
+  const EventNumber later = it.create_event(20);
+  const auto sell = [&](EventNumber in, SeatIndex seat, std::string_view order) {
+    const Uuid id = it.new_id(in);
+    EXPECT_EQ(told(it.hold(in, id, {seat})), "accepted");
+    EXPECT_EQ(told(it.consume(in, id, order)), "accepted");
+    return id;
+  };
+  const Uuid first = sell(event, 1, "order-1");
+  sell(event, 2, "order-1");
+  const Uuid returned = sell(event, 3, "order-2");
+  ASSERT_EQ(told(it.give_back(event, returned, {}, "order-2")), "accepted");
+  sell(event, 4, "order-3");
+  const Uuid latest = sell(later, 1, "order-3");
+  it.hold(event, it.new_id(event), {5});
+  const std::vector<std::string> orders = {"order-2", "order-1", "no-order", "order-3", "order-1"};
+  for (const bool again : {false, true}) {
+    if (again) it.reopen();
+    EXPECT_THAT(it.ledger().find_orders(orders).value(), ElementsAre(returned, first, std::nullopt, latest, first));
+  }
+  EXPECT_TRUE(it.ledger().find_orders({})->empty());
+}
+
+// Folders of earlier versions have no index of orders; their tables get it at the first start.
+TEST_F(ReadingReservations, AreFoundByOrderInTablesThatHadNoIndexOfThem) {
+  const EventNumber event = it.create_event(3);
+  const Uuid id = it.new_id(event);
+  it.hold(event, id, {1});
+  it.consume(event, id, "order-1");
+  it.close();
+  const auto indexes = [&] {
+    sqlite::Database tables((folder / "state.db").string(), sqlite::Database::Mode::read_write);
+    return tables.query_int("SELECT count(*) FROM sqlite_schema WHERE name = 'reservation_by_order'");
+  };
+  {
+    sqlite::Database tables((folder / "state.db").string(), sqlite::Database::Mode::read_write);
+    tables.execute("DROP INDEX reservation_by_order");
+  }
+  ASSERT_EQ(indexes(), 0);
+  it.reopen();
+  EXPECT_THAT(it.ledger().find_orders(std::vector<std::string>{"order-1"}).value(), ElementsAre(id));
+  it.close();
+  EXPECT_EQ(indexes(), 1);
+}
+
 TEST_F(ReadingReservations, RefuseACursorThatTheLedgerDidNotGive) {
   it.create_event(1);
   for (const char* cursor : {"x", "1", "1-", "-1", "0-1", "1-x", "1-1x", "1-99999999999999999999", "99999999999-1"}) {

@@ -424,7 +424,25 @@ void Payments::handle_held(Client& client) {
 
 Payments::Batch Payments::decide(const std::vector<Received>& messages) {
   Batch batch;
+  read(batch, messages);
+  find_orders(batch);
   std::map<PaymentDigest, std::size_t> first_of;
+  for (std::size_t i = 0; i < batch.decisions.size(); ++i) {
+    Batch::Decision& decision = batch.decisions[i];
+    if (!decision.dead_because.empty() || !decision.payment.succeeded) continue;
+    decision.digest = digest_of(decision.payment);
+    const auto [first, is_first] = first_of.try_emplace(decision.digest, i);
+    if (!is_first) {
+      decision.repeats = first->second;
+    } else if (const auto told = store_.rejection(decision.digest)) {
+      decision.rejection = decode_rejection(*told);
+      if (!decision.rejection) throw std::runtime_error("what was told of a refused payment cannot be read");
+    }
+  }
+  return batch;
+}
+
+void Payments::read(Batch& batch, const std::vector<Received>& messages) {
   for (const Received& message : messages) {
     Batch::Decision& decision = batch.decisions.emplace_back();
     decision.message = &message;
@@ -444,17 +462,28 @@ Payments::Batch Payments::decide(const std::vector<Received>& messages) {
     for (const auto& [name, value] : message.headers) {
       if (name == "traceparent") decision.payment.trace = parse_traceparent(value);
     }
-    if (!decision.payment.succeeded) continue;
-    decision.digest = digest_of(decision.payment);
-    const auto [first, is_first] = first_of.try_emplace(decision.digest, batch.decisions.size() - 1);
-    if (!is_first) {
-      decision.repeats = first->second;
-    } else if (const auto told = store_.rejection(decision.digest)) {
-      decision.rejection = decode_rejection(*told);
-      if (!decision.rejection) throw std::runtime_error("what was told of a refused payment cannot be read");
+  }
+}
+
+// Payments that name no reservation are those of a reservation that was sold for their order.
+void Payments::find_orders(Batch& batch) {
+  std::vector<Batch::Decision*> decisions;
+  std::vector<std::string> orders;
+  for (Batch::Decision& decision : batch.decisions) {
+    if (!decision.dead_because.empty() || !decision.payment.reservation.is_nil()) continue;
+    decisions.push_back(&decision);
+    orders.push_back(decision.payment.order);
+  }
+  if (orders.empty()) return;
+  const auto found = desk_.find_orders(orders);
+  HOLDFAST_CHECK(found.size() == orders.size());
+  for (std::size_t i = 0; i < orders.size(); ++i) {
+    if (found[i]) {
+      decisions[i]->payment.reservation = *found[i];
+    } else {
+      decisions[i]->dead_because = "`reservationId` is missing, and nothing was sold for the order.";
     }
   }
-  return batch;
 }
 
 // Marks what must wait for a payment of its event that waits: a later one may rest on an earlier one.

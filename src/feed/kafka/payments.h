@@ -85,6 +85,8 @@ class Payments {
   void handle(Client& client, std::vector<Received> messages);
   void handle_held(Client& client);
   Batch decide(const std::vector<Received>& messages);
+  void read(Batch& batch, const std::vector<Received>& messages);
+  void find_orders(Batch& batch);
   void settle(Batch& batch);
   void hold_back(Batch& batch);
   void tell(Batch& batch);

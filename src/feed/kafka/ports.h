@@ -138,7 +138,7 @@ inline constexpr std::int64_t k_rejection_days = 90;
 // What a message of a payment service says.
 struct Payment {
   bool succeeded = false;
-  Uuid reservation{};
+  Uuid reservation{};      // nil: it names its order only
   std::string order{};
   std::string payment{};   // of a failed one it may be empty
   std::optional<TraceParent> trace{};
@@ -164,6 +164,9 @@ class PaymentDesk {
 
   // What a message says, or why it says nothing (a sentence). `succeeded`: of which topic it is.
   virtual std::expected<Payment, std::string> read(bool succeeded, std::string_view text) = 0;
+  // For each of these orders a reservation that was sold for it; nothing where none is known. Throws std::exception while that cannot be
+  // found out.
+  virtual std::vector<std::optional<Uuid>> find_orders(std::span<const std::string> orders) = 0;
   // Carries payments out in their order; one effect for each.
   virtual std::vector<Effect> settle(std::span<const Payment> payments) = 0;
   // Why no payment can be carried out at the moment, in a sentence; empty: there is no such reason.

@@ -68,6 +68,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override;
   Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const override;
   Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override;
+  Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const override;
 
   // Compares the clock with the wall clock; returns a step to report. Called about once a second by one thread.
   std::optional<Millis> compare_clocks() { return clock_.compare(); }

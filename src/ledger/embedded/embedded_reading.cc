@@ -170,6 +170,16 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
   });
 }
 
+Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<const std::string> orders) const {
+  return guarded([&]() -> Reading<std::vector<std::optional<Uuid>>> {
+    await_tables();
+    std::vector<std::optional<Uuid>> found;
+    const std::scoped_lock lock(tables_mutex_);
+    for (const std::string& order : orders) found.push_back(tables_->find_order(order));
+    return found;
+  });
+}
+
 // Those that can still change are in memory; the others are as they ended, and own nothing.
 ReservationView EmbeddedLedger::as_it_is_now(const StoredReservation& row) const {
   const auto published = event(row.event);

@@ -58,6 +58,9 @@ constexpr const char* k_sql_create = R"(
   ) STRICT, WITHOUT ROWID;
 )";
 
+constexpr const char* k_sql_index_orders =
+    "CREATE INDEX IF NOT EXISTS reservation_by_order ON reservation (order_id, event DESC, created_seq) WHERE order_id <> ''";
+
 constexpr const char* k_sql_index_emptied = "INSERT OR REPLACE INTO meta VALUES ('index_emptied_through', ?1)";
 constexpr const char* k_columns_of_reservation =
     "SELECT id, kind, customer, created_at, expires_at, status, order_id, seats, event, created_seq FROM reservation";
@@ -153,6 +156,8 @@ StateStore::StateStore(const std::string& path, Mode mode)
                     ". Nothing was changed. Use the version that wrote it, or a later one.");
   }
   if (mode == Mode::read || mode == Mode::read_backup) return;
+  // Not in the tables of earlier versions, which keep it up all the same once it is there.
+  database_.execute(k_sql_index_orders);
   // NORMAL: after a power loss the tables may be as of an older position, which the journal makes good.
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;");
   statements_ = std::make_unique<Statements>(database_);
@@ -552,6 +557,13 @@ void StateStore::list_reservations(const std::optional<std::string>& customer, b
   while (rows.step()) {
     if (!visit(stored_of(rows))) return;
   }
+}
+
+std::optional<Uuid> StateStore::find_order(std::string_view order) {
+  sqlite::Statement rows(database_,
+                         "SELECT id FROM reservation WHERE order_id = ?1 AND order_id <> '' ORDER BY event DESC, created_seq LIMIT 1");
+  rows.bind_text(1, order);
+  return rows.step() ? parse_uuid(rows.text(0)) : std::nullopt;
 }
 
 std::vector<SeatChange> StateStore::history_of(EventNumber event, SeatIndex seat, std::uint32_t after, std::size_t limit) {

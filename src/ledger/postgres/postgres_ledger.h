@@ -107,6 +107,9 @@ class PostgresLedger : public Ledger {
   Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override {
     return reader_->list_reservations(filter, cursor, limit);
   }
+  Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const override {
+    return reader_->find_orders(orders);
+  }
 
   PostgresStats stats() const;
   // What is wrong though it can sell: damaged events, tables that do not follow; empty: nothing.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <unordered_map>
 
 #include "ledger/cursors.h"
 #include "ledger/embedded/data_folder.h"
@@ -15,6 +17,10 @@ constexpr std::int32_t k_rows_at_once = 64;                // of the journal: 70
 constexpr std::int32_t k_steps_at_once = 256;              // of change_order
 constexpr std::size_t k_reservations_at_once = 1'000;
 constexpr std::size_t k_reservations_a_page_max = 10'000;   // that are looked through for one page
+
+constexpr std::int32_t k_events_at_once = 16;              // that an order is looked for in, at first
+constexpr std::int32_t k_events_at_once_max = 100'000;
+constexpr std::chrono::milliseconds k_moment{100};
 
 #define HOLDFAST_ROW_COLUMNS "first_seq, changes, at, body"
 // From the row with change $2 on, to that with change $3. Rows of keys only have no changes.
@@ -51,6 +57,11 @@ constexpr Statement k_list_customer{
 constexpr Statement k_list_both{
     "list_customer_and_event",
     HOLDFAST_LIST "customer = $4 AND kind = 0 AND event = $1 AND created_seq > $2 ORDER BY customer, event, created_seq LIMIT $3"};
+constexpr Statement k_last_event{"reader_last_event", "SELECT coalesce(max(number), 0) FROM holdfast.event"};
+// Nothing that changes is in an index, and so no order (schema.cc): a few events at once.
+constexpr Statement k_orders{"reader_orders",
+                             "SELECT order_id, id FROM holdfast.reservation WHERE event > $1 AND event <= $2 AND order_id = ANY ($3) "
+                             "AND order_id <> '' ORDER BY event DESC, created_seq"};
 constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
 std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
@@ -373,6 +384,34 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
       }
       if (static_cast<std::size_t>(rows.rows()) < some) return page;
     }
+  });
+}
+
+// From the latest event on, where orders of now are; as many events at once as take a moment.
+Reading<std::vector<std::optional<Uuid>>> Reader::find_orders(std::span<const std::string> orders) const {
+  return guarded(pool_.failures(), [&]() -> Reading<std::vector<std::optional<Uuid>>> {
+    if (!projector_.await_order(until())) throw Error("HFTAB", "the tables follow too slowly, or cannot be written");
+    std::vector<std::optional<Uuid>> found(orders.size());
+    std::unordered_map<std::string_view, Uuid> known;
+    const std::set<std::string_view> wanted(orders.begin(), orders.end());
+    auto connection = pool_.take();
+    std::int32_t last = connection->query(k_last_event).int4(0, 0);
+    for (std::int32_t some = k_events_at_once; last > 0 && known.size() < wanted.size();) {
+      const std::int32_t first = std::max(0, last - some);
+      const auto began = Projector::Timer::now();
+      const Result rows = connection->query(k_orders, Parameters().int4(first).int4(last).texts(orders));
+      for (int at = 0; at < rows.rows(); ++at) {
+        const auto order = wanted.find(rows.text(at, 0));
+        if (order != wanted.end()) known.try_emplace(*order, rows.uuid(at, 1));
+      }
+      last = first;
+      const bool is_quick = Projector::Timer::now() - began < k_moment;
+      some = is_quick ? std::min(4 * some, k_events_at_once_max) : std::max(some / 4, 1);
+    }
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+      if (const auto at = known.find(orders[i]); at != known.end()) found[i] = at->second;
+    }
+    return found;
   });
 }
 

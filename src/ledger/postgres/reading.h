@@ -47,6 +47,7 @@ class Reader {
   Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const;
   Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const;
   Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const;
+  Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const;
 
  private:
   Projector::Timer::time_point until() const { return Projector::Timer::now() + patience_; }
