@@ -18,38 +18,14 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr milliseconds k_look{200};              // for messages; a stop is noticed in between
 constexpr milliseconds k_back_off{100};
 constexpr milliseconds k_leave{3'000};           // the group, at the end
-constexpr milliseconds k_delivery{30'000};       // of what is told
 constexpr milliseconds k_question{1'000};
 constexpr milliseconds k_topics_patience{10'000};
 constexpr milliseconds k_between_looks{5'000};   // at how far the partitions go
 constexpr std::size_t k_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
-constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
 
 struct Stopping {};
 // The partitions of the messages at hand may be somebody else's by now; who has them gets these messages again.
 struct PartitionsLost {};
-
-std::optional<std::string> bytes_of(const void* bytes, std::size_t size) {
-  if (bytes == nullptr) return std::nullopt;
-  return std::string(static_cast<const char*>(bytes), size);
-}
-
-std::vector<Header> headers_of(const rd_kafka_message_t& message) {
-  std::vector<Header> all;
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return all;
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
-    all.emplace_back(name, bytes_of(value, size).value_or(""));
-  }
-  return all;
-}
-
-bool is_too_large(rd_kafka_resp_err_t error) {
-  return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
-}
 
 // A commit that comes from a member that is none any more.
 bool is_lost(rd_kafka_resp_err_t error) {
@@ -64,18 +40,6 @@ bool is_lost(rd_kafka_resp_err_t error) {
 }
 
 }  // namespace
-
-struct Payments::Received {
-  std::string topic;
-  std::int32_t partition = 0;
-  std::int64_t offset = 0;
-  std::int64_t timestamp = -1;
-  std::optional<std::string> key;
-  std::optional<std::string> value;
-  std::vector<Header> headers;
-
-  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0); }
-};
 
 // What became of messages, in their order.
 struct Payments::Batch {
@@ -94,7 +58,6 @@ struct Payments::Batch {
     bool is_payment() const { return dead_because.empty() || payment.reservation != Uuid{}; }
   };
   std::vector<Decision> decisions;
-  bool cuts_dead_letters = false;
 };
 
 Payments::Payments(PaymentOptions options, PaymentDesk& desk, FeedStore& store, FeedBoard& board)
@@ -188,21 +151,10 @@ void Payments::consume() {
                    on_rebalance(*consumer, error, partitions);
                  }});
   consumer = &client;
-  undelivered_ = 0;
   forget_partitions();
   if (!joining_since_) joining_since_ = Backlog::Timer::now();
   show_pending();
-  teller_ = std::make_unique<Client>(
-      Client::Kind::producer, options_.kafka,
-      std::vector<Client::Setting>{{"enable.idempotence", "true"},
-                                   {"acks", "all"},
-                                   {"partitioner", "murmur2_random"},
-                                   {"message.timeout.ms", std::to_string(k_delivery.count())},
-                                   {"message.max.bytes", std::to_string(k_dead_letter_bytes_max + k_payment_bytes_max)}},
-      Client::Callbacks{.delivered = [this](const rd_kafka_message_t& message) {
-        --undelivered_;
-        if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) refused_ = message.err;
-      }});
+  teller_ = std::make_unique<Teller>(options_.kafka, k_payment_bytes_max);
   struct AtEnd {
     Payments& payments;
     Client& client;
@@ -229,7 +181,7 @@ void Payments::consume() {
 void Payments::await_topics() {
   const auto deadline = SteadyClock::now() + k_topics_patience;
   for (const std::string_view name : {k_topic_payment_succeeded, k_topic_payment_failed}) {
-    while (ask_for_topic(*teller_, topic(name), k_question) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    while (ask_for_topic(teller_->client(), topic(name), k_question) != RD_KAFKA_RESP_ERR_NO_ERROR) {
       if (stopping()) throw Stopping{};
       if (SteadyClock::now() >= deadline) return;   // the group says what is missing, and goes on looking
       wait(k_back_off);
@@ -320,7 +272,7 @@ void Payments::show_pending() {
 }
 
 // What has come, in the order of each partition; none when there is nothing for a moment.
-std::vector<Payments::Received> Payments::receive(Client& client) {
+std::vector<Received> Payments::receive(Client& client) {
   std::vector<Received> messages;
   std::size_t bytes = 0;
   partitions_changed_ = false;
@@ -344,14 +296,7 @@ std::vector<Payments::Received> Payments::receive(Client& client) {
       continue;
     }
     bytes += message->len + message->key_len;
-    rd_kafka_timestamp_type_t type{};
-    messages.push_back({.topic = rd_kafka_topic_name(message->rkt),
-                        .partition = message->partition,
-                        .offset = message->offset,
-                        .timestamp = rd_kafka_message_timestamp(message.get(), &type),
-                        .key = bytes_of(message->key, message->key_len),
-                        .value = bytes_of(message->payload, message->len),
-                        .headers = headers_of(*message)});
+    messages.push_back(received(*message));
   }
   if (const std::string trouble = client.take_trouble(); !trouble.empty()) board_.set_payments(PaymentState::away, trouble);
   const bool is_away = board_.status().payments == PaymentState::away;
@@ -537,48 +482,27 @@ void Payments::settle(Batch& batch) {
 }
 
 void Payments::tell(Batch& batch) {
-  refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;
   std::size_t settled = 0;
   std::size_t rejected = 0;
   std::size_t dead = 0;
-  const std::size_t most = batch.cuts_dead_letters ? k_payment_bytes_max : k_dead_letter_bytes_max;
-  const auto send = [&](const std::string& to, const std::optional<std::string>& key, const std::optional<std::string>& value,
-                        const std::vector<Header>& headers) {
-    teller_->produce(to, key ? std::string_view(*key) : std::string_view{}, key.has_value(),
-                     value ? std::string_view(*value).substr(0, most) : std::string_view{}, headers, k_question);
-    ++undelivered_;
-  };
-  for (const Batch::Decision& each : batch.decisions) {
-    if (each.is_held) continue;
-    const Batch::Decision& decision = each.repeats ? batch.decisions[*each.repeats] : each;
-    if (decision.rejection) {
-      const Message message = rejection_message(each.payment, *decision.rejection);
-      send(topic(message.topic), message.key, message.value, message.headers);
-      ++rejected;
-    } else if (!decision.dead_because.empty()) {
-      const Received& message = *each.message;
-      std::vector<Header> headers = message.headers;
-      headers.emplace_back("dead_letter_reason", decision.dead_because);
-      headers.emplace_back("original_topic", message.topic);
-      headers.emplace_back("original_partition", std::to_string(message.partition));
-      headers.emplace_back("original_offset", std::to_string(message.offset));
-      headers.emplace_back("original_timestamp", std::to_string(message.timestamp));
-      if (message.value && message.value->size() > most) headers.emplace_back("original_bytes", std::to_string(message.value->size()));
-      send(message.topic + std::string(k_dead_letter_suffix), message.key, message.value, headers);
-      ++dead;
-    } else {
-      ++settled;
+  const auto fill = [&] {
+    settled = rejected = dead = 0;
+    for (const Batch::Decision& each : batch.decisions) {
+      if (each.is_held) continue;
+      const Batch::Decision& decision = each.repeats ? batch.decisions[*each.repeats] : each;
+      if (decision.rejection) {
+        const Message message = rejection_message(each.payment, *decision.rejection);
+        teller_->send(topic(message.topic), message.key, message.value, message.headers);
+        ++rejected;
+      } else if (!decision.dead_because.empty()) {
+        teller_->send_dead(*each.message, decision.dead_because);
+        ++dead;
+      } else {
+        ++settled;
+      }
     }
-  }
-  const auto deadline = SteadyClock::now() + k_delivery + k_question;
-  while (undelivered_ > 0 && SteadyClock::now() < deadline && !stopping()) teller_->poll(k_look);
-  if (undelivered_ > 0 && stopping()) throw Stopping{};
-  if (is_too_large(refused_) && !batch.cuts_dead_letters) {
-    batch.cuts_dead_letters = true;   // the topic takes less than the one that it came from: its beginning is better than nothing
-    return tell(batch);
-  }
-  if (refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("telling what became of payments", refused_);
-  if (undelivered_ > 0) throw Trouble(Trouble::Kind::away, "Kafka does not take what became of payments");
+  };
+  if (!teller_->tell(fill, [this] { return stopping(); })) throw Stopping{};
   board_.counters.payments_settled += settled;
   board_.counters.payments_rejected += rejected;
   board_.counters.payments_dead += dead;

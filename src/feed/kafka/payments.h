@@ -32,6 +32,7 @@
 #include "feed/backlog.h"
 #include "feed/failing_events.h"
 #include "feed/kafka/client.h"
+#include "feed/kafka/dead_letters.h"
 #include "feed/kafka/messages.h"
 #include "feed/kafka/ports.h"
 #include "feed/kafka/settings.h"
@@ -63,7 +64,6 @@ class Payments {
   void stop();
 
  private:
-  struct Received;
   struct Batch;
   using Partition = std::pair<std::string, std::int32_t>;   // topic, number
   using Time = Backlog::Timer::time_point;
@@ -114,9 +114,7 @@ class Payments {
   bool stopping_ = false;
 
   // The thread's.
-  std::unique_ptr<Client> teller_;    // of rejections and dead letters
-  std::size_t undelivered_ = 0;       // messages of the teller that are under way
-  rd_kafka_resp_err_t refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;   // why the last of those was not delivered
+  std::unique_ptr<Teller> teller_;    // of rejections and dead letters
   bool partitions_changed_ = false;   // since the messages at hand were received
   bool is_paused_ = false;            // the partitions that this node has
   std::map<Partition, Place> places_;

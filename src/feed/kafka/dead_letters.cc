@@ -1,0 +1,98 @@
+#include "feed/kafka/dead_letters.h"
+
+#include <string_view>
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr milliseconds k_look{200};   // a stop is noticed in between
+constexpr milliseconds k_delivery{30'000};
+constexpr milliseconds k_question{1'000};
+
+std::optional<std::string> bytes_of(const void* bytes, std::size_t size) {
+  if (bytes == nullptr) return std::nullopt;
+  return std::string(static_cast<const char*>(bytes), size);
+}
+
+std::vector<Header> headers_of(const rd_kafka_message_t& message) {
+  std::vector<Header> all;
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return all;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR; ++i) {
+    all.emplace_back(name, bytes_of(value, size).value_or(""));
+  }
+  return all;
+}
+
+bool is_too_large(rd_kafka_resp_err_t error) {
+  return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
+}  // namespace
+
+Received received(const rd_kafka_message_t& message) {
+  rd_kafka_timestamp_type_t type{};
+  return {.topic = rd_kafka_topic_name(message.rkt),
+          .partition = message.partition,
+          .offset = message.offset,
+          .timestamp = rd_kafka_message_timestamp(&message, &type),
+          .key = bytes_of(message.key, message.key_len),
+          .value = bytes_of(message.payload, message.len),
+          .headers = headers_of(message)};
+}
+
+Teller::Teller(const KafkaSettings& settings, std::size_t bytes_whole)
+    : bytes_whole_(bytes_whole),
+      client_(Client::Kind::producer, settings,
+              {{"enable.idempotence", "true"},
+               {"acks", "all"},
+               {"partitioner", "murmur2_random"},
+               {"message.timeout.ms", std::to_string(k_delivery.count())},
+               {"message.max.bytes", std::to_string(k_dead_letter_bytes_max + bytes_whole)}},
+              {.delivered = [this](const rd_kafka_message_t& message) {
+                 --undelivered_;
+                 if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) refused_ = message.err;
+               },
+               .rebalanced = {}}) {}
+
+bool Teller::tell(const std::function<void()>& fill, const std::function<bool()>& stopping) {
+  bytes_max_ = k_dead_letter_bytes_max;
+  for (;;) {
+    refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;
+    fill();
+    const auto deadline = SteadyClock::now() + k_delivery + k_question;
+    while (undelivered_ > 0 && SteadyClock::now() < deadline && !stopping()) client_.poll(k_look);
+    if (undelivered_ > 0 && stopping()) return false;
+    if (!is_too_large(refused_) || bytes_max_ == bytes_whole_) break;
+    bytes_max_ = bytes_whole_;   // the topic takes less than the one that it came from: its beginning is better than nothing
+  }
+  if (refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("telling what became of messages", refused_);
+  if (undelivered_ > 0) throw Trouble(Trouble::Kind::away, "Kafka does not take what became of messages");
+  return true;
+}
+
+void Teller::send(const std::string& topic, const std::optional<std::string>& key, const std::optional<std::string>& value,
+                  const std::vector<Header>& headers) {
+  client_.produce(topic, key ? std::string_view(*key) : std::string_view{}, key.has_value(),
+                  value ? std::string_view(*value).substr(0, bytes_max_) : std::string_view{}, headers, k_question);
+  ++undelivered_;
+}
+
+void Teller::send_dead(const Received& message, const std::string& why) {
+  std::vector<Header> headers = message.headers;
+  headers.emplace_back("dead_letter_reason", why);
+  headers.emplace_back("original_topic", message.topic);
+  headers.emplace_back("original_partition", std::to_string(message.partition));
+  headers.emplace_back("original_offset", std::to_string(message.offset));
+  headers.emplace_back("original_timestamp", std::to_string(message.timestamp));
+  if (message.value && message.value->size() > bytes_max_) headers.emplace_back("original_bytes", std::to_string(message.value->size()));
+  send(message.topic + std::string(k_dead_letter_suffix), message.key, message.value, headers);
+}
+
+}  // namespace holdfast::feed::kafka

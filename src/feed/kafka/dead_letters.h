@@ -1,0 +1,59 @@
+// Messages as they came, and what is told of them: dead letters, to <topic>.dead-letter with the reason, and other messages.
+//
+//   Teller teller(kafka_settings, k_payment_bytes_max);
+//   if (!teller.tell([&] { teller.send_dead(received, "It is nonsense."); }, [&] { return stopping(); })) …it was told to stop…
+//
+// For one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "feed/kafka/client.h"
+#include "feed/kafka/messages.h"
+#include "feed/kafka/settings.h"
+
+namespace holdfast::feed::kafka {
+
+inline constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
+
+struct Received {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  std::int64_t timestamp = -1;   // the broker's or the producer's, in milliseconds; -1: none
+  std::optional<std::string> key;
+  std::optional<std::string> value;
+  std::vector<Header> headers;
+
+  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0); }
+};
+
+Received received(const rd_kafka_message_t& message);
+
+class Teller {
+ public:
+  // `bytes_whole`: so many bytes of a message are told where a topic does not take the whole of it.
+  Teller(const KafkaSettings& settings, std::size_t bytes_whole);
+
+  Client& client() { return client_; }
+  // Has `fill` send messages, and returns when Kafka has them all. Where it takes none so large, `fill` is called once more, and what it
+  // sends is cut. False: `stopping` said so before, and what became of them is not known. Throws Trouble.
+  bool tell(const std::function<void()>& fill, const std::function<bool()>& stopping);
+  // For `fill`. Both throw Trouble.
+  void send(const std::string& topic, const std::optional<std::string>& key, const std::optional<std::string>& value,
+            const std::vector<Header>& headers);
+  void send_dead(const Received& message, const std::string& why);
+
+ private:
+  std::size_t bytes_whole_;
+  std::size_t bytes_max_ = k_dead_letter_bytes_max;
+  std::size_t undelivered_ = 0;   // messages that are under way
+  rd_kafka_resp_err_t refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;   // why the last of those was not delivered
+  Client client_;
+};
+
+}  // namespace holdfast::feed::kafka
