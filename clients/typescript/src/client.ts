@@ -13,6 +13,7 @@ import type {
   NewWebhook,
   OperatorAction,
   Plan,
+  ReleasedSeat,
   Reservation,
   ReservationStatus,
   ReserveSeat,
@@ -208,6 +209,10 @@ export class Client {
   }
   getSeatReservation(reservationId: string, options?: CallOptions): Promise<SeatReservationNow> {
     return this.#get(`/reservations/${id(reservationId)}`, {}, options);
+  }
+  /** Releases the seat of a ticket lock; 409 where a customer holds it, or it is sold or blocked. */
+  releaseSeat(seatId: string, options?: CallOptions): Promise<ReleasedSeat> {
+    return this.#transport.call({ method: "PUT", path: `/api/v1/seats/${id(seatId)}/release` }, options);
   }
   lockTickets(request: LockTickets, options?: CallOptions): Promise<TicketsLocked> {
     return this.#post("/tickets_lock", request, options);

@@ -89,6 +89,7 @@ test("both contracts are there", async () => {
   assert.deepEqual((await client.getSeatReservation(reserved.reservationId)).seatIds, [seat]);
   const event = await makeEvent(client, 1);
   assert.deepEqual((await client.lockTickets({ ticketd_reserved: event.seats, reserved_time: 60 })).data.tickets, event.seats);
+  assert.deepEqual(await client.releaseSeat(event.seats[0]!), { seatId: event.seats[0], status: "available" });
   await client.unlockTickets({ tickets: event.seats });
   await client.unlockExpiredTickets();
   assert.equal((await client.getSeat(event.seats[0]!)).state, "available");
