@@ -39,10 +39,17 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
   payments.metric.push_back(sample(k_counter, count(counters.payments_rejected), "outcome", "rejected"));
   payments.metric.push_back(sample(k_counter, count(counters.payments_dead), "outcome", "dead_letter"));
 
+  MetricFamily seats{"holdfast_feed_seat_parts_total", "Messages of seats-generated, by what became of them.", k_counter, {}};
+  seats.metric.push_back(sample(k_counter, count(counters.seats_imported), "outcome", "imported"));
+  seats.metric.push_back(sample(k_counter, count(counters.seats_skipped), "outcome", "skipped"));
+  seats.metric.push_back(sample(k_counter, count(counters.seats_dead), "outcome", "dead_letter"));
+
   const bool publishes = status.relay == kafka::RelayState::publishing;
   const bool consumes = status.payments == kafka::PaymentState::consuming;
+  const bool imports = status.seats == kafka::SeatsState::consuming;
   return {std::move(messages),
           std::move(payments),
+          std::move(seats),
           one(k_counter, "holdfast_feed_transactions_total", "Transactions that were committed to Kafka.", count(counters.transactions)),
           one(k_counter, "holdfast_feed_failures_total", "Transactions, takeovers and readings that failed, to be done again.",
               count(counters.failures)),
@@ -61,7 +68,13 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
           one(k_gauge, "holdfast_feed_payments_oldest_pending_seconds", "How long the oldest payment of this node's partitions has waited.",
               status.payments_pending_seconds),
           one(k_gauge, "holdfast_feed_payments_held", "Payments that wait because those of their event cannot be carried out.",
-              static_cast<double>(status.payments_held))};
+              static_cast<double>(status.payments_held)),
+          one(k_counter, "holdfast_feed_seats_retried_total", "Times that seats waited for the ledger or for Kafka.",
+              count(counters.seats_retried)),
+          one(k_gauge, "holdfast_feed_importing", "1 on the node that imports seats, while it can.", imports ? 1 : 0),
+          one(k_gauge, "holdfast_feed_events_gathered", "Events whose seats have not all come.", static_cast<double>(status.events_gathered)),
+          one(k_gauge, "holdfast_feed_seats_oldest_pending_seconds",
+              "How long the oldest message of seats has waited, also for the rest of its event.", status.seats_pending_seconds)};
 }
 
 }  // namespace holdfast::api

@@ -20,7 +20,9 @@ kafka::FeedOptions feed_options(const ServeOptions& options, std::string holder)
                     .transactional_id = options.feed_transactional_id,
                     .holder = std::move(holder)},
           .payments = {.kafka = settings, .topic_prefix = options.feed_topic_prefix, .group = options.feed_payments_group},
-          .consumes_payments = options.feed_payments};
+          .seats = {.kafka = settings, .topic_prefix = options.feed_topic_prefix, .group = options.feed_seats_group},
+          .consumes_payments = options.feed_payments,
+          .imports_seats = options.feed_seats};
 }
 
 }  // namespace
@@ -28,12 +30,14 @@ kafka::FeedOptions feed_options(const ServeOptions& options, std::string holder)
 ServedFeed::ServedFeed(const ServeOptions& options, std::unique_ptr<kafka::FeedStore> store, Ledger& ledger, std::string holder)
     : store_(std::move(store)),
       source_(ledger),
-      desk_(ledger),
-      feed_(feed_options(options, std::move(holder)), *store_, source_, desk_),
+      payment_desk_(ledger),
+      seats_desk_(ledger),
+      feed_(feed_options(options, std::move(holder)), *store_, source_, payment_desk_, seats_desk_),
       metrics_(feed_) {}
 
 void ServedFeed::start(Engine& engine) {
-  desk_.set_engine(engine);
+  payment_desk_.set_engine(engine);
+  seats_desk_.set_engine(engine);
   feed_.start();
 }
 
@@ -54,6 +58,12 @@ std::string ServedFeed::degradation() const {
     say(fmt::format("{} payments wait, of {}", status.payments_held, status.payments_held_because));
   } else if (status.payments_pending_seconds > k_pending_degraded_seconds) {
     say(fmt::format("payments have waited for {:.0f} s to be consumed", status.payments_pending_seconds));
+  }
+  if (status.seats == kafka::SeatsState::away || status.seats == kafka::SeatsState::refused) {
+    say("seats are not imported: " + status.seats_detail);
+  } else if (status.seats_pending_seconds > k_pending_degraded_seconds) {
+    say(fmt::format("seats have waited for {:.0f} s to be imported; {} events wait for the rest of theirs", status.seats_pending_seconds,
+                    status.events_gathered));
   }
   return text;
 }

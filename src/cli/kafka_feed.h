@@ -6,6 +6,7 @@
 #include "api/feed_metrics.h"
 #include "api/feed_source.h"
 #include "api/payment_desk.h"
+#include "api/seats_desk.h"
 #include "cli/options.h"
 #include "feed/kafka/feed.h"
 
@@ -32,7 +33,8 @@ class ServedFeed {
  private:
   std::unique_ptr<feed::kafka::FeedStore> store_;
   api::LedgerFeedSource source_;
-  api::PaymentDesk desk_;
+  api::PaymentDesk payment_desk_;
+  api::SeatsDesk seats_desk_;
   feed::kafka::KafkaFeed feed_;
   api::FeedMetrics metrics_;
 };

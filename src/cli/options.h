@@ -96,6 +96,8 @@ struct ServeOptions {
   bool feed_releases_as_expired = false;
   bool feed_payments = true;
   std::string feed_payments_group = "holdfast-payments";
+  bool feed_seats = false;
+  std::string feed_seats_group = "holdfast-seats";
   std::vector<std::string> service_links;   // no option: variables of Kubernetes that were ignored
 };
 

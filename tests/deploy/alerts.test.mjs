@@ -87,6 +87,14 @@ const cases = {
     fires: { [`holdfast_feed_payments_oldest_pending_seconds{${a}}`]: "90x80", 'holdfast_feed_payments_oldest_pending_seconds{instance="b"}': "0x80" }, labels: {},
     quiet: [{ [`holdfast_feed_payments_oldest_pending_seconds{${a}}`]: "30x80" }],
   },
+  HoldfastSeatsWait: {
+    fires: { [`holdfast_feed_seats_oldest_pending_seconds{${a}}`]: "700x80", 'holdfast_feed_seats_oldest_pending_seconds{instance="b"}': "0x80" }, labels: {},
+    quiet: [{ [`holdfast_feed_seats_oldest_pending_seconds{${a}}`]: "90x80" }],
+  },
+  HoldfastSeatsAreDeadLetter: {
+    fires: { [`holdfast_feed_seat_parts_total{${a},outcome="dead_letter"}`]: "0x50 1x30" }, labels: {},
+    quiet: [{ [`holdfast_feed_seat_parts_total{${a},outcome="skipped"}`]: "0+1x80" }],
+  },
   HoldfastEventLeftOut: {
     fires: { [`holdfast_feed_events_held_back{${a}}`]: "1x80" }, labels: {},
     also: [{ [`holdfast_webhook_events_held_back{${a}}`]: "1x80", [`holdfast_feed_events_held_back{${a}}`]: "0x80" },

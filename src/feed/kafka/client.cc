@@ -111,14 +111,21 @@ void Client::produce(const std::string& topic, std::string_view key, bool has_ke
 }
 
 rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std::chrono::milliseconds patience) {
+  const auto partitions = partitions_of(client, topic, patience);
+  return partitions ? RD_KAFKA_RESP_ERR_NO_ERROR : partitions.error();
+}
+
+std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic, std::chrono::milliseconds patience) {
   const std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)> handle(
       rd_kafka_topic_new(client.get(), topic.c_str(), nullptr), &rd_kafka_topic_destroy);
   const rd_kafka_metadata_t* metadata = nullptr;
   rd_kafka_resp_err_t error = rd_kafka_metadata(client.get(), 0, handle.get(), &metadata, static_cast<int>(patience.count()));
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(error);
   error = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  const std::int32_t partitions = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
   rd_kafka_metadata_destroy(metadata);
-  return error;
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(error);
+  return partitions;
 }
 
 void Client::on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text) {

@@ -7,6 +7,8 @@
 #include <librdkafka/rdkafka.h>
 
 #include <chrono>
+#include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -86,5 +88,7 @@ class Client {
 // What Kafka says of a topic; RD_KAFKA_RESP_ERR_NO_ERROR when it is there. Where brokers make topics by themselves, asking makes it (of a
 // producer), and it is there some moments later.
 rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std::chrono::milliseconds patience);
+// The same, and how many partitions it has.
+std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic, std::chrono::milliseconds patience);
 
 }  // namespace holdfast::feed::kafka

@@ -1,10 +1,10 @@
-// The Kafka feed as a whole: changes on their way to Kafka (relay.h), and payments that come from there (payments.h).
+// The Kafka feed as a whole: changes on their way to Kafka (relay.h), and payments and seats that come from there (payments.h, seat_imports.h).
 //
-//   KafkaFeed feed(options, store, source, desk);
+//   KafkaFeed feed(options, store, source, payment_desk, seats_desk);
 //   feed.start();
 //   feed.notify();     // whoever commits changes, after the commit
 //   feed.status();     // for people and metrics
-//   feed.stop();       // while the engine still answers: payments wait for it
+//   feed.stop();       // while the engine still answers: payments and imports wait for it
 //
 // Any thread.
 #pragma once
@@ -13,27 +13,33 @@
 
 #include "feed/kafka/payments.h"
 #include "feed/kafka/relay.h"
+#include "feed/kafka/seat_imports.h"
 
 namespace holdfast::feed::kafka {
 
 struct FeedOptions {
   RelayOptions relay{};
   PaymentOptions payments{};
+  SeatsOptions seats{};
   bool consumes_payments = true;
+  bool imports_seats = false;
 };
 
 class KafkaFeed {
  public:
-  KafkaFeed(const FeedOptions& options, FeedStore& store, FeedSource& source, PaymentDesk& desk)
+  KafkaFeed(const FeedOptions& options, FeedStore& store, FeedSource& source, PaymentDesk& payment_desk, SeatsDesk& seats_desk)
       : relay_(options.relay, store, source, board_) {
-    if (options.consumes_payments) payments_.emplace(options.payments, desk, store, board_);
+    if (options.consumes_payments) payments_.emplace(options.payments, payment_desk, store, board_);
+    if (options.imports_seats) seats_.emplace(options.seats, seats_desk, board_);
   }
 
   void start() {
     relay_.start();
     if (payments_) payments_->start();
+    if (seats_) seats_->start();
   }
   void stop() {
+    if (seats_) seats_->stop();   // while this node has the lease
     if (payments_) payments_->stop();
     relay_.stop();
   }
@@ -46,6 +52,7 @@ class KafkaFeed {
   FeedBoard board_;
   Relay relay_;
   std::optional<Payments> payments_;
+  std::optional<SeatImports> seats_;
 };
 
 }  // namespace holdfast::feed::kafka

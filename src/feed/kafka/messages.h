@@ -22,6 +22,7 @@ inline constexpr std::string_view k_topic_returned = "reservation-returned";   /
 inline constexpr std::string_view k_topic_payment_rejected = "reservation-payment-rejected";
 inline constexpr std::string_view k_topic_payment_succeeded = "payment-succeeded";
 inline constexpr std::string_view k_topic_payment_failed = "payment-failed";
+inline constexpr std::string_view k_topic_seats_generated = "seats-generated";
 inline constexpr std::string_view k_dead_letter_suffix = ".dead-letter";
 
 // What is published beyond the contract, and under which names.

@@ -173,4 +173,46 @@ class PaymentDesk {
   virtual std::string trouble() = 0;
 };
 
+// ---------------------------------------------------------------------------------------------------------------- seats
+
+struct GeneratedSeat {
+  Uuid id{};
+  std::string section{};
+  std::string row{};
+  std::int64_t number = 0;
+};
+
+// What a message of seats-generated says: some of an event's seats.
+struct SeatsPart {
+  Uuid event{};
+  std::uint64_t total = 0;   // seats in all parts of the event
+  std::vector<GeneratedSeat> seats{};
+};
+
+// How an event stands to seats that it shall have.
+struct Standing {
+  enum class Kind : std::uint8_t {
+    absent,        // there is no such event
+    has_all,       // it is open, and has these seats
+    refused,       // it is open without one of them, or cannot be made
+    unavailable,   // not now: ask again
+  };
+  Kind kind = Kind::unavailable;
+  std::string why{};   // refused, unavailable: a sentence
+};
+
+// Of the thread of the imports. Blocks until the ledger has made durable what it answers.
+class SeatsDesk {
+ public:
+  virtual ~SeatsDesk() = default;
+
+  // What a message says, or why it says nothing (a sentence). Seats have ids that are not nil, and names within core's limits.
+  virtual std::expected<SeatsPart, std::string> read(std::string_view text) = 0;
+  virtual Standing standing(const Uuid& event, std::span<const GeneratedSeat> seats) = 0;
+  // Makes an event of these seats, on sale, and nothing when it cannot have all of them; `has_all` when it is there.
+  virtual Standing import(const Uuid& event, std::vector<GeneratedSeat> seats) = 0;
+  // Why nothing can be imported at the moment, in a sentence; empty: there is no such reason.
+  virtual std::string trouble() = 0;
+};
+
 }   // namespace holdfast::feed::kafka

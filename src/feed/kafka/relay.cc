@@ -194,6 +194,7 @@ void Relay::run() {
     wait(jittered(back_off), false);
     back_off = std::min(2 * back_off, options_.back_off_max);
   }
+  board_.set_leads(false);
   try {
     if (epoch_ != 0) store_.give_up_lease(epoch_);
   } catch (const std::exception& error) {
@@ -207,6 +208,7 @@ bool Relay::take_lease() {
   const Lease lease = store_.take_lease(holder_, options_.lease_time);
   epoch_ = lease.is_mine ? lease.epoch : 0;
   lease_renewed_ = asked;
+  board_.set_leads(lease.is_mine);
   if (lease.is_mine) return true;
   board_.set_relay(RelayState::standby, lease.holder + " publishes");
   board_.set_lag(0, std::nullopt);
@@ -220,6 +222,7 @@ void Relay::keep_lease() {
   if (SteadyClock::now() < lease_renewed_ + options_.lease_time / 3) return;
   const auto asked = SteadyClock::now();
   const Lease lease = store_.take_lease(holder_, options_.lease_time);
+  board_.set_leads(lease.is_mine && lease.epoch == epoch_);
   if (!lease.is_mine || lease.epoch != epoch_) throw LeaseLost{};
   lease_renewed_ = asked;
 }

@@ -30,9 +30,23 @@ const char* name_of(PaymentState state) {
   return "unknown";
 }
 
+const char* name_of(SeatsState state) {
+  switch (state) {
+    case SeatsState::off: return "off";
+    case SeatsState::standby: return "standby";
+    case SeatsState::starting: return "starting";
+    case SeatsState::consuming: return "consuming";
+    case SeatsState::away: return "away";
+    case SeatsState::refused: return "refused";
+    case SeatsState::stopped: return "stopped";
+  }
+  return "unknown";
+}
+
 namespace {
 
 bool is_trouble(RelayState state) { return state == RelayState::away || state == RelayState::refused; }
+bool is_trouble(SeatsState state) { return state == SeatsState::away || state == SeatsState::refused; }
 bool is_trouble(PaymentState state) { return state == PaymentState::away || state == PaymentState::refused; }
 
 // A state is logged when it changes, and a trouble also when it is another one.
@@ -92,6 +106,19 @@ void FeedBoard::set_payments_held(std::uint64_t payments, FailingEvents::Summary
   status_.payments_held_because = std::move(held_back.text);
 }
 
+void FeedBoard::set_seats(SeatsState state, std::string detail) {
+  const std::scoped_lock lock(mutex_);
+  log_change("kafka seats", status_.seats, status_.seats_detail, state, detail);
+  status_.seats = state;
+  status_.seats_detail = std::move(detail);
+}
+
+void FeedBoard::set_seats_pending(std::optional<Time> oldest, std::uint64_t events_gathered) {
+  const std::scoped_lock lock(mutex_);
+  seats_since_ = oldest;
+  status_.events_gathered = events_gathered;
+}
+
 // Ages are those of the moment of asking: a thread that does not come to tell them any more makes them grow.
 FeedStatus FeedBoard::status() const {
   const auto now = Backlog::Timer::now();
@@ -100,6 +127,7 @@ FeedStatus FeedBoard::status() const {
   const bool publishes = status.relay != RelayState::standby && status.relay != RelayState::stopped;
   status.lag_seconds = age_of(publishes ? earlier(lags_since_, news_since_) : std::nullopt, now).count();
   status.payments_pending_seconds = age_of(payments_since_, now).count();
+  status.seats_pending_seconds = age_of(seats_since_, now).count();
   return status;
 }
 

@@ -26,8 +26,12 @@ enum class RelayState : std::uint8_t {
 
 enum class PaymentState : std::uint8_t { off, starting, consuming, away, refused, stopped };
 
+// Of the imports of seats. `standby`: another node has the lease of the feed, and imports.
+enum class SeatsState : std::uint8_t { off, standby, starting, consuming, away, refused, stopped };
+
 const char* name_of(RelayState state);
 const char* name_of(PaymentState state);
+const char* name_of(SeatsState state);
 
 struct FeedStatus {
   RelayState relay = RelayState::starting;
@@ -41,6 +45,10 @@ struct FeedStatus {
   double payments_pending_seconds = 0;   // how long the oldest payment, of the partitions that this node has, has waited
   std::uint64_t payments_held = 0;       // that wait because those of their event cannot be carried out, while others go on
   std::string payments_held_because{};
+  SeatsState seats = SeatsState::off;
+  std::string seats_detail{};
+  double seats_pending_seconds = 0;     // how long the oldest part of an event that is not imported has waited here
+  std::uint64_t events_gathered = 0;    // whose seats have not all come
 };
 
 // Topics that messages are counted by, in the order of FeedCounters::messages.
@@ -57,6 +65,10 @@ struct FeedCounters {
   std::atomic<std::uint64_t> payments_rejected{0};
   std::atomic<std::uint64_t> payments_dead{0};    // went to a dead letter topic
   std::atomic<std::uint64_t> payments_retried{0};   // times that the ledger or Kafka made them wait
+  std::atomic<std::uint64_t> seats_imported{0};     // parts of events that were imported
+  std::atomic<std::uint64_t> seats_skipped{0};      // whose seats were all there
+  std::atomic<std::uint64_t> seats_dead{0};         // went to a dead letter topic
+  std::atomic<std::uint64_t> seats_retried{0};      // times that the ledger or Kafka made them wait
 };
 
 // What relay and payments write and others read.
@@ -78,6 +90,12 @@ class FeedBoard {
   // `oldest`: since when a payment waits here; nothing: none does.
   void set_payments_pending(std::optional<Time> oldest);
   void set_payments_held(std::uint64_t payments, FailingEvents::Summary held_back);
+  void set_seats(SeatsState state, std::string detail = {});
+  // `oldest`: since when a part waits here; nothing: none does.
+  void set_seats_pending(std::optional<Time> oldest, std::uint64_t events_gathered);
+  // Whether this node has the lease of the feed: what one node does for all others is its work.
+  void set_leads(bool leads) { leads_.store(leads, std::memory_order_relaxed); }
+  bool leads() const { return leads_.load(std::memory_order_relaxed); }
   FeedStatus status() const;
   void count_message(std::string_view topic);
 
@@ -87,6 +105,8 @@ class FeedBoard {
   std::optional<Time> lags_since_;
   std::optional<Time> news_since_;
   std::optional<Time> payments_since_;
+  std::optional<Time> seats_since_;
+  std::atomic<bool> leads_{false};
 };
 
 }  // namespace holdfast::feed::kafka

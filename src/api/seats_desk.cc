@@ -1,0 +1,171 @@
+#include "api/seats_desk.h"
+
+#include <algorithm>
+
+#include "api/call.h"
+#include "core/check.h"
+#include "core/limits.h"
+
+namespace holdfast::api {
+namespace {
+
+using feed::kafka::GeneratedSeat;
+using feed::kafka::SeatsPart;
+using feed::kafka::Standing;
+
+constexpr std::string_view k_category = "Standard";
+constexpr std::int64_t k_number_max = 1'000'000'000;
+
+std::optional<Uuid> read_id(const boost::json::object& object, std::string_view name, std::string& problem) {
+  const auto text = read_text(object, name, k_uuid_text_bytes, true, problem);
+  if (!text) return std::nullopt;
+  const auto id = parse_uuid(*text);
+  if (id && !id->is_nil()) return id;
+  problem = "`" + std::string(name) + "` must be a UUID, and not the nil one.";
+  return std::nullopt;
+}
+
+std::string read_label_part(const boost::json::object& object, std::string_view name, std::string& problem) {
+  const auto text = read_text(object, name, k_name_bytes_max, true, problem);
+  if (!text) return {};
+  if (!is_blank(*text) && text->find('\0') == std::string_view::npos) return std::string(*text);
+  problem = "`" + std::string(name) + "` must be more than white space, and must not have the character U+0000.";
+  return {};
+}
+
+// A seat of the list; `problem` says what is wrong with it, else it is empty.
+GeneratedSeat read_seat(const boost::json::value& item, std::string& problem) {
+  GeneratedSeat seat;
+  if (!item.is_object()) {
+    problem = "it must be an object.";
+    return seat;
+  }
+  const boost::json::object& object = item.get_object();
+  const auto id = read_id(object, "seatId", problem);
+  if (!id) return seat;
+  seat.id = *id;
+  seat.section = read_label_part(object, "section", problem);
+  if (problem.empty()) seat.row = read_label_part(object, "row", problem);
+  if (problem.empty()) seat.number = read_whole(object, "number", 0, k_number_max, true, problem).value_or(0);
+  return seat;
+}
+
+// As many digits as there are at the beginning.
+std::string_view digits_of(std::string_view text) {
+  const auto end = std::ranges::find_if_not(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text.substr(0, static_cast<std::size_t>(end - text.begin()));
+}
+
+std::string_view without_zeros(std::string_view digits) {
+  const std::size_t first = digits.find_first_not_of('0');
+  return first == std::string_view::npos ? std::string_view{} : digits.substr(first);
+}
+
+bool comes_before(const GeneratedSeat& a, const GeneratedSeat& b) {
+  if (const auto order = compare_rows(a.section, b.section); order != 0) return order < 0;
+  if (const auto order = compare_rows(a.row, b.row); order != 0) return order < 0;
+  return a.number != b.number ? a.number < b.number : a.id < b.id;
+}
+
+Standing not_now(std::string why) { return {Standing::Kind::unavailable, std::move(why)}; }
+
+std::expected<std::shared_ptr<const Plan>, PlanProblem> plan_of(const Uuid& event, std::vector<GeneratedSeat> seats) {
+  std::ranges::sort(seats, comes_before);
+  PlanBuilder builder(event, {{.name = std::string(k_category), .price = {}, .color = {}}});
+  for (const GeneratedSeat& seat : seats) {
+    const std::string id = to_string(seat.id);
+    const std::string number = std::to_string(seat.number);
+    const auto added = builder.add({.id = id, .section = seat.section, .row = seat.row, .number = number});
+    if (!added) return std::unexpected(added.error());
+  }
+  return builder.finish();
+}
+
+}  // namespace
+
+std::strong_ordering compare_rows(std::string_view a, std::string_view b) {
+  const std::string_view whole_a = a;
+  const std::string_view whole_b = b;
+  while (!a.empty() && !b.empty()) {
+    const std::string_view of_a = digits_of(a);
+    const std::string_view of_b = digits_of(b);
+    if (!of_a.empty() && !of_b.empty()) {
+      const std::string_view number_a = without_zeros(of_a);
+      const std::string_view number_b = without_zeros(of_b);
+      if (number_a.size() != number_b.size()) return number_a.size() <=> number_b.size();
+      if (const int order = number_a.compare(number_b); order != 0) return order <=> 0;
+      a.remove_prefix(of_a.size());
+      b.remove_prefix(of_b.size());
+      continue;
+    }
+    if (a.front() != b.front()) return static_cast<unsigned char>(a.front()) <=> static_cast<unsigned char>(b.front());
+    a.remove_prefix(1);
+    b.remove_prefix(1);
+  }
+  if (a.empty() != b.empty()) return a.empty() ? std::strong_ordering::less : std::strong_ordering::greater;
+  return whole_a.compare(whole_b) <=> 0;   // 01 and 1
+}
+
+std::expected<SeatsPart, std::string> SeatsDesk::read(std::string_view text) {
+  const JsonBody body(text);
+  if (body.object() == nullptr) return std::unexpected(body.problem());
+  const boost::json::object& object = *body.object();
+  std::string problem;
+  SeatsPart part;
+  const auto event = read_id(object, "eventId", problem);
+  if (!event) return std::unexpected(problem);
+  part.event = *event;
+  const auto total = read_whole(object, "totalSeats", 1, static_cast<std::int64_t>(k_seats_per_event_max), true, problem);
+  if (!total) return std::unexpected(problem);
+  part.total = static_cast<std::uint64_t>(*total);
+  const boost::json::value* const seats = object.if_contains("seats");
+  if (seats == nullptr || !seats->is_array() || seats->get_array().empty()) {
+    return std::unexpected("`seats` must be an array with a seat or more.");
+  }
+  part.seats.reserve(seats->get_array().size());
+  for (const boost::json::value& item : seats->get_array()) {
+    part.seats.push_back(read_seat(item, problem));
+    if (!problem.empty()) return std::unexpected("Of seat " + std::to_string(part.seats.size()) + ": " + problem);
+  }
+  return part;
+}
+
+Standing SeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat> seats) {
+  if (!ledger_.bring({.event_id = id, .as_of_now = true})) return not_now("It cannot be found out at the moment whether the event is there.");
+  const auto number = ledger_.event_by_id(id);
+  if (!number) {
+    if (const std::string trouble = ledger_.trouble(); !trouble.empty()) return not_now(trouble);
+    return {Standing::Kind::absent, {}};
+  }
+  if (ledger_.event(*number) == nullptr) return not_now("The event is being imported, or cannot be read at the moment.");
+  for (const GeneratedSeat& seat : seats) {
+    const auto place = ledger_.seats().find(seat.id);
+    if (place && place->event == *number) continue;
+    return {Standing::Kind::refused,
+            "The event is open without seat " + to_string(seat.id) + "; seats are not added to an event that is open."};
+  }
+  return {Standing::Kind::has_all, {}};
+}
+
+Standing SeatsDesk::import(const Uuid& id, std::vector<GeneratedSeat> seats) {
+  HOLDFAST_CHECK(engine_ != nullptr);
+  const Standing before = standing(id, seats);
+  if (before.kind != Standing::Kind::absent) return before;
+  auto plan = plan_of(id, seats);
+  if (!plan) return {Standing::Kind::refused, "The event cannot be made: " + plan.error().what + "."};
+  NewEvent event;
+  event.card.id = id;
+  event.settings.name = to_string(id);
+  event.plan = std::move(*plan);
+  const auto created = engine_->create_event(std::move(event));
+  if (created) return {Standing::Kind::has_all, {}};
+  const CreationProblem& problem = created.error();
+  switch (problem.kind) {
+    case CreationProblem::Kind::seat_exists:
+    case CreationProblem::Kind::too_many_events: return {Standing::Kind::refused, "The event cannot be made: " + problem.what + "."};
+    case CreationProblem::Kind::event_exists: return standing(id, seats);   // it came in between
+    default: return not_now("The event cannot be made at the moment: " + problem.what + ".");
+  }
+}
+
+}  // namespace holdfast::api

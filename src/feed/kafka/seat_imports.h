@@ -1,0 +1,116 @@
+// Consumes seats-generated: imports events whose seats a platform's catalogue tells by Kafka, part by part. At least once: an offset is committed
+// after what its message asks for is durable, or after its dead letter is at Kafka.
+//
+//   SeatImports imports(options, desk, board);
+//   imports.start();
+//   imports.stop();
+//
+// An event is imported when all of its seats have come, and nobody sees it before. Until then its parts are in memory, and the offset that is
+// committed stays before the first of them: whoever goes on from there gets them again, and what was imported meanwhile is skipped (decision 62).
+// Parts of one event may lie in several partitions, so one node has all of them: the one with the lease of the feed.
+//
+// A message that says nothing, or that contradicts what is there, goes to <topic>.dead-letter, as it came, with the reason; so do the parts of an
+// event that would take more room than there is, or that waits for too long. While ledger or Kafka do not answer, the message at hand waits.
+//
+// One thread, on which the desk is asked; start() and stop() are of any thread.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "feed/backlog.h"
+#include "feed/kafka/client.h"
+#include "feed/kafka/dead_letters.h"
+#include "feed/kafka/gathering.h"
+#include "feed/kafka/ports.h"
+#include "feed/kafka/settings.h"
+#include "feed/kafka/status.h"
+
+namespace holdfast::feed::kafka {
+
+struct SeatsOptions {
+  KafkaSettings kafka{};
+  std::string topic_prefix{};
+  std::string group = "holdfast-seats";   // whose offsets are committed; nobody joins it
+  std::chrono::milliseconds back_off_max{5'000};
+  std::chrono::milliseconds event_patience{60'000};   // for an event that cannot be read while others can; then its part is a dead letter
+  GatheringLimits limits{};
+};
+
+inline constexpr std::size_t k_part_bytes_max = std::size_t{8} * 1024 * 1024;   // a larger message is a dead letter
+
+class SeatImports {
+ public:
+  SeatImports(SeatsOptions options, SeatsDesk& desk, FeedBoard& board);
+  ~SeatImports();   // stops
+  SeatImports(const SeatImports&) = delete;
+  SeatImports& operator=(const SeatImports&) = delete;
+
+  void start();
+  // Ends after the message at hand, or at once while it waits for something. Safe to call twice.
+  void stop();
+
+ private:
+  using Partition = Gathering::Partition;
+  using Time = Backlog::Timer::time_point;
+
+  struct Place {
+    std::int64_t next = -1;        // behind the last message that was taken; -1: none was
+    std::int64_t end = -1;         // where it was seen to have nothing more; -1: it was not
+    std::int64_t committed = -1;   // by this node; -1: nothing
+    Backlog backlog{};
+  };
+
+  void run();
+  void consume();
+  std::int32_t await_topic();
+  void assign(Client& client, std::int32_t partitions);
+  void take(Client& client);
+
+  void handle(const Received& message);
+  template <typename Step>
+  void until_done(Step step);
+  void place(const Received& message, Time since);
+  void import_complete(Time since);
+  bool must_wait(Time since);
+  void give_up_overdue();
+  void give_up(const Uuid& event, const std::string& why, const Received* more = nullptr);
+  void tell_dead(const std::vector<Received>& messages, const Received* more, const std::string& why);
+
+  void commit(Client& client);
+  void look_at_backlog(Client& client);
+  void show_pending();
+  void forget();
+
+  bool stopping();
+  bool ends() { return stopping() || !board_.leads(); }
+  void wait(std::chrono::milliseconds time);
+  std::string topic() const { return options_.topic_prefix + std::string(k_topic_seats_generated); }
+
+  SeatsOptions options_;
+  SeatsDesk& desk_;
+  FeedBoard& board_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+
+  // The thread's.
+  std::unique_ptr<Teller> teller_;
+  Gathering gathering_;
+  std::map<Partition, Place> places_;
+  std::optional<Time> starting_since_;   // this node should import, and does not yet
+  std::optional<Time> at_hand_since_;    // a message is being handled
+  Time committed_at_{};
+  Time looked_at_backlog_{};
+  std::thread thread_;
+};
+
+}  // namespace holdfast::feed::kafka

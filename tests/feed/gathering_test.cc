@@ -1,0 +1,149 @@
+// Parts of events, until all seats of an event have come.
+#include "feed/kafka/gathering.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+using Answer = Gathering::Answer;
+
+constexpr Gathering::Time k_now{};
+
+Uuid id_of(std::uint8_t kind, int number) {
+  Uuid id{};
+  id.data[0] = kind;
+  id.data[14] = static_cast<std::uint8_t>(number / 256);
+  id.data[15] = static_cast<std::uint8_t>(number % 256);
+  return id;
+}
+Uuid event(int number) { return id_of(0xE0, number); }
+
+GeneratedSeat seat(int number) { return {.id = id_of(0x5E, number), .section = "A", .row = "1", .number = number}; }
+
+SeatsPart part(int of, std::uint64_t total, std::initializer_list<int> numbers) {
+  SeatsPart made{.event = event(of), .total = total};
+  for (const int number : numbers) made.seats.push_back(seat(number));
+  return made;
+}
+
+Received message(std::int64_t offset, std::int32_t partition = 0) {
+  return {.topic = "seats", .partition = partition, .offset = offset, .key = {}, .value = "as it came", .headers = {}};
+}
+
+TEST(Gathering, completes_an_event_when_as_many_different_seats_have_come_as_it_has_in_any_order) {
+  Gathering gathering;
+  EXPECT_EQ(gathering.add(part(1, 5, {4, 5}), message(7), k_now).answer, Answer::kept);
+  EXPECT_EQ(gathering.add(part(2, 2, {7}), message(8), k_now).answer, Answer::kept);
+  EXPECT_EQ(gathering.add(part(1, 5, {1, 2}), message(9), k_now).answer, Answer::kept);
+  EXPECT_FALSE(gathering.complete());
+  EXPECT_EQ(gathering.progress(event(1)), "4 of 5 seats");
+  EXPECT_EQ(gathering.add(part(1, 5, {2, 3}), message(10), k_now).answer, Answer::kept) << "one of its seats had come";
+  ASSERT_EQ(gathering.complete(), event(1));
+  std::vector<std::int64_t> numbers;
+  for (const GeneratedSeat& each : gathering.seats(event(1))) numbers.push_back(each.number);
+  EXPECT_THAT(numbers, testing::UnorderedElementsAre(1, 2, 3, 4, 5));
+  EXPECT_EQ(gathering.take(event(1)).size(), 3u);
+  EXPECT_FALSE(gathering.complete());
+  EXPECT_EQ(gathering.events(), 1u);
+}
+
+TEST(Gathering, keeps_nothing_of_a_part_that_came_before_nor_a_seat_twice) {
+  Gathering gathering;
+  EXPECT_EQ(gathering.add(part(1, 3, {1, 1, 2}), message(1), k_now).answer, Answer::kept);
+  EXPECT_EQ(gathering.progress(event(1)), "2 of 3 seats");
+  const std::size_t bytes = gathering.bytes();
+  EXPECT_EQ(gathering.add(part(1, 3, {1, 2}), message(2), k_now).answer, Answer::repeated);
+  EXPECT_EQ(gathering.add(part(1, 3, {2}), message(3), k_now).answer, Answer::repeated);
+  EXPECT_EQ(gathering.bytes(), bytes);
+  EXPECT_EQ(gathering.messages(event(1)).size(), 1u);
+}
+
+TEST(Gathering, refuses_the_whole_of_a_part_that_contradicts_what_came_and_the_event_waits_on) {
+  Gathering gathering;
+  ASSERT_EQ(gathering.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept);
+  const auto refusal = [&](SeatsPart of) {
+    const Gathering::Added added = gathering.add(of, message(2), k_now);
+    EXPECT_EQ(added.answer, Answer::refused);
+    return added.why;
+  };
+  EXPECT_THAT(refusal(part(1, 4, {3})), HasSubstr("`totalSeats` is 4, and was 3"));
+  EXPECT_THAT(refusal(part(1, 3, {3, 4})), HasSubstr("has 4 seats, and `totalSeats` is 3"));
+  SeatsPart moved = part(1, 3, {3, 2});
+  moved.seats[1].row = "2";
+  EXPECT_THAT(refusal(moved), HasSubstr("is A-2-2, and was A-1-2 before"));
+  SeatsPart twin = part(1, 3, {3});
+  twin.seats[0].number = 1;
+  EXPECT_THAT(refusal(twin), HasSubstr("has the section, row and number of another seat: A-1-1"));
+  SeatsPart twins = part(2, 9, {5, 6});
+  twins.seats[1].number = 5;
+  EXPECT_THAT(refusal(twins), HasSubstr("of another seat: A-1-5"));
+  SeatsPart torn = part(2, 9, {5, 5});
+  torn.seats[1].section = "B";
+  EXPECT_THAT(refusal(torn), HasSubstr("is B-1-5, and was A-1-5 before"));
+  EXPECT_THAT(refusal(part(2, 1, {5, 6})), HasSubstr("has 2 seats, and `totalSeats` is 1"));
+  EXPECT_EQ(gathering.events(), 1u);
+  EXPECT_EQ(gathering.progress(event(1)), "2 of 3 seats");
+  EXPECT_EQ(gathering.add(part(1, 3, {3}), message(3), k_now).answer, Answer::kept);
+  EXPECT_EQ(gathering.complete(), event(1));
+}
+
+TEST(Gathering, has_room_for_so_many_events_and_no_more) {
+  Gathering gathering({.events_max = 2});
+  EXPECT_EQ(gathering.add(part(1, 2, {1}), message(1), k_now).answer, Answer::kept);
+  EXPECT_EQ(gathering.add(part(2, 2, {1}), message(2), k_now).answer, Answer::kept);
+  const auto third = gathering.add(part(3, 2, {1}), message(3), k_now);
+  EXPECT_EQ(third.answer, Answer::no_room);
+  EXPECT_THAT(third.why, HasSubstr("2 events wait for seats already"));
+  EXPECT_EQ(gathering.add(part(1, 2, {2}), message(4), k_now).answer, Answer::kept) << "those that are there go on";
+  gathering.take(event(1));
+  EXPECT_EQ(gathering.add(part(3, 2, {1}), message(5), k_now).answer, Answer::kept);
+}
+
+TEST(Gathering, has_room_for_so_many_bytes_and_gives_them_back) {
+  Gathering small;
+  ASSERT_EQ(small.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept);
+  Gathering gathering({.bytes_max = small.bytes()});
+  ASSERT_EQ(gathering.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept) << "at the limit";
+  EXPECT_EQ(gathering.add(part(1, 3, {3}), message(2), k_now).answer, Answer::no_room);
+  EXPECT_EQ(gathering.take(event(1)).size(), 1u);
+  EXPECT_EQ(gathering.bytes(), 0u);
+  EXPECT_EQ(gathering.add(part(2, 3, {3}), message(3), k_now).answer, Answer::kept);
+}
+
+TEST(Gathering, says_which_event_has_waited_for_too_long) {
+  Gathering gathering({.age_max = milliseconds(1'000)});
+  gathering.add(part(1, 2, {1}), message(1), k_now);
+  gathering.add(part(2, 2, {1}), message(2), k_now + milliseconds(500));
+  gathering.add(part(1, 3, {2}), message(3), k_now + milliseconds(900));
+  EXPECT_EQ(gathering.since(), k_now);
+  EXPECT_FALSE(gathering.overdue(k_now + milliseconds(999)));
+  EXPECT_EQ(gathering.overdue(k_now + milliseconds(1'000)), event(1)) << "since its first part";
+  gathering.take(event(1));
+  EXPECT_FALSE(gathering.overdue(k_now + milliseconds(1'400)));
+  EXPECT_EQ(gathering.overdue(k_now + milliseconds(1'500)), event(2));
+}
+
+TEST(Gathering, knows_the_first_offset_of_each_partition_that_something_waits_in) {
+  Gathering gathering;
+  gathering.add(part(1, 9, {1}), message(5, 0), k_now);
+  gathering.add(part(1, 9, {2}), message(3, 1), k_now);
+  gathering.add(part(2, 9, {1}), message(6, 0), k_now);
+  gathering.add(part(2, 9, {2}), message(2, 1), k_now);
+  EXPECT_THAT(gathering.first_offsets(), ElementsAre(Pair(Pair("seats", 0), 5), Pair(Pair("seats", 1), 2)));
+  gathering.take(event(2));
+  EXPECT_THAT(gathering.first_offsets(), ElementsAre(Pair(Pair("seats", 0), 5), Pair(Pair("seats", 1), 3)));
+  gathering.take(event(1));
+  EXPECT_TRUE(gathering.first_offsets().empty());
+  EXPECT_TRUE(gathering.take(event(1)).empty());
+}
+
+}  // namespace
+}  // namespace holdfast::feed::kafka
