@@ -28,7 +28,7 @@ cmd_test() {
   # The pages are tested in a real browser, in one flavour (tests/browser/CMakeLists.txt says why).
   [[ $flavour != release ]] || cmd_setup browser
   local folder
-  for folder in web tests/openapi tests/browser tests/deploy clients/typescript; do
+  for folder in web tests/openapi tests/browser tests/deploy clients/typescript examples/ordering; do
     npm_install "$folder" || fail "npm ci in $folder failed (see above): some of the tests are written for Node.js"
   done
   build "$flavour" all tests

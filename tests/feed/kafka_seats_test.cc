@@ -39,8 +39,6 @@ struct GeneratedEvent {
 };
 
 struct KafkaSeats : testing::Test {
-  std::vector<std::string> more{"--feed-seats", "on", "--feed-seats-group", names.prefix + "seats"};
-
   void write(const std::string& value, const std::string& key = "k") { writer.write(topic, key, value); }
   bool is_there(const std::string& event) { return client.get("/v1/events/" + event).status == 200; }
   bool comes(const std::string& event) {
@@ -64,7 +62,7 @@ struct KafkaSeats : testing::Test {
   const std::string kafka = shared_kafka();
   const FeedNames names;
   const std::string topic = names.topic("seats-generated");
-  Server server{with_feed(names, kafka, more)};
+  Server server{with_feed(names, kafka, {"--feed-seats", "on", "--feed-seats-group", names.prefix + "seats"})};
   Client client = server.connect();
   KafkaWriter writer{kafka};
 };

@@ -1,0 +1,181 @@
+// The cart of a platform whose inventory is Holdfast, in small.
+//
+// A buyer reserves a seat (POST /reservations at Holdfast), and puts the reservation into the cart:
+//
+//   POST /cart/add {"reservationId", "seatId", "price", "userId" | "guestToken"}   → 200 {"cartId", "items": […]}
+//
+// The cart learns of reservations from Kafka, as it always has. A consumer is behind the service that it listens to, mostly by milliseconds, and by
+// minutes on a bad day. So a reservation that has not come yet is not "not found": the cart asks Holdfast, which knows it from the moment of
+// its 201, and answers at once. Nobody waits for a message, and no page tries again.
+//
+//   HOLDFAST_URL=http://localhost:50002 KAFKA=localhost:9092 PORT=8080 node cart.mjs
+//
+// With HOLDFAST_KEY, a key of scope `hold`, where the server asks for one. TOPIC_PREFIX is Holdfast's `feed.topic_prefix`.
+import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import kafkajs from "kafkajs";
+
+const holdfast = process.env.HOLDFAST_URL ?? "http://localhost:50002";
+const key = process.env.HOLDFAST_KEY;
+const prefix = process.env.TOPIC_PREFIX ?? "";
+const bodyBytesMax = 16 * 1024;
+const reservationsMax = 100_000;   // that are remembered; Holdfast is asked for older ones
+const askTimeoutMs = 5_000;
+const betweenTriesMs = 1_000;   // to reach Kafka
+const leaveTimeoutMs = 3_000;   // the group, at the end
+
+// ---- what Kafka tells
+
+/** @type {Map<string, {seatId: string, customerId: string, basePrice: number, expiresAt: number, status: string}>} */
+const reservations = new Map();
+
+function remember(id, reservation) {
+  reservations.delete(id);   // so that the oldest stands first
+  reservations.set(id, reservation);
+  if (reservations.size > reservationsMax) reservations.delete(reservations.keys().next().value);
+}
+
+// One reservation may have several seats, each with a message of its own; the carts of this platform have one.
+function take(topic, message) {
+  const told = JSON.parse(message.value.toString());
+  if (topic === `${prefix}reservation-created`) {
+    // A created may be read after the end: topics have no order among each other.
+    if (reservations.get(told.reservationId)?.status === undefined) {
+      remember(told.reservationId, {
+        seatId: told.seatId,
+        customerId: told.customerId,
+        basePrice: told.basePrice,
+        expiresAt: Date.parse(told.expiresAt),
+        status: "active",
+      });
+    }
+    return;
+  }
+  remember(told.reservationId, { ...reservations.get(told.reservationId), seatId: told.seatId, status: told.status });
+}
+
+// ---- what Holdfast tells
+
+/** The reservation as it is now; undefined when there is none. */
+async function ask(reservationId) {
+  const response = await fetch(`${holdfast}/reservations/${encodeURIComponent(reservationId)}`, {
+    headers: key === undefined ? {} : { Authorization: `Bearer ${key}` },
+    signal: AbortSignal.timeout(askTimeoutMs),
+  });
+  if (response.status === 404) return undefined;
+  if (!response.ok) throw new Error(`Holdfast answers ${response.status}`);
+  const { seatId, customerId, expiresAt, status } = await response.json();
+  return { seatId, customerId, expiresAt: Date.parse(expiresAt), status };
+}
+
+// ---- carts
+
+/** @type {Map<string, {cartId: string, items: {reservationId: string, seatId: string, price: number}[]}>} */
+const carts = new Map();
+
+class Refusal extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+function check(request) {
+  const isText = (value) => typeof value === "string" && value !== "";
+  for (const name of ["reservationId", "seatId"]) if (!isText(request[name])) throw new Refusal(400, `${name} is missing`);
+  if (typeof request.price !== "number" || !(request.price >= 0)) throw new Refusal(400, "price must be a number");
+  if (isText(request.userId) === isText(request.guestToken)) throw new Refusal(400, "either userId or guestToken must be given");
+}
+
+async function add(request) {
+  check(request);
+  const { reservationId, seatId, price } = request;
+  // What a message said may be over; what Holdfast says is true now. So only a message that says yes saves the question.
+  let reservation = reservations.get(reservationId);
+  const isGood = reservation?.status === "active" && reservation.expiresAt > Date.now();
+  let source = "message";
+  if (!isGood) {
+    reservation = await ask(reservationId);
+    source = "holdfast";
+  }
+  if (reservation === undefined) throw new Refusal(404, "Reservation not found");
+  if (reservation.status !== "active") throw new Refusal(409, `The reservation is ${reservation.status}`);
+  if (reservation.seatId !== seatId) throw new Refusal(400, "The reservation is for another seat");
+  const owner = request.userId ?? request.guestToken;
+  const cart = carts.get(owner) ?? { cartId: randomUUID(), items: [] };
+  carts.set(owner, cart);
+  if (!cart.items.some((item) => item.reservationId === reservationId)) cart.items.push({ reservationId, seatId, price });
+  return { ...cart, source };
+}
+
+// ---- HTTP
+
+async function readBody(request) {
+  let text = "";
+  for await (const part of request) {
+    text += part;
+    if (text.length > bodyBytesMax) throw new Refusal(413, "The body is too large");
+  }
+  try {
+    const body = JSON.parse(text);
+    if (body !== null && typeof body === "object") return body;
+  } catch {
+    // Refused below, like a body that is no object.
+  }
+  throw new Refusal(400, "The body must be a JSON object");
+}
+
+const server = createServer(async (request, response) => {
+  const answer = (status, body) => {
+    response.writeHead(status, { "Content-Type": "application/json" });
+    response.end(JSON.stringify(body));
+  };
+  try {
+    if (request.method === "GET" && request.url === "/health") return answer(200, { reservations: reservations.size });
+    if (request.method !== "POST" || request.url !== "/cart/add") throw new Refusal(404, "There is nothing at this path");
+    answer(200, await add(await readBody(request)));
+  } catch (error) {
+    if (error instanceof Refusal) return answer(error.status, { error: error.message });
+    console.error(error);
+    answer(503, { error: "The reservation cannot be looked up at the moment; try again." });
+  }
+});
+
+// ---- start
+
+const kafka = new kafkajs.Kafka({
+  clientId: "ordering",
+  brokers: (process.env.KAFKA ?? "localhost:9092").split(","),
+  logLevel: kafkajs.logLevel.NOTHING,   // what fails is thrown
+});
+const consumer = kafka.consumer({ groupId: process.env.GROUP ?? "ordering" });   // reads committed messages only
+
+async function consume() {
+  await consumer.connect();
+  const topics = ["created", "expired", "consumed", "released"].map((name) => `${prefix}reservation-${name}`);
+  await consumer.subscribe({ topics, fromBeginning: true });
+  await consumer.run({ eachMessage: async ({ topic, message }) => take(topic, message) });
+}
+
+async function consumeWheneverKafkaIsThere() {
+  for (;;) {
+    try {
+      return await consume();   // from here on the client comes back by itself
+    } catch (error) {
+      console.error(`Kafka: ${error.message}; trying again`);
+      await sleep(betweenTriesMs);
+    }
+  }
+}
+
+server.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", () => console.log(`listening on ${server.address().port}`));
+// Not waited for: without Kafka the cart asks Holdfast each time, and sells all the same.
+void consumeWheneverKafkaIsThere();
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    consumer.disconnect().then(() => process.exit(), () => process.exit());
+    globalThis.setTimeout(() => process.exit(), leaveTimeoutMs).unref();
+  });
+}

@@ -1,0 +1,160 @@
+// examples/ordering: the cart of contract 1's platform answers at once, whether the message of a reservation has come, comes late, or never does.
+//
+// With a Kafka that ./dev test has started (HOLDFAST_TEST_KAFKA), else without one.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const kafka = process.env.HOLDFAST_TEST_KAFKA?.replace(/^kafka:\/\//, "");
+const cartProgram = fileURLToPath(new URL("../../examples/ordering/cart.mjs", import.meta.url));
+const prefix = `ordering-${randomUUID()}-`;
+const patienceMs = 60_000;
+
+let folder;
+let holdfast;        // its URL
+const ends = [];     // what was started, to be ended
+let cartWithKafka;   // its URL; undefined without Kafka
+let cartWithout;
+
+async function until(what, condition) {
+  for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(50)) {
+    const found = await condition();
+    if (found) return found;
+  }
+  throw new Error(`it did not come to this in time: ${what}`);
+}
+
+function start(program, args, environment) {
+  const mine = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_")));
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], env: { ...mine, ...environment } });
+  ends.push(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    await once(child, "exit");
+  });
+  return child;
+}
+
+async function startHoldfast() {
+  const portFile = join(folder, "port");
+  const flags = ["serve", "--data", join(folder, "data"), "--port", "0", "--port-file", portFile];
+  if (kafka !== undefined) flags.push("--feed", `kafka://${kafka}`, "--feed-topic-prefix", prefix, "--feed-payments-group", `${prefix}payments`);
+  const child = start(process.env.HOLDFAST_BINARY, flags, {});
+  child.stdout.resume();
+  const port = await until("Holdfast serves", async () => {
+    assert.equal(child.exitCode, null, "Holdfast ended");
+    return (await readFile(portFile, "utf8").catch(() => "")).trim();
+  });
+  return `http://127.0.0.1:${port}`;
+}
+
+async function startCart(brokers) {
+  const child = start(process.execPath, [cartProgram], { HOLDFAST_URL: holdfast, KAFKA: brokers, PORT: "0", TOPIC_PREFIX: prefix, GROUP: `${prefix}${randomUUID()}` });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (part) => (text += part));
+  const port = await until("the cart serves", () => /listening on ([0-9]+)/.exec(text)?.[1]);
+  return `http://127.0.0.1:${port}`;
+}
+
+async function call(method, url, body) {
+  const init = { method };
+  if (body !== undefined) {
+    init.headers = { "Content-Type": "application/json" };
+    init.body = typeof body === "string" ? body : JSON.stringify(body);
+  }
+  const response = await fetch(url, init);
+  return { status: response.status, body: await response.json() };
+}
+
+async function makeEvent(seats) {
+  const ids = Array.from({ length: seats }, () => randomUUID());
+  const { status, body } = await call("POST", `${holdfast}/v1/events`, {
+    name: "Evening Talk",
+    categories: [{ name: "Hall", price: 45 }],
+    seats: ids.map((id, i) => ({ id, section: "A", row: "1", number: String(i + 1), category: "Hall" })),
+  });
+  assert.equal(status, 201, JSON.stringify(body));
+  return ids;
+}
+
+async function reserve(seatId, customerId = "customer-1") {
+  const { status, body } = await call("POST", `${holdfast}/reservations`, { seatId, customerId });
+  assert.equal(status, 201, JSON.stringify(body));
+  return body.reservationId;
+}
+
+const add = (cart, request) => call("POST", `${cart}/cart/add`, request);
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "holdfast-ordering-"));
+  holdfast = await startHoldfast();
+  cartWithout = await startCart("127.0.0.1:1");   // where nobody listens
+  if (kafka === undefined) return;
+  await until("Holdfast publishes", async () => /^holdfast_feed_publishing 1$/m.test(await (await fetch(`${holdfast}/metrics`)).text()));
+  cartWithKafka = await startCart(kafka);
+});
+after(async () => {
+  for (const end of ends.reverse()) await end();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("a reservation whose message never comes is in the cart the moment it is answered", async () => {
+  const [seatId] = await makeEvent(1);
+  const reservationId = await reserve(seatId);
+  const added = await add(cartWithout, { reservationId, seatId, price: 45, userId: "user-1" });
+  assert.equal(added.status, 200, JSON.stringify(added.body));
+  assert.equal(added.body.source, "holdfast");
+  assert.deepEqual(added.body.items, [{ reservationId, seatId, price: 45 }]);
+});
+
+test("many buyers put their seats into carts without waiting, with Kafka too", { skip: kafka === undefined && "there is no Kafka" }, async () => {
+  const seats = await makeEvent(100);
+  await Promise.all(
+    seats.map(async (seatId, i) => {
+      const reservationId = await reserve(seatId, `customer-${i}`);
+      const added = await add(cartWithKafka, { reservationId, seatId, price: 45, guestToken: `guest-${i}` });
+      assert.equal(added.status, 200, JSON.stringify(added.body));
+    }),
+  );
+});
+
+test("a reservation whose message has come needs no question", { skip: kafka === undefined && "there is no Kafka" }, async () => {
+  const [seatId] = await makeEvent(1);
+  const reservationId = await reserve(seatId);
+  const added = await until("the message has come", async () => {
+    const answer = await add(cartWithKafka, { reservationId, seatId, price: 45, userId: "user-2" });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    return answer.body.source === "message" ? answer : undefined;
+  });
+  assert.equal(added.body.items.length, 1, "the same reservation is one item");
+});
+
+test("a reservation that is over is in no cart, whatever a message said before", async () => {
+  const [seatId] = await makeEvent(1);
+  const reservationId = await reserve(seatId);
+  assert.equal((await call("POST", `${holdfast}/v1/reservations/${reservationId}/release`)).status, 200);
+  assert.equal((await add(cartWithout, { reservationId, seatId, price: 45, userId: "user-3" })).status, 409);
+  if (kafka === undefined) return;
+  await until("the cart has read that it was released", async () => (await add(cartWithKafka, { reservationId, seatId, price: 45, userId: "user-3" })).status === 409);
+});
+
+test("what is no reservation of this seat is refused", async () => {
+  const [seatId, other] = await makeEvent(2);
+  const reservationId = await reserve(seatId);
+  const good = { reservationId, seatId, price: 45, userId: "user-4" };
+  assert.equal((await add(cartWithout, { ...good, seatId: other })).status, 400);
+  assert.equal((await add(cartWithout, { ...good, reservationId: randomUUID() })).status, 404);
+  assert.equal((await add(cartWithout, { ...good, price: "45" })).status, 400);
+  assert.equal((await add(cartWithout, { ...good, guestToken: "both" })).status, 400);
+  assert.equal((await add(cartWithout, { ...good, userId: undefined })).status, 400);
+  assert.equal((await add(cartWithout, "{")).status, 400);
+  assert.equal((await add(cartWithout, "[1]")).status, 400);
+  assert.equal((await call("GET", `${cartWithout}/cart`)).status, 404);
+});
