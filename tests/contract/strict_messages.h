@@ -1,0 +1,141 @@
+// Messages of contract 1 as a .NET service reads them that knows types: unknown members are allowed, wrong types and missing members are not.
+//
+//   const StrictMessage told = decode_strictly(message, prefix);   // throws std::runtime_error, which names the member
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/json.h"
+#include "support/kafka.h"
+
+namespace holdfast::test {
+
+// What all topics have, and what some of them do; of the others it is empty.
+struct StrictMessage {
+  std::string topic;   // without the prefix
+  std::string id;      // eventId: of the message
+  std::string reservation;
+  std::string event;   // concertEventId
+  std::string seat;
+  std::string customer;
+  std::string status;
+  std::string reason;
+  std::string order;
+  std::string payment;
+  double base_price = 0;
+};
+
+// Members of a message, each read as one type.
+class StrictBody {
+ public:
+  StrictBody(const KafkaMessage& message) : text_(message.topic + " " + message.value), json_(message.json()) {
+    if (!json_.is_object()) throw std::runtime_error("not an object: " + text_);
+  }
+  std::string text(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_string() || value.get_string().empty()) wrong(name, "a text that is not empty");
+    return string_of(value);
+  }
+  std::string uuid(const char* name) const { return checked_uuid(name, text(name)); }
+  double decimal(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_number()) wrong(name, "a number");
+    return value.to_number<double>();
+  }
+  void time(const char* name) const {
+    try {
+      millis_of(text(name));
+    } catch (const std::exception&) {
+      wrong(name, "a time");
+    }
+  }
+  void one_of(const char* name, std::initializer_list<std::string_view> words) const {
+    for (const std::string_view word : words) {
+      if (text(name) == word) return;
+    }
+    wrong(name, "one of the words that there are");
+  }
+  void uuids(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_array()) wrong(name, "an array");
+    for (const std::string& each : strings_of(value)) checked_uuid(name, each);
+  }
+  [[noreturn]] void wrong(const char* name, const std::string& wanted) const {
+    throw std::runtime_error(std::string(name) + " is not " + wanted + ": " + text_);
+  }
+
+ private:
+  const Json& at(const char* name) const {
+    const Json* const value = json_.as_object().if_contains(name);
+    if (value == nullptr) throw std::runtime_error(std::string(name) + " is missing: " + text_);
+    return *value;
+  }
+  std::string checked_uuid(const char* name, const std::string& value) const {
+    constexpr std::string_view k_form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    const std::string_view digits = "0123456789abcdef";
+    bool is_good = value.size() == k_form.size();
+    for (std::size_t i = 0; is_good && i < k_form.size(); ++i) {
+      is_good = k_form[i] == '-' ? value[i] == '-' : digits.find(value[i]) != std::string_view::npos;
+    }
+    if (!is_good) wrong(name, "a UUID in lower case");
+    return value;
+  }
+
+  std::string text_;
+  Json json_;
+};
+
+inline StrictMessage decode_strictly(const KafkaMessage& message, std::string_view prefix) {
+  const StrictBody body(message);
+  StrictMessage told;
+  told.topic = message.topic.substr(prefix.size());
+  told.id = body.uuid("eventId");
+  told.reservation = body.uuid("reservationId");
+  if (told.topic == "reservation-payment-rejected") {
+    told.order = body.text("orderId");
+    told.payment = body.text("paymentId");
+    told.reason = body.text("reason");
+    body.uuids("seatIds");
+    body.time("rejectedAt");
+    return told;
+  }
+  told.event = body.uuid("concertEventId");
+  told.seat = body.uuid("seatId");
+  told.customer = body.text("customerId");
+  told.status = body.text("status");
+  std::string key = told.seat;
+  std::erase(key, '-');
+  if (message.key != key) body.wrong("seatId", "the key without dashes, which is " + message.key);
+  if (told.topic == "reservation-created") {
+    body.text("seatNumber");
+    body.text("section");
+    told.base_price = body.decimal("basePrice");
+    body.time("createdAt");
+    body.time("expiresAt");
+    body.one_of("status", {"active"});
+    return told;
+  }
+  if (body.uuid("messageId") != told.id) body.wrong("messageId", "the eventId");
+  if (told.topic == "reservation-expired") {
+    body.one_of("status", {"expired"});
+    body.one_of("reason", {"ttl_expired", "manual_cancellation"});
+    body.time("expiredAt");
+  } else if (told.topic == "reservation-released") {
+    body.one_of("status", {"released"});
+    body.one_of("reason", {"manual_cancellation"});
+    body.time("releasedAt");
+  } else if (told.topic == "reservation-consumed") {
+    body.one_of("status", {"consumed"});
+    body.time("consumedAt");
+    return told;
+  } else {
+    throw std::runtime_error("a topic that the contract does not have: " + message.topic);
+  }
+  told.reason = body.text("reason");
+  return told;
+}
+
+}  // namespace holdfast::test
