@@ -171,7 +171,8 @@ bool has_open_transaction(const std::string& bootstrap, const std::vector<std::s
 }
 
 KafkaWriter::KafkaWriter(const std::string& bootstrap)
-    : client_(client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", bootstrap}, {"acks", "all"}, {"linger.ms", "0"}})) {}
+    : client_(client(RD_KAFKA_PRODUCER,
+                     {{"bootstrap.servers", bootstrap}, {"acks", "all"}, {"linger.ms", "0"}, {"message.max.bytes", "20000000"}})) {}
 
 KafkaWriter::~KafkaWriter() = default;
 

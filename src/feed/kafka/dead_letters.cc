@@ -47,6 +47,35 @@ Received received(const rd_kafka_message_t& message) {
           .headers = headers_of(message)};
 }
 
+std::size_t Received::header_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [name, text] : headers) bytes += name.size() + text.size();
+  return bytes;
+}
+
+DeadLetter dead_letter_of(const Received& message, const std::string& why, std::size_t bytes_max) {
+  DeadLetter letter{.topic = message.topic + std::string(k_dead_letter_suffix)};
+  const std::size_t key_bytes = message.key ? message.key->size() : 0;
+  const bool keeps_key = key_bytes + message.header_bytes() <= bytes_max / 2;
+  if (keeps_key) {
+    letter.key = message.key;
+    letter.headers = message.headers;
+  }
+  if (message.value) letter.value = message.value->substr(0, bytes_max);
+  const auto add = [&](const char* name, std::string text) { letter.headers.emplace_back(name, std::move(text)); };
+  add("dead_letter_reason", why);
+  add("original_topic", message.topic);
+  add("original_partition", std::to_string(message.partition));
+  add("original_offset", std::to_string(message.offset));
+  add("original_timestamp", std::to_string(message.timestamp));
+  if (message.value && message.value->size() > bytes_max) add("original_bytes", std::to_string(message.value->size()));
+  if (!keeps_key) {
+    add("original_key_bytes", std::to_string(key_bytes));
+    add("original_headers_bytes", std::to_string(message.header_bytes()));
+  }
+  return letter;
+}
+
 Teller::Teller(const KafkaSettings& settings, std::size_t bytes_whole)
     : bytes_whole_(bytes_whole),
       client_(Client::Kind::producer, settings,
@@ -54,7 +83,7 @@ Teller::Teller(const KafkaSettings& settings, std::size_t bytes_whole)
                {"acks", "all"},
                {"partitioner", "murmur2_random"},
                {"message.timeout.ms", std::to_string(k_delivery.count())},
-               {"message.max.bytes", std::to_string(k_dead_letter_bytes_max + bytes_whole)}},
+               {"message.max.bytes", std::to_string(2 * k_dead_letter_bytes_max)}},   // the value, half of that, and our headers
               {.delivered = [this](const rd_kafka_message_t& message) {
                  --undelivered_;
                  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) refused_ = message.err;
@@ -69,8 +98,9 @@ bool Teller::tell(const std::function<void()>& fill, const std::function<bool()>
     const auto deadline = SteadyClock::now() + k_delivery + k_question;
     while (undelivered_ > 0 && SteadyClock::now() < deadline && !stopping()) client_.poll(k_look);
     if (undelivered_ > 0 && stopping()) return false;
-    if (!is_too_large(refused_) || bytes_max_ == bytes_whole_) break;
-    bytes_max_ = bytes_whole_;   // the topic takes less than the one that it came from: its beginning is better than nothing
+    if (!is_too_large(refused_) || bytes_max_ == k_dead_letter_bytes_least) break;
+    // The topic takes less than the one that it came from: its beginning is better than nothing, and its place better than no end.
+    bytes_max_ = bytes_max_ > bytes_whole_ ? bytes_whole_ : k_dead_letter_bytes_least;
   }
   if (refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("telling what became of messages", refused_);
   if (undelivered_ > 0) throw Trouble(Trouble::Kind::away, "Kafka does not take what became of messages");
@@ -80,19 +110,13 @@ bool Teller::tell(const std::function<void()>& fill, const std::function<bool()>
 void Teller::send(const std::string& topic, const std::optional<std::string>& key, const std::optional<std::string>& value,
                   const std::vector<Header>& headers) {
   client_.produce(topic, key ? std::string_view(*key) : std::string_view{}, key.has_value(),
-                  value ? std::string_view(*value).substr(0, bytes_max_) : std::string_view{}, headers, k_question);
+                  value ? std::string_view(*value) : std::string_view{}, headers, k_question);
   ++undelivered_;
 }
 
 void Teller::send_dead(const Received& message, const std::string& why) {
-  std::vector<Header> headers = message.headers;
-  headers.emplace_back("dead_letter_reason", why);
-  headers.emplace_back("original_topic", message.topic);
-  headers.emplace_back("original_partition", std::to_string(message.partition));
-  headers.emplace_back("original_offset", std::to_string(message.offset));
-  headers.emplace_back("original_timestamp", std::to_string(message.timestamp));
-  if (message.value && message.value->size() > bytes_max_) headers.emplace_back("original_bytes", std::to_string(message.value->size()));
-  send(message.topic + std::string(k_dead_letter_suffix), message.key, message.value, headers);
+  const DeadLetter letter = dead_letter_of(message, why, bytes_max_);
+  send(letter.topic, letter.key, letter.value, letter.headers);
 }
 
 }  // namespace holdfast::feed::kafka

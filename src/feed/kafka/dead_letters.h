@@ -19,6 +19,7 @@
 namespace holdfast::feed::kafka {
 
 inline constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
+inline constexpr std::size_t k_dead_letter_bytes_least = 1'024;   // no topic takes less
 
 struct Received {
   std::string topic;
@@ -29,19 +30,33 @@ struct Received {
   std::optional<std::string> value;
   std::vector<Header> headers;
 
-  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0); }
+  std::size_t header_bytes() const;
+  std::size_t bytes() const { return (key ? key->size() : 0) + (value ? value->size() : 0) + header_bytes(); }
 };
 
 Received received(const rd_kafka_message_t& message);
 
+// What is sent of a message that is a dead letter.
+struct DeadLetter {
+  std::string topic{};
+  std::optional<std::string> key{};
+  std::optional<std::string> value{};
+  std::vector<Header> headers{};   // the message's, then why, whence, and what was cut
+};
+
+// With at most `bytes_max` bytes of the message's value, and half as many of its key and headers together: a longer value is cut, and
+// longer keys and headers are left out.
+DeadLetter dead_letter_of(const Received& message, const std::string& why, std::size_t bytes_max);
+
 class Teller {
  public:
-  // `bytes_whole`: so many bytes of a message are told where a topic does not take the whole of it.
+  // `bytes_whole`: so many bytes of a dead letter are told where its topic does not take the whole of it.
   Teller(const KafkaSettings& settings, std::size_t bytes_whole);
 
   Client& client() { return client_; }
-  // Has `fill` send messages, and returns when Kafka has them all. Where it takes none so large, `fill` is called once more, and what it
-  // sends is cut. False: `stopping` said so before, and what became of them is not known. Throws Trouble.
+  // Has `fill` send messages, and returns when Kafka has them all. Where it takes none so large, `fill` is called again, up to twice, and
+  // dead letters are cut: to `bytes_whole`, then to k_dead_letter_bytes_least. False: `stopping` said so before, and what became of them is
+  // not known. Throws Trouble.
   bool tell(const std::function<void()>& fill, const std::function<bool()>& stopping);
   // For `fill`. Both throw Trouble.
   void send(const std::string& topic, const std::optional<std::string>& key, const std::optional<std::string>& value,

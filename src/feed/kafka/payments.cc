@@ -295,8 +295,8 @@ std::vector<Received> Payments::receive(Client& client) {
       board_.set_payments(trouble.kind() == Trouble::Kind::refused ? PaymentState::refused : PaymentState::away, trouble.what());
       continue;
     }
-    bytes += message->len + message->key_len;
     messages.push_back(received(*message));
+    bytes += messages.back().bytes();
   }
   if (const std::string trouble = client.take_trouble(); !trouble.empty()) board_.set_payments(PaymentState::away, trouble);
   const bool is_away = board_.status().payments == PaymentState::away;

@@ -1,0 +1,83 @@
+// What is sent of a message that is a dead letter: all of it, or as much as its topic takes.
+#include "feed/kafka/dead_letters.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using testing::Contains;
+using testing::Key;
+using testing::Not;
+using testing::Pair;
+
+Received message(std::size_t key, std::size_t value, std::size_t header) {
+  Received made{.topic = "seats",
+                .partition = 2,
+                .offset = 7,
+                .timestamp = 1'000,
+                .key = std::string(key, 'k'),
+                .value = std::string(value, 'v'),
+                .headers = {}};
+  if (header > 0) made.headers.emplace_back("h", std::string(header - 1, 'h'));
+  return made;
+}
+
+std::size_t bytes_of(const DeadLetter& letter) {
+  const Received as_received{.topic = letter.topic, .key = letter.key, .value = letter.value, .headers = letter.headers};
+  return as_received.bytes();
+}
+
+TEST(DeadLetters, have_the_message_as_it_came_where_there_is_room_and_say_why_and_whence) {
+  const DeadLetter letter = dead_letter_of(message(30, 100, 20), "It is nonsense.", 100);
+  EXPECT_EQ(letter.topic, "seats.dead-letter");
+  EXPECT_EQ(letter.key, std::string(30, 'k'));
+  EXPECT_EQ(letter.value, std::string(100, 'v'));
+  EXPECT_THAT(letter.headers, Contains(Pair("h", std::string(19, 'h'))));
+  EXPECT_THAT(letter.headers, Contains(Pair("dead_letter_reason", "It is nonsense.")));
+  EXPECT_THAT(letter.headers, Contains(Pair("original_topic", "seats")));
+  EXPECT_THAT(letter.headers, Contains(Pair("original_partition", "2")));
+  EXPECT_THAT(letter.headers, Contains(Pair("original_offset", "7")));
+  EXPECT_THAT(letter.headers, Contains(Pair("original_timestamp", "1000")));
+  EXPECT_THAT(letter.headers, Not(Contains(Key("original_bytes"))));
+  EXPECT_THAT(letter.headers, Not(Contains(Key("original_key_bytes"))));
+}
+
+TEST(DeadLetters, have_the_beginning_of_a_longer_value) {
+  const DeadLetter letter = dead_letter_of(message(30, 101, 20), "", 100);
+  EXPECT_EQ(letter.value, std::string(100, 'v'));
+  EXPECT_EQ(letter.key, std::string(30, 'k'));
+  EXPECT_THAT(letter.headers, Contains(Pair("original_bytes", "101")));
+}
+
+TEST(DeadLetters, have_neither_key_nor_headers_that_are_longer_together_than_half_of_that) {
+  const DeadLetter letter = dead_letter_of(message(31, 100, 20), "", 100);
+  EXPECT_FALSE(letter.key);
+  EXPECT_EQ(letter.value, std::string(100, 'v'));
+  EXPECT_THAT(letter.headers, Not(Contains(Key("h"))));
+  EXPECT_THAT(letter.headers, Contains(Pair("original_key_bytes", "31")));
+  EXPECT_THAT(letter.headers, Contains(Pair("original_headers_bytes", "20")));
+}
+
+TEST(DeadLetters, are_as_small_as_they_are_told_to_be_whatever_came) {
+  for (const Received& each : {message(1'000'000, 10, 0), message(10, 10, 1'000'000), message(500'000, 1'000'000, 500'000)}) {
+    EXPECT_LT(bytes_of(dead_letter_of(each, "It is nonsense.", k_dead_letter_bytes_least)), 2 * k_dead_letter_bytes_least);
+  }
+}
+
+TEST(DeadLetters, of_messages_without_key_and_value_have_none) {
+  const DeadLetter letter = dead_letter_of({.topic = "seats", .key = {}, .value = {}, .headers = {}}, "", 100);
+  EXPECT_FALSE(letter.key);
+  EXPECT_FALSE(letter.value);
+}
+
+TEST(ReceivedMessages, count_the_bytes_of_their_headers) {
+  EXPECT_EQ(message(3, 5, 7).bytes(), 15u);
+  EXPECT_EQ((Received{.topic = "seats", .key = {}, .value = {}, .headers = {}}).bytes(), 0u);
+}
+
+}  // namespace
+}  // namespace holdfast::feed::kafka
