@@ -6,6 +6,12 @@
 
 namespace holdfast::feed {
 
+namespace {
+
+std::string named(EventNumber event) { return event == FailingEvents::k_not_known ? "not known yet" : std::to_string(event); }
+
+}  // namespace
+
 bool FailingEvents::may_try(EventNumber event, Timer::time_point now) const {
   if (count_.load(std::memory_order_relaxed) == 0) return true;
   const std::scoped_lock lock(mutex_);
@@ -27,7 +33,7 @@ void FailingEvents::failed(EventNumber event, std::string_view why, Timer::time_
   failing.reported_at = now;
   const auto told = std::ranges::count_if(events_, [](const auto& each) { return each.second.reported_at.has_value(); });
   if (is_first && static_cast<std::size_t>(told) > k_named_max) return;
-  spdlog::error("{}: event {} is left out and tried again, the others go on: {}", work_, event, why);
+  spdlog::error("{}: event {} is left out and tried again, the others go on: {}", work_, named(event), why);
   if (is_first && static_cast<std::size_t>(told) == k_named_max) spdlog::error("{}: further events that are left out are not named", work_);
 }
 
@@ -36,7 +42,7 @@ void FailingEvents::worked(EventNumber event) {
   const std::scoped_lock lock(mutex_);
   const auto at = events_.find(event);
   if (at == events_.end()) return;
-  if (at->second.reported_at) spdlog::warn("{}: event {} goes on", work_, event);
+  if (at->second.reported_at) spdlog::warn("{}: event {} goes on", work_, named(event));
   events_.erase(at);
   count_.store(events_.size(), std::memory_order_relaxed);
 }
@@ -57,7 +63,7 @@ FailingEvents::Summary FailingEvents::summary(Timer::time_point now) const {
     ++summary.events;
     if (summary.since && *summary.since <= failing.since) continue;
     summary.since = failing.since;
-    first = std::to_string(event) + ": " + failing.why;
+    first = named(event) + ": " + failing.why;
   }
   if (summary.events == 0) return summary;
   summary.text = std::to_string(summary.events) + (summary.events == 1 ? " event: event " : " events: event ") + first;

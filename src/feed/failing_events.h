@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,8 @@ class FailingEvents {
   static constexpr std::chrono::seconds k_pause_max{60};
   static constexpr std::chrono::minutes k_between_reports{10};
   static constexpr std::chrono::minutes k_forgotten_after{10};   // without being tried: nobody needs the event here any more
+  // Stands for work that is of an event, and not known of which.
+  static constexpr EventNumber k_not_known = std::numeric_limits<EventNumber>::max();
   static constexpr std::size_t k_named_max = 20;   // in the log; of more at once only the number is told
 
   // `work`: which loop it is, as the log's lines begin.

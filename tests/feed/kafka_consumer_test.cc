@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 
@@ -20,21 +21,31 @@ using test::eventually;
 using test::k_patience;
 using testing::ElementsAre;
 
-// A message is an order, with `N:` before it one of event N; it is settled, refused when it begins with `no`, and unavailable while the
-// desk is closed, or its event is stuck.
+// A message is an order. With `N:` before it, it is one of event N, and the sign and the number are of its name; with `N=` they are not. It
+// is settled, refused when it begins with `no`, and unavailable while the desk is closed, or its event is stuck. Orders that begin with `new` are
+// known once they were settled.
 class ScriptedDesk final : public PaymentDesk {
  public:
   std::expected<Payment, std::string> read(bool succeeded, std::string_view text) override {
     if (text == "nonsense") return std::unexpected("It is nonsense.");
     Payment payment{.succeeded = succeeded, .order = std::string(text), .payment = "p"};
-    if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
+    if (const std::size_t sign = text.find_first_of(":="); sign != std::string_view::npos) {
       const std::uint8_t random[10]{};
       payment.reservation = make_reservation_id(static_cast<EventNumber>(std::stoul(payment.order)), 0, random);
+      if (text[sign] == '=') payment.order = text.substr(sign + 1);
     }
     return payment;
   }
   std::vector<std::optional<Uuid>> find_orders(std::span<const std::string> orders) override {
-    return std::vector<std::optional<Uuid>>(orders.size(), parse_uuid("0e000000-0000-4000-8000-000000000001"));   // of no event
+    ++asked_for_orders;
+    if (orders_away) throw std::runtime_error("the tables do not follow");
+    const std::scoped_lock lock(mutex_);
+    std::vector<std::optional<Uuid>> found;
+    for (const std::string& order : orders) {
+      const bool is_new = order.starts_with("new") && std::ranges::find(settled_, order) == settled_.end();
+      found.push_back(is_new ? std::nullopt : parse_uuid("0e000000-0000-4000-8000-000000000001"));   // of no event
+    }
+    return found;
   }
   std::string trouble() override { return closed ? "it is closed" : ""; }
   std::vector<Effect> settle(std::span<const Payment> payments) override {
@@ -60,6 +71,8 @@ class ScriptedDesk final : public PaymentDesk {
   std::atomic<bool> closed{false};
   std::atomic<EventNumber> stuck{0};
   std::atomic<int> asked{0};
+  std::atomic<bool> orders_away{false};
+  std::atomic<int> asked_for_orders{0};
 
  private:
   std::mutex mutex_;
@@ -200,6 +213,44 @@ TEST_F(KafkaConsumer, holds_the_payments_of_an_event_that_is_stuck_and_does_thos
   EXPECT_THAT(of_stuck(), ElementsAre("7:x", "7:y")) << "in their order";
   EXPECT_TRUE(eventually([&] { return board.status().payments_held == 0; }, 4 * k_patience));
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
+}
+
+// Tables that do not follow must not keep those waiting that say what they are for.
+TEST_F(KafkaConsumer, holds_payments_that_name_their_order_only_while_it_cannot_be_found_and_does_the_others) {
+  desk.orders_away = true;
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  for (const char* order : {"x", "1:a", "y", "2:b"}) write(order);
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 2; }, 4 * k_patience));
+  EXPECT_THAT(desk.settled(), ElementsAre("1:a", "2:b"));
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == 2; }, 4 * k_patience));
+  EXPECT_EQ(board.status().payments, PaymentState::consuming);
+  ASSERT_TRUE(eventually([&] { return desk.asked_for_orders >= 2; }, 4 * k_patience)) << "it is tried again";
+  ASSERT_TRUE(eventually([&] { return !board.status().payments_held_because.empty(); }, 4 * k_patience));
+  EXPECT_THAT(board.status().payments_held_because, testing::HasSubstr("event not known yet: what was sold for their orders"));
+  write("z");
+  write("3:c");
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 3; }, 4 * k_patience)) << "and it goes on";
+  desk.orders_away = false;
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 6; }, 4 * k_patience));
+  EXPECT_THAT(desk.settled(), ElementsAre("1:a", "2:b", "3:c", "x", "y", "z")) << "in their order";
+  EXPECT_TRUE(eventually([&] { return board.status().payments_held_because.empty(); }, 4 * k_patience));
+  EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
+}
+
+TEST_F(KafkaConsumer, finds_the_order_that_a_payment_before_it_is_for_before_the_ledger_knows_it) {
+  desk.stuck = 7;
+  for (const char* order : {"1=new-1", "new-1", "7=new-7", "new-7", "new-2"}) write(order);
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return board.counters.payments_settled == 2 && board.status().payments_held == 2; }, 4 * k_patience));
+  write("new-7");
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == 3; }, 4 * k_patience)) << "also behind one that waits";
+  desk.stuck = 0;
+  ASSERT_TRUE(eventually([&] { return board.counters.payments_settled == 5; }, 4 * k_patience));
+  const auto dead = read("payment-succeeded.dead-letter", 1);
+  ASSERT_EQ(dead.size(), 1u);
+  EXPECT_EQ(dead[0].value, "new-2") << "the only one of an order that nothing is sold for";
 }
 
 // While the ledger is away the partitions are paused; another node comes and goes meanwhile.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "core/check.h"
 
@@ -51,10 +52,14 @@ struct Payments::Batch {
     std::optional<Rejection> rejection{};
     std::string dead_because{};              // not empty: a dead letter
     bool is_held = false;                    // not now, and others are not kept waiting
+    bool names_order = false;                // and no reservation: nil until one is found
     const Received* message = nullptr;
 
     bool is_open() const { return !is_settled && !repeats && !rejection && dead_because.empty() && !is_held; }
-    EventNumber event() const { return event_of_reservation(payment.reservation).value_or(0); }
+    EventNumber event() const {
+      if (names_order && payment.reservation.is_nil()) return FailingEvents::k_not_known;
+      return event_of_reservation(payment.reservation).value_or(0);
+    }
     bool is_payment() const { return dead_because.empty() || payment.reservation != Uuid{}; }
   };
   std::vector<Decision> decisions;
@@ -108,6 +113,7 @@ void Payments::run() {
     } catch (const std::exception& error) {
       board_.set_payments(PaymentState::away, error.what());
     }
+    if (std::exchange(has_worked_, false)) back_off = k_back_off;
     wait(back_off);
     back_off = std::min(2 * back_off, options_.back_off_max);
   }
@@ -253,7 +259,8 @@ void Payments::look_at_backlog(Client& client) {
     const auto patience = static_cast<int>(k_question.count());
     if (rd_kafka_query_watermark_offsets(client.get(), partition.first.c_str(), partition.second, &low, &high, patience) !=
         RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return;   // what is known of those before stays
+      if (Backlog::Timer::now() >= now + 2 * k_question) return;   // the broker does not answer; what is known stays
+      continue;
     }
     place.backlog.done(static_cast<std::uint64_t>(std::max({place.next, place.end, low})));
     place.backlog.wanted(static_cast<std::uint64_t>(high), now);
@@ -351,6 +358,7 @@ void Payments::handle(Client& client, std::vector<Received> messages) {
     back_off = std::min(2 * back_off, options_.back_off_max);
   }
   at_hand_since_.reset();
+  has_worked_ = true;
   if (has_waited) board_.set_payments(PaymentState::consuming);
 }
 
@@ -358,10 +366,13 @@ void Payments::handle(Client& client, std::vector<Received> messages) {
 void Payments::handle_held(Client& client) {
   for (auto at = held_.begin(); at != held_.end(); ++at) {
     if (!failing_.may_try(at->first)) continue;
-    std::vector<Received> messages = std::move(at->second);
-    held_.erase(at);
+    std::vector<Received> messages;
+    for (Held& each : at->second) {
+      held_bytes_ -= each.message.bytes();
+      messages.push_back(std::move(each.message));
+    }
     held_messages_ -= messages.size();
-    for (const Received& each : messages) held_bytes_ -= each.bytes();
+    held_.erase(at);
     handle(client, std::move(messages));
     return;
   }
@@ -374,7 +385,7 @@ Payments::Batch Payments::decide(const std::vector<Received>& messages) {
   std::map<PaymentDigest, std::size_t> first_of;
   for (std::size_t i = 0; i < batch.decisions.size(); ++i) {
     Batch::Decision& decision = batch.decisions[i];
-    if (!decision.dead_because.empty() || !decision.payment.succeeded) continue;
+    if (!decision.is_open() || !decision.payment.succeeded) continue;
     decision.digest = digest_of(decision.payment);
     const auto [first, is_first] = first_of.try_emplace(decision.digest, i);
     if (!is_first) {
@@ -410,24 +421,62 @@ void Payments::read(Batch& batch, const std::vector<Received>& messages) {
   }
 }
 
-// Payments that name no reservation are those of a reservation that was sold for their order.
+// Reservations of payments that wait, by their orders.
+std::map<std::string, Uuid> Payments::orders_named_before() const {
+  std::map<std::string, Uuid> named;
+  for (const auto& [event, payments] : held_) {
+    for (const Held& each : payments) {
+      if (!each.order.empty()) named.try_emplace(each.order, each.reservation);
+    }
+  }
+  return named;
+}
+
+// Payments that name no reservation are those of a reservation that was sold for their order; or that a payment before them sells, which
+// the ledger does not know yet.
 void Payments::find_orders(Batch& batch) {
-  std::vector<Batch::Decision*> decisions;
   std::vector<std::string> orders;
   for (Batch::Decision& decision : batch.decisions) {
-    if (!decision.dead_because.empty() || !decision.payment.reservation.is_nil()) continue;
-    decisions.push_back(&decision);
-    orders.push_back(decision.payment.order);
+    decision.names_order = decision.dead_because.empty() && decision.payment.reservation.is_nil();
+    if (decision.names_order) orders.push_back(decision.payment.order);
   }
   if (orders.empty()) return;
-  const auto found = desk_.find_orders(orders);
-  HOLDFAST_CHECK(found.size() == orders.size());
-  for (std::size_t i = 0; i < orders.size(); ++i) {
-    if (found[i]) {
-      decisions[i]->payment.reservation = *found[i];
-    } else {
-      decisions[i]->dead_because = "`reservationId` is missing, and nothing was sold for the order.";
+  const auto found = held_.contains(FailingEvents::k_not_known) ? std::nullopt : ask_for_orders(orders);
+  std::map<std::string, Uuid> named = orders_named_before();
+  std::size_t next = 0;
+  for (Batch::Decision& decision : batch.decisions) {
+    if (!decision.names_order) {
+      const bool sells = decision.dead_because.empty() && decision.payment.succeeded;
+      if (sells) named.try_emplace(decision.payment.order, decision.payment.reservation);
+      continue;
     }
+    if (!found) {
+      decision.is_held = true;   // behind those that wait, if any do: they are tried first
+      continue;
+    }
+    const auto before = named.find(decision.payment.order);
+    if (const auto& known = (*found)[next++]) {
+      decision.payment.reservation = *known;
+    } else if (before != named.end()) {
+      decision.payment.reservation = before->second;
+    } else {
+      decision.dead_because = "`reservationId` is missing, and nothing was sold for the order.";
+    }
+  }
+}
+
+// Nothing when that cannot be found out at the moment, and other payments can be carried out.
+std::optional<std::vector<std::optional<Uuid>>> Payments::ask_for_orders(const std::vector<std::string>& orders) {
+  try {
+    auto found = desk_.find_orders(orders);
+    HOLDFAST_CHECK(found.size() == orders.size());
+    return found;
+  } catch (const std::exception& error) {
+    if (const std::string trouble = desk_.trouble(); !trouble.empty()) {
+      throw Trouble(Trouble::Kind::away, "the ledger does not carry out payments at the moment: " + trouble);
+    }
+    spdlog::debug("kafka payments: {}", error.what());
+    return std::nullopt;
   }
 }
 
@@ -517,6 +566,8 @@ void Payments::note_done(const Batch& batch, std::vector<Received>& messages) {
     Place& place = places_[{message.topic, message.partition}];
     place.next = std::max(place.next, message.offset + 1);
     const Batch::Decision& decision = batch.decisions[i];
+    const bool is_known = decision.event() != FailingEvents::k_not_known;
+    if (decision.names_order && (is_known || !decision.is_held)) worked.insert(FailingEvents::k_not_known);
     if (!decision.is_held) {
       if (decision.is_payment()) worked.insert(decision.event());
       continue;
@@ -525,10 +576,12 @@ void Payments::note_done(const Batch& batch, std::vector<Received>& messages) {
     held_bytes_ += message.bytes();
     auto& of_event = held_[decision.event()];
     if (of_event.empty()) {
-      failing_.failed(decision.event(), "the ledger does not carry out its payments at the moment");
+      failing_.failed(decision.event(), is_known ? "the ledger does not carry out its payments at the moment"
+                                                 : "what was sold for their orders cannot be found out at the moment");
       ++board_.counters.payments_retried;
     }
-    of_event.push_back(std::move(message));
+    const bool names_both = decision.payment.succeeded && !decision.names_order;
+    of_event.push_back({std::move(message), names_both ? decision.payment.order : "", decision.payment.reservation});
   }
   for (const EventNumber event : worked) {
     if (!held_.contains(event)) failing_.worked(event);
@@ -542,9 +595,9 @@ void Payments::commit(Client& client) {
     if (place.next >= 0) done[partition] = place.next;
   }
   for (const auto& [event, messages] : held_) {
-    for (const Received& each : messages) {
-      std::int64_t& through = done[{each.topic, each.partition}];
-      through = std::min(through, each.offset);
+    for (const Held& each : messages) {
+      std::int64_t& through = done[{each.message.topic, each.message.partition}];
+      through = std::min(through, each.message.offset);
     }
   }
   const PartitionList offsets = new_list(done.size());

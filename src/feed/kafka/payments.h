@@ -13,7 +13,7 @@
 // Payments of an event that the ledger cannot carry out, while it does others, are held: in memory, in their order, tried again after
 // pauses that grow (failing_events.h). The offset that is committed stays before the first of a partition that is held, so that none is
 // lost; whoever has the partition next gets it again with all that came after, which has no second effect. When too many are held,
-// nothing more is taken.
+// nothing more is taken. Payments that name their order only are held in the same way while it cannot be found out what was sold for it.
 //
 // One thread, on which desk and store are asked; start() and stop() are of any thread.
 #pragma once
@@ -87,6 +87,8 @@ class Payments {
   Batch decide(const std::vector<Received>& messages);
   void read(Batch& batch, const std::vector<Received>& messages);
   void find_orders(Batch& batch);
+  std::optional<std::vector<std::optional<Uuid>>> ask_for_orders(const std::vector<std::string>& orders);
+  std::map<std::string, Uuid> orders_named_before() const;
   void settle(Batch& batch);
   void hold_back(Batch& batch);
   void tell(Batch& batch);
@@ -117,8 +119,14 @@ class Payments {
   std::unique_ptr<Teller> teller_;    // of rejections and dead letters
   bool partitions_changed_ = false;   // since the messages at hand were received
   bool is_paused_ = false;            // the partitions that this node has
+  bool has_worked_ = false;           // since it joined the group
   std::map<Partition, Place> places_;
-  std::map<EventNumber, std::vector<Received>> held_;
+  struct Held {
+    Received message;
+    std::string order;   // of one that succeeded and names a reservation: that of its order
+    Uuid reservation{};
+  };
+  std::map<EventNumber, std::vector<Held>> held_;
   std::size_t held_messages_ = 0;
   std::size_t held_bytes_ = 0;
   FailingEvents failing_{"kafka payments"};

@@ -165,7 +165,7 @@ class PaymentDesk {
   // What a message says, or why it says nothing (a sentence). `succeeded`: of which topic it is.
   virtual std::expected<Payment, std::string> read(bool succeeded, std::string_view text) = 0;
   // For each of these orders a reservation that was sold for it; nothing where none is known. Throws std::exception while that cannot be
-  // found out.
+  // found out: these wait then, and others are carried out unless trouble() says otherwise.
   virtual std::vector<std::optional<Uuid>> find_orders(std::span<const std::string> orders) = 0;
   // Carries payments out in their order; one effect for each.
   virtual std::vector<Effect> settle(std::span<const Payment> payments) = 0;
