@@ -140,8 +140,8 @@ class Ledger {
   // Reservations as they are now, ended ones too, in the order of event and creation. `cursor` is ReservationPage::next of the
   // page before; empty: from the first. Nothing that is there throughout is missed or shown twice. Blocks.
   virtual Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const = 0;
-  // For each of these orders a reservation that was sold for it, the first that was made of the latest event; nothing where there is none. For
-  // orders that nobody knows all that was ever sold may be looked through. Blocks.
+  // For each of these orders a reservation that was sold for it, the first that was made of the latest event; nothing where there is none.
+  // A ledger without an index of orders looks through all that was ever sold for those that nobody knows. Blocks.
   virtual Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const = 0;
 
   // ---- bringing things here, for a ledger that has not everything in memory

@@ -243,6 +243,37 @@ TEST_F(PostgresReading, ReservationsAreFoundByTheOrderThatTheyWereSoldForInAnyEv
   EXPECT_EQ(reader.find_orders(std::vector<std::string>{"order-3"}), std::vector<std::optional<Uuid>>{std::nullopt});
 }
 
+// One event may be larger than what the database reads in the time of a statement; so may a few together.
+TEST_F(PostgresReading, ReservationsAreFoundByOrderInEventsThatAreTooLargeForOneStatement) {
+  std::vector<Uuid> ids;
+  constexpr SeatIndex k_sold = 40;
+  for (SeatIndex seat = 0; seat < k_sold; ++seat) {
+    ids.push_back(hold(first, {seat}, "anna"));
+    first.does(Consume{.reservation = ids.back(), .order = "order-" + std::to_string(seat)});
+    const Uuid other = hold(second, {seat}, "berta");
+    second.does(Consume{.reservation = other, .order = "other-" + std::to_string(seat)});
+  }
+  show();
+  std::vector<std::string> orders;
+  for (SeatIndex seat = 0; seat < k_sold; ++seat) orders.push_back("order-" + std::to_string(seat));
+  orders.push_back("no-order");
+  ASSERT_TRUE(reader.find_orders(orders).has_value()) << "the tables have all of them";
+  // From here on each reservation that is found costs 5 ms, and a statement may take 100.
+  Sql sql(database.url());
+  sql.run("ALTER TABLE holdfast.reservation RENAME TO quick_reservation");
+  sql.run("CREATE FUNCTION holdfast.slowly() RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000 AS "
+          "'BEGIN PERFORM pg_sleep(0.005); RETURN true; END'");
+  sql.run("CREATE VIEW holdfast.reservation AS SELECT * FROM holdfast.quick_reservation WHERE holdfast.slowly()");
+  pg::Settings hasty = settings;
+  hasty.statement_timeout = milliseconds(100);
+  pg::Pool slow{hasty, {.connections_max = 1}};
+  const pg::Reader hurried{slow, projector, [](EventNumber) { return nullptr; }, [this] { return now; }, std::chrono::seconds(60)};
+  const auto found = hurried.find_orders(orders);
+  ASSERT_TRUE(found.has_value());
+  for (SeatIndex seat = 0; seat < k_sold; ++seat) EXPECT_EQ((*found)[seat], ids[seat]);
+  EXPECT_EQ(found->back(), std::nullopt);
+}
+
 TEST_F(PostgresReading, ReservationsAreListedByCustomerEventAndStatusInTheOrderOfTheirMaking) {
   first.play(400);
   second.play(400);

@@ -87,9 +87,9 @@ class StateStore {
   void load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit);
   // Every reservation, whatever became of it; `owned` is not told.
   void each_reservation(const std::function<void(const StoredReservation&)>& visit);
-  // Those after a place in the order of event and creation, until `visit` returns false: of a customer, or that are live, or all.
   // A reservation that was sold for an order; nothing when there is none.
   std::optional<Uuid> find_order(std::string_view order);
+  // Those after a place in the order of event and creation, until `visit` returns false: of a customer, or that are live, or all.
   void list_reservations(const std::optional<std::string>& customer, bool only_live, EventNumber after_event, Seq after_seq,
                          const std::function<bool(const StoredReservation&)>& visit);
   // What a seat went through after its version `after`, at most `limit`.

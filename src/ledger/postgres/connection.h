@@ -55,6 +55,7 @@ inline constexpr std::string_view k_not_null_violation = "23502";
 inline constexpr std::string_view k_lock_not_available = "55P03";
 inline constexpr std::string_view k_undefined_table = "42P01";
 inline constexpr std::string_view k_read_only_transaction = "25006";
+inline constexpr std::string_view k_query_canceled = "57014";   // also: it took longer than statement_timeout
 
 // A statement with a name of its own among all statements of the program.
 struct Statement {

@@ -18,8 +18,9 @@ constexpr std::int32_t k_steps_at_once = 256;              // of change_order
 constexpr std::size_t k_reservations_at_once = 1'000;
 constexpr std::size_t k_reservations_a_page_max = 10'000;   // that are looked through for one page
 
-constexpr std::int32_t k_events_at_once = 16;              // that an order is looked for in, at first
+constexpr std::int32_t k_events_at_once = 4;               // that an order is looked for in, at first
 constexpr std::int32_t k_events_at_once_max = 100'000;
+constexpr std::int64_t k_changes_at_once = 100'000;        // of one event that is too large to be looked through at once
 constexpr std::chrono::milliseconds k_moment{100};
 
 #define HOLDFAST_ROW_COLUMNS "first_seq, changes, at, body"
@@ -62,6 +63,11 @@ constexpr Statement k_last_event{"reader_last_event", "SELECT coalesce(max(numbe
 constexpr Statement k_orders{"reader_orders",
                              "SELECT order_id, id FROM holdfast.reservation WHERE event > $1 AND event <= $2 AND order_id = ANY ($3) "
                              "AND order_id <> '' ORDER BY event DESC, created_seq"};
+constexpr Statement k_orders_of_event{"reader_orders_of_event",
+                                      "SELECT order_id, id FROM holdfast.reservation WHERE event = $1 AND created_seq > $2 AND "
+                                      "created_seq <= $3 AND order_id = ANY ($4) AND order_id <> '' ORDER BY created_seq"};
+constexpr Statement k_last_created{"reader_last_created",
+                                   "SELECT created_seq FROM holdfast.reservation WHERE event = $1 ORDER BY created_seq DESC LIMIT 1"};
 constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
 std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
@@ -387,31 +393,88 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
   });
 }
 
-// From the latest event on, where orders of now are; as many events at once as take a moment.
+namespace {
+
+// Orders that are looked for, and what has been found of them.
+class OrderSearch {
+ public:
+  explicit OrderSearch(std::span<const std::string> orders) : orders_(orders), wanted_(orders.begin(), orders.end()) {}
+
+  bool has_all() const { return known_.size() == wanted_.size(); }
+  std::vector<std::optional<Uuid>> found() const {
+    std::vector<std::optional<Uuid>> found(orders_.size());
+    for (std::size_t i = 0; i < orders_.size(); ++i) {
+      if (const auto at = known_.find(orders_[i]); at != known_.end()) found[i] = at->second;
+    }
+    return found;
+  }
+  // Through events from `first` + 1 to `last`; false: the database has no time for so many at once.
+  bool look_at_events(Connection& connection, std::int32_t first, std::int32_t last) {
+    return look(connection, k_orders, Parameters().int4(first).int4(last).texts(orders_));
+  }
+  // Through all reservations of an event that is too large for that.
+  void look_through(Connection& connection, std::int32_t event) {
+    const Result last = connection.query(k_last_created, Parameters().int4(event));
+    const std::int64_t head = last.rows() == 0 ? 0 : last.int8(0, 0);
+    std::int64_t some = k_changes_at_once;
+    for (std::int64_t after = 0; after < head && !has_all();) {
+      if (look(connection, k_orders_of_event, Parameters().int4(event).int8(after).int8(after + some).texts(orders_))) {
+        after += some;
+      } else if (some == 1) {
+        throw Error(std::string(k_query_canceled), "not even one reservation could be read in time");
+      } else {
+        some = std::max<std::int64_t>(some / 4, 1);
+      }
+    }
+  }
+
+ private:
+  bool look(Connection& connection, const Statement& statement, const Parameters& parameters) {
+    try {
+      const Result rows = connection.query(statement, parameters);
+      for (int at = 0; at < rows.rows(); ++at) {
+        const auto order = wanted_.find(rows.text(at, 0));
+        if (order != wanted_.end()) known_.try_emplace(*order, rows.uuid(at, 1));
+      }
+      return true;
+    } catch (const Error& error) {
+      if (!error.is(k_query_canceled)) throw;
+      connection.take_rest();
+      return false;
+    }
+  }
+
+  std::span<const std::string> orders_;
+  std::set<std::string_view> wanted_;
+  std::unordered_map<std::string_view, Uuid> known_;
+};
+
+}  // namespace
+
+// From the latest event on, where orders of now are; as many events at once as take a moment. The tables are waited for shortly: other
+// customers' payments wait behind this question, and the caller asks again.
 Reading<std::vector<std::optional<Uuid>>> Reader::find_orders(std::span<const std::string> orders) const {
   return guarded(pool_.failures(), [&]() -> Reading<std::vector<std::optional<Uuid>>> {
-    if (!projector_.await_order(until())) throw Error("HFTAB", "the tables follow too slowly, or cannot be written");
-    std::vector<std::optional<Uuid>> found(orders.size());
-    std::unordered_map<std::string_view, Uuid> known;
-    const std::set<std::string_view> wanted(orders.begin(), orders.end());
+    constexpr int k_part_of_patience = 5;
+    if (!projector_.await_order(Projector::Timer::now() + patience_ / k_part_of_patience)) {
+      throw Error("HFTAB", "the tables follow too slowly, or cannot be written");
+    }
+    OrderSearch search(orders);
     auto connection = pool_.take();
     std::int32_t last = connection->query(k_last_event).int4(0, 0);
-    for (std::int32_t some = k_events_at_once; last > 0 && known.size() < wanted.size();) {
+    for (std::int32_t some = k_events_at_once; last > 0 && !search.has_all();) {
       const std::int32_t first = std::max(0, last - some);
       const auto began = Projector::Timer::now();
-      const Result rows = connection->query(k_orders, Parameters().int4(first).int4(last).texts(orders));
-      for (int at = 0; at < rows.rows(); ++at) {
-        const auto order = wanted.find(rows.text(at, 0));
-        if (order != wanted.end()) known.try_emplace(*order, rows.uuid(at, 1));
+      if (!search.look_at_events(*connection, first, last)) {
+        some = std::max((last - first) / 4, 1);
+        if (last - first > 1) continue;
+        search.look_through(*connection, last);
       }
       last = first;
       const bool is_quick = Projector::Timer::now() - began < k_moment;
       some = is_quick ? std::min(4 * some, k_events_at_once_max) : std::max(some / 4, 1);
     }
-    for (std::size_t i = 0; i < orders.size(); ++i) {
-      if (const auto at = known.find(orders[i]); at != known.end()) found[i] = at->second;
-    }
-    return found;
+    return search.found();
   });
 }
 
