@@ -71,6 +71,8 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
               static_cast<double>(status.payments_held)),
           one(k_counter, "holdfast_feed_seats_retried_total", "Times that seats waited for the ledger or for Kafka.",
               count(counters.seats_retried)),
+          one(k_counter, "holdfast_feed_lost_seat_parts_total",
+              "Messages of seats that Kafka did not keep until their events were complete.", count(counters.seats_lost)),
           one(k_gauge, "holdfast_feed_importing", "1 on the node that imports seats, while it can.", imports ? 1 : 0),
           one(k_gauge, "holdfast_feed_events_gathered", "Events whose seats have not all come.", static_cast<double>(status.events_gathered)),
           one(k_gauge, "holdfast_feed_seats_oldest_pending_seconds",

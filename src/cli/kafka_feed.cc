@@ -61,9 +61,8 @@ std::string ServedFeed::degradation() const {
   }
   if (status.seats == kafka::SeatsState::away || status.seats == kafka::SeatsState::refused) {
     say("seats are not imported: " + status.seats_detail);
-  } else if (status.seats_pending_seconds > k_pending_degraded_seconds) {
-    say(fmt::format("seats have waited for {:.0f} s to be imported; {} events wait for the rest of theirs", status.seats_pending_seconds,
-                    status.events_gathered));
+  } else if (status.seats_unhandled_seconds > k_pending_degraded_seconds) {
+    say(fmt::format("seats have waited for {:.0f} s to be imported", status.seats_unhandled_seconds));
   }
   return text;
 }

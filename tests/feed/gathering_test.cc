@@ -66,25 +66,31 @@ TEST(Gathering, keeps_nothing_of_a_part_that_came_before_nor_a_seat_twice) {
   EXPECT_EQ(gathering.messages(event(1)).size(), 1u);
 }
 
-TEST(Gathering, refuses_the_whole_of_a_part_that_contradicts_what_came_and_the_event_waits_on) {
+TEST(Gathering, keeps_nothing_of_a_part_that_contradicts_itself_or_what_came) {
   Gathering gathering;
   ASSERT_EQ(gathering.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept);
-  const auto refusal = [&](SeatsPart of) {
+  const auto told = [&](Answer answer, SeatsPart of) {
     const Gathering::Added added = gathering.add(of, message(2), k_now);
-    EXPECT_EQ(added.answer, Answer::refused);
+    EXPECT_EQ(added.answer, answer) << added.why;
     return added.why;
   };
-  EXPECT_THAT(refusal(part(1, 4, {3})), HasSubstr("`totalSeats` is 4, and was 3"));
-  EXPECT_THAT(refusal(part(1, 3, {3, 4})), HasSubstr("has 4 seats, and `totalSeats` is 3"));
+  const auto refusal = [&](SeatsPart of) { return told(Answer::refused, std::move(of)); };
+  const auto contradiction = [&](SeatsPart of) { return told(Answer::contradicts, std::move(of)); };
+  EXPECT_THAT(contradiction(part(1, 4, {3})), HasSubstr("`totalSeats` is 4, and was 3"));
+  EXPECT_THAT(contradiction(part(1, 3, {3, 4})), HasSubstr("has 4 seats, and `totalSeats` is 3"));
   SeatsPart moved = part(1, 3, {3, 2});
   moved.seats[1].row = "2";
-  EXPECT_THAT(refusal(moved), HasSubstr("is A-2-2, and was A-1-2 before"));
+  EXPECT_THAT(contradiction(moved), HasSubstr("is A-2-2, and was A-1-2 before"));
   SeatsPart twin = part(1, 3, {3});
   twin.seats[0].number = 1;
-  EXPECT_THAT(refusal(twin), HasSubstr("has the section, row and number of another seat: A-1-1"));
+  EXPECT_THAT(contradiction(twin), HasSubstr("prints the same label as seat " + to_string(seat(1).id) + ": A-1-1"));
   SeatsPart twins = part(2, 9, {5, 6});
   twins.seats[1].number = 5;
-  EXPECT_THAT(refusal(twins), HasSubstr("of another seat: A-1-5"));
+  EXPECT_THAT(refusal(twins), HasSubstr("prints the same label as seat " + to_string(seat(5).id) + ": A-1-5"));
+  SeatsPart alike = part(2, 9, {5, 6});
+  alike.seats[0] = {.id = alike.seats[0].id, .section = "A-1", .row = "2", .number = 3};
+  alike.seats[1] = {.id = alike.seats[1].id, .section = "A", .row = "1-2", .number = 3};
+  EXPECT_THAT(refusal(alike), HasSubstr("prints the same label as seat " + to_string(seat(5).id) + ": A-1-2-3"));
   SeatsPart torn = part(2, 9, {5, 5});
   torn.seats[1].section = "B";
   EXPECT_THAT(refusal(torn), HasSubstr("is B-1-5, and was A-1-5 before"));
@@ -116,6 +122,35 @@ TEST(Gathering, has_room_for_so_many_bytes_and_gives_them_back) {
   EXPECT_EQ(gathering.take(event(1)).size(), 1u);
   EXPECT_EQ(gathering.bytes(), 0u);
   EXPECT_EQ(gathering.add(part(2, 3, {3}), message(3), k_now).answer, Answer::kept);
+}
+
+TEST(Gathering, has_room_for_what_is_complete_however_much_waits) {
+  Gathering few({.events_max = 1});
+  ASSERT_EQ(few.add(part(1, 2, {1}), message(1), k_now).answer, Answer::kept);
+  EXPECT_EQ(few.add(part(2, 3, {1, 2}), message(2), k_now).answer, Answer::no_room) << "a seat is missing";
+  EXPECT_EQ(few.add(part(2, 2, {1, 2}), message(3), k_now).answer, Answer::kept) << "all of the event";
+  EXPECT_EQ(few.complete(), event(2));
+  few.take(event(2));
+  Gathering narrow({.bytes_max = few.bytes()});
+  ASSERT_EQ(narrow.add(part(1, 3, {1}), message(1), k_now).answer, Answer::kept) << "at the limit";
+  EXPECT_EQ(narrow.add(part(1, 3, {2}), message(2), k_now).answer, Answer::no_room);
+  EXPECT_EQ(narrow.add(part(2, 2, {1, 2}), message(3), k_now).answer, Answer::kept);
+  EXPECT_EQ(narrow.add(part(1, 3, {2, 3}), message(4), k_now).answer, Answer::kept) << "the rest of an event";
+}
+
+TEST(Gathering, says_which_event_was_written_too_long_ago_and_has_stayed_for_a_while) {
+  constexpr auto long_ago = k_now - std::chrono::hours(100);
+  Gathering gathering({.age_max = milliseconds(10'000), .stay_least = milliseconds(1'000)});
+  gathering.add(part(1, 3, {1}), message(1), k_now, k_now - milliseconds(4'000));
+  gathering.add(part(2, 2, {1}), message(2), k_now, long_ago);
+  EXPECT_FALSE(gathering.overdue(k_now + milliseconds(999))) << "the rest of it may lie behind it";
+  EXPECT_EQ(gathering.overdue(k_now + milliseconds(1'000)), event(2));
+  gathering.take(event(2));
+  EXPECT_FALSE(gathering.overdue(k_now + milliseconds(5'999)));
+  EXPECT_EQ(gathering.overdue(k_now + milliseconds(6'000)), event(1)) << "since its part was written, whenever this node began";
+  EXPECT_FALSE(gathering.overdue(k_now + milliseconds(2'000)));
+  gathering.add(part(1, 3, {2}), message(3), k_now, long_ago);
+  EXPECT_EQ(gathering.overdue(k_now + milliseconds(2'000)), event(1)) << "the oldest of its parts counts";
 }
 
 TEST(Gathering, says_which_event_has_waited_for_too_long) {

@@ -19,23 +19,24 @@ bool is_same(const GeneratedSeat& a, const GeneratedSeat& b) {
 }  // namespace
 
 // Looks at the whole part before anything of it is kept.
-Gathering::Added Gathering::add(const SeatsPart& part, const Received& message, Time now) {
+Gathering::Added Gathering::add(const SeatsPart& part, const Received& message, Time now, Time written) {
   const auto known = events_.find(part.event);
   const Event none{.total = part.total};
   const Event& before = known == events_.end() ? none : known->second;
   if (before.total != part.total) {
-    return {Answer::refused, "`totalSeats` is " + std::to_string(part.total) + ", and was " + std::to_string(before.total) +
+    return {Answer::contradicts, "`totalSeats` is " + std::to_string(part.total) + ", and was " + std::to_string(before.total) +
                                  " in a part of the same event before."};
   }
   std::size_t bytes = message.bytes() + k_bytes_a_message;
   boost::unordered_flat_map<Uuid, const GeneratedSeat*> fresh;
-  boost::unordered_flat_set<std::string> labels;
+  boost::unordered_flat_map<std::string, Uuid> labels;
   for (const GeneratedSeat& seat : part.seats) {
     const auto there = before.seats.find(seat.id);
     const auto [in_part, is_first] = fresh.try_emplace(seat.id, &seat);
     const GeneratedSeat& other = there != before.seats.end() ? there->second : *in_part->second;
     if (!is_same(other, seat)) {
-      return {Answer::refused, "Seat " + to_string(seat.id) + " is " + label_of(seat) + ", and was " + label_of(other) + " before."};
+      return {there != before.seats.end() ? Answer::contradicts : Answer::refused,
+              "Seat " + to_string(seat.id) + " is " + label_of(seat) + ", and was " + label_of(other) + " before."};
     }
     if (there != before.seats.end()) {
       fresh.erase(seat.id);
@@ -43,25 +44,32 @@ Gathering::Added Gathering::add(const SeatsPart& part, const Received& message, 
     }
     if (!is_first) continue;
     std::string label = label_of(seat);
-    if (before.labels.contains(label) || labels.contains(label)) {
-      return {Answer::refused, "Seat " + to_string(seat.id) + " has the section, row and number of another seat: " + label + "."};
+    const auto twin_before = before.labels.find(label);
+    const auto twin = labels.find(label);
+    if (twin_before != before.labels.end() || twin != labels.end()) {
+      const Uuid& other_id = twin_before != before.labels.end() ? twin_before->second : twin->second;
+      return {twin_before != before.labels.end() ? Answer::contradicts : Answer::refused,
+              "Seat " + to_string(seat.id) + " prints the same label as seat " + to_string(other_id) + ": " + label + "."};
     }
     bytes += 2 * label.size() + k_bytes_a_seat;
-    labels.insert(std::move(label));
+    labels.emplace(std::move(label), seat.id);
   }
   if (fresh.empty() && known != events_.end()) return {.answer = Answer::repeated};
   if (before.seats.size() + fresh.size() > part.total) {
-    return {Answer::refused, "With this part the event has " + std::to_string(before.seats.size() + fresh.size()) + " seats, and `totalSeats` is " +
-                                 std::to_string(part.total) + "."};
+    return {before.seats.empty() ? Answer::refused : Answer::contradicts,
+            "With this part the event has " + std::to_string(before.seats.size() + fresh.size()) + " seats, and `totalSeats` is " +
+                std::to_string(part.total) + "."};
   }
-  if (known == events_.end() && events_.size() >= limits_.events_max) {
+  const bool completes = before.seats.size() + fresh.size() == part.total;
+  if (!completes && known == events_.end() && events_.size() >= limits_.events_max) {
     return {Answer::no_room, std::to_string(events_.size()) + " events wait for seats already, which is the most."};
   }
-  if (bytes_ + bytes > limits_.bytes_max) {
+  if (!completes && bytes_ + bytes > limits_.bytes_max) {
     return {Answer::no_room, "The parts that wait for others have more than " + std::to_string(limits_.bytes_max) + " bytes with this one."};
   }
   Event& event = events_[part.event];
-  if (known == events_.end()) event = {.total = part.total, .since = now};
+  if (known == events_.end()) event = {.total = part.total, .since = now, .written = written};
+  event.written = std::min(event.written, written);
   event.bytes += bytes;
   bytes_ += bytes;
   event.messages.push_back(message);
@@ -76,7 +84,10 @@ std::optional<Uuid> Gathering::complete() const {
 }
 
 std::optional<Uuid> Gathering::overdue(Time now) const {
-  const auto at = std::ranges::find_if(events_, [&](const auto& each) { return now - each.second.since >= limits_.age_max; });
+  const auto stay_least = std::min(limits_.stay_least, limits_.age_max);
+  const auto at = std::ranges::find_if(events_, [&](const auto& each) {
+    return now - each.second.written >= limits_.age_max && now - each.second.since >= stay_least;
+  });
   return at == events_.end() ? std::nullopt : std::optional(at->first);
 }
 

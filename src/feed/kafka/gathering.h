@@ -10,7 +10,6 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -27,7 +26,8 @@ namespace holdfast::feed::kafka {
 struct GatheringLimits {
   std::size_t events_max = 1'000;                               // whose seats have not all come
   std::size_t bytes_max = std::size_t{256} * 1024 * 1024;       // of their messages and seats: some 700,000 seats
-  std::chrono::milliseconds age_max = std::chrono::hours(24);   // of an event's first part, since it came to this node
+  std::chrono::milliseconds age_max = std::chrono::hours(24);   // of an event's oldest part, since it was written
+  std::chrono::milliseconds stay_least = std::chrono::hours(1);   // here, all the same: a backlog is read first, and clocks may be wrong
 };
 
 class Gathering {
@@ -38,18 +38,22 @@ class Gathering {
   explicit Gathering(GatheringLimits limits = {}) : limits_(limits) {}
 
   enum class Answer : std::uint8_t {
-    kept,       // it has seats that had not come
-    repeated,   // all of its seats had come
-    refused,    // it contradicts a part before it. Nothing of it was kept
-    no_room,    // the limits are met: its event cannot be completed here. Nothing of it was kept
+    kept,          // it has seats that had not come
+    repeated,      // all of its seats had come
+    refused,       // it contradicts itself. Nothing of it was kept
+    contradicts,   // a part of its event before it. Nothing of it was kept
+    no_room,       // the limits are met: its event cannot be completed here. Nothing of it was kept
   };
   struct Added {
     Answer answer = Answer::kept;
-    std::string why{};   // refused, no_room: a sentence
+    std::string why{};   // refused, contradicts, no_room: a sentence
   };
-  Added add(const SeatsPart& part, const Received& message, Time now);
+  // `written`: when its message was, by its timestamp; not later than `now`. A part with which its event is complete always has room,
+  // because what is complete does not stay.
+  Added add(const SeatsPart& part, const Received& message, Time now, Time written);
+  Added add(const SeatsPart& part, const Received& message, Time now) { return add(part, message, now, now); }
 
-  // An event whose seats have all come, or whose first part has waited too long; nothing: there is none.
+  // An event whose seats have all come, or that has waited too long; nothing: there is none.
   std::optional<Uuid> complete() const;
   std::optional<Uuid> overdue(Time now) const;
 
@@ -72,11 +76,12 @@ class Gathering {
  private:
   struct Event {
     std::uint64_t total = 0;
-    Time since{};
+    Time since{};      // here
+    Time written{};    // its oldest part
     std::size_t bytes = 0;
     std::vector<Received> messages{};
     boost::unordered_flat_map<Uuid, GeneratedSeat> seats{};
-    boost::unordered_flat_set<std::string> labels{};
+    boost::unordered_flat_map<std::string, Uuid> labels{};   // as tickets show them, so that "A-1" with "2" is "A" with "1-2"
   };
 
   const GatheringLimits limits_;

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/check.h"
 
@@ -17,9 +18,14 @@ constexpr milliseconds k_look{200};              // for messages; a stop is noti
 constexpr milliseconds k_back_off{100};
 constexpr milliseconds k_question{1'000};
 constexpr milliseconds k_topics_patience{10'000};
-constexpr std::size_t k_bytes_told_whole = 512 * 1024;   // any topic takes so much
+constexpr std::size_t k_bytes_told_whole = 512 * 1024;   // a topic takes so much unless it is told otherwise
 constexpr milliseconds k_between_commits{1'000};
+// Of an offset that did not change: brokers forget the offsets of a group that nobody joins (offsets.retention.minutes, 7 days).
+constexpr std::chrono::hours k_commit_again{1};
 constexpr milliseconds k_between_looks{5'000};   // at how far the partitions go, and whether there are more
+constexpr std::size_t k_dead_at_once_max = 1'000;
+constexpr std::size_t k_dead_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
+constexpr std::size_t k_failing_max = 10'000;   // further events begin the list anew: each is waited for once more
 
 // Not failures: the process ends, or another node has the lease.
 struct Ending {};
@@ -29,6 +35,14 @@ struct MorePartitions {};
 struct Unavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+// When a message was written, on the clock that does not jump.
+Backlog::Timer::time_point written_at(const Received& message, Backlog::Timer::time_point now) {
+  if (message.timestamp < 0) return now;
+  const auto wall = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  constexpr milliseconds k_age_max = std::chrono::hours(24 * 365);   // a timestamp may be anything
+  return now - std::clamp(wall - milliseconds(message.timestamp), milliseconds(0), k_age_max);
+}
 
 }  // namespace
 
@@ -90,6 +104,7 @@ void SeatImports::run() {
     } catch (const std::exception& error) {
       board_.set_seats(SeatsState::away, error.what());
     }
+    if (std::exchange(has_worked_, false)) back_off = k_back_off;
     wait(back_off);
     back_off = std::min(2 * back_off, options_.back_off_max);
   }
@@ -167,7 +182,7 @@ void SeatImports::assign(Client& client, std::int32_t partitions) {
     if (each.offset < 0) {
       each.offset = RD_KAFKA_OFFSET_BEGINNING;
     } else {
-      place.committed = each.offset;
+      place.committed = place.begins = each.offset;
     }
   }
   const rd_kafka_resp_err_t error = rd_kafka_assign(client.get(), list.get());
@@ -181,6 +196,7 @@ void SeatImports::take(Client& client) {
   const std::string trouble = client.take_trouble();
   if (message != nullptr && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     handle(received(*message));
+    has_worked_ = true;
     board_.set_seats(SeatsState::consuming);
     return;
   }
@@ -202,16 +218,17 @@ void SeatImports::commit(Client& client) {
   std::map<Partition, std::int64_t> done = gathering_.first_offsets();
   const PartitionList offsets = new_list(places_.size());
   for (const auto& [partition, place] : places_) {
-    if (place.next < 0) continue;
-    const std::int64_t offset = done.try_emplace(partition, place.next).first->second;
-    if (offset == place.committed) continue;
+    const std::int64_t offset = done.try_emplace(partition, place.next >= 0 ? place.next : place.committed).first->second;
+    if (offset < 0 || (offset == place.committed && now < place.committed_at + k_commit_again)) continue;
     rd_kafka_topic_partition_list_add(offsets.get(), partition.first.c_str(), partition.second)->offset = offset;
   }
   if (offsets->cnt == 0) return;
   const rd_kafka_resp_err_t error = rd_kafka_commit(client.get(), offsets.get(), 0);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("committing offsets of seats", error);
   for (int i = 0; i < offsets->cnt; ++i) {
-    places_[{offsets->elems[i].topic, offsets->elems[i].partition}].committed = offsets->elems[i].offset;
+    Place& place = places_[{offsets->elems[i].topic, offsets->elems[i].partition}];
+    place.committed = offsets->elems[i].offset;
+    place.committed_at = now;
   }
 }
 
@@ -225,8 +242,10 @@ void SeatImports::look_at_backlog(Client& client) {
     const auto patience = static_cast<int>(k_question.count());
     if (rd_kafka_query_watermark_offsets(client.get(), partition.first.c_str(), partition.second, &low, &high, patience) !=
         RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return;   // what is known of those before stays
+      if (Backlog::Timer::now() >= now + 2 * k_question) return;   // the broker does not answer; what is known stays
+      continue;
     }
+    note_lost(partition, place, low);
     place.backlog.done(static_cast<std::uint64_t>(std::max({place.next, place.end, low})));
     place.backlog.wanted(static_cast<std::uint64_t>(high), now);
   }
@@ -234,19 +253,32 @@ void SeatImports::look_at_backlog(Client& client) {
   if (partitions && static_cast<std::size_t>(*partitions) != places_.size()) throw MorePartitions{};
 }
 
+// Kafka may have removed what this node had to go on with: parts of events that were not complete.
+void SeatImports::note_lost(const Partition& partition, Place& place, std::int64_t low) {
+  const std::int64_t begins = std::exchange(place.begins, -1);
+  if (begins < 0 || low <= begins) return;
+  board_.counters.seats_lost += static_cast<std::uint64_t>(low - begins);
+  spdlog::error(
+      "kafka seats: Kafka does not have the messages {} to {} of {} [{}] any more: parts of events that are not imported may be lost; have "
+      "the catalogue send those events again, and keep the topic's messages for longer",
+      begins, low - 1, partition.first, partition.second);
+  place.next = std::max(place.next, low);   // so that the next start does not find it again
+}
+
 void SeatImports::show_pending() {
   std::optional<Time> oldest = earlier(starting_since_, at_hand_since_);
-  oldest = earlier(oldest, gathering_.since());
   for (auto& [partition, place] : places_) {
     place.backlog.done(static_cast<std::uint64_t>(std::max<std::int64_t>({place.next, place.end, place.committed, 0})));
     oldest = earlier(oldest, place.backlog.oldest());
   }
-  board_.set_seats_pending(oldest, gathering_.events());
+  board_.set_seats_pending(oldest, gathering_.since(), gathering_.events());
 }
 
 void SeatImports::forget() {
   places_.clear();
   gathering_.clear();
+  dead_.clear();
+  failing_.clear();
   at_hand_since_.reset();
   committed_at_ = looked_at_backlog_ = {};
 }
@@ -273,57 +305,92 @@ void SeatImports::until_done(Step step) {
   }
 }
 
+// The offset of a message is committed after this, so nothing of it is left undone.
 void SeatImports::handle(const Received& message) {
-  const auto since = Backlog::Timer::now();
-  at_hand_since_ = since;
-  until_done([&] { place(message, since); });
+  at_hand_since_ = Backlog::Timer::now();
+  until_done([&] { place(message); });
   Place& place = places_[{message.topic, message.partition}];
   place.next = std::max(place.next, message.offset + 1);
-  until_done([&] { import_complete(since); });
+  until_done([&] { import_complete(); });
+  until_done([&] { tell_dead(); });
   at_hand_since_.reset();
 }
 
-void SeatImports::place(const Received& message, Time since) {
-  const auto die = [&](const std::string& why) { tell_dead({}, &message, why); };
-  if (!message.value) return die("The message has no body.");
-  if (message.value->size() > k_part_bytes_max) return die("The message has more than " + std::to_string(k_part_bytes_max) + " bytes.");
+// Throws before anything has been done with the message, or not at all.
+void SeatImports::place(const Received& message) {
+  if (!message.value) return give_up(message, "The message has no body.");
+  if (message.value->size() > options_.part_bytes_max) {
+    return give_up(message, "The message has more than " + std::to_string(options_.part_bytes_max) + " bytes.");
+  }
   const auto part = desk_.read(*message.value);
-  if (!part) return die(part.error());
+  if (!part) return give_up(message, part.error());
   const Standing standing = desk_.standing(part->event, part->seats);
+  if (standing.kind == Standing::Kind::unavailable) {
+    if (must_wait(part->event, false)) throw Unavailable(standing.why);
+    return give_up(message, standing.why);
+  }
+  note_read(part->event);
   switch (standing.kind) {
     case Standing::Kind::has_all: ++board_.counters.seats_skipped; return;
-    case Standing::Kind::refused: return die(standing.why);
-    case Standing::Kind::unavailable:
-      if (must_wait(since)) throw Unavailable(standing.why);
-      return die(standing.why);
-    case Standing::Kind::absent: break;
+    case Standing::Kind::refused: return give_up(message, standing.why);
+    default: return gather(*part, message);
   }
-  const Gathering::Added added = gathering_.add(*part, message, Backlog::Timer::now());
+}
+
+// Where a part contradicts those before it, one of both is wrong, and no part could ever complete the event. The latest counts, so a
+// catalogue that has put it right sends the event again, and it is imported.
+void SeatImports::gather(const SeatsPart& part, const Received& message) {
+  const auto now = Backlog::Timer::now();
+  Gathering::Added added = gathering_.add(part, message, now, written_at(message, now));
+  if (added.answer == Gathering::Answer::contradicts) {
+    give_up(part.event, "A later part contradicts this one: " + added.why);
+    added = gathering_.add(part, message, now, written_at(message, now));
+  }
   switch (added.answer) {
     case Gathering::Answer::kept: return;
     case Gathering::Answer::repeated: ++board_.counters.seats_skipped; return;
-    case Gathering::Answer::refused: return die(added.why);
-    case Gathering::Answer::no_room: return give_up(part->event, added.why, &message);
+    case Gathering::Answer::refused:
+    case Gathering::Answer::contradicts: return give_up(message, added.why);
+    case Gathering::Answer::no_room:
+      give_up(part.event, added.why);
+      return give_up(message, added.why);
   }
 }
 
-// An event that alone cannot be read must not keep the others waiting for ever.
-bool SeatImports::must_wait(Time since) {
-  return !desk_.trouble().empty() || Backlog::Timer::now() - since < options_.event_patience;
+// An event that alone cannot be read or made must not keep the others waiting for ever. It is waited for once: its further parts are dead
+// letters at once, until it works again or this node begins anew.
+bool SeatImports::must_wait(const Uuid& event, bool can_be_read) {
+  if (!desk_.trouble().empty()) {
+    failing_.erase(event);   // it is nobody's fault of these; its time begins when that is over
+    return true;
+  }
+  if (failing_.size() >= k_failing_max && !failing_.contains(event)) failing_.clear();
+  const auto now = Backlog::Timer::now();
+  Failing& failing = failing_.try_emplace(event, Failing{.since = now}).first->second;
+  failing.can_be_read = can_be_read;
+  failing.is_given_up = failing.is_given_up || now - failing.since >= options_.event_patience;
+  return !failing.is_given_up;
 }
 
-void SeatImports::import_complete(Time since) {
+// Whether an event that could not be made can be by now is known when all of it has come again.
+void SeatImports::note_read(const Uuid& event) {
+  const auto at = failing_.find(event);
+  if (at != failing_.end() && !(at->second.is_given_up && at->second.can_be_read)) failing_.erase(at);
+}
+
+void SeatImports::import_complete() {
   while (const auto event = gathering_.complete()) {
     const Standing standing = desk_.import(*event, gathering_.seats(*event));
     switch (standing.kind) {
       case Standing::Kind::has_all:
         board_.counters.seats_imported += gathering_.take(*event).size();
+        failing_.erase(*event);
         spdlog::info("kafka seats: event {} is imported", to_string(*event));
         break;
       case Standing::Kind::refused: give_up(*event, standing.why); break;
       case Standing::Kind::absent:
       case Standing::Kind::unavailable:
-        if (must_wait(since)) throw Unavailable(standing.why);
+        if (must_wait(*event, true)) throw Unavailable(standing.why);
         give_up(*event, standing.why);
         break;
     }
@@ -333,25 +400,35 @@ void SeatImports::import_complete(Time since) {
 void SeatImports::give_up_overdue() {
   while (const auto event = gathering_.overdue(Backlog::Timer::now())) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.limits.age_max).count();
-    until_done(
-        [&] { give_up(*event, "After " + std::to_string(seconds) + " s only " + gathering_.progress(*event) + " of the event have come."); });
+    give_up(*event, "After " + std::to_string(seconds) + " s only " + gathering_.progress(*event) + " of the event have come.");
   }
+  until_done([&] { tell_dead(); });
 }
 
-// Nothing becomes of the event: its parts are dead letters. They are forgotten once they are at Kafka.
-void SeatImports::give_up(const Uuid& event, const std::string& why, const Received* more) {
-  tell_dead(gathering_.messages(event), more, why);
-  gathering_.take(event);
+// Nothing becomes of what came of the event.
+void SeatImports::give_up(const Uuid& event, const std::string& why) {
   spdlog::warn("kafka seats: event {} is not imported: {}", to_string(event), why);
+  for (Received& each : gathering_.take(event)) dead_.push_back({std::move(each), why});
 }
 
-void SeatImports::tell_dead(const std::vector<Received>& messages, const Received* more, const std::string& why) {
-  const auto fill = [&] {
-    for (const Received& each : messages) teller_->send_dead(each, why);
-    if (more != nullptr) teller_->send_dead(*more, why);
-  };
-  if (!teller_->tell(fill, [this] { return ends(); })) throw Ending{};
-  board_.counters.seats_dead += messages.size() + (more != nullptr ? 1 : 0);
+void SeatImports::give_up(const Received& message, const std::string& why) { dead_.push_back({message, why}); }
+
+// A slice at a time, so that each is told within its time, and none again because of another.
+void SeatImports::tell_dead() {
+  while (!dead_.empty()) {
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    for (; count < dead_.size() && count < k_dead_at_once_max; ++count) {
+      bytes += dead_[count].message.bytes();
+      if (count > 0 && bytes > k_dead_bytes_at_once_max) break;
+    }
+    const auto fill = [&] {
+      for (std::size_t i = 0; i < count; ++i) teller_->send_dead(dead_[i].message, dead_[i].why);
+    };
+    if (!teller_->tell(fill, [this] { return ends(); })) throw Ending{};
+    board_.counters.seats_dead += count;
+    dead_.erase(dead_.begin(), dead_.begin() + static_cast<std::ptrdiff_t>(count));
+  }
 }
 
 }  // namespace holdfast::feed::kafka

@@ -9,14 +9,16 @@
 // committed stays before the first of them: whoever goes on from there gets them again, and what was imported meanwhile is skipped (decision 62).
 // Parts of one event may lie in several partitions, so one node has all of them: the one with the lease of the feed.
 //
-// A message that says nothing, or that contradicts what is there, goes to <topic>.dead-letter, as it came, with the reason; so do the parts of an
-// event that would take more room than there is, or that waits for too long. While ledger or Kafka do not answer, the message at hand waits.
+// A message that says nothing goes to <topic>.dead-letter with the reason; so do the parts of an event for which there is no room, that
+// waits for too long, that cannot be made, or that a later part contradicts: with that one the event begins anew (decision 68). While ledger
+// or Kafka do not answer, the message at hand waits.
 //
 // One thread, on which the desk is asked; start() and stop() are of any thread.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,16 +37,18 @@
 
 namespace holdfast::feed::kafka {
 
+inline constexpr std::size_t k_part_bytes_max = std::size_t{8} * 1024 * 1024;
+
 struct SeatsOptions {
   KafkaSettings kafka{};
   std::string topic_prefix{};
   std::string group = "holdfast-seats";   // whose offsets are committed; nobody joins it
   std::chrono::milliseconds back_off_max{5'000};
-  std::chrono::milliseconds event_patience{60'000};   // for an event that cannot be read while others can; then its part is a dead letter
+  // For an event that cannot be read or made while others can; then its parts are dead letters.
+  std::chrono::milliseconds event_patience{60'000};
+  std::size_t part_bytes_max = k_part_bytes_max;   // a larger message is a dead letter
   GatheringLimits limits{};
 };
-
-inline constexpr std::size_t k_part_bytes_max = std::size_t{8} * 1024 * 1024;   // a larger message is a dead letter
 
 class SeatImports {
  public:
@@ -64,7 +68,9 @@ class SeatImports {
   struct Place {
     std::int64_t next = -1;        // behind the last message that was taken; -1: none was
     std::int64_t end = -1;         // where it was seen to have nothing more; -1: it was not
-    std::int64_t committed = -1;   // by this node; -1: nothing
+    std::int64_t committed = -1;   // -1: nothing
+    Time committed_at{};           // by this node
+    std::int64_t begins = -1;      // where this node goes on, until it was looked whether Kafka still has that; -1: no more
     Backlog backlog{};
   };
 
@@ -77,15 +83,19 @@ class SeatImports {
   void handle(const Received& message);
   template <typename Step>
   void until_done(Step step);
-  void place(const Received& message, Time since);
-  void import_complete(Time since);
-  bool must_wait(Time since);
+  void place(const Received& message);
+  void gather(const SeatsPart& part, const Received& message);
+  void import_complete();
+  bool must_wait(const Uuid& event, bool can_be_read);
+  void note_read(const Uuid& event);
   void give_up_overdue();
-  void give_up(const Uuid& event, const std::string& why, const Received* more = nullptr);
-  void tell_dead(const std::vector<Received>& messages, const Received* more, const std::string& why);
+  void give_up(const Uuid& event, const std::string& why);
+  void give_up(const Received& message, const std::string& why);
+  void tell_dead();
 
   void commit(Client& client);
   void look_at_backlog(Client& client);
+  void note_lost(const Partition& partition, Place& place, std::int64_t low);
   void show_pending();
   void forget();
 
@@ -106,6 +116,20 @@ class SeatImports {
   std::unique_ptr<Teller> teller_;
   Gathering gathering_;
   std::map<Partition, Place> places_;
+  // What is a dead letter, until Kafka has it; none while offsets are committed.
+  struct Dead {
+    Received message;
+    std::string why;
+  };
+  std::deque<Dead> dead_;
+  // Events that could not be read or made at last, while others could.
+  struct Failing {
+    Time since{};
+    bool is_given_up = false;   // nobody waits for it once more
+    bool can_be_read = false;   // and not be made
+  };
+  std::map<Uuid, Failing> failing_;
+  bool has_worked_ = false;   // since it began to consume
   std::optional<Time> starting_since_;   // this node should import, and does not yet
   std::optional<Time> at_hand_since_;    // a message is being handled
   Time committed_at_{};

@@ -113,9 +113,10 @@ void FeedBoard::set_seats(SeatsState state, std::string detail) {
   status_.seats_detail = std::move(detail);
 }
 
-void FeedBoard::set_seats_pending(std::optional<Time> oldest, std::uint64_t events_gathered) {
+void FeedBoard::set_seats_pending(std::optional<Time> unhandled, std::optional<Time> gathered, std::uint64_t events_gathered) {
   const std::scoped_lock lock(mutex_);
-  seats_since_ = oldest;
+  seats_unhandled_since_ = unhandled;
+  seats_gathered_since_ = gathered;
   status_.events_gathered = events_gathered;
 }
 
@@ -127,7 +128,8 @@ FeedStatus FeedBoard::status() const {
   const bool publishes = status.relay != RelayState::standby && status.relay != RelayState::stopped;
   status.lag_seconds = age_of(publishes ? earlier(lags_since_, news_since_) : std::nullopt, now).count();
   status.payments_pending_seconds = age_of(payments_since_, now).count();
-  status.seats_pending_seconds = age_of(seats_since_, now).count();
+  status.seats_unhandled_seconds = age_of(seats_unhandled_since_, now).count();
+  status.seats_pending_seconds = age_of(earlier(seats_unhandled_since_, seats_gathered_since_), now).count();
   return status;
 }
 

@@ -47,7 +47,8 @@ struct FeedStatus {
   std::string payments_held_because{};
   SeatsState seats = SeatsState::off;
   std::string seats_detail{};
-  double seats_pending_seconds = 0;     // how long the oldest part of an event that is not imported has waited here
+  double seats_unhandled_seconds = 0;   // how long the oldest message has waited that nothing was made of
+  double seats_pending_seconds = 0;     // the same, or the oldest part here of an event that is not imported
   std::uint64_t events_gathered = 0;    // whose seats have not all come
 };
 
@@ -69,6 +70,7 @@ struct FeedCounters {
   std::atomic<std::uint64_t> seats_skipped{0};      // whose seats were all there
   std::atomic<std::uint64_t> seats_dead{0};         // went to a dead letter topic
   std::atomic<std::uint64_t> seats_retried{0};      // times that the ledger or Kafka made them wait
+  std::atomic<std::uint64_t> seats_lost{0};         // that Kafka did not keep until their events were complete
 };
 
 // What relay and payments write and others read.
@@ -91,8 +93,8 @@ class FeedBoard {
   void set_payments_pending(std::optional<Time> oldest);
   void set_payments_held(std::uint64_t payments, FailingEvents::Summary held_back);
   void set_seats(SeatsState state, std::string detail = {});
-  // `oldest`: since when a part waits here; nothing: none does.
-  void set_seats_pending(std::optional<Time> oldest, std::uint64_t events_gathered);
+  // Since when a message waits that nothing was made of, and a part for the rest of its event; nothing: none does.
+  void set_seats_pending(std::optional<Time> unhandled, std::optional<Time> gathered, std::uint64_t events_gathered);
   // Whether this node has the lease of the feed: what one node does for all others is its work.
   void set_leads(bool leads) { leads_.store(leads, std::memory_order_relaxed); }
   bool leads() const { return leads_.load(std::memory_order_relaxed); }
@@ -105,7 +107,8 @@ class FeedBoard {
   std::optional<Time> lags_since_;
   std::optional<Time> news_since_;
   std::optional<Time> payments_since_;
-  std::optional<Time> seats_since_;
+  std::optional<Time> seats_unhandled_since_;
+  std::optional<Time> seats_gathered_since_;
   std::atomic<bool> leads_{false};
 };
 
