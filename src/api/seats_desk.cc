@@ -137,10 +137,14 @@ Standing SeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat> seat
     if (const std::string trouble = ledger_.trouble(); !trouble.empty()) return not_now(trouble);
     return {Standing::Kind::absent, {}};
   }
-  if (ledger_.event(*number) == nullptr) return not_now("The event is being imported, or cannot be read at the moment.");
+  const auto opened = ledger_.event(*number);
+  if (opened == nullptr) return not_now("The event is being imported, or cannot be read at the moment.");
   for (const GeneratedSeat& seat : seats) {
     const auto place = ledger_.seats().find(seat.id);
     if (place && place->event == *number) continue;
+    // Only an event that is here all the time is known not to have it: a node may let go of one that nobody asks for.
+    const auto still = ledger_.event(*number);
+    if (still == nullptr || still->plan() != opened->plan()) return not_now("The event cannot be read at the moment.");
     return {Standing::Kind::refused,
             "The event is open without seat " + to_string(seat.id) + "; seats are not added to an event that is open."};
   }
