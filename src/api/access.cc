@@ -154,6 +154,15 @@ bool AccessControl::admit_key(Call& call, Need need, std::string_view authorizat
   return true;
 }
 
+bool AccessControl::admit_to_contract(Call& call, Group contract) const {
+  if (is_open() || lets_contract_in(contract)) return true;
+  const std::string_view* authorization = call.request.header("Authorization");
+  const auto key = authorization == nullptr ? std::nullopt : find_key(call.request, *authorization);
+  if (key) return key->scopes.allow(Scope::hold) || refuse_scope(call, Need::contract);
+  return refuse_unauthorized(call, "To end a ticket lock takes an API key (`Authorization: Bearer hf_…`) with the scope `hold`.",
+                             "Bearer");
+}
+
 bool AccessControl::sees_drafts(const Call& call) const {
   if (call.caller.kind != Caller::Kind::anonymous) return call.caller.reads;
   const http::Request& request = call.request;

@@ -56,6 +56,10 @@ class AccessControl {
   // something, which no page of another origin may. Any thread.
   bool admit(Call& call, Need need, bool changes);
 
+  // For a call of a contract whose effect is on another contract's reservations: whether the caller may call that one too. If not, the
+  // answer is there. After admit().
+  bool admit_to_contract(Call& call, Group contract) const;
+
   // Who let a key be made: the name that it was given. Empty when it is not there any more.
   std::string name_of_key(std::string_view id) const;
   // Whether the caller is one of the operators: with a key that may do everything, or on a server that lets everybody in. After admit().

@@ -1,4 +1,5 @@
 // Contract 1: an existing ticketing platform reserves seats, and releases them, through these calls (docs/contracts.md).
+#include "api/access.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 #include "api/presence.h"
@@ -158,6 +159,7 @@ Answer release_seat(Call& call) {
   if (event == nullptr || !is_there(call, *event)) co_return fail(call, seat_not_found(id));
   SeatReading seat = event->seat(place->seat, call.ledger().now());
   const std::optional<Uuid> lock = lock_of(call, seat);
+  if (lock && !call.services.access.admit_to_contract(call, Group::contract2)) co_return;
   if (lock) {
     Submission submission = call.submission();
     submission.parts.push_back({place->event, ReleaseLocks{.seats = {&place->seat, 1}, .only = {&*lock, 1}}});

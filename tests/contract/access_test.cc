@@ -746,6 +746,34 @@ TEST(BeyondLoopback, AWrittenContractNeedsNoKeyAlsoWhenThereAreKeys) {
   expect_contract_2_refusal(lock_tickets(client, {"x"}), 401);
 }
 
+// Contract 1's release of a seat may end contract 2's ticket locks.
+TEST(BeyondLoopback, WhoNeedsNoKeyForContract1EndsNoTicketLockThatTakesOne) {
+  const TempFolder folder;
+  const std::string admin = make_key(folder / "data", "admin");
+  const std::string hold = make_key(folder / "data", "hold");
+  const std::string read = make_key(folder / "data", "read");
+  const std::string seat = new_uuid();
+  const auto release = [&](Client& client, const Headers& caller) {
+    return client.request("PUT", "/api/v1/seats/" + seat + "/release", "", caller);
+  };
+  {
+    Server server({.flags = {"--listen", "0.0.0.0", "--access-anonymous", "contract1"}, .data = folder / "data"});
+    Client client = server.connect();
+    ASSERT_EQ(client.post("/v1/events", event_body({seat}), bearer(admin)).status, 201);
+    EXPECT_EQ(release(client, {}).status, 200) << "a free seat is nobody's";
+    ASSERT_EQ(lock_tickets(client, {seat}, 600, bearer(hold)).status, 200);
+    expect_contract_1_problem(release(client, {}), 401, "unauthorized");
+    expect_contract_1_problem(release(client, bearer("hf_wrong")), 401, "unauthorized");
+    expect_contract_1_problem(release(client, bearer(read)), 403, "forbidden");
+    EXPECT_EQ(string_of(client.get("/v1/seats/" + seat, bearer(admin)).json().at("state")), "held");
+    EXPECT_EQ(release(client, bearer(hold)).status, 200);
+    ASSERT_EQ(lock_tickets(client, {seat}, 600, bearer(hold)).status, 200);
+  }
+  Server server({.flags = {"--listen", "0.0.0.0", "--access-anonymous", "contract1,contract2"}, .data = folder / "data"});
+  Client client = server.connect();
+  EXPECT_EQ(release(client, {}).status, 200) << "anybody may end one through contract 2";
+}
+
 // What can become of registry.db beside data whose server was killed; its log has the last changes.
 struct Loss {
   const char* name;
