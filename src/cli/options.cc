@@ -109,6 +109,9 @@ ServeOptions ServeOptionsReader::read() {
   }
   if (options_.feed_url.empty() && !options_.feed_kafka.empty())
     throw UsageError("feed.kafka has settings, and there is no --feed kafka://…");
+  if (options_.feed_payments && options_.feed_seats && options_.feed_payments_group == options_.feed_seats_group) {
+    throw UsageError("feed.payments_group and feed.seats_group must be two groups; both are `" + options_.feed_seats_group + "`");
+  }
   if (options_.data.empty() && options_.ledger_url.empty()) {
     throw UsageError("--data is missing: the folder of the ledger's files (or --ledger: a PostgreSQL database)");
   }

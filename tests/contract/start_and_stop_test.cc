@@ -56,6 +56,8 @@ TEST(Configuration, AValueThatCannotBeIsNamed) {
                                                        {"--access-anonymous", "contract3"}};
   for (const auto& flag : flags) expect_configuration_error(failing_start({.flags = flag}), flag[0].substr(2));
   expect_configuration_error(failing_start({.environment = {{"HOLDFAST_THREADS", "none"}}}), "HOLDFAST_THREADS");
+  expect_configuration_error(failing_start({.flags = {"--feed-seats", "on", "--feed-seats-group", "holdfast-payments"}}),
+                             "feed.seats_group");
   expect_configuration_error(start_with_file("sweep = \"perhaps\"\n"), "sweep");
   expect_configuration_error(start_with_file("[log]\nlevel = 5\n"), "level");
   expect_configuration_error(start_with_file("[http]\nbody_bytes_max = \"ten\"\n"), "body_bytes_max");
