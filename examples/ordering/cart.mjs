@@ -21,6 +21,7 @@ const key = process.env.HOLDFAST_KEY;
 const prefix = process.env.TOPIC_PREFIX ?? "";
 const bodyBytesMax = 16 * 1024;
 const reservationsMax = 100_000;   // that are remembered; Holdfast is asked for older ones
+const cartsMax = 100_000;          // a shop of the trade keeps them in its database; here the oldest goes
 const askTimeoutMs = 5_000;
 const betweenTriesMs = 1_000;   // to reach Kafka
 const leaveTimeoutMs = 3_000;   // the group, at the end
@@ -36,9 +37,22 @@ function remember(id, reservation) {
   if (reservations.size > reservationsMax) reservations.delete(reservations.keys().next().value);
 }
 
+/** What a message says; undefined when it is no reservation's: what is thrown here would be read again for ever. */
+function read(message) {
+  try {
+    const told = JSON.parse(message.value.toString());
+    if (typeof told.reservationId === "string") return told;
+  } catch {
+    // Told of below, like JSON that has no reservation.
+  }
+  console.error(`Kafka: the message at offset ${message.offset} is no reservation's; it is skipped`);
+  return undefined;
+}
+
 // One reservation may have several seats, each with a message of its own; the carts of this platform have one.
 function take(topic, message) {
-  const told = JSON.parse(message.value.toString());
+  const told = read(message);
+  if (told === undefined) return;
   if (topic === `${prefix}reservation-created`) {
     // A created may be read after the end: topics have no order among each other.
     if (reservations.get(told.reservationId)?.status === undefined) {
@@ -104,7 +118,9 @@ async function add(request) {
   if (reservation.seatId !== seatId) throw new Refusal(400, "The reservation is for another seat");
   const owner = request.userId ?? request.guestToken;
   const cart = carts.get(owner) ?? { cartId: randomUUID(), items: [] };
+  carts.delete(owner);   // so that the oldest stands first
   carts.set(owner, cart);
+  if (carts.size > cartsMax) carts.delete(carts.keys().next().value);
   if (!cart.items.some((item) => item.reservationId === reservationId)) cart.items.push({ reservationId, seatId, price });
   return { ...cart, source };
 }
@@ -113,6 +129,7 @@ async function add(request) {
 
 async function readBody(request) {
   let text = "";
+  request.setEncoding("utf8");   // a character may lie in two parts
   for await (const part of request) {
     text += part;
     if (text.length > bodyBytesMax) throw new Refusal(413, "The body is too large");

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -14,6 +15,7 @@ import { fileURLToPath } from "node:url";
 
 const kafka = process.env.HOLDFAST_TEST_KAFKA?.replace(/^kafka:\/\//, "");
 const cartProgram = fileURLToPath(new URL("../../examples/ordering/cart.mjs", import.meta.url));
+const kafkajs = createRequire(cartProgram)("kafkajs");   // the example's own
 const prefix = `ordering-${randomUUID()}-`;
 const patienceMs = 60_000;
 
@@ -136,13 +138,30 @@ test("a reservation whose message has come needs no question", { skip: kafka ===
   assert.equal(added.body.items.length, 1, "the same reservation is one item");
 });
 
-test("a reservation that is over is in no cart, whatever a message said before", async () => {
+test("a reservation that is over is refused, as Holdfast says", async () => {
   const [seatId] = await makeEvent(1);
   const reservationId = await reserve(seatId);
   assert.equal((await call("POST", `${holdfast}/v1/reservations/${reservationId}/release`)).status, 200);
   assert.equal((await add(cartWithout, { reservationId, seatId, price: 45, userId: "user-3" })).status, 409);
-  if (kafka === undefined) return;
-  await until("the cart has read that it was released", async () => (await add(cartWithKafka, { reservationId, seatId, price: 45, userId: "user-3" })).status === 409);
+});
+
+test("a reservation that a message knew as active is refused once the message of its end is read", { skip: kafka === undefined && "there is no Kafka" }, async () => {
+  const [seatId] = await makeEvent(1);
+  const reservationId = await reserve(seatId);
+  const request = { reservationId, seatId, price: 45, userId: "user-5" };
+  await until("the message of the reservation has come", async () => (await add(cartWithKafka, request)).body.source === "message");
+  assert.equal((await call("POST", `${holdfast}/v1/reservations/${reservationId}/release`)).status, 200);
+  await until("the cart has read that it was released", async () => (await add(cartWithKafka, request)).status === 409);
+});
+
+test("a message that is no reservation's is skipped, and those behind it are read", { skip: kafka === undefined && "there is no Kafka" }, async () => {
+  const producer = new kafkajs.Kafka({ clientId: "nonsense", brokers: [kafka], logLevel: kafkajs.logLevel.NOTHING }).producer();
+  await producer.connect();
+  for (const value of ["no JSON", "null", "[]", "{}", null]) await producer.send({ topic: `${prefix}reservation-created`, messages: [{ key: "k", value }] });
+  await producer.disconnect();
+  const [seatId] = await makeEvent(1);
+  const reservationId = await reserve(seatId);
+  await until("the message behind has come", async () => (await add(cartWithKafka, { reservationId, seatId, price: 45, userId: "user-6" })).body.source === "message");
 });
 
 test("what is no reservation of this seat is refused", async () => {
