@@ -217,8 +217,9 @@ std::expected<void, PlanProblem> PlanBuilder::add(const NewSeat& seat) {
   std::string& label = impl.scratch;
   label.clear();
   append_label_of(label, seat.section, seat.row, seat.number);
-  const auto problem = [&](std::string_view what) {
-    return std::unexpected(PlanProblem{"seat " + std::to_string(size() + 1) + " (" + label + ") " + std::string(what)});
+  const auto problem = [&](std::string_view rule, PlanProblem::Kind kind = PlanProblem::Kind::rule) {
+    return std::unexpected(
+        PlanProblem{"seat " + std::to_string(size() + 1) + " (" + label + ") " + std::string(rule), std::string(rule), kind});
   };
   const auto name_is_good = [](std::string_view name) { return !name.empty() && name.size() <= k_name_bytes_max; };
   if (!name_is_good(seat.section)) return problem("needs a section of 1 to 200 bytes");
@@ -229,12 +230,12 @@ std::expected<void, PlanProblem> PlanBuilder::add(const NewSeat& seat) {
   if (!std::isfinite(seat.x) || !std::isfinite(seat.y)) return problem("has a position that is not a finite number");
   if (size() >= k_seats_per_event_max) return problem("is one more than an event can have");
   const Fingerprint label_print = fingerprint(label);
-  if (impl.labels.contains(label_print)) return problem("has the same section, row and number as a seat before it");
+  if (impl.labels.contains(label_print)) return problem("has the label of a seat before it", PlanProblem::Kind::same_label);
 
   const std::optional<Uuid> uuid = seat.id.empty() ? derived_seat_id(impl.event_id, label) : parse_uuid(seat.id);
   if (uuid && uuid->is_nil()) return problem("has the nil UUID as its id");
   const std::string_view key = uuid ? std::string_view(reinterpret_cast<const char*>(uuid->data), sizeof uuid->data) : seat.id;
-  if (!impl.ids.insert(fingerprint(key)).second) return problem("has the same id as a seat before it");
+  if (!impl.ids.insert(fingerprint(key)).second) return problem("has the same id as a seat before it", PlanProblem::Kind::same_id);
   impl.labels.insert(label_print);
   impl.push_id(seat.id, uuid);
   impl.push_seat(seat.section, seat.row, seat.number, seat.category, seat.x, seat.y);

@@ -111,7 +111,10 @@ class Plan {
 };
 
 struct PlanProblem {
+  enum class Kind { rule, same_label, same_id };
   std::string what;   // one sentence that names the seat and the rule
+  std::string rule{};   // of a seat: what goes on after its name, such as "needs a row of 1 to 200 bytes"
+  Kind kind = Kind::rule;
 };
 
 // Not for several threads at once.

@@ -97,7 +97,7 @@ TEST(Plan, refuses_a_label_that_came_before) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "2"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "x", .section = "A", .row = "1", .number = "2"})),
-            "seat 2 (A-1-2) has the same section, row and number as a seat before it");
+            "seat 2 (A-1-2) has the label of a seat before it");
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1-2", .number = "1"})), "none");
   EXPECT_NE(problem_of(builder.add({.section = "A-1", .row = "2", .number = "1"})), "none");   // A-1-2-1 could mean either
 }
