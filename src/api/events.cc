@@ -125,6 +125,7 @@ void answer_problem(Call& call, const CreationProblem& problem) {
     case CreationProblem::Kind::key_reused: return fail(call, {422, "idempotency_key_reused", problem.what + "."});
     case CreationProblem::Kind::too_many_keys: return fail(call, {503, k_unavailable, problem.what + "."});
     case CreationProblem::Kind::unavailable: return fail(call, unavailable());
+    case CreationProblem::Kind::incomplete: return fail(call, {503, k_unavailable, problem.what + "."});
   }
 }
 

@@ -47,6 +47,14 @@ constexpr EventNumber k_no_event = 0;   // events are numbered from 1
 
 CreationProblem key_reused() { return {CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}}; }
 
+CreationProblem left_as_draft(const Uuid& id) {
+  return {CreationProblem::Kind::incomplete,
+          "event " + to_string(id) +
+              " was created as a draft, and not all of its taken seats are known to be blocked. Nothing of it is on sale. Block those "
+              "seats and put it on sale, or leave it and create the event with another id",
+          {}};
+}
+
 CreationProblem cannot_create(const char* outcome = "the event was not created") {
   return {CreationProblem::Kind::unavailable, std::string("the ledger cannot write at the moment; ") + outcome, {}};
 }
@@ -337,8 +345,39 @@ std::optional<CreationProblem> Engine::ask_key_of_new_event(const Uuid& id, cons
   }
 }
 
+Reason Engine::ask_of_new_event(EventNumber number, Command wish, const std::optional<IdempotencyKey>& key) {
+  Submission submission{.parts = {}, .key = key};
+  submission.parts.push_back({number, std::move(wish)});
+  return ask(std::move(submission)).outcomes.front().reason;
+}
+
+// An event with a plan, which a blocked seat's change speaks of: so it opens as a draft first. The key goes with the last step that changes
+// something.
+Reason Engine::open_with_blocked(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
+                                 const std::optional<IdempotencyKey>& key) {
+  const bool stays_draft = status == EventStatus::draft;
+  Reason reason = ask_of_new_event(number, Configure{.status = EventStatus::draft});
+  while (reason == Reason::none && !blocked.empty()) {
+    const std::size_t count = std::min(blocked.size(), k_seats_per_reservation_max);
+    const bool is_last = stays_draft && count == blocked.size();
+    reason = ask_of_new_event(number, Block{.seats = blocked.first(count)}, is_last ? key : std::nullopt);
+    blocked = blocked.subspan(count);
+  }
+  return reason == Reason::none && !stays_draft ? ask_of_new_event(number, Configure{.status = status}, key) : reason;
+}
+
+// The event is there, though a step's outcome was not known. Its status shows that the steps before were done too, unless it is still
+// a draft.
+std::expected<EventNumber, CreationProblem> Engine::opened_after_all(EventNumber number, EventStatus status,
+                                                                     std::span<const SeatIndex> blocked) const {
+  const auto event = ledger_.event(number);
+  if (blocked.empty() || (status != EventStatus::draft && event->status() == status)) return number;
+  return std::unexpected(left_as_draft(event->card().id));
+}
+
 std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event, const std::function<void(std::size_t)>& progress,
-                                                                 const std::optional<IdempotencyKey>& key) {
+                                                                 const std::optional<IdempotencyKey>& key,
+                                                                 std::span<const SeatIndex> blocked) {
   const std::shared_ptr<const Plan> plan = event.plan;
   const EventStatus status = event.settings.status;
   if (key) {
@@ -346,11 +385,7 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
   }
   const auto number = ledger_.reserve_event(std::move(event));
   if (!number) return number;
-  const auto command = [&](Command wish, const std::optional<IdempotencyKey>& with = {}) {
-    Submission submission{.parts = {}, .key = with};
-    submission.parts.push_back({*number, std::move(wish)});
-    return ask(std::move(submission)).outcomes.front().reason;
-  };
+  const auto command = [&](Command wish) { return ask_of_new_event(*number, std::move(wish)); };
   std::string bytes;
   Writer writer(bytes);
   plan->encode_header(writer);
@@ -363,12 +398,17 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
     reason = command(AppendSeats{.encoded = bytes, .count = count});
     if (reason == Reason::none && progress) progress(first + count);
   }
-  if (reason == Reason::none) reason = command(Configure{.status = status}, key);
+  const bool all_there = reason == Reason::none;
+  if (all_there) {
+    reason =
+        blocked.empty() ? ask_of_new_event(*number, Configure{.status = status}, key) : open_with_blocked(*number, status, blocked, key);
+  }
   if (reason == Reason::none) return number;
+  if (all_there && !blocked.empty() && ledger_.event(*number) != nullptr) return opened_after_all(*number, status, blocked);
   // What became of a step may not be known. An event that has opened after all is not abandoned by this (core's rules), and is there now.
   const bool is_unknown = created && command(Configure{.status = EventStatus::abandoned}) ==
                                          Reason::unavailable;   // its first change is its creation, or it has none
-  if (ledger_.event(*number) != nullptr) return number;
+  if (ledger_.event(*number) != nullptr) return opened_after_all(*number, status, blocked);
   ledger_.abandon_event(*number);
   if (reason == Reason::idempotency_key_reused) return std::unexpected(key_reused());
   return std::unexpected(cannot_create(is_unknown ? "it is not known yet whether the event was created" : "the event was not created"));

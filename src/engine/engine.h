@@ -69,9 +69,11 @@ class Engine {
 
   // Creates an event with all its seats, or nothing: in steps, between which other events go on. `progress` is told how many seats are in.
   // `key` is kept with the last step; one that was used with another request is `key_reused`, and nothing is created. That is asked before
-  // the event has a number: a refused creation uses none up.
+  // the event has a number: a refused creation uses none up. Seats of `blocked` are blocked before the event gets its status: until then it is
+  // a draft, which nobody can buy from.
   std::expected<EventNumber, CreationProblem> create_event(NewEvent event, const std::function<void(std::size_t)>& progress = {},
-                                                           const std::optional<IdempotencyKey>& key = {});
+                                                           const std::optional<IdempotencyKey>& key = {},
+                                                           std::span<const SeatIndex> blocked = {});
 
   // Executes what is in the queue, then ends the workers. Safe to call twice.
   void stop();
@@ -82,6 +84,11 @@ class Engine {
   class Worker;
 
   std::optional<CreationProblem> ask_key_of_new_event(const Uuid& id, const IdempotencyKey& key);
+  Reason ask_of_new_event(EventNumber number, Command wish, const std::optional<IdempotencyKey>& key = {});
+  Reason open_with_blocked(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
+                           const std::optional<IdempotencyKey>& key);
+  std::expected<EventNumber, CreationProblem> opened_after_all(EventNumber number, EventStatus status,
+                                                               std::span<const SeatIndex> blocked) const;
   Worker& worker_of(const Task& task) const;
   bool take_place();
 

@@ -53,7 +53,8 @@ struct NewEvent {
 };
 
 struct CreationProblem {
-  enum class Kind { event_exists, seat_exists, too_many_events, key_reused, too_many_keys, unavailable };
+  // incomplete: the event is a draft, and not all seats that were to be blocked are.
+  enum class Kind { event_exists, seat_exists, too_many_events, key_reused, too_many_keys, unavailable, incomplete };
   Kind kind;
   std::string what;
   std::vector<std::string> seat_ids;   // seat_exists: some of them, at most 100

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <numeric>
 
 #include "core/rules.h"
 #include "support/waiting.h"
@@ -74,7 +75,7 @@ class FakeLedger : public Ledger {
     return std::vector<std::optional<Uuid>>(orders.size());
   }
   const SeatDirectory& seats() const override { return seats_; }
-  std::shared_ptr<const PublishedEvent> event(EventNumber) const override { return nullptr; }
+  std::shared_ptr<const PublishedEvent> event(EventNumber) const override { return get(shown_); }
   std::optional<EventNumber> event_by_id(const Uuid&) const override { return std::nullopt; }
   std::vector<EventNumber> events() const override { return {}; }
   std::optional<ReservationView> reservation(const Uuid&) const override { return std::nullopt; }
@@ -99,6 +100,10 @@ class FakeLedger : public Ledger {
   }
   void set_due(Clock::time_point due) {
     set([&] { due_ = due; });
+  }
+  // What readers see of every event.
+  void show(std::shared_ptr<const PublishedEvent> event) {
+    set([&] { shown_ = std::move(event); });
   }
   // What becomes of submissions with a key.
   void answer_keys(Reason reason, Limit limit = Limit::none) {
@@ -130,6 +135,7 @@ class FakeLedger : public Ledger {
     if (std::holds_alternative<Sweep>(command)) return "sweep";
     if (std::holds_alternative<Create>(command)) return "create";
     if (std::holds_alternative<AppendSeats>(command)) return "append";
+    if (std::holds_alternative<Block>(command)) return "block";
     return std::holds_alternative<Configure>(command) ? "configure" : "numbered";
   }
 
@@ -151,6 +157,7 @@ class FakeLedger : public Ledger {
   bool closed_ = false;
   std::size_t fails_from_ = SIZE_MAX;
   Outcome key_outcome_{};
+  std::shared_ptr<const PublishedEvent> shown_;
   std::size_t reserved_ = 0;
   std::size_t executions_ = 0;
   std::size_t asked_for_sweeps_ = 0;
@@ -513,6 +520,31 @@ TEST_F(EngineTest, AnEventWhoseCreationFailsIsAbandoned) {
     const auto rounds = broken.rounds();
     EXPECT_EQ(rounds.back()[0].kinds[0], failing == 1 ? "create" : "configure");
   }
+}
+
+TEST_F(EngineTest, BlocksSeatsOfANewEventBeforeItIsOnSale) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  std::vector<SeatIndex> taken(1'500);
+  std::iota(taken.begin(), taken.end(), 0U);
+  ASSERT_TRUE(engine.create_event(new_event(2'000), {}, {}, taken));
+  std::vector<std::string> kinds;
+  for (const auto& round : ledger.rounds()) kinds.push_back(round.at(0).kinds.at(0));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"create", "append", "configure", "block", "block", "configure"}));
+}
+
+TEST_F(EngineTest, AnEventWhoseTakenSeatsMayNotAllBeBlockedStaysADraftAndIsSaidToBeOne) {
+  const NewEvent event = new_event(3);
+  Inventory opened(event.card, {.name = "E", .status = EventStatus::draft}, 1);
+  opened.restore_seats(3);
+  ledger.show(std::make_shared<PublishedEvent>(opened.replica(), event.plan));
+  ledger.fail_from(4);   // create, append, configure, and here block
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  const SeatIndex taken[] = {1};
+  const auto number = engine.create_event(event, {}, {}, taken);
+  ASSERT_FALSE(number);
+  EXPECT_EQ(number.error().kind, CreationProblem::Kind::incomplete);
+  EXPECT_TRUE(ledger.abandoned().empty()) << "it has opened";
+  EXPECT_EQ(ledger.rounds().back()[0].kinds[0], "block") << "nothing puts it on sale";
 }
 
 TEST_F(EngineTest, AnEventWhoseKeyWasUsedWithAnotherRequestIsNotBegun) {
