@@ -4,6 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "api/presence.h"
+#include "api/query.h"
 #include "core/check.h"
 
 namespace holdfast::api {
@@ -88,9 +89,11 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   if (match.route == nullptr) {
     answer_otherwise(call, match);
   } else if (services_.access.admit(call, match.route->need, match.route->changes) && co_await bring_subject(call, *match.route)) {
-    const bool changes = match.group == Group::v1 && match.route->method != "GET" && services_.access.is_operator(call.caller);
+    const bool is_change = match.group == Group::v1 && match.route->method != "GET";
+    const bool changes = is_change && services_.access.is_operator(call.caller);
     std::optional<std::string> note = changes ? read_note(call) : std::optional<std::string>("");
-    if (note) {
+    // No call of /v1 that changes something has query parameters: one that is there would be a wish that is not heard.
+    if (note && (!is_change || Query::read(call, {}))) {
       // Named, because the handler's frame refers to it while it waits.
       boost::asio::awaitable<void> answering = match.route->handle(call);
       try {

@@ -9,8 +9,6 @@
 namespace holdfast::api {
 namespace {
 
-constexpr std::string_view k_members[] = {"eventId", "quantity", "section", "category", "adjacent"};
-
 // The members as they stand there.
 struct Members {
   std::string_view event_id;
@@ -20,17 +18,8 @@ struct Members {
   bool adjacent;
 };
 
-// Nothing when `problem` says what is wrong. A member that there is not would be a wish that is not heard, so it is refused.
+// Nothing when `problem` says what is wrong.
 std::optional<Members> read_members(const boost::json::object& object, std::string& problem) {
-  const auto unknown = std::ranges::find_if(
-      object, [](const auto& member) { return std::ranges::find(k_members, std::string_view(member.key())) == std::end(k_members); });
-  if (unknown != object.end()) {
-    const bool is_short = unknown->key().size() <= k_name_bytes_max;
-    problem = "`" + std::string(is_short ? std::string_view(unknown->key()) : "…") +
-              "` is not known: there are eventId, quantity, section, "
-              "category and adjacent.";
-    return std::nullopt;
-  }
   const auto event_id = read_text(object, "eventId", 36, true, problem);
   if (!event_id) return std::nullopt;
   const auto quantity = read_whole(object, "quantity", 1, k_seats_per_reservation_max, true, problem);

@@ -13,6 +13,7 @@
 #include "api/embedded.h"
 #include "api/endpoints.h"
 #include "api/event_reader.h"
+#include "api/members.h"
 #include "api/pages.h"
 #include "api/presence.h"
 #include "api/shared_texts.h"
@@ -409,6 +410,17 @@ Answer get_event(Call& call) {
   co_return;
 }
 
+// What a change of an event may name, and what an event has beside it.
+constexpr std::initializer_list<std::string_view> k_changeable = {
+    "name", "startsAt", "holdSeconds", "maxHoldSeconds", "limits.seatsPerReservation", "limits.heldSeatsPerCustomer", "status"};
+constexpr std::string_view k_as_created = "it stays as the event was created with it";
+constexpr std::string_view k_counted = "it is what the server counts";
+constexpr std::initializer_list<FixedMember> k_fixed = {
+    {"id", "it names the event"},  {"venue", k_as_created}, {"currency", k_as_created}, {"categories", k_as_created},
+    {"sections", k_as_created},    {"seats", k_as_created}, {"plan", k_as_created},     {"keepIds", k_as_created},
+    {"planVersion", k_as_created}, {"counts", k_counted},   {"seq", k_counted},
+};
+
 // PATCH /v1/events/{eventId}. Each member is checked here; whether the settings go together is judged with those that are there by then.
 Answer change_event(Call& call) {
   if (!check_content_type(call, true)) co_return;
@@ -416,6 +428,7 @@ Answer change_event(Call& call) {
   if (event == nullptr) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(), k_changeable, k_fixed)) co_return;
   std::string problem;
   Configure change;
   if (const auto name = read_text(*body.object(), "name", k_name_bytes_max, false, problem)) {

@@ -53,12 +53,14 @@ bool MemberNames::add(std::string_view name) {
   return true;
 }
 
-std::string duplicate_member(std::string_view name) {
+std::string shown_name(std::string_view name) {
   std::string_view shown = name.substr(0, k_shown_bytes_max);
   while (shown.size() < name.size() && !shown.empty() && (static_cast<unsigned char>(name[shown.size()]) & 0xC0) == 0x80) {
     shown.remove_suffix(1);   // not in the middle of a character
   }
-  return "Duplicate member `" + std::string(shown) + (shown.size() < name.size() ? "…`." : "`.");
+  return std::string(shown) + (shown.size() < name.size() ? "…" : "");
 }
+
+std::string duplicate_member(std::string_view name) { return "Duplicate member `" + shown_name(name) + "`."; }
 
 }  // namespace holdfast::api

@@ -50,6 +50,9 @@ class MemberNames {
   std::size_t size_ = 0;
 };
 
+// A name as a message shows it: a long one is cut, between two characters, and ends with `…`.
+std::string shown_name(std::string_view name);
+
 // "Duplicate member `price`." A long name is cut.
 std::string duplicate_member(std::string_view name);
 

@@ -3,6 +3,7 @@
 #include "api/background.h"
 #include "api/best_available.h"
 #include "api/endpoints.h"
+#include "api/members.h"
 #include "api/pages.h"
 #include "api/presence.h"
 #include "api/random.h"
@@ -213,6 +214,11 @@ Answer hold_seats(Call& call) {
   const JsonBody body(call.request.body);
   std::string problem;
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(),
+                  {"customerId", "seatIds", "holdSeconds", "bestAvailable.eventId", "bestAvailable.quantity", "bestAvailable.section",
+                   "bestAvailable.category", "bestAvailable.adjacent"})) {
+    co_return;
+  }
   const auto customer = read_customer(call, *body.object(), problem);
   const auto seconds = problem.empty() ? read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem) : std::nullopt;
   const bool names_seats = has(*body.object(), "seatIds");
@@ -285,6 +291,7 @@ Answer add_seats(Call& call) {
   if (!named) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(), {"seatIds"})) co_return;
   if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto seats = read_seats(call, *body.object(), true, named->event);
   if (!seats) co_return;
@@ -300,6 +307,7 @@ Answer extend_reservation(Call& call) {
   if (!named) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(), {"holdSeconds"})) co_return;
   std::string problem;
   const auto seconds = read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, true, problem);
   if (!seconds) co_return fail(call, {400, k_invalid_request, problem});
@@ -314,6 +322,7 @@ Answer consume_reservation(Call& call) {
   if (!named) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(), {"orderId", "reinstate"})) co_return;
   std::string problem;
   const auto order = read_order(*body.object(), problem);
   const bool reinstate = read_flag(*body.object(), "reinstate", problem).value_or(false);
@@ -331,8 +340,10 @@ Answer pay_for_demo(Call& call) {
   }
   if (!check_content_type(call, true)) co_return;
   const JsonBody body(call.request.body);
-  std::string problem = body.object() == nullptr ? body.problem() : "";
-  const auto text = problem.empty() ? read_text(*body.object(), "reservationId", k_uuid_bytes_max, true, problem) : std::nullopt;
+  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(), {"reservationId"})) co_return;
+  std::string problem;
+  const auto text = read_text(*body.object(), "reservationId", k_uuid_bytes_max, true, problem);
   if (!text) co_return fail(call, {400, k_invalid_request, problem});
   const auto named = find_reservation(call, std::string(*text));
   if (!named) co_return;
@@ -350,6 +361,7 @@ Answer release_reservation(Call& call) {
     if (!check_content_type(call, true)) co_return;
     body.emplace(call.request.body);
     if (body->object() == nullptr) co_return fail(call, {400, k_invalid_request, body->problem()});
+    if (!takes_only(call, *body->object(), {"seatIds"})) co_return;
     if (!co_await bring_seats(call, seat_ids_in(*body->object()))) co_return;
     auto read = read_seats(call, *body->object(), false, named->event);
     if (!read) co_return;
@@ -365,6 +377,7 @@ Answer return_reservation(Call& call) {
   if (!named) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(), {"orderId", "seatIds"})) co_return;
   std::string problem;
   const auto order = read_order(*body.object(), problem);
   if (!order) co_return fail(call, {400, k_invalid_request, problem});

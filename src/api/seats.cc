@@ -4,6 +4,7 @@
 
 #include "api/background.h"
 #include "api/endpoints.h"
+#include "api/members.h"
 #include "api/pages.h"
 #include "api/presence.h"
 
@@ -154,6 +155,7 @@ Answer change_seats(Call& call) {
   if (!number) co_return fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
+  if (!takes_only(call, *body.object(), {"seatIds"})) co_return;
   if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
   const auto named = read_seats(call, *body.object(), true, *number);
   if (!named) co_return;

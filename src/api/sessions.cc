@@ -1,6 +1,8 @@
 // /v1/sessions: a visitor's browser becomes a customer (docs/api.md).
 #include "api/access.h"
 #include "api/endpoints.h"
+#include "api/members.h"
+#include "api/query.h"
 
 namespace holdfast::api {
 namespace {
@@ -17,16 +19,7 @@ void answer_session(Call& call, unsigned status, const Session& session) {
 }
 
 // A session is asked for with nothing, or with an empty object. False: the answer is there.
-bool is_bare(Call& call) {
-  if (!call.request.query.empty()) return fail(call, {400, k_invalid_request, "This call takes no query parameters."}), false;
-  if (call.request.body.empty()) return true;
-  if (!check_content_type(call, true)) return false;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) return fail(call, {400, k_invalid_request, body.problem()}), false;
-  if (body.object()->empty()) return true;
-  const std::string name(body.object()->begin()->key());
-  return fail(call, {400, k_invalid_request, "`" + name + "` is not known; a session is asked for with no members."}), false;
-}
+bool is_bare(Call& call) { return Query::read(call, {}) && takes_nothing(call); }
 
 }  // namespace
 

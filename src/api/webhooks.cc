@@ -8,6 +8,7 @@
 
 #include "api/background.h"
 #include "api/endpoints.h"
+#include "api/members.h"
 #include "api/pages.h"
 #include "api/random.h"
 #include "feed/webhooks/signature.h"
@@ -120,12 +121,10 @@ std::optional<std::string> read_secret(const boost::json::object& object, std::s
 }
 
 // Reads a body that may have these members and no others. Nothing when it is wrong; then the answer is there.
-std::optional<Wish> read_wish(Call& call, const boost::json::object& object, std::initializer_list<std::string_view> known, bool is_new) {
+std::optional<Wish> read_wish(Call& call, const boost::json::object& object, std::initializer_list<std::string_view> taken, bool is_new,
+                              std::initializer_list<FixedMember> fixed = {}) {
+  if (!takes_only(call, object, taken, fixed)) return std::nullopt;
   std::string problem;
-  for (const auto& member : object) {
-    if (std::ranges::find(known, std::string_view(member.key())) != known.end()) continue;
-    problem = "There is no member `" + std::string(member.key()) + "` here.";
-  }
   Wish wish;
   if (problem.empty()) wish.url = read_text(object, "url", http::k_outgoing_url_bytes_max, is_new, problem);
   if (problem.empty() && wish.url) {
@@ -313,7 +312,9 @@ Answer change_webhook(Call& call) {
   if (!id) co_return;
   const JsonBody body(call.request.body);
   if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  const auto wish = read_wish(call, *body.object(), {"url", "types", "enabled", "description"}, false);
+  const auto wish =
+      read_wish(call, *body.object(), {"url", "types", "enabled", "description"}, false,
+                {{"secret", "`POST …/rotate-secret` gives a new one"}, {"status", "`enabled` sets it"}, {"id", "it names the webhook"}});
   feed::CallKey key;   // doing it twice does no more than once; the key's form counts
   if (!wish || !read_call_key(call, key)) co_return;
   if (wish->url) {
@@ -339,7 +340,7 @@ Answer change_webhook(Call& call) {
 
 // DELETE /v1/webhooks/{webhookId}
 Answer delete_webhook(Call& call) {
-  if (!check_query(call)) co_return;
+  if (!check_query(call) || !takes_nothing(call)) co_return;
   const auto id = read_id(call);
   if (!id) co_return;
   bool removed = false;

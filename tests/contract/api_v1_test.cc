@@ -578,11 +578,6 @@ TEST_F(ApiV1, BlockOfAnotherEventsSeatsIs422AndNamesThem) {
 
 // --- the same for all ---
 
-TEST_F(ApiV1, IgnoresUnknownMembersOfAReservation) {
-  const TestEvent event = make_event(client, 1);
-  EXPECT_EQ(hold(client, "c", event.seats, R"("note":{"a":[1]})").status, 201);
-}
-
 TEST_F(ApiV1, WrongMethodsAre405WithAllow) {
   struct Row {
     const char* method;

@@ -519,6 +519,73 @@ TEST_F(BadInput, MembersOfAnEventsChange) {
   for (const Row& row : rows) expect_400(send("PATCH", target, row.body), target, row.member, row.body);
 }
 
+// A body of some 250 KB: 32,000 members with names as short as can be.
+std::string many_members(std::string_view last) {
+  static constexpr std::string_view k_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  std::string body = "{";
+  for (std::size_t i = 0; i < 32'000; ++i) {
+    const char name[] = {k_letters[i / 52 / 52 % 52], k_letters[i / 52 % 52], k_letters[i % 52]};
+    body.append("\"").append(name, 3).append("\":1,");
+  }
+  return body.append("\"").append(last).append("\":1}");
+}
+
+// A wish that is not heard must not look granted.
+TEST_F(BadInput, MembersThatAChangeDoesNotKnowAreRefusedAndNamed) {
+  const std::string seats = R"("seatIds":)" + json_of(Ids{event[0]});
+  const std::string of_event = "/v1/events/" + event.id;
+  const std::string of_reservation = "/v1/reservations/" + a_reservation();
+  const struct {
+    const char* method;
+    std::string target;
+    std::string body;
+    const char* named;
+  } rows[] = {
+      {"POST", "/v1/reservations", "{" + seats + R"(,"customerId":"c","holdSecond":60})", "`holdSecond`"},
+      {"POST", "/v1/reservations", R"({"customerId":"c","bestAvailable":{"eventId":")" + event.id + R"(","quantity":1,"row":"1"}})",
+       "`bestAvailable.row`"},
+      {"POST", "/v1/reservations", R"({"customerId":"c","bestAvailable.eventId":")" + event.id + R"(",)" + seats + "}",
+       "`bestAvailable.eventId`"},
+      {"POST", of_reservation + "/add", "{" + seats + R"(,"quantity":2})", "`quantity`"},
+      {"POST", of_reservation + "/extend", R"({"holdSeconds":60,"until":"tomorrow"})", "`until`"},
+      {"POST", of_reservation + "/consume", R"({"orderId":"o","reinstated":true})", "`reinstated`"},
+      {"POST", of_reservation + "/release", R"({"seats":[]})", "`seats`"},
+      {"POST", of_reservation + "/return", R"({"orderId":"o","seatId":"x"})", "`seatId`"},
+      {"POST", of_event + "/block", "{" + seats + R"(,"reason":"camera"})", "`reason`"},
+      {"POST", of_event + "/unblock", "{" + seats + R"(,"":1})", "``"},
+      {"POST", "/v1/sessions", R"({"customerId":"c"})", "`customerId`"},
+      {"POST", "/v1/webhooks", R"({"url":"https://crm.example.org/","active":true})", "`active`"},
+      {"PATCH", "/v1/webhooks/" + new_uuid(), R"({"events":["held"]})", "`events`"},
+      {"PATCH", "/v1/webhooks/" + new_uuid(), R"({"secret":"whsec_x"})", "`secret` cannot be changed here"},
+      {"POST", "/v1/webhooks/" + new_uuid() + "/test", R"({"type":"held"})", "`type`"},
+      {"POST", "/v1/webhooks/" + new_uuid() + "/redeliver", R"({"id":"x"})", "`id`"},
+      {"DELETE", "/v1/webhooks/" + new_uuid(), R"({"force":true})", "`force`"},
+      {"PATCH", of_event, R"({"title":"x"})", "`title`"},
+      {"PATCH", of_event, R"({"name":"x","limits":{"seatsPerOrder":1}})", "`limits.seatsPerOrder`"},
+      {"PATCH", of_event, R"({"venue":"x"})", "`venue` cannot be changed here"},
+      {"PATCH", of_event, R"({"id":"x","status":"closed"})", "`id` cannot be changed here"},
+      {"PATCH", of_event, R"({"seats":[],"surprise":1})", "`surprise`"},
+  };
+  for (const auto& row : rows) expect_400(send(row.method, row.target, row.body), row.target, row.named, row.body);
+}
+
+TEST_F(BadInput, ManyUnknownMembersAreCountedAndSomeAreNamed) {
+  const Answer answer = send("PATCH", "/v1/events/" + event.id, many_members("none"));
+  expect_400(answer, "/v1/events", "`aaa`, `aab`", "many members");
+  EXPECT_THAT(detail_of(answer), testing::HasSubstr(" and 31981 more members"));
+  EXPECT_LT(answer.body.size(), 2'000U);
+}
+
+TEST_F(BadInput, ChangesTakeNoQueryParameters) {
+  const std::string of_reservation = "/v1/reservations/" + a_reservation();
+  const std::string seats = R"({"seatIds":)" + json_of(Ids{event[0]}) + "}";
+  expect_400(send("PATCH", "/v1/events/" + event.id + "?status=closed", R"({"name":"x"})"), "PATCH", "query parameters", "");
+  expect_400(send("POST", "/v1/events/" + event.id + "/block?reason=x", seats), "block", "query parameters", "");
+  expect_400(send("POST", of_reservation + "/release?seatIds=x", ""), "release", "query parameters", "");
+  expect_400(send("POST", "/v1/events?dryRun=true", "{}"), "create", "query parameters", "");
+  expect_400(send("DELETE", "/v1/webhooks/" + new_uuid() + "?force=1", ""), "delete", "query parameters", "");
+}
+
 TEST_F(BadInput, MembersOfANewEvent) {
   const std::string categories = R"("categories":[{"name":"S","price":45}])";
   const std::string good_seat = R"({"section":"A","row":"1","number":"1","category":"S"})";
@@ -654,17 +721,6 @@ TEST_F(BadInput, ALongNameOfADuplicateMemberIsCut) {
   const Answer answer = send("POST", "/reservations", "{\"" + name + "\":1,\"" + name + "\":2}");
   expect_400(answer, "/reservations", "Duplicate member `nnn", "a long name");
   EXPECT_LT(answer.body.size(), 1'000U);
-}
-
-// A body of some 250 KB: 32,000 members with names as short as can be.
-std::string many_members(std::string_view last) {
-  static constexpr std::string_view k_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  std::string body = "{";
-  for (std::size_t i = 0; i < 32'000; ++i) {
-    const char name[] = {k_letters[i / 52 / 52 % 52], k_letters[i / 52 % 52], k_letters[i % 52]};
-    body.append("\"").append(name, 3).append("\":1,");
-  }
-  return body.append("\"").append(last).append("\":1}");
 }
 
 TEST_F(BadInput, ADuplicateMemberAmongManyIsFoundInLinearTime) {

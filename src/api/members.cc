@@ -1,0 +1,76 @@
+#include "api/members.h"
+
+#include <algorithm>
+#include <string>
+
+#include "api/member_names.h"
+
+namespace holdfast::api {
+namespace {
+
+using Paths = std::initializer_list<std::string_view>;
+
+struct Refused {
+  std::string unknown;   // `a`, `b.c`
+  std::size_t unknown_count = 0;
+  std::string fixed;     // sentences
+};
+
+bool is_on_the_way(std::string_view path, Paths taken) {
+  return std::ranges::any_of(taken,
+                             [&](std::string_view each) { return each.starts_with(path) && each.substr(path.size()).starts_with('.'); });
+}
+
+void look_at(const boost::json::object& object, const std::string& prefix, Paths taken, std::initializer_list<FixedMember> fixed,
+             Refused& refused) {
+  for (const auto& member : object) {
+    const std::string_view name = member.key();
+    const boost::json::value& value = member.value();
+    const std::string path = prefix + std::string(name);
+    const bool is_path = name.find('.') != std::string_view::npos;   // a name with a dot is none of ours, whatever it looks like
+    if (!is_path && is_on_the_way(path, taken)) {
+      if (value.is_object()) look_at(value.get_object(), path + ".", taken, fixed, refused);
+    } else if (const auto known = std::ranges::find(fixed, path, &FixedMember::name); known != fixed.end()) {
+      refused.fixed.append("`").append(path).append("` cannot be changed here: ").append(known->why).append(". ");
+    } else if (is_path || std::ranges::find(taken, path) == taken.end()) {
+      if (++refused.unknown_count > k_members_named_max) continue;
+      refused.unknown.append(refused.unknown.empty() ? "`" : ", `").append(prefix).append(shown_name(name)).append("`");
+    }
+  }
+}
+
+std::string list_of(Paths taken) {
+  std::string list;
+  for (const std::string_view path : taken) list.append(list.empty() ? "`" : ", `").append(path).append("`");
+  return list;
+}
+
+}  // namespace
+
+bool takes_only(Call& call, const boost::json::object& object, std::initializer_list<std::string_view> taken,
+                std::initializer_list<FixedMember> fixed) {
+  Refused refused;
+  look_at(object, "", taken, fixed, refused);
+  std::string detail = std::move(refused.fixed);
+  if (refused.unknown_count > 0) {
+    detail.append("This call does not know ").append(refused.unknown);
+    if (refused.unknown_count > k_members_named_max) {
+      detail.append(" and ").append(std::to_string(refused.unknown_count - k_members_named_max)).append(" more members");
+    }
+    detail.append(taken.size() == 0 ? "; it takes no members. " : "; it takes " + list_of(taken) + ". ");
+  }
+  if (detail.empty()) return true;
+  fail(call, {400, k_invalid_request, detail + "Nothing was changed."});
+  return false;
+}
+
+bool takes_nothing(Call& call) {
+  if (call.request.body.empty()) return true;
+  if (!check_content_type(call, true)) return false;
+  const JsonBody body(call.request.body);
+  if (body.object() != nullptr) return takes_only(call, *body.object(), {});
+  fail(call, {400, k_invalid_request, body.problem()});
+  return false;
+}
+
+}  // namespace holdfast::api
