@@ -64,6 +64,7 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
     json.member("instance", path);
     json.member("code", fault.code);
     if (group == Group::contract1) json.member("error", fault.detail);
+    if (!fault.members.empty()) json.raw(fault.members);
     if (fault.seat_ids.empty()) return;
     json.member("seatIds");
     json.array([&] {

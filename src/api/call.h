@@ -75,6 +75,7 @@ struct Fault {
   std::string_view code;   // static storage
   std::string detail;
   std::vector<std::string> seat_ids{};   // where seats are the reason
+  std::string members{};                 // further members of a problem, as JSON: `"a":1,"b":2`
 };
 
 // Writes the error in the form of the call's group: problem+json, or contract 2's own. 503 gets Retry-After.

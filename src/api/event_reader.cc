@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cmath>
+#include <utility>
 
 #include "api/call.h"
+#include "api/event_draft.h"
+#include "api/event_places.h"
 #include "api/member_names.h"
-#include "api/random.h"
 #include "core/limits.h"
 
 namespace holdfast::api {
@@ -17,51 +18,10 @@ constexpr std::size_t k_depth_max = 24;
 constexpr std::size_t k_text_bytes_max = 1'024;
 constexpr std::size_t k_open_members_max = 100'000;   // of the objects that are open: their names are kept, to find duplicates
 constexpr double k_price_max = 1e9;
-
-// Where in the document the reader is: what kind of object or array.
-enum class Place {
-  event,
-  limits,
-  plan,
-  zones,
-  zone,
-  rows,
-  row,
-  seats_of_row,
-  seat_of_row,
-  position,
-  categories,
-  category,
-  seats,
-  seat,
-  ignored,   // a member that is not ours, with all that is in it
-};
-
-// A seat as it was read: texts by their number, the category by name.
-struct ReadSeat {
-  std::string id;
-  std::uint32_t section = 0, row = 0, number = 0, category = 0;
-  float x = 0, y = 0;
-};
+constexpr std::string_view k_byte_order_mark = "\xEF\xBB\xBF";
 
 struct Point {
   double x = 0, y = 0;
-};
-
-// Each different text once.
-class Texts {
- public:
-  std::uint32_t number(std::string_view text) {
-    const auto [at, is_new] = numbers_.try_emplace(std::string(text), static_cast<std::uint32_t>(texts_.size()));
-    if (is_new) texts_.emplace_back(text);
-    return at->second;
-  }
-  const std::string& operator[](std::uint32_t number) const { return texts_[number]; }
-  std::size_t size() const { return texts_.size(); }
-
- private:
-  std::vector<std::string> texts_;
-  boost::unordered_flat_map<std::string, std::uint32_t> numbers_;
 };
 
 // One value, of any simple type.
@@ -79,19 +39,12 @@ std::optional<EventStatus> status_named(std::string_view name) {
   return std::nullopt;
 }
 
-// What is wrong with the settings of a new event, or nothing.
-std::optional<std::string> check_settings(const EventSettings& settings) {
-  if (auto problem = check_event_name(settings.name)) return problem;
-  if (settings.hold_seconds < 1 || settings.hold_seconds > k_hold_seconds_max)
-    return "`holdSeconds` must be a whole number from 1 to 86400.";
-  if (settings.max_hold_seconds < 1 || settings.max_hold_seconds > k_hold_seconds_max) {
-    return "`maxHoldSeconds` must be a whole number from 1 to 86400.";
-  }
-  if (settings.hold_seconds > settings.max_hold_seconds) return "`holdSeconds` must not be more than `maxHoldSeconds`.";
-  if (settings.limits.seats_per_reservation < 1 || settings.limits.seats_per_reservation > k_seats_per_reservation_max) {
-    return "`limits.seatsPerReservation` must be a whole number from 1 to 1000.";
-  }
-  return std::nullopt;
+// Whether the `status` of a plan's seat says that nobody else has it. All other words are taken for a reason not to sell it.
+bool says_available(std::string_view status) {
+  const auto is = [&](std::string_view word) {
+    return std::ranges::equal(status, word, {}, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  };
+  return status.empty() || is("available") || is("free");
 }
 
 }  // namespace
@@ -105,7 +58,7 @@ std::optional<std::string> check_event_name(std::string_view name) {
   return std::nullopt;
 }
 
-// The callbacks of Boost.JSON's parser. Each returns false to stop; `problem` says why.
+// The callbacks of Boost.JSON's parser. A mistake is noted and reading goes on; false, with `error` set, stops it.
 class EventReader::Handler {
  public:
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
@@ -116,20 +69,7 @@ class EventReader::Handler {
   using Error = boost::json::error_code;
   using Text = boost::json::string_view;
 
-  Root root = Root::event;
-  Defaults defaults;
-  std::string problem;
-
-  EventSettings settings;
-  EventCard card;
-  std::optional<bool> keep_ids;
-  bool has_id = false;
-  bool has_seats = false;
-  bool has_plan = false;
-  std::vector<Category> event_categories;
-  std::vector<Category> plan_categories;
-  std::vector<ReadSeat> seats;
-  Texts texts;
+  EventDraft draft;
 
   bool on_document_begin(Error&) { return true; }
   bool on_document_end(Error&) { return true; }
@@ -151,9 +91,10 @@ class EventReader::Handler {
     keep(part);
     key_.swap(text_);
     text_.clear();
-    if (key_.size() > k_text_bytes_max) return wrong("a member's name has more than 1024 bytes.", error);
-    if (!names_.add(key_)) return wrong(duplicate_member(key_), error);
-    if (names_.size() > k_open_members_max) return wrong("the objects around one place have more than 100,000 members.", error);
+    if (key_.size() > k_text_bytes_max) return stop("a member's name has more than 1024 bytes", error);
+    if (!names_.add(key_)) return stop("Duplicate member " + quoted(key_), error);
+    if (names_.size() > k_open_members_max) return stop("the objects around one place have more than 100,000 members", error);
+    look_up();
     return true;
   }
   bool on_string_part(Text part, std::size_t, Error&) {
@@ -179,12 +120,38 @@ class EventReader::Handler {
   bool on_comment_part(Text, Error&) { return true; }
   bool on_comment(Text, Error&) { return true; }
 
+  // Its members are those of a chart of seats.io, which nobody should have to find out from a list of mistakes.
+  bool looks_like_seatsio() const { return has_subchart_; }
+
+  // The text cannot be read on.
+  void end(std::string what) {
+    close_open_places();
+    draft.note_end(std::move(what));
+  }
+
  private:
-  bool wrong(std::string what, Error& error) {
-    problem = std::move(what);
+  // An object or array that is open.
+  struct Level {
+    Place place;
+    std::uint64_t items = 0;        // of an array: those that have begun
+    bool is_not_taken = false;      // the value of a plan's member that has no meaning here
+  };
+
+  bool stop(std::string what, Error& error) {
+    end(std::move(what));
     error = boost::json::error::syntax;
     return false;
   }
+  // A mistake of the member whose value is read.
+  bool wrong(std::string what) {
+    const bool is_of_seat = std::ranges::any_of(levels_, [](const Level& level) { return is_seat(level.place); });
+    const std::string path = draft.mistakes().is_full() ? "" : path_of_member();
+    draft.note("`" + path + "` " + std::move(what), path, is_of_seat ? draft.seats.size() : EventDraft::k_no_seat);
+    if (is_of_seat) seat_.is_wrong = true;
+    return true;
+  }
+  bool must_be(std::string_view what) { return wrong("must be " + std::string(what)); }
+  static bool is_seat(Place place) { return place == Place::seat || place == Place::seat_of_row; }
 
   // What is over the limit is cut; the one byte more makes the checks of lengths refuse it.
   void keep(Text part) {
@@ -192,324 +159,353 @@ class EventReader::Handler {
     text_.append(part.data(), std::min(part.size(), room));
   }
 
+  // ---- where it is
+
+  // plan.zones[0].rows; of a pattern: zones[].rows
+  std::string path_of_levels(bool is_pattern) const {
+    std::string path;
+    for (std::size_t i = 0; i < levels_.size(); ++i) {
+      if (i > 0 && is_array(levels_[i - 1].place)) {
+        path.append("[").append(is_pattern ? "" : std::to_string(levels_[i - 1].items - 1)).append("]");
+      } else if (const std::string_view name = name_of(levels_[i].place); i > 0 && !(is_pattern && levels_[i].place == Place::plan)) {
+        path.append(path.empty() ? "" : ".").append(name);
+      }
+    }
+    return path;
+  }
+  std::string path_of_member() const {
+    std::string path = path_of_levels(false);
+    if (is_array(levels_.back().place)) return path + "[" + std::to_string(levels_.back().items - 1) + "]";
+    return path.append(path.empty() ? "" : ".").append(shown_name(key_));
+  }
+
+  // Finds the member that key_ names in the object around it.
+  void look_up() {
+    const Place place = levels_.back().place;
+    if (place == Place::ignored) return;
+    member_ = find_member(place, key_);
+    is_not_taken_ = false;
+    if (member_ != nullptr) return;
+    if (place == Place::plan || place == Place::event) has_subchart_ |= key_ == "subChart" || key_ == "subChartFloors";
+    if (is_in_plan_) {
+      is_not_taken_ = true;
+    } else {
+      wrong(draft.mistakes().is_full() ? "" : "is not known; there are " + names_of_members(place));
+    }
+  }
+
   bool enter(bool is_object, Error& error) {
-    if (places_.empty()) {
-      if (!is_object)
-        return wrong(root == Root::event ? "The body must be a JSON object." : "A seating plan must be a JSON object.", error);
-      places_.push_back(root == Root::event ? Place::event : Place::plan);
+    if (levels_.empty()) {
+      if (!is_object) return stop(must_be_object(), error);
+      levels_.push_back({draft.root == Root::event ? Place::event : Place::plan});
+      is_in_plan_ = draft.root == Root::plan;
       return true;
     }
-    const std::optional<Place> inner = inside(is_object);
-    if (!inner)
-      return wrong("`" + key_ + "` must be " + (is_object ? "something other than an object." : "something other than an array."), error);
-    begin(*inner);
-    places_.push_back(*inner);
+    Level& outer = levels_.back();
+    ++outer.items;
+    Place inner = Place::ignored;
+    if (is_array(outer.place)) {
+      if (is_object) inner = item_of(outer.place);
+      else must_be("an object");
+    } else if (outer.place != Place::ignored && member_ != nullptr && member_->inner != Place::ignored) {
+      if (member_->inner != Place::none && is_array(member_->inner) != is_object) inner = member_->inner;
+      else must_be(member_->must);
+    }
+    if (outer.place != Place::ignored && is_not_taken_) begin_not_taken(is_object);
+    else levels_.push_back({inner});
+    begin(inner);
     return true;
   }
 
-  // Which place an object or array is, from where it stands; nothing when it may not stand there.
-  std::optional<Place> inside(bool is_object) const {
-    const Place outer = places_.back();
-    const auto object_named = [&](std::string_view name) { return is_object && key_ == name; };
-    const auto array_named = [&](std::string_view name) { return !is_object && key_ == name; };
-    switch (outer) {
-      case Place::event:
-        if (object_named("plan")) return Place::plan;
-        if (object_named("limits")) return Place::limits;
-        if (array_named("seats")) return Place::seats;
-        if (array_named("categories")) return Place::categories;
-        return is_member_of_event(key_) ? std::nullopt : std::optional(Place::ignored);
-      case Place::plan:
-        if (array_named("zones")) return Place::zones;
-        if (array_named("categories")) return Place::categories;
-        if (key_ == "zones" || key_ == "categories") return std::nullopt;
-        return Place::ignored;
-      case Place::zones: return is_object ? std::optional(Place::zone) : std::nullopt;
-      case Place::rows: return is_object ? std::optional(Place::row) : std::nullopt;
-      case Place::seats_of_row: return is_object ? std::optional(Place::seat_of_row) : std::nullopt;
-      case Place::seats: return is_object ? std::optional(Place::seat) : std::nullopt;
-      case Place::categories: return is_object ? std::optional(Place::category) : std::nullopt;
-      case Place::zone:
-        if (array_named("rows")) return Place::rows;
-        if (object_named("position")) return Place::position;
-        return key_ == "rows" || key_ == "name" || key_ == "position" ? std::nullopt : std::optional(Place::ignored);
-      case Place::row:
-        if (array_named("seats")) return Place::seats_of_row;
-        if (object_named("position")) return Place::position;
-        return key_ == "seats" || key_ == "row_number" || key_ == "position" ? std::nullopt : std::optional(Place::ignored);
-      case Place::seat_of_row:
-        if (object_named("position")) return Place::position;
-        return key_ == "seat_guid" || key_ == "seat_number" || key_ == "category" || key_ == "position" ? std::nullopt
-                                                                                                        : std::optional(Place::ignored);
-      case Place::seat: {
-        const bool ours =
-            key_ == "id" || key_ == "section" || key_ == "row" || key_ == "number" || key_ == "category" || key_ == "x" || key_ == "y";
-        return ours ? std::nullopt : std::optional(Place::ignored);
-      }
-      case Place::category: return key_ == "name" || key_ == "price" || key_ == "color" ? std::nullopt : std::optional(Place::ignored);
-      case Place::limits:
-        return key_ == "seatsPerReservation" || key_ == "heldSeatsPerCustomer" ? std::nullopt : std::optional(Place::ignored);
-      case Place::position: return key_ == "x" || key_ == "y" ? std::nullopt : std::optional(Place::ignored);
-      case Place::ignored: return Place::ignored;
-    }
-    return Place::ignored;
+  std::string must_be_object() const {
+    return draft.root == Root::event ? "The body must be a JSON object" : "A seating plan must be a JSON object";
   }
 
-  static bool is_member_of_event(std::string_view key) {
-    for (const char* each : {"id", "name", "startsAt", "venue", "currency", "categories", "plan", "seats", "holdSeconds", "maxHoldSeconds",
-                             "limits", "status", "keepIds"}) {
-      if (key == each) return true;
-    }
-    return false;
+  void begin_not_taken(bool is_object) {
+    not_taken_path_ = not_taken_path();
+    not_taken_line_ = draft.line;
+    not_taken_is_object_ = is_object;
+    is_not_taken_ = false;
+    levels_.push_back({.place = Place::ignored, .is_not_taken = true});
+  }
+  std::string not_taken_path() const {
+    std::string path = path_of_levels(true);
+    return path.append(path.empty() ? "" : ".").append(shown_name(key_));
   }
 
   void begin(Place place) {
     switch (place) {
-      case Place::plan: has_plan = true; break;
-      case Place::seats: has_seats = true; break;
-      case Place::zone: zone_name_.clear(), zone_at_ = {}, zone_first_ = seats.size(); break;
-      case Place::row: row_name_.clear(), row_at_ = {}, row_first_ = seats.size(); break;
+      case Place::plan: draft.has_plan = is_in_plan_ = true; break;
+      case Place::seats: draft.has_seats = true; break;
+      case Place::zone: zone_name_.clear(), zone_at_ = {}, zone_first_ = draft.seats.size(); break;
+      case Place::row: row_name_.clear(), row_at_ = {}, row_first_ = draft.seats.size(); break;
       case Place::seat:
-      case Place::seat_of_row: seat_ = {}, section_.clear(), row_.clear(), number_.clear(), category_.clear(), seat_at_ = {}; break;
-      case Place::category: category_read_ = {}; break;
+      case Place::seat_of_row:
+        seat_ = {}, section_.clear(), row_.clear(), number_.clear(), category_.clear(), seat_at_ = {};
+        seat_.line = static_cast<std::uint32_t>(std::min<std::uint64_t>(draft.line, UINT32_MAX));
+        break;
+      case Place::category: category_read_ = {}, category_is_wrong_ = false; break;
       default: break;
     }
   }
 
   bool leave(Error& error) {
-    const Place place = places_.back();
-    places_.pop_back();
-    switch (place) {
+    const Level level = levels_.back();
+    levels_.pop_back();
+    if (level.is_not_taken) {
+      // An empty array says nothing that is lost.
+      if (not_taken_is_object_ || level.items > 0)
+        draft.not_taken.add(not_taken_path_, not_taken_is_object_ ? 1 : level.items, not_taken_line_);
+      return true;
+    }
+    switch (level.place) {
+      case Place::plan: is_in_plan_ = false; return true;
       case Place::seat:
-      case Place::seat_of_row: return end_seat(place == Place::seat, error);
-      case Place::row:
-        // The name and position of a row may stand behind its seats.
-        for (std::size_t i = row_first_; i < seats.size(); ++i) {
-          seats[i].row = texts.number(row_name_);
-          seats[i].x += static_cast<float>(row_at_.x);
-          seats[i].y += static_cast<float>(row_at_.y);
-        }
-        return true;
-      case Place::zone:
-        for (std::size_t i = zone_first_; i < seats.size(); ++i) {
-          seats[i].section = texts.number(zone_name_);
-          seats[i].x += static_cast<float>(zone_at_.x);
-          seats[i].y += static_cast<float>(zone_at_.y);
-        }
-        return true;
-      case Place::category: {
-        if (category_read_.name.empty()) return wrong("each of `categories` needs a `name` of 1 to 200 bytes.", error);
-        const bool of_plan = places_.size() >= 2 && places_[places_.size() - 2] == Place::plan;
-        auto& categories = of_plan ? plan_categories : event_categories;
-        const bool again = std::ranges::find(categories, category_read_.name, &Category::name) != categories.end();
-        if (again) return wrong("`categories` has the name `" + category_read_.name + "` twice.", error);
-        if (categories.size() >= k_categories_max) return wrong("there are more than 1000 `categories`.", error);
-        categories.push_back(category_read_);
-        return true;
-      }
+      case Place::seat_of_row: return end_seat(level.place == Place::seat, error);
+      case Place::row: end_row(); return true;
+      case Place::zone: end_zone(); return true;
+      case Place::category: return end_category(error);
       default: return true;
     }
   }
 
+  // The name and position of a row may stand behind its seats.
+  void end_row() {
+    for (std::size_t i = row_first_; i < draft.seats.size(); ++i) {
+      draft.seats[i].row = draft.texts.number(row_name_);
+      draft.seats[i].x += static_cast<float>(row_at_.x);
+      draft.seats[i].y += static_cast<float>(row_at_.y);
+    }
+  }
+  void end_zone() {
+    for (std::size_t i = zone_first_; i < draft.seats.size(); ++i) {
+      draft.seats[i].section = draft.texts.number(zone_name_);
+      draft.seats[i].x += static_cast<float>(zone_at_.x);
+      draft.seats[i].y += static_cast<float>(zone_at_.y);
+    }
+  }
+  // So that the seats of a text that ends in the middle have names.
+  void close_open_places() {
+    for (; !levels_.empty(); levels_.pop_back()) {
+      if (levels_.back().place == Place::row) end_row();
+      if (levels_.back().place == Place::zone) end_zone();
+      if (is_seat(levels_.back().place)) push_seat(levels_.back().place == Place::seat);
+    }
+  }
+
   bool end_seat(bool from_list, Error& error) {
-    if (seats.size() >= k_seats_per_event_max) return wrong("there are more than 20,000,000 seats.", error);
-    seat_.number = texts.number(number_);
-    seat_.category = texts.number(category_);
+    if (draft.seats.size() >= k_seats_per_event_max) return stop("there are more than 20,000,000 seats", error);
+    push_seat(from_list);
+    return true;
+  }
+  void push_seat(bool from_list) {
+    seat_.number = draft.texts.number(number_);
+    seat_.category = draft.texts.number(category_);
     seat_.x = static_cast<float>(seat_at_.x);
     seat_.y = static_cast<float>(seat_at_.y);
     if (from_list) {
-      seat_.section = texts.number(section_);
-      seat_.row = texts.number(row_);
+      seat_.section = draft.texts.number(section_);
+      seat_.row = draft.texts.number(row_);
     }
-    seats.push_back(std::move(seat_));
+    draft.seats.push_back(std::move(seat_));
+  }
+
+  bool end_category(Error& error) {
+    auto& categories = is_in_plan_ ? draft.plan_categories : draft.event_categories;
+    const std::string path = path_of_levels(false) + "[" + std::to_string(levels_.back().items - 1) + "]";
+    if (category_read_.name.empty()) {
+      if (!category_is_wrong_) draft.note("`" + path + "` needs a `name` of 1 to 200 bytes", path);
+      return true;
+    }
+    if (std::ranges::find(categories, category_read_.name, &Category::name) != categories.end()) {
+      draft.note("`" + path + "` has the name " + quoted(category_read_.name) + " of a category before it", path);
+      return true;
+    }
+    if (categories.size() >= k_categories_max) return stop("there are more than 1000 `categories`", error);
+    categories.push_back(category_read_);
     return true;
   }
 
   // ---- values
 
   bool value(const Scalar& scalar, Error& error) {
-    if (places_.empty())
-      return wrong(root == Root::event ? "The body must be a JSON object." : "A seating plan must be a JSON object.", error);
-    switch (places_.back()) {
-      case Place::event: return event_member(scalar, error);
-      case Place::limits: return limit_member(scalar, error);
-      case Place::zone:
-        if (key_ == "rows") return wrong("`rows` must be an array.", error);
-        return key_ != "name" || text_member(scalar, zone_name_, "name", error);
-      case Place::row:
-        if (key_ == "seats") return wrong("`seats` must be an array.", error);
-        return key_ != "row_number" || name_member(scalar, row_name_, "row_number", error);
-      case Place::seat_of_row: return seat_of_row_member(scalar, error);
-      case Place::seat: return seat_member(scalar, error);
-      case Place::position: return position_member(scalar, error);
-      case Place::category: return category_member(scalar, error);
-      case Place::zones:
-      case Place::rows:
-      case Place::seats_of_row:
-      case Place::seats:
-      case Place::categories: return wrong("`" + key_ + "` must have objects in it.", error);
-      case Place::plan:
-        if (key_ == "zones" || key_ == "categories") return wrong("`" + key_ + "` must be an array.", error);
-        return true;
-      case Place::ignored: return true;
+    if (levels_.empty()) return stop(must_be_object(), error);
+    Level& outer = levels_.back();
+    ++outer.items;
+    if (outer.place == Place::ignored) return true;
+    if (is_array(outer.place)) return must_be("an object");
+    if (std::exchange(is_not_taken_, false)) {
+      if (scalar.type != Scalar::Type::null) draft.not_taken.add(not_taken_path(), 1, draft.line);
+      return true;
     }
-    return true;
+    if (member_ == nullptr || member_->inner == Place::ignored) return true;
+    if (member_->inner != Place::none) {
+      return (member_->may_be_null && scalar.type == Scalar::Type::null) || must_be(member_->must);
+    }
+    switch (outer.place) {
+      case Place::event: return event_member(scalar);
+      case Place::limits: return limit_member(scalar);
+      case Place::zone: return text_member(scalar, zone_name_);
+      case Place::row: return name_member(scalar, row_name_);
+      case Place::seat_of_row: return seat_of_row_member(scalar);
+      case Place::seat: return seat_member(scalar);
+      case Place::position: return position_member(scalar);
+      case Place::category: return category_member(scalar);
+      default: return true;
+    }
   }
 
-  bool text_member(const Scalar& scalar, std::string& into, std::string_view name, Error& error) {
-    if (scalar.type != Scalar::Type::text) return wrong("`" + std::string(name) + "` must be a string.", error);
-    if (scalar.text.size() > k_text_bytes_max) return wrong("`" + std::string(name) + "` is too long.", error);
-    for (const char c : scalar.text) {
-      if (static_cast<unsigned char>(c) < 0x20) return wrong("`" + std::string(name) + "` must not have control characters.", error);
-    }
+  bool text_member(const Scalar& scalar, std::string& into) {
+    if (scalar.type != Scalar::Type::text) return must_be(member_->must);
+    if (scalar.text.size() > k_text_bytes_max) return wrong("has more than 1024 bytes");
+    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
+    if (std::ranges::any_of(scalar.text, is_control)) return wrong("must not have control characters");
     into = scalar.text;
     return true;
   }
   // The name of a row or a seat: many plans write numbers.
-  bool name_member(const Scalar& scalar, std::string& into, std::string_view name, Error& error) {
-    if (scalar.type != Scalar::Type::number) return text_member(scalar, into, name, error);
-    if (std::trunc(scalar.number) != scalar.number || std::abs(scalar.number) > 1e15) {
-      return wrong("`" + std::string(name) + "` must be a string or a whole number.", error);
-    }
+  bool name_member(const Scalar& scalar, std::string& into) {
+    if (scalar.type != Scalar::Type::number) return text_member(scalar, into);
+    if (std::trunc(scalar.number) != scalar.number || std::abs(scalar.number) > 1e15) return must_be(member_->must);
     into = std::to_string(static_cast<std::int64_t>(scalar.number));
     return true;
   }
-  bool whole_member(const Scalar& scalar, std::int64_t& into, std::string_view name, std::int64_t least, std::int64_t most, Error& error) {
+  bool whole_member(const Scalar& scalar, std::int64_t& into, std::int64_t least, std::int64_t most) {
     const bool good = scalar.type == Scalar::Type::number && std::trunc(scalar.number) == scalar.number &&
                       scalar.number >= static_cast<double>(least) && scalar.number <= static_cast<double>(most);
-    if (!good) {
-      return wrong("`" + std::string(name) + "` must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ".",
-                   error);
-    }
+    if (!good) return must_be(member_->must);
     into = static_cast<std::int64_t>(scalar.number);
     return true;
   }
-  bool coordinate(const Scalar& scalar, double& into, Error& error) {
+  bool coordinate(const Scalar& scalar, double& into) {
     if (scalar.type == Scalar::Type::null) return true;
-    if (scalar.type != Scalar::Type::number || std::abs(scalar.number) > 1e9)
-      return wrong("`" + key_ + "` must be a number of at most 1e9.", error);
+    if (scalar.type != Scalar::Type::number || std::abs(scalar.number) > 1e9) return must_be(member_->must);
     into = scalar.number;
     return true;
   }
 
-  bool event_member(const Scalar& scalar, Error& error) {
+  bool event_member(const Scalar& scalar) {
     std::string text;
-    if (key_ == "name") return text_member(scalar, settings.name, key_, error);
-    if (key_ == "plan" || key_ == "seats" || key_ == "categories" || key_ == "limits") {
-      const bool array = key_ == "seats" || key_ == "categories";
-      return wrong("`" + key_ + "` must be " + (array ? "an array." : "an object."), error);
-    }
+    if (key_ == "name") return text_member(scalar, draft.settings.name);
     if (scalar.type == Scalar::Type::null) return true;
-    if (key_ == "id") {
-      if (!text_member(scalar, text, key_, error)) return false;
-      const auto id = parse_uuid(text);
-      if (!id || id->is_nil()) return wrong("`id` must be a UUID, and not the nil one.", error);
-      card.id = *id;
-      has_id = true;
-      return true;
-    }
-    if (key_ == "startsAt") {
-      if (!text_member(scalar, text, key_, error)) return false;
-      const auto time = parse_rfc3339(text);
-      if (!time) return wrong("`startsAt` must be a time as RFC 3339 writes it.", error);
-      settings.starts_at = *time;
-      return true;
-    }
-    if (key_ == "venue") {
-      if (!text_member(scalar, card.venue, key_, error)) return false;
-      return card.venue.size() <= k_name_bytes_max || wrong("`venue` must have at most 200 bytes.", error);
-    }
-    if (key_ == "currency") {
-      if (!text_member(scalar, card.currency, key_, error)) return false;
-      const bool good = card.currency.size() == 3 && card.currency.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
-      return good || wrong("`currency` must be three letters, as ISO 4217 has them: EUR.", error);
-    }
-    if (key_ == "status") {
-      if (!text_member(scalar, text, key_, error)) return false;
-      const auto status = status_named(text);
-      if (!status) return wrong("`status` must be draft, on_sale or closed.", error);
-      settings.status = *status;
-      return true;
-    }
     if (key_ == "keepIds") {
-      if (scalar.type != Scalar::Type::flag) return wrong("`keepIds` must be true or false.", error);
-      keep_ids = scalar.flag;
+      if (scalar.type != Scalar::Type::flag) return must_be(member_->must);
+      draft.keep_ids = scalar.flag;
       return true;
     }
-    if (key_ == "holdSeconds") return whole_member(scalar, settings.hold_seconds, key_, 1, k_hold_seconds_max, error);
-    if (key_ == "maxHoldSeconds") return whole_member(scalar, settings.max_hold_seconds, key_, 1, k_hold_seconds_max, error);
-    return true;   // members that are not ours
+    if (key_ == "holdSeconds") return whole_member(scalar, draft.settings.hold_seconds, 1, k_hold_seconds_max);
+    if (key_ == "maxHoldSeconds") return whole_member(scalar, draft.settings.max_hold_seconds, 1, k_hold_seconds_max);
+    const std::size_t before = draft.mistakes().count();
+    text_member(scalar, text);
+    return draft.mistakes().count() > before || event_text(text);
+  }
+  bool event_text(const std::string& text) {
+    if (key_ == "id") {
+      const auto id = parse_uuid(text);
+      if (!id || id->is_nil()) return must_be(member_->must);
+      draft.card.id = *id;
+      draft.has_id = true;
+    } else if (key_ == "startsAt") {
+      const auto time = parse_rfc3339(text);
+      if (!time) return must_be(member_->must);
+      draft.settings.starts_at = *time;
+    } else if (key_ == "venue") {
+      if (text.size() > k_name_bytes_max) return wrong("must have at most 200 bytes");
+      draft.card.venue = text;
+    } else if (key_ == "currency") {
+      if (text.size() != 3 || text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos) return must_be(member_->must);
+      draft.card.currency = text;
+    } else if (key_ == "status") {
+      const auto status = status_named(text);
+      if (!status) return must_be(member_->must);
+      draft.settings.status = *status;
+    }
+    return true;
   }
 
-  bool limit_member(const Scalar& scalar, Error& error) {
+  bool limit_member(const Scalar& scalar) {
     if (scalar.type == Scalar::Type::null) return true;
-    std::int64_t number = 0;
+    std::int64_t number = -1;
     if (key_ == "seatsPerReservation") {
-      if (!whole_member(scalar, number, "limits.seatsPerReservation", 1, k_seats_per_reservation_max, error)) return false;
-      settings.limits.seats_per_reservation = static_cast<std::uint32_t>(number);
+      whole_member(scalar, number, 1, k_seats_per_reservation_max);
+      if (number >= 0) draft.settings.limits.seats_per_reservation = static_cast<std::uint32_t>(number);
     } else if (key_ == "heldSeatsPerCustomer") {
-      if (!whole_member(scalar, number, "limits.heldSeatsPerCustomer", 0, 1'000'000, error)) return false;
-      settings.limits.held_seats_per_customer = static_cast<std::uint32_t>(number);
+      whole_member(scalar, number, 0, 1'000'000);
+      if (number >= 0) draft.settings.limits.held_seats_per_customer = static_cast<std::uint32_t>(number);
     }
     return true;
   }
 
-  bool seat_of_row_member(const Scalar& scalar, Error& error) {
-    if (key_ == "seat_guid") return scalar.type == Scalar::Type::null || text_member(scalar, seat_.id, key_, error);
-    if (key_ == "seat_number") return name_member(scalar, number_, key_, error);
-    if (key_ == "category") return text_member(scalar, category_, key_, error);
+  bool seat_of_row_member(const Scalar& scalar) {
+    if (key_ == "seat_guid") return scalar.type == Scalar::Type::null || text_member(scalar, seat_.id);
+    if (key_ == "seat_number") return name_member(scalar, number_);
+    if (key_ == "category") return text_member(scalar, category_);
+    if (key_ != "status" || scalar.type == Scalar::Type::null) return true;
+    if (scalar.type != Scalar::Type::text) return must_be(member_->must);
+    seat_.is_taken = !says_available(scalar.text);
     return true;
   }
 
-  bool seat_member(const Scalar& scalar, Error& error) {
-    if (key_ == "id") return scalar.type == Scalar::Type::null || text_member(scalar, seat_.id, "seats.id", error);
-    if (key_ == "section") return name_member(scalar, section_, "seats.section", error);
-    if (key_ == "row") return name_member(scalar, row_, "seats.row", error);
-    if (key_ == "number") return name_member(scalar, number_, "seats.number", error);
-    if (key_ == "category") return text_member(scalar, category_, "seats.category", error);
-    if (key_ == "x") return coordinate(scalar, seat_at_.x, error);
-    if (key_ == "y") return coordinate(scalar, seat_at_.y, error);
-    return true;
+  bool seat_member(const Scalar& scalar) {
+    if (key_ == "id") return scalar.type == Scalar::Type::null || text_member(scalar, seat_.id);
+    if (key_ == "section") return name_member(scalar, section_);
+    if (key_ == "row") return name_member(scalar, row_);
+    if (key_ == "number") return name_member(scalar, number_);
+    if (key_ == "category") return text_member(scalar, category_);
+    return coordinate(scalar, key_ == "x" ? seat_at_.x : seat_at_.y);
   }
 
-  bool position_member(const Scalar& scalar, Error& error) {
-    const Place of = places_[places_.size() - 2];
+  bool position_member(const Scalar& scalar) {
+    const Place of = levels_[levels_.size() - 2].place;
     Point& point = of == Place::zone ? zone_at_ : of == Place::row ? row_at_ : seat_at_;
-    if (key_ == "x") return coordinate(scalar, point.x, error);
-    if (key_ == "y") return coordinate(scalar, point.y, error);
-    return true;
+    return coordinate(scalar, key_ == "x" ? point.x : point.y);
   }
 
-  bool category_member(const Scalar& scalar, Error& error) {
+  bool category_member(const Scalar& scalar) {
     if (key_ == "name") {
-      if (!text_member(scalar, category_read_.name, "categories.name", error)) return false;
-      return category_read_.name.size() <= k_name_bytes_max || wrong("`categories.name` must have at most 200 bytes.", error);
+      std::string name;
+      const std::size_t before = draft.mistakes().count();
+      text_member(scalar, name);
+      if (name.size() > k_name_bytes_max) must_be(member_->must);
+      category_is_wrong_ = draft.mistakes().count() > before;
+      if (!category_is_wrong_) category_read_.name = name;
+      return true;
     }
+    if (scalar.type == Scalar::Type::null) return true;
     if (key_ == "color") {
-      if (scalar.type == Scalar::Type::null) return true;
-      if (!text_member(scalar, category_read_.color, "categories.color", error)) return false;
-      return category_read_.color.size() <= 64 || wrong("`categories.color` must have at most 64 bytes.", error);
+      std::string color;
+      text_member(scalar, color);
+      if (color.size() > k_color_bytes_max) return must_be(member_->must);
+      category_read_.color = color;
+      return true;
     }
-    if (key_ == "price") {
-      if (scalar.type == Scalar::Type::null) return true;
-      const double exact = scalar.number * 10'000;
-      const bool good = scalar.type == Scalar::Type::number && scalar.number >= 0 && scalar.number <= k_price_max &&
-                        std::abs(exact - std::round(exact)) < 1e-3;
-      if (!good) return wrong("`categories.price` must be a number from 0 to 1e9 with at most four decimals.", error);
-      category_read_.price = Price{std::llround(exact)};
-    }
+    const double exact = scalar.number * 10'000;
+    const bool good = scalar.type == Scalar::Type::number && scalar.number >= 0 && scalar.number <= k_price_max &&
+                      std::abs(exact - std::round(exact)) < 1e-3;
+    if (!good) return must_be(member_->must);
+    category_read_.price = Price{std::llround(exact)};
     return true;
   }
 
-  std::vector<Place> places_;
+  static constexpr std::size_t k_color_bytes_max = 64;
+
+  std::vector<Level> levels_;
   MemberNames names_;
   std::string key_;
+  const Member* member_ = nullptr;   // of key_; nullptr: its object has none of that name
+  bool is_not_taken_ = false;        // key_ is a plan's that has no meaning here, and its value comes next
+  bool is_in_plan_ = false;
+  bool has_subchart_ = false;
   std::string text_;
   std::string zone_name_, row_name_, section_, row_, number_, category_;
   Point zone_at_, row_at_, seat_at_;
   std::size_t zone_first_ = 0, row_first_ = 0;
   ReadSeat seat_;
   Category category_read_;
+  bool category_is_wrong_ = false;
+  std::string not_taken_path_;
+  std::uint64_t not_taken_line_ = 0;
+  bool not_taken_is_object_ = false;
 };
 
 struct EventReader::Parser {
@@ -519,87 +515,87 @@ struct EventReader::Parser {
           options.max_depth = k_depth_max;
           return options;
         }()) {}
+
+  // One line, or the rest of one: then a mistake's line is known, at no cost in a text without lines.
+  bool read_line(std::string_view part) {
+    boost::json::error_code error;
+    const std::size_t read = json.write_some(true, part.data(), part.size(), error);
+    if (!error && read == part.size()) return true;
+    failed = true;
+    Handler& handler = json.handler();
+    if (handler.draft.has_ended()) return false;
+    if (!error) {   // the parser would take what follows for another text, and add its members to the first one's
+      handler.end("the text goes on after its end");
+      return false;
+    }
+    const bool is_deep = error == boost::json::error::too_deep;
+    handler.end(is_deep ? "the text has more than 24 levels" : "the text is not JSON: " + error.message());
+    return false;
+  }
+
+  // Passes over a byte order mark, or the next part of one.
+  std::string_view after_mark(std::string_view part) {
+    while (mark_read < k_byte_order_mark.size() && !part.empty() && part.front() == k_byte_order_mark[mark_read]) {
+      part.remove_prefix(1);
+      ++mark_read;
+    }
+    if (!part.empty() && mark_read > 0 && mark_read < k_byte_order_mark.size()) {
+      const std::string_view begun = k_byte_order_mark.substr(0, mark_read);
+      mark_read = k_byte_order_mark.size();
+      read_line(begun);   // it was something else, which the parser refuses
+    }
+    if (!part.empty()) mark_read = k_byte_order_mark.size();
+    return part;
+  }
+
   boost::json::basic_parser<Handler> json;
   bool failed = false;
+  std::size_t mark_read = 0;
 };
 
 EventReader::EventReader(Root root, Defaults defaults) : parser_(new Parser) {
   Handler& handler = parser_->json.handler();
-  handler.root = root;
-  handler.settings.name = defaults.name;
-  if (defaults.id) handler.card.id = *defaults.id;
-  handler.defaults = std::move(defaults);
+  handler.draft.root = root;
+  handler.draft.settings.name = defaults.name;
+  if (defaults.id) handler.draft.card.id = *defaults.id;
+  handler.draft.defaults = std::move(defaults);
 }
 
 EventReader::~EventReader() = default;
 
 bool EventReader::feed(std::string_view part) {
-  if (parser_->failed) return false;
-  boost::json::error_code error;
-  parser_->json.write_some(true, part.data(), part.size(), error);
-  if (!error) return true;
-  parser_->failed = true;
-  std::string& problem = parser_->json.handler().problem;
-  if (problem.empty()) problem = "The body is not JSON: " + error.message() + ".";
-  return false;
+  if (!parser_->failed) part = parser_->after_mark(part);
+  while (!parser_->failed && !part.empty()) {
+    const std::size_t end = std::min(part.find('\n'), part.size() - 1) + 1;
+    const bool has_line_end = part[end - 1] == '\n';
+    if (!parser_->read_line(part.substr(0, end))) break;
+    if (has_line_end) ++parser_->json.handler().draft.line;
+    part.remove_prefix(end);
+  }
+  return !parser_->failed;
 }
 
-const std::string& EventReader::problem() const { return parser_->json.handler().problem; }
+bool EventReader::has_id() const { return parser_->json.handler().draft.has_id; }
 
-bool EventReader::has_id() const { return parser_->json.handler().has_id; }
-
-std::expected<NewEvent, std::string> EventReader::finish() {
+std::expected<ReadEvent, Mistakes> EventReader::finish() {
   Handler& read = parser_->json.handler();
   if (!parser_->failed) {
     boost::json::error_code error;
     parser_->json.write_some(false, nullptr, 0, error);
-    if (error || !parser_->json.done()) parser_->failed = true;
-  }
-  if (parser_->failed) return std::unexpected(read.problem.empty() ? "The body is not JSON: it is incomplete." : read.problem);
-  const bool is_plan = read.root == Root::plan;
-  if (!is_plan && read.has_plan && read.has_seats) return std::unexpected("`plan` and `seats` are two lists of seats; send one.");
-  if (!is_plan && !read.has_plan && !read.has_seats) return std::unexpected("`plan` or `seats` is missing.");
-  if (auto problem = check_settings(read.settings)) return std::unexpected(std::move(*problem));
-
-  // The event's own categories say more about those of its plan, by name.
-  std::vector<Category> categories = read.plan_categories;
-  boost::unordered_flat_map<std::string, std::uint32_t> category_numbers;
-  for (std::uint32_t i = 0; i < categories.size(); ++i) category_numbers.emplace(categories[i].name, i);
-  for (const Category& category : read.event_categories) {
-    const auto [at, is_new] = category_numbers.emplace(category.name, static_cast<std::uint32_t>(categories.size()));
-    if (is_new) {
-      categories.push_back(category);
-    } else {
-      if (category.price) categories[at->second].price = category.price;
-      if (!category.color.empty()) categories[at->second].color = category.color;
+    if (error || !parser_->json.done()) {
+      parser_->failed = true;
+      read.end("the text is not JSON: it is incomplete");
     }
   }
-  if (categories.size() > k_categories_max) return std::unexpected("there are more than 1000 `categories`.");
-
-  NewEvent event{.card = std::move(read.card), .settings = std::move(read.settings), .plan = nullptr};
-  if (event.card.id.is_nil()) event.card.id = random_uuid();
-  const bool keep_ids = read.has_seats || read.keep_ids.value_or(read.defaults.keep_ids);
-  PlanBuilder builder(event.card.id, categories);
-  for (const ReadSeat& seat : read.seats) {
-    const std::string& category = read.texts[seat.category];
-    const auto number = category_numbers.find(category);
-    if (number == category_numbers.end()) {
-      return std::unexpected("seat " + std::to_string(builder.size() + 1) + " is of the category `" + category +
-                             "`, which `categories` does not list.");
-    }
-    const auto added = builder.add({.id = keep_ids ? std::string_view(seat.id) : std::string_view{},
-                                    .section = read.texts[seat.section],
-                                    .row = read.texts[seat.row],
-                                    .number = read.texts[seat.number],
-                                    .category = number->second,
-                                    .x = seat.x,
-                                    .y = seat.y});
-    if (!added) return std::unexpected(added.error().what + ".");
+  if (read.looks_like_seatsio()) {
+    Mistakes only;
+    only.add(
+        {.what =
+             "This looks like a chart of seats.io (it has `subChart`), which Holdfast does not read. It takes a seating plan in the open "
+             "pretix format, with `categories` and `zones`, or a list of `seats`"});
+    return std::unexpected(std::move(only));
   }
-  auto plan = builder.finish();
-  if (!plan) return std::unexpected(plan.error().what + ".");
-  event.plan = std::move(*plan);
-  return event;
+  return read.draft.make();
 }
 
 }  // namespace holdfast::api

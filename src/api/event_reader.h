@@ -1,11 +1,11 @@
 // Reads what makes an event, part by part as it arrives: the body of POST /v1/events, or a seating plan in the open pretix format.
 //
 //   EventReader reader(EventReader::Root::event);
-//   while (…) if (!reader.feed(part)) …400, reader.problem()…
-//   auto event = reader.finish();
+//   while (…) if (!reader.feed(part)) break;          // nothing more is read
+//   auto read = reader.finish();                      // the event, or all that is wrong with it
 //
-// A seating plan has zones of rows of seats; the zone's name is the section, positions add up. Nothing of the text is kept but the seats:
-// about 80 bytes a seat while reading. Not for several threads at once.
+// A seating plan has zones of rows of seats; the zone's name is the section, positions add up. A byte order mark before the text is
+// passed over. Nothing of the text is kept but the seats, 64 bytes each and their ids. Not for several threads at once.
 #pragma once
 
 #include <expected>
@@ -13,10 +13,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "api/mistakes.h"
 #include "ledger/ledger.h"
 
 namespace holdfast::api {
+
+struct ReadEvent {
+  NewEvent event;
+  std::vector<SeatIndex> taken{};   // seats that their file says are not available, rising
+  NotTaken not_taken{};             // members of a plan that have no meaning here
+  bool has_plan = false;            // from a seating plan, not a list of seats
+};
 
 class EventReader {
  public:
@@ -35,15 +44,14 @@ class EventReader {
   EventReader(Root root, Defaults defaults);
   ~EventReader();
 
-  // False when something is wrong; problem() says what, and further parts are ignored.
+  // False when the text cannot be read on: it is not JSON, or exceeds a limit. Further parts are ignored then.
   bool feed(std::string_view part);
-  const std::string& problem() const;
 
   // Whether the text gave the event an id. After finish().
   bool has_id() const;
 
-  // After the last part. The error is one sentence that names the member or the seat and the rule.
-  std::expected<NewEvent, std::string> finish();
+  // After the last part. The error is never empty.
+  std::expected<ReadEvent, Mistakes> finish();
 
  private:
   class Handler;

@@ -50,7 +50,8 @@ EventLimits limits_for(const Call& call, EventLimits limits) {
   return limits;
 }
 
-void append_event(const Call& call, Json& json, const PublishedEvent& event) {
+// `not_taken`: of the answer to the event's creation from a plan.
+void append_event(const Call& call, Json& json, const PublishedEvent& event, const NotTaken* not_taken = nullptr) {
   const Millis now = call.ledger().now();
   const EventSettings settings = event.settings();
   const EventLimits limits = limits_for(call, settings.limits);
@@ -107,14 +108,17 @@ void append_event(const Call& call, Json& json, const PublishedEvent& event) {
         });
       }
     });
+    if (not_taken == nullptr) return;
+    json.member("notTaken");
+    not_taken->append(json);
   });
 }
 
-void answer_event(Call& call, unsigned status, const PublishedEvent& event) {
+void answer_event(Call& call, unsigned status, const PublishedEvent& event, const NotTaken* not_taken = nullptr) {
   call.response.status = status;
   call.response.content_type = "application/json";
   Json json(call.response.body);
-  append_event(call, json, event);
+  append_event(call, json, event, not_taken);
 }
 
 void answer_problem(Call& call, const CreationProblem& problem) {
@@ -139,7 +143,7 @@ Uuid id_of(const Fingerprint& fingerprint) {
 }
 
 // The event of this id exists. With a key: made by this very request, then it is answered again; or not.
-Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key) {
+Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, const NotTaken* not_taken) {
   if (!co_await bring_event(call, id)) co_return;
   const auto number = call.ledger().event_by_id(id);
   const auto event = number ? call.ledger().event(*number) : nullptr;
@@ -152,7 +156,7 @@ Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key) {
   if (!verdict->replayed) co_return fail(call, {409, "event_exists", "an event with the id " + to_string(id) + " exists."});
   mark_replayed(call, *verdict);
   call.response.headers.emplace_back("Location", "/v1/events/" + to_string(id));
-  answer_event(call, 201, *event);
+  answer_event(call, 201, *event, not_taken);
 }
 
 // SHA-256 of a body that comes in parts: what makes two requests the same one.
@@ -355,6 +359,14 @@ bool append_events(Call& call, std::size_t limit, std::uint64_t after) {
 
 }  // namespace
 
+// What is wrong with an event's text, each mistake with its place.
+Fault fault_of_text(const Mistakes& mistakes) {
+  Fault fault{400, k_invalid_request, mistakes.summary()};
+  Json json(fault.members);
+  mistakes.append(json);
+  return fault;
+}
+
 // POST /v1/events. The body is read as it comes; a million seats take some seconds, during which other requests go on.
 Answer create_event(Call& call) {
   if (!check_content_type(call, true)) co_return;
@@ -364,30 +376,31 @@ Answer create_event(Call& call) {
     const std::string_view part = co_await call.request.read_body();
     if (part.empty()) break;
     digest.add(part);
-    if (!reader.feed(part)) co_return fail(call, {400, k_invalid_request, reader.problem()});
+    if (!reader.feed(part)) co_return fail(call, fault_of_text(reader.finish().error()));
   }
   std::optional<IdempotencyKey> key;
   if (!read_key(call, digest.bytes(), key)) co_return;
-  std::expected<NewEvent, std::string> event = std::unexpected("");
+  std::expected<ReadEvent, Mistakes> read = std::unexpected(Mistakes{});
   std::expected<EventNumber, CreationProblem> created = 0;
   Uuid id{};
   co_await call.services.background.run([&] {
-    event = reader.finish();
-    if (!event) return;
+    read = reader.finish();
+    if (!read) return;
     // With a key and without an id of its own the event gets an id that the key decides: the same request finds it again.
-    if (key && !reader.has_id()) event->card.id = id_of(key->key);
-    id = event->card.id;
-    created = call.services.engine.create_event(std::move(*event), {}, key);
+    if (key && !reader.has_id()) read->event.card.id = id_of(key->key);
+    id = read->event.card.id;
+    created = call.services.engine.create_event(std::move(read->event), {}, key, read->taken);
   });
-  if (!event) co_return fail(call, {400, k_invalid_request, event.error()});
+  if (!read) co_return fail(call, fault_of_text(read.error()));
+  const NotTaken* const not_taken = read->has_plan ? &read->not_taken : nullptr;
   if (!created && key && created.error().kind == CreationProblem::Kind::event_exists) {
-    co_await answer_again(call, id, *key);
+    co_await answer_again(call, id, *key, not_taken);
     co_return;
   }
   if (!created) co_return answer_problem(call, created.error());
   const auto published = call.ledger().event(*created);
   call.response.headers.emplace_back("Location", "/v1/events/" + to_string(published->card().id));
-  answer_event(call, 201, *published);
+  answer_event(call, 201, *published, not_taken);
 }
 
 // GET /v1/events

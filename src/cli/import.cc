@@ -1,4 +1,5 @@
 // `holdfast import`: a seating plan becomes an event, in a folder or on a running server.
+#include <array>
 #include <boost/json/value.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -42,11 +43,18 @@ class Progress {
   int percent_ = -1;
 };
 
+// Behind a byte order mark, if it has one: inside a request's body that would be no JSON. `bytes`: what follows.
 std::ifstream open_plan(const std::string& path, std::uint64_t& bytes) {
+  constexpr std::string_view k_mark = "\xEF\xBB\xBF";
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw std::runtime_error("cannot open " + path + ": " + std::strerror(errno));
   bytes = static_cast<std::uint64_t>(file.tellg());
   file.seekg(0);
+  std::array<char, k_mark.size()> begin{};
+  if (bytes >= k_mark.size()) file.read(begin.data(), begin.size());
+  const bool is_marked = std::string_view(begin.data(), begin.size()) == k_mark;
+  if (is_marked) bytes -= k_mark.size();
+  file.seekg(is_marked ? static_cast<std::streamoff>(k_mark.size()) : 0);
   return file;
 }
 
@@ -57,7 +65,28 @@ std::optional<Uuid> read_id(const ImportOptions& options) {
   return id;
 }
 
-NewEvent read_plan(const ImportOptions& options) {
+// All mistakes, one a line.
+[[noreturn]] void refuse(const std::string& plan, const api::Mistakes& mistakes) {
+  std::string text = plan + ":";
+  for (const api::Mistake& each : mistakes.kept()) text.append("\n  ").append(api::sentence_of(each));
+  if (mistakes.count() > mistakes.kept().size()) {
+    text.append("\n  and ").append(std::to_string(mistakes.count() - mistakes.kept().size())).append(" more mistakes.");
+  }
+  throw std::runtime_error(text + "\nNo event was created.");
+}
+
+// What of the file did not become part of the event.
+void tell_not_taken(std::span<const api::NotTaken::Entry> members, std::uint64_t others, std::size_t blocked) {
+  if (!members.empty()) std::fprintf(stderr, "Not taken over from the plan:\n");
+  for (const api::NotTaken::Entry& each : members) {
+    std::fprintf(stderr, "  %s: %llu, the first on line %llu\n", each.member.c_str(), static_cast<unsigned long long>(each.count),
+                 static_cast<unsigned long long>(each.line));
+  }
+  if (others > 0) std::fprintf(stderr, "  other members: %llu\n", static_cast<unsigned long long>(others));
+  if (blocked > 0) std::fprintf(stderr, "Blocked seats: %zu (their `status` in the plan says that they are not available)\n", blocked);
+}
+
+api::ReadEvent read_plan(const ImportOptions& options) {
   std::uint64_t bytes = 0;
   std::ifstream file = open_plan(options.plan, bytes);
   api::EventReader reader(api::EventReader::Root::plan, {.name = options.name, .id = read_id(options), .keep_ids = options.keep_ids});
@@ -68,29 +97,30 @@ NewEvent read_plan(const ImportOptions& options) {
     file.read(part.data(), static_cast<std::streamsize>(part.size()));
     const auto got = static_cast<std::size_t>(file.gcount());
     if (got == 0) break;
-    if (!reader.feed({part.data(), got})) throw std::runtime_error(options.plan + ": " + reader.problem());
+    if (!reader.feed({part.data(), got})) break;
     progress.at(done += got, bytes);
   }
-  auto event = reader.finish();
-  if (!event) throw std::runtime_error(options.plan + ": " + event.error());
-  return std::move(*event);
+  auto read = reader.finish();
+  if (!read) refuse(options.plan, read.error());
+  return std::move(*read);
 }
 
 int import_into_folder(const ImportOptions& options) {
-  NewEvent event = read_plan(options);
-  const Uuid id = event.card.id;
-  const std::size_t seats = event.plan->size();
+  api::ReadEvent read = read_plan(options);
+  const Uuid id = read.event.card.id;
+  const std::size_t seats = read.event.plan->size();
   EmbeddedLedger ledger({.data = options.data});
   Engine engine(ledger, {.sweep = false});
   std::optional<Progress> progress("importing");
-  const auto created = engine.create_event(std::move(event), [&](std::size_t done) { progress->at(done, seats); });
+  const auto created = engine.create_event(std::move(read.event), [&](std::size_t done) { progress->at(done, seats); }, {}, read.taken);
   progress.reset();
   engine.stop();
   if (!created) {
     std::fprintf(stderr, "holdfast: %s\n", created.error().what.c_str());
     return created.error().kind == CreationProblem::Kind::event_exists ? k_status_event_exists : 1;
   }
-  std::printf("%zu seats are on sale as event %s\n", seats, to_string(id).c_str());
+  tell_not_taken(read.not_taken.entries(), read.not_taken.others(), read.taken.size());
+  std::printf("%zu seats are on sale as event %s\n", seats - read.taken.size(), to_string(id).c_str());
   return 0;
 }
 
@@ -109,6 +139,56 @@ std::string bearer() {
   if (key == nullptr || *key == '\0') return {};
   if (!api::hash_of_api_token(key)) throw UsageError(std::string(k_api_key_variable) + " is not an API key (hf_ and 43 characters)");
   return key;
+}
+
+// ---- what a server answers; of one that says it otherwise, nothing is told
+
+const boost::json::value* find(const boost::json::object& object, std::string_view name) { return object.if_contains(name); }
+std::string text_of(const boost::json::object& object, std::string_view name) {
+  const auto* value = find(object, name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
+}
+std::uint64_t number_of(const boost::json::object& object, std::string_view name) {
+  const auto* value = find(object, name);
+  return value != nullptr && value->is_int64() && value->get_int64() > 0 ? static_cast<std::uint64_t>(value->get_int64()) : 0;
+}
+// The objects of an array.
+std::vector<const boost::json::object*> objects_of(const boost::json::object& object, std::string_view name) {
+  std::vector<const boost::json::object*> objects;
+  const auto* list = find(object, name);
+  if (list == nullptr || !list->is_array()) return objects;
+  for (const boost::json::value& each : list->get_array()) {
+    if (each.is_object()) objects.push_back(&each.get_object());
+  }
+  return objects;
+}
+
+void tell_mistakes(const boost::json::object& problem) {
+  for (const auto* each : objects_of(problem, "mistakes")) {
+    std::string what = text_of(*each, "what");
+    if (what.ends_with('.')) what.pop_back();
+    const api::Mistake mistake{
+        .what = what, .line = number_of(*each, "line"), .seat = text_of(*each, "seat"), .seat_id = text_of(*each, "seatId")};
+    std::fprintf(stderr, "  %s\n", api::sentence_of(mistake).c_str());
+  }
+  if (const auto more = number_of(problem, "moreMistakes")) {
+    std::fprintf(stderr, "  and %llu more mistakes.\n", static_cast<unsigned long long>(more));
+  }
+}
+
+void tell_not_taken(const boost::json::object& event) {
+  const auto* not_taken = find(event, "notTaken");
+  const auto* counts = find(event, "counts");
+  std::vector<api::NotTaken::Entry> members;
+  std::uint64_t others = 0;
+  if (not_taken != nullptr && not_taken->is_object()) {
+    others = number_of(not_taken->get_object(), "others");
+    for (const auto* each : objects_of(not_taken->get_object(), "members")) {
+      members.push_back({text_of(*each, "member"), number_of(*each, "count"), number_of(*each, "line")});
+    }
+  }
+  const bool has_counts = counts != nullptr && counts->is_object();
+  tell_not_taken(members, others, has_counts ? static_cast<std::size_t>(number_of(counts->get_object(), "blocked")) : 0);
 }
 
 int import_into_server(const ImportOptions& options) {
@@ -142,14 +222,13 @@ int import_into_server(const ImportOptions& options) {
   };
   const http::ClientAnswer answer = http::post_json(url, "/v1/events", total, read, bearer());
   const api::JsonBody body(answer.body);
-  const auto member = [&](const char* name) -> std::string {
-    const auto* value = body.object() == nullptr ? nullptr : body.object()->if_contains(name);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
-  };
+  const auto member = [&](const char* name) { return body.object() == nullptr ? std::string{} : text_of(*body.object(), name); };
   if (answer.status != 201) {
     std::fprintf(stderr, "\nholdfast: the server answered %u: %s\n", answer.status, member("detail").c_str());
+    if (body.object() != nullptr) tell_mistakes(*body.object());
     return member("code") == "event_exists" ? k_status_event_exists : 1;
   }
+  if (body.object() != nullptr) tell_not_taken(*body.object());
   std::printf("%s is on sale as event %s\n", options.name.c_str(), member("id").c_str());
   return 0;
 }

@@ -72,6 +72,87 @@ TEST_F(ApiV1, AnEventIsCreatedWithItsSeatsAndCanBeRead) {
   }
 }
 
+// A plan as an editor writes it, with what Holdfast has no place for.
+std::string plan_with_more(std::string_view seats) {
+  return R"({"name":"Hall","size":{"width":100,"height":100},
+"categories":[{"name":"S","price":45,"vat":19}],
+"legend":"Ask at the bar",
+"zones":[{"name":"A","zone_id":"z1","position":{"x":1,"y":1},
+ "areas":[{"shape":"text","text":{"text":"Stage"}},{"shape":"circle"}],
+ "rows":[{"row_number":"1","uuid":"r","position":{"x":0,"y":0},"seats":[)" +
+         std::string(seats) + R"(]}]},
+ {"name":"B","areas":[],"rows":[]}]})";
+}
+
+Json not_taken_of(const Answer& answer) { return answer.json().at("notTaken").at("members"); }
+
+TEST_F(ApiV1, WhatAPlanHasAndIsNotTakenOverIsListed) {
+  const std::string seats = R"({"seat_number":"1","category":"S","colour":"red","radius":null},
+ {"seat_number":"2","category":"S","colour":{"r":1}})";
+  const Answer made = client.post("/v1/events", R"({"name":"E","plan":)" + plan_with_more(seats) + "}");
+  ASSERT_EQ(made.status, 201) << made;
+  const Json expected = parse_json(R"([
+    {"member":"categories[].vat","count":1,"line":2},
+    {"member":"legend","count":1,"line":3},
+    {"member":"zones[].areas","count":2,"line":5},
+    {"member":"zones[].rows[].seats[].colour","count":2,"line":6}])");
+  EXPECT_EQ(not_taken_of(made), expected) << made;
+  EXPECT_EQ(made.json().at("notTaken").at("others").to_number<int>(), 0);
+  const Answer read = client.get("/v1/events/" + string_of(made.json().at("id")));
+  EXPECT_FALSE(read.json().as_object().contains("notTaken")) << "it is the import's, not the event's";
+  EXPECT_EQ(read.json().at("counts").at("available").to_number<int>(), 2);
+}
+
+TEST_F(ApiV1, MoreThanFitsOfWhatIsNotTakenOverIsCounted) {
+  std::string members;
+  for (int i = 0; i < 30; ++i) members.append(R"(,"m)").append(std::to_string(i)).append("\":[1,2]");
+  const Answer made =
+      client.post("/v1/events", R"({"name":"E","plan":{"categories":[{"name":"S"}],"zones":[{"name":"A","rows":[{"row_number":1,"seats":[
+    {"seat_number":1,"category":"S"}]}]}])" +
+                                    members + "}}");
+  ASSERT_EQ(made.status, 201) << made;
+  EXPECT_EQ(not_taken_of(made).as_array().size(), 20U);
+  EXPECT_EQ(made.json().at("notTaken").at("others").to_number<int>(), 20) << "ten members with two items each";
+}
+
+TEST_F(ApiV1, ASeatThatItsPlanSaysIsTakenIsBlocked) {
+  const std::string seats = R"({"seat_number":"1","category":"S","status":"sold"},{"seat_number":"2","category":"S","status":"Available"},
+    {"seat_number":"3","category":"S","status":"free"},{"seat_number":"4","category":"S","status":"reserved"},{"seat_number":"5","category":"S"},
+    {"seat_number":"6","category":"S","status":null})";
+  for (const std::string status : {"on_sale", "draft", "closed"}) {
+    const std::string body = R"({"name":"E","status":")" + status + R"(","plan":)" + plan_with_more(seats) + "}";
+    const Headers key = {{"Idempotency-Key", "taken-" + new_uuid()}};
+    const Answer made = client.post("/v1/events", body, key);
+    ASSERT_EQ(made.status, 201) << made;
+    EXPECT_EQ(string_of(made.json().at("status")), status);
+    EXPECT_EQ(made.json().at("counts").at("blocked").to_number<int>(), 2);
+    const std::string id = string_of(made.json().at("id"));
+    const TestEvent event{.id = id, .seats = ids_of(client.get("/v1/events/" + id + "/plan"))};
+    EXPECT_EQ(letters(event), "baabaa") << status;
+    if (status == "on_sale") expect_refusal(hold(client, "c", event.first(3)), 409, "seat_unavailable", {event[0]});
+    const Answer again = client.post("/v1/events", body, key);
+    EXPECT_EQ(again.status, 201) << again;
+    EXPECT_EQ(again.header("Idempotency-Replayed"), "true") << status;
+    EXPECT_EQ(not_taken_of(again), not_taken_of(made)) << status;
+    ASSERT_EQ(on_event(event, "unblock", {event[0]}).status, 200) << "the organiser may sell it all the same";
+  }
+}
+
+TEST_F(ApiV1, MoreTakenSeatsThanOneCommandMayNameAreAllBlocked) {
+  std::string seats;
+  for (int i = 0; i < 2'500; ++i) {
+    seats.append(i == 0 ? "" : ",").append(R"({"category":"S","status":"sold","seat_number":)").append(std::to_string(i)).append("}");
+  }
+  const Answer made = client.post("/v1/events", R"({"name":"E","status":"draft","plan":)" + plan_with_more(seats) + "}");
+  ASSERT_EQ(made.status, 201) << made;
+  EXPECT_EQ(made.json().at("counts").at("blocked").to_number<int>(), 2'500);
+}
+
+TEST_F(ApiV1, AByteOrderMarkBeforeAnEventIsPassedOver) {
+  const Answer made = client.post("/v1/events", "\xEF\xBB\xBF" + event_body({new_uuid()}));
+  EXPECT_EQ(made.status, 201) << made;
+}
+
 TEST_F(ApiV1, AnEventsDefaultsAreThoseOfTheSpecification) {
   const TestEvent event = make_event(client, 1);
   const Json read = client.get("/v1/events/" + event.id).json();

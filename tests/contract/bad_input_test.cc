@@ -535,6 +535,7 @@ TEST_F(BadInput, MembersThatAChangeDoesNotKnowAreRefusedAndNamed) {
   const std::string seats = R"("seatIds":)" + json_of(Ids{event[0]});
   const std::string of_event = "/v1/events/" + event.id;
   const std::string of_reservation = "/v1/reservations/" + a_reservation();
+  const std::string new_event = R"("name":"E","categories":[{"name":"S"}],"seats":[{"section":"A","row":"1","number":"1","category":"S"}])";
   const struct {
     const char* method;
     std::string target;
@@ -565,6 +566,15 @@ TEST_F(BadInput, MembersThatAChangeDoesNotKnowAreRefusedAndNamed) {
       {"PATCH", of_event, R"({"venue":"x"})", "`venue` cannot be changed here"},
       {"PATCH", of_event, R"({"id":"x","status":"closed"})", "`id` cannot be changed here"},
       {"PATCH", of_event, R"({"seats":[],"surprise":1})", "`surprise`"},
+      {"POST", "/v1/events", "{" + new_event + R"(,"currencies":"EUR"})", "`currencies`"},
+      {"POST", "/v1/events", "{" + new_event + R"(,"limits":{"seats":1}})", "`limits.seats`"},
+      {"POST", "/v1/events",
+       R"({"name":"E","categories":[{"name":"S","colour":"red"}],"seats":[{"section":"A","row":"1","number":"1","category":"S"}]})",
+       "`categories[0].colour`"},
+      {"POST", "/v1/events",
+       R"({"name":"E","categories":[{"name":"S"}],"seats":[{"section":"A","row":"1","number":"1","category":"S"},
+           {"section":"A","row":"1","number":"2","category":"S","status":{"is":["sold"]}}]})",
+       "`seats[1].status`"},
   };
   for (const auto& row : rows) expect_400(send(row.method, row.target, row.body), row.target, row.named, row.body);
 }
@@ -584,6 +594,103 @@ TEST_F(BadInput, ChangesTakeNoQueryParameters) {
   expect_400(send("POST", of_reservation + "/release?seatIds=x", ""), "release", "query parameters", "");
   expect_400(send("POST", "/v1/events?dryRun=true", "{}"), "create", "query parameters", "");
   expect_400(send("DELETE", "/v1/webhooks/" + new_uuid() + "?force=1", ""), "delete", "query parameters", "");
+}
+
+// --- an event's text: every mistake, with its place ---
+
+TEST_F(BadInput, EveryMistakeOfANewEventHasItsPlace) {
+  const Answer answer = send("POST", "/v1/events", R"({
+"name": "E", "currency": "euro",
+"categories": [{"name": "S", "price": "45"}, 7],
+"seats": [
+ {"id": "T-1", "section": "A", "row": "1", "number": "1", "category": "S", "x": "left"},
+ {"id": "T-2", "section": "A", "row": "1", "number": "2", "category": "T"},
+ {"id": "T-3", "section": "A", "row": [1], "number": "3", "category": "S"},
+ {"id": "T-4", "section": "A", "row": "1", "number": "4", "category": "S"},
+ {"id": "t-4", "section": "A", "row": "1", "number": "4", "category": "S"},
+ {"id": "T-4", "section": "A", "row": "1", "number": "6", "category": "S"}
+]})");
+  expect_problem(answer, 400, "invalid_request");
+  const Json body = answer.json();
+  struct Expected {
+    int line;
+    std::string member, seat, id, what;
+  };
+  const Expected expected[] = {
+      {2, "currency", "", "", "`currency` must be three letters"},
+      {3, "categories[0].price", "", "", "must be a number from 0 to 1e9"},
+      {3, "categories[1]", "", "", "`categories[1]` must be an object"},
+      {5, "seats[0].x", "A-1-1", "T-1", "`seats[0].x` must be a number"},
+      {6, "", "A-1-2", "T-2", "the category `T`, which `categories` does not list"},
+      {7, "seats[2].row", "A-?-3", "T-3", "`seats[2].row` must be a string or a whole number"},
+      {9, "", "A-1-4", "t-4", "the same section, row and number as the seat on line 8"},
+      {10, "", "A-1-6", "T-4", "the same id as seat A-1-4 on line 8"},
+  };
+  const auto& mistakes = body.at("mistakes").as_array();
+  ASSERT_EQ(mistakes.size(), std::size(expected)) << answer;
+  const auto text = [](const Json& of, const char* member) {
+    const auto* value = of.as_object().if_contains(member);
+    return value == nullptr ? std::string{} : string_of(*value);
+  };
+  for (std::size_t i = 0; i < mistakes.size(); ++i) {
+    EXPECT_EQ(mistakes[i].at("line").to_number<int>(), expected[i].line) << mistakes[i];
+    EXPECT_EQ(text(mistakes[i], "member"), expected[i].member) << mistakes[i];
+    EXPECT_EQ(text(mistakes[i], "seat"), expected[i].seat) << mistakes[i];
+    EXPECT_EQ(text(mistakes[i], "seatId"), expected[i].id) << mistakes[i];
+    EXPECT_THAT(text(mistakes[i], "what"), testing::HasSubstr(expected[i].what));
+  }
+  EXPECT_EQ(body.at("moreMistakes").to_number<int>(), 0);
+  EXPECT_THAT(detail_of(answer),
+              testing::AllOf(testing::HasSubstr("Line 2: `currency` must be"), testing::HasSubstr("There are 8 mistakes")));
+}
+
+TEST_F(BadInput, MistakesBeyondTheBoundAreCounted) {
+  std::string seats;
+  for (int i = 0; i < 25; ++i) seats.append(i == 0 ? "" : ",\n").append(R"({"section":"A","row":"1","number":[],"category":"S"})");
+  const Answer answer = send("POST", "/v1/events", R"({"name":"E","categories":[{"name":"S"}],"seats":[)" + seats + "]}");
+  expect_problem(answer, 400, "invalid_request");
+  EXPECT_EQ(answer.json().at("mistakes").as_array().size(), 20U);
+  EXPECT_EQ(answer.json().at("moreMistakes").to_number<int>(), 5);
+  EXPECT_THAT(detail_of(answer), testing::HasSubstr("There are 25 mistakes; `mistakes` lists the first 20."));
+}
+
+TEST_F(BadInput, WhatEndsTheReadingOfANewEventStandsBeforeItsOtherMistakes) {
+  const Answer answer = send("POST", "/v1/events", "{\"name\": 7,\n\"seats\": [{\"section\": \"A\"\n\"row\": 1}]}");
+  expect_problem(answer, 400, "invalid_request");
+  EXPECT_THAT(detail_of(answer), testing::HasSubstr("Line 3: the text is not JSON"));
+  EXPECT_EQ(string_of(answer.json().at("mistakes").at(1).at("member")), "name");
+}
+
+TEST_F(BadInput, WhatFollowsTheEndOfANewEventIsRefused) {
+  const std::string first = event_body({new_uuid()});
+  const std::string second = event_body({new_uuid()});
+  for (const std::string& tail : {"x"s, " {}"s, "\nx"s, "\n{}"s, "\n" + second, "\nx\n" + second, "x\n\n" + second}) {
+    expect_400(send("POST", "/v1/events", first + tail), "/v1/events", "the text goes on after its end", tail);
+  }
+  EXPECT_EQ(send("POST", "/v1/events", first + "\r\n\t \n").status, 201);
+  ++events_made;   // this one was made on purpose
+}
+
+// Their labels are made of the same letters, and nobody could tell them apart.
+TEST_F(BadInput, SeatsThatPrintTheSameLabelAreBothNamed) {
+  const Answer answer = send("POST", "/v1/events", R"({"name":"E","categories":[{"name":"S"}],"seats":[
+    {"section":"A","row":"1-1","number":"2","category":"S"},
+    {"section":"A","row":"1","number":"1-2","category":"S"}]})");
+  expect_400(answer, "/v1/events", "print the same label A-1-1-2", "");
+  for (const char* part :
+       {"seat `2` of row `1-1` in section `A` on line 2", "seat `1-2` of row `1` in section `A`", "must be one seat's"}) {
+    EXPECT_THAT(detail_of(answer), testing::HasSubstr(part));
+  }
+}
+
+TEST_F(BadInput, AChartOfSeatsIoIsCalledThat) {
+  const std::string chart = R"({"name":"Sample","categories":{"list":[{"label":"Balcony","key":1}]},"version":42,"venueType":"MIXED",
+    "subChart":{"height":1,"rows":[{"label":"A","seats":[{"x":1,"y":2,"label":"1"}]}],"tables":[]}})";
+  for (const std::string& body : {chart, R"({"name":"E","plan":)" + chart + "}"}) {
+    const Answer answer = send("POST", "/v1/events", body);
+    expect_400(answer, "/v1/events", "looks like a chart of seats.io", body);
+    EXPECT_EQ(answer.json().at("mistakes").as_array().size(), 1U) << answer;
+  }
 }
 
 TEST_F(BadInput, MembersOfANewEvent) {
@@ -661,7 +768,11 @@ TEST_F(BadInput, MembersOfANewEvent) {
       {R"({"name":"E","plan":5})", "plan"},
       {R"({"name":"E","plan":{}})", "plan"},
       {R"({"name":"E","plan":{"zones":[]}})", ""},
-      {R"({"name":"E","plan":{"zones":{}}})", "zones"},
+      {R"({"name":"E","plan":{"zones":{}}})", "`plan.zones` must be an array of zones"},
+      {R"({"name":"E","plan":{"zones":[7]}})", "`plan.zones[0]` must be an object"},
+      {R"({"name":"E","plan":{"zones":[{"position":5}]}})", "`plan.zones[0].position` must be an object"},
+      {R"({"name":"E","plan":{"zones":[{"name":"Z","rows":[{"row_number":"1","seats":[{"status":1}]}]}]}})",
+       "seats[0].status` must be a string"},
       {R"({"name":"E","plan":{"zones":[{"name":"Z","rows":5}]}})", "rows"},
       {R"({"name":"E","plan":{"zones":[{"name":"Z","rows":[{"row_number":"1","seats":7}]}]}})", "seats"},
   };

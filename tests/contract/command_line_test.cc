@@ -9,6 +9,7 @@ namespace holdfast::test {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
@@ -192,7 +193,8 @@ TEST_F(CommandLine, ImportNamesTheMistakeInAPlanAndCreatesNothing) {
       {plan(R"([{"seat_guid":"g1","seat_number":"1","position":{"x":0,"y":0},"category":"D"}])"), "`D`"},
       {plan("[" + good + R"(,{"seat_guid":"g2","seat_number":"1","position":{"x":1,"y":0},"category":"C"}])"), "Zone-7-1"},
       {plan("[" + good + R"(,{"seat_guid":"g1","seat_number":"2","position":{"x":1,"y":0},"category":"C"}])"), "Zone-7-2"},
-      {plan(R"([{"seat_guid":"g1","seat_number":"1","position":{"x":"left","y":0},"category":"C"}])"), "`x`"},
+      {plan(R"([{"seat_guid":"g1","seat_number":"1","position":{"x":"left","y":0},"category":"C"}])"),
+       "zones[0].rows[0].seats[0].position.x`"},
       {plan(R"([{"seat_guid":"g1","seat_number":"","position":{"x":0,"y":0},"category":"C"}])"), "number"},
       {plan("[" + good + "]", R"("row_number":[5])"), "row"},
       {plan("7"), "seats"},
@@ -209,6 +211,49 @@ TEST_F(CommandLine, ImportNamesTheMistakeInAPlanAndCreatesNothing) {
   EXPECT_THAT(missing.err, HasSubstr("no-such-plan.json"));
   Server server({.data = data});
   EXPECT_TRUE(server.connect().get("/v1/events").json().at("items").as_array().empty());
+}
+
+// Behind a byte order mark, as some editors write it.
+const std::string k_plan_with_more =
+    "\xEF\xBB\xBF"
+    R"({"name":"P","categories":[{"name":"C"}],"zones":[
+{"name":"Zone","areas":[{"shape":"text"},{"shape":"text"}],"rows":[{"row_number":"7","seats":[
+{"seat_number":"1","category":"C","status":"sold"},
+{"seat_number":"2","category":"C"}]}]}]})";
+
+void expect_told(const Finished& imported) {
+  ASSERT_EQ(imported.status, 0) << imported.everything();
+  EXPECT_THAT(imported.err, AllOf(HasSubstr("Not taken over from the plan:"), HasSubstr("zones[].areas: 2, the first on line 2"),
+                                  HasSubstr("Blocked seats: 1 (")));
+}
+
+TEST_F(CommandLine, ImportTellsWhatItDoesNotTakeOverAndBlocksWhatIsTaken) {
+  write_file(folder / "plan.json", k_plan_with_more);
+  const Finished imported = import({(folder / "plan.json").string()}, data);
+  expect_told(imported);
+  EXPECT_THAT(imported.out, HasSubstr("1 seats are on sale as event "));
+  Server server({.data = data});
+  Client client = server.connect();
+  const Json counts = client.get("/v1/events/" + last_word(imported.out)).json().at("counts");
+  EXPECT_EQ(counts.at("blocked").to_number<int>(), 1);
+  EXPECT_EQ(counts.at("available").to_number<int>(), 1);
+  const Finished sent =
+      run_holdfast({"import", "--server", server.url(), "--name", "X", "--id", new_uuid(), (folder / "plan.json").string()});
+  expect_told(sent);
+}
+
+TEST_F(CommandLine, ImportListsEveryMistakeInAPlan) {
+  write_file(folder / "plan.json", R"({"categories":[{"name":"C"}],"zones":[{"name":"Zone","rows":[{"row_number":"7","seats":[
+{"seat_number":"1","category":"D"},
+{"seat_number":"2","category":"C","position":{"x":"left"}}]}]}]})");
+  const auto expect_both = [](const Finished& finished) {
+    EXPECT_EQ(finished.status, 1) << finished.everything();
+    EXPECT_THAT(finished.err, AllOf(HasSubstr("Line 2, seat Zone-7-1: is of the category `D`"), HasSubstr("Line 3, seat Zone-7-2: `"),
+                                    HasSubstr("zones[0].rows[0].seats[1].position.x` must be a number")));
+  };
+  expect_both(import({(folder / "plan.json").string()}, data));
+  Server server({.data = folder / "other"});
+  expect_both(run_holdfast({"import", "--server", server.url(), "--name", "X", (folder / "plan.json").string()}));
 }
 
 TEST_F(CommandLine, VerifyAgreesWithWhatAServerLeft) {

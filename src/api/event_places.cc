@@ -1,0 +1,130 @@
+#include "api/event_places.h"
+
+#include <algorithm>
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::string_view k_name = "a string or a whole number";
+constexpr std::string_view k_coordinate = "a number of at most 1e9";
+constexpr std::string_view k_hold_time = "a whole number from 1 to 86400";
+constexpr std::string_view k_position = "an object with `x` and `y`";
+
+constexpr Member k_event[] = {
+    {"name", "a string"},
+    {"id", "a UUID, and not the nil one"},
+    {"startsAt", "a time as RFC 3339 writes it"},
+    {"venue", "a string"},
+    {"currency", "three letters, as ISO 4217 has them: EUR"},
+    {"categories", "an array of categories", Place::categories},
+    {"plan", "an object: a seating plan", Place::plan},
+    {"seats", "an array of seats", Place::seats},
+    {"holdSeconds", k_hold_time},
+    {"maxHoldSeconds", k_hold_time},
+    {"limits", "an object", Place::limits},
+    {"status", "draft, on_sale or closed"},
+    {"keepIds", "true or false"},
+};
+constexpr Member k_limits[] = {
+    {"seatsPerReservation", "a whole number from 1 to 1000"},
+    {"heldSeatsPerCustomer", "a whole number from 0 to 1000000"},
+};
+// Of a plan's members without meaning here: the event has its own name, sizes and spacing follow from the seats, and an editor's own
+// ids name nothing that is sold.
+constexpr Member k_plan[] = {
+    {"categories", "an array of categories", Place::categories},
+    {"zones", "an array of zones", Place::zones},
+    {"name", "", Place::ignored},
+    {"size", "", Place::ignored},
+    {"uuid", "", Place::ignored},
+};
+constexpr Member k_zone[] = {
+    {"name", "a string"},
+    {"position", k_position, Place::position, true},
+    {"rows", "an array of rows", Place::rows},
+    {"displayed", "", Place::ignored},
+    {"uuid", "", Place::ignored},
+    {"zone_id", "", Place::ignored},
+};
+constexpr Member k_row[] = {
+    {"row_number", k_name},
+    {"position", k_position, Place::position, true},
+    {"seats", "an array of seats", Place::seats_of_row},
+    {"number_of_seats", "", Place::ignored},
+    {"seats_spacing", "", Place::ignored},
+    {"uuid", "", Place::ignored},
+};
+constexpr Member k_seat_of_row[] = {
+    {"seat_guid", "a string"},
+    {"seat_number", k_name},
+    {"category", "a string: the name of a category"},
+    {"position", k_position, Place::position, true},
+    {"status", "a string: `available`, or why it is not"},
+    {"uuid", "", Place::ignored},
+};
+constexpr Member k_seat[] = {
+    {"id", "a string"},  {"section", k_name}, {"row", k_name}, {"number", k_name}, {"category", "a string: the name of a category"},
+    {"x", k_coordinate}, {"y", k_coordinate},
+};
+constexpr Member k_point[] = {{"x", k_coordinate}, {"y", k_coordinate}};
+constexpr Member k_category[] = {
+    {"name", "a string of 1 to 200 bytes"},
+    {"price", "a number from 0 to 1e9 with at most four decimals"},
+    {"color", "a string of at most 64 bytes"},
+};
+
+}  // namespace
+
+std::span<const Member> members_of(Place object) {
+  switch (object) {
+    case Place::event: return k_event;
+    case Place::limits: return k_limits;
+    case Place::plan: return k_plan;
+    case Place::zone: return k_zone;
+    case Place::row: return k_row;
+    case Place::seat_of_row: return k_seat_of_row;
+    case Place::position: return k_point;
+    case Place::category: return k_category;
+    case Place::seat: return k_seat;
+    default: return {};
+  }
+}
+
+const Member* find_member(Place object, std::string_view name) {
+  const auto members = members_of(object);
+  const auto found = std::ranges::find(members, name, &Member::name);
+  return found == members.end() ? nullptr : &*found;
+}
+
+std::string names_of_members(Place object) {
+  std::string names;
+  for (const Member& member : members_of(object)) names.append(names.empty() ? "`" : ", `").append(member.name).append("`");
+  return names;
+}
+
+Place item_of(Place array) {
+  switch (array) {
+    case Place::zones: return Place::zone;
+    case Place::rows: return Place::row;
+    case Place::seats_of_row: return Place::seat_of_row;
+    case Place::categories: return Place::category;
+    case Place::seats: return Place::seat;
+    default: return Place::none;
+  }
+}
+
+std::string_view name_of(Place place) {
+  switch (place) {
+    case Place::limits: return "limits";
+    case Place::plan: return "plan";
+    case Place::zones: return "zones";
+    case Place::rows: return "rows";
+    case Place::seats_of_row:
+    case Place::seats: return "seats";
+    case Place::position: return "position";
+    case Place::categories: return "categories";
+    default: return {};
+  }
+}
+
+}  // namespace holdfast::api
