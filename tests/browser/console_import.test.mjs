@@ -34,7 +34,7 @@ const mistake = (page, ...texts) => texts.reduce((rows, text) => rows.filter({ h
 test("a good file is dropped, drawn, asked about and on sale", async (t) => {
   const page = await open(t);
   await drop(page, "theatre.seating-plan.json", theatre);
-  await page.getByText("Nothing is wrong with it.").waitFor();
+  await page.getByText("It has no mistakes.").waitFor();
   await page.getByText("616 seats in 11 sections").waitFor();
   const drawn = page.getByRole("img", { name: "616 seats, drawn" });
   const colors = await eventually("seats are drawn", () =>
@@ -67,6 +67,22 @@ test("a good file is dropped, drawn, asked about and on sale", async (t) => {
   await page.getByRole("heading", { name: "The Tempest" }).waitFor();
   await page.getByRole("link", { name: "All actions" }).click();
   await page.getByRole("row").filter({ hasText: "import an event" }).filter({ hasText: "Season opening" }).filter({ hasText: "✓ 201" }).waitFor();
+});
+
+test("what of a plan is not taken over is listed after the import, and its taken seats are blocked", async (t) => {
+  const plan = planOf([seat(1, { status: "sold", seat_guid: undefined, note: "aisle" }), seat(2, { seat_guid: undefined })]);
+  plan.zones[0].areas = [{ shape: "text", text: { text: "Stage" } }];
+  const page = await open(t);
+  await drop(page, "areas.json", write(plan));
+  await page.getByLabel("Name").fill("With areas");
+  await page.getByRole("button", { name: "Import 2 seats…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Import", exact: true }).click();
+  const outcome = page.getByRole("status").filter({ hasText: "With areas is imported." });
+  await outcome.getByText("1 seat is blocked").waitFor();
+  await outcome.getByRole("listitem").filter({ hasText: "zones[].areas" }).filter({ hasText: "1 time" }).waitFor();
+  await outcome.getByRole("listitem").filter({ hasText: "zones[].rows[].seats[].note" }).waitFor();
+  await screenshot(page, "console-import-not-taken");
+  await expectAccessible(page, "what was not taken over");
 });
 
 test("ids that another event has are the server's to refuse, and it says which", async (t) => {
@@ -138,7 +154,7 @@ test("every mistake of a file is pointed at: its line, its seat, what is wrong",
 
   // The file, mended, can be sent.
   await drop(page, "right.json", write(planOf([seat("10"), seat("11")])));
-  await page.getByText("Nothing is wrong with it.").waitFor();
+  await page.getByText("It has no mistakes.").waitFor();
   assert.ok(await page.getByRole("button", { name: "Import 2 seats…" }).isEnabled());
 });
 
@@ -152,6 +168,8 @@ test("a file that is not JSON, or not a plan, says where and why", async (t) => 
   await mistake(page, "3:1", "“zones” stands twice").waitFor();
   await drop(page, "list.json", "[]");
   await mistake(page, "1:1", "A seating plan is a JSON object.").waitFor();
+  await drop(page, "chart.json", '{"categories": {"list": []}, "venueType": "MIXED", "subChart": {"rows": []}}');
+  await mistake(page, "This looks like a chart of seats.io").waitFor();
   await drop(page, "empty.json", '{"categories": [], "zones": []}');
   await mistake(page, "The plan has no seats.").waitFor();
   await page.getByLabel("File of the seating plan").setInputFiles({ name: "latin.json", mimeType: "application/json", buffer: Buffer.from([0x7b, 0xe9, 0x7d]) });
@@ -173,6 +191,8 @@ test("what the desk finds wrong the server refuses, and what it lets through the
     "a row without a number": planOf([], { zones: [{ name: "A", rows: [{ seats: [seat(1)] }] }] }),
     "a label twice": planOf([seat(1), seat(1)]),
     "a label that reads the same": planOf([], { zones: [{ name: "A-1", rows: [{ row_number: "2", seats: [seat(3)] }] }, { name: "A", rows: [{ row_number: "1-2", seats: [seat(3)] }] }] }),
+    "rows that read the same": planOf([], { zones: [{ name: "A", rows: [{ row_number: "1-1", seats: [seat(2)] }, { row_number: "1", seats: [seat("1-2")] }] }] }),
+    "a position that is a number": planOf([seat(1, { position: 5 })]),
     "a position that is none": planOf([seat(1, { position: { x: "1" } })]),
     "a position that is a list": planOf([seat(1, { position: [1, 2] })]),
     "a price below nothing": planOf([seat(1)], { categories: [{ name: "Hall", price: -1 }] }),
@@ -193,7 +213,7 @@ test("what the desk finds wrong the server refuses, and what it lets through the
     await page.getByRole("heading", { name: `${what.replace(/[^a-z ]/g, "")}.json` }).waitFor();
     const keeps = page.getByLabel("The plan’s seat_guid become the seats’ ids");
     if (await keeps.isChecked()) await keeps.uncheck();
-    const verdict = await page.getByRole("status").filter({ hasText: /Nothing is wrong|have to be mended|has to be mended/ }).innerText();
-    assert.equal(verdict.startsWith("Nothing is wrong"), what.startsWith("good"), `the desk about ${what}: ${verdict}`);
+    const verdict = await page.getByRole("status").filter({ hasText: /It has no mistakes|have to be mended|has to be mended/ }).innerText();
+    assert.equal(verdict.startsWith("It has no mistakes"), what.startsWith("good"), `the desk about ${what}: ${verdict}`);
   }
 });

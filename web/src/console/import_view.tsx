@@ -1,6 +1,6 @@
 // Importing a seating plan: dropped, drawn, checked, and sent only when nothing is wrong with it.
 import { useSignal } from "@preact/signals";
-import type { NewEvent, SeatingPlan } from "@holdfast/client";
+import type { Event as SaleEvent, NewEvent, SeatingPlan } from "@holdfast/client";
 import { useMemo, useRef, useState } from "preact/hooks";
 import { money, number } from "../shared/i18n";
 import { ask } from "./ask";
@@ -118,7 +118,32 @@ interface Wishes {
   status: "on_sale" | "draft";
 }
 
-function SendForm({ plan, keepIds, setKeepIds, onSent }: { plan: CheckedPlan; keepIds: boolean; setKeepIds(on: boolean): void; onSent(id: string, name: string): void }) {
+/** What the server says of the import: what it has blocked, and what of the plan it has no place for. */
+function Outcome({ event }: { event: SaleEvent }) {
+  const texts = t.value.importing;
+  const members = event.notTaken?.members ?? [];
+  const others = event.notTaken?.others ?? 0;
+  return (
+    <>
+      {event.counts.blocked > 0 && <p>{texts.blocked(event.counts.blocked)}</p>}
+      {members.length > 0 && (
+        <>
+          <p>{texts.notTaken}</p>
+          <ul>
+            {members.map(({ member, count, line }) => (
+              <li key={member}>
+                <code>{member}</code> <span class="soft">{texts.notTakenMember(count, line)}</span>
+              </li>
+            ))}
+            {others > 0 && <li class="soft">{texts.notTakenOthers(others)}</li>}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+function SendForm({ plan, keepIds, setKeepIds, onSent }: { plan: CheckedPlan; keepIds: boolean; setKeepIds(on: boolean): void; onSent(made: SaleEvent): void }) {
   const texts = t.value.importing;
   const [wishes, setWishes] = useState<Wishes>({ name: plan.name, venue: "", currency: "EUR", startsAt: "", status: "on_sale" });
   const errors = plan.mistakes.filter(({ isError }) => isError).length;
@@ -140,16 +165,17 @@ function SendForm({ plan, keepIds, setKeepIds, onSent }: { plan: CheckedPlan; ke
       ...(wishes.venue.trim() === "" ? {} : { venue: wishes.venue.trim() }),
       ...(wishes.startsAt === "" ? {} : { startsAt: new Date(wishes.startsAt).toISOString() }),
     };
-    let id = "";
+    let made: SaleEvent | null = null;
     ask({
       title: texts.askImport(plan.seats.x.length, event.name),
       details: plan.categories.map(({ name, seats }) => `${name}: ${number(seats)}`),
       verb: texts.send,
       run: async (options) => {
-        const made = await client().createEvent(event, { ...options, signal: AbortSignal.timeout(600_000) });
-        id = made.id;
+        made = await client().createEvent(event, { ...options, signal: AbortSignal.timeout(600_000) });
       },
-      then: () => onSent(id, event.name),
+      then: () => {
+        if (made !== null) onSent(made);
+      },
     });
   };
   return (
@@ -234,7 +260,7 @@ export function ImportView() {
   const keepIds = useSignal(false);
   const chosen = useSignal<Mistake | null>(null);
   const problem = useSignal<string | null>(null);
-  const sent = useSignal<{ id: string; name: string } | null>(null);
+  const sent = useSignal<SaleEvent | null>(null);
   const plan = useMemo(() => (file.value === null ? null : checkPlan(file.value.text, keepIds.value)), [file.value, keepIds.value]);
   const lines = useMemo(() => file.value?.text.split("\n") ?? [], [file.value]);
 
@@ -264,9 +290,12 @@ export function ImportView() {
         {problem.value}
       </p>
       {sent.value !== null && (
-        <p class="panel empty good" role="status">
-          {texts.imported(sent.value.name)} <a href={addressOf({ view: "event", id: sent.value.id })}>{texts.openIt}</a>
-        </p>
+        <div class="panel empty good" role="status">
+          <p>
+            {texts.imported(sent.value.name)} <a href={addressOf({ view: "event", id: sent.value.id })}>{texts.openIt}</a>
+          </p>
+          <Outcome event={sent.value} />
+        </div>
       )}
       {file.value !== null && plan !== null && sent.value === null && (
         <div class="panel import" aria-label={file.value.name} role="group">
@@ -283,7 +312,7 @@ export function ImportView() {
               chosen.value = null;
               keepIds.value = on;
             }}
-            onSent={(id, name) => (sent.value = { id, name })}
+            onSent={(made) => (sent.value = made)}
           />
         </div>
       )}

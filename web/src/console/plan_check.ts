@@ -6,7 +6,7 @@ import { JsonProblem, lineOf, readJson, type Json, type Read } from "./json_line
 
 export type MistakeKind =
   | "json" | "repeated" | "not_object" | "not_array" | "no_seats" | "no_section" | "no_row" | "no_number" | "too_long" | "bad_name" | "no_category" | "unknown_category"
-  | "category_name" | "category_twice" | "category_price" | "label_twice" | "id_twice" | "id_long" | "id_nil" | "id_not_text" | "position" | "no_position" | "same_place";
+  | "category_name" | "category_twice" | "category_price" | "label_twice" | "label_alike" | "seatsio" | "id_twice" | "id_long" | "id_nil" | "id_not_text" | "position" | "no_position" | "same_place";
 
 export interface Mistake {
   kind: MistakeKind;
@@ -55,7 +55,7 @@ class Check {
   readonly sections = new Set<string>();
   readonly seats: PlanSeats = { x: [], y: [], label: [], category: [] };
   private readonly place: ReturnType<typeof lineOf>;
-  private readonly labels = new Set<string>();
+  private readonly labels = new Map<string, string>();   // of each: where the first seat is that prints it
   private readonly ids = new Set<string>();
   private readonly places = new Set<string>();
   private idsFound = 0;
@@ -142,8 +142,10 @@ class Check {
     this.categoryOf(of, where, seat);
     this.idOf(of, where, seat);
     if (section !== "" && row !== "" && number !== "") {
-      if (this.labels.has(label)) this.note("label_twice", of, where, label, seat);
-      this.labels.add(label);
+      const first = this.labels.get(label);
+      if (first === undefined) this.labels.set(label, where);
+      else if (first === where) this.note("label_twice", of, where, label, seat);
+      else this.note("label_alike", of, where, first, seat);   // row “1-1” seat “2”, and row “1” seat “1-2”
     }
     if (of["position"] === undefined || of["position"] === null) this.note("no_position", of, where, "", seat, false);
     const place = `${this.seats.x[seat]} ${this.seats.y[seat]}`;
@@ -206,6 +208,7 @@ export function checkPlan(text: string, keepIds: boolean): CheckedPlan {
   const check = new Check(text, read, keepIds);
   const plan = read.value;
   if (!isObject(plan)) check.note("not_object", 0, "", "");
+  else if ("subChart" in plan || "subChartFloors" in plan) check.note("seatsio", 0, "");
   else {
     for (const category of check.objects(plan, "categories", "", true)) check.category(category);
     for (const zone of check.objects(plan, "zones", "", true)) check.zone(zone);
