@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <boost/asio/this_coro.hpp>
 
+#include "api/embedded.h"
 #include "api/presence.h"
 #include "api/query.h"
 #include "core/check.h"
@@ -178,8 +179,12 @@ void Api::answer_operations(Call& call) {
     metrics_.set_waiters(services_.watch.waiters());
     metrics_.show(live_.stats());
     metrics_.show(readiness());
+    const std::string_view* codings = call.request.header("Accept-Encoding");
+    const bool compressed = codings != nullptr && accepts_gzip(*codings);
+    call.response.headers.emplace_back("Vary", "Accept-Encoding");
+    if (compressed) call.response.headers.emplace_back("Content-Encoding", "gzip");
     answer_text(call, 200, "text/plain; version=0.0.4; charset=utf-8",
-                metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_()));
+                metrics_.text(services_.ledger, services_.engine, server_->stats(), ledger_health_(), compressed));
   } else {
     call.response.status = 200;
     call.response.content_type = "application/json";

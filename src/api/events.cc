@@ -6,7 +6,6 @@
 #include <memory>
 
 #include <openssl/evp.h>
-#include <zlib.h>
 
 #include "api/access.h"
 #include "api/background.h"
@@ -17,6 +16,7 @@
 #include "api/pages.h"
 #include "api/presence.h"
 #include "api/shared_texts.h"
+#include "api/text_sink.h"
 #include "core/check.h"
 #include "core/limits.h"
 
@@ -207,56 +207,6 @@ void answer_shared(Call& call, SharedTexts::Text text) {
   call.response.content_type = "application/json";
   call.response.shared_body = {*text, text};
 }
-
-// Gathers a text: as it is, or compressed part by part, so that a large one is never there as a whole twice.
-class TextSink {
- public:
-  explicit TextSink(bool compressed) : compressed_(compressed) {
-    if (!compressed_) return;
-    const int made = deflateInit2(&stream_, k_gzip_level, Z_DEFLATED, k_gzip_window, k_gzip_memory, Z_DEFAULT_STRATEGY);
-    HOLDFAST_CHECK(made == Z_OK);
-  }
-  ~TextSink() {
-    if (compressed_) deflateEnd(&stream_);
-  }
-  TextSink(const TextSink&) = delete;
-  TextSink& operator=(const TextSink&) = delete;
-
-  std::string& part() { return part_; }
-  void part_done() {
-    if (compressed_ && part_.size() >= k_part_bytes) compress(Z_NO_FLUSH);
-  }
-  std::string finish() {
-    if (!compressed_) return std::move(part_);
-    compress(Z_FINISH);
-    return std::move(all_);
-  }
-
- private:
-  static constexpr int k_gzip_level = 5;
-  static constexpr int k_gzip_window = 15 + 16;   // 32 KiB, with gzip's header in place of zlib's
-  static constexpr int k_gzip_memory = 8;
-  static constexpr std::size_t k_part_bytes = std::size_t{64} * 1024;
-
-  void compress(int flush) {
-    char buffer[16'384];
-    stream_.next_in = reinterpret_cast<Bytef*>(part_.data());
-    stream_.avail_in = static_cast<uInt>(part_.size());
-    do {
-      stream_.next_out = reinterpret_cast<Bytef*>(buffer);
-      stream_.avail_out = sizeof buffer;
-      const int result = deflate(&stream_, flush);
-      HOLDFAST_CHECK(result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR);
-      all_.append(buffer, sizeof buffer - stream_.avail_out);
-    } while (stream_.avail_out == 0);
-    part_.clear();
-  }
-
-  bool compressed_;
-  z_stream stream_{};
-  std::string part_;
-  std::string all_;
-};
 
 std::string plan_text(const PublishedEvent& event, bool compressed) {
   const Plan& plan = *event.plan();

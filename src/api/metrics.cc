@@ -6,13 +6,21 @@
 #include <iterator>
 #include <sstream>
 
+#include "api/text_sink.h"
+
 namespace holdfast::api {
 namespace {
 
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
-const Buckets& latency_buckets() {
-  static const Buckets buckets{0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+// Of an endpoint: what customers feel. Each costs a line for every route and outcome that is used.
+const Buckets& request_buckets() {
+  static const Buckets buckets{0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
+  return buckets;
+}
+// Of a round: there is one of each, so they may be finer.
+const Buckets& round_buckets() {
+  static const Buckets buckets{0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
   return buckets;
 }
 const Buckets& size_buckets() {
@@ -34,15 +42,20 @@ double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<dou
 
 }  // namespace
 
-EndpointMetrics::EndpointMetrics(prometheus::Family<prometheus::Histogram>& family, std::string_view endpoint)
-    : accepted_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "accepted"}}, latency_buckets())),
-      conflict_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "refused"}}, latency_buckets())),
-      invalid_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "invalid"}}, latency_buckets())),
-      failed_(family.Add({{"endpoint", std::string(endpoint)}, {"outcome", "failed"}}, latency_buckets())) {}
+// The family gives two threads that ask for the same one the same one.
+prometheus::Histogram& EndpointMetrics::histogram(Outcome outcome) {
+  std::atomic<prometheus::Histogram*>& known = histograms_[outcome];
+  prometheus::Histogram* found = known.load(std::memory_order_acquire);
+  if (found == nullptr) {
+    found = &family_.Add({{"endpoint", endpoint_}, {"outcome", k_names[outcome]}}, request_buckets());
+    known.store(found, std::memory_order_release);
+  }
+  return *found;
+}
 
 void EndpointMetrics::observe(unsigned status, std::chrono::nanoseconds took) {
-  prometheus::Histogram& histogram = status < 400 ? accepted_ : status == 409 ? conflict_ : status < 500 ? invalid_ : failed_;
-  histogram.Observe(seconds(took));
+  const Outcome outcome = status < 400 ? accepted : status == 409 ? refused : status < 500 ? invalid : failed;
+  histogram(outcome).Observe(seconds(took));
 }
 
 Metrics::Metrics()
@@ -51,8 +64,8 @@ Metrics::Metrics()
                     .Help("From a request's last byte to its answer, by endpoint and outcome (accepted, refused, invalid, failed).")
                     .Register(registry_)),
       batch_commands_(histogram(registry_, "holdfast_batch_commands", "Commands that shared one commit.", size_buckets())),
-      commit_seconds_(histogram(registry_, "holdfast_commit_seconds", "Making one batch durable and publishing it.", latency_buckets())),
-      judge_seconds_(histogram(registry_, "holdfast_judge_seconds", "Judging one batch in memory.", latency_buckets())),
+      commit_seconds_(histogram(registry_, "holdfast_commit_seconds", "Making one batch durable and publishing it.", round_buckets())),
+      judge_seconds_(histogram(registry_, "holdfast_judge_seconds", "Judging one batch in memory.", round_buckets())),
       changes_(counter(registry_, "holdfast_changes_total", "Changes recorded in the journal.")),
       holds_expired_(counter(registry_, "holdfast_holds_expired_total", "Expiries recorded by the sweep.")),
       failed_commits_(counter(registry_, "holdfast_failed_commits_total", "Batches that could not be made durable.")),
@@ -149,13 +162,16 @@ void Metrics::refresh(const Ledger& ledger, const Engine& engine, const http::Se
   server_.Add({{"kind", "bytes_out"}}).Set(static_cast<double>(server.bytes_out));
 }
 
-std::string Metrics::text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health) {
+std::string Metrics::text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health,
+                          bool compressed) {
   refresh(ledger, engine, server, health);
   std::vector<prometheus::MetricFamily> families = registry_.Collect();
   for (const prometheus::Collectable* each : included_) std::ranges::move(each->Collect(), std::back_inserter(families));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);
-  return std::move(out).str();
+  TextSink sink(compressed);
+  sink.part() = std::move(out).str();
+  return sink.finish();
 }
 
 }  // namespace holdfast::api

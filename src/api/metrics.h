@@ -7,7 +7,10 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,17 +25,28 @@
 
 namespace holdfast::api {
 
-// An endpoint's histograms, by outcome. Found once when routes are made, so that a request costs two atomic additions.
+// An endpoint's histograms, by outcome. Each is made when it is first used: most routes are never asked for, most outcomes never happen, and
+// a scrape should not carry them. Afterwards a request costs two atomic additions.
 class EndpointMetrics {
  public:
-  EndpointMetrics(prometheus::Family<prometheus::Histogram>& family, std::string_view endpoint);
+  EndpointMetrics(prometheus::Family<prometheus::Histogram>& family, std::string_view endpoint) : family_(family), endpoint_(endpoint) {}
   void observe(unsigned status, std::chrono::nanoseconds took);
 
  private:
-  prometheus::Histogram& accepted_;   // 1xx to 3xx
-  prometheus::Histogram& conflict_;   // 409, and contract 2's refusals: the seat was somebody else's
-  prometheus::Histogram& invalid_;    // the other 4xx
-  prometheus::Histogram& failed_;     // 5xx
+  enum Outcome : std::uint8_t {
+    accepted,   // 1xx to 3xx
+    refused,    // 409, and contract 2's refusals: the seat was somebody else's
+    invalid,    // the other 4xx
+    failed,     // 5xx
+    k_outcomes
+  };
+  static constexpr std::array<const char*, k_outcomes> k_names{"accepted", "refused", "invalid", "failed"};
+
+  prometheus::Histogram& histogram(Outcome outcome);
+
+  prometheus::Family<prometheus::Histogram>& family_;
+  std::string endpoint_;
+  std::array<std::atomic<prometheus::Histogram*>, k_outcomes> histograms_{};   // nullptr: not used yet
 };
 
 // How the ledger's own threads are doing.
@@ -66,8 +80,9 @@ class Metrics {
   // Metrics that somebody else keeps; before the server starts. `more` must live as long as text() is called.
   void include(const prometheus::Collectable& more) { included_.push_back(&more); }
 
-  // Everything, with what only the moment of asking knows.
-  std::string text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
+  // Everything, with what only the moment of asking knows; `compressed` by gzip, or as it is.
+  std::string text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health,
+                   bool compressed = false);
 
  private:
   void refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);

@@ -18,6 +18,7 @@
 #include "api/api.h"
 #include "api/embedded.h"
 #include "api/lock_metrics.h"
+#include "api/process_metrics.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "cli/build_commit.h"
@@ -259,6 +260,8 @@ int serve(const ServeOptions& options) {
       webhook_options(options, *home), home->webhook_store(), home->webhook_source(),
       [&](boost::asio::io_context& context) { return make_webhook_sender(context, options); }, home->webhook_lease());
   api::Metrics metrics;
+  const api::ProcessMetrics process_metrics(k_build_commit);
+  metrics.include(process_metrics);
   const api::WebhookMetrics webhook_metrics(webhooks);
   metrics.include(webhook_metrics);
   if (home->metrics() != nullptr) metrics.include(*home->metrics());

@@ -1,34 +1,15 @@
 // Answers whose size the client does not pay for: what slow readers of them cost the server.
 #include <gmock/gmock.h>
-#include <zlib.h>
 
 #include <fstream>
 
 #include "support/events.h"
+#include "support/gzip.h"
 #include "support/problems.h"
 #include "support/server.h"
 
 namespace holdfast::test {
 namespace {
-
-std::string unzipped(const std::string& text) {
-  z_stream stream{};
-  EXPECT_EQ(inflateInit2(&stream, 15 + 16), Z_OK);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  std::string plain;
-  int result = Z_OK;
-  while (result == Z_OK) {
-    char buffer[65'536];
-    stream.next_out = reinterpret_cast<Bytef*>(buffer);
-    stream.avail_out = sizeof buffer;
-    result = inflate(&stream, Z_NO_FLUSH);
-    plain.append(buffer, sizeof buffer - stream.avail_out);
-  }
-  EXPECT_EQ(result, Z_STREAM_END);
-  inflateEnd(&stream);
-  return plain;
-}
 
 std::size_t resident_bytes(Server& server) {
   std::ifstream status("/proc/" + std::to_string(server.process().id()) + "/status");

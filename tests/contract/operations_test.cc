@@ -2,10 +2,14 @@
 // load.
 #include <gmock/gmock.h>
 
+#include <sys/resource.h>
+
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "support/events.h"
+#include "support/gzip.h"
 #include "support/problems.h"
 #include "support/server.h"
 
@@ -13,6 +17,7 @@ namespace holdfast::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class Operations : public OneServer {};
@@ -81,6 +86,72 @@ TEST(Metrics, CountWhatHappens) {
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_commit_seconds_count") >= commits + 2; }));
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_seats", {"held"}) == held + 2; }));
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_seats", {"available"}) == available - 2; }));
+}
+
+// What an operator's Prometheus carries away each time, of a node that nobody has used yet.
+TEST(Metrics, OfAFreshNodeAreBelow50Kilobytes) {
+  Server server;
+  Client client = server.connect();
+  ASSERT_EQ(client.get("/metrics").status, 200);
+  const Answer second = client.get("/metrics");   // which has what the first one left
+  ASSERT_EQ(second.status, 200);
+  EXPECT_LT(second.body.size(), 50U * 1'000U);
+  EXPECT_THAT(second.body, HasSubstr(R"(endpoint="GET /metrics",outcome="accepted")"));
+  EXPECT_THAT(second.body, Not(HasSubstr(R"(endpoint="POST /reservations")"))) << "a series is there when it is first used";
+}
+
+TEST(Metrics, OfARouteAppearWithTheFirstRequestOfTheirOutcome) {
+  Server server;
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 1);
+  const auto count = [&](const char* outcome) {
+    return metric(client, "holdfast_http_request_duration_seconds_count",
+                  {R"(endpoint="POST /reservations")", std::string("outcome=\"") + outcome + '"'});
+  };
+  ASSERT_EQ(reserve(client, event[0], "c").status, 201);
+  ASSERT_EQ(reserve(client, event[0], "d").status, 409);
+  EXPECT_EQ(count("accepted"), 1);
+  EXPECT_EQ(count("refused"), 1);
+  const std::string text = client.get("/metrics").body;
+  EXPECT_THAT(text, Not(HasSubstr(R"(endpoint="POST /reservations",outcome="failed")")));
+  EXPECT_THAT(text, HasSubstr(R"(endpoint="POST /reservations",outcome="accepted",le="0.5")")) << "by which the alert HoldfastSlow goes";
+}
+
+TEST(Metrics, AreCompressedForAScraperThatTakesGzip) {
+  Server server;
+  Client client = server.connect();
+  const Answer plain = client.get("/metrics");
+  const Answer compressed = client.get("/metrics", {{"Accept-Encoding", "gzip"}});
+  EXPECT_FALSE(plain.has("Content-Encoding"));
+  EXPECT_EQ(compressed.header("Content-Encoding"), "gzip");
+  for (const Answer& answer : {plain, compressed}) EXPECT_EQ(answer.header("Vary"), "Accept-Encoding");
+  EXPECT_LT(compressed.body.size() * 4, plain.body.size());
+  const std::string text = unzipped(compressed.body);
+  EXPECT_THAT(text, HasSubstr("# TYPE holdfast_queue_depth gauge"));
+  EXPECT_TRUE(text.ends_with('\n'));
+  EXPECT_FALSE(client.get("/metrics", {{"Accept-Encoding", "gzip;q=0"}}).has("Content-Encoding"));
+}
+
+TEST(Metrics, TellTheBuildAndTheProcess) {
+  const double before = static_cast<double>(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+  Server server;
+  Client client = server.connect();
+  const std::string version = string_of(client.get("/version").json().at("version"));
+  EXPECT_EQ(metric(client, "holdfast_build_info", {"version=\"" + version + '"'}), 1);
+  EXPECT_GT(metric(client, "process_cpu_seconds_total"), 0);
+  EXPECT_GT(metric(client, "process_resident_memory_bytes"), 1e6);
+  const double started = metric(client, "process_start_time_seconds");
+  EXPECT_GE(started, before - 2);
+  EXPECT_LE(started, before + 60);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(metric(client, "process_max_fds"), static_cast<double>(limit.rlim_max)) << "a node raises its limit to the hard one";
+
+  const double open = metric(client, "process_open_fds");
+  EXPECT_GT(open, 5);
+  std::vector<Client> more;
+  for (int i = 0; i < 10; ++i) more.push_back(server.connect());
+  EXPECT_TRUE(eventually([&] { return metric(client, "process_open_fds") >= open + 10; }));
 }
 
 TEST(Metrics, HaveTheStateThatReadyzTells) {

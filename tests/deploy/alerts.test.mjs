@@ -59,6 +59,8 @@ const cases = {
   },
   HoldfastFails: {
     fires: { [count('outcome="failed",endpoint="POST /reservations"')]: "0+30x80" }, labels: { instance: "a" },
+    // A series appears with its first request.
+    also: [{ [count('outcome="failed",endpoint="POST /reservations"')]: "_x40 30+30x40" }],
     quiet: [{ [count('outcome="failed",endpoint="POST /reservations"')]: "0+10x80" },
       { [count('outcome="refused",endpoint="POST /reservations"')]: "0+30x80" }],
   },

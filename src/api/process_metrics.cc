@@ -1,0 +1,133 @@
+#include "api/process_metrics.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <prometheus/metric_family.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+namespace holdfast::api {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+ClientMetric sample(MetricType type, double number) {
+  ClientMetric metric;
+  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = number;
+  return metric;
+}
+
+MetricFamily single(MetricType type, const char* name, const char* help, double value) {
+  return {.name = name, .help = help, .type = type, .metric = {sample(type, value)}};
+}
+
+double seconds_of(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+MetricFamily build_info(const Commit& commit) {
+  MetricFamily family = single(MetricType::Gauge, "holdfast_build_info", "1, with what this program was built from.", 1);
+  family.metric.front().label = {{"version", k_version}, {"commit", commit.id}, {"modified", commit.is_modified ? "true" : "false"}};
+  return family;
+}
+
+}  // namespace
+
+class ProcessMetrics::Proc {
+ public:
+  Proc() : statm_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)), descriptors_(::opendir("/proc/self/fd")), started_at_(find_start()) {}
+  ~Proc() {
+    if (statm_ >= 0) ::close(statm_);
+    if (descriptors_ != nullptr) ::closedir(descriptors_);
+  }
+  Proc(const Proc&) = delete;
+  Proc& operator=(const Proc&) = delete;
+
+  // Seconds since 1970 UTC.
+  double started_at() const { return started_at_; }
+
+  std::optional<double> resident_bytes() const {
+    std::array<char, 256> text{};   // seven numbers, of pages; the second is what is wanted
+    const ssize_t size = statm_ < 0 ? -1 : ::pread(statm_, text.data(), text.size(), 0);
+    if (size <= 0) return std::nullopt;
+    std::istringstream numbers(std::string(text.data(), static_cast<std::size_t>(size)));
+    double all = 0, resident = 0;
+    if (!(numbers >> all >> resident)) return std::nullopt;
+    return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  }
+
+  std::optional<double> open_descriptors() const {
+    if (descriptors_ == nullptr) return std::nullopt;
+    ::rewinddir(descriptors_);
+    std::size_t count = 0;
+    while (const dirent* entry = ::readdir(descriptors_)) {
+      if (entry->d_name[0] != '.') ++count;
+    }
+    return static_cast<double>(count);
+  }
+
+ private:
+  // Its 22nd field: when the process began, in ticks since the machine did. The second field is the program's name in parentheses, and may
+  // contain anything.
+  static double find_start() {
+    const double now = seconds_of(CLOCK_REALTIME);
+    const int file = ::open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return now;
+    std::array<char, 1'024> text{};
+    const ssize_t size = ::read(file, text.data(), text.size());
+    ::close(file);
+    const std::string_view all(text.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
+    const std::size_t name_end = all.rfind(')');
+    if (name_end == std::string_view::npos) return now;
+    std::istringstream fields{std::string(all.substr(name_end + 1))};
+    std::string field;
+    for (int at = 3; at <= 22; ++at) fields >> field;
+    double ticks = 0;
+    if (!fields || !(std::istringstream(field) >> ticks)) return now;
+    return now - (seconds_of(CLOCK_BOOTTIME) - ticks / static_cast<double>(::sysconf(_SC_CLK_TCK)));
+  }
+
+  int statm_;
+  DIR* descriptors_;
+  double started_at_;
+};
+
+ProcessMetrics::ProcessMetrics(Commit commit) : commit_(commit), proc_(std::make_unique<Proc>()) {}
+
+ProcessMetrics::~ProcessMetrics() = default;
+
+std::vector<MetricFamily> ProcessMetrics::Collect() const {
+  const std::scoped_lock lock(mutex_);   // a folder is read from one place at a time
+  std::vector<MetricFamily> all{
+      build_info(commit_),
+      single(MetricType::Counter, "process_cpu_seconds_total", "Processor time of the process, user and system.",
+             seconds_of(CLOCK_PROCESS_CPUTIME_ID)),
+      single(MetricType::Gauge, "process_start_time_seconds", "When the process began, in seconds since 1970 UTC.", proc_->started_at())};
+  if (const auto bytes = proc_->resident_bytes()) {
+    all.push_back(single(MetricType::Gauge, "process_resident_memory_bytes", "Memory of the process that is in RAM.", *bytes));
+  }
+  if (const auto open = proc_->open_descriptors()) {
+    all.push_back(single(MetricType::Gauge, "process_open_fds", "File descriptors that are open.", *open));
+  }
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    const double most = limit.rlim_cur == RLIM_INFINITY ? std::numeric_limits<double>::infinity() : static_cast<double>(limit.rlim_cur);
+    all.push_back(single(MetricType::Gauge, "process_max_fds", "File descriptors that the process may have.", most));
+  }
+  return all;
+}
+
+}   // namespace holdfast::api

@@ -1,0 +1,33 @@
+// What /metrics says of the process itself: build_info, and the process_* that Prometheus' client libraries agree on.
+#pragma once
+
+#include <prometheus/collectable.h>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/version.h"
+
+namespace holdfast::api {
+
+// Any thread. What the system does not tell (no /proc) is left out, nothing fails.
+class ProcessMetrics final : public prometheus::Collectable {
+ public:
+  explicit ProcessMetrics(Commit commit);
+  ~ProcessMetrics() override;
+  ProcessMetrics(const ProcessMetrics&) = delete;
+  ProcessMetrics& operator=(const ProcessMetrics&) = delete;
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  // Files of /proc that stay open: whoever asks when no descriptor is left gets an answer all the same.
+  class Proc;
+
+  Commit commit_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<Proc> proc_;
+};
+
+}   // namespace holdfast::api
