@@ -105,7 +105,8 @@ class ProcessMetrics::Proc {
   double started_at_;
 };
 
-ProcessMetrics::ProcessMetrics(Commit commit) : commit_(commit), proc_(std::make_unique<Proc>()) {}
+ProcessMetrics::ProcessMetrics(Commit commit, std::function<std::uint64_t()> log_lines_lost)
+    : commit_(commit), log_lines_lost_(std::move(log_lines_lost)), proc_(std::make_unique<Proc>()) {}
 
 ProcessMetrics::~ProcessMetrics() = default;
 
@@ -113,6 +114,8 @@ std::vector<MetricFamily> ProcessMetrics::Collect() const {
   const std::scoped_lock lock(mutex_);   // a folder is read from one place at a time
   std::vector<MetricFamily> all{
       build_info(commit_),
+      single(MetricType::Counter, "holdfast_log_lines_lost_total", "Lines of the log that could not be written.",
+             static_cast<double>(log_lines_lost_())),
       single(MetricType::Counter, "process_cpu_seconds_total", "Processor time of the process, user and system.",
              seconds_of(CLOCK_PROCESS_CPUTIME_ID)),
       single(MetricType::Gauge, "process_start_time_seconds", "When the process began, in seconds since 1970 UTC.", proc_->started_at())};

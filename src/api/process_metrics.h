@@ -3,6 +3,8 @@
 
 #include <prometheus/collectable.h>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -14,7 +16,8 @@ namespace holdfast::api {
 // Any thread. What the system does not tell (no /proc) is left out, nothing fails.
 class ProcessMetrics final : public prometheus::Collectable {
  public:
-  explicit ProcessMetrics(Commit commit);
+  // `log_lines_lost`: lines of the log that were not written since the start.
+  ProcessMetrics(Commit commit, std::function<std::uint64_t()> log_lines_lost);
   ~ProcessMetrics() override;
   ProcessMetrics(const ProcessMetrics&) = delete;
   ProcessMetrics& operator=(const ProcessMetrics&) = delete;
@@ -26,6 +29,7 @@ class ProcessMetrics final : public prometheus::Collectable {
   class Proc;
 
   Commit commit_;
+  std::function<std::uint64_t()> log_lines_lost_;
   mutable std::mutex mutex_;
   std::unique_ptr<Proc> proc_;
 };

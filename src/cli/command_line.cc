@@ -55,7 +55,7 @@ int CommandLine::run(int argc, char** argv) {
 void CommandLine::when_chosen(CLI::App& command, std::function<int()> act) {
   command.callback([this, act = std::move(act)] {
     chosen_ = [act] {
-      set_up_logging("text", "warn", "");
+      log_as_tool();
       return act();
     };
   });

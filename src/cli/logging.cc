@@ -1,15 +1,21 @@
 #include "cli/logging.h"
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <mutex>
+
 #include "api/json.h"
+#include "cli/log_writer.h"
 
 namespace holdfast::cli {
 namespace {
+
+constexpr const char* k_text = "%H:%M:%S.%e %^%-5!l%$ %v";
+constexpr const char* k_json = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%*})";
 
 // The message as a JSON string.
 class JsonMessage : public spdlog::custom_flag_formatter {
@@ -22,60 +28,63 @@ class JsonMessage : public spdlog::custom_flag_formatter {
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
 };
 
-// A file that can be opened anew under the same name.
-class ReopenableFile : public spdlog::sinks::base_sink<std::mutex> {
+std::unique_ptr<spdlog::formatter> make_formatter(const char* pattern) {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  formatter->add_flag<JsonMessage>('*');
+  formatter->set_pattern(pattern);
+  return formatter;
+}
+
+class WriterSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit ReopenableFile(std::string path) : path_(std::move(path)) { file_.open(path_); }
-  void reopen() {
-    const std::scoped_lock lock(mutex_);
-    file_.close();
-    file_.open(path_);
-  }
+  explicit WriterSink(std::shared_ptr<LogWriter> writer) : writer_(std::move(writer)) {}
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    file_.write(line);
-    file_.flush();
+    writer_->add(std::string(line.data(), line.size()));
   }
-  void flush_() override { file_.flush(); }
+  void flush_() override {}
 
  private:
-  std::string path_;
-  spdlog::details::file_helper file_;
+  std::shared_ptr<LogWriter> writer_;
 };
-
-std::shared_ptr<ReopenableFile>& log_file() {
-  static std::shared_ptr<ReopenableFile> file;
-  return file;
-}
 
 }  // namespace
 
-void set_up_logging(const std::string& format, const std::string& level, const std::string& file) {
-  spdlog::sink_ptr sink;
-  if (file.empty()) {
-    sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  } else {
-    log_file() = std::make_shared<ReopenableFile>(file);
-    sink = log_file();
-  }
-  const bool text = format == "text" || (format == "auto" && file.empty() && ::isatty(STDERR_FILENO) != 0);
-  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-  formatter->add_flag<JsonMessage>('*');
-  formatter->set_pattern(text ? "%H:%M:%S.%e %^%-5!l%$ %v" : R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%*})");
-  sink->set_formatter(std::move(formatter));
+Logging::Logging(const std::string& format, const std::string& level, const std::string& file) {
+  const bool is_text = format == "text" || (format == "auto" && file.empty() && ::isatty(STDERR_FILENO) != 0);
+  const char* const pattern = is_text ? k_text : k_json;
+  writer_ = std::make_shared<LogWriter>(file, [pattern](spdlog::level::level_enum of, const std::string& message) {
+    const auto formatter = make_formatter(pattern);
+    spdlog::memory_buf_t line;
+    formatter->format(spdlog::details::log_msg("holdfast", of, message), line);
+    return std::string(line.data(), line.size());
+  });
+  auto sink = std::make_shared<WriterSink>(writer_);
+  sink->set_formatter(make_formatter(pattern));
   auto logger = std::make_shared<spdlog::logger>("holdfast", std::move(sink));
   logger->set_level(spdlog::level::from_str(level == "error" ? "err" : level));
-  logger->flush_on(spdlog::level::info);
+  // spdlog would print to standard error, and wait for it.
+  logger->set_error_handler([writer = writer_](const std::string& what) { writer->warn("a line of the log could not be made: " + what); });
   spdlog::set_default_logger(std::move(logger));
 }
 
-void reopen_log() {
-  if (log_file() == nullptr) return;
-  log_file()->reopen();
-  spdlog::info("the log file was opened again");
+// The logger stays: a thread that nobody waits for may have something to say yet, which goes nowhere.
+Logging::~Logging() { writer_->end(); }
+
+void Logging::reopen() { writer_->reopen(); }
+
+std::uint64_t Logging::lines_lost() const { return writer_->lines_lost(); }
+
+void log_as_tool() {
+  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  sink->set_formatter(make_formatter(k_text));
+  auto logger = std::make_shared<spdlog::logger>("holdfast", std::move(sink));
+  logger->set_level(spdlog::level::warn);
+  logger->flush_on(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
 }
 
 }  // namespace holdfast::cli

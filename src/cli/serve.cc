@@ -199,13 +199,13 @@ timespec until_next_second(const Ledger& ledger) {
 }
 
 // Waits for a signal to end; meanwhile reopens logs and does what is due every second.
-void wait_for_end(const Ledger& ledger, const std::function<void()>& every_second) {
+void wait_for_end(const Ledger& ledger, Logging& logging, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
     const timespec second = until_next_second(ledger);
     const int signal = sigtimedwait(&signals, nullptr, &second);
     if (signal == SIGTERM || signal == SIGINT) return;
-    if (signal == SIGHUP) reopen_log();
+    if (signal == SIGHUP) logging.reopen();
     if (signal > 0) continue;
     every_second();
   }
@@ -239,11 +239,11 @@ void report_service_links(const std::vector<std::string>& names) {
 }  // namespace
 
 int serve(const ServeOptions& options) {
-  set_up_logging(options.log_format, options.log_level, options.log_file);
-  report_service_links(options.service_links);
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  Logging logging(options.log_format, options.log_level, options.log_file);
+  report_service_links(options.service_links);
   raise_descriptor_limit();
   check_access(options, has_keys_at_home(options));
   const unsigned threads = threads_of(options);
@@ -260,7 +260,7 @@ int serve(const ServeOptions& options) {
       webhook_options(options, *home), home->webhook_store(), home->webhook_source(),
       [&](boost::asio::io_context& context) { return make_webhook_sender(context, options); }, home->webhook_lease());
   api::Metrics metrics;
-  const api::ProcessMetrics process_metrics(k_build_commit);
+  const api::ProcessMetrics process_metrics(k_build_commit, [&] { return logging.lines_lost(); });
   metrics.include(process_metrics);
   const api::WebhookMetrics webhook_metrics(webhooks);
   metrics.include(webhook_metrics);
@@ -328,7 +328,7 @@ int serve(const ServeOptions& options) {
 
   KeysRefused keys_refused(metrics);
   bool keys_are_troubled = false;
-  wait_for_end(ledger, [&] {
+  wait_for_end(ledger, logging, [&] {
     metrics.statistics().sample(ledger);
     follow_keys(registry, access, keys_are_troubled);
     keys_refused.report();

@@ -263,10 +263,8 @@ TEST(Operators, WhatTheyChangedLeavesATraceInTheListAndInTheLogAndOtherChangesDo
   EXPECT_EQ(client.get("/v1/operations/actions?limit=1", bearer(admin)).json().at("items").as_array().size(), 1U);
   EXPECT_EQ(client.get("/v1/operations/actions?limit=501", bearer(admin)).status, 400);
 
+  for (const char* said : {"an operator with the key", "Bühne lärmt", "409 seat_unavailable"}) EXPECT_TRUE(server.says(said)) << said;
   const std::string log = server.log();
-  EXPECT_THAT(log, HasSubstr("an operator with the key"));
-  EXPECT_THAT(log, HasSubstr("Bühne lärmt"));
-  EXPECT_THAT(log, HasSubstr("409 seat_unavailable"));
   for (const std::string& secret : {admin, shop, std::string("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}) {
     EXPECT_THAT(log, Not(HasSubstr(secret)));
     EXPECT_THAT(client.get("/v1/operations/actions", bearer(admin)).body, Not(HasSubstr(secret)));

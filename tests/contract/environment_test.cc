@@ -50,6 +50,7 @@ std::vector<std::string> lines_with(const std::string& text, std::string_view pa
 TEST(EnvironmentOfServe, KubernetesServiceLinksAreIgnoredAndNamedInOneLine) {
   Server server({.environment = k_of_kubernetes});
   EXPECT_EQ(server.connect().get("/readyz").status, 200);
+  ASSERT_TRUE(server.says("enableServiceLinks: false"));
   const auto lines = lines_with(server.log(), "enableServiceLinks: false");
   ASSERT_EQ(lines.size(), 1U) << server.log();
   EXPECT_THAT(lines[0], HasSubstr("ignored " + std::to_string(k_of_kubernetes.size()) + " environment variables"));

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "support/events.h"
 #include "support/problems.h"
@@ -108,6 +109,33 @@ TEST(FullDisk, Is503ThenTheProcessEndsAndEveryAnsweredHoldIsThereAgain) {
   server.stop();
   const Finished verified = run_holdfast({"verify", "--data", server.data().string()});
   EXPECT_EQ(verified.status, 0) << verified.everything();
+}
+
+TEST(FullDisk, OfTheLogCostsLinesOfTheLogAndNoSale) {
+  const SmallDisk disk;
+  if (!disk.why_not().empty()) GTEST_SKIP() << "a file system of a few megabytes is needed: " << disk.why_not();
+  const fs::path log = disk / "holdfast.log";
+  Server server({.flags = {"--log-file", log.string(), "--log-level", "debug", "--log-format", "json"}});
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 200);
+  ASSERT_NO_FATAL_FAILURE(disk.fill_but(16 * 1024));
+  for (const std::string& seat : event.seats) ASSERT_EQ(reserve(client, seat, "c").status, 201);
+  EXPECT_TRUE(eventually([&] {
+    client.get("/" + std::string(3'000, 'x'));
+    return metric(client, "holdfast_log_lines_lost_total") > 0;
+  }));
+  EXPECT_EQ(letters(client, event), std::string(200, 'h'));
+  EXPECT_EQ(client.get("/readyz").status, 200);
+
+  disk.make_room();
+  const auto log_says = [&](std::string_view text) { return read_file(log).find(text) != std::string::npos; };
+  client.get("/healthz", {{"X-Request-Id", "there-is-room"}});
+  EXPECT_TRUE(eventually([&] { return log_says("there-is-room"); }));
+  EXPECT_TRUE(log_says(" lost here: No space left on device"));
+  std::size_t cut = 0;
+  std::istringstream lines(read_file(log));
+  for (std::string line; std::getline(lines, line);) cut += line.ends_with('}') ? 0 : 1;
+  EXPECT_LE(cut, 1U) << "the line that the disk had no room for ends where it was cut, and spoils no other";
 }
 
 }  // namespace

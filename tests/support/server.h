@@ -68,6 +68,10 @@ class Server {
   bool is_in_database() const { return place_.owner != nullptr; }
   ServerSettings& settings() { return settings_; }   // for the next start
   std::string log() const { return read_file(log_file_); }
+  // Whether this stands in its log, or comes soon: a thread of its own writes it.
+  bool says(std::string_view text) const {
+    return eventually([&] { return log().find(text) != std::string::npos; });
+  }
 
  private:
   TempFolder folder_;
