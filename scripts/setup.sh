@@ -18,7 +18,7 @@ readonly test_packages=(
 readonly lint_packages=(clang-tidy-19 clang-format-19 shellcheck)
 readonly bench_packages=(libbenchmark-dev wrk)
 readonly package_packages=(dpkg-dev file)
-readonly full_packages=(prometheus)   # for promtool: the rules of the alerts
+readonly full_packages=(prometheus python3-venv)   # for promtool: the rules of the alerts; for generated clients
 readonly browser_packages=(chromium)   # for the tests and the benchmark of the pages
 
 # Packages whose installation would start a service, with the name of the service.
@@ -53,7 +53,10 @@ cmd_setup() {
       command -v nginx >/dev/null || wanted+=(nginx-light)   # any of Debian's nginx packages will do
       ;;
     browser) wanted+=("${browser_packages[@]}") ;;
-    full) wanted+=("${full_packages[@]}") ;;
+    full)
+      wanted+=("${full_packages[@]}")
+      command -v javac >/dev/null || wanted+=(default-jdk-headless)
+      ;;
     package) wanted+=("${package_packages[@]}") ;;
     lint) wanted+=("${lint_packages[@]}" "${test_packages[@]}") ;;   # clang-tidy reads how the tests are compiled, too
     *) fail "setup takes no argument, 'test', 'bench', 'browser', 'package', 'full' or 'lint', not '$1'" ;;
@@ -83,7 +86,8 @@ declare -rA sign_of=(
   [libclang-rt-19-dev]="<sanitizer/asan_interface.h" [llvm-19]=llvm-symbolizer-19 [redis-server]=redis-server [redis-tools]=redis-cli
   [haproxy]=haproxy [faketime]=faketime [default-jre-headless]=java [maven]=mvn [postgresql]=postgres [libbenchmark-dev]="<benchmark/benchmark.h"
   [wrk]=wrk [nginx-light]=nginx [chromium]=chromium [clang-tidy-19]=clang-tidy-19 [clang-format-19]=clang-format-19
-  [shellcheck]=shellcheck [dpkg-dev]=dpkg-shlibdeps [file]=file [prometheus]=promtool
+  [shellcheck]=shellcheck [dpkg-dev]=dpkg-shlibdeps [file]=file [prometheus]=promtool [python3-venv]=python3
+  [default-jdk-headless]=javac
 )
 
 # lacks_on_another_system SYSTEM PACKAGE…: nothing is installed there. Says what is missing and which package of Debian holds it.

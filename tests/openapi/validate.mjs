@@ -18,8 +18,11 @@ const SERVER_REFUSALS = new Set([400, 408, 411, 413, 414, 417, 431, 501, 505]);
 const COMMON_HEADERS =
   /^(server|date|connection|cache-control|content-(type|length|encoding|security-policy)|transfer-encoding|vary|x-content-type-options|x-accel-buffering|referrer-policy|access-control-.*|allow)$/;
 
-// What these answer with `not_found` is an answer of their own: no such file, or no demo here.
-const OWN_NOT_FOUND = /^\/(docs|assets|v1\/demo)\//;
+// What these answer with `not_found` is an answer of their own: no demo here.
+const OWN_NOT_FOUND = /^\/v1\/demo\//;
+
+// Pages, and what they load: served, and no operations of the interface.
+const PAGES = /^\/(|console|assets\/[^/]+|docs|docs\/[^/]+|llms\.txt)$/;
 
 const FINDINGS_SHOWN = 40;
 const FINDING_CHARACTERS = 600;
@@ -128,6 +131,7 @@ export class Validator {
     const path = this.operations.path(exchange.target);
     const refused = SERVER_REFUSALS.has(exchange.status) && exchange.status !== 400;
     if (path === undefined) {
+      if (PAGES.test(exchange.target.split("?")[0])) return;
       if (exchange.status !== 404 && exchange.status !== 401 && !SERVER_REFUSALS.has(exchange.status)) this.find(exchange, "the document does not have this path");
       return;
     }
