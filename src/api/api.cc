@@ -6,6 +6,7 @@
 #include "api/embedded.h"
 #include "api/presence.h"
 #include "api/query.h"
+#include "api/request_facts.h"
 #include "core/check.h"
 
 namespace holdfast::api {
@@ -100,12 +101,14 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
       try {
         co_await std::move(answering);
       } catch (const ReservationUnreadable& error) {
-        spdlog::error("request {} failed: {}", request.request_id, error.what());
         fail(call, unreadable(error.reservation));
+        const RequestFacts facts = facts_of(call, match.route);
+        const LogMembers members(facts);
+        spdlog::error("request {} failed: {}", request.request_id, error.what());
       }
     }
     const bool is_noted = match.route->need == Need::admin || request.header(k_note_header) != nullptr;
-    if (changes && note && is_noted) note_action(call, std::move(*note));
+    if (changes && note && is_noted) note_action(call, *match.route, std::move(*note));
   }
   // A refusal of contract 2 is a 400 that says which tickets: to the metrics it is a refusal, not a malformed request.
   const bool refused = match.group == Group::contract2 && response.status == 400 && response.body.find("nodisponible") != std::string::npos;
@@ -116,12 +119,16 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   }
   if (spdlog::should_log(spdlog::level::debug)) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+    const RequestFacts facts = facts_of(call, match.route, took);
+    const LogMembers members(facts);
     spdlog::debug("request {}: {} {} answered {} after {} us", request.request_id, request.method, request.path, response.status, us);
   }
 }
 
-void Api::note_action(const Call& call, std::string note) {
+void Api::note_action(const Call& call, const Route& route, std::string note) {
   const http::Request& request = call.request;
+  const RequestFacts facts = facts_of(call, &route);
+  const LogMembers members(facts);
   // Of webhooks it could be a secret; of imports it is long, and has been read.
   const bool may_be_shown = request.path.starts_with("/v1/reservations") || request.path.starts_with("/v1/events/");
   operators_.add({.at = services_.ledger.now(),

@@ -64,7 +64,7 @@ class Api : public http::Handler {
   };
 
   Thread& thread_of(boost::asio::io_context& context);
-  void note_action(const Call& call, std::string note);
+  void note_action(const Call& call, const Route& route, std::string note);
   void answer_otherwise(Call& call, const Match& match);
   void answer_operations(Call& call);
   std::string trouble() const;                      // why nothing can be sold now; empty if it can

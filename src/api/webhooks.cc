@@ -11,6 +11,7 @@
 #include "api/members.h"
 #include "api/pages.h"
 #include "api/random.h"
+#include "api/request_facts.h"
 #include "feed/webhooks/signature.h"
 #include "http/outgoing_client.h"
 
@@ -41,8 +42,10 @@ boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
     }
   });
   if (problem.empty()) co_return true;
-  spdlog::error("request {}: {}", call.request.request_id, problem);
   fail(call, {503, k_unavailable, "The store of webhooks cannot be read or written at the moment."});
+  const RequestFacts facts = facts_of(call, nullptr);
+  const LogMembers members(facts);
+  spdlog::error("request {}: {}", call.request.request_id, problem);
   co_return false;
 }
 

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "api/json.h"
+#include "api/request_facts.h"
 #include "cli/log_writer.h"
 
 namespace holdfast::cli {
@@ -17,12 +18,13 @@ namespace {
 constexpr const char* k_text = "%H:%M:%S.%e %^%-5!l%$ %v";
 constexpr const char* k_json = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%*})";
 
-// The message as a JSON string.
+// The message as a JSON string, and the members that go with it. A line is formatted by the thread that logs it.
 class JsonMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
     std::string text;
     append_json(text, {message.payload.data(), message.payload.size()});
+    api::append_log_members(text);
     out.append(text.data(), text.data() + text.size());
   }
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessage>(); }
@@ -57,6 +59,8 @@ Logging::Logging(const std::string& format, const std::string& level, const std:
   const bool is_text = format == "text" || (format == "auto" && file.empty() && ::isatty(STDERR_FILENO) != 0);
   const char* const pattern = is_text ? k_text : k_json;
   writer_ = std::make_shared<LogWriter>(file, [pattern](spdlog::level::level_enum of, const std::string& message) {
+    const api::RequestFacts none;
+    const api::LogMembers members(none);   // it may be said by a thread that is at a request
     const auto formatter = make_formatter(pattern);
     spdlog::memory_buf_t line;
     formatter->format(spdlog::details::log_msg("holdfast", of, message), line);

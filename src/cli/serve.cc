@@ -19,6 +19,7 @@
 #include "api/embedded.h"
 #include "api/lock_metrics.h"
 #include "api/process_metrics.h"
+#include "api/request_facts.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "cli/build_commit.h"
@@ -36,6 +37,7 @@ namespace {
 
 constexpr int k_status_ok = 0;
 constexpr int k_status_failed = 1;
+constexpr unsigned k_status_of_failure = 500;   // what a request is answered whose handler throws
 
 // The signals that the main thread waits for; every other thread leaves them alone.
 sigset_t handled_signals() {
@@ -285,10 +287,14 @@ int serve(const ServeOptions& options) {
   });
   api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo, [&] { return home->health(); });
   const std::size_t more_descriptors = options.ledger_url.empty() ? 0 : options.ledger_connections_max;
-  http::Server server(
-      server_options(options, threads, room_for_connections(options.http_connections_max, threads, more_descriptors)), api,
-      {.on_handler_error = [](std::string_view request, std::string_view what) { spdlog::error("request {} failed: {}", request, what); },
-       .on_overload = [](std::string_view what) { spdlog::warn("{}", what); }});
+  http::Server server(server_options(options, threads, room_for_connections(options.http_connections_max, threads, more_descriptors)), api,
+                      {.on_handler_error =
+                           [](std::string_view request, std::string_view what) {
+                             const api::RequestFacts facts{.request_id = std::string(request), .status = k_status_of_failure};
+                             const api::LogMembers members(facts);
+                             spdlog::error("request {} failed: {}", request, what);
+                           },
+                       .on_overload = [](std::string_view what) { spdlog::warn("{}", what); }});
   // Each ends before what it works on: threads of connections first, then what they have handed on, then the writers, then whoever is told of
   // changes. Until all have, nothing of the above may be destroyed.
   AtEnd stop([&] {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <optional>
 #include <sstream>
 
 #include "support/events.h"
@@ -191,6 +192,90 @@ TEST(Log, OnStandardErrorTakesNoNoticeOfSighup) {
     EXPECT_EQ(reserve(client, seat, "c").status, 201);
   }
   server.stop();
+}
+
+// --- what a line has beside its message ---
+
+class JsonLog : public ::testing::Test {
+ protected:
+  TempFolder folder;
+  Server server{{.flags = {"--log-file", (folder / "log").string(), "--log-level", "debug"}}};
+  Client client = server.connect();
+  TestEvent event = make_event(client, 3);
+
+  // The line of the request with this id.
+  Json line_of(const std::string& request) {
+    std::optional<Json> found;
+    EXPECT_TRUE(eventually([&] {
+      std::istringstream lines(read_file(folder / "log"));
+      for (std::string line; !found && std::getline(lines, line);) {
+        if (lines.eof()) break;   // it is being written
+        const Json json = parse_json(line);
+        if (json.as_object().contains("requestId") && string_of(json.at("requestId")) == request) found = json;
+      }
+      return found.has_value();
+    })) << "no line of "
+        << request;
+    return found.value_or(Json(boost::json::object()));
+  }
+};
+
+TEST_F(JsonLog, HasTheRequestsFactsAsMembers) {
+  const Headers headers = {{"X-Request-Id", "hold-1"}, {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}};
+  const Answer held = hold(client, "c", {event[0]}, {}, headers);
+  ASSERT_EQ(held.status, 201);
+  const std::string reservation = string_of(held.json().at("id"));
+  const Json line = line_of("hold-1");
+  EXPECT_EQ(string_of(line.at("level")), "debug");
+  EXPECT_EQ(string_of(line.at("route")), "POST /v1/reservations");
+  EXPECT_EQ(line.at("status").to_number<int>(), 201);
+  EXPECT_GT(line.at("durationMs").to_number<double>(), 0);
+  EXPECT_EQ(string_of(line.at("event")), event.id);
+  EXPECT_EQ(string_of(line.at("reservation")), reservation);
+  EXPECT_EQ(string_of(line.at("traceId")), "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_FALSE(line.as_object().contains("key")) << "this server has no keys";
+
+  ASSERT_EQ(client.post("/v1/reservations/" + upper_case(reservation) + "/release", "{}", {{"X-Request-Id", "release-1"}}).status, 200);
+  const Json release = line_of("release-1");
+  EXPECT_EQ(string_of(release.at("route")), "POST /v1/reservations/{}/release");
+  EXPECT_EQ(string_of(release.at("event")), event.id) << "the reservation's event";
+  EXPECT_EQ(string_of(release.at("reservation")), reservation) << "as it is printed everywhere";
+}
+
+TEST_F(JsonLog, NamesTheCodeOfARefusal) {
+  ASSERT_EQ(hold(client, "c", {event[1]}).status, 201);
+  ASSERT_EQ(hold(client, "d", {event[1]}, {}, {{"X-Request-Id", "refused-1"}}).status, 409);
+  const Json line = line_of("refused-1");
+  EXPECT_EQ(line.at("status").to_number<int>(), 409);
+  EXPECT_EQ(string_of(line.at("code")), "seat_unavailable");
+  EXPECT_FALSE(line.as_object().contains("reservation"));
+}
+
+TEST_F(JsonLog, StaysOneObjectALineWhateverACallerSends) {
+  const std::string id = R"(","status":200,"x":"\\ \u0000)";
+  client.get("/v1/events/a%22%0Ab%5C", {{"X-Request-Id", id}});
+  const Json line = line_of(id);
+  EXPECT_EQ(line.at("status").to_number<int>(), 404);
+  EXPECT_EQ(string_of(line.at("route")), "GET /v1/events/{}");
+  EXPECT_FALSE(line.as_object().contains("event")) << "what is no id of an event is not named as one";
+}
+
+TEST_F(JsonLog, NamesTheKeyOfTheCallerAndNotItsToken) {
+  const Finished made = run_holdfast({"keys", "create", "--data", server.data().string(), "--name", "the \"desk\"", "--scopes", "admin"});
+  ASSERT_EQ(made.status, 0) << made.everything();
+  const std::string token = made.out.substr(0, made.out.find('\n'));
+  const Headers headers = {{"Authorization", "Bearer " + token}, {"X-Request-Id", "keyed-1"}};
+  ASSERT_TRUE(eventually([&] { return client.get("/v1/events", headers).status == 200 && client.get("/v1/events").status == 401; }));
+  ASSERT_EQ(client
+                .post("/v1/events/" + event.id + "/block", R"({"seatIds":[")" + event[2] + "\"]}",
+                      {{"Authorization", "Bearer " + token}, {"X-Request-Id", "block-1"}, {"Holdfast-Note", "rain"}})
+                .status,
+            200);
+  const Json line = line_of("block-1");
+  EXPECT_EQ(string_of(line.at("key")), "the \"desk\"");
+  EXPECT_EQ(string_of(line.at("event")), event.id);
+  EXPECT_EQ(string_of(line.at("level")), "info") << "what an operator did";
+  EXPECT_EQ(read_file(folder / "log").find(token), std::string::npos);
 }
 
 }  // namespace
