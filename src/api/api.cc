@@ -6,7 +6,9 @@
 #include "api/embedded.h"
 #include "api/presence.h"
 #include "api/query.h"
+#include "api/random.h"
 #include "api/request_facts.h"
+#include "api/span_exporter.h"
 #include "core/check.h"
 
 namespace holdfast::api {
@@ -117,12 +119,27 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
     match.route->metrics->observe(refused ? 409 : response.status, took);
     thread.counters->answered(match.route->traffic, response.status, refused ? "seat_unavailable" : call.code, took);
   }
+  if (spans_ != nullptr) record_span(call, match.route, took);
   if (spdlog::should_log(spdlog::level::debug)) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     const RequestFacts facts = facts_of(call, match.route, took);
     const LogMembers members(facts);
     spdlog::debug("request {}: {} {} answered {} after {} us", request.request_id, request.method, request.path, response.status, us);
   }
+}
+
+void Api::record_span(const Call& call, const Route* route, std::chrono::nanoseconds took) {
+  const std::string_view* header = call.request.header("traceparent");
+  const auto parent = header == nullptr ? std::nullopt : parse_traceparent(*header);
+  if (!parent || !is_sampled(*parent)) return;
+  const auto ended = std::chrono::system_clock::now().time_since_epoch();
+  Span span{.parent = *parent,
+            .method = std::string(call.request.method),
+            .began = ended - took,
+            .ended = ended,
+            .facts = facts_of(call, route, took)};
+  fill_random(span.id);
+  spans_->record(std::move(span));
 }
 
 void Api::note_action(const Call& call, const Route& route, std::string note) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@
 #include "http/server.h"
 
 namespace holdfast::api {
+
+class SpanExporter;
 
 class Api : public http::Handler {
  public:
@@ -45,6 +48,8 @@ class Api : public http::Handler {
 
   // What GET /version names. Before attach().
   void set_commit(const Commit& commit) { commit_ = commit; }
+  // Where spans of traced requests go; nullptr, which it is at first: nowhere. Before attach(); must live as long as the server works.
+  void set_spans(SpanExporter* spans) { spans_ = spans; }
   // Before attach().
   void set_live(const LiveOptions& options) { live_.set_options(options); }
   // Something that Holdfast sells without while it is away: says in a sentence what is missing, or nothing. /readyz tells. Before
@@ -65,6 +70,7 @@ class Api : public http::Handler {
 
   Thread& thread_of(boost::asio::io_context& context);
   void note_action(const Call& call, const Route& route, std::string note);
+  void record_span(const Call& call, const Route* route, std::chrono::nanoseconds took);
   void answer_otherwise(Call& call, const Match& match);
   void answer_operations(Call& call);
   std::string trouble() const;                      // why nothing can be sold now; empty if it can
@@ -82,6 +88,7 @@ class Api : public http::Handler {
   Router router_;
   std::function<LedgerHealth()> ledger_health_;
   std::vector<std::function<std::string()>> degradations_;
+  SpanExporter* spans_ = nullptr;
   http::Server* server_ = nullptr;
   std::vector<Thread> threads_;
   std::atomic<bool> draining_{false};

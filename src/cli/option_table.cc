@@ -9,6 +9,7 @@
 #include "api/cors.h"
 #include "feed/kafka/settings.h"
 #include "feed/webhooks/webhooks.h"
+#include "http/outgoing_client.h"
 #include "ledger/ledger.h"
 
 namespace holdfast::cli {
@@ -352,6 +353,24 @@ void describe_webhooks(Options& all) {
                      "/etc/holdfast/ca.pem"));
 }
 
+std::string set_otlp_url(ServeOptions& options, const std::string& value) {
+  const auto url = http::parse_outgoing_url(value);
+  if (!url) return url.error();
+  options.tracing_otlp_url = value;
+  return {};
+}
+
+void describe_tracing(Options& all) {
+  all.push_back({.key = "tracing.otlp_url",
+                 .help = "Collector that gets spans of requests whose traceparent is sampled (OTLP over HTTP, JSON)",
+                 .set = set_otlp_url,
+                 .takes = {.kind = Kind::url},
+                 .otherwise = "none",
+                 .example = "http://otel-collector:4318"});
+  all.push_back(text("tracing.ca_file", "Certificates (PEM) of the collector to trust beside the system's", &O::tracing_ca_file, Kind::file,
+                     "none", "/etc/holdfast/ca.pem"));
+}
+
 void describe_lock(Options& all) {
   // As with ledger.url, a password may be in it.
   all.push_back(text("lock.url", "Seat lock beside the ledger: redis://... or redis-sentinel://host:26379,host:26379/master", &O::lock_url,
@@ -416,8 +435,8 @@ std::string Described::default_text() const { return standard.empty() ? "default
 const std::vector<Described>& described() {
   static const Options all = [] {
     Options options;
-    for (const auto describe :
-         {describe_server, describe_http, describe_ledger, describe_access, describe_webhooks, describe_lock, describe_feed}) {
+    for (const auto describe : {describe_server, describe_http, describe_ledger, describe_access, describe_webhooks, describe_tracing,
+                                describe_lock, describe_feed}) {
       describe(options);
     }
     return options;

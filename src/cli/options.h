@@ -81,6 +81,8 @@ struct ServeOptions {
   std::uint64_t webhooks_queue_max = 10'000;
   std::uint64_t webhooks_dead_max = 1'000;
   std::string webhooks_ca_file;
+  std::string tracing_otlp_url;   // empty: no spans
+  std::string tracing_ca_file;
   std::string lock_url;   // empty: no seat lock
   std::string lock_on_failure = "proceed";
   std::uint64_t lock_deadline_ms = 50;

@@ -20,6 +20,7 @@
 #include "api/lock_metrics.h"
 #include "api/process_metrics.h"
 #include "api/request_facts.h"
+#include "api/span_exporter.h"
 #include "api/webhook_metrics.h"
 #include "api/webhook_sender.h"
 #include "cli/build_commit.h"
@@ -177,6 +178,16 @@ std::unique_ptr<feed::Sender> make_webhook_sender(boost::asio::io_context& conte
   }
 }
 
+// Where spans go; nullptr: nowhere.
+std::unique_ptr<api::SpanExporter> make_span_exporter(const ServeOptions& options) {
+  if (options.tracing_otlp_url.empty()) return nullptr;
+  try {
+    return std::make_unique<api::SpanExporter>(*http::parse_outgoing_url(options.tracing_otlp_url), options.tracing_ca_file);
+  } catch (const boost::system::system_error& error) {
+    throw UsageError("tracing.ca_file cannot be read: " + options.tracing_ca_file + ": " + error.code().message());
+  }
+}
+
 unsigned threads_of(const ServeOptions& options) {
   if (options.threads != 0) return static_cast<unsigned>(options.threads);
   return std::max(1u, std::thread::hardware_concurrency() - 1);
@@ -270,6 +281,8 @@ int serve(const ServeOptions& options) {
   const api::LockMetrics lock_metrics(seat_lock.get());
   metrics.include(lock_metrics);
   if (kafka_feed) metrics.include(kafka_feed->metrics());
+  const std::unique_ptr<api::SpanExporter> spans = make_span_exporter(options);
+  if (spans) metrics.include(*spans);
   api::Watch watch(ledger);
   std::atomic<bool> broken{false};
   Engine engine(ledger, {.queue_max = options.engine_queue_max, .sweep = options.sweep}, [&](const Round& round) {
@@ -307,6 +320,7 @@ int serve(const ServeOptions& options) {
     webhooks.stop();
   });
   api.set_commit(k_build_commit);
+  api.set_spans(spans.get());
   api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
   api.add_degradation([&] { return home->degradation(); });
   if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });

@@ -1,4 +1,4 @@
-// An HTTP server that webhooks are sent to: it records what comes, and answers as it is told. Plain sockets, so that nothing of the
+// An HTTP server that webhooks, or spans, are sent to: it records what comes, and answers as it is told. Plain sockets, so that nothing of the
 // program that is tested takes part; with a certificate it speaks TLS.
 //
 //   Receiver receiver;
@@ -32,7 +32,12 @@ struct Received {
   std::string header(std::string_view name) const;
   Json json() const { return parse_json(body); }
   std::string id() const { return header("webhook-id"); }
-  std::string type() const { return string_of(json().at("type")); }
+  // Empty where the body has none.
+  std::string type() const {
+    const Json message = json();
+    const Json* type = message.as_object().if_contains("type");
+    return type == nullptr ? std::string() : string_of(*type);
+  }
   std::int64_t seq() const { return json().at("data").at("seq").to_number<std::int64_t>(); }
   std::string reservation() const { return string_of(json().at("data").at("reservationId")); }
 };

@@ -1,0 +1,225 @@
+#include "api/span_exporter.h"
+
+#include <prometheus/metric_family.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <iterator>
+#include <new>
+#include <utility>
+
+#include "api/json.h"
+#include "core/version.h"
+
+namespace holdfast::api {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr int k_kind_server = 2;      // SPAN_KIND_SERVER
+constexpr int k_status_error = 2;     // STATUS_CODE_ERROR
+constexpr unsigned k_server_errors = 500;
+
+http::OutgoingUrl traces_of(http::OutgoingUrl collector) {
+  if (collector.target == "/") collector.target = "/v1/traces";
+  return collector;
+}
+
+http::OutgoingOptions client_options(const http::OutgoingUrl& collector, std::string ca_file) {
+  return {.timeout = k_span_send_time_max, .ca_file = std::move(ca_file), .allow_hosts = {collector.host}};
+}
+
+std::string hex(std::span<const std::uint8_t> bytes) {
+  static constexpr char k_digits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : bytes) text.append(1, k_digits[byte >> 4]).append(1, k_digits[byte & 15]);
+  return text;
+}
+
+void attribute(Json& json, std::string_view key, std::string_view value) {
+  if (value.empty()) return;
+  json.object([&] {
+    json.member("key", key);
+    json.member("value");
+    json.object([&] { json.member("stringValue", value); });
+  });
+}
+
+// OTLP writes whole numbers of 64 bits as texts.
+void attribute(Json& json, std::string_view key, std::int64_t value) {
+  json.object([&] {
+    json.member("key", key);
+    json.member("value");
+    json.object([&] { json.member("intValue", std::to_string(value)); });
+  });
+}
+
+void append_attributes(Json& json, const Span& span) {
+  const RequestFacts& facts = span.facts;
+  attribute(json, "http.request.method", span.method);
+  attribute(json, "http.route", std::string_view(facts.route).substr(std::min(facts.route.size(), facts.route.find(' ') + 1)));
+  attribute(json, "http.response.status_code", std::int64_t{facts.status});
+  attribute(json, "error.type", facts.status >= k_server_errors ? std::to_string(facts.status) : "");
+  attribute(json, "holdfast.request_id", facts.request_id);
+  attribute(json, "holdfast.code", facts.code);
+  attribute(json, "holdfast.key", facts.key_name);
+  attribute(json, "holdfast.event", facts.event);
+  attribute(json, "holdfast.reservation", facts.reservation);
+}
+
+void append_span(Json& json, const Span& span) {
+  const std::span<const std::uint8_t> parent(span.parent.packed);
+  json.object([&] {
+    json.member("traceId", hex(parent.first(16)));
+    json.member("spanId", hex(span.id));
+    json.member("parentSpanId", hex(parent.subspan(16, 8)));
+    json.member("name", span.facts.route.empty() ? span.method : span.facts.route);
+    json.member("kind", k_kind_server);
+    json.member("startTimeUnixNano", std::to_string(span.began.count()));
+    json.member("endTimeUnixNano", std::to_string(span.ended.count()));
+    json.member("attributes");
+    json.array([&] { append_attributes(json, span); });
+    json.member("status");
+    json.object([&] {
+      if (span.facts.status >= k_server_errors) json.member("code", k_status_error);
+    });
+  });
+}
+
+prometheus::ClientMetric sample(const char* result, std::uint64_t count) {
+  prometheus::ClientMetric metric;
+  metric.label = {{"result", result}};
+  metric.counter.value = static_cast<double>(count);
+  return metric;
+}
+
+}  // namespace
+
+bool is_sampled(const TraceParent& trace) { return (trace.packed.back() & 1U) != 0; }
+
+std::string otlp_json(std::span<const Span> spans) {
+  std::string body;
+  Json json(body);
+  const auto in_array = [&](std::string_view name, auto write) {
+    json.member(name);
+    json.array([&] { json.object(write); });
+  };
+  json.object([&] {
+    in_array("resourceSpans", [&] {
+      json.member("resource");
+      json.object([&] {
+        json.member("attributes");
+        json.array([&] {
+          attribute(json, "service.name", "holdfast");
+          attribute(json, "service.version", k_version);
+        });
+      });
+      in_array("scopeSpans", [&] {
+        json.member("scope");
+        json.object([&] { json.member("name", "holdfast"); });
+        json.member("spans");
+        json.array([&] {
+          for (const Span& each : spans) append_span(json, each);
+        });
+      });
+    });
+  });
+  return body;
+}
+
+SpanExporter::SpanExporter(http::OutgoingUrl collector, std::string ca_file)
+    : collector_(traces_of(std::move(collector))),
+      client_(context_, client_options(collector_, std::move(ca_file))),
+      thread_([this] { run(); }) {}
+
+SpanExporter::~SpanExporter() {
+  {
+    const std::scoped_lock lock(mutex_);
+    ends_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void SpanExporter::record(Span span) noexcept {
+  const std::scoped_lock lock(mutex_);
+  if (queue_.size() >= k_spans_queued_max) {
+    ++dropped_;
+    return;
+  }
+  try {
+    queue_.push_back(std::move(span));
+  } catch (const std::bad_alloc&) {
+    ++dropped_;
+    return;
+  }
+  if (queue_.size() == 1 || queue_.size() == k_spans_at_once) changed_.notify_all();
+}
+
+void SpanExporter::run() {
+  for (;;) {
+    const std::vector<Span> spans = take();
+    if (spans.empty()) return;
+    send(spans);
+  }
+}
+
+std::vector<Span> SpanExporter::take() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !queue_.empty() || ends_; });
+  changed_.wait_for(lock, k_span_wait, [&] { return queue_.size() >= k_spans_at_once || ends_; });
+  const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), k_spans_at_once));
+  std::vector<Span> taken(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.begin() + count));
+  queue_.erase(queue_.begin(), queue_.begin() + count);
+  return taken;
+}
+
+void SpanExporter::send(const std::vector<Span>& spans) {
+  const std::string problem = post(otlp_json(spans));
+  {
+    const std::scoped_lock lock(mutex_);
+    (problem.empty() ? sent_ : dropped_) += spans.size();
+  }
+  if (problem.empty()) {
+    if (std::exchange(is_troubled_, false)) spdlog::info("traces: the collector takes spans again");
+    return;
+  }
+  if (!std::exchange(is_troubled_, true)) {
+    spdlog::warn("traces: spans are dropped, because {} does not take them: {}. holdfast_spans_total counts them; requests go on",
+                 collector_.host, problem);
+  }
+  drop_the_rest();
+}
+
+// Those of a collector that was away are lost anyway, and the end of the process waits for one request only.
+void SpanExporter::drop_the_rest() {
+  const std::scoped_lock lock(mutex_);
+  if (!ends_) return;
+  dropped_ += queue_.size();
+  queue_.clear();
+}
+
+std::string SpanExporter::post(std::string body) {
+  std::string problem = "the request was not made";
+  const auto done = [&](std::exception_ptr thrown, http::OutgoingAnswer answer) {
+    const bool is_taken = answer.kind == http::OutgoingAnswer::Kind::answered && answer.status / 100 == 2;
+    if (thrown == nullptr) problem = is_taken ? "" : answer.error.empty() ? "it answered " + std::to_string(answer.status) : answer.error;
+    context_.stop();   // a look-up that nobody waits for may go on
+  };
+  asio::co_spawn(context_, client_.post({.url = collector_, .headers = {}, .body = std::move(body)}), done);
+  context_.restart();
+  context_.run();
+  return problem;
+}
+
+std::vector<prometheus::MetricFamily> SpanExporter::Collect() const {
+  const std::scoped_lock lock(mutex_);
+  return {{.name = "holdfast_spans_total",
+           .help = "Spans of requests, by what became of them.",
+           .type = prometheus::MetricType::Counter,
+           .metric = {sample("sent", sent_), sample("dropped", dropped_)}}};
+}
+
+}  // namespace holdfast::api

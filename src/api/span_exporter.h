@@ -1,0 +1,87 @@
+// Spans of requests whose caller traces them (`traceparent` with the flag `sampled`), on their way to a collector: OTLP over HTTP, as JSON.
+//
+//   SpanExporter spans({.host = "otel", .port = 4318, …}, "");
+//   spans.record({.parent = *parse_traceparent(header), .facts = facts_of(…), …});   // at once
+//
+// A thread of its own sends what has been recorded, up to k_spans_at_once together, at the latest k_span_wait after it came. Nothing waits for
+// the collector: spans that find the queue full, and those of a request that failed, are dropped and counted. Requests to the collector go
+// wherever its operator says, loopback and private addresses included.
+#pragma once
+
+#include <prometheus/collectable.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "api/request_facts.h"
+#include "core/trace.h"
+#include "http/outgoing_client.h"
+
+namespace holdfast::api {
+
+inline constexpr std::size_t k_spans_queued_max = 4'096;
+inline constexpr std::size_t k_spans_at_once = 512;
+inline constexpr std::chrono::milliseconds k_span_wait{1'000};
+inline constexpr std::chrono::milliseconds k_span_send_time_max{2'000};
+
+struct Span {
+  TraceParent parent{};                  // the caller's span
+  std::array<std::uint8_t, 8> id{};      // random
+  std::string method{};
+  std::chrono::nanoseconds began{};      // since 1970 UTC
+  std::chrono::nanoseconds ended{};
+  RequestFacts facts{};
+};
+
+// Whether the caller records its trace.
+bool is_sampled(const TraceParent& trace);
+
+// The body of a request that exports them.
+std::string otlp_json(std::span<const Span> spans);
+
+class SpanExporter final : public prometheus::Collectable {
+ public:
+  // A URL without a path gets OTLP's own, /v1/traces. Throws boost::system::system_error when the file of certificates cannot be read.
+  SpanExporter(http::OutgoingUrl collector, std::string ca_file);
+  // Sends what is queued, until a request fails.
+  ~SpanExporter() override;
+  SpanExporter(const SpanExporter&) = delete;
+  SpanExporter& operator=(const SpanExporter&) = delete;
+
+  // Any thread. Never waits.
+  void record(Span span) noexcept;
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  void run();
+  std::vector<Span> take();   // waits; empty at the end
+  void send(const std::vector<Span>& spans);
+  std::string post(std::string body);   // why it failed; empty: it did not
+  void drop_the_rest();
+
+  const http::OutgoingUrl collector_;
+  boost::asio::io_context context_{1};
+  http::OutgoingClient client_;   // of the thread, like the context
+  bool is_troubled_ = false;      // of the thread
+
+  mutable std::mutex mutex_;   // of what follows
+  std::condition_variable changed_;
+  std::deque<Span> queue_;
+  bool ends_ = false;
+  std::uint64_t sent_ = 0;
+  std::uint64_t dropped_ = 0;
+
+  std::thread thread_;   // last: it works with all of the above
+};
+
+}   // namespace holdfast::api
