@@ -40,6 +40,7 @@ const version = ["--kube-version", "1.31.0"];
 const render = (...flags) =>
   objects(execFileSync(helm, ["template", "holdfast", join(root, chart), ...version, ...flags], { encoding: "utf8", stdio: "pipe" }));
 const everything = ["--set", "serviceMonitor.enabled=true,prometheusRule.enabled=true,ingress.enabled=true,ingress.host=tickets.example",
+  "--set-string", String.raw`options.http\.trusted_proxies=10.244.7.0/24`,
   "--set", "ingress.tlsSecret=tls,networkPolicy.egress[0].ports[0].port=5432,networkPolicy.ingressFrom[0].podSelector.matchLabels.app=x",
   "--set-json", 'extraEnv=[{"name":"PGSSLROOTCERT","value":"/ca/db.pem"}]',
   "--set-json", 'extraVolumes=[{"name":"ca","configMap":{"name":"ca"}}]', "--set-json", 'extraVolumeMounts=[{"name":"ca","mountPath":"/ca"}]',
@@ -232,6 +233,12 @@ test("the defaults of the chart are the manifest's", () => {
   assert.deepEqual(credentials, { name: values.serviceMonitor.authorization.secret, key: values.serviceMonitor.authorization.key });
 });
 
+test("nobody's word is believed until somebody says whose", () => {
+  const { env } = of(manifest, "Deployment").spec.template.spec.containers[0];
+  assert.equal(env.find(({ name }) => name === "HOLDFAST_HTTP_TRUSTED_PROXIES").value, "");
+  assert.equal(values.options["http.trusted_proxies"], "");
+});
+
 test("helm lint has nothing against the chart", needsHelm, () => {
   const out = execFileSync(helm, ["lint", "--strict", join(root, chart)], { encoding: "utf8", stdio: "pipe" });
   assert.match(out, /1 chart\(s\) linted, 0 chart\(s\) failed/);
@@ -266,8 +273,12 @@ test("values change what the chart renders", needsHelm, () => {
   }
   assert.equal(of(render("--set", "fullnameOverride=tickets"), "Service").metadata.name, "tickets");
   assert.deepEqual(render("--set", "serviceAccount.create=false").filter(({ kind }) => kind === "ServiceAccount"), []);
-  for (const [wrong, why] of [["replicaCount=0", /replicaCount/], ["ingress.enabled=true", /ingress.host is needed/], ["unknown=1", /unknown/]]) {
+  const ingress = "ingress.enabled=true,ingress.host=tickets.example";
+  for (const [wrong, why] of [["replicaCount=0", /replicaCount/], [ingress, /trusted_proxies is needed/], ["unknown=1", /unknown/]]) {
     assert.throws(() => render("--set", wrong), why);
   }
+  const unlimited = ["--set-string", String.raw`options.limits\.sessions_per_minute_address=0`];
+  assert.equal(of(render("--set", ingress, ...unlimited), "Ingress").spec.rules[0].host, "tickets.example");
+  assert.throws(() => render("--set", "ingress.enabled=true", ...unlimited), /ingress.host is needed/);
   assert.throws(() => render("--set-string", "options.port=1"), /propertyName/);
 });
