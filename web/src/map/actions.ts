@@ -13,6 +13,8 @@ export interface BestWish {
   adjacent: boolean;
 }
 
+const ownSeatsMs = 3_000;   // no longer does a visitor wait to be told that his seats are gone
+
 export class Actions {
   /** A call is on its way. */
   readonly busy = signal(false);
@@ -180,7 +182,7 @@ export class Actions {
     };
     switch (error.code) {
       case "seat_unavailable": {
-        await sale.refresh();   // another tab of this visitor's may have them
+        await Promise.race([sale.refresh(), new Promise((go) => setTimeout(go, ownSeatsMs))]);   // another tab of this visitor's may have them
         const lost = error.seatIds.map((id) => sale.seats.index(id) ?? -1).filter((i) => i >= 0 && sale.seats.mine[i] !== Mine.held);
         if (lost.length > 0) sale.tellLost(lost);
         return;
@@ -196,6 +198,7 @@ export class Actions {
         return tell("warn", () => t.value.goneTitle, () => t.value.goneBody);
       case "unreachable":
       case "timeout":
+        void sale.refresh();   // it may have been done, and only its answer be lost
         return tell("bad", () => t.value.awayTitle, () => t.value.awayBody);
       case "rate_limited":
       case "unavailable":

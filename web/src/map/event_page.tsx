@@ -13,7 +13,7 @@ import { addressOf, follow } from "./route";
 import { Sale } from "./sale";
 import { SeatList } from "./seat_list";
 import { Seats } from "./seats";
-import { asVisitor, client } from "./session";
+import { asVisitor, client, patientClient } from "./session";
 import { t } from "./texts";
 
 const retryMs = 3_000;
@@ -28,7 +28,7 @@ export function EventPage({ id }: { id: string }) {
     const open = async () => {
       const [event, plan] = await Promise.all([
         asVisitor(() => client.getEvent(id, { signal: stop.signal })),
-        client.getPlan(id, { signal: stop.signal }),
+        patientClient.getPlan(id, { signal: stop.signal }),
       ]);
       if (stop.signal.aborted) return;
       opened = new Sale(event, new Seats(plan));

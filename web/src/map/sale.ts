@@ -3,10 +3,11 @@
 // The truth comes from the server in two streams: states of seats by /live, the visitor's own reservations by asking whenever something says
 // that they may have changed (a call of this tab, a word from another tab, a seat of his that changed in /live, the end of a hold's time).
 import { batch, signal } from "@preact/signals";
-import type { Event, LiveMessage, Reservation } from "@holdfast/client";
+import { HoldfastError, type Event, type LiveMessage, type Reservation } from "@holdfast/client";
 import { money } from "../shared/i18n";
 import { Actions } from "./actions";
 import type { Notice } from "./notice";
+import { OneAtATime } from "./one_at_a_time";
 import { Mine, Seats, State, stateOf } from "./seats";
 import { asVisitor, client, clock, onTold } from "./session";
 import { duration, listed, t } from "./texts";
@@ -46,8 +47,8 @@ export class Sale {
   readonly #stop = new AbortController();
   readonly #undo: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #refreshing: Promise<void> | undefined;
-  #again = false;
+  readonly #reservations = new OneAtATime(() => this.#ask());
+  #secondsLeft = new Map<string, number>();   // of each hold, when it was looked at last
   #answered = 0;   // calls that have changed a reservation
 
   constructor(event: Event, seats: Seats) {
@@ -124,39 +125,40 @@ export class Sale {
     for (let i = 0; i < this.seats.size; ++i) this.#count(i, 1);
   }
 
-  /** Asks for this visitor's reservations. Who asks meanwhile gets the answer of a later question. */
+  /**
+   * Asks for this visitor's reservations. Who asks meanwhile gets the answer of a later question. Does not throw: the connection's state says that
+   * the server is away, and we ask again when it is back.
+   */
   refresh(): Promise<void> {
-    if (this.#refreshing !== undefined) {
-      this.#again = true;
-      return this.#refreshing;
-    }
-    this.#refreshing = this.#ask()
-      .catch(() => undefined)   // the connection's state says that the server is away, and we ask again when it is back
-      .finally(() => (this.#refreshing = undefined));
-    return this.#refreshing;
+    return this.#reservations.ask();
   }
 
   async #ask() {
-    do {
-      this.#again = false;
-      const eventId = this.event.id;
+    const eventId = this.event.id;
+    for (;;) {
       const answered = this.#answered;
       const [active, consumed] = await Promise.all([
         asVisitor(() => client.listReservations({ eventId, status: "active" })),
         asVisitor(() => client.listReservations({ eventId, status: "consumed" })),
       ]);
-      // A call has been answered meanwhile: these lists may be from before it.
-      if (this.#answered !== answered) {
-        this.#again = true;
-        continue;
-      }
-      const gone = this.holds.value.filter(({ id }) => ![...active.items, ...consumed.items].some((other) => other.id === id));
+      const listed = new Set([...active.items, ...consumed.items].map(({ id }) => id));
+      const gone = this.holds.value.filter(({ id }) => !listed.has(id));
+      // Before anything is shown: a hold whose end cannot be looked up now is looked for again.
+      const ended = await Promise.all(gone.map(({ id }) => this.#find(id)));
+      if (this.#answered !== answered) continue;   // a call has been answered meanwhile: these lists may be from before it
       this.setReservations(active.items, consumed.items);
-      for (const { id } of gone) {
-        const ended = await asVisitor(() => client.getReservation(id));
-        if (ended.status === "expired") this.#tellExpired(ended);
-      }
-    } while (this.#again);
+      for (const reservation of ended) if (reservation?.status === "expired") this.#tellExpired(reservation);
+      return;
+    }
+  }
+
+  async #find(id: string): Promise<Reservation | undefined> {
+    try {
+      return await asVisitor(() => client.getReservation(id));
+    } catch (error) {
+      if (error instanceof HoldfastError && error.status === 404) return undefined;   // the server was put back to a backup
+      throw error;
+    }
   }
 
   setReservations(active: readonly Reservation[], consumed: readonly Reservation[]) {
@@ -251,9 +253,14 @@ export class Sale {
   }
 
   #eachSecond() {
+    const seen = this.#secondsLeft;
+    this.#secondsLeft = new Map();
     for (const hold of this.holds.value) {
       const left = this.secondsLeft(hold);
-      if (milestones.includes(left)) this.say(t.value.saidLeft(duration(left)));
+      const before = seen.get(hold.id) ?? left + 1;
+      this.#secondsLeft.set(hold.id, left);
+      // A browser that is busy or in the background skips seconds.
+      if (left > 0 && milestones.some((milestone) => left <= milestone && milestone < before)) this.say(t.value.saidLeft(duration(left)));
       if (left === 0) void this.refresh();   // the server says whether it has ended
     }
   }

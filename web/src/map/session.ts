@@ -3,7 +3,14 @@ import { HoldfastError } from "@holdfast/client";
 import { clientOf } from "../shared/client";
 import { ServerClock } from "./clock";
 
-export const client = clientOf();
+// What a visitor waits for. An answer that takes longer is lost, and asking again with the same key finds what has become of it; meanwhile he can do
+// nothing else.
+const answerMs = 8_000;
+const retries = 2;
+
+export const client = clientOf({ timeoutMs: answerMs, retries });
+/** For what is large, and takes as long as a slow line takes. */
+export const patientClient = clientOf();
 export const clock = new ServerClock(client);
 
 let opening: Promise<void> | undefined;

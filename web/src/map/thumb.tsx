@@ -7,7 +7,7 @@ import { theme } from "../shared/theme";
 import { readPalette } from "./colors";
 import { Painter } from "./painter";
 import { Grid, Seats } from "./seats";
-import { client } from "./session";
+import { patientClient } from "./session";
 
 const seatsMost = 20_000;
 const margin = 18;
@@ -21,7 +21,7 @@ export function Thumb({ event }: { event: Event }) {
     const stop = new AbortController();
     let undo: (() => void) | undefined;
     const draw = async () => {
-      const [plan, { states }] = await Promise.all([client.getPlan(event.id, { signal: stop.signal }), client.getStates(event.id, { signal: stop.signal })]);
+      const [plan, { states }] = await Promise.all([patientClient.getPlan(event.id, { signal: stop.signal }), patientClient.getStates(event.id, { signal: stop.signal })]);
       const seats = new Seats(plan);
       seats.setAll(states);
       undo = effect(() => {
