@@ -67,6 +67,22 @@ export async function visit(t, server, path, { context, expects = [], init, ...o
   return page;
 }
 
+/** From now on the page computes so many times slower. */
+export async function slowDown(page, times) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: times });
+}
+
+/** What each of `size` callers waits for the others with. Whoever comes later waits for nobody. */
+export function meeting(size) {
+  let open;
+  const opened = new Promise((resolve) => (open = resolve));
+  return () => {
+    if (--size <= 0) open();
+    return opened;
+  };
+}
+
 /** axe-core finds nothing against WCAG 2.2 A and AA, nor against its own best practices. */
 export async function expectAccessible(page, what) {
   const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
