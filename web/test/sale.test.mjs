@@ -1,4 +1,4 @@
-// What the map makes of the server's answers when they come late, in the wrong order, or not at all. How it looks: tests/browser.
+// What the pages make of the server's answers when they come late, in the wrong order, or not at all. How it looks: tests/browser.
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,7 @@ const web = fileURLToPath(new URL("..", import.meta.url));
 const define = (name, value) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 define("document", { visibilityState: "visible", addEventListener() {}, removeEventListener() {} });
 define("localStorage", { getItem: () => null, setItem() {} });
+define("sessionStorage", { getItem: () => null, setItem() {}, removeItem() {} });
 define("navigator", { languages: ["en-GB"] });
 
 let time = 1_000;   // of the browser's monotonic clock, in milliseconds
@@ -32,11 +33,11 @@ const refusal = (status, code) => new Response(JSON.stringify({ code, message: c
 const never = () => new Promise(() => undefined);
 
 const stdin = {
-  contents: 'export { Sale } from "./sale"; export { Seats } from "./seats"; export { OneAtATime } from "./one_at_a_time"; export { clock } from "./session";',
+  contents: 'export { Sale } from "./sale"; export { Seats } from "./seats"; export { OneAtATime } from "../shared/one_at_a_time"; export { poll } from "../console/polling"; export { clock } from "./session";',
   resolveDir: `${web}src/map`,
 };
 const { outputFiles } = await build({ stdin, bundle: true, format: "esm", write: false, absWorkingDir: web, tsconfig: "tsconfig.json", target: "es2022" });
-const { Sale, Seats, OneAtATime, clock } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+const { Sale, Seats, OneAtATime, poll, clock } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 
 // ---- a sale
 
@@ -89,6 +90,27 @@ test("Whoever asks while an answer is on its way gets the answer of a later ques
     if (isOnItsWay) assert.equal(begun, before + 1, "those who ask meanwhile share one");
     await first;
   }
+});
+
+test("What the desk asks for after something was done is answered by a question that began afterwards", async () => {
+  let done = false;
+  let begun = 0;
+  let answer;
+  const asked = poll(1_000_000, async () => {
+    const own = done;
+    ++begun;
+    await new Promise((go) => (answer = go));
+    return own;
+  });
+  done = true;   // while the first question is on its way
+  const afterwards = asked.ask();
+  answer();
+  await turns(50);
+  assert.equal(begun, 2, "another question has begun");
+  answer();
+  await afterwards;
+  assert.equal(asked.reading.value.value, true);
+  asked.stop();
 });
 
 test("Reservations that change as an answer is being taken in are asked for once more", async () => {

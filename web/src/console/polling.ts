@@ -1,6 +1,7 @@
 // Numbers that are asked for again and again: at most as often as a reader's eye can follow, one question at a time, and none while the page
 // is hidden. What could not be had stays as it was, and says so.
 import { signal, type Signal } from "@preact/signals";
+import { OneAtATime } from "../shared/one_at_a_time";
 import { noticeError } from "./session";
 
 export interface Reading<Value> {
@@ -13,7 +14,7 @@ export interface Reading<Value> {
 
 export interface Poll<Value> {
   reading: Signal<Reading<Value>>;
-  /** Asks now, and not again before the usual time. */
+  /** Asks now, or as soon as the question that is on its way has been answered, and not again before the usual time. */
   ask(): Promise<void>;
   stop(): void;
 }
@@ -21,7 +22,6 @@ export interface Poll<Value> {
 export function poll<Value>(everyMs: number, question: (before: Value | null) => Promise<Value>): Poll<Value> {
   const reading = signal<Reading<Value>>({ value: null, at: 0, failingSince: null });
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let asking: Promise<void> | null = null;
   let stopped = false;
 
   const once = async () => {
@@ -34,13 +34,12 @@ export function poll<Value>(everyMs: number, question: (before: Value | null) =>
       reading.value = { ...reading.value, failingSince: reading.value.failingSince ?? Date.now() };
     }
   };
-  const ask = () => {
+  const questions = new OneAtATime(once);
+  const ask = async () => {
     clearTimeout(timer);
-    asking ??= once().finally(() => {
-      asking = null;
-      if (!stopped && !document.hidden) timer = setTimeout(ask, everyMs);
-    });
-    return asking;
+    await questions.ask();
+    clearTimeout(timer);
+    if (!stopped && !document.hidden) timer = setTimeout(ask, everyMs);
   };
   const onVisible = () => {
     if (!document.hidden) void ask();

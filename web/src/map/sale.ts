@@ -5,9 +5,9 @@
 import { batch, signal } from "@preact/signals";
 import { HoldfastError, type Event, type LiveMessage, type Reservation } from "@holdfast/client";
 import { money } from "../shared/i18n";
+import { OneAtATime } from "../shared/one_at_a_time";
 import { Actions } from "./actions";
 import type { Notice } from "./notice";
-import { OneAtATime } from "./one_at_a_time";
 import { Mine, Seats, State, stateOf } from "./seats";
 import { asVisitor, client, clock, onTold } from "./session";
 import { duration, listed, t } from "./texts";
