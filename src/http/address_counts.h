@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <utility>
 
 #include "http/proxies.h"
 
@@ -12,24 +14,48 @@ namespace holdfast::http {
 
 class AddressCounts {
  public:
+  // One connection of a client. Gives itself back when it dies, which must be before its AddressCounts does.
+  class Place {
+   public:
+    Place() = default;   // of a connection that is not counted
+    Place(Place&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), client_(other.client_) {}
+    Place& operator=(Place&& other) noexcept {
+      std::swap(counts_, other.counts_);
+      std::swap(client_, other.client_);
+      return *this;
+    }
+    ~Place() {
+      if (counts_ != nullptr) counts_->give_back(client_);
+    }
+
+   private:
+    friend class AddressCounts;
+    Place(AddressCounts& counts, const boost::asio::ip::address& client) : counts_(&counts), client_(client) {}
+    AddressCounts* counts_ = nullptr;
+    boost::asio::ip::address client_;   // as one_client() has it
+  };
+
   explicit AddressCounts(std::size_t most) : most_(most) {}   // of one client; 0: no limit
 
   bool is_off() const { return most_ == 0; }
-  // False when the client has as many as it may. What was taken is given back.
-  bool take(const boost::asio::ip::address& client) {
+  // Nothing when the client has as many as it may.
+  std::optional<Place> take(const boost::asio::ip::address& any) {
+    if (is_off()) return Place();
+    const auto client = one_client(any);
     const std::scoped_lock lock(mutex_);
-    std::size_t& count = counts_[one_client(client)];
-    if (count >= most_) return false;
+    std::size_t& count = counts_[client];
+    if (count >= most_) return std::nullopt;
     ++count;
-    return true;
-  }
-  void give_back(const boost::asio::ip::address& client) {
-    const std::scoped_lock lock(mutex_);
-    const auto at = counts_.find(one_client(client));
-    if (at != counts_.end() && --at->second == 0) counts_.erase(at);
+    return Place(*this, client);
   }
 
  private:
+  void give_back(const boost::asio::ip::address& client) {
+    const std::scoped_lock lock(mutex_);
+    const auto at = counts_.find(client);
+    if (at != counts_.end() && --at->second == 0) counts_.erase(at);
+  }
+
   const std::size_t most_;
   std::mutex mutex_;
   std::map<boost::asio::ip::address, std::size_t> counts_;   // at most one for each connection

@@ -15,12 +15,11 @@ namespace holdfast::http {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, bool over_limit)
-    : worker_(worker), socket_(std::move(socket)), over_limit_(over_limit) {}
+Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, AddressCounts::Place place, bool over_limit)
+    : worker_(worker), socket_(std::move(socket)), place_(std::move(place)), over_limit_(over_limit) {}
 
 Connection::~Connection() {
   if (exchange_) worker_.give_back(std::move(exchange_));
-  if (counted_) worker_.by_address().give_back(*counted_);
   unlink();
   worker_.connection_ended(over_limit_);
 }
@@ -30,8 +29,7 @@ Connection::~Connection() {
 // stays in `out` while there are further requests in the buffer: pipelined requests share a write.
 asio::awaitable<void> Connection::serve() {
   const auto self = shared_from_this();
-  const bool is_plain = !worker_.options().proxy_protocol && worker_.by_address().is_off();
-  if (!is_plain && !co_await begin_with_client()) co_return;
+  if (worker_.options().proxy_protocol && worker_.proxies().trusts(peer()) && !co_await begin_with_proxy_header()) co_return;
   for (;;) {
     bool found = false;
     Refusal refusal = find_head(found);
@@ -84,16 +82,21 @@ asio::awaitable<void> Connection::serve() {
 // ---- Who is there.
 
 // False: it was refused, or is gone.
-asio::awaitable<bool> Connection::begin_with_client() {
-  const ServerOptions& options = worker_.options();
-  Refusal refusal = nullptr;
-  const bool proxied = options.proxy_protocol && worker_.proxies().trusts(peer());
-  if (proxied) refusal = co_await read_proxy_header();
+asio::awaitable<bool> Connection::begin_with_proxy_header() {
+  const Refusal refusal = co_await read_proxy_header();
   if (gone_) co_return false;
-  if (refusal == nullptr) refusal = take_place();
-  if (refusal == nullptr) co_return true;
-  co_await refuse(*refusal);
-  co_return false;
+  if (refusal != nullptr) {
+    co_await refuse(*refusal);
+    co_return false;
+  }
+  if (!told_client_) co_return true;   // the connections of a proxy that tells of no client are not counted
+  auto place = worker_.take_place(*told_client_);
+  if (!place) {
+    worker_.turn_away_of_address(socket_);
+    co_return false;
+  }
+  place_ = *std::move(place);
+  co_return true;
 }
 
 asio::awaitable<Refusal> Connection::read_proxy_header() {
@@ -114,17 +117,6 @@ asio::awaitable<Refusal> Connection::read_proxy_header() {
     gone_ = input != Input::bytes;   // nothing is said to a proxy that begins with silence
     if (gone_) co_return nullptr;
   }
-}
-
-// Of a proxy that does not tell its clients, the connections are those of many.
-Refusal Connection::take_place() {
-  AddressCounts& counts = worker_.by_address();
-  if (counts.is_off()) return nullptr;
-  const asio::ip::address client = told_client_ ? *told_client_ : peer();
-  if (worker_.proxies().trusts(client)) return nullptr;
-  if (!counts.take(client)) return &problems::k_too_many_of_address;
-  counted_ = client;
-  return nullptr;
 }
 
 asio::ip::address Connection::peer() const {
@@ -156,7 +148,7 @@ bool Connection::give_way() {
   if (phase_ == Phase::lingering) {
     abort();
   } else {
-    worker_.turn_away(socket_);
+    worker_.turn_away(socket_, problems::k_too_many_connections);
   }
   return true;
 }

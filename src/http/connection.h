@@ -28,7 +28,8 @@ namespace holdfast::http {
 
 class Connection final : public std::enable_shared_from_this<Connection>, public ConnectionHook, private BodySource, private StreamWriter {
  public:
-  Connection(Worker& worker, boost::asio::ip::tcp::socket socket, bool over_limit);
+  // `place` is what the connection has among those of its client.
+  Connection(Worker& worker, boost::asio::ip::tcp::socket socket, AddressCounts::Place place, bool over_limit);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -49,9 +50,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   enum class Rest : std::uint8_t { none, drain, close };   // what to do with the unread rest of a streamed body
 
   // Who is there.
-  boost::asio::awaitable<bool> begin_with_client();
+  boost::asio::awaitable<bool> begin_with_proxy_header();
   boost::asio::awaitable<Refusal> read_proxy_header();
-  Refusal take_place();
   boost::asio::ip::address peer() const;
 
   // Input.
@@ -136,8 +136,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::string_view rest_;             // of part_
   std::size_t thrown_ = 0;            // bytes that the client sent during it
 
+  AddressCounts::Place place_;
   std::optional<boost::asio::ip::address> told_client_;   // by the PROXY protocol
-  std::optional<boost::asio::ip::address> counted_;       // in the worker's by_address()
 
   Phase phase_ = Phase::idle;
   std::uint8_t leading_crlfs_ = 0;

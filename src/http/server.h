@@ -153,7 +153,7 @@ class Handler {
 // Counts since start, for metrics. Relaxed atomics behind it: each is right, together they are of about one moment.
 struct ServerStats {
   std::uint64_t connections_accepted;
-  std::uint64_t connections_refused;   // over connections_max
+  std::uint64_t connections_refused;   // over connections_max, or connections_per_address_max
   std::uint64_t connections_open;
   std::uint64_t requests;
   std::uint64_t requests_refused;   // by the server itself, before any handler

@@ -79,19 +79,23 @@ void Worker::admit(tcp::socket socket) {
   error_code ignored;
   socket.non_blocking(true, ignored);
   socket.set_option(tcp::no_delay(true), ignored);
+  if (!sweeping_) read_clocks();
+  std::optional<AddressCounts::Place> place = AddressCounts::Place();
+  if (!shared_.by_address.is_off()) place = take_place(socket.remote_endpoint(ignored).address());
+  if (!place) return turn_away_of_address(socket);
   const bool over_limit = shared_.open.fetch_add(1, std::memory_order_relaxed) >= shared_.options.connections_max;
   if (over_limit) {
     shared_.open.fetch_sub(1, std::memory_order_relaxed);
     counters_.refused_connections.add(1);
     report_overload("http.connections_max (" + std::to_string(shared_.options.connections_max) +
                     ") connections are open; further ones are answered 503, probes and callers with a key aside");
-    if (over_limit_open_ >= shared_.options.connections_over_max && !make_room_over_limit()) return turn_away(socket);
+    if (over_limit_open_ >= shared_.options.connections_over_max && !make_room_over_limit())
+      return turn_away(socket, problems::k_too_many_connections);
     ++over_limit_open_;
   } else {
     counters_.accepted.add(1);
   }
-  if (!sweeping_) read_clocks();
-  auto connection = std::make_shared<Connection>(*this, std::move(socket), over_limit);
+  auto connection = std::make_shared<Connection>(*this, std::move(socket), *std::move(place), over_limit);
   (over_limit ? over_limit_ : connections_).push_back(*connection);
   if (!sweeping_) asio::co_spawn(context_, sweep_loop(), end_of_loop);
   asio::co_spawn(context_, connection->serve(), [this](const std::exception_ptr& failure) {
@@ -105,10 +109,23 @@ bool Worker::make_room_over_limit() {
   return std::ranges::any_of(over_limit_, [](Connection& connection) { return connection.give_way(); });
 }
 
+// A client's place for one more connection; nothing when it has as many as it may. Of a proxy that does not tell its clients, or not yet,
+// the connections are those of many, and not counted.
+std::optional<AddressCounts::Place> Worker::take_place(const asio::ip::address& client) {
+  if (proxies().trusts(client)) return AddressCounts::Place();
+  return shared_.by_address.take(client);
+}
+
+// At once, so that connections which one address has too many of cannot fill the places of others.
+void Worker::turn_away_of_address(tcp::socket& socket) {
+  counters_.refused_connections.add(1);
+  turn_away(socket, problems::k_too_many_of_address);
+}
+
 // With 503, and without waiting for the client.
-void Worker::turn_away(tcp::socket& socket) {
+void Worker::turn_away(tcp::socket& socket, const Problem& problem) {
   error_code ec;
-  const std::string answer = refusal_of(problems::k_too_many_connections);
+  const std::string answer = refusal_of(problem);
   socket.write_some(asio::buffer(answer), ec);
   socket.shutdown(tcp::socket::shutdown_send, ec);
   // What has been read does not make the kernel send RST after the answer.
@@ -131,7 +148,7 @@ bool Worker::turn_away_without_descriptor() {
     if (accepted) {
       counters_.refused_connections.add(1);
       socket.non_blocking(true, ec);
-      turn_away(socket);
+      turn_away(socket, problems::k_too_many_connections);
     }
   }
   spare_.take();

@@ -10,6 +10,7 @@
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -70,7 +71,6 @@ class Worker {
   const ServerOptions& options() const { return shared_.options; }
   Handler& handler() { return shared_.handler; }
   const TrustedProxies& proxies() const { return shared_.proxies; }
-  AddressCounts& by_address() { return shared_.by_address; }
   Counters& count() { return counters_; }
   Clock::time_point now() const { return now_; }   // at most a sweep period old
   Clock::time_point deadline_in(std::chrono::milliseconds time) const { return now_ + time + sweep_period_; }   // never early
@@ -81,7 +81,9 @@ class Worker {
   std::string_view new_request_id(std::array<char, 32>& room);
   void report(std::string_view request_id, std::string_view what) const;
   void report_overload(std::string_view what);
-  void turn_away(boost::asio::ip::tcp::socket& socket);
+  void turn_away(boost::asio::ip::tcp::socket& socket, const Problem& problem);
+  void turn_away_of_address(boost::asio::ip::tcp::socket& socket);
+  std::optional<AddressCounts::Place> take_place(const boost::asio::ip::address& client);
   void connection_ended(bool over_limit);
 
  private:

@@ -168,6 +168,22 @@ TEST(Limit, of_connections_of_one_address) {
   EXPECT_TRUE(s.serves());
 }
 
+TEST(Limit, of_one_address_is_no_place_of_others_for_its_refused_connections) {
+  TestServer s({.connections_max = 2, .connections_per_address_max = 1});
+  Client first = s.connect();
+  first.send(get("/hello"));
+  ASSERT_EQ(first.read()->status, 200U);
+  std::vector<Client> refused;
+  for (int i = 0; i < 5; ++i) {
+    refused.push_back(s.connect());
+    EXPECT_EQ(refused.back().read()->status, 503U);   // without having asked anything
+    EXPECT_TRUE(refused.back().at_end());
+  }
+  const auto stats = s.server.stats();
+  EXPECT_EQ(stats.connections_open, 1U) << "none of them waits for its client to go";
+  EXPECT_EQ(stats.connections_refused, 5U);
+}
+
 // The first half a second passes by silence; from there on 1,000 bytes a second would be needed.
 TEST(Timeout, of_a_body_is_not_extended_for_ever_by_bytes_that_trickle) {
   TestServer s({.body_bytes_per_second_min = 1'000, .body_timeout = 500ms});

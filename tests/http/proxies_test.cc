@@ -139,6 +139,25 @@ TEST(ProxyProtocol, has_connections_counted_for_the_client_that_it_names) {
   EXPECT_EQ(s.ask(hello("203.0.113.10"))->status, 200U);
 }
 
+TEST(ProxyProtocol, has_refused_connections_of_one_client_take_no_place_of_others) {
+  TestServer s(
+      {.connections_max = 2, .connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
+  const auto hello = [&](const std::string& client) { return "PROXY TCP4 " + client + " 127.0.0.1 4711 443\r\n" + get("/hello"); };
+  Client first = s.connect();
+  first.send(hello("203.0.113.9"));
+  ASSERT_EQ(first.read()->status, 200U);
+  std::vector<Client> refused;
+  for (int i = 0; i < 5; ++i) {
+    refused.push_back(s.connect());
+    refused.back().send(hello("203.0.113.9"));
+    EXPECT_NE(refused.back().read()->body.find("from this address"), std::string::npos);
+  }
+  // The last of them may be on its way out.
+  unsigned status = 0;
+  for (int tries = 0; tries < 3 && status != 200; ++tries) status = s.ask(hello("203.0.113.10"))->status;
+  EXPECT_EQ(status, 200U);
+}
+
 TEST(TrustedProxy, has_its_own_connections_not_counted) {
   TestServer s({.connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.0/8")}});
   Client first = s.connect();
