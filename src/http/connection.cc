@@ -107,6 +107,7 @@ asio::awaitable<Refusal> Connection::read_proxy_header() {
     if (header.state == ProxyHeader::State::complete) {
       begin_ += header.bytes;
       told_client_ = header.client;
+      is_of_proxy_itself_ = !header.client;
       phase_ = Phase::idle;   // the request's own times begin with its first byte
       co_return nullptr;
     }
@@ -124,7 +125,10 @@ asio::ip::address Connection::peer() const {
   return plain(socket_.remote_endpoint(gone).address());
 }
 
+// A connection without a client is a probe of the proxy's own, or of a kind that the protocol does not know: it has nobody to speak for,
+// whatever a request on it says.
 asio::ip::address Connection::client() const {
+  if (is_of_proxy_itself_) return peer();
   const asio::ip::address beginning = told_client_ ? *told_client_ : peer();
   return worker_.proxies().empty() ? beginning : worker_.proxies().client_of(beginning, *exchange_);
 }

@@ -138,6 +138,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
 
   AddressCounts::Place place_;
   std::optional<boost::asio::ip::address> told_client_;   // by the PROXY protocol
+  bool is_of_proxy_itself_ = false;                       // says the PROXY protocol: it has no client
 
   Phase phase_ = Phase::idle;
   std::uint8_t leading_crlfs_ = 0;

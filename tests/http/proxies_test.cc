@@ -158,6 +158,15 @@ TEST(ProxyProtocol, has_refused_connections_of_one_client_take_no_place_of_other
   EXPECT_EQ(status, 200U);
 }
 
+TEST(ProxyProtocol, that_tells_of_no_client_has_nobody_speak_for_one) {
+  TestServer s({.trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
+  const std::string request = "GET /client HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+  for (const std::string& beginning : {std::string("PROXY UNKNOWN\r\n"), std::string("PROXY UNKNOWN 203.0.113.9 127.0.0.1 4711 443\r\n"),
+                                       v2('\x20', '\0', ""), v2('\x21', '\0', "")}) {
+    EXPECT_EQ(s.ask(beginning + request)->body, "127.0.0.1");
+  }
+}
+
 TEST(TrustedProxy, has_its_own_connections_not_counted) {
   TestServer s({.connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.0/8")}});
   Client first = s.connect();
