@@ -280,6 +280,22 @@ TEST(PostgresMigration, ShowsNoPartOfAPasswordThatIsNotWrittenAsAUrlTakesIt) {
   }
 }
 
+TEST(PostgresMigration, TakesNoParameterForAPassword) {
+  // libpq looks for user and password before the first slash only: here it finds none.
+  const std::string read = "postgresql://127.0.0.1:1?sslrootcert=/nowhere&user=anna@b";
+  EXPECT_EQ(pg::without_password(read), read);
+  EXPECT_EQ(pg::without_password("postgresql://anna:Xq7@127.0.0.1:1?options=-c%20a&user=x@y"),
+            "postgresql://anna:***@127.0.0.1:1?options=-c%20a&user=x@y");
+  const Finished away = run_holdfast({"migrate", "--ledger", read});
+  EXPECT_EQ(away.status, 1);
+  EXPECT_EQ(away.everything().find("the password in the URL"), std::string::npos) << away.everything();
+  EXPECT_NE(away.everything().find("refused"), std::string::npos) << away.everything();
+  // Here it would find one, and call a host that nobody meant.
+  const Finished misread = run_holdfast({"migrate", "--ledger", "postgresql://127.0.0.1:1?user=anna@b"});
+  EXPECT_EQ(misread.status, 1);
+  EXPECT_NE(misread.everything().find("in a parameter @ is written as %40"), std::string::npos) << misread.everything();
+}
+
 TEST(PostgresConnection, HasItsOwnNameWhateverTheUrlSays) {
   const PostgresDatabase database;
   pg::Settings settings{.url = database.url() + "?application_name=boxoffice"};

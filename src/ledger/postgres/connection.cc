@@ -325,15 +325,52 @@ struct PasswordPlace {
   std::size_t size = 0;   // 0: there is none
 };
 
-PasswordPlace user_password_in(std::string_view url) {
+// What libpq calls its parameters, each with the = that follows it.
+const std::vector<std::string>& parameter_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = {"ssl="};   // of URLs that JDBC knows too
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> defaults(PQconndefaults(), &PQconninfoFree);
+    for (const PQconninfoOption* each = defaults.get(); each != nullptr && each->keyword != nullptr; ++each)
+      all.push_back(std::string(each->keyword) + "=");
+    return all;
+  }();
+  return names;
+}
+
+// Where a URL's user, host or whatever else comes first begins; npos: it is no URL.
+std::size_t authority_in(std::string_view url) {
   const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return {};
-  const std::size_t user = scheme + 3;
-  const std::size_t query = url.find('?', user);
-  std::size_t at = url.substr(0, query).rfind('@');
-  // A question mark may be the password's own: there is no slash before it then.
-  if ((at == std::string_view::npos || at < user) && url.substr(user, query - user).find('/') == std::string_view::npos)
-    at = url.rfind('@');
+  return scheme == std::string_view::npos ? scheme : scheme + 3;
+}
+
+// The question mark of the parameters; npos: there are none. Any other one may be a password's.
+std::size_t parameters_in(std::string_view url) {
+  for (std::size_t mark = url.find('?', authority_in(url)); mark != std::string_view::npos; mark = url.find('?', mark + 1)) {
+    const std::string_view behind = url.substr(mark + 1);
+    if (std::ranges::any_of(parameter_names(), [&](const std::string& name) { return behind.starts_with(name); })) return mark;
+  }
+  return std::string_view::npos;
+}
+
+// The @ of a parameter that libpq takes for the one before the host, because it comes before any slash. npos: there is none such.
+std::size_t misread_at_in(std::string_view url) {
+  const std::size_t at = url.find_first_of("@/", authority_in(url));
+  const std::size_t parameters = parameters_in(url);
+  return at != std::string_view::npos && url[at] == '@' && parameters < at ? at : std::string_view::npos;
+}
+
+PasswordPlace user_password_in(std::string_view url) {
+  const std::size_t user = authority_in(url);
+  if (user == std::string_view::npos) return {};
+  std::size_t at = misread_at_in(url);
+  if (at == std::string_view::npos) {
+    const std::string_view before = url.substr(0, parameters_in(url));
+    const std::size_t mark = before.find('?', user);
+    at = before.substr(0, mark).rfind('@');
+    // A question mark may be the password's own: there is no slash before it then.
+    if ((at == std::string_view::npos || at < user) && before.substr(user, mark - user).find('/') == std::string_view::npos)
+      at = before.rfind('@');
+  }
   const std::size_t colon = url.find(':', user);
   if (at == std::string_view::npos || at < user || colon == std::string_view::npos || colon > at) return {};
   return {colon + 1, at - colon - 1};
@@ -369,6 +406,8 @@ std::string decoded(std::string_view text) {
 
 // Why libpq would take a part of the password for something else, and name it in its error. Empty: it would not.
 std::string misreading_of(std::string_view url) {
+  if (misread_at_in(url) != std::string_view::npos)
+    return "all that stands before the @ would be taken for a user and a password; in a parameter @ is written as %40";
   const auto [begin, size] = user_password_in(url);
   const std::string_view password = url.substr(begin, size);
   for (std::size_t i = 0; i < password.size(); ++i) {
