@@ -32,7 +32,7 @@ struct FreeReply {
 
 }  // namespace
 
-// hiredis connects in its blocking way, which tries every address of a name and keeps to a time; from then on nothing blocks.
+// hiredis connects in its blocking way, which keeps to a time; from then on nothing blocks.
 std::expected<std::unique_ptr<Connection>, std::string> Connection::open(const Address& address, Deadline deadline) {
   const auto left = std::max(std::chrono::duration_cast<microseconds>(deadline - Timer::now()), k_connect_least);
   redisContext* const context = redisConnectWithTimeout(address.host.c_str(), address.port, as_timeval(left));

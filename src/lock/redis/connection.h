@@ -29,7 +29,7 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 class Connection {
  public:
-  // Resolves the name (which may take longer than the deadline) and connects. Or what is wrong.
+  // Connects; `address` has no name (see NameLookup), for looking one up may take longer than the deadline. Or what is wrong.
   static std::expected<std::unique_ptr<Connection>, std::string> open(const Address& address, Deadline deadline);
   ~Connection();
   Connection(const Connection&) = delete;

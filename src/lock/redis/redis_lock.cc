@@ -92,6 +92,7 @@ RedisLock::~RedisLock() {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
   }
+  stop_.request_stop();
   background_wake_.notify_one();
   idle_wake_.notify_all();
   background_.join();
@@ -276,6 +277,7 @@ void RedisLock::connect(std::unique_lock<std::mutex>& lock, bool is_probe) {
   lock.unlock();
   auto opened = open();
   lock.lock();
+  if (stopping_) return;   // it may have been given up for that
   if (!opened) return note_failure(opened.error());
   if (is_probe) breaker_.probe_succeeded();
   if (generation != generation_) return;   // what it leads to was given up meanwhile
@@ -331,10 +333,11 @@ void RedisLock::release_leftovers(std::unique_lock<std::mutex>& lock) {
 }
 
 // A connection that is known to lead to a server that answers in time and takes writes.
-std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::open() const {
+std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::open() {
   if (!options_.url.is_sentinel()) return open_server(options_.url.servers.front(), Timer::now() + k_connect_patience);
   std::string problem;
   for (const Address& sentinel : options_.url.servers) {
+    if (stop_.stop_requested()) break;
     const Deadline deadline = Timer::now() + k_connect_patience;
     auto master = ask_sentinel(sentinel, deadline);
     auto opened = master ? open_server(*master, deadline) : std::unexpected(master.error());
@@ -344,8 +347,8 @@ std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::open() const {
   return std::unexpected(problem);
 }
 
-std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::open_server(const Address& address, Deadline deadline) const {
-  auto opened = Connection::open(address, deadline);
+std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::open_server(const Address& address, Deadline deadline) {
+  auto opened = reach(address, deadline);
   if (!opened) return opened;
   Connection& connection = **opened;
   const RedisUrl& url = options_.url;
@@ -364,8 +367,8 @@ std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::open_server(cons
   return opened;
 }
 
-std::expected<Address, std::string> RedisLock::ask_sentinel(const Address& sentinel, Deadline deadline) const {
-  auto opened = Connection::open(sentinel, deadline);
+std::expected<Address, std::string> RedisLock::ask_sentinel(const Address& sentinel, Deadline deadline) {
+  auto opened = reach(sentinel, deadline);
   if (!opened) return std::unexpected(opened.error());
   Address master;
   std::string problem;
@@ -383,6 +386,20 @@ std::expected<Address, std::string> RedisLock::ask_sentinel(const Address& senti
   });
   if (!whole) problem = (*opened)->error();
   if (problem.empty()) return master;
+  return std::unexpected(problem);
+}
+
+// The first address of the host that takes a connection. Each has its share of the time.
+std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::reach(const Address& address, Deadline deadline) {
+  const auto hosts = names_.find(address.host, deadline, stop_.get_token());
+  if (!hosts) return std::unexpected("cannot connect: " + hosts.error());
+  std::string problem;
+  for (auto left = static_cast<std::ptrdiff_t>(hosts->size()); const std::string& host : *hosts) {
+    const auto now = Timer::now();
+    auto opened = Connection::open({.host = host, .port = address.port}, now + (deadline - now) / left--);
+    if (opened) return opened;
+    problem = opened.error();
+  }
   return std::unexpected(problem);
 }
 

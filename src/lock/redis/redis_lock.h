@@ -19,11 +19,13 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
 #include "lock/redis/breaker.h"
 #include "lock/redis/connection.h"
+#include "lock/redis/name_lookup.h"
 #include "lock/redis/url.h"
 #include "lock/seat_lock.h"
 
@@ -41,7 +43,8 @@ struct RedisOptions {
 class RedisLock final : public SeatLock {
  public:
   explicit RedisLock(RedisOptions options);
-  ~RedisLock() override;   // ends the background thread, which may be resolving a name
+  // Ends the background thread, which may be waiting for a server's answer for as long as a deadline. A name's look-up is left behind.
+  ~RedisLock() override;
 
   void acquire(std::span<Lease> leases) override;
   void release(std::span<const Lease> leases) override;
@@ -72,9 +75,10 @@ class RedisLock final : public SeatLock {
   void connect(std::unique_lock<std::mutex>& lock, bool is_probe);
   void check_idle(std::unique_lock<std::mutex>& lock);
   void release_leftovers(std::unique_lock<std::mutex>& lock);
-  std::expected<ConnectionPtr, std::string> open() const;
-  std::expected<ConnectionPtr, std::string> open_server(const Address& address, Deadline deadline) const;
-  std::expected<Address, std::string> ask_sentinel(const Address& sentinel, Deadline deadline) const;
+  std::expected<ConnectionPtr, std::string> open();
+  std::expected<ConnectionPtr, std::string> open_server(const Address& address, Deadline deadline);
+  std::expected<Address, std::string> ask_sentinel(const Address& sentinel, Deadline deadline);
+  std::expected<ConnectionPtr, std::string> reach(const Address& address, Deadline deadline);
   std::string check(Connection& connection, Deadline deadline) const;
   void note_failure(const std::string& problem);
   void note_recovery();
@@ -98,6 +102,8 @@ class RedisLock final : public SeatLock {
   bool stopping_ = false;
   Stats stats_;
 
+  std::stop_source stop_;   // what the background thread waits for outside the mutex
+  NameLookup names_;        // the background thread's
   std::thread background_;
 };
 
