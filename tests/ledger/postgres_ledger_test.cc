@@ -373,6 +373,30 @@ TEST_F(PostgresNodes, AnExpiryIsFoundThoughAnEventThatIsDueBeforeItIsDamaged) {
 }
 
 // A table is locked by somebody, so that an event which has to be loaded anew cannot be; another one needs its journal only.
+// With one connection: the follower that waits for it would wait for a reader, and the reader for the event that the follower keeps.
+TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItKeepsAnEventFromOthers) {
+  const EventNumber event = create_event();
+  second_ = node({.url = {}, .connections_max = 1});
+  ASSERT_TRUE(bring(*second_, event));
+  std::atomic<bool> ends{false};
+  std::thread writer([&] {
+    Desk desk(*first_);
+    for (std::uint64_t id = 1; !ends; ++id) {
+      EXPECT_TRUE(desk.hold(event, reservation_id(event, id), {1}).accepted());
+      EXPECT_TRUE(desk.release(event, reservation_id(event, id)).accepted());
+    }
+  });
+  auto longest = Clock::duration::zero();
+  for (int i = 0; i < 500; ++i) {
+    const auto started = Clock::now();
+    EXPECT_TRUE(bring(*second_, event));
+    longest = std::max(longest, Clock::now() - started);
+  }
+  ends = true;
+  writer.join();
+  EXPECT_LT(longest, pg::PoolOptions().patience - milliseconds(500)) << "nobody has waited until the other gave up";
+}
+
 TEST_F(PostgresNodes, AnEventThatCannotBeLoadedKeepsNoOtherFromBeingFollowed) {
   const EventNumber stuck = create_event();
   const EventNumber other = create_event();

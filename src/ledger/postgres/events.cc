@@ -183,7 +183,10 @@ void PostgresLedger::abandon_stale_imports(Connection& connection) {
   for (const auto& [number, is_nobodys] : stale_imports(connection, last_stale_import_)) {
     if (std::chrono::steady_clock::now() >= until) return;
     last_stale_import_ = number;
-    work_alone(not_kept_, number, [&](Connection& own) { abandon_import(own, number, is_nobodys, until); });
+    work_alone(not_kept_, number, [&](Connection& own) {
+      abandon_import(own, number, is_nobodys, until);
+      return true;
+    });
   }
 }
 

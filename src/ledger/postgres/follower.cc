@@ -211,16 +211,18 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
   for (const EventNumber event : events) {
     const ReplicaPtr replica = ledger_.find_replica(event);
     if (replica == nullptr) continue;
-    // A batch of this node that is on its way reads on by itself.
-    const std::unique_lock lock(replica->mutex, std::try_to_lock);
-    if (!lock || !replica->damage.empty()) continue;
+    // The replica's mutex is taken once the connection is there: batches of the event must not wait for one that is being made.
     ledger_.work_alone(ledger_.not_followed_, event, [&](Connection& connection) {
+      // A batch of this node that is on its way reads on by itself.
+      const std::unique_lock lock(replica->mutex, std::try_to_lock);
+      if (!lock || !replica->damage.empty()) return false;
       try {
         ledger_.freshen(connection, *replica);
         ledger_.forget_ended(*replica);
       } catch (const DataError& error) {
         ledger_.note_damage(*replica, error.what());
       }
+      return true;
     });
   }
   const std::scoped_lock lock(news_mutex_);

@@ -38,12 +38,11 @@ void PostgresLedger::look_at_standbys(pg::Connection& connection) {
                     "the last commits, answered ones too";
 }
 
-void PostgresLedger::work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<void(pg::Connection&)>& work) {
+void PostgresLedger::work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work) {
   if (!failing.may_try(event)) return;
   auto connection = pool_.take();
   try {
-    work(*connection);
-    failing.worked(event);
+    if (work(*connection)) failing.worked(event);
   } catch (const pg::Error& error) {
     connection->reset();
     // The server may be away, or have been too slow for this event's load. A new connection tells which.
@@ -67,7 +66,10 @@ void PostgresLedger::sweep_unserved(pg::Connection& connection) {
   const std::size_t limit = k_unserved_at_once + damaged.size() + not_kept_.summary().events;
   for (const EventNumber event : pg::events_with_expiries(connection, now() - k_unserved_after, limit)) {
     if (damaged.contains(event)) continue;
-    work_alone(not_kept_, event, [&](pg::Connection& own) { sweep_one(own, event); });
+    work_alone(not_kept_, event, [&](pg::Connection& own) {
+      sweep_one(own, event);
+      return true;
+    });
   }
 }
 

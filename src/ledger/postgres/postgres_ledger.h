@@ -176,10 +176,10 @@ class PostgresLedger : public Ledger {
   // What is done every second (housekeeping.cc; imports by a thread of their own).
   void keep_house(pg::Connection& connection);
   // Works on one event of many, on a connection of its own. What fails of it is noted, and is no failure of the others. Throws only
-  // when the database itself does not answer.
-  void work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<void(pg::Connection&)>& work);
+  // when the database itself does not answer. `work` returns false when it has left the event alone: then nothing is known of it.
+  void work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work);
   void abandon_import(pg::Connection& connection, EventNumber number, bool is_nobodys, std::chrono::steady_clock::time_point until);
-  void try_damaged(pg::Connection& connection, EventNumber number);
+  bool try_damaged(pg::Connection& connection, EventNumber number);
   void sweep_one(pg::Connection& connection, EventNumber event);
   void sweep_unserved(pg::Connection& connection);
   void look_at_standbys(pg::Connection& connection);

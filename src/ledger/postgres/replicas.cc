@@ -508,19 +508,20 @@ void PostgresLedger::try_damaged_again() {
     for (const auto& [number, what] : damaged_) numbers.push_back(number);
   }
   for (const EventNumber number : numbers) {
-    work_alone(not_kept_, number, [&](Connection& connection) { try_damaged(connection, number); });
+    work_alone(not_kept_, number, [&](Connection& connection) { return try_damaged(connection, number); });
   }
 }
 
-void PostgresLedger::try_damaged(Connection& connection, EventNumber number) {
+// False: it is not its time.
+bool PostgresLedger::try_damaged(Connection& connection, EventNumber number) {
   const ReplicaPtr replica = find_replica(number);
   if (replica == nullptr) {   // it went while somebody found the damage: whoever asks for the event again looks anew
     const std::scoped_lock lock(trouble_mutex_);
     damaged_.erase(number);
-    return;
+    return true;
   }
   const std::unique_lock mine(replica->mutex, std::try_to_lock);
-  if (!mine || replica->damaged_at + options_.damaged_for > Timer::now()) return;
+  if (!mine || replica->damaged_at + options_.damaged_for > Timer::now()) return false;
   try {
     replica->history_changed = true;   // readers may have seen what was put right
     load(connection, *replica);
@@ -531,6 +532,7 @@ void PostgresLedger::try_damaged(Connection& connection, EventNumber number) {
   } catch (const DataError& error) {
     note_damage(*replica, error.what());
   }
+  return true;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- reading
