@@ -90,6 +90,36 @@ TEST_F(PostgresImports, TheIdsOfADeadOneGoInPieces) {
   EXPECT_NE(Desk(*second_).create_event(id_, plan_of(id_, 10)), 0u);
 }
 
+// Events whose holds are over are brought one by one, and each may wait for as long as a lock may be waited for.
+TEST_F(PostgresImports, ALivingOneIsKeptAliveThoughItsNodesHousekeepingIsStuck) {
+  second_.reset();
+  for (int i = 0; i < 10; ++i) {
+    const EventNumber held = create_event();
+    ASSERT_TRUE(Desk(*first_).hold(held, reservation_id(held, 1), {1}, "anna", 1'000).accepted());
+    ASSERT_TRUE(eventually([&] { return has_in_tables(held, head(held)); }));
+  }
+  first_.reset();   // and nobody serves them
+  Sql locker(database_.url());
+  locker.run("begin; lock table holdfast.plan_part in access exclusive mode");
+  first_ = node();
+  const EventNumber event = reserve(*first_, plan_of(id_, 100));
+  ASSERT_NE(event, 0u);
+  Sql sql(database_.url());
+  const auto waits_for_the_table = [&] {
+    return sql.value(
+               "select count(*) > 0 from pg_locks l join pg_database d on d.oid = l.database where not l.granted and "
+               "d.datname = current_database() and l.relation = 'holdfast.plan_part'::regclass") == "t";
+  };
+  ASSERT_TRUE(eventually(waits_for_the_table)) << "the housekeeping";
+  by_hand("update holdfast.import set until = floor(extract(epoch from clock_timestamp()) * 1000)::bigint + 2000 where event = $1", event);
+  second_ = node();   // would abandon it when the two seconds are over
+  EXPECT_TRUE(eventually([&] {
+    return sql.value("select count(*) from holdfast.import where until > extract(epoch from clock_timestamp()) * 1000 + 20000") == "1";
+  })) << "its lease was renewed";
+  EXPECT_TRUE(waits_for_the_table());
+  locker.run("rollback");
+}
+
 TEST_F(PostgresImports, OneThatFailedWhileTheDatabaseWasAwayIsNotKeptAliveByItsNode) {
   Wire wire(port_in(database_.url()));
   first_ = node({.url = with_port(database_.url(), wire.port())});

@@ -164,6 +164,11 @@ bool PostgresLedger::close_import(Connection& connection, EventNumber number) {
   return true;
 }
 
+bool PostgresLedger::has_imports() {
+  const std::scoped_lock lock(imports_mutex_);
+  return !imports_.empty();
+}
+
 void PostgresLedger::renew_imports(Connection& connection) {
   std::set<EventNumber> ours;
   {

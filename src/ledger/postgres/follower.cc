@@ -41,6 +41,7 @@ PostgresLedger::Follower::Follower(PostgresLedger& ledger)
       teller_([this] { tell(); }),
       follower_([this] { follow(); }),
       keeper_([this] { keep(&PostgresLedger::keep_house); }),
+      renewer_([this] { keep(&PostgresLedger::renew_imports, &PostgresLedger::has_imports); }),
       abandoner_([this] { keep(&PostgresLedger::abandon_stale_imports); }) {}
 
 PostgresLedger::Follower::~Follower() { stop(); }
@@ -51,7 +52,7 @@ void PostgresLedger::Follower::stop() {
     ended_ = true;
   }
   changed_.notify_all();
-  for (std::thread* each : {&teller_, &follower_, &keeper_, &abandoner_}) {
+  for (std::thread* each : {&teller_, &follower_, &keeper_, &renewer_, &abandoner_}) {
     if (each->joinable()) each->join();
   }
 }
@@ -231,8 +232,9 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
 
 // ---------------------------------------------------------------------------------------------------------------- keeping
 
-void PostgresLedger::Follower::keep(void (PostgresLedger::*work)(Connection&)) {
+void PostgresLedger::Follower::keep(void (PostgresLedger::*work)(Connection&), bool (PostgresLedger::*has_work)()) {
   while (pause(k_between_keepings)) {
+    if (has_work != nullptr && !(ledger_.*has_work)()) continue;
     try {
       auto connection = ledger_.pool_.take();
       try {

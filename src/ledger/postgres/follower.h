@@ -4,7 +4,8 @@
 //              connection that does not wait for the disk: a NOTIFY in the batches' own transactions would hold a lock of the whole cluster
 //   follower   LISTENs, and brings replicas up to date; every second it compares all heads, so that a lost notification costs a second. It
 //              compares on a connection of the pool, also while LISTEN fails
-//   keeper     leases of imports, expiries of events that nobody serves, eviction
+//   keeper     expiries of events that nobody serves, eviction
+//   renewer    leases of this node's imports, by itself: the keeper may be busy for longer than a lease
 //   abandoner  imports of nodes that went away: they may have millions of seats, for which nothing else waits
 #pragma once
 
@@ -34,8 +35,8 @@ class PostgresLedger::Follower {
 
   void tell();
   void follow();
-  // Does this every second.
-  void keep(void (PostgresLedger::*work)(pg::Connection&));
+  // Does this every second in which there is work.
+  void keep(void (PostgresLedger::*work)(pg::Connection&), bool (PostgresLedger::*has_work)() = nullptr);
   void follow_events(const std::set<EventNumber>& events);
   std::set<EventNumber> heard(const std::vector<std::string>& notifications) const;
   bool listen(std::unique_ptr<pg::Connection>& connection, std::set<EventNumber>& events);
@@ -59,6 +60,7 @@ class PostgresLedger::Follower {
   std::thread teller_;
   std::thread follower_;
   std::thread keeper_;
+  std::thread renewer_;
   std::thread abandoner_;
 };
 

@@ -15,7 +15,6 @@ constexpr Millis k_unserved_after = 1'000;   // nodes that serve the event have 
 }  // namespace
 
 void PostgresLedger::keep_house(pg::Connection& connection) {
-  renew_imports(connection);
   bring_events(connection);
   look_at_standbys(connection);
   evict();

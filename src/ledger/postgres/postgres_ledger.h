@@ -170,10 +170,11 @@ class PostgresLedger : public Ledger {
                                                                const pg::Statement& take_number);
   std::vector<std::string> take_ids(pg::Connection& connection, EventNumber number, const Plan& plan);
   bool close_import(pg::Connection& connection, EventNumber number);
+  bool has_imports();
   void renew_imports(pg::Connection& connection);
   void abandon_stale_imports(pg::Connection& connection);
 
-  // What is done every second (housekeeping.cc; imports by a thread of their own).
+  // What is done every second (housekeeping.cc; imports by threads of their own).
   void keep_house(pg::Connection& connection);
   // Works on one event of many, on a connection of its own. What fails of it is noted, and is no failure of the others. Throws only
   // when the database itself does not answer. `work` returns false when it has left the event alone: then nothing is known of it.
