@@ -99,9 +99,18 @@ std::optional<Named> find_reservation(Call& call, const std::string& text) {
 }
 std::optional<Named> find_reservation(Call& call) { return find_reservation(call, call.parameters[0]); }
 
-// Which reservations a query asks for; or nothing, with the answer written.
-std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
+// What a list is asked for. The order is compared here: no ledger has an index by it, because a table's indexes have nothing that changes.
+struct ListWish {
   ReservationFilter filter;
+  std::optional<std::string> order{};
+
+  bool takes(const ReservationView& view) const { return !order || view.order == *order; }
+};
+
+// Which reservations a query asks for; or nothing, with the answer written.
+std::optional<ListWish> read_wish(Call& call, const Query& query) {
+  ListWish wish;
+  ReservationFilter& filter = wish.filter;
   const auto malformed = [&](const char* what) {
     fail(call, {400, k_invalid_request, what});
     return std::nullopt;
@@ -118,6 +127,11 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
     }
     filter.customer = call.caller.id;
   }
+  if (const std::string* order = query.find("orderId")) {
+    if (order->empty() || order->size() > k_order_bytes_max) return malformed("`orderId` must have 1 to 128 bytes.");
+    if (!is_utf8(*order)) return malformed("`orderId` is not UTF-8.");
+    wish.order = *order;
+  }
   if (const std::string* status = query.find("status")) {
     for (const auto each :
          {ReservationStatus::active, ReservationStatus::consumed, ReservationStatus::released, ReservationStatus::expired}) {
@@ -132,12 +146,13 @@ std::optional<ReservationFilter> read_filter(Call& call, const Query& query) {
     if (event == nullptr) return std::nullopt;
     filter.event = event->card().number;
   }
-  return filter;
+  return wish;
 }
 
 // A page of reservations, read in parts so that it can end when it has enough bytes. What went wrong, if anything did.
-std::optional<ReadProblem> append_list(Call& call, const ReservationFilter& filter, const Page& page) {
-  constexpr std::size_t k_read_at_once = 100;   // of up to 1,000 seats each
+std::optional<ReadProblem> append_list(Call& call, const ListWish& wish, const Page& page) {
+  constexpr std::size_t k_read_at_once = 100;           // of up to 1,000 seats each
+  constexpr std::size_t k_looked_through_max = 10'000;   // for one page; a ledger's own part ends there too
   std::optional<ReadProblem> problem;
   Json json(call.response.body);
   json.object([&] {
@@ -145,21 +160,29 @@ std::optional<ReadProblem> append_list(Call& call, const ReservationFilter& filt
     json.member("items");
     json.array([&] {
       std::size_t left = page.limit;
+      std::size_t seen = 0;
       do {
-        const auto part = call.ledger().list_reservations(filter, cursor, std::min(left, k_read_at_once));
+        const std::size_t some = wish.order ? k_read_at_once : std::min(left, k_read_at_once);
+        auto part = call.ledger().list_reservations(wish.filter, cursor, some);
+        std::size_t through = 0;   // how far into the part this page has room
+        for (; part && through < part->items.size() && left > 0; ++through) {
+          const ListedReservation& listed = part->items[through];
+          if (!wish.takes(listed.view)) continue;
+          const auto event = event_of_item(call.ledger(), listed.event);
+          if (event == nullptr) problem = ReadProblem{ReadProblem::Kind::unavailable};
+          else append_reservation(json, *event, listed.view, call.ledger().now());
+          --left;
+        }
+        // The page is full within the part: the next one begins behind its last item.
+        if (part && through < part->items.size()) part = call.ledger().list_reservations(wish.filter, cursor, through);
         if (!part) {
           problem = part.error();
           return;
         }
-        for (const ListedReservation& listed : part->items) {
-          const auto event = event_of_item(call.ledger(), listed.event);
-          if (event == nullptr) problem = ReadProblem{ReadProblem::Kind::unavailable};
-          else append_reservation(json, *event, listed.view, call.ledger().now());
-        }
-        left -= part->items.size();
         cursor = part->next;
         if (part->items.size() < k_read_at_once) return;   // also one that ends early, because it has looked through enough
-      } while (left > 0 && !cursor.empty() && !problem && call.response.body.size() < k_page_bytes_max);
+        seen += part->items.size();
+      } while (left > 0 && !cursor.empty() && !problem && seen < k_looked_through_max && call.response.body.size() < k_page_bytes_max);
     });
     json.member("nextCursor");
     cursor.empty() ? json.null() : json.text(cursor);
@@ -268,18 +291,18 @@ Answer show_reservation(Call& call) {
   answer_reservation(call, 200, named->event, *view, call.ledger().now());
 }
 
-// GET /v1/reservations?customerId=&eventId=&status=&limit=&cursor=
+// GET /v1/reservations?customerId=&eventId=&orderId=&status=&limit=&cursor=
 Answer list_reservations(Call& call) {
-  const auto query = Query::read(call, {"customerId", "eventId", "status", "limit", "cursor"});
+  const auto query = Query::read(call, {"customerId", "eventId", "orderId", "status", "limit", "cursor"});
   const auto page = query ? read_page(call, *query) : std::nullopt;
   if (!page) co_return;
   const std::string* event = query->find("eventId");
   if (const auto id = event == nullptr ? std::nullopt : parse_uuid(*event); id && !co_await bring_event(call, *id)) co_return;
-  const auto filter = read_filter(call, *query);
-  if (!filter) co_return;
+  const auto wish = read_wish(call, *query);
+  if (!wish) co_return;
   call.response.content_type = "application/json";
   std::optional<ReadProblem> problem;
-  co_await call.services.background.run([&] { problem = append_list(call, *filter, *page); });
+  co_await call.services.background.run([&] { problem = append_list(call, *wish, *page); });
   if (problem) co_return fail(call, fault_of(*problem));
   call.response.status = 200;
 }

@@ -117,6 +117,8 @@ TEST_F(Reading, BadParametersAreRefusedByName) {
   refused("/v1/reservations?status=held", "`status`");
   refused("/v1/reservations?customerId=", "`customerId`");
   refused("/v1/reservations?customerId=" + std::string(257, 'x'), "`customerId`");
+  refused("/v1/reservations?orderId=", "`orderId`");
+  refused("/v1/reservations?orderId=" + std::string(129, 'x'), "`orderId`");
   refused("/v1/reservations?eventId=x", "`eventId`");
   refused("/v1/reservations?eventId=" + new_uuid(), "no event", 404, "event_not_found");
   refused("/v1/events/" + event.id + "/seats?state=free", "`state`");
@@ -335,6 +337,29 @@ TEST_F(Reading, AnExpiredHoldIsAvailableAndExpiredInListsFromItsMillisecondOn) {
   EXPECT_EQ(pages("/v1/reservations?status=expired", 10).size(), 1u);
   EXPECT_EQ(pages("/v1/events/" + event.id + "/seats?state=available", 10).size(), 2u);
   client = server().connect();
+}
+
+TEST_F(Reading, ReservationsOfAnOrderAreFoundAmongAllOthersWhateverThePageHasRoomFor) {
+  const TestEvent event = make_event(client, 130);
+  const std::string order = "order /" + new_uuid();
+  Ids of_order;
+  for (std::size_t i = 0; i < 120; ++i) {   // more than are read at once
+    const std::string id = held_id("anna", {event[i]});
+    const bool is_wanted = i == 3 || i == 4 || i == 118;
+    if (is_wanted) of_order.push_back(id);
+    if (is_wanted || i == 5) ASSERT_EQ(act(id, "consume", R"({"orderId":")" + (is_wanted ? order : order + "0") + R"("})").status, 200);
+  }
+  const auto ids = [&](const std::string& query, int limit) {
+    Ids found;
+    for (const Json& item : pages("/v1/reservations?orderId=" + escaped(order) + query, limit)) found.push_back(string_of(item.at("id")));
+    return found;
+  };
+  for (const int limit : {1, 2, 3, 1'000}) {
+    EXPECT_EQ(ids("", limit), of_order);
+    EXPECT_EQ(ids("&status=consumed&eventId=" + event.id, limit), of_order);
+    EXPECT_THAT(ids("&status=active", limit), ElementsAre());
+    EXPECT_THAT(ids("&customerId=nobody", limit), ElementsAre());
+  }
 }
 
 TEST_F(Reading, ReservationsAreListedByCustomerEventAndStatusAsEachIsShownAlone) {

@@ -109,7 +109,7 @@ export class Client {
     return this.#post("/v1/reservations", reservation, options);
   }
   listReservations(
-    query: PageQuery & { customerId?: string; eventId?: string; status?: ReservationStatus } = {},
+    query: PageQuery & { customerId?: string; eventId?: string; orderId?: string; status?: ReservationStatus } = {},
     options?: CallOptions,
   ): Promise<Page<Reservation>> {
     return this.#get("/v1/reservations", query, options);
