@@ -1,8 +1,9 @@
 // One event: how it sells by section and category, its seats as they are, and keeping seats from sale.
 import { signal, useSignal } from "@preact/signals";
-import type { Event, Plan } from "@holdfast/client";
+import type { Event, LiveMessage, Plan } from "@holdfast/client";
 import { useEffect, useMemo } from "preact/hooks";
 import { number } from "../shared/i18n";
+import { followLive } from "../shared/live";
 import { AsOf } from "./as_of";
 import { ask, problemOf } from "./ask";
 import { CountCells, CountHeads } from "./events_table";
@@ -33,12 +34,13 @@ function useLiveStates(id: string) {
       shown.value = { letters, seq, version: shown.value.version + 1 };
     };
     const follow = async () => {
-      for await (const message of client().live(id, { signal: end.signal })) {
+      const onMessage = (message: LiveMessage) => {
         if (message.type === "snapshot") letters = [...message.states];
         else for (const [seat, letter] of message.seats) letters[seat] = letter;
         seq = message.seq;
         timer ??= setTimeout(show, shown.value.version === 0 ? 0 : letters.length > many ? drawManyEveryMs : drawEveryMs);
-      }
+      };
+      await followLive(client(), "desk", id, { signal: end.signal, onMessage });
     };
     // An event that is not there says so above.
     follow().catch((error: unknown) => console.warn(problemOf(error)));

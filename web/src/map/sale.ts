@@ -5,6 +5,7 @@
 import { batch, signal } from "@preact/signals";
 import { HoldfastError, type Event, type LiveMessage, type Reservation } from "@holdfast/client";
 import { money } from "../shared/i18n";
+import { followLive } from "../shared/live";
 import { OneAtATime } from "../shared/one_at_a_time";
 import { Actions } from "./actions";
 import type { Notice } from "./notice";
@@ -76,7 +77,7 @@ export class Sale {
         void this.refresh();
       }
     };
-    for await (const message of client.live(this.event.id, { signal: this.#stop.signal, onConnection })) this.#apply(message);
+    await followLive(client, "map", this.event.id, { signal: this.#stop.signal, onConnection, onMessage: (message) => this.#apply(message) });
   }
 
   end() {

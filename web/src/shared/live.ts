@@ -1,0 +1,280 @@
+// An event's states as they change, by one stream for all tabs of a browser. A browser opens six connections to a server at most (HTTP/1.1): with
+// a stream in each tab the seventh would not load, and no tab could send a hold.
+//
+//   await followLive(client, "map", eventId, { signal, onMessage, onConnection });
+//
+// The tabs that show an event queue for a lock. The one that has it reads the stream and passes on what it reads; the next one has the lock when
+// that tab is closed, hidden or frozen. Tabs that nobody sees read nothing. While a tab hears nothing, it asks for the states every two seconds:
+// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy keeps streams back.
+import { HoldfastError, type Client, type LiveMessage, type SeatLetter } from "@holdfast/client";
+import { untilShown, whileShown } from "./shown";
+
+export interface Follower {
+  /** Ends it. */
+  signal: AbortSignal;
+  /** A snapshot first, then changes; another snapshot when there is no telling what has changed. */
+  onMessage(message: LiveMessage): void;
+  /** Whether what was told is true now, whenever that changes. */
+  onConnection?(isConnected: boolean): void;
+}
+
+type Word =
+  | { kind: "hello" }                                                             // a tab that has no states yet
+  | { kind: "states"; from: string; isConnected: boolean; message: LiveMessage }   // the leader's answer
+  | { kind: "message"; from: string; message: LiveMessage }                        // as the stream brought it
+  | { kind: "alive"; from: string; isConnected: boolean };
+
+const streamsMax = 3;         // of one browser, whatever its tabs show: half of its connections stay free for calls
+const streamAgainMs = 5_000;  // until one that found no free stream looks again
+const tickMs = 500;
+const aliveMs = 2_000;
+const pollAfterMs = 2_500;    // of silence
+const pollEveryMs = 2_000;
+const silenceMs = 6_000;      // then the leader is taken for stuck
+
+/** Ends when the signal is aborted; throws what the server says no with. `scope`: tabs of another scope do not share with this one. */
+export async function followLive(client: Pick<Client, "live" | "getStates">, scope: string, eventId: string, follower: Follower): Promise<void> {
+  while (!follower.signal.aborted) {
+    await untilShown(follower.signal);
+    const shown = whileShown(follower.signal);
+    try {
+      if (!shown.signal.aborted) await new Tab(client, `holdfast.live.${scope}.${eventId}`, eventId, follower, shown.signal).run();
+    } finally {
+      shown.release();
+    }
+  }
+}
+
+/** Whether to come back after this error: there was no answer, or one that says "later". */
+function isPassing(error: unknown): boolean {
+  return error instanceof HoldfastError && (error.status === 0 || error.status === 429 || error.status >= 500);
+}
+
+function sleep(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const end = () => {
+      clearTimeout(timer);
+      stop.removeEventListener("abort", end);
+      done();
+    };
+    const timer = setTimeout(end, ms);
+    stop.addEventListener("abort", end);
+  });
+}
+
+// One tab, as long as it is shown.
+class Tab {
+  readonly #id = crypto.getRandomValues(new Uint32Array(2)).join("-");
+  readonly #locks = navigator.locks as LockManager | undefined;
+  readonly #channel: BroadcastChannel;
+  readonly #end = new AbortController();   // it is not shown any more, or the server has said no
+  #letters: string[] | undefined;
+  #seq = -1;
+  #planVersion = 0;
+  #heardAt = performance.now();
+  #polledAt = -Infinity;
+  #polledWellAt = -Infinity;
+  #aliveAt = 0;
+  readonly #patienceMs = silenceMs * (1 + Math.random() / 3);   // tabs do not lose it all at once
+  #isPolling = false;
+  #isLeader = false;
+  #isStreaming = false;            // the leader's stream stands, and has said something
+  #leader: string | undefined;     // whose words follow on each other for this tab
+  #told: boolean | undefined;
+  #leading: AbortController | undefined;
+  #waiting = new AbortController();
+  #isStealing = false;
+  #fail: (error: unknown) => void = () => undefined;
+
+  constructor(
+    readonly client: Pick<Client, "live" | "getStates">,
+    readonly name: string,
+    readonly eventId: string,
+    readonly follower: Follower,
+    shown: AbortSignal,
+  ) {
+    this.#channel = new BroadcastChannel(name);
+    shown.addEventListener("abort", () => this.#end.abort(), { once: true });
+  }
+
+  async run() {
+    const failed = new Promise<never>((_, fail) => (this.#fail = fail));
+    const ended = new Promise<void>((end) => this.#end.signal.addEventListener("abort", () => end(), { once: true }));
+    this.#channel.addEventListener("message", ({ data }: MessageEvent<Word>) => this.#hear(data));
+    const timer = setInterval(() => this.#tick(), tickMs);
+    if (this.#locks !== undefined) {
+      this.#post({ kind: "hello" });
+      this.#queue(this.#locks).catch(this.#fail);
+    } else {
+      void this.#poll();
+    }
+    try {
+      await Promise.race([ended, failed]);
+    } finally {
+      this.#end.abort();
+      clearInterval(timer);
+      this.#waiting.abort();
+      this.#leading?.abort();
+      this.#channel.close();
+    }
+  }
+
+  // ---- the lock
+
+  async #queue(locks: LockManager) {
+    while (!this.#end.signal.aborted) {
+      this.#waiting = new AbortController();
+      this.#leading = new AbortController();
+      const { signal } = this.#leading;
+      const wish = this.#isStealing ? { steal: true } : { signal: this.#waiting.signal };
+      this.#isStealing = false;
+      try {
+        await locks.request(this.name, wish, () => this.#lead(locks, signal));
+      } catch (error) {
+        // Another tab took it for stuck, or this one does so with the leader, or it is over.
+        if (!(error instanceof DOMException) || error.name !== "AbortError") throw error;
+      }
+      this.#leading.abort();
+      this.#isLeader = false;
+    }
+  }
+
+  async #lead(locks: LockManager, stop: AbortSignal) {
+    this.#isLeader = true;
+    this.#isStreaming = false;
+    while (!stop.aborted && !this.#end.signal.aborted) {
+      for (let k = 0; k < streamsMax && !stop.aborted; ++k) {
+        await locks.request(`holdfast.stream.${k}`, { ifAvailable: true }, async (lock) => {
+          if (lock !== null) await this.#stream(stop);
+        });
+      }
+      if (stop.aborted) return;
+      void this.#poll();
+      await sleep(streamAgainMs, stop);
+    }
+  }
+
+  async #stream(stop: AbortSignal) {
+    let stands = false;
+    const onConnection = (isConnected: boolean) => {
+      stands = isConnected;
+      this.#isStreaming = isConnected && this.#letters !== undefined;
+      const isPolled = performance.now() - this.#polledWellAt < 2 * pollEveryMs;
+      if (this.#isStreaming || (!isConnected && !isPolled)) this.#tellConnection(isConnected);
+    };
+    for await (const message of this.client.live(this.eventId, { signal: stop, onConnection })) {
+      this.#isStreaming = stands;
+      this.#pass(message);
+    }
+  }
+
+  // ---- words
+
+  #post(word: Word) {
+    if (!this.#end.signal.aborted) this.#channel.postMessage(word);
+  }
+
+  #hear(word: Word) {
+    if (this.#end.signal.aborted) return;
+    if (word.kind === "hello") {
+      if (this.#isLeader && this.#letters !== undefined) this.#post({ kind: "states", from: this.#id, isConnected: this.#told !== false, message: this.#snapshot() });
+      return;
+    }
+    if (this.#isLeader) return;   // one that was taken for stuck has not noticed yet
+    this.#heardAt = performance.now();
+    if (word.kind !== "alive" && (word.kind === "states" || word.message.type === "snapshot")) {
+      // An answer to another tab says nothing new to one that follows already.
+      const isNews = word.kind === "message" || this.#leader !== word.from;
+      this.#leader = word.from;
+      if (isNews) this.#take(word.message);
+      this.#tellConnection(word.kind === "message" || word.isConnected);
+    } else if (this.#leader !== word.from) {
+      this.#leader = undefined;
+      this.#post({ kind: "hello" });
+    } else if (word.kind === "message") {
+      this.#take(word.message);
+      this.#tellConnection(true);
+    } else {
+      this.#tellConnection(word.isConnected);
+    }
+  }
+
+  #snapshot(): LiveMessage {
+    return { type: "snapshot", seq: this.#seq, planVersion: this.#planVersion, states: (this.#letters ?? []).join("") };
+  }
+
+  // What the leader has learned: for itself, and for the others.
+  #pass(message: LiveMessage) {
+    this.#take(message);
+    this.#post({ kind: "message", from: this.#id, message });
+    this.#tellConnection(true);
+  }
+
+  #take(message: LiveMessage) {
+    if (message.type === "snapshot") {
+      this.#letters = [...message.states];
+      this.#planVersion = message.planVersion;
+    } else {
+      if (this.#letters === undefined || message.seq <= this.#seq) return;   // asked for already
+      for (const [seat, letter] of message.seats) this.#letters[seat] = letter;
+    }
+    this.#seq = message.seq;
+    this.follower.onMessage(message);
+  }
+
+  #tellConnection(isConnected: boolean) {
+    if (this.#told === isConnected) return;
+    this.#told = isConnected;
+    if (this.#isLeader) this.#post({ kind: "alive", from: this.#id, isConnected });
+    this.follower.onConnection?.(isConnected);
+  }
+
+  // ---- silence
+
+  #tick() {
+    const now = performance.now();
+    if (this.#isLeader && now - this.#aliveAt >= aliveMs) {
+      this.#aliveAt = now;
+      this.#post({ kind: "alive", from: this.#id, isConnected: this.#told !== false });
+    }
+    if (this.#isLeader && this.#isStreaming) this.#heardAt = now;
+    const silent = now - this.#heardAt;
+    if ((silent >= pollAfterMs || this.#locks === undefined) && now - this.#polledAt >= pollEveryMs) void this.#poll();
+    if (this.#locks !== undefined && !this.#isLeader && silent >= this.#patienceMs) {
+      this.#heardAt = now;   // for a moment it is this tab that others wait for
+      this.#isStealing = true;
+      this.#waiting.abort();
+    }
+  }
+
+  async #poll() {
+    if (this.#isPolling) return;
+    this.#isPolling = true;
+    this.#polledAt = performance.now();
+    try {
+      const { seq, planVersion, states } = await this.client.getStates(this.eventId, { signal: this.#end.signal });
+      const message = this.#difference({ type: "snapshot", seq, planVersion, states });
+      if (this.#end.signal.aborted) return;
+      this.#polledWellAt = performance.now();
+      if (message !== undefined && this.#isLeader) this.#pass(message);
+      else if (message !== undefined) this.#take(message);
+      this.#tellConnection(true);
+    } catch (error) {
+      if (this.#end.signal.aborted) return;
+      if (!isPassing(error)) this.#fail(error);
+      this.#tellConnection(false);
+    } finally {
+      this.#isPolling = false;
+    }
+  }
+
+  // Nothing: these states are not newer than those that are known.
+  #difference(asked: LiveMessage & { type: "snapshot" }): LiveMessage | undefined {
+    const before = this.#letters;
+    if (before === undefined || before.length !== asked.states.length) return asked;
+    if (asked.seq <= this.#seq) return undefined;
+    const seats: [number, SeatLetter][] = [];
+    for (let i = 0; i < before.length; ++i) if (before[i] !== asked.states[i]) seats.push([i, asked.states[i] as SeatLetter]);
+    return { type: "changes", seq: asked.seq, seats };
+  }
+}
