@@ -53,5 +53,8 @@ export async function colorAt(page, plan, i) {
 /** A hold by somebody else, over the API. */
 export const holdAsSomebody = (server, seatIds, customerId = "somebody-else") => server.ask("POST", "/v1/reservations", { customerId, seatIds });
 
+/** Until the button that has the focus does something: for a moment after the page has changed its layout, none does. */
+export const settled = (page) => page.waitForFunction(() => document.activeElement?.ariaDisabled !== "true");
+
 /** What the screen reader's line says now. */
 export const said = (page) => page.locator("p.unseen[role=status]");

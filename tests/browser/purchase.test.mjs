@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, startServer, visit } from "./harness.mjs";
-import { clickSeat, planOf, ready, said, zoomTo } from "./map.mjs";
+import { clickSeat, planOf, ready, said, settled, zoomTo } from "./map.mjs";
 
 const server = await startServer({ flags: ["--demo"] });
 const seatOf = (id) => server.ask("GET", `/v1/seats/${id}`);
@@ -108,9 +108,11 @@ test("A visitor buys with the keyboard alone, and hears what happens", async (t)
   assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^Row B, seat 18,/);
 
   await tabTo("button", /Hold 2 seats/, "Shift+Tab");
+  await settled(page);
   await press("Enter");
   await eventually("the hold is announced", async () => /2 seats held for you, for 15 minutes\./.test(await said(page).textContent()));
   await tabTo("button", /^Buy for/);
+  await settled(page);
   await press("Enter");
   await eventually("the purchase is announced", async () => /You have bought 2 seats\./.test(await said(page).textContent()));
   const sold = plan.seats.id.filter((_, i) => plan.names[plan.seats.row[i]] === "B" && plan.sections[plan.seats.section[i]] === "Stalls" && ["4", "5"].includes(plan.seats.number[i]));

@@ -1,5 +1,5 @@
 // What the visitor can do. Each action is one call; a refusal becomes a notice that says what is possible instead.
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { HoldfastError, type Reservation } from "@holdfast/client";
 import { Mine } from "./seats";
 import type { Sale } from "./sale";
@@ -14,14 +14,20 @@ export interface BestWish {
 }
 
 const ownSeatsMs = 3_000;   // no longer does a visitor wait to be told that his seats are gone
+const settleMs = 600;
 
 export class Actions {
   /** A call is on its way. */
   readonly busy = signal(false);
+  /** The page has just put something else where a button was: a click may have been meant for that. */
+  readonly settling = signal(false);
+  /** Nothing is done now, by pointer or keyboard. */
+  readonly isInert = computed(() => this.busy.value || this.settling.value);
   /** Whether this visitor has done anything here yet. */
   hasActed = false;
   readonly #sale: Sale;
   #running: Promise<void> = Promise.resolve();
+  #settle: ReturnType<typeof setTimeout> | undefined;
 
   constructor(sale: Sale) {
     this.#sale = sale;
@@ -30,6 +36,13 @@ export class Actions {
   /** Ends when no call is on its way. */
   settled(): Promise<void> {
     return this.#running;
+  }
+
+  /** What can be clicked has moved. */
+  layoutChanged() {
+    this.settling.value = true;
+    clearTimeout(this.#settle);
+    this.#settle = setTimeout(() => (this.settling.value = false), settleMs);
   }
 
   // ---- picking
@@ -43,6 +56,11 @@ export class Actions {
       sale.say(t.value.saidUnpicked(label, sale.picked.value.length));
     } else if (seats.mine[i] !== Mine.no || !seats.isFree(i)) {
       sale.say(t.value.saidTaken(label));
+      sale.refused.value = { i };
+      return;
+    } else if (!sale.isOpen.value) {
+      sale.say(sale.isOver.value ? t.value.overTitle : t.value.closedTitle);
+      sale.refused.value = { i };
       return;
     } else if (sale.picked.value.length + this.#heldSeats() >= this.most()) {
       this.#tellLimit();
@@ -54,7 +72,13 @@ export class Actions {
     sale.markMine();
   }
 
+  /** A button in the list of what is picked. */
+  unpick(i: number) {
+    if (!this.isInert.value) this.toggle(i);
+  }
+
   clear() {
+    if (this.isInert.value) return;
     this.#sale.picked.value = [];
     this.#sale.markMine();
   }
@@ -73,7 +97,7 @@ export class Actions {
 
   /** These seats, for a new reservation or the one that there is. */
   hold(indexes: readonly number[]): Promise<void> {
-    if (this.busy.value) return this.#running;
+    if (this.isInert.value) return this.#running;
     const sale = this.#sale;
     sale.picked.value = [...new Set(indexes)];
     sale.markMine();
@@ -95,7 +119,7 @@ export class Actions {
         sale.lookAt.value = reservation.seats.map(({ id }) => sale.seats.index(id) ?? -1).filter((i) => i >= 0);
       },
       (error) => {
-        if (error.code === "no_adjacent_seats") {
+        if (error.code === "no_adjacent_seats" && sale.availableIn(wish.section, wish.category) >= wish.quantity) {
           sale.notice.value = {
             tone: "warn",
             title: () => t.value.apartTitle(wish.quantity),
@@ -104,7 +128,7 @@ export class Actions {
           };
           return true;
         }
-        if (error.code === "seat_unavailable") {
+        if (error.code === "no_adjacent_seats" || error.code === "seat_unavailable") {
           sale.notice.value = { tone: "warn", title: () => t.value.notEnoughTitle, body: () => t.value.notEnoughBody };
           return true;
         }
@@ -155,9 +179,9 @@ export class Actions {
 
   // ---- one at a time
 
-  // What is asked for while a call is on its way is not done: it was a second click.
+  // What is asked for while a call is on its way, or what it has changed is a moment old, is not done: it was a second click.
   #run(call: () => Promise<void>, explain: (error: HoldfastError) => boolean = () => false): Promise<void> {
-    if (this.busy.value) return this.#running;
+    if (this.isInert.value) return this.#running;
     this.busy.value = true;
     this.hasActed = true;
     const run = async () => {
@@ -204,7 +228,7 @@ export class Actions {
       case "unavailable":
         return tell("bad", () => t.value.busyTitle, () => t.value.busyBody);
       default:
-        return tell("bad", () => t.value.otherTitle, () => error.message);
+        return tell("bad", () => t.value.otherTitle, () => t.value.otherBody(error.message, error.code));
     }
   }
 

@@ -2,14 +2,28 @@
 import { useState } from "preact/hooks";
 import { Icon } from "./icon";
 import type { Sale } from "./sale";
+import { State } from "./seats";
 import { t } from "./texts";
 
 const quantityMost = 20;   // more than that is a group, which picks its place
 
+/** No seat can be had now. Those that somebody holds may come back. */
+function NothingLeft({ sale }: { sale: Sale }) {
+  sale.version.value;
+  const isHeld = sale.seats.state.includes(State.held);
+  return (
+    <section class="card-like" aria-labelledby="nothing-title">
+      <h2 id="nothing-title">{isHeld ? t.value.allHeld : t.value.soldOut}</h2>
+      <p class="soft">{isHeld ? t.value.allHeldBody : t.value.soldOutBody}</p>
+    </section>
+  );
+}
+
 export function BestForm({ sale }: { sale: Sale }) {
   const [quantity, setQuantity] = useState(2);
   const [where, setWhere] = useState("");
-  if (sale.event.status !== "on_sale") return null;
+  if (!sale.isOpen.value) return null;
+  if (sale.isEmpty.value) return <NothingLeft sale={sale} />;
   const most = Math.min(quantityMost, sale.actions.most());
   const wanted = Math.min(quantity, most);
   const find = (event: Event) => {
@@ -52,7 +66,7 @@ export function BestForm({ sale }: { sale: Sale }) {
           )}
         </select>
       </div>
-      <button type="submit" class="button wide" aria-disabled={sale.actions.busy.value}>
+      <button type="submit" class="button wide" aria-disabled={sale.actions.isInert.value}>
         {t.value.findBest(wanted)}
       </button>
       <p class="soft small-print">{t.value.bestHint}</p>

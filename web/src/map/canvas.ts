@@ -14,7 +14,17 @@ export interface SeatMapListener {
   /** A seat was tapped that is large enough to be meant. */
   tapped(i: number): void;
   /** The mouse is over a seat, at a place in the element; nothing: over none. */
-  hovered(seat: { i: number; x: number; y: number } | undefined): void;
+  hovered(seat: ({ i: number } & SeatPlace) | undefined): void;
+  /** Seats are elsewhere now. */
+  moved(): void;
+}
+
+/** In CSS pixels of the element. */
+export interface SeatPlace {
+  x: number;
+  /** Of its upper edge. */
+  y: number;
+  radius: number;
 }
 
 const tileSize = 256;                // CSS pixels
@@ -116,6 +126,13 @@ export class SeatMap {
     this.#wake();
   }
 
+  /** Where a seat is now. */
+  placeOf(i: number): SeatPlace {
+    const { scale, x, y } = this.#view;
+    const radius = this.#painter.radius(scale);
+    return { x: this.#seats.x[i]! * scale + x, y: this.#seats.y[i]! * scale + y - radius, radius };
+  }
+
   fit(isGlide = true) {
     const { left, top, right, bottom } = this.#seats.box;
     const pad = this.#seats.pitch;
@@ -203,6 +220,7 @@ export class SeatMap {
   #move(view: View) {
     this.#glide = undefined;
     this.#view = this.#clamped(view);
+    this.#listener.moved();
     this.#wake();
   }
 
@@ -215,6 +233,7 @@ export class SeatMap {
 
   #goTo(view: View, isGlide = true) {
     const to = this.#clamped(view);
+    this.#listener.moved();
     if (!isGlide || matchMedia("(prefers-reduced-motion: reduce)").matches) {
       this.#view = to;
       this.#settleSoon();
@@ -273,7 +292,7 @@ export class SeatMap {
     this.#listener.hovered(
       i === undefined
         ? undefined
-        : { i, x: this.#seats.x[i]! * this.#view.scale + this.#view.x, y: this.#seats.y[i]! * this.#view.scale + this.#view.y - this.#painter.radius(this.#view.scale) },
+        : { i, ...this.placeOf(i) },
     );
     this.#wake();
   }

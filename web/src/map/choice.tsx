@@ -7,13 +7,13 @@ import { t } from "./texts";
 export function Choice({ sale }: { sale: Sale }) {
   const picked = sale.picked.value;
   const isHolding = sale.holds.value.length > 0;
-  const isBusy = sale.actions.busy.value;
-  if (picked.length === 0) return isHolding || sale.event.status !== "on_sale" ? null : <p class="soft hint">{t.value.chooseHint}</p>;
+  const isInert = sale.actions.isInert.value;
+  if (picked.length === 0) return isHolding || !sale.isOpen.value || sale.isEmpty.value ? null : <p class="soft hint">{t.value.chooseHint}</p>;
   return (
     <section class="card-like choice" aria-labelledby="choice-title">
       <div class="title-line">
         <h2 id="choice-title">{t.value.yourChoice}</h2>
-        <button type="button" class="link" onClick={() => sale.actions.clear()}>
+        <button type="button" class="link" aria-disabled={isInert} onClick={() => sale.actions.clear()}>
           {t.value.clear}
         </button>
       </div>
@@ -26,20 +26,20 @@ export function Choice({ sale }: { sale: Sale }) {
                 {sale.seats.label(i)} <span class="soft">{name}</span>
               </span>
               <span class="numbers">{price === null ? "" : money(price, sale.event.currency)}</span>
-              <button type="button" class="icon-button small" aria-label={t.value.remove(sale.seats.label(i))} onClick={() => sale.actions.toggle(i)}>
+              <button type="button" class="icon-button small" aria-disabled={isInert} aria-label={t.value.remove(sale.seats.label(i))} onClick={() => sale.actions.unpick(i)}>
                 <Icon name="close" />
               </button>
             </li>
           );
         })}
       </ul>
-      <div class="sum">
-        <span>{t.value.total}</span>
-        <strong class="numbers">{sale.priceOf(picked)}</strong>
-      </div>
-      <div class="stick">
-        <button type="button" class="button primary wide" aria-disabled={isBusy} onClick={() => void sale.actions.hold(picked)}>
-          {isBusy ? t.value.holding : isHolding ? t.value.add(picked.length) : t.value.hold(picked.length)}
+      <div class="deal at-hand">
+        <div class="sum">
+          <span>{t.value.total}</span>
+          <strong class="numbers">{sale.priceOf(picked)}</strong>
+        </div>
+        <button type="button" class="button primary wide" aria-disabled={isInert} onClick={() => void sale.actions.hold(picked)}>
+          {sale.actions.busy.value ? t.value.holding : isHolding ? t.value.add(picked.length) : t.value.hold(picked.length)}
         </button>
       </div>
     </section>

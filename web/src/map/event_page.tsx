@@ -1,7 +1,7 @@
 // One event: the map, and beside it what one can do.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { HoldfastError } from "@holdfast/client";
-import { dateOf } from "./events_page";
+import { dateAndTime } from "../shared/i18n";
 import { BestForm } from "./best_form";
 import { Choice } from "./choice";
 import { Hold, Purchases } from "./hold";
@@ -77,7 +77,8 @@ export function EventPage({ id }: { id: string }) {
 
 function Opened({ sale }: { sale: Sale }) {
   const { event } = sale;
-  const isHolding = sale.holds.value.length > 0;
+  const holds = sale.holds.value;
+  const picked = sale.picked.value;
   const isBusy = sale.actions.busy.value;
   const panel = useRef<HTMLDivElement>(null);
   // The control that had the focus may be gone with what it has done: then the keyboard goes on at what has come of it.
@@ -86,6 +87,17 @@ function Opened({ sale }: { sale: Sale }) {
     if (document.activeElement !== null && document.activeElement !== document.body) return;
     panel.current?.querySelector<HTMLElement>(".notice, .hold, h1")?.focus({ preventScroll: true });
   }, [isBusy]);
+  // What is told is to be seen, wherever the page is scrolled to.
+  useEffect(() => {
+    if (sale.notice.value !== undefined) panel.current?.querySelector(".notice")?.scrollIntoView({ block: "nearest" });
+  }, [sale.notice.value]);
+  // What can be clicked: when it changes, the next click may have been meant for what was there before.
+  const lines = [...picked, "", ...holds.flatMap(({ seats }) => seats.map(({ id, state }) => `${id} ${state}`))].join();
+  const isFirst = useRef(true);
+  useLayoutEffect(() => {
+    if (!isFirst.current) sale.actions.layoutChanged();
+    isFirst.current = false;
+  }, [lines, sale.notice.value, sale.purchases.value.length, sale.isOpen.value, sale.isEmpty.value]);
   return (
     <main class="event">
       <MapView sale={sale} />
@@ -100,7 +112,7 @@ function Opened({ sale }: { sale: Sale }) {
             {event.startsAt !== null && (
               <li>
                 <Icon name="calendar" />
-                {dateOf(event.startsAt)}
+                {dateAndTime(event.startsAt)}
               </li>
             )}
             {event.venue !== "" && (
@@ -111,13 +123,13 @@ function Opened({ sale }: { sale: Sale }) {
             )}
           </ul>
         </div>
-        {event.status !== "on_sale" && <p class="banner">{t.value.closedTitle}</p>}
+        {sale.isOver.value ? <p class="banner">{t.value.overTitle}</p> : event.status !== "on_sale" && <p class="banner">{t.value.closedTitle}</p>}
         <NoticeCard sale={sale} />
-        {sale.holds.value.map((hold) => (
-          <Hold key={hold.id} sale={sale} reservation={hold} />
+        {holds.map((hold, h) => (
+          <Hold key={hold.id} sale={sale} reservation={hold} isAtHand={h === 0 && picked.length === 0} />
         ))}
         <Choice sale={sale} />
-        {!isHolding && <BestForm sale={sale} />}
+        {holds.length === 0 && <BestForm sale={sale} />}
         <Purchases sale={sale} />
         <Legend sale={sale} />
         <SeatList sale={sale} />

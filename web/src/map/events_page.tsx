@@ -2,18 +2,15 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Event } from "@holdfast/client";
 import licenses from "../../node_modules/.licenses/licenses.txt";
-import { locale, money } from "../shared/i18n";
+import { dateAndTime, money } from "../shared/i18n";
 import { Icon } from "./icon";
+import { isOver } from "./over";
 import { addressOf, follow } from "./route";
-import { asVisitor, client } from "./session";
+import { asVisitor, client, clock } from "./session";
 import { Thumb } from "./thumb";
 import { t } from "./texts";
 
 const refreshMs = 10_000;
-
-export function dateOf(startsAt: string): string {
-  return new Intl.DateTimeFormat(locale.value, { dateStyle: "full", timeStyle: "short" }).format(new Date(startsAt));
-}
 
 export function EventsPage() {
   const [events, setEvents] = useState<Event[]>();
@@ -50,7 +47,12 @@ export function EventsPage() {
     document.title = `${t.value.title} · Holdfast`;
   });
 
-  const shown = events?.filter(({ status }) => status === "on_sale" || status === "closed");
+  const shown = events?.filter((event) => (event.status === "on_sale" || event.status === "closed") && !isOver(event, clock.now()));
+  // The first ones may all be over.
+  const isEmpty = shown?.length === 0;
+  useEffect(() => {
+    if (isEmpty && next !== null) more().catch(() => setAway(true));
+  }, [isEmpty, next]);
   return (
     <main class="events" id="seats">
       <div class="events-intro">
@@ -63,7 +65,7 @@ export function EventsPage() {
         </p>
       )}
       {shown === undefined && !isAway && <p>{t.value.loading}</p>}
-      {shown?.length === 0 && (
+      {isEmpty && next === null && (
         <div class="empty">
           <p>{t.value.noEvents}</p>
           <p class="soft">{t.value.noEventsHint}</p>
@@ -76,7 +78,7 @@ export function EventsPage() {
         </button>
       )}
       <footer class="foot">
-        <span>{t.value.forPrograms}:</span> <a href="/docs">API</a> <a href="/openapi.json">OpenAPI</a> <a href="/console">Console</a> <a href={licenses}>{t.value.licenses}</a>
+        <span>{t.value.forPrograms}:</span> <a href="/docs">API</a> <a href="/openapi.json">OpenAPI</a> <a href="/console">{t.value.desk}</a> <a href={licenses}>{t.value.licenses}</a>
       </footer>
     </main>
   );
@@ -96,7 +98,7 @@ function Card({ event }: { event: Event }) {
           {event.startsAt !== null && (
             <li>
               <Icon name="calendar" />
-              {dateOf(event.startsAt)}
+              {dateAndTime(event.startsAt)}
             </li>
           )}
           {event.venue !== "" && (
@@ -110,7 +112,7 @@ function Card({ event }: { event: Event }) {
           <span style={{ width: `${share * 100}%` }} />
         </span>
         <span class="card-end">
-          <span class="numbers soft">{!isOpen ? t.value.closed : counts.available === 0 ? t.value.soldOut : t.value.leftOf(counts.available, counts.total)}</span>
+          <span class="numbers soft">{!isOpen ? t.value.closed : counts.available > 0 ? t.value.leftOf(counts.available, counts.total) : counts.held > 0 ? t.value.allHeld : t.value.soldOut}</span>
           {prices.length > 0 && <span class="numbers price">{t.value.from(money(Math.min(...prices), event.currency))}</span>}
         </span>
       </a>

@@ -1,6 +1,6 @@
 // A reservation of this visitor: the time that it still has, and what he can do with it.
 import type { Reservation } from "@holdfast/client";
-import { locale, money } from "../shared/i18n";
+import { money, timeOfDay } from "../shared/i18n";
 import { Icon } from "./icon";
 import type { Sale } from "./sale";
 import { clock } from "./session";
@@ -14,9 +14,10 @@ function labelOf(sale: Sale, seat: Reservation["seats"][number]): string {
   return i === undefined ? seat.label : sale.seats.label(i);
 }
 
-export function Hold({ sale, reservation }: { sale: Sale; reservation: Reservation }) {
+/** `isAtHand`: where there is little room, its price and its clock stay in view. */
+export function Hold({ sale, reservation, isAtHand }: { sale: Sale; reservation: Reservation; isAtHand: boolean }) {
   const { actions } = sale;
-  const isBusy = actions.busy.value;
+  const isInert = actions.isInert.value;
   const seats = reservation.seats.filter(({ state }) => state === "held");
   const longest = Date.parse(reservation.createdAt) + sale.event.maxHoldSeconds * 1_000;
   const isLongest = Date.parse(reservation.expiresAt) >= longest;
@@ -27,7 +28,7 @@ export function Hold({ sale, reservation }: { sale: Sale; reservation: Reservati
         <Countdown sale={sale} reservation={reservation} />
         <div>
           <h2>{t.value.yourHold}</h2>
-          <p class="soft">{t.value.until(new Intl.DateTimeFormat(locale.value, { hour: "2-digit", minute: "2-digit" }).format(new Date(reservation.expiresAt)))}</p>
+          <p class="soft">{t.value.until(timeOfDay(reservation.expiresAt))}</p>
         </div>
       </div>
       <ul class="seat-lines">
@@ -38,29 +39,30 @@ export function Hold({ sale, reservation }: { sale: Sale; reservation: Reservati
             </span>
             <span class="numbers">{seat.price === null ? "" : money(seat.price, reservation.currency)}</span>
             {seats.length > 1 && (
-              <button type="button" class="icon-button small" aria-disabled={isBusy} aria-label={t.value.giveBackOne(labelOf(sale, seat))} onClick={() => void actions.release(reservation, seat.id)}>
+              <button type="button" class="icon-button small" aria-disabled={isInert} aria-label={t.value.giveBackOne(labelOf(sale, seat))} onClick={() => void actions.release(reservation, seat.id)}>
                 <Icon name="close" />
               </button>
             )}
           </li>
         ))}
       </ul>
-      {total !== null && (
-        <div class="sum">
-          <span>{t.value.total}</span>
-          <strong class="numbers">{money(total, reservation.currency)}</strong>
+      <div class={`deal ${isAtHand ? "at-hand" : ""}`}>
+        <div class={`sum ${total === null ? "no-price" : ""}`}>
+          <span>{total === null ? t.value.yourHold : t.value.total}</span>
+          <ClockAtHand sale={sale} reservation={reservation} />
+          {total !== null && <strong class="numbers">{money(total, reservation.currency)}</strong>}
         </div>
-      )}
-      {clock.demo.value && (
-        <button type="button" class="button primary wide" aria-disabled={isBusy} onClick={() => void actions.buy(reservation)}>
-          {total === null ? t.value.buyFree : t.value.buy(money(total, reservation.currency))}
-        </button>
-      )}
+        {clock.demo.value && (
+          <button type="button" class="button primary wide" aria-disabled={isInert} onClick={() => void actions.buy(reservation)}>
+            {total === null ? t.value.buyFree : t.value.buy(money(total, reservation.currency))}
+          </button>
+        )}
+      </div>
       <div class="pair">
-        <button type="button" class="button" disabled={isLongest} aria-disabled={isBusy} onClick={() => void actions.extend(reservation)}>
+        <button type="button" class="button" disabled={isLongest} aria-disabled={isInert} onClick={() => void actions.extend(reservation)}>
           {t.value.extend}
         </button>
-        <button type="button" class="button" aria-disabled={isBusy} onClick={() => void actions.release(reservation)}>
+        <button type="button" class="button" aria-disabled={isInert} onClick={() => void actions.release(reservation)}>
           {t.value.giveBack}
         </button>
       </div>
@@ -71,12 +73,25 @@ export function Hold({ sale, reservation }: { sale: Sale; reservation: Reservati
   );
 }
 
+const timeText = (seconds: number) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+
+// The countdown again, beside the price. For the eye only: the timer above has a name.
+function ClockAtHand({ sale, reservation }: { sale: Sale; reservation: Reservation }) {
+  clock.tick.value;
+  const left = sale.secondsLeft(reservation);
+  return (
+    <span class={`clock-at-hand numbers ${left <= hurrySeconds ? "hurry" : ""}`} aria-hidden="true">
+      {timeText(left)}
+    </span>
+  );
+}
+
 /** By the ledger's clock (clock.ts). What a screen reader hears of it are the milestones of sale.ts, not each second. */
 function Countdown({ sale, reservation }: { sale: Sale; reservation: Reservation }) {
   clock.tick.value;   // draws it anew each second
   const left = sale.secondsLeft(reservation);
   const whole = (Date.parse(reservation.expiresAt) - Date.parse(reservation.createdAt)) / 1_000;
-  const text = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  const text = timeText(left);
   return (
     <div class={`countdown ${left <= hurrySeconds ? "hurry" : ""}`} role="timer" aria-live="off" aria-label={`${t.value.timeLeft}: ${text}`}>
       <svg viewBox="0 0 60 60" aria-hidden="true">

@@ -19,6 +19,7 @@ export function Legend({ sale }: { sale: Sale }) {
     ["available", t.value.available],
     ["picked", t.value.picked],
     ["mine", t.value.mineHeld],
+    ["bought", t.value.bought],
     ["held", t.value.held],
     ["sold", t.value.sold],
     ["blocked", t.value.blocked],
@@ -65,18 +66,16 @@ function Shape({ name }: { name: string }) {
       )}
       {name === "sold" && <circle cx="10" cy="10" r="3.4" />}
       {name === "blocked" && <rect x="5" y="8.6" width="10" height="2.9" />}
-      {name === "picked" && (
+      {(name === "picked" || name === "mine" || name === "bought") && (
         <>
-          <circle cx="10" cy="10" r="8.4" />
-          <path d="M6.4 10.4l2.8 2.7 4.6-5.8" />
+          <rect class="line" x="1" y="1" width="18" height="18" rx="5.5" />
+          <rect class="gap" x="2.6" y="2.6" width="14.8" height="14.8" rx="4.4" />
+          <rect class="field" x="4.4" y="4.4" width="11.2" height="11.2" rx="3" />
         </>
       )}
-      {name === "mine" && (
-        <>
-          <circle cx="10" cy="10" r="8.4" />
-          <path d="M10 5.8V10l3 1.7" />
-        </>
-      )}
+      {name === "picked" && <path d="M7 10.2l2.2 2.1 3.8-4.6" />}
+      {name === "mine" && <path d="M10 6.6V10l2.4 1.4" />}
+      {name === "bought" && <path class="star" d="M10 5.6l1.2 2.9 3.1.2-2.4 2 .8 3-2.7-1.7-2.7 1.7.8-3-2.4-2 3.1-.2Z" />}
     </svg>
   );
 }

@@ -1,6 +1,6 @@
 // The map with its controls, and what is told about the seat under the mouse.
 import { effect, signal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { money } from "../shared/i18n";
 import { theme } from "../shared/theme";
 import { SeatMap } from "./canvas";
@@ -12,20 +12,37 @@ import { focused } from "./seat_list";
 import { stateWord } from "./state_word";
 import { t } from "./texts";
 
+const refusedMs = 4_000;   // how long a seat that cannot be had says so
+
+interface Told {
+  i: number;
+  /** Of the seat's upper edge, in the element. */
+  x: number;
+  y: number;
+  radius: number;
+  isRefused: boolean;
+}
+
 const font = '"Geist", system-ui, sans-serif';
 
 export function MapView({ sale }: { sale: Sale }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useRef<SeatMap | null>(null);
-  const hovered = useMemo(() => signal<{ i: number; x: number; y: number } | undefined>(undefined), [sale]);
+  const told = useMemo(() => signal<Told | undefined>(undefined), [sale]);
 
   useEffect(() => {
     if (canvas.current === null) return;
     highlighted.value = -1;
     const made = new SeatMap(canvas.current, sale.seats, readPalette(sale.seats.categories), font, {
       tapped: (i) => sale.actions.toggle(i),
-      hovered: (seat) => (hovered.value = seat),
+      hovered: (seat) => {
+        // A mouse that has just clicked stays where it is.
+        if (told.value?.isRefused && (seat === undefined || seat.i === told.value.i)) return;
+        told.value = seat === undefined ? undefined : { ...seat, isRefused: false };
+      },
+      moved: () => (told.value = undefined),
     });
+    let late: ReturnType<typeof setTimeout> | undefined;
     map.current = made;
     sale.watcher = made;
     // The typeface may come after the first drawing.
@@ -45,8 +62,17 @@ export function MapView({ sale }: { sale: Sale }) {
       effect(() => made.highlight(highlighted.value)),
       effect(() => made.showSeats(sale.lookAt.value)),
       effect(() => made.focus(focused.value)),
+      effect(() => {
+        const refused = sale.refused.value;
+        if (refused === undefined) return;
+        clearTimeout(late);
+        told.value = { i: refused.i, ...made.placeOf(refused.i), isRefused: true };
+        late = setTimeout(() => (sale.refused.value = told.value = undefined), refusedMs);
+      }),
     ];
     return () => {
+      clearTimeout(late);
+      sale.refused.value = undefined;
       for (const each of undo) each();
       sale.watcher = undefined;
       made.destroy();
@@ -55,20 +81,24 @@ export function MapView({ sale }: { sale: Sale }) {
 
   return (
     <section class="map" id="seats" aria-label={t.value.map} tabIndex={-1}>
-      <canvas ref={canvas} class="map-canvas" role="img" aria-label={`${t.value.map}. ${t.value.mapHint}`} />
-      <Status sale={sale} />
-      <div class="map-tools">
-        <button type="button" class="icon-button" aria-label={t.value.zoomIn} onClick={() => map.current?.zoomBy(1.6)}>
-          <Icon name="plus" />
-        </button>
-        <button type="button" class="icon-button" aria-label={t.value.zoomOut} onClick={() => map.current?.zoomBy(1 / 1.6)}>
-          <Icon name="minus" />
-        </button>
-        <button type="button" class="icon-button" aria-label={t.value.fit} onClick={() => map.current?.fit()}>
-          <Icon name="fit" />
-        </button>
+      <div class="map-bar">
+        <Status sale={sale} />
+        <div class="map-tools" role="group" aria-label={t.value.mapTools}>
+          <button type="button" class="icon-button" aria-label={t.value.zoomIn} onClick={() => map.current?.zoomBy(1.6)}>
+            <Icon name="plus" />
+          </button>
+          <button type="button" class="icon-button" aria-label={t.value.zoomOut} onClick={() => map.current?.zoomBy(1 / 1.6)}>
+            <Icon name="minus" />
+          </button>
+          <button type="button" class="icon-button" aria-label={t.value.fit} onClick={() => map.current?.fit()}>
+            <Icon name="fit" />
+          </button>
+        </div>
       </div>
-      <Tip sale={sale} hovered={hovered.value} />
+      <div class="map-view">
+        <canvas ref={canvas} class="map-canvas" role="img" aria-label={`${t.value.map}. ${t.value.mapHint}`} />
+        <Tip sale={sale} told={told.value} />
+      </div>
     </section>
   );
 }
@@ -85,19 +115,36 @@ function Status({ sale }: { sale: Sale }) {
   );
 }
 
-function Tip({ sale, hovered }: { sale: Sale; hovered: { i: number; x: number; y: number } | undefined }) {
+const tipGap = 10;
+const tipMargin = 8;
+
+function Tip({ sale, told }: { sale: Sale; told: Told | undefined }) {
   sale.version.value;
-  if (hovered === undefined) return null;
-  const { i, x, y } = hovered;
+  const tip = useRef<HTMLDivElement>(null);
+  // Above its seat, or under it where there is no room; never beyond the map's sides.
+  useLayoutEffect(() => {
+    const room = tip.current?.parentElement;
+    if (tip.current === null || !room || told === undefined) return;
+    const { offsetWidth: width, offsetHeight: height } = tip.current;
+    const above = told.y - tipGap - height;
+    tip.current.style.left = `${Math.max(tipMargin, Math.min(room.clientWidth - tipMargin - width, told.x - width / 2))}px`;
+    tip.current.style.top = `${above >= tipMargin ? above : told.y + 2 * told.radius + tipGap}px`;
+  });
+  if (told === undefined) return null;
+  const { i, isRefused } = told;
   const { name, price } = sale.seats.categoryOf(i);
+  const why = !sale.seats.isFree(i) || sale.isOpen.value ? stateWord(sale.seats, i) : sale.isOver.value ? t.value.overTitle : t.value.closedTitle;
   return (
-    <div class="tip" style={{ left: `${x}px`, top: `${y}px` }} aria-hidden="true">
+    <div ref={tip} class={`tip ${isRefused ? "refused" : ""}`} aria-hidden="true">
       <strong>{sale.seats.label(i)}</strong>
       <span class="tip-line">
         <span>{name}</span>
         {price !== null && <span class="numbers">{money(price, sale.event.currency)}</span>}
       </span>
-      <span class="soft">{stateWord(sale.seats, i)}</span>
+      <span class="tip-state">
+        {isRefused && <Icon name="close" />}
+        {isRefused ? why : stateWord(sale.seats, i)}
+      </span>
     </div>
   );
 }

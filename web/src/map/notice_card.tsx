@@ -17,7 +17,7 @@ export function NoticeCard({ sale }: { sale: Sale }) {
             <Icon name="close" />
           </button>
           {notice.action !== undefined && (
-            <button type="button" class="button" aria-disabled={sale.actions.busy.value} onClick={() => void notice.action?.run()}>
+            <button type="button" class="button" aria-disabled={sale.actions.isInert.value} onClick={() => void notice.action?.run()}>
               {notice.action.label()}
             </button>
           )}

@@ -24,6 +24,9 @@ const smallestDisc = 1.2;          // below that a seat is a square
 const numbersFrom = 8;             // CSS pixels of radius
 const rowNamesFrom = 9;            // CSS pixels of pitch
 const dimmed = 0.16;
+const mineSize = 1.3;              // of a seat's radius: half the side of the visitor's own
+const mineHalfLeast = 6;           // CSS pixels
+const mineSignFrom = 6;            // CSS pixels: smaller ones have no sign
 const rowPoints = 8;               // of a curved row's floor
 
 export class Painter {
@@ -167,32 +170,52 @@ export class Painter {
     }
   }
 
-  /** A seat of the visitor's, at a place on the screen: picked (a tick), held (a clock's hand) or bought (a star). */
+  /**
+   * A seat of the visitor's, at a place on the screen: a square among discs, with a line around it that is as dark (or light) as the text and
+   * a gap that is as light (or dark) as the floor. One of the two stands out from a category's colour, whatever that is. In it is a tick
+   * (picked), a clock's hands (held) or a star (bought).
+   */
   paintMine(context: CanvasRenderingContext2D, mine: Mine, x: number, y: number, radius: number) {
     const { palette, dpr } = this.look;
-    const r = Math.max(radius, 3.5 * dpr);
-    context.beginPath();
-    context.arc(x, y, r + 2.5 * dpr, 0, 2 * Math.PI);
-    context.fillStyle = palette.surface;
-    context.fill();
-    context.beginPath();
-    context.arc(x, y, r + 0.5 * dpr, 0, 2 * Math.PI);
-    context.fillStyle = mine === Mine.bought ? palette.text : palette.accent;
-    context.fill();
-    if (r < 5 * dpr) return;
-    context.strokeStyle = mine === Mine.bought ? palette.surface : palette.onAccent;
-    context.lineWidth = Math.max(1.5, r * 0.2);
+    const half = Math.max(radius * mineSize, mineHalfLeast * dpr);
+    const line = Math.max(1.25 * dpr, half * 0.1);
+    const square = (inset: number, color: string) => {
+      const side = half - inset;
+      context.beginPath();
+      context.roundRect(x - side, y - side, 2 * side, 2 * side, side * 0.32);
+      context.fillStyle = color;
+      context.fill();
+    };
+    square(-line, palette.surface);   // from a neighbour that is close
+    square(0, palette.text);
+    square(line, palette.surface);
+    square(line * 2.2, mine === Mine.bought ? palette.text : palette.accent);
+    if (half < mineSignFrom * dpr) return;
+    this.#paintSign(context, mine, x, y, half * 0.72);
+  }
+
+  #paintSign(context: CanvasRenderingContext2D, mine: Mine, x: number, y: number, r: number) {
+    const { palette } = this.look;
+    context.strokeStyle = context.fillStyle = mine === Mine.bought ? palette.surface : palette.onAccent;
+    context.lineWidth = Math.max(1.5, r * 0.24);
     context.lineCap = context.lineJoin = "round";
     context.beginPath();
     if (mine === Mine.held) {
-      context.moveTo(x, y - r * 0.5);
+      context.moveTo(x, y - r * 0.62);
       context.lineTo(x, y);
-      context.lineTo(x + r * 0.36, y + r * 0.2);
+      context.lineTo(x + r * 0.45, y + r * 0.25);
+      context.stroke();
+    } else if (mine === Mine.picked) {
+      context.moveTo(x - r * 0.5, y + r * 0.04);
+      context.lineTo(x - r * 0.12, y + r * 0.42);
+      context.lineTo(x + r * 0.52, y - r * 0.38);
+      context.stroke();
     } else {
-      context.moveTo(x - r * 0.42, y + r * 0.04);
-      context.lineTo(x - r * 0.1, y + r * 0.36);
-      context.lineTo(x + r * 0.44, y - r * 0.32);
+      for (let point = 0; point < 10; ++point) {
+        const [reach, turn] = [point % 2 === 0 ? r * 0.75 : r * 0.32, (point * Math.PI) / 5];
+        context.lineTo(x + reach * Math.sin(turn), y - reach * Math.cos(turn));
+      }
+      context.fill();
     }
-    context.stroke();
   }
 }

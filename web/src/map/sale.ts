@@ -2,13 +2,14 @@
 //
 // The truth comes from the server in two streams: states of seats by /live, the visitor's own reservations by asking whenever something says
 // that they may have changed (a call of this tab, a word from another tab, a seat of his that changed in /live, the end of a hold's time).
-import { batch, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { HoldfastError, type Event, type LiveMessage, type Reservation } from "@holdfast/client";
 import { money } from "../shared/i18n";
 import { followLive } from "../shared/live";
 import { OneAtATime } from "../shared/one_at_a_time";
 import { Actions } from "./actions";
 import type { Notice } from "./notice";
+import { isOver } from "./over";
 import { Mine, Seats, State, stateOf } from "./seats";
 import { asVisitor, client, clock, onTold } from "./session";
 import { duration, listed, t } from "./texts";
@@ -38,8 +39,16 @@ export class Sale {
   readonly notice = signal<Notice | undefined>(undefined);
   /** For screen readers. */
   readonly said = signal("");
+  /** The server has told the states, and no seat can be had. */
+  readonly isEmpty = computed(() => (this.version.value, this.connection.value !== "connecting" && !this.availableByCategory.some((n) => n > 0)));
   readonly availableBySection: number[];
   readonly availableByCategory: number[];
+  /** What it says of when it begins is long ago. */
+  readonly isOver = computed(() => (clock.tick.value, isOver(this.event, clock.now())));
+  /** Whether this page offers its seats. */
+  readonly isOpen = computed(() => this.event.status === "on_sale" && !this.isOver.value);
+  /** A seat that was asked for and cannot be had: the map says so beside it. A new one each time. */
+  readonly refused = signal<{ readonly i: number } | undefined>(undefined);
   /** Where the map should look. */
   readonly lookAt = signal<readonly number[]>([]);
   readonly actions: Actions;
@@ -113,6 +122,16 @@ export class Sale {
       this.#timer = undefined;
       this.version.value++;
     }, versionMs);
+  }
+
+  /** Seats that can be had now, in a section or category if one is named. */
+  availableIn(section?: string, category?: string): number {
+    const { seats } = this;
+    let n = 0;
+    for (let i = 0; i < seats.size; ++i) {
+      if (seats.isFree(i) && (section === undefined || seats.section(i).name === section) && (category === undefined || seats.categoryOf(i).name === category)) ++n;
+    }
+    return n;
   }
 
   #count(i: number, by: number) {

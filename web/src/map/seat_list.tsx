@@ -55,6 +55,7 @@ export function SeatList({ sale }: { sale: Sale }) {
               ))}
             </select>
           </label>
+          <Refused sale={sale} />
           <div
             class="grid"
             role="grid"
@@ -77,6 +78,17 @@ export function SeatList({ sale }: { sale: Sale }) {
         </>
       )}
     </details>
+  );
+}
+
+// For the eye, as the page's status line says it for the ear.
+function Refused({ sale }: { sale: Sale }) {
+  sale.version.value;
+  const refused = sale.refused.value;
+  return (
+    <p class="refused-line" aria-hidden="true">
+      {refused === undefined ? " " : `${sale.seats.label(refused.i)}: ${sale.isOpen.value || !sale.seats.isFree(refused.i) ? stateWord(sale.seats, refused.i) : t.value.closedTitle}`}
+    </p>
   );
 }
 

@@ -12,6 +12,7 @@ import { patientClient } from "./session";
 const seatsMost = 20_000;
 const margin = 18;
 const smallestPitch = 1.3;   // CSS pixels: below that, the picture shows a part of the house
+const largestPitch = 24;
 
 export function Thumb({ event }: { event: Event }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -55,7 +56,7 @@ function paint(element: HTMLCanvasElement, seats: Seats) {
   const painter = new Painter(seats, new Grid(seats), { palette, font: "sans-serif", dpr: 0.5, highlight: -1, hasText: false });
   const { left, top, right, bottom } = seats.box;
   const fitting = Math.min((width - 2 * margin * dpr) / (right - left), (height - 2 * margin * dpr) / (bottom - top));
-  const scale = Math.max(fitting, (smallestPitch * dpr) / seats.pitch);
+  const scale = Math.min(Math.max(fitting, (smallestPitch * dpr) / seats.pitch), (largestPitch * dpr) / seats.pitch);
   // A house whose stands are far apart: look at the largest of them.
   const largest = seats.sections.reduce((a, b) => (b.seats > a.seats ? b : a));
   const [x, y] = scale > fitting ? [largest.x, largest.y] : [(left + right) / 2, (top + bottom) / 2];

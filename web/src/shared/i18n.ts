@@ -67,6 +67,15 @@ function format(style: Intl.NumberFormatOptions): Intl.NumberFormat {
   return found;
 }
 
+/** 19:30 CET, "Wednesday 24 February 2027 at 19:30 CET": with the name of the zone, because it is the viewer's, whatever the event's is. */
+export function timeOfDay(at: string): string {
+  return new Intl.DateTimeFormat(locale.value, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" }).format(new Date(at));
+}
+export function dateAndTime(at: string): string {
+  const day = { weekday: "long", day: "numeric", month: "long", year: "numeric" } as const;
+  return new Intl.DateTimeFormat(locale.value, { ...day, hour: "2-digit", minute: "2-digit", timeZoneName: "short" }).format(new Date(at));
+}
+
 export function number(n: number): string {
   return format({}).format(n);
 }
