@@ -16,7 +16,7 @@ const open = (t, path = "", options = {}) => visit(t, server, `/console${path}`,
 async function answer(page, note, verb) {
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("textbox").fill(note);
-  await dialog.getByRole("button", { name: verb, exact: true }).click();
+  await dialog.getByRole("button", { name: verb, exact: true }).click();   // once it can be answered
   await dialog.waitFor({ state: "detached" });
 }
 /** The row of the trace that has all of these texts. */
@@ -103,7 +103,7 @@ test("charts and figures move when sales happen, and agree with the journal", as
   await figure("Sales").getByText("4 in the last minute").waitFor();
   await figure("Expiries").getByText("2 in the last minute").waitFor();
   await figure("Refusals").getByText("3 in the last minute").waitFor();
-  await page.getByRole("img", { name: /^Refusals by reason.*seat_unavailable/ }).waitFor();
+  await page.getByRole("img", { name: /^Refusals by reason.*seat taken/ }).waitFor();
   await eventually("the chart was drawn anew", async () => !drawnBefore.equals(await flow.locator("canvas").screenshot()));
   const row = page.getByRole("row", { name: /^theatre/ });
   const counts = (await fresh.ask("GET", `/v1/events/${event.id}`)).counts;
@@ -167,6 +167,7 @@ test("seats are blocked and unblocked with the keyboard alone: a question before
   await page.keyboard.press("Enter");
   await tabTo(dialog.getByRole("textbox"));
   await page.keyboard.type("Camera of the Übertragung");
+  await dialog.locator("button[type=submit][aria-disabled=false]").waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("status").filter({ hasText: "An Evening at the Theatre? · done" }).waitFor();
   for (const i of row) assert.equal(await stateOf(i), "blocked");
@@ -200,7 +201,7 @@ test("a refusal stays in the question and names the seats", async (t) => {
   assert.ok((await told.innerText()).includes(plan.seats.id[seat]));
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.goto(`${server.url}/console#/actions`);
-  await traceRow(page, "✕ 409 seat_unavailable").waitFor();
+  await traceRow(page, "✕ 409 seat taken").waitFor();
 });
 
 test("a seat, a reservation and a customer are found with their whole history, and given back from there", async (t) => {
@@ -209,7 +210,7 @@ test("a seat, a reservation and a customer are found with their whole history, a
   await server.ask("POST", `/v1/reservations/${reservation.id}/extend`, { holdSeconds: 1800 });
   const page = await open(t, "", { expects: [notFound] });
   await page.getByRole("link", { name: "Look up" }).click();
-  const box = page.getByLabel("Seat, reservation or customer");
+  const box = page.getByLabel("Seat, reservation, order or customer");
   const look = async (text) => {
     await box.fill(text);
     await box.press("Enter");
@@ -250,6 +251,86 @@ test("a seat, a reservation and a customer are found with their whole history, a
   await page.getByRole("status").filter({ hasText: "Nothing is known of “nobody-has-this”" }).waitFor();
 });
 
+test("a seat is found by the label of its ticket, and a reservation by its order", async (t) => {
+  const seats = ["Stalls-E-8", "Stalls-E-9"].map((label) => plan.seats.id.findIndex((_, i) => labelOf(i) === label));
+  const { id } = await hold("buyer of E", seats);
+  await server.ask("POST", `/v1/reservations/${id}/consume`, { orderId: "web order 2027/118" });
+  const page = await open(t, "#/find/", { expects: [notFound] });
+  const box = page.getByLabel("Seat, reservation, order or customer");
+  const look = async (text) => {
+    await box.fill(text);
+    await box.press("Enter");
+  };
+  await look("Stalls E-9");
+  await page.getByRole("article", { name: "Seat Stalls-E-9" }).getByText("Sold", { exact: true }).first().waitFor();
+  await look("web order 2027/118");
+  await page.getByRole("article", { name: `Reservation ${id}` }).getByText("web order 2027/118").first().waitFor();
+  assert.equal(await page.getByRole("article").count(), 1);
+});
+
+test("an order's id is found as the buyer's page prints it", async (t) => {
+  const shop = await startServer({ flags: ["--demo"] });
+  const event = await shop.importVenue("theatre");
+  const buyer = await visit(t, shop, `/?event=${event.id}`);
+  await buyer.getByRole("button", { name: "Hold the best 2 seats" }).click();
+  await buyer.getByRole("button", { name: /^Buy for/ }).click();
+  const tickets = buyer.getByRole("region", { name: "Your tickets" });
+  const label = (await tickets.locator("p").first().textContent()).split(",")[0];
+  const order = (await tickets.locator("p").nth(1).textContent()).replace("Order ", "").trim();
+  const page = await visit(t, shop, "/console#/find/", { expects: [notFound] });
+  const box = page.getByLabel("Seat, reservation, order or customer");
+  await box.fill(order);
+  await box.press("Enter");
+  await page.getByRole("article").getByText(order).first().waitFor();
+  await box.fill(label);
+  await box.press("Enter");
+  await page.getByRole("article", { name: `Seat ${label.replace(" ", "-")}` }).waitFor();
+});
+
+test("neither a second click nor a key that is held down answers a question that has just come up", async (t) => {
+  const page = await open(t, `#/event/${theatre.id}`);
+  const seat = plan.seats.id.findIndex((_, i) => labelOf(i) === "Stalls-F-1");
+  await page.getByRole("combobox", { name: "Row" }).selectOption({ label: "F" });
+  await page.getByRole("checkbox", { name: /^1 / }).check();
+  const block = page.getByRole("button", { name: "Block 1…" });
+  await block.evaluate(async (button) => {
+    button.click();
+    for (let n = 0; n < 20; ++n) {
+      await new Promise((go) => setTimeout(go, 20));
+      document.querySelector("dialog form")?.requestSubmit();
+    }
+  });
+  await page.getByRole("dialog").waitFor();
+  assert.equal(await stateOf(seat), "available");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+
+  await block.focus();
+  await page.keyboard.down("Enter");
+  await page.getByRole("dialog").locator("button[type=submit][aria-disabled=false]").waitFor();
+  for (let n = 0; n < 5; ++n) await page.keyboard.down("Enter");   // the keyboard repeats it
+  assert.equal(await stateOf(seat), "available");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.up("Enter");
+  await answer(page, "Now I mean it", "Block");
+  assert.equal(await stateOf(seat), "blocked");
+});
+
+test("on a phone an action takes a part of the screen, and its request is there for who opens it", async (t) => {
+  const seats = plan.seats.id.map((_, i) => i).filter((i) => labelOf(i).startsWith("Circle-"));
+  assert.ok(seats.length > 20, `${seats.length}`);
+  await server.ask("POST", `/v1/events/${theatre.id}/block`, { seatIds: seats.map((i) => plan.seats.id[i]) });
+  await server.ask("POST", `/v1/events/${theatre.id}/unblock`, { seatIds: seats.map((i) => plan.seats.id[i]) });
+  const page = await open(t, "#/actions", { viewport: { width: 390, height: 844 }, hasTouch: true });
+  const newest = traceRow(page, "unblock", "✓ 200");
+  await newest.waitFor();
+  const { height } = await newest.boundingBox();
+  assert.ok(height < 844 / 4, `${height} pixels`);
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
+  await newest.locator("summary").click();
+  await newest.getByText(plan.seats.id[seats[0]]).waitFor();
+});
+
 test("a server that is gone is said to be gone, and comes back", async (t) => {
   const away = await startServer();
   await away.importVenue("theatre");
@@ -273,6 +354,8 @@ test("the parts of the server and their lag are shown", async (t) => {
 test("it speaks Spanish to who reads Spanish", async (t) => {
   const page = await open(t, "", { locale: "es-ES" });
   await page.getByRole("heading", { name: "Eventos" }).waitFor();
+  await page.getByRole("columnheader", { name: "Cambios" }).waitFor();
+  await page.getByRole("link", { name: "Actividad" }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), "es");
   await page.getByRole("button", { name: "English" }).click();
   await page.getByRole("heading", { name: "Events" }).waitFor();

@@ -1,14 +1,15 @@
 // The parts of the map that only reckon. How it behaves in a browser: tests/browser.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 // esbuild turns the sources into one module that Node.js runs, as a data: URL.
-const sources = ["seats", "neighbours", "colors"].map((name) => `export * from "./${name}";`).join("\n");
+const sources = ["seats", "neighbours", "colors", "over", "../console/labels"].map((name) => `export * from "./${name}";`).join("\n");
 const stdin = { contents: sources, resolveDir: fileURLToPath(new URL("../src/map", import.meta.url)) };
 const { outputFiles } = await build({ stdin, bundle: true, format: "esm", write: false });
-const { Seats, Grid, State, offerNear, legible, textOn } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+const { Seats, Grid, State, offerNear, legible, textOn, isOver, labelsIn, uuidIn } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 
 /** Rows of ten seats; each letter of `rows` is a row's category. */
 function house(rows, { places = true } = {}) {
@@ -89,15 +90,16 @@ test("Letters of a later server count as not available", () => {
   assert.deepEqual([...seats.state], [0, 1, 2, 3, 3, 3, 3, 3, 3, 3]);
 });
 
-test("Whatever a category's colour is, it stands out from the ground in both themes", () => {
-  const contrast = (a, b) => {
-    const luminance = (hex) => {
-      const [r, g, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-      return 0.2126 * r + 0.7152 * g + 0.0722 * blue;
-    };
-    const [light, dark] = [luminance(a), luminance(b)].sort((p, q) => q - p);
-    return (light + 0.05) / (dark + 0.05);
+function contrast(a, b) {
+  const luminance = (hex) => {
+    const [r, g, blue] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * blue;
   };
+  const [light, dark] = [luminance(a), luminance(b)].sort((p, q) => q - p);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+test("Whatever a category's colour is, it stands out from the ground in both themes", () => {
   for (const ground of ["#ffffff", "#1a1d22"]) {
     for (const color of ["#ffffff", "#000000", "#fca700", "#4176A5", "#abc", "nonsense", "#1a1d22"]) {
       const shown = legible(color, ground);
@@ -105,4 +107,49 @@ test("Whatever a category's colour is, it stands out from the ground in both the
       assert.ok(contrast(textOn(shown), shown) >= 4.5, `a number on ${shown}`);
     }
   }
+});
+
+test("Whatever a category's colour is, the line or the gap around the visitor's own seats stands out from it, in both themes", () => {
+  const css = (name) => readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8");
+  const [base, map] = [css("shared/base.css"), css("map/map.css")];
+  const read = (sheet, name, isDark) => new RegExp(`${isDark ? 'data-theme="dark"\\] \\{' : ":root \\{"}[^}]*--${name}: (#[0-9a-f]{6})`).exec(sheet)[1];
+  for (const isDark of [false, true]) {
+    const [line, gap] = [read(base, "text", isDark), read(map, "seats-floor", isDark)];
+    assert.ok(contrast(line, gap) >= 7, `${line} in ${gap}`);
+    const levels = [0, 51, 102, 153, 204, 255].map((level) => level.toString(16).padStart(2, "0"));
+    for (const r of levels) for (const g of levels) for (const b of levels) {
+      const color = legible(`#${r}${g}${b}`, gap);
+      assert.ok(Math.max(contrast(line, color), contrast(gap, color)) >= 3, `#${r}${g}${b}, shown as ${color}`);
+    }
+    for (const color of ["#1D4ED8", "#2F6DB5"]) assert.ok(contrast(gap, legible(color, gap)) >= 3, color);
+  }
+});
+
+test("An event is over six hours after it has begun, and one without a time never", () => {
+  const startsAt = "2027-02-24T19:30:00Z";
+  const began = Date.parse(startsAt);
+  assert.equal(isOver({ startsAt }, began - 1), false);
+  assert.equal(isOver({ startsAt }, began + 6 * 3_600_000 - 1), false);
+  assert.equal(isOver({ startsAt }, began + 6 * 3_600_000), true);
+  assert.equal(isOver({ startsAt: null }, began), false);
+});
+
+test("A label is understood as the server has it and as a ticket has it, whatever the section is called", () => {
+  const sections = [{ name: "Stalls" }, { name: "Goal Stand 3" }, { name: "Box-Left A" }, { name: "Goal" }];
+  assert.deepEqual(labelsIn("Stalls-E-9", sections), ["Stalls-E-9"]);
+  assert.deepEqual(labelsIn("Stalls E-9", sections), ["Stalls-E-9"]);
+  assert.deepEqual(labelsIn("stalls E 9", sections), ["Stalls-E-9"]);
+  assert.deepEqual(labelsIn("Goal Stand 3 12-4", sections), ["Goal Stand 3-12-4", "Goal-Stand 3 12-4"]);
+  assert.deepEqual(labelsIn("Box-Left A 1-2", sections), ["Box-Left A-1-2"]);
+  assert.deepEqual(labelsIn("Stallsome E-9", sections), []);
+  assert.deepEqual(labelsIn("Stalls", sections), []);
+  assert.deepEqual(labelsIn("Stalls ", sections), []);
+});
+
+test("A demo order's id names its reservation", () => {
+  const id = "00000003-1a1c-8f13-84ca-b164a6afc48b";
+  assert.equal(uuidIn(`demo-${id}`), id);
+  assert.equal(uuidIn(id), id);
+  assert.equal(uuidIn(`${id}x`), undefined);
+  assert.equal(uuidIn(`a${id}`), undefined);
 });

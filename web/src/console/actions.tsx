@@ -51,16 +51,20 @@ export function ActionsView() {
               {items.map((action) => (
                 <tr key={action.requestId + action.at}>
                   <td class="numbers">{moment(action.at)}</td>
-                  <td>{action.key === null ? texts.withoutKey : `${action.key.name} (${action.key.id})`}</td>
-                  <td>{nameOf(action)}</td>
-                  <td>
-                    <code class="request">
-                      {action.method} {action.path}
-                    </code>
-                    <code class="request soft">{action.request}</code>
+                  <td data-label={texts.who}>{action.key === null ? texts.withoutKey : `${action.key.name} (${action.key.id})`}</td>
+                  <td class="what">{nameOf(action)}</td>
+                  <td class="asked">
+                    <details>
+                      <summary>
+                        <code>
+                          {action.method} {action.path}
+                        </code>
+                      </summary>
+                      <code class="soft">{action.request}</code>
+                    </details>
                   </td>
-                  <td>{action.note === "" ? "–" : action.note}</td>
-                  <td class={action.code === null ? "done" : "refused"}>{action.code === null ? `✓ ${action.status}` : `✕ ${action.status} ${action.code}`}</td>
+                  <td data-label={texts.note}>{action.note === "" ? "–" : action.note}</td>
+                  <td class={action.code === null ? "done" : "refused"}>{action.code === null ? `✓ ${action.status}` : `✕ ${action.status} ${t.value.refusals[action.code] ?? action.code}`}</td>
                 </tr>
               ))}
             </tbody>

@@ -6,7 +6,7 @@ import { QuestionAsked, TraceLine } from "./ask";
 import { Choices } from "./choices";
 import { EventView } from "./event_view";
 import { FindView } from "./find";
-import { clock, duration } from "./format";
+import { clock, duration, zone } from "./format";
 import { StatusMark } from "./health";
 import { ImportView } from "./import_view";
 import { addressOf, route, type Route } from "./route";
@@ -46,7 +46,7 @@ function ServerLine({ feeds }: { feeds: Feeds }) {
       <span class="numbers">
         Holdfast {now.version} · {texts.up} {duration(now.uptimeSeconds)}
       </span>
-      <span class="numbers">{late.value === null ? texts.serverTime(clock(now.at)) : t.value.late(clock(late.value))}</span>
+      <span class="numbers">{late.value === null ? texts.serverTime(`${clock(now.at)} ${zone(now.at)}`) : t.value.late(clock(late.value))}</span>
     </p>
   );
 }

@@ -8,12 +8,14 @@
 import { signal } from "@preact/signals";
 import { HoldfastError, type CallOptions } from "@holdfast/client";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { language } from "../shared/i18n";
 import { clock } from "./format";
 import { noticeError } from "./session";
 import { t } from "./texts";
 
 const noteCharactersMax = 100;   // at most 200 bytes, whatever the letters
 const detailsShown = 12;
+const settleMs = 600;            // a question cannot be answered by the click, or the key, that has brought it up
 
 export interface Question {
   title: string;
@@ -44,20 +46,25 @@ export function ask(what: Question): void {
 /** What an error says to an operator: the server's sentence, its code, and the seats that are the reason. */
 export function problemOf(error: unknown): string {
   if (!(error instanceof HoldfastError)) return String(error);
+  // The server's sentence is English; its code has a word in each language.
+  const told = language.value === "en" ? undefined : t.value.refusals[error.code];
   const seats = error.seatIds.length === 0 ? "" : ` ${error.seatIds.slice(0, 10).join(", ")}${error.seatIds.length > 10 ? ", …" : ""}`;
-  return `${error.message} (${error.code})${seats}`;
+  return `${told ?? error.message} (${error.code})${seats}`;
 }
 
 function Dialog({ of }: { of: Question & { key: string } }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [note, setNote] = useState("");
   const [busy, setBusy] = useState(false);
+  const [isSettled, setSettled] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
 
   useEffect(() => {
     const opener = document.activeElement;
     dialog.current?.showModal();
+    const settle = setTimeout(() => setSettled(true), settleMs);
     return () => {
+      clearTimeout(settle);
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
   }, []);
@@ -88,8 +95,10 @@ function Dialog({ of }: { of: Question & { key: string } }) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void run();
+          if (isSettled) void run();
         }}
+        // A key that is held down is no second answer.
+        onKeyDown={(event) => event.repeat && event.key === "Enter" && event.preventDefault()}
       >
         <h2 id="question-title">{of.title}</h2>
         <ul class="details">
@@ -109,7 +118,7 @@ function Dialog({ of }: { of: Question & { key: string } }) {
           <button type="button" class="button" onClick={close} disabled={busy}>
             {texts.cancel}
           </button>
-          <button type="submit" class="button primary" disabled={busy}>
+          <button type="submit" class="button primary" disabled={busy} aria-disabled={!isSettled}>
             {of.verb}
           </button>
         </div>

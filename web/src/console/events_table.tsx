@@ -77,7 +77,7 @@ export function EventsTable({ events }: { events: Event[] | null }) {
           <th scope="col">{texts.status}</th>
           <CountHeads />
           <th scope="col" class="numbers">
-            seq
+            {texts.lastChange}
           </th>
         </tr>
       </thead>
@@ -89,7 +89,7 @@ export function EventsTable({ events }: { events: Event[] | null }) {
             </th>
             <td data-label={texts.status}>{texts.statuses[event.status]}</td>
             <CountCells counts={event.counts} />
-            <td class="numbers" data-label="seq">
+            <td class="numbers" data-label={texts.lastChange}>
               {number(event.seq)}
             </td>
           </tr>

@@ -1,23 +1,27 @@
-// Looking up a seat, a reservation or a customer by whatever one has: an id, a label, a name. All that fits is shown.
+// Looking up a seat, a reservation, an order or a customer by whatever one has: an id, a label, a name. All that fits is shown.
 import { useSignal } from "@preact/signals";
 import { HoldfastError, type Event, type Reservation, type Seat } from "@holdfast/client";
 import { useEffect, useRef } from "preact/hooks";
 import { CustomerList } from "./customer_list";
 import { problemOf } from "./ask";
 import { clockMs } from "./format";
+import { labelsIn, uuidIn } from "./labels";
 import { ReservationCard } from "./reservation_card";
 import { addressOf } from "./route";
 import { SeatCard } from "./seat_card";
 import { client, noticeError } from "./session";
 import { t } from "./texts";
 
-const eventsAskedMax = 50;   // for a label
+const labelsAskedMax = 50;
+const orderPagesMax = 20;    // of 10,000 reservations that the server looks through
+const ofOrderMax = 50;
 
 export interface Found {
   text: string;
   at: number;
   seats: Seat[];
-  reservation: Reservation | null;
+  /** By their own ids, or by their order's. */
+  reservations: Reservation[];
   customer: { items: Reservation[]; next: string | null };
 }
 
@@ -31,18 +35,34 @@ async function orNone<Value>(asked: Promise<Value>): Promise<Value | null> {
   }
 }
 
-const isUuid = (text: string) => /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text);
+/** The server has no index of orders: it looks through the reservations page by page. */
+async function ofOrder(orderId: string): Promise<Reservation[]> {
+  const found: Reservation[] = [];
+  let cursor: string | undefined;
+  for (let pages = 0; pages < orderPagesMax && found.length < ofOrderMax; ++pages) {
+    const page = await orNone(client().listReservations({ orderId, limit: ofOrderMax, ...(cursor === undefined ? {} : { cursor }) }));
+    found.push(...(page?.items ?? []));
+    if (page === null || page.nextCursor === null) break;
+    cursor = page.nextCursor;
+  }
+  return found;
+}
 
 async function look(text: string, events: readonly Event[]): Promise<Found> {
-  const byLabel = text.includes("-") && !isUuid(text) ? events.slice(0, eventsAskedMax) : [];
+  // The newest events first: that is where one looks for a seat today.
+  const labels = [...events].reverse().flatMap(({ id, sections }) => labelsIn(text, sections).map((label) => ({ id, label })));
+  const uuid = uuidIn(text);
   const [seat, labelled, reservation, customer] = await Promise.all([
     orNone(client().getSeat(text)),
-    Promise.all(byLabel.map((event) => orNone(client().listSeats(event.id, { label: text, limit: 1 })))),
-    isUuid(text) ? orNone(client().getReservation(text)) : null,
+    Promise.all(labels.slice(0, labelsAskedMax).map(({ id, label }) => orNone(client().listSeats(id, { label, limit: 1 })))),
+    uuid === undefined ? null : orNone(client().getReservation(uuid)),
     orNone(client().listReservations({ customerId: text, limit: 100 })),
   ]);
   const seats = [...(seat === null ? [] : [seat]), ...labelled.flatMap((page) => page?.items ?? [])];
-  return { text, at: Date.now(), seats, reservation, customer: { items: customer?.items ?? [], next: customer?.nextCursor ?? null } };
+  const named = reservation !== null && (uuid === text || reservation.orderId === text) ? [reservation] : [];
+  const isFound = seats.length > 0 || named.length > 0 || (customer?.items.length ?? 0) > 0;
+  const reservations = isFound ? named : await ofOrder(text);
+  return { text, at: Date.now(), seats, reservations, customer: { items: customer?.items ?? [], next: customer?.nextCursor ?? null } };
 }
 
 export function FindView({ text, events }: { text: string; events: readonly Event[] | null }) {
@@ -78,7 +98,7 @@ export function FindView({ text, events }: { text: string; events: readonly Even
 
   const result = found.value;
   const eventName = (id: string) => events?.find((event) => event.id === id)?.name ?? id;
-  const nothing = result !== null && result.seats.length === 0 && result.reservation === null && result.customer.items.length === 0;
+  const nothing = result !== null && result.seats.length === 0 && result.reservations.length === 0 && result.customer.items.length === 0;
   return (
     <>
       <h1>{texts.title}</h1>
@@ -114,9 +134,9 @@ export function FindView({ text, events }: { text: string; events: readonly Even
           {result.seats.map((seat) => (
             <SeatCard key={`${seat.id} ${result.at}`} seat={seat} eventName={eventName(seat.eventId)} onDone={() => void run()} />
           ))}
-          {result.reservation !== null && (
-            <ReservationCard key={`${result.reservation.id} ${result.at}`} reservation={result.reservation} eventName={eventName(result.reservation.eventId)} onDone={() => void run()} />
-          )}
+          {result.reservations.map((reservation) => (
+            <ReservationCard key={`${reservation.id} ${result.at}`} reservation={reservation} eventName={eventName(reservation.eventId)} onDone={() => void run()} />
+          ))}
           {result.customer.items.length > 0 && <CustomerList key={result.at} customer={result.text} first={result.customer} eventName={eventName} />}
         </>
       )}

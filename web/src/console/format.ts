@@ -1,13 +1,19 @@
 // Numbers and times as the desk writes them: of equal width, so that a column stays one.
-import { language } from "../shared/i18n";
+import { language, locale } from "../shared/i18n";
 
 
 const two = (n: number) => String(n).padStart(2, "0");
 
-/** 14:03:07, by the operator's own clock's time zone. */
+/** 14:03:07, by the operator's own clock's time zone, which the line at the top names. */
 export function clock(at: number | string): string {
   const date = new Date(at);
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/** "CET", "GMT+1": of the zone that times are shown in, as it is at that moment. */
+export function zone(at: number | string): string {
+  const parts = new Intl.DateTimeFormat(locale.value, { timeZoneName: "short" }).formatToParts(new Date(at));
+  return parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
 }
 
 /** 14:03:07.412 */
@@ -15,10 +21,10 @@ export function clockMs(at: number | string): string {
   return `${clock(at)}.${String(new Date(at).getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** 2026-02-24 14:03:07.412 */
+/** 2026-02-24 14:03:07.412 CET */
 export function moment(at: string): string {
   const date = new Date(at);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clockMs(at)}`;
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clockMs(at)} ${zone(at)}`;
 }
 
 /** 0.482, 12.4, 1,204: three digits that count. Nothing was measured: a dash. */

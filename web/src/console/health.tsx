@@ -32,7 +32,7 @@ export function HealthTable() {
         {(health.value?.components ?? []).map(({ name, kind, status, detail, lag }) => (
           <tr key={name}>
             <th scope="row">{texts.names[name] ?? name}</th>
-            <td data-label={texts.kind}>{kind}</td>
+            <td data-label={texts.kind}>{texts.kinds[kind] ?? kind}</td>
             <td data-label={texts.status}>
               <StatusMark status={status} />
             </td>

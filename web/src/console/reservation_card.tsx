@@ -138,7 +138,7 @@ export function ReservationCard({ reservation, eventName, onDone }: { reservatio
       </div>
       <History<Change>
         title={texts.history}
-        heads={["seq", texts.when, texts.change, texts.saying]}
+        heads={[texts.changeNumber, texts.when, texts.change, texts.saying]}
         ask={async (cursor) => {
           const page = await client().listReservationHistory(reservation.id, { limit: 100, ...(cursor === undefined ? {} : { cursor }) });
           await learnLabels(page.items, labels);

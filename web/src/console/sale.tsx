@@ -103,7 +103,7 @@ function linesOfRefusals(columns: Columns, by: number): Line[] {
   const known = Object.keys(refusalForms).filter((code) => codes.includes(code));
   const lines = known.map((code): Line => {
     const [color, dash] = refusalForms[code] ?? otherForm;
-    return { label: code, color, dash: [...dashes[dash]], values: perInterval(columns, columns.refusals[code] ?? [], by) };
+    return { label: t.value.refusals[code] ?? code, color, dash: [...dashes[dash]], values: perInterval(columns, columns.refusals[code] ?? [], by) };
   });
   const rest = codes.filter((code) => refusalForms[code] === undefined);
   const others = columns.ends.map((_, i) => rest.reduce((sum, code) => sum + (columns.refusals[code]?.[i] ?? 0), 0));

@@ -79,7 +79,7 @@ export function SeatCard({ seat, eventName, onDone }: { seat: Seat; eventName: s
       </dl>
       <History<SeatChange>
         title={texts.history}
-        heads={["seq", texts.when, texts.change, texts.after, texts.version, texts.reservation, texts.customer, texts.order]}
+        heads={[texts.changeNumber, texts.when, texts.change, texts.after, texts.version, texts.reservation, texts.customer, texts.order]}
         ask={(cursor) => client().listSeatHistory(seat.id, { limit: 100, ...(cursor === undefined ? {} : { cursor }) })}
         keyOf={(change) => change.version}
         row={(change) => (
