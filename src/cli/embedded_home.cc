@@ -75,17 +75,23 @@ class StateBacklog {
   feed::Backlog backlog_;
 };
 
-// One number beside those that every ledger has.
+// Numbers beside those that every ledger has.
 class StateMetrics final : public prometheus::Collectable {
  public:
   StateMetrics(StateBacklog& backlog, const EmbeddedLedger& ledger) : backlog_(backlog), ledger_(ledger) {}
   std::vector<prometheus::MetricFamily> Collect() const override {
     prometheus::ClientMetric age;
     age.gauge.value = backlog_.look(ledger_);
+    prometheus::ClientMetric held_back;
+    held_back.counter.value = std::chrono::duration<double>(ledger_.held_back()).count();
     return {{"holdfast_state_oldest_pending_seconds",
              "Since when the oldest journal row waits that state.db does not have.",
              prometheus::MetricType::Gauge,
-             {age}}};
+             {age}},
+            {"holdfast_state_held_back_seconds_total",
+             "How long rounds have waited for state.db, because it was further behind the journal than it may be.",
+             prometheus::MetricType::Counter,
+             {held_back}}};
   }
 
  private:
@@ -148,7 +154,8 @@ class EmbeddedHome final : public Home {
                  .ended_in_memory_max = options.ledger_ended_in_memory_max,
                  .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),
                  .journal_removable_through = [this] { return std::min(delivered_.through(), published_through_.load()); },
-                 .judging = judging}),
+                 .judging = judging,
+                 .state_lag_max = std::chrono::milliseconds(options.ledger_state_lag_max_ms)}),
         registry_(DataFolder::registry_in(options.data)),
         webhook_store_(EmbeddedWebhookStore::file_in(options.data)),
         webhook_source_(ledger_, DataFolder::journal_in(options.data)) {

@@ -293,6 +293,9 @@ void describe_ledger(Options& all) {
                        1'000'000'000));
   all.push_back(
       number("ledger.journal_retention_days", "Days that journal rows are kept; 0: forever", &O::ledger_journal_retention_days, 0, 36'500));
+  all.push_back(number("ledger.state_lag_max_ms",
+                       "Milliseconds that state.db may be behind the journal before sales are slowed; 0: no limit",
+                       &O::ledger_state_lag_max_ms, 0, k_hour_ms));
   all.push_back(
       number("live.listeners_max", "Listeners of live seat maps; one more is answered 503", &O::live_listeners_max, 0, 1'000'000));
   all.push_back(number("live.comment_seconds", "Seconds between two comment lines to a listener", &O::live_comment_seconds, 1, 3'600));

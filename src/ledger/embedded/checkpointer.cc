@@ -12,7 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t k_changes_per_step = 2'000;   // about 10 ms of work, and what a crash makes it do again
+constexpr std::size_t k_changes_per_step = 2'000;            // about 10 ms of work, and what a crash makes it do again
+constexpr std::size_t k_changes_per_hurried_step = 20'000;   // pages that many changes touch are written once a step
 constexpr std::size_t k_bytes_like_a_change = 64;
 constexpr int k_wal_frames_to_move = 2'000;         // 8 MB: the log is moved into the file when there is little else to do
 constexpr int k_wal_frames_to_move_busy = 4'000;    // 16 MB: then in any case; a log that is written anew needs no new blocks
@@ -114,6 +115,13 @@ bool Checkpointer::catch_up_to(Position position, std::chrono::steady_clock::tim
   return followed_ >= position;
 }
 
+void Checkpointer::hurry_to(Position position) {
+  if (wanted_ >= position) return;
+  const std::scoped_lock lock(mutex_);
+  wanted_ = std::max(wanted_.load(), position);
+  wake_.notify_all();
+}
+
 std::string Checkpointer::trouble() const {
   const std::scoped_lock lock(mutex_);
   return trouble_;
@@ -178,8 +186,9 @@ bool Checkpointer::step(Journal& journal, StateStore& state) {
   std::map<EventNumber, Seq> followed;
   JournalHead head;
   if (options_.time_may_be_ahead) state.keep_keys_longer(options_.time_may_be_ahead());
-  const bool moved = follow_some(journal, state, k_changes_per_step, followed, head);
+  const bool moved = follow_some(journal, state, is_waited_for() ? k_changes_per_hurried_step : k_changes_per_step, followed, head);
   if (moved) {
+    set_trouble({});   // what is missing is only late from here on
     const std::scoped_lock lock(mutex_);
     followed_ = head.position;
     for (const auto& [event, seq] : followed) followed_events_[event] = seq;

@@ -38,6 +38,9 @@ class Checkpointer {
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
+  // Does not rest until state.db has the journal up to `position`, which must be durable. Any thread.
+  void hurry_to(Position position);
+
   // Says that the journal has rows up to `position` and its log `wal_frames` frames. Cheap; from the ledger's writer.
   void notify(Position position, int wal_frames);
   // The log has been moved into the file but for its latest frames; the writer is to move these, so that the log starts anew.

@@ -74,7 +74,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
       doubt_(last_recorded_time(*journal_, *archive_), clock_.now(), journal_->doubtful_start()),
       directory_(hash_seed_),
       keys_(options_.idempotency_keys_max),
-      judging_(options_.judging) {
+      judging_(options_.judging),
+      row_ages_(options_.state_lag_max) {
   last_now_ = clock_.now();
   published_.resize(1);
   events_.push_back(std::make_unique<Event>());   // number 0 is no event, and may be asked about
@@ -99,6 +100,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
                                                                        .keeps_old_rows = [this] { return doubt_.is_fresh(now()); }},
                                                  [this] { return std::min(now(), wall_time()); });
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
+  row_ages_.wrote(journal_->head().position, Timer::now());   // what the tables lack from before counts from now on
   abandon_unfinished_imports();
 }
 
@@ -270,6 +272,7 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
     }
     return report;
   }
+  hold_back();   // before a seat is locked
   judging_.lock_ahead(batches, *this, std::max(clock_.now(), last_now_));
   const auto started = Timer::now();
   const Millis now = last_now_ = std::max(clock_.now(), last_now_);   // after the locks, which may have taken a while
@@ -290,6 +293,19 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   report.committing = Timer::now() - judged;
   judging_.give_up();   // before anybody is told, so that who is can act on it at once
   return report;
+}
+
+// Sales go first, but not for ever: while the tables lack rows that are older than they may be, each round gives them time. What waits is
+// one round, for a moment at most, so that whatever keeps the tables from being written does not keep seats from being sold.
+void EmbeddedLedger::hold_back() {
+  if (options_.state_lag_max.count() == 0) return;
+  const auto now = Timer::now();
+  row_ages_.followed(checkpointer_->followed());
+  if (const Position soon = row_ages_.older_than(options_.state_lag_max / 2, now); soon > 0) checkpointer_->hurry_to(soon);
+  const Position due = row_ages_.older_than(options_.state_lag_max, now);
+  if (due == 0) return;
+  checkpointer_->catch_up_to(due, now + options_.round_held_back_max);
+  held_back_ns_ += std::chrono::nanoseconds(Timer::now() - now).count();
 }
 
 // Lets the memory bring what the commands behind this one will touch.
@@ -396,6 +412,7 @@ void EmbeddedLedger::publish(Millis now) {
     queue_expiry(event);
   }
   touched_.clear();
+  if (options_.state_lag_max.count() > 0) row_ages_.wrote(journal_->head().position, Timer::now());
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
   if (journal_->wal_frames() > k_wal_frames_max && checkpointer_->take_log_is_short()) {
     try {

@@ -25,6 +25,7 @@
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/journal_reader.h"
 #include "ledger/embedded/recent_rows.h"
+#include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
@@ -40,6 +41,9 @@ struct EmbeddedOptions {
   const ClockSource* clock = nullptr;          // nullptr: the system's
   JudgingOptions judging{};                    // the seat lock, which must live as long as the ledger
   std::chrono::milliseconds tables_patience{10'000};   // how long a list or a history waits for state.db to follow
+  // How far state.db may be behind: while it lacks older rows, each round waits for it, for so long at most. 0: no limit.
+  std::chrono::milliseconds state_lag_max{0};
+  std::chrono::milliseconds round_held_back_max{200};
 };
 
 class EmbeddedLedger : public Ledger, private JudgesBench {
@@ -80,6 +84,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Position rows_behind() const { return checkpointer_->behind(); }
   // The last journal row that state.db has.
   Position state_through() const { return checkpointer_->followed(); }
+  // How long rounds have waited for state.db, all together.
+  std::chrono::nanoseconds held_back() const { return std::chrono::nanoseconds(held_back_ns_); }
   // False while state.db cannot be written; sales go on, and it is tried again.
   bool state_follows() const { return checkpointer_->trouble().empty(); }
 
@@ -110,6 +116,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void abandon_unfinished_imports();
 
   // One batch.
+  void hold_back();
   Bench bench_of(EventNumber number) override;
   KeyTable& keys_of(EventNumber) override { return keys_; }
   void look_ahead(const Batch& batch, std::size_t entry) override;
@@ -150,6 +157,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Millis last_now_ = 0;
   std::string body_;
   std::uint64_t executions_ = 0;
+  RowAges row_ages_;
+  std::atomic<std::int64_t> held_back_ns_{0};   // anybody's to read
   Position committed_from_ = 0;   // the last row before those of the batch at hand
 
   // Shared with readers.
