@@ -203,21 +203,27 @@ class EmbeddedHome final : public Home {
 
  private:
   void look_at_files() {
-    if (!file_watch_) file_watch_.emplace(options_.data);
     if (has_lost_files_) return;
-    std::string lost = file_watch_->look();
-    if (lost.empty()) return;
+    try {
+      if (!file_watch_) file_watch_.emplace(options_.data);
+    } catch (const std::exception& error) {
+      spdlog::warn("the files in {} are not watched yet: {}", options_.data, error.what());
+      return;
+    }
+    std::optional<FileWatch::Loss> loss = file_watch_->look();
+    if (std::string found = ledger_.journal_damage(); !loss && !found.empty()) loss = {.what = std::move(found), .is_damage = true};
+    if (!loss) return;
     has_lost_files_ = true;   // before the ledger refuses a round
-    ledger_.stop_selling(std::move(lost));
+    loss->is_damage ? ledger_.stop_selling_from_damage(std::move(loss->what)) : ledger_.stop_selling(std::move(loss->what));
   }
 
   const ServeOptions& options_;
   DeliveredRows delivered_;
   KernelClock kernel_clock_;
-  std::optional<FileWatch> file_watch_;   // of the main thread; from the first second on, when all files are there
   std::atomic<bool> has_lost_files_{false};
   std::atomic<Position> published_through_;
   EmbeddedLedger ledger_;
+  std::optional<FileWatch> file_watch_;   // of the main thread; from the first second on, when all files are there
   mutable StateBacklog state_backlog_;
   StateMetrics state_metrics_{state_backlog_, ledger_};
   EmbeddedRegistry registry_;

@@ -346,6 +346,7 @@ TEST_F(Damage, AFalsifiedCheckpointIsFoundByVerifyAndCanBeRebuilt) {
 struct Disappearance {
   const char* name;
   void (*act)(const fs::path& data);
+  const char* way_out = "/proc/";
 };
 const Disappearance k_disappearances[] = {
     {"LogDeleted", [](const fs::path& data) { fs::remove(data / "journal.db-wal"); }},
@@ -354,7 +355,7 @@ const Disappearance k_disappearances[] = {
        fs::copy_file(data / "journal.db", data / "copy");
        fs::rename(data / "copy", data / "journal.db");
      }},
-    {"JournalCut", [](const fs::path& data) { fs::resize_file(data / "journal.db", 4'096); }},
+    {"JournalCut", [](const fs::path& data) { fs::resize_file(data / "journal.db", 4'096); }, "GET /v1/reservations"},
     {"LockDeleted", [](const fs::path& data) { fs::remove(data / "lock"); }},
     {"KeysDeleted", [](const fs::path& data) { fs::remove(data / "registry.db"); }},
 };
@@ -373,11 +374,46 @@ TEST_P(LostFile, EndsTheSaleAndNotTheProcessWhichStillHasIt) {
   GetParam().act(server.data());
   ASSERT_TRUE(eventually([&] { return client.get("/readyz").status == 503; }));
   EXPECT_EQ(hold(client, "c", {event[1]}).status, 503);
-  EXPECT_THAT(client.get("/readyz").body, HasSubstr("/proc/"));
+  EXPECT_THAT(client.get("/readyz").body, HasSubstr(GetParam().way_out));
   EXPECT_TRUE(server.says("critical"));
   EXPECT_EQ(seat_state(client, event[0]), "held") << "reading goes on";
   EXPECT_TRUE(server.process().runs());
   server.stop();
+}
+
+// What is in the log and not in the file yet would be missing at the next start.
+class OverwrittenLog : public ::testing::TestWithParam<Disappearance> {};
+
+const Disappearance k_overwritings[] = {
+    {"CutAndGrownAgain", [](const fs::path& data) { fs::resize_file(data / "journal.db-wal", 0); }},
+    {"Garbage",
+     [](const fs::path& data) {
+       std::fstream log(data / "journal.db-wal", std::ios::in | std::ios::out | std::ios::binary);
+       log.seekp(32);
+       log << std::string(20'000, 'x');
+     }},
+};
+
+INSTANTIATE_TEST_SUITE_P(Is, OverwrittenLog, testing::ValuesIn(k_overwritings),
+                         [](const auto& file) { return std::string(file.param.name); });
+
+TEST_P(OverwrittenLog, EndsTheSaleAndIsRefusedByTheNextStart) {
+  Server server;
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 50);
+  for (std::size_t i = 0; i < 10; ++i) ASSERT_EQ(hold(client, "c", {event[i]}).status, 201);
+  ASSERT_TRUE(eventually([&] { return client.get("/v1/operations/series").json().at("at").as_array().size() >= 2; }));
+  GetParam().act(server.data());
+  static_cast<void>(hold(client, "c", {event[10]}));   // a log that was cut has its length again
+  ASSERT_TRUE(eventually([&] { return client.get("/readyz").status == 503; }));
+  EXPECT_EQ(hold(client, "c", {event[11]}).status, 503);
+  EXPECT_THAT(client.get("/readyz").body, HasSubstr("journal.db-wal"));
+  EXPECT_EQ(seat_state(client, event[0]), "held") << "reading goes on";
+  EXPECT_TRUE(server.process().runs());
+  server.stop();
+  const Finished verified = run_holdfast({"verify", "--data", server.data().string()});
+  EXPECT_EQ(verified.status, 1) << verified.everything();
+  EXPECT_THAT(verified.everything(), HasSubstr("journal.db"));
 }
 
 // --- stop ---

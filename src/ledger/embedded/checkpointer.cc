@@ -134,6 +134,28 @@ void Checkpointer::set_trouble(const std::string& what) {
   if (!what.empty()) caught_up_.notify_all();
 }
 
+std::string Checkpointer::journal_damage() const {
+  const std::scoped_lock lock(mutex_);
+  return damage_;
+}
+
+void Checkpointer::set_damage(const std::string& what) {
+  leaves_log_ = true;
+  const std::scoped_lock lock(mutex_);
+  if (damage_.empty()) damage_ = what;
+}
+
+// Whether the journal is damaged, or only what the tables say of their own place in it.
+void Checkpointer::look_into_journal(Journal& journal, const JournalHead& from, const JournalDamage& found) {
+  try {
+    const auto hash = journal.hash_at(from.position);
+    if (hash == from.hash) return set_damage(found.what());
+    if (hash) journal.read({from.position, *hash}, [](const JournalRow&) { return true; });
+  } catch (const JournalDamage& damage) {
+    set_damage(damage.what());
+  }
+}
+
 void Checkpointer::run() {
   // The lowest priority, for this thread alone: requests come first.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
@@ -141,12 +163,18 @@ void Checkpointer::run() {
     try {
       Journal journal(options_.journal, Journal::Mode::write);
       StateStore state(options_.state, StateStore::Mode::write);
+      LogWatch log(options_.journal);
       {
         const std::scoped_lock lock(mutex_);
         followed_ = state.as_of().position;
       }
       caught_up_.notify_all();
-      catch_up(journal, state);
+      try {
+        catch_up(journal, state, log);
+      } catch (const JournalDamage& damage) {
+        look_into_journal(journal, state.as_of(), damage);
+        throw;
+      }
       set_trouble({});
     } catch (const std::exception& error) {
       set_trouble(error.what());
@@ -156,13 +184,13 @@ void Checkpointer::run() {
   }
 }
 
-void Checkpointer::catch_up(Journal& journal, StateStore& state) {
+void Checkpointer::catch_up(Journal& journal, StateStore& state, LogWatch& log) {
   for (;;) {
     const bool stopping = stop_;
     const auto deadline = std::chrono::steady_clock::now() + k_last_catch_up;
     for (;;) {
       const auto began = std::chrono::steady_clock::now();
-      if (!step(journal, state)) break;
+      if (!step(journal, state, log)) break;
       const auto now = std::chrono::steady_clock::now();
       if (stop_ && now > deadline) break;
       if (busy_ && behind() < k_rows_behind_max && !is_waited_for()) rest((now - began) * k_rest);
@@ -179,7 +207,7 @@ void Checkpointer::rest(std::chrono::nanoseconds time) {
   wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(time, k_rest_max), [this] { return stop_ || is_waited_for(); });
 }
 
-bool Checkpointer::step(Journal& journal, StateStore& state) {
+bool Checkpointer::step(Journal& journal, StateStore& state, LogWatch& log) {
   const Position notified = notified_;
   busy_ = notified != notified_before_ && !stop_;
   notified_before_ = notified;
@@ -195,14 +223,23 @@ bool Checkpointer::step(Journal& journal, StateStore& state) {
     caught_up_.notify_all();
   }
   if (wal_frames_.load(std::memory_order_relaxed) > (busy_ ? k_wal_frames_to_move_busy : k_wal_frames_to_move)) {
-    journal.checkpoint_wal();
-    log_is_short_ = true;
+    move_log(journal, log);
   }
   if (options_.retention_days > 0 && !(options_.keeps_old_rows && options_.keeps_old_rows())) {
     const Position through = options_.removable_through ? options_.removable_through() : head.position;
     remove_old(journal, state, head, through, now_() - options_.retention_days * k_day);
   }
   return moved && (followed_ < notified_ || is_waited_for());
+}
+
+// What SQLite would move without a look at it.
+void Checkpointer::move_log(Journal& journal, LogWatch& log) {
+  if (leaves_log_) return;
+  if (const std::string what = log.look_at_new(); !what.empty()) {
+    return set_damage(told_of_damaged_log(options_.journal + "-wal", what));
+  }
+  journal.checkpoint_wal();
+  log_is_short_ = true;
 }
 
 void Checkpointer::wait() {

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "ledger/embedded/journal.h"
+#include "ledger/embedded/log_watch.h"
 #include "ledger/embedded/state_store.h"
 
 namespace holdfast {
@@ -56,6 +57,10 @@ class Checkpointer {
   Position behind() const { return notified_.load(std::memory_order_relaxed) - followed(); }
   // What keeps it from going on; empty when nothing does.
   std::string trouble() const;
+  // What it has found wrong in the journal's rows or its log: a sentence with the file's name; empty: nothing. It does not get better.
+  std::string journal_damage() const;
+  // From here on the journal's log is left as it is: what is damaged in it must not come into the file. Any thread.
+  void leave_log() { leaves_log_ = true; }
 
   // Catches up with what has been notified, for some seconds at most, then ends the thread.
   void stop();
@@ -63,11 +68,14 @@ class Checkpointer {
  private:
   void run();
   bool is_waited_for() const { return wanted_ > followed_; }
-  void catch_up(Journal& journal, StateStore& state);
-  bool step(Journal& journal, StateStore& state);
+  void catch_up(Journal& journal, StateStore& state, LogWatch& log);
+  bool step(Journal& journal, StateStore& state, LogWatch& log);
   void wait();
   void rest(std::chrono::nanoseconds time);
   void set_trouble(const std::string& what);
+  void look_into_journal(Journal& journal, const JournalHead& from, const JournalDamage& found);
+  void set_damage(const std::string& what);
+  void move_log(Journal& journal, LogWatch& log);
 
   Options options_;
   std::function<Millis()> now_;
@@ -76,6 +84,7 @@ class Checkpointer {
   std::atomic<Position> wanted_{0};   // somebody waits for it
   std::atomic<int> wal_frames_{0};
   std::atomic<bool> log_is_short_{false};
+  std::atomic<bool> leaves_log_{false};
   Position notified_before_ = 0;   // at the step before; the thread's own
   bool busy_ = false;   // rows came since then
   std::atomic<bool> sleeping_{false};
@@ -85,6 +94,7 @@ class Checkpointer {
   std::condition_variable caught_up_;
   std::map<EventNumber, Seq> followed_events_;
   std::string trouble_;
+  std::string damage_;
   std::thread thread_;
 };
 

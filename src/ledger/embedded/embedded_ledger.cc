@@ -110,6 +110,7 @@ EmbeddedLedger::~EmbeddedLedger() {
   readers_archive_.reset();
   journal_reader_.reset();
   tables_.reset();
+  if (leaves_log_ || !checkpointer_->journal_damage().empty()) journal_->keep_log_at_close();
   checkpointer_.reset();
   if (is_broken_) return;
   try {
@@ -395,6 +396,12 @@ void EmbeddedLedger::stop_selling(std::string because) {
   broken_ = std::move(because);
   is_broken_ = true;
   spdlog::critical("{}", broken_);
+}
+
+void EmbeddedLedger::stop_selling_from_damage(std::string because) {
+  leaves_log_ = true;
+  checkpointer_->leave_log();
+  stop_selling(std::move(because));
 }
 
 // Readers see the batch from here on, before anybody is told of it.

@@ -80,6 +80,10 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::string clock_doubt() const;
   // From here on nothing is judged, for this reason; reading goes on. Any thread.
   void stop_selling(std::string because);
+  // The same, when the journal's log is not what was written. It is left as it is, also at the end.
+  void stop_selling_from_damage(std::string because);
+  // What the thread that reads the journal has found wrong in it, beginning with a file's name; empty: nothing.
+  std::string journal_damage() const { return checkpointer_->journal_damage(); }
   // Journal rows that state.db is behind.
   Position rows_behind() const { return checkpointer_->behind(); }
   // The last journal row that state.db has.
@@ -171,6 +175,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::vector<EventNumber> unused_numbers_;   // below it, of creations that were refused
   std::string broken_;
   std::atomic<bool> is_broken_{false};   // for the writer: broken_ is not empty
+  std::atomic<bool> leaves_log_{false};
 
   mutable std::mutex readers_archive_mutex_;
   std::unique_ptr<StateStore> readers_archive_;

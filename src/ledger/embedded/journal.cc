@@ -104,10 +104,21 @@ void Journal::load_head() {
 }
 
 void Journal::damaged(const std::string& what) const {
-  throw DataError(
+  throw JournalDamage(
       database_.path() + " is damaged: " + what +
       ". Nothing was changed and nothing is sold from it. Put back both files from a backup (holdfast restore), or ask for help "
       "and keep the file as it is.");
+}
+
+// What SQLite itself finds wrong is damage too.
+template <typename Read>
+auto Journal::guarded(Read read) const -> decltype(read()) {
+  try {
+    return read();
+  } catch (const sqlite::Error& error) {
+    if (error.code() == SQLITE_CORRUPT || error.code() == SQLITE_NOTADB || error.code() == SQLITE_ERROR) damaged(error.what());
+    throw;
+  }
 }
 
 void Journal::begin() {
@@ -167,11 +178,11 @@ void Journal::remove(std::span<const JournalRow> oldest) {
 }
 
 void Journal::read(const JournalHead& after, const std::function<bool(const JournalRow&)>& visit) {
-  sqlite::Statement rows(database_, k_sql_read);
+  sqlite::Statement rows = guarded([&] { return sqlite::Statement(database_, k_sql_read); });
   rows.bind(1, after.position);
   JournalHead before = after;
   Millis latest = 0;
-  while (rows.step()) {
+  while (guarded([&] { return rows.step(); })) {
     const JournalRow row{.position = rows.integer(0),
                          .event = static_cast<EventNumber>(rows.integer(1)),
                          .first_seq = static_cast<Seq>(rows.integer(2)),
@@ -195,10 +206,12 @@ void Journal::read(const JournalHead& after, const std::function<bool(const Jour
 
 std::optional<ChainHash> Journal::hash_at(Position position) {
   if (position == anchor_.position) return anchor_.hash;
-  sqlite::Statement at(database_, k_sql_hash_at);
-  at.bind(1, position);
-  if (!at.step()) return std::nullopt;
-  return as_hash(at.blob(0));
+  return guarded([&]() -> std::optional<ChainHash> {
+    sqlite::Statement at(database_, k_sql_hash_at);
+    at.bind(1, position);
+    if (!at.step()) return std::nullopt;
+    return as_hash(at.blob(0));
+  });
 }
 
 bool Journal::has_marker() {
@@ -234,6 +247,8 @@ void Journal::checkpoint_wal() {
   const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database_.fail("move the log of");
 }
+
+void Journal::keep_log_at_close() { sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 void Journal::settle() {
   const auto deadline = std::chrono::steady_clock::now() + k_settle_patience;

@@ -23,10 +23,17 @@
 #include <vector>
 
 #include "ledger/embedded/clock_doubt.h"
+#include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/sqlite.h"
 #include "ledger/journal_row.h"
 
 namespace holdfast {
+
+// What stands in a journal is not what was written.
+class JournalDamage : public DataError {
+ public:
+  using DataError::DataError;
+};
 
 class Journal {
  public:
@@ -54,10 +61,10 @@ class Journal {
   // Removes what old_rows() gave; it must be in state.db and delivered.
   void remove(std::span<const JournalRow> oldest);
 
-  // Calls `visit` for each row after `after`, in order, checking chain, positions and times. `visit` returns false to stop. Throws DataError
-  // that names the first row that does not fit. A reader's own transaction: what is appended meanwhile is not seen.
+  // Calls `visit` for each row after `after`, in order, checking chain, positions and times. `visit` returns false to stop. Throws
+  // JournalDamage that names the first row that does not fit. A reader's own transaction: what is appended meanwhile is not seen.
   void read(const JournalHead& after, const std::function<bool(const JournalRow&)>& visit);
-  // The hash of the row at `position` (or of the anchor), or nothing.
+  // The hash of the row at `position` (or of the anchor), or nothing. Throws JournalDamage.
   std::optional<ChainHash> hash_at(Position position);
 
   // Whether the folder has, or has had, a marker of how far the journal reaches.
@@ -72,6 +79,8 @@ class Journal {
   // the writer; what is left over, the writer does itself.
   int wal_frames() const { return wal_frames_; }
   void checkpoint_wal();
+  // Closing does not move the log into the file and remove it, as it otherwise does.
+  void keep_log_at_close();
   // Moves the whole log into the file, and syncs that. Before serving: after a sync that failed the log may be in the page cache only,
   // and what is read from there would be lost with the power although it was answered. Throws DataError when somebody keeps it from that.
   void settle();
@@ -83,6 +92,8 @@ class Journal {
   void create_tables();
   void check_format(std::int64_t application_id);
   void load_head();
+  template <typename Read>
+  auto guarded(Read read) const -> decltype(read());
   [[noreturn]] void damaged(const std::string& what) const;
 
   sqlite::Database database_;

@@ -1,0 +1,73 @@
+// Whether the write-ahead log of a database that this process writes is still what it wrote.
+//
+// SQLite looks at the checksums of its log only when it opens it after a crash, and then takes the log up to the first frame that does not
+// fit. While it is open, frames that another program has cut off or overwritten are moved into the database as they are. So whoever writes
+// a journal looks itself: at the log's header and at the frames up to the last commit, which SQLite's index of the log (-shm) names
+// together with their checksum.
+//
+//   LogWatch watch(path);                                            // of a database in WAL mode that is open elsewhere in this process
+//   if (std::string what = watch.look(LogWatch::k_all); !what.empty()) …
+//
+// It takes no locks, and a log that begins anew meanwhile is not taken for a damaged one. For one thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ledger/embedded/sqlite.h"
+
+namespace holdfast {
+
+class LogWatch {
+ public:
+  static constexpr std::size_t k_all = std::numeric_limits<std::size_t>::max();
+
+  // Throws sqlite::Error; DataError when the log cannot be opened.
+  explicit LogWatch(const std::string& path);
+  ~LogWatch();
+  LogWatch(const LogWatch&) = delete;
+  LogWatch& operator=(const LogWatch&) = delete;
+
+  // What is wrong with the log, as a part of a sentence that begins with its name; empty: nothing. Reads its header and at most `bytes_max`
+  // of its frames (and one); of a longer log the next call looks at the frames behind them. Throws DataError when the log cannot be read.
+  std::string look(std::size_t bytes_max);
+  // The same of frames that no call has looked at before, all of them. One of the two for one watch.
+  std::string look_at_new();
+
+ private:
+  using Sum = std::array<std::uint32_t, 2>;
+  using Salt = std::array<std::uint8_t, 8>;
+  // How far the log reaches, by its index.
+  struct Reach {
+    std::uint32_t frames;
+    std::uint32_t page;   // bytes
+    Sum sum;              // of the last frame
+    Salt salt;            // another one whenever the log begins anew
+  };
+
+  std::optional<Reach> reach();
+  std::string look_at(const std::function<std::string(const Reach&, bool is_big, Sum)>& compare);
+  std::string compare_frames(const Reach& reach, bool is_big, Sum sum, std::uint32_t first, std::uint32_t last);
+  std::size_t read(char* to, std::size_t size, std::int64_t offset) const;
+
+  sqlite::Database database_;
+  std::string log_;
+  int file_ = -1;
+  Salt salt_{};              // of the log that was looked at last
+  std::uint32_t next_ = 1;   // the frame of it to go on with
+  std::vector<char> buffer_;
+};
+
+// A sentence about a log or its database, with what look() said of it, and the way out.
+std::string told_of_damaged_log(const std::string& path, const std::string& what);
+
+// The header of a log as a file: whether it is one that SQLite wrote. Of a file that is being written it may have to be asked again.
+bool has_log_header(const std::array<std::uint8_t, 32>& bytes);
+
+}  // namespace holdfast
