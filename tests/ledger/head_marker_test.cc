@@ -150,6 +150,30 @@ TEST_F(Marker, AStartMovesTheLogIntoTheFileAndSyncsItBeforeItServes) {
   EXPECT_EQ(refusal_at_start(folder / "again", time), "");
 }
 
+// A backup that takes long keeps the log from being moved. It is synced all the same, and has the same bytes.
+TEST_F(Marker, AStartBesideAReaderOfAnOlderStateServesAtOnceAndLeavesTheLogAsItIs) {
+  const fs::path data = folder / "read";
+  auto it = std::make_unique<LedgerInTest>(data, time);
+  event = it->create_event(20);
+  sqlite::Database reader(DataFolder::journal_in(data), sqlite::Database::Mode::read_only);
+  reader.execute("BEGIN");
+  const auto seen = reader.query_int("SELECT count(*) FROM journal");
+  for (SeatIndex seat = 0; seat < 8; ++seat) ASSERT_TRUE(it->hold(event, reservation_id(event, seat + 1), {seat}).accepted());
+  it.reset();
+  const fs::path log = data / "journal.db-wal";
+  const auto bytes = [&] {
+    std::ifstream stream(log, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  const std::string before = bytes();
+  ASSERT_GT(before.size(), 8u * 4'096);
+  EXPECT_EQ(refusal_at_start(data, time), "");
+  EXPECT_EQ(bytes(), before);
+  EXPECT_EQ(reader.query_int("SELECT count(*) FROM journal"), seen);
+  reader.execute("ROLLBACK");
+  EXPECT_EQ(verify_folder(data).problem, "");
+}
+
 TEST_F(Marker, IsRestoredWithABackup) {
   backup(folder / "data", folder / "backup");
   restore(folder / "restored", folder / "backup");

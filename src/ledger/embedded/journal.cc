@@ -1,16 +1,17 @@
 #include "ledger/embedded/journal.h"
 
-#include <chrono>
-#include <thread>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "core/check.h"
-#include "ledger/embedded/data_folder.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::chrono::seconds k_settle_patience{10};
-constexpr std::chrono::milliseconds k_settle_pause{10};
+constexpr std::size_t k_rewritten_at_once = std::size_t{1} * 1024 * 1024;
 constexpr std::int64_t k_application_id = 0x48664A31;   // "HfJ1", in the file's header
 
 constexpr const char* k_sql_create = R"(
@@ -251,20 +252,35 @@ void Journal::checkpoint_wal() {
 void Journal::keep_log_at_close() { sqlite3_db_config(database_.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 void Journal::settle() {
-  const auto deadline = std::chrono::steady_clock::now() + k_settle_patience;
-  for (;;) {
-    int frames = 0;
-    int moved = 0;
-    const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
-    if (result == SQLITE_OK && frames == moved) return;
-    if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database_.fail("move the log of");
-    if (std::chrono::steady_clock::now() > deadline) {
-      throw DataError(
-          "another program reads " + database_.path() +
-          " and keeps its log from being moved into it. Nothing was changed. End that program (fuser names it), then start again.");
-    }
-    std::this_thread::sleep_for(k_settle_pause);
+  int frames = 0;
+  int moved = 0;
+  const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+  if (result == SQLITE_OK && frames == moved) return;
+  if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database_.fail("move the log of");
+  rewrite_log();   // a reader keeps frames from being moved
+}
+
+// Written with the bytes that it has: whoever reads it meanwhile reads the same, and a crash in between changes nothing. That makes its
+// pages dirty, so that the sync writes them whatever became of them before.
+void Journal::rewrite_log() {
+  const std::string log = database_.path() + "-wal";
+  const auto fail = [&](const char* doing) { throw DataError(std::string("cannot ") + doing + " " + log + ": " + std::strerror(errno)); };
+  const int file = ::open(log.c_str(), O_RDWR | O_CLOEXEC);   // SQLite has no locks on it that closing it would drop
+  if (file < 0) fail("open");
+  struct Close {
+    int file;
+    ~Close() { ::close(file); }
+  } const close{file};
+  std::vector<char> bytes(k_rewritten_at_once);
+  for (off_t at = 0;;) {
+    const ssize_t count = ::pread(file, bytes.data(), bytes.size(), at);
+    if (count < 0) fail("read");
+    if (count == 0) break;
+    errno = ENOSPC;   // of a write that was cut short
+    if (::pwrite(file, bytes.data(), static_cast<std::size_t>(count), at) != count) fail("write");
+    at += count;
   }
+  if (::fdatasync(file) != 0) fail("sync");
 }
 
 std::int64_t Journal::bytes() { return database_.query_int("PRAGMA page_count") * database_.query_int("PRAGMA page_size"); }

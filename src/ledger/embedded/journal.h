@@ -81,8 +81,9 @@ class Journal {
   void checkpoint_wal();
   // Closing does not move the log into the file and remove it, as it otherwise does.
   void keep_log_at_close();
-  // Moves the whole log into the file, and syncs that. Before serving: after a sync that failed the log may be in the page cache only,
-  // and what is read from there would be lost with the power although it was answered. Throws DataError when somebody keeps it from that.
+  // Sees to it that the log is on disk. Before serving: after a sync that failed it may be in the page cache only, and what is read from
+  // there would be lost with the power although it was answered. So it is moved into the file and that is synced; or, while another program
+  // reads the file (a backup), it is written over itself and synced. Throws sqlite::Error or DataError when that fails.
   void settle();
 
   std::int64_t bytes();   // of the file
@@ -92,6 +93,7 @@ class Journal {
   void create_tables();
   void check_format(std::int64_t application_id);
   void load_head();
+  void rewrite_log();
   template <typename Read>
   auto guarded(Read read) const -> decltype(read());
   [[noreturn]] void damaged(const std::string& what) const;
