@@ -174,6 +174,18 @@ TEST_F(Marker, AStartBesideAReaderOfAnOlderStateServesAtOnceAndLeavesTheLogAsItI
   EXPECT_EQ(verify_folder(data).problem, "");
 }
 
+// A crash anywhere in a restore or a repair must not leave a folder that believes a registry which has lost changes.
+TEST_F(Marker, IsMadeWithTheRegistrysRevision) {
+  const std::string path = (folder / "journal.head").string();
+  const RegistryRevision revision{.id = {1, 2, 3}, .number = 7};
+  HeadMarker::create(path, {}, revision);
+  EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), revision);
+  flip(path, 2 * k_block + 16);
+  EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), revision) << "in both of its blocks";
+  HeadMarker::create(path, {});
+  EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), std::nullopt);
+}
+
 TEST_F(Marker, IsRestoredWithABackup) {
   backup(folder / "data", folder / "backup");
   restore(folder / "restored", folder / "backup");

@@ -49,14 +49,23 @@ struct HeadMarker::Slot {
   bool is_whole() const { return magic == k_magic && checksum == sum(); }
 };
 
-void HeadMarker::create(const std::string& path, const JournalHead& head) {
+HeadMarker::Slot HeadMarker::slot_of(const RegistryRevision& revision) {
+  Slot slot{.number = revision.number};
+  std::memcpy(slot.bytes.data(), revision.id.data(), revision.id.size());
+  return slot;
+}
+
+void HeadMarker::create(const std::string& path, const JournalHead& head, const std::optional<RegistryRevision>& registry) {
   const std::string partial = path + ".partial";
   std::string content(k_block * k_blocks, '\0');
-  for (std::uint64_t ordinal = 0; ordinal < 2; ++ordinal) {
-    Slot slot{.ordinal = ordinal, .number = head.position, .bytes = head.hash};
-    slot.checksum = slot.sum();
-    std::memcpy(content.data() + (k_head_block + ordinal) * k_block, &slot, sizeof slot);
-  }
+  const auto put = [&](int first_block, Slot slot) {
+    for (slot.ordinal = 0; slot.ordinal < 2; ++slot.ordinal) {
+      slot.checksum = slot.sum();
+      std::memcpy(content.data() + (static_cast<std::size_t>(first_block) + slot.ordinal) * k_block, &slot, sizeof slot);
+    }
+  };
+  put(k_head_block, {.number = head.position, .bytes = head.hash});
+  if (registry) put(k_registry_block, slot_of(*registry));
   const int file = ::open(partial.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) cannot("make", partial, errno);
   errno = ENOSPC;   // of a write that was cut short
@@ -154,9 +163,7 @@ void HeadMarker::note_registry(const RegistryRevision& revision) {
   } const unlock{file_};
   const std::optional<RegistryRevision> known = registry();
   if (known && known->id == revision.id && known->number >= revision.number) return;   // somebody was faster
-  Slot slot{.number = revision.number};
-  std::memcpy(slot.bytes.data(), revision.id.data(), revision.id.size());
-  write(k_registry_block, slot, newest(k_registry_block));
+  write(k_registry_block, slot_of(revision), newest(k_registry_block));
   sync();
 }
 

@@ -40,8 +40,8 @@ class HeadMarker {
   enum class Mode { read, write };
   static std::string file_in(const std::filesystem::path& folder) { return (folder / "journal.head").string(); }
 
-  // Makes the file, or replaces it; durable when it returns. It knows nothing of a registry. Throws DataError.
-  static void create(const std::string& path, const JournalHead& head);
+  // Makes the file, or replaces it; durable when it returns. Throws DataError.
+  static void create(const std::string& path, const JournalHead& head, const std::optional<RegistryRevision>& registry = {});
 
   // Opens one that is there. Throws DataError, also when it is damaged.
   HeadMarker(const std::string& path, Mode mode);
@@ -67,6 +67,7 @@ class HeadMarker {
  private:
   struct Slot;
 
+  static Slot slot_of(const RegistryRevision& revision);
   std::optional<Slot> newest(int first_block) const;
   void write(int first_block, const Slot& slot, const std::optional<Slot>& before);
   void sync();

@@ -170,6 +170,11 @@ void fill_feed(const fs::path& data, const fs::path& file) {
   feed.database().execute("DETACH source");
 }
 
+std::optional<RegistryRevision> revision_of(const std::string& registry) {
+  sqlite::Database database(registry, sqlite::Database::Mode::read_only);
+  return registry_revision(database);
+}
+
 // Refuses a registry that has lost changes; notes the revision of one that has not.
 void note_registry(const DataFolder& folder) { const EmbeddedRegistry registry(folder.registry()); }
 
@@ -238,8 +243,10 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
       head = journal.head();
     }
     if (keys == RestoredKeys::from_backup) fill_registry(partial, file);
-    HeadMarker::create(HeadMarker::file_in(partial), head);   // after the registry, of which it is told below
-    // The head first: alone it is refused at a start, and knows of no registry yet.
+    // With the registry's revision: a folder that is cut off here must not believe a registry that has lost changes.
+    const std::string registry = keys == RestoredKeys::from_backup ? DataFolder::registry_in(partial) : folder.registry();
+    HeadMarker::create(HeadMarker::file_in(partial), head, keys == RestoredKeys::none ? std::nullopt : revision_of(registry));
+    // The head first: alone it is refused at a start.
     fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
     if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
     if (has_table(file, "feed_position")) fill_feed(data, file);
@@ -309,8 +316,7 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
   }
   if (!fits) make_tables_again(folder, journal, progress);
   if (fs::exists(path)) fs::copy_file(path, path + ".replaced", fs::copy_options::overwrite_existing);
-  HeadMarker::create(path, journal.head());
-  if (registry) HeadMarker(path, HeadMarker::Mode::write).note_registry(*registry);   // what is lost of the keys is another question
+  HeadMarker::create(path, journal.head(), registry);   // what is lost of the keys is another question
   journal.note_marker();
   return loss;
 }
