@@ -32,7 +32,8 @@ class ClockDoubt {
   // `recorded`: the last recorded time, 0 when nothing is.
   ClockDoubt(Millis recorded, Millis now, const std::optional<DoubtfulStart>& before) {
     if (recorded > 0 && now - recorded >= k_clock_doubtful_ahead) start_ = {now + k_clock_doubt_time, now - recorded};
-    if (before && now < before->until) start_ = {std::max(start_.until, before->until), start_.ahead + before->ahead};
+    // The same gap as then, as long as nothing is recorded: within the hour there is no room for another one.
+    if (before && now < before->until) start_ = {std::max(start_.until, before->until), std::max(start_.ahead, before->ahead)};
   }
 
   const DoubtfulStart& start() const { return start_; }
