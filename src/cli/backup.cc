@@ -41,12 +41,15 @@ int accept_loss_of(const std::string& data) {
   });
   if (loss.known_row == loss.last_row) {
     std::printf("the journal counts as it is, up to row %lld; that rows were lost is not known\n", static_cast<long long>(loss.last_row));
-    return 0;
+  } else {
+    std::printf(
+        "rows %lld to %lld of the journal are given up, with the holds and sales in them: compare orders and payments since then with\n"
+        "what is held and sold now. The journal counts as it is, up to row %lld; the files that were replaced are kept as *.replaced\n",
+        static_cast<long long>(loss.last_row + 1), static_cast<long long>(loss.known_row), static_cast<long long>(loss.last_row));
   }
-  std::printf(
-      "rows %lld to %lld of the journal are given up, with the holds and sales in them: compare orders and payments since then with what\n"
-      "is held and sold now. The journal counts as it is, up to row %lld; the files that were replaced are kept as *.replaced\n",
-      static_cast<long long>(loss.last_row + 1), static_cast<long long>(loss.known_row), static_cast<long long>(loss.last_row));
+  if (loss.followers > 0) {
+    std::printf("%zu webhooks or events of the Kafka feed were further: they go on from there\n", loss.followers);
+  }
   return 0;
 }
 

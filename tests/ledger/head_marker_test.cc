@@ -8,6 +8,9 @@
 #include <fstream>
 
 #include "ledger/disk.h"
+#include "ledger/embedded/embedded_feed_store.h"
+#include "ledger/embedded/embedded_registry.h"
+#include "ledger/embedded/embedded_webhook_store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -184,6 +187,39 @@ TEST_F(Marker, IsMadeWithTheRegistrysRevision) {
   EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), revision) << "in both of its blocks";
   HeadMarker::create(path, {});
   EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), std::nullopt);
+}
+
+TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
+  const fs::path data = copy();
+  const fs::path backed_up = folder / "backup";
+  backup(data, backed_up);
+  const Uuid further = uuid_of(1);
+  const Uuid within = uuid_of(2);
+  {
+    const EmbeddedRegistry registry(DataFolder::registry_in(data));
+    EmbeddedWebhookStore webhooks(EmbeddedWebhookStore::file_in(data));
+    for (const auto& [id, position] : {std::pair{further, "1000.3"}, std::pair{within, "0"}}) {
+      feed::Endpoint endpoint{.id = id, .url = "https://example.org/" + to_string(id), .position = position};
+      webhooks.create(endpoint, {});
+    }
+    EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(data));
+    const auto epoch = feed.take_lease("me", std::chrono::milliseconds(1'000)).epoch;
+    feed.save(epoch, std::vector<feed::kafka::FeedPosition>{{event, 1'000}, {event + 1, 5}});
+  }
+  fs::copy(data, folder / "restored");
+  fs::remove(data / "journal.db-wal");
+  const AcceptedLoss loss = accept_loss(data, [](Position, Position) {});
+  EXPECT_EQ(loss.followers, 3u);
+  EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(data)).find(further)->endpoint.position, std::to_string(loss.last_row));
+  EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(data)).find(within)->endpoint.position, "0");
+  EXPECT_TRUE(EmbeddedFeedStore(EmbeddedFeedStore::file_in(data)).positions().empty()) << "the event is gone with its rows";
+  // Likewise where a backup is put back beside the registry that the folder has.
+  for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal", "journal.head", "feed.db", "feed.db-wal"}) {
+    fs::remove(folder / "restored" / file);
+  }
+  EXPECT_EQ(restore(folder / "restored", backed_up), RestoredKeys::kept);
+  EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(folder / "restored")).find(further)->endpoint.position,
+            std::to_string(rows));
 }
 
 TEST_F(Marker, IsRestoredWithABackup) {

@@ -119,6 +119,25 @@ void EmbeddedFeedStore::restore(bool was_made) {
   transaction.commit();
 }
 
+std::size_t EmbeddedFeedStore::go_back_to(const std::map<EventNumber, Seq>& heads) {
+  const std::vector<FeedPosition> all = positions();
+  const std::scoped_lock lock(mutex_);
+  Transaction transaction(*database_);
+  std::size_t further = 0;
+  for (const FeedPosition& each : all) {
+    const auto head = heads.find(each.event);
+    if (head != heads.end() && each.seq <= head->second) continue;
+    ++further;
+    if (head == heads.end()) {
+      Statement(*database_, "DELETE FROM feed_position WHERE event = ?1").bind(1, std::int64_t{each.event}).run();
+    } else {
+      statements_->save.bind(1, std::int64_t{each.event}).bind(2, static_cast<std::int64_t>(head->second)).run();
+    }
+  }
+  transaction.commit();
+  return further;
+}
+
 std::string EmbeddedFeedStore::id() {
   const std::scoped_lock lock(mutex_);
   Statement store(*database_, "SELECT store FROM feed_lease");

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 
@@ -38,6 +39,9 @@ class EmbeddedFeedStore : public feed::kafka::FeedStore {
   // Takes over what a backup has, which is attached as `source`: how far was published by then, and rejections beside those that are known.
   // A file that was made for it also gets the name of the store that the backup is of.
   void restore(bool was_made);
+  // These are all the events that there are now, with their last changes: what was published beyond them is forgotten, so that what
+  // comes in its place is published. How many events there were. Nobody else works with the file.
+  std::size_t go_back_to(const std::map<EventNumber, Seq>& heads);
   sqlite::Database& database() { return *database_; }
 
  private:

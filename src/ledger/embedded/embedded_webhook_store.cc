@@ -320,6 +320,19 @@ std::int64_t EmbeddedWebhookStore::revision() {
 
 // ---------------------------------------------------------------------------------------------------------------- progress
 
+// A position is a row, or `row.n`, and n changes of the row after it (api/webhook_source.h): the number in front says which is further.
+std::size_t EmbeddedWebhookStore::go_back_to(Position last) {
+  const std::scoped_lock lock(mutex_);
+  const std::string position = std::to_string(last);
+  Statement(*database_,
+            "UPDATE webhook_endpoint SET position = ?1 WHERE CAST(position AS INTEGER) > ?2 OR (CAST(position AS INTEGER) = ?2 AND "
+            "position LIKE '%.%')")
+      .bind_text(1, position)
+      .bind(2, last)
+      .run();
+  return static_cast<std::size_t>(sqlite3_changes(database_->handle()));
+}
+
 void EmbeddedWebhookStore::save(feed::Epoch, const Uuid& id, const feed::Progress& progress) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);

@@ -16,6 +16,7 @@
 
 #include "feed/webhooks/ports.h"
 #include "ledger/embedded/sqlite.h"
+#include "ledger/journal_row.h"
 
 namespace holdfast {
 
@@ -34,6 +35,9 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
   Changed change_once(const Uuid& id, const feed::CallKey& key, const std::function<void(feed::Endpoint&)>& change) override;
   bool remove(const Uuid& id) override;
   std::int64_t revision() override;
+
+  // The journal ends at row `last` now: endpoints that were further go on from there. How many there were. Nobody else works with the file.
+  std::size_t go_back_to(Position last);
 
   void save(feed::Epoch epoch, const Uuid& id, const feed::Progress& progress) override;
   bool disable(feed::Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) override;

@@ -1,6 +1,7 @@
 #include "ledger/embedded/maintenance.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/embedded/embedded_registry.h"
+#include "ledger/embedded/embedded_webhook_store.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/registry_revision.h"
 #include "ledger/embedded/state_store.h"
@@ -175,6 +177,24 @@ std::optional<RegistryRevision> revision_of(const std::string& registry) {
   return registry_revision(database);
 }
 
+// Whoever follows the journal must not stand behind its end: what will be written there is other changes than those that were sent, and
+// none of them may be passed over. Returns how many were put back.
+std::size_t put_followers_back(const DataFolder& folder, Journal& journal, StateStore& state) {
+  std::size_t further = 0;
+  if (fs::exists(folder.registry()) && has_table(folder.registry(), "webhook_endpoint")) {
+    further += EmbeddedWebhookStore(folder.registry()).go_back_to(journal.head().position);
+  }
+  const std::string feed = EmbeddedFeedStore::file_in(folder.path());
+  if (!fs::exists(feed)) return further;
+  std::map<EventNumber, Seq> heads;
+  state.each_event_head([&](EventNumber event, Seq last) { heads[event] = last; });
+  journal.read(state.as_of(), [&](const JournalRow& row) {
+    heads[row.event] = row.first_seq + row.changes - 1;
+    return true;
+  });
+  return further + EmbeddedFeedStore(feed).go_back_to(heads);
+}
+
 // Refuses a registry that has lost changes; notes the revision of one that has not.
 void note_registry(const DataFolder& folder) { const EmbeddedRegistry registry(folder.registry()); }
 
@@ -250,6 +270,11 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
     fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
     if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
     if (has_table(file, "feed_position")) fill_feed(data, file);
+    {
+      Journal journal(DataFolder::journal_in(partial), Journal::Mode::read);
+      StateStore state(DataFolder::state_in(partial), StateStore::Mode::read);
+      put_followers_back(folder, journal, state);
+    }
     fs::rename(DataFolder::state_in(partial), folder.state());
     fs::rename(DataFolder::journal_in(partial), folder.journal());
     sync_folder_of(folder.journal());
@@ -315,6 +340,10 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
     fits = false;   // missing or damaged
   }
   if (!fits) make_tables_again(folder, journal, progress);
+  {
+    StateStore state(folder.state(), StateStore::Mode::read);
+    loss.followers = put_followers_back(folder, journal, state);
+  }
   if (fs::exists(path)) fs::copy_file(path, path + ".replaced", fs::copy_options::overwrite_existing);
   HeadMarker::create(path, journal.head(), registry);   // what is lost of the keys is another question
   journal.note_marker();

@@ -25,6 +25,7 @@ Position rebuild(const std::filesystem::path& data, const std::function<void(Pos
 struct AcceptedLoss {
   Position last_row = 0;
   Position known_row = 0;
+  std::size_t followers = 0;   // webhooks, and events of the Kafka feed, that were further: they go on from the journal's end
 };
 
 // Lets a journal that has lost its end count as it is, so that the folder starts again; what is left of it must be whole. Tables that know

@@ -650,6 +650,11 @@ void StateStore::each_plan_part(EventNumber event, const std::function<void(std:
   while (parts.step()) visit(parts.blob(0));
 }
 
+void StateStore::each_event_head(const std::function<void(EventNumber, Seq last)>& visit) {
+  sqlite::Statement rows(database_, "SELECT number, seq FROM event");
+  while (rows.step()) visit(static_cast<EventNumber>(rows.integer(0)), static_cast<Seq>(rows.integer(1)));
+}
+
 void StateStore::each_event_time(const std::function<void(EventNumber, Millis created_at, Millis at)>& visit) {
   sqlite::Statement rows(database_, "SELECT number, created_at, at FROM event");
   while (rows.step()) visit(static_cast<EventNumber>(rows.integer(0)), rows.integer(1), rows.integer(2));

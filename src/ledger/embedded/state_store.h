@@ -98,6 +98,7 @@ class StateStore {
   void each_indexed_row(const std::function<void(EventNumber, Seq first_seq, Position)>& visit);
   // The plan of an event as the journal packed it: its header, then its parts.
   void each_plan_part(EventNumber event, const std::function<void(std::string_view)>& visit);
+  void each_event_head(const std::function<void(EventNumber, Seq last)>& visit);
   void each_event_time(const std::function<void(EventNumber, Millis created_at, Millis at)>& visit);
   // What SQLite finds wrong in the file, above all indexes that do not have what their tables have: a reading by an index would not see it.
   // Empty: nothing.
