@@ -99,6 +99,11 @@ class StateMetrics final : public prometheus::Collectable {
   const EmbeddedLedger& ledger_;
 };
 
+// Empty as long as it may be.
+std::string told_of_age(double seconds) {
+  return seconds > k_state_pending_degraded_seconds ? fmt::format("state.db has not followed the journal for {:.0f} s", seconds) : "";
+}
+
 api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& backlog) {
   const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
   const api::HealthLag lag{static_cast<double>(behind), "rows"};
@@ -106,8 +111,8 @@ api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& 
     return {"state.db", api::HealthStatus::degraded,
             "state.db cannot be written; the log says why. Sales go on, lists and histories do not.", lag};
   }
-  if (const double age = backlog.look(ledger); age > k_state_pending_degraded_seconds) {
-    return {"state.db", api::HealthStatus::degraded, fmt::format("state.db has not followed the journal for {:.0f} s.", age), lag};
+  if (const std::string late = told_of_age(backlog.look(ledger)); !late.empty()) {
+    return {"state.db", api::HealthStatus::degraded, late + ".", lag};
   }
   if (behind > k_rows_behind_degraded) return {"state.db", api::HealthStatus::degraded, "state.db is far behind the journal.", lag};
   return {"state.db", api::HealthStatus::ok, "state.db follows the journal.", lag};
@@ -182,8 +187,7 @@ class EmbeddedHome final : public Home {
   const prometheus::Collectable* metrics() const override { return &state_metrics_; }
   std::string degradation() const override {
     if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
-    const double age = state_backlog_.look(ledger_);
-    return age > k_state_pending_degraded_seconds ? fmt::format("state.db has not followed the journal for {:.0f} s", age) : "";
+    return told_of_age(state_backlog_.look(ledger_));
   }
   // Memory and disk disagree. With files gone they do not, and the end of the process would lose them.
   bool ends_with_a_failed_round() const override { return !has_lost_files_; }
