@@ -568,8 +568,6 @@ void Connection::wrote(std::size_t n) {
   sent_ += n;
   if (has_output()) return;
   sent_ = 0;
-  waited_ = {};
-  moved_ = 0;
   tail_ = {};
   exchange_->out.clear();
 }
