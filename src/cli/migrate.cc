@@ -18,6 +18,8 @@ int migrate_ledger(const std::string& url) {
   if (done.to > pg::k_schema_version) {
     std::printf("the schema of %s has version %d, which is later than this program's, %d, and which it can work on; nothing was changed\n",
                 shown.c_str(), done.to, pg::k_schema_version);
+  } else if (done.from == done.to && done.views) {
+    std::printf("the schema of %s has version %d already; its views for other programs were replaced\n", shown.c_str(), done.to);
   } else if (done.from == done.to) {
     std::printf("the schema of %s has version %d already; nothing was changed\n", shown.c_str(), done.to);
   } else if (done.from == 0) {

@@ -120,6 +120,69 @@ TEST_F(PostgresViews, ReservationsIsAskedByIdBySeatAndByCustomerWithoutGoingThro
   }
 }
 
+// 30,000 more seats of event 1, 10,000 reservations of three of them, every eighth active; the others' seats are free again.
+void fill_with_larger_reservations(Sql& sql) {
+  sql.run(
+      "INSERT INTO holdfast.seat (event, seat, uuid, x, y, id, section, \"row\", number, category) "
+      "SELECT 1, g, md5('s' || g)::uuid, 0, 0, md5('s' || g)::uuid::text, 'Z', '1', g, 'c' FROM generate_series(1000, 30999) g;"
+      "INSERT INTO holdfast.reservation (event, kind, status, owned, created_seq, created_at, expires_at, id, customer, order_id, seats) "
+      "SELECT 1, 0, CASE WHEN g % 8 = 0 THEN 0 ELSE 2 END, CASE WHEN g % 8 = 0 THEN 3 ELSE 0 END, 1000000 + g, 1, "
+      "(extract(epoch FROM now()) * 1000)::bigint + 600000, ('00000001' || substr(md5('r' || g), 9))::uuid, 'larger-' || g, '', "
+      "ARRAY[1000 + 3 * g, 1001 + 3 * g, 1002 + 3 * g] FROM generate_series(0, 9999) g;"
+      "INSERT INTO holdfast.seat_change SELECT event, s, 1, 4, created_seq, 1, id FROM holdfast.reservation, unnest(seats) s "
+      "WHERE created_seq >= 1000000;"
+      "INSERT INTO holdfast.seat_change SELECT event, s, 2, 7, created_seq + 1000000, 2, id FROM holdfast.reservation, unnest(seats) s "
+      "WHERE created_seq >= 1000000 AND status = 2;"
+      "ANALYZE");
+}
+
+// Pages that the server looks at to answer a question: what it costs, however busy the machine is.
+std::int64_t pages_of(Sql& sql, const std::string& question) {
+  const Rows plan = sql.query("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + question);
+  std::string text;
+  for (const Sql::Row& line : plan) text += *line[0];
+  const auto number_after = [&](const std::string& name) {
+    const std::size_t at = text.find("\"" + name + "\": ");   // of the topmost node, which has those of all below it
+    return at == std::string::npos ? 0 : std::stoll(text.substr(at + name.size() + 4));
+  };
+  return number_after("Shared Hit Blocks") + number_after("Shared Read Blocks");
+}
+
+TEST_F(PostgresViews, ReservationsFindsARowOfALargerReservationByItsIdHoweverManyThereAre) {
+  const Uuid id = hold({3, 4, 5}, "anna");
+  const Uuid grown = hold({6}, "ben");
+  project();
+  journal.does(Add{.reservation = grown, .seats = std::vector<SeatIndex>{7}});   // two rows from now on, with ids of their own
+  project();
+  fill_with_larger_reservations(sql);
+  for (const char* customer : {"anna", "ben", "larger-77"}) {
+    const Rows rows = sql.query("SELECT Id, SeatId FROM Reservations WHERE CustomerId = $1 ORDER BY SeatId", {customer});
+    EXPECT_EQ(rows.size(), std::string_view(customer) == "ben" ? 2u : 3u);
+    for (const Sql::Row& row : rows) {
+      const Rows found = sql.query("SELECT SeatId, CustomerId FROM Reservations WHERE Id = $1::uuid", {*row[0]});
+      EXPECT_EQ(found, (Rows{{row[1], customer}}));
+      EXPECT_LT(pages_of(sql, "SELECT * FROM Reservations WHERE Id = '" + *row[0] + "'"), 100);
+    }
+    EXPECT_LT(pages_of(sql, "SELECT * FROM Reservations WHERE CustomerId = '" + std::string(customer) + "'"), 100);
+    EXPECT_LT(pages_of(sql, "SELECT * FROM Reservations WHERE SeatId = '" + *rows[0][1] + "'"), 100);
+  }
+  EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations"), "30005");
+  EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations WHERE Id = $1::uuid", {holdfast::to_string(id)}), "0") << "it has no row of its own";
+}
+
+TEST_F(PostgresViews, AJoinOfAllTicketsWithThoseThatAreBlockedLooksAtEachTicketsHistoryOnce) {
+  project();
+  fill_with_larger_reservations(sql);
+  EXPECT_EQ(sql.value("SELECT count(*) FROM tickets_blocked"), "3750");
+  const std::int64_t tickets = pages_of(sql, "SELECT count(*) FROM tickets WHERE status");
+  const std::int64_t joined =
+      pages_of(sql, "SELECT count(*) FROM tickets t LEFT JOIN tickets_blocked b USING (ticket_id) WHERE status OR b.ticket_id IS NULL");
+  EXPECT_GT(tickets, 30'000) << "the question is none";
+  EXPECT_LT(joined, tickets + tickets / 2);
+  const std::string blocked = sql.value("SELECT ticket_id FROM tickets_blocked LIMIT 1");
+  EXPECT_LT(pages_of(sql, "SELECT * FROM tickets_blocked WHERE ticket_id = '" + blocked + "'"), 100);
+}
+
 TEST_F(PostgresViews, TicketsAndTheirBlocksDrawTheSalesMap) {
   hold({9}, "", 600'000, ReservationKind::ticket_lock);   // a ticket with an id of its own
   hold({10}, "anna");
@@ -202,6 +265,57 @@ TEST(PostgresMigration, OfTheFirstVersionKeepsWhoMayReadTheViewsAndWhatOthersBui
     EXPECT_EQ(sql.value("SELECT has_table_privilege('pg_monitor', $1, 'SELECT')", {view}), "t") << view;
   }
   EXPECT_EQ(sql.value("SELECT count(*) FROM public.free_tickets"), "0");
+}
+
+// As 0.1.0 leaves a database: version 2, and views that are older.
+TEST(PostgresMigration, ReplacesTheViewsOfVersion2WithTheirIdsReadersAndWhatOthersBuiltOnThem) {
+  const PostgresDatabase database;
+  Sql sql(database.url());
+  for (const pg::SchemaStep& step : pg::schema_steps()) {
+    for (const char* script : step.scripts) sql.run(script);
+  }
+  sql.run(
+      "INSERT INTO holdfast.schema_version (version) VALUES (1), (2);"
+      "GRANT SELECT ON public.reservations, public.tickets, public.tickets_blocked TO pg_monitor;"
+      "CREATE VIEW public.of_anna AS SELECT id FROM public.reservations WHERE customerid = 'anna'");
+  fill_with_larger_reservations(sql);   // more than one piece of those that are gone through
+  const std::string k_all =
+      "SELECT md5(string_agg(r::text, ',' ORDER BY r.id)) FROM (SELECT id, seatid, customerid, createdat, expiresat FROM reservations) r";
+  const std::string before = sql.value(k_all);
+  const Finished migrated = run_holdfast({"migrate", "--ledger", database.url()});
+  ASSERT_EQ(migrated.status, 0) << migrated.everything();
+  EXPECT_NE(migrated.out.find("views for other programs were replaced"), std::string::npos) << migrated.out;
+  EXPECT_EQ(sql.value(k_all), before);
+  EXPECT_EQ(sql.value("SELECT count(*) FROM reservations"), "30000");
+  EXPECT_EQ(sql.value("SELECT count(*) FROM tickets_blocked"), "3750");
+  for (const char* view : {"public.reservations", "public.tickets", "public.tickets_blocked"}) {
+    EXPECT_EQ(sql.value("SELECT has_table_privilege('pg_monitor', $1, 'SELECT')", {view}), "t") << view;
+  }
+  EXPECT_EQ(sql.value("SELECT count(*) FROM public.of_anna"), "0");
+  EXPECT_EQ(sql.value("SELECT max(version) FROM holdfast.schema_version"), "2") << "nodes of 0.1.0 work on no other";
+  const Finished again = run_holdfast({"migrate", "--ledger", database.url()});
+  EXPECT_NE(again.out.find("already; nothing was changed"), std::string::npos) << again.out;
+
+  // What a node of 0.1.0 adds now is shown too.
+  sql.run(
+      "INSERT INTO holdfast.reservation SELECT 1, 0, 0, 2, 2000000, 1, 1, '00000001-19c5-84df-8f12-6ae831d26241', 'anna', '', ARRAY[1000, 1001];"
+      "INSERT INTO holdfast.seat_change SELECT 1, s, 3, 4, 2000000, 1, '00000001-19c5-84df-8f12-6ae831d26241' FROM generate_series(1000, 1001) s");
+  EXPECT_EQ(sql.value("SELECT count(*) FROM public.of_anna"), "2");
+}
+
+TEST(PostgresMigration, GoesOnWithViewsWhoseReplacementWasInterrupted) {
+  const PostgresDatabase database;
+  Sql sql(database.url());
+  for (const pg::SchemaStep& step : pg::schema_steps()) {
+    for (const char* script : step.scripts) sql.run(script);
+  }
+  sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1), (2)");
+  fill_with_larger_reservations(sql);
+  sql.run(pg::k_reservation_rows);   // and no further
+  EXPECT_EQ(sql.value("SELECT count(*) FROM reservations"), "30000");
+  ASSERT_EQ(run_holdfast({"migrate", "--ledger", database.url()}).status, 0);
+  EXPECT_EQ(sql.value("SELECT count(*) FROM reservations"), "30000");
+  EXPECT_EQ(sql.value("SELECT revision FROM holdfast.view_revision"), std::to_string(pg::k_views_revision));
 }
 
 TEST(PostgresMigration, NamesWhatStandsOnATableThatItWouldRemove) {
@@ -346,6 +460,12 @@ TEST(PostgresVerify, NamesWhatDoesNotAgreeAndRebuildMakesItAgain) {
   EXPECT_NE(damaged.out.find("NOT VERIFIED: the tables of event 1"), std::string::npos) << damaged.everything();
   const Finished rebuilt = run_holdfast({"rebuild", "--ledger", database.url(), "--event", "1"});
   EXPECT_EQ(rebuilt.status, 0) << rebuilt.everything();
+  EXPECT_EQ(run_holdfast({"verify", "--ledger", database.url(), "--event", "1"}).status, 0);
+  sql.run("DELETE FROM holdfast.reservation_row");
+  const Finished hidden = run_holdfast({"verify", "--ledger", database.url()});
+  EXPECT_EQ(hidden.status, 1);
+  EXPECT_NE(hidden.out.find("NOT VERIFIED: table reservation_row of event 1 lacks"), std::string::npos) << hidden.everything();
+  EXPECT_EQ(run_holdfast({"rebuild", "--ledger", database.url(), "--event", "1"}).status, 0);
   EXPECT_EQ(run_holdfast({"verify", "--ledger", database.url(), "--event", "1"}).status, 0);
   sql.run("UPDATE holdfast.journal SET at = at + 1 WHERE first_seq = 4");
   const Finished changed = run_holdfast({"verify", "--ledger", database.url()});

@@ -32,6 +32,21 @@ constexpr Statement k_may_create{"may_create",
                                  "SELECT has_database_privilege(current_database(), 'CREATE'), to_regnamespace('public') IS NOT NULL AND "
                                  "has_schema_privilege(to_regnamespace('public'), 'CREATE'), current_user::text, current_database()::text"};
 
+constexpr Statement k_has_revision{"has_view_revision", "SELECT to_regclass('holdfast.view_revision') IS NOT NULL"};
+constexpr Statement k_revision{"view_revision", "SELECT coalesce(max(revision), 0) FROM holdfast.view_revision"};
+constexpr Statement k_has_rows{"has_reservation_rows", "SELECT to_regclass('holdfast.reservation_row') IS NOT NULL"};
+// The rows of the next reservations of several seats after ($1, $2), and the last of these. Rows that a trigger has added are passed over.
+constexpr Statement k_fill{
+    "fill_reservation_rows",
+    "WITH piece AS MATERIALIZED (SELECT event, created_seq, kind, id, seats FROM holdfast.reservation "
+    "WHERE (event, created_seq) > ($1::integer, $2::bigint) AND cardinality(seats) > 1 ORDER BY event, created_seq LIMIT 2000), "
+    "added AS (INSERT INTO holdfast.reservation_row (id, event, seat, reservation) "
+    "SELECT encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid, r.event, u.seat, r.id FROM piece r "
+    "CROSS JOIN LATERAL unnest(r.seats) u(seat) "
+    "CROSS JOIN LATERAL (SELECT uuid FROM holdfast.seat WHERE event = r.event AND seat = u.seat LIMIT 1) s "
+    "WHERE r.kind = 0 AND s.uuid IS NOT NULL ON CONFLICT DO NOTHING) "
+    "SELECT event, created_seq FROM piece ORDER BY event DESC, created_seq DESC LIMIT 1"};
+
 // Any number that no other program is likely to lock in the same database: "holdfast" in ASCII.
 constexpr const char* k_begin_alone = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(7525078929098667892)";
 
@@ -58,7 +73,7 @@ bool is_later(const SchemaState& schema, int version) {
                   "back to this one, restore a backup from before the migration.");
 }
 
-void check_room(Connection& connection) {
+void check_rights(Connection& connection) {
   const Result may = connection.query(k_may_create);
   const std::string role(may.text(0, 2));
   if (!may.boolean(0, 0)) {
@@ -71,6 +86,10 @@ void check_room(Connection& connection) {
                     "Nothing was changed. As the database's owner: GRANT USAGE, CREATE ON SCHEMA public TO " +
                     role);
   }
+}
+
+void check_room(Connection& connection) {
+  check_rights(connection);
   std::vector<std::string> names(std::begin(k_public_names), std::end(k_public_names));
   const Result taken = connection.query(k_taken, Parameters().texts(std::span<const std::string>(names)));
   if (taken.rows() == 0) return;
@@ -192,6 +211,44 @@ void run_step(Connection& connection, const SchemaStep& step, int version) {
   }
 }
 
+int revision_of_views(Connection& connection) {
+  return connection.query(k_has_revision).boolean(0, 0) ? connection.query(k_revision).int4(0, 0) : 0;
+}
+
+// Every piece a transaction of its own: nobody who writes reservations waits for it, and what is interrupted goes on when it is begun again.
+void fill_reservation_rows(Connection& connection) {
+  std::int32_t event = 0;
+  for (std::int64_t seq = 0;;) {
+    connection.run_script(k_begin_alone);
+    const Result last = connection.query(k_fill, Parameters().int4(event).int8(seq));
+    connection.run_script("COMMIT");
+    if (last.rows() == 0) break;
+    event = last.int4(0, 0);
+    seq = last.int8(0, 1);
+  }
+  connection.run_script("ANALYZE holdfast.reservation_row");
+}
+
+// False: they are of the newest revision, or of a later one, already.
+bool bring_views(Connection& connection) {
+  if (revision_of_views(connection) >= k_views_revision) return false;
+  check_rights(connection);
+  connection.run_script(k_begin_alone);
+  if (!connection.query(k_has_rows).boolean(0, 0)) connection.run_script(k_reservation_rows);
+  connection.run_script("COMMIT");
+  fill_reservation_rows(connection);
+  connection.run_script(k_begin_alone);
+  const bool is_behind = revision_of_views(connection) < k_views_revision;   // another node may have done it meanwhile
+  if (is_behind) {
+    connection.run_script(k_views_3);
+    const std::string revision = std::to_string(k_views_revision);
+    connection.run_script("INSERT INTO holdfast.view_revision (revision) VALUES (" + revision +
+                          ") ON CONFLICT (one) DO UPDATE SET revision = " + revision);
+  }
+  connection.run_script("COMMIT");
+  return is_behind;
+}
+
 }  // namespace
 
 Migration migrate(const Settings& settings) { return migrate(settings, schema_steps()); }
@@ -217,6 +274,7 @@ Migration migrate(const Settings& settings, std::span<const SchemaStep> steps) {
     record(connection, version, step.is_additive ? there.compatible_from : version);
     connection.run_script("COMMIT");
   }
+  if (migration.to == newest) migration.views = bring_views(connection);   // a later program's views are its own
   return migration;
 }
 

@@ -27,9 +27,10 @@ struct SchemaState {
 struct Migration {
   int from = 0;   // 0: there was no schema
   int to = 0;     // later than the newest step: a later program migrated the database, and it was left alone
+  bool views = false;   // views for other programs were made or replaced
 };
 
-// Brings the database to k_schema_version, one transaction a version, never back. Safe to run from several nodes at once: they
+// Brings the database to k_schema_version, one transaction a version, and then its views to their newest revision, never back. Safe to run from several nodes at once: they
 // wait for each other. A database of a later version that this program can work on is left alone. Throws Error; DataError, with what to do,
 // when the server is not fit, this program cannot work on the database's later version, the role may not, or what would be made is
 // there already as something else. Then nothing was changed.

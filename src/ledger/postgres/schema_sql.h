@@ -20,6 +20,12 @@ std::span<const SchemaStep> schema_steps();
 // Views in the schema `public`, named and typed as the platforms' contracts have them, and those for people in `holdfast`.
 extern const char* const k_views_1;
 extern const char* const k_views_2;
+// The views have revisions of their own beside the schema's versions: nodes do not read them, so any program of version 2 works with any of
+// them. Versions 1 and 2 came with theirs; migrate() brings a database of the newest version to k_views_revision, and replaces views, so that
+// they keep who may read them and what others have built on them (decision 60).
+inline constexpr int k_views_revision = 3;
+extern const char* const k_reservation_rows;   // first: what revision 3 keeps beside the tables, and the revision's own table
+extern const char* const k_views_3;            // then, when that has all of them
 // What version 1 makes in `public`: names that must be free there.
 inline constexpr const char* k_public_names[] = {"reservations", "tickets", "tickets_blocked"};
 

@@ -3,9 +3,8 @@
 namespace holdfast::pg {
 
 // Reservations has one row a seat. It can be asked for by SeatId or CustomerId, each by an index, and so can Id where reservations have one
-// seat, whose rows bear the reservation's own id. Ids of rows of larger reservations are in no index: one would cost every hold more than such
-// a question is worth. The link from seats to reservations is the change that gave the seat to it, the first one when it came
-// back to the same.
+// seat, whose rows bear the reservation's own id. Ids of rows of larger reservations are in no index until revision 3. The link from seats to
+// reservations is the change that gave the seat to it, the first one when it came back to the same.
 //
 // A time that is over is over by the database's clock, at the beginning of the statement.
 const char* const k_views_1 = R"sql(
@@ -138,6 +137,101 @@ CREATE OR REPLACE VIEW holdfast.seats AS
     LEFT JOIN holdfast.reservation r ON r.id = c.reservation AND r.event = s.event AND c.kind IN (4, 5, 8);
 
 DROP TABLE holdfast.seat_state;
+)sql";
+
+// The ids that rows of view Reservations have where a reservation has several seats. They are made of reservation and seat, so only a list of
+// them finds one. Triggers fill the list, whichever program writes. A reservation of one seat, as contract 1 makes them, adds nothing. One
+// statement adds the rows of all reservations that an INSERT made; an UPDATE calls the other function only when seats were added.
+const char* const k_reservation_rows = R"sql(
+CREATE TABLE IF NOT EXISTS holdfast.view_revision (one boolean PRIMARY KEY DEFAULT true CHECK (one), revision integer NOT NULL);
+
+CREATE TABLE holdfast.reservation_row (
+  id uuid PRIMARY KEY,
+  event integer NOT NULL,
+  seat integer NOT NULL,
+  reservation uuid NOT NULL
+);
+
+CREATE FUNCTION holdfast.add_rows_of_new_reservations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO holdfast.reservation_row (id, event, seat, reservation)
+  SELECT encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid, r.event, u.seat, r.id
+    FROM added r
+    CROSS JOIN LATERAL unnest(r.seats) u(seat)
+    CROSS JOIN LATERAL (SELECT uuid FROM holdfast.seat WHERE event = r.event AND seat = u.seat LIMIT 1) s
+   WHERE r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL
+      ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+
+CREATE FUNCTION holdfast.add_rows_of_grown_reservation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  INSERT INTO holdfast.reservation_row (id, event, seat, reservation)
+  SELECT encode(substr(sha256(uuid_send(NEW.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid, NEW.event, u.seat, NEW.id
+    FROM unnest(NEW.seats) u(seat)
+    CROSS JOIN LATERAL (SELECT uuid FROM holdfast.seat WHERE event = NEW.event AND seat = u.seat LIMIT 1) s
+   WHERE s.uuid IS NOT NULL
+      ON CONFLICT DO NOTHING;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER rows_of_new AFTER INSERT ON holdfast.reservation REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION holdfast.add_rows_of_new_reservations();
+CREATE TRIGGER rows_of_grown AFTER UPDATE OF seats ON holdfast.reservation FOR EACH ROW
+  WHEN (NEW.kind = 0 AND cardinality(NEW.seats) > 1 AND NEW.seats <> OLD.seats)
+  EXECUTE FUNCTION holdfast.add_rows_of_grown_reservation();
+)sql";
+
+// A blocked ticket is found from an active reservation, or from the ticket: a join with all tickets does not look at each seat's history a
+// second time. The condition on the version names the reservation's event, though the seat's is the same. So it is asked after that join, of
+// few rows, and the planner's estimate stays large enough for a hash. An anti-join is estimated at one row, and looped over all tickets.
+const char* const k_views_3 = R"sql(
+CREATE OR REPLACE VIEW public.reservations AS
+  SELECT r.id,
+         s.uuid AS seatid,
+         r.customer::varchar AS customerid,
+         timestamp 'epoch' + r.created_at * interval '1 millisecond' AS createdat,
+         timestamp 'epoch' + r.expires_at * interval '1 millisecond' AS expiresat,
+         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
+            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
+          END)::varchar AS status
+    FROM holdfast.reservation r
+    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
+    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
+   WHERE r.kind = 0 AND cardinality(r.seats) = 1 AND s.uuid IS NOT NULL
+     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
+            SELECT FROM holdfast.seat_change b
+             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))))
+  UNION ALL
+  SELECT x.id,
+         s.uuid,
+         r.customer::varchar,
+         timestamp 'epoch' + r.created_at * interval '1 millisecond',
+         timestamp 'epoch' + r.expires_at * interval '1 millisecond',
+         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
+            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
+          END)::varchar
+    FROM holdfast.reservation r
+    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
+    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
+    JOIN holdfast.reservation_row x
+      ON x.id = encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid
+         AND x.reservation = r.id AND x.event = r.event AND x.seat = s.seat
+   WHERE r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL
+     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
+            SELECT FROM holdfast.seat_change b
+             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))));
+
+CREATE OR REPLACE VIEW public.tickets_blocked AS
+  SELECT s.id AS ticket_id,
+         timestamptz 'epoch' + r.expires_at * interval '1 millisecond' AS locked_up,
+         timestamptz 'epoch' + r.created_at * interval '1 millisecond' AS date_created
+    FROM holdfast.reservation r
+    JOIN holdfast.seat_change c ON c.reservation = r.id
+    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
+   WHERE r.status = 0 AND r.expires_at > floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint AND c.kind IN (4, 5)
+     AND c.version >= (SELECT b.version FROM holdfast.seat_change b WHERE b.event = r.event AND b.seat = c.seat
+                        ORDER BY b.version DESC LIMIT 1);
 )sql";
 
 }   // namespace holdfast::pg

@@ -44,6 +44,15 @@ constexpr Statement k_order{
     "SELECT first_seq, last_seq, first_seq = coalesce(lag(last_seq) OVER (ORDER BY first_seq) + 1, first_seq) AND "
     "coalesce(lag(position) OVER (ORDER BY first_seq), 0) < position AS follows "
     "FROM holdfast.change_order WHERE event = $1) o"};
+// Only where the views are of a revision that has the table.
+constexpr Statement k_has_rows_of_views{"verify_has_rows", "SELECT to_regclass('holdfast.view_revision') IS NOT NULL"};
+constexpr Statement k_rows_of_views{
+    "verify_rows_of_views",
+    "SELECT count(*) FROM holdfast.reservation r CROSS JOIN LATERAL unnest(r.seats) u(seat) "
+    "CROSS JOIN LATERAL (SELECT uuid FROM holdfast.seat WHERE event = r.event AND seat = u.seat LIMIT 1) s "
+    "LEFT JOIN holdfast.reservation_row x ON x.id = encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid "
+    "AND x.reservation = r.id AND x.event = r.event AND x.seat = u.seat "
+    "WHERE r.event = $1 AND r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL AND x.id IS NULL"};
 
 std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
 
@@ -71,6 +80,7 @@ class Verification {
               ", and its journal has no row that ends there with that hash: the journal is cut short, or another one");
     }
     compare_order();
+    compare_rows_of_views();
     return std::move(report_);
   }
 
@@ -286,6 +296,16 @@ class Verification {
     const auto has = static_cast<std::int64_t>(wanted_ ? wanted_->seq : 0);
     const bool begins = !report_.journal_is_whole || order.int8(0, 0) == 0 || order.int8(0, 1) == 1;
     if (!order.boolean(0, 3) || !begins || last > has) tables_differ("table change_order has other changes than the tables");
+  }
+
+  // What view Reservations finds rows of larger reservations by. More of them than there are reservations shows nobody anything.
+  void compare_rows_of_views() {
+    if (!connection_.query(k_has_rows_of_views).boolean(0, 0)) return;
+    const std::int64_t missing = connection_.query(k_rows_of_views, Parameters().int4(number(event_))).int8(0, 0);
+    if (missing > 0) {
+      problem("table reservation_row of " + name_ + " lacks " + std::to_string(missing) +
+              " rows, which view Reservations does not show therefore");
+    }
   }
 
   static constexpr int k_named_max = 20;   // reservations; more would be too long to read
