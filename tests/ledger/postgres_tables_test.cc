@@ -120,6 +120,34 @@ TEST(PostgresTables, GiveTheSeatsSoFarOfAnEventWhoseImportGoesOn) {
   EXPECT_EQ(loaded->inventory->seat_count(), loaded->importing->size());
 }
 
+// A node that reads millions of seats works for seconds between two statements; a server ends sessions that say nothing within a transaction.
+TEST(PostgresTables, AreLoadedThoughANodeTakesLongerBetweenTwoStatementsThanABatchMay) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, k_is_sanitized ? 20'000 : 100'000);
+  project_all(settings, 1);
+  pg::Settings impatient = settings;
+  impatient.idle_in_transaction = std::chrono::milliseconds(1);
+  pg::Connection connection(impatient);
+  const auto loaded = pg::load_event(connection, 1, 1);
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->inventory->seat_count(), journal.inventory().seat_count());
+}
+
+TEST(PostgresTables, KeysOfManyStepsAreLoadedInPieces) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 10);
+  for (int i = 0; i < 210; ++i) {   // a step each, and more of them than are read at once
+    journal.keep_key();
+    project_all(settings, 1);
+  }
+  pg::Connection connection(settings);
+  const auto loaded = pg::load_event(connection, 1, 1);
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->keys.size(), journal.keys());
+}
+
 TEST(PostgresTables, FindEveryReservationWhateverBecameOfIt) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);

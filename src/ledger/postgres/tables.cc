@@ -1,6 +1,9 @@
 #include "ledger/postgres/tables.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <chrono>
 
 #include "core/limits.h"
 #include "ledger/postgres/stored.h"
@@ -11,6 +14,12 @@ namespace {
 constexpr std::int32_t k_parts_at_once = 64;         // some 70 KB each
 constexpr std::int32_t k_seats_at_once = 50'000;     // seats in one answer
 constexpr std::size_t k_reservations_at_once = 5'000;
+constexpr std::int32_t k_steps_with_keys_at_once = 200;
+constexpr std::chrono::seconds k_told_every{5};      // of an event that takes long
+
+// A load holds no lock that anybody waits for. With millions of seats its node works for longer between two statements than a batch may say
+// nothing. It also takes the snapshot.
+constexpr Statement k_patient{"load_patiently", "SELECT set_config('idle_in_transaction_session_timeout', '60s', true)"};
 
 constexpr Statement k_event{
     "load_event",
@@ -30,7 +39,9 @@ constexpr Statement k_seats{"load_seats", "SELECT s.seat, c.version, c.kind, c.r
                                               "s.seat") "WHERE s.event = $1 AND s.seat >= $2 ORDER BY s.seat LIMIT $3"};
 constexpr Statement k_reservations{"load_reservations",
                                    "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
-constexpr Statement k_keys{"load_keys", "SELECT body FROM holdfast.kept_keys WHERE event = $1 AND at > $2 ORDER BY base_seq, base_ordinal"};
+constexpr Statement k_keys{"load_keys",
+                           "SELECT body, base_seq, base_ordinal FROM holdfast.kept_keys WHERE event = $1 AND at > $2 AND "
+                           "(base_seq, base_ordinal) > ($3, $4) ORDER BY base_seq, base_ordinal LIMIT $5"};
 // One statement, so that both are of one moment.
 constexpr Statement k_find{"find_reservation",
                            "SELECT " HOLDFAST_RESERVATION_COLUMNS
@@ -61,8 +72,8 @@ std::optional<JournalPlace> read_place(const Result& result, EventNumber event) 
   return place;
 }
 
-// Loads one event: read() in a transaction with one snapshot, then finish(), which asks the database nothing. What takes seconds with millions
-// of seats stands in finish(): a server ends sessions that are idle in a transaction.
+// Loads one event: read() in a transaction with one snapshot, then finish(), which asks the database nothing. Every statement reads a piece
+// that takes a fraction of the time that it may. What takes seconds with millions of seats stands in finish(): a snapshot keeps VACUUM waiting.
 class Loading {
  public:
   Loading(Connection& connection, EventNumber event, std::uint64_t hash_seed)
@@ -142,6 +153,7 @@ class Loading {
           damaged(event_, "its seats from " + std::to_string(before) + " on cannot be read");
         }
       }
+      tell("plan", static_cast<std::int64_t>(loaded_.importing->size()), seats_);
     }
     if (static_cast<std::int64_t>(loaded_.importing->size()) != seats_) damaged(event_, "it has another number of seats than its plan");
     loaded_.inventory->restore_seats(loaded_.importing->size());
@@ -161,6 +173,7 @@ class Loading {
         if (seat.reservation != k_no_reservation) owned_.emplace_back(seat.reservation, seat.seat);
         next = static_cast<std::int32_t>(seat.seat) + 1;
       }
+      tell("states of seats", next, seats_);
     }
     std::ranges::sort(owned_);
   }
@@ -175,6 +188,7 @@ class Loading {
       const Result rows = connection_.query(k_reservations, Parameters().int4(number(event_)).uuids(some));
       if (static_cast<std::size_t>(rows.rows()) != some.size()) damaged(event_, "a seat belongs to a reservation that there is not");
       for (int row = 0; row < rows.rows(); ++row) restore(rows, row);
+      tell("reservations", static_cast<std::int64_t>(first + some.size()), static_cast<std::int64_t>(ids.size()));
     }
   }
 
@@ -196,14 +210,34 @@ class Loading {
 
   void load_keys() {
     const Millis oldest = loaded_.as_of.at - k_keys_kept;
-    const Result rows = connection_.query(k_keys, Parameters().int4(number(event_)).int8(oldest));
-    for (int row = 0; row < rows.rows(); ++row) {
-      for (Reader reader(rows.bytes(row, 0)); !reader.at_end();) {
-        LoadedKey key{.kept = {.event = event_, .key = {}, .outcomes = {}}, .at = 0};
-        if (!unpack_key(reader, key.kept, key.at)) damaged(event_, "its idempotency keys cannot be read");
-        if (key.at > oldest) loaded_.keys.push_back(std::move(key));
+    std::int64_t seq = -1;
+    std::int16_t ordinal = 0;
+    for (int count = k_steps_with_keys_at_once; count == k_steps_with_keys_at_once;) {
+      const Result rows = connection_.query(
+          k_keys, Parameters().int4(number(event_)).int8(oldest).int8(seq).int2(ordinal).int4(k_steps_with_keys_at_once));
+      count = rows.rows();
+      for (int row = 0; row < count; ++row) {
+        read_keys(rows.bytes(row, 0), oldest);
+        seq = rows.int8(row, 1);
+        ordinal = rows.int2(row, 2);
       }
     }
+  }
+
+  void read_keys(std::string_view body, Millis oldest) {
+    for (Reader reader(body); !reader.at_end();) {
+      LoadedKey key{.kept = {.event = event_, .key = {}, .outcomes = {}}, .at = 0};
+      if (!unpack_key(reader, key.kept, key.at)) damaged(event_, "its idempotency keys cannot be read");
+      if (key.at > oldest) loaded_.keys.push_back(std::move(key));
+    }
+  }
+
+  // Who waits for a large event sees that it goes on.
+  void tell(const char* what, std::int64_t done, std::int64_t all) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < told_at_ + k_told_every) return;
+    told_at_ = now;
+    spdlog::info("event {} is being loaded: {} of {}, {}", event_, done, all, what);
   }
 
   void finish_plan() {
@@ -235,6 +269,7 @@ class Loading {
   EventNumber event_;
   std::uint64_t hash_seed_;
   LoadedEvent loaded_;
+  std::chrono::steady_clock::time_point told_at_ = std::chrono::steady_clock::now();
   std::int64_t seats_ = 0;
   std::uint64_t digest_ = 0;
   std::uint64_t expected_digest_ = 0;
@@ -268,8 +303,13 @@ std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber
 std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed) {
   Loading loading(connection, event, hash_seed);
   bool is_there = false;
-  connection.query(k_begin_snapshot);
   try {
+    connection.send(k_begin_snapshot);
+    connection.send(k_patient);
+    connection.sync();
+    connection.receive();
+    connection.receive();
+    connection.end_sync();
     is_there = loading.read();
     connection.query(k_commit);
   } catch (...) {
