@@ -152,6 +152,13 @@ TEST_F(Series, HaveTheLastQuarterOfAnHourAndNoMore) {
   EXPECT_EQ(series(Resolution::second).at("at").as_array().size(), 1U);
 }
 
+TEST_F(Series, HaveTheMinutesOfADayAndNoMore) {
+  for (int minute = 0; minute < 1'500; ++minute) pass(60'000);
+  const Json now = series(Resolution::minute);
+  EXPECT_EQ(now.at("at").as_array().size(), Statistics::k_minutes_kept);
+  EXPECT_EQ(Statistics::k_minutes_kept, 1'440U);
+}
+
 TEST_F(Series, MinutesAddUpWhatTheirSecondsHad) {
   counters.answered(Traffic::command, 201, "", milliseconds(4));
   for (int second = 0; second < 30; ++second) pass(1'000);

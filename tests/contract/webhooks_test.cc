@@ -344,6 +344,23 @@ TEST(Webhooks, ARedirectIsAFailureAndIsNotFollowed) {
   EXPECT_EQ(elsewhere.connections(), 0U);
 }
 
+TEST(Webhooks, AnAnswersHeaderIsReadUpToSixteenKibibytes) {
+  Receiver receiver;
+  const auto answers_with = [&](std::size_t bytes) {
+    receiver.answers([bytes](const Received&) { return Reply{.status = 200, .headers = {{"X-Long", std::string(bytes, 'x')}}}; });
+  };
+  answers_with(15 * 1'024);
+  Server server(with_webhooks({"--webhooks-retry", "50ms"}));
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 2);
+  const std::string id = string_of(create(client, receiver.url(), R"("types":["held"])").at("id"));
+  held_id(client, {event[0]});
+  ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_webhook_attempts_total", {R"(outcome="delivered")"}) == 1; }));
+  answers_with(17 * 1'024);
+  held_id(client, {event[1]});
+  EXPECT_TRUE(eventually([&] { return number(status_of(client, id), "dead") == 1; })) << status_of(client, id);
+}
+
 TEST(Webhooks, AnEndpointThatIsGoneIsDisabledUntilItIsEnabledAgain) {
   Receiver receiver;
   receiver.answers([](const Received&) { return Reply{.status = 410}; });

@@ -128,6 +128,23 @@ TEST(Limit, of_connections_is_not_met_by_an_urgent_request_which_is_answered_onc
   EXPECT_EQ(s.overloads(), 1) << "and it is said once";
 }
 
+// So many have their header read, to find out whether it is urgent. One that says nothing gives way to the next.
+TEST(Limit, of_connections_beyond_it_has_one_that_says_nothing_give_way) {
+  TestServer s({.connections_max = 1, .connections_over_max = 2});
+  Client first = s.connect();
+  first.send(get("/hello"));
+  ASSERT_EQ(first.read()->status, 200U);
+  Client silent = s.connect();
+  Client silent_too = s.connect();
+  Client urgent = s.connect();
+  urgent.send("GET /hello HTTP/1.1\r\nHost: h\r\nX-Urgent: 1\r\n\r\n");
+  EXPECT_EQ(urgent.read()->status, 200U);
+  EXPECT_EQ(silent.read()->status, 503U);
+  EXPECT_TRUE(silent.at_end());
+  first.send(get("/hello"));
+  EXPECT_EQ(first.read()->status, 200U);
+}
+
 // Files take descriptors too: there may be none left for a connection that is within its limit.
 TEST(Limit, of_descriptors_is_answered_503_with_the_one_that_is_kept_for_that) {
   if (holdfast::test::k_is_sanitized)

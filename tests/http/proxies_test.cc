@@ -104,6 +104,9 @@ TEST(ProxyProtocol, is_read_however_its_bytes_arrive_and_refused_when_it_is_none
         v2('\x22', '\x11', std::string(12, '\0')), v2('\x21', '\x11', "short"), v2('\x21', '\x11', std::string(3'000, '\0'))}) {
     EXPECT_EQ(read_proxy_header(bad).state, State::malformed) << bad;
   }
+  const auto of_bytes = [](std::size_t bytes) { return v2('\x21', '\x11', std::string(bytes - 16, '\0')); };   // 16 before the addresses
+  EXPECT_EQ(read_proxy_header(of_bytes(k_proxy_header_bytes_max)).state, State::complete);
+  EXPECT_EQ(read_proxy_header(of_bytes(k_proxy_header_bytes_max + 1)).state, State::malformed);
 }
 
 // ---- over sockets: the tests are on 127.0.0.1

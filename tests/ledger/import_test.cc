@@ -70,6 +70,18 @@ TEST_F(Import, NumbersOfRefusedEventsAreGivenToOthers) {
   EXPECT_EQ(it.create_event(5), next + 1);
 }
 
+TEST_F(Import, ThereAreAHundredThousandEventsAndNoMore) {
+  const auto reserve = [&](std::size_t number) {
+    const Uuid another = uuid_of(1'000 + number);
+    return it.ledger().reserve_event(
+        {.card = {.number = 0, .id = another}, .settings = {}, .plan = plan_of(another, 1, std::to_string(number) + "-")});
+  };
+  for (std::size_t number = before + 1; number <= k_events_max; ++number) ASSERT_EQ(reserve(number), static_cast<EventNumber>(number));
+  const auto refused = reserve(k_events_max + 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, CreationProblem::Kind::too_many_events);
+}
+
 TEST_F(Import, ACrashBetweenAnyTwoStepsAbandonsTheEventAndFreesItsIds) {
   std::vector<std::filesystem::path> crashes;
   const auto crash = [&] {

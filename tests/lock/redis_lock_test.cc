@@ -108,6 +108,20 @@ TEST_F(RedisLocks, TakeAnyBytesAsAnId) {
   }
 }
 
+// More than share a deadline, and than one script gives up.
+TEST_F(RedisLocks, OfTenThousandSeatsAndOneAreTakenTogetherAndGivenUp) {
+  lock::RedisOptions options = options_for(url_of(redis));
+  options.deadline = 5'000ms;
+  RedisLock& seat_lock = open(std::move(options));
+  std::vector<Lease> leases(10'001);
+  for (std::size_t i = 0; i < leases.size(); ++i) leases[i].key = lock::key_of("seat-" + std::to_string(i));
+  seat_lock.acquire(leases);
+  for (const Lease& lease : leases) ASSERT_EQ(lease.grant, Grant::granted) << lease.key;
+  EXPECT_EQ(redis.command({"DBSIZE"}), "10001");
+  seat_lock.release(leases);
+  EXPECT_EQ(redis.command({"DBSIZE"}), "0");
+}
+
 TEST_F(RedisLocks, AreGivenUpAfterTheServerForgotTheScript) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   std::vector<Lease> leases;
