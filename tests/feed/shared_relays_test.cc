@@ -27,6 +27,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using Numbers = std::vector<std::uint64_t>;
 
+constexpr std::chrono::seconds k_late_max{10};
+
 Numbers from_to(std::uint64_t first, std::uint64_t last) {
   Numbers numbers(last + 1 - first);
   std::iota(numbers.begin(), numbers.end(), first);
@@ -266,7 +268,9 @@ TEST_F(SharedRelays, ANodeThatIsKilledIsFollowedWithinAFewSeconds) {
   first.process.signal(SIGKILL);
   const auto killed = test::Clock::now();
   ASSERT_TRUE(eventually([&] { return second.webhooks.is_relaying(); }));
-  EXPECT_LT(test::Clock::now() - killed, pg::k_lease_time + 2 * k_lease_period + std::chrono::seconds(1) * test::k_slowness);
+  // The lease's end, and turns to look for it. A machine that is busy with other things may be late; what waits for a connection to time
+  // out would be later.
+  EXPECT_LT(test::Clock::now() - killed, pg::k_lease_time + 2 * k_lease_period + k_late_max);
   ASSERT_TRUE(eventually([&] { return position() == "200"; }));
 
   const std::vector<std::string> said = first.said();

@@ -215,7 +215,6 @@ void Receiver::serve(int socket) {
     Reply reply;
     {
       const std::scoped_lock lock(mutex_);
-      at_once_max_ = std::max(at_once_max_.load(), ++at_once_);
       if (request->type() != "ping") received_.push_back(*request);
       reply = answer_(*request);
     }
@@ -224,8 +223,6 @@ void Receiver::serve(int socket) {
     } else {
       wire.write(bytes_of(reply));
     }
-    const std::scoped_lock lock(mutex_);
-    --at_once_;
   }
   const std::scoped_lock lock(mutex_);
   open_.erase(socket);

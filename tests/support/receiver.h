@@ -73,7 +73,6 @@ class Receiver {
   std::vector<Received> received() const;   // without pings, in the order of their arrival
   std::vector<Received> of_type(std::string_view type) const;
   std::size_t connections() const { return connections_; }   // also those that did not bring a request
-  int at_once_max() const { return at_once_max_; }           // requests that were being answered at one moment, at most
 
  private:
   void accept_all();
@@ -88,8 +87,6 @@ class Receiver {
   std::set<int> open_;
   bool stopping_ = false;
   std::atomic<std::size_t> connections_{0};
-  int at_once_ = 0;
-  std::atomic<int> at_once_max_{0};
   std::list<std::thread> threads_;
   std::thread acceptor_;
 };
