@@ -7,7 +7,6 @@
 namespace holdfast {
 namespace {
 
-constexpr Millis k_kept = k_idempotency_hours * 3'600 * k_millis_per_second;
 constexpr std::size_t k_bytes_a_key = 256;              // of an outcome, on the average; that of one seat has about 80
 constexpr std::size_t k_share_bytes_min = 64 * 1024;   // so that the largest outcome fits into each share
 
@@ -66,7 +65,7 @@ void KeyTable::count(const KeyOwner& owner, std::size_t bytes, bool is_more) {
 
 const KeyTable::Record* KeyTable::find(const Fingerprint& key, Millis now) const {
   const auto at = records_.find(key);
-  if (at == records_.end() || at->second.at + k_kept + kept_longer_ <= now) return nullptr;
+  if (at == records_.end() || at->second.at + k_keys_kept + kept_longer_ <= now) return nullptr;
   return &at->second;
 }
 
@@ -85,7 +84,7 @@ void KeyTable::forget_old(Millis now) {
   while (!in_order_.empty()) {
     const auto oldest = records_.find(in_order_.front());
     HOLDFAST_CHECK(oldest != records_.end());
-    if (oldest->second.at + k_kept + kept_longer_ > now) return;
+    if (oldest->second.at + k_keys_kept + kept_longer_ > now) return;
     count(oldest->second.owner, outcomes_.text(oldest->second.outcome).size(), false);
     outcomes_.free_text(oldest->second.outcome);
     records_.erase(oldest);

@@ -21,6 +21,9 @@ namespace holdfast {
 
 using Fingerprint = std::array<std::uint8_t, 16>;
 
+// How long a key counts.
+inline constexpr Millis k_keys_kept = k_idempotency_hours * 3'600 * k_millis_per_second;
+
 // On whose account a key is kept. Strangers are callers whom nobody has let in by name: visitors' sessions, and callers without a key.
 struct KeyOwner {
   std::uint32_t caller = 0;   // a hash of at most 31 bits; 0: nobody's, for example of a version that did not know owners

@@ -66,7 +66,7 @@ void Replay::fold_keys(const JournalRow& row) {
     kept[key.key.key] = digest_of(key, row.at);
     in_order_.emplace_back(row.at, key.key.key, kept[key.key.key]);
   }
-  keys_since = row.at - k_idempotency_hours * 3'600 * k_millis_per_second;
+  keys_since = row.at - k_keys_kept;
   for (; std::get<0>(in_order_.front()) <= keys_since; in_order_.pop_front()) {
     const auto old = kept.find(std::get<1>(in_order_.front()));
     if (old != kept.end() && old->second == std::get<2>(in_order_.front())) kept.erase(old);   // else it was used again since

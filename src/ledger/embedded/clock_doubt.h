@@ -14,11 +14,11 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/time.h"
+#include "core/keys.h"
 
 namespace holdfast {
 
-inline constexpr Millis k_clock_doubtful_ahead = 24 * 3'600 * k_millis_per_second;   // as long as keys are kept
+inline constexpr Millis k_clock_doubtful_ahead = k_keys_kept;
 inline constexpr Millis k_clock_doubt_time = 3'600 * k_millis_per_second;
 
 // What the journal remembers of it, for a start within the hour.

@@ -29,7 +29,7 @@ class RecentKeys {
   std::optional<EventNumber> find(const Fingerprint& key, Millis now) const {
     const std::scoped_lock lock(mutex_);
     const auto use = events_.find(key);
-    if (use == events_.end() || use->second.at + k_idempotency_hours * 3'600 * k_millis_per_second <= now) return std::nullopt;
+    if (use == events_.end() || use->second.at + k_keys_kept <= now) return std::nullopt;
     return use->second.event;
   }
   // The event's history is another one: what was accepted for it may not have been. Looks at all keys.

@@ -60,6 +60,4 @@ void pack_key(const KeptKey& kept, Millis at, std::string& out);
 // The next of them; false when the bytes are damaged. `event` is left alone.
 bool unpack_key(Reader& reader, KeptKey& kept, Millis& at);
 
-inline constexpr Millis k_keys_kept = k_idempotency_hours * 3'600 * k_millis_per_second;
-
 }  // namespace holdfast::pg
