@@ -12,7 +12,7 @@ namespace holdfast::pg {
 namespace {
 
 constexpr std::int32_t k_parts_at_once = 64;         // some 70 KB each
-constexpr std::int32_t k_seats_at_once = 50'000;     // seats in one answer
+constexpr std::int32_t k_seats_at_once = 10'000;     // seats that one statement looks at, whether they have changed or not
 constexpr std::size_t k_reservations_at_once = 5'000;
 constexpr std::int32_t k_steps_with_keys_at_once = 200;
 constexpr std::chrono::seconds k_told_every{5};      // of an event that takes long
@@ -35,8 +35,9 @@ constexpr Statement k_row_at_place{"journal_row_at_place",
                                    "(first_seq, ordinal) < ($2, $3) ORDER BY first_seq DESC, ordinal DESC LIMIT 1"};
 constexpr Statement k_parts{"load_plan_parts",
                             "SELECT first, count, body FROM holdfast.plan_part WHERE event = $1 AND first >= $2 ORDER BY first LIMIT $3"};
-constexpr Statement k_seats{"load_seats", "SELECT s.seat, c.version, c.kind, c.reservation FROM holdfast.seat s " HOLDFAST_LAST_CHANGE_OF(
-                                              "s.seat") "WHERE s.event = $1 AND s.seat >= $2 ORDER BY s.seat LIMIT $3"};
+constexpr Statement k_seats{"load_seats",
+                            "SELECT s.seat, c.version, c.kind, c.reservation FROM holdfast.seat s " HOLDFAST_LAST_CHANGE_OF(
+                                "s.seat") "WHERE s.event = $1 AND s.seat >= $2 AND s.seat < $3 ORDER BY s.seat"};
 constexpr Statement k_reservations{"load_reservations",
                                    "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
 constexpr Statement k_keys{"load_keys",
@@ -159,23 +160,28 @@ class Loading {
     loaded_.inventory->restore_seats(loaded_.importing->size());
   }
 
+  // By ranges, not by a limit: seats that never changed give no row, so the first row may be millions of seats away.
   void load_seats() {
-    Inventory& inventory = *loaded_.inventory;
-    std::int32_t next = 0;
-    for (int rows = k_seats_at_once; rows == k_seats_at_once;) {
-      const Result seats = connection_.query(k_seats, Parameters().int4(number(event_)).int4(next).int4(k_seats_at_once));
-      rows = seats.rows();
-      for (int row = 0; row < rows; ++row) {
-        SeatRow seat;
-        if (!read_seat(seats, row, seat) || seat.seat >= inventory.seat_count()) damaged(event_, "the state of a seat cannot be read");
-        inventory.restore_seat(seat.seat, seat.state, seat.version);
-        digest_ += digest_of(event_, seat);
-        if (seat.reservation != k_no_reservation) owned_.emplace_back(seat.reservation, seat.seat);
-        next = static_cast<std::int32_t>(seat.seat) + 1;
-      }
-      tell("states of seats", next, seats_);
+    for (std::int32_t first = 0;; first += k_seats_at_once) {
+      const bool is_last = seats_ - first <= k_seats_at_once;
+      const std::int32_t end = is_last ? INT32_MAX : first + k_seats_at_once;   // rows of seats that there are not are found, too
+      load_seats(first, end);
+      if (is_last) break;
+      tell("states of seats", end, seats_);
     }
     std::ranges::sort(owned_);
+  }
+
+  void load_seats(std::int32_t first, std::int32_t end) {
+    Inventory& inventory = *loaded_.inventory;
+    const Result seats = connection_.query(k_seats, Parameters().int4(number(event_)).int4(first).int4(end));
+    for (int row = 0; row < seats.rows(); ++row) {
+      SeatRow seat;
+      if (!read_seat(seats, row, seat) || seat.seat >= inventory.seat_count()) damaged(event_, "the state of a seat cannot be read");
+      inventory.restore_seat(seat.seat, seat.state, seat.version);
+      digest_ += digest_of(event_, seat);
+      if (seat.reservation != k_no_reservation) owned_.emplace_back(seat.reservation, seat.seat);
+    }
   }
 
   void load_reservations() {
