@@ -47,7 +47,6 @@ test("Of two browsers that want one seat, one gets it, and the other is told kin
   for (const page of pages) {
     await ready(page);
     await clickSeat(page, plan, 60);
-    await page.getByRole("button", { name: "Hold 1 seat" }).waitFor();
   }
   // One of them is slow. Whoever is not yet done with his click when the other has the seat finds no button any more; so no wish goes on its way
   // before both have clicked.
@@ -59,7 +58,9 @@ test("Of two browsers that want one seat, one gets it, and the other is told kin
       await route.continue();
     });
   }
-  await Promise.all(pages.map((page) => page.getByRole("button", { name: "Hold 1 seat" }).click()));
+  const buttons = pages.map((page) => page.getByRole("button", { name: "Hold 1 seat", disabled: false }));
+  for (const button of buttons) await button.waitFor();   // a moment after it has come, it does something
+  await Promise.all(buttons.map((button) => button.click()));
   const outcome = (page) =>
     Promise.race([page.getByRole("timer").waitFor().then(() => "has it"), page.getByText("Somebody was a moment quicker").waitFor().then(() => "was told")]);
   const outcomes = await Promise.all(pages.map(outcome));
