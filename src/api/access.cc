@@ -159,8 +159,7 @@ bool AccessControl::admit_to_contract(Call& call, Group contract) const {
   const std::string_view* authorization = call.request.header("Authorization");
   const auto key = authorization == nullptr ? std::nullopt : find_key(call.request, *authorization);
   if (key) return key->scopes.allow(Scope::hold) || refuse_scope(call, Need::contract);
-  return refuse_unauthorized(call, "To end a ticket lock takes an API key (`Authorization: Bearer hf_…`) with the scope `hold`.",
-                             "Bearer");
+  return refuse_unauthorized(call, "To end a ticket lock takes an API key (`Authorization: Bearer hf_…`) with the scope `hold`.", "Bearer");
 }
 
 bool AccessControl::sees_drafts(const Call& call) const {

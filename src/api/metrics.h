@@ -35,9 +35,9 @@ class EndpointMetrics {
  private:
   enum Outcome : std::uint8_t {
     accepted,   // 1xx to 3xx
-    refused,    // 409, and contract 2's refusals: the seat was somebody else's
-    invalid,    // the other 4xx
-    failed,     // 5xx
+    refused,   // 409, and contract 2's refusals: the seat was somebody else's
+    invalid,   // the other 4xx
+    failed,   // 5xx
     k_outcomes
   };
   static constexpr std::array<const char*, k_outcomes> k_names{"accepted", "refused", "invalid", "failed"};
@@ -52,7 +52,7 @@ class EndpointMetrics {
 // How the ledger's own threads are doing.
 struct LedgerHealth {
   std::int64_t state_rows_behind = 0;   // journal rows that state.db, or changes that the tables in PostgreSQL, do not have yet
-  bool state_follows = true;            // false: these cannot be written at the moment
+  bool state_follows = true;   // false: these cannot be written at the moment
 };
 
 // What /readyz says: whether this node can sell, and with all that it is configured to sell with.
@@ -68,7 +68,7 @@ class Metrics {
   void on_round(const Round& round);
   Statistics& statistics() { return statistics_; }
   void show(const LiveStats& live);   // as of now, for text()
-  void show(Readiness readiness);     // likewise
+  void show(Readiness readiness);   // likewise
 
   // Requests with an Idempotency-Key that there was no room for, since the start: of callers with an API key, and on a server that lets
   // everybody in.
@@ -114,4 +114,4 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& live_;
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -131,7 +131,8 @@ std::expected<SeatsPart, std::string> SeatsDesk::read(std::string_view text) {
 }
 
 Standing SeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat> seats) {
-  if (!ledger_.bring({.event_id = id, .as_of_now = true})) return not_now("It cannot be found out at the moment whether the event is there.");
+  if (!ledger_.bring({.event_id = id, .as_of_now = true}))
+    return not_now("It cannot be found out at the moment whether the event is there.");
   const auto number = ledger_.event_by_id(id);
   if (!number) {
     if (const std::string trouble = ledger_.trouble(); !trouble.empty()) return not_now(trouble);

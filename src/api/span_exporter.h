@@ -34,10 +34,10 @@ inline constexpr std::chrono::milliseconds k_span_wait{1'000};
 inline constexpr std::chrono::milliseconds k_span_send_time_max{2'000};
 
 struct Span {
-  TraceParent parent{};                  // the caller's span
-  std::array<std::uint8_t, 8> id{};      // random
+  TraceParent parent{};   // the caller's span
+  std::array<std::uint8_t, 8> id{};   // random
   std::string method{};
-  std::chrono::nanoseconds began{};      // since 1970 UTC
+  std::chrono::nanoseconds began{};   // since 1970 UTC
   std::chrono::nanoseconds ended{};
   RequestFacts facts{};
 };
@@ -72,7 +72,7 @@ class SpanExporter final : public prometheus::Collectable {
   const http::OutgoingUrl collector_;
   boost::asio::io_context context_{1};
   http::OutgoingClient client_;   // of the thread, like the context
-  bool is_troubled_ = false;      // of the thread
+  bool is_troubled_ = false;   // of the thread
 
   mutable std::mutex mutex_;   // of what follows
   std::condition_variable changed_;

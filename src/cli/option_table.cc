@@ -413,7 +413,8 @@ void describe_feed(Options& all) {
   all.push_back(on_or_off("feed.payments", "Consume payment-succeeded and payment-failed", &O::feed_payments));
   all.push_back(kafka_name("feed.payments_group", "Consumer group of payments", &O::feed_payments_group, "", ""));
   all.push_back(on_or_off("feed.seats", "Import events from seats-generated", &O::feed_seats));
-  all.push_back(kafka_name("feed.seats_group", "Consumer group whose offsets say how far seats were imported", &O::feed_seats_group, "", ""));
+  all.push_back(
+      kafka_name("feed.seats_group", "Consumer group whose offsets say how far seats were imported", &O::feed_seats_group, "", ""));
 }
 
 }   // namespace

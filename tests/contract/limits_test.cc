@@ -41,8 +41,8 @@ TEST_F(LimitsOfRequests, TextsAreTakenUpToTheirLongest) {
     EXPECT_EQ(held.status, is_taken ? 201 : 400) << held;
     const Answer reserved = is_taken ? held : hold(client, "customer", {other[0]});
     ASSERT_EQ(reserved.status, 201) << reserved;
-    const Answer sold = client.post("/v1/reservations/" + string_of(reserved.json().at("id")) + "/consume",
-                                    R"({"orderId":")" + long_text(128) + "\"}");
+    const Answer sold =
+        client.post("/v1/reservations/" + string_of(reserved.json().at("id")) + "/consume", R"({"orderId":")" + long_text(128) + "\"}");
     EXPECT_EQ(sold.status, is_taken ? 200 : 400) << sold;
   }
 }
@@ -104,8 +104,9 @@ TEST_F(LimitsOfRequests, AWaitForChangesLastsAtMostThirtySeconds) {
 TEST_F(LimitsOfRequests, AnEventsBodyHasFourGibibytesAndNoMore) {
   const auto announced = [&](std::string_view bytes) {
     Client other = server().connect();
-    other.write("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: " +
-                std::string(bytes) + "\r\n\r\n");
+    other.write(
+        "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: " +
+        std::string(bytes) + "\r\n\r\n");
     return other.read_answer().status;
   };
   EXPECT_EQ(announced("4294967296"), 100) << "it is asked for";

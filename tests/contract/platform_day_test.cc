@@ -27,7 +27,7 @@ constexpr std::size_t k_events = 3;
 constexpr std::size_t k_seats = 400;   // of each event
 constexpr std::size_t k_seats_a_part = 100;
 constexpr std::size_t k_buyers = k_is_sanitized ? 1'000 : 3'000;
-constexpr std::size_t k_shops = 4;     // connections that buyers come by
+constexpr std::size_t k_shops = 4;   // connections that buyers come by
 constexpr std::size_t k_orders_unknown = 5;
 
 // What a buyer who got a seat does next.
@@ -38,7 +38,7 @@ struct Bought {
   std::string seat;
   std::string event;
   Fate fate{};
-  std::string order{};     // not empty: it was paid for
+  std::string order{};   // not empty: it was paid for
   std::string payment{};
   bool is_short() const { return fate == Fate::runs_out || fate == Fate::pays_late || fate == Fate::pays_too_late; }
 };
@@ -78,7 +78,8 @@ class PaymentService {
 
 class PlatformDay : public ::testing::Test {
  protected:
-  static ServerSettings settings(const std::string& ledger, const std::string& lock, const std::string& bootstrap, const std::string& prefix) {
+  static ServerSettings settings(const std::string& ledger, const std::string& lock, const std::string& bootstrap,
+                                 const std::string& prefix) {
     const Finished migrated = run_holdfast({"migrate", "--ledger", ledger});
     if (migrated.status != 0) throw std::runtime_error("holdfast migrate: " + migrated.everything());
     return {.flags = {"--ledger", ledger, "--lock", lock, "--feed", "kafka://" + bootstrap, "--feed-topic-prefix", prefix,
@@ -102,9 +103,7 @@ class PlatformDay : public ::testing::Test {
     return string_of(client.get("/reservations/" + reservation).json().at("status"));
   }
   std::string topic(std::string_view name) const { return prefix + std::string(name); }
-  std::size_t count_of(Fate fate) const {
-    return static_cast<std::size_t>(std::ranges::count(bought, fate, &Bought::fate));
-  }
+  std::size_t count_of(Fate fate) const { return static_cast<std::size_t>(std::ranges::count(bought, fate, &Bought::fate)); }
 
   PostgresDatabase database;
   RedisServer redis;
@@ -122,8 +121,8 @@ class PlatformDay : public ::testing::Test {
 std::string part_of(const TestEvent& event, std::span<const std::size_t> seats) {
   std::string list;
   for (const std::size_t i : seats) {
-    list += (list.empty() ? "" : ",") + (R"({"seatId":")" + event.seats[i] + R"(","section":"Floor","row":")" +
-                                         std::to_string(i / 20 + 1) + R"(","number":)" + std::to_string(i % 20 + 1) + "}");
+    list += (list.empty() ? "" : ",") + (R"({"seatId":")" + event.seats[i] + R"(","section":"Floor","row":")" + std::to_string(i / 20 + 1) +
+                                         R"(","number":)" + std::to_string(i % 20 + 1) + "}");
   }
   return R"({"eventId":")" + event.id + R"(","seats":[)" + list + R"(],"totalSeats":)" + std::to_string(event.seats.size()) +
          R"(,"generatedAt":"2026-02-24T08:00:00Z"})";
@@ -146,7 +145,8 @@ void PlatformDay::open_the_catalogue() {
   KafkaWriter catalogue(kafka);
   for (const std::string& part : parts) catalogue.write(topic("seats-generated"), "", part);
   for (const TestEvent& event : events) {
-    ASSERT_TRUE(eventually([&] { return client.get("/v1/events/" + event.id).status == 200; }, 4 * k_patience)) << "an event is not imported";
+    ASSERT_TRUE(eventually([&] { return client.get("/v1/events/" + event.id).status == 200; }, 4 * k_patience))
+        << "an event is not imported";
     EXPECT_EQ(client.get("/v1/events/" + event.id).json().at("counts").at("available"), k_seats);
   }
 }
@@ -249,8 +249,8 @@ void PlatformDay::release_locks_of_the_staff() {
 }
 
 void PlatformDay::wait_until_payments_are_done() {
-  ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_feed_payments_total") >= static_cast<double>(payments.written()); },
-                         6 * k_patience))
+  ASSERT_TRUE(
+      eventually([&] { return metric(client, "holdfast_feed_payments_total") >= static_cast<double>(payments.written()); }, 6 * k_patience))
       << metric(client, "holdfast_feed_payments_total") << " of " << payments.written();
 }
 
@@ -269,8 +269,8 @@ void PlatformDay::expect_messages_of_what_happened() {
     if (status_of(each.reservation) == "consumed") topics.insert("reservation-consumed");
     wanted += topics.size();
   }
-  KafkaReader reader(kafka, {topic("reservation-created"), topic("reservation-expired"), topic("reservation-consumed"),
-                             topic("reservation-released")});
+  KafkaReader reader(
+      kafka, {topic("reservation-created"), topic("reservation-expired"), topic("reservation-consumed"), topic("reservation-released")});
   EXPECT_TRUE(reader.read_until([&] { return reader.messages().size() >= wanted; }, 6 * k_patience))
       << reader.messages().size() << " of " << wanted;
   reader.read_for(milliseconds(500));
@@ -296,7 +296,7 @@ void PlatformDay::expect_messages_of_what_happened() {
 void PlatformDay::expect_that_no_money_is_lost() {
   KafkaReader reader(kafka, {topic("reservation-payment-rejected")});
   std::map<std::string, std::string> sold;   // reservation, by seat
-  std::set<std::string> owed;                // payments whose money must go back
+  std::set<std::string> owed;   // payments whose money must go back
   for (const Bought& each : bought) {
     const bool is_sold = status_of(each.reservation) == "consumed";
     if (is_sold) {
@@ -362,5 +362,5 @@ TEST_F(PlatformDay, FromTheCatalogueToTheWaitingListLosesNoSeatNoMoneyAndNoMessa
   expect_the_same_in_sql();
 }
 
-}  // namespace
-}  // namespace holdfast::test
+}   // namespace
+}   // namespace holdfast::test

@@ -16,7 +16,7 @@ namespace holdfast::test {
 // What all topics have, and what some of them do; of the others it is empty.
 struct StrictMessage {
   std::string topic;   // without the prefix
-  std::string id;      // eventId: of the message
+  std::string id;   // eventId: of the message
   std::string reservation;
   std::string event;   // concertEventId
   std::string seat;
@@ -138,4 +138,4 @@ inline StrictMessage decode_strictly(const KafkaMessage& message, std::string_vi
   return told;
 }
 
-}  // namespace holdfast::test
+}   // namespace holdfast::test

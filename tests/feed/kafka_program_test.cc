@@ -70,9 +70,8 @@ TEST_F(KafkaFeedProgram, TellsAReservationFromItsMakingToItsSale) {
   ASSERT_EQ(consumed.size(), 1u);
   const Json sale = consumed[0].json();
   EXPECT_EQ(consumed[0].key, created[0].key);
-  EXPECT_THAT(members_of(sale),
-              UnorderedElementsAre("eventId", "messageId", "concertEventId", "reservationId", "seatId", "customerId", "status",
-                                   "consumedAt", "version"));
+  EXPECT_THAT(members_of(sale), UnorderedElementsAre("eventId", "messageId", "concertEventId", "reservationId", "seatId", "customerId",
+                                                     "status", "consumedAt", "version"));
   EXPECT_EQ(sale.at("messageId"), sale.at("eventId"));
   EXPECT_EQ(string_of(sale.at("concertEventId")), event.id);
   EXPECT_EQ(string_of(sale.at("reservationId")), id);

@@ -255,5 +255,5 @@ TEST_F(SeatImportsOnKafka, tell_what_waits_for_its_event_from_what_was_not_handl
   EXPECT_TRUE(eventually([&] { return board.status().seats_unhandled_seconds > 0; }, 4 * k_patience));
 }
 
-}  // namespace
-}  // namespace holdfast::feed::kafka
+}   // namespace
+}   // namespace holdfast::feed::kafka

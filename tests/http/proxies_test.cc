@@ -178,5 +178,5 @@ TEST(TrustedProxy, has_its_own_connections_not_counted) {
   EXPECT_TRUE(s.serves());
 }
 
-}  // namespace
-}  // namespace holdfast::http::test
+}   // namespace
+}   // namespace holdfast::http::test

@@ -261,8 +261,9 @@ TEST_F(PostgresReading, ReservationsAreFoundByOrderInEventsThatAreTooLargeForOne
   // From here on each reservation that is found costs 5 ms, and a statement may take 100.
   Sql sql(database.url());
   sql.run("ALTER TABLE holdfast.reservation RENAME TO quick_reservation");
-  sql.run("CREATE FUNCTION holdfast.slowly() RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000 AS "
-          "'BEGIN PERFORM pg_sleep(0.005); RETURN true; END'");
+  sql.run(
+      "CREATE FUNCTION holdfast.slowly() RETURNS boolean LANGUAGE plpgsql VOLATILE COST 1000 AS "
+      "'BEGIN PERFORM pg_sleep(0.005); RETURN true; END'");
   sql.run("CREATE VIEW holdfast.reservation AS SELECT * FROM holdfast.quick_reservation WHERE holdfast.slowly()");
   pg::Settings hasty = settings;
   hasty.statement_timeout = milliseconds(100);

@@ -141,8 +141,9 @@ TEST(PostgresTables, OfSeatsThatNeverChangedAreLoadedInPieces) {
   JournalInTest journal(settings, 1, 50'000);
   project_all(settings, 1);
   Sql(database.url())
-      .run("ALTER TABLE holdfast.seat RENAME TO seat_table;"
-           "CREATE VIEW holdfast.seat AS SELECT * FROM holdfast.seat_table WHERE pg_sleep(0.00001) IS NOT NULL");
+      .run(
+          "ALTER TABLE holdfast.seat RENAME TO seat_table;"
+          "CREATE VIEW holdfast.seat AS SELECT * FROM holdfast.seat_table WHERE pg_sleep(0.00001) IS NOT NULL");
   pg::Settings impatient = settings;
   impatient.statement_timeout = std::chrono::milliseconds(2'000);
   pg::Connection connection(impatient);
@@ -460,5 +461,5 @@ TEST(PostgresProjector, GoesOnWhenItsConnectionsAreKilled) {
   EXPECT_EQ(differences(settings, journal), "");
 }
 
-}  // namespace
-}  // namespace holdfast::test
+}   // namespace
+}   // namespace holdfast::test

@@ -167,7 +167,8 @@ TEST_F(PostgresViews, ReservationsFindsARowOfALargerReservationByItsIdHoweverMan
     EXPECT_LT(pages_of(sql, "SELECT * FROM Reservations WHERE SeatId = '" + *rows[0][1] + "'"), 100);
   }
   EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations"), "30005");
-  EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations WHERE Id = $1::uuid", {holdfast::to_string(id)}), "0") << "it has no row of its own";
+  EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations WHERE Id = $1::uuid", {holdfast::to_string(id)}), "0")
+      << "it has no row of its own";
 }
 
 TEST_F(PostgresViews, AJoinOfAllTicketsWithThoseThatAreBlockedLooksAtEachTicketsHistoryOnce) {
@@ -298,8 +299,10 @@ TEST(PostgresMigration, ReplacesTheViewsOfVersion2WithTheirIdsReadersAndWhatOthe
 
   // What a node of 0.1.0 adds now is shown too.
   sql.run(
-      "INSERT INTO holdfast.reservation SELECT 1, 0, 0, 2, 2000000, 1, 1, '00000001-19c5-84df-8f12-6ae831d26241', 'anna', '', ARRAY[1000, 1001];"
-      "INSERT INTO holdfast.seat_change SELECT 1, s, 3, 4, 2000000, 1, '00000001-19c5-84df-8f12-6ae831d26241' FROM generate_series(1000, 1001) s");
+      "INSERT INTO holdfast.reservation SELECT 1, 0, 0, 2, 2000000, 1, 1, '00000001-19c5-84df-8f12-6ae831d26241', 'anna', '', ARRAY[1000, "
+      "1001];"
+      "INSERT INTO holdfast.seat_change SELECT 1, s, 3, 4, 2000000, 1, '00000001-19c5-84df-8f12-6ae831d26241' FROM generate_series(1000, "
+      "1001) s");
   EXPECT_EQ(sql.value("SELECT count(*) FROM public.of_anna"), "2");
 }
 

@@ -157,5 +157,5 @@ TEST_F(StateLag, HasNoLimitWhenItIsZero) {
   blocker.execute("ROLLBACK");
 }
 
-}  // namespace
-}  // namespace holdfast::test
+}   // namespace
+}   // namespace holdfast::test

@@ -91,4 +91,4 @@ class Receiver {
   std::thread acceptor_;
 };
 
-}  // namespace holdfast::test
+}   // namespace holdfast::test

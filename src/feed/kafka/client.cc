@@ -115,7 +115,8 @@ rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std:
   return partitions ? RD_KAFKA_RESP_ERR_NO_ERROR : partitions.error();
 }
 
-std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic, std::chrono::milliseconds patience) {
+std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic,
+                                                               std::chrono::milliseconds patience) {
   const std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)> handle(
       rd_kafka_topic_new(client.get(), topic.c_str(), nullptr), &rd_kafka_topic_destroy);
   const rd_kafka_metadata_t* metadata = nullptr;

@@ -89,6 +89,7 @@ class Client {
 // producer), and it is there some moments later.
 rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std::chrono::milliseconds patience);
 // The same, and how many partitions it has.
-std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic, std::chrono::milliseconds patience);
+std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic,
+                                                               std::chrono::milliseconds patience);
 
 }  // namespace holdfast::feed::kafka

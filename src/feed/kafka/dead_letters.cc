@@ -84,10 +84,11 @@ Teller::Teller(const KafkaSettings& settings, std::size_t bytes_whole)
                {"partitioner", "murmur2_random"},
                {"message.timeout.ms", std::to_string(k_delivery.count())},
                {"message.max.bytes", std::to_string(2 * k_dead_letter_bytes_max)}},   // the value, half of that, and our headers
-              {.delivered = [this](const rd_kafka_message_t& message) {
-                 --undelivered_;
-                 if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) refused_ = message.err;
-               },
+              {.delivered =
+                   [this](const rd_kafka_message_t& message) {
+                     --undelivered_;
+                     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) refused_ = message.err;
+                   },
                .rebalanced = {}}) {}
 
 bool Teller::tell(const std::function<void()>& fill, const std::function<bool()>& stopping) {

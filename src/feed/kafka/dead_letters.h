@@ -71,4 +71,4 @@ class Teller {
   Client client_;
 };
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

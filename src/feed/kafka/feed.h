@@ -55,4 +55,4 @@ class KafkaFeed {
   std::optional<SeatImports> seats_;
 };
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -12,9 +12,7 @@ constexpr std::size_t k_bytes_a_message = 200;
 
 std::string label_of(const GeneratedSeat& seat) { return seat.section + "-" + seat.row + "-" + std::to_string(seat.number); }
 
-bool is_same(const GeneratedSeat& a, const GeneratedSeat& b) {
-  return a.section == b.section && a.row == b.row && a.number == b.number;
-}
+bool is_same(const GeneratedSeat& a, const GeneratedSeat& b) { return a.section == b.section && a.row == b.row && a.number == b.number; }
 
 }  // namespace
 
@@ -25,7 +23,7 @@ Gathering::Added Gathering::add(const SeatsPart& part, const Received& message, 
   const Event& before = known == events_.end() ? none : known->second;
   if (before.total != part.total) {
     return {Answer::contradicts, "`totalSeats` is " + std::to_string(part.total) + ", and was " + std::to_string(before.total) +
-                                 " in a part of the same event before."};
+                                     " in a part of the same event before."};
   }
   std::size_t bytes = message.bytes() + k_bytes_a_message;
   boost::unordered_flat_map<Uuid, const GeneratedSeat*> fresh;
@@ -65,7 +63,8 @@ Gathering::Added Gathering::add(const SeatsPart& part, const Received& message, 
     return {Answer::no_room, std::to_string(events_.size()) + " events wait for seats already, which is the most."};
   }
   if (!completes && bytes_ + bytes > limits_.bytes_max) {
-    return {Answer::no_room, "The parts that wait for others have more than " + std::to_string(limits_.bytes_max) + " bytes with this one."};
+    return {Answer::no_room,
+            "The parts that wait for others have more than " + std::to_string(limits_.bytes_max) + " bytes with this one."};
   }
   Event& event = events_[part.event];
   if (known == events_.end()) event = {.total = part.total, .since = now, .written = written};
@@ -85,9 +84,8 @@ std::optional<Uuid> Gathering::complete() const {
 
 std::optional<Uuid> Gathering::overdue(Time now) const {
   const auto stay_least = std::min(limits_.stay_least, limits_.age_max);
-  const auto at = std::ranges::find_if(events_, [&](const auto& each) {
-    return now - each.second.written >= limits_.age_max && now - each.second.since >= stay_least;
-  });
+  const auto at = std::ranges::find_if(
+      events_, [&](const auto& each) { return now - each.second.written >= limits_.age_max && now - each.second.since >= stay_least; });
   return at == events_.end() ? std::nullopt : std::optional(at->first);
 }
 

@@ -24,8 +24,8 @@
 namespace holdfast::feed::kafka {
 
 struct GatheringLimits {
-  std::size_t events_max = 1'000;                               // whose seats have not all come
-  std::size_t bytes_max = std::size_t{256} * 1024 * 1024;       // of their messages and seats: some 700,000 seats
+  std::size_t events_max = 1'000;   // whose seats have not all come
+  std::size_t bytes_max = std::size_t{256} * 1024 * 1024;   // of their messages and seats: some 700,000 seats
   std::chrono::milliseconds age_max = std::chrono::hours(24);   // of an event's oldest part, since it was written
   std::chrono::milliseconds stay_least = std::chrono::hours(1);   // here, all the same: a backlog is read first, and clocks may be wrong
 };
@@ -38,11 +38,11 @@ class Gathering {
   explicit Gathering(GatheringLimits limits = {}) : limits_(limits) {}
 
   enum class Answer : std::uint8_t {
-    kept,          // it has seats that had not come
-    repeated,      // all of its seats had come
-    refused,       // it contradicts itself. Nothing of it was kept
+    kept,   // it has seats that had not come
+    repeated,   // all of its seats had come
+    refused,   // it contradicts itself. Nothing of it was kept
     contradicts,   // a part of its event before it. Nothing of it was kept
-    no_room,       // the limits are met: its event cannot be completed here. Nothing of it was kept
+    no_room,   // the limits are met: its event cannot be completed here. Nothing of it was kept
   };
   struct Added {
     Answer answer = Answer::kept;
@@ -76,8 +76,8 @@ class Gathering {
  private:
   struct Event {
     std::uint64_t total = 0;
-    Time since{};      // here
-    Time written{};    // its oldest part
+    Time since{};   // here
+    Time written{};   // its oldest part
     std::size_t bytes = 0;
     std::vector<Received> messages{};
     boost::unordered_flat_map<Uuid, GeneratedSeat> seats{};
@@ -89,4 +89,4 @@ class Gathering {
   std::size_t bytes_ = 0;
 };
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -351,9 +351,7 @@ void SeatImports::gather(const SeatsPart& part, const Received& message) {
     case Gathering::Answer::repeated: ++board_.counters.seats_skipped; return;
     case Gathering::Answer::refused:
     case Gathering::Answer::contradicts: return give_up(message, added.why);
-    case Gathering::Answer::no_room:
-      give_up(part.event, added.why);
-      return give_up(message, added.why);
+    case Gathering::Answer::no_room: give_up(part.event, added.why); return give_up(message, added.why);
   }
 }
 

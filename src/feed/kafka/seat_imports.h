@@ -66,11 +66,11 @@ class SeatImports {
   using Time = Backlog::Timer::time_point;
 
   struct Place {
-    std::int64_t next = -1;        // behind the last message that was taken; -1: none was
-    std::int64_t end = -1;         // where it was seen to have nothing more; -1: it was not
+    std::int64_t next = -1;   // behind the last message that was taken; -1: none was
+    std::int64_t end = -1;   // where it was seen to have nothing more; -1: it was not
     std::int64_t committed = -1;   // -1: nothing
-    Time committed_at{};           // by this node
-    std::int64_t begins = -1;      // where this node goes on, until it was looked whether Kafka still has that; -1: no more
+    Time committed_at{};   // by this node
+    std::int64_t begins = -1;   // where this node goes on, until it was looked whether Kafka still has that; -1: no more
     Backlog backlog{};
   };
 
@@ -131,10 +131,10 @@ class SeatImports {
   std::map<Uuid, Failing> failing_;
   bool has_worked_ = false;   // since it began to consume
   std::optional<Time> starting_since_;   // this node should import, and does not yet
-  std::optional<Time> at_hand_since_;    // a message is being handled
+  std::optional<Time> at_hand_since_;   // a message is being handled
   Time committed_at_{};
   Time looked_at_backlog_{};
   std::thread thread_;
 };
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -69,4 +69,4 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
   std::unique_ptr<Statements> statements_;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -53,4 +53,4 @@ class FileWatch {
   LogWatch journals_log_;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

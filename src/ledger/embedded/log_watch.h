@@ -47,8 +47,8 @@ class LogWatch {
   struct Reach {
     std::uint32_t frames;
     std::uint32_t page;   // bytes
-    Sum sum;              // of the last frame
-    Salt salt;            // another one whenever the log begins anew
+    Sum sum;   // of the last frame
+    Salt salt;   // another one whenever the log begins anew
   };
 
   std::optional<Reach> reach();
@@ -59,7 +59,7 @@ class LogWatch {
   sqlite::Database database_;
   std::string log_;
   int file_ = -1;
-  Salt salt_{};              // of the log that was looked at last
+  Salt salt_{};   // of the log that was looked at last
   std::uint32_t next_ = 1;   // the frame of it to go on with
   std::vector<char> buffer_;
 };
@@ -70,4 +70,4 @@ std::string told_of_damaged_log(const std::string& path, const std::string& what
 // The header of a log as a file: whether it is one that SQLite wrote. Of a file that is being written it may have to be asked again.
 bool has_log_header(const std::array<std::uint8_t, 32>& bytes);
 
-}  // namespace holdfast
+}   // namespace holdfast

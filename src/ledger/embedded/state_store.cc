@@ -222,8 +222,7 @@ void StateStore::follow(const JournalRow& row) {
         .bind_blob(5, kept.outcomes)
         .run();
   }
-  if (!body.keys.empty())
-    statements_->drop_keys.bind(1, row.at - k_keys_kept - keys_kept_longer_).run();
+  if (!body.keys.empty()) statements_->drop_keys.bind(1, row.at - k_keys_kept - keys_kept_longer_).run();
   statements_->advance_event.bind(1, std::int64_t{row.event})
       .bind(2, static_cast<std::int64_t>(row.first_seq + row.changes - 1))
       .bind(3, row.at)

@@ -249,7 +249,7 @@ bool bring_views(Connection& connection) {
   return is_behind;
 }
 
-}  // namespace
+}   // namespace
 
 Migration migrate(const Settings& settings) { return migrate(settings, schema_steps()); }
 
@@ -278,4 +278,4 @@ Migration migrate(const Settings& settings, std::span<const SchemaStep> steps) {
   return migration;
 }
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

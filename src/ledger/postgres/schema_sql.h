@@ -25,8 +25,8 @@ extern const char* const k_views_2;
 // they keep who may read them and what others have built on them (decision 60).
 inline constexpr int k_views_revision = 3;
 extern const char* const k_reservation_rows;   // first: what revision 3 keeps beside the tables, and the revision's own table
-extern const char* const k_views_3;            // then, when that has all of them
+extern const char* const k_views_3;   // then, when that has all of them
 // What version 1 makes in `public`: names that must be free there.
 inline constexpr const char* k_public_names[] = {"reservations", "tickets", "tickets_blocked"};
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

@@ -35,9 +35,8 @@ constexpr Statement k_row_at_place{"journal_row_at_place",
                                    "(first_seq, ordinal) < ($2, $3) ORDER BY first_seq DESC, ordinal DESC LIMIT 1"};
 constexpr Statement k_parts{"load_plan_parts",
                             "SELECT first, count, body FROM holdfast.plan_part WHERE event = $1 AND first >= $2 ORDER BY first LIMIT $3"};
-constexpr Statement k_seats{"load_seats",
-                            "SELECT s.seat, c.version, c.kind, c.reservation FROM holdfast.seat s " HOLDFAST_LAST_CHANGE_OF(
-                                "s.seat") "WHERE s.event = $1 AND s.seat >= $2 AND s.seat < $3 ORDER BY s.seat"};
+constexpr Statement k_seats{"load_seats", "SELECT s.seat, c.version, c.kind, c.reservation FROM holdfast.seat s " HOLDFAST_LAST_CHANGE_OF(
+                                              "s.seat") "WHERE s.event = $1 AND s.seat >= $2 AND s.seat < $3 ORDER BY s.seat"};
 constexpr Statement k_reservations{"load_reservations",
                                    "SELECT " HOLDFAST_RESERVATION_COLUMNS " FROM holdfast.reservation WHERE event = $1 AND id = ANY ($2)"};
 constexpr Statement k_keys{"load_keys",
@@ -219,8 +218,8 @@ class Loading {
     std::int64_t seq = -1;
     std::int16_t ordinal = 0;
     for (int count = k_steps_with_keys_at_once; count == k_steps_with_keys_at_once;) {
-      const Result rows = connection_.query(
-          k_keys, Parameters().int4(number(event_)).int8(oldest).int8(seq).int2(ordinal).int4(k_steps_with_keys_at_once));
+      const Result rows =
+          connection_.query(k_keys, Parameters().int4(number(event_)).int8(oldest).int8(seq).int2(ordinal).int4(k_steps_with_keys_at_once));
       count = rows.rows();
       for (int row = 0; row < count; ++row) {
         read_keys(rows.bytes(row, 0), oldest);
