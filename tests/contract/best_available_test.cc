@@ -223,7 +223,7 @@ TEST_F(BestAvailable, BadInputIs400NamesTheMemberAndChangesNothing) {
       {"{" + id + R"(,"quantity":1,"adjacent":"true"})", "bestAvailable.adjacent"},
       {"{" + id + R"(,"quantity":1,"adjacent":0})", "bestAvailable.adjacent"},
       {"{" + id + R"(,"quantity":1,"adjcent":false})", "bestAvailable.adjcent"},
-      {"{" + id + R"(,"quantity":1,")" + std::string(201, 'm') + R"(":false})", "bestAvailable.…"},
+      {"{" + id + R"(,"quantity":1,")" + std::string(201, 'm') + R"(":false})", "bestAvailable." + std::string(128, 'm') + "…"},
       {"{" + id + R"(,"quantity":1,"quantity":1})", "quantity"},
   };
   for (const Row& row : rows) {

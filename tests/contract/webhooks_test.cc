@@ -686,7 +686,7 @@ TEST(Webhooks, WhatIsMalformedIsRefusedWithTheMemberAndTheRule) {
       {webhook_body(receiver.url(), R"("secret":"whsec_YWJj")"), "24 to 64 bytes"},
       {webhook_body(receiver.url(), R"("secret":"whsec_****************************************")"), "`secret`"},
       {webhook_body(receiver.url(), R"("description":")" + std::string(257, 'x') + "\""), "`description`"},
-      {webhook_body(receiver.url(), R"("type":["held"])"), "no member `type`"},
+      {webhook_body(receiver.url(), R"("type":["held"])"), "does not know `type`"},
   };
   for (const auto& [body, detail] : wrong) {
     const Answer answer = client.post("/v1/webhooks", body);

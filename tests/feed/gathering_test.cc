@@ -115,10 +115,10 @@ TEST(Gathering, has_room_for_so_many_events_and_no_more) {
 
 TEST(Gathering, has_room_for_so_many_bytes_and_gives_them_back) {
   Gathering small;
-  ASSERT_EQ(small.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept);
+  ASSERT_EQ(small.add(part(1, 4, {1, 2}), message(1), k_now).answer, Answer::kept);
   Gathering gathering({.bytes_max = small.bytes()});
-  ASSERT_EQ(gathering.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept) << "at the limit";
-  EXPECT_EQ(gathering.add(part(1, 3, {3}), message(2), k_now).answer, Answer::no_room);
+  ASSERT_EQ(gathering.add(part(1, 4, {1, 2}), message(1), k_now).answer, Answer::kept) << "at the limit";
+  EXPECT_EQ(gathering.add(part(1, 4, {3}), message(2), k_now).answer, Answer::no_room);
   EXPECT_EQ(gathering.take(event(1)).size(), 1u);
   EXPECT_EQ(gathering.bytes(), 0u);
   EXPECT_EQ(gathering.add(part(2, 3, {3}), message(3), k_now).answer, Answer::kept);
