@@ -9,6 +9,7 @@ import { build } from "esbuild";
 const web = fileURLToPath(new URL("..", import.meta.url));
 const define = (name, value) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 define("document", { visibilityState: "visible", addEventListener() {}, removeEventListener() {} });
+define("window", new EventTarget());
 define("localStorage", { getItem: () => null, setItem() {} });
 define("sessionStorage", { getItem: () => null, setItem() {}, removeItem() {} });
 define("navigator", { languages: ["en-GB"] });
