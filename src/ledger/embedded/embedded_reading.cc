@@ -66,7 +66,7 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
       }
       if (rows.empty()) break;
       for (const auto& row : rows) {
-        if (row->first_seq > head) break;
+        if (row->first_seq > head || bytes >= k_bytes_a_page) break;
         if (row->first_seq > next || row->end_seq() <= next) throw DataError("the index of the journal is not as the journal is");
         next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
         bytes += row->bytes.size();
@@ -101,7 +101,7 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
       if (rows.empty() && seen == 0) return problem(ReadProblem::Kind::archived);
       if (rows.empty()) break;
       for (const auto& row : rows) {
-        if (row->position > head || page.changes.size() >= limit) break;
+        if (row->position > head || page.changes.size() >= limit || bytes >= k_bytes_a_page) break;
         if (next.skip >= row->changes && next.skip > 0) return problem(ReadProblem::Kind::bad_cursor);
         const std::size_t first = page.changes.size();
         const std::uint32_t done = add_changes(*row, next.skip, limit, page.changes);

@@ -242,7 +242,7 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
       }
       if (rows.empty()) break;
       for (const auto& row : rows) {
-        if (row->first_seq > head) break;
+        if (row->first_seq > head || bytes >= k_bytes_a_page) break;
         if (row->first_seq > next || row->end_seq() <= next)
           throw DataError("the journal of event " + std::to_string(event) + " has a gap");
         next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
