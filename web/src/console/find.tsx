@@ -4,6 +4,7 @@ import { HoldfastError, type Event, type Reservation, type Seat } from "@holdfas
 import { useEffect, useRef } from "preact/hooks";
 import { CustomerList } from "./customer_list";
 import { problemOf } from "./ask";
+import { ofOrder } from "./find_order";
 import { clockMs } from "./format";
 import { labelsIn, uuidIn } from "./labels";
 import { ReservationCard } from "./reservation_card";
@@ -13,8 +14,7 @@ import { client, noticeError } from "./session";
 import { t } from "./texts";
 
 const labelsAskedMax = 50;
-const orderPagesMax = 20;    // of 10,000 reservations that the server looks through
-const ofOrderMax = 50;
+const orderPageItems = 50;
 
 export interface Found {
   text: string;
@@ -22,6 +22,8 @@ export interface Found {
   seats: Seat[];
   /** By their own ids, or by their order's. */
   reservations: Reservation[];
+  /** Whether every reservation was looked at for the order, unless something else was found. */
+  isAll: boolean;
   customer: { items: Reservation[]; next: string | null };
 }
 
@@ -35,22 +37,10 @@ async function orNone<Value>(asked: Promise<Value>): Promise<Value | null> {
   }
 }
 
-/** The server has no index of orders: it looks through the reservations page by page. */
-async function ofOrder(orderId: string): Promise<Reservation[]> {
-  const found: Reservation[] = [];
-  let cursor: string | undefined;
-  for (let pages = 0; pages < orderPagesMax && found.length < ofOrderMax; ++pages) {
-    const page = await orNone(client().listReservations({ orderId, limit: ofOrderMax, ...(cursor === undefined ? {} : { cursor }) }));
-    found.push(...(page?.items ?? []));
-    if (page === null || page.nextCursor === null) break;
-    cursor = page.nextCursor;
-  }
-  return found;
-}
-
 async function look(text: string, events: readonly Event[]): Promise<Found> {
-  // The newest events first: that is where one looks for a seat today.
-  const labels = [...events].reverse().flatMap(({ id, sections }) => labelsIn(text, sections).map((label) => ({ id, label })));
+  // The newest events first: that is where one looks for a seat or an order today.
+  const newest = [...events].reverse();
+  const labels = newest.flatMap(({ id, sections }) => labelsIn(text, sections).map((label) => ({ id, label })));
   const uuid = uuidIn(text);
   const [seat, labelled, reservation, customer] = await Promise.all([
     orNone(client().getSeat(text)),
@@ -61,8 +51,14 @@ async function look(text: string, events: readonly Event[]): Promise<Found> {
   const seats = [...(seat === null ? [] : [seat]), ...labelled.flatMap((page) => page?.items ?? [])];
   const named = reservation !== null && (uuid === text || reservation.orderId === text) ? [reservation] : [];
   const isFound = seats.length > 0 || named.length > 0 || (customer?.items.length ?? 0) > 0;
-  const reservations = isFound ? named : await ofOrder(text);
-  return { text, at: Date.now(), seats, reservations, customer: { items: customer?.items ?? [], next: customer?.nextCursor ?? null } };
+  const { reservations, isAll } = isFound
+    ? { reservations: named, isAll: true }
+    : await ofOrder(
+        newest.map(({ id }) => id),
+        (eventId, cursor) =>
+          orNone(client().listReservations({ orderId: text, eventId, limit: orderPageItems, ...(cursor === undefined ? {} : { cursor }) })),
+      );
+  return { text, at: Date.now(), seats, reservations, isAll, customer: { items: customer?.items ?? [], next: customer?.nextCursor ?? null } };
 }
 
 export function FindView({ text, events }: { text: string; events: readonly Event[] | null }) {
@@ -127,10 +123,11 @@ export function FindView({ text, events }: { text: string; events: readonly Even
         {problem.value}
       </p>
       <p class="as-of numbers" role="status">
-        {busy.value ? t.value.loading : result === null ? " " : nothing ? texts.nothing(result.text) : texts.foundAt(clockMs(result.at))}
+        {busy.value ? t.value.loading : result === null ? " " : nothing ? (result.isAll ? texts.nothing(result.text) : texts.notAll(result.text)) : texts.foundAt(clockMs(result.at))}
       </p>
       {result !== null && (
         <>
+          {!nothing && !result.isAll && <p class="soft">{texts.maybeMore}</p>}
           {result.seats.map((seat) => (
             <SeatCard key={`${seat.id} ${result.at}`} seat={seat} eventName={eventName(seat.eventId)} onDone={() => void run()} />
           ))}

@@ -214,6 +214,9 @@ const en = {
     look: "Look up",
     hint: "A seat’s id or its label as the ticket has it (Stalls A-7), a reservation’s, an order’s or a customer’s id: whatever you have.",
     nothing: (text: string) => `Nothing is known of “${text}”: no seat, no reservation, no order, and no customer with reservations.`,
+    notAll: (text: string) =>
+      `No seat, reservation or customer is “${text}”. Orders of the newest events were looked through, not all: an order of an older event may be missing. Its reservation’s or customer’s id finds it.`,
+    maybeMore: "Not all reservations were looked through for this order: there may be more of it in older events.",
     foundAt: (time: string) => `as of ${time}`,
     seat: "Seat",
     seats: "Seats",
@@ -457,6 +460,9 @@ const es: typeof en = {
     look: "Buscar",
     hint: "El id de un asiento o su etiqueta como está en la entrada (Stalls A-7), el id de una reserva, de un pedido o de un cliente: lo que tenga.",
     nothing: (text) => `No se sabe nada de “${text}”: ni asiento, ni reserva, ni pedido, ni cliente con reservas.`,
+    notAll: (text) =>
+      `Ningún asiento, reserva o cliente es “${text}”. Se miraron los pedidos de los eventos más nuevos, no todos: puede faltar un pedido de un evento anterior. El id de su reserva o de su cliente lo encuentra.`,
+    maybeMore: "No se miraron todas las reservas en busca de este pedido: puede haber más en eventos anteriores.",
     foundAt: (time) => `a las ${time}`,
     seat: "Asiento",
     seats: "Asientos",

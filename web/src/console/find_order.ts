@@ -1,0 +1,34 @@
+// Looking up the reservations of an order. The server has no index of orders: it looks through reservations page by page, the oldest first. A
+// desk is asked about orders of now, so the events are looked through one by one, the newest first.
+import type { Reservation } from "@holdfast/client";
+
+const pagesMax = 100;   // of up to 10,000 reservations that the server looks through, or of one event
+const foundMax = 50;
+
+export interface OfOrder {
+  reservations: Reservation[];
+  /** Whether all reservations were looked through: where they were not, there may be more. */
+  isAll: boolean;
+}
+
+interface Page {
+  items: readonly Reservation[];
+  nextCursor: string | null;
+}
+
+/** `ask` for a page of the reservations of the order in one event. `eventIds`: the newest first. */
+export async function ofOrder(eventIds: readonly string[], ask: (eventId: string, cursor?: string) => Promise<Page | null>): Promise<OfOrder> {
+  const reservations: Reservation[] = [];
+  let pages = 0;
+  for (const eventId of eventIds) {
+    let cursor: string | undefined;
+    do {
+      if (pages === pagesMax || reservations.length >= foundMax) return { reservations, isAll: false };
+      const page = await ask(eventId, cursor);
+      ++pages;
+      reservations.push(...(page?.items ?? []));
+      cursor = page?.nextCursor ?? undefined;
+    } while (cursor !== undefined);
+  }
+  return { reservations, isAll: true };
+}
