@@ -161,25 +161,27 @@ std::optional<ReadProblem> append_list(Call& call, const ListWish& wish, const P
     json.array([&] {
       std::size_t left = page.limit;
       std::size_t seen = 0;
+      std::string behind;   // the cursor behind the item that was looked at last
       do {
         const std::size_t some = wish.order ? k_read_at_once : std::min(left, k_read_at_once);
-        auto part = call.ledger().list_reservations(wish.filter, cursor, some);
-        std::size_t through = 0;   // how far into the part this page has room
-        for (; part && through < part->items.size() && left > 0; ++through) {
-          const ListedReservation& listed = part->items[through];
+        const auto part = call.ledger().list_reservations(wish.filter, cursor, some);
+        if (!part) {
+          problem = part.error();
+          return;
+        }
+        cursor = part->next;
+        for (const ListedReservation& listed : part->items) {
+          if (left == 0) {   // the page is full within the part: the next one begins behind what was looked at last
+            cursor = behind;
+            return;
+          }
+          behind = listed.cursor;
           if (!wish.takes(listed.view)) continue;
           const auto event = event_of_item(call.ledger(), listed.event);
           if (event == nullptr) problem = ReadProblem{ReadProblem::Kind::unavailable};
           else append_reservation(json, *event, listed.view, call.ledger().now());
           --left;
         }
-        // The page is full within the part: the next one begins behind its last item.
-        if (part && through < part->items.size()) part = call.ledger().list_reservations(wish.filter, cursor, through);
-        if (!part) {
-          problem = part.error();
-          return;
-        }
-        cursor = part->next;
         if (part->items.size() < k_read_at_once) return;   // also one that ends early, because it has looked through enough
         seen += part->items.size();
       } while (left > 0 && !cursor.empty() && !problem && seen < k_looked_through_max && call.response.body.size() < k_page_bytes_max);

@@ -89,6 +89,7 @@ struct ReservationFilter {
 struct ListedReservation {
   EventNumber event = 0;
   ReservationView view;
+  std::string cursor{};   // of what comes after it
 };
 
 // A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is

@@ -425,6 +425,32 @@ TEST_F(ReadingReservations, AreFoundByCustomerEventAndStatusInTheOrderOfEventAnd
   }
 }
 
+// Whoever ends a page within a part goes on behind the item that was shown last, though some of the part have ended since.
+TEST_F(ReadingReservations, EachHasACursorThatEndingOfOthersDoesNotMove) {
+  const EventNumber event = it.create_event(10);
+  std::vector<Uuid> ids;
+  for (SeatIndex seat = 0; seat < 5; ++seat) {
+    ids.push_back(it.new_id(event));
+    it.hold(event, ids.back(), {seat}, "anna");
+  }
+  const ReservationFilter active{.status = ReservationStatus::active};
+  const auto part = it.ledger().list_reservations(active, "", 10);
+  ASSERT_TRUE(part.has_value());
+  ASSERT_EQ(part->items.size(), 5u);
+  it.release(event, ids[0]);
+  it.release(event, ids[2]);
+  const auto rest = [&](std::size_t item) {
+    std::vector<Uuid> left;
+    for (const ListedReservation& listed : it.ledger().list_reservations(active, part->items[item].cursor, 10)->items) {
+      left.push_back(listed.view.id);
+    }
+    return left;
+  };
+  EXPECT_THAT(rest(1), ElementsAre(ids[3], ids[4]));
+  EXPECT_THAT(rest(2), ElementsAre(ids[3], ids[4])) << "also behind one that has ended";
+  EXPECT_THAT(rest(4), ElementsAre());
+}
+
 TEST_F(ReadingReservations, ThatAreThereThroughoutAreShownOnceWhileOthersComeAndGo) {
   const EventNumber event = it.create_event(100);
   std::vector<Uuid> stay;

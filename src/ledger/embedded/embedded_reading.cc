@@ -161,7 +161,7 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
       ++seen;
       last = {row.event, row.created_seq};
       ReservationView view = as_it_is_now(row);
-      if (!filter.status || view.status == *filter.status) page.items.push_back({row.event, std::move(view)});
+      if (!filter.status || view.status == *filter.status) page.items.push_back({row.event, std::move(view), text_of(last)});
       return true;
     };
     const std::scoped_lock lock(tables_mutex_);

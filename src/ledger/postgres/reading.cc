@@ -386,7 +386,7 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
         const auto event = static_cast<EventNumber>(rows.int4(at, 10));
         ReservationView view = as_it_is_now(*connection, event, row, rows.is_null(at, 11) ? 0 : static_cast<Seq>(rows.int8(at, 11)));
         last = {event, row.created_seq};
-        if (!filter.status || view.status == *filter.status) page.items.push_back({event, std::move(view)});
+        if (!filter.status || view.status == *filter.status) page.items.push_back({event, std::move(view), text_of(last)});
       }
       if (static_cast<std::size_t>(rows.rows()) < some) return page;
     }
