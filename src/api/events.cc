@@ -142,8 +142,9 @@ Uuid id_of(const Fingerprint& fingerprint) {
   return id;
 }
 
-// The event of this id exists. With a key: made by this very request, then it is answered again; or not.
-Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, const NotTaken* not_taken) {
+// The event of this id exists. With a key: made by this very request, then what it had not done before it was cut off is done, and it is
+// answered again; or not.
+Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, EventStatus status, const ReadEvent& read) {
   if (!co_await bring_event(call, id)) co_return;
   const auto number = call.ledger().event_by_id(id);
   const auto event = number ? call.ledger().event(*number) : nullptr;
@@ -154,9 +155,14 @@ Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, const
   if (!verdict) co_return fail(call, busy());
   if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
   if (!verdict->replayed) co_return fail(call, {409, "event_exists", "an event with the id " + to_string(id) + " exists."});
-  mark_replayed(call, *verdict);
+  std::expected<bool, CreationProblem> was_whole = true;
+  if (!read.taken.empty()) {
+    co_await call.services.background.run([&] { was_whole = call.services.engine.finish_event(*number, status, read.taken, key); });
+  }
+  if (!was_whole) co_return answer_problem(call, was_whole.error());
+  if (*was_whole) mark_replayed(call, *verdict);
   call.response.headers.emplace_back("Location", "/v1/events/" + to_string(id));
-  answer_event(call, 201, *event, not_taken);
+  answer_event(call, 201, *event, read.has_plan ? &read.not_taken : nullptr);
 }
 
 // SHA-256 of a body that comes in parts: what makes two requests the same one.
@@ -333,24 +339,25 @@ Answer create_event(Call& call) {
   std::expected<ReadEvent, Mistakes> read = std::unexpected(Mistakes{});
   std::expected<EventNumber, CreationProblem> created = 0;
   Uuid id{};
+  EventStatus status{};
   co_await call.services.background.run([&] {
     read = reader.finish();
     if (!read) return;
     // With a key and without an id of its own the event gets an id that the key decides: the same request finds it again.
     if (key && !reader.has_id()) read->event.card.id = id_of(key->key);
     id = read->event.card.id;
+    status = read->event.settings.status;
     created = call.services.engine.create_event(std::move(read->event), {}, key, read->taken);
   });
   if (!read) co_return fail(call, fault_of_text(read.error()));
-  const NotTaken* const not_taken = read->has_plan ? &read->not_taken : nullptr;
   if (!created && key && created.error().kind == CreationProblem::Kind::event_exists) {
-    co_await answer_again(call, id, *key, not_taken);
+    co_await answer_again(call, id, *key, status, *read);
     co_return;
   }
   if (!created) co_return answer_problem(call, created.error());
   const auto published = call.ledger().event(*created);
   call.response.headers.emplace_back("Location", "/v1/events/" + to_string(published->card().id));
-  answer_event(call, 201, *published, not_taken);
+  answer_event(call, 201, *published, read->has_plan ? &read->not_taken : nullptr);
 }
 
 // GET /v1/events

@@ -47,12 +47,33 @@ constexpr EventNumber k_no_event = 0;   // events are numbered from 1
 
 CreationProblem key_reused() { return {CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}}; }
 
-CreationProblem left_as_draft(const Uuid& id) {
-  return {CreationProblem::Kind::incomplete,
-          "event " + to_string(id) +
-              " was created as a draft, and not all of its taken seats are known to be blocked. Nothing of it is on sale. Block those "
-              "seats and put it on sale, or leave it and create the event with another id",
-          {}};
+// Kept with the last step of a creation whose event opens before that, so that a repeat knows whether there is something left to do. It
+// cannot meet another key: both are cryptographic.
+std::optional<IdempotencyKey> key_of_end(const std::optional<IdempotencyKey>& key) {
+  if (!key) return std::nullopt;
+  IdempotencyKey end = *key;
+  for (std::uint8_t& byte : end.key) byte = static_cast<std::uint8_t>(~byte);
+  return end;
+}
+
+CreationProblem left_incomplete(const PublishedEvent& event, bool has_key) {
+  const std::string id = to_string(event.card().id);
+  const EventStatus status = event.status();
+  std::string what = "event " + id + " was created, and it is not known whether all of its taken seats are blocked and it has its status. ";
+  if (status != EventStatus::draft) {
+    what +=
+        "It is not a draft any more, so nothing more is done with it: block those that GET /v1/events/" + id + "/seats shows as available";
+  } else if (has_key) {
+    what += "It is a draft: nothing of it is on sale. Send the same request again, with the same Idempotency-Key: it goes on from there";
+  } else {
+    what += "It is a draft: nothing of it is on sale. Block those that GET /v1/events/" + id +
+            "/seats shows as available, then give it its status; or leave it, and create the event with other ids";
+  }
+  return {CreationProblem::Kind::incomplete, std::move(what), {}};
+}
+
+CreationProblem no_room_for_key(const char* outcome) {
+  return {CreationProblem::Kind::too_many_keys, std::string("the store for idempotency keys is full; ") + outcome, {}};
 }
 
 CreationProblem cannot_create(const char* outcome = "the event was not created") {
@@ -339,8 +360,7 @@ std::optional<CreationProblem> Engine::ask_key_of_new_event(const Uuid& id, cons
     case Reason::none:              // this very request has been answered a moment ago: its event exists by now
     case Reason::event_not_found: return std::nullopt;
     case Reason::idempotency_key_reused: return key_reused();
-    case Reason::limit_exceeded:
-      return CreationProblem{CreationProblem::Kind::too_many_keys, "the store for idempotency keys is full; no event was created", {}};
+    case Reason::limit_exceeded: return no_room_for_key("no event was created");
     default: return cannot_create();
   }
 }
@@ -351,28 +371,66 @@ Reason Engine::ask_of_new_event(EventNumber number, Command wish, const std::opt
   return ask(std::move(submission)).outcomes.front().reason;
 }
 
-// An event with a plan, which a blocked seat's change speaks of: so it opens as a draft first. The key goes with the last step that changes
-// something.
-Reason Engine::open_with_blocked(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
-                                 const std::optional<IdempotencyKey>& key) {
-  const bool stays_draft = status == EventStatus::draft;
-  Reason reason = ask_of_new_event(number, Configure{.status = EventStatus::draft});
-  while (reason == Reason::none && !blocked.empty()) {
-    const std::size_t count = std::min(blocked.size(), k_seats_per_reservation_max);
-    const bool is_last = stays_draft && count == blocked.size();
-    reason = ask_of_new_event(number, Block{.seats = blocked.first(count)}, is_last ? key : std::nullopt);
-    blocked = blocked.subspan(count);
-  }
-  return reason == Reason::none && !stays_draft ? ask_of_new_event(number, Configure{.status = status}, key) : reason;
+// Those of `seats` that are not blocked as far as readers see. Of an event that has not opened: all.
+std::vector<SeatIndex> Engine::not_blocked(EventNumber number, std::span<const SeatIndex> seats) const {
+  const auto event = ledger_.event(number);
+  const Millis now = ledger_.now();
+  std::vector<SeatIndex> left;
+  std::ranges::copy_if(seats, std::back_inserter(left),
+                       [&](SeatIndex seat) { return event == nullptr || event->seat(seat, now).state != SeatState::blocked; });
+  return left;
 }
 
-// The event is there, though a step's outcome was not known. Its status shows that the steps before were done too, unless it is still
-// a draft.
+// Of an event that has opened as a draft: blocks what is not blocked yet, then gives it its status. `end` goes with the last step that
+// changes something. The same may be done by another thread or node that was asked the same: what it has blocked meanwhile is passed over.
+Reason Engine::block_and_open(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
+                              const std::optional<IdempotencyKey>& end) {
+  const bool stays_draft = status == EventStatus::draft;
+  const std::vector<SeatIndex> found = not_blocked(number, blocked);
+  std::vector<SeatIndex> fewer;
+  std::span<const SeatIndex> left = found;
+  while (!left.empty()) {
+    const std::size_t count = std::min(left.size(), k_seats_per_reservation_max);
+    const bool is_last = stays_draft && count == left.size();
+    const Reason reason = ask_of_new_event(number, Block{.seats = left.first(count)}, is_last ? end : std::nullopt);
+    if (reason == Reason::none) {
+      left = left.subspan(count);
+      continue;
+    }
+    std::vector<SeatIndex> now = not_blocked(number, left);
+    if (reason != Reason::seat_unavailable || now.size() == left.size()) return reason;
+    fewer = std::move(now);
+    left = fewer;
+  }
+  return stays_draft ? Reason::none : ask_of_new_event(number, Configure{.status = status}, end);
+}
+
+// The event is there, though what became of a step was not known. What readers see was done.
 std::expected<EventNumber, CreationProblem> Engine::opened_after_all(EventNumber number, EventStatus status,
-                                                                     std::span<const SeatIndex> blocked) const {
+                                                                     std::span<const SeatIndex> blocked, bool has_key) const {
   const auto event = ledger_.event(number);
-  if (blocked.empty() || (status != EventStatus::draft && event->status() == status)) return number;
-  return std::unexpected(left_as_draft(event->card().id));
+  if (event == nullptr) return std::unexpected(cannot_create("it is not known yet whether the event is complete"));
+  if (blocked.empty() || (event->status() == status && not_blocked(number, blocked).empty())) return number;
+  return std::unexpected(left_incomplete(*event, has_key));
+}
+
+std::expected<bool, CreationProblem> Engine::finish_event(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
+                                                          const IdempotencyKey& key) {
+  const auto end = key_of_end(key);
+  Submission question{.parts = {}, .key = end};
+  question.parts.push_back({number, Configure{}});   // changes nothing, so that asking keeps nothing
+  const Verdict asked = ask(std::move(question));
+  if (asked.replayed) return true;
+  const Reason reason = asked.outcomes.front().reason;
+  if (reason == Reason::limit_exceeded) return std::unexpected(no_room_for_key("the event was created, and is not known to be complete"));
+  if (reason != Reason::none) return std::unexpected(cannot_create("it is not known yet whether the event is complete"));
+  // Somebody has given it another status: it is theirs now.
+  const auto event = ledger_.event(number);
+  const bool is_draft = event != nullptr && event->status() == EventStatus::draft;
+  if (is_draft && block_and_open(number, status, blocked, end) == Reason::none) return false;
+  if (!is_draft && event != nullptr && not_blocked(number, blocked).empty()) return true;
+  if (auto there = opened_after_all(number, status, blocked, true); !there) return std::unexpected(std::move(there.error()));
+  return false;
 }
 
 std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event, const std::function<void(std::size_t)>& progress,
@@ -398,19 +456,21 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
     reason = command(AppendSeats{.encoded = bytes, .count = count});
     if (reason == Reason::none && progress) progress(first + count);
   }
-  const bool all_there = reason == Reason::none;
-  if (all_there) {
-    reason =
-        blocked.empty() ? ask_of_new_event(*number, Configure{.status = status}, key) : open_with_blocked(*number, status, blocked, key);
+  // The key goes with the step after which the event is there. With seats to block that is a draft: a blocked seat's change speaks of the
+  // event's plan, which is there once it has opened.
+  if (reason == Reason::none) reason = ask_of_new_event(*number, Configure{.status = blocked.empty() ? status : EventStatus::draft}, key);
+  if (reason == Reason::none && !blocked.empty()) {
+    if (block_and_open(*number, status, blocked, key_of_end(key)) == Reason::none) return number;
+    return opened_after_all(*number, status, blocked, key.has_value());
   }
   if (reason == Reason::none) return number;
-  if (all_there && !blocked.empty() && ledger_.event(*number) != nullptr) return opened_after_all(*number, status, blocked);
   // What became of a step may not be known. An event that has opened after all is not abandoned by this (core's rules), and is there now.
   const bool is_unknown = created && command(Configure{.status = EventStatus::abandoned}) ==
                                          Reason::unavailable;   // its first change is its creation, or it has none
-  if (ledger_.event(*number) != nullptr) return opened_after_all(*number, status, blocked);
+  if (ledger_.event(*number) != nullptr) return opened_after_all(*number, status, blocked, key.has_value());
   ledger_.abandon_event(*number);
   if (reason == Reason::idempotency_key_reused) return std::unexpected(key_reused());
+  if (reason == Reason::limit_exceeded && key) return std::unexpected(no_room_for_key("no event was created"));
   return std::unexpected(cannot_create(is_unknown ? "it is not known yet whether the event was created" : "the event was not created"));
 }
 

@@ -68,12 +68,19 @@ class Engine {
   Verdict ask(Submission submission);
 
   // Creates an event with all its seats, or nothing: in steps, between which other events go on. `progress` is told how many seats are in.
-  // `key` is kept with the last step; one that was used with another request is `key_reused`, and nothing is created. That is asked before
-  // the event has a number: a refused creation uses none up. Seats of `blocked` are blocked before the event gets its status: until then it is
-  // a draft, which nobody can buy from.
+  // `key` is kept with the step after which the event is there; one that was used with another request is `key_reused`, and nothing is
+  // created. That is asked before the event has a number too: a refused creation uses none up.
+  //
+  // Seats of `blocked` are blocked before the event gets its status: until then it is a draft, which nobody can buy from. When this ends
+  // before all of them are, at a crash too, the draft stays: the answer is `incomplete`, and finish_event() goes on with it.
   std::expected<EventNumber, CreationProblem> create_event(NewEvent event, const std::function<void(std::size_t)>& progress = {},
                                                            const std::optional<IdempotencyKey>& key = {},
                                                            std::span<const SeatIndex> blocked = {});
+
+  // Of an event that create_event() has created with this key, and that is there: does what it had not done. True: all had been done
+  // before, whatever became of the event since. What is no draft any more is not touched: `incomplete` if seats are not blocked.
+  std::expected<bool, CreationProblem> finish_event(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
+                                                    const IdempotencyKey& key);
 
   // Executes what is in the queue, then ends the workers. Safe to call twice.
   void stop();
@@ -85,10 +92,11 @@ class Engine {
 
   std::optional<CreationProblem> ask_key_of_new_event(const Uuid& id, const IdempotencyKey& key);
   Reason ask_of_new_event(EventNumber number, Command wish, const std::optional<IdempotencyKey>& key = {});
-  Reason open_with_blocked(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
-                           const std::optional<IdempotencyKey>& key);
-  std::expected<EventNumber, CreationProblem> opened_after_all(EventNumber number, EventStatus status,
-                                                               std::span<const SeatIndex> blocked) const;
+  std::vector<SeatIndex> not_blocked(EventNumber number, std::span<const SeatIndex> seats) const;
+  Reason block_and_open(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
+                        const std::optional<IdempotencyKey>& end);
+  std::expected<EventNumber, CreationProblem> opened_after_all(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
+                                                               bool has_key) const;
   Worker& worker_of(const Task& task) const;
   bool take_place();
 

@@ -53,7 +53,7 @@ struct NewEvent {
 };
 
 struct CreationProblem {
-  // incomplete: the event is a draft, and not all seats that were to be blocked are.
+  // incomplete: the event is there, and not all seats that were to be blocked are.
   enum class Kind { event_exists, seat_exists, too_many_events, key_reused, too_many_keys, unavailable, incomplete };
   Kind kind;
   std::string what;

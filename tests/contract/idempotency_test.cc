@@ -5,6 +5,7 @@
 #include "support/events.h"
 #include "support/problems.h"
 #include "support/server.h"
+#include "support/waiting.h"
 
 namespace holdfast::test {
 namespace {
@@ -214,6 +215,51 @@ TEST(IdempotencyAndRestart, KeysAreKeptByAStopAndByAKill) {
     expect_contract_1_problem(reserve(client, event[1], "c", key("reserve")), 422, "idempotency_key_reused");
     EXPECT_EQ(letters(client, event), "hhhaaa");
   }
+}
+
+// The event opens as a draft, its taken seats are blocked by the thousand, then it gets its status.
+TEST(IdempotencyAndRestart, ACreationThatIsKilledBetweenItsTakenSeatsIsFinishedByItsRepeat) {
+  constexpr int k_taken = 150'000;
+  std::string seats = R"({"seat_number":"free","category":"S"})";
+  for (int i = 0; i < k_taken; ++i) {
+    seats.append(R"(,{"category":"S","status":"sold","seat_number":)").append(std::to_string(i)).append("}");
+  }
+  const std::string plan =
+      R"(,"plan":{"categories":[{"name":"S"}],"zones":[{"name":"A","rows":[{"row_number":"1","seats":[)" + seats + "]}]}}}";
+  Server server;
+  std::string id, body;
+  // The kill may come after the last step: then with another event.
+  const auto is_cut_off = [&] {
+    id = new_uuid();
+    body = R"({"name":"E","id":")" + id + '"' + plan;
+    Client creating = server.connect();
+    creating.write(request_bytes("POST", "/v1/events", body, key("create " + id)));
+    {
+      Client reading = server.connect();
+      if (!eventually([&] { return reading.get("/v1/events/" + id).status == 200; })) return false;
+    }
+    server.kill();
+    server.start();
+    return string_of(server.connect().get("/v1/events/" + id).json().at("status")) == "draft";
+  };
+  bool found = false;
+  for (int attempt = 0; attempt < 10 && !found; ++attempt) found = is_cut_off();
+  ASSERT_TRUE(found);
+  Client client = server.connect();
+  const auto send = [&](const std::string& what) { return client.post("/v1/events", what, key("create " + id)); };
+  expect_v1_problem(send(R"({"name":"F","id":")" + id + '"' + plan), 422, "idempotency_key_reused");
+  const Answer repeat = send(body);
+  expect_first(repeat, 201);
+  EXPECT_EQ(string_of(repeat.json().at("status")), "on_sale");
+  const std::string counts = "/v1/events/" + id;
+  EXPECT_TRUE(eventually([&] { return client.get(counts).json().at("counts").at("blocked").to_number<int>() == k_taken; }));
+  EXPECT_EQ(client.get(counts).json().at("counts").at("available").to_number<int>(), 1);
+  // What becomes of the event from here on is no matter of its creation.
+  ASSERT_EQ(client.request("PATCH", counts, R"({"status":"draft"})").status, 200);
+  const Answer again = send(body);
+  EXPECT_EQ(again.status, 201);
+  EXPECT_EQ(again.header("Idempotency-Replayed"), "true");
+  EXPECT_EQ(string_of(again.json().at("status")), "draft");
 }
 
 TEST(IdempotencyLimit, TheNumberOfKeysIsLimitedAndMeetingTheLimitIsARefusal) {

@@ -1,6 +1,7 @@
 // The engine: gathers into batches by event, keeps order, is bounded, and wakes for expiries only when there are some.
 #include "engine/engine.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -41,7 +42,7 @@ class FakeLedger : public Ledger {
         if (const auto* append = std::get_if<AppendSeats>(&command)) appended_.push_back(append->count);
         if (call.kinds.back() == "sweep") due_.reset();
         entry->verdict = refuse_all(entry->submission, fails_from_ <= executions_ ? Reason::unavailable : Reason::none);
-        if (entry->submission.key) entry->verdict.outcomes = {key_outcome_};
+        if (entry->submission.key) entry->verdict.outcomes = {keyed_++ < keys_good_ ? Outcome{} : key_outcome_};
       }
       round.push_back(std::move(call));
     }
@@ -105,9 +106,10 @@ class FakeLedger : public Ledger {
   void show(std::shared_ptr<const PublishedEvent> event) {
     set([&] { shown_ = std::move(event); });
   }
-  // What becomes of submissions with a key.
-  void answer_keys(Reason reason, Limit limit = Limit::none) {
+  // What becomes of submissions with a key after the first `good`.
+  void answer_keys(Reason reason, Limit limit = Limit::none, std::size_t good = 0) {
     set([&] {
+      keys_good_ = good;
       key_outcome_.reason = reason;
       key_outcome_.limit = limit;
     });
@@ -157,6 +159,8 @@ class FakeLedger : public Ledger {
   bool closed_ = false;
   std::size_t fails_from_ = SIZE_MAX;
   Outcome key_outcome_{};
+  std::size_t keyed_ = 0;
+  std::size_t keys_good_ = 0;
   std::shared_ptr<const PublishedEvent> shown_;
   std::size_t reserved_ = 0;
   std::size_t executions_ = 0;
@@ -532,11 +536,16 @@ TEST_F(EngineTest, BlocksSeatsOfANewEventBeforeItIsOnSale) {
   EXPECT_EQ(kinds, (std::vector<std::string>{"create", "append", "configure", "block", "block", "configure"}));
 }
 
+// The event as readers see it, in this status, all its seats available.
+std::shared_ptr<const PublishedEvent> opened(const NewEvent& event, EventStatus status) {
+  Inventory inventory(event.card, {.name = "E", .status = status}, 1);
+  inventory.restore_seats(event.plan->size());
+  return std::make_shared<PublishedEvent>(inventory.replica(), event.plan);
+}
+
 TEST_F(EngineTest, AnEventWhoseTakenSeatsMayNotAllBeBlockedStaysADraftAndIsSaidToBeOne) {
   const NewEvent event = new_event(3);
-  Inventory opened(event.card, {.name = "E", .status = EventStatus::draft}, 1);
-  opened.restore_seats(3);
-  ledger.show(std::make_shared<PublishedEvent>(opened.replica(), event.plan));
+  ledger.show(opened(event, EventStatus::draft));
   ledger.fail_from(4);   // create, append, configure, and here block
   Engine engine(ledger, {.queue_max = 100, .sweep = false});
   const SeatIndex taken[] = {1};
@@ -545,6 +554,58 @@ TEST_F(EngineTest, AnEventWhoseTakenSeatsMayNotAllBeBlockedStaysADraftAndIsSaidT
   EXPECT_EQ(number.error().kind, CreationProblem::Kind::incomplete);
   EXPECT_TRUE(ledger.abandoned().empty()) << "it has opened";
   EXPECT_EQ(ledger.rounds().back()[0].kinds[0], "block") << "nothing puts it on sale";
+}
+
+// Somebody else may give the draft another status while its seats are being blocked.
+TEST_F(EngineTest, AnEventThatIsOnSaleAlreadyIsNotTakenForOneWhoseTakenSeatsAreBlocked) {
+  NewEvent event = new_event(3);
+  event.settings.status = EventStatus::on_sale;
+  ledger.show(opened(event, EventStatus::on_sale));
+  ledger.fail_from(4);
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  const SeatIndex taken[] = {1};
+  const auto number = engine.create_event(event, {}, {}, taken);
+  ASSERT_FALSE(number);
+  EXPECT_EQ(number.error().kind, CreationProblem::Kind::incomplete);
+  EXPECT_THAT(number.error().what, testing::HasSubstr("It is not a draft any more"));
+}
+
+TEST_F(EngineTest, AnIncompleteEventIsFinishedByItsKeyAndOnlyWhileItIsADraft) {
+  NewEvent event = new_event(2'500);
+  std::vector<SeatIndex> taken(1'500);
+  std::iota(taken.begin(), taken.end(), 0U);
+  const auto kinds_of_finishing = [&](EventStatus status) {
+    FakeLedger one;
+    one.show(opened(event, status));
+    Engine engine(one, {.queue_max = 100, .sweep = false});
+    const auto finished = engine.finish_event(7, EventStatus::on_sale, taken, IdempotencyKey{});
+    EXPECT_EQ(finished.has_value(), status == EventStatus::draft);
+    std::vector<std::string> kinds;
+    for (const auto& round : one.rounds()) kinds.push_back(round.at(0).kinds.at(0));
+    return kinds;
+  };
+  EXPECT_EQ(kinds_of_finishing(EventStatus::draft), (std::vector<std::string>{"configure", "block", "block", "configure"}));
+  EXPECT_EQ(kinds_of_finishing(EventStatus::on_sale), std::vector<std::string>{"configure"}) << "it asks its key";
+}
+
+// The key may be lost to another request after it was asked, and before the event is there.
+TEST_F(EngineTest, AnEventWithTakenSeatsWhoseKeyIsRefusedAtItsOpeningIsAbandoned) {
+  struct Refusal {
+    Reason reason;
+    Limit limit;
+    CreationProblem::Kind kind;
+  };
+  for (const Refusal& refusal : {Refusal{Reason::idempotency_key_reused, Limit::none, CreationProblem::Kind::key_reused},
+                                 Refusal{Reason::limit_exceeded, Limit::idempotency_keys, CreationProblem::Kind::too_many_keys}}) {
+    FakeLedger refusing;
+    refusing.answer_keys(refusal.reason, refusal.limit, 1);
+    Engine engine(refusing, {.queue_max = 100, .sweep = false});
+    const SeatIndex taken[] = {1};
+    const auto number = engine.create_event(new_event(3), {}, IdempotencyKey{}, taken);
+    ASSERT_FALSE(number);
+    EXPECT_EQ(number.error().kind, refusal.kind);
+    EXPECT_EQ(refusing.abandoned(), std::vector<EventNumber>{7});
+  }
 }
 
 TEST_F(EngineTest, AnEventWhoseKeyWasUsedWithAnotherRequestIsNotBegun) {
