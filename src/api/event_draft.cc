@@ -44,9 +44,15 @@ class EventDraft::CategoryTable {
 std::string quoted(std::string_view text) { return "`" + shown_name(text) + "`"; }
 
 std::uint32_t Texts::number(std::string_view text) {
-  const auto [at, is_new] = numbers_.try_emplace(std::string(text), static_cast<std::uint32_t>(texts_.size()));
-  if (is_new) texts_.emplace_back(text);
-  return at->second;
+  if (const auto known = numbers_.find(text); known != numbers_.end()) return known->second;
+  if (text.size() > bytes_max_ - bytes_) {
+    is_full_ = true;
+    return 0;
+  }
+  bytes_ += text.size();
+  const auto number = static_cast<std::uint32_t>(texts_.size());
+  numbers_.emplace(texts_.emplace_back(text), number);
+  return number;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- mistakes

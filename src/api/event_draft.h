@@ -10,6 +10,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <optional>
 #include <string>
@@ -36,13 +37,24 @@ static_assert(sizeof(ReadSeat) == 64, "of a million seats while they are read");
 // Each different text once. Number 0 is the empty one.
 class Texts {
  public:
-  Texts() { number(""); }
+  static constexpr std::size_t k_bytes_max = std::size_t{1} << 30;
+
+  explicit Texts(std::size_t bytes_max = k_bytes_max) : bytes_max_(bytes_max) { number(""); }
+  Texts(const Texts&) = delete;
+  Texts& operator=(const Texts&) = delete;
+
+  // That of the empty text when there is no room for this one.
   std::uint32_t number(std::string_view text);
+  // Whether there was no room for a text.
+  bool is_full() const { return is_full_; }
   const std::string& operator[](std::uint32_t number) const { return texts_[number]; }
 
  private:
-  std::vector<std::string> texts_;
-  boost::unordered_flat_map<std::string, std::uint32_t> numbers_;
+  const std::size_t bytes_max_;   // of all texts together, without what it takes to keep them
+  std::size_t bytes_ = 0;
+  bool is_full_ = false;
+  std::deque<std::string> texts_;   // stay where they are: the keys point at them
+  boost::unordered_flat_map<std::string_view, std::uint32_t> numbers_;
 };
 
 class EventDraft {

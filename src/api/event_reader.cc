@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cmath>
 #include <utility>
 
@@ -63,7 +64,8 @@ class EventReader::Handler {
  public:
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-  // Of names and of our own members' texts k_text_bytes_max holds; other texts may be as long as they like, and are not kept.
+  // Of members' names and of our own members' texts k_text_bytes_max holds, or less; other texts may be as long as they like. They
+  // are not kept.
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
   using Error = boost::json::error_code;
@@ -262,8 +264,8 @@ class EventReader::Handler {
       case Place::plan: is_in_plan_ = false; return true;
       case Place::seat:
       case Place::seat_of_row: return end_seat(level.place == Place::seat, error);
-      case Place::row: end_row(); return true;
-      case Place::zone: end_zone(); return true;
+      case Place::row: end_row(); return has_room_for_names(error);
+      case Place::zone: end_zone(); return has_room_for_names(error);
       case Place::category: return end_category(error);
       default: return true;
     }
@@ -271,15 +273,19 @@ class EventReader::Handler {
 
   // The name and position of a row may stand behind its seats.
   void end_row() {
+    if (row_first_ == draft.seats.size()) return;
+    const std::uint32_t name = draft.texts.number(row_name_);
     for (std::size_t i = row_first_; i < draft.seats.size(); ++i) {
-      draft.seats[i].row = draft.texts.number(row_name_);
+      draft.seats[i].row = name;
       draft.seats[i].x += static_cast<float>(row_at_.x);
       draft.seats[i].y += static_cast<float>(row_at_.y);
     }
   }
   void end_zone() {
+    if (zone_first_ == draft.seats.size()) return;
+    const std::uint32_t name = draft.texts.number(zone_name_);
     for (std::size_t i = zone_first_; i < draft.seats.size(); ++i) {
-      draft.seats[i].section = draft.texts.number(zone_name_);
+      draft.seats[i].section = name;
       draft.seats[i].x += static_cast<float>(zone_at_.x);
       draft.seats[i].y += static_cast<float>(zone_at_.y);
     }
@@ -296,7 +302,10 @@ class EventReader::Handler {
   bool end_seat(bool from_list, Error& error) {
     if (draft.seats.size() >= k_seats_per_event_max) return stop("there are more than 20,000,000 seats", error);
     push_seat(from_list);
-    return true;
+    return has_room_for_names(error);
+  }
+  bool has_room_for_names(Error& error) {
+    return !draft.texts.is_full() || stop("the names of sections, rows, seats and categories have more than 1 GiB together", error);
   }
   void push_seat(bool from_list) {
     seat_.number = draft.texts.number(number_);
@@ -317,11 +326,13 @@ class EventReader::Handler {
       if (!category_is_wrong_) draft.note("`" + path + "` needs a `name` of 1 to 200 bytes", path);
       return true;
     }
-    if (std::ranges::find(categories, category_read_.name, &Category::name) != categories.end()) {
+    auto& names = is_in_plan_ ? plan_category_names_ : event_category_names_;
+    if (names.contains(category_read_.name)) {
       draft.note("`" + path + "` has the name " + quoted(category_read_.name) + " of a category before it", path);
       return true;
     }
     if (categories.size() >= k_categories_max) return stop("there are more than 1000 `categories`", error);
+    names.insert(category_read_.name);
     categories.push_back(category_read_);
     return true;
   }
@@ -345,7 +356,7 @@ class EventReader::Handler {
     switch (outer.place) {
       case Place::event: return event_member(scalar);
       case Place::limits: return limit_member(scalar);
-      case Place::zone: return text_member(scalar, zone_name_);
+      case Place::zone: return text_member(scalar, zone_name_, k_name_bytes_max);
       case Place::row: return name_member(scalar, row_name_);
       case Place::seat_of_row: return seat_of_row_member(scalar);
       case Place::seat: return seat_member(scalar);
@@ -355,17 +366,17 @@ class EventReader::Handler {
     }
   }
 
-  bool text_member(const Scalar& scalar, std::string& into) {
+  bool text_member(const Scalar& scalar, std::string& into, std::size_t bytes_max = k_text_bytes_max) {
     if (scalar.type != Scalar::Type::text) return must_be(member_->must);
-    if (scalar.text.size() > k_text_bytes_max) return wrong("has more than 1024 bytes");
+    if (scalar.text.size() > bytes_max) return wrong("has more than " + std::to_string(bytes_max) + " bytes");
     const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
     if (std::ranges::any_of(scalar.text, is_control)) return wrong("must not have control characters");
     into = scalar.text;
     return true;
   }
-  // The name of a row or a seat: many plans write numbers.
+  // The name of a section, row or seat, which is kept: many plans write numbers.
   bool name_member(const Scalar& scalar, std::string& into) {
-    if (scalar.type != Scalar::Type::number) return text_member(scalar, into);
+    if (scalar.type != Scalar::Type::number) return text_member(scalar, into, k_name_bytes_max);
     if (std::trunc(scalar.number) != scalar.number || std::abs(scalar.number) > 1e15) return must_be(member_->must);
     into = std::to_string(static_cast<std::int64_t>(scalar.number));
     return true;
@@ -439,7 +450,7 @@ class EventReader::Handler {
   bool seat_of_row_member(const Scalar& scalar) {
     if (key_ == "seat_guid") return scalar.type == Scalar::Type::null || text_member(scalar, seat_.id);
     if (key_ == "seat_number") return name_member(scalar, number_);
-    if (key_ == "category") return text_member(scalar, category_);
+    if (key_ == "category") return text_member(scalar, category_, k_name_bytes_max);
     if (key_ != "status" || scalar.type == Scalar::Type::null) return true;
     if (scalar.type != Scalar::Type::text) return must_be(member_->must);
     seat_.is_taken = !says_available(scalar.text);
@@ -451,7 +462,7 @@ class EventReader::Handler {
     if (key_ == "section") return name_member(scalar, section_);
     if (key_ == "row") return name_member(scalar, row_);
     if (key_ == "number") return name_member(scalar, number_);
-    if (key_ == "category") return text_member(scalar, category_);
+    if (key_ == "category") return text_member(scalar, category_, k_name_bytes_max);
     return coordinate(scalar, key_ == "x" ? seat_at_.x : seat_at_.y);
   }
 
@@ -503,6 +514,7 @@ class EventReader::Handler {
   ReadSeat seat_;
   Category category_read_;
   bool category_is_wrong_ = false;
+  boost::unordered_flat_set<std::string> event_category_names_, plan_category_names_;
   std::string not_taken_path_;
   std::uint64_t not_taken_line_ = 0;
   bool not_taken_is_object_ = false;
@@ -584,7 +596,8 @@ std::expected<ReadEvent, Mistakes> EventReader::finish() {
     parser_->json.write_some(false, nullptr, 0, error);
     if (error || !parser_->json.done()) {
       parser_->failed = true;
-      read.end("the text is not JSON: it is incomplete");
+      // A number ends only with the text, and is a mistake that has been noted by then.
+      if (!read.draft.has_ended()) read.end("the text is not JSON: it is incomplete");
     }
   }
   if (read.looks_like_seatsio()) {

@@ -5,7 +5,8 @@
 //   auto read = reader.finish();                      // the event, or all that is wrong with it
 //
 // A seating plan has zones of rows of seats; the zone's name is the section, positions add up. A byte order mark before the text is
-// passed over. Nothing of the text is kept but the seats, 64 bytes each and their ids. Not for several threads at once.
+// passed over. Of the text the seats are kept, 64 bytes each and their ids, and each different name of theirs once, 1 GiB together at
+// most. Not for several threads at once.
 #pragma once
 
 #include <expected>

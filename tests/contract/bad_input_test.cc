@@ -661,6 +661,41 @@ TEST_F(BadInput, WhatEndsTheReadingOfANewEventStandsBeforeItsOtherMistakes) {
   EXPECT_EQ(string_of(answer.json().at("mistakes").at(1).at("member")), "name");
 }
 
+// A number ends only where the text does.
+TEST_F(BadInput, ANumberInPlaceOfANewEventIsOneMistake) {
+  for (const std::string& body : {"12"s, "12 "s, "1.5"s, "-7"s}) {
+    const Answer answer = send("POST", "/v1/events", body);
+    expect_400(answer, "/v1/events", "must be a JSON object", body);
+    EXPECT_EQ(answer.json().at("mistakes").as_array().size(), 1U) << answer;
+  }
+}
+
+TEST_F(BadInput, NamesOfANewEventsSeatsHaveAtMost200BytesWhereverTheyStand) {
+  const auto body = [](std::size_t bytes, std::string_view which) {
+    const auto name = [&](std::string_view of, const char* otherwise) {
+      return of == which ? std::string(bytes, 'n') : std::string(otherwise);
+    };
+    return R"({"name":"E","plan":{"categories":[{"name":")" + name("category", "S") + R"("}],"zones":[{"name":")" + name("zone", "A") +
+           R"(","rows":[{"row_number":")" + name("row_number", "1") + R"(","seats":[{"seat_number":")" + name("seat_number", "1") +
+           R"(","category":")" + name("category", "S") + R"("}]}]}]}})";
+  };
+  for (const char* which : {"zone", "row_number", "seat_number", "category"}) {
+    expect_400(send("POST", "/v1/events", body(201, which)), "/v1/events", which == "zone"s ? "name` has more than 200 bytes" : "200 bytes",
+               which);
+    EXPECT_EQ(send("POST", "/v1/events", body(200, which)).status, 201) << which;
+    ++events_made;   // this one was made on purpose
+  }
+}
+
+TEST_F(BadInput, EachCategoryWithTheNameOfAnotherIsCounted) {
+  std::string list;
+  for (int i = 0; i < 1'000; ++i) list.append(R"({"name":"category )").append(std::to_string(i)).append("\"},");
+  const std::string last = R"({"name":"category 999"})";
+  for (int i = 0; i < 9'999; ++i) list.append(last).append(",");
+  const Answer answer = send("POST", "/v1/events", R"({"name":"E","categories":[)" + list + last + R"(],"seats":[]})");
+  expect_400(answer, "/v1/events", "`categories[1000]` has the name `category 999` of a category before it. There are 10000 mistakes", "");
+}
+
 TEST_F(BadInput, WhatFollowsTheEndOfANewEventIsRefused) {
   const std::string first = event_body({new_uuid()});
   const std::string second = event_body({new_uuid()});

@@ -1,0 +1,33 @@
+// What is kept of an event's text while it is read.
+#include "api/event_draft.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::api {
+namespace {
+
+TEST(Texts, KeepsEachTextOnceUnderItsNumber) {
+  Texts texts;
+  EXPECT_EQ(texts.number(""), 0U);
+  const std::uint32_t first = texts.number("Stalls");
+  for (int i = 0; i < 10'000; ++i) texts.number(std::to_string(i));
+  EXPECT_EQ(texts.number("Stalls"), first);
+  EXPECT_EQ(texts[first], "Stalls");
+  EXPECT_EQ(texts[texts.number("9999")], "9999");
+  EXPECT_EQ(texts[0], "");
+}
+
+TEST(Texts, HasAsManyBytesAsItMayAndThenSaysThatItIsFull) {
+  Texts texts(10);
+  const std::uint32_t five = texts.number("five.");
+  const std::uint32_t more = texts.number("more.");
+  EXPECT_FALSE(texts.is_full());
+  EXPECT_EQ(texts.number("five."), five) << "a text that it has takes no room";
+  EXPECT_FALSE(texts.is_full());
+  EXPECT_EQ(texts.number("x"), 0U);
+  EXPECT_TRUE(texts.is_full());
+  EXPECT_EQ(texts[more], "more.");
+}
+
+}  // namespace
+}  // namespace holdfast::api
