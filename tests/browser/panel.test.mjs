@@ -112,8 +112,7 @@ test("A sold-out event says so and offers nothing; what comes back is offered at
 });
 
 test("An event that is over is not listed, and its page offers nothing", async (t) => {
-  const yesterday = new Date(Date.now() - 24 * 3_600_000).toISOString();
-  const { id } = await row(3, { name: "Was yesterday", startsAt: yesterday });
+  const { id } = await row(3, { name: "Was yesterday", startsAt: new Date(Date.now() - 24 * 3_600_000 - 1_000).toISOString() });
   await row(3, { name: "Begins soon", startsAt: new Date(Date.now() + 3_600_000).toISOString() });
   const page = await visit(t, server, "/");
   await page.getByRole("link", { name: /Begins soon/ }).waitFor();
@@ -125,6 +124,23 @@ test("An event that is over is not listed, and its page offers nothing", async (
   await clickSeat(page, await planOf(server, id), 1);
   await page.locator(".tip").getByText("This event is over").waitFor();
   assert.equal(await page.getByRole("button", { name: /^Hold/ }).count(), 0);
+});
+
+test("An event that has begun is listed last, says so, and is sold", async (t) => {
+  const { id } = await row(3, { name: "Began this morning", startsAt: new Date(Date.now() - 23 * 3_600_000).toISOString() });
+  await row(3, { name: "Begins later", startsAt: new Date(Date.now() + 3_600_000).toISOString() });
+  const page = await visit(t, server, "/");
+  const begun = page.getByRole("link", { name: /Began this morning/ });
+  await begun.getByText("Has begun").waitFor();
+  const names = await page.locator(".card h2").allTextContents();
+  assert.ok(names.indexOf("Began this morning") > names.indexOf("Begins later"), `${names}`);
+  assert.equal(names.at(-1), "Began this morning");
+  await page.goto(`${server.url}/?event=${id}`);
+  await ready(page);
+  await page.getByText("This event has begun").waitFor();
+  await clickSeat(page, await planOf(server, id), 1);
+  await page.getByRole("button", { name: "Hold 1 seat" }).click();
+  await page.getByRole("timer").waitFor();
 });
 
 test("A tap on a seat that somebody has says so beside the seat", async (t) => {

@@ -125,12 +125,12 @@ test("Whatever a category's colour is, the line or the gap around the visitor's 
   }
 });
 
-test("An event is over six hours after it has begun, and one without a time never", () => {
+test("An event is over a day after it has begun, and one without a time never", () => {
   const startsAt = "2027-02-24T19:30:00Z";
   const began = Date.parse(startsAt);
   assert.equal(isOver({ startsAt }, began - 1), false);
-  assert.equal(isOver({ startsAt }, began + 6 * 3_600_000 - 1), false);
-  assert.equal(isOver({ startsAt }, began + 6 * 3_600_000), true);
+  assert.equal(isOver({ startsAt }, began + 24 * 3_600_000 - 1), false);
+  assert.equal(isOver({ startsAt }, began + 24 * 3_600_000), true);
   assert.equal(isOver({ startsAt: null }, began), false);
 });
 

@@ -59,7 +59,7 @@ export class Actions {
       sale.refused.value = { i };
       return;
     } else if (!sale.isOpen.value) {
-      sale.say(sale.isOver.value ? t.value.overTitle : t.value.closedTitle);
+      sale.say(sale.whyNotOpen());
       sale.refused.value = { i };
       return;
     } else if (sale.picked.value.length + this.#heldSeats() >= this.most()) {

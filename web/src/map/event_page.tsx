@@ -123,7 +123,7 @@ function Opened({ sale }: { sale: Sale }) {
             )}
           </ul>
         </div>
-        {sale.isOver.value ? <p class="banner">{t.value.overTitle}</p> : event.status !== "on_sale" && <p class="banner">{t.value.closedTitle}</p>}
+        {!sale.isOpen.value ? <p class="banner">{sale.whyNotOpen()}</p> : sale.hasBegun.value && <p class="banner">{t.value.begunTitle}</p>}
         <NoticeCard sale={sale} />
         {holds.map((hold, h) => (
           <Hold key={hold.id} sale={sale} reservation={hold} isAtHand={h === 0 && picked.length === 0} />

@@ -4,7 +4,7 @@ import type { Event } from "@holdfast/client";
 import licenses from "../../node_modules/.licenses/licenses.txt";
 import { dateAndTime, money } from "../shared/i18n";
 import { Icon } from "./icon";
-import { isOver } from "./over";
+import { hasBegun, isOver } from "./over";
 import { addressOf, follow } from "./route";
 import { asVisitor, client, clock } from "./session";
 import { Thumb } from "./thumb";
@@ -47,7 +47,10 @@ export function EventsPage() {
     document.title = `${t.value.title} · Holdfast`;
   });
 
-  const shown = events?.filter((event) => (event.status === "on_sale" || event.status === "closed") && !isOver(event, clock.now()));
+  const now = clock.now();
+  const shown = events
+    ?.filter((event) => (event.status === "on_sale" || event.status === "closed") && !isOver(event, now))
+    .sort((a, b) => Number(hasBegun(a, now)) - Number(hasBegun(b, now)));   // stable
   // The first ones may all be over.
   const isEmpty = shown?.length === 0;
   useEffect(() => {
@@ -99,6 +102,7 @@ function Card({ event }: { event: Event }) {
             <li>
               <Icon name="calendar" />
               {dateAndTime(event.startsAt)}
+              {hasBegun(event, clock.now()) && ` · ${t.value.begun}`}
             </li>
           )}
           {event.venue !== "" && (

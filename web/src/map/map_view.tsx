@@ -133,7 +133,7 @@ function Tip({ sale, told }: { sale: Sale; told: Told | undefined }) {
   if (told === undefined) return null;
   const { i, isRefused } = told;
   const { name, price } = sale.seats.categoryOf(i);
-  const why = !sale.seats.isFree(i) || sale.isOpen.value ? stateWord(sale.seats, i) : sale.isOver.value ? t.value.overTitle : t.value.closedTitle;
+  const why = !sale.seats.isFree(i) || sale.isOpen.value ? stateWord(sale.seats, i) : sale.whyNotOpen();
   return (
     <div ref={tip} class={`tip ${isRefused ? "refused" : ""}`} aria-hidden="true">
       <strong>{sale.seats.label(i)}</strong>

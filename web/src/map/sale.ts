@@ -9,7 +9,7 @@ import { followLive } from "../shared/live";
 import { OneAtATime } from "../shared/one_at_a_time";
 import { Actions } from "./actions";
 import type { Notice } from "./notice";
-import { isOver } from "./over";
+import { hasBegun, isOver } from "./over";
 import { Mine, Seats, State, stateOf } from "./seats";
 import { asVisitor, client, clock, onTold } from "./session";
 import { duration, listed, t } from "./texts";
@@ -43,7 +43,8 @@ export class Sale {
   readonly isEmpty = computed(() => (this.version.value, this.connection.value !== "connecting" && !this.availableByCategory.some((n) => n > 0)));
   readonly availableBySection: number[];
   readonly availableByCategory: number[];
-  /** What it says of when it begins is long ago. */
+  readonly hasBegun = computed(() => (clock.tick.value, hasBegun(this.event, clock.now())));
+  /** It began long ago. */
   readonly isOver = computed(() => (clock.tick.value, isOver(this.event, clock.now())));
   /** Whether this page offers its seats. */
   readonly isOpen = computed(() => this.event.status === "on_sale" && !this.isOver.value);
@@ -289,6 +290,10 @@ export class Sale {
 
   say(text: string) {
     this.said.value = text;
+  }
+  /** For when it is not open. */
+  whyNotOpen(): string {
+    return this.isOver.value ? t.value.overTitle : t.value.closedTitle;
   }
   priceOf(indexes: readonly number[]): string {
     let sum = 0;

@@ -87,7 +87,7 @@ function Refused({ sale }: { sale: Sale }) {
   const refused = sale.refused.value;
   return (
     <p class="refused-line" aria-hidden="true">
-      {refused === undefined ? " " : `${sale.seats.label(refused.i)}: ${sale.isOpen.value || !sale.seats.isFree(refused.i) ? stateWord(sale.seats, refused.i) : t.value.closedTitle}`}
+      {refused === undefined ? " " : `${sale.seats.label(refused.i)}: ${sale.isOpen.value || !sale.seats.isFree(refused.i) ? stateWord(sale.seats, refused.i) : sale.whyNotOpen()}`}
     </p>
   );
 }
