@@ -139,6 +139,29 @@ test("A browser without locks asks for the states instead, and opens no stream",
   assert.deepEqual(opened, []);
 });
 
+test("A server that says when to ask again for the states is not asked before", async (t) => {
+  const { id } = await server.importVenue("theatre");
+  const plan = await planOf(server, id);
+  const page = await visit(t, server, undefined, { expects: [/503/], init: () => Object.defineProperty(Navigator.prototype, "locks", { value: undefined }) });
+  const retryAfter = 4;
+  const asked = [];
+  let isBusy = false;
+  await page.route("**/states", async (route) => {
+    if (!isBusy) return route.continue();
+    asked.push(performance.now());
+    await route.fulfill({ status: 503, headers: { "Retry-After": String(retryAfter) }, json: { error: { code: "unavailable", message: "later" } } });
+  });
+  await page.goto(`${server.url}/?event=${id}`);
+  await ready(page);
+  isBusy = true;
+  await eventually("it has asked, and tried again, and asked anew", () => asked.length >= 5, 60_000);
+  isBusy = false;
+  const waits = asked.slice(1).map((at, k) => at - asked[k]);
+  t.diagnostic(`waits: ${waits.map(Math.round).join(", ")} ms`);
+  for (const wait of waits) assert.ok(wait >= retryAfter * 1_000 - 100, `${wait} ms`);
+  await expectHoldShows([page], plan, 311);
+});
+
 test("Tabs at more events than a browser should have streams for: the others ask, and all show what happens", async (t) => {
   const events = [];
   for (let n = 0; n < 5; ++n) events.push((await server.importVenue("theatre")).id);

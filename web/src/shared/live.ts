@@ -5,7 +5,8 @@
 //
 // The tabs that show an event queue for a lock. The one that has it reads the stream and passes on what it reads; the next one has the lock when
 // that tab is closed, hidden or frozen. Tabs that nobody sees read nothing. While a tab hears nothing, it asks for the states every two seconds:
-// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy keeps streams back.
+// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy keeps streams back. A server that
+// does not answer, or says "later", is asked less and less often.
 import { HoldfastError, type Client, type LiveMessage, type SeatLetter } from "@holdfast/client";
 import { untilShown, whileShown } from "./shown";
 
@@ -30,6 +31,8 @@ const tickMs = 500;
 const aliveMs = 2_000;
 const pollAfterMs = 2_500;    // of silence
 const pollEveryMs = 2_000;
+const pollEveryMostMs = 30_000;   // when nothing has been answered for long
+const pollSpread = 0.2;           // tabs that began together do not ask together
 const silenceMs = 6_000;      // then the leader is taken for stuck
 
 /** Ends when the signal is aborted; throws what the server says no with. `scope`: tabs of another scope do not share with this one. */
@@ -48,6 +51,15 @@ export async function followLive(client: Pick<Client, "live" | "getStates">, sco
 /** Whether to come back after this error: there was no answer, or one that says "later". */
 function isPassing(error: unknown): boolean {
   return error instanceof HoldfastError && (error.status === 0 || error.status === 429 || error.status >= 500);
+}
+
+function spread(ms: number): number {
+  return ms * (1 + pollSpread * (2 * Math.random() - 1));
+}
+
+/** Milliseconds until the states are asked for again, after this many questions that got no answer. Never sooner than the server has asked for. */
+function pollDelay(failures: number, retryAfter = 0): number {
+  return Math.max(spread(Math.min(pollEveryMostMs, pollEveryMs * 2 ** (failures - 1))), retryAfter * 1_000 * (1 + pollSpread * Math.random()));
 }
 
 function sleep(ms: number, stop: AbortSignal): Promise<void> {
@@ -72,7 +84,8 @@ class Tab {
   #seq = -1;
   #planVersion = 0;
   #heardAt = performance.now();
-  #polledAt = -Infinity;
+  #pollAgainAt = -Infinity;
+  #pollFailures = 0;               // since the last answer
   #polledWellAt = -Infinity;
   #aliveAt = 0;
   readonly #patienceMs = silenceMs * (1 + Math.random() / 3);   // tabs do not lose it all at once
@@ -140,6 +153,7 @@ class Tab {
   }
 
   async #lead(locks: LockManager, stop: AbortSignal) {
+    this.#isStealing = false;   // the lock has come while this tab lost its patience
     this.#isLeader = true;
     this.#isStreaming = false;
     while (!stop.aborted && !this.#end.signal.aborted) {
@@ -177,7 +191,7 @@ class Tab {
   #hear(word: Word) {
     if (this.#end.signal.aborted) return;
     if (word.kind === "hello") {
-      if (this.#isLeader && this.#letters !== undefined) this.#post({ kind: "states", from: this.#id, isConnected: this.#told !== false, message: this.#snapshot() });
+      if (this.#isLeader && this.#letters !== undefined) this.#post({ kind: "states", from: this.#id, isConnected: this.#told === true, message: this.#snapshot() });
       return;
     }
     if (this.#isLeader) return;   // one that was taken for stuck has not noticed yet
@@ -235,11 +249,11 @@ class Tab {
     const now = performance.now();
     if (this.#isLeader && now - this.#aliveAt >= aliveMs) {
       this.#aliveAt = now;
-      this.#post({ kind: "alive", from: this.#id, isConnected: this.#told !== false });
+      this.#post({ kind: "alive", from: this.#id, isConnected: this.#told === true });
     }
     if (this.#isLeader && this.#isStreaming) this.#heardAt = now;
     const silent = now - this.#heardAt;
-    if ((silent >= pollAfterMs || this.#locks === undefined) && now - this.#polledAt >= pollEveryMs) void this.#poll();
+    if (silent >= pollAfterMs || this.#locks === undefined) void this.#poll();
     if (this.#locks !== undefined && !this.#isLeader && silent >= this.#patienceMs) {
       this.#heardAt = now;   // for a moment it is this tab that others wait for
       this.#isStealing = true;
@@ -247,21 +261,25 @@ class Tab {
     }
   }
 
+  // Asks, if it is time to.
   async #poll() {
-    if (this.#isPolling) return;
+    const now = performance.now();
+    if (this.#isPolling || now < this.#pollAgainAt) return;
     this.#isPolling = true;
-    this.#polledAt = performance.now();
+    this.#pollAgainAt = now + spread(pollEveryMs);
     try {
       const { seq, planVersion, states } = await this.client.getStates(this.eventId, { signal: this.#end.signal });
       const message = this.#difference({ type: "snapshot", seq, planVersion, states });
       if (this.#end.signal.aborted) return;
       this.#polledWellAt = performance.now();
+      this.#pollFailures = 0;
       if (message !== undefined && this.#isLeader) this.#pass(message);
       else if (message !== undefined) this.#take(message);
       this.#tellConnection(true);
     } catch (error) {
       if (this.#end.signal.aborted) return;
       if (!isPassing(error)) this.#fail(error);
+      this.#pollAgainAt = performance.now() + pollDelay(++this.#pollFailures, (error as HoldfastError).retryAfter);
       this.#tellConnection(false);
     } finally {
       this.#isPolling = false;
