@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -87,10 +88,20 @@ struct LogWriter::State {
   int failure = 0;
 
   void push(std::string line) {
-    queue_bytes += line.size();
+    const std::size_t bytes = line.size();
     queue.push_back(std::move(line));
+    queue_bytes += bytes;
   }
-  void tell_dropped() { push(line_of(spdlog::level::warn, lost(std::exchange(dropped, 0), "the log was not read fast enough"))); }
+  void tell_dropped() {
+    push(line_of(spdlog::level::warn, lost(dropped, "the log was not read fast enough")));
+    dropped = 0;
+  }
+  void try_to_tell_dropped() noexcept {
+    try {
+      tell_dropped();
+    } catch (const std::exception&) {   // they stay counted, and a later line says so
+    }
+  }
   bool write(const std::string& line) {
     // A line that a full disk has cut ends where it was cut.
     const auto [bytes, error] = write_all(descriptor, is_in_line ? "\n" + line : line);
@@ -102,11 +113,26 @@ struct LogWriter::State {
     failure = error;
     return false;
   }
-  void write_or_count(const std::string& line) {
-    if (failed > 0 && write(line_of(spdlog::level::warn, lost(failed, std::strerror(failure))))) failed = 0;
-    if (failed == 0 && write(line)) return;
+  void count_failed() noexcept {
     ++failed;
     ++lines_lost;
+  }
+  void write_or_count(const std::string& line) noexcept {
+    try {
+      if (failed > 0 && write(line_of(spdlog::level::warn, lost(failed, std::strerror(failure))))) failed = 0;
+      if (failed == 0 && write(line)) return;
+    } catch (const std::exception&) {   // the line that says what was lost could not be made
+      failure = ENOMEM;
+    }
+    count_failed();
+  }
+  void reopen_or_count() noexcept {
+    try {
+      reopen();
+    } catch (const std::exception&) {
+      failure = ENOMEM;
+      count_failed();
+    }
   }
   void reopen() {
     const int opened = open_log(file);
@@ -129,7 +155,7 @@ LogWriter::LogWriter(std::string file, LineOf line_of) : state_(std::make_shared
   std::thread([state = state_] { run(*state); }).detach();
 }
 
-void LogWriter::end() {
+void LogWriter::end() noexcept {
   std::unique_lock lock(state_->mutex);
   if (std::exchange(state_->ends, true)) return;
   state_->changed.notify_all();
@@ -139,11 +165,11 @@ void LogWriter::end() {
 void LogWriter::run(State& state) {
   std::unique_lock lock(state.mutex);
   for (;;) {
-    if (state.queue.empty() && state.dropped > 0) state.tell_dropped();
+    if (state.queue.empty() && state.dropped > 0) state.try_to_tell_dropped();
     state.changed.wait(lock, [&] { return !state.queue.empty() || state.must_reopen || state.ends; });
     if (std::exchange(state.must_reopen, false)) {
       lock.unlock();
-      state.reopen();
+      state.reopen_or_count();
       lock.lock();
     }
     if (state.queue.empty()) {
@@ -172,12 +198,18 @@ void LogWriter::add(std::string line) noexcept {
     if (state_->dropped > 0) state_->tell_dropped();
     state_->push(std::move(line));
     state_->changed.notify_all();
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {
     ++state_->lines_lost;   // the process has other worries
   }
 }
 
-void LogWriter::warn(const std::string& message) { add(state_->line_of(spdlog::level::warn, message)); }
+void LogWriter::warn(const std::string& message) noexcept {
+  try {
+    add(state_->line_of(spdlog::level::warn, message));
+  } catch (const std::exception&) {
+    ++state_->lines_lost;
+  }
+}
 
 void LogWriter::reopen() {
   if (state_->file.empty()) return;

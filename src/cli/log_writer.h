@@ -35,13 +35,13 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // `line` ends with a newline. Never waits, never throws.
+  // `line` ends with a newline. Never waits, never throws. A line for which there is no memory is counted as lost.
   void add(std::string line) noexcept;
 
-  void warn(const std::string& message);   // adds a line of that level
+  void warn(const std::string& message) noexcept;   // adds a line of that level
 
   // Waits for what is queued, at most k_log_end_time_max; the rest is lost, and so is what is added later.
-  void end();
+  void end() noexcept;
 
   // Opens the file anew under its name, soon. When that fails the old one is kept, and the log says so. Without a file nothing happens.
   void reopen();

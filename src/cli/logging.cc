@@ -6,11 +6,15 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
+#include <exception>
 #include <mutex>
 
 #include "api/json.h"
 #include "api/request_facts.h"
 #include "cli/log_writer.h"
+#include "core/last_words.h"
 
 namespace holdfast::cli {
 namespace {
@@ -53,6 +57,21 @@ class WriterSink : public spdlog::sinks::base_sink<std::mutex> {
   std::shared_ptr<LogWriter> writer_;
 };
 
+// What a process that ends itself does first: the cause is often in the lines that wait.
+constinit std::atomic<LogWriter*> writer_of_process{nullptr};
+
+void end_log() noexcept {
+  if (LogWriter* const writer = writer_of_process.load(); writer != nullptr) writer->end();
+}
+
+constinit std::terminate_handler terminate_before = nullptr;
+
+[[noreturn]] void end_log_and_terminate() {
+  say_last_words();
+  if (terminate_before != nullptr) terminate_before();   // says what was thrown
+  std::abort();
+}
+
 }  // namespace
 
 Logging::Logging(const std::string& format, const std::string& level, const std::string& file) {
@@ -73,10 +92,16 @@ Logging::Logging(const std::string& format, const std::string& level, const std:
   // spdlog would print to standard error, and wait for it.
   logger->set_error_handler([writer = writer_](const std::string& what) { writer->warn("a line of the log could not be made: " + what); });
   spdlog::set_default_logger(std::move(logger));
+  writer_of_process = writer_.get();
+  set_last_words(&end_log);
+  if (terminate_before == nullptr) terminate_before = std::set_terminate(&end_log_and_terminate);
 }
 
-// The logger stays: a thread that nobody waits for may have something to say yet, which goes nowhere.
-Logging::~Logging() { writer_->end(); }
+// The logger, which has the writer, stays: a thread that nobody waits for may have something to say yet, which goes nowhere.
+Logging::~Logging() {
+  writer_of_process = nullptr;
+  writer_->end();
+}
 
 void Logging::reopen() { writer_->reopen(); }
 

@@ -5,10 +5,14 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "core/last_words.h"
+
 namespace holdfast {
 namespace {
 
 constexpr int k_reader_wait_ms = 100;
+
+constinit LastWords last_words = nullptr;
 
 // A log pipe that nobody reads must not keep a process alive that has to stop.
 bool takes_words() noexcept {
@@ -18,7 +22,14 @@ bool takes_words() noexcept {
 
 }  // namespace
 
+void set_last_words(LastWords words) noexcept { last_words = words; }
+
+void say_last_words() noexcept {
+  if (last_words != nullptr) last_words();
+}
+
 void check_failed(const char* condition, const char* file, int line) noexcept {
+  say_last_words();
   if (takes_words()) {
     std::fprintf(stderr, "holdfast: a rule of its own does not hold: %s (%s:%d). Stopping; what was answered is on disk.\n", condition,
                  file, line);
