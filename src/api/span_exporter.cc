@@ -7,7 +7,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <exception>
 #include <iterator>
-#include <new>
 #include <utility>
 
 #include "api/json.h"
@@ -137,7 +136,7 @@ SpanExporter::SpanExporter(http::OutgoingUrl collector, std::string ca_file)
 SpanExporter::~SpanExporter() {
   {
     const std::scoped_lock lock(mutex_);
-    ends_ = true;
+    ends_by_ = Clock::now() + k_span_send_time_max;
   }
   changed_.notify_all();
   thread_.join();
@@ -151,7 +150,7 @@ void SpanExporter::record(Span span) noexcept {
   }
   try {
     queue_.push_back(std::move(span));
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {
     ++dropped_;
     return;
   }
@@ -159,28 +158,33 @@ void SpanExporter::record(Span span) noexcept {
 }
 
 void SpanExporter::run() {
+  std::vector<Span> spans;
+  spans.reserve(k_spans_at_once);   // so that taking them needs no memory
   for (;;) {
-    const std::vector<Span> spans = take();
+    const Clock::time_point deadline = take(spans);
     if (spans.empty()) return;
-    send(spans);
+    send(spans, deadline);
   }
 }
 
-std::vector<Span> SpanExporter::take() {
+SpanExporter::Clock::time_point SpanExporter::take(std::vector<Span>& taken) {
+  taken.clear();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return !queue_.empty() || ends_; });
-  changed_.wait_for(lock, k_span_wait, [&] { return queue_.size() >= k_spans_at_once || ends_; });
+  changed_.wait(lock, [&] { return !queue_.empty() || ends_by_; });
+  changed_.wait_for(lock, k_span_wait, [&] { return queue_.size() >= k_spans_at_once || ends_by_; });
+  if (ends_by_ && Clock::now() >= *ends_by_) drop_the_rest();
   const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), k_spans_at_once));
-  std::vector<Span> taken(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.begin() + count));
+  taken.insert(taken.end(), std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.begin() + count));
   queue_.erase(queue_.begin(), queue_.begin() + count);
-  return taken;
+  return ends_by_.value_or(Clock::time_point::max());
 }
 
-void SpanExporter::send(const std::vector<Span>& spans) {
-  const std::string problem = post(otlp_json(spans));
+void SpanExporter::send(const std::vector<Span>& spans, Clock::time_point deadline) {
+  const std::string problem = try_to_post(spans, deadline);
   {
     const std::scoped_lock lock(mutex_);
     (problem.empty() ? sent_ : dropped_) += spans.size();
+    if (!problem.empty() && ends_by_) drop_the_rest();
   }
   if (problem.empty()) {
     if (std::exchange(is_troubled_, false)) spdlog::info("traces: the collector takes spans again");
@@ -190,25 +194,33 @@ void SpanExporter::send(const std::vector<Span>& spans) {
     spdlog::warn("traces: spans are dropped, because {} does not take them: {}. holdfast_spans_total counts them; requests go on",
                  collector_.host, problem);
   }
-  drop_the_rest();
 }
 
-// Those of a collector that was away are lost anyway, and the end of the process waits for one request only.
+// Those of a collector that was away are lost anyway, and the end of the process does not wait for a slow one.
 void SpanExporter::drop_the_rest() {
-  const std::scoped_lock lock(mutex_);
-  if (!ends_) return;
+  if (queue_.empty()) return;
+  spdlog::warn("traces: the process ends, and {} spans that wait for {} are dropped", queue_.size(), collector_.host);
   dropped_ += queue_.size();
   queue_.clear();
 }
 
-std::string SpanExporter::post(std::string body) {
+// What goes wrong costs these spans, and not the process: there may be no memory for them.
+std::string SpanExporter::try_to_post(const std::vector<Span>& spans, Clock::time_point deadline) {
+  try {
+    return post(otlp_json(spans), deadline);
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+std::string SpanExporter::post(std::string body, Clock::time_point deadline) {
   std::string problem = "the request was not made";
   const auto done = [&](std::exception_ptr thrown, http::OutgoingAnswer answer) {
     const bool is_taken = answer.kind == http::OutgoingAnswer::Kind::answered && answer.status / 100 == 2;
     if (thrown == nullptr) problem = is_taken ? "" : answer.error.empty() ? "it answered " + std::to_string(answer.status) : answer.error;
     context_.stop();   // a look-up that nobody waits for may go on
   };
-  asio::co_spawn(context_, client_.post({.url = collector_, .headers = {}, .body = std::move(body)}), done);
+  asio::co_spawn(context_, client_.post({.url = collector_, .headers = {}, .body = std::move(body), .deadline = deadline}), done);
   context_.restart();
   context_.run();
   return problem;

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -52,7 +53,7 @@ class SpanExporter final : public prometheus::Collectable {
  public:
   // A URL without a path gets OTLP's own, /v1/traces. Throws boost::system::system_error when the file of certificates cannot be read.
   SpanExporter(http::OutgoingUrl collector, std::string ca_file);
-  // Sends what is queued, until a request fails.
+  // Sends what is queued, until a request fails or k_span_send_time_max is over; the rest is dropped.
   ~SpanExporter() override;
   SpanExporter(const SpanExporter&) = delete;
   SpanExporter& operator=(const SpanExporter&) = delete;
@@ -63,11 +64,16 @@ class SpanExporter final : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void run();
-  std::vector<Span> take();   // waits; empty at the end
-  void send(const std::vector<Span>& spans);
-  std::string post(std::string body);   // why it failed; empty: it did not
-  void drop_the_rest();
+  // Waits. `taken` is empty at the end. Until when they must have been sent.
+  Clock::time_point take(std::vector<Span>& taken);
+  void send(const std::vector<Span>& spans, Clock::time_point deadline);
+  // Why it failed; empty: it did not.
+  std::string try_to_post(const std::vector<Span>& spans, Clock::time_point deadline);
+  std::string post(std::string body, Clock::time_point deadline);
+  void drop_the_rest();   // with `mutex_` locked
 
   const http::OutgoingUrl collector_;
   boost::asio::io_context context_{1};
@@ -77,7 +83,7 @@ class SpanExporter final : public prometheus::Collectable {
   mutable std::mutex mutex_;   // of what follows
   std::condition_variable changed_;
   std::deque<Span> queue_;
-  bool ends_ = false;
+  std::optional<Clock::time_point> ends_by_;   // once it is to end
   std::uint64_t sent_ = 0;
   std::uint64_t dropped_ = 0;
 

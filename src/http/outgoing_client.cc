@@ -221,7 +221,7 @@ struct OutgoingClient::Impl {
   }
 
   asio::awaitable<OutgoingAnswer> send(OutgoingRequest request) {
-    const Deadline deadline = std::chrono::steady_clock::now() + options.timeout;
+    const Deadline deadline = std::min(std::chrono::steady_clock::now() + options.timeout, request.deadline);
     Found found = co_await find(request.url, deadline);
     if (found.failure) co_return std::move(*found.failure);
     const OutgoingUrl url = request.url;

@@ -54,6 +54,7 @@ struct OutgoingRequest {
   OutgoingUrl url;
   std::vector<std::pair<std::string, std::string>> headers;   // beside Host, User-Agent, Content-Type and Content-Length
   std::string body;                                           // JSON
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();   // if it is before the timeout
 };
 
 struct OutgoingAnswer {

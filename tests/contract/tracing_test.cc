@@ -1,8 +1,10 @@
 // Spans of the real program, as a collector gets them: OTLP over HTTP, in JSON.
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "support/events.h"
 #include "support/receiver.h"
@@ -116,15 +118,38 @@ TEST_F(Tracing, CountsWhatACollectorDoesNotTakeAndGoesOn) {
 TEST_F(Tracing, NeverWaitsForACollectorThatHangs) {
   collector.answers([](const Received&) { return Reply{.hangs = true}; });
   // More than the queue and one request to the collector hold.
-  constexpr std::size_t k_requests = 6'000;
+  constexpr std::size_t k_requests = 6'000, k_waiting = 4'096 + 512;
   std::string bytes;
   for (std::size_t i = 0; i < 100; ++i) bytes += request_bytes("GET", "/v1/seats/" + event[0], {}, traced("many"));
+  const auto began = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < k_requests / 100; ++i) {
     client.write(bytes);
     for (std::size_t k = 0; k < 100; ++k) ASSERT_EQ(client.read_answer().status, 200);
   }
+  const auto took = std::chrono::steady_clock::now() - began;
+  EXPECT_GE(counted("dropped"), k_requests - k_waiting) << "those that found no room";
+  // Had they waited for room, three requests to the collector had to fail first, each after two seconds.
+  EXPECT_LT(took, std::chrono::seconds(4));
   ASSERT_EQ(hold(client, "c", {event[0]}).status, 201);
-  EXPECT_TRUE(eventually([&] { return counted("dropped") > 0; }));
+}
+
+TEST_F(Tracing, DoesNotKeepTheServerFromEndingWhenTheCollectorIsSlow) {
+  constexpr std::chrono::milliseconds k_slow{1'500};
+  collector.answers([&](const Received&) {
+    std::this_thread::sleep_for(k_slow);
+    return Reply{.status = 200};
+  });
+  std::string bytes;
+  for (std::size_t i = 0; i < 100; ++i) bytes += request_bytes("GET", "/v1/seats/" + event[0], {}, traced("many"));
+  for (std::size_t i = 0; i < 40; ++i) {
+    client.write(bytes);
+    for (std::size_t k = 0; k < 100; ++k) ASSERT_EQ(client.read_answer().status, 200);
+  }
+  const auto began = std::chrono::steady_clock::now();
+  server.stop();
+  const auto took = std::chrono::steady_clock::now() - began;
+  EXPECT_LT(took, 4 * k_slow) << "all of them are eight requests";
+  EXPECT_TRUE(server.says("traces: the process ends, and "));
 }
 
 TEST(TracingOptions, ThatAreWrongAreNamed) {
