@@ -10,6 +10,8 @@
 #include "api/request_facts.h"
 #include "api/span_exporter.h"
 #include "core/check.h"
+#include "http/body_unreadable.h"
+#include "http/problems.h"
 
 namespace holdfast::api {
 namespace {
@@ -90,31 +92,59 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
   Thread& thread = thread_of(context);
   Call call{services_, *thread.gateway, request, response, match.group, match.parameters};
   services_.access.cors().mark(request, response);
-  if (match.route == nullptr) {
-    answer_otherwise(call, match);
-  } else if (services_.access.admit(call, match.route->need, match.route->changes) && co_await bring_subject(call, *match.route)) {
-    const bool is_change = match.group == Group::v1 && match.route->method != "GET";
-    const bool changes = is_change && services_.access.is_operator(call.caller);
-    std::optional<std::string> note = changes ? read_note(call) : std::optional<std::string>("");
-    // No call of /v1 that changes something has query parameters: one that is there would be a wish that is not heard.
-    if (note && (!is_change || Query::read(call, {}))) {
-      // Named, because the handler's frame refers to it while it waits.
-      boost::asio::awaitable<void> answering = match.route->handle(call);
-      try {
-        co_await std::move(answering);
-      } catch (const ReservationUnreadable& error) {
-        fail(call, unreadable(error.reservation));
-        const RequestFacts facts = facts_of(call, match.route);
-        const LogMembers members(facts);
-        spdlog::error("request {} failed: {}", request.request_id, error.what());
+  try {
+    if (match.route == nullptr) {
+      answer_otherwise(call, match);
+    } else if (services_.access.admit(call, match.route->need, match.route->changes) && co_await bring_subject(call, *match.route)) {
+      const bool is_change = match.group == Group::v1 && match.route->method != "GET";
+      const bool changes = is_change && services_.access.is_operator(call.caller);
+      std::optional<std::string> note = changes ? read_note(call) : std::optional<std::string>("");
+      // No call of /v1 that changes something has query parameters: one that is there would be a wish that is not heard.
+      if (note && (!is_change || Query::read(call, {}))) {
+        // Named, because the handler's frame refers to it while it waits.
+        boost::asio::awaitable<void> answering = match.route->handle(call);
+        try {
+          co_await std::move(answering);
+        } catch (const ReservationUnreadable& error) {
+          fail(call, unreadable(error.reservation));
+          report_failure(call, match.route, {}, error.what());
+        }
       }
+      const bool is_noted = match.route->need == Need::admin || request.header(k_note_header) != nullptr;
+      if (changes && note && is_noted) note_action(call, *match.route, std::move(*note));
     }
-    const bool is_noted = match.route->need == Need::admin || request.header(k_note_header) != nullptr;
-    if (changes && note && is_noted) note_action(call, *match.route, std::move(*note));
+  } catch (const http::BodyUnreadable& error) {
+    response.status = error.answer();
+    if (error.answer() != 0) account_for(call, match, thread, Timer::now() - started);
+    throw;
+  } catch (const std::exception& error) {
+    answer_failure(call);
+    report_failure(call, match.route, Timer::now() - started, error.what());
   }
+  account_for(call, match, thread, Timer::now() - started);
+}
+
+// Of a handler that has thrown, whatever it had begun to answer.
+void Api::answer_failure(Call& call) {
+  call.response.headers.clear();
+  call.response.shared_body = {};
+  call.response.stream.reset();
+  call.services.access.cors().mark(call.request, call.response);
+  const http::Problem& problem = http::problems::k_internal;
+  fail(call, {problem.status, problem.code, std::string(problem.detail)});
+}
+
+void Api::report_failure(const Call& call, const Route* route, std::optional<std::chrono::nanoseconds> took, std::string_view what) {
+  const RequestFacts facts = facts_of(call, route, took);
+  const LogMembers members(facts);
+  spdlog::error("request {} failed: {}", call.request.request_id, what);
+}
+
+// Metrics, the span and the log, of a request that has been answered.
+void Api::account_for(const Call& call, const Match& match, const Thread& thread, std::chrono::nanoseconds took) {
+  const http::Response& response = call.response;
   // A refusal of contract 2 is a 400 that says which tickets: to the metrics it is a refusal, not a malformed request.
   const bool refused = match.group == Group::contract2 && response.status == 400 && response.body.find("nodisponible") != std::string::npos;
-  const auto took = Timer::now() - started;
   if (match.route != nullptr) {
     match.route->metrics->observe(refused ? 409 : response.status, took);
     thread.counters->answered(match.route->traffic, response.status, refused ? "seat_unavailable" : call.code, took);
@@ -124,6 +154,7 @@ boost::asio::awaitable<void> Api::handle(http::Request& request, http::Response&
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
     const RequestFacts facts = facts_of(call, match.route, took);
     const LogMembers members(facts);
+    const http::Request& request = call.request;
     spdlog::debug("request {}: {} {} answered {} after {} us", request.request_id, request.method, request.path, response.status, us);
   }
 }

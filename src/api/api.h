@@ -70,6 +70,9 @@ class Api : public http::Handler {
 
   Thread& thread_of(boost::asio::io_context& context);
   void note_action(const Call& call, const Route& route, std::string note);
+  static void answer_failure(Call& call);
+  static void report_failure(const Call& call, const Route* route, std::optional<std::chrono::nanoseconds> took, std::string_view what);
+  void account_for(const Call& call, const Match& match, const Thread& thread, std::chrono::nanoseconds took);
   void record_span(const Call& call, const Route* route, std::chrono::nanoseconds took);
   void answer_otherwise(Call& call, const Match& match);
   void answer_operations(Call& call);

@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "http/answer.h"
+#include "http/body_unreadable.h"
 #include "http/limits.h"
 
 namespace holdfast::http {
@@ -371,11 +372,11 @@ asio::awaitable<std::string_view> Connection::read_body_part() {
   const std::string_view part = co_await next_body_part();
   if (!part.empty() || body_done_) co_return part;
   namespace errc = boost::system::errc;
-  if (body_failure_ == nullptr) throw boost::system::system_error(asio::error::connection_reset, "the client is gone");
+  if (body_failure_ == nullptr) throw BodyUnreadable(0, asio::error::connection_reset, "the client is gone");
   const auto code = body_failure_->status == 413   ? errc::make_error_code(errc::message_size)
                     : body_failure_->status == 408 ? errc::make_error_code(errc::timed_out)
                                                    : errc::make_error_code(errc::bad_message);
-  throw boost::system::system_error(code, std::string(body_failure_->detail));
+  throw BodyUnreadable(body_failure_->status, code, std::string(body_failure_->detail));
 }
 
 // Empty: the body is done, or body_failure_ or gone_ says why there is no more.

@@ -152,6 +152,23 @@ TEST_F(Tracing, DoesNotKeepTheServerFromEndingWhenTheCollectorIsSlow) {
   EXPECT_TRUE(server.says("traces: the process ends, and "));
 }
 
+TEST_F(Tracing, OfARequestWhoseBodyCannotBeReadIsASpanToo) {
+  const auto refused = [&] {
+    return metric(client, "holdfast_http_request_duration_seconds_count", {"endpoint=\"POST /v1/events\"", "outcome=\"invalid\""});
+  };
+  const double before = refused();
+  Client another = server.connect();
+  another.write(
+      "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+      "X-Request-Id: broken-1\r\ntraceparent: 00-" +
+      std::string(k_trace) + "-" + k_caller + "-01\r\n\r\n5\r\n{\"nam\r\nx");
+  EXPECT_EQ(another.read_answer().status, 400);
+  auto attributes = attributes_of(span_of("broken-1"));
+  EXPECT_EQ(attributes["http.route"], "/v1/events");
+  EXPECT_EQ(attributes["http.response.status_code"], "400");
+  EXPECT_EQ(refused(), before + 1);
+}
+
 TEST(TracingOptions, ThatAreWrongAreNamed) {
   EXPECT_THAT(failing_start({.flags = {"--tracing-otlp-url", "otel:4318"}}).err,
               HasSubstr("--tracing-otlp-url must begin with https:// or http://"));
