@@ -416,6 +416,20 @@ TEST_P(OverwrittenLog, EndsTheSaleAndIsRefusedByTheNextStart) {
   EXPECT_THAT(verified.everything(), HasSubstr("journal.db"));
 }
 
+// Before anybody has looked.
+TEST_P(OverwrittenLog, StaysOutOfTheJournalWhenTheServerIsStoppedAtOnce) {
+  Server server;
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 50);
+  for (std::size_t i = 0; i < 10; ++i) ASSERT_EQ(hold(client, "c", {event[i]}).status, 201);
+  GetParam().act(server.data());
+  server.stop();
+  EXPECT_TRUE(fs::exists(server.data() / "journal.db-wal"));
+  const Finished verified = run_holdfast({"verify", "--data", server.data().string()});
+  EXPECT_EQ(verified.status, 1) << verified.everything();
+  EXPECT_THAT(verified.everything(), HasSubstr("journal.db"));
+}
+
 // --- stop ---
 
 class Stop : public ::testing::TestWithParam<int> {};

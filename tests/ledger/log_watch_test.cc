@@ -135,6 +135,36 @@ TEST_F(LogWatching, LooksAtWhatIsNewOnce) {
   EXPECT_THAT(watch.look_at_new(), HasSubstr("frame " + std::to_string(frames + 1))) << "and again";
 }
 
+TEST_F(LogWatching, GoesOnWhereAnotherWatchHasComeTo) {
+  LogWatch first(path);
+  LogWatch second(path);
+  EXPECT_EQ(first.look_at_new(), "");
+  flip(k_header + 3 * k_frame + 30);
+  second.go_on_from(first.place());
+  write(1);
+  EXPECT_EQ(second.look_at_new(), "") << "frame 4 has been looked at";
+  EXPECT_THAT(second.look(LogWatch::k_all), HasSubstr("frame 4"));
+  flip(k_header + 3 * k_frame + 30);
+  const LogWatch::Place before = second.place();
+  journal.checkpoint_wal();
+  write(1);   // the log has begun anew
+  LogWatch third(path);
+  third.go_on_from(before);
+  flip(k_header + 30);
+  EXPECT_THAT(third.look_at_new(), HasSubstr("frame 1"));
+}
+
+void overwrite(const fs::path& file, std::streamoff at, std::size_t size) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(at);
+  stream << std::string(size, '\x5a');
+}
+
+std::string content_of(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
 // The thread that follows the journal reads what the log has.
 TEST(DamagedLog, IsFoundByWhoFollowsTheJournalAndStaysOutOfTheFile) {
   LedgerFolder folder;
@@ -162,6 +192,72 @@ TEST(DamagedLog, IsFoundByWhoFollowsTheJournalAndStaysOutOfTheFile) {
     EXPECT_TRUE(it.ledger().reservation(reservation_id(event, 1))) << "reading goes on";
   }
   EXPECT_TRUE(names_the_way_out(refusal_at_start(folder / "data", time), "journal.db"));
+}
+
+// Nobody has looked since: the second of who watches the files is not over, and what was written is followed already, or only at the end.
+TEST(DamagedLog, StaysOutOfTheFileAlsoWhenTheServerEndsAtOnce) {
+  for (const bool is_followed : {true, false}) {
+    LedgerFolder folder;
+    const TestTime time;
+    const std::string journal = DataFolder::journal_in(folder / "data");
+    LedgerInTest it(folder / "data", time);
+    const EventNumber event = it.create_event(50);
+    it.wait_for_tables();
+    const std::string file = content_of(journal);
+    for (SeatIndex seat = 0; seat < 40; ++seat) ASSERT_TRUE(it.hold(event, it.new_id(event), {seat}).accepted());
+    if (is_followed) it.wait_for_tables();
+    overwrite(journal + "-wal", k_header, fs::file_size(journal + "-wal") - k_header);
+    it.close();
+    EXPECT_TRUE(content_of(journal) == file) << is_followed;
+    EXPECT_TRUE(fs::exists(journal + "-wal"));
+    EXPECT_FALSE(HeadMarker(HeadMarker::file_in(folder / "data"), HeadMarker::Mode::read).was_stopped());
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(folder / "data", time), "journal.db"));
+  }
+}
+
+TEST(DamagedLog, ThatWasDeletedIsMovedIntoTheFileAtTheEnd) {
+  LedgerFolder folder;
+  const TestTime time;
+  LedgerInTest it(folder / "data", time);
+  const EventNumber event = it.create_event(50);
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
+  const std::string before = it.picture();
+  fs::remove(DataFolder::journal_in(folder / "data") + "-wal");
+  it.reopen();
+  EXPECT_EQ(it.picture(), before);
+}
+
+TEST(DamagedLog, IsFoundByTheWriterBeforeItLetsTheLogBeginAnew) {
+  LedgerFolder folder;
+  const TestTime time;
+  const std::string journal = DataFolder::journal_in(folder / "data");
+  LedgerInTest it(folder / "data", time);
+  const EventNumber event = it.create_event(200);
+  const auto sell = [&] {
+    Round round;
+    for (int i = 0; i < 10; ++i) {
+      for (SeatIndex seat = 0; seat < 200; ++seat) {
+        const Uuid id = it.new_id(event);
+        round.add(event, Hold{.reservation = id, .customer = "anna", .seats = round.keep({seat}), .duration = k_minute});
+        round.add(event, Release{id, {}});
+      }
+    }
+    ASSERT_TRUE(round.run(it.ledger()).durable);
+  };
+  {
+    sqlite::Database blocker(DataFolder::state_in(folder / "data"), sqlite::Database::Mode::read_write);
+    blocker.execute("BEGIN IMMEDIATE");   // the checkpointer waits, so that the log grows
+    while (fs::file_size(journal + "-wal") < static_cast<std::uintmax_t>(4'020 * k_frame)) sell();
+    blocker.execute("ROLLBACK");
+  }
+  it.wait_for_tables();   // it has moved what there was meanwhile, in each of its steps
+  overwrite(journal + "-wal", 0, 32);
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
+  EXPECT_THAT(it.ledger().journal_damage(), AllOf(HasSubstr("journal.db-wal has lost its header"), HasSubstr("repair --accept-loss")));
+  const auto moved = content_of(journal);
+  sell();
+  it.close();
+  EXPECT_TRUE(content_of(journal) == moved);
 }
 
 TEST(DamagedTables, AreNotTakenForADamagedJournal) {

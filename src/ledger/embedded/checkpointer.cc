@@ -239,7 +239,15 @@ void Checkpointer::move_log(Journal& journal, LogWatch& log) {
     return set_damage(told_of_damaged_log(options_.journal + "-wal", what));
   }
   journal.checkpoint_wal();
+  const std::scoped_lock lock(mutex_);
+  looked_at_ = log.place();
   log_is_short_ = true;
+}
+
+std::optional<LogWatch::Place> Checkpointer::take_short_log() {
+  if (leaves_log_ || !log_is_short_.load(std::memory_order_relaxed) || !log_is_short_.exchange(false)) return std::nullopt;
+  const std::scoped_lock lock(mutex_);
+  return looked_at_;
 }
 
 void Checkpointer::wait() {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -44,8 +45,12 @@ class Checkpointer {
 
   // Says that the journal has rows up to `position` and its log `wal_frames` frames. Cheap; from the ledger's writer.
   void notify(Position position, int wal_frames);
-  // The log has been moved into the file but for its latest frames; the writer is to move these, so that the log starts anew.
-  bool take_log_is_short() { return log_is_short_.load(std::memory_order_relaxed) && log_is_short_.exchange(false); }
+  // The log has been moved into the file but for its latest frames; the writer is to look at these and to move them, so that the log starts
+  // anew. Says up to where it has been looked at; nothing: the log is to be left as it is.
+  std::optional<LogWatch::Place> take_short_log();
+  // Somebody else has found something wrong in the journal, and says so in a sentence with the file's name. From here on its log is left as
+  // it is. Any thread.
+  void set_damage(const std::string& what);
   // By event the last change that is in state.db, of events that moved on since the last call.
   std::map<EventNumber, Seq> take_followed();
 
@@ -57,7 +62,7 @@ class Checkpointer {
   Position behind() const { return notified_.load(std::memory_order_relaxed) - followed(); }
   // What keeps it from going on; empty when nothing does.
   std::string trouble() const;
-  // What it has found wrong in the journal's rows or its log: a sentence with the file's name; empty: nothing. It does not get better.
+  // What was found wrong in the journal's rows or its log: a sentence with the file's name; empty: nothing. It does not get better.
   std::string journal_damage() const;
   // From here on the journal's log is left as it is: what is damaged in it must not come into the file. Any thread.
   void leave_log() { leaves_log_ = true; }
@@ -74,7 +79,6 @@ class Checkpointer {
   void rest(std::chrono::nanoseconds time);
   void set_trouble(const std::string& what);
   void look_into_journal(Journal& journal, const JournalHead& from, const JournalDamage& found);
-  void set_damage(const std::string& what);
   void move_log(Journal& journal, LogWatch& log);
 
   Options options_;
@@ -95,6 +99,7 @@ class Checkpointer {
   std::map<EventNumber, Seq> followed_events_;
   std::string trouble_;
   std::string damage_;
+  LogWatch::Place looked_at_;   // of the log, before it was moved
   std::thread thread_;
 };
 

@@ -86,6 +86,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   if (doubt_.is_fresh(last_now_)) journal_->note_doubtful_start(doubt_.start());
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
   marker_ = open_head_marker(HeadMarker::file_in(folder_.path()), *journal_);
+  log_ = std::make_unique<LogWatch>(folder_.journal());
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   journal_reader_ = std::make_unique<JournalReader>(folder_.journal(), folder_.state());
@@ -104,20 +105,36 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   abandon_unfinished_imports();
 }
 
-// The checkpointer's connections close last: one that only reads cannot move the log into its file.
+// Connections that write close last: one that only reads cannot move the log into its file.
 EmbeddedLedger::~EmbeddedLedger() {
   archive_.reset();
   readers_archive_.reset();
   journal_reader_.reset();
   tables_.reset();
-  if (leaves_log_ || !checkpointer_->journal_damage().empty()) journal_->keep_log_at_close();
+  checkpointer_->stop();   // which may find damage yet
+  look_at_log_at_the_end();
+  log_.reset();
+  const std::string damage = checkpointer_->journal_damage();
   checkpointer_.reset();
+  if (leaves_log_ || !damage.empty()) journal_->keep_log_at_close();
+  if (!damage.empty()) stop_selling(damage);
   if (is_broken_) return;
   try {
     marker_->stop();
   } catch (const std::exception& error) {
     spdlog::error("{}", error.what());
   }
+}
+
+// Nobody may have looked since the log was overwritten, and SQLite moves it into the file when the journal is closed.
+void EmbeddedLedger::look_at_log_at_the_end() {
+  std::string what;
+  try {
+    what = log_->look(LogWatch::k_all);
+  } catch (const DataError& error) {
+    what = std::string("cannot be read (") + error.what() + "), so that it may have been changed";
+  }
+  if (!what.empty()) checkpointer_->set_damage(told_of_log_damaged_at_the_end(folder_.journal() + "-wal", what));
 }
 
 // Makes the files of a new folder. Half of a pair is never completed by guessing.
@@ -421,14 +438,23 @@ void EmbeddedLedger::publish(Millis now) {
   touched_.clear();
   if (options_.state_lag_max.count() > 0) row_ages_.wrote(journal_->head().position, Timer::now());
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
-  if (journal_->wal_frames() > k_wal_frames_max && checkpointer_->take_log_is_short()) {
-    try {
-      journal_->checkpoint_wal();
-    } catch (const sqlite::Error& error) {
-      spdlog::error("{}; the log goes on growing, and it is tried again", error.what());
-    }
-  }
+  if (journal_->wal_frames() > k_wal_frames_max) move_end_of_log();
   if (++executions_ % k_executions_between_forgetting == 0) forget_old();
+}
+
+// What the checkpointer has not moved yet. Damage is told by who asks for it: the round's answers hold.
+void EmbeddedLedger::move_end_of_log() {
+  const std::optional<LogWatch::Place> looked_at = checkpointer_->take_short_log();
+  if (!looked_at) return;
+  try {
+    log_->go_on_from(*looked_at);
+    if (const std::string what = log_->look_at_new(); !what.empty()) {
+      return checkpointer_->set_damage(told_of_damaged_log(folder_.journal() + "-wal", what));
+    }
+    journal_->checkpoint_wal();
+  } catch (const std::runtime_error& error) {   // of SQLite, or of the log's file
+    spdlog::error("{}; the log goes on growing, and it is tried again", error.what());
+  }
 }
 
 // Readers' copy goes through the round as the writer's did. If the two differ then, one of them is wrong, and nobody can say

@@ -24,6 +24,7 @@
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/journal_reader.h"
+#include "ledger/embedded/log_watch.h"
 #include "ledger/embedded/recent_rows.h"
 #include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
@@ -51,7 +52,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   // Takes the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error,
   // which name the file and the way out.
   explicit EmbeddedLedger(EmbeddedOptions options);
-  ~EmbeddedLedger() override;   // brings state.db up to date
+  ~EmbeddedLedger() override;   // brings state.db up to date, and looks at the journal's log once more before it goes into the file
 
   ExecutionReport execute(std::span<const Batch> batches) override;
   std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) override;
@@ -82,7 +83,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void stop_selling(std::string because);
   // The same, when the journal's log is not what was written. It is left as it is, also at the end.
   void stop_selling_from_damage(std::string because);
-  // What the thread that reads the journal has found wrong in it, beginning with a file's name; empty: nothing.
+  // What those who read the journal or move its log have found wrong in it, beginning with a file's name; empty: nothing.
   std::string journal_damage() const { return checkpointer_->journal_damage(); }
   // Journal rows that state.db is behind.
   Position rows_behind() const { return checkpointer_->behind(); }
@@ -129,6 +130,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   bool commit(Millis now);
   void publish(Millis now);
   void show_round(Event& event, Millis now);
+  void move_end_of_log();
+  void look_at_log_at_the_end();
   void open_if_ready(Event& event);
   void forget_old();
   void queue_expiry(Event& event);
@@ -147,6 +150,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::uint64_t hash_seed_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<HeadMarker> marker_;    // the writer's
+  std::unique_ptr<LogWatch> log_;         // the writer's, of the journal
   std::unique_ptr<StateStore> archive_;   // read only, of the writer: reservations that ended long ago
   LedgerClock clock_;
   ClockDoubt doubt_;

@@ -37,8 +37,19 @@ class LogWatch {
   // What is wrong with the log, as a part of a sentence that begins with its name; empty: nothing. Reads its header and at most `bytes_max`
   // of its frames (and one); of a longer log the next call looks at the frames behind them. Throws DataError when the log cannot be read.
   std::string look(std::size_t bytes_max);
-  // The same of frames that no call has looked at before, all of them. One of the two for one watch.
+  // The same of frames that no call has looked at before, all of them. One of the two for one watch; look(k_all) may come last.
   std::string look_at_new();
+
+  // What look_at_new() has come past, for another watch of the same log: what both look at costs twice.
+  struct Place {
+    std::array<std::uint8_t, 8> salt{};
+    std::uint32_t next = 1;
+  };
+  Place place() const { return {salt_, next_}; }
+  void go_on_from(const Place& place) {
+    salt_ = place.salt;
+    next_ = place.next;
+  }
 
  private:
   using Sum = std::array<std::uint32_t, 2>;
@@ -64,8 +75,10 @@ class LogWatch {
   std::vector<char> buffer_;
 };
 
-// A sentence about a log or its database, with what look() said of it, and the way out.
+// A sentence about the journal or its log, with what look() said of it, and the way out: of a server that works with it, and of one that
+// ends and finds it only now.
 std::string told_of_damaged_log(const std::string& path, const std::string& what);
+std::string told_of_log_damaged_at_the_end(const std::string& path, const std::string& what);
 
 // The header of a log as a file: whether it is one that SQLite wrote. Of a file that is being written it may have to be asked again.
 bool has_log_header(const std::array<std::uint8_t, 32>& bytes);
