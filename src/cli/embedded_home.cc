@@ -49,8 +49,32 @@ class DeliveredRows {
   std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
 };
 
-api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger) {
+// Why the journal's log is not watched, once in the log for each reason. Any thread.
+class LogUnwatched {
+ public:
+  void set(const std::string& because) {
+    const std::scoped_lock lock(mutex_);
+    if (because_ == because) return;
+    because_ = because;
+    because.empty() ? spdlog::info("the journal's log is compared with its checksums again") : spdlog::warn("{}", told());
+  }
+  std::string text() const {
+    const std::scoped_lock lock(mutex_);
+    return because_.empty() ? std::string() : told();
+  }
+
+ private:
+  std::string told() const {
+    return "the journal's log is not compared with its checksums, and it is tried again each second: " + because_;
+  }
+
+  mutable std::mutex mutex_;
+  std::string because_;
+};
+
+api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwatched& unwatched) {
   const std::string trouble = ledger.trouble();
+  if (std::string log = unwatched.text(); trouble.empty() && !log.empty()) return {"embedded", api::HealthStatus::degraded, std::move(log)};
   return {.kind = "embedded",
           .status = trouble.empty() ? api::HealthStatus::ok : api::HealthStatus::down,
           .detail = trouble.empty() ? "The journal can be written; what is answered is on disk." : trouble};
@@ -180,13 +204,14 @@ class EmbeddedHome final : public Home {
   std::string feed_holder() const override { return "embedded"; }   // one process has the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
   void add_health_probes(api::Health& health) const override {
-    health.add("ledger", [this] { return look_at_ledger(ledger_); });
+    health.add("ledger", [this] { return look_at_ledger(ledger_, log_unwatched_); });
     health.add("tables", [this] { return look_at_tables(ledger_, state_backlog_); });
     health.add("clock", [this] { return look_at_clock(ledger_, kernel_clock_); });
   }
   const prometheus::Collectable* metrics() const override { return &state_metrics_; }
   std::string degradation() const override {
     if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
+    if (std::string unwatched = log_unwatched_.text(); !unwatched.empty()) return unwatched;
     return told_of_age(state_backlog_.look(ledger_));
   }
   // Memory and disk disagree. With files gone they do not, and the end of the process would lose them.
@@ -208,13 +233,9 @@ class EmbeddedHome final : public Home {
  private:
   void look_at_files() {
     if (has_lost_files_) return;
-    try {
-      if (!file_watch_) file_watch_.emplace(options_.data);
-    } catch (const std::exception& error) {
-      spdlog::warn("the files in {} are not watched yet: {}", options_.data, error.what());
-      return;
-    }
+    if (!file_watch_) file_watch_.emplace(options_.data);
     std::optional<FileWatch::Loss> loss = file_watch_->look();
+    log_unwatched_.set(file_watch_->unwatched());
     if (std::string found = ledger_.journal_damage(); !loss && !found.empty()) loss = {.what = std::move(found), .is_damage = true};
     if (!loss) return;
     has_lost_files_ = true;   // before the ledger refuses a round
@@ -228,6 +249,7 @@ class EmbeddedHome final : public Home {
   std::atomic<Position> published_through_;
   EmbeddedLedger ledger_;
   std::optional<FileWatch> file_watch_;   // of the main thread; from the first second on, when all files are there
+  LogUnwatched log_unwatched_;
   mutable StateBacklog state_backlog_;
   StateMetrics state_metrics_{state_backlog_, ledger_};
   EmbeddedRegistry registry_;

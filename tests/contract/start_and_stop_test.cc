@@ -356,6 +356,7 @@ const Disappearance k_disappearances[] = {
        fs::rename(data / "copy", data / "journal.db");
      }},
     {"JournalCut", [](const fs::path& data) { fs::resize_file(data / "journal.db", 4'096); }, "GET /v1/reservations"},
+    {"TablesCut", [](const fs::path& data) { fs::resize_file(data / "state.db", 4'096); }, "holdfast rebuild"},
     {"LockDeleted", [](const fs::path& data) { fs::remove(data / "lock"); }},
     {"KeysDeleted", [](const fs::path& data) { fs::remove(data / "registry.db"); }},
 };

@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::AnyOf;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr std::streamoff k_header = 32;
 constexpr std::streamoff k_frame = 24 + 4'096;
@@ -307,9 +308,44 @@ TEST(FileWatching, FindsALogThatWasCutToNothingAndHasGrownAgain) {
     ASSERT_GE(fs::file_size(folder / "data" / log), size);
     const auto found = watch.look();
     ASSERT_TRUE(found) << log;
-    EXPECT_TRUE(found->is_damage);
-    EXPECT_THAT(found->what, AllOf(HasSubstr(log), HasSubstr("holdfast restore")));
+    const bool is_journals = log == std::string("journal.db-wal");
+    EXPECT_EQ(found->is_damage, is_journals);
+    EXPECT_THAT(found->what, AllOf(HasSubstr(log), HasSubstr(is_journals ? "holdfast repair --accept-loss" : "holdfast rebuild")));
   }
+}
+
+// What was sold is in the journal, so that nobody is told to give it up.
+TEST(FileWatching, TellsOfEachDatabaseItsOwnWayOut) {
+  const std::pair<const char*, const char*> k_ways_out[] = {
+      {"state.db", "holdfast rebuild"}, {"registry.db", "holdfast keys accept"}, {"feed.db", "Move feed.db away"}};
+  for (const auto& [file, way_out] : k_ways_out) {
+    LedgerFolder folder;
+    fs::create_directories(folder / "data");
+    std::ofstream(folder / "data" / file) << std::string(100, 'x');
+    FileWatch watch(folder / "data");
+    EXPECT_FALSE(watch.look());
+    fs::resize_file(folder / "data" / file, 50);
+    const auto found = watch.look();
+    ASSERT_TRUE(found) << file;
+    EXPECT_FALSE(found->is_damage);
+    EXPECT_THAT(found->what, AllOf(HasSubstr(file), HasSubstr(way_out), Not(HasSubstr("--accept-loss"))));
+  }
+}
+
+TEST(FileWatching, GoesOnWithTheOtherFilesWhileTheJournalsLogCannotBeOpened) {
+  LedgerFolder folder;
+  fs::create_directories(folder / "data");
+  std::ofstream(folder / "data" / "state.db") << "tables";
+  FileWatch watch(folder / "data");
+  EXPECT_FALSE(watch.look());
+  EXPECT_THAT(watch.unwatched(), HasSubstr("journal.db"));
+  const std::string path = DataFolder::journal_in(folder / "data");
+  Journal(path, Journal::Mode::create);
+  const Journal journal(path, Journal::Mode::write);
+  EXPECT_FALSE(watch.look());
+  EXPECT_EQ(watch.unwatched(), "");
+  fs::remove(folder / "data" / "state.db");
+  EXPECT_TRUE(watch.look());
 }
 
 }  // namespace

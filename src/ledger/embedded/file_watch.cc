@@ -13,7 +13,24 @@
 namespace holdfast {
 namespace {
 
-constexpr const char* k_databases[] = {"journal.db", "state.db", "registry.db", "feed.db"};
+struct Database {
+  const char* name;
+  const char* way_out;   // when it is not what was written, and the server has been stopped; nullptr: as the journal's log
+};
+constexpr Database k_databases[] = {
+    {"journal.db", nullptr},
+    {"state.db",
+     "Make the tables again from the journal (holdfast rebuild), or restore a backup (holdfast restore) if old rows have been removed from "
+     "it."},
+    {"registry.db",
+     "Put registry.db back with its -wal, or let what is there count (holdfast keys accept; move it away first if it is damaged), then "
+     "revoke "
+     "and make keys and webhooks anew."},
+    {"feed.db",
+     "Move feed.db away with its -wal and -shm. What was in the last transaction is known from Kafka, the rest is published again under "
+     "the "
+     "same ids; payments that were refused are no longer listed."},
+};
 constexpr const char* k_suffixes[] = {"", "-wal", "-shm"};
 constexpr const char* k_others[] = {"journal.head", "lock"};
 constexpr std::size_t k_log_bytes_a_look = std::size_t{16} * 1024 * 1024;   // as long as a log gets, unless a reader keeps it
@@ -34,16 +51,27 @@ bool begins_as_a_log(const std::string& path) {
 
 }  // namespace
 
-FileWatch::FileWatch(const std::filesystem::path& folder) : folder_(folder), journals_log_(DataFolder::journal_in(folder)) {
-  const auto add = [&](const std::string& name, bool is_log) {
+FileWatch::FileWatch(const std::filesystem::path& folder) : folder_(folder) {
+  const auto add = [&](const std::string& name, const char* way_out, bool is_log) {
     struct stat found{};
     const std::string path = (folder / name).string();
-    if (::stat(path.c_str(), &found) == 0) files_.push_back({path, found.st_dev, found.st_ino, found.st_size, is_log});
+    if (::stat(path.c_str(), &found) == 0) files_.push_back({path, way_out, found.st_dev, found.st_ino, found.st_size, is_log});
   };
-  for (const std::string database : k_databases) {
-    for (const std::string suffix : k_suffixes) add(database + suffix, suffix == "-wal");
+  for (const Database& database : k_databases) {
+    for (const std::string suffix : k_suffixes) add(database.name + suffix, database.way_out, suffix == "-wal");
   }
-  for (const char* other : k_others) add(other, false);
+  for (const char* other : k_others) add(other, nullptr, false);
+  open_journals_log();
+}
+
+// The other files are watched without it too.
+void FileWatch::open_journals_log() {
+  try {
+    journals_log_.emplace(DataFolder::journal_in(folder_));
+    unwatched_.clear();
+  } catch (const std::runtime_error& error) {   // of SQLite, or of the log's file
+    unwatched_ = error.what();
+  }
 }
 
 std::optional<FileWatch::Loss> FileWatch::look() {
@@ -53,10 +81,10 @@ std::optional<FileWatch::Loss> FileWatch::look() {
     if (!is_known && errno != ENOENT && errno != ENOTDIR) continue;   // it cannot be looked at at the moment
     if (!is_known || found.st_nlink == 0) return lost(file, "was deleted or moved");
     if (found.st_dev != file.device || found.st_ino != file.inode) return lost(file, "was replaced by another file");
-    if (found.st_size < file.size) return Loss{told_of_damaged_log(file.path, "was cut short"), true};
+    if (found.st_size < file.size) return damaged(file, "was cut short");
     if (file.is_log && found.st_size > 0) {
       const bool has_header = begins_as_a_log(file.path);
-      if (file.is_begun && !has_header) return Loss{told_of_damaged_log(file.path, "has lost its header"), true};
+      if (file.is_begun && !has_header) return damaged(file, "has lost its header");
       file.is_begun = has_header;   // one that a power loss has left without is passed over by SQLite, and begun anew
     }
     file.size = std::max(file.size, found.st_size);
@@ -67,11 +95,23 @@ std::optional<FileWatch::Loss> FileWatch::look() {
 }
 
 std::string FileWatch::look_at_journals_log() {
+  if (!journals_log_) open_journals_log();
+  if (!journals_log_) return {};
   try {
-    return journals_log_.look(k_log_bytes_a_look);
+    return journals_log_->look(k_log_bytes_a_look);
   } catch (const DataError& error) {
     return std::string("cannot be read (") + error.what() + "), so that it may have been changed";
   }
+}
+
+// The journal has what was sold; of other files nothing must be kept out of it.
+FileWatch::Loss FileWatch::damaged(const File& file, const char* what) const {
+  if (file.way_out == nullptr) return {.what = told_of_damaged_log(file.path, what), .is_damage = true};
+  return {.what =
+              file.path + " " + what +
+              " by another program while the server works with it. Nothing more is sold; what was sold is in journal.db, and is not lost. "
+              "Stop the server. " +
+              file.way_out + " Then start it again."};
 }
 
 FileWatch::Loss FileWatch::lost(const File& file, const char* what) const {

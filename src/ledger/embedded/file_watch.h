@@ -25,19 +25,22 @@ class FileWatch {
  public:
   struct Loss {
     std::string what;         // a sentence with the way out
-    bool is_damage = false;   // the file is there, and not what was written
+    bool is_damage = false;   // of the journal: the file is there, and not what was written
   };
 
-  // Remembers the files of Holdfast that are in the folder now. Throws sqlite::Error or DataError.
+  // Remembers the files of Holdfast that are in the folder now.
   explicit FileWatch(const std::filesystem::path& folder);
 
   // What has become of one of them. A file whose end was cut off counts too, also when it has grown again since: a log then has no header,
   // and that of the journal is compared with its checksums, 16 MiB at a look.
   std::optional<Loss> look();
+  // Why the journal's log is not compared with its checksums at the moment: it cannot be opened, which each look tries again. Empty: it is.
+  const std::string& unwatched() const { return unwatched_; }
 
  private:
   struct File {
     std::string path;
+    const char* way_out;   // when it is damaged; nullptr: as of the journal
     dev_t device;
     ino_t inode;
     off_t size;   // the most that was seen
@@ -45,12 +48,15 @@ class FileWatch {
     bool is_begun = false;   // of a log: it had its header
   };
 
+  void open_journals_log();
   std::string look_at_journals_log();
+  Loss damaged(const File& file, const char* what) const;
   Loss lost(const File& file, const char* what) const;
 
   std::filesystem::path folder_;
   std::vector<File> files_;
-  LogWatch journals_log_;
+  std::optional<LogWatch> journals_log_;
+  std::string unwatched_;
 };
 
 }   // namespace holdfast
