@@ -372,7 +372,6 @@ TEST_F(PostgresNodes, AnExpiryIsFoundThoughAnEventThatIsDueBeforeItIsDamaged) {
   EXPECT_NE(third->damage().find("event " + std::to_string(damaged)), std::string::npos) << third->damage();
 }
 
-// A table is locked by somebody, so that an event which has to be loaded anew cannot be; another one needs its journal only.
 // With one connection: the follower that waits for it would wait for a reader, and the reader for the event that the follower keeps.
 TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItKeepsAnEventFromOthers) {
   const EventNumber event = create_event();
@@ -397,6 +396,7 @@ TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItKeepsAnEventFromOthers
   EXPECT_LT(longest, pg::PoolOptions().patience - milliseconds(500)) << "nobody has waited until the other gave up";
 }
 
+// A table is locked by somebody, so that an event which has to be loaded anew cannot be; another one needs its journal only.
 TEST_F(PostgresNodes, AnEventThatCannotBeLoadedKeepsNoOtherFromBeingFollowed) {
   const EventNumber stuck = create_event();
   const EventNumber other = create_event();
