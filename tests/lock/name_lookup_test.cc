@@ -18,6 +18,7 @@ namespace {
 
 constexpr const char* k_host_that_hangs = "hangs.example";
 std::atomic<int> look_ups_that_hang{0};
+std::atomic<int> look_ups_begun{0};   // of names that may hang
 std::atomic<bool> name_server_answers{false};
 
 }  // namespace
@@ -26,6 +27,7 @@ std::atomic<bool> name_server_answers{false};
 extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) {
   static const auto system_call = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
   if (host == nullptr || !std::string_view(host).ends_with(k_host_that_hangs)) return system_call(host, service, hints, found);
+  ++look_ups_begun;
   ++look_ups_that_hang;
   name_server_answers.wait(false);
   --look_ups_that_hang;
@@ -47,6 +49,7 @@ class NameServer : public testing::Test {
   void SetUp() override {
     std::signal(SIGPIPE, SIG_IGN);   // as `holdfast serve` does
     name_server_answers = false;
+    look_ups_begun = 0;
   }
   void TearDown() override {
     answer();
@@ -88,6 +91,28 @@ TEST_F(NameServer, ThatAnswersLateIsListenedToByTheNextTry) {
   ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
   answer();
   EXPECT_TRUE(seat_lock.wait_until_up(k_patience)) << seat_lock.health().detail;
+}
+
+TEST_F(NameServer, ThatAnswersBetweenTwoTriesIsListenedToByTheSecond) {
+  NameLookup names;
+  EXPECT_THAT(names.find(k_host_that_hangs, Clock::now(), {}).error(), HasSubstr("in time"));
+  ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
+  answer();
+  ASSERT_TRUE(eventually([] { return look_ups_that_hang == 0; }));
+  // With no time of its own it can only take the answer that is there; it is put there a moment after the resolver gave it.
+  EXPECT_TRUE(eventually([&] { return names.find(k_host_that_hangs, Clock::now(), {}).has_value(); }));
+  EXPECT_EQ(look_ups_begun, 1) << "it was asked anew";
+}
+
+TEST_F(NameServer, ThatAnswersLateForOneNameIsListenedToAfterAnotherWasAskedFor) {
+  NameLookup names;
+  EXPECT_FALSE(names.find(k_host_that_hangs, Clock::now(), {}));
+  ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
+  answer();
+  ASSERT_TRUE(eventually([] { return look_ups_that_hang == 0; }));
+  EXPECT_TRUE(names.find("localhost", Clock::now() + k_patience, {}).has_value());
+  EXPECT_TRUE(eventually([&] { return names.find(k_host_that_hangs, Clock::now(), {}).has_value(); }));
+  EXPECT_EQ(look_ups_begun, 1) << "it was asked anew";
 }
 
 TEST_F(NameServer, FindsTheServerByAnyAddressOfItsName) {

@@ -17,6 +17,7 @@
 namespace holdfast::lock {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using Found = std::expected<std::vector<std::string>, std::string>;
 
 bool is_address(const std::string& host) {
@@ -47,23 +48,30 @@ struct NameLookup::Question {
   std::mutex mutex;
   std::condition_variable_any answered;
   std::optional<Found> answer;
+  Clock::time_point answered_at;
 
   bool is_answered() {
     const std::scoped_lock lock(mutex);
     return answer.has_value();
   }
+  // An answer that nobody waited for, and that has had its time.
+  bool is_over() {
+    const std::scoped_lock lock(mutex);
+    return answer.has_value() && Clock::now() >= answered_at + k_late_answer_kept;
+  }
 };
 
 Found NameLookup::find(const std::string& host, std::chrono::steady_clock::time_point deadline, const std::stop_token& stop) {
   if (is_address(host)) return std::vector{host};
-  std::erase_if(under_way_, [](const auto& each) { return each.second->is_answered(); });   // too late for those who asked
+  std::erase_if(under_way_, [](const auto& each) { return each.second->is_over(); });
   auto& question = under_way_[host];
   if (question == nullptr) {
     const auto refused = [&](const char* why) {
       under_way_.erase(host);
       return std::unexpected(std::string(why));
     };
-    if (under_way_.size() > k_lookups_at_once) return refused("too many names are being looked up");
+    const auto unanswered = std::ranges::count_if(under_way_, [](const auto& each) { return each.second && !each.second->is_answered(); });
+    if (static_cast<std::size_t>(unanswered) >= k_lookups_at_once) return refused("too many names are being looked up");
     question = std::make_shared<Question>();
     try {
       std::thread([asked = question, host] {
@@ -71,6 +79,7 @@ Found NameLookup::find(const std::string& host, std::chrono::steady_clock::time_
         Found found = look_up(host);
         const std::scoped_lock lock(asked->mutex);
         asked->answer = std::move(found);
+        asked->answered_at = Clock::now();
         asked->answered.notify_all();
       }).detach();
     } catch (const std::system_error&) {
@@ -80,7 +89,10 @@ Found NameLookup::find(const std::string& host, std::chrono::steady_clock::time_
   std::unique_lock lock(question->mutex);
   if (!question->answered.wait_until(lock, stop, deadline, [&] { return question->answer.has_value(); }))
     return std::unexpected(stop.stop_requested() ? "the look-up of its name was given up" : "its name could not be looked up in time");
-  return *question->answer;
+  Found found = *std::move(question->answer);
+  lock.unlock();
+  under_way_.erase(host);   // the next one asks anew: addresses change
+  return found;
 }
 
 }  // namespace holdfast::lock

@@ -5,7 +5,8 @@
 //
 // A look-up at the system's resolver cannot be interrupted and may take half a minute. So the caller leaves it behind at the deadline or when
 // it is told to stop, and so does the process: no destructor waits for it. A host that is still being looked up is not looked up a second
-// time; the next caller waits for the same answer. Addresses that are written as such need no look-up.
+// time; the next caller waits for the same answer. One that came when nobody waited is the next caller's, while it is fresh, so that a resolver
+// which takes longer than every deadline helps too. Addresses that are written as such need no look-up.
 //
 // For one thread at a time.
 #pragma once
@@ -22,6 +23,7 @@
 namespace holdfast::lock {
 
 inline constexpr std::size_t k_lookups_at_once = 4;   // hosts, a thread each; one more is an error
+inline constexpr std::chrono::seconds k_late_answer_kept{30};   // that nobody waited for
 
 class NameLookup {
  public:
@@ -32,7 +34,7 @@ class NameLookup {
  private:
   struct Question;
 
-  std::map<std::string, std::shared_ptr<Question>> under_way_;   // shared with their threads, which may live longer
+  std::map<std::string, std::shared_ptr<Question>> under_way_;   // or answered late; shared with their threads, which may live longer
 };
 
 }   // namespace holdfast::lock
