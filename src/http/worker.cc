@@ -88,7 +88,8 @@ void Worker::admit(tcp::socket socket) {
     shared_.open.fetch_sub(1, std::memory_order_relaxed);
     counters_.refused_connections.add(1);
     report_overload("http.connections_max (" + std::to_string(shared_.options.connections_max) +
-                    ") connections are open; further ones are answered 503, probes and callers with a key aside");
+                        ") connections are open; further ones are answered 503, probes and callers with a key aside",
+                    overload_reported_at_);
     if (over_limit_open_ >= shared_.options.connections_over_max && !make_room_over_limit())
       return turn_away(socket, problems::k_too_many_connections);
     ++over_limit_open_;
@@ -119,6 +120,9 @@ std::optional<AddressCounts::Place> Worker::take_place(const asio::ip::address& 
 // At once, so that connections which one address has too many of cannot fill the places of others.
 void Worker::turn_away_of_address(tcp::socket& socket) {
   counters_.refused_connections.add(1);
+  report_overload("a client address has http.connections_per_address_max (" + std::to_string(shared_.options.connections_per_address_max) +
+                      ") connections open; further ones of such addresses are answered 503",
+                  full_address_reported_at_);
   turn_away(socket, problems::k_too_many_of_address);
 }
 
@@ -137,7 +141,8 @@ void Worker::turn_away(tcp::socket& socket, const Problem& problem) {
 // The process has no descriptor left for a connection that waits: the spare one is lent to it for as long as a 503 takes. No client is waited
 // for. False when that was not possible.
 bool Worker::turn_away_without_descriptor() {
-  report_overload("the process has run out of file descriptors (the limit is `ulimit -n`, LimitNOFILE); connections are answered 503");
+  report_overload("the process has run out of file descriptors (the limit is `ulimit -n`, LimitNOFILE); connections are answered 503",
+                  overload_reported_at_);
   spare_.give_up();
   bool accepted = false;
   {
@@ -244,12 +249,10 @@ std::string_view Worker::new_request_id(std::array<char, 32>& room) {
   return {room.data(), room.size()};
 }
 
-void Worker::report_overload(std::string_view what) {
+void Worker::report_overload(std::string_view what, Clock::time_point& last) {
   const auto now = Clock::now();
-  if (!shared_.hooks.on_overload ||
-      (overload_reported_at_ != Clock::time_point::min() && now < overload_reported_at_ + k_overload_report_period))
-    return;
-  overload_reported_at_ = now;
+  if (!shared_.hooks.on_overload || (last != Clock::time_point::min() && now < last + k_overload_report_period)) return;
+  last = now;
   shared_.hooks.on_overload(what);
 }
 

@@ -80,7 +80,6 @@ class Worker {
   void give_back(std::unique_ptr<Exchange> exchange);
   std::string_view new_request_id(std::array<char, 32>& room);
   void report(std::string_view request_id, std::string_view what) const;
-  void report_overload(std::string_view what);
   void turn_away(boost::asio::ip::tcp::socket& socket, const Problem& problem);
   void turn_away_of_address(boost::asio::ip::tcp::socket& socket);
   std::optional<AddressCounts::Place> take_place(const boost::asio::ip::address& client);
@@ -95,6 +94,8 @@ class Worker {
   bool make_room_over_limit();
   bool turn_away_without_descriptor();
   std::string refusal_of(const Problem& problem);
+  // Once a k_overload_report_period of each kind; `last`: when this kind was reported.
+  void report_overload(std::string_view what, Clock::time_point& last);
   bool has_connections() const { return !connections_.empty() || !over_limit_.empty(); }
   template <typename Action>
   void for_each_connection(Action action) {
@@ -121,7 +122,8 @@ class Worker {
   std::mt19937_64 random_;
   std::chrono::milliseconds sweep_period_;
   std::size_t over_limit_open_ = 0;
-  Clock::time_point overload_reported_at_ = Clock::time_point::min();
+  Clock::time_point overload_reported_at_ = Clock::time_point::min();       // of the whole server
+  Clock::time_point full_address_reported_at_ = Clock::time_point::min();   // of one client: it hides nothing of the server's
   SpareDescriptor spare_;
   bool stopping_ = false;
   bool sweeping_ = false;
