@@ -390,6 +390,15 @@ TEST(PostgresMigration, ShowsNoPartOfAPasswordThatIsNotWrittenAsAUrlTakesIt) {
       EXPECT_NE(away.everything().find("is written there as %"), std::string::npos) << away.everything();
     }
   }
+  // A parameter's name and an @ in what follows a password that libpq takes for a port.
+  for (const auto& [url, shown] :
+       {std::pair("postgresql://anna:Xq7?port=1/Zw9@127.0.0.1:1/nowhere", "postgresql://anna:***@127.0.0.1:1/nowhere"),
+        std::pair("postgresql://anna:Xq7/Zw9?user=Zw9@127.0.0.1:1", "postgresql://anna:***@127.0.0.1:1")}) {
+    EXPECT_EQ(pg::without_password(url), shown);
+    const Finished away = run_holdfast({"migrate", "--ledger", url});
+    EXPECT_EQ(away.status, 1);
+    for (const char* part : {"Xq7", "Zw9"}) EXPECT_EQ(away.everything().find(part), std::string::npos) << away.everything();
+  }
   for (const char* url : {"postgresql://anna@127.0.0.1:1/nowhere?password=Xq7%zzZw9", "postgresql://anna:Xq7%2FZw9@127.0.0.1:1/nowhere"}) {
     const Finished away = run_holdfast({"migrate", "--ledger", url});
     EXPECT_EQ(away.status, 1);
@@ -400,7 +409,11 @@ TEST(PostgresMigration, ShowsNoPartOfAPasswordThatIsNotWrittenAsAUrlTakesIt) {
 TEST(PostgresMigration, TakesNoParameterForAPassword) {
   // libpq looks for user and password before the first slash only: here it finds none.
   const std::string read = "postgresql://127.0.0.1:1?sslrootcert=/nowhere&user=anna@b";
-  EXPECT_EQ(pg::without_password(read), read);
+  for (const std::string& url :
+       {read, std::string("postgresql://h1:5432,h2:5433/n?user=anna@b"), std::string("postgresql://[::1]:5432/n?user=anna@b"),
+        std::string("postgresql://h:/n?user=anna@b"), std::string("postgresql://[::1]/n?user=anna@b")}) {
+    EXPECT_EQ(pg::without_password(url), url);
+  }
   EXPECT_EQ(pg::without_password("postgresql://anna:Xq7@127.0.0.1:1?options=-c%20a&user=x@y"),
             "postgresql://anna:***@127.0.0.1:1?options=-c%20a&user=x@y");
   const Finished away = run_holdfast({"migrate", "--ledger", read});

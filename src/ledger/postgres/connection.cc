@@ -359,6 +359,17 @@ std::size_t misread_at_in(std::string_view url) {
   return at != std::string_view::npos && url[at] == '@' && parameters < at ? at : std::string_view::npos;
 }
 
+// From a colon that no port follows to the last @: libpq finds no password there, and neither host nor port that it can use.
+PasswordPlace password_instead_of_port_in(std::string_view url, std::size_t user) {
+  const std::size_t host_end = url.substr(user).starts_with('[') ? url.find(']', user) : user;
+  const std::size_t colon = url.find_first_of(":@/?", host_end);
+  if (colon == std::string_view::npos || url[colon] != ':') return {};
+  const std::size_t port_end = url.find_first_not_of("0123456789", colon + 1);
+  if (port_end == std::string_view::npos || std::string_view(",/?").contains(url[port_end])) return {};
+  const std::size_t at = url.rfind('@');
+  return at == std::string_view::npos || at < colon ? PasswordPlace{} : PasswordPlace{colon + 1, at - colon - 1};
+}
+
 PasswordPlace user_password_in(std::string_view url) {
   const std::size_t user = authority_in(url);
   if (user == std::string_view::npos) return {};
@@ -372,7 +383,8 @@ PasswordPlace user_password_in(std::string_view url) {
       at = before.rfind('@');
   }
   const std::size_t colon = url.find(':', user);
-  if (at == std::string_view::npos || at < user || colon == std::string_view::npos || colon > at) return {};
+  if (at == std::string_view::npos || at < user || colon == std::string_view::npos || colon > at)
+    return password_instead_of_port_in(url, user);
   return {colon + 1, at - colon - 1};
 }
 
