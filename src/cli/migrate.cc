@@ -15,6 +15,12 @@ int migrate_ledger(const std::string& url) {
   check_ledger_url(url);
   const pg::Migration done = pg::migrate({.url = url, .application = "holdfast migrate"});
   const std::string shown = pg::without_password(url);
+  if (!done.views_left.empty()) {
+    std::fprintf(stderr,
+                 "warning: the views Reservations and tickets_blocked of %s stay in an earlier revision: %s. Nodes do not need them. Run "
+                 "`holdfast migrate` once as their owner.\n",
+                 shown.c_str(), done.views_left.c_str());
+  }
   if (done.to > pg::k_schema_version) {
     std::printf("the schema of %s has version %d, which is later than this program's, %d, and which it can work on; nothing was changed\n",
                 shown.c_str(), done.to, pg::k_schema_version);

@@ -8,6 +8,7 @@
 #include "ledger/postgres/schema_sql.h"
 #include "support/process.h"
 #include "support/sql.h"
+#include "support/waiting.h"
 
 namespace holdfast::test {
 namespace {
@@ -269,14 +270,18 @@ TEST(PostgresMigration, OfTheFirstVersionKeepsWhoMayReadTheViewsAndWhatOthersBui
 }
 
 // As 0.1.0 leaves a database: version 2, and views that are older.
-TEST(PostgresMigration, ReplacesTheViewsOfVersion2WithTheirIdsReadersAndWhatOthersBuiltOnThem) {
-  const PostgresDatabase database;
-  Sql sql(database.url());
+void make_version_2(Sql& sql) {
   for (const pg::SchemaStep& step : pg::schema_steps()) {
     for (const char* script : step.scripts) sql.run(script);
   }
+  sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1), (2)");
+}
+
+TEST(PostgresMigration, ReplacesTheViewsOfVersion2WithTheirIdsReadersAndWhatOthersBuiltOnThem) {
+  const PostgresDatabase database;
+  Sql sql(database.url());
+  make_version_2(sql);
   sql.run(
-      "INSERT INTO holdfast.schema_version (version) VALUES (1), (2);"
       "GRANT SELECT ON public.reservations, public.tickets, public.tickets_blocked TO pg_monitor;"
       "CREATE VIEW public.of_anna AS SELECT id FROM public.reservations WHERE customerid = 'anna'");
   fill_with_larger_reservations(sql);   // more than one piece of those that are gone through
@@ -309,16 +314,68 @@ TEST(PostgresMigration, ReplacesTheViewsOfVersion2WithTheirIdsReadersAndWhatOthe
 TEST(PostgresMigration, GoesOnWithViewsWhoseReplacementWasInterrupted) {
   const PostgresDatabase database;
   Sql sql(database.url());
-  for (const pg::SchemaStep& step : pg::schema_steps()) {
-    for (const char* script : step.scripts) sql.run(script);
-  }
-  sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1), (2)");
+  make_version_2(sql);
   fill_with_larger_reservations(sql);
   sql.run(pg::k_reservation_rows);   // and no further
   EXPECT_EQ(sql.value("SELECT count(*) FROM reservations"), "30000");
   ASSERT_EQ(run_holdfast({"migrate", "--ledger", database.url()}).status, 0);
   EXPECT_EQ(sql.value("SELECT count(*) FROM reservations"), "30000");
   EXPECT_EQ(sql.value("SELECT revision FROM holdfast.view_revision"), std::to_string(pg::k_views_revision));
+}
+
+// Who waits for a lock on a table has all that write to it wait behind.
+TEST(PostgresMigration, OfViewsKeepsNobodyFromWritingWhileItWaitsForALongTransaction) {
+  const PostgresDatabase database;
+  Sql sql(database.url());
+  make_version_2(sql);
+  sql.run("SET statement_timeout = '20s'");
+  const std::string write =
+      "INSERT INTO holdfast.reservation SELECT 1, 0, 0, 1, 1, 1, 1, gen_random_uuid(), 'anna', '', ARRAY[1] FROM generate_series(1, 3)";
+  Sql long_one(database.url());
+  long_one.run("BEGIN; " + write);
+  Finished migrated;
+  std::thread migration([&] { migrated = run_holdfast({"migrate", "--ledger", database.url()}); });
+  EXPECT_TRUE(eventually([&] {
+    return sql.value(
+               "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'holdfast.reservation'::regclass AND "
+               "database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "t";
+  }));
+  EXPECT_NO_THROW(sql.run(write));   // while the long one goes on
+  long_one.run("COMMIT");
+  migration.join();
+  EXPECT_EQ(migrated.status, 0) << migrated.everything();
+  EXPECT_EQ(sql.value("SELECT revision FROM holdfast.view_revision"), std::to_string(pg::k_views_revision));
+}
+
+// As where each start of a node migrates first, in the rights of the node.
+TEST(PostgresMigration, ByARoleThatMayNotReplaceTheViewsLeavesThemAndSaysSo) {
+  const PostgresServer server;
+  const PostgresDatabase database(server);
+  Sql sql(database.url());
+  make_version_2(sql);
+  Sql(server.admin_url()).run("CREATE ROLE node LOGIN; CREATE ROLE reader");
+  sql.run(
+      "GRANT USAGE ON SCHEMA holdfast, public TO node; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA holdfast TO node; "
+      "GRANT SELECT ON holdfast.reservation TO reader");
+  std::string url = database.url();
+  url.replace(url.find("//") + 2, url.find('@') - url.find("//") - 2, "node");
+  const Finished left = run_holdfast({"migrate", "--ledger", url});
+  EXPECT_EQ(left.status, 0) << left.everything();
+  for (const char* text : {"warning: ", "role node", "does not own"}) EXPECT_NE(left.err.find(text), std::string::npos) << left.err;
+  EXPECT_EQ(sql.value("SELECT to_regclass('holdfast.view_revision') IS NULL"), "t");
+  ASSERT_EQ(run_holdfast({"migrate", "--ledger", database.url()}).status, 0);
+  const Finished again = run_holdfast({"migrate", "--ledger", url});
+  EXPECT_EQ(again.status, 0) << again.everything();
+  EXPECT_EQ(again.err, "");
+
+  // Who may read reservations may read their rows, and nobody may call what fills them.
+  for (const char* role : {"node", "reader"}) {
+    EXPECT_EQ(sql.value("SELECT has_table_privilege($1, 'holdfast.reservation_row', 'SELECT')", {role}), "t") << role;
+  }
+  EXPECT_EQ(sql.value("SELECT bool_or(has_function_privilege('node', oid, 'EXECUTE')) FROM pg_proc WHERE proname LIKE 'add_rows_of_%'"),
+            "f");
+  EXPECT_NO_THROW(
+      Sql(url).run("INSERT INTO holdfast.reservation SELECT 1, 0, 0, 2, 2000000, 1, 1, gen_random_uuid(), 'anna', '', ARRAY[1000, 1001]"));
 }
 
 TEST(PostgresMigration, NamesWhatStandsOnATableThatItWouldRemove) {

@@ -1,6 +1,7 @@
 // Bringing a database to the schema of this program, and judging whether a ledger can rest on a server.
 #include <charconv>
 #include <string_view>
+#include <thread>
 
 #include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/schema.h"
@@ -12,6 +13,10 @@ namespace {
 constexpr int k_server_version_min = 13'00'00;
 constexpr std::string_view k_dependent_objects = "2BP01";
 constexpr std::chrono::minutes k_patience{5};   // for another node that migrates; and for a version's script
+// Everybody who writes to a table queues behind who waits for it: so that is short. It is longer than a server waits before it ends its own
+// autovacuum for others (deadlock_timeout).
+constexpr const char* k_wait_shortly = "SET LOCAL lock_timeout = '1500ms'; ";
+constexpr std::chrono::seconds k_pause{2};   // in which those who queued go on
 
 constexpr Statement k_facts{
     "server_facts",
@@ -32,6 +37,13 @@ constexpr Statement k_may_create{"may_create",
                                  "SELECT has_database_privilege(current_database(), 'CREATE'), to_regnamespace('public') IS NOT NULL AND "
                                  "has_schema_privilege(to_regnamespace('public'), 'CREATE'), current_user::text, current_database()::text"};
 
+constexpr Statement k_may_replace_views{
+    "may_replace_views",
+    "SELECT coalesce(string_agg(DISTINCT pg_get_userbyid(relowner)::text, ', ') FILTER (WHERE NOT pg_has_role(relowner, 'USAGE')), ''), "
+    "coalesce(has_schema_privilege(to_regnamespace('holdfast'), 'CREATE'), false), "
+    "coalesce(has_schema_privilege(to_regnamespace('public'), 'CREATE'), false), current_user::text FROM pg_class WHERE oid IN "
+    "(to_regclass('holdfast.reservation'), to_regclass('holdfast.reservation_row'), to_regclass('holdfast.view_revision'), "
+    "to_regclass('public.reservations'), to_regclass('public.tickets_blocked'))"};
 constexpr Statement k_has_revision{"has_view_revision", "SELECT to_regclass('holdfast.view_revision') IS NOT NULL"};
 constexpr Statement k_revision{"view_revision", "SELECT coalesce(max(revision), 0) FROM holdfast.view_revision"};
 constexpr Statement k_has_rows{"has_reservation_rows", "SELECT to_regclass('holdfast.reservation_row') IS NOT NULL"};
@@ -120,7 +132,7 @@ std::pair<int, int> numbers_of(std::string_view text) {
   return numbers;
 }
 
-}  // namespace
+}   // namespace
 
 std::string unfitness_of(const ServerFacts& facts) {
   if (facts.version_number < k_server_version_min) {
@@ -166,7 +178,7 @@ void check_fitness(Connection& connection) {
   if (!unfit.empty()) throw DataError(unfit);
 }
 
-}  // namespace
+}   // namespace
 
 void check_server(Connection& connection) {
   check_fitness(connection);
@@ -229,24 +241,56 @@ void fill_reservation_rows(Connection& connection) {
   connection.run_script("ANALYZE holdfast.reservation_row");
 }
 
-// False: they are of the newest revision, or of a later one, already.
-bool bring_views(Connection& connection) {
-  if (revision_of_views(connection) >= k_views_revision) return false;
-  check_rights(connection);
-  connection.run_script(k_begin_alone);
-  if (!connection.query(k_has_rows).boolean(0, 0)) connection.run_script(k_reservation_rows);
-  connection.run_script("COMMIT");
-  fill_reservation_rows(connection);
-  connection.run_script(k_begin_alone);
-  const bool is_behind = revision_of_views(connection) < k_views_revision;   // another node may have done it meanwhile
-  if (is_behind) {
-    connection.run_script(k_views_3);
-    const std::string revision = std::to_string(k_views_revision);
-    connection.run_script("INSERT INTO holdfast.view_revision (revision) VALUES (" + revision +
-                          ") ON CONFLICT (one) DO UPDATE SET revision = " + revision);
+// Runs `script` in a transaction, if it is needed still when no other node migrates. It takes locks: they are waited for shortly and tried for
+// again, so that those who write or read go on between. False: it was not needed.
+template <typename IsNeeded>
+bool run_between_others(Connection& connection, const std::string& script, IsNeeded is_needed) {
+  const auto end = std::chrono::steady_clock::now() + k_patience;
+  for (;;) {
+    connection.run_script(k_begin_alone);
+    const bool is = is_needed();
+    try {
+      if (is) connection.run_script(k_wait_shortly + script);
+      connection.run_script("COMMIT");
+      return is;
+    } catch (const Error& error) {
+      if (!error.is(k_lock_not_available)) throw;
+      connection.run_script("ROLLBACK");
+      if (std::chrono::steady_clock::now() + k_pause >= end) {
+        throw DataError("the views for other programs could not be replaced: for " + std::to_string(k_patience.count()) +
+                        " minutes some transaction has kept what they stand on (" + error.what() +
+                        "). The schema is as nodes need it, and the views answer as before. Look in pg_stat_activity for the oldest "
+                        "xact_start, and run `holdfast migrate` again.");
+      }
+    }
+    std::this_thread::sleep_for(k_pause);
   }
-  connection.run_script("COMMIT");
-  return is_behind;
+}
+
+// Why the role may not replace them; empty: it may.
+std::string lack_of_rights_to_views(Connection& connection) {
+  const Result may = connection.query(k_may_replace_views);
+  const std::string role = "the role " + std::string(may.text(0, 3));
+  const std::string owners(may.text(0, 0));
+  if (!owners.empty()) return role + " does not own them and their tables; " + owners + " does";
+  for (const auto& [column, schema] : {std::pair(1, "holdfast"), std::pair(2, "public")}) {
+    if (!may.boolean(0, column)) return role + " may not create in the schema " + schema;
+  }
+  return {};
+}
+
+// Unless they are of the newest revision, or of a later one, already. Nodes do not need them: a role that may not replace them is no failure.
+void bring_views(Connection& connection, Migration& migration) {
+  const auto is_behind = [&] { return revision_of_views(connection) < k_views_revision; };
+  if (!is_behind()) return;
+  migration.views_left = lack_of_rights_to_views(connection);
+  if (!migration.views_left.empty()) return;
+  run_between_others(connection, k_reservation_rows, [&] { return !connection.query(k_has_rows).boolean(0, 0); });
+  fill_reservation_rows(connection);
+  const std::string revision = std::to_string(k_views_revision);
+  const std::string record_revision =
+      "INSERT INTO holdfast.view_revision (revision) VALUES (" + revision + ") ON CONFLICT (one) DO UPDATE SET revision = " + revision;
+  migration.views = run_between_others(connection, k_views_3 + record_revision, is_behind);
 }
 
 }   // namespace
@@ -274,7 +318,7 @@ Migration migrate(const Settings& settings, std::span<const SchemaStep> steps) {
     record(connection, version, step.is_additive ? there.compatible_from : version);
     connection.run_script("COMMIT");
   }
-  if (migration.to == newest) migration.views = bring_views(connection);   // a later program's views are its own
+  if (migration.to == newest) bring_views(connection, migration);   // a later program's views are its own
   return migration;
 }
 

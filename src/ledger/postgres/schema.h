@@ -28,12 +28,15 @@ struct Migration {
   int from = 0;   // 0: there was no schema
   int to = 0;     // later than the newest step: a later program migrated the database, and it was left alone
   bool views = false;   // views for other programs were made or replaced
+  std::string views_left{};   // why the role may not replace those of an earlier revision, which stay; empty: none stay
 };
 
-// Brings the database to k_schema_version, one transaction a version, and then its views to their newest revision, never back. Safe to run from several nodes at once: they
-// wait for each other. A database of a later version that this program can work on is left alone. Throws Error; DataError, with what to do,
-// when the server is not fit, this program cannot work on the database's later version, the role may not, or what would be made is
-// there already as something else. Then nothing was changed.
+// Brings the database to k_schema_version, one transaction a version, and then its views to their newest revision, never back. Safe to run
+// from several nodes at once, which wait for each other, and beside nodes that sell: while it waits for a lock on what they write, they wait
+// 1.5 s at most. The views of others it leaves, and says so. A database of a later version that this program can work on is left alone. Throws
+// Error; DataError, with what to do, when the server is not fit, this program cannot work on the database's later version, the role may not make the schema, or what would be
+// made is there already as something else: then nothing was changed. DataError too when views could not be replaced for 5 minutes, because
+// somebody kept a lock: then the versions are there.
 Migration migrate(const Settings& settings);
 // The same with other steps, for tests: the last one is the newest version.
 Migration migrate(const Settings& settings, std::span<const SchemaStep> steps);

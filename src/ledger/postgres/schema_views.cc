@@ -152,6 +152,19 @@ CREATE TABLE holdfast.reservation_row (
   reservation uuid NOT NULL
 );
 
+-- Whoever may read reservations may read what was made of them: `holdfast verify` does.
+GRANT SELECT ON holdfast.view_revision TO PUBLIC;
+DO $$
+DECLARE reader oid;
+BEGIN
+  FOR reader IN SELECT DISTINCT a.grantee FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+    WHERE c.oid = 'holdfast.reservation'::pg_catalog.regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE pg_catalog.format('GRANT SELECT ON holdfast.reservation_row TO %s',
+                              CASE reader WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(reader)) END);
+  END LOOP;
+END $$;
+
 CREATE FUNCTION holdfast.add_rows_of_new_reservations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   INSERT INTO holdfast.reservation_row (id, event, seat, reservation)
@@ -174,6 +187,8 @@ BEGIN
       ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$;
+
+REVOKE EXECUTE ON FUNCTION holdfast.add_rows_of_new_reservations(), holdfast.add_rows_of_grown_reservation() FROM PUBLIC;
 
 CREATE TRIGGER rows_of_new AFTER INSERT ON holdfast.reservation REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION holdfast.add_rows_of_new_reservations();
