@@ -24,6 +24,7 @@ extern const char* const k_views_2;
 // them. Versions 1 and 2 came with theirs; migrate() brings a database of the newest version to k_views_revision, and replaces views, so that
 // they keep who may read them and what others have built on them (decision 60).
 inline constexpr int k_views_revision = 3;
+inline constexpr int k_reservation_rows_revision = 3;   // from this one on holdfast.reservation_row has the rows of all reservations
 extern const char* const k_reservation_rows;   // first: what revision 3 keeps beside the tables, and the revision's own table
 extern const char* const k_views_3;   // then, when that has all of them
 // What version 1 makes in `public`: names that must be free there.

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "ledger/postgres/schema_sql.h"
 #include "ledger/postgres/stored.h"
 #include "ledger/replay.h"
 
@@ -44,8 +45,12 @@ constexpr Statement k_order{
     "SELECT first_seq, last_seq, first_seq = coalesce(lag(last_seq) OVER (ORDER BY first_seq) + 1, first_seq) AND "
     "coalesce(lag(position) OVER (ORDER BY first_seq), 0) < position AS follows "
     "FROM holdfast.change_order WHERE event = $1) o"};
-// Only where the views are of a revision that has the table.
-constexpr Statement k_has_rows_of_views{"verify_has_rows", "SELECT to_regclass('holdfast.view_revision') IS NOT NULL"};
+// Only where the views are of a revision that finds rows by the table: before that it is not there, or is being filled.
+constexpr Statement k_may_read_rows_of_views{"verify_may_read_rows",
+                                             "SELECT to_regclass('holdfast.view_revision') IS NOT NULL, "
+                                             "coalesce(has_table_privilege(to_regclass('holdfast.view_revision'), 'SELECT') "
+                                             "AND has_table_privilege(to_regclass('holdfast.reservation_row'), 'SELECT'), false)"};
+constexpr Statement k_revision_of_views{"verify_revision", "SELECT coalesce(max(revision), 0) FROM holdfast.view_revision"};
 constexpr Statement k_rows_of_views{
     "verify_rows_of_views",
     "SELECT count(*) FROM holdfast.reservation r CROSS JOIN LATERAL unnest(r.seats) u(seat) "
@@ -300,7 +305,10 @@ class Verification {
 
   // What view Reservations finds rows of larger reservations by. More of them than there are reservations shows nobody anything.
   void compare_rows_of_views() {
-    if (!connection_.query(k_has_rows_of_views).boolean(0, 0)) return;
+    const Result may = connection_.query(k_may_read_rows_of_views);
+    if (!may.boolean(0, 0)) return;
+    report_.views_were_compared = may.boolean(0, 1);
+    if (!report_.views_were_compared || connection_.query(k_revision_of_views).int4(0, 0) < k_reservation_rows_revision) return;
     const std::int64_t missing = connection_.query(k_rows_of_views, Parameters().int4(number(event_))).int8(0, 0);
     if (missing > 0) {
       problem("table reservation_row of " + name_ + " lacks " + std::to_string(missing) +

@@ -19,6 +19,7 @@ struct EventVerified {
   std::uint64_t reservations = 0;
   std::uint64_t changes_behind = 0;   // that the tables do not have yet
   bool journal_is_whole = true;       // false: old rows were removed; the tables could be compared with themselves only
+  bool views_were_compared = true;    // false: this role may not read holdfast.reservation_row, by which view Reservations finds rows
 };
 
 // Replays the journal of an event in one snapshot, from its first row: chain, numbers without gaps, times that never go back,
