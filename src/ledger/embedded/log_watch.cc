@@ -90,7 +90,11 @@ std::string told_of_log_damaged_at_the_end(const std::string& path, const std::s
 }
 
 LogWatch::LogWatch(const std::string& path) : database_(path, sqlite::Database::Mode::read_only), log_(path + "-wal") {
-  database_.query_int("SELECT count(*) FROM sqlite_master");   // opens the log and its index
+  try {
+    database_.query_int("SELECT count(*) FROM sqlite_master");   // opens the log and its index
+  } catch (const sqlite::Error&) {
+    if (!reach()) throw;   // else they are open, and only a page in the log cannot be read, which look() is there for
+  }
   // SQLite takes its locks on the other two files: to open and close this one drops none of them.
   file_ = ::open(log_.c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ < 0) throw DataError("cannot open " + log_ + ": " + std::strerror(errno));
