@@ -234,28 +234,32 @@ TEST(DamagedLog, IsFoundByTheWriterBeforeItLetsTheLogBeginAnew) {
   const std::string journal = DataFolder::journal_in(folder / "data");
   LedgerInTest it(folder / "data", time);
   const EventNumber event = it.create_event(200);
+  const std::string customer(60, 'c');
   const auto sell = [&] {
     Round round;
     for (int i = 0; i < 10; ++i) {
       for (SeatIndex seat = 0; seat < 200; ++seat) {
         const Uuid id = it.new_id(event);
-        round.add(event, Hold{.reservation = id, .customer = "anna", .seats = round.keep({seat}), .duration = k_minute});
+        round.add(event, Hold{.reservation = id, .customer = customer, .seats = round.keep({seat}), .duration = k_minute});
         round.add(event, Release{id, {}});
       }
     }
     ASSERT_TRUE(round.run(it.ledger()).durable);
   };
+  std::optional<sqlite::Database> reader(std::in_place, journal, sqlite::Database::Mode::read_only);
+  reader->execute("BEGIN; SELECT count(*) FROM journal");   // frames from here on stay in the log, so that it does not begin anew
   {
     sqlite::Database blocker(DataFolder::state_in(folder / "data"), sqlite::Database::Mode::read_write);
-    blocker.execute("BEGIN IMMEDIATE");   // the checkpointer waits, so that the log grows
+    blocker.execute("BEGIN IMMEDIATE");   // the checkpointer waits, and finds a log that is long
     while (fs::file_size(journal + "-wal") < static_cast<std::uintmax_t>(4'020 * k_frame)) sell();
     blocker.execute("ROLLBACK");
   }
-  it.wait_for_tables();   // it has moved what there was meanwhile, in each of its steps
+  it.wait_for_tables();   // and has moved what it could, after each of its steps
   overwrite(journal + "-wal", 0, 32);
   ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
   EXPECT_THAT(it.ledger().journal_damage(), AllOf(HasSubstr("journal.db-wal has lost its header"), HasSubstr("repair --accept-loss")));
   const auto moved = content_of(journal);
+  reader.reset();
   sell();
   it.close();
   EXPECT_TRUE(content_of(journal) == moved);
