@@ -146,7 +146,7 @@ TEST_F(LimitsOfRequests, APageOfEventsEndsWithTheOneThatFillsFourMebibytes) {
 
 // Counted as the journal has them: an import's parts of 2,000 seats are its largest rows.
 TEST_F(LimitsOfRequests, APageOfChangesEndsAfterTheRowThatFillsFourMebibytes) {
-  const TestEvent event = make_event(client, 300'000);
+  const TestEvent event = make_event(client, 200'000);
   const std::int64_t last = states(client, event).seq;
   std::int64_t seen = 0;
   int pages = 0;
