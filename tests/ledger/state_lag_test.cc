@@ -57,6 +57,7 @@ struct StateLag : testing::Test {
   }
   Position head() { return it->ledger().state_through() + it->ledger().rows_behind(); }
 
+  Disk& disk = Disk::get();   // first: files that are open before are not its own
   LedgerFolder folder;
   TestTime time;
   std::unique_ptr<LedgerInTest> it;
@@ -121,25 +122,25 @@ TEST_F(StateLag, ARoundWaitsForAMomentOnlyWhileTheTablesAreHeldBySomebody) {
 
 TEST_F(StateLag, HoldsNothingBackWhileTheTablesCannotBeWritten) {
   open(1ms, 60s);
-  Disk::get().fail("state.db", Disk::Fault::full, 0);
+  disk.fail("state.db", Disk::Fault::full, 0);
   EXPECT_TRUE(sells());
   ASSERT_TRUE(eventually([&] { return !it->ledger().state_follows(); }));
   const auto before = it->ledger().held_back();
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(sells());
   EXPECT_LT(it->ledger().held_back() - before, 10s);
   EXPECT_GT(it->ledger().rows_behind(), 0);
-  Disk::get().heal();
+  disk.heal();
   it->wait_for_tables();
   EXPECT_TRUE(sells());
 }
 
 TEST_F(StateLag, HoldsForWhatAStartFindsMissingToo) {
   open(0ms, 60s);
-  Disk::get().fail("state.db", Disk::Fault::full, 0);
+  disk.fail("state.db", Disk::Fault::full, 0);
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(sells());
   const Position written = head();
   Disk::get().copy_as_after_kill(folder / "data", folder / "killed");
-  Disk::get().heal();
+  disk.heal();
   it = std::make_unique<LedgerInTest>(folder / "killed", time,
                                       EmbeddedOptions{.data = {}, .state_lag_max = 1ms, .round_held_back_max = 60s});
   const auto begin = Timer::now();
