@@ -221,7 +221,7 @@ export class Validator {
     const at = pointer("paths", path, method, "requestBody", "content", "application/json", "schema");
     let value;
     try {
-      value = JSON.parse(Buffer.from(exchange.requestBody, "latin1").toString("utf8"));
+      value = JSON.parse(Buffer.from(exchange.requestBody, "latin1").toString("utf8").replace(/^\uFEFF/, ""));   // plans may begin with one
     } catch (error) {
       return this.find(exchange, `a request that is not JSON was accepted: ${error.message}`);
     }

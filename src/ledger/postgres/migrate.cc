@@ -44,9 +44,13 @@ constexpr Statement k_may_replace_views{
     "coalesce(has_schema_privilege(to_regnamespace('public'), 'CREATE'), false), current_user::text FROM pg_class WHERE oid IN "
     "(to_regclass('holdfast.reservation'), to_regclass('holdfast.reservation_row'), to_regclass('holdfast.view_revision'), "
     "to_regclass('public.reservations'), to_regclass('public.tickets_blocked'))"};
-constexpr Statement k_has_revision{"has_view_revision", "SELECT to_regclass('holdfast.view_revision') IS NOT NULL"};
+// to_regclass() may remember, within a transaction that has waited for another's, that there was none.
+#define HOLDFAST_HAS_TABLE(name)                                                                                     \
+  "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace " \
+  "WHERE n.nspname = 'holdfast' AND c.relname = '" name "')"
+constexpr Statement k_has_revision{"has_view_revision", HOLDFAST_HAS_TABLE("view_revision")};
 constexpr Statement k_revision{"view_revision", "SELECT coalesce(max(revision), 0) FROM holdfast.view_revision"};
-constexpr Statement k_has_rows{"has_reservation_rows", "SELECT to_regclass('holdfast.reservation_row') IS NOT NULL"};
+constexpr Statement k_has_rows{"has_reservation_rows", HOLDFAST_HAS_TABLE("reservation_row")};
 // The rows of the next reservations of several seats after ($1, $2), and the last of these. Rows that a trigger has added are passed over.
 constexpr Statement k_fill{
     "fill_reservation_rows",
