@@ -491,6 +491,7 @@ TEST_F(ReadingReservations, LookThroughALimitedNumberForOnePage) {
     round.run(it.ledger());
   }
   it.hold(event, it.new_id(event), {0}, "berta");
+  it.wait_for_tables();   // which may take longer than a list waits for them, where other programs want the processors
   const auto first = it.ledger().list_reservations({.status = ReservationStatus::consumed}, "", 10);
   ASSERT_TRUE(first.has_value());
   EXPECT_TRUE(first->items.empty());
