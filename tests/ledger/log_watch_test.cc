@@ -234,7 +234,7 @@ TEST(DamagedLog, IsFoundByTheWriterBeforeItLetsTheLogBeginAnew) {
   const std::string journal = DataFolder::journal_in(folder / "data");
   LedgerInTest it(folder / "data", time);
   const EventNumber event = it.create_event(200);
-  const std::string customer(60, 'c');
+  const std::string customer(256, 'c');   // fills the log with few commands
   const auto sell = [&] {
     Round round;
     for (int i = 0; i < 10; ++i) {
