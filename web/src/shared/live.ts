@@ -5,8 +5,9 @@
 //
 // The tabs that show an event queue for a lock. The one that has it reads the stream and passes on what it reads; the next one has the lock when
 // that tab is closed, hidden or frozen. Tabs that nobody sees read nothing. While a tab hears nothing, it asks for the states every two seconds:
-// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy keeps streams back. A server that
-// does not answer, or says "later", is asked less and less often.
+// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy answers no stream. One that passes
+// on the head and keeps the rest back is taken for a stream, some 45 seconds at a time. A server that does not answer, or says "later", is
+// asked less and less often.
 import { HoldfastError, type Client, type LiveMessage, type SeatLetter } from "@holdfast/client";
 import { untilShown, whileShown } from "./shown";
 
