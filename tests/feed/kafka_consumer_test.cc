@@ -276,6 +276,25 @@ TEST_F(KafkaConsumer, goes_on_after_a_rebalance_that_came_while_it_waited) {
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 6 * k_patience));
 }
 
+// What was fetched and not yet taken goes with the group.
+TEST_F(KafkaConsumer, stops_in_the_midst_of_many_payments_and_the_next_one_goes_on) {
+  constexpr std::size_t k_payments = 3 * k_payments_at_once_max;
+  for (std::size_t i = 0; i < k_payments; ++i) write("order-" + std::to_string(i));
+  {
+    Payments payments(options(), desk, store, board);
+    payments.start();
+    ASSERT_TRUE(eventually([&] { return !desk.settled().empty(); }, 4 * k_patience));
+    payments.stop();
+  }
+  EXPECT_EQ(board.status().payments, PaymentState::stopped);
+  EXPECT_LT(desk.settled().size(), k_payments) << "or nothing was left to go on with";
+  Payments next(options(), desk, store, board);
+  next.start();
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() >= k_payments; }, 6 * k_patience)) << desk.settled().size();
+  const auto settled = desk.settled();
+  EXPECT_EQ(std::set<std::string>(settled.begin(), settled.end()).size(), k_payments);
+}
+
 TEST_F(KafkaConsumer, of_two_nodes_in_one_group_each_message_is_done_by_one_and_none_is_lost_when_one_leaves) {
   FeedBoard other_board;
   auto first = std::make_unique<Payments>(options(), desk, store, board);

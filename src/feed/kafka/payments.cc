@@ -126,7 +126,8 @@ void Payments::run() {
 
 namespace {
 
-// Leaves the group, so that its partitions are given to others at once; not for longer than k_leave.
+// Leaves the group, so that its partitions are given to others at once; not for longer than k_leave. What was fetched and not taken yet comes
+// through the same queue: it must be taken as an event, because rd_kafka_queue_poll_callback ends the process over a message.
 void leave_group(Client& client) {
   const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> queue(rd_kafka_queue_new(client.get()),
                                                                                    &rd_kafka_queue_destroy);
@@ -137,7 +138,9 @@ void leave_group(Client& client) {
   const auto deadline = SteadyClock::now() + k_leave;
   while (rd_kafka_consumer_closed(client.get()) == 0 && SteadyClock::now() < deadline) {
     constexpr int k_slice_ms = 50;
-    rd_kafka_queue_poll_callback(queue.get(), k_slice_ms);
+    const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> event(rd_kafka_queue_poll(queue.get(), k_slice_ms),
+                                                                                     &rd_kafka_event_destroy);
+    if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_REBALANCE) rd_kafka_assign(client.get(), nullptr);
   }
 }
 
