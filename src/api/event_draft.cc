@@ -41,7 +41,7 @@ class EventDraft::CategoryTable {
   boost::unordered_flat_map<std::string, std::uint32_t> numbers_;
 };
 
-std::string quoted(std::string_view text) { return "`" + shown_name(text) + "`"; }
+std::string in_backticks(std::string_view text) { return "`" + shown_name(text) + "`"; }
 
 std::uint32_t Texts::number(std::string_view text) {
   if (const auto known = numbers_.find(text); known != numbers_.end()) return known->second;
@@ -98,7 +98,8 @@ std::string EventDraft::label_of(const ReadSeat& seat, std::string_view unknown)
 }
 
 std::string EventDraft::name_in_words(const ReadSeat& seat) const {
-  return "seat " + quoted(texts[seat.number]) + " of row " + quoted(texts[seat.row]) + " in section " + quoted(texts[seat.section]);
+  return "seat " + in_backticks(texts[seat.number]) + " of row " + in_backticks(texts[seat.row]) + " in section " +
+         in_backticks(texts[seat.section]);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the event
@@ -150,8 +151,8 @@ std::shared_ptr<const Plan> EventDraft::make_plan(const CategoryTable& categorie
     const auto number = categories.find(category);
     if (!number) {
       seat.is_wrong = true;
-      note(category.empty() ? "needs a `category`" : "is of the category " + quoted(category) + ", which `categories` does not list", {},
-           i);
+      note(category.empty() ? "needs a `category`" : "is of the category " + in_backticks(category) + ", which `categories` does not list",
+           {}, i);
       continue;
     }
     const auto added = builder.add({.id = keeps_ids ? std::string_view(seat.id) : std::string_view{},

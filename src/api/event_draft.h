@@ -109,6 +109,6 @@ class EventDraft {
 };
 
 // A name in a message.
-std::string quoted(std::string_view text);
+std::string in_backticks(std::string_view text);
 
 }  // namespace holdfast::api

@@ -94,7 +94,7 @@ class EventReader::Handler {
     key_.swap(text_);
     text_.clear();
     if (key_.size() > k_text_bytes_max) return stop("a member's name has more than 1024 bytes", error);
-    if (!names_.add(key_)) return stop("Duplicate member " + quoted(key_), error);
+    if (!names_.add(key_)) return stop("Duplicate member " + in_backticks(key_), error);
     if (names_.size() > k_open_members_max) return stop("the objects around one place have more than 100,000 members", error);
     look_up();
     return true;
@@ -328,7 +328,7 @@ class EventReader::Handler {
     }
     auto& names = is_in_plan_ ? plan_category_names_ : event_category_names_;
     if (names.contains(category_read_.name)) {
-      draft.note("`" + path + "` has the name " + quoted(category_read_.name) + " of a category before it", path);
+      draft.note("`" + path + "` has the name " + in_backticks(category_read_.name) + " of a category before it", path);
       return true;
     }
     if (categories.size() >= k_categories_max) return stop("there are more than 1000 `categories`", error);

@@ -18,17 +18,17 @@ constexpr const char* k_head =
 # The file may hold passwords: let only the server's user read it.
 )";
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string toml_string(const std::string& text) { return "\"" + text + "\""; }
 
 // A value as TOML has it, made from what a flag would have.
 std::string in_toml(const Described& option, const std::string& value) {
   if (option.takes.kind == Kind::number) return value;
   if (option.takes.kind == Kind::flag) return value == "on" ? "true" : "false";
-  if (option.takes.kind != Kind::list) return quoted(value);
+  if (option.takes.kind != Kind::list) return toml_string(value);
   std::string list;
   for (std::size_t begin = 0; begin <= value.size();) {
     const std::size_t end = std::min(value.find(',', begin), value.size());
-    list.append(list.empty() ? "" : ", ").append(quoted(value.substr(begin, end - begin)));
+    list.append(list.empty() ? "" : ", ").append(toml_string(value.substr(begin, end - begin)));
     begin = end + 1;
   }
   return "[" + list + "]";
@@ -39,7 +39,7 @@ std::string range_of(const Described& option) {
   if (option.takes.kind == Kind::number) return std::to_string(option.takes.least) + " to " + std::to_string(option.takes.most);
   std::string words;
   if (option.takes.kind == Kind::word) {
-    for (const std::string& each : option.takes.words) words.append(words.empty() ? "" : ", ").append(quoted(each));
+    for (const std::string& each : option.takes.words) words.append(words.empty() ? "" : ", ").append(toml_string(each));
   }
   return words;
 }
@@ -51,8 +51,8 @@ void append_option(std::string& file, const Described& option) {
   if (option.standard.empty()) file.append("# Default: ").append(option.otherwise).append(". An example:\n");
   if (option.is_table()) {
     const std::size_t equals = option.example.find('=');
-    file.append("#   [").append(option.key).append("]\n#   ").append(quoted(option.example.substr(0, equals))).append(" = ");
-    file.append(quoted(option.example.substr(equals + 1))).append("\n");
+    file.append("#   [").append(option.key).append("]\n#   ").append(toml_string(option.example.substr(0, equals))).append(" = ");
+    file.append(toml_string(option.example.substr(equals + 1))).append("\n");
   } else if (option.standard.empty()) {
     file.append("#   ").append(name).append(" = ").append(in_toml(option, option.example)).append("\n");
   } else {

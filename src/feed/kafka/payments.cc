@@ -144,7 +144,7 @@ void leave_group(Client& client) {
   }
 }
 
-}  // namespace
+}   // namespace
 
 void Payments::consume() {
   Client* consumer = nullptr;
@@ -615,4 +615,4 @@ void Payments::commit(Client& client) {
   for (const auto& [partition, offset] : done) places_[partition].committed = offset;
 }
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka
