@@ -1,4 +1,4 @@
-// The live seat map: who listens to which event, and what they are sent when (docs/architecture.md, Live).
+// The live seat map: who listens to which event, and what they are sent when (docs/internals/live-map.md).
 //
 // One thread, asleep while nobody listens, looks at the listened events ten times a second. Where something has changed it makes the event's
 // next edition, and each thread of the HTTP server hands it to its own listeners, a slice of time after the other, so that requests go on

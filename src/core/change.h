@@ -1,6 +1,6 @@
 // Changes: facts about one event, numbered by event without gaps, never edited; and their bytes in the journal.
 //
-// The encoding is part of the journal's format (docs/architecture.md): kinds and fields are only added, never reused.
+// The encoding is part of the journal's format (docs/internals/journal.md): kinds and fields are only added, never reused.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Commands and outcomes: what may be wished of one event, and what became of it. The table in docs/architecture.md, in types.
+// Commands and outcomes: what may be wished of one event, and what became of it. The table in docs/internals/rules.md, in types.
 //
 // A command does not own its texts and seats: whoever makes one keeps them until its outcome is there.
 #pragma once

@@ -1,6 +1,6 @@
 // One row of a journal: an event's part of one batch, as every ledger keeps it, and the chain of hashes from row to row.
 //
-// The bytes are part of the journal's format (docs/architecture.md). Pure functions; any thread.
+// The bytes are part of the journal's format (docs/internals/journal.md). Pure functions; any thread.
 #pragma once
 
 #include <array>

@@ -67,7 +67,7 @@ CREATE TABLE holdfast.journal_anchor (
   hash bytea NOT NULL
 );
 
--- ---- tables that follow the journal (docs/architecture.md, "Tables in PostgreSQL"), each event as of the last of its steps
+-- ---- tables that follow the journal (docs/internals/postgresql-ledger.md), each event as of the last of its steps
 
 -- A step of the projector: the tables had the event as of (base_seq, base_ordinal), and have it as of (seq, ordinal) since. Only the last of an
 -- event stays. Added and removed, never updated: its place is found in one look at the index beside any old snapshot.
