@@ -1,5 +1,5 @@
-// Limits of docs/architecture.md, over HTTP at their edge: the most that is taken, and one more. Those that have tests beside what they limit
-// are not here; docs/testing.md has for each limit the test that reaches it.
+// Limits of docs/internals/limits.md, over HTTP at their edge: the most that is taken, and one more. Those that have tests beside what they
+// limit are not here; docs/testing.md has for each limit the test that reaches it.
 #include <gmock/gmock.h>
 
 #include <functional>

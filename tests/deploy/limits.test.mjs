@@ -1,5 +1,5 @@
-// docs/testing.md says of each limit in docs/architecture.md what reached it: the two tables have the same rows, and every test and
-// benchmark that is named is there. Reads the documents and the sources; starts nothing.
+// docs/testing.md says of each limit in docs/internals/limits.md what reached it: the two tables have the same rows, and every test
+// and benchmark that is named is there. Reads the documents and the sources; starts nothing.
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,9 +9,9 @@ import { read, root } from "./files.mjs";
 // The rows of the first table after a heading, each as its cells.
 function table(file, heading) {
   const text = read(file);
-  const from = text.indexOf(`\n## ${heading}\n`);
+  const from = `\n${text}`.search(new RegExp(`\n##? ${heading}\n`));
   assert.ok(from >= 0, `${file} has no section "${heading}"`);
-  const lines = text.slice(from + 1).split("\n");
+  const lines = text.slice(from).split("\n");
   const first = lines.findIndex((line) => line.startsWith("| --- "));
   assert.ok(first >= 0, `${file}, "${heading}", has no table`);
   const rows = lines.slice(first + 1);
@@ -26,7 +26,7 @@ function sources(folder) {
 const tests = new Set(sources("tests").flatMap((text) =>
   [...text.matchAll(/\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)/g)].map(([, suite, name]) => `${suite}.${name}`)));
 
-const limits = table("docs/architecture.md", "Limits");
+const limits = table("docs/internals/limits.md", "Limits");
 const reached = table("docs/testing.md", "Limits");
 
 test("each limit has a row that says what reached it, in the same order, and no row is left over", () => {
