@@ -1,4 +1,4 @@
-// The pages / and /console, /assets/{file}, /openapi.json, /docs, /docs/{file} and /llms.txt (docs/api.md).
+// The pages / and /console, /assets/{file}, /openapi.json, /docs and what is below it, /llms.txt (docs/api.md).
 #include "api/embedded.h"
 
 #include <algorithm>

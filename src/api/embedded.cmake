@@ -14,10 +14,10 @@ set(entries
   document openapi.json "${openapi}"
   document llms.txt "${web}/llms.txt")
 set(sources "${openapi}" "${web}/llms.txt")
-file(GLOB pages CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/docs/*.md")
-foreach(page IN LISTS pages)
-  cmake_path(GET page FILENAME name)
-  list(APPEND entries document "docs/${name}" "${page}")
+file(GLOB_RECURSE pages CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/docs/*.md")
+foreach(name IN LISTS pages)
+  set(page "${CMAKE_SOURCE_DIR}/${name}")
+  list(APPEND entries document "${name}" "${page}")
   list(APPEND sources "${page}")
 endforeach()
 

@@ -71,6 +71,7 @@ std::vector<Route> all_routes(bool demo) {
       {"GET", "/openapi.json", Group::operations, Need::everybody, get_embedded},
       {"GET", "/docs", Group::operations, Need::everybody, get_embedded},
       {"GET", "/docs/{}", Group::operations, Need::everybody, get_embedded},
+      {"GET", "/docs/{}/{}", Group::operations, Need::everybody, get_embedded},
       {"GET", "/llms.txt", Group::operations, Need::everybody, get_embedded},
   };
   if (demo) routes.push_back({"POST", "/v1/demo/payments", Group::v1, Need::hold_or_session, pay_for_demo});

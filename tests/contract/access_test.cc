@@ -82,6 +82,7 @@ const std::map<std::string, Allowed> k_allowed = {
     {"GET /openapi.json", {}},
     {"GET /docs", {}},
     {"GET /docs/{}", {}},
+    {"GET /docs/{}/{}", {}},
     {"GET /llms.txt", {}},
 };
 

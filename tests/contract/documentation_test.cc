@@ -1,7 +1,9 @@
 // What the program says about itself: /openapi.json, /docs, /llms.txt.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <regex>
+#include <set>
 
 #include "api/endpoints.h"
 #include "api/metrics.h"
@@ -123,6 +125,26 @@ TEST_F(Documentation, TheIndexForProgramsNamesPagesThatThereAre) {
   }
   EXPECT_GE(links, 5U);
   expect_v1_problem(client.get("/docs/no-such.md"), 404, "not_found");
+  expect_v1_problem(client.get("/docs/internals/no-such.md"), 404, "not_found");
+}
+
+TEST_F(Documentation, LinksFromOnePageToAnotherLeadToPagesThatAreServed) {
+  std::set<std::string> seen = {"/docs/architecture.md"};
+  std::vector<std::string> open(seen.begin(), seen.end());
+  const std::regex link("\\]\\(([a-z0-9./_-]+\\.md)[)#]");
+  while (!open.empty()) {
+    const std::filesystem::path page = open.back();
+    open.pop_back();
+    const Answer answer = client.get(page.string());
+    ASSERT_EQ(answer.status, 200) << page;
+    EXPECT_EQ(answer.header("Content-Type"), "text/markdown; charset=utf-8") << page;
+    for (std::sregex_iterator it(answer.body.begin(), answer.body.end(), link), end; it != end; ++it) {
+      const std::string next = (page.parent_path() / (*it)[1].str()).lexically_normal();
+      // Pages about the source stand beside it.
+      if (next.starts_with("/docs/") && seen.insert(next).second) open.push_back(next);
+    }
+  }
+  EXPECT_TRUE(seen.contains("/docs/internals/limits.md"));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ const COMMON_HEADERS =
 const OWN_NOT_FOUND = /^\/v1\/demo\//;
 
 // Pages, and what they load: served, and no operations of the interface.
-const PAGES = /^\/(|console|assets\/[^/]+|docs|docs\/[^/]+|llms\.txt)$/;
+const PAGES = /^\/(|console|assets\/[^/]+|docs|docs\/.+|llms\.txt)$/;
 
 const FINDINGS_SHOWN = 40;
 const FINDING_CHARACTERS = 600;
