@@ -1,4 +1,4 @@
-// Who may call what: keys, sessions, rights and rates. docs/api.md ("Who may call") is its specification.
+// Who may call what: keys, sessions, rights and rates. docs/api.md ("Access") is its specification.
 //
 //   AccessControl access(options, registry.session_secret());
 //   access.set_keys(registry.keys());        // at start, and whenever the registry has changed
