@@ -15,9 +15,9 @@ readonly -a all_services=(postgresql redis kafka)
 services_usage() {
   cat <<'TEXT'
 usage: ./dev services up [postgresql] [redis] [kafka]      start all, or these, and print their URLs
-       ./dev services down                                 end all, and throw their data away
-       ./dev services status                               what runs, and where; status 0 when all do
-       ./dev services prepare [postgresql] [kafka]         only make what a start takes: programs, jars, templates
+       ./dev services down                                 stop all, and delete their data
+       ./dev services status                               list what runs, and where; status 0 if all run
+       ./dev services prepare [postgresql] [kafka]         only prepare a start: programs, jars, templates
 
 The URLs are also written to build/services/environment:  set -a; . build/services/environment; set +a
 TEXT
