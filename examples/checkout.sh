@@ -7,7 +7,7 @@ url=${HOLDFAST_URL:-http://localhost:50002}
 event=$1 first=$2 second=$3
 cart=cart-$$-$RANDOM
 
-# post KEY PATH BODY. The key makes a repeat safe, so curl may repeat.
+# post KEY PATH BODY. The key makes a retry safe, so curl may retry.
 post() {
   curl --silent --show-error --fail-with-body --retry 5 --retry-connrefused \
     -H "Content-Type: application/json" -H "Idempotency-Key: $1" -d "$3" "$url$2"

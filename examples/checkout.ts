@@ -1,4 +1,4 @@
-// A checkout: hold two seats, take the money, sell them; give them back when the payment fails.
+// A checkout: hold two seats, take the payment, sell them. If the payment fails, give them back.
 //
 //   HOLDFAST_URL=http://localhost:50002 node checkout.js EVENT
 import { createClient, HoldfastError } from "@holdfast/client";
@@ -15,7 +15,7 @@ const { seats } = await holdfast.getPlan(eventId);
 const { states } = await holdfast.getStates(eventId);
 const free = seats.id.filter((_, i) => states[i] === "a").slice(0, 2);
 try {
-  // The cart's name as key: a second tab, or a repeat after a crash, gets the same reservation.
+  // The key is the cart's name: a second tab, or a retry after a crash, gets the same reservation.
   const held = await holdfast.createReservation({ customerId: "customer-123", seatIds: free }, { idempotencyKey: cart });
   try {
     const orderId = await pay(held.total);

@@ -1,4 +1,4 @@
-// Follows an event's changes, from the first one on, and prints what was sold. Ctrl-C ends it; with a number it ends after so many changes.
+// Follows an event's changes from the first one, and prints the sales. Stop it with Ctrl-C; with CHANGES it ends after that many changes.
 //
 //   HOLDFAST_URL=http://localhost:50002 node follow-changes.js EVENT [CHANGES]
 import { createClient } from "@holdfast/client";
@@ -9,7 +9,7 @@ const changesMax = Number(process.argv[3] ?? Infinity);
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 
-// Keep `seq` with what you made of the change, in one transaction: then a restart goes on exactly there.
+// Store `seq` in the same transaction as the effect of the change. A restart then continues exactly there.
 let seq = 0;
 let count = 0;
 for await (const change of holdfast.changes(eventId, seq, { signal: stop.signal })) {

@@ -1,16 +1,16 @@
-// Replacing a lock in Redis by a hold.
+// Replacing a lock in Redis with a hold.
 //
-// Before: SET seat:{id} {token} NX PX 600000, a row in the database, and a script that deletes the key if the token is still ours. Between the
-// two, a crash, a slow payment or a failover leaves a seat locked and not sold, or sold twice.
+// Before: SET seat:{id} {token} NX PX 600000, a row in the database, and a script that deletes the key if the token is still ours. A
+// crash, a slow payment or a failover in between leaves a seat locked but not sold, or sold twice.
 //
-// After: the hold is the lock. It is on disk when it is answered, it ends by itself on time, and selling it checks in the same step that it
-// is still ours. Several seats are taken all or none, with no order of locking to agree on.
+// After: the hold is the lock. It is on disk before the answer, and it expires on time by itself. The sale checks in the same step that the
+// hold is still ours. Several seats are held all or none, without an agreed lock order.
 //
-//   SET … NX PX 600000      createReservation, holdSeconds: 600        409 `seat_unavailable` in place of nil
+//   SET … NX PX 600000      createReservation, holdSeconds: 600        409 `seat_unavailable` instead of nil
 //   PEXPIRE                 extendReservation
 //   token                   the reservation's id
-//   compare and DEL         releaseReservation                         releases nobody else's
-//   UPDATE … SET sold       consumeReservation                         409 when the time was over and the seat has gone
+//   compare and DEL         releaseReservation                         never releases another caller's hold
+//   UPDATE … SET sold       consumeReservation                         409 if the hold has expired and the seat is gone
 //   fencing token           `version` of GET /v1/seats/{seatId}
 //
 //   HOLDFAST_URL=http://localhost:50002 node replace-redis-lock.js SEAT
@@ -18,7 +18,7 @@ import { createClient, HoldfastError } from "@holdfast/client";
 
 const holdfast = createClient({ baseUrl: process.env["HOLDFAST_URL"] ?? "http://localhost:50002" });
 
-/** The reservation's id, or undefined when somebody else has the seat. */
+/** The reservation's id, or undefined if somebody else has the seat. */
 async function lock(seatId: string, customerId: string, seconds: number): Promise<string | undefined> {
   try {
     return (await holdfast.createReservation({ customerId, seatIds: [seatId], holdSeconds: seconds })).id;

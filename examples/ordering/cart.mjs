@@ -1,16 +1,16 @@
-// The cart of a platform whose inventory is Holdfast, in small.
+// A minimal cart of a platform whose inventory is Holdfast.
 //
-// A buyer reserves a seat (POST /reservations at Holdfast), and puts the reservation into the cart:
+// A buyer reserves a seat (POST /reservations at Holdfast) and puts the reservation into the cart:
 //
 //   POST /cart/add {"reservationId", "seatId", "price", "userId" | "guestToken"}   → 200 {"cartId", "items": […]}
 //
-// The cart learns of reservations from Kafka, as it always has. A consumer is behind the service that it listens to, mostly by milliseconds, and by
-// minutes on a bad day. So a reservation that has not come yet is not "not found": the cart asks Holdfast, which knows it from the moment of
-// its 201, and answers at once. Nobody waits for a message, and no page tries again.
+// The cart learns of reservations from Kafka, as it always has. A consumer lags behind its producer, mostly by milliseconds, on a bad day by
+// minutes. So a reservation whose message has not arrived yet is not "not found": the cart asks Holdfast, which knows the reservation from its
+// 201 on, and answers at once. The buyer never waits for a message, and the page needs no retry.
 //
 //   HOLDFAST_URL=http://localhost:50002 KAFKA=localhost:9092 PORT=8080 node cart.mjs
 //
-// With HOLDFAST_KEY, a key of scope `hold`, where the server asks for one. TOPIC_PREFIX is Holdfast's `feed.topic_prefix`.
+// Set HOLDFAST_KEY to a key with the scope `hold` if the server needs one. TOPIC_PREFIX is Holdfast's `feed.topic_prefix`.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,35 +26,35 @@ const askTimeoutMs = 5_000;
 const betweenTriesMs = 1_000;   // to reach Kafka
 const leaveTimeoutMs = 3_000;   // the group, at the end
 
-// ---- what Kafka tells
+// ---- reservations from Kafka
 
 /** @type {Map<string, {seatId: string, customerId: string, basePrice: number, expiresAt: number, status: string}>} */
 const reservations = new Map();
 
 function remember(id, reservation) {
-  reservations.delete(id);   // so that the oldest stands first
+  reservations.delete(id);   // keeps the oldest entry first
   reservations.set(id, reservation);
   if (reservations.size > reservationsMax) reservations.delete(reservations.keys().next().value);
 }
 
-/** What a message says; undefined when it is no reservation's: what is thrown here would be read again for ever. */
+/** The content of a message; undefined if it is not about a reservation. An exception here would make the consumer read the message forever. */
 function read(message) {
   try {
     const told = JSON.parse(message.value.toString());
     if (typeof told.reservationId === "string") return told;
   } catch {
-    // Told of below, like JSON that has no reservation.
+    // Reported below, like JSON without a reservation.
   }
   console.error(`Kafka: the message at offset ${message.offset} is no reservation's; it is skipped`);
   return undefined;
 }
 
-// One reservation may have several seats, each with a message of its own; the carts of this platform have one.
+// A reservation may have several seats, with one message per seat; the carts of this platform have one seat per reservation.
 function take(topic, message) {
   const told = read(message);
   if (told === undefined) return;
   if (topic === `${prefix}reservation-created`) {
-    // A created may be read after the end: topics have no order among each other.
+    // `created` may be read after the end: there is no order between topics.
     if (reservations.get(told.reservationId)?.status === undefined) {
       remember(told.reservationId, {
         seatId: told.seatId,
@@ -69,9 +69,9 @@ function take(topic, message) {
   remember(told.reservationId, { ...reservations.get(told.reservationId), seatId: told.seatId, status: told.status });
 }
 
-// ---- what Holdfast tells
+// ---- reservations from Holdfast
 
-/** The reservation as it is now; undefined when there is none. */
+/** The reservation as it is now; undefined if there is none. */
 async function ask(reservationId) {
   const response = await fetch(`${holdfast}/reservations/${encodeURIComponent(reservationId)}`, {
     headers: key === undefined ? {} : { Authorization: `Bearer ${key}` },
@@ -105,7 +105,7 @@ function check(request) {
 async function add(request) {
   check(request);
   const { reservationId, seatId, price } = request;
-  // What a message said may be over; what Holdfast says is true now. So only a message that says yes saves the question.
+  // A message may be outdated; Holdfast's answer is current. So only a message that allows the item saves the request.
   let reservation = reservations.get(reservationId);
   const isGood = reservation?.status === "active" && reservation.expiresAt > Date.now();
   let source = "message";
@@ -118,7 +118,7 @@ async function add(request) {
   if (reservation.seatId !== seatId) throw new Refusal(400, "The reservation is for another seat");
   const owner = request.userId ?? request.guestToken;
   const cart = carts.get(owner) ?? { cartId: randomUUID(), items: [] };
-  carts.delete(owner);   // so that the oldest stands first
+  carts.delete(owner);   // keeps the oldest entry first
   carts.set(owner, cart);
   if (carts.size > cartsMax) carts.delete(carts.keys().next().value);
   if (!cart.items.some((item) => item.reservationId === reservationId)) cart.items.push({ reservationId, seatId, price });
@@ -138,7 +138,7 @@ async function readBody(request) {
     const body = JSON.parse(text);
     if (body !== null && typeof body === "object") return body;
   } catch {
-    // Refused below, like a body that is no object.
+    // Refused below, like a body that is not an object.
   }
   throw new Refusal(400, "The body must be a JSON object");
 }
@@ -187,7 +187,7 @@ async function consumeWheneverKafkaIsThere() {
 }
 
 server.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", () => console.log(`listening on ${server.address().port}`));
-// Not waited for: without Kafka the cart asks Holdfast each time, and sells all the same.
+// Not awaited: without Kafka the cart asks Holdfast each time, and still sells.
 void consumeWheneverKafkaIsThere();
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
