@@ -5,6 +5,7 @@
 
 #include "api/pages.h"
 #include "core/limits.h"
+#include "json/fields.h"
 
 namespace holdfast::api {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "api/caller.h"
 #include "api/gateway.h"
-#include "api/json.h"
 #include "core/submission.h"
 #include "http/server.h"
+#include "json/json.h"
 #include "ledger/ledger.h"
 
 namespace holdfast::feed {
@@ -100,17 +100,6 @@ Fault fault_of(const Outcome& outcome);
 
 // False when the Content-Type is not application/json; then the answer is there (415). `required`: none at all is wrong too.
 bool check_content_type(Call& call, bool required);
-
-// The text member `name` of 1 to `bytes_max` bytes; otherwise nothing, and `problem` says what is wrong. A member that is not there is nothing
-// without a problem when it is not `required`.
-std::optional<std::string_view> read_text(const boost::json::object& object, std::string_view name, std::size_t bytes_max, bool required,
-                                          std::string& problem);
-// A whole number within [least, most], likewise.
-std::optional<std::int64_t> read_whole(const boost::json::object& object, std::string_view name, std::int64_t least, std::int64_t most,
-                                       bool required, std::string& problem);
-std::optional<bool> read_flag(const boost::json::object& object, std::string_view name, std::string& problem);
-// Whether a text can be a customer's or an order's name: something other than white space, and no NUL.
-bool is_blank(std::string_view text);
 
 // Reads the Idempotency-Key header. False when it is malformed; then the answer is there (400). `request` is what the call asks for, in a
 // form in which equal requests are equal.

@@ -1,8 +1,8 @@
 // A change as JSON, the same wherever changes go out (docs/api.md, "Changes").
 #pragma once
 
-#include "api/json.h"
 #include "core/plan.h"
+#include "json/json.h"
 #include "ledger/reading.h"
 
 namespace holdfast::api {

@@ -5,6 +5,7 @@
 #include "api/presence.h"
 #include "api/random.h"
 #include "core/limits.h"
+#include "json/fields.h"
 
 namespace holdfast::api {
 namespace {

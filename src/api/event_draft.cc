@@ -4,9 +4,9 @@
 #include <array>
 
 #include "api/call.h"
-#include "api/member_names.h"
 #include "api/random.h"
 #include "core/limits.h"
+#include "json/member_names.h"
 
 namespace holdfast::api {
 

@@ -9,8 +9,9 @@
 #include "api/call.h"
 #include "api/event_draft.h"
 #include "api/event_places.h"
-#include "api/member_names.h"
 #include "core/limits.h"
+#include "json/fields.h"
+#include "json/member_names.h"
 
 namespace holdfast::api {
 namespace {

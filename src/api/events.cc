@@ -19,6 +19,7 @@
 #include "api/text_sink.h"
 #include "core/check.h"
 #include "core/limits.h"
+#include "json/fields.h"
 
 namespace holdfast::api {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "api/member_names.h"
+#include "json/member_names.h"
 
 namespace holdfast::api {
 namespace {

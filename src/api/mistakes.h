@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/json.h"
+#include "json/json.h"
 
 namespace holdfast::api {
 

@@ -3,9 +3,10 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "api/call.h"
 #include "core/check.h"
 #include "core/limits.h"
+#include "json/fields.h"
+#include "json/json.h"
 
 namespace holdfast::api {
 namespace {

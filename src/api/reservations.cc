@@ -9,6 +9,7 @@
 #include "api/random.h"
 #include "core/limits.h"
 #include "core/utf8.h"
+#include "json/fields.h"
 #include "ledger/judging.h"
 
 namespace holdfast::api {

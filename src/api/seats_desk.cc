@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
-#include "api/call.h"
 #include "core/check.h"
 #include "core/limits.h"
+#include "json/fields.h"
+#include "json/json.h"
 
 namespace holdfast::api {
 namespace {

@@ -9,8 +9,8 @@
 #include <iterator>
 #include <utility>
 
-#include "api/json.h"
 #include "core/version.h"
+#include "json/json.h"
 
 namespace holdfast::api {
 namespace {

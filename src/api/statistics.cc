@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "api/json.h"
+#include "json/json.h"
 
 namespace holdfast::api {
 namespace {

@@ -23,9 +23,11 @@
 #include "api/latency_histogram.h"
 #include "engine/engine.h"
 
-namespace holdfast::api {
-
+namespace holdfast {
 class Json;
+}
+
+namespace holdfast::api {
 
 // What a request is to the statistics. Requests that wait by design (changes, streams, imports) are neither.
 enum class Traffic : std::uint8_t { none, command, read };

@@ -14,6 +14,7 @@
 #include "api/request_facts.h"
 #include "feed/webhooks/signature.h"
 #include "http/outgoing_client.h"
+#include "json/fields.h"
 
 namespace holdfast::api {
 namespace {

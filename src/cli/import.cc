@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "api/event_reader.h"
-#include "api/json.h"
 #include "api/tokens.h"
 #include "cli/commands.h"
 #include "engine/engine.h"
 #include "http/client.h"
+#include "json/json.h"
 #include "ledger/embedded/embedded_ledger.h"
 
 namespace holdfast::cli {
@@ -221,7 +221,7 @@ int import_into_server(const ImportOptions& options) {
     return got;
   };
   const http::ClientAnswer answer = http::post_json(url, "/v1/events", total, read, bearer());
-  const api::JsonBody body(answer.body);
+  const JsonBody body(answer.body);
   const auto member = [&](const char* name) { return body.object() == nullptr ? std::string{} : text_of(*body.object(), name); };
   if (answer.status != 201) {
     std::fprintf(stderr, "\nholdfast: the server answered %u: %s\n", answer.status, member("detail").c_str());

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <memory>
 
-#include "api/call.h"
 #include "api/tokens.h"
 #include "cli/commands.h"
 #include "core/utf8.h"
+#include "json/fields.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_registry.h"
 #include "ledger/postgres/postgres_registry.h"
@@ -25,7 +25,7 @@ Millis wall_time() {
 
 // A name is shown in lists and logs: one line of text.
 void check_name(const std::string& name) {
-  if (name.size() > k_api_key_name_bytes_max || api::is_blank(name) || !is_utf8(name) || has_control(name)) {
+  if (name.size() > k_api_key_name_bytes_max || is_blank(name) || !is_utf8(name) || has_control(name)) {
     throw UsageError(
         "--name must have 1 to 100 bytes of UTF-8, not only white space, no control characters and none that set the direction of "
         "writing");

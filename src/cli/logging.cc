@@ -11,10 +11,10 @@
 #include <exception>
 #include <mutex>
 
-#include "api/json.h"
 #include "api/request_facts.h"
 #include "cli/log_writer.h"
 #include "core/last_words.h"
+#include "json/json.h"
 
 namespace holdfast::cli {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-#include "api/json.h"
 #include "api/latency_histogram.h"
 #include "api/statistics.h"
+#include "json/json.h"
 #include "ledger/ledger_in_test.h"
 #include "support/json.h"
 
@@ -101,7 +101,7 @@ class Series : public testing::Test {
   }
   Json series(Resolution resolution, Millis since = 0) const {
     std::string text;
-    api::Json json(text);
+    Json json(text);
     json.object([&] { statistics.append_series(json, resolution, since); });
     return parse_json(text);
   }

@@ -12,7 +12,7 @@
 
 #include "core/json_text.h"
 
-namespace holdfast::api {
+namespace holdfast {
 
 // Writes objects and arrays in order, commas included:
 //
@@ -107,4 +107,4 @@ class JsonBody {
   std::string problem_;
 };
 
-}  // namespace holdfast::api
+}  // namespace holdfast

@@ -1,23 +1,22 @@
-#include "api/member_names.h"
+#include "json/member_names.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
+#include <random>
 
-#include "api/random.h"
 #include "core/hash.h"
 
-namespace holdfast::api {
+namespace holdfast {
 namespace {
 
 constexpr std::size_t k_few = 16;
 constexpr std::size_t k_shown_bytes_max = 128;
 
+// One for the process: no answer depends on it, so a client cannot find it out.
 std::uint64_t random_seed() {
-  std::array<std::uint8_t, sizeof(std::uint64_t)> bytes;
-  fill_random(bytes);
-  std::uint64_t seed = 0;
-  std::memcpy(&seed, bytes.data(), sizeof seed);
+  static const std::uint64_t seed = [] {
+    std::random_device device;
+    return std::uint64_t{device()} << 32U | device();
+  }();
   return seed;
 }
 
@@ -63,4 +62,4 @@ std::string shown_name(std::string_view name) {
 
 std::string duplicate_member(std::string_view name) { return "Duplicate member `" + shown_name(name) + "`."; }
 
-}  // namespace holdfast::api
+}  // namespace holdfast

@@ -1,11 +1,11 @@
-#include "api/json.h"
+#include "json/json.h"
 
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 
-#include "api/member_names.h"
+#include "json/member_names.h"
 
-namespace holdfast::api {
+namespace holdfast {
 namespace {
 
 constexpr std::size_t k_depth_max = 16;
@@ -148,4 +148,4 @@ void JsonBody::name_bad_bytes(std::string_view body) {
   problem_ = member.empty() ? "The body is not UTF-8." : "`" + member + "` is not UTF-8.";
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace holdfast::api {
+namespace holdfast {
 
 class MemberNames {
  public:
@@ -56,4 +56,4 @@ std::string shown_name(std::string_view name);
 // "Duplicate member `price`." A long name is cut.
 std::string duplicate_member(std::string_view name);
 
-}  // namespace holdfast::api
+}  // namespace holdfast
