@@ -8,7 +8,7 @@
 
 #include "feed/scripted_feed.h"
 #include "ledger/embedded/embedded_feed_store.h"
-#include "ledger/embedded/sqlite.h"
+#include "sql/sqlite.h"
 #include "support/kafka.h"
 #include "support/process.h"
 #include "support/services.h"

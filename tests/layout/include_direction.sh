@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks how the rooms of src/ know each other, as the design has it:
 #
-#   core <- ledger <- engine <- api <- cli;  json, http, lock and feed stand beside them and know at most core
+#   core <- ledger <- engine <- api <- cli;  json, sql, http, lock and feed stand beside them and know at most core
 #
 # and that core is pure (no clock, I/O, threads or logging), that only src/http/ includes Beast, and that no file outgrows a reader.
 #
@@ -23,13 +23,14 @@ awk '
     # the feed has to remember: it knows their ports. The api serves the live feed; cli puts all together.
     knows["core"] = "core"
     knows["json"] = "core json"
+    knows["sql"] = "core sql"
     knows["http"] = "core http"
     knows["lock"] = "core lock"
     knows["feed"] = "core feed"
-    knows["ledger"] = "core ledger lock feed"
+    knows["ledger"] = "core sql ledger lock feed"
     knows["engine"] = "core ledger engine"
-    knows["api"] = "core json ledger engine lock feed http api"
-    knows["cli"] = "core json ledger engine lock feed http api cli"
+    knows["api"] = "core json sql ledger engine lock feed http api"
+    knows["cli"] = "core json sql ledger engine lock feed http api cli"
 
     # Core: what the standard library has for time, the outside world and threads …
     split("thread mutex shared_mutex condition_variable future semaphore latch barrier stop_token atomic syncstream " \

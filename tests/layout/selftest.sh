@@ -10,7 +10,7 @@ failures=0
 
 right_tree() {
   rm -rf -- "$tree"
-  mkdir -p "$tree"/{core,json,ledger/embedded,engine,lock,feed,http,api,cli}
+  mkdir -p "$tree"/{core,json,sql,ledger/embedded,engine,lock,feed,http,api,cli}
   cat >"$tree/core/seat.h" <<'TEXT'
 // Not a clock: the word std::chrono::system_clock in a comment, time(nullptr) too.
 #include <chrono>
@@ -20,8 +20,9 @@ inline int runtime(int now) { return now; }
 inline const char* text() { return "at that time (so it says)"; }
 TEXT
   printf '#include "core/seat.h"\n#include <boost/beast/http.hpp>\n#include <thread>\n' >"$tree/http/server.cc"
-  printf '#include "core/seat.h"\n#include "lock/lock.h"\n#include <sqlite3.h>\n' >"$tree/ledger/embedded/ledger.cc"
+  printf '#include "core/seat.h"\n#include "lock/lock.h"\n#include "sql/sqlite.h"\n' >"$tree/ledger/embedded/ledger.cc"
   printf '#include "core/seat.h"\n' >"$tree/json/json.h"
+  printf '#include "core/seat.h"\n#include <sqlite3.h>\n' >"$tree/sql/sqlite.h"
   printf '#include "core/seat.h"\n' >"$tree/lock/lock.h"
   printf '#include "core/seat.h"\n' >"$tree/feed/feed.h"
   printf '#include "ledger/ledger.h"\n#include <mutex>\n' >"$tree/engine/engine.h"
@@ -62,6 +63,7 @@ wrong api/api.cc '#include "cli/config.h"' 'api must not know cli'
 wrong http/server.cc '#include "api/api.h"' 'http must not know api'
 wrong http/server.cc '#include "engine/engine.h"' 'http must not know engine'
 wrong json/json.h '#include "api/call.h"' 'json must not know api'
+wrong sql/sqlite.h '#include "ledger/ledger.h"' 'sql must not know ledger'
 wrong lock/lock.h '#include "ledger/ledger.h"' 'lock must not know ledger'
 wrong feed/feed.h '#include "engine/engine.h"' 'feed must not know engine'
 

@@ -16,8 +16,8 @@
 #include "core/inventory.h"
 #include "core/plan.h"
 #include "core/rules.h"
-#include "ledger/postgres/connection.h"
 #include "ledger/postgres/tables.h"
+#include "sql/postgres_connection.h"
 #include "support/services.h"
 
 namespace holdfast::test {

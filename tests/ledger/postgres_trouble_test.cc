@@ -14,9 +14,9 @@
 #include <thread>
 
 #include "ledger/ledger_in_test.h"
-#include "ledger/postgres/failure_log.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/schema.h"
+#include "sql/failure_log.h"
 #include "support/services.h"
 
 namespace holdfast::test {

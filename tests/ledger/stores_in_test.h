@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "feed/webhooks/ports.h"
-#include "ledger/postgres/pool.h"
 #include "ledger/registry.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast::test {
 

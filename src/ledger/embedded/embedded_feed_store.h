@@ -14,7 +14,7 @@
 #include <mutex>
 
 #include "feed/kafka/ports.h"
-#include "ledger/embedded/sqlite.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

@@ -8,8 +8,8 @@
 #pragma once
 
 #include "ledger/embedded/registry_revision.h"
-#include "ledger/embedded/sqlite.h"
 #include "ledger/registry.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

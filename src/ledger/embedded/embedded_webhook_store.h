@@ -15,8 +15,8 @@
 #include <mutex>
 
 #include "feed/webhooks/ports.h"
-#include "ledger/embedded/sqlite.h"
 #include "ledger/journal_row.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

@@ -24,8 +24,8 @@
 
 #include "ledger/embedded/clock_doubt.h"
 #include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/sqlite.h"
 #include "ledger/journal_row.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

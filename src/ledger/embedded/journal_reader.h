@@ -9,7 +9,7 @@
 #include <string>
 
 #include "ledger/embedded/recent_rows.h"
-#include "ledger/embedded/sqlite.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

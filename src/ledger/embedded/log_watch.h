@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "ledger/embedded/sqlite.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "ledger/embedded/head_marker.h"
-#include "ledger/embedded/sqlite.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

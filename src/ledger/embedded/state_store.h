@@ -28,9 +28,9 @@
 #include "core/keys.h"
 #include "core/plan.h"
 #include "ledger/embedded/journal.h"
-#include "ledger/embedded/sqlite.h"
 #include "ledger/reading.h"
 #include "ledger/replay.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "core/ids.h"
-#include "ledger/postgres/pool.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast::pg {
 

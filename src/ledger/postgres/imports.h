@@ -15,7 +15,7 @@
 
 #include "core/ids.h"
 #include "core/time.h"
-#include "ledger/postgres/connection.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

@@ -1,8 +1,8 @@
 // Reading an event's journal on from a replica's place.
 #pragma once
 
-#include "ledger/postgres/connection.h"
 #include "ledger/postgres/replica.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

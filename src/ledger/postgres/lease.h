@@ -6,7 +6,7 @@
 #include <string>
 
 #include "feed/lease.h"
-#include "ledger/postgres/pool.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast::pg {
 

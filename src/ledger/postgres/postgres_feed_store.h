@@ -7,7 +7,7 @@
 #pragma once
 
 #include "feed/kafka/ports.h"
-#include "ledger/postgres/pool.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast {
 

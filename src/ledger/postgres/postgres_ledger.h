@@ -25,11 +25,11 @@
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/database_clock.h"
-#include "ledger/postgres/pool.h"
 #include "ledger/postgres/projector.h"
 #include "ledger/postgres/reading.h"
 #include "ledger/postgres/recent_keys.h"
 #include "ledger/postgres/replica.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast {
 

@@ -8,8 +8,8 @@
 // Beside pg::Error its calls throw DataError: the schema is not there, or a row cannot be read.
 #pragma once
 
-#include "ledger/postgres/pool.h"
 #include "ledger/registry.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast {
 

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "feed/webhooks/ports.h"
-#include "ledger/postgres/pool.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast {
 

@@ -28,8 +28,8 @@
 #include <vector>
 
 #include "feed/failing_events.h"
-#include "ledger/postgres/connection.h"
 #include "ledger/postgres/projection.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

@@ -18,10 +18,10 @@
 #include <vector>
 
 #include "ledger/ledger.h"
-#include "ledger/postgres/pool.h"
 #include "ledger/postgres/projector.h"
 #include "ledger/postgres/recent_changes.h"
 #include "ledger/postgres/stored.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast::pg {
 

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "core/ids.h"
-#include "ledger/postgres/connection.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

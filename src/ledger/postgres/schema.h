@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 
-#include "ledger/postgres/connection.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

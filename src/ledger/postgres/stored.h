@@ -8,7 +8,7 @@
 
 #include "core/change.h"
 #include "core/submission.h"
-#include "ledger/postgres/connection.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

@@ -22,8 +22,8 @@
 #include "core/submission.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/journal_row.h"
-#include "ledger/postgres/connection.h"
 #include "ledger/reading.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "ledger/postgres/connection.h"
 #include "ledger/postgres/tables.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "ledger/postgres/connection.h"
-#include "ledger/postgres/failure_log.h"
+#include "sql/failure_log.h"
+#include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 

@@ -1,4 +1,4 @@
-#include "ledger/postgres/failure_log.h"
+#include "sql/failure_log.h"
 
 #include <spdlog/spdlog.h>
 

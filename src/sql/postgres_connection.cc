@@ -1,4 +1,4 @@
-#include "ledger/postgres/connection.h"
+#include "sql/postgres_connection.h"
 
 #include <endian.h>
 #include <poll.h>

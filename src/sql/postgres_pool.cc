@@ -1,4 +1,4 @@
-#include "ledger/postgres/pool.h"
+#include "sql/postgres_pool.h"
 
 namespace holdfast::pg {
 

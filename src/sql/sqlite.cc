@@ -1,4 +1,4 @@
-#include "ledger/embedded/sqlite.h"
+#include "sql/sqlite.h"
 
 #include <array>
 #include <filesystem>
