@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "api/change_json.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast::api {
 namespace {

@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/projection.h"
 #include "ledger/postgres/schema.h"
 #include "ledger/postgres/verify.h"

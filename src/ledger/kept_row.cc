@@ -1,6 +1,6 @@
 #include "ledger/kept_row.h"
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast {
 namespace {

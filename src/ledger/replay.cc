@@ -4,7 +4,7 @@
 
 #include "core/hash.h"
 #include "core/limits.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/journal_fold.h"
 
 namespace holdfast {

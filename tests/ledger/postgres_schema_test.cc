@@ -2,7 +2,7 @@
 // refused (decision 56). A later version is simulated by further steps after those that there are.
 #include <gmock/gmock.h>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/schema.h"
 #include "ledger/postgres/schema_sql.h"
 #include "support/events.h"

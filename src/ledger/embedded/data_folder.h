@@ -2,16 +2,11 @@
 #pragma once
 
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 
-namespace holdfast {
+#include "ledger/data_error.h"
 
-// The data are not as they should be, or cannot be had. what() names the file, says what holds and what to do.
-class DataError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+namespace holdfast {
 
 // Makes an empty file that only its owner can read (mode 0600, from its first byte), for SQLite to fill; -wal and -shm get the same mode.
 // Throws DataError when it cannot, or when the file is there.

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/embedded/registry_revision.h"
 
 namespace holdfast {

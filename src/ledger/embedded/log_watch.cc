@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <span>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/registry.h"
 
 namespace holdfast {

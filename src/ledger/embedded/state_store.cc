@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 #include "core/limits.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast {
 namespace {

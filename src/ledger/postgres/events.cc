@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/imports.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/postgres_ledger.h"

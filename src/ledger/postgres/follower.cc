@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <set>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/tables.h"
 

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast::pg {
 

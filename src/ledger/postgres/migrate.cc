@@ -3,7 +3,7 @@
 #include <string_view>
 #include <thread>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/schema.h"
 #include "ledger/postgres/schema_sql.h"
 

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/lease.h"
 
 namespace holdfast {

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "core/check.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/follower.h"
 #include "ledger/postgres/schema.h"
 #include "ledger/postgres/turn.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast {
 namespace {

@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "ledger/cursors.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 
 namespace holdfast::pg {
 namespace {

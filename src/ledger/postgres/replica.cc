@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/journal_fold.h"
 
 namespace holdfast::pg {

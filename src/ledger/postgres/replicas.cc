@@ -5,7 +5,7 @@
 #include <boost/locale/utf.hpp>
 
 #include "core/check.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/postgres_ledger.h"
 

@@ -20,7 +20,7 @@
 #include "core/inventory.h"
 #include "core/plan.h"
 #include "core/submission.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/journal_row.h"
 #include "ledger/reading.h"
 #include "sql/postgres_connection.h"

@@ -8,7 +8,7 @@
 
 #include "core/check.h"
 #include "core/rules.h"
-#include "ledger/embedded/data_folder.h"
+#include "ledger/data_error.h"
 #include "ledger/postgres/imports.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/projection.h"
