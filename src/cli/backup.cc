@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "cli/commands.h"
+#include "cli/maintenance.h"
 #include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/maintenance.h"
 #include "ledger/embedded/verify.h"
 
 namespace holdfast::cli {

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "cli/maintenance.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -409,7 +410,7 @@ TEST_F(Damage, AJournalWithoutItsOldRowsOpensAndVerifySaysThatTheTablesAreNotPro
   it.reopen();
   EXPECT_TRUE(it.ledger().reservation(reservation_id(event, 900)));
   it.close();
-  EXPECT_THROW(rebuild(data, [](Position, Position) {}), DataError);
+  EXPECT_THROW(cli::rebuild(data, [](Position, Position) {}), DataError);
   change_by_hand(data / "journal.db", "UPDATE journal SET at = at - 1 WHERE position = 8");
   EXPECT_THAT(verify_folder(data).problem, HasSubstr("row 8"));
 }
@@ -464,7 +465,7 @@ TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
 TEST_F(Damage, NoBackupIsMadeOfDataThatAreDamaged) {
   const fs::path data = copy();
   change_by_hand(data / "state.db", "UPDATE reservation SET customer = 'mallory'");
-  EXPECT_THROW(backup(data, folder / "backup"), DataError);
+  EXPECT_THROW(cli::backup(data, folder / "backup"), DataError);
   EXPECT_FALSE(fs::exists(folder / "backup"));
   EXPECT_FALSE(fs::exists(folder / "backup.partial"));
 }

@@ -1,6 +1,7 @@
 // How far the journal is known to reach: a journal that has lost its end, or its marker, is refused, and a marker that a power loss has
 // torn or left behind is not.
 #include "ledger/embedded/head_marker.h"
+#include "cli/maintenance.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -76,8 +77,8 @@ TEST_F(Marker, AJournalThatHasLostItsLogIsRefusedByStartVerifyAndRebuild) {
     EXPECT_TRUE(names_the_way_out(refusal, "journal.db"));
     EXPECT_THAT(refusal, HasSubstr("row " + std::to_string(rows)));
     EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.db"));
-    EXPECT_THROW(rebuild(data, [](Position, Position) {}), DataError);
-    EXPECT_THROW(backup(data, folder / "backup"), DataError);
+    EXPECT_THROW(cli::rebuild(data, [](Position, Position) {}), DataError);
+    EXPECT_THROW(cli::backup(data, folder / "backup"), DataError);
   }
 }
 
@@ -134,13 +135,13 @@ TEST_F(Marker, OfAnotherJournalIsRefused) {
 TEST_F(Marker, ALossThatIsAcceptedLetsTheFolderStartWithWhatIsLeft) {
   const fs::path data = copy();
   fs::remove(data / "journal.db-wal");   // which has all rows; the tables have some
-  const AcceptedLoss loss = accept_loss(data, [](Position, Position) {});
+  const cli::AcceptedLoss loss = cli::accept_loss(data, [](Position, Position) {});
   EXPECT_EQ(loss.last_row, 0);
   EXPECT_EQ(loss.known_row, rows);
   EXPECT_EQ(refusal_at_start(data, time), "");
   EXPECT_EQ(verify_folder(data).problem, "");
   EXPECT_TRUE(fs::exists(data / "journal.head.replaced"));
-  EXPECT_EQ(accept_loss(copy(), [](Position, Position) {}).last_row, rows) << "nothing was lost";
+  EXPECT_EQ(cli::accept_loss(copy(), [](Position, Position) {}).last_row, rows) << "nothing was lost";
 }
 
 // What a process left in the log may be in the page cache only, after a sync that failed.
@@ -192,7 +193,7 @@ TEST_F(Marker, IsMadeWithTheRegistrysRevision) {
 TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   const fs::path data = copy();
   const fs::path backed_up = folder / "backup";
-  backup(data, backed_up);
+  cli::backup(data, backed_up);
   const Uuid further = uuid_of(1);
   const Uuid within = uuid_of(2);
   {
@@ -208,7 +209,7 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   }
   fs::copy(data, folder / "restored");
   fs::remove(data / "journal.db-wal");
-  const AcceptedLoss loss = accept_loss(data, [](Position, Position) {});
+  const cli::AcceptedLoss loss = cli::accept_loss(data, [](Position, Position) {});
   EXPECT_EQ(loss.followers, 3u);
   EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(data)).find(further)->endpoint.position, std::to_string(loss.last_row));
   EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(data)).find(within)->endpoint.position, "0");
@@ -217,14 +218,14 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal", "journal.head", "feed.db", "feed.db-wal"}) {
     fs::remove(folder / "restored" / file);
   }
-  EXPECT_EQ(restore(folder / "restored", backed_up), RestoredKeys::kept);
+  EXPECT_EQ(cli::restore(folder / "restored", backed_up), cli::RestoredKeys::kept);
   EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(folder / "restored")).find(further)->endpoint.position,
             std::to_string(rows));
 }
 
 TEST_F(Marker, IsRestoredWithABackup) {
-  backup(folder / "data", folder / "backup");
-  restore(folder / "restored", folder / "backup");
+  cli::backup(folder / "data", folder / "backup");
+  cli::restore(folder / "restored", folder / "backup");
   EXPECT_EQ(HeadMarker((folder / "restored" / "journal.head").string(), HeadMarker::Mode::read).head().position, rows);
   EXPECT_EQ(refusal_at_start(folder / "restored", time), "");
   fs::remove(folder / "restored" / "journal.head");

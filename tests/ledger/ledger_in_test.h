@@ -23,7 +23,6 @@
 #include <vector>
 
 #include "ledger/embedded/embedded_ledger.h"
-#include "ledger/embedded/maintenance.h"
 #include "ledger/embedded/verify.h"
 #include "support/waiting.h"
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "cli/maintenance.h"
 #include "ledger/disk.h"
 #include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/ledger_in_test.h"
@@ -58,8 +59,8 @@ TEST_F(Maintenance, ASecondLedgerOnTheFolderIsRefusedAlsoFromAnotherProcess) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 17);
-  EXPECT_THROW(restore(folder / "data", folder / "no-backup"), DataError);
-  EXPECT_THROW(rebuild(folder / "data", [](Position, Position) {}), DataError);
+  EXPECT_THROW(cli::restore(folder / "data", folder / "no-backup"), DataError);
+  EXPECT_THROW(cli::rebuild(folder / "data", [](Position, Position) {}), DataError);
   it.close();
   EXPECT_EQ(refusal_at_start(folder / "data", time), "");
 }
@@ -67,8 +68,8 @@ TEST_F(Maintenance, ASecondLedgerOnTheFolderIsRefusedAlsoFromAnotherProcess) {
 TEST_F(Maintenance, ABackupHasEverythingAndIsRestoredAsItWas) {
   trade(60);
   const std::string picture = it.picture();
-  backup(folder / "data", folder / "copy");
-  restore(folder / "restored", folder / "copy");
+  cli::backup(folder / "data", folder / "copy");
+  cli::restore(folder / "restored", folder / "copy");
   EXPECT_EQ(verify_folder(folder / "restored").problem, "");
   LedgerInTest restored(folder / "restored", time);
   EXPECT_EQ(it.picture_of(restored.ledger()), picture);
@@ -93,11 +94,11 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
     const std::uint64_t epoch = feed.take_lease("me", std::chrono::milliseconds(60'000)).epoch;
     feed.save(epoch, then);
     feed.keep_rejection(before, "told", k_begin);
-    backup(folder / "data", folder / "copy");
+    cli::backup(folder / "data", folder / "copy");
     feed.save(epoch, later);
     feed.keep_rejection(after, "later", k_begin);
   }
-  restore(folder / "restored", folder / "copy");
+  cli::restore(folder / "restored", folder / "copy");
   {
     EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "restored"));
     EXPECT_EQ(feed.id(), id) << "so that whoever still publishes from the old data is fenced";
@@ -109,7 +110,7 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
   fs::create_directory(folder / "beside");
   it.close();
   fs::copy(folder / "data" / "feed.db", folder / "beside" / "feed.db");
-  restore(folder / "beside", folder / "copy");
+  cli::restore(folder / "beside", folder / "copy");
   EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "beside"));
   EXPECT_EQ(feed.positions(), then) << "what came after the backup is other changes now";
   EXPECT_EQ(feed.rejection(after), "later") << "money that was sent back was sent back";
@@ -134,8 +135,8 @@ TEST_F(Maintenance, ABackupWhileItIsSoldFromHasWhatWasAnsweredBefore) {
     const std::uint64_t at_least = answered;
     const fs::path copy = folder.path() / ("copy" + std::to_string(i));
     const fs::path data = folder.path() / ("restored" + std::to_string(i));
-    backup(folder / "data", copy);
-    restore(data, copy);
+    cli::backup(folder / "data", copy);
+    cli::restore(data, copy);
     EXPECT_EQ(verify_folder(data).problem, "");
     LedgerInTest restored(data, time);
     EXPECT_TRUE(restored.ledger().reservation(reservation_id(event, at_least)));
@@ -145,11 +146,11 @@ TEST_F(Maintenance, ABackupWhileItIsSoldFromHasWhatWasAnsweredBefore) {
 
 TEST_F(Maintenance, ABackupIsNeverWrittenOverAFileAndNeedsData) {
   std::ofstream(folder / "copy") << "mine";
-  EXPECT_THROW(backup(folder / "data", folder / "copy"), DataError);
+  EXPECT_THROW(cli::backup(folder / "data", folder / "copy"), DataError);
   EXPECT_EQ(fs::file_size(folder / "copy"), 4u);
-  EXPECT_THROW(backup(folder / "nothing", folder / "copy2"), DataError);
+  EXPECT_THROW(cli::backup(folder / "nothing", folder / "copy2"), DataError);
   EXPECT_FALSE(fs::exists(folder / "copy2"));
-  EXPECT_ANY_THROW(backup(folder / "data", folder / "no-such-folder" / "copy"));
+  EXPECT_ANY_THROW(cli::backup(folder / "data", folder / "no-such-folder" / "copy"));
 }
 
 TEST_F(Maintenance, ABackupOnADiskThatFailsLeavesNoFile) {
@@ -158,31 +159,31 @@ TEST_F(Maintenance, ABackupOnADiskThatFailsLeavesNoFile) {
   for (const auto fault : {Disk::Fault::full, Disk::Fault::torn, Disk::Fault::no_sync}) {
     for (const int point : {0, 1, 5}) {
       disk.fail("copy", fault, point);
-      EXPECT_ANY_THROW(backup(folder / "data", folder / "copy")) << point;
+      EXPECT_ANY_THROW(cli::backup(folder / "data", folder / "copy")) << point;
       disk.heal();
       EXPECT_FALSE(fs::exists(folder / "copy"));
     }
   }
-  backup(folder / "data", folder / "copy");
-  restore(folder / "restored", folder / "copy");
+  cli::backup(folder / "data", folder / "copy");
+  cli::restore(folder / "restored", folder / "copy");
 }
 
 TEST_F(Maintenance, ARestoreIntoAFolderWithDataIsRefusedAndChangesNothing) {
   trade(5);
-  backup(folder / "data", folder / "copy");
+  cli::backup(folder / "data", folder / "copy");
   it.close();
-  EXPECT_THROW(restore(folder / "data", folder / "copy"), DataError);
+  EXPECT_THROW(cli::restore(folder / "data", folder / "copy"), DataError);
   fs::remove(folder / "data" / "state.db");
-  EXPECT_THROW(restore(folder / "data", folder / "copy"), DataError);
+  EXPECT_THROW(cli::restore(folder / "data", folder / "copy"), DataError);
   EXPECT_TRUE(fs::exists(folder / "data" / "journal.db"));
 }
 
 TEST_F(Maintenance, ARestoreOfADamagedFileIsRefusedAndLeavesNoData) {
   trade(40);
   it.wait_for_tables();
-  backup(folder / "data", folder / "good");
+  cli::backup(folder / "data", folder / "good");
   const auto refused = [&](const fs::path& file) {
-    EXPECT_ANY_THROW(restore(folder / "restored", file)) << file;
+    EXPECT_ANY_THROW(cli::restore(folder / "restored", file)) << file;
     EXPECT_FALSE(fs::exists(folder / "restored" / "journal.db"));
     EXPECT_FALSE(fs::exists(folder / "restored" / "state.db"));
   };
@@ -206,7 +207,7 @@ TEST_F(Maintenance, ARestoreOfADamagedFileIsRefusedAndLeavesNoData) {
   std::ofstream(folder / "bad") << "no database";
   refused(folder / "bad");
   refused(folder / "not there");
-  restore(folder / "restored", folder / "good");
+  cli::restore(folder / "restored", folder / "good");
 }
 
 TEST_F(Maintenance, TheTablesAreMadeAgainFromTheJournal) {
@@ -221,7 +222,7 @@ TEST_F(Maintenance, TheTablesAreMadeAgainFromTheJournal) {
       EXPECT_THAT(refusal_at_start(folder / "data", time), HasSubstr("holdfast rebuild"));
     }
     Position last = 0;
-    const Position head = rebuild(folder / "data", [&](Position done, Position of) {
+    const Position head = cli::rebuild(folder / "data", [&](Position done, Position of) {
       last = done;
       EXPECT_LE(done, of);
     });
@@ -238,7 +239,7 @@ TEST_F(Maintenance, ARebuildFromADamagedJournalChangesNothing) {
   trade(10);
   it.close();
   change_by_hand((folder / "data" / "journal.db").string(), "UPDATE journal SET changes = changes + 1 WHERE position = 4");
-  EXPECT_THROW(rebuild(folder / "data", [](Position, Position) {}), DataError);
+  EXPECT_THROW(cli::rebuild(folder / "data", [](Position, Position) {}), DataError);
   EXPECT_TRUE(fs::exists(folder / "data" / "state.db"));
   EXPECT_FALSE(fs::exists(folder / "data" / "state.db.replaced"));
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 
+#include "cli/maintenance.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -360,7 +361,7 @@ TEST_F(ReadingChanges, StandInTablesThatARebuildMakesAgain) {
   live();
   const auto history = told(it.ledger().seat_history({event, 3}, 0, 100).value());
   it.close();
-  rebuild(folder, [](Position, Position) {});
+  cli::rebuild(folder, [](Position, Position) {});
   EXPECT_EQ(verify_folder(folder).problem, "");
   it.reopen();
   EXPECT_EQ(told(it.ledger().seat_history({event, 3}, 0, 100).value()), history);

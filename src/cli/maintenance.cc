@@ -1,4 +1,4 @@
-#include "ledger/embedded/maintenance.h"
+#include "cli/maintenance.h"
 
 #include <algorithm>
 #include <map>
@@ -17,7 +17,7 @@
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/verify.h"
 
-namespace holdfast {
+namespace holdfast::cli {
 namespace {
 
 namespace fs = std::filesystem;
@@ -350,4 +350,4 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
   return loss;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::cli

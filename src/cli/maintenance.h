@@ -6,7 +6,7 @@
 
 #include "ledger/embedded/journal.h"
 
-namespace holdfast {
+namespace holdfast::cli {
 
 // Copies the data of a folder into one file, also while a server works with it. What was answered before this was called is in the copy.
 // The file must not exist. Throws DataError or sqlite::Error; then there is no file.
@@ -32,4 +32,4 @@ struct AcceptedLoss {
 // more are made again; the files that are replaced are kept as *.replaced. Throws DataError or sqlite::Error.
 AcceptedLoss accept_loss(const std::filesystem::path& data, const std::function<void(Position done, Position of)>& progress);
 
-}  // namespace holdfast
+}  // namespace holdfast::cli
