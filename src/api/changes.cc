@@ -1,10 +1,10 @@
 // /v1/events/{eventId}/changes and /v1/changes: what happened, in order, for audit and for whoever follows (docs/api.md).
 #include "api/background.h"
-#include "api/change_json.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 #include "api/presence.h"
 #include "api/watch.h"
+#include "feed/change_json.h"
 
 namespace holdfast::api {
 namespace {
@@ -39,7 +39,7 @@ void append_changes(Call& call, Json& json, const std::vector<RecordedChange>& c
   json.array([&] {
     for (const RecordedChange& change : changes) {
       if (event == nullptr || event->card().number != change.event) event = call.ledger().event(change.event);
-      append_change(json, change, event == nullptr ? nullptr : event->plan().get());
+      feed::append_change(json, change, event == nullptr ? nullptr : event->plan().get());
     }
   });
 }

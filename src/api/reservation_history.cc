@@ -8,9 +8,9 @@
 #include <string>
 
 #include "api/background.h"
-#include "api/change_json.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "feed/change_json.h"
 
 namespace holdfast::api {
 namespace {
@@ -178,7 +178,7 @@ Answer get_reservation_history(Call& call) {
   json.object([&] {
     json.member("items");
     json.array([&] {
-      for (const RecordedChange& change : page->changes) append_change(json, change, event->plan().get());
+      for (const RecordedChange& change : page->changes) feed::append_change(json, change, event->plan().get());
     });
     json.member("nextCursor");
     page->next.empty() ? json.null() : json.text(page->next);

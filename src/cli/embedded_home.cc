@@ -11,13 +11,13 @@
 #include <mutex>
 #include <optional>
 
-#include "api/webhook_source.h"
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
-#include "ledger/embedded/embedded_feed_store.h"
+#include "feed/kafka/embedded_store.h"
+#include "feed/webhooks/embedded_store.h"
+#include "feed/webhooks/journal_source.h"
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/embedded_registry.h"
-#include "ledger/embedded/embedded_webhook_store.h"
 #include "ledger/embedded/file_watch.h"
 
 namespace holdfast::cli {
@@ -37,7 +37,7 @@ class DeliveredRows {
     if (looked_at_ && now < *looked_at_ + k_period) return;
     looked_at_ = now;
     try {
-      through_ = api::JournalChangeSource::needless_through(store.list());
+      through_ = feed::JournalChangeSource::needless_through(store.list());
     } catch (const std::exception& error) {
       spdlog::warn("the webhooks' positions cannot be read, so old journal rows behind row {} stay: {}", through(), error.what());
     }
@@ -186,7 +186,7 @@ class EmbeddedHome final : public Home {
                  .judging = judging,
                  .state_lag_max = std::chrono::milliseconds(options.ledger_state_lag_max_ms)}),
         registry_(DataFolder::registry_in(options.data)),
-        webhook_store_(EmbeddedWebhookStore::file_in(options.data)),
+        webhook_store_(feed::EmbeddedWebhookStore::file_in(options.data)),
         webhook_source_(ledger_, DataFolder::journal_in(options.data)) {
     kernel_clock_.look();
     if (registry_.was_made() && !ledger_.events().empty()) {   // in a folder that never had one
@@ -199,7 +199,7 @@ class EmbeddedHome final : public Home {
   feed::WebhookStore& webhook_store() override { return webhook_store_; }
   feed::ChangeSource& webhook_source() override { return webhook_source_; }
   std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override {
-    return std::make_unique<EmbeddedFeedStore>(EmbeddedFeedStore::file_in(options_.data));
+    return std::make_unique<feed::kafka::EmbeddedFeedStore>(feed::kafka::EmbeddedFeedStore::file_in(options_.data));
   }
   std::string feed_holder() const override { return "embedded"; }   // one process has the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
@@ -253,8 +253,8 @@ class EmbeddedHome final : public Home {
   mutable StateBacklog state_backlog_;
   StateMetrics state_metrics_{state_backlog_, ledger_};
   EmbeddedRegistry registry_;
-  EmbeddedWebhookStore webhook_store_;
-  api::JournalChangeSource webhook_source_;
+  feed::EmbeddedWebhookStore webhook_store_;
+  feed::JournalChangeSource webhook_source_;
 };
 
 }  // namespace

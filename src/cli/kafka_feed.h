@@ -4,11 +4,11 @@
 #include <memory>
 
 #include "api/feed_metrics.h"
-#include "api/feed_source.h"
-#include "api/payment_desk.h"
-#include "api/seats_desk.h"
 #include "cli/options.h"
 #include "feed/kafka/feed.h"
+#include "feed/kafka/ledger_source.h"
+#include "feed/kafka/payment_desk.h"
+#include "feed/kafka/seats_desk.h"
 
 namespace holdfast::cli {
 
@@ -32,9 +32,9 @@ class ServedFeed {
 
  private:
   std::unique_ptr<feed::kafka::FeedStore> store_;
-  api::LedgerFeedSource source_;
-  api::PaymentDesk payment_desk_;
-  api::SeatsDesk seats_desk_;
+  feed::kafka::LedgerFeedSource source_;
+  feed::kafka::EnginePaymentDesk payment_desk_;
+  feed::kafka::EngineSeatsDesk seats_desk_;
   feed::kafka::KafkaFeed feed_;
   api::FeedMetrics metrics_;
 };

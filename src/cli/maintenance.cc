@@ -7,11 +7,11 @@
 #include <span>
 #include <stdexcept>
 
+#include "feed/kafka/embedded_store.h"
+#include "feed/webhooks/embedded_store.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/embedded/embedded_registry.h"
-#include "ledger/embedded/embedded_webhook_store.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/registry_revision.h"
 #include "ledger/embedded/state_store.h"
@@ -74,7 +74,7 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
   const int copied = sqlite3_backup_step(copying, -1);
   sqlite3_backup_finish(copying);
   if (copied != SQLITE_DONE) copy.fail("write");
-  copy_tables_into(copy, EmbeddedFeedStore::file_in(data), EmbeddedFeedStore::k_tables);
+  copy_tables_into(copy, feed::kafka::EmbeddedFeedStore::file_in(data), feed::kafka::EmbeddedFeedStore::k_tables);
   const std::string journal = read_only_uri(DataFolder::journal_in(data));
   sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, journal).run();
   {
@@ -164,9 +164,9 @@ bool has_table(const fs::path& file, std::string_view name) {
 
 // What was published after the backup is published again, as far as it is still there; in a folder that knows more, this says how far.
 void fill_feed(const fs::path& data, const fs::path& file) {
-  const std::string path = EmbeddedFeedStore::file_in(data);
+  const std::string path = feed::kafka::EmbeddedFeedStore::file_in(data);
   const bool is_new = !fs::exists(path);
-  EmbeddedFeedStore feed(path);
+  feed::kafka::EmbeddedFeedStore feed(path);
   sqlite::Statement(feed.database(), "ATTACH ?1 AS source").bind_text(1, file.string()).run();
   feed.restore(is_new);
   feed.database().execute("DETACH source");
@@ -182,9 +182,9 @@ std::optional<RegistryRevision> revision_of(const std::string& registry) {
 std::size_t put_followers_back(const DataFolder& folder, Journal& journal, StateStore& state) {
   std::size_t further = 0;
   if (fs::exists(folder.registry()) && has_table(folder.registry(), "webhook_endpoint")) {
-    further += EmbeddedWebhookStore(folder.registry()).go_back_to(journal.head().position);
+    further += feed::EmbeddedWebhookStore(folder.registry()).go_back_to(journal.head().position);
   }
-  const std::string feed = EmbeddedFeedStore::file_in(folder.path());
+  const std::string feed = feed::kafka::EmbeddedFeedStore::file_in(folder.path());
   if (!fs::exists(feed)) return further;
   std::map<EventNumber, Seq> heads;
   state.each_event_head([&](EventNumber event, Seq last) { heads[event] = last; });
@@ -192,7 +192,7 @@ std::size_t put_followers_back(const DataFolder& folder, Journal& journal, State
     heads[row.event] = row.first_seq + row.changes - 1;
     return true;
   });
-  return further + EmbeddedFeedStore(feed).go_back_to(heads);
+  return further + feed::kafka::EmbeddedFeedStore(feed).go_back_to(heads);
 }
 
 // Refuses a registry that has lost changes; notes the revision of one that has not.

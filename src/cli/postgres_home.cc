@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "api/ledger_source.h"
 #include "api/postgres_metrics.h"
 #include "cli/commands.h"
 #include "cli/health.h"
-#include "ledger/postgres/change_counter.h"
-#include "ledger/postgres/lease.h"
-#include "ledger/postgres/postgres_feed_store.h"
+#include "feed/change_counter.h"
+#include "feed/kafka/postgres_store.h"
+#include "feed/postgres_lease.h"
+#include "feed/webhooks/ledger_source.h"
+#include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/postgres_registry.h"
-#include "ledger/postgres/postgres_webhook_store.h"
 #include "ledger/postgres/schema.h"
 
 namespace holdfast::cli {
@@ -86,7 +86,7 @@ class PostgresHome final : public Home {
   std::function<Millis()> webhook_clock() override {
     return [this] { return ledger_.now(); };
   }
-  std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override { return std::make_unique<PostgresFeedStore>(stores_); }
+  std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override { return std::make_unique<feed::kafka::PostgresFeedStore>(stores_); }
   std::string feed_holder() const override { return {}; }   // another one for each process
 
   api::LedgerHealth health() const override {
@@ -119,8 +119,8 @@ class PostgresHome final : public Home {
   PostgresLedger ledger_;
   api::PostgresMetrics metrics_;
   PostgresRegistry registry_;
-  PostgresWebhookStore webhook_store_;
-  api::LedgerChangeSource webhook_source_;
+  feed::PostgresWebhookStore webhook_store_;
+  feed::LedgerChangeSource webhook_source_;
   pg::Lease webhook_lease_;
 };
 

@@ -22,7 +22,6 @@
 #include "api/request_facts.h"
 #include "api/span_exporter.h"
 #include "api/webhook_metrics.h"
-#include "api/webhook_sender.h"
 #include "cli/build_commit.h"
 #include "cli/commands.h"
 #include "cli/descriptors.h"
@@ -31,6 +30,7 @@
 #include "cli/kafka_feed.h"
 #include "cli/logging.h"
 #include "cli/seat_lock.h"
+#include "feed/webhooks/sender.h"
 #include "feed/webhooks/webhooks.h"
 
 namespace holdfast::cli {
@@ -169,10 +169,10 @@ feed::WebhookOptions webhook_options(const ServeOptions& options, Home& home) {
 // Carries webhooks; a file of certificates that cannot be read is the caller's mistake.
 std::unique_ptr<feed::Sender> make_webhook_sender(boost::asio::io_context& context, const ServeOptions& options) {
   try {
-    return std::make_unique<api::WebhookSender>(context,
-                                                http::OutgoingOptions{.timeout = std::chrono::milliseconds(options.webhooks_timeout_ms),
-                                                                      .ca_file = options.webhooks_ca_file,
-                                                                      .allow_hosts = options.webhooks_allow_hosts});
+    return std::make_unique<feed::WebhookSender>(context,
+                                                 http::OutgoingOptions{.timeout = std::chrono::milliseconds(options.webhooks_timeout_ms),
+                                                                       .ca_file = options.webhooks_ca_file,
+                                                                       .allow_hosts = options.webhooks_allow_hosts});
   } catch (const boost::system::system_error& error) {
     throw UsageError("webhooks.ca_file cannot be read: " + options.webhooks_ca_file + ": " + error.code().message());
   }

@@ -1,12 +1,12 @@
 // Changes for the Kafka feed out of a real journal: with all that a message says, as it was at the change; and which rows may go.
-#include "api/feed_source.h"
+#include "feed/kafka/ledger_source.h"
 
 #include <gmock/gmock.h>
 
 #include <atomic>
 #include <map>
 
-#include "ledger/embedded/embedded_feed_store.h"
+#include "feed/kafka/embedded_store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -51,7 +51,7 @@ struct FeedSourceTest : testing::Test {
   TestTime time;
   LedgerInTest it{folder, time};
   Round round;
-  api::LedgerFeedSource source{it.ledger()};
+  feed::kafka::LedgerFeedSource source{it.ledger()};
   std::map<EventNumber, Seq> positions;
 };
 
@@ -74,7 +74,7 @@ TEST_F(FeedSourceTest, TellsWhatMessagesSayAsItWasAtTheChangeFromMemoryAndFromTh
   for (const bool in_memory : {true, false}) {
     if (!in_memory) it.reopen();
     for (const std::size_t limit : {1u, 4u, 100u}) {
-      api::LedgerFeedSource anew(it.ledger());
+      feed::kafka::LedgerFeedSource anew(it.ledger());
       std::vector<FedChange> changes;
       while (changes.size() < 11) {
         const FedPage page = anew.read(event, changes.size(), limit);
@@ -143,7 +143,7 @@ TEST_F(FeedSourceTest, KeepsRowsBeyondTheirRetentionUntilTheyArePublished) {
   std::atomic<int> asked{0};
   it.reopen(
       {.data = folder, .journal_retention_days = 1, .journal_removable_through = [&] { return ++asked, through.load(); }, .clock = &time});
-  api::LedgerFeedSource of(it.ledger());
+  feed::kafka::LedgerFeedSource of(it.ledger());
   const auto anchor = [&] { return Journal(DataFolder::journal_in(folder.path()), Journal::Mode::read).anchor().position; };
   for (const SeatIndex seat : {1U, 2U}) {   // when the checkpointer asks for the second time, it is done with the first
     const int before = asked;

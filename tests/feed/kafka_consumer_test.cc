@@ -7,8 +7,8 @@
 #include <atomic>
 #include <mutex>
 
+#include "feed/kafka/embedded_store.h"
 #include "feed/kafka/payments.h"
-#include "ledger/embedded/embedded_feed_store.h"
 #include "support/kafka.h"
 #include "support/process.h"
 #include "support/services.h"
@@ -79,12 +79,12 @@ class ScriptedDesk final : public PaymentDesk {
   std::vector<std::string> settled_;
 };
 
-class FailingStore : public EmbeddedFeedStore {
+class FailingStore : public feed::kafka::EmbeddedFeedStore {
  public:
-  using EmbeddedFeedStore::EmbeddedFeedStore;
+  using feed::kafka::EmbeddedFeedStore::EmbeddedFeedStore;
   std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) override {
     if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
-    return EmbeddedFeedStore::keep_rejection(payment, told, at);
+    return feed::kafka::EmbeddedFeedStore::keep_rejection(payment, told, at);
   }
   std::atomic<int> failures{0};
 };

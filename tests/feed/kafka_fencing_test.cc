@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <random>
 
+#include "feed/kafka/embedded_store.h"
 #include "feed/scripted_feed.h"
-#include "ledger/embedded/embedded_feed_store.h"
 #include "sql/sqlite.h"
 #include "support/kafka.h"
 #include "support/process.h"
@@ -108,7 +108,7 @@ class TwoRelays : public testing::Test {
   std::mt19937 random{std::random_device{}()};
   test::TempFolder folder;
   const std::string file = (folder / "feed.db").string();
-  EmbeddedFeedStore store{file};
+  feed::kafka::EmbeddedFeedStore store{file};
 };
 
 TEST_F(TwoRelays, OfWhichTheOlderWasPausedBetweenKafkasCommitAndItsOwnSavingRepeatNothing) {

@@ -6,8 +6,8 @@
 
 #include <atomic>
 
+#include "feed/kafka/embedded_store.h"
 #include "feed/scripted_feed.h"
-#include "ledger/embedded/embedded_feed_store.h"
 #include "support/process.h"
 #include "support/services.h"
 
@@ -24,12 +24,12 @@ constexpr const char* k_only_real = "the mock cluster of librdkafka does not kee
 std::string new_prefix() { return "t" + std::to_string(test::Clock::now().time_since_epoch().count()) + "-"; }
 
 // Fails as often as it is told to, before or after it has saved.
-class FailingStore : public EmbeddedFeedStore {
+class FailingStore : public feed::kafka::EmbeddedFeedStore {
  public:
-  using EmbeddedFeedStore::EmbeddedFeedStore;
+  using feed::kafka::EmbeddedFeedStore::EmbeddedFeedStore;
   bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override {
     if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
-    return EmbeddedFeedStore::save(epoch, positions);
+    return feed::kafka::EmbeddedFeedStore::save(epoch, positions);
   }
   std::atomic<int> failures{0};
 };
@@ -146,12 +146,12 @@ TEST_F(KafkaRelay, takes_from_kafka_how_far_another_came_whose_store_is_lost_but
   ScriptedFeed source(1, 100);
   run_until([&] { return is_published(store, 1, 100); }, of, store, source);
   {
-    EmbeddedFeedStore anew((folder / "second.db").string());
+    feed::kafka::EmbeddedFeedStore anew((folder / "second.db").string());
     run_until([&] { return is_published(anew, 1, 100); }, of, anew, source);
     EXPECT_EQ(read(100).repeated(), 0u);
   }
   ScriptedFeed other(1, 100, 1);   // data that were put back from a backup and went on otherwise
-  EmbeddedFeedStore third((folder / "third.db").string());
+  feed::kafka::EmbeddedFeedStore third((folder / "third.db").string());
   run_until([&] { return is_published(third, 1, 100); }, of, third, other);
   const OnKafka found = read(200);
   EXPECT_EQ(found.bodies.size(), 200u) << "all of the other history is published, under ids of its own";

@@ -8,8 +8,8 @@
 #include <set>
 #include <thread>
 
-#include "ledger/embedded/embedded_feed_store.h"
-#include "ledger/postgres/postgres_feed_store.h"
+#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/postgres_store.h"
 #include "ledger/postgres/schema.h"
 #include "support/process.h"
 #include "support/services.h"
@@ -32,7 +32,9 @@ class StorePlace {
 
 class EmbeddedPlace final : public StorePlace {
  public:
-  std::unique_ptr<FeedStore> open() override { return std::make_unique<EmbeddedFeedStore>(EmbeddedFeedStore::file_in(folder_.path())); }
+  std::unique_ptr<FeedStore> open() override {
+    return std::make_unique<feed::kafka::EmbeddedFeedStore>(feed::kafka::EmbeddedFeedStore::file_in(folder_.path()));
+  }
 
  private:
   test::TempFolder folder_;
@@ -41,7 +43,7 @@ class EmbeddedPlace final : public StorePlace {
 class PostgresPlace final : public StorePlace {
  public:
   PostgresPlace() { pg::migrate({.url = database_.url()}); }
-  std::unique_ptr<FeedStore> open() override { return std::make_unique<PostgresFeedStore>(pool_); }
+  std::unique_ptr<FeedStore> open() override { return std::make_unique<feed::kafka::PostgresFeedStore>(pool_); }
 
  private:
   test::PostgresDatabase database_;

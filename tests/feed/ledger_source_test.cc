@@ -1,10 +1,10 @@
 // Changes for webhooks by what a ledger tells of the past: the same as out of its journal, from any position, and what happens when old ones
 // are gone.
-#include "api/ledger_source.h"
+#include "feed/webhooks/ledger_source.h"
 
 #include <gmock/gmock.h>
 
-#include "api/webhook_source.h"
+#include "feed/webhooks/journal_source.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -68,11 +68,11 @@ struct LedgerSource : testing::Test {
   TestTime time;
   LedgerInTest it{folder, time};
   EventNumber event = 0;
-  api::LedgerChangeSource source{it.ledger(), [this](const std::string& cursor) { return count_from(it.ledger(), cursor); }};
+  feed::LedgerChangeSource source{it.ledger(), [this](const std::string& cursor) { return count_from(it.ledger(), cursor); }};
 };
 
 TEST_F(LedgerSource, TellsWhatTheJournalTellsWhateverAPageHolds) {
-  api::JournalChangeSource journal(it.ledger(), DataFolder::journal_in(folder.path()));
+  feed::JournalChangeSource journal(it.ledger(), DataFolder::journal_in(folder.path()));
   const auto expected = told(behind(journal, "", 100));
   ASSERT_GT(expected.size(), 15U);
   for (const std::size_t limit : {1U, 2U, 3U, 7U, 100U}) EXPECT_EQ(told(behind(source, "", limit)), expected) << limit;
@@ -117,7 +117,7 @@ TEST_F(LedgerSource, GoesOnWithTheOldestThatAreKeptAndSaysWhenSomeWereNotRead) {
     journal.remove(old);
   }
   it.reopen();
-  api::LedgerChangeSource reopened(it.ledger(), [](const std::string&) { return 0; });
+  feed::LedgerChangeSource reopened(it.ledger(), [](const std::string&) { return 0; });
   const SourcePage exact = reopened.next(fourth, 100, feed::k_all_kinds);
   EXPECT_FALSE(exact.lost) << "the next row is the first that is kept";
   EXPECT_EQ(exact.changes.at(0).seq, 5U);

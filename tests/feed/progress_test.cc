@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "feed/backlog.h"
-#include "feed/failing_events.h"
+#include "ledger/failing_events.h"
 
 namespace holdfast::feed {
 namespace {

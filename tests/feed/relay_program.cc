@@ -7,19 +7,19 @@
 
 #include <iostream>
 
+#include "feed/kafka/embedded_store.h"
 #include "feed/kafka/relay.h"
 #include "feed/scripted_feed.h"
-#include "ledger/embedded/embedded_feed_store.h"
 
 namespace holdfast::feed::kafka {
 namespace {
 
-class StoppingStore : public EmbeddedFeedStore {
+class StoppingStore : public feed::kafka::EmbeddedFeedStore {
  public:
-  StoppingStore(const std::string& path, int saves) : EmbeddedFeedStore(path), saves_(saves) {}
+  StoppingStore(const std::string& path, int saves) : feed::kafka::EmbeddedFeedStore(path), saves_(saves) {}
   bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override {
     if (--saves_ == 0) ::raise(SIGSTOP);   // to this thread: it stops before its next step, and not in the middle of a transaction
-    return EmbeddedFeedStore::save(epoch, positions);
+    return feed::kafka::EmbeddedFeedStore::save(epoch, positions);
   }
 
  private:

@@ -11,7 +11,7 @@
 #include <set>
 
 #include "feed/scripted_source.h"
-#include "ledger/embedded/embedded_webhook_store.h"
+#include "feed/webhooks/embedded_store.h"
 #include "support/waiting.h"
 
 namespace holdfast::feed {
@@ -20,21 +20,21 @@ namespace {
 using test::eventually;
 using testing::ElementsAre;
 
-class FailingStore : public EmbeddedWebhookStore {
+class FailingStore : public feed::EmbeddedWebhookStore {
  public:
-  using EmbeddedWebhookStore::EmbeddedWebhookStore;
+  using feed::EmbeddedWebhookStore::EmbeddedWebhookStore;
 
   std::vector<bool> enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) override {
     fail();
-    return EmbeddedWebhookStore::enqueue(epoch, id, messages);
+    return feed::EmbeddedWebhookStore::enqueue(epoch, id, messages);
   }
   void save(Epoch epoch, const Uuid& id, const Progress& progress) override {
     fail();
-    EmbeddedWebhookStore::save(epoch, id, progress);
+    feed::EmbeddedWebhookStore::save(epoch, id, progress);
   }
   void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override {
     fail();
-    EmbeddedWebhookStore::settle(epoch, id, number, now);
+    feed::EmbeddedWebhookStore::settle(epoch, id, number, now);
   }
 
   std::atomic<int> failures{0};   // of the next writes
@@ -80,7 +80,7 @@ struct RelayTest : testing::Test {
     std::string name = std::filesystem::temp_directory_path() / "holdfast-feed-XXXXXX";
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder = name;
-    store = std::make_unique<FailingStore>(EmbeddedWebhookStore::file_in(folder));
+    store = std::make_unique<FailingStore>(feed::EmbeddedWebhookStore::file_in(folder));
     Endpoint endpoint{.id = id, .url = "https://example.org/", .secret = std::string(24, 's')};
     EXPECT_EQ(store->create(endpoint, {}), WebhookStore::Made::created);
   }

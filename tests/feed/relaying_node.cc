@@ -13,9 +13,9 @@
 #include <cstdlib>
 #include <thread>
 
+#include "feed/postgres_lease.h"
 #include "feed/scripted_source.h"
-#include "ledger/postgres/lease.h"
-#include "ledger/postgres/postgres_webhook_store.h"
+#include "feed/webhooks/postgres_store.h"
 
 namespace holdfast::feed {
 namespace {
@@ -43,7 +43,7 @@ class SlowSender : public Sender {
 
 [[noreturn]] void relay(const std::string& url, std::uint64_t changes, std::chrono::milliseconds time) {
   pg::Pool pool({.url = url}, {});
-  PostgresWebhookStore store(pool);
+  feed::PostgresWebhookStore store(pool);
   pg::Lease lease(pool, pg::k_lease_webhooks);
   ScriptedSource source(changes, 1);
   Webhooks webhooks(

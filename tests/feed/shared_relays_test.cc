@@ -10,9 +10,9 @@
 #include <set>
 #include <sstream>
 
+#include "feed/postgres_lease.h"
 #include "feed/scripted_source.h"
-#include "ledger/postgres/lease.h"
-#include "ledger/postgres/postgres_webhook_store.h"
+#include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/schema.h"
 #include "support/process.h"
 #include "support/services.h"
@@ -91,7 +91,7 @@ struct Node {
 
   Deliveries deliveries;
   pg::Pool pool;
-  PostgresWebhookStore store;
+  feed::PostgresWebhookStore store;
   pg::Lease lease;
   Webhooks webhooks;
 };
@@ -108,7 +108,7 @@ struct SharedRelays : testing::Test {
   const Uuid id = id_of(1);
   test::PostgresDatabase database;
   pg::Pool pool{{.url = database.url()}, {}};
-  PostgresWebhookStore store{pool};
+  feed::PostgresWebhookStore store{pool};
 };
 
 TEST_F(SharedRelays, OneNodeRelaysAndWhenItStopsTheNextGoesOnWhereItWas) {
@@ -212,7 +212,7 @@ TEST_F(SharedRelays, ADatabaseThatIsAwayIsWaitedForAndNothingIsLost) {
   pg::migrate({.url = server.url()});
   pg::Pool own({.url = server.url()}, {});
   Endpoint endpoint{.id = id, .url = "https://first/", .secret = std::string(24, 's')};
-  ASSERT_EQ(PostgresWebhookStore(own).create(endpoint, {}), WebhookStore::Made::created);
+  ASSERT_EQ(feed::PostgresWebhookStore(own).create(endpoint, {}), WebhookStore::Made::created);
   ScriptedSource source(20, 2);
   Node node(server.url(), source);
   ASSERT_TRUE(eventually([&] { return node.deliveries.seqs().size() == 20; }));
@@ -222,7 +222,7 @@ TEST_F(SharedRelays, ADatabaseThatIsAwayIsWaitedForAndNothingIsLost) {
   server.start();
   ASSERT_TRUE(eventually([&] {
     try {
-      return PostgresWebhookStore(own).find(id)->endpoint.position == "40";
+      return feed::PostgresWebhookStore(own).find(id)->endpoint.position == "40";
     } catch (const std::exception&) {
       return false;   // not there yet
     }

@@ -1,5 +1,5 @@
 // Changes for webhooks out of a real journal: all of them, once each, from any position, and what happens when old rows are gone.
-#include "api/webhook_source.h"
+#include "feed/webhooks/journal_source.h"
 
 #include <gmock/gmock.h>
 
@@ -47,7 +47,7 @@ struct WebhookSource : testing::Test {
   TestTime time;
   LedgerInTest it{folder, time};
   EventNumber event = 0;
-  api::JournalChangeSource source{it.ledger(), DataFolder::journal_in(folder.path())};
+  feed::JournalChangeSource source{it.ledger(), DataFolder::journal_in(folder.path())};
   std::vector<Seq> seqs_expected;
 };
 
@@ -110,7 +110,7 @@ TEST_F(WebhookSource, NeedsTheRowsBehindTheEnabledEndpointThatIsLast) {
     return report;
   };
   const auto through = [](const std::vector<feed::EndpointReport>& endpoints) {
-    return api::JournalChangeSource::needless_through(endpoints);
+    return feed::JournalChangeSource::needless_through(endpoints);
   };
   EXPECT_EQ(through({at("9", true), at("6.3", true), at("2", false)}), 6) << "part of row 7 is still to come";
   EXPECT_EQ(through({at("9", true), at("", true)}), 0) << "from the first row that there is";

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks how the rooms of src/ know each other, as the design has it:
 #
-#   core <- ledger <- engine <- api <- cli;  json, sql, http, lock and feed stand beside them and know at most core
+#   core <- {json, sql, http, lock} <- ledger <- engine <- feed <- api <- cli
 #
 # and that core is pure (no clock, I/O, threads or logging), that only src/http/ includes Beast, and that no file outgrows a reader.
 #
@@ -19,18 +19,18 @@ awk '
   BEGIN {
     lines_max = 900
 
-    # What each room may include of the others. A ledger takes the seat locks of the holds that it is about to write, and keeps what
-    # the feed has to remember: it knows their ports. The api serves the live feed; cli puts all together.
+    # What each room may include of the others: rooms before it, never one beside it; and of those before it the ones that it has a
+    # reason to know.
     knows["core"] = "core"
     knows["json"] = "core json"
     knows["sql"] = "core sql"
     knows["http"] = "core http"
     knows["lock"] = "core lock"
-    knows["feed"] = "core feed"
-    knows["ledger"] = "core sql ledger lock feed"
+    knows["ledger"] = "core sql lock ledger"
     knows["engine"] = "core ledger engine"
-    knows["api"] = "core json sql ledger engine lock feed http api"
-    knows["cli"] = "core json sql ledger engine lock feed http api cli"
+    knows["feed"] = "core json sql http ledger engine feed"
+    knows["api"] = "core json http lock ledger engine feed api"
+    knows["cli"] = "core json sql http lock ledger engine feed api cli"
 
     # Core: what the standard library has for time, the outside world and threads …
     split("thread mutex shared_mutex condition_variable future semaphore latch barrier stop_token atomic syncstream " \

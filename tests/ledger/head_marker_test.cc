@@ -8,10 +8,10 @@
 
 #include <fstream>
 
+#include "feed/kafka/embedded_store.h"
+#include "feed/webhooks/embedded_store.h"
 #include "ledger/disk.h"
-#include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/embedded/embedded_registry.h"
-#include "ledger/embedded/embedded_webhook_store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -198,12 +198,12 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   const Uuid within = uuid_of(2);
   {
     const EmbeddedRegistry registry(DataFolder::registry_in(data));
-    EmbeddedWebhookStore webhooks(EmbeddedWebhookStore::file_in(data));
+    feed::EmbeddedWebhookStore webhooks(feed::EmbeddedWebhookStore::file_in(data));
     for (const auto& [id, position] : {std::pair{further, "1000.3"}, std::pair{within, "0"}}) {
       feed::Endpoint endpoint{.id = id, .url = "https://example.org/" + to_string(id), .position = position};
       webhooks.create(endpoint, {});
     }
-    EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(data));
+    feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(data));
     const auto epoch = feed.take_lease("me", std::chrono::milliseconds(1'000)).epoch;
     feed.save(epoch, std::vector<feed::kafka::FeedPosition>{{event, 1'000}, {event + 1, 5}});
   }
@@ -211,15 +211,17 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   fs::remove(data / "journal.db-wal");
   const cli::AcceptedLoss loss = cli::accept_loss(data, [](Position, Position) {});
   EXPECT_EQ(loss.followers, 3u);
-  EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(data)).find(further)->endpoint.position, std::to_string(loss.last_row));
-  EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(data)).find(within)->endpoint.position, "0");
-  EXPECT_TRUE(EmbeddedFeedStore(EmbeddedFeedStore::file_in(data)).positions().empty()) << "the event is gone with its rows";
+  EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(data)).find(further)->endpoint.position,
+            std::to_string(loss.last_row));
+  EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(data)).find(within)->endpoint.position, "0");
+  EXPECT_TRUE(feed::kafka::EmbeddedFeedStore(feed::kafka::EmbeddedFeedStore::file_in(data)).positions().empty())
+      << "the event is gone with its rows";
   // Likewise where a backup is put back beside the registry that the folder has.
   for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal", "journal.head", "feed.db", "feed.db-wal"}) {
     fs::remove(folder / "restored" / file);
   }
   EXPECT_EQ(cli::restore(folder / "restored", backed_up), cli::RestoredKeys::kept);
-  EXPECT_EQ(EmbeddedWebhookStore(EmbeddedWebhookStore::file_in(folder / "restored")).find(further)->endpoint.position,
+  EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(folder / "restored")).find(further)->endpoint.position,
             std::to_string(rows));
 }
 

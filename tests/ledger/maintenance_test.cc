@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "cli/maintenance.h"
+#include "feed/kafka/embedded_store.h"
 #include "ledger/disk.h"
-#include "ledger/embedded/embedded_feed_store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -89,7 +89,7 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
   const std::vector<FeedPosition> later{{event, 9}, {event + 1, 1}};
   std::string id;
   {
-    EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "data"));
+    feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(folder / "data"));
     id = feed.id();
     const std::uint64_t epoch = feed.take_lease("me", std::chrono::milliseconds(60'000)).epoch;
     feed.save(epoch, then);
@@ -100,7 +100,7 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
   }
   cli::restore(folder / "restored", folder / "copy");
   {
-    EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "restored"));
+    feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(folder / "restored"));
     EXPECT_EQ(feed.id(), id) << "so that whoever still publishes from the old data is fenced";
     EXPECT_EQ(feed.positions(), then);
     EXPECT_EQ(feed.rejection(before), "told");
@@ -111,7 +111,7 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
   it.close();
   fs::copy(folder / "data" / "feed.db", folder / "beside" / "feed.db");
   cli::restore(folder / "beside", folder / "copy");
-  EmbeddedFeedStore feed(EmbeddedFeedStore::file_in(folder / "beside"));
+  feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(folder / "beside"));
   EXPECT_EQ(feed.positions(), then) << "what came after the backup is other changes now";
   EXPECT_EQ(feed.rejection(after), "later") << "money that was sent back was sent back";
 }

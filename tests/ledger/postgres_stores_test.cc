@@ -7,11 +7,11 @@
 #include <thread>
 #include <vector>
 
-#include "ledger/postgres/change_counter.h"
-#include "ledger/postgres/lease.h"
-#include "ledger/postgres/postgres_feed_store.h"
+#include "feed/change_counter.h"
+#include "feed/kafka/postgres_store.h"
+#include "feed/postgres_lease.h"
+#include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/postgres_registry.h"
-#include "ledger/postgres/postgres_webhook_store.h"
 #include "ledger/postgres/schema.h"
 #include "support/services.h"
 #include "support/sql.h"
@@ -132,7 +132,7 @@ feed::QueuedMessage message(const std::string& id) {
 }
 
 TEST_F(PostgresWebhooks, NoWriteOfAnEpochThatIsOverDoesAnything) {
-  PostgresWebhookStore store(pool);
+  feed::PostgresWebhookStore store(pool);
   feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = "1"};
   ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
   pg::Lease lease(pool, pg::k_lease_webhooks, k_long);
@@ -168,7 +168,7 @@ TEST_F(PostgresWebhooks, NoWriteOfAnEpochThatIsOverDoesAnything) {
 // A relay settles messages one by one while somebody brings the dead back, again and again: at each moment exactly the first message of
 // the group has a time.
 TEST_F(PostgresWebhooks, SettlingAndRevivingAtOnceKeepTheOrderOfAGroup) {
-  PostgresWebhookStore store(pool);
+  feed::PostgresWebhookStore store(pool);
   feed::Endpoint endpoint{.id = {}, .url = "https://a/"};
   ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
   pg::Lease lease(pool, pg::k_lease_webhooks, k_long);
@@ -220,7 +220,7 @@ TEST_F(PostgresStores, TheJournalIsNeededFromTheWebhookOnThatIsLastAndFromTheFee
   constexpr Seq k_all = std::numeric_limits<Seq>::max();
   sql.run("INSERT INTO holdfast.change_order VALUES (1, 1, 1, 4), (2, 2, 1, 1), (3, 1, 5, 9), (4, 1, 10, 10)");
   EXPECT_EQ(pg::relayed_through(pool, 1, false), k_all) << "nobody reads";
-  PostgresWebhookStore store(pool);
+  feed::PostgresWebhookStore store(pool);
   const auto add = [&](std::uint8_t number, const std::string& position) {
     feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = position};
     endpoint.id.data[0] = number;
@@ -246,7 +246,7 @@ TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeAlsoOfOneThatIsAway) 
   constexpr Seq k_all = std::numeric_limits<Seq>::max();
   constexpr bool k_this_one_feeds = false;
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);
-  PostgresFeedStore feed(pool);
+  feed::kafka::PostgresFeedStore feed(pool);
   const auto lease = feed.take_lease("another node", std::chrono::seconds(10));
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 0U) << "it has published nothing yet";
   ASSERT_TRUE(feed.save(lease.epoch, std::vector<feed::kafka::FeedPosition>{{.event = 1, .seq = 7}}));

@@ -2,12 +2,12 @@
 
 #include <fmt/core.h>
 
+#include "feed/postgres_lease.h"
+#include "feed/webhooks/embedded_store.h"
+#include "feed/webhooks/postgres_store.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/embedded_registry.h"
-#include "ledger/embedded/embedded_webhook_store.h"
-#include "ledger/postgres/lease.h"
 #include "ledger/postgres/postgres_registry.h"
-#include "ledger/postgres/postgres_webhook_store.h"
 #include "ledger/postgres/schema.h"
 #include "support/process.h"
 #include "support/services.h"
@@ -23,7 +23,7 @@ constexpr std::string_view k_fill =
 class InFolder final : public StoresInTest {
  public:
   std::unique_ptr<Registry> open_registry() override { return std::make_unique<EmbeddedRegistry>(file()); }
-  std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<EmbeddedWebhookStore>(file()); }
+  std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<feed::EmbeddedWebhookStore>(file()); }
   feed::Epoch epoch() override { return {}; }
   void change_by_hand(const std::string& statement) override {
     sqlite::Database(file(), sqlite::Database::Mode::read_write).execute(statement.c_str());
@@ -44,7 +44,7 @@ class InDatabase final : public StoresInTest {
   InDatabase() : pool_({.url = database_.url()}, {.connections_max = 4}) { pg::migrate({.url = database_.url()}); }
 
   std::unique_ptr<Registry> open_registry() override { return std::make_unique<PostgresRegistry>(pool_); }
-  std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<PostgresWebhookStore>(pool_); }
+  std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<feed::PostgresWebhookStore>(pool_); }
   feed::Epoch epoch() override { return epoch_ ? *epoch_ : epoch_.emplace(lease_.acquire().value()); }
   void change_by_hand(const std::string& statement) override { Sql(database_.url()).run("SET search_path = holdfast; " + statement); }
   void fill_with_keys(std::size_t count) override {

@@ -1,6 +1,6 @@
 // What the Kafka feed needs of the rest of the program: where changes come from, where it is written how far they were published
-// and who publishes, and who carries out what a payment says. Implementations: api/feed_source.h,
-// ledger/embedded/embedded_feed_store.h, api/payment_desk.h.
+// and who publishes, and who carries out what a payment says. Implementations: ledger_source.h, embedded_store.h, postgres_store.h,
+// payment_desk.h, seats_desk.h.
 #pragma once
 
 #include <array>

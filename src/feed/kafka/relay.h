@@ -25,12 +25,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "feed/failing_events.h"
 #include "feed/kafka/client.h"
 #include "feed/kafka/messages.h"
 #include "feed/kafka/ports.h"
 #include "feed/kafka/settings.h"
 #include "feed/kafka/status.h"
+#include "ledger/failing_events.h"
 
 namespace holdfast::feed::kafka {
 

@@ -11,7 +11,7 @@
 
 #include "core/time.h"
 #include "feed/backlog.h"
-#include "feed/failing_events.h"
+#include "ledger/failing_events.h"
 
 namespace holdfast::feed::kafka {
 

@@ -1,6 +1,6 @@
 // What webhooks need of the rest of the program: where changes come from, where endpoints and undelivered messages are kept, and
-// who carries a message to its endpoint. Implementations: api/webhook_source.h and api/ledger_source.h;
-// ledger/embedded/embedded_webhook_store.h and ledger/postgres/postgres_webhook_store.h; api/webhook_sender.h.
+// who carries a message to its endpoint. Implementations: journal_source.h and ledger_source.h; embedded_store.h and
+// postgres_store.h; sender.h.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -18,8 +18,8 @@
 #include "core/change.h"
 #include "core/ids.h"
 #include "core/time.h"
-#include "feed/failing_events.h"
 #include "feed/lease.h"
+#include "ledger/failing_events.h"
 
 namespace holdfast::feed {
 

@@ -37,7 +37,7 @@ void PostgresLedger::look_at_standbys(pg::Connection& connection) {
                     "the last commits, answered ones too";
 }
 
-void PostgresLedger::work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work) {
+void PostgresLedger::work_alone(FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work) {
   if (!failing.may_try(event)) return;
   auto connection = pool_.take();
   try {

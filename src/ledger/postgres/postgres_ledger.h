@@ -21,7 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "feed/failing_events.h"
+#include "ledger/failing_events.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/database_clock.h"
@@ -178,7 +178,7 @@ class PostgresLedger : public Ledger {
   void keep_house(pg::Connection& connection);
   // Works on one event of many, on a connection of its own. What fails of it is noted, and is no failure of the others. Throws only
   // when the database itself does not answer. `work` returns false when it has left the event alone: then nothing is known of it.
-  void work_alone(feed::FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work);
+  void work_alone(FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work);
   void abandon_import(pg::Connection& connection, EventNumber number, bool is_nobodys, std::chrono::steady_clock::time_point until);
   bool try_damaged(pg::Connection& connection, EventNumber number);
   void sweep_one(pg::Connection& connection, EventNumber event);
@@ -204,8 +204,8 @@ class PostgresLedger : public Ledger {
   std::unordered_map<EventNumber, std::string> damaged_;
   std::string exposure_;
 
-  feed::FailingEvents not_followed_{"following other nodes"};
-  feed::FailingEvents not_kept_{"keeping house"};
+  FailingEvents not_followed_{"following other nodes"};
+  FailingEvents not_kept_{"keeping house"};
 
   std::mutex heads_mutex_;
   std::map<EventNumber, Seq> heads_;

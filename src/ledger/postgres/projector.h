@@ -27,7 +27,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "feed/failing_events.h"
+#include "ledger/failing_events.h"
 #include "ledger/postgres/projection.h"
 #include "sql/postgres_connection.h"
 
@@ -118,7 +118,7 @@ class Projector {
   std::map<EventNumber, std::string> damaged_;
   std::map<EventNumber, Timer::time_point> damaged_since_;
   std::set<EventNumber> set_aside_;      // whose steps the database does not take at the moment, while it takes those of others
-  feed::FailingEvents failing_{"the tables behind the journal"};
+  FailingEvents failing_{"the tables behind the journal"};
   std::string trouble_;
   std::size_t waiting_ = 0;
   bool stopping_ = false;

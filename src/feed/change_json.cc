@@ -1,8 +1,8 @@
-#include "api/change_json.h"
+#include "feed/change_json.h"
 
 #include "core/check.h"
 
-namespace holdfast::api {
+namespace holdfast::feed {
 namespace {
 
 void append_settings(Json& json, const EventSettings& settings) {
@@ -66,4 +66,4 @@ void append_change(Json& json, const RecordedChange& change, const Plan* plan) {
   });
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed

@@ -18,9 +18,9 @@
 #include "ledger/journal_row.h"
 #include "sql/sqlite.h"
 
-namespace holdfast {
+namespace holdfast::feed {
 
-class EmbeddedWebhookStore : public feed::WebhookStore {
+class EmbeddedWebhookStore : public WebhookStore {
  public:
   static std::string file_in(const std::filesystem::path& folder) { return (folder / "registry.db").string(); }
 
@@ -28,38 +28,38 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
   explicit EmbeddedWebhookStore(const std::string& path);
   ~EmbeddedWebhookStore() override;
 
-  Made create(feed::Endpoint& endpoint, const feed::CallKey& key) override;
-  std::vector<feed::EndpointReport> list() override;
-  std::optional<feed::EndpointReport> find(const Uuid& id) override;
-  bool change(const Uuid& id, const std::function<void(feed::Endpoint&)>& change) override;
-  Changed change_once(const Uuid& id, const feed::CallKey& key, const std::function<void(feed::Endpoint&)>& change) override;
+  Made create(Endpoint& endpoint, const CallKey& key) override;
+  std::vector<EndpointReport> list() override;
+  std::optional<EndpointReport> find(const Uuid& id) override;
+  bool change(const Uuid& id, const std::function<void(Endpoint&)>& change) override;
+  Changed change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) override;
   bool remove(const Uuid& id) override;
   std::int64_t revision() override;
 
   // The journal ends at row `last` now: endpoints that were further go on from there. How many there were. Nobody else works with the file.
   std::size_t go_back_to(Position last);
 
-  void save(feed::Epoch epoch, const Uuid& id, const feed::Progress& progress) override;
-  bool disable(feed::Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) override;
+  void save(Epoch epoch, const Uuid& id, const Progress& progress) override;
+  bool disable(Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) override;
 
-  std::vector<bool> enqueue(feed::Epoch epoch, const Uuid& id, std::span<const feed::QueuedMessage> messages) override;
-  feed::QueueSummary queue(const Uuid& id) override;
+  std::vector<bool> enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) override;
+  QueueSummary queue(const Uuid& id) override;
   std::vector<std::string> due_groups(const Uuid& id, Millis now, std::size_t limit) override;
   Millis next_due(const Uuid& id, Millis now) override;
-  std::vector<feed::QueuedMessage> of_group(const Uuid& id, std::string_view group, std::size_t limit) override;
-  void settle(feed::Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override;
-  void postpone(feed::Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) override;
-  void bury(feed::Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
+  std::vector<QueuedMessage> of_group(const Uuid& id, std::string_view group, std::size_t limit) override;
+  void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override;
+  void postpone(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) override;
+  void bury(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
             std::size_t dead_max) override;
 
-  std::vector<feed::QueuedMessage> dead(const Uuid& id, std::int64_t after, std::size_t limit) override;
+  std::vector<QueuedMessage> dead(const Uuid& id, std::int64_t after, std::size_t limit) override;
   std::uint64_t revive(const Uuid& id, std::span<const std::string> ids, Millis now) override;
 
  private:
   struct Statements;
 
-  std::optional<feed::EndpointReport> look_up(const Uuid& id);
-  void write(const feed::Endpoint& endpoint);
+  std::optional<EndpointReport> look_up(const Uuid& id);
+  void write(const Endpoint& endpoint);
   void commit_change(sqlite::Transaction& transaction);
   void promote_after(const std::string& id, std::int64_t number, Millis now);
 
@@ -69,4 +69,4 @@ class EmbeddedWebhookStore : public feed::WebhookStore {
   std::unique_ptr<Statements> statements_;
 };
 
-}   // namespace holdfast
+}   // namespace holdfast::feed

@@ -1,4 +1,4 @@
-#include "api/seats_desk.h"
+#include "feed/kafka/seats_desk.h"
 
 #include <algorithm>
 
@@ -7,12 +7,8 @@
 #include "json/fields.h"
 #include "json/json.h"
 
-namespace holdfast::api {
+namespace holdfast::feed::kafka {
 namespace {
-
-using feed::kafka::GeneratedSeat;
-using feed::kafka::SeatsPart;
-using feed::kafka::Standing;
 
 constexpr std::string_view k_category = "Standard";
 constexpr std::int64_t k_number_max = 1'000'000'000;
@@ -107,7 +103,7 @@ std::strong_ordering compare_rows(std::string_view a, std::string_view b) {
   return whole_a.compare(whole_b) <=> 0;   // 01 and 1
 }
 
-std::expected<SeatsPart, std::string> SeatsDesk::read(std::string_view text) {
+std::expected<SeatsPart, std::string> EngineSeatsDesk::read(std::string_view text) {
   const JsonBody body(text);
   if (body.object() == nullptr) return std::unexpected(body.problem());
   const boost::json::object& object = *body.object();
@@ -131,7 +127,7 @@ std::expected<SeatsPart, std::string> SeatsDesk::read(std::string_view text) {
   return part;
 }
 
-Standing SeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat> seats) {
+Standing EngineSeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat> seats) {
   if (!ledger_.bring({.event_id = id, .as_of_now = true}))
     return not_now("It cannot be found out at the moment whether the event is there.");
   const auto number = ledger_.event_by_id(id);
@@ -153,7 +149,7 @@ Standing SeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat> seat
   return {Standing::Kind::has_all, {}};
 }
 
-Standing SeatsDesk::import(const Uuid& id, std::vector<GeneratedSeat> seats) {
+Standing EngineSeatsDesk::import(const Uuid& id, std::vector<GeneratedSeat> seats) {
   HOLDFAST_CHECK(engine_ != nullptr);
   const Standing before = standing(id, seats);
   if (before.kind != Standing::Kind::absent) return before;
@@ -174,4 +170,4 @@ Standing SeatsDesk::import(const Uuid& id, std::vector<GeneratedSeat> seats) {
   }
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed::kafka

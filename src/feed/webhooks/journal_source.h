@@ -13,21 +13,21 @@
 #include "ledger/embedded/journal.h"
 #include "ledger/ledger.h"
 
-namespace holdfast::api {
+namespace holdfast::feed {
 
-class JournalChangeSource final : public feed::ChangeSource {
+class JournalChangeSource final : public ChangeSource {
  public:
   // `ledger` must outlive it, and `journal` is the path of its journal. Throws what Journal throws.
   JournalChangeSource(const Ledger& ledger, std::string journal);
   ~JournalChangeSource() override;
 
-  feed::SourcePage next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) override;
-  feed::SourcePosition end() override;
-  std::uint64_t behind(const feed::SourcePosition& position) override;
+  SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) override;
+  SourcePosition end() override;
+  std::uint64_t behind(const SourcePosition& position) override;
 
   // The last journal row that none of the enabled endpoints has to read any more; the highest number when none is enabled. Any thread.
   // Throws DataError when a position is none.
-  static Position needless_through(std::span<const feed::EndpointReport> endpoints);
+  static Position needless_through(std::span<const EndpointReport> endpoints);
 
  private:
   struct Place {
@@ -36,8 +36,8 @@ class JournalChangeSource final : public feed::ChangeSource {
   };
   struct Reading;
 
-  static Place parse(const feed::SourcePosition& position);
-  static feed::SourcePosition text_of(const Place& place);
+  static Place parse(const SourcePosition& position);
+  static SourcePosition text_of(const Place& place);
   bool read_row(const JournalRow& row, Reading& reading);
   std::optional<Uuid> event_id(EventNumber number, const Change& change);
   std::string json_of(const JournalRow& row, const Change& change, Seq seq, const Uuid& event) const;
@@ -49,4 +49,4 @@ class JournalChangeSource final : public feed::ChangeSource {
   std::unordered_map<EventNumber, Uuid> importing_;   // ids of events that nobody sees yet
 };
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed

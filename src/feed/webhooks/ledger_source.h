@@ -3,7 +3,7 @@
 // A position is one of the ledger's cursors. Changes of events that are being imported are told as `/v1/changes` tells them, and so are
 // those of an import that was abandoned.
 //
-// The embedded ledger has a source of its own (webhook_source.h): its positions are rows of its journal, by which it knows what its
+// The embedded ledger has a source of its own (journal_source.h): its positions are rows of its journal, by which it knows what its
 // retention may remove.
 #pragma once
 
@@ -12,9 +12,9 @@
 #include "feed/webhooks/ports.h"
 #include "ledger/ledger.h"
 
-namespace holdfast::api {
+namespace holdfast::feed {
 
-class LedgerChangeSource final : public feed::ChangeSource {
+class LedgerChangeSource final : public ChangeSource {
  public:
   // How many changes there are from a cursor on; estimated when they are many. Any thread; throws std::exception.
   using Counter = std::function<std::uint64_t(const std::string& cursor)>;
@@ -22,19 +22,19 @@ class LedgerChangeSource final : public feed::ChangeSource {
   // `ledger` must outlive it.
   LedgerChangeSource(Ledger& ledger, Counter count) : ledger_(ledger), count_(std::move(count)) {}
 
-  feed::SourcePage next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) override;
-  std::optional<feed::SourceChange> tell(const Uuid& event, Seq seq) override;
-  feed::FailingEvents::Summary unreadable() const override { return unreadable_.summary(); }
-  feed::SourcePosition end() override;
-  std::uint64_t behind(const feed::SourcePosition& position) override { return count_(position); }
+  SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) override;
+  std::optional<SourceChange> tell(const Uuid& event, Seq seq) override;
+  FailingEvents::Summary unreadable() const override { return unreadable_.summary(); }
+  SourcePosition end() override;
+  std::uint64_t behind(const SourcePosition& position) override { return count_(position); }
 
  private:
-  feed::SourceChange told(RecordedChange& change);
+  SourceChange told(RecordedChange& change);
   std::shared_ptr<const PublishedEvent> find(EventNumber event);
 
   Ledger& ledger_;
   const Counter count_;
-  feed::FailingEvents unreadable_{"webhooks"};
+  FailingEvents unreadable_{"webhooks"};
 };
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed

@@ -1,10 +1,10 @@
-#include "feed/failing_events.h"
+#include "ledger/failing_events.h"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
-namespace holdfast::feed {
+namespace holdfast {
 
 namespace {
 
@@ -70,4 +70,4 @@ FailingEvents::Summary FailingEvents::summary(Timer::time_point now) const {
   return summary;
 }
 
-}  // namespace holdfast::feed
+}  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "ledger/postgres/lease.h"
+#include "feed/postgres_lease.h"
 
 #include <boost/uuid/random_generator.hpp>
 

@@ -1,14 +1,10 @@
-#include "ledger/postgres/postgres_webhook_store.h"
+#include "feed/webhooks/postgres_store.h"
 
-#include "ledger/postgres/lease.h"
+#include "feed/postgres_lease.h"
 
-namespace holdfast {
+namespace holdfast::feed {
 namespace {
 
-using feed::Endpoint;
-using feed::EndpointReport;
-using feed::Epoch;
-using feed::QueuedMessage;
 using pg::Connection;
 using pg::Parameters;
 using pg::Result;
@@ -127,7 +123,7 @@ class Writing {
       lease_->receive();
       lease_->end_sync();
     } catch (const pg::Error& error) {
-      if (error.is(pg::k_lease_lost)) throw feed::LeaseLost(error.what());
+      if (error.is(pg::k_lease_lost)) throw LeaseLost(error.what());
       throw;
     }
     return results;
@@ -143,7 +139,7 @@ EndpointReport report_of(const Result& rows, int row) {
   Endpoint& endpoint = report.endpoint;
   endpoint.id = rows.uuid(row, 0);
   endpoint.url = rows.text(row, 1);
-  endpoint.kinds = static_cast<feed::KindSet>(rows.int8(row, 2));
+  endpoint.kinds = static_cast<KindSet>(rows.int8(row, 2));
   endpoint.secret = rows.bytes(row, 3);
   endpoint.previous_secret = rows.bytes(row, 4);
   endpoint.previous_until = rows.int8(row, 5);
@@ -184,7 +180,7 @@ std::int64_t limit_of(std::size_t limit) { return static_cast<std::int64_t>(limi
 
 // ---------------------------------------------------------------------------------------------------------------- endpoints
 
-feed::WebhookStore::Made PostgresWebhookStore::create(Endpoint& endpoint, const feed::CallKey& key) {
+WebhookStore::Made PostgresWebhookStore::create(Endpoint& endpoint, const CallKey& key) {
   auto connection = pool_.take();
   connection->send(pg::k_begin);
   connection->send(k_revise);
@@ -202,7 +198,7 @@ feed::WebhookStore::Made PostgresWebhookStore::create(Endpoint& endpoint, const 
     endpoint = report_of(connection->query(k_reports, Parameters().uuid(made.uuid(0, 0))), 0).endpoint;
     return Made::replayed;
   }
-  if (count.int8(0, 0) >= limit_of(feed::k_endpoints_max)) return Made::too_many;
+  if (count.int8(0, 0) >= limit_of(k_endpoints_max)) return Made::too_many;
   Parameters values;
   values.uuid(endpoint.id).text(endpoint.url).int8(endpoint.kinds).bytes(endpoint.secret).bytes(endpoint.previous_secret);
   values.int8(endpoint.previous_until).bytes(endpoint.description).boolean(endpoint.enabled).text(endpoint.disabled_because);
@@ -233,8 +229,7 @@ bool PostgresWebhookStore::change(const Uuid& id, const std::function<void(Endpo
   return change_once(id, {}, change) == Changed::changed;
 }
 
-feed::WebhookStore::Changed PostgresWebhookStore::change_once(const Uuid& id, const feed::CallKey& key,
-                                                              const std::function<void(Endpoint&)>& change) {
+WebhookStore::Changed PostgresWebhookStore::change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) {
   auto connection = pool_.take();
   connection->send(pg::k_begin);
   connection->send(k_revise);
@@ -278,7 +273,7 @@ std::int64_t PostgresWebhookStore::revision() {
 
 // ---------------------------------------------------------------------------------------------------------------- progress
 
-void PostgresWebhookStore::save(Epoch epoch, const Uuid& id, const feed::Progress& progress) {
+void PostgresWebhookStore::save(Epoch epoch, const Uuid& id, const Progress& progress) {
   Parameters values;
   values.uuid(id);
   progress.position ? values.text(*progress.position) : values.null(pg::k_oid_text);
@@ -307,9 +302,9 @@ std::vector<bool> PostgresWebhookStore::enqueue(Epoch epoch, const Uuid& id, std
   return taken;
 }
 
-feed::QueueSummary PostgresWebhookStore::queue(const Uuid& id) {
+QueueSummary PostgresWebhookStore::queue(const Uuid& id) {
   const Result rows = pool_.take()->query(k_queue, Parameters().uuid(id));
-  feed::QueueSummary summary;
+  QueueSummary summary;
   for (int i = 0; i < rows.rows(); ++i) {
     const auto messages = static_cast<std::uint64_t>(rows.int8(i, 1));
     summary.messages += messages;
@@ -378,4 +373,4 @@ std::uint64_t PostgresWebhookStore::revive(const Uuid& id, std::span<const std::
   return writing.send(k_heads, Parameters().uuid(id).int8(now).int8(k_never)).commit(2)[0].affected();
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::feed

@@ -1,15 +1,15 @@
-#include "api/webhook_sender.h"
+#include "feed/webhooks/sender.h"
 
-namespace holdfast::api {
+namespace holdfast::feed {
 
-using Outcome = feed::Attempt::Outcome;
+using Outcome = Attempt::Outcome;
 
-boost::asio::awaitable<feed::Attempt> WebhookSender::send(feed::Delivery delivery) {
+boost::asio::awaitable<Attempt> WebhookSender::send(Delivery delivery) {
   auto url = http::parse_outgoing_url(delivery.url);
-  if (!url) co_return feed::Attempt{.outcome = Outcome::refused, .error = "the URL " + url.error()};
+  if (!url) co_return Attempt{.outcome = Outcome::refused, .error = "the URL " + url.error()};
   http::OutgoingRequest request{.url = std::move(*url), .headers = std::move(delivery.headers), .body = std::move(delivery.body)};
   http::OutgoingAnswer answer = co_await client_.post(std::move(request));
-  feed::Attempt attempt{.status = answer.status, .error = std::move(answer.error), .retry_after = answer.retry_after};
+  Attempt attempt{.status = answer.status, .error = std::move(answer.error), .retry_after = answer.retry_after};
   switch (answer.kind) {
     case http::OutgoingAnswer::Kind::answered:
       attempt.outcome = answer.status >= 200 && answer.status < 300 ? Outcome::delivered : Outcome::rejected;
@@ -28,4 +28,4 @@ boost::asio::awaitable<std::string> WebhookSender::why_refused(std::string url) 
   co_return co_await client_.why_refused(std::move(*parsed));
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed

@@ -1,10 +1,10 @@
-#include "api/ledger_source.h"
+#include "feed/webhooks/ledger_source.h"
 
 #include <stdexcept>
 
-#include "api/change_json.h"
+#include "feed/change_json.h"
 
-namespace holdfast::api {
+namespace holdfast::feed {
 namespace {
 
 constexpr std::size_t k_changes_at_once = 256;      // read from the ledger
@@ -17,8 +17,8 @@ constexpr std::size_t k_changes_looked_at = 4'096;   // for one page
 
 }  // namespace
 
-feed::SourcePage LedgerChangeSource::next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) {
-  feed::SourcePage page;
+SourcePage LedgerChangeSource::next(const SourcePosition& position, std::size_t limit, KindSet kinds) {
+  SourcePage page;
   page.end = position;
   for (std::size_t looked_at = 0; looked_at < k_changes_looked_at;) {
     auto read = ledger_.read_all_changes(page.end, k_changes_at_once, ReadFrom::anywhere);
@@ -29,7 +29,7 @@ feed::SourcePage LedgerChangeSource::next(const feed::SourcePosition& position, 
     }
     if (!read) fail(read.error(), page.end);
     for (RecordedChange& change : read->changes) {
-      if ((kinds & feed::kind_bit(change.kind)) != 0) {
+      if ((kinds & kind_bit(change.kind)) != 0) {
         if (page.changes.size() == limit) {
           page.at_end = false;
           return page;
@@ -47,15 +47,15 @@ feed::SourcePage LedgerChangeSource::next(const feed::SourcePosition& position, 
 }
 
 // A change of an event that cannot be read is told as such, so that those of others are told too.
-feed::SourceChange LedgerChangeSource::told(RecordedChange& change) {
+SourceChange LedgerChangeSource::told(RecordedChange& change) {
   const auto published = find(change.event);
-  feed::SourceChange made{.position = change.cursor,
-                          .event = change.event_id,
-                          .seq = change.seq,
-                          .kind = change.kind,
-                          .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
-                          .at = change.at,
-                          .is_unreadable = published == nullptr && state_after(change.kind).has_value()};
+  SourceChange made{.position = change.cursor,
+                    .event = change.event_id,
+                    .seq = change.seq,
+                    .kind = change.kind,
+                    .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
+                    .at = change.at,
+                    .is_unreadable = published == nullptr && state_after(change.kind).has_value()};
   if (made.is_unreadable) return made;
   Json json(made.json);
   append_change(json, change, published == nullptr ? nullptr : published->plan().get());
@@ -77,7 +77,7 @@ std::shared_ptr<const PublishedEvent> LedgerChangeSource::find(EventNumber event
   return published;
 }
 
-std::optional<feed::SourceChange> LedgerChangeSource::tell(const Uuid& event, Seq seq) {
+std::optional<SourceChange> LedgerChangeSource::tell(const Uuid& event, Seq seq) {
   auto number = ledger_.event_by_id(event);
   if (!number && ledger_.bring({.event_id = event})) number = ledger_.event_by_id(event);
   const auto cannot = [&] { return std::runtime_error("event " + to_string(event) + " cannot be read at the moment"); };
@@ -85,15 +85,15 @@ std::optional<feed::SourceChange> LedgerChangeSource::tell(const Uuid& event, Se
   auto page = ledger_.read_changes(*number, seq - 1, 1, ReadFrom::anywhere);
   if (!page && page.error().kind == ReadProblem::Kind::archived) return std::nullopt;
   if (!page || page->changes.empty()) throw cannot();
-  feed::SourceChange change = told(page->changes.front());
+  SourceChange change = told(page->changes.front());
   if (change.is_unreadable) throw cannot();
   return change;
 }
 
-feed::SourcePosition LedgerChangeSource::end() {
+SourcePosition LedgerChangeSource::end() {
   auto read = ledger_.read_all_changes(k_cursor_latest, 1, ReadFrom::anywhere);
   if (!read) fail(read.error(), std::string(k_cursor_latest));
   return std::move(read->next);
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed

@@ -1,16 +1,9 @@
-#include "api/feed_source.h"
+#include "feed/kafka/ledger_source.h"
 
 #include <algorithm>
 #include <stdexcept>
 
-namespace holdfast::api {
-
-using feed::kafka::EventHead;
-using feed::kafka::FedChange;
-using feed::kafka::FedPage;
-using feed::kafka::FedSeat;
-using feed::kafka::FeedPosition;
-using feed::kafka::News;
+namespace holdfast::feed::kafka {
 
 News LedgerFeedSource::news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) {
   const std::uint64_t progress = ledger_.progress();   // before the heads are read: what comes meanwhile is news for the next time
@@ -116,4 +109,4 @@ FedChange LedgerFeedSource::fed(RecordedChange change, const PublishedEvent& eve
   return made;
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed::kafka

@@ -1,12 +1,12 @@
 // The order of rows of events that come by Kafka.
-#include "api/seats_desk.h"
+#include "feed/kafka/seats_desk.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-namespace holdfast::api {
+namespace holdfast::feed::kafka {
 namespace {
 
 TEST(Rows, stand_in_the_order_in_which_people_read_them) {
@@ -19,4 +19,4 @@ TEST(Rows, stand_in_the_order_in_which_people_read_them) {
 }
 
 }  // namespace
-}  // namespace holdfast::api
+}  // namespace holdfast::feed::kafka

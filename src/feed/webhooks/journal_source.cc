@@ -1,14 +1,14 @@
-#include "api/webhook_source.h"
+#include "feed/webhooks/journal_source.h"
 
 #include <algorithm>
 #include <charconv>
 #include <limits>
 #include <stdexcept>
 
-#include "api/change_json.h"
+#include "feed/change_json.h"
 #include "ledger/data_error.h"
 
-namespace holdfast::api {
+namespace holdfast::feed {
 namespace {
 
 constexpr std::size_t k_rows_at_a_time = 1'000;          // looked at for one page
@@ -18,9 +18,9 @@ constexpr std::int64_t k_rows_counted_max = 10'000;      // for behind(); more a
 
 // One call of next() on its way.
 struct JournalChangeSource::Reading {
-  feed::SourcePage page{};
+  SourcePage page{};
   std::size_t limit;
-  feed::KindSet kinds;
+  KindSet kinds;
   Place place;        // behind what was looked at
   std::size_t rows = 0;
 };
@@ -30,7 +30,7 @@ JournalChangeSource::JournalChangeSource(const Ledger& ledger, std::string journ
 
 JournalChangeSource::~JournalChangeSource() = default;
 
-JournalChangeSource::Place JournalChangeSource::parse(const feed::SourcePosition& position) {
+JournalChangeSource::Place JournalChangeSource::parse(const SourcePosition& position) {
   if (position.empty()) return {};
   Place place;
   const char* const end = position.data() + position.size();
@@ -40,11 +40,11 @@ JournalChangeSource::Place JournalChangeSource::parse(const feed::SourcePosition
   return place;
 }
 
-feed::SourcePosition JournalChangeSource::text_of(const Place& place) {
+SourcePosition JournalChangeSource::text_of(const Place& place) {
   return std::to_string(place.row) + (place.extra == 0 ? "" : "." + std::to_string(place.extra));
 }
 
-feed::SourcePage JournalChangeSource::next(const feed::SourcePosition& position, std::size_t limit, feed::KindSet kinds) {
+SourcePage JournalChangeSource::next(const SourcePosition& position, std::size_t limit, KindSet kinds) {
   const std::scoped_lock lock(mutex_);
   Reading reading{.limit = limit, .kinds = kinds, .place = parse(position)};
   auto hash = journal_->hash_at(reading.place.row);
@@ -82,7 +82,7 @@ bool JournalChangeSource::read_row(const JournalRow& row, Reading& reading) {
     if (!decoder.decode(reader, change)) throw DataError(path_ + " is damaged: row " + std::to_string(row.position) + " cannot be read");
     const auto event = event_id(row.event, change);
     if (i < reading.place.extra) continue;
-    if (event && (reading.kinds & feed::kind_bit(change.kind)) != 0) {
+    if (event && (reading.kinds & kind_bit(change.kind)) != 0) {
       if (reading.page.changes.size() == reading.limit) {
         reading.page.at_end = false;
         return false;
@@ -144,14 +144,14 @@ std::string JournalChangeSource::json_of(const JournalRow& row, const Change& ch
   return out;
 }
 
-feed::SourcePosition JournalChangeSource::end() {
+SourcePosition JournalChangeSource::end() {
   const std::scoped_lock lock(mutex_);
   return text_of(
       {.row = journal_->database().query_int(
            "SELECT max(coalesce((SELECT max(position) FROM journal), 0), (SELECT value FROM meta WHERE name = 'anchor_position'))")});
 }
 
-std::uint64_t JournalChangeSource::behind(const feed::SourcePosition& position) {
+std::uint64_t JournalChangeSource::behind(const SourcePosition& position) {
   const std::scoped_lock lock(mutex_);
   const Place place = parse(position);
   sqlite::Statement count(journal_->database(),
@@ -167,12 +167,12 @@ std::uint64_t JournalChangeSource::behind(const feed::SourcePosition& position) 
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, changes - place.extra));
 }
 
-Position JournalChangeSource::needless_through(std::span<const feed::EndpointReport> endpoints) {
+Position JournalChangeSource::needless_through(std::span<const EndpointReport> endpoints) {
   Position through = std::numeric_limits<Position>::max();
-  for (const feed::EndpointReport& each : endpoints) {
+  for (const EndpointReport& each : endpoints) {
     if (each.endpoint.enabled) through = std::min(through, parse(each.endpoint.position).row);
   }
   return through;
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed

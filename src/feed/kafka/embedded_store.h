@@ -16,9 +16,9 @@
 #include "feed/kafka/ports.h"
 #include "sql/sqlite.h"
 
-namespace holdfast {
+namespace holdfast::feed::kafka {
 
-class EmbeddedFeedStore : public feed::kafka::FeedStore {
+class EmbeddedFeedStore : public FeedStore {
  public:
   static std::string file_in(const std::filesystem::path& folder) { return (folder / "feed.db").string(); }
   // What a backup takes along.
@@ -29,12 +29,12 @@ class EmbeddedFeedStore : public feed::kafka::FeedStore {
   ~EmbeddedFeedStore() override;
 
   std::string id() override;
-  feed::kafka::Lease take_lease(std::string_view holder, std::chrono::milliseconds time) override;
+  Lease take_lease(std::string_view holder, std::chrono::milliseconds time) override;
   void give_up_lease(std::uint64_t epoch) override;
-  std::vector<feed::kafka::FeedPosition> positions() override;
-  bool save(std::uint64_t epoch, std::span<const feed::kafka::FeedPosition> positions) override;
-  std::string keep_rejection(const feed::kafka::PaymentDigest& payment, std::string_view told, Millis at) override;
-  std::optional<std::string> rejection(const feed::kafka::PaymentDigest& payment) override;
+  std::vector<FeedPosition> positions() override;
+  bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override;
+  std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) override;
+  std::optional<std::string> rejection(const PaymentDigest& payment) override;
 
   // Takes over what a backup has, which is attached as `source`: how far was published by then, and rejections beside those that are known.
   // A file that was made for it also gets the name of the store that the backup is of.
@@ -52,4 +52,4 @@ class EmbeddedFeedStore : public feed::kafka::FeedStore {
   std::unique_ptr<Statements> statements_;
 };
 
-}   // namespace holdfast
+}   // namespace holdfast::feed::kafka

@@ -1,4 +1,4 @@
-#include "ledger/embedded/embedded_feed_store.h"
+#include "feed/kafka/embedded_store.h"
 
 #include <time.h>
 
@@ -8,12 +8,9 @@
 #include "core/check.h"
 #include "ledger/embedded/data_folder.h"
 
-namespace holdfast {
+namespace holdfast::feed::kafka {
 namespace {
 
-using feed::kafka::FeedPosition;
-using feed::kafka::Lease;
-using feed::kafka::PaymentDigest;
 using sqlite::Statement;
 using sqlite::Transaction;
 
@@ -197,7 +194,7 @@ bool EmbeddedFeedStore::save(std::uint64_t epoch, std::span<const FeedPosition> 
 std::string EmbeddedFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) {
   const std::scoped_lock lock(mutex_);
   Transaction transaction(*database_);
-  statements_->forget.bind(1, at - feed::kafka::k_rejection_days * 86'400 * k_millis_per_second).run();
+  statements_->forget.bind(1, at - k_rejection_days * 86'400 * k_millis_per_second).run();
   statements_->keep.bind_blob(1, view(payment)).bind_blob(2, told).bind(3, at).run();
   statements_->told.bind_blob(1, view(payment));
   const bool is_kept = statements_->told.step();
@@ -217,4 +214,4 @@ std::optional<std::string> EmbeddedFeedStore::rejection(const PaymentDigest& pay
   return kept;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::feed::kafka

@@ -5,9 +5,9 @@
 #include "json/json.h"
 #include "ledger/reading.h"
 
-namespace holdfast::api {
+namespace holdfast::feed {
 
 // Appends a change as one object. `plan` is that of its event; it may be nullptr when the change names no seats.
 void append_change(Json& json, const RecordedChange& change, const Plan* plan);
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed

@@ -1,4 +1,4 @@
-#include "ledger/embedded/embedded_webhook_store.h"
+#include "feed/webhooks/embedded_store.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,12 +9,9 @@
 #include "ledger/data_error.h"
 #include "ledger/embedded/registry_revision.h"
 
-namespace holdfast {
+namespace holdfast::feed {
 namespace {
 
-using feed::Endpoint;
-using feed::EndpointReport;
-using feed::QueuedMessage;
 using sqlite::Statement;
 using sqlite::Transaction;
 
@@ -112,7 +109,7 @@ EndpointReport report_of(const Statement& row) {
   Endpoint& endpoint = report.endpoint;
   endpoint.id = parse_uuid(row.text(0)).value_or(Uuid{});
   endpoint.url = row.text(1);
-  endpoint.kinds = static_cast<feed::KindSet>(row.integer(2));
+  endpoint.kinds = static_cast<KindSet>(row.integer(2));
   endpoint.secret = row.blob(3);
   endpoint.previous_secret = row.blob(4);
   endpoint.previous_until = row.integer(5);
@@ -193,7 +190,7 @@ EmbeddedWebhookStore::~EmbeddedWebhookStore() = default;
 
 // ---------------------------------------------------------------------------------------------------------------- endpoints
 
-feed::WebhookStore::Made EmbeddedWebhookStore::create(Endpoint& endpoint, const feed::CallKey& key) {
+WebhookStore::Made EmbeddedWebhookStore::create(Endpoint& endpoint, const CallKey& key) {
   const std::scoped_lock lock(mutex_);
   Transaction transaction(*database_);
   if (!key.key.empty()) {
@@ -207,8 +204,7 @@ feed::WebhookStore::Made EmbeddedWebhookStore::create(Endpoint& endpoint, const 
       return Made::replayed;
     }
   }
-  if (database_->query_int("SELECT count(*) FROM webhook_endpoint") >= static_cast<std::int64_t>(feed::k_endpoints_max))
-    return Made::too_many;
+  if (database_->query_int("SELECT count(*) FROM webhook_endpoint") >= static_cast<std::int64_t>(k_endpoints_max)) return Made::too_many;
   const std::string id = to_string(endpoint.id);
   Statement(*database_, k_sql_insert)
       .bind_text(1, id)
@@ -257,8 +253,7 @@ bool EmbeddedWebhookStore::change(const Uuid& id, const std::function<void(Endpo
   return change_once(id, {}, change) == Changed::changed;
 }
 
-feed::WebhookStore::Changed EmbeddedWebhookStore::change_once(const Uuid& id, const feed::CallKey& key,
-                                                              const std::function<void(Endpoint&)>& change) {
+WebhookStore::Changed EmbeddedWebhookStore::change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
   Transaction transaction(*database_);
@@ -320,7 +315,7 @@ std::int64_t EmbeddedWebhookStore::revision() {
 
 // ---------------------------------------------------------------------------------------------------------------- progress
 
-// A position is a row, or `row.n`, and n changes of the row after it (api/webhook_source.h): the number in front says which is further.
+// A position is a row, or `row.n`, and n changes of the row after it (journal_source.h): the number in front says which is further.
 std::size_t EmbeddedWebhookStore::go_back_to(Position last) {
   const std::scoped_lock lock(mutex_);
   const std::string position = std::to_string(last);
@@ -333,7 +328,7 @@ std::size_t EmbeddedWebhookStore::go_back_to(Position last) {
   return static_cast<std::size_t>(sqlite3_changes(database_->handle()));
 }
 
-void EmbeddedWebhookStore::save(feed::Epoch, const Uuid& id, const feed::Progress& progress) {
+void EmbeddedWebhookStore::save(Epoch, const Uuid& id, const Progress& progress) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
   Statement& save = statements_->save;
@@ -342,7 +337,7 @@ void EmbeddedWebhookStore::save(feed::Epoch, const Uuid& id, const feed::Progres
   save.bind(3, progress.last_success_at).bind(4, progress.last_failure_at).bind_text(5, progress.last_error).run();
 }
 
-bool EmbeddedWebhookStore::disable(feed::Epoch, const Uuid& id, std::string_view url, std::string_view because) {
+bool EmbeddedWebhookStore::disable(Epoch, const Uuid& id, std::string_view url, std::string_view because) {
   const std::scoped_lock lock(mutex_);
   const std::string text = to_string(id);
   Statement(*database_, "UPDATE webhook_endpoint SET enabled = 0, disabled_because = ? WHERE id = ? AND url = ?")
@@ -355,7 +350,7 @@ bool EmbeddedWebhookStore::disable(feed::Epoch, const Uuid& id, std::string_view
 
 // ---------------------------------------------------------------------------------------------------------------- the queue
 
-std::vector<bool> EmbeddedWebhookStore::enqueue(feed::Epoch, const Uuid& id, std::span<const QueuedMessage> messages) {
+std::vector<bool> EmbeddedWebhookStore::enqueue(Epoch, const Uuid& id, std::span<const QueuedMessage> messages) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
   std::vector<bool> taken;
@@ -377,10 +372,10 @@ std::vector<bool> EmbeddedWebhookStore::enqueue(feed::Epoch, const Uuid& id, std
   return taken;
 }
 
-feed::QueueSummary EmbeddedWebhookStore::queue(const Uuid& id) {
+QueueSummary EmbeddedWebhookStore::queue(const Uuid& id) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
-  feed::QueueSummary summary;
+  QueueSummary summary;
   Statement groups(
       *database_,
       "SELECT grp, count(*), sum(length(CAST(body AS BLOB))) FROM webhook_message WHERE endpoint = ? AND died_at IS NULL GROUP BY grp");
@@ -429,7 +424,7 @@ void EmbeddedWebhookStore::promote_after(const std::string& endpoint, std::int64
   statements_->promote.bind_text(1, endpoint).bind(2, number).bind(3, now).bind(4, k_never).run();
 }
 
-void EmbeddedWebhookStore::settle(feed::Epoch, const Uuid& id, std::int64_t number, Millis now) {
+void EmbeddedWebhookStore::settle(Epoch, const Uuid& id, std::int64_t number, Millis now) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
   Transaction transaction(*database_);
@@ -438,14 +433,13 @@ void EmbeddedWebhookStore::settle(feed::Epoch, const Uuid& id, std::int64_t numb
   transaction.commit();
 }
 
-void EmbeddedWebhookStore::postpone(feed::Epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at,
-                                    std::string_view error) {
+void EmbeddedWebhookStore::postpone(Epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
   statements_->postpone.bind(1, std::int64_t{attempts}).bind(2, next_at).bind_text(3, error).bind(4, number).bind_text(5, endpoint).run();
 }
 
-void EmbeddedWebhookStore::bury(feed::Epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
+void EmbeddedWebhookStore::bury(Epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
                                 std::size_t dead_max) {
   const std::scoped_lock lock(mutex_);
   const std::string endpoint = to_string(id);
@@ -502,4 +496,4 @@ std::uint64_t EmbeddedWebhookStore::revive(const Uuid& id, std::span<const std::
   return revived;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::feed

@@ -1,4 +1,4 @@
-#include "api/payment_desk.h"
+#include "feed/kafka/payment_desk.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -8,11 +8,8 @@
 #include "json/fields.h"
 #include "json/json.h"
 
-namespace holdfast::api {
+namespace holdfast::feed::kafka {
 namespace {
-
-using feed::kafka::Effect;
-using feed::kafka::Payment;
 
 constexpr std::size_t k_payment_id_bytes_max = 256;
 
@@ -49,7 +46,7 @@ std::optional<std::string> read_name(const boost::json::object& object, std::str
 
 }  // namespace
 
-std::expected<Payment, std::string> PaymentDesk::read(bool succeeded, std::string_view text) {
+std::expected<Payment, std::string> EnginePaymentDesk::read(bool succeeded, std::string_view text) {
   const JsonBody body(text);
   if (body.object() == nullptr) return std::unexpected(body.problem());
   std::string problem;
@@ -66,13 +63,13 @@ std::expected<Payment, std::string> PaymentDesk::read(bool succeeded, std::strin
   return payment;
 }
 
-std::vector<std::optional<Uuid>> PaymentDesk::find_orders(std::span<const std::string> orders) {
+std::vector<std::optional<Uuid>> EnginePaymentDesk::find_orders(std::span<const std::string> orders) {
   auto found = ledger_.find_orders(orders);
   if (!found) throw std::runtime_error("what was sold for an order cannot be read at the moment");
   return std::move(*found);
 }
 
-std::vector<Effect> PaymentDesk::settle(std::span<const Payment> payments) {
+std::vector<Effect> EnginePaymentDesk::settle(std::span<const Payment> payments) {
   HOLDFAST_CHECK(engine_ != nullptr);
   std::vector<Effect> effects(payments.size());
   std::vector<Task> tasks(payments.size());
@@ -117,16 +114,16 @@ std::vector<Effect> PaymentDesk::settle(std::span<const Payment> payments) {
 }
 
 // A payment may come to a node that has never served its event, or that has forgotten a reservation that ended long ago.
-bool PaymentDesk::bring(EventNumber event, const Uuid& reservation) {
+bool EnginePaymentDesk::bring(EventNumber event, const Uuid& reservation) {
   if (ledger_.has_all_in_memory() || (ledger_.event(event) != nullptr && ledger_.reservation(reservation))) return true;
   return ledger_.bring({.reservation = reservation});
 }
 
-Effect PaymentDesk::not_there() const {
+Effect EnginePaymentDesk::not_there() const {
   return {.kind = Effect::Kind::unknown, .reason = name_of(Reason::reservation_not_found), .seat_ids = {}, .at = ledger_.now()};
 }
 
-Effect PaymentDesk::effect_of(const Payment& payment, const Outcome& outcome) const {
+Effect EnginePaymentDesk::effect_of(const Payment& payment, const Outcome& outcome) const {
   if (outcome.accepted()) return {.kind = Effect::Kind::settled, .reason = {}, .seat_ids = {}, .at = 0};
   if (outcome.reason == Reason::unavailable) return {};
   if (outcome.reason == Reason::reservation_not_found || outcome.reason == Reason::event_not_found) return not_there();
@@ -142,4 +139,4 @@ Effect PaymentDesk::effect_of(const Payment& payment, const Outcome& outcome) co
   return effect;
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed::kafka

@@ -9,25 +9,25 @@
 #include "feed/kafka/ports.h"
 #include "ledger/ledger.h"
 
-namespace holdfast::api {
+namespace holdfast::feed::kafka {
 
-class LedgerFeedSource : public feed::kafka::FeedSource {
+class LedgerFeedSource : public FeedSource {
  public:
   // `ledger` must outlive it.
   explicit LedgerFeedSource(Ledger& ledger) : ledger_(ledger) {}
 
   // Asks the ledger for every event's last change, when it has moved on since nothing was new: some milliseconds for 100,000
   // events.
-  feed::kafka::News news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) override;
-  feed::kafka::FedPage read(EventNumber event, Seq after, std::size_t limit) override;
-  void published(std::span<const feed::kafka::FeedPosition> positions) override;
+  News news(const std::function<Seq(EventNumber)>& published, EventNumber after, std::size_t limit) override;
+  FedPage read(EventNumber event, Seq after, std::size_t limit) override;
+  void published(std::span<const FeedPosition> positions) override;
   Millis now() override { return ledger_.now(); }
 
   // Ledger::progress() up to which all changes are published; 0: not known yet. Any thread.
   std::uint64_t published_through() const { return published_through_.load(std::memory_order_relaxed); }
 
  private:
-  feed::kafka::FedChange fed(RecordedChange change, const PublishedEvent& event) const;
+  FedChange fed(RecordedChange change, const PublishedEvent& event) const;
   Seq head_of(EventNumber number, Seq listed, Seq reached);
   void note_round(std::uint64_t progress, std::unordered_map<EventNumber, Seq> behind);
 
@@ -41,4 +41,4 @@ class LedgerFeedSource : public feed::kafka::FeedSource {
   std::unordered_map<EventNumber, Seq> round_;
 };
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed::kafka

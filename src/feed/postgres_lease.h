@@ -11,7 +11,7 @@
 namespace holdfast::pg {
 
 inline constexpr const char* k_lease_webhooks = "webhooks";
-inline constexpr const char* k_lease_kafka = "kafka";   // postgres_feed_store.h
+inline constexpr const char* k_lease_kafka = "kafka";   // kafka/postgres_store.h
 
 inline constexpr std::chrono::milliseconds k_lease_time{3'000};
 

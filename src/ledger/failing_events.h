@@ -22,7 +22,7 @@
 
 #include "core/event.h"
 
-namespace holdfast::feed {
+namespace holdfast {
 
 class FailingEvents {
  public:
@@ -67,4 +67,4 @@ class FailingEvents {
   std::map<EventNumber, Failing> events_;
 };
 
-}  // namespace holdfast::feed
+}  // namespace holdfast

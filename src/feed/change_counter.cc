@@ -1,12 +1,12 @@
-#include "ledger/postgres/change_counter.h"
+#include "feed/change_counter.h"
 
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <string>
 
+#include "feed/postgres_lease.h"
 #include "ledger/cursors.h"
-#include "ledger/postgres/lease.h"
 #include "ledger/reading.h"
 
 namespace holdfast::pg {

@@ -5,22 +5,22 @@
 #include "feed/kafka/ports.h"
 #include "ledger/ledger.h"
 
-namespace holdfast::api {
+namespace holdfast::feed::kafka {
 
-class PaymentDesk final : public feed::kafka::PaymentDesk {
+class EnginePaymentDesk final : public PaymentDesk {
  public:
-  explicit PaymentDesk(Ledger& ledger) : ledger_(ledger) {}   // which must outlive it
+  explicit EnginePaymentDesk(Ledger& ledger) : ledger_(ledger) {}   // which must outlive it
   // Before the first settle().
   void set_engine(Engine& engine) { engine_ = &engine; }
 
-  std::expected<feed::kafka::Payment, std::string> read(bool succeeded, std::string_view text) override;
+  std::expected<Payment, std::string> read(bool succeeded, std::string_view text) override;
   std::vector<std::optional<Uuid>> find_orders(std::span<const std::string> orders) override;
-  std::vector<feed::kafka::Effect> settle(std::span<const feed::kafka::Payment> payments) override;
+  std::vector<Effect> settle(std::span<const Payment> payments) override;
   std::string trouble() override { return ledger_.trouble(); }
 
  private:
-  feed::kafka::Effect effect_of(const feed::kafka::Payment& payment, const Outcome& outcome) const;
-  feed::kafka::Effect not_there() const;
+  Effect effect_of(const Payment& payment, const Outcome& outcome) const;
+  Effect not_there() const;
 
   bool bring(EventNumber event, const Uuid& reservation);   // false: not now
 
@@ -28,4 +28,4 @@ class PaymentDesk final : public feed::kafka::PaymentDesk {
   Engine* engine_ = nullptr;
 };
 
-}  // namespace holdfast::api
+}  // namespace holdfast::feed::kafka

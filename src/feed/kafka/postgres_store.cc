@@ -1,16 +1,13 @@
-#include "ledger/postgres/postgres_feed_store.h"
+#include "feed/kafka/postgres_store.h"
 
 #include <map>
 
+#include "feed/postgres_lease.h"
 #include "ledger/data_error.h"
-#include "ledger/postgres/lease.h"
 
-namespace holdfast {
+namespace holdfast::feed::kafka {
 namespace {
 
-using feed::kafka::FeedPosition;
-using feed::kafka::Lease;
-using feed::kafka::PaymentDigest;
 using pg::Parameters;
 using pg::Result;
 using pg::Statement;
@@ -100,7 +97,7 @@ bool PostgresFeedStore::save(std::uint64_t epoch, std::span<const FeedPosition> 
 std::string PostgresFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) {
   auto connection = pool_.take();
   connection->send(pg::k_begin);
-  connection->send(k_forget, Parameters().int8(at - feed::kafka::k_rejection_days * 86'400 * k_millis_per_second));
+  connection->send(k_forget, Parameters().int8(at - k_rejection_days * 86'400 * k_millis_per_second));
   connection->send(k_keep, Parameters().bytes(view(payment)).bytes(told).int8(at));
   connection->send(k_told, Parameters().bytes(view(payment)));   // sees what another node has kept in the meantime
   connection->send(pg::k_commit);
@@ -118,4 +115,4 @@ std::optional<std::string> PostgresFeedStore::rejection(const PaymentDigest& pay
   return row.rows() == 1 ? std::optional(std::string(row.bytes(0, 0))) : std::nullopt;
 }
 
-}  // namespace holdfast
+}  // namespace holdfast::feed::kafka
