@@ -15,11 +15,11 @@
 #include <string>
 #include <vector>
 
+#include "access/rate_limiter.h"
+#include "access/tokens.h"
 #include "api/call.h"
 #include "api/caller.h"
 #include "api/cors.h"
-#include "api/rate_limiter.h"
-#include "api/tokens.h"
 
 namespace holdfast::api {
 

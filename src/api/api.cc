@@ -3,10 +3,10 @@
 #include <spdlog/spdlog.h>
 #include <boost/asio/this_coro.hpp>
 
+#include "access/random.h"
 #include "api/embedded.h"
 #include "api/presence.h"
 #include "api/query.h"
-#include "api/random.h"
 #include "api/request_facts.h"
 #include "api/span_exporter.h"
 #include "core/check.h"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "ledger/registry.h"
+#include "access/registry.h"
 
 namespace holdfast::api {
 

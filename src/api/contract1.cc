@@ -1,9 +1,9 @@
 // Contract 1: an existing ticketing platform reserves seats, and releases them, through these calls (docs/contracts.md).
+#include "access/random.h"
 #include "api/access.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 #include "api/presence.h"
-#include "api/random.h"
 #include "core/limits.h"
 #include "json/fields.h"
 

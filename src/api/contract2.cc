@@ -2,9 +2,9 @@
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <map>
 
+#include "access/random.h"
 #include "api/endpoints.h"
 #include "api/presence.h"
-#include "api/random.h"
 #include "core/limits.h"
 #include "json/fields.h"
 

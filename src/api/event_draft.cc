@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "access/random.h"
 #include "api/call.h"
-#include "api/random.h"
 #include "core/limits.h"
 #include "json/member_names.h"
 

@@ -1,4 +1,5 @@
 // /v1/reservations (docs/api.md).
+#include "access/random.h"
 #include "api/access.h"
 #include "api/background.h"
 #include "api/best_available.h"
@@ -6,7 +7,6 @@
 #include "api/members.h"
 #include "api/pages.h"
 #include "api/presence.h"
-#include "api/random.h"
 #include "core/limits.h"
 #include "core/utf8.h"
 #include "json/fields.h"

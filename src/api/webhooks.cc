@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <charconv>
 
+#include "access/random.h"
 #include "api/background.h"
 #include "api/endpoints.h"
 #include "api/members.h"
 #include "api/pages.h"
-#include "api/random.h"
 #include "api/request_facts.h"
 #include "feed/webhooks/signature.h"
 #include "http/outgoing_client.h"

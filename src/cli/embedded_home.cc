@@ -11,13 +11,13 @@
 #include <mutex>
 #include <optional>
 
+#include "access/embedded_registry.h"
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
 #include "feed/kafka/embedded_store.h"
 #include "feed/webhooks/embedded_store.h"
 #include "feed/webhooks/journal_source.h"
 #include "ledger/embedded/embedded_ledger.h"
-#include "ledger/embedded/embedded_registry.h"
 #include "ledger/embedded/file_watch.h"
 
 namespace holdfast::cli {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "access/registry.h"
 #include "api/health.h"
 #include "api/metrics.h"
 #include "cli/options.h"
@@ -13,7 +14,6 @@
 #include "feed/webhooks/ports.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
-#include "ledger/registry.h"
 
 namespace holdfast::cli {
 

@@ -8,8 +8,8 @@
 
 #include <unistd.h>
 
+#include "access/tokens.h"
 #include "api/event_reader.h"
-#include "api/tokens.h"
 #include "cli/commands.h"
 #include "engine/engine.h"
 #include "http/client.h"
@@ -137,7 +137,7 @@ std::string body_before_plan(const ImportOptions& options) {
 std::string bearer() {
   const char* key = std::getenv(k_api_key_variable);
   if (key == nullptr || *key == '\0') return {};
-  if (!api::hash_of_api_token(key)) throw UsageError(std::string(k_api_key_variable) + " is not an API key (hf_ and 43 characters)");
+  if (!hash_of_api_token(key)) throw UsageError(std::string(k_api_key_variable) + " is not an API key (hf_ and 43 characters)");
   return key;
 }
 

@@ -5,13 +5,13 @@
 #include <filesystem>
 #include <memory>
 
-#include "api/tokens.h"
+#include "access/embedded_registry.h"
+#include "access/postgres_registry.h"
+#include "access/tokens.h"
 #include "cli/commands.h"
 #include "core/utf8.h"
 #include "json/fields.h"
 #include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/embedded_registry.h"
-#include "ledger/postgres/postgres_registry.h"
 #include "ledger/postgres/schema.h"
 
 namespace holdfast::cli {
@@ -79,10 +79,9 @@ int create_key(const LedgerPlace& place, const NewKeyOptions& options) {
   if (options.expires_days && (*options.expires_days < 1 || *options.expires_days > k_api_key_days_max)) {
     throw UsageError("--expires-days must be a whole number from 1 to " + std::to_string(k_api_key_days_max));
   }
-  const std::string token = api::new_api_token();
+  const std::string token = new_api_token();
   const Millis now = wall_time();
-  ApiKey key{
-      .id = api::new_api_key_id(), .name = options.name, .hash = *api::hash_of_api_token(token), .scopes = *scopes, .created_at = now};
+  ApiKey key{.id = new_api_key_id(), .name = options.name, .hash = *hash_of_api_token(token), .scopes = *scopes, .created_at = now};
   if (options.expires_days) key.expires_at = now + *options.expires_days * k_millis_per_day;
   const OpenRegistry registry(place, true);
   if (!registry->add(key)) throw std::runtime_error("there are " + std::to_string(k_api_keys_max) + " keys already, the revoked included");

@@ -7,13 +7,13 @@
 #include <span>
 #include <stdexcept>
 
+#include "access/embedded_registry.h"
+#include "access/registry_revision.h"
 #include "feed/kafka/embedded_store.h"
 #include "feed/webhooks/embedded_store.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/embedded_registry.h"
 #include "ledger/embedded/head_marker.h"
-#include "ledger/embedded/registry_revision.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/verify.h"
 

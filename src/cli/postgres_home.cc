@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "access/postgres_registry.h"
 #include "api/postgres_metrics.h"
 #include "cli/commands.h"
 #include "cli/health.h"
@@ -12,7 +13,6 @@
 #include "feed/webhooks/ledger_source.h"
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/postgres_ledger.h"
-#include "ledger/postgres/postgres_registry.h"
 #include "ledger/postgres/schema.h"
 
 namespace holdfast::cli {

@@ -3,10 +3,10 @@
 
 #include <string>
 
+#include "access/rate_limiter.h"
+#include "access/tokens.h"
 #include "api/cors.h"
-#include "api/rate_limiter.h"
 #include "api/router.h"
-#include "api/tokens.h"
 
 namespace holdfast::api {
 namespace {

@@ -6,9 +6,9 @@
 #include <map>
 #include <regex>
 
+#include "access/embedded_registry.h"
+#include "access/tokens.h"
 #include "api/router.h"
-#include "api/tokens.h"
-#include "ledger/embedded/embedded_registry.h"
 #include "support/events.h"
 #include "support/problems.h"
 #include "support/server.h"
@@ -141,11 +141,11 @@ std::string path_of(const api::Route& route) {
 }
 
 TEST_F(Access, EveryRouteLetsInWhomTheTableNamesAndNobodyElse) {
-  const std::string expired = api::new_api_token();   // the tool makes none whose time is over
+  const std::string expired = new_api_token();   // the tool makes none whose time is over
   EmbeddedRegistry((folder / "data" / "registry.db").string())
       .add({.id = "kexpired",
             .name = "n",
-            .hash = *api::hash_of_api_token(expired),
+            .hash = *hash_of_api_token(expired),
             .scopes = *parse_scopes("admin"),
             .created_at = 1,
             .expires_at = 2});
@@ -302,8 +302,8 @@ TEST_F(Access, ASessionIsRenewedUntilItsLongestLifeIsOver) {
   const Millis now = millis_of(client->get("/v1/server").json().at("now"));
   const SessionSecret secret = EmbeddedRegistry((folder / "data" / "registry.db").string()).session_secret();
   const auto renew = [&](Millis began) {
-    const api::Session session{.customer = api::new_visitor(began), .expires_at = now + k_day};
-    const Answer answer = client->post("/v1/sessions", "", {{"Cookie", "holdfast_session=" + api::sign(session, secret)}});
+    const Session session{.customer = new_visitor(began), .expires_at = now + k_day};
+    const Answer answer = client->post("/v1/sessions", "", {{"Cookie", "holdfast_session=" + sign(session, secret)}});
     EXPECT_EQ(answer.status, 201) << answer;
     const bool is_same = string_of(answer.json().at("customerId")) == session.customer;
     return std::pair(is_same, millis_of(answer.json().at("expiresAt")));

@@ -8,10 +8,10 @@
 
 #include <fstream>
 
+#include "access/embedded_registry.h"
 #include "feed/kafka/embedded_store.h"
 #include "feed/webhooks/embedded_store.h"
 #include "ledger/disk.h"
-#include "ledger/embedded/embedded_registry.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

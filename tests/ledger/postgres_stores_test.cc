@@ -7,11 +7,11 @@
 #include <thread>
 #include <vector>
 
+#include "access/postgres_registry.h"
 #include "feed/change_counter.h"
 #include "feed/kafka/postgres_store.h"
 #include "feed/postgres_lease.h"
 #include "feed/webhooks/postgres_store.h"
-#include "ledger/postgres/postgres_registry.h"
 #include "ledger/postgres/schema.h"
 #include "support/services.h"
 #include "support/sql.h"

@@ -1,5 +1,5 @@
 // The registry, in a file and in a database: keys as they were made, changes that everybody sees, one secret for all.
-#include "ledger/registry.h"
+#include "access/registry.h"
 
 #include <gmock/gmock.h>
 

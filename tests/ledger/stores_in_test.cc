@@ -2,12 +2,12 @@
 
 #include <fmt/core.h>
 
+#include "access/embedded_registry.h"
+#include "access/postgres_registry.h"
 #include "feed/postgres_lease.h"
 #include "feed/webhooks/embedded_store.h"
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/embedded_registry.h"
-#include "ledger/postgres/postgres_registry.h"
 #include "ledger/postgres/schema.h"
 #include "support/process.h"
 #include "support/services.h"

@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "access/registry.h"
 #include "feed/webhooks/ports.h"
-#include "ledger/registry.h"
 #include "sql/postgres_pool.h"
 
 namespace holdfast::test {

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "access/registry_revision.h"
 #include "ledger/data_error.h"
-#include "ledger/embedded/registry_revision.h"
 
 namespace holdfast::feed {
 namespace {

@@ -1,4 +1,4 @@
-#include "api/tokens.h"
+#include "access/tokens.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -8,11 +8,11 @@
 #include <charconv>
 #include <vector>
 
-#include "api/random.h"
+#include "access/random.h"
 #include "core/check.h"
 #include "core/limits.h"
 
-namespace holdfast::api {
+namespace holdfast {
 namespace {
 
 constexpr std::string_view k_key_prefix = "hf_";
@@ -136,4 +136,4 @@ std::optional<Session> read_session(std::string_view token, const SessionSecret&
   return session;
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast

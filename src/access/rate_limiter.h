@@ -19,7 +19,7 @@
 #include <optional>
 #include <string_view>
 
-namespace holdfast::api {
+namespace holdfast {
 
 inline constexpr std::size_t k_rate_buckets_max = 65'536;   // callers that a limiter tells apart: 1 MiB
 
@@ -62,4 +62,4 @@ class RateLimiter {
 // For Retry-After: whole seconds, at least one.
 std::int64_t whole_seconds(std::chrono::nanoseconds wait);
 
-}   // namespace holdfast::api
+}   // namespace holdfast

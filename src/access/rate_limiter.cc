@@ -1,11 +1,11 @@
-#include "api/rate_limiter.h"
+#include "access/rate_limiter.h"
 
 #include <algorithm>
 
-#include "api/random.h"
+#include "access/random.h"
 #include "core/hash.h"
 
-namespace holdfast::api {
+namespace holdfast {
 namespace {
 
 constexpr double k_nanos_per_second = 1e9;
@@ -49,4 +49,4 @@ std::int64_t whole_seconds(std::chrono::nanoseconds wait) {
   return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(wait).count());
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast

@@ -1,4 +1,4 @@
-#include "api/random.h"
+#include "access/random.h"
 
 #include <sys/random.h>
 
@@ -9,7 +9,7 @@
 
 #include "core/check.h"
 
-namespace holdfast::api {
+namespace holdfast {
 namespace {
 
 struct Buffer {
@@ -50,4 +50,4 @@ Uuid new_reservation_id(EventNumber event, Millis now) {
   return make_reservation_id(event, now, random);
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast

@@ -8,7 +8,7 @@
 // Beside pg::Error its calls throw DataError: the schema is not there, or a row cannot be read.
 #pragma once
 
-#include "ledger/registry.h"
+#include "access/registry.h"
 #include "sql/postgres_pool.h"
 
 namespace holdfast {

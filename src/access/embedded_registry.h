@@ -7,8 +7,8 @@
 //   for (const ApiKey& key : registry.keys()) …
 #pragma once
 
-#include "ledger/embedded/registry_revision.h"
-#include "ledger/registry.h"
+#include "access/registry.h"
+#include "access/registry_revision.h"
 #include "sql/sqlite.h"
 
 namespace holdfast {

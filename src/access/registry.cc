@@ -1,4 +1,4 @@
-#include "ledger/registry.h"
+#include "access/registry.h"
 
 #include <sys/random.h>
 

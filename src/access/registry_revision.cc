@@ -1,10 +1,10 @@
-#include "ledger/embedded/registry_revision.h"
+#include "access/registry_revision.h"
 
 #include <cstring>
 #include <filesystem>
 
+#include "access/registry.h"
 #include "ledger/data_error.h"
-#include "ledger/registry.h"
 
 namespace holdfast {
 namespace {

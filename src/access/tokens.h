@@ -13,10 +13,10 @@
 #include <string>
 #include <string_view>
 
+#include "access/registry.h"
 #include "core/time.h"
-#include "ledger/registry.h"
 
-namespace holdfast::api {
+namespace holdfast {
 
 // Base64 with the alphabet for URLs, without padding.
 std::string base64url(std::span<const std::uint8_t> bytes);
@@ -42,4 +42,4 @@ std::string sign(const Session& session, const SessionSecret& secret);
 // Nothing when it is malformed, was not signed with this secret, or is over at `now`.
 std::optional<Session> read_session(std::string_view token, const SessionSecret& secret, Millis now);
 
-}   // namespace holdfast::api
+}   // namespace holdfast

@@ -1,4 +1,4 @@
-#include "ledger/postgres/postgres_registry.h"
+#include "access/postgres_registry.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "ledger/embedded/embedded_registry.h"
+#include "access/embedded_registry.h"
 
 #include <unistd.h>
 
