@@ -12,7 +12,6 @@
 #include "api/background.h"
 #include "api/call.h"
 #include "api/health.h"
-#include "api/live.h"
 #include "api/metrics.h"
 #include "api/operator_log.h"
 #include "api/router.h"
@@ -21,6 +20,7 @@
 #include "core/version.h"
 #include "engine/engine.h"
 #include "http/server.h"
+#include "live/hub.h"
 
 namespace holdfast::api {
 

@@ -15,6 +15,10 @@
 #include "json/json.h"
 #include "ledger/ledger.h"
 
+namespace holdfast {
+class LiveHub;
+}
+
 namespace holdfast::feed {
 class Webhooks;
 }
@@ -27,7 +31,6 @@ class Metrics;
 class OperatorLog;
 class BackgroundPool;
 class Watch;
-class LiveHub;
 class SharedTexts;
 
 // Which form errors take. Routes of a group share it.

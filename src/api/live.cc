@@ -1,5 +1,5 @@
 // GET /v1/events/{eventId}/live: the live seat map as server-sent events (docs/api.md).
-#include "api/live.h"
+#include "live/hub.h"
 
 #include <charconv>
 

@@ -18,10 +18,10 @@
 #include <string_view>
 #include <vector>
 
-#include "api/live.h"
 #include "api/statistics.h"
 #include "engine/engine.h"
 #include "http/server.h"
+#include "live/hub.h"
 
 namespace holdfast::api {
 

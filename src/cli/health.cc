@@ -52,7 +52,7 @@ HealthComponent look_at_webhooks(feed::Webhooks& webhooks) {
           HealthLag{static_cast<double>(behind), "changes"}};
 }
 
-HealthComponent look_at_live(const api::LiveStats& live, std::size_t listeners_max) {
+HealthComponent look_at_live(const LiveStats& live, std::size_t listeners_max) {
   const auto period = static_cast<double>(live.period.count());
   const bool is_full = live.listeners >= listeners_max;
   return {"server-sent events", is_full ? HealthStatus::degraded : HealthStatus::ok,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks how the rooms of src/ know each other, as the design has it:
 #
-#   core <- {json, sql, http, lock} <- ledger <- {engine, access} <- feed <- api <- cli
+#   core <- {json, sql, http, lock} <- ledger <- {engine, access, live} <- feed <- api <- cli
 #
 # and that core is pure (no clock, I/O, threads or logging), that only src/http/ includes Beast, and that no file outgrows a reader.
 #
@@ -29,9 +29,10 @@ awk '
     knows["ledger"] = "core sql lock ledger"
     knows["engine"] = "core ledger engine"
     knows["access"] = "core sql ledger access"
+    knows["live"] = "core http ledger live"
     knows["feed"] = "core json sql http ledger engine access feed"
-    knows["api"] = "core json http lock ledger engine access feed api"
-    knows["cli"] = "core json sql http lock ledger engine access feed api cli"
+    knows["api"] = "core json http lock ledger engine access live feed api"
+    knows["cli"] = "core json sql http lock ledger engine access live feed api cli"
 
     # Core: what the standard library has for time, the outside world and threads …
     split("thread mutex shared_mutex condition_variable future semaphore latch barrier stop_token atomic syncstream " \

@@ -10,7 +10,7 @@ failures=0
 
 right_tree() {
   rm -rf -- "$tree"
-  mkdir -p "$tree"/{core,json,sql,ledger/embedded,engine,access,lock,feed,http,api,cli}
+  mkdir -p "$tree"/{core,json,sql,ledger/embedded,engine,access,live,lock,feed,http,api,cli}
   cat >"$tree/core/seat.h" <<'TEXT'
 // Not a clock: the word std::chrono::system_clock in a comment, time(nullptr) too.
 #include <chrono>
@@ -26,6 +26,7 @@ TEXT
   printf '#include "core/seat.h"\n' >"$tree/lock/lock.h"
   printf '#include "ledger/ledger.h"\n#include <mutex>\n' >"$tree/engine/engine.h"
   printf '#include "ledger/ledger.h"\n#include "sql/sqlite.h"\n' >"$tree/access/registry.h"
+  printf '#include "ledger/ledger.h"\n#include "http/server.h"\n' >"$tree/live/hub.h"
   printf '#include "engine/engine.h"\n#include "access/registry.h"\n#include "ledger/embedded/journal.h"\n#include "sql/sqlite.h"\n' >"$tree/feed/feed.h"
   printf '#include "engine/engine.h"\n#include "json/json.h"\n#include "http/server.h"\n#include "feed/feed.h"\n' >"$tree/api/api.cc"
   printf '#include "api/api.h"\n#include <iostream>\n' >"$tree/cli/main.cc"
@@ -70,6 +71,8 @@ wrong sql/sqlite.h '#include "ledger/ledger.h"' 'sql must not know ledger'
 wrong lock/lock.h '#include "ledger/ledger.h"' 'lock must not know ledger'
 wrong access/registry.h '#include "feed/lease.h"' 'access must not know feed'
 wrong access/registry.h '#include "engine/engine.h"' 'access must not know engine'
+wrong live/hub.h '#include "api/call.h"' 'live must not know api'
+wrong live/hub.h '#include "access/registry.h"' 'live must not know access'
 wrong feed/feed.h '#include "api/call.h"' 'feed must not know api'
 
 wrong core/seat.h '#include <thread>' '<thread> is not'

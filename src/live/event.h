@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "feed/live.h"
 #include "http/stream.h"
 #include "ledger/published.h"
+#include "live/touches.h"
 
-namespace holdfast::api {
+namespace holdfast {
 
 // What a listener is sent, and the seq that it has then. No chunk: there is nothing to send.
 struct LiveUpdate {
@@ -57,7 +57,7 @@ class LiveEvent {
     void on_change(Seq seq, Seats seats, std::span<const SeatState> states) override;
 
     std::mutex mutex;   // taken after the event's own
-    feed::RecentTouches recent{0};
+    RecentTouches recent{0};
     Seq begin_seq = 0;
     std::string begin_states;   // until they are taken
     unsigned begins = 0;        // more than were asked for: the event has another history
@@ -65,7 +65,7 @@ class LiveEvent {
 
   void begin();
   LiveUpdate update_from(Seq after);
-  LiveUpdate remember(Seq from, const std::vector<feed::Touch>& touches);
+  LiveUpdate remember(Seq from, const std::vector<Touch>& touches);
   LiveUpdate snapshot();
 
   std::shared_ptr<const PublishedEvent> event_;
@@ -80,4 +80,4 @@ class LiveEvent {
   boost::unordered_flat_map<Seq, LiveUpdate> updates_;   // to the edition, by where they begin
 };
 
-}  // namespace holdfast::api
+}  // namespace holdfast

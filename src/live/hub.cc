@@ -4,11 +4,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 
-#include "api/live.h"
-#include "api/live_event.h"
 #include "core/check.h"
+#include "live/event.h"
+#include "live/hub.h"
 
-namespace holdfast::api {
+namespace holdfast {
 namespace {
 
 using namespace std::chrono_literals;
@@ -22,7 +22,7 @@ constexpr unsigned k_listeners_a_look = 16;          // at the clock
 constexpr std::chrono::seconds k_memory{30};         // of an event that the last listener has left, for those who come back
 
 const http::Chunk& comment() {
-  static const http::Chunk chunk = http::chunk_of(feed::k_comment);
+  static const http::Chunk chunk = http::chunk_of(k_comment);
   return chunk;
 }
 
@@ -342,4 +342,4 @@ LiveStats LiveHub::stats() const {
   return stats;
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast

@@ -18,7 +18,7 @@
 #include "core/ids.h"
 #include "core/seat.h"
 
-namespace holdfast::feed {
+namespace holdfast {
 
 // A seat and the state that a change gave it.
 struct Touch {
@@ -69,4 +69,4 @@ std::string snapshot_message(Seq seq, unsigned plan_version, std::string_view st
 std::string changes_message(Seq seq, std::span<const Touch> touches);
 inline constexpr std::string_view k_comment = ":\n\n";   // tells proxies and clients that the stream lives
 
-}   // namespace holdfast::feed
+}   // namespace holdfast

@@ -1,12 +1,12 @@
 // The live seat map's memory and its messages.
-#include "feed/live.h"
+#include "live/touches.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
 
-namespace holdfast::feed {
+namespace holdfast {
 namespace {
 
 using testing::ElementsAre;
@@ -115,4 +115,4 @@ TEST(Messages, are_whole_where_that_is_shorter) {
 }
 
 }  // namespace
-}  // namespace holdfast::feed
+}  // namespace holdfast

@@ -21,7 +21,7 @@
 #include "http/server.h"
 #include "ledger/published.h"
 
-namespace holdfast::api {
+namespace holdfast {
 
 struct LiveOptions {
   std::size_t listeners_max = 15'000;
@@ -92,4 +92,4 @@ class LiveHub {
   std::thread thread_;
 };
 
-}   // namespace holdfast::api
+}   // namespace holdfast

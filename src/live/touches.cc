@@ -1,4 +1,4 @@
-#include "feed/live.h"
+#include "live/touches.h"
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 
-namespace holdfast::feed {
+namespace holdfast {
 namespace {
 
 constexpr std::size_t k_entries_start = 256;
@@ -86,4 +86,4 @@ std::string changes_message(Seq seq, std::span<const Touch> touches) {
   return out;
 }
 
-}  // namespace holdfast::feed
+}  // namespace holdfast

@@ -1,6 +1,6 @@
-#include "api/live_event.h"
+#include "live/event.h"
 
-namespace holdfast::api {
+namespace holdfast {
 namespace {
 
 constexpr unsigned k_plan_version = 1;
@@ -10,7 +10,7 @@ constexpr std::size_t k_updates_max = 64;   // kept by edition; who begins elsew
 
 void LiveEvent::Tap::on_begin(Seq seq, std::span<const SeatState> states) {
   const std::scoped_lock lock(mutex);
-  recent = feed::RecentTouches(seq);
+  recent = RecentTouches(seq);
   begin_seq = seq;
   ++begins;
   begin_states.resize(states.size());
@@ -38,7 +38,7 @@ void LiveEvent::begin() {
 
 bool LiveEvent::advance() {
   const std::scoped_lock lock(mutex_);
-  std::vector<feed::Touch> touches;
+  std::vector<Touch> touches;
   Seq to = 0;
   bool has_lost = false;
   {
@@ -52,7 +52,7 @@ bool LiveEvent::advance() {
     begin();
     return true;
   }
-  for (const feed::Touch& touch : touches) states_[touch.seat] = static_cast<char>(touch.state);
+  for (const Touch& touch : touches) states_[touch.seat] = static_cast<char>(touch.state);
   const Seq from = std::exchange(seq_, to);
   snapshot_.reset();
   updates_.clear();
@@ -70,7 +70,7 @@ LiveUpdate LiveEvent::update_from(Seq after) {
   if (after >= seq_) return {after, nullptr, history_};
   if (const auto known = updates_.find(after); known != updates_.end()) return known->second;
   if (updates_.size() >= k_updates_max) return snapshot();
-  std::optional<std::vector<feed::Touch>> touches;
+  std::optional<std::vector<Touch>> touches;
   {
     const std::scoped_lock tap_lock(tap_->mutex);
     if (tap_->recent.covers(after)) touches = tap_->recent.between(after, seq_);
@@ -88,20 +88,20 @@ LiveUpdate LiveEvent::first(std::optional<Seq> last) {
   return known ? update_from(*last) : snapshot();
 }
 
-LiveUpdate LiveEvent::remember(Seq from, const std::vector<feed::Touch>& touches) {
+LiveUpdate LiveEvent::remember(Seq from, const std::vector<Touch>& touches) {
   LiveUpdate update{seq_, nullptr, history_};
-  if (feed::is_shorter_whole(touches.size(), states_.size())) {
+  if (is_shorter_whole(touches.size(), states_.size())) {
     update = snapshot();
   } else if (!touches.empty()) {
-    update.chunk = http::chunk_of(feed::changes_message(seq_, touches));
+    update.chunk = http::chunk_of(changes_message(seq_, touches));
   }
   updates_.emplace(from, update);
   return update;
 }
 
 LiveUpdate LiveEvent::snapshot() {
-  if (snapshot_ == nullptr) snapshot_ = http::chunk_of(feed::snapshot_message(seq_, k_plan_version, states_));
+  if (snapshot_ == nullptr) snapshot_ = http::chunk_of(snapshot_message(seq_, k_plan_version, states_));
   return {seq_, snapshot_, history_};
 }
 
-}  // namespace holdfast::api
+}  // namespace holdfast

@@ -1,5 +1,5 @@
 // What listeners of a live seat map are sent when the ledger's database has lost changes that they were told of.
-#include "api/live_event.h"
+#include "live/event.h"
 
 #include <gtest/gtest.h>
 
@@ -22,8 +22,8 @@ TEST_F(LiveEventInTest, ThoseWhoKnowALostHistoryGetASnapshotOfTheOneThatThereIs)
   ASSERT_TRUE(shown.hold(shown.new_id(), {1, 2}).accepted());
   ASSERT_TRUE(shown.hold(shown.new_id(), {3}).accepted());
   published_->follow(shown.changes.bytes, shown.changes.count, shown.now, {});
-  api::LiveEvent live(published_);
-  const api::LiveUpdate first = live.first({});
+  LiveEvent live(published_);
+  const LiveUpdate first = live.first({});
   EXPECT_EQ(first.seq, 2u);
   EXPECT_EQ(live.since(first.seq, first.history).chunk, nullptr);
 
@@ -31,7 +31,7 @@ TEST_F(LiveEventInTest, ThoseWhoKnowALostHistoryGetASnapshotOfTheOneThatThereIs)
   ASSERT_TRUE(there.hold(there.new_id(), {5}).accepted());
   published_->begin_anew(there.inventory.replica());
   ASSERT_TRUE(live.advance());
-  const api::LiveUpdate update = live.since(first.seq, first.history);
+  const LiveUpdate update = live.since(first.seq, first.history);
   EXPECT_EQ(update.seq, 1u);
   EXPECT_NE(update.history, first.history);
   ASSERT_NE(update.chunk, nullptr);
