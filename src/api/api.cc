@@ -4,11 +4,11 @@
 #include <boost/asio/this_coro.hpp>
 
 #include "access/random.h"
+#include "api/desk/span_exporter.h"
 #include "api/embedded.h"
 #include "api/presence.h"
 #include "api/query.h"
 #include "api/request_facts.h"
-#include "api/span_exporter.h"
 #include "core/check.h"
 #include "http/body_unreadable.h"
 #include "http/problems.h"

@@ -5,17 +5,17 @@
 
 namespace holdfast::api {
 
-// contract1.cc
+// contracts/contract1.cc
 Answer reserve_seat(Call& call);
 Answer get_reservation(Call& call);
 Answer release_seat(Call& call);
 
-// contract2.cc
+// contracts/contract2.cc
 Answer tickets_lock(Call& call);
 Answer tickets_unlock(Call& call);
 Answer tickets_unlock_param(Call& call);
 
-// events.cc
+// v1/events.cc
 Answer create_event(Call& call);
 Answer list_events(Call& call);
 Answer get_event(Call& call);
@@ -23,20 +23,20 @@ Answer change_event(Call& call);
 Answer get_plan(Call& call);
 Answer get_states(Call& call);
 
-// changes.cc
+// v1/changes.cc
 Answer list_event_changes(Call& call);
 Answer list_changes(Call& call);
-// live.cc
+// v1/live.cc
 Answer follow_event(Call& call);
 
-// seats.cc
+// v1/seats.cc
 Answer get_seat(Call& call);
 Answer get_seat_history(Call& call);
 Answer list_seats(Call& call);
 Answer block_seats(Call& call);
 Answer unblock_seats(Call& call);
 
-// reservations.cc
+// v1/reservations.cc
 Answer hold_seats(Call& call);
 Answer show_reservation(Call& call);
 Answer list_reservations(Call& call);
@@ -47,10 +47,10 @@ Answer pay_for_demo(Call& call);
 Answer release_reservation(Call& call);
 Answer return_reservation(Call& call);
 
-// reservation_history.cc
+// v1/reservation_history.cc
 Answer get_reservation_history(Call& call);
 
-// sessions.cc
+// v1/sessions.cc
 Answer create_session(Call& call);
 Answer show_session(Call& call);
 Answer forget_session(Call& call);
@@ -58,12 +58,12 @@ Answer forget_session(Call& call);
 // api.cc
 Answer show_operations(Call& call);
 
-// operations.cc
+// desk/operations.cc
 Answer show_health(Call& call);
 Answer show_series(Call& call);
 Answer list_actions(Call& call);
 
-// webhooks.cc
+// v1/webhooks.cc
 Answer create_webhook(Call& call);
 Answer list_webhooks(Call& call);
 Answer get_webhook(Call& call);
@@ -77,7 +77,7 @@ Answer test_webhook(Call& call);
 // embedded.cc
 Answer get_embedded(Call& call);
 
-// server.cc
+// v1/server.cc
 Answer show_server(Call& call);
 
 }  // namespace holdfast::api

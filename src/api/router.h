@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/call.h"
-#include "api/metrics.h"
+#include "api/desk/metrics.h"
 
 namespace holdfast::api {
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "access/registry.h"
-#include "api/health.h"
-#include "api/metrics.h"
+#include "api/desk/health.h"
+#include "api/desk/metrics.h"
 #include "cli/options.h"
 #include "feed/kafka/ports.h"
 #include "feed/lease.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "access/tokens.h"
-#include "api/event_reader.h"
+#include "api/v1/event_reader.h"
 #include "cli/commands.h"
 #include "engine/engine.h"
 #include "http/client.h"

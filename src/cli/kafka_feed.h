@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "api/feed_metrics.h"
+#include "api/desk/feed_metrics.h"
 #include "cli/options.h"
 #include "feed/kafka/feed.h"
 #include "feed/kafka/ledger_source.h"

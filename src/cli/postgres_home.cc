@@ -4,7 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "access/postgres_registry.h"
-#include "api/postgres_metrics.h"
+#include "api/desk/postgres_metrics.h"
 #include "cli/commands.h"
 #include "cli/health.h"
 #include "feed/change_counter.h"

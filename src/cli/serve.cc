@@ -16,12 +16,12 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
+#include "api/desk/lock_metrics.h"
+#include "api/desk/process_metrics.h"
+#include "api/desk/span_exporter.h"
+#include "api/desk/webhook_metrics.h"
 #include "api/embedded.h"
-#include "api/lock_metrics.h"
-#include "api/process_metrics.h"
 #include "api/request_facts.h"
-#include "api/span_exporter.h"
-#include "api/webhook_metrics.h"
 #include "cli/build_commit.h"
 #include "cli/commands.h"
 #include "cli/descriptors.h"

@@ -1,5 +1,5 @@
 // What is kept of an event's text while it is read.
-#include "api/event_draft.h"
+#include "api/v1/event_draft.h"
 
 #include <gtest/gtest.h>
 

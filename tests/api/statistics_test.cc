@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "api/latency_histogram.h"
-#include "api/statistics.h"
+#include "api/desk/latency_histogram.h"
+#include "api/desk/statistics.h"
 #include "json/json.h"
 #include "ledger/ledger_in_test.h"
 #include "support/json.h"

@@ -5,8 +5,8 @@
 #include <regex>
 #include <set>
 
+#include "api/desk/metrics.h"
 #include "api/endpoints.h"
-#include "api/metrics.h"
 #include "api/router.h"
 #include "support/events.h"
 #include "support/problems.h"

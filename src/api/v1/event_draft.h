@@ -17,8 +17,8 @@
 #include <string_view>
 #include <vector>
 
-#include "api/event_reader.h"
-#include "api/mistakes.h"
+#include "api/v1/event_reader.h"
+#include "api/v1/mistakes.h"
 #include "core/plan.h"
 
 namespace holdfast::api {

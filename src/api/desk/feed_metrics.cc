@@ -1,4 +1,4 @@
-#include "api/feed_metrics.h"
+#include "api/desk/feed_metrics.h"
 
 #include <prometheus/metric_family.h>
 

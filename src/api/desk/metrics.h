@@ -18,7 +18,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/statistics.h"
+#include "api/desk/statistics.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "live/hub.h"

@@ -1,4 +1,4 @@
-#include "api/health.h"
+#include "api/desk/health.h"
 
 #include <algorithm>
 

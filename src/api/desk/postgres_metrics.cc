@@ -1,4 +1,4 @@
-#include "api/postgres_metrics.h"
+#include "api/desk/postgres_metrics.h"
 
 #include <prometheus/metric_family.h>
 

@@ -1,4 +1,4 @@
-#include "api/metrics.h"
+#include "api/desk/metrics.h"
 
 #include <prometheus/text_serializer.h>
 

@@ -1,4 +1,4 @@
-#include "api/event_reader.h"
+#include "api/v1/event_reader.h"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "api/call.h"
-#include "api/event_draft.h"
-#include "api/event_places.h"
+#include "api/v1/event_draft.h"
+#include "api/v1/event_places.h"
 #include "core/limits.h"
 #include "json/fields.h"
 #include "json/member_names.h"

@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/latency_histogram.h"
+#include "api/desk/latency_histogram.h"
 #include "engine/engine.h"
 
 namespace holdfast {

@@ -3,10 +3,10 @@
 
 #include "api/access.h"
 #include "api/background.h"
+#include "api/desk/health.h"
+#include "api/desk/metrics.h"
+#include "api/desk/operator_log.h"
 #include "api/endpoints.h"
-#include "api/health.h"
-#include "api/metrics.h"
-#include "api/operator_log.h"
 #include "api/query.h"
 #include "core/version.h"
 

@@ -1,4 +1,4 @@
-#include "api/event_draft.h"
+#include "api/v1/event_draft.h"
 
 #include <algorithm>
 #include <array>

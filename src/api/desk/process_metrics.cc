@@ -1,4 +1,4 @@
-#include "api/process_metrics.h"
+#include "api/desk/process_metrics.h"
 
 #include <dirent.h>
 #include <fcntl.h>

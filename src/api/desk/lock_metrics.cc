@@ -1,4 +1,4 @@
-#include "api/lock_metrics.h"
+#include "api/desk/lock_metrics.h"
 
 #include <prometheus/metric_family.h>
 

@@ -1,4 +1,4 @@
-#include "api/mistakes.h"
+#include "api/v1/mistakes.h"
 
 #include <algorithm>
 

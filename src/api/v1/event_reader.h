@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/mistakes.h"
+#include "api/v1/mistakes.h"
 #include "ledger/ledger.h"
 
 namespace holdfast::api {

@@ -1,4 +1,4 @@
-#include "api/webhook_metrics.h"
+#include "api/desk/webhook_metrics.h"
 
 #include <prometheus/metric_family.h>
 #include <spdlog/spdlog.h>

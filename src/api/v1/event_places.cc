@@ -1,4 +1,4 @@
-#include "api/event_places.h"
+#include "api/v1/event_places.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "api/span_exporter.h"
+#include "api/desk/span_exporter.h"
 
 #include <prometheus/metric_family.h>
 #include <spdlog/spdlog.h>

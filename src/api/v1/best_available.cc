@@ -1,4 +1,4 @@
-#include "api/best_available.h"
+#include "api/v1/best_available.h"
 
 #include <algorithm>
 #include <functional>

@@ -1,4 +1,4 @@
-#include "api/operator_log.h"
+#include "api/desk/operator_log.h"
 
 #include <spdlog/spdlog.h>
 

@@ -1,4 +1,4 @@
-#include "api/statistics.h"
+#include "api/desk/statistics.h"
 
 #include <algorithm>
 
