@@ -102,7 +102,7 @@ using PaymentDigest = std::array<std::uint8_t, 32>;
 // Any thread, several at once. What has returned is durable. Throws std::exception when the disk or database does not do its
 // part.
 //
-// Rows that an implementation keeps (tests/feed/kafka_store_test.cc is its conformance suite):
+// Rows that an implementation keeps (tests/feed/kafka/store_test.cc is its conformance suite):
 //   feed_lease        one row: store id, epoch, holder, until (by the store's own clock)
 //   feed_position     event, seq
 //   payment_rejected  digest, told, at

@@ -1,7 +1,7 @@
 // Payments from Kafka into the real program: late, twice, in the wrong order, for somebody else's reservation, and not payments at all.
 #include <gmock/gmock.h>
 
-#include "feed/kafka_program.h"
+#include "feed/kafka/program.h"
 
 namespace holdfast::test {
 namespace {

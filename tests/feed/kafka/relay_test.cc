@@ -7,7 +7,7 @@
 #include <atomic>
 
 #include "feed/kafka/embedded_store.h"
-#include "feed/scripted_feed.h"
+#include "feed/kafka/scripted_feed.h"
 #include "support/process.h"
 #include "support/services.h"
 

@@ -10,8 +10,8 @@
 #include <numeric>
 #include <set>
 
-#include "feed/scripted_source.h"
 #include "feed/webhooks/embedded_store.h"
+#include "feed/webhooks/scripted_source.h"
 #include "support/waiting.h"
 
 namespace holdfast::feed {

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "feed/kafka/embedded_store.h"
-#include "feed/scripted_feed.h"
+#include "feed/kafka/scripted_feed.h"
 #include "sql/sqlite.h"
 #include "support/kafka.h"
 #include "support/process.h"

@@ -8,7 +8,7 @@
 #include <set>
 #include <thread>
 
-#include "ledger/stores_in_test.h"
+#include "feed/stores_in_test.h"
 
 namespace holdfast::test {
 namespace {

@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "feed/postgres_lease.h"
-#include "feed/scripted_source.h"
 #include "feed/webhooks/postgres_store.h"
+#include "feed/webhooks/scripted_source.h"
 
 namespace holdfast::feed {
 namespace {

@@ -7,7 +7,7 @@
 #include <set>
 #include <thread>
 
-#include "feed/kafka_program.h"
+#include "feed/kafka/program.h"
 
 namespace holdfast::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "ledger/stores_in_test.h"
+#include "feed/stores_in_test.h"
 
 #include <fmt/core.h>
 

@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "feed/postgres_lease.h"
-#include "feed/scripted_source.h"
 #include "feed/webhooks/postgres_store.h"
+#include "feed/webhooks/scripted_source.h"
 #include "ledger/postgres/schema.h"
 #include "support/process.h"
 #include "support/services.h"

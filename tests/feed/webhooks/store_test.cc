@@ -2,7 +2,7 @@
 // carried out twice.
 #include <gmock/gmock.h>
 
-#include "ledger/stores_in_test.h"
+#include "feed/stores_in_test.h"
 
 namespace holdfast::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <random>
 
-#include "feed/kafka_program.h"
+#include "feed/kafka/program.h"
 
 namespace holdfast::test {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "feed/kafka/embedded_store.h"
 #include "feed/kafka/relay.h"
-#include "feed/scripted_feed.h"
+#include "feed/kafka/scripted_feed.h"
 
 namespace holdfast::feed::kafka {
 namespace {
