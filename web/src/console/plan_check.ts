@@ -1,6 +1,6 @@
 // What is wrong with a seating plan (the open pretix format), all of it at once and each with its place; the server would name the first.
 //
-// The rules are the server's (src/api/event_reader.cc, src/core/plan.cc): what passes here without an error is taken there, but for ids that
+// The rules are the server's (src/api/v1/event_reader.cc, src/core/plan.cc): what passes here without an error is taken there, but for ids that
 // other events have already. A warning is what the server takes and an operator should know.
 import { JsonProblem, lineOf, readJson, type Json, type Read } from "./json_lines";
 
