@@ -69,6 +69,20 @@ test("a good file is dropped, drawn, asked about and on sale", async (t) => {
   await page.getByRole("row").filter({ hasText: "import an event" }).filter({ hasText: "Season opening" }).filter({ hasText: "✓ 201" }).waitFor();
 });
 
+test("the field for the beginning says in which time zone it is, and as it is at that moment", async (t) => {
+  const page = await open(t, { timezoneId: "America/New_York", locale: "en-US" });
+  await drop(page, "zoned.json", write(planOf([seat(1, { seat_guid: undefined })])));
+  await page.getByLabel("Name").fill("Zoned");
+  await page.getByLabel(/^Begins \(E[SD]T\)$/).fill("2027-07-24T19:30");
+  await page.getByLabel("Begins (EDT)").fill("2027-02-24T19:30");
+  await page.getByLabel("Begins (EST)").waitFor();
+  await page.getByRole("button", { name: "Import 1 seat…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("Zoned is imported.").waitFor();
+  const { items } = await server.ask("GET", "/v1/events");
+  assert.equal(Date.parse(items.find(({ name }) => name === "Zoned").startsAt), Date.UTC(2027, 1, 25, 0, 30));
+});
+
 test("what of a plan is not taken over is listed after the import, and its taken seats are blocked", async (t) => {
   const plan = planOf([seat(1, { status: "sold", seat_guid: undefined, note: "aisle" }), seat(2, { seat_guid: undefined })]);
   plan.zones[0].areas = [{ shape: "text", text: { text: "Stage" } }];

@@ -4,6 +4,7 @@ import type { Event as SaleEvent, NewEvent, SeatingPlan } from "@holdfast/client
 import { useMemo, useRef, useState } from "preact/hooks";
 import { money, number } from "../shared/i18n";
 import { ask } from "./ask";
+import { zone } from "./format";
 import { checkPlan, type CheckedPlan, type Mistake } from "./plan_check";
 import { addressOf } from "./route";
 import { SeatMap } from "./seat_map";
@@ -191,7 +192,8 @@ function SendForm({ plan, keepIds, setKeepIds, onSent }: { plan: CheckedPlan; ke
         {text("name", texts.name, { required: true, maxLength: 200 })}
         {text("venue", texts.venue, { maxLength: 200 })}
         <label class="field">
-          <span>{texts.startsAt}</span>
+          {/* As it is at that moment: in summer it may be another one than now. */}
+          <span>{texts.startsAt(zone(wishes.startsAt === "" ? Date.now() : wishes.startsAt))}</span>
           <input type="datetime-local" value={wishes.startsAt} onInput={(event) => set({ startsAt: event.currentTarget.value })} />
         </label>
         {text("currency", texts.currency, { maxLength: 3, pattern: "[A-Za-z]{3}" })}
