@@ -7,35 +7,12 @@
 #include <random>
 
 #include "feed/kafka/program.h"
+#include "support/generated_event.h"
 
 namespace holdfast::test {
 namespace {
 
 using testing::HasSubstr;
-
-struct GeneratedEvent {
-  std::string id = new_uuid();
-  std::vector<std::string> seats;   // seat i is section A, row i / 10 + 1, number i % 10 + 1
-
-  explicit GeneratedEvent(std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) seats.push_back(new_uuid());
-  }
-  std::string seat(std::size_t i) const {
-    return R"({"seatId":")" + seats[i] + R"(","section":"A","row":")" + std::to_string(i / 10 + 1) + R"(","number":)" +
-           std::to_string(i % 10 + 1) + "}";
-  }
-  std::string part(const std::vector<std::size_t>& which, std::size_t total = 0) const {
-    std::string list;
-    for (const std::size_t i : which) list += (list.empty() ? "" : ",") + seat(i);
-    return R"({"eventId":")" + id + R"(","seats":[)" + list + R"(],"totalSeats":)" + std::to_string(total == 0 ? seats.size() : total) +
-           R"(,"generatedAt":"2026-02-24T16:00:00Z","more":"members do not matter"})";
-  }
-  std::string all() const {
-    std::vector<std::size_t> which(seats.size());
-    std::iota(which.begin(), which.end(), 0u);
-    return part(which);
-  }
-};
 
 struct KafkaSeats : testing::Test {
   void write(const std::string& value, const std::string& key = "k") { writer.write(topic, key, value); }
