@@ -439,6 +439,17 @@ void EmbeddedWebhookStore::postpone(Epoch, const Uuid& id, std::int64_t number, 
   statements_->postpone.bind(1, std::int64_t{attempts}).bind(2, next_at).bind_text(3, error).bind(4, number).bind_text(5, endpoint).run();
 }
 
+void EmbeddedWebhookStore::complete(Epoch, const Uuid& id, std::int64_t number, ChangeKind kind, std::string_view body) {
+  const std::scoped_lock lock(mutex_);
+  const std::string endpoint = to_string(id);
+  Statement(*database_, "UPDATE webhook_message SET kind = ?, body = ?, attempts = 0 WHERE number = ? AND endpoint = ?")
+      .bind(1, static_cast<std::int64_t>(kind))
+      .bind_text(2, body)
+      .bind(3, number)
+      .bind_text(4, endpoint)
+      .run();
+}
+
 void EmbeddedWebhookStore::bury(Epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
                                 std::size_t dead_max) {
   const std::scoped_lock lock(mutex_);

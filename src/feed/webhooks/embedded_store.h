@@ -49,6 +49,7 @@ class EmbeddedWebhookStore : public WebhookStore {
   std::vector<QueuedMessage> of_group(const Uuid& id, std::string_view group, std::size_t limit) override;
   void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override;
   void postpone(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) override;
+  void complete(Epoch epoch, const Uuid& id, std::int64_t number, ChangeKind kind, std::string_view body) override;
   void bury(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
             std::size_t dead_max) override;
 

@@ -45,7 +45,8 @@ struct SourceChange {
   std::optional<Uuid> reservation{};
   Millis at = 0;
   std::string json{};        // the change as /changes shows it
-  bool is_unreadable = false;   // its event cannot be read at the moment, and `json` is empty: tell() has it later
+  // It cannot be read at the moment: `json` is empty, and `kind` may be none, which is not known then. tell() has it later.
+  bool is_unreadable = false;
 };
 
 struct SourcePage {
@@ -60,7 +61,7 @@ class ChangeSource {
  public:
   virtual ~ChangeSource() = default;
 
-  // At most `limit` changes of these kinds behind `position`, of a bounded number of changes that are looked at.
+  // At most `limit` changes of these kinds, or of a kind that is not known, behind `position`, of a bounded number of changes that are looked at.
   virtual SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) = 0;
   // A change that was unreadable; nothing: it is not kept any more. Throws std::exception as long as it cannot be read. A source that never
   // gives any need not have it.
@@ -107,7 +108,7 @@ struct EndpointReport {
 struct QueuedMessage {
   std::int64_t number = 0;   // the store's; rises in the order of queueing
   std::string id{};   // webhook-id
-  ChangeKind kind{};
+  ChangeKind kind{};   // none: of a change that could not be read when it was queued
   std::string group{};   // messages of a group are delivered in the order of their numbers
   unsigned attempts = 0;
   Millis next_at = 0;   // k_never: not before what stands before it in its group
@@ -177,6 +178,8 @@ class WebhookStore {
   // The first message of its group was delivered; the next one is due at `now`.
   virtual void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) = 0;
   virtual void postpone(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) = 0;
+  // The body of a message that had none, and its kind, now that they are known; its attempts begin anew.
+  virtual void complete(Epoch epoch, const Uuid& id, std::int64_t number, ChangeKind kind, std::string_view body) = 0;
   // It is dead; the next one of its group is due. The oldest dead ones over `dead_max` are dropped and counted.
   virtual void bury(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
                     std::size_t dead_max) = 0;

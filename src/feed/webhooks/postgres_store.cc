@@ -76,6 +76,8 @@ constexpr Statement k_promote{"webhook_promote", R"(
 constexpr Statement k_delete{"webhook_delete", "DELETE FROM holdfast.webhook_message WHERE endpoint = $1 AND number = $2"};
 constexpr Statement k_postpone{"webhook_postpone", R"(
   UPDATE holdfast.webhook_message SET attempts = $3, next_at = $4, last_error = $5 WHERE endpoint = $1 AND number = $2)"};
+constexpr Statement k_complete{"webhook_complete", R"(
+  UPDATE holdfast.webhook_message SET kind = $3, body = $4, attempts = 0 WHERE endpoint = $1 AND number = $2)"};
 constexpr Statement k_bury{"webhook_bury", R"(
   UPDATE holdfast.webhook_message SET attempts = $3, died_at = $4, last_error = $5 WHERE endpoint = $1 AND number = $2)"};
 constexpr Statement k_drop_dead{"webhook_drop_dead", R"(
@@ -343,6 +345,13 @@ void PostgresWebhookStore::postpone(Epoch epoch, const Uuid& id, std::int64_t nu
   Writing(pool_, epoch)
       .send(k_lock, Parameters().uuid(id))
       .send(k_postpone, Parameters().uuid(id).int8(number).int4(static_cast<std::int32_t>(attempts)).int8(next_at).bytes(error))
+      .commit(0);
+}
+
+void PostgresWebhookStore::complete(Epoch epoch, const Uuid& id, std::int64_t number, ChangeKind kind, std::string_view body) {
+  Writing(pool_, epoch)
+      .send(k_lock, Parameters().uuid(id))
+      .send(k_complete, Parameters().uuid(id).int8(number).int2(static_cast<std::int16_t>(kind)).bytes(body))
       .commit(0);
 }
 

@@ -282,8 +282,16 @@ bool Relay::complete(const std::string& name, Group& group) {
       group.messages.pop_front();
       return;
     }
+    if (message.kind == ChangeKind{} && (endpoint_.kinds & kind_bit(change->kind)) == 0) {   // it is known only now that nobody wants it
+      shared_.store.settle(tenure_->epoch, id_, message.number, shared_.options.clock());
+      leave_queue(name, message);
+      group.messages.pop_front();
+      return;
+    }
     message.body = message_body(*change);
+    message.kind = change->kind;
     message.attempts = 0;   // those of reading it
+    shared_.store.complete(tenure_->epoch, id_, message.number, message.kind, message.body);
     queue_.bytes += message.body.size();
     is_complete = true;
   });
@@ -430,4 +438,4 @@ Millis Relay::next_attempt_at(unsigned attempts, const Attempt& attempt) {
   return shared_.options.clock() + wait.count();
 }
 
-}  // namespace holdfast::feed
+}   // namespace holdfast::feed

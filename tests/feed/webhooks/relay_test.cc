@@ -188,6 +188,34 @@ TEST_F(RelayTest, WhatCannotBeReadWaitsInTheQueueAndNothingElseWaitsForIt) {
   EXPECT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
 }
 
+TEST_F(RelayTest, WhatCouldNotBeReadAtFirstDiesLikeAnyOtherMessageWithItsBodyAndItsKind) {
+  ScriptedSource source(1, 1);
+  source.unreadable_reservation = 1;
+  source.tells_kind = false;
+  rejections = {1, 1, 1};
+  start(source);
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 1; }));
+  EXPECT_EQ(store->of_group(id, to_string(id_of(1)), 1).at(0).kind, ChangeKind{});
+  source.unreadable_reservation = 0;
+  ASSERT_TRUE(eventually([&] { return store->dead(id, 0, 1).size() == 1; }));
+  const QueuedMessage dead = store->dead(id, 0, 1).front();
+  EXPECT_EQ(dead.kind, ChangeKind::held);
+  EXPECT_THAT(dead.body, testing::HasSubstr(R"({"type":"held",)"));
+  EXPECT_THAT(seen(), testing::IsEmpty());
+}
+
+TEST_F(RelayTest, OfAKindThatIsKnownOnlyAfterwardsNothingIsSentToThoseWhoDoNotWantIt) {
+  ScriptedSource source(1, 1);
+  source.unreadable_reservation = 1;
+  source.tells_kind = false;
+  ASSERT_TRUE(store->change(id, [](Endpoint& each) { each.kinds = kind_bit(ChangeKind::released); }));
+  start(source);
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 1; }));
+  source.unreadable_reservation = 0;
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
+  EXPECT_THAT(seen(), testing::IsEmpty());
+}
+
 TEST_F(RelayTest, AChangeThatIsNotReadForLongIsSaidToBePending) {
   ScriptedSource source(3, 1);
   source.failures = 1'000;

@@ -31,7 +31,7 @@ class ScriptedSource : public ChangeSource {
       page.changes.push_back({.position = std::to_string(at + 1),
                               .event = id_of(200),
                               .seq = at + 1,
-                              .kind = ChangeKind::held,
+                              .kind = is_unreadable(at + 1) && !tells_kind ? ChangeKind{} : ChangeKind::held,
                               .reservation = id_of(static_cast<std::uint8_t>(1 + at % reservations_)),
                               .at = 0,
                               .json = is_unreadable(at + 1) ? "" : "{}",
@@ -52,6 +52,7 @@ class ScriptedSource : public ChangeSource {
 
   std::atomic<int> failures{0};
   std::atomic<std::uint64_t> kept_from{0};
+  std::atomic<bool> tells_kind{true};   // of what cannot be read
   std::atomic<std::uint64_t> unreadable_reservation{0};   // number; 0: all can be read
 
  private:

@@ -81,6 +81,22 @@ TEST_P(WebhookStoreTest, AnEndpointIsDisabledOnlyUnderTheUrlThatAnswered) {
   EXPECT_FALSE(store->disable(epoch, id_of(2), endpoint.url, "gone")) << "there is none";
 }
 
+TEST_P(WebhookStoreTest, AMessageGetsItsBodyAndItsKindWhenTheyAreKnown) {
+  QueuedMessage unread = message("a1", "a", 100);
+  unread.kind = {};
+  unread.body.clear();
+  unread.attempts = 4;
+  const std::vector<QueuedMessage> messages = {unread, message("a2", "a", 100)};
+  EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(true, true));
+  store->complete(epoch, endpoint.id, number_of("a"), ChangeKind::released, R"({"now":"known"})");
+  reopen();
+  const QueuedMessage first = store->of_group(endpoint.id, "a", 1).at(0);
+  EXPECT_EQ(first.id, "a1");
+  EXPECT_EQ(first.kind, ChangeKind::released);
+  EXPECT_EQ(first.body, R"({"now":"known"})");
+  EXPECT_EQ(first.attempts, 0U);
+}
+
 TEST_P(WebhookStoreTest, OnlyTheFirstMessageOfAGroupIsEverDue) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 100), message("b1", "b", 50), message("a2", "a", 10)};
   EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(true, true, true));
