@@ -73,7 +73,11 @@ boost::asio::awaitable<bool> bring_events(Call& call, std::vector<EventNumber> n
   if (call.ledger().has_all_in_memory()) co_return true;
   for (const EventNumber number : numbers) {
     if (call.ledger().event(number) != nullptr) continue;
-    if (!co_await bring(call, {.event = number})) co_return false;
+    bool found_out = false;
+    co_await call.services.background.run([&] { found_out = call.ledger().bring({.event = number}); });
+    if (found_out || call.ledger().trouble().empty()) continue;
+    fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
+    co_return false;
   }
   co_return true;
 }

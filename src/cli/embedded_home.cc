@@ -72,8 +72,17 @@ class LogUnwatched {
   std::string because_;
 };
 
+// What of the journal could not be told to those who asked for it; empty: nothing.
+std::string told_of_damage(const EmbeddedLedger& ledger) {
+  if (std::string rows = ledger.damaged_rows().text(); !rows.empty()) return rows;
+  const auto untold = ledger.untold();
+  return untold.events == 0 ? std::string() : "changes cannot be told of " + untold.text;
+}
+
 api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwatched& unwatched) {
   const std::string trouble = ledger.trouble();
+  if (std::string damage = told_of_damage(ledger); trouble.empty() && !damage.empty())
+    return {"embedded", api::HealthStatus::degraded, damage};
   if (std::string log = unwatched.text(); trouble.empty() && !log.empty()) return {"embedded", api::HealthStatus::degraded, std::move(log)};
   return {.kind = "embedded",
           .status = trouble.empty() ? api::HealthStatus::ok : api::HealthStatus::down,
@@ -106,9 +115,15 @@ class StateMetrics final : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override {
     prometheus::ClientMetric age;
     age.gauge.value = backlog_.look(ledger_);
+    prometheus::ClientMetric damaged;
+    damaged.gauge.value = static_cast<double>(ledger_.damaged_rows().count());
     prometheus::ClientMetric held_back;
     held_back.counter.value = std::chrono::duration<double>(ledger_.held_back()).count();
-    return {{"holdfast_state_oldest_pending_seconds",
+    return {{"holdfast_journal_rows_damaged",
+             "Rows of the journal that readers have found not to be what was written. Their changes are told to nobody.",
+             prometheus::MetricType::Gauge,
+             {damaged}},
+            {"holdfast_state_oldest_pending_seconds",
              "Since when the oldest journal row waits that state.db does not have.",
              prometheus::MetricType::Gauge,
              {age}},
@@ -211,6 +226,7 @@ class EmbeddedHome final : public Home {
   const prometheus::Collectable* metrics() const override { return &state_metrics_; }
   std::string degradation() const override {
     if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
+    if (std::string damage = told_of_damage(ledger_); !damage.empty()) return damage;
     if (std::string unwatched = log_unwatched_.text(); !unwatched.empty()) return unwatched;
     return told_of_age(state_backlog_.look(ledger_));
   }

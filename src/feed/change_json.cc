@@ -39,7 +39,16 @@ void append_seats(Json& json, const RecordedChange& change, SeatState state, con
 
 }  // namespace
 
+void append_unreadable_change(Json& json, const RecordedChange& change) {
+  json.object([&] {
+    json.member("eventId", to_string(change.event_id));
+    json.member("seq", change.seq);
+    json.member("type", k_unreadable);
+  });
+}
+
 void append_change(Json& json, const RecordedChange& change, const Plan* plan) {
+  if (change.is_unreadable) return append_unreadable_change(json, change);
   json.object([&] {
     json.member("eventId", to_string(change.event_id));
     json.member("seq", change.seq);

@@ -43,6 +43,31 @@ std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t li
   return row.changes;
 }
 
+std::uint32_t add_told_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes,
+                               std::string& why) {
+  const std::size_t before = changes.size();
+  if (row.is_damaged) {
+    why = "the journal row with change " + std::to_string(row.first_seq) + " is not what was written";
+  } else {
+    try {
+      return add_changes(row, skip, limit, changes);
+    } catch (const DataError& error) {
+      why = error.what();
+      changes.resize(before);   // what stands before the place that cannot be read is not to be trusted either
+    }
+  }
+  for (std::uint32_t i = skip; i < row.changes; ++i) {
+    if (changes.size() >= limit) return i;
+    changes.push_back({.event = row.event, .seq = row.first_seq + i, .is_unreadable = true});
+  }
+  return row.changes;
+}
+
+void make_unreadable(RecordedChange& change) {
+  change = {
+      .event = change.event, .event_id = change.event_id, .seq = change.seq, .is_unreadable = true, .cursor = std::move(change.cursor)};
+}
+
 void complete(RecordedChange& change, const ReservationView& view) {
   change.customer = view.customer;
   if (change.kind == ChangeKind::returned) change.order = view.order;

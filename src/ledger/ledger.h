@@ -133,8 +133,9 @@ class Ledger {
   // date.
   virtual Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const = 0;
   // Changes of all events in an order that keeps each event's, also of events that are importing or whose import was abandoned,
-  // at most `limit` (1 or more). `cursor` is ChangePage::next of the page before, RecordedChange::cursor of a change, or
-  // k_cursor_….
+  // at most `limit` (1 or more). Those that cannot be read because what stands there is damaged are among them as such
+  // (RecordedChange::is_unreadable), and keep nobody from the others. `cursor` is ChangePage::next of the page before,
+  // RecordedChange::cursor of a change, or k_cursor_….
   virtual Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const = 0;
   // What a seat went through after its version `after`, at most `limit`, also before the oldest change that is kept. Blocks.
   virtual Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const = 0;

@@ -29,18 +29,19 @@ struct RecordedChange {
   FewOf<std::uint32_t> versions{};           // theirs after it, in the same order; none: recorded before versions were kept
   std::optional<TraceParent> trace{};        // of the request that caused it
   std::optional<EventSettings> settings{};   // event_created, event_configured: all of them, as they are from now on
-  std::string cursor{};                      // read_all_changes: where what follows this change begins
+  bool is_unreadable = false;   // it is not what was written, or cannot be read at the moment: only event, event_id and seq are known
+  std::string cursor{};   // read_all_changes: where what follows this change begins
 };
 
 // Places to begin read_all_changes at that are no page's `next`.
-inline constexpr std::string_view k_cursor_first = "";          // the first change that there ever was
+inline constexpr std::string_view k_cursor_first = "";   // the first change that there ever was
 inline constexpr std::string_view k_cursor_oldest = "oldest";   // the first change that is kept
 inline constexpr std::string_view k_cursor_latest = "latest";   // what comes from now on
 
 // Changes one after the other, and where to go on.
 struct ChangePage {
   std::vector<RecordedChange> changes;   // fewer than asked for when there are no more, or when they are large
-  std::string next;                      // read_all_changes: the cursor after the last of them; never empty
+  std::string next;   // read_all_changes: the cursor after the last of them; never empty
 };
 
 // An event and its last change.
@@ -56,9 +57,9 @@ enum class ReadFrom { memory, anywhere };
 struct ReadProblem {
   enum class Kind {
     not_in_memory,   // ReadFrom::memory: ask again for anywhere, from a thread that may wait for a file
-    archived,        // older than what is kept
-    bad_cursor,      // not one that this ledger gave
-    unavailable,     // the tables are too far behind, or cannot be read at the moment; what() is in the log
+    archived,   // older than what is kept
+    bad_cursor,   // not one that this ledger gave
+    unavailable,   // the tables are too far behind, or cannot be read at the moment; what() is in the log
   };
   Kind kind;
   Seq oldest = 0;   // archived, of one event: the first change that is kept
@@ -72,11 +73,11 @@ struct SeatChange {
   Seq seq = 0;
   Millis at = 0;
   ChangeKind kind{};
-  SeatState state{};           // after it
+  SeatState state{};   // after it
   std::uint32_t version = 0;   // after it: 1, 2, 3, … without gaps
   std::optional<Uuid> reservation{};
-  std::string customer{};      // of that reservation; empty: a ticket lock
-  std::string order{};         // consumed, returned
+  std::string customer{};   // of that reservation; empty: a ticket lock
+  std::string order{};   // consumed, returned
 };
 
 // Which reservations; what is not set does not matter.
@@ -99,4 +100,4 @@ struct ReservationPage {
   std::string next;   // the cursor of the next page; empty: this is the last
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

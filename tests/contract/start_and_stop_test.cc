@@ -6,10 +6,12 @@
 
 #include <atomic>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "support/events.h"
 #include "support/problems.h"
+#include "support/receiver.h"
 #include "support/server.h"
 
 namespace holdfast::test {
@@ -17,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::Not;
 
 using Ids = std::vector<std::string>;
 
@@ -339,6 +342,118 @@ TEST_F(Damage, AFalsifiedCheckpointIsFoundByVerifyAndCanBeRebuilt) {
   EXPECT_EQ(run("rebuild").status, 0);
   EXPECT_EQ(run("verify").status, 0);
   expect_everything_there();
+}
+
+// --- a row of the journal that is damaged while a server works with it ---
+
+// Beside the event of Damage another one; and both from before the start, so that what is asked for is read from the file.
+class DamagedRow : public Damage {
+ protected:
+  static constexpr const char* k_held = "event = 1 AND first_seq = 4";   // of the first event: its first change after the import
+
+  void SetUp() override {
+    Damage::SetUp();
+    server = std::make_unique<Server>(ServerSettings{.flags = {"--webhooks-allow-hosts", "127.0.0.1"}, .data = data});
+    client.emplace(server->connect());
+    other = make_event(*client, 5);
+    ASSERT_EQ(hold(*client, "c", {other[0]}).status, 201);
+    sqlite3* opened = nullptr;
+    ASSERT_EQ(sqlite3_open((data / "journal.db").c_str(), &opened), SQLITE_OK);
+    journal.reset(opened);
+  }
+  void restart() {
+    ASSERT_TRUE(eventually([&] { return metric(*client, "holdfast_state_rows_behind") == 0; }));
+    server->stop();
+    server->start();
+    client.emplace(server->connect());
+  }
+  void run_in_journal(const std::string& sql) {
+    ASSERT_EQ(sqlite3_exec(journal.get(), sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(journal.get());
+  }
+  void damage(const std::string& which) {
+    run_in_journal("CREATE TEMP TABLE good AS SELECT * FROM main.journal WHERE " + which +
+                   "; UPDATE main.journal SET body = x'FFFFFFFF' WHERE " + which);
+  }
+  void put_right() { run_in_journal("INSERT OR REPLACE INTO main.journal SELECT * FROM temp.good; DROP TABLE temp.good"); }
+  // Numbers and types of an event's changes in /v1/changes.
+  std::vector<std::string> changes_of(const TestEvent& of) {
+    std::vector<std::string> all;
+    const Answer answer = client->get("/v1/changes?limit=1000");
+    EXPECT_EQ(answer.status, 200) << answer;
+    for (const Json& each : answer.json().at("items").as_array()) {
+      if (string_of(each.at("eventId")) != of.id) continue;
+      all.push_back(std::to_string(each.at("seq").to_number<std::int64_t>()) + " " + string_of(each.at("type")));
+    }
+    return all;
+  }
+  std::string readiness() { return client->get("/readyz").bytes; }
+
+  struct Close {
+    void operator()(sqlite3* database) const { sqlite3_close(database); }
+  };
+  std::unique_ptr<Server> server;
+  std::optional<Client> client;
+  TestEvent other;
+  std::unique_ptr<sqlite3, Close> journal;
+};
+
+TEST_F(DamagedRow, IsToldAsUnreadableAndKeepsNobodyFromTheChangesOfOthers) {
+  restart();
+  damage(k_held);
+  const std::vector<std::string> damaged = {"1 event_created", "2 seats_appended", "3 event_configured",
+                                            "4 unreadable",    "5 held",           "6 consumed"};
+  const std::vector<std::string> others = {"1 event_created", "2 seats_appended", "3 event_configured", "4 held"};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(changes_of(event), damaged);
+  EXPECT_EQ(changes_of(other), others);
+  EXPECT_EQ(client->get("/v1/events/" + event.id + "/changes?after=3").status, 503);
+  EXPECT_EQ(client->get("/v1/events/" + event.id + "/changes?after=4").status, 200);
+  EXPECT_EQ(client->get("/v1/events/" + other.id + "/changes").status, 200);
+  EXPECT_EQ(client->get("/readyz").status, 200);
+  EXPECT_THAT(readiness(), HasSubstr("degraded: " + (data / "journal.db").string() + " is damaged: row "));
+  EXPECT_THAT(readiness(), HasSubstr("change 4 of event 1"));
+  EXPECT_EQ(metric(*client, "holdfast_journal_rows_damaged"), 1);
+  const std::string line = "has change 4 of event 1, is not what was written. ";
+  EXPECT_TRUE(server->says(line + "Nobody is told"));
+  EXPECT_EQ(server->log().find(line), server->log().rfind(line)) << "once";
+  for (const TestEvent* each : {&event, &other}) EXPECT_EQ(hold(*client, "c", {(*each)[3]}).status, 201) << "selling goes on";
+  put_right();
+  EXPECT_EQ(changes_of(event).at(3), "4 held");
+  EXPECT_EQ(metric(*client, "holdfast_journal_rows_damaged"), 0);
+  EXPECT_THAT(readiness(), Not(HasSubstr("damaged")));
+  EXPECT_TRUE(server->says("has change 4 of event 1, is what was written again"));
+  EXPECT_EQ(client->get("/v1/events/" + event.id + "/changes?after=3").status, 200);
+}
+
+TEST_F(DamagedRow, WaitsInTheQueueOfAWebhookThatIsToldOfAllOthersAndIsSentWhenItIsWholeAgain) {
+  Receiver receiver;
+  const Answer made = client->post("/v1/webhooks", R"({"types":["held"],"url":)" + json_of(receiver.url()) + "}");
+  ASSERT_EQ(made.status, 201) << made;
+  const std::string webhook = "/v1/webhooks/" + string_of(made.json().at("id"));
+  ASSERT_EQ(client->request("PATCH", webhook, R"({"enabled":false})").status, 200);
+  const Answer held = hold(*client, "c", {event[5]});   // change 7
+  ASSERT_EQ(held.status, 201);
+  const std::string released = "/v1/reservations/" + string_of(held.json().at("id")) + "/release";
+  ASSERT_EQ(client->post(released, "{}").status, 200);   // change 8, which this webhook does not want
+  ASSERT_EQ(hold(*client, "c", {other[1]}).status, 201);
+  restart();
+  damage("event = 1 AND first_seq IN (7, 8)");
+  ASSERT_EQ(client->request("PATCH", webhook, R"({"enabled":true})").status, 200);
+  ASSERT_TRUE(eventually([&] { return receiver.received().size() == 1; }));
+  EXPECT_EQ(string_of(receiver.received()[0].json().at("data").at("eventId")), other.id);
+  EXPECT_TRUE(eventually([&] { return metric(*client, "holdfast_webhook_events_held_back") == 1; }));
+  const auto shows = [&](const char* member, int number) {
+    return eventually([&] { return client->get(webhook).json().at(member) == number; }, 4 * k_patience);
+  };
+  EXPECT_TRUE(shows("pending", 2));
+  EXPECT_TRUE(shows("lag", 0)) << "its position has come past them";
+  EXPECT_TRUE(server->says("webhooks: event 1 is left out and tried again, the others go on"));
+  put_right();
+  ASSERT_TRUE(shows("pending", 0));
+  ASSERT_EQ(receiver.received().size(), 2U);
+  EXPECT_EQ(receiver.received()[1].type(), "held");
+  EXPECT_EQ(receiver.received()[1].seq(), 7);
+  EXPECT_EQ(receiver.received()[1].reservation(), string_of(held.json().at("id")));
+  EXPECT_EQ(metric(*client, "holdfast_webhook_events_held_back"), 0);
 }
 
 // --- files that go away while a server works with them ---

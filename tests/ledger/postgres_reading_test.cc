@@ -171,6 +171,59 @@ TEST_F(PostgresReading, AllChangesComeInAnOrderThatKeepsEachEvents) {
   EXPECT_EQ(count, first.place().seq + second.place().seq);
 }
 
+TEST_F(PostgresReading, AChangeThatIsDamagedIsToldAsUnreadableAndKeepsNobodyFromTheOthers) {
+  first.play(200);
+  second.play(200);
+  show();
+  ASSERT_TRUE(projector.await_order(pg::Projector::Timer::now() + std::chrono::seconds(60)));
+  Sql sql(database.url());
+  const std::string row =
+      "event = 1 AND first_seq = (SELECT first_seq FROM holdfast.journal WHERE event = 1 AND changes > 0 ORDER BY "
+      "first_seq OFFSET 20 LIMIT 1) AND changes > 0";
+  const Seq from = std::stoull(sql.value("SELECT first_seq FROM holdfast.journal WHERE " + row));
+  const Seq end = from + std::stoull(sql.value("SELECT changes FROM holdfast.journal WHERE " + row));
+  const auto unreadable = [&](std::size_t limit) {
+    std::map<EventNumber, Seq> last;
+    std::vector<std::pair<EventNumber, Seq>> found;
+    for (std::string cursor(k_cursor_first);;) {
+      const auto page = reader.read_all_changes(cursor, limit, ReadFrom::anywhere);
+      EXPECT_TRUE(page.has_value());
+      if (!page || page->changes.empty()) break;
+      for (const RecordedChange& change : page->changes) {
+        EXPECT_EQ(change.seq, ++last[change.event]);
+        EXPECT_EQ(change.event_id, change.event == 1 ? first.id() : second.id());
+        if (change.is_unreadable) found.emplace_back(change.event, change.seq);
+      }
+      cursor = page->next;
+    }
+    EXPECT_EQ(last[1], first.place().seq);
+    EXPECT_EQ(last[2], second.place().seq);
+    return found;
+  };
+  std::vector<std::pair<EventNumber, Seq>> expected;
+  EXPECT_EQ(unreadable(1'000), expected);
+  const std::string body = sql.value("SELECT encode(body, 'hex') FROM holdfast.journal WHERE " + row);
+  sql.run("UPDATE holdfast.journal SET body = '\\xffffffff' WHERE " + row);
+  for (Seq seq = from; seq < end; ++seq) expected.emplace_back(1, seq);
+  for (const std::size_t limit : {7U, 1'000U}) EXPECT_EQ(unreadable(limit), expected) << limit;
+  EXPECT_EQ(reader.read_changes(1, 0, 10'000, ReadFrom::anywhere)->changes.size(), from - 1) << "up to it";
+  EXPECT_FALSE(reader.read_changes(1, from - 1, 10, ReadFrom::anywhere).has_value());
+  EXPECT_TRUE(reader.read_changes(1, end - 1, 10, ReadFrom::anywhere).has_value());
+  EXPECT_EQ(reader.untold().events, 1u);
+  EXPECT_NE(reader.untold().text.find("event 1: "), std::string::npos);
+  sql.run("UPDATE holdfast.journal SET body = decode('" + body + "', 'hex') WHERE " + row);
+  EXPECT_EQ(unreadable(1'000), decltype(expected){});
+
+  // A reservation's row that cannot be read: memory has none of them.
+  shown.clear();
+  const std::string reservation = sql.value("SELECT id FROM holdfast.reservation WHERE event = 2 AND status <> 0 LIMIT 1");
+  sql.run("UPDATE holdfast.reservation SET status = 99 WHERE id = '" + reservation + "'");
+  const auto of_reservation = unreadable(1'000);
+  EXPECT_FALSE(of_reservation.empty());
+  for (const auto& [event, seq] : of_reservation) EXPECT_EQ(event, 2u);
+  EXPECT_LT(of_reservation.size(), 10u);
+}
+
 TEST_F(PostgresReading, ACursorThatWasNeverGivenIsRefused) {
   show();
   for (const char* cursor : {"x", "0", "-1", "1-", "1-0", "999999", "1-999999", "1x"}) {

@@ -217,6 +217,81 @@ TEST_F(ReadingChanges, OfAllEventsKeepTheOrderOfEach) {
   }
 }
 
+// Numbers of changes that a journal row has, by what the journal says of it.
+struct RowInTest {
+  EventNumber event;
+  Seq first;
+  Seq end;
+  bool has(const RecordedChange& change) const { return change.event == event && change.seq >= first && change.seq < end; }
+};
+RowInTest row_at(sqlite::Database& journal, Position position) {
+  sqlite::Statement row(journal, "SELECT event, first_seq, changes FROM temp.before WHERE position = ?");
+  EXPECT_TRUE(row.bind(1, position).step());
+  const auto first = static_cast<Seq>(row.integer(1));
+  return {static_cast<EventNumber>(row.integer(0)), first, first + static_cast<Seq>(row.integer(2))};
+}
+
+TEST_F(ReadingChanges, OfARowThatIsNotWhatWasWrittenAreToldAsUnreadableAndAllOthersAsTheyAre) {
+  live();
+  it.wait_for_tables();
+  it.reopen();   // nothing recent is in memory
+  const auto whole = whole_journal(it.ledger(), 100);
+  sqlite::Database journal(DataFolder::journal_in(folder), sqlite::Database::Mode::read_write);
+  journal.execute("CREATE TEMP TABLE before AS SELECT * FROM main.journal");
+  const Position rows = journal.query_int("SELECT max(position) FROM journal");
+  ASSERT_GT(rows, 15);
+  for (const char* change : {"event = event + 1", "event = -1", "first_seq = first_seq + 1", "changes = changes + 1", "changes = 0",
+                             "at = at + 1", "body = x''", "body = CAST(x'FF' || substr(body, 2) AS BLOB)",
+                             "body = CAST(substr(body, 1, length(body) - 1) || x'5A' AS BLOB)", "hash = zeroblob(32)", "hash = x''"}) {
+    for (Position position = 1; position <= rows; ++position) {
+      SCOPED_TRACE(std::string(change) + " of row " + std::to_string(position));
+      const RowInTest row = row_at(journal, position);
+      journal.execute(("UPDATE journal SET " + std::string(change) + " WHERE position = " + std::to_string(position)).c_str());
+      for (const std::size_t limit : {1U, 3U, 100U}) {
+        const auto told_now = whole_journal(it.ledger(), limit);
+        ASSERT_EQ(told_now.size(), whole.size());
+        for (std::size_t i = 0; i < whole.size(); ++i) {
+          EXPECT_EQ(told_now[i].event_id, whole[i].event_id);
+          EXPECT_EQ(told_now[i].seq, whole[i].seq);
+          EXPECT_EQ(told_now[i].cursor, whole[i].cursor);
+          EXPECT_EQ(told_now[i].is_unreadable, row.has(whole[i]));
+          if (!row.has(whole[i])) {
+            EXPECT_EQ(told(told_now[i]), told(whole[i]));
+          }
+        }
+      }
+      const auto of_event = it.ledger().read_changes(row.event, row.first - 1, 10, ReadFrom::anywhere);
+      ASSERT_FALSE(of_event.has_value());
+      EXPECT_EQ(of_event.error().kind, ReadProblem::Kind::unavailable);
+      if (row.first > 1) {
+        EXPECT_EQ(it.ledger().read_changes(row.event, 0, 100, ReadFrom::anywhere)->changes.size(), row.first - 1) << "up to it";
+      }
+      EXPECT_THAT(it.ledger().damaged_rows().text(), testing::HasSubstr("row " + std::to_string(position) + ", "));
+      journal.execute("INSERT OR REPLACE INTO main.journal SELECT * FROM temp.before");
+      EXPECT_EQ(told(whole_journal(it.ledger(), 100)), told(whole)) << "once it is what was written";
+      EXPECT_EQ(it.ledger().damaged_rows().text(), "");
+    }
+  }
+}
+
+TEST_F(ReadingChanges, EndBeforeARowThatIsMissingBecauseNobodyKnowsWhatItHad) {
+  live();
+  it.wait_for_tables();
+  it.reopen();
+  const auto whole = whole_journal(it.ledger(), 100);
+  change_by_hand(DataFolder::journal_in(folder), "DELETE FROM journal WHERE position = 7");
+  const auto before = it.ledger().read_all_changes("", 100, ReadFrom::anywhere);
+  ASSERT_TRUE(before.has_value());
+  ASSERT_FALSE(before->changes.empty());
+  EXPECT_EQ(before->next, "7");
+  const auto behind = it.ledger().read_all_changes(before->next, 100, ReadFrom::anywhere);
+  ASSERT_FALSE(behind.has_value());
+  EXPECT_EQ(behind.error().kind, ReadProblem::Kind::unavailable);
+  const auto rest = it.ledger().read_all_changes("8", 100, ReadFrom::anywhere);
+  ASSERT_TRUE(rest.has_value());
+  EXPECT_LT(before->changes.size() + rest->changes.size(), whole.size());
+}
+
 TEST_F(ReadingChanges, FromLatestOnAreThoseThatCome) {
   live();
   const auto latest = it.ledger().read_all_changes("latest", 10, ReadFrom::memory);

@@ -39,7 +39,12 @@ void append_changes(Call& call, Json& json, const std::vector<RecordedChange>& c
   json.array([&] {
     for (const RecordedChange& change : changes) {
       if (event == nullptr || event->card().number != change.event) event = call.ledger().event(change.event);
-      feed::append_change(json, change, event == nullptr ? nullptr : event->plan().get());
+      // Of an event that cannot be read its seats cannot be named.
+      if (event == nullptr && state_after(change.kind)) {
+        feed::append_unreadable_change(json, change);
+      } else {
+        feed::append_change(json, change, event == nullptr ? nullptr : event->plan().get());
+      }
     }
   });
 }
@@ -103,7 +108,7 @@ Answer list_changes(Call& call) {
   }
   std::vector<EventNumber> events;
   for (const RecordedChange& change : page->changes) {
-    if (events.empty() || events.back() != change.event) events.push_back(change.event);
+    if (!change.is_unreadable && (events.empty() || events.back() != change.event)) events.push_back(change.event);
   }
   if (!co_await bring_events(call, std::move(events))) co_return;
   begin_answer(call);

@@ -12,6 +12,8 @@ namespace holdfast::feed {
 namespace {
 
 constexpr std::size_t k_rows_at_a_time = 1'000;          // looked at for one page
+constexpr std::size_t k_changes_at_once = 256;           // read of the journal
+constexpr const char* k_damaged = "a row of its journal is damaged; its messages wait in the queues, and the log names it";
 constexpr std::int64_t k_rows_counted_max = 10'000;      // for behind(); more are estimated
 
 }  // namespace
@@ -25,8 +27,11 @@ struct JournalChangeSource::Reading {
   std::size_t rows = 0;
 };
 
-JournalChangeSource::JournalChangeSource(const Ledger& ledger, std::string journal)
-    : ledger_(ledger), path_(std::move(journal)), journal_(std::make_unique<Journal>(path_, Journal::Mode::read)) {}
+JournalChangeSource::JournalChangeSource(const EmbeddedLedger& ledger, std::string journal)
+    : ledger_(ledger),
+      path_(std::move(journal)),
+      journal_(std::make_unique<Journal>(path_, Journal::Mode::read)),
+      reader_(ledger.new_reader()) {}
 
 JournalChangeSource::~JournalChangeSource() = default;
 
@@ -40,6 +45,11 @@ JournalChangeSource::Place JournalChangeSource::parse(const SourcePosition& posi
   return place;
 }
 
+// Behind the row's change `i`, counted from 0.
+JournalChangeSource::Place JournalChangeSource::place_behind(const KeptRow& row, std::uint32_t i) {
+  return i + 1 == row.changes ? Place{.row = row.position} : Place{.row = row.position - 1, .extra = i + 1};
+}
+
 SourcePosition JournalChangeSource::text_of(const Place& place) {
   return std::to_string(place.row) + (place.extra == 0 ? "" : "." + std::to_string(place.extra));
 }
@@ -47,35 +57,51 @@ SourcePosition JournalChangeSource::text_of(const Place& place) {
 SourcePage JournalChangeSource::next(const SourcePosition& position, std::size_t limit, KindSet kinds) {
   const std::scoped_lock lock(mutex_);
   Reading reading{.limit = limit, .kinds = kinds, .place = parse(position)};
+  find_beginning(reading, position.empty());
+  for (bool goes_on = true; goes_on;) {
+    KeptRows rows;
+    try {
+      rows = reader_->rows_from(reading.place.row + 1, k_changes_at_once);
+    } catch (const JournalDamage&) {
+      if (reading.page.changes.empty()) throw;
+      reading.page.at_end = false;   // what stands before it is told first
+    }
+    if (rows.empty()) break;
+    for (const auto& row : rows) {
+      goes_on = row->is_damaged ? read_damaged(*row, reading) : read_row(*row, reading);
+      if (!goes_on) break;
+    }
+  }
+  reading.page.end = text_of(reading.place);
+  return std::move(reading.page);
+}
+
+// That there are the rows behind the place, or those that are kept.
+void JournalChangeSource::find_beginning(Reading& reading, bool is_new) {
   auto hash = journal_->hash_at(reading.place.row);
   const Position first = journal_->database().query_int("SELECT coalesce(min(position), 0) FROM journal");
   if (!hash || first > reading.place.row + 1) {
     // Rows were removed, and the anchor that this connection knows is not the journal's any more.
     journal_ = std::make_unique<Journal>(path_, Journal::Mode::read);
     if (journal_->anchor().position > reading.place.row) {
-      reading.page.lost = !position.empty();
+      reading.page.lost = !is_new;
       reading.place = {.row = journal_->anchor().position};
     }
     hash = journal_->hash_at(reading.place.row);
   }
   if (!hash) throw DataError(path_ + " has no row " + std::to_string(reading.place.row) + ", up to which changes were sent");
-  journal_->read({reading.place.row, *hash}, [&](const JournalRow& row) { return read_row(row, reading); });
-  reading.page.end = text_of(reading.place);
-  return std::move(reading.page);
 }
 
 // False when the page ends here.
-bool JournalChangeSource::read_row(const JournalRow& row, Reading& reading) {
+bool JournalChangeSource::read_row(const KeptRow& row, Reading& reading) {
   const auto published = ledger_.event(row.event);
   // Durable, but not published yet: whoever is told of it now could not read it. The ledger says so in a moment.
-  if (published != nullptr && published->seq() + 1 < row.first_seq + row.changes) return false;
+  if (published != nullptr && published->seq() + 1 < row.end_seq()) return false;
   if (reading.rows++ == k_rows_at_a_time) {
     reading.page.at_end = false;
     return false;
   }
-  JournalBody body;
-  if (!decode_body(row, body)) throw DataError(path_ + " is damaged: row " + std::to_string(row.position) + " cannot be read");
-  Reader reader(body.changes);
+  Reader reader(row.bytes);
   ChangeDecoder decoder(row.at);
   Change change;
   for (std::uint32_t i = 0; i < row.changes; ++i) {
@@ -87,8 +113,7 @@ bool JournalChangeSource::read_row(const JournalRow& row, Reading& reading) {
         reading.page.at_end = false;
         return false;
       }
-      const Place behind{.row = row.position - 1, .extra = i + 1};
-      reading.page.changes.push_back({.position = text_of(i + 1 == row.changes ? Place{.row = row.position} : behind),
+      reading.page.changes.push_back({.position = text_of(place_behind(row, i)),
                                       .event = *event,
                                       .seq = row.first_seq + i,
                                       .kind = change.kind,
@@ -100,6 +125,45 @@ bool JournalChangeSource::read_row(const JournalRow& row, Reading& reading) {
   }
   reading.place = {.row = row.position};
   return true;
+}
+
+// The same of a row of which nobody knows more than whose it is and which changes it has. Those of an event that nobody sees are left out.
+bool JournalChangeSource::read_damaged(const KeptRow& row, Reading& reading) {
+  const auto published = ledger_.event(row.event);
+  if (published != nullptr && row.changes > 0) unreadable_.failed(row.event, k_damaged);
+  for (std::uint32_t i = reading.place.extra; published != nullptr && i < row.changes; ++i) {
+    if (reading.page.changes.size() == reading.limit) {
+      reading.page.at_end = false;
+      return false;
+    }
+    reading.page.changes.push_back(
+        {.position = text_of(place_behind(row, i)), .event = published->card().id, .seq = row.first_seq + i, .is_unreadable = true});
+    reading.place = {.row = row.position - 1, .extra = i + 1};
+  }
+  reading.place = {.row = row.position};
+  return true;
+}
+
+std::optional<feed::SourceChange> JournalChangeSource::tell(const Uuid& event, Seq seq) {
+  const auto number = ledger_.event_by_id(event);
+  if (!number) throw std::runtime_error("event " + to_string(event) + " is not there");
+  auto page = ledger_.read_changes(*number, seq - 1, 1, ReadFrom::anywhere);
+  if (!page && page.error().kind == ReadProblem::Kind::archived) return std::nullopt;
+  if (!page || page->changes.empty()) {
+    unreadable_.failed(*number, k_damaged);
+    throw std::runtime_error("change " + std::to_string(seq) + " of event " + to_string(event) + " cannot be read at the moment");
+  }
+  unreadable_.worked(*number);
+  const RecordedChange& change = page->changes.front();
+  feed::SourceChange made{.position = {},
+                          .event = event,
+                          .seq = seq,
+                          .kind = change.kind,
+                          .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
+                          .at = change.at};
+  Json json(made.json);
+  append_change(json, change, ledger_.event(*number)->plan().get());
+  return made;
 }
 
 // An event that is being imported is not there for anybody; its first change has its id. One whose import a crash cut off has none any
@@ -114,7 +178,7 @@ std::optional<Uuid> JournalChangeSource::event_id(EventNumber number, const Chan
   return known == importing_.end() ? std::nullopt : std::optional(known->second);
 }
 
-std::string JournalChangeSource::json_of(const JournalRow& row, const Change& change, Seq seq, const Uuid& event) const {
+std::string JournalChangeSource::json_of(const KeptRow& row, const Change& change, Seq seq, const Uuid& event) const {
   RecordedChange recorded{.event = row.event,
                           .event_id = event,
                           .seq = seq,

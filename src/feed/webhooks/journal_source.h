@@ -1,4 +1,7 @@
-// Changes for webhooks out of the embedded ledger's journal, read on a connection of its own.
+// Changes for webhooks out of the embedded ledger's journal, read on connections of its own.
+//
+// Of a row that is not what was written each change is told as one that cannot be read, of whatever kind it is, so that those of other rows are
+// told too (JournalReader says when that is not possible, and next() throws).
 //
 // A position is the number of a journal row, all of whose changes are behind us, or `row.n`: the row before it, and n changes of it.
 #pragma once
@@ -10,18 +13,20 @@
 #include <unordered_map>
 
 #include "feed/webhooks/ports.h"
+#include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/journal.h"
-#include "ledger/ledger.h"
 
 namespace holdfast::feed {
 
 class JournalChangeSource final : public ChangeSource {
  public:
   // `ledger` must outlive it, and `journal` is the path of its journal. Throws what Journal throws.
-  JournalChangeSource(const Ledger& ledger, std::string journal);
+  JournalChangeSource(const EmbeddedLedger& ledger, std::string journal);
   ~JournalChangeSource() override;
 
   SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) override;
+  std::optional<SourceChange> tell(const Uuid& event, Seq seq) override;
+  FailingEvents::Summary unreadable() const override { return unreadable_.summary(); }
   SourcePosition end() override;
   std::uint64_t behind(const SourcePosition& position) override;
 
@@ -31,21 +36,26 @@ class JournalChangeSource final : public ChangeSource {
 
  private:
   struct Place {
-    Position row = 0;          // every change up to it …
+    Position row = 0;   // every change up to it …
     std::uint32_t extra = 0;   // … and so many of the row after it
   };
   struct Reading;
 
   static Place parse(const SourcePosition& position);
+  static Place place_behind(const KeptRow& row, std::uint32_t i);
   static SourcePosition text_of(const Place& place);
-  bool read_row(const JournalRow& row, Reading& reading);
+  bool read_row(const KeptRow& row, Reading& reading);
+  bool read_damaged(const KeptRow& row, Reading& reading);
+  void find_beginning(Reading& reading, bool is_new);
   std::optional<Uuid> event_id(EventNumber number, const Change& change);
-  std::string json_of(const JournalRow& row, const Change& change, Seq seq, const Uuid& event) const;
+  std::string json_of(const KeptRow& row, const Change& change, Seq seq, const Uuid& event) const;
 
-  const Ledger& ledger_;
+  const EmbeddedLedger& ledger_;
   const std::string path_;
   std::mutex mutex_;
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<JournalReader> reader_;
+  FailingEvents unreadable_{"webhooks"};
   std::unordered_map<EventNumber, Uuid> importing_;   // ids of events that nobody sees yet
 };
 

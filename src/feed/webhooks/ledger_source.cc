@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t k_changes_at_once = 256;      // read from the ledger
 constexpr std::size_t k_changes_looked_at = 4'096;   // for one page
+constexpr const char* k_damaged = "what was recorded of it is damaged; its messages wait in the queues";
 
 [[noreturn]] void fail(const ReadProblem& problem, const std::string& cursor) {
   if (problem.kind == ReadProblem::Kind::bad_cursor) throw std::runtime_error("`" + cursor + "` is not a place in the ledger's changes");
@@ -29,7 +30,7 @@ SourcePage LedgerChangeSource::next(const SourcePosition& position, std::size_t 
     }
     if (!read) fail(read.error(), page.end);
     for (RecordedChange& change : read->changes) {
-      if ((kinds & kind_bit(change.kind)) != 0) {
+      if (change.is_unreadable || (kinds & kind_bit(change.kind)) != 0) {
         if (page.changes.size() == limit) {
           page.at_end = false;
           return page;
@@ -48,6 +49,10 @@ SourcePage LedgerChangeSource::next(const SourcePosition& position, std::size_t 
 
 // A change of an event that cannot be read is told as such, so that those of others are told too.
 SourceChange LedgerChangeSource::told(RecordedChange& change) {
+  if (change.is_unreadable) {
+    unreadable_.failed(change.event, k_damaged);
+    return {.position = change.cursor, .event = change.event_id, .seq = change.seq, .is_unreadable = true};
+  }
   const auto published = find(change.event);
   SourceChange made{.position = change.cursor,
                     .event = change.event_id,
@@ -84,7 +89,10 @@ std::optional<SourceChange> LedgerChangeSource::tell(const Uuid& event, Seq seq)
   if (!number || find(*number) == nullptr) throw cannot();
   auto page = ledger_.read_changes(*number, seq - 1, 1, ReadFrom::anywhere);
   if (!page && page.error().kind == ReadProblem::Kind::archived) return std::nullopt;
-  if (!page || page->changes.empty()) throw cannot();
+  if (!page || page->changes.empty()) {
+    unreadable_.failed(*number, k_damaged);
+    throw cannot();
+  }
   SourceChange change = told(page->changes.front());
   if (change.is_unreadable) throw cannot();
   return change;

@@ -89,7 +89,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   log_ = std::make_unique<LogWatch>(folder_.journal());
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
-  journal_reader_ = std::make_unique<JournalReader>(folder_.journal(), folder_.state());
+  damaged_rows_ = std::make_shared<DamagedRows>(folder_.journal());
+  journal_reader_ = new_reader();
   tables_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   recent_.begin_after(journal_->head().position);
   malloc_trim(0);   // what loading took: page caches, parts of plans
@@ -631,6 +632,10 @@ std::string EmbeddedLedger::clock_doubt() const {
       "clock is wrong: "
       "stop the server and correct the clock before more is recorded. For an hour no old journal row and no idempotency key is removed",
       static_cast<double>(doubt_.start().ahead) / k_hour);
+}
+
+std::unique_ptr<JournalReader> EmbeddedLedger::new_reader() const {
+  return std::make_unique<JournalReader>(folder_.journal(), folder_.state(), damaged_rows_);
 }
 
 std::string EmbeddedLedger::trouble() const {

@@ -17,6 +17,7 @@
 
 #include "core/inventory.h"
 #include "core/keys.h"
+#include "ledger/failing_events.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/clock.h"
 #include "ledger/embedded/clock_doubt.h"
@@ -85,6 +86,12 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void stop_selling_from_damage(std::string because);
   // What those who read the journal or move its log have found wrong in it, beginning with a file's name; empty: nothing.
   std::string journal_damage() const { return checkpointer_->journal_damage(); }
+  // Rows that readers of the journal have found not to be what was written.
+  const DamagedRows& damaged_rows() const { return *damaged_rows_; }
+  // Events with changes that were asked for of late, and could not be told.
+  FailingEvents::Summary untold() const { return untold_.summary(); }
+  // A reader of its journal with connections of its own, which tells damaged_rows() too. It must end before the ledger.
+  std::unique_ptr<JournalReader> new_reader() const;
   // Journal rows that state.db is behind.
   Position rows_behind() const { return checkpointer_->behind(); }
   // The last journal row that state.db has.
@@ -141,6 +148,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   // Reading what was (embedded_reading.cc).
   void name_event(EventNumber number, const Uuid& id);
   bool complete(RecordedChange& change, ReadFrom from) const;
+  bool complete_or_mark(RecordedChange& change, ReadFrom from) const;
   void await_tables() const;
   ReservationView as_it_is_now(const StoredReservation& row) const;
 
@@ -184,6 +192,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   mutable std::mutex readers_archive_mutex_;
   std::unique_ptr<StateStore> readers_archive_;
   RecentRows recent_;
+  mutable FailingEvents untold_{"changes of all events"};
+  std::shared_ptr<DamagedRows> damaged_rows_;
   std::unique_ptr<JournalReader> journal_reader_;
   mutable std::mutex tables_mutex_;
   std::unique_ptr<StateStore> tables_;   // for lists and histories, whose pages take longer than what readers_archive_ answers

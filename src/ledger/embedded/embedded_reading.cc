@@ -41,7 +41,7 @@ bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
     change.event_id = ids_[change.event];
     if (change.event < published_.size()) published = published_[change.event];
   }
-  if (!concerns_reservation(change.kind) || change.kind == ChangeKind::held) return true;
+  if (change.is_unreadable || !concerns_reservation(change.kind) || change.kind == ChangeKind::held) return true;
   HOLDFAST_CHECK(published != nullptr);
   auto view = published->reservation(change.reservation, now());
   if (!view && from == ReadFrom::memory) return false;
@@ -51,13 +51,27 @@ bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
   return true;
 }
 
+// Of all events: what is wrong with one of them is told of its change, and keeps nobody from the others.
+bool EmbeddedLedger::complete_or_mark(RecordedChange& change, ReadFrom from) const {
+  try {
+    return complete(change, from);
+  } catch (const DataError& error) {
+    untold_.failed(change.event, error.what());
+  } catch (const ReservationUnreadable& error) {
+    untold_.failed(change.event, error.what());
+  }
+  make_unreadable(change);
+  return true;
+}
+
 Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, std::size_t limit, ReadFrom from) const {
   return guarded([&]() -> Reading<ChangePage> {
     const auto published = event(number);
     const Seq head = published == nullptr ? 0 : published->seq();
     ChangePage page;
     std::size_t bytes = 0;
-    for (Seq next = after + 1; next <= head && page.changes.size() < limit && bytes < k_bytes_a_page;) {
+    bool is_at_damage = false;
+    for (Seq next = after + 1; next <= head && !is_at_damage && page.changes.size() < limit && bytes < k_bytes_a_page;) {
       KeptRows rows = recent_.rows_of(number, next, limit - page.changes.size());
       if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
       if (rows.empty()) rows = journal_reader_->rows_of(number, next, limit - page.changes.size());
@@ -67,6 +81,9 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
       if (rows.empty()) break;
       for (const auto& row : rows) {
         if (row->first_seq > head || bytes >= k_bytes_a_page) break;
+        is_at_damage = row->is_damaged;
+        if (is_at_damage && page.changes.empty()) return problem(ReadProblem::Kind::unavailable);   // it is named in the log
+        if (is_at_damage) break;
         if (row->first_seq > next || row->end_seq() <= next) throw DataError("the index of the journal is not as the journal is");
         next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
         bytes += row->bytes.size();
@@ -94,17 +111,25 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
     ChangePage page;
     std::size_t bytes = 0;
     std::size_t seen = 0;
+    std::string why;
     while (next.position <= head && page.changes.size() < limit && bytes < k_bytes_a_page && seen < k_rows_a_page_max) {
       KeptRows rows = recent_.rows_from(next.position, limit - page.changes.size() + next.skip);
       if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
-      if (rows.empty()) rows = journal_reader_->rows_from(next.position, limit - page.changes.size() + next.skip);
+      try {
+        if (rows.empty()) rows = journal_reader_->rows_from(next.position, limit - page.changes.size() + next.skip);
+      } catch (const JournalDamage&) {
+        if (page.changes.empty()) throw;
+        break;   // what stands before it is told first
+      }
       if (rows.empty() && seen == 0) return problem(ReadProblem::Kind::archived);
       if (rows.empty()) break;
       for (const auto& row : rows) {
         if (row->position > head || page.changes.size() >= limit || bytes >= k_bytes_a_page) break;
         if (next.skip >= row->changes && next.skip > 0) return problem(ReadProblem::Kind::bad_cursor);
         const std::size_t first = page.changes.size();
-        const std::uint32_t done = add_changes(*row, next.skip, limit, page.changes);
+        const std::uint32_t done = add_told_changes(*row, next.skip, limit, page.changes, why);
+        if (!why.empty() && !row->is_damaged) untold_.failed(row->event, why);   // a damaged row is named by who found it
+        why.clear();
         for (std::size_t i = first; i < page.changes.size(); ++i) {
           const auto past = next.skip + static_cast<std::uint32_t>(i - first) + 1;
           page.changes[i].cursor =
@@ -116,7 +141,7 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
       }
     }
     for (RecordedChange& change : page.changes) {
-      if (!complete(change, from)) return problem(ReadProblem::Kind::not_in_memory);
+      if (!complete_or_mark(change, from)) return problem(ReadProblem::Kind::not_in_memory);
     }
     page.next = text_of(next);
     return page;

@@ -12,31 +12,36 @@ constexpr std::size_t k_rows_at_once_max = 10'000;   // rows without changes wou
 constexpr const char* k_sql_indexed =
     "SELECT first_seq, position FROM journal_index WHERE event = ?1 AND first_seq >= "
     "(SELECT max(first_seq) FROM journal_index WHERE event = ?1 AND first_seq <= ?2) ORDER BY first_seq";
-constexpr const char* k_sql_row = "SELECT position, event, first_seq, changes, at, body FROM journal WHERE position = ?1";
-constexpr const char* k_sql_rows =
-    "SELECT position, event, first_seq, changes, at, body FROM journal WHERE position >= ?1 ORDER BY position";
-// The body stands last in a row, so that those of other events are not read.
-constexpr const char* k_sql_tail =
-    "SELECT position, event, first_seq, changes, at, body FROM journal WHERE position > ?1 AND event = ?2 AND first_seq + changes > ?3 "
-    "ORDER BY position";
+// With the hash of the row before it, or of the anchor. Body and hashes stand last, so that those of other events are not read.
+#define HOLDFAST_ROW                                                                 \
+  "SELECT position, event, first_seq, changes, at, body, hash, coalesce("            \
+  "(SELECT hash FROM journal before WHERE before.position = journal.position - 1), " \
+  "(SELECT value FROM meta WHERE name = 'anchor_hash' AND "                          \
+  "(SELECT value FROM meta WHERE name = 'anchor_position') = journal.position - 1)) FROM journal WHERE "
+constexpr const char* k_sql_row = HOLDFAST_ROW "position = ?1";
+constexpr const char* k_sql_rows = HOLDFAST_ROW "position >= ?1 ORDER BY position";
+constexpr const char* k_sql_tail = HOLDFAST_ROW "position > ?1 AND event = ?2 AND first_seq + changes > ?3 ORDER BY position";
+// Of a row that cannot tell it itself. The index has no order by position: this is for what hardly ever is.
+constexpr const char* k_sql_whose =
+    "SELECT i.event, i.first_seq, coalesce((SELECT min(n.first_seq) FROM journal_index n WHERE n.event = i.event AND n.first_seq > "
+    "i.first_seq), (SELECT seq + 1 FROM event WHERE number = i.event)) FROM journal_index i WHERE i.position = ?1";
 
-std::shared_ptr<const KeptRow> kept(const sqlite::Statement& row) {
-  const JournalRow read{.position = row.integer(0),
-                        .event = static_cast<EventNumber>(row.integer(1)),
-                        .first_seq = static_cast<Seq>(row.integer(2)),
-                        .changes = static_cast<std::uint32_t>(row.integer(3)),
-                        .at = row.integer(4),
-                        .body = row.blob(5)};
-  JournalBody body;
-  if (!decode_body(read, body)) throw DataError("journal row " + std::to_string(read.position) + " cannot be read");
-  return std::make_shared<const KeptRow>(KeptRow{.position = read.position,
-                                                 .event = read.event,
-                                                 .first_seq = read.first_seq,
-                                                 .changes = read.changes,
-                                                 .at = read.at,
-                                                 .bytes = std::string(body.changes),
-                                                 .versions = std::string(body.versions),
-                                                 .traces = std::string(body.traces)});
+std::optional<ChainHash> hash_in(const sqlite::Statement& row, int column) {
+  const std::string_view bytes = row.blob(column);
+  ChainHash hash{};
+  if (bytes.size() != hash.size()) return std::nullopt;
+  std::ranges::copy(bytes, hash.begin());
+  return hash;
+}
+
+JournalRow row_in(const sqlite::Statement& row) {
+  return {.position = row.integer(0),
+          .event = static_cast<EventNumber>(row.integer(1)),
+          .first_seq = static_cast<Seq>(row.integer(2)),
+          .changes = static_cast<std::uint32_t>(row.integer(3)),
+          .at = row.integer(4),
+          .body = row.blob(5),
+          .hash = hash_in(row, 6).value_or(ChainHash{})};
 }
 
 // Whether a reading has what it was asked for, or as much as it may take.
@@ -57,8 +62,76 @@ class Measure {
 
 }  // namespace
 
-JournalReader::JournalReader(const std::string& journal, const std::string& state)
-    : journal_(journal, sqlite::Database::Mode::read_only), state_(state, sqlite::Database::Mode::read_only) {}
+JournalReader::JournalReader(const std::string& journal, const std::string& state, std::shared_ptr<DamagedRows> damaged)
+    : journal_(journal, sqlite::Database::Mode::read_only),
+      state_(state, sqlite::Database::Mode::read_only),
+      damaged_(std::move(damaged)) {}
+
+// ---------------------------------------------------------------------------------------------------------------- one row
+
+void JournalReader::fail(const std::string& what) const {
+  throw JournalDamage(
+      journal_.path() + " is damaged: " + what +
+      ". Changes from there on are told to nobody. Selling goes on; a start may refuse the file. Put back both files from a "
+      "backup (holdfast restore), or ask for help and keep the file as it is.");
+}
+
+std::shared_ptr<const KeptRow> JournalReader::kept(const sqlite::Statement& row) {
+  const JournalRow read = row_in(row);
+  const bool has_its_numbers = row.integer(1) == std::int64_t{read.event} && row.integer(3) == std::int64_t{read.changes};
+  JournalBody body;
+  if (!has_its_numbers || !fits(read, hash_in(row, 7)) || !decode_body(read, body)) return damaged_row(read.position);
+  damaged_->read_well(read.position);
+  return std::make_shared<const KeptRow>(KeptRow{.position = read.position,
+                                                 .event = read.event,
+                                                 .first_seq = read.first_seq,
+                                                 .changes = read.changes,
+                                                 .at = read.at,
+                                                 .bytes = std::string(body.changes),
+                                                 .versions = std::string(body.versions),
+                                                 .traces = std::string(body.traces)});
+}
+
+// Where the hash of the row before is what is damaged, that row's bytes tell what it must be; where there is only the anchor before it,
+// nothing else does. That a row before it is missing is told by rows_from().
+bool JournalReader::fits(const JournalRow& row, std::optional<ChainHash> before) {
+  if (before && chain(*before, row) == row.hash) return true;
+  const auto must_be = hash_that_must_be(row.position - 1);
+  return must_be ? chain(*must_be, row) == row.hash : !before;
+}
+
+std::optional<ChainHash> JournalReader::hash_that_must_be(Position position) {
+  sqlite::Statement statement(journal_, k_sql_row);
+  statement.bind(1, position);
+  if (!statement.step()) return std::nullopt;
+  const auto before = hash_in(statement, 7);
+  return before ? std::optional(chain(*before, row_in(statement))) : std::nullopt;
+}
+
+std::shared_ptr<const KeptRow> JournalReader::damaged_row(Position position) {
+  if (auto known = damaged_->find(position)) return known;
+  const std::string name = "row " + std::to_string(position);
+  const std::string what = name + " is not what was written";
+  if (position > indexed_through()) fail(what + ", and state.db does not have it yet, so that it is not known whose changes it has");
+  if (position <= state_.query_int("SELECT coalesce((SELECT value FROM meta WHERE name = 'index_emptied_through'), 0)")) {
+    fail(what + ", and state.db does not have it any more, so that it is not known whose changes it has");
+  }
+  sqlite::Statement whose(state_, k_sql_whose);
+  whose.bind(1, position);
+  KeptRow row{.position = position, .is_damaged = true};
+  if (whose.step()) {   // else it has no changes
+    row.event = static_cast<EventNumber>(whose.integer(0));
+    row.first_seq = static_cast<Seq>(whose.integer(1));
+    const std::int64_t changes = whose.integer(2) - whose.integer(1);
+    if (changes <= 0 || changes > UINT32_MAX) fail(what + ", and state.db does not say which changes it has");
+    row.changes = static_cast<std::uint32_t>(changes);
+  }
+  auto made = std::make_shared<const KeptRow>(std::move(row));
+  damaged_->found(made);
+  return made;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- many rows
 
 Position JournalReader::indexed_through() { return state_.query_int("SELECT value FROM meta WHERE name = 'position'"); }
 
@@ -108,13 +181,24 @@ KeptRows JournalReader::rows_from(Position first, std::size_t changes_max) {
   statement.bind(1, first);
   KeptRows rows;
   Measure measure(changes_max);
-  while (statement.step()) {
-    auto found = kept(statement);
-    if (rows.empty() && found->position != first) break;
-    rows.push_back(std::move(found));
+  for (Position next = first; statement.step(); ++next) {
+    const Position position = statement.integer(0);
+    try {
+      if (position != next && is_removed(next)) break;
+      if (position != next) fail("row " + std::to_string(next) + " is missing");
+      rows.push_back(kept(statement));
+    } catch (const JournalDamage&) {
+      if (rows.empty()) throw;
+      break;   // what stands before it is told first; then it is the first of them
+    }
     if (measure.is_full_with(*rows.back())) break;
   }
   return rows;
+}
+
+// Whether the retention of a row has ended.
+bool JournalReader::is_removed(Position position) {
+  return position <= journal_.query_int("SELECT value FROM meta WHERE name = 'anchor_position'");
 }
 
 std::optional<Position> JournalReader::oldest() {

@@ -158,6 +158,7 @@ std::string PostgresLedger::degradation() const {
 // Events that one of the loops over many leaves out.
 std::string PostgresLedger::left_out() const {
   if (const auto summary = not_followed_.summary(); summary.events > 0) return "what other nodes write is not seen of " + summary.text;
+  if (const auto summary = reader_->untold(); summary.events > 0) return "changes cannot be told of " + summary.text;
   if (const auto summary = not_kept_.summary(); summary.events > 0) return "what is done every second waits of " + summary.text;
   return {};
 }

@@ -97,10 +97,7 @@ KeptRow kept_row(const Result& rows, int at, EventNumber event) {
                  .at = rows.int8(at, 2),
                  .body = rows.bytes(at, 3)};
   JournalBody body;
-  if (!decode_body(row, body)) {
-    throw DataError("the journal row with change " + std::to_string(row.first_seq) + " of event " + std::to_string(event) +
-                    " cannot be read");
-  }
+  if (!decode_body(row, body)) return {.event = event, .first_seq = row.first_seq, .changes = row.changes, .is_damaged = true};
   return {.event = event,
           .first_seq = row.first_seq,
           .changes = row.changes,
@@ -141,7 +138,9 @@ ReservationRow row_of(const Result& rows, int at) {
   return row;
 }
 
-bool needs_completing(const RecordedChange& change) { return concerns_reservation(change.kind) && change.kind != ChangeKind::held; }
+bool needs_completing(const RecordedChange& change) {
+  return !change.is_unreadable && concerns_reservation(change.kind) && change.kind != ChangeKind::held;
+}
 
 }  // namespace
 
@@ -169,6 +168,28 @@ bool Reader::complete_from_memory(RecordedChange& change) const {
   return true;
 }
 
+// What is wrong with one event is told of its changes, and keeps nobody from the others.
+void Reader::complete_or_mark(Connection& connection, std::vector<RecordedChange*>& changes) const {
+  std::vector<RecordedChange> as_recorded;   // completing one adds to it
+  for (const RecordedChange* change : changes) as_recorded.push_back(*change);
+  try {
+    return complete_from_tables(connection, changes);
+  } catch (const DataError& error) {
+    spdlog::debug("changes are completed one by one: {}", error.what());
+  }
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    *changes[i] = std::move(as_recorded[i]);
+    std::vector<RecordedChange*> one{changes[i]};
+    try {
+      complete_from_tables(connection, one);
+    } catch (const DataError& error) {
+      untold_.failed(changes[i]->event, error.what());
+      make_unreadable(*changes[i]);
+    }
+  }
+}
+
+// Throws DataError when one of them cannot be completed; then some others may be.
 void Reader::complete_from_tables(Connection& connection, std::vector<RecordedChange*>& changes) const {
   std::map<EventNumber, Seq> last;
   std::vector<Uuid> ids;
@@ -178,7 +199,10 @@ void Reader::complete_from_tables(Connection& connection, std::vector<RecordedCh
   }
   if (ids.empty()) return;
   for (const auto& [event, seq] : last) {
-    if (!projector_.await(event, seq, until())) throw Error("HFTAB", "the tables of event " + std::to_string(event) + " follow too slowly");
+    if (projector_.await(event, seq, until())) continue;
+    const auto damaged = projector_.damaged();
+    if (const auto damage = damaged.find(event); damage != damaged.end()) throw DataError(damage->second);
+    throw Error("HFTAB", "the tables of event " + std::to_string(event) + " follow too slowly");
   }
   std::ranges::sort(ids);
   ids.erase(std::ranges::unique(ids).begin(), ids.end());
@@ -232,7 +256,8 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
     }
     ChangePage page;
     std::size_t bytes = 0;
-    for (Seq next = after + 1; next <= head && page.changes.size() < limit && bytes < k_bytes_a_page;) {
+    bool is_at_damage = false;
+    for (Seq next = after + 1; next <= head && !is_at_damage && page.changes.size() < limit && bytes < k_bytes_a_page;) {
       KeptRows rows = recent_.rows_of(event, next, limit - page.changes.size());
       if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
       if (rows.empty()) rows = read_rows(database(), event, next, std::min(head, next + (limit - page.changes.size()) - 1));
@@ -243,6 +268,12 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
       if (rows.empty()) break;
       for (const auto& row : rows) {
         if (row->first_seq > head || bytes >= k_bytes_a_page) break;
+        is_at_damage = row->is_damaged;
+        if (is_at_damage && page.changes.empty()) {
+          throw DataError("the journal row with change " + std::to_string(row->first_seq) + " of event " + std::to_string(event) +
+                          " cannot be read");
+        }
+        if (is_at_damage) break;
         if (row->first_seq > next || row->end_seq() <= next)
           throw DataError("the journal of event " + std::to_string(event) + " has a gap");
         next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
@@ -282,6 +313,7 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
     ChangePage page;
     std::size_t bytes = 0;
     bool is_archived = false;
+    std::string why;
     while (next.position <= head && page.changes.size() < limit && bytes < k_bytes_a_page && !is_archived) {
       const Result steps = connection->query(k_order, Parameters().int8(next.position).int4(k_steps_at_once));
       if (steps.rows() == 0) is_archived = true;
@@ -298,7 +330,9 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
           for (const auto& row : rows) {
             if (row->first_seq > last || page.changes.size() >= limit) break;
             const std::size_t before = page.changes.size();
-            add_changes(*row, static_cast<std::uint32_t>(seq - row->first_seq), std::min(limit, before + (last - seq + 1)), page.changes);
+            add_told_changes(*row, static_cast<std::uint32_t>(seq - row->first_seq), std::min(limit, before + (last - seq + 1)),
+                             page.changes, why);
+            if (!why.empty()) untold_.failed(event, std::exchange(why, {}));
             for (std::size_t i = before; i < page.changes.size(); ++i, ++seq) {
               const auto past = static_cast<std::uint32_t>(seq + 1 - first);
               next = seq == last ? ChangePlace{.position = next.position + 1} : ChangePlace{next.position, past};
@@ -314,7 +348,7 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
     for (RecordedChange& change : page.changes) {
       if (!complete_from_memory(change)) incomplete.push_back(&change);
     }
-    complete_from_tables(*connection, incomplete);
+    complete_or_mark(*connection, incomplete);
     name_events(*connection, page.changes);
     page.next = text_of(next);
     return page;

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ledger/failing_events.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/projector.h"
 #include "ledger/postgres/recent_changes.h"
@@ -48,12 +49,15 @@ class Reader {
   Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const;
   Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const;
   Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const;
+  // Events with changes that were asked for of late with all others, and could not be told.
+  FailingEvents::Summary untold() const { return untold_.summary(); }
 
  private:
   Projector::Timer::time_point until() const { return Projector::Timer::now() + patience_; }
   void await_tables(EventNumber event) const;
   bool complete_from_memory(RecordedChange& change) const;
   void complete_from_tables(Connection& connection, std::vector<RecordedChange*>& changes) const;
+  void complete_or_mark(Connection& connection, std::vector<RecordedChange*>& changes) const;
   void name_events(Connection& connection, std::vector<RecordedChange>& changes) const;
   ReservationView as_it_is_now(Connection& connection, EventNumber event, const ReservationRow& row, Seq as_of) const;
 
@@ -63,6 +67,7 @@ class Reader {
   std::function<Millis()> now_;
   std::chrono::milliseconds patience_;
   RecentChanges recent_;
+  mutable FailingEvents untold_{"changes of all events"};
   mutable std::mutex ids_mutex_;
   mutable std::unordered_map<EventNumber, Uuid> ids_;   // of events whose changes were read; 100,000 at most
 };

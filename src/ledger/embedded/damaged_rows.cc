@@ -1,0 +1,59 @@
+#include "ledger/embedded/damaged_rows.h"
+
+#include <spdlog/spdlog.h>
+
+namespace holdfast {
+namespace {
+
+constexpr const char* k_what_to_do =
+    "Nobody is told of these changes; all others are told, and selling goes on. A start, a backup and `holdfast rebuild` may refuse the "
+    "file: "
+    "run `holdfast verify`, look at the disk, and in a quiet moment put back both files from a backup (holdfast restore), or ask for help "
+    "and keep the file as it is";
+
+std::string named(const KeptRow& row) {
+  const std::string name = "row " + std::to_string(row.position);
+  if (row.changes == 0) return name + ", which has no changes";
+  const std::string first = std::to_string(row.first_seq);
+  const std::string which = row.changes == 1 ? "change " + first : "changes " + first + " to " + std::to_string(row.end_seq() - 1);
+  return name + ", which has " + which + " of event " + std::to_string(row.event);
+}
+
+}  // namespace
+
+void DamagedRows::found(std::shared_ptr<const KeptRow> row) {
+  const std::scoped_lock lock(mutex_);
+  if (rows_.size() >= k_known_max || !rows_.emplace(row->position, row).second) return;
+  count_ = rows_.size();
+  if (rows_.size() > k_named_max) return;
+  spdlog::error("{} is damaged: {}, is not what was written. {}.", journal_, named(*row), k_what_to_do);
+  if (rows_.size() == k_named_max) spdlog::error("{}: further damaged rows are not named", journal_);
+}
+
+void DamagedRows::read_well(Position position) {
+  if (count() == 0) return;
+  const std::scoped_lock lock(mutex_);
+  const auto at = rows_.find(position);
+  if (at == rows_.end()) return;
+  spdlog::warn("{}: {}, is what was written again", journal_, named(*at->second));
+  rows_.erase(at);
+  count_ = rows_.size();
+}
+
+std::shared_ptr<const KeptRow> DamagedRows::find(Position position) const {
+  if (count() == 0) return nullptr;
+  const std::scoped_lock lock(mutex_);
+  const auto at = rows_.find(position);
+  return at == rows_.end() ? nullptr : at->second;
+}
+
+std::string DamagedRows::text() const {
+  const std::scoped_lock lock(mutex_);
+  if (rows_.empty()) return {};
+  const std::string first = named(*rows_.begin()->second);
+  const std::string which = rows_.size() == 1 ? first + ", is not what was written"
+                                              : std::to_string(rows_.size()) + " rows are not what was written, the first is " + first;
+  return journal_ + " is damaged: " + which + ". " + k_what_to_do;
+}
+
+}  // namespace holdfast

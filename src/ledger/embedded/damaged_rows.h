@@ -1,0 +1,45 @@
+// Rows of the journal that readers have found not to be what was written: each is in the log once, and is known until it is read as it was
+// written.
+//
+//   auto damaged = std::make_shared<DamagedRows>("data/journal.db");
+//   damaged->found(row);                  // its numbers are right, whatever else is not
+//   damaged->text();                      // "data/journal.db is damaged: row 12, which has changes 5 and 6 of event 3, …"
+//   damaged->read_well(12);               // somebody has put it right
+//
+// Any thread.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "ledger/kept_row.h"
+
+namespace holdfast {
+
+class DamagedRows {
+ public:
+  static constexpr std::size_t k_known_max = 1'000;   // more are not counted
+  static constexpr std::size_t k_named_max = 20;      // in the log
+
+  explicit DamagedRows(std::string journal) : journal_(std::move(journal)) {}
+
+  void found(std::shared_ptr<const KeptRow> row);
+  void read_well(Position position);
+  // What found() was told of; nullptr: nothing.
+  std::shared_ptr<const KeptRow> find(Position position) const;
+
+  std::size_t count() const { return count_.load(std::memory_order_relaxed); }
+  // For people: how many, the first of them, and what to do. Empty: there are none.
+  std::string text() const;
+
+ private:
+  const std::string journal_;
+  mutable std::mutex mutex_;
+  std::atomic<std::size_t> count_{0};   // so that a journal without any pays one load a row
+  std::map<Position, std::shared_ptr<const KeptRow>> rows_;
+};
+
+}  // namespace holdfast
