@@ -3,9 +3,10 @@
 // The journal is in order of time and has no index by reservation. Where the reservation begins is found by its time, by halving; from
 // there the changes are looked through until it has ended, which takes no longer than a hold may last. What can come after its end (a
 // reinstated sale, a refund) sets its seats' states: the seats' own histories say where, and what lies between is skipped.
+#include "api/reservation_history.h"
+
 #include <algorithm>
 #include <charconv>
-#include <string>
 
 #include "api/background.h"
 #include "api/endpoints.h"
@@ -16,19 +17,12 @@ namespace holdfast::api {
 namespace {
 
 constexpr std::size_t k_changes_at_once = 1'000;
-constexpr std::size_t k_changes_examined_max = 100'000;   // for one page: some 50 ms; then it ends, and the next goes on
 constexpr std::size_t k_seat_changes_at_once = 1'000;
 
-// Where a page begins: after change `seq`. `ended`: the reservation had ended by then.
-struct Place {
-  Seq seq = 0;
-  bool ended = false;
-};
-
 // seq, or seq-ended
-std::optional<Place> parse_place(std::string_view text) {
+std::optional<HistoryPlace> parse_place(std::string_view text) {
   constexpr std::string_view k_ended = "-ended";
-  Place place;
+  HistoryPlace place;
   const char* end = text.data() + text.size();
   const auto seq = std::from_chars(text.data(), end, place.seq);
   if (seq.ec != std::errc{} || place.seq == 0) return std::nullopt;
@@ -38,7 +32,7 @@ std::optional<Place> parse_place(std::string_view text) {
   return place;
 }
 
-std::string text_of(const Place& place) { return std::to_string(place.seq) + (place.ended ? "-ended" : ""); }
+std::string text_of(const HistoryPlace& place) { return std::to_string(place.seq) + (place.ended ? "-ended" : ""); }
 
 bool ends_it(const RecordedChange& change) {
   const bool is_end = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired || change.kind == ChangeKind::returned;
@@ -51,7 +45,7 @@ class HistoryReader {
       : ledger_(ledger), event_(event), view_(view) {}
 
   // Up to `limit` changes after `place`, which is moved behind the last that was looked at. `is_complete`: there are no more.
-  Reading<std::vector<RecordedChange>> read(Place& place, std::size_t limit, bool& is_complete) const {
+  Reading<std::vector<RecordedChange>> read(HistoryPlace& place, std::size_t limit, bool& is_complete) const {
     std::vector<RecordedChange> found;
     std::size_t examined = 0;
     is_complete = false;
@@ -65,7 +59,7 @@ class HistoryReader {
         }
         place.seq = *next - 1;
       }
-      const auto page = changes_after(place.seq, place.ended ? 1 : k_changes_at_once);
+      const auto page = changes_after(place.seq, place.ended ? 1 : std::min(k_changes_at_once, k_changes_examined_max - examined));
       if (!page) return std::unexpected(page.error());
       if (page->changes.empty()) {
         is_complete = true;
@@ -132,18 +126,16 @@ class HistoryReader {
   const ReservationView& view_;
 };
 
-// A page of the history: from its beginning, or after `place`.
-struct HistoryPage {
-  std::vector<RecordedChange> changes;
-  std::string next;   // empty: this is the last
-};
+}  // namespace
 
-Reading<HistoryPage> read_history(const HistoryReader& reader, std::optional<Place> place, std::size_t limit) {
+Reading<HistoryPage> read_history(const Ledger& ledger, const PublishedEvent& event, const ReservationView& view,
+                                  std::optional<HistoryPlace> place, std::size_t limit) {
+  const HistoryReader reader(ledger, event, view);
   const bool is_first = !place.has_value();
   if (is_first) {
     const auto begin = reader.before_creation();
     if (!begin) return std::unexpected(begin.error());
-    place = Place{.seq = *begin};
+    place = HistoryPlace{.seq = *begin};
   }
   const Seq oldest = place->seq + 1;
   bool is_complete = false;
@@ -152,10 +144,8 @@ Reading<HistoryPage> read_history(const HistoryReader& reader, std::optional<Pla
   // It begins with its hold, or that is older than what is kept.
   const bool is_headless = is_first && (changes->empty() ? is_complete : changes->front().kind != ChangeKind::held);
   if (is_headless) return std::unexpected(ReadProblem{ReadProblem::Kind::archived, oldest});
-  return HistoryPage{std::move(*changes), is_complete ? "" : text_of(*place)};
+  return HistoryPage{std::move(*changes), is_complete ? std::nullopt : std::optional(*place)};
 }
-
-}  // namespace
 
 Answer get_reservation_history(Call& call) {
   const auto id = parse_uuid(call.parameters[0]);
@@ -170,7 +160,7 @@ Answer get_reservation_history(Call& call) {
     co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
   }
   Reading<HistoryPage> page;
-  co_await call.services.background.run([&] { page = read_history(HistoryReader(call.ledger(), *event, *view), place, asked->limit); });
+  co_await call.services.background.run([&] { page = read_history(call.ledger(), *event, *view, place, asked->limit); });
   if (!page) co_return fail(call, fault_of(page.error()));
   call.response.status = 200;
   call.response.content_type = "application/json";
@@ -181,7 +171,7 @@ Answer get_reservation_history(Call& call) {
       for (const RecordedChange& change : page->changes) feed::append_change(json, change, event->plan().get());
     });
     json.member("nextCursor");
-    page->next.empty() ? json.null() : json.text(page->next);
+    page->next ? json.text(text_of(*page->next)) : json.null();
   });
 }
 

@@ -7,12 +7,10 @@
 #include "api/members.h"
 #include "api/pages.h"
 #include "api/presence.h"
+#include "api/v1/seat_filter.h"
 
 namespace holdfast::api {
 namespace {
-
-constexpr std::size_t k_seats_at_once = 4'096;             // some 50 us, during which the event's changes wait
-constexpr std::size_t k_seats_examined_max = 1'000'000;    // for one page; then it ends, and the next goes on
 
 // The seat that the path names; or nothing, with the answer written.
 std::optional<SeatPlace> find_seat(Call& call) {
@@ -69,14 +67,6 @@ std::optional<std::uint64_t> read_number(std::string_view cursor, std::uint64_t 
   return is_good ? std::optional(number) : std::nullopt;
 }
 
-// Which seats; what is not set does not matter.
-struct SeatFilter {
-  std::optional<SeatState> state;
-  std::optional<std::uint32_t> section;    // into Plan::sections()
-  std::optional<std::uint32_t> category;   // into Plan::categories()
-  std::optional<std::string> label;        // section-row-number
-};
-
 // Nothing when a parameter names what there is not; then `problem` says which.
 std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std::string& problem) {
   SeatFilter filter;
@@ -100,48 +90,15 @@ std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std:
   return problem.empty() ? std::optional(filter) : std::nullopt;
 }
 
-// What a label says after the section and the row of a segment; nothing when it is not of them.
-std::optional<std::string_view> number_in(std::string_view label, const Plan& plan, const RowSegment& segment) {
-  for (const std::string_view part : {std::string_view(plan.sections()[segment.section]), std::string_view(plan.names()[segment.row])}) {
-    if (!label.starts_with(part) || !label.substr(part.size()).starts_with('-')) return std::nullopt;
-    label.remove_prefix(part.size() + 1);
-  }
-  return label;
-}
-
-// Writes the seats of one page, from `first` on in the plan's order; returns where the next page begins, or the number of seats.
-std::size_t append_items(const Call& call, Json& json, const PublishedEvent& event, const SeatFilter& filter, std::size_t first,
-                         std::size_t limit, Millis now) {
-  const Plan& plan = *event.plan();
-  std::vector<SeatReading> readings;
-  std::size_t shown = 0;
-  std::size_t at = first;
-  while (at < plan.size() && at - first < k_seats_examined_max) {
-    const RowSegment& segment = plan.segment_of(static_cast<SeatIndex>(at));
-    const std::size_t end = std::min<std::size_t>(std::size_t{segment.first} + segment.count, at + k_seats_at_once);
-    const bool is_of_section = !filter.section || *filter.section == segment.section;
-    const auto number = filter.label ? number_in(*filter.label, plan, segment) : std::nullopt;
-    const bool may_have_it = is_of_section && (!filter.label || number);
-    if (may_have_it) event.seats(static_cast<SeatIndex>(at), end - at, now, readings);
-    for (std::size_t begin = at; may_have_it && at < end; ++at) {
-      const auto seat = static_cast<SeatIndex>(at);
-      const SeatReading& reading = readings[at - begin];
-      if ((filter.state && reading.state != *filter.state) || (filter.category && plan.category_of(seat) != *filter.category)) continue;
-      if (number && plan.number_of(seat) != *number) continue;
-      if (shown++ == limit) return at;
-      append_seat(call, json, event, seat, reading);
-    }
-    at = end;
-  }
-  return at;
-}
-
 void append_seats(Call& call, const PublishedEvent& event, const SeatFilter& filter, std::size_t first, std::size_t limit) {
   Json json(call.response.body);
   json.object([&] {
     std::size_t next = 0;
     json.member("items");
-    json.array([&] { next = append_items(call, json, event, filter, first, limit, call.ledger().now()); });
+    json.array([&] {
+      next = show_seats(event, filter, first, limit, call.ledger().now(),
+                        [&](SeatIndex seat, const SeatReading& reading) { append_seat(call, json, event, seat, reading); });
+    });
     json.member("nextCursor");
     next < event.seat_count() ? json.text(std::to_string(next)) : json.null();
   });
