@@ -84,6 +84,29 @@ TEST_F(Watching, IsRefusedWhenTooManyWaitAlready) {
   EXPECT_EQ(results.size(), 4u);
 }
 
+TEST_F(Watching, IsForTenThousandAtOnceAndNoMore) {
+  Watch all{it.ledger()};
+  all.attach(context);
+  std::size_t full = 0;
+  std::size_t news = 0;
+  const auto waiting = [&]() -> boost::asio::awaitable<void> {
+    const auto result = co_await all.for_event(it.ledger().event(event), 3, Watch::Clock::now() + 4 * k_patience);
+    full += result == Watch::Result::full ? 1 : 0;
+    news += result == Watch::Result::news ? 1 : 0;
+  };
+  for (std::size_t i = 0; i < 10'000; ++i) boost::asio::co_spawn(context, waiting, boost::asio::detached);
+  context.poll();
+  EXPECT_EQ(all.waiters(), 10'000u);
+  EXPECT_EQ(full, 0u);
+  boost::asio::co_spawn(context, waiting, boost::asio::detached);
+  context.poll();
+  EXPECT_EQ(full, 1u);
+  change();
+  all.on_round();
+  run();
+  EXPECT_EQ(news, 10'000u);
+}
+
 TEST_F(Watching, EndsForAllAndForGoodWhenTheServerStops) {
   wait(3, milliseconds(60'000));
   watch.end();

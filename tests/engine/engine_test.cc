@@ -416,8 +416,8 @@ TEST_F(LanesTest, ShareOneQueueThatGivesBackInOrderWhatItHasNoRoomFor) {
 }
 
 TEST_F(LanesTest, NeverQueueMoreThanTheLimitHoweverManyThreadsSubmit) {
-  constexpr std::size_t k_queue = 100;
-  Engine engine(ledger, {.queue_max = k_queue, .sweep = false});
+  constexpr std::size_t k_queue = 20'000;
+  Engine engine(ledger, {.sweep = false});
   occupy_all(engine);
   std::vector<Tasks> of_thread(k_lanes);
   {
