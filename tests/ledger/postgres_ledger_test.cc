@@ -65,6 +65,22 @@ TEST_F(PostgresNodes, WhatOneWritesTheOtherShows) {
   EXPECT_TRUE(eventually([&] { return shows(*first_, event, 1, SeatState::sold); }));
 }
 
+TEST_F(PostgresNodes, SixteenEventsOfARoundAreWrittenInOneTransactionAndNoMore) {
+  Round round;
+  for (int i = 0; i < 17; ++i) {
+    const EventNumber event = create_event(1);
+    round.add(event, Hold{.reservation = reservation_id(event, 1), .customer = "anna", .seats = round.keep({0}), .duration = k_hour});
+  }
+  ASSERT_TRUE(round.run(*first_).durable);
+  Sql sql(database_.url());
+  const auto transactions = sql.query(
+      "select count(*) from (select distinct on (event) xmin::text as id from holdfast.journal order by event, first_seq desc) last "
+      "group by id order by 1 desc");
+  ASSERT_EQ(transactions.size(), 2u);
+  EXPECT_EQ(transactions[0].at(0), "16");
+  EXPECT_EQ(transactions[1].at(0), "1");
+}
+
 TEST_F(PostgresNodes, WhatNobodyIsToldOfIsFoundByComparing) {
   const EventNumber event = create_event();
   ASSERT_TRUE(bring(*second_, event));

@@ -146,6 +146,22 @@ TEST_F(BadServer, LocksThatWerePerhapsGrantedAreGivenUpLaterAndOnceMore) {
   EXPECT_TRUE(eventually([&] { return seat_lock().stats().leftovers == 0; }));
 }
 
+TEST_F(BadServer, AHundredThousandLocksThatCouldNotBeGivenUpAreKeptToBeGivenUpAndOneMoreIsLeftToEndByItself) {
+  constexpr std::size_t k_most = 100'000;
+  redis.on("EVALSHA", [](Wire& wire) { wire.wait_until_closed(); });
+  for (const std::size_t more : {0U, 1U}) {
+    RedisLock keeping({.url = redis.url(), .deadline = k_deadline});
+    ASSERT_TRUE(keeping.wait_until_up(k_patience));
+    std::vector<Lease> leases(k_most + more);
+    for (std::size_t i = 0; i < leases.size(); ++i) {
+      leases[i] = {.key = "lock:seat:" + std::to_string(i), .token = "token", .grant = Grant::granted};
+    }
+    keeping.release(leases);
+    EXPECT_EQ(keeping.stats().unreleased, k_most + more);
+    EXPECT_EQ(keeping.stats().abandoned, more);
+  }
+}
+
 TEST_F(BadServer, NothingIsGivenUpThatWasNotAskedFor) {
   redis.on("SET", [](Wire& wire) { wire.say("$-1\r\n"); });
   Lease lease{.key = "lock:seat:a"};

@@ -49,8 +49,11 @@ void Wire::say(std::string_view bytes) const {
 }
 
 void Wire::wait_until_closed() const {
-  pollfd end{.fd = socket_, .events = POLLRDHUP, .revents = 0};
-  ::poll(&end, 1, static_cast<int>(k_patience.count()));
+  pollfd more{.fd = socket_, .events = POLLIN, .revents = 0};
+  // What still comes is read: the end comes behind it.
+  for (char bytes[4'096]; ::poll(&more, 1, static_cast<int>(k_patience.count())) > 0;) {
+    if (::recv(socket_, bytes, sizeof bytes, 0) <= 0) return;
+  }
 }
 
 void Wire::close() const { ::shutdown(socket_, SHUT_RDWR); }
