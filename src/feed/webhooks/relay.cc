@@ -182,7 +182,9 @@ void Relay::read_changes() {
     read_to_ = std::move(page.end);
     at_end_ = page.at_end;
   }
+  if (held_back.empty()) return;
   hold_back(held_back);
+  wake();   // what went into the queue has left room in memory
 }
 
 void Relay::take_in(SourceChange change, std::vector<Message>& held_back) {
@@ -198,12 +200,12 @@ void Relay::take_in(SourceChange change, std::vector<Message>& held_back) {
     message.message.body.clear();
     message.message.next_at = shared_.options.clock() + std::chrono::milliseconds(k_unreadable_first).count();
   }
+  window_bytes_ += message.message.body.size();
   const bool waits = std::ranges::any_of(held_back, [&](const Message& each) { return each.message.group == name; });
   if (change.is_unreadable || waits || queue_.groups.contains(name)) {
     held_back.push_back(std::move(message));
     return;
   }
-  window_bytes_ += message.message.body.size();
   const auto [at, is_new] = groups_.try_emplace(name);
   if (is_new) ready_.push_back(name);
   at->second.messages.push_back(std::move(message));
@@ -218,6 +220,7 @@ void Relay::hold_back(std::vector<Message>& messages) {
   const std::vector<bool> taken = shared_.store.enqueue(tenure_->epoch, id_, rows);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     settle_place(messages[i].place);
+    window_bytes_ -= rows[i].body.size();
     if (!taken[i]) continue;
     ++queue_.messages;
     queue_.bytes += rows[i].body.size();
@@ -335,10 +338,7 @@ void Relay::failed(const std::string& name, Group& group, const Attempt& attempt
     fail_again(name, group.messages.front().message, attempt);
   } else {
     std::vector<Message> messages;
-    for (Message& each : group.messages) {
-      window_bytes_ -= each.message.body.size();
-      messages.push_back(std::move(each));
-    }
+    for (Message& each : group.messages) messages.push_back(std::move(each));
     QueuedMessage& first = messages.front().message;
     first.attempts = 1;
     first.next_at = next_attempt_at(1, attempt);

@@ -35,7 +35,7 @@
 namespace holdfast::feed {
 
 inline constexpr std::size_t k_window_max = 256;                        // messages of an endpoint in memory
-inline constexpr std::size_t k_window_bytes_max = 4 * 1024 * 1024;      // after which no more are read
+inline constexpr std::size_t k_window_bytes_max = 4 * 1024 * 1024;      // of these; a page that fills either is the last
 inline constexpr std::size_t k_page_changes = 64;                       // read at a time
 inline constexpr unsigned k_pages_at_a_time = 4;                        // before others have their turn
 inline constexpr std::size_t k_due_groups_max = 32;                     // taken from the queue at a time

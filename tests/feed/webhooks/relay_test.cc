@@ -101,6 +101,11 @@ struct RelayTest : testing::Test {
     return delivered;
   }
   SourcePosition position() { return store->find(id)->endpoint.position; }
+  // A change whose message has so many bytes.
+  static std::string json_for(std::size_t message_bytes) {
+    constexpr std::string_view k_around = R"({"type":"held","timestamp":"1970-01-01T00:00:00Z","data":""})";
+    return "\"" + std::string(message_bytes - k_around.size(), 'x') + "\"";
+  }
 
   const Uuid id = id_of(1);
   std::filesystem::path folder;
@@ -235,6 +240,53 @@ TEST_F(RelayTest, AStopDoesNotWaitForAnEndpointThatSaysNothing) {
   hangs = false;
   start(source);
   EXPECT_TRUE(eventually([&] { return seen().size() == 20; }));
+}
+
+// A page that fills what may be in memory is the last that is read until some of it has been delivered.
+TEST_F(RelayTest, HasUpTo256MessagesInMemory) {
+  ScriptedSource source(1'000, 200);
+  hangs = true;
+  start(source, {.stop_time = std::chrono::milliseconds(50)});
+  ASSERT_TRUE(eventually([&] { return hanging == 8; })) << "it has read what it may, and sends";
+  webhooks->stop();
+  EXPECT_EQ(source.furthest, 256U);
+}
+
+TEST_F(RelayTest, HasUpTo4MiBInMemory) {
+  hangs = true;
+  for (const std::size_t missing : {0U, 1U}) {   // bytes of each message that a page of 64 does not fill it
+    ScriptedSource source(1'000, 200);
+    source.json = json_for(64 * 1'024 - missing);
+    hanging = 0;
+    start(source, {.stop_time = std::chrono::milliseconds(50)});
+    ASSERT_TRUE(eventually([&] { return hanging == 8; }));
+    webhooks->stop();
+    EXPECT_EQ(source.furthest, missing == 0 ? 64U : 128U);
+  }
+}
+
+// What is read of a group that waits goes into the queue at once, up to all that may be in memory.
+TEST_F(RelayTest, ReadsNothingMoreWhenTenThousandMessagesWait) {
+  constexpr std::uint64_t k_most = 10'000, k_in_memory = 256;
+  ScriptedSource source(2 * k_most, 1);
+  rejections = {1};
+  start(source, {.retry = {std::chrono::hours(1)}});
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages >= k_most; }));
+  webhooks->stop();
+  EXPECT_LT(store->queue(id).messages, k_most + k_in_memory);
+  EXPECT_EQ(source.furthest, store->queue(id).messages);
+}
+
+TEST_F(RelayTest, ReadsNothingMoreWhen64MiBWait) {
+  constexpr std::uint64_t k_messages = 1'024, k_bytes = 64 * 1'024;
+  ScriptedSource source(2 * k_messages, 1);
+  source.json = json_for(k_bytes);
+  rejections = {1};
+  start(source, {.retry = {std::chrono::hours(1)}});
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages >= k_messages; }));
+  webhooks->stop();
+  EXPECT_EQ(store->queue(id).bytes, k_messages * k_bytes);
+  EXPECT_EQ(source.furthest, k_messages);
 }
 
 TEST_F(RelayTest, ADeadMessageThatIsSentAgainDoesNotWaitLongerThanForItsGroup) {

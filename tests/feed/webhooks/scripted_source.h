@@ -34,11 +34,12 @@ class ScriptedSource : public ChangeSource {
                               .kind = is_unreadable(at + 1) && !tells_kind ? ChangeKind{} : ChangeKind::held,
                               .reservation = id_of(static_cast<std::uint8_t>(1 + at % reservations_)),
                               .at = 0,
-                              .json = is_unreadable(at + 1) ? "" : "{}",
+                              .json = is_unreadable(at + 1) ? "" : json,
                               .is_unreadable = is_unreadable(at + 1)});
     }
     page.end = std::to_string(at);
     page.at_end = at == count;
+    furthest = std::max(furthest.load(), at);
     return page;
   }
   std::optional<SourceChange> tell(const Uuid& event, Seq seq) override {
@@ -50,6 +51,8 @@ class ScriptedSource : public ChangeSource {
 
   void grow_to(std::uint64_t count) { count_ = count; }
 
+  std::string json = "{}";   // of every change; before it is read from
+  std::atomic<std::uint64_t> furthest{0};   // the last change that was read
   std::atomic<int> failures{0};
   std::atomic<std::uint64_t> kept_from{0};
   std::atomic<bool> tells_kind{true};   // of what cannot be read
