@@ -87,6 +87,48 @@ TEST_F(KafkaRelay, publishes_every_message_once_in_order_by_seat_from_all_events
   EXPECT_EQ(board.counters.failures, 0u);
 }
 
+// Changes of many seats.
+class WideFeed : public ScriptedFeed {
+ public:
+  WideFeed(Seq changes, std::size_t seats) : ScriptedFeed(1, changes), seats_(seats) {}
+  FedChange change(EventNumber event, Seq seq) override {
+    FedChange made = ScriptedFeed::change(event, seq);
+    while (made.seats.size() < seats_) {
+      FedSeat& more = made.seats.emplace_back(made.seats.front());
+      more.id = to_string(scripted_uuid(event, 1'000'000 + made.seats.size()));
+    }
+    return made;
+  }
+
+ private:
+  std::size_t seats_;
+};
+
+// Remembers how far each transaction came, and of how many events.
+class NotingStore : public EmbeddedFeedStore {
+ public:
+  using EmbeddedFeedStore::EmbeddedFeedStore;
+  bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override {
+    transactions.emplace_back(positions.size(), positions.back().seq);
+    return EmbeddedFeedStore::save(epoch, positions);
+  }
+  std::vector<std::pair<std::size_t, Seq>> transactions;   // the relay's, until it has ended
+};
+
+TEST_F(KafkaRelay, has_a_hundred_events_a_thousand_changes_or_four_thousand_messages_in_a_transaction_but_for_those_of_its_last_change) {
+  using Transactions = std::vector<std::pair<std::size_t, Seq>>;
+  const auto transactions_of = [&](ScriptedFeed&& source, EventNumber events) {
+    NotingStore noting((folder / ("feed-" + std::to_string(test::Clock::now().time_since_epoch().count()) + ".db")).string());
+    run_until([&] { return is_published(noting, events, source.head); }, options(), noting, source);
+    return noting.transactions;
+  };
+  EXPECT_EQ(transactions_of(ScriptedFeed(101, 1), 101), (Transactions{{100, 1}, {1, 1}}));
+  EXPECT_EQ(transactions_of(ScriptedFeed(1, 1'001), 1), (Transactions{{1, 1'000}, {1, 1'001}}));
+  EXPECT_EQ(transactions_of(WideFeed(5, 1'000), 1), (Transactions{{1, 4}, {1, 5}}));
+  EXPECT_EQ(transactions_of(WideFeed(6, 999), 1), (Transactions{{1, 5}, {1, 6}})) << "of 4,995 messages, because the fourth had room";
+  EXPECT_EQ(board.counters.failures, 0u);
+}
+
 TEST_F(KafkaRelay, goes_on_where_it_stopped_and_with_what_comes_when_it_is_told_of_it) {
   ScriptedFeed source(3, 40);
   run_until([&] { return is_published(store, 3, 40); }, options(), store, source);
