@@ -76,6 +76,16 @@ DeadLetter dead_letter_of(const Received& message, const std::string& why, std::
   return letter;
 }
 
+std::size_t count_at_once(const std::deque<Dead>& dead) {
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  for (; count < dead.size() && count < k_dead_at_once_max; ++count) {
+    bytes += dead[count].message.bytes();
+    if (count > 0 && bytes > k_dead_bytes_at_once_max) break;
+  }
+  return count;
+}
+
 Teller::Teller(const KafkaSettings& settings, std::size_t bytes_whole)
     : bytes_whole_(bytes_whole),
       client_(Client::Kind::producer, settings,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,6 +21,8 @@ namespace holdfast::feed::kafka {
 
 inline constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
 inline constexpr std::size_t k_dead_letter_bytes_least = 1'024;   // no topic takes less
+inline constexpr std::size_t k_dead_at_once_max = 1'000;
+inline constexpr std::size_t k_dead_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
 
 struct Received {
   std::string topic;
@@ -47,6 +50,15 @@ struct DeadLetter {
 // With at most `bytes_max` bytes of the message's value, and half as many of its key and headers together: a longer value is cut, and
 // longer keys and headers are left out.
 DeadLetter dead_letter_of(const Received& message, const std::string& why, std::size_t bytes_max);
+
+// A message that is to become a dead letter, and why.
+struct Dead {
+  Received message;
+  std::string why;
+};
+
+// How many of the first of these are told together, so that each is told within its time: one at least, however large it is.
+std::size_t count_at_once(const std::deque<Dead>& dead);
 
 class Teller {
  public:

@@ -23,9 +23,6 @@ constexpr milliseconds k_between_commits{1'000};
 // Of an offset that did not change: brokers forget the offsets of a group that nobody joins (offsets.retention.minutes, 7 days).
 constexpr std::chrono::hours k_commit_again{1};
 constexpr milliseconds k_between_looks{5'000};   // at how far the partitions go, and whether there are more
-constexpr std::size_t k_dead_at_once_max = 1'000;
-constexpr std::size_t k_dead_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
-constexpr std::size_t k_failing_max = 10'000;   // further events begin the list anew: each is waited for once more
 
 // Not failures: the process ends, or another node has the lease.
 struct Ending {};
@@ -362,7 +359,7 @@ bool SeatImports::must_wait(const Uuid& event, bool can_be_read) {
     failing_.erase(event);   // it is nobody's fault of these; its time begins when that is over
     return true;
   }
-  if (failing_.size() >= k_failing_max && !failing_.contains(event)) failing_.clear();
+  if (failing_.size() >= options_.failing_max && !failing_.contains(event)) failing_.clear();
   const auto now = Backlog::Timer::now();
   Failing& failing = failing_.try_emplace(event, Failing{.since = now}).first->second;
   failing.can_be_read = can_be_read;
@@ -414,12 +411,7 @@ void SeatImports::give_up(const Received& message, const std::string& why) { dea
 // A slice at a time, so that each is told within its time, and none again because of another.
 void SeatImports::tell_dead() {
   while (!dead_.empty()) {
-    std::size_t count = 0;
-    std::size_t bytes = 0;
-    for (; count < dead_.size() && count < k_dead_at_once_max; ++count) {
-      bytes += dead_[count].message.bytes();
-      if (count > 0 && bytes > k_dead_bytes_at_once_max) break;
-    }
+    const std::size_t count = count_at_once(dead_);
     const auto fill = [&] {
       for (std::size_t i = 0; i < count; ++i) teller_->send_dead(dead_[i].message, dead_[i].why);
     };

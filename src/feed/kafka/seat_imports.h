@@ -46,6 +46,7 @@ struct SeatsOptions {
   std::chrono::milliseconds back_off_max{5'000};
   // For an event that cannot be read or made while others can; then its parts are dead letters.
   std::chrono::milliseconds event_patience{60'000};
+  std::size_t failing_max = 10'000;   // such events that are known; one more begins the list anew, and each is waited for once more
   std::size_t part_bytes_max = k_part_bytes_max;   // a larger message is a dead letter
   GatheringLimits limits{};
 };
@@ -116,12 +117,7 @@ class SeatImports {
   std::unique_ptr<Teller> teller_;
   Gathering gathering_;
   std::map<Partition, Place> places_;
-  // What is a dead letter, until Kafka has it; none while offsets are committed.
-  struct Dead {
-    Received message;
-    std::string why;
-  };
-  std::deque<Dead> dead_;
+  std::deque<Dead> dead_;   // until Kafka has them; none while offsets are committed
   // Events that could not be read or made at last, while others could.
   struct Failing {
     Time since{};

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <map>
 
 namespace holdfast::feed::kafka {
@@ -72,6 +73,19 @@ TEST(DeadLetters, of_messages_without_key_and_value_have_none) {
   const DeadLetter letter = dead_letter_of({.topic = "seats", .key = {}, .value = {}, .headers = {}}, "", 100);
   EXPECT_FALSE(letter.key);
   EXPECT_FALSE(letter.value);
+}
+
+// So many messages with a value of `bytes`.
+std::deque<Dead> dead(std::size_t count, std::size_t bytes) { return std::deque<Dead>(count, Dead{message(0, bytes, 0), "why"}); }
+
+TEST(DeadLetters, are_told_a_thousand_or_eight_mebibytes_together_and_one_that_is_larger_alone) {
+  constexpr std::size_t k_mebibyte = 1'024 * 1'024;
+  EXPECT_EQ(count_at_once(dead(1'000, 1)), 1'000u);
+  EXPECT_EQ(count_at_once(dead(1'001, 1)), 1'000u);
+  EXPECT_EQ(count_at_once(dead(9, k_mebibyte)), 8u);
+  EXPECT_EQ(count_at_once(dead(9, k_mebibyte + 1)), 7u);
+  EXPECT_EQ(count_at_once(dead(2, 9 * k_mebibyte)), 1u);
+  EXPECT_EQ(count_at_once({}), 0u);
 }
 
 TEST(ReceivedMessages, count_the_bytes_of_their_headers) {

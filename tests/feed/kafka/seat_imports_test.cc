@@ -31,6 +31,8 @@ Uuid id_of(int number) {
 }
 int number_of(const Uuid& id) { return id.data[15]; }
 
+constexpr int k_never_readable = 100;   // events from here on
+
 // A message is `EVENT TOTAL SEAT SEAT …`, all of them numbers.
 class ScriptedDesk final : public SeatsDesk {
  public:
@@ -46,7 +48,8 @@ class ScriptedDesk final : public SeatsDesk {
   Standing standing(const Uuid& event, std::span<const GeneratedSeat>) override {
     const std::scoped_lock lock(mutex_);
     ++asked;
-    if (closed || unreadable == number_of(event)) return {Standing::Kind::unavailable, "It cannot be read at the moment."};
+    if (closed || unreadable == number_of(event) || number_of(event) >= k_never_readable)
+      return {Standing::Kind::unavailable, "It cannot be read at the moment."};
     return {imported_.contains(number_of(event)) ? Standing::Kind::has_all : Standing::Kind::absent, {}};
   }
   Standing import(const Uuid& event, std::vector<GeneratedSeat>) override {
@@ -149,6 +152,29 @@ TEST_F(SeatImportsOnKafka, wait_once_for_an_event_that_cannot_be_made) {
   ASSERT_TRUE(comes(2));
   EXPECT_EQ(board.counters.seats_dead, 20u);
   EXPECT_LT(board.counters.seats_retried, 20u);
+}
+
+TEST_F(SeatImportsOnKafka, know_a_limited_number_of_events_that_fail_and_wait_once_more_for_each_when_there_is_one_more) {
+  SeatsOptions forgetful = options();
+  forgetful.event_patience = milliseconds(300);
+  forgetful.failing_max = 2;
+  SeatImports imports(forgetful, desk, board);
+  imports.start();
+  const auto is_waited_for = [&](int event) {
+    const std::uint64_t dead = board.counters.seats_dead;
+    const std::uint64_t retried = board.counters.seats_retried;
+    write(std::to_string(event) + " 9 1");
+    EXPECT_TRUE(eventually([&] { return board.counters.seats_dead == dead + 1; }, 4 * k_patience)) << event;
+    return board.counters.seats_retried > retried;
+  };
+  const int first = k_never_readable, second = first + 1, third = first + 2;
+  EXPECT_TRUE(is_waited_for(first));
+  EXPECT_TRUE(is_waited_for(second));
+  EXPECT_FALSE(is_waited_for(first)) << "both are known";
+  EXPECT_FALSE(is_waited_for(second));
+  EXPECT_TRUE(is_waited_for(third));
+  EXPECT_TRUE(is_waited_for(first)) << "the list has begun anew";
+  EXPECT_FALSE(is_waited_for(third)) << "with the one more";
 }
 
 TEST_F(SeatImportsOnKafka, tell_of_a_message_whose_key_leaves_its_dead_letter_no_room) {
