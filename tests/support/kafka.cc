@@ -177,6 +177,16 @@ KafkaWriter::KafkaWriter(const std::string& bootstrap)
 KafkaWriter::~KafkaWriter() = default;
 
 void KafkaWriter::write(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers) {
+  produce(topic, std::move(key), std::move(value), headers);
+  flush(topic);
+}
+
+void KafkaWriter::write_all(const std::string& topic, const std::string& key, const std::vector<std::string>& values) {
+  for (const std::string& value : values) produce(topic, key, value, {});
+  flush(topic);
+}
+
+void KafkaWriter::produce(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers) {
   std::vector<rd_kafka_vu_t> parts(4 + headers.size());
   parts[0].vtype = RD_KAFKA_VTYPE_TOPIC;
   parts[0].u.cstr = topic.c_str();
@@ -194,6 +204,9 @@ void KafkaWriter::write(const std::string& topic, std::string key, std::string v
   const std::unique_ptr<rd_kafka_error_t, decltype(&rd_kafka_error_destroy)> error(
       rd_kafka_produceva(client_.get(), parts.data(), parts.size()), &rd_kafka_error_destroy);
   if (error != nullptr) throw std::runtime_error(topic + ": " + rd_kafka_error_string(error.get()));
+}
+
+void KafkaWriter::flush(const std::string& topic) {
   check(rd_kafka_flush(client_.get(), static_cast<int>((6 * k_patience).count())), topic);
 }
 

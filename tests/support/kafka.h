@@ -79,8 +79,13 @@ class KafkaWriter {
   KafkaWriter& operator=(const KafkaWriter&) = delete;
 
   void write(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers = {});
+  // Many in their order, without waiting for each.
+  void write_all(const std::string& topic, const std::string& key, const std::vector<std::string>& values);
 
  private:
+  void produce(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers);
+  void flush(const std::string& topic);
+
   detail::KafkaClient client_;
 };
 

@@ -3,7 +3,7 @@
 // The journal is in order of time and has no index by reservation. Where the reservation begins is found by its time, by halving; from
 // there the changes are looked through until it has ended, which takes no longer than a hold may last. What can come after its end (a
 // reinstated sale, a refund) sets its seats' states: the seats' own histories say where, and what lies between is skipped.
-#include "api/reservation_history.h"
+#include "api/v1/reservation_history.h"
 
 #include <algorithm>
 #include <charconv>

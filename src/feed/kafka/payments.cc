@@ -22,7 +22,6 @@ constexpr milliseconds k_leave{3'000};           // the group, at the end
 constexpr milliseconds k_question{1'000};
 constexpr milliseconds k_topics_patience{10'000};
 constexpr milliseconds k_between_looks{5'000};   // at how far the partitions go
-constexpr std::size_t k_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
 
 struct Stopping {};
 // The partitions of the messages at hand may be somebody else's by now; who has them gets these messages again.
@@ -281,12 +280,17 @@ void Payments::show_pending() {
   board_.set_payments_held(held_messages_, failing_.summary());
 }
 
-// What has come, in the order of each partition; none when there is nothing for a moment.
+// What has come, in the order of each partition, and no more than could be held; none when there is nothing for a moment. While too many are
+// held, what is paused gives none, and a rebalance is heard of all the same.
 std::vector<Received> Payments::receive(Client& client) {
   std::vector<Received> messages;
   std::size_t bytes = 0;
   partitions_changed_ = false;
-  while (messages.size() < k_payments_at_once_max && bytes < k_bytes_at_once_max) {
+  const PaymentLimits& limits = options_.limits;
+  const auto room = [](std::size_t most, std::size_t held) { return std::max<std::size_t>(1, most - std::min(most, held)); };
+  const std::size_t messages_max = std::min(limits.at_once_max, room(limits.held_max, held_messages_));
+  const std::size_t bytes_max = std::min(limits.bytes_at_once_max, room(limits.held_bytes_max, held_bytes_));
+  while (messages.size() < messages_max && bytes < bytes_max) {
     const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> message(
         rd_kafka_consumer_poll(client.get(), messages.empty() ? static_cast<int>(k_look.count()) : 0), &rd_kafka_message_destroy);
     if (partitions_changed_) {

@@ -40,17 +40,23 @@
 
 namespace holdfast::feed::kafka {
 
+inline constexpr std::size_t k_payment_bytes_max = 64 * 1024;   // a larger message is a dead letter
+
+// The payment that fills a number of bytes may exceed it.
+struct PaymentLimits {
+  std::size_t at_once_max = 500;   // taken from Kafka together
+  std::size_t bytes_at_once_max = std::size_t{8} * 1024 * 1024;
+  std::size_t held_max = 10'000;
+  std::size_t held_bytes_max = std::size_t{16} * 1024 * 1024;
+};
+
 struct PaymentOptions {
   KafkaSettings kafka{};
   std::string topic_prefix{};
   std::string group = "holdfast-payments";
   std::chrono::milliseconds back_off_max{5'000};
+  PaymentLimits limits{};
 };
-
-inline constexpr std::size_t k_payment_bytes_max = 64 * 1024;   // a larger message is a dead letter
-inline constexpr std::size_t k_payments_at_once_max = 500;
-inline constexpr std::size_t k_payments_held_max = 10'000;
-inline constexpr std::size_t k_payments_held_bytes_max = std::size_t{16} * 1024 * 1024;
 
 class Payments {
  public:
@@ -97,7 +103,7 @@ class Payments {
 
   void pause(Client& client);
   void resume(Client& client);
-  bool holds_too_many() const { return held_messages_ >= k_payments_held_max || held_bytes_ >= k_payments_held_bytes_max; }
+  bool holds_too_many() const { return held_messages_ >= options_.limits.held_max || held_bytes_ >= options_.limits.held_bytes_max; }
   void forget_partitions();
   void look_at_backlog(Client& client);
   void show_pending();

@@ -2,7 +2,7 @@
 // the changes among which those of a reservation stand.
 #include <gmock/gmock.h>
 
-#include "api/reservation_history.h"
+#include "api/v1/reservation_history.h"
 #include "api/v1/seat_filter.h"
 #include "core/event_in_test.h"
 #include "ledger/ledger_in_test.h"

@@ -51,6 +51,7 @@ class ScriptedDesk final : public PaymentDesk {
   std::vector<Effect> settle(std::span<const Payment> payments) override {
     std::vector<Effect> effects;
     const std::scoped_lock lock(mutex_);
+    most_at_once_ = std::max(most_at_once_, payments.size());
     for (const Payment& payment : payments) {
       ++asked;
       if (closed || (stuck != 0 && event_of_reservation(payment.reservation) == stuck)) {
@@ -68,6 +69,10 @@ class ScriptedDesk final : public PaymentDesk {
     const std::scoped_lock lock(mutex_);
     return settled_;
   }
+  std::size_t most_at_once() {
+    const std::scoped_lock lock(mutex_);
+    return most_at_once_;
+  }
   std::atomic<bool> closed{false};
   std::atomic<EventNumber> stuck{0};
   std::atomic<int> asked{0};
@@ -77,6 +82,7 @@ class ScriptedDesk final : public PaymentDesk {
  private:
   std::mutex mutex_;
   std::vector<std::string> settled_;
+  std::size_t most_at_once_ = 0;   // asked for
 };
 
 class FailingStore : public feed::kafka::EmbeddedFeedStore {
@@ -101,6 +107,16 @@ class KafkaConsumer : public testing::Test {
             .back_off_max = milliseconds(200)};
   }
   void write(const std::string& order) { writer.write(prefix + "payment-succeeded", "key", order); }
+  // So many of an event, each of so many bytes with its key, or as few as it needs.
+  void write_many(EventNumber event, std::size_t count, std::size_t bytes = 0) {
+    std::vector<std::string> orders;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::string order = std::to_string(event) + ":" + std::to_string(i) + " ";
+      if (bytes > order.size() + 3) order.resize(bytes - 3, 'x');
+      orders.push_back(std::move(order));
+    }
+    writer.write_all(prefix + "payment-succeeded", "key", orders);
+  }
   std::vector<test::KafkaMessage> read(const char* topic, std::size_t least) {
     test::KafkaReader reader(kafka, {prefix + topic});
     EXPECT_TRUE(reader.read_until([&] { return reader.messages().size() >= least; }, 4 * k_patience));
@@ -215,6 +231,73 @@ TEST_F(KafkaConsumer, holds_the_payments_of_an_event_that_is_stuck_and_does_thos
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
 }
 
+TEST_F(KafkaConsumer, takes_five_hundred_payments_at_once_and_no_more) {
+  write_many(1, 1'100);
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 1'100; }, 4 * k_patience));
+  EXPECT_EQ(desk.most_at_once(), 500u);
+}
+
+TEST_F(KafkaConsumer, takes_a_payment_of_64_KiB_and_none_that_is_larger) {
+  const std::string largest = "1:" + std::string(64 * 1'024 - 2, 'x');
+  write(largest + "x");
+  write(largest);
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return !desk.settled().empty(); }, 4 * k_patience));
+  EXPECT_THAT(desk.settled(), ElementsAre(largest));
+  const auto letters = read("payment-succeeded.dead-letter", 1);
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "The message has more than 65536 bytes.");
+}
+
+TEST_F(KafkaConsumer, takes_no_more_payments_at_once_when_one_has_filled_the_bytes) {
+  PaymentOptions small = options();
+  small.limits.bytes_at_once_max = 1'000;
+  write_many(1, 50, 101);   // nine have less
+  Payments payments(small, desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 50; }, 4 * k_patience));
+  EXPECT_EQ(desk.most_at_once(), 10u);
+}
+
+TEST_F(KafkaConsumer, holds_ten_thousand_payments_and_takes_no_more_until_it_can_carry_them_out) {
+  constexpr std::size_t k_most = 10'000;
+  desk.stuck = 7;
+  write_many(7, k_most - 1);
+  write("1:fits");
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 1; }, 4 * k_patience));
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most - 1; }, 4 * k_patience));
+  write("7:fits");
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most; }, 4 * k_patience));
+  write("1:waits");
+  const int before = desk.asked;
+  ASSERT_TRUE(eventually([&] { return desk.asked >= before + static_cast<int>(k_most); }, 4 * k_patience)) << "they are tried again";
+  EXPECT_THAT(desk.settled(), ElementsAre("1:fits"));
+  desk.stuck = 0;
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == k_most + 2; }, 4 * k_patience)) << desk.settled().size();
+  EXPECT_EQ(desk.settled().back(), "1:waits");
+}
+
+TEST_F(KafkaConsumer, holds_no_more_payments_when_one_has_filled_the_bytes) {
+  PaymentOptions small = options();
+  small.limits.held_bytes_max = 1'000;
+  desk.stuck = 7;
+  write_many(7, 10, 101);   // nine have less
+  write("1:waits");
+  Payments payments(small, desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == 10; }, 4 * k_patience));
+  ASSERT_TRUE(eventually([&] { return desk.asked >= 20; }, 4 * k_patience)) << "they are tried again";
+  EXPECT_TRUE(desk.settled().empty());
+  desk.stuck = 0;
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 11; }, 4 * k_patience));
+  EXPECT_EQ(desk.settled().back(), "1:waits");
+}
+
 // Tables that do not follow must not keep those waiting that say what they are for.
 TEST_F(KafkaConsumer, holds_payments_that_name_their_order_only_while_it_cannot_be_found_and_does_the_others) {
   desk.orders_away = true;
@@ -278,7 +361,7 @@ TEST_F(KafkaConsumer, goes_on_after_a_rebalance_that_came_while_it_waited) {
 
 // What was fetched and not yet taken goes with the group.
 TEST_F(KafkaConsumer, stops_in_the_midst_of_many_payments_and_the_next_one_goes_on) {
-  constexpr std::size_t k_payments = 3 * k_payments_at_once_max;
+  constexpr std::size_t k_payments = 3 * PaymentLimits{}.at_once_max;
   for (std::size_t i = 0; i < k_payments; ++i) write("order-" + std::to_string(i));
   {
     Payments payments(options(), desk, store, board);

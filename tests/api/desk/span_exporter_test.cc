@@ -1,5 +1,5 @@
 // Spans on their way to a collector that takes its time.
-#include "api/span_exporter.h"
+#include "api/desk/span_exporter.h"
 
 #include <gtest/gtest.h>
 #include <prometheus/metric_family.h>
