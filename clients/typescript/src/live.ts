@@ -10,7 +10,10 @@ export interface LiveOptions {
   signal?: AbortSignal;
   /** Milliseconds without a byte after which the connection counts as lost. The server sends at least a comment every 15 s. */
   silenceMs?: number;
-  /** Told when the stream has begun (true) and when it has broken (false): until it begins again, what is known may be old. */
+  /**
+   * Told when the stream has brought its first message or comment (true), which the server sends at once, and when it has broken (false). Until it is
+   * told true again, what is known may be old: a proxy may pass on the head of the answer and keep the body back.
+   */
   onConnection?: (isConnected: boolean) => void;
 }
 
@@ -56,6 +59,11 @@ export async function* live(transport: Transport, eventId: string, options: Live
 async function* connection(transport: Transport, eventId: string, seq: number, options: LiveOptions): AsyncGenerator<LiveMessage, void, void> {
   const { controller, release } = linked(options.signal);
   let watchdog: ReturnType<typeof setTimeout> | undefined;
+  let hasBegun = false;
+  const begun = () => {
+    if (!hasBegun) options.onConnection?.(true);
+    hasBegun = true;
+  };
   const heard = () => {
     clearTimeout(watchdog);
     watchdog = setTimeout(() => controller.abort(), options.silenceMs ?? silenceMsDefault);
@@ -67,8 +75,7 @@ async function* connection(transport: Transport, eventId: string, seq: number, o
     const path = `/v1/events/${encodeURIComponent(eventId)}/live`;
     const response = await transport.open({ method: "GET", path, headers }, controller.signal);
     if (response.body === null) return;
-    options.onConnection?.(true);
-    for await (const { type, data } of parseEvents(response.body, controller.signal, heard)) {
+    for await (const { type, data } of parseEvents(response.body, controller.signal, heard, begun)) {
       // Kinds that a later server adds are skipped.
       if (type === "snapshot" || type === "changes") yield { type, ...JSON.parse(data) } as LiveMessage;
     }
@@ -82,17 +89,22 @@ async function* connection(transport: Transport, eventId: string, seq: number, o
   }
 }
 
-/** Server-sent events out of bytes that come in any pieces, until the signal is aborted, which throws. `heard` is called for each piece. */
+/**
+ * Server-sent events out of bytes that come in any pieces, until the signal is aborted, which throws. `heard` is called for each piece, `whole` for
+ * each message and each comment that has come to its end, before a message is yielded.
+ */
 export async function* parseEvents(
   stream: ReadableStream<Uint8Array>,
   signal: AbortSignal,
   heard: () => void = () => undefined,
+  whole: () => void = () => undefined,
 ): AsyncGenerator<{ type: string; data: string }, void, void> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let text = "";
   let type = "message";
   let data: string[] = [];
+  let isEmpty = true;   // nothing has come since the last empty line
   try {
     for (;;) {
       const { done, value } = await unlessAborted(reader.read(), signal);
@@ -103,6 +115,8 @@ export async function* parseEvents(
       for (let end = text.search(/\r\n|\n|\r(?!$)/); end >= 0; end = text.search(/\r\n|\n|\r(?!$)/)) {
         const line = text.slice(0, end);
         text = text.slice(end + (text.startsWith("\r\n", end) ? 2 : 1));
+        if (line === "" && !isEmpty) whole();
+        isEmpty = line === "";
         if (line === "") {
           if (data.length > 0) yield { type, data: data.join("\n") };
           type = "message";

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createClient, HoldfastError, type Client, type Reservation } from "../src/index.js";
+import { Proxy } from "./proxy.js";
 import { makeEvent, Server } from "./server.js";
 
 const webhookHost = "127.0.0.1:9";   // nothing is sent there
@@ -191,6 +192,31 @@ test("the live states are the event's, also over a restart", async () => {
   await server.run();
   await client.consumeReservation(held.id, { orderId: "o" });
   await following;
+});
+
+test("behind a proxy that keeps a stream's body back, the stream has begun when the body comes and not with its head", async () => {
+  const event = await makeEvent(client, 2);
+  const proxy = await Proxy.start(server.port);
+  const stop = new AbortController();
+  const told: string[] = [];
+  const following = (async () => {
+    const onConnection = (isConnected: boolean) => told.push(isConnected ? "begun" : "broken");
+    for await (const { type } of createClient({ baseUrl: proxy.url }).live(event.id, { signal: stop.signal, silenceMs: 1_000, onConnection })) {
+      told.push(type);
+      stop.abort();
+    }
+  })();
+  try {
+    while (proxy.heads < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual([...new Set(told)], ["broken"]);
+    proxy.release();
+    await following;
+    assert.deepEqual(told.slice(-2), ["begun", "snapshot"]);
+    assert.equal(told.indexOf("begun"), told.length - 2);
+  } finally {
+    stop.abort();
+    proxy.end();
+  }
 });
 
 test("a browser gets a session", async () => {

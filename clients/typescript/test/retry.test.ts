@@ -161,6 +161,22 @@ test("a live stream that falls silent is opened again", async () => {
   await following;
 });
 
+test("a stream has begun with its first whole message or comment", async () => {
+  const begin = event(4, "snapshot", { planVersion: 1, states: "aa" });
+  const { url, requests } = await behave((_request, response, count) => {
+    response.writeHead(200, stream);
+    response.write([begin.slice(0, -1), begin, ":\n\n"][Math.min(count, 3) - 1]);
+  });
+  const stop = new AbortController();
+  const told: unknown[] = [];
+  const onConnection = (isConnected: boolean) => {
+    told.push(isConnected);
+    if (isConnected && requests.length >= 3) stop.abort();
+  };
+  for await (const { type } of createClient({ baseUrl: url }).live("e", { signal: stop.signal, silenceMs: 1_000, onConnection })) told.push(type);
+  assert.deepEqual(told, [false, true, "snapshot", false, true]);
+});
+
 test("an event that there is not ends the stream with an error", async () => {
   const { url } = await behave((_request, response) => answer(response, 404, { code: "event_not_found" }));
   await assert.rejects(createClient({ baseUrl: url }).live("e").next(), (error: HoldfastError) => error.code === "event_not_found");

@@ -5,9 +5,9 @@
 //
 // The tabs that show an event queue for a lock. The one that has it reads the stream and passes on what it reads; the next one has the lock when
 // that tab is closed, hidden or frozen. Tabs that nobody sees read nothing. While a tab hears nothing, it asks for the states every two seconds:
-// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy answers no stream. One that passes
-// on the head and keeps the rest back is taken for a stream, some 45 seconds at a time. A server that does not answer, or says "later", is
-// asked less and less often.
+// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy answers no stream. A stream counts
+// from its first message or comment on, and not while it is behind an answer to such a question: a proxy may pass on the head alone, or
+// messages late. A server that does not answer, or says "later", is asked less and less often.
 import { HoldfastError, type Client, type LiveMessage, type SeatLetter } from "@holdfast/client";
 import { untilShown, whileShown } from "./shown";
 
@@ -88,11 +88,12 @@ class Tab {
   #pollAgainAt = -Infinity;
   #pollFailures = 0;               // since the last answer
   #polledWellAt = -Infinity;
+  #polledSeq = -1;                 // of the last answer that brought news since the stream was opened
   #aliveAt = 0;
   readonly #patienceMs = silenceMs * (1 + Math.random() / 3);   // tabs do not lose it all at once
   #isPolling = false;
   #isLeader = false;
-  #isStreaming = false;            // the leader's stream stands, and has said something
+  #isStreaming = false;            // the leader's stream stands, has said something, and is not behind
   #leader: string | undefined;     // whose words follow on each other for this tab
   #told: boolean | undefined;
   #leading: AbortController | undefined;
@@ -171,16 +172,24 @@ class Tab {
 
   async #stream(stop: AbortSignal) {
     let stands = false;
+    this.#polledSeq = -1;
     const onConnection = (isConnected: boolean) => {
       stands = isConnected;
+      if (!isConnected) this.#polledSeq = -1;   // the server may be put back to a backup meanwhile
       this.#isStreaming = isConnected && this.#letters !== undefined;
       const isPolled = performance.now() - this.#polledWellAt < 2 * pollEveryMs;
       if (this.#isStreaming || (!isConnected && !isPolled)) this.#tellConnection(isConnected);
     };
     for await (const message of this.client.live(this.eventId, { signal: stop, onConnection })) {
-      this.#isStreaming = stands;
-      this.#pass(message);
+      const isLate = this.#isLate(message);
+      this.#isStreaming = stands && !isLate;
+      if (!isLate) this.#pass(message);
     }
+  }
+
+  // Kept back on its way: what was asked for meanwhile is newer. A number alone says little, for there are changes that set no seat.
+  #isLate(message: LiveMessage): boolean {
+    return message.seq < this.#polledSeq && !(message.type === "snapshot" && message.states === this.#letters?.join(""));
   }
 
   // ---- words
@@ -273,6 +282,7 @@ class Tab {
       const message = this.#difference({ type: "snapshot", seq, planVersion, states });
       if (this.#end.signal.aborted) return;
       this.#polledWellAt = performance.now();
+      if (message?.type === "snapshot" || (message?.seats.length ?? 0) > 0) this.#polledSeq = seq;
       this.#pollFailures = 0;
       if (message !== undefined && this.#isLeader) this.#pass(message);
       else if (message !== undefined) this.#take(message);
