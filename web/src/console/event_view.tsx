@@ -4,6 +4,7 @@ import type { Event, LiveMessage, Plan } from "@holdfast/client";
 import { useEffect, useMemo } from "preact/hooks";
 import { number } from "../shared/i18n";
 import { followLive } from "../shared/live";
+import { placesOf } from "../shared/places";
 import { AsOf } from "./as_of";
 import { ask, problemOf } from "./ask";
 import { CountCells, CountHeads } from "./events_table";
@@ -110,6 +111,7 @@ function Desk({ event, plan, onDone }: { event: Event; plan: Plan; onDone: () =>
   const chosen = useSignal<ReadonlySet<number>>(new Set());
   const texts = t.value.event;
   const { letters, seq, version } = live.value;
+  const places = useMemo(() => placesOf(plan), [plan]);
   const choose = (seats: readonly number[], on: boolean) => {
     const next = new Set(chosen.value);
     for (const seat of seats) {
@@ -135,8 +137,7 @@ function Desk({ event, plan, onDone }: { event: Event; plan: Plan; onDone: () =>
   const count = (letter: string) => [...chosen.value].filter((seat) => letters[seat] === letter).length;
   const [free, blocked] = [count("a"), count("b")];
   const drawing = {
-    x: plan.seats.x,
-    y: plan.seats.y,
+    ...places,
     markOf: (seat: number) => stateOf(letters[seat]),
     isChosen: (seat: number) => chosen.value.has(seat),
   };

@@ -1,7 +1,6 @@
 // The seats of one event in typed arrays, and what follows from where they are. Built once from a plan; only `state` and `mine` change.
-//
-// Coordinates are the plan's own. A plan without places (all seats at one point) gets some: section beside section, row behind row.
 import type { Plan } from "@holdfast/client";
+import { placesOf } from "../shared/places";
 
 /** What can be seen of a seat's state. An unknown letter counts as blocked: not available. */
 export const State = { available: 0, held: 1, sold: 2, blocked: 3 } as const;
@@ -68,8 +67,9 @@ export class Seats {
     this.size = plan.size;
     this.ids = seats.id;
     this.numbers = seats.number;
-    this.x = Float32Array.from(seats.x);
-    this.y = Float32Array.from(seats.y);
+    const places = placesOf(plan);
+    this.x = places.x;
+    this.y = places.y;
     this.category = Uint16Array.from(seats.category);
     this.rowOf = new Uint32Array(this.size);
     this.state = new Uint8Array(this.size).fill(State.blocked);   // until the first snapshot
@@ -84,7 +84,6 @@ export class Seats {
       this.rows.at(-1)!.count++;
       this.rowOf[i] = this.rows.length - 1;
     }
-    if (boxOf(this.x, this.y, 0, this.size) === undefined) this.#layOut();
     this.box = boxOf(this.x, this.y, 0, this.size) ?? { left: 0, top: 0, right: 1, bottom: 1 };
     this.pitch = this.#usualPitch();
     plan.sections.forEach((name) => this.sections.push({ name, rows: [], seats: 0, box: { ...this.box }, x: 0, y: 0 }));
@@ -115,18 +114,6 @@ export class Seats {
 
   setAll(letters: string) {
     for (let i = 0; i < this.size; ++i) this.state[i] = stateOf(letters[i] ?? "b");
-  }
-
-  #layOut() {
-    // Sections under each other, rows under each other, seats side by side, all centred.
-    let y = 0;
-    this.rows.forEach((row, r) => {
-      if (r > 0) y += this.rows[r - 1]!.section === row.section ? 1.3 : 4;
-      for (let i = 0; i < row.count; ++i) {
-        this.x[row.first + i] = i - (row.count - 1) / 2;
-        this.y[row.first + i] = y;
-      }
-    });
   }
 
   #usualPitch(): number {
