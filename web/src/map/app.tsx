@@ -45,8 +45,22 @@ export function App() {
         {t.value.skip}
       </a>
       <Head />
-      {isReady ? id === undefined ? <EventsPage /> : <EventPage key={id} id={id} /> : <main class="waiting">{isAway ? <p role="alert">{t.value.unreachable}</p> : <p>{t.value.loading}</p>}</main>}
+      {isReady ? id === undefined ? <EventsPage /> : <EventPage key={id} id={id} /> : <Waiting isAway={isAway} />}
     </>
+  );
+}
+
+function Waiting({ isAway }: { isAway: boolean }) {
+  return (
+    <main class="waiting" id="seats">
+      {isAway ? (
+        <div role="alert">
+          <h1>{t.value.unreachable}</h1>
+        </div>
+      ) : (
+        <p>{t.value.loading}</p>
+      )}
+    </main>
   );
 }
 

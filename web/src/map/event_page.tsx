@@ -63,7 +63,13 @@ export function EventPage({ id }: { id: string }) {
   if (problem !== undefined || sale === undefined) {
     return (
       <main class="waiting" id="seats">
-        {problem === undefined ? <p>{t.value.loading}</p> : <p role="alert">{problem === "missing" ? t.value.notFound : t.value.unreachable}</p>}
+        {problem === undefined ? (
+          <p>{t.value.loading}</p>
+        ) : (
+          <div role="alert">
+            <h1>{problem === "missing" ? t.value.notFound : t.value.unreachable}</h1>
+          </div>
+        )}
         {problem !== undefined && (
           <a class="button" href={addressOf(undefined)} onClick={(event) => follow(event, undefined)}>
             {t.value.back}

@@ -23,6 +23,8 @@ const seatRadius = 0.4;            // of the pitch
 const smallestDisc = 1.2;          // below that a seat is a square
 const numbersFrom = 8;             // CSS pixels of radius
 const rowNamesFrom = 9;            // CSS pixels of pitch
+const shortText = 4;               // characters: they are drawn as narrow as it takes
+const squeezeMost = 2;             // what is longer is left out rather than drawn narrower than so many times
 const dimmed = 0.16;
 const mineSize = 1.3;              // of a seat's radius: half the side of the visitor's own
 const mineHalfLeast = 6;           // CSS pixels
@@ -123,7 +125,7 @@ export class Painter {
       context.font = `500 ${Math.round(r * 0.95)}px ${font}`;
       context.textAlign = "center";
       context.textBaseline = "middle";
-      for (const i of members) context.fillText(numbers[i]!, x[i]! * scale, y[i]! * scale + r * 0.06, r * 1.7);
+      for (const i of members) this.#write(context, numbers[i]!, x[i]! * scale, y[i]! * scale + r * 0.06, r * 1.7);
     }
     context.globalAlpha = 1;
   }
@@ -165,9 +167,15 @@ export class Painter {
         if (x[end]! < box.left || x[end]! > box.right || y[end]! < box.top || y[end]! > box.bottom) continue;
         const [dx, dy] = count > 1 ? [x[end]! - x[next]!, y[end]! - y[next]!] : [end === first ? -pitch : pitch, 0];
         const length = Math.hypot(dx, dy) || 1;
-        context.fillText(name, (x[end]! + (dx / length) * pitch) * scale, (y[end]! + (dy / length) * pitch) * scale, pitch * 1.1 * scale);
+        this.#write(context, name, (x[end]! + (dx / length) * pitch) * scale, (y[end]! + (dy / length) * pitch) * scale, pitch * 1.1 * scale);
       }
     }
+  }
+
+  // What cannot be read there is not written: the tip, the choice and the list say it.
+  #write(context: CanvasRenderingContext2D, text: string, x: number, y: number, width: number) {
+    if (text.length > shortText && context.measureText(text).width > width * squeezeMost) return;
+    context.fillText(text, x, y, width);
   }
 
   /**

@@ -40,6 +40,7 @@ export function SeatList({ sale }: { sale: Sale }) {
     else go(to);
   };
   const labels = sections[section]!.name;
+  const longest = Math.max(0, ...shown.map((r) => rows[r]!.name.length));
   return (
     <details class="seat-list" open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{t.value.list}</summary>
@@ -60,6 +61,7 @@ export function SeatList({ sale }: { sale: Sale }) {
             class="grid"
             role="grid"
             ref={grid}
+            style={{ "--characters": longest }}
             aria-label={t.value.seatGrid(labels)}
             aria-multiselectable="true"
             onKeyDown={walk}
