@@ -134,9 +134,20 @@ export function QuestionAsked() {
 /** The foot of the page: what was done last. Its place is always there. */
 export function TraceLine() {
   const trace = lastTrace.value;
+  if (trace === null) {
+    return (
+      <p class="trace" role="status">
+        <span>{t.value.ask.nothing}</span>
+      </p>
+    );
+  }
+  const what = `${clock(trace.at)} · ${trace.what}`;
+  const outcome = ` · ${trace.problem ?? t.value.ask.done}`;
+  // A long name is cut, and not how it ended.
   return (
-    <p class={`trace ${trace?.problem ? "bad" : ""}`} role="status">
-      {trace === null ? t.value.ask.nothing : `${clock(trace.at)} · ${trace.what} · ${trace.problem ?? t.value.ask.done}`}
+    <p class={`trace ${trace.problem === null ? "" : "bad"}`} role="status" title={what + outcome}>
+      <span>{what}</span>
+      <span class="outcome">{outcome}</span>
     </p>
   );
 }

@@ -38,15 +38,15 @@ export function CustomerList({ customer, first, eventName }: CustomerListProps) 
         keyOf={(reservation) => reservation.id}
         row={(reservation) => (
           <>
-            <td>
+            <td class="whole">
               <a href={addressOf({ view: "find", text: reservation.id })}>{short(reservation.id)}</a>
             </td>
-            <td>{eventName(reservation.eventId)}</td>
+            <td class="name">{eventName(reservation.eventId)}</td>
             <td>{t.value.reservationStatuses[reservation.status]}</td>
             <td class="numbers">{number(reservation.seats.length)}</td>
             <td class="numbers">{moment(reservation.createdAt)}</td>
             <td class="numbers">{moment(reservation.expiresAt)}</td>
-            <td>{reservation.orderId ?? "–"}</td>
+            <td class="name">{reservation.orderId ?? "–"}</td>
             <td class="numbers">{reservation.total === null ? "–" : money(reservation.total, reservation.currency)}</td>
           </>
         )}

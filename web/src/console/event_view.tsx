@@ -97,7 +97,9 @@ function Breakdown({ title, rows }: { title: string; rows: { name: string; count
       <tbody>
         {rows.map(({ name, counts }) => (
           <tr key={name}>
-            <th scope="row">{name}</th>
+            <th scope="row" title={name}>
+              <span>{name}</span>
+            </th>
             <CountCells counts={counts} />
           </tr>
         ))}
@@ -187,7 +189,10 @@ export function EventView({ id }: { id: string }) {
       <header class="bar">
         <h1>{event?.name ?? texts.title}</h1>
         {event !== null && <span class="soft">{t.value.events.statuses[event.status]}</span>}
-        <AsOf reading={reading.value} of={event === null ? null : texts.asOf(number(event.seq), clock(reading.value.at))} />
+        {/* Without an event there are no last numbers: the problem below says why. */}
+        {(event !== null || problem.value === null) && (
+          <AsOf reading={reading.value} of={event === null ? null : texts.asOf(number(event.seq), clock(reading.value.at))} />
+        )}
       </header>
       <p class="soft id">
         <code>{id}</code> · <a href={addressOf({ view: "sale" })}>{texts.allEvents}</a>

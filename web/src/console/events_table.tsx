@@ -85,7 +85,9 @@ export function EventsTable({ events }: { events: Event[] | null }) {
         {(events ?? []).map((event) => (
           <tr key={event.id}>
             <th scope="row">
-              <a href={addressOf({ view: "event", id: event.id })}>{event.name}</a>
+              <a href={addressOf({ view: "event", id: event.id })} title={event.name}>
+                {event.name}
+              </a>
             </th>
             <td data-label={texts.status}>{texts.statuses[event.status]}</td>
             <CountCells counts={event.counts} />

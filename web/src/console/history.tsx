@@ -41,7 +41,7 @@ export function History<Item>({ title, heads, ask, row, keyOf }: HistoryProps<It
 
   const texts = t.value.find;
   return (
-    <div class="history">
+    <div class="history" role="group" aria-label={title} tabIndex={0}>
       <h3>{title}</h3>
       <table>
         <thead>

@@ -125,8 +125,8 @@ export function ReservationCard({ reservation, eventName, onDone }: { reservatio
                 <td>
                   <input type="checkbox" aria-label={`${texts.choose} ${seat.label}`} checked={chosen.value.has(seat.id)} onChange={(event) => choose(seat.id, event.currentTarget.checked)} />
                 </td>
-                <td>{seat.label}</td>
-                <td>{seat.category}</td>
+                <td class="name">{seat.label}</td>
+                <td class="name">{seat.category}</td>
                 <td>{t.value.states[seat.state]}</td>
                 <td>
                   <a href={addressOf({ view: "find", text: seat.id })}>{seat.id}</a>

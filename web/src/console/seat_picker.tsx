@@ -19,6 +19,7 @@ export function SeatPicker({ plan, letters, chosen, choose }: SeatPickerProps) {
   const ofSection = rows.filter((row) => row.section === section);
   const row = ofSection[at] ?? ofSection[0];
   const seats = row?.seats ?? [];
+  const longest = Math.max(0, ...seats.map((seat) => plan.seats.number[seat]?.length ?? 0));
   const all = seats.length > 0 && seats.every((seat) => chosen.has(seat));
   return (
     <fieldset class="picker">
@@ -54,7 +55,7 @@ export function SeatPicker({ plan, letters, chosen, choose }: SeatPickerProps) {
           {texts.wholeRow}
         </button>
       </div>
-      <ul class="row-of-seats">
+      <ul class="row-of-seats" style={{ "--characters": longest }}>
         {seats.map((seat) => {
           const state = stateOf(letters[seat]);
           return (

@@ -1,0 +1,110 @@
+// Names as long as somebody may have made them, on a wide screen and on the narrowest: nothing is cut that tells two things apart, nothing lies
+// over something else, and no page is wider than the screen.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { eventually, expectAccessible, startServer, visit } from "./harness.mjs";
+import { holdAsSomebody, planOf, ready } from "./map.mjs";
+
+const server = await startServer({ flags: ["--demo"] });
+const wide = { viewport: { width: 1440, height: 900 } };
+const narrow = { viewport: { width: 320, height: 780 }, hasTouch: true, isMobile: true };
+
+const name = "An Evening of Chamber Music, Spoken Word and Improvised Theatre with the Combined Ensembles of the Northern and Southern Provinces";
+const categories = ["unrestricted", "restricted"].map((view, k) => ({ name: `Premium upholstered seats of the first price group, ${view}`, price: 1234.5 + k }));
+const sections = ["left hand side", "right hand side"].map((side) => `Orchestra Stalls behind the Royal Box, ${side}`);
+// Without places, as most imports by hand are.
+const seats = sections.flatMap((section, s) =>
+  ["A", "B", "C"].flatMap((row) => Array.from({ length: 12 }, (_, n) => ({ section, row: `Terrace row ${row} (raised)`, number: `Seat-${n + 101}-left`, category: categories[s].name }))),
+);
+const event = await server.ask("POST", "/v1/events", { name, venue: name, currency: "EUR", categories, seats });
+const plan = await planOf(server, event.id);
+
+const widthOf = (page) => page.evaluate(() => document.documentElement.scrollWidth);
+/** Elements whose text is cut, by what they say. */
+const cut = (page, selector) =>
+  page.locator(selector).evaluateAll((all) => all.filter((each) => each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1).map((each) => each.textContent));
+const desk = (t, hash, options) => visit(t, server, `/console${hash}`, options);
+
+for (const [screen, form] of Object.entries({ wide, narrow })) {
+  test(`The map and its list of seats keep long names in their places (${screen})`, async (t) => {
+    const page = await visit(t, server, `/?event=${event.id}`, form);
+    await ready(page);
+    await page.locator("summary").click();
+    await page.getByRole("grid").waitFor();
+    assert.ok((await widthOf(page)) <= form.viewport.width, `${await widthOf(page)} pixels`);
+    // A row takes three lines at most, and its cells are beside each other.
+    const heights = await page.locator(".grid-row").evaluateAll((rows) => rows.map((row) => row.getBoundingClientRect().height));
+    assert.deepEqual(heights.filter((height) => height > 60), []);
+    assert.deepEqual(await cut(page, ".cell, .row-name > [aria-hidden]"), []);
+    if (screen === "wide") {
+      // The panel scrolls, not the page under it.
+      assert.ok((await page.evaluate(() => document.documentElement.scrollHeight)) <= form.viewport.height);
+    }
+    await expectAccessible(page, `the map with long names, ${screen}`);
+  });
+
+  test(`The desk shows long names whole, and draws seats apart that have no places (${screen})`, async (t) => {
+    const page = await desk(t, `#/event/${event.id}`, form);
+    await page.getByText("Choose seats").waitFor();
+    await page.getByText(/^as of change \d/).first().waitFor();
+    assert.deepEqual(await cut(page, ".counts tbody th > *, .seat span, .seat"), []);
+    assert.ok((await widthOf(page)) <= form.viewport.width, `${await widthOf(page)} pixels`);
+    const drawn = await eventually("the seats are drawn", () =>
+      page.locator(".seat-map canvas").evaluate((canvas) => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const columns = new Set();
+        for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 0) columns.add((i / 4) % canvas.width);
+        return columns.size;
+      }),
+    );
+    assert.ok(drawn > 60, `they take ${drawn} columns of pixels`);
+  });
+}
+
+test("What is told about a seat has its price in one line", async (t) => {
+  const { id } = await holdAsSomebody(server, [plan.seats.id[0]]);
+  t.after(() => server.ask("POST", `/v1/reservations/${id}/release`, {}));
+  const page = await visit(t, server, `/?event=${event.id}`, narrow);
+  await ready(page);
+  await page.locator("summary").click();
+  await page.locator('[data-seat="0"]').click({ force: true });   // it is called disabled, because it cannot be had
+  const price = page.locator(".tip .numbers");
+  await price.getByText("€1,234.50").waitFor();
+  const { height } = await price.boundingBox();
+  assert.ok(height < 30, `${height} pixels`);
+});
+
+test("The desk's last line says how an action ended, however long its name is", async (t) => {
+  const page = await desk(t, `#/event/${event.id}`, narrow);
+  await page.getByRole("button", { name: "Whole row" }).click();
+  await page.getByRole("button", { name: "Block 12…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Block", exact: true }).click();
+  const outcome = page.locator(".trace .outcome");
+  await outcome.getByText("done").waitFor();
+  const { x, width } = await outcome.boundingBox();
+  assert.ok(x >= 0 && x + width <= 320, `from ${x} to ${x + width}`);
+  assert.deepEqual(await cut(page, ".trace .outcome"), []);
+});
+
+test("An event that there is not is not called a server without an answer", async (t) => {
+  const page = await desk(t, "#/event/0e000000-0000-4000-8000-00000000ffff", { ...wide, expects: [/status of 404/] });
+  await page.getByText(/event_not_found/).waitFor();
+  assert.equal(await page.getByText(/no answer since/).count(), 0);
+  const buyers = await visit(t, server, "/?event=0e000000-0000-4000-8000-00000000ffff", { ...wide, expects: [/status of 404/] });
+  await buyers.getByRole("heading", { name: "There is no such event." }).waitFor();
+  await expectAccessible(buyers, "an event that there is not");
+});
+
+test("What is looked up at the desk fits on the narrowest screen, and its tables can be scrolled by keyboard", async (t) => {
+  const customer = "customer-" + "x".repeat(200);
+  const { id } = await holdAsSomebody(server, [13, 14].map((i) => plan.seats.id[i]), customer);
+  const page = await desk(t, `#/find/${id}`, { ...narrow, expects: [/status of 404/] });
+  await page.getByRole("article").first().getByText(/That is all/).waitFor();
+  assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels`);
+  await expectAccessible(page, "a reservation with long names");
+  for (const [text, seen] of [[customer, page.getByRole("article", { name: /^Customer/ })], ["nobody-" + "z".repeat(100), page.getByText(/Nothing is known/)]]) {
+    await page.goto(`${server.url}/console#/find/${text}`);
+    await seen.waitFor();
+    assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels for ${text.slice(0, 10)}`);
+  }
+});
