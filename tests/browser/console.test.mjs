@@ -339,6 +339,9 @@ test("a server that is gone is said to be gone, and comes back", async (t) => {
   await away.stop();
   await page.getByText(/no answer since \d\d:\d\d:\d\d; these are the last numbers/).first().waitFor();
   await page.getByRole("row", { name: /^theatre/ }).waitFor();   // the last numbers stay
+  // And nothing says that all is well now.
+  await page.getByRole("region", { name: "Parts of the server" }).getByText(/no answer since/).waitFor();
+  assert.doesNotMatch(await page.locator(".server").innerText(), /OK/);
   await away.start();
   await eventually("the numbers are fresh again", async () => (await page.getByText(/no answer since/).count()) === 0);
 });

@@ -34,15 +34,15 @@ function Navigation({ at }: { at: Route }) {
   );
 }
 
-/** The server in one line: always there, always as wide. */
+/** The server in one line: always there, always as wide. While it gives no answer, nothing is said of how it is. */
 function ServerLine({ feeds }: { feeds: Feeds }) {
   const texts = t.value.frame;
-  const late = useComputed(() => feeds.seconds.reading.value.failingSince);
+  const late = useComputed(() => feeds.seconds.reading.value.failingSince ?? feeds.parts.reading.value.failingSince);
   const now = health.value;
   if (now === null) return null;
   return (
     <p class={`server ${late.value === null ? "" : "late"}`}>
-      <StatusMark status={now.status} />
+      {late.value === null && <StatusMark status={now.status} />}
       <span class="numbers">
         Holdfast {now.version} · {texts.up} {duration(now.uptimeSeconds)}
       </span>

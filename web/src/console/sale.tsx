@@ -31,6 +31,8 @@ export interface Feeds {
   seconds: Poll<Sale>;
   minutes: Poll<Sale>;
   events: Poll<Events>;
+  /** Those of the server: their answer is `health`. */
+  parts: Poll<true>;
   stop(): void;
 }
 
@@ -56,12 +58,13 @@ export function startFeeds(): Feeds {
   });
   const parts = poll(2_000, async () => {
     health.value = await client().getHealth();
-    return true;
+    return true as const;
   });
   return {
     seconds,
     minutes,
     events,
+    parts,
     stop() {
       for (const each of [seconds, minutes, events, parts]) each.stop();
     },
@@ -214,7 +217,7 @@ export function SaleView({ feeds }: { feeds: Feeds }) {
       <section aria-labelledby="parts">
         <header class="bar">
           <h2 id="parts">{texts.parts}</h2>
-          <span class="as-of numbers">{health.value === null ? "" : texts.partsAsOf(clock(health.value.at))}</span>
+          <AsOf reading={feeds.parts.reading.value} of={health.value === null ? null : texts.partsAsOf(clock(health.value.at))} />
         </header>
         <HealthTable />
       </section>
