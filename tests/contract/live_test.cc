@@ -397,10 +397,13 @@ TEST(LiveServer, drops_a_listener_that_stops_reading_while_others_go_on) {
   Follower stuck(server.port(), live(event), {}, 2'048);
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_live_listeners") == 2; }));
   const Sellers sellers(server.port(), event, 2);
-  EXPECT_TRUE(eventually([&] {
-    follower.next();
-    return metric(client, "holdfast_live_events", {"dropped"}) == 1;
-  })) << "messages fill what the kernel keeps for a connection, and then it takes none";
+  EXPECT_TRUE(eventually(
+      [&] {
+        follower.next();
+        return metric(client, "holdfast_live_events", {"dropped"}) == 1;
+      },
+      4 * k_patience))
+      << "messages fill what the kernel keeps for a connection, and then it takes none";
   EXPECT_EQ(metric(client, "holdfast_live_listeners"), 1);
   const std::int64_t seq = follower.seq;
   follower.follow(seq + 1);

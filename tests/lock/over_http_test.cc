@@ -219,7 +219,8 @@ TEST_F(SeatLockOverHttp, APausedRedisCostsADeadlineAndThenNothing) {
   std::vector<Clock::duration> times = load.times();
   std::ranges::sort(times);
   // The deadline is 50 ms, and a round may be behind one that waits for it; the rest is what a busy machine may add.
-  EXPECT_LT(times[times.size() * 99 / 100], 200ms * k_slowness);
+  EXPECT_LT(times[times.size() / 2], 50ms * k_slowness) << "most do not wait for it";
+  EXPECT_LT(times[times.size() * 99 / 100], 500ms * k_slowness);
   EXPECT_LT(times.back(), paused_for) << "nobody waited until it was back";
   EXPECT_TRUE(eventually([&] { return redis.command({"DBSIZE"}) == "0"; })) << "what was granted in vain is given up";
 }

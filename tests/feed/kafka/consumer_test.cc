@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <thread>
 
 #include "feed/kafka/embedded_store.h"
 #include "feed/kafka/payments.h"
@@ -50,6 +51,7 @@ class ScriptedDesk final : public PaymentDesk {
   std::string trouble() override { return closed ? "it is closed" : ""; }
   std::vector<Effect> settle(std::span<const Payment> payments) override {
     std::vector<Effect> effects;
+    std::this_thread::sleep_for(takes.load());
     const std::scoped_lock lock(mutex_);
     most_at_once_ = std::max(most_at_once_, payments.size());
     for (const Payment& payment : payments) {
@@ -76,6 +78,7 @@ class ScriptedDesk final : public PaymentDesk {
   std::atomic<bool> closed{false};
   std::atomic<EventNumber> stuck{0};
   std::atomic<int> asked{0};
+  std::atomic<milliseconds> takes{};   // to settle payments
   std::atomic<bool> orders_away{false};
   std::atomic<int> asked_for_orders{0};
 
@@ -363,6 +366,7 @@ TEST_F(KafkaConsumer, goes_on_after_a_rebalance_that_came_while_it_waited) {
 TEST_F(KafkaConsumer, stops_in_the_midst_of_many_payments_and_the_next_one_goes_on) {
   constexpr std::size_t k_payments = 3 * PaymentLimits{}.at_once_max;
   for (std::size_t i = 0; i < k_payments; ++i) write("order-" + std::to_string(i));
+  desk.takes = milliseconds(500);
   {
     Payments payments(options(), desk, store, board);
     payments.start();
@@ -371,6 +375,7 @@ TEST_F(KafkaConsumer, stops_in_the_midst_of_many_payments_and_the_next_one_goes_
   }
   EXPECT_EQ(board.status().payments, PaymentState::stopped);
   EXPECT_LT(desk.settled().size(), k_payments) << "or nothing was left to go on with";
+  desk.takes = {};
   Payments next(options(), desk, store, board);
   next.start();
   ASSERT_TRUE(eventually([&] { return desk.settled().size() >= k_payments; }, 6 * k_patience)) << desk.settled().size();

@@ -165,7 +165,7 @@ TEST_F(KafkaSeats, ThatAreNoneGoToTheDeadLettersAsTheyCameWithTheReasonAndStopNo
     EXPECT_THAT(letter.headers.at("dead_letter_reason"), HasSubstr(sent->second)) << letter.value.substr(0, 300);
     EXPECT_EQ(letter.key, "the key");
   }
-  EXPECT_EQ(parts("dead_letter"), static_cast<double>(written));
+  EXPECT_TRUE(counts("dead_letter", static_cast<double>(written)));
   write(event.all());
   EXPECT_TRUE(comes(event.id)) << "the import goes on behind them";
 }
@@ -206,8 +206,8 @@ TEST_F(KafkaSeats, ThatCameBeforeARestartAreNotLostAndThoseThatWereImportedAreSk
   const GeneratedEvent last(1);
   write(last.all());
   ASSERT_TRUE(comes(last.id));
+  EXPECT_TRUE(counts("imported", 1));
   EXPECT_EQ(parts("skipped"), 0);
-  EXPECT_EQ(parts("imported"), 1);
 }
 
 TEST_F(KafkaSeats, OfAnEventThatIsKilledInTheMiddleOfItsImportAreImportedWhole) {
