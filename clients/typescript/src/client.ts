@@ -6,6 +6,7 @@ import type {
   DeadDelivery,
   Event,
   EventChange,
+  ListedChange,
   LockTickets,
   NewEvent,
   NewReservation,
@@ -147,7 +148,7 @@ export class Client {
   ): Promise<{ items: Change[]; seq: number }> {
     return this.#get(`/v1/events/${id(eventId)}/changes`, query, options);
   }
-  listAllChanges(query: PageQuery & { wait?: number } = {}, options?: CallOptions): Promise<Page<Change>> {
+  listAllChanges(query: PageQuery & { wait?: number } = {}, options?: CallOptions): Promise<Page<ListedChange>> {
     return this.#get("/v1/changes", query, options);
   }
   /** The event's changes after `after` (0: all), and then each as it happens; ends when its signal is aborted. */
