@@ -4,9 +4,9 @@
 
 #include "api/background.h"
 #include "api/endpoints.h"
-#include "api/members.h"
 #include "api/pages.h"
 #include "api/presence.h"
+#include "api/v1/members.h"
 #include "api/v1/seat_filter.h"
 
 namespace holdfast::api {

@@ -1,8 +1,8 @@
 // /v1/sessions: a visitor's browser becomes a customer (docs/api.md).
 #include "api/access.h"
 #include "api/endpoints.h"
-#include "api/members.h"
 #include "api/query.h"
+#include "api/v1/members.h"
 
 namespace holdfast::api {
 namespace {

@@ -1,4 +1,4 @@
-#include "api/members.h"
+#include "api/v1/members.h"
 
 #include <algorithm>
 #include <string>
