@@ -333,7 +333,8 @@ TEST_F(Live, answers_head_without_a_stream) {
 }
 
 TEST(LiveServer, resumes_or_begins_anew_after_a_restart) {
-  Server server;
+  // No comment is due in this test: what comes, comes because somebody has begun to listen.
+  Server server({.flags = {"--live-comment-seconds", "3600"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 5);
   hold(client, "anna", {event[2]});
