@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 // esbuild turns the sources into one module that Node.js runs, as a data: URL.
-const sources = ["seats", "neighbours", "colors", "over", "../console/labels"].map((name) => `export * from "./${name}";`).join("\n");
+const sources = ["seats", "neighbours", "colors", "labels", "painter", "over", "../console/labels"].map((name) => `export * from "./${name}";`).join("\n");
 const stdin = { contents: sources, resolveDir: fileURLToPath(new URL("../src/map", import.meta.url)) };
 const { outputFiles } = await build({ stdin, bundle: true, format: "esm", write: false });
-const { Seats, Grid, State, offerNear, legible, textOn, isOver, labelsIn, uuidIn } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+const { Seats, Grid, State, offerNear, legible, textOn, SectionLabels, Painter, isOver, labelsIn, uuidIn } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 
 /** Rows of ten seats; each letter of `rows` is a row's category. */
 function house(rows, { places = true } = {}) {
@@ -152,4 +152,46 @@ test("A demo order's id names its reservation", () => {
   assert.equal(uuidIn(id), id);
   assert.equal(uuidIn(`${id}x`), undefined);
   assert.equal(uuidIn(`a${id}`), undefined);
+});
+
+/** A canvas that keeps what is written on it; a character is `wide` pixels wide for each pixel of its height. */
+function page(wide = 0.6) {
+  const written = [];
+  const context = new Proxy(
+    { globalAlpha: 1 },
+    {
+      get: (all, name) => {
+        if (name === "measureText") return (text) => ({ width: text.length * wide * parseFloat(/(\S+)px/.exec(all.font)[1]) });
+        if (name === "fillText") return (text) => written.push({ text, alpha: all.globalAlpha });
+        return all[name] ?? (() => undefined);
+      },
+    },
+  );
+  return { context, written };
+}
+const palette = { categories: ["#123456"], onCategories: ["#ffffff"], surface: "#fff", ground: "#eee", line: "#ccc", text: "#000", soft: "#555", taken: "#777", accent: "#00f", onAccent: "#fff" };
+
+test("Names of sections are there in full while the map is far, and not at all when it is near", () => {
+  const seats = house("AAAAAAAA");
+  for (let scale = 0.2; scale < 1.5; scale += 0.02) {
+    const labels = new SectionLabels(seats, "sans-serif");
+    labels.setAvailable([80], (n) => `${n} left`);
+    const { context, written } = page();
+    labels.draw(context, { scale, x: 200, y: 200 }, 1, 800, 800, palette);
+    assert.deepEqual(written.filter(({ alpha }) => alpha !== 1), [], `at ${scale}`);
+    assert.equal(written.length > 0, seats.pitch * scale < 14, `at ${scale}`);
+  }
+});
+
+test("A number or a row's name that could not be read on its seat is left out, and a short one never is", () => {
+  for (const [number, row, isWritten] of [["7", "A", true], ["1024", "XVII", true], ["Seat-101-left", "Terrace row A (raised)", false]]) {
+    const seats = house("A");
+    seats.numbers.fill(number);
+    seats.rows[0].name = row;
+    const painter = new Painter(seats, new Grid(seats), { palette, font: "sans-serif", dpr: 1, highlight: -1, hasText: true });
+    const { context, written } = page();
+    painter.paintTile(context, -100, -100, 1_000, 2);
+    const has = (text) => written.some((each) => each.text === text);
+    assert.deepEqual([has(number), has(row)], [isWritten, isWritten], number);
+  }
 });

@@ -3,8 +3,7 @@
 import type { Palette } from "./colors";
 import type { Section, Seats } from "./seats";
 
-const fadeFrom = 12;      // CSS pixels of pitch
-const fadeTo = 17;
+const nearFrom = 14;      // CSS pixels of pitch: then there are no names. Half faded ones would be neither read nor looked through
 const stem = 9;           // from a label to the section that it stands beside
 const crowd = 24;       // sections: more than that stand too close for labels beside them
 const [padX, nameSize, wordsSize, tall, flat] = [11, 13, 11.5, 40, 22];
@@ -47,13 +46,11 @@ export class SectionLabels {
   draw(context: CanvasRenderingContext2D, view: { scale: number; x: number; y: number }, dpr: number, width: number, height: number, palette: Palette) {
     this.#placed = [];
     const pitch = this.#seats.pitch * view.scale;
-    const alpha = Math.min(1, Math.max(0, (fadeTo - pitch) / (fadeTo - fadeFrom)));
-    if (alpha === 0) return;
+    if (pitch >= nearFrom) return;
     const boxes = this.#seats.sections.map(({ box }) => {
       const [left, top] = [(box.left * view.scale + view.x - pitch) * dpr, (box.top * view.scale + view.y - pitch) * dpr];
       return { left, top, width: ((box.right - box.left) * view.scale + 2 * pitch) * dpr, height: ((box.bottom - box.top) * view.scale + 2 * pitch) * dpr };
     });
-    context.globalAlpha = alpha;
     context.textAlign = "center";
     context.textBaseline = "middle";
     for (const s of this.#order) {
@@ -66,7 +63,6 @@ export class SectionLabels {
       this.#placed.push(placed);
       this.#paint(context, placed, s, palette, dpr);
     }
-    context.globalAlpha = 1;
   }
 
   // The first of the ways to say it that there is room for.
