@@ -176,6 +176,9 @@ class Connection {
   void take_rest();
   // The same, and ends an open transaction; the connection is as new, or not usable. Does not throw.
   void reset();
+  // How long an answer of the server may take from now on; Settings::deadline until then.
+  std::chrono::milliseconds deadline() const { return deadline_; }
+  void set_deadline(std::chrono::milliseconds deadline) { deadline_ = deadline; }
   // It is not to be used any more.
   void discard() { usable_ = false; }
 
@@ -221,6 +224,21 @@ class Connection {
   bool usable_ = true;
   bool commit_warning_ = false;
   const char* awaited_ = nullptr;   // the statement whose result was awaited last
+};
+
+// Gives the server more time for each answer, until the end of a scope. The server's own limit, statement_timeout, is raised apart.
+class LongerDeadline {
+ public:
+  LongerDeadline(Connection& connection, std::chrono::milliseconds deadline) : connection_(connection), before_(connection.deadline()) {
+    connection_.set_deadline(deadline);
+  }
+  ~LongerDeadline() { connection_.set_deadline(before_); }
+  LongerDeadline(const LongerDeadline&) = delete;
+  LongerDeadline& operator=(const LongerDeadline&) = delete;
+
+ private:
+  Connection& connection_;
+  std::chrono::milliseconds before_;
 };
 
 }  // namespace holdfast::pg

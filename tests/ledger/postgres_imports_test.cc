@@ -37,6 +37,50 @@ TEST_F(PostgresImports, ALeaseBeginsWhenAllIdsAreTaken) {
   EXPECT_EQ(Sql(database_.url()).value("select ids from public.seen"), "12000");
 }
 
+// At 3 ms a seat these ids take longer than one statement of a ledger's session may.
+TEST_F(PostgresImports, TakesIdsInSmallerPiecesWhileTheDatabaseIsSlow) {
+  run("create table public.pieces (n serial, ids bigint); grant all on public.pieces, public.pieces_n_seq to public;"
+      "create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.003); return new; end $$;"
+      "create function public.count_piece() returns trigger language plpgsql as $$ begin "
+      "insert into public.pieces (ids) select count(*) from added; return null; end $$;"
+      "create trigger slow before insert on holdfast.seat_directory for each row execute function public.slow();"
+      "create trigger pieces after insert on holdfast.seat_directory referencing new table as added for each statement execute function "
+      "public.count_piece()");
+  ASSERT_NE(reserve(*first_, plan_of(id_, 2'000)), 0u);
+  Sql sql(database_.url());
+  EXPECT_EQ(sql.value("select sum(ids) from public.pieces"), "2000");
+  EXPECT_EQ(sql.value("select ids < 250 from public.pieces order by n offset 1 limit 1"), "t") << "after the first";
+}
+
+TEST_F(PostgresImports, OneThatTheDatabaseHasNoTimeForLeavesNothing) {
+  run("create function public.too_slow() returns trigger language plpgsql as $$ begin "
+      "if (select count(*) from holdfast.seat_directory) > 1500 then raise exception 'too slow' using errcode = '57014'; end if; "
+      "return null; end $$;"
+      "create trigger too_slow after insert on holdfast.seat_directory for each statement execute function public.too_slow()");
+  const auto plan = plan_of(id_, 3'000);
+  const auto refused = first_->reserve_event({.card = {.number = 0, .id = id_}, .settings = {}, .plan = plan});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, CreationProblem::Kind::unavailable);
+  Sql sql(database_.url());
+  for (const char* table : {"seat_directory", "event_directory", "event", "import"}) {
+    EXPECT_EQ(sql.value("select count(*) from holdfast." + std::string(table)), "0") << table;
+  }
+  run("drop trigger too_slow on holdfast.seat_directory");
+  EXPECT_NE(Desk(*first_).create_event(id_, plan), 0u);
+}
+
+// Else each id would be written to a page of its own of the directory's index.
+TEST_F(PostgresImports, IdsAreTakenInTheirOrderAndEachForItsSeat) {
+  const EventNumber event = Desk(*first_).create_event(id_, plan_of(id_, 7'000));
+  ASSERT_NE(event, 0u);
+  ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
+  Sql sql(database_.url());
+  EXPECT_EQ(sql.value("select count(*) from (select left(id, 4) as id, lag(left(id, 4)) over (order by ctid) as before "
+                      "from holdfast.seat_directory) d where id < before"),
+            "0");
+  EXPECT_EQ(sql.value("select count(*) from holdfast.seat_directory d join holdfast.seat s using (id, event, seat)"), "7000");
+}
+
 TEST_F(PostgresImports, WhatAnotherNodeHasTakenOverDoesNotOpen) {
   first_ = node({.url = {}, .patience = milliseconds(300)});
   const auto plan = plan_of(id_, 100);

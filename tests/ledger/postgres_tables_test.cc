@@ -450,6 +450,24 @@ TEST(PostgresProjector, NamesADamagedEventAndGoesOnWithTheOthers) {
   EXPECT_EQ(projector.stats().events_damaged, 1u);
 }
 
+TEST(PostgresProjector, TakesSmallerStepsWhenTheDatabaseHasNoTimeForLargeOnes) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  Sql(database.url())
+      .run(
+          "create function public.too_slow() returns trigger language plpgsql as $$ begin "
+          "if (select count(*) from added) > 1000 then raise exception 'too slow' using errcode = '57014'; end if; return null; end $$;"
+          "create trigger too_slow after insert on holdfast.seat_change referencing new table as added for each statement "
+          "execute function public.too_slow()");
+  JournalInTest journal(settings, 1, 500);
+  journal.play(3'000);
+  pg::Projector projector({.settings = settings});
+  projector.tell(1, journal.place().seq);
+  EXPECT_TRUE(projector.await(1, journal.place().seq, pg::Projector::Timer::now() + std::chrono::seconds(60)));
+  EXPECT_GT(projector.stats().failures, 0u) << "a step was too large";
+  EXPECT_EQ(differences(settings, journal), "");
+}
+
 TEST(PostgresProjector, GoesOnWhenItsConnectionsAreKilled) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);

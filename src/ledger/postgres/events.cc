@@ -3,10 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "ledger/data_error.h"
 #include "ledger/postgres/imports.h"
 #include "ledger/postgres/journal_reading.h"
+#include "ledger/postgres/piece_size.h"
 #include "ledger/postgres/postgres_ledger.h"
 
 namespace holdfast {
@@ -14,7 +16,9 @@ namespace {
 
 using namespace pg;
 
-constexpr std::size_t k_ids_at_once = 5'000;
+constexpr std::size_t k_ids_first = 1'000;   // in the first statement; later ones take more while the database is quick
+constexpr std::size_t k_ids_at_once_max = 5'000;
+constexpr std::chrono::seconds k_ids_deadline{35};   // longer than k_patient allows a statement
 constexpr std::size_t k_taken_ids_named_max = 100;
 constexpr std::chrono::milliseconds k_giving_back_at_once{2'000};   // of an import that failed here; the rest is left to any node
 constexpr std::chrono::milliseconds k_giving_back_a_turn{500};      // of imports of nodes that went away
@@ -31,9 +35,11 @@ constexpr Statement k_take_unused_number{
     "ON CONFLICT (id) DO NOTHING RETURNING event"};
 constexpr Statement k_has_event_id{"has_event_id", "SELECT FROM holdfast.event_directory WHERE id = $1"};
 constexpr Statement k_new_event{"new_event", "INSERT INTO holdfast.event (number, id, created_at) VALUES ($1, $2, $3)"};
+// An import of millions of seats takes minutes, and would be lost to one statement that waits for the disk. It keeps nobody waiting.
+constexpr Statement k_patient{"import_patiently", "SELECT set_config('statement_timeout', '30s', true)"};
 constexpr Statement k_take_ids{"take_ids",
-                               "INSERT INTO holdfast.seat_directory (id, event, seat) SELECT t.id, $2, $3 + (t.n - 1)::int FROM "
-                               "unnest($1) WITH ORDINALITY AS t (id, n) ON CONFLICT (id) DO NOTHING"};
+                               "INSERT INTO holdfast.seat_directory (id, event, seat) SELECT t.id, $2, t.seat FROM "
+                               "unnest($1, $3) AS t (id, seat) ON CONFLICT (id) DO NOTHING"};
 constexpr Statement k_taken_ids{"taken_ids", "SELECT id FROM holdfast.seat_directory WHERE id = ANY($1) AND event <> $2 LIMIT $3"};
 constexpr std::string_view k_sequence_limit = "2200H";
 
@@ -41,20 +47,38 @@ CreationProblem problem(CreationProblem::Kind kind, std::string what, std::vecto
   return {kind, std::move(what), std::move(seats)};
 }
 
-}  // namespace
+// A plan's seats about in the order of their ids, as the directory's index has them. Ids that are made of labels are spread over the whole index:
+// in the plan's order each would change a page of its own, all of which the server logs and writes. UUIDs are sorted by their first two bytes,
+// other ids stay in the plan's order.
+std::vector<SeatIndex> in_order_of_ids(const Plan& plan) {
+  const auto place = [&](SeatIndex seat) -> std::size_t {
+    const Uuid* id = plan.seat_uuid(seat);
+    return id == nullptr ? 0 : std::size_t{id->data[0]} << 8 | id->data[1];
+  };
+  std::vector<std::size_t> next(1 << 16);   // of each place: where its next seat goes
+  const auto size = static_cast<SeatIndex>(plan.size());
+  for (SeatIndex seat = 0; seat < size; ++seat) ++next[place(seat)];
+  std::exclusive_scan(next.begin(), next.end(), next.begin(), std::size_t{0});
+  std::vector<SeatIndex> order(size);
+  for (SeatIndex seat = 0; seat < size; ++seat) order[next[place(seat)]++] = seat;
+  return order;
+}
+
+}   // namespace
 
 std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event(NewEvent event) {
   using Kind = CreationProblem::Kind;
   try {
+    const std::vector<SeatIndex> order = in_order_of_ids(*event.plan);   // here, because it takes seconds of 20 million seats
     auto connection = pool_.take();
     try {
-      return reserve_event_on(*connection, event, k_take_event_id);
+      return reserve_event_on(*connection, event, order, k_take_event_id);
     } catch (const Error& error) {
       connection->reset();
       if (!error.is(k_sequence_limit)) throw;
     }
     try {
-      return reserve_event_on(*connection, event, k_take_unused_number);
+      return reserve_event_on(*connection, event, order, k_take_unused_number);
     } catch (const Error&) {
       connection->reset();
       throw;
@@ -66,6 +90,7 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event(NewEve
 }
 
 std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Connection& connection, NewEvent& event,
+                                                                             std::span<const SeatIndex> order,
                                                                              const Statement& take_number) {
   using Kind = CreationProblem::Kind;
   connection.query(k_begin);
@@ -78,7 +103,7 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
   }
   const auto number = static_cast<EventNumber>(taken_id.int4(0, 0));
   connection.query(k_new_event, Parameters().int4(static_cast<std::int32_t>(number)).uuid(event.card.id).int8(now()));
-  std::vector<std::string> taken = take_ids(connection, number, *event.plan);
+  std::vector<std::string> taken = take_ids(connection, number, *event.plan, order);
   if (!taken.empty()) {
     connection.query(k_rollback);
     return std::unexpected(problem(Kind::seat_exists, "a seat with the id " + taken.front() + " exists", std::move(taken)));
@@ -96,17 +121,25 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
   return number;
 }
 
-// Enters all of a plan's ids; then those that others have, at most k_taken_ids_named_max.
-std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventNumber number, const Plan& plan) {
+// Enters all of a plan's ids, in this order; then those that others have, at most k_taken_ids_named_max. One transaction, so that no half of them stays;
+// each statement takes a fraction of the time that it may.
+std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventNumber number, const Plan& plan,
+                                                  std::span<const SeatIndex> order) {
+  const LongerDeadline longer(connection, k_ids_deadline);
+  connection.query(k_patient);
+  PieceSize piece(k_ids_first, k_ids_at_once_max);
   std::vector<std::string> ids;
-  for (std::size_t first = 0; first < plan.size(); first += k_ids_at_once) {
-    const std::size_t count = std::min(k_ids_at_once, plan.size() - first);
+  while (!order.empty()) {
+    const auto some = order.first(std::min(piece.now(), order.size()));
+    order = order.subspan(some.size());
     ids.clear();
-    for (std::size_t i = 0; i < count; ++i) ids.push_back(plan.seat_id(static_cast<SeatIndex>(first + i)));
+    for (const SeatIndex seat : some) ids.push_back(plan.seat_id(seat));
+    const std::vector<std::int32_t> seats(some.begin(), some.end());
     const std::span<const std::string> part(ids);
-    const pg::Result entered = connection.query(
-        k_take_ids, Parameters().texts(part).int4(static_cast<std::int32_t>(number)).int4(static_cast<std::int32_t>(first)));
-    if (entered.affected() == count) continue;
+    const auto began = PieceSize::Timer::now();
+    const pg::Result entered = connection.query(k_take_ids, Parameters().texts(part).int4(static_cast<std::int32_t>(number)).int4s(seats));
+    piece.took(PieceSize::Timer::now() - began);
+    if (entered.affected() == some.size()) continue;
     const pg::Result taken =
         connection.query(k_taken_ids, Parameters().texts(part).int4(static_cast<std::int32_t>(number)).int8(k_taken_ids_named_max));
     std::vector<std::string> named;

@@ -1,9 +1,12 @@
 #include "ledger/postgres/imports.h"
 
+#include "ledger/postgres/piece_size.h"
+
 namespace holdfast::pg {
 namespace {
 
-constexpr std::int64_t k_ids_a_piece = 10'000;   // some 0.1 s
+constexpr std::size_t k_ids_first = 1'000;   // in the first piece; later ones have more while the database is quick
+constexpr std::size_t k_ids_a_piece_max = 10'000;
 constexpr std::int32_t k_stale_at_once = 16;
 constexpr Uuid k_nobody{};
 
@@ -34,14 +37,14 @@ struct Piece {
   bool there_is_more = false;
 };
 
-Piece give_back_piece(Connection& connection, EventNumber event) {
+Piece give_back_piece(Connection& connection, EventNumber event, std::size_t ids) {
   connection.query(k_begin);
   if (connection.query(k_lock_nobodys, Parameters().int4(number(event)).uuid(k_nobody)).rows() == 0) {
     connection.query(k_rollback);
     return {};
   }
-  const auto gone = connection.query(k_give_back_ids, Parameters().int4(number(event)).int8(k_ids_a_piece)).affected();
-  const bool was_last = gone < k_ids_a_piece;
+  const auto gone = connection.query(k_give_back_ids, Parameters().int4(number(event)).int8(static_cast<std::int64_t>(ids))).affected();
+  const bool was_last = gone < ids;
   if (was_last) {
     connection.query(k_give_back_event_id, Parameters().int4(number(event)));
     connection.query(k_end, Parameters().int4(number(event)).uuid(k_nobody));
@@ -92,9 +95,12 @@ void forget_import(Connection& connection, EventNumber event) { connection.query
 
 bool give_back_ids(Connection& connection, EventNumber event, std::chrono::steady_clock::time_point until) {
   try {
-    for (;;) {
-      const Piece piece = give_back_piece(connection, event);
-      if (!piece.there_is_more || std::chrono::steady_clock::now() >= until) return piece.was_last;
+    for (PieceSize size(k_ids_first, k_ids_a_piece_max);;) {
+      const auto began = PieceSize::Timer::now();
+      const Piece piece = give_back_piece(connection, event, size.now());
+      const auto ended = PieceSize::Timer::now();
+      if (!piece.there_is_more || ended >= until) return piece.was_last;
+      size.took(ended - began);
     }
   } catch (const Error&) {
     connection.reset();

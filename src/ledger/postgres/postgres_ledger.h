@@ -167,8 +167,8 @@ class PostgresLedger : public Ledger {
 
   // Events (events.cc).
   std::expected<EventNumber, CreationProblem> reserve_event_on(pg::Connection& connection, NewEvent& event,
-                                                               const pg::Statement& take_number);
-  std::vector<std::string> take_ids(pg::Connection& connection, EventNumber number, const Plan& plan);
+                                                               std::span<const SeatIndex> order, const pg::Statement& take_number);
+  std::vector<std::string> take_ids(pg::Connection& connection, EventNumber number, const Plan& plan, std::span<const SeatIndex> order);
   bool close_import(pg::Connection& connection, EventNumber number);
   bool has_imports();
   void renew_imports(pg::Connection& connection);

@@ -12,7 +12,7 @@ namespace holdfast::pg {
 namespace {
 
 constexpr std::int32_t k_rows_a_step = 4'096;
-constexpr std::int32_t k_rows_a_step_importing = 8;   // some 70 KB and 2,000 seats each
+constexpr std::size_t k_changes_of_import_row = 1'024;   // as many it counts as: it has some 70 KB and 2,000 seats
 
 #define HOLDFAST_EVENT_STATE                                                                                                 \
   "SELECT id, created_at, venue, currency, name, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, " \
@@ -157,11 +157,11 @@ class Step {
   // Locks the event and reads what is to be done. The result is taken after a sync.
   void send_reading(bool wait, std::size_t changes_max) {
     changes_max_ = changes_max;
+    rows_max_ = static_cast<std::int32_t>(std::max<std::size_t>(1, changes_max / k_changes_of_import_row));
     connection_.send(wait ? k_wait : k_take, Parameters().int4(number(event_)));
     connection_.send(k_place, Parameters().int4(number(event_)));
-    connection_.send(
-        k_rows,
-        Parameters().int4(number(event_)).int8(static_cast<std::int64_t>(changes_max)).int4(k_rows_a_step).int4(k_rows_a_step_importing));
+    connection_.send(k_rows,
+                     Parameters().int4(number(event_)).int8(static_cast<std::int64_t>(changes_max)).int4(k_rows_a_step).int4(rows_max_));
   }
 
   StepReport::Result receive_reading() {
@@ -491,7 +491,7 @@ class Step {
   std::optional<std::pair<std::int64_t, std::int16_t>> before_;   // the key of the step before
   std::uint64_t digest_ = 0;
   std::size_t changes_max_ = 0;
-  int rows_max_ = k_rows_a_step_importing;
+  std::int32_t rows_max_ = 1;
   std::optional<Result> rows_;
   std::optional<NetEffect> effect_;
   std::vector<std::pair<const char*, std::size_t>> written_;   // statements on their way, and how many rows each must touch

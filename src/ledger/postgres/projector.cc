@@ -12,6 +12,7 @@ namespace {
 constexpr int k_steps_a_turn = 4;                          // of one event, before the others have theirs
 constexpr std::size_t k_events_at_a_look = 1'000;
 constexpr std::chrono::seconds k_damaged_for{30};          // before a damaged event is tried again
+constexpr std::chrono::seconds k_quick_step{5};            // after a quicker one steps grow again that had become smaller
 constexpr std::chrono::milliseconds k_pause_after_failure{200};
 constexpr std::chrono::milliseconds k_pause_when_busy{5};
 constexpr std::size_t k_seats_worth_statistics = 1'000;
@@ -202,13 +203,13 @@ void Projector::make_turn(Connection& connection, const std::vector<EventNumber>
     }
     try {
       project_some(connection, event, looked_at);
-      failing_.worked(event);
     } catch (const DataError& error) {
       note_damage(event, error.what());
       failing_.worked(event);
     } catch (const Error& error) {
       if (!connection.is_usable()) throw;
       connection.reset();
+      if (error.is(k_query_canceled)) make_steps_smaller(event);
       note_failure_of(event, error.what());   // of this event alone, as far as one knows
     }
   }
@@ -232,7 +233,10 @@ void Projector::note_failure_of(EventNumber event, const std::string& what) {
 
 void Projector::project_some(Connection& connection, EventNumber event, std::vector<EventNumber>& looked_at) {
   for (int step = 0; step < k_steps_a_turn; ++step) {
-    const StepReport report = project(connection, event, options_.changes_a_step);
+    const auto began = Timer::now();
+    const StepReport report = project(connection, event, changes_a_step(event));
+    if (Timer::now() - began < k_quick_step) make_steps_larger(event);
+    failing_.worked(event);   // after each step: one that fails after it is no second failure in a row
     if (report.result == StepReport::Result::busy) {
       put_back(event);   // it is another node's; whether it has gone far enough is seen at the next turn
       pause(k_pause_when_busy);
@@ -243,6 +247,25 @@ void Projector::project_some(Connection& connection, EventNumber event, std::vec
     if (!report.there_is_more) return;
   }
   put_back(event);
+}
+
+std::size_t Projector::changes_a_step(EventNumber event) const {
+  const std::scoped_lock lock(mutex_);
+  const auto at = events_.find(event);
+  return std::max<std::size_t>(1, options_.changes_a_step / (at == events_.end() ? 1 : at->second.parts));
+}
+
+// The step took longer than a statement may: the next one is a quarter of it.
+void Projector::make_steps_smaller(EventNumber event) {
+  const std::scoped_lock lock(mutex_);
+  std::size_t& parts = events_[event].parts;
+  parts = std::min(4 * parts, options_.changes_a_step);
+}
+
+void Projector::make_steps_larger(EventNumber event) {
+  const std::scoped_lock lock(mutex_);
+  std::size_t& parts = events_[event].parts;
+  parts = std::max<std::size_t>(1, parts / 2);
 }
 
 void Projector::note(EventNumber event, const StepReport& report) {

@@ -9,7 +9,7 @@
 // told of, those of a node that went away, are found by looking through all of them now and then.
 //
 // An event whose journal or tables are damaged is left alone and named; it is tried again every 30 s. One whose step the database does
-// not take, while it takes those of others, is tried again after pauses that grow. Any thread.
+// not take, while it takes those of others, is tried again after pauses that grow, and in smaller steps when it took too long. Any thread.
 #pragma once
 
 #include <atomic>
@@ -88,6 +88,7 @@ class Projector {
     Seq ordered = 0;
     bool is_pending = false;
     Timer::time_point pending_since{};   // when it is
+    std::size_t parts = 1;   // of a whole step: so small are the steps at the moment, because the database had no time for larger ones
     std::optional<Timer::time_point> due_since{};   // the tables lack something of it since then at the latest; nothing: they do not
   };
 
@@ -98,6 +99,9 @@ class Projector {
   void note_failure(const std::string& what);
   void note_failure_of(EventNumber event, const std::string& what);
   void project_some(Connection& connection, EventNumber event, std::vector<EventNumber>& looked_at);
+  std::size_t changes_a_step(EventNumber event) const;
+  void make_steps_smaller(EventNumber event);
+  void make_steps_larger(EventNumber event);
   void note(EventNumber event, const StepReport& report);
   void note_damage(EventNumber event, const std::string& what);
   void note_order(const std::vector<EventNumber>& looked_at);

@@ -15,7 +15,7 @@ namespace {
 using namespace pg;
 using Timer = std::chrono::steady_clock;
 
-constexpr int k_rows_at_once = 1'000;                     // read in one go, outside the lock
+constexpr int k_rows_at_once = 128;                       // read in one go, outside the lock: 70 KB each while an event is imported
 constexpr std::size_t k_seats_found_max = 1'000;
 
 constexpr Statement k_event_exists{"event_exists", "SELECT id FROM holdfast.event WHERE number = $1"};

@@ -6,13 +6,15 @@
 #include <chrono>
 
 #include "core/limits.h"
+#include "ledger/postgres/piece_size.h"
 #include "ledger/postgres/stored.h"
 
 namespace holdfast::pg {
 namespace {
 
 constexpr std::int32_t k_parts_at_once = 64;         // some 70 KB each
-constexpr std::int32_t k_seats_at_once = 10'000;     // seats that one statement looks at, whether they have changed or not
+constexpr std::size_t k_seats_first = 1'000;        // that one statement looks at, whether they have changed or not
+constexpr std::size_t k_seats_at_once_max = 10'000;
 constexpr std::size_t k_reservations_at_once = 5'000;
 constexpr std::int32_t k_steps_with_keys_at_once = 200;
 constexpr std::chrono::seconds k_told_every{5};      // of an event that takes long
@@ -161,12 +163,17 @@ class Loading {
 
   // By ranges, not by a limit: seats that never changed give no row, so the first row may be millions of seats away.
   void load_seats() {
-    for (std::int32_t first = 0;; first += k_seats_at_once) {
-      const bool is_last = seats_ - first <= k_seats_at_once;
-      const std::int32_t end = is_last ? INT32_MAX : first + k_seats_at_once;   // rows of seats that there are not are found, too
+    PieceSize piece(k_seats_first, k_seats_at_once_max);
+    for (std::int32_t first = 0;;) {
+      const auto some = static_cast<std::int32_t>(piece.now());
+      const bool is_last = seats_ - first <= some;
+      const std::int32_t end = is_last ? INT32_MAX : first + some;   // rows of seats that there are not are found, too
+      const auto began = PieceSize::Timer::now();
       load_seats(first, end);
       if (is_last) break;
+      piece.took(PieceSize::Timer::now() - began);
       tell("states of seats", end, seats_);
+      first = end;
     }
     std::ranges::sort(owned_);
   }

@@ -1,0 +1,48 @@
+// How much of a large job one statement does, by how long the one before took.
+#include "ledger/postgres/piece_size.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::test {
+namespace {
+
+using pg::PieceSize;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(PieceSize, grows_up_to_its_most_while_pieces_are_quick) {
+  PieceSize piece(1'000, 5'000);
+  EXPECT_EQ(piece.now(), 1'000u);
+  piece.took(milliseconds(10));
+  EXPECT_EQ(piece.now(), 2'000u);
+  piece.took(milliseconds(10));
+  EXPECT_EQ(piece.now(), 4'000u);
+  piece.took(milliseconds(10));
+  EXPECT_EQ(piece.now(), 5'000u);
+}
+
+TEST(PieceSize, stays_when_a_piece_took_about_as_long_as_it_should) {
+  PieceSize piece(1'000, 5'000);
+  piece.took(PieceSize::k_aim / 2);
+  piece.took(2 * PieceSize::k_aim);
+  EXPECT_EQ(piece.now(), 1'000u);
+}
+
+TEST(PieceSize, shrinks_at_once_to_what_a_slow_database_has_time_for) {
+  PieceSize piece(1'000, 5'000);
+  piece.took(seconds(25));
+  EXPECT_EQ(piece.now(), 10u);
+}
+
+TEST(PieceSize, is_never_less_than_one) {
+  PieceSize piece(1'000, 5'000);
+  piece.took(seconds(3'600));
+  EXPECT_EQ(piece.now(), 1u);
+  piece.took(seconds(3'600));
+  EXPECT_EQ(piece.now(), 1u);
+  piece.took(milliseconds(1));
+  EXPECT_EQ(piece.now(), 2u);
+}
+
+}   // namespace
+}   // namespace holdfast::test
