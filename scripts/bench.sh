@@ -36,12 +36,17 @@ cmd_bench() {
       [[ " $* " != *" --feed "* ]] || services+=(kafka)
       with_services "${services[@]}" -- "$root/bench/postgres/run.sh" "$@"
       ;;
+    large)
+      cmd_setup bench
+      [[ " $* " == *" --program "* ]] || build release holdfast
+      with_services postgresql -- "$root/bench/postgres/large_event.sh" "$@"
+      ;;
     web)
       cmd_setup browser
       npm_install tests/browser || fail "npm ci in tests/browser failed (see above): the benchmark moves the map in a real browser"
       build release holdfast
       node "$root/bench/web/run.mjs" "$@"
       ;;
-    *) fail "bench takes http, core, live, postgres or web, not '$which'" ;;
+    *) fail "bench takes http, core, large, live, postgres or web, not '$which'" ;;
   esac
 }
