@@ -180,16 +180,20 @@ class Tab {
       const isPolled = performance.now() - this.#polledWellAt < 2 * pollEveryMs;
       if (this.#isStreaming || (!isConnected && !isPolled)) this.#tellConnection(isConnected);
     };
+    let told: string[] = [];   // the states after all that the stream has told, late or not
     for await (const message of this.client.live(this.eventId, { signal: stop, onConnection })) {
-      const isLate = this.#isLate(message);
-      this.#isStreaming = stands && !isLate;
-      if (!isLate) this.#pass(message);
+      if (message.type === "snapshot") told = [...message.states];
+      else for (const [seat, letter] of message.seats) told[seat] = letter;
+      const isBehind = this.#isBehind(message.seq, told);
+      this.#isStreaming = stands && !isBehind;
+      if (!isBehind) this.#pass(message);
     }
   }
 
-  // Kept back on its way: what was asked for meanwhile is newer. A number alone says little, for there are changes that set no seat.
-  #isLate(message: LiveMessage): boolean {
-    return message.seq < this.#polledSeq && !(message.type === "snapshot" && message.states === this.#letters?.join(""));
+  // Whether a stream that has told these states, as of `seq`, lacks some of what an answer has brought: it was kept back on its way. An older number
+  // alone does not say so: a change that sets no seat makes an answer newer, and the stream never tells of it.
+  #isBehind(seq: number, told: string[]): boolean {
+    return seq < this.#polledSeq && told.join("") !== this.#letters?.join("");
   }
 
   // ---- words
