@@ -101,7 +101,7 @@ class Series : public testing::Test {
   }
   Json series(Resolution resolution, Millis since = 0) const {
     std::string text;
-    Json json(text);
+    holdfast::Json json(text);
     json.object([&] { statistics.append_series(json, resolution, since); });
     return parse_json(text);
   }

@@ -375,7 +375,7 @@ TEST_F(KafkaConsumer, stops_in_the_midst_of_many_payments_and_the_next_one_goes_
   }
   EXPECT_EQ(board.status().payments, PaymentState::stopped);
   EXPECT_LT(desk.settled().size(), k_payments) << "or nothing was left to go on with";
-  desk.takes = {};
+  desk.takes = milliseconds(0);
   Payments next(options(), desk, store, board);
   next.start();
   ASSERT_TRUE(eventually([&] { return desk.settled().size() >= k_payments; }, 6 * k_patience)) << desk.settled().size();
