@@ -75,7 +75,7 @@ boost::asio::awaitable<bool> bring_events(Call& call, std::vector<EventNumber> n
     if (call.ledger().event(number) != nullptr) continue;
     bool found_out = false;
     co_await call.services.background.run([&] { found_out = call.ledger().bring({.event = number}); });
-    if (found_out || call.ledger().trouble().empty()) continue;
+    if (found_out || call.ledger().is_damaged(number)) continue;
     fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
     co_return false;
   }

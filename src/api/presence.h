@@ -20,7 +20,7 @@ boost::asio::awaitable<bool> bring_subject(Call& call, const Route& route);
 // Seats that a body names, and an event, if they are not here. False as above.
 boost::asio::awaitable<bool> bring_seats(Call& call, std::vector<std::string> ids);
 boost::asio::awaitable<bool> bring_event(Call& call, const Uuid& id);
-// Those of them that can be read: one that cannot keeps nobody from the others. False: none can.
+// Those of them that are whole: a damaged one keeps nobody from the others. False: one cannot be brought now, and the call has failed.
 boost::asio::awaitable<bool> bring_events(Call& call, std::vector<EventNumber> numbers);
 
 // The event of an item of a list; nullptr when it cannot be read at the moment. Blocks: on a background thread.

@@ -154,6 +154,8 @@ class Ledger {
   // Brings what is wanted here, if it is there at all. False when that cannot be found out at the moment. Blocks: not for a
   // thread that has connections to serve. What was brought stays for a minute at least.
   virtual bool bring(const Wanted&) { return true; }
+  // Whether what is kept of the event contradicts itself, as far as is known: then it cannot be brought until it is put right.
+  virtual bool is_damaged(EventNumber) const { return false; }
 
   // Open events with their last change, by rising number, also those that are not here. Blocks; throws std::exception when it cannot be found
   // out.

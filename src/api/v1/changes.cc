@@ -1,4 +1,8 @@
 // /v1/events/{eventId}/changes and /v1/changes: what happened, in order, for audit and for whoever follows (docs/api.md).
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include "api/background.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
@@ -34,11 +38,14 @@ boost::asio::awaitable<Reading<ChangePage>> read_somewhere(Call& call, const Rea
   co_return page;
 }
 
-void append_changes(Call& call, Json& json, const std::vector<RecordedChange>& changes) {
-  std::shared_ptr<const PublishedEvent> event;   // of the change before: neighbours are mostly of one event
+// The events of changes, held while they are told. None of an event that is damaged, or that nobody sees.
+using Events = std::map<EventNumber, std::shared_ptr<const PublishedEvent>>;
+
+void append_changes(Json& json, const std::vector<RecordedChange>& changes, const Events& events) {
   json.array([&] {
     for (const RecordedChange& change : changes) {
-      if (event == nullptr || event->card().number != change.event) event = call.ledger().event(change.event);
+      const auto at = events.find(change.event);
+      const PublishedEvent* const event = at == events.end() ? nullptr : at->second.get();
       // Of an event that cannot be read its seats cannot be named.
       if (event == nullptr && state_after(change.kind)) {
         feed::append_unreadable_change(json, change);
@@ -47,6 +54,25 @@ void append_changes(Call& call, Json& json, const std::vector<RecordedChange>& c
       }
     }
   });
+}
+
+// The events of changes that can be read; nothing when one cannot be brought now, and the call has failed.
+boost::asio::awaitable<std::optional<Events>> events_of(Call& call, const std::vector<RecordedChange>& changes) {
+  std::set<EventNumber> numbers;
+  for (const RecordedChange& change : changes) {
+    if (!change.is_unreadable) numbers.insert(change.event);
+  }
+  if (!co_await bring_events(call, {numbers.begin(), numbers.end()})) co_return std::nullopt;
+  Events events;
+  for (const EventNumber number : numbers) {
+    if (auto event = call.ledger().event(number)) events.emplace(number, std::move(event));
+  }
+  const bool is_whole = std::ranges::all_of(changes, [&](const RecordedChange& change) {
+    return change.is_unreadable || !state_after(change.kind) || events.contains(change.event) || call.ledger().is_damaged(change.event);
+  });
+  if (is_whole) co_return events;
+  fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));   // it went again in between
+  co_return std::nullopt;
 }
 
 void begin_answer(Call& call) {
@@ -81,7 +107,7 @@ Answer list_event_changes(Call& call) {
   Json json(call.response.body);
   json.object([&] {
     json.member("items");
-    append_changes(call, json, page->changes);
+    append_changes(json, page->changes, {{event->card().number, event}});
     json.member("seq", event->seq());
   });
 }
@@ -106,16 +132,13 @@ Answer list_changes(Call& call) {
     if (waited == Watch::Result::full) co_return fail(call, too_many_wait());
     again = waited == Watch::Result::news;
   }
-  std::vector<EventNumber> events;
-  for (const RecordedChange& change : page->changes) {
-    if (!change.is_unreadable && (events.empty() || events.back() != change.event)) events.push_back(change.event);
-  }
-  if (!co_await bring_events(call, std::move(events))) co_return;
+  const auto events = co_await events_of(call, page->changes);
+  if (!events) co_return;
   begin_answer(call);
   Json json(call.response.body);
   json.object([&] {
     json.member("items");
-    append_changes(call, json, page->changes);
+    append_changes(json, page->changes, *events);
     json.member("nextCursor", page->next);
   });
 }

@@ -105,7 +105,7 @@ bool JournalChangeSource::read_row(const KeptRow& row, Reading& reading) {
   ChangeDecoder decoder(row.at);
   Change change;
   for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (!decoder.decode(reader, change)) throw DataError(path_ + " is damaged: row " + std::to_string(row.position) + " cannot be read");
+    if (!decoder.decode(reader, change)) return read_damaged(row, reading);   // the rest of it
     const auto event = event_id(row.event, change);
     if (i < reading.place.extra) continue;
     if (event && (reading.kinds & kind_bit(change.kind)) != 0) {
@@ -113,13 +113,7 @@ bool JournalChangeSource::read_row(const KeptRow& row, Reading& reading) {
         reading.page.at_end = false;
         return false;
       }
-      reading.page.changes.push_back({.position = text_of(place_behind(row, i)),
-                                      .event = *event,
-                                      .seq = row.first_seq + i,
-                                      .kind = change.kind,
-                                      .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
-                                      .at = row.at,
-                                      .json = json_of(row, change, row.first_seq + i, *event)});
+      reading.page.changes.push_back(told(row, change, i, *event));
     }
     reading.place = {.row = row.position - 1, .extra = i + 1};
   }
@@ -127,17 +121,41 @@ bool JournalChangeSource::read_row(const KeptRow& row, Reading& reading) {
   return true;
 }
 
-// The same of a row of which nobody knows more than whose it is and which changes it has. Those of an event that nobody sees are left out.
+// The change, or that it is there when what is kept of its reservation cannot be read.
+SourceChange JournalChangeSource::told(const KeptRow& row, const Change& change, std::uint32_t i, const Uuid& event) {
+  SourceChange made{.position = text_of(place_behind(row, i)),
+                    .event = event,
+                    .seq = row.first_seq + i,
+                    .kind = change.kind,
+                    .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
+                    .at = row.at};
+  try {
+    made.json = json_of(row, change, made.seq, event);
+  } catch (const ReservationUnreadable& error) {
+    unreadable_.failed(row.event, error.what());
+    made.is_unreadable = true;
+  } catch (const DataError& error) {
+    unreadable_.failed(row.event, error.what());
+    made.is_unreadable = true;
+  }
+  return made;
+}
+
+// The same of a row of which nobody knows more than whose it is and which changes it has.
 bool JournalChangeSource::read_damaged(const KeptRow& row, Reading& reading) {
-  const auto published = ledger_.event(row.event);
-  if (published != nullptr && row.changes > 0) unreadable_.failed(row.event, k_damaged);
-  for (std::uint32_t i = reading.place.extra; published != nullptr && i < row.changes; ++i) {
+  // The id of an event that is being imported stands in its first change.
+  if (row.first_seq == 1 && ledger_.event(row.event) == nullptr) {
+    if (const auto id = ledger_.id_of(row.event)) importing_.try_emplace(row.event, *id);
+  }
+  const auto event = known_id(row.event);
+  if (event && row.changes > 0) unreadable_.failed(row.event, k_damaged);
+  for (std::uint32_t i = reading.place.extra; event && i < row.changes; ++i) {
     if (reading.page.changes.size() == reading.limit) {
       reading.page.at_end = false;
       return false;
     }
     reading.page.changes.push_back(
-        {.position = text_of(place_behind(row, i)), .event = published->card().id, .seq = row.first_seq + i, .is_unreadable = true});
+        {.position = text_of(place_behind(row, i)), .event = *event, .seq = row.first_seq + i, .is_unreadable = true});
     reading.place = {.row = row.position - 1, .extra = i + 1};
   }
   reading.place = {.row = row.position};
@@ -169,11 +187,15 @@ std::optional<feed::SourceChange> JournalChangeSource::tell(const Uuid& event, S
 // An event that is being imported is not there for anybody; its first change has its id. One whose import a crash cut off has none any
 // more: its changes are of no use to anybody, and are left out.
 std::optional<Uuid> JournalChangeSource::event_id(EventNumber number, const Change& change) {
+  if (change.kind == ChangeKind::event_created) importing_[number] = change.card->id;
+  return known_id(number);
+}
+
+std::optional<Uuid> JournalChangeSource::known_id(EventNumber number) {
   if (const auto published = ledger_.event(number)) {
     importing_.erase(number);
     return published->card().id;
   }
-  if (change.kind == ChangeKind::event_created) importing_[number] = change.card->id;
   const auto known = importing_.find(number);
   return known == importing_.end() ? std::nullopt : std::optional(known->second);
 }

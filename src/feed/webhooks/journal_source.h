@@ -45,9 +45,11 @@ class JournalChangeSource final : public ChangeSource {
   static Place place_behind(const KeptRow& row, std::uint32_t i);
   static SourcePosition text_of(const Place& place);
   bool read_row(const KeptRow& row, Reading& reading);
+  SourceChange told(const KeptRow& row, const Change& change, std::uint32_t i, const Uuid& event);
   bool read_damaged(const KeptRow& row, Reading& reading);
   void find_beginning(Reading& reading, bool is_new);
   std::optional<Uuid> event_id(EventNumber number, const Change& change);
+  std::optional<Uuid> known_id(EventNumber number);
   std::string json_of(const KeptRow& row, const Change& change, Seq seq, const Uuid& event) const;
 
   const EmbeddedLedger& ledger_;
@@ -59,4 +61,4 @@ class JournalChangeSource final : public ChangeSource {
   std::unordered_map<EventNumber, Uuid> importing_;   // ids of events that nobody sees yet
 };
 
-}  // namespace holdfast::feed
+}   // namespace holdfast::feed

@@ -7,8 +7,8 @@ namespace {
 
 constexpr const char* k_what_to_do =
     "Nobody is told of these changes; all others are told, and selling goes on. A start, a backup and `holdfast rebuild` may refuse the "
-    "file: "
-    "run `holdfast verify`, look at the disk, and in a quiet moment put back both files from a backup (holdfast restore), or ask for help "
+    "file: run `holdfast verify`, look at the disk, and in a quiet moment put back both files from a backup (holdfast restore), or ask for "
+    "help "
     "and keep the file as it is";
 
 std::string named(const KeptRow& row) {
@@ -37,6 +37,13 @@ void DamagedRows::read_well(Position position) {
   if (at == rows_.end()) return;
   spdlog::warn("{}: {}, is what was written again", journal_, named(*at->second));
   rows_.erase(at);
+  count_ = rows_.size();
+}
+
+void DamagedRows::removed_through(Position position) {
+  if (count() == 0) return;
+  const std::scoped_lock lock(mutex_);
+  rows_.erase(rows_.begin(), rows_.upper_bound(position));
   count_ = rows_.size();
 }
 

@@ -28,6 +28,8 @@ class DamagedRows {
 
   void found(std::shared_ptr<const KeptRow> row);
   void read_well(Position position);
+  // Their retention has ended.
+  void removed_through(Position position);
   // What found() was told of; nullptr: nothing.
   std::shared_ptr<const KeptRow> find(Position position) const;
 

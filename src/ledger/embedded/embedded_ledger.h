@@ -17,7 +17,6 @@
 
 #include "core/inventory.h"
 #include "core/keys.h"
-#include "ledger/failing_events.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/clock.h"
 #include "ledger/embedded/clock_doubt.h"
@@ -29,6 +28,7 @@
 #include "ledger/embedded/recent_rows.h"
 #include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
+#include "ledger/failing_events.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
 
@@ -65,6 +65,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   const SeatDirectory& seats() const override { return directory_; }
   std::shared_ptr<const PublishedEvent> event(EventNumber number) const override;
   std::optional<EventNumber> event_by_id(const Uuid& id) const override;
+  // Of any event that the journal has, also of one that is being imported.
+  std::optional<Uuid> id_of(EventNumber number) const;
   std::vector<EventNumber> events() const override;
   std::optional<ReservationView> reservation(const Uuid& id) const override;
   std::string trouble() const override;

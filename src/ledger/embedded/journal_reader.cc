@@ -21,6 +21,7 @@ constexpr const char* k_sql_indexed =
 constexpr const char* k_sql_row = HOLDFAST_ROW "position = ?1";
 constexpr const char* k_sql_rows = HOLDFAST_ROW "position >= ?1 ORDER BY position";
 constexpr const char* k_sql_tail = HOLDFAST_ROW "position > ?1 AND event = ?2 AND first_seq + changes > ?3 ORDER BY position";
+constexpr const char* k_sql_anchor = "SELECT value FROM meta WHERE name = 'anchor_position'";
 // Of a row that cannot tell it itself. The index has no order by position: this is for what hardly ever is.
 constexpr const char* k_sql_whose =
     "SELECT i.event, i.first_seq, coalesce((SELECT min(n.first_seq) FROM journal_index n WHERE n.event = i.event AND n.first_seq > "
@@ -92,6 +93,16 @@ std::shared_ptr<const KeptRow> JournalReader::kept(const sqlite::Statement& row)
                                                  .traces = std::string(body.traces)});
 }
 
+// The row; nullptr when it is not known whose it is, and rows before it are to be told first: then it is the first of the next reading.
+std::shared_ptr<const KeptRow> JournalReader::kept_behind(const KeptRows& rows, const sqlite::Statement& row) {
+  try {
+    return kept(row);
+  } catch (const JournalDamage&) {
+    if (rows.empty()) throw;
+    return nullptr;
+  }
+}
+
 // Where the hash of the row before is what is damaged, that row's bytes tell what it must be; where there is only the anchor before it,
 // nothing else does. That a row before it is missing is told by rows_from().
 bool JournalReader::fits(const JournalRow& row, std::optional<ChainHash> before) {
@@ -152,10 +163,11 @@ KeptRows JournalReader::indexed_rows(EventNumber event, Seq next, std::size_t ch
   while (index.step()) {
     row.bind(1, index.integer(1));
     if (!row.step()) break;   // its retention ended between the two
-    auto found = kept(row);
+    const auto found = kept_behind(rows, row);
     row.reset();
+    if (found == nullptr) break;
     if (rows.empty() && found->end_seq() <= next) break;   // the index ends before `next`
-    rows.push_back(std::move(found));
+    rows.push_back(found);
     if (measure.is_full_with(*rows.back())) break;
   }
   return rows;
@@ -167,9 +179,9 @@ KeptRows JournalReader::rows_in_tail(Position after, EventNumber event, Seq next
   KeptRows rows;
   Measure measure(changes_max);
   while (tail.step()) {
-    auto found = kept(tail);
-    if (rows.empty() && found->first_seq > next) break;
-    rows.push_back(std::move(found));
+    const auto found = kept_behind(rows, tail);
+    if (found == nullptr || (rows.empty() && found->first_seq > next)) break;
+    rows.push_back(found);
     if (measure.is_full_with(*rows.back())) break;
   }
   return rows;
@@ -177,29 +189,27 @@ KeptRows JournalReader::rows_in_tail(Position after, EventNumber event, Seq next
 
 KeptRows JournalReader::rows_from(Position first, std::size_t changes_max) {
   const std::scoped_lock lock(mutex_);
+  if (damaged_->count() > 0) damaged_->removed_through(journal_.query_int(k_sql_anchor));
   sqlite::Statement statement(journal_, k_sql_rows);
   statement.bind(1, first);
   KeptRows rows;
   Measure measure(changes_max);
   for (Position next = first; statement.step(); ++next) {
     const Position position = statement.integer(0);
-    try {
-      if (position != next && is_removed(next)) break;
-      if (position != next) fail("row " + std::to_string(next) + " is missing");
-      rows.push_back(kept(statement));
-    } catch (const JournalDamage&) {
-      if (rows.empty()) throw;
-      break;   // what stands before it is told first; then it is the first of them
+    if (position != next) {
+      if (!rows.empty() || is_removed(next)) break;
+      fail("row " + std::to_string(next) + " is missing");
     }
+    const auto found = kept_behind(rows, statement);
+    if (found == nullptr) break;
+    rows.push_back(found);
     if (measure.is_full_with(*rows.back())) break;
   }
   return rows;
 }
 
 // Whether the retention of a row has ended.
-bool JournalReader::is_removed(Position position) {
-  return position <= journal_.query_int("SELECT value FROM meta WHERE name = 'anchor_position'");
-}
+bool JournalReader::is_removed(Position position) { return position <= journal_.query_int(k_sql_anchor); }
 
 std::optional<Position> JournalReader::oldest() {
   const std::scoped_lock lock(mutex_);

@@ -43,6 +43,7 @@ class JournalReader {
   KeptRows rows_in_tail(Position after, EventNumber event, Seq next, std::size_t changes_max);
   Position indexed_through();
   std::shared_ptr<const KeptRow> kept(const sqlite::Statement& row);
+  std::shared_ptr<const KeptRow> kept_behind(const KeptRows& rows, const sqlite::Statement& row);
   std::shared_ptr<const KeptRow> damaged_row(Position position);
   bool fits(const JournalRow& row, std::optional<ChainHash> before);
   bool is_removed(Position position);

@@ -93,6 +93,7 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
                                                                              std::span<const SeatIndex> order,
                                                                              const Statement& take_number) {
   using Kind = CreationProblem::Kind;
+  const LongerDeadline longer(connection, k_ids_deadline);   // than take_ids() allows the statements of this transaction
   connection.query(k_begin);
   const pg::Result taken_id = connection.query(take_number, Parameters().uuid(event.card.id));
   if (taken_id.rows() == 0) {
@@ -125,7 +126,6 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
 // each statement takes a fraction of the time that it may.
 std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventNumber number, const Plan& plan,
                                                   std::span<const SeatIndex> order) {
-  const LongerDeadline longer(connection, k_ids_deadline);
   connection.query(k_patient);
   PieceSize piece(k_ids_first, k_ids_at_once_max);
   std::vector<std::string> ids;

@@ -143,6 +143,11 @@ std::string PostgresLedger::damage() const {
   return std::to_string(damaged_.size()) + " events are damaged and not sold from: " + damaged_.begin()->second;
 }
 
+bool PostgresLedger::is_damaged(EventNumber number) const {
+  const std::scoped_lock lock(trouble_mutex_);
+  return damaged_.contains(number);
+}
+
 std::string PostgresLedger::exposure() const {
   const std::scoped_lock lock(trouble_mutex_);
   return exposure_;

@@ -116,6 +116,7 @@ class PostgresLedger : public Ledger {
   std::string degradation() const;
   // Events that are damaged and not sold from, in a sentence; empty: none is.
   std::string damage() const;
+  bool is_damaged(EventNumber number) const override;
   pg::Pool& pool() { return pool_; }
   // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes. Returns when the one
   // before is not being called any more.

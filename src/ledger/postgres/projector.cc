@@ -235,7 +235,7 @@ void Projector::project_some(Connection& connection, EventNumber event, std::vec
   for (int step = 0; step < k_steps_a_turn; ++step) {
     const auto began = Timer::now();
     const StepReport report = project(connection, event, changes_a_step(event));
-    if (Timer::now() - began < k_quick_step) make_steps_larger(event);
+    if (report.result == StepReport::Result::done && Timer::now() - began < k_quick_step) make_steps_larger(event);
     failing_.worked(event);   // after each step: one that fails after it is no second failure in a row
     if (report.result == StepReport::Result::busy) {
       put_back(event);   // it is another node's; whether it has gone far enough is seen at the next turn

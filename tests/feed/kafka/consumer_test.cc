@@ -236,6 +236,7 @@ TEST_F(KafkaConsumer, holds_the_payments_of_an_event_that_is_stuck_and_does_thos
 
 TEST_F(KafkaConsumer, takes_five_hundred_payments_at_once_and_no_more) {
   write_many(1, 1'100);
+  desk.takes = milliseconds(500);   // meanwhile librdkafka has fetched the others
   Payments payments(options(), desk, store, board);
   payments.start();
   ASSERT_TRUE(eventually([&] { return desk.settled().size() == 1'100; }, 4 * k_patience));

@@ -125,5 +125,50 @@ TEST_F(WebhookSource, RefusesAPositionThatIsNone) {
   }
 }
 
+// What ended long ago is read from the tables, which may be damaged there.
+TEST(WebhookSourceOfEnded, TellsWhatCannotBeReadAsUnreadableAndEverythingElse) {
+  const LedgerFolder folder;
+  const TestTime time;
+  LedgerInTest it(folder, time, {.data = {}, .ended_in_memory_max = 3});
+  const EventNumber event = it.create_event(40);
+  std::vector<Uuid> ids;
+  for (SeatIndex seat = 0; seat < 20; ++seat) {
+    ids.push_back(it.new_id(event));
+    EXPECT_TRUE(it.hold(event, ids.back(), {seat}).accepted());
+    EXPECT_TRUE(it.release(event, ids.back()).accepted());
+  }
+  it.wait_for_tables();
+  // Nothing: reservations that ended are forgotten some rounds later.
+  for (int i = 0; i < 1'100; ++i) it.does(event, Sweep{1});
+  it.wait_for_tables();
+  const std::string sql = "UPDATE reservation SET seats = '[0,' WHERE id = '" + to_string(ids[0]) + "'";
+  change_by_hand((folder / "state.db").string(), sql.c_str());
+
+  feed::JournalChangeSource source(it.ledger(), DataFolder::journal_in(folder.path()));
+  const SourcePage page = source.next("", 1'000, feed::k_all_kinds);
+  EXPECT_EQ(page.changes.size(), it.ledger().event(event)->seq());
+  for (const SourceChange& each : page.changes) {
+    EXPECT_EQ(each.is_unreadable, each.reservation == ids[0]) << each.seq;
+    EXPECT_EQ(each.json.empty(), each.is_unreadable) << each.seq;
+  }
+  EXPECT_EQ(source.unreadable().events, 1U);
+  change_by_hand((folder / "state.db").string(), ("UPDATE reservation SET seats = '[0]' WHERE id = '" + to_string(ids[0]) + "'").c_str());
+  for (const SourceChange& each : source.next("", 1'000, feed::k_all_kinds).changes) EXPECT_FALSE(each.is_unreadable) << each.seq;
+}
+
+TEST_F(WebhookSource, TellsTheRestOfAnEventWhoseFirstRowIsDamaged) {
+  it.wait_for_tables();
+  const auto whole = source.next("", 100, feed::k_all_kinds).changes;
+  change_by_hand(DataFolder::journal_in(folder.path()), "UPDATE journal SET at = at + 1 WHERE position = 1");
+  const auto told_now = source.next("", 100, feed::k_all_kinds).changes;
+  ASSERT_EQ(told_now.size(), whole.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(told_now[i].seq, whole[i].seq);
+    EXPECT_EQ(told_now[i].event, whole[i].event);
+    EXPECT_EQ(told_now[i].is_unreadable, i == 0);
+    if (i > 0) EXPECT_EQ(told_now[i].json, whole[i].json);
+  }
+}
+
 }  // namespace
 }  // namespace holdfast::test
