@@ -85,7 +85,7 @@ TEST_F(Seats, OfWhichSomeCameToANodeThatIsKilledAreImportedByTheNextOneWhenTheRe
   cluster.at(first).kill();
   write(half.part_from(4, 2));
   ASSERT_TRUE(comes(second, half)) << "parts of it were read by the node that was killed";
-  EXPECT_EQ(importer(), second);
+  EXPECT_EQ(await_importer(), second);
   for (const GeneratedEvent* each : {&half, &whole}) expect_there_once(second, *each);
   Client client = cluster.client(second);
   EXPECT_EQ(metric(client, "holdfast_feed_seat_parts_total", {"imported"}), 3);
@@ -118,7 +118,7 @@ TEST_F(Seats, OfAnEventWhoseNodeIsKilledInTheMiddleOfItsImportAreImportedByTheNe
   sql.run("ROLLBACK");
 
   ASSERT_TRUE(comes(second, event));
-  EXPECT_EQ(importer(), second);
+  EXPECT_EQ(await_importer(), second);
   expect_there_once(second, event);
   Client client = cluster.client(second);
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_feed_seat_parts_total", {"imported"}) == k_parts; }));
