@@ -61,6 +61,19 @@ for (const [screen, form] of Object.entries({ wide, narrow })) {
   });
 }
 
+test("What is wrong with a part of the server stays within the screen, however long a path in it is", async (t) => {
+  const page = await visit(t, server, undefined, narrow);
+  await page.route("**/v1/operations/health*", async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    body.components[0] = { ...body.components[0], status: "degraded", detail: `It cannot write /srv/${"a_folder_with_a_long_name/".repeat(5)}journal.db.` };
+    await route.fulfill({ response, json: body });
+  });
+  await page.goto(`${server.url}/console`);
+  await page.getByText("It cannot write").waitFor();
+  assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels`);
+});
+
 test("What is told about a seat has its price in one line", async (t) => {
   const { id } = await holdAsSomebody(server, [plan.seats.id[0]]);
   t.after(() => server.ask("POST", `/v1/reservations/${id}/release`, {}));
