@@ -1,5 +1,5 @@
-// A few threads for work that would keep a connection's thread from its other connections: reading an import, writing a large
-// plan.
+// A few threads for work that would keep a connection's thread from its other connections: reading an import, writing a large plan, reading
+// files for lists, histories and old changes, and, where not everything is in memory, waiting for the database.
 #pragma once
 
 #include <boost/asio/async_result.hpp>
