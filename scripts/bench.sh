@@ -12,7 +12,7 @@ cmd_bench() {
       exec "$root/bench/http/run.sh" "$@"
       ;;
     core)
-      cmd_setup
+      cmd_setup bench
       build release bench/all bench
       local program found=""
       for program in "$root"/build/release/bench/*; do
@@ -24,7 +24,7 @@ cmd_bench() {
       [[ -n $found ]] || fail "bench/ has built no program"
       ;;
     live)
-      cmd_setup
+      cmd_setup bench
       build release holdfast
       build release bench_live bench
       exec "$root/bench/live/run.sh" "$@"
