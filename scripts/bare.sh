@@ -38,11 +38,11 @@ with_bare_root() {
   shift 2
   command -v dpkg-query >/dev/null || fail "a bare Debian is made with debootstrap, which takes a Debian: this system has no dpkg"
   remove_ended_roots
-  make_bare_tarball "$release"
-  bare_root=$bare_folder/$BASHPID-$release
   trap leave_bare_root EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+  make_bare_tarball "$release"
+  bare_root=$bare_folder/$BASHPID-$release
   say "dev: a bare Debian ($release) in $bare_root"
   as_root mkdir -p "$bare_root"
   as_root tar -C "$bare_root" -xpf "$(bare_tarball "$release")"
@@ -52,8 +52,8 @@ with_bare_root() {
   trap - EXIT INT TERM HUP
 }
 
-bare_root=""      # the root that is in use
-bare_process=""   # what entered it
+bare_root=""      # the root that is in use, or is being made
+bare_process=""   # what entered it, or makes it
 
 # Killing unshare kills the first process of its namespace, and so all of them, and with the last one go the mounts.
 leave_bare_root() {
@@ -63,11 +63,20 @@ leave_bare_root() {
   bare_root=""
 }
 
-# enter_bare_root ROOT [--ccache FOLDER] -- COMMAND…: in the background, so that a signal need not wait for the command's end. When this
-# shell is killed, the kernel kills unshare (setpriv).
-enter_bare_root() {
-  local status=0
-  as_root setpriv --pdeathsig KILL unshare --mount --pid --ipc --uts --fork --kill-child "$root/scripts/bare/enter.sh" "$@" </dev/null &
+# enter_bare_root ROOT [--ccache FOLDER] -- COMMAND…
+enter_bare_root() { in_namespaces --ipc --uts -- "$root/scripts/bare/enter.sh" "$@"; }
+
+# in_namespaces [OPTION…] -- COMMAND…: as root, in namespaces of its own for mounts and processes, and those that the options of unshare
+# name. In the background, so that a signal need not wait for the command's end. When this shell is killed, the kernel kills unshare
+# (setpriv), which is therefore this shell's own child.
+in_namespaces() {
+  local status=0 options=()
+  while [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  shift
+  exec_as_root setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child "${options[@]}" "$@" </dev/null 6>&- &
   bare_process=$!
   wait "$bare_process" || status=$?
   bare_process=""
@@ -94,29 +103,31 @@ remove_ended_roots() {
 # bare_tarball RELEASE: where the tarball of a Debian with git and nothing else is kept.
 bare_tarball() { printf '%s/debian-%s-minbase.tar' "$bare_cache" "$1"; }
 
-# make_bare_tarball RELEASE: by debootstrap, when there is none or an old one.
+# make_bare_tarball RELEASE: by debootstrap, when there is none or an old one. Part of with_bare_root, whose traps end it.
 make_bare_tarball() {
-  local release=$1 tarball folder
+  local release=$1 tarball
   tarball=$(bare_tarball "$release")
   mkdir -p "$bare_cache" "$bare_folder"
-  (
-    flock 6
-    if [[ -e $tarball && -z $(find "$tarball" -mtime "+$bare_days_max") ]]; then exit 0; fi
-    [[ -z $(missing_packages debootstrap) ]] || install_packages debootstrap
-    folder=$bare_folder/$BASHPID-debootstrap
-    trap 'remove_root "$folder"' EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
-    say "dev: debootstrap $release (a few minutes, the first time)"
-    # In namespaces of its own too: it mounts and starts things inside of the root.
-    if ! as_root unshare --mount --pid --fork --kill-child debootstrap --variant=minbase --include=git,ca-certificates \
-      "$release" "$folder" "$(apt_site Debian http://deb.debian.org/debian)" >"$bare_folder/debootstrap.log" 2>&1 </dev/null 6>&-; then
-      tail -n 20 "$bare_folder/debootstrap.log" >&2
-      fail "debootstrap could not make a bare Debian ($release), see above and $bare_folder/debootstrap.log"
-    fi
-    as_root tar -C "$folder" --one-file-system -cf - . >"$tarball.new"
-    mv -- "$tarball.new" "$tarball"
-  ) 6>"$bare_cache/.lock"
+  exec 6>"$bare_cache/.lock"
+  flock 6
+  if [[ ! -e $tarball || -n $(find "$tarball" -mtime "+$bare_days_max") ]]; then debootstrap_tarball "$release" "$tarball"; fi
+  exec 6>&-
+}
+
+# debootstrap_tarball RELEASE TARBALL: in namespaces too, because debootstrap mounts and starts things inside of the root.
+debootstrap_tarball() {
+  local release=$1 tarball=$2
+  [[ -z $(missing_packages debootstrap) ]] || install_packages debootstrap
+  bare_root=$bare_folder/$BASHPID-debootstrap
+  say "dev: debootstrap $release (a few minutes, the first time)"
+  if ! in_namespaces -- debootstrap --variant=minbase --include=git,ca-certificates \
+    "$release" "$bare_root" "$(apt_site Debian http://deb.debian.org/debian)" >"$bare_folder/debootstrap.log" 2>&1; then
+    tail -n 20 "$bare_folder/debootstrap.log" >&2
+    fail "debootstrap could not make a bare Debian ($release), see above and $bare_folder/debootstrap.log"
+  fi
+  as_root tar -C "$bare_root" --one-file-system -cf - . >"$tarball.new"
+  mv -- "$tarball.new" "$tarball"
+  leave_bare_root
 }
 
 # apt_site LABEL DEFAULT: where this machine's apt finds the archive with this label, Debian or Debian-Security.

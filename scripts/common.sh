@@ -15,8 +15,17 @@ fail() {
 as_root() {
   if [[ $(id -u) -eq 0 ]]; then
     "$@"
+  else
+    (exec_as_root "$@")
+  fi
+}
+
+# exec_as_root COMMAND…: the same in place of this shell, for a command that has to be its parent's own child.
+exec_as_root() {
+  if [[ $(id -u) -eq 0 ]]; then
+    exec "$@"
   elif command -v sudo >/dev/null; then
-    sudo -- "$@"
+    exec sudo -- "$@"
   else
     fail "this needs root, and there is no sudo. Run as root: $*"
   fi
