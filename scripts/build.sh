@@ -26,6 +26,7 @@ build() {
   local flavour=$1 target=$2
   local folder=$root/build/$flavour
   shift 2
+  [[ ${DEV_JOBS:-1} =~ ^[1-9][0-9]*$ ]] || fail "DEV_JOBS is a number of compiler processes from 1 on, not '$DEV_JOBS'"
   require_tools
   mkdir -p "$folder"
   npm_install web/docs || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the page at /docs"

@@ -33,4 +33,24 @@ refuses "usage" services nonsense
 refuses "--check" fmt nonsense
 refuses "no arguments" lint nonsense
 refuses "no arguments" clean nonsense
+# script_refuses WORD SCRIPT ARGUMENT…: the same of a script that somebody may call by hand; any status but 0.
+script_refuses() {
+  local word=$1 output status=0
+  shift
+  output=$("$@" 2>&1 </dev/null) || status=$?
+  if [[ $status -eq 0 || $output != *"$word"* ]]; then
+    printf '%s: status %s, and no line with %s:\n%s\n' "$*" "$status" "$word" "$output"
+    failed=1
+  fi
+}
+
+script_refuses "no arguments" "$root/.ci/run" nonsense
+script_refuses "DEV_JOBS" env DEV_JOBS=many "$root/dev" build
+script_refuses "DEV_JOBS" env DEV_JOBS=0 "$root/dev" build
+script_refuses "usage" "$root/tests/upgrade/build_previous.sh"
+folder=$(mktemp -d)
+trap 'rm -rf -- "$folder"' EXIT
+script_refuses "'nonsense'" env HOLDFAST_TEST_PREVIOUS_COMMIT=nonsense "$root/tests/upgrade/build_previous.sh" "$root" "$folder"
+script_refuses "usage" "$root/tests/clients/generated/run.sh"
+script_refuses "python, go, java" "$root/tests/clients/generated/run.sh" cobol /dev/null /dev/null "$folder"
 exit "$failed"

@@ -8,13 +8,14 @@
 set -euo pipefail
 unset CDPATH
 
-source=$1
-folder=$2
-
 fail() {
   printf '%s\n' "$@" >&2
   exit 1
 }
+
+[[ $# -eq 2 ]] || fail "usage: build_previous.sh SOURCE FOLDER"
+source=$1
+folder=$2
 
 # version_at COMMIT
 version_at() { git -C "$source" show "$1:CMakeLists.txt" 2>/dev/null | sed -n 's/^project(holdfast VERSION \([0-9.]*\).*/\1/p'; }
@@ -39,7 +40,9 @@ previous_commit() {
   return 1
 }
 
-commit=$(previous_commit) || fail "this checkout has no earlier version in its history (a shallow clone?): git fetch --unshallow --tags"
+commit=$(previous_commit) || [[ -z ${HOLDFAST_TEST_PREVIOUS_COMMIT:-} ]] ||
+  fail "HOLDFAST_TEST_PREVIOUS_COMMIT names no commit of this checkout: '$HOLDFAST_TEST_PREVIOUS_COMMIT'"
+[[ -n $commit ]] || fail "this checkout has no earlier version in its history (a shallow clone?): git fetch --unshallow --tags"
 tree=$folder/$commit/source
 program=$tree/build/release/holdfast
 if [[ ! -x $program ]]; then

@@ -6,6 +6,7 @@ set -euo pipefail
 export LC_ALL=C.UTF-8
 
 [[ $# -eq 4 ]] || { printf 'usage: %s LANGUAGE DOCUMENT HOLDFAST FOLDER\n' "$0" >&2 && exit 2; }
+[[ $1 == python || $1 == go || $1 == java ]] || { printf '%s: there is no client in "%s"; there are: python, go, java\n' "$0" "$1" >&2 && exit 2; }
 here=$(cd -- "$(dirname -- "$0")" && pwd -P)
 language=$1 document=$(readlink -f -- "$2") holdfast=$(readlink -f -- "$3")
 mkdir -p -- "$4"
