@@ -30,6 +30,15 @@ test("compose.yaml is what the specification of compose files allows", () => {
   assert.ok(validate(rest), JSON.stringify(validate.errors, null, 1));
 });
 
+test("compose.yaml lets in nobody without a key, believes only its own balancer, and limits each address's sessions", () => {
+  const { subnet } = Object.values(compose.networks).flatMap((network) => network?.ipam?.config ?? [])[0];
+  for (const [name, { environment }] of nodes) {
+    assert.equal(environment.HOLDFAST_ACCESS_ANONYMOUS, "", name);
+    assert.equal(environment.HOLDFAST_HTTP_TRUSTED_PROXIES, subnet, name);
+    assert.ok(Number(environment.HOLDFAST_LIMITS_SESSIONS_PER_MINUTE_ADDRESS) > 0, name);
+  }
+});
+
 test("compose.yaml has two nodes, and every file, volume and service that it names is there", () => {
   assert.equal(nodes.length, 2);
   for (const [name, service] of Object.entries(compose.services)) {

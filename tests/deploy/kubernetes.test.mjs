@@ -233,10 +233,15 @@ test("the defaults of the chart are the manifest's", () => {
   assert.deepEqual(credentials, { name: values.serviceMonitor.authorization.secret, key: values.serviceMonitor.authorization.key });
 });
 
-test("nobody's word is believed until somebody says whose", () => {
+test("strangers are let in by nobody's default: no anonymous calls, no trusted proxy, a limit of sessions for each address", () => {
   const { env } = of(manifest, "Deployment").spec.template.spec.containers[0];
-  assert.equal(env.find(({ name }) => name === "HOLDFAST_HTTP_TRUSTED_PROXIES").value, "");
+  const inManifest = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+  assert.equal(inManifest.HOLDFAST_ACCESS_ANONYMOUS, "");
+  assert.equal(inManifest.HOLDFAST_HTTP_TRUSTED_PROXIES, "");
+  assert.ok(Number(inManifest.HOLDFAST_LIMITS_SESSIONS_PER_MINUTE_ADDRESS) > 0);
+  assert.equal(values.options["access.anonymous"], "");
   assert.equal(values.options["http.trusted_proxies"], "");
+  assert.ok(Number(values.options["limits.sessions_per_minute_address"]) > 0);
 });
 
 test("helm lint has nothing against the chart", needsHelm, () => {
