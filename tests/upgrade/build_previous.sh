@@ -3,8 +3,8 @@
 #
 #   build_previous.sh SOURCE FOLDER      SOURCE: the checkout. The program is FOLDER/holdfast afterwards.
 #
-# The previous version is the last tag before HEAD; without tags, the last commit before the one that gave CMakeLists.txt its version.
-# HOLDFAST_TEST_PREVIOUS_COMMIT names another one. It is built without tests and without pages: both are of no matter here.
+# The previous version is the last one in the file `releases` that has another number than CMakeLists.txt. HOLDFAST_TEST_PREVIOUS_COMMIT
+# names another commit. It is built without tests and without pages: both are of no matter here.
 set -euo pipefail
 unset CDPATH
 
@@ -21,28 +21,21 @@ folder=$2
 version_at() { git -C "$source" show "$1:CMakeLists.txt" 2>/dev/null | sed -n 's/^project(holdfast VERSION \([0-9.]*\).*/\1/p'; }
 
 previous_commit() {
-  local commit now
+  local version commit now found=""
   if [[ -n ${HOLDFAST_TEST_PREVIOUS_COMMIT:-} ]]; then
     git -C "$source" rev-parse --verify "$HOLDFAST_TEST_PREVIOUS_COMMIT^{commit}"
     return
   fi
-  if commit=$(git -C "$source" describe --tags --abbrev=0 'HEAD^' 2>/dev/null); then
-    git -C "$source" rev-parse "$commit^{commit}"
-    return
-  fi
   now=$(version_at HEAD)
-  while read -r commit; do
-    if [[ $(version_at "$commit") == "$now" && $(version_at "$commit^") != "$now" ]]; then
-      git -C "$source" rev-parse --verify --quiet "$commit^"
-      return
-    fi
-  done < <(git -C "$source" log --no-merges --format=%H -- CMakeLists.txt)
-  return 1
+  while read -r version commit; do
+    [[ $version == "#" || $version == "$now" ]] || found=$commit
+  done <"$source/tests/upgrade/releases"
+  git -C "$source" rev-parse --verify --quiet "$found^{commit}"
 }
 
 commit=$(previous_commit) || [[ -z ${HOLDFAST_TEST_PREVIOUS_COMMIT:-} ]] ||
   fail "HOLDFAST_TEST_PREVIOUS_COMMIT names no commit of this checkout: '$HOLDFAST_TEST_PREVIOUS_COMMIT'"
-[[ -n $commit ]] || fail "this checkout has no earlier version in its history (a shallow clone?): git fetch --unshallow --tags"
+[[ -n $commit ]] || fail "this checkout's history has not the previous version (a shallow clone?): git fetch --unshallow"
 tree=$folder/$commit/source
 program=$tree/build/release/holdfast
 if [[ ! -x $program ]]; then
