@@ -9,7 +9,7 @@
 
 #include "cli/maintenance.h"
 #include "feed/kafka/embedded_store.h"
-#include "ledger/disk.h"
+#include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

@@ -7,7 +7,7 @@
 #include <random>
 #include <thread>
 
-#include "ledger/postgres_nodes.h"
+#include "ledger/postgres/nodes.h"
 #include "support/wire.h"
 
 namespace holdfast::test {

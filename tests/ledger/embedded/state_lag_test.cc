@@ -5,7 +5,7 @@
 #include <future>
 #include <thread>
 
-#include "ledger/disk.h"
+#include "ledger/embedded/disk.h"
 #include "ledger/embedded/row_ages.h"
 #include "ledger/ledger_in_test.h"
 

@@ -1,7 +1,7 @@
 // Replicas that go because there are too many: memory is bounded, the least recently used goes first, and nothing is forgotten by it.
 #include <gtest/gtest.h>
 
-#include "ledger/postgres_nodes.h"
+#include "ledger/postgres/nodes.h"
 
 namespace holdfast::test {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "ledger/journal_in_test.h"
+#include "ledger/postgres/journal_in_test.h"
 #include "ledger/postgres/schema.h"
 #include "ledger/postgres/schema_sql.h"
 #include "support/process.h"

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "ledger/disk.h"
+#include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-#include "ledger/disk.h"
+#include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

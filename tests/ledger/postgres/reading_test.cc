@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "ledger/journal_in_test.h"
+#include "ledger/postgres/journal_in_test.h"
 #include "ledger/postgres/projection.h"
 #include "ledger/postgres/reading.h"
 #include "ledger/postgres/retention.h"

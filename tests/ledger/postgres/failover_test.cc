@@ -5,7 +5,7 @@
 #include <functional>
 #include <future>
 
-#include "ledger/postgres_nodes.h"
+#include "ledger/postgres/nodes.h"
 #include "support/wire.h"
 
 namespace holdfast::test {

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <thread>
 
-#include "ledger/journal_in_test.h"
+#include "ledger/postgres/journal_in_test.h"
 #include "ledger/postgres/projection.h"
 #include "ledger/postgres/projector.h"
 #include "ledger/postgres/retention.h"

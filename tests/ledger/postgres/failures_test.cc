@@ -4,8 +4,8 @@
 
 #include <future>
 
+#include "ledger/postgres/nodes.h"
 #include "ledger/postgres/verify.h"
-#include "ledger/postgres_nodes.h"
 #include "support/wire.h"
 
 namespace holdfast::test {

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "ledger/disk.h"
+#include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

@@ -1,4 +1,4 @@
-#include "ledger/disk.h"
+#include "ledger/embedded/disk.h"
 
 #include <sqlite3.h>
 

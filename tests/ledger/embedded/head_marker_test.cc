@@ -11,7 +11,7 @@
 #include "access/embedded_registry.h"
 #include "feed/kafka/embedded_store.h"
 #include "feed/webhooks/embedded_store.h"
-#include "ledger/disk.h"
+#include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

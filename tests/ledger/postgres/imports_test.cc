@@ -2,7 +2,7 @@
 // pieces, for which nothing else waits.
 #include <gtest/gtest.h>
 
-#include "ledger/postgres_nodes.h"
+#include "ledger/postgres/nodes.h"
 #include "support/wire.h"
 
 namespace holdfast::test {

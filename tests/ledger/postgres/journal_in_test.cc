@@ -1,4 +1,4 @@
-#include "ledger/journal_in_test.h"
+#include "ledger/postgres/journal_in_test.h"
 
 #include <algorithm>
 #include <cstring>
