@@ -33,6 +33,11 @@ Trouble::Kind kind_of(rd_kafka_resp_err_t error) {
   }
 }
 
+bool is_refusal(const std::exception& error) {
+  const auto* const trouble = dynamic_cast<const Trouble*>(&error);
+  return trouble != nullptr && trouble->kind() == Trouble::Kind::refused;
+}
+
 Trouble trouble_of(std::string_view doing, rd_kafka_resp_err_t error) {
   return {kind_of(error), std::string(doing) + ": " + rd_kafka_err2str(error) + " (" + rd_kafka_err2name(error) + ")"};
 }
@@ -127,6 +132,10 @@ std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, c
   rd_kafka_metadata_destroy(metadata);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(error);
   return partitions;
+}
+
+Polled poll_consumer(Client& client, std::chrono::milliseconds patience) {
+  return {rd_kafka_consumer_poll(client.get(), static_cast<int>(patience.count())), &rd_kafka_message_destroy};
 }
 
 void Client::on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text) {

@@ -38,6 +38,8 @@ class Trouble : public std::runtime_error {
 };
 
 Trouble::Kind kind_of(rd_kafka_resp_err_t error);
+// Whether an error is a Trouble that Kafka refused: it stays until somebody repairs the cause.
+bool is_refusal(const std::exception& error);
 Trouble trouble_of(std::string_view doing, rd_kafka_resp_err_t error);
 
 using Error = std::unique_ptr<rd_kafka_error_t, decltype(&rd_kafka_error_destroy)>;
@@ -84,6 +86,10 @@ class Client {
   std::string trouble_;
   rd_kafka_t* handle_ = nullptr;
 };
+
+// The next message, end of a partition or error of a consumer; nothing if none comes in this time.
+using Polled = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
+Polled poll_consumer(Client& client, std::chrono::milliseconds patience);
 
 // What Kafka says of a topic; RD_KAFKA_RESP_ERR_NO_ERROR when it is there. Where brokers make topics by themselves, asking makes it (of a
 // producer), and it is there some moments later.

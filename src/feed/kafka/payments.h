@@ -1,46 +1,41 @@
-// Consumes what a payment service says: payment-succeeded sells a reservation, payment-failed releases it. At least once: an
-// offset is committed after what its message asks for is durable, and after what is told of it (a rejection, a dead letter) is at
-// Kafka.
+// Consumes payments: payment-succeeded sells a reservation, payment-failed releases it. At least once: an offset is committed after the message's
+// effect is durable and after its rejection or dead letter is in Kafka.
 //
 //   Payments payments(options, desk, store, board);
 //   payments.start();
 //   payments.stop();
 //
-// A message that says nothing goes to <topic>.dead-letter, as it came, with the reason. A payment that was refused is kept in the
-// store before it is told of: should it come again, it is told of in the same words and never carried out. While ledger, store or
-// Kafka do not answer, the messages at hand wait.
+// A message that cannot be understood goes to <topic>.dead-letter unchanged, with the reason. The rejection of a payment is stored before it is
+// sent: if the payment comes again, the same rejection is sent again, and the payment is never carried out. While ledger, store or Kafka do not
+// answer, the messages at hand wait.
 //
-// Payments of an event that the ledger cannot carry out, while it does others, are held: in memory, in their order, tried again after
-// pauses that grow (failing_events.h). The offset that is committed stays before the first of a partition that is held, so that none is
-// lost; whoever has the partition next gets it again with all that came after, which has no second effect. When too many are held,
-// nothing more is taken. Payments that name their order only are held in the same way while it cannot be found out what was sold for it.
+// If the ledger cannot change one event but can change others, the payments of that event are held in memory, in their order, and tried again
+// after growing pauses (held_payments.h). The committed offset of a partition stays before its first held payment, so none is lost: the next
+// owner of the partition receives it again with everything after it, which has no second effect. When too many payments are held, the
+// partitions are paused. Payments that name only their order are held in the same way while the order cannot be looked up.
 //
-// One thread, on which desk and store are asked; start() and stop() are of any thread.
+// One thread calls desk and store. start() and stop() may be called from any thread.
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
+#include <exception>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "feed/backlog.h"
 #include "feed/kafka/client.h"
 #include "feed/kafka/dead_letters.h"
-#include "feed/kafka/messages.h"
+#include "feed/kafka/held_payments.h"
+#include "feed/kafka/payment_batch.h"
 #include "feed/kafka/ports.h"
 #include "feed/kafka/settings.h"
 #include "feed/kafka/status.h"
-#include "ledger/failing_events.h"
+#include "feed/worker_loop.h"
 
 namespace holdfast::feed::kafka {
-
-inline constexpr std::size_t k_payment_bytes_max = 64 * 1024;   // a larger message is a dead letter
 
 // The payment that fills a number of bytes may exceed it.
 struct PaymentLimits {
@@ -66,50 +61,40 @@ class Payments {
   Payments& operator=(const Payments&) = delete;
 
   void start();
-  // Ends after the messages at hand, or at once while they wait for something. Safe to call twice.
+  // Ends after the messages at hand, or at once if they wait for something. Safe to call twice.
   void stop();
 
  private:
-  struct Batch;
-  using Partition = std::pair<std::string, std::int32_t>;   // topic, number
+  using Partition = HeldPayments::Partition;
   using Time = Backlog::Timer::time_point;
 
-  // A partition that is this node's.
+  // A partition that this node has.
   struct Place {
-    std::int64_t next = -1;        // behind the last message that was taken from it; -1: none was
-    std::int64_t end = -1;         // where it was seen to have nothing more; -1: it was not
-    std::int64_t committed = -1;   // of this node; -1: nothing
+    std::int64_t next = -1;   // the offset behind the last message taken; -1: none was taken
+    std::int64_t end = -1;   // the offset at which the partition had nothing more; -1: not seen
+    std::int64_t committed = -1;   // by this node; -1: nothing
     Backlog backlog{};
   };
 
-  void run();
+  void report(const std::exception& error);
   void consume();
   void await_topics();
   void subscribe(Client& client);
   void on_rebalance(Client& client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions);
   std::vector<Received> receive(Client& client);
+  void notice_recovery(Client& client, bool has_messages);
   void handle(Client& client, std::vector<Received> messages);
-  void handle_held(Client& client);
-  Batch decide(const std::vector<Received>& messages);
-  void read(Batch& batch, const std::vector<Received>& messages);
-  void find_orders(Batch& batch);
-  std::optional<std::vector<std::optional<Uuid>>> ask_for_orders(const std::vector<std::string>& orders);
-  std::map<std::string, Uuid> orders_named_before() const;
-  void settle(Batch& batch);
-  void hold_back(Batch& batch);
-  void tell(Batch& batch);
-  void note_done(const Batch& batch, std::vector<Received>& messages);
+  bool wait_in_group(Client& client, std::chrono::milliseconds time);
+  void tell(const PaymentBatch& batch, const std::vector<Received>& messages);
+  void note_done(const PaymentBatch& batch, std::vector<Received>& messages);
   void commit(Client& client);
 
   void pause(Client& client);
   void resume(Client& client);
-  bool holds_too_many() const { return held_messages_ >= options_.limits.held_max || held_bytes_ >= options_.limits.held_bytes_max; }
+  bool holds_too_many() const { return held_.count() >= options_.limits.held_max || held_.bytes() >= options_.limits.held_bytes_max; }
   void forget_partitions();
   void look_at_backlog(Client& client);
   void show_pending();
-
-  bool stopping();
-  void wait(std::chrono::milliseconds time);
   std::string topic(std::string_view name) const { return options_.topic_prefix + std::string(name); }
 
   PaymentOptions options_;
@@ -117,29 +102,16 @@ class Payments {
   FeedStore& store_;
   FeedBoard& board_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-
   // The thread's.
-  std::unique_ptr<Teller> teller_;    // of rejections and dead letters
+  std::unique_ptr<Teller> teller_;   // of rejections and dead letters
   bool partitions_changed_ = false;   // since the messages at hand were received
-  bool is_paused_ = false;            // the partitions that this node has
-  bool has_worked_ = false;           // since it joined the group
+  bool is_paused_ = false;   // the partitions that this node has
   std::map<Partition, Place> places_;
-  struct Held {
-    Received message;
-    std::string order;   // of one that succeeded and names a reservation: that of its order
-    Uuid reservation{};
-  };
-  std::map<EventNumber, std::vector<Held>> held_;
-  std::size_t held_messages_ = 0;
-  std::size_t held_bytes_ = 0;
-  FailingEvents failing_{"kafka payments"};
-  std::optional<Time> joining_since_;   // it has no partitions given by the group, not even none
-  std::optional<Time> at_hand_since_;   // messages are being handled
+  HeldPayments held_{"kafka payments"};
+  std::optional<Time> joining_since_;   // set while the group has not given this node its partitions, not even none
+  std::optional<Time> at_hand_since_;   // set while messages are being handled
   Time looked_at_backlog_{};
-  std::thread thread_;
+  WorkerLoop loop_;   // last: it ends before what its thread uses
 };
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -1,11 +1,12 @@
 #include "feed/kafka/relay.h"
 
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <random>
+#include <stdexcept>
 
 #include "core/check.h"
 
@@ -15,17 +16,12 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds k_call{1'000};            // of one call to Kafka; between two the lease is kept, and a stop is noticed
+constexpr milliseconds k_call{1'000};            // of one call to Kafka; between calls the lease is renewed and a stop is noticed
 constexpr milliseconds k_abort{2'000};
 constexpr milliseconds k_back_off{100};
 constexpr milliseconds k_topics_patience{10'000};
 constexpr milliseconds k_between_questions{100};
 constexpr milliseconds k_between_lags{1'000};
-constexpr char k_positions_version = '1';
-
-// Not failures: the relay ends, or another one publishes.
-struct Stopping {};
-struct LeaseLost {};
 
 std::string random_name() {
   std::random_device device;
@@ -35,66 +31,12 @@ std::string random_name() {
   return {text.data(), end};
 }
 
-void append_number(std::string& out, std::uint64_t number) {
-  std::array<char, 17> text{};
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number, 16);
-  out.append(text.data(), end);
-}
-
-template <typename Number>
-bool read_number(std::string_view& text, char end, Number& number) {
-  const auto [at, error] = std::from_chars(text.data(), text.data() + text.size(), number, 16);
-  if (error != std::errc{}) return false;
-  text.remove_prefix(static_cast<std::size_t>(at - text.data()));
-  if (end == 0) return true;
-  if (!text.starts_with(end)) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-// Back-offs of several nodes must not fall together.
-milliseconds jittered(milliseconds time) {
-  thread_local std::minstd_rand random(std::random_device{}());
-  return milliseconds(time.count() / 2 + static_cast<std::int64_t>(random()) % (time.count() / 2 + 1));
-}
-
 }  // namespace
 
-// 1 event:seq:mark,event:seq:mark in hexadecimal digits: at most 34 bytes an event.
-std::string encode_positions(const std::vector<MarkedPosition>& positions) {
-  HOLDFAST_CHECK(positions.size() <= k_positions_max);
-  std::string text(1, k_positions_version);
-  for (const MarkedPosition& each : positions) {
-    text += text.size() == 1 ? ' ' : ',';
-    append_number(text, each.position.event);
-    text += ':';
-    append_number(text, each.position.seq);
-    text += ':';
-    append_number(text, each.mark);
-  }
-  return text;
-}
-
-std::optional<std::vector<MarkedPosition>> decode_positions(std::string_view text) {
-  std::vector<MarkedPosition> positions;
-  if (!text.starts_with(k_positions_version)) return std::nullopt;
-  text.remove_prefix(1);
-  while (!text.empty()) {
-    if (!text.starts_with(positions.empty() ? ' ' : ',') || positions.size() == k_positions_max) return std::nullopt;
-    text.remove_prefix(1);
-    MarkedPosition each;
-    const bool is_read =
-        read_number(text, ':', each.position.event) && read_number(text, ':', each.position.seq) && read_number(text, 0, each.mark);
-    if (!is_read) return std::nullopt;
-    positions.push_back(each);
-  }
-  return positions;
-}
-
-// What goes to Kafka at once.
+// The changes of one transaction.
 struct Relay::Transaction {
   std::vector<Message> messages;
-  std::vector<MarkedPosition> positions;   // behind its changes
+  std::vector<MarkedPosition> positions;   // after its changes
   std::size_t changes = 0;
   Millis oldest = 0;                       // of its changes
   std::size_t events_max = k_transaction_events_max;
@@ -103,7 +45,7 @@ struct Relay::Transaction {
     return changes >= k_transaction_changes_max || messages.size() >= k_transaction_messages_max || positions.size() >= events_max;
   }
 
-  // Of what has been gathered, so that what was gathered of an event in vain can be taken back.
+  // The size so far: the transaction is cut to it when the rest of an event cannot be read.
   struct Size {
     std::size_t messages, positions, changes;
     Millis oldest;
@@ -122,83 +64,46 @@ Relay::Relay(RelayOptions options, FeedStore& store, FeedSource& source, FeedBoa
       store_(store),
       source_(source),
       board_(board),
-      holder_(options_.holder.empty() ? "holdfast-" + random_name() : options_.holder) {}
+      holder_(options_.holder.empty() ? "holdfast-" + random_name() : options_.holder),
+      loop_("kafka-relay", BackOff(k_back_off, options_.back_off_max, BackOff::Jitter::half)) {}
 
 Relay::~Relay() { stop(); }
 
 void Relay::start() {
-  HOLDFAST_CHECK(!thread_.joinable());
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "kafka-relay");
-    run();
-  });
+  loop_.start(
+      {.run = [this] { run(); }, .failed = [this](const std::exception& error) { report(error); }, .ended = [this] { give_up_lease(); }});
 }
 
-void Relay::stop() {
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
+void Relay::stop() { loop_.stop(); }
 
+// The relay may read the changes before the news is noted. It then takes the news at its next look, at most look_every later.
 void Relay::notify() {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (notified_) return;
-    notified_ = true;
-    board_.note_news();
-  }
-  wake_.notify_all();
-}
-
-bool Relay::stopping() {
-  const std::scoped_lock lock(mutex_);
-  return stopping_;
-}
-
-void Relay::wait(milliseconds time, bool for_news) {
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, time, [&] { return stopping_ || (for_news && notified_); });
-  if (for_news) notified_ = false;
+  if (loop_.wake()) board_.note_news();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- who publishes
 
 void Relay::run() {
-  milliseconds back_off = k_back_off;
-  while (!stopping()) {
-    const std::uint64_t transactions = board_.counters.transactions;
-    try {
-      if (take_lease()) {
-        lead();
-      } else {
-        wait(options_.lease_time / 5, false);
-      }
-      continue;
-    } catch (const Stopping&) {
-      break;
-    } catch (const LeaseLost&) {
-      continue;
-    } catch (const Trouble& trouble) {
-      const auto state = trouble.kind() == Trouble::Kind::refused ? RelayState::refused
-                         : trouble.kind() == Trouble::Kind::away  ? RelayState::away
-                                                                  : RelayState::starting;
-      board_.set_relay(state, trouble.what());
-    } catch (const std::exception& error) {
-      board_.set_relay(RelayState::away, error.what());
-    }
-    ++board_.counters.failures;
-    if (transactions != board_.counters.transactions) back_off = k_back_off;   // it had gone well in between
-    wait(jittered(back_off), false);
-    back_off = std::min(2 * back_off, options_.back_off_max);
+  if (take_lease()) {
+    lead();
+  } else {
+    loop_.wait(options_.lease_time / 5);
   }
+}
+
+void Relay::report(const std::exception& error) {
+  const auto* const trouble = dynamic_cast<const Trouble*>(&error);
+  const bool is_fenced = trouble != nullptr && trouble->kind() == Trouble::Kind::fenced;
+  board_.set_relay(is_fenced ? RelayState::starting : is_refusal(error) ? RelayState::refused : RelayState::away, error.what());
+  ++board_.counters.failures;
+}
+
+void Relay::give_up_lease() {
   board_.set_leads(false);
   try {
     if (epoch_ != 0) store_.give_up_lease(epoch_);
   } catch (const std::exception& error) {
-    spdlog::warn("kafka feed: the lease was not given back, and ends by itself: {}", error.what());
+    spdlog::warn("kafka feed: giving up the lease failed, so it ends by its timeout: {}", error.what());
   }
   board_.set_relay(RelayState::stopped);
 }
@@ -223,7 +128,7 @@ void Relay::keep_lease() {
   const auto asked = SteadyClock::now();
   const Lease lease = store_.take_lease(holder_, options_.lease_time);
   board_.set_leads(lease.is_mine && lease.epoch == epoch_);
-  if (!lease.is_mine || lease.epoch != epoch_) throw LeaseLost{};
+  if (!lease.is_mine || lease.epoch != epoch_) throw WorkerLoop::RunEnded{};
   lease_renewed_ = asked;
 }
 
@@ -232,25 +137,24 @@ void Relay::lead() {
   const std::unique_ptr<Client> client = begin_to_publish();
   board_.set_relay(RelayState::publishing);
   ++board_.counters.takeovers;
-  while (!stopping()) {
+  while (!loop_.stopping()) {
     keep_lease();
     client->poll(milliseconds(0));
-    board_.take_news();   // what comes from here on is seen by the next round, if not by this one
+    board_.take_news();   // later news is seen by the next round, if not by this one
     const Transaction transaction = gather();
     oldest_ = transaction.oldest;
     board_.set_held_back(failing_.summary());
     if (transaction.positions.empty()) {
       look_at_lag(false);
-      wait(options_.look_every, true);
+      loop_.wait_for_news(options_.look_every);
     } else {
       publish(*client, transaction);
     }
   }
-  throw Stopping{};
 }
 
-// From the return of init_transactions on, whoever published before cannot commit any more, and what he committed is to be seen.
-// That this node is still the one to publish is asked after it: between lease and fencing it may have been paused for long.
+// When init_transactions has returned, the relay before this one can commit nothing more, and its commits are visible. The lease is renewed
+// after it, because this node may have been paused for long between taking the lease and fencing.
 std::unique_ptr<Client> Relay::begin_to_publish() {
   id_ = options_.transactional_id.empty() ? "holdfast-relay-" + store_.id() : options_.transactional_id;
   auto client = std::make_unique<Client>(
@@ -258,10 +162,10 @@ std::unique_ptr<Client> Relay::begin_to_publish() {
       std::vector<Client::Setting>{{"transactional.id", id_},
                                    {"enable.idempotence", "true"},
                                    {"acks", "all"},
-                                   {"partitioner", "murmur2_random"}},   // as Java's: other programs may write the same keys
+                                   {"partitioner", "murmur2_random"}},   // Java's default: other programs may write the same keys
       Client::Callbacks{.delivered = [this](const rd_kafka_message_t& message) {
         if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR || undelivered_error_ != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-        // When a transaction is given up, all that is under way is purged: the reason is what came before.
+        // An aborted transaction purges its messages: the error before that is the reason.
         if (message.err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || message.err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) return;
         undelivered_error_ = message.err;
         undelivered_ = rd_kafka_topic_name(message.rkt);
@@ -277,7 +181,7 @@ std::unique_ptr<Client> Relay::begin_to_publish() {
   return client;
 }
 
-// Calls until it is done. Throws Stopping, LeaseLost, or Trouble when asking again is of no use.
+// Repeats a call until it succeeds. Throws RunEnded, or Trouble if a further call is of no use.
 template <typename Call>
 void Relay::ask_until_done(std::string_view doing, Call call) {
   for (;;) {
@@ -286,15 +190,15 @@ void Relay::ask_until_done(std::string_view doing, Call call) {
     if (undelivered_error_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("sending to " + undelivered_, undelivered_error_);
     const bool again = rd_kafka_error_is_retriable(error.get()) != 0 && rd_kafka_error_txn_requires_abort(error.get()) == 0;
     if (!again || rd_kafka_error_is_fatal(error.get()) != 0) throw trouble_of(doing, error.get());
-    if (stopping()) throw Stopping{};
+    if (loop_.stopping()) throw WorkerLoop::RunEnded{};
     board_.set_relay(RelayState::away, std::string(doing) + ": " + rd_kafka_err2str(rd_kafka_error_code(error.get())));
     look_at_lag(true);
     keep_lease();
-    wait(k_between_questions, false);
+    loop_.wait(k_between_questions);
   }
 }
 
-// Topics that Kafka makes by itself are made by asking for them. Offsets can be committed only for a topic that is there.
+// Asking creates the topics if the brokers are configured to do so. Offsets can be committed only for topics that exist.
 void Relay::await_topics(Client& client) {
   std::vector<std::string_view> topics = {k_topic_created, k_topic_expired, k_topic_consumed, k_topic_released};
   if (options_.rules.returned) topics.push_back(k_topic_returned);
@@ -307,14 +211,14 @@ void Relay::await_topics(Client& client) {
       if (SteadyClock::now() >= deadline || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         throw trouble_of("the topic " + full, error);
       }
-      if (stopping()) throw Stopping{};
+      if (loop_.stopping()) throw WorkerLoop::RunEnded{};
       keep_lease();
-      wait(k_between_questions, false);
+      loop_.wait(k_between_questions);
     }
   }
 }
 
-// Whoever published before may have committed a transaction to Kafka whose positions he could not save: they are in the group's offset.
+// The relay before this one may have committed a transaction whose positions it could not save. They are in the metadata of the group's offset.
 void Relay::recover() {
   Client reader(Client::Kind::consumer, options_.kafka,
                 {{"group.id", id_}, {"enable.auto.commit", "false"}, {"isolation.level", "read_committed"}}, {});
@@ -325,23 +229,24 @@ void Relay::recover() {
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && offset->err == RD_KAFKA_RESP_ERR_NO_ERROR) break;
     const Trouble trouble = trouble_of("asking how far was published", error == RD_KAFKA_RESP_ERR_NO_ERROR ? offset->err : error);
     if (trouble.kind() != Trouble::Kind::away) throw trouble;
-    if (stopping()) throw Stopping{};
+    if (loop_.stopping()) throw WorkerLoop::RunEnded{};
     board_.set_relay(RelayState::away, trouble.what());
     keep_lease();
-    wait(k_between_questions, false);
+    loop_.wait(k_between_questions);
   }
   if (offset->metadata == nullptr || offset->metadata_size == 0) return;
   const std::string_view text(static_cast<const char*>(offset->metadata), offset->metadata_size);
   const auto found = decode_positions(text);
   if (!found) {
-    spdlog::error("kafka feed: the offset of group {} has a text that is not Holdfast's, `{}`; messages may be published twice", id_, text);
+    spdlog::error("kafka feed: the offset of group {} has the metadata `{}`, which Holdfast did not write. Messages may be published twice",
+                  id_, text);
     return;
   }
   for (const MarkedPosition& each : *found) adopt(each);
 }
 
-// A position that Kafka knows counts when it is of this history: data may have been put back from a backup since. False: the event
-// cannot be read now, and nobody knows. Until it can, each transaction carries the position on, for nothing else has it.
+// Takes over a position that Kafka knows, if it is of this history: the data may have been restored from a backup since. False: the event cannot
+// be read now, so this is not known. Until it can be read, each transaction carries the position on, because it is stored nowhere else.
 bool Relay::adopt(MarkedPosition found) {
   const auto [event, seq] = found.position;
   if (seq <= published(event)) return true;
@@ -357,13 +262,13 @@ bool Relay::adopt(MarkedPosition found) {
   unconfirmed_.erase(event);
   const bool is_ours = page.changes.size() == 1 && page.changes[0].seq == seq && mark_of(page.changes[0]) == found.mark;
   if (!is_ours) {
-    spdlog::warn("kafka feed: event {} was published up to change {}, which is not in this journal; publishing goes on after change {}",
+    spdlog::warn("kafka feed: event {} was published up to change {}, which is not in this journal. Publishing continues after change {}",
                  event, seq, published(event));
     return true;
   }
   positions_[event] = seq;
-  if (!store_.save(epoch_, {{found.position}})) throw LeaseLost{};
-  spdlog::info("kafka feed: event {} was published up to change {}, as Kafka knows", event, seq);
+  if (!store_.save(epoch_, {{found.position}})) throw WorkerLoop::RunEnded{};   // another node has the lease
+  spdlog::info("kafka feed: event {} was published up to change {}, according to Kafka", event, seq);
   return true;
 }
 
@@ -384,11 +289,10 @@ Relay::Transaction Relay::gather() {
     last_event_ = head.event;
     if (!failing_.may_try(head.event)) continue;
     if (const auto known = unconfirmed_.find(head.event); known != unconfirmed_.end() && !adopt(known->second)) continue;
-    if (unconfirmed_.size() + transaction.positions.size() >= k_positions_max) continue;   // no room for its position beside theirs
+    if (unconfirmed_.size() + transaction.positions.size() >= k_positions_max) continue;   // no room for its position in the metadata
     if (head.seq < published(head.event)) {
-      spdlog::warn(
-          "kafka feed: event {} has {} changes, and {} were published: other data were put in their place. All are published again",
-          head.event, head.seq, published(head.event));
+      spdlog::warn("kafka feed: event {} has {} changes, but {} were published, so its data were replaced. All changes are published again",
+                   head.event, head.seq, published(head.event));
       positions_[head.event] = 0;
     }
     try_event(head.event, transaction);
@@ -396,7 +300,7 @@ Relay::Transaction Relay::gather() {
   return transaction;
 }
 
-// What cannot be read of one event keeps back that event alone.
+// An event that cannot be read keeps only itself back.
 void Relay::try_event(EventNumber event, Transaction& transaction) {
   const Transaction::Size before = transaction.size();
   try {
@@ -415,9 +319,9 @@ void Relay::gather_event(EventNumber event, Transaction& transaction) {
   if (page.oldest != 0) {
     const Seq gone = page.oldest - 1 - after;
     if (after == 0) {
-      spdlog::warn("kafka feed: the journal begins with change {} of event {}; those before are not published", page.oldest, event);
+      spdlog::warn("kafka feed: the journal begins with change {} of event {}. Earlier changes are not published", page.oldest, event);
     } else {
-      spdlog::error("kafka feed: {} changes of event {}, from {} on, are not in the journal any more and were never published", gone, event,
+      spdlog::error("kafka feed: {} changes of event {}, from {} on, are no longer in the journal and were never published", gone, event,
                     after + 1);
       board_.counters.lost_changes += gone;
     }
@@ -426,7 +330,8 @@ void Relay::gather_event(EventNumber event, Transaction& transaction) {
   }
   MarkedPosition reached;
   for (const FedChange& change : page.changes) {
-    if (change.seq != after + 1) throw std::runtime_error("after change " + std::to_string(after) + " comes " + std::to_string(change.seq));
+    if (change.seq != after + 1)
+      throw std::runtime_error("change " + std::to_string(after) + " is followed by change " + std::to_string(change.seq));
     append_messages(change, options_.rules, transaction.messages);
     after = change.seq;
     reached = {{event, after}, mark_of(change)};
@@ -470,26 +375,26 @@ void Relay::send(Client& client, const Transaction& transaction) {
     });
     ask_until_done("committing a transaction", [&] { return rd_kafka_commit_transaction(client.get(), static_cast<int>(k_call.count())); });
     ++board_.counters.transactions;
+    loop_.worked();
   } catch (...) {
     give_up(client);
     throw;
   }
 }
 
-// Makes Kafka forget the open transaction soon, so that consumers need not wait for it. When it cannot be told so, the next
-// takeover does.
+// Aborts the open transaction, so that consumers need not wait for it. If that fails, the next takeover aborts it.
 void Relay::give_up(Client& client) {
   std::array<char, 1> ignored{};
   if (rd_kafka_fatal_error(client.get(), ignored.data(), ignored.size()) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
   const Error error = owned(rd_kafka_abort_transaction(client.get(), static_cast<int>(k_abort.count())));
-  if (error != nullptr) spdlog::debug("kafka feed: a transaction was not aborted: {}", rd_kafka_error_string(error.get()));
+  if (error != nullptr) spdlog::debug("kafka feed: aborting a transaction failed: {}", rd_kafka_error_string(error.get()));
 }
 
-// While this fails, the positions are in Kafka: lead() begins anew, and finds them there.
+// If this fails, the positions are still in Kafka: the next lead() finds them there.
 void Relay::save(const Transaction& transaction) {
   std::vector<FeedPosition> positions;
   for (const MarkedPosition& each : transaction.positions) positions.push_back(each.position);
-  if (!store_.save(epoch_, positions)) throw LeaseLost{};
+  if (!store_.save(epoch_, positions)) throw WorkerLoop::RunEnded{};   // another node has the lease
   for (const FeedPosition& each : positions) positions_[each.event] = each.seq;
   source_.published(positions);
 }
@@ -504,4 +409,4 @@ void Relay::look_at_lag(bool again) {
   board_.set_lag(behind_, behind_ == 0 ? std::nullopt : oldest);
 }
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -1,12 +1,10 @@
 #include "feed/kafka/seat_imports.h"
 
-#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
-
-#include "core/check.h"
 
 namespace holdfast::feed::kafka {
 namespace {
@@ -14,26 +12,22 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds k_look{200};              // for messages; a stop is noticed in between
+constexpr milliseconds k_look{200};              // of one poll; a stop is noticed in between
 constexpr milliseconds k_back_off{100};
-constexpr milliseconds k_question{1'000};
+constexpr milliseconds k_question{1'000};        // of one call to Kafka
 constexpr milliseconds k_topics_patience{10'000};
-constexpr std::size_t k_bytes_told_whole = 512 * 1024;   // a topic takes so much unless it is told otherwise
+constexpr std::size_t k_bytes_told_whole = 512 * 1024;   // of a dead letter; every topic with default settings takes this much
 constexpr milliseconds k_between_commits{1'000};
-// Of an offset that did not change: brokers forget the offsets of a group that nobody joins (offsets.retention.minutes, 7 days).
+// After this an unchanged offset is committed again: brokers forget the offsets of a group without members (offsets.retention.minutes, 7 days).
 constexpr std::chrono::hours k_commit_again{1};
-constexpr milliseconds k_between_looks{5'000};   // at how far the partitions go, and whether there are more
+constexpr milliseconds k_between_looks{5'000};   // at the ends of the partitions, and at their number
 
-// Not failures: the process ends, or another node has the lease.
-struct Ending {};
-// The topic has got more partitions.
-struct MorePartitions {};
-// The desk cannot say now.
+// The desk cannot answer now.
 struct Unavailable : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// When a message was written, on the clock that does not jump.
+// When a message was written, on the steady clock.
 Backlog::Timer::time_point written_at(const Received& message, Backlog::Timer::time_point now) {
   if (message.timestamp < 0) return now;
   const auto wall = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
@@ -41,73 +35,45 @@ Backlog::Timer::time_point written_at(const Received& message, Backlog::Timer::t
   return now - std::clamp(wall - milliseconds(message.timestamp), milliseconds(0), k_age_max);
 }
 
-}  // namespace
+}   // namespace
 
 SeatImports::SeatImports(SeatsOptions options, SeatsDesk& desk, FeedBoard& board)
-    : options_(std::move(options)), desk_(desk), board_(board), gathering_(options_.limits) {
+    : options_(std::move(options)),
+      desk_(desk),
+      board_(board),
+      gathering_(options_.limits),
+      loop_("kafka-seats", BackOff(k_back_off, options_.back_off_max)) {
   options_.kafka.more.try_emplace("allow.auto.create.topics", "true");
 }
 
 SeatImports::~SeatImports() { stop(); }
 
 void SeatImports::start() {
-  HOLDFAST_CHECK(!thread_.joinable());
   board_.set_seats(SeatsState::standby);
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "kafka-seats");
-    run();
-  });
+  loop_.start({.run = [this] { run(); },
+               .failed = [this](const std::exception& error) { report(error); },
+               .ended =
+                   [this] {
+                     starting_since_.reset();
+                     show_pending();
+                     board_.set_seats(SeatsState::stopped);
+                   }});
 }
 
-void SeatImports::stop() {
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
+void SeatImports::stop() { loop_.stop(); }
 
-bool SeatImports::stopping() {
-  const std::scoped_lock lock(mutex_);
-  return stopping_;
-}
+void SeatImports::run() { board_.leads() ? consume() : stand_by(); }
 
-void SeatImports::wait(milliseconds time) {
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, time, [&] { return stopping_; });
-}
-
-void SeatImports::run() {
-  milliseconds back_off = k_back_off;
-  while (!stopping()) {
-    if (!board_.leads()) {
-      starting_since_.reset();
-      board_.set_seats(SeatsState::standby);
-      show_pending();
-      back_off = k_back_off;
-      wait(k_look);
-      continue;
-    }
-    try {
-      consume();
-      continue;
-    } catch (const Ending&) {
-      continue;
-    } catch (const MorePartitions&) {
-      continue;
-    } catch (const Trouble& trouble) {
-      board_.set_seats(trouble.kind() == Trouble::Kind::refused ? SeatsState::refused : SeatsState::away, trouble.what());
-    } catch (const std::exception& error) {
-      board_.set_seats(SeatsState::away, error.what());
-    }
-    if (std::exchange(has_worked_, false)) back_off = k_back_off;
-    wait(back_off);
-    back_off = std::min(2 * back_off, options_.back_off_max);
-  }
+void SeatImports::stand_by() {
   starting_since_.reset();
+  board_.set_seats(SeatsState::standby);
   show_pending();
-  board_.set_seats(SeatsState::stopped);
+  loop_.worked();   // errors from before count no more
+  loop_.wait(k_look);
+}
+
+void SeatImports::report(const std::exception& error) {
+  board_.set_seats(is_refusal(error) ? SeatsState::refused : SeatsState::away, error.what());
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the topic
@@ -130,7 +96,7 @@ void SeatImports::consume() {
                  {"enable.auto.offset.store", "false"},
                  {"auto.offset.reset", "earliest"},
                  {"isolation.level", "read_committed"},
-                 {"enable.partition.eof", "true"}},   // its end is no message's offset where transactions leave marks
+                 {"enable.partition.eof", "true"}},   // transactions leave marks, so the end of a partition is not behind its last message
                 {});
   rd_kafka_poll_set_consumer(client.get());
   assign(client, await_topic());
@@ -143,24 +109,24 @@ void SeatImports::consume() {
     look_at_backlog(client);
     show_pending();
   }
-  if (!board_.leads()) return;   // whoever has the lease now goes on from what was committed
+  if (!board_.leads()) return;   // the lease's new holder starts at the committed offsets
   committed_at_ = {};
   commit(client);
 }
 
-// How many partitions the topic has. Where brokers make topics by themselves, asking makes it.
+// The number of the topic's partitions. Asking creates the topic if the brokers are configured to do so.
 std::int32_t SeatImports::await_topic() {
   const auto deadline = SteadyClock::now() + k_topics_patience;
   for (;;) {
     const auto partitions = partitions_of(teller_->client(), topic(), k_question);
     if (partitions) return *partitions;
-    if (ends()) throw Ending{};
+    if (ends()) throw WorkerLoop::RunEnded{};
     if (SteadyClock::now() >= deadline) throw trouble_of("the topic " + topic(), partitions.error());
-    wait(k_back_off);
+    loop_.wait(k_back_off);
   }
 }
 
-// All partitions, from what was committed on. Nobody joins the group: who has the lease has its offsets.
+// Reads all partitions from the committed offsets on. No consumer joins the group: its offsets belong to the lease's holder.
 void SeatImports::assign(Client& client, std::int32_t partitions) {
   const PartitionList list = new_list(static_cast<std::size_t>(partitions));
   for (std::int32_t i = 0; i < partitions; ++i) rd_kafka_topic_partition_list_add(list.get(), topic().c_str(), i);
@@ -168,9 +134,9 @@ void SeatImports::assign(Client& client, std::int32_t partitions) {
   for (;;) {
     const rd_kafka_resp_err_t error = rd_kafka_committed(client.get(), list.get(), static_cast<int>(k_question.count()));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-    if (ends()) throw Ending{};
+    if (ends()) throw WorkerLoop::RunEnded{};
     if (SteadyClock::now() >= deadline) throw trouble_of("asking how far seats were imported", error);
-    wait(k_back_off);
+    loop_.wait(k_back_off);
   }
   for (int i = 0; i < list->cnt; ++i) {
     rd_kafka_topic_partition_t& each = list->elems[i];
@@ -186,14 +152,13 @@ void SeatImports::assign(Client& client, std::int32_t partitions) {
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("reading seats", error);
 }
 
-// One message, or none when there is nothing for a moment.
+// Takes one message, or none if none comes for a moment.
 void SeatImports::take(Client& client) {
-  const std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> message(
-      rd_kafka_consumer_poll(client.get(), static_cast<int>(k_look.count())), &rd_kafka_message_destroy);
+  const Polled message = poll_consumer(client, k_look);
   const std::string trouble = client.take_trouble();
   if (message != nullptr && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     handle(received(*message));
-    has_worked_ = true;
+    loop_.worked();
     board_.set_seats(SeatsState::consuming);
     return;
   }
@@ -207,7 +172,7 @@ void SeatImports::take(Client& client) {
   if (partitions_of(client, topic(), k_question)) board_.set_seats(SeatsState::consuming);
 }
 
-// Up to the first message of each partition that waits for others.
+// Commits, for each partition, the offset up to the first message that waits for other parts.
 void SeatImports::commit(Client& client) {
   const auto now = Backlog::Timer::now();
   if (now < committed_at_ + k_between_commits) return;
@@ -239,7 +204,7 @@ void SeatImports::look_at_backlog(Client& client) {
     const auto patience = static_cast<int>(k_question.count());
     if (rd_kafka_query_watermark_offsets(client.get(), partition.first.c_str(), partition.second, &low, &high, patience) !=
         RD_KAFKA_RESP_ERR_NO_ERROR) {
-      if (Backlog::Timer::now() >= now + 2 * k_question) return;   // the broker does not answer; what is known stays
+      if (Backlog::Timer::now() >= now + 2 * k_question) return;   // the broker does not answer: keep what is known
       continue;
     }
     note_lost(partition, place, low);
@@ -247,19 +212,21 @@ void SeatImports::look_at_backlog(Client& client) {
     place.backlog.wanted(static_cast<std::uint64_t>(high), now);
   }
   const auto partitions = partitions_of(client, topic(), k_question);
-  if (partitions && static_cast<std::size_t>(*partitions) != places_.size()) throw MorePartitions{};
+  if (partitions && static_cast<std::size_t>(*partitions) != places_.size()) {
+    throw WorkerLoop::RunEnded{};   // the topic has more partitions: the next run reads them too
+  }
 }
 
-// Kafka may have removed what this node had to go on with: parts of events that were not complete.
+// Counts what Kafka removed before this node could read it: parts of events that were not complete.
 void SeatImports::note_lost(const Partition& partition, Place& place, std::int64_t low) {
   const std::int64_t begins = std::exchange(place.begins, -1);
   if (begins < 0 || low <= begins) return;
   board_.counters.seats_lost += static_cast<std::uint64_t>(low - begins);
   spdlog::error(
-      "kafka seats: Kafka does not have the messages {} to {} of {} [{}] any more: parts of events that are not imported may be lost; have "
-      "the catalogue send those events again, and keep the topic's messages for longer",
+      "kafka seats: Kafka no longer has the messages {} to {} of {} [{}]. Parts of events that are not imported may be lost. "
+      "Have the catalogue send these events again, and let the topic keep its messages for longer",
       begins, low - 1, partition.first, partition.second);
-  place.next = std::max(place.next, low);   // so that the next start does not find it again
+  place.next = std::max(place.next, low);   // so that the next start does not report it again
 }
 
 void SeatImports::show_pending() {
@@ -282,27 +249,24 @@ void SeatImports::forget() {
 
 // ---------------------------------------------------------------------------------------------------------------- what a message does
 
-// A step that fails is done again, after pauses that grow.
+// Repeats a step after an error, with growing pauses.
 template <typename Step>
 void SeatImports::until_done(Step step) {
-  milliseconds back_off = k_back_off;
+  BackOff back_off(k_back_off, options_.back_off_max);
   for (;;) {
     try {
       return step();
-    } catch (const Trouble& trouble) {
-      board_.set_seats(trouble.kind() == Trouble::Kind::refused ? SeatsState::refused : SeatsState::away, trouble.what());
     } catch (const std::exception& error) {
-      board_.set_seats(SeatsState::away, error.what());
+      report(error);
     }
     ++board_.counters.seats_retried;
     show_pending();
-    wait(back_off);
-    if (ends()) throw Ending{};
-    back_off = std::min(2 * back_off, options_.back_off_max);
+    loop_.wait(back_off.next());
+    if (ends()) throw WorkerLoop::RunEnded{};
   }
 }
 
-// The offset of a message is committed after this, so nothing of it is left undone.
+// The message's offset may be committed after this, so this leaves nothing undone.
 void SeatImports::handle(const Received& message) {
   at_hand_since_ = Backlog::Timer::now();
   until_done([&] { place(message); });
@@ -313,7 +277,7 @@ void SeatImports::handle(const Received& message) {
   at_hand_since_.reset();
 }
 
-// Throws before anything has been done with the message, or not at all.
+// If it throws, it has done nothing with the message.
 void SeatImports::place(const Received& message) {
   if (!message.value) return give_up(message, "The message has no body.");
   if (message.value->size() > options_.part_bytes_max) {
@@ -334,8 +298,8 @@ void SeatImports::place(const Received& message) {
   }
 }
 
-// Where a part contradicts those before it, one of both is wrong, and no part could ever complete the event. The latest counts, so a
-// catalogue that has put it right sends the event again, and it is imported.
+// If a part contradicts earlier ones, one of them is wrong, and no further part could complete the event. The latest part counts: a catalogue
+// that has corrected its data sends the event again, and it is imported.
 void SeatImports::gather(const SeatsPart& part, const Received& message) {
   const auto now = Backlog::Timer::now();
   Gathering::Added added = gathering_.add(part, message, now, written_at(message, now));
@@ -352,11 +316,11 @@ void SeatImports::gather(const SeatsPart& part, const Received& message) {
   }
 }
 
-// An event that alone cannot be read or made must not keep the others waiting for ever. It is waited for once: its further parts are dead
-// letters at once, until it works again or this node begins anew.
+// Whether to retry an event that cannot be read or created. One event must not keep the others waiting for ever: it is retried for
+// event_patience, once. After that its parts are dead letters at once, until it works again or this node restarts its imports.
 bool SeatImports::must_wait(const Uuid& event, bool can_be_read) {
   if (!desk_.trouble().empty()) {
-    failing_.erase(event);   // it is nobody's fault of these; its time begins when that is over
+    failing_.erase(event);   // nothing works at present, so its time starts when that is over
     return true;
   }
   if (failing_.size() >= options_.failing_max && !failing_.contains(event)) failing_.clear();
@@ -367,7 +331,7 @@ bool SeatImports::must_wait(const Uuid& event, bool can_be_read) {
   return !failing.is_given_up;
 }
 
-// Whether an event that could not be made can be by now is known when all of it has come again.
+// An event was read. Whether one that could not be created can be created now shows when all of its parts have come again.
 void SeatImports::note_read(const Uuid& event) {
   const auto at = failing_.find(event);
   if (at != failing_.end() && !(at->second.is_given_up && at->second.can_be_read)) failing_.erase(at);
@@ -400,7 +364,7 @@ void SeatImports::give_up_overdue() {
   until_done([&] { tell_dead(); });
 }
 
-// Nothing becomes of what came of the event.
+// Makes dead letters of all parts of the event.
 void SeatImports::give_up(const Uuid& event, const std::string& why) {
   spdlog::warn("kafka seats: event {} is not imported: {}", to_string(event), why);
   for (Received& each : gathering_.take(event)) dead_.push_back({std::move(each), why});
@@ -408,17 +372,17 @@ void SeatImports::give_up(const Uuid& event, const std::string& why) {
 
 void SeatImports::give_up(const Received& message, const std::string& why) { dead_.push_back({message, why}); }
 
-// A slice at a time, so that each is told within its time, and none again because of another.
+// Sends dead letters, a part of them at a time: each is sent within its time, and none again because of another.
 void SeatImports::tell_dead() {
   while (!dead_.empty()) {
     const std::size_t count = count_at_once(dead_);
     const auto fill = [&] {
       for (std::size_t i = 0; i < count; ++i) teller_->send_dead(dead_[i].message, dead_[i].why);
     };
-    if (!teller_->tell(fill, [this] { return ends(); })) throw Ending{};
+    if (!teller_->tell(fill, [this] { return ends(); })) throw WorkerLoop::RunEnded{};
     board_.counters.seats_dead += count;
     dead_.erase(dead_.begin(), dead_.begin() + static_cast<std::ptrdiff_t>(count));
   }
 }
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka
