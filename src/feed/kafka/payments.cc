@@ -229,10 +229,10 @@ std::vector<Received> Payments::receive(Client& client) {
   std::vector<Received> messages;
   std::size_t bytes = 0;
   partitions_changed_ = false;
+  // Not only as many as there is room for: one event that nearly fills the room would slow down all others to one payment at a time.
   const PaymentLimits& limits = options_.limits;
-  const auto room = [](std::size_t most, std::size_t held) { return std::max<std::size_t>(1, most - std::min(most, held)); };
-  const std::size_t messages_max = std::min(limits.at_once_max, room(limits.held_max, held_.count()));
-  const std::size_t bytes_max = std::min(limits.bytes_at_once_max, room(limits.held_bytes_max, held_.bytes()));
+  const std::size_t messages_max = std::min(limits.at_once_max, limits.held_max);
+  const std::size_t bytes_max = std::min(limits.bytes_at_once_max, limits.held_bytes_max);
   while (messages.size() < messages_max && bytes < bytes_max) {
     const Polled message = poll_consumer(client, messages.empty() ? k_look : milliseconds(0));
     if (partitions_changed_) {

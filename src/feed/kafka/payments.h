@@ -41,6 +41,7 @@ namespace holdfast::feed::kafka {
 struct PaymentLimits {
   std::size_t at_once_max = 500;   // taken from Kafka together
   std::size_t bytes_at_once_max = std::size_t{8} * 1024 * 1024;
+  // When either is reached, no more are taken. The payments that were taken together last may exceed them: at most 10,499 are held.
   std::size_t held_max = 10'000;
   std::size_t held_bytes_max = std::size_t{16} * 1024 * 1024;
 };

@@ -54,6 +54,7 @@ class ScriptedDesk final : public PaymentDesk {
     std::this_thread::sleep_for(takes.load());
     const std::scoped_lock lock(mutex_);
     most_at_once_ = std::max(most_at_once_, payments.size());
+    const std::size_t settled_before = settled_.size();
     for (const Payment& payment : payments) {
       ++asked;
       if (closed || (stuck != 0 && event_of_reservation(payment.reservation) == stuck)) {
@@ -65,6 +66,7 @@ class ScriptedDesk final : public PaymentDesk {
       effects.push_back(
           {.kind = is_refused ? Effect::Kind::refused : Effect::Kind::settled, .reason = "because", .seat_ids = {"s"}, .at = 1'000});
     }
+    most_settled_at_once_ = std::max(most_settled_at_once_, settled_.size() - settled_before);
     return effects;
   }
   std::vector<std::string> settled() {
@@ -74,6 +76,10 @@ class ScriptedDesk final : public PaymentDesk {
   std::size_t most_at_once() {
     const std::scoped_lock lock(mutex_);
     return most_at_once_;
+  }
+  std::size_t most_settled_at_once() {
+    const std::scoped_lock lock(mutex_);
+    return most_settled_at_once_;
   }
   std::atomic<bool> closed{false};
   std::atomic<EventNumber> stuck{0};
@@ -86,6 +92,7 @@ class ScriptedDesk final : public PaymentDesk {
   std::mutex mutex_;
   std::vector<std::string> settled_;
   std::size_t most_at_once_ = 0;   // asked for
+  std::size_t most_settled_at_once_ = 0;
 };
 
 class FailingStore : public feed::kafka::EmbeddedFeedStore {
@@ -284,6 +291,21 @@ TEST_F(KafkaConsumer, holds_ten_thousand_payments_and_takes_no_more_until_it_can
   desk.stuck = 0;
   ASSERT_TRUE(eventually([&] { return desk.settled().size() == k_most + 2; }, 4 * k_patience)) << desk.settled().size();
   EXPECT_EQ(desk.settled().back(), "1:waits");
+}
+
+// One payment at a time costs each of them a round of the ledger and a commit of its offset.
+TEST_F(KafkaConsumer, takes_payments_of_other_events_together_however_many_of_one_event_are_held) {
+  PaymentOptions small = options();
+  small.limits.held_max = 100;
+  desk.stuck = 7;
+  write_many(7, small.limits.held_max - 1);
+  Payments payments(small, desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == small.limits.held_max - 1; }, 4 * k_patience));
+  desk.takes = milliseconds(500);   // meanwhile librdkafka fetches the others
+  write_many(1, 20);
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 20; }, 4 * k_patience));
+  EXPECT_GE(desk.most_settled_at_once(), 10u);
 }
 
 TEST_F(KafkaConsumer, holds_no_more_payments_when_one_has_filled_the_bytes) {
