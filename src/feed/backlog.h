@@ -1,13 +1,12 @@
-// Since when the oldest thing that is not done has waited, of work that is done in its order and counted: rows of a journal, offsets of a
-// partition. A state like "running" says what somebody means to do; this says what has been done.
+// The age of the oldest work that is not done, where work is numbered and done in order: rows of a journal, offsets of a partition. A state such as
+// "running" shows what a thread intends; this shows what it has done.
 //
 //   Backlog backlog;
-//   backlog.wanted(120, now);      // there is work up to 120, as of now
+//   backlog.wanted(120, now);      // there is work up to 120
 //   backlog.done(100);
-//   backlog.oldest();              // → now: 101 waits since then at the latest. Nothing: all is done
+//   backlog.oldest();              // → now: 101 has waited since then, or longer. Nothing: all is done
 //
-// Looks once in a while are enough: the age that oldest() gives is at most one look too low, never too high. Not for several threads at
-// once.
+// It may be called at long intervals: the age by oldest() is at most one interval too low, and never too high. For one thread.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +20,7 @@ namespace holdfast::feed {
 class Backlog {
  public:
   using Timer = std::chrono::steady_clock;
-  static constexpr std::size_t k_looks_max = 1'000;   // further ones are not remembered: the oldest is what counts
+  static constexpr std::size_t k_looks_max = 1'000;   // later ones are not remembered, because only the oldest counts
 
   void wanted(std::uint64_t through, Timer::time_point now) {
     const std::uint64_t known = looks_.empty() ? done_ : looks_.back().through;
@@ -39,17 +38,17 @@ class Backlog {
     Timer::time_point at;
   };
   std::uint64_t done_ = 0;
-  std::deque<Look> looks_;   // rising
+  std::deque<Look> looks_;   // in rising order
 };
 
-// The earlier of two beginnings; nothing is none.
+// The earlier of two times, either of which may be missing.
 inline std::optional<Backlog::Timer::time_point> earlier(std::optional<Backlog::Timer::time_point> a,
                                                          std::optional<Backlog::Timer::time_point> b) {
   if (!a || !b) return a ? a : b;
   return std::min(*a, *b);
 }
 
-// How long something has waited; 0 when nothing does.
+// How long something has waited; 0 if nothing does.
 inline std::chrono::duration<double> age_of(std::optional<Backlog::Timer::time_point> since,
                                             Backlog::Timer::time_point now = Backlog::Timer::now()) {
   return since && *since < now ? now - *since : std::chrono::duration<double>(0);

@@ -22,7 +22,7 @@ constexpr Statement k_count{"count_changes_from", R"(
 constexpr Statement k_enabled{"relayed_webhooks", "SELECT position FROM holdfast.webhook_endpoint WHERE enabled"};
 constexpr Statement k_before{"relayed_before", R"(
   SELECT last_seq FROM holdfast.change_order WHERE event = $1 AND position < $2 ORDER BY first_seq DESC LIMIT 1)"};
-// The lease's row is there from the first moment that any node has fed.
+// The lease's row exists as soon as any node has published.
 constexpr Statement k_feed{"relayed_feed",
                            "SELECT EXISTS (SELECT 1 FROM holdfast.lease WHERE name = $2), "
                            "coalesce((SELECT seq FROM holdfast.feed_position WHERE event = $1), 0)"};
@@ -30,7 +30,7 @@ constexpr Statement k_feed{"relayed_feed",
 ChangePlace place_of(std::string_view cursor) {
   if (cursor == k_cursor_first || cursor == k_cursor_oldest) return {};
   const auto place = parse_change_place(cursor);
-  if (!place) throw std::runtime_error("`" + std::string(cursor) + "` is not a place in the changes");
+  if (!place) throw std::runtime_error("`" + std::string(cursor) + "` is not a position in the changes");
   return *place;
 }
 

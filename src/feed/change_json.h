@@ -1,4 +1,4 @@
-// A change as JSON, the same wherever changes go out (docs/api.md, "Changes").
+// A change as JSON, the same on every way out (docs/api.md, "Changes"). Any thread.
 #pragma once
 
 #include "core/plan.h"
@@ -7,11 +7,11 @@
 
 namespace holdfast::feed {
 
-// In the place of its type, of a change of which only event and number are known.
+// The type of a change whose event and number are known, and nothing else.
 inline constexpr std::string_view k_unreadable = "unreadable";
 void append_unreadable_change(Json& json, const RecordedChange& change);
 
-// Appends a change as one object. `plan` is that of its event; it may be nullptr when the change names no seats.
+// Appends a change as one object. `plan` is its event's; it may be nullptr if the change names no seats.
 void append_change(Json& json, const RecordedChange& change, const Plan* plan);
 
 }  // namespace holdfast::feed

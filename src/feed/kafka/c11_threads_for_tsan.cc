@@ -1,6 +1,6 @@
-// Only in programs that are built with TSan, which knows the threads of POSIX and crashes in those of C11 that librdkafka uses.
-// So these are made of those: the program's symbols come before the C library's. In glibc mtx_t, cnd_t, once_flag and thrd_t have
-// the size and the meaning of their POSIX fellows.
+// Only in builds with TSan, which knows POSIX threads and crashes in the C11 threads that librdkafka uses. This file implements C11 threads with
+// POSIX threads; the linker takes the program's symbols before the C library's. In glibc, mtx_t, cnd_t, once_flag and thrd_t have the size and the
+// meaning of the POSIX types.
 #include <pthread.h>
 #include <threads.h>
 #include <time.h>

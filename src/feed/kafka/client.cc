@@ -57,7 +57,7 @@ Client::Client(Kind kind, const KafkaSettings& settings, const std::vector<Setti
   std::array<char, 512> error{};
   const auto set = [&](const std::string& name, const std::string& value) {
     if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error.data(), error.size()) == RD_KAFKA_CONF_OK) return;
-    throw Trouble(Trouble::Kind::refused, "librdkafka does not take the setting " + name);   // its own text may have the value in it
+    throw Trouble(Trouble::Kind::refused, "librdkafka refuses the setting " + name);   // its own text may contain the value
   };
   set("client.id", "holdfast");
   for (const auto& [name, value] : settings.more) set(name, value);
@@ -96,7 +96,7 @@ void Client::produce(const std::string& topic, std::string_view key, bool has_ke
     made.vtype = type;
     return made;
   };
-  // Copied by librdkafka (MSG_F_COPY), which takes pointers to what it does not change as pointers to what it might.
+  // librdkafka only copies these bytes (MSG_F_COPY), but its type for them is not const.
   const auto memory = [](std::string_view bytes) { return const_cast<char*>(bytes.data()); };
   part(RD_KAFKA_VTYPE_TOPIC).u.cstr = topic.c_str();
   part(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
@@ -141,7 +141,7 @@ Polled poll_consumer(Client& client, std::chrono::milliseconds patience) {
 void Client::on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text) {
   constexpr int k_warning = 4;   // syslog's levels
   constexpr int k_info = 6;
-  // librdkafka calls a broker that is away an error; it says so again and again, and goes on by itself.
+  // librdkafka logs an unreachable broker as an error, again and again, and reconnects by itself.
   const auto as = level <= k_warning ? spdlog::level::warn : level <= k_info ? spdlog::level::info : spdlog::level::debug;
   spdlog::log(as, "kafka: {}: {}: {}", rd_kafka_name(handle), facility, text);
 }

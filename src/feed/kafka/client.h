@@ -1,7 +1,7 @@
-// librdkafka with owners and errors: what relay and payments share of it.
+// librdkafka with ownership and exceptions, for relay, payments and imports.
 //
-// A Client is made for one thread. Its callbacks run on that thread, inside poll() and the other calls that may wait; only its
-// log and last_trouble() are of any thread.
+// A Client belongs to one thread. Its callbacks run on that thread, inside poll() and the other calls that may wait. librdkafka's own threads write
+// its log.
 #pragma once
 
 #include <librdkafka/rdkafka.h>
@@ -22,13 +22,13 @@
 
 namespace holdfast::feed::kafka {
 
-// Kafka did not do what it was asked to. what() is for people.
+// A request to Kafka failed. what() is for people.
 class Trouble : public std::runtime_error {
  public:
   enum class Kind {
     away,      // not now: brokers cannot be reached, or a call took too long
-    refused,   // Kafka says no: no permission, message too large, a topic that there is not
-    fenced,    // another one with the same transactional.id has taken over
+    refused,   // Kafka refuses: no permission, message too large, no such topic
+    fenced,    // another producer with the same transactional.id has taken over
   };
   Trouble(Kind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
   Kind kind() const { return kind_; }
@@ -55,23 +55,23 @@ class Client {
   using Setting = std::pair<std::string, std::string>;
 
   struct Callbacks {
-    std::function<void(const rd_kafka_message_t&)> delivered{};   // or not: message.err says it
+    std::function<void(const rd_kafka_message_t&)> delivered{};   // message.err says whether it was
     std::function<void(rd_kafka_resp_err_t, rd_kafka_topic_partition_list_t&)> rebalanced{};
   };
 
-  // `ours` come after the settings that pass through. Throws Trouble when librdkafka takes neither.
+  // `ours` override the settings that the user passes through. Throws Trouble if librdkafka refuses one of them.
   Client(Kind kind, const KafkaSettings& settings, const std::vector<Setting>& ours, Callbacks callbacks);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   rd_kafka_t* get() const { return handle_; }
-  // Serves callbacks, for as long as there is nothing to serve.
+  // Runs callbacks, after waiting at most this long for one.
   int poll(std::chrono::milliseconds wait) { return rd_kafka_poll(handle_, static_cast<int>(wait.count())); }
-  // What librdkafka complained of last; empty when it did not since the last call.
+  // librdkafka's last error since the call before this one; empty if there was none.
   std::string take_trouble();
 
-  // Hands a message to librdkafka, which copies it. Throws Trouble; `away` when its queue is full and stays so for `patience`.
+  // Passes a message to librdkafka, which copies it. Throws Trouble; `away` if librdkafka's queue stays full for `patience`.
   void produce(const std::string& topic, std::string_view key, bool has_key, std::string_view value, const std::vector<Header>& headers,
                std::chrono::milliseconds patience);
 
@@ -91,10 +91,10 @@ class Client {
 using Polled = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
 Polled poll_consumer(Client& client, std::chrono::milliseconds patience);
 
-// What Kafka says of a topic; RD_KAFKA_RESP_ERR_NO_ERROR when it is there. Where brokers make topics by themselves, asking makes it (of a
-// producer), and it is there some moments later.
+// Whether a topic exists: RD_KAFKA_RESP_ERR_NO_ERROR if it does. If the brokers are configured to create topics, a producer's question creates it;
+// it exists some moments later.
 rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std::chrono::milliseconds patience);
-// The same, and how many partitions it has.
+// The same, and the number of its partitions.
 std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic,
                                                                std::chrono::milliseconds patience);
 

@@ -8,7 +8,7 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds k_look{200};   // a stop is noticed in between
+constexpr milliseconds k_look{200};   // of one poll; a stop is noticed in between
 constexpr milliseconds k_delivery{30'000};
 constexpr milliseconds k_question{1'000};
 
@@ -110,11 +110,11 @@ bool Teller::tell(const std::function<void()>& fill, const std::function<bool()>
     while (undelivered_ > 0 && SteadyClock::now() < deadline && !stopping()) client_.poll(k_look);
     if (undelivered_ > 0 && stopping()) return false;
     if (!is_too_large(refused_) || bytes_max_ == k_dead_letter_bytes_least) break;
-    // The topic takes less than the one that it came from: its beginning is better than nothing, and its place better than no end.
+    // The topic takes less than the message's own topic. The beginning is better than nothing, and the message's place better than endless retries.
     bytes_max_ = bytes_max_ > bytes_whole_ ? bytes_whole_ : k_dead_letter_bytes_least;
   }
-  if (refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("telling what became of messages", refused_);
-  if (undelivered_ > 0) throw Trouble(Trouble::Kind::away, "Kafka does not take what became of messages");
+  if (refused_ != RD_KAFKA_RESP_ERR_NO_ERROR) throw trouble_of("sending dead letters and rejections", refused_);
+  if (undelivered_ > 0) throw Trouble(Trouble::Kind::away, "Kafka did not acknowledge dead letters and rejections in time");
   return true;
 }
 

@@ -1,7 +1,7 @@
-// Messages as they came, and what is told of them: dead letters, to <topic>.dead-letter with the reason, and other messages.
+// Messages as they came from Kafka, and the answers to them: dead letters, to <topic>.dead-letter with the reason, and other messages.
 //
 //   Teller teller(kafka_settings, k_payment_bytes_max);
-//   if (!teller.tell([&] { teller.send_dead(received, "It is nonsense."); }, [&] { return stopping(); })) …it was told to stop…
+//   if (!teller.tell([&] { teller.send_dead(received, "It is not JSON."); }, [&] { return stopping(); })) …it is stopping…
 //
 // For one thread.
 #pragma once
@@ -20,7 +20,7 @@
 namespace holdfast::feed::kafka {
 
 inline constexpr std::size_t k_dead_letter_bytes_max = std::size_t{16} * 1024 * 1024;
-inline constexpr std::size_t k_dead_letter_bytes_least = 1'024;   // no topic takes less
+inline constexpr std::size_t k_dead_letter_bytes_least = 1'024;   // every topic takes this much
 inline constexpr std::size_t k_dead_at_once_max = 1'000;
 inline constexpr std::size_t k_dead_bytes_at_once_max = std::size_t{8} * 1024 * 1024;
 
@@ -39,36 +39,36 @@ struct Received {
 
 Received received(const rd_kafka_message_t& message);
 
-// What is sent of a message that is a dead letter.
+// The dead letter of a message.
 struct DeadLetter {
   std::string topic{};
   std::optional<std::string> key{};
   std::optional<std::string> value{};
-  std::vector<Header> headers{};   // the message's, then why, whence, and what was cut
+  std::vector<Header> headers{};   // the message's, then the reason, its place, and what was cut
 };
 
-// With at most `bytes_max` bytes of the message's value, and half as many of its key and headers together: a longer value is cut, and
-// longer keys and headers are left out.
+// Has at most `bytes_max` bytes of the message's value, and half as many of its key and headers together. A longer value is cut; a longer key and
+// headers are left out.
 DeadLetter dead_letter_of(const Received& message, const std::string& why, std::size_t bytes_max);
 
-// A message that is to become a dead letter, and why.
+// A message that becomes a dead letter, and why.
 struct Dead {
   Received message;
   std::string why;
 };
 
-// How many of the first of these are told together, so that each is told within its time: one at least, however large it is.
+// How many of the first of these are sent together, so that each is sent in time: at least one, however large it is.
 std::size_t count_at_once(const std::deque<Dead>& dead);
 
 class Teller {
  public:
-  // `bytes_whole`: so many bytes of a dead letter are told where its topic does not take the whole of it.
+  // `bytes_whole`: the first length to which a dead letter is cut if its topic does not take all of it.
   Teller(const KafkaSettings& settings, std::size_t bytes_whole);
 
   Client& client() { return client_; }
-  // Has `fill` send messages, and returns when Kafka has them all. Where it takes none so large, `fill` is called again, up to twice, and
-  // dead letters are cut: to `bytes_whole`, then to k_dead_letter_bytes_least. False: `stopping` said so before, and what became of them is
-  // not known. Throws Trouble.
+  // Calls `fill`, which sends messages, and returns when Kafka has all of them. If one is too large for its topic, `fill` is called again, at most
+  // twice, and dead letters are cut: to `bytes_whole`, then to k_dead_letter_bytes_least. False: `stopping` became true first, and it is not known
+  // which messages Kafka has. Throws Trouble.
   bool tell(const std::function<void()>& fill, const std::function<bool()>& stopping);
   // For `fill`. Both throw Trouble.
   void send(const std::string& topic, const std::optional<std::string>& key, const std::optional<std::string>& value,
@@ -78,8 +78,8 @@ class Teller {
  private:
   std::size_t bytes_whole_;
   std::size_t bytes_max_ = k_dead_letter_bytes_max;
-  std::size_t undelivered_ = 0;   // messages that are under way
-  rd_kafka_resp_err_t refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;   // why the last of those was not delivered
+  std::size_t undelivered_ = 0;   // messages that Kafka has not acknowledged
+  rd_kafka_resp_err_t refused_ = RD_KAFKA_RESP_ERR_NO_ERROR;   // why the last of these was not delivered
   Client client_;
 };
 

@@ -1,10 +1,10 @@
-// The Kafka feed as a whole: changes on their way to Kafka (relay.h), and payments and seats that come from there (payments.h, seat_imports.h).
+// The Kafka feed as a whole: changes go to Kafka (relay.h), payments and seats come from there (payments.h, seat_imports.h).
 //
 //   KafkaFeed feed(options, store, source, payment_desk, seats_desk);
 //   feed.start();
-//   feed.notify();     // whoever commits changes, after the commit
+//   feed.notify();     // after each commit of changes
 //   feed.status();     // for people and metrics
-//   feed.stop();       // while the engine still answers: payments and imports wait for it
+//   feed.stop();       // before the engine stops: payments and imports wait for its answers
 //
 // Any thread.
 #pragma once
@@ -39,7 +39,7 @@ class KafkaFeed {
     if (seats_) seats_->start();
   }
   void stop() {
-    if (seats_) seats_->stop();   // while this node has the lease
+    if (seats_) seats_->stop();   // while this node still has the lease
     if (payments_) payments_->stop();
     relay_.stop();
   }

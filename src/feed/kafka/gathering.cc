@@ -7,7 +7,7 @@
 namespace holdfast::feed::kafka {
 namespace {
 
-constexpr std::size_t k_bytes_a_seat = 200;   // in the two tables, beside its texts
+constexpr std::size_t k_bytes_a_seat = 200;   // in the two tables, without its texts
 constexpr std::size_t k_bytes_a_message = 200;
 
 std::string label_of(const GeneratedSeat& seat) { return seat.section + "-" + seat.row + "-" + std::to_string(seat.number); }
@@ -16,7 +16,7 @@ bool is_same(const GeneratedSeat& a, const GeneratedSeat& b) { return a.section 
 
 }  // namespace
 
-// Looks at the whole part before anything of it is kept.
+// Checks the whole part before it keeps any of it.
 Gathering::Added Gathering::add(const SeatsPart& part, const Received& message, Time now, Time written) {
   const auto known = events_.find(part.event);
   const Event none{.total = part.total};
@@ -60,11 +60,11 @@ Gathering::Added Gathering::add(const SeatsPart& part, const Received& message, 
   }
   const bool completes = before.seats.size() + fresh.size() == part.total;
   if (!completes && known == events_.end() && events_.size() >= limits_.events_max) {
-    return {Answer::no_room, std::to_string(events_.size()) + " events wait for seats already, which is the most."};
+    return {Answer::no_room, std::to_string(events_.size()) + " events wait for seats already, which is the limit."};
   }
   if (!completes && bytes_ + bytes > limits_.bytes_max) {
     return {Answer::no_room,
-            "The parts that wait for others have more than " + std::to_string(limits_.bytes_max) + " bytes with this one."};
+            "With this part, the parts that wait for others have more than " + std::to_string(limits_.bytes_max) + " bytes."};
   }
   Event& event = events_[part.event];
   if (known == events_.end()) event = {.total = part.total, .since = now, .written = written};

@@ -1,12 +1,12 @@
-// Parts of events, until all seats of an event have come: what seats-generated says, message by message. An event has a total, and its parts come in
-// any order, some of them twice.
+// Parts of events from seats-generated, until all seats of an event have come. Each part names the event's number of seats. Parts come in any order,
+// some of them twice.
 //
 //   Gathering gathering;
 //   const auto answer = gathering.add(part, received, now);
 //   if (const auto event = gathering.complete()) { …import gathering.seats(*event)…; gathering.take(*event); }
 //
-// Pure. Messages are kept as they came: where nothing becomes of an event, each goes to the dead letters, and until something has, the offsets of
-// all of them are not committed. For one thread.
+// Pure. Messages are kept unchanged: if an event is given up, each of them becomes a dead letter. Until the event is imported or given up, none of
+// their offsets is committed. For one thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -24,10 +24,11 @@
 namespace holdfast::feed::kafka {
 
 struct GatheringLimits {
-  std::size_t events_max = 1'000;   // whose seats have not all come
+  std::size_t events_max = 1'000;   // events that lack seats
   std::size_t bytes_max = std::size_t{256} * 1024 * 1024;   // of their messages and seats: some 700,000 seats
-  std::chrono::milliseconds age_max = std::chrono::hours(24);   // of an event's oldest part, since it was written
-  std::chrono::milliseconds stay_least = std::chrono::hours(1);   // here, all the same: a backlog is read first, and clocks may be wrong
+  std::chrono::milliseconds age_max = std::chrono::hours(24);   // of an event's oldest part, counted from its timestamp
+  // In this process, whatever the timestamp: a backlog is read first, and clocks may be wrong.
+  std::chrono::milliseconds stay_least = std::chrono::hours(1);
 };
 
 class Gathering {
@@ -38,37 +39,36 @@ class Gathering {
   explicit Gathering(GatheringLimits limits = {}) : limits_(limits) {}
 
   enum class Answer : std::uint8_t {
-    kept,   // it has seats that had not come
-    repeated,   // all of its seats had come
+    kept,   // it has new seats
+    repeated,   // all of its seats had come before
     refused,   // it contradicts itself. Nothing of it was kept
-    contradicts,   // a part of its event before it. Nothing of it was kept
-    no_room,   // the limits are met: its event cannot be completed here. Nothing of it was kept
+    contradicts,   // it contradicts an earlier part of its event. Nothing of it was kept
+    no_room,   // the limits are reached, so its event cannot be completed here. Nothing of it was kept
   };
   struct Added {
     Answer answer = Answer::kept;
     std::string why{};   // refused, contradicts, no_room: a sentence
   };
-  // `written`: when its message was, by its timestamp; not later than `now`. A part with which its event is complete always has room,
-  // because what is complete does not stay.
+  // `written`: the message's timestamp; not later than `now`. A part that completes its event always has room, because a complete event leaves.
   Added add(const SeatsPart& part, const Received& message, Time now, Time written);
   Added add(const SeatsPart& part, const Received& message, Time now) { return add(part, message, now, now); }
 
-  // An event whose seats have all come, or that has waited too long; nothing: there is none.
+  // An event whose seats have all come, and one that has waited too long; nothing: there is none.
   std::optional<Uuid> complete() const;
   std::optional<Uuid> overdue(Time now) const;
 
-  // Of an event that is being gathered. The seats in no order.
+  // The seats of an event that is being gathered, in no order.
   std::vector<GeneratedSeat> seats(const Uuid& event) const;
   // "300 of 500 seats".
   std::string progress(const Uuid& event) const;
-  const std::vector<Received>& messages(const Uuid& event) const;   // none when it is not being gathered
-  // Ends the gathering of an event; its messages. None when it is not being gathered.
+  const std::vector<Received>& messages(const Uuid& event) const;   // empty if it is not being gathered
+  // Ends the gathering of an event and returns its messages; empty if it is not being gathered.
   std::vector<Received> take(const Uuid& event);
   void clear();
 
   std::size_t events() const { return events_.size(); }
   std::size_t bytes() const { return bytes_; }
-  // Since when the oldest of the events is gathered; nothing: none is.
+  // Since when the oldest event is being gathered; nothing: there is none.
   std::optional<Time> since() const;
   // The lowest offset of each partition that has a message of an event that is being gathered.
   std::map<Partition, std::int64_t> first_offsets() const;
@@ -81,7 +81,7 @@ class Gathering {
     std::size_t bytes = 0;
     std::vector<Received> messages{};
     boost::unordered_flat_map<Uuid, GeneratedSeat> seats{};
-    boost::unordered_flat_map<std::string, Uuid> labels{};   // as tickets show them, so that "A-1" with "2" is "A" with "1-2"
+    boost::unordered_flat_map<std::string, Uuid> labels{};   // as printed on tickets, where "A-1" with "2" is the same as "A" with "1-2"
   };
 
   const GatheringLimits limits_;

@@ -22,7 +22,7 @@ Digest sha256(std::string_view bytes) {
   return digest;
 }
 
-// A UUID of version 8 that stands for the facts: the same for the same ones, and never the same for others.
+// A UUID of version 8, made from a digest of the facts: the same facts give the same id, and others another one.
 Uuid id_of(std::string_view facts) {
   const Digest digest = sha256(facts);
   Uuid id;
@@ -37,7 +37,7 @@ std::string without_dashes(std::string id) {
   return id;
 }
 
-// Every fact that a message about this seat is made of. Event and seq alone would name two changes after a backup was put back.
+// Everything that a message about this seat consists of. Event and seq alone would name two changes after a backup was restored.
 std::string facts_of(const FedChange& change, const FedSeat& seat) {
   std::string facts;
   Writer writer(facts);
@@ -106,7 +106,7 @@ void write_created(const FedChange& change, const FedSeat& seat, std::string_vie
   body.text("seatNumber", seat.section + "-" + seat.row + "-" + seat.number);
   body.text("section", seat.section);
   std::string price;
-  append_price(price, seat.price.value_or(Price{}));   // the contract's consumers read a decimal that cannot be null
+  append_price(price, seat.price.value_or(Price{}));   // the contract's consumers cannot read null here
   body.raw("basePrice", price);
   body.time("createdAt", change.created_at);
   body.time("expiresAt", change.expires_at);
@@ -118,8 +118,8 @@ void write_created(const FedChange& change, const FedSeat& seat, std::string_vie
 
 struct Ending {
   std::string_view status;
-  std::string_view time;     // the name of the member that has it
-  std::string_view reason;   // empty: the topic has none
+  std::string_view time;     // the name of its member
+  std::string_view reason;   // empty: the topic has no reason
 };
 
 constexpr Ending k_expired{"expired", "expiredAt", "ttl_expired"};
@@ -179,7 +179,7 @@ std::string_view topic_of(ChangeKind kind, const MessageRules& rules) {
 
 namespace {
 
-// `ending`: nothing of a seat that is held.
+// `ending`: nullptr for a seat that is held.
 void append_message(const FedChange& change, const FedSeat& seat, std::string_view topic, const Ending* ending, const std::string& id,
                     std::vector<Message>& messages) {
   Message& message = messages.emplace_back();
@@ -205,7 +205,7 @@ void append_messages(const FedChange& change, const MessageRules& rules, std::ve
     const std::string facts = facts_of(change, seat);
     append_message(change, seat, topic, ending, to_string(id_of(facts)), messages);
     if (change.kind != ChangeKind::released || !rules.releases_as_expired) continue;
-    // Another message, with an id of its own: who reads both topics and drops what it has seen must not take it for the first.
+    // It has its own id: a consumer of both topics that drops duplicates must not take it for the first message.
     append_message(change, seat, k_topic_expired, &k_released_as_expired, to_string(id_of(facts + "as expired")), messages);
   }
 }

@@ -1,8 +1,6 @@
-// Kafka messages of changes, and of payments that were refused: the topics, keys, bodies and headers of contract 1
-// (docs/contracts.md).
+// Kafka messages of changes and of rejected payments: the topics, keys, bodies and headers of contract 1 (docs/contracts.md).
 //
-// A message depends on nothing but its change, so that it is the same whenever and by whomever it is sent. Pure functions; any
-// thread.
+// A message depends only on its change, so it is the same whenever and from whichever node it is sent. Pure functions; any thread.
 #pragma once
 
 #include <string>
@@ -25,13 +23,13 @@ inline constexpr std::string_view k_topic_payment_failed = "payment-failed";
 inline constexpr std::string_view k_topic_seats_generated = "seats-generated";
 inline constexpr std::string_view k_dead_letter_suffix = ".dead-letter";
 
-// What is published beyond the contract, and under which names.
+// The names of the topics, and what is published beyond the contract.
 struct MessageRules {
-  std::string topic_prefix{};    // before every topic's name
-  bool ticket_locks = false;     // reservations without a customer too
-  bool all_seat_ids = false;     // seats whose id is not a UUID too
-  bool returned = false;         // seats that were returned, on reservation-returned
-  bool releases_as_expired = false;   // seats that were released on reservation-expired too, as if their time were over
+  std::string topic_prefix{};    // precedes every topic's name
+  bool ticket_locks = false;     // also reservations without a customer
+  bool all_seat_ids = false;     // also seats whose id is not a UUID
+  bool returned = false;         // also returned seats, on reservation-returned
+  bool releases_as_expired = false;   // released seats are also on reservation-expired, as if their hold had expired
 };
 
 using Header = std::pair<std::string, std::string>;
@@ -43,16 +41,16 @@ struct Message {
   std::vector<Header> headers{};
 };
 
-// The topic of a change's messages (with releases_as_expired a release is also on k_topic_expired); empty when its kind gives none.
+// The topic of a change's messages; empty if its kind has none. With releases_as_expired, a release is also on k_topic_expired.
 std::string_view topic_of(ChangeKind kind, const MessageRules& rules);
 
-// Appends the messages of a change, one for each of its seats; of a release with releases_as_expired two.
+// Appends the messages of a change: one for each seat, or two for a release with releases_as_expired.
 void append_messages(const FedChange& change, const MessageRules& rules, std::vector<Message>& messages);
 
-// Stands for what a change is, so that it can be told from another one with the same number in another history.
+// A checksum of a change, which tells it from a change with the same number in another history.
 std::uint32_t mark_of(const FedChange& change);
 
-// Why and when a payment was refused, and which seats it was for.
+// Why and when a payment was rejected, and for which seats it was.
 struct Rejection {
   std::string reason;
   Millis at = 0;
@@ -60,7 +58,7 @@ struct Rejection {
 };
 
 PaymentDigest digest_of(const Payment& payment);
-// As a store keeps it; nothing when the bytes are none.
+// The form that stores keep. Nothing if the bytes are not of that form.
 std::string encode_rejection(const Rejection& rejection);
 std::optional<Rejection> decode_rejection(std::string_view bytes);
 Message rejection_message(const Payment& payment, const Rejection& rejection);

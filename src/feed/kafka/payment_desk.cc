@@ -13,14 +13,14 @@ namespace {
 
 constexpr std::size_t k_payment_id_bytes_max = 256;
 
-// Waits for many tasks; workers of the engine bring them in several parts.
+// Waits for many tasks, which the engine's workers deliver in several lists.
 class ManyWaiting : public Outbox {
  public:
   explicit ManyWaiting(std::size_t tasks) : left_(tasks) {}
   void deliver(Task* first) override {
     const std::scoped_lock lock(mutex_);
     for (; first != nullptr; first = first->next) --left_;
-    if (left_ == 0) wake_.notify_one();   // while it is locked: whoever waits may be gone right after
+    if (left_ == 0) wake_.notify_one();   // under the lock: the waiting thread destroys this as soon as it sees 0
   }
   void wait() {
     std::unique_lock lock(mutex_);
@@ -55,7 +55,7 @@ std::expected<Payment, std::string> EnginePaymentDesk::read(bool succeeded, std:
   if (!problem.empty()) return std::unexpected(problem);
   const auto id = reservation ? parse_uuid(*reservation) : Uuid{};
   if (!id) return std::unexpected("`reservationId` must be a UUID.");
-  payment.reservation = *id;   // the nil one is how some write that there is none
+  payment.reservation = *id;   // some clients write the nil UUID if there is no reservation
   payment.order = read_name(*body.object(), "orderId", k_order_bytes_max, true, problem).value_or("");
   if (!problem.empty()) return std::unexpected(problem);
   payment.payment = read_name(*body.object(), "paymentId", k_payment_id_bytes_max, succeeded, problem).value_or("");
@@ -65,7 +65,7 @@ std::expected<Payment, std::string> EnginePaymentDesk::read(bool succeeded, std:
 
 std::vector<std::optional<Uuid>> EnginePaymentDesk::find_orders(std::span<const std::string> orders) {
   auto found = ledger_.find_orders(orders);
-  if (!found) throw std::runtime_error("what was sold for an order cannot be read at the moment");
+  if (!found) throw std::runtime_error("reservations cannot be looked up by their order at present");
   return std::move(*found);
 }
 
@@ -73,13 +73,13 @@ std::vector<Effect> EnginePaymentDesk::settle(std::span<const Payment> payments)
   HOLDFAST_CHECK(engine_ != nullptr);
   std::vector<Effect> effects(payments.size());
   std::vector<Task> tasks(payments.size());
-  std::vector<std::size_t> asked;   // whose reservation's id is one of Holdfast's
+  std::vector<std::size_t> asked;   // payments whose reservation has an id of Holdfast's form
   for (std::size_t i = 0; i < payments.size(); ++i) {
     const Payment& payment = payments[i];
     const auto event = event_of_reservation(payment.reservation);
-    if (event && !bring(*event, payment.reservation)) continue;   // it may be there, and cannot be seen now: for later
+    if (event && !bring(*event, payment.reservation)) continue;   // it may exist but cannot be loaded now: later
     if (!event || ledger_.event(*event) == nullptr) {
-      if (ledger_.trouble().empty()) effects[i] = not_there();   // else it may be there, and cannot be seen
+      if (ledger_.trouble().empty()) effects[i] = not_there();   // else it may exist
       continue;
     }
     Submission& submission = tasks[i].entry.submission;
@@ -97,7 +97,7 @@ std::vector<Effect> EnginePaymentDesk::settle(std::span<const Payment> payments)
     tasks[asked[n]].outbox = &outbox;
     tasks[asked[n]].next = n + 1 < asked.size() ? &tasks[asked[n + 1]] : nullptr;
   }
-  // What the engine has no room for is for later, like what the ledger cannot write.
+  // Tasks that the engine has no room for are done later, like those that the ledger cannot write.
   Task* const refused = engine_->submit(&tasks[asked.front()]);
   for (Task* task = refused; task != nullptr;) {
     Task* const next = task->next;
@@ -113,7 +113,7 @@ std::vector<Effect> EnginePaymentDesk::settle(std::span<const Payment> payments)
   return effects;
 }
 
-// A payment may come to a node that has never served its event, or that has forgotten a reservation that ended long ago.
+// The node may never have served the event, or may have forgotten a reservation that ended long ago.
 bool EnginePaymentDesk::bring(EventNumber event, const Uuid& reservation) {
   if (ledger_.has_all_in_memory() || (ledger_.event(event) != nullptr && ledger_.reservation(reservation))) return true;
   return ledger_.bring({.reservation = reservation});
@@ -128,7 +128,7 @@ Effect EnginePaymentDesk::effect_of(const Payment& payment, const Outcome& outco
   if (outcome.reason == Reason::unavailable) return {};
   if (outcome.reason == Reason::reservation_not_found || outcome.reason == Reason::event_not_found) return not_there();
   Effect effect{.kind = Effect::Kind::settled, .reason = {}, .seat_ids = {}, .at = ledger_.now()};
-  if (!payment.succeeded) return effect;   // it has ended otherwise: there is nothing left to release
+  if (!payment.succeeded) return effect;   // it has ended in another way, so there is nothing to release
   effect.kind = Effect::Kind::refused;
   effect.reason = name_of(outcome.reason);
   if (outcome.reason == Reason::reservation_unreadable) return effect;

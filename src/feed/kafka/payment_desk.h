@@ -1,4 +1,4 @@
-// Carries out what payment messages say: reads them, and asks the engine.
+// Reads payment messages, and has the engine carry them out.
 #pragma once
 
 #include "engine/engine.h"
@@ -9,7 +9,7 @@ namespace holdfast::feed::kafka {
 
 class EnginePaymentDesk final : public PaymentDesk {
  public:
-  explicit EnginePaymentDesk(Ledger& ledger) : ledger_(ledger) {}   // which must outlive it
+  explicit EnginePaymentDesk(Ledger& ledger) : ledger_(ledger) {}   // the ledger must outlive it
   // Before the first settle().
   void set_engine(Engine& engine) { engine_ = &engine; }
 
@@ -22,7 +22,8 @@ class EnginePaymentDesk final : public PaymentDesk {
   Effect effect_of(const Payment& payment, const Outcome& outcome) const;
   Effect not_there() const;
 
-  bool bring(EventNumber event, const Uuid& reservation);   // false: not now
+  // Loads the reservation if it exists. False: it cannot be loaded now.
+  bool bring(EventNumber event, const Uuid& reservation);
 
   Ledger& ledger_;
   Engine* engine_ = nullptr;

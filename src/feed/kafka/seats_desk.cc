@@ -30,7 +30,7 @@ std::string read_label_part(const boost::json::object& object, std::string_view 
   return {};
 }
 
-// A seat of the list; `problem` says what is wrong with it, else it is empty.
+// One seat of the list. `problem` says what is wrong with it, or stays empty.
 GeneratedSeat read_seat(const boost::json::value& item, std::string& problem) {
   GeneratedSeat seat;
   if (!item.is_object()) {
@@ -47,7 +47,7 @@ GeneratedSeat read_seat(const boost::json::value& item, std::string& problem) {
   return seat;
 }
 
-// As many digits as there are at the beginning.
+// The digits at the beginning of the text.
 std::string_view digits_of(std::string_view text) {
   const auto end = std::ranges::find_if_not(text, [](char c) { return c >= '0' && c <= '9'; });
   return text.substr(0, static_cast<std::size_t>(end - text.begin()));
@@ -100,7 +100,7 @@ std::strong_ordering compare_rows(std::string_view a, std::string_view b) {
     b.remove_prefix(1);
   }
   if (a.empty() != b.empty()) return a.empty() ? std::strong_ordering::less : std::strong_ordering::greater;
-  return whole_a.compare(whole_b) <=> 0;   // 01 and 1
+  return whole_a.compare(whole_b) <=> 0;   // 01 differs from 1
 }
 
 std::expected<SeatsPart, std::string> EngineSeatsDesk::read(std::string_view text) {
@@ -117,32 +117,31 @@ std::expected<SeatsPart, std::string> EngineSeatsDesk::read(std::string_view tex
   part.total = static_cast<std::uint64_t>(*total);
   const boost::json::value* const seats = object.if_contains("seats");
   if (seats == nullptr || !seats->is_array() || seats->get_array().empty()) {
-    return std::unexpected("`seats` must be an array with a seat or more.");
+    return std::unexpected("`seats` must be an array with at least one seat.");
   }
   part.seats.reserve(seats->get_array().size());
   for (const boost::json::value& item : seats->get_array()) {
     part.seats.push_back(read_seat(item, problem));
-    if (!problem.empty()) return std::unexpected("Of seat " + std::to_string(part.seats.size()) + ": " + problem);
+    if (!problem.empty()) return std::unexpected("Seat " + std::to_string(part.seats.size()) + ": " + problem);
   }
   return part;
 }
 
 Standing EngineSeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat> seats) {
-  if (!ledger_.bring({.event_id = id, .as_of_now = true}))
-    return not_now("It cannot be found out at the moment whether the event is there.");
+  if (!ledger_.bring({.event_id = id, .as_of_now = true})) return not_now("Whether the event exists cannot be read at present.");
   const auto number = ledger_.event_by_id(id);
   if (!number) {
     if (const std::string trouble = ledger_.trouble(); !trouble.empty()) return not_now(trouble);
     return {Standing::Kind::absent, {}};
   }
   const auto opened = ledger_.event(*number);
-  if (opened == nullptr) return not_now("The event is being imported, or cannot be read at the moment.");
+  if (opened == nullptr) return not_now("The event is being imported, or cannot be read at present.");
   for (const GeneratedSeat& seat : seats) {
     const auto place = ledger_.seats().find(seat.id);
     if (place && place->event == *number) continue;
-    // Only an event that is here all the time is known not to have it: a node may let go of one that nobody asks for.
+    // Only an event that was loaded all the time is known to lack the seat: a node may unload an event that nobody uses.
     const auto still = ledger_.event(*number);
-    if (still == nullptr || still->plan() != opened->plan()) return not_now("The event cannot be read at the moment.");
+    if (still == nullptr || still->plan() != opened->plan()) return not_now("The event cannot be read at present.");
     return {Standing::Kind::refused,
             "The event is open without seat " + to_string(seat.id) + "; seats are not added to an event that is open."};
   }
@@ -154,7 +153,7 @@ Standing EngineSeatsDesk::import(const Uuid& id, std::vector<GeneratedSeat> seat
   const Standing before = standing(id, seats);
   if (before.kind != Standing::Kind::absent) return before;
   auto plan = plan_of(id, seats);
-  if (!plan) return {Standing::Kind::refused, "The event cannot be made: " + plan.error().what + "."};
+  if (!plan) return {Standing::Kind::refused, "The event cannot be created: " + plan.error().what + "."};
   NewEvent event;
   event.card.id = id;
   event.settings.name = to_string(id);
@@ -164,9 +163,9 @@ Standing EngineSeatsDesk::import(const Uuid& id, std::vector<GeneratedSeat> seat
   const CreationProblem& problem = created.error();
   switch (problem.kind) {
     case CreationProblem::Kind::seat_exists:
-    case CreationProblem::Kind::too_many_events: return {Standing::Kind::refused, "The event cannot be made: " + problem.what + "."};
-    case CreationProblem::Kind::event_exists: return standing(id, seats);   // it came in between
-    default: return not_now("The event cannot be made at the moment: " + problem.what + ".");
+    case CreationProblem::Kind::too_many_events: return {Standing::Kind::refused, "The event cannot be created: " + problem.what + "."};
+    case CreationProblem::Kind::event_exists: return standing(id, seats);   // it was created meanwhile
+    default: return not_now("The event cannot be created at present: " + problem.what + ".");
   }
 }
 

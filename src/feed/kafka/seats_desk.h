@@ -1,4 +1,4 @@
-// Imports events whose seats come by Kafka: reads what a message says, and asks the engine.
+// Reads messages with an event's seats, and has the engine import the event.
 #pragma once
 
 #include <compare>
@@ -10,10 +10,10 @@
 
 namespace holdfast::feed::kafka {
 
-// An event that is imported so has its id for a name, one category without a price, and its seats in the order of section, row and number.
+// The event's name is its id. It has one category without a price; its seats are ordered by section, row and number.
 class EngineSeatsDesk final : public SeatsDesk {
  public:
-  explicit EngineSeatsDesk(Ledger& ledger) : ledger_(ledger) {}   // which must outlive it
+  explicit EngineSeatsDesk(Ledger& ledger) : ledger_(ledger) {}   // the ledger must outlive it
   // Before the first import().
   void set_engine(Engine& engine) { engine_ = &engine; }
 
@@ -27,7 +27,7 @@ class EngineSeatsDesk final : public SeatsDesk {
   Engine* engine_ = nullptr;
 };
 
-// The order of rows as people read them: digits by their number, so that row 2 stands before row 10. Equal only when the texts are.
+// The order in which people read rows: digits count as numbers, so row 2 comes before row 10. Equal only if the texts are equal.
 std::strong_ordering compare_rows(std::string_view a, std::string_view b);
 
 }  // namespace holdfast::feed::kafka

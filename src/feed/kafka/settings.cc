@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t k_brokers_max = 100;
 constexpr std::size_t k_host_bytes_max = 253;
 
-// What order, "published once" and "nothing is lost" rest on, and what has an option of its own.
+// Holdfast's guarantees of order, of publishing once and of losing nothing depend on these, or an option of Holdfast sets them.
 constexpr std::string_view k_ours[] = {"bootstrap.servers",
                                        "metadata.broker.list",
                                        "enable.idempotence",
@@ -52,7 +52,7 @@ bool is_host_and_port(std::string_view text) {
 
 std::expected<std::string, std::string> read_kafka_url(std::string_view url) {
   constexpr std::string_view k_scheme = "kafka://";
-  const std::string wrong = "must be kafka://HOST:PORT, with more brokers after commas; who may connect and how stands in [feed.kafka]";
+  const std::string wrong = "must be kafka://HOST:PORT, with more brokers after commas. Credentials and TLS are settings in [feed.kafka]";
   if (!url.starts_with(k_scheme)) return std::unexpected(wrong);
   std::string_view left = url.substr(k_scheme.size());
   if (left.ends_with('/')) left.remove_suffix(1);
@@ -67,13 +67,13 @@ std::expected<std::string, std::string> read_kafka_url(std::string_view url) {
 
 std::string why_refused(const std::string& name, const std::string& value) {
   if (std::ranges::find(k_ours, name) != std::end(k_ours))
-    return "is Holdfast's own to set: that nothing is lost or out of order rests on it";
+    return "is Holdfast's own to set, because its guarantees of order and delivery depend on it";
   const std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> trial(rd_kafka_conf_new(), &rd_kafka_conf_destroy);
-  std::array<char, 512> ignored{};   // may repeat the value
+  std::array<char, 512> ignored{};   // may contain the value
   switch (rd_kafka_conf_set(trial.get(), name.c_str(), value.c_str(), ignored.data(), ignored.size())) {
     case RD_KAFKA_CONF_OK: return {};
-    case RD_KAFKA_CONF_UNKNOWN: return "is no setting of librdkafka";
-    default: return "has a value that librdkafka does not take";
+    case RD_KAFKA_CONF_UNKNOWN: return "is not a setting of librdkafka";
+    default: return "has a value that librdkafka refuses";
   }
 }
 

@@ -49,7 +49,7 @@ bool is_trouble(RelayState state) { return state == RelayState::away || state ==
 bool is_trouble(SeatsState state) { return state == SeatsState::away || state == SeatsState::refused; }
 bool is_trouble(PaymentState state) { return state == PaymentState::away || state == PaymentState::refused; }
 
-// A state is logged when it changes, and a trouble also when it is another one.
+// A state is logged when it changes; a trouble also when its detail changes.
 template <typename State>
 void log_change(const char* who, State before, const std::string& detail_before, State now, const std::string& detail) {
   if (before == now && (!is_trouble(now) || detail_before == detail)) return;
@@ -120,7 +120,7 @@ void FeedBoard::set_seats_pending(std::optional<Time> unhandled, std::optional<T
   status_.events_gathered = events_gathered;
 }
 
-// Ages are those of the moment of asking: a thread that does not come to tell them any more makes them grow.
+// Ages are computed here, so they grow if the thread that sets the times hangs.
 FeedStatus FeedBoard::status() const {
   const auto now = Backlog::Timer::now();
   const std::scoped_lock lock(mutex_);
@@ -139,7 +139,7 @@ void FeedBoard::count_message(std::string_view topic) {
     counters.messages[i].fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  HOLDFAST_CHECK(false && "a topic that is not counted");
+  HOLDFAST_CHECK(false && "messages of this topic are not counted");
 }
 
 }  // namespace holdfast::feed::kafka

@@ -1,4 +1,4 @@
-// How the Kafka feed is doing: for metrics, the console and /readyz. Any thread.
+// The state of the Kafka feed, for metrics, the console and /readyz. Any thread.
 #pragma once
 
 #include <array>
@@ -16,17 +16,17 @@
 namespace holdfast::feed::kafka {
 
 enum class RelayState : std::uint8_t {
-  starting,     // asks for the lease, or for what Kafka knows of the relay before
+  starting,     // asks for the lease, or asks Kafka how far the relay before it came
   standby,      // another node publishes
   publishing,
   away,         // Kafka, the ledger or the store does not answer: changes wait in the journal
-  refused,      // Kafka says no to something: changes wait until somebody has put it right
+  refused,      // Kafka refuses something: changes wait until somebody repairs the cause
   stopped,
 };
 
 enum class PaymentState : std::uint8_t { off, starting, consuming, away, refused, stopped };
 
-// Of the imports of seats. `standby`: another node has the lease of the feed, and imports.
+// `standby`: another node holds the feed's lease, and imports.
 enum class SeatsState : std::uint8_t { off, standby, starting, consuming, away, refused, stopped };
 
 const char* name_of(RelayState state);
@@ -35,45 +35,45 @@ const char* name_of(SeatsState state);
 
 struct FeedStatus {
   RelayState relay = RelayState::starting;
-  std::string relay_detail{};         // for people: what is wrong, or who publishes; empty: nothing to say
-  std::uint64_t lag_changes = 0;      // that are not published, of a node that publishes
+  std::string relay_detail{};         // for people: what is wrong, or which node publishes; may be empty
+  std::uint64_t lag_changes = 0;      // changes not published yet, on the node that publishes
   double lag_seconds = 0;             // the age of the oldest of them
-  std::uint64_t events_held_back = 0;   // whose changes cannot be read at the moment, so that they are not published
-  std::string held_back{};              // these in a sentence; empty: there are none
+  std::uint64_t events_held_back = 0;   // events whose changes cannot be read at present, and are therefore not published
+  std::string held_back{};              // names them in a sentence; empty: there are none
   PaymentState payments = PaymentState::off;
   std::string payments_detail{};
-  double payments_pending_seconds = 0;   // how long the oldest payment, of the partitions that this node has, has waited
-  std::uint64_t payments_held = 0;       // that wait because those of their event cannot be carried out, while others go on
+  double payments_pending_seconds = 0;   // how long the oldest payment in this node's partitions has waited
+  std::uint64_t payments_held = 0;       // payments that wait because their event cannot be changed, while others go on
   std::string payments_held_because{};
   SeatsState seats = SeatsState::off;
   std::string seats_detail{};
-  double seats_unhandled_seconds = 0;   // how long the oldest message has waited that nothing was made of
-  double seats_pending_seconds = 0;     // the same, or the oldest part here of an event that is not imported
-  std::uint64_t events_gathered = 0;    // whose seats have not all come
+  double seats_unhandled_seconds = 0;   // how long the oldest unhandled message has waited
+  double seats_pending_seconds = 0;     // how long the oldest unhandled message, or the oldest part of an event that lacks seats, has waited
+  std::uint64_t events_gathered = 0;    // events that lack seats
 };
 
-// Topics that messages are counted by, in the order of FeedCounters::messages.
+// Messages are counted by topic: these, in the order of FeedCounters::messages.
 inline constexpr const char* k_counted_topics[] = {"reservation-created",  "reservation-expired",  "reservation-consumed",
                                                    "reservation-released", "reservation-returned", "reservation-payment-rejected"};
 
 struct FeedCounters {
   std::array<std::atomic<std::uint64_t>, std::size(k_counted_topics)> messages{};   // in committed transactions
   std::atomic<std::uint64_t> transactions{0};
-  std::atomic<std::uint64_t> failures{0};         // transactions, takeovers and readings that failed, to be done again
-  std::atomic<std::uint64_t> takeovers{0};        // times that this node began to publish
-  std::atomic<std::uint64_t> lost_changes{0};     // that the journal did not keep until they were published
+  std::atomic<std::uint64_t> failures{0};         // transactions, takeovers and reads that failed and are retried
+  std::atomic<std::uint64_t> takeovers{0};        // times that this node started to publish
+  std::atomic<std::uint64_t> lost_changes{0};     // changes that were removed from the journal before they were published
   std::atomic<std::uint64_t> payments_settled{0};
   std::atomic<std::uint64_t> payments_rejected{0};
-  std::atomic<std::uint64_t> payments_dead{0};    // went to a dead letter topic
-  std::atomic<std::uint64_t> payments_retried{0};   // times that the ledger or Kafka made them wait
-  std::atomic<std::uint64_t> seats_imported{0};     // parts of events that were imported
-  std::atomic<std::uint64_t> seats_skipped{0};      // whose seats were all there
-  std::atomic<std::uint64_t> seats_dead{0};         // went to a dead letter topic
-  std::atomic<std::uint64_t> seats_retried{0};      // times that the ledger or Kafka made them wait
-  std::atomic<std::uint64_t> seats_lost{0};         // that Kafka did not keep until their events were complete
+  std::atomic<std::uint64_t> payments_dead{0};    // dead letters
+  std::atomic<std::uint64_t> payments_retried{0};   // waits for the ledger or Kafka
+  std::atomic<std::uint64_t> seats_imported{0};     // parts of imported events
+  std::atomic<std::uint64_t> seats_skipped{0};      // parts whose seats all existed
+  std::atomic<std::uint64_t> seats_dead{0};         // dead letters
+  std::atomic<std::uint64_t> seats_retried{0};      // waits for the ledger or Kafka
+  std::atomic<std::uint64_t> seats_lost{0};         // messages that Kafka removed before their events were complete
 };
 
-// What relay and payments write and others read.
+// The threads of the feed write it, others read it.
 class FeedBoard {
  public:
   FeedCounters counters{};
@@ -81,21 +81,20 @@ class FeedBoard {
   void set_relay(RelayState state, std::string detail = {});
   using Time = Backlog::Timer::time_point;
 
-  // `oldest`: since when there is the oldest of these changes.
+  // `oldest`: the time of the oldest of these changes.
   void set_lag(std::uint64_t changes, std::optional<Time> oldest);
-  // There are changes that the relay has not looked for yet; and it looks for them now. A relay that hangs is told from one that has
-  // nothing to do by this.
+  // There are changes that the relay has not seen; and it looks for them now. This tells a relay that hangs from one that has nothing to do.
   void note_news();
   void take_news();
   void set_held_back(FailingEvents::Summary held_back);
   void set_payments(PaymentState state, std::string detail = {});
-  // `oldest`: since when a payment waits here; nothing: none does.
+  // `oldest`: since when the oldest payment has waited here; nothing: none waits.
   void set_payments_pending(std::optional<Time> oldest);
   void set_payments_held(std::uint64_t payments, FailingEvents::Summary held_back);
   void set_seats(SeatsState state, std::string detail = {});
-  // Since when a message waits that nothing was made of, and a part for the rest of its event; nothing: none does.
+  // Since when the oldest unhandled message has waited, and the oldest part of an event that lacks seats; nothing: none waits.
   void set_seats_pending(std::optional<Time> unhandled, std::optional<Time> gathered, std::uint64_t events_gathered);
-  // Whether this node has the lease of the feed: what one node does for all others is its work.
+  // Whether this node holds the feed's lease, and so does the work that only one node may do.
   void set_leads(bool leads) { leads_.store(leads, std::memory_order_relaxed); }
   bool leads() const { return leads_.load(std::memory_order_relaxed); }
   FeedStatus status() const;

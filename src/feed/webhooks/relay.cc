@@ -67,7 +67,7 @@ void Relay::reload() {
   wake();
 }
 
-// Who has been told that an endpoint is changed must not see the next message go where the endpoint was.
+// After the answer to a change of the endpoint, no message may be sent to the endpoint as it was.
 void Relay::refresh() {
   const std::uint64_t generation = shared_.generation;
   if (generation == generation_) return;
@@ -82,8 +82,7 @@ void Relay::stop() {
   guarded([&] { save(true); });
 }
 
-// A store or a source that fails is tried again after a pause, from what is on disk. A tenure that is over is not this process's to
-// go on.
+// Runs `body`. If the store or the source fails, the relay starts again from the store after a pause. A tenure that is over is not continued.
 void Relay::guarded(const std::function<void()>& body) {
   if (tenure_->is_over()) return;
   try {
@@ -91,9 +90,9 @@ void Relay::guarded(const std::function<void()>& body) {
   } catch (const LeaseLost& lost) {
     if (!std::exchange(tenure_->lost, true)) spdlog::warn("webhooks: another node relays now: {}", lost.what());
   } catch (const std::exception& error) {
-    // Once when it begins, and work() says when it is over.
+    // Logged once when it begins; work() logs when it is over.
     const auto level = troubles_++ == 0 ? spdlog::level::err : spdlog::level::debug;
-    spdlog::log(level, "webhook {}: {}; it is tried again every {} ms", to_string(id_), error.what(), k_trouble_pause.count());
+    spdlog::log(level, "webhook {}: {}. It is retried every {} ms", to_string(id_), error.what(), k_trouble_pause.count());
     begin_again_ = true;
     not_before_ = Steady::now() + k_trouble_pause;
     arm_timer();
@@ -124,7 +123,7 @@ void Relay::load() {
 void Relay::work() {
   if (stopped_ || gone_) return;
   if (Steady::now() < not_before_) return arm_timer();
-  if (begin_again_ && active_ > 0) return;   // the last one wakes us
+  if (begin_again_ && active_ > 0) return;   // the last one wakes this relay
   if (begin_again_ || !loaded_) load();
   if (gone_) return;
   if (endpoint_.enabled) {
@@ -132,12 +131,12 @@ void Relay::work() {
     read_changes();
     start_sending();
   }
-  // A receiver that does not take what was read keeps it from reading on: then nothing here is late.
+  // If the receiver does not accept what was read, the relay cannot read on, and nothing here is late.
   const bool may_read = endpoint_.enabled && window_.size() < k_window_max && window_bytes_ < k_window_bytes_max && !queue_is_full();
   if (at_end_ || !may_read) behind_since_.reset();
   save(false);
   if (const auto troubles = std::exchange(troubles_, 0); troubles > 0) {
-    spdlog::warn("webhook {}: it goes on, after {} attempts that failed", to_string(id_), troubles);
+    spdlog::warn("webhook {}: works again, after {} failed attempts", to_string(id_), troubles);
   }
   arm_timer();
 }
@@ -158,7 +157,7 @@ void Relay::take_due() {
     ready_.push_back(name);
     groups_.emplace(std::move(name), std::move(group));
   }
-  next_due_ = shared_.store.next_due(id_, now);   // what is due already and was not taken is looked for when a group ends
+  next_due_ = shared_.store.next_due(id_, now);   // due groups that were not taken are taken when a group ends
 }
 
 void Relay::read_changes() {
@@ -170,10 +169,10 @@ void Relay::read_changes() {
     }
     refresh();
     SourcePage page = shared_.source.next(read_to_, k_page_changes, endpoint_.kinds);
-    if (generation_ != shared_.generation) continue;   // perhaps other types are wanted of what has just been read
+    if (generation_ != shared_.generation) continue;   // the endpoint may want other types now
     if (page.lost) {
       shared_.counters.lost.fetch_add(1, std::memory_order_relaxed);
-      spdlog::error("webhook {}: changes that were not sent yet are not kept any more; it goes on with the oldest that are",
+      spdlog::error("webhook {}: changes that were not sent are no longer in the journal. It continues with the oldest that are",
                     to_string(id_));
     }
     for (SourceChange& change : page.changes) take_in(std::move(change), held_back);
@@ -184,7 +183,7 @@ void Relay::read_changes() {
   }
   if (held_back.empty()) return;
   hold_back(held_back);
-  wake();   // what went into the queue has left room in memory
+  wake();   // the messages in the queue have left room in memory
 }
 
 void Relay::take_in(SourceChange change, std::vector<Message>& held_back) {
@@ -211,7 +210,7 @@ void Relay::take_in(SourceChange change, std::vector<Message>& held_back) {
   at->second.messages.push_back(std::move(message));
 }
 
-// Puts messages that are not in the queue there, in their order.
+// Moves messages from memory to the queue, in their order.
 void Relay::hold_back(std::vector<Message>& messages) {
   if (messages.empty()) return;
   std::vector<QueuedMessage> rows;
@@ -247,10 +246,10 @@ asio::awaitable<void> Relay::deliver(std::string name) {
     guarded([&] { refresh(); });
     if (!may_send() || group.messages.empty()) break;
     if (group.messages.front().message.body.empty() && !complete(name, group)) continue;
-    const std::string url = endpoint_.url;   // it may be changed meanwhile
+    const std::string url = endpoint_.url;   // the endpoint may be changed meanwhile
     const Attempt result = co_await attempt(group.messages.front().message);
     guarded([&] {
-      if (begin_again_) return;   // what is in memory does not count any more
+      if (begin_again_) return;   // what is in memory is out of date
       note(result);
       result.outcome == Attempt::Outcome::delivered ? succeeded(name, group) : failed(name, group, result);
       if (result.status == k_status_gone) disable(url);
@@ -259,7 +258,7 @@ asio::awaitable<void> Relay::deliver(std::string name) {
   end_group(name);
 }
 
-// Gives the group's first message its body, now that it is due. False: it has none, and is not the group's first any more.
+// Reads the body of the group's first message, which is due. False: it has no body, and is no longer the group's first.
 bool Relay::complete(const std::string& name, Group& group) {
   bool is_complete = false;
   guarded([&] {
@@ -279,13 +278,13 @@ bool Relay::complete(const std::string& name, Group& group) {
     }
     if (!change) {
       shared_.counters.lost.fetch_add(1, std::memory_order_relaxed);
-      spdlog::error("webhook {}: message {} could not be read when it was sent first, and is not kept any more", to_string(id_), id);
+      spdlog::error("webhook {}: message {} could not be read when it was due, and is no longer in the journal", to_string(id_), id);
       shared_.store.settle(tenure_->epoch, id_, message.number, shared_.options.clock());
       leave_queue(name, message);
       group.messages.pop_front();
       return;
     }
-    if (message.kind == ChangeKind{} && (endpoint_.kinds & kind_bit(change->kind)) == 0) {   // it is known only now that nobody wants it
+    if (message.kind == ChangeKind{} && (endpoint_.kinds & kind_bit(change->kind)) == 0) {   // only now its kind is known
       shared_.store.settle(tenure_->epoch, id_, message.number, shared_.options.clock());
       leave_queue(name, message);
       group.messages.pop_front();
@@ -293,7 +292,7 @@ bool Relay::complete(const std::string& name, Group& group) {
     }
     message.body = message_body(*change);
     message.kind = change->kind;
-    message.attempts = 0;   // those of reading it
+    message.attempts = 0;   // they counted attempts to read it
     shared_.store.complete(tenure_->epoch, id_, message.number, message.kind, message.body);
     queue_.bytes += message.body.size();
     is_complete = true;
@@ -332,7 +331,7 @@ void Relay::succeeded(const std::string& name, Group& group) {
   group.messages.pop_front();
 }
 
-// The message goes into the queue with all later ones of its group, or stays there.
+// Puts the message into the queue with all later ones of its group, or keeps it there.
 void Relay::failed(const std::string& name, Group& group, const Attempt& attempt) {
   if (group.from_queue) {
     fail_again(name, group.messages.front().message, attempt);
@@ -349,7 +348,7 @@ void Relay::failed(const std::string& name, Group& group, const Attempt& attempt
   group.messages.clear();
 }
 
-// What an endpoint says that was asked under another URL is not said of where the webhook goes now.
+// If the URL was changed during the attempt, the answer does not concern the new one.
 void Relay::disable(const std::string& url) {
   if (!shared_.store.disable(tenure_->epoch, id_, url, "The endpoint answered 410 Gone.")) return;
   if (endpoint_.url == url) endpoint_.enabled = false;
@@ -387,7 +386,7 @@ void Relay::end_group(const std::string& name) {
 
 void Relay::leave_queue(const std::string& name, const QueuedMessage& message) {
   const auto group = queue_.groups.find(name);
-  if (group == queue_.groups.end()) return;   // the endpoint was changed meanwhile, and the queue read anew
+  if (group == queue_.groups.end()) return;   // the endpoint was changed meanwhile, and the queue read again
   --queue_.messages;
   queue_.bytes -= std::min<std::uint64_t>(queue_.bytes, message.body.size());
   if (--group->second == 0) queue_.groups.erase(group);

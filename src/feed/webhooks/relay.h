@@ -1,19 +1,18 @@
-// One endpoint's deliveries: reads changes behind its position, sends them, and keeps what cannot be delivered for later.
+// One endpoint's deliveries: reads changes after its position, sends them, and queues what cannot be delivered now.
 //
 //   source ─► window (in memory, some hundred) ─► groups, each in order, several at once ─► endpoint
-//                                                    └─ a failure ─► the store's queue, with all later ones of its group ─► again, later
+//                                                    └─ a failure ─► the store's queue, with all later ones of its group ─► a retry, later
 //
-// A group is a reservation; changes without one are grouped by event. While messages of a group are in the queue, new ones of it
-// go straight there. The position is moved only over messages that have been delivered or are in the queue, so a process that
-// dies sends again, under the same id, what it had not noted as delivered: at least once.
+// A group is a reservation; changes without one are grouped by event. While messages of a group are in the queue, new ones of the group go there
+// directly. The position moves only past messages that are delivered or in the queue. A process that dies therefore sends again, under the same
+// id, what it had not noted as delivered: at least once.
 //
-// A change whose event cannot be read goes into the queue without a body, so that the position may move over it and no other event
-// waits for it; its body is asked for when it is due.
+// A change whose event cannot be read goes into the queue without a body, so that the position can move past it and no other event waits. Its body
+// is read when it is due.
 //
-// When the store or the source fails, the relay waits, forgets what it has in memory and begins again from the store.
+// If the store or the source fails, the relay waits, forgets what it has in memory and starts again from the store.
 //
-// A relay works in one Tenure. When that is over it begins nothing any more and writes nothing: the endpoint is another node's by
-// then.
+// A relay works in one Tenure. When the tenure is over, the endpoint may be another node's: the relay starts nothing and writes nothing.
 //
 // Everything here belongs to the thread that runs the context.
 #pragma once
@@ -35,25 +34,25 @@
 namespace holdfast::feed {
 
 inline constexpr std::size_t k_window_max = 256;                        // messages of an endpoint in memory
-inline constexpr std::size_t k_window_bytes_max = 4 * 1024 * 1024;      // of these; a page that fills either is the last
+inline constexpr std::size_t k_window_bytes_max = 4 * 1024 * 1024;      // of these; no page is read after one that fills either
 inline constexpr std::size_t k_page_changes = 64;                       // read at a time
-inline constexpr unsigned k_pages_at_a_time = 4;                        // before others have their turn
+inline constexpr unsigned k_pages_at_a_time = 4;                        // before other relays have their turn
 inline constexpr std::size_t k_due_groups_max = 32;                     // taken from the queue at a time
 inline constexpr std::size_t k_group_messages_max = 16;                 // of one group, taken from the queue at a time
 inline constexpr std::size_t k_queue_bytes_max = 64 * 1024 * 1024;      // of one endpoint; more stops its relay
-inline constexpr std::chrono::seconds k_unreadable_first{1};   // until what could not be read is asked for again; doubles, up to …
+inline constexpr std::chrono::seconds k_unreadable_first{1};   // until an unreadable change is read again; doubles, up to …
 inline constexpr std::chrono::minutes k_unreadable_max{5};
 inline constexpr std::chrono::milliseconds k_save_period{200};
 inline constexpr std::chrono::milliseconds k_trouble_pause{1'000};
-inline constexpr std::chrono::hours k_timer_max{1};                     // a wall clock may be set: look again at least so often
+inline constexpr std::chrono::hours k_timer_max{1};                     // a wall clock may be set, so the timer fires at least this often
 
-// Since the machine was started: runs on while this process is paused, or the machine sleeps.
+// Time since boot. It goes on while this process is paused or the machine sleeps.
 std::chrono::nanoseconds time_since_boot();
 
-// A time in which this process relays, and nobody else does.
+// A time in which this process relays, and no other.
 struct Tenure {
   Epoch epoch = 0;
-  std::chrono::nanoseconds until = std::chrono::nanoseconds::max();   // since boot: when the right ends unless it is renewed
+  std::chrono::nanoseconds until = std::chrono::nanoseconds::max();   // since boot: when it ends unless it is renewed
   bool lost = false;
 
   bool is_over() const { return lost || time_since_boot() >= until; }
@@ -67,8 +66,8 @@ struct RelayShared {
   Sender& sender;
   boost::asio::io_context& context;
   WebhookCounters& counters;
-  const std::atomic<std::uint64_t>& generation;   // raised by each change of an endpoint, before anybody is told of it
-  std::function<void()> on_idle;   // a relay that was stopped has nothing in flight any more
+  const std::atomic<std::uint64_t>& generation;   // raised by each change of an endpoint, before the change is answered
+  std::function<void()> on_idle;   // called when a stopped relay has nothing more in flight
 };
 
 class Relay : public std::enable_shared_from_this<Relay> {
@@ -79,15 +78,15 @@ class Relay : public std::enable_shared_from_this<Relay> {
 
   // There are new changes.
   void news();
-  // Something else may be there to do.
+  // There may be other work to do.
   void wake();
-  // The endpoint, or its queue, was changed by somebody else.
+  // The endpoint or its queue was changed from outside.
   void reload();
-  // Begins nothing new. What is in flight goes on until it ends; what became of it is noted if the tenure is not over.
+  // Starts nothing new. Attempts in flight continue; their results are noted if the tenure is not over.
   void stop();
   bool is_idle() const { return active_ == 0; }
   bool is_gone() const { return gone_; }   // its endpoint was removed
-  // Since when there are changes that it has not read, though nothing but itself keeps it from reading them; nothing: there are none.
+  // Since when there are changes that it could read and has not read; nothing: there are none.
   std::optional<std::chrono::steady_clock::time_point> behind_since() const { return behind_since_; }
 
  private:
@@ -98,7 +97,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   struct Group {
     std::deque<Message> messages;
     bool from_queue = false;
-    bool is_due_again = false;   // the queue has messages of it that are due: once it has ended, they are looked for
+    bool is_due_again = false;   // the queue has due messages of it, which are read when this group ends
   };
   // A change that was read: its position, and whether it has been settled.
   struct Slot {
@@ -137,23 +136,23 @@ class Relay : public std::enable_shared_from_this<Relay> {
   const std::shared_ptr<Tenure> tenure_;
   const Uuid id_;
   Endpoint endpoint_;
-  std::uint64_t generation_ = 0;   // that endpoint_ is of
+  std::uint64_t generation_ = 0;   // of endpoint_
   bool stopped_ = false;
   bool gone_ = false;
   bool loaded_ = false;
-  bool waking_ = false;           // a call of work() is on its way
+  bool waking_ = false;           // a call of work() is scheduled
   bool begin_again_ = false;      // as soon as nothing is in flight
-  bool at_end_ = false;           // of the source, when it was last looked at
+  bool at_end_ = false;           // of the source, when it was last read
   std::optional<std::chrono::steady_clock::time_point> behind_since_;
   std::chrono::steady_clock::time_point not_before_{};   // after trouble
-  std::uint64_t troubles_ = 0;    // since it last went on
+  std::uint64_t troubles_ = 0;    // failures since it last worked
 
   std::deque<Slot> window_;
   std::uint64_t window_base_ = 0;   // place of window_.front()
   std::size_t window_bytes_ = 0;    // of messages in memory that came from the source
-  SourcePosition read_to_;          // behind what is in the window
+  SourcePosition read_to_;          // after the window's last change
   std::map<std::string, Group> groups_;
-  std::deque<std::string> ready_;   // groups that nobody sends
+  std::deque<std::string> ready_;   // groups that are not being sent
   std::size_t active_ = 0;          // groups that are being sent
 
   QueueSummary queue_;

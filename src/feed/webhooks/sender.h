@@ -1,4 +1,4 @@
-// Carries webhooks by HTTP: what feed asks for, in words of http.
+// Sends webhooks over HTTP: the port feed::Sender, implemented by http's client.
 #pragma once
 
 #include "feed/webhooks/ports.h"
@@ -8,7 +8,7 @@ namespace holdfast::feed {
 
 class WebhookSender final : public Sender {
  public:
-  // Throws boost::system::system_error when the file of certificates cannot be read.
+  // Throws boost::system::system_error if the file of certificates cannot be read.
   WebhookSender(boost::asio::io_context& context, http::OutgoingOptions options) : client_(context, std::move(options)) {}
 
   boost::asio::awaitable<Attempt> send(Delivery delivery) override;

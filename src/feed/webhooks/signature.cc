@@ -36,7 +36,7 @@ std::optional<std::string> parse_secret(std::string_view text) {
   if (length < 0) return std::nullopt;
   const std::size_t padding = text.size() - std::min(text.size(), text.find_last_not_of('=') + 1);
   std::string secret(reinterpret_cast<const char*>(decoded.data()), static_cast<std::size_t>(length) - std::min<std::size_t>(padding, 2));
-  // Decoding is lenient about white space and spare bits; only the one right way to write a secret is taken.
+  // EVP_DecodeBlock accepts white space and spare bits. Only the canonical form is accepted here.
   if (secret.size() < k_secret_bytes_min || secret.size() > k_secret_bytes_max || secret_text(secret).substr(k_prefix.size()) != text) {
     return std::nullopt;
   }

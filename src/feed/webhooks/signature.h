@@ -1,5 +1,5 @@
-// Signatures of deliveries as the Standard Webhooks specification (1.0.0) has them: HMAC-SHA256 with a secret that endpoint and sender
-// share, over `id.timestamp.body`. Pure functions; any thread.
+// Signatures of deliveries by the Standard Webhooks specification (1.0.0): HMAC-SHA256 over `id.timestamp.body`, with a secret that endpoint and
+// sender share. Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,13 @@ inline constexpr std::size_t k_new_secret_bytes = 32;
 
 std::string base64(std::span<const std::uint8_t> bytes);
 
-// `whsec_` and the secret in base64.
+// `whsec_`, followed by the secret in base64.
 std::string secret_text(std::string_view secret);
 
-// The secret that such a text writes; nothing when it is not of that form or not of an allowed length.
+// The secret in such a text; nothing if it is not of that form, or of a length that is not allowed.
 std::optional<std::string> parse_secret(std::string_view text);
 
-// `v1,` and the signature in base64. `timestamp`: seconds since 1970 UTC. `id` must not have a full stop.
+// `v1,`, followed by the signature in base64. `timestamp`: seconds since 1970 UTC. `id` must not contain a full stop.
 std::string sign(std::string_view secret, std::string_view id, std::int64_t timestamp, std::string_view body);
 
 }  // namespace holdfast::feed

@@ -90,7 +90,7 @@ void Webhooks::stop() {
   stop_timer_.reset();
   lease_timer_.reset();
   progress_timer_.reset();
-  context_.reset();   // coroutines that still wait end here, while all that they use is there
+  context_.reset();   // ends coroutines that still wait, before what they use is destroyed
   sender_.reset();
 }
 
@@ -128,12 +128,12 @@ void Webhooks::changed(const Uuid& id) {
 void Webhooks::begin_tenure(Epoch epoch, std::chrono::nanoseconds until) {
   tenure_ = std::make_shared<Tenure>(Tenure{.epoch = epoch, .until = until});
   ++generation_;
-  revision_seen_ = store_.revision();   // before reading: what is changed meanwhile counts as new
+  revision_seen_ = store_.revision();   // before list(): a change that comes between counts as new
   for (const EndpointReport& report : store_.list()) adopt(report.endpoint.id);
   relaying_ = true;
 }
 
-// What relays have in flight ends by itself, and leaves no trace.
+// Attempts in flight end by themselves, and are not noted.
 void Webhooks::end_tenure() {
   relaying_ = false;
   has_relays_ = false;
@@ -150,21 +150,23 @@ void Webhooks::look_at_lease() {
     if (tenure_ != nullptr) look_at_others();
     if (std::exchange(lease_troubled_, false)) spdlog::info("webhooks: the store answers again");
   } catch (const std::exception& error) {
-    if (!std::exchange(lease_troubled_, true)) spdlog::error("webhooks: who relays cannot be settled: {}; it is tried again", error.what());
+    if (!std::exchange(lease_troubled_, true)) {
+      spdlog::error("webhooks: taking or renewing the lease failed: {}. It is retried every {} ms", error.what(), k_lease_period.count());
+    }
     if (tenure_ != nullptr && tenure_->is_over()) end_tenure();
   }
   arm_lease_timer();
 }
 
-// A tenure that is over is never gone on with, also when nobody else has begun one.
+// A tenure that is over is never continued, even if no other node has begun one.
 void Webhooks::hold_lease() {
-  const auto asked_at = time_since_boot();   // the store counts from later on
+  const auto asked_at = time_since_boot();   // before the call, so that it ends here before it ends in the store
   if (tenure_ != nullptr) {
     if (!tenure_->is_over() && lease_->renew()) {
       tenure_->until = asked_at + lease_->time();
       return;
     }
-    spdlog::warn("webhooks: this node does not relay any more");
+    spdlog::warn("webhooks: this node no longer relays");
     end_tenure();
   }
   const auto epoch = lease_->acquire();
@@ -178,7 +180,7 @@ void Webhooks::hold_lease() {
   }
 }
 
-// The other nodes take calls about endpoints, and make changes.
+// Other nodes answer calls about endpoints and commit changes.
 void Webhooks::look_at_others() {
   if (const std::int64_t revision = store_.revision(); revision != revision_seen_) {
     const std::vector<EndpointReport> reports = store_.list();
@@ -235,7 +237,7 @@ void Webhooks::give_back_lease() {
   try {
     lease_->release();
   } catch (const std::exception& error) {
-    spdlog::warn("webhooks: the lease could not be given back, so the next node waits for its end: {}", error.what());
+    spdlog::warn("webhooks: releasing the lease failed, so the next node waits until it expires: {}", error.what());
   }
 }
 

@@ -289,9 +289,9 @@ TEST(KafkaSettings, that_order_or_safety_rest_on_are_refused_by_name_and_others_
                            "bootstrap.servers", "partitioner", "isolation.level", "auto.offset.reset"}) {
     EXPECT_THAT(why_refused(name, "1"), HasSubstr("Holdfast's own")) << name;
   }
-  EXPECT_EQ(why_refused("no.such.setting", "1"), "is no setting of librdkafka");
+  EXPECT_EQ(why_refused("no.such.setting", "1"), "is not a setting of librdkafka");
   const std::string wrong = why_refused("security.protocol", "a-secret-by-mistake");
-  EXPECT_EQ(wrong, "has a value that librdkafka does not take");
+  EXPECT_EQ(wrong, "has a value that librdkafka refuses");
 }
 
 }  // namespace

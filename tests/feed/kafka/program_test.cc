@@ -344,7 +344,7 @@ TEST(KafkaFeedOptions, ThatAreWrongAreRefusedByNameAndSecretsAreNeverShown) {
   EXPECT_THAT(ours.everything(), HasSubstr("--feed-kafka has `enable.idempotence`, which is Holdfast's own to set"));
   const Finished secret = refusal({"--feed", "kafka://127.0.0.1:1", "--feed-kafka", "sasl.password=hush", "--feed-kafka", "no.such=hush"});
   EXPECT_EQ(secret.status, 2);
-  EXPECT_THAT(secret.everything(), HasSubstr("`no.such`, which is no setting of librdkafka"));
+  EXPECT_THAT(secret.everything(), HasSubstr("`no.such`, which is not a setting of librdkafka"));
   EXPECT_THAT(secret.everything(), Not(HasSubstr("hush")));
   EXPECT_THAT(refusal({"--feed-kafka", "sasl.password=hush"}).everything(), HasSubstr("there is no --feed"));
   EXPECT_EQ(refusal({"--feed", "kafka://127.0.0.1:1", "--feed-topic-prefix", "a b"}).status, 2);
