@@ -26,7 +26,7 @@ EventNumber PaymentBatch::Decision::event() const {
   return event_of_reservation(payment.reservation).value_or(0);
 }
 
-// ---------------------------------------------------------------------------------------------------------------- what each message says
+// ---------------------------------------------------------------------------------------------------------------- reading messages
 
 void PaymentBatch::decide() {
   decisions_.clear();
@@ -111,7 +111,7 @@ std::optional<std::vector<std::optional<Uuid>>> PaymentBatch::ask_for_orders(con
   }
 }
 
-// ---------------------------------------------------------------------------------------------------------------- what the ledger makes of it
+// ---------------------------------------------------------------------------------------------------------------- carrying out payments
 
 // Carries out each event's payments in their order, up to the first that is not possible now.
 void PaymentBatch::settle() {

@@ -1,12 +1,12 @@
-// What becomes of payments that were taken from Kafka together: the decision about each of them, in their order.
+// Payments that were taken from Kafka together, and the decision about each of them, in their order.
 //
 //   PaymentBatch batch(desk, store, held, messages, topic_succeeded);
-//   batch.decide();     // what each message says, and what was told of it before
-//   batch.settle();     // carries out what is open
+//   batch.decide();     // reads the messages, and finds earlier rejections
+//   batch.settle();     // carries out the payments that are open
 //   for (std::size_t i = 0; i < messages.size(); ++i) … batch[i] …
 //
-// Both steps may be repeated after they threw: a repetition begins that step anew, and has no second effect. They throw Trouble while the
-// ledger carries out no payments at all, and what store and desk throw. For one thread; everything that is passed must outlive the batch.
+// A step that has thrown may be repeated, without a second effect. Both throw Trouble while the ledger carries out no payments at all, and what store
+// and desk throw. For one thread; all arguments must outlive the batch.
 #pragma once
 
 #include <cstddef>

@@ -68,7 +68,7 @@ void SeatImports::stand_by() {
   starting_since_.reset();
   board_.set_seats(SeatsState::standby);
   show_pending();
-  loop_.worked();   // errors from before count no more
+  loop_.worked();   // earlier errors no longer count
   loop_.wait(k_look);
 }
 
@@ -247,7 +247,7 @@ void SeatImports::forget() {
   committed_at_ = looked_at_backlog_ = {};
 }
 
-// ---------------------------------------------------------------------------------------------------------------- what a message does
+// ---------------------------------------------------------------------------------------------------------------- the effect of messages
 
 // Repeats a step after an error, with growing pauses.
 template <typename Step>

@@ -58,7 +58,7 @@ struct Tenure {
   bool is_over() const { return lost || time_since_boot() >= until; }
 };
 
-// What the relays of a process share.
+// Shared by the relays of a process.
 struct RelayShared {
   const WebhookOptions& options;
   WebhookStore& store;
