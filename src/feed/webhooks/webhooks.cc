@@ -151,7 +151,8 @@ void Webhooks::look_at_lease() {
     if (std::exchange(lease_troubled_, false)) spdlog::info("webhooks: the store answers again");
   } catch (const std::exception& error) {
     if (!std::exchange(lease_troubled_, true)) {
-      spdlog::error("webhooks: taking or renewing the lease failed: {}. It is retried every {} ms", error.what(), k_lease_period.count());
+      spdlog::error("webhooks: taking the lease or reading the endpoints failed: {}. It is retried every {} ms", error.what(),
+                    k_lease_period.count());
     }
     if (tenure_ != nullptr && tenure_->is_over()) end_tenure();
   }
