@@ -35,7 +35,7 @@ Oid array_of(Oid element) {
 }
 
 template <typename Integer>
-void append_integer(std::string& out, Integer value) {
+void append_number(std::string& out, Integer value) {
   std::array<char, sizeof value> bytes;
   if constexpr (sizeof value == 2) {
     value = static_cast<Integer>(htobe16(static_cast<std::uint16_t>(value)));
@@ -47,6 +47,8 @@ void append_integer(std::string& out, Integer value) {
   std::memcpy(bytes.data(), &value, sizeof value);
   out.append(bytes.data(), bytes.size());
 }
+
+void append_number(std::string& out, double value) { append_number(out, std::bit_cast<std::int64_t>(value)); }
 
 template <typename Integer>
 Integer read_integer(const char* at) {
@@ -77,33 +79,18 @@ void Parameters::add(Oid type, std::size_t begin) {
   places_.emplace_back(begin, static_cast<int>(bytes_.size() - begin));
 }
 
-Parameters& Parameters::int2(std::int16_t value) {
+template <typename Number>
+Parameters& Parameters::number(Oid type, Number value) {
   const std::size_t begin = bytes_.size();
-  append_integer(bytes_, value);
-  add(k_oid_int2, begin);
+  append_number(bytes_, value);
+  add(type, begin);
   return *this;
 }
 
-Parameters& Parameters::int4(std::int32_t value) {
-  const std::size_t begin = bytes_.size();
-  append_integer(bytes_, value);
-  add(k_oid_int4, begin);
-  return *this;
-}
-
-Parameters& Parameters::int8(std::int64_t value) {
-  const std::size_t begin = bytes_.size();
-  append_integer(bytes_, value);
-  add(k_oid_int8, begin);
-  return *this;
-}
-
-Parameters& Parameters::real8(double value) {
-  const std::size_t begin = bytes_.size();
-  append_integer(bytes_, std::bit_cast<std::int64_t>(value));
-  add(k_oid_float8, begin);
-  return *this;
-}
+Parameters& Parameters::int2(std::int16_t value) { return number(k_oid_int2, value); }
+Parameters& Parameters::int4(std::int32_t value) { return number(k_oid_int4, value); }
+Parameters& Parameters::int8(std::int64_t value) { return number(k_oid_int8, value); }
+Parameters& Parameters::real8(double value) { return number(k_oid_float8, value); }
 
 Parameters& Parameters::boolean(bool value) {
   const std::size_t begin = bytes_.size();
@@ -112,26 +99,16 @@ Parameters& Parameters::boolean(bool value) {
   return *this;
 }
 
-Parameters& Parameters::text(std::string_view value) {
+Parameters& Parameters::raw(Oid type, std::string_view value) {
   const std::size_t begin = bytes_.size();
   bytes_.append(value);
-  add(k_oid_text, begin);
+  add(type, begin);
   return *this;
 }
 
-Parameters& Parameters::bytes(std::string_view value) {
-  const std::size_t begin = bytes_.size();
-  bytes_.append(value);
-  add(k_oid_bytea, begin);
-  return *this;
-}
-
-Parameters& Parameters::uuid(const Uuid& value) {
-  const std::size_t begin = bytes_.size();
-  bytes_.append(as_bytes(value));
-  add(k_oid_uuid, begin);
-  return *this;
-}
+Parameters& Parameters::text(std::string_view value) { return raw(k_oid_text, value); }
+Parameters& Parameters::bytes(std::string_view value) { return raw(k_oid_bytea, value); }
+Parameters& Parameters::uuid(const Uuid& value) { return raw(k_oid_uuid, as_bytes(value)); }
 
 Parameters& Parameters::null(Oid type) {
   types_.push_back(type);
@@ -141,107 +118,56 @@ Parameters& Parameters::null(Oid type) {
 
 // One dimension, numbered from 1; an array of nothing has no dimension.
 void Parameters::begin_array(Oid element, std::size_t count, bool has_nulls) {
-  append_integer(bytes_, std::int32_t{count > 0});
-  append_integer(bytes_, std::int32_t{has_nulls});
-  append_integer(bytes_, static_cast<std::int32_t>(element));
+  append_number(bytes_, std::int32_t{count > 0});
+  append_number(bytes_, std::int32_t{has_nulls});
+  append_number(bytes_, static_cast<std::int32_t>(element));
   if (count == 0) return;
-  append_integer(bytes_, static_cast<std::int32_t>(count));
-  append_integer(bytes_, std::int32_t{1});
+  append_number(bytes_, static_cast<std::int32_t>(count));
+  append_number(bytes_, std::int32_t{1});
 }
 
-Parameters& Parameters::int2s(std::span<const std::int16_t> values) {
+template <typename Number>
+Parameters& Parameters::numbers(Oid element, std::span<const Number> values) {
   const std::size_t begin = bytes_.size();
-  begin_array(k_oid_int2, values.size());
-  for (const std::int16_t value : values) {
-    append_integer(bytes_, std::int32_t{sizeof value});
-    append_integer(bytes_, value);
+  begin_array(element, values.size());
+  for (const Number value : values) {
+    append_number(bytes_, std::int32_t{sizeof value});
+    append_number(bytes_, value);
   }
-  add(array_of(k_oid_int2), begin);
+  add(array_of(element), begin);
   return *this;
 }
 
-Parameters& Parameters::int4s(std::span<const std::int32_t> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_int4, values.size());
-  for (const std::int32_t value : values) {
-    append_integer(bytes_, std::int32_t{sizeof value});
-    append_integer(bytes_, value);
-  }
-  add(array_of(k_oid_int4), begin);
-  return *this;
-}
-
-Parameters& Parameters::int8s(std::span<const std::int64_t> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_int8, values.size());
-  for (const std::int64_t value : values) {
-    append_integer(bytes_, std::int32_t{sizeof value});
-    append_integer(bytes_, value);
-  }
-  add(array_of(k_oid_int8), begin);
-  return *this;
-}
-
-Parameters& Parameters::real8s(std::span<const double> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_float8, values.size());
-  for (const double value : values) {
-    append_integer(bytes_, std::int32_t{sizeof value});
-    append_integer(bytes_, std::bit_cast<std::int64_t>(value));
-  }
-  add(array_of(k_oid_float8), begin);
-  return *this;
-}
-
-namespace {
+Parameters& Parameters::int2s(std::span<const std::int16_t> values) { return numbers(k_oid_int2, values); }
+Parameters& Parameters::int4s(std::span<const std::int32_t> values) { return numbers(k_oid_int4, values); }
+Parameters& Parameters::int8s(std::span<const std::int64_t> values) { return numbers(k_oid_int8, values); }
+Parameters& Parameters::real8s(std::span<const double> values) { return numbers(k_oid_float8, values); }
+Parameters& Parameters::events(std::span<const EventNumber> values) { return numbers(k_oid_int4, values); }
+Parameters& Parameters::seats(std::span<const SeatIndex> values) { return numbers(k_oid_int4, values); }
+Parameters& Parameters::seqs(std::span<const Seq> values) { return numbers(k_oid_int8, values); }
 
 template <typename Text>
-void append_texts(std::string& out, std::span<const Text> values) {
-  for (const auto& value : values) {
-    append_integer(out, static_cast<std::int32_t>(value.size()));
-    out.append(value);
+Parameters& Parameters::strings(Oid element, std::span<const Text> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(element, values.size());
+  for (const Text& value : values) {
+    append_number(bytes_, static_cast<std::int32_t>(value.size()));
+    bytes_.append(value);
   }
-}
-
-}  // namespace
-
-Parameters& Parameters::texts(std::span<const std::string> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_text, values.size());
-  append_texts(bytes_, values);
-  add(array_of(k_oid_text), begin);
+  add(array_of(element), begin);
   return *this;
 }
 
-Parameters& Parameters::texts(std::span<const std::string_view> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_text, values.size());
-  append_texts(bytes_, values);
-  add(array_of(k_oid_text), begin);
-  return *this;
-}
-
-Parameters& Parameters::byte_strings(std::span<const std::string_view> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_bytea, values.size());
-  append_texts(bytes_, values);
-  add(array_of(k_oid_bytea), begin);
-  return *this;
-}
-
-Parameters& Parameters::byte_strings(std::span<const std::string> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_bytea, values.size());
-  append_texts(bytes_, values);
-  add(array_of(k_oid_bytea), begin);
-  return *this;
-}
+Parameters& Parameters::texts(std::span<const std::string> values) { return strings(k_oid_text, values); }
+Parameters& Parameters::texts(std::span<const std::string_view> values) { return strings(k_oid_text, values); }
+Parameters& Parameters::byte_strings(std::span<const std::string_view> values) { return strings(k_oid_bytea, values); }
+Parameters& Parameters::byte_strings(std::span<const std::string> values) { return strings(k_oid_bytea, values); }
 
 Parameters& Parameters::uuids(std::span<const Uuid> values) {
   const std::size_t begin = bytes_.size();
   begin_array(k_oid_uuid, values.size());
   for (const Uuid& value : values) {
-    append_integer(bytes_, std::int32_t{sizeof value.data});
+    append_number(bytes_, std::int32_t{sizeof value.data});
     bytes_.append(as_bytes(value));
   }
   add(array_of(k_oid_uuid), begin);
@@ -252,7 +178,7 @@ Parameters& Parameters::uuids(std::span<const std::optional<Uuid>> values) {
   const std::size_t begin = bytes_.size();
   begin_array(k_oid_uuid, values.size(), true);
   for (const std::optional<Uuid>& value : values) {
-    append_integer(bytes_, value ? std::int32_t{sizeof value->data} : std::int32_t{-1});
+    append_number(bytes_, value ? std::int32_t{sizeof value->data} : std::int32_t{-1});
     if (value) bytes_.append(as_bytes(*value));
   }
   add(array_of(k_oid_uuid), begin);
@@ -660,6 +586,16 @@ void Connection::reset() {
   } catch (const Error&) {
     usable_ = false;   // whoever uses it next is told; the error that led here is on its way already
   }
+}
+
+std::vector<Result> Connection::round_trip(std::initializer_list<Call> calls) {
+  for (const Call& call : calls) send(call.statement, call.parameters);
+  HOLDFAST_CHECK(std::ranges::none_of(expected_, [](const Expected& each) { return each.kind == Awaited::sync; }));
+  sync();
+  std::vector<Result> results;
+  while (expected_.front().kind != Awaited::sync) results.push_back(receive());
+  end_sync();
+  return results;
 }
 
 Result Connection::query(const Statement& statement, const Parameters& parameters) {

@@ -7,8 +7,8 @@
 //   pg::Connection connection(settings);
 //   const pg::Result rows = connection.query(k_head, pg::Parameters().int4(7));     // one round trip
 //
-//   connection.send(k_begin);  connection.send(k_lock, …);  connection.sync();      // several statements, one round trip
-//   connection.receive();      connection.receive();        connection.end_sync();  // throws what the first of them threw
+//   // Several statements, one round trip. Throws what the first that failed threw.
+//   const auto results = connection.round_trip({{k_begin}, {k_lock, pg::Parameters().event(7)}, {k_commit}});
 //
 // After an Error the connection is either as new (nothing is on its way, no transaction is open) or not usable any more
 // (is_usable()).
@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -69,6 +70,9 @@ inline constexpr Statement k_commit{"commit", "COMMIT"};
 inline constexpr Statement k_rollback{"rollback", "ROLLBACK"};
 
 // Values for $1, $2, … in binary, copied.
+//
+// PostgreSQL has no unsigned types. unsigned4() and unsigned8(), and what is named by its meaning, keep the bits of a number in the signed
+// type of the same width; Result reads them back with the functions of the same names.
 class Parameters {
  public:
   Parameters& int2(std::int16_t value);
@@ -79,6 +83,11 @@ class Parameters {
   Parameters& text(std::string_view value);
   Parameters& bytes(std::string_view value);   // bytea
   Parameters& uuid(const Uuid& value);
+  Parameters& unsigned4(std::uint32_t value) { return int4(static_cast<std::int32_t>(value)); }
+  Parameters& unsigned8(std::uint64_t value) { return int8(static_cast<std::int64_t>(value)); }
+  Parameters& event(EventNumber value) { return unsigned4(value); }
+  Parameters& seat(SeatIndex value) { return unsigned4(value); }
+  Parameters& seq(Seq value) { return unsigned8(value); }
   // NULL of a type: pg::k_oid_…
   Parameters& null(Oid type);
 
@@ -86,6 +95,9 @@ class Parameters {
   Parameters& int4s(std::span<const std::int32_t> values);
   Parameters& int8s(std::span<const std::int64_t> values);
   Parameters& real8s(std::span<const double> values);
+  Parameters& events(std::span<const EventNumber> values);   // int4[]
+  Parameters& seats(std::span<const SeatIndex> values);      // int4[]
+  Parameters& seqs(std::span<const Seq> values);             // int8[]
   Parameters& texts(std::span<const std::string> values);
   Parameters& texts(std::span<const std::string_view> values);
   Parameters& byte_strings(std::span<const std::string_view> values);   // bytea[]
@@ -98,6 +110,13 @@ class Parameters {
   friend class Connection;
   void add(Oid type, std::size_t begin);
   void begin_array(Oid element, std::size_t count, bool has_nulls = false);
+  Parameters& raw(Oid type, std::string_view value);
+  template <typename Number>
+  Parameters& number(Oid type, Number value);
+  template <typename Number>
+  Parameters& numbers(Oid element, std::span<const Number> values);
+  template <typename Text>
+  Parameters& strings(Oid element, std::span<const Text> values);
 
   std::string bytes_;
   std::vector<Oid> types_;
@@ -119,6 +138,11 @@ class Result {
   std::int64_t int8(int row, int column) const;
   double real8(int row, int column) const;
   bool boolean(int row, int column) const;
+  std::uint32_t unsigned4(int row, int column) const { return static_cast<std::uint32_t>(int4(row, column)); }
+  std::uint64_t unsigned8(int row, int column) const { return static_cast<std::uint64_t>(int8(row, column)); }
+  EventNumber event(int row, int column) const { return unsigned4(row, column); }
+  SeatIndex seat(int row, int column) const { return unsigned4(row, column); }
+  Seq seq(int row, int column) const { return unsigned8(row, column); }
   std::string_view text(int row, int column) const;    // also of bytea; lives as long as the result
   std::string_view bytes(int row, int column) const { return text(row, column); }
   Uuid uuid(int row, int column) const;
@@ -135,6 +159,12 @@ class Result {
     void operator()(PGresult* result) const { PQclear(result); }
   };
   std::unique_ptr<PGresult, Clear> result_;
+};
+
+// A statement with its values. The values are copied; send() takes large ones without a copy.
+struct Call {
+  Statement statement;
+  Parameters parameters{};
 };
 
 // How to reach the server and how a session behaves.
@@ -182,6 +212,9 @@ class Connection {
   // It is not to be used any more.
   void discard() { usable_ = false; }
 
+  // Sends `calls` after what has been sent already, ends the group and waits for it: the results of all statements of the group, in the
+  // order of sending. No other group may be on its way. Throws what the first statement that failed threw.
+  std::vector<Result> round_trip(std::initializer_list<Call> calls = {});
   // One statement, one round trip.
   Result query(const Statement& statement, const Parameters& parameters = {});
   // Several statements without parameters, by the simple protocol: for migrations. The rows of the last one, as text.
