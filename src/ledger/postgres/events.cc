@@ -102,8 +102,8 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
     if (exists) return std::unexpected(problem(Kind::event_exists, "an event with the id " + to_string(event.card.id) + " exists"));
     return std::unexpected(problem(Kind::too_many_events, "there have been 100,000 events, which is the most"));
   }
-  const auto number = static_cast<EventNumber>(taken_id.int4(0, 0));
-  connection.query(k_new_event, Parameters().int4(static_cast<std::int32_t>(number)).uuid(event.card.id).int8(now()));
+  const EventNumber number = taken_id.event(0, 0);
+  connection.query(k_new_event, Parameters().event(number).uuid(event.card.id).int8(now()));
   std::vector<std::string> taken = take_ids(connection, number, *event.plan, order);
   if (!taken.empty()) {
     connection.query(k_rollback);
@@ -134,14 +134,12 @@ std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventN
     order = order.subspan(some.size());
     ids.clear();
     for (const SeatIndex seat : some) ids.push_back(plan.seat_id(seat));
-    const std::vector<std::int32_t> seats(some.begin(), some.end());
     const std::span<const std::string> part(ids);
     const auto began = PieceSize::Timer::now();
-    const pg::Result entered = connection.query(k_take_ids, Parameters().texts(part).int4(static_cast<std::int32_t>(number)).int4s(seats));
+    const pg::Result entered = connection.query(k_take_ids, Parameters().texts(part).event(number).seats(some));
     piece.took(PieceSize::Timer::now() - began);
     if (entered.affected() == some.size()) continue;
-    const pg::Result taken =
-        connection.query(k_taken_ids, Parameters().texts(part).int4(static_cast<std::int32_t>(number)).int8(k_taken_ids_named_max));
+    const pg::Result taken = connection.query(k_taken_ids, Parameters().texts(part).event(number).int8(k_taken_ids_named_max));
     std::vector<std::string> named;
     for (int row = 0; row < taken.rows(); ++row) named.emplace_back(taken.text(row, 0));
     return named;

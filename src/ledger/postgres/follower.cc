@@ -183,22 +183,22 @@ std::set<EventNumber> PostgresLedger::Follower::heard(const std::vector<std::str
 }
 
 std::set<EventNumber> PostgresLedger::Follower::behind() {
-  std::vector<std::int32_t> numbers;
+  std::vector<EventNumber> numbers;
   {
     const std::shared_lock lock(ledger_.replicas_mutex_);
     for (const auto& [number, replica] : ledger_.replicas_) {
-      if (replica->published() != nullptr) numbers.push_back(static_cast<std::int32_t>(number));
+      if (replica->published() != nullptr) numbers.push_back(number);
     }
   }
   // An event without a head is one that a failover has taken back wholly.
   std::set<EventNumber> behind(numbers.begin(), numbers.end());
   auto connection = ledger_.pool_.take();
-  const pg::Result heads = connection->query(k_heads, Parameters().int4s(numbers));
+  const pg::Result heads = connection->query(k_heads, Parameters().events(numbers));
   for (int row = 0; row < heads.rows(); ++row) {
-    const auto number = static_cast<EventNumber>(heads.int4(row, 0));
+    const EventNumber number = heads.event(row, 0);
     const ReplicaPtr replica = ledger_.find_replica(number);
     const auto published = replica == nullptr ? nullptr : replica->published();
-    const auto seq = static_cast<Seq>(heads.int8(row, 1));
+    const Seq seq = heads.seq(row, 1);
     const bool is_same = published == nullptr ||
                          (published->seq() == seq && !ledger_.is_another_history(*replica, seq, heads.int2(row, 2), heads.bytes(row, 3)));
     if (!is_same) continue;

@@ -30,8 +30,6 @@ constexpr Statement k_give_back_ids{"give_back_ids",
                                     "WHERE event = $1 LIMIT $2))"};
 constexpr Statement k_give_back_event_id{"give_back_event_id", "DELETE FROM holdfast.event_directory WHERE event = $1"};
 
-std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
-
 struct Piece {
   bool was_last = false;
   bool there_is_more = false;
@@ -39,15 +37,15 @@ struct Piece {
 
 Piece give_back_piece(Connection& connection, EventNumber event, std::size_t ids) {
   connection.query(k_begin);
-  if (connection.query(k_lock_nobodys, Parameters().int4(number(event)).uuid(k_nobody)).rows() == 0) {
+  if (connection.query(k_lock_nobodys, Parameters().event(event).uuid(k_nobody)).rows() == 0) {
     connection.query(k_rollback);
     return {};
   }
-  const auto gone = connection.query(k_give_back_ids, Parameters().int4(number(event)).int8(static_cast<std::int64_t>(ids))).affected();
+  const auto gone = connection.query(k_give_back_ids, Parameters().event(event).unsigned8(ids)).affected();
   const bool was_last = gone < ids;
   if (was_last) {
-    connection.query(k_give_back_event_id, Parameters().int4(number(event)));
-    connection.query(k_end, Parameters().int4(number(event)).uuid(k_nobody));
+    connection.query(k_give_back_event_id, Parameters().event(event));
+    connection.query(k_end, Parameters().event(event).uuid(k_nobody));
   }
   connection.query(k_commit);
   return {.was_last = was_last, .there_is_more = !was_last};
@@ -56,42 +54,42 @@ Piece give_back_piece(Connection& connection, EventNumber event, std::size_t ids
 }   // namespace
 
 void begin_import(Connection& connection, EventNumber event, const Uuid& node) {
-  connection.query(k_begin_import, Parameters().int4(number(event)).uuid(node).int8(k_import_lease));
+  connection.query(k_begin_import, Parameters().event(event).uuid(node).int8(k_import_lease));
 }
 
 bool renew_import(Connection& connection, EventNumber event, const Uuid& node) {
-  return connection.query(k_renew, Parameters().int4(number(event)).uuid(node).int8(k_import_lease)).affected() == 1;
+  return connection.query(k_renew, Parameters().event(event).uuid(node).int8(k_import_lease)).affected() == 1;
 }
 
 bool end_import(Connection& connection, EventNumber event, const Uuid& node) {
-  return connection.query(k_end, Parameters().int4(number(event)).uuid(node)).affected() == 1;
+  return connection.query(k_end, Parameters().event(event).uuid(node)).affected() == 1;
 }
 
 bool give_up_import(Connection& connection, EventNumber event, const Uuid& node) {
-  return connection.query(k_give_up, Parameters().int4(number(event)).uuid(node).uuid(k_nobody)).affected() == 1;
+  return connection.query(k_give_up, Parameters().event(event).uuid(node).uuid(k_nobody)).affected() == 1;
 }
 
 std::set<EventNumber> renew_imports(Connection& connection, const std::set<EventNumber>& events, const Uuid& node) {
   std::set<EventNumber> renewed;
   if (events.empty()) return renewed;
-  const std::vector<std::int32_t> numbers(events.begin(), events.end());
-  const Result rows = connection.query(k_renew_all, Parameters().int4s(numbers).uuid(node).int8(k_import_lease));
-  for (int row = 0; row < rows.rows(); ++row) renewed.insert(static_cast<EventNumber>(rows.int4(row, 0)));
+  const std::vector<EventNumber> numbers(events.begin(), events.end());
+  const Result rows = connection.query(k_renew_all, Parameters().events(numbers).uuid(node).int8(k_import_lease));
+  for (int row = 0; row < rows.rows(); ++row) renewed.insert(rows.event(row, 0));
   return renewed;
 }
 
 std::vector<StaleImport> stale_imports(Connection& connection, EventNumber last) {
-  const Result rows = connection.query(k_stale, Parameters().int4(number(last)).uuid(k_nobody).int4(k_stale_at_once));
+  const Result rows = connection.query(k_stale, Parameters().event(last).uuid(k_nobody).int4(k_stale_at_once));
   std::vector<StaleImport> stale;
-  for (int row = 0; row < rows.rows(); ++row) stale.push_back({static_cast<EventNumber>(rows.int4(row, 0)), rows.boolean(row, 1)});
+  for (int row = 0; row < rows.rows(); ++row) stale.push_back({rows.event(row, 0), rows.boolean(row, 1)});
   return stale;
 }
 
 bool take_stale_import(Connection& connection, EventNumber event) {
-  return connection.query(k_take_stale, Parameters().int4(number(event)).uuid(k_nobody)).affected() == 1;
+  return connection.query(k_take_stale, Parameters().event(event).uuid(k_nobody)).affected() == 1;
 }
 
-void forget_import(Connection& connection, EventNumber event) { connection.query(k_forget, Parameters().int4(number(event))); }
+void forget_import(Connection& connection, EventNumber event) { connection.query(k_forget, Parameters().event(event)); }
 
 bool give_back_ids(Connection& connection, EventNumber event, std::chrono::steady_clock::time_point until) {
   try {

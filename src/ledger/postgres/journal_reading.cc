@@ -17,8 +17,8 @@ Parameters read_after(const Replica& replica, int limit) {
   const ReplicaPlace& place = replica.place;
   const bool knows_last = place.last.first_seq > 0;
   return Parameters()
-      .int4(static_cast<std::int32_t>(replica.number))
-      .int8(static_cast<std::int64_t>(knows_last ? place.last.first_seq : place.next()))
+      .event(replica.number)
+      .seq(knows_last ? place.last.first_seq : place.next())
       .int2(knows_last ? place.last.ordinal : place.at.ordinal)
       .boolean(knows_last)
       .int8(limit);
@@ -29,8 +29,8 @@ namespace {
 JournalRow row_of(const Result& rows, int i, EventNumber event) {
   JournalRow row{.position = rows.int2(i, 2),
                  .event = event,
-                 .first_seq = static_cast<Seq>(rows.int8(i, 1)),
-                 .changes = static_cast<std::uint32_t>(rows.int4(i, 3)),
+                 .first_seq = rows.seq(i, 1),
+                 .changes = rows.unsigned4(i, 3),
                  .at = rows.int8(i, 4),
                  .body = rows.bytes(i, 6)};
   const std::string_view hash = rows.bytes(i, 5);
@@ -44,7 +44,7 @@ std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& fin
   const bool is_empty = rows.is_null(0, 1);
   int next = 0;
   if (const ReplicaPlace& place = replica.place; place.last.first_seq > 0) {
-    const bool is_there = !is_empty && static_cast<Seq>(rows.int8(0, 1)) == place.last.first_seq && rows.int2(0, 2) == place.last.ordinal;
+    const bool is_there = !is_empty && rows.seq(0, 1) == place.last.first_seq && rows.int2(0, 2) == place.last.ordinal;
     if (!is_there || row_of(rows, 0, replica.number).hash != place.at.hash) {
       throw HistoryChanged("the journal row with change " + std::to_string(place.last.first_seq) + " of event " +
                            std::to_string(replica.number) + " is not the one that this node knows");

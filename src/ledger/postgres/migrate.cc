@@ -166,14 +166,8 @@ std::string unfitness_of(const ServerFacts& facts) {
 namespace {
 
 void check_fitness(Connection& connection) {
-  connection.send(k_begin);
-  connection.send(k_facts);
-  connection.send(k_commit);
-  connection.sync();
-  connection.receive();
-  const Result facts = connection.receive();
-  connection.receive();
-  connection.end_sync();
+  const auto results = connection.round_trip({{k_begin}, {k_facts}, {k_commit}});
+  const Result& facts = results[1];
   const std::string unfit = unfitness_of({.version_number = facts.int4(0, 0),
                                           .version = std::string(facts.text(0, 1)),
                                           .fsync = facts.boolean(0, 2),
@@ -233,14 +227,14 @@ int revision_of_views(Connection& connection) {
 
 // Every piece a transaction of its own: nobody who writes reservations waits for it, and what is interrupted goes on when it is begun again.
 void fill_reservation_rows(Connection& connection) {
-  std::int32_t event = 0;
-  for (std::int64_t seq = 0;;) {
+  EventNumber event = 0;
+  for (Seq seq = 0;;) {
     connection.run_script(k_begin_alone);
-    const Result last = connection.query(k_fill, Parameters().int4(event).int8(seq));
+    const Result last = connection.query(k_fill, Parameters().event(event).seq(seq));
     connection.run_script("COMMIT");
     if (last.rows() == 0) break;
-    event = last.int4(0, 0);
-    seq = last.int8(0, 1);
+    event = last.event(0, 0);
+    seq = last.seq(0, 1);
   }
   connection.run_script("ANALYZE holdfast.reservation_row");
 }

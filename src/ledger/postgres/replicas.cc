@@ -214,10 +214,10 @@ bool PostgresLedger::is_fresh(Connection& connection, const Replica& replica) {
   if (published == nullptr) return false;
   const Seq before = published->seq();
   const std::int64_t sent = DatabaseClock::boot_ms();
-  const pg::Result head = connection.query(k_head, Parameters().int4(static_cast<std::int32_t>(replica.number)));
+  const pg::Result head = connection.query(k_head, Parameters().event(replica.number));
   if (head.rows() == 0) return false;
   observe_clock(head.int8(0, 1), sent);
-  const auto seq = static_cast<Seq>(head.int8(0, 0));
+  const Seq seq = head.seq(0, 0);
   return before <= seq && published->seq() >= seq;
 }
 
@@ -284,7 +284,7 @@ bool PostgresLedger::bring(const Wanted& wanted) {
       if (wanted.event && !bring_number(*connection, *wanted.event, wanted.as_of_now)) return true;
       if (wanted.event_id) {
         const pg::Result found = connection->query(k_event_number, Parameters().uuid(*wanted.event_id));
-        if (found.rows() == 1) bring_number(*connection, static_cast<EventNumber>(found.int4(0, 0)), wanted.as_of_now);
+        if (found.rows() == 1) bring_number(*connection, found.event(0, 0), wanted.as_of_now);
       }
       if (!wanted.seats.empty()) bring_seats(*connection, wanted);
       if (wanted.reservation) bring_reservation(*connection, *wanted.reservation, wanted.as_of_now);
@@ -307,7 +307,7 @@ bool PostgresLedger::bring(const Wanted& wanted) {
 }
 
 bool PostgresLedger::exists(Connection& connection, EventNumber number) {
-  return connection.query(k_event_exists, Parameters().int4(static_cast<std::int32_t>(number))).rows() > 0;
+  return connection.query(k_event_exists, Parameters().event(number)).rows() > 0;
 }
 
 // False: there is no such event, or its import has not ended.
@@ -346,7 +346,7 @@ void PostgresLedger::bring_seats(Connection& connection, const Wanted& wanted) {
   if (!unknown.empty()) {
     const pg::Result rows = connection.query(k_seats_found, Parameters().texts(std::span<const std::string>(unknown)));
     for (int row = 0; row < rows.rows(); ++row) {
-      found.emplace_back(static_cast<EventNumber>(rows.int4(row, 0)), rows.text(row, 1));
+      found.emplace_back(rows.event(row, 0), rows.text(row, 1));
       events.push_back(found.back().first);
     }
   }
@@ -411,7 +411,7 @@ void PostgresLedger::bring_events(Connection& connection) {
   std::erase_if(by_id_, [&](const auto& each) { return !is_here(each.second); });
   std::erase_if(listed_, [&](EventNumber number) { return !is_here(number); });
   for (int row = 0; row < open.rows(); ++row) {
-    const auto number = static_cast<EventNumber>(open.int4(row, 0));
+    const EventNumber number = open.event(row, 0);
     list_event(number, open.uuid(row, 1));
   }
 }
@@ -435,8 +435,8 @@ bool PostgresLedger::follows_order(Connection& connection) {
   if (heads_as_of_ == 0) return true;
   const pg::Result last = connection.query(k_order_at, Parameters().int8(heads_as_of_));
   if (last.rows() == 0) return false;
-  const auto head = heads_.find(static_cast<EventNumber>(last.int4(0, 0)));
-  return head != heads_.end() && head->second == static_cast<Seq>(last.int8(0, 1));
+  const auto head = heads_.find(last.event(0, 0));
+  return head != heads_.end() && head->second == last.seq(0, 1);
 }
 
 std::vector<EventHead> PostgresLedger::heads() {
@@ -451,8 +451,8 @@ std::vector<EventHead> PostgresLedger::heads() {
     const pg::Result ahead =
         heads_as_of_ == 0 ? connection->query(k_heads) : connection->query(k_heads_after, Parameters().int8(heads_as_of_));
     for (int row = 0; row < ahead.rows(); ++row) {
-      Seq& seq = heads_[static_cast<EventNumber>(ahead.int4(row, 0))];
-      seq = std::max(seq, static_cast<Seq>(ahead.int8(row, 1)));
+      Seq& seq = heads_[ahead.event(row, 0)];
+      seq = std::max(seq, ahead.seq(row, 1));
       heads_as_of_ = std::max(heads_as_of_, ahead.int8(row, 2));
     }
   } catch (const Error&) {

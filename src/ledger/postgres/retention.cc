@@ -30,24 +30,23 @@ constexpr Statement k_remove_order{"remove_order",
 
 // Rows of one event, in one transaction; 0: there are none, or another node is at it.
 std::uint64_t clear_some(Connection& connection, EventNumber event, Millis before, Seq relayed) {
-  const auto number = static_cast<std::int32_t>(event);
   connection.query(k_begin);
-  const bool is_ours = connection.query(k_lock, Parameters().int4(number)).rows() == 1;
+  const bool is_ours = connection.query(k_lock, Parameters().event(event)).rows() == 1;
   const auto place = place_of(connection, event);
-  const Result rows = connection.query(k_oldest, Parameters().int4(number).int4(k_rows_at_once));
+  const Result rows = connection.query(k_oldest, Parameters().event(event).int4(k_rows_at_once));
   // A row goes when the one after it is there and in the tables too: so the row that the tables are as of stays.
   int gone = 0;
   for (; is_ours && place && gone + 1 < rows.rows(); ++gone) {
-    const auto last = [&](int row) { return static_cast<Seq>(rows.int8(row, 0) + rows.int4(row, 2) - 1); };
+    const auto last = [&](int row) { return rows.seq(row, 0) + rows.unsigned4(row, 2) - 1; };
     const bool next_is_in_tables = last(gone + 1) < place->seq || (last(gone + 1) == place->seq && rows.int4(gone + 1, 2) > 0);
     if (rows.int8(gone, 3) >= before || last(gone) > relayed || !next_is_in_tables) break;
   }
   if (gone > 0) {
-    const std::int64_t first_seq = rows.int8(gone, 0);
+    const Seq first_seq = rows.seq(gone, 0);
     const std::int16_t ordinal = rows.int2(gone, 1);
-    connection.query(k_anchor, Parameters().int4(number).int8(first_seq).int2(ordinal).bytes(rows.bytes(gone - 1, 4)));
-    connection.query(k_remove, Parameters().int4(number).int8(first_seq).int2(ordinal));
-    connection.query(k_remove_order, Parameters().int4(number).int8(first_seq));
+    connection.query(k_anchor, Parameters().event(event).seq(first_seq).int2(ordinal).bytes(rows.bytes(gone - 1, 4)));
+    connection.query(k_remove, Parameters().event(event).seq(first_seq).int2(ordinal));
+    connection.query(k_remove_order, Parameters().event(event).seq(first_seq));
   }
   connection.query(k_commit);
   return static_cast<std::uint64_t>(gone);
@@ -59,15 +58,15 @@ std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std
   std::uint64_t removed = 0;
   try {
     const Millis before = connection.query(k_time_before, Parameters().int8(days)).int8(0, 0);
-    for (std::int32_t next = 1; next > 0;) {
-      const Result events = connection.query(k_old_events, Parameters().int4(next).int8(before).int8(k_events_at_once));
+    for (EventNumber next = 1; next > 0;) {
+      const Result events = connection.query(k_old_events, Parameters().event(next).int8(before).int8(k_events_at_once));
       for (int row = 0; row < events.rows(); ++row) {
-        const auto event = static_cast<EventNumber>(events.int4(row, 0));
+        const EventNumber event = events.event(row, 0);
         const Seq delivered = relayed(event);
         for (std::uint64_t some = k_rows_at_once - 1; some == k_rows_at_once - 1;)
           removed += some = clear_some(connection, event, before, delivered);
       }
-      next = events.rows() == k_events_at_once ? events.int4(events.rows() - 1, 0) + 1 : 0;
+      next = events.rows() == k_events_at_once ? events.event(events.rows() - 1, 0) + 1 : 0;
     }
   } catch (...) {
     connection.reset();

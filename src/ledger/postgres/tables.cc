@@ -64,11 +64,9 @@ constexpr Statement k_raise{"raise_next_expiry",
       std::to_string(event) + "`, else restore the database from a backup.");
 }
 
-std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
-
 std::optional<JournalPlace> read_place(const Result& result, EventNumber event) {
   if (result.rows() == 0) return std::nullopt;
-  JournalPlace place{.seq = static_cast<Seq>(result.int8(0, 0)), .ordinal = result.int2(0, 1), .at = result.int8(0, 3)};
+  JournalPlace place{.seq = result.seq(0, 0), .ordinal = result.int2(0, 1), .at = result.int8(0, 3)};
   if (result.bytes(0, 2).size() != place.hash.size()) damaged(event, "the hash of its step cannot be read");
   std::memcpy(place.hash.data(), result.bytes(0, 2).data(), place.hash.size());
   return place;
@@ -116,7 +114,7 @@ class Loading {
   }
 
   void load_card() {
-    const Result row = connection_.query(k_event, Parameters().int4(number(event_)));
+    const Result row = connection_.query(k_event, Parameters().event(event_));
     if (row.rows() == 0) damaged(event_, "it has steps and no state");
     const auto limit = [&](int column) {
       const std::int64_t value = row.int8(0, column);
@@ -138,14 +136,14 @@ class Loading {
     if (!builder) damaged(event_, "its plan cannot be read");
     loaded_.importing = std::make_unique<PlanBuilder>(std::move(*builder));
     loaded_.created_at = row.int8(0, 12);
-    expected_digest_ = static_cast<std::uint64_t>(row.int8(0, 13));
+    expected_digest_ = row.unsigned8(0, 13);
     loaded_.inventory = std::make_unique<Inventory>(std::move(card), std::move(settings), hash_seed_);
   }
 
   void load_plan() {
     for (std::int32_t rows = k_parts_at_once; rows == k_parts_at_once;) {
       const auto first = static_cast<std::int32_t>(loaded_.importing->size());
-      const Result parts = connection_.query(k_parts, Parameters().int4(number(event_)).int4(first).int4(k_parts_at_once));
+      const Result parts = connection_.query(k_parts, Parameters().event(event_).int4(first).int4(k_parts_at_once));
       rows = parts.rows();
       for (int row = 0; row < rows; ++row) {
         Reader body(parts.bytes(row, 2));
@@ -180,7 +178,7 @@ class Loading {
 
   void load_seats(std::int32_t first, std::int32_t end) {
     Inventory& inventory = *loaded_.inventory;
-    const Result seats = connection_.query(k_seats, Parameters().int4(number(event_)).int4(first).int4(end));
+    const Result seats = connection_.query(k_seats, Parameters().event(event_).int4(first).int4(end));
     for (int row = 0; row < seats.rows(); ++row) {
       SeatRow seat;
       if (!read_seat(seats, row, seat) || seat.seat >= inventory.seat_count()) damaged(event_, "the state of a seat cannot be read");
@@ -197,7 +195,7 @@ class Loading {
     }
     for (std::size_t first = 0; first < ids.size(); first += k_reservations_at_once) {
       const auto some = std::span<const Uuid>(ids).subspan(first, std::min(k_reservations_at_once, ids.size() - first));
-      const Result rows = connection_.query(k_reservations, Parameters().int4(number(event_)).uuids(some));
+      const Result rows = connection_.query(k_reservations, Parameters().event(event_).uuids(some));
       if (static_cast<std::size_t>(rows.rows()) != some.size()) damaged(event_, "a seat belongs to a reservation that there is not");
       for (int row = 0; row < rows.rows(); ++row) restore(rows, row);
       tell("reservations", static_cast<std::int64_t>(first + some.size()), static_cast<std::int64_t>(ids.size()));
@@ -226,7 +224,7 @@ class Loading {
     std::int16_t ordinal = 0;
     for (int count = k_steps_with_keys_at_once; count == k_steps_with_keys_at_once;) {
       const Result rows =
-          connection_.query(k_keys, Parameters().int4(number(event_)).int8(oldest).int8(seq).int2(ordinal).int4(k_steps_with_keys_at_once));
+          connection_.query(k_keys, Parameters().event(event_).int8(oldest).int8(seq).int2(ordinal).int4(k_steps_with_keys_at_once));
       count = rows.rows();
       for (int row = 0; row < count; ++row) {
         read_keys(rows.bytes(row, 0), oldest);
@@ -291,16 +289,15 @@ class Loading {
 }   // namespace
 
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event) {
-  return read_place(connection.query(k_place, Parameters().int4(number(event))), event);
+  return read_place(connection.query(k_place, Parameters().event(event)), event);
 }
 
 std::optional<RowKey> row_at(Connection& connection, EventNumber event, const JournalPlace& place) {
-  const Result row =
-      connection.query(k_row_at_place, Parameters().int4(number(event)).int8(static_cast<std::int64_t>(place.seq + 1)).int2(place.ordinal));
+  const Result row = connection.query(k_row_at_place, Parameters().event(event).seq(place.seq + 1).int2(place.ordinal));
   if (row.rows() == 0) return std::nullopt;
-  const RowKey key{static_cast<Seq>(row.int8(0, 0)), row.int2(0, 1)};
-  const std::int32_t changes = row.int4(0, 2);
-  const Seq seq = key.first_seq + static_cast<Seq>(changes) - 1;
+  const RowKey key{row.seq(0, 0), row.int2(0, 1)};
+  const std::uint32_t changes = row.unsigned4(0, 2);
+  const Seq seq = key.first_seq + changes - 1;
   const int ordinal = changes > 0 ? 0 : key.ordinal + 1;
   const std::string_view hash(reinterpret_cast<const char*>(place.hash.data()), place.hash.size());
   if (seq != place.seq || ordinal != place.ordinal || row.bytes(0, 3) != hash) return std::nullopt;
@@ -316,12 +313,7 @@ std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event,
   Loading loading(connection, event, hash_seed);
   bool is_there = false;
   try {
-    connection.send(k_begin_snapshot);
-    connection.send(k_patient);
-    connection.sync();
-    connection.receive();
-    connection.receive();
-    connection.end_sync();
+    connection.round_trip({{k_begin_snapshot}, {k_patient}});
     is_there = loading.read();
     connection.query(k_commit);
   } catch (...) {
@@ -342,18 +334,16 @@ DataError unreadable(const Uuid& reservation, const std::string& why) {
 namespace {
 
 std::optional<FoundReservation> find_of_event(Connection& connection, const Uuid& id, EventNumber event) {
-  const Result rows = connection.query(k_find, Parameters().uuid(id).int4(number(event)));
+  const Result rows = connection.query(k_find, Parameters().uuid(id).event(event));
   if (rows.rows() == 0) return std::nullopt;
   ReservationRow row;
   if (rows.is_null(0, k_reservation_columns)) throw unreadable(id, "its event has no step");
   if (!read_reservation(rows, 0, row)) throw unreadable(id, "what is written there cannot be");
-  FoundReservation found{
-      .view = Loading::view_of(row), .created_seq = row.created_seq, .as_of = static_cast<Seq>(rows.int8(0, k_reservation_columns))};
+  FoundReservation found{.view = Loading::view_of(row), .created_seq = row.created_seq, .as_of = rows.seq(0, k_reservation_columns)};
   if (row.owned == 0) return found;
-  const std::vector<std::int32_t> seats(row.seats.begin(), row.seats.end());
-  const Result owned = connection.query(k_owned_seats, Parameters().int4(number(event)).int4s(seats).uuid(id));
+  const Result owned = connection.query(k_owned_seats, Parameters().event(event).seats(row.seats).uuid(id));
   for (int at = 0; at < owned.rows(); ++at) {
-    for (ReservedSeat& reserved : found.view.seats) reserved.owned |= owned.int4(at, 0) == static_cast<std::int32_t>(reserved.seat);
+    for (ReservedSeat& reserved : found.view.seats) reserved.owned |= owned.seat(at, 0) == reserved.seat;
   }
   return found;
 }
@@ -373,35 +363,24 @@ std::optional<FoundReservation> find_reservation(Connection& connection, const U
 }
 
 std::vector<EventNumber> events_with_expiries(Connection& connection, Millis now, std::size_t limit) {
-  const Result rows = connection.query(k_due, Parameters().int8(now).int8(static_cast<std::int64_t>(limit)));
+  const Result rows = connection.query(k_due, Parameters().int8(now).unsigned8(limit));
   std::vector<EventNumber> events;
-  for (int row = 0; row < rows.rows(); ++row) events.push_back(static_cast<EventNumber>(rows.int4(row, 0)));
+  for (int row = 0; row < rows.rows(); ++row) events.push_back(rows.event(row, 0));
   return events;
 }
 
 bool raise_next_expiry(Connection& connection, EventNumber event, Seq known, Millis next) {
-  connection.send(k_begin);
-  connection.send(k_lock_state, Parameters().int4(number(event)));
-  connection.send(k_place, Parameters().int4(number(event)));   // in a statement after the lock: it sees what was committed until then
-  connection.sync();
-  connection.receive();
-  connection.receive();
-  const auto place = read_place(connection.receive(), event);
-  connection.end_sync();
+  // The place is read after the lock, by a statement of its own, so that it includes what was committed during the wait.
+  const auto read = connection.round_trip({{k_begin}, {k_lock_state, Parameters().event(event)}, {k_place, Parameters().event(event)}});
+  const auto place = read_place(read[2], event);
   const bool knows_all = place && place->seq <= known;
-  Parameters parameters;
-  parameters.int4(number(event));
-  if (next == k_never) {
-    parameters.null(k_oid_int8);
-  } else {
-    parameters.int8(next);
+  if (knows_all) {
+    Parameters parameters;
+    parameters.event(event);
+    next == k_never ? parameters.null(k_oid_int8) : parameters.int8(next);
+    connection.send(k_raise, parameters);
   }
-  if (knows_all) connection.send(k_raise, parameters);
-  connection.send(k_commit);
-  connection.sync();
-  if (knows_all) connection.receive();
-  connection.receive();
-  connection.end_sync();
+  connection.round_trip({{k_commit}});
   return knows_all;
 }
 

@@ -193,19 +193,17 @@ bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
   const std::int64_t sent = DatabaseClock::boot_ms();
   connection.send(k_begin);
   for (const ReplicaPtr& replica : replicas_) {
-    connection.send(batches_.size() > 1 ? k_lock_nowait : k_lock, Parameters().int4(static_cast<std::int32_t>(replica->number)));
+    connection.send(batches_.size() > 1 ? k_lock_nowait : k_lock, Parameters().event(replica->number));
   }
   for (const ReplicaPtr& replica : replicas_) connection.send(k_read_after, read_after(*replica, k_rows_in_lock_max));
-  connection.sync();
-  connection.receive();
-  std::optional<EventNumber> missing;
-  for (const ReplicaPtr& replica : replicas_) {
-    if (connection.receive().rows() == 0 && (replica->is_loaded() || replica->pending)) missing = replica->number;
+  const std::vector<pg::Result> results = connection.round_trip();
+  const std::span locked = std::span(results).subspan(1, replicas_.size());
+  const std::span read = std::span(results).subspan(1 + replicas_.size());
+  for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    if (locked[i].rows() == 0 && (replicas_[i]->is_loaded() || replicas_[i]->pending)) {
+      throw HistoryChanged("event " + std::to_string(replicas_[i]->number) + " is not in the database");
+    }
   }
-  std::vector<pg::Result> read;
-  for (std::size_t i = 0; i < replicas_.size(); ++i) read.push_back(connection.receive());
-  connection.end_sync();
-  if (missing) throw HistoryChanged("event " + std::to_string(*missing) + " is not in the database");
   now_ = 0;
   for (const pg::Result& each : read) now_ = std::max(now_, each.int8(0, 0));
   ledger_.observe_clock(now_, sent);
@@ -321,15 +319,15 @@ void PostgresLedger::Turn::write(Connection& connection) {
     row.hash = chain(replica.place.at.hash, row);
     rows_.push_back(row);
     connection.send(k_append, Parameters()
-                                  .int4(static_cast<std::int32_t>(row.event))
-                                  .int8(static_cast<std::int64_t>(row.first_seq))
+                                  .event(row.event)
+                                  .seq(row.first_seq)
                                   .int2(static_cast<std::int16_t>(row.position))
-                                  .int4(static_cast<std::int32_t>(row.changes))
+                                  .unsigned4(row.changes)
                                   .int8(row.at)
                                   .uuid(batch_)
                                   .bytes(as_bytes(row.hash))
                                   .bytes(row.body)
-                                  .int8(static_cast<std::int64_t>(replica.place.last.first_seq))
+                                  .seq(replica.place.last.first_seq)
                                   .int2(replica.place.last.ordinal)
                                   .bytes(as_bytes(replica.place.at.hash)));
   }
@@ -400,17 +398,11 @@ PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
     try {
       auto connection = ledger_.pool_.take();
       connection->send(k_begin);
-      for (const ReplicaPtr& replica : replicas_) connection->send(k_lock, Parameters().int4(static_cast<std::int32_t>(replica->number)));
+      for (const ReplicaPtr& replica : replicas_) connection->send(k_lock, Parameters().event(replica->number));
       const JournalRow& row = rows_.front();   // all of them are there, or none
-      connection->send(k_find_batch, Parameters()
-                                         .int4(static_cast<std::int32_t>(row.event))
-                                         .int8(static_cast<std::int64_t>(row.first_seq))
-                                         .int2(static_cast<std::int16_t>(row.position)));
-      connection->sync();
-      connection->receive();
-      for (std::size_t i = 0; i < replicas_.size(); ++i) connection->receive();
-      const pg::Result found = connection->receive();
-      connection->end_sync();
+      connection->send(k_find_batch, Parameters().event(row.event).seq(row.first_seq).int2(static_cast<std::int16_t>(row.position)));
+      const std::vector<pg::Result> results = connection->round_trip();
+      const pg::Result& found = results.back();
       const bool committed = found.rows() == 1 && found.uuid(0, 0) == batch_;
       // With a synchronous standby this commit is behind the other one, and waits until the standby has both: what only this server knows a
       // failover would take back.
