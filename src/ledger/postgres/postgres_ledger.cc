@@ -10,7 +10,7 @@
 #include "ledger/data_error.h"
 #include "ledger/postgres/follower.h"
 #include "ledger/postgres/schema.h"
-#include "ledger/postgres/turn.h"
+#include "ledger/postgres/transaction.h"
 
 namespace holdfast {
 namespace {
@@ -79,9 +79,9 @@ ExecutionReport PostgresLedger::execute(std::span<const Batch> batches) {
 }
 
 void PostgresLedger::execute_some(std::span<const Batch> batches, ExecutionReport& report) {
-  const Turn::Result result = Turn(*this, batches).run(report);
-  if (result == Turn::Result::done) return;
-  if (result == Turn::Result::held_back) {
+  const Transaction::Result result = Transaction(*this, batches).run(report);
+  if (result == Transaction::Result::done) return;
+  if (result == Transaction::Result::held_back) {
     for (const Batch& batch : batches) execute_some({&batch, 1}, report);
     return;
   }

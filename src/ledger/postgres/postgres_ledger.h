@@ -123,9 +123,9 @@ class PostgresLedger : public Ledger {
   void on_news(std::function<void()> call);
 
  private:
-  class Turn;
+  class Transaction;
   class Follower;
-  friend class Turn;
+  friend class Transaction;
   friend class Follower;
 
   using ReplicaPtr = std::shared_ptr<pg::Replica>;

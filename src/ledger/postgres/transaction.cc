@@ -1,4 +1,4 @@
-#include "ledger/postgres/turn.h"
+#include "ledger/postgres/transaction.h"
 
 #include <spdlog/spdlog.h>
 
@@ -51,7 +51,7 @@ std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<cons
 
 }   // namespace
 
-PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batches)
+PostgresLedger::Transaction::Transaction(PostgresLedger& ledger, std::span<const Batch> batches)
     : ledger_(ledger), judging_(ledger.options_.judging), batches_(batches), until_(Timer::now() + ledger.options_.patience) {
   std::vector<EventNumber> numbers;
   for (const Batch& batch : batches) {
@@ -64,7 +64,7 @@ PostgresLedger::Turn::Turn(PostgresLedger& ledger, std::span<const Batch> batche
   for (const ReplicaPtr& replica : replicas_) locks_.emplace_back(replica->mutex);
 }
 
-PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) {
+PostgresLedger::Transaction::Result PostgresLedger::Transaction::run(ExecutionReport& report) {
   auto pause = k_pause_first;
   for (;;) {
     const Step step = attempt(report);
@@ -80,7 +80,7 @@ PostgresLedger::Turn::Result PostgresLedger::Turn::run(ExecutionReport& report) 
 
 // One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used
 // again. Nothing is thrown: a lane has other events to serve.
-PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report) {
+PostgresLedger::Transaction::Step PostgresLedger::Transaction::attempt(ExecutionReport& report) {
   commit_sent_ = false;
   rows_.clear();
   bodies_.clear();
@@ -155,7 +155,7 @@ PostgresLedger::Turn::Step PostgresLedger::Turn::attempt(ExecutionReport& report
 }
 
 // What may take long, before anything is locked: loading, and reservations that memory has forgotten.
-void PostgresLedger::Turn::prepare(Connection& connection) {
+void PostgresLedger::Transaction::prepare(Connection& connection) {
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->is_loaded() || !replica->damage.empty()) continue;
     try {
@@ -176,7 +176,7 @@ void PostgresLedger::Turn::prepare(Connection& connection) {
   }
 }
 
-void PostgresLedger::Turn::recall_forgotten(Connection& connection, const Submission& submission) {
+void PostgresLedger::Transaction::recall_forgotten(Connection& connection, const Submission& submission) {
   for (const Part& part : submission.parts) {
     const Uuid* id = reservation_of(part.command);
     Replica* replica = id == nullptr ? nullptr : replica_of(part.event);
@@ -189,7 +189,7 @@ void PostgresLedger::Turn::recall_forgotten(Connection& connection, const Submis
 
 // True: every replica is as its journal, and nobody else can write until the end of the transaction. False: one is too far
 // behind.
-bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
+bool PostgresLedger::Transaction::lock_and_read(Connection& connection) {
   const std::int64_t sent = DatabaseClock::boot_ms();
   connection.send(k_begin);
   for (const ReplicaPtr& replica : replicas_) {
@@ -220,12 +220,12 @@ bool PostgresLedger::Turn::lock_and_read(Connection& connection) {
   return true;
 }
 
-pg::Replica* PostgresLedger::Turn::replica_of(EventNumber number) const {
+pg::Replica* PostgresLedger::Transaction::replica_of(EventNumber number) const {
   const auto at = std::ranges::lower_bound(replicas_, number, {}, [](const ReplicaPtr& each) { return each->number; });
   return at == replicas_.end() || (*at)->number != number ? nullptr : at->get();
 }
 
-Bench PostgresLedger::Turn::bench_of(EventNumber number) {
+Bench PostgresLedger::Transaction::bench_of(EventNumber number) {
   Replica& replica = *replica_of(number);
   if (!replica.is_loaded() && replica.pending) replica.begin_pending();
   if (!replica.is_loaded()) return {};
@@ -234,7 +234,7 @@ Bench PostgresLedger::Turn::bench_of(EventNumber number) {
 
 // What core must not be asked: events that are damaged, imports that another node has abandoned, keys that were used for another
 // event.
-bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
+bool PostgresLedger::Transaction::refuse_beforehand(Entry& entry) const {
   const Part& first = entry.submission.parts.front();
   for (const Part& part : entry.submission.parts) {
     const Replica& replica = *replica_of(part.event);
@@ -253,7 +253,7 @@ bool PostgresLedger::Turn::refuse_beforehand(Entry& entry) const {
   return true;
 }
 
-void PostgresLedger::Turn::judge_all() {
+void PostgresLedger::Transaction::judge_all() {
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->is_loaded()) now_ = std::max(now_, replica->inventory->last_now());
     replica->judged_ahead = true;   // until it is known that the journal has what is judged now
@@ -265,7 +265,7 @@ void PostgresLedger::Turn::judge_all() {
 }
 
 // What core is asked; what it must not be asked is refused here.
-std::vector<Batch> PostgresLedger::Turn::without_refused() const {
+std::vector<Batch> PostgresLedger::Transaction::without_refused() const {
   std::vector<Batch> batches;
   for (const Batch& batch : batches_) {
     Batch& asked = batches.emplace_back(Batch{.events = batch.events, .entries = {}});
@@ -276,9 +276,9 @@ std::vector<Batch> PostgresLedger::Turn::without_refused() const {
   return batches;
 }
 
-KeyTable& PostgresLedger::Turn::keys_of(EventNumber first) { return replica_of(first)->keys; }
+KeyTable& PostgresLedger::Transaction::keys_of(EventNumber first) { return replica_of(first)->keys; }
 
-void PostgresLedger::Turn::look_ahead(const Batch& batch, std::size_t entry) {
+void PostgresLedger::Transaction::look_ahead(const Batch& batch, std::size_t entry) {
   for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
     const std::size_t ahead = entry + k_prefetch_ahead[step];
     if (ahead >= batch.entries.size()) continue;
@@ -289,17 +289,17 @@ void PostgresLedger::Turn::look_ahead(const Batch& batch, std::size_t entry) {
 }
 
 // Done before the events were locked, because it asks the database.
-bool PostgresLedger::Turn::recall_for(const Submission& submission) {
+bool PostgresLedger::Transaction::recall_for(const Submission& submission) {
   return std::ranges::find(unreadable_, &submission) == unreadable_.end();
 }
 
-void PostgresLedger::Turn::keep(KeptKey kept) { replica_of(kept.event)->kept.push_back(std::move(kept)); }
+void PostgresLedger::Transaction::keep(KeptKey kept) { replica_of(kept.event)->kept.push_back(std::move(kept)); }
 
-bool PostgresLedger::Turn::has_news() const {
+bool PostgresLedger::Transaction::has_news() const {
   return std::ranges::any_of(replicas_, [](const ReplicaPtr& replica) { return replica->has_news(); });
 }
 
-void PostgresLedger::Turn::write(Connection& connection) {
+void PostgresLedger::Transaction::write(Connection& connection) {
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->pending && replica->has_news()) look_after_import(connection, *replica);
   }
@@ -333,7 +333,7 @@ void PostgresLedger::Turn::write(Connection& connection) {
   }
 }
 
-void PostgresLedger::Turn::commit(Connection& connection) {
+void PostgresLedger::Transaction::commit(Connection& connection) {
   if (ledger_.options_.sync_projection) {
     connection.sync();
     receive_rows(connection);
@@ -351,7 +351,7 @@ void PostgresLedger::Turn::commit(Connection& connection) {
   if (connection.take_commit_warning()) throw Error("", "the wait for the synchronous standby was cancelled");
 }
 
-void PostgresLedger::Turn::project_rows(Connection& connection) {
+void PostgresLedger::Transaction::project_rows(Connection& connection) {
   for (const JournalRow& row : rows_) {
     try {
       project_within(connection, row.event);
@@ -363,7 +363,7 @@ void PostgresLedger::Turn::project_rows(Connection& connection) {
 }
 
 // What write() has sent.
-void PostgresLedger::Turn::receive_rows(Connection& connection) {
+void PostgresLedger::Transaction::receive_rows(Connection& connection) {
   for (const JournalRow& row : rows_) {
     try {
       connection.receive();
@@ -377,7 +377,7 @@ void PostgresLedger::Turn::receive_rows(Connection& connection) {
 
 // An import of this node has its lease renewed with each of its changes, and ends with the last one. Before that is written it is known whether
 // the import is this node's still: another one may have abandoned it, and its ids may be others' by now.
-void PostgresLedger::Turn::look_after_import(Connection& connection, const Replica& replica) {
+void PostgresLedger::Transaction::look_after_import(Connection& connection, const Replica& replica) {
   const EventStatus status = replica.inventory->settings().status;
   bool is_ours = true;
   if (status == EventStatus::importing) {
@@ -392,7 +392,7 @@ void PostgresLedger::Turn::look_after_import(Connection& connection, const Repli
 
 // The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows
 // are there.
-PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
+PostgresLedger::Transaction::Settled PostgresLedger::Transaction::settle() {
   const auto until = Timer::now() + k_settle_max;
   while (Timer::now() < until) {
     try {
@@ -418,7 +418,7 @@ PostgresLedger::Turn::Settled PostgresLedger::Turn::settle() {
   return Settled::unknown;
 }
 
-void PostgresLedger::Turn::publish(ExecutionReport& report) {
+void PostgresLedger::Transaction::publish(ExecutionReport& report) {
   ++ledger_.counters_.written;
   report.swept += swept_;
   for (const JournalRow& row : rows_) {
@@ -432,7 +432,7 @@ void PostgresLedger::Turn::publish(ExecutionReport& report) {
   for (const ReplicaPtr& replica : replicas_) ledger_.forget_ended(*replica);
 }
 
-void PostgresLedger::Turn::publish_row(Replica& replica, const JournalRow& row, ExecutionReport& report) {
+void PostgresLedger::Transaction::publish_row(Replica& replica, const JournalRow& row, ExecutionReport& report) {
   const ChangeBatch written = std::exchange(replica.changes, {});
   const std::vector<KeptKey> kept = std::exchange(replica.kept, {});
   replica.judged_ahead = false;
@@ -443,7 +443,7 @@ void PostgresLedger::Turn::publish_row(Replica& replica, const JournalRow& row, 
 }
 
 // Replicas that were judged ahead of the journal are loaded anew; the others stay.
-void PostgresLedger::Turn::undo() {
+void PostgresLedger::Transaction::undo() {
   for (const ReplicaPtr& replica : replicas_) {
     replica->changes.clear();
     replica->kept.clear();
@@ -451,7 +451,7 @@ void PostgresLedger::Turn::undo() {
   }
 }
 
-void PostgresLedger::Turn::count_failure(const Error& error) {
+void PostgresLedger::Transaction::count_failure(const Error& error) {
   if (error.is(k_lock_not_available) && batches_.size() == 1) {
     try {
       auto connection = ledger_.pool_.take();

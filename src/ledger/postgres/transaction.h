@@ -10,10 +10,10 @@
 
 namespace holdfast {
 
-class PostgresLedger::Turn final : private JudgesBench {
+class PostgresLedger::Transaction final : private JudgesBench {
  public:
   // Takes the replicas of all events of the batches, in the order of their numbers, for as long as it lives.
-  Turn(PostgresLedger& ledger, std::span<const Batch> batches);
+  Transaction(PostgresLedger& ledger, std::span<const Batch> batches);
 
   enum class Result {
     done,        // verdicts are filled in; what was accepted is durable and published
