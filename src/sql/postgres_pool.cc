@@ -4,7 +4,7 @@ namespace holdfast::pg {
 
 Pool::Pool(Settings settings, PoolOptions options) : settings_(std::move(settings)), options_(options) {}
 
-Pool::Lease Pool::take() {
+Pool::Borrowed Pool::take() {
   {
     std::unique_lock lock(mutex_);
     const auto may_go_on = [&] { return !free_.empty() || open_ < options_.connections_max; };
@@ -46,7 +46,7 @@ std::unique_ptr<Connection> Pool::connect() {
   }
 }
 
-void Pool::Lease::give_back() {
+void Pool::Borrowed::give_back() {
   if (connection_ != nullptr) pool_->put(std::move(connection_));
 }
 
@@ -57,7 +57,7 @@ void Pool::put(std::unique_ptr<Connection> connection) {
     free_.push_back(std::move(connection));
   } else {
     open_ -= 1 + free_.size();
-    free_.clear();   // they were made before the server went away, as this one
+    free_.clear();   // opened before the server went down, like this one
   }
   freed_.notify_one();
 }

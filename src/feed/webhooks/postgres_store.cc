@@ -132,7 +132,7 @@ class Writing {
   }
 
  private:
-  pg::Pool::Lease lease_;
+  pg::Pool::Borrowed lease_;
   std::size_t sent_ = 0;
 };
 

@@ -244,7 +244,7 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
   return guarded(pool_.failures(), [&]() -> Reading<ChangePage> {
     const auto published = published_(event);
     if (published == nullptr && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
-    std::optional<Pool::Lease> connection;
+    std::optional<Pool::Borrowed> connection;
     const auto database = [&]() -> Connection& {
       if (!connection) connection.emplace(pool_.take());
       return **connection;
