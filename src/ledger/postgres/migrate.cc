@@ -57,7 +57,7 @@ constexpr Statement k_fill{
     "WITH piece AS MATERIALIZED (SELECT event, created_seq, kind, id, seats FROM holdfast.reservation "
     "WHERE (event, created_seq) > ($1::integer, $2::bigint) AND cardinality(seats) > 1 ORDER BY event, created_seq LIMIT 2000), "
     "added AS (INSERT INTO holdfast.reservation_row (id, event, seat, reservation) "
-    "SELECT encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid, r.event, u.seat, r.id FROM piece r "
+    "SELECT " HOLDFAST_ROW_ID("r.id", "s.uuid") ", r.event, u.seat, r.id FROM piece r "
     "CROSS JOIN LATERAL unnest(r.seats) u(seat) "
     "CROSS JOIN LATERAL (SELECT uuid FROM holdfast.seat WHERE event = r.event AND seat = u.seat LIMIT 1) s "
     "WHERE r.kind = 0 AND s.uuid IS NOT NULL ON CONFLICT DO NOTHING) "

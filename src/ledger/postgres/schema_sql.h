@@ -17,6 +17,9 @@ struct SchemaStep {
 // From version 1 on. What was published once stays as it is.
 std::span<const SchemaStep> schema_steps();
 
+// The id of the row that the view Reservations has for one seat of a reservation of several: made of the ids of reservation and seat.
+#define HOLDFAST_ROW_ID(reservation, seat) "encode(substr(sha256(uuid_send(" reservation ") || uuid_send(" seat ")), 1, 16), 'hex')::uuid"
+
 // Views in the schema `public`, named and typed as the platforms' contracts have them, and those for people in `holdfast`.
 extern const char* const k_views_1;
 extern const char* const k_views_2;

@@ -2,44 +2,32 @@
 
 namespace holdfast::pg {
 
-// Reservations has one row a seat. It can be asked for by SeatId or CustomerId, each by an index, and so can Id where reservations have one
-// seat, whose rows bear the reservation's own id. Ids of rows of larger reservations are in no index until revision 3. The link from seats to
-// reservations is the change that gave the seat to it, the first one when it came back to the same.
+// One half of the view Reservations: a row for each seat of the reservations whose number of seats is `seats`. `id` is the row's id, and `join`
+// brings in what the id needs. Every revision of the view is made of two halves.
 //
-// A time that is over is over by the database's clock, at the beginning of the statement.
+// A row is found by SeatId or CustomerId with an index each, and by Id where a reservation has one seat, because that row has the reservation's
+// own id. Rows of larger reservations are found by Id from revision 3 on. The link from a seat to its reservation is the change that gave the
+// seat to it: the first one, if the seat came back to the same reservation.
+//
+// The database's clock at the beginning of the statement decides whether a time is over.
+#define HOLDFAST_SEATS_OF_RESERVATIONS(id, seats, join)                                                                         \
+  "SELECT " id                                                                                                                  \
+  " AS id, s.uuid AS seatid, r.customer::varchar AS customerid, "                                                               \
+  "timestamp 'epoch' + r.created_at * interval '1 millisecond' AS createdat, "                                                  \
+  "timestamp 'epoch' + r.expires_at * interval '1 millisecond' AS expiresat, "                                                  \
+  "(CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE "                                    \
+  "CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END " \
+  "END)::varchar AS status "                                                                                                    \
+  "FROM holdfast.reservation r "                                                                                                \
+  "JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id "                       \
+  "JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat " join "WHERE r.kind = 0 AND cardinality(r.seats) " seats      \
+  " AND s.uuid IS NOT NULL AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (SELECT FROM holdfast.seat_change b "                  \
+  "WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))))"
+
 const char* const k_views_1 = R"sql(
 CREATE VIEW public.reservations AS
-  SELECT r.id,
-         s.uuid AS seatid,
-         r.customer::varchar AS customerid,
-         timestamp 'epoch' + r.created_at * interval '1 millisecond' AS createdat,
-         timestamp 'epoch' + r.expires_at * interval '1 millisecond' AS expiresat,
-         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
-            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
-          END)::varchar AS status
-    FROM holdfast.reservation r
-    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
-    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
-   WHERE r.kind = 0 AND cardinality(r.seats) = 1 AND s.uuid IS NOT NULL
-     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
-            SELECT FROM holdfast.seat_change b
-             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))))
-  UNION ALL
-  SELECT encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid,
-         s.uuid,
-         r.customer::varchar,
-         timestamp 'epoch' + r.created_at * interval '1 millisecond',
-         timestamp 'epoch' + r.expires_at * interval '1 millisecond',
-         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
-            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
-          END)::varchar
-    FROM holdfast.reservation r
-    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
-    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
-   WHERE r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL
-     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
-            SELECT FROM holdfast.seat_change b
-             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))));
+)sql" HOLDFAST_SEATS_OF_RESERVATIONS("r.id", "= 1", "") " UNION ALL " HOLDFAST_SEATS_OF_RESERVATIONS(HOLDFAST_ROW_ID("r.id", "s.uuid"),
+                                                                                                     "> 1", "") R"sql(;
 
 CREATE VIEW public.tickets AS
   SELECT s.id AS ticket_id,
@@ -168,7 +156,7 @@ END $$;
 CREATE FUNCTION holdfast.add_rows_of_new_reservations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   INSERT INTO holdfast.reservation_row (id, event, seat, reservation)
-  SELECT encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid, r.event, u.seat, r.id
+  SELECT )sql" HOLDFAST_ROW_ID("r.id", "s.uuid") R"sql(, r.event, u.seat, r.id
     FROM added r
     CROSS JOIN LATERAL unnest(r.seats) u(seat)
     CROSS JOIN LATERAL (SELECT uuid FROM holdfast.seat WHERE event = r.event AND seat = u.seat LIMIT 1) s
@@ -180,7 +168,7 @@ END $$;
 CREATE FUNCTION holdfast.add_rows_of_grown_reservation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
   INSERT INTO holdfast.reservation_row (id, event, seat, reservation)
-  SELECT encode(substr(sha256(uuid_send(NEW.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid, NEW.event, u.seat, NEW.id
+  SELECT )sql" HOLDFAST_ROW_ID("NEW.id", "s.uuid") R"sql(, NEW.event, u.seat, NEW.id
     FROM unnest(NEW.seats) u(seat)
     CROSS JOIN LATERAL (SELECT uuid FROM holdfast.seat WHERE event = NEW.event AND seat = u.seat LIMIT 1) s
    WHERE s.uuid IS NOT NULL
@@ -202,40 +190,10 @@ CREATE TRIGGER rows_of_grown AFTER UPDATE OF seats ON holdfast.reservation FOR E
 // few rows, and the planner's estimate stays large enough for a hash. An anti-join is estimated at one row, and looped over all tickets.
 const char* const k_views_3 = R"sql(
 CREATE OR REPLACE VIEW public.reservations AS
-  SELECT r.id,
-         s.uuid AS seatid,
-         r.customer::varchar AS customerid,
-         timestamp 'epoch' + r.created_at * interval '1 millisecond' AS createdat,
-         timestamp 'epoch' + r.expires_at * interval '1 millisecond' AS expiresat,
-         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
-            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
-          END)::varchar AS status
-    FROM holdfast.reservation r
-    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
-    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
-   WHERE r.kind = 0 AND cardinality(r.seats) = 1 AND s.uuid IS NOT NULL
-     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
-            SELECT FROM holdfast.seat_change b
-             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))))
-  UNION ALL
-  SELECT x.id,
-         s.uuid,
-         r.customer::varchar,
-         timestamp 'epoch' + r.created_at * interval '1 millisecond',
-         timestamp 'epoch' + r.expires_at * interval '1 millisecond',
-         (CASE r.status WHEN 1 THEN 'consumed' WHEN 2 THEN 'released' WHEN 3 THEN 'expired' ELSE
-            CASE WHEN r.expires_at <= floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint THEN 'expired' ELSE 'active' END
-          END)::varchar
-    FROM holdfast.reservation r
-    JOIN holdfast.seat_change c ON c.event = r.event AND c.seat = ANY (r.seats) AND c.reservation = r.id
-    JOIN holdfast.seat s ON s.event = c.event AND s.seat = c.seat
-    JOIN holdfast.reservation_row x
-      ON x.id = encode(substr(sha256(uuid_send(r.id) || uuid_send(s.uuid)), 1, 16), 'hex')::uuid
-         AND x.reservation = r.id AND x.event = r.event AND x.seat = s.seat
-   WHERE r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL
-     AND (c.kind = 4 OR (c.kind = 5 AND NOT EXISTS (
-            SELECT FROM holdfast.seat_change b
-             WHERE b.event = c.event AND b.seat = c.seat AND b.version < c.version AND b.reservation = c.reservation AND b.kind IN (4, 5))));
+)sql" HOLDFAST_SEATS_OF_RESERVATIONS("r.id", "= 1", "") " UNION ALL " HOLDFAST_SEATS_OF_RESERVATIONS(
+    "x.id", "> 1",
+    "JOIN holdfast.reservation_row x ON x.id = " HOLDFAST_ROW_ID("r.id", "s.uuid") " AND x.reservation = r.id AND x.event = r.event "
+    "AND x.seat = s.seat ") R"sql(;
 
 CREATE OR REPLACE VIEW public.tickets_blocked AS
   SELECT s.id AS ticket_id,
