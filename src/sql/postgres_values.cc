@@ -1,0 +1,228 @@
+#include "sql/postgres_values.h"
+
+#include <endian.h>
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstring>
+
+#include "core/check.h"
+
+namespace holdfast::pg {
+namespace {
+
+constexpr Oid k_oid_bool_array = 1000, k_oid_bytea_array = 1001, k_oid_int2_array = 1005, k_oid_int4_array = 1007, k_oid_text_array = 1009,
+              k_oid_int8_array = 1016, k_oid_float8_array = 1022, k_oid_uuid_array = 2951;
+
+Oid array_of(Oid element) {
+  switch (element) {
+    case k_oid_bool: return k_oid_bool_array;
+    case k_oid_bytea: return k_oid_bytea_array;
+    case k_oid_int2: return k_oid_int2_array;
+    case k_oid_int4: return k_oid_int4_array;
+    case k_oid_text: return k_oid_text_array;
+    case k_oid_int8: return k_oid_int8_array;
+    case k_oid_float8: return k_oid_float8_array;
+    case k_oid_uuid: return k_oid_uuid_array;
+    default: HOLDFAST_CHECK(false && "no array of this type is known");
+  }
+}
+
+template <typename Integer>
+void append_number(std::string& out, Integer value) {
+  std::array<char, sizeof value> bytes;
+  if constexpr (sizeof value == 2) {
+    value = static_cast<Integer>(htobe16(static_cast<std::uint16_t>(value)));
+  } else if constexpr (sizeof value == 4) {
+    value = static_cast<Integer>(htobe32(static_cast<std::uint32_t>(value)));
+  } else {
+    value = static_cast<Integer>(htobe64(static_cast<std::uint64_t>(value)));
+  }
+  std::memcpy(bytes.data(), &value, sizeof value);
+  out.append(bytes.data(), bytes.size());
+}
+
+void append_number(std::string& out, double value) { append_number(out, std::bit_cast<std::int64_t>(value)); }
+
+template <typename Integer>
+Integer read_integer(const char* at) {
+  Integer value;
+  std::memcpy(&value, at, sizeof value);
+  if constexpr (sizeof value == 2) return static_cast<Integer>(be16toh(static_cast<std::uint16_t>(value)));
+  if constexpr (sizeof value == 4) return static_cast<Integer>(be32toh(static_cast<std::uint32_t>(value)));
+  if constexpr (sizeof value == 8) return static_cast<Integer>(be64toh(static_cast<std::uint64_t>(value)));
+}
+
+std::string_view as_bytes(const Uuid& id) { return {reinterpret_cast<const char*>(id.data), sizeof id.data}; }
+
+}  // namespace
+
+void Parameters::add(Oid type, std::size_t begin) {
+  types_.push_back(type);
+  places_.emplace_back(begin, static_cast<int>(bytes_.size() - begin));
+}
+
+template <typename Number>
+Parameters& Parameters::number(Oid type, Number value) {
+  const std::size_t begin = bytes_.size();
+  append_number(bytes_, value);
+  add(type, begin);
+  return *this;
+}
+
+Parameters& Parameters::int2(std::int16_t value) { return number(k_oid_int2, value); }
+Parameters& Parameters::int4(std::int32_t value) { return number(k_oid_int4, value); }
+Parameters& Parameters::int8(std::int64_t value) { return number(k_oid_int8, value); }
+Parameters& Parameters::real8(double value) { return number(k_oid_float8, value); }
+
+Parameters& Parameters::boolean(bool value) {
+  const std::size_t begin = bytes_.size();
+  bytes_.push_back(value ? '\1' : '\0');
+  add(k_oid_bool, begin);
+  return *this;
+}
+
+Parameters& Parameters::raw(Oid type, std::string_view value) {
+  const std::size_t begin = bytes_.size();
+  bytes_.append(value);
+  add(type, begin);
+  return *this;
+}
+
+Parameters& Parameters::text(std::string_view value) { return raw(k_oid_text, value); }
+Parameters& Parameters::bytes(std::string_view value) { return raw(k_oid_bytea, value); }
+Parameters& Parameters::uuid(const Uuid& value) { return raw(k_oid_uuid, as_bytes(value)); }
+
+Parameters& Parameters::null(Oid type) {
+  types_.push_back(type);
+  places_.emplace_back(bytes_.size(), -1);
+  return *this;
+}
+
+// One dimension, numbered from 1. An empty array has no dimension.
+void Parameters::begin_array(Oid element, std::size_t count, bool has_nulls) {
+  append_number(bytes_, std::int32_t{count > 0});
+  append_number(bytes_, std::int32_t{has_nulls});
+  append_number(bytes_, static_cast<std::int32_t>(element));
+  if (count == 0) return;
+  append_number(bytes_, static_cast<std::int32_t>(count));
+  append_number(bytes_, std::int32_t{1});
+}
+
+template <typename Number>
+Parameters& Parameters::numbers(Oid element, std::span<const Number> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(element, values.size());
+  for (const Number value : values) {
+    append_number(bytes_, std::int32_t{sizeof value});
+    append_number(bytes_, value);
+  }
+  add(array_of(element), begin);
+  return *this;
+}
+
+Parameters& Parameters::int2s(std::span<const std::int16_t> values) { return numbers(k_oid_int2, values); }
+Parameters& Parameters::int4s(std::span<const std::int32_t> values) { return numbers(k_oid_int4, values); }
+Parameters& Parameters::int8s(std::span<const std::int64_t> values) { return numbers(k_oid_int8, values); }
+Parameters& Parameters::real8s(std::span<const double> values) { return numbers(k_oid_float8, values); }
+Parameters& Parameters::events(std::span<const EventNumber> values) { return numbers(k_oid_int4, values); }
+Parameters& Parameters::seats(std::span<const SeatIndex> values) { return numbers(k_oid_int4, values); }
+Parameters& Parameters::seqs(std::span<const Seq> values) { return numbers(k_oid_int8, values); }
+
+template <typename Text>
+Parameters& Parameters::strings(Oid element, std::span<const Text> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(element, values.size());
+  for (const Text& value : values) {
+    append_number(bytes_, static_cast<std::int32_t>(value.size()));
+    bytes_.append(value);
+  }
+  add(array_of(element), begin);
+  return *this;
+}
+
+Parameters& Parameters::texts(std::span<const std::string> values) { return strings(k_oid_text, values); }
+Parameters& Parameters::texts(std::span<const std::string_view> values) { return strings(k_oid_text, values); }
+Parameters& Parameters::byte_strings(std::span<const std::string_view> values) { return strings(k_oid_bytea, values); }
+Parameters& Parameters::byte_strings(std::span<const std::string> values) { return strings(k_oid_bytea, values); }
+
+Parameters& Parameters::uuids(std::span<const Uuid> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_uuid, values.size());
+  for (const Uuid& value : values) {
+    append_number(bytes_, std::int32_t{sizeof value.data});
+    bytes_.append(as_bytes(value));
+  }
+  add(array_of(k_oid_uuid), begin);
+  return *this;
+}
+
+Parameters& Parameters::uuids(std::span<const std::optional<Uuid>> values) {
+  const std::size_t begin = bytes_.size();
+  begin_array(k_oid_uuid, values.size(), true);
+  for (const std::optional<Uuid>& value : values) {
+    append_number(bytes_, value ? std::int32_t{sizeof value->data} : std::int32_t{-1});
+    if (value) bytes_.append(as_bytes(*value));
+  }
+  add(array_of(k_oid_uuid), begin);
+  return *this;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- results
+
+namespace {
+
+const char* value_at(const PGresult* result, int row, int column, Oid type, int length) {
+  HOLDFAST_CHECK(PQftype(result, column) == type);
+  HOLDFAST_CHECK(PQgetisnull(result, row, column) == 0 && PQgetlength(result, row, column) == length);
+  return PQgetvalue(result, row, column);
+}
+
+}  // namespace
+
+std::int16_t Result::int2(int row, int column) const {
+  return read_integer<std::int16_t>(value_at(result_.get(), row, column, k_oid_int2, 2));
+}
+std::int32_t Result::int4(int row, int column) const {
+  return read_integer<std::int32_t>(value_at(result_.get(), row, column, k_oid_int4, 4));
+}
+std::int64_t Result::int8(int row, int column) const {
+  return read_integer<std::int64_t>(value_at(result_.get(), row, column, k_oid_int8, 8));
+}
+double Result::real8(int row, int column) const {
+  return std::bit_cast<double>(read_integer<std::int64_t>(value_at(result_.get(), row, column, k_oid_float8, 8)));
+}
+bool Result::boolean(int row, int column) const { return *value_at(result_.get(), row, column, k_oid_bool, 1) != '\0'; }
+
+std::string_view Result::text(int row, int column) const {
+  return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+}
+
+Uuid Result::uuid(int row, int column) const {
+  Uuid id{};
+  std::memcpy(id.data, value_at(result_.get(), row, column, k_oid_uuid, sizeof id.data), sizeof id.data);
+  return id;
+}
+
+std::vector<std::int32_t> Result::int4s(int row, int column) const {
+  constexpr std::size_t k_header = 20;
+  HOLDFAST_CHECK(PQftype(result_.get(), column) == k_oid_int4_array);
+  const std::string_view value = text(row, column);
+  std::vector<std::int32_t> values;
+  if (value.size() < k_header) return values;
+  const auto count = static_cast<std::size_t>(read_integer<std::int32_t>(value.data() + 12));
+  HOLDFAST_CHECK(value.size() == k_header + count * 8);
+  values.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) values.push_back(read_integer<std::int32_t>(value.data() + k_header + i * 8 + 4));
+  return values;
+}
+
+std::uint64_t Result::affected() const {
+  const std::string_view number = PQcmdTuples(result_.get());
+  std::uint64_t value = 0;
+  std::from_chars(number.data(), number.data() + number.size(), value);
+  return value;
+}
+
+}  // namespace holdfast::pg
