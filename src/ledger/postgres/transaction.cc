@@ -19,28 +19,30 @@ namespace {
 using Timer = std::chrono::steady_clock;
 using namespace pg;
 
-// Far behind: the rest is read outside the lock.
+// A replica that is further behind catches up outside the lock.
 constexpr int k_rows_in_lock_max = 64;
 constexpr std::chrono::milliseconds k_settle_max{10'000};
-constexpr std::chrono::milliseconds k_pause_first{2};   // between two attempts; doubles, up to …
+constexpr std::chrono::milliseconds k_pause_first{2};   // between two attempts; doubles up to k_pause_max
 constexpr std::chrono::milliseconds k_pause_max{100};
 
 constexpr Statement k_lock{"lock", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE"};
 constexpr Statement k_lock_nowait{"lock_nowait", "SELECT 1 FROM holdfast.event WHERE number = $1 FOR UPDATE NOWAIT"};
-// The row before, ($9, $10), must be the one that this row was judged after, with hash $11: else the hash is NULL, which the table refuses.
+// The row before, ($9, $10), must have the hash $11 that the batch was judged after. Otherwise the new row's hash is NULL, which the
+// table refuses.
 constexpr Statement k_append{
     "append",
     "INSERT INTO holdfast.journal (event, first_seq, ordinal, changes, at, batch, hash, body) VALUES ($1, $2, $3, $4, $5, $6, "
     "CASE WHEN $9::bigint = 0 OR (SELECT hash FROM holdfast.journal WHERE event = $1 AND first_seq = $9 AND ordinal = $10) = $11 "
     "THEN $7::bytea END, $8)"};
 constexpr Statement k_find_batch{"find_batch", "SELECT batch FROM holdfast.journal WHERE event = $1 AND first_seq = $2 AND ordinal = $3"};
-// Sessions of ledgers whose client does not read: no timeout of the server ends them, and they may hold an event's row.
+// PostgreSQL has no timeout for a client that stops reading, and its session may hold an event's row. This terminates ledger sessions
+// that have been blocked on their client for 3 s.
 constexpr Statement k_end_stuck{"end_stuck",
                                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND datname = "
                                 "current_database() AND application_name = $1 AND wait_event_type = 'Client' AND state <> 'idle' AND "
                                 "state_change < clock_timestamp() - interval '3 seconds'"};
 
-// What an event has cannot be read or contradicts itself: the event is set aside, and what else is in the batch goes on.
+// An event cannot be read, or contradicts itself. The event is set aside, and the other events of the transaction continue.
 class EventDamaged : public std::runtime_error {
  public:
   EventDamaged(Replica& where, const std::string& what) : std::runtime_error(what), replica(where) {}
@@ -68,18 +70,18 @@ PostgresLedger::Transaction::Result PostgresLedger::Transaction::run(ExecutionRe
   auto pause = k_pause_first;
   for (;;) {
     const Step step = attempt(report);
-    judging_.give_up();   // before anybody is told, so that who is can act on it at once
+    judging_.give_up();   // before replying: a client that reacts at once must find the seat locks free
     if (step == Step::done) return Result::done;
     if (step == Step::again && batches_.size() > 1) return Result::held_back;
     if (step == Step::unavailable || Timer::now() >= until_) return Result::unavailable;
     ++ledger_.counters_.again;
-    std::this_thread::sleep_for(pause);   // what is wrong needs time to become right; this thread has nothing else to do
+    std::this_thread::sleep_for(pause);   // the trouble needs time to pass, and this lane has nothing else to do
     pause = std::min(2 * pause, k_pause_max);
   }
 }
 
-// One try. Whatever goes wrong, the replicas are afterwards as the journal has them, or are loaded anew before they are used
-// again. Nothing is thrown: a lane has other events to serve.
+// One attempt. Whatever fails, the replicas are then as the journal has them, or will be loaded again before their next use. Throws
+// nothing, because the lane has other events to serve.
 PostgresLedger::Transaction::Step PostgresLedger::Transaction::attempt(ExecutionReport& report) {
   commit_sent_ = false;
   rows_.clear();
@@ -88,64 +90,27 @@ PostgresLedger::Transaction::Step PostgresLedger::Transaction::attempt(Execution
   try {
     auto connection = ledger_.pool_.take();
     try {
-      prepare(*connection);
-      if (!lock_and_read(*connection)) {
-        connection->reset();
-        for (const ReplicaPtr& replica : replicas_) {
-          if (!replica->is_loaded()) continue;
-          try {
-            ledger_.catch_up(*connection, *replica);
-          } catch (const DataError& error) {
-            throw EventDamaged(*replica, error.what());
-          }
-        }
-        return Step::again;
+      switch (judge_and_write(*connection, report)) {
+        case Written::rows: break;
+        case Written::nothing: return Step::done;
+        case Written::too_far_behind: return Step::again;
       }
-      const auto started = Timer::now();
-      judge_all();
-      const auto judged = Timer::now();
-      report.judging += judged - started;
-      if (!has_news()) {
-        connection->query(k_rollback);
-        ++ledger_.counters_.refused;
-        ledger_.pool_.failures().worked();
-        for (const ReplicaPtr& replica : replicas_) ledger_.forget_ended(*replica);
-        return Step::done;
-      }
-      write(*connection);
-      commit(*connection);
-      report.committing += Timer::now() - judged;
     } catch (const Error& error) {
-      // A server that was demoted serves nobody who writes.
+      // A demoted server accepts no writes on any connection.
       error.is(k_read_only_transaction) ? connection->discard() : connection->reset();
       throw;
     }
   } catch (const Error& error) {
-    count_failure(error);
-    const bool unknown = commit_sent_ && error.connection_lost();
-    const Settled settled = unknown ? settle() : Settled::not_there;
-    if (settled != Settled::there) {
-      undo();
-      // A server that cannot be reached is not waited for: who asks is told at once.
-      const bool is_away = error.is("HFCLK") || (error.connection_lost() && !unknown && !ledger_.pool_.trouble().empty());
-      return is_away || settled == Settled::unknown ? Step::unavailable : Step::again;
-    }
+    if (const auto step = after_error(error)) return *step;
   } catch (const HistoryChanged& error) {
-    spdlog::warn("{}: the history of the database is another one than this node has seen (a failover, a restore); it is read anew",
-                 error.what());
-    undo();
-    for (const ReplicaPtr& replica : replicas_) {
-      replica->history_changed = true;
-      replica->drop();
-    }
-    ++ledger_.counters_.histories;
+    begin_anew(error);
     return Step::again;
   } catch (const EventDamaged& error) {
     undo();
     ledger_.note_damage(error.replica, error.what());
-    return Step::again;   // its commands are refused then
+    return Step::again;   // the next attempt refuses its commands
   } catch (const std::exception& error) {
-    spdlog::error("a batch failed: {}. Its commands are answered as unavailable, and other batches go on", error.what());
+    spdlog::error("a batch failed: {}. Its commands are answered as unavailable; other batches continue", error.what());
     undo();
     return Step::unavailable;
   }
@@ -154,7 +119,66 @@ PostgresLedger::Transaction::Step PostgresLedger::Transaction::attempt(Execution
   return Step::done;
 }
 
-// What may take long, before anything is locked: loading, and reservations that memory has forgotten.
+PostgresLedger::Transaction::Written PostgresLedger::Transaction::judge_and_write(Connection& connection, ExecutionReport& report) {
+  prepare(connection);
+  if (!lock_and_read(connection)) {
+    connection.reset();
+    catch_up(connection);
+    return Written::too_far_behind;
+  }
+  const auto started = Timer::now();
+  judge_all();
+  const auto judged = Timer::now();
+  report.judging += judged - started;
+  if (!has_news()) {
+    connection.query(k_rollback);
+    ++ledger_.counters_.refused;
+    ledger_.pool_.failures().worked();
+    for (const ReplicaPtr& replica : replicas_) ledger_.forget_ended(*replica);
+    return Written::nothing;
+  }
+  write(connection);
+  commit(connection);
+  report.committing += Timer::now() - judged;
+  return Written::rows;
+}
+
+// Nothing if the rows are in the journal all the same: then the attempt has succeeded.
+std::optional<PostgresLedger::Transaction::Step> PostgresLedger::Transaction::after_error(const Error& error) {
+  count_failure(error);
+  const bool is_unknown = commit_sent_ && error.connection_lost();
+  const Settled settled = is_unknown ? settle() : Settled::not_there;
+  if (settled == Settled::there) return std::nullopt;
+  undo();
+  // Do not wait for a server that cannot be reached: the callers are told at once.
+  const bool is_away = error.is("HFCLK") || (error.connection_lost() && !is_unknown && !ledger_.pool_.trouble().empty());
+  return is_away || settled == Settled::unknown ? Step::unavailable : Step::again;
+}
+
+void PostgresLedger::Transaction::begin_anew(const HistoryChanged& error) {
+  spdlog::warn("{}: the database has another history than this node has seen (a failover or a restore); the event is loaded again",
+               error.what());
+  undo();
+  for (const ReplicaPtr& replica : replicas_) {
+    replica->history_changed = true;
+    replica->drop();
+  }
+  ++ledger_.counters_.histories;
+}
+
+// Outside the lock.
+void PostgresLedger::Transaction::catch_up(Connection& connection) {
+  for (const ReplicaPtr& replica : replicas_) {
+    if (!replica->is_loaded()) continue;
+    try {
+      ledger_.catch_up(connection, *replica);
+    } catch (const DataError& error) {
+      throw EventDamaged(*replica, error.what());
+    }
+  }
+}
+
+// Slow work, before anything is locked: loading, and recalling reservations that memory has forgotten.
 void PostgresLedger::Transaction::prepare(Connection& connection) {
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->is_loaded() || !replica->damage.empty()) continue;
@@ -169,7 +193,7 @@ void PostgresLedger::Transaction::prepare(Connection& connection) {
       try {
         recall_forgotten(connection, entry->submission);
       } catch (const DataError& error) {
-        spdlog::error("a command was refused: {} Commands about other reservations go on.", error.what());
+        spdlog::error("a command was refused: {} Commands about other reservations continue.", error.what());
         unreadable_.push_back(&entry->submission);
       }
     }
@@ -187,7 +211,7 @@ void PostgresLedger::Transaction::recall_forgotten(Connection& connection, const
   }
 }
 
-// True: every replica is as its journal, and nobody else can write until the end of the transaction. False: one is too far
+// True: every replica is up to date with its journal, and no other transaction can write to their events. False: a replica is too far
 // behind.
 bool PostgresLedger::Transaction::lock_and_read(Connection& connection) {
   const std::int64_t sent = DatabaseClock::boot_ms();
@@ -209,7 +233,7 @@ bool PostgresLedger::Transaction::lock_and_read(Connection& connection) {
   ledger_.observe_clock(now_, sent);
   if (!ledger_.clock_trouble().empty()) throw Error("HFCLK", "the database's clock has jumped");
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
-    if (!replicas_[i]->damage.empty()) continue;   // it has no place: all rows would be new to it
+    if (!replicas_[i]->damage.empty()) continue;   // it has no place in the journal, so all rows would be new to it
     if (read[i].rows() >= k_rows_in_lock_max) return false;
     try {
       ledger_.counters_.followed += fold_rows(read[i], *replicas_[i], find_in(connection));
@@ -232,8 +256,8 @@ Bench PostgresLedger::Transaction::bench_of(EventNumber number) {
   return {replica.inventory.get(), &replica.changes, replica.plan.get()};
 }
 
-// What core must not be asked: events that are damaged, imports that another node has abandoned, keys that were used for another
-// event.
+// Refuses commands that core must not judge: of damaged events, of imports that another node has abandoned, and with keys that were used
+// for another event.
 bool PostgresLedger::Transaction::refuse_beforehand(Entry& entry) const {
   const Part& first = entry.submission.parts.front();
   for (const Part& part : entry.submission.parts) {
@@ -256,7 +280,7 @@ bool PostgresLedger::Transaction::refuse_beforehand(Entry& entry) const {
 void PostgresLedger::Transaction::judge_all() {
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->is_loaded()) now_ = std::max(now_, replica->inventory->last_now());
-    replica->judged_ahead = true;   // until it is known that the journal has what is judged now
+    replica->judged_ahead = true;   // until the journal is known to have what is judged now
   }
   const std::vector<Batch> batches = without_refused();
   judging_.lock_ahead(batches, *this, now_);
@@ -264,7 +288,7 @@ void PostgresLedger::Transaction::judge_all() {
   for (const ReplicaPtr& replica : replicas_) replica->judged_ahead = replica->has_news();
 }
 
-// What core is asked; what it must not be asked is refused here.
+// The batches without the submissions that refuse_beforehand() has refused.
 std::vector<Batch> PostgresLedger::Transaction::without_refused() const {
   std::vector<Batch> batches;
   for (const Batch& batch : batches_) {
@@ -288,7 +312,7 @@ void PostgresLedger::Transaction::look_ahead(const Batch& batch, std::size_t ent
   }
 }
 
-// Done before the events were locked, because it asks the database.
+// prepare() has recalled reservations already, because that takes round trips.
 bool PostgresLedger::Transaction::recall_for(const Submission& submission) {
   return std::ranges::find(unreadable_, &submission) == unreadable_.end();
 }
@@ -347,7 +371,7 @@ void PostgresLedger::Transaction::commit(Connection& connection) {
   const pg::Result committed = connection.receive();
   connection.end_sync();
   if (committed.tag() != "COMMIT") throw Error("HFRBK", "the transaction was rolled back");
-  // Committed here; whether the synchronous standby has it nobody knows, and the next primary may not.
+  // Committed here, but perhaps not on the synchronous standby, which may be the next primary.
   if (connection.take_commit_warning()) throw Error("", "the wait for the synchronous standby was cancelled");
 }
 
@@ -362,21 +386,21 @@ void PostgresLedger::Transaction::project_rows(Connection& connection) {
   }
 }
 
-// What write() has sent.
+// The results of the rows that write() has sent.
 void PostgresLedger::Transaction::receive_rows(Connection& connection) {
   for (const JournalRow& row : rows_) {
     try {
       connection.receive();
     } catch (const Error& error) {
       if (!error.is(k_not_null_violation)) throw;
-      throw HistoryChanged("the journal of event " + std::to_string(row.event) + " does not have the row before change " +
-                           std::to_string(row.first_seq) + " as this node knows it");
+      throw HistoryChanged("the row before change " + std::to_string(row.first_seq) + " in the journal of event " +
+                           std::to_string(row.event) + " is not the one that this node knows");
     }
   }
 }
 
-// An import of this node has its lease renewed with each of its changes, and ends with the last one. Before that is written it is known whether
-// the import is this node's still: another one may have abandoned it, and its ids may be others' by now.
+// Each change of an import renews its lease, and the last one ends the import. Another node may have abandoned the import meanwhile and
+// given its ids to others, so this checks first that it still belongs to this node.
 void PostgresLedger::Transaction::look_after_import(Connection& connection, const Replica& replica) {
   const EventStatus status = replica.inventory->settings().status;
   bool is_ours = true;
@@ -390,8 +414,7 @@ void PostgresLedger::Transaction::look_after_import(Connection& connection, cons
   if (!is_ours) throw Error("HFIMP", "the import of event " + std::to_string(replica.number) + " was abandoned by another node");
 }
 
-// The answer to a commit was lost: takes the events' rows, which waits for the session that had them, and looks whether the rows
-// are there.
+// After a lost answer to a commit: locks the events' rows, which waits for the session that held them, then looks for the journal rows.
 PostgresLedger::Transaction::Settled PostgresLedger::Transaction::settle() {
   const auto until = Timer::now() + k_settle_max;
   while (Timer::now() < until) {
@@ -399,20 +422,20 @@ PostgresLedger::Transaction::Settled PostgresLedger::Transaction::settle() {
       auto connection = ledger_.pool_.take();
       connection->send(k_begin);
       for (const ReplicaPtr& replica : replicas_) connection->send(k_lock, Parameters().event(replica->number));
-      const JournalRow& row = rows_.front();   // all of them are there, or none
+      const JournalRow& row = rows_.front();   // all rows are there, or none
       connection->send(k_find_batch, Parameters().event(row.event).seq(row.first_seq).int2(static_cast<std::int16_t>(row.position)));
       const std::vector<pg::Result> results = connection->round_trip();
       const pg::Result& found = results.back();
       const bool committed = found.rows() == 1 && found.uuid(0, 0) == batch_;
-      // With a synchronous standby this commit is behind the other one, and waits until the standby has both: what only this server knows a
-      // failover would take back.
+      // This commit follows the lost one, so with a synchronous standby it waits until the standby has both. A failover would take back a
+      // commit that only this server has.
       connection->query(committed ? k_commit : k_rollback);
       if (connection->take_commit_warning()) throw Error("", "the wait for the synchronous standby was cancelled");
       if (committed) ++ledger_.counters_.settled;
       return committed ? Settled::there : Settled::not_there;
     } catch (const Error& error) {
       ledger_.pool_.failures().failed(Work::settlement, error.what());
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));   // the pool's own pauses are longer while the server is away
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));   // the pool pauses for longer while the server is down
     }
   }
   return Settled::unknown;
@@ -425,7 +448,7 @@ void PostgresLedger::Transaction::publish(ExecutionReport& report) {
     Replica& replica = *replica_of(row.event);
     try {
       publish_row(replica, row, report);
-    } catch (const std::exception& error) {   // the row is in the journal, and what was answered holds
+    } catch (const std::exception& error) {   // the row is in the journal, so the answers hold
       ledger_.note_damage(replica, error.what());
     }
   }
@@ -442,7 +465,7 @@ void PostgresLedger::Transaction::publish_row(Replica& replica, const JournalRow
   ledger_.after_own_row(replica, row, written);
 }
 
-// Replicas that were judged ahead of the journal are loaded anew; the others stay.
+// Drops replicas that were judged ahead of the journal, so that they are loaded again. The others stay.
 void PostgresLedger::Transaction::undo() {
   for (const ReplicaPtr& replica : replicas_) {
     replica->changes.clear();
@@ -457,7 +480,7 @@ void PostgresLedger::Transaction::count_failure(const Error& error) {
       auto connection = ledger_.pool_.take();
       const pg::Result ended = connection->query(k_end_stuck, Parameters().text(connection->application()));
       if (ended.rows() > 0)
-        spdlog::warn("{} sessions of nodes that do not read their answers were ended: they may hold an event", ended.rows());
+        spdlog::warn("terminated {} sessions of nodes that do not read their answers: they may have held an event's row", ended.rows());
     } catch (const Error& second) {
       ledger_.pool_.failures().failed(Work::upkeep, second.what());
     }

@@ -1,4 +1,9 @@
-// One transaction of the PostgreSQL ledger: a few batches, their events locked, judged and written, in two round trips.
+// One transaction of the PostgreSQL ledger: locks the events of a few batches, judges the batches and writes the result, in two round
+// trips.
+//
+//   const auto result = PostgresLedger::Transaction(ledger, batches).run(report);
+//
+// One thread at a time. It must not outlive the ledger and the batches.
 #pragma once
 
 #include <optional>
@@ -12,22 +17,27 @@ namespace holdfast {
 
 class PostgresLedger::Transaction final : private JudgesBench {
  public:
-  // Takes the replicas of all events of the batches, in the order of their numbers, for as long as it lives.
+  // Locks the mutexes of the replicas of all events of the batches, in the order of the events' numbers, until it is destroyed.
   Transaction(PostgresLedger& ledger, std::span<const Batch> batches);
 
   enum class Result {
-    done,        // verdicts are filled in; what was accepted is durable and published
-    held_back,   // several batches, and somebody else has one of the events: each is to be tried alone
-    unavailable, // nothing is known to have happened
+    done,        // verdicts are filled in; accepted commands are durable and published
+    held_back,   // several batches, and one of them could not be written: try each alone
+    unavailable, // the database did not take the batches in time; nothing is known to have happened
   };
-  // Does not throw.
+  // Repeats attempts for PostgresOptions::patience. Does not throw.
   Result run(ExecutionReport& report);
 
  private:
   enum class Step { done, again, unavailable };
+  enum class Written { rows, nothing, too_far_behind };
   enum class Settled { there, not_there, unknown };
 
   Step attempt(ExecutionReport& report);
+  Written judge_and_write(pg::Connection& connection, ExecutionReport& report);
+  std::optional<Step> after_error(const pg::Error& error);
+  void begin_anew(const pg::HistoryChanged& error);
+  void catch_up(pg::Connection& connection);
   void prepare(pg::Connection& connection);
   void recall_forgotten(pg::Connection& connection, const Submission& submission);
   void project_rows(pg::Connection& connection);
@@ -56,13 +66,13 @@ class PostgresLedger::Transaction final : private JudgesBench {
   Judging judging_;
   const std::span<const Batch> batches_;
   const pg::Replica::Timer::time_point until_;
-  std::vector<ReplicaPtr> replicas_;                 // by rising number
+  std::vector<ReplicaPtr> replicas_;                 // by ascending number
   std::vector<std::unique_lock<std::mutex>> locks_;
   Millis now_ = 0;
   Uuid batch_{};
-  std::vector<JournalRow> rows_;                     // written; their bodies are in bodies_
+  std::vector<JournalRow> rows_;                     // of this attempt; their bodies are in bodies_
   std::vector<std::string> bodies_;
-  std::vector<const Submission*> unreadable_;        // that speak of a reservation which cannot be read
+  std::vector<const Submission*> unreadable_;        // name a reservation that cannot be read
   std::size_t swept_ = 0;
   bool commit_sent_ = false;
 };
