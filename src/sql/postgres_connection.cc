@@ -21,7 +21,7 @@ std::string trimmed(std::string_view message) {
   return line;
 }
 
-}  // namespace
+}   // namespace
 
 // ---------------------------------------------------------------------------------------------------------------- connecting
 
@@ -32,8 +32,8 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
   const auto ms = [](std::chrono::milliseconds time) { return std::to_string(time.count()); };
   const std::string timeout = std::to_string(std::max<std::int64_t>(2, (settings.connect_timeout.count() + 999) / 1'000));
   const std::string patience = ms(settings.deadline);
-  // The server makes each plan once, for any parameters, perhaps while a table is still empty. There, hashing a whole event looks as cheap as
-  // one index lookup per row. So only index lookups are left to choose from.
+  // The server makes each plan once, for any parameters, perhaps while a table is still empty. There, hashing a whole event looks as
+  // cheap as one index lookup per row. So only index lookups are left to choose from.
   const std::string options =
       "-c synchronous_commit=" + std::string(settings.durable ? "on" : "off") + " -c statement_timeout=" + ms(settings.statement_timeout) +
       " -c lock_timeout=" + ms(settings.lock_timeout) + " -c idle_in_transaction_session_timeout=" + ms(settings.idle_in_transaction) +
@@ -68,9 +68,9 @@ Connection::Connection(const Settings& settings) : deadline_(settings.deadline),
   if (PQenterPipelineMode(handle_.get()) != 1 || PQsetnonblocking(handle_.get(), 1) != 0) lose("libpq cannot enter pipeline mode");
 }
 
-// PostgreSQL warns when a wait for a synchronous standby was cancelled: the transaction is committed here, and perhaps nowhere else. The text is in
-// the server's language, and other servers may warn from another function. libpq may read ahead of the awaited result. So any warning counts while
-// a commit is pending.
+// PostgreSQL warns when a wait for a synchronous standby was cancelled: the transaction is committed here, and perhaps nowhere else. The
+// text is in the server's language, and other servers may warn from another function. libpq may read ahead of the awaited result. So any
+// warning counts while a commit is pending.
 void Connection::hear(const PGresult* notice) {
   const auto field = [notice](int code) {
     const char* value = PQresultErrorField(notice, code);

@@ -1,7 +1,7 @@
 // A connection to PostgreSQL over libpq, with deadlines, exceptions and the binary protocol. One thread at a time.
 //
-// A connection is always in pipeline mode: statements of a group go out together, and their results come back in the same order. Each connection
-// prepares a statement at its first use.
+// A connection is always in pipeline mode: statements of a group go out together, and their results come back in the same order. Each
+// connection prepares a statement at its first use.
 //
 //   constexpr pg::Statement k_head{"head", "SELECT first_seq FROM holdfast.journal WHERE event = $1 ORDER BY 1 DESC LIMIT 1"};
 //   pg::Connection connection(settings);
@@ -10,7 +10,8 @@
 //   // Several statements, one round trip. Throws the error of the first statement that failed.
 //   const auto results = connection.round_trip({{k_begin}, {k_lock, pg::Parameters().event(7)}, {k_commit}});
 //
-// After an Error, call reset(): then the connection is as new (nothing is pending, no transaction is open), or no longer usable (is_usable()).
+// After an Error, call reset(): then the connection is as new (nothing is pending, no transaction is open), or no longer usable
+// (is_usable()).
 #pragma once
 
 #include <libpq-fe.h>
@@ -77,16 +78,16 @@ struct Call {
 
 // How to reach the server, and how a session behaves.
 struct Settings {
-  std::string url;   // as libpq reads it: postgresql://user@host1,host2/db?sslmode=verify-full
-  std::string password{};   // empty: from the URL, PGPASSWORD or a password file
+  std::string url;              // as libpq reads it: postgresql://user@host1,host2/db?sslmode=verify-full
+  std::string password{};       // empty: from the URL, PGPASSWORD or a password file
   std::string application = "holdfast";
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds deadline{10'000};   // for one answer of the server
-  std::chrono::milliseconds statement_timeout{5'000};   // 0: none
+  std::chrono::milliseconds deadline{10'000};                // for one answer of the server
+  std::chrono::milliseconds statement_timeout{5'000};        // 0: none
   std::chrono::milliseconds lock_timeout{3'000};
   std::chrono::milliseconds idle_in_transaction{2'000};
-  bool durable = true;   // synchronous_commit=on; false: off, for data that can be made again
-  bool read_write = true;   // only a primary is accepted
+  bool durable = true;          // synchronous_commit=on; false: off, for data that can be made again
+  bool read_write = true;       // only a primary is accepted
 };
 
 class Connection {
@@ -106,7 +107,8 @@ class Connection {
   Result receive();
   // Ends a group after all of its results have been received.
   void end_sync();
-  // After an error: receives and drops all pending results. An open transaction stays open, and failed. Throws Error if the connection is lost.
+  // After an error: receives and drops all pending results. An open transaction stays open, and failed. Throws Error if the connection is
+  // lost.
   void take_rest();
   // The same, and rolls back an open transaction. Afterwards the connection is as new, or not usable. Does not throw.
   void reset();

@@ -4,7 +4,8 @@
 //   auto connection = pool.take();   // waits for a free one; throws Error if none is free in time, or the server is away
 //   connection->query(…);            // goes back when `connection` is destroyed: as new, or thrown away
 //
-// While the server is down, only one caller at a time tries to connect, after growing, random pauses. The other callers get the error at once.
+// While the server is down, only one caller at a time tries to connect, after growing, random pauses. The other callers get the error at
+// once.
 #pragma once
 
 #include <chrono>

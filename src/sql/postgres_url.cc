@@ -108,7 +108,7 @@ std::string decoded(std::string_view text) {
   return plain;
 }
 
-}  // namespace
+}   // namespace
 
 std::string without_password(std::string_view url) {
   std::string shown(url);
@@ -153,4 +153,4 @@ std::string without_secrets(std::string text, std::string_view url, std::string_
   return text;
 }
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

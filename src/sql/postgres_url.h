@@ -1,5 +1,5 @@
-// Passwords in the URL of a database: hidden in logs and errors, and refused where libpq would read them differently than their author meant.
-// Pure functions; any thread.
+// Passwords in the URL of a database: hidden in logs and errors, and refused where libpq would read them differently than their author
+// meant. Pure functions; any thread.
 //
 //   pg::without_password("postgresql://anna:secret@db/tickets");     // postgresql://anna:***@db/tickets
 #pragma once

@@ -56,7 +56,7 @@ Integer read_integer(const char* at) {
 
 std::string_view as_bytes(const Uuid& id) { return {reinterpret_cast<const char*>(id.data), sizeof id.data}; }
 
-}  // namespace
+}   // namespace
 
 void Parameters::add(Oid type, std::size_t begin) {
   types_.push_back(type);
@@ -179,7 +179,7 @@ const char* value_at(const PGresult* result, int row, int column, Oid type, int 
   return PQgetvalue(result, row, column);
 }
 
-}  // namespace
+}   // namespace
 
 std::int16_t Result::int2(int row, int column) const {
   return read_integer<std::int16_t>(value_at(result_.get(), row, column, k_oid_int2, 2));
@@ -225,4 +225,4 @@ std::uint64_t Result::affected() const {
   return value;
 }
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

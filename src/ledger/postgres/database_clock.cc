@@ -12,8 +12,8 @@ std::int64_t DatabaseClock::boot_ms() {
 }
 
 std::optional<Millis> DatabaseClock::observe(Millis at, std::int64_t sent, std::int64_t arrived) {
-  const std::int64_t least = at - arrived - 1;   // the offset is at least this, because a part of a millisecond is cut from `arrived`, …
-  const std::int64_t most = at - sent;   // … and at most that
+  const std::int64_t least = at - arrived - 1;   // lower bound of the offset; -1 because `arrived` is rounded down
+  const std::int64_t most = at - sent;   // upper bound
   const std::scoped_lock lock(mutex_);
   const std::int64_t known = offset_.load(std::memory_order_relaxed);
   std::optional<Millis> step;

@@ -1,5 +1,5 @@
-// Making events: the ids are taken in the database first, all or none; the event comes through the engine then, like any change.
-// An import whose node went away is abandoned by another one.
+// Creating events: one transaction takes all ids in the database, or none. Then the event goes through the engine like any change. If a
+// node goes away during an import, another node abandons the import.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -16,18 +16,18 @@ namespace {
 
 using namespace pg;
 
-constexpr std::size_t k_ids_first = 1'000;   // in the first statement; later ones take more while the database is quick
+constexpr std::size_t k_ids_first = 1'000;   // in the first statement; later ones take more while the database is fast
 constexpr std::size_t k_ids_at_once_max = 5'000;
-constexpr std::chrono::seconds k_ids_deadline{35};   // longer than k_patient allows a statement
+constexpr std::chrono::seconds k_ids_deadline{35};   // more than the statement_timeout that k_patient sets
 constexpr std::size_t k_taken_ids_named_max = 100;
-constexpr std::chrono::milliseconds k_giving_back_at_once{2'000};   // of an import that failed here; the rest is left to any node
-constexpr std::chrono::milliseconds k_giving_back_a_turn{500};      // of imports of nodes that went away
+constexpr std::chrono::milliseconds k_giving_back_at_once{2'000};   // after a failed import; any node gives back the rest
+constexpr std::chrono::milliseconds k_giving_back_a_turn{500};      // for imports of other nodes
 
 constexpr Statement k_take_event_id{"take_event_id",
                                     "INSERT INTO holdfast.event_directory (id, event) SELECT $1, nextval('holdfast.event_number') "
                                     "WHERE NOT EXISTS (SELECT FROM holdfast.event_directory WHERE id = $1) "
                                     "ON CONFLICT (id) DO NOTHING RETURNING event"};
-// Once the sequence is at its end: numbers that creations have left which were refused. Two nodes that take the same one collide.
+// After the end of the sequence: numbers that refused creations have left unused. If two nodes take the same number, one fails.
 constexpr Statement k_take_unused_number{
     "take_unused_number",
     "INSERT INTO holdfast.event_directory (id, event) SELECT $1, n FROM generate_series(1, 100000) AS n "
@@ -35,7 +35,8 @@ constexpr Statement k_take_unused_number{
     "ON CONFLICT (id) DO NOTHING RETURNING event"};
 constexpr Statement k_has_event_id{"has_event_id", "SELECT FROM holdfast.event_directory WHERE id = $1"};
 constexpr Statement k_new_event{"new_event", "INSERT INTO holdfast.event (number, id, created_at) VALUES ($1, $2, $3)"};
-// An import of millions of seats takes minutes, and would be lost to one statement that waits for the disk. It keeps nobody waiting.
+// An import of millions of seats takes minutes, and must not fail because one statement waits for the disk. Nothing waits for this
+// transaction.
 constexpr Statement k_patient{"import_patiently", "SELECT set_config('statement_timeout', '30s', true)"};
 constexpr Statement k_take_ids{"take_ids",
                                "INSERT INTO holdfast.seat_directory (id, event, seat) SELECT t.id, $2, t.seat FROM "
@@ -47,15 +48,15 @@ CreationProblem problem(CreationProblem::Kind kind, std::string what, std::vecto
   return {kind, std::move(what), std::move(seats)};
 }
 
-// A plan's seats about in the order of their ids, as the directory's index has them. Ids that are made of labels are spread over the whole index:
-// in the plan's order each would change a page of its own, all of which the server logs and writes. UUIDs are sorted by their first two bytes,
-// other ids stay in the plan's order.
+// A plan's seats roughly in the order of their ids, like the directory's index. Ids derived from labels are random, so in the plan's
+// order each would change another page of the index, and the server would log and write all of these pages. UUIDs are sorted by their
+// first two bytes; other ids stay in the plan's order.
 std::vector<SeatIndex> in_order_of_ids(const Plan& plan) {
   const auto place = [&](SeatIndex seat) -> std::size_t {
     const Uuid* id = plan.seat_uuid(seat);
     return id == nullptr ? 0 : std::size_t{id->data[0]} << 8 | id->data[1];
   };
-  std::vector<std::size_t> next(1 << 16);   // of each place: where its next seat goes
+  std::vector<std::size_t> next(1 << 16);   // index in the order for the next seat of each place
   const auto size = static_cast<SeatIndex>(plan.size());
   for (SeatIndex seat = 0; seat < size; ++seat) ++next[place(seat)];
   std::exclusive_scan(next.begin(), next.end(), next.begin(), std::size_t{0});
@@ -69,7 +70,7 @@ std::vector<SeatIndex> in_order_of_ids(const Plan& plan) {
 std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event(NewEvent event) {
   using Kind = CreationProblem::Kind;
   try {
-    const std::vector<SeatIndex> order = in_order_of_ids(*event.plan);   // here, because it takes seconds of 20 million seats
+    const std::vector<SeatIndex> order = in_order_of_ids(*event.plan);   // before a connection is taken: 20 million seats take seconds
     auto connection = pool_.take();
     try {
       return reserve_event_on(*connection, event, order, k_take_event_id);
@@ -93,14 +94,14 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
                                                                              std::span<const SeatIndex> order,
                                                                              const Statement& take_number) {
   using Kind = CreationProblem::Kind;
-  const LongerDeadline longer(connection, k_ids_deadline);   // than take_ids() allows the statements of this transaction
+  const LongerDeadline longer(connection, k_ids_deadline);   // more than the statements of take_ids() may take
   connection.query(k_begin);
   const pg::Result taken_id = connection.query(take_number, Parameters().uuid(event.card.id));
   if (taken_id.rows() == 0) {
     const bool exists = connection.query(k_has_event_id, Parameters().uuid(event.card.id)).rows() > 0;
     connection.query(k_rollback);
     if (exists) return std::unexpected(problem(Kind::event_exists, "an event with the id " + to_string(event.card.id) + " exists"));
-    return std::unexpected(problem(Kind::too_many_events, "there have been 100,000 events, which is the most"));
+    return std::unexpected(problem(Kind::too_many_events, "there have been 100,000 events, which is the maximum"));
   }
   const EventNumber number = taken_id.event(0, 0);
   connection.query(k_new_event, Parameters().event(number).uuid(event.card.id).int8(now()));
@@ -109,7 +110,7 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
     connection.query(k_rollback);
     return std::unexpected(problem(Kind::seat_exists, "a seat with the id " + taken.front() + " exists", std::move(taken)));
   }
-  begin_import(connection, number, node_);   // last: the ids of a large plan take longer than the lease
+  begin_import(connection, number, node_);   // last, because the ids of a large plan take longer than the lease
   connection.query(k_commit);
   event.card.number = number;
   {
@@ -122,8 +123,8 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
   return number;
 }
 
-// Enters all of a plan's ids, in this order; then those that others have, at most k_taken_ids_named_max. One transaction, so that no half of them stays;
-// each statement takes a fraction of the time that it may.
+// Enters all ids of a plan into the directory, in this order. Returns ids that other events have, at most k_taken_ids_named_max; empty:
+// all were entered. Call in a transaction. Each statement takes a fraction of its time limit.
 std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventNumber number, const Plan& plan,
                                                   std::span<const SeatIndex> order) {
   connection.query(k_patient);
@@ -150,7 +151,7 @@ std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventN
 void PostgresLedger::abandon_event(EventNumber number) {
   {
     const std::scoped_lock lock(imports_mutex_);
-    imports_.erase(number);   // the lease is not renewed any more: what is not done here any node does when it is over
+    imports_.erase(number);   // ends the renewals: once the lease is over, any node completes this
   }
   const ReplicaPtr replica = find_replica(number);
   if (replica == nullptr) return;
@@ -164,12 +165,12 @@ void PostgresLedger::abandon_event(EventNumber number) {
     if (close_import(*connection, number)) give_up_import(*connection, number, node_);
     give_back_ids(*connection, number, std::chrono::steady_clock::now() + k_giving_back_at_once);
   } catch (const std::exception& error) {
-    spdlog::warn("the ids of event {}, whose import did not end, are given back later: {}", number, error.what());
+    spdlog::warn("the import of event {} failed, and its ids will be given back later: {}", number, error.what());
   }
 }
 
-// Whether the journal says of an import, from now on, that it was abandoned, or says nothing of the event. False: the event has opened, or one
-// cannot know.
+// Makes sure that an import can never open its event. True: the journal says that the import was abandoned, or has no row of it. False:
+// the event has opened, or the outcome is unknown.
 bool PostgresLedger::close_import(Connection& connection, EventNumber number) {
   if (bring_number(connection, number, true)) {
     forget_import(connection, number);
@@ -179,7 +180,7 @@ bool PostgresLedger::close_import(Connection& connection, EventNumber number) {
   bool began = false;
   {
     const std::scoped_lock lock(replica->mutex);
-    if (replica->pending) return false;   // it is ours, and was slow
+    if (replica->pending) return false;   // an import of this node that was slow
     began = replica->is_loaded() && replica->inventory->settings().status == EventStatus::importing;
   }
   if (began) {
@@ -191,7 +192,7 @@ bool PostgresLedger::close_import(Connection& connection, EventNumber number) {
     if (!report.durable || !entry.verdict.accepted()) return false;
   }
   const std::scoped_lock lock(replica->mutex);
-  if (!replica->pending) replica->drop();   // nobody will ask for it again
+  if (!replica->pending) replica->drop();   // nothing will ask for it again
   return true;
 }
 
@@ -213,7 +214,7 @@ void PostgresLedger::renew_imports(Connection& connection) {
   }
 }
 
-// Imports whose node has not been heard of: nobody saw their events, and their ids become free again.
+// Abandons imports whose lease is over, and gives their ids back. Readers have never seen their events.
 void PostgresLedger::abandon_stale_imports(Connection& connection) {
   const auto until = std::chrono::steady_clock::now() + k_giving_back_a_turn;
   for (const auto& [number, is_nobodys] : stale_imports(connection, last_stale_import_)) {
@@ -231,10 +232,10 @@ void PostgresLedger::abandon_import(Connection& connection, EventNumber number, 
   try {
     if (!is_nobodys && (!close_import(connection, number) || !take_stale_import(connection, number))) return;
   } catch (const DataError&) {
-    return;   // it is named and in the log by now
+    return;   // note_damage() has logged it
   }
-  if (!is_nobodys) spdlog::warn("the import of event {} had not ended when its node went away; it was abandoned", number);
-  if (give_back_ids(connection, number, until)) spdlog::warn("the ids of event {}, whose import was abandoned, are free", number);
+  if (!is_nobodys) spdlog::warn("the import of event {} was abandoned, because its node went away before the end of the import", number);
+  if (give_back_ids(connection, number, until)) spdlog::warn("the ids of event {}, whose import was abandoned, are free again", number);
 }
 
 }   // namespace holdfast

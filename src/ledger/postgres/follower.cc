@@ -13,7 +13,7 @@ using namespace pg;
 using Timer = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds k_between_tellings{5};
-constexpr std::chrono::milliseconds k_listen{100};            // then it looks whether the ledger ends
+constexpr std::chrono::milliseconds k_listen{100};            // then checks whether the ledger ends
 constexpr std::chrono::milliseconds k_between_comparisons{1'000};
 constexpr std::chrono::milliseconds k_between_keepings{1'000};
 constexpr std::chrono::milliseconds k_after_failure{200};
@@ -86,7 +86,7 @@ void PostgresLedger::Follower::tell() {
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return ended_ || !to_tell_.empty(); });
-      if (to_tell_.empty()) return;   // ended, and everything has been told
+      if (to_tell_.empty()) return;   // ended, and everything has been sent
       events.swap(to_tell_);
     }
     try {
@@ -101,8 +101,8 @@ void PostgresLedger::Follower::tell() {
         connection->query(k_notify, Parameters().text(text));
       }
     } catch (const Error& error) {
-      // Nobody misses it for longer than a second: the others compare.
-      spdlog::debug("other nodes were not told: {}", error.what());
+      // Other nodes compare heads within a second.
+      spdlog::debug("NOTIFY failed: {}", error.what());
       connection.reset();
       if (!pause(k_after_failure)) return;
     }
@@ -112,8 +112,8 @@ void PostgresLedger::Follower::tell() {
 
 // ---------------------------------------------------------------------------------------------------------------- following
 
-// Hearing makes it quick; comparing makes it certain, and goes on whatever becomes of the hearing: a pooler between node and server may
-// know no LISTEN, or end the sessions that ask for it.
+// Notifications make it fast, comparing makes it certain. Comparing continues if LISTEN fails: a pooler between node and server may not
+// support it, or may end sessions that use it.
 void PostgresLedger::Follower::follow() {
   std::unique_ptr<Connection> listening;
   auto compared = Timer::time_point{};
@@ -123,7 +123,7 @@ void PostgresLedger::Follower::follow() {
     if (listening != nullptr || Timer::now() >= listen_at) {
       const bool is_new = listening == nullptr;
       const bool hears = listen(listening, events);
-      if (is_new && hears) compared = {};   // what was said meanwhile was not heard
+      if (is_new && hears) compared = {};   // notifications sent before were missed
       if (is_new && !hears) listen_at = Timer::now() + k_between_comparisons;
     } else if (!pause(k_listen)) {
       return;
@@ -135,37 +135,37 @@ void PostgresLedger::Follower::follow() {
       }
       follow_events(events);
     } catch (const std::exception& error) {
-      spdlog::debug("what other nodes have written is not followed at the moment: {}", error.what());
-      compared = {};   // what was heard is found again by comparing
+      spdlog::debug("cannot follow other nodes at the moment: {}", error.what());
+      compared = {};   // comparing finds the events of lost notifications
       if (!pause(k_after_failure)) return;
     }
   }
 }
 
-// Waits a moment for what other nodes say. False, and no connection: it cannot be heard.
+// Waits a moment for notifications. False, and no connection, if LISTEN fails.
 bool PostgresLedger::Follower::listen(std::unique_ptr<Connection>& connection, std::set<EventNumber>& events) {
   bool is_refused = false;
   try {
     if (connection == nullptr) {
       connection = std::make_unique<Connection>(background(ledger_.pool_.settings()));
-      is_refused = true;   // unless it is not
+      is_refused = true;   // until the statement has succeeded
       connection->query(k_listen_statement);
       is_refused = false;
-      if (std::exchange(is_deaf_, false)) spdlog::warn("what other nodes write is heard of at once again");
+      if (std::exchange(is_deaf_, false)) spdlog::warn("LISTEN works again: this node sees at once what other nodes write");
     }
     events = heard(connection->take_notifications(k_listen));
     return true;
   } catch (const std::exception& error) {
-    spdlog::debug("what other nodes have written is not heard at the moment: {}", error.what());
+    spdlog::debug("cannot listen to other nodes at the moment: {}", error.what());
     if (is_refused && !std::exchange(is_deaf_, true)) {
-      spdlog::warn("what other nodes write is seen up to a second late, because the database does not tell of it: {}", error.what());
+      spdlog::warn("the database refuses LISTEN, so this node sees up to a second late what other nodes write: {}", error.what());
     }
     connection.reset();
     return false;
   }
 }
 
-// Numbers of events that are here and that another node has written.
+// Numbers of the events in notifications of other nodes.
 std::set<EventNumber> PostgresLedger::Follower::heard(const std::vector<std::string>& notifications) const {
   std::set<EventNumber> events;
   for (const std::string& each : notifications) {
@@ -190,7 +190,7 @@ std::set<EventNumber> PostgresLedger::Follower::behind() {
       if (replica->published() != nullptr) numbers.push_back(number);
     }
   }
-  // An event without a head is one that a failover has taken back wholly.
+  // An event without a head stays in the set: a failover has taken all of it back.
   std::set<EventNumber> behind(numbers.begin(), numbers.end());
   auto connection = ledger_.pool_.take();
   const pg::Result heads = connection->query(k_heads, Parameters().events(numbers));
@@ -203,7 +203,7 @@ std::set<EventNumber> PostgresLedger::Follower::behind() {
                          (published->seq() == seq && !ledger_.is_another_history(*replica, seq, heads.int2(row, 2), heads.bytes(row, 3)));
     if (!is_same) continue;
     behind.erase(number);
-    if (published != nullptr) ledger_.not_followed_.worked(number);   // a batch of this node has read on meanwhile
+    if (published != nullptr) ledger_.not_followed_.worked(number);   // perhaps a batch of this node has caught up meanwhile
   }
   return behind;
 }
@@ -212,9 +212,9 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
   for (const EventNumber event : events) {
     const ReplicaPtr replica = ledger_.find_replica(event);
     if (replica == nullptr) continue;
-    // The replica's mutex is taken once the connection is there: batches of the event must not wait for one that is being made.
+    // Take the connection first, then the replica's mutex: batches of the event must not wait while a connection is opened.
     ledger_.work_alone(ledger_.not_followed_, event, [&](Connection& connection) {
-      // A batch of this node that is on its way reads on by itself.
+      // A running batch of this node catches up by itself.
       const std::unique_lock lock(replica->mutex, std::try_to_lock);
       if (!lock || !replica->damage.empty()) return false;
       try {
@@ -227,7 +227,7 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
     });
   }
   const std::scoped_lock lock(news_mutex_);
-  if (!events.empty() && on_news_) on_news_();   // also of events that are not here: whoever relays changes looks at all
+  if (!events.empty() && on_news_) on_news_();   // also for events that are not loaded here: relays follow all events
 }
 
 // ---------------------------------------------------------------------------------------------------------------- keeping
@@ -245,10 +245,10 @@ void PostgresLedger::Follower::keep(void (PostgresLedger::*work)(Connection&), b
         throw;
       }
     } catch (const Error& error) {
-      // An event that somebody else is busy with can wait.
+      // An event that another transaction has locked can wait.
       if (!error.is(k_lock_not_available)) ledger_.pool_.failures().failed(Work::upkeep, error.what());
     } catch (const std::exception& error) {
-      spdlog::debug("the ledger's house is kept later: {}", error.what());   // damage, which has been named
+      spdlog::debug("housekeeping failed and is tried again: {}", error.what());   // damage, which has been logged
     }
   }
 }

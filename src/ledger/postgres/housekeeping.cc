@@ -1,4 +1,4 @@
-// What a node does for the cluster every second, whichever node does it.
+// What each node does once a second, for all nodes.
 #include <algorithm>
 #include <set>
 
@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t k_unserved_at_once = 16;
-constexpr Millis k_unserved_after = 1'000;   // nodes that serve the event have had this long
+constexpr Millis k_unserved_after = 1'000;   // before that, nodes that have loaded the event record its expiries
 
 }  // namespace
 
@@ -22,7 +22,7 @@ void PostgresLedger::keep_house(pg::Connection& connection) {
   sweep_unserved(connection);
 }
 
-// With several hosts somebody counts on a failover; without a synchronous standby it may lose the last commits.
+// Several hosts in the URL mean that the operator relies on a failover. Without a synchronous standby it may lose the last commits.
 void PostgresLedger::look_at_standbys(pg::Connection& connection) {
   const std::string& url = options_.url;
   const std::size_t hosts = url.find("://");
@@ -31,10 +31,10 @@ void PostgresLedger::look_at_standbys(pg::Connection& connection) {
   constexpr pg::Statement k_standbys{"standbys", "SELECT current_setting('synchronous_standby_names') <> ''"};
   const bool is_safe = connection.query(k_standbys).boolean(0, 0);
   const std::scoped_lock lock(trouble_mutex_);
-  exposure_ = is_safe
-                  ? ""
-                  : "several database hosts are named, and none is a synchronous standby (synchronous_standby_names): a failover may lose "
-                    "the last commits, answered ones too";
+  exposure_ =
+      is_safe ? ""
+              : "several database hosts are named, and none is a synchronous standby (synchronous_standby_names is empty): a failover may "
+                "lose the last commits, including answered ones";
 }
 
 void PostgresLedger::work_alone(FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work) {
@@ -44,7 +44,7 @@ void PostgresLedger::work_alone(FailingEvents& failing, EventNumber event, const
     if (work(*connection)) failing.worked(event);
   } catch (const pg::Error& error) {
     connection->reset();
-    // The server may be away, or have been too slow for this event's load. A new connection tells which.
+    // The server may be down, or too slow for this event. A new connection shows which: it throws if the server is down.
     const bool is_lost = !connection->is_usable();
     connection.give_back();
     if (is_lost) pool_.take();
@@ -54,10 +54,10 @@ void PostgresLedger::work_alone(FailingEvents& failing, EventNumber event, const
   }
 }
 
-// Events whose holds are over and that are in no node's memory are brought here, and the engine sweeps them. An event that is
-// here has its next expiry put right in the tables.
+// Loads events with due expiries that no node has in memory, so that the engine sweeps them. For an event that has no due expiry, corrects
+// its next expiry in the tables.
 void PostgresLedger::sweep_unserved(pg::Connection& connection) {
-  std::set<EventNumber> damaged;   // they stay in the index, and must not keep others from their turn
+  std::set<EventNumber> damaged;   // they stay in the index, and must not keep out other events
   {
     const std::scoped_lock lock(trouble_mutex_);
     for (const auto& [number, what] : damaged_) damaged.insert(number);
@@ -76,7 +76,7 @@ void PostgresLedger::sweep_one(pg::Connection& connection, EventNumber event) {
   try {
     if (!bring_number(connection, event, true)) return;
   } catch (const DataError&) {
-    return;   // it is named and in the log by now
+    return;   // note_damage() has logged it
   }
   const ReplicaPtr replica = replica_of(event);
   const std::scoped_lock lock(replica->mutex);

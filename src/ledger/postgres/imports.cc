@@ -5,7 +5,7 @@
 namespace holdfast::pg {
 namespace {
 
-constexpr std::size_t k_ids_first = 1'000;   // in the first piece; later ones have more while the database is quick
+constexpr std::size_t k_ids_first = 1'000;   // in the first piece; later ones have more while the database is fast
 constexpr std::size_t k_ids_a_piece_max = 10'000;
 constexpr std::int32_t k_stale_at_once = 16;
 constexpr Uuid k_nobody{};

@@ -1,4 +1,9 @@
-// Reading an event's journal on from a replica's place.
+// Reading an event's journal from a replica's place on.
+//
+//   const auto rows = connection.query(k_read_after, read_after(replica, 128));
+//   fold_rows(rows, replica, find_in(connection));
+//
+// Call with the replica's mutex.
 #pragma once
 
 #include "ledger/postgres/replica.h"
@@ -6,9 +11,9 @@
 
 namespace holdfast::pg {
 
-// Columns: the database's time, then first_seq, ordinal, changes, at, hash, body of a row; one row with NULLs when there is none.
-// The time is read by this statement, which must stand after the one that locks: there it would be from before the wait. The last
-// row that is known comes first, without its body, so that its hash can be compared.
+// Columns: the database's time, then first_seq, ordinal, changes, at, hash, body of a journal row. If there are no rows: one row of
+// NULLs. In a transaction it must follow the statement that locks, so that the time is not from before the wait. The last row that the
+// replica knows comes first, without its body, so that its hash can be compared.
 inline constexpr Statement k_read_after{"read_after", R"(
   SELECT t.now, j.first_seq, j.ordinal, j.changes, j.at, j.hash, j.body
   FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) t
@@ -17,13 +22,14 @@ inline constexpr Statement k_read_after{"read_after", R"(
     FROM holdfast.journal WHERE event = $1 AND (first_seq, ordinal) >= ($2, $3) ORDER BY event, first_seq, ordinal LIMIT $5
   ) j ON true)"};
 
-// What FindEnded asks: the tables, by this connection.
+// Finds ended reservations in the tables over this connection, which must outlive the function.
 FindEnded find_in(Connection& connection);
 
+// Parameters of k_read_after, for at most `limit` rows.
 Parameters read_after(const Replica& replica, int limit);
 
-// Folds what k_read_after gave. Returns how many rows were new. Throws as Replica::fold does, and HistoryChanged when the row
-// that is known is not there or another one.
+// Folds the result of k_read_after. Returns the number of new rows. Throws like Replica::fold(), and HistoryChanged if the last known row
+// is missing or has another hash.
 std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& find_ended);
 
 }   // namespace holdfast::pg

@@ -1,4 +1,4 @@
-// Bringing a database to the schema of this program, and judging whether a ledger can rest on a server.
+// Migrating a database to the schema of this program, and checking that a server is fit for a ledger.
 #include <charconv>
 #include <string_view>
 #include <thread>
@@ -12,11 +12,11 @@ namespace {
 
 constexpr int k_server_version_min = 13'00'00;
 constexpr std::string_view k_dependent_objects = "2BP01";
-constexpr std::chrono::minutes k_patience{5};   // for another node that migrates; and for a version's script
-// Everybody who writes to a table queues behind who waits for it: so that is short. It is longer than a server waits before it ends its own
-// autovacuum for others (deadlock_timeout).
+constexpr std::chrono::minutes k_patience{5};   // for another node that migrates, and for a version's script
+// Short, because all writers of a table queue behind a session that waits for a lock on it. Longer than deadlock_timeout, after which the
+// server cancels an autovacuum that blocks others.
 constexpr const char* k_wait_shortly = "SET LOCAL lock_timeout = '1500ms'; ";
-constexpr std::chrono::seconds k_pause{2};   // in which those who queued go on
+constexpr std::chrono::seconds k_pause{2};   // so that queued writers can continue
 
 constexpr Statement k_facts{
     "server_facts",
@@ -24,7 +24,7 @@ constexpr Statement k_facts{
     "current_setting('server_encoding'), coalesce(current_setting('yb_effective_transaction_isolation_level', true), '')"};
 constexpr Statement k_has_schema{"has_schema",
                                  "SELECT to_regnamespace('holdfast') IS NOT NULL, to_regclass('holdfast.schema_version') IS NOT NULL"};
-// The column compatible_from is there from version 3 on, and may be NULL: a row as JSON can be asked for a column that it does not have.
+// The column compatible_from exists from version 3 on, and may be NULL. Reading it from the row as JSON works without the column too.
 constexpr Statement k_version_there{
     "schema_version_there",
     "SELECT version, coalesce((to_jsonb(s) ->> 'compatible_from')::integer, version) FROM holdfast.schema_version s "
@@ -44,14 +44,15 @@ constexpr Statement k_may_replace_views{
     "coalesce(has_schema_privilege(to_regnamespace('public'), 'CREATE'), false), current_user::text FROM pg_class WHERE oid IN "
     "(to_regclass('holdfast.reservation'), to_regclass('holdfast.reservation_row'), to_regclass('holdfast.view_revision'), "
     "to_regclass('public.reservations'), to_regclass('public.tickets_blocked'))"};
-// to_regclass() may remember, within a transaction that has waited for another's, that there was none.
+// Not to_regclass(): in a transaction that has waited for another one, it may still report that the table does not exist.
 #define HOLDFAST_HAS_TABLE(name)                                                                                     \
   "SELECT EXISTS (SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace " \
   "WHERE n.nspname = 'holdfast' AND c.relname = '" name "')"
 constexpr Statement k_has_revision{"has_view_revision", HOLDFAST_HAS_TABLE("view_revision")};
 constexpr Statement k_revision{"view_revision", "SELECT coalesce(max(revision), 0) FROM holdfast.view_revision"};
 constexpr Statement k_has_rows{"has_reservation_rows", HOLDFAST_HAS_TABLE("reservation_row")};
-// The rows of the next reservations of several seats after ($1, $2), and the last of these. Rows that a trigger has added are passed over.
+// Adds the rows of the next reservations of several seats after ($1, $2), and returns the last of these reservations. Skips rows that a
+// trigger has added.
 constexpr Statement k_fill{
     "fill_reservation_rows",
     "WITH piece AS MATERIALIZED (SELECT event, created_seq, kind, id, seats FROM holdfast.reservation "
@@ -63,7 +64,7 @@ constexpr Statement k_fill{
     "WHERE r.kind = 0 AND s.uuid IS NOT NULL ON CONFLICT DO NOTHING) "
     "SELECT event, created_seq FROM piece ORDER BY event DESC, created_seq DESC LIMIT 1"};
 
-// Any number that no other program is likely to lock in the same database: "holdfast" in ASCII.
+// A number that no other program is likely to lock in the same database: "holdfast" in ASCII.
 constexpr const char* k_begin_alone = "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(7525078929098667892)";
 
 SchemaState state_of(Connection& connection) {
@@ -71,22 +72,23 @@ SchemaState state_of(Connection& connection) {
   if (!there.boolean(0, 0)) return {};
   if (!there.boolean(0, 1)) {
     throw DataError(
-        "the database has a schema `holdfast` that is not of this program: it has no table schema_version. Nothing was changed. Rename "
-        "that schema, or give Holdfast a database of its own.");
+        "the database has a schema `holdfast` of another program: it has no table schema_version. Nothing was changed. Rename that schema, "
+        "or give Holdfast a database of its own.");
   }
   const Result row = connection.query(k_version_there);
   return row.rows() == 0 ? SchemaState{} : SchemaState{.version = row.int4(0, 0), .compatible_from = row.int4(0, 1)};
 }
 
-// Whether a program of `version` finds a later schema that it can work on. Throws for one that it cannot.
+// Whether the schema is later than `version` and a program of `version` can work on it. Throws if the schema is later and the program
+// cannot.
 bool is_later(const SchemaState& schema, int version) {
   if (schema.version <= version) return false;
   if (schema.compatible_from <= version) return true;
-  throw DataError("the schema of the database has version " + std::to_string(schema.version) +
-                  ", which takes a program of schema version " + std::to_string(schema.compatible_from) + " or later; this one has " +
-                  std::to_string(version) +
-                  ". Nothing was changed; nodes of later programs go on. Use the program that migrated the database, or a later one. To go "
-                  "back to this one, restore a backup from before the migration.");
+  throw DataError(
+      "the schema of the database has version " + std::to_string(schema.version) + ", which needs a program of schema version " +
+      std::to_string(schema.compatible_from) + " or later; this program has " + std::to_string(version) +
+      ". Nothing was changed, and nodes of later programs continue. Use the program that migrated the database, or a later one. To "
+      "return to this one, restore a backup from before the migration.");
 }
 
 void check_rights(Connection& connection) {
@@ -113,9 +115,8 @@ void check_room(Connection& connection) {
   for (int row = 0; row < taken.rows(); ++row) list.append(row > 0 ? ", " : "").append("public.").append(taken.text(row, 0));
   throw DataError(
       "the database has " + list +
-      " already, which Holdfast would make as a view for programs that read it. Nothing was changed, and what is there is not "
-      "read. Move it out of the way (ALTER TABLE … SET SCHEMA …, or RENAME), or give Holdfast a database of its own, and migrate "
-      "again.");
+      " already, where Holdfast creates views for other programs. Nothing was changed. Move the existing objects (ALTER TABLE … SET "
+      "SCHEMA …, or RENAME), or give Holdfast a database of its own, and migrate again.");
 }
 
 Settings for_scripts(const Settings& settings) {
@@ -127,7 +128,7 @@ Settings for_scripts(const Settings& settings) {
   return patient;
 }
 
-// The number before a dot, and the one after it.
+// The numbers before and after the first dot.
 std::pair<int, int> numbers_of(std::string_view text) {
   std::pair<int, int> numbers{0, 0};
   const char* end = text.data() + text.size();
@@ -143,20 +144,20 @@ std::string unfitness_of(const ServerFacts& facts) {
     return "the server is PostgreSQL " + facts.version + "; Holdfast needs 13 or later.";
   }
   if (!facts.fsync) {
-    return "the server runs with fsync=off: what it says is committed can be lost with its power. Holdfast answers for what it "
-           "has answered, so it does not start on it. Set fsync=on and restart PostgreSQL.";
+    return "the server runs with fsync=off, so a power failure can lose committed transactions. Holdfast must not lose what it has "
+           "answered, so it does not start. Set fsync=on and restart PostgreSQL.";
   }
   if (facts.encoding != "UTF8") {
     return "the database has the encoding " + facts.encoding +
            "; Holdfast needs UTF8: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.";
   }
-  // YugabyteDB speaks of itself as 15.2-YB-2025.2.0.0-b0. Before 2025.2 it takes READ COMMITTED for REPEATABLE READ unless it is
-  // told otherwise: then a writer that has waited for an event's row would judge by what was there before it waited.
+  // YugabyteDB reports a version like 15.2-YB-2025.2.0.0-b0. Before 2025.2 it runs READ COMMITTED as REPEATABLE READ unless configured
+  // otherwise. Then a writer that has waited for an event's row would judge by the state before its wait.
   const std::size_t yugabyte = facts.version.find("-YB-");
-  const bool takes_it_as_said = facts.effective_isolation.empty() || facts.effective_isolation == "read committed";
+  const bool honours_it = facts.effective_isolation.empty() || facts.effective_isolation == "read committed";
   const bool is_old = yugabyte != std::string::npos && facts.effective_isolation.empty() &&
                       numbers_of(std::string_view(facts.version).substr(yugabyte + 4)) < std::pair{2025, 2};
-  if (!takes_it_as_said || is_old) {
+  if (!honours_it || is_old) {
     return "the server does not honour READ COMMITTED (" + facts.version +
            "): YugabyteDB before 2025.2 needs yb_enable_read_committed_isolation=true on its tablet servers.";
   }
@@ -194,7 +195,7 @@ void check_schema(Connection& connection, int version) {
 
 namespace {
 
-// Versions 1 and 2 have no column for it, so that programs which know no other still read and write the table.
+// Versions 1 and 2 do not add the column compatible_from, because their programs do not know it.
 void record(Connection& connection, int version, int compatible_from) {
   const std::string number = std::to_string(version);
   if (version <= 2) {
@@ -214,9 +215,9 @@ void run_step(Connection& connection, const SchemaStep& step, int version) {
     if (!error.is(k_dependent_objects)) throw;
     throw DataError(
         "version " + std::to_string(version) +
-        " of the schema removes a table that views or other objects stand on which are not Holdfast's. Nothing was changed. Note their "
-        "definitions (pg_get_viewdef) and who may read them, drop them, migrate, and make them again on what is there then "
-        "(docs/postgresql.md). The server names them: " +
+        " of the schema removes a table on which views or other objects depend that are not Holdfast's. Nothing was changed. Note their "
+        "definitions (pg_get_viewdef) and grants, drop them, migrate, and create them again on the new tables (docs/postgresql.md). The "
+        "server names them: " +
         error.what());
   }
 }
@@ -225,7 +226,7 @@ int revision_of_views(Connection& connection) {
   return connection.query(k_has_revision).boolean(0, 0) ? connection.query(k_revision).int4(0, 0) : 0;
 }
 
-// Every piece a transaction of its own: nobody who writes reservations waits for it, and what is interrupted goes on when it is begun again.
+// Each piece is a transaction of its own. Writers of reservations do not wait for it, and after an interruption the next call continues.
 void fill_reservation_rows(Connection& connection) {
   EventNumber event = 0;
   for (Seq seq = 0;;) {
@@ -239,8 +240,8 @@ void fill_reservation_rows(Connection& connection) {
   connection.run_script("ANALYZE holdfast.reservation_row");
 }
 
-// Runs `script` in a transaction, if it is needed still when no other node migrates. It takes locks: they are waited for shortly and tried for
-// again, so that those who write or read go on between. False: it was not needed.
+// Runs `script` in a transaction of its own, alone among migrating nodes, if `is_needed` still says so. The script takes locks: it waits
+// for them shortly and tries again, so that readers and writers can continue between. False: it was not needed.
 template <typename IsNeeded>
 bool run_between_others(Connection& connection, const std::string& script, IsNeeded is_needed) {
   const auto end = std::chrono::steady_clock::now() + k_patience;
@@ -256,8 +257,8 @@ bool run_between_others(Connection& connection, const std::string& script, IsNee
       connection.run_script("ROLLBACK");
       if (std::chrono::steady_clock::now() + k_pause >= end) {
         throw DataError("the views for other programs could not be replaced: for " + std::to_string(k_patience.count()) +
-                        " minutes some transaction has kept what they stand on (" + error.what() +
-                        "). The schema is as nodes need it, and the views answer as before. Look in pg_stat_activity for the oldest "
+                        " minutes another transaction has locked their tables (" + error.what() +
+                        "). The schema is complete for nodes, and the views work as before. Look in pg_stat_activity for the oldest "
                         "xact_start, and run `holdfast migrate` again.");
       }
     }
@@ -265,7 +266,7 @@ bool run_between_others(Connection& connection, const std::string& script, IsNee
   }
 }
 
-// Why the role may not replace them; empty: it may.
+// Why the role may not replace the views. Empty if it may.
 std::string lack_of_rights_to_views(Connection& connection) {
   const Result may = connection.query(k_may_replace_views);
   const std::string role = "the role " + std::string(may.text(0, 3));
@@ -277,7 +278,7 @@ std::string lack_of_rights_to_views(Connection& connection) {
   return {};
 }
 
-// Unless they are of the newest revision, or of a later one, already. Nodes do not need them: a role that may not replace them is no failure.
+// Replaces the views if they have an earlier revision. Nodes do not need the views, so a role that may not replace them is not a failure.
 void bring_views(Connection& connection, Migration& migration) {
   const auto is_behind = [&] { return revision_of_views(connection) < k_views_revision; };
   if (!is_behind()) return;
@@ -303,7 +304,7 @@ Migration migrate(const Settings& settings, std::span<const SchemaStep> steps) {
   Migration migration{.from = found.version, .to = is_later(found, newest) ? found.version : newest};
   for (int version = found.version + 1; version <= newest; ++version) {
     connection.run_script(k_begin_alone);
-    const SchemaState there = state_of(connection);   // another node may have done it meanwhile
+    const SchemaState there = state_of(connection);   // another node may have migrated meanwhile
     if (there.version >= version) {
       if (is_later(there, newest)) migration.to = there.version;
       connection.run_script("COMMIT");
@@ -316,7 +317,7 @@ Migration migrate(const Settings& settings, std::span<const SchemaStep> steps) {
     record(connection, version, step.is_additive ? there.compatible_from : version);
     connection.run_script("COMMIT");
   }
-  if (migration.to == newest) bring_views(connection, migration);   // a later program's views are its own
+  if (migration.to == newest) bring_views(connection, migration);   // a later program has its own views
   return migration;
 }
 

@@ -1,5 +1,5 @@
-// How much of a large job one statement does. A statement's time limit is fixed, and the job grows with the event: so each piece is measured, and the
-// next one is larger after a quick piece and smaller after a slow one.
+// How many rows of a large job one statement handles. A statement's time limit is fixed, and the job grows with the event. So each piece
+// is timed: the next one is larger after a fast piece, smaller after a slow one.
 //
 //   PieceSize piece(1'000, 5'000);
 //   while (…) {
@@ -8,7 +8,7 @@
 //     piece.took(PieceSize::Timer::now() - began);
 //   }
 //
-// Not for several threads at once.
+// One thread at a time.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,14 @@ namespace holdfast::pg {
 class PieceSize {
  public:
   using Timer = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds k_aim{250};   // a twentieth of a statement's limit
+  static constexpr std::chrono::milliseconds k_aim{250};   // per piece: a twentieth of a statement's limit
 
   PieceSize(std::size_t first, std::size_t most) : size_(first), most_(most) {}
 
-  // At least 1, and never more than `most`.
+  // Rows of the next piece: at least 1, at most `most`.
   std::size_t now() const { return size_; }
 
-  // How long the last piece took.
+  // Reports how long the last piece took.
   void took(Timer::duration time) {
     if (time > 2 * k_aim) {
       size_ =

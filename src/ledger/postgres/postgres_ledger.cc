@@ -18,8 +18,8 @@ namespace {
 using namespace pg;
 
 constexpr std::size_t k_events_per_transaction = 16;
-constexpr std::chrono::milliseconds k_look_at_expiries{500};   // at the latest: what other nodes held is heard of without the engine
-constexpr Millis k_sweep_spread_max = 50;                      // nodes sweep the same event; the first one does, mostly
+constexpr std::chrono::milliseconds k_look_at_expiries{500};   // at the latest: the engine does not hear of holds of other nodes
+constexpr Millis k_sweep_spread_max = 50;                      // so that mostly one node sweeps an event
 
 std::uint64_t draw_seed() {
   std::random_device device;
@@ -36,7 +36,7 @@ pg::Settings settings_of(const PostgresOptions& options) {
 pg::Settings background_settings(const PostgresOptions& options) {
   pg::Settings settings = settings_of(options);
   settings.application = "holdfast projector";
-  settings.durable = false;   // what a crash takes back is projected again
+  settings.durable = false;   // what a crash loses is projected again
   return settings;
 }
 
@@ -92,14 +92,14 @@ void PostgresLedger::execute_some(std::span<const Batch> batches, ExecutionRepor
   }
 }
 
-// What follows a row that this node has written and readers have seen.
+// After a row that this node has written and that readers have seen.
 void PostgresLedger::after_own_row(Replica& replica, const JournalRow& row, const ChangeBatch& written) {
   remember(row, {.changes = written.bytes, .keys = {}, .versions = written.versions, .traces = written.traces});
   follower_->announce(row.event);
   after_publishing(replica);
 }
 
-// Keeps a row that readers have been told of for those who follow the changes closely.
+// Keeps a row that readers have seen, for those that follow the changes closely.
 void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
   if (row.changes == 0) return;
   reader_->remember({.event = row.event,
@@ -111,7 +111,7 @@ void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
                      .traces = std::string(body.traces)});
 }
 
-// The database's clock as this node sees it. A jump beyond the limit is not followed: holds would end all at once, or live on.
+// Takes a time of the database's clock. After a jump beyond the limit nothing is judged: holds would all end at once, or would not end.
 void PostgresLedger::observe_clock(Millis at, std::int64_t sent) {
   const auto step = clock_.observe(at, sent, DatabaseClock::boot_ms());
   if (!step) return;
@@ -120,12 +120,14 @@ void PostgresLedger::observe_clock(Millis at, std::int64_t sent) {
   spdlog::warn("the database's clock has stepped by {} ms", *step);
   clock_trouble_.clear();
   if (std::abs(clock_stepped_) <= DatabaseClock::k_jump_max) return;
-  clock_trouble_ = "The database's clock has jumped by " + std::to_string(clock_stepped_ / 1'000) +
-                   " s since this node started. Nothing is sold until it is right again; if it was wrong before, start this node anew.";
+  clock_trouble_ =
+      "The database's clock has jumped by " + std::to_string(clock_stepped_ / 1'000) +
+      " s since this node started. Nothing is sold until the clock is right again. If the clock was wrong before and is right now, restart "
+      "this node.";
   spdlog::critical("{}", clock_trouble_);
 }
 
-// Why nothing may be judged; empty when it may.
+// Why nothing may be judged; empty if it may.
 std::string PostgresLedger::clock_trouble() const {
   const std::scoped_lock lock(trouble_mutex_);
   return clock_trouble_;
@@ -160,7 +162,7 @@ std::string PostgresLedger::degradation() const {
   return {};
 }
 
-// Events that one of the loops over many leaves out.
+// Events that following, reading or housekeeping leaves out at the moment.
 std::string PostgresLedger::left_out() const {
   if (const auto summary = not_followed_.summary(); summary.events > 0) return "what other nodes write is not seen of " + summary.text;
   if (const auto summary = reader_->untold(); summary.events > 0) return "changes cannot be told of " + summary.text;

@@ -1,13 +1,16 @@
-// The ledger of many equal nodes over one PostgreSQL: the journal by event in the database, a replica of each served event in the
-// node.
+// The ledger of several equal nodes over one PostgreSQL database. The database has one journal per event; a node has a replica of each
+// event that it has loaded. docs/internals/postgresql-ledger.md describes the whole.
 //
-// A batch is one transaction of two round trips: lock the events' rows, read what the replicas have not seen; then core judges,
-// and one journal row an event goes in with the commit. The guard is the journal's primary key: who has not seen everything
-// cannot write. Nodes do not know each other.
+//   PostgresLedger ledger({.url = "postgresql://holdfast@db/tickets"});
+//   const ExecutionReport report = ledger.execute(batches);
 //
-// execute() may be called by as many threads as there are lanes, and by the ledger's own: each replica has its mutex. A batch
-// that the database does not take is judged again, a commit whose answer was lost is settled by looking for it; what cannot be
-// settled in time is answered `unavailable`. The process never ends because of the database.
+// execute() runs one transaction of two round trips for up to 16 batches. The first locks the events' rows and reads the journal rows
+// that the replicas have not seen. Then core judges. The second writes one journal row per event and commits. The journal's primary key
+// is the guard: a node that has not seen every row cannot write. Nodes do not know each other.
+//
+// Any thread, and one thread per lane for execute(). If the database does not take a batch, the batch is judged again. If the answer to a
+// commit was lost, the node looks for the rows. Commands whose outcome is not known in time are answered `unavailable`. The process never
+// ends because of the database.
 #pragma once
 
 #include <atomic>
@@ -36,39 +39,39 @@ namespace holdfast {
 struct PostgresOptions {
   std::string url;
   unsigned lanes = 8;                                // writing threads, each with a connection
-  std::size_t connections_max = 20;                  // lanes, readers and the ledger's own threads
+  std::size_t connections_max = 20;                  // for lanes, readers and the ledger's own threads
   std::size_t idempotency_keys_max = k_idempotency_keys_max;   // of one event
-  std::size_t ended_in_memory_max = 200'000;         // ended reservations by event
-  std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used goes, once nobody has used it for `kept_for`
-  bool sync_projection = false;                      // tables are written in the batch's own transaction
-  std::int64_t journal_retention_days = 0;           // 0: the journal is kept whole
-  std::function<Seq(EventNumber)> relayed{};         // up to which change an event was delivered to whoever reads the journal later
+  std::size_t ended_in_memory_max = 200'000;         // ended reservations per event
+  std::size_t events_in_memory_max = 1'000;          // replicas; the least recently used is evicted after `kept_for` without use
+  bool sync_projection = false;                      // writes the tables in the batch's own transaction
+  std::int64_t journal_retention_days = 0;           // 0: all of the journal is kept
+  std::function<Seq(EventNumber)> relayed{};         // the last change of an event that webhooks and the Kafka feed have delivered
   JudgingOptions judging{};
   std::chrono::milliseconds patience{4'000};         // for a batch that the database does not take
-  std::chrono::milliseconds kept_for{60'000};        // what was used so recently is not evicted
+  std::chrono::milliseconds kept_for{60'000};        // a replica is not evicted for so long after its last use
   std::chrono::milliseconds damaged_for{30'000};     // before a damaged event is tried again
 };
 
-// What the ledger does with its database, since the start.
+// What the ledger has done with its database since the start.
 struct PostgresStats {
   pg::PoolStats connections;
   std::uint64_t batches_written = 0;    // transactions that committed journal rows
-  std::uint64_t batches_refused = 0;    // that had nothing to write
-  std::uint64_t batches_again = 0;      // judged again, because the database did not take them
-  std::uint64_t commits_settled = 0;    // whose answer was lost and that were found
+  std::uint64_t batches_refused = 0;    // transactions that had nothing to write
+  std::uint64_t batches_again = 0;      // judged again because the database did not take them
+  std::uint64_t commits_settled = 0;    // commits whose answer was lost and whose rows were found
   std::uint64_t batches_failed = 0;     // answered `unavailable`
   std::uint64_t rows_followed = 0;      // journal rows of other nodes
   std::uint64_t replicas_loaded = 0;
   std::uint64_t replicas = 0;
   std::uint64_t histories_changed = 0;
-  std::uint64_t events_left_out = 0;    // that cannot be followed, swept or put right at the moment, while others are
-  std::chrono::milliseconds expiries_due{0};   // since when the oldest expiry of the events that are here waits to be recorded
+  std::uint64_t events_left_out = 0;    // events that cannot be followed, swept or repaired at the moment, while others can
+  std::chrono::milliseconds expiries_due{0};   // how long the oldest due expiry of the loaded events has waited
   pg::ProjectorStats projector{};
 };
 
 class PostgresLedger : public Ledger {
  public:
-  // Looks at the server and its schema; throws pg::Error or DataError, which say what to do.
+  // Checks the server and its schema. Throws pg::Error or DataError, which say what to do.
   explicit PostgresLedger(PostgresOptions options);
   ~PostgresLedger() override;
 
@@ -89,9 +92,9 @@ class PostgresLedger : public Ledger {
 
   bool has_all_in_memory() const override { return false; }
   bool bring(const Wanted& wanted) override;
-  // As far as the projector has come, which is at most 0.1 s behind.
+  // As of the projector's last pass, normally less than 0.1 s ago.
   std::vector<EventHead> heads() override;
-  // Why a failover could lose what was answered: several hosts, and no synchronous standby. Empty: it could not, as far as one can see.
+  // Why a failover could lose answered commands: several hosts, and no synchronous standby. Empty if no reason is known.
   std::string exposure() const;
 
   std::uint64_t progress() const override { return progress_; }
@@ -112,14 +115,14 @@ class PostgresLedger : public Ledger {
   }
 
   PostgresStats stats() const;
-  // What is wrong though it can sell: damaged events, tables that do not follow; empty: nothing.
+  // What is wrong while the ledger still sells: damaged events, tables that do not follow. Empty if nothing is.
   std::string degradation() const;
-  // Events that are damaged and not sold from, in a sentence; empty: none is.
+  // A sentence about damaged events, which are not sold from. Empty if there are none.
   std::string damage() const;
   bool is_damaged(EventNumber number) const override;
   pg::Pool& pool() { return pool_; }
-  // Is called, on any thread, when changes have been published that execute() did not bring: those of other nodes. Returns when the one
-  // before is not being called any more.
+  // Sets a function that is called, on any thread, after readers have seen changes of other nodes. Returns once the previous function is
+  // no longer being called.
   void on_news(std::function<void()> call);
 
  private:
@@ -130,15 +133,15 @@ class PostgresLedger : public Ledger {
 
   using ReplicaPtr = std::shared_ptr<pg::Replica>;
 
-  // Replicas (replicas.cc).
+  // Replicas (replicas.cc; what requests ask for: bringing.cc).
   ReplicaPtr find_replica(EventNumber number) const;
   ReplicaPtr replica_of(EventNumber number);
   void load(pg::Connection& connection, pg::Replica& replica);
   void take_loaded(pg::Replica& replica, pg::LoadedEvent loaded);
   void begin_anew(pg::Connection& connection, pg::Replica& replica);
-  // Reads and folds journal rows that the replica has not seen. Returns how many.
+  // Reads and folds journal rows that the replica has not seen. Returns their number.
   std::size_t catch_up(pg::Connection& connection, pg::Replica& replica);
-  // Loads it if need be, and catches up; what goes wrong with its history is made good or named.
+  // Loads the replica if it is not loaded, otherwise catches up. Loads it again if its history has changed. Throws DataError for damage.
   void freshen(pg::Connection& connection, pg::Replica& replica);
   bool is_fresh(pg::Connection& connection, const pg::Replica& replica);
   bool is_another_history(pg::Replica& replica, Seq seq, std::int16_t ordinal, std::string_view hash);
@@ -156,7 +159,7 @@ class PostgresLedger : public Ledger {
   void try_damaged_again();
   void evict();
   void forget_ended(pg::Replica& replica);
-  // Throws DataError when the event contradicts itself: note_damage().
+  // Throws DataError if the event contradicts itself; then call note_damage().
   void after_publishing(pg::Replica& replica);
 
   void execute_some(std::span<const Batch> batches, ExecutionReport& report);
@@ -175,10 +178,10 @@ class PostgresLedger : public Ledger {
   void renew_imports(pg::Connection& connection);
   void abandon_stale_imports(pg::Connection& connection);
 
-  // What is done every second (housekeeping.cc; imports by threads of their own).
+  // Work of every second (housekeeping.cc; the imports have threads of their own).
   void keep_house(pg::Connection& connection);
-  // Works on one event of many, on a connection of its own. What fails of it is noted, and is no failure of the others. Throws only
-  // when the database itself does not answer. `work` returns false when it has left the event alone: then nothing is known of it.
+  // Works on one event of many, on its own connection. A failure is noted in `failing` and does not stop the work on other events. Throws
+  // only if the database does not answer. `work` returns false if it has skipped the event.
   void work_alone(FailingEvents& failing, EventNumber event, const std::function<bool(pg::Connection&)>& work);
   void abandon_import(pg::Connection& connection, EventNumber number, bool is_nobodys, std::chrono::steady_clock::time_point until);
   bool try_damaged(pg::Connection& connection, EventNumber number);
@@ -196,8 +199,8 @@ class PostgresLedger : public Ledger {
 
   mutable std::shared_mutex replicas_mutex_;
   std::unordered_map<EventNumber, ReplicaPtr> replicas_;
-  std::unordered_map<std::string, EventNumber> by_id_;   // of the events that there are, whether they are here or not
-  std::vector<EventNumber> listed_;                     // open events, rising
+  std::unordered_map<std::string, EventNumber> by_id_;   // of all open events, loaded here or not
+  std::vector<EventNumber> listed_;   // open events, ascending
 
   mutable std::mutex trouble_mutex_;
   std::string clock_trouble_;
@@ -210,15 +213,15 @@ class PostgresLedger : public Ledger {
 
   std::mutex heads_mutex_;
   std::map<EventNumber, Seq> heads_;
-  std::int64_t heads_as_of_ = 0;   // position in the order of all changes
-  std::uint64_t histories_of_heads_ = 0;   // counters_.histories when they were begun
+  std::int64_t heads_as_of_ = 0;   // position in change_order
+  std::uint64_t histories_of_heads_ = 0;   // counters_.histories when heads_ was last cleared
 
   std::mutex imports_mutex_;
-  std::set<EventNumber> imports_;   // of this node: their leases are renewed
-  EventNumber last_stale_import_ = 0;   // abandon_stale_imports()
+  std::set<EventNumber> imports_;   // of this node, whose leases are renewed
+  EventNumber last_stale_import_ = 0;   // the last one that abandon_stale_imports() has tried
 
   std::atomic<std::uint64_t> progress_{0};
-  const Millis sweep_spread_;   // so that not all nodes sweep an event at the same moment
+  const Millis sweep_spread_;   // milliseconds; different on each node, so that not all sweep at once
 
   struct Counters {
     std::atomic<std::uint64_t> written{0}, refused{0}, again{0}, settled{0}, failed{0}, followed{0}, loaded{0}, histories{0};
@@ -226,7 +229,7 @@ class PostgresLedger : public Ledger {
 
   std::unique_ptr<pg::Projector> projector_;
   std::unique_ptr<pg::Reader> reader_;
-  std::unique_ptr<Follower> follower_;   // last: its threads use the others
+  std::unique_ptr<Follower> follower_;   // last member: its threads use the others
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

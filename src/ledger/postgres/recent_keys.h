@@ -1,6 +1,6 @@
-// Which event an idempotency key was used for: keys live with their event (replica.h), and one that comes again for another event must
-// be found all the same. It is, where it was used on this node or for an event that this node has; a table of all keys would cost a
-// third of the speed. Bounded; the oldest goes. Any thread.
+// Which event an idempotency key was used for. Keys live with their event (replica.h), but a key that is used again for another event
+// must be found too. This finds it if it was used on this node, or for an event that this node has. A table of all keys in the database
+// would cost a third of the speed. Keeps the last k_keys_max keys. Any thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -18,6 +18,7 @@ class RecentKeys {
  public:
   static constexpr std::size_t k_keys_max = 200'000;
 
+  // The key was accepted for the event at this time.
   void put(const Fingerprint& key, EventNumber event, Millis at) {
     const std::scoped_lock lock(mutex_);
     if (!events_.insert_or_assign(key, Use{event, at}).second) return;
@@ -26,13 +27,14 @@ class RecentKeys {
     events_.erase(order_.front());
     order_.pop_front();
   }
+  // The event that the key was used for in the last 24 hours (k_keys_kept).
   std::optional<EventNumber> find(const Fingerprint& key, Millis now) const {
     const std::scoped_lock lock(mutex_);
     const auto use = events_.find(key);
     if (use == events_.end() || use->second.at + k_keys_kept <= now) return std::nullopt;
     return use->second.event;
   }
-  // The event's history is another one: what was accepted for it may not have been. Looks at all keys.
+  // Forgets all keys of an event whose history has changed: they may not have been accepted in the new history. Visits all keys.
   void forget(EventNumber event) {
     const std::scoped_lock lock(mutex_);
     std::erase_if(order_, [&](const Fingerprint& key) {

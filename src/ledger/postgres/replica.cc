@@ -14,9 +14,9 @@ std::string name_of_row(const JournalRow& row) {
 }
 
 [[noreturn]] void damaged(const JournalRow& row) {
-  throw DataError(
-      name_of_row(row) +
-      " cannot be read. Nothing is sold from this event. `holdfast verify --ledger …` says more; put the database back from a backup.");
+  throw DataError(name_of_row(row) +
+                  " cannot be read. Nothing is sold from this event. Run `holdfast verify --ledger URL` for details, and restore the "
+                  "database from a backup.");
 }
 
 }  // namespace
@@ -50,10 +50,10 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
       fold_change(row, i, change, find_ended, steps);
     }
   } catch (...) {
-    drop();   // it has the beginning of the row, which would be folded once more
+    drop();   // a part of the row is folded, and must not be folded again
     throw;
   }
-  // Readers that were told of these changes before the inventory was dropped are not told again.
+  // Readers that saw these changes before the inventory was dropped do not see them again.
   if (const auto readers = own_published(); readers != nullptr && row.changes > 0 && !readers_are_apart_) {
     readers->follow(body.changes, row.changes, row.at, steps);
     if (on_shown) on_shown(row, body);
@@ -70,7 +70,7 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
   note_expiry();
 }
 
-// What stands at change `at` of the row.
+// Folds change `at` of the row.
 void Replica::fold_change(const JournalRow& row, std::uint32_t at, const Change& change, const FindEnded& find_ended, MemorySteps& steps) {
   if (change.kind == ChangeKind::seats_appended) {
     Reader seats(change.text);
@@ -79,7 +79,7 @@ void Replica::fold_change(const JournalRow& row, std::uint32_t at, const Change&
              change.settings->status != EventStatus::importing) {
     end_import(change.settings->status == EventStatus::abandoned);
   } else if (change.kind == ChangeKind::consumed && change.ends && inventory->find(change.reservation) == Inventory::k_no_slot) {
-    // Reinstated, and it ended so long ago that it was forgotten. The tables may have come to its sale already.
+    // A reservation is reinstated that ended so long ago that memory has forgotten it. The tables may already have its sale.
     std::optional<ReservationView> ended = find_ended(change.reservation);
     if (ended && ended->status != ReservationStatus::active) {
       ended->status = ReservationStatus::expired;
@@ -87,9 +87,9 @@ void Replica::fold_change(const JournalRow& row, std::uint32_t at, const Change&
       for (ReservedSeat& reserved : ended->seats) reserved.owned = false;
     }
     if (!ended || !inventory->can_recall(*ended)) {
-      throw DataError(
-          "reservation " + to_string(change.reservation) + " of event " + std::to_string(number) +
-          " is missing in the tables or has not ended there. Nothing is sold from this event. `holdfast verify --ledger …` says more.");
+      throw DataError("reservation " + to_string(change.reservation) + " of event " + std::to_string(number) +
+                      " is missing in the tables or has not ended there. Nothing is sold from this event. Run `holdfast verify --ledger "
+                      "URL` for details.");
     }
     steps.recall(*inventory, at, *ended);
   }
@@ -166,7 +166,7 @@ void Replica::hide() {
   published_.reset();
 }
 
-// While rows that readers have seen are read again after a drop, the place is behind theirs.
+// During a load, `place` is behind the readers' change: then last_shown stays.
 void Replica::note_shown() {
   const auto readers = history_changed ? nullptr : own_published();
   if (readers != nullptr && readers->seq() == place.at.seq) last_shown = place.at;
@@ -174,7 +174,7 @@ void Replica::note_shown() {
 
 void Replica::recall(const ReservationView& ended) {
   if (inventory->find(ended.id) != Inventory::k_no_slot) return;
-  if (!inventory->can_recall(ended)) throw unreadable(ended.id, "what is written there does not fit what this node knows");
+  if (!inventory->can_recall(ended)) throw unreadable(ended.id, "it does not fit what this node knows");
   MemorySteps steps;
   steps.recall(*inventory, 0, ended);
   take_steps(steps);
@@ -187,7 +187,7 @@ void Replica::forget_ended(Seq through, std::size_t keep) {
 }
 
 void Replica::take_steps(const MemorySteps& steps) {
-  HOLDFAST_CHECK(changes.count == 0);   // else readers would go through them in another order
+  HOLDFAST_CHECK(changes.count == 0);   // otherwise readers would follow the changes in another order
   if (const auto shown = own_published(); shown != nullptr && !readers_are_apart_) shown->follow({}, 0, place.at.at, steps);
 }
 
@@ -212,7 +212,7 @@ void Replica::set_aside(const std::string& why) {
   drop();
   damage = why;
   damaged_at = Timer::now();
-  next_expiry_.store(k_never, std::memory_order_relaxed);   // nobody could record what is over
+  next_expiry_.store(k_never, std::memory_order_relaxed);   // its expiries cannot be recorded
 }
 
 std::shared_ptr<PublishedEvent> Replica::own_published() const {

@@ -28,13 +28,13 @@ constexpr Statement k_remove_order{"remove_order",
                                    "DELETE FROM holdfast.change_order WHERE event = $1 AND last_seq < $2 AND first_seq < "
                                    "(SELECT first_seq FROM holdfast.change_order WHERE event = $1 ORDER BY first_seq DESC LIMIT 1)"};
 
-// Rows of one event, in one transaction; 0: there are none, or another node is at it.
+// Removes rows of one event in one transaction. 0: there are none, or another node has the event.
 std::uint64_t clear_some(Connection& connection, EventNumber event, Millis before, Seq relayed) {
   connection.query(k_begin);
   const bool is_ours = connection.query(k_lock, Parameters().event(event)).rows() == 1;
   const auto place = place_of(connection, event);
   const Result rows = connection.query(k_oldest, Parameters().event(event).int4(k_rows_at_once));
-  // A row goes when the one after it is there and in the tables too: so the row that the tables are as of stays.
+  // A row goes only if the next row exists and is in the tables too. So the row that the tables are as of stays.
   int gone = 0;
   for (; is_ours && place && gone + 1 < rows.rows(); ++gone) {
     const auto last = [&](int row) { return rows.seq(row, 0) + rows.unsigned4(row, 2) - 1; };

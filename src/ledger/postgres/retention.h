@@ -1,4 +1,4 @@
-// Removing what is old from the journal, event by event.
+// Removing old rows from the journal.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,10 @@
 
 namespace holdfast::pg {
 
-// Removes journal rows that are older than so many days by the database's clock, that the tables have, and whose changes
-// `relayed` says were delivered. The row that the tables are as of and what comes after it always stay. What stood before the
-// oldest row that is kept is in journal_anchor, and what was removed has no place in change_order any more. Small transactions;
-// an event that another node is at is left for the next time. Returns how many rows. Throws Error.
+// Removes journal rows that are older than `days` by the database's clock, are in the tables, and whose changes were delivered: `relayed`
+// returns the last delivered change of an event. The row that the tables are as of always stays, and so does every row after it.
+// journal_anchor keeps the key and hash before the oldest remaining row. The removed rows also leave change_order. Works in small
+// transactions, and skips an event that another node is clearing. Returns the number of removed rows. Throws Error.
 std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std::function<Seq(EventNumber)>& relayed);
 
 }  // namespace holdfast::pg

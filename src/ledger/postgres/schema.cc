@@ -1,16 +1,16 @@
-// The schema's versions in SQL; schema_views.cc has the views of other programs, migrate.cc what is done with them.
+// The schema's versions in SQL. schema_views.cc has the views for other programs; migrate.cc runs the scripts.
 #include "ledger/postgres/schema_sql.h"
 #include "ledger/postgres/schema_stores.h"
 
 namespace holdfast::pg {
 namespace {
 
-// Keys begin with the event (a reservation's with its id, which begins with it), so that all of an event can live on one shard;
-// but for the directories of events and seats and the order of all changes, which are of no event.
+// Keys begin with the event, so that all of an event can be on one shard. (A reservation's key begins with its id, which begins with the
+// event.) The directories of events and seats and the order of all changes belong to no event.
 //
-// What is written for every batch has as few indexes as it can: the journal its key; seat_change its key, by which the last change of a
-// seat, and so its state, is found (version 1 had the state in a table of its own, which cost more to update than the history to write). There are no foreign
-// keys: the journal is the truth, and the tables are made from it by one hand.
+// Tables that every batch writes have as few indexes as possible. The journal has its key. seat_change has its key, by which the last
+// change of a seat, and so its state, is found. (Version 1 also had a table of states, which cost more to update than the history costs
+// to write.) There are no foreign keys: the journal is the truth, and only the projector writes the tables behind it.
 constexpr const char* k_version_1 = R"sql(
 CREATE SCHEMA holdfast;
 
@@ -20,7 +20,7 @@ CREATE TABLE holdfast.schema_version (version integer PRIMARY KEY, at timestampt
 CREATE TABLE holdfast.ledger (one boolean PRIMARY KEY DEFAULT true CHECK (one), id uuid NOT NULL DEFAULT gen_random_uuid());
 INSERT INTO holdfast.ledger DEFAULT VALUES;
 
--- An event's row is its lock. It is never updated: a row that every batch updates becomes slow beside an old snapshot.
+-- An event's row is its lock. It is never updated: a row that every batch updates becomes slow while an old snapshot is open.
 CREATE TABLE holdfast.event (
   number integer PRIMARY KEY,
   id uuid NOT NULL UNIQUE,
@@ -36,15 +36,15 @@ CREATE TABLE holdfast.seat_directory (
 );
 CREATE INDEX seat_directory_event ON holdfast.seat_directory (event);
 
--- Imports on their way: whose time is over has lost its node, and is abandoned by any other.
+-- Running imports. If the time is over, the node is gone, and any other node abandons the import.
 CREATE TABLE holdfast.import (
   event integer PRIMARY KEY,
   node uuid NOT NULL,
   until bigint NOT NULL
 );
 
--- The truth. Changes first_seq … first_seq + changes - 1 of an event; a row of keys only has no changes, and rows with the same first_seq
--- are told apart by their ordinal. The primary key is the guard: a writer that has not seen everything collides.
+-- The truth. A row has the changes first_seq … first_seq + changes - 1 of an event. A row with keys only has no changes; rows with the same
+-- first_seq differ in their ordinal. The primary key is the guard: a writer that has not seen every row collides.
 CREATE TABLE holdfast.journal (
   event integer NOT NULL,
   first_seq bigint NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE holdfast.journal (
 ALTER TABLE holdfast.journal ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE holdfast.journal ALTER COLUMN hash SET STORAGE PLAIN;
 
--- What stands before the oldest journal row that is kept, of events from which rows were removed.
+-- The row before the oldest remaining journal row, for events from which rows were removed.
 CREATE TABLE holdfast.journal_anchor (
   event integer PRIMARY KEY,
   first_seq bigint NOT NULL,
@@ -67,23 +67,24 @@ CREATE TABLE holdfast.journal_anchor (
   hash bytea NOT NULL
 );
 
--- ---- tables that follow the journal (docs/internals/postgresql-ledger.md), each event as of the last of its steps
+-- ---- tables that follow the journal (docs/internals/postgresql-ledger.md), each event as of its last step
 
--- A step of the projector: the tables had the event as of (base_seq, base_ordinal), and have it as of (seq, ordinal) since. Only the last of an
--- event stays. Added and removed, never updated: its place is found in one look at the index beside any old snapshot.
+-- A step of the projector, which took the tables of an event from (base_seq, base_ordinal) to (seq, ordinal). Only the last step of an
+-- event stays. Rows are added and removed, never updated, so the last one is found with one index lookup even while an old snapshot is
+-- open.
 CREATE TABLE holdfast.step (
   event integer NOT NULL,
   base_seq bigint NOT NULL,
   base_ordinal smallint NOT NULL,
-  seq bigint NOT NULL,            -- of the last change that the tables have
-  ordinal smallint NOT NULL,      -- rows of keys only after it that the tables have
-  hash bytea NOT NULL,            -- of the journal row that they are as of
+  seq bigint NOT NULL,            -- the last change that the tables have
+  ordinal smallint NOT NULL,      -- number of rows without changes after it that the tables have
+  hash bytea NOT NULL,            -- of the last journal row that the tables have
   at bigint NOT NULL,             -- its time
-  digest bigint NOT NULL,         -- of seat_state and of the reservations that own seats: whoever loads them sees that they are whole
+  digest bigint NOT NULL,         -- of seat_state and of the reservations that own seats, checked by each load
   PRIMARY KEY (event, base_seq, base_ordinal)
 );
 
--- An event's row is the lock of its steps. Written when the event changes, and when a hold ends before next_expiry.
+-- An event's row is the lock of its steps. Written if the event changes, or a hold ends before next_expiry.
 CREATE TABLE holdfast.event_state (
   event integer PRIMARY KEY,
   id uuid NOT NULL,
@@ -93,7 +94,7 @@ CREATE TABLE holdfast.event_state (
   max_hold_seconds bigint NOT NULL,
   seats_per_reservation bigint NOT NULL,
   held_seats_per_customer bigint NOT NULL,
-  next_expiry bigint,             -- no hold of the tables ends before it; NULL: there is none
+  next_expiry bigint,             -- no hold in the tables ends before; NULL: no holds
   seats integer NOT NULL,
   status smallint NOT NULL,       -- 0 importing, 1 draft, 2 on sale, 3 closed, 4 abandoned
   name text NOT NULL,
@@ -112,7 +113,7 @@ ALTER TABLE holdfast.plan_part ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE TABLE holdfast.seat (
   event integer NOT NULL,
   seat integer NOT NULL,
-  uuid uuid,                      -- the id when it is a UUID
+  uuid uuid,                      -- the id, if it is a UUID
   price_ten_thousandths bigint,
   x real NOT NULL,
   y real NOT NULL,
@@ -135,12 +136,12 @@ CREATE TABLE holdfast.seat_state (
   PRIMARY KEY (event, seat)
 ) WITH (fillfactor = 50);
 
--- A reservation's id begins with its event, and so does its key. Nothing that changes is in an index.
+-- A reservation's id begins with its event, and so does its key. No column that changes is in an index.
 CREATE TABLE holdfast.reservation (
   event integer NOT NULL,
   kind smallint NOT NULL,         -- 0 customer, 1 ticket lock
   status smallint NOT NULL,       -- 0 active, 1 consumed, 2 released, 3 expired
-  owned smallint NOT NULL,        -- seats that are held by it or sold to it
+  owned smallint NOT NULL,        -- number of seats held by it or sold to it
   created_seq bigint NOT NULL,
   created_at bigint NOT NULL,
   expires_at bigint NOT NULL,
@@ -165,7 +166,7 @@ CREATE TABLE holdfast.seat_change (
   PRIMARY KEY (event, seat, version)
 );
 
--- The idempotency keys of a step, packed: nobody looks for one here, a replica takes those of a day.
+-- The idempotency keys of a step, packed: nothing looks for a single one, and a replica loads those of a day.
 CREATE TABLE holdfast.kept_keys (
   event integer NOT NULL,
   base_seq bigint NOT NULL,
@@ -175,7 +176,7 @@ CREATE TABLE holdfast.kept_keys (
   PRIMARY KEY (event, base_seq, base_ordinal)
 );
 
--- The changes of all events in one order that keeps each event's. Rows become visible in the order of their positions, without gaps.
+-- The changes of all events in one order, which keeps the order of each event. Rows become visible by ascending position, without gaps.
 CREATE TABLE holdfast.change_order (
   position bigint PRIMARY KEY,
   event integer NOT NULL,
@@ -187,7 +188,7 @@ CREATE TABLE holdfast.change_order_lock (one boolean PRIMARY KEY DEFAULT true CH
 INSERT INTO holdfast.change_order_lock DEFAULT VALUES;
 )sql";
 
-// The ids of events, apart from the events, so that every unique key of `event` has its number. An event that was abandoned has none here.
+// The ids of events in a table of their own, so that every unique key of `event` contains its number. An abandoned event has no row here.
 constexpr const char* k_version_2 = R"sql(
 CREATE TABLE holdfast.event_directory (id uuid PRIMARY KEY, event integer NOT NULL);
 INSERT INTO holdfast.event_directory SELECT id, number FROM holdfast.event;

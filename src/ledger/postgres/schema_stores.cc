@@ -2,12 +2,11 @@
 
 namespace holdfast::pg {
 
-// These tables are small, and not of an event: where a schema is distributed they stay together on one server.
+// These tables are small and belong to no event: in a distributed schema they stay together on one server.
 //
-// What people or receivers wrote is bytea: neither the database's encoding nor a byte that is no text can keep a message from its
-// queue.
+// Text of people and receivers is bytea, so that neither the database's encoding nor an invalid byte can keep a message out of its queue.
 const char* const k_schema_of_stores = R"sql(
--- ---- who may call
+-- ---- API keys and sessions
 
 CREATE TABLE holdfast.api_key (
   id text COLLATE "C" PRIMARY KEY, name text NOT NULL, hash bytea NOT NULL UNIQUE, scopes text NOT NULL,
@@ -15,7 +14,7 @@ CREATE TABLE holdfast.api_key (
 );
 CREATE TABLE holdfast.session_secret (one boolean PRIMARY KEY DEFAULT true CHECK (one), secret bytea NOT NULL);
 
--- Grows with each statement that writes api_key, also one by hand: nodes look here once a second.
+-- Grows with each statement that writes api_key, also by hand. Nodes read it once a second.
 CREATE TABLE holdfast.api_key_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL);
 INSERT INTO holdfast.api_key_version (version) VALUES (0);
 CREATE FUNCTION holdfast.count_api_key_write() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -26,7 +25,7 @@ END $$;
 CREATE TRIGGER api_key_written AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON holdfast.api_key
   FOR EACH STATEMENT EXECUTE FUNCTION holdfast.count_api_key_write();
 
--- ---- who relays: one holder at a time. The epoch grows each time that the lease goes to another one.
+-- ---- leases of relays: one holder at a time. The epoch grows with each new holder.
 
 CREATE TABLE holdfast.lease (
   name text PRIMARY KEY,
@@ -35,7 +34,7 @@ CREATE TABLE holdfast.lease (
   until timestamptz NOT NULL      -- by this server's clock
 );
 
--- Ends the transaction with HF001 unless the lease is in this epoch, and keeps it there until the commit.
+-- Fails the transaction with HF001 unless the lease has this epoch, and locks the epoch until the commit.
 CREATE FUNCTION holdfast.assert_lease(which text, wanted bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM 1 FROM holdfast.lease WHERE name = which AND epoch = wanted FOR SHARE;
@@ -46,7 +45,7 @@ END $$;
 
 -- ---- webhooks
 
--- Grows with each change of an endpoint, and each time that dead messages come back.
+-- Grows with each change of an endpoint, and each time dead messages are revived.
 CREATE TABLE holdfast.webhook_revision (one boolean PRIMARY KEY DEFAULT true CHECK (one), revision bigint NOT NULL);
 INSERT INTO holdfast.webhook_revision (revision) VALUES (0);
 
@@ -74,7 +73,7 @@ CREATE TABLE holdfast.webhook_endpoint (
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX webhook_endpoint_made ON holdfast.webhook_endpoint (made_key);
 
--- Messages that wait (died_at NULL), of a group only the first with a time, and dead ones.
+-- Waiting messages (died_at NULL; only the first of a group has a time), and dead ones.
 CREATE TABLE holdfast.webhook_message (
   endpoint uuid NOT NULL REFERENCES holdfast.webhook_endpoint (id) ON DELETE CASCADE,
   number bigint GENERATED ALWAYS AS IDENTITY,
@@ -95,10 +94,10 @@ CREATE INDEX webhook_message_dead ON holdfast.webhook_message (endpoint, number)
 
 -- ---- Kafka
 
--- How far an event's changes were published.
+-- The last published change of each event.
 CREATE TABLE holdfast.feed_position (event integer PRIMARY KEY, seq bigint NOT NULL) WITH (fillfactor = 50);
 
--- Payments that were refused, and what was told of each.
+-- Refused payments, and the reply to each.
 CREATE TABLE holdfast.payment_rejected (digest bytea PRIMARY KEY, told bytea NOT NULL, at bigint NOT NULL);
 CREATE INDEX payment_rejected_at ON holdfast.payment_rejected (at);
 )sql";

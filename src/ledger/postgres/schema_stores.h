@@ -1,5 +1,5 @@
-// The part of the schema that is no ledger: API keys and the secret of sessions, webhooks with their queues, how far Kafka has come, and the
-// leases of those who relay. Run once, after the ledger's own part, in the transaction of schema version 1.
+// The part of schema version 1 that does not belong to the ledger: API keys, the secret of sessions, webhooks with their queues, the
+// Kafka feed's positions, and the relays' leases. It runs after the ledger's part, in the same transaction.
 #pragma once
 
 namespace holdfast::pg {

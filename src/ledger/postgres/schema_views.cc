@@ -2,12 +2,12 @@
 
 namespace holdfast::pg {
 
-// One half of the view Reservations: a row for each seat of the reservations whose number of seats is `seats`. `id` is the row's id, and `join`
-// brings in what the id needs. Every revision of the view is made of two halves.
+// One half of the view Reservations: a row for each seat of the reservations whose number of seats is `seats`. `id` is the row's id, and
+// `join` brings in what the id needs. Every revision of the view is made of two halves.
 //
-// A row is found by SeatId or CustomerId with an index each, and by Id where a reservation has one seat, because that row has the reservation's
-// own id. Rows of larger reservations are found by Id from revision 3 on. The link from a seat to its reservation is the change that gave the
-// seat to it: the first one, if the seat came back to the same reservation.
+// A row is found by SeatId or CustomerId with an index each, and by Id where a reservation has one seat, because that row has the
+// reservation's own id. Rows of larger reservations are found by Id from revision 3 on. The link from a seat to its reservation is the
+// change that gave the seat to it: the first one, if the seat came back to the same reservation.
 //
 // The database's clock at the beginning of the statement decides whether a time is over.
 #define HOLDFAST_SEATS_OF_RESERVATIONS(id, seats, join)                                                                         \
@@ -54,7 +54,7 @@ CREATE VIEW public.tickets_blocked AS
     JOIN holdfast.reservation r ON r.id = t.reservation AND r.event = t.event
    WHERE t.state = 104 AND r.expires_at > floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint;
 
--- For people: every event, as of which change the tables have it; every seat, with what holds now.
+-- For people: every event, with the change that the tables have it as of; every seat, with its current state.
 CREATE VIEW holdfast.events AS
   SELECT e.event, e.id, e.name, e.venue,
          CASE e.status WHEN 0 THEN 'importing' WHEN 1 THEN 'draft' WHEN 2 THEN 'on_sale' WHEN 3 THEN 'closed' ELSE 'abandoned' END AS status,
@@ -80,8 +80,8 @@ CREATE VIEW holdfast.seats AS
     LEFT JOIN holdfast.reservation r ON r.id = t.reservation AND r.event = t.event;
 )sql";
 
-// A seat's state is what the last of its changes left, found by one look at the history's key.
-// Views are replaced, not made anew: so they keep who may read them, and what others have built on them.
+// A seat's state is that of its last change, found with one lookup in the history's key. The views are replaced, not created again, so
+// that they keep their grants and the objects of others that depend on them.
 const char* const k_views_2 = R"sql(
 CREATE OR REPLACE VIEW public.tickets AS
   SELECT s.id AS ticket_id,
@@ -127,9 +127,9 @@ CREATE OR REPLACE VIEW holdfast.seats AS
 DROP TABLE holdfast.seat_state;
 )sql";
 
-// The ids that rows of view Reservations have where a reservation has several seats. They are made of reservation and seat, so only a list of
-// them finds one. Triggers fill the list, whichever program writes. A reservation of one seat, as contract 1 makes them, adds nothing. One
-// statement adds the rows of all reservations that an INSERT made; an UPDATE calls the other function only when seats were added.
+// The ids of the rows that the view Reservations has for reservations of several seats. They are hashes, so finding a row by its id needs
+// a table of them. Triggers fill it, whichever program writes. A reservation of one seat, as contract 1 makes them, adds nothing. One
+// statement adds the rows of all reservations that an INSERT created. An UPDATE calls the other function only if seats were added.
 const char* const k_reservation_rows = R"sql(
 CREATE TABLE IF NOT EXISTS holdfast.view_revision (one boolean PRIMARY KEY DEFAULT true CHECK (one), revision integer NOT NULL);
 
@@ -140,7 +140,7 @@ CREATE TABLE holdfast.reservation_row (
   reservation uuid NOT NULL
 );
 
--- Whoever may read reservations may read what was made of them: `holdfast verify` does.
+-- Roles that may read reservations may read their rows too: `holdfast verify` does.
 GRANT SELECT ON holdfast.view_revision TO PUBLIC;
 DO $$
 DECLARE reader oid;
@@ -185,9 +185,10 @@ CREATE TRIGGER rows_of_grown AFTER UPDATE OF seats ON holdfast.reservation FOR E
   EXECUTE FUNCTION holdfast.add_rows_of_grown_reservation();
 )sql";
 
-// A blocked ticket is found from an active reservation, or from the ticket: a join with all tickets does not look at each seat's history a
-// second time. The condition on the version names the reservation's event, though the seat's is the same. So it is asked after that join, of
-// few rows, and the planner's estimate stays large enough for a hash. An anti-join is estimated at one row, and looped over all tickets.
+// tickets_blocked starts from active reservations, or from a ticket, so that a join with all tickets does not visit each seat's history a
+// second time. The condition on the version uses the reservation's event, which equals the seat's. So the planner checks it after that
+// join, for few rows, and its estimate stays large enough for a hash join. It would estimate an anti-join at one row, and loop over all
+// tickets.
 const char* const k_views_3 = R"sql(
 CREATE OR REPLACE VIEW public.reservations AS
 )sql" HOLDFAST_SEATS_OF_RESERVATIONS("r.id", "= 1", "") " UNION ALL " HOLDFAST_SEATS_OF_RESERVATIONS(

@@ -1,4 +1,4 @@
-// Rows of the tables that follow the journal, as the projector writes them and others read them. Pure functions; any thread.
+// Rows of the tables that follow the journal, as the projector writes them. Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 
 namespace holdfast::pg {
 
-inline constexpr Uuid k_no_reservation{};   // is NULL in the tables
+inline constexpr Uuid k_no_reservation{};   // NULL in the tables
 
-// A seat as the last of its changes left it. One that never changed is available with version 0 and has no part in a digest.
+// A seat after the last of its changes. A seat that never changed is available with version 0, and counts nothing in a digest.
 struct SeatRow {
   SeatIndex seat = 0;
   std::uint32_t version = 0;
@@ -22,13 +22,13 @@ struct SeatRow {
   Uuid reservation = k_no_reservation;
   bool operator==(const SeatRow&) const = default;
 };
-// The last change of the seat that an expression names, of event $1, as `c`; no row when it never changed. One look at an index.
+// Joins the last change of a seat of event $1 as `c`. No row if the seat never changed. One index lookup.
 #define HOLDFAST_LAST_CHANGE_OF(seat_expression)                                                                                 \
   "CROSS JOIN LATERAL (SELECT version, kind, reservation FROM holdfast.seat_change WHERE event = $1 AND seat = " seat_expression \
   " ORDER BY version DESC LIMIT 1) c "
-// Of a row "seat, c.version, c.kind, c.reservation". False when it is of a kind that sets no seat's state, or has a number below zero.
+// Reads a row "seat, c.version, c.kind, c.reservation". False if the kind sets no state of a seat, or a number is negative.
 bool read_seat(const Result& result, int row, SeatRow& seat);
-// Those of the seats $2 of event $1 that reservation $3 owns: a row "seat" each.
+// The seats among $2 of event $1 that reservation $3 owns: one row "seat" each.
 #define HOLDFAST_OWNED_SEATS \
   "SELECT u.seat FROM unnest($2::int4[]) u(seat) " HOLDFAST_LAST_CHANGE_OF("u.seat") "WHERE c.reservation = $3 AND c.kind IN (4, 5, 8)"
 
@@ -37,7 +37,7 @@ struct ReservationRow {
   Uuid id{};
   ReservationKind kind{};
   ReservationStatus status{};
-  std::uint16_t owned = 0;   // seats that are held by it or sold to it
+  std::uint16_t owned = 0;   // number of seats held by it or sold to it
   Seq created_seq = 0;
   Millis created_at = 0;
   Millis expires_at = 0;
@@ -48,16 +48,16 @@ struct ReservationRow {
 };
 inline constexpr int k_reservation_columns = 10;
 #define HOLDFAST_RESERVATION_COLUMNS "id, kind, status, owned, created_seq, created_at, expires_at, customer, order_id, seats"
-// False when it is none that there can be: a number below zero, no seats or too many, a kind or status that there is not.
+// Reads a row HOLDFAST_RESERVATION_COLUMNS. False if it is damaged: a negative number, no seats or too many, an unknown kind or status.
 bool read_reservation(const Result& result, int row, ReservationRow& reservation);
 
-// What stands for a row; the sum of those of an event's seats and of its reservations that own seats is its digest (table step).
+// The digest of a row. An event's digest (table step) is the sum over its seats and over its reservations that own seats.
 std::uint64_t digest_of(EventNumber event, const SeatRow& seat);
 std::uint64_t digest_of(EventNumber event, const ReservationRow& reservation);
 
-// A key as the body of a row of kept_keys has it, one after the other.
+// Appends a key in the format of kept_keys.body, which has one key after the other.
 void pack_key(const KeptKey& kept, Millis at, std::string& out);
-// The next of them; false when the bytes are damaged. `event` is left alone.
+// Reads the next key; false if the bytes are damaged. Does not set `event`.
 bool unpack_key(Reader& reader, KeptKey& kept, Millis& at);
 
 }  // namespace holdfast::pg

@@ -12,15 +12,15 @@
 namespace holdfast::pg {
 namespace {
 
-constexpr std::int32_t k_parts_at_once = 64;         // some 70 KB each
-constexpr std::size_t k_seats_first = 1'000;        // that one statement looks at, whether they have changed or not
+constexpr std::int32_t k_parts_at_once = 64;         // about 70 KB each
+constexpr std::size_t k_seats_first = 1'000;        // visited by the first statement, whether they have changed or not
 constexpr std::size_t k_seats_at_once_max = 10'000;
 constexpr std::size_t k_reservations_at_once = 5'000;
 constexpr std::int32_t k_steps_with_keys_at_once = 200;
-constexpr std::chrono::seconds k_told_every{5};      // of an event that takes long
+constexpr std::chrono::seconds k_told_every{5};      // progress of a long load, in the log
 
-// A load holds no lock that anybody waits for. With millions of seats its node works for longer between two statements than a batch may say
-// nothing. It also takes the snapshot.
+// A load holds no lock that others wait for. With millions of seats, the node works for longer between two statements than a batch may.
+// This is also the first statement, which takes the snapshot.
 constexpr Statement k_patient{"load_patiently", "SELECT set_config('idle_in_transaction_session_timeout', '60s', true)"};
 
 constexpr Statement k_event{
@@ -44,7 +44,7 @@ constexpr Statement k_reservations{"load_reservations",
 constexpr Statement k_keys{"load_keys",
                            "SELECT body, base_seq, base_ordinal FROM holdfast.kept_keys WHERE event = $1 AND at > $2 AND "
                            "(base_seq, base_ordinal) > ($3, $4) ORDER BY base_seq, base_ordinal LIMIT $5"};
-// One statement, so that both are of one moment.
+// One statement, so that reservation and place are of one snapshot.
 constexpr Statement k_find{"find_reservation",
                            "SELECT " HOLDFAST_RESERVATION_COLUMNS
                            ", (SELECT seq FROM holdfast.step WHERE step.event = $2 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) "
@@ -57,11 +57,11 @@ constexpr Statement k_raise{"raise_next_expiry",
                             "UPDATE holdfast.event_state SET next_expiry = $2 WHERE event = $1 AND next_expiry IS DISTINCT FROM $2"};
 
 [[noreturn]] void damaged(EventNumber event, const std::string& what) {
-  throw DataError(
-      "the tables of event " + std::to_string(event) + " in PostgreSQL are damaged: " + what +
-      ". Nothing was changed and nothing is sold from them. `holdfast verify --ledger URL` says whether the journal is whole; if it is, "
-      "make the tables of the event again with `holdfast rebuild --ledger URL --event " +
-      std::to_string(event) + "`, else restore the database from a backup.");
+  throw DataError("the tables of event " + std::to_string(event) + " in PostgreSQL are damaged: " + what +
+                  ". Nothing was changed, and nothing is sold from this event. Run `holdfast verify --ledger URL`. If the journal is "
+                  "intact, rebuild the "
+                  "tables with `holdfast rebuild --ledger URL --event " +
+                  std::to_string(event) + "`; otherwise restore the database from a backup.");
 }
 
 std::optional<JournalPlace> read_place(const Result& result, EventNumber event) {
@@ -72,14 +72,15 @@ std::optional<JournalPlace> read_place(const Result& result, EventNumber event) 
   return place;
 }
 
-// Loads one event: read() in a transaction with one snapshot, then finish(), which asks the database nothing. Every statement reads a piece
-// that takes a fraction of the time that it may. What takes seconds with millions of seats stands in finish(): a snapshot keeps VACUUM waiting.
+// Loads one event: read() in a transaction with one snapshot, then finish() after it, without the database. Every statement reads a piece
+// that takes a fraction of its time limit. Work that takes seconds for millions of seats is in finish(), because an open snapshot holds
+// back VACUUM.
 class Loading {
  public:
   Loading(Connection& connection, EventNumber event, std::uint64_t hash_seed)
       : connection_(connection), event_(event), hash_seed_(hash_seed) {}
 
-  // False: the tables do not have the event.
+  // False if the tables do not have the event.
   bool read() {
     const auto place = place_of(connection_, event_);
     if (!place) return false;
@@ -96,33 +97,32 @@ class Loading {
   LoadedEvent finish() {
     loaded_.inventory->restore_position(loaded_.as_of.seq, loaded_.as_of.at);
     if (const auto contradiction = loaded_.inventory->find_contradiction()) damaged(event_, *contradiction);
-    if (digest_ != expected_digest_) damaged(event_, "its seats and reservations are not those that were written");
+    if (digest_ != expected_digest_) damaged(event_, "its seats and reservations do not match their digest");
     finish_plan();
     return std::move(loaded_);
   }
 
  private:
-  // That the journal has the row that the tables are as of: it may have been restored from an older copy than they.
+  // Checks that the journal has the row that the tables are as of: the journal may have been restored from an older copy than the tables.
   void check_place() {
     const JournalPlace& place = loaded_.as_of;
     const auto row = row_at(connection_, event_, place);
     if (!row) {
-      damaged(event_,
-              "they are as of change " + std::to_string(place.seq) + ", and the journal does not have the row that they were made from");
+      damaged(event_, "they have change " + std::to_string(place.seq) + ", but the journal does not have the row that they were made from");
     }
     loaded_.as_of_row = *row;
   }
 
   void load_card() {
     const Result row = connection_.query(k_event, Parameters().event(event_));
-    if (row.rows() == 0) damaged(event_, "it has steps and no state");
+    if (row.rows() == 0) damaged(event_, "it has steps but no row in event_state");
     const auto limit = [&](int column) {
       const std::int64_t value = row.int8(0, column);
       if (value < 0 || value > UINT32_MAX) damaged(event_, "a limit of its settings cannot be read");
       return static_cast<std::uint32_t>(value);
     };
     const std::int16_t status = row.int2(0, 5);
-    if (status < 0 || status > static_cast<std::int16_t>(EventStatus::abandoned)) damaged(event_, "it has a status that there is not");
+    if (status < 0 || status > static_cast<std::int16_t>(EventStatus::abandoned)) damaged(event_, "its status is unknown");
     EventCard card{.number = event_, .id = row.uuid(0, 0), .venue = std::string(row.text(0, 2)), .currency = std::string(row.text(0, 3))};
     EventSettings settings{.name = std::string(row.text(0, 1)),
                            .starts_at = row.int8(0, 4),
@@ -155,17 +155,17 @@ class Loading {
       }
       tell("plan", static_cast<std::int64_t>(loaded_.importing->size()), seats_);
     }
-    if (static_cast<std::int64_t>(loaded_.importing->size()) != seats_) damaged(event_, "it has another number of seats than its plan");
+    if (static_cast<std::int64_t>(loaded_.importing->size()) != seats_) damaged(event_, "its number of seats is not that of its plan");
     loaded_.inventory->restore_seats(loaded_.importing->size());
   }
 
-  // By ranges, not by a limit: seats that never changed give no row, so the first row may be millions of seats away.
+  // By ranges, not with LIMIT: seats that never changed have no row, so the first row may be millions of seats away.
   void load_seats() {
     PieceSize piece(k_seats_first, k_seats_at_once_max);
     for (std::int32_t first = 0;;) {
       const auto some = static_cast<std::int32_t>(piece.now());
       const bool is_last = seats_ - first <= some;
-      const std::int32_t end = is_last ? INT32_MAX : first + some;   // rows of seats that there are not are found, too
+      const std::int32_t end = is_last ? INT32_MAX : first + some;   // also finds rows of seats that the plan does not have
       const auto began = PieceSize::Timer::now();
       load_seats(first, end);
       if (is_last) break;
@@ -196,7 +196,7 @@ class Loading {
     for (std::size_t first = 0; first < ids.size(); first += k_reservations_at_once) {
       const auto some = std::span<const Uuid>(ids).subspan(first, std::min(k_reservations_at_once, ids.size() - first));
       const Result rows = connection_.query(k_reservations, Parameters().event(event_).uuids(some));
-      if (static_cast<std::size_t>(rows.rows()) != some.size()) damaged(event_, "a seat belongs to a reservation that there is not");
+      if (static_cast<std::size_t>(rows.rows()) != some.size()) damaged(event_, "a seat belongs to a reservation that does not exist");
       for (int row = 0; row < rows.rows(); ++row) restore(rows, row);
       tell("reservations", static_cast<std::int64_t>(first + some.size()), static_cast<std::int64_t>(ids.size()));
     }
@@ -210,11 +210,11 @@ class Loading {
     std::size_t owned = 0;
     for (ReservedSeat& reserved : view.seats) {
       if (reserved.seat >= loaded_.inventory->seat_count())
-        damaged(event_, "reservation " + to_string(row.id) + " names a seat that there is not");
+        damaged(event_, "reservation " + to_string(row.id) + " names a seat that does not exist");
       reserved.owned = std::ranges::binary_search(owned_, std::pair(row.id, reserved.seat));
       owned += reserved.owned;
     }
-    if (owned != row.owned) damaged(event_, "reservation " + to_string(row.id) + " does not own the seats that it counts");
+    if (owned != row.owned) damaged(event_, "reservation " + to_string(row.id) + " does not own as many seats as it counts");
     loaded_.inventory->restore_reservation(view);
   }
 
@@ -242,7 +242,7 @@ class Loading {
     }
   }
 
-  // Who waits for a large event sees that it goes on.
+  // Logs the progress of a long load.
   void tell(const char* what, std::int64_t done, std::int64_t all) {
     const auto now = std::chrono::steady_clock::now();
     if (now < told_at_ + k_told_every) return;
@@ -283,7 +283,7 @@ class Loading {
   std::int64_t seats_ = 0;
   std::uint64_t digest_ = 0;
   std::uint64_t expected_digest_ = 0;
-  std::vector<std::pair<Uuid, SeatIndex>> owned_;   // rising
+  std::vector<std::pair<Uuid, SeatIndex>> owned_;   // ascending
 };
 
 }   // namespace
@@ -326,9 +326,9 @@ std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event,
 DataError unreadable(const Uuid& reservation, const std::string& why) {
   const std::string event = std::to_string(event_of_reservation(reservation).value_or(0));
   return DataError(
-      "what PostgreSQL has of reservation " + to_string(reservation) + " of event " + event + ", which ended long ago, cannot be read (" +
-      why + "). `holdfast verify --ledger URL` says whether the journal is whole; if it is, make the tables of the event again with " +
-      "`holdfast rebuild --ledger URL --event " + event + "`, else restore the database from a backup.");
+      "reservation " + to_string(reservation) + " of event " + event + ", which ended long ago, cannot be read from PostgreSQL (" + why +
+      "). Run `holdfast verify --ledger URL`. If the journal is intact, rebuild the tables with `holdfast rebuild --ledger URL --event " +
+      event + "`; otherwise restore the database from a backup.");
 }
 
 namespace {
@@ -338,7 +338,7 @@ std::optional<FoundReservation> find_of_event(Connection& connection, const Uuid
   if (rows.rows() == 0) return std::nullopt;
   ReservationRow row;
   if (rows.is_null(0, k_reservation_columns)) throw unreadable(id, "its event has no step");
-  if (!read_reservation(rows, 0, row)) throw unreadable(id, "what is written there cannot be");
+  if (!read_reservation(rows, 0, row)) throw unreadable(id, "its row is damaged");
   FoundReservation found{.view = Loading::view_of(row), .created_seq = row.created_seq, .as_of = rows.seq(0, k_reservation_columns)};
   if (row.owned == 0) return found;
   const Result owned = connection.query(k_owned_seats, Parameters().event(event).seats(row.seats).uuid(id));

@@ -100,12 +100,12 @@ TEST(SchemaVersions, ALaterOneThatChangedSomethingIsRefusedByEveryCommand) {
                                              {"verify", "--ledger", url}}) {
     const Finished refused = run_holdfast(command);
     EXPECT_EQ(refused.status, 1) << command[0] << ": " << refused.everything();
-    EXPECT_THAT(refused.err, HasSubstr("has version 3, which takes a program of schema version 3 or later; this one has 2"));
+    EXPECT_THAT(refused.err, HasSubstr("has version 3, which needs a program of schema version 3 or later; this program has 2"));
     EXPECT_THAT(refused.err, HasSubstr("Nothing was changed"));
   }
   const Finished refused = failing_start({.flags = {"--ledger", url}});
   EXPECT_EQ(refused.status, 1);
-  EXPECT_THAT(refused.everything(), HasSubstr("has version 3, which takes a program of schema version 3 or later"));
+  EXPECT_THAT(refused.everything(), HasSubstr("has version 3, which needs a program of schema version 3 or later"));
   EXPECT_EQ(Sql(url).value("SELECT count(*) FROM holdfast.api_key"), "0");
 }
 
@@ -116,11 +116,11 @@ TEST(SchemaVersions, TheOldestProgramThatCanWorkIsRememberedOverSeveralSteps) {
   EXPECT_EQ(refusal(database, 3), "");
   EXPECT_EQ(refusal(database, 4), "");
   migrate_further(database, {k_adds, k_adds_again, k_changes});
-  EXPECT_THAT(refusal(database, 2), HasSubstr("takes a program of schema version 5"));
-  EXPECT_THAT(refusal(database, 4), HasSubstr("takes a program of schema version 5"));
+  EXPECT_THAT(refusal(database, 2), HasSubstr("needs a program of schema version 5"));
+  EXPECT_THAT(refusal(database, 4), HasSubstr("needs a program of schema version 5"));
   EXPECT_EQ(refusal(database, 5), "");
   migrate_further(database, {k_adds, k_adds_again, k_changes, k_adds_again});
-  EXPECT_THAT(refusal(database, 4), HasSubstr("takes a program of schema version 5"));
+  EXPECT_THAT(refusal(database, 4), HasSubstr("needs a program of schema version 5"));
   EXPECT_EQ(refusal(database, 5), "");
   EXPECT_EQ(refusal(database, 6), "");
 }
@@ -147,9 +147,9 @@ TEST(SchemaVersions, AVersionWithoutAWordAboutCompatibilityIsForItsOwnProgramsOn
   migrate_further(database, {k_adds});
   Sql sql(database.url());
   sql.run("UPDATE holdfast.schema_version SET compatible_from = NULL");
-  EXPECT_THAT(refusal(database, 2), HasSubstr("takes a program of schema version 3"));
+  EXPECT_THAT(refusal(database, 2), HasSubstr("needs a program of schema version 3"));
   sql.run("ALTER TABLE holdfast.schema_version DROP COLUMN compatible_from");
-  EXPECT_THAT(refusal(database, 2), HasSubstr("takes a program of schema version 3"));
+  EXPECT_THAT(refusal(database, 2), HasSubstr("needs a program of schema version 3"));
   EXPECT_EQ(refusal(database, 3), "");
 }
 
