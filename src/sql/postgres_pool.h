@@ -37,7 +37,8 @@ struct PoolStats {
 
 class Pool {
  public:
-  // A connection that goes back to the pool when this is destroyed. It must not outlive the pool. One thread at a time.
+  // A connection that goes back to the pool when this is destroyed: after a reset(), or not at all if it is no longer usable. So callers
+  // need no reset() after an Error unless they go on with the connection. It must not outlive the pool. One thread at a time.
   class Borrowed {
    public:
     Borrowed(Pool& pool, std::unique_ptr<Connection> connection) : pool_(&pool), connection_(std::move(connection)) {}

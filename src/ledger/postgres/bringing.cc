@@ -55,21 +55,16 @@ std::string directory_form(const std::string& id) {
 bool PostgresLedger::bring(const Wanted& wanted) {
   try {
     auto connection = pool_.take();
-    try {
-      if (wanted.list_of_events) bring_events(*connection);
-      if (wanted.event && !bring_number(*connection, *wanted.event, wanted.as_of_now)) return true;
-      if (wanted.event_id) {
-        const pg::Result found = connection->query(k_event_number, Parameters().uuid(*wanted.event_id));
-        if (found.rows() == 1) bring_number(*connection, found.event(0, 0), wanted.as_of_now);
-      }
-      if (!wanted.seats.empty()) bring_seats(*connection, wanted);
-      if (wanted.reservation) bring_reservation(*connection, *wanted.reservation, wanted.as_of_now);
-      pool_.failures().worked();
-      return true;
-    } catch (const Error&) {
-      connection->reset();
-      throw;
+    if (wanted.list_of_events) bring_events(*connection);
+    if (wanted.event && !bring_number(*connection, *wanted.event, wanted.as_of_now)) return true;
+    if (wanted.event_id) {
+      const pg::Result found = connection->query(k_event_number, Parameters().uuid(*wanted.event_id));
+      if (found.rows() == 1) bring_number(*connection, found.event(0, 0), wanted.as_of_now);
     }
+    if (!wanted.seats.empty()) bring_seats(*connection, wanted);
+    if (wanted.reservation) bring_reservation(*connection, *wanted.reservation, wanted.as_of_now);
+    pool_.failures().worked();
+    return true;
   } catch (const Error& error) {
     pool_.failures().failed(Work::reading, error.what());
     return false;
@@ -233,7 +228,6 @@ std::vector<EventHead> PostgresLedger::heads() {
     }
   } catch (const Error&) {
     heads_as_of_ = 0;   // perhaps there are too many rows since then: read all heads next time
-    connection->reset();
     throw;
   }
   std::vector<EventHead> open;

@@ -78,12 +78,7 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event(NewEve
       connection->reset();
       if (!error.is(k_sequence_limit)) throw;
     }
-    try {
-      return reserve_event_on(*connection, event, order, k_take_unused_number);
-    } catch (const Error&) {
-      connection->reset();
-      throw;
-    }
+    return reserve_event_on(*connection, event, order, k_take_unused_number);
   } catch (const Error& error) {
     spdlog::warn("an event was not created: {}", error.what());
     return std::unexpected(problem(Kind::unavailable, "the database cannot write at the moment; the event was not created"));

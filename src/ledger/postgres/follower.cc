@@ -237,13 +237,8 @@ void PostgresLedger::Follower::keep(void (PostgresLedger::*work)(Connection&), b
     if (has_work != nullptr && !(ledger_.*has_work)()) continue;
     try {
       auto connection = ledger_.pool_.take();
-      try {
-        (ledger_.*work)(*connection);
-        ledger_.pool_.failures().worked();
-      } catch (const Error&) {
-        connection->reset();
-        throw;
-      }
+      (ledger_.*work)(*connection);
+      ledger_.pool_.failures().worked();
     } catch (const Error& error) {
       // An event that another transaction has locked can wait.
       if (!error.is(k_lock_not_available)) ledger_.pool_.failures().failed(Work::upkeep, error.what());

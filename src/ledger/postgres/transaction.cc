@@ -96,8 +96,7 @@ PostgresLedger::Transaction::Step PostgresLedger::Transaction::attempt(Execution
         case Written::too_far_behind: return Step::again;
       }
     } catch (const Error& error) {
-      // A demoted server accepts no writes on any connection.
-      error.is(k_read_only_transaction) ? connection->discard() : connection->reset();
+      if (error.is(k_read_only_transaction)) connection->discard();   // the server was demoted: it accepts no writes on any connection
       throw;
     }
   } catch (const Error& error) {
