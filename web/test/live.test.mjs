@@ -1,5 +1,6 @@
 // When the tab that reads an event's stream asks for the states as well. With real tabs, and a proxy: tests/browser.
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -10,6 +11,7 @@ const web = fileURLToPath(new URL("..", import.meta.url));
 const define = (name, value) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 define("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
 define("window", new EventTarget());
+define("crypto", webcrypto);   // Node.js has it by this name from 19 on
 define("navigator", { locks: { request: (name, options, work) => work({ name }) } });
 define("BroadcastChannel", class extends EventTarget {
   postMessage() {}
