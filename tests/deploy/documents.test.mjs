@@ -1,29 +1,15 @@
 // The documents agree with each other: every link leads to a file and a heading, every document that a source names is there, and the
 // indexes of docs/decisions/ and docs/internals/ have every page. Reads files; starts nothing.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
-import { list, read, root } from "./files.mjs";
-
-const SKIPPED = new Set(["node_modules", "dist", "data"]);
-
-// The files of the checkout whose names match, as paths from its root; without what was built, and what begins with a dot.
-function files(name, folder = "") {
-  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.name.startsWith(".") || SKIPPED.has(entry.name) || path === "build") return [];
-    if (entry.isDirectory()) return files(name, path);
-    return name.test(entry.name) ? [path] : [];
-  });
-}
-
-const withoutCode = (text) => text.replaceAll(/^```.*?^```/gms, "");
+import { files, list, read, root, withoutBlocks } from "./files.mjs";
 
 // The anchors of a document's headings, as GitHub makes them.
 function anchors(text) {
   const seen = new Map();
-  return new Set([...withoutCode(text).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => {
+  return new Set([...withoutBlocks(text).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => {
     const plain = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();
     const slug = plain.replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").trim().replaceAll(" ", "-");
     const before = seen.get(slug) ?? 0;
@@ -34,7 +20,7 @@ function anchors(text) {
 
 // What is wrong with a document's links within the checkout.
 function brokenLinks(page) {
-  const links = [...withoutCode(read(page)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link);
+  const links = [...withoutBlocks(read(page)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link);
   return links.filter((link) => !/^([a-z]+:|\/)/.test(link)).flatMap((link) => {
     const [path, anchor] = link.split("#");
     const target = path === "" ? page : normalize(join(dirname(page), path));

@@ -7,6 +7,21 @@ export const read = (path) => readFileSync(join(root, path), "utf8");
 export const list = (folder) => readdirSync(join(root, folder));
 export const operations = read("docs/operations.md");
 
+const SKIPPED = new Set(["node_modules", "dist", "data"]);
+
+// The files of the checkout whose names match, as paths from its root. Leaves out build output and names that begin with a dot.
+export function files(name, folder = "") {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.name.startsWith(".") || SKIPPED.has(entry.name) || path === "build") return [];
+    if (entry.isDirectory()) return files(name, path);
+    return name.test(entry.name) ? [path] : [];
+  });
+}
+
+// A document without its fenced code blocks.
+export const withoutBlocks = (text) => text.replaceAll(/^```.*?^```/gms, "");
+
 function sources(folder) {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) =>
     entry.isDirectory() ? sources(`${folder}/${entry.name}`) : entry.name.endsWith(".cc") ? [read(`${folder}/${entry.name}`)] : []);
