@@ -1,5 +1,5 @@
 // The options of `holdfast serve`, each described once. The parser (options.cc), --help, the manual page, the completion and the example
-// file are made from this table.
+// file all use this table. Any thread, once described() has returned for the first time.
 //
 //   for (const Described& each : described()) std::puts(flag_of(each.key).c_str());
 #pragma once
@@ -12,13 +12,13 @@
 
 namespace holdfast::cli {
 
-// What an option takes.
+// The kind of value that an option takes.
 struct Takes {
   enum class Kind { number, flag, word, text, list, file, folder, url, pairs };
 
   Kind kind = Kind::text;
-  std::vector<std::string> words{};   // of a word: those that are allowed
-  std::uint64_t least = 0;            // of a number
+  std::vector<std::string> words{};   // of a word: the allowed ones
+  std::uint64_t least = 0;            // of a number: the range, both ends included
   std::uint64_t most = 0;
 
   // As --help shows it: N, on|off, FILE.
@@ -28,15 +28,15 @@ struct Takes {
 struct Described {
   std::string key;
   std::string help;   // one line of ASCII, without the default
-  std::function<std::string(ServeOptions&, const std::string&)> set;   // what is wrong with a value; empty: it was set
+  std::function<std::string(ServeOptions&, const std::string&)> set;   // stores a value, or returns what is wrong with it
   Takes takes{};
-  std::string standard{};    // the default as a flag would have it; empty: none that can be written down
-  std::string otherwise{};   // what holds without the option then
+  std::string standard{};    // the default, as a flag would have it; empty: there is none
+  std::string otherwise{};   // what holds without the option, if there is no default
   std::string example{};     // a value for options without a default
-  std::string alias{};       // another key
-  std::string variable{};    // a further variable that says the same; only named in help
+  std::string alias{};       // another name of the key
+  std::string variable{};    // another variable with the same meaning; the manual page names it
 
-  // NAME=VALUE pairs, k_between_pairs between them. Those of all sources come together, and may be secrets.
+  // Whether the value is NAME=VALUE pairs with k_between_pairs between them. The pairs of all sources are merged, and may be secrets.
   bool is_table() const { return takes.kind == Takes::Kind::pairs; }
   // "default 50002"; "default: on beyond loopback, else off".
   std::string default_text() const;
@@ -44,12 +44,13 @@ struct Described {
 
 inline constexpr char k_between_pairs = '\x1f';
 
+// All options, table by table of the TOML file.
 const std::vector<Described>& described();
 
 std::string flag_of(std::string key);       // --http-body-bytes-max
 std::string variable_of(std::string key);   // HOLDFAST_HTTP_BODY_BYTES_MAX
 
-// The option with a key, or another key, for which `is_it` holds; nullptr if there is none.
+// The option whose key, or alias, satisfies `is_it`; nullptr if there is none.
 template <typename Predicate>
 const Described* find_described(Predicate is_it) {
   for (const Described& each : described()) {

@@ -10,7 +10,7 @@
 namespace holdfast::cli {
 namespace {
 
-// The option whose table a key of the file is in, and the name that the key has there; nothing for other keys.
+// The option whose table the key of a file belongs to, and the key's name in that table; nullopt for other keys.
 std::optional<std::pair<const Described*, std::string>> find_table(const std::string& key) {
   for (const Described& each : described()) {
     const std::string begin = each.key + ".";
@@ -19,7 +19,7 @@ std::optional<std::pair<const Described*, std::string>> find_table(const std::st
   return std::nullopt;
 }
 
-// A TOML value as a flag would have it; nothing for tables and the like.
+// A TOML value as a flag would have it; nullopt for tables, dates and other types.
 std::optional<std::string> as_text(const toml::node& node) {
   if (const auto* value = node.as_string()) return value->get();
   if (const auto* value = node.as_integer()) return std::to_string(value->get());
@@ -46,7 +46,7 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
     const auto table_key = find_table(key);
     if (known == nullptr && !table_key) throw UsageError("unknown key `" + key + "` in " + where);
     const auto value = as_text(node);
-    if (!value) throw UsageError("`" + key + "` in " + where + " is neither text, number, flag nor a list of texts");
+    if (!value) throw UsageError("`" + key + "` in " + where + " must be a text, a whole number, true or false, or a list of texts");
     if (table_key) {
       values[table_key->first->key].append(table_key->second).append("=").append(*value).append(1, k_between_pairs);
     } else {
@@ -77,7 +77,7 @@ ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
                                                 : command.add_option(names, flags_[each.key], help);
     declared_[each.key] = option->type_name(each.takes.name());
   }
-  declared_["demo"]->expected(0, 1)->default_str("on");   // `--demo` alone turns it on
+  declared_["demo"]->expected(0, 1)->default_str("on");   // `--demo` without a value turns it on
 }
 
 ServeOptions ServeOptionsReader::read() {
@@ -108,25 +108,25 @@ ServeOptions ServeOptionsReader::read() {
       throw UsageError(source + " " + problem + "; it is `" + *value + "`");
   }
   if (options_.feed_url.empty() && !options_.feed_kafka.empty())
-    throw UsageError("feed.kafka has settings, and there is no --feed kafka://…");
+    throw UsageError("feed.kafka has settings, but feed.url is not set (--feed kafka://…)");
   if (options_.feed_payments && options_.feed_seats && options_.feed_payments_group == options_.feed_seats_group) {
-    throw UsageError("feed.payments_group and feed.seats_group must be two groups; both are `" + options_.feed_seats_group + "`");
+    throw UsageError("feed.payments_group and feed.seats_group must differ; both are `" + options_.feed_seats_group + "`");
   }
   if (options_.data.empty() && options_.ledger_url.empty()) {
     throw UsageError("--data is missing: the folder of the ledger's files (or --ledger: a PostgreSQL database)");
   }
-  if (!options_.data.empty() && !options_.ledger_url.empty()) throw UsageError("--data and --ledger exclude each other: name one of them");
+  if (!options_.data.empty() && !options_.ledger_url.empty()) throw UsageError("--data and --ledger exclude each other: use one of them");
   if (options_.http_proxy_protocol && options_.http_trusted_proxies.empty()) {
-    throw UsageError("http.proxy_protocol is on, and http.trusted_proxies names no proxy that speaks it");
+    throw UsageError("http.proxy_protocol is on, but http.trusted_proxies names no proxy that speaks it");
   }
   constexpr std::uint64_t k_connections_beside_lanes = 12;   // eight readers, and the ledger's own threads
   if (!options_.ledger_url.empty() && options_.ledger_connections_max < options_.ledger_lanes + k_connections_beside_lanes) {
-    throw UsageError("ledger.connections_max must be at least 12 more than ledger.lanes: readers and the ledger's own threads need some");
+    throw UsageError("ledger.connections_max must be at least 12 more than ledger.lanes: readers and the ledger's own threads need 12");
   }
   return options_;
 }
 
-// The nearest source comes last.
+// The last source overrides the others.
 void ServeOptionsReader::read_tables(const Described& option, const std::map<std::string, std::string>& file,
                                      const std::map<std::string, std::string>& environment) {
   const auto add = [&](const std::string& source, const std::string& pairs) {

@@ -346,7 +346,7 @@ TEST(KafkaFeedOptions, ThatAreWrongAreRefusedByNameAndSecretsAreNeverShown) {
   EXPECT_EQ(secret.status, 2);
   EXPECT_THAT(secret.everything(), HasSubstr("`no.such`, which is not a setting of librdkafka"));
   EXPECT_THAT(secret.everything(), Not(HasSubstr("hush")));
-  EXPECT_THAT(refusal({"--feed-kafka", "sasl.password=hush"}).everything(), HasSubstr("there is no --feed"));
+  EXPECT_THAT(refusal({"--feed-kafka", "sasl.password=hush"}).everything(), HasSubstr("feed.url is not set"));
   EXPECT_EQ(refusal({"--feed", "kafka://127.0.0.1:1", "--feed-topic-prefix", "a b"}).status, 2);
 }
 
