@@ -1,4 +1,4 @@
-// `holdfast serve`: the one place that wires ledger, engine, api and server together.
+// `holdfast serve`: the only place that wires ledger, engine, api and server together. Read Service first.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -38,9 +38,9 @@ namespace {
 
 constexpr int k_status_ok = 0;
 constexpr int k_status_failed = 1;
-constexpr unsigned k_status_of_failure = 500;   // what a request is answered whose handler throws
+constexpr unsigned k_status_of_failure = 500;   // of a request whose handler throws
 
-// The signals that the main thread waits for; every other thread leaves them alone.
+// The signals that the main thread waits for. All threads block them.
 sigset_t handled_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -55,7 +55,7 @@ bool is_beyond_loopback(const ServeOptions& options) {
   return !address.is_loopback();
 }
 
-constexpr std::uint64_t k_sessions_per_minute = 60;   // for an address, where strangers can call
+constexpr std::uint64_t k_sessions_per_minute = 60;   // per address, on servers that strangers can reach
 
 api::AccessOptions access_options(const ServeOptions& options) {
   const bool beyond_loopback = is_beyond_loopback(options);
@@ -72,17 +72,17 @@ api::AccessOptions access_options(const ServeOptions& options) {
   return access;
 }
 
-// Beyond loopback somebody must have said who may call: by keys, or by access.anonymous.
+// A server beyond loopback must have keys, or access.anonymous must be set. Throws UsageError.
 void check_access(const ServeOptions& options, bool has_keys) {
   if (has_keys || options.access_anonymous_is_set || !is_beyond_loopback(options)) return;
-  throw UsageError(
-      "without keys Holdfast listens on loopback only, and " + options.listen + " is not loopback. Make a key (holdfast keys create " +
-      (options.ledger_url.empty() ? "--data " + options.data : "--ledger …") +
-      " --name NAME --scopes read,hold). Or, to let callers of the two contracts in without a key, write it down: access.anonymous = "
-      "[\"contract1\", \"contract2\"] (or --access-anonymous contract1,contract2)");
+  throw UsageError("without keys Holdfast listens on loopback only, and " + options.listen +
+                   " is not loopback. Create a key: holdfast keys create " +
+                   (options.ledger_url.empty() ? "--data " + options.data : "--ledger …") +
+                   " --name NAME --scopes read,hold. Or admit callers of the two contracts without a key: access.anonymous = "
+                   "[\"contract1\", \"contract2\"] (--access-anonymous contract1,contract2)");
 }
 
-// Gives the server the keys as they are now.
+// Hands the current keys to the server.
 void load_keys(Registry& registry, api::AccessControl& access) {
   auto keys = registry.keys();
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -91,17 +91,18 @@ void load_keys(Registry& registry, api::AccessControl& access) {
   access.set_keys(std::move(keys));
 }
 
-// Once a second. What cannot be read is tried again; until then the keys stay as they were. `is_troubled` is whether that was said.
+// Once a second. If the keys cannot be read, the old ones stay in use and the next call retries. `is_troubled`: the log has said so.
 void follow_keys(Registry& registry, api::AccessControl& access, bool& is_troubled) {
   try {
     if (registry.has_changed()) load_keys(registry, access);
     if (std::exchange(is_troubled, false)) spdlog::info("the API keys can be read again");
   } catch (const std::exception& error) {
-    if (!std::exchange(is_troubled, true)) spdlog::error("the API keys cannot be read; those known before go on: {}", error.what());
+    if (!std::exchange(is_troubled, true))
+      spdlog::error("cannot read the API keys, so those that were read before stay in use: {}", error.what());
   }
 }
 
-// Says in the log when there was no room for idempotency keys; at most once a minute. Of the main thread.
+// Logs at most once a minute that idempotency keys were refused for lack of room. Of the main thread.
 class KeysRefused {
  public:
   explicit KeysRefused(const api::Metrics& metrics) : metrics_(metrics) {}
@@ -112,14 +113,16 @@ class KeysRefused {
     const double callers = metrics_.keys_refused_callers(), strangers = metrics_.keys_refused_strangers();
     if (callers > callers_) {
       spdlog::warn(
-          "{} requests of callers with a key were answered 503: there was no room for their Idempotency-Key. Keys are kept for 24 hours; "
-          "ledger.idempotency_keys_max says how many",
+          "{} requests of callers with an API key were answered 503, because idempotency keys have no room left. Each is kept for 24 "
+          "hours; "
+          "ledger.idempotency_keys_max sets how many",
           callers - callers_);
     }
     if (strangers > strangers_) {
       spdlog::warn(
-          "{} requests of sessions or of callers without a key were answered 503: there was no room for their Idempotency-Key. They "
-          "have a quarter of ledger.idempotency_keys_max together, each of them 1,000 at most; callers with a key go on",
+          "{} requests of sessions or callers without an API key were answered 503, because idempotency keys have no room left for them. "
+          "Together they may use a quarter of ledger.idempotency_keys_max, and each of them 1,000; callers with an API key are not "
+          "affected",
           strangers - strangers_);
     }
     reported_ = callers > callers_ || strangers > strangers_;
@@ -137,8 +140,10 @@ class KeysRefused {
   bool reported_ = false;
 };
 
-http::ServerOptions server_options(const ServeOptions& options, unsigned threads, const ConnectionRoom& room) {
+http::ServerOptions server_options(const ServeOptions& options, unsigned threads) {
   using std::chrono::milliseconds;
+  const std::size_t connections_of_ledger = options.ledger_url.empty() ? 0 : options.ledger_connections_max;
+  const ConnectionRoom room = room_for_connections(options.http_connections_max, threads, connections_of_ledger);
   return {.listen = options.listen,
           .port = static_cast<std::uint16_t>(options.port),
           .threads = threads,
@@ -166,7 +171,7 @@ feed::WebhookOptions webhook_options(const ServeOptions& options, Home& home) {
   return webhooks;
 }
 
-// Carries webhooks; a file of certificates that cannot be read is the caller's mistake.
+// Throws UsageError if the certificates cannot be read.
 std::unique_ptr<feed::Sender> make_webhook_sender(boost::asio::io_context& context, const ServeOptions& options) {
   try {
     return std::make_unique<feed::WebhookSender>(context,
@@ -174,17 +179,17 @@ std::unique_ptr<feed::Sender> make_webhook_sender(boost::asio::io_context& conte
                                                                        .ca_file = options.webhooks_ca_file,
                                                                        .allow_hosts = options.webhooks_allow_hosts});
   } catch (const boost::system::system_error& error) {
-    throw UsageError("webhooks.ca_file cannot be read: " + options.webhooks_ca_file + ": " + error.code().message());
+    throw UsageError("cannot read webhooks.ca_file: " + options.webhooks_ca_file + ": " + error.code().message());
   }
 }
 
-// Where spans go; nullptr: nowhere.
+// nullptr if spans are not exported. Throws UsageError if the certificates cannot be read.
 std::unique_ptr<api::SpanExporter> make_span_exporter(const ServeOptions& options) {
   if (options.tracing_otlp_url.empty()) return nullptr;
   try {
     return std::make_unique<api::SpanExporter>(*http::parse_outgoing_url(options.tracing_otlp_url), options.tracing_ca_file);
   } catch (const boost::system::system_error& error) {
-    throw UsageError("tracing.ca_file cannot be read: " + options.tracing_ca_file + ": " + error.code().message());
+    throw UsageError("cannot read tracing.ca_file: " + options.tracing_ca_file + ": " + error.code().message());
   }
 }
 
@@ -204,14 +209,14 @@ void write_port_file(const std::string& file, std::uint16_t port) {
   std::filesystem::rename(partial, file);
 }
 
-// Until just after the ledger's next second begins: then a sample is of a whole second.
+// The time until just after the ledger's next second begins, so that each sample covers one whole second.
 timespec until_next_second(const Ledger& ledger) {
   constexpr long k_nanoseconds_per_milli = 1'000'000;
   const Millis wait = k_millis_per_second - ledger.now() % k_millis_per_second + 1;
   return {.tv_sec = wait / k_millis_per_second, .tv_nsec = wait % k_millis_per_second * k_nanoseconds_per_milli};
 }
 
-// Waits for a signal to end; meanwhile reopens logs and does what is due every second.
+// Returns after SIGTERM or SIGINT. Until then, reopens the log on SIGHUP and calls `every_second`.
 void wait_for_end(const Ledger& ledger, Logging& logging, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
@@ -224,32 +229,193 @@ void wait_for_end(const Ledger& ledger, Logging& logging, const std::function<vo
   }
 }
 
-// What is to be done when a scope ends, however it ends.
-class AtEnd {
- public:
-  explicit AtEnd(std::function<void()> call) : call_(std::move(call)) {}
-  AtEnd(const AtEnd&) = delete;
-  AtEnd& operator=(const AtEnd&) = delete;
-  ~AtEnd() { now(); }
-  void now() {
-    if (call_) std::exchange(call_, {})();
-  }
-
- private:
-  std::function<void()> call_;
-};
-
 void report_service_links(const std::vector<std::string>& names) {
   if (names.empty()) return;
   std::string list;
   for (const std::string& each : names) list.append(list.empty() ? "" : ", ").append(each);
   spdlog::info(
-      "ignored {} environment variables that Kubernetes sets for Services: {}. They are no options; `enableServiceLinks: false` in the "
-      "pod's spec keeps them away",
+      "ignored {} environment variables that Kubernetes sets for Services: {}. They are not options; `enableServiceLinks: false` in the "
+      "pod's spec prevents them",
       names.size(), list);
 }
 
-}  // namespace
+// A request whose handler threw is answered 500; this logs why.
+void log_failed_request(std::string_view request, std::string_view what) {
+  const api::RequestFacts facts{.request_id = std::string(request), .status = k_status_of_failure};
+  const api::LogMembers members(facts);
+  spdlog::error("request {} failed: {}", request, what);
+}
+
+// Checks again who may call, now that the keys are known for certain.
+api::AccessControl open_access(const ServeOptions& options, Registry& registry) {
+  check_access(options, !registry.keys().empty());
+  return {access_options(options), registry.session_secret()};
+}
+
+std::unique_ptr<ServedFeed> open_feed(const ServeOptions& options, Home& home) {
+  if (options.feed_url.empty()) return nullptr;
+  return std::make_unique<ServedFeed>(options, home.make_feed_store(), home.ledger(), home.feed_holder());
+}
+
+// The running server. Each part uses only parts declared above it. Of the main thread.
+class Service {
+ public:
+  // Opens the ledger. Throws UsageError, and what open_home() throws. `options` and `logging` must outlive it.
+  Service(const ServeOptions& options, Logging& logging);
+  ~Service() { stop(); }
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Binds the port and answers requests from then on. Throws std::system_error if it cannot. Once.
+  void start();
+  // Returns after SIGTERM, SIGINT, or a round that could not be made durable.
+  void run();
+  // Answers the requests in flight, then ends all threads. A second call does nothing.
+  void stop();
+  // Whether a round could not be made durable; the process must then end and recover.
+  bool has_failed() const { return broken_; }
+  std::string trouble() const { return home_->ledger().trouble(); }
+
+ private:
+  void on_round(const Round& round);
+  void on_news();
+  void include_metrics();
+  void connect_api();
+  void report_start() const;
+
+  const ServeOptions& options_;
+  Logging& logging_;
+  const unsigned threads_;
+  const std::unique_ptr<lock::SeatLock> seat_lock_;   // nullptr: none
+  const std::unique_ptr<Home> home_;
+  const std::unique_ptr<ServedFeed> kafka_feed_;   // nullptr: none
+  api::AccessControl access_;
+  feed::Webhooks webhooks_;
+  const std::unique_ptr<api::SpanExporter> spans_;   // nullptr: none
+  const api::ProcessMetrics process_metrics_;
+  const api::WebhookMetrics webhook_metrics_;
+  const api::LockMetrics lock_metrics_;
+  api::Metrics metrics_;
+  api::Watch watch_;
+  std::atomic<bool> broken_{false};   // a round could not be made durable
+  Engine engine_;
+  api::Api api_;
+  http::Server server_;
+  KeysRefused keys_refused_{metrics_};
+  bool keys_are_troubled_ = false;
+  bool has_stopped_ = false;
+};
+
+Service::Service(const ServeOptions& options, Logging& logging)
+    : options_(options),
+      logging_(logging),
+      threads_(threads_of(options)),
+      seat_lock_(make_seat_lock(options, judging_threads(options))),
+      home_(open_home(options, judging_options(options, seat_lock_.get()))),
+      kafka_feed_(open_feed(options, *home_)),
+      access_(open_access(options, home_->registry())),
+      webhooks_(
+          webhook_options(options, *home_), home_->webhook_store(), home_->webhook_source(),
+          [&options](boost::asio::io_context& context) { return make_webhook_sender(context, options); }, home_->webhook_lease()),
+      spans_(make_span_exporter(options)),
+      process_metrics_(k_build_commit, [this] { return logging_.lines_lost(); }),
+      webhook_metrics_(webhooks_),
+      lock_metrics_(seat_lock_.get()),
+      watch_(home_->ledger()),
+      engine_(home_->ledger(), {.queue_max = options.engine_queue_max, .sweep = options.sweep},
+              [this](const Round& round) { on_round(round); }),
+      api_(home_->ledger(), engine_, metrics_, watch_, webhooks_, access_, options.demo, [this] { return home_->health(); }),
+      server_(server_options(options, threads_), api_,
+              {.on_handler_error = log_failed_request, .on_overload = [](std::string_view what) { spdlog::warn("{}", what); }}) {}
+
+// On a thread of the engine.
+void Service::on_round(const Round& round) {
+  metrics_.on_round(round);
+  watch_.on_round();
+  if (round.report.changes > 0) webhooks_.notify();
+  if (round.report.changes > 0 && kafka_feed_) kafka_feed_->notify();
+  const bool must_end = !round.report.durable && home_->ends_with_a_failed_round();
+  if (must_end && !broken_.exchange(true)) ::kill(::getpid(), SIGTERM);
+}
+
+// On any thread.
+void Service::on_news() {
+  watch_.on_round();
+  webhooks_.notify();
+  if (kafka_feed_) kafka_feed_->notify();
+}
+
+void Service::include_metrics() {
+  metrics_.include(process_metrics_);
+  metrics_.include(webhook_metrics_);
+  if (home_->metrics() != nullptr) metrics_.include(*home_->metrics());
+  metrics_.include(lock_metrics_);
+  if (kafka_feed_) metrics_.include(kafka_feed_->metrics());
+  if (spans_) metrics_.include(*spans_);
+}
+
+void Service::connect_api() {
+  api_.set_commit(k_build_commit);
+  api_.set_spans(spans_.get());
+  api_.set_live({.listeners_max = options_.live_listeners_max, .comment_period = std::chrono::seconds(options_.live_comment_seconds)});
+  api_.add_degradation([this] { return home_->degradation(); });
+  if (seat_lock_) api_.add_degradation([this] { return degradation_of(*seat_lock_, options_); });
+  if (kafka_feed_) api_.add_degradation([this] { return kafka_feed_->degradation(); });
+  api_.add_degradation([this] { return late_webhooks(webhooks_); });
+  home_->add_health_probes(api_.health());
+  add_health_probes(api_, {.engine = engine_,
+                           .queue_max = options_.engine_queue_max,
+                           .seat_lock = seat_lock_.get(),
+                           .feed = kafka_feed_.get(),
+                           .webhooks = webhooks_,
+                           .listeners_max = options_.live_listeners_max});
+  api_.attach(server_, threads_);
+}
+
+void Service::start() {
+  home_->on_news([this] { on_news(); });
+  include_metrics();
+  connect_api();
+  load_keys(home_->registry(), access_);
+  webhooks_.start();
+  if (kafka_feed_) kafka_feed_->start(engine_);
+  server_.start();
+  write_port_file(options_.port_file, server_.port());
+  report_start();
+}
+
+void Service::report_start() const {
+  spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", version_text(), home_->ledger().events().size(), home_->place(),
+               options_.listen, server_.port());
+  if (!api::has_pages()) spdlog::info("this build has no pages / and /console: Node.js or its registry was not available");
+  if (!api::has_docs_page()) spdlog::info("this build has no page /docs: Node.js or its registry was not available");
+  if (options_.demo) spdlog::warn("demo is on: a session can buy the seats that it holds without paying");
+  if (access_.is_open()) spdlog::info("no keys are configured: the server listens on loopback only and admits every caller");
+}
+
+void Service::run() {
+  wait_for_end(home_->ledger(), logging_, [this] {
+    metrics_.statistics().sample(home_->ledger());
+    follow_keys(home_->registry(), access_, keys_are_troubled_);
+    keys_refused_.report();
+    home_->every_second(kafka_feed_.get());
+  });
+}
+
+// Each part ends before the parts that it uses: the threads of connections, the work that they handed on, the writers, and last the
+// readers of changes. Nothing may be destroyed before all have ended.
+void Service::stop() {
+  if (std::exchange(has_stopped_, true)) return;
+  api_.set_draining();
+  server_.stop();
+  api_.stop_background();
+  if (kafka_feed_) kafka_feed_->stop();
+  engine_.stop();
+  home_->on_news({});
+  webhooks_.stop();
+}
+
+}   // namespace
 
 int serve(const ServeOptions& options) {
   const sigset_t signals = handled_signals();
@@ -259,106 +425,14 @@ int serve(const ServeOptions& options) {
   report_service_links(options.service_links);
   raise_descriptor_limit();
   check_access(options, has_keys_at_home(options));
-  const unsigned threads = threads_of(options);
 
-  const std::unique_ptr<lock::SeatLock> seat_lock = make_seat_lock(options, judging_threads(options));
-  const std::unique_ptr<Home> home = open_home(options, judging_options(options, seat_lock.get()));
-  Ledger& ledger = home->ledger();
-  Registry& registry = home->registry();
-  const std::unique_ptr<ServedFeed> kafka_feed =
-      options.feed_url.empty() ? nullptr : std::make_unique<ServedFeed>(options, home->make_feed_store(), ledger, home->feed_holder());
-  check_access(options, !registry.keys().empty());
-  api::AccessControl access(access_options(options), registry.session_secret());
-  feed::Webhooks webhooks(
-      webhook_options(options, *home), home->webhook_store(), home->webhook_source(),
-      [&](boost::asio::io_context& context) { return make_webhook_sender(context, options); }, home->webhook_lease());
-  api::Metrics metrics;
-  const api::ProcessMetrics process_metrics(k_build_commit, [&] { return logging.lines_lost(); });
-  metrics.include(process_metrics);
-  const api::WebhookMetrics webhook_metrics(webhooks);
-  metrics.include(webhook_metrics);
-  if (home->metrics() != nullptr) metrics.include(*home->metrics());
-  const api::LockMetrics lock_metrics(seat_lock.get());
-  metrics.include(lock_metrics);
-  if (kafka_feed) metrics.include(kafka_feed->metrics());
-  const std::unique_ptr<api::SpanExporter> spans = make_span_exporter(options);
-  if (spans) metrics.include(*spans);
-  api::Watch watch(ledger);
-  std::atomic<bool> broken{false};
-  Engine engine(ledger, {.queue_max = options.engine_queue_max, .sweep = options.sweep}, [&](const Round& round) {
-    metrics.on_round(round);
-    watch.on_round();
-    if (round.report.changes > 0) webhooks.notify();
-    if (round.report.changes > 0 && kafka_feed) kafka_feed->notify();
-    const bool must_end = !round.report.durable && home->ends_with_a_failed_round();
-    if (must_end && !broken.exchange(true)) ::kill(::getpid(), SIGTERM);
-  });
-  home->on_news([&] {
-    watch.on_round();
-    webhooks.notify();
-    if (kafka_feed) kafka_feed->notify();
-  });
-  api::Api api(ledger, engine, metrics, watch, webhooks, access, options.demo, [&] { return home->health(); });
-  const std::size_t more_descriptors = options.ledger_url.empty() ? 0 : options.ledger_connections_max;
-  http::Server server(server_options(options, threads, room_for_connections(options.http_connections_max, threads, more_descriptors)), api,
-                      {.on_handler_error =
-                           [](std::string_view request, std::string_view what) {
-                             const api::RequestFacts facts{.request_id = std::string(request), .status = k_status_of_failure};
-                             const api::LogMembers members(facts);
-                             spdlog::error("request {} failed: {}", request, what);
-                           },
-                       .on_overload = [](std::string_view what) { spdlog::warn("{}", what); }});
-  // Each ends before what it works on: threads of connections first, then what they have handed on, then the writers, then whoever is told of
-  // changes. Until all have, nothing of the above may be destroyed.
-  AtEnd stop([&] {
-    api.set_draining();
-    server.stop();
-    api.stop_background();
-    if (kafka_feed) kafka_feed->stop();
-    engine.stop();
-    home->on_news({});
-    webhooks.stop();
-  });
-  api.set_commit(k_build_commit);
-  api.set_spans(spans.get());
-  api.set_live({.listeners_max = options.live_listeners_max, .comment_period = std::chrono::seconds(options.live_comment_seconds)});
-  api.add_degradation([&] { return home->degradation(); });
-  if (seat_lock) api.add_degradation([&] { return degradation_of(*seat_lock, options); });
-  if (kafka_feed) api.add_degradation([&] { return kafka_feed->degradation(); });
-  api.add_degradation([&] { return late_webhooks(webhooks); });
-  home->add_health_probes(api.health());
-  add_health_probes(api, {.engine = engine,
-                          .queue_max = options.engine_queue_max,
-                          .seat_lock = seat_lock.get(),
-                          .feed = kafka_feed.get(),
-                          .webhooks = webhooks,
-                          .listeners_max = options.live_listeners_max});
-  api.attach(server, threads);
-  load_keys(registry, access);
-  webhooks.start();
-  if (kafka_feed) kafka_feed->start(engine);
-  server.start();
-  write_port_file(options.port_file, server.port());
-  spdlog::info("holdfast {} serves {} events from {} on http://{}:{}", version_text(), ledger.events().size(), home->place(),
-               options.listen, server.port());
-  if (!api::has_pages()) spdlog::info("built without the pages / and /console: Node.js or its registry was not there");
-  if (!api::has_docs_page()) spdlog::info("built without the page at /docs: Node.js or its registry was not there");
-  if (options.demo) spdlog::warn("demo is on: whoever holds seats in a session can have them sold without paying");
-  if (access.is_open()) spdlog::info("no keys are configured: it listens on loopback only, and lets every caller in");
-
-  KeysRefused keys_refused(metrics);
-  bool keys_are_troubled = false;
-  wait_for_end(ledger, logging, [&] {
-    metrics.statistics().sample(ledger);
-    follow_keys(registry, access, keys_are_troubled);
-    keys_refused.report();
-    home->every_second(kafka_feed.get());
-  });
-
-  spdlog::info("stopping: what is in flight is answered");
-  stop.now();
-  if (!broken) return k_status_ok;
-  spdlog::critical("{}", ledger.trouble());
+  Service service(options, logging);
+  service.start();
+  service.run();
+  spdlog::info("stopping: the server answers the requests in flight");
+  service.stop();
+  if (!service.has_failed()) return k_status_ok;
+  spdlog::critical("{}", service.trouble());
   return k_status_failed;
 }
 
