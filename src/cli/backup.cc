@@ -1,4 +1,4 @@
-// `holdfast backup`, `restore`, `verify`, `rebuild`: the tools for the data.
+// `holdfast backup`, `restore`, `rebuild`, `repair` and `verify` for a folder.
 #include <cstdio>
 #include <filesystem>
 
@@ -11,18 +11,18 @@ namespace holdfast::cli {
 
 int backup_data(const std::string& data, const std::string& file) {
   backup(data, file);
-  std::printf("%s has everything that was answered before the backup began (%ju bytes)\n", file.c_str(),
+  std::printf("%s contains everything that was answered before the backup began (%ju bytes)\n", file.c_str(),
               static_cast<std::uintmax_t>(std::filesystem::file_size(file)));
   return 0;
 }
 
 int restore_data(const std::string& data, const std::string& file) {
   const RestoredKeys keys = restore(data, file);
-  std::printf("%s was restored into %s, and journal and tables agree\n", file.c_str(), data.c_str());
+  std::printf("%s was restored into %s; journal and tables agree\n", file.c_str(), data.c_str());
   if (keys == RestoredKeys::from_backup) {
-    std::printf("the API keys are those of the backup: revoke again what was revoked after it (holdfast keys list)\n");
+    std::printf("the API keys are those of the backup: revoke again the keys that were revoked after it (holdfast keys list)\n");
   }
-  if (keys == RestoredKeys::kept) std::printf("the API keys that were in the folder were kept; those of the backup were not restored\n");
+  if (keys == RestoredKeys::kept) std::printf("the folder's own API keys were kept; those of the backup were not restored\n");
   return 0;
 }
 
@@ -31,7 +31,7 @@ int rebuild_tables(const std::string& data) {
     std::fprintf(stderr, "\r%lld of %lld rows", static_cast<long long>(done), static_cast<long long>(of));
   });
   std::fprintf(stderr, "\n");
-  std::printf("state.db was made again from %lld journal rows\n", static_cast<long long>(rows));
+  std::printf("state.db was rebuilt from %lld journal rows\n", static_cast<long long>(rows));
   return 0;
 }
 
@@ -40,21 +40,22 @@ int accept_loss_of(const std::string& data) {
     std::fprintf(stderr, "\r%lld of %lld rows", static_cast<long long>(done), static_cast<long long>(of));
   });
   if (loss.known_row == loss.last_row) {
-    std::printf("the journal counts as it is, up to row %lld; that rows were lost is not known\n", static_cast<long long>(loss.last_row));
+    std::printf("the journal is accepted as it is, up to row %lld; no lost rows are known\n", static_cast<long long>(loss.last_row));
   } else {
     std::printf(
         "rows %lld to %lld of the journal are given up, with the holds and sales in them: compare orders and payments since then with\n"
-        "what is held and sold now. The journal counts as it is, up to row %lld; the files that were replaced are kept as *.replaced\n",
+        "what is held and sold now. The journal is accepted as it is, up to row %lld; the replaced files are kept as *.replaced\n",
         static_cast<long long>(loss.last_row + 1), static_cast<long long>(loss.known_row), static_cast<long long>(loss.last_row));
   }
   if (loss.followers > 0) {
-    std::printf("%zu webhooks or events of the Kafka feed were further: they go on from there\n", loss.followers);
+    std::printf("%zu webhooks or events of the Kafka feed had read lost rows: they continue after row %lld\n", loss.followers,
+                static_cast<long long>(loss.last_row));
   }
   return 0;
 }
 
 int verify_data(const std::string& data) {
-  if (!std::filesystem::exists(DataFolder::journal_in(data))) throw DataError("there is no journal.db in " + data);
+  if (!std::filesystem::exists(DataFolder::journal_in(data))) throw DataError("there is no journal.db in " + data + ".");
   const VerifyReport report = verify_folder(data);
   if (!report.problem.empty()) {
     std::printf("NOT VERIFIED: %s\n", report.problem.c_str());
@@ -65,7 +66,7 @@ int verify_data(const std::string& data) {
               number(report.rows), number(report.changes), static_cast<long long>(report.journal_head));
   if (report.journal_is_whole) {
     std::printf(
-        "verified: replayed from the beginning, they give exactly the tables of state.db (as of row %lld): %llu events, %llu seats with\n"
+        "verified: a replay from the beginning gives exactly the tables of state.db (as of row %lld): %llu events, %llu seats with\n"
         "          state, version and owner, %llu reservations. No seat has two owners.\n",
         static_cast<long long>(report.tables_as_of), number(report.events), number(report.seats), number(report.reservations));
   } else {

@@ -1,5 +1,5 @@
-// The commit that this program was built from. Every build looks (src/cli/CMakeLists.txt); a new commit compiles this one constant and
-// links the program.
+// The commit that this program was built from. Every build checks it (src/cli/CMakeLists.txt); a new commit recompiles only this
+// constant.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace holdfast::cli {
 
 extern const Commit k_build_commit;
 
-// 0.2.0 (commit 3f1c2d4e5a6b, modified); 0.2.0 where the commit is not known.
+// 0.2.0 (commit 3f1c2d4e5a6b, modified); 0.2.0 if the commit is not known.
 inline std::string version_text() {
   std::string text = k_version;
   if (*k_build_commit.id == '\0') return text;

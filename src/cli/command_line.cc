@@ -18,10 +18,10 @@ constexpr const char* k_folder = "FOLDER";
 constexpr const char* k_file = "FILE";
 constexpr const char* k_url = "URL";
 
-// The folder or the database that a command works with.
+// The options for the folder or the database that a command works with.
 void add_place(CLI::App& command, LedgerPlace& place) {
   auto* in_folder = command.add_option("--data", place.data, "Folder of the ledger's files")->type_name(k_folder);
-  command.add_option("--ledger", place.ledger, "Or the ledger in PostgreSQL: postgresql://user@host/database")
+  command.add_option("--ledger", place.ledger, "Ledger in PostgreSQL, instead of --data: postgresql://user@host/database")
       ->type_name(k_url)
       ->excludes(in_folder);
 }
@@ -29,7 +29,7 @@ void add_place(CLI::App& command, LedgerPlace& place) {
 }   // namespace
 
 CommandLine::CommandLine() : app_("Holdfast decides, seat by seat, who has it and until when.", "holdfast") {
-  app_.set_version_flag("--version", "holdfast " + version_text(), "Print the version and the commit that it was built from, and exit");
+  app_.set_version_flag("--version", "holdfast " + version_text(), "Print the version and the commit of the build, and exit");
   app_.require_subcommand(1);
   add_serve();
   add_import();
@@ -70,11 +70,13 @@ void CommandLine::add_serve() {
 void CommandLine::add_import() {
   CLI::App& command = *app_.add_subcommand("import", "Create an event from a seating plan (open pretix format)");
   auto options = std::make_shared<ImportOptions>();
-  auto* to_data = command.add_option("--data", options->data, "Folder of a ledger that no server works with")->type_name(k_folder);
-  command.add_option("--server", options->server, "URL of a running server: http://localhost:50002")->type_name(k_url)->excludes(to_data);
+  auto* to_data = command.add_option("--data", options->data, "Folder of a ledger that no server uses")->type_name(k_folder);
+  command.add_option("--server", options->server, "URL of a running server, instead of --data: http://localhost:50002")
+      ->type_name(k_url)
+      ->excludes(to_data);
   command.add_option("--name", options->name, "Name of the event")->required();
   command.add_option("--id", options->id, "Id of the event, a UUID (default: a new one)");
-  command.add_flag("--keep-ids", options->keep_ids, "Let the plan's seat_guid be the seats' ids");
+  command.add_flag("--keep-ids", options->keep_ids, "Use the plan's seat_guid as the seats' ids");
   command.add_option("PLAN.json", options->plan, "The seating plan")->required()->type_name(k_file);
   when_chosen(command, [options] { return import_plan(*options); });
 }
@@ -91,8 +93,8 @@ void CommandLine::add_folder_tools() {
     command.add_option("FILE", copy->file, help_file)->required()->type_name(k_file);
     when_chosen(command, [copy, act] { return act(copy->data, copy->file); });
   };
-  add("backup", "Copy the data into one file, also while a server works with them", "The copy; it must not exist", backup_data);
-  add("restore", "Put a backup back, into an empty folder", "The copy", restore_data);
+  add("backup", "Copy the data into one file, also while a server uses them", "The backup to write; it must not exist", backup_data);
+  add("restore", "Restore a backup into an empty folder", "The backup", restore_data);
 }
 
 void CommandLine::add_ledger_tools() {
@@ -112,14 +114,14 @@ void CommandLine::add_ledger_tools() {
       return act(*asked);
     });
   };
-  add("verify", "Replay the journal against the tables and state what was proved", "Only this event of the database, by its number",
-      [](const Asked& asked) {
+  add("verify", "Replay the journal, compare the tables with it, and print what that proves",
+      "Number of the only event of the database to verify", [](const Asked& asked) {
         return asked.place.data.empty() ? verify_ledger(asked.place.ledger, asked.event) : verify_data(asked.place.data);
       });
-  add("rebuild", "Make the tables again from a whole journal", "The event of the database whose tables are made again",
+  add("rebuild", "Rebuild the tables from a complete journal", "Number of the event of the database whose tables to rebuild",
       [](const Asked& asked) {
         if (!asked.place.data.empty()) return rebuild_tables(asked.place.data);
-        if (!asked.event) throw UsageError("--event is missing: the number of the event whose tables are to be made again");
+        if (!asked.event) throw UsageError("--event is missing: the number of the event whose tables to rebuild");
         return rebuild_ledger_tables(asked.place.ledger, *asked.event);
       });
 
@@ -128,22 +130,23 @@ void CommandLine::add_ledger_tools() {
     bool is_accepted = false;
   };
   auto loss = std::make_shared<Loss>();
-  CLI::App& repair = *app_.add_subcommand("repair", "Let a journal that has lost its end count as it is, so that the folder starts again");
+  CLI::App& repair =
+      *app_.add_subcommand("repair", "Accept a journal that has lost its end, so that a server can start on the folder again");
   repair.add_option("--data", loss->data, "Folder of the ledger's files")->required()->type_name(k_folder);
-  repair.add_flag("--accept-loss", loss->is_accepted, "Give up the rows that are missing, with the holds and sales in them")->required();
+  repair.add_flag("--accept-loss", loss->is_accepted, "Give up the missing rows, with the holds and sales in them")->required();
   when_chosen(repair, [loss] { return accept_loss_of(loss->data); });
 
   auto url = std::make_shared<std::string>();
   CLI::App& migrate =
-      *app_.add_subcommand("migrate", "Bring a PostgreSQL database to the schema of this version; safe from several nodes at once");
-  migrate.add_option("--ledger", *url, "URL of the database: postgresql://user@host/database (a password: PGPASSWORD or PGPASSFILE)")
+      *app_.add_subcommand("migrate", "Bring a PostgreSQL database to the schema of this version; several nodes may do it at once");
+  migrate.add_option("--ledger", *url, "URL of the database: postgresql://user@host/database (password: PGPASSWORD or PGPASSFILE)")
       ->required()
       ->type_name(k_url);
   when_chosen(migrate, [url] { return migrate_ledger(*url); });
 }
 
 void CommandLine::add_keys() {
-  CLI::App& keys = *app_.add_subcommand("keys", "Make, list and revoke API keys, also while servers work with the data");
+  CLI::App& keys = *app_.add_subcommand("keys", "Create, list and revoke API keys, also while servers use the data");
   keys.require_subcommand(1);
   struct Asked {
     LedgerPlace place;
@@ -156,17 +159,19 @@ void CommandLine::add_keys() {
     add_place(command, asked->place);
     return command;
   };
-  CLI::App& create = add("create", "Make a key and print its token, once");
-  create.add_option("--name", asked->key.name, "Whose it is, or what for")->required();
-  create.add_option("--scopes", asked->key.scopes, "What it may do: a list of read, hold, sell and admin")->required()->type_name("LIST");
-  create.add_option("--expires-days", asked->key.expires_days, "Days that it is good for (default: forever)")->type_name("N");
+  CLI::App& create = add("create", "Create a key and print its token, which is not shown again");
+  create.add_option("--name", asked->key.name, "Owner or purpose of the key")->required();
+  create.add_option("--scopes", asked->key.scopes, "Permissions of the key: a list of read, hold, sell and admin")
+      ->required()
+      ->type_name("LIST");
+  create.add_option("--expires-days", asked->key.expires_days, "Days until the key expires (default: never)")->type_name("N");
   when_chosen(create, [asked] { return create_key(asked->place, asked->key); });
-  when_chosen(add("list", "Show all keys, without their tokens"), [asked] { return list_keys(asked->place); });
-  CLI::App& accept = *keys.add_subcommand("accept", "Let a registry.db that is older than its folder knows, or gone, count as it is");
+  when_chosen(add("list", "List all keys, without their tokens"), [asked] { return list_keys(asked->place); });
+  CLI::App& accept = *keys.add_subcommand("accept", "Accept a registry.db that is missing, or older than the folder expects");
   accept.add_option("--data", asked->place.data, "Folder of the ledger's files")->required()->type_name(k_folder);
   when_chosen(accept, [asked] { return accept_keys(asked->place.data); });
-  CLI::App& revoke = add("revoke", "Take a key out of use, for good");
-  revoke.add_option("ID", asked->id, "The key's id, as `list` shows it")->required();
+  CLI::App& revoke = add("revoke", "Revoke a key permanently");
+  revoke.add_option("ID", asked->id, "Id of the key, as `list` shows it")->required();
   when_chosen(revoke, [asked] { return revoke_key(asked->place, asked->id); });
 }
 
@@ -175,7 +180,7 @@ void CommandLine::add_documents() {
     if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0) throw std::runtime_error("cannot write to standard output");
     return 0;
   };
-  CLI::App& config = *app_.add_subcommand("config", "Print an example file for serve --config: every option, its meaning and its default");
+  CLI::App& config = *app_.add_subcommand("config", "Print an example file for serve --config: every option with its meaning and default");
   when_chosen(config, [print] { return print(example_file()); });
   CLI::App& man = *app_.add_subcommand("man", "Print the manual page, holdfast(1)");
   when_chosen(man, [this, print] { return print(manual_page(app_)); });

@@ -1,5 +1,4 @@
-// What `holdfast` takes on its command line: the subcommands, and what each does. --help, the manual page and the completion are made
-// from it.
+// The command line of `holdfast`: the subcommands, and what each does. --help, the manual page and the completion are generated from it.
 //
 //   return CommandLine().run(argc, argv);       // the process's exit status
 #pragma once
@@ -15,7 +14,7 @@ class CommandLine {
   CommandLine(const CommandLine&) = delete;   // the commands refer to it
   CommandLine& operator=(const CommandLine&) = delete;
 
-  // Throws UsageError, and what the chosen command throws.
+  // Parses the command line, runs the chosen command and returns the exit status. Throws UsageError, and what the command throws. Once.
   int run(int argc, char** argv);
 
  private:
@@ -25,7 +24,7 @@ class CommandLine {
   void add_ledger_tools();
   void add_keys();
   void add_documents();
-  // The command has been chosen when the line has been read; `act` is called after that.
+  // Calls `act` if `command` has been chosen, after the whole line has been parsed.
   void when_chosen(CLI::App& command, std::function<int()> act);
 
   CLI::App app_;

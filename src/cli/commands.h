@@ -1,4 +1,5 @@
-// The subcommands. Each returns the process's exit status: 0 done, 1 failed, 2 wrong usage, 3 the event exists already.
+// The subcommands. Each prints its result and returns the exit status: 0 done, 1 failed, 3 the event exists already (import only). Each
+// throws UsageError for wrong usage, which main() turns into status 2, and what the ledger throws, which becomes status 1.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +12,15 @@
 namespace holdfast::cli {
 
 struct ImportOptions {
-  std::string data;     // either this,
-  std::string server;   // or this
+  std::string data;     // a folder; exactly one of the two is set
+  std::string server;   // a URL
   std::string name;
   std::string id;
   bool keep_ids = false;
   std::string plan;
 };
 
-// Where a ledger is, and the keys with it: at most one of the two is not empty.
+// Where a ledger and its API keys are. At most one of the two is set.
 struct LedgerPlace {
   std::string data;     // folder of an embedded ledger
   std::string ledger;   // URL of a PostgreSQL ledger
@@ -28,10 +29,10 @@ struct LedgerPlace {
 struct NewKeyOptions {
   std::string name;
   std::string scopes;                         // "read,hold"
-  std::optional<std::int64_t> expires_days;   // nothing: never
+  std::optional<std::int64_t> expires_days;   // nullopt: never
 };
 
-// Throws UsageError, which does not repeat it (it may have a password), unless it is a URL of PostgreSQL.
+// Throws UsageError unless `url` is a URL of PostgreSQL. The error does not repeat the URL, which may contain a password.
 void check_ledger_url(const std::string& url);
 
 int serve(const ServeOptions& options);
@@ -42,7 +43,7 @@ int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
 int accept_loss_of(const std::string& data);
 int migrate_ledger(const std::string& url);
-// All events, or only one.
+// Verifies all events, or only one.
 int verify_ledger(const std::string& url, std::optional<EventNumber> only);
 int rebuild_ledger_tables(const std::string& url, EventNumber event);
 int create_key(const LedgerPlace& place, const NewKeyOptions& options);

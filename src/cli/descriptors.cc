@@ -9,9 +9,9 @@
 namespace holdfast::cli {
 namespace {
 
-constexpr std::size_t k_for_files = 64;   // backups, reads of the background, webhooks; fewer where there are few
+constexpr std::size_t k_for_files = 64;   // for backups, background reads and webhooks; fewer if the limit is low
 constexpr std::size_t k_part_for_files = 8;
-constexpr std::size_t k_over_max = 64;    // a thread's, where there is room
+constexpr std::size_t k_over_max = 64;    // per thread, if there is room
 constexpr std::size_t k_over_min = 2;
 
 std::size_t open_descriptors() {
@@ -30,7 +30,7 @@ void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);   // if not: there is room for fewer connections, which is said below
+  ::setrlimit(RLIMIT_NOFILE, &limit);   // if that fails, room_for_connections() finds less room and logs it
 }
 
 ConnectionRoom room_for_connections(std::size_t wanted, unsigned threads, std::size_t more) {
@@ -43,8 +43,7 @@ ConnectionRoom room_for_connections(std::size_t wanted, unsigned threads, std::s
   const std::size_t room = std::max<std::size_t>(free > kept ? free - kept : 0, 1);
   if (room < wanted) {
     spdlog::warn(
-        "the process may have {} file descriptors (`ulimit -n`, LimitNOFILE): there is room for {} connections, not for {} "
-        "(http.connections_max)",
+        "the limit of {} file descriptors (`ulimit -n`, LimitNOFILE) has room for {} connections, not for {} (http.connections_max)",
         limit.rlim_cur, room, wanted);
   }
   return {std::min(wanted, room), over};

@@ -1,4 +1,4 @@
-// Texts that are made from the command line and the table of options, so that they always name all of it.
+// Texts that are generated from the command line and the table of options, so that they are always complete.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,8 +12,8 @@ std::string manual_page(const CLI::App& app);
 // A script for bash: subcommands, their flags, and values where they are words, files or folders.
 std::string bash_completion(const CLI::App& app);
 
-// A TOML file with every option of `serve` as a comment. A line `#key = value` is the option's default and can be uncommented as it
-// stands; an example for an option without a default is indented: `#   key = value`.
+// A TOML file with every option of `serve`, commented out. A line `#key = value` is the default and can be uncommented as it is. The
+// example for an option without a default is indented: `#   key = value`.
 std::string example_file();
 
 }   // namespace holdfast::cli

@@ -23,14 +23,14 @@
 namespace holdfast::cli {
 namespace {
 
-// More is worth a look: in a moment as quiet as any, state.db is some tens of rows behind.
+// Normally state.db is a few dozen rows behind.
 constexpr std::int64_t k_rows_behind_degraded = 10'000;
 
-// Tells the checkpointer which journal rows the webhooks have come past. While that cannot be found out, nothing more is removed than
-// before.
+// Tells the checkpointer which journal rows all webhooks have read. If the positions cannot be read, the last answer stays, so that
+// no further rows are removed.
 class DeliveredRows {
  public:
-  // 0 until the first look(): then nothing is removed.
+  // 0 until the first look(), so that nothing is removed.
   Position through() const { return through_.load(std::memory_order_relaxed); }
   void look(feed::WebhookStore& store) {
     const auto now = std::chrono::steady_clock::now();
@@ -39,17 +39,17 @@ class DeliveredRows {
     try {
       through_ = feed::JournalChangeSource::needless_through(store.list());
     } catch (const std::exception& error) {
-      spdlog::warn("the webhooks' positions cannot be read, so old journal rows behind row {} stay: {}", through(), error.what());
+      spdlog::warn("cannot read the webhooks' positions, so journal rows after row {} are not removed: {}", through(), error.what());
     }
   }
 
  private:
-  static constexpr std::chrono::seconds k_period{10};   // retention counts in days
+  static constexpr std::chrono::seconds k_period{10};   // retention is in days
   std::atomic<Position> through_{0};
   std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
 };
 
-// Why the journal's log is not watched, once in the log for each reason. Any thread.
+// Why the journal's write-ahead log cannot be checked at the moment. Logs each new reason once. Any thread.
 class LogUnwatched {
  public:
   void set(const std::string& because) {
@@ -64,15 +64,13 @@ class LogUnwatched {
   }
 
  private:
-  std::string told() const {
-    return "the journal's log is not compared with its checksums, and it is tried again each second: " + because_;
-  }
+  std::string told() const { return "the journal's log cannot be compared with its checksums, which is retried every second: " + because_; }
 
   mutable std::mutex mutex_;
   std::string because_;
 };
 
-// What of the journal could not be told to those who asked for it; empty: nothing.
+// Which changes of the journal readers cannot get, because they are damaged; empty: they can get all.
 std::string told_of_damage(const EmbeddedLedger& ledger) {
   if (std::string rows = ledger.damaged_rows().text(); !rows.empty()) return rows;
   const auto untold = ledger.untold();
@@ -86,13 +84,13 @@ api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwat
   if (std::string log = unwatched.text(); trouble.empty() && !log.empty()) return {"embedded", api::HealthStatus::degraded, std::move(log)};
   return {.kind = "embedded",
           .status = trouble.empty() ? api::HealthStatus::ok : api::HealthStatus::down,
-          .detail = trouble.empty() ? "The journal can be written; what is answered is on disk." : trouble};
+          .detail = trouble.empty() ? "The journal can be written; everything answered is on disk." : trouble};
 }
 
-// While requests come, state.db may follow slowly: they go first. What waits for so long waits for something else.
+// Requests go first, so under load state.db may follow slowly. A row that waits longer than this waits for something else.
 constexpr double k_state_pending_degraded_seconds = 300;
 
-// Since when state.db lacks a row of the journal. Any thread; somebody must look about once a second.
+// For how long state.db has been behind the journal, in seconds. Any thread; look() must be called about once a second.
 class StateBacklog {
  public:
   double look(const EmbeddedLedger& ledger) {
@@ -108,7 +106,7 @@ class StateBacklog {
   feed::Backlog backlog_;
 };
 
-// Numbers beside those that every ledger has.
+// Metrics that only the embedded ledger has.
 class StateMetrics final : public prometheus::Collectable {
  public:
   StateMetrics(StateBacklog& backlog, const EmbeddedLedger& ledger) : backlog_(backlog), ledger_(ledger) {}
@@ -120,15 +118,15 @@ class StateMetrics final : public prometheus::Collectable {
     prometheus::ClientMetric held_back;
     held_back.counter.value = std::chrono::duration<double>(ledger_.held_back()).count();
     return {{"holdfast_journal_rows_damaged",
-             "Rows of the journal that readers have found not to be what was written. Their changes are told to nobody.",
+             "Journal rows that readers found damaged. Nobody gets their changes.",
              prometheus::MetricType::Gauge,
              {damaged}},
             {"holdfast_state_oldest_pending_seconds",
-             "Since when the oldest journal row waits that state.db does not have.",
+             "Age of the oldest journal row that state.db does not have.",
              prometheus::MetricType::Gauge,
              {age}},
             {"holdfast_state_held_back_seconds_total",
-             "How long rounds have waited for state.db, because it was further behind the journal than it may be.",
+             "Time that rounds have waited for state.db because it exceeded ledger.state_lag_max_ms.",
              prometheus::MetricType::Counter,
              {held_back}}};
   }
@@ -138,7 +136,7 @@ class StateMetrics final : public prometheus::Collectable {
   const EmbeddedLedger& ledger_;
 };
 
-// Empty as long as it may be.
+// Empty while the delay is normal.
 std::string told_of_age(double seconds) {
   return seconds > k_state_pending_degraded_seconds ? fmt::format("state.db has not followed the journal for {:.0f} s", seconds) : "";
 }
@@ -148,7 +146,7 @@ api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& 
   const api::HealthLag lag{static_cast<double>(behind), "rows"};
   if (!ledger.state_follows()) {
     return {"state.db", api::HealthStatus::degraded,
-            "state.db cannot be written; the log says why. Sales go on, lists and histories do not.", lag};
+            "state.db cannot be written; the log says why. Sales continue, but lists and histories are not available.", lag};
   }
   if (const std::string late = told_of_age(backlog.look(ledger)); !late.empty()) {
     return {"state.db", api::HealthStatus::degraded, late + ".", lag};
@@ -157,7 +155,7 @@ api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& 
   return {"state.db", api::HealthStatus::ok, "state.db follows the journal.", lag};
 }
 
-// What is known of this machine's clock, looked up by the main thread once a minute.
+// Whether the kernel considers this machine's clock synchronised. The main thread asks it once a minute.
 class KernelClock {
  public:
   bool is_unsynchronised() const { return unsynchronised_.load(std::memory_order_relaxed); }
@@ -168,7 +166,7 @@ class KernelClock {
     const bool unsynchronised = is_wall_clock_unsynchronised();
     if (unsynchronised == unsynchronised_.exchange(unsynchronised)) return;
     if (unsynchronised) {
-      spdlog::warn("the kernel says that nothing synchronises this machine's clock (no NTP, or a container that is not told)");
+      spdlog::warn("the kernel says that nothing synchronises this machine's clock (no NTP, or a container that cannot see it)");
     } else {
       spdlog::info("the kernel says that this machine's clock is synchronised");
     }
@@ -180,7 +178,7 @@ class KernelClock {
   std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
 };
 
-// An unsynchronised clock is a note only: in containers it is the rule.
+// An unsynchronised clock is normal in containers, so it does not degrade the server.
 api::HealthComponent look_at_clock(const EmbeddedLedger& ledger, const KernelClock& kernel) {
   if (std::string doubt = ledger.clock_doubt(); !doubt.empty()) return {"embedded", api::HealthStatus::degraded, std::move(doubt)};
   return {"embedded", api::HealthStatus::ok,
@@ -204,8 +202,8 @@ class EmbeddedHome final : public Home {
         webhook_store_(feed::EmbeddedWebhookStore::file_in(options.data)),
         webhook_source_(ledger_, DataFolder::journal_in(options.data)) {
     kernel_clock_.look();
-    if (registry_.was_made() && !ledger_.events().empty()) {   // in a folder that never had one
-      spdlog::warn("registry.db was missing beside the data and was made anew: there are no API keys, and sessions of visitors are over");
+    if (registry_.was_made() && !ledger_.events().empty()) {   // the folder never had one
+      spdlog::warn("registry.db was missing beside the data and was created: there are no API keys, and all visitors' sessions have ended");
     }
   }
 
@@ -216,7 +214,7 @@ class EmbeddedHome final : public Home {
   std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override {
     return std::make_unique<feed::kafka::EmbeddedFeedStore>(feed::kafka::EmbeddedFeedStore::file_in(options_.data));
   }
-  std::string feed_holder() const override { return "embedded"; }   // one process has the folder at a time
+  std::string feed_holder() const override { return "embedded"; }   // only one process uses the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
   void add_health_probes(api::Health& health) const override {
     health.add("ledger", [this] { return look_at_ledger(ledger_, log_unwatched_); });
@@ -230,7 +228,7 @@ class EmbeddedHome final : public Home {
     if (std::string unwatched = log_unwatched_.text(); !unwatched.empty()) return unwatched;
     return told_of_age(state_backlog_.look(ledger_));
   }
-  // Memory and disk disagree. With files gone they do not, and the end of the process would lose them.
+  // A failed round leaves memory and disk different. If files have gone away they agree, and ending the process would lose the data.
   bool ends_with_a_failed_round() const override { return !has_lost_files_; }
   std::string place() const override { return options_.data; }
 
@@ -242,7 +240,8 @@ class EmbeddedHome final : public Home {
     if (feed != nullptr) published_through_ = static_cast<Position>(feed->published_through());
     if (const auto step = ledger_.compare_clocks()) {
       spdlog::warn(
-          "the wall clock is {} ms ahead of the ledger's; holds keep their time, and the ledger follows by at most 0.5 ms a second", *step);
+          "the wall clock is {} ms ahead of the ledger's clock. Holds keep their time; the ledger's clock gains at most 0.5 ms per second",
+          *step);
     }
   }
 
@@ -264,7 +263,7 @@ class EmbeddedHome final : public Home {
   std::atomic<bool> has_lost_files_{false};
   std::atomic<Position> published_through_;
   EmbeddedLedger ledger_;
-  std::optional<FileWatch> file_watch_;   // of the main thread; from the first second on, when all files are there
+  std::optional<FileWatch> file_watch_;   // of the main thread; created in the first second, once all files exist
   LogUnwatched log_unwatched_;
   mutable StateBacklog state_backlog_;
   StateMetrics state_metrics_{state_backlog_, ledger_};
@@ -277,7 +276,7 @@ class EmbeddedHome final : public Home {
 
 bool has_keys_in_folder(const std::string& data) {
   const std::string registry = DataFolder::registry_in(data);
-  // A folder that has been served from is opened first: what is wrong with its journal is said before what is wrong with its keys.
+  // If the folder has been served before, open the ledger first, so that an error of the journal is reported before one of the keys.
   if (noted_registry_revision(registry)) return true;
   return std::filesystem::exists(registry) && !EmbeddedRegistry(registry).keys().empty();
 }

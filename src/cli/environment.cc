@@ -12,7 +12,7 @@ extern char** environ;
 namespace holdfast::cli {
 namespace {
 
-// Those of the tools, and of the clients and examples, which may run in the same shell or pod.
+// Variables of the tools, clients and examples, which may run in the same shell or pod.
 constexpr std::array<std::string_view, 5> k_not_options = {"HOLDFAST_CONFIG", k_api_key_variable, k_lock_password_variable, "HOLDFAST_URL",
                                                            "HOLDFAST_KEY"};
 
@@ -40,14 +40,14 @@ bool is_link(std::string_view text) {
   return is_address(host) && is_port(text.substr(colon + 1));
 }
 
-// Takes `end` away from the end of `text`, if it is there.
+// Removes `end` from the end of `text`. Returns false if `text` does not end with it.
 bool cut(std::string_view& text, std::string_view end) {
   if (!text.ends_with(end)) return false;
   text.remove_suffix(end.size());
   return true;
 }
 
-// …_PORT_50002_TCP with nothing, _PROTO, _PORT or _ADDR behind it.
+// …_PORT_50002_TCP, also followed by _PROTO, _PORT or _ADDR.
 bool is_link_of_port(std::string_view name, std::string_view value) {
   const bool fits = cut(name, "_PROTO")  ? is_protocol(value)
                     : cut(name, "_ADDR") ? is_address(value)
@@ -63,7 +63,7 @@ bool is_link_of_port(std::string_view name, std::string_view value) {
 bool is_service_link(std::string_view name, std::string_view value) {
   if (name.ends_with("_SERVICE_HOST")) return is_address(value);
   if (name.ends_with("_PORT") && is_link(value)) return true;
-  // Behind _SERVICE_PORT may be the name that a port has in the Service.
+  // The name of a port in the Service may follow _SERVICE_PORT.
   const std::size_t port = name.find("_SERVICE_PORT");
   const std::string_view rest = port == std::string_view::npos ? "?" : name.substr(port + 13);
   if (rest.empty() || rest.starts_with('_')) return is_port(value);

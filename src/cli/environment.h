@@ -1,4 +1,4 @@
-// The variables HOLDFAST_… of the environment: the server's options, and others that happen to begin so.
+// The variables HOLDFAST_… of the environment: the server's options, and others with the same prefix.
 //
 //   const Environment environment = read_environment();       // throws UsageError: an unknown variable
 //   if (environment.values.contains("http.body_bytes_max")) …
@@ -16,11 +16,11 @@ struct Environment {
   std::vector<std::string> service_links{};         // names, sorted
 };
 
-// Throws UsageError for a variable that is no option. Variables of the clients and those that Kubernetes sets for Services are none of
-// the server's business, and no error.
+// Throws UsageError for a variable that is not an option. Variables of the clients, and those that Kubernetes sets for Services, are
+// ignored.
 Environment read_environment();
 
-// Whether Kubernetes sets such a variable in every pod for a Service whose name begins with holdfast: HOLDFAST_PORT=tcp://10.0.0.1:50002,
+// Whether this is a variable that Kubernetes sets in every pod for a Service whose name begins with holdfast: HOLDFAST_PORT=tcp://10.0.0.1:50002,
 // HOLDFAST_METRICS_SERVICE_HOST=10.0.0.2. Name and value must both have the form, so that a misspelt option stays an error.
 bool is_service_link(std::string_view name, std::string_view value);
 

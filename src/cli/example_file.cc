@@ -13,14 +13,14 @@ using Kind = Takes::Kind;
 constexpr const char* k_head =
     R"(# Options of `holdfast serve --config FILE`, in TOML. Flags override environment variables, which override this file.
 #
-# A line `#name = value` shows an option's default: to change it, remove the # and change the value. An option without a default has
-# an indented example. The variable of `name` in [table] is HOLDFAST_TABLE_NAME, its flag is --table-name.
-# The file may hold passwords: let only the server's user read it.
+# A line `#name = value` shows the default of an option. To change it, remove the # and edit the value. An option without a default has
+# an indented example. The option `name` in the table [table] has the variable HOLDFAST_TABLE_NAME and the flag --table-name.
+# The file may contain passwords: let only the server's user read it.
 )";
 
 std::string toml_string(const std::string& text) { return "\"" + text + "\""; }
 
-// A value as TOML has it, made from what a flag would have.
+// The TOML form of a value that is given as a flag would have it.
 std::string in_toml(const Described& option, const std::string& value) {
   if (option.takes.kind == Kind::number) return value;
   if (option.takes.kind == Kind::flag) return value == "on" ? "true" : "false";
@@ -34,7 +34,7 @@ std::string in_toml(const Described& option, const std::string& value) {
   return "[" + list + "]";
 }
 
-// What may stand there, when the name and the example do not say it.
+// The allowed values, if the name and the example do not show them.
 std::string range_of(const Described& option) {
   if (option.takes.kind == Kind::number) return std::to_string(option.takes.least) + " to " + std::to_string(option.takes.most);
   std::string words;
@@ -48,7 +48,7 @@ void append_option(std::string& file, const Described& option) {
   const std::string name = option.key.substr(option.key.find('.') + 1);   // npos + 1 is 0: no table
   const std::string range = range_of(option);
   file.append("\n# ").append(option.help).append(range.empty() ? "" : " (" + range + ")").append(".\n");
-  if (option.standard.empty()) file.append("# Default: ").append(option.otherwise).append(". An example:\n");
+  if (option.standard.empty()) file.append("# Default: ").append(option.otherwise).append(". Example:\n");
   if (option.is_table()) {
     const std::size_t equals = option.example.find('=');
     file.append("#   [").append(option.key).append("]\n#   ").append(toml_string(option.example.substr(0, equals))).append(" = ");
@@ -67,7 +67,7 @@ std::string table_of(const Described& option) {
 
 }   // namespace
 
-// TOML has the keys of no table first, as the table of options does, and each table once. A table in a table goes to the end of its own.
+// TOML wants keys without a table first, and each table once. An option that is a table comes last in the table that contains it.
 std::string example_file() {
   std::vector<std::string> tables;
   for (const Described& each : described()) {

@@ -16,14 +16,14 @@ using api::HealthLag;
 using api::HealthStatus;
 
 constexpr std::uint64_t k_changes_behind_degraded = 10'000;
-constexpr std::size_t k_full_part = 2;   // a queue that is half full is worth a look
+constexpr std::size_t k_full_part = 2;   // a queue that is half full degrades the engine
 
 HealthComponent look_at_engine(const Engine& engine, std::size_t queue_max) {
   const std::size_t queued = engine.queued();
   const HealthLag lag{static_cast<double>(queued), "commands"};
   if (queued * k_full_part >= queue_max && queue_max > 1) {
     return {"queue", HealthStatus::degraded,
-            fmt::format("{} of at most {} commands wait; when it is full, more are turned away.", queued, queue_max), lag};
+            fmt::format("{} of at most {} commands wait; once the queue is full, further ones are refused.", queued, queue_max), lag};
   }
   return {"queue", HealthStatus::ok, fmt::format("At most {} commands may wait for the next round.", queue_max), lag};
 }
@@ -47,8 +47,8 @@ HealthComponent look_at_webhooks(feed::Webhooks& webhooks) {
   const std::string late = late_webhooks(webhooks);
   const bool needs_a_look = dead > 0 || disabled > 0 || behind > k_changes_behind_degraded || !late.empty();
   return {"webhooks", needs_a_look ? HealthStatus::degraded : HealthStatus::ok,
-          fmt::format("{} webhooks, {} of them disabled; {} messages wait to be tried again, {} are dead.{}", reports.size(), disabled,
-                      pending, dead, late.empty() ? "" : " Late: " + late + "."),
+          fmt::format("{} webhooks, {} of them disabled; {} messages wait for a retry, {} are dead.{}", reports.size(), disabled, pending,
+                      dead, late.empty() ? "" : " Late: " + late + "."),
           HealthLag{static_cast<double>(behind), "changes"}};
 }
 
@@ -56,8 +56,8 @@ HealthComponent look_at_live(const LiveStats& live, std::size_t listeners_max) {
   const auto period = static_cast<double>(live.period.count());
   const bool is_full = live.listeners >= listeners_max;
   return {"server-sent events", is_full ? HealthStatus::degraded : HealthStatus::ok,
-          fmt::format("{} of at most {} listeners; {} did not read and were dropped since the start.", live.listeners, listeners_max,
-                      live.dropped),
+          fmt::format("{} of at most {} listeners; {} were dropped since the start because they did not read.", live.listeners,
+                      listeners_max, live.dropped),
           HealthLag{period, "ms"}};
 }
 
@@ -65,7 +65,7 @@ HealthComponent look_at_lock(const lock::SeatLock* seat_lock) {
   if (seat_lock == nullptr) return {"none", HealthStatus::off, "No lock is configured: the ledger alone guards the seats."};
   const lock::Health health = seat_lock->health();
   const bool is_up = health.state == lock::Health::State::up;
-  // A lock has nothing to catch up with: how long its answers take, on the mean since the start, is what a hold waits for it.
+  // A lock has no backlog. Its lag is the mean time of an answer since the start, which is what a hold waits for.
   const lock::RoundTrips trips = seat_lock->stats().acquiring;
   const auto count = std::accumulate(trips.buckets.begin(), trips.buckets.end(), std::uint64_t{0});
   const double mean_ms = count == 0 ? 0 : trips.seconds * 1'000 / static_cast<double>(count);
@@ -73,7 +73,7 @@ HealthComponent look_at_lock(const lock::SeatLock* seat_lock) {
 }
 
 HealthComponent look_at_feed(const ServedFeed* feed) {
-  if (feed == nullptr) return {"none", HealthStatus::off, "No feed is configured beside webhooks."};
+  if (feed == nullptr) return {"none", HealthStatus::off, "No Kafka feed is configured."};
   const feed::kafka::FeedStatus status = feed->status();
   const std::string trouble = feed->degradation();
   const std::string detail = status.relay_detail.empty() ? "Changes are published." : status.relay_detail;
@@ -84,8 +84,9 @@ HealthComponent look_at_feed(const ServedFeed* feed) {
 }  // namespace
 
 std::string late_webhooks(feed::Webhooks& webhooks) {
-  if (!webhooks.is_relaying()) return {};   // another node is asked
-  if (const auto unreadable = webhooks.source().unreadable(); unreadable.events > 0) return "webhooks are not told of " + unreadable.text;
+  if (!webhooks.is_relaying()) return {};   // another node relays, and reports
+  if (const auto unreadable = webhooks.source().unreadable(); unreadable.events > 0)
+    return "webhooks do not get the changes of " + unreadable.text;
   const double pending = webhooks.oldest_pending().count();
   return pending > k_pending_degraded_seconds ? fmt::format("changes have waited for {:.0f} s to be read for webhooks", pending) : "";
 }

@@ -1,4 +1,4 @@
-// What GET /v1/operations/health shows beside the ledger, for which its home adds probes.
+// The probes behind GET /v1/operations/health, except those of the ledger, which its home adds.
 #pragma once
 
 #include <string>
@@ -14,13 +14,13 @@ namespace holdfast::cli {
 
 class ServedFeed;
 
-// What waits for longer is not being worked on as it should be, whatever the state of the part is that has to.
+// Work that has waited longer than this degrades the server, whatever the responsible part says about itself.
 inline constexpr double k_pending_degraded_seconds = 30;
 
-// What keeps webhooks from going out though no receiver does, in a part of a sentence; empty: nothing.
+// What delays webhooks although their receivers do not, as part of a sentence; empty: nothing.
 std::string late_webhooks(feed::Webhooks& webhooks);
 
-// All of them must outlive the api's answers. nullptr: not configured, and shown as `off`.
+// The parts must outlive the api's answers. nullptr: not configured, and shown as `off`.
 struct ServedParts {
   const Engine& engine;
   std::size_t queue_max;
@@ -30,7 +30,7 @@ struct ServedParts {
   std::size_t listeners_max;
 };
 
-// Probes for the engine's queue, the lock, the feed, webhooks and live maps.
+// Adds probes of the engine's queue, the lock, the feed, webhooks and live maps.
 void add_health_probes(api::Api& api, const ServedParts& parts);
 
 }  // namespace holdfast::cli

@@ -1,5 +1,8 @@
-// What the program's state lives in: a folder of this machine, or PostgreSQL. A home brings its ledger, and everything that must be kept
-// beside it, so that serve() wires either of them alike.
+// Where the program's state lives: a folder, or a PostgreSQL database. A home owns its ledger and the stores beside it, so that
+// serve() wires both in the same way.
+//
+//   const std::unique_ptr<Home> home = open_home(options, judging);
+//   Engine engine(home->ledger(), …);
 #pragma once
 
 #include <memory>
@@ -27,40 +30,40 @@ class Home {
   virtual Registry& registry() = 0;
   virtual feed::WebhookStore& webhook_store() = 0;
   virtual feed::ChangeSource& webhook_source() = 0;
-  // Of webhooks; nullptr where no other process works with the store.
+  // The lease to relay webhooks; nullptr if no other process uses the store.
   virtual feed::Lease* webhook_lease() { return nullptr; }
-  // What the clock of webhooks goes by, where several nodes share them; empty: the wall clock of this machine.
+  // The clock that all nodes share for webhooks; empty: the wall clock of this machine.
   virtual std::function<Millis()> webhook_clock() { return {}; }
   virtual std::unique_ptr<feed::kafka::FeedStore> make_feed_store() = 0;
-  // This process, as no other of the same store is called that lives; empty: any random name.
+  // A name for this process that no other living process with the same store has; empty: any random name.
   virtual std::string feed_holder() const = 0;
 
   virtual api::LedgerHealth health() const = 0;
-  // Probes of the ledger, and of the tables behind it. It must outlive them.
+  // Adds probes of the ledger and of the tables behind it. The home must outlive `health`.
   virtual void add_health_probes(api::Health& health) const = 0;
-  // More numbers for /metrics; nullptr: none.
+  // Further metrics; nullptr: none.
   virtual const prometheus::Collectable* metrics() const { return nullptr; }
-  // What callers should know though it can sell: a sentence; empty: nothing.
+  // What is wrong although the node can sell, as a sentence without a full stop; empty: nothing.
   virtual std::string degradation() const { return {}; }
-  // Whether a round that could not be made durable means that the process must end and recover.
+  // Whether the process must end and recover after a round that could not be made durable.
   virtual bool ends_with_a_failed_round() const = 0;
-  // Where it is, for the log.
+  // The folder, or the database's URL without a password; for the log.
   virtual std::string place() const = 0;
 
-  // `news` is called, on any thread, when changes have been published that this process's engine did not bring. The one before is not
-  // called any more once this has returned.
+  // Calls `news`, on any thread, after changes were published that did not come from this process's engine. Once on_news() has returned,
+  // the previous `news` is not called any more.
   virtual void on_news(std::function<void()> news) { static_cast<void>(news); }
-  // Of the main thread, about once a second; `feed` may be nullptr.
+  // Called by the main thread about once a second; `feed` may be nullptr.
   virtual void every_second(const ServedFeed* feed) = 0;
 };
 
-// Whether keys are configured, or may be, found out before anything is opened for long. Throws what the registry throws.
+// Whether API keys exist, or may exist. Opens the registry only briefly. Throws what the registry throws.
 bool has_keys_at_home(const ServeOptions& options);
 
-// How many threads judge at home, which is as many as want a connection to the seat lock.
+// The number of threads that judge; each needs a connection to the seat lock.
 std::size_t judging_threads(const ServeOptions& options);
 
-// Opens it. Throws UsageError, DataError, sqlite::Error or pg::Error, which say what to do.
+// Throws UsageError, DataError, sqlite::Error or pg::Error; their texts say what to do. `options` must outlive the home.
 std::unique_ptr<Home> open_home(const ServeOptions& options, const JudgingOptions& judging);
 
 }  // namespace holdfast::cli

@@ -1,4 +1,4 @@
-// `holdfast import`: a seating plan becomes an event, in a folder or on a running server.
+// `holdfast import`: creates an event from a seating plan, in a folder or on a running server.
 #include <array>
 #include <boost/json/value.hpp>
 #include <cstdio>
@@ -22,7 +22,7 @@ namespace {
 constexpr int k_status_event_exists = 3;
 constexpr std::size_t k_part_bytes = 256 * 1024;
 
-// A bar on a terminal; nothing elsewhere.
+// A progress bar on standard error, if that is a terminal.
 class Progress {
  public:
   explicit Progress(const char* what) : what_(what), shown_(::isatty(STDERR_FILENO) != 0) {}
@@ -43,7 +43,7 @@ class Progress {
   int percent_ = -1;
 };
 
-// Behind a byte order mark, if it has one: inside a request's body that would be no JSON. `bytes`: what follows.
+// Opens the plan after its byte order mark, if it has one: a mark inside a request's body would not be JSON. `bytes`: the rest's size.
 std::ifstream open_plan(const std::string& path, std::uint64_t& bytes) {
   constexpr std::string_view k_mark = "\xEF\xBB\xBF";
   std::ifstream file(path, std::ios::binary | std::ios::ate);
@@ -65,7 +65,7 @@ std::optional<Uuid> read_id(const ImportOptions& options) {
   return id;
 }
 
-// All mistakes, one a line.
+// Throws an error that lists all mistakes, one per line.
 [[noreturn]] void refuse(const std::string& plan, const api::Mistakes& mistakes) {
   std::string text = plan + ":";
   for (const api::Mistake& each : mistakes.kept()) text.append("\n  ").append(api::sentence_of(each));
@@ -75,7 +75,7 @@ std::optional<Uuid> read_id(const ImportOptions& options) {
   throw std::runtime_error(text + "\nNo event was created.");
 }
 
-// What of the file did not become part of the event.
+// Prints what the event did not take over from the plan.
 void tell_not_taken(std::span<const api::NotTaken::Entry> members, std::uint64_t others, std::size_t blocked) {
   if (!members.empty()) std::fprintf(stderr, "Not taken over from the plan:\n");
   for (const api::NotTaken::Entry& each : members) {
@@ -83,7 +83,7 @@ void tell_not_taken(std::span<const api::NotTaken::Entry> members, std::uint64_t
                  static_cast<unsigned long long>(each.line));
   }
   if (others > 0) std::fprintf(stderr, "  other members: %llu\n", static_cast<unsigned long long>(others));
-  if (blocked > 0) std::fprintf(stderr, "Blocked seats: %zu (their `status` in the plan says that they are not available)\n", blocked);
+  if (blocked > 0) std::fprintf(stderr, "Blocked seats: %zu (by their `status` in the plan)\n", blocked);
 }
 
 api::ReadEvent read_plan(const ImportOptions& options) {
@@ -124,7 +124,7 @@ int import_into_folder(const ImportOptions& options) {
   return 0;
 }
 
-// What stands before the plan in the body of POST /v1/events.
+// The body of POST /v1/events up to the plan.
 std::string body_before_plan(const ImportOptions& options) {
   std::string body = R"({"name":)";
   append_json(body, options.name);
@@ -133,15 +133,15 @@ std::string body_before_plan(const ImportOptions& options) {
   return body.append(R"(,"plan":)");
 }
 
-// The key to show, from the environment; empty when there is none.
+// The API key from the environment; empty if there is none.
 std::string bearer() {
   const char* key = std::getenv(k_api_key_variable);
   if (key == nullptr || *key == '\0') return {};
-  if (!hash_of_api_token(key)) throw UsageError(std::string(k_api_key_variable) + " is not an API key (hf_ and 43 characters)");
+  if (!hash_of_api_token(key)) throw UsageError(std::string(k_api_key_variable) + " must be an API key: hf_ and 43 characters");
   return key;
 }
 
-// ---- what a server answers; of one that says it otherwise, nothing is told
+// ---- Reading the server's answer. Members that are missing, or of another type, are ignored.
 
 const boost::json::value* find(const boost::json::object& object, std::string_view name) { return object.if_contains(name); }
 std::string text_of(const boost::json::object& object, std::string_view name) {
@@ -205,7 +205,7 @@ int import_into_server(const ImportOptions& options) {
   Progress progress("sending  ");
   std::uint64_t sent = 0;
   const std::uint64_t total = before.size() + bytes + after.size();
-  // Gives the three pieces, one after the other.
+  // Yields the three pieces, one after the other.
   const auto read = [&](char* buffer, std::size_t size) -> std::size_t {
     std::size_t got = 0;
     if (sent < before.size()) {
@@ -213,7 +213,7 @@ int import_into_server(const ImportOptions& options) {
     } else if (sent < before.size() + bytes) {
       file.read(buffer, static_cast<std::streamsize>(std::min<std::uint64_t>(size, before.size() + bytes - sent)));
       got = static_cast<std::size_t>(file.gcount());
-      if (got == 0) throw std::runtime_error(options.plan + " became shorter while it was read");
+      if (got == 0) throw std::runtime_error(options.plan + " was truncated while holdfast read it");
     } else if (sent < total) {
       got = after.copy(buffer, size, sent - before.size() - bytes);
     }
@@ -236,7 +236,7 @@ int import_into_server(const ImportOptions& options) {
 }  // namespace
 
 int import_plan(const ImportOptions& options) {
-  if (options.data.empty() == options.server.empty()) throw UsageError("import needs --data (a folder) or --server (a URL)");
+  if (options.data.empty() == options.server.empty()) throw UsageError("import needs either --data (a folder) or --server (a URL)");
   return options.server.empty() ? import_into_folder(options) : import_into_server(options);
 }
 

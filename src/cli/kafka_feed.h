@@ -1,4 +1,4 @@
-// The Kafka feed with all that it stands on, as the options wish it.
+// The Kafka feed with the parts that it needs, made from the options.
 #pragma once
 
 #include <memory>
@@ -12,22 +12,21 @@
 
 namespace holdfast::cli {
 
-// Made before the engine, because the engine's rounds wake it; the engine comes with start().
+// Created before the engine, because the engine's rounds wake it; start() hands it the engine.
 class ServedFeed {
  public:
-  // `holder`: this process, as no other one of the same store is called that lives; empty: a random name. `ledger` must outlive
-  // it.
+  // `holder`: see Home::feed_holder(). `ledger` must outlive the feed.
   ServedFeed(const ServeOptions& options, std::unique_ptr<feed::kafka::FeedStore> store, Ledger& ledger, std::string holder);
 
   void start(Engine& engine);
-  void stop() { feed_.stop(); }   // while the engine still answers
+  void stop() { feed_.stop(); }   // before the engine stops
   void notify() { feed_.notify(); }
 
   const prometheus::Collectable& metrics() const { return metrics_; }
   feed::kafka::FeedStatus status() const { return feed_.status(); }
-  // What is wrong with it, in a sentence; empty when nothing is.
+  // What is wrong, as a sentence without a full stop; empty: nothing.
   std::string degradation() const;
-  // Ledger::progress() up to which all is published; 0: not known yet.
+  // The Ledger::progress() up to which everything is published; 0: not known yet.
   std::uint64_t published_through() const { return source_.published_through(); }
 
  private:

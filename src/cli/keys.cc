@@ -1,5 +1,4 @@
-// `holdfast keys create`, `list`, `revoke`: who may call. Also while servers work with the folder or the database: they notice
-// within a second.
+// `holdfast keys create`, `list`, `accept` and `revoke`. Servers that use the same folder or database notice a change within a second.
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -23,19 +22,18 @@ Millis wall_time() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// A name is shown in lists and logs: one line of text.
+// Lists and logs show a name, so it must be one line of text.
 void check_name(const std::string& name) {
   if (name.size() > k_api_key_name_bytes_max || is_blank(name) || !is_utf8(name) || has_control(name)) {
     throw UsageError(
-        "--name must have 1 to 100 bytes of UTF-8, not only white space, no control characters and none that set the direction of "
-        "writing");
+        "--name must have 1 to 100 bytes of UTF-8, more than white space, and no control characters or marks of writing direction");
   }
 }
 
-// A registry with what it stands on.
+// A registry, with the connections that it uses.
 class OpenRegistry {
  public:
-  // One that is not there is made in a folder only if `make`: by a wrong --data nobody would find it.
+  // A missing registry.db is created only if `make`: with a wrong --data, nobody would find it.
   OpenRegistry(const LedgerPlace& place, bool make) {
     if (!place.ledger.empty()) {
       pg::Connection connection({.url = place.ledger, .application = "holdfast keys"});
@@ -47,7 +45,7 @@ class OpenRegistry {
     }
     const std::string path = DataFolder::registry_in(place.data);
     if (!make && !std::filesystem::exists(path) && !noted_registry_revision(path))
-      throw DataError("there is no registry.db in " + place.data + ": no keys were made there.");
+      throw DataError("there is no registry.db in " + place.data + ", so it has no keys.");
     registry_ = std::make_unique<EmbeddedRegistry>(path);
   }
 
@@ -59,7 +57,7 @@ class OpenRegistry {
 };
 
 void check_place(const LedgerPlace& place) {
-  if (place.data.empty() == place.ledger.empty()) throw UsageError("say where the keys are: either --data or --ledger");
+  if (place.data.empty() == place.ledger.empty()) throw UsageError("either --data (a folder) or --ledger (a database) is needed");
   if (!place.ledger.empty()) check_ledger_url(place.ledger);
 }
 
@@ -84,8 +82,10 @@ int create_key(const LedgerPlace& place, const NewKeyOptions& options) {
   ApiKey key{.id = new_api_key_id(), .name = options.name, .hash = *hash_of_api_token(token), .scopes = *scopes, .created_at = now};
   if (options.expires_days) key.expires_at = now + *options.expires_days * k_millis_per_day;
   const OpenRegistry registry(place, true);
-  if (!registry->add(key)) throw std::runtime_error("there are " + std::to_string(k_api_keys_max) + " keys already, the revoked included");
-  std::fprintf(stderr, "key %s (%s) may %s and %s. Its token is shown this once:\n", key.id.c_str(), key.name.c_str(),
+  if (!registry->add(key))
+    throw std::runtime_error("there are " + std::to_string(k_api_keys_max) +
+                             " keys already, revoked ones included; no further key can be created");
+  std::fprintf(stderr, "key %s (%s) may %s and %s. This is its token, which is not shown again:\n", key.id.c_str(), key.name.c_str(),
                to_string(key.scopes).c_str(), state_of(key, now).c_str());
   std::printf("%s\n", token.c_str());
   return 0;
@@ -103,11 +103,12 @@ int list_keys(const LedgerPlace& place) {
 
 int accept_keys(const std::string& data) {
   const std::string path = DataFolder::registry_in(data);
-  if (!noted_registry_revision(path)) throw DataError("there is nothing to accept: the folder " + data + " knows of no registry.db yet.");
+  if (!noted_registry_revision(path)) throw DataError("there is nothing to accept: the folder " + data + " has had no registry.db yet.");
   EmbeddedRegistry registry(path, EmbeddedRegistry::Older::accepted);
   const auto keys = registry.keys();
-  std::printf("registry.db counts as it is, with %zu keys. Revoke those that had been revoked, and make anew what is missing%s\n",
-              keys.size(), keys.empty() ? ": without a key a server on loopback lets every caller in" : "");
+  std::printf(
+      "registry.db is accepted as it is, with %zu keys. Revoke again the keys that had been revoked, and create the missing ones%s\n",
+      keys.size(), keys.empty() ? ": without any key, a server on loopback admits every caller" : "");
   return 0;
 }
 

@@ -38,17 +38,16 @@ int verify_ledger(const std::string& url, std::optional<EventNumber> only) {
               number(all.changes), events.size());
   if (all.journal_is_whole) {
     std::printf(
-        "verified: replayed from the beginning, they give exactly the tables, each event as of its own change (%llu changes are not in "
-        "the\n"
-        "          tables yet): %llu seats with state, version and owner, %llu reservations. No seat has two owners.\n",
+        "verified: a replay from the beginning gives exactly the tables, for each event as of its own change (%llu changes are not in\n"
+        "          the tables yet): %llu seats with state, version and owner, %llu reservations. No seat has two owners.\n",
         number(all.changes_behind), number(all.seats), number(all.reservations));
   } else {
     std::printf(
-        "not proved: old rows were removed from the journal of some events, so their tables could not be compared with a replay.\n");
+        "not proved: old rows were removed from the journals of some events, so their tables could not be compared with a replay.\n");
   }
   if (!all.views_were_compared) {
     std::printf(
-        "not proved: whether view Reservations shows all seats of larger reservations: this role may not read "
+        "not proved: whether the view Reservations shows all seats of larger reservations: this role may not read "
         "holdfast.reservation_row (GRANT SELECT).\n");
   }
   return 0;
@@ -65,11 +64,11 @@ int rebuild_ledger_tables(const std::string& url, EventNumber event) {
   std::uint64_t changes = 0;
   pg::StepReport report;
   do {
-    report = pg::project(connection, event);   // a node that runs may do some of it
+    report = pg::project(connection, event);   // a running node may do some of the work
     changes = report.place.seq;
   } while (report.result != pg::StepReport::Result::up_to_date);
   pg::order_changes(connection, {&event, 1});
-  std::printf("the tables of event %u were made again from %llu changes of its journal\n", event, number(changes));
+  std::printf("the tables of event %u were rebuilt from %llu changes of its journal\n", event, number(changes));
   return 0;
 }
 

@@ -24,18 +24,18 @@ namespace {
 
 int open_log(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::error_code ignored;   // the file cannot be opened then, which says why
+  std::error_code ignored;   // then opening the file fails too, and says why
   if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 }
 
-// A descriptor that others have made non-blocking is waited for: standard error is shared.
+// Standard error is shared, so another program may have made it non-blocking.
 bool wait_until_writable(int file, int timeout_ms) {
   pollfd wanted{.fd = file, .events = POLLOUT, .revents = 0};
   return ::poll(&wanted, 1, timeout_ms) > 0;
 }
 
-// How many bytes of `text` were written, and why not all: 0, or an errno.
+// How many bytes were written, and why no more: 0, or an errno.
 struct Written {
   std::size_t bytes;
   int error;
@@ -72,19 +72,19 @@ struct LogWriter::State {
   const LineOf line_of;
   std::atomic<std::uint64_t> lines_lost{0};
 
-  std::mutex mutex;   // of what follows
+  std::mutex mutex;   // guards the members below, up to has_ended
   std::condition_variable changed;
   std::deque<std::string> queue;
   std::size_t queue_bytes = 0;
-  std::uint64_t dropped = 0;   // after the last line of the queue, which was full
+  std::uint64_t dropped = 0;   // after the queue's last line, for lack of room
   bool must_reopen = false;
   bool ends = false;
   bool has_ended = false;
 
-  // Of the thread.
+  // Only the thread uses the rest.
   int descriptor = STDERR_FILENO;
   bool is_in_line = false;   // a part of a line was written
-  std::uint64_t failed = 0;   // lines that could not be written, and that nothing was said of
+  std::uint64_t failed = 0;   // lines that could not be written, and that the log does not mention yet
   int failure = 0;
 
   void push(std::string line) {
@@ -99,11 +99,11 @@ struct LogWriter::State {
   void try_to_tell_dropped() noexcept {
     try {
       tell_dropped();
-    } catch (const std::exception&) {   // they stay counted, and a later line says so
+    } catch (const std::exception&) {   // they stay counted; a later line mentions them
     }
   }
   bool write(const std::string& line) {
-    // A line that a full disk has cut ends where it was cut.
+    // If a full disk has cut the previous line, end it first.
     const auto [bytes, error] = write_all(descriptor, is_in_line ? "\n" + line : line);
     if (error == 0) {
       is_in_line = false;
@@ -121,7 +121,7 @@ struct LogWriter::State {
     try {
       if (failed > 0 && write(line_of(spdlog::level::warn, lost(failed, std::strerror(failure))))) failed = 0;
       if (failed == 0 && write(line)) return;
-    } catch (const std::exception&) {   // the line that says what was lost could not be made
+    } catch (const std::exception&) {   // no memory to format the line about lost lines
       failure = ENOMEM;
     }
     count_failed();
@@ -137,20 +137,20 @@ struct LogWriter::State {
   void reopen() {
     const int opened = open_log(file);
     if (opened < 0) {
-      write_or_count(line_of(spdlog::level::err, "the log file cannot be opened again, so the log goes on into the one that is open: " +
-                                                     file + ": " + std::strerror(errno)));
+      write_or_count(line_of(spdlog::level::err, "cannot reopen the log file, so the log stays in the file that is open: " + file + ": " +
+                                                     std::strerror(errno)));
       return;
     }
     ::close(std::exchange(descriptor, opened));
     is_in_line = false;
-    write_or_count(line_of(spdlog::level::info, "the log file was opened again"));
+    write_or_count(line_of(spdlog::level::info, "the log file was reopened"));
   }
 };
 
 LogWriter::LogWriter(std::string file, LineOf line_of) : state_(std::make_shared<State>(std::move(file), std::move(line_of))) {
   if (!state_->file.empty()) {
     state_->descriptor = open_log(state_->file);
-    if (state_->descriptor < 0) throw std::system_error(errno, std::generic_category(), "the log file cannot be opened: " + state_->file);
+    if (state_->descriptor < 0) throw std::system_error(errno, std::generic_category(), "cannot open the log file " + state_->file);
   }
   std::thread([state = state_] { run(*state); }).detach();
 }
@@ -199,7 +199,7 @@ void LogWriter::add(std::string line) noexcept {
     state_->push(std::move(line));
     state_->changed.notify_all();
   } catch (const std::exception&) {
-    ++state_->lines_lost;   // the process has other worries
+    ++state_->lines_lost;   // no memory
   }
 }
 
@@ -220,7 +220,7 @@ void LogWriter::reopen() {
 
 std::uint64_t LogWriter::lines_lost() const { return state_->lines_lost.load(); }
 
-// A pipe that is writable takes a page without waiting.
+// A writable pipe accepts a page without waiting.
 void say_on_stderr(const std::string& text, std::chrono::milliseconds patience) {
   constexpr std::size_t k_part_bytes = 512;
   for (std::string_view rest = text; !rest.empty();) {

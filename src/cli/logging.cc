@@ -22,7 +22,7 @@ namespace {
 constexpr const char* k_text = "%H:%M:%S.%e %^%-5!l%$ %v";
 constexpr const char* k_json = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%*})";
 
-// The message as a JSON string, and the members that go with it. A line is formatted by the thread that logs it.
+// The message as a JSON string, followed by the request's members. The thread that logs formats the line.
 class JsonMessage : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
@@ -57,7 +57,7 @@ class WriterSink : public spdlog::sinks::base_sink<std::mutex> {
   std::shared_ptr<LogWriter> writer_;
 };
 
-// What a process that ends itself does first: the cause is often in the lines that wait.
+// A process that aborts writes the queued lines first: they often have the cause.
 constinit std::atomic<LogWriter*> writer_of_process{nullptr};
 
 void end_log() noexcept {
@@ -68,7 +68,7 @@ constinit std::terminate_handler terminate_before = nullptr;
 
 [[noreturn]] void end_log_and_terminate() {
   say_last_words();
-  if (terminate_before != nullptr) terminate_before();   // says what was thrown
+  if (terminate_before != nullptr) terminate_before();   // prints the exception
   std::abort();
 }
 
@@ -79,7 +79,7 @@ Logging::Logging(const std::string& format, const std::string& level, const std:
   const char* const pattern = is_text ? k_text : k_json;
   writer_ = std::make_shared<LogWriter>(file, [pattern](spdlog::level::level_enum of, const std::string& message) {
     const api::RequestFacts none;
-    const api::LogMembers members(none);   // it may be said by a thread that is at a request
+    const api::LogMembers members(none);   // the calling thread may be working on a request
     const auto formatter = make_formatter(pattern);
     spdlog::memory_buf_t line;
     formatter->format(spdlog::details::log_msg("holdfast", of, message), line);
@@ -89,15 +89,15 @@ Logging::Logging(const std::string& format, const std::string& level, const std:
   sink->set_formatter(make_formatter(pattern));
   auto logger = std::make_shared<spdlog::logger>("holdfast", std::move(sink));
   logger->set_level(spdlog::level::from_str(level == "error" ? "err" : level));
-  // spdlog would print to standard error, and wait for it.
-  logger->set_error_handler([writer = writer_](const std::string& what) { writer->warn("a line of the log could not be made: " + what); });
+  // The default handler of spdlog would print to standard error, and wait for it.
+  logger->set_error_handler([writer = writer_](const std::string& what) { writer->warn("cannot format a line of the log: " + what); });
   spdlog::set_default_logger(std::move(logger));
   writer_of_process = writer_.get();
   set_last_words(&end_log);
   if (terminate_before == nullptr) terminate_before = std::set_terminate(&end_log_and_terminate);
 }
 
-// The logger, which has the writer, stays: a thread that nobody waits for may have something to say yet, which goes nowhere.
+// The logger stays, and keeps the writer alive: a thread that nobody waits for may still log, which then has no effect.
 Logging::~Logging() {
   writer_of_process = nullptr;
   writer_->end();

@@ -1,4 +1,4 @@
-// The one program: `holdfast serve`, and the tools beside it.
+// The program: `holdfast serve`, and the tools for its data.
 #include <exception>
 #include <string>
 

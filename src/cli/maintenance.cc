@@ -26,7 +26,7 @@ constexpr std::int64_t k_backup_application_id = Journal::k_backup_application_i
 constexpr const char* k_state_tables[] = {"event",       "plan_part",       "seat",         "seat_state", "seat_change",
                                           "reservation", "idempotency_key", "journal_index"};
 
-// A file as ATTACH takes it, so that it is only read: the server's log must stay the server's.
+// The URI by which ATTACH opens a file read-only, so that the server's write-ahead log is left alone.
 std::string read_only_uri(const std::string& path) {
   static constexpr char k_hex[] = "0123456789ABCDEF";
   std::string uri = "file:";
@@ -49,7 +49,7 @@ bool has_source_table(sqlite::Database& database, std::string_view name) {
   return table.step();
 }
 
-// Tables of a file that not every folder has: registry.db came later, feed.db is there where there is a feed.
+// Copies tables of a file that not every folder has: only folders of later versions have registry.db, only those with a feed have feed.db.
 void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span<const char* const> tables) {
   if (!fs::exists(file)) return;
   const std::string uri = read_only_uri(file);
@@ -57,7 +57,7 @@ void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span
   {
     sqlite::Transaction transaction(copy);
     for (const std::string table : tables) {
-      if (!has_source_table(copy, table)) continue;   // of a version before
+      if (!has_source_table(copy, table)) continue;   // an earlier version wrote the file
       copy.execute(("CREATE TABLE " + table + " AS SELECT * FROM source." + table).c_str());
     }
     transaction.commit();
@@ -65,8 +65,8 @@ void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span
   copy.execute("DETACH source");
 }
 
-// A copy is the tables of state.db with the journal's beside them: the tables, and how far was published, first, so that they are never
-// ahead of the journal.
+// A copy has the tables of state.db and of the journal. The tables of state.db, and the feed's positions, are copied first, so that they
+// are never ahead of the journal.
 void copy_into(sqlite::Database& copy, const fs::path& data) {
   sqlite::Database state(DataFolder::state_in(data), sqlite::Database::Mode::read_only);
   sqlite3_backup* copying = sqlite3_backup_init(copy.handle(), "main", state.handle(), "main");
@@ -83,14 +83,14 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
         "CREATE TABLE journal (position INTEGER PRIMARY KEY, event INTEGER NOT NULL, first_seq INTEGER NOT NULL, changes INTEGER NOT NULL, "
         "at INTEGER NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL) STRICT");
     copy.execute("INSERT INTO journal SELECT * FROM source.journal ORDER BY position");
-    // Not that there is a marker: the folder that this is put back into may be one of a version without.
+    // Without has_marker: an earlier version, which has no marker, may restore the backup.
     copy.execute("CREATE TABLE journal_meta AS SELECT * FROM source.meta WHERE name <> 'has_marker'");
     copy.execute(("PRAGMA main.application_id = " + std::to_string(k_backup_application_id)).c_str());
     transaction.commit();
   }
   copy.execute("DETACH source");
   copy_tables_into(copy, DataFolder::registry_in(data), EmbeddedRegistry::k_tables);
-  copy.execute("PRAGMA journal_mode = DELETE");   // one file, nothing beside it
+  copy.execute("PRAGMA journal_mode = DELETE");   // a single file
 }
 
 void fill_journal(const fs::path& data, const fs::path& file) {
@@ -137,22 +137,21 @@ void fill_registry(const fs::path& data, const fs::path& file) {
   database.execute("DETACH source");
 }
 
-// That the copy is whole, as restore() will ask, and that it has no less than the folder is known to have had when it was begun.
+// Throws DataError unless the copy passes the checks of restore(), and has everything that the folder was known to have at the beginning.
 void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* marker, const std::optional<RegistryRevision>& noted) {
   Journal journal(copy.string(), Journal::Mode::read_backup);
   StateStore state(copy.string(), StateStore::Mode::read_backup);
   const VerifyReport report = verify(journal, state);
   if (!report.problem.empty())
-    throw DataError("the data in " + data.string() + " are damaged, so there is no backup of them: " + report.problem);
+    throw DataError("the data in " + data.string() + " are damaged, so no backup was written: " + report.problem);
   if (marker == nullptr) return;
   check_reached(*marker, journal);
   const auto copied = registry_revision(state.database());
   if (!noted || (copied && copied->id == noted->id && copied->number >= noted->number)) return;
-  throw DataError(
-      DataFolder::registry_in(data) +
-      " is missing, or has lost changes, so there is no backup of it. Put it back with its -wal file, or let it count as it is: "
-      "holdfast keys accept --data " +
-      data.string());
+  throw DataError(DataFolder::registry_in(data) +
+                  " is missing, or has lost changes, so no backup was written. Put it back with its -wal file, or accept it as it is: "
+                  "holdfast keys accept --data " +
+                  data.string());
 }
 
 bool has_table(const fs::path& file, std::string_view name) {
@@ -162,7 +161,8 @@ bool has_table(const fs::path& file, std::string_view name) {
   return table.step();
 }
 
-// What was published after the backup is published again, as far as it is still there; in a folder that knows more, this says how far.
+// Restores how far the feed had published, and the payments that it had refused: changes that were published after the backup are published
+// again, if they still exist.
 void fill_feed(const fs::path& data, const fs::path& file) {
   const std::string path = feed::kafka::EmbeddedFeedStore::file_in(data);
   const bool is_new = !fs::exists(path);
@@ -177,8 +177,8 @@ std::optional<RegistryRevision> revision_of(const std::string& registry) {
   return registry_revision(database);
 }
 
-// Whoever follows the journal must not stand behind its end: what will be written there is other changes than those that were sent, and
-// none of them may be passed over. Returns how many were put back.
+// Moves readers of the journal that are beyond its end back to the end: new changes will be written there, and none may be skipped.
+// Returns how many were moved.
 std::size_t put_followers_back(const DataFolder& folder, Journal& journal, StateStore& state) {
   std::size_t further = 0;
   if (fs::exists(folder.registry()) && has_table(folder.registry(), "webhook_endpoint")) {
@@ -195,25 +195,25 @@ std::size_t put_followers_back(const DataFolder& folder, Journal& journal, State
   return further + feed::kafka::EmbeddedFeedStore(feed).go_back_to(heads);
 }
 
-// Refuses a registry that has lost changes; notes the revision of one that has not.
+// Opening a registry throws if it has lost changes, and notes its revision otherwise.
 void note_registry(const DataFolder& folder) { const EmbeddedRegistry registry(folder.registry()); }
 
 }  // namespace
 
 void backup(const fs::path& data, const fs::path& file) {
   if (!fs::exists(DataFolder::journal_in(data)) || !fs::exists(DataFolder::state_in(data))) {
-    throw DataError("there are no data of Holdfast in " + data.string() + " (journal.db and state.db).");
+    throw DataError(data.string() + " has no data of Holdfast (journal.db and state.db).");
   }
-  if (fs::exists(file)) throw DataError(file.string() + " exists; a backup is never written over another file. Choose another name.");
+  if (fs::exists(file)) throw DataError(file.string() + " exists. A backup never overwrites a file: choose another name.");
   const fs::path partial = file.string() + ".partial";
-  std::error_code ignored;   // of an attempt before
+  std::error_code ignored;   // left by an earlier attempt
   fs::remove(partial, ignored);
   const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
-  // As of now: keys may change meanwhile.
+  // Read before copying, because keys may change meanwhile.
   const std::optional<RegistryRevision> noted = marker == nullptr ? std::nullopt : marker->registry();
   check_reached(marker.get(), *std::make_unique<Journal>(DataFolder::journal_in(data), Journal::Mode::read));
   try {
-    create_private_file(partial.string());   // it has the secret that signs sessions
+    create_private_file(partial.string());   // it contains the secret that signs sessions
     {
       sqlite::Database copy(partial.string(), sqlite::Database::Mode::create);
       copy_into(copy, data);
@@ -229,8 +229,8 @@ void backup(const fs::path& data, const fs::path& file) {
 RestoredKeys restore(const fs::path& data, const fs::path& file) {
   const DataFolder folder(data);
   if (fs::exists(folder.journal()) || fs::exists(folder.state())) {
-    throw DataError("there are data in " + data.string() +
-                    "; nothing was changed. Restore into an empty folder, or move journal.db and state.db away.");
+    throw DataError(data.string() +
+                    " has data already; nothing was changed. Restore into an empty folder, or move journal.db and state.db away.");
   }
   for (const std::string& each : {folder.journal(), folder.state(), folder.registry()}) refuse_log_without_file(each);
   {
@@ -245,8 +245,8 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
   const RestoredKeys keys = fs::exists(folder.registry())       ? RestoredKeys::kept
                             : has_table(file, "session_secret") ? RestoredKeys::from_backup
                                                                 : RestoredKeys::none;
-  if (keys == RestoredKeys::kept) note_registry(folder);   // before its note goes with the old journal.head
-  // Beside the place where a start looks, so that one that is cut off leaves nothing that could be taken for data.
+  if (keys == RestoredKeys::kept) note_registry(folder);   // before the old journal.head is replaced, which has its revision
+  // A start does not look into this folder, so an interrupted restore leaves nothing that could be mistaken for data.
   const fs::path partial = data / "restore.partial";
   fs::remove_all(partial);
   JournalHead head;
@@ -258,15 +258,15 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
       Journal journal(DataFolder::journal_in(partial), Journal::Mode::read);
       StateStore state(DataFolder::state_in(partial), StateStore::Mode::read);
       if (const VerifyReport report = verify(journal, state); !report.problem.empty()) {
-        throw DataError(file.string() + " is damaged, nothing was restored: " + report.problem);
+        throw DataError(file.string() + " is damaged; nothing was restored: " + report.problem);
       }
       head = journal.head();
     }
     if (keys == RestoredKeys::from_backup) fill_registry(partial, file);
-    // With the registry's revision: a folder that is cut off here must not believe a registry that has lost changes.
+    // With the registry's revision, so that a start after an interruption here refuses a registry that has lost changes.
     const std::string registry = keys == RestoredKeys::from_backup ? DataFolder::registry_in(partial) : folder.registry();
     HeadMarker::create(HeadMarker::file_in(partial), head, keys == RestoredKeys::none ? std::nullopt : revision_of(registry));
-    // The head first: alone it is refused at a start.
+    // journal.head first: a start refuses a folder that has nothing else.
     fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
     if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
     if (has_table(file, "feed_position")) fill_feed(data, file);
@@ -279,7 +279,7 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
     fs::rename(DataFolder::journal_in(partial), folder.journal());
     sync_folder_of(folder.journal());
   } catch (...) {
-    std::error_code ignored;   // the reason is that which is thrown
+    std::error_code ignored;   // the exception says what failed
     fs::remove_all(partial, ignored);
     throw;
   }
@@ -290,13 +290,13 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
 
 namespace {
 
-// From a journal whose end has been found to be the right one.
-void make_tables_again(const DataFolder& folder, Journal& journal, const std::function<void(Position, Position)>& progress) {
+// Rebuilds state.db from a journal whose end has been checked.
+void rebuild_tables_from(const DataFolder& folder, Journal& journal, const std::function<void(Position, Position)>& progress) {
   if (journal.anchor().position != 0) {
     throw DataError(folder.journal() +
-                    " does not have its first rows any more; the tables cannot be made from it. Put back both files from a backup.");
+                    " no longer has its first rows, so the tables cannot be rebuilt from it. Restore both files from a backup.");
   }
-  journal.read(journal.anchor(), [](const JournalRow&) { return true; });   // the whole chain, before anything is replaced
+  journal.read(journal.anchor(), [](const JournalRow&) { return true; });   // checks the whole chain before anything is replaced
   for (const char* suffix : {"", "-wal", "-shm"}) {
     if (fs::exists(folder.state() + suffix)) fs::rename(folder.state() + suffix, folder.state() + ".replaced" + suffix);
   }
@@ -308,10 +308,10 @@ void make_tables_again(const DataFolder& folder, Journal& journal, const std::fu
 
 Position rebuild(const fs::path& data, const std::function<void(Position, Position)>& progress) {
   const DataFolder folder(data);
-  if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + " to make the tables from.");
+  if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + " to rebuild the tables from.");
   Journal journal(folder.journal(), Journal::Mode::write);
   check_reached(read_head_marker(HeadMarker::file_in(data)).get(), journal);
-  make_tables_again(folder, journal, progress);
+  rebuild_tables_from(folder, journal, progress);
   return journal.head().position;
 }
 
@@ -319,7 +319,7 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
   const DataFolder folder(data);
   if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + ".");
   Journal journal(folder.journal(), Journal::Mode::write);
-  journal.read(journal.anchor(), [](const JournalRow&) { return true; });   // what is left must be whole
+  journal.read(journal.anchor(), [](const JournalRow&) { return true; });   // the rest must be undamaged
   AcceptedLoss loss{.last_row = journal.head().position, .known_row = journal.head().position};
   const std::string path = HeadMarker::file_in(data);
   std::optional<RegistryRevision> registry;
@@ -329,7 +329,7 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
       registry = marker->registry();
     }
   } catch (const DataError&) {
-    registry = std::nullopt;   // damaged: the next start notes the registry as it is
+    registry = std::nullopt;   // damaged: the next start notes the registry's revision
   }
   bool fits = false;
   try {
@@ -339,13 +339,13 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
   } catch (const std::runtime_error&) {
     fits = false;   // missing or damaged
   }
-  if (!fits) make_tables_again(folder, journal, progress);
+  if (!fits) rebuild_tables_from(folder, journal, progress);
   {
     StateStore state(folder.state(), StateStore::Mode::read);
     loss.followers = put_followers_back(folder, journal, state);
   }
   if (fs::exists(path)) fs::copy_file(path, path + ".replaced", fs::copy_options::overwrite_existing);
-  HeadMarker::create(path, journal.head(), registry);   // what is lost of the keys is another question
+  HeadMarker::create(path, journal.head(), registry);   // lost keys are accepted separately, by `keys accept`
   journal.note_marker();
   return loss;
 }

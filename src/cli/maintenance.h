@@ -1,4 +1,9 @@
-// Copies of the data, and making the tables again.
+// Backup, restore and repair of a data folder, over all its stores.
+//
+//   backup("/var/lib/holdfast", "/backup/holdfast.db");
+//   const RestoredKeys keys = restore("/srv/new", "/backup/holdfast.db");
+//
+// Each function works on its own connections, and may be called from any thread.
 #pragma once
 
 #include <filesystem>
@@ -8,28 +13,29 @@
 
 namespace holdfast::cli {
 
-// Copies the data of a folder into one file, also while a server works with it. What was answered before this was called is in the copy.
-// The file must not exist. Throws DataError or sqlite::Error; then there is no file.
+// Copies the data of a folder into one file, also while a server uses them. The copy contains everything that was answered before the
+// call. The file must not exist. Throws DataError or sqlite::Error, and then leaves no file.
 void backup(const std::filesystem::path& data, const std::filesystem::path& file);
 
-// Which API keys a folder has after a restore. Keys that are there already are kept: a backup must not bring back what was revoked since.
+// Which API keys a folder has after a restore. Existing keys are kept: a backup must not bring back keys that were revoked since.
 enum class RestoredKeys { from_backup, kept, none };
 
-// Puts a copy back, into a folder without data. Throws; then the folder has no data.
+// Restores a backup into a folder without data, which no server may use. Throws DataError or sqlite::Error, and then leaves no data.
 RestoredKeys restore(const std::filesystem::path& data, const std::filesystem::path& file);
 
-// Makes state.db again from a whole journal; the old one, if there is one, is kept as state.db.replaced. Returns the journal's head.
+// Rebuilds state.db from a complete journal, while no server uses the folder. Keeps the old one as state.db.replaced. Returns the position of
+// the journal's last row. `progress` is called after each part. Throws DataError or sqlite::Error.
 Position rebuild(const std::filesystem::path& data, const std::function<void(Position done, Position of)>& progress);
 
-// What accept_loss() has given up: the rows after `last_row`, up to `known_row` at least.
+// What accept_loss() has given up: the rows after `last_row`, at least up to `known_row`.
 struct AcceptedLoss {
   Position last_row = 0;
   Position known_row = 0;
-  std::size_t followers = 0;   // webhooks, and events of the Kafka feed, that were further: they go on from the journal's end
+  std::size_t followers = 0;   // webhooks, and events of the Kafka feed, that had read lost rows; they continue from the journal's end
 };
 
-// Lets a journal that has lost its end count as it is, so that the folder starts again; what is left of it must be whole. Tables that know
-// more are made again; the files that are replaced are kept as *.replaced. Throws DataError or sqlite::Error.
+// Accepts a journal that has lost its end, so that a server can start on the folder again. The rest of the journal must be undamaged. Rebuilds
+// tables that have more rows than the journal. Keeps replaced files as *.replaced. Throws DataError or sqlite::Error.
 AcceptedLoss accept_loss(const std::filesystem::path& data, const std::function<void(Position done, Position of)>& progress);
 
-}  // namespace holdfast::cli
+}   // namespace holdfast::cli

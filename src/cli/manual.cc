@@ -9,7 +9,7 @@
 namespace holdfast::cli {
 namespace {
 
-// Text as roff shows it: a backslash and a dash as they are, and no line that is taken for a request.
+// Escapes text for roff: backslashes, dashes, and a dot or an apostrophe at the beginning of a line.
 std::string plain(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -19,7 +19,7 @@ std::string plain(std::string_view text) {
   return out;
 }
 
-// Text in lines that fit on a screen, of words that are roff already.
+// Wraps text that is escaped already.
 std::string wrapped(std::string_view text) {
   constexpr std::size_t k_width = 78;
   std::string out;
@@ -41,7 +41,7 @@ std::vector<const CLI::App*> commands_in(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
-// The commands that do something, depth first: keys create, not keys.
+// The commands without subcommands, depth first: `keys create`, not `keys`.
 std::vector<const CLI::App*> leaves_of(const CLI::App& app) {
   if (commands_in(app).empty()) return {&app};
   std::vector<const CLI::App*> all;
@@ -53,7 +53,7 @@ std::string path_of(const CLI::App& command) {
   return command.get_parent() == nullptr ? command.get_name() : path_of(*command.get_parent()) + " " + command.get_name();
 }
 
-// The type of a value, without what checks it.
+// The name of a value's type, without the names of its checks.
 std::string type_of(const CLI::Option& option) {
   const std::string name = option.get_type_name();
   return name.substr(0, name.find(':'));
@@ -90,8 +90,8 @@ Holdfast decides, seat by seat, who has it and until when: fast, durably, and
 never twice.
 It serves two existing contracts and an API of its own over HTTP.
 All three work on the same seats.
-It runs alone with its data in one folder, or as many equal nodes over a
-PostgreSQL database, with Redis and Kafka where a platform has them.
+It runs as one process with its data in a folder, or as several equal nodes
+over a PostgreSQL database. It can also use a platform's Redis and Kafka.
 )";
 
 constexpr const char* k_sources = R"(.SH OPTIONS OF SERVE
@@ -100,12 +100,12 @@ Flags override environment variables, which override the file that
 or
 .B HOLDFAST_CONFIG
 names.
-An unknown key is an error that names it, in all three.
+An unknown key in any of them is an error that names it.
 The flag
 .B \-\-http\-body\-bytes\-max
-is the variable
+has the variable
 .B HOLDFAST_HTTP_BODY_BYTES_MAX
-and in the file
+and in the file the key
 .B body_bytes_max
 in the table
 .BR [http] .
@@ -114,21 +114,21 @@ in the table
 constexpr const char* k_end = R"(.SH ENVIRONMENT
 .TP
 .B HOLDFAST_CONFIG
-The file of options, as
+File of options, as
 .BR \-\-config .
 .TP
 .BR HOLDFAST_PORT ", " HOLDFAST_DATA ", ..."
 Options of
 .BR serve ;
-each names its variable above.
+the list above has the variable of each.
 .TP
 .B HOLDFAST_LOCK_PASSWORD
 Password of the seat lock's server.
 .TP
 .B HOLDFAST_API_KEY
-The key that
+API key that
 .B import \-\-server
-shows the server.
+sends to the server.
 .TP
 .BR HOLDFAST_URL ", " HOLDFAST_KEY
 Read by clients and examples; ignored here.
@@ -143,15 +143,15 @@ Password of the PostgreSQL ledger, as libpq reads it.
 .SH FILES
 .TP
 .I journal.db
-In the data folder: every change, in order. The truth.
+In the data folder: every change, in order; the source of truth.
 .TP
 .I state.db
 Tables that follow the journal.
 .B rebuild
-makes them again.
+recreates them from it.
 .TP
 .I journal.head
-How far the journal reached, and how new registry.db is.
+How far journal.db is known to reach, and how new registry.db is.
 .TP
 .I registry.db
 API keys, the secret that signs sessions, webhooks and their queues.
@@ -167,17 +167,17 @@ Do not copy the files of a running server: use
 .SH SIGNALS
 .TP
 .BR SIGTERM ", " SIGINT
-Stop: requests in flight are answered, then the process ends with status 0.
+Stop: the server answers the requests in flight and exits with status 0.
 .TP
 .B SIGHUP
-Open the log file again.
+Reopen the log file.
 .SH EXIT STATUS
 .TP
 .B 0
 Done.
 .TP
 .B 1
-Failed. Standard error, or the log, says what and what to do.
+Failed. Standard error, or the log, says what failed and what to do.
 .TP
 .B 2
 Wrong usage: a flag, an environment variable or a key of the file.
@@ -205,7 +205,7 @@ holdfast serve \-\-ledger postgresql://holdfast@db/holdfast
 .RE
 .fi
 .PP
-A key for a shop, and a backup while the server works:
+A key for a shop, and a backup while the server runs:
 .PP
 .nf
 .RS
@@ -214,7 +214,7 @@ holdfast backup \-\-data /var/lib/holdfast /backup/holdfast.db
 .RE
 .fi
 .PP
-A file of options to begin with:
+A file of options to start from:
 .PP
 .nf
 .RS
@@ -222,7 +222,7 @@ holdfast config > /etc/holdfast/holdfast.toml
 .RE
 .fi
 .SH SEE ALSO
-A running server has its documentation at
+A running server serves its documentation at
 .IR /docs .
 )";
 
@@ -244,7 +244,7 @@ void append_serve_options(std::string& page, const CLI::App& serve) {
     }
     page.append(wrapped(plain(default_sentence(each)))).append(".br\n");
     std::string sources = "Variable " + bold(variable_of(each.key));
-    if (!each.variable.empty()) sources.append(" (the password itself: ").append(bold(each.variable)).append(")");
+    if (!each.variable.empty()) sources.append(" (for the password itself: ").append(bold(each.variable)).append(")");
     page.append(wrapped(sources + ", key " + bold(each.key) + "."));
   }
 }
@@ -252,7 +252,7 @@ void append_serve_options(std::string& page, const CLI::App& serve) {
 void append_command(std::string& page, const CLI::App& command) {
   page.append(".SS ").append(plain(path_of(command))).append("\n").append(wrapped(plain(command.get_description()) + "."));
   if (command.get_name() == "serve") {
-    page.append("Its options have a section of their own below.\n");
+    page.append("See OPTIONS OF SERVE.\n");
     return;
   }
   for (const CLI::Option* option : command.get_options()) {

@@ -40,7 +40,7 @@ PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions
           .judging = judging};
 }
 
-// The tables are at most 0.1 s behind while the database keeps up.
+// While the database keeps up, the tables are at most 0.1 s behind.
 constexpr std::chrono::milliseconds k_behind_degraded{2'000};
 
 double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
@@ -51,7 +51,7 @@ api::HealthComponent look_at_ledger(const PostgresLedger& ledger) {
   const std::string damage = ledger.damage();
   return {.kind = "postgresql",
           .status = damage.empty() ? api::HealthStatus::ok : api::HealthStatus::degraded,
-          .detail = damage.empty() ? "The database can be written; what is answered is on its disk." : damage};
+          .detail = damage.empty() ? "The database can be written; everything answered is on its disk." : damage};
 }
 
 api::HealthComponent look_at_tables(const PostgresLedger& ledger) {
@@ -87,7 +87,7 @@ class PostgresHome final : public Home {
     return [this] { return ledger_.now(); };
   }
   std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override { return std::make_unique<feed::kafka::PostgresFeedStore>(stores_); }
-  std::string feed_holder() const override { return {}; }   // another one for each process
+  std::string feed_holder() const override { return {}; }   // a random name for each process
 
   api::LedgerHealth health() const override {
     return {static_cast<Position>(ledger_.stats().projector.changes_behind), ledger_.degradation().empty()};

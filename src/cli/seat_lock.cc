@@ -16,18 +16,18 @@ constexpr std::size_t k_password_bytes_max = 4'096;
 
 bool proceeds(const ServeOptions& options) { return options.lock_on_failure == "proceed"; }
 
-// A password is one line; its end is not part of it.
+// The first line, without its end.
 std::string read_password(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   std::string password;
   std::getline(in, password);
   if (!password.empty() && password.back() == '\r') password.pop_back();
   if (password.empty() || password.size() > k_password_bytes_max)
-    throw UsageError("lock.password_file cannot be read, or has no password in its first line: " + file);
+    throw UsageError("cannot read lock.password_file, or its first line is not a password: " + file);
   return password;
 }
 
-// The password is where it cannot be seen by others: in a file or a variable; or in the URL, for those who keep the URL so.
+// The password comes from the file, the variable or the URL, but from only one of them.
 void find_password(const ServeOptions& options, lock::RedisUrl& url) {
   const char* const variable = std::getenv(k_lock_password_variable);
   const int places = (url.password.empty() ? 0 : 1) + (options.lock_password_file.empty() ? 0 : 1) + (variable == nullptr ? 0 : 1);
@@ -37,7 +37,7 @@ void find_password(const ServeOptions& options, lock::RedisUrl& url) {
   }
   if (variable != nullptr) url.password = variable;
   if (!options.lock_password_file.empty()) url.password = read_password(options.lock_password_file);
-  if (!url.user.empty() && url.password.empty()) throw UsageError("the seat lock has a user, and no password");
+  if (!url.user.empty() && url.password.empty()) throw UsageError("the seat lock's URL has a user but no password");
 }
 
 }  // namespace
@@ -53,10 +53,10 @@ std::unique_ptr<lock::SeatLock> make_seat_lock(const ServeOptions& options, std:
                                                                         .ttl = std::chrono::milliseconds(options.lock_ttl_ms),
                                                                         .connections = connections});
   if (seat_lock->wait_until_up(k_patience_at_start)) {
-    spdlog::info("seat locks: {}; while it is away holds {}", shown, proceeds(options) ? "go on without it" : "are answered 503");
+    spdlog::info("seat locks: {}; while it is away, holds {}", shown, proceeds(options) ? "proceed without it" : "are answered 503");
   } else {
-    spdlog::warn("seat locks: {}; holds {} until it is there", seat_lock->health().detail,
-                 proceeds(options) ? "go on without it" : "are answered 503");
+    spdlog::warn("seat locks: {}; until it is up, holds {}", seat_lock->health().detail,
+                 proceeds(options) ? "proceed without it" : "are answered 503");
   }
   return seat_lock;
 }
@@ -68,7 +68,7 @@ JudgingOptions judging_options(const ServeOptions& options, lock::SeatLock* seat
 std::string degradation_of(const lock::SeatLock& seat_lock, const ServeOptions& options) {
   const lock::Health health = seat_lock.health();
   if (health.state == lock::Health::State::up) return {};
-  const char* const effect = proceeds(options) ? "holds go on, guarded by the ledger alone" : "holds are answered 503";
+  const char* const effect = proceeds(options) ? "holds proceed, guarded by the ledger alone" : "holds are answered 503";
   return "the seat lock is away (" + health.detail + "); " + effect;
 }
 

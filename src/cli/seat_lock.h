@@ -1,4 +1,4 @@
-// The seat lock that the options ask for.
+// The seat lock of the options.
 #pragma once
 
 #include <memory>
@@ -9,13 +9,13 @@
 
 namespace holdfast::cli {
 
-// nullptr when none is asked for. `connections`: as many as threads that judge. Waits a moment for the server, and goes on
-// without it when it is not there. Throws UsageError for a URL or a password file that cannot be read.
+// nullptr if no lock is configured. `connections`: one for each thread that judges. Waits up to 1 s for the lock's server, and
+// continues without it if it does not answer. Throws UsageError for an invalid URL or an unreadable password file.
 std::unique_ptr<lock::SeatLock> make_seat_lock(const ServeOptions& options, std::size_t connections);
 
 JudgingOptions judging_options(const ServeOptions& options, lock::SeatLock* seat_lock);
 
-// What it means for callers that the lock is away; empty while it is not.
+// What it means for callers that the lock is away; empty if it is up.
 std::string degradation_of(const lock::SeatLock& seat_lock, const ServeOptions& options);
 
 }  // namespace holdfast::cli

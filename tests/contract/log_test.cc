@@ -172,13 +172,13 @@ TEST(Log, ThatCannotBeOpenedAgainGoesOnWhereItWas) {
   write_file(folder / "logs", "a file in the folder's place");
 
   server.process().signal(SIGHUP);
-  EXPECT_TRUE(eventually([&] { return says(old / "holdfast.log", "the log file cannot be opened again"); }));
+  EXPECT_TRUE(eventually([&] { return says(old / "holdfast.log", "cannot reopen the log file"); }));
   EXPECT_EQ(reserve(client, event[0], "c", {{"X-Request-Id", "in-the-old-file"}}).status, 201);
   EXPECT_TRUE(eventually([&] { return says(old / "holdfast.log", "in-the-old-file"); }));
 
   fs::remove(folder / "logs");
   server.process().signal(SIGHUP);
-  EXPECT_TRUE(eventually([&] { return says(log, "opened again"); }));
+  EXPECT_TRUE(eventually([&] { return says(log, "the log file was reopened"); }));
   EXPECT_EQ(reserve(client, event[1], "c", {{"X-Request-Id", "in-the-new-file"}}).status, 201);
   EXPECT_TRUE(eventually([&] { return says(log, "in-the-new-file"); }));
 }

@@ -168,7 +168,7 @@ TEST_F(KeysOfStrangers, AreAPartOfTheTableSoThatTheShopGoesOnAndItIsSaid) {
   const std::string metrics = client.get("/metrics", bearer(key)).body;
   EXPECT_THAT(metrics, HasSubstr(R"(holdfast_idempotency_keys_refused_total{from="stranger"} 2)"));
   EXPECT_THAT(metrics, HasSubstr(R"(holdfast_idempotency_keys_refused_total{from="caller"} 0)"));
-  EXPECT_TRUE(eventually([&] { return server.log().find("no room for their Idempotency-Key") != std::string::npos; }));
+  EXPECT_TRUE(eventually([&] { return server.log().find("idempotency keys have no room left") != std::string::npos; }));
   server.stop();
   server.start();   // whose they are is known afterwards
   client = server.connect();
@@ -215,7 +215,7 @@ TEST(Descriptors, AreRaisedToWhatTheSystemAllows) {
   Server server({.program = limited(folder, "256", "1500")});
   EXPECT_THAT(read_file("/proc/" + std::to_string(server.process().id()) + "/limits"),
               testing::ContainsRegex("Max open files +1500 +1500"));
-  EXPECT_TRUE(server.says("the process may have 1500 file descriptors"));
+  EXPECT_TRUE(server.says("the limit of 1500 file descriptors"));
 }
 
 TEST(Descriptors, ThatAreUsedUpLeaveSomeForProbesAndCallersWithAKeyAndTheOthersAreToldSo) {

@@ -173,7 +173,7 @@ TEST(TracingOptions, ThatAreWrongAreNamed) {
   EXPECT_THAT(failing_start({.flags = {"--tracing-otlp-url", "otel:4318"}}).err,
               HasSubstr("--tracing-otlp-url must begin with https:// or http://"));
   EXPECT_THAT(failing_start({.flags = {"--tracing-otlp-url", "https://otel:4318", "--tracing-ca-file", "/nowhere/ca.pem"}}).err,
-              HasSubstr("tracing.ca_file cannot be read: /nowhere/ca.pem"));
+              HasSubstr("cannot read tracing.ca_file: /nowhere/ca.pem"));
 }
 
 }  // namespace
