@@ -30,16 +30,16 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
   const kafka::FeedStatus status = feed_.status();
   const auto count = [](const std::atomic<std::uint64_t>& counter) { return static_cast<double>(counter.load()); };
 
-  MetricFamily messages{"holdfast_feed_messages_total", "Messages that Kafka has, by topic (without its prefix).", k_counter, {}};
+  MetricFamily messages{"holdfast_feed_messages_total", "Messages published to Kafka, by topic (without its prefix).", k_counter, {}};
   for (std::size_t i = 0; i < std::size(kafka::k_counted_topics); ++i) {
     messages.metric.push_back(sample(k_counter, count(counters.messages[i]), "topic", kafka::k_counted_topics[i]));
   }
-  MetricFamily payments{"holdfast_feed_payments_total", "Payment messages, by what became of them.", k_counter, {}};
+  MetricFamily payments{"holdfast_feed_payments_total", "Payment messages, by result.", k_counter, {}};
   payments.metric.push_back(sample(k_counter, count(counters.payments_settled), "outcome", "settled"));
   payments.metric.push_back(sample(k_counter, count(counters.payments_rejected), "outcome", "rejected"));
   payments.metric.push_back(sample(k_counter, count(counters.payments_dead), "outcome", "dead_letter"));
 
-  MetricFamily seats{"holdfast_feed_seat_parts_total", "Messages of seats-generated, by what became of them.", k_counter, {}};
+  MetricFamily seats{"holdfast_feed_seat_parts_total", "Messages of seats-generated, by result.", k_counter, {}};
   seats.metric.push_back(sample(k_counter, count(counters.seats_imported), "outcome", "imported"));
   seats.metric.push_back(sample(k_counter, count(counters.seats_skipped), "outcome", "skipped"));
   seats.metric.push_back(sample(k_counter, count(counters.seats_dead), "outcome", "dead_letter"));
@@ -47,37 +47,37 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
   const bool publishes = status.relay == kafka::RelayState::publishing;
   const bool consumes = status.payments == kafka::PaymentState::consuming;
   const bool imports = status.seats == kafka::SeatsState::consuming;
-  return {
-      std::move(messages),
-      std::move(payments),
-      std::move(seats),
-      one(k_counter, "holdfast_feed_transactions_total", "Transactions that were committed to Kafka.", count(counters.transactions)),
-      one(k_counter, "holdfast_feed_failures_total", "Transactions, takeovers and readings that failed, to be done again.",
-          count(counters.failures)),
-      one(k_counter, "holdfast_feed_takeovers_total", "Times that this node began to publish.", count(counters.takeovers)),
-      one(k_counter, "holdfast_feed_lost_changes_total", "Changes that the journal did not keep until they were published.",
-          count(counters.lost_changes)),
-      one(k_counter, "holdfast_feed_payments_retried_total", "Times that payments waited for the ledger or for Kafka.",
-          count(counters.payments_retried)),
-      one(k_gauge, "holdfast_feed_publishing", "1 on the node that publishes, while it can.", publishes ? 1 : 0),
-      one(k_gauge, "holdfast_feed_consuming", "1 while payments are consumed here.", consumes ? 1 : 0),
-      one(k_gauge, "holdfast_feed_lag_changes", "Changes that are not published yet, on the node that publishes.",
-          static_cast<double>(status.lag_changes)),
-      one(k_gauge, "holdfast_feed_lag_seconds", "Age of the oldest of them.", status.lag_seconds),
-      one(k_gauge, "holdfast_feed_events_held_back", "Events whose changes are not published because they cannot be read.",
-          static_cast<double>(status.events_held_back)),
-      one(k_gauge, "holdfast_feed_payments_oldest_pending_seconds", "How long the oldest payment of this node's partitions has waited.",
-          status.payments_pending_seconds),
-      one(k_gauge, "holdfast_feed_payments_held", "Payments that wait because those of their event cannot be carried out.",
-          static_cast<double>(status.payments_held)),
-      one(k_counter, "holdfast_feed_seats_retried_total", "Times that seats waited for the ledger or for Kafka.",
-          count(counters.seats_retried)),
-      one(k_counter, "holdfast_feed_lost_seat_parts_total", "Messages of seats that Kafka did not keep until their events were complete.",
-          count(counters.seats_lost)),
-      one(k_gauge, "holdfast_feed_importing", "1 on the node that imports seats, while it can.", imports ? 1 : 0),
-      one(k_gauge, "holdfast_feed_events_gathered", "Events whose seats have not all come.", static_cast<double>(status.events_gathered)),
-      one(k_gauge, "holdfast_feed_seats_oldest_pending_seconds",
-          "How long the oldest message of seats has waited, also for the rest of its event.", status.seats_pending_seconds)};
+  return {std::move(messages),
+          std::move(payments),
+          std::move(seats),
+          one(k_counter, "holdfast_feed_transactions_total", "Transactions committed to Kafka.", count(counters.transactions)),
+          one(k_counter, "holdfast_feed_failures_total", "Transactions, takeovers and reads that failed and are retried.",
+              count(counters.failures)),
+          one(k_counter, "holdfast_feed_takeovers_total", "Times that this node has begun to publish.", count(counters.takeovers)),
+          one(k_counter, "holdfast_feed_lost_changes_total", "Changes that were removed from the journal before they were published.",
+              count(counters.lost_changes)),
+          one(k_counter, "holdfast_feed_payments_retried_total", "Times that payments waited for the ledger or for Kafka.",
+              count(counters.payments_retried)),
+          one(k_gauge, "holdfast_feed_publishing", "1 on the node that publishes, if it can publish.", publishes ? 1 : 0),
+          one(k_gauge, "holdfast_feed_consuming", "1 if this node consumes payments.", consumes ? 1 : 0),
+          one(k_gauge, "holdfast_feed_lag_changes", "Changes that are not published yet, on the node that publishes.",
+              static_cast<double>(status.lag_changes)),
+          one(k_gauge, "holdfast_feed_lag_seconds", "Age of the oldest change that is not published yet.", status.lag_seconds),
+          one(k_gauge, "holdfast_feed_events_held_back", "Events whose changes are not published because they cannot be read.",
+              static_cast<double>(status.events_held_back)),
+          one(k_gauge, "holdfast_feed_payments_oldest_pending_seconds", "Age of the oldest waiting payment in this node's partitions.",
+              status.payments_pending_seconds),
+          one(k_gauge, "holdfast_feed_payments_held", "Payments that wait because payments of their event cannot be executed.",
+              static_cast<double>(status.payments_held)),
+          one(k_counter, "holdfast_feed_seats_retried_total", "Times that seats waited for the ledger or for Kafka.",
+              count(counters.seats_retried)),
+          one(k_counter, "holdfast_feed_lost_seat_parts_total", "Messages of seats that Kafka removed before their events were complete.",
+              count(counters.seats_lost)),
+          one(k_gauge, "holdfast_feed_importing", "1 on the node that imports seats, if it can import.", imports ? 1 : 0),
+          one(k_gauge, "holdfast_feed_events_gathered", "Events whose seats have not all arrived.",
+              static_cast<double>(status.events_gathered)),
+          one(k_gauge, "holdfast_feed_seats_oldest_pending_seconds",
+              "Age of the oldest waiting message of seats, including waits for the rest of its event.", status.seats_pending_seconds)};
 }
 
 }  // namespace holdfast::api

@@ -44,14 +44,14 @@ std::vector<MetricFamily> LockMetrics::Collect() const {
   if (seat_lock_ == nullptr) return {};
   const lock::Stats stats = seat_lock_->stats();
   const lock::Health health = seat_lock_->health();
-  MetricFamily acquisitions{"holdfast_lock_acquisitions_total", "Seat locks asked for, by result.", MetricType::Counter, {}};
+  MetricFamily acquisitions{"holdfast_lock_acquisitions_total", "Requested seat locks, by result.", MetricType::Counter, {}};
   for (std::size_t i = 0; i < lock::k_grants; ++i) {
     acquisitions.metric.push_back(sample(MetricType::Counter, {{"result", k_result_names[i]}}, static_cast<double>(stats.acquisitions[i])));
   }
   MetricFamily trips{"holdfast_lock_round_trip_seconds", "Round trips to the seat lock, by call.", MetricType::Histogram, {}};
   trips.metric.push_back(histogram("acquire", stats.acquiring));
   trips.metric.push_back(histogram("release", stats.releasing));
-  MetricFamily state{"holdfast_lock_state", "1 for the state that the seat lock is in.", MetricType::Gauge, {}};
+  MetricFamily state{"holdfast_lock_state", "1 for the current state of the seat lock, 0 for the others.", MetricType::Gauge, {}};
   for (const auto each : {lock::Health::State::up, lock::Health::State::probing, lock::Health::State::away}) {
     state.metric.push_back(sample(MetricType::Gauge, {{"state", name_of(each)}}, each == health.state ? 1 : 0));
   }
@@ -60,11 +60,11 @@ std::vector<MetricFamily> LockMetrics::Collect() const {
       std::move(trips),
       std::move(state),
       single(MetricType::Counter, "holdfast_lock_failures_total", "Round trips and probes that failed or took too long.", stats.failures),
-      single(MetricType::Counter, "holdfast_lock_expired_total", "Seat locks that had ended before they were given up.", stats.expired),
-      single(MetricType::Counter, "holdfast_lock_unreleased_total", "Seat locks that could not be given up before the answer left.",
+      single(MetricType::Counter, "holdfast_lock_expired_total", "Seat locks that had expired before they were released.", stats.expired),
+      single(MetricType::Counter, "holdfast_lock_unreleased_total", "Seat locks that could not be released before the answer was sent.",
              stats.unreleased),
-      single(MetricType::Gauge, "holdfast_lock_leftovers", "Seat locks that are still to be given up.", stats.leftovers),
-      single(MetricType::Counter, "holdfast_lock_abandoned_total", "Seat locks that were left to end by themselves.", stats.abandoned)};
+      single(MetricType::Gauge, "holdfast_lock_leftovers", "Seat locks that wait to be released.", stats.leftovers),
+      single(MetricType::Counter, "holdfast_lock_abandoned_total", "Seat locks that were left to expire.", stats.abandoned)};
 }
 
 }  // namespace holdfast::api

@@ -13,12 +13,12 @@ namespace {
 
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
-// Of an endpoint: what customers feel. Each costs a line for every route and outcome that is used.
+// For requests, as customers feel them. Each bucket costs a line for every route and outcome in use.
 const Buckets& request_buckets() {
   static const Buckets buckets{0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
   return buckets;
 }
-// Of a round: there is one of each, so they may be finer.
+// For rounds. Finer, because each of these histograms exists once.
 const Buckets& round_buckets() {
   static const Buckets buckets{0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
   return buckets;
@@ -42,7 +42,7 @@ double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<dou
 
 }  // namespace
 
-// The family gives two threads that ask for the same one the same one.
+// Two threads may get here at once: the family gives both the same histogram.
 prometheus::Histogram& EndpointMetrics::histogram(Outcome outcome) {
   std::atomic<prometheus::Histogram*>& known = histograms_[outcome];
   prometheus::Histogram* found = known.load(std::memory_order_acquire);
@@ -61,39 +61,43 @@ void EndpointMetrics::observe(unsigned status, std::chrono::nanoseconds took) {
 Metrics::Metrics()
     : requests_(prometheus::BuildHistogram()
                     .Name("holdfast_http_request_duration_seconds")
-                    .Help("From a request's last byte to its answer, by endpoint and outcome (accepted, refused, invalid, failed).")
+                    .Help("Time from a request's last byte to its answer, by endpoint and outcome (accepted, refused, invalid, failed).")
                     .Register(registry_)),
-      batch_commands_(histogram(registry_, "holdfast_batch_commands", "Commands that shared one commit.", size_buckets())),
-      commit_seconds_(histogram(registry_, "holdfast_commit_seconds", "Making one batch durable and publishing it.", round_buckets())),
-      judge_seconds_(histogram(registry_, "holdfast_judge_seconds", "Judging one batch in memory.", round_buckets())),
-      changes_(counter(registry_, "holdfast_changes_total", "Changes recorded in the journal.")),
+      batch_commands_(histogram(registry_, "holdfast_batch_commands", "Commands of one round, which share one commit.", size_buckets())),
+      commit_seconds_(histogram(registry_, "holdfast_commit_seconds", "Time to make a round durable and publish it.", round_buckets())),
+      judge_seconds_(histogram(registry_, "holdfast_judge_seconds", "Time to judge a round in memory.", round_buckets())),
+      changes_(counter(registry_, "holdfast_changes_total", "Changes written to the journal.")),
       holds_expired_(counter(registry_, "holdfast_holds_expired_total", "Expiries recorded by the sweep.")),
-      failed_commits_(counter(registry_, "holdfast_failed_commits_total", "Batches that could not be made durable.")),
+      failed_commits_(counter(registry_, "holdfast_failed_commits_total", "Rounds that could not be made durable.")),
       keys_refused_(
           prometheus::BuildCounter()
               .Name("holdfast_idempotency_keys_refused_total")
-              .Help("Requests with an Idempotency-Key that there was no room for, by who sent them (caller: with a key; stranger).")
+              .Help("Requests refused because idempotency keys had no room left, by sender (caller: with an API key; stranger: without).")
               .Register(registry_)),
       keys_refused_callers_(keys_refused_.Add({{"from", "caller"}})),
       keys_refused_strangers_(keys_refused_.Add({{"from", "stranger"}})),
-      readiness_(prometheus::BuildGauge().Name("holdfast_readiness").Help("1 for what /readyz says now, by state.").Register(registry_)),
-      queue_depth_(gauge(registry_, "holdfast_queue_depth", "Commands that wait for the next batch.")),
-      journal_rows_behind_(gauge(registry_, "holdfast_state_rows_behind",
-                                 "Journal rows that state.db does not have yet; with PostgreSQL changes that the tables do not have yet.")),
-      state_follows_(gauge(registry_, "holdfast_state_follows",
-                           "1 while state.db, or the tables in PostgreSQL, can be written behind the journal, 0 while they cannot.")),
-      changes_waiters_(gauge(registry_, "holdfast_changes_waiters", "Requests that wait for changes (long polls).")),
-      seats_(prometheus::BuildGauge().Name("holdfast_seats").Help("Seats by state, as recorded, over all events.").Register(registry_)),
-      connections_(prometheus::BuildGauge().Name("holdfast_http_connections").Help("Connections that are open.").Register(registry_)),
+      readiness_(prometheus::BuildGauge()
+                     .Name("holdfast_readiness")
+                     .Help("1 for the state that /readyz reports now, 0 for the others.")
+                     .Register(registry_)),
+      queue_depth_(gauge(registry_, "holdfast_queue_depth", "Commands that wait for the next round.")),
+      journal_rows_behind_(
+          gauge(registry_, "holdfast_state_rows_behind",
+                "Journal rows that state.db does not have yet; with PostgreSQL, changes that the tables do not have yet.")),
+      state_follows_(
+          gauge(registry_, "holdfast_state_follows", "1 if state.db, or the tables in PostgreSQL, can be written, otherwise 0.")),
+      changes_waiters_(gauge(registry_, "holdfast_changes_waiters", "Requests that wait for changes (long polling).")),
+      seats_(prometheus::BuildGauge().Name("holdfast_seats").Help("Seats of all events, by recorded state.").Register(registry_)),
+      connections_(prometheus::BuildGauge().Name("holdfast_http_connections").Help("Open connections.").Register(registry_)),
       server_(prometheus::BuildGauge()
                   .Name("holdfast_http_events")
-                  .Help("Counts of the HTTP server since its start, by kind.")
+                  .Help("Counters of the HTTP server since its start, by kind.")
                   .Register(registry_)),
       live_listeners_(gauge(registry_, "holdfast_live_listeners", "Listeners of live seat maps.")),
-      live_period_(gauge(registry_, "holdfast_live_period_seconds", "Time between two looks for changes to send to listeners.")),
+      live_period_(gauge(registry_, "holdfast_live_period_seconds", "Interval between two checks for changes to send to listeners.")),
       live_(prometheus::BuildGauge()
                 .Name("holdfast_live_events")
-                .Help("Counts of live seat maps since the start, by kind.")
+                .Help("Counters of live seat maps since the start, by kind.")
                 .Register(registry_)) {}
 
 Metrics::~Metrics() = default;

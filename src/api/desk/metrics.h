@@ -1,4 +1,4 @@
-// What Holdfast tells about itself, in Prometheus' text format. Names and meanings: docs/operations.md.
+// Holdfast's metrics, in Prometheus' text format. docs/operations.md has names and meanings.
 #pragma once
 
 #include <prometheus/collectable.h>
@@ -25,8 +25,8 @@
 
 namespace holdfast::api {
 
-// An endpoint's histograms, by outcome. Each is made when it is first used: most routes are never asked for, most outcomes never happen, and
-// a scrape should not carry them. Afterwards a request costs two atomic additions.
+// An endpoint's histograms, by outcome. Each is created when it is first used, so that a scrape does not carry routes and outcomes that
+// never occur. After that a request costs two atomic additions. Any thread.
 class EndpointMetrics {
  public:
   EndpointMetrics(prometheus::Family<prometheus::Histogram>& family, std::string_view endpoint) : family_(family), endpoint_(endpoint) {}
@@ -35,7 +35,7 @@ class EndpointMetrics {
  private:
   enum Outcome : std::uint8_t {
     accepted,   // 1xx to 3xx
-    refused,   // 409, and contract 2's refusals: the seat was somebody else's
+    refused,   // 409, and contract 2's refusals: another customer has the seat
     invalid,   // the other 4xx
     failed,   // 5xx
     k_outcomes
@@ -49,13 +49,13 @@ class EndpointMetrics {
   std::array<std::atomic<prometheus::Histogram*>, k_outcomes> histograms_{};   // nullptr: not used yet
 };
 
-// How the ledger's own threads are doing.
+// How far the ledger's tables are behind its journal.
 struct LedgerHealth {
-  std::int64_t state_rows_behind = 0;   // journal rows that state.db, or changes that the tables in PostgreSQL, do not have yet
-  bool state_follows = true;   // false: these cannot be written at the moment
+  std::int64_t state_rows_behind = 0;   // journal rows that state.db lacks; with PostgreSQL, changes that the tables lack
+  bool state_follows = true;   // false: the tables cannot be written at the moment
 };
 
-// What /readyz says: whether this node can sell, and with all that it is configured to sell with.
+// What /readyz reports: the node can sell; it can sell, but without a configured part; it cannot sell.
 enum class Readiness { ready, degraded, not_ready };
 
 // Any thread.
@@ -67,20 +67,20 @@ class Metrics {
   EndpointMetrics& endpoint(std::string_view name);
   void on_round(const Round& round);
   Statistics& statistics() { return statistics_; }
-  void show(const LiveStats& live);   // as of now, for text()
+  void show(const LiveStats& live);   // sets current values, for text()
   void show(Readiness readiness);   // likewise
 
-  // Requests with an Idempotency-Key that there was no room for, since the start: of callers with an API key, and on a server that lets
-  // everybody in.
+  // Requests since the start that were refused because idempotency keys had no room left: of callers with an API key, and of every caller
+  // on a server that admits all.
   double keys_refused_callers() const { return keys_refused_callers_.Value(); }
-  // Likewise of sessions and callers without a key.
+  // Likewise, of sessions and of callers without an API key.
   double keys_refused_strangers() const { return keys_refused_strangers_.Value(); }
 
   void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
-  // Metrics that somebody else keeps; before the server starts. `more` must live as long as text() is called.
+  // Adds metrics of another part. Call before the server starts; `more` must outlive the last call of text().
   void include(const prometheus::Collectable& more) { included_.push_back(&more); }
 
-  // Everything, with what only the moment of asking knows; `compressed` by gzip, or as it is.
+  // All metrics, with current values of the given parts. `compressed`: with gzip.
   std::string text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health,
                    bool compressed = false);
 

@@ -229,7 +229,7 @@ std::string SpanExporter::post(std::string body, Clock::time_point deadline) {
 std::vector<prometheus::MetricFamily> SpanExporter::Collect() const {
   const std::scoped_lock lock(mutex_);
   return {{.name = "holdfast_spans_total",
-           .help = "Spans of requests, by what became of them.",
+           .help = "Spans of requests, by result.",
            .type = prometheus::MetricType::Counter,
            .metric = {sample("sent", sent_), sample("dropped", dropped_)}}};
 }

@@ -31,9 +31,9 @@ MetricFamily total(const char* name, const char* help, std::uint64_t value) {
 }
 
 void append_endpoints(feed::Webhooks& webhooks, std::vector<MetricFamily>& families) {
-  MetricFamily pending{"holdfast_webhook_queue", "Messages that wait to be tried again.", MetricType::Gauge, {}};
+  MetricFamily pending{"holdfast_webhook_queue", "Messages that wait for a retry.", MetricType::Gauge, {}};
   MetricFamily dead{"holdfast_webhook_dead", "Dead messages that are kept.", MetricType::Gauge, {}};
-  MetricFamily lag{"holdfast_webhook_lag_changes", "Changes behind an endpoint's position.", MetricType::Gauge, {}};
+  MetricFamily lag{"holdfast_webhook_lag_changes", "Changes after an endpoint's position.", MetricType::Gauge, {}};
   for (const feed::EndpointReport& report : webhooks.store().list()) {
     const std::string id = to_string(report.endpoint.id);
     const auto behind = webhooks.source().behind(report.endpoint.position);
@@ -55,14 +55,14 @@ std::vector<MetricFamily> WebhookMetrics::Collect() const {
   }
   std::vector<MetricFamily> families;
   families.push_back(std::move(attempts));
-  families.push_back(gauge("holdfast_webhook_relaying", "Whether this node sends webhooks.", webhooks_.is_relaying() ? 1 : 0));
-  families.push_back(gauge("holdfast_webhook_oldest_pending_seconds", "How long the oldest change has waited to be read for a webhook.",
+  families.push_back(gauge("holdfast_webhook_relaying", "1 if this node sends webhooks.", webhooks_.is_relaying() ? 1 : 0));
+  families.push_back(gauge("holdfast_webhook_oldest_pending_seconds", "Age of the oldest change that waits to be read for a webhook.",
                            webhooks_.oldest_pending().count()));
   families.push_back(gauge("holdfast_webhook_events_held_back", "Events whose changes wait in the queues because they cannot be read.",
                            static_cast<double>(webhooks_.source().unreadable().events)));
-  families.push_back(total("holdfast_webhook_given_up_total", "Messages that died.", counters.dead.load()));
-  families.push_back(
-      total("holdfast_webhook_lost_total", "Times that an endpoint's next changes were not kept any more.", counters.lost.load()));
+  families.push_back(total("holdfast_webhook_given_up_total", "Messages given up after the last attempt.", counters.dead.load()));
+  families.push_back(total("holdfast_webhook_lost_total", "Times that an endpoint's next changes had been removed from the journal.",
+                           counters.lost.load()));
   try {
     append_endpoints(webhooks_, families);
   } catch (const std::exception& error) {
