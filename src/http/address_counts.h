@@ -1,4 +1,8 @@
-// How many connections each client has, for a limit of them. Any thread. Costs nothing when there is no limit.
+// Counts the connections of each client, to limit them. Any thread. Costs nothing without a limit.
+//
+//   auto place = counts.take(address);
+//   if (!place) …503…              // the client has its maximum
+//   …                              // the destructor of `place` gives it back
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
@@ -14,10 +18,10 @@ namespace holdfast::http {
 
 class AddressCounts {
  public:
-  // One connection of a client. Gives itself back when it dies, which must be before its AddressCounts does.
+  // One connection of a client. Its destructor gives it back; AddressCounts must outlive it.
   class Place {
    public:
-    Place() = default;   // of a connection that is not counted
+    Place() = default;   // for a connection that is not counted
     Place(Place&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), client_(other.client_) {}
     Place& operator=(Place&& other) noexcept {
       std::swap(counts_, other.counts_);
@@ -32,13 +36,13 @@ class AddressCounts {
     friend class AddressCounts;
     Place(AddressCounts& counts, const boost::asio::ip::address& client) : counts_(&counts), client_(client) {}
     AddressCounts* counts_ = nullptr;
-    boost::asio::ip::address client_;   // as one_client() has it
+    boost::asio::ip::address client_;   // as one_client() returns it
   };
 
   explicit AddressCounts(std::size_t most) : most_(most) {}   // of one client; 0: no limit
 
   bool is_off() const { return most_ == 0; }
-  // Nothing when the client has as many as it may.
+  // nullopt if the client has its maximum.
   std::optional<Place> take(const boost::asio::ip::address& any) {
     if (is_off()) return Place();
     const auto client = one_client(any);

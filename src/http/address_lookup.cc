@@ -17,7 +17,7 @@ namespace holdfast::http {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-// One question. Its answer comes by post() to the context of the coroutine that asked, as long as that is there.
+// One look-up. The answer is posted to the context of the coroutine that asked, if it still exists.
 struct AddressLookup::Asked {
   Asked(std::string name, std::uint16_t number, asio::io_context& io, asio::steady_timer& timer)
       : host(std::move(name)), port(number), context(&io), wake(&timer) {}
@@ -25,18 +25,18 @@ struct AddressLookup::Asked {
   const std::string host;
   const std::uint16_t port;
 
-  std::mutex mutex;            // of `context`
+  std::mutex mutex;            // guards `context`
   asio::io_context* context;   // nullptr: nobody waits any more
 
-  // The context's thread's.
-  asio::steady_timer* wake;   // of whoever waits; nullptr: nobody does
+  // Only the context's thread uses the rest.
+  asio::steady_timer* wake;   // of the coroutine that waits; nullptr: none
   FoundAddresses found;
 };
 
 struct AddressLookup::Threads {
   std::mutex mutex;
   std::condition_variable wake;
-  std::deque<std::weak_ptr<Asked>> asked;   // whoever leaves takes its question along
+  std::deque<std::weak_ptr<Asked>> asked;   // a look-up dies with the coroutine that asked
   std::size_t threads = 0;
   std::size_t idle = 0;
   bool ended = false;
@@ -58,7 +58,7 @@ struct AddressLookup::Threads {
 
 namespace {
 
-// Blocks, perhaps for long.
+// Blocks, possibly for a long time.
 FoundAddresses look_up(const std::string& host, std::uint16_t port) {
   asio::io_context unused;
   tcp::resolver resolver(unused);
@@ -75,7 +75,7 @@ FoundAddresses look_up(const std::string& host, std::uint16_t port) {
 
 void AddressLookup::Threads::answer(const std::shared_ptr<Asked>& asked) {
   FoundAddresses found = look_up(asked->host, asked->port);
-  const std::scoped_lock lock(asked->mutex);   // through the post: the context is there until its coroutine has said that it goes
+  const std::scoped_lock lock(asked->mutex);   // held during post(): the context exists until its coroutine has cleared `context`
   if (asked->context == nullptr) return;
   asio::post(*asked->context, [asked, found = std::move(found)]() mutable {
     if (asked->wake == nullptr) return;

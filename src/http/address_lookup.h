@@ -1,10 +1,10 @@
-// Finds the addresses of hosts, on threads that nobody waits for.
+// Resolves host names, on threads that nobody waits for.
 //
 //   AddressLookup lookup(context);
 //   const FoundAddresses found = co_await lookup.find("example.org", 443, deadline);
 //
-// A look-up at the system's resolver cannot be interrupted and may take half a minute. So the caller leaves it behind when its deadline is
-// over, and so does the process: no destructor waits for it. Addresses that are written as such are looked up by nobody.
+// The system's resolver cannot be interrupted and may take half a minute. The caller therefore leaves a look-up behind when its deadline
+// passes, and so does the process at its end: no destructor waits. Literal addresses need no look-up.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -19,7 +19,7 @@
 
 namespace holdfast::http {
 
-inline constexpr std::size_t k_lookups_at_once = 4;   // threads; further look-ups wait for one of them
+inline constexpr std::size_t k_lookups_at_once = 4;   // threads; further look-ups wait for one
 
 struct FoundAddresses {
   enum class Kind : std::uint8_t { found, failed, timed_out };
@@ -28,15 +28,15 @@ struct FoundAddresses {
   boost::system::error_code error{};                         // failed: why
 };
 
-// All members on the context's thread, which must be one.
+// All members must be called on the context's only thread.
 class AddressLookup {
  public:
   explicit AddressLookup(boost::asio::io_context& context);
-  ~AddressLookup();   // at once, whatever is being looked up
+  ~AddressLookup();   // does not wait for look-ups
   AddressLookup(const AddressLookup&) = delete;
   AddressLookup& operator=(const AddressLookup&) = delete;
 
-  // Ends by the deadline, or with its context.
+  // Returns by the deadline, or is destroyed with its context.
   boost::asio::awaitable<FoundAddresses> find(std::string host, std::uint16_t port, std::chrono::steady_clock::time_point deadline);
 
  private:
@@ -44,7 +44,7 @@ class AddressLookup {
   struct Threads;
 
   boost::asio::io_context& context_;
-  std::shared_ptr<Threads> threads_;   // shared with the threads, which may live longer
+  std::shared_ptr<Threads> threads_;   // shared with the threads, which may outlive this
 };
 
 }  // namespace holdfast::http

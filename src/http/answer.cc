@@ -15,7 +15,7 @@ void append_number(std::string& out, std::size_t number) {
   out.append(digits.data(), end);
 }
 
-// The server frames the answer and says who it is; a second opinion would be a smuggler's.
+// Only the server may set these: a second value would allow request smuggling.
 bool is_servers_own(std::string_view name) {
   static constexpr std::array<std::string_view, 6> k_own = {"connection", "content-length",    "date",
                                                             "server",     "transfer-encoding", "x-request-id"};
@@ -84,7 +84,7 @@ std::string stamp_of(std::time_t now) {
   ::gmtime_r(&now, &t);
   const char* const day = k_days.at(static_cast<std::size_t>(t.tm_wday));
   const char* const month = k_months.at(static_cast<std::size_t>(t.tm_mon));
-  std::array<char, 128> text;   // not strftime: the names of days must not follow a locale
+  std::array<char, 128> text;   // not strftime(), whose names of days depend on the locale
   const int size =
       std::snprintf(text.data(), text.size(), "Server: holdfast\r\nDate: %s, %02d %s %04d %02d:%02d:%02d GMT\r\nX-Request-Id: ", day,
                     t.tm_mday, month, t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);

@@ -1,5 +1,5 @@
-// What our clients use of Beast. Its headers instantiate std::aligned_storage, which C++23 deprecates and libstdc++ 14 (Debian 13) marks so; clang
-// reports that although they are a system's headers.
+// The parts of Beast that our clients use. Its headers instantiate std::aligned_storage, which C++23 deprecates and libstdc++ 14 (Debian 13)
+// marks as such. clang warns although they are system headers.
 #pragma once
 
 #pragma clang diagnostic push

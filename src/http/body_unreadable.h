@@ -1,4 +1,4 @@
-// Why there is no more of a request's body.
+// Why the rest of a request's body cannot be read.
 #pragma once
 
 #include <boost/system/system_error.hpp>
@@ -6,12 +6,12 @@
 
 namespace holdfast::http {
 
-// What Request::read_body() throws. A handler lets it through: the server answers by itself.
+// Thrown by Request::read_body(). A handler should not catch it: the server answers the request.
 class BodyUnreadable : public boost::system::system_error {
  public:
   BodyUnreadable(unsigned answer, boost::system::error_code code, const std::string& what) : system_error(code, what), answer_(answer) {}
 
-  // The status that the request is answered: 400, 408 or 413; 0: none, the client is gone.
+  // The status of the answer: 400, 408 or 413; 0: no answer, because the client is gone.
   unsigned answer() const { return answer_; }
 
  private:

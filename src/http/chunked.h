@@ -1,7 +1,7 @@
-// Decodes a chunked body (RFC 9112, 7.1) in place, however its bytes arrive.
+// Decodes a chunked body (RFC 9112, 7.1) in place, in whatever pieces it arrives.
 //
-// Extensions and trailers are checked for their form, counted against k_chunk_overhead_bytes_max, and thrown away. Line ends are
-// CRLF and nothing else; a chunk's size is one to sixteen hexadecimal digits, with no space around it.
+// Extensions and trailers are checked for their form, counted against k_chunk_overhead_bytes_max, and discarded. Lines must end with
+// CRLF; a chunk's size is one to sixteen hexadecimal digits, with no space around it.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ namespace holdfast::http {
 class ChunkDecoder {
  public:
   struct Progress {
-    std::size_t consumed;   // of the input; what is left belongs to the next request
+    std::size_t consumed;   // of the input; the rest belongs to the next request
     std::size_t produced;   // written to `out`
   };
 
@@ -55,7 +55,7 @@ class ChunkDecoder {
   State state_ = State::size;
   std::uint8_t digits_ = 0;
   std::uint64_t chunk_left_ = 0;
-  std::uint64_t body_left_ = 0;     // until the limit
+  std::uint64_t body_left_ = 0;     // remaining until the limit
   std::size_t overhead_ = 0;
   Refusal refusal_ = nullptr;
 };

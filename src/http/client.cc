@@ -51,7 +51,7 @@ ClientAnswer post_json(const Url& url, std::string_view path, std::uint64_t byte
   boost::system::error_code sent;
   asio::write(socket, asio::buffer(header), sent);
   std::vector<char> part(k_part_bytes);
-  // A server that refuses early answers and stops reading: what it has to say is read below.
+  // A server that refuses early answers and stops reading. The answer is read below.
   while (!sent) {
     const std::size_t got = read(part.data(), part.size());
     if (got == 0) break;

@@ -12,10 +12,10 @@ namespace holdfast::http {
 struct Url {
   std::string host;
   std::string port;
-  std::string path;   // without the slash at its end; may be empty
+  std::string path;   // without a trailing slash; may be empty
 };
 
-// Reads http://host[:port][/path]. Throws std::invalid_argument that says what is wrong; https is not spoken.
+// Reads http://host[:port][/path]. Throws std::invalid_argument, which says what is wrong. https is not supported.
 Url parse_url(std::string_view text);
 
 struct ClientAnswer {
@@ -23,9 +23,9 @@ struct ClientAnswer {
   std::string body;
 };
 
-// Posts JSON of `bytes` bytes which `read` gives part by part (it fills the buffer and returns how much, 0 at the end). Throws
-// std::runtime_error when the server cannot be reached or goes away. `bearer`: an API key to show, or empty.
+// Posts `bytes` bytes of JSON. `read` fills the buffer with the next part and returns its size, 0 at the end. `bearer`: an API key, or empty.
+// Throws std::runtime_error if the server cannot be reached or closes the connection.
 ClientAnswer post_json(const Url& url, std::string_view path, std::uint64_t bytes,
                        const std::function<std::size_t(char*, std::size_t)>& read, std::string_view bearer = {});
 
-}  // namespace holdfast::http
+}   // namespace holdfast::http

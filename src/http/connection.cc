@@ -25,9 +25,9 @@ Connection::~Connection() {
   worker_.connection_ended(over_limit_);
 }
 
-// One round of the loop is one request, or one read. A small request that is there as a whole costs one co_await for the read and
-// one for the handler; all else is a plain call, and becomes a coroutine only where something must be waited for. An answer
-// stays in `out` while there are further requests in the buffer: pipelined requests share a write.
+// Each round of the loop handles one request, or one read. A small request that has arrived completely costs one co_await for the read and one
+// for the handler; everything else is a plain call, and becomes a coroutine only if it must wait. An answer stays in `out` while the buffer
+// has further requests: pipelined requests share a write.
 asio::awaitable<void> Connection::serve() {
   const auto self = shared_from_this();
   if (worker_.options().proxy_protocol && worker_.proxies().trusts(peer()) && !co_await begin_with_proxy_header()) co_return;
@@ -80,9 +80,9 @@ asio::awaitable<void> Connection::serve() {
   }
 }
 
-// ---- Who is there.
+// ---- The client.
 
-// False: it was refused, or is gone.
+// False: the connection was refused, or the client is gone.
 asio::awaitable<bool> Connection::begin_with_proxy_header() {
   const Refusal refusal = co_await read_proxy_header();
   if (gone_) co_return false;
@@ -90,7 +90,7 @@ asio::awaitable<bool> Connection::begin_with_proxy_header() {
     co_await refuse(*refusal);
     co_return false;
   }
-  if (!told_client_) co_return true;   // the connections of a proxy that tells of no client are not counted
+  if (!told_client_) co_return true;   // a proxy's own connections are not counted
   auto place = worker_.take_place(*told_client_);
   if (!place) {
     worker_.turn_away_of_address(socket_);
@@ -109,14 +109,14 @@ asio::awaitable<Refusal> Connection::read_proxy_header() {
       begin_ += header.bytes;
       told_client_ = header.client;
       is_of_proxy_itself_ = !header.client;
-      phase_ = Phase::idle;   // the request's own times begin with its first byte
+      phase_ = Phase::idle;   // the request's own timeouts begin with its first byte
       co_return nullptr;
     }
     make_room();
     error_code ec;
     const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
     const Input input = took(ec, n);
-    gone_ = input != Input::bytes;   // nothing is said to a proxy that begins with silence
+    gone_ = input != Input::bytes;   // a proxy that sends nothing gets no answer
     if (gone_) co_return nullptr;
   }
 }
@@ -126,8 +126,8 @@ asio::ip::address Connection::peer() const {
   return plain(socket_.remote_endpoint(gone).address());
 }
 
-// A connection without a client is a probe of the proxy's own, or of a kind that the protocol does not know: it has nobody to speak for,
-// whatever a request on it says.
+// A connection without a client is the proxy's own probe, or of a kind that the protocol does not know. It speaks for no client, whatever
+// headers its requests have.
 asio::ip::address Connection::client() const {
   if (is_of_proxy_itself_) return peer();
   const asio::ip::address beginning = told_client_ ? *told_client_ : peer();
@@ -136,7 +136,7 @@ asio::ip::address Connection::client() const {
 
 // ---- For the worker.
 
-// What waits is woken; the coroutine sees late_ and knows by its phase what that means.
+// Wakes the coroutine, which sees late_ and knows from its phase what that means.
 void Connection::check_deadline(Clock::time_point now) {
   if (deadline_ > now) return;
   deadline_ = Clock::time_point::max();
@@ -146,7 +146,7 @@ void Connection::check_deadline(Clock::time_point now) {
   socket_.cancel(ignored);
 }
 
-// Its coroutine finds the socket closed.
+// The connection's coroutine then finds the socket closed.
 bool Connection::give_way() {
   if (phase_ != Phase::idle && phase_ != Phase::head && phase_ != Phase::lingering) return false;
   if (!socket_.is_open()) return false;
@@ -191,7 +191,7 @@ Refusal Connection::find_head(bool& found) {
 
 Refusal Connection::skip_empty_lines() {
   while (begin_ < end_ && (input_[begin_] == '\r' || input_[begin_] == '\n')) {
-    if (input_[begin_] == '\r' && end_ - begin_ == 1) return nullptr;   // the scanner waits for its LF too
+    if (input_[begin_] == '\r' && end_ - begin_ == 1) return nullptr;   // wait for its LF, as the scanner does
     if (!unread().starts_with("\r\n") || ++leading_crlfs_ > k_leading_crlf_max) return &problems::k_request_line;
     begin_ += 2;
   }
@@ -225,8 +225,8 @@ Connection::Next Connection::begin_wait_for_head() {
     }
     begin_wait(Phase::idle, over_limit_ ? k_over_limit_time : worker_.options().idle_timeout);
   } else if (phase_ != Phase::head) {
-    begin_wait(Phase::head,
-               over_limit_ ? k_over_limit_time : worker_.options().header_timeout);   // from the first byte; further bytes do not extend it
+    // From the first byte on: further bytes do not extend the time.
+    begin_wait(Phase::head, over_limit_ ? k_over_limit_time : worker_.options().header_timeout);
   } else if (late_) {
     return Next::overdue;
   }
@@ -241,8 +241,8 @@ void Connection::begin_wait(Phase phase, std::chrono::milliseconds time) {
   if (worker_.stopping()) begin_stop();
 }
 
-// Begins to wait for more of a body, or for a client to take more of its answer. It may be silent for so long, and needs at most that and a
-// second for each `bytes_per_second_min` altogether; only what is waited for it counts. False: it has needed more.
+// Begins to wait for more of a body, or for the client to read more of its answer. Each wait may last `silence`; all waits together may last
+// `silence` plus one second for each `bytes_per_second_min` transferred. False: they have lasted longer.
 bool Connection::begin_transfer(Phase phase, std::chrono::milliseconds silence, std::size_t bytes_per_second_min) {
   auto left = silence;
   if (bytes_per_second_min > 0) {
@@ -261,8 +261,8 @@ void Connection::end_transfer(std::size_t n) {
   moved_ += n;
 }
 
-// What has arrived by the time that a wait ends, for whatever reason, counts: a thread that was held up must not blame its
-// clients, and a request that reached the socket before stop() is answered.
+// Bytes that arrived before a wait ended count, for whatever reason it ended: clients must not pay for a delayed thread, and a request that
+// reached the socket before stop() is answered.
 Connection::Input Connection::took(const error_code& ec, std::size_t n) {
   error_code now = ec;
   if (ec == asio::error::operation_aborted) n = socket_.read_some(room(), now);
@@ -281,7 +281,7 @@ void Connection::make_room() {
   if (capacity_ - end_ < enough) move_input(std::max(2 * capacity_, k_input_bytes_start));
 }
 
-// To the front of the buffer, or of a new one.
+// Moves the input to the front of the buffer, or of a new one.
 void Connection::move_input(std::size_t capacity) {
   const char* const from = input_.get() + begin_;
   const std::size_t size = end_ - begin_;
@@ -320,7 +320,7 @@ Refusal Connection::plan_body(const BodyRule& rule) {
   return nullptr;
 }
 
-// Takes what has arrived into the body.
+// Adds the bytes that have arrived to the body.
 Refusal Connection::advance_body() {
   char* const base = input_.get();
   if (body_done_) return nullptr;
@@ -330,7 +330,7 @@ Refusal Connection::advance_body() {
     read_pos_ += progress.consumed;
     if (chunks_.refusal() != nullptr) return chunks_.refusal();
     body_done_ = chunks_.done();
-    if (!body_done_) read_pos_ = end_ = body_end_;   // what framed it makes room
+    if (!body_done_) read_pos_ = end_ = body_end_;   // drop the framing, to make room
   } else {
     const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, end_ - read_pos_));
     body_end_ = read_pos_ += part;
@@ -379,7 +379,7 @@ asio::awaitable<std::string_view> Connection::read_body_part() {
   throw BodyUnreadable(body_failure_->status, code, std::string(body_failure_->detail));
 }
 
-// Empty: the body is done, or body_failure_ or gone_ says why there is no more.
+// Empty: the body is complete, or body_failure_ or gone_ says why it ends here.
 asio::awaitable<std::string_view> Connection::next_body_part() {
   std::string_view part;
   if (!body_done_) {
@@ -389,7 +389,7 @@ asio::awaitable<std::string_view> Connection::next_body_part() {
   while (!body_done_ && !gone_ && body_failure_ == nullptr) {
     part = part_at_hand();
     if (!part.empty() || body_done_ || body_failure_ != nullptr) break;
-    read_pos_ = end_ = head_end_;   // over the parts that were handed out before
+    read_pos_ = end_ = head_end_;   // overwrites the parts that were handed out before
     if (!begin_transfer(Phase::body, worker_.options().body_timeout, worker_.options().body_bytes_per_second_min)) {
       body_failure_ = &problems::k_body_timeout;
       break;
@@ -426,7 +426,7 @@ std::string_view Connection::part_at_hand() {
 Connection::Rest Connection::settle_body() {
   while (!body_done_ && body_failure_ == nullptr && !part_at_hand().empty()) {}
   if (body_done_) return Rest::none;
-  // A client that waits for 100 may send its body or its next request: nobody could tell which.
+  // A client that waits for 100 may send its body or its next request, and the two cannot be told apart.
   if (body_failure_ != nullptr || gone_ || continue_due_) return Rest::close;
   return exchange_->head.chunked || body_left_ <= k_drain_bytes_max ? Rest::drain : Rest::close;
 }
@@ -448,7 +448,7 @@ void Connection::before_handling() {
   deadline_ = Clock::time_point::max();
   worker_.count().requests.add(1);
   if (!has_output() || flush_posted_) return;
-  // If the handler suspends, the answers to the requests before must not wait for it.
+  // If the handler suspends, answers to earlier requests must not wait for it.
   flush_posted_ = true;
   asio::post(socket_.get_executor(), [self = shared_from_this()] { self->flush_while_handling(); });
 }
@@ -480,7 +480,7 @@ void Connection::prepare_refusal(const Problem& problem) {
 
 void Connection::compose(bool close) {
   Exchange& x = *exchange_;
-  waited_ = {};   // for the answer from here on: what was waited for the body is another matter
+  waited_ = {};   // measure the answer from here on, without the waits for the body
   moved_ = 0;
   Response& response = x.response;
   if (response.status < 200 || response.status > 599) {
@@ -523,8 +523,8 @@ asio::awaitable<void> Connection::refuse(const Problem& problem) {
   co_await linger();
 }
 
-// Bytes that nobody reads when a socket is closed make the kernel send RST, which can destroy the answer on its way. So the end
-// is announced, and what still comes is read and thrown away until the client has seen it.
+// Closing a socket with unread bytes makes the kernel send RST, which can destroy the answer on its way. So this announces the end, then
+// reads and discards until the client has seen it.
 asio::awaitable<void> Connection::linger() {
   if (exchange_) worker_.give_back(std::move(exchange_));
   error_code ec;
@@ -544,7 +544,7 @@ std::array<asio::const_buffer, 2> Connection::output() const {
   return {asio::buffer(out.data() + of_out, out.size() - of_out), asio::buffer(tail_.data() + of_tail, tail_.size() - of_tail)};
 }
 
-// What the socket takes at once; true when that is all. An error shows when the rest is waited for.
+// Writes what the socket accepts at once; true if that is everything. An error shows up when the rest is waited for.
 bool Connection::write_now() {
   if (!has_output()) return true;
   error_code ec;

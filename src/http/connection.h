@@ -7,7 +7,7 @@
 //
 // A request's bytes stay where they are while its handler runs, because the request's views point there.
 //
-// There is no timer by request: the connection says until when it will wait (deadline_), and its worker looks now and then.
+// There is no timer per request: a connection sets deadline_, and its worker checks it periodically.
 #pragma once
 
 #include <array>
@@ -28,18 +28,18 @@ namespace holdfast::http {
 
 class Connection final : public std::enable_shared_from_this<Connection>, public ConnectionHook, private BodySource, private StreamWriter {
  public:
-  // `place` is what the connection has among those of its client.
+  // `place` counts the connection for its client.
   Connection(Worker& worker, boost::asio::ip::tcp::socket socket, AddressCounts::Place place, bool over_limit);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The whole life of the connection, which it keeps alive. One over the limit is answered once: 503, unless its request is urgent.
+  // The whole life of the connection; keeps it alive. A connection over the limit gets one answer: 503, unless its request is urgent.
   boost::asio::awaitable<void> serve();
 
   // For the worker.
   void check_deadline(Clock::time_point now);
-  bool give_way();   // of one over the limit: ends if it has asked nothing yet, or has its answer; whether it did
+  bool give_way();   // over the limit: ends a connection that has sent no request yet, or has its answer; whether it ended
   void begin_stop();
   void abort();
 
@@ -49,7 +49,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   enum class Next : std::uint8_t { wait, overdue, end };
   enum class Rest : std::uint8_t { none, drain, close };   // what to do with the unread rest of a streamed body
 
-  // Who is there.
+  // The client.
   boost::asio::awaitable<bool> begin_with_proxy_header();
   boost::asio::awaitable<Refusal> read_proxy_header();
   boost::asio::ip::address peer() const;
@@ -122,23 +122,23 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   std::size_t end_ = 0;
   HeadScanner scanner_;
 
-  std::uint64_t body_left_ = 0;       // of a body with Content-Length: what has not been looked at
+  std::uint64_t body_left_ = 0;       // of a body with Content-Length: bytes not looked at yet
   ChunkDecoder chunks_;
   Refusal body_failure_ = nullptr;
-  std::string_view tail_;             // a large response body, written from where it lies
+  std::string_view tail_;             // a large response body, written without a copy
   std::size_t sent_ = 0;              // of out and tail_ together
-  Clock::time_point waits_since_{};   // of the body or the answer that is on its way
-  Clock::duration waited_{0};         // for it, without the wait at hand
+  Clock::time_point waits_since_{};   // of the current body or answer
+  Clock::duration waited_{0};         // for it, without the current wait
   std::uint64_t moved_ = 0;           // bytes of it
 
-  StreamSource* source_ = nullptr;    // while a streamed answer goes on
-  Chunk part_;                        // of it, what the socket has not taken
-  std::string_view rest_;             // of part_
+  StreamSource* source_ = nullptr;    // during a streamed answer
+  Chunk part_;                        // of it: the chunk that is not written completely
+  std::string_view rest_;             // unwritten end of part_
   std::size_t thrown_ = 0;            // bytes that the client sent during it
 
   AddressCounts::Place place_;
   std::optional<boost::asio::ip::address> told_client_;   // by the PROXY protocol
-  bool is_of_proxy_itself_ = false;                       // says the PROXY protocol: it has no client
+  bool is_of_proxy_itself_ = false;                       // according to the PROXY protocol: there is no client
 
   Phase phase_ = Phase::idle;
   std::uint8_t leading_crlfs_ = 0;
@@ -147,13 +147,13 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool streams_ = false;
   bool body_done_ = true;
   bool continue_due_ = false;         // the client waits for 100 before it sends its body
-  bool gone_ = false;                 // the client, as far as we know
-  bool close_ = false;                // after the answers that are in `out`
+  bool gone_ = false;                 // the client, as far as is known
+  bool close_ = false;                // after the answers in `out`
   bool flush_posted_ = false;
   bool chunked_out_ = false;          // the streamed answer is in chunked coding
-  bool ending_ = false;               // no further chunk is taken
+  bool ending_ = false;               // no further chunk is accepted
   bool last_taken_ = false;
-  bool over_ = false;                 // the streamed answer is complete, or cannot be
+  bool over_ = false;                 // the streamed answer is complete, or cannot be completed
 };
 
 }  // namespace holdfast::http

@@ -1,7 +1,7 @@
-// One request and its answer on their way through a connection: everything that an idle connection need not keep.
+// One request and its answer on their way through a connection: everything that an idle connection does not need.
 //
-// Exchanges are pooled by thread. A connection takes one with a request's first byte and gives it back when all is answered, so
-// thousands of idle connections cost their input buffers only, and the buffers in use stay warm.
+// Each thread pools exchanges. A connection takes one at a request's first byte and returns it after the last answer, so thousands of idle
+// connections cost only their input buffers, and the buffers in use stay warm.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace holdfast::http {
 
-// Whoever owns the socket that a body comes from.
+// The owner of the socket that a body comes from.
 class BodySource {
  public:
   virtual boost::asio::awaitable<std::string_view> read_body_part() = 0;
@@ -30,7 +30,7 @@ class Exchange final : public Request {
   Head head;
   Response response;
   std::string out;                  // heads and small bodies of answers that are not written yet
-  std::array<char, 32> new_id{};    // where a request id lies that the caller did not send
+  std::array<char, 32> new_id{};    // storage of a new request id
   BodySource* source = nullptr;
 
   boost::asio::ip::address client() const override { return source->client(); }
@@ -61,7 +61,7 @@ class Exchange final : public Request {
     }
   }
 
-  // No view may outlive the bytes that it points to, and no answer may take its form from an earlier request.
+  // No view may outlive its bytes, and no answer may depend on an earlier request.
   void clear_request() {
     head.clear();
     show_head();

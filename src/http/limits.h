@@ -1,4 +1,4 @@
-// Limits of the HTTP server that are not worth an option. Those that are stand in ServerOptions.
+// Limits of the HTTP server that are not options. ServerOptions has the others.
 #pragma once
 
 #include <chrono>
@@ -14,14 +14,14 @@ inline constexpr unsigned k_leading_crlf_max = 4;                // empty lines 
 inline constexpr std::size_t k_request_id_bytes_max = 128;
 inline constexpr std::size_t k_chunk_overhead_bytes_max = 16 * 1024;   // chunk extensions and trailers of one body together
 
-inline constexpr std::size_t k_input_bytes_start = 4 * 1024;     // what an idle connection keeps to read into
-inline constexpr std::size_t k_input_bytes_keep = 16 * 1024;     // a larger input buffer is given back once it is empty
+inline constexpr std::size_t k_input_bytes_start = 4 * 1024;     // input buffer of an idle connection
+inline constexpr std::size_t k_input_bytes_keep = 16 * 1024;     // a larger input buffer is freed once it is empty
 inline constexpr std::size_t k_stream_room_bytes = 16 * 1024;    // room for the parts of a streamed body
-inline constexpr std::size_t k_output_bytes_keep = 64 * 1024;    // a larger output buffer or response body is given back
+inline constexpr std::size_t k_output_bytes_keep = 64 * 1024;    // a larger output buffer or response body is freed
 inline constexpr std::size_t k_gather_bytes_max = 64 * 1024;     // answers of pipelined requests gathered for one write
-inline constexpr std::size_t k_copied_body_bytes_max = 16 * 1024;      // a larger response body is written from where it lies
-inline constexpr std::size_t k_drain_bytes_max = 64 * 1024;      // unread rest of a streamed body that is worth a connection
-inline constexpr std::size_t k_linger_bytes_max = 512 * 1024;    // read and thrown away after the last answer
+inline constexpr std::size_t k_copied_body_bytes_max = 16 * 1024;      // a larger response body is written without a copy
+inline constexpr std::size_t k_drain_bytes_max = 64 * 1024;      // unread rest of a streamed body that is read to keep the connection
+inline constexpr std::size_t k_linger_bytes_max = 512 * 1024;    // read and discarded after the last answer
 inline constexpr std::size_t k_exchanges_pooled_max = 256;       // per thread, kept for requests to come
 inline constexpr int k_stream_send_buffer_bytes = 64 * 1024;          // SO_SNDBUF of a streamed answer; Linux doubles it
 
@@ -29,7 +29,7 @@ inline constexpr std::chrono::milliseconds k_sweep_period_max{250};
 inline constexpr std::chrono::milliseconds k_sweep_period_min{5};
 inline constexpr std::chrono::milliseconds k_linger_time{2000};
 inline constexpr std::chrono::milliseconds k_linger_time_stopping{300};
-inline constexpr std::chrono::milliseconds k_stop_read_grace{1000};     // for a request that is half read when stop() comes
+inline constexpr std::chrono::milliseconds k_stop_read_grace{1000};     // for a request that is half read when stop() is called
 inline constexpr std::chrono::milliseconds k_over_limit_time{1000};   // for the header of a request over connections_max
 inline constexpr std::chrono::seconds k_overload_report_period{60};
 inline constexpr std::chrono::milliseconds k_accept_pause{100};  // after the process has run out of descriptors or memory

@@ -1,4 +1,4 @@
-// A range of addresses, as 10.0.0.0/8 or 2001:db8::/32; one address alone is a range of one.
+// A range of addresses, such as 10.0.0.0/8 or 2001:db8::/32. A single address is a range of one.
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
@@ -9,10 +9,10 @@ namespace holdfast::http {
 
 struct Network {
   boost::asio::ip::address base;
-  unsigned bits = 0;   // of the base that count
+  unsigned bits = 0;   // length of the prefix
 };
 
-// Nothing for what is none.
+// nullopt if `text` is not an address or a range.
 std::optional<Network> read_network(std::string_view text);
 
 }  // namespace holdfast::http

@@ -63,7 +63,7 @@ bool begins(const asio::ip::address_v6::bytes_type& bytes, std::initializer_list
 bool is_public_v6(const asio::ip::address_v6::bytes_type& bytes) {
   if (begins(bytes, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF})) return is_public_v4(v4_at(bytes, 12));   // ::ffff:0:0/96, IPv4-mapped
   if (begins(bytes, {0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0})) return is_public_v4(v4_at(bytes, 12));   // 64:ff9b::/96, NAT64
-  if ((bytes[0] & 0xE0) != 0x20) return false;   // 2000::/3 is what is given out
+  if ((bytes[0] & 0xE0) != 0x20) return false;   // only 2000::/3 is assigned
   if (begins(bytes, {0x20, 0x02})) return is_public_v4(v4_at(bytes, 2));   // 2002::/16, 6to4
   if (begins(bytes, {0x20, 0x01}) && bytes[2] < 0x02) return false;   // 2001::/23, Teredo and other protocols
   if (begins(bytes, {0x20, 0x01, 0x0D, 0xB8})) return false;   // documentation
@@ -103,7 +103,7 @@ std::optional<std::chrono::seconds> seconds_of(std::string_view text) {
   return std::chrono::seconds(seconds);
 }
 
-// Sends on a connected stream and reads the answer. Its status counts from the header on, whatever becomes of the body.
+// Sends on a connected stream and reads the answer. Once the header has arrived, the status counts even if the body fails.
 template <typename Stream>
 asio::awaitable<OutgoingAnswer> exchange(Stream& stream, beast::tcp_stream& wire, const Request& message) {
   auto [not_sent, sent] = co_await beast::http::async_write(stream, message, k_tuple);
@@ -117,7 +117,7 @@ asio::awaitable<OutgoingAnswer> exchange(Stream& stream, beast::tcp_stream& wire
   OutgoingAnswer answer{.kind = OutgoingAnswer::Kind::answered, .status = parser.get().result_int()};
   answer.retry_after = seconds_of(parser.get()[beast::http::field::retry_after]);
   if (parser.is_done()) co_return answer;
-  // A server that is still writing when we go would see its connection reset.
+  // Closing at once would reset the connection of a server that is still writing.
   std::array<char, k_outgoing_body_bytes_max> body;
   parser.get().body().data = body.data();
   parser.get().body().size = body.size();
@@ -164,7 +164,7 @@ std::expected<OutgoingUrl, std::string> parse_outgoing_url(std::string_view text
     if (bracket + 1 != host.size()) return std::unexpected("has something between its IPv6 address and its port");
     host = host.substr(1, host.size() - 2);
     asio::ip::make_address_v6(host, error);
-    if (error || host.find('%') != std::string_view::npos) return std::unexpected("has an IPv6 address that is none");
+    if (error || host.find('%') != std::string_view::npos) return std::unexpected("has an invalid IPv6 address");
   } else if (host.empty() || host.size() > 253 ||
              !std::ranges::all_of(host, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; })) {
     return std::unexpected("must have a host of letters, digits, dots and hyphens");
@@ -179,7 +179,7 @@ bool is_public_address(const asio::ip::address& address) {
 }
 
 struct OutgoingClient::Impl {
-  // What a host has been found to be: addresses that may be connected to, or why not.
+  // The addresses of a host that may be connected to, or why there are none.
   struct Found {
     std::vector<tcp::endpoint> addresses;
     std::optional<OutgoingAnswer> failure;
@@ -214,7 +214,7 @@ struct OutgoingClient::Impl {
         if (is_public_address(each.address())) continue;
         co_return Found{{},
                         failed(Kind::refused, url.host + " has the address " + each.address().to_string() +
-                                                  ", which is not one of the public internet, and webhooks.allow_hosts does not name it")};
+                                                  ", which is not public, and webhooks.allow_hosts does not name it")};
       }
     }
     co_return Found{std::move(found.endpoints), std::nullopt};

@@ -43,7 +43,7 @@ bool all_of(std::string_view s, const std::array<bool, 256>& table) {
   return std::all_of(s.begin(), s.end(), [&](char c) { return table[static_cast<unsigned char>(c)]; });
 }
 
-// While a header is incomplete, this much can be said of what has come: text, or somebody speaks another protocol.
+// An incomplete header can only be checked for being text at all: a client may speak another protocol.
 bool looks_like_text(std::string_view bytes) {
   return std::none_of(bytes.begin(), bytes.end(),
                       [](char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\r' && c != '\n') || c == '\x7f'; });
@@ -93,7 +93,7 @@ HeadScanner::Result HeadScanner::scan(std::string_view bytes) {
       break;
     }
     if (lf == first || lf[-1] != '\r') return Result::refused;
-    if (lf + 1 == last) {   // looked at again when the byte after it is there
+    if (lf + 1 == last) {   // looked at again once the next byte has arrived
       p = lf;
       break;
     }
@@ -122,7 +122,7 @@ void Head::clear() {
 
 namespace {
 
-// Of an absolute-form target: checks scheme and authority, and leaves the path, which may be empty, in `rest`.
+// Checks scheme and authority of an absolute-form target, and leaves the path, which may be empty, in `rest`.
 bool read_absolute_form(std::string_view target, std::string_view& rest) {
   constexpr std::string_view scheme = "http://";
   if (target.size() <= scheme.size() || !equals_ignoring_case(target.substr(0, scheme.size()), scheme)) return false;
@@ -150,11 +150,11 @@ Refusal read_target(Head& head) {
   return nullptr;
 }
 
-// Beast cuts the header into fields and checks their characters and the length that they give; here is what it lets pass.
+// Beast splits the header into fields and checks their characters and lengths. This class checks the rest.
 class HeadParser final : public beast_http::basic_parser<true> {
  public:
   HeadParser(Head& head, const ServerOptions& options) : head_(head), options_(options) {
-    header_limit(std::numeric_limits<std::uint32_t>::max());   // the caller limits it
+    header_limit(std::numeric_limits<std::uint32_t>::max());   // the caller enforces the limit
     body_limit(boost::none);
   }
 
@@ -198,7 +198,7 @@ class HeadParser final : public beast_http::basic_parser<true> {
     }
   }
 
-  // Beast takes a list of equal numbers, and the header twice. A proxy before us might take the first, or the last.
+  // Beast accepts a list of equal numbers, and the header twice. A proxy in front of us might use the first, or the last.
   void read_content_length(std::string_view text, error_code& ec) {
     if (head_.has_content_length || text.empty() || !std::all_of(text.begin(), text.end(), is_number)) {
       return refuse(&problems::k_content_length, ec);
@@ -242,7 +242,7 @@ class HeadParser final : public beast_http::basic_parser<true> {
     return &problems::k_header;
   }
 
-  // Whether the request line is well formed but for the version's number.
+  // Whether the request line is well formed apart from the version number.
   static bool names_another_version(std::string_view bytes) {
     const auto line = bytes.substr(0, bytes.find("\r\n"));
     if (line.size() < 9 || std::count(line.begin(), line.end(), ' ') != 2) return false;

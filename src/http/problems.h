@@ -1,4 +1,4 @@
-// What the server refuses by itself. A refusal is a pointer to one of these; nullptr is none.
+// The refusals of the server itself. A Refusal points to one of them; nullptr: not refused.
 #pragma once
 
 #include "http/server.h"

@@ -35,7 +35,7 @@ std::string_view trimmed(std::string_view text) {
 
 std::optional<address> read_address(std::string_view text) {
   constexpr std::size_t k_bytes_max = 64;
-  if (text.size() > k_bytes_max || text.find('%') != std::string_view::npos) return std::nullopt;   // no scopes: they mean nothing here
+  if (text.size() > k_bytes_max || text.find('%') != std::string_view::npos) return std::nullopt;   // no scopes: they have no meaning here
   boost::system::error_code error;
   const address read = boost::asio::ip::make_address(std::string(text), error);
   return error ? std::nullopt : std::optional(plain(read));
@@ -77,7 +77,7 @@ ProxyHeader read_v2(std::string_view bytes) {
   ProxyHeader header{.state = State::complete, .bytes = k_v2_head_bytes + length};
   constexpr unsigned k_ipv4 = 1, k_ipv6 = 2;
   constexpr std::size_t k_ipv4_bytes = 12, k_ipv6_bytes = 36;   // two addresses and two ports
-  if (command == 0 || (family != k_ipv4 && family != k_ipv6)) return header;   // the proxy's own, or of a kind that has no address
+  if (command == 0 || (family != k_ipv4 && family != k_ipv6)) return header;   // the proxy's own connection, or a family without addresses
   if (length < (family == k_ipv4 ? k_ipv4_bytes : k_ipv6_bytes)) return {.state = State::malformed};
   if (family == k_ipv4) {
     address_v4::bytes_type raw;
@@ -91,7 +91,7 @@ ProxyHeader read_v2(std::string_view bytes) {
   return header;
 }
 
-}  // namespace
+}   // namespace
 
 address plain(const address& any) {
   if (!any.is_v6() || !any.to_v6().is_v4_mapped()) return any;
@@ -133,7 +133,7 @@ address TrustedProxies::client_of(const address& peer, const Request& request) c
   if (!trusts(client)) return client;
   constexpr std::string_view k_name = "x-forwarded-for";
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  // From the last field's last address to the first one's first: each proxy appends whom it was asked by.
+  // From the last address of the last field to the first of the first: each proxy appends the address of its own client.
   for (std::size_t i = request.headers.size(); i-- > 0;) {
     const Header& header = request.headers[i];
     if (!std::ranges::equal(header.name, k_name, {}, lower)) continue;
@@ -160,4 +160,4 @@ ProxyHeader read_proxy_header(std::string_view bytes) {
   return {.state = State::malformed};
 }
 
-}  // namespace holdfast::http
+}   // namespace holdfast::http

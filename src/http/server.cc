@@ -42,11 +42,11 @@ tcp::endpoint endpoint_of(const ServerOptions& options) {
   return {address, options.port};
 }
 
-// The first acceptor takes the port for itself, without SO_REUSEPORT, and only then lets the others in: so a port that somebody
-// listens on is found out, whatever options he has set, and nobody can slip in between.
+// The first acceptor binds the port alone, without SO_REUSEPORT, and only then admits the others. So a port in use is an error whatever
+// options its owner has set, and no other process can slip in between.
 void listen_first(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool others_follow) {
   acceptor.open(endpoint.protocol());
-  acceptor.set_option(tcp::acceptor::reuse_address(true));   // a port in TIME_WAIT is free
+  acceptor.set_option(tcp::acceptor::reuse_address(true));   // a port in TIME_WAIT can be used
   acceptor.bind(endpoint);
   acceptor.listen(k_listen_backlog);
   acceptor.non_blocking(true);
@@ -98,7 +98,7 @@ class Server::Impl {
     ServerStats sum{};
     for (const auto& worker : workers_) {
       const Counters& c = worker->counters();
-      const auto closed = c.closed.get();   // before `accepted`, so that the difference is never negative
+      const auto closed = c.closed.get();   // read before `accepted`, so that the difference is never negative
       const auto accepted = c.accepted.get();
       sum.connections_accepted += accepted;
       sum.connections_refused += c.refused_connections.get();
@@ -124,7 +124,7 @@ class Server::Impl {
                             "http: cannot listen on " + shared_.options.listen + " port " + std::to_string(endpoint.port()));
   }
 
-  std::mutex mutex_;   // of start() and stop()
+  std::mutex mutex_;   // serialises start() and stop()
   Shared shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;

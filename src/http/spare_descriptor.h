@@ -1,4 +1,4 @@
-// A file descriptor that is kept for the moment when the process has none left: given up, the next connection can be accepted and told so.
+// A spare file descriptor. When the process has none left, giving it up allows one more connection to be accepted and refused.
 #pragma once
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@ class SpareDescriptor {
   SpareDescriptor(const SpareDescriptor&) = delete;
   SpareDescriptor& operator=(const SpareDescriptor&) = delete;
 
-  // Does nothing when it is there, or cannot be had: then the next call tries again.
+  // Opens it unless it is open. If that fails, the next call tries again.
   void take() {
     if (descriptor_ < 0) descriptor_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   }

@@ -33,7 +33,7 @@ const Chunk& last_chunk() {
   return chunk;
 }
 
-// The part alone, for who does not know chunks.
+// The part alone, for HTTP/1.0 clients.
 std::string_view part_of(std::string_view chunk) {
   const std::size_t at = chunk.find("\r\n") + 2;
   return at + 2 <= chunk.size() ? chunk.substr(at, chunk.size() - at - 2) : std::string_view{};
@@ -41,7 +41,7 @@ std::string_view part_of(std::string_view chunk) {
 
 }  // namespace
 
-// Only the end is waited for here: the client's, or over_. Writing is the source's business, and begins with its calls of write().
+// Waits only for the end: the client leaves, or over_ is set. The source writes, by calling write().
 asio::awaitable<void> Connection::stream_answer() {
   const std::shared_ptr<StreamSource> source = std::exchange(exchange_->response.stream, nullptr);
   if (!write_now() && !co_await write_rest()) co_return;
@@ -74,7 +74,7 @@ void Connection::begin_stream(const std::shared_ptr<StreamSource>& source) {
   phase_ = Phase::streaming;
   late_ = false;
   deadline_ = Clock::time_point::max();
-  error_code ignored;   // the kernel's own idea of a buffer can be megabytes, all of them out of date when they are read
+  error_code ignored;   // the kernel's default can be megabytes, which are out of date by the time they are read
   socket_.set_option(asio::socket_base::send_buffer_size(k_stream_send_buffer_bytes), ignored);
 }
 
@@ -83,14 +83,14 @@ void Connection::end_stream(StreamSource& source) {
   part_.reset();
   deadline_ = Clock::time_point::max();
   const bool ended = over_ && !gone_;
-  if (late_) {   // what the kernel still holds for a reader that does not read would stay for minutes
+  if (late_) {   // otherwise the kernel would keep unread bytes for minutes
     error_code ignored;
     socket_.set_option(asio::socket_base::linger(true, 0), ignored);
   }
   source.closed(late_ ? StreamEnd::too_slow : ended ? StreamEnd::ended : StreamEnd::client_left);
 }
 
-// Reads what has come and throws it away.
+// Reads and discards what the client has sent.
 bool Connection::client_is_there() {
   std::array<char, 1024> waste;
   error_code ec;
@@ -115,7 +115,7 @@ void Connection::end() {
   if (part_ == nullptr) finish_stream();
 }
 
-// What was taken has been written: the last chunk, and nothing more.
+// Everything accepted has been written. Writes the last chunk, which ends the body.
 void Connection::finish_stream() {
   if (chunked_out_ && !last_taken_) {
     last_taken_ = true;

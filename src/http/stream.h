@@ -1,6 +1,6 @@
-// Streamed answers: a body that goes on after the handler has returned, as for server-sent events.
+// Streamed answers: a body that continues after the handler has returned, such as server-sent events.
 //
-// A handler sets Response::stream. The server writes the head, calls opened() and from then on takes chunks:
+// A handler sets Response::stream. The server writes the head, calls opened() and accepts chunks from then on:
 //
 //   class Ticker : public StreamSource {
 //     void opened(StreamWriter& writer) override { writer_ = &writer; writer.write(chunk_of("hello\n")); }
@@ -10,13 +10,13 @@
 //   };
 //   response.stream = std::make_shared<Ticker>();
 //
-// It is made for one body part and thousands of readers: a chunk is framed once and shared, and a connection copies and formats nothing.
-// A connection keeps at most one chunk that the socket has not taken yet. While it does, it takes no other: what a slow reader has missed is
-// for the source to merge, and a reader that takes nothing for ServerOptions::write_timeout is dropped. An open stream costs its
+// Made for one body part with thousands of readers: a chunk is framed once and shared, and a connection neither copies nor formats. A
+// connection keeps at most one chunk that the socket has not accepted yet. Until it is written the connection accepts no other: the source
+// merges what a slow reader has missed. A reader that reads nothing for ServerOptions::write_timeout is dropped. An open stream costs its
 // connection no buffer.
 //
-// The connection closes after a streamed answer. What the client sends during one is thrown away, a limited amount of it. A client that has
-// closed its side of the connection counts as gone.
+// The connection closes after a streamed answer. Bytes that the client sends during it are discarded, up to a limit. A client that has closed
+// its side of the connection counts as gone.
 #pragma once
 
 #include <cstdint>
@@ -26,23 +26,23 @@
 
 namespace holdfast::http {
 
-// A body part in chunked coding, whole: size, CRLF, the part, CRLF. Shared by all who get it. HTTP/1.0 clients get the part alone.
+// A body part in chunked coding: size, CRLF, the part, CRLF. All readers share it. HTTP/1.0 clients get the part alone.
 using Chunk = std::shared_ptr<const std::string>;
-Chunk chunk_of(std::string_view part);   // not empty: that would end the body
+Chunk chunk_of(std::string_view part);   // `part` must not be empty: that would end the body
 
 enum class StreamEnd : std::uint8_t {
   ended,   // by end(), or because the server stops
   client_left,
-  too_slow,   // nothing was taken for write_timeout
+  too_slow,   // the client read nothing for write_timeout
 };
 
-// The connection's side. On the connection's thread only, from opened() to closed().
+// The connection's side. Use it on the connection's thread only, from opened() to closed().
 class StreamWriter {
  public:
-  // Takes the chunk and writes what the socket takes at once. False, and nothing is taken, while there is a rest of an earlier one; then the
-  // source is told by writable(). Never calls the source.
+  // Accepts the chunk and writes as much as the socket takes at once. Returns false, and accepts nothing, while an earlier chunk is not
+  // written completely; writable() is called when it is. Never calls the source.
   virtual bool write(Chunk chunk) = 0;
-  // Ends the body after what has been taken.
+  // Ends the body after the accepted chunks.
   virtual void end() = 0;
 
  protected:
@@ -53,11 +53,11 @@ class StreamWriter {
 class StreamSource {
  public:
   virtual ~StreamSource() = default;
-  // The head has been written. Not called for HEAD, or when the client is gone before: then the source is only destroyed.
+  // The head has been written. Not called for HEAD, nor if the client leaves before: then the source is only destroyed.
   virtual void opened(StreamWriter& writer) = 0;
   // A chunk that had to wait has been written.
   virtual void writable() = 0;
-  // The writer must not be used any more. Called once after opened(); while a Server is destroyed, from that thread.
+  // The writer must not be used any more. Called once after opened(); on the destroying thread if a Server is destroyed.
   virtual void closed(StreamEnd end) = 0;
 };
 

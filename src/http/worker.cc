@@ -26,13 +26,13 @@ std::mt19937_64 seeded() {
   return std::mt19937_64(seed);
 }
 
-// A quarter of the shortest time that it has to watch.
+// A quarter of the shortest timeout.
 std::chrono::milliseconds sweep_period_of(const ServerOptions& o) {
   const auto shortest = std::min({o.header_timeout, o.body_timeout, o.idle_timeout, o.write_timeout, o.drain_timeout});
   return std::clamp(shortest / 4, k_sweep_period_min, k_sweep_period_max);
 }
 
-// A server that accepts or watches no more must not look alive: what cannot go on ends the process.
+// A server that no longer accepts or checks deadlines must not look alive: an exception here ends the process.
 void end_of_loop(const std::exception_ptr& failure) {
   if (failure) std::rethrow_exception(failure);
 }
@@ -50,7 +50,7 @@ Worker::Worker(Shared& shared)
   read_clocks();
 }
 
-// The context dies after this, and with it the connections of a drain that was cut short: nobody is to be told.
+// The context is destroyed after this, with the connections of a drain that was cut short. They must not call end_if_drained().
 Worker::~Worker() { stopping_ = false; }
 
 void Worker::run() {
@@ -68,7 +68,7 @@ asio::awaitable<void> Worker::accept_loop() {
       admit(std::move(socket));
     } else if (ec == asio::error::no_descriptors && turn_away_without_descriptor()) {
       continue;
-    } else if (ec != asio::error::connection_aborted) {   // out of descriptors or memory: again when somebody has left
+    } else if (ec != asio::error::connection_aborted) {   // out of descriptors or memory: retry after a pause
       accept_pause_.expires_after(k_accept_pause);
       co_await accept_pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
     }
@@ -104,20 +104,20 @@ void Worker::admit(tcp::socket socket) {
   });
 }
 
-// A connection over the limit that has not asked anything yet, or has its answer, gives way to a new one: whoever has something urgent asks
-// at once. It may take a moment until it is gone.
+// A connection over the limit that has sent no request yet, or has its answer, gives way to a new one: urgent callers send their request at
+// once. The old connection may take a moment to end.
 bool Worker::make_room_over_limit() {
   return std::ranges::any_of(over_limit_, [](Connection& connection) { return connection.give_way(); });
 }
 
-// A client's place for one more connection; nothing when it has as many as it may. Of a proxy that does not tell its clients, or not yet,
-// the connections are those of many, and not counted.
+// Counts one more connection of a client; nullopt if the client has its maximum. Connections of a trusted proxy that does not name its client,
+// or not yet, belong to many clients and are not counted.
 std::optional<AddressCounts::Place> Worker::take_place(const asio::ip::address& client) {
   if (proxies().trusts(client)) return AddressCounts::Place();
   return shared_.by_address.take(client);
 }
 
-// At once, so that connections which one address has too many of cannot fill the places of others.
+// Without waiting, so that one address with too many connections cannot keep others out.
 void Worker::turn_away_of_address(tcp::socket& socket) {
   counters_.refused_connections.add(1);
   report_overload("a client address has http.connections_per_address_max (" + std::to_string(shared_.options.connections_per_address_max) +
@@ -126,20 +126,20 @@ void Worker::turn_away_of_address(tcp::socket& socket) {
   turn_away(socket, problems::k_too_many_of_address);
 }
 
-// With 503, and without waiting for the client.
+// Answers 503 without waiting for the client.
 void Worker::turn_away(tcp::socket& socket, const Problem& problem) {
   error_code ec;
   const std::string answer = refusal_of(problem);
   socket.write_some(asio::buffer(answer), ec);
   socket.shutdown(tcp::socket::shutdown_send, ec);
-  // What has been read does not make the kernel send RST after the answer.
+  // Read first, because unread bytes would make the kernel send RST after the answer.
   std::array<char, 4096> thrown{};
   for (std::size_t all = 0; !ec && all < k_drain_bytes_max;) all += socket.read_some(asio::buffer(thrown), ec);
   socket.close(ec);
 }
 
-// The process has no descriptor left for a connection that waits: the spare one is lent to it for as long as a 503 takes. No client is waited
-// for. False when that was not possible.
+// The process has no descriptor left: the spare one serves to accept a waiting connection and answer 503, without waiting for the client.
+// False if that was not possible.
 bool Worker::turn_away_without_descriptor() {
   report_overload("the process has run out of file descriptors (the limit is `ulimit -n`, LimitNOFILE); connections are answered 503",
                   overload_reported_at_);

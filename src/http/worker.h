@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 using ConnectionHook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 class Connection;
 
-// A count with one writer and any reader. No locked instruction, because nobody else writes.
+// A counter with one writer and any number of readers. It needs no locked instruction, because there is only one writer.
 class Counter {
  public:
   void add(std::uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
@@ -63,7 +63,7 @@ class Worker {
   boost::asio::io_context& context() { return context_; }   // any thread
   const Counters& counters() const { return counters_; }    // any thread
 
-  // On the thread that is to be the worker's. Returns after begin_stop(), when all is answered or drain_timeout is over.
+  // Runs on the worker's own thread. Returns after begin_stop(), once everything is answered or drain_timeout has passed.
   void run();
   void begin_stop();   // any thread
 
@@ -94,7 +94,7 @@ class Worker {
   bool make_room_over_limit();
   bool turn_away_without_descriptor();
   std::string refusal_of(const Problem& problem);
-  // Once a k_overload_report_period of each kind; `last`: when this kind was reported.
+  // At most once per k_overload_report_period for each kind; `last`: when this kind was reported.
   void report_overload(std::string_view what, Clock::time_point& last);
   bool has_connections() const { return !connections_.empty() || !over_limit_.empty(); }
   template <typename Action>
@@ -109,7 +109,7 @@ class Worker {
   void stop_here();
   void end_if_drained();
 
-  // Connections unlink themselves from the list, and give their exchange back, when the context destroys them: it dies first.
+  // The context is destroyed first. It destroys the connections, which then unlink themselves and return their exchanges.
   Shared& shared_;
   Counters counters_;
   ConnectionList connections_;
@@ -123,7 +123,7 @@ class Worker {
   std::chrono::milliseconds sweep_period_;
   std::size_t over_limit_open_ = 0;
   Clock::time_point overload_reported_at_ = Clock::time_point::min();       // of the whole server
-  Clock::time_point full_address_reported_at_ = Clock::time_point::min();   // of one client: it hides nothing of the server's
+  Clock::time_point full_address_reported_at_ = Clock::time_point::min();   // of one client, so that it hides nothing about the server
   SpareDescriptor spare_;
   bool stopping_ = false;
   bool sweeping_ = false;
