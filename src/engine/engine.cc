@@ -13,18 +13,18 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t k_tasks_per_round_max = 4'096;
-constexpr std::size_t k_expiries_per_sweep = 1'000;    // of one event in one round: some 0.3 ms
+constexpr std::size_t k_expiries_per_sweep = 1'000;    // of one event in one round; takes about 0.3 ms
 constexpr std::size_t k_events_swept_per_round = 16;
-// Where a commit is slow, a short wait for the callers of the last round halves the number of commits: without it, half of the callers
-// wait while the other half is at the disk, and the two never meet.
-constexpr std::chrono::microseconds k_gather_from{50};    // commits that are faster are not worth a wait
+// If commits are slow, a short wait for the callers of the last round halves the number of commits. Without it, half of the callers wait
+// while the other half is at the disk, and the two never meet.
+constexpr std::chrono::microseconds k_gather_from{50};    // faster commits are not worth a wait
 constexpr std::chrono::microseconds k_gather_max{500};
-constexpr int k_gather_part = 4;                          // of the last round's time
-constexpr unsigned k_rounds_not_gathered = 32;            // after a wait in which nobody came
+constexpr int k_gather_part = 4;                          // of the last round's duration
+constexpr unsigned k_rounds_not_gathered = 32;            // after a wait without a new task
 
 constexpr std::size_t k_seats_per_import_step = 2'000; // some 70 KB in the journal
 
-// For ask(): one task at a time, waited for.
+// The outbox of ask(), for one task.
 class Waiting : public Outbox {
  public:
   void deliver(Task*) override {
@@ -47,8 +47,8 @@ constexpr EventNumber k_no_event = 0;   // events are numbered from 1
 
 CreationProblem key_reused() { return {CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}}; }
 
-// Kept with the last step of a creation whose event opens before that, so that a repeat knows whether there is something left to do. It
-// cannot meet another key: both are cryptographic.
+// The key of a creation's last step, if the event opens before that step. It tells a repeat whether anything is left to do. It cannot equal
+// another key, because both are cryptographic.
 std::optional<IdempotencyKey> key_of_end(const std::optional<IdempotencyKey>& key) {
   if (!key) return std::nullopt;
   IdempotencyKey end = *key;
@@ -86,9 +86,9 @@ UsuallyOne<EventNumber> events_of(const Submission& submission) {
   return events;
 }
 
-}  // namespace
+}   // namespace
 
-// One lane's queue and the thread that works it off.
+// One lane's queue, and the thread that works through it.
 class Engine::Worker {
  public:
   Worker(Engine& engine, Lane lane) : engine_(engine), ledger_(engine.ledger_), lane_(lane), thread_([this] { run(); }) {}
@@ -120,16 +120,16 @@ class Engine::Worker {
   Task* last_ = nullptr;
   std::size_t queued_ = 0;
   bool waiting_ = false;
-  std::size_t wanted_ = 1;   // how many tasks the thread waits for
+  std::size_t wanted_ = 1;   // number of tasks that the thread waits for
   bool stopping_ = false;
 
-  // The thread's.
-  std::vector<std::unique_ptr<Entry>> sweeps_;   // of the round at hand
+  // Only the thread uses the rest.
+  std::vector<std::unique_ptr<Entry>> sweeps_;   // of the current round
   std::chrono::nanoseconds last_committing_{0};
-  std::chrono::nanoseconds last_round_{0};   // with what the ledger asked and waited for before it committed
-  std::size_t expected_ = 0;   // callers of the last round, who may ask again, and those who waited already
+  std::chrono::nanoseconds last_round_{0};   // including what the ledger waited for before the commit
+  std::size_t expected_ = 0;   // callers of the last round, who may ask again, and those already waiting
   unsigned gathered_in_vain_ = 0;
-  std::thread thread_;   // last: it uses the others
+  std::thread thread_;   // last, because it uses the others
 };
 
 Engine::Engine(Ledger& ledger, EngineOptions options, std::function<void(const Round&)> on_round)
@@ -146,8 +146,8 @@ Engine::Worker& Engine::worker_of(const Task& task) const { return *workers_[tas
 
 Task* Engine::submit(Task* first) {
   if (workers_.size() == 1) return workers_.front()->submit(first);
-  // To each worker what is its own. What one of them does not take stands before the rest, which nobody is given then: tasks of one
-  // event that are submitted again must find none of the later ones in front of them.
+  // Gives each worker its tasks. After the first task that a worker does not accept, no worker gets any more: when it is submitted again, no
+  // later task of its event may be ahead of it.
   while (first != nullptr) {
     Task* task = first;
     first = task->next;
@@ -161,14 +161,14 @@ Task* Engine::submit(Task* first) {
       last->next = nullptr;
     }
     if (Task* left = worker.submit(task)) {
-      last->next = first;   // the last of what was left
+      last->next = first;   // the last task that was not accepted
       return left;
     }
   }
   return nullptr;
 }
 
-// Whether there was room for one more, over all workers; then it is the caller's.
+// Reserves room for one more task, over all workers. False if there is none.
 bool Engine::take_place() {
   std::size_t queued = queued_.load(std::memory_order_relaxed);
   do {
@@ -207,7 +207,7 @@ Verdict Engine::ask(Submission submission) {
   Task task{.entry = {.submission = std::move(submission), .verdict = {}}, .outbox = &outbox};
   while (submit(&task) != nullptr) {
     if (worker_of(task).is_stopping()) return refuse_all(task.entry.submission, Reason::unavailable);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));   // the queue is full: an import has time
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));   // the queue is full, and an import can wait
   }
   outbox.wait();
   return std::move(task.entry.verdict);
@@ -227,7 +227,7 @@ void Engine::Worker::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-// ---------------------------------------------------------------------------------------------------------------- the worker
+// ---- The worker.
 
 void Engine::Worker::run() {
   while (wait_for_work()) {
@@ -247,7 +247,7 @@ void Engine::Worker::run() {
   }
 }
 
-// Sleeps until there are tasks, an expiry is due, or the engine stops. False: stopped, and nothing is left to do.
+// Sleeps until there are tasks, an expiry is due, or the engine stops. False: the engine has stopped and nothing is left to do.
 bool Engine::Worker::wait_for_work() {
   const auto until_expiry = engine_.options_.sweep ? ledger_.until_next_expiry(lane_) : std::nullopt;
   std::unique_lock lock(mutex_);
@@ -302,7 +302,7 @@ std::vector<Batch> Engine::Worker::batches_of(const std::vector<Task*>& tasks) {
   std::vector<Batch> batches;
   for (Task* task : tasks) {
     const UsuallyOne<EventNumber> events = events_of(task->entry.submission);
-    // Most rounds are of one event, and neighbours are mostly of the same one.
+    // Most rounds have one event, and neighbouring tasks mostly belong to the same event.
     auto batch =
         !batches.empty() && batches.back().events == events ? batches.end() - 1 : std::ranges::find(batches, events, &Batch::events);
     if (batch == batches.end()) {
@@ -333,7 +333,7 @@ void Engine::Worker::count_refused_keys(const std::vector<Task*>& tasks, Round& 
 }
 
 void Engine::Worker::deliver(const std::vector<Task*>& tasks) {
-  // Tasks of one outbox are linked in order; there are as many outboxes as threads that submit.
+  // Tasks of one outbox are linked in order. There are as many outboxes as threads that submit.
   std::vector<std::pair<Task*, Task*>> lists;
   for (Task* task : tasks) {
     auto list = std::ranges::find_if(lists, [&](const auto& each) { return each.first->outbox == task->outbox; });
@@ -347,17 +347,17 @@ void Engine::Worker::deliver(const std::vector<Task*>& tasks) {
   for (const auto& [first, last] : lists) first->outbox->deliver(first);
 }
 
-// ---------------------------------------------------------------------------------------------------------------- longer works
+// ---- Creating events.
 
-// What is against the key before there is an event to ask about. A key that comes again with an event that exists is not asked here: the
-// ledger says that the event exists, and its own key decides what becomes of that.
+// Checks the key before the event exists. It does not decide about a key that is repeated for an existing event: the ledger then says that
+// the event exists, and the event's own key decides.
 std::optional<CreationProblem> Engine::ask_key_of_new_event(const Uuid& id, const IdempotencyKey& key) {
   if (!ledger_.bring({.event_id = id})) return cannot_create();
   if (ledger_.event_by_id(id)) return std::nullopt;
   Submission question{.parts = {}, .key = key};
-  question.parts.push_back({k_no_event, Configure{}});   // refused in any case, so that asking keeps nothing
+  question.parts.push_back({k_no_event, Configure{}});   // always refused, so that the question stores nothing
   switch (ask(std::move(question)).outcomes.front().reason) {
-    case Reason::none:              // this very request has been answered a moment ago: its event exists by now
+    case Reason::none:   // the same request was answered a moment ago, so its event exists now
     case Reason::event_not_found: return std::nullopt;
     case Reason::idempotency_key_reused: return key_reused();
     case Reason::limit_exceeded: return no_room_for_key("no event was created");
@@ -371,7 +371,7 @@ Reason Engine::ask_of_new_event(EventNumber number, Command wish, const std::opt
   return ask(std::move(submission)).outcomes.front().reason;
 }
 
-// Those of `seats` that are not blocked as far as readers see. Of an event that has not opened: all.
+// The seats of `seats` that readers do not see as blocked. All of them if the event has not opened.
 std::vector<SeatIndex> Engine::not_blocked(EventNumber number, std::span<const SeatIndex> seats) const {
   const auto event = ledger_.event(number);
   const Millis now = ledger_.now();
@@ -381,8 +381,8 @@ std::vector<SeatIndex> Engine::not_blocked(EventNumber number, std::span<const S
   return left;
 }
 
-// Of an event that has opened as a draft: blocks what is not blocked yet, then gives it its status. `end` goes with the last step that
-// changes something. The same may be done by another thread or node that was asked the same: what it has blocked meanwhile is passed over.
+// Blocks the remaining seats of an event that has opened as a draft, then gives it its status. `end` is kept with the last step that changes
+// something. Another thread or node with the same request may do the same: seats that it has blocked are skipped.
 Reason Engine::block_and_open(EventNumber number, EventStatus status, std::span<const SeatIndex> blocked,
                               const std::optional<IdempotencyKey>& end) {
   const bool stays_draft = status == EventStatus::draft;
@@ -405,7 +405,7 @@ Reason Engine::block_and_open(EventNumber number, EventStatus status, std::span<
   return stays_draft ? Reason::none : ask_of_new_event(number, Configure{.status = status}, end);
 }
 
-// The event is there, though what became of a step was not known. What readers see was done.
+// The event exists, although the result of a step is unknown. Whatever readers see was done.
 std::expected<EventNumber, CreationProblem> Engine::opened_after_all(EventNumber number, EventStatus status,
                                                                      std::span<const SeatIndex> blocked, bool has_key) const {
   const auto event = ledger_.event(number);
@@ -418,13 +418,13 @@ std::expected<bool, CreationProblem> Engine::finish_event(EventNumber number, Ev
                                                           const IdempotencyKey& key) {
   const auto end = key_of_end(key);
   Submission question{.parts = {}, .key = end};
-  question.parts.push_back({number, Configure{}});   // changes nothing, so that asking keeps nothing
+  question.parts.push_back({number, Configure{}});   // changes nothing, so that the question stores nothing
   const Verdict asked = ask(std::move(question));
   if (asked.replayed) return true;
   const Reason reason = asked.outcomes.front().reason;
   if (reason == Reason::limit_exceeded) return std::unexpected(no_room_for_key("the event was created, and is not known to be complete"));
   if (reason != Reason::none) return std::unexpected(cannot_create("it is not known yet whether the event is complete"));
-  // Somebody has given it another status: it is theirs now.
+  // Somebody has given it another status, and decides about it from now on.
   const auto event = ledger_.event(number);
   const bool is_draft = event != nullptr && event->status() == EventStatus::draft;
   if (is_draft && block_and_open(number, status, blocked, end) == Reason::none) return false;
@@ -456,17 +456,17 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
     reason = command(AppendSeats{.encoded = bytes, .count = count});
     if (reason == Reason::none && progress) progress(first + count);
   }
-  // The key goes with the step after which the event is there. With seats to block that is a draft: a blocked seat's change speaks of the
-  // event's plan, which is there once it has opened.
+  // The key is kept with the step after which the event exists. If seats are to be blocked, it opens as a draft first: the change of a blocked
+  // seat refers to the event's plan, which exists once the event has opened.
   if (reason == Reason::none) reason = ask_of_new_event(*number, Configure{.status = blocked.empty() ? status : EventStatus::draft}, key);
   if (reason == Reason::none && !blocked.empty()) {
     if (block_and_open(*number, status, blocked, key_of_end(key)) == Reason::none) return number;
     return opened_after_all(*number, status, blocked, key.has_value());
   }
   if (reason == Reason::none) return number;
-  // What became of a step may not be known. An event that has opened after all is not abandoned by this (core's rules), and is there now.
-  const bool is_unknown = created && command(Configure{.status = EventStatus::abandoned}) ==
-                                         Reason::unavailable;   // its first change is its creation, or it has none
+  // The result of a step may be unknown. If the event has opened after all, core's rules refuse to abandon it, and it exists. If its creation
+  // was refused, it has no change at all.
+  const bool is_unknown = created && command(Configure{.status = EventStatus::abandoned}) == Reason::unavailable;
   if (ledger_.event(*number) != nullptr) return opened_after_all(*number, status, blocked, key.has_value());
   ledger_.abandon_event(*number);
   if (reason == Reason::idempotency_key_reused) return std::unexpected(key_reused());

@@ -4,7 +4,7 @@ namespace holdfast {
 namespace {
 
 constexpr unsigned k_plan_version = 1;
-constexpr std::size_t k_updates_max = 64;   // kept by edition; who begins elsewhere gets a snapshot
+constexpr std::size_t k_updates_max = 64;   // per edition; a listener with any other seq gets a snapshot
 
 }  // namespace
 
@@ -24,7 +24,7 @@ void LiveEvent::Tap::on_change(Seq seq, Seats seats, std::span<const SeatState> 
 
 LiveEvent::LiveEvent(std::shared_ptr<const PublishedEvent> event) : event_(std::move(event)) { begin(); }
 
-// Changes that come while it begins are in the touches, and belong to the next edition.
+// Changes that arrive meanwhile are in the tap's touches, and belong to the next edition.
 void LiveEvent::begin() {
   event_->watch(tap_);
   const std::scoped_lock lock(tap_->mutex);
@@ -48,7 +48,7 @@ bool LiveEvent::advance() {
     to = tap_->recent.seq();
     if (tap_->recent.covers(seq_)) touches = tap_->recent.between(seq_, to);
   }
-  if (has_lost || touches.empty()) {   // another history, or more than is remembered: nothing that was said before leads to here
+  if (has_lost || touches.empty()) {   // another history, or more touches than are kept: no update leads from earlier editions to this one
     begin();
     return true;
   }
@@ -56,7 +56,7 @@ bool LiveEvent::advance() {
   const Seq from = std::exchange(seq_, to);
   snapshot_.reset();
   updates_.clear();
-  remember(from, touches);   // here rather than on a connection's thread
+  remember(from, touches);   // made here rather than on a connection's thread
   return true;
 }
 
@@ -65,7 +65,7 @@ LiveUpdate LiveEvent::since(Seq after, unsigned history) {
   return history == history_ ? update_from(after) : snapshot();
 }
 
-// With the mutex.
+// The mutex must be locked.
 LiveUpdate LiveEvent::update_from(Seq after) {
   if (after >= seq_) return {after, nullptr, history_};
   if (const auto known = updates_.find(after); known != updates_.end()) return known->second;
@@ -104,4 +104,4 @@ LiveUpdate LiveEvent::snapshot() {
   return {seq_, snapshot_, history_};
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -1,4 +1,4 @@
-// One event with listeners: its states as of the last edition, and the messages that lead there.
+// One event with listeners: its seats' states as of the last edition, and the messages that lead to it.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -15,11 +15,11 @@
 
 namespace holdfast {
 
-// What a listener is sent, and the seq that it has then. No chunk: there is nothing to send.
+// A message for a listener, and the seq that its states have after it. No chunk: there is nothing to send.
 struct LiveUpdate {
   Seq seq;
   http::Chunk chunk;
-  unsigned history;   // which one the seq is of: it grows when the ledger's database has lost what was shown
+  unsigned history;   // the history that the seq belongs to; rises when the ledger's database has lost changes that were shown
 };
 
 // Any thread, except where a comment says otherwise.
@@ -31,23 +31,23 @@ class LiveEvent {
 
   EventNumber number() const { return event_->card().number; }
   bool is_draft() const { return event_->status() == EventStatus::draft; }
-  // Those who listen are told nothing more: they must come again.
+  // Whether its listeners get no further updates and must reconnect.
   bool is_withdrawn() const { return event_->is_withdrawn(); }
 
-  // Makes the next edition when a seat was touched since the last; false when none was.
+  // Makes the next edition if a seat was touched since the last one. Returns whether it did.
   bool advance();
-  // Looks no more. Nothing else is called after it.
+  // Stops watching the event. The last call.
   void end() const { event_->watch(nullptr); }
 
-  // For who knows the states as of `after` in `history`: what brings him to the edition.
+  // The update from the states as of `after` in `history` to the edition.
   LiveUpdate since(Seq after, unsigned history);
-  // For who comes: since `last` when that is known, else a snapshot.
+  // The first update of a new listener: the changes since `last` if they are known, otherwise a snapshot.
   LiveUpdate first(std::optional<Seq> last);
 
-  // ---- for the hub, under its lock
+  // ---- For the hub, under its lock.
   std::size_t listeners = 0;
   std::chrono::steady_clock::time_point left_at;      // when the last listener left
-  std::chrono::steady_clock::time_point comment_at;   // when the last comment was due
+  std::chrono::steady_clock::time_point comment_at;   // when the last comment line was due
 
  private:
   // Remembers touches, on the ledger's writing thread.
@@ -56,11 +56,11 @@ class LiveEvent {
     void on_begin(Seq seq, std::span<const SeatState> states) override;
     void on_change(Seq seq, Seats seats, std::span<const SeatState> states) override;
 
-    std::mutex mutex;   // taken after the event's own
+    std::mutex mutex;   // locked after the event's own
     RecentTouches recent{0};
     Seq begin_seq = 0;
-    std::string begin_states;   // until they are taken
-    unsigned begins = 0;        // more than were asked for: the event has another history
+    std::string begin_states;   // until begin() takes them
+    unsigned begins = 0;        // more than LiveEvent asked for: the event has another history
   };
 
   void begin();
@@ -71,13 +71,13 @@ class LiveEvent {
   std::shared_ptr<const PublishedEvent> event_;
   std::shared_ptr<Tap> tap_ = std::make_shared<Tap>();
 
-  std::mutex mutex_;     // of what follows; taken before the event's own
+  std::mutex mutex_;     // guards the rest; locked before the event's own
   Seq seq_ = 0;          // of the edition
-  unsigned begins_ = 0;   // of the tap that are known here
+  unsigned begins_ = 0;   // the tap's, as of the last begin()
   unsigned history_ = 0;
-  std::string states_;   // as of it
+  std::string states_;   // as of seq_
   http::Chunk snapshot_;
-  boost::unordered_flat_map<Seq, LiveUpdate> updates_;   // to the edition, by where they begin
+  boost::unordered_flat_map<Seq, LiveUpdate> updates_;   // updates to the edition, by the seq at which they begin
 };
 
 }  // namespace holdfast

@@ -17,9 +17,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds k_period_min{100};
 constexpr std::chrono::milliseconds k_period_max{1'000};
 constexpr int k_costs_a_period = 10;         // a tick may take a tenth of each connection's thread
-constexpr std::chrono::microseconds k_slice{500};    // then requests come first
-constexpr unsigned k_listeners_a_look = 16;          // at the clock
-constexpr std::chrono::seconds k_memory{30};         // of an event that the last listener has left, for those who come back
+constexpr std::chrono::microseconds k_slice{500};    // of a tick on a connection's thread; then requests go first
+constexpr unsigned k_listeners_a_look = 16;          // between two checks of the clock
+constexpr std::chrono::seconds k_memory{30};         // how long an event without listeners is kept, for clients that reconnect
 
 const http::Chunk& comment() {
   static const http::Chunk chunk = http::chunk_of(k_comment);
@@ -28,22 +28,22 @@ const http::Chunk& comment() {
 
 }  // namespace
 
-// One look at all listened events, on its way through the connections' threads.
+// One check of all events with listeners, on its way through the connections' threads.
 struct LiveTick {
   struct Job {
     std::shared_ptr<LiveEvent> event;
-    bool comment;   // to those who have nothing else to get
-    bool is_draft;   // which most may not see any more
-    bool ends;       // for all
+    bool comment;   // for listeners without an update
+    bool is_draft;   // most listeners may not see it any more
+    bool ends;       // for all listeners
   };
   std::vector<Job> jobs;
-  std::mutex mutex;   // of what follows
+  std::mutex mutex;   // guards the members below
   std::condition_variable done;
   std::size_t threads_left = 0;
-  Clock::duration cost{0};   // of the thread that it kept longest
+  Clock::duration cost{0};   // of the thread that took longest
 };
 
-// What belongs to one of the server's threads, and is touched by it alone.
+// The listeners of one of the server's threads. Used by that thread only.
 class LiveThread {
  public:
   LiveThread(boost::asio::io_context& context) : context_(context) {}
@@ -52,7 +52,7 @@ class LiveThread {
   void enter(Listener& listener);
   void leave(Listener& listener);
 
-  // Where a tick is: which event, and which of its listeners comes next.
+  // The progress of a tick: the event, and the next of its listeners.
   struct Position {
     std::size_t job = 0;
     std::size_t listener = 0;
@@ -60,12 +60,12 @@ class LiveThread {
   };
   void go_on(const std::shared_ptr<LiveTick>& tick, Position at);
 
-  // Read by any thread.
+  // Any thread may read them.
   std::atomic<std::uint64_t> messages{0};
   std::atomic<std::uint64_t> dropped{0};
 
  private:
-  // An event's listeners on this thread. Those who leave while a tick goes through leave a hole, so that nobody is passed over.
+  // An event's listeners on this thread. A listener that leaves during a tick leaves a hole, so that none is skipped.
   struct Group {
     std::vector<Listener*> listeners;
     bool in_use = false;
@@ -89,7 +89,7 @@ class Listener final : public http::StreamSource {
 
   void opened(http::StreamWriter& writer) override {
     writer_ = &writer;
-    thread_.enter(*this);   // before it looks at the edition: one that is made meanwhile comes by
+    thread_.enter(*this);   // before reading the edition, so that the next one is not missed
     const LiveUpdate first = event_->first(last_);
     seq_ = first.seq;
     history_ = first.history;
@@ -105,7 +105,7 @@ class Listener final : public http::StreamSource {
   bool sees_drafts() const { return sees_drafts_; }
   void end() { writer_->end(); }
 
-  // Who has not taken what he was sent before is passed over, and catches up when he has.
+  // A listener that has not read its last message is skipped, and catches up once it has.
   void catch_up(bool comment_due) {
     const LiveUpdate update = event_->since(seq_, history_);
     if (update.chunk != nullptr) send(update);
@@ -128,8 +128,8 @@ class Listener final : public http::StreamSource {
   std::shared_ptr<LiveEvent> event_;
   std::optional<Seq> last_;
   bool sees_drafts_;
-  Seq seq_ = 0;   // of the states that the client knows once it has read what was written
-  unsigned history_ = 0;   // that the seq is of
+  Seq seq_ = 0;   // of the client's states, once it has read what was written
+  unsigned history_ = 0;   // of the seq
   http::StreamWriter* writer_ = nullptr;
 };
 
@@ -235,7 +235,7 @@ std::shared_ptr<http::StreamSource> LiveHub::listen(std::shared_ptr<const Publis
     live = found->second;
     if (live->listeners++ == 0) {
       live->comment_at = Clock::now();
-      live->advance();   // nobody has looked while nobody listened
+      live->advance();   // nobody has checked while nobody listened
     }
     if (listeners_++ == 0) wake_.notify_all();
   }
@@ -275,7 +275,7 @@ std::vector<std::shared_ptr<LiveEvent>> LiveHub::listened_events() const {
   return listened;
 }
 
-// Returns when there will be the next one to forget.
+// Returns when the next event may be forgotten.
 std::optional<LiveHub::Time> LiveHub::forget_unlistened(Time now) {
   std::optional<Time> next;
   std::erase_if(events_, [&](const auto& entry) {
@@ -313,7 +313,7 @@ void LiveHub::tick(const std::vector<std::shared_ptr<LiveEvent>>& events) {
   period_ = std::clamp(wanted, k_period_min, k_period_max);
 }
 
-// Waits until all threads are through, so that ticks never pile up.
+// Waits until all threads are done, so that ticks never pile up.
 void LiveHub::hand_out(const std::shared_ptr<LiveTick>& tick) {
   tick->threads_left = threads_.size();
   for (const auto& thread : threads_) {

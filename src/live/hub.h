@@ -1,9 +1,9 @@
-// The live seat map: who listens to which event, and what they are sent when (docs/internals/live-map.md).
+// The live seat map: the listeners of each event, and what they are sent (docs/internals/live-map.md).
 //
-// One thread, asleep while nobody listens, looks at the listened events ten times a second. Where something has changed it makes the event's
-// next edition, and each thread of the HTTP server hands it to its own listeners, a slice of time after the other, so that requests go on
-// between them. The more that costs, the rarer it gets, down to once a second. A message is encoded and framed once by edition, whatever
-// the number of listeners.
+// One thread checks the events that have listeners ten times a second, and sleeps while there are none. If an event has changed, it makes the
+// event's next edition. Each thread of the HTTP server hands the edition to its own listeners in slices of time, so that requests continue in
+// between. The more this costs, the rarer it gets, down to once a second. A message is encoded and framed once per edition, whatever the
+// number of listeners.
 #pragma once
 
 #include <atomic>
@@ -33,9 +33,9 @@ struct LiveStats {
   std::uint64_t listeners;   // now
   std::uint64_t refused;   // over listeners_max
   std::uint64_t editions;   // of all events
-  std::uint64_t messages;   // handed to listeners, comments aside
-  std::uint64_t dropped;   // listeners that did not read
-  std::chrono::milliseconds period;   // between two looks, as it is now
+  std::uint64_t messages;   // handed to listeners, without comment lines
+  std::uint64_t dropped;   // listeners that were dropped because they did not read
+  std::chrono::milliseconds period;   // current interval between two checks
 };
 
 class LiveEvent;
@@ -50,15 +50,15 @@ class LiveHub {
   LiveHub(const LiveHub&) = delete;
   LiveHub& operator=(const LiveHub&) = delete;
 
-  // Once each, before the server starts.
+  // Call each once, before the server starts.
   void set_options(const LiveOptions& options) { options_ = options; }
   void attach(http::Server& server, unsigned threads);
-  // After the server has stopped and before it is destroyed.
+  // Call after the server has stopped and before it is destroyed.
   void stop();
 
-  // A listener for Response::stream of a request on the thread of `context`; nullptr when there are listeners_max. `last`: the seq as of
-  // which it knows the states; then it is sent what has changed since, or a snapshot when that is not known any more. Its stream ends when the
-  // event becomes a draft, unless it `sees_drafts`. Any thread.
+  // A listener for Response::stream of a request on the thread of `context`; nullptr if there are listeners_max. `last`: the seq of the states
+  // that the client knows. It is sent the changes since then, or a snapshot if they are not kept any more. The stream ends when the event
+  // becomes a draft, unless the client `sees_drafts`. Any thread.
   std::shared_ptr<http::StreamSource> listen(std::shared_ptr<const PublishedEvent> event, std::optional<Seq> last, bool sees_drafts,
                                              boost::asio::io_context& context);
 
@@ -82,10 +82,10 @@ class LiveHub {
   std::atomic<std::uint64_t> editions_{0};
   std::atomic<std::chrono::milliseconds> period_;
 
-  mutable std::mutex mutex_;   // of what follows
+  mutable std::mutex mutex_;   // guards the members below
   std::condition_variable wake_;
   std::map<EventNumber, std::shared_ptr<LiveEvent>> events_;
-  std::vector<std::shared_ptr<LiveEvent>> withdrawn_;   // others have their numbers; until their listeners have ended
+  std::vector<std::shared_ptr<LiveEvent>> withdrawn_;   // other events have their numbers now; kept until their listeners have ended
   std::size_t listeners_ = 0;
   bool stopping_ = false;
 

@@ -10,8 +10,8 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t k_entries_start = 256;
-constexpr std::size_t k_pair_bytes = 12;         // of `[123456,"h"],`, about
-constexpr std::size_t k_always_as_pairs = 64;    // touches; so few are not worth a snapshot, however small the event
+constexpr std::size_t k_pair_bytes = 12;         // roughly, of `[123456,"h"],`
+constexpr std::size_t k_always_as_pairs = 64;    // touches; fewer are never sent as a snapshot, however small the event
 
 void append_number(std::string& out, std::uint64_t number) {
   char digits[20];
@@ -41,7 +41,7 @@ void RecentTouches::make_room() {
   if (entries_.capacity() < touches_max_) {
     entries_.set_capacity(std::min(touches_max_, std::max(k_entries_start, 2 * entries_.capacity())));
   } else {
-    covered_ = entries_.front().seq;   // push_back() throws it away
+    covered_ = entries_.front().seq;   // push_back() drops it
   }
 }
 
@@ -51,7 +51,7 @@ std::vector<Touch> RecentTouches::between(Seq after, Seq through) const {
   const auto end = std::upper_bound(first, entries_.end(), through, [](Seq seq, const Entry& entry) { return seq < entry.seq; });
   std::vector<Touch> touches;
   boost::unordered_flat_set<SeatIndex> seen;
-  for (auto at = end; at != first;) {   // the last word on a seat counts
+  for (auto at = end; at != first;) {   // the last touch of a seat counts
     --at;
     if (seen.insert(at->touch.seat).second) touches.push_back(at->touch);
   }

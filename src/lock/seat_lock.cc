@@ -25,7 +25,7 @@ void fill_randomly(std::span<std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const ssize_t got = ::getrandom(bytes.data(), bytes.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    HOLDFAST_CHECK(got > 0);   // a Linux that has started has random bytes
+    HOLDFAST_CHECK(got > 0);   // a running Linux always has random bytes
     bytes = bytes.subspan(static_cast<std::size_t>(got));
   }
 }
