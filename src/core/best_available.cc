@@ -40,7 +40,7 @@ class Picker {
     });
   }
 
-  // In the plan's order, rows of the section only, until `visit(row, its first candidate)` returns false.
+  // Calls `visit(row, its first candidate)` for rows of the section, in the plan's order, until it returns false.
   template <typename Visit>
   void for_each_row_with_candidates(Visit visit) const {
     const auto rows = plan_.segments();
@@ -115,7 +115,7 @@ class Picker {
   bool is_wanted(SeatIndex seat) const { return !wish_.category || plan_.category_of(seat) == *wish_.category; }
   bool is_candidate(SeatIndex seat) const { return is_free(seat) && is_wanted(seat); }
 
-  // The first candidate from `from` on; `end` when there is none before it.
+  // The first candidate from `from` on; `end` if there is none before it.
   SeatIndex next_candidate(SeatIndex from, SeatIndex end) const {
     for (SeatIndex seat = from; seat < end; ++seat) {
       if (!some_are_over_) {
@@ -134,7 +134,7 @@ class Picker {
   const BestAvailable& wish_;
   Millis now_;
   const AlsoTaken* also_;
-  bool some_are_over_;   // holds that are over may not have been recorded: states as recorded do not tell
+  bool some_are_over_;   // some holds may be over but not recorded, so recorded states are not enough
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 //   pool.text(name);       // "customer-123"
 //   pool.free_text(name);
 //
-// Freed blocks are kept in lists by size class and used again. A handle is 32 bits; it and the views stay until the block is freed.
-// Not for several threads at once. At most 16 GiB.
+// Freed blocks are kept in lists by size class and reused. A handle has 32 bits. Handles and views are valid until the block is freed. Not
+// thread-safe. At most 16 GiB.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ class BlockPool {
  public:
   BlockPool() { words_[words_.extend(1)] = 0; }   // word 0 belongs to no block
 
-  using Handle = std::uint32_t;   // 0 is no block
+  using Handle = std::uint32_t;   // 0: no block
   static constexpr Handle k_none = 0;
 
   Handle put_text(std::string_view text) {
@@ -45,7 +45,7 @@ class BlockPool {
     if (block != k_none) release(block, words_of_text(words_[block]));
   }
 
-  // A list has a capacity that its length decides: it may grow in place up to capacity_of(length).
+  // A list's length determines its capacity: it may grow in place up to capacity_of(length).
   Handle put_list(std::span<const std::uint32_t> values) {
     const Handle block = allocate(capacity_of(values.size()));
     std::memcpy(&words_[block], values.data(), values.size_bytes());
@@ -56,7 +56,7 @@ class BlockPool {
   void free_list(Handle block, std::size_t length) { release(block, capacity_of(length)); }
   static std::size_t capacity_of(std::size_t length) { return std::bit_ceil(length < 2 ? std::size_t{2} : length); }
 
-  // For a text or list that will be asked for soon.
+  // Prefetches a text or list that will be read soon.
   void prefetch(Handle block) const { __builtin_prefetch(&words_[block]); }
 
   std::size_t bytes() const { return words_.bytes(); }

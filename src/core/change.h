@@ -1,4 +1,4 @@
-// Changes: facts about one event, numbered by event without gaps, never edited; and their bytes in the journal.
+// Changes: facts about one event, numbered without gaps and never edited, and their bytes in the journal.
 //
 // The encoding is part of the journal's format (docs/internals/journal.md): kinds and fields are only added, never reused.
 #pragma once
@@ -33,7 +33,7 @@ enum class ChangeKind : std::uint8_t {
 
 const char* name_of(ChangeKind kind);
 
-// The state that a change of this kind gives to its seats; nothing when it sets no seat's state.
+// The state that a change of this kind gives to its seats; nullopt if it sets no seat's state.
 constexpr std::optional<SeatState> state_after(ChangeKind kind) {
   switch (kind) {
     case ChangeKind::held:
@@ -52,7 +52,7 @@ constexpr std::optional<SeatState> state_after(ChangeKind kind) {
   return std::nullopt;
 }
 
-// Whether it is a reservation's: held to returned.
+// Whether a change of this kind belongs to a reservation: held to returned.
 constexpr bool concerns_reservation(ChangeKind kind) { return kind >= ChangeKind::held && kind <= ChangeKind::returned; }
 
 // One change. Texts and seats are views: into the command that caused it, or into the journal's bytes and the decoder's scratch.
@@ -61,12 +61,12 @@ struct Change {
   Uuid reservation{};                                     // held to returned
   ReservationKind reservation_kind = ReservationKind::customer;   // held
   Millis expires_at = 0;                                  // held, extended
-  bool ends = false;                                      // released: none is left; consumed: it had ended before (reinstated)
+  bool ends = false;                                      // released: no seat is left; consumed: it had ended before (reinstated)
   std::string_view text{};                                // held: customer; consumed: order; seats_appended: encoded seats
   std::uint64_t count = 0;                                // seats_appended
   Seats seats{};                                          // held, seats_added, released, returned, blocked, unblocked
   const EventCard* card = nullptr;                        // event_created
-  const EventSettings* settings = nullptr;                // event_created, event_configured: all of them, as they are from now on
+  const EventSettings* settings = nullptr;                // event_created, event_configured: all settings, as they are from now on
 };
 
 // Appends one change's bytes. `at` is the time of the batch, which the journal's row keeps once.
@@ -77,7 +77,7 @@ class ChangeDecoder {
  public:
   explicit ChangeDecoder(Millis at) : at_(at) {}
 
-  // The next change, valid until the next call; false when the bytes are damaged.
+  // Reads the next change, which is valid until the next call. False if the bytes are damaged.
   bool decode(Reader& reader, Change& change);
 
  private:
@@ -87,18 +87,18 @@ class ChangeDecoder {
   EventSettings settings_;
 };
 
-// The changes of one event's part of one batch, as they go into the journal, and what stands beside them there.
+// The changes of one event in one batch, as they are written to the journal, and their details.
 struct ChangeBatch {
   std::string bytes;
   std::uint32_t count = 0;
-  std::uint32_t wished = 0;   // of them, those that are no expiry on the way
+  std::uint32_t wished = 0;   // of these, how many are not expiries recorded on the way
   // The versions after each change of the seats whose state it sets, in their order: varints, with their number first where the
   // change does not name its seats (consumed, expired: all of the reservation's). After those of added seats, until when they are
   // held: a signed varint.
   std::string versions;
-  // For each change whose request told its trace: varint of the change's place in the batch (from 0), and the trace.
+  // For each change whose request had a trace: a varint of the change's place in the batch (from 0), and the trace.
   std::string traces;
-  const TraceParent* trace = nullptr;   // of the request that is being judged
+  const TraceParent* trace = nullptr;   // of the request that is being judged; nullptr: none
 
   void clear() {
     bytes.clear();
@@ -109,22 +109,21 @@ struct ChangeBatch {
   }
 };
 
-// What the journal keeps of one change beside it.
+// Details that the journal keeps of one change.
 struct ChangeDetails {
-  FewOf<std::uint32_t> versions;   // of the seats whose state it sets, after it
+  FewOf<std::uint32_t> versions;   // of the seats whose state it sets, after the change
   Millis expires_at = 0;   // of the reservation that seats were added to; 0: not kept, or another change
   std::optional<TraceParent> trace;   // of the request that caused it
 };
 
-// Reads ChangeBatch::versions and ::traces back, change by change. Bytes of before they were kept are empty: then there are no
-// versions.
+// Reads ChangeBatch::versions and ::traces back, change by change. Rows of early versions of Holdfast have neither: both are empty.
 class DetailsDecoder {
  public:
   DetailsDecoder(std::string_view versions, std::string_view traces);
 
-  // The details of the next change, which is `change`; false when the bytes are damaged.
+  // Reads the details of the next change, which is `change`. False if the bytes are damaged.
   bool decode(const Change& change, ChangeDetails& details);
-  // Whether all has been read.
+  // Whether everything has been read.
   bool at_end() const { return versions_.at_end() && !next_traced_; }
 
  private:

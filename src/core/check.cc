@@ -14,7 +14,7 @@ constexpr int k_reader_wait_ms = 100;
 
 constinit LastWords last_words = nullptr;
 
-// A log pipe that nobody reads must not keep a process alive that has to stop.
+// A process that has to stop must not wait for a log pipe that nobody reads.
 bool takes_words() noexcept {
   pollfd error{.fd = ::fileno(stderr), .events = POLLOUT, .revents = 0};
   return ::poll(&error, 1, k_reader_wait_ms) > 0;

@@ -1,4 +1,4 @@
-// Assertions that stay on in what ships: a process that finds its own rules broken stops rather than sells.
+// Assertions that stay on in releases: a process that finds its own rules broken stops rather than sells.
 #pragma once
 
 namespace holdfast {
@@ -8,6 +8,6 @@ namespace holdfast {
 
 }  // namespace holdfast
 
-// For what cannot be unless this program is wrong. What a client or a disk can cause is an outcome or an error, never a check.
+// For states that only a bug in this program can cause. Anything that a client or a disk can cause is an outcome or an error.
 #define HOLDFAST_CHECK(condition) \
   (__builtin_expect(static_cast<bool>(condition), 1) ? static_cast<void>(0) : ::holdfast::check_failed(#condition, __FILE__, __LINE__))

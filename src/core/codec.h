@@ -40,7 +40,7 @@ class Writer {
   std::string& out_;
 };
 
-// Reads what Writer wrote. After the first read past the end or of a malformed varint, failed() is true and every read gives zero.
+// Reads what Writer wrote. After a read past the end, or of a malformed varint, failed() is true and every read returns zero.
 class Reader {
  public:
   explicit Reader(std::string_view in) : at_(in.data()), end_(in.data() + in.size()) {}
@@ -48,7 +48,7 @@ class Reader {
   bool failed() const { return failed_; }
   bool at_end() const { return at_ == end_; }
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
-  // The bytes not read yet.
+  // The unread bytes.
   std::string_view rest() const { return {at_, left()}; }
 
   std::uint8_t byte() { return have(1) ? static_cast<std::uint8_t>(*at_++) : std::uint8_t{0}; }
@@ -67,7 +67,7 @@ class Reader {
     const std::uint64_t value = varint();
     return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
   }
-  // A varint that must not be over `max`.
+  // A varint that must be at most `max`.
   std::uint64_t varint_max(std::uint64_t max) {
     const std::uint64_t value = varint();
     if (value <= max) return value;

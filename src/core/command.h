@@ -1,6 +1,6 @@
-// Commands and outcomes: what may be wished of one event, and what became of it. The table in docs/internals/rules.md, in types.
+// Commands and outcomes: the requests that an event understands, and their results. The types of the table in docs/internals/rules.md.
 //
-// A command does not own its texts and seats: whoever makes one keeps them until its outcome is there.
+// A command does not own its texts and seats: its creator must keep them until the outcome exists.
 #pragma once
 
 #include <boost/container/small_vector.hpp>
@@ -21,7 +21,7 @@ namespace holdfast {
 // Seats are named by their index in the event's plan, at most k_seats_per_reservation_max in a command, none of them twice.
 using Seats = std::span<const SeatIndex>;
 
-// Makes a reservation of all the seats, or of none.
+// Reserves all the seats, or none.
 struct Hold {
   Uuid reservation{};                 // chosen by the caller, new (make_reservation_id)
   ReservationKind kind = ReservationKind::customer;
@@ -29,7 +29,7 @@ struct Hold {
   Seats seats{};
   Millis duration = 0;              // 1 ms to k_hold_seconds_max
   bool duration_is_contracted = false;   // the event's longest hold does not apply (contract 1)
-  std::uint32_t held_seats_max = 0;      // that the customer may hold in the event at once, beside the event's own limit; 0: no limit
+  std::uint32_t held_seats_max = 0;      // seats that the customer may hold in the event, besides the event's own limit; 0: no limit
 };
 
 struct Add {
@@ -40,7 +40,7 @@ struct Add {
 
 struct Extend {
   Uuid reservation{};
-  Millis duration = 0;   // from now; never shortens; cut at the longest hold counted from creation
+  Millis duration = 0;   // from now; never shortens the hold; limited by the longest hold, counted from creation
 };
 
 struct Release {
@@ -48,7 +48,7 @@ struct Release {
   Seats seats{};           // empty: all
 };
 
-// Releases, ticket by ticket, what ticket locks hold of these seats; every other seat is left alone. Never refused.
+// Releases, seat by seat, the seats of these that ticket locks hold. Leaves all others alone. Never refused.
 struct ReleaseLocks {
   Seats seats{};
   std::span<const Uuid> only{};  // not empty: only what these reservations hold
@@ -57,13 +57,13 @@ struct ReleaseLocks {
 struct Consume {
   Uuid reservation{};
   std::string_view order{};  // 1 to k_order_bytes_max bytes
-  bool reinstate = false;   // also when it has expired or was released, if every seat is available
+  bool reinstate = false;   // also after it has expired or was released, if every seat is available
 };
 
 struct Return {
   Uuid reservation{};
   std::string_view order;
-  Seats seats{};              // empty: all that are still sold to it
+  Seats seats{};              // empty: all seats that are still sold to it
 };
 
 struct Block {
@@ -74,13 +74,13 @@ struct Unblock {
   Seats seats{};
 };
 
-// Records expiries whose time has come, at most `limit`, the earliest first.
+// Records expiries that are due, at most `limit`, the earliest first.
 struct Sweep {
   std::size_t limit = 0;
 };
 
-// Changes an event's settings, one by one: what is not set stays as it is when the command is judged, whoever else is changing the others.
-// Refused as settings_conflict when it sets one of the two lengths of holds, and hold_seconds would be more than max_hold_seconds.
+// Changes single settings of an event. Settings that are not set keep the value that they have when the command is judged.
+// Refused as settings_conflict if it sets one of the two lengths of holds, and hold_seconds would exceed max_hold_seconds.
 struct Configure {
   std::optional<std::string> name{};
   std::optional<Millis> starts_at{};
@@ -91,26 +91,26 @@ struct Configure {
   std::optional<std::uint32_t> held_seats_per_customer{};
 };
 
-// Makes a new event, without seats yet and importing: the first change of an empty inventory (seq 0).
+// Creates an event, without seats and importing: the first change of an empty inventory (seq 0).
 struct Create {
   std::string_view plan_header{};   // what Plan::encode_header wrote
 };
 
-// Appends the seats that Plan::encode_seats wrote. Only while the event is importing.
+// Appends seats that Plan::encode_seats wrote. Only while the event is importing.
 struct AppendSeats {
   std::string_view encoded{};
   std::size_t count = 0;
 };
 
-// A wish for seats that the ledger chooses: core/best_available.h says which.
+// A wish for seats that the ledger chooses (core/best_available.h).
 struct BestAvailable {
   std::uint32_t quantity = 1;                // 1 to k_seats_per_reservation_max
-  std::optional<std::uint32_t> section{};    // into Plan::sections(): only there
-  std::optional<std::uint32_t> category{};   // into Plan::categories(): only of it
+  std::optional<std::uint32_t> section{};    // an index into Plan::sections(): only seats in it
+  std::optional<std::uint32_t> category{};   // an index into Plan::categories(): only seats of it
   bool adjacent = true;                      // in one row, side by side
 };
 
-// A customer's Hold of the best seats that are available when it is judged.
+// A customer's Hold of the best seats available when it is judged.
 struct HoldBest {
   Uuid reservation{};             // as in Hold
   std::string_view customer{};    // 1 to k_customer_bytes_max bytes
@@ -137,11 +137,11 @@ enum class Reason : std::uint8_t {
   idempotency_key_reused,
   lock_held,
   event_not_found,
-  another_part_refused,   // of a set over several events: this part alone would have been accepted
-  unavailable,            // the ledger could not make it durable; nothing is known to have happened
-  no_adjacent_seats,      // best available: no row has as many seats side by side
-  settings_conflict,      // settings that are each in order and do not go together
-  reservation_unreadable, // it ended long ago, and what the ledger has of it cannot be read; nothing happened
+  another_part_refused,   // of a set over several events: this part would have been accepted alone
+  unavailable,            // the ledger could not make it durable; whether it happened is unknown
+  no_adjacent_seats,      // best available: no row has enough seats side by side
+  settings_conflict,      // each setting is valid, but they contradict each other
+  reservation_unreadable, // it ended long ago, and its record cannot be read; nothing happened
 };
 
 // The stable word for a reason: `seat_unavailable`, …
@@ -154,11 +154,11 @@ enum class Limit : std::uint8_t {
   seats_per_event,
   idempotency_keys,
   reservations_in_memory,
-  held_seats_visitor   // what the command itself allows: held_seats_max
+  held_seats_visitor   // the command's own limit, held_seats_max
 };
 const char* name_of(Limit limit);
 
-// Lists that are mostly short: their first elements take no memory of their own.
+// Lists that are mostly short: the first elements need no heap memory.
 template <typename T>
 using FewOf = boost::container::small_vector<T, 2>;
 template <typename T>
@@ -166,7 +166,7 @@ using UsuallyOne = boost::container::small_vector<T, 1>;
 
 struct ReservedSeat {
   SeatIndex seat;
-  bool owned;   // held by or sold to this reservation at the moment of the view
+  bool owned;   // held by or sold to this reservation at that moment
 };
 
 // A reservation at one moment.
@@ -178,18 +178,18 @@ struct ReservationView {
   Millis expires_at = 0;
   std::string customer{};
   std::string order{};           // empty unless consumed
-  FewOf<ReservedSeat> seats{};   // in the order they were asked for; of an ended one those it had at its end
+  FewOf<ReservedSeat> seats{};   // in the requested order; if it has ended, the seats that it had at its end
 };
 
-// What became of one command.
+// The result of one command.
 struct Outcome {
   Reason reason = Reason::none;
-  Limit limit = Limit::none;                       // which one, when reason is limit_exceeded
-  std::uint32_t hold_seconds = 0;                  // what the two would be, when reason is settings_conflict
+  Limit limit = Limit::none;                       // which one, if reason is limit_exceeded
+  std::uint32_t hold_seconds = 0;                  // the conflicting values, if reason is settings_conflict
   std::uint32_t max_hold_seconds = 0;
   std::optional<ReservationView> reservation;      // as the command left it; for commands on one reservation
-  FewOf<SeatIndex> seats;                          // refused: exactly the seats that are the reason, in the order asked
-  std::size_t swept = 0;                           // Sweep: how many expiries it recorded
+  FewOf<SeatIndex> seats;                          // refused: exactly the seats that are the reason, in the requested order
+  std::size_t swept = 0;                           // Sweep: number of recorded expiries
 
   bool accepted() const { return reason == Reason::none; }
 };

@@ -10,11 +10,11 @@
 namespace holdfast {
 
 enum class EventStatus : std::uint8_t {
-  importing = 0,   // its seats are still on their way in; nobody sees it
+  importing = 0,   // its seats are still being imported; nobody sees it
   draft = 1,
   on_sale = 2,     // the only status in which seats can be held, added or extended
   closed = 3,
-  abandoned = 4,   // its import did not end; its number is used up, its ids are free
+  abandoned = 4,   // its import was not completed; its number is used up, its ids are free
 };
 
 constexpr const char* name_of(EventStatus status) {
@@ -36,7 +36,7 @@ struct EventLimits {
 
 struct EventSettings {
   std::string name{};
-  Millis starts_at = 0;                 // 0: not said
+  Millis starts_at = 0;                 // 0: not given
   EventStatus status = EventStatus::on_sale;
   std::int64_t hold_seconds = 900;
   std::int64_t max_hold_seconds = 3'600;

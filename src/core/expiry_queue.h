@@ -1,11 +1,11 @@
 // The reservations of an inventory by the time at which they expire: a monotone radix heap.
 //
-// Time never goes back, so an entry earlier than what was last popped never comes. Entries lie in 65 buckets by the highest bit in
+// Time never goes back, so no entry is earlier than the last popped one. Entries lie in 65 buckets by the highest bit in
 // which their time differs from the last popped one; a pop moves each entry at most once per bit, sequentially, where a binary heap of
 // millions of entries takes a cache miss a level. Source: Ahuja, Mehlhorn, Orlin, Tarjan, "Faster algorithms for the shortest path
 // problem", J. ACM 37 (1990).
 //
-// Entries are not removed when a reservation ends early or is extended: whoever pops asks whether the entry is still true.
+// An entry stays when its reservation ends early or is extended: the caller of pop() checks whether it is still true.
 // push: O(1); pop: amortised O(64), in practice a few moves.
 #pragma once
 
@@ -29,7 +29,7 @@ class ExpiryQueue {
 
   std::size_t size() const { return size_; }
 
-  // `at` before the last popped time counts as that time.
+  // If `at` is before the last popped time, it counts as that time.
   void push(Millis at, std::uint32_t slot) {
     at = std::max(at, last_);
     Bucket& bucket = buckets_[bucket_of(at)];
@@ -46,7 +46,7 @@ class ExpiryQueue {
     return k_never;
   }
 
-  // Takes out one of the earliest entries when its time is at or before `now`; false when there is none.
+  // Removes one of the earliest entries if its time is at or before `now`. False if there is none.
   bool pop(Millis now, Entry& entry) {
     if (buckets_[0].entries.empty() && !refill(now)) return false;
     if (buckets_[0].earliest > now) return false;
@@ -81,7 +81,7 @@ class ExpiryQueue {
     std::vector<Entry> entries;
     Millis earliest = k_never;
 
-    // Keeps a little memory for the next time, gives back much.
+    // Keep small buffers for the next time, and free large ones.
     void clear() {
       earliest = k_never;
       if (entries.capacity() > 4'096) {
@@ -96,7 +96,7 @@ class ExpiryQueue {
     return static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(at) ^ static_cast<std::uint64_t>(last_)));
   }
 
-  // Brings the earliest entries into bucket 0 if their time has come.
+  // Moves the earliest entries into bucket 0 if they are due.
   bool refill(Millis now) {
     for (std::size_t i = 1; i < buckets_.size(); ++i) {
       if (buckets_[i].entries.empty()) continue;

@@ -1,11 +1,11 @@
-// An array that grows without moving: what it has stays where it is, nothing is copied, and no growth makes anybody wait.
+// An array that grows without moving its elements: nothing is copied, so growing takes no noticeable time.
 //
 //   GrowingArray<Row> rows;
 //   const std::size_t at = rows.extend(1);   // uninitialised
 //   rows[at] = row;
 //
-// Its parts double in size, so a place is found with one count of leading zeros. The last part's pages that nobody has touched are not
-// memory yet. Not for several threads at once.
+// Its parts double in size, so counting leading zeros finds the part of an index. Untouched pages of the last part take no memory yet.
+// Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +43,7 @@ class GrowingArray {
   T& operator[](std::size_t at) { return parts_[part_of(at)][offset_of(at)]; }
   const T& operator[](std::size_t at) const { return parts_[part_of(at)][offset_of(at)]; }
 
-  // Adds `count` elements that stand side by side, uninitialised; returns the place of the first. Places may be left out before it.
+  // Adds `count` adjacent, uninitialised elements and returns the index of the first. May skip indexes before it.
   std::size_t extend(std::size_t count) {
     std::size_t part = part_of(size_);
     while (begin_of(part + 1) - size_ < count) size_ = begin_of(++part);
@@ -54,7 +54,7 @@ class GrowingArray {
     return at;
   }
 
-  // Of memory that has been touched.
+  // Bytes of memory that have been touched.
   std::size_t bytes() const { return size_ * sizeof(T) + parts_.capacity() * sizeof(parts_[0]); }
 
  private:

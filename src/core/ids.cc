@@ -16,7 +16,7 @@ constexpr int hex_value(char c) {
 
 }  // namespace
 
-// Boost's string_generator takes forms that no contract allows (braces, no dashes) and throws on bad ones: this reads the one form.
+// Not Boost's string_generator, which accepts forms that no contract allows (braces, no dashes) and throws on errors.
 std::optional<Uuid> parse_uuid(std::string_view text) {
   if (text.size() != k_uuid_text_bytes) return std::nullopt;
   Uuid id;
@@ -60,7 +60,7 @@ Uuid make_reservation_id(EventNumber event, std::int64_t now_ms, const std::uint
   id.data[5] = static_cast<std::uint8_t>((time & 3) << 6 | (random[0] & 0x3F));
   id.data[6] = static_cast<std::uint8_t>(0x80 | (random[1] & 0x0F));
   id.data[7] = random[2];
-  // Six of the bits that version and variant left over in random[0] and random[1] stand here with the variant.
+  // The byte of the variant also takes six random bits that version and variant have displaced in random[0] and random[1].
   id.data[8] = static_cast<std::uint8_t>(0x80 | (random[0] >> 6) << 4 | random[1] >> 4);
   std::memcpy(id.data + 9, random + 3, 7);
   return id;

@@ -289,8 +289,8 @@ void Inventory::end(Slot slot, ReservationStatus status) {
   ended_.push_back({slot, ++ended.generation, seq_});
 }
 
-// Entries of the queue that are no longer true are dropped when they are most of it, so that holding and releasing, selling and
-// returning, or extending in turn for an hour does not fill the memory.
+// Drops outdated entries of the queue once they are most of it, so that an hour of holding and releasing, selling and returning, or extending
+// does not fill the memory.
 void Inventory::await_expiry(Slot slot) {
   if (is_replica_) return;
   const std::size_t active_max = counts_.held;   // every active reservation holds a seat
@@ -307,7 +307,7 @@ Inventory::Slot Inventory::take_expired(Millis now) {
   ExpiryQueue::Entry entry;
   while (expiries_.pop(now, entry)) {
     const Reservation& of = reservations_[entry.slot];
-    // An entry from before an extension, or of one that stood in this place before: the true entry is still to come.
+    // An entry from before an extension, or of an earlier reservation in this slot: the true entry is still to come.
     if (of.expires_at > entry.at) continue;
     if (is_over(of, now)) return entry.slot;
   }
@@ -583,4 +583,4 @@ std::size_t Inventory::bytes() const {
          by_customer_.bytes() + expiries_.bytes() + ended_.size() * sizeof(Ended);
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

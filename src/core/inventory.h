@@ -1,10 +1,10 @@
 // One event's seats and reservations in memory: the fold of its changes.
 //
-// The inventory only folds (`apply`) and answers questions; what may happen is decided in rules.h. Everything is in dense arrays:
-// 9 bytes a seat, and about 135 bytes a reservation of one seat with a customer of its own. Not for several threads at once.
+// The inventory only folds changes (`apply`) and answers questions; rules.h decides what may happen. Everything is in dense arrays: 9 bytes
+// per seat, and about 135 bytes per reservation of one seat with its own customer. Not thread-safe.
 //
 //   Inventory inventory(card, settings, hash_seed);
-//   inventory.apply(change, at);                       // in the order of the journal, nothing left out
+//   inventory.apply(change, at);                       // in the order of the journal, without gaps
 //   inventory.state_of(seat, now);                     // what holds at `now`, expiry included
 #pragma once
 
@@ -41,7 +41,7 @@ struct StateCounts {
 
 class Inventory {
  public:
-  using Slot = std::uint32_t;   // a reservation's place in memory; another one's after it was forgotten
+  using Slot = std::uint32_t;   // a reservation's place in memory; reused after it was forgotten
   static constexpr Slot k_no_slot = 0xFFFF'FFFF;
 
   // One cache line.
@@ -49,14 +49,14 @@ class Inventory {
     Uuid id;
     Millis created_at;
     Millis expires_at;
-    std::uint32_t customer;           // place in the table of customers, or k_no_customer
-    std::uint32_t seats;              // the seat itself when there is one, else a list in the pool
+    std::uint32_t customer;   // place in the table of customers, or k_no_customer
+    std::uint32_t seats;   // the seat itself if there is one, otherwise a list in the pool
     std::uint16_t seat_count;
-    std::uint16_t owned_count;        // of them, how many are held by or sold to it
-    std::uint32_t order;              // a text in the pool
-    std::uint32_t next_of_customer;   // active reservations of the same customer
+    std::uint16_t owned_count;   // how many of them are held by or sold to it
+    std::uint32_t order;   // a text in the pool
+    std::uint32_t next_of_customer;   // next active reservation of the same customer
     std::uint32_t previous_of_customer;
-    std::uint16_t generation;         // raised when an entry of the queue of ended ones is no longer true
+    std::uint16_t generation;   // raised when its entry in the queue of ended ones is no longer true
     ReservationKind kind;
     ReservationStatus status;
   };
@@ -65,25 +65,25 @@ class Inventory {
   Inventory(const Inventory&) = delete;
   Inventory& operator=(const Inventory&) = delete;
 
-  // An inventory that answers every question alike and shares nothing with this one. O(seats + reservations).
+  // A copy that gives the same answers and shares nothing with this one. O(seats + reservations).
   std::unique_ptr<Inventory> clone() const;
-  // The same, for reading only: it follows by apply(), and has no queue of expiries, so that nothing can be judged in it.
+  // A copy for reading: apply() updates it. It has no queue of expiries, so commands cannot be judged in it.
   std::unique_ptr<Inventory> replica() const;
 
   const EventCard& card() const { return card_; }
   const EventSettings& settings() const { return settings_; }
-  Seq seq() const { return seq_; }              // of the last change
-  Millis last_now() const { return last_now_; } // the latest time that it was judged or changed at
+  Seq seq() const { return seq_; }   // of the last change
+  Millis last_now() const { return last_now_; }   // the latest time of a judgement or a change
   std::size_t seat_count() const { return cells_.size(); }
-  // No reservation can be made until ended ones are forgotten.
+  // Whether no reservation can be added until ended ones are forgotten.
   bool is_full() const { return free_slots_.empty() && reservations_.size() >= k_reservations_in_memory_max; }
   std::size_t reservation_count() const { return by_id_.size(); }
   const StateCounts& counts() const { return counts_; }   // as recorded
 
-  // As recorded: one letter a seat in plan order.
+  // As recorded: one letter per seat, in plan order.
   std::span<const SeatState> states() const { return states_; }
   SeatState recorded_state_of(SeatIndex seat) const { return states_[seat]; }
-  // What holds at `now`: a seat whose hold is over is available, whether or not its expiry has been recorded.
+  // The state at `now`: a seat whose hold is over is available, whether or not its expiry has been recorded.
   SeatState state_of(SeatIndex seat, Millis now) const { return is_over(seat, now) ? SeatState::available : states_[seat]; }
   std::uint32_t version_of(SeatIndex seat) const { return cells_[seat].version; }
   // The reservation that holds the seat at `now` or that it is sold to.
@@ -105,17 +105,17 @@ class Inventory {
     return states_[seat] == SeatState::held && is_over(reservations_[cells_[seat].owner - 1], now);
   }
 
-  // Seats that this customer's active reservations hold, as recorded; and those reservations, the latest first.
+  // The number of seats that this customer's active reservations hold, as recorded; and these reservations, the latest first.
   std::size_t held_by_customer(std::string_view customer) const;
   Slot first_of_customer(std::string_view customer) const;
 
-  // No expiry is due before this time; it may be that of a reservation that ended early. k_never when there is none.
+  // No expiry is due before this time, which may belong to a reservation that ended early. k_never if there is none.
   Millis next_expiry() const { return expiries_.earliest(); }
-  // Takes one reservation whose time is over at `now` out of the queue; k_no_slot when there is none. The caller records its expiry.
+  // Removes a reservation whose time is over at `now` from the queue; k_no_slot if there is none. The caller must record its expiry.
   Slot take_expired(Millis now);
 
-  // Asks the memory for what a command will touch, some commands before it is judged. An id is followed in steps, each some commands
-  // after the one before: first where its reservation stands, then the reservation, its seats and customer, its texts.
+  // Prefetch memory for a command, some commands before it is judged. An id is followed in steps, each some commands after the last: first
+  // the place of its reservation, then the reservation, then its seats and customer, then its texts.
   void prefetch_seat(SeatIndex seat) const;
   void prefetch_customer(std::string_view customer) const { by_customer_.prefetch(hash_bytes(customer, hash_seed_)); }
   void prefetch_id(const Uuid& id) const { by_id_.prefetch(hash_uuid(id, hash_seed_)); }
@@ -123,27 +123,26 @@ class Inventory {
   void prefetch_belongings(const Uuid& id) const;
   void prefetch_texts(const Uuid& id) const;
 
-  // `now` that is never earlier than one before it.
+  // `now`, but never earlier than any previous result.
   Millis observe(Millis now) {
     last_now_ = std::max(last_now_, now);
     return last_now_;
   }
 
-  // Folds one change, made at `at`. A change that contradicts the inventory is a broken rule (HOLDFAST_CHECK).
+  // Folds one change, made at `at`. A change that contradicts the inventory fails a HOLDFAST_CHECK.
   void apply(const Change& change, Millis at);
 
-  // Ended reservations stay in memory until this is called: forgets the oldest of them that ended at or before change `through`, until
-  // no more than `keep` are left. Those that still have sold seats stay. Returns how many it forgot.
+  // Forgets the oldest reservations that ended at or before change `through`, until at most `keep` are left. Reservations with sold seats stay.
+  // Returns how many it forgot. Ended reservations stay in memory until then.
   std::size_t forget_ended(Seq through, std::size_t keep);
   std::size_t ended_count() const { return ended_.size(); }   // in memory; an upper bound
-  // Whether recall() may be called with it: it has ended, owns nothing, names seats that there are, each once, and is not in
-  // memory, which has room for it. What a damaged table gives may be none of that.
+  // Whether recall() accepts it: it has ended, owns nothing, names existing seats, each once, is not in memory, and there is room for it. A row
+  // of a damaged table may fail any of these.
   bool can_recall(const ReservationView& ended) const;
-  // Brings back an ended reservation that was forgotten, so that it can be judged. Not a change.
+  // Restores an ended reservation that was forgotten, so that commands on it can be judged. Not a change.
   void recall(const ReservationView& ended);
 
-  // A cheap look at what is in memory. Two copies that went through the same changes, recalls and forgettings have the same.
-  // O(1).
+  // A cheap summary of the content. Copies that went through the same changes, recalls and forgettings have the same one. O(1).
   struct Digest {
     Seq seq = 0;
     StateCounts counts{};
@@ -155,28 +154,28 @@ class Inventory {
   };
   Digest digest() const;
 
-  // To build an inventory from tables: first the number of seats, then states and versions, then reservations, then the position.
+  // Build an inventory from tables: first the number of seats, then states and versions, then reservations, then the position.
   void restore_seats(std::size_t count);
   void restore_seat(SeatIndex seat, SeatState state, std::uint32_t version);
   void restore_reservation(const ReservationView& view);
   void restore_position(Seq seq, Millis now);
 
-  // What contradicts itself, for tests and after loading from tables; nothing when all is well. O(seats + reservations).
+  // What contradicts itself, for tests and after loading from tables; nullopt if nothing does. O(seats + reservations).
   std::optional<std::string> find_contradiction() const;
 
-  // Bytes of memory that the arrays take.
+  // Bytes of memory that the arrays use.
   std::size_t bytes() const;
 
  private:
   struct Cell {
-    std::uint32_t owner = 0;   // slot + 1; 0: nobody
+    std::uint32_t owner = 0;   // slot + 1; 0: none
     std::uint32_t version = 0;
   };
   struct Customer {
-    std::uint32_t name;    // a text in the pool
-    std::uint32_t held;    // seats
-    Slot first;            // of its active reservations
-    std::uint32_t known;   // reservations in memory that name it; 0: the place is free
+    std::uint32_t name;   // a text in the pool
+    std::uint32_t held;   // seats
+    Slot first;   // of its active reservations
+    std::uint32_t known;   // number of reservations in memory that name it; 0: the place is free
   };
   static constexpr std::uint32_t k_no_customer = 0xFFFF'FFFF;
 
@@ -194,7 +193,7 @@ class Inventory {
   void fold_returned(Slot slot, Seats seats);
 
   void set_state(SeatIndex seat, SeatState state, std::uint32_t owner);
-  // The one place that frees a seat; rule 8 of the design: here it is decided who gets it next. Today that is nobody.
+  // The only place that frees a seat. A waiting list would decide here who gets it next.
   void free_seat(SeatIndex seat);
   std::size_t& count_of(SeatState state);
 
@@ -224,7 +223,7 @@ class Inventory {
   GrowingArray<Customer> customers_;
   std::vector<std::uint32_t> free_customers_;
   BlockPool pool_;
-  PlaceTable by_id_;         // slots
+  PlaceTable by_id_;   // slots
   PlaceTable by_customer_;   // places in customers_
   ExpiryQueue expiries_;
 
@@ -234,9 +233,9 @@ class Inventory {
     Seq seq;
   };
   std::deque<Ended> ended_;
-  std::size_t ended_untrue_ = 0;   // entries of reservations that were reinstated since
+  std::size_t ended_untrue_ = 0;   // entries of reservations that have been reinstated since
 };
 
 static_assert(sizeof(Inventory::Reservation) == 64);
 
-}  // namespace holdfast
+}   // namespace holdfast

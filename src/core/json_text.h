@@ -1,4 +1,4 @@
-// A text as a JSON string. Pure; any thread.
+// Writes a text as a JSON string. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace holdfast {
 
-// Appends `text` as a JSON string, quotes included. What is written is UTF-8 whatever `text` is: each byte that is of no character becomes
-// U+FFFD, so that an answer or a log line that quotes a caller is JSON.
+// Appends `text` as a JSON string, with quotes. The result is always UTF-8: each byte that is not part of a character becomes U+FFFD. So an
+// answer or a log line that quotes a caller is always valid JSON.
 void append_json(std::string& out, std::string_view text);
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_bytes_a_key = 256;              // of an outcome, on the average; that of one seat has about 80
+constexpr std::size_t k_bytes_a_key = 256;              // of an average outcome; the outcome of one seat has about 80
 constexpr std::size_t k_share_bytes_min = 64 * 1024;   // so that the largest outcome fits into each share
 
 KeyBudget::Share share_of(std::size_t keys) {

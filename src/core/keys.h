@@ -1,7 +1,7 @@
-// Idempotency keys: the first accepted outcome of a request, given again when the request comes again.
+// Idempotency keys: the first accepted outcome of a request, returned again when the request is repeated.
 //
-// Fingerprints are 128 bits of a cryptographic hash, made by whoever decodes requests: one of caller and key, one of the request.
-// Not for several threads at once. About 80 bytes a key with the outcome of one seat.
+// Fingerprints are 128 bits of a cryptographic hash, made by the decoder of a request: one of caller and key, one of the request. Not
+// thread-safe. About 80 bytes per key with the outcome of one seat.
 #pragma once
 
 #include <array>
@@ -21,24 +21,24 @@ namespace holdfast {
 
 using Fingerprint = std::array<std::uint8_t, 16>;
 
-// How long a key counts.
+// How long a key is valid.
 inline constexpr Millis k_keys_kept = k_idempotency_hours * 3'600 * k_millis_per_second;
 
-// On whose account a key is kept. Strangers are callers whom nobody has let in by name: visitors' sessions, and callers without a key.
+// The caller whose budget a key uses. Strangers are callers without an API key: visitors' sessions, and anonymous callers.
 struct KeyOwner {
-  std::uint32_t caller = 0;   // a hash of at most 31 bits; 0: nobody's, for example of a version that did not know owners
+  std::uint32_t caller = 0;   // a hash of at most 31 bits; 0: no owner, for example from a version without owners
   bool is_stranger = false;
   bool operator==(const KeyOwner&) const = default;
 };
 
 struct IdempotencyKey {
-  Fingerprint key;       // of the caller and the key it sent
-  Fingerprint request;   // of what it asked for
+  Fingerprint key;       // of the caller and its key
+  Fingerprint request;   // of the request
   KeyOwner owner{};
 };
 
-// What a table may hold. Strangers together have a quarter of it, a stranger and a caller with a key each a part, so that nobody can keep
-// the others from using keys. Bytes are those of outcomes.
+// The capacity of a table. All strangers together may use a quarter of it; a single stranger and a single caller with an API key have limits
+// of their own, so that no caller can use up the others' room. Bytes are those of outcomes.
 struct KeyBudget {
   explicit KeyBudget(std::size_t keys_max);
   struct Share {
@@ -52,25 +52,25 @@ class KeyTable {
  public:
   struct Record {
     Fingerprint request;
-    Millis at;                  // when it was accepted
+    Millis at;   // when it was accepted
     BlockPool::Handle outcome;
     KeyOwner owner;
   };
 
   explicit KeyTable(std::size_t keys_max = k_idempotency_keys_max) : budget_(keys_max) {}
 
-  // The record of a key that was kept less than 24 hours before `now`, or nullptr. Valid until the next put or forget.
+  // The record of a key that was put less than k_keys_kept before `now`, or nullptr. Valid until the next put() or forget_old().
   const Record* find(const Fingerprint& key, Millis now) const;
   std::string_view outcome(const Record& record) const { return outcomes_.text(record.outcome); }
 
-  // Whether one more key of this owner is within the budget. Outcomes are counted once they are there.
+  // Whether the budget has room for one more key of this owner. Outcomes are counted once they are put.
   bool has_room_for(const KeyOwner& owner) const;
-  // Keeps a key that is not there yet (or no longer counts), whether there is room or not. `at` counts as that of the put before it when it
-  // is earlier. The owner is the key's, or else the one in the outcome.
+  // Keeps a key that is new (or no longer valid), even if there is no room. If `at` is earlier than the previous put, it counts as that time.
+  // The owner is the key's, otherwise the one in the outcome.
   void put(const IdempotencyKey& key, Millis at, std::string_view outcome);
-  // Drops what was kept 24 hours before `now` or earlier.
+  // Drops keys that were put k_keys_kept before `now` or earlier.
   void forget_old(Millis now);
-  // Keys count for so much longer than 24 hours, while the time may be that far ahead.
+  // Extends k_keys_kept by `by`, for a clock that may be that far ahead.
   void keep_longer(Millis by) { kept_longer_ = by; }
   std::size_t size() const { return records_.size(); }
   std::size_t bytes() const { return all_.bytes; }   // of outcomes
@@ -95,7 +95,7 @@ class KeyTable {
   KeyBudget budget_;
   Use all_;
   Use strangers_;
-  boost::unordered_flat_map<std::uint64_t, Use> by_owner_;   // packed owners, those with a key only
+  boost::unordered_flat_map<std::uint64_t, Use> by_owner_;   // by packed owner; only owners with a key
   Millis last_put_ = 0;
   Millis kept_longer_ = 0;
   boost::unordered_flat_map<Fingerprint, Record, Hash> records_;
@@ -103,10 +103,10 @@ class KeyTable {
   BlockPool outcomes_;
 };
 
-// What a key keeps of the outcomes of its request's parts, and behind them its owner, which versions before 0.2.0 pass over.
+// Encodes the outcomes of a request's parts, followed by the owner, which versions before 0.2.0 skip.
 void encode_outcomes(std::span<const Outcome> outcomes, Writer& writer, const KeyOwner& owner = {});
 bool decode_outcomes(Reader& reader, UsuallyOne<Outcome>& outcomes);
-// The owner behind the outcomes; nobody when there is none.
+// The owner behind the outcomes; no owner if there is none.
 KeyOwner owner_in(std::string_view outcomes);
 
 }   // namespace holdfast

@@ -1,14 +1,14 @@
-// What a process still has to say before it ends itself because it is broken: lines of a log that wait in a queue, the cause among them.
+// What a process still does before it aborts: it writes the log lines that wait in a queue, which often have the cause.
 //
-//   set_last_words(&end_the_log);   // whoever has such a queue
-//   say_last_words();               // whoever is about to abort
+//   set_last_words(&end_the_log);   // the owner of the queue
+//   say_last_words();               // code that is about to abort
 #pragma once
 
 namespace holdfast {
 
 using LastWords = void (*)() noexcept;
 
-// Before other threads begin. `words` is called by any thread, also by several, and must return soon, whatever becomes of a disk or a reader.
+// Call before other threads start. Any thread may call `words`, several at once. It must return soon, even if a disk or a reader hangs.
 void set_last_words(LastWords words) noexcept;
 
 void say_last_words() noexcept;

@@ -1,4 +1,4 @@
-// The limits of the rules, in one place. Meeting one is a refusal with a reason, never a crash.
+// The limits of the rules, in one place. Exceeding one is a refusal with a reason, never a crash.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,7 @@
-// A hash set of places (indexes of 26 bits) whose keys stand elsewhere: who asks brings the key's hash and compares.
+// A hash set of places (indexes of 26 bits) whose keys are stored elsewhere: the caller supplies the key's hash and the comparison.
 //
-// Four bytes a place: open addressing with linear probing, six bits of the hash beside the place, so that a lookup is one cache line here
-// and one where the key stands, and both can be asked for ahead (prefetch, guess). A removal closes its gap; there are no tombstones. Not
-// for several threads at once.
+// Four bytes per place: open addressing with linear probing, with six bits of the hash beside the place. A lookup is one cache line here and
+// one at the key, and both can be prefetched (prefetch, guess). A removal closes its gap; there are no tombstones. Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +23,7 @@ class PlaceTable {
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return entries_.capacity() * sizeof(std::uint32_t); }
 
-  // The place with this hash for which `is_it` holds; k_no_place when there is none.
+  // The place with this hash for which `is_it` holds; k_no_place if there is none.
   template <typename IsIt>
   Place find(std::uint64_t hash, IsIt is_it) const {
     if (entries_.empty()) return k_no_place;
@@ -35,7 +34,7 @@ class PlaceTable {
     }
   }
 
-  // Enters a place whose key is not there yet. hash_of(place) gives the hash of any place that is in the table.
+  // Adds a place whose key is new. hash_of(place) must return the hash of any place in the table.
   template <typename HashOf>
   void insert(std::uint64_t hash, Place place, HashOf hash_of) {
     HOLDFAST_CHECK(place < k_places_max);
@@ -44,7 +43,7 @@ class PlaceTable {
     ++size_;
   }
 
-  // Removes a place that is there.
+  // Removes a place, which must be in the table.
   template <typename HashOf>
   void erase(std::uint64_t hash, Place place, HashOf hash_of) {
     std::size_t gap = home(hash);
@@ -52,7 +51,7 @@ class PlaceTable {
       HOLDFAST_CHECK(entries_[gap] != k_empty);
       gap = next(gap);
     }
-    // Whoever stands after the gap and could stand in it, without going before its home, moves there.
+    // Move entries after the gap into it, unless that would put them before their home.
     for (std::size_t at = next(gap); entries_[at] != k_empty; at = next(at)) {
       const std::size_t wanted = home(hash_of(entries_[at] & k_place_mask));
       const std::size_t mask = entries_.size() - 1;
@@ -71,11 +70,11 @@ class PlaceTable {
     }
   }
 
-  // For lookups that are known some time ahead.
+  // Prefetches for a later lookup.
   void prefetch(std::uint64_t hash) const {
     if (!entries_.empty()) __builtin_prefetch(&entries_[home(hash)]);
   }
-  // The place that is probably the one with this hash, without asking the key; k_no_place when there is certainly none.
+  // The place that probably has this hash, without looking at its key; k_no_place if there is certainly none.
   Place guess(std::uint64_t hash) const {
     return find(hash, [](Place) { return true; });
   }
@@ -95,11 +94,11 @@ class PlaceTable {
     entries_[at] = tag(hash) << k_place_bits | place;
   }
 
-  // Goes through the keys in the order of their places, which is how they lie in memory, and asks for the new homes some at a time.
+  // Visits the keys in the order of their places, which is their order in memory, and prefetches the new homes in groups.
   template <typename HashOf>
   void grow(HashOf hash_of) {
     constexpr std::size_t k_step = 64;
-    std::vector<std::uint64_t> is_here;   // a bit a place
+    std::vector<std::uint64_t> is_here;   // one bit per place
     for_each([&](Place place) {
       if (is_here.size() <= place / 64) is_here.resize(std::max(place / 64 + std::size_t{1}, 2 * is_here.size()));
       is_here[place / 64] |= std::uint64_t{1} << place % 64;
@@ -125,4 +124,4 @@ class PlaceTable {
   unsigned shift_ = 0;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

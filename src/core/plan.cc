@@ -96,7 +96,7 @@ void Plan::encode_header(Writer& writer) const {
 }
 
 void Plan::find_gaps() {
-  constexpr double k_wide = 1.6 * (1 + 1e-4);   // positions are floats: what is 1.6 times in the plan may be a little more here
+  constexpr double k_wide = 1.6 * (1 + 1e-4);   // positions are floats, so 1.6 times in the plan may be slightly more here
   std::vector<double> distances, sorted;
   for (const RowSegment& row : segments_) {
     if (row.count < 3) continue;   // a single distance is the median
@@ -118,7 +118,7 @@ void Plan::find_gaps() {
   gaps_.shrink_to_fit();
 }
 
-// A part is a count of segments, and for each: section, row, its seats.
+// A part is the number of segments, followed by section, row and seats of each.
 void Plan::encode_seats(SeatIndex first, std::size_t count, Writer& writer) const {
   HOLDFAST_CHECK(first + count <= size());
   const auto end = static_cast<SeatIndex>(first + count);

@@ -1,10 +1,10 @@
-// An event's seats as they do not change: ids, labels, categories, places on the map. Dense columns in plan order.
+// The fixed part of an event's seats: ids, labels, categories, positions on the map. Dense columns in plan order.
 //
 //   PlanBuilder builder(event_id, {{.name = "Stalls", .price = Price{450'000}}});
 //   if (auto added = builder.add({.section = "A", .row = "1", .number = "12", .category = 0}); !added) … added.error().what …
 //   std::shared_ptr<const Plan> plan = builder.finish().value();
 //
-// A Plan is immutable and can be read from any thread. About 32 bytes a seat whose id is a UUID.
+// A Plan is immutable, and any thread may read it. About 32 bytes per seat whose id is a UUID.
 #pragma once
 
 #include <cstdint>
@@ -37,10 +37,10 @@ struct Category {
   bool operator==(const Category&) const = default;
 };
 
-// Seats that stand side by side in the plan's order and share section and row.
+// Consecutive seats of the plan with the same section and row.
 struct RowSegment {
-  std::uint32_t section;   // into Plan::sections()
-  std::uint32_t row;       // into Plan::names()
+  std::uint32_t section;   // an index into Plan::sections()
+  std::uint32_t row;       // an index into Plan::names()
   SeatIndex first;
   std::uint32_t count;
 };
@@ -62,17 +62,17 @@ class Plan {
   std::span<const std::string> sections() const { return sections_; }
   std::span<const std::string> names() const { return names_; }
   std::span<const RowSegment> segments() const { return segments_; }
-  // Where a row has a wide gap, an aisle for example: each seat that stands behind one, rising. A gap is wide when the distance to the seat
-  // before is more than 1.6 times the row's median distance (of an even number of distances the mean of the two in the middle). A row
-  // whose median is zero has no positions, and no gaps. Of a finished plan; 4 bytes a gap.
+  // Wide gaps in rows, such as aisles: the first seat after each gap, in rising order. A gap is wide if the distance to the previous seat is
+  // more than 1.6 times the row's median distance (for an even number of distances, the mean of the two in the middle). A row whose median
+  // is zero has no positions, and no gaps. Only of a finished plan; 4 bytes per gap.
   std::span<const SeatIndex> gaps() const { return gaps_; }
 
   // The id as text: a UUID in lower case, or the platform's own.
   void append_seat_id(std::string& out, SeatIndex seat) const;
   std::string seat_id(SeatIndex seat) const;
-  // The id when it is a UUID, else nullptr.
+  // The id if it is a UUID, otherwise nullptr.
   const Uuid* seat_uuid(SeatIndex seat) const { return is_opaque(seat) ? nullptr : &ids_[seat]; }
-  // The id when it is not a UUID, else empty.
+  // The id if it is not a UUID, otherwise empty.
   std::string_view opaque_seat_id(SeatIndex seat) const;
 
   // O(log of the number of segments).
@@ -86,7 +86,7 @@ class Plan {
   float x_of(SeatIndex seat) const { return x_[seat]; }
   float y_of(SeatIndex seat) const { return y_[seat]; }
 
-  // What the journal keeps of the plan: a header, and the seats in parts (PlanBuilder::decode_* read them).
+  // The plan's encoding in the journal: a header, and the seats in parts. PlanBuilder::decode_* reads them.
   void encode_header(Writer& writer) const;
   void encode_seats(SeatIndex first, std::size_t count, Writer& writer) const;
 
@@ -101,10 +101,10 @@ class Plan {
   std::vector<std::string> names_;
   std::vector<RowSegment> segments_;
   std::vector<SeatIndex> gaps_;
-  std::vector<Uuid> ids_;   // of an opaque id: where its text stands (8 bytes) and how long it is (8 bytes)
+  std::vector<Uuid> ids_;   // of an opaque id: the offset of its text (8 bytes) and its length (8 bytes)
   std::vector<bool> opaque_;   // empty while every id is a UUID
   std::string opaque_text_;
-  std::vector<std::uint32_t> numbers_;   // into names_
+  std::vector<std::uint32_t> numbers_;   // indexes into names_
   std::vector<std::uint16_t> category_of_;
   std::vector<float> x_;
   std::vector<float> y_;
@@ -113,11 +113,11 @@ class Plan {
 struct PlanProblem {
   enum class Kind { rule, same_label, same_id };
   std::string what;   // one sentence that names the seat and the rule
-  std::string rule{};   // of a seat: what goes on after its name, such as "needs a row of 1 to 200 bytes"
+  std::string rule{};   // of a seat: the sentence after the seat's name, such as "needs a row of 1 to 200 bytes"
   Kind kind = Kind::rule;
 };
 
-// Not for several threads at once.
+// Not thread-safe.
 class PlanBuilder {
  public:
   PlanBuilder(const Uuid& event_id, std::vector<Category> categories);
@@ -127,18 +127,18 @@ class PlanBuilder {
 
   std::size_t size() const;
 
-  // Refused: an empty or over-long name, a category that there is not, a label or id that came before, too many seats.
+  // Refuses an empty or too long name, an unknown category, a duplicate label or id, and too many seats.
   std::expected<void, PlanProblem> add(const NewSeat& seat);
 
-  // A builder from what Plan::encode_header wrote; nothing when the bytes are damaged.
+  // A builder from what Plan::encode_header wrote; nullopt if the bytes are damaged.
   static std::optional<PlanBuilder> decode_header(const Uuid& event_id, Reader& reader);
-  // Adds what Plan::encode_seats wrote, without the checks of add(); false when the bytes are damaged.
+  // Adds what Plan::encode_seats wrote, without the checks of add(). False if the bytes are damaged.
   bool decode_seats(Reader& reader);
 
-  // What it has so far; valid until the next call of a member that is not const.
+  // The plan so far; valid until the next call of a member that is not const.
   const Plan& peek() const;
 
-  // The plan; the builder is empty afterwards. Refused: a plan without seats.
+  // The plan. Refuses a plan without seats. The builder is empty afterwards.
   std::expected<std::shared_ptr<const Plan>, PlanProblem> finish();
 
  private:

@@ -31,7 +31,7 @@ Outcome refused_conflict(const EventSettings& settings) {
   return outcome;
 }
 
-// The seats for which `is_reason` holds, as the refusal that names them; accepted when there are none.
+// The refusal that names the seats for which `is_reason` holds; accepted if there are none.
 template <typename Predicate>
 Outcome refuse_seats(Reason reason, Seats seats, Predicate is_reason) {
   Outcome outcome;
@@ -42,7 +42,7 @@ Outcome refuse_seats(Reason reason, Seats seats, Predicate is_reason) {
   return outcome;
 }
 
-// Whoever decodes a request drops repeated seats and refuses too many; a command that has them all the same is a broken caller.
+// The decoder of a request drops duplicate seats and refuses too many. A command that has them is a bug of its caller.
 void check_seats(Seats seats) {
   HOLDFAST_CHECK(seats.size() <= k_seats_per_reservation_max);
   if (seats.size() < 2) return;
@@ -56,7 +56,7 @@ Millis longest_hold(const EventSettings& settings, ReservationKind kind) {
   return std::min(settings.max_hold_seconds, k_hold_seconds_max) * k_millis_per_second;
 }
 
-// Judges one command. Reads the inventory first, and only when nothing is against it records changes.
+// Judges one command. Only reads the inventory at first, and records changes once nothing stands against them.
 class Judge {
  public:
   Judge(Inventory& inventory, Millis now, ChangeBatch& changes, const Plan* plan)
@@ -107,7 +107,7 @@ class Judge {
     check_seats(release.seats);
     const Slot known = inventory_.find(release.reservation);
     if (known != Inventory::k_no_slot && inventory_.reservation(known).status == ReservationStatus::released) {
-      return accepted(release.reservation);   // giving back again what was given back
+      return accepted(release.reservation);   // a repeated release changes nothing
     }
     Slot slot;
     if (Outcome outcome = find_active(release.reservation, slot); !outcome.accepted()) return outcome;
@@ -165,7 +165,7 @@ class Judge {
     const auto sold_here = inventory_.seats_of(slot);
     const auto never_sold = [&](SeatIndex seat) { return std::ranges::find(sold_here, seat) == sold_here.end(); };
     if (Outcome outcome = refuse_seats(Reason::seat_not_sold, give_back.seats, never_sold); !outcome.accepted()) return outcome;
-    // What was returned before is accepted again and moves nothing: the seat may be somebody else's by now.
+    // A repeated return is accepted and changes nothing: another customer may have the seat by now.
     std::vector<SeatIndex> still_sold;
     const Seats asked = give_back.seats.empty() ? sold_here : give_back.seats;
     std::ranges::copy_if(asked, std::back_inserter(still_sold), [&](SeatIndex seat) { return inventory_.owns(slot, seat); });
@@ -204,7 +204,7 @@ class Judge {
 
   Outcome operator()(const Configure& configure) {
     EventSettings settings = inventory_.settings();
-    // To abandon is to say of an import that it did not end: not of an event that has opened, and never to be taken back.
+    // Only an import can be abandoned, not an event that has opened; and for good.
     const bool abandons = configure.status == EventStatus::abandoned;
     const bool is_abandoned = settings.status == EventStatus::abandoned;
     if (is_abandoned ? !abandons : abandons && settings.status != EventStatus::importing) return refused(Reason::event_not_found);
@@ -235,7 +235,7 @@ class Judge {
     return {};
   }
 
-  // The preconditions of taking seats, shared with those who only ask.
+  // The preconditions of taking seats, also for callers that only ask.
   static Outcome judge_hold(const Inventory& inventory, const Hold& hold, Millis now);
   static Outcome judge_best(const Inventory& inventory, const HoldBest& best, Millis now, const Plan* plan, const AlsoTaken* also,
                             FewOf<SeatIndex>& picked);
@@ -247,7 +247,7 @@ class Judge {
     note_versions(change.seats);
   }
 
-  // One that stands for all seats of its reservation.
+  // Records a change of all seats of its reservation.
   void record_of_all(const Change& change, Slot slot) {
     fold(change);
     const Seats seats = inventory_.seats_of(slot);
@@ -256,7 +256,7 @@ class Judge {
   }
 
   void fold(const Change& change) {
-    // An expiry on the way is nothing that the request asked for.
+    // The request did not ask for expiries that are recorded on the way.
     const bool is_wished = change.kind != ChangeKind::expired;
     if (is_wished) ++changes_.wished;
     if (changes_.trace != nullptr && is_wished) {
@@ -280,7 +280,7 @@ class Judge {
     record({.kind = ChangeKind::released, .reservation = inventory_.reservation(slot).id, .ends = ends, .seats = seats});
   }
 
-  // Rule 2: an expiry is recorded before any change that rests on it.
+  // Rule 2: an expiry is recorded before any change that depends on it.
   void expire_holders_of(Seats seats) {
     for (const SeatIndex seat : seats) {
       if (inventory_.is_over(seat, now_)) record_expiry(inventory_.slot_of_owner(seat));
@@ -329,7 +329,7 @@ class Judge {
     return outcome;
   }
 
-  // Money that came late: the seats go to whom it was paid for if nobody else has any of them.
+  // A late payment: its customer gets the seats if nobody else has any of them.
   Outcome reinstate(Slot slot, const Consume& consume) {
     const std::vector<SeatIndex> seats(inventory_.seats_of(slot).begin(), inventory_.seats_of(slot).end());
     if (Outcome outcome = refuse_untakeable(seats); !outcome.accepted()) return outcome;
@@ -385,7 +385,7 @@ Outcome Judge::judge_hold(const Inventory& inventory, const Hold& hold, Millis n
   return is_lock ? Outcome{} : refuse_customer(inventory, hold.customer, hold.seats.size(), hold.held_seats_max, now);
 }
 
-// What is against a hold whatever its seats are comes first; the seats that are picked are then held like any others.
+// Reasons that do not depend on seats are checked first. The chosen seats are then held like any others.
 Outcome Judge::judge_best(const Inventory& inventory, const HoldBest& best, Millis now, const Plan* plan, const AlsoTaken* also,
                           FewOf<SeatIndex>& picked) {
   if (Outcome outcome = refuse_closed(inventory); !outcome.accepted()) return outcome;
@@ -414,7 +414,7 @@ Outcome Judge::judge_add(const Inventory& inventory, const Add& add, Millis now)
   return is_lock ? Outcome{} : refuse_customer(inventory, inventory.customer_of(slot), add.seats.size(), add.held_seats_max, now);
 }
 
-// The seats, unless the outcome is a refusal or somebody wants one of them to count as taken.
+// The seats; none if the outcome is a refusal, or one of them counts as taken.
 FewOf<SeatIndex> unless_taken(const Outcome& outcome, Seats seats, const AlsoTaken* also) {
   if (!outcome.accepted() || (also != nullptr && std::ranges::any_of(seats, *also))) return {};
   return {seats.begin(), seats.end()};

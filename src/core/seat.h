@@ -14,7 +14,7 @@ enum class SeatState : char {
 
 enum class ReservationStatus : std::uint8_t { active = 0, consumed = 1, released = 2, expired = 3 };
 
-// Who a reservation is for: a customer, or whoever called contract 2's tickets_lock (which knows no customers).
+// The owner of a reservation: a customer, or a caller of contract 2's tickets_lock, which has no customers.
 enum class ReservationKind : std::uint8_t { customer = 0, ticket_lock = 1 };
 
 constexpr const char* name_of(SeatState state) {

@@ -15,7 +15,7 @@ Outcome refusal(Reason reason) {
   return outcome;
 }
 
-// Asks the key: a verdict when it decides, nothing when the request is to be judged.
+// The verdict of the key; nullopt if the request must be judged.
 std::optional<Verdict> ask_key(const Submission& submission, KeyTable& keys, Millis now) {
   keys.forget_old(now);
   if (const KeyTable::Record* known = keys.find(submission.key->key, now)) {
@@ -85,7 +85,7 @@ Verdict judge(const Submission& submission, const std::function<Bench(EventNumbe
       verdict.outcomes.push_back(refusal(Reason::event_not_found));
       continue;
     }
-    const std::uint32_t before = bench.changes->wished;   // an expiry on the way may be recorded by this request or before it
+    const std::uint32_t before = bench.changes->wished;   // not counting expiries, which this request or an earlier one may record
     bench.changes->trace = submission.trace ? &*submission.trace : nullptr;
     verdict.outcomes.push_back(judge(*bench.inventory, part.command, now, *bench.changes, bench.plan));
     bench.changes->trace = nullptr;

@@ -12,7 +12,7 @@ void put_digits(char* out, unsigned value, int digits) {
   }
 }
 
-// `digits` decimal digits at `at`, or -1.
+// Reads `digits` decimal digits at `at`, or returns -1.
 int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
   if (text.size() < at + digits) return -1;
   int value = 0;
@@ -23,7 +23,7 @@ int read_digits(std::string_view text, std::size_t at, std::size_t digits) {
   return value;
 }
 
-// Minutes east of UTC for what stands after the seconds; nothing when it is malformed.
+// Minutes east of UTC for the text after the seconds; nullopt if it is malformed.
 std::optional<int> read_offset(std::string_view zone) {
   if (zone == "Z" || zone == "z") return 0;
   if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return std::nullopt;

@@ -1,4 +1,4 @@
-// Points in time are whole milliseconds since 1970 UTC, as arguments: core has no clock.
+// Points in time are whole milliseconds since 1970 UTC. Core has no clock: times are arguments. Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,12 @@ using Millis = std::int64_t;
 inline constexpr Millis k_millis_per_second = 1'000;
 inline constexpr Millis k_never = std::numeric_limits<Millis>::max();
 
-// RFC 3339 in UTC with `Z`; milliseconds only where they are not zero: 2026-02-24T16:15:00Z, 2026-02-24T16:15:00.250Z.
-// `at` lies in the years 0 to 9999.
+// RFC 3339 in UTC with `Z`, with milliseconds unless they are zero: 2026-02-24T16:15:00Z, 2026-02-24T16:15:00.250Z. `at` must be in the years
+// 0 to 9999.
 void append_rfc3339(std::string& out, Millis at);
 std::string rfc3339(Millis at);
 
-// Reads RFC 3339 with `Z` or an offset; digits after milliseconds are cut. Nothing for anything else.
+// Reads RFC 3339 with `Z` or an offset, and drops digits after milliseconds. nullopt for anything else.
 std::optional<Millis> parse_rfc3339(std::string_view text);
 
-}  // namespace holdfast
+}   // namespace holdfast

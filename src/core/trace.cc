@@ -9,7 +9,7 @@ constexpr std::size_t k_trace_bytes = 16;
 constexpr std::size_t k_span_bytes = 8;
 constexpr std::string_view k_digits = "0123456789abcdef";
 
-// The header is of lower case, so that it is compared as it stands.
+// The header must be in lower case, so it can be compared without conversion.
 bool read_hex(std::string_view text, std::uint8_t* out) {
   for (std::size_t i = 0; i < text.size(); i += 2) {
     const std::size_t high = k_digits.find(text[i]);

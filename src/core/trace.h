@@ -1,4 +1,4 @@
-// The place of a request in its caller's trace: what the W3C header `traceparent` says. Pure functions; any thread.
+// The place of a request in its caller's trace, from the W3C header `traceparent`. Pure functions; any thread.
 #pragma once
 
 #include <array>
@@ -17,11 +17,11 @@ struct TraceParent {
 
 inline constexpr std::size_t k_traceparent_text_bytes = 55;
 
-// Reads "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01": lower case, neither id all zeros. A later version of the header counts as
-// far as version 00 goes. Nothing for anything else.
+// Reads "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01": lower case, neither id all zeros. Of a later version of the header, only the
+// part that version 00 has. nullopt for anything else.
 std::optional<TraceParent> parse_traceparent(std::string_view text);
 
-// As version 00 has it.
+// In the form of version 00.
 std::string to_string(const TraceParent& trace);
 
 }   // namespace holdfast
