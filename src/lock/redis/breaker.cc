@@ -5,7 +5,7 @@
 namespace holdfast::lock {
 
 void Breaker::succeeded() {
-  if (state_ != State::closed) return;   // asked before it opened, and answered after
+  if (state_ != State::closed) return;   // asked before the breaker opened, and answered after
   failures_ = 0;
   pause_ = options_.pause_first;
 }
@@ -30,7 +30,7 @@ bool Breaker::may_probe(Time now) {
 }
 
 void Breaker::probe_succeeded() {
-  if (state_ != State::half_open) return;   // somebody who asked before it opened has failed meanwhile
+  if (state_ != State::half_open) return;   // a request from before the breaker opened has failed meanwhile
   state_ = State::closed;
   failures_ = options_.failures_max - 1;
 }

@@ -1,14 +1,14 @@
-// A circuit breaker: after some failures in a row nobody waits for a server any more, until a probe has found it well again.
+// A circuit breaker: after several failures in a row, callers stop waiting for a server until a probe has succeeded.
 //
-//   if (!breaker.admits()) …go without…
+//   if (!breaker.admits()) …do without the server…
 //   …ask…   breaker.succeeded() or breaker.failed(now)
 //   if (breaker.may_probe(now)) { …probe…   breaker.probe_succeeded() or breaker.failed(now) }
 //
-// closed: everybody may ask. open: nobody, until a pause is over. half_open: one probe is on its way. The pause doubles from one
-// failed probe to the next, and each is cut by up to a half at random, so that many nodes do not come back in one moment. It
-// begins anew only after a request, not a probe, has succeeded; and after a probe a single failure opens it again.
+// closed: every caller may ask. open: none, until a pause is over. half_open: one probe is under way. The pause doubles with each failed probe.
+// Each pause is shortened by up to a half at random, so that many nodes do not return at once. Its length starts anew only after a request
+// has succeeded, not a probe; after a probe, a single failure opens the breaker again.
 //
-// Not for several threads at once.
+// Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ class Breaker {
   enum class State : std::uint8_t { closed, open, half_open };
 
   struct Options {
-    unsigned failures_max = 3;   // in a row: then it opens; 1 or more
+    unsigned failures_max = 3;   // in a row, until it opens; at least 1
     std::chrono::milliseconds pause_first{200};
     std::chrono::milliseconds pause_max{5'000};
   };
@@ -38,7 +38,7 @@ class Breaker {
   void succeeded();
   void failed(Time now);
 
-  // True once when the pause is over: then it is half open, and whoever asked must probe and tell.
+  // True once after the pause: the breaker is then half open, and the caller must probe and report the result.
   bool may_probe(Time now);
   void probe_succeeded();
 

@@ -32,7 +32,7 @@ struct FreeReply {
 
 }  // namespace
 
-// hiredis connects in its blocking way, which keeps to a time; from then on nothing blocks.
+// Connects in hiredis's blocking mode, which honours a timeout. After that nothing blocks.
 std::expected<std::unique_ptr<Connection>, std::string> Connection::open(const Address& address, Deadline deadline) {
   const auto left = std::max(std::chrono::duration_cast<microseconds>(deadline - Timer::now()), k_connect_least);
   redisContext* const context = redisConnectWithTimeout(address.host.c_str(), address.port, as_timeval(left));
@@ -70,7 +70,7 @@ void Connection::append(std::span<const std::string_view> arguments) {
     sizes[i] = arguments[i].size();
   }
   const int appended = redisAppendCommandArgv(context_, static_cast<int>(arguments.size()), texts, sizes);
-  HOLDFAST_CHECK(appended == REDIS_OK);   // it fails for want of memory only
+  HOLDFAST_CHECK(appended == REDIS_OK);   // fails only for lack of memory
   ++appended_;
 }
 
@@ -96,7 +96,7 @@ bool Connection::exchange(Deadline deadline, const std::function<void(std::size_
   return true;
 }
 
-// What has come so far. False when it is not Redis' protocol.
+// Reads what has arrived. False if it is not Redis's protocol.
 bool Connection::take_replies(const std::function<void(std::size_t, const redisReply&)>& on_reply, std::size_t& taken) {
   for (;;) {
     void* found = nullptr;

@@ -4,9 +4,8 @@
 //   connection.append({"SET", key, token, "NX", "PX", "30000"});
 //   if (!connection.exchange(deadline, [&](std::size_t i, const redisReply& reply) { … })) …connection.error()…
 //
-// A connection that has failed, or that has not had all its answers in time, is of no further use: what comes late would be taken
-// for the next request's answer. Drop it. For one thread at a time. Bytes go through as they are. The process must ignore
-// SIGPIPE.
+// Drop a connection that has failed, or has not received all its answers in time: a late answer would be taken for that of the next request.
+// One thread at a time. Arguments may be any bytes. The process must ignore SIGPIPE.
 #pragma once
 
 #include <chrono>
@@ -29,7 +28,7 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 class Connection {
  public:
-  // Connects; `address` has no name (see NameLookup), for looking one up may take longer than the deadline. Or what is wrong.
+  // Connects, or returns what is wrong. `address` must not be a name, because a look-up may take longer than the deadline (see NameLookup).
   static std::expected<std::unique_ptr<Connection>, std::string> open(const Address& address, Deadline deadline);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -39,12 +38,12 @@ class Connection {
   void append(std::span<const std::string_view> arguments);
   void append(std::initializer_list<std::string_view> arguments) { append(std::span(arguments.begin(), arguments.size())); }
 
-  // Sends them all, and calls `on_reply` with the number and the answer of each, in order. False when not all were answered by
-  // the deadline: then error() says why, and the connection must be dropped.
+  // Sends all commands, and calls `on_reply` with the number and the answer of each, in order. False if not all were answered by the deadline:
+  // error() then says why, and the connection must be dropped.
   bool exchange(Deadline deadline, const std::function<void(std::size_t, const redisReply&)>& on_reply);
   const std::string& error() const { return error_; }
 
-  // For its owner: when it was last of use, and of which set of connections it is.
+  // For its owner: when it was last used, and the set of connections that it belongs to.
   Deadline last_used{};
   std::uint64_t generation = 0;
 

@@ -25,7 +25,7 @@ bool is_address(const std::string& host) {
   return ::inet_pton(AF_INET, host.c_str(), unused.data()) == 1 || ::inet_pton(AF_INET6, host.c_str(), unused.data()) == 1;
 }
 
-// Blocks, perhaps for long.
+// Blocks, possibly for a long time.
 Found look_up(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -54,7 +54,7 @@ struct NameLookup::Question {
     const std::scoped_lock lock(mutex);
     return answer.has_value();
   }
-  // An answer that nobody waited for, and that has had its time.
+  // Drop a late answer that is too old.
   bool is_over() {
     const std::scoped_lock lock(mutex);
     return answer.has_value() && Clock::now() >= answered_at + k_late_answer_kept;
@@ -91,7 +91,7 @@ Found NameLookup::find(const std::string& host, std::chrono::steady_clock::time_
     return std::unexpected(stop.stop_requested() ? "the look-up of its name was given up" : "its name could not be looked up in time");
   Found found = *std::move(question->answer);
   lock.unlock();
-  under_way_.erase(host);   // the next one asks anew: addresses change
+  under_way_.erase(host);   // the next caller looks up again, because addresses change
   return found;
 }
 

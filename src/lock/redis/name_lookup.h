@@ -1,14 +1,14 @@
-// Finds the addresses of hosts, on threads that nobody waits for.
+// Resolves host names, on threads that nobody waits for.
 //
 //   NameLookup names;
 //   const auto found = names.find("redis.example", deadline, stop);   // {"192.0.2.1", "2001:db8::1"}, or what is wrong
 //
-// A look-up at the system's resolver cannot be interrupted and may take half a minute. So the caller leaves it behind at the deadline or when
-// it is told to stop, and so does the process: no destructor waits for it. A host that is still being looked up is not looked up a second
-// time; the next caller waits for the same answer. One that came when nobody waited is the next caller's, while it is fresh, so that a resolver
-// which takes longer than every deadline helps too. Addresses that are written as such need no look-up.
+// The system's resolver cannot be interrupted and may take half a minute. The caller therefore leaves a look-up behind at the deadline or when it
+// is told to stop, and so does the process: no destructor waits. While a host is being looked up, the next caller waits for the same
+// answer. An answer that came after its caller had left goes to the next caller while it is fresh, so that even a resolver that takes longer
+// than every deadline is of use. Literal addresses need no look-up.
 //
-// For one thread at a time.
+// One thread at a time.
 #pragma once
 
 #include <chrono>
@@ -22,8 +22,8 @@
 
 namespace holdfast::lock {
 
-inline constexpr std::size_t k_lookups_at_once = 4;   // hosts, a thread each; one more is an error
-inline constexpr std::chrono::seconds k_late_answer_kept{30};   // that nobody waited for
+inline constexpr std::size_t k_lookups_at_once = 4;   // hosts, one thread each; one more is an error
+inline constexpr std::chrono::seconds k_late_answer_kept{30};   // how long an answer is kept that nobody waited for
 
 class NameLookup {
  public:
@@ -34,7 +34,7 @@ class NameLookup {
  private:
   struct Question;
 
-  std::map<std::string, std::shared_ptr<Question>> under_way_;   // or answered late; shared with their threads, which may live longer
+  std::map<std::string, std::shared_ptr<Question>> under_way_;   // or answered late; shared with their threads, which may outlive this
 };
 
 }   // namespace holdfast::lock

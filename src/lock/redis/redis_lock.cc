@@ -13,14 +13,14 @@ namespace holdfast::lock {
 namespace {
 
 constexpr std::size_t k_leases_per_deadline = 10'000;
-constexpr std::size_t k_keys_per_script = 1'000;   // some 1 ms in which the server serves nobody else
+constexpr std::size_t k_keys_per_script = 1'000;   // about 1 ms in which the server serves nobody else
 constexpr std::size_t k_leftovers_max = 100'000;
 constexpr std::chrono::milliseconds k_leftovers_pause{1'000};
 constexpr std::chrono::milliseconds k_connect_patience{1'000};   // of the background thread, for one server
-constexpr std::chrono::milliseconds k_idle_max{1'000};           // then a connection is looked at
+constexpr std::chrono::milliseconds k_idle_max{1'000};           // after that, a connection is checked
 constexpr std::size_t k_problem_bytes_max = 200;
 
-// KEYS and ARGV in pairs: deletes each key that still has its token, and says how many those were.
+// KEYS and ARGV in pairs: deletes each key that still has its token, and returns their number.
 constexpr std::string_view k_release_script =
     "local deleted = 0\n"
     "for i, key in ipairs(KEYS) do\n"
@@ -48,7 +48,7 @@ std::string_view text_of(const redisReply& reply) {
   return has_text ? std::string_view(reply.str, reply.len) : std::string_view();
 }
 
-// What a server says goes into logs and pages: short, and printable.
+// A server's text appears in logs and pages, so it must be short and printable.
 std::string clean(std::string_view text) {
   std::string cleaned(text.substr(0, k_problem_bytes_max));
   std::ranges::replace_if(cleaned, [](unsigned char c) { return c < 0x20 || c > 0x7E; }, '?');
@@ -149,7 +149,7 @@ Deadline RedisLock::deadline_for(std::size_t leases) const {
   return Timer::now() + options_.deadline * static_cast<std::int64_t>(1 + leases / k_leases_per_deadline);
 }
 
-// A connection, or nullptr when none is there in time, or nobody is to ask now.
+// A connection; nullptr if there is none in time, or the breaker is open.
 RedisLock::ConnectionPtr RedisLock::take(Deadline deadline) {
   std::unique_lock lock(mutex_);
   const auto settled = [this] { return !breaker_.admits() || !idle_.empty() || stopping_; };
@@ -160,7 +160,7 @@ RedisLock::ConnectionPtr RedisLock::take(Deadline deadline) {
   return connection;
 }
 
-// `problem` is empty, or says why the connection is not to be used again.
+// `problem`: why the connection must not be used again; empty: it may be.
 void RedisLock::give_back(ConnectionPtr connection, const std::string& problem) {
   const std::scoped_lock lock(mutex_);
   const bool is_current = connection->generation == generation_;
@@ -173,18 +173,18 @@ void RedisLock::give_back(ConnectionPtr connection, const std::string& problem) 
     return;
   }
   if (is_current) --open_;
-  // A master that became a replica: all connections lead to it.
+  // The master has become a replica, and all connections lead to it.
   if (problem.starts_with("READONLY")) drop_idle();
   note_failure(problem);
 }
 
-// Fills in which were answered, and how many keys were deleted. `problem` stays empty when all went well.
+// Fills in which keys were answered, and how many were deleted. `problem` stays empty if there is none.
 bool RedisLock::ask_to_release(Connection& connection, std::span<const Lease* const> leases, Deadline deadline, std::vector<bool>& answered,
                                std::uint64_t& deleted, std::string& problem) const {
   const std::size_t chunks = (leases.size() + k_keys_per_script - 1) / k_keys_per_script;
   std::vector<std::size_t> asked(chunks);
   for (std::size_t i = 0; i < chunks; ++i) asked[i] = i;
-  // By its hash first; a server that does not know the script yet is sent it, and then does.
+  // Call the script by its hash first. A server that does not know it gets its text, and knows it from then on.
   for (const bool by_hash : {true, false}) {
     for (const std::size_t chunk : asked) {
       const auto part = leases.subspan(chunk * k_keys_per_script, std::min(k_keys_per_script, leases.size() - chunk * k_keys_per_script));
@@ -213,7 +213,7 @@ bool RedisLock::ask_to_release(Connection& connection, std::span<const Lease* co
   return true;
 }
 
-// Under the mutex. Those that nobody has answered for; and those that may yet be granted by a server that reads late.
+// The mutex must be locked. Keeps locks without an answer, and those that a server may still grant because it reads late.
 void RedisLock::keep_leftovers(std::span<const Lease* const> leases, const std::vector<bool>& answered) {
   for (std::size_t i = 0; i < leases.size(); ++i) {
     const bool may_come_late = leases[i]->grant == Grant::unknown;
@@ -277,10 +277,10 @@ void RedisLock::connect(std::unique_lock<std::mutex>& lock, bool is_probe) {
   lock.unlock();
   auto opened = open();
   lock.lock();
-  if (stopping_) return;   // it may have been given up for that
+  if (stopping_) return;   // which may be why the connection was dropped
   if (!opened) return note_failure(opened.error());
   if (is_probe) breaker_.probe_succeeded();
-  if (generation != generation_) return;   // what it leads to was given up meanwhile
+  if (generation != generation_) return;   // its server was given up meanwhile
   note_recovery();
   (*opened)->generation = generation_;
   idle_.push_back(std::move(*opened));
@@ -289,7 +289,7 @@ void RedisLock::connect(std::unique_lock<std::mutex>& lock, bool is_probe) {
   idle_wake_.notify_all();
 }
 
-// Whether the connection that was not used for the longest time is still alive, and leads to a master.
+// Checks that the connection that has been idle longest is still alive and leads to a master.
 void RedisLock::check_idle(std::unique_lock<std::mutex>& lock) {
   ConnectionPtr connection = std::move(idle_.front());
   idle_.erase(idle_.begin());
@@ -327,12 +327,12 @@ void RedisLock::release_leftovers(std::unique_lock<std::mutex>& lock) {
     if (answered[i] && batch[i].tried) continue;
     leftovers_.push_back({std::move(batch[i].lease), batch[i].tried || answered[i]});
   }
-  // Those that wait for their first try do not wait for those that wait for their second.
+  // Locks that wait for their first retry do not wait for those that wait for their second.
   const bool is_first_pending = !leftovers_.empty() && !leftovers_.front().tried;
   leftovers_due_ = Timer::now() + (is_first_pending && problem.empty() ? std::chrono::milliseconds::zero() : k_leftovers_pause);
 }
 
-// A connection that is known to lead to a server that answers in time and takes writes.
+// A connection to a server that has answered in time and accepts writes.
 std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::open() {
   if (!options_.url.is_sentinel()) return open_server(options_.url.servers.front(), Timer::now() + k_connect_patience);
   std::string problem;
@@ -389,7 +389,7 @@ std::expected<Address, std::string> RedisLock::ask_sentinel(const Address& senti
   return std::unexpected(problem);
 }
 
-// The first address of the host that takes a connection. Each has its share of the time.
+// Connects to the first address of the host that accepts. Each address gets a share of the time.
 std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::reach(const Address& address, Deadline deadline) {
   const auto hosts = names_.find(address.host, deadline, stop_.get_token());
   if (!hosts) return std::unexpected("cannot connect: " + hosts.error());
@@ -403,7 +403,7 @@ std::expected<RedisLock::ConnectionPtr, std::string> RedisLock::reach(const Addr
   return std::unexpected(problem);
 }
 
-// Empty when the server answers in time and, where Sentinel names it, says that it is a master.
+// What is wrong with a server; empty if it answers in time and, if Sentinel has named it, says that it is a master.
 std::string RedisLock::check(Connection& connection, Deadline deadline) const {
   const bool asks_role = options_.url.is_sentinel();
   connection.append({asks_role ? "ROLE" : "PING"});
@@ -419,13 +419,13 @@ std::string RedisLock::check(Connection& connection, Deadline deadline) const {
   return whole ? problem : connection.error();
 }
 
-// Under the mutex.
+// The mutex must be locked.
 void RedisLock::note_failure(const std::string& problem) {
   problem_ = problem;
   ++stats_.failures;
   breaker_.failed(Timer::now());
   if (breaker_.state() == Breaker::State::open) {
-    drop_idle();   // they are no better, and the probe is to be honest
+    drop_idle();   // they are no better, and the probe must not use one
     if (!is_away_) spdlog::warn("seat locks: {} is away: {}", options_.url.shown(), problem);
     is_away_ = true;
   }

@@ -1,18 +1,16 @@
 // Seat locks in Redis: one server, or a master that Sentinel names. No cluster, no TLS.
 //
 //   RedisLock seat_lock({.url = parse_redis_url("redis://127.0.0.1:6379").value(), .connections = 1});
-//   seat_lock.wait_until_up(std::chrono::seconds(1));   // if one likes
+//   seat_lock.wait_until_up(std::chrono::seconds(1));   // optional
 //
-// Acquiring is one pipeline of `SET key token NX PX 30000`; giving up is one of scripts that compare and delete, at most 1,000
-// keys each.
+// acquire() is one pipeline of `SET key token NX PX 30000`. release() is one pipeline of scripts that compare and delete, at most 1,000 keys
+// each.
 //
-// Connections are made, probed and given up by a background thread; a caller takes one that is there, waits for one no longer
-// than its deadline, and drops it when it fails. A circuit breaker (breaker.h) keeps callers from waiting for a server that is
-// away.
+// A background thread opens, probes and closes connections. A caller takes an idle one, waits for one no longer than its deadline, and drops
+// it if it fails. A circuit breaker (breaker.h) keeps callers from waiting for a server that is away.
 //
-// Locks that may have been granted and could not be given up in time (leftovers) are tried again by the background thread: when a
-// connection is there, and once more a second later, because the server may have read our request late. At most 100,000 of them
-// are kept.
+// The background thread retries locks that may have been granted and could not be released in time (leftovers): once there is a connection,
+// and again a second later, because the server may have read our request late. It keeps at most 100,000 of them.
 #pragma once
 
 #include <condition_variable>
@@ -33,17 +31,17 @@ namespace holdfast::lock {
 
 struct RedisOptions {
   RedisUrl url;
-  // For a whole round trip of up to 10,000 locks, waiting for a connection included; larger ones have one more for each 10,000.
+  // For a whole round trip of up to 10,000 locks, with the wait for a connection. Each further 10,000 locks add as much again.
   std::chrono::milliseconds deadline{50};
   std::chrono::milliseconds ttl{30'000};   // the contract's
-  std::size_t connections = 1;   // as many as threads that lock at once
+  std::size_t connections = 1;   // one for each thread that locks
   Breaker::Options breaker{};
 };
 
 class RedisLock final : public SeatLock {
  public:
   explicit RedisLock(RedisOptions options);
-  // Ends the background thread, which may be waiting for a server's answer for as long as a deadline. A name's look-up is left behind.
+  // Ends the background thread, which may take one deadline if it waits for a server. Leaves look-ups of names behind.
   ~RedisLock() override;
 
   void acquire(std::span<Lease> leases) override;
@@ -51,7 +49,7 @@ class RedisLock final : public SeatLock {
   Health health() const override;
   Stats stats() const override;
 
-  // False when no connection was there in time; one is tried for all the same.
+  // False if no connection was up in time; the background thread keeps trying.
   bool wait_until_up(std::chrono::milliseconds patience);
 
  private:
@@ -59,7 +57,7 @@ class RedisLock final : public SeatLock {
   using ConnectionPtr = std::unique_ptr<Connection>;
   struct Leftover {
     Lease lease;
-    bool tried = false;   // a server has answered it once
+    bool tried = false;   // a server has answered on it
   };
 
   // Callers.
@@ -93,17 +91,17 @@ class RedisLock final : public SeatLock {
   std::condition_variable background_wake_;
   std::vector<ConnectionPtr> idle_;
   std::size_t open_ = 0;   // idle and in use, of this generation
-  std::uint64_t generation_ = 1;   // raised when no connection of before is to be used again
+  std::uint64_t generation_ = 1;   // raised when all earlier connections must not be used again
   Breaker breaker_;
   std::deque<Leftover> leftovers_;
   Deadline leftovers_due_{};
-  std::string problem_;   // the last one; empty while all is well
-  bool is_away_ = false;   // and that was logged
+  std::string problem_;   // the last problem; empty if there is none
+  bool is_away_ = false;   // and the log says so
   bool stopping_ = false;
   Stats stats_;
 
-  std::stop_source stop_;   // what the background thread waits for outside the mutex
-  NameLookup names_;        // the background thread's
+  std::stop_source stop_;   // interrupts waits of the background thread outside the mutex
+  NameLookup names_;   // used by the background thread only
   std::thread background_;
 };
 

@@ -62,7 +62,7 @@ std::optional<Address> parse_address(std::string_view text, std::uint16_t defaul
   return address;
 }
 
-// The text up to the first `separator`, which is cut off `rest` with it.
+// Returns the text up to the first `separator`, and removes both from `rest`.
 std::string_view cut(std::string_view& rest, char separator) {
   const std::size_t at = std::min(rest.find(separator), rest.size());
   const std::string_view head = rest.substr(0, at);
@@ -70,7 +70,7 @@ std::string_view cut(std::string_view& rest, char separator) {
   return head;
 }
 
-// user, user:password or :password. False when it cannot be read.
+// user, user:password or :password. False if it is malformed.
 bool parse_user_and_password(std::string_view text, RedisUrl& url) {
   const bool has_password = text.contains(':');
   const auto user = percent_decode(cut(text, ':'));

@@ -1,9 +1,9 @@
-// Where a Redis lock's server is, as its URL says.
+// The URL of a Redis lock.
 //
 //   redis://[user[:password]@]host[:6379][/database]
 //   redis-sentinel://[user[:password]@]host[:26379][,host[:26379]…]/master[/database]
 //
-// User and password are percent-encoded where they must be. IPv6 addresses stand in brackets.
+// User and password are percent-encoded where necessary. IPv6 addresses are in brackets.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,10 @@ struct Address {
 std::string to_string(const Address& address);
 
 struct RedisUrl {
-  std::vector<Address> servers;   // one; of Sentinel, those that are asked for the master, in this order
-  std::string master{};           // Sentinel's name of it; empty: a single server
+  std::vector<Address> servers;   // one server; with Sentinel, the servers to ask for the master, in this order
+  std::string master{};           // Sentinel's name for the master; empty: a single server
   std::string user{};             // empty: Redis' default user
-  std::string password{};         // empty: none. Of the Redis servers, not of Sentinel
+  std::string password{};         // for the Redis servers, not for Sentinel; empty: none
   std::uint32_t database = 0;
 
   bool is_sentinel() const { return !master.empty(); }
@@ -33,7 +33,7 @@ struct RedisUrl {
   std::string shown() const;
 };
 
-// Or what is wrong with the text, without repeating it: it may hold a password.
+// The error says what is wrong without repeating the text, which may contain a password.
 std::expected<RedisUrl, std::string> parse_redis_url(std::string_view text);
 
 }  // namespace holdfast::lock
