@@ -498,7 +498,7 @@ void Connection::compose(bool close) {
                                      : x.head.http_1_1 ? Framing::chunked
                                                        : Framing::until_close};
   const std::string_view dropped = append_head(x.out, response, facts);
-  if (!dropped.empty()) worker_.report(x.request_id, "a header that a handler cannot set was left out: " + std::string(dropped));
+  if (!dropped.empty()) worker_.report(x.request_id, "omitted a header that a handler cannot set: " + std::string(dropped));
   if (!has_body(response.status) || x.head.method == "HEAD" || streamed) return;
   const std::string_view body = response.body_bytes();
   if (body.size() <= k_copied_body_bytes_max) x.out += body;

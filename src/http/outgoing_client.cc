@@ -130,10 +130,10 @@ asio::awaitable<OutgoingAnswer> exchange(Stream& stream, beast::tcp_stream& wire
 
 std::expected<OutgoingUrl, std::string> parse_outgoing_url(std::string_view text) {
   if (text.empty() || text.size() > k_outgoing_url_bytes_max) {
-    return std::unexpected("must be an URL of 1 to " + std::to_string(k_outgoing_url_bytes_max) + " bytes");
+    return std::unexpected("must be a URL of 1 to " + std::to_string(k_outgoing_url_bytes_max) + " bytes");
   }
   if (!std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F && c != '\\' && c != '"' && c != '<' && c != '>'; })) {
-    return std::unexpected("must be an URL of printable ASCII characters; others are percent-encoded");
+    return std::unexpected("must be a URL of printable ASCII characters; percent-encode all others");
   }
   OutgoingUrl url;
   if (text.starts_with("http://")) {
@@ -161,7 +161,7 @@ std::expected<OutgoingUrl, std::string> parse_outgoing_url(std::string_view text
   }
   if (bracket != 0) {
     boost::system::error_code error;
-    if (bracket + 1 != host.size()) return std::unexpected("has something between its IPv6 address and its port");
+    if (bracket + 1 != host.size()) return std::unexpected("must have nothing between its IPv6 address and its port");
     host = host.substr(1, host.size() - 2);
     asio::ip::make_address_v6(host, error);
     if (error || host.find('%') != std::string_view::npos) return std::unexpected("has an invalid IPv6 address");

@@ -88,7 +88,7 @@ void Worker::admit(tcp::socket socket) {
     shared_.open.fetch_sub(1, std::memory_order_relaxed);
     counters_.refused_connections.add(1);
     report_overload("http.connections_max (" + std::to_string(shared_.options.connections_max) +
-                        ") connections are open; further ones are answered 503, probes and callers with a key aside",
+                        ") connections are open; further ones are answered 503, except probes and callers with a key",
                     overload_reported_at_);
     if (over_limit_open_ >= shared_.options.connections_over_max && !make_room_over_limit())
       return turn_away(socket, problems::k_too_many_connections);
@@ -100,7 +100,7 @@ void Worker::admit(tcp::socket socket) {
   (over_limit ? over_limit_ : connections_).push_back(*connection);
   if (!sweeping_) asio::co_spawn(context_, sweep_loop(), end_of_loop);
   asio::co_spawn(context_, connection->serve(), [this](const std::exception_ptr& failure) {
-    if (failure) report({}, "a connection was given up: out of memory, or body_rule() or refuse() has thrown");
+    if (failure) report({}, "a connection was closed: out of memory, or body_rule() or refuse() has thrown");
   });
 }
 
@@ -141,7 +141,7 @@ void Worker::turn_away(tcp::socket& socket, const Problem& problem) {
 // The process has no descriptor left: the spare one serves to accept a waiting connection and answer 503, without waiting for the client.
 // False if that was not possible.
 bool Worker::turn_away_without_descriptor() {
-  report_overload("the process has run out of file descriptors (the limit is `ulimit -n`, LimitNOFILE); connections are answered 503",
+  report_overload("the process has run out of file descriptors (the limit is `ulimit -n`, LimitNOFILE); new connections are answered 503",
                   overload_reported_at_);
   spare_.give_up();
   bool accepted = false;
