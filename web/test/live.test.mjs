@@ -9,6 +9,7 @@ import { build } from "esbuild";
 
 const web = fileURLToPath(new URL("..", import.meta.url));
 const define = (name, value) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+define("crypto", webcrypto);   // Node.js 18 does not have it by itself
 define("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
 define("window", new EventTarget());
 define("crypto", webcrypto);   // Node.js has it by this name from 19 on
@@ -39,9 +40,9 @@ async function pass(seconds) {
 }
 
 const { outputFiles } = await build({
-  entryPoints: ["src/shared/live.ts"], bundle: true, format: "esm", write: false, absWorkingDir: web, tsconfig: "tsconfig.json", target: "es2022",
+  stdin: { contents: 'export { followLive } from "./src/shared/live"; export { HoldfastError } from "@holdfast/client";', resolveDir: web }, bundle: true, format: "esm", write: false, absWorkingDir: web, tsconfig: "tsconfig.json", target: "es2022",
 });
-const { followLive } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
+const { followLive, HoldfastError } = await import(`data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`);
 
 // ---- an event of three seats, and the tab that follows it
 
@@ -51,11 +52,15 @@ class Event {
   states = "aaa";
   questions = 0;
   seen = [];
+  isConnected = undefined;   // as the tab was told last
+  #answers = true;
+  #failLate = [];
   #came = [];
   #wake = () => undefined;
 
   async getStates() {
     ++this.questions;
+    if (!this.#answers) await new Promise((_, fail) => this.#failLate.push(fail));
     return { seq: this.seq, planVersion: 1, states: this.states };
   }
 
@@ -85,6 +90,16 @@ class Event {
   set(seq, states) {
     this.seq = seq;
     this.states = states;
+  }
+
+  /** From now on a question gets no answer, until failAnswers() says that there will be none. */
+  holdAnswers() {
+    this.#answers = false;
+  }
+
+  failAnswers() {
+    for (const fail of this.#failLate.splice(0)) fail(new HoldfastError("gone", { code: "unreachable", status: 0 }));
+    return settle();
   }
 
   bringSnapshot(seq, states) {
@@ -123,7 +138,7 @@ function open(t) {
     else for (const [seat, letter] of message.seats) letters[seat] = letter;
     event.seen.push(letters.join(""));
   };
-  const followed = followLive(event, "map", "e", { signal: end.signal, onMessage });
+  const followed = followLive(event, "map", "e", { signal: end.signal, onMessage, onConnection: (isConnected) => (event.isConnected = isConnected) });
   t.after(() => {
     end.abort();
     return followed;
@@ -187,4 +202,24 @@ test("A stream of which nothing has come, and then a snapshot of before the answ
   await event.bringChanges(3, [0, "h"]);
   assert.equal(await event.questionsOfQuietMinute(), 0);
   assert.deepEqual([...new Set(event.seen)], ["haa"]);
+});
+
+test("A question that fails after the stream has come does not say that there is no connection", async (t) => {
+  const event = open(t);
+  event.holdAnswers();
+  await pass(5);
+  assert.ok(event.questions > 0);
+  await event.bringSnapshot(1, "aaa");
+  assert.equal(event.isConnected, true);
+  await event.failAnswers();
+  assert.equal(event.isConnected, true);
+});
+
+test("A question that fails while the stream is broken says that there is no connection", async (t) => {
+  const event = await openAndAsk(t, 2, "haa");
+  assert.equal(event.isConnected, true);
+  event.holdAnswers();
+  await pass(5);
+  await event.failAnswers();
+  assert.equal(event.isConnected, false);
 });

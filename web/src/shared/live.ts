@@ -277,10 +277,10 @@ class Tab {
 
   // Asks, if it is time to.
   async #poll() {
-    const now = performance.now();
-    if (this.#isPolling || now < this.#pollAgainAt) return;
+    const askedAt = performance.now();
+    if (this.#isPolling || askedAt < this.#pollAgainAt) return;
     this.#isPolling = true;
-    this.#pollAgainAt = now + spread(pollEveryMs);
+    this.#pollAgainAt = askedAt + spread(pollEveryMs);
     try {
       const { seq, planVersion, states } = await this.client.getStates(this.eventId, { signal: this.#end.signal });
       const message = this.#difference({ type: "snapshot", seq, planVersion, states });
@@ -295,7 +295,9 @@ class Tab {
       if (this.#end.signal.aborted) return;
       if (!isPassing(error)) this.#fail(error);
       this.#pollAgainAt = performance.now() + pollDelay(++this.#pollFailures, (error as HoldfastError).retryAfter);
-      this.#tellConnection(false);
+      // While the question was on its way, the stream may have come, or the leader may have spoken: they know better.
+      const isTold = this.#isLeader ? this.#isStreaming : this.#heardAt > askedAt;
+      if (!isTold) this.#tellConnection(false);
     } finally {
       this.#isPolling = false;
     }
