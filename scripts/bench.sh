@@ -43,7 +43,7 @@ cmd_bench() {
       ;;
     web)
       cmd_setup browser
-      npm_install tests/browser || fail "npm ci in tests/browser failed (see above): the benchmark moves the map in a real browser"
+      npm_install everything || fail "npm ci failed (see above): the benchmark moves the map in a real browser"
       build release holdfast
       node "$root/bench/web/run.mjs" "$@"
       ;;

@@ -29,9 +29,9 @@ build() {
   [[ ${DEV_JOBS:-1} =~ ^[1-9][0-9]*$ ]] || fail "DEV_JOBS is a number of compiler processes from 1 on, not '$DEV_JOBS'"
   require_tools
   mkdir -p "$folder"
-  npm_install web/docs || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the page at /docs"
-  npm_install web || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the pages / and /console"
+  npm_install pages || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the pages /, /console and /docs"
   (
+    flock -s 8   # what its pages are made of must stay while they are built
     if ! flock -n 9; then
       say "dev: waiting for another ./dev that builds in build/$flavour"
       flock 9
@@ -39,8 +39,8 @@ build() {
     configure "$flavour" "$@"
     # With these, a second checkout and a second flavour's unchanged files come out of the cache.
     export CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$root NINJA_STATUS="[%f/%t] "
-    cmake --build "$folder" --target "$target" --parallel "$(jobs_at_once)" 9>&-
-  ) 9>"$folder/.dev-lock" || fail "the build of '$target' ($flavour) failed, see above"
+    cmake --build "$folder" --target "$target" --parallel "$(jobs_at_once)" 8>&- 9>&-
+  ) 8>"$root/build/.npm-lock" 9>"$folder/.dev-lock" || fail "the build of '$target' ($flavour) failed, see above"
 }
 
 # require_tools: what `setup` could not install, or an older one on the PATH before it, is named before anything is compiled.

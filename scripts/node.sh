@@ -1,8 +1,11 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # `root` is set by ./dev
-# What comes from npm: by the versions and hashes of a package-lock.json, into node_modules beside it. No package's own scripts are run.
+# What comes from npm: by the versions and hashes of package-lock.json, into node_modules beside it. No package's own scripts are run.
+#
+# All folders with a package.json are one workspace. A build of the program takes what its pages are made of, and no more: what only a test
+# takes must not stop it, and is four times as much.
 
-readonly node_wanted=18.19   # Debian 12 has 18.20, with npm 9.2; what the package-lock.json files name accepts both
+readonly node_wanted=18.19   # Debian 12 has 18.20, with npm 9.2; what package-lock.json names accepts both
 
 # require_node: ends everything when there is a Node.js that is too old. Status 1 when there is none. Sets node_kind.
 require_node() {
@@ -16,28 +19,37 @@ require_node() {
   node_kind="Node.js ${version%%.*} $platform"
 }
 
-# npm_install FOLDER: only when the lock, Node.js's major version or its platform has changed since the last time. What it was is in
-# node_modules/.installed. Status 1 when Node.js is missing or its registry does not answer; then there is no such file.
+readonly page_workspaces=(web web/docs)
+
+# npm_install pages|everything: only when the lock, Node.js's major version or its platform has changed since the last time, or more is wanted
+# than is installed. What it was is in node_modules/.installed. Status 1 when Node.js is missing or its registry does not answer; then there is
+# no such file. Everything is also what the pages take, so a build between two tests removes nothing.
 npm_install() {
-  local folder=$root/$1 wanted
-  local stamp=$folder/node_modules/.installed
+  local what=$1 stamp=$root/node_modules/.installed workspaces=() lock folder
   if ! require_node || ! command -v npm >/dev/null; then
     rm -f "$stamp"
     return 1
   fi
-  wanted="$node_kind, lock $(sha256sum <"$folder/package-lock.json" | cut -d " " -f 1)"
+  lock="$node_kind, lock $(sha256sum <"$root/package-lock.json" | cut -d " " -f 1)"
   ! is_installed || return 0
+  if [[ $what == pages ]]; then
+    for folder in "${page_workspaces[@]}"; do workspaces+=("--workspace=$folder"); done
+  fi
   mkdir -p "$root/build"
   (
-    flock 8   # another ./dev may be at it
+    flock 8   # another ./dev may install, or build its pages of what is installed
     ! is_installed || exit 0
-    say "dev: npm ci in $1"
+    say "dev: npm ci, $what"
     rm -f "$stamp"
-    cd "$folder" &&
-      timeout 600 npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=2 --loglevel=error >&2 8>&- </dev/null &&
-      printf '%s\n' "$wanted" >"$stamp"
+    # Each folder had an installation of its own once, which Node.js would find first.
+    for folder in "$root"/*/node_modules/.installed "$root"/*/*/node_modules/.installed; do
+      [[ ! -e $folder ]] || rm -rf -- "${folder%/.installed}"
+    done
+    cd "$root" &&
+      timeout 600 npm ci "${workspaces[@]}" --ignore-scripts --no-audit --no-fund --fetch-retries=2 --loglevel=error >&2 8>&- </dev/null &&
+      printf '%s\n' "$lock, $what" >"$stamp"
   ) 8>"$root/build/.npm-lock"
 }
 
-# Of npm_install: `stamp` says `wanted`.
-is_installed() { [[ -e $stamp && $(<"$stamp") == "$wanted" ]]; }
+# Of npm_install: `stamp` says that `what` is installed as `lock` has it.
+is_installed() { [[ -e $stamp && ($(<"$stamp") == "$lock, $what" || $(<"$stamp") == "$lock, everything") ]]; }

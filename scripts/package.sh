@@ -10,10 +10,7 @@ cmd_package() {
     "./dev test bare bookworm shows how a Debian 12 can be had in a folder."
   cmd_setup package
   # A build without pages is for those who work on the program. It is not for those who install it.
-  local pages
-  for pages in web/docs web; do
-    npm_install "$pages" || fail "npm could not bring what the pages are built from (see above), and no package is made without them"
-  done
+  npm_install pages || fail "npm could not bring what the pages are built from (see above), and no package is made without them"
   build release holdfast
   build release package_files
   rm -rf -- "$folder"

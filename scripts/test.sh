@@ -27,10 +27,7 @@ cmd_test() {
   cmd_setup test
   # The pages are tested in a real browser, in one flavour (tests/browser/CMakeLists.txt says why).
   [[ $flavour != release ]] || cmd_setup browser
-  local folder
-  for folder in web tests/openapi tests/browser tests/deploy clients/typescript examples/ordering; do
-    npm_install "$folder" || fail "npm ci in $folder failed (see above): some of the tests are written for Node.js"
-  done
+  npm_install everything || fail "npm ci failed (see above): some of the tests are written for Node.js"
   build "$flavour" all tests
 
   # What is labelled `full` takes long: only when it is asked for.

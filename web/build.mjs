@@ -1,7 +1,7 @@
 // node build.mjs DOCUMENT FOLDER: checks the types of the pages, and builds them into FOLDER.
 //
 // DOCUMENT is the OpenAPI document of the same build: the client's types are made from it, so a page cannot ask for what the program does
-// not have. `npm ci --ignore-scripts` has been there before.
+// not have. `npm ci --ignore-scripts` has been run before.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -10,6 +10,7 @@ import openapi, { astToString } from "openapi-typescript";
 import ts from "typescript";
 
 const web = dirname(fileURLToPath(import.meta.url));
+const packages = resolve(web, "../node_modules");   // of the whole workspace
 const [document, folder] = process.argv.slice(2).map((path) => resolve(path));
 if (folder === undefined) {
   console.error("usage: node build.mjs DOCUMENT FOLDER");
@@ -61,11 +62,11 @@ function collectLicenses() {
   const add = (name) => {
     if (names.has(name)) return;
     names.add(name);
-    const own = JSON.parse(readFileSync(resolve(web, "node_modules", name, "package.json"), "utf8"));
+    const own = JSON.parse(readFileSync(resolve(packages, name, "package.json"), "utf8"));
     Object.keys(own.dependencies ?? {}).forEach(add);
   };
   Object.keys(dependencies).forEach(add);
-  const texts = [...names].sort().map((name) => `${name}\n${"=".repeat(name.length)}\n\n${readFileSync(resolve(web, "node_modules", name, "LICENSE"), "utf8").trim()}\n`);
+  const texts = [...names].sort().map((name) => `${name}\n${"=".repeat(name.length)}\n\n${readFileSync(resolve(packages, name, "LICENSE"), "utf8").trim()}\n`);
   const folder = resolve(web, "node_modules/.licenses");
   mkdirSync(folder, { recursive: true });
   writeFileSync(resolve(folder, "licenses.txt"), texts.join("\n\n"));

@@ -10,6 +10,8 @@
 //
 //   HOLDFAST_URL=http://localhost:50002 KAFKA=localhost:9092 PORT=8080 node cart.mjs
 //
+// Before the first start `npm install` in this folder, or in a copy of it, installs kafkajs.
+//
 // Set HOLDFAST_KEY to a key with the scope `hold` if the server needs one. TOPIC_PREFIX is Holdfast's `feed.topic_prefix`.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";

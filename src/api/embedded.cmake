@@ -21,8 +21,8 @@ foreach(name IN LISTS pages)
   list(APPEND sources "${page}")
 endforeach()
 
-# Swagger UI comes from npm (web/docs/package-lock.json). Without it everything else is there. A glob, so that a build notices when it came.
-set(swagger "${web}/node_modules/swagger-ui-dist")
+# Swagger UI comes from npm (web/docs/package.json). Without it everything else is there. A glob, so that a build notices when it came.
+set(swagger "${CMAKE_SOURCE_DIR}/node_modules/swagger-ui-dist")
 file(GLOB ui CONFIGURE_DEPENDS "${swagger}/swagger-ui-bundle.js" "${swagger}/swagger-ui.css")
 list(LENGTH ui found)
 if(found EQUAL 2)
@@ -37,10 +37,10 @@ else()
   list(APPEND sources "${web}/absent.html")
 endif()
 
-# The pages / and /console, built by web/build.mjs with what web/package-lock.json names. Without Node.js or without that, the program is built
+# The pages / and /console, built by web/build.mjs with what web/package.json names. Without Node.js or without that, the program is built
 # with a page that says so. The stamp is a glob too, so that a build notices when it came; it changes with the lock and with Node.js.
 set(pages_source "${CMAKE_SOURCE_DIR}/web")
-file(GLOB installed CONFIGURE_DEPENDS "${pages_source}/node_modules/.installed")
+file(GLOB installed CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/node_modules/.installed")
 if(node AND installed)
   set(site "${CMAKE_BINARY_DIR}/web")
   file(GLOB_RECURSE page_sources CONFIGURE_DEPENDS "${pages_source}/src/*" "${CMAKE_SOURCE_DIR}/clients/typescript/src/*.ts")

@@ -5,5 +5,5 @@ cd "$1"
 mkdir -p src/generated
 HOLDFAST_OPENAPI=$2 npm run --silent generate
 rm -rf dist
-node node_modules/typescript/bin/tsc -p tsconfig.json
-node node_modules/typescript/bin/tsc -p tsconfig.examples.json
+node ../../node_modules/typescript/bin/tsc -p tsconfig.json
+node ../../node_modules/typescript/bin/tsc -p tsconfig.examples.json
