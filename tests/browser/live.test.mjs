@@ -62,7 +62,7 @@ test("Of two browsers that want one seat, one gets it, and the other is told kin
   for (const button of buttons) await button.waitFor();   // a moment after it has come, it does something
   await Promise.all(buttons.map((button) => button.click()));
   const outcome = (page) =>
-    Promise.race([page.getByRole("timer").waitFor().then(() => "has it"), page.getByText("Somebody was a moment quicker").waitFor().then(() => "was told")]);
+    Promise.race([page.getByRole("timer").waitFor().then(() => "has it"), page.getByText("Somebody else was faster").waitFor().then(() => "was told")]);
   const outcomes = await Promise.all(pages.map(outcome));
   assert.deepEqual([...outcomes].sort(), ["has it", "was told"]);
 
@@ -204,6 +204,6 @@ test("An event with a limit says so when it is met", async (t) => {
   const page = await visit(t, server, `/?event=${id}`);
   await ready(page);
   for (const i of [60, 61, 62]) await clickSeat(page, plan, i);
-  await page.getByText("2 seats is the most that one person can have here.").waitFor();
+  await page.getByText("One person can have at most 2 seats here.").waitFor();
   await page.getByRole("button", { name: "Hold 2 seats" }).waitFor();
 });

@@ -97,7 +97,7 @@ test("A sold-out event says so and offers nothing; what comes back is offered at
   await ready(page);
   // One is left, and two are wanted: that is not a question of sitting apart.
   await page.getByRole("button", { name: "Hold the best 2 seats" }).click();
-  await page.getByText("That many are not left").waitFor();
+  await page.getByText("Not enough seats are left").waitFor();
   assert.equal(await page.getByRole("button", { name: /apart/ }).count(), 0);
 
   const last = await holdAsSomebody(server, [seats.id[2]]);

@@ -199,6 +199,6 @@ test("Somebody who was a moment late hears so, though his own reservations canno
   await sale.actions.hold([1]);
   const took = (Date.now() - began) * haste;
   assert.ok(took < 60_000, `${took} ms`);
-  assert.equal(sale.notice.value?.title(), "Somebody was a moment quicker");
+  assert.equal(sale.notice.value?.title(), "Somebody else was faster");
   assert.equal(sale.actions.busy.value, false);
 });

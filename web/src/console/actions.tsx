@@ -1,4 +1,4 @@
-// What operators did, at this desk and at others: the newest first.
+// The list of operators' actions, at this desk and others, newest first.
 import { useSignal } from "@preact/signals";
 import type { OperatorAction } from "@holdfast/client";
 import { useEffect } from "preact/hooks";
@@ -8,7 +8,7 @@ import { poll, type Reading } from "./polling";
 import { client } from "./session";
 import { t } from "./texts";
 
-/** The last word of the path says what was asked for; of a list, the list itself. */
+/** The action is the last word of the path, or the list's name. */
 function nameOf({ method, path }: OperatorAction): string {
   const texts = t.value.actions;
   const last = path.split("/").at(-1) ?? "";

@@ -34,7 +34,7 @@ function Navigation({ at }: { at: Route }) {
   );
 }
 
-/** The server in one line: always there, always as wide. While it gives no answer, nothing is said of how it is. */
+/** The server's state in one line, which is always there and never changes its width. It is empty while the server does not answer. */
 function ServerLine({ feeds }: { feeds: Feeds }) {
   const texts = t.value.frame;
   const late = useComputed(() => feeds.seconds.reading.value.failingSince ?? feeds.parts.reading.value.failingSince);
@@ -72,7 +72,7 @@ function Desk() {
     feeds.value = started;
     return () => started.stop();
   }, []);
-  // A view that was opened by a link is read from its beginning.
+  // Scroll a view that was opened by a link to its top.
   const main = useRef<HTMLElement>(null);
   const at = route.value;
   const first = useRef(true);

@@ -1,4 +1,4 @@
-// What numbers are as of, or since when there are no newer ones. Its place is always there, so nothing moves when it changes.
+// The time that numbers are as of, or since when there are no newer ones. It always takes its place, so nothing moves when it changes.
 import { clock } from "./format";
 import type { Reading } from "./polling";
 import { t } from "./texts";

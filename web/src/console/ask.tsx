@@ -1,8 +1,8 @@
-// A question before anything is changed, and a trace after.
+// Asks before anything is changed, and leaves a trace after.
 //
 //   ask({ title: "Block 3 seats?", details: ["Stalls-A-7", …], verb: "Block", run: (options) => client().blockSeats(…, options) });
 //
-// A question has one Idempotency-Key, however often it is answered: a yes that got no answer may be said again.
+// A question has one Idempotency-Key, so an operator who got no answer may confirm again.
 //
 // The answer leaves a trace at the foot of the page; the server keeps one of its own (GET /v1/operations/actions, and its log).
 import { signal } from "@preact/signals";
@@ -15,7 +15,7 @@ import { t } from "./texts";
 
 const noteCharactersMax = 100;   // at most 200 bytes, whatever the letters
 const detailsShown = 12;
-const settleMs = 600;            // a question cannot be answered by the click, or the key, that has brought it up
+const settleMs = 600;            // ignores the click or key that has opened the question
 
 export interface Question {
   title: string;
@@ -23,16 +23,16 @@ export interface Question {
   details: string[];
   /** What the button says. */
   verb: string;
-  /** Does it, as `options` say. What it throws is shown, and the question stays. */
+  /** Makes the call with `options`. If it throws, the error is shown and the question stays open. */
   run(options: CallOptions): Promise<unknown>;
-  /** After it was done: to look again. */
+  /** Called after success, to refresh. */
   then?: (() => void) | undefined;
 }
 
 export interface Trace {
   at: number;
   what: string;
-  /** null: it was done. */
+  /** null: success. */
   problem: string | null;
 }
 
@@ -43,7 +43,7 @@ export function ask(what: Question): void {
   question.value = { ...what, key: `desk-${[...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16)).join("-")}` };
 }
 
-/** What an error says to an operator: the server's sentence, its code, and the seats that are the reason. */
+/** An error for the operator: the server's sentence, its code, and the seats that caused it. */
 export function problemOf(error: unknown): string {
   if (!(error instanceof HoldfastError)) return String(error);
   // The server's sentence is English; its code has a word in each language.
@@ -97,7 +97,7 @@ function Dialog({ of }: { of: Question & { key: string } }) {
           event.preventDefault();
           if (isSettled) void run();
         }}
-        // A key that is held down is no second answer.
+        // A key that is held down must not confirm twice.
         onKeyDown={(event) => event.repeat && event.key === "Enter" && event.preventDefault()}
       >
         <h2 id="question-title">{of.title}</h2>
@@ -131,7 +131,7 @@ export function QuestionAsked() {
   return question.value === null ? null : <Dialog of={question.value} />;
 }
 
-/** The foot of the page: what was done last. Its place is always there. */
+/** The foot of the page: the last action. It always takes its place. */
 export function TraceLine() {
   const trace = lastTrace.value;
   if (trace === null) {
@@ -143,7 +143,7 @@ export function TraceLine() {
   }
   const what = `${clock(trace.at)} · ${trace.what}`;
   const outcome = ` · ${trace.problem ?? t.value.ask.done}`;
-  // A long name is cut, and not how it ended.
+  // A long name is cut, but the outcome never is.
   return (
     <p class={`trace ${trace.problem === null ? "" : "bad"}`} role="status" title={what + outcome}>
       <span>{what}</span>

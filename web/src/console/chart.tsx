@@ -1,5 +1,5 @@
-// One chart over time, drawn by uPlot: lines that differ in colour and in dash, a scale that does not twitch, and a legend with numbers that
-// says the same to those who do not see the drawing.
+// One chart over time, drawn by uPlot: lines that differ in colour and dash, a scale that does not twitch, and a legend with the same numbers for
+// readers who do not see the drawing.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { theme } from "../shared/theme";
@@ -26,7 +26,7 @@ export interface ChartProps {
 
 const height = 156;
 
-/** 1, 2, 5, 10, 20, …: the first that is not below. */
+/** The smallest of 1, 2, 5, 10, 20, … that is not below the value. */
 function rounded(most: number): number {
   if (most <= 0) return 1;
   const step = 10 ** Math.floor(Math.log10(most));
@@ -34,7 +34,7 @@ function rounded(most: number): number {
   return 10 * step;
 }
 
-/** Grows at once, and shrinks only when half of it has been empty: the lines do not jump for one quiet second. */
+/** Grows at once, but shrinks only when half of it is empty, so the lines do not jump for one quiet second. */
 function nextTop(before: number, most: number): number {
   const wanted = rounded(most);
   return wanted > before || most < before * 0.35 ? wanted : before;
@@ -44,7 +44,7 @@ function colorOf(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Values that have no neighbour are no line: they are drawn as points. */
+/** Values without a neighbour make no line, so they are drawn as points. */
 function alone(plot: uPlot, series: number): number[] {
   const values = plot.data[series] ?? [];
   const isThere = (i: number) => values[i] !== null && values[i] !== undefined;
@@ -84,7 +84,7 @@ export function Chart(props: ChartProps) {
   for (const line of lines) for (const [i, value] of line.values.entries()) if (value !== null && (ends[i] ?? 0) >= last - span) most = Math.max(most, value);
   top.current.value = nextTop(top.current.value, most);
 
-  // Another theme, or other lines: another plot. Else the same one gets the newer data.
+  // Another theme or other lines need a new plot. Otherwise the plot gets the new data.
   const form = `${theme.value} ${lines.map(({ label }) => label).join("|")}`;
   useLayoutEffect(() => {
     const element = place.current;

@@ -1,13 +1,13 @@
-// Looking up the reservations of an order. The server has no index of orders: it looks through reservations page by page, the oldest first. A
-// desk is asked about orders of now, so the events are looked through one by one, the newest first.
+// Looks up the reservations of an order. The server has no index of orders: it scans reservations page by page, oldest first. Operators ask
+// about recent orders, so this scans the events one by one, newest first.
 import type { Reservation } from "@holdfast/client";
 
-const pagesMax = 100;   // of up to 10,000 reservations that the server looks through, or of one event
+const pagesMax = 100;   // each scans up to 10,000 reservations, or one event
 const foundMax = 50;
 
 export interface OfOrder {
   reservations: Reservation[];
-  /** Whether all reservations were looked through: where they were not, there may be more. */
+  /** Whether all reservations were scanned. If not, there may be more. */
   isAll: boolean;
 }
 

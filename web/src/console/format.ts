@@ -1,10 +1,10 @@
-// Numbers and times as the desk writes them: of equal width, so that a column stays one.
+// Numbers and times as the desk writes them, with a fixed width so that columns stay aligned.
 import { language, locale } from "../shared/i18n";
 
 
 const two = (n: number) => String(n).padStart(2, "0");
 
-/** 14:03:07, by the operator's own clock's time zone, which the line at the top names. */
+/** 14:03:07, in the operator's time zone, which the line at the top names. */
 export function clock(at: number | string): string {
   const date = new Date(at);
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
@@ -27,7 +27,7 @@ export function moment(at: string): string {
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clockMs(at)} ${zone(at)}`;
 }
 
-/** 0.482, 12.4, 1,204: three digits that count. Nothing was measured: a dash. */
+/** 0.482, 12.4, 1,204: three significant digits. A dash if nothing was measured. */
 export function milliseconds(ms: number | null): string {
   if (ms === null) return "–";
   if (ms === 0) return "0";
@@ -47,7 +47,7 @@ export function duration(seconds: number): string {
   return days === 0 ? rest : `${days} d ${rest}`;
 }
 
-/** The beginning of a UUID: what one reads aloud. */
+/** The beginning of a UUID, short enough to read aloud. */
 export function short(id: string): string {
   return id.length > 18 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id;
 }

@@ -1,4 +1,4 @@
-// The series of GET /v1/operations/series as the desk keeps it: the newest are added to what there is, the oldest leave.
+// The series of GET /v1/operations/series as the desk keeps it: new intervals are appended, the oldest are dropped.
 import type { Series } from "@holdfast/client";
 
 export type Columns = Omit<Series, "resolution" | "startedAt" | "asOf" | "at"> & { ends: number[] };
@@ -19,7 +19,7 @@ function addAll<Key extends string, Value>(before: Record<Key, Value[]>, more: R
   return sum;
 }
 
-/** Refusals are named only where there were some: a code that is not there counts as none. */
+/** The server names only codes that occurred. A missing code counts as zero. */
 function addRefusals(before: Columns, more: Series, drop: number): Record<string, number[]> {
   const sum: Record<string, number[]> = {};
   const zeros = (n: number) => new Array<number>(n).fill(0);
@@ -45,7 +45,7 @@ const none: Columns = {
   queuedMax: [],
 };
 
-/** `before`: what there was; of another start of the server it is forgotten. */
+/** `before`: the history so far. It is dropped if the server has restarted since. */
 export function joined(before: Sale | null, more: Series, kept: number): Sale {
   const base = before !== null && before.startedAt === more.startedAt ? before.columns : none;
   const drop = Math.max(0, base.ends.length + more.at.length - kept);

@@ -1,6 +1,6 @@
 // A seat's label as people write it. The server has "Stalls-E-9"; a ticket and the map say "Stalls E-9".
 
-/** What the text may mean among these sections, as the server writes labels. A section's name may have spaces and hyphens itself. */
+/** The labels, as the server writes them, that the text may mean in these sections. A section's name may contain spaces and hyphens. */
 export function labelsIn(text: string, sections: readonly { name: string }[]): string[] {
   const labels: string[] = [];
   for (const { name } of sections) {

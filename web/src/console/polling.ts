@@ -1,20 +1,20 @@
-// Numbers that are asked for again and again: at most as often as a reader's eye can follow, one question at a time, and none while the page
-// is hidden. What could not be had stays as it was, and says so.
+// Polls numbers: no faster than a reader's eye can follow, one request at a time, and not while the page is hidden. When a request fails, the
+// last value stays and is marked as old.
 import { signal, type Signal } from "@preact/signals";
 import { OneAtATime } from "../shared/one_at_a_time";
 import { noticeError } from "./session";
 
 export interface Reading<Value> {
   value: Value | null;
-  /** Of this machine's clock: when the value was answered. */
+  /** When the value was answered, by this machine's clock. */
   at: number;
-  /** Since when questions have not been answered; null: they are. */
+  /** Since when requests have failed; null: they succeed. */
   failingSince: number | null;
 }
 
 export interface Poll<Value> {
   reading: Signal<Reading<Value>>;
-  /** Asks now, or as soon as the question that is on its way has been answered, and not again before the usual time. */
+  /** Polls now, or as soon as the running request has been answered. The next poll is a full interval later. */
   ask(): Promise<void>;
   stop(): void;
 }

@@ -1,4 +1,4 @@
-// Which view is open, in the address behind `#`: it can be kept and sent, and the browser's own history works. There is never a key in it.
+// Keeps the open view in the address, after `#`: it can be bookmarked and sent, and the browser's history works. It never contains a key.
 import { signal } from "@preact/signals";
 
 export type Route =
@@ -14,7 +14,7 @@ function parse(hash: string): Route {
   try {
     text = decodeURIComponent(rest);
   } catch {
-    // An address that somebody cut: as if nothing had been asked.
+    // A truncated address: treat it as an empty search.
   }
   if (view === "event" && text !== "") return { view, id: text };
   if (view === "find") return { view, text };

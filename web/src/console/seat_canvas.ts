@@ -1,5 +1,5 @@
-// Draws seats as small discs. What a disc means is not said by colour alone: sold is full, held a ring with a dot, blocked a cross, available a
-// ring; what is marked has a square around it.
+// Draws seats as small discs. Each state has a shape and not only a colour: sold is a full disc, held a ring with a dot, blocked a cross, available
+// a ring. A marked seat has a square around it.
 export type Mark = "available" | "held" | "sold" | "blocked";
 
 export interface Drawing {
@@ -7,7 +7,7 @@ export interface Drawing {
   y: ArrayLike<number>;
   markOf(seat: number): Mark;
   isChosen(seat: number): boolean;
-  /** A colour of its own for a seat that is available: then it is filled. null: none. */
+  /** Fills available seats with this colour; null: no fill. */
   colorOf?(seat: number): string | null;
 }
 
@@ -21,7 +21,7 @@ export interface Placing {
 const margin = 12;
 const smallRadius = 2.5;   // pixels
 
-/** How the seats lie in a canvas of this size: all of them, as large as they can be. */
+/** Fits all seats into a canvas of this size, as large as possible. */
 export function placeSeats(x: ArrayLike<number>, y: ArrayLike<number>, width: number, height: number): Placing {
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < x.length; ++i) {
@@ -32,7 +32,7 @@ export function placeSeats(x: ArrayLike<number>, y: ArrayLike<number>, width: nu
   }
   if (left > right) return { scale: 1, left: 0, top: 0, radius: 1 };
   const scale = Math.min((width - 2 * margin) / Math.max(right - left, 1e-6), (height - 2 * margin) / Math.max(bottom - top, 1e-6), 40);
-  // Seats are spread over the area that the plan covers; a disc takes what is one seat's share, at most what its neighbours leave.
+  // A disc covers one seat's share of the plan's area, but never touches its neighbours.
   const share = Math.sqrt(((right - left + 1 / scale) * (bottom - top + 1 / scale)) / Math.max(1, x.length));
   return {
     scale,
@@ -101,7 +101,7 @@ export function drawSeats(canvas: HTMLCanvasElement, drawing: Drawing): Placing 
   return place;
 }
 
-/** The seat under a point of the canvas; -1: none is near. */
+/** The seat at a point of the canvas; -1 if none is near. */
 export function seatAt(x: ArrayLike<number>, y: ArrayLike<number>, place: Placing, px: number, py: number): number {
   let best = -1;
   let nearest = Math.max(8, place.radius * 1.8) ** 2;

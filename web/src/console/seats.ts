@@ -8,7 +8,7 @@ export function labelOf(plan: Plan, seat: number): string {
   return `${sections[seats.section[seat] ?? 0]}-${names[seats.row[seat] ?? 0]}-${seats.number[seat]}`;
 }
 
-/** A letter that a later server adds is not available, and nobody's to unblock. */
+/** A letter of a later server's: neither available nor possible to unblock. */
 export function stateOf(letter: string | undefined): SeatState {
   return letter === "a" ? "available" : letter === "b" ? "blocked" : letter === "s" ? "sold" : "held";
 }
@@ -19,7 +19,7 @@ export interface RowOfSeats {
   seats: number[];
 }
 
-/** Rows in the plan's order; a row of a section is one, wherever its seats stand. */
+/** Rows in the plan's order. All seats of a section's row are one row, even if they are apart in the plan. */
 export function rowsOf(plan: Plan): RowOfSeats[] {
   const rows = new Map<string, RowOfSeats>();
   for (let seat = 0; seat < plan.size; ++seat) {

@@ -1,11 +1,11 @@
-// Who is at the desk. The key lives in this page's memory; only when the operator asks for it, also in sessionStorage, which this tab alone
-// reads and which ends with it. It is sent as a header, and stands in no address and no log.
+// The operator's session. The key stays in this page's memory. If the operator asks for it, it is also in sessionStorage, which only this tab can
+// read and which ends with the tab. It is sent as a header, and never appears in an address or a log.
 import { signal } from "@preact/signals";
 import { createClient, HoldfastError, type Client, type ServerHealth } from "@holdfast/client";
 
 const storageKey = "holdfast.console.key";
 
-/** Why somebody is asked for a key. `none`: nothing is wrong, there was no key yet. */
+/** Why the page asks for a key. `none`: nothing is wrong, no key was given yet. */
 export type WhyOut = { kind: "none" | "unknown" | "scope" | "revoked" } | { kind: "unreachable" | "other"; message: string };
 
 export type Standing = { kind: "asking" } | { kind: "out"; why: WhyOut } | { kind: "in"; client: Client; key: string | null };
@@ -13,10 +13,10 @@ export type Standing = { kind: "asking" } | { kind: "out"; why: WhyOut } | { kin
 export const standing = signal<Standing>({ kind: "asking" });
 export const health = signal<ServerHealth | null>(null);
 
-/** Without the cookie: the map may have made this browser a visitor, who sees no drafts and only his own reservations. */
+/** Sends no cookie: through the map this browser may be a visitor, who sees no drafts and only their own reservations. */
 const fetchWithoutCookie: typeof fetch = (input, init) => fetch(input, { ...init, credentials: "omit" });
 
-/** Polls go on by themselves, so a call is not tried again: what is late is shown as late. */
+/** No retries: the next poll comes anyway, and late numbers are shown as late. */
 function clientWith(key: string | null): Client {
   return createClient({ baseUrl: "", retries: 0, timeoutMs: 10_000, apiKey: key ?? undefined, fetch: fetchWithoutCookie });
 }
@@ -28,12 +28,12 @@ function whyOf(error: unknown, hadKey: boolean): WhyOut {
   return { kind: error.status === 0 ? "unreachable" : "other", message: error.message };
 }
 
-/** Whether a key can be sent as a header at all; another one cannot be one of this server's. */
+/** Whether the text can be sent as a header. A text that cannot is no key of this server. */
 function canBeSent(key: string): boolean {
   return /^[\x21-\x7e]+$/.test(key);
 }
 
-/** With a key, or without one where the server needs none. `keep`: also when this tab is loaded again. */
+/** Signs in with a key, or without one if the server needs none. `keep`: for reloads of this tab too. */
 export async function signIn(key: string | null, keep: boolean): Promise<void> {
   if (key !== null && !canBeSent(key)) {
     standing.value = { kind: "out", why: { kind: "unknown" } };
@@ -42,7 +42,7 @@ export async function signIn(key: string | null, keep: boolean): Promise<void> {
   const client = clientWith(key);
   try {
     health.value = await client.getHealth();
-    // A server without keys looks at none.
+    // A server without keys ignores the one that is sent.
     const used = health.value.hasKeys ? key : null;
     if (used !== null && keep) sessionStorage.setItem(storageKey, used);
     standing.value = { kind: "in", client, key: used };
@@ -63,12 +63,12 @@ export function signOut(why: WhyOut = { kind: "none" }): void {
   standing.value = { kind: "out", why };
 }
 
-/** What a poll met: a key that is not taken any more ends the session. */
+/** Handles a poll's error: a key that is no longer accepted ends the session. */
 export function noticeError(error: unknown): void {
   if (error instanceof HoldfastError && (error.status === 401 || error.status === 403)) signOut({ kind: "revoked" });
 }
 
-/** The client of whoever is signed in. Only components inside the desk ask. */
+/** The client with the operator's key. Only for components inside the desk, which are drawn after signing in. */
 export function client(): Client {
   const now = standing.value;
   if (now.kind !== "in") throw new Error("nobody is signed in");

@@ -13,15 +13,15 @@ export interface BestWish {
   adjacent: boolean;
 }
 
-const ownSeatsMs = 3_000;   // no longer does a visitor wait to be told that his seats are gone
+const ownSeatsMs = 3_000;   // how long a visitor waits at most to be told that seats are gone
 const settleMs = 600;
 
 export class Actions {
   /** A call is on its way. */
   readonly busy = signal(false);
-  /** The page has just put something else where a button was: a click may have been meant for that. */
+  /** The page has just replaced a button: a click may have been meant for the old one. */
   readonly settling = signal(false);
-  /** Nothing is done now, by pointer or keyboard. */
+  /** Neither pointer nor keyboard starts anything now. */
   readonly isInert = computed(() => this.busy.value || this.settling.value);
   /** Whether this visitor has done anything here yet. */
   hasActed = false;
@@ -179,7 +179,7 @@ export class Actions {
 
   // ---- one at a time
 
-  // What is asked for while a call is on its way, or what it has changed is a moment old, is not done: it was a second click.
+  // A click while a call is running, or just after it has changed the page, is ignored: it is a double click.
   #run(call: () => Promise<void>, explain: (error: HoldfastError) => boolean = () => false): Promise<void> {
     if (this.isInert.value) return this.#running;
     this.busy.value = true;
@@ -206,7 +206,7 @@ export class Actions {
     };
     switch (error.code) {
       case "seat_unavailable": {
-        await Promise.race([sale.refresh(), new Promise((go) => setTimeout(go, ownSeatsMs))]);   // another tab of this visitor's may have them
+        await Promise.race([sale.refresh(), new Promise((go) => setTimeout(go, ownSeatsMs))]);   // the visitor's other tab may have them
         const lost = error.seatIds.map((id) => sale.seats.index(id) ?? -1).filter((i) => i >= 0 && sale.seats.mine[i] !== Mine.held);
         if (lost.length > 0) sale.tellLost(lost);
         return;
@@ -222,7 +222,7 @@ export class Actions {
         return tell("warn", () => t.value.goneTitle, () => t.value.goneBody);
       case "unreachable":
       case "timeout":
-        void sale.refresh();   // it may have been done, and only its answer be lost
+        void sale.refresh();   // it may have been done, and only the answer lost
         return tell("bad", () => t.value.awayTitle, () => t.value.awayBody);
       case "rate_limited":
       case "unavailable":

@@ -5,9 +5,9 @@ import type { Sale } from "./sale";
 import { State } from "./seats";
 import { t } from "./texts";
 
-const quantityMost = 20;   // more than that is a group, which picks its place
+const quantityMost = 20;   // a larger group picks its place
 
-/** No seat can be had now. Those that somebody holds may come back. */
+/** No seat is available now. Held seats may come back. */
 function NothingLeft({ sale }: { sale: Sale }) {
   sale.version.value;
   const isHeld = sale.seats.state.includes(State.held);

@@ -1,8 +1,8 @@
-// The map on its canvas: where the visitor looks, and what is drawn of it in a frame.
+// The map on its canvas: the visitor's view, and what is drawn in a frame.
 //
-// A frame costs what has changed. Seats are in tiles (tiles.ts), drawn once for a scale; while the visitor zooms, the tiles of the scale
-// before are shown larger or smaller, and when he stops they are drawn anew, some milliseconds a frame. Over them come the names of sections
-// and the visitor's own seats. Nothing is drawn while nothing happens.
+// A frame costs what has changed. Seats are in tiles (tiles.ts), drawn once per scale. While the visitor zooms, the old scale's tiles are
+// stretched. When the zoom ends they are redrawn, some milliseconds per frame. The names of sections and the visitor's own seats come on top.
+// Nothing is drawn while nothing happens.
 import type { Palette } from "./colors";
 import { followGestures } from "./gestures";
 import { SectionLabels } from "./labels";
@@ -11,7 +11,7 @@ import { Grid, Mine, type Seats } from "./seats";
 import { Level } from "./tiles";
 
 export interface SeatMapListener {
-  /** A seat was tapped that is large enough to be meant. */
+  /** A seat was tapped that is large enough to be the target. */
   tapped(i: number): void;
   /** The mouse is over a seat, at a place in the element; nothing: over none. */
   hovered(seat: ({ i: number } & SeatPlace) | undefined): void;
@@ -308,7 +308,7 @@ export class SeatMap {
     const { from, to, since } = this.#glide;
     const part = Math.min(1, Math.max(0, (now - since) / glideMs));
     const eased = 1 - (1 - part) ** 3;
-    // The scale goes on by factors; the place follows it, so that the way looks straight.
+    // The scale changes by factors; the position follows it, so that the movement looks straight.
     const scale = from.scale * (to.scale / from.scale) ** eased;
     const share = to.scale === from.scale ? eased : (scale - from.scale) / (to.scale - from.scale);
     this.#view = { scale, x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };

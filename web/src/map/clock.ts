@@ -1,7 +1,7 @@
-// The ledger's time, whatever this machine's clock says.
+// The ledger's time, independent of this machine's clock.
 //
-// A hold ends by the ledger's clock. The page asks for it (GET /v1/server), adds what the browser's monotonic clock has counted since, and asks
-// again every minute, when the page becomes visible, and when the two clocks of the browser have come apart: then the machine slept.
+// A hold ends by the ledger's clock. The page asks for its time (GET /v1/server) and adds what the browser's monotonic clock has counted since. It
+// asks again every minute, when the page becomes visible, and when the browser's two clocks differ, which means that the machine slept.
 import { signal } from "@preact/signals";
 import type { Client } from "@holdfast/client";
 
@@ -45,7 +45,7 @@ export class ServerClock {
     return this.#syncing;
   }
 
-  /** A clock that cannot be asked now is as good as it was; whatever else the page asks will say that the server is away. */
+  /** Keeps the old offset if the server cannot be reached. The page's other requests report that. */
   refresh() {
     this.sync().catch(() => undefined);
   }

@@ -1,4 +1,4 @@
-// Colours of the map. The plan brings one a category; here each gets enough contrast with the ground of the theme (WCAG 1.4.11: 3 to 1).
+// Colours of the map. The plan has one per category; here each gets enough contrast with the theme's background (WCAG 1.4.11: 3 to 1).
 import type { Category } from "./seats";
 
 export interface Palette {
@@ -9,7 +9,7 @@ export interface Palette {
   soft: string;
   accent: string;
   onAccent: string;
-  taken: string;      // seats that somebody has
+  taken: string;      // held and sold seats
   categories: string[];
   onCategories: string[];   // for text on them
 }

@@ -87,17 +87,17 @@ function Opened({ sale }: { sale: Sale }) {
   const picked = sale.picked.value;
   const isBusy = sale.actions.busy.value;
   const panel = useRef<HTMLDivElement>(null);
-  // The control that had the focus may be gone with what it has done: then the keyboard goes on at what has come of it.
+  // An action may remove the control that had the focus. Then the focus moves to the result.
   useEffect(() => {
     if (isBusy || !sale.actions.hasActed) return;
     if (document.activeElement !== null && document.activeElement !== document.body) return;
     panel.current?.querySelector<HTMLElement>(".notice, .hold, h1")?.focus({ preventScroll: true });
   }, [isBusy]);
-  // What is told is to be seen, wherever the page is scrolled to.
+  // Scroll a new notice into view.
   useEffect(() => {
     if (sale.notice.value !== undefined) panel.current?.querySelector(".notice")?.scrollIntoView({ block: "nearest" });
   }, [sale.notice.value]);
-  // What can be clicked: when it changes, the next click may have been meant for what was there before.
+  // When the buttons change, the next click may have been meant for the old ones.
   const lines = [...picked, "", ...holds.flatMap(({ seats }) => seats.map(({ id, state }) => `${id} ${state}`))].join();
   const isFirst = useRef(true);
   useLayoutEffect(() => {

@@ -17,7 +17,7 @@ export function EventsPage() {
   const [next, setNext] = useState<string | null>(null);
   const [isAway, setAway] = useState(false);
 
-  // The first page is asked for again and again: its numbers go down while one looks.
+  // The first page is polled: its numbers change while the visitor looks.
   useEffect(() => {
     const stop = new AbortController();
     const load = async () => {

@@ -1,5 +1,5 @@
-// Names of sections over the map, while it is far. On a section that has room: its name and how many seats are left. Beside one that is
-// small and has room around it: the same. In a crowd: the name alone. Larger sections go first, and no label covers another.
+// Names of sections over the map, while it is zoomed out. A section with room shows its name and how many seats are left. A small section with
+// room around it shows the same beside it. In a crowd only the name is shown. Larger sections go first, and no label covers another.
 import type { Palette } from "./colors";
 import type { Section, Seats } from "./seats";
 

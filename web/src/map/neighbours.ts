@@ -1,4 +1,4 @@
-// What to offer in place of seats that somebody else has taken: as many, free, side by side if there are such, and near.
+// Finds seats to offer instead of seats that are taken: as many, available, near, and side by side if possible.
 import type { Seats } from "./seats";
 
 const gapMost = 1.6;      // of the pitch: what still counts as side by side, as the server has it

@@ -1,4 +1,4 @@
-// Something that the visitor is told, until he closes it or the next one comes. Texts are functions: the language may change meanwhile.
+// A notice for the visitor, shown until it is closed or the next one comes. Texts are functions, because the language may change meanwhile.
 export interface Notice {
   tone: "good" | "warn" | "bad";
   title: () => string;

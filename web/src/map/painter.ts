@@ -1,4 +1,4 @@
-// How seats look: one shape a state, so that nobody needs to tell colours apart.
+// How seats look: one shape per state, so that nobody needs to tell colours apart.
 //
 //   available   a full disc in the category's colour, with its number when there is room
 //   held        a ring with a dot
@@ -130,7 +130,7 @@ export class Painter {
     context.globalAlpha = 1;
   }
 
-  // What the seats stand on: each row as a broad line, which together are the section's shape, whatever it is.
+  // The floor under the seats: each row as a broad line. Together they give the section's shape.
   #paintFloor(context: CanvasRenderingContext2D, box: { left: number; top: number; right: number; bottom: number }, scale: number) {
     const { rows, x, y, pitch, rowPitch } = this.#seats;
     context.lineCap = context.lineJoin = "round";
@@ -172,7 +172,7 @@ export class Painter {
     }
   }
 
-  // What cannot be read there is not written: the tip, the choice and the list say it.
+  // Text that would be too small to read is left out: the tip, the choice and the list have it.
   #write(context: CanvasRenderingContext2D, text: string, x: number, y: number, width: number) {
     if (text.length > shortText && context.measureText(text).width > width * squeezeMost) return;
     context.fillText(text, x, y, width);

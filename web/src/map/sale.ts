@@ -1,7 +1,8 @@
-// One event as the visitor meets it: its seats as they are, what he has picked, holds and has bought. Signals; components only show them.
+// One event as the visitor sees it: the states of its seats, and what the visitor has picked, holds and has bought. It has signals,
+// which components only show.
 //
-// The truth comes from the server in two streams: states of seats by /live, the visitor's own reservations by asking whenever something says
-// that they may have changed (a call of this tab, a word from another tab, a seat of his that changed in /live, the end of a hold's time).
+// The server tells it in two ways. /live streams the states of seats. The visitor's own reservations are requested whenever they may have
+// changed: after a call of this tab, a message from another tab, a change of one of the visitor's seats in /live, or the end of a hold's time.
 import { batch, computed, signal } from "@preact/signals";
 import { HoldfastError, type Event, type LiveMessage, type Reservation } from "@holdfast/client";
 import { money } from "../shared/i18n";
@@ -31,7 +32,7 @@ export class Sale {
   readonly event: Event;
   readonly seats: Seats;
   readonly connection = signal<Connection>("connecting");
-  /** Goes up when seats' states have changed, some times a second at most: for what counts them. The map is told at once. */
+  /** Increases when seats' states have changed, at most a few times a second, for components that count them. The map is told at once. */
   readonly version = signal(0);
   readonly picked = signal<readonly number[]>([]);
   readonly holds = signal<readonly Reservation[]>([]);
@@ -39,7 +40,7 @@ export class Sale {
   readonly notice = signal<Notice | undefined>(undefined);
   /** For screen readers. */
   readonly said = signal("");
-  /** The server has told the states, and no seat can be had. */
+  /** The states are known, and no seat is available. */
   readonly isEmpty = computed(() => (this.version.value, this.connection.value !== "connecting" && !this.availableByCategory.some((n) => n > 0)));
   readonly availableBySection: number[];
   readonly availableByCategory: number[];
@@ -48,7 +49,7 @@ export class Sale {
   readonly isOver = computed(() => (clock.tick.value, isOver(this.event, clock.now())));
   /** Whether this page offers its seats. */
   readonly isOpen = computed(() => this.event.status === "on_sale" && !this.isOver.value);
-  /** A seat that was asked for and cannot be had: the map says so beside it. A new one each time. */
+  /** A seat that was picked and is not available: the map says so beside it. A new object each time. */
   readonly refused = signal<{ readonly i: number } | undefined>(undefined);
   /** Where the map should look. */
   readonly lookAt = signal<readonly number[]>([]);
@@ -75,7 +76,7 @@ export class Sale {
     this.#undo.push(() => document.removeEventListener("visibilitychange", seen));
   }
 
-  /** Follows the event until end(). Throws what the server says no with. */
+  /** Follows the event until end(). Throws the server's refusal. */
   async follow() {
     void this.refresh();
     const onConnection = (isConnected: boolean) => {
@@ -125,7 +126,7 @@ export class Sale {
     }, versionMs);
   }
 
-  /** Seats that can be had now, in a section or category if one is named. */
+  /** Seats that are available now, in a section or category if one is named. */
   availableIn(section?: string, category?: string): number {
     const { seats } = this;
     let n = 0;
@@ -147,8 +148,8 @@ export class Sale {
   }
 
   /**
-   * Asks for this visitor's reservations. Who asks meanwhile gets the answer of a later question. Does not throw: the connection's state says that
-   * the server is away, and we ask again when it is back.
+   * Requests this visitor's reservations. Calls that come meanwhile get the answer of a later request. Does not throw: the connection's state shows
+   * that the server is away, and the page asks again when it is back.
    */
   refresh(): Promise<void> {
     return this.#reservations.ask();
@@ -177,7 +178,7 @@ export class Sale {
     try {
       return await asVisitor(() => client.getReservation(id));
     } catch (error) {
-      if (error instanceof HoldfastError && error.status === 404) return undefined;   // the server was put back to a backup
+      if (error instanceof HoldfastError && error.status === 404) return undefined;   // the server was restored from a backup
       throw error;
     }
   }

@@ -186,7 +186,7 @@ function boxOf(x: Float32Array, y: Float32Array, first: number, end: number): Bo
   return box.right > box.left || box.bottom > box.top ? box : undefined;
 }
 
-/** Which seats are in which cell of a square grid, so that nobody looks at all of them to find a few. */
+/** The seats in each cell of a square grid, so that finding a few does not need a scan of all. */
 export class Grid {
   readonly #cell: number;
   readonly #columns: number;

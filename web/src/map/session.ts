@@ -1,15 +1,15 @@
-// Who this browser is: a visitor with a session, which is a customer. No key is ever here.
+// The browser's identity: a visitor with a session, which is a customer. There is never a key here.
 import { HoldfastError } from "@holdfast/client";
 import { clientOf } from "../shared/client";
 import { ServerClock } from "./clock";
 
-// What a visitor waits for. An answer that takes longer is lost, and asking again with the same key finds what has become of it; meanwhile he can do
-// nothing else.
+// How long a visitor waits for an answer. After that, a retry with the same key finds out what has happened; meanwhile the visitor can do nothing
+// else.
 const answerMs = 8_000;
 const retries = 2;
 
 export const client = clientOf({ timeoutMs: answerMs, retries });
-/** For what is large, and takes as long as a slow line takes. */
+/** For large answers, which a slow connection delivers slowly. */
 export const patientClient = clientOf();
 export const clock = new ServerClock(client);
 
@@ -24,7 +24,7 @@ export function openSession(): Promise<void> {
   return opening;
 }
 
-/** Runs a call as the visitor; when the session is over, with a new one, once more. */
+/** Runs a call as the visitor. If the session has expired, runs it once more with a new one. */
 export async function asVisitor<Result>(call: () => Promise<Result>): Promise<Result> {
   try {
     return await call();

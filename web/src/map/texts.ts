@@ -1,4 +1,4 @@
-// Everything that the map says, in both languages.
+// All texts of the map, in both languages.
 import { number, plural, translation } from "../shared/i18n";
 
 const seatsEn = (n: number) => plural(n, "seat", "seats");
@@ -24,7 +24,7 @@ const en = {
   soldOut: "Sold out",
   soldOutBody: "No seat is left. If one is given back, this page shows it at once.",
   allHeld: "Nothing is free at the moment",
-  allHeldBody: "Others hold the last seats. Those that they do not buy come back here by themselves.",
+  allHeldBody: "Other people hold the last seats. Seats that they do not buy come back here by themselves.",
   overTitle: "This event is over",
   begunTitle: "This event has begun",
   begun: "Has begun",
@@ -44,7 +44,7 @@ const en = {
   live: "Live",
   connecting: "Connecting…",
   reconnecting: "Reconnecting…",
-  stale: "The connection is lost. What you see may be old; it catches up by itself.",
+  stale: "The connection is lost. What you see may be out of date; the page catches up by itself.",
   caughtUp: "Connected again. The map is up to date.",
 
   prices: "Prices",
@@ -86,7 +86,7 @@ const en = {
   demo: "A demo: nothing is charged.",
   noDemo: "Payment is not part of this page: the shop that uses Holdfast takes it.",
   extend: "More time",
-  extendMost: "That is as long as seats can be held.",
+  extendMost: "Seats cannot be held any longer.",
   giveBack: "Give back",
   giveBackOne: (label: string) => `Give back ${label}`,
   showOnMap: "Show on the map",
@@ -112,7 +112,7 @@ const en = {
   seconds: (n: number) => plural(n, "second", "seconds"),
   and: "and",
 
-  lostTitle: (n: number): string => (n === 1 ? "Somebody was a moment quicker" : "Somebody was a moment quicker with these"),
+  lostTitle: (n: number): string => (n === 1 ? "Somebody else was faster" : "Somebody else was faster with these"),
   lostBody: (labels: string, n: number) => `${labels} ${n === 1 ? "has" : "have"} just gone to somebody else. Sorry about that!`,
   lostKept: (n: number) => `Your other ${plural(n, "seat is", "seats are")} still free.`,
   lostOffer: (labels: string) => `Close by and still free: ${labels}.`,
@@ -124,19 +124,19 @@ const en = {
   boughtTitle: "Enjoy the show!",
   boughtBody: (labels: string, order: string) => `${labels} are yours. Order ${order}.`,
   apartTitle: (n: number) => `No ${number(n)} seats side by side are left`,
-  apartBody: "They can be had apart from each other.",
+  apartBody: "There are seats that are not together.",
   takeApart: (n: number) => `Hold ${seatsEn(n)} apart`,
-  notEnoughTitle: "That many are not left",
+  notEnoughTitle: "Not enough seats are left",
   notEnoughBody: "Try fewer seats, or another place.",
-  limitTitle: "That is the limit",
-  limitBody: (n: number) => `${seatsEn(n)} is the most that one person can have here.`,
+  limitTitle: "You have reached the limit",
+  limitBody: (n: number) => `One person can have at most ${seatsEn(n)} here.`,
   closedTitle: "This event is not on sale",
   closedBody: "What you hold already can still be bought or given back.",
   goneTitle: "That hold has ended",
-  goneBody: "Its seats are on the map as they are now.",
+  goneBody: "The map shows what has become of its seats.",
   awayTitle: "The server did not answer",
   awayBody: "Nothing was lost. Try again in a moment.",
-  busyTitle: "It is very busy",
+  busyTitle: "The server is very busy",
   busyBody: "Nothing was done. Try again in a moment.",
   otherTitle: "That did not work",
   otherBody: (said: string, code: string) => `${said} (${code})`,

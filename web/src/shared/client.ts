@@ -1,5 +1,5 @@
-// The server that this page came from, by the project's own client.
+// A client of the server that this page came from.
 import { createClient, type ClientOptions } from "@holdfast/client";
 
-/** As whoever the browser is: with a visitor's session when it has one. `apiKey` is for the console, which asks for one. */
+/** With the visitor's session, if the browser has one. `apiKey` is for the console, which asks for it. */
 export const clientOf = (options: Omit<ClientOptions, "baseUrl"> = {}) => createClient({ ...options, baseUrl: "" });

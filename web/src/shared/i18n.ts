@@ -1,10 +1,10 @@
-// English and Spanish. A page has one table a language, of the same type, so a text that is missing does not compile:
+// English and Spanish. A page has one table per language, of the same type, so a missing text does not compile:
 //
 //   const texts = { en: { greeting: "Hello", seats: (n: number) => plural(n, "seat", "seats") },
 //                   es: { greeting: "Hola", seats: (n: number) => plural(n, "asiento", "asientos") } };
 //   const t = translation(texts);     // a signal: t.value.greeting
 //
-// The language is the browser's first one that there is, until the visitor chooses.
+// The language is the first of the browser's languages that is supported, until the visitor chooses one.
 import { computed, signal } from "@preact/signals";
 
 export const languages = ["en", "es"] as const;
@@ -55,7 +55,7 @@ export function plural(n: number, one: string, many: string): string {
   return `${number(n)} ${n === 1 ? one : many}`;
 }
 
-// Making one takes longer than using it a hundred times.
+// Creating a formatter takes longer than using it a hundred times.
 const formats = new Map<string, Intl.NumberFormat>();
 function format(style: Intl.NumberFormatOptions): Intl.NumberFormat {
   const key = `${locale.value} ${style.currency ?? ""} ${style.minimumFractionDigits ?? ""}`;
@@ -67,7 +67,7 @@ function format(style: Intl.NumberFormatOptions): Intl.NumberFormat {
   return found;
 }
 
-/** 19:30 CET, "Wednesday 24 February 2027 at 19:30 CET": with the name of the zone, because it is the viewer's, whatever the event's is. */
+/** 19:30 CET, "Wednesday 24 February 2027 at 19:30 CET": with the zone's name, because it is the viewer's zone and may differ from the event's. */
 export function timeOfDay(at: string): string {
   return new Intl.DateTimeFormat(locale.value, { hour: "2-digit", minute: "2-digit", timeZoneName: "short" }).format(new Date(at));
 }

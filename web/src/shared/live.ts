@@ -1,22 +1,23 @@
-// An event's states as they change, by one stream for all tabs of a browser. A browser opens six connections to a server at most (HTTP/1.1): with
-// a stream in each tab the seventh would not load, and no tab could send a hold.
+// Follows an event's states as they change, with one stream for all tabs of a browser. A browser opens at most six connections to a server
+// (HTTP/1.1). With a stream in each tab, the seventh tab would not load, and no tab could send a hold.
 //
 //   await followLive(client, "map", eventId, { signal, onMessage, onConnection });
 //
-// The tabs that show an event queue for a lock. The one that has it reads the stream and passes on what it reads; the next one has the lock when
-// that tab is closed, hidden or frozen. Tabs that nobody sees read nothing. While a tab hears nothing, it asks for the states every two seconds:
-// so it does where a browser has no locks (a page that did not come by HTTPS, nor from this machine), or a proxy answers no stream. A stream counts
-// from its first message or comment on, and not while it is behind an answer to such a question: a proxy may pass on the head alone, or
-// messages late. A server that does not answer, or says "later", is asked less and less often.
+// The tabs that show an event queue for a lock. The tab that has it, the leader, reads the stream and passes its messages on. When that tab is
+// closed, hidden or frozen, the next one gets the lock. Hidden tabs read nothing.
+//
+// A tab that hears nothing polls the states every two seconds. This happens in a browser without locks (a page that came neither by HTTPS nor from
+// this machine), or behind a proxy that passes no streams on. A stream counts from its first message or comment on, and only while it is not
+// behind a poll's answer: a proxy may pass on the head alone, or delay messages. Polls back off while the server does not answer or says "later".
 import { HoldfastError, type Client, type LiveMessage, type SeatLetter } from "@holdfast/client";
 import { untilShown, whileShown } from "./shown";
 
 export interface Follower {
   /** Ends it. */
   signal: AbortSignal;
-  /** A snapshot first, then changes; another snapshot when there is no telling what has changed. */
+  /** A snapshot first, then changes; another snapshot if changes may have been missed. */
   onMessage(message: LiveMessage): void;
-  /** Whether what was told is true now, whenever that changes. */
+  /** Called when the states that were told become current, or stop being so. */
   onConnection?(isConnected: boolean): void;
 }
 
@@ -26,17 +27,17 @@ type Word =
   | { kind: "message"; from: string; message: LiveMessage }                        // as the stream brought it
   | { kind: "alive"; from: string; isConnected: boolean };
 
-const streamsMax = 3;         // of one browser, whatever its tabs show: half of its connections stay free for calls
+const streamsMax = 3;         // of one browser, for all events: half of its connections stay free for calls
 const streamAgainMs = 5_000;  // until one that found no free stream looks again
 const tickMs = 500;
 const aliveMs = 2_000;
 const pollAfterMs = 2_500;    // of silence
 const pollEveryMs = 2_000;
-const pollEveryMostMs = 30_000;   // when nothing has been answered for long
-const pollSpread = 0.2;           // tabs that began together do not ask together
-const silenceMs = 6_000;      // then the leader is taken for stuck
+const pollEveryMostMs = 30_000;   // after many polls without an answer
+const pollSpread = 0.2;           // tabs that began together do not poll together
+const silenceMs = 6_000;      // after that the leader counts as stuck
 
-/** Ends when the signal is aborted; throws what the server says no with. `scope`: tabs of another scope do not share with this one. */
+/** Ends when the signal is aborted; throws the server's refusal. Only tabs of the same `scope` share a stream. */
 export async function followLive(client: Pick<Client, "live" | "getStates">, scope: string, eventId: string, follower: Follower): Promise<void> {
   while (!follower.signal.aborted) {
     await untilShown(follower.signal);
@@ -49,7 +50,7 @@ export async function followLive(client: Pick<Client, "live" | "getStates">, sco
   }
 }
 
-/** Whether to come back after this error: there was no answer, or one that says "later". */
+/** Whether to retry after this error: there was no answer, or one that says "later". */
 function isPassing(error: unknown): boolean {
   return error instanceof HoldfastError && (error.status === 0 || error.status === 429 || error.status >= 500);
 }
@@ -58,7 +59,7 @@ function spread(ms: number): number {
   return ms * (1 + pollSpread * (2 * Math.random() - 1));
 }
 
-/** Milliseconds until the states are asked for again, after this many questions that got no answer. Never sooner than the server has asked for. */
+/** Milliseconds until the next poll after this many failures in a row. Never less than the server's Retry-After. */
 function pollDelay(failures: number, retryAfter = 0): number {
   return Math.max(spread(Math.min(pollEveryMostMs, pollEveryMs * 2 ** (failures - 1))), retryAfter * 1_000 * (1 + pollSpread * Math.random()));
 }
@@ -80,7 +81,7 @@ class Tab {
   readonly #id = crypto.getRandomValues(new Uint32Array(2)).join("-");
   readonly #locks = navigator.locks as LockManager | undefined;
   readonly #channel: BroadcastChannel;
-  readonly #end = new AbortController();   // it is not shown any more, or the server has said no
+  readonly #end = new AbortController();   // aborted when the tab is hidden or the server has refused
   #letters: string[] | undefined;
   #seq = -1;
   #planVersion = 0;
@@ -90,11 +91,11 @@ class Tab {
   #polledWellAt = -Infinity;
   #polledSeq = -1;                 // of the last answer that brought news since the stream was opened
   #aliveAt = 0;
-  readonly #patienceMs = silenceMs * (1 + Math.random() / 3);   // tabs do not lose it all at once
+  readonly #patienceMs = silenceMs * (1 + Math.random() / 3);   // differs, so that tabs do not steal the lock at the same time
   #isPolling = false;
   #isLeader = false;
-  #isStreaming = false;            // the leader's stream stands, has said something, and is not behind
-  #leader: string | undefined;     // whose words follow on each other for this tab
+  #isStreaming = false;            // the leader's stream is open, has sent something, and is not behind
+  #leader: string | undefined;     // the tab whose messages this one follows without a gap
   #told: boolean | undefined;
   #leading: AbortController | undefined;
   #waiting = new AbortController();
@@ -146,7 +147,7 @@ class Tab {
       try {
         await locks.request(this.name, wish, () => this.#lead(locks, signal));
       } catch (error) {
-        // Another tab took it for stuck, or this one does so with the leader, or it is over.
+        // Another tab has stolen the lock, this tab is about to steal it, or following has ended.
         if (!(error instanceof DOMException) || error.name !== "AbortError") throw error;
       }
       this.#leading.abort();
@@ -155,7 +156,7 @@ class Tab {
   }
 
   async #lead(locks: LockManager, stop: AbortSignal) {
-    this.#isStealing = false;   // the lock has come while this tab lost its patience
+    this.#isStealing = false;   // the lock came while this tab was about to steal it
     this.#isLeader = true;
     this.#isStreaming = false;
     while (!stop.aborted && !this.#end.signal.aborted) {
@@ -175,12 +176,12 @@ class Tab {
     this.#polledSeq = -1;
     const onConnection = (isConnected: boolean) => {
       stands = isConnected;
-      if (!isConnected) this.#polledSeq = -1;   // the server may be put back to a backup meanwhile
+      if (!isConnected) this.#polledSeq = -1;   // the server may be restored from a backup meanwhile
       this.#isStreaming = isConnected && this.#letters !== undefined;
       const isPolled = performance.now() - this.#polledWellAt < 2 * pollEveryMs;
       if (this.#isStreaming || (!isConnected && !isPolled)) this.#tellConnection(isConnected);
     };
-    let told: string[] = [];   // the states after all that the stream has told, late or not
+    let told: string[] = [];   // the states as the stream has told them, late or not
     for await (const message of this.client.live(this.eventId, { signal: stop, onConnection })) {
       if (message.type === "snapshot") told = [...message.states];
       else for (const [seat, letter] of message.seats) told[seat] = letter;
@@ -190,8 +191,8 @@ class Tab {
     }
   }
 
-  // Whether a stream that has told these states, as of `seq`, lacks some of what an answer has brought: it was kept back on its way. An older number
-  // alone does not say so: a change that sets no seat makes an answer newer, and the stream never tells of it.
+  // Whether the stream, which has told these states as of `seq`, is behind a poll's answer. An older number alone does not show that: a change that
+  // sets no seat makes an answer newer, and the stream never sends it.
   #isBehind(seq: number, told: string[]): boolean {
     return seq < this.#polledSeq && told.join("") !== this.#letters?.join("");
   }
@@ -208,10 +209,10 @@ class Tab {
       if (this.#isLeader && this.#letters !== undefined) this.#post({ kind: "states", from: this.#id, isConnected: this.#told === true, message: this.#snapshot() });
       return;
     }
-    if (this.#isLeader) return;   // one that was taken for stuck has not noticed yet
+    if (this.#isLeader) return;   // from a former leader that has not noticed yet
     this.#heardAt = performance.now();
     if (word.kind !== "alive" && (word.kind === "states" || word.message.type === "snapshot")) {
-      // An answer to another tab says nothing new to one that follows already.
+      // An answer to another tab's hello is not news to a tab that follows already.
       const isNews = word.kind === "message" || this.#leader !== word.from;
       this.#leader = word.from;
       if (isNews) this.#take(word.message);
@@ -231,7 +232,7 @@ class Tab {
     return { type: "snapshot", seq: this.#seq, planVersion: this.#planVersion, states: (this.#letters ?? []).join("") };
   }
 
-  // What the leader has learned: for itself, and for the others.
+  // Takes a message as the leader, and passes it on to the other tabs.
   #pass(message: LiveMessage) {
     this.#take(message);
     this.#post({ kind: "message", from: this.#id, message });
@@ -243,7 +244,7 @@ class Tab {
       this.#letters = [...message.states];
       this.#planVersion = message.planVersion;
     } else {
-      if (this.#letters === undefined || message.seq <= this.#seq) return;   // asked for already
+      if (this.#letters === undefined || message.seq <= this.#seq) return;   // known from a poll
       for (const [seat, letter] of message.seats) this.#letters[seat] = letter;
     }
     this.#seq = message.seq;
@@ -269,13 +270,13 @@ class Tab {
     const silent = now - this.#heardAt;
     if (silent >= pollAfterMs || this.#locks === undefined) void this.#poll();
     if (this.#locks !== undefined && !this.#isLeader && silent >= this.#patienceMs) {
-      this.#heardAt = now;   // for a moment it is this tab that others wait for
+      this.#heardAt = now;   // gives this tab time to become the leader
       this.#isStealing = true;
       this.#waiting.abort();
     }
   }
 
-  // Asks, if it is time to.
+  // Polls, if it is time to.
   async #poll() {
     const askedAt = performance.now();
     if (this.#isPolling || askedAt < this.#pollAgainAt) return;
@@ -295,7 +296,7 @@ class Tab {
       if (this.#end.signal.aborted) return;
       if (!isPassing(error)) this.#fail(error);
       this.#pollAgainAt = performance.now() + pollDelay(++this.#pollFailures, (error as HoldfastError).retryAfter);
-      // While the question was on its way, the stream may have come, or the leader may have spoken: they know better.
+      // The stream may have opened, or the leader may have spoken, while the poll was running. They know better.
       const isTold = this.#isLeader ? this.#isStreaming : this.#heardAt > askedAt;
       if (!isTold) this.#tellConnection(false);
     } finally {
@@ -303,7 +304,7 @@ class Tab {
     }
   }
 
-  // Nothing: these states are not newer than those that are known.
+  // Nothing if the polled states are not newer than the known ones.
   #difference(asked: LiveMessage & { type: "snapshot" }): LiveMessage | undefined {
     const before = this.#letters;
     if (before === undefined || before.length !== asked.states.length) return asked;

@@ -1,5 +1,5 @@
-// A question that is on its way once at a time. An answer that was under way when somebody asks may be from before what made him ask: he gets
-// the answer of a question that begins afterwards, and all who ask meanwhile share it.
+// Runs one request at a time. The answer of a request that is already running may be older than the reason for a new call. Such a call gets the
+// answer of a request that begins after it, and all calls that come meanwhile share that request.
 export class OneAtATime {
   readonly #question: () => Promise<void>;
   #running: Promise<void> | undefined;
@@ -9,7 +9,7 @@ export class OneAtATime {
     this.#question = question;
   }
 
-  /** Ends, and does not throw, when a question that began no earlier than now has been answered or has failed. */
+  /** Resolves, and never throws, when a request that began no earlier than this call has been answered or has failed. */
   ask(): Promise<void> {
     if (this.#running === undefined) return this.#begin();
     this.#next ??= this.#running.then(() => this.#begin());
@@ -21,7 +21,7 @@ export class OneAtATime {
     const running = this.#question()
       .catch(() => undefined)
       .then(() => {
-        // Who has asked since then has a question of his own, which begins now.
+        // Calls that came since then share the next request, which begins now.
         if (this.#next === undefined) this.#running = undefined;
       });
     this.#running = running;

@@ -1,5 +1,5 @@
-// Where an event's seats are. Coordinates are the plan's own. A plan without places (all seats at one point) gets some: sections under each
-// other, rows under each other, seats side by side, all centred.
+// Where an event's seats are. Coordinates are the plan's own. A plan without positions (all seats at one point) is laid out: sections below
+// each other, rows below each other, seats side by side, all centred.
 import type { Plan } from "@holdfast/client";
 
 const rowGap = 1.3;       // of the distance of two neighbours
