@@ -31,7 +31,8 @@ refuses "'nonsense'" bench nonsense
 refuses "'nonsense'" services up nonsense
 refuses "usage" services nonsense
 refuses "--check" fmt nonsense
-refuses "no arguments" lint nonsense
+refuses "--changed" lint nonsense
+refuses "--changed" lint --changed nonsense
 refuses "no arguments" clean nonsense
 # script_refuses WORD SCRIPT ARGUMENT…: the same of a script that somebody may call by hand; any status but 0.
 script_refuses() {

@@ -46,7 +46,7 @@ build_go() {
 run_go() { "$folder/generated-client" "$@"; }
 
 build_java() {
-  command -v mvn >/dev/null && command -v javac >/dev/null || skip "there is no Maven, or no javac (maven, default-jdk-headless)"
+  if ! command -v mvn >/dev/null || ! command -v javac >/dev/null; then skip "there is no Maven, or no javac (maven, default-jdk-headless)"; fi
   cp -r -- "$here/java/." "$folder/"
   mvn --batch-mode --quiet -f "$folder/pom.xml" -Dholdfast.document="$document" package
 }
