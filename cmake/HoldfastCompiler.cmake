@@ -39,6 +39,13 @@ elseif(HOLDFAST_SANITIZE)
   message(FATAL_ERROR "HOLDFAST_SANITIZE is '${HOLDFAST_SANITIZE}'; it can be empty, address or thread")
 endif()
 
+if(HOLDFAST_FUZZ)
+  if(NOT HOLDFAST_SANITIZE STREQUAL "address")
+    message(FATAL_ERROR "HOLDFAST_FUZZ takes HOLDFAST_SANITIZE=address, which is '${HOLDFAST_SANITIZE}'")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)   # what guides the search; only the targets have libFuzzer's main()
+endif()
+
 add_compile_options(-fstack-protector-strong)
 add_compile_definitions(
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED

@@ -21,7 +21,7 @@ cmd_clean() {
 }
 
 # build FLAVOUR TARGET [PART…]: one at a time in one folder, because two ninjas in it spoil each other's work.
-# A PART is what is configured beside the program: tests, bench.
+# A PART is what is configured beside the program: tests, bench, fuzz. The flavour `fuzz` builds fuzz targets only, which have no pages.
 build() {
   local flavour=$1 target=$2
   local folder=$root/build/$flavour
@@ -29,7 +29,9 @@ build() {
   [[ ${DEV_JOBS:-1} =~ ^[1-9][0-9]*$ ]] || fail "DEV_JOBS is a number of compiler processes from 1 on, not '$DEV_JOBS'"
   require_tools
   mkdir -p "$folder"
-  npm_install pages || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the pages /, /console and /docs"
+  if [[ $flavour != fuzz ]]; then
+    npm_install pages || say "dev: Node.js is missing or npm's registry does not answer, so this build is without the pages /, /console and /docs"
+  fi
   (
     flock -s 8   # what its pages are made of must stay while they are built
     if ! flock -n 9; then
@@ -75,7 +77,7 @@ configure() {
   done
   if [[ -z $missing ]] && ninja -C "$folder" build.ninja >"$folder/configure.log" 2>&1 9>&-; then return 0; fi
 
-  for part in tests bench; do
+  for part in tests bench fuzz; do
     if [[ " $* " == *" $part "* || (-n $missing && " $have " == *" $part "*) ]]; then parts+=("$part"); fi
   done
   run_cmake "$flavour" "${parts[@]}" || { [[ "${parts[*]}" != "$*" ]] && run_cmake "$flavour" "$@"; } || {
@@ -86,22 +88,23 @@ configure() {
 
 # run_cmake FLAVOUR [PART…]
 run_cmake() {
-  local flavour=$1 sanitize tests=OFF bench=OFF
+  local flavour=$1 sanitize tests=OFF bench=OFF fuzz=OFF
   local folder=$root/build/$flavour
   shift
   case $flavour in
     release) sanitize="" ;;
-    asan) sanitize=address ;;
+    asan | fuzz) sanitize=address ;;
     tsan) sanitize=thread ;;
   esac
   [[ " $* " != *" tests "* ]] || tests=ON
   [[ " $* " != *" bench "* ]] || bench=ON
+  [[ " $* " != *" fuzz "* ]] || fuzz=ON
   mkdir -p "$folder"
   rm -f -- "$folder/.parts"
   say "dev: configuring build/$flavour${*:+ with $*}"
   cmake -S "$root" -B "$folder" -G Ninja \
     -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release \
-    -DHOLDFAST_SANITIZE="$sanitize" -DHOLDFAST_TESTS="$tests" -DHOLDFAST_BENCH="$bench" \
+    -DHOLDFAST_SANITIZE="$sanitize" -DHOLDFAST_TESTS="$tests" -DHOLDFAST_BENCH="$bench" -DHOLDFAST_FUZZ="$fuzz" \
     -DHOLDFAST_COMMIT="${HOLDFAST_COMMIT:-}" >"$folder/configure.log" 2>&1 9>&- || return 1
   printf '%s\n' "$*" >"$folder/.parts"
 }

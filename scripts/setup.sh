@@ -15,6 +15,7 @@ readonly test_packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libclang-rt-19-dev llvm-19
   redis-server redis-tools haproxy faketime
 )
+readonly fuzz_packages=(libclang-rt-19-dev llvm-19)   # sanitizers and libFuzzer; llvm-symbolizer names functions in a stack
 readonly lint_packages=(clang-tidy-19 clang-format-19 shellcheck)
 readonly bench_packages=(libbenchmark-dev wrk)
 readonly package_packages=(dpkg-dev file)
@@ -53,13 +54,14 @@ cmd_setup() {
       command -v nginx >/dev/null || wanted+=(nginx-light)   # any of Debian's nginx packages will do
       ;;
     browser) wanted+=("${browser_packages[@]}") ;;
+    fuzz) wanted+=("${fuzz_packages[@]}") ;;
     full)
       wanted+=("${full_packages[@]}")
       command -v javac >/dev/null || wanted+=(default-jdk-headless)
       ;;
     package) wanted+=("${package_packages[@]}") ;;
     lint) wanted+=("${lint_packages[@]}" "${test_packages[@]}") ;;   # clang-tidy reads how the tests are compiled, too
-    *) fail "setup takes no argument, 'test', 'bench', 'browser', 'package', 'full' or 'lint', not '$1'" ;;
+    *) fail "setup takes no argument, 'test', 'bench', 'browser', 'fuzz', 'package', 'full' or 'lint', not '$1'" ;;
   esac
 
   # Any Node.js from 18.19 on will do, whoever installed it (scripts/node.sh).

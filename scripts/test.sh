@@ -38,14 +38,7 @@ cmd_test() {
   # Under sanitizers the property tests take ten times as long, so they take fewer cases.
   [[ $flavour == release ]] || export RC_PARAMS="${RC_PARAMS:-max_success=500}"
 
-  # A finding ends the program that has it, with a stack that names functions; the caller's own options come last and win.
-  local symbolizer
-  symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer || true)
-  export ASAN_SYMBOLIZER_PATH=$symbolizer UBSAN_SYMBOLIZER_PATH=$symbolizer
-  local asan=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
-  export ASAN_OPTIONS="$asan${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
-  export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
-  export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path=$symbolizer${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+  export_sanitizer_options
 
   # No test at all is an error: a filter that matches nothing must not look like success.
   local ctest=(ctest --test-dir "$root/build/$flavour" "${select[@]}" "$@") service services=()
@@ -58,4 +51,16 @@ cmd_test() {
   else
     with_services "${services[@]}" -- "${ctest[@]}" </dev/null
   fi
+}
+
+# export_sanitizer_options: a finding ends the program that has it, with a stack that names functions; the caller's own options come last
+# and win.
+export_sanitizer_options() {
+  local symbolizer
+  symbolizer=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer || true)
+  export ASAN_SYMBOLIZER_PATH=$symbolizer UBSAN_SYMBOLIZER_PATH=$symbolizer
+  local asan=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1
+  export ASAN_OPTIONS="$asan${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+  export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+  export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:external_symbolizer_path=$symbolizer${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 }

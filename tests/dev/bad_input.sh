@@ -26,6 +26,11 @@ refuses "'nonsense'" test package nonsense
 refuses "one release" test package bookworm trixie
 refuses "no arguments" test full nonsense
 refuses "no arguments" test api-fuzz nonsense
+refuses "'nonsense'; there are: change_decoder, chunk_decoder, event_reader, json_body, parse_head" fuzz nonsense
+refuses "from 1 to 86400, not '0'" fuzz 0
+refuses "from 1 to 86400, not '86401'" fuzz json_body 86401
+refuses "from 1 to 86400, not 'nonsense'" fuzz json_body nonsense
+refuses "a NAME and a number of SECONDS" fuzz json_body 1 2
 refuses "no arguments" package nonsense
 refuses "'nonsense'" bench nonsense
 refuses "'nonsense'" services up nonsense

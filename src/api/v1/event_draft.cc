@@ -4,7 +4,6 @@
 #include <array>
 
 #include "access/random.h"
-#include "api/call.h"
 #include "core/limits.h"
 #include "json/member_names.h"
 

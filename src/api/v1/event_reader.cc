@@ -6,7 +6,6 @@
 #include <cmath>
 #include <utility>
 
-#include "api/call.h"
 #include "api/v1/event_draft.h"
 #include "api/v1/event_places.h"
 #include "core/limits.h"

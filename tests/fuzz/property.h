@@ -1,0 +1,17 @@
+// What a fuzz target does with a property that does not hold: it says which one and ends, so that libFuzzer keeps the input.
+//
+//   require(again == bytes, "a change that is encoded again has the same bytes");
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace holdfast::fuzz {
+
+inline void require(bool holds, const char* property) {
+  if (holds) return;
+  std::fprintf(stderr, "property does not hold: %s\n", property);
+  std::abort();
+}
+
+}  // namespace holdfast::fuzz
