@@ -49,7 +49,7 @@ test("a key that is wrong is told kindly, and a good one is kept no longer than 
   await page.getByRole("alert").filter({ hasText: "does not know this key" }).waitFor();
   await key.fill(reader);
   await enter.click();
-  await page.getByRole("alert").filter({ hasText: "takes one with the scope admin" }).waitFor();
+  await page.getByRole("alert").filter({ hasText: "needs one with the scope admin" }).waitFor();
   await expectAccessible(page, "the form that asks for a key");
   await key.fill(admin);
   await enter.click();
@@ -248,7 +248,7 @@ test("a seat, a reservation and a customer are found with their whole history, a
 
   await page.getByRole("link", { name: "Look up" }).click();
   await look("nobody-has-this");
-  await page.getByRole("status").filter({ hasText: "Nothing is known of “nobody-has-this”" }).waitFor();
+  await page.getByRole("status").filter({ hasText: "Nothing was found for “nobody-has-this”" }).waitFor();
 });
 
 test("a seat is found by the label of its ticket, and a reservation by its order", async (t) => {

@@ -34,7 +34,7 @@ const mistake = (page, ...texts) => texts.reduce((rows, text) => rows.filter({ h
 test("a good file is dropped, drawn, asked about and on sale", async (t) => {
   const page = await open(t);
   await drop(page, "theatre.seating-plan.json", theatre);
-  await page.getByText("It has no mistakes.").waitFor();
+  await page.getByText("The plan has no mistakes.").waitFor();
   await page.getByText("616 seats in 11 sections").waitFor();
   const drawn = page.getByRole("img", { name: "616 seats, drawn" });
   const colors = await eventually("seats are drawn", () =>
@@ -51,7 +51,7 @@ test("a good file is dropped, drawn, asked about and on sale", async (t) => {
 
   await page.getByLabel("Name").fill("The Tempest");
   await page.getByLabel("Currency").fill("usd");
-  assert.ok(await page.getByLabel("The plan’s seat_guid become the seats’ ids").isChecked());
+  assert.ok(await page.getByLabel("Use the plan’s seat_guid as the seats’ ids").isChecked());
   await page.getByRole("button", { name: "Import 616 seats…" }).click();
   const dialog = page.getByRole("dialog", { name: "Import 616 seats as “The Tempest”?" });
   await dialog.getByText("Premium: 126").waitFor();
@@ -142,18 +142,18 @@ test("every mistake of a file is pointed at: its line, its seat, what is wrong",
   );
   const page = await open(t);
   await drop(page, "wrong.json", text);
-  await page.getByRole("status").filter({ hasText: "8 mistakes have to be mended" }).waitFor();
+  await page.getByRole("status").filter({ hasText: "8 mistakes to correct" }).waitFor();
   // Where a seat's `{` is: the line before its first member.
   const lineOfSeat = (guid, nth = 1) => lineOf(text, `"seat_guid": "${guid}"`, nth) - 1;
   const expected = [
     [lineOf(text, '"price": 20.12345') - 2, "Hall", "The price 20.12345"],
     [lineOf(text, '"name": "Hall"', 2) - 1, "Hall", "listed twice"],
     [lineOfSeat("G-2"), "A · 1 · 2", "The category “Hole” is not in the plan’s list."],
-    [lineOfSeat("G-x"), "A · 1 · 1", "There is a seat A-1-1 already."],
+    [lineOfSeat("G-x"), "A · 1 · 1", "There is already a seat A-1-1."],
     [lineOfSeat("G-y"), "A · 1 · ?", "The seat has no seat_number."],
     [lineOf(text, '"x": "ten"') - 1, "A · 1 · 5", 'x: "ten"'],
     [lineOfSeat("G-6"), "A · 1 · 6", "The seat has no category."],
-    [lineOfSeat("G-2", 2), "A · 1 · 7", "The id G-2 is another seat’s too."],
+    [lineOfSeat("G-2", 2), "A · 1 · 7", "Another seat has the id G-2 too."],
   ];
   for (const [line, where, what] of expected) await mistake(page, `${line}:`, where, what).waitFor();
   assert.ok(await page.getByRole("button", { name: "Import 7 seats…" }).isDisabled());
@@ -163,23 +163,23 @@ test("every mistake of a file is pointed at: its line, its seat, what is wrong",
   await expectAccessible(page, "a list of mistakes");
 
   // Ids do not matter when they are not kept.
-  await page.getByLabel("The plan’s seat_guid become the seats’ ids").uncheck();
-  await page.getByRole("status").filter({ hasText: "7 mistakes have to be mended" }).waitFor();
+  await page.getByLabel("Use the plan’s seat_guid as the seats’ ids").uncheck();
+  await page.getByRole("status").filter({ hasText: "7 mistakes to correct" }).waitFor();
 
   // The file, mended, can be sent.
   await drop(page, "right.json", write(planOf([seat("10"), seat("11")])));
-  await page.getByText("It has no mistakes.").waitFor();
+  await page.getByText("The plan has no mistakes.").waitFor();
   assert.ok(await page.getByRole("button", { name: "Import 2 seats…" }).isEnabled());
 });
 
 test("a file that is not JSON, or not a plan, says where and why", async (t) => {
   const page = await open(t);
   await drop(page, "cut.json", '{\n "name": "x",\n "zones": [\n  {"name": "A" "rows": []}\n ]\n}');
-  await mistake(page, "4:16", "something else must stand here").waitFor();
+  await mistake(page, "4:16", "something else is expected here").waitFor();
   await drop(page, "short.json", '{"zones": [');
   await mistake(page, "1:12", "the file ends too early").waitFor();
   await drop(page, "twice.json", '{"categories": [],\n"zones": [],\n"zones": []}');
-  await mistake(page, "3:1", "“zones” stands twice").waitFor();
+  await mistake(page, "3:1", "Duplicate member “zones”").waitFor();
   await drop(page, "list.json", "[]");
   await mistake(page, "1:1", "A seating plan is a JSON object.").waitFor();
   await drop(page, "chart.json", '{"categories": {"list": []}, "venueType": "MIXED", "subChart": {"rows": []}}');
@@ -187,7 +187,7 @@ test("a file that is not JSON, or not a plan, says where and why", async (t) => 
   await drop(page, "empty.json", '{"categories": [], "zones": []}');
   await mistake(page, "The plan has no seats.").waitFor();
   await page.getByLabel("File of the seating plan").setInputFiles({ name: "latin.json", mimeType: "application/json", buffer: Buffer.from([0x7b, 0xe9, 0x7d]) });
-  await page.getByRole("alert").filter({ hasText: "latin.json is not a text in UTF-8." }).waitFor();
+  await page.getByRole("alert").filter({ hasText: "latin.json is not UTF-8 text." }).waitFor();
 });
 
 test("what the desk finds wrong the server refuses, and what it lets through the server takes", async (t) => {
@@ -225,9 +225,9 @@ test("what the desk finds wrong the server refuses, and what it lets through the
     assert.equal(status, what.startsWith("good") ? 201 : 400, `the server about ${what}`);
     await drop(page, `${what.replace(/[^a-z ]/g, "")}.json`, write(plan));
     await page.getByRole("heading", { name: `${what.replace(/[^a-z ]/g, "")}.json` }).waitFor();
-    const keeps = page.getByLabel("The plan’s seat_guid become the seats’ ids");
+    const keeps = page.getByLabel("Use the plan’s seat_guid as the seats’ ids");
     if (await keeps.isChecked()) await keeps.uncheck();
-    const verdict = await page.getByRole("status").filter({ hasText: /It has no mistakes|have to be mended|has to be mended/ }).innerText();
-    assert.equal(verdict.startsWith("It has no mistakes"), what.startsWith("good"), `the desk about ${what}: ${verdict}`);
+    const verdict = await page.getByRole("status").filter({ hasText: /The plan has no mistakes|to correct before/ }).innerText();
+    assert.equal(verdict.startsWith("The plan has no mistakes"), what.startsWith("good"), `the desk about ${what}: ${verdict}`);
   }
 });

@@ -115,7 +115,7 @@ test("What is looked up at the desk fits on the narrowest screen, and its tables
   await page.getByRole("article").first().getByText(/That is all/).waitFor();
   assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels`);
   await expectAccessible(page, "a reservation with long names");
-  for (const [text, seen] of [[customer, page.getByRole("article", { name: /^Customer/ })], ["nobody-" + "z".repeat(100), page.getByText(/Nothing is known/)]]) {
+  for (const [text, seen] of [[customer, page.getByRole("article", { name: /^Customer/ })], ["nobody-" + "z".repeat(100), page.getByText(/Nothing was found/)]]) {
     await page.goto(`${server.url}/console#/find/${text}`);
     await seen.waitFor();
     assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels for ${text.slice(0, 10)}`);

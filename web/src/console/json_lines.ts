@@ -1,4 +1,4 @@
-// JSON that remembers where it stood: for telling somebody the line of a file in which something is wrong.
+// Reads JSON and remembers the offset of each value, so that a mistake can be reported with its line.
 //
 //   const read = readJson(text);                 // throws JsonProblem with an offset
 //   read.value                                   // as JSON.parse gives it
@@ -8,7 +8,7 @@ export type Json = string | number | boolean | null | Json[] | { [name: string]:
 
 export class JsonProblem extends Error {
   constructor(
-    readonly kind: "unexpected" | "ended" | "text" | "number" | "deep" | "more",
+    readonly kind: "unexpected" | "ended" | "text" | "number" | "deep" | "long" | "many" | "more",
     readonly offset: number,
   ) {
     super(kind);
@@ -18,11 +18,14 @@ export class JsonProblem extends Error {
 export interface Read {
   value: Json;
   offsetOf(of: object): number;
-  /** Members that stand in their object twice: the offset of the second. */
+  /** Duplicate members, with the offset of the second one. */
   repeated: { name: string; offset: number }[];
 }
 
-const levelsMax = 24;   // as the server has it
+// The server's limits (src/api/v1/event_reader.cc), less what the event around the plan takes when it is sent.
+const levelsMax = 23;
+const membersMax = 99_990;   // of the objects that are open
+const nameBytesMax = 1024;   // of a member
 const numberForm = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const textForm = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const spaceForm = /[ \t\r\n]*/y;
@@ -31,6 +34,7 @@ export function readJson(text: string): Read {
   const offsets = new WeakMap<object, number>();
   const repeated: Read["repeated"] = [];
   let at = 0;
+  let openMembers = 0;
 
   const skip = () => {
     spaceForm.lastIndex = at;
@@ -47,8 +51,10 @@ export function readJson(text: string): Read {
     textForm.lastIndex = at;
     const found = textForm.exec(text);
     if (found === null) throw wrong("text");
+    const read = found[0].includes("\\") ? String(JSON.parse(found[0])) : found[0].slice(1, -1);
+    if (/\p{Surrogate}/u.test(read)) throw wrong("text");   // half of a pair, which is not UTF-8
     at = textForm.lastIndex;
-    return found[0].includes("\\") ? String(JSON.parse(found[0])) : found[0].slice(1, -1);
+    return read;
   };
   const readWord = (word: string, value: Json): Json => {
     if (!text.startsWith(word, at)) throw wrong("unexpected");
@@ -57,6 +63,7 @@ export function readJson(text: string): Read {
   };
   const readObject = (level: number): Json => {
     const object: { [name: string]: Json } = {};
+    const openBefore = openMembers;
     offsets.set(object, at++);
     skip();
     if (text[at] === "}") return ++at, object;
@@ -64,12 +71,17 @@ export function readJson(text: string): Read {
       skip();
       const from = at;
       const name = readText();
+      if (new TextEncoder().encode(name).length > nameBytesMax) throw new JsonProblem("long", from);
+      if (++openMembers > membersMax) throw new JsonProblem("many", from);
       if (Object.hasOwn(object, name)) repeated.push({ name, offset: from });
       expect(":");
-      // A member named __proto__ is a member, not what it is called after.
+      // A member named __proto__ must become a member, not the prototype.
       Object.defineProperty(object, name, { value: readValue(level), enumerable: true, configurable: true, writable: true });
       skip();
-      if (text[at] === "}") return ++at, object;
+      if (text[at] === "}") {
+        openMembers = openBefore;
+        return ++at, object;
+      }
       if (text[at] !== ",") throw wrong("unexpected");
       ++at;
     }
@@ -89,8 +101,8 @@ export function readJson(text: string): Read {
   };
   const readValue = (level: number): Json => {
     skip();
-    if (level > levelsMax) throw wrong("deep");
     const first = text[at];
+    if (level > levelsMax && (first === "{" || first === "[")) throw wrong("deep");
     if (first === "{") return readObject(level + 1);
     if (first === "[") return readArray(level + 1);
     if (first === '"') return readText();

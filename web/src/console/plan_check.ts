@@ -1,12 +1,13 @@
-// What is wrong with a seating plan (the open pretix format), all of it at once and each with its place; the server would name the first.
+// Checks a seating plan (the open pretix format) before it is sent, and reports all mistakes at once, each with its place.
 //
-// The rules are the server's (src/api/v1/event_reader.cc, src/core/plan.cc): what passes here without an error is taken there, but for ids that
-// other events have already. A warning is what the server takes and an operator should know.
+// The rules are the server's (src/api/v1/event_reader.cc, src/core/plan.cc): the server accepts a plan that passes here without an error, unless
+// other events have its ids already. tests/shared/plan_cases.json holds the two together. A warning marks what the server accepts and an operator
+// should know.
 import { JsonProblem, lineOf, readJson, type Json, type Read } from "./json_lines";
 
 export type MistakeKind =
   | "json" | "repeated" | "not_object" | "not_array" | "no_seats" | "no_section" | "no_row" | "no_number" | "too_long" | "bad_name" | "no_category" | "unknown_category"
-  | "category_name" | "category_twice" | "category_price" | "label_twice" | "label_alike" | "seatsio" | "id_twice" | "id_long" | "id_nil" | "id_not_text" | "position" | "no_position" | "same_place";
+  | "category_name" | "category_twice" | "category_price" | "category_color" | "too_many_categories" | "status" | "label_twice" | "label_alike" | "seatsio" | "id_twice" | "id_long" | "id_nil" | "id_not_text" | "position" | "no_position" | "same_place";
 
 export interface Mistake {
   kind: MistakeKind;
@@ -15,9 +16,9 @@ export interface Mistake {
   column: number;
   /** Zone, row and seat, as far as they have names: "Stalls · A · 7". */
   where: string;
-  /** What the text of the mistake speaks of: a name, a member. */
+  /** A name or member for the mistake's text. */
   what: string;
-  /** Into the plan's seats; -1: it is not one seat's. */
+  /** Index into the plan's seats; -1 if the mistake is not about one seat. */
   seat: number;
 }
 
@@ -25,7 +26,7 @@ export interface PlanSeats {
   x: number[];
   y: number[];
   label: string[];
-  category: number[];   // into `categories`; -1: one that there is not
+  category: number[];   // index into `categories`; -1: unknown
 }
 
 export interface CheckedPlan {
@@ -40,13 +41,18 @@ export interface CheckedPlan {
 
 const nameBytesMax = 200;
 const idBytesMax = 128;
+const unkeptIdBytesMax = 1024;
+const colorBytesMax = 64;
+const categoriesMax = 1000;
 const numberMax = 1e9;
+const wholeNameMax = 1e15;   // a name that is a number
 const nilUuid = "00000000-0000-0000-0000-000000000000";
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 
 type Members = { [name: string]: Json };
 const isObject = (value: Json | undefined): value is Members => typeof value === "object" && value !== null && !Array.isArray(value);
 const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : typeof value === "number" ? String(value) : "");
+const isGiven = (name: Json | undefined) => name !== undefined && name !== "";
 const hasControl = (text: string) => /[\u0000-\u001f]/.test(text);
 
 class Check {
@@ -55,7 +61,7 @@ class Check {
   readonly sections = new Set<string>();
   readonly seats: PlanSeats = { x: [], y: [], label: [], category: [] };
   private readonly place: ReturnType<typeof lineOf>;
-  private readonly labels = new Map<string, string>();   // of each: where the first seat is that prints it
+  private readonly labels = new Map<string, string>();   // to the place of the first seat that has it
   private readonly ids = new Set<string>();
   private readonly places = new Set<string>();
   private idsFound = 0;
@@ -78,7 +84,7 @@ class Check {
     this.mistakes.push({ kind, isError, line, column, where, what, seat });
   }
 
-  /** The objects of a list; what is none is a mistake. */
+  /** The objects of an array. An item that is not an object is a mistake. */
   objects(of: Members, name: string, where: string, required: boolean): Members[] {
     const list = of[name];
     if (list === undefined && !required) return [];
@@ -98,12 +104,17 @@ class Check {
     if (name === "" || bytesOf(name) > nameBytesMax || hasControl(name)) return this.note("category_name", of, name);
     if (this.categories.some((each) => each.name === name)) return this.note("category_twice", of, name, name);
     const price = of["price"];
-    const isPrice = typeof price === "number" && price >= 0 && price <= numberMax && Math.abs(Math.round(price * 1e4) - price * 1e4) < 1e-6 * Math.max(1, price);
+    const isPrice = typeof price === "number" && price >= 0 && price <= numberMax && Math.abs(Math.round(price * 1e4) - price * 1e4) < 1e-3;
     if (price !== undefined && price !== null && !isPrice) this.note("category_price", of, name, JSON.stringify(price));
-    this.categories.push({ name, color: typeof of["color"] === "string" ? of["color"] : null, price: typeof price === "number" ? price : null, seats: 0 });
+    const color = of["color"];
+    if (color !== undefined && color !== null && (typeof color !== "string" || bytesOf(color) > colorBytesMax || hasControl(color))) {
+      this.note("category_color", of, name);
+    }
+    if (this.categories.length === categoriesMax) this.note("too_many_categories", of, name);
+    this.categories.push({ name, color: typeof color === "string" ? color : null, price: typeof price === "number" ? price : null, seats: 0 });
   }
 
-  /** A position relative to what is around it. Nothing is 0, 0. */
+  /** A position relative to its container; 0, 0 if missing. */
   position(of: Members, where: string, seat: number): [number, number] {
     const position = of["position"];
     if (position === undefined || position === null) return [0, 0];
@@ -118,10 +129,10 @@ class Check {
     return [number("x"), number("y")];
   }
 
-  /** A section, row or seat number: a text or a whole number. */
+  /** A section, row or seat number: a string or a whole number. */
   name(of: Members, member: string, missing: MistakeKind, where: string, seat = -1): string {
     const value = of[member];
-    const isWhole = typeof value === "number" && Number.isInteger(value) && member !== "name";
+    const isWhole = typeof value === "number" && Number.isInteger(value) && Math.abs(value) <= wholeNameMax && member !== "name";
     if (value === undefined || value === null || value === "") this.note(missing, of, where, member, seat);
     else if (typeof value !== "string" && !isWhole) this.note("bad_name", of, where, member, seat);
     else if (typeof value === "string" && hasControl(value)) this.note("bad_name", of, where, member, seat);
@@ -141,6 +152,8 @@ class Check {
     this.seats.label.push(label);
     this.categoryOf(of, where, seat);
     this.idOf(of, where, seat);
+    const status = of["status"];
+    if (status !== undefined && status !== null && typeof status !== "string") this.note("status", of, where, "", seat);
     if (section !== "" && row !== "" && number !== "") {
       const first = this.labels.get(label);
       if (first === undefined) this.labels.set(label, where);
@@ -168,8 +181,9 @@ class Check {
     if (id === undefined || id === null) return;
     if (typeof id !== "string" || hasControl(id)) return this.note("id_not_text", of, where, "", seat);
     if (id !== "") ++this.idsFound;
+    const bytesMax = this.keepIds ? idBytesMax : unkeptIdBytesMax;
+    if (bytesOf(id) > bytesMax) this.note("id_long", of, where, String(bytesMax), seat);
     if (!this.keepIds || id === "") return;
-    if (bytesOf(id) > idBytesMax) this.note("id_long", of, where, "", seat);
     // A UUID is the same in capitals.
     const key = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id) ? id.toLowerCase() : id;
     if (key === nilUuid) this.note("id_nil", of, where, "", seat);
@@ -180,14 +194,14 @@ class Check {
   zone(of: Members) {
     const section = typeof of["name"] === "string" ? of["name"] : "";
     const rows = this.objects(of, "rows", section, false);
-    if (rows.length > 0) this.name(of, "name", "no_section", section === "" ? "?" : section);
+    if (rows.length > 0 || isGiven(of["name"])) this.name(of, "name", "no_section", section === "" ? "?" : section);
     this.sections.add(section);
     const [zx, zy] = this.position(of, section, -1);
     for (const row of rows) {
       const number = textOf(row["row_number"]);
       const where = `${section} · ${number === "" ? "?" : number}`;
       const seats = this.objects(row, "seats", where, false);
-      if (seats.length > 0) this.name(row, "row_number", "no_row", where);
+      if (seats.length > 0 || isGiven(row["row_number"])) this.name(row, "row_number", "no_row", where);
       const [rx, ry] = this.position(row, where, -1);
       for (const seat of seats) this.seat(seat, section, number, [zx + rx, zy + ry]);
     }
