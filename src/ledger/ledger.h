@@ -115,6 +115,8 @@ class Ledger {
 
   // The time that commands are judged at. Never goes back.
   virtual Millis now() const = 0;
+  // The latest time that no doubt about the clock concerns; at most now(). Use it to decide what is old enough to be removed for good.
+  virtual Millis undoubted_now() const { return now(); }
 
   virtual const SeatDirectory& seats() const = 0;
   // nullptr when there is no such event, or its import has not ended.

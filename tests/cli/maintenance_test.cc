@@ -93,10 +93,10 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
     id = feed.id();
     const std::uint64_t epoch = feed.take_lease("me", std::chrono::milliseconds(60'000)).epoch;
     feed.save(epoch, then);
-    feed.keep_rejection(before, "told", k_begin);
+    feed.keep_rejection(before, "told", k_begin, k_begin);
     cli::backup(folder / "data", folder / "copy");
     feed.save(epoch, later);
-    feed.keep_rejection(after, "later", k_begin);
+    feed.keep_rejection(after, "later", k_begin, k_begin);
   }
   cli::restore(folder / "restored", folder / "copy");
   {

@@ -191,10 +191,10 @@ bool EmbeddedFeedStore::save(std::uint64_t epoch, std::span<const FeedPosition> 
   return true;
 }
 
-std::string EmbeddedFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) {
+std::string EmbeddedFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) {
   const std::scoped_lock lock(mutex_);
   Transaction transaction(*database_);
-  statements_->forget.bind(1, at - k_rejection_days * 86'400 * k_millis_per_second).run();
+  statements_->forget.bind(1, undoubted_now - k_rejection_days * 86'400 * k_millis_per_second).run();
   statements_->keep.bind_blob(1, view(payment)).bind_blob(2, told).bind(3, at).run();
   statements_->told.bind_blob(1, view(payment));
   const bool is_kept = statements_->told.step();

@@ -148,7 +148,7 @@ void PaymentBatch::apply(const Effect& effect, Decision& decision) {
     decision.is_settled = true;
   } else if (decision.payment.succeeded) {
     const std::string rejection = encode_rejection({effect.reason, effect.at, effect.seat_ids});
-    decision.rejection = read_rejection(store_.keep_rejection(decision.digest, rejection, effect.at));
+    decision.rejection = read_rejection(store_.keep_rejection(decision.digest, rejection, effect.at, desk_.undoubted_now()));
   } else if (effect.kind == Effect::Kind::unknown) {
     decision.dead_because = "There is no reservation " + to_string(decision.payment.reservation) + ".";
   } else {

@@ -17,6 +17,7 @@ class EnginePaymentDesk final : public PaymentDesk {
   std::vector<std::optional<Uuid>> find_orders(std::span<const std::string> orders) override;
   std::vector<Effect> settle(std::span<const Payment> payments) override;
   std::string trouble() override { return ledger_.trouble(); }
+  Millis undoubted_now() override { return ledger_.undoubted_now(); }
 
  private:
   Effect effect_of(const Payment& payment, const Outcome& outcome) const;

@@ -126,8 +126,9 @@ class FeedStore {
 
   // Keeps that a payment was refused and what was told of it, and gives back what is kept: of several calls with one digest, what
   // the first one told. So a payment that comes again is told of in the same words, and is never carried out once its money was
-  // sent back. Kept for at least k_rejection_days.
-  virtual std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) = 0;
+  // sent back. Forgets rejections that at `undoubted_now` are more than k_rejection_days old; `at` may be later, because the clock may be
+  // wrong.
+  virtual std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) = 0;
   virtual std::optional<std::string> rejection(const PaymentDigest& payment) = 0;
 };
 
@@ -171,6 +172,8 @@ class PaymentDesk {
   virtual std::vector<Effect> settle(std::span<const Payment> payments) = 0;
   // Why no payment can be carried out at the moment, in a sentence; empty: there is no such reason.
   virtual std::string trouble() = 0;
+  // As Ledger::undoubted_now().
+  virtual Millis undoubted_now() = 0;
 };
 
 // ---------------------------------------------------------------------------------------------------------------- seats

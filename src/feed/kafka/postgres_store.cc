@@ -94,10 +94,10 @@ bool PostgresFeedStore::save(std::uint64_t epoch, std::span<const FeedPosition> 
   return true;
 }
 
-std::string PostgresFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) {
+std::string PostgresFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) {
   auto connection = pool_.take();
   connection->send(pg::k_begin);
-  connection->send(k_forget, Parameters().int8(at - k_rejection_days * 86'400 * k_millis_per_second));
+  connection->send(k_forget, Parameters().int8(undoubted_now - k_rejection_days * 86'400 * k_millis_per_second));
   connection->send(k_keep, Parameters().bytes(view(payment)).bytes(told).int8(at));
   connection->send(k_told, Parameters().bytes(view(payment)));   // sees what another node has kept in the meantime
   connection->send(pg::k_commit);

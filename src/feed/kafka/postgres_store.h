@@ -20,7 +20,7 @@ class PostgresFeedStore final : public FeedStore {
   void give_up_lease(std::uint64_t epoch) override;
   std::vector<FeedPosition> positions() override;
   bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override;
-  std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) override;
+  std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) override;
   std::optional<std::string> rejection(const PaymentDigest& payment) override;
 
  private:

@@ -5,6 +5,7 @@
 // the process must end and recover (broken() says why).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -62,6 +63,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) override;
 
   Millis now() const override { return clock_.now(); }
+  Millis undoubted_now() const override { return std::min(now() - time_may_be_ahead(), wall_time()); }
   const SeatDirectory& seats() const override { return directory_; }
   std::shared_ptr<const PublishedEvent> event(EventNumber number) const override;
   std::optional<EventNumber> event_by_id(const Uuid& id) const override;

@@ -49,6 +49,7 @@ class ScriptedDesk final : public PaymentDesk {
     return found;
   }
   std::string trouble() override { return closed ? "it is closed" : ""; }
+  Millis undoubted_now() override { return undoubted; }
   std::vector<Effect> settle(std::span<const Payment> payments) override {
     std::vector<Effect> effects;
     std::this_thread::sleep_for(takes.load());
@@ -64,7 +65,7 @@ class ScriptedDesk final : public PaymentDesk {
       const bool is_refused = payment.order.starts_with("no");
       if (!is_refused) settled_.push_back(payment.order);
       effects.push_back(
-          {.kind = is_refused ? Effect::Kind::refused : Effect::Kind::settled, .reason = "because", .seat_ids = {"s"}, .at = 1'000});
+          {.kind = is_refused ? Effect::Kind::refused : Effect::Kind::settled, .reason = "because", .seat_ids = {"s"}, .at = at});
     }
     most_settled_at_once_ = std::max(most_settled_at_once_, settled_.size() - settled_before);
     return effects;
@@ -82,6 +83,8 @@ class ScriptedDesk final : public PaymentDesk {
     return most_settled_at_once_;
   }
   std::atomic<bool> closed{false};
+  std::atomic<Millis> at{1'000};   // of effects
+  std::atomic<Millis> undoubted{1'000};
   std::atomic<EventNumber> stuck{0};
   std::atomic<int> asked{0};
   std::atomic<milliseconds> takes{};   // to settle payments
@@ -98,9 +101,9 @@ class ScriptedDesk final : public PaymentDesk {
 class FailingStore : public feed::kafka::EmbeddedFeedStore {
  public:
   using feed::kafka::EmbeddedFeedStore::EmbeddedFeedStore;
-  std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at) override {
+  std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) override {
     if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
-    return feed::kafka::EmbeddedFeedStore::keep_rejection(payment, told, at);
+    return feed::kafka::EmbeddedFeedStore::keep_rejection(payment, told, at, undoubted_now);
   }
   std::atomic<int> failures{0};
 };
@@ -197,6 +200,23 @@ TEST_F(KafkaConsumer, tells_of_no_refusal_that_could_not_be_kept_and_then_in_the
   ASSERT_EQ(both.size(), 2u);
   EXPECT_EQ(both[0].value, both[1].value);
   EXPECT_TRUE(desk.settled().empty());
+}
+
+TEST_F(KafkaConsumer, forgets_no_refusal_by_a_time_that_is_in_doubt) {
+  constexpr Millis k_year = 365 * 86'400'000LL;
+  const PaymentDigest remembered{1};
+  store.keep_rejection(remembered, "told", 1'000, 1'000);
+  desk.at = k_year;
+  desk.undoubted = 2'000;
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  write("no-1");
+  ASSERT_TRUE(eventually([&] { return board.counters.payments_rejected == 1; }, 2 * k_patience));
+  EXPECT_EQ(store.rejection(remembered), "told");
+  desk.undoubted = k_year;
+  write("no-2");
+  ASSERT_TRUE(eventually([&] { return board.counters.payments_rejected == 2; }, 2 * k_patience));
+  EXPECT_FALSE(store.rejection(remembered).has_value());
 }
 
 TEST_F(KafkaConsumer, tells_of_a_payment_that_comes_twice_at_once_in_the_same_words) {

@@ -1,8 +1,9 @@
-// What a message of a payment service may say.
+// What a message of a payment service may say, and by which time refusals are forgotten.
 #include "feed/kafka/payment_desk.h"
 
 #include <gmock/gmock.h>
 
+#include "feed/kafka/embedded_store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -28,6 +29,48 @@ TEST(PaymentMessages, HaveOrdersOf128AndPaymentsOf256BytesAndNoMore) {
   const auto long_order = read(129, 256);
   ASSERT_FALSE(long_order.has_value());
   EXPECT_THAT(long_order.error(), HasSubstr("`orderId` must have 1 to 128 bytes"));
+}
+
+// The clock may be wrong. Were the refusal forgotten, the same payment could buy the seat, though its money went back.
+TEST(RefusedPayments, AreRememberedByAStartWhoseClockIsFarAheadForAnHour) {
+  constexpr Millis k_years = 2 * 365 * k_day;
+  const LedgerFolder folder;
+  TestTime time;
+  LedgerInTest it{folder / "data", time};
+  ASSERT_NE(it.create_event(20), 0u);
+  feed::kafka::EmbeddedFeedStore store((folder / "feed.db").string());
+  const feed::kafka::PaymentDigest first{1};
+  const auto refuse_another = [&](std::uint8_t number) {
+    feed::kafka::EnginePaymentDesk desk(it.ledger());
+    store.keep_rejection(feed::kafka::PaymentDigest{number}, "refused", it.ledger().now(), desk.undoubted_now());
+  };
+  store.keep_rejection(first, "refused", it.ledger().now(), it.ledger().now());
+  it.close();
+  time.pass(k_years);
+  it.reopen();
+  ASSERT_NE(it.ledger().clock_doubt(), "");
+  refuse_another(2);
+  EXPECT_TRUE(store.rejection(first).has_value());
+  time.pass(k_hour);
+  ASSERT_EQ(it.ledger().clock_doubt(), "");
+  refuse_another(3);
+  EXPECT_FALSE(store.rejection(first).has_value());
+}
+
+TEST(RefusedPayments, AreNotForgottenByALedgerThatIsFarAheadOfTheWallClock) {
+  const LedgerFolder folder;
+  TestTime time;
+  LedgerInTest it{folder / "data", time};
+  time.step_wall(365 * k_day);   // wrong, and recorded
+  it.close();
+  it.reopen();
+  ASSERT_NE(it.create_event(20), 0u);
+  it.close();
+  time.step_wall(-365 * k_day);
+  it.reopen();
+  feed::kafka::EnginePaymentDesk desk(it.ledger());
+  EXPECT_EQ(it.ledger().now() - 365 * k_day, desk.undoubted_now());
+  EXPECT_EQ(desk.undoubted_now(), k_begin);
 }
 
 }  // namespace

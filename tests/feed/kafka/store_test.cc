@@ -22,6 +22,7 @@ using std::chrono::milliseconds;
 using test::eventually;
 
 constexpr milliseconds k_long{60'000};
+constexpr Millis k_day = 86'400'000;
 
 // A place that stores are opened on, each as another node would.
 class StorePlace {
@@ -178,8 +179,8 @@ TEST_P(FeedStores, keep_of_a_rejection_what_was_told_first) {
   PaymentDigest another{};
   const std::string told("with\0zero and \xFF", 15);
   EXPECT_FALSE(store->rejection(payment).has_value());
-  EXPECT_EQ(store->keep_rejection(payment, told, 1'000), told);
-  EXPECT_EQ(other->keep_rejection(payment, "otherwise", 2'000), told);
+  EXPECT_EQ(store->keep_rejection(payment, told, 1'000, 1'000), told);
+  EXPECT_EQ(other->keep_rejection(payment, "otherwise", 2'000, 2'000), told);
   EXPECT_EQ(other->rejection(payment), told);
   EXPECT_FALSE(store->rejection(another).has_value());
   store.reset();
@@ -191,16 +192,28 @@ TEST_P(FeedStores, forget_rejections_only_after_their_time) {
   first[0] = 1;
   PaymentDigest later{};
   later[0] = 2;
-  constexpr Millis k_day = 86'400'000;
   const Millis start = 1'771'949'700'000;
-  store->keep_rejection(first, "a", start);
-  store->keep_rejection(later, "b", start + k_rejection_days * k_day);
+  store->keep_rejection(first, "a", start, start);
+  store->keep_rejection(later, "b", start + k_rejection_days * k_day, start + k_rejection_days * k_day);
   EXPECT_TRUE(store->rejection(first).has_value());
   PaymentDigest last{};
   last[0] = 3;
-  store->keep_rejection(last, "c", start + (k_rejection_days + 1) * k_day);
+  store->keep_rejection(last, "c", start + (k_rejection_days + 1) * k_day, start + (k_rejection_days + 1) * k_day);
   EXPECT_FALSE(store->rejection(first).has_value());
   EXPECT_TRUE(store->rejection(later).has_value());
+}
+
+// A forgotten rejection could sell the seat to a payment whose money went back.
+TEST_P(FeedStores, forget_no_rejection_by_a_time_that_is_in_doubt) {
+  PaymentDigest first{};
+  first[0] = 1;
+  PaymentDigest during_doubt{};
+  during_doubt[0] = 2;
+  const Millis start = 1'771'949'700'000;
+  store->keep_rejection(first, "a", start, start);
+  store->keep_rejection(during_doubt, "b", start + 365 * k_day, start + 1);
+  EXPECT_EQ(store->rejection(first), "a");
+  EXPECT_EQ(store->rejection(during_doubt), "b");
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, FeedStores,
