@@ -66,6 +66,11 @@ api::HealthComponent look_at_tables(const PostgresLedger& ledger) {
           .lag = api::HealthLag{static_cast<double>(stats.changes_behind), "changes"}};
 }
 
+api::HealthComponent look_at_clock(const PostgresLedger& ledger) {
+  if (std::string doubt = ledger.clock_doubt(); !doubt.empty()) return {"postgresql", api::HealthStatus::degraded, std::move(doubt)};
+  return {"postgresql", api::HealthStatus::ok, "The database's clock agrees with what was recorded."};
+}
+
 class PostgresHome final : public Home {
  public:
   PostgresHome(const ServeOptions& options, const JudgingOptions& judging)
@@ -95,9 +100,11 @@ class PostgresHome final : public Home {
   void add_health_probes(api::Health& health) const override {
     health.add("ledger", [this] { return look_at_ledger(ledger_); });
     health.add("tables", [this] { return look_at_tables(ledger_); });
+    health.add("clock", [this] { return look_at_clock(ledger_); });
   }
   const prometheus::Collectable* metrics() const override { return &metrics_; }
   std::string degradation() const override {
+    if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
     if (std::string text = ledger_.degradation(); !text.empty()) return text;
     const PostgresStats stats = ledger_.stats();
     if (const auto behind = seconds_of(stats.projector.behind); behind > k_pending_degraded_seconds) {

@@ -170,9 +170,8 @@ TEST_F(Desk, HealthNamesEveryPartWithItsStatusAndLag) {
     EXPECT_FALSE(string_of(part.at("detail")).empty()) << part.at("name");
     if (string_of(part.at("name")) == "tables") EXPECT_EQ(string_of(part.at("lag").at("unit")), is_in_database() ? "changes" : "rows");
   }
-  std::map<std::string, std::string> expected{{"ledger", "ok"}, {"tables", "ok"}, {"engine", "ok"},   {"live", "ok"},
-                                              {"lock", "off"},  {"feed", "off"},  {"webhooks", "off"}};
-  if (!is_in_database()) expected.emplace("clock", "ok");   // nodes over a database go by its clock
+  const std::map<std::string, std::string> expected{{"ledger", "ok"}, {"tables", "ok"}, {"clock", "ok"}, {"engine", "ok"},
+                                                    {"live", "ok"},   {"lock", "off"},  {"feed", "off"}, {"webhooks", "off"}};
   EXPECT_EQ(statuses, expected);
 }
 

@@ -18,9 +18,9 @@
 
 #include "core/inventory.h"
 #include "core/keys.h"
+#include "ledger/clock_doubt.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/clock.h"
-#include "ledger/embedded/clock_doubt.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/journal.h"

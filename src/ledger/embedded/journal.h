@@ -22,8 +22,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ledger/clock_doubt.h"
 #include "ledger/data_error.h"
-#include "ledger/embedded/clock_doubt.h"
 #include "ledger/journal_row.h"
 #include "sql/sqlite.h"
 

@@ -52,13 +52,16 @@ PostgresLedger::PostgresLedger(PostgresOptions options)
   HOLDFAST_CHECK(options_.lanes >= 1 && options_.lanes <= k_lanes_max);
   auto connection = pool_.take();
   check_server(*connection);
-  const std::int64_t sent = DatabaseClock::boot_ms();
-  constexpr Statement k_now{"now", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"};
-  observe_clock(connection->query(k_now).int8(0, 0), sent);
+  ask_clock(*connection);
   bring_events(*connection);
   connection.give_back();
-  projector_ = std::make_unique<Projector>(ProjectorOptions{
-      .settings = background_settings(options_), .journal_retention_days = options_.journal_retention_days, .relayed = options_.relayed});
+  projector_ = std::make_unique<Projector>(ProjectorOptions{.settings = background_settings(options_),
+                                                            .journal_retention_days = options_.journal_retention_days,
+                                                            .relayed = options_.relayed,
+                                                            .clock_trouble = [this] {
+                                                              ask_clock(*pool_.take());
+                                                              return clock_trouble();
+                                                            }});
   reader_ =
       std::make_unique<pg::Reader>(pool_, *projector_, [this](EventNumber number) { return event(number); }, [this] { return now(); });
   follower_ = std::make_unique<Follower>(*this);
@@ -111,6 +114,12 @@ void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
                      .traces = std::string(body.traces)});
 }
 
+void PostgresLedger::ask_clock(Connection& connection) {
+  constexpr Statement k_now{"now", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"};
+  const std::int64_t sent = DatabaseClock::boot_ms();
+  observe_clock(connection.query(k_now).int8(0, 0), sent);
+}
+
 // Takes a time of the database's clock. After a jump beyond the limit nothing is judged: holds would all end at once, or would not end.
 void PostgresLedger::observe_clock(Millis at, std::int64_t sent) {
   const auto step = clock_.observe(at, sent, DatabaseClock::boot_ms());
@@ -132,6 +141,9 @@ std::string PostgresLedger::clock_trouble() const {
   const std::scoped_lock lock(trouble_mutex_);
   return clock_trouble_;
 }
+
+// In doubt nothing is old: how far the clock is wrong is not known.
+Millis PostgresLedger::undoubted_now() const { return clock_trouble().empty() && !projector_->is_clock_in_doubt() ? now() : 0; }
 
 std::string PostgresLedger::trouble() const {
   if (std::string clock = clock_trouble(); !clock.empty()) return clock;

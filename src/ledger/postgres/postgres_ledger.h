@@ -83,6 +83,7 @@ class PostgresLedger : public Ledger {
   std::optional<std::chrono::milliseconds> until_next_expiry(Lane lane) override;
 
   Millis now() const override { return clock_.now(); }
+  Millis undoubted_now() const override;
   const SeatDirectory& seats() const override { return directory_; }
   std::shared_ptr<const PublishedEvent> event(EventNumber number) const override;
   std::optional<EventNumber> event_by_id(const Uuid& id) const override;
@@ -117,6 +118,8 @@ class PostgresLedger : public Ledger {
   PostgresStats stats() const;
   // What is wrong while the ledger still sells: damaged events, tables that do not follow. Empty if nothing is.
   std::string degradation() const;
+  // A sentence on why the database's clock may be a day or more ahead. Empty if nothing suggests it.
+  std::string clock_doubt() const { return projector_->clock_doubt(); }
   // A sentence about damaged events, which are not sold from. Empty if there are none.
   std::string damage() const;
   bool is_damaged(EventNumber number) const override;
@@ -165,6 +168,7 @@ class PostgresLedger : public Ledger {
   void execute_some(std::span<const Batch> batches, ExecutionReport& report);
   void after_own_row(pg::Replica& replica, const JournalRow& row, const ChangeBatch& written);
   void remember(const JournalRow& row, const JournalBody& body);
+  void ask_clock(pg::Connection& connection);
   void observe_clock(Millis at, std::int64_t sent);
   std::string clock_trouble() const;
   std::string left_out() const;

@@ -1,5 +1,6 @@
 #include "ledger/postgres/projector.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -16,7 +17,6 @@ constexpr std::chrono::seconds k_quick_step{5};            // after a quicker on
 constexpr std::chrono::milliseconds k_pause_after_failure{200};
 constexpr std::chrono::milliseconds k_pause_when_busy{5};
 constexpr std::size_t k_seats_worth_statistics = 1'000;
-constexpr std::chrono::seconds k_tidy{60};
 
 constexpr Statement k_analyze[] = {{"analyze_seat", "ANALYZE holdfast.seat"},
                                    {"analyze_seat_change", "ANALYZE holdfast.seat_change"},
@@ -347,7 +347,7 @@ void Projector::keep_house() {
   std::unique_ptr<Connection> connection;
   bool has_looked_at_plans = false;
   bool waits = false;
-  auto next_tidy = Timer::now() + k_tidy;
+  auto next_tidy = Timer::now() + options_.tidy;
   do {
     try {
       if (connection == nullptr || !connection->is_usable()) connection = std::make_unique<Connection>(for_house(options_));
@@ -356,7 +356,7 @@ void Projector::keep_house() {
       look_around(*connection);
       if (Timer::now() >= next_tidy) {
         tidy(*connection);
-        next_tidy = Timer::now() + k_tidy;
+        next_tidy = Timer::now() + options_.tidy;
       }
       bool is_time = false;
       {
@@ -366,6 +366,7 @@ void Projector::keep_house() {
       for (const Statement& analyze : k_analyze) {
         if (is_time) connection->query(analyze);
       }
+      look_at_clock(*connection);   // last: what it may take keeps nothing else waiting
       if (std::exchange(waits, false)) spdlog::warn("what is done beside the tables goes on");
     } catch (const std::exception& error) {
       spdlog::log(std::exchange(waits, true) ? spdlog::level::debug : spdlog::level::warn, "what is done beside the tables waits: {}",
@@ -393,7 +394,42 @@ void Projector::look_around(Connection& connection) {
   has_looked_at_all_ = true;
 }
 
+// Once, at the start: a clock that jumps later is the ledger's to notice.
+void Projector::look_at_clock(Connection& connection) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (clock_ahead_) return;
+  }
+  const Millis ahead = clock_ahead_of_journal(connection, k_clock_doubt_time);
+  {
+    const std::scoped_lock lock(mutex_);
+    clock_ahead_ = ahead;
+    clock_doubt_until_ = Timer::now() + options_.clock_doubt_time;
+  }
+  if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
+}
+
+bool Projector::is_clock_in_doubt() const {
+  const std::scoped_lock lock(mutex_);
+  return !clock_ahead_ || (*clock_ahead_ >= k_clock_doubtful_ahead && Timer::now() < clock_doubt_until_);
+}
+
+std::string Projector::clock_doubt() const {
+  constexpr double k_hour = 3'600.0 * k_millis_per_second;
+  if (!is_clock_in_doubt()) return {};
+  const std::scoped_lock lock(mutex_);
+  if (!clock_ahead_) return {};
+  return fmt::format(
+      "the database's clock was {:.1f} hours ahead of the last recorded time at the start. If nothing was recorded for so long, all is "
+      "well. If the clock is wrong: stop the nodes and correct the clock before more is recorded. For an hour no old journal row and no "
+      "idempotency key is removed",
+      static_cast<double>(*clock_ahead_) / k_hour);
+}
+
+// Of what is old by the database's clock, and only while that can be trusted: nothing of it comes back.
 void Projector::tidy(Connection& connection) {
+  if (options_.clock_trouble && !options_.clock_trouble().empty()) return;
+  if (is_clock_in_doubt()) return;
   std::vector<EventNumber> untidy;
   {
     const std::scoped_lock lock(mutex_);

@@ -27,6 +27,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ledger/clock_doubt.h"
 #include "ledger/failing_events.h"
 #include "ledger/postgres/projection.h"
 #include "sql/postgres_connection.h"
@@ -44,6 +45,10 @@ struct ProjectorOptions {
   // Up to which change an event was delivered to whoever reads the journal later (feed, webhooks); k_all: nobody does. Called by
   // the second thread.
   std::function<Seq(EventNumber)> relayed{};
+  // While it returns a sentence, the database's clock is wrong, and nothing is removed because of its age. Called by the second thread.
+  std::function<std::string()> clock_trouble{};
+  std::chrono::milliseconds tidy{60'000};                        // between two removals of what is old
+  std::chrono::milliseconds clock_doubt_time{k_clock_doubt_time};   // after a start with a doubtful clock, before the first removal
 };
 
 struct ProjectorStats {
@@ -80,6 +85,11 @@ class Projector {
   std::string trouble() const;
   std::map<EventNumber, std::string> damaged() const;
   ProjectorStats stats() const;
+  // Whether the database's clock may be a day or more ahead, as far as the journal tells; true until that has been looked up. While it may
+  // be, no old journal row and no key is removed.
+  bool is_clock_in_doubt() const;
+  // The same in a sentence; empty: it has been looked up, and nothing speaks for it.
+  std::string clock_doubt() const;
 
  private:
   struct Event {
@@ -109,6 +119,7 @@ class Projector {
   void set_aside(EventNumber event);
   void take_up_again();
   void look_around(Connection& connection);
+  void look_at_clock(Connection& connection);
   void tidy(Connection& connection);
   bool pause(std::chrono::milliseconds time);
 
@@ -127,6 +138,8 @@ class Projector {
   std::size_t waiting_ = 0;
   bool stopping_ = false;
   ProjectorStats stats_;
+  std::optional<Millis> clock_ahead_;   // of the journal, at the start; nothing: not looked up yet
+  Timer::time_point clock_doubt_until_{};
 
   // For the thread that keeps house.
   std::vector<EventNumber> untidy_;    // with keys that may be over

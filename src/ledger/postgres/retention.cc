@@ -28,6 +28,11 @@ constexpr Statement k_remove_order{"remove_order",
                                    "DELETE FROM holdfast.change_order WHERE event = $1 AND last_seq < $2 AND first_seq < "
                                    "(SELECT first_seq FROM holdfast.change_order WHERE event = $1 ORDER BY first_seq DESC LIMIT 1)"};
 
+constexpr Statement k_clock_ahead{"clock_ahead_of_journal",
+                                  "SELECT coalesce(n.at - (SELECT max(j.at) FROM holdfast.event e CROSS JOIN LATERAL (SELECT at FROM "
+                                  "holdfast.journal WHERE event = e.number AND at <= n.at - $1 ORDER BY first_seq DESC, ordinal DESC "
+                                  "LIMIT 1) j), 0) FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at) n"};
+
 // Removes rows of one event in one transaction. 0: there are none, or another node has the event.
 std::uint64_t clear_some(Connection& connection, EventNumber event, Millis before, Seq relayed) {
   connection.query(k_begin);
@@ -53,6 +58,10 @@ std::uint64_t clear_some(Connection& connection, EventNumber event, Millis befor
 }
 
 }  // namespace
+
+Millis clock_ahead_of_journal(Connection& connection, Millis settled) {
+  return connection.query(k_clock_ahead, Parameters().int8(settled)).int8(0, 0);
+}
 
 std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std::function<Seq(EventNumber)>& relayed) {
   std::uint64_t removed = 0;

@@ -409,6 +409,91 @@ TEST(PostgresTables, OldJournalRowsGoWhenTheTablesHaveThemAndTheyWereDelivered) 
   EXPECT_EQ(pg::place_of(connection, 1)->seq, journal.place().seq);
 }
 
+// A journal whose rows are months old by the database's clock, as after a start with a clock that is far ahead, with keys that are over.
+struct OldJournal : testing::Test {
+  OldJournal() {
+    journal.keep_key();
+    project_all(settings, 1);
+    journal.pass(25 * 3'600'000);
+    journal.play(20);
+    journal.keep_key();
+  }
+  std::string oldest_row() const { return Sql(database.url()).value("SELECT min(first_seq) FROM holdfast.journal"); }
+  std::string oldest_keys() const { return Sql(database.url()).value("SELECT min(at) FROM holdfast.kept_keys"); }
+
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal{settings, 1, 100};
+  const std::chrono::milliseconds quickly{10};
+};
+
+TEST_F(OldJournal, MakesAStartDoubtTheClock) {
+  pg::Projector projector({.settings = settings});
+  ASSERT_TRUE(eventually([&] { return !projector.clock_doubt().empty(); }));
+  EXPECT_TRUE(projector.is_clock_in_doubt());
+  EXPECT_NE(projector.clock_doubt().find("hours ahead of the last recorded time"), std::string::npos) << projector.clock_doubt();
+}
+
+TEST_F(OldJournal, LosesNothingUntilTheDoubtIsOver) {
+  const std::string row = oldest_row();
+  const std::string keys = oldest_keys();
+  pg::Projector projector({.settings = settings,
+                           .look_around = quickly,
+                           .journal_retention_days = 1,
+                           .tidy = quickly,
+                           .clock_doubt_time = std::chrono::seconds(2)});
+  EXPECT_TRUE(eventually([&] {
+    const bool is_row_gone = oldest_row() != row;
+    const bool are_keys_gone = oldest_keys() != keys;
+    const bool is_in_doubt = projector.is_clock_in_doubt();   // asked last: what is gone by then went while it was in doubt
+    EXPECT_FALSE((is_row_gone || are_keys_gone) && is_in_doubt);
+    return (is_row_gone && are_keys_gone) || HasFailure();
+  }));
+  EXPECT_EQ(projector.clock_doubt(), "");
+  EXPECT_GT(projector.stats().rows_removed, 0u);
+}
+
+// Another node, or a start before this one, has worked with the clock that is in doubt.
+TEST_F(OldJournal, LosesNothingWhenChangesWereRecordedBeforeTheClockWasDoubted) {
+  Sql sql(database.url());
+  const Millis now = std::stoll(sql.value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"));
+  const JournalInTest just_now(settings, 2, 100, 2, now - 60'000);
+  pg::Connection connection(settings);
+  EXPECT_GE(pg::clock_ahead_of_journal(connection, 3'600'000), now - journal.now());
+  EXPECT_LT(pg::clock_ahead_of_journal(connection, 0), 3'600'000);
+}
+
+TEST_F(OldJournal, LosesNothingWhileTheClockIsWrong) {
+  std::atomic<int> asked{0};
+  std::atomic<bool> is_wrong{true};
+  const auto trouble = [&] {
+    ++asked;
+    return is_wrong ? "It has jumped." : "";
+  };
+  pg::Projector projector({.settings = settings,
+                           .look_around = quickly,
+                           .journal_retention_days = 1,
+                           .clock_trouble = trouble,
+                           .tidy = quickly,
+                           .clock_doubt_time = std::chrono::milliseconds(0)});
+  ASSERT_TRUE(projector.await(1, journal.place().seq, pg::Projector::Timer::now() + std::chrono::seconds(30)));
+  const int asked_before = asked;
+  ASSERT_TRUE(eventually([&] { return asked >= asked_before + 3; }));
+  EXPECT_EQ(projector.stats().rows_removed, 0u);
+  is_wrong = false;
+  EXPECT_TRUE(eventually([&] { return projector.stats().rows_removed > 0; }));
+}
+
+TEST(PostgresTables, AreTrustedWithTheClockWhenChangesWereRecordedWithinADay) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  const Millis now = std::stoll(Sql(database.url()).value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"));
+  const JournalInTest old(settings, 1, 100);
+  const JournalInTest yesterday(settings, 2, 100, 2, now - 23 * 3'600'000);
+  const pg::Projector projector({.settings = settings});
+  EXPECT_TRUE(eventually([&] { return !projector.is_clock_in_doubt(); }));
+}
+
 // ---------------------------------------------------------------------------------------------------------------- the projector
 
 TEST(PostgresProjector, FollowsWhatItIsToldAndFindsWhatNobodyTold) {
