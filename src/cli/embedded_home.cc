@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "access/embedded_registry.h"
+#include "cli/health.h"
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
 #include "feed/kafka/embedded_store.h"
@@ -77,11 +78,13 @@ std::string told_of_damage(const EmbeddedLedger& ledger) {
   return untold.events == 0 ? std::string() : "changes cannot be told of " + untold.text;
 }
 
-api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwatched& unwatched) {
+api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwatched& unwatched, bool sweeps) {
   const std::string trouble = ledger.trouble();
   if (std::string damage = told_of_damage(ledger); trouble.empty() && !damage.empty())
     return {"embedded", api::HealthStatus::degraded, damage};
   if (std::string log = unwatched.text(); trouble.empty() && !log.empty()) return {"embedded", api::HealthStatus::degraded, std::move(log)};
+  if (std::string late = late_expiries(ledger.expiries_due(), sweeps); trouble.empty() && !late.empty())
+    return {"embedded", api::HealthStatus::degraded, std::move(late)};
   return {.kind = "embedded",
           .status = trouble.empty() ? api::HealthStatus::ok : api::HealthStatus::down,
           .detail = trouble.empty() ? "The journal can be written; everything answered is on disk." : trouble};
@@ -115,6 +118,8 @@ class StateMetrics final : public prometheus::Collectable {
     age.gauge.value = backlog_.look(ledger_);
     prometheus::ClientMetric damaged;
     damaged.gauge.value = static_cast<double>(ledger_.damaged_rows().count());
+    prometheus::ClientMetric due;
+    due.gauge.value = std::chrono::duration<double>(ledger_.expiries_due()).count();
     prometheus::ClientMetric held_back;
     held_back.counter.value = std::chrono::duration<double>(ledger_.held_back()).count();
     return {{"holdfast_journal_rows_damaged",
@@ -125,6 +130,10 @@ class StateMetrics final : public prometheus::Collectable {
              "Age of the oldest journal row that state.db does not have.",
              prometheus::MetricType::Gauge,
              {age}},
+            {"holdfast_expiries_oldest_pending_seconds",
+             "Since when the oldest expiry waits to be recorded.",
+             prometheus::MetricType::Gauge,
+             {due}},
             {"holdfast_state_held_back_seconds_total",
              "Time that rounds have waited for state.db because it exceeded ledger.state_lag_max_ms.",
              prometheus::MetricType::Counter,
@@ -217,7 +226,7 @@ class EmbeddedHome final : public Home {
   std::string feed_holder() const override { return "embedded"; }   // only one process uses the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
   void add_health_probes(api::Health& health) const override {
-    health.add("ledger", [this] { return look_at_ledger(ledger_, log_unwatched_); });
+    health.add("ledger", [this] { return look_at_ledger(ledger_, log_unwatched_, options_.sweep); });
     health.add("tables", [this] { return look_at_tables(ledger_, state_backlog_); });
     health.add("clock", [this] { return look_at_clock(ledger_, kernel_clock_); });
   }
@@ -226,7 +235,8 @@ class EmbeddedHome final : public Home {
     if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
     if (std::string damage = told_of_damage(ledger_); !damage.empty()) return damage;
     if (std::string unwatched = log_unwatched_.text(); !unwatched.empty()) return unwatched;
-    return told_of_age(state_backlog_.look(ledger_));
+    if (std::string late = told_of_age(state_backlog_.look(ledger_)); !late.empty()) return late;
+    return late_expiries(ledger_.expiries_due(), options_.sweep);
   }
   // A failed round leaves memory and disk different. If files have gone away they agree, and ending the process would lose the data.
   bool ends_with_a_failed_round() const override { return !has_lost_files_; }

@@ -91,6 +91,12 @@ std::string late_webhooks(feed::Webhooks& webhooks) {
   return pending > k_pending_degraded_seconds ? fmt::format("changes have waited for {:.0f} s to be read for webhooks", pending) : "";
 }
 
+std::string late_expiries(std::chrono::milliseconds due, bool sweeps) {
+  const double seconds = std::chrono::duration<double>(due).count();
+  if (!sweeps || seconds <= k_pending_degraded_seconds) return {};
+  return fmt::format("holds that ended {:.0f} s ago are not recorded as expired yet", seconds);
+}
+
 void add_health_probes(api::Api& api, const ServedParts& parts) {
   api::Health& health = api.health();
   health.add("engine", [parts] { return look_at_engine(parts.engine, parts.queue_max); });

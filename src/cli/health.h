@@ -1,6 +1,7 @@
 // The probes behind GET /v1/operations/health, except those of the ledger, which its home adds.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "api/api.h"
@@ -16,6 +17,10 @@ class ServedFeed;
 
 // Work that has waited longer than this degrades the server, whatever the responsible part says about itself.
 inline constexpr double k_pending_degraded_seconds = 30;
+
+// How late expiries are recorded, as part of a sentence. `due`: how long ago the oldest unrecorded hold ended. Empty if that is not worth a
+// look, or if this node does not sweep.
+std::string late_expiries(std::chrono::milliseconds due, bool sweeps);
 
 // What delays webhooks although their receivers do not, as part of a sentence; empty: nothing.
 std::string late_webhooks(feed::Webhooks& webhooks);

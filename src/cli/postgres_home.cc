@@ -45,13 +45,14 @@ constexpr std::chrono::milliseconds k_behind_degraded{2'000};
 
 double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
 
-api::HealthComponent look_at_ledger(const PostgresLedger& ledger) {
+api::HealthComponent look_at_ledger(const PostgresLedger& ledger, bool sweeps) {
   const std::string trouble = ledger.trouble();
   if (!trouble.empty()) return {.kind = "postgresql", .status = api::HealthStatus::down, .detail = trouble};
-  const std::string damage = ledger.damage();
+  std::string fault = ledger.damage();
+  if (fault.empty()) fault = late_expiries(ledger.stats().expiries_due, sweeps);
   return {.kind = "postgresql",
-          .status = damage.empty() ? api::HealthStatus::ok : api::HealthStatus::degraded,
-          .detail = damage.empty() ? "The database can be written; everything answered is on its disk." : damage};
+          .status = fault.empty() ? api::HealthStatus::ok : api::HealthStatus::degraded,
+          .detail = fault.empty() ? "The database can be written; everything answered is on its disk." : fault};
 }
 
 api::HealthComponent look_at_tables(const PostgresLedger& ledger) {
@@ -98,7 +99,7 @@ class PostgresHome final : public Home {
     return {static_cast<Position>(ledger_.stats().projector.changes_behind), ledger_.degradation().empty()};
   }
   void add_health_probes(api::Health& health) const override {
-    health.add("ledger", [this] { return look_at_ledger(ledger_); });
+    health.add("ledger", [this] { return look_at_ledger(ledger_, options_.sweep); });
     health.add("tables", [this] { return look_at_tables(ledger_); });
     health.add("clock", [this] { return look_at_clock(ledger_); });
   }
@@ -110,10 +111,7 @@ class PostgresHome final : public Home {
     if (const auto behind = seconds_of(stats.projector.behind); behind > k_pending_degraded_seconds) {
       return fmt::format("the tables have been behind the journal for {:.0f} s", behind);
     }
-    if (const auto due = seconds_of(stats.expiries_due); options_.sweep && due > k_pending_degraded_seconds) {
-      return fmt::format("holds that ended {:.0f} s ago are not recorded as expired yet", due);
-    }
-    return {};
+    return late_expiries(stats.expiries_due, options_.sweep);
   }
   bool ends_with_a_failed_round() const override { return false; }
   std::string place() const override { return pg::without_password(options_.ledger_url); }

@@ -64,7 +64,9 @@ class PublishedEvent {
   StateCounts counts() const;   // as recorded
   ChangeTally tally() const;
   // Whether a sweep may find something to record. Relaxed: as of the last commit.
-  bool has_expiries(Millis now) const { return next_expiry_.load(std::memory_order_relaxed) <= now; }
+  bool has_expiries(Millis now) const { return next_expiry() <= now; }
+  // No expiry waits to be recorded that was due before this time; k_never when there is none. Relaxed: as of the last commit.
+  Millis next_expiry() const { return next_expiry_.load(std::memory_order_relaxed); }
 
   // What holds at `now`.
   SeatReading seat(SeatIndex seat, Millis now) const;

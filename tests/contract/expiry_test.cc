@@ -209,6 +209,7 @@ TEST_P(Expiry, StatesShowItWhenItIsRecorded) {
     EXPECT_TRUE(eventually([&] { return states(*client, event).letters.starts_with("aah"); })) << "swept by itself";
   } else {
     EXPECT_EQ(states(*client, event).letters.substr(0, 3), "hhh") << "not recorded yet";
+    EXPECT_TRUE(eventually([&] { return metric(*client, "holdfast_expiries_oldest_pending_seconds") > 0; }));
     const double expired = metric(*client, "holdfast_holds_expired_total");
     EXPECT_EQ(client->get("/tickets_unlock").status, 200);
     EXPECT_TRUE(eventually([&] { return states(*client, event).letters.starts_with("aah"); }))

@@ -70,7 +70,7 @@ std::vector<MetricFamily> PostgresMetrics::Collect() const {
              number(stats.projector.events_damaged)),
       single(MetricType::Gauge, "holdfast_postgresql_events_left_out", "Events that cannot be followed, swept or repaired at the moment.",
              number(stats.events_left_out)),
-      single(MetricType::Gauge, "holdfast_postgresql_expiries_oldest_pending_seconds",
+      single(MetricType::Gauge, "holdfast_expiries_oldest_pending_seconds",
              "Age of the oldest expiry that is due but not recorded, of events in this node's memory.",
              number(stats.expiries_due.count()) / 1'000),
       single(MetricType::Counter, "holdfast_postgresql_journal_rows_removed_total", "Journal rows removed by retention.",

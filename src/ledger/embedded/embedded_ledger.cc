@@ -532,6 +532,18 @@ std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry(Lane)
   return std::chrono::milliseconds(std::max<Millis>(0, expiries_.top().at - std::max(clock_.now(), last_now_)));
 }
 
+// By what readers see: the queue of expiries is the writer's, and it does not move while the writer does nothing.
+std::chrono::milliseconds EmbeddedLedger::expiries_due() const {
+  Millis next = k_never;
+  {
+    const std::shared_lock lock(published_mutex_);
+    for (const auto& event : published_) {
+      if (event != nullptr) next = std::min(next, event->next_expiry());
+    }
+  }
+  return std::chrono::milliseconds(std::max<Millis>(0, now() - next));
+}
+
 // ---------------------------------------------------------------------------------------------------------------- events
 
 std::expected<EventNumber, CreationProblem> EmbeddedLedger::reserve_event(NewEvent event) {

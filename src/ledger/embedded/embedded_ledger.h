@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -84,6 +85,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::optional<Millis> compare_clocks() { return clock_.compare(); }
   // A sentence on why the time may be wrong by a day or more; empty: nothing speaks for that.
   std::string clock_doubt() const;
+  // How long the oldest expiry of open events has waited to be recorded. Looks at every event. Any thread.
+  std::chrono::milliseconds expiries_due() const;
   // From here on nothing is judged, for this reason; reading goes on. Any thread.
   void stop_selling(std::string because);
   // The same, when the journal's log is not what was written. It is left as it is, also at the end.

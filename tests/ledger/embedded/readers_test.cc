@@ -55,6 +55,31 @@ TEST(Readers, StatesAreAtMost100MillisecondsBehindAndSharedMeanwhile) {
   EXPECT_EQ(published->states(it.ledger().now())->states, "haa");
 }
 
+// By this an operator sees that the sweep does not do its part, whatever it says of itself.
+TEST(Readers, SeeHowLongTheOldestExpiryHasWaitedWhenNobodySweeps) {
+  LedgerFolder folder;
+  TestTime time;
+  LedgerInTest it(folder, time);
+  const EventNumber first = it.create_event(10);
+  const EventNumber second = it.create_event(10);
+  const auto due = [&] { return it.ledger().expiries_due().count(); };
+  EXPECT_EQ(due(), 0);
+  ASSERT_TRUE(it.hold(first, it.new_id(first), {1}, "anna", k_minute).accepted());
+  ASSERT_TRUE(it.hold(second, it.new_id(second), {1}, "anna", 2 * k_minute).accepted());
+  time.pass(k_minute);
+  EXPECT_EQ(due(), 0);
+  time.pass(40'000);
+  EXPECT_EQ(due(), 40'000);
+  time.pass(k_minute);
+  EXPECT_EQ(due(), 100'000);
+  it.reopen();
+  EXPECT_EQ(due(), 100'000) << "a restart records nothing";
+  ASSERT_TRUE(it.sweep(first).accepted());
+  EXPECT_EQ(due(), 40'000) << "the second event's waits yet";
+  ASSERT_TRUE(it.sweep(second).accepted());
+  EXPECT_EQ(due(), 0);
+}
+
 TEST(Readers, AnExpiryIsSeenFromItsMillisecondOnWhetherOrNotItIsRecorded) {
   LedgerFolder folder;
   TestTime time;
