@@ -25,7 +25,7 @@ namespace holdfast::feed::kafka {
 
 struct GatheringLimits {
   std::size_t events_max = 1'000;   // events that lack seats
-  std::size_t bytes_max = std::size_t{256} * 1024 * 1024;   // of their messages and seats: some 700,000 seats
+  std::size_t bytes_max = std::size_t{256} * 1024 * 1024;   // of their messages and seats: with room for k_generated_seats_max
   std::chrono::milliseconds age_max = std::chrono::hours(24);   // of an event's oldest part, counted from its timestamp
   // In this process, whatever the timestamp: a backlog is read first, and clocks may be wrong.
   std::chrono::milliseconds stay_least = std::chrono::hours(1);

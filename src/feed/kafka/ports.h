@@ -185,10 +185,13 @@ struct GeneratedSeat {
   std::int64_t number = 0;
 };
 
+// Seats of an event in all its parts: they wait in memory for the rest of their event, and so many fit (GatheringLimits::bytes_max).
+inline constexpr std::uint64_t k_generated_seats_max = 500'000;
+
 // What a message of seats-generated says: some of an event's seats.
 struct SeatsPart {
   Uuid event{};
-  std::uint64_t total = 0;   // seats in all parts of the event
+  std::uint64_t total = 0;   // seats in all parts of the event; 1 to k_generated_seats_max
   std::vector<GeneratedSeat> seats{};
 };
 

@@ -115,6 +115,11 @@ std::expected<SeatsPart, std::string> EngineSeatsDesk::read(std::string_view tex
   const auto total = read_whole(object, "totalSeats", 1, static_cast<std::int64_t>(k_seats_per_event_max), true, problem);
   if (!total) return std::unexpected(problem);
   part.total = static_cast<std::uint64_t>(*total);
+  if (part.total > k_generated_seats_max) {
+    return std::unexpected("`totalSeats` is " + std::to_string(part.total) + ". An event from Kafka has at most " +
+                           std::to_string(k_generated_seats_max) +
+                           " seats, because its parts wait in memory for each other. Create a larger event with POST /v1/events.");
+  }
   const boost::json::value* const seats = object.if_contains("seats");
   if (seats == nullptr || !seats->is_array() || seats->get_array().empty()) {
     return std::unexpected("`seats` must be an array with at least one seat.");

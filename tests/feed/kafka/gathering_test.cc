@@ -124,6 +124,27 @@ TEST(Gathering, has_room_for_so_many_bytes_and_gives_them_back) {
   EXPECT_EQ(gathering.add(part(2, 3, {3}), message(3), k_now).answer, Answer::kept);
 }
 
+// With names as long as a venue's are; the last part but one must still have room.
+TEST(Gathering, has_room_for_an_event_of_as_many_seats_as_a_message_may_announce) {
+  constexpr std::uint64_t k_seats_a_part = 5'000;
+  constexpr std::size_t k_json_bytes_a_seat = 130;
+  Gathering gathering;
+  for (std::uint64_t first = 0; first < k_generated_seats_max; first += k_seats_a_part) {
+    SeatsPart made{.event = event(1), .total = k_generated_seats_max};
+    for (std::uint64_t number = first; number < first + k_seats_a_part; ++number) {
+      Uuid id = id_of(0x5E, 0);
+      for (std::size_t byte = 0; byte < 3; ++byte) id.data[13 + byte] = static_cast<std::uint8_t>(number >> (8 * byte));
+      made.seats.push_back({.id = id, .section = "Upper Circle, Left", .row = "Row 12", .number = static_cast<std::int64_t>(number)});
+    }
+    Received received = message(static_cast<std::int64_t>(first));
+    received.value = std::string(k_seats_a_part * k_json_bytes_a_seat, 'x');
+    const auto added = gathering.add(made, received, k_now);
+    ASSERT_EQ(added.answer, Answer::kept) << added.why;
+  }
+  EXPECT_EQ(gathering.complete(), event(1));
+  EXPECT_LE(gathering.bytes(), GatheringLimits{}.bytes_max);
+}
+
 TEST(Gathering, has_room_for_what_is_complete_however_much_waits) {
   Gathering few({.events_max = 1});
   ASSERT_EQ(few.add(part(1, 2, {1}), message(1), k_now).answer, Answer::kept);

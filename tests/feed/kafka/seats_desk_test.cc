@@ -1,13 +1,34 @@
-// The order of rows of events that come by Kafka.
+// What a message of seats may say of its event, and the order of rows of events that come by Kafka.
 #include "feed/kafka/seats_desk.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <string>
 #include <vector>
 
+#include "ledger/ledger_in_test.h"
+
 namespace holdfast::feed::kafka {
 namespace {
+
+// The first message of an event that is too large says so, instead of the last one for which there is no room.
+TEST(SeatMessages, are_of_events_of_500000_seats_and_no_more) {
+  const test::LedgerFolder folder;
+  const test::TestTime time;
+  test::LedgerInTest it{folder, time};
+  EngineSeatsDesk desk(it.ledger());
+  const auto read = [&](std::uint64_t total) {
+    return desk.read(R"({"eventId":"0e000000-0000-4000-8000-000000000007","totalSeats":)" + std::to_string(total) +
+                     R"(,"seats":[{"seatId":"550e8400-e29b-41d4-a716-446655440071","section":"A","row":"1","number":12}]})");
+  };
+  const auto taken = read(k_generated_seats_max);
+  ASSERT_TRUE(taken.has_value()) << taken.error();
+  EXPECT_EQ(taken->total, 500'000u);
+  const auto refused = read(k_generated_seats_max + 1);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error(), testing::HasSubstr("`totalSeats` is 500001. An event from Kafka has at most 500000 seats"));
+  EXPECT_THAT(refused.error(), testing::HasSubstr("POST /v1/events"));
+}
 
 TEST(Rows, stand_in_the_order_in_which_people_read_them) {
   const std::vector<std::string> in_order = {"",   "01", "1",  "2",   "9",    "10", "10A", "10B", "100", "A",

@@ -141,6 +141,7 @@ TEST_F(KafkaSeats, ThatAreNoneGoToTheDeadLettersAsTheyCameWithTheReasonAndStopNo
       {with(seat, "0"), "`totalSeats` must be a whole number from 1"},
       {with(seat, "\"2\""), "`totalSeats` must be a whole number"},
       {with(seat, "20000001"), "`totalSeats` must be a whole number"},
+      {with(seat, "500001"), "An event from Kafka has at most 500000 seats"},
       {R"({"eventId":")" + event.id + R"(","seats":[)" + seat + "]}", "`totalSeats` is missing"},
       {R"({"eventId":")" + event.id + R"(","totalSeats":2})", "`seats` must be an array"},
       {with(""), "`seats` must be an array with at least one seat"},
