@@ -6,7 +6,47 @@
 #include <cerrno>
 #include <system_error>
 
+#include "access/registry_revision.h"
+#include "ledger/data_error.h"
+#include "sql/database.h"
+
 namespace holdfast {
+namespace {
+
+using sql::Result;
+using sql::Statement;
+using sql::Values;
+
+constexpr Statement k_keys{
+    "registry_keys", "SELECT id, name, hash, scopes, created_at, expires_at, revoked_at FROM holdfast.api_key ORDER BY created_at, id"};
+// Another number after each write of keys, also of one by hand. SQLite's does not move with this connection's own writes.
+constexpr Statement k_version{"registry_version", "SELECT version FROM holdfast.api_key_version", "PRAGMA data_version"};
+// Serialises concurrent inserts: each counts the keys first.
+constexpr Statement k_lock{"registry_lock", "SELECT version FROM holdfast.api_key_version FOR UPDATE", sql::k_not_in_sqlite};
+constexpr Statement k_add{"registry_add", R"(
+  INSERT INTO holdfast.api_key (id, name, hash, scopes, created_at, expires_at)
+  SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT count(*) FROM holdfast.api_key) < $7)"};
+constexpr Statement k_revoke{"registry_revoke", "UPDATE holdfast.api_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1"};
+constexpr Statement k_secret{"registry_secret", "SELECT secret FROM holdfast.session_secret"};
+// A file has its secret from the beginning: one that lacks it has lost it.
+constexpr Statement k_create_secret{"registry_create_secret",
+                                    "INSERT INTO holdfast.session_secret (secret) VALUES ($1) ON CONFLICT (one) DO NOTHING",
+                                    sql::k_not_in_sqlite};
+
+template <std::size_t Size>
+std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// False if `bytes` has another size.
+template <std::size_t Size>
+bool copy_to(std::array<std::uint8_t, Size>& to, std::string_view bytes) {
+  if (bytes.size() != Size) return false;
+  std::ranges::copy(bytes, reinterpret_cast<char*>(to.data()));
+  return true;
+}
+
+}  // namespace
 
 std::string_view name_of(Scope scope) {
   switch (scope) {
@@ -48,6 +88,78 @@ SessionSecret draw_session_secret() {
     if (got > 0) filled += static_cast<std::size_t>(got);
     else if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "the system gives no random bytes");
   }
+  return secret;
+}
+
+Registry::Registry(std::unique_ptr<sql::Database> database) : database_(std::move(database)) {
+  if (database_->query(k_secret).rows() == 0) database_->query(k_create_secret, Values().bytes(as_bytes(draw_session_secret())));
+  (void)session_secret();
+  (void)keys();
+}
+
+Registry::~Registry() = default;
+
+void Registry::refuse_damaged(sql::Database& registry, const std::string& what) {
+  const char* const otherwise = registry.file() == nullptr
+                                    ? ", or delete the row, and create new keys with `holdfast keys create`."
+                                    : ", or move it away, accept that with `holdfast keys accept`, and create new keys with `holdfast keys "
+                                      "create`.";
+  throw DataError("the registry in " + registry.place() + " is damaged: " + what +
+                  ". Nothing was changed. It has the API keys and nothing that is sold. Restore it from a backup" + otherwise);
+}
+
+std::vector<ApiKey> Registry::keys() {
+  const Result version = database_->query(k_version);   // before reading: what is written meanwhile counts as new
+  const Result rows = database_->query(k_keys);
+  std::vector<ApiKey> keys;
+  keys.reserve(static_cast<std::size_t>(rows.rows()));
+  for (int i = 0; i < rows.rows(); ++i) {
+    ApiKey key{.id = std::string(rows.text(i, 0)), .name = std::string(rows.text(i, 1)), .created_at = rows.integer(i, 4)};
+    const auto scopes = parse_scopes(rows.text(i, 3));
+    if (!scopes || !copy_to(key.hash, rows.text(i, 2))) refuse_damaged(*database_, "key " + key.id + " cannot be read");
+    key.scopes = *scopes;
+    key.expires_at = rows.integer_or_null(i, 5);
+    key.revoked_at = rows.integer_or_null(i, 6);
+    keys.push_back(std::move(key));
+  }
+  if (version.rows() != 1) refuse_damaged(*database_, "api_key_version has no row");
+  version_seen_ = version.integer(0, 0);
+  return keys;
+}
+
+bool Registry::has_changed() {
+  const Result version = database_->query(k_version);
+  return version.rows() != 1 || version.integer(0, 0) != version_seen_;
+}
+
+bool Registry::add(const ApiKey& key) {
+  const std::string scopes = to_string(key.scopes);
+  Values values;
+  values.text(key.id).text(key.name).bytes(as_bytes(key.hash)).text(scopes).integer(key.created_at).integer(key.expires_at);
+  const auto transaction = database_->begin();
+  transaction->send(k_lock);
+  if (transaction->ask(k_add, values.integer(static_cast<std::int64_t>(k_api_keys_max))).affected() == 0) return false;
+  raise_registry_revision(*database_);
+  transaction->commit();
+  version_seen_ = k_none_seen;
+  note_registry_revision(*database_);
+  return true;
+}
+
+bool Registry::revoke(std::string_view id, Millis at) {
+  const auto transaction = database_->begin();
+  if (transaction->ask(k_revoke, Values().text(id).integer(at)).affected() == 0) return false;
+  raise_registry_revision(*database_);
+  transaction->commit();
+  version_seen_ = k_none_seen;
+  note_registry_revision(*database_);
+  return true;
+}
+
+SessionSecret Registry::session_secret() {
+  const Result row = database_->query(k_secret);
+  SessionSecret secret;
+  if (row.rows() != 1 || !copy_to(secret, row.text(0, 0))) refuse_damaged(*database_, "the secret that signs sessions is missing");
   return secret;
 }
 

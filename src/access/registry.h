@@ -1,18 +1,26 @@
-// The port to what is kept about callers: API keys, and the secret that signs visitors' sessions.
+// What is kept about callers: API keys, and the secret that signs visitors' sessions.
 //
-// It stands beside the ledger, because keys are made and revoked while a server sells. A token is never kept, only its SHA-256:
-// who reads the registry can call nothing with it.
+// It is beside the ledger, because keys are created and revoked while a server sells. A token is never kept, only its SHA-256: nobody can
+// call anything with what is read here.
+//
+//   Registry registry(std::make_unique<sql::PostgresDatabase>(pool));   // in a folder: RegistryFile (registry_file.h)
+//   for (const ApiKey& key : registry.keys()) …
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/time.h"
+
+namespace holdfast::sql {
+class Database;
+}
 
 namespace holdfast {
 
@@ -59,23 +67,39 @@ struct ApiKey {
   bool is_usable(Millis now) const { return !revoked_at && (!expires_at || now < *expires_at); }
 };
 
-// One thread at a time. Calls throw std::exception, whose what() names the file or server and what to do, when the registry
-// cannot be read or written.
+// Tables in SQLite or PostgreSQL. In PostgreSQL all nodes share them: what one node, or `holdfast keys --ledger`, writes, every node sees
+// when it next asks has_changed().
+//
+// One thread at a time. Calls throw DataError if a row cannot be read, and the database's error if the registry cannot be read or written.
+// what() names the file or server and says what to do.
 class Registry {
  public:
-  virtual ~Registry() = default;
+  // The tables must exist. In PostgreSQL it creates the secret that signs sessions if there is none; several nodes may do so at once.
+  explicit Registry(std::unique_ptr<sql::Database> database);
+  virtual ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
 
-  // All keys, oldest first; the revoked stay, so that a registry in which keys were ever configured is never taken for an open
-  // one.
-  virtual std::vector<ApiKey> keys() = 0;
-  // Whether keys() may differ from its last result. Cheap.
-  virtual bool has_changed() = 0;
-  // False when there are k_api_keys_max already. The id and the hash must be new.
-  virtual bool add(const ApiKey& key) = 0;
-  // False when there is no such key. One that was revoked before keeps its time.
-  virtual bool revoke(std::string_view id, Millis at) = 0;
-  // Made once, with the registry.
-  virtual SessionSecret session_secret() = 0;
+  // All keys, oldest first. Revoked keys stay, so that a registry in which keys were ever configured is never taken for an open one.
+  std::vector<ApiKey> keys();
+  // Whether keys() may differ from its last result. Cheap; PostgreSQL: one round trip.
+  bool has_changed();
+  // False if there are k_api_keys_max already. The id and the hash must be new.
+  bool add(const ApiKey& key);
+  // False if there is no such key. One that was revoked before keeps its time.
+  bool revoke(std::string_view id, Millis at);
+  // Created once, with the registry.
+  SessionSecret session_secret();
+
+ protected:
+  sql::Database& database() { return *database_; }
+  [[noreturn]] static void refuse_damaged(sql::Database& registry, const std::string& what);
+
+ private:
+  static constexpr std::int64_t k_none_seen = -1;
+
+  const std::unique_ptr<sql::Database> database_;
+  std::int64_t version_seen_ = k_none_seen;   // as of the last keys()
 };
 
 }   // namespace holdfast

@@ -40,6 +40,14 @@ void note_registry_revision(sqlite::Database& registry) {
   HeadMarker(path, HeadMarker::Mode::write).note_registry(*revision);
 }
 
+void raise_registry_revision(sql::Database& registry) {
+  if (sqlite::Database* const file = registry.file()) raise_registry_revision(*file);
+}
+
+void note_registry_revision(sql::Database& registry) {
+  if (sqlite::Database* const file = registry.file()) note_registry_revision(*file);
+}
+
 std::optional<RegistryRevision> noted_registry_revision(const std::string& path) {
   const std::unique_ptr<HeadMarker> marker = read_head_marker(marker_beside(path));
   return marker == nullptr ? std::nullopt : marker->registry();

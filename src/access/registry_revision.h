@@ -10,6 +10,7 @@
 #include <string>
 
 #include "ledger/embedded/head_marker.h"
+#include "sql/database.h"
 #include "sql/sqlite.h"
 
 namespace holdfast {
@@ -20,6 +21,10 @@ std::optional<RegistryRevision> registry_revision(sqlite::Database& registry);
 void raise_registry_revision(sqlite::Database& registry);
 // After its commit, before it is answered. Where the folder has no journal.head yet, the ledger's first start notes it. Throws DataError.
 void note_registry_revision(sqlite::Database& registry);
+// The same for stores over either database, while their transaction lasts. Over PostgreSQL they do nothing: its tables cannot be put back one by
+// one.
+void raise_registry_revision(sql::Database& registry);
+void note_registry_revision(sql::Database& registry);
 
 // What is noted beside the registry at `path`; nothing where there is no note.
 std::optional<RegistryRevision> noted_registry_revision(const std::string& path);
@@ -27,4 +32,4 @@ std::optional<RegistryRevision> noted_registry_revision(const std::string& path)
 // Gives the registry its first revision, or, with `accepted`, one that is newer than the one that it does not have.
 void set_registry_revision(sqlite::Database& registry, const std::optional<RegistryRevision>& accepted);
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <optional>
 
-#include "access/embedded_registry.h"
+#include "access/registry_file.h"
 #include "cli/health.h"
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
@@ -277,7 +277,7 @@ class EmbeddedHome final : public Home {
   LogUnwatched log_unwatched_;
   mutable StateBacklog state_backlog_;
   StateMetrics state_metrics_{state_backlog_, ledger_};
-  EmbeddedRegistry registry_;
+  RegistryFile registry_;
   feed::EmbeddedWebhookStore webhook_store_;
   feed::JournalChangeSource webhook_source_;
 };
@@ -288,7 +288,7 @@ bool has_keys_in_folder(const std::string& data) {
   const std::string registry = DataFolder::registry_in(data);
   // If the folder has been served before, open the ledger first, so that an error of the journal is reported before one of the keys.
   if (noted_registry_revision(registry)) return true;
-  return std::filesystem::exists(registry) && !EmbeddedRegistry(registry).keys().empty();
+  return std::filesystem::exists(registry) && !RegistryFile(registry).keys().empty();
 }
 
 std::unique_ptr<Home> open_folder(const ServeOptions& options, const JudgingOptions& judging) {

@@ -4,14 +4,14 @@
 #include <filesystem>
 #include <memory>
 
-#include "access/embedded_registry.h"
-#include "access/postgres_registry.h"
+#include "access/registry_file.h"
 #include "access/tokens.h"
 #include "cli/commands.h"
 #include "core/utf8.h"
 #include "json/fields.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/schema.h"
+#include "sql/postgres_database.h"
 
 namespace holdfast::cli {
 namespace {
@@ -40,13 +40,13 @@ class OpenRegistry {
       pg::check_schema(connection);
       pool_ = std::make_unique<pg::Pool>(pg::Settings{.url = place.ledger, .application = "holdfast keys"},
                                          pg::PoolOptions{.connections_max = 1});
-      registry_ = std::make_unique<PostgresRegistry>(*pool_);
+      registry_ = std::make_unique<Registry>(std::make_unique<sql::PostgresDatabase>(*pool_));
       return;
     }
     const std::string path = DataFolder::registry_in(place.data);
     if (!make && !std::filesystem::exists(path) && !noted_registry_revision(path))
       throw DataError("there is no registry.db in " + place.data + ", so it has no keys.");
-    registry_ = std::make_unique<EmbeddedRegistry>(path);
+    registry_ = std::make_unique<RegistryFile>(path);
   }
 
   Registry* operator->() const { return registry_.get(); }
@@ -104,7 +104,7 @@ int list_keys(const LedgerPlace& place) {
 int accept_keys(const std::string& data) {
   const std::string path = DataFolder::registry_in(data);
   if (!noted_registry_revision(path)) throw DataError("there is nothing to accept: the folder " + data + " has had no registry.db yet.");
-  EmbeddedRegistry registry(path, EmbeddedRegistry::Older::accepted);
+  RegistryFile registry(path, RegistryFile::Older::accepted);
   const auto keys = registry.keys();
   std::printf(
       "registry.db is accepted as it is, with %zu keys. Revoke again the keys that had been revoked, and create the missing ones%s\n",

@@ -7,7 +7,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "access/embedded_registry.h"
+#include "access/registry_file.h"
 #include "access/registry_revision.h"
 #include "feed/kafka/embedded_store.h"
 #include "feed/webhooks/embedded_store.h"
@@ -89,7 +89,7 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
     transaction.commit();
   }
   copy.execute("DETACH source");
-  copy_tables_into(copy, DataFolder::registry_in(data), EmbeddedRegistry::k_tables);
+  copy_tables_into(copy, DataFolder::registry_in(data), RegistryFile::k_tables);
   copy.execute("PRAGMA journal_mode = DELETE");   // a single file
 }
 
@@ -122,12 +122,12 @@ void fill_state(const fs::path& data, const fs::path& file) {
 }
 
 void fill_registry(const fs::path& data, const fs::path& file) {
-  EmbeddedRegistry registry(DataFolder::registry_in(data));
-  sqlite::Database& database = registry.database();
+  RegistryFile registry(DataFolder::registry_in(data));
+  sqlite::Database& database = registry.file();
   sqlite::Statement(database, "ATTACH ?1 AS source").bind_text(1, file.string()).run();
   {
     sqlite::Transaction transaction(database);
-    for (const std::string table : EmbeddedRegistry::k_tables) {
+    for (const std::string table : RegistryFile::k_tables) {
       if (!has_source_table(database, table)) continue;
       database.execute(("DELETE FROM main." + table).c_str());
       database.execute(("INSERT INTO main." + table + " SELECT * FROM source." + table).c_str());
@@ -196,7 +196,7 @@ std::size_t put_followers_back(const DataFolder& folder, Journal& journal, State
 }
 
 // Opening a registry throws if it has lost changes, and notes its revision otherwise.
-void note_registry(const DataFolder& folder) { const EmbeddedRegistry registry(folder.registry()); }
+void note_registry(const DataFolder& folder) { const RegistryFile registry(folder.registry()); }
 
 }  // namespace
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "access/postgres_registry.h"
+#include "access/registry.h"
 #include "api/desk/postgres_metrics.h"
 #include "cli/commands.h"
 #include "cli/health.h"
@@ -14,6 +14,7 @@
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/schema.h"
+#include "sql/postgres_database.h"
 
 namespace holdfast::cli {
 namespace {
@@ -79,7 +80,7 @@ class PostgresHome final : public Home {
         stores_(store_settings(options), {.connections_max = k_store_connections}),
         ledger_(ledger_options(options, judging, stores_)),
         metrics_(ledger_),
-        registry_(stores_),
+        registry_(std::make_unique<sql::PostgresDatabase>(stores_)),
         webhook_store_(stores_),
         webhook_source_(ledger_, [this](const std::string& cursor) { return pg::count_changes_from(stores_, cursor); }),
         webhook_lease_(stores_, pg::k_lease_webhooks) {}
@@ -123,7 +124,7 @@ class PostgresHome final : public Home {
   pg::Pool stores_;
   PostgresLedger ledger_;
   api::PostgresMetrics metrics_;
-  PostgresRegistry registry_;
+  Registry registry_;
   feed::PostgresWebhookStore webhook_store_;
   feed::LedgerChangeSource webhook_source_;
   pg::Lease webhook_lease_;
@@ -136,7 +137,7 @@ bool has_keys_in_database(const ServeOptions& options) {
   pg::Connection connection(store_settings(options));
   pg::check_schema(connection);
   pg::Pool pool(store_settings(options), {.connections_max = 1});
-  return !PostgresRegistry(pool).keys().empty();
+  return !Registry(std::make_unique<sql::PostgresDatabase>(pool)).keys().empty();
 }
 
 std::unique_ptr<Home> open_database(const ServeOptions& options, const JudgingOptions& judging) {

@@ -1,6 +1,7 @@
 #include "sql/sqlite.h"
 
 #include <array>
+#include <charconv>
 #include <filesystem>
 
 namespace holdfast::sqlite {
@@ -59,6 +60,10 @@ std::int64_t Database::query_int(const char* sql) {
   return query.integer(0);
 }
 
+void Database::name_schema(const char* name) {
+  if (sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_MAINDBNAME, name) != SQLITE_OK) fail("name the tables of");
+}
+
 Statement::Statement(Database& database, std::string_view sql) : database_(database) {
   sqlite3_stmt* handle = nullptr;
   const int result =
@@ -90,6 +95,21 @@ Statement& Statement::bind_blob(int parameter, std::string_view value) {
 Statement& Statement::bind_null(int parameter) {
   if (sqlite3_bind_null(handle_.get(), parameter) != SQLITE_OK) database_.fail("bind a value for");
   return *this;
+}
+
+std::vector<std::size_t> Statement::parameter_numbers() const {
+  std::vector<std::size_t> numbers;
+  for (int parameter = 1; parameter <= sqlite3_bind_parameter_count(handle_.get()); ++parameter) {
+    const char* const name = sqlite3_bind_parameter_name(handle_.get(), parameter);
+    const std::string_view digits = name == nullptr || *name != '$' ? std::string_view{} : std::string_view(name + 1);
+    std::size_t number = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc{} || end != digits.data() + digits.size() || number == 0) {
+      throw Error(SQLITE_MISUSE, std::string("a parameter is not called $1, $2, …: ") + sqlite3_sql(handle_.get()));
+    }
+    numbers.push_back(number);
+  }
+  return numbers;
 }
 
 void Statement::run() {

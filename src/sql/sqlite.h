@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace holdfast::sqlite {
 
@@ -31,6 +32,10 @@ class Database {
 
   void execute(const char* sql);
   std::int64_t query_int(const char* sql);   // first column of the first row; throws when there is no row
+  // Rows that the last INSERT, UPDATE or DELETE has written.
+  std::int64_t changes() const { return sqlite3_changes64(handle_.get()); }
+  // Lets statements call its tables NAME.table, beside main.table. `name` must outlive the database.
+  void name_schema(const char* name);
   sqlite3* handle() const { return handle_.get(); }
   const std::string& path() const { return path_; }
   [[noreturn]] void fail(const char* doing) const;
@@ -65,7 +70,12 @@ class Statement {
   bool step();
   void reset();
 
+  // The number n of each parameter `$n`, in the order in which bind() counts them. Throws Error if a parameter has another name.
+  std::vector<std::size_t> parameter_numbers() const;
+
   // Columns are numbered from 0. Views live until the next step.
+  int columns() const { return sqlite3_column_count(handle_.get()); }
+  int type(int column) const { return sqlite3_column_type(handle_.get(), column); }   // SQLITE_INTEGER, SQLITE_TEXT, …
   std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
   double real(int column) const { return sqlite3_column_double(handle_.get(), column); }
   std::string_view text(int column) const;

@@ -6,7 +6,7 @@
 #include <map>
 #include <regex>
 
-#include "access/embedded_registry.h"
+#include "access/registry_file.h"
 #include "access/tokens.h"
 #include "api/router.h"
 #include "support/events.h"
@@ -142,7 +142,7 @@ std::string path_of(const api::Route& route) {
 
 TEST_F(Access, EveryRouteLetsInWhomTheTableNamesAndNobodyElse) {
   const std::string expired = new_api_token();   // the tool makes none whose time is over
-  EmbeddedRegistry((folder / "data" / "registry.db").string())
+  RegistryFile((folder / "data" / "registry.db").string())
       .add({.id = "kexpired",
             .name = "n",
             .hash = *hash_of_api_token(expired),
@@ -300,7 +300,7 @@ TEST_F(Access, ASessionIsACustomerWithACookieThatScriptsCannotRead) {
 TEST_F(Access, ASessionIsRenewedUntilItsLongestLifeIsOver) {
   constexpr Millis k_day = 24 * 3'600'000;
   const Millis now = millis_of(client->get("/v1/server").json().at("now"));
-  const SessionSecret secret = EmbeddedRegistry((folder / "data" / "registry.db").string()).session_secret();
+  const SessionSecret secret = RegistryFile((folder / "data" / "registry.db").string()).session_secret();
   const auto renew = [&](Millis began) {
     const Session session{.customer = new_visitor(began), .expires_at = now + k_day};
     const Answer answer = client->post("/v1/sessions", "", {{"Cookie", "holdfast_session=" + sign(session, secret)}});

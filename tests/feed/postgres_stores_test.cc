@@ -7,12 +7,13 @@
 #include <thread>
 #include <vector>
 
-#include "access/postgres_registry.h"
+#include "access/registry.h"
 #include "feed/change_counter.h"
 #include "feed/kafka/postgres_store.h"
 #include "feed/postgres_lease.h"
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/schema.h"
+#include "sql/postgres_database.h"
 #include "support/services.h"
 #include "support/sql.h"
 #include "support/waiting.h"
@@ -264,7 +265,7 @@ TEST(PostgresStoresWithoutTables, TheRegistrySaysHowToMakeThem) {
   const PostgresDatabase database;
   pg::Pool pool({.url = database.url()}, {.connections_max = 1});
   try {
-    PostgresRegistry registry(pool);
+    Registry registry(std::make_unique<sql::PostgresDatabase>(pool));
     FAIL() << "there is no registry";
   } catch (const std::exception& error) {
     EXPECT_THAT(error.what(), HasSubstr("holdfast migrate --ledger"));
@@ -273,7 +274,7 @@ TEST(PostgresStoresWithoutTables, TheRegistrySaysHowToMakeThem) {
 }
 
 TEST_F(PostgresStores, TheRegistryGoesOnAfterTheServerHasEndedItsConnections) {
-  PostgresRegistry registry(pool);
+  Registry registry(std::make_unique<sql::PostgresDatabase>(pool));
   const SessionSecret secret = registry.session_secret();
   sql.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
   EXPECT_TRUE(eventually([&] {

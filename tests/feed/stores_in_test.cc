@@ -2,13 +2,13 @@
 
 #include <fmt/core.h>
 
-#include "access/embedded_registry.h"
-#include "access/postgres_registry.h"
+#include "access/registry_file.h"
 #include "feed/postgres_lease.h"
 #include "feed/webhooks/embedded_store.h"
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/schema.h"
+#include "sql/postgres_database.h"
 #include "support/process.h"
 #include "support/services.h"
 #include "support/sql.h"
@@ -22,7 +22,7 @@ constexpr std::string_view k_fill =
 
 class InFolder final : public StoresInTest {
  public:
-  std::unique_ptr<Registry> open_registry() override { return std::make_unique<EmbeddedRegistry>(file()); }
+  std::unique_ptr<Registry> open_registry() override { return std::make_unique<RegistryFile>(file()); }
   std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<feed::EmbeddedWebhookStore>(file()); }
   feed::Epoch epoch() override { return {}; }
   void change_by_hand(const std::string& statement) override {
@@ -43,7 +43,7 @@ class InDatabase final : public StoresInTest {
  public:
   InDatabase() : pool_({.url = database_.url()}, {.connections_max = 4}) { pg::migrate({.url = database_.url()}); }
 
-  std::unique_ptr<Registry> open_registry() override { return std::make_unique<PostgresRegistry>(pool_); }
+  std::unique_ptr<Registry> open_registry() override { return std::make_unique<Registry>(std::make_unique<sql::PostgresDatabase>(pool_)); }
   std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<feed::PostgresWebhookStore>(pool_); }
   feed::Epoch epoch() override { return epoch_ ? *epoch_ : epoch_.emplace(lease_.acquire().value()); }
   void change_by_hand(const std::string& statement) override { Sql(database_.url()).run("SET search_path = holdfast; " + statement); }

@@ -8,7 +8,7 @@
 
 #include <fstream>
 
-#include "access/embedded_registry.h"
+#include "access/registry_file.h"
 #include "feed/kafka/embedded_store.h"
 #include "feed/webhooks/embedded_store.h"
 #include "ledger/embedded/disk.h"
@@ -197,7 +197,7 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   const Uuid further = uuid_of(1);
   const Uuid within = uuid_of(2);
   {
-    const EmbeddedRegistry registry(DataFolder::registry_in(data));
+    const RegistryFile registry(DataFolder::registry_in(data));
     feed::EmbeddedWebhookStore webhooks(feed::EmbeddedWebhookStore::file_in(data));
     for (const auto& [id, position] : {std::pair{further, "1000.3"}, std::pair{within, "0"}}) {
       feed::Endpoint endpoint{.id = id, .url = "https://example.org/" + to_string(id), .position = position};
