@@ -15,7 +15,8 @@
 #include "cli/health.h"
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
-#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/feed_file.h"
+#include "feed/kafka/sql_store.h"
 #include "feed/webhooks/embedded_store.h"
 #include "feed/webhooks/journal_source.h"
 #include "ledger/embedded/embedded_ledger.h"
@@ -221,7 +222,7 @@ class EmbeddedHome final : public Home {
   feed::WebhookStore& webhook_store() override { return webhook_store_; }
   feed::ChangeSource& webhook_source() override { return webhook_source_; }
   std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override {
-    return std::make_unique<feed::kafka::EmbeddedFeedStore>(feed::kafka::EmbeddedFeedStore::file_in(options_.data));
+    return std::make_unique<feed::kafka::SqlFeedStore>(feed::kafka::open_feed_file(feed::kafka::feed_file_in(options_.data)));
   }
   std::string feed_holder() const override { return "embedded"; }   // only one process uses the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }

@@ -9,7 +9,7 @@
 
 #include "access/registry_file.h"
 #include "access/registry_revision.h"
-#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/feed_file.h"
 #include "feed/webhooks/embedded_store.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
@@ -74,7 +74,7 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
   const int copied = sqlite3_backup_step(copying, -1);
   sqlite3_backup_finish(copying);
   if (copied != SQLITE_DONE) copy.fail("write");
-  copy_tables_into(copy, feed::kafka::EmbeddedFeedStore::file_in(data), feed::kafka::EmbeddedFeedStore::k_tables);
+  copy_tables_into(copy, feed::kafka::feed_file_in(data), feed::kafka::k_feed_tables);
   const std::string journal = read_only_uri(DataFolder::journal_in(data));
   sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, journal).run();
   {
@@ -164,12 +164,14 @@ bool has_table(const fs::path& file, std::string_view name) {
 // Restores how far the feed had published, and the payments that it had refused: changes that were published after the backup are published
 // again, if they still exist.
 void fill_feed(const fs::path& data, const fs::path& file) {
-  const std::string path = feed::kafka::EmbeddedFeedStore::file_in(data);
+  const std::string path = feed::kafka::feed_file_in(data);
   const bool is_new = !fs::exists(path);
-  feed::kafka::EmbeddedFeedStore feed(path);
-  sqlite::Statement(feed.database(), "ATTACH ?1 AS source").bind_text(1, file.string()).run();
-  feed.restore(is_new);
-  feed.database().execute("DETACH source");
+  const auto opened = feed::kafka::open_feed_file(path);
+  sqlite::Database& feed = *opened->file();
+  const std::string source = file.string();
+  sqlite::Statement(feed, "ATTACH ?1 AS source").bind_text(1, source).run();
+  feed::kafka::restore_feed_file(feed, is_new);
+  feed.execute("DETACH source");
 }
 
 std::optional<RegistryRevision> revision_of(const std::string& registry) {
@@ -184,7 +186,7 @@ std::size_t put_followers_back(const DataFolder& folder, Journal& journal, State
   if (fs::exists(folder.registry()) && has_table(folder.registry(), "webhook_endpoint")) {
     further += feed::EmbeddedWebhookStore(folder.registry()).go_back_to(journal.head().position);
   }
-  const std::string feed = feed::kafka::EmbeddedFeedStore::file_in(folder.path());
+  const std::string feed = feed::kafka::feed_file_in(folder.path());
   if (!fs::exists(feed)) return further;
   std::map<EventNumber, Seq> heads;
   state.each_event_head([&](EventNumber event, Seq last) { heads[event] = last; });
@@ -192,7 +194,7 @@ std::size_t put_followers_back(const DataFolder& folder, Journal& journal, State
     heads[row.event] = row.first_seq + row.changes - 1;
     return true;
   });
-  return further + feed::kafka::EmbeddedFeedStore(feed).go_back_to(heads);
+  return further + feed::kafka::move_feed_back(*feed::kafka::open_feed_file(feed)->file(), heads);
 }
 
 // Opening a registry throws if it has lost changes, and notes its revision otherwise.

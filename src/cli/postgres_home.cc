@@ -8,8 +8,8 @@
 #include "cli/commands.h"
 #include "cli/health.h"
 #include "feed/change_counter.h"
-#include "feed/kafka/postgres_store.h"
-#include "feed/postgres_lease.h"
+#include "feed/kafka/sql_store.h"
+#include "feed/lease.h"
 #include "feed/webhooks/ledger_source.h"
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/postgres_ledger.h"
@@ -83,7 +83,7 @@ class PostgresHome final : public Home {
         registry_(std::make_unique<sql::PostgresDatabase>(stores_)),
         webhook_store_(stores_),
         webhook_source_(ledger_, [this](const std::string& cursor) { return pg::count_changes_from(stores_, cursor); }),
-        webhook_lease_(stores_, pg::k_lease_webhooks) {}
+        webhook_lease_(lease_database_, feed::k_lease_webhooks) {}
 
   Ledger& ledger() override { return ledger_; }
   Registry& registry() override { return registry_; }
@@ -93,7 +93,9 @@ class PostgresHome final : public Home {
   std::function<Millis()> webhook_clock() override {
     return [this] { return ledger_.now(); };
   }
-  std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override { return std::make_unique<feed::kafka::PostgresFeedStore>(stores_); }
+  std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override {
+    return std::make_unique<feed::kafka::SqlFeedStore>(std::make_unique<sql::PostgresDatabase>(stores_));
+  }
   std::string feed_holder() const override { return {}; }   // a random name for each process
 
   api::LedgerHealth health() const override {
@@ -127,7 +129,8 @@ class PostgresHome final : public Home {
   Registry registry_;
   feed::PostgresWebhookStore webhook_store_;
   feed::LedgerChangeSource webhook_source_;
-  pg::Lease webhook_lease_;
+  sql::PostgresDatabase lease_database_{stores_};
+  feed::Lease webhook_lease_;
 };
 
 }  // namespace

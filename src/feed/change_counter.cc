@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "feed/postgres_lease.h"
+#include "feed/lease.h"
 #include "ledger/cursors.h"
 #include "ledger/reading.h"
 
@@ -58,7 +58,7 @@ Seq relayed_through(Pool& pool, EventNumber event, bool feeds_here) {
   std::int64_t first_needed = std::numeric_limits<std::int64_t>::max();
   for (int i = 0; i < webhooks.rows(); ++i) first_needed = std::min(first_needed, place_of(webhooks.text(i, 0)).position);
   if (webhooks.rows() > 0) through = seq_of(connection->query(k_before, Parameters().int4(number).int8(first_needed)));
-  const Result feed = connection->query(k_feed, Parameters().int4(number).text(k_lease_kafka));
+  const Result feed = connection->query(k_feed, Parameters().int4(number).text(feed::k_lease_kafka));
   if (feeds_here || feed.boolean(0, 0)) through = std::min(through, static_cast<Seq>(feed.int8(0, 1)));
   return through;
 }

@@ -1,19 +1,37 @@
-// The right to relay, which one node of many has at a time.
+// The right of one node at a time to do a job: to relay webhooks, or to publish to Kafka.
 //
-// A holding has an epoch, which grows each time that the right goes to another. Whoever holds it names the epoch with each write,
-// and the store refuses those of an epoch that is over (LeaseLost): so a node that was paused, and does not know yet that another
-// has taken its place, changes nothing. Time is the store's: no node's clock decides.
+// Each holder has an epoch, which rises with each new holder. A relay's writes name their epoch, and fail with LeaseLost when it is over.
+// So a node that was paused, and does not know yet that another has taken its place, changes nothing. Time is the store's: no node's wall
+// clock decides.
 //
-//   if (const auto epoch = lease.acquire()) …            // then renew() well within time()
-//   lease.release();                                     // the next one need not wait
+//   Lease lease(database, k_lease_webhooks);
+//   if (const auto epoch = lease.acquire()) {                             // then renew() well within time()
+//     FencedTransaction writing(database, k_lease_webhooks, *epoch);
+//     writing.send(k_write, …).commit();
+//   }
+//   lease.release();                                                      // the next node need not wait
+//
+// It is a row: name, holder, epoch, until. PostgreSQL has holdfast.lease for all leases, by the database's clock. In a folder only feed.db
+// has one, by the machine's clock since boot; webhooks need none, because one process has the folder.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "sql/database.h"
 
 namespace holdfast::feed {
+
+inline constexpr const char* k_lease_webhooks = "webhooks";
+inline constexpr const char* k_lease_kafka = "kafka";
+
+inline constexpr std::chrono::milliseconds k_lease_time{3'000};
+inline constexpr std::chrono::milliseconds k_lease_time_max{300'000};
 
 using Epoch = std::int64_t;
 
@@ -23,19 +41,54 @@ class LeaseLost : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// One thread at a time. Blocks on the store. Throws std::exception when the store cannot be asked: then nothing is known, and
-// what was held is held until its time is over.
+// One thread at a time. Blocks on the database. Throws std::exception if the database cannot be asked: then nothing is known, and what was
+// held is held until its time is over.
 class Lease {
  public:
-  virtual ~Lease() = default;
+  // `time`: up to k_lease_time_max. `holder`: 1 to 64 bytes, a name that no other living process has; a process that starts again under it
+  // gets the lease back at once. Empty: a random name for each acquire(). `database` must outlive it.
+  Lease(sql::Database& database, const char* name, std::chrono::milliseconds time = k_lease_time, std::string holder = {});
 
-  // Takes it for time() when nobody has it; nothing: somebody has. Each success has an epoch of its own.
-  virtual std::optional<Epoch> acquire() = 0;
-  // Holds it for time() from now on. False: somebody else has taken it since; it is not held any more.
-  virtual bool renew() = 0;
+  // Takes it for time() if nobody has it, its time is over, or a holder of this name has it. Nothing: another one has it. The epoch is that
+  // of before if the holder's name is, and otherwise the next.
+  std::optional<Epoch> acquire();
+  // Holds it for time() from now on, also if its time was over and nobody has taken it. False: another one has taken it.
+  bool renew();
   // Gives it back, if it is held.
-  virtual void release() = 0;
-  virtual std::chrono::milliseconds time() const = 0;
+  void release();
+
+  std::chrono::milliseconds time() const { return time_; }
+  // Who had it after the last acquire().
+  const std::string& last_holder() const { return last_holder_; }
+
+ private:
+  sql::Database& database_;
+  const char* const name_;
+  const std::chrono::milliseconds time_;
+  const bool has_name_;
+  std::string holder_;
+  std::string last_holder_;
+  std::optional<Epoch> held_;
+};
+
+// A transaction whose writes are done only while a lease is in an epoch. Nobody can take the lease before the commit. PostgreSQL: one round
+// trip for all of it.
+class FencedTransaction {
+ public:
+  // Throws LeaseLost, here or in commit(); nothing is written then.
+  FencedTransaction(sql::Database& database, const char* lease, Epoch epoch);
+  // Of a store that needs no lease, because one process works with it.
+  explicit FencedTransaction(sql::Database& database) : transaction_(database.begin()) {}
+
+  FencedTransaction& send(const sql::Statement& statement, const sql::Values& values = {}) {
+    transaction_->send(statement, values);
+    return *this;
+  }
+  // The results of the last `wanted` statements.
+  std::vector<sql::Result> commit(std::size_t wanted = 0);
+
+ private:
+  std::unique_ptr<sql::Transaction> transaction_;
 };
 
 }   // namespace holdfast::feed

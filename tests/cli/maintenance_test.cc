@@ -8,7 +8,8 @@
 #include <thread>
 
 #include "cli/maintenance.h"
-#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/feed_file.h"
+#include "feed/kafka/sql_store.h"
 #include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
@@ -89,9 +90,9 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
   const std::vector<FeedPosition> later{{event, 9}, {event + 1, 1}};
   std::string id;
   {
-    feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(folder / "data"));
+    feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "data")));
     id = feed.id();
-    const std::uint64_t epoch = feed.take_lease("me", std::chrono::milliseconds(60'000)).epoch;
+    const feed::Epoch epoch = feed.make_lease("me", std::chrono::milliseconds(60'000))->acquire().value();
     feed.save(epoch, then);
     feed.keep_rejection(before, "told", k_begin, k_begin);
     cli::backup(folder / "data", folder / "copy");
@@ -100,18 +101,18 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
   }
   cli::restore(folder / "restored", folder / "copy");
   {
-    feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(folder / "restored"));
+    feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "restored")));
     EXPECT_EQ(feed.id(), id) << "so that whoever still publishes from the old data is fenced";
     EXPECT_EQ(feed.positions(), then);
     EXPECT_EQ(feed.rejection(before), "told");
-    EXPECT_TRUE(feed.take_lease("next", std::chrono::milliseconds(1'000)).is_mine);
+    EXPECT_TRUE(feed.make_lease("next", std::chrono::milliseconds(1'000))->acquire());
   }
   // Where the files of the ledger were put back beside a feed.db that knows more.
   fs::create_directory(folder / "beside");
   it.close();
   fs::copy(folder / "data" / "feed.db", folder / "beside" / "feed.db");
   cli::restore(folder / "beside", folder / "copy");
-  feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(folder / "beside"));
+  feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "beside")));
   EXPECT_EQ(feed.positions(), then) << "what came after the backup is other changes now";
   EXPECT_EQ(feed.rejection(after), "later") << "money that was sent back was sent back";
 }

@@ -9,8 +9,8 @@
 
 #include "access/registry.h"
 #include "feed/change_counter.h"
-#include "feed/kafka/postgres_store.h"
-#include "feed/postgres_lease.h"
+#include "feed/kafka/sql_store.h"
+#include "feed/lease.h"
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/postgres/schema.h"
 #include "sql/postgres_database.h"
@@ -21,10 +21,11 @@
 namespace holdfast::test {
 namespace {
 
+using feed::Lease;
 using feed::LeaseLost;
 using testing::HasSubstr;
 
-constexpr std::chrono::minutes k_long{10};
+constexpr std::chrono::minutes k_long{5};
 
 struct PostgresStores : testing::Test {
   PostgresStores() { pg::migrate({.url = database.url()}); }
@@ -34,14 +35,15 @@ struct PostgresStores : testing::Test {
 
   PostgresDatabase database;
   pg::Pool pool{{.url = database.url()}, {.connections_max = 4}};
+  sql::PostgresDatabase tables{pool};
   Sql sql{database.url()};
 };
 
 using PostgresLease = PostgresStores;
 
 TEST_F(PostgresLease, OneHolderAtATimeHasItAndEachHoldingHasALaterEpoch) {
-  pg::Lease first(pool, "a", k_long);
-  pg::Lease second(pool, "a", k_long);
+  Lease first(tables, "a", k_long);
+  Lease second(tables, "a", k_long);
   EXPECT_EQ(first.acquire(), 1);
   EXPECT_EQ(second.acquire(), std::nullopt);
   EXPECT_TRUE(first.renew());
@@ -53,13 +55,13 @@ TEST_F(PostgresLease, OneHolderAtATimeHasItAndEachHoldingHasALaterEpoch) {
 }
 
 TEST_F(PostgresLease, LeasesOfOtherNamesAreOthers) {
-  EXPECT_TRUE(pg::Lease(pool, "a", k_long).acquire());
-  EXPECT_TRUE(pg::Lease(pool, "b", k_long).acquire());
+  EXPECT_TRUE(Lease(tables, "a", k_long).acquire());
+  EXPECT_TRUE(Lease(tables, "b", k_long).acquire());
 }
 
 TEST_F(PostgresLease, WhenItsTimeIsOverAnotherTakesItAndTheFirstCannotRenewIt) {
-  pg::Lease first(pool, "a", k_long);
-  pg::Lease second(pool, "a", k_long);
+  Lease first(tables, "a", k_long);
+  Lease second(tables, "a", k_long);
   ASSERT_EQ(first.acquire(), 1);
   end_time();
   EXPECT_EQ(second.acquire(), 2);
@@ -69,8 +71,8 @@ TEST_F(PostgresLease, WhenItsTimeIsOverAnotherTakesItAndTheFirstCannotRenewIt) {
 }
 
 TEST_F(PostgresLease, ItsHolderMayRenewItLateAsLongAsNobodyHasTakenIt) {
-  pg::Lease first(pool, "a", k_long);
-  pg::Lease second(pool, "a", k_long);
+  Lease first(tables, "a", k_long);
+  Lease second(tables, "a", k_long);
   ASSERT_TRUE(first.acquire());
   end_time();
   EXPECT_TRUE(first.renew());
@@ -78,8 +80,8 @@ TEST_F(PostgresLease, ItsHolderMayRenewItLateAsLongAsNobodyHasTakenIt) {
 }
 
 TEST_F(PostgresLease, ItsTimePassesByTheDatabasesClock) {
-  pg::Lease first(pool, "a", std::chrono::milliseconds(200));
-  pg::Lease second(pool, "a", k_long);
+  Lease first(tables, "a", std::chrono::milliseconds(200));
+  Lease second(tables, "a", k_long);
   const auto began = Clock::now();
   ASSERT_TRUE(first.acquire());
   ASSERT_TRUE(eventually([&] { return second.acquire().has_value(); }));
@@ -90,7 +92,7 @@ TEST_F(PostgresLease, OfManyWhoAskAtOnceOneGetsIt) {
   for (int round = 1; round <= 20; ++round) {
     std::vector<std::future<std::optional<feed::Epoch>>> asked;
     for (int i = 0; i < 4; ++i) {
-      asked.push_back(std::async(std::launch::async, [&] { return pg::Lease(pool, "a", k_long).acquire(); }));
+      asked.push_back(std::async(std::launch::async, [&] { return Lease(tables, "a", k_long).acquire(); }));
     }
     std::vector<feed::Epoch> got;
     for (auto& each : asked) {
@@ -104,8 +106,8 @@ TEST_F(PostgresLease, OfManyWhoAskAtOnceOneGetsIt) {
 // The look at the epoch holds the lease where it is until the write is committed: what a holder has begun to write is there before the
 // next one reads.
 TEST_F(PostgresLease, NobodyTakesItBetweenTheLookAndTheCommitOfAWrite) {
-  pg::Lease first(pool, "a", k_long);
-  pg::Lease second(pool, "a", k_long);
+  Lease first(tables, "a", k_long);
+  Lease second(tables, "a", k_long);
   ASSERT_EQ(first.acquire(), 1);
   end_time();
   sql.run("BEGIN; SELECT holdfast.assert_lease('a', 1)");
@@ -136,12 +138,12 @@ TEST_F(PostgresWebhooks, NoWriteOfAnEpochThatIsOverDoesAnything) {
   feed::PostgresWebhookStore store(pool);
   feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = "1"};
   ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
-  pg::Lease lease(pool, pg::k_lease_webhooks, k_long);
+  Lease lease(tables, feed::k_lease_webhooks, k_long);
   const feed::Epoch past = lease.acquire().value();
   store.enqueue(past, endpoint.id, std::vector{message("m1"), message("m2")});
   const std::int64_t number = store.of_group(endpoint.id, "g", 1).at(0).number;
   end_time();
-  pg::Lease next(pool, pg::k_lease_webhooks, k_long);
+  Lease next(tables, feed::k_lease_webhooks, k_long);
   const feed::Epoch now = next.acquire().value();
 
   const auto picture = [&] {
@@ -172,7 +174,7 @@ TEST_F(PostgresWebhooks, SettlingAndRevivingAtOnceKeepTheOrderOfAGroup) {
   feed::PostgresWebhookStore store(pool);
   feed::Endpoint endpoint{.id = {}, .url = "https://a/"};
   ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
-  pg::Lease lease(pool, pg::k_lease_webhooks, k_long);
+  Lease lease(tables, feed::k_lease_webhooks, k_long);
   const feed::Epoch epoch = lease.acquire().value();
   std::vector<feed::QueuedMessage> messages;
   for (int i = 0; i < 60; ++i) messages.push_back(message("m" + std::to_string(i)));
@@ -247,13 +249,14 @@ TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeAlsoOfOneThatIsAway) 
   constexpr Seq k_all = std::numeric_limits<Seq>::max();
   constexpr bool k_this_one_feeds = false;
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);
-  feed::kafka::PostgresFeedStore feed(pool);
-  const auto lease = feed.take_lease("another node", std::chrono::seconds(10));
+  feed::kafka::SqlFeedStore feed(std::make_unique<sql::PostgresDatabase>(pool));
+  const auto lease = feed.make_lease("another node", std::chrono::seconds(10));
+  const feed::Epoch epoch = lease->acquire().value();
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 0U) << "it has published nothing yet";
-  ASSERT_TRUE(feed.save(lease.epoch, std::vector<feed::kafka::FeedPosition>{{.event = 1, .seq = 7}}));
+  feed.save(epoch, std::vector<feed::kafka::FeedPosition>{{.event = 1, .seq = 7}});
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 7U);
   EXPECT_EQ(pg::relayed_through(pool, 2, k_this_one_feeds), 0U);
-  feed.give_up_lease(lease.epoch);
+  lease->release();
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 7U) << "it goes on from there";
   sql.run("DELETE FROM holdfast.lease WHERE name = 'kafka'");   // as operations.md has it
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);

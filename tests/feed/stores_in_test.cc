@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "access/registry_file.h"
-#include "feed/postgres_lease.h"
+#include "feed/lease.h"
 #include "feed/webhooks/embedded_store.h"
 #include "feed/webhooks/postgres_store.h"
 #include "ledger/embedded/data_folder.h"
@@ -55,7 +55,8 @@ class InDatabase final : public StoresInTest {
  private:
   PostgresDatabase database_;
   pg::Pool pool_;
-  pg::Lease lease_{pool_, pg::k_lease_webhooks};
+  sql::PostgresDatabase tables_{pool_};
+  feed::Lease lease_{tables_, feed::k_lease_webhooks};
   std::optional<feed::Epoch> epoch_;
 };
 

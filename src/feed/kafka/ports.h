@@ -1,6 +1,5 @@
-// What the Kafka feed needs of the rest of the program: where changes come from, where it is written how far they were published
-// and who publishes, and who carries out what a payment says. Implementations: ledger_source.h, embedded_store.h, postgres_store.h,
-// payment_desk.h, seats_desk.h.
+// What the Kafka feed needs of the rest of the program: a source of changes, a store of positions and refused payments, and desks that
+// carry out what a payment says and import events. Implementations: ledger_source.h, sql_store.h, payment_desk.h, seats_desk.h.
 #pragma once
 
 #include <array>
@@ -8,6 +7,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +19,8 @@
 #include "core/plan.h"
 #include "core/time.h"
 #include "core/trace.h"
+#include "feed/lease.h"
+#include "ledger/reading.h"
 
 namespace holdfast::feed::kafka {
 
@@ -55,11 +57,6 @@ struct FedPage {
   Seq oldest = 0;                   // not 0: the change that was asked for is not kept any more, and this is the first that is
 };
 
-struct EventHead {
-  EventNumber event = 0;
-  Seq seq = 0;         // of its last change
-};
-
 struct News {
   std::vector<EventHead> events;   // those whose last change is not the one that was published last
   std::uint64_t behind = 0;        // changes to publish, in all events
@@ -89,23 +86,11 @@ class FeedSource {
 
 // ---------------------------------------------------------------------------------------------------------------- store
 
-// Who may publish. One relay at a time has the lease; whenever another one takes it, the epoch rises by one.
-struct Lease {
-  bool is_mine = false;
-  std::uint64_t epoch = 0;
-  std::string holder{};    // whoever has it now
-};
-
 // A payment that was refused, as a digest of what it named.
 using PaymentDigest = std::array<std::uint8_t, 32>;
 
-// Any thread, several at once. What has returned is durable. Throws std::exception when the disk or database does not do its
-// part.
-//
-// Rows that an implementation keeps (tests/feed/kafka/store_test.cc is its conformance suite):
-//   feed_lease        one row: store id, epoch, holder, until (by the store's own clock)
-//   feed_position     event, seq
-//   payment_rejected  digest, told, at
+// Any thread, several at once. What has returned is durable. Throws std::exception if the disk or database does not answer.
+// tests/feed/kafka/store_test.cc is its conformance suite.
 class FeedStore {
  public:
   virtual ~FeedStore() = default;
@@ -113,16 +98,12 @@ class FeedStore {
   // The name of this store for ever, 1 to 64 letters, digits and dashes: relays of one store fence each other by it in Kafka.
   virtual std::string id() = 0;
 
-  // Gives the lease to `holder` (1 to 64 bytes) for `time` from now, when nobody has it, its time is over, or he has it already:
-  // then only its end moves. Otherwise says who has it.
-  virtual Lease take_lease(std::string_view holder, std::chrono::milliseconds time) = 0;
-  // Ends it now, so that another need not wait. Nothing happens when the epoch is not the lease's any more.
-  virtual void give_up_lease(std::uint64_t epoch) = 0;
+  // The right to publish, for `holder` (feed/lease.h). The store must outlive it.
+  virtual std::unique_ptr<Lease> make_lease(std::string holder, std::chrono::milliseconds time) = 0;
 
   virtual std::vector<FeedPosition> positions() = 0;   // of every event that has one
-  // Sets these positions, all or none. False: the epoch is not the lease's any more, and nothing was saved. (That its time is
-  // over does not matter as long as nobody else has taken it.)
-  virtual bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) = 0;
+  // Sets these positions, all or none. Throws LeaseLost if another relay has taken the lease since this epoch: then nothing is saved.
+  virtual void save(Epoch epoch, std::span<const FeedPosition> positions) = 0;
 
   // Keeps that a payment was refused and what was told of it, and gives back what is kept: of several calls with one digest, what
   // the first one told. So a payment that comes again is told of in the same words, and is never carried out once its money was

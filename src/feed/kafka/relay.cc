@@ -65,6 +65,7 @@ Relay::Relay(RelayOptions options, FeedStore& store, FeedSource& source, FeedBoa
       source_(source),
       board_(board),
       holder_(options_.holder.empty() ? "holdfast-" + random_name() : options_.holder),
+      lease_(store_.make_lease(holder_, options_.lease_time)),
       loop_("kafka-relay", BackOff(k_back_off, options_.back_off_max, BackOff::Jitter::half)) {}
 
 Relay::~Relay() { stop(); }
@@ -84,10 +85,14 @@ void Relay::notify() {
 // ---------------------------------------------------------------------------------------------------------------- the lease
 
 void Relay::run() {
-  if (take_lease()) {
-    lead();
-  } else {
-    loop_.wait(options_.lease_time / 5);
+  try {
+    if (take_lease()) {
+      lead();
+    } else {
+      loop_.wait(options_.lease_time / 5);
+    }
+  } catch (const LeaseLost&) {
+    // No failure: another node publishes, and this one asks for the lease again.
   }
 }
 
@@ -101,7 +106,7 @@ void Relay::report(const std::exception& error) {
 void Relay::give_up_lease() {
   board_.set_leads(false);
   try {
-    if (epoch_ != 0) store_.give_up_lease(epoch_);
+    lease_->release();
   } catch (const std::exception& error) {
     spdlog::warn("kafka feed: giving up the lease failed, so it ends by its timeout: {}", error.what());
   }
@@ -110,12 +115,12 @@ void Relay::give_up_lease() {
 
 bool Relay::take_lease() {
   const auto asked = SteadyClock::now();
-  const Lease lease = store_.take_lease(holder_, options_.lease_time);
-  epoch_ = lease.is_mine ? lease.epoch : 0;
+  const std::optional<Epoch> epoch = lease_->acquire();
+  epoch_ = epoch.value_or(0);
   lease_renewed_ = asked;
-  board_.set_leads(lease.is_mine);
-  if (lease.is_mine) return true;
-  board_.set_relay(RelayState::standby, lease.holder + " publishes");
+  board_.set_leads(epoch.has_value());
+  if (epoch) return true;
+  board_.set_relay(RelayState::standby, lease_->last_holder() + " publishes");
   board_.set_lag(0, std::nullopt);
   board_.take_news();
   failing_.clear();
@@ -126,9 +131,9 @@ bool Relay::take_lease() {
 void Relay::keep_lease() {
   if (SteadyClock::now() < lease_renewed_ + options_.lease_time / 3) return;
   const auto asked = SteadyClock::now();
-  const Lease lease = store_.take_lease(holder_, options_.lease_time);
-  board_.set_leads(lease.is_mine && lease.epoch == epoch_);
-  if (!lease.is_mine || lease.epoch != epoch_) throw WorkerLoop::RunEnded{};
+  const bool is_held = lease_->renew();
+  board_.set_leads(is_held);
+  if (!is_held) throw LeaseLost("another node has taken the lease of the Kafka feed");
   lease_renewed_ = asked;
 }
 
@@ -267,7 +272,7 @@ bool Relay::adopt(MarkedPosition found) {
     return true;
   }
   positions_[event] = seq;
-  if (!store_.save(epoch_, {{found.position}})) throw WorkerLoop::RunEnded{};   // another node has the lease
+  store_.save(epoch_, {{found.position}});
   spdlog::info("kafka feed: event {} was published up to change {}, according to Kafka", event, seq);
   return true;
 }
@@ -394,7 +399,7 @@ void Relay::give_up(Client& client) {
 void Relay::save(const Transaction& transaction) {
   std::vector<FeedPosition> positions;
   for (const MarkedPosition& each : transaction.positions) positions.push_back(each.position);
-  if (!store_.save(epoch_, positions)) throw WorkerLoop::RunEnded{};   // another node has the lease
+  store_.save(epoch_, positions);
   for (const FeedPosition& each : positions) positions_[each.event] = each.seq;
   source_.published(positions);
 }

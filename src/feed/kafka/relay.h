@@ -98,8 +98,9 @@ class Relay {
 
   // The thread's.
   std::string id_;   // of transactions, and of the group whose offset carries the positions
-  std::string holder_;
-  std::uint64_t epoch_ = 0;
+  const std::string holder_;
+  const std::unique_ptr<Lease> lease_;
+  Epoch epoch_ = 0;
   std::chrono::steady_clock::time_point lease_renewed_{};
   std::unordered_map<EventNumber, Seq> positions_;
   EventNumber last_event_ = 0;   // whose changes were gathered last

@@ -1,6 +1,6 @@
 #include "feed/webhooks/postgres_store.h"
 
-#include "feed/postgres_lease.h"
+#include "feed/lease.h"
 
 namespace holdfast::feed {
 namespace {
@@ -10,6 +10,8 @@ using pg::Parameters;
 using pg::Result;
 using pg::Statement;
 
+constexpr Statement k_assert_lease{"assert_lease", "SELECT holdfast.assert_lease($1, $2)"};
+constexpr std::string_view k_lease_lost = "HF001";
 // Whoever changes endpoints does this first, so they do it one after the other.
 constexpr Statement k_revise{"webhook_revise", "UPDATE holdfast.webhook_revision SET revision = revision + 1"};
 constexpr Statement k_revision{"webhook_revision", "SELECT revision FROM holdfast.webhook_revision"};
@@ -105,7 +107,7 @@ class Writing {
  public:
   explicit Writing(pg::Pool& pool) : lease_(pool.take()) { send(pg::k_begin); }
   // Of a relay of this epoch, on messages of this endpoint.
-  Writing(pg::Pool& pool, Epoch epoch) : Writing(pool) { send(pg::k_assert_lease, Parameters().text(pg::k_lease_webhooks).int8(epoch)); }
+  Writing(pg::Pool& pool, Epoch epoch) : Writing(pool) { send(k_assert_lease, Parameters().text(k_lease_webhooks).int8(epoch)); }
 
   Writing& send(const Statement& statement, const Parameters& parameters = {}) {
     lease_->send(statement, parameters);
@@ -125,7 +127,7 @@ class Writing {
       lease_->receive();
       lease_->end_sync();
     } catch (const pg::Error& error) {
-      if (error.is(pg::k_lease_lost)) throw LeaseLost(error.what());
+      if (error.is(k_lease_lost)) throw LeaseLost(error.what());
       throw;
     }
     return results;

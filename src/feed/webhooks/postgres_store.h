@@ -4,7 +4,7 @@
 //   holdfast.webhook_message    died_at NULL: in the queue, and of a group only the first has a next_at; the others have k_never
 //
 // What writes messages of an endpoint has its row locked, so a relay that settles one and somebody who revives others do not
-// cross. What a relay writes is done only while the lease pg::k_lease_webhooks is in the relay's epoch: one transaction, one
+// cross. What a relay writes is done only while the lease k_lease_webhooks is in the relay's epoch: one transaction, one
 // round trip, and nobody can take the lease between the look and the commit.
 //
 // Throws pg::Error. `pool` must outlive it; a pool that the ledger's batches do not wait for.

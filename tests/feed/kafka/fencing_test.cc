@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <random>
 
-#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/feed_file.h"
 #include "feed/kafka/scripted_feed.h"
+#include "feed/kafka/sql_store.h"
 #include "sql/sqlite.h"
 #include "support/kafka.h"
 #include "support/process.h"
@@ -108,7 +109,7 @@ class TwoRelays : public testing::Test {
   std::mt19937 random{std::random_device{}()};
   test::TempFolder folder;
   const std::string file = (folder / "feed.db").string();
-  feed::kafka::EmbeddedFeedStore store{file};
+  SqlFeedStore store{open_feed_file(file)};
 };
 
 TEST_F(TwoRelays, OfWhichTheOlderWasPausedBetweenKafkasCommitAndItsOwnSavingRepeatNothing) {

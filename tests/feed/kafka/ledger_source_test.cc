@@ -6,7 +6,6 @@
 #include <atomic>
 #include <map>
 
-#include "feed/kafka/embedded_store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

@@ -7,19 +7,20 @@
 
 #include <iostream>
 
-#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/feed_file.h"
 #include "feed/kafka/relay.h"
 #include "feed/kafka/scripted_feed.h"
+#include "feed/kafka/sql_store.h"
 
 namespace holdfast::feed::kafka {
 namespace {
 
-class StoppingStore : public feed::kafka::EmbeddedFeedStore {
+class StoppingStore : public SqlFeedStore {
  public:
-  StoppingStore(const std::string& path, int saves) : feed::kafka::EmbeddedFeedStore(path), saves_(saves) {}
-  bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override {
+  StoppingStore(const std::string& path, int saves) : SqlFeedStore(open_feed_file(path)), saves_(saves) {}
+  void save(Epoch epoch, std::span<const FeedPosition> positions) override {
     if (--saves_ == 0) ::raise(SIGSTOP);   // to this thread: it stops before its next step, and not in the middle of a transaction
-    return feed::kafka::EmbeddedFeedStore::save(epoch, positions);
+    SqlFeedStore::save(epoch, positions);
   }
 
  private:

@@ -6,8 +6,9 @@
 
 #include <atomic>
 
-#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/feed_file.h"
 #include "feed/kafka/scripted_feed.h"
+#include "feed/kafka/sql_store.h"
 #include "support/process.h"
 #include "support/services.h"
 
@@ -24,12 +25,12 @@ constexpr const char* k_only_real = "the mock cluster of librdkafka does not kee
 std::string new_prefix() { return "t" + std::to_string(test::Clock::now().time_since_epoch().count()) + "-"; }
 
 // Fails as often as it is told to, before or after it has saved.
-class FailingStore : public feed::kafka::EmbeddedFeedStore {
+class FailingStore : public SqlFeedStore {
  public:
-  using feed::kafka::EmbeddedFeedStore::EmbeddedFeedStore;
-  bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override {
+  explicit FailingStore(const std::string& path) : SqlFeedStore(open_feed_file(path)) {}
+  void save(Epoch epoch, std::span<const FeedPosition> positions) override {
     if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
-    return feed::kafka::EmbeddedFeedStore::save(epoch, positions);
+    SqlFeedStore::save(epoch, positions);
   }
   std::atomic<int> failures{0};
 };
@@ -105,12 +106,12 @@ class WideFeed : public ScriptedFeed {
 };
 
 // Remembers how far each transaction came, and of how many events.
-class NotingStore : public EmbeddedFeedStore {
+class NotingStore : public SqlFeedStore {
  public:
-  using EmbeddedFeedStore::EmbeddedFeedStore;
-  bool save(std::uint64_t epoch, std::span<const FeedPosition> positions) override {
+  explicit NotingStore(const std::string& path) : SqlFeedStore(open_feed_file(path)) {}
+  void save(Epoch epoch, std::span<const FeedPosition> positions) override {
     transactions.emplace_back(positions.size(), positions.back().seq);
-    return EmbeddedFeedStore::save(epoch, positions);
+    SqlFeedStore::save(epoch, positions);
   }
   std::vector<std::pair<std::size_t, Seq>> transactions;   // the relay's, until it has ended
 };
@@ -188,12 +189,12 @@ TEST_F(KafkaRelay, takes_from_kafka_how_far_another_came_whose_store_is_lost_but
   ScriptedFeed source(1, 100);
   run_until([&] { return is_published(store, 1, 100); }, of, store, source);
   {
-    feed::kafka::EmbeddedFeedStore anew((folder / "second.db").string());
+    SqlFeedStore anew(open_feed_file((folder / "second.db").string()));
     run_until([&] { return is_published(anew, 1, 100); }, of, anew, source);
     EXPECT_EQ(read(100).repeated(), 0u);
   }
   ScriptedFeed other(1, 100, 1);   // data that were put back from a backup and went on otherwise
-  feed::kafka::EmbeddedFeedStore third((folder / "third.db").string());
+  SqlFeedStore third(open_feed_file((folder / "third.db").string()));
   run_until([&] { return is_published(third, 1, 100); }, of, third, other);
   const OnKafka found = read(200);
   EXPECT_EQ(found.bodies.size(), 200u) << "all of the other history is published, under ids of its own";
@@ -295,12 +296,13 @@ TEST_F(KafkaRelay, gives_the_lease_back_when_it_stops) {
   RelayOptions slow = options();
   slow.lease_time = milliseconds(60'000);
   run_until([&] { return is_published(store, 1, 2); }, slow, store, source);
-  EXPECT_TRUE(store.take_lease("next", milliseconds(1'000)).is_mine);
+  EXPECT_TRUE(store.make_lease("next", milliseconds(1'000))->acquire());
   EXPECT_EQ(board.status().relay, RelayState::stopped);
 }
 
 TEST_F(KafkaRelay, stands_by_while_another_has_the_lease_and_names_him) {
-  const Lease theirs = store.take_lease("the other", milliseconds(60'000));
+  const auto theirs = store.make_lease("the other", milliseconds(60'000));
+  ASSERT_TRUE(theirs->acquire());
   ScriptedFeed source(1, 10);
   RelayOptions quick = options();
   quick.lease_time = milliseconds(500);
@@ -308,7 +310,7 @@ TEST_F(KafkaRelay, stands_by_while_another_has_the_lease_and_names_him) {
   relay.start();
   ASSERT_TRUE(eventually([&] { return board.status().relay == RelayState::standby; }));
   EXPECT_EQ(board.status().relay_detail, "the other publishes");
-  store.give_up_lease(theirs.epoch);
+  theirs->release();
   EXPECT_TRUE(eventually([&] { return is_published(store, 1, 10); }, 3 * k_patience));
 }
 

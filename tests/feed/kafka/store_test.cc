@@ -8,9 +8,10 @@
 #include <set>
 #include <thread>
 
-#include "feed/kafka/embedded_store.h"
-#include "feed/kafka/postgres_store.h"
+#include "feed/kafka/feed_file.h"
+#include "feed/kafka/sql_store.h"
 #include "ledger/postgres/schema.h"
+#include "sql/postgres_database.h"
 #include "support/process.h"
 #include "support/services.h"
 #include "support/waiting.h"
@@ -33,9 +34,7 @@ class StorePlace {
 
 class EmbeddedPlace final : public StorePlace {
  public:
-  std::unique_ptr<FeedStore> open() override {
-    return std::make_unique<feed::kafka::EmbeddedFeedStore>(feed::kafka::EmbeddedFeedStore::file_in(folder_.path()));
-  }
+  std::unique_ptr<FeedStore> open() override { return std::make_unique<SqlFeedStore>(open_feed_file(feed_file_in(folder_.path()))); }
 
  private:
   test::TempFolder folder_;
@@ -44,7 +43,7 @@ class EmbeddedPlace final : public StorePlace {
 class PostgresPlace final : public StorePlace {
  public:
   PostgresPlace() { pg::migrate({.url = database_.url()}); }
-  std::unique_ptr<FeedStore> open() override { return std::make_unique<feed::kafka::PostgresFeedStore>(pool_); }
+  std::unique_ptr<FeedStore> open() override { return std::make_unique<SqlFeedStore>(std::make_unique<sql::PostgresDatabase>(pool_)); }
 
  private:
   test::PostgresDatabase database_;
@@ -63,7 +62,15 @@ class FeedStores : public testing::TestWithParam<Kind> {
     for (const FeedPosition& each : of.positions()) EXPECT_TRUE(all.emplace(each.event, each.seq).second);
     return all;
   }
-  static bool save(FeedStore& into, std::uint64_t epoch, std::vector<FeedPosition> positions) { return into.save(epoch, positions); }
+  // False: the epoch is over.
+  static bool save(FeedStore& into, Epoch epoch, std::vector<FeedPosition> positions) {
+    try {
+      into.save(epoch, positions);
+      return true;
+    } catch (const LeaseLost&) {
+      return false;
+    }
+  }
 
   std::unique_ptr<StorePlace> place = GetParam().make();
   std::unique_ptr<FeedStore> store = place->open();
@@ -81,48 +88,50 @@ TEST_P(FeedStores, have_one_name_for_ever_and_another_than_other_stores) {
 }
 
 TEST_P(FeedStores, give_the_lease_to_one_and_tell_others_who_has_it) {
-  const Lease mine = store->take_lease("a", k_long);
-  EXPECT_TRUE(mine.is_mine);
-  EXPECT_GT(mine.epoch, 0u);
-  const Lease theirs = other->take_lease("b", k_long);
-  EXPECT_FALSE(theirs.is_mine);
-  EXPECT_EQ(theirs.epoch, mine.epoch);
-  EXPECT_EQ(theirs.holder, "a");
+  const auto mine = store->make_lease("a", k_long);
+  EXPECT_GT(mine->acquire(), 0);
+  EXPECT_EQ(mine->last_holder(), "a");
+  const auto theirs = other->make_lease("b", k_long);
+  EXPECT_FALSE(theirs->acquire());
+  EXPECT_EQ(theirs->last_holder(), "a");
 }
 
 TEST_P(FeedStores, keep_the_epoch_while_the_holder_goes_on_and_raise_it_for_another) {
-  const std::uint64_t epoch = store->take_lease("a", milliseconds(20)).epoch;
-  EXPECT_EQ(store->take_lease("a", k_long).epoch, epoch);
-  EXPECT_FALSE(other->take_lease("b", k_long).is_mine) << "its end was moved";
-  EXPECT_EQ(store->take_lease("a", milliseconds(20)).epoch, epoch);
-  Lease taken;
-  EXPECT_TRUE(eventually([&] { return (taken = other->take_lease("b", k_long)).is_mine; }));
-  EXPECT_EQ(taken.epoch, epoch + 1);
-  EXPECT_FALSE(store->take_lease("a", k_long).is_mine);
+  const auto theirs = other->make_lease("b", k_long);
+  const Epoch epoch = store->make_lease("a", milliseconds(20))->acquire().value();
+  const auto mine = store->make_lease("a", k_long);
+  EXPECT_EQ(mine->acquire(), epoch) << "a process that starts again under its name";
+  EXPECT_TRUE(mine->renew());
+  EXPECT_FALSE(theirs->acquire()) << "its end was moved";
+  EXPECT_EQ(store->make_lease("a", milliseconds(20))->acquire(), epoch);
+  EXPECT_TRUE(eventually([&] { return theirs->acquire() == epoch + 1; }));
+  EXPECT_FALSE(mine->renew());
+  EXPECT_FALSE(mine->acquire());
 }
 
 TEST_P(FeedStores, give_a_lease_that_is_over_back_to_its_holder_when_nobody_took_it) {
-  const std::uint64_t epoch = store->take_lease("a", milliseconds(1)).epoch;
+  const auto lease = store->make_lease("a", milliseconds(1));
+  const Epoch epoch = lease->acquire().value();
   std::this_thread::sleep_for(milliseconds(5));   // what is tested is a time that is over
   EXPECT_TRUE(save(*store, epoch, {{1, 5}})) << "nobody else has taken it";
-  const Lease again = store->take_lease("a", k_long);
-  EXPECT_TRUE(again.is_mine);
-  EXPECT_EQ(again.epoch, epoch);
+  EXPECT_TRUE(lease->renew());
+  EXPECT_EQ(lease->acquire(), epoch);
 }
 
 TEST_P(FeedStores, let_the_next_one_in_at_once_when_the_lease_is_given_up) {
-  const std::uint64_t epoch = store->take_lease("a", k_long).epoch;
-  store->give_up_lease(epoch);
-  const Lease next = other->take_lease("b", k_long);
-  EXPECT_TRUE(next.is_mine);
-  EXPECT_EQ(next.epoch, epoch + 1);
-  store->give_up_lease(epoch);   // of before: nothing happens
-  EXPECT_FALSE(store->take_lease("a", k_long).is_mine);
+  const auto mine = store->make_lease("a", k_long);
+  const auto theirs = other->make_lease("b", k_long);
+  const Epoch epoch = mine->acquire().value();
+  mine->release();
+  EXPECT_EQ(theirs->acquire(), epoch + 1);
+  mine->release();   // of before: nothing happens
+  EXPECT_FALSE(mine->renew());
+  EXPECT_FALSE(mine->acquire());
 }
 
 TEST_P(FeedStores, keep_positions_for_whoever_comes_next) {
   EXPECT_TRUE(store->positions().empty());
-  const std::uint64_t epoch = store->take_lease("a", k_long).epoch;
+  const Epoch epoch = store->make_lease("a", k_long)->acquire().value();
   EXPECT_TRUE(save(*store, epoch, {{1, 5}, {7, 1}, {100'000, 4'000'000'000'000}}));
   EXPECT_TRUE(save(*store, epoch, {{7, 2}}));
   const std::map<EventNumber, Seq> expected = {{1, 5}, {7, 2}, {100'000, 4'000'000'000'000}};
@@ -135,10 +144,11 @@ TEST_P(FeedStores, keep_positions_for_whoever_comes_next) {
 }
 
 TEST_P(FeedStores, take_no_position_from_one_whose_lease_another_has_taken) {
-  const std::uint64_t epoch = store->take_lease("a", k_long).epoch;
+  const auto lease = store->make_lease("a", k_long);
+  const Epoch epoch = lease->acquire().value();
   EXPECT_TRUE(save(*store, epoch, {{1, 5}}));
-  store->give_up_lease(epoch);
-  const std::uint64_t next = other->take_lease("b", k_long).epoch;
+  lease->release();
+  const Epoch next = other->make_lease("b", k_long)->acquire().value();
   EXPECT_FALSE(save(*store, epoch, {{1, 6}, {2, 1}}));
   EXPECT_EQ(positions_of(*other), (std::map<EventNumber, Seq>{{1, 5}}));
   EXPECT_TRUE(save(*other, next, {{1, 6}}));
@@ -149,7 +159,7 @@ TEST_P(FeedStores, let_exactly_one_of_many_have_each_epoch) {
   constexpr int k_times = 30;
   constexpr std::size_t k_epochs_min = 10;   // a store that is slow to answer is asked more often
   std::mutex mutex;
-  std::multiset<std::uint64_t> epochs;
+  std::multiset<Epoch> epochs;
   const auto are_too_few = [&] {
     const std::scoped_lock lock(mutex);
     return epochs.size() < k_epochs_min;
@@ -158,19 +168,20 @@ TEST_P(FeedStores, let_exactly_one_of_many_have_each_epoch) {
   for (int node = 0; node < k_nodes; ++node) {
     nodes.emplace_back([&, node] {
       const auto mine = place->open();
+      const auto lease = mine->make_lease("node-" + std::to_string(node), k_long);
       for (int i = 0; i < k_times || are_too_few(); ++i) {
-        const Lease lease = mine->take_lease("node-" + std::to_string(node), k_long);
-        if (!lease.is_mine) continue;
+        const auto epoch = lease->acquire();
+        if (!epoch) continue;
         {
           const std::scoped_lock lock(mutex);
-          epochs.insert(lease.epoch);
+          epochs.insert(*epoch);
         }
-        mine->give_up_lease(lease.epoch);
+        lease->release();
       }
     });
   }
   nodes.clear();
-  EXPECT_EQ(std::set<std::uint64_t>(epochs.begin(), epochs.end()).size(), epochs.size());
+  EXPECT_EQ(std::set<Epoch>(epochs.begin(), epochs.end()).size(), epochs.size());
 }
 
 TEST_P(FeedStores, keep_of_a_rejection_what_was_told_first) {

@@ -13,9 +13,10 @@
 #include <cstdlib>
 #include <thread>
 
-#include "feed/postgres_lease.h"
+#include "feed/lease.h"
 #include "feed/webhooks/postgres_store.h"
 #include "feed/webhooks/scripted_source.h"
+#include "sql/postgres_database.h"
 
 namespace holdfast::feed {
 namespace {
@@ -44,7 +45,8 @@ class SlowSender : public Sender {
 [[noreturn]] void relay(const std::string& url, std::uint64_t changes, std::chrono::milliseconds time) {
   pg::Pool pool({.url = url}, {});
   feed::PostgresWebhookStore store(pool);
-  pg::Lease lease(pool, pg::k_lease_webhooks);
+  sql::PostgresDatabase database(pool);
+  Lease lease(database, k_lease_webhooks);
   ScriptedSource source(changes, 1);
   Webhooks webhooks(
       {}, store, source, [&](boost::asio::io_context& context) { return std::make_unique<SlowSender>(context, time); }, &lease);

@@ -10,10 +10,11 @@
 #include <set>
 #include <sstream>
 
-#include "feed/postgres_lease.h"
+#include "feed/lease.h"
 #include "feed/webhooks/postgres_store.h"
 #include "feed/webhooks/scripted_source.h"
 #include "ledger/postgres/schema.h"
+#include "sql/postgres_database.h"
 #include "support/process.h"
 #include "support/services.h"
 #include "support/sql.h"
@@ -82,7 +83,8 @@ struct Node {
   Node(const std::string& url, ChangeSource& source)
       : pool({.url = url}, {}),
         store(pool),
-        lease(pool, pg::k_lease_webhooks),
+        tables(pool),
+        lease(tables, k_lease_webhooks),
         webhooks(
             {.stop_time = std::chrono::milliseconds(50)}, store, source,
             [this](boost::asio::io_context& context) { return std::make_unique<DeliveriesSender>(context, deliveries); }, &lease) {
@@ -92,7 +94,8 @@ struct Node {
   Deliveries deliveries;
   pg::Pool pool;
   feed::PostgresWebhookStore store;
-  pg::Lease lease;
+  sql::PostgresDatabase tables;
+  Lease lease;
   Webhooks webhooks;
 };
 
@@ -190,7 +193,8 @@ TEST_F(SharedRelays, ANodeThatDoesNotKnowThatItsTimeIsOverWritesNothing) {
   first.deliveries.rejects = true;
   ASSERT_TRUE(eventually([&] { return first.deliveries.waiting == 8; }));
   const feed::Epoch epoch = std::stoll(test::Sql(database.url()).value("SELECT epoch FROM holdfast.lease"));
-  pg::Lease taken(pool, pg::k_lease_webhooks, std::chrono::minutes(10));
+  sql::PostgresDatabase tables(pool);
+  Lease taken(tables, k_lease_webhooks, std::chrono::minutes(5));
   // Between two renewals of the first.
   ASSERT_TRUE(eventually([&] {
     test::Sql(database.url()).run("UPDATE holdfast.lease SET until = '-infinity'");
@@ -270,7 +274,7 @@ TEST_F(SharedRelays, ANodeThatIsKilledIsFollowedWithinAFewSeconds) {
   ASSERT_TRUE(eventually([&] { return second.webhooks.is_relaying(); }));
   // The lease's end, and turns to look for it. A machine that is busy with other things may be late; what waits for a connection to time
   // out would be later.
-  EXPECT_LT(test::Clock::now() - killed, pg::k_lease_time + 2 * k_lease_period + k_late_max);
+  EXPECT_LT(test::Clock::now() - killed, k_lease_time + 2 * k_lease_period + k_late_max);
   ASSERT_TRUE(eventually([&] { return position() == "200"; }));
 
   const std::vector<std::string> said = first.said();

@@ -9,7 +9,8 @@
 #include <fstream>
 
 #include "access/registry_file.h"
-#include "feed/kafka/embedded_store.h"
+#include "feed/kafka/feed_file.h"
+#include "feed/kafka/sql_store.h"
 #include "feed/webhooks/embedded_store.h"
 #include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
@@ -203,8 +204,8 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
       feed::Endpoint endpoint{.id = id, .url = "https://example.org/" + to_string(id), .position = position};
       webhooks.create(endpoint, {});
     }
-    feed::kafka::EmbeddedFeedStore feed(feed::kafka::EmbeddedFeedStore::file_in(data));
-    const auto epoch = feed.take_lease("me", std::chrono::milliseconds(1'000)).epoch;
+    feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data)));
+    const auto epoch = feed.make_lease("me", std::chrono::milliseconds(1'000))->acquire().value();
     feed.save(epoch, std::vector<feed::kafka::FeedPosition>{{event, 1'000}, {event + 1, 5}});
   }
   fs::copy(data, folder / "restored");
@@ -214,7 +215,7 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(data)).find(further)->endpoint.position,
             std::to_string(loss.last_row));
   EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(data)).find(within)->endpoint.position, "0");
-  EXPECT_TRUE(feed::kafka::EmbeddedFeedStore(feed::kafka::EmbeddedFeedStore::file_in(data)).positions().empty())
+  EXPECT_TRUE(feed::kafka::SqlFeedStore(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data))).positions().empty())
       << "the event is gone with its rows";
   // Likewise where a backup is put back beside the registry that the folder has.
   for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal", "journal.head", "feed.db", "feed.db-wal"}) {

@@ -1,0 +1,68 @@
+#include "feed/kafka/sql_store.h"
+
+#include "ledger/data_error.h"
+
+namespace holdfast::feed::kafka {
+namespace {
+
+using sql::Result;
+using sql::Statement;
+using sql::Values;
+
+constexpr Statement k_id{"feed_id", "SELECT id::text FROM holdfast.ledger", "SELECT store FROM feed_lease"};
+constexpr Statement k_positions{"feed_positions", "SELECT event, seq FROM holdfast.feed_position"};
+constexpr Statement k_save{"feed_save", R"(
+  INSERT INTO holdfast.feed_position (event, seq) VALUES ($1, $2) ON CONFLICT (event) DO UPDATE SET seq = excluded.seq)"};
+constexpr Statement k_forget{"feed_forget", "DELETE FROM holdfast.payment_rejected WHERE at < $1"};
+constexpr Statement k_keep{"feed_keep", R"(
+  INSERT INTO holdfast.payment_rejected (digest, told, at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING)"};
+constexpr Statement k_told{"feed_told", "SELECT told FROM holdfast.payment_rejected WHERE digest = $1"};
+
+std::string_view view(const PaymentDigest& digest) { return {reinterpret_cast<const char*>(digest.data()), digest.size()}; }
+
+}  // namespace
+
+std::string SqlFeedStore::id() {
+  const Result row = database_->query(k_id);
+  if (row.rows() != 1) throw DataError(database_->place() + " is damaged: the row with its own id is missing.");
+  return std::string(row.text(0, 0));
+}
+
+std::unique_ptr<Lease> SqlFeedStore::make_lease(std::string holder, std::chrono::milliseconds time) {
+  return std::make_unique<Lease>(*database_, k_lease_kafka, time, std::move(holder));
+}
+
+std::vector<FeedPosition> SqlFeedStore::positions() {
+  const Result rows = database_->query(k_positions);
+  std::vector<FeedPosition> all;
+  all.reserve(static_cast<std::size_t>(rows.rows()));
+  for (int i = 0; i < rows.rows(); ++i) {
+    all.push_back({static_cast<EventNumber>(rows.integer(i, 0)), static_cast<Seq>(rows.integer(i, 1))});
+  }
+  return all;
+}
+
+void SqlFeedStore::save(Epoch epoch, std::span<const FeedPosition> positions) {
+  FencedTransaction writing(*database_, k_lease_kafka, epoch);
+  for (const FeedPosition& each : positions) {
+    writing.send(k_save, Values().integer(each.event).integer(static_cast<std::int64_t>(each.seq)));
+  }
+  writing.commit();
+}
+
+std::string SqlFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) {
+  const auto transaction = database_->begin();
+  transaction->send(k_forget, Values().integer(undoubted_now - k_rejection_days * 86'400 * k_millis_per_second));
+  transaction->send(k_keep, Values().bytes(view(payment)).bytes(told).integer(at));
+  transaction->send(k_told, Values().bytes(view(payment)));   // sees what another node has kept in the meantime
+  const Result kept = std::move(transaction->commit(1).front());
+  if (kept.rows() != 1) throw DataError("a refused payment was removed from " + database_->place() + " while it was being kept.");
+  return std::string(kept.text(0, 0));
+}
+
+std::optional<std::string> SqlFeedStore::rejection(const PaymentDigest& payment) {
+  const Result row = database_->query(k_told, Values().bytes(view(payment)));
+  return row.rows() == 1 ? std::optional(std::string(row.text(0, 0))) : std::nullopt;
+}
+
+}  // namespace holdfast::feed::kafka
