@@ -17,8 +17,9 @@
 #include "feed/backlog.h"
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/sql_store.h"
-#include "feed/webhooks/embedded_store.h"
 #include "feed/webhooks/journal_source.h"
+#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/file_watch.h"
 
@@ -209,7 +210,7 @@ class EmbeddedHome final : public Home {
                  .judging = judging,
                  .state_lag_max = std::chrono::milliseconds(options.ledger_state_lag_max_ms)}),
         registry_(DataFolder::registry_in(options.data)),
-        webhook_store_(feed::EmbeddedWebhookStore::file_in(options.data)),
+        webhook_store_(feed::open_webhook_file(feed::webhook_file_in(options.data))),
         webhook_source_(ledger_, DataFolder::journal_in(options.data)) {
     kernel_clock_.look();
     if (registry_.was_made() && !ledger_.events().empty()) {   // the folder never had one
@@ -279,7 +280,7 @@ class EmbeddedHome final : public Home {
   mutable StateBacklog state_backlog_;
   StateMetrics state_metrics_{state_backlog_, ledger_};
   RegistryFile registry_;
-  feed::EmbeddedWebhookStore webhook_store_;
+  feed::SqlWebhookStore webhook_store_;
   feed::JournalChangeSource webhook_source_;
 };
 

@@ -10,7 +10,7 @@
 #include "access/registry_file.h"
 #include "access/registry_revision.h"
 #include "feed/kafka/feed_file.h"
-#include "feed/webhooks/embedded_store.h"
+#include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
@@ -184,7 +184,7 @@ std::optional<RegistryRevision> revision_of(const std::string& registry) {
 std::size_t put_followers_back(const DataFolder& folder, Journal& journal, StateStore& state) {
   std::size_t further = 0;
   if (fs::exists(folder.registry()) && has_table(folder.registry(), "webhook_endpoint")) {
-    further += feed::EmbeddedWebhookStore(folder.registry()).go_back_to(journal.head().position);
+    further += feed::move_webhooks_back(*feed::open_webhook_file(folder.registry())->file(), journal.head().position);
   }
   const std::string feed = feed::kafka::feed_file_in(folder.path());
   if (!fs::exists(feed)) return further;

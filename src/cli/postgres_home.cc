@@ -11,7 +11,7 @@
 #include "feed/kafka/sql_store.h"
 #include "feed/lease.h"
 #include "feed/webhooks/ledger_source.h"
-#include "feed/webhooks/postgres_store.h"
+#include "feed/webhooks/sql_store.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/schema.h"
 #include "sql/postgres_database.h"
@@ -81,7 +81,7 @@ class PostgresHome final : public Home {
         ledger_(ledger_options(options, judging, stores_)),
         metrics_(ledger_),
         registry_(std::make_unique<sql::PostgresDatabase>(stores_)),
-        webhook_store_(stores_),
+        webhook_store_(std::make_unique<sql::PostgresDatabase>(stores_)),
         webhook_source_(ledger_, [this](const std::string& cursor) { return pg::count_changes_from(stores_, cursor); }),
         webhook_lease_(lease_database_, feed::k_lease_webhooks) {}
 
@@ -127,7 +127,7 @@ class PostgresHome final : public Home {
   PostgresLedger ledger_;
   api::PostgresMetrics metrics_;
   Registry registry_;
-  feed::PostgresWebhookStore webhook_store_;
+  feed::SqlWebhookStore webhook_store_;
   feed::LedgerChangeSource webhook_source_;
   sql::PostgresDatabase lease_database_{stores_};
   feed::Lease webhook_lease_;

@@ -4,8 +4,8 @@
 
 #include "access/registry_file.h"
 #include "feed/lease.h"
-#include "feed/webhooks/embedded_store.h"
-#include "feed/webhooks/postgres_store.h"
+#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/schema.h"
 #include "sql/postgres_database.h"
@@ -23,7 +23,9 @@ constexpr std::string_view k_fill =
 class InFolder final : public StoresInTest {
  public:
   std::unique_ptr<Registry> open_registry() override { return std::make_unique<RegistryFile>(file()); }
-  std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<feed::EmbeddedWebhookStore>(file()); }
+  std::unique_ptr<feed::WebhookStore> open_webhooks() override {
+    return std::make_unique<feed::SqlWebhookStore>(feed::open_webhook_file(file()));
+  }
   feed::Epoch epoch() override { return {}; }
   void change_by_hand(const std::string& statement) override {
     sqlite::Database(file(), sqlite::Database::Mode::read_write).execute(statement.c_str());
@@ -44,7 +46,9 @@ class InDatabase final : public StoresInTest {
   InDatabase() : pool_({.url = database_.url()}, {.connections_max = 4}) { pg::migrate({.url = database_.url()}); }
 
   std::unique_ptr<Registry> open_registry() override { return std::make_unique<Registry>(std::make_unique<sql::PostgresDatabase>(pool_)); }
-  std::unique_ptr<feed::WebhookStore> open_webhooks() override { return std::make_unique<feed::PostgresWebhookStore>(pool_); }
+  std::unique_ptr<feed::WebhookStore> open_webhooks() override {
+    return std::make_unique<feed::SqlWebhookStore>(std::make_unique<sql::PostgresDatabase>(pool_));
+  }
   feed::Epoch epoch() override { return epoch_ ? *epoch_ : epoch_.emplace(lease_.acquire().value()); }
   void change_by_hand(const std::string& statement) override { Sql(database_.url()).run("SET search_path = holdfast; " + statement); }
   void fill_with_keys(std::size_t count) override {

@@ -1,6 +1,5 @@
-// What webhooks need of the rest of the program: where changes come from, where endpoints and undelivered messages are kept, and
-// who carries a message to its endpoint. Implementations: journal_source.h and ledger_source.h; embedded_store.h and
-// postgres_store.h; sender.h.
+// What webhooks need of the rest of the program: a source of changes, a store of endpoints and undelivered messages, and a sender that
+// carries a message to its endpoint. Implementations: journal_source.h and ledger_source.h; sql_store.h; sender.h.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -10,8 +10,9 @@
 #include <numeric>
 #include <set>
 
-#include "feed/webhooks/embedded_store.h"
 #include "feed/webhooks/scripted_source.h"
+#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/webhook_file.h"
 #include "support/waiting.h"
 
 namespace holdfast::feed {
@@ -20,21 +21,21 @@ namespace {
 using test::eventually;
 using testing::ElementsAre;
 
-class FailingStore : public feed::EmbeddedWebhookStore {
+class FailingStore : public SqlWebhookStore {
  public:
-  using feed::EmbeddedWebhookStore::EmbeddedWebhookStore;
+  explicit FailingStore(const std::string& path) : SqlWebhookStore(open_webhook_file(path)) {}
 
   std::vector<bool> enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) override {
     fail();
-    return feed::EmbeddedWebhookStore::enqueue(epoch, id, messages);
+    return SqlWebhookStore::enqueue(epoch, id, messages);
   }
   void save(Epoch epoch, const Uuid& id, const Progress& progress) override {
     fail();
-    feed::EmbeddedWebhookStore::save(epoch, id, progress);
+    SqlWebhookStore::save(epoch, id, progress);
   }
   void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override {
     fail();
-    feed::EmbeddedWebhookStore::settle(epoch, id, number, now);
+    SqlWebhookStore::settle(epoch, id, number, now);
   }
 
   std::atomic<int> failures{0};   // of the next writes
@@ -80,7 +81,7 @@ struct RelayTest : testing::Test {
     std::string name = std::filesystem::temp_directory_path() / "holdfast-feed-XXXXXX";
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder = name;
-    store = std::make_unique<FailingStore>(feed::EmbeddedWebhookStore::file_in(folder));
+    store = std::make_unique<FailingStore>(webhook_file_in(folder));
     Endpoint endpoint{.id = id, .url = "https://example.org/", .secret = std::string(24, 's')};
     EXPECT_EQ(store->create(endpoint, {}), WebhookStore::Made::created);
   }

@@ -11,7 +11,8 @@
 #include "access/registry_file.h"
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/sql_store.h"
-#include "feed/webhooks/embedded_store.h"
+#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
@@ -199,7 +200,7 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   const Uuid within = uuid_of(2);
   {
     const RegistryFile registry(DataFolder::registry_in(data));
-    feed::EmbeddedWebhookStore webhooks(feed::EmbeddedWebhookStore::file_in(data));
+    feed::SqlWebhookStore webhooks(feed::open_webhook_file(feed::webhook_file_in(data)));
     for (const auto& [id, position] : {std::pair{further, "1000.3"}, std::pair{within, "0"}}) {
       feed::Endpoint endpoint{.id = id, .url = "https://example.org/" + to_string(id), .position = position};
       webhooks.create(endpoint, {});
@@ -212,9 +213,9 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
   fs::remove(data / "journal.db-wal");
   const cli::AcceptedLoss loss = cli::accept_loss(data, [](Position, Position) {});
   EXPECT_EQ(loss.followers, 3u);
-  EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(data)).find(further)->endpoint.position,
+  EXPECT_EQ(feed::SqlWebhookStore(feed::open_webhook_file(feed::webhook_file_in(data))).find(further)->endpoint.position,
             std::to_string(loss.last_row));
-  EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(data)).find(within)->endpoint.position, "0");
+  EXPECT_EQ(feed::SqlWebhookStore(feed::open_webhook_file(feed::webhook_file_in(data))).find(within)->endpoint.position, "0");
   EXPECT_TRUE(feed::kafka::SqlFeedStore(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data))).positions().empty())
       << "the event is gone with its rows";
   // Likewise where a backup is put back beside the registry that the folder has.
@@ -222,7 +223,7 @@ TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
     fs::remove(folder / "restored" / file);
   }
   EXPECT_EQ(cli::restore(folder / "restored", backed_up), cli::RestoredKeys::kept);
-  EXPECT_EQ(feed::EmbeddedWebhookStore(feed::EmbeddedWebhookStore::file_in(folder / "restored")).find(further)->endpoint.position,
+  EXPECT_EQ(feed::SqlWebhookStore(feed::open_webhook_file(feed::webhook_file_in(folder / "restored"))).find(further)->endpoint.position,
             std::to_string(rows));
 }
 

@@ -1,32 +1,30 @@
-// Webhook endpoints, their queues and their dead messages in registry.db, beside the journal: what an operator has registered,
-// and what follows from it, but nothing that sales rest on.
+// The store of webhooks: endpoints, their queues and their dead messages, in SQLite (registry.db, webhook_file.h) or in PostgreSQL, where
+// all nodes share them.
 //
-//   webhook_endpoint (id, url, kinds, secret, …, position, …)
-//   webhook_message  (number, endpoint, id, kind, grp, attempts, next_at, body, last_error, died_at)   -- died_at NULL: in the queue
+//   webhook_endpoint   an endpoint and its position
+//   webhook_message    died_at NULL: in the queue. Of a group only the first has a next_at; the others have k_never until it is their turn
 //
-// In a queue only the first message of a group has a next_at; the others have k_never until it is their turn.
+// In PostgreSQL a write of an endpoint's messages locks its row first, so a relay that settles one and a call that revives others do not
+// cross. A relay's write is done only while the lease k_lease_webhooks is in the relay's epoch: one transaction, one round trip. In a file
+// there is no lease, and the epoch is ignored.
 //
-// The file is made with mode 0600, because secrets have to stand in it as they are: signing needs them. Other tables may stand in
-// it. Any thread: one connection behind a mutex.
+//   SqlWebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
+//   SqlWebhookStore store(open_webhook_file(webhook_file_in(folder)));
+//
+// Throws the database's error.
 #pragma once
 
-#include <filesystem>
+#include <atomic>
 #include <memory>
-#include <mutex>
 
 #include "feed/webhooks/ports.h"
-#include "ledger/journal_row.h"
-#include "sql/sqlite.h"
+#include "sql/database.h"
 
 namespace holdfast::feed {
 
-class EmbeddedWebhookStore : public WebhookStore {
+class SqlWebhookStore : public WebhookStore {
  public:
-  static std::string file_in(const std::filesystem::path& folder) { return (folder / "registry.db").string(); }
-
-  // Opens the file, or makes it. Throws sqlite::Error, or DataError when it cannot be made.
-  explicit EmbeddedWebhookStore(const std::string& path);
-  ~EmbeddedWebhookStore() override;
+  explicit SqlWebhookStore(std::unique_ptr<sql::Database> database) : database_(std::move(database)) {}
 
   Made create(Endpoint& endpoint, const CallKey& key) override;
   std::vector<EndpointReport> list() override;
@@ -35,9 +33,6 @@ class EmbeddedWebhookStore : public WebhookStore {
   Changed change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) override;
   bool remove(const Uuid& id) override;
   std::int64_t revision() override;
-
-  // The journal ends at row `last` now: endpoints that were further go on from there. How many there were. Nobody else works with the file.
-  std::size_t go_back_to(Position last);
 
   void save(Epoch epoch, const Uuid& id, const Progress& progress) override;
   bool disable(Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) override;
@@ -57,17 +52,11 @@ class EmbeddedWebhookStore : public WebhookStore {
   std::uint64_t revive(const Uuid& id, std::span<const std::string> ids, Millis now) override;
 
  private:
-  struct Statements;
+  FencedTransaction begin(Epoch epoch);
+  void commit_change(sql::Transaction& transaction);
 
-  std::optional<EndpointReport> look_up(const Uuid& id);
-  void write(const Endpoint& endpoint);
-  void commit_change(sqlite::Transaction& transaction);
-  void promote_after(const std::string& id, std::int64_t number, Millis now);
-
-  std::mutex mutex_;
-  std::int64_t revision_ = 0;   // since the opening: no other process changes what stands here
-  std::unique_ptr<sqlite::Database> database_;
-  std::unique_ptr<Statements> statements_;
+  const std::unique_ptr<sql::Database> database_;
+  std::atomic<std::int64_t> revision_{0};   // in a file: changes since the opening, because no other process makes any
 };
 
-}   // namespace holdfast::feed
+}  // namespace holdfast::feed
