@@ -77,9 +77,9 @@ std::size_t Judging::judge(std::span<const Batch> batches, JudgesBench& bench, M
 }
 
 void Judging::give_up() {
-  if (leases_.empty()) return;
-  options_.lock->release(leases_);
-  leases_.clear();
+  if (key_locks_.empty()) return;
+  options_.lock->release(key_locks_);
+  key_locks_.clear();
   by_seat_.clear();
   acquired_ = 0;
   server_failed_ = false;
@@ -155,7 +155,7 @@ bool Judging::has_all(const Submission& submission) const {
   for (const Part& part : submission.parts) {
     for (const SeatIndex seat : named_by(part.command)) {
       const auto at = by_seat_.find(key_of(part.event, seat));
-      if (at == by_seat_.end() || at->second >= acquired_ || leases_[at->second].grant != Grant::granted) return false;
+      if (at == by_seat_.end() || at->second >= acquired_ || key_locks_[at->second].grant != Grant::granted) return false;
     }
   }
   return true;
@@ -166,19 +166,19 @@ void Judging::plan(const Takings& takings, JudgesBench& bench) {
     const Plan* const plan = bench.bench_of(taking.event).plan;
     HOLDFAST_CHECK(plan != nullptr);
     for (const SeatIndex seat : taking.seats) {
-      if (!by_seat_.emplace(key_of(taking.event, seat), leases_.size()).second) continue;
+      if (!by_seat_.emplace(key_of(taking.event, seat), key_locks_.size()).second) continue;
       const Uuid* const uuid = plan->seat_uuid(seat);
-      leases_.push_back({.key = uuid != nullptr ? lock::key_of(*uuid) : lock::key_of(plan->opaque_seat_id(seat))});
+      key_locks_.push_back({.key = uuid != nullptr ? lock::key_of(*uuid) : lock::key_of(plan->opaque_seat_id(seat))});
     }
   }
 }
 
 void Judging::acquire_planned() {
-  const std::span<lock::Lease> wanted = std::span(leases_).subspan(acquired_);
-  acquired_ = leases_.size();
+  const std::span<lock::KeyLock> wanted = std::span(key_locks_).subspan(acquired_);
+  acquired_ = key_locks_.size();
   if (wanted.empty() || server_failed_) return;   // what was not asked for is unknown
   options_.lock->acquire(wanted);
-  server_failed_ = std::ranges::any_of(wanted, [](const lock::Lease& lease) { return lease.grant == Grant::unknown; });
+  server_failed_ = std::ranges::any_of(wanted, [](const lock::KeyLock& key_lock) { return key_lock.grant == Grant::unknown; });
 }
 
 void Judging::lock_late(const Takings& takings, JudgesBench& bench) {
@@ -188,7 +188,7 @@ void Judging::lock_late(const Takings& takings, JudgesBench& bench) {
 
 bool Judging::is_held(EventNumber event, SeatIndex seat) const {
   const auto at = by_seat_.find(key_of(event, seat));
-  return at != by_seat_.end() && leases_[at->second].grant == Grant::held;
+  return at != by_seat_.end() && key_locks_[at->second].grant == Grant::held;
 }
 
 // Why these seats, which core would give, cannot be had; nothing when they can.
@@ -200,7 +200,7 @@ std::optional<Verdict> Judging::refusal_for(const Takings& takings) const {
     Outcome outcome;
     for (const SeatIndex seat : taking.seats) {
       const auto at = by_seat_.find(key_of(taking.event, seat));
-      const Grant grant = at == by_seat_.end() ? Grant::unknown : leases_[at->second].grant;
+      const Grant grant = at == by_seat_.end() ? Grant::unknown : key_locks_[at->second].grant;
       if (grant == Grant::held) outcome.seats.push_back(seat);
       is_unsure = is_unsure || grant == Grant::unknown;
     }

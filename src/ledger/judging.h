@@ -90,9 +90,9 @@ class Judging {
   static std::uint64_t key_of(EventNumber event, SeatIndex seat) { return std::uint64_t{event} << 32 | seat; }
 
   JudgingOptions options_;
-  std::vector<lock::Lease> leases_;   // of this round
+  std::vector<lock::KeyLock> key_locks_;   // of this round
   std::size_t acquired_ = 0;   // of them, how many have been asked for
-  boost::unordered_flat_map<std::uint64_t, std::size_t> by_seat_;   // places in leases_
+  boost::unordered_flat_map<std::uint64_t, std::size_t> by_seat_;   // places in key_locks_
   bool server_failed_ = false;   // in this round: nobody is asked again
 };
 

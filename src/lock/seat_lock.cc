@@ -45,13 +45,13 @@ std::string key_of(std::string_view seat_id) {
   return std::string(k_prefix).append(seat_id);
 }
 
-void draw_tokens(std::span<Lease> leases) {
-  std::vector<std::uint8_t> random(leases.size() * k_token_bytes);
+void draw_tokens(std::span<KeyLock> key_locks) {
+  std::vector<std::uint8_t> random(key_locks.size() * k_token_bytes);
   fill_randomly(random);
   const std::uint8_t* next = random.data();
-  for (Lease& lease : leases) {
-    lease.token.clear();
-    append_hex(lease.token, next, k_token_bytes);
+  for (KeyLock& key_lock : key_locks) {
+    key_lock.token.clear();
+    append_hex(key_lock.token, next, k_token_bytes);
     next += k_token_bytes;
   }
 }

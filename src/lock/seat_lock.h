@@ -3,10 +3,10 @@
 // A lock keeps out other programs with the same keys while a seat is being reserved. Correctness never depends on it: the ledger refuses a
 // second owner whatever the locks say.
 //
-//   std::vector<Lease> leases = {{.key = key_of("T-1")}, {.key = key_of(uuid)}};
-//   seat_lock.acquire(leases);       // one round trip; fills in each lease's answer
+//   std::vector<KeyLock> key_locks = {{.key = key_of("T-1")}, {.key = key_of(uuid)}};
+//   seat_lock.acquire(key_locks);       // one round trip; fills in the answer of each
 //   …                                // judge, commit
-//   seat_lock.release(leases);       // one round trip, whatever acquire() answered
+//   seat_lock.release(key_locks);       // one round trip, whatever acquire() answered
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@ enum class Grant : std::uint8_t {
 inline constexpr std::size_t k_grants = 3;
 
 // A request for one seat's lock, and its answer.
-struct Lease {
+struct KeyLock {
   std::string key;
   std::string token{};             // acquire() draws it: 128 random bits in hex, never reused. Empty: the server was not asked
   Grant grant = Grant::unknown;
@@ -39,8 +39,8 @@ struct Lease {
 std::string key_of(const Uuid& seat);
 std::string key_of(std::string_view seat_id);
 
-// Draws a new token for each lease.
-void draw_tokens(std::span<Lease> leases);
+// Draws a new token for each of them.
+void draw_tokens(std::span<KeyLock> key_locks);
 
 // The state of the locks, for operators.
 struct Health {
@@ -80,11 +80,11 @@ class SeatLock {
 
   // Requests all locks in one round trip, each with a new token, and fills in `token` and `grant`. Keys must be distinct. Waits at most the
   // lock's deadline. Never throws for a fault of the server.
-  virtual void acquire(std::span<Lease> leases) = 0;
+  virtual void acquire(std::span<KeyLock> key_locks) = 0;
 
   // Releases the locks that acquire() has got, or may have got, each only if it still has our token. One round trip, at most the deadline.
   // Locks that could not be released by then are retried in the background.
-  virtual void release(std::span<const Lease> leases) = 0;
+  virtual void release(std::span<const KeyLock> key_locks) = 0;
 
   virtual Health health() const = 0;
   virtual Stats stats() const = 0;

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using lock::Grant;
-using lock::Lease;
+using lock::KeyLock;
 using lock::RedisLock;
 using testing::HasSubstr;
 
@@ -33,11 +33,11 @@ class BadServer : public testing::Test {
   }
   // The grant of one lock; and that it did not take longer than it may.
   Grant acquire() {
-    Lease lease{.key = "lock:seat:a"};
+    KeyLock key_lock{.key = "lock:seat:a"};
     const auto started = Clock::now();
-    seat_lock().acquire({&lease, 1});
+    seat_lock().acquire({&key_lock, 1});
     EXPECT_LT(Clock::now() - started, k_deadline + k_grace);
-    return lease.grant;
+    return key_lock.grant;
   }
   // Once the client has found the server well again.
   Grant acquire_when_up() {
@@ -80,11 +80,11 @@ TEST_F(BadServer, AnswersThatCameInTimeCountThoughTheRestDoesNotCome) {
   redis.on("SET", [&answered](Wire& wire) {
     if (answered++ < 2) wire.say(answered == 1 ? "+OK\r\n" : "$-1\r\n");
   });
-  std::vector<Lease> leases{{.key = "a"}, {.key = "b"}, {.key = "c"}};
-  seat_lock().acquire(leases);
-  EXPECT_EQ(leases[0].grant, Grant::granted);
-  EXPECT_EQ(leases[1].grant, Grant::held);
-  EXPECT_EQ(leases[2].grant, Grant::unknown);
+  std::vector<KeyLock> key_locks{{.key = "a"}, {.key = "b"}, {.key = "c"}};
+  seat_lock().acquire(key_locks);
+  EXPECT_EQ(key_locks[0].grant, Grant::granted);
+  EXPECT_EQ(key_locks[1].grant, Grant::held);
+  EXPECT_EQ(key_locks[2].grant, Grant::unknown);
 }
 
 TEST_F(BadServer, ThatAnswersHalfOrGarbageOrClosesIsUnknownAndIsFoundWellAgain) {
@@ -136,12 +136,12 @@ TEST_F(BadServer, WhatItSaysIsShortAndPrintableInTheHealth) {
 }
 
 TEST_F(BadServer, LocksThatWerePerhapsGrantedAreGivenUpLaterAndOnceMore) {
-  Lease lease{.key = "lock:seat:a"};
+  KeyLock key_lock{.key = "lock:seat:a"};
   redis.on("SET", [](Wire& wire) { wire.wait_until_closed(); });
-  seat_lock().acquire({&lease, 1});
-  ASSERT_EQ(lease.grant, Grant::unknown);
-  ASSERT_FALSE(lease.token.empty());
-  seat_lock().release({&lease, 1});
+  seat_lock().acquire({&key_lock, 1});
+  ASSERT_EQ(key_lock.grant, Grant::unknown);
+  ASSERT_FALSE(key_lock.token.empty());
+  seat_lock().release({&key_lock, 1});
   EXPECT_TRUE(eventually([&] { return redis.commands("EVALSHA") >= 2; })) << "the server may have read the first request late";
   EXPECT_TRUE(eventually([&] { return seat_lock().stats().leftovers == 0; }));
 }
@@ -152,11 +152,11 @@ TEST_F(BadServer, AHundredThousandLocksThatCouldNotBeGivenUpAreKeptToBeGivenUpAn
   for (const std::size_t more : {0U, 1U}) {
     RedisLock keeping({.url = redis.url(), .deadline = k_deadline});
     ASSERT_TRUE(keeping.wait_until_up(k_patience));
-    std::vector<Lease> leases(k_most + more);
-    for (std::size_t i = 0; i < leases.size(); ++i) {
-      leases[i] = {.key = "lock:seat:" + std::to_string(i), .token = "token", .grant = Grant::granted};
+    std::vector<KeyLock> key_locks(k_most + more);
+    for (std::size_t i = 0; i < key_locks.size(); ++i) {
+      key_locks[i] = {.key = "lock:seat:" + std::to_string(i), .token = "token", .grant = Grant::granted};
     }
-    keeping.release(leases);
+    keeping.release(key_locks);
     EXPECT_EQ(keeping.stats().unreleased, k_most + more);
     EXPECT_EQ(keeping.stats().abandoned, more);
   }
@@ -164,11 +164,11 @@ TEST_F(BadServer, AHundredThousandLocksThatCouldNotBeGivenUpAreKeptToBeGivenUpAn
 
 TEST_F(BadServer, NothingIsGivenUpThatWasNotAskedFor) {
   redis.on("SET", [](Wire& wire) { wire.say("$-1\r\n"); });
-  Lease lease{.key = "lock:seat:a"};
-  seat_lock().acquire({&lease, 1});
-  ASSERT_EQ(lease.grant, Grant::held);
-  seat_lock().release({&lease, 1});
-  Lease never{.key = "lock:seat:b"};
+  KeyLock key_lock{.key = "lock:seat:a"};
+  seat_lock().acquire({&key_lock, 1});
+  ASSERT_EQ(key_lock.grant, Grant::held);
+  seat_lock().release({&key_lock, 1});
+  KeyLock never{.key = "lock:seat:b"};
   seat_lock().release({&never, 1});
   EXPECT_EQ(redis.commands("EVALSHA"), 0u);
 }

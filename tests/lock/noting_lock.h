@@ -19,30 +19,30 @@ namespace holdfast::test {
 
 class NotingLock final : public lock::SeatLock {
  public:
-  void acquire(std::span<lock::Lease> leases) override {
+  void acquire(std::span<lock::KeyLock> key_locks) override {
     std::string trip = "acquire";
     const bool fails = acquisitions_left_ == 0;
     if (acquisitions_left_ > 0) --acquisitions_left_;
-    if (!fails) lock::draw_tokens(leases);
+    if (!fails) lock::draw_tokens(key_locks);
     std::set<std::string> keys;
-    for (lock::Lease& lease : leases) {
-      trip += " " + lease.key;
-      EXPECT_TRUE(keys.insert(lease.key).second) << lease.key << " was asked for twice at once";
+    for (lock::KeyLock& key_lock : key_locks) {
+      trip += " " + key_lock.key;
+      EXPECT_TRUE(keys.insert(key_lock.key).second) << key_lock.key << " was asked for twice at once";
       if (fails) continue;
-      const bool is_granted = holders_.emplace(lease.key, lease.token).second;
-      lease.grant = is_granted ? lock::Grant::granted : lock::Grant::held;
-      if (is_granted) ever_granted_.insert(lease.key);
+      const bool is_granted = holders_.emplace(key_lock.key, key_lock.token).second;
+      key_lock.grant = is_granted ? lock::Grant::granted : lock::Grant::held;
+      if (is_granted) ever_granted_.insert(key_lock.key);
     }
     trips_.push_back(std::move(trip));
   }
 
-  void release(std::span<const lock::Lease> leases) override {
+  void release(std::span<const lock::KeyLock> key_locks) override {
     std::string trip = "release";
-    for (const lock::Lease& lease : leases) {
-      if (lease.token.empty() || lease.grant == lock::Grant::held) continue;
-      trip += " " + lease.key;
-      const auto holder = holders_.find(lease.key);
-      if (holder != holders_.end() && holder->second == lease.token) holders_.erase(holder);
+    for (const lock::KeyLock& key_lock : key_locks) {
+      if (key_lock.token.empty() || key_lock.grant == lock::Grant::held) continue;
+      trip += " " + key_lock.key;
+      const auto holder = holders_.find(key_lock.key);
+      if (holder != holders_.end() && holder->second == key_lock.token) holders_.erase(holder);
     }
     trips_.push_back(std::move(trip));
   }

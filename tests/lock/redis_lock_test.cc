@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using lock::Grant;
-using lock::Lease;
+using lock::KeyLock;
 using lock::RedisLock;
 using testing::HasSubstr;
 using testing::Not;
@@ -36,12 +36,12 @@ class RedisLocks : public testing::Test {
     EXPECT_TRUE(lock.wait_until_up(k_patience)) << lock.health().detail;
     return lock;
   }
-  static Grant acquire_when_up(RedisLock& seat_lock, Lease& lease) {
+  static Grant acquire_when_up(RedisLock& seat_lock, KeyLock& key_lock) {
     EXPECT_TRUE(eventually([&] {
-      seat_lock.acquire({&lease, 1});
-      return lease.grant != Grant::unknown;
+      seat_lock.acquire({&key_lock, 1});
+      return key_lock.grant != Grant::unknown;
     })) << seat_lock.health().detail;
-    return lease.grant;
+    return key_lock.grant;
   }
 
   RedisServer redis;
@@ -52,31 +52,31 @@ class RedisLocks : public testing::Test {
 
 TEST_F(RedisLocks, AreTheContractsKeyWithARandomTokenForThirtySeconds) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
-  Lease lease{.key = lock::key_of("550E8400-e29b-41d4-a716-446655440002")};
-  seat_lock.acquire({&lease, 1});
-  ASSERT_EQ(lease.grant, Grant::granted);
+  KeyLock key_lock{.key = lock::key_of("550E8400-e29b-41d4-a716-446655440002")};
+  seat_lock.acquire({&key_lock, 1});
+  ASSERT_EQ(key_lock.grant, Grant::granted);
   EXPECT_EQ(redis.command({"KEYS", "*"}), redis.command({"KEYS", "lock:seat:550e8400e29b41d4a716446655440002"}));
-  EXPECT_EQ(redis.command({"GET", "lock:seat:550e8400e29b41d4a716446655440002"}), lease.token);
-  const long left = std::stol(redis.command({"PTTL", lease.key}));
+  EXPECT_EQ(redis.command({"GET", "lock:seat:550e8400e29b41d4a716446655440002"}), key_lock.token);
+  const long left = std::stol(redis.command({"PTTL", key_lock.key}));
   EXPECT_GT(left, 0);
   EXPECT_LE(left, 30'000);
-  const std::string first = lease.token;
-  seat_lock.release({&lease, 1});
-  EXPECT_EQ(redis.command({"EXISTS", lease.key}), "0");
-  seat_lock.acquire({&lease, 1});
-  EXPECT_NE(lease.token, first);
+  const std::string first = key_lock.token;
+  seat_lock.release({&key_lock, 1});
+  EXPECT_EQ(redis.command({"EXISTS", key_lock.key}), "0");
+  seat_lock.acquire({&key_lock, 1});
+  EXPECT_NE(key_lock.token, first);
 }
 
 TEST_F(RedisLocks, OfSomebodyElseAreRespectedAndNeverGivenUp) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   redis.command({"SET", "lock:seat:a", "theirs"});
   redis.command({"HSET", "lock:seat:b", "odd", "type"});
-  std::vector<Lease> leases{{.key = "lock:seat:a"}, {.key = "lock:seat:b"}, {.key = "lock:seat:c"}};
-  seat_lock.acquire(leases);
-  EXPECT_EQ(leases[0].grant, Grant::held);
-  EXPECT_EQ(leases[1].grant, Grant::held);
-  EXPECT_EQ(leases[2].grant, Grant::granted);
-  seat_lock.release(leases);
+  std::vector<KeyLock> key_locks{{.key = "lock:seat:a"}, {.key = "lock:seat:b"}, {.key = "lock:seat:c"}};
+  seat_lock.acquire(key_locks);
+  EXPECT_EQ(key_locks[0].grant, Grant::held);
+  EXPECT_EQ(key_locks[1].grant, Grant::held);
+  EXPECT_EQ(key_locks[2].grant, Grant::granted);
+  seat_lock.release(key_locks);
   EXPECT_EQ(redis.command({"GET", "lock:seat:a"}), "theirs");
   EXPECT_EQ(redis.command({"EXISTS", "lock:seat:b"}), "1");
   EXPECT_EQ(redis.command({"EXISTS", "lock:seat:c"}), "0");
@@ -84,12 +84,12 @@ TEST_F(RedisLocks, OfSomebodyElseAreRespectedAndNeverGivenUp) {
 
 TEST_F(RedisLocks, ThatExpiredAndWereTakenBySomebodyElseAreLeftToThem) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
-  std::vector<Lease> leases{{.key = "lock:seat:a"}, {.key = "lock:seat:b"}};
-  seat_lock.acquire(leases);
+  std::vector<KeyLock> key_locks{{.key = "lock:seat:a"}, {.key = "lock:seat:b"}};
+  seat_lock.acquire(key_locks);
   redis.command({"SET", "lock:seat:a", "theirs"});
   redis.command({"DEL", "lock:seat:b"});
   redis.command({"HSET", "lock:seat:b", "odd", "type"});
-  seat_lock.release(leases);
+  seat_lock.release(key_locks);
   EXPECT_EQ(redis.command({"GET", "lock:seat:a"}), "theirs");
   EXPECT_EQ(redis.command({"EXISTS", "lock:seat:b"}), "1");
   EXPECT_EQ(seat_lock.stats().expired, 2u);
@@ -99,11 +99,11 @@ TEST_F(RedisLocks, TakeAnyBytesAsAnId) {
   using namespace std::string_literals;
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   for (const std::string& id : {"T 1\r\nDEL x"s, "%s%n%b"s, "a\0b"s, "\xFF\xFE"s, "{tag}"s, std::string(128, '\n')}) {
-    Lease lease{.key = lock::key_of(id)};
-    seat_lock.acquire({&lease, 1});
-    ASSERT_EQ(lease.grant, Grant::granted);
-    EXPECT_EQ(redis.command({"GET", "lock:seat:" + id}), lease.token);
-    seat_lock.release({&lease, 1});
+    KeyLock key_lock{.key = lock::key_of(id)};
+    seat_lock.acquire({&key_lock, 1});
+    ASSERT_EQ(key_lock.grant, Grant::granted);
+    EXPECT_EQ(redis.command({"GET", "lock:seat:" + id}), key_lock.token);
+    seat_lock.release({&key_lock, 1});
     EXPECT_EQ(redis.command({"DBSIZE"}), "0");
   }
 }
@@ -113,24 +113,24 @@ TEST_F(RedisLocks, OfTenThousandSeatsAndOneAreTakenTogetherAndGivenUp) {
   lock::RedisOptions options = options_for(url_of(redis));
   options.deadline = 5'000ms;
   RedisLock& seat_lock = open(std::move(options));
-  std::vector<Lease> leases(10'001);
-  for (std::size_t i = 0; i < leases.size(); ++i) leases[i].key = lock::key_of("seat-" + std::to_string(i));
-  seat_lock.acquire(leases);
-  for (const Lease& lease : leases) ASSERT_EQ(lease.grant, Grant::granted) << lease.key;
+  std::vector<KeyLock> key_locks(10'001);
+  for (std::size_t i = 0; i < key_locks.size(); ++i) key_locks[i].key = lock::key_of("seat-" + std::to_string(i));
+  seat_lock.acquire(key_locks);
+  for (const KeyLock& key_lock : key_locks) ASSERT_EQ(key_lock.grant, Grant::granted) << key_lock.key;
   EXPECT_EQ(redis.command({"DBSIZE"}), "10001");
-  seat_lock.release(leases);
+  seat_lock.release(key_locks);
   EXPECT_EQ(redis.command({"DBSIZE"}), "0");
 }
 
 TEST_F(RedisLocks, AreGivenUpAfterTheServerForgotTheScript) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
-  std::vector<Lease> leases;
-  for (int i = 0; i < 2'500; ++i) leases.push_back({.key = "lock:seat:" + std::to_string(i)});   // more than one script takes
+  std::vector<KeyLock> key_locks;
+  for (int i = 0; i < 2'500; ++i) key_locks.push_back({.key = "lock:seat:" + std::to_string(i)});   // more than one script takes
   for (int i = 0; i < 2; ++i) {
-    seat_lock.acquire(leases);
+    seat_lock.acquire(key_locks);
     EXPECT_EQ(redis.command({"DBSIZE"}), "2500");
     redis.command({"SCRIPT", "FLUSH"});
-    seat_lock.release(leases);
+    seat_lock.release(key_locks);
     EXPECT_EQ(redis.command({"DBSIZE"}), "0");
   }
   EXPECT_EQ(seat_lock.stats().failures, 0u);
@@ -140,12 +140,12 @@ TEST_F(RedisLocks, UseTheUserPasswordAndDatabaseOfTheUrl) {
   redis.command(
       {"ACL", "SETUSER", "shop", "on", ">sec:ret", "~lock:seat:*", "+ping", "+select", "+set", "+get", "+del", "+eval", "+evalsha"});
   RedisLock& seat_lock = open(options_for(url_of(redis, "shop:sec%3Aret@", "/3")));
-  Lease lease{.key = "lock:seat:a"};
-  seat_lock.acquire({&lease, 1});
-  ASSERT_EQ(lease.grant, Grant::granted);
-  EXPECT_EQ(redis.command({"EXISTS", lease.key}), "0") << "not in database 0";
+  KeyLock key_lock{.key = "lock:seat:a"};
+  seat_lock.acquire({&key_lock, 1});
+  ASSERT_EQ(key_lock.grant, Grant::granted);
+  EXPECT_EQ(redis.command({"EXISTS", key_lock.key}), "0") << "not in database 0";
   EXPECT_THAT(redis.command({"INFO", "keyspace"}), HasSubstr("db3:keys=1"));
-  seat_lock.release({&lease, 1});
+  seat_lock.release({&key_lock, 1});
   EXPECT_THAT(redis.command({"INFO", "keyspace"}), Not(HasSubstr("db3")));
 }
 
@@ -153,22 +153,22 @@ TEST_F(RedisLocks, WithAWrongPasswordAreAwayAndDoNotSayIt) {
   redis.command({"ACL", "SETUSER", "shop", "on", ">right", "+@all"});
   RedisLock seat_lock(options_for(url_of(redis, "shop:secret@")));
   EXPECT_TRUE(eventually([&] { return seat_lock.stats().failures >= 3; }));
-  Lease lease{.key = "lock:seat:a"};
-  seat_lock.acquire({&lease, 1});
-  EXPECT_EQ(lease.grant, Grant::unknown);
+  KeyLock key_lock{.key = "lock:seat:a"};
+  seat_lock.acquire({&key_lock, 1});
+  EXPECT_EQ(key_lock.grant, Grant::unknown);
   EXPECT_THAT(seat_lock.health().detail, HasSubstr("WRONGPASS"));
   EXPECT_THAT(seat_lock.health().detail, Not(HasSubstr("secret")));
 }
 
 TEST_F(RedisLocks, AreAwayWhenTheServerIsKilledAndBackWhenItIs) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
-  Lease lease{.key = "lock:seat:a"};
-  seat_lock.acquire({&lease, 1});
+  KeyLock key_lock{.key = "lock:seat:a"};
+  seat_lock.acquire({&key_lock, 1});
   redis.kill();
-  seat_lock.release({&lease, 1});
+  seat_lock.release({&key_lock, 1});
   EXPECT_EQ(seat_lock.stats().unreleased, 1u);
   EXPECT_TRUE(eventually([&] { return seat_lock.health().state == lock::Health::State::away; }));
-  Lease other{.key = "lock:seat:b"};
+  KeyLock other{.key = "lock:seat:b"};
   seat_lock.acquire({&other, 1});
   EXPECT_EQ(other.grant, Grant::unknown);
   redis.start();
@@ -181,28 +181,28 @@ TEST_F(RedisLocks, ThatAPausedServerGrantsLateAreGivenUpWhenItGoesOn) {
   options.ttl = 1'000ms;
   RedisLock& seat_lock = open(options);
   redis.pause();
-  Lease lease{.key = "lock:seat:a"};
-  seat_lock.acquire({&lease, 1});
-  ASSERT_EQ(lease.grant, Grant::unknown);
-  seat_lock.release({&lease, 1});
+  KeyLock key_lock{.key = "lock:seat:a"};
+  seat_lock.acquire({&key_lock, 1});
+  ASSERT_EQ(key_lock.grant, Grant::unknown);
+  seat_lock.release({&key_lock, 1});
   redis.resume();   // it reads what was sent, and grants the lock to nobody
   EXPECT_TRUE(eventually([&] { return seat_lock.stats().leftovers == 0; }));
   // One that is granted after it was given up, because the server read the connections in another order, ends by itself.
-  EXPECT_TRUE(eventually([&] { return redis.command({"EXISTS", lease.key}) == "0"; }));
+  EXPECT_TRUE(eventually([&] { return redis.command({"EXISTS", key_lock.key}) == "0"; }));
 }
 
 TEST_F(RedisLocks, AreNotTakenFromAReplica) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   RedisServer master;
   redis.command({"REPLICAOF", "127.0.0.1", std::to_string(master.port())});
-  Lease lease{.key = "lock:seat:a"};
+  KeyLock key_lock{.key = "lock:seat:a"};
   EXPECT_TRUE(eventually([&] {   // it answers PING as ever, so it takes some requests until nobody asks it any more
-    seat_lock.acquire({&lease, 1});
-    EXPECT_EQ(lease.grant, Grant::unknown);
+    seat_lock.acquire({&key_lock, 1});
+    EXPECT_EQ(key_lock.grant, Grant::unknown);
     return seat_lock.health().detail.contains("READONLY");
   }));
   redis.command({"REPLICAOF", "NO", "ONE"});
-  EXPECT_EQ(acquire_when_up(seat_lock, lease), Grant::granted);
+  EXPECT_EQ(acquire_when_up(seat_lock, key_lock), Grant::granted);
 }
 
 TEST_F(RedisLocks, ExcludeEachOtherAcrossThreadsAndNodes) {
@@ -218,14 +218,14 @@ TEST_F(RedisLocks, ExcludeEachOtherAcrossThreadsAndNodes) {
     for (int t = 0; t < k_threads; ++t) {
       threads.emplace_back([&, node] {
         for (int i = 0; i < k_each; ++i) {
-          Lease lease{.key = "lock:seat:a"};
-          node->acquire({&lease, 1});
-          if (lease.grant == Grant::granted) {
+          KeyLock key_lock{.key = "lock:seat:a"};
+          node->acquire({&key_lock, 1});
+          if (key_lock.grant == Grant::granted) {
             EXPECT_EQ(owners.fetch_add(1), 0);
             ++granted;
             owners.fetch_sub(1);
           }
-          node->release({&lease, 1});
+          node->release({&key_lock, 1});
         }
       });
     }
@@ -281,14 +281,14 @@ class SentinelLocks : public RedisLocks {
 
 TEST_F(SentinelLocks, FollowTheMasterWhenItIsKilled) {
   RedisLock& seat_lock = open(through_sentinel());   // the first sentinel of the list does not answer
-  Lease lease{.key = "lock:seat:a"};
-  seat_lock.acquire({&lease, 1});
-  ASSERT_EQ(lease.grant, Grant::granted);
-  EXPECT_EQ(redis.command({"GET", lease.key}), lease.token);
-  seat_lock.release({&lease, 1});
+  KeyLock key_lock{.key = "lock:seat:a"};
+  seat_lock.acquire({&key_lock, 1});
+  ASSERT_EQ(key_lock.grant, Grant::granted);
+  EXPECT_EQ(redis.command({"GET", key_lock.key}), key_lock.token);
+  seat_lock.release({&key_lock, 1});
   ASSERT_TRUE(eventually([&] { return replicas_known() == 1; })) << "else there is nobody to fail over to";
   redis.kill();
-  Lease other{.key = "lock:seat:b"};
+  KeyLock other{.key = "lock:seat:b"};
   EXPECT_EQ(acquire_when_up(seat_lock, other), Grant::granted);
   EXPECT_EQ(replica.command({"GET", other.key}), other.token) << "the replica was made the master";
   EXPECT_THAT(replica.command({"ROLE"}), HasSubstr("master"));

@@ -22,12 +22,12 @@ TEST(LockKey, OfAnythingElseIsItAsItStands) {
 
 TEST(LockToken, IsLongAndNeverTheSame) {
   std::set<std::string> tokens;
-  std::vector<Lease> leases(1'000);
+  std::vector<KeyLock> key_locks(1'000);
   for (int i = 0; i < 10; ++i) {
-    draw_tokens(leases);
-    for (const Lease& lease : leases) {
-      EXPECT_EQ(lease.token.size(), 32u);
-      EXPECT_TRUE(tokens.insert(lease.token).second);
+    draw_tokens(key_locks);
+    for (const KeyLock& key_lock : key_locks) {
+      EXPECT_EQ(key_lock.token.size(), 32u);
+      EXPECT_TRUE(tokens.insert(key_lock.token).second);
     }
   }
 }

@@ -12,7 +12,7 @@
 namespace holdfast::lock {
 namespace {
 
-constexpr std::size_t k_leases_per_deadline = 10'000;
+constexpr std::size_t k_key_locks_per_deadline = 10'000;
 constexpr std::size_t k_keys_per_script = 1'000;   // about 1 ms in which the server serves nobody else
 constexpr std::size_t k_leftovers_max = 100'000;
 constexpr std::chrono::milliseconds k_leftovers_pause{1'000};
@@ -100,32 +100,32 @@ RedisLock::~RedisLock() {
 
 // ---------------------------------------------------------------------------------------------------------------- callers
 
-void RedisLock::acquire(std::span<Lease> leases) {
-  if (leases.empty()) return;
+void RedisLock::acquire(std::span<KeyLock> key_locks) {
+  if (key_locks.empty()) return;
   const auto started = Timer::now();
-  const Deadline deadline = deadline_for(leases.size());
-  for (Lease& lease : leases) {
-    lease.token.clear();
-    lease.grant = Grant::unknown;
+  const Deadline deadline = deadline_for(key_locks.size());
+  for (KeyLock& key_lock : key_locks) {
+    key_lock.token.clear();
+    key_lock.grant = Grant::unknown;
   }
   if (ConnectionPtr connection = take(deadline)) {
-    draw_tokens(leases);
-    for (const Lease& lease : leases) connection->append({"SET", lease.key, lease.token, "NX", "PX", ttl_text_});
+    draw_tokens(key_locks);
+    for (const KeyLock& key_lock : key_locks) connection->append({"SET", key_lock.key, key_lock.token, "NX", "PX", ttl_text_});
     std::string problem;
     const bool whole =
-        connection->exchange(deadline, [&](std::size_t i, const redisReply& reply) { leases[i].grant = grant_of(reply, problem); });
+        connection->exchange(deadline, [&](std::size_t i, const redisReply& reply) { key_locks[i].grant = grant_of(reply, problem); });
     if (!whole) problem = connection->error();
     give_back(std::move(connection), problem);
   }
   const std::scoped_lock lock(mutex_);
-  for (const Lease& lease : leases) ++stats_.acquisitions[static_cast<std::size_t>(lease.grant)];
+  for (const KeyLock& key_lock : key_locks) ++stats_.acquisitions[static_cast<std::size_t>(key_lock.grant)];
   count(stats_.acquiring, Timer::now() - started);
 }
 
-void RedisLock::release(std::span<const Lease> leases) {
-  std::vector<const Lease*> ours;
-  for (const Lease& lease : leases) {
-    if (!lease.token.empty() && lease.grant != Grant::held) ours.push_back(&lease);
+void RedisLock::release(std::span<const KeyLock> key_locks) {
+  std::vector<const KeyLock*> ours;
+  for (const KeyLock& key_lock : key_locks) {
+    if (!key_lock.token.empty() && key_lock.grant != Grant::held) ours.push_back(&key_lock);
   }
   if (ours.empty()) return;
   const auto started = Timer::now();
@@ -145,8 +145,8 @@ void RedisLock::release(std::span<const Lease> leases) {
   keep_leftovers(ours, answered);
 }
 
-Deadline RedisLock::deadline_for(std::size_t leases) const {
-  return Timer::now() + options_.deadline * static_cast<std::int64_t>(1 + leases / k_leases_per_deadline);
+Deadline RedisLock::deadline_for(std::size_t key_locks) const {
+  return Timer::now() + options_.deadline * static_cast<std::int64_t>(1 + key_locks / k_key_locks_per_deadline);
 }
 
 // A connection; nullptr if there is none in time, or the breaker is open.
@@ -179,19 +179,20 @@ void RedisLock::give_back(ConnectionPtr connection, const std::string& problem) 
 }
 
 // Fills in which keys were answered, and how many were deleted. `problem` stays empty if there is none.
-bool RedisLock::ask_to_release(Connection& connection, std::span<const Lease* const> leases, Deadline deadline, std::vector<bool>& answered,
-                               std::uint64_t& deleted, std::string& problem) const {
-  const std::size_t chunks = (leases.size() + k_keys_per_script - 1) / k_keys_per_script;
+bool RedisLock::ask_to_release(Connection& connection, std::span<const KeyLock* const> key_locks, Deadline deadline,
+                               std::vector<bool>& answered, std::uint64_t& deleted, std::string& problem) const {
+  const std::size_t chunks = (key_locks.size() + k_keys_per_script - 1) / k_keys_per_script;
   std::vector<std::size_t> asked(chunks);
   for (std::size_t i = 0; i < chunks; ++i) asked[i] = i;
   // Call the script by its hash first. A server that does not know it gets its text, and knows it from then on.
   for (const bool by_hash : {true, false}) {
     for (const std::size_t chunk : asked) {
-      const auto part = leases.subspan(chunk * k_keys_per_script, std::min(k_keys_per_script, leases.size() - chunk * k_keys_per_script));
+      const auto part =
+          key_locks.subspan(chunk * k_keys_per_script, std::min(k_keys_per_script, key_locks.size() - chunk * k_keys_per_script));
       const std::string keys = std::to_string(part.size());
       std::vector<std::string_view> arguments{by_hash ? "EVALSHA" : "EVAL", by_hash ? script_sha_ : k_release_script, keys};
-      for (const Lease* lease : part) arguments.push_back(lease->key);
-      for (const Lease* lease : part) arguments.push_back(lease->token);
+      for (const KeyLock* key_lock : part) arguments.push_back(key_lock->key);
+      for (const KeyLock* key_lock : part) arguments.push_back(key_lock->token);
       connection.append(arguments);
     }
     std::vector<std::size_t> unknown_script;
@@ -199,7 +200,7 @@ bool RedisLock::ask_to_release(Connection& connection, std::span<const Lease* co
       const std::size_t first = asked[i] * k_keys_per_script;
       if (reply.type == REDIS_REPLY_INTEGER && reply.integer >= 0) {
         deleted += static_cast<std::uint64_t>(reply.integer);
-        std::fill_n(answered.begin() + static_cast<std::ptrdiff_t>(first), std::min(k_keys_per_script, leases.size() - first), true);
+        std::fill_n(answered.begin() + static_cast<std::ptrdiff_t>(first), std::min(k_keys_per_script, key_locks.size() - first), true);
       } else if (by_hash && text_of(reply).starts_with("NOSCRIPT")) {
         unknown_script.push_back(asked[i]);
       } else {
@@ -214,13 +215,13 @@ bool RedisLock::ask_to_release(Connection& connection, std::span<const Lease* co
 }
 
 // The mutex must be locked. Keeps locks without an answer, and those that a server may still grant because it reads late.
-void RedisLock::keep_leftovers(std::span<const Lease* const> leases, const std::vector<bool>& answered) {
-  for (std::size_t i = 0; i < leases.size(); ++i) {
-    const bool may_come_late = leases[i]->grant == Grant::unknown;
+void RedisLock::keep_leftovers(std::span<const KeyLock* const> key_locks, const std::vector<bool>& answered) {
+  for (std::size_t i = 0; i < key_locks.size(); ++i) {
+    const bool may_come_late = key_locks[i]->grant == Grant::unknown;
     if (answered[i] && !may_come_late) continue;
     stats_.unreleased += answered[i] ? 0 : 1;
     if (leftovers_.empty()) leftovers_due_ = Timer::now() + (answered[i] ? k_leftovers_pause : std::chrono::milliseconds::zero());
-    leftovers_.push_back({*leases[i], answered[i] || !may_come_late});
+    leftovers_.push_back({*key_locks[i], answered[i] || !may_come_late});
     if (leftovers_.size() <= k_leftovers_max) continue;
     leftovers_.pop_front();
     ++stats_.abandoned;
@@ -315,17 +316,17 @@ void RedisLock::release_leftovers(std::unique_lock<std::mutex>& lock) {
     leftovers_.pop_front();
   }
   lock.unlock();
-  std::vector<const Lease*> leases;
-  for (const Leftover& each : batch) leases.push_back(&each.lease);
+  std::vector<const KeyLock*> key_locks;
+  for (const Leftover& each : batch) key_locks.push_back(&each.key_lock);
   std::vector<bool> answered(batch.size());
   std::uint64_t deleted = 0;
   std::string problem;
-  ask_to_release(*connection, leases, deadline_for(batch.size()), answered, deleted, problem);
+  ask_to_release(*connection, key_locks, deadline_for(batch.size()), answered, deleted, problem);
   give_back(std::move(connection), problem);
   lock.lock();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (answered[i] && batch[i].tried) continue;
-    leftovers_.push_back({std::move(batch[i].lease), batch[i].tried || answered[i]});
+    leftovers_.push_back({std::move(batch[i].key_lock), batch[i].tried || answered[i]});
   }
   // Locks that wait for their first retry do not wait for those that wait for their second.
   const bool is_first_pending = !leftovers_.empty() && !leftovers_.front().tried;

@@ -44,8 +44,8 @@ class RedisLock final : public SeatLock {
   // Ends the background thread, which may take one deadline if it waits for a server. Leaves look-ups of names behind.
   ~RedisLock() override;
 
-  void acquire(std::span<Lease> leases) override;
-  void release(std::span<const Lease> leases) override;
+  void acquire(std::span<KeyLock> key_locks) override;
+  void release(std::span<const KeyLock> key_locks) override;
   Health health() const override;
   Stats stats() const override;
 
@@ -56,17 +56,17 @@ class RedisLock final : public SeatLock {
   using Timer = std::chrono::steady_clock;
   using ConnectionPtr = std::unique_ptr<Connection>;
   struct Leftover {
-    Lease lease;
+    KeyLock key_lock;
     bool tried = false;   // a server has answered on it
   };
 
   // Callers.
-  Deadline deadline_for(std::size_t leases) const;
+  Deadline deadline_for(std::size_t key_locks) const;
   ConnectionPtr take(Deadline deadline);
   void give_back(ConnectionPtr connection, const std::string& problem);
-  bool ask_to_release(Connection& connection, std::span<const Lease* const> leases, Deadline deadline, std::vector<bool>& answered,
+  bool ask_to_release(Connection& connection, std::span<const KeyLock* const> key_locks, Deadline deadline, std::vector<bool>& answered,
                       std::uint64_t& deleted, std::string& problem) const;
-  void keep_leftovers(std::span<const Lease* const> leases, const std::vector<bool>& answered);
+  void keep_leftovers(std::span<const KeyLock* const> key_locks, const std::vector<bool>& answered);
 
   // The background thread.
   void run();
