@@ -15,10 +15,10 @@ using sql::Result;
 using sql::Statement;
 using sql::Values;
 
-// $1 name, $2 holder, $3 time in ms; SQLite also $4, the machine's clock since boot, and the name is that of the file's only lease.
+// $1 name, $2 holder, $3 time in ms. SQLite, whose file has one lease, uses no name, but $4, the machine's clock since boot.
 //
-// In PostgreSQL the row is not even locked while another one holds it. The clock is read again when it is, so a wait for it counts. In
-// SQLite a lease that ends later than the longest time from now is from before the machine was started again.
+// PostgreSQL does not even lock the row while another one holds it. It reads the clock again when it has locked it, so a wait for the lock
+// counts. In SQLite a lease that ends later than the longest time ($5) from now is from before the machine was started again.
 constexpr Statement k_acquire{"lease_acquire", R"(
   INSERT INTO holdfast.lease AS l (name, holder, epoch, until)
   SELECT $1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond'
