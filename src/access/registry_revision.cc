@@ -29,8 +29,9 @@ std::optional<RegistryRevision> registry_revision(sqlite::Database& registry) {
   return revision;
 }
 
-void raise_registry_revision(sqlite::Database& registry) {
-  if (has_table(registry)) registry.execute("UPDATE registry_revision SET number = number + 1");
+void raise_registry_revision(sql::Database& registry) {
+  sqlite::Database* const file = registry.file();
+  if (file != nullptr && has_table(*file)) file->execute("UPDATE registry_revision SET number = number + 1");
 }
 
 void note_registry_revision(sqlite::Database& registry) {
@@ -38,10 +39,6 @@ void note_registry_revision(sqlite::Database& registry) {
   const std::string path = marker_beside(registry.path());
   if (!revision || !std::filesystem::exists(path)) return;
   HeadMarker(path, HeadMarker::Mode::write).note_registry(*revision);
-}
-
-void raise_registry_revision(sql::Database& registry) {
-  if (sqlite::Database* const file = registry.file()) raise_registry_revision(*file);
 }
 
 void note_registry_revision(sql::Database& registry) {

@@ -17,14 +17,12 @@ namespace holdfast {
 
 // What the file says; nothing in one from before there were revisions.
 std::optional<RegistryRevision> registry_revision(sqlite::Database& registry);
-// Within the transaction of the change.
-void raise_registry_revision(sqlite::Database& registry);
-// After its commit, before it is answered. Where the folder has no journal.head yet, the ledger's first start notes it. Throws DataError.
-void note_registry_revision(sqlite::Database& registry);
-// The same for stores over either database, while their transaction lasts. Over PostgreSQL they do nothing: its tables cannot be put back one by
-// one.
+// Within the transaction of a change. Over PostgreSQL it does nothing, because its tables cannot be put back one by one.
 void raise_registry_revision(sql::Database& registry);
+// After its commit, before it is answered, and before the transaction is destroyed, so that nobody else uses the connection. If the folder
+// has no journal.head yet, the ledger's first start notes it. Throws DataError.
 void note_registry_revision(sql::Database& registry);
+void note_registry_revision(sqlite::Database& registry);
 
 // What is noted beside the registry at `path`; nothing where there is no note.
 std::optional<RegistryRevision> noted_registry_revision(const std::string& path);
