@@ -1,32 +1,38 @@
 #include "ledger/journal_fold.h"
 
+#include "ledger/row_changes.h"
+
 namespace holdfast {
 namespace {
 
-// The first change of an event's first row.
-bool read_creation(const JournalRow& row, const JournalBody& body, ChangeDecoder& decoder, Change& change) {
-  Reader reader(body.changes);
-  return row.first_seq == 1 && row.changes > 0 && decoder.decode(reader, change) && change.kind == ChangeKind::event_created;
+// Calls `use` with the first change of the row, if it creates the event.
+template <typename Use>
+void with_creation(const JournalRow& row, const JournalBody& body, Use use) {
+  if (row.first_seq != 1 || row.changes == 0) return;
+  for_each_change(body.changes, 1, row.at, [&](std::uint32_t, const Change& change) {
+    if (change.kind == ChangeKind::event_created) use(change);
+  });
 }
 
 }  // namespace
 
 std::unique_ptr<Inventory> new_inventory(const JournalRow& row, const JournalBody& body, std::uint64_t hash_seed) {
-  ChangeDecoder decoder(row.at);
-  Change change;
-  if (!read_creation(row, body, decoder, change)) return nullptr;
-  EventCard card = *change.card;
-  card.number = row.event;
-  return std::make_unique<Inventory>(std::move(card), *change.settings, hash_seed);
+  std::unique_ptr<Inventory> inventory;
+  with_creation(row, body, [&](const Change& change) {
+    EventCard card = *change.card;
+    card.number = row.event;
+    inventory = std::make_unique<Inventory>(std::move(card), *change.settings, hash_seed);
+  });
+  return inventory;
 }
 
 std::unique_ptr<PlanBuilder> new_plan(const JournalRow& row, const JournalBody& body) {
-  ChangeDecoder decoder(row.at);
-  Change change;
-  if (!read_creation(row, body, decoder, change)) return nullptr;
-  Reader header(change.text);
-  auto builder = PlanBuilder::decode_header(change.card->id, header);
-  return builder ? std::make_unique<PlanBuilder>(std::move(*builder)) : nullptr;
+  std::unique_ptr<PlanBuilder> plan;
+  with_creation(row, body, [&](const Change& change) {
+    Reader header(change.text);
+    if (auto builder = PlanBuilder::decode_header(change.card->id, header)) plan = std::make_unique<PlanBuilder>(std::move(*builder));
+  });
+  return plan;
 }
 
 }  // namespace holdfast

@@ -1,6 +1,9 @@
 #include "ledger/kept_row.h"
 
+#include <algorithm>
+
 #include "ledger/data_error.h"
+#include "ledger/row_changes.h"
 
 namespace holdfast {
 namespace {
@@ -27,20 +30,16 @@ RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change, const
 }  // namespace
 
 std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes) {
-  Reader reader(row.bytes);
-  ChangeDecoder decoder(row.at);
-  DetailsDecoder details_decoder(row.versions, row.traces);
-  Change change;
-  ChangeDetails details;
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (changes.size() >= limit) return i;
-    if (!decoder.decode(reader, change) || !details_decoder.decode(change, details)) {
-      throw DataError("the journal row with change " + std::to_string(row.first_seq) + " of event " + std::to_string(row.event) +
-                      " cannot be read");
-    }
+  const std::size_t room = limit - std::min(limit, changes.size());
+  const auto end = static_cast<std::uint32_t>(std::min<std::size_t>(row.changes, skip + room));
+  const auto add = [&](std::uint32_t i, const Change& change, const ChangeDetails& details) {
     if (i >= skip) changes.push_back(recorded(row, row.first_seq + i, change, details));
+  };
+  if (for_each_change(row.bytes, row.versions, row.traces, end, row.at, add) == ChangesRead::damaged) {
+    throw DataError("the journal row with change " + std::to_string(row.first_seq) + " of event " + std::to_string(row.event) +
+                    " cannot be read");
   }
-  return row.changes;
+  return end;
 }
 
 std::uint32_t add_told_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "ledger/row_changes.h"
 
 namespace holdfast {
 
@@ -85,22 +86,18 @@ void PublishedEvent::watch(std::shared_ptr<SeatWatcher> watcher) const {
 }
 
 void PublishedEvent::follow(std::string_view changes, std::uint32_t count, Millis at, const MemorySteps& steps) {
-  Reader reader(changes);
-  ChangeDecoder decoder(at);
-  Change change;
   const std::scoped_lock lock(mutex_);
   std::size_t next_step = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
+  const ChangesRead read = for_each_change(changes, count, at, [&](std::uint32_t i, const Change& change) {
     next_step = steps.follow(*replica_, next_step, i);
-    const bool decoded = decoder.decode(reader, change);
-    HOLDFAST_CHECK(decoded);   // these are bytes that this process has just written
     replica_->apply(change, at);
     const auto kind = static_cast<std::size_t>(change.kind);
     const Seats seats = seats_set_by(change);
     ++tally_.changes[kind];
     tally_.seats[kind] += seats.size();
     if (watcher_ != nullptr) watcher_->on_change(replica_->seq(), seats, replica_->states());
-  }
+  });
+  HOLDFAST_CHECK(read != ChangesRead::damaged);   // this process has just written or read these bytes
   steps.follow(*replica_, next_step, count);
 }
 

@@ -6,6 +6,7 @@
 #include "core/limits.h"
 #include "ledger/data_error.h"
 #include "ledger/journal_fold.h"
+#include "ledger/row_changes.h"
 
 namespace holdfast {
 namespace {
@@ -33,19 +34,15 @@ void Replay::fold(const JournalRow& row) {
   if (inventory == nullptr) fail("is of an event that has no beginning");
   times.try_emplace(row.event, row.at, row.at).first->second.second = row.at;
   if (row.first_seq != inventory->seq() + 1) fail("has changes out of turn");
-  Reader reader(body_.changes);
-  ChangeDecoder decoder(row.at);
-  DetailsDecoder details_decoder(body_.versions, body_.traces);
-  Change change;
-  ChangeDetails details;
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (!decoder.decode(reader, change) || !details_decoder.decode(change, details)) fail("cannot be read");
+  const auto fold = [&](std::uint32_t i, const Change& change, const ChangeDetails& details) {
     if (change.kind == ChangeKind::event_created || change.kind == ChangeKind::seats_appended) fold_into(plans[row.event], change.text);
     inventory->apply(change, row.at);
     fold_history(row, row.first_seq + i, change, *inventory);
     if (!body_.versions.empty() && !has_versions(details, change, *inventory)) fail("has other versions than its changes make");
-  }
-  if (!reader.at_end() || !details_decoder.at_end()) fail("has more bytes than changes");
+  };
+  const ChangesRead read = for_each_change(body_.changes, body_.versions, body_.traces, row.changes, row.at, fold);
+  if (read == ChangesRead::damaged) fail("cannot be read");
+  if (read == ChangesRead::all_and_more) fail("has more bytes than changes");
   if (row.changes > 0 && row.position > index_after)
     index += digest_of({row.event, row.first_seq, static_cast<std::uint64_t>(row.position)});
   fold_keys(row);

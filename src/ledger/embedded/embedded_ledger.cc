@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/rules.h"
 #include "ledger/embedded/verify.h"
+#include "ledger/row_changes.h"
 
 namespace holdfast {
 namespace {
@@ -47,16 +48,13 @@ void fold_row(const JournalRow& row, const JournalBody& body, Inventory& invento
                     " of event " + std::to_string(row.event) + " where " + std::to_string(inventory.seq() + 1) +
                     " should be. Nothing was changed. Put back both files from a backup (holdfast restore).");
   }
-  Reader reader(body.changes);
-  ChangeDecoder decoder(row.at);
-  Change change;
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (!decoder.decode(reader, change)) {
-      throw DataError("journal.db is damaged: row " + std::to_string(row.position) +
-                      " cannot be read. Nothing was changed. Put back both files from a backup (holdfast restore).");
-    }
+  const ChangesRead read = for_each_change(body.changes, row.changes, row.at, [&](std::uint32_t, const Change& change) {
     also(change);
     inventory.apply(change, row.at);
+  });
+  if (read == ChangesRead::damaged) {
+    throw DataError("journal.db is damaged: row " + std::to_string(row.position) +
+                    " cannot be read. Nothing was changed. Put back both files from a backup (holdfast restore).");
   }
 }
 

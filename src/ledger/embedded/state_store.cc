@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "ledger/data_error.h"
+#include "ledger/row_changes.h"
 
 namespace holdfast {
 namespace {
@@ -206,13 +207,9 @@ void StateStore::sync_commits(bool on) { database_.execute(on ? "PRAGMA synchron
 
 void StateStore::follow(const JournalRow& row) {
   JournalBody body;
-  if (!decode_body(row, body)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
-  Reader reader(body.changes);
-  ChangeDecoder decoder(row.at);
-  Change change;
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (!decoder.decode(reader, change)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
-    follow_change(row, row.first_seq + i, change);
+  const auto follow = [&](std::uint32_t i, const Change& change) { follow_change(row, row.first_seq + i, change); };
+  if (!decode_body(row, body) || for_each_change(body.changes, row.changes, row.at, follow) == ChangesRead::damaged) {
+    damaged("journal row " + std::to_string(row.position) + " cannot be read");
   }
   for (const KeptKey& kept : body.keys) {
     statements_->insert_key.bind_blob(1, {reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size()})

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "ledger/row_changes.h"
 
 namespace holdfast::pg {
 
@@ -39,14 +40,10 @@ bool NetEffect::look_at(const JournalRow& row) {
   if (row.at < place_.at) fail(row, "is of an earlier time than the row before it");
   if (chain(place_.hash, row) != row.hash) fail(row, "is not the one that was written: its hash does not fit");
   if (!decode_body(row, body_)) fail(row, "cannot be read");
-  Reader reader(body_.changes);
-  ChangeDecoder decoder(row.at);
-  Change change;
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (!decoder.decode(reader, change)) fail(row, "cannot be read");
-    look_at(change);
-  }
-  if (!reader.at_end()) fail(row, "has more bytes than changes");
+  const auto look = [this](std::uint32_t, const Change& change) { look_at(change); };
+  const ChangesRead read = for_each_change(body_.changes, row.changes, row.at, look);
+  if (read == ChangesRead::damaged) fail(row, "cannot be read");
+  if (read == ChangesRead::all_and_more) fail(row, "has more bytes than changes");
   place_ = {.seq = place_.seq + row.changes,
             .ordinal = static_cast<std::int16_t>(row.changes > 0 ? 0 : place_.ordinal + 1),
             .hash = row.hash,
@@ -96,13 +93,7 @@ void NetEffect::fold() {
 
 void NetEffect::fold(const JournalRow& row) {
   HOLDFAST_CHECK(decode_body(row, body_));   // as look_at() did
-  Reader reader(body_.changes);
-  ChangeDecoder decoder(row.at);
-  Change change;
-  for (std::uint32_t i = 0; i < row.changes; ++i) {
-    HOLDFAST_CHECK(decoder.decode(reader, change));
-    fold(row, row.first_seq + i, change);
-  }
+  for_each_change(body_.changes, row.changes, row.at, [&](std::uint32_t i, const Change& change) { fold(row, row.first_seq + i, change); });
   for (const KeptKey& kept : body_.keys) pack_key(kept, row.at, keys_);
   if (!body_.keys.empty()) keys_at_ = row.at;
 }

@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "ledger/data_error.h"
 #include "ledger/journal_fold.h"
+#include "ledger/row_changes.h"
 
 namespace holdfast::pg {
 namespace {
@@ -40,15 +41,10 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
     importing = new_plan(row, body);
     if (inventory == nullptr || importing == nullptr) damaged(row);
   }
-  Reader reader(body.changes);
-  ChangeDecoder decoder(row.at);
-  Change change;
   MemorySteps steps;
   try {
-    for (std::uint32_t i = 0; i < row.changes; ++i) {
-      if (!decoder.decode(reader, change)) damaged(row);
-      fold_change(row, i, change, find_ended, steps);
-    }
+    const auto fold = [&](std::uint32_t i, const Change& change) { fold_change(row, i, change, find_ended, steps); };
+    if (for_each_change(body.changes, row.changes, row.at, fold) == ChangesRead::damaged) damaged(row);
   } catch (...) {
     drop();   // a part of the row is folded, and must not be folded again
     throw;
