@@ -6,7 +6,6 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "ledger/data_error.h"
-#include "ledger/row_changes.h"
 
 namespace holdfast {
 namespace {
@@ -115,26 +114,27 @@ struct StateStore::Statements {
         advance_event(db, "UPDATE event SET seq=?2, at=?3 WHERE number=?1"),
         insert_part(db, "INSERT INTO plan_part VALUES (?1,?2,?3,?4)"),
         insert_seat(db, "INSERT INTO seat VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"),
+        find_event(db,
+                   "SELECT id, name, venue, currency, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, "
+                   "held_seats_per_customer, created_at, plan_header, coalesce((SELECT first + count FROM plan_part WHERE event = number "
+                   "ORDER BY first DESC LIMIT 1), 0) FROM event WHERE number=?1"),
+        find_seat(db, "SELECT state, version, reservation FROM seat_state WHERE event=?1 AND seat=?2"),
+        find_reservation(db, std::string(k_columns_of_reservation) + " WHERE id=?1 AND event=?2"),
         set_seat(db,
-                 "INSERT INTO seat_state VALUES (?1,?2,?3,1,?4) "
-                 "ON CONFLICT DO UPDATE SET state=excluded.state, version=version+1, reservation=excluded.reservation"),
-        insert_seat_change(db,
-                           "INSERT INTO seat_change SELECT ?1, ?2, version, ?3, ?4, ?5, ?6 FROM seat_state "
-                           "WHERE event=?1 AND seat=?2"),
-        insert_reservation(db, "INSERT INTO reservation VALUES (?1,?2,?3,?4,?5,?6,'active','',?7,1,?8)"),
-        set_seats(db, "UPDATE reservation SET seats=?2 WHERE id=?1"),
-        set_expiry(db, "UPDATE reservation SET expires_at=?2 WHERE id=?1"),
-        set_status(db, "UPDATE reservation SET status=?2, live=?3 WHERE id=?1"),
-        set_order(db, "UPDATE reservation SET order_id=?2 WHERE id=?1"),
-        seats_of(db, "SELECT seats FROM reservation WHERE id=?1"),
-        owner_of(db, "SELECT reservation FROM seat_state WHERE event=?1 AND seat=?2"),
+                 "INSERT INTO seat_state VALUES (?1,?2,?3,?4,?5) "
+                 "ON CONFLICT DO UPDATE SET state=excluded.state, version=excluded.version, reservation=excluded.reservation"),
+        insert_seat_change(db, "INSERT INTO seat_change VALUES (?1,?2,?3,?4,?5,?6,?7)"),
+        insert_reservation(db, "INSERT INTO reservation VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"),
+        change_reservation(db, "UPDATE reservation SET expires_at=?2, seats=?3 WHERE id=?1"),
+        end_reservation(db, "UPDATE reservation SET expires_at=?2, seats=?3, status=?4, order_id=?5, live=?6 WHERE id=?1"),
         insert_key(db, "INSERT OR REPLACE INTO idempotency_key VALUES (?1,?2,?3,?4,?5)"),
         drop_keys(db, "DELETE FROM idempotency_key WHERE at <= ?1"),
         insert_index(db, "INSERT INTO journal_index VALUES (?1,?2,?3)"),
         drop_index(db, "DELETE FROM journal_index WHERE event=?1 AND first_seq=?2") {}
 
-  sqlite::Statement set_meta, insert_event, configure_event, advance_event, insert_part, insert_seat, set_seat, insert_seat_change,
-      insert_reservation, set_seats, set_expiry, set_status, set_order, seats_of, owner_of, insert_key, drop_keys, insert_index, drop_index;
+  sqlite::Statement set_meta, insert_event, configure_event, advance_event, insert_part, insert_seat, find_event, find_seat,
+      find_reservation, set_seat, insert_seat_change, insert_reservation, change_reservation, end_reservation, insert_key, drop_keys,
+      insert_index, drop_index;
 };
 
 StateStore::StateStore(const std::string& path, Mode mode)
@@ -196,7 +196,14 @@ Millis StateStore::last_now() { return database_.query_int("SELECT coalesce(max(
 
 // ---------------------------------------------------------------------------------------------------------------- following
 
+void StateStore::roll_back() {
+  following_.clear();
+  transaction_.reset();
+}
+
 void StateStore::commit(const JournalHead& as_of) {
+  for (const auto& [event, followed] : following_) write(event, followed);
+  following_.clear();
   statements_->set_meta.bind_text(1, "position").bind(2, as_of.position).run();
   statements_->set_meta.bind_text(1, "hash").bind_blob(2, {reinterpret_cast<const char*>(as_of.hash.data()), as_of.hash.size()}).run();
   transaction_->commit();
@@ -207,10 +214,19 @@ void StateStore::sync_commits(bool on) { database_.execute(on ? "PRAGMA synchron
 
 void StateStore::follow(const JournalRow& row) {
   JournalBody body;
-  const auto follow = [&](std::uint32_t i, const Change& change) { follow_change(row, row.first_seq + i, change); };
-  if (!decode_body(row, body) || for_each_change(body.changes, row.changes, row.at, follow) == ChangesRead::damaged) {
-    damaged("journal row " + std::to_string(row.position) + " cannot be read");
+  if (!decode_body(row, body)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
+  Followed& followed = followed_of(row.event);
+  try {
+    followed.effect.fold(row, body);
+  } catch (const DamagedRow& damage) {
+    damaged("journal row " + std::to_string(row.position) + " " + damage.what());
+  } catch (const Contradiction& contradiction) {
+    damaged("change " + std::to_string(contradiction.seq()) + " of event " + std::to_string(row.event) + " (" +
+            name_of(contradiction.kind()) + ", journal row " + std::to_string(row.position) + ") " + contradiction.what());
   }
+  followed.seq = row.first_seq + row.changes - 1;
+  followed.at = row.at;
+  for (const PlanPart& part : followed.effect.take_plan_parts()) write_part(row.event, part);
   for (const KeptKey& kept : body.keys) {
     statements_->insert_key.bind_blob(1, {reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size()})
         .bind_blob(2, {reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size()})
@@ -220,10 +236,6 @@ void StateStore::follow(const JournalRow& row) {
         .run();
   }
   if (!body.keys.empty()) statements_->drop_keys.bind(1, row.at - k_keys_kept - keys_kept_longer_).run();
-  statements_->advance_event.bind(1, std::int64_t{row.event})
-      .bind(2, static_cast<std::int64_t>(row.first_seq + row.changes - 1))
-      .bind(3, row.at)
-      .run();
   if (row.changes == 0) return;   // only keys: its first_seq is the next row's too
   statements_->insert_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).bind(3, row.position).run();
 }
@@ -247,114 +259,142 @@ Position StateStore::index_emptied_through() {
   return database_.query_int("SELECT coalesce((SELECT value FROM meta WHERE name = 'index_emptied_through'), 0)");
 }
 
-void StateStore::follow_change(const JournalRow& row, Seq seq, const Change& change) {
-  Statements& sql = *statements_;
-  const std::string id = to_string(change.reservation);
-  switch (change.kind) {
-    case ChangeKind::event_created: HOLDFAST_CHECK(seq == 1); return follow_created(row, change);
-    case ChangeKind::seats_appended: return follow_seats(row, change);
-    case ChangeKind::event_configured: {
-      const EventSettings& settings = *change.settings;
-      if (settings.status != EventStatus::importing) importing_.erase(row.event);
-      sql.configure_event.bind(1, std::int64_t{row.event})
-          .bind_text(2, settings.name)
-          .bind(3, settings.starts_at)
-          .bind(4, static_cast<std::int64_t>(settings.status))
-          .bind(5, settings.hold_seconds)
-          .bind(6, settings.max_hold_seconds)
-          .bind(7, std::int64_t{settings.limits.seats_per_reservation})
-          .bind(8, std::int64_t{settings.limits.held_seats_per_customer})
-          .run();
-      return;
-    }
-    case ChangeKind::held: {
-      const std::string seats = json_of(change.seats);
-      sql.insert_reservation.bind_text(1, id)
-          .bind(2, std::int64_t{row.event})
-          .bind(3, static_cast<std::int64_t>(change.reservation_kind))
-          .bind_text(4, change.text)
-          .bind(5, row.at)
-          .bind(6, change.expires_at)
-          .bind_text(7, seats)
-          .bind(8, static_cast<std::int64_t>(seq))
-          .run();
-      return set_seats(row, seq, change, change.seats);
-    }
-    case ChangeKind::seats_added: {
-      std::vector<SeatIndex> seats = seats_of(id);
-      seats.insert(seats.end(), change.seats.begin(), change.seats.end());
-      const std::string json = json_of(seats);
-      sql.set_seats.bind_text(1, id).bind_text(2, json).run();
-      return set_seats(row, seq, change, change.seats);
-    }
-    case ChangeKind::extended: sql.set_expiry.bind_text(1, id).bind(2, change.expires_at).run(); return;
-    case ChangeKind::released: {
-      set_seats(row, seq, change, change.seats);
-      if (change.ends) return set_status(id, ReservationStatus::released, false);
-      std::vector<SeatIndex> left = seats_of(id);
-      std::erase_if(left, [&](SeatIndex seat) { return std::ranges::find(change.seats, seat) != change.seats.end(); });
-      const std::string json = json_of(left);
-      sql.set_seats.bind_text(1, id).bind_text(2, json).run();
-      return;
-    }
-    case ChangeKind::consumed:
-      set_seats(row, seq, change, seats_of(id));
-      sql.set_order.bind_text(1, id).bind_text(2, change.text).run();
-      return set_status(id, ReservationStatus::consumed, true);
-    case ChangeKind::expired: set_seats(row, seq, change, seats_of(id)); return set_status(id, ReservationStatus::expired, false);
-    case ChangeKind::returned:
-      set_seats(row, seq, change, change.seats);
-      return set_status(id, ReservationStatus::consumed, owns_any(row.event, id));
-    case ChangeKind::blocked: return set_seats(row, seq, change, change.seats);
-    case ChangeKind::unblocked: return set_seats(row, seq, change, change.seats);
-  }
+StateStore::Followed& StateStore::followed_of(EventNumber event) {
+  const auto known = following_.find(event);
+  if (known != following_.end()) return known->second;
+  TableLookup lookup{.seat = [this, event](SeatIndex seat) { return find_seat(event, seat); },
+                     .reservation = [this, event](const Uuid& id) { return find_reservation_row(event, id); }};
+  return following_.emplace(event, Followed{.effect = NetEffect(find_event(event), std::move(lookup))}).first->second;
 }
 
-void StateStore::follow_created(const JournalRow& row, const Change& change) {
-  const EventSettings& settings = *change.settings;
-  const std::string id = to_string(change.card->id);
-  statements_->insert_event.bind(1, std::int64_t{row.event})
-      .bind_text(2, id)
-      .bind_text(3, settings.name)
-      .bind_text(4, change.card->venue)
-      .bind_text(5, change.card->currency)
-      .bind(6, settings.starts_at)
-      .bind(7, static_cast<std::int64_t>(settings.status))
-      .bind(8, settings.hold_seconds)
-      .bind(9, settings.max_hold_seconds)
-      .bind(10, std::int64_t{settings.limits.seats_per_reservation})
-      .bind(11, std::int64_t{settings.limits.held_seats_per_customer})
-      .bind(12, std::int64_t{0})
-      .bind(13, row.at)
-      .bind_blob(14, change.text)
+std::optional<EventRow> StateStore::find_event(EventNumber event) {
+  sqlite::Statement& row = statements_->find_event;
+  row.bind(1, std::int64_t{event});
+  if (!row.step()) return std::nullopt;
+  const auto id = parse_uuid(row.text(0));
+  const std::int64_t status = row.integer(5);
+  if (!id) damaged("event " + std::to_string(event) + " has no id");
+  EventRow found{.id = *id,
+                 .created_at = row.integer(10),
+                 .venue = std::string(row.text(2)),
+                 .currency = std::string(row.text(3)),
+                 .settings = {.name = std::string(row.text(1)),
+                              .starts_at = row.integer(4),
+                              .status = static_cast<EventStatus>(status),
+                              .hold_seconds = row.integer(6),
+                              .max_hold_seconds = row.integer(7),
+                              .limits = {.seats_per_reservation = static_cast<std::uint32_t>(row.integer(8)),
+                                         .held_seats_per_customer = static_cast<std::uint32_t>(row.integer(9))}},
+                 .seats = static_cast<std::size_t>(row.integer(12)),
+                 .plan_header = std::string(row.blob(11))};
+  row.reset();
+  return found;
+}
+
+// As the tables have it, which is before the rows that are being followed.
+std::optional<SeatRow> StateStore::find_seat(EventNumber event, SeatIndex seat) {
+  sqlite::Statement& row = statements_->find_seat;
+  row.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat});
+  if (!row.step()) return std::nullopt;
+  const std::string_view letter = row.text(0);
+  const auto owner = exact_uuid(row.text(2));
+  if (letter.size() != 1 || (!row.is_null(2) && !owner)) {
+    damaged("the state of seat " + std::to_string(seat) + " of event " + std::to_string(event) + " cannot be read");
+  }
+  const SeatRow found{.seat = seat,
+                      .version = static_cast<std::uint32_t>(row.integer(1)),
+                      .state = static_cast<SeatState>(letter[0]),
+                      .reservation = owner.value_or(k_no_reservation)};
+  row.reset();
+  return found;
+}
+
+// The same of a reservation. How many seats it owns is written nowhere: all of them until it ends or is sold, then those that name it.
+std::optional<ReservationRow> StateStore::find_reservation_row(EventNumber event, const Uuid& id) {
+  sqlite::Statement& row = statements_->find_reservation;
+  const std::string text = to_string(id);
+  row.bind_text(1, text).bind(2, std::int64_t{event});
+  if (!row.step()) return std::nullopt;
+  const StoredReservation stored = stored_of(row);
+  row.reset();
+  const ReservationView& view = stored.view;
+  ReservationRow found{.id = id,
+                       .kind = view.kind,
+                       .status = view.status,
+                       .created_seq = stored.created_seq,
+                       .created_at = view.created_at,
+                       .expires_at = view.expires_at,
+                       .customer = view.customer,
+                       .order = view.order};
+  for (const ReservedSeat& reserved : view.seats) {
+    found.seats.push_back(reserved.seat);
+    if (view.status == ReservationStatus::active) ++found.owned;
+    if (view.status != ReservationStatus::consumed) continue;
+    const auto seat = find_seat(event, reserved.seat);
+    if (seat && seat->reservation == id) ++found.owned;
+  }
+  return found;
+}
+
+// ---- writing what rows of an event have come to
+
+void StateStore::write(EventNumber event, const Followed& followed) {
+  if (followed.effect.event_is_new() || followed.effect.event_has_changed()) write_event(event, followed);
+  for (const NetEffect::Reservation* made : followed.effect.new_reservations()) insert_reservation(event, made->now);
+  for (const NetEffect::Reservation* changed : followed.effect.changed_reservations()) update_reservation(*changed->before, changed->now);
+  for (const auto& [index, seat] : followed.effect.seats()) {
+    if (seat.now.version != seat.before.version) write_seat(event, seat.now);
+  }
+  for (const SeatChangeRow& change : followed.effect.seat_changes()) write_seat_change(event, change);
+  statements_->advance_event.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(followed.seq)).bind(3, followed.at).run();
+}
+
+void StateStore::write_event(EventNumber event, const Followed& followed) {
+  const EventRow& row = followed.effect.event_row();
+  const EventSettings& settings = row.settings;
+  const std::string id = to_string(row.id);
+  if (followed.effect.event_is_new()) {
+    statements_->insert_event.bind(1, std::int64_t{event})
+        .bind_text(2, id)
+        .bind_text(3, settings.name)
+        .bind_text(4, row.venue)
+        .bind_text(5, row.currency)
+        .bind(6, settings.starts_at)
+        .bind(7, static_cast<std::int64_t>(settings.status))
+        .bind(8, settings.hold_seconds)
+        .bind(9, settings.max_hold_seconds)
+        .bind(10, std::int64_t{settings.limits.seats_per_reservation})
+        .bind(11, std::int64_t{settings.limits.held_seats_per_customer})
+        .bind(12, static_cast<std::int64_t>(followed.seq))
+        .bind(13, row.created_at)
+        .bind_blob(14, row.plan_header)
+        .run();
+    return;
+  }
+  statements_->configure_event.bind(1, std::int64_t{event})
+      .bind_text(2, settings.name)
+      .bind(3, settings.starts_at)
+      .bind(4, static_cast<std::int64_t>(settings.status))
+      .bind(5, settings.hold_seconds)
+      .bind(6, settings.max_hold_seconds)
+      .bind(7, std::int64_t{settings.limits.seats_per_reservation})
+      .bind(8, std::int64_t{settings.limits.held_seats_per_customer})
       .run();
 }
 
-void StateStore::follow_seats(const JournalRow& row, const Change& change) {
-  auto& builder = importing_[row.event];
-  if (builder == nullptr) {
-    sqlite::Statement event(database_, "SELECT id, plan_header FROM event WHERE number = ?");
-    event.bind(1, std::int64_t{row.event});
-    if (!event.step()) damaged("event " + std::to_string(row.event) + " is missing");
-    const auto id = parse_uuid(event.text(0));
-    if (!id) damaged("event " + std::to_string(row.event) + " has no id");
-    builder = load_plan(row.event, *id, event.blob(1));
-  }
-  const auto first = static_cast<SeatIndex>(builder->size());
-  statements_->insert_part.bind(1, std::int64_t{row.event})
-      .bind(2, std::int64_t{first})
-      .bind(3, static_cast<std::int64_t>(change.count))
-      .bind_blob(4, change.text)
+void StateStore::write_part(EventNumber event, const PlanPart& part) {
+  const Plan& plan = *part.seats;
+  statements_->insert_part.bind(1, std::int64_t{event})
+      .bind(2, std::int64_t{part.first})
+      .bind(3, static_cast<std::int64_t>(plan.size()))
+      .bind_blob(4, part.body)
       .run();
-  Reader reader(change.text);
-  if (!builder->decode_seats(reader)) damaged("the seats in journal row " + std::to_string(row.position) + " cannot be read");
-  const Plan& plan = builder->peek();
   std::string id;
-  for (SeatIndex seat = first; seat < plan.size(); ++seat) {
+  for (SeatIndex seat = 0; seat < plan.size(); ++seat) {
     id.clear();
     plan.append_seat_id(id, seat);
-    statements_->insert_seat.bind(1, std::int64_t{row.event})
-        .bind(2, std::int64_t{seat})
+    statements_->insert_seat.bind(1, std::int64_t{event})
+        .bind(2, std::int64_t{part.first} + seat)
         .bind_text(3, id)
         .bind_text(4, plan.section_of(seat))
         .bind_text(5, plan.row_of(seat))
@@ -366,49 +406,70 @@ void StateStore::follow_seats(const JournalRow& row, const Change& change) {
   }
 }
 
-// Gives the seats the state that they have after the change, and adds it to their history.
-void StateStore::set_seats(const JournalRow& row, Seq seq, const Change& change, Seats seats) {
-  const SeatState state = *state_after(change.kind);
-  const char letter = static_cast<char>(state);
-  const std::string reservation = to_string(change.reservation);
-  const auto bind_reservation = [&](sqlite::Statement& statement, int parameter, bool is_there) {
-    is_there ? statement.bind_text(parameter, reservation) : statement.bind_null(parameter);
-  };
+void StateStore::insert_reservation(EventNumber event, const ReservationRow& row) {
+  const std::string id = to_string(row.id);
+  const std::string seats = json_of(row.seats);
+  statements_->insert_reservation.bind_text(1, id)
+      .bind(2, std::int64_t{event})
+      .bind(3, static_cast<std::int64_t>(row.kind))
+      .bind_text(4, row.customer)
+      .bind(5, row.created_at)
+      .bind(6, row.expires_at)
+      .bind_text(7, name_of(row.status))
+      .bind_text(8, row.order)
+      .bind_text(9, seats)
+      .bind(10, std::int64_t{row.owned > 0})
+      .bind(11, static_cast<std::int64_t>(row.created_seq))
+      .run();
+}
+
+// What an index has is written only when it has changed.
+void StateStore::update_reservation(const ReservationRow& before, const ReservationRow& row) {
+  const std::string id = to_string(row.id);
+  const std::string seats = json_of(row.seats);
+  const bool is_live = row.owned > 0;
+  if (row.status == before.status && row.order == before.order && is_live == (before.owned > 0)) {
+    statements_->change_reservation.bind_text(1, id).bind(2, row.expires_at).bind_text(3, seats).run();
+    return;
+  }
+  statements_->end_reservation.bind_text(1, id)
+      .bind(2, row.expires_at)
+      .bind_text(3, seats)
+      .bind_text(4, name_of(row.status))
+      .bind_text(5, row.order)
+      .bind(6, std::int64_t{is_live})
+      .run();
+}
+
+void StateStore::write_seat(EventNumber event, const SeatRow& row) {
+  const char letter = static_cast<char>(row.state);
   sqlite::Statement& set = statements_->set_seat;
-  sqlite::Statement& add = statements_->insert_seat_change;
-  for (const SeatIndex seat : seats) {
-    set.bind(1, std::int64_t{row.event}).bind(2, std::int64_t{seat}).bind_text(3, {&letter, 1});
-    bind_reservation(set, 4, state == SeatState::held || state == SeatState::sold);
-    set.run();
-    add.bind(1, std::int64_t{row.event}).bind(2, std::int64_t{seat}).bind(3, static_cast<std::int64_t>(seq)).bind(4, row.at);
-    add.bind(5, static_cast<std::int64_t>(change.kind));
-    bind_reservation(add, 6, concerns_reservation(change.kind));
-    add.run();
+  set.bind(1, std::int64_t{event}).bind(2, std::int64_t{row.seat}).bind_text(3, {&letter, 1}).bind(4, std::int64_t{row.version});
+  bind_reservation(set, 5, row.reservation);
+  set.run();
+}
+
+void StateStore::write_seat_change(EventNumber event, const SeatChangeRow& row) {
+  sqlite::Statement& insert = statements_->insert_seat_change;
+  insert.bind(1, std::int64_t{event})
+      .bind(2, std::int64_t{row.seat})
+      .bind(3, std::int64_t{row.version})
+      .bind(4, static_cast<std::int64_t>(row.seq))
+      .bind(5, row.at)
+      .bind(6, static_cast<std::int64_t>(row.kind));
+  bind_reservation(insert, 7, row.reservation);
+  insert.run();
+}
+
+// For a statement that is run before the next reservation is bound.
+void StateStore::bind_reservation(sqlite::Statement& statement, int parameter, const Uuid& reservation) {
+  if (reservation == k_no_reservation) {
+    statement.bind_null(parameter);
+    return;
   }
-}
-
-void StateStore::set_status(std::string_view id, ReservationStatus status, bool live) {
-  statements_->set_status.bind_text(1, id).bind_text(2, name_of(status)).bind(3, std::int64_t{live}).run();
-}
-
-std::vector<SeatIndex> StateStore::seats_of(std::string_view id) {
-  std::vector<SeatIndex> seats;
-  sqlite::Statement& query = statements_->seats_of;
-  query.bind_text(1, id);
-  if (!query.step() || !read_json(query.text(0), seats)) damaged("reservation " + std::string(id) + " is missing or has no list of seats");
-  query.reset();
-  return seats;
-}
-
-bool StateStore::owns_any(EventNumber event, std::string_view id) {
-  sqlite::Statement& query = statements_->owner_of;
-  for (const SeatIndex seat : seats_of(id)) {
-    query.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat});
-    const bool owns = query.step() && query.text(0) == id;
-    query.reset();
-    if (owns) return true;
-  }
-  return false;
+  bound_reservation_.clear();
+  append_uuid(bound_reservation_, reservation);
+  statement.bind_text(parameter, bound_reservation_);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- loading

@@ -28,6 +28,7 @@
 #include "core/keys.h"
 #include "core/plan.h"
 #include "ledger/embedded/journal.h"
+#include "ledger/net_effect.h"
 #include "ledger/reading.h"
 #include "ledger/replay.h"
 #include "sql/sqlite.h"
@@ -65,10 +66,11 @@ class StateStore {
   JournalHead as_of();
 
   // ---- following the journal; within begin() and commit()
+  // What rows do to reservations and seats is written by commit(), once for all of them.
   void begin() { transaction_.emplace(database_); }
   void follow(const JournalRow& row);
   void commit(const JournalHead& as_of);
-  void roll_back() { transaction_.reset(); }
+  void roll_back();
   // Idempotency keys stay in the tables for so much longer than they count.
   void keep_keys_longer(Millis by) { keys_kept_longer_ = by; }
   // Takes journal rows up to `through` out of the index: `old`, before they are removed there, within begin() and commit(); or whatever
@@ -115,15 +117,26 @@ class StateStore {
 
  private:
   struct Statements;
+  // An event's rows since begin().
+  struct Followed {
+    NetEffect effect;
+    Seq seq = 0;   // of the last change
+    Millis at = 0;   // of the last row
+  };
 
   void create_tables();
-  void follow_change(const JournalRow& row, Seq seq, const Change& change);
-  void follow_created(const JournalRow& row, const Change& change);
-  void follow_seats(const JournalRow& row, const Change& change);
-  void set_seats(const JournalRow& row, Seq seq, const Change& change, Seats seats);
-  void set_status(std::string_view id, ReservationStatus status, bool live);
-  std::vector<SeatIndex> seats_of(std::string_view id);
-  bool owns_any(EventNumber event, std::string_view id);
+  Followed& followed_of(EventNumber event);
+  std::optional<EventRow> find_event(EventNumber event);
+  std::optional<SeatRow> find_seat(EventNumber event, SeatIndex seat);
+  std::optional<ReservationRow> find_reservation_row(EventNumber event, const Uuid& id);
+  void write(EventNumber event, const Followed& followed);
+  void write_event(EventNumber event, const Followed& followed);
+  void write_part(EventNumber event, const PlanPart& part);
+  void insert_reservation(EventNumber event, const ReservationRow& row);
+  void update_reservation(const ReservationRow& before, const ReservationRow& row);
+  void write_seat(EventNumber event, const SeatRow& row);
+  void write_seat_change(EventNumber event, const SeatChangeRow& row);
+  void bind_reservation(sqlite::Statement& statement, int parameter, const Uuid& reservation);
   std::unique_ptr<PlanBuilder> load_plan(EventNumber number, const Uuid& id, std::string_view header);
   void load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to, std::map<Uuid, std::vector<SeatIndex>>& held_by);
   ReservationView view_of(sqlite::Statement& row);
@@ -134,7 +147,8 @@ class StateStore {
   std::unique_ptr<Statements> statements_;
   std::optional<sqlite::Transaction> transaction_;
   Millis keys_kept_longer_ = 0;
-  std::map<EventNumber, std::unique_ptr<PlanBuilder>> importing_;   // while their seats are coming in: for rows of table seat
+  std::map<EventNumber, Followed> following_;
+  std::string bound_reservation_;   // the text that a statement is being run with
 
  public:
   ~StateStore();

@@ -6,12 +6,14 @@
 #include <optional>
 
 #include "core/check.h"
-#include "ledger/postgres/net_effect.h"
+#include "ledger/net_effect.h"
+#include "ledger/postgres/stored.h"
 
 namespace holdfast::pg {
 namespace {
 
 constexpr std::int32_t k_rows_a_step = 4'096;
+constexpr std::size_t k_seats_a_step = 50'000;           // so many at once are enough
 constexpr std::size_t k_changes_of_import_row = 1'024;   // as many it counts as: it has some 70 KB and 2,000 seats
 
 #define HOLDFAST_EVENT_STATE                                                                                                 \
@@ -137,8 +139,7 @@ EventRow read_event(const Result& row) {
                        .max_hold_seconds = row.int8(0, 8),
                        .limits = {.seats_per_reservation = number_at(9), .held_seats_per_customer = number_at(10)}},
           .seats = static_cast<std::size_t>(row.int4(0, 11)),
-          .plan_header = std::string(row.bytes(0, 12)),
-          .next_expiry = row.is_null(0, 13) ? k_never : row.int8(0, 13)};
+          .plan_header = std::string(row.bytes(0, 12))};
 }
 
 DataError damage_of(EventNumber event, const std::string& what) {
@@ -173,9 +174,12 @@ class Step {
     // Another node's first step of this event was committed between two of these statements: the rows go on after it, the place does not.
     if (place.rows() == 0 && rows_->rows() > 0 && rows_->int8(0, 0) != 1) return StepReport::Result::busy;
     std::optional<EventRow> event_row;
-    if (state.rows() > 0) event_row = read_event(state);
+    if (state.rows() > 0) {
+      event_row = read_event(state);
+      next_expiry_known_ = next_expiry_ = state.is_null(0, 13) ? k_never : state.int8(0, 13);
+    }
     if (event_row && event_row->settings.status != EventStatus::importing) rows_max_ = k_rows_a_step;
-    effect_.emplace(event_, from_, digest_, std::move(event_row));
+    effect_.emplace(std::move(event_row));
     if (rows_->rows() == 0) return StepReport::Result::up_to_date;
     look_at_rows();
     return StepReport::Result::done;
@@ -203,7 +207,15 @@ class Step {
     connection_.end_sync();
   }
 
-  void fold() { effect_->fold(); }
+  void fold() {
+    for (const JournalRow& row : taken_) {
+      HOLDFAST_CHECK(decode_body(row, body_));   // as look_at() did
+      guarded(row, [&] { effect_->fold(row, body_); });
+      for (const KeptKey& kept : body_.keys) pack_key(kept, row.at, keys_);
+      if (!body_.keys.empty()) keys_at_ = row.at;
+    }
+    sum_up();
+  }
 
   void send_writing() {
     write_event();
@@ -223,14 +235,14 @@ class Step {
   }
 
   StepReport report() const {
-    StepReport report{.place = effect_ ? effect_->place() : from_};
-    if (!effect_ || effect_->rows() == 0) return report;
+    StepReport report{.place = place_};
+    if (taken_.empty()) return report;
     report.result = StepReport::Result::done;
-    report.changes = effect_->changes();
-    report.rows = effect_->rows();
+    report.changes = place_.seq - from_.seq;
+    report.rows = taken_.size();
     report.there_is_more =
         static_cast<std::size_t>(rows_->rows()) > report.rows || rows_->rows() >= rows_max_ || report.changes >= changes_max_;
-    report.has_keys = !effect_->kept_keys().empty();
+    report.has_keys = !keys_.empty();
     report.import_has_ended = effect_->import_has_ended();
     report.seats = effect_->event_row().seats;
     return report;
@@ -245,6 +257,7 @@ class Step {
     std::memcpy(from_.hash.data(), place.bytes(0, 2).data(), from_.hash.size());
     before_ = {place.int8(0, 4), place.int2(0, 5)};
     digest_ = static_cast<std::uint64_t>(place.int8(0, 6));
+    place_ = from_;
   }
 
   void look_at_rows() {
@@ -257,7 +270,59 @@ class Step {
                      .body = rows_->bytes(at, 5)};
       const std::string_view hash = rows_->bytes(at, 4);
       if (hash.size() == row.hash.size()) std::memcpy(row.hash.data(), hash.data(), hash.size());
-      if (!effect_->look_at(row)) return;
+      if (effect_->seats_looked_at() >= k_seats_a_step) return;
+      look_at(row);
+    }
+  }
+
+  // That it is the next row of the journal, as it was written; then at its changes.
+  void look_at(const JournalRow& row) {
+    if (row.first_seq != place_.seq + 1 || row.position != place_.ordinal) fail(row, "is not the one after the row before it");
+    if (row.at < place_.at) fail(row, "is of an earlier time than the row before it");
+    if (chain(place_.hash, row) != row.hash) fail(row, "is not the one that was written: its hash does not fit");
+    if (!decode_body(row, body_)) fail(row, "cannot be read");
+    guarded(row, [&] { effect_->look_at(row, body_); });
+    place_ = {.seq = place_.seq + row.changes,
+              .ordinal = static_cast<std::int16_t>(row.changes > 0 ? 0 : place_.ordinal + 1),
+              .hash = row.hash,
+              .at = row.at};
+    taken_.push_back(row);
+  }
+
+  // Does something with a row; what does not fit is an error that says what to do.
+  template <typename Do>
+  void guarded(const JournalRow& row, Do action) const {
+    try {
+      action();
+    } catch (const DamagedRow& damage) {
+      fail(row, damage.what());
+    } catch (const Contradiction& contradiction) {
+      throw DataError("the tables of event " + std::to_string(event_) + " in PostgreSQL do not agree with its journal: change " +
+                      std::to_string(contradiction.seq()) + " (" + name_of(contradiction.kind()) + ", journal row " +
+                      std::to_string(row.first_seq) + ") " + contradiction.what() +
+                      ". Nothing was changed. `holdfast verify --ledger URL` says whether the journal is whole; if it is, make the tables "
+                      "of the event again with `holdfast rebuild --ledger URL --event " +
+                      std::to_string(event_) + "`.");
+    }
+  }
+
+  [[noreturn]] void fail(const JournalRow& row, const std::string& what) const {
+    throw DataError("the journal of event " + std::to_string(event_) + " in PostgreSQL is damaged: the row with first_seq " +
+                    std::to_string(row.first_seq) + " and ordinal " + std::to_string(row.position) + " " + what +
+                    ". Nothing was changed. Restore the database from a backup, or set the row right if it was changed by hand.");
+  }
+
+  // The digest, and the earliest end of the holds that are new.
+  void sum_up() {
+    for (const auto& [index, seat] : effect_->seats()) {
+      if (seat.now.version != seat.before.version) digest_ += digest_of(event_, seat.now) - digest_of(event_, seat.before);
+    }
+    for (const auto& [id, reservation] : effect_->reservations()) {
+      if (reservation.before && reservation.before->owned > 0) digest_ -= digest_of(event_, *reservation.before);
+      if (reservation.now.owned > 0) digest_ += digest_of(event_, reservation.now);
+      if (!reservation.before && reservation.now.status == ReservationStatus::active && !reservation.now.seats.empty()) {
+        next_expiry_ = std::min(next_expiry_, reservation.now.expires_at);
+      }
     }
   }
 
@@ -288,13 +353,16 @@ class Step {
         .int8(row.settings.limits.held_seats_per_customer)
         .int4(static_cast<std::int32_t>(row.seats));
     if (effect_->event_is_new()) values.bytes(row.plan_header);
-    if (row.next_expiry == k_never) {
+    if (next_expiry_ == k_never) {
       values.null(k_oid_int8);
     } else {
-      values.int8(row.next_expiry);
+      values.int8(next_expiry_);
     }
-    if (effect_->event_is_new()) write(k_add_event, values, 1);
-    if (effect_->event_has_changed()) write(k_set_event, values, 1);
+    if (effect_->event_is_new()) {
+      write(k_add_event, values, 1);
+    } else if (effect_->event_has_changed() || next_expiry_ != next_expiry_known_) {
+      write(k_set_event, values, 1);
+    }
   }
 
   void write_plan() {
@@ -370,11 +438,11 @@ class Step {
       std::vector<std::int64_t> created_seqs;
       std::vector<std::int64_t> created;
       std::vector<std::string_view> customers;
-      for (const ReservationRow* row : made) {
-        kinds.push_back(static_cast<std::int16_t>(row->kind));
-        created_seqs.push_back(static_cast<std::int64_t>(row->created_seq));
-        created.push_back(row->created_at);
-        customers.push_back(row->customer);
+      for (const NetEffect::Reservation* each : made) {
+        kinds.push_back(static_cast<std::int16_t>(each->now.kind));
+        created_seqs.push_back(static_cast<std::int64_t>(each->now.created_seq));
+        created.push_back(each->now.created_at);
+        customers.push_back(each->now.customer);
       }
       const Columns all(made);
       write(k_add_reservations,
@@ -413,15 +481,16 @@ class Step {
 
   // What new and changed reservations have in common, as columns. A row's seats are a slice of all of them.
   struct Columns {
-    explicit Columns(std::span<const ReservationRow* const> rows) {
-      for (const ReservationRow* row : rows) {
-        ids.push_back(row->id);
-        statuses.push_back(static_cast<std::int16_t>(row->status));
-        owned.push_back(static_cast<std::int16_t>(row->owned));
-        expires.push_back(row->expires_at);
-        orders.push_back(row->order);
+    explicit Columns(std::span<const NetEffect::Reservation* const> reservations) {
+      for (const NetEffect::Reservation* each : reservations) {
+        const ReservationRow& row = each->now;
+        ids.push_back(row.id);
+        statuses.push_back(static_cast<std::int16_t>(row.status));
+        owned.push_back(static_cast<std::int16_t>(row.owned));
+        expires.push_back(row.expires_at);
+        orders.push_back(row.order);
         firsts.push_back(static_cast<std::int32_t>(seats.size()) + 1);
-        seats.insert(seats.end(), row->seats.begin(), row->seats.end());
+        seats.insert(seats.end(), row.seats.begin(), row.seats.end());
         lasts.push_back(static_cast<std::int32_t>(seats.size()));
       }
     }
@@ -466,21 +535,19 @@ class Step {
 
   void write_place() {
     const auto base_seq = static_cast<std::int64_t>(from_.seq);
-    if (!effect_->kept_keys().empty()) {
-      write(k_add_keys,
-            Parameters().int4(number(event_)).int8(base_seq).int2(from_.ordinal).int8(effect_->keys_at()).bytes(effect_->kept_keys()), 1);
+    if (!keys_.empty()) {
+      write(k_add_keys, Parameters().int4(number(event_)).int8(base_seq).int2(from_.ordinal).int8(keys_at_).bytes(keys_), 1);
     }
-    const JournalPlace& place = effect_->place();
     write(k_add_step,
           Parameters()
               .int4(number(event_))
               .int8(base_seq)
               .int2(from_.ordinal)
-              .int8(static_cast<std::int64_t>(place.seq))
-              .int2(place.ordinal)
-              .bytes(as_bytes(place.hash))
-              .int8(place.at)
-              .int8(static_cast<std::int64_t>(effect_->digest())),
+              .int8(static_cast<std::int64_t>(place_.seq))
+              .int2(place_.ordinal)
+              .bytes(as_bytes(place_.hash))
+              .int8(place_.at)
+              .int8(static_cast<std::int64_t>(digest_)),
           1);
     if (before_) write(k_drop_step, Parameters().int4(number(event_)).int8(before_->first).int2(before_->second), 1);
   }
@@ -488,12 +555,19 @@ class Step {
   Connection& connection_;
   EventNumber event_;
   JournalPlace from_;
+  JournalPlace place_;   // after the rows that were taken
   std::optional<std::pair<std::int64_t, std::int16_t>> before_;   // the key of the step before
   std::uint64_t digest_ = 0;
+  Millis next_expiry_known_ = k_never;
+  Millis next_expiry_ = k_never;
   std::size_t changes_max_ = 0;
   std::int32_t rows_max_ = 1;
   std::optional<Result> rows_;
   std::optional<NetEffect> effect_;
+  std::vector<JournalRow> taken_;   // views into rows_
+  JournalBody body_;
+  std::string keys_;   // packed
+  Millis keys_at_ = 0;   // of the last of them
   std::vector<std::pair<const char*, std::size_t>> written_;   // statements on their way, and how many rows each must touch
 };
 

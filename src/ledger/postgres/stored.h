@@ -4,24 +4,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/change.h"
 #include "core/submission.h"
+#include "ledger/table_rows.h"
 #include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
 
-inline constexpr Uuid k_no_reservation{};   // NULL in the tables
-
-// A seat after the last of its changes. A seat that never changed is available with version 0, and counts nothing in a digest.
-struct SeatRow {
-  SeatIndex seat = 0;
-  std::uint32_t version = 0;
-  SeatState state = SeatState::available;
-  Uuid reservation = k_no_reservation;
-  bool operator==(const SeatRow&) const = default;
-};
 // Joins the last change of a seat of event $1 as `c`. No row if the seat never changed. One index lookup.
 #define HOLDFAST_LAST_CHANGE_OF(seat_expression)                                                                                 \
   "CROSS JOIN LATERAL (SELECT version, kind, reservation FROM holdfast.seat_change WHERE event = $1 AND seat = " seat_expression \
@@ -32,26 +22,13 @@ bool read_seat(const Result& result, int row, SeatRow& seat);
 #define HOLDFAST_OWNED_SEATS \
   "SELECT u.seat FROM unnest($2::int4[]) u(seat) " HOLDFAST_LAST_CHANGE_OF("u.seat") "WHERE c.reservation = $3 AND c.kind IN (4, 5, 8)"
 
-// A row of reservation.
-struct ReservationRow {
-  Uuid id{};
-  ReservationKind kind{};
-  ReservationStatus status{};
-  std::uint16_t owned = 0;   // number of seats held by it or sold to it
-  Seq created_seq = 0;
-  Millis created_at = 0;
-  Millis expires_at = 0;
-  std::string customer{};
-  std::string order{};
-  std::vector<SeatIndex> seats{};
-  bool operator==(const ReservationRow&) const = default;
-};
 inline constexpr int k_reservation_columns = 10;
 #define HOLDFAST_RESERVATION_COLUMNS "id, kind, status, owned, created_seq, created_at, expires_at, customer, order_id, seats"
 // Reads a row HOLDFAST_RESERVATION_COLUMNS. False if it is damaged: a negative number, no seats or too many, an unknown kind or status.
 bool read_reservation(const Result& result, int row, ReservationRow& reservation);
 
-// The digest of a row. An event's digest (table step) is the sum over its seats and over its reservations that own seats.
+// The digest of a row; 0 for a seat that never changed. An event's digest (table step) is the sum over its seats and over its reservations
+// that own seats.
 std::uint64_t digest_of(EventNumber event, const SeatRow& seat);
 std::uint64_t digest_of(EventNumber event, const ReservationRow& reservation);
 
@@ -60,4 +37,4 @@ void pack_key(const KeptKey& kept, Millis at, std::string& out);
 // Reads the next key; false if the bytes are damaged. Does not set `event`.
 bool unpack_key(Reader& reader, KeptKey& kept, Millis& at);
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

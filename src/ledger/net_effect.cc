@@ -1,67 +1,34 @@
-#include "ledger/postgres/net_effect.h"
+#include "ledger/net_effect.h"
 
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/limits.h"
 #include "ledger/row_changes.h"
 
-namespace holdfast::pg {
+namespace holdfast {
 
-NetEffect::NetEffect(EventNumber event, const JournalPlace& from, std::uint64_t digest, std::optional<EventRow> event_row)
-    : event_(event),
-      from_(from),
-      place_(from),
-      digest_(digest),
-      known_event_row_(event_row),
+NetEffect::NetEffect(std::optional<EventRow> event_row, TableLookup lookup)
+    : known_event_row_(event_row),
       event_row_(std::move(event_row)),
+      lookup_(std::move(lookup)),
       seats_known_(event_row_ ? event_row_->seats : 0) {}
-
-void NetEffect::fail(const JournalRow& row, const std::string& what) const {
-  throw DataError("the journal of event " + std::to_string(event_) + " in PostgreSQL is damaged: the row with first_seq " +
-                  std::to_string(row.first_seq) + " and ordinal " + std::to_string(row.position) + " " + what +
-                  ". Nothing was changed. Restore the database from a backup, or set the row right if it was changed by hand.");
-}
-
-void NetEffect::contradict(const JournalRow& row, Seq seq, const Change& change, const std::string& what) const {
-  throw DataError(
-      "the tables of event " + std::to_string(event_) + " in PostgreSQL do not agree with its journal: change " + std::to_string(seq) +
-      " (" + name_of(change.kind) + ", journal row " + std::to_string(row.first_seq) + ") " + what +
-      ". Nothing was changed. `holdfast verify --ledger URL` says whether the journal is whole; if it is, make the tables of the "
-      "event again with `holdfast rebuild --ledger URL --event " +
-      std::to_string(event_) + "`.");
-}
 
 // ---------------------------------------------------------------------------------------------------------------- looking ahead
 
-bool NetEffect::look_at(const JournalRow& row) {
-  if (seats_touched_ >= k_seats_max) return false;
-  const auto ordinal = static_cast<Position>(place_.ordinal);
-  if (row.first_seq != place_.seq + 1 || row.position != ordinal) fail(row, "is not the one after the row before it");
-  if (row.at < place_.at) fail(row, "is of an earlier time than the row before it");
-  if (chain(place_.hash, row) != row.hash) fail(row, "is not the one that was written: its hash does not fit");
-  if (!decode_body(row, body_)) fail(row, "cannot be read");
+void NetEffect::look_at(const JournalRow& row, const JournalBody& body) {
   const auto look = [this](std::uint32_t, const Change& change) { look_at(change); };
-  const ChangesRead read = for_each_change(body_.changes, row.changes, row.at, look);
-  if (read == ChangesRead::damaged) fail(row, "cannot be read");
-  if (read == ChangesRead::all_and_more) fail(row, "has more bytes than changes");
-  place_ = {.seq = place_.seq + row.changes,
-            .ordinal = static_cast<std::int16_t>(row.changes > 0 ? 0 : place_.ordinal + 1),
-            .hash = row.hash,
-            .at = row.at};
-  rows_.push_back(row);
-  return true;
+  const ChangesRead read = for_each_change(body.changes, row.changes, row.at, look);
+  if (read == ChangesRead::damaged) throw DamagedRow("cannot be read");
+  if (read == ChangesRead::all_and_more) throw DamagedRow("has more bytes than changes");
 }
 
 void NetEffect::look_at(const Change& change) {
   for (const SeatIndex seat : change.seats) seats_.try_emplace(seat);
-  seats_touched_ += change.seats.size();
+  seats_looked_at_ += change.seats.size();
   if (!concerns_reservation(change.kind)) return;
   const bool is_new = reservations_.try_emplace(change.reservation).second;
-  if (change.kind == ChangeKind::held) {
-    made_.push_back(change.reservation);
-  } else if (is_new) {
-    to_know_.push_back(change.reservation);
-  }
+  if (is_new && change.kind != ChangeKind::held) to_know_.push_back(change.reservation);
   if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired) with_all_seats_.push_back(change.reservation);
 }
 
@@ -74,8 +41,6 @@ std::vector<SeatIndex> NetEffect::seats_to_know() const {
   return seats;
 }
 
-std::vector<Uuid> NetEffect::reservations_to_know() const { return to_know_; }
-
 void NetEffect::know(const SeatRow& seat) { seats_[seat.seat] = {.before = seat, .now = seat, .is_known = true}; }
 
 void NetEffect::know(ReservationRow reservation) {
@@ -86,29 +51,24 @@ void NetEffect::know(ReservationRow reservation) {
 
 // ---------------------------------------------------------------------------------------------------------------- folding
 
-void NetEffect::fold() {
-  for (const JournalRow& row : rows_) fold(row);
-  sum_up();
-}
-
-void NetEffect::fold(const JournalRow& row) {
-  HOLDFAST_CHECK(decode_body(row, body_));   // as look_at() did
-  for_each_change(body_.changes, row.changes, row.at, [&](std::uint32_t i, const Change& change) { fold(row, row.first_seq + i, change); });
-  for (const KeptKey& kept : body_.keys) pack_key(kept, row.at, keys_);
-  if (!body_.keys.empty()) keys_at_ = row.at;
+void NetEffect::fold(const JournalRow& row, const JournalBody& body) {
+  const auto fold_one = [&](std::uint32_t i, const Change& change) { fold(row, row.first_seq + i, change); };
+  if (for_each_change(body.changes, row.changes, row.at, fold_one) == ChangesRead::damaged) throw DamagedRow("cannot be read");
 }
 
 void NetEffect::fold(const JournalRow& row, Seq seq, const Change& change) {
   if (change.kind == ChangeKind::event_created) {
-    if (event_row_ || seq != 1) contradict(row, seq, change, "makes an event that there is already");
+    if (event_row_ || seq != 1) throw Contradiction(seq, change.kind, "makes an event that there is already");
     return fold_created(row, change);
   }
-  if (!event_row_) contradict(row, seq, change, "is of an event that has no beginning");
+  if (!event_row_) throw Contradiction(seq, change.kind, "is of an event that has no beginning");
   for (const SeatIndex seat : change.seats) {
-    if (seat >= event_row_->seats) contradict(row, seq, change, "names seat " + std::to_string(seat) + ", which there is not");
+    if (seat >= event_row_->seats) {
+      throw Contradiction(seq, change.kind, "names seat " + std::to_string(seat) + ", which there is not");
+    }
   }
   switch (change.kind) {
-    case ChangeKind::seats_appended: return fold_appended(row, change);
+    case ChangeKind::seats_appended: return fold_appended(change);
     case ChangeKind::event_configured: event_row_->settings = *change.settings; return;
     case ChangeKind::blocked:
     case ChangeKind::unblocked: return set_seats(row, seq, change, change.seats);
@@ -125,11 +85,11 @@ void NetEffect::fold_created(const JournalRow& row, const Change& change) {
                         .plan_header = std::string(change.text)};
 }
 
-void NetEffect::fold_appended(const JournalRow& row, const Change& change) {
+void NetEffect::fold_appended(const Change& change) {
   Reader header(event_row_->plan_header);
   auto builder = PlanBuilder::decode_header(event_row_->id, header);
   Reader body(change.text);
-  if (!builder || !builder->decode_seats(body) || builder->size() != change.count) fail(row, "has seats that cannot be read");
+  if (!builder || !builder->decode_seats(body) || builder->size() != change.count) throw DamagedRow("has seats that cannot be read");
   auto seats = builder->finish();
   if (!seats) return;   // none
   plan_parts_.push_back({static_cast<SeatIndex>(event_row_->seats), *seats, change.text});
@@ -137,13 +97,14 @@ void NetEffect::fold_appended(const JournalRow& row, const Change& change) {
 }
 
 void NetEffect::fold_reservation(const JournalRow& row, Seq seq, const Change& change) {
-  Reservation& entry = reservations_[change.reservation];
+  Reservation& entry = reservation(change);
   ReservationRow& of = entry.now;
   const auto expect = [&](bool holds, const char* what) {
-    if (!holds) contradict(row, seq, change, "is of reservation " + to_string(change.reservation) + ", which " + what);
+    if (!holds) throw Contradiction(seq, change.kind, "is of reservation " + to_string(change.reservation) + ", which " + what);
   };
   if (change.kind == ChangeKind::held) {
     expect(of.seats.empty(), "there is already");
+    made_.push_back(change.reservation);
     of = {.id = change.reservation,
           .kind = change.reservation_kind,
           .status = ReservationStatus::active,
@@ -156,6 +117,7 @@ void NetEffect::fold_reservation(const JournalRow& row, Seq seq, const Change& c
     return set_seats(row, seq, change, change.seats);
   }
   expect(!of.seats.empty(), "there is not");
+  if (entry.before && !entry.is_changed) changed_.push_back(change.reservation);
   entry.is_changed = true;
   const bool is_active = of.status == ReservationStatus::active;
   switch (change.kind) {
@@ -213,18 +175,17 @@ void NetEffect::set_seats(const JournalRow& row, Seq seq, const Change& change, 
                                  : frees                                ? SeatState::held
                                                                         : SeatState::available;
   for (const SeatIndex index : seats) {
-    Seat& seat = seats_[index];
-    if (!seat.is_known) seat = {.before = {.seat = index}, .now = {.seat = index}, .is_known = true};   // it never changed
-    if (seat.now.state != state_before || seat.now.reservation != owner_before) {
-      contradict(row, seq, change,
-                 "finds seat " + std::to_string(index) + " " + name_of(seat.now.state) +
-                     (seat.now.reservation == k_no_reservation ? "" : " for reservation " + to_string(seat.now.reservation)));
+    SeatRow& of = seat(index).now;
+    if (of.state != state_before || of.reservation != owner_before) {
+      throw Contradiction(seq, change.kind,
+                          "finds seat " + std::to_string(index) + " " + name_of(of.state) +
+                              (of.reservation == k_no_reservation ? "" : " for reservation " + to_string(of.reservation)));
     }
-    seat.now.state = after;
-    seat.now.reservation = takes ? change.reservation : k_no_reservation;
-    ++seat.now.version;
+    of.state = after;
+    of.reservation = takes ? change.reservation : k_no_reservation;
+    ++of.version;
     history_.push_back({.seat = index,
-                        .version = seat.now.version,
+                        .version = of.version,
                         .kind = change.kind,
                         .seq = seq,
                         .at = row.at,
@@ -232,33 +193,31 @@ void NetEffect::set_seats(const JournalRow& row, Seq seq, const Change& change, 
   }
 }
 
-// The digest, and the earliest end of the holds that are new.
-void NetEffect::sum_up() {
-  for (const auto& [index, seat] : seats_) {
-    if (seat.now.version != seat.before.version) digest_ += digest_of(event_, seat.now) - digest_of(event_, seat.before);
-  }
-  for (const auto& [id, reservation] : reservations_) {
-    if (reservation.before && reservation.before->owned > 0) digest_ -= digest_of(event_, *reservation.before);
-    if (reservation.now.owned > 0) digest_ += digest_of(event_, reservation.now);
-    if (!reservation.before && reservation.now.status == ReservationStatus::active && !reservation.now.seats.empty()) {
-      event_row_->next_expiry = std::min(event_row_->next_expiry, reservation.now.expires_at);
-    }
-  }
+// The seat as the changes so far left it.
+NetEffect::Seat& NetEffect::seat(SeatIndex index) {
+  Seat& seat = seats_[index];
+  if (seat.is_known) return seat;
+  const bool may_be_there = lookup_.seat && index < seats_known_;
+  const SeatRow row = (may_be_there ? lookup_.seat(index) : std::nullopt).value_or(SeatRow{.seat = index});
+  return seat = {.before = row, .now = row, .is_known = true};
 }
 
-std::vector<const ReservationRow*> NetEffect::new_reservations() const {
-  std::vector<const ReservationRow*> rows;
-  rows.reserve(made_.size());
-  for (const Uuid& id : made_) rows.push_back(&reservations_.find(id)->second.now);
-  return rows;
-}
-
-std::vector<const ReservationRow*> NetEffect::changed_reservations() const {
-  std::vector<const ReservationRow*> rows;
-  for (const Uuid& id : to_know_) {
-    if (const Reservation& entry = reservations_.find(id)->second; entry.is_changed) rows.push_back(&entry.now);
+// The reservation of a change. One that there is not has no seats.
+NetEffect::Reservation& NetEffect::reservation(const Change& change) {
+  const auto [at, is_new] = reservations_.try_emplace(change.reservation);
+  if (!is_new || change.kind == ChangeKind::held || !lookup_.reservation) return at->second;
+  if (auto found = lookup_.reservation(change.reservation)) {
+    at->second.now = *found;
+    at->second.before = std::move(found);
   }
-  return rows;
+  return at->second;
 }
 
-}  // namespace holdfast::pg
+std::vector<const NetEffect::Reservation*> NetEffect::find(const std::vector<Uuid>& ids) const {
+  std::vector<const Reservation*> found;
+  found.reserve(ids.size());
+  for (const Uuid& id : ids) found.push_back(&reservations_.find(id)->second);
+  return found;
+}
+
+}  // namespace holdfast
