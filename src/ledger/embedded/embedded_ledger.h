@@ -27,12 +27,12 @@
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/journal_reader.h"
 #include "ledger/embedded/log_watch.h"
-#include "ledger/embedded/recent_rows.h"
 #include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/failing_events.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
+#include "ledger/recent_rows.h"
 
 namespace holdfast {
 

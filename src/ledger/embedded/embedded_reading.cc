@@ -2,17 +2,14 @@
 #include <spdlog/spdlog.h>
 
 #include "core/check.h"
-#include "ledger/cursors.h"
+#include "ledger/change_pages.h"
 #include "ledger/embedded/embedded_ledger.h"
-#include "ledger/kept_row.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t k_rows_a_page_max =
     10'000;   // of rows without changes there may be many, and of reservations that a filter leaves out
-
-std::unexpected<ReadProblem> problem(ReadProblem::Kind kind, Seq oldest = 0) { return std::unexpected(ReadProblem{kind, oldest}); }
 
 // Reads; what a file gives trouble with is a problem, and in the log.
 template <typename Read>
@@ -21,7 +18,7 @@ auto guarded(Read read) -> decltype(read()) {
     return read();
   } catch (const std::exception& error) {
     spdlog::error("what was recorded cannot be read: {}", error.what());
-    return problem(ReadProblem::Kind::unavailable);
+    return read_problem(ReadProblem::Kind::unavailable);
   }
 }
 
@@ -68,29 +65,12 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
   return guarded([&]() -> Reading<ChangePage> {
     const auto published = event(number);
     const Seq head = published == nullptr ? 0 : published->seq();
-    ChangePage page;
-    std::size_t bytes = 0;
-    bool is_at_damage = false;
-    for (Seq next = after + 1; next <= head && !is_at_damage && page.changes.size() < limit && bytes < k_bytes_a_page;) {
-      KeptRows rows = recent_.rows_of(number, next, limit - page.changes.size());
-      if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
-      if (rows.empty()) rows = journal_reader_->rows_of(number, next, limit - page.changes.size());
-      if (rows.empty() && page.changes.empty()) {
-        return problem(ReadProblem::Kind::archived, journal_reader_->oldest_of(number).value_or(head + 1));
-      }
-      if (rows.empty()) break;
-      for (const auto& row : rows) {
-        if (row->first_seq > head || bytes >= k_bytes_a_page) break;
-        is_at_damage = row->is_damaged;
-        if (is_at_damage && page.changes.empty()) return problem(ReadProblem::Kind::unavailable);   // it is named in the log
-        if (is_at_damage) break;
-        if (row->first_seq > next || row->end_seq() <= next) throw DataError("the index of the journal is not as the journal is");
-        next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
-        bytes += row->bytes.size();
-      }
-    }
-    for (RecordedChange& change : page.changes) {
-      if (!complete(change, from)) return problem(ReadProblem::Kind::not_in_memory);
+    const StoredRows stored{.rows = [&](Seq next, std::size_t some) { return journal_reader_->rows_of(number, next, some); },
+                            .oldest = [&] { return journal_reader_->oldest_of(number); }};
+    auto page = read_page(number, after, head, limit, from, recent_, stored);
+    if (!page) return page;   // a damaged row is named in the log
+    for (RecordedChange& change : page->changes) {
+      if (!complete(change, from)) return read_problem(ReadProblem::Kind::not_in_memory);
     }
     return page;
   });
@@ -99,14 +79,9 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
 Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
   return guarded([&]() -> Reading<ChangePage> {
     const Position head = recent_.head();
-    if (cursor == k_cursor_oldest && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
-    const auto begin = cursor == k_cursor_first    ? ChangePlace{}
-                       : cursor == k_cursor_latest ? ChangePlace{.position = head + 1}
-                       : cursor == k_cursor_oldest ? ChangePlace{.position = journal_reader_->oldest().value_or(head + 1)}
-                                                   : parse_change_place(cursor);
-    if (!begin || begin->position > head + 1 || (begin->position == head + 1 && begin->skip > 0)) {
-      return problem(ReadProblem::Kind::bad_cursor);
-    }
+    if (cursor == k_cursor_oldest && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
+    const auto begin = place_of_cursor(cursor, head, [&] { return journal_reader_->oldest().value_or(head + 1); });
+    if (!begin) return read_problem(ReadProblem::Kind::bad_cursor);
     ChangePlace next = *begin;
     ChangePage page;
     std::size_t bytes = 0;
@@ -114,18 +89,18 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
     std::string why;
     while (next.position <= head && page.changes.size() < limit && bytes < k_bytes_a_page && seen < k_rows_a_page_max) {
       KeptRows rows = recent_.rows_from(next.position, limit - page.changes.size() + next.skip);
-      if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+      if (rows.empty() && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
       try {
         if (rows.empty()) rows = journal_reader_->rows_from(next.position, limit - page.changes.size() + next.skip);
       } catch (const JournalDamage&) {
         if (page.changes.empty()) throw;
         break;   // what stands before it is told first
       }
-      if (rows.empty() && seen == 0) return problem(ReadProblem::Kind::archived);
+      if (rows.empty() && seen == 0) return read_problem(ReadProblem::Kind::archived);
       if (rows.empty()) break;
       for (const auto& row : rows) {
         if (row->position > head || page.changes.size() >= limit || bytes >= k_bytes_a_page) break;
-        if (next.skip >= row->changes && next.skip > 0) return problem(ReadProblem::Kind::bad_cursor);
+        if (next.skip >= row->changes && next.skip > 0) return read_problem(ReadProblem::Kind::bad_cursor);
         const std::size_t first = page.changes.size();
         const std::uint32_t done = add_told_changes(*row, next.skip, limit, page.changes, why);
         if (!why.empty() && !row->is_damaged) untold_.failed(row->event, why);   // a damaged row is named by who found it
@@ -141,7 +116,7 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
       }
     }
     for (RecordedChange& change : page.changes) {
-      if (!complete_or_mark(change, from)) return problem(ReadProblem::Kind::not_in_memory);
+      if (!complete_or_mark(change, from)) return read_problem(ReadProblem::Kind::not_in_memory);
     }
     page.next = text_of(next);
     return page;
@@ -170,7 +145,7 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
                                                            std::size_t limit) const {
   return guarded([&]() -> Reading<ReservationPage> {
     const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
-    if (!after) return problem(ReadProblem::Kind::bad_cursor);
+    if (!after) return read_problem(ReadProblem::Kind::bad_cursor);
     await_tables();
     const EventNumber first = std::max(after->event, filter.event.value_or(0));
     const bool only_live = filter.status == ReservationStatus::active;

@@ -15,7 +15,7 @@
 
 #include "ledger/embedded/damaged_rows.h"
 #include "ledger/embedded/journal.h"
-#include "ledger/embedded/recent_rows.h"
+#include "ledger/kept_row.h"
 #include "sql/sqlite.h"
 
 namespace holdfast {

@@ -7,7 +7,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "ledger/cursors.h"
+#include "ledger/change_pages.h"
 #include "ledger/data_error.h"
 
 namespace holdfast::pg {
@@ -72,8 +72,6 @@ constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
 std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
 
-std::unexpected<ReadProblem> problem(ReadProblem::Kind kind, Seq oldest = 0) { return std::unexpected(ReadProblem{kind, oldest}); }
-
 // Reads; what the database gives trouble with is a problem, and in the log.
 template <typename Read>
 auto guarded(FailureLog& failures, Read read) -> decltype(read()) {
@@ -83,10 +81,10 @@ auto guarded(FailureLog& failures, Read read) -> decltype(read()) {
     return found;
   } catch (const Error& error) {
     failures.failed(Work::reading, error.what());
-    return problem(ReadProblem::Kind::unavailable);
+    return read_problem(ReadProblem::Kind::unavailable);
   } catch (const std::exception& error) {
     spdlog::error("what was recorded cannot be read: {}", error.what());
-    return problem(ReadProblem::Kind::unavailable);
+    return read_problem(ReadProblem::Kind::unavailable);
   }
 }
 
@@ -243,7 +241,7 @@ void Reader::name_events(Connection& connection, std::vector<RecordedChange>& ch
 Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const {
   return guarded(pool_.failures(), [&]() -> Reading<ChangePage> {
     const auto published = published_(event);
-    if (published == nullptr && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+    if (published == nullptr && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
     std::optional<Pool::Borrowed> connection;
     const auto database = [&]() -> Connection& {
       if (!connection) connection.emplace(pool_.take());
@@ -254,61 +252,42 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
       const Result last = database().query(k_head, Parameters().int4(number(event)));
       if (last.rows() > 0) head = static_cast<Seq>(last.int8(0, 0));
     }
-    ChangePage page;
-    std::size_t bytes = 0;
-    bool is_at_damage = false;
-    for (Seq next = after + 1; next <= head && !is_at_damage && page.changes.size() < limit && bytes < k_bytes_a_page;) {
-      KeptRows rows = recent_.rows_of(event, next, limit - page.changes.size());
-      if (rows.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
-      if (rows.empty()) rows = read_rows(database(), event, next, std::min(head, next + (limit - page.changes.size()) - 1));
-      if (rows.empty() && page.changes.empty()) {
-        const Result oldest = database().query(k_oldest, Parameters().int4(number(event)));
-        return problem(ReadProblem::Kind::archived, oldest.rows() > 0 ? static_cast<Seq>(oldest.int8(0, 0)) : head + 1);
-      }
-      if (rows.empty()) break;
-      for (const auto& row : rows) {
-        if (row->first_seq > head || bytes >= k_bytes_a_page) break;
-        is_at_damage = row->is_damaged;
-        if (is_at_damage && page.changes.empty()) {
-          throw DataError("the journal row with change " + std::to_string(row->first_seq) + " of event " + std::to_string(event) +
-                          " cannot be read");
-        }
-        if (is_at_damage) break;
-        if (row->first_seq > next || row->end_seq() <= next)
-          throw DataError("the journal of event " + std::to_string(event) + " has a gap");
-        next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
-        bytes += row->bytes.size();
-      }
+    const StoredRows stored{
+        .rows = [&](Seq next, std::size_t some) { return read_rows(database(), event, next, std::min(head, next + some - 1)); },
+        .oldest = [&]() -> std::optional<Seq> {
+          const Result oldest = database().query(k_oldest, Parameters().event(event));
+          return oldest.rows() > 0 ? std::optional(oldest.seq(0, 0)) : std::nullopt;
+        }};
+    auto page = read_page(event, after, head, limit, from, recent_, stored);
+    if (!page && page.error().kind == ReadProblem::Kind::unavailable) {
+      throw DataError("the journal row with change " + std::to_string(after + 1) + " of event " + std::to_string(event) +
+                      " cannot be read");
     }
+    if (!page) return page;
     std::vector<RecordedChange*> incomplete;
-    for (RecordedChange& change : page.changes) {
+    for (RecordedChange& change : page->changes) {
       if (published != nullptr) change.event_id = published->card().id;
       if (!complete_from_memory(change)) incomplete.push_back(&change);
     }
-    if (!incomplete.empty() && from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+    if (!incomplete.empty() && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
     if (!incomplete.empty()) complete_from_tables(database(), incomplete);
-    if (published == nullptr && !page.changes.empty()) {
+    if (published == nullptr && !page->changes.empty()) {
       if (!projector_.await(event, 1, until())) throw Error("HFTAB", "the tables of event " + std::to_string(event) + " follow too slowly");
-      name_events(database(), page.changes);
+      name_events(database(), page->changes);
     }
     return page;
   });
 }
 
 Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
-  if (from == ReadFrom::memory) return problem(ReadProblem::Kind::not_in_memory);
+  if (from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
   return guarded(pool_.failures(), [&]() -> Reading<ChangePage> {
     if (!projector_.await_order(until())) throw Error("HFTAB", "the order of all changes follows too slowly, or cannot be written");
     auto connection = pool_.take();
     const Result ends = connection->query(k_order_ends);
     const std::int64_t head = ends.int8(0, 1);
-    const auto begin = cursor == k_cursor_first    ? ChangePlace{}
-                       : cursor == k_cursor_latest ? ChangePlace{.position = head + 1}
-                       : cursor == k_cursor_oldest ? ChangePlace{.position = head == 0 ? 1 : ends.int8(0, 0)}
-                                                   : parse_change_place(cursor);
-    if (!begin || begin->position > head + 1 || (begin->position == head + 1 && begin->skip > 0)) {
-      return problem(ReadProblem::Kind::bad_cursor);
-    }
+    const auto begin = place_of_cursor(cursor, head, [&] { return head == 0 ? 1 : ends.int8(0, 0); });
+    if (!begin) return read_problem(ReadProblem::Kind::bad_cursor);
     ChangePlace next = *begin;
     ChangePage page;
     std::size_t bytes = 0;
@@ -322,7 +301,7 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
         const auto first = static_cast<Seq>(steps.int8(at, 2));
         const auto last = static_cast<Seq>(steps.int8(at, 3));
         if (steps.int8(at, 0) != next.position) is_archived = true;
-        if (!is_archived && first + next.skip > last) return problem(ReadProblem::Kind::bad_cursor);
+        if (!is_archived && first + next.skip > last) return read_problem(ReadProblem::Kind::bad_cursor);
         // A step's changes, row by row.
         for (Seq seq = first + next.skip; !is_archived && seq <= last && page.changes.size() < limit && bytes < k_bytes_a_page;) {
           const KeptRows rows = read_rows(*connection, event, seq, std::min(last, seq + (limit - page.changes.size()) - 1));
@@ -343,7 +322,7 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
         }
       }
     }
-    if (is_archived && page.changes.empty()) return problem(ReadProblem::Kind::archived);
+    if (is_archived && page.changes.empty()) return read_problem(ReadProblem::Kind::archived);
     std::vector<RecordedChange*> incomplete;
     for (RecordedChange& change : page.changes) {
       if (!complete_from_memory(change)) incomplete.push_back(&change);
@@ -393,7 +372,7 @@ Reading<std::vector<SeatChange>> Reader::seat_history(SeatPlace place, std::uint
 Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const {
   return guarded(pool_.failures(), [&]() -> Reading<ReservationPage> {
     const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
-    if (!after) return problem(ReadProblem::Kind::bad_cursor);
+    if (!after) return read_problem(ReadProblem::Kind::bad_cursor);
     if (filter.event) {
       await_tables(*filter.event);
     } else if (!projector_.await_order(until())) {

@@ -20,8 +20,8 @@
 #include "ledger/failing_events.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/projector.h"
-#include "ledger/postgres/recent_changes.h"
 #include "ledger/postgres/stored.h"
+#include "ledger/recent_rows.h"
 #include "sql/postgres_pool.h"
 
 namespace holdfast::pg {
@@ -36,7 +36,7 @@ class Reader {
          std::chrono::milliseconds patience = std::chrono::seconds(10))
       : pool_(pool), projector_(projector), published_(std::move(published)), now_(std::move(now)), patience_(patience) {}
 
-  void remember(KeptRow row) { recent_.remember(std::move(row)); }
+  void remember(KeptRow row) { recent_.append(std::move(row)); }
   // Its history is another one than was told here.
   void forget(EventNumber event) {
     recent_.forget(event);
@@ -66,7 +66,7 @@ class Reader {
   Published published_;
   std::function<Millis()> now_;
   std::chrono::milliseconds patience_;
-  RecentChanges recent_;
+  RecentRows recent_;
   mutable FailingEvents untold_{"changes of all events"};
   mutable std::mutex ids_mutex_;
   mutable std::unordered_map<EventNumber, Uuid> ids_;   // of events whose changes were read; 100,000 at most

@@ -1,4 +1,4 @@
-#include "ledger/embedded/recent_rows.h"
+#include "ledger/recent_rows.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_bytes_of_a_row = sizeof(KeptRow) + 64;   // with the places in both lists
+constexpr std::size_t k_bytes_of_a_row = sizeof(KeptRow) + 96;   // with the places in both lists
 constexpr std::size_t k_rows_at_once_max = 10'000;               // of a call; rows without changes would have no other end
 
 std::size_t bytes_of(const KeptRow& row) { return k_bytes_of_a_row + row.bytes.size() + row.versions.size() + row.traces.size(); }
@@ -15,24 +15,39 @@ std::size_t bytes_of(const KeptRow& row) { return k_bytes_of_a_row + row.bytes.s
 }  // namespace
 
 void RecentRows::append(KeptRow row) {
-  auto kept = std::make_shared<const KeptRow>(std::move(row));
+  const auto kept = std::make_shared<const KeptRow>(std::move(row));
   const std::scoped_lock lock(mutex_);
-  HOLDFAST_CHECK(kept->position == head_.load(std::memory_order_relaxed) + 1);
+  HOLDFAST_CHECK(kept->position == 0 || kept->position == head_.load(std::memory_order_relaxed) + 1);
+  if (kept->changes > 0 && !add_to_event(kept)) return;
   bytes_ += bytes_of(*kept);
   rows_.push_back(kept);
-  if (kept->changes > 0) by_event_[kept->event].push_back(kept);
   while (bytes_ > bytes_max_) drop_oldest();
-  head_ = kept->position;
+  if (kept->position > 0) head_ = kept->position;
 }
 
+// False: it is here already.
+bool RecentRows::add_to_event(const std::shared_ptr<const KeptRow>& row) {
+  auto& window = by_event_[row->event];
+  if (!window.empty() && row->first_seq < window.back()->end_seq()) return false;
+  if (!window.empty() && row->first_seq > window.back()->end_seq()) window.clear();
+  window.push_back(row);
+  return true;
+}
+
+void RecentRows::forget(EventNumber event) {
+  const std::scoped_lock lock(mutex_);
+  by_event_.erase(event);
+}
+
+// The oldest of all is the first of its event, unless it went with a window that began anew or was forgotten.
 void RecentRows::drop_oldest() {
   const std::shared_ptr<const KeptRow> oldest = std::move(rows_.front());
   rows_.pop_front();
   bytes_ -= bytes_of(*oldest);
-  if (oldest->changes == 0) return;
-  const auto of_event = by_event_.find(oldest->event);
-  of_event->second.pop_front();
-  if (of_event->second.empty()) by_event_.erase(of_event);
+  const auto window = by_event_.find(oldest->event);
+  if (window == by_event_.end() || window->second.front() != oldest) return;
+  window->second.pop_front();
+  if (window->second.empty()) by_event_.erase(window);
 }
 
 KeptRows RecentRows::rows_of(EventNumber event, Seq next, std::size_t changes_max) const {

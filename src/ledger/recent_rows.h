@@ -1,6 +1,11 @@
-// The newest journal rows, in memory: whoever follows the changes closely never touches a file.
+// The newest journal rows, in memory: a client that follows the changes closely never waits for a file or a database.
 //
-// A window on the journal's end, without gaps, of a bounded number of bytes. The writer appends, any thread reads.
+//   RecentRows recent;
+//   recent.append(row);                    // each row, once readers have been told of it
+//   recent.rows_of(7, 120, 100);           // changes from 120 on of event 7; none: read them where they are stored
+//
+// A bounded number of bytes in all: the oldest row goes first. For each event a window on its journal's end, without gaps; where rows have
+// positions, one on the whole journal's end as well. Any thread.
 #pragma once
 
 #include <atomic>
@@ -8,12 +13,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <unordered_map>
-#include <vector>
 
-#include "core/ids.h"
-#include "core/time.h"
 #include "ledger/kept_row.h"
 
 namespace holdfast {
@@ -26,8 +27,11 @@ class RecentRows {
 
   // The journal's last row before the first append.
   void begin_after(Position head) { head_ = head; }
-  // The next row of the journal, which is durable and has been published to readers.
+  // A row that is durable and that readers have been told of. Its position is the next one, or 0: then only rows_of() finds it. A row whose
+  // changes are here already changes nothing; one that does not follow the last row of its event begins that event's window anew.
   void append(KeptRow row);
+  // Drops what is here of an event: its history is another one.
+  void forget(EventNumber event);
   // The position of the last row. Sequentially consistent: who says that it waits and then looks here misses nothing.
   Position head() const { return head_; }
 
@@ -37,15 +41,16 @@ class RecentRows {
   KeptRows rows_from(Position first, std::size_t changes_max) const;
 
  private:
+  bool add_to_event(const std::shared_ptr<const KeptRow>& row);
   void drop_oldest();
 
   std::size_t bytes_max_;
   std::atomic<Position> head_{0};
   mutable std::mutex mutex_;
   std::size_t bytes_ = 0;
-  std::deque<std::shared_ptr<const KeptRow>> rows_;   // by position, without gaps
+  std::deque<std::shared_ptr<const KeptRow>> rows_;   // in the order of append(); by position, without gaps, where they have one
   // Those that have changes, by first_seq. Events that have none here have no entry.
   std::unordered_map<EventNumber, std::deque<std::shared_ptr<const KeptRow>>> by_event_;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

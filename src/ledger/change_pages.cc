@@ -1,0 +1,41 @@
+#include "ledger/change_pages.h"
+
+#include "ledger/data_error.h"
+
+namespace holdfast {
+
+Reading<ChangePage> read_page(EventNumber event, Seq after, Seq head, std::size_t limit, ReadFrom from, const RecentRows& recent,
+                              const StoredRows& stored) {
+  ChangePage page;
+  std::size_t bytes = 0;
+  for (Seq next = after + 1; next <= head && page.changes.size() < limit && bytes < k_bytes_a_page;) {
+    KeptRows rows = recent.rows_of(event, next, limit - page.changes.size());
+    if (rows.empty() && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
+    if (rows.empty()) rows = stored.rows(next, limit - page.changes.size());
+    if (rows.empty() && page.changes.empty()) return read_problem(ReadProblem::Kind::archived, stored.oldest().value_or(head + 1));
+    if (rows.empty()) return page;
+    for (const auto& row : rows) {
+      if (row->first_seq > head || bytes >= k_bytes_a_page) break;
+      if (row->is_damaged && page.changes.empty()) return read_problem(ReadProblem::Kind::unavailable);
+      if (row->is_damaged) return page;
+      if (row->first_seq > next || row->end_seq() <= next) {
+        throw DataError("the journal row with change " + std::to_string(next) + " of event " + std::to_string(event) +
+                        " is not where it should be");
+      }
+      next = row->first_seq + add_changes(*row, static_cast<std::uint32_t>(next - row->first_seq), limit, page.changes);
+      bytes += row->bytes.size();
+    }
+  }
+  return page;
+}
+
+std::optional<ChangePlace> place_of_cursor(std::string_view cursor, std::int64_t head, const std::function<std::int64_t()>& oldest) {
+  const auto place = cursor == k_cursor_first    ? ChangePlace{}
+                     : cursor == k_cursor_latest ? ChangePlace{.position = head + 1}
+                     : cursor == k_cursor_oldest ? ChangePlace{.position = oldest()}
+                                                 : parse_change_place(cursor);
+  if (!place || place->position > head + 1 || (place->position == head + 1 && place->skip > 0)) return std::nullopt;
+  return place;
+}
+
+}  // namespace holdfast
