@@ -120,8 +120,6 @@ constexpr Statement k_lagging{
     "LEFT JOIN LATERAL (SELECT last_seq FROM holdfast.change_order WHERE event = e.number ORDER BY first_seq DESC LIMIT 1) o ON true "
     "ORDER BY e.number"};
 
-std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
-
 std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
 std::optional<Uuid> or_null(const Uuid& id) { return id == k_no_reservation ? std::nullopt : std::optional(id); }
@@ -155,20 +153,19 @@ class Step {
  public:
   Step(Connection& connection, EventNumber event) : connection_(connection), event_(event) {}
 
-  // Locks the event and reads what is to be done. The result is taken after a sync.
+  // Locks the event and reads what is to be done. take_reading() has the results of these three statements.
   void send_reading(bool wait, std::size_t changes_max) {
     changes_max_ = changes_max;
     rows_max_ = static_cast<std::int32_t>(std::max<std::size_t>(1, changes_max / k_changes_of_import_row));
-    connection_.send(wait ? k_wait : k_take, Parameters().int4(number(event_)));
-    connection_.send(k_place, Parameters().int4(number(event_)));
-    connection_.send(k_rows,
-                     Parameters().int4(number(event_)).int8(static_cast<std::int64_t>(changes_max)).int4(k_rows_a_step).int4(rows_max_));
+    connection_.send(wait ? k_wait : k_take, Parameters().event(event_));
+    connection_.send(k_place, Parameters().event(event_));
+    connection_.send(k_rows, Parameters().event(event_).unsigned8(changes_max).int4(k_rows_a_step).int4(rows_max_));
   }
 
-  StepReport::Result receive_reading() {
-    const Result state = connection_.receive();
-    const Result place = connection_.receive();
-    rows_.emplace(connection_.receive());
+  StepReport::Result take_reading(std::span<Result> results) {
+    const Result& state = results[0];
+    const Result& place = results[1];
+    rows_.emplace(std::move(results[2]));
     if (place.rows() > 0) read_place(place);
     if (place.rows() > 0 && state.rows() == 0) return StepReport::Result::busy;
     // Another node's first step of this event was committed between two of these statements: the rows go on after it, the place does not.
@@ -185,51 +182,20 @@ class Step {
     return StepReport::Result::done;
   }
 
-  // What the rows need to know of the tables; none when they need nothing.
-  void know() {
-    const auto seats = effect_->seats_to_know();
-    const auto reservations = effect_->reservations_to_know();
-    if (seats.empty() && reservations.empty()) return;
-    const std::vector<std::int32_t> indexes(seats.begin(), seats.end());
-    connection_.send(k_know_seats, Parameters().int4(number(event_)).int4s(indexes));
-    connection_.send(k_know_reservations, Parameters().int4(number(event_)).uuids(std::span<const Uuid>(reservations)));
-    connection_.send(k_know_seats_of,
-                     Parameters().int4(number(event_)).uuids(std::span<const Uuid>(effect_->reservations_with_all_seats())));
-    connection_.sync();
-    know_seats(connection_.receive());
-    const Result known = connection_.receive();
-    for (int row = 0; row < known.rows(); ++row) {
-      ReservationRow reservation;
-      if (!read_reservation(known, row, reservation)) damaged("reservation " + to_string(known.uuid(row, 0)) + " cannot be read");
-      effect_->know(std::move(reservation));
-    }
-    know_seats(connection_.receive());
-    connection_.end_sync();
-  }
-
-  void fold() {
-    for (const JournalRow& row : taken_) {
-      HOLDFAST_CHECK(decode_body(row, body_));   // as look_at() did
-      guarded(row, [&] { effect_->fold(row, body_); });
-      for (const KeptKey& kept : body_.keys) pack_key(kept, row.at, keys_);
-      if (!body_.keys.empty()) keys_at_ = row.at;
-    }
-    sum_up();
-  }
-
-  void send_writing() {
+  // Writes what the rows come to: two round trips, or one when they need to know nothing.
+  void write() {
+    know();
+    fold();
     write_event();
     write_plan();
     write_reservations();
     write_history();
     write_place();
-  }
-
-  void receive_writing() {
-    for (const auto& [statement, rows] : written_) {
-      const Result result = connection_.receive();
-      if (result.affected() != rows) {
-        damaged(std::string(statement) + " touched " + std::to_string(result.affected()) + " rows instead of " + std::to_string(rows));
+    const std::vector<Result> results = connection_.round_trip();
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const auto& [statement, rows] = written_[i];
+      if (results[i].affected() != rows) {
+        damaged(std::string(statement) + " touched " + std::to_string(results[i].affected()) + " rows instead of " + std::to_string(rows));
       }
     }
   }
@@ -252,11 +218,11 @@ class Step {
   [[noreturn]] void damaged(const std::string& what) const { throw damage_of(event_, what); }
 
   void read_place(const Result& place) {
-    from_ = {.seq = static_cast<Seq>(place.int8(0, 0)), .ordinal = place.int2(0, 1), .at = place.int8(0, 3)};
+    from_ = {.seq = place.seq(0, 0), .ordinal = place.int2(0, 1), .at = place.int8(0, 3)};
     if (place.bytes(0, 2).size() != from_.hash.size()) damaged("the hash of its step cannot be read");
     std::memcpy(from_.hash.data(), place.bytes(0, 2).data(), from_.hash.size());
     before_ = {place.int8(0, 4), place.int2(0, 5)};
-    digest_ = static_cast<std::uint64_t>(place.int8(0, 6));
+    digest_ = place.unsigned8(0, 6);
     place_ = from_;
   }
 
@@ -264,8 +230,8 @@ class Step {
     for (int at = 0; at < rows_->rows(); ++at) {
       JournalRow row{.position = rows_->int2(at, 1),
                      .event = event_,
-                     .first_seq = static_cast<Seq>(rows_->int8(at, 0)),
-                     .changes = static_cast<std::uint32_t>(rows_->int4(at, 2)),
+                     .first_seq = rows_->seq(at, 0),
+                     .changes = rows_->unsigned4(at, 2),
                      .at = rows_->int8(at, 3),
                      .body = rows_->bytes(at, 5)};
       const std::string_view hash = rows_->bytes(at, 4);
@@ -334,15 +300,45 @@ class Step {
     }
   }
 
-  void write(const Statement& statement, const Parameters& parameters, std::size_t rows) {
+  void send(const Statement& statement, const Parameters& parameters, std::size_t rows) {
     connection_.send(statement, parameters);
     written_.emplace_back(statement.name, rows);
+  }
+
+  // What the rows need to know of the tables; none when they need nothing.
+  void know() {
+    const auto seats = effect_->seats_to_know();
+    const auto& reservations = effect_->reservations_to_know();
+    const auto& with_all_seats = effect_->reservations_with_all_seats();
+    if (seats.empty() && reservations.empty()) return;
+    const auto results =
+        connection_.round_trip({{k_know_seats, Parameters().event(event_).seats(seats)},
+                                {k_know_reservations, Parameters().event(event_).uuids(std::span<const Uuid>(reservations))},
+                                {k_know_seats_of, Parameters().event(event_).uuids(std::span<const Uuid>(with_all_seats))}});
+    know_seats(results[0]);
+    const Result& known = results[1];
+    for (int row = 0; row < known.rows(); ++row) {
+      ReservationRow reservation;
+      if (!read_reservation(known, row, reservation)) damaged("reservation " + to_string(known.uuid(row, 0)) + " cannot be read");
+      effect_->know(std::move(reservation));
+    }
+    know_seats(results[2]);
+  }
+
+  void fold() {
+    for (const JournalRow& row : taken_) {
+      HOLDFAST_CHECK(decode_body(row, body_));   // as look_at() did
+      guarded(row, [&] { effect_->fold(row, body_); });
+      for (const KeptKey& kept : body_.keys) pack_key(kept, row.at, keys_);
+      if (!body_.keys.empty()) keys_at_ = row.at;
+    }
+    sum_up();
   }
 
   void write_event() {
     const EventRow& row = effect_->event_row();
     Parameters values;
-    values.int4(number(event_));
+    values.event(event_);
     if (effect_->event_is_new()) values.uuid(row.id).int8(row.created_at).text(row.venue).text(row.currency);
     values.text(row.settings.name)
         .int8(row.settings.starts_at)
@@ -359,28 +355,25 @@ class Step {
       values.int8(next_expiry_);
     }
     if (effect_->event_is_new()) {
-      write(k_add_event, values, 1);
+      send(k_add_event, values, 1);
     } else if (effect_->event_has_changed() || next_expiry_ != next_expiry_known_) {
-      write(k_set_event, values, 1);
+      send(k_set_event, values, 1);
     }
   }
 
   void write_plan() {
     if (effect_->plan_parts().empty()) return;
-    std::vector<std::int32_t> firsts;
-    std::vector<std::int32_t> counts;
+    std::vector<SeatIndex> firsts;
+    std::vector<SeatIndex> counts;
     std::vector<std::string_view> bodies;
     for (const PlanPart& part : effect_->plan_parts()) {
-      const auto first = static_cast<std::int32_t>(part.first);
-      const auto count = static_cast<std::int32_t>(part.seats->size());
-      firsts.push_back(first);
-      counts.push_back(count);
+      firsts.push_back(part.first);
+      counts.push_back(static_cast<SeatIndex>(part.seats->size()));
       bodies.push_back(part.body);
       write_part(part);
     }
-    write(k_add_parts,
-          Parameters().int4(number(event_)).int4s(firsts).int4s(counts).byte_strings(std::span<const std::string_view>(bodies)),
-          firsts.size());
+    send(k_add_parts, Parameters().event(event_).seats(firsts).seats(counts).byte_strings(std::span<const std::string_view>(bodies)),
+         firsts.size());
   }
 
   // A part's seats; names that many of them have are sent once.
@@ -412,71 +405,71 @@ class Step {
       names.push_back(category.name);
       prices.push_back(category.price ? category.price->ten_thousandths : INT64_MIN);
     }
-    write(k_add_seats,
-          Parameters()
-              .int4(number(event_))
-              .int4(static_cast<std::int32_t>(part.first))
-              .uuids(std::span<const std::optional<Uuid>>(uuids))
-              .int4s(categories)
-              .real8s(x)
-              .real8s(y)
-              .texts(std::span<const std::string>(ids))
-              .int4s(sections)
-              .int4s(rows)
-              .texts(std::span<const std::string_view>(numbers))
-              .texts(plan.sections())
-              .texts(plan.names())
-              .int8s(prices)
-              .texts(std::span<const std::string>(names)),
-          plan.size());
+    send(k_add_seats,
+         Parameters()
+             .event(event_)
+             .seat(part.first)
+             .uuids(std::span<const std::optional<Uuid>>(uuids))
+             .int4s(categories)
+             .real8s(x)
+             .real8s(y)
+             .texts(std::span<const std::string>(ids))
+             .int4s(sections)
+             .int4s(rows)
+             .texts(std::span<const std::string_view>(numbers))
+             .texts(plan.sections())
+             .texts(plan.names())
+             .int8s(prices)
+             .texts(std::span<const std::string>(names)),
+         plan.size());
   }
 
   void write_reservations() {
     const auto made = effect_->new_reservations();
     if (!made.empty()) {
       std::vector<std::int16_t> kinds;
-      std::vector<std::int64_t> created_seqs;
+      std::vector<Seq> created_seqs;
       std::vector<std::int64_t> created;
       std::vector<std::string_view> customers;
       for (const NetEffect::Reservation* each : made) {
         kinds.push_back(static_cast<std::int16_t>(each->now.kind));
-        created_seqs.push_back(static_cast<std::int64_t>(each->now.created_seq));
+        created_seqs.push_back(each->now.created_seq);
         created.push_back(each->now.created_at);
         customers.push_back(each->now.customer);
       }
       const Columns all(made);
-      write(k_add_reservations,
-            Parameters()
-                .int4(number(event_))
-                .int2s(kinds)
-                .int2s(all.statuses)
-                .int2s(all.owned)
-                .int8s(created_seqs)
-                .int8s(created)
-                .int8s(all.expires)
-                .uuids(std::span<const Uuid>(all.ids))
-                .texts(std::span<const std::string_view>(customers))
-                .texts(std::span<const std::string_view>(all.orders))
-                .int4s(all.firsts)
-                .int4s(all.lasts)
-                .int4s(all.seats),
-            made.size());
+      send(k_add_reservations,
+           Parameters()
+               .event(event_)
+               .int2s(kinds)
+               .int2s(all.statuses)
+               .int2s(all.owned)
+               .seqs(created_seqs)
+               .int8s(created)
+               .int8s(all.expires)
+               .uuids(std::span<const Uuid>(all.ids))
+               .texts(std::span<const std::string_view>(customers))
+               .texts(std::span<const std::string_view>(all.orders))
+               .int4s(all.firsts)
+               .int4s(all.lasts)
+               .seats(all.seats),
+           made.size());
     }
     const auto changed = effect_->changed_reservations();
     if (changed.empty()) return;
     const Columns all(changed);
-    write(k_set_reservations,
-          Parameters()
-              .int4(number(event_))
-              .uuids(std::span<const Uuid>(all.ids))
-              .int2s(all.statuses)
-              .int2s(all.owned)
-              .int8s(all.expires)
-              .texts(std::span<const std::string_view>(all.orders))
-              .int4s(all.firsts)
-              .int4s(all.lasts)
-              .int4s(all.seats),
-          changed.size());
+    send(k_set_reservations,
+         Parameters()
+             .event(event_)
+             .uuids(std::span<const Uuid>(all.ids))
+             .int2s(all.statuses)
+             .int2s(all.owned)
+             .int8s(all.expires)
+             .texts(std::span<const std::string_view>(all.orders))
+             .int4s(all.firsts)
+             .int4s(all.lasts)
+             .seats(all.seats),
+         changed.size());
   }
 
   // What new and changed reservations have in common, as columns. A row's seats are a slice of all of them.
@@ -501,55 +494,48 @@ class Step {
     std::vector<std::string_view> orders;
     std::vector<std::int32_t> firsts;
     std::vector<std::int32_t> lasts;
-    std::vector<std::int32_t> seats;
+    std::vector<SeatIndex> seats;
   };
 
   void write_history() {
     const auto& changes = effect_->seat_changes();
     if (changes.empty()) return;
-    std::vector<std::int32_t> seats;
+    std::vector<SeatIndex> seats;
     std::vector<std::int32_t> versions;
     std::vector<std::int16_t> kinds;
-    std::vector<std::int64_t> seqs;
+    std::vector<Seq> seqs;
     std::vector<std::int64_t> times;
     std::vector<std::optional<Uuid>> owners;
     for (const SeatChangeRow& row : changes) {
-      seats.push_back(static_cast<std::int32_t>(row.seat));
+      seats.push_back(row.seat);
       versions.push_back(static_cast<std::int32_t>(row.version));
       kinds.push_back(static_cast<std::int16_t>(row.kind));
-      seqs.push_back(static_cast<std::int64_t>(row.seq));
+      seqs.push_back(row.seq);
       times.push_back(row.at);
       owners.push_back(or_null(row.reservation));
     }
-    write(k_add_history,
-          Parameters()
-              .int4(number(event_))
-              .int4s(seats)
-              .int4s(versions)
-              .int2s(kinds)
-              .int8s(seqs)
-              .int8s(times)
-              .uuids(std::span<const std::optional<Uuid>>(owners)),
-          changes.size());
+    send(k_add_history,
+         Parameters().event(event_).seats(seats).int4s(versions).int2s(kinds).seqs(seqs).int8s(times).uuids(
+             std::span<const std::optional<Uuid>>(owners)),
+         changes.size());
   }
 
   void write_place() {
-    const auto base_seq = static_cast<std::int64_t>(from_.seq);
     if (!keys_.empty()) {
-      write(k_add_keys, Parameters().int4(number(event_)).int8(base_seq).int2(from_.ordinal).int8(keys_at_).bytes(keys_), 1);
+      send(k_add_keys, Parameters().event(event_).seq(from_.seq).int2(from_.ordinal).int8(keys_at_).bytes(keys_), 1);
     }
-    write(k_add_step,
-          Parameters()
-              .int4(number(event_))
-              .int8(base_seq)
-              .int2(from_.ordinal)
-              .int8(static_cast<std::int64_t>(place_.seq))
-              .int2(place_.ordinal)
-              .bytes(as_bytes(place_.hash))
-              .int8(place_.at)
-              .int8(static_cast<std::int64_t>(digest_)),
-          1);
-    if (before_) write(k_drop_step, Parameters().int4(number(event_)).int8(before_->first).int2(before_->second), 1);
+    send(k_add_step,
+         Parameters()
+             .event(event_)
+             .seq(from_.seq)
+             .int2(from_.ordinal)
+             .seq(place_.seq)
+             .int2(place_.ordinal)
+             .bytes(as_bytes(place_.hash))
+             .int8(place_.at)
+             .unsigned8(digest_),
+         1);
+    if (before_) send(k_drop_step, Parameters().event(event_).int8(before_->first).int2(before_->second), 1);
   }
 
   Connection& connection_;
@@ -571,13 +557,6 @@ class Step {
   std::vector<std::pair<const char*, std::size_t>> written_;   // statements on their way, and how many rows each must touch
 };
 
-void end_idle(Connection& connection) {
-  connection.send(k_rollback);
-  connection.sync();
-  connection.receive();
-  connection.end_sync();
-}
-
 }   // namespace
 
 StepReport project(Connection& connection, EventNumber event, std::size_t changes_max) {
@@ -585,22 +564,15 @@ StepReport project(Connection& connection, EventNumber event, std::size_t change
     Step step(connection, event);
     connection.send(k_begin);
     step.send_reading(false, changes_max);
-    connection.sync();
-    connection.receive();
-    const auto result = step.receive_reading();
-    connection.end_sync();
+    std::vector<Result> read = connection.round_trip();
+    const auto result = step.take_reading(std::span(read).subspan(1));
     if (result != StepReport::Result::done) {
-      end_idle(connection);
+      connection.query(k_rollback);
       StepReport report = step.report();
       report.result = result;
       return report;
     }
-    step.know();
-    step.fold();
-    step.send_writing();
-    connection.sync();
-    step.receive_writing();
-    connection.end_sync();
+    step.write();
     connection.query(k_commit);
     return step.report();
   } catch (const Error& error) {
@@ -623,19 +595,13 @@ StepReport take_all_steps(Connection& connection, EventNumber event) {
   for (;;) {
     Step step(connection, event);
     step.send_reading(true, k_changes_a_step);
-    connection.sync();
-    const auto result = step.receive_reading();
-    connection.end_sync();
+    std::vector<Result> read = connection.round_trip();
+    const auto result = step.take_reading(read);
     if (result != StepReport::Result::done) {
       all.place = step.report().place;
       return all;
     }
-    step.know();
-    step.fold();
-    step.send_writing();
-    connection.sync();
-    step.receive_writing();
-    connection.end_sync();
+    step.write();
     const StepReport one = step.report();
     all.result = StepReport::Result::done;
     all.changes += one.changes;
@@ -663,15 +629,8 @@ StepReport project_within(Connection& connection, EventNumber event) {
 
 void order_changes(Connection& connection, std::span<const EventNumber> events) {
   if (events.empty()) return;
-  const std::vector<std::int32_t> numbers(events.begin(), events.end());
   try {
-    connection.send(k_begin);
-    connection.send(k_order_lock);
-    connection.send(k_order_add, Parameters().int4s(numbers));
-    connection.send(k_commit);
-    connection.sync();
-    for (int i = 0; i < 4; ++i) connection.receive();
-    connection.end_sync();
+    connection.round_trip({{k_begin}, {k_order_lock}, {k_order_add, Parameters().events(events)}, {k_commit}});
   } catch (...) {
     connection.reset();
     throw;
@@ -679,16 +638,16 @@ void order_changes(Connection& connection, std::span<const EventNumber> events) 
 }
 
 void drop_old_keys(Connection& connection, EventNumber event) {
-  connection.query(k_drop_keys, Parameters().int4(number(event)).int8(k_keys_kept));
+  connection.query(k_drop_keys, Parameters().event(event).int8(k_keys_kept));
 }
 
 Lagging find_lagging(Connection& connection, EventNumber first, std::size_t limit) {
-  const Result rows = connection.query(k_lagging, Parameters().int4(number(first)).int8(static_cast<std::int64_t>(limit)));
+  const Result rows = connection.query(k_lagging, Parameters().event(first).unsigned8(limit));
   Lagging lagging;
   for (int row = 0; row < rows.rows(); ++row) {
-    if (rows.boolean(row, 1)) lagging.events.push_back(static_cast<EventNumber>(rows.int4(row, 0)));
+    if (rows.boolean(row, 1)) lagging.events.push_back(rows.event(row, 0));
   }
-  if (static_cast<std::size_t>(rows.rows()) == limit) lagging.next = static_cast<EventNumber>(rows.int4(rows.rows() - 1, 0)) + 1;
+  if (static_cast<std::size_t>(rows.rows()) == limit) lagging.next = rows.event(rows.rows() - 1, 0) + 1;
   return lagging;
 }
 
@@ -709,13 +668,13 @@ constexpr Statement k_forget[] = {{"forget_step", "DELETE FROM holdfast.step WHE
 void forget_tables(Connection& connection, EventNumber event) {
   try {
     connection.query(k_begin);
-    connection.query(k_wait, Parameters().int4(number(event)));   // no step of it is under way
-    if (connection.query(k_first_row, Parameters().int4(number(event))).rows() == 0) {
+    connection.query(k_wait, Parameters().event(event));   // no step of it is under way
+    if (connection.query(k_first_row, Parameters().event(event)).rows() == 0) {
       throw DataError("the journal does not have the beginning of event " + std::to_string(event) +
                       " any more (or never had one), so its tables cannot be made again from it. Nothing was changed. Restore the database "
                       "from a backup.");
     }
-    for (const Statement& forget : k_forget) connection.query(forget, Parameters().int4(number(event)));
+    for (const Statement& forget : k_forget) connection.query(forget, Parameters().event(event));
     connection.query(k_commit);
   } catch (...) {
     connection.reset();
