@@ -38,6 +38,9 @@ struct ReservationRow {
   bool operator==(const ReservationRow&) const = default;
 };
 
+// The reservation as recorded, not judged by a clock. The row does not say which seats it owns, so none is marked as owned.
+ReservationView view_of(const ReservationRow& row);
+
 struct EventRow {
   Uuid id{};
   Millis created_at = 0;

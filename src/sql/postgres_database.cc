@@ -93,7 +93,7 @@ class Writing final : public Transaction {
   }
 
   const std::string& url_;
-  pg::Pool::Lease connection_;   // as new when it goes back: what was not committed is rolled back
+  pg::Pool::Borrowed connection_;   // as new when it goes back: what was not committed is rolled back
   std::size_t sent_ = 0;         // since the last receive()
 };
 

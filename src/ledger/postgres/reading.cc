@@ -70,8 +70,6 @@ constexpr Statement k_last_created{"reader_last_created",
                                    "SELECT created_seq FROM holdfast.reservation WHERE event = $1 ORDER BY created_seq DESC LIMIT 1"};
 constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
-std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
-
 // Reads; what the database gives trouble with is a problem, and in the log.
 template <typename Read>
 auto guarded(FailureLog& failures, Read read) -> decltype(read()) {
@@ -89,11 +87,8 @@ auto guarded(FailureLog& failures, Read read) -> decltype(read()) {
 }
 
 KeptRow kept_row(const Result& rows, int at, EventNumber event) {
-  JournalRow row{.event = event,
-                 .first_seq = static_cast<Seq>(rows.int8(at, 0)),
-                 .changes = static_cast<std::uint32_t>(rows.int4(at, 1)),
-                 .at = rows.int8(at, 2),
-                 .body = rows.bytes(at, 3)};
+  JournalRow row{
+      .event = event, .first_seq = rows.seq(at, 0), .changes = rows.unsigned4(at, 1), .at = rows.int8(at, 2), .body = rows.bytes(at, 3)};
   JournalBody body;
   if (!decode_body(row, body)) return {.event = event, .first_seq = row.first_seq, .changes = row.changes, .is_damaged = true};
   return {.event = event,
@@ -108,26 +103,11 @@ KeptRow kept_row(const Result& rows, int at, EventNumber event) {
 // Rows from that with change `next` on, up to that with change `last`, or a part of that; none when the first of them is not
 // there.
 KeptRows read_rows(Connection& connection, EventNumber event, Seq next, Seq last) {
-  const Result rows = connection.query(
-      k_rows,
-      Parameters().int4(number(event)).int8(static_cast<std::int64_t>(next)).int8(static_cast<std::int64_t>(last)).int4(k_rows_at_once));
+  const Result rows = connection.query(k_rows, Parameters().event(event).seq(next).seq(last).int4(k_rows_at_once));
   KeptRows found;
   for (int at = 0; at < rows.rows(); ++at) found.push_back(std::make_shared<const KeptRow>(kept_row(rows, at, event)));
   if (!found.empty() && (found.front()->first_seq > next || found.front()->end_seq() <= next)) return {};
   return found;
-}
-
-ReservationView view_of(const ReservationRow& row) {
-  ReservationView view{.id = row.id,
-                       .kind = row.kind,
-                       .status = row.status,
-                       .created_at = row.created_at,
-                       .expires_at = row.expires_at,
-                       .customer = row.customer,
-                       .order = row.order};
-  const bool owns_all = row.owned == row.seats.size();
-  for (const SeatIndex seat : row.seats) view.seats.push_back({seat, owns_all});
-  return view;
 }
 
 ReservationRow row_of(const Result& rows, int at) {
@@ -220,14 +200,13 @@ void Reader::complete_from_tables(Connection& connection, std::vector<RecordedCh
 
 void Reader::name_events(Connection& connection, std::vector<RecordedChange>& changes) const {
   const std::scoped_lock lock(ids_mutex_);
-  std::vector<std::int32_t> unknown;
+  std::vector<EventNumber> unknown;
   for (const RecordedChange& change : changes) {
-    if (!ids_.contains(change.event) && std::ranges::find(unknown, number(change.event)) == unknown.end())
-      unknown.push_back(number(change.event));
+    if (!ids_.contains(change.event) && std::ranges::find(unknown, change.event) == unknown.end()) unknown.push_back(change.event);
   }
   if (!unknown.empty()) {
-    const Result rows = connection.query(k_ids, Parameters().int4s(unknown));
-    for (int row = 0; row < rows.rows(); ++row) ids_[static_cast<EventNumber>(rows.int4(row, 0))] = rows.uuid(row, 1);
+    const Result rows = connection.query(k_ids, Parameters().events(unknown));
+    for (int row = 0; row < rows.rows(); ++row) ids_[rows.event(row, 0)] = rows.uuid(row, 1);
   }
   for (RecordedChange& change : changes) {
     const auto id = ids_.find(change.event);
@@ -249,8 +228,8 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
     };
     Seq head = published == nullptr ? 0 : published->seq();
     if (published == nullptr) {
-      const Result last = database().query(k_head, Parameters().int4(number(event)));
-      if (last.rows() > 0) head = static_cast<Seq>(last.int8(0, 0));
+      const Result last = database().query(k_head, Parameters().event(event));
+      if (last.rows() > 0) head = last.seq(0, 0);
     }
     const StoredRows stored{
         .rows = [&](Seq next, std::size_t some) { return read_rows(database(), event, next, std::min(head, next + some - 1)); },
@@ -297,9 +276,9 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
       const Result steps = connection->query(k_order, Parameters().int8(next.position).int4(k_steps_at_once));
       if (steps.rows() == 0) is_archived = true;
       for (int at = 0; at < steps.rows() && !is_archived && page.changes.size() < limit && bytes < k_bytes_a_page; ++at) {
-        const auto event = static_cast<EventNumber>(steps.int4(at, 1));
-        const auto first = static_cast<Seq>(steps.int8(at, 2));
-        const auto last = static_cast<Seq>(steps.int8(at, 3));
+        const EventNumber event = steps.event(at, 1);
+        const Seq first = steps.seq(at, 2);
+        const Seq last = steps.seq(at, 3);
         if (steps.int8(at, 0) != next.position) is_archived = true;
         if (!is_archived && first + next.skip > last) return read_problem(ReadProblem::Kind::bad_cursor);
         // A step's changes, row by row.
@@ -340,17 +319,13 @@ Reading<std::vector<SeatChange>> Reader::seat_history(SeatPlace place, std::uint
   return guarded(pool_.failures(), [&]() -> Reading<std::vector<SeatChange>> {
     await_tables(place.event);
     auto connection = pool_.take();
-    const Result rows = connection->query(k_history, Parameters()
-                                                         .int4(number(place.event))
-                                                         .int4(static_cast<std::int32_t>(place.seat))
-                                                         .int4(static_cast<std::int32_t>(after))
-                                                         .int8(static_cast<std::int64_t>(limit)));
+    const Result rows = connection->query(k_history, Parameters().event(place.event).seat(place.seat).unsigned4(after).unsigned8(limit));
     std::vector<SeatChange> history;
     for (int row = 0; row < rows.rows(); ++row) {
-      SeatChange change{.seq = static_cast<Seq>(rows.int8(row, 1)),
+      SeatChange change{.seq = rows.seq(row, 1),
                         .at = rows.int8(row, 2),
                         .kind = static_cast<ChangeKind>(rows.int2(row, 3)),
-                        .version = static_cast<std::uint32_t>(rows.int4(row, 0))};
+                        .version = rows.unsigned4(row, 0)};
       const auto state = state_after(change.kind);
       const bool has_reservation = !rows.is_null(row, 4);
       if (!state || concerns_reservation(change.kind) != has_reservation || has_reservation == rows.is_null(row, 5)) {
@@ -387,7 +362,7 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
     for (std::size_t seen = 0;;) {
       const std::size_t some = std::min({k_reservations_at_once, limit + 1, k_reservations_a_page_max + 1 - seen});
       Parameters parameters;
-      parameters.int4(number(last.event)).int8(static_cast<std::int64_t>(last.seq)).int8(static_cast<std::int64_t>(some));
+      parameters.event(last.event).seq(last.seq).unsigned8(some);
       if (filter.customer) parameters.text(*filter.customer);
       const Result rows = connection->query(list, parameters);
       for (int at = 0; at < rows.rows(); ++at, ++seen) {
@@ -396,8 +371,8 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
           return page;
         }
         const ReservationRow row = row_of(rows, at);
-        const auto event = static_cast<EventNumber>(rows.int4(at, 10));
-        ReservationView view = as_it_is_now(*connection, event, row, rows.is_null(at, 11) ? 0 : static_cast<Seq>(rows.int8(at, 11)));
+        const EventNumber event = rows.event(at, 10);
+        ReservationView view = as_it_is_now(*connection, event, row, rows.is_null(at, 11) ? 0 : rows.seq(at, 11));
         last = {event, row.created_seq};
         if (!filter.status || view.status == *filter.status) page.items.push_back({event, std::move(view), text_of(last)});
       }
@@ -500,12 +475,12 @@ ReservationView Reader::as_it_is_now(Connection& connection, EventNumber event, 
   ReservationView view = view_of(row);
   if (view.status == ReservationStatus::active && view.expires_at <= now_()) {
     view.status = ReservationStatus::expired;
-    for (ReservedSeat& reserved : view.seats) reserved.owned = false;
-  } else if (row.owned > 0 && row.owned < row.seats.size()) {
-    const std::vector<std::int32_t> seats(row.seats.begin(), row.seats.end());
-    const Result owned = connection.query(k_owned, Parameters().int4(number(event)).int4s(seats).uuid(row.id));
+  } else if (row.owned == row.seats.size()) {
+    for (ReservedSeat& reserved : view.seats) reserved.owned = true;
+  } else if (row.owned > 0) {
+    const Result owned = connection.query(k_owned, Parameters().event(event).seats(row.seats).uuid(row.id));
     for (int at = 0; at < owned.rows(); ++at) {
-      for (ReservedSeat& reserved : view.seats) reserved.owned |= owned.int4(at, 0) == static_cast<std::int32_t>(reserved.seat);
+      for (ReservedSeat& reserved : view.seats) reserved.owned |= owned.seat(at, 0) == reserved.seat;
     }
   }
   return view;

@@ -261,20 +261,6 @@ class Loading {
     loaded_.importing.reset();
   }
 
- public:
-  static ReservationView view_of(const ReservationRow& row) {
-    ReservationView view{.id = row.id,
-                         .kind = row.kind,
-                         .status = row.status,
-                         .created_at = row.created_at,
-                         .expires_at = row.expires_at,
-                         .customer = row.customer,
-                         .order = row.order};
-    for (const SeatIndex seat : row.seats) view.seats.push_back({seat, false});
-    return view;
-  }
-
- private:
   Connection& connection_;
   EventNumber event_;
   std::uint64_t hash_seed_;
@@ -339,7 +325,7 @@ std::optional<FoundReservation> find_of_event(Connection& connection, const Uuid
   ReservationRow row;
   if (rows.is_null(0, k_reservation_columns)) throw unreadable(id, "its event has no step");
   if (!read_reservation(rows, 0, row)) throw unreadable(id, "its row is damaged");
-  FoundReservation found{.view = Loading::view_of(row), .created_seq = row.created_seq, .as_of = rows.seq(0, k_reservation_columns)};
+  FoundReservation found{.view = view_of(row), .created_seq = row.created_seq, .as_of = rows.seq(0, k_reservation_columns)};
   if (row.owned == 0) return found;
   const Result owned = connection.query(k_owned_seats, Parameters().event(event).seats(row.seats).uuid(id));
   for (int at = 0; at < owned.rows(); ++at) {

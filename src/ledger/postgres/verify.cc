@@ -59,8 +59,6 @@ constexpr Statement k_rows_of_views{
     "AND x.reservation = r.id AND x.event = r.event AND x.seat = u.seat "
     "WHERE r.event = $1 AND r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL AND x.id IS NULL"};
 
-std::int32_t number(EventNumber event) { return static_cast<std::int32_t>(event); }
-
 // One event, in a transaction with one snapshot.
 class Verification {
  public:
@@ -102,10 +100,10 @@ class Verification {
   }
 
   void read_anchor() {
-    const Result anchor = connection_.query(k_anchor, Parameters().int4(number(event_)));
+    const Result anchor = connection_.query(k_anchor, Parameters().event(event_));
     if (anchor.rows() == 0) return;
     report_.journal_is_whole = false;
-    place_.seq = static_cast<Seq>(anchor.int8(0, 0)) - 1;
+    place_.seq = anchor.seq(0, 0) - 1;
     place_.ordinal = anchor.int2(0, 1);
     if (anchor.bytes(0, 2).size() != place_.hash.size()) return problem("the anchor of the journal of " + name_ + " cannot be read");
     std::memcpy(place_.hash.data(), anchor.bytes(0, 2).data(), place_.hash.size());
@@ -113,9 +111,8 @@ class Verification {
 
   void read_journal() {
     for (int count = k_rows_at_once; count == k_rows_at_once;) {
-      const Result rows = connection_.query(
-          k_rows,
-          Parameters().int4(number(event_)).int8(static_cast<std::int64_t>(place_.seq + 1)).int2(place_.ordinal).int4(k_rows_at_once));
+      const Result rows =
+          connection_.query(k_rows, Parameters().event(event_).seq(place_.seq + 1).int2(place_.ordinal).int4(k_rows_at_once));
       count = rows.rows();
       if (count == 0 && report_.rows == 0) check_nothing_before();
       for (int at = 0; at < count; ++at) read_row(rows, at);
@@ -124,15 +121,15 @@ class Verification {
 
   // Where the first row should be there is none: there may be others.
   void check_nothing_before() {
-    const Result rows = connection_.query(k_rows, Parameters().int4(number(event_)).int8(0).int2(0).int4(1));
+    const Result rows = connection_.query(k_rows, Parameters().event(event_).int8(0).int2(0).int4(1));
     if (rows.rows() > 0) throw DataError("the journal of " + name_ + " has rows before the first that it should have");
   }
 
   void read_row(const Result& rows, int at) {
     JournalRow row{.position = rows.int2(at, 1),
                    .event = event_,
-                   .first_seq = static_cast<Seq>(rows.int8(at, 0)),
-                   .changes = static_cast<std::uint32_t>(rows.int4(at, 2)),
+                   .first_seq = rows.seq(at, 0),
+                   .changes = rows.unsigned4(at, 2),
                    .at = rows.int8(at, 3),
                    .body = rows.bytes(at, 5)};
     const auto fail = [&](const std::string& what) {
@@ -179,7 +176,7 @@ class Verification {
   }
 
   void compare_counts(std::size_t seats) {
-    const Result counts = connection_.query(k_count, Parameters().int4(number(event_)));
+    const Result counts = connection_.query(k_count, Parameters().event(event_));
     if (static_cast<std::size_t>(counts.int8(0, 0)) != seats)
       tables_differ("table seat has another number of rows than the event has seats");
     if (counts.int8(0, 1) != 1) tables_differ("table step has another number of rows than one");
@@ -189,7 +186,7 @@ class Verification {
     std::int64_t last = 0;
     std::uint64_t created = 0;
     for (int count = k_reservations_at_once; count == k_reservations_at_once;) {
-      const Result rows = connection_.query(k_reservations, Parameters().int4(number(event_)).int8(last).int4(k_reservations_at_once));
+      const Result rows = connection_.query(k_reservations, Parameters().event(event_).int8(last).int4(k_reservations_at_once));
       count = rows.rows();
       for (int at = 0; at < count; ++at) {
         ++report_.reservations;
@@ -208,26 +205,18 @@ class Verification {
     const auto slot = expected.find(rows.uuid(at, 0));
     bool agrees = slot != Inventory::k_no_slot && read_reservation(rows, at, row);
     if (agrees) {
-      ReservationView view{.id = row.id,
-                           .kind = row.kind,
-                           .status = row.status,
-                           .created_at = row.created_at,
-                           .expires_at = row.expires_at,
-                           .customer = row.customer,
-                           .order = row.order};
-      for (const SeatIndex seat : row.seats) view.seats.push_back({seat, false});
-      agrees = same(view, expected.view(slot, 0)) && row.owned == expected.reservation(slot).owned_count;
+      agrees = same(view_of(row), expected.view(slot, 0)) && row.owned == expected.reservation(slot).owned_count;
     }
     if (!agrees && ++reservations_named_ <= k_named_max) tables_differ("reservation " + to_string(rows.uuid(at, 0)) + " is another one");
   }
 
   void compare_plan(const Plan* plan) {
     std::uint64_t digest = 0;
-    const Result header = connection_.query(k_parts, Parameters().int4(number(event_)));
+    const Result header = connection_.query(k_parts, Parameters().event(event_));
     if (header.rows() == 1) Replay::fold_into(digest, header.bytes(0, 0));
     std::int32_t last = -1;
     for (int count = k_rows_at_once; count == k_rows_at_once;) {
-      const Result parts = connection_.query(k_bodies, Parameters().int4(number(event_)).int4(last).int4(k_rows_at_once));
+      const Result parts = connection_.query(k_bodies, Parameters().event(event_).int4(last).int4(k_rows_at_once));
       count = parts.rows();
       for (int at = 0; at < count; ++at) {
         Replay::fold_into(digest, parts.bytes(at, 1));
@@ -241,8 +230,7 @@ class Verification {
   void compare_seat_rows(const Plan& plan) {
     SeatIndex next = 0;
     for (int count = k_seats_at_once; count == k_seats_at_once;) {
-      const Result rows =
-          connection_.query(k_seats, Parameters().int4(number(event_)).int4(static_cast<std::int32_t>(next)).int4(k_seats_at_once));
+      const Result rows = connection_.query(k_seats, Parameters().event(event_).seat(next).int4(k_seats_at_once));
       count = rows.rows();
       for (int at = 0; at < count; ++at, ++next) {
         if (!is_seat(rows, at, plan, next)) return tables_differ("table seat has another seat " + std::to_string(next) + " than the plan");
@@ -251,7 +239,7 @@ class Verification {
   }
 
   static bool is_seat(const Result& rows, int at, const Plan& plan, SeatIndex seat) {
-    if (seat >= plan.size() || rows.int4(at, 0) != static_cast<std::int32_t>(seat)) return false;
+    if (seat >= plan.size() || rows.seat(at, 0) != seat) return false;
     const Uuid* uuid = plan.seat_uuid(seat);
     const Category& category = plan.categories()[plan.category_of(seat)];
     const bool same_uuid = uuid == nullptr ? rows.is_null(at, 2) : !rows.is_null(at, 2) && rows.uuid(at, 2) == *uuid;
@@ -267,7 +255,7 @@ class Verification {
     std::int32_t version = 0;
     std::uint64_t history = 0;
     for (int count = k_history_at_once; count == k_history_at_once;) {
-      const Result rows = connection_.query(k_history, Parameters().int4(number(event_)).int4(seat).int4(version).int4(k_history_at_once));
+      const Result rows = connection_.query(k_history, Parameters().event(event_).int4(seat).int4(version).int4(k_history_at_once));
       count = rows.rows();
       for (int at = 0; at < count; ++at) {
         seat = rows.int4(at, 0);
@@ -275,7 +263,7 @@ class Verification {
         history += Replay::digest_of(StoredSeatChange{.event = event_,
                                                       .seat = static_cast<SeatIndex>(seat),
                                                       .version = static_cast<std::uint32_t>(version),
-                                                      .seq = static_cast<Seq>(rows.int8(at, 3)),
+                                                      .seq = rows.seq(at, 3),
                                                       .at = rows.int8(at, 4),
                                                       .kind = static_cast<ChangeKind>(rows.int2(at, 2)),
                                                       .reservation = rows.is_null(at, 5) ? Uuid{} : rows.uuid(at, 5)});
@@ -296,7 +284,7 @@ class Verification {
 
   // The changes' places in the order of all: without gaps, none that the tables do not have. Of removed rows there may be none.
   void compare_order() {
-    const Result order = connection_.query(k_order, Parameters().int4(number(event_)));
+    const Result order = connection_.query(k_order, Parameters().event(event_));
     const std::int64_t last = order.int8(0, 2);
     const auto has = static_cast<std::int64_t>(wanted_ ? wanted_->seq : 0);
     const bool begins = !report_.journal_is_whole || order.int8(0, 0) == 0 || order.int8(0, 1) == 1;
@@ -309,7 +297,7 @@ class Verification {
     if (!may.boolean(0, 0)) return;
     report_.views_were_compared = may.boolean(0, 1);
     if (!report_.views_were_compared || connection_.query(k_revision_of_views).int4(0, 0) < k_reservation_rows_revision) return;
-    const std::int64_t missing = connection_.query(k_rows_of_views, Parameters().int4(number(event_))).int8(0, 0);
+    const std::int64_t missing = connection_.query(k_rows_of_views, Parameters().event(event_)).int8(0, 0);
     if (missing > 0) {
       problem("table reservation_row of " + name_ + " lacks " + std::to_string(missing) +
               " rows, which view Reservations does not show therefore");
@@ -346,7 +334,7 @@ EventVerified verify_event(Connection& connection, EventNumber event) {
 std::vector<EventNumber> events_to_verify(Connection& connection) {
   const Result rows = connection.query(k_events);
   std::vector<EventNumber> events;
-  for (int row = 0; row < rows.rows(); ++row) events.push_back(static_cast<EventNumber>(rows.int4(row, 0)));
+  for (int row = 0; row < rows.rows(); ++row) events.push_back(rows.event(row, 0));
   return events;
 }
 
