@@ -62,12 +62,12 @@ TEST_F(PostgresFailover, WhatWasLostIsNotShownByANodeThatHadABatchOnItsWay) {
 class LosesARow final : public lock::SeatLock {
  public:
   explicit LosesARow(std::function<void()> lose) : lose_(std::move(lose)) {}
-  void acquire(std::span<lock::Lease> leases) override {
+  void acquire(std::span<lock::KeyLock> key_locks) override {
     lock::draw_tokens(leases);
-    for (lock::Lease& lease : leases) lease.grant = lock::Grant::granted;
+    for (lock::KeyLock& key_lock : key_locks) key_lock.grant = lock::Grant::granted;
     if (lose_) std::exchange(lose_, {})();
   }
-  void release(std::span<const lock::Lease>) override {}
+  void release(std::span<const lock::KeyLock>) override {}
   lock::Health health() const override { return {}; }
   lock::Stats stats() const override { return {}; }
 
