@@ -22,6 +22,13 @@ bool has_versions(const ChangeDetails& details, const Change& change, const Inve
                             [&](SeatIndex seat) { return inventory.version_of(seat); });
 }
 
+// Whether two views say the same of a reservation, whatever they own.
+bool same(const ReservationView& a, const ReservationView& b) {
+  return a.id == b.id && a.kind == b.kind && a.status == b.status && a.created_at == b.created_at && a.expires_at == b.expires_at &&
+         a.customer == b.customer && a.order == b.order &&
+         std::ranges::equal(a.seats, b.seats, {}, &ReservedSeat::seat, &ReservedSeat::seat);
+}
+
 }  // namespace
 
 void Replay::fold(const JournalRow& row) {
@@ -97,6 +104,17 @@ std::size_t Replay::keys_after(Millis oldest) const {
   }));
 }
 
+bool Replay::has(EventNumber event, const ReservationView& stored) const {
+  const auto expected = events.find(event);
+  const auto slot = expected == events.end() ? Inventory::k_no_slot : expected->second->find(stored.id);
+  return slot != Inventory::k_no_slot && same(stored, expected->second->view(slot, 0));
+}
+
+bool Replay::has(const KeptKey& stored, Millis at) const {
+  const auto expected = kept.find(stored.key.key);
+  return expected != kept.end() && expected->second == digest_of(stored, at);
+}
+
 std::string compare_seats(const Inventory& expected, const Inventory& stored) {
   if (!(expected.card() == stored.card())) return "has another id, venue or currency";
   if (expected.seat_count() != stored.seat_count()) return "has another number of seats";
@@ -108,12 +126,6 @@ std::string compare_seats(const Inventory& expected, const Inventory& stored) {
     if (!same) return "has seat " + std::to_string(seat) + " otherwise than the journal says";
   }
   return {};
-}
-
-bool same(const ReservationView& a, const ReservationView& b) {
-  return a.id == b.id && a.kind == b.kind && a.status == b.status && a.created_at == b.created_at && a.expires_at == b.expires_at &&
-         a.customer == b.customer && a.order == b.order &&
-         std::ranges::equal(a.seats, b.seats, {}, &ReservedSeat::seat, &ReservedSeat::seat);
 }
 
 }  // namespace holdfast

@@ -50,6 +50,9 @@ class Replay {
   static std::uint64_t digest_of(const StoredSeatChange& change);
   static std::uint64_t digest_of(const KeptKey& kept, Millis at);
 
+  // Whether the journal says the same of a reservation as `stored`, whatever that owns; of a key that still counts.
+  bool has(EventNumber event, const ReservationView& stored) const;
+  bool has(const KeptKey& stored, Millis at) const;
   // Of the keys that still count, how many were kept after `oldest`.
   std::size_t keys_after(Millis oldest) const;
 
@@ -75,7 +78,4 @@ class Replay {
 
 // How an event's inventory in tables differs from that of the journal, as the rest of a sentence; empty: it does not.
 std::string compare_seats(const Inventory& expected, const Inventory& stored);
-// Whether two views say the same of a reservation, whatever they own.
-bool same(const ReservationView& a, const ReservationView& b);
-
 }  // namespace holdfast

@@ -202,11 +202,8 @@ class Verification {
 
   void compare_reservation(const Result& rows, int at, const Inventory& expected) {
     ReservationRow row;
-    const auto slot = expected.find(rows.uuid(at, 0));
-    bool agrees = slot != Inventory::k_no_slot && read_reservation(rows, at, row);
-    if (agrees) {
-      agrees = same(view_of(row), expected.view(slot, 0)) && row.owned == expected.reservation(slot).owned_count;
-    }
+    const bool agrees = read_reservation(rows, at, row) && replay_.has(event_, view_of(row)) &&
+                        row.owned == expected.reservation(expected.find(row.id)).owned_count;
     if (!agrees && ++reservations_named_ <= k_named_max) tables_differ("reservation " + to_string(rows.uuid(at, 0)) + " is another one");
   }
 
@@ -273,10 +270,7 @@ class Verification {
   }
 
   void compare_keys(const LoadedEvent& stored) {
-    const auto agrees = [&](const LoadedKey& key) {
-      const auto expected = replay_.kept.find(key.kept.key.key);
-      return expected != replay_.kept.end() && expected->second == Replay::digest_of(key.kept, key.at);
-    };
+    const auto agrees = [&](const LoadedKey& key) { return replay_.has(key.kept, key.at); };
     if (!std::ranges::all_of(stored.keys, agrees) || stored.keys.size() != replay_.keys_after(stored.as_of.at - k_keys_kept)) {
       tables_differ("its idempotency keys are others");
     }
