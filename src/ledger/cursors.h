@@ -1,4 +1,4 @@
-// The cursors of lists, the same for every ledger. Pure functions; any thread.
+// Cursors of lists, the same in every ledger. Pure functions; any thread.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-// Where a reading of all changes goes on: at change `skip` of what stands at `position` of their order, from 1. As text:
-// position, or position-skip
+// Where a reading of all changes continues: after the first `skip` changes of what stands at `position` in their order, which begins at 1. As
+// text: position, or position-skip
 struct ChangePlace {
   std::int64_t position = 1;
   std::uint32_t skip = 0;
@@ -19,7 +19,7 @@ struct ChangePlace {
 std::optional<ChangePlace> parse_change_place(std::string_view text);
 std::string text_of(const ChangePlace& place);
 
-// Where a list of reservations goes on: after the one that change `seq` of `event` made. As text: event-seq
+// Where a list of reservations continues: after the one that change `seq` of `event` created. As text: event-seq
 struct ReservationPlace {
   EventNumber event = 0;
   Seq seq = 0;
@@ -27,4 +27,4 @@ struct ReservationPlace {
 std::optional<ReservationPlace> parse_reservation_place(std::string_view text);
 std::string text_of(const ReservationPlace& place);
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -5,7 +5,7 @@
 
 namespace holdfast {
 
-// The data are not as they should be, or cannot be had. what() names the file, says what holds and what to do.
+// Stored data are damaged or cannot be reached. what() names the file, says what still holds and what to do.
 class DataError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -1,5 +1,4 @@
-// Events with which a loop over many cannot go on at the moment, because one of them is damaged or takes too long: the loop leaves them
-// out, and the others go on.
+// Events that a loop over many events skips for the moment, because they are damaged or take too long. The others go on.
 //
 //   FailingEvents failing("kafka feed");
 //   for (event : events) {
@@ -7,8 +6,8 @@
 //     try { …; failing.worked(event); } catch (const std::exception& error) { failing.failed(event, error.what()); }
 //   }
 //
-// An event is tried again after a pause that doubles from a second to a minute. What fails once and then works is nobody's business;
-// from the second failure on the log says that it began, when the reason changes, every ten minutes, and that it is over. Any thread.
+// An event is retried after a pause that doubles from 1 s to 1 minute. A single failure is not logged. From the second failure in a row the
+// log says that it began, when the reason changes, every 10 minutes, and when it is over. Any thread.
 #pragma once
 
 #include <atomic>
@@ -30,12 +29,12 @@ class FailingEvents {
   static constexpr std::chrono::seconds k_pause_first{1};
   static constexpr std::chrono::seconds k_pause_max{60};
   static constexpr std::chrono::minutes k_between_reports{10};
-  static constexpr std::chrono::minutes k_forgotten_after{10};   // without being tried: nobody needs the event here any more
-  // Stands for work that is of an event, and not known of which.
+  static constexpr std::chrono::minutes k_forgotten_after{10};   // without a try: nobody needs the event here any more
+  // Work of an event whose number is not known.
   static constexpr EventNumber k_not_known = std::numeric_limits<EventNumber>::max();
-  static constexpr std::size_t k_named_max = 20;   // in the log; of more at once only the number is told
+  static constexpr std::size_t k_named_max = 20;   // in the log; beyond that only their number
 
-  // `work`: which loop it is, as the log's lines begin.
+  // `work`: the loop's name, with which its log lines begin.
   explicit FailingEvents(std::string work) : work_(std::move(work)) {}
 
   bool may_try(EventNumber event, Timer::time_point now = Timer::now()) const;
@@ -43,11 +42,11 @@ class FailingEvents {
   void worked(EventNumber event);
   void clear();   // somebody else has this work now
 
-  // Those that have failed twice in a row or more.
+  // Events that have failed at least twice in a row.
   struct Summary {
     std::size_t events = 0;
     std::optional<Timer::time_point> since{};   // the first of them
-    std::string text{};                         // "2 events: event 7: it is damaged"; empty: there are none
+    std::string text{};   // "2 events: event 7: it is damaged"; empty: there are none
   };
   Summary summary(Timer::time_point now = Timer::now()) const;
 
@@ -67,4 +66,4 @@ class FailingEvents {
   std::map<EventNumber, Failing> events_;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

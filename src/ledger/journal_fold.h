@@ -1,4 +1,4 @@
-// What a journal row that creates an event begins: the inventory and the plan that the rows after it are folded into.
+// The inventory and the plan that an event's first journal row begins. Later rows are folded into them.
 //
 // Pure functions; any thread.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-// The inventory and the plan of an event whose first row this is; nullptr when it does not begin with event_created.
+// The inventory and the plan of an event whose first row this is; nullptr if the row does not begin with event_created.
 std::unique_ptr<Inventory> new_inventory(const JournalRow& row, const JournalBody& body, std::uint64_t hash_seed);
 std::unique_ptr<PlanBuilder> new_plan(const JournalRow& row, const JournalBody& body);
 

@@ -1,4 +1,4 @@
-// One row of a journal: an event's part of one batch, as every ledger keeps it, and the chain of hashes from row to row.
+// One row of a journal, the same in every ledger: one event's part of a batch, chained to the row before it by a hash.
 //
 // The bytes are part of the journal's format (docs/internals/journal.md). Pure functions; any thread.
 #pragma once
@@ -35,8 +35,8 @@ struct JournalRow {
   ChainHash hash{};
 };
 
-// A row's body is the changes' bytes (with their length), the kept keys, and a trailer of what is kept beside the changes: sections, each with
-// its number. Rows of before a section was kept do not have it; sections of a later version are passed over.
+// A row's body is the bytes of the changes (with their length), the kept keys, and a trailer of numbered sections. A row written before a
+// section existed does not have it. Sections of a later version are skipped.
 void encode_body(const ChangeBatch& changes, std::span<const KeptKey> keys, std::string& out);
 struct JournalBody {
   std::string_view changes;

@@ -1,8 +1,8 @@
-// What a round does to an event's copy in memory beside its changes: ended reservations that it brings back and forgets.
+// What a round does to an event's copy in memory besides its changes: it recalls and forgets ended reservations.
 //
-// Copies agree on which reservations are in memory only if they go through changes, recalls and forgettings in one order. So the
-// writer recalls and forgets through the round's MemorySteps, which note each with its place between the changes, and readers'
-// copies go through the same list (PublishedEvent::follow):
+// Copies agree on which reservations are in memory only if they apply changes, recalls and forgettings in one order. So the writer recalls
+// and forgets through the round's MemorySteps, which notes each step with its place between the changes. Readers' copies apply the same list
+// (PublishedEvent::follow):
 //
 //   MemorySteps steps;
 //   steps.recall(inventory, changes.count, ended);     // now, in the writer's copy
@@ -22,8 +22,8 @@ namespace holdfast {
 
 class MemorySteps {
  public:
-  // Brings an ended reservation back into the writer's copy. `after`: how many changes of the round the copy has. Only what
-  // Inventory::can_recall allows.
+  // Brings an ended reservation back into the writer's copy. `after`: the number of the round's changes that the copy has. Requires
+  // Inventory::can_recall.
   void recall(Inventory& writer, std::uint32_t after, const ReservationView& ended) { take(writer, after, ended); }
   // As Inventory::forget_ended.
   void forget_ended(Inventory& writer, std::uint32_t after, Seq through, std::size_t keep) {
@@ -33,8 +33,8 @@ class MemorySteps {
   bool empty() const { return steps_.empty(); }
   void clear() { steps_.clear(); }
 
-  // For a copy that follows: goes through the steps from the one at `next` on that stand before change `changes` (counted from 0)
-  // of the round. Returns the place of the next one.
+  // For a copy that follows: applies the steps from `next` on that stand before change `changes` (counted from 0) of the round. Returns the
+  // place of the next step.
   std::size_t follow(Inventory& copy, std::size_t next, std::uint32_t changes) const {
     for (; next < steps_.size() && steps_[next].after <= changes; ++next) go(copy, steps_[next].what);
     return next;
@@ -67,4 +67,4 @@ class MemorySteps {
   std::vector<Step> steps_;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

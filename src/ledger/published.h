@@ -1,5 +1,5 @@
-// What readers see of one event: its plan, and a copy of its inventory that follows the ledger, brought up to date after each
-// commit and before the outcomes of that commit leave. Any thread.
+// One event as readers see it: its plan, and a copy of its inventory. The copy follows after each commit, before the outcomes of that commit
+// are sent. Any thread.
 #pragma once
 
 #include <array>
@@ -30,28 +30,28 @@ struct StatesReading {
   std::string states;
 };
 
-// How many changes of each kind readers have been told of, and how many seats' states those set. Counts only grow; they begin with the
-// process, not with the event.
+// The number of published changes of each kind, and the number of seats whose states they set. Counts only grow, and begin with the process,
+// not with the event.
 struct ChangeTally {
   static constexpr std::size_t k_change_kinds = static_cast<std::size_t>(ChangeKind::unblocked) + 1;   // none is 0
   std::array<std::uint64_t, k_change_kinds> changes{};   // by ChangeKind
   std::array<std::uint64_t, k_change_kinds> seats{};
 };
 
-// Is told which seats each change touched, as they are published. Called on the thread that publishes (of on_begin: that calls watch()), with
-// the event locked: it must be quick and ask the event nothing.
+// Gets the seats that each change touched, as it is published. Called on the publishing thread (on_begin: on the thread that calls watch()),
+// with the event locked, so it must be quick and must not call the event.
 class SeatWatcher {
  public:
   virtual ~SeatWatcher() = default;
-  // Where it begins: the states of all seats after change `seq`. The next call is about the change after that.
+  // The beginning: the states of all seats after change `seq`. The next call is about change `seq` + 1.
   virtual void on_begin(Seq seq, std::span<const SeatState> states) = 0;
-  // After each change, in their order. `seats`: those whose state it set (none: it set none); `states`: of all seats, after it.
+  // After each change, in order. `seats`: those whose state it set, possibly none; `states`: of all seats after the change.
   virtual void on_change(Seq seq, Seats seats, std::span<const SeatState> states) = 0;
 };
 
 class PublishedEvent {
  public:
-  // `replica` stands at the same change as the ledger's own inventory.
+  // `replica` is at the same change as the ledger's own inventory.
   PublishedEvent(std::unique_ptr<Inventory> replica, std::shared_ptr<const Plan> plan);
 
   const EventCard& card() const { return card_; }
@@ -63,38 +63,36 @@ class PublishedEvent {
   Seq seq() const;
   StateCounts counts() const;   // as recorded
   ChangeTally tally() const;
-  // Whether a sweep may find something to record. Relaxed: as of the last commit.
+  // Whether a sweep may have something to record, as of the last commit.
   bool has_expiries(Millis now) const { return next_expiry() <= now; }
-  // No expiry waits to be recorded that was due before this time; k_never when there is none. Relaxed: as of the last commit.
+  // No expiry that was due before this time waits to be recorded; k_never if there is none. As of the last commit.
   Millis next_expiry() const { return next_expiry_.load(std::memory_order_relaxed); }
 
-  // What holds at `now`.
+  // As of `now`.
   SeatReading seat(SeatIndex seat, Millis now) const;
   std::optional<ReservationView> reservation(const Uuid& id, Millis now) const;
-  // Of seats that stand side by side in the plan, at one moment; a few thousand at once, because changes wait for it.
+  // Adjacent seats of the plan at one moment. Ask for a few thousand at once: changes wait meanwhile.
   void seats(SeatIndex first, std::size_t count, Millis now, std::vector<SeatReading>& readings) const;
 
-  // Recorded states, at most k_states_age_max behind. Copies made within that time are shared.
+  // Recorded states, at most k_states_age_max old. Calls within that time share a copy.
   std::shared_ptr<const StatesReading> states(Millis now) const;
 
-  // From here on `watcher` is told, instead of the one before; nullptr: nobody is. At most one watches. The one that watches may
-  // be given again: then it begins anew.
+  // Replaces the watcher; nullptr: none. There is at most one. The current watcher may be passed again: then it begins anew.
   void watch(std::shared_ptr<SeatWatcher> watcher) const;
 
   // ---- for the ledger
 
-  // Goes through what the ledger's own inventory went through: the changes of one committed journal row, and between them what
-  // `steps` has noted. A round may have steps and no changes. Nothing else changes the copy.
+  // Applies what the ledger's own inventory went through: the changes of one committed journal row, and between them the noted `steps`. A
+  // round may have steps without changes. Nothing else changes the copy.
   void follow(std::string_view changes, std::uint32_t count, Millis at, const MemorySteps& steps);
-  // The event is not what the ledger has any more, or not there: nothing follows it, and what comes under its number is another one.
+  // The ledger's event is another one by now, or gone. Nothing follows this one any more.
   void withdraw() { is_withdrawn_.store(true, std::memory_order_relaxed); }
   bool is_withdrawn() const { return is_withdrawn_.load(std::memory_order_relaxed); }
   void set_next_expiry(Millis at) { next_expiry_.store(at, std::memory_order_relaxed); }
-  // The ledger has loaded its inventory anew: goes on with a replica of that, of the same plan. If it is of another change or has
-  // other states (a failover that lost changes, a restore), whoever watches begins anew.
+  // The ledger has loaded its inventory again: continues with a replica of it, of the same plan. The watcher begins anew if the replica is at
+  // another change or has other states (after a failover that lost changes, or a restore).
   void begin_anew(std::unique_ptr<Inventory> replica);
-  // How the copy differs from the ledger's own inventory after the same round, as far as a cheap look tells, in a few words;
-  // empty: it does not.
+  // How the copy differs from the ledger's own inventory after the same round, in a few words; empty if a cheap comparison finds nothing.
   std::string difference_from(const Inventory& own) const;
 
  private:
@@ -103,7 +101,7 @@ class PublishedEvent {
   Seats seats_set_by(const Change& change) const;
 
   const std::shared_ptr<const Plan> plan_;
-  const EventCard card_;   // here, because a replica goes when another takes its place
+  const EventCard card_;   // its own, because replicas are replaced
   std::atomic<bool> is_withdrawn_{false};
   std::atomic<Millis> next_expiry_{k_never};
   mutable std::mutex mutex_;

@@ -1,4 +1,4 @@
-// What a ledger tells of the past: changes in order, a seat's history, reservations by customer, event and status.
+// The past as a ledger shows it: changes in order, a seat's history, reservations by customer, event and status.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace holdfast {
 
-// A change as readers see it: with what the journal keeps elsewhere, and owning all of it. What a kind does not have is empty.
+// A change as readers see it. It owns its data, including what the journal keeps elsewhere. Members that a kind does not have are empty.
 struct RecordedChange {
   EventNumber event = 0;
   Uuid event_id{};
@@ -29,19 +29,19 @@ struct RecordedChange {
   FewOf<std::uint32_t> versions{};           // theirs after it, in the same order; none: recorded before versions were kept
   std::optional<TraceParent> trace{};        // of the request that caused it
   std::optional<EventSettings> settings{};   // event_created, event_configured: all of them, as they are from now on
-  bool is_unreadable = false;   // it is not what was written, or cannot be read at the moment: only event, event_id and seq are known
-  std::string cursor{};   // read_all_changes: where what follows this change begins
+  bool is_unreadable = false;   // damaged, or cannot be read at the moment: only event, event_id and seq are known
+  std::string cursor{};   // read_all_changes: reading from here gives what follows this change
 };
 
-// Places to begin read_all_changes at that are no page's `next`.
-inline constexpr std::string_view k_cursor_first = "";   // the first change that there ever was
+// Cursors of read_all_changes that do not come from a page.
+inline constexpr std::string_view k_cursor_first = "";   // the first change ever made
 inline constexpr std::string_view k_cursor_oldest = "oldest";   // the first change that is kept
-inline constexpr std::string_view k_cursor_latest = "latest";   // what comes from now on
+inline constexpr std::string_view k_cursor_latest = "latest";   // changes from now on
 
-// Changes one after the other, and where to go on.
+// Consecutive changes, and where to continue.
 struct ChangePage {
-  std::vector<RecordedChange> changes;   // fewer than asked for when there are no more, or when they are large
-  std::string next;   // read_all_changes: the cursor after the last of them; never empty
+  std::vector<RecordedChange> changes;   // fewer than asked for if there are no more, or if they are large
+  std::string next;   // read_all_changes: the cursor after the last change; never empty
 };
 
 // An event and its last change.
@@ -50,16 +50,16 @@ struct EventHead {
   Seq seq = 0;
 };
 
-// Where a reading may look. Memory has what is recent, which is what most readers ask for, and is never waited for.
+// Where a reading may look. Memory has recent changes, which most readers ask for, and reading it never waits.
 enum class ReadFrom { memory, anywhere };
 
 // Why something could not be read.
 struct ReadProblem {
   enum class Kind {
-    not_in_memory,   // ReadFrom::memory: ask again for anywhere, from a thread that may wait for a file
-    archived,   // older than what is kept
-    bad_cursor,   // not one that this ledger gave
-    unavailable,   // the tables are too far behind, or cannot be read at the moment; what() is in the log
+    not_in_memory,   // ReadFrom::memory: ask again with ReadFrom::anywhere, on a thread that may wait for a file
+    archived,   // older than the oldest change that is kept
+    bad_cursor,   // not a cursor of this ledger
+    unavailable,   // the tables are too far behind, or cannot be read at the moment; the log says why
   };
   Kind kind;
   Seq oldest = 0;   // archived, of one event: the first change that is kept
@@ -80,7 +80,7 @@ struct SeatChange {
   std::string order{};   // consumed, returned
 };
 
-// Which reservations; what is not set does not matter.
+// Selects reservations; a member that is not set matches all.
 struct ReservationFilter {
   std::optional<std::string> customer{};
   std::optional<EventNumber> event{};
@@ -93,8 +93,8 @@ struct ListedReservation {
   std::string cursor{};   // of what comes after it
 };
 
-// A page in the order of creation, event by event. It may have fewer than asked for, even none, and a page after it: what is
-// looked through for one page is limited.
+// A page in the order of event and creation. It may have fewer items than asked for, even none, although more follow: the number of
+// reservations searched for one page is limited.
 struct ReservationPage {
   std::vector<ListedReservation> items;
   std::string next;   // the cursor of the next page; empty: this is the last

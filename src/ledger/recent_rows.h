@@ -30,12 +30,12 @@ class RecentRows {
   // A row that is durable and that readers have been told of. Its position is the next one, or 0: then only rows_of() finds it. A row whose
   // changes are here already changes nothing; one that does not follow the last row of its event begins that event's window anew.
   void append(KeptRow row);
-  // Drops what is here of an event: its history is another one.
+  // Forgets the rows of an event whose history has changed.
   void forget(EventNumber event);
-  // The position of the last row. Sequentially consistent: who says that it waits and then looks here misses nothing.
+  // The position of the last row. Sequentially consistent: a reader that first announces that it waits, and then looks here, misses nothing.
   Position head() const { return head_; }
 
-  // Rows of an event, from that with change `next` on, until they have `changes_max` changes; none when that row is not here.
+  // Rows of an event, from the one with change `next` on, until they have `changes_max` changes; none if that row is not here.
   KeptRows rows_of(EventNumber event, Seq next, std::size_t changes_max) const;
   // Rows of all events from position `first` on, likewise.
   KeptRows rows_from(Position first, std::size_t changes_max) const;

@@ -1,11 +1,10 @@
-// A journal folded from its first row, and what must be the same in tables that follow it: for proving that the two agree.
+// A journal folded from its first row, to prove that the tables that follow it agree with it.
 //
 //   Replay replay("journal.db");
 //   for (row of the journal) replay.fold(row);
 //   replay.events.at(7)->…; compare_seats(*replay.events.at(7), stored);
 //
-// Tables with many rows are compared by sums of digests of their rows, whose order does not matter. Not for several threads at
-// once.
+// Tables with many rows are compared by the sum of their rows' digests, so the order of rows does not matter. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -37,15 +36,15 @@ struct StoredSeatChange {
 
 class Replay {
  public:
-  // `journal`: what errors call it.
+  // `journal`: its name in errors.
   explicit Replay(std::string journal) : journal_(std::move(journal)) {}
 
-  // Folds one row, whose place in the chain has been checked; throws DataError.
+  // Folds one row. The caller has checked its place in the chain. Throws DataError.
   void fold(const JournalRow& row);
 
-  // What stands for a text after another.
+  // Adds a text to a digest; the order of texts matters.
   static void fold_into(std::uint64_t& digest, std::string_view text);
-  // What stands for a row of a table. Their sum stands for the table, in whatever order its rows come.
+  // The digest of a table's row. The sum over all rows is the table's digest, in any order.
   static std::uint64_t digest_of(std::initializer_list<std::uint64_t> numbers, const Uuid& id = {});
   static std::uint64_t digest_of(const StoredSeatChange& change);
   static std::uint64_t digest_of(const KeptKey& kept, Millis at);
@@ -61,9 +60,9 @@ class Replay {
   std::map<EventNumber, std::uint64_t> plans;               // a digest of header and seats
   std::map<Fingerprint, std::uint64_t> kept;                // digests of the keys that still count
   std::uint64_t keys = 0;
-  Millis keys_since = 0;       // keys of then or earlier do not count any more; tables may still have them
-  std::int64_t index_after = 0;   // rows up to here are not in the index any more; to be set before the first is folded
-  std::uint64_t index = 0;     // sums of digests, of the rows that the tables should have
+  Millis keys_since = 0;       // keys of this time or earlier no longer count; tables may still have them
+  std::int64_t index_after = 0;   // rows up to here are no longer in the index; set it before the first fold()
+  std::uint64_t index = 0;     // sums of the digests of the rows that the tables should have
   std::uint64_t history = 0;
   std::uint64_t created = 0;   // which change made each reservation
 
@@ -76,6 +75,6 @@ class Replay {
   JournalBody body_;
 };
 
-// How an event's inventory in tables differs from that of the journal, as the rest of a sentence; empty: it does not.
+// How the inventory loaded from tables differs from the journal's, as the rest of a sentence; empty if it does not.
 std::string compare_seats(const Inventory& expected, const Inventory& stored);
 }  // namespace holdfast

@@ -1,7 +1,7 @@
 // Which event a seat belongs to, by its id: ids are unique everywhere.
 //
-// Written at import, read by every request. In shards, each with its lock, so that an import of millions of seats stops no reader for
-// longer than one insert (or the growth of one shard). About 38 bytes a seat whose id is a UUID.
+// Written at import, read by every request. Each shard has its own lock, so an import of millions of seats blocks a reader for at most one
+// insert, or the growth of one shard. About 38 bytes per seat whose id is a UUID.
 #pragma once
 
 #include <array>
@@ -33,11 +33,11 @@ class SeatDirectory {
   // By an id as a client writes it: a UUID in any letter case, or the platform's own.
   std::optional<SeatPlace> find(std::string_view id) const;
 
-  // Enters all seats of a plan, or none: then the ids that are taken, at most `most` of them.
+  // Adds all seats of a plan, or none: then returns the ids that are taken, at most `most` of them.
   std::vector<std::string> enter(EventNumber event, const Plan& plan, std::size_t most);
-  // Takes the seats of a plan out again.
+  // Removes the seats of a plan.
   void remove(const Plan& plan);
-  // Makes room for `seats` more.
+  // Reserves room for `seats` more.
   void reserve(std::size_t seats);
 
  private:

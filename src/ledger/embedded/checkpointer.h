@@ -1,5 +1,5 @@
-// The thread that fills state.db behind the journal, in small steps, with what is durable there; and that moves the journal's
-// write-ahead log into its file. It runs at the lowest priority: what it has not done yet, a start does from the journal.
+// The thread that fills state.db behind the journal, in small steps, and moves the journal's write-ahead log into its file. It runs at the
+// lowest priority: a start replays from the journal what it has not done yet.
 #pragma once
 
 #include <atomic>
@@ -24,50 +24,50 @@ class Checkpointer {
   struct Options {
     std::string journal;
     std::string state;
-    std::int64_t retention_days = 0;   // of journal rows that are in state.db; 0: all are kept
-    // Up to which row the journal is done with by whoever else reads it; later rows are kept, however old. Empty: nobody does. Called on
-    // the checkpointer's thread; must not throw.
+    std::int64_t retention_days = 0;   // of journal rows that are in state.db; 0: keep all
+    // The last row that all other readers of the journal have passed; later rows are kept, however old. Empty: there are no other readers.
+    // Called on the checkpointer's thread; must not throw.
     std::function<Position()> removable_through{};
-    // How far the time may be ahead, so that idempotency keys are kept so much longer, and whether that is a reason to remove no rows.
-    // Called on the checkpointer's thread; must not throw. Empty: it is right.
+    // How far the time may be ahead, which is how much longer idempotency keys are kept; and whether that is a reason to remove no rows. Called
+    // on the checkpointer's thread; must not throw. Empty: the time is right.
     std::function<Millis()> time_may_be_ahead{};
     std::function<bool()> keeps_old_rows{};
   };
 
-  // Starts the thread. `now` gives the time by which rows are old.
+  // Starts the thread. `now` gives the time by which the age of rows is judged.
   Checkpointer(Options options, std::function<Millis()> now);
   ~Checkpointer();   // stops
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
-  // Does not rest until state.db has the journal up to `position`, which must be durable. Any thread.
+  // Makes it work without rest until state.db has the journal up to `position`, which must be durable. Any thread.
   void hurry_to(Position position);
 
-  // Says that the journal has rows up to `position` and its log `wal_frames` frames. Cheap; from the ledger's writer.
+  // The journal has rows up to `position`, and its log `wal_frames` frames. Cheap; called by the ledger's writer.
   void notify(Position position, int wal_frames);
-  // The log has been moved into the file but for its latest frames; the writer is to look at these and to move them, so that the log starts
-  // anew. Says up to where it has been looked at; nothing: the log is to be left as it is.
+  // The place up to which the log has been checked, once it has been moved into the file except for its latest frames. The writer then checks
+  // and moves those, so that the log starts anew. Nothing: leave the log as it is.
   std::optional<LogWatch::Place> take_short_log();
-  // Somebody else has found something wrong in the journal, and says so in a sentence with the file's name. From here on its log is left as
-  // it is. Any thread.
+  // Takes note of damage that another component has found in the journal, a sentence with the file's name. The log is left as it is from now
+  // on. Any thread.
   void set_damage(const std::string& what);
-  // By event the last change that is in state.db, of events that moved on since the last call.
+  // By event the last change in state.db, for events with progress since the last call.
   std::map<EventNumber, Seq> take_followed();
 
-  // Follows at once, without rest, until state.db has the journal up to `position`, which must be durable; returns when it has. False
-  // when it has not by `deadline`, or cannot be written at the moment. Any thread that may wait.
+  // Waits until state.db has the journal up to `position`, which must be durable, and makes it follow without rest. False if it does not by
+  // `deadline`, or cannot be written at the moment. Any thread that may wait.
   bool catch_up_to(Position position, std::chrono::steady_clock::time_point deadline);
 
   Position followed() const { return followed_.load(std::memory_order_relaxed); }
   Position behind() const { return notified_.load(std::memory_order_relaxed) - followed(); }
-  // What keeps it from going on; empty when nothing does.
+  // Why it cannot continue; empty if it can.
   std::string trouble() const;
-  // What was found wrong in the journal's rows or its log: a sentence with the file's name; empty: nothing. It does not get better.
+  // Damage found in the journal's rows or its log, a sentence with the file's name; empty: none. It stays.
   std::string journal_damage() const;
-  // From here on the journal's log is left as it is: what is damaged in it must not come into the file. Any thread.
+  // Leaves the journal's log as it is from now on, so that damage in it does not reach the file. Any thread.
   void leave_log() { leaves_log_ = true; }
 
-  // Catches up with what has been notified, for some seconds at most, then ends the thread.
+  // Catches up with what notify() named, for a few seconds at most, then ends the thread.
   void stop();
 
  private:
@@ -103,7 +103,7 @@ class Checkpointer {
   std::thread thread_;
 };
 
-// Follows the whole journal into the tables, from where they are. `progress` is told of each position.
+// Makes the tables follow the whole journal from where they are. `progress` gets each position.
 void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress);
 
 }   // namespace holdfast

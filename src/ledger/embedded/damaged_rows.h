@@ -1,10 +1,9 @@
-// Rows of the journal that readers have found not to be what was written: each is in the log once, and is known until it is read as it was
-// written.
+// Journal rows that readers have found damaged. Each is logged once, and remembered until it reads as it was written.
 //
 //   auto damaged = std::make_shared<DamagedRows>("data/journal.db");
-//   damaged->found(row);                  // its numbers are right, whatever else is not
+//   damaged->found(row);                  // its numbers are right
 //   damaged->text();                      // "data/journal.db is damaged: row 12, which has changes 5 and 6 of event 3, …"
-//   damaged->read_well(12);               // somebody has put it right
+//   damaged->read_well(12);               // it has been repaired
 //
 // Any thread.
 #pragma once

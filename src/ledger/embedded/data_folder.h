@@ -1,4 +1,4 @@
-// The folder of an embedded ledger: where its files are, and that one process at a time works with them.
+// The folder of an embedded ledger: the paths of its files, and the lock that admits one process at a time.
 #pragma once
 
 #include <filesystem>
@@ -8,22 +8,22 @@
 
 namespace holdfast {
 
-// Makes an empty file that only its owner can read (mode 0600, from its first byte), for SQLite to fill; -wal and -shm get the same mode.
-// Throws DataError when it cannot, or when the file is there.
+// Creates an empty file that only its owner can read (mode 0600 from the start), for SQLite to fill; -wal and -shm get the same mode. Throws
+// DataError if it cannot, or if the file exists.
 void create_private_file(const std::string& path);
 
-// A file that root has made for a server that is not: gives it to its folder's owner. Throws DataError.
+// Gives a file that root created to the owner of its folder, as whom the server runs. Throws DataError.
 void give_to_owner_of_folder(const std::string& path);
 
-// Makes the names of the files beside `path` durable: a new one is lost with the power unless its folder is synced. Throws DataError.
+// Syncs the folder of `path`: without it a new file's name can be lost in a power failure. Throws DataError.
 void sync_folder_of(const std::string& path);
 
-// SQLite would take a log that was left behind (-wal) for that of a new file beside it. Throws DataError when `path` is not there and its log is.
+// SQLite would apply a leftover log (-wal) to a new file of that name. Throws DataError if `path` is missing and its log exists.
 void refuse_log_without_file(const std::string& path);
 
 class DataFolder {
  public:
-  // Makes the folder when it is not there, and takes its lock. Throws DataError when another process has it.
+  // Creates the folder if missing, and takes its lock. Throws DataError if another process holds it.
   explicit DataFolder(std::filesystem::path folder);
   ~DataFolder();
   DataFolder(const DataFolder&) = delete;

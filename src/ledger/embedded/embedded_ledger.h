@@ -1,8 +1,8 @@
 // The ledger of a single machine: inventories in memory, one writer, group commit to SQLite.
 //
-// execute() judges a batch in memory, appends what was accepted to journal.db, commits once, and only then lets the verdicts be
-// seen. A commit that fails means that memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and
-// the process must end and recover (broken() says why).
+// execute() judges a batch in memory, appends the accepted changes to journal.db, commits once, and only then shows the verdicts. If a commit
+// fails, memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and the process must end and recover
+// (broken() says why).
 #pragma once
 
 #include <algorithm>
@@ -40,20 +40,20 @@ struct EmbeddedOptions {
   std::filesystem::path data;
   std::size_t idempotency_keys_max = k_idempotency_keys_max;
   std::size_t ended_in_memory_max = 200'000;   // ended reservations by event; older ones are read from state.db
-  std::int64_t journal_retention_days = 0;     // 0: the journal is kept whole
+  std::int64_t journal_retention_days = 0;   // 0: the journal is kept whole
   std::function<Position()> journal_removable_through{};   // as Checkpointer::Options says; must hold as long as the ledger
-  const ClockSource* clock = nullptr;          // nullptr: the system's
-  JudgingOptions judging{};                    // the seat lock, which must live as long as the ledger
+  const ClockSource* clock = nullptr;   // nullptr: the system's
+  JudgingOptions judging{};   // the seat lock, which must live as long as the ledger
   std::chrono::milliseconds tables_patience{10'000};   // how long a list or a history waits for state.db to follow
-  // How far state.db may be behind: while it lacks older rows, each round waits for it, for so long at most. 0: no limit.
+  // How far state.db may be behind: while it lacks older rows, each round waits for it. 0: no limit.
   std::chrono::milliseconds state_lag_max{0};
   std::chrono::milliseconds round_held_back_max{200};
 };
 
 class EmbeddedLedger : public Ledger, private JudgesBench {
  public:
-  // Takes the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error,
-  // which name the file and the way out.
+  // Locks the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error, which name the
+  // file and say what to do.
   explicit EmbeddedLedger(EmbeddedOptions options);
   ~EmbeddedLedger() override;   // brings state.db up to date, and looks at the journal's log once more before it goes into the file
 
@@ -68,7 +68,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   const SeatDirectory& seats() const override { return directory_; }
   std::shared_ptr<const PublishedEvent> event(EventNumber number) const override;
   std::optional<EventNumber> event_by_id(const Uuid& id) const override;
-  // Of any event that the journal has, also of one that is being imported.
+  // The id of any event in the journal, including one that is being imported.
   std::optional<Uuid> id_of(EventNumber number) const;
   std::vector<EventNumber> events() const override;
   std::optional<ReservationView> reservation(const Uuid& id) const override;
@@ -81,31 +81,31 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const override;
   Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const override;
 
-  // Compares the clock with the wall clock; returns a step to report. Called about once a second by one thread.
+  // Compares the clock with the wall clock; returns a step to report. One thread calls it about once a second.
   std::optional<Millis> compare_clocks() { return clock_.compare(); }
-  // A sentence on why the time may be wrong by a day or more; empty: nothing speaks for that.
+  // Why the time may be wrong by a day or more, in a sentence; empty if nothing suggests it.
   std::string clock_doubt() const;
   // How long the oldest expiry of open events has waited to be recorded. Looks at every event. Any thread.
   std::chrono::milliseconds expiries_due() const;
-  // From here on nothing is judged, for this reason; reading goes on. Any thread.
+  // Stops judging for this reason; reading continues. Any thread.
   void stop_selling(std::string because);
-  // The same, when the journal's log is not what was written. It is left as it is, also at the end.
+  // The same if the journal's log is damaged. The log is left as it is, even at the end.
   void stop_selling_from_damage(std::string because);
-  // What those who read the journal or move its log have found wrong in it, beginning with a file's name; empty: nothing.
+  // Damage that readers of the journal, or the thread that moves its log, have found; begins with a file's name. Empty: none.
   std::string journal_damage() const { return checkpointer_->journal_damage(); }
-  // Rows that readers of the journal have found not to be what was written.
+  // Rows that readers of the journal have found damaged.
   const DamagedRows& damaged_rows() const { return *damaged_rows_; }
-  // Events with changes that were asked for of late, and could not be told.
+  // Events with recently requested changes that could not be read.
   FailingEvents::Summary untold() const { return untold_.summary(); }
-  // A reader of its journal with connections of its own, which tells damaged_rows() too. It must end before the ledger.
+  // A reader of its journal with its own connections, which reports to damaged_rows() as well. It must end before the ledger.
   std::unique_ptr<JournalReader> new_reader() const;
-  // Journal rows that state.db is behind.
+  // The number of journal rows that state.db lacks.
   Position rows_behind() const { return checkpointer_->behind(); }
   // The last journal row that state.db has.
   Position state_through() const { return checkpointer_->followed(); }
-  // How long rounds have waited for state.db, all together.
+  // The total time that rounds have waited for state.db.
   std::chrono::nanoseconds held_back() const { return std::chrono::nanoseconds(held_back_ns_); }
-  // False while state.db cannot be written; sales go on, and it is tried again.
+  // False while state.db cannot be written; sales continue, and writing is retried.
   bool state_follows() const { return checkpointer_->trouble().empty(); }
 
  private:
@@ -114,7 +114,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
     std::shared_ptr<const Plan> plan;   // nullptr while it is importing, unless it is being imported by this process
     std::shared_ptr<PublishedEvent> published;
     ChangeBatch changes;   // of the batch at hand
-    MemorySteps steps;     // between them
+    MemorySteps steps;   // between them
     std::vector<KeptKey> kept;
     bool touched = false;
     Millis queued_expiry = k_never;   // what stands in expiries_ for it
@@ -164,8 +164,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   SystemClockSource system_clock_;
   std::uint64_t hash_seed_;
   std::unique_ptr<Journal> journal_;
-  std::unique_ptr<HeadMarker> marker_;    // the writer's
-  std::unique_ptr<LogWatch> log_;         // the writer's, of the journal
+  std::unique_ptr<HeadMarker> marker_;   // the writer's
+  std::unique_ptr<LogWatch> log_;   // the writer's, of the journal
   std::unique_ptr<StateStore> archive_;   // read only, of the writer: reservations that ended long ago
   LedgerClock clock_;
   ClockDoubt doubt_;

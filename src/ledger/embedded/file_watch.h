@@ -1,8 +1,8 @@
-// Whether the files that a server has open are still those of its folder, and its logs still what it wrote.
+// Whether the files that a server has open are still those in its folder, and whether its logs are still what it wrote.
 //
-// A file that was deleted or replaced takes every write, and nobody will find it again: a server would go on answering what is lost
-// with its end. A log that was cut off or overwritten is read up to there at the next start. So the server looks, once a second, and
-// stops selling. It keeps running, because until it ends lost files can be saved from /proc/PID/fd, and what was sold can be read.
+// A deleted or replaced file accepts every write, but is gone once the process ends, and with it what was answered. A log that was cut off or
+// overwritten is read only up to there at the next start. So the server checks once a second, and stops selling. It keeps running: until it
+// ends, lost files can be saved from /proc/PID/fd, and sales can be read.
 //
 //   FileWatch watch(data);                    // after all files have been opened
 //   if (const auto lost = watch.look(); lost) …   // once a second
@@ -24,17 +24,17 @@ namespace holdfast {
 class FileWatch {
  public:
   struct Loss {
-    std::string what;         // a sentence with the way out
+    std::string what;   // a sentence with the way out
     bool is_damage = false;   // of the journal: the file is there, and not what was written
   };
 
-  // Remembers the files of Holdfast that are in the folder now.
+  // Remembers the files of Holdfast that the folder has now.
   explicit FileWatch(const std::filesystem::path& folder);
 
-  // What has become of one of them. A file whose end was cut off counts too, also when it has grown again since: a log then has no header,
-  // and that of the journal is compared with its checksums, 16 MiB at a look.
+  // What has happened to one of them; nothing if all is well. Finds a file that was cut short even if it has grown since: its log has no header
+  // then, and the journal's log is compared with its checksums, 16 MiB per call.
   std::optional<Loss> look();
-  // Why the journal's log is not compared with its checksums at the moment: it cannot be opened, which each look tries again. Empty: it is.
+  // Why the journal's log is not compared with its checksums at the moment (it cannot be opened; each look() retries). Empty if it is.
   const std::string& unwatched() const { return unwatched_; }
 
  private:

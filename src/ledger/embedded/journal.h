@@ -1,7 +1,7 @@
-// journal.db: all changes of all events, in order, only appended to. The truth.
+// journal.db: all changes of all events, in order, append-only. The truth.
 //
-// One row is one event's part of one batch: its changes packed together, the idempotency keys that were kept with them, and a SHA-256
-// hash that is chained to the row before, so that a row that was changed, lost or put elsewhere is found.
+// A row is one event's part of a batch: its packed changes, the idempotency keys kept with them, and a SHA-256 hash chained to the row before
+// it, which reveals a changed, lost or moved row.
 //
 //   journal (position INTEGER PRIMARY KEY,   -- 1, 2, 3, … without gaps
 //            event, first_seq, changes,      -- the changes first_seq … first_seq + changes - 1 of this event; 0 changes: only keys
@@ -29,7 +29,7 @@
 
 namespace holdfast {
 
-// What stands in a journal is not what was written.
+// A journal's content is not what was written.
 class JournalDamage : public DataError {
  public:
   using DataError::DataError;
@@ -41,49 +41,49 @@ class Journal {
   static constexpr std::int64_t k_backup_application_id = 0x48664231;   // "HfB1"
   enum class Mode { create, write, read, read_backup };   // a backup's tables are those of a journal
 
-  // Throws sqlite::Error, or DataError when the file is not a journal of this format or is cut short.
+  // Throws sqlite::Error, or DataError if the file is not a journal of this format or is cut short.
   Journal(const std::string& path, Mode mode);
 
-  // The last row, or the anchor when there is none.
+  // The last row, or the anchor if there is none.
   const JournalHead& head() const { return head_; }
-  // What stands before the first row that is kept: position 0 unless old rows were removed.
+  // Position and hash before the first row that is kept: position 0 unless old rows were removed.
   const JournalHead& anchor() const { return anchor_; }
 
-  // Writing: begin, append …, commit. After an exception of commit() or append() nothing of the transaction is in the file, as far
-  // as SQLite knows; the caller must stop writing.
+  // Writing: begin, append …, commit. If commit() or append() throws, nothing of the transaction is in the file as far as SQLite knows, and
+  // the caller must stop writing.
   void begin();
   void append(EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body);
   void commit();   // returns when it is on disk
   void roll_back();
-  // The oldest rows, without their bodies: up to `through`, from before `older_than`, at most `limit`, and never the last row of all, which
-  // tells where the journal is.
+  // The oldest rows, without their bodies: up to `through`, written before `older_than`, at most `limit`. Never the last row, which tells where
+  // the journal is.
   std::vector<JournalRow> old_rows(Position through, Millis older_than, std::size_t limit);
-  // Removes what old_rows() gave; it must be in state.db and delivered.
+  // Removes rows from old_rows(). They must be in state.db, and delivered.
   void remove(std::span<const JournalRow> oldest);
 
-  // Calls `visit` for each row after `after`, in order, checking chain, positions and times. `visit` returns false to stop. Throws
-  // JournalDamage that names the first row that does not fit. A reader's own transaction: what is appended meanwhile is not seen.
+  // Calls `visit` for each row after `after`, in order, and checks chain, positions and times. `visit` returns false to stop. Throws
+  // JournalDamage, which names the first row that does not fit. Runs in one transaction: rows appended meanwhile are not seen.
   void read(const JournalHead& after, const std::function<bool(const JournalRow&)>& visit);
   // The hash of the row at `position` (or of the anchor), or nothing. Throws JournalDamage.
   std::optional<ChainHash> hash_at(Position position);
 
-  // Whether the folder has, or has had, a marker of how far the journal reaches.
+  // Whether the folder has, or had, a marker of how far the journal reaches.
   bool has_marker();
   void note_marker();
 
-  // A start whose clock was far ahead, for the next start.
+  // A start with a clock far ahead, noted for the next start.
   std::optional<DoubtfulStart> doubtful_start();
   void note_doubtful_start(const DoubtfulStart& start);
 
-  // Frames in the write-ahead log after the last commit; and moving them into the file. On a reader's connection that takes time off
-  // the writer; what is left over, the writer does itself.
+  // The frames in the write-ahead log after the last commit; and moving them into the file. Doing so on a reader's connection spares the writer
+  // the work; the writer moves what is left.
   int wal_frames() const { return wal_frames_; }
   void checkpoint_wal();
-  // Closing does not move the log into the file and remove it, as it otherwise does.
+  // Keeps the log as it is when the journal is closed; otherwise closing moves it into the file and removes it.
   void keep_log_at_close();
-  // Sees to it that the log is on disk. Before serving: after a sync that failed it may be in the page cache only, and what is read from
-  // there would be lost with the power although it was answered. So it is moved into the file and that is synced; or, while another program
-  // reads the file (a backup), it is written over itself and synced. Throws sqlite::Error or DataError when that fails.
+  // Makes sure that the log is on disk; call it before serving. After a failed sync it may be in the page cache only, and a power loss would
+  // take what was answered from it. So it is moved into the file, which is synced. While another program reads the file (a backup), the log is
+  // rewritten in place and synced. Throws sqlite::Error or DataError if that fails.
   void settle();
 
   std::int64_t bytes();   // of the file

@@ -1,11 +1,11 @@
-// Journal rows by event and by position, for readers: beside the writer. Each row is held against the chain's hash of the row before it.
+// Journal rows by event and by position, for readers beside the writer. Each row is checked against the hash of the row before it.
 //
-// One that does not fit, or cannot be decoded, is given as damaged (KeptRow::is_damaged), so that it keeps nobody from the others. Whose it is
-// and which changes it has is taken from state.db, which followed the row when it was whole. When state.db does not know, nobody does, and
-// reading on would lose changes of an event without anybody being told: then reading ends there.
+// A row that does not fit, or cannot be decoded, is returned as damaged (KeptRow::is_damaged), so that it does not hold up the others. Its event
+// and the numbers of its changes come from state.db, which followed the row while it was whole. If state.db does not know them, reading ends
+// there: to continue would silently lose changes of some event.
 //
-// The journal has no index by event, so that appending stays cheap: state.db has one (table journal_index), and the rows that it
-// does not have yet are looked through.
+// The journal has no index by event, so that appending stays cheap. state.db has one (table journal_index); rows that it does not have yet are
+// searched.
 #pragma once
 
 #include <memory>
@@ -23,19 +23,19 @@ namespace holdfast {
 // Any thread; one reads at a time.
 class JournalReader {
  public:
-  static constexpr std::size_t k_bytes_at_once = std::size_t{4} * 1024 * 1024;   // of one call: then it ends after the row at hand
+  static constexpr std::size_t k_bytes_at_once = std::size_t{4} * 1024 * 1024;   // a call ends after the row that reaches them
 
-  // Both files are there. `damaged` is told of what is found, and may be shared. Throws sqlite::Error.
+  // Both files exist. `damaged` gets what is found, and may be shared. Throws sqlite::Error.
   JournalReader(const std::string& journal, const std::string& state, std::shared_ptr<DamagedRows> damaged);
 
-  // Rows of an event, from that with change `next` on, until they have `changes_max` changes, or a part of that; none when that
-  // row is not there. Throws sqlite::Error; JournalDamage when a row is missing, or it is not known whose a damaged one is.
+  // Rows of an event, from the one with change `next` on, until they have `changes_max` changes, or fewer; none if that row is not there.
+  // Throws sqlite::Error; JournalDamage if a row is missing, or if the event of a damaged row is unknown.
   KeptRows rows_of(EventNumber event, Seq next, std::size_t changes_max);
   // Rows of all events from position `first` on, likewise.
   KeptRows rows_from(Position first, std::size_t changes_max);
-  // The first row that is there; nothing when none is.
+  // The first row that is kept; nothing if there is none.
   std::optional<Position> oldest();
-  // The first change of an event that is there; nothing when none is.
+  // The first change of an event that is kept; nothing if there is none.
   std::optional<Seq> oldest_of(EventNumber event);
 
  private:

@@ -1,14 +1,14 @@
 // Whether the write-ahead log of a database that this process writes is still what it wrote.
 //
-// SQLite looks at the checksums of its log only when it opens it after a crash, and then takes the log up to the first frame that does not
-// fit. While it is open, frames that another program has cut off or overwritten are moved into the database as they are. So whoever writes
-// a journal looks itself: at the log's header and at the frames up to the last commit, which SQLite's index of the log (-shm) names
-// together with their checksum.
+// SQLite checks the checksums of its log only when it opens it after a crash, and then uses the log up to the first frame that does not fit.
+// While the database is open, it moves frames that another program has cut off or overwritten into the database as they are. So the writer
+// of a journal checks by itself: the log's header, and the frames up to the last commit, which SQLite's index of the log (-shm) names with
+// their checksum.
 //
 //   LogWatch watch(path);                                            // of a database in WAL mode that is open elsewhere in this process
 //   if (std::string what = watch.look(LogWatch::k_all); !what.empty()) …
 //
-// It takes no locks, and a log that begins anew meanwhile is not taken for a damaged one. For one thread.
+// It takes no locks, and does not mistake a log that begins anew meanwhile for a damaged one. For one thread.
 #pragma once
 
 #include <array>
@@ -28,19 +28,19 @@ class LogWatch {
  public:
   static constexpr std::size_t k_all = std::numeric_limits<std::size_t>::max();
 
-  // Throws sqlite::Error; DataError when the log cannot be opened.
+  // Throws sqlite::Error; DataError if the log cannot be opened.
   explicit LogWatch(const std::string& path);
   ~LogWatch();
   LogWatch(const LogWatch&) = delete;
   LogWatch& operator=(const LogWatch&) = delete;
 
-  // What is wrong with the log, as a part of a sentence that begins with its name; empty: nothing. Reads its header and at most `bytes_max`
-  // of its frames (and one); of a longer log the next call looks at the frames behind them. Throws DataError when the log cannot be read.
+  // What is wrong with the log, as the rest of a sentence that begins with its name; empty: nothing. Reads its header and at most `bytes_max`
+  // of its frames (plus one frame); the next call continues there. Throws DataError if the log cannot be read.
   std::string look(std::size_t bytes_max);
-  // The same of frames that no call has looked at before, all of them. One of the two for one watch; look(k_all) may come last.
+  // The same for all frames that no call has checked yet. Use only one of the two functions on a watch; look(k_all) may come last.
   std::string look_at_new();
 
-  // What look_at_new() has come past, for another watch of the same log: what both look at costs twice.
+  // How far look_at_new() has come, for another watch of the same log, so that frames are not checked twice.
   struct Place {
     std::array<std::uint8_t, 8> salt{};
     std::uint32_t next = 1;
@@ -54,7 +54,7 @@ class LogWatch {
  private:
   using Sum = std::array<std::uint32_t, 2>;
   using Salt = std::array<std::uint8_t, 8>;
-  // How far the log reaches, by its index.
+  // How far the log reaches according to its index.
   struct Reach {
     std::uint32_t frames;
     std::uint32_t page;   // bytes
@@ -75,12 +75,11 @@ class LogWatch {
   std::vector<char> buffer_;
 };
 
-// A sentence about the journal or its log, with what look() said of it, and the way out: of a server that works with it, and of one that
-// ends and finds it only now.
+// A sentence with what look() found and what to do: for a running server, and for one that finds it as it ends.
 std::string told_of_damaged_log(const std::string& path, const std::string& what);
 std::string told_of_log_damaged_at_the_end(const std::string& path, const std::string& what);
 
-// The header of a log as a file: whether it is one that SQLite wrote. Of a file that is being written it may have to be asked again.
+// Whether a log's file begins with a header that SQLite wrote. If the file is being written, ask again.
 bool has_log_header(const std::array<std::uint8_t, 32>& bytes);
 
 }   // namespace holdfast

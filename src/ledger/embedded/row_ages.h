@@ -1,11 +1,11 @@
-// Since when rows of the journal have been waiting for state.db, so that it can be said which of them it must have by now.
+// How long journal rows have been waiting for state.db, to decide which of them it must have by now.
 //
 //   RowAges ages(5s);
 //   ages.wrote(120, now);                       // after each round: the journal's last row
 //   ages.followed(100);                         // what state.db has
 //   const Position due = ages.older_than(5s, now);   // → state.db must have rows up to here; 0: nothing is due
 //
-// It remembers some moments, not each row: an age is at most a 256th of the longest one too high, never too low. For one thread.
+// It remembers some moments, not each row: an age may be too high by 1/256 of the longest, never too low. For one thread.
 #pragma once
 
 #include <chrono>
@@ -33,11 +33,11 @@ class RowAges {
     moments_.push_back({through, now});
     while (moments_.size() > 1 && now - moments_[1].at >= longest_) moments_.pop_front();   // the next one says as much
   }
-  // Rows up to `through` wait no longer.
+  // Rows up to `through` no longer wait.
   void followed(Position through) {
     while (!moments_.empty() && moments_.front().through <= through) moments_.pop_front();
   }
-  // The last waiting row that was written `age` ago or earlier; 0: none.
+  // The last waiting row that is at least `age` old; 0: none.
   Position older_than(std::chrono::nanoseconds age, Timer::time_point now) const {
     Position found = 0;
     for (const Moment& moment : moments_) {

@@ -1,5 +1,5 @@
-// state.db: tables that follow the journal. They make a start fast, answer for reservations that ended long ago, and can be read
-// by people with the sqlite3 shell. They are never the truth: they can be made again from the whole journal.
+// state.db: tables that follow the journal. They make a start fast, have the reservations that ended long ago, and can be read with the sqlite3
+// shell. They are never the truth: `holdfast rebuild` makes them again from a whole journal.
 //
 //   meta            (name, value)      -- format; position and hash of the journal row that the tables are as of; up to which row
 //                                         journal_index was emptied (index_emptied_through; missing: never)
@@ -56,7 +56,7 @@ class StateStore {
   // Throws sqlite::Error, or DataError when the file is not of this format.
   StateStore(const std::string& path, Mode mode);
 
-  // From here on reads are of this moment, whatever another connection writes. For a store that is only read.
+  // Later reads are as of this moment, whatever another connection writes. For a store that only reads.
   void pin() {
     database_.execute("BEGIN");
     as_of();
@@ -66,49 +66,49 @@ class StateStore {
   JournalHead as_of();
 
   // ---- following the journal; within begin() and commit()
-  // What rows do to reservations and seats is written by commit(), once for all of them.
+  // commit() writes what the rows have come to, once for all of them.
   void begin() { transaction_.emplace(database_); }
   void follow(const JournalRow& row);
   void commit(const JournalHead& as_of);
   void roll_back();
-  // Idempotency keys stay in the tables for so much longer than they count.
+  // Keeps idempotency keys in the tables for this much longer than they count.
   void keep_keys_longer(Millis by) { keys_kept_longer_ = by; }
-  // Takes journal rows up to `through` out of the index: `old`, before they are removed there, within begin() and commit(); or whatever
-  // it has of them, after.
+  // Removes journal rows up to `through` from the index: the rows `old` before the journal removes them, within begin() and commit(); or all
+  // that it has up to there, afterwards.
   void forget_rows(std::span<const JournalRow> old, Position through);
   void forget_rows_through(Position through);
-  // Up to which journal row the index was emptied; the journal may still have rows of before.
+  // The journal row up to which the index was emptied; the journal may still have rows before it.
   Position index_emptied_through();
-  // From here on commit() returns when it is on disk, with all commits before it.
+  // While on, commit() returns once it and all earlier commits are on disk.
   void sync_commits(bool on);
 
   // ---- reading
-  // Every event in the order of its number, with its live reservations. Throws DataError when the tables contradict themselves.
+  // Every event by rising number, with its live reservations. Throws DataError if the tables contradict themselves.
   void load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit);
-  // What has come in of the seats of events that are still importing.
+  // The seats so far of events that are still being imported.
   void load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit);
-  // Every reservation, whatever became of it; `owned` is not told.
+  // Every reservation, whatever its status. Does not say which seats it owns.
   void each_reservation(const std::function<void(const StoredReservation&)>& visit);
-  // A reservation that was sold for an order; nothing when there is none.
+  // A reservation that was sold for an order; nothing if there is none.
   std::optional<Uuid> find_order(std::string_view order);
-  // Those after a place in the order of event and creation, until `visit` returns false: of a customer, or that are live, or all.
+  // Reservations after a place in the order of event and creation, until `visit` returns false: of a customer, or the live ones, or all.
   void list_reservations(const std::optional<std::string>& customer, bool only_live, EventNumber after_event, Seq after_seq,
                          const std::function<bool(const StoredReservation&)>& visit);
-  // What a seat went through after its version `after`, at most `limit`.
+  // The history of a seat after its version `after`, at most `limit`.
   std::vector<SeatChange> history_of(EventNumber event, SeatIndex seat, std::uint32_t after, std::size_t limit);
   void each_seat_change(const std::function<void(const StoredSeatChange&)>& visit);
   void each_indexed_row(const std::function<void(EventNumber, Seq first_seq, Position)>& visit);
-  // The plan of an event as the journal packed it: its header, then its parts.
+  // The plan of an event as packed in the journal: its header, then its parts.
   void each_plan_part(EventNumber event, const std::function<void(std::string_view)>& visit);
   void each_event_head(const std::function<void(EventNumber, Seq last)>& visit);
   void each_event_time(const std::function<void(EventNumber, Millis created_at, Millis at)>& visit);
-  // What SQLite finds wrong in the file, above all indexes that do not have what their tables have: a reading by an index would not see it.
-  // Empty: nothing.
+  // What SQLite finds wrong in the file, above all indexes that do not match their tables, which a read by index would not notice. Empty:
+  // nothing.
   std::string find_broken_index();
-  // Whether the rows of table seat are those of the plan.
+  // Whether table seat has exactly the rows of the plan.
   bool has_seats_of(EventNumber event, const Plan& plan);
   void load_keys(const std::function<void(const KeptKey&, Millis at)>& visit);
-  // A reservation, whatever became of it, as of the tables' position.
+  // A reservation, whatever its status, as of the tables' position.
   std::optional<ReservationView> find_reservation(const Uuid& id);
   // The last recorded time of all events.
   Millis last_now();

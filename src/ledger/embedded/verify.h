@@ -1,4 +1,4 @@
-// Proving that journal and tables are whole and say the same.
+// Proves that journal and tables are whole and agree.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace holdfast {
 
-// Up to this size of the journal, everything is verified at each start; over it, the rows after the tables' position.
+// A journal of up to this size is verified whole at each start; of a larger one the rows after the tables' position.
 inline constexpr std::int64_t k_journal_bytes_verified_at_start = 16 * 1024 * 1024;
 
 struct VerifyReport {
@@ -28,21 +28,21 @@ struct VerifyReport {
   std::uint64_t keys = 0;
   Position tables_as_of = 0;
   Position journal_head = 0;
-  bool journal_is_whole = true;   // false: old rows were removed; the tables could not be made again to compare
+  bool journal_is_whole = true;   // false: old rows were removed, so the tables could not be compared
 };
 
-// Replays the journal from its first row: chain, positions, numbers of changes, and that the tables are what the changes up to
-// their position give, seat by seat and reservation by reservation. Does not throw for damage: it reports it.
+// Replays the journal from its first row and checks the chain, positions and numbers of changes, and that the tables are what the changes up to
+// their position give, seat by seat and reservation by reservation. Reports damage; does not throw for it.
 VerifyReport verify(Journal& journal, StateStore& state, const std::function<void(std::uint64_t rows)>& progress = {});
 
-// The same for a folder, also while a server works with it, and that the journal reaches as far as journal.head knows. Throws what opening
-// the files throws.
+// The same for a folder, even while a server uses it; also checks that the journal reaches as far as journal.head says. Throws what opening the
+// files throws.
 VerifyReport verify_folder(const std::filesystem::path& data);
 
-// That the tables' position is in the journal, with the same hash. Throws DataError.
+// Checks that the journal has the row of the tables' position, with the same hash. Throws DataError.
 void check_pair(Journal& journal, StateStore& state);
 
-// The latest time that either file has.
+// The latest time recorded in either file.
 Millis last_recorded_time(Journal& journal, StateStore& state);
 
-}  // namespace holdfast
+}   // namespace holdfast
