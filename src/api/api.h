@@ -1,7 +1,6 @@
 // The application behind the HTTP server: all endpoints, wired to a ledger and an engine.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -15,9 +14,9 @@
 #include "api/desk/metrics.h"
 #include "api/desk/operator_log.h"
 #include "api/router.h"
+#include "api/server_state.h"
 #include "api/shared_texts.h"
 #include "api/watch.h"
-#include "core/version.h"
 #include "engine/engine.h"
 #include "http/server.h"
 #include "live/hub.h"
@@ -32,9 +31,9 @@ class Api : public http::Handler {
       std::function<LedgerHealth()> ledger_health);
   ~Api();
 
-  // Once, before the server starts: the api must know the server's threads.
+  // Once, before the server starts, so that each of its threads has a way to the engine.
   void attach(http::Server& server, unsigned threads);
-  // While the server drains, /readyz says so, and nobody waits for changes any more.
+  // The server is shutting down: /readyz answers 503 from here on, and calls that wait for changes return at once.
   void set_draining();
   // After the server has stopped and before it is destroyed. Safe to call twice.
   void stop_background() {
@@ -42,19 +41,17 @@ class Api : public http::Handler {
     background_.stop();
     texts_.stop();
   }
-  // What GET /v1/operations/health shows: whoever wires a part of the server adds a probe for it, before the server starts.
+  // What GET /v1/operations/health shows. The code that wires a part of the server adds a probe for it, before the server starts.
   Health& health() { return health_; }
   LiveStats live_stats() const { return live_.stats(); }
 
-  // What GET /version names. Before attach().
-  void set_commit(const Commit& commit) { commit_ = commit; }
-  // Where spans of traced requests go; nullptr, which it is at first: nowhere. Before attach(); must live as long as the server works.
+  // All of the following before attach(). What GET /version names.
+  void set_commit(const Commit& commit) { state_.set_commit(commit); }
+  // Where spans of traced requests go; nullptr, the default: nowhere. Must live as long as the server works.
   void set_spans(SpanExporter* spans) { spans_ = spans; }
-  // Before attach().
   void set_live(const LiveOptions& options) { live_.set_options(options); }
-  // Something that Holdfast sells without while it is away: says in a sentence what is missing, or nothing. /readyz tells. Before
-  // attach().
-  void add_degradation(std::function<std::string()> what) { degradations_.push_back(std::move(what)); }
+  // A part that Holdfast can sell without. `what` says in a sentence what is missing now, or returns an empty text. /readyz shows it.
+  void add_degradation(std::function<std::string()> what) { state_.add_degradation(std::move(what)); }
 
   bool is_urgent(const http::Request& request) override;
   http::BodyRule body_rule(const http::Request& request) override;
@@ -69,16 +66,13 @@ class Api : public http::Handler {
   };
 
   Thread& thread_of(boost::asio::io_context& context);
+  Answer answer(Call& call, const Route& route);
   void note_action(const Call& call, const Route& route, std::string note);
   static void answer_failure(Call& call);
   static void report_failure(const Call& call, const Route* route, std::optional<std::chrono::nanoseconds> took, std::string_view what);
   void account_for(const Call& call, const Match& match, const Thread& thread, std::chrono::nanoseconds took);
   void record_span(const Call& call, const Route* route, std::chrono::nanoseconds took);
   void answer_otherwise(Call& call, const Match& match);
-  void answer_operations(Call& call);
-  std::string trouble() const;                      // why nothing can be sold now; empty if it can
-  std::vector<std::string> degradations() const;   // a sentence for each thing that is missing now
-  Readiness readiness() const;
 
   BackgroundPool background_;
   SharedTexts texts_;
@@ -86,15 +80,11 @@ class Api : public http::Handler {
   Health health_;
   OperatorLog operators_;
   Metrics& metrics_;
-  Commit commit_;
+  ServerState state_;
   Services services_;
   Router router_;
-  std::function<LedgerHealth()> ledger_health_;
-  std::vector<std::function<std::string()>> degradations_;
   SpanExporter* spans_ = nullptr;
-  http::Server* server_ = nullptr;
   std::vector<Thread> threads_;
-  std::atomic<bool> draining_{false};
 };
 
 }   // namespace holdfast::api

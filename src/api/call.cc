@@ -126,6 +126,17 @@ Submission Call::submission() const {
   return made;
 }
 
+Json begin_json(Call& call, unsigned status) {
+  call.response.status = status;
+  call.response.content_type = "application/json";
+  return Json(call.response.body);
+}
+
+Json begin_uncached_json(Call& call, unsigned status) {
+  call.response.headers.emplace_back("Cache-Control", "no-store");
+  return begin_json(call, status);
+}
+
 void fail(Call& call, const Fault& fault) {
   call.code = fault.code;
   write_fault(fault, call.group, call.request.path, call.response);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,14 +25,15 @@ class Webhooks;
 namespace holdfast::api {
 
 class AccessControl;
+class BackgroundPool;
 class Health;
 class Metrics;
 class OperatorLog;
-class BackgroundPool;
-class Watch;
+class ServerState;
 class SharedTexts;
+class Watch;
 
-// Which form errors take. Routes of a group share it.
+// The part of the API that a route belongs to. It decides which form errors take.
 enum class Group { contract1, contract2, v1, operations };
 
 struct Call;
@@ -50,8 +50,8 @@ struct Services {
   AccessControl& access;
   Health& health;
   OperatorLog& operators;
+  ServerState& state;
   bool demo;   // there is a demo payment
-  std::function<void(Call&)> operations;   // answers health, readiness, metrics, version
 };
 
 struct Call {
@@ -62,14 +62,24 @@ struct Call {
   Group group = Group::operations;
   std::span<const std::string> parameters;   // of the path, decoded
   Caller caller{};
-  std::string_view code{};   // of the refusal that fail() wrote; empty: none
+  std::string_view code{};   // why the call was refused, for the log, spans and statistics; empty: it was not. fail() sets it
+  unsigned status_for_metrics = 0;   // what metrics count instead of the answer's status; 0: they count the answer's
+  std::optional<Uuid> event{};         // what the call is about, for the log and spans: as its path says, or what it created
+  std::optional<Uuid> reservation{};
 
   Ledger& ledger() const { return services.ledger; }
-  // A submission of nothing yet, with the request's trace when it told one.
+  // An empty submission, with the request's trace if it has one.
   Submission submission() const;
 };
 
 using Answer = boost::asio::awaitable<void>;
+
+// ---- answers
+
+// Begins an answer in JSON; the caller writes its value. `status` is 200 or 201.
+Json begin_json(Call& call, unsigned status = 200);
+// The same for an answer that no cache may keep.
+Json begin_uncached_json(Call& call, unsigned status = 200);
 
 // ---- errors
 

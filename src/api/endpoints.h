@@ -55,8 +55,11 @@ Answer create_session(Call& call);
 Answer show_session(Call& call);
 Answer forget_session(Call& call);
 
-// api.cc
-Answer show_operations(Call& call);
+// server_state.cc
+Answer show_liveness(Call& call);
+Answer show_readiness(Call& call);
+Answer show_version(Call& call);
+Answer show_metrics(Call& call);
 
 // desk/operations.cc
 Answer show_health(Call& call);

@@ -6,7 +6,8 @@
 namespace holdfast::api {
 namespace {
 
-// Whether nobody is told that it is not there. A draft is not there for most callers, and another node may have put it on sale.
+// Whether an event is in memory as the caller may see it. A draft is not: it does not exist for most callers, and another node may have put
+// it on sale since.
 bool is_here(const Ledger& ledger, EventNumber number) {
   const auto event = ledger.event(number);
   return event != nullptr && event->status() != EventStatus::draft;
@@ -23,36 +24,34 @@ bool is_here(const Ledger& ledger, const Uuid& event) {
 }
 
 boost::asio::awaitable<bool> bring(Call& call, Wanted wanted) {
-  bool found_out = false;
-  co_await call.services.background.run([&] { found_out = call.ledger().bring(wanted); });
-  if (!found_out) fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
-  co_return found_out;
+  bool is_known = false;
+  co_await call.services.background.run([&] { is_known = call.ledger().bring(wanted); });
+  if (!is_known) fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
+  co_return is_known;
 }
 
-// A reservation is read as it is now; for a command it is enough that its event is here, unless a session must show that it is
-// its own.
-bool must_bring_reservation(const Call& call, const Uuid& id) {
-  if (call.request.method == "GET" || call.request.method == "HEAD" || call.caller.is_session()) return true;
+// A read shows the reservation as it is now. For a command it is enough that the event is in memory, unless a session must prove that the
+// reservation is its own.
+bool must_bring_reservation(const Call& call, const Route& route, const Uuid& id) {
+  if (!route.changes() || call.caller.is_session()) return true;
   const auto number = event_of_reservation(id);
   return number && call.ledger().event(*number) == nullptr;
 }
 
-}  // namespace
+}   // namespace
 
 boost::asio::awaitable<bool> bring_subject(Call& call, const Route& route) {
-  if (call.ledger().has_all_in_memory() || call.parameters.empty()) co_return true;
   const std::string& named = call.parameters[0];
   const auto id = parse_uuid(named);
-  if (route.path.starts_with("/v1/events/{}")) {
-    if (!id || is_here(call.ledger(), *id)) co_return true;
-    co_return co_await bring(call, {.event_id = id, .as_of_now = true});
-  }
-  if (route.path.starts_with("/v1/reservations/{}") || route.path.starts_with("/reservations/{}")) {
-    if (!id || !event_of_reservation(*id) || !must_bring_reservation(call, *id)) co_return true;
-    co_return co_await bring(call, {.reservation = id, .as_of_now = true});
-  }
-  if (route.path.starts_with("/v1/seats/{}") || route.path.starts_with("/api/v1/seats/{}")) {
-    co_return co_await bring(call, {.seats = {named}, .as_of_now = true});
+  switch (route.subject) {
+    case Subject::none: break;
+    case Subject::event:
+      if (!id || is_here(call.ledger(), *id)) break;
+      co_return co_await bring(call, {.event_id = id, .as_of_now = true});
+    case Subject::reservation:
+      if (!id || !event_of_reservation(*id) || !must_bring_reservation(call, route, *id)) break;
+      co_return co_await bring(call, {.reservation = id, .as_of_now = true});
+    case Subject::seat: co_return co_await bring(call, {.seats = {named}, .as_of_now = true});
   }
   co_return true;
 }
@@ -73,9 +72,9 @@ boost::asio::awaitable<bool> bring_events(Call& call, std::vector<EventNumber> n
   if (call.ledger().has_all_in_memory()) co_return true;
   for (const EventNumber number : numbers) {
     if (call.ledger().event(number) != nullptr) continue;
-    bool found_out = false;
-    co_await call.services.background.run([&] { found_out = call.ledger().bring({.event = number}); });
-    if (found_out || call.ledger().is_damaged(number)) continue;
+    bool is_known = false;
+    co_await call.services.background.run([&] { is_known = call.ledger().bring({.event = number}); });
+    if (is_known || call.ledger().is_damaged(number)) continue;
     fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
     co_return false;
   }
@@ -89,4 +88,4 @@ std::shared_ptr<const PublishedEvent> event_of_item(Ledger& ledger, EventNumber 
   return ledger.event(number);
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -1,5 +1,7 @@
-// Brings here what a call is about to look at, when the ledger has not everything in memory (Ledger::bring): then the endpoints
-// find it where they always look. With a ledger that has everything these do nothing.
+// Brings into memory what a call is about to read, with a ledger that does not have everything there (Ledger::bring). After that the
+// endpoints find it where they always look. With a ledger that has everything in memory these functions do nothing.
+//
+//   if (!co_await bring_seats(call, ids)) co_return;   // the answer is there: 503
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -13,17 +15,17 @@
 
 namespace holdfast::api {
 
-// What the path names: an event, a reservation or a seat; with what was answered before, on any node, where the call shows what
-// holds now. False: it cannot be found out at the moment, and the answer is there (503).
+// The subject of the route (Route::subject), which its path names. A call that shows what holds now also sees what other nodes answered before.
+// False: the ledger cannot find out at the moment; then the answer is there (503). Only for a route that has a subject.
 boost::asio::awaitable<bool> bring_subject(Call& call, const Route& route);
 
-// Seats that a body names, and an event, if they are not here. False as above.
+// The seats that a body names, or one event. False as above.
 boost::asio::awaitable<bool> bring_seats(Call& call, std::vector<std::string> ids);
 boost::asio::awaitable<bool> bring_event(Call& call, const Uuid& id);
-// Those of them that are whole: a damaged one keeps nobody from the others. False: one cannot be brought now, and the call has failed.
+// The events of a list that are not damaged. False if one of them cannot be brought now; then the answer is there (503).
 boost::asio::awaitable<bool> bring_events(Call& call, std::vector<EventNumber> numbers);
 
-// The event of an item of a list; nullptr when it cannot be read at the moment. Blocks: on a background thread.
+// The event of an item of a list; nullptr if it cannot be read at the moment. Blocks: only on a background thread.
 std::shared_ptr<const PublishedEvent> event_of_item(Ledger& ledger, EventNumber number);
 
 }   // namespace holdfast::api

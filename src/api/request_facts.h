@@ -1,8 +1,8 @@
-// What a request was about, for those who look later: members of the JSON lines of the log, and attributes of spans.
+// Facts about a request for the log and for spans: members of the log's JSON lines, and attributes of a span.
 //
-//   const RequestFacts facts = facts_of(call, match.route, took);   // only where somebody wants them: it costs a look-up or two
+//   const RequestFacts facts = facts_of(call, match.route, took);   // costs a look-up or two: only if something will show them
 //   const LogMembers members(facts);
-//   spdlog::debug("…");   // as long as `members` lives, lines of this thread have them
+//   spdlog::debug("…");   // while `members` lives, this thread's lines have these members
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ namespace holdfast::api {
 struct Call;
 struct Route;
 
-// What is empty is not known, or there is none.
+// A member is empty if it is unknown or absent.
 struct RequestFacts {
   std::string request_id{};
   std::string route{};         // POST /v1/reservations/{}/consume
@@ -28,10 +28,10 @@ struct RequestFacts {
   std::string trace_id{};      // of the caller's `traceparent`, in hex
 };
 
-// Of a call that has been answered. `route`: nullptr if none was found.
+// The facts of a call that has been answered. `route` is nullptr if none matched.
 RequestFacts facts_of(const Call& call, const Route* route, std::optional<std::chrono::nanoseconds> took = {});
 
-// Gives the lines that this thread logs these members, while it lives. Scopes may be nested: the innermost counts.
+// While it lives, the lines that this thread logs have these members. Scopes may be nested; the innermost counts.
 class LogMembers {
  public:
   explicit LogMembers(const RequestFacts& facts);   // which must live as long
@@ -43,7 +43,7 @@ class LogMembers {
   const RequestFacts* before_;
 };
 
-// Appends what this thread's lines have beside their message, each as `,"name":value`; nothing where nobody has said anything.
+// Appends the members of the innermost LogMembers of this thread, each as `,"name":value`; nothing if there is none.
 void append_log_members(std::string& out);
 
 }   // namespace holdfast::api

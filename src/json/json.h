@@ -57,13 +57,18 @@ class Json {
     member(name);
     raw(value ? "true" : "false");
   }
+  // null for an empty text
+  void member_or_null(std::string_view name, std::string_view value) {
+    member(name);
+    value.empty() ? null() : text(value);
+  }
   void text(std::string_view value) {
     separate();
     append_json(out_, value);
   }
   void number(std::int64_t value) { raw(std::to_string(value)); }
   void null() { raw("null"); }
-  // Something that is JSON already.
+  // A text that is already JSON.
   void raw(std::string_view json) {
     separate();
     out_ += json;
@@ -88,14 +93,14 @@ class Json {
   bool first_ = true;
 };
 
-// A body that has been read: an object, or why it is not one. The values live as long as this does.
+// Parses a text that must be a JSON object: at most 16 levels deep, in UTF-8, without duplicate members. Its values live as long as this does.
+// A FieldReader (fields.h) reads its members.
 class JsonBody {
  public:
-  // `body` must be a JSON object, at most 16 levels deep, in UTF-8, with no member twice in one object.
   explicit JsonBody(std::string_view body);
 
-  const boost::json::object* object() const { return object_; }
-  const std::string& problem() const { return problem_; }   // when object() is nullptr
+  const boost::json::object* object() const { return object_; }   // nullptr if the text is not such an object
+  const std::string& problem() const { return problem_; }   // why not, as a sentence; else empty
 
  private:
   void name_bad_bytes(std::string_view body);
@@ -107,4 +112,4 @@ class JsonBody {
   std::string problem_;
 };
 
-}  // namespace holdfast
+}   // namespace holdfast

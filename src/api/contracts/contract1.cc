@@ -109,6 +109,7 @@ Answer reserve_seat(Call& call) {
   }
 
   const ReservationView& view = *outcome.reservation;
+  call.reservation = view.id;
   http::Response& response = call.response;
   response.status = 201;
   response.content_type = "application/json";

@@ -115,7 +115,10 @@ void append_list(Json& json, std::string_view name, const std::vector<std::strin
   });
 }
 
+// Refuses the set because of these tickets. The contract says 400; for metrics it is a conflict, not a malformed request.
 void answer_not_available(Call& call, const std::vector<std::string_view>& unavailable) {
+  call.code = name_of(Reason::seat_unavailable);
+  call.status_for_metrics = 409;
   answer(call, 400, "Tickets not available", [&](Json& json) {
     json.member("valido", false);
     append_list(json, "nodisponible", unavailable);

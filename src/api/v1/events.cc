@@ -162,6 +162,7 @@ Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, Event
   }
   if (!was_whole) co_return answer_problem(call, was_whole.error());
   if (*was_whole) mark_replayed(call, *verdict);
+  call.event = id;
   call.response.headers.emplace_back("Location", "/v1/events/" + to_string(id));
   answer_event(call, 201, *event, read.has_plan ? &read.not_taken : nullptr);
 }
@@ -357,6 +358,7 @@ Answer create_event(Call& call) {
   }
   if (!created) co_return answer_problem(call, created.error());
   const auto published = call.ledger().event(*created);
+  call.event = published->card().id;
   call.response.headers.emplace_back("Location", "/v1/events/" + to_string(published->card().id));
   answer_event(call, 201, *published, read->has_plan ? &read->not_taken : nullptr);
 }

@@ -206,7 +206,10 @@ Answer ask(Call& call, unsigned status, EventNumber event, Command command, std:
   if (outcome.reason == Reason::reservation_unreadable) co_return fail(call, unreadable(named));
   if (!outcome.accepted()) co_return refuse(call, event, outcome);
   mark_replayed(call, *verdict);
-  if (status == 201) call.response.headers.emplace_back("Location", "/v1/reservations/" + to_string(outcome.reservation->id));
+  if (status == 201) {
+    call.reservation = outcome.reservation->id;
+    call.response.headers.emplace_back("Location", "/v1/reservations/" + to_string(outcome.reservation->id));
+  }
   answer_reservation(call, status, event, *outcome.reservation, std::nullopt);
 }
 
