@@ -28,7 +28,7 @@ std::shared_ptr<const PublishedEvent> find_event(Call& call, std::string_view te
   const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
   auto event = number ? call.ledger().event(*number) : nullptr;
   if (event != nullptr && is_there(call, *event)) return event;
-  // A draft may be on sale a moment later: no cache may keep that it is not there.
+  // No cache may keep this answer: a draft may go on sale a moment later.
   call.response.headers.emplace_back("Cache-Control", "no-store");
   fail(call, {404, "event_not_found", "There is no event " + std::string(text) + "."});
   return nullptr;
@@ -51,18 +51,18 @@ Fault fault_of(const ReadProblem& problem) {
               std::to_string(problem.oldest - 1) + " or more."};
 }
 
+void append_price(Json& json, std::string_view name, const std::optional<Price>& price) {
+  json.member(name);
+  if (!price) return json.null();
+  std::string text;
+  append_price(text, *price);
+  json.raw(text);
+}
+
 void append_category(Json& json, const Category& category) {
   json.member("name", category.name);
-  json.member("price");
-  if (category.price) {
-    std::string price;
-    append_price(price, *category.price);
-    json.raw(price);
-  } else {
-    json.null();
-  }
-  json.member("color");
-  category.color.empty() ? json.null() : json.text(category.color);
+  append_price(json, "price", category.price);
+  json.member_or_null("color", category.color);
 }
 
 std::vector<std::string> seat_ids_in(const boost::json::object& object) {
@@ -75,11 +75,11 @@ std::vector<std::string> seat_ids_in(const boost::json::object& object) {
   return ids;
 }
 
-std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event) {
+std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, Required required, std::optional<EventNumber> event) {
   NamedSeats named;
   named.event = event.value_or(0);
   const boost::json::value* list = object.if_contains("seatIds");
-  if (!required && (list == nullptr || list->is_null())) return named;
+  if (required == Required::no && (list == nullptr || list->is_null())) return named;
   const auto malformed = [&](const char* what) {
     fail(call, {400, k_invalid_request, what});
     return std::nullopt;
@@ -90,7 +90,7 @@ std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& obje
   if (ids.empty() || ids.size() > k_seats_per_reservation_max) return malformed("`seatIds` must have 1 to 1000 seat ids.");
   boost::unordered_flat_set<SeatIndex> seen;
   std::vector<std::string> unknown;
-  EventNumber looked_at = 0;   // the event that was looked at last, and whether it exists for the caller
+  EventNumber looked_at = 0;   // the event of the seat before, and whether it exists for the caller
   bool is_known = false;
   for (const boost::json::value& id : ids) {
     if (!id.is_string() || id.get_string().empty() || id.get_string().size() > k_seat_id_bytes_max) {

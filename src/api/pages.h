@@ -1,4 +1,4 @@
-// What several endpoints of /v1 share: paging, categories, lists of seats.
+// What several endpoints share: paging, finding events, categories, lists of seats.
 #pragma once
 
 #include <memory>
@@ -9,13 +9,14 @@
 #include "api/call.h"
 #include "api/query.h"
 #include "core/plan.h"
+#include "json/fields.h"
 
 namespace holdfast::api {
 
 inline constexpr std::size_t k_page_items = 100;
 inline constexpr std::size_t k_page_items_max = 1'000;
 
-// A page of events or reservations ends after the item with which it has so many bytes.
+// A page of events or reservations ends with the item that brings it to this size.
 inline constexpr std::size_t k_page_bytes_max = std::size_t{4} * 1024 * 1024;
 
 struct Page {
@@ -23,40 +24,44 @@ struct Page {
   std::string cursor;   // empty: from the beginning
 };
 
-// `limit` and `cursor` of the query, which has nothing else. Nothing when they are malformed; then the answer is there (400).
+// `limit` and `cursor` of a query that takes nothing else. Nothing if they are malformed; then the answer is there (400).
 std::optional<Page> read_page(Call& call);
-// The same for a query that has more.
+// The same for a query that takes more.
 std::optional<Page> read_page(Call& call, const Query& query);
 
-// The fault for what could not be read: 400, 410 or 503.
+// The fault for a failed read: 400, 410 or 503.
 Fault fault_of(const ReadProblem& problem);
 
-// Whether the event exists for the caller: a draft does for operators and for keys that read, and for nobody else.
+// Whether the event exists for the caller. A draft exists only for operators and for keys that may read.
 bool is_there(const Call& call, const PublishedEvent& event);
 bool is_draft(const PublishedEvent& event);
 
-// The event of an id, or the one that the path names first; nullptr with the answer written (404) when it does not exist for the caller.
+// The event with an id, or with the path's first parameter as its id. nullptr if it does not exist for the caller; then the answer is there
+// (404).
 std::shared_ptr<const PublishedEvent> find_event(Call& call, std::string_view id);
 std::shared_ptr<const PublishedEvent> find_event(Call& call);
 
-// Name, price and colour, as members of an object that is open.
+// A price as a member of an open object; null if there is none.
+void append_price(Json& json, std::string_view name, const std::optional<Price>& price);
+// Name, price and colour, as members of an open object.
 void append_category(Json& json, const Category& category);
 
-// Seats that a request names by id, all of one event.
+// Seats of one event that a request names by their ids.
 struct NamedSeats {
   EventNumber event = 0;
-  std::vector<SeatIndex> seats;   // in the order asked, each once
+  std::vector<SeatIndex> seats;   // in the order of the request, each once
 };
 
-// Reads the member `seatIds`. Nothing when it is malformed (400), names a seat that there is not (404) or seats of several events
-// (422); then the answer is there. `required` false: a member that is not there is an empty list. `event`: the seats must be of
-// this one, and exist for the caller though it be a draft: he has a reservation in it.
-std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, bool required, std::optional<EventNumber> event = {});
+// Reads the member `seatIds`; without the member, and if it is not `required`, there are no seats. Nothing if it is malformed (400), names a
+// seat that does not exist (404) or seats of several events (422); then the answer is there. `event`: the seats must be of this one. They
+// exist for the caller even if it is a draft, because the caller has a reservation in it.
+std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& object, Required required,
+                                     std::optional<EventNumber> event = {});
 
-// The ids that `seatIds` names, as far as they can be ids; read_seats says what is wrong with the others.
+// The ids in `seatIds` that can be ids. read_seats says what is wrong with the others.
 std::vector<std::string> seat_ids_in(const boost::json::object& object);
 
-// Whether the caller may know of a reservation: a visitor's session knows its own only; to it, somebody else's do not exist.
+// Whether the caller may know of a reservation. For a visitor's session only its own reservations exist.
 bool may_touch(const Call& call, const Uuid& reservation);
 
 // Answers a refusal, with the ids of the seats that are its reason.

@@ -5,50 +5,83 @@
 
 namespace holdfast {
 
-std::optional<std::string_view> read_text(const boost::json::object& object, std::string_view name, std::size_t bytes_max, bool required,
-                                          std::string& problem) {
-  const boost::json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) {
-    if (required) problem = "`" + std::string(name) + "` is missing.";
-    return std::nullopt;
-  }
+const boost::json::value* FieldReader::find(std::string_view name, Required required) {
+  if (!problem_.empty()) return nullptr;
+  const boost::json::value* value = object_ == nullptr ? nullptr : object_->if_contains(name);
+  if (value != nullptr && !value->is_null()) return value;
+  if (required == Required::yes) reject(name, "is missing");
+  return nullptr;
+}
+
+void FieldReader::reject(std::string_view name, std::string_view what) {
+  if (problem_.empty()) problem_.append("`").append(path_).append(name).append("` ").append(what).append(".");
+}
+
+bool FieldReader::has(std::string_view name) const {
+  const boost::json::value* value = object_ == nullptr ? nullptr : object_->if_contains(name);
+  return value != nullptr && !value->is_null();
+}
+
+std::optional<std::string_view> FieldReader::text(std::string_view name, std::size_t bytes_max, Required required) {
+  const boost::json::value* value = find(name, required);
+  if (value == nullptr) return std::nullopt;
   if (!value->is_string()) {
-    problem = "`" + std::string(name) + "` must be a string.";
+    reject(name, "must be a string");
     return std::nullopt;
   }
   const std::string_view text = value->get_string();
-  if (text.empty() || text.size() > bytes_max) {
-    problem = "`" + std::string(name) + "` must have 1 to " + std::to_string(bytes_max) + " bytes.";
-    return std::nullopt;
-  }
-  return text;
+  if (!text.empty() && text.size() <= bytes_max) return text;
+  reject(name, "must have 1 to " + std::to_string(bytes_max) + " bytes");
+  return std::nullopt;
 }
 
-std::optional<std::int64_t> read_whole(const boost::json::object& object, std::string_view name, std::int64_t least, std::int64_t most,
-                                       bool required, std::string& problem) {
-  const boost::json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) {
-    if (required) problem = "`" + std::string(name) + "` is missing.";
+std::optional<std::string_view> FieldReader::name(std::string_view name, std::size_t bytes_max, Required required) {
+  const auto text = this->text(name, bytes_max, required);
+  if (!text) return std::nullopt;
+  if (!is_blank(*text) && text->find('\0') == std::string_view::npos) return text;
+  reject(name, "must be more than white space, and must not have the character U+0000");
+  return std::nullopt;
+}
+
+std::optional<Uuid> FieldReader::uuid(std::string_view name, Required required) {
+  const boost::json::value* value = find(name, required);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) {
+    reject(name, "must be a string");
     return std::nullopt;
   }
+  const auto id = parse_uuid(value->get_string());
+  if (!id) reject(name, "must be a UUID");
+  return id;
+}
+
+std::optional<std::int64_t> FieldReader::whole(std::string_view name, std::int64_t least, std::int64_t most, Required required) {
+  const boost::json::value* value = find(name, required);
+  if (value == nullptr) return std::nullopt;
   std::optional<std::int64_t> number;
   if (value->is_int64()) number = value->get_int64();
   if (value->is_double() && std::trunc(value->get_double()) == value->get_double() && std::abs(value->get_double()) < 1e15) {
-    number = static_cast<std::int64_t>(value->get_double());   // 600.0 is a whole number
+    number = static_cast<std::int64_t>(value->get_double());
   }
-  if (!number || *number < least || *number > most) {
-    problem = "`" + std::string(name) + "` must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ".";
-    return std::nullopt;
-  }
-  return number;
+  if (number && *number >= least && *number <= most) return number;
+  reject(name, "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+  return std::nullopt;
 }
 
-std::optional<bool> read_flag(const boost::json::object& object, std::string_view name, std::string& problem) {
-  const boost::json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return std::nullopt;
+std::optional<bool> FieldReader::flag(std::string_view name) {
+  const boost::json::value* value = find(name, Required::no);
+  if (value == nullptr) return std::nullopt;
   if (value->is_bool()) return value->get_bool();
-  problem = "`" + std::string(name) + "` must be true or false.";
+  reject(name, "must be true or false");
   return std::nullopt;
+}
+
+FieldReader FieldReader::inside(std::string_view name) {
+  const boost::json::value* value = find(name, Required::no);
+  if (value != nullptr && !value->is_object()) reject(name, "must be an object");
+  FieldReader reader(value == nullptr ? nullptr : value->if_object(), problem_);
+  reader.path_ = path_ + std::string(name) + ".";
+  return reader;
 }
 
 bool is_blank(std::string_view text) {

@@ -18,26 +18,17 @@ struct ReserveRequest {
   std::optional<Uuid> event_id;
 };
 
-// What is wrong with the request, or nothing. The parsed body ends here: it must not make the coroutine's frame large.
-std::optional<std::string> decode(std::string_view text, ReserveRequest& request) {
+// What is wrong with the request; empty if nothing is. The parsed body ends here, so that it does not make the coroutine's frame large.
+std::string decode(std::string_view text, ReserveRequest& request) {
   const JsonBody body(text);
-  if (body.object() == nullptr) return body.problem();
-  std::string problem;
-  const auto seat_id = read_text(*body.object(), "seatId", k_uuid_text_bytes, true, problem);
-  if (!seat_id) return problem == "`seatId` must have 1 to 36 bytes." ? "`seatId` must be a UUID." : problem;
-  const auto seat_uuid = parse_uuid(*seat_id);
-  if (!seat_uuid) return "`seatId` must be a UUID.";
-  if (seat_uuid->is_nil()) return "`seatId` must not be the nil UUID.";
-  request.seat_id = *seat_uuid;
-  const auto customer = read_text(*body.object(), "customerId", k_customer_bytes_max, true, problem);
-  if (!customer) return problem;
-  if (is_blank(*customer)) return "`customerId` must not be only white space.";
-  if (customer->find('\0') != std::string_view::npos) return "`customerId` must not have the character U+0000.";
-  request.customer = *customer;
-  const auto event_id = read_text(*body.object(), "eventId", k_uuid_text_bytes, false, problem);
-  if (event_id) request.event_id = parse_uuid(*event_id);
-  if (!problem.empty() || (event_id && !request.event_id)) return "`eventId` must be a UUID.";
-  return std::nullopt;
+  std::string problem = body.problem();
+  FieldReader fields(body.object(), problem);
+  const auto seat_id = fields.uuid("seatId", Required::yes);
+  if (seat_id && seat_id->is_nil()) fields.reject("seatId", "must not be the nil UUID");
+  const auto customer = fields.name("customerId", k_customer_bytes_max, Required::yes);
+  const auto event_id = fields.uuid("eventId");
+  if (problem.empty()) request = {*seat_id, std::string(*customer), event_id};
+  return problem;
 }
 
 Fault seat_not_found(std::string_view seat) { return {404, "seat_not_found", "Seat " + std::string(seat) + " not found"}; }
@@ -56,7 +47,7 @@ void refuse(Call& call, const Uuid& seat, const Outcome& outcome) {
   }
 }
 
-// The members that both calls show, in the contract's order.
+// The members that both calls show, in the contract's order. The caller closes the object.
 void append_reservation(std::string& out, const ReservationView& view, std::string_view seat_id) {
   out += R"({"reservationId":")";
   append_uuid(out, view.id);
@@ -77,7 +68,9 @@ void append_reservation(std::string& out, const ReservationView& view, std::stri
 Answer reserve_seat(Call& call) {
   if (!check_content_type(call, true)) co_return;
   ReserveRequest request;
-  if (auto problem = decode(call.request.body, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  if (std::string problem = decode(call.request.body, request); !problem.empty()) {
+    co_return fail(call, {400, k_invalid_request, std::move(problem)});
+  }
 
   auto place = call.ledger().seats().find(request.seat_id);
   if (!place || call.ledger().event(place->event) == nullptr) {
@@ -110,13 +103,11 @@ Answer reserve_seat(Call& call) {
 
   const ReservationView& view = *outcome.reservation;
   call.reservation = view.id;
-  http::Response& response = call.response;
-  response.status = 201;
-  response.content_type = "application/json";
-  response.headers.emplace_back("Location", "/reservations/" + to_string(view.id));
+  call.response.headers.emplace_back("Location", "/reservations/" + to_string(view.id));
   mark_replayed(call, *verdict);
-  append_reservation(response.body, view, seat_id);
-  response.body += '}';
+  begin_json(call, 201);
+  append_reservation(call.response.body, view, seat_id);
+  call.response.body += '}';
 }
 
 // GET /reservations/{reservationId}
@@ -129,8 +120,7 @@ Answer get_reservation(Call& call) {
   const auto event = call.ledger().event(*event_of_reservation(*id));
   const Plan& plan = *event->plan();
   std::string& out = call.response.body;
-  call.response.status = 200;
-  call.response.content_type = "application/json";
+  begin_json(call);
   append_reservation(out, *view, plan.seat_id(view->seats.front().seat));
   out += R"(,"createdAt":")";
   append_rfc3339(out, view->created_at);
@@ -175,9 +165,7 @@ Answer release_seat(Call& call) {
   if (seat.state != SeatState::available && !is_released) {
     co_return fail(call, {409, "seat_unavailable", "Seat " + id + " was not released. It is held by a customer, sold or blocked."});
   }
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] {
     json.member("seatId", event->plan()->seat_id(place->seat));
     json.member("status", name_of(SeatState::available));

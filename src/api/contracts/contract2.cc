@@ -20,17 +20,12 @@ struct TicketRequest {
   std::vector<Uuid> reservations;          // tickets_unlock_param: only these
 };
 
-// The arguments: in `data`, or at the top level.
+// The arguments: in `data`, or at the top level. nullptr if there is a problem.
 const boost::json::object* arguments_of(const JsonBody& body, std::string& problem) {
-  if (body.object() == nullptr) {
-    problem = body.problem();
-    return nullptr;
-  }
-  const boost::json::value* data = body.object()->if_contains("data");
+  const boost::json::value* data = problem.empty() ? body.object()->if_contains("data") : nullptr;
   if (data == nullptr) return body.object();
-  if (data->is_object()) return &data->get_object();
-  problem = "`data` must be an object.";
-  return nullptr;
+  if (!data->is_object()) problem = "`data` must be an object.";
+  return data->if_object();
 }
 
 // Reads the list of tickets, whatever it is called. `what` is wrong, or nothing.
@@ -97,9 +92,7 @@ Grouped group(const Call& call, const std::vector<std::string_view>& tickets) {
 
 template <typename Fill>
 void answer(Call& call, unsigned status, std::string_view message, Fill fill) {
-  call.response.status = status;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call, status);
   json.object([&] {
     json.member("message", message);
     json.member("status", std::int64_t{status});
@@ -179,16 +172,16 @@ bool refuse(Call& call, const Verdict& verdict) {
   return false;
 }
 
-std::optional<std::string> decode(const JsonBody& body, bool locks, TicketRequest& request) {
-  std::string problem;
+// What is wrong with the request; empty if nothing is. The tickets point into `body`.
+std::string decode(const JsonBody& body, bool locks, TicketRequest& request) {
+  std::string problem = body.problem();
   const boost::json::object* arguments = arguments_of(body, problem);
-  if (arguments == nullptr) return problem;
-  if (auto wrong = read_tickets(*arguments, request.tickets)) return wrong;
-  if (!locks) return read_reservations(*arguments, request.reservations);
-  const auto time = read_whole(*arguments, "reserved_time", 1, k_hold_seconds_max, true, problem);
-  if (!time) return problem;
-  request.reserved_time = *time;
-  return std::nullopt;
+  if (!problem.empty()) return problem;
+  if (auto wrong = read_tickets(*arguments, request.tickets)) return *wrong;
+  if (!locks) return read_reservations(*arguments, request.reservations).value_or("");
+  FieldReader fields(arguments, problem);
+  request.reserved_time = fields.whole("reserved_time", 1, k_hold_seconds_max, Required::yes).value_or(0);
+  return problem;
 }
 
 }  // namespace
@@ -198,7 +191,9 @@ Answer tickets_lock(Call& call) {
   if (!check_content_type(call, false)) co_return;
   const JsonBody body(call.request.body);
   TicketRequest request;
-  if (auto problem = decode(body, true, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  if (auto problem = decode(body, true, request); !problem.empty()) {
+    co_return fail(call, {400, k_invalid_request, std::move(problem)});
+  }
   if (!co_await bring_seats(call, {request.tickets.begin(), request.tickets.end()})) co_return;
   const Grouped grouped = group(call, request.tickets);
   Submission submission = call.submission();
@@ -252,7 +247,9 @@ Answer tickets_unlock_param(Call& call) {
   if (!check_content_type(call, false)) co_return;
   const JsonBody body(call.request.body);
   TicketRequest request;
-  if (auto problem = decode(body, false, request)) co_return fail(call, {400, k_invalid_request, std::move(*problem)});
+  if (auto problem = decode(body, false, request); !problem.empty()) {
+    co_return fail(call, {400, k_invalid_request, std::move(problem)});
+  }
   if (!co_await bring_seats(call, {request.tickets.begin(), request.tickets.end()})) co_return;
   const Grouped grouped = group(call, request.tickets);
   Submission submission = call.submission();

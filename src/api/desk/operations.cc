@@ -13,12 +13,6 @@
 namespace holdfast::api {
 namespace {
 
-void begin_answer(Call& call) {
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  call.response.headers.emplace_back("Cache-Control", "no-store");
-}
-
 void append_key(Json& json, std::string_view id, std::string_view name) {
   if (id.empty()) return json.null();
   json.object([&] {
@@ -53,8 +47,7 @@ void append_action(Json& json, const OperatorAction& action) {
     json.member("request", action.request);
     json.member("note", action.note);
     json.member("status", static_cast<std::int64_t>(action.status));
-    json.member("code");
-    action.code.empty() ? json.null() : json.text(action.code);
+    json.member_or_null("code", action.code);
     json.member("requestId", action.request_id);
   });
 }
@@ -68,8 +61,7 @@ Answer show_health(Call& call) {
   co_await call.services.background.run([&] { components = call.services.health.look(); });
   const Millis now = call.ledger().now();
   const Millis began_at = call.services.metrics.statistics().began_at();
-  begin_answer(call);
-  Json json(call.response.body);
+  Json json = begin_uncached_json(call);
   json.object([&] {
     json.member("status", name_of(worst_of(components)));
     json.member("at", rfc3339(now));
@@ -103,12 +95,10 @@ Answer show_series(Call& call) {
     if (!time) co_return fail(call, {400, k_invalid_request, "`since` must be a time as RFC 3339 writes it."});
     since = *time;
   }
-  begin_answer(call);
-  // A day in minutes is some hundred thousand numbers: not on a thread that has connections to serve.
-  co_await call.services.background.run([&] {
-    Json json(call.response.body);
-    json.object([&] { call.services.metrics.statistics().append_series(json, resolution, since); });
-  });
+  Json json = begin_uncached_json(call);
+  // A day in minutes is about a hundred thousand numbers, which would keep this thread from its other connections.
+  co_await call.services.background.run(
+      [&] { json.object([&] { call.services.metrics.statistics().append_series(json, resolution, since); }); });
 }
 
 // GET /v1/operations/actions?limit=
@@ -118,8 +108,7 @@ Answer list_actions(Call& call) {
       query ? query->whole(call, "limit", 1, static_cast<std::int64_t>(OperatorLog::k_actions_kept), 100) : std::optional<std::int64_t>();
   if (!limit) co_return;
   const auto actions = call.services.operators.newest(static_cast<std::size_t>(*limit));
-  begin_answer(call);
-  Json json(call.response.body);
+  Json json = begin_uncached_json(call);
   json.object([&] {
     json.member("items");
     json.array([&] {

@@ -10,31 +10,7 @@
 namespace holdfast::api {
 namespace {
 
-// The members as they stand there.
-struct Members {
-  std::string_view event_id;
-  std::uint32_t quantity;
-  std::optional<std::string_view> section;
-  std::optional<std::string_view> category;
-  bool adjacent;
-};
-
-// Nothing when `problem` says what is wrong.
-std::optional<Members> read_members(const boost::json::object& object, std::string& problem) {
-  const auto event_id = read_text(object, "eventId", 36, true, problem);
-  if (!event_id) return std::nullopt;
-  const auto quantity = read_whole(object, "quantity", 1, k_seats_per_reservation_max, true, problem);
-  if (!quantity) return std::nullopt;
-  const auto section = read_text(object, "section", k_name_bytes_max, false, problem);
-  if (!problem.empty()) return std::nullopt;
-  const auto category = read_text(object, "category", k_name_bytes_max, false, problem);
-  if (!problem.empty()) return std::nullopt;
-  const auto adjacent = read_flag(object, "adjacent", problem);
-  if (!problem.empty()) return std::nullopt;
-  return Members{*event_id, static_cast<std::uint32_t>(*quantity), section, category, adjacent.value_or(true)};
-}
-
-// The place of `name` among `items`; nothing, with the answer written, when it is not among them.
+// The place of `name` among `items`. Nothing if it is not among them; then the answer is there (422).
 template <typename Items, typename NameOf>
 std::optional<std::uint32_t> find_name(Call& call, const Items& items, NameOf name_of, std::string_view name, std::string_view member) {
   const auto at = std::ranges::find(items, name, name_of);
@@ -58,28 +34,28 @@ std::optional<Uuid> event_wished_for(const boost::json::object& body) {
 }
 
 std::optional<WishedBest> read_best_available(Call& call, const boost::json::object& body) {
-  const boost::json::value& value = body.at("bestAvailable");
-  const auto malformed = [&](const std::string& what) {
-    fail(call, {400, k_invalid_request, what});
-    return std::nullopt;
-  };
-  if (!value.is_object()) return malformed("`bestAvailable` must be an object.");
   std::string problem;
-  const auto members = read_members(value.get_object(), problem);
-  if (!members) return malformed(problem.insert(1, "bestAvailable."));
-  const auto id = parse_uuid(members->event_id);
-  if (!id) return malformed("`bestAvailable.eventId` must be a UUID.");
-  const auto event = find_event(call, members->event_id);
+  FieldReader fields = FieldReader(&body, problem).inside("bestAvailable");
+  const auto id = fields.uuid("eventId", Required::yes);
+  const auto quantity = fields.whole("quantity", 1, k_seats_per_reservation_max, Required::yes);
+  const auto section = fields.text("section", k_name_bytes_max);
+  const auto category = fields.text("category", k_name_bytes_max);
+  const bool adjacent = fields.flag("adjacent").value_or(true);
+  if (!problem.empty()) {
+    fail(call, {400, k_invalid_request, std::move(problem)});
+    return std::nullopt;
+  }
+  const auto event = find_event(call, to_string(*id));
   if (event == nullptr) return std::nullopt;
   WishedBest best{.event = event->card().number, .hold_seconds = event->settings().hold_seconds};
-  best.wish.quantity = members->quantity;
-  best.wish.adjacent = members->adjacent;
-  if (members->section) {
-    best.wish.section = find_name(call, event->plan()->sections(), std::identity{}, *members->section, "section");
+  best.wish.quantity = static_cast<std::uint32_t>(*quantity);
+  best.wish.adjacent = adjacent;
+  if (section) {
+    best.wish.section = find_name(call, event->plan()->sections(), std::identity{}, *section, "section");
     if (!best.wish.section) return std::nullopt;
   }
-  if (members->category) {
-    best.wish.category = find_name(call, event->plan()->categories(), &Category::name, *members->category, "category");
+  if (category) {
+    best.wish.category = find_name(call, event->plan()->categories(), &Category::name, *category, "category");
     if (!best.wish.category) return std::nullopt;
   }
   return best;

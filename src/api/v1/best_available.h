@@ -6,21 +6,21 @@
 
 namespace holdfast::api {
 
-// What a body asks for, in the numbers of its event's plan.
+// What a body asks for, with section and category as numbers in the event's plan.
 struct WishedBest {
   EventNumber event = 0;
   std::int64_t hold_seconds = 0;   // the event's
   BestAvailable wish{};
 
-  // The same for equal wishes, and never that of a list of seats.
+  // Equal for equal wishes, and different from that of any list of seats. Part of what an Idempotency-Key stands for.
   std::string meaning() const;
 };
 
-// The event that the member `bestAvailable` names, as far as it can be one.
+// The event's id in the member `bestAvailable`, which must be there; nothing if it is malformed.
 std::optional<Uuid> event_wished_for(const boost::json::object& body);
 
-// Reads the member `bestAvailable`, which must be there; or nothing, with the answer written: 400 malformed, 404 no such event,
-// 422 a section or category that the event does not have.
+// Reads the member `bestAvailable`, which must be there. Nothing if it is malformed (400), its event does not exist (404), or the event does
+// not have its section or category (422); then the answer is there.
 std::optional<WishedBest> read_best_available(Call& call, const boost::json::object& body);
 
 }   // namespace holdfast::api

@@ -75,12 +75,6 @@ boost::asio::awaitable<std::optional<Events>> events_of(Call& call, const std::v
   co_return std::nullopt;
 }
 
-void begin_answer(Call& call) {
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  call.response.headers.emplace_back("Cache-Control", "no-store");
-}
-
 }  // namespace
 
 // GET /v1/events/{eventId}/changes?after=&limit=&wait=
@@ -103,8 +97,7 @@ Answer list_event_changes(Call& call) {
   const auto read = [&](ReadFrom from) { return call.ledger().read_changes(event->card().number, seen, asked->limit, from); };
   const auto page = co_await read_somewhere(call, read);
   if (!page) co_return fail(call, fault_of(page.error()));
-  begin_answer(call);
-  Json json(call.response.body);
+  Json json = begin_uncached_json(call);
   json.object([&] {
     json.member("items");
     append_changes(json, page->changes, {{event->card().number, event}});
@@ -134,8 +127,7 @@ Answer list_changes(Call& call) {
   }
   const auto events = co_await events_of(call, page->changes);
   if (!events) co_return;
-  begin_answer(call);
-  Json json(call.response.body);
+  Json json = begin_uncached_json(call);
   json.object([&] {
     json.member("items");
     append_changes(json, page->changes, *events);

@@ -130,9 +130,8 @@ void EventDraft::check_whole() {
     if (has_plan && has_seats) note_whole("`plan` and `seats` are two lists of seats; send one", "plan");
     if (!names_seats) note_whole("`plan` or `seats` is missing", "seats");
   }
-  if (auto problem = check_event_name(settings.name); problem && !mistakes_.has("name")) {
-    problem->pop_back();   // its full stop
-    note_whole(std::move(*problem), "name");
+  if (const auto problem = check_event_name(settings.name); problem && !mistakes_.has("name")) {
+    note_whole("`name` " + std::string(*problem), "name");
   }
   if (settings.hold_seconds > settings.max_hold_seconds && !mistakes_.has("holdSeconds") && !mistakes_.has("maxHoldSeconds")) {
     note_whole("`holdSeconds` must not be more than `maxHoldSeconds`", "holdSeconds");

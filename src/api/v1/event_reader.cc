@@ -33,13 +33,6 @@ struct Scalar {
   bool flag = false;
 };
 
-std::optional<EventStatus> status_named(std::string_view name) {
-  if (name == "draft") return EventStatus::draft;
-  if (name == "on_sale") return EventStatus::on_sale;
-  if (name == "closed") return EventStatus::closed;
-  return std::nullopt;
-}
-
 // Whether the `status` of a plan's seat says that nobody else has it. All other words are taken for a reason not to sell it.
 bool says_available(std::string_view status) {
   const auto is = [&](std::string_view word) {
@@ -48,14 +41,24 @@ bool says_available(std::string_view status) {
   return status.empty() || is("available") || is("free");
 }
 
+bool has_control_character(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+}
+
 }  // namespace
 
-std::optional<std::string> check_event_name(std::string_view name) {
+std::optional<std::string_view> check_event_name(std::string_view name) {
   if (name.empty() || name.size() > k_name_bytes_max || is_blank(name)) {
-    return "`name` must have 1 to 200 bytes and something other than white space.";
+    return "must have 1 to 200 bytes and something other than white space";
   }
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
-  if (std::ranges::any_of(name, is_control)) return "`name` must not have control characters.";
+  if (has_control_character(name)) return "must not have control characters";
+  return std::nullopt;
+}
+
+std::optional<EventStatus> event_status_named(std::string_view name) {
+  for (const auto status : {EventStatus::draft, EventStatus::on_sale, EventStatus::closed}) {
+    if (name == name_of(status)) return status;
+  }
   return std::nullopt;
 }
 
@@ -369,8 +372,7 @@ class EventReader::Handler {
   bool text_member(const Scalar& scalar, std::string& into, std::size_t bytes_max = k_text_bytes_max) {
     if (scalar.type != Scalar::Type::text) return must_be(member_->must);
     if (scalar.text.size() > bytes_max) return wrong("has more than " + std::to_string(bytes_max) + " bytes");
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
-    if (std::ranges::any_of(scalar.text, is_control)) return wrong("must not have control characters");
+    if (has_control_character(scalar.text)) return wrong("must not have control characters");
     into = scalar.text;
     return true;
   }
@@ -427,7 +429,7 @@ class EventReader::Handler {
       if (text.size() != 3 || text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos) return must_be(member_->must);
       draft.card.currency = text;
     } else if (key_ == "status") {
-      const auto status = status_named(text);
+      const auto status = event_status_named(text);
       if (!status) return must_be(member_->must);
       draft.settings.status = *status;
     }
@@ -441,7 +443,7 @@ class EventReader::Handler {
       whole_member(scalar, number, 1, k_seats_per_reservation_max);
       if (number >= 0) draft.settings.limits.seats_per_reservation = static_cast<std::uint32_t>(number);
     } else if (key_ == "heldSeatsPerCustomer") {
-      whole_member(scalar, number, 0, 1'000'000);
+      whole_member(scalar, number, 0, k_held_seats_per_customer_max);
       if (number >= 0) draft.settings.limits.held_seats_per_customer = static_cast<std::uint32_t>(number);
     }
     return true;

@@ -9,6 +9,7 @@
 // most. Not for several threads at once.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -20,6 +21,8 @@
 #include "ledger/ledger.h"
 
 namespace holdfast::api {
+
+inline constexpr std::int64_t k_held_seats_per_customer_max = 1'000'000;   // of an event's `limits`
 
 struct ReadEvent {
   NewEvent event;
@@ -60,7 +63,10 @@ class EventReader {
   std::unique_ptr<Parser> parser_;
 };
 
-// What is wrong with an event's name, in a sentence; or nothing.
-std::optional<std::string> check_event_name(std::string_view name);
+// What is wrong with an event's name, as it follows the member's name in a message: "must …"; or nothing.
+std::optional<std::string_view> check_event_name(std::string_view name);
+
+// The status of an event that clients write as `draft`, `on_sale` or `closed`; nothing for any other word.
+std::optional<EventStatus> event_status_named(std::string_view name);
 
 }  // namespace holdfast::api

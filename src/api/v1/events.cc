@@ -24,6 +24,8 @@
 namespace holdfast::api {
 namespace {
 
+constexpr std::size_t k_time_text_bytes_max = 64;
+constexpr std::size_t k_status_text_bytes_max = 16;
 constexpr std::size_t k_seats_worth_compressing = 16;
 constexpr std::size_t k_states_worth_sharing = 16'384;   // seats; smaller answers are copied into the connection's buffer anyway
 
@@ -73,11 +75,9 @@ void append_event(const Call& call, Json& json, const PublishedEvent& event, con
     json.member("id", to_string(event.card().id));
     json.member("name", settings.name);
     json.member("status", name_of(settings.status));
-    json.member("startsAt");
-    settings.starts_at == 0 ? json.null() : json.text(rfc3339(settings.starts_at));
+    json.member_or_null("startsAt", settings.starts_at == 0 ? "" : rfc3339(settings.starts_at));
     json.member("venue", event.card().venue);
-    json.member("currency");
-    event.card().currency.empty() ? json.null() : json.text(event.card().currency);
+    json.member_or_null("currency", event.card().currency);
     json.member("holdSeconds", settings.hold_seconds);
     json.member("maxHoldSeconds", settings.max_hold_seconds);
     json.member("limits");
@@ -116,9 +116,7 @@ void append_event(const Call& call, Json& json, const PublishedEvent& event, con
 }
 
 void answer_event(Call& call, unsigned status, const PublishedEvent& event, const NotTaken* not_taken = nullptr) {
-  call.response.status = status;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call, status);
   append_event(call, json, event, not_taken);
 }
 
@@ -211,8 +209,7 @@ void answer_shared(Call& call, SharedTexts::Text text) {
     call.services.access.cors().mark(call.request, call.response);
     return fail(call, too_much_is_read());
   }
-  call.response.status = 200;
-  call.response.content_type = "application/json";
+  begin_json(call);
   call.response.shared_body = {*text, text};
 }
 
@@ -285,9 +282,8 @@ std::string states_text(const PublishedEvent& event, const StatesReading& readin
 }
 
 // A page of events after number `after`. False when one of them cannot be read at the moment.
-bool append_events(Call& call, std::size_t limit, std::uint64_t after) {
+bool append_events(Call& call, Json& json, std::size_t limit, std::uint64_t after) {
   if (!call.ledger().bring({.list_of_events = true})) return false;
-  Json json(call.response.body);
   std::optional<EventNumber> next;
   bool all = true;
   json.object([&] {
@@ -309,8 +305,7 @@ bool append_events(Call& call, std::size_t limit, std::uint64_t after) {
         ++shown;
       }
     });
-    json.member("nextCursor");
-    next ? json.text(std::to_string(*next)) : json.null();
+    json.member_or_null("nextCursor", next ? std::to_string(*next) : "");
   });
   return all;
 }
@@ -368,12 +363,11 @@ Answer list_events(Call& call) {
   const auto page = read_page(call);
   if (!page) co_return;
   const auto after = page->cursor.empty() ? std::optional<std::uint64_t>(0) : whole(page->cursor);
-  if (!after) co_return fail(call, {400, k_invalid_request, "`cursor` is not one that this server gave."});
-  call.response.status = 200;
-  call.response.content_type = "application/json";
+  if (!after) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
+  Json json = begin_json(call);
   // Counting the seats of many events would keep this thread from its other connections.
   bool all = false;
-  co_await call.services.background.run([&] { all = append_events(call, page->limit, *after); });
+  co_await call.services.background.run([&] { all = append_events(call, json, page->limit, *after); });
   if (!all) fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));
 }
 
@@ -394,50 +388,41 @@ constexpr std::initializer_list<FixedMember> k_fixed = {
     {"planVersion", k_as_created}, {"counts", k_counted},   {"seq", k_counted},
 };
 
-// PATCH /v1/events/{eventId}. Each member is checked here; whether the settings go together is judged with those that are there by then.
+// The change that a PATCH asks for, unless `fields` has found a problem.
+Configure read_change(FieldReader& fields) {
+  Configure change;
+  if (const auto name = fields.text("name", k_name_bytes_max)) {
+    change.name = *name;
+    if (const auto problem = check_event_name(*name)) fields.reject("name", *problem);
+  }
+  if (const auto time = fields.text("startsAt", k_time_text_bytes_max)) {
+    change.starts_at = parse_rfc3339(*time);
+    if (!change.starts_at) fields.reject("startsAt", "must be a time as RFC 3339 writes it");
+  }
+  change.hold_seconds = fields.whole("holdSeconds", 1, k_hold_seconds_max);
+  change.max_hold_seconds = fields.whole("maxHoldSeconds", 1, k_hold_seconds_max);
+  if (const auto status = fields.text("status", k_status_text_bytes_max)) {
+    change.status = event_status_named(*status);
+    if (!change.status) fields.reject("status", "must be draft, on_sale or closed");
+  }
+  FieldReader limits = fields.inside("limits");
+  if (const auto seats = limits.whole("seatsPerReservation", 1, k_seats_per_reservation_max)) {
+    change.seats_per_reservation = static_cast<std::uint32_t>(*seats);
+  }
+  if (const auto seats = limits.whole("heldSeatsPerCustomer", 0, k_held_seats_per_customer_max)) {
+    change.held_seats_per_customer = static_cast<std::uint32_t>(*seats);
+  }
+  return change;
+}
+
+// PATCH /v1/events/{eventId}. Each member is checked here. Whether the settings fit together is judged with those that hold by then.
 Answer change_event(Call& call) {
   if (!check_content_type(call, true)) co_return;
   const auto event = find_event(call);
   if (event == nullptr) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(), k_changeable, k_fixed)) co_return;
-  std::string problem;
-  Configure change;
-  if (const auto name = read_text(*body.object(), "name", k_name_bytes_max, false, problem)) {
-    change.name = *name;
-    if (auto wrong = check_event_name(*name)) problem = std::move(*wrong);
-  }
-  if (const auto time = read_text(*body.object(), "startsAt", 64, false, problem)) {
-    change.starts_at = parse_rfc3339(*time);
-    if (!change.starts_at) problem = "`startsAt` must be a time as RFC 3339 writes it.";
-  }
-  if (const auto seconds = read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem)) {
-    change.hold_seconds = *seconds;
-  }
-  if (const auto seconds = read_whole(*body.object(), "maxHoldSeconds", 1, k_hold_seconds_max, false, problem)) {
-    change.max_hold_seconds = *seconds;
-  }
-  if (const auto status = read_text(*body.object(), "status", 16, false, problem)) {
-    if (*status == "draft") change.status = EventStatus::draft;
-    if (*status == "on_sale") change.status = EventStatus::on_sale;
-    if (*status == "closed") change.status = EventStatus::closed;
-    if (!change.status) problem = "`status` must be draft, on_sale or closed.";
-  }
-  if (const boost::json::value* limits = body.object()->if_contains("limits"); limits != nullptr && !limits->is_null()) {
-    if (!limits->is_object()) {
-      problem = "`limits` must be an object.";
-    } else {
-      const auto& object = limits->get_object();
-      if (const auto seats = read_whole(object, "seatsPerReservation", 1, k_seats_per_reservation_max, false, problem)) {
-        change.seats_per_reservation = static_cast<std::uint32_t>(*seats);
-      }
-      if (const auto seats = read_whole(object, "heldSeatsPerCustomer", 0, 1'000'000, false, problem)) {
-        change.held_seats_per_customer = static_cast<std::uint32_t>(*seats);
-      }
-    }
-  }
-  if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
+  BodyReader body(call, Required::yes, k_changeable, k_fixed);
+  Configure change = read_change(body.fields());
+  if (!body.is_good()) co_return;
   Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;
   submission.parts.push_back({event->card().number, std::move(change)});
@@ -476,8 +461,7 @@ Answer get_states(Call& call) {
     answer_shared(call, call.services.texts.get_now({event->card().number, SharedTexts::Kind::states}, reading, make));
     co_return;
   }
-  call.response.status = 200;
-  call.response.content_type = "application/json";
+  begin_json(call);
   call.response.body = make();
 }
 

@@ -13,7 +13,7 @@ using Paths = std::initializer_list<std::string_view>;
 struct Refused {
   std::string unknown;   // `a`, `b.c`
   std::size_t unknown_count = 0;
-  std::string fixed;     // sentences
+  std::string fixed;   // sentences, each with a space behind it
 };
 
 bool is_on_the_way(std::string_view path, Paths taken) {
@@ -47,30 +47,37 @@ std::string list_of(Paths taken) {
 
 }  // namespace
 
-bool takes_only(Call& call, const boost::json::object& object, std::initializer_list<std::string_view> taken,
-                std::initializer_list<FixedMember> fixed) {
+std::string problem_of_members(const boost::json::object& object, std::initializer_list<std::string_view> taken,
+                               std::initializer_list<FixedMember> fixed) {
   Refused refused;
   look_at(object, "", taken, fixed, refused);
-  std::string detail = std::move(refused.fixed);
+  std::string problem = std::move(refused.fixed);
   if (refused.unknown_count > 0) {
-    detail.append("This call does not know ").append(refused.unknown);
+    problem.append("This call does not know ").append(refused.unknown);
     if (refused.unknown_count > k_members_named_max) {
-      detail.append(" and ").append(std::to_string(refused.unknown_count - k_members_named_max)).append(" more members");
+      problem.append(" and ").append(std::to_string(refused.unknown_count - k_members_named_max)).append(" more members");
     }
-    detail.append(taken.size() == 0 ? "; it takes no members. " : "; it takes " + list_of(taken) + ". ");
+    problem.append(taken.size() == 0 ? "; it takes no members. " : "; it takes " + list_of(taken) + ". ");
   }
-  if (detail.empty()) return true;
-  fail(call, {400, k_invalid_request, detail + "Nothing was changed."});
+  return problem.empty() ? "" : problem + "Nothing was changed.";
+}
+
+BodyReader::BodyReader(Call& call, Required required, std::initializer_list<std::string_view> taken,
+                       std::initializer_list<FixedMember> fixed)
+    : call_(call),
+      body_(required == Required::no && call.request.body.empty() ? std::string_view("{}") : std::string_view(call.request.body)),
+      problem_(body_.object() == nullptr ? body_.problem() : problem_of_members(*body_.object(), taken, fixed)),
+      fields_(body_.object(), problem_) {}
+
+bool BodyReader::is_good() {
+  if (problem_.empty()) return true;
+  fail(call_, {400, k_invalid_request, problem_});
   return false;
 }
 
 bool takes_nothing(Call& call) {
   if (call.request.body.empty()) return true;
-  if (!check_content_type(call, true)) return false;
-  const JsonBody body(call.request.body);
-  if (body.object() != nullptr) return takes_only(call, *body.object(), {});
-  fail(call, {400, k_invalid_request, body.problem()});
-  return false;
+  return check_content_type(call, true) && BodyReader(call, Required::yes, {}).is_good();
 }
 
 }  // namespace holdfast::api

@@ -162,16 +162,13 @@ Answer get_reservation_history(Call& call) {
   Reading<HistoryPage> page;
   co_await call.services.background.run([&] { page = read_history(call.ledger(), *event, *view, place, asked->limit); });
   if (!page) co_return fail(call, fault_of(page.error()));
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] {
     json.member("items");
     json.array([&] {
       for (const RecordedChange& change : page->changes) feed::append_change(json, change, event->plan().get());
     });
-    json.member("nextCursor");
-    page->next ? json.text(text_of(*page->next)) : json.null();
+    json.member_or_null("nextCursor", page->next ? text_of(*page->next) : "");
   });
 }
 

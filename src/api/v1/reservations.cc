@@ -24,8 +24,7 @@ void append_reservation(Json& json, const PublishedEvent& event, const Reservati
   std::optional<Price> total = Price{};
   json.object([&] {
     json.member("id", to_string(view.id));
-    json.member("customerId");
-    view.customer.empty() ? json.null() : json.text(view.customer);
+    json.member_or_null("customerId", view.customer);
     json.member("eventId", to_string(event.card().id));
     json.member("seats");
     json.array([&] {
@@ -42,10 +41,7 @@ void append_reservation(Json& json, const PublishedEvent& event, const Reservati
           json.member("id", plan.seat_id(reserved.seat));
           json.member("label", label);
           json.member("category", category.name);
-          json.member("price");
-          std::string price;
-          if (category.price) append_price(price, *category.price);
-          category.price ? json.raw(price) : json.null();
+          append_price(json, "price", category.price);
           json.member("state", name_of(state));
         });
       }
@@ -53,40 +49,27 @@ void append_reservation(Json& json, const PublishedEvent& event, const Reservati
     json.member("createdAt", rfc3339(view.created_at));
     json.member("expiresAt", rfc3339(view.expires_at));
     json.member("status", name_of(view.status));
-    json.member("orderId");
-    view.order.empty() ? json.null() : json.text(view.order);
-    json.member("total");
-    std::string sum;
-    if (total) append_price(sum, *total);
-    total ? json.raw(sum) : json.null();
-    json.member("currency");
-    event.card().currency.empty() ? json.null() : json.text(event.card().currency);
+    json.member_or_null("orderId", view.order);
+    append_price(json, "total", total);
+    json.member_or_null("currency", event.card().currency);
   });
 }
 
 void answer_reservation(Call& call, unsigned status, EventNumber number, const ReservationView& view, std::optional<Millis> now) {
   const auto event = call.ledger().event(number);
-  call.response.status = status;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call, status);
   append_reservation(json, *event, view, now);
 }
 
 Fault reservation_not_found(const std::string& id) { return {404, "reservation_not_found", "There is no reservation " + id + "."}; }
 
-// Whose the hold is: the customer that the body names. A session is one, and may leave it out.
-std::optional<std::string_view> read_customer(const Call& call, const boost::json::object& object, std::string& problem) {
-  const bool is_session = call.caller.is_session();
-  const auto customer = read_text(object, "customerId", k_customer_bytes_max, !is_session, problem);
-  if (!customer && problem.empty()) return call.caller.id;
-  if (customer && is_blank(*customer)) problem = "`customerId` must not be only white space.";
-  if (customer && customer->find('\0') != std::string_view::npos) problem = "`customerId` must not have the character U+0000.";
-  return customer;
+// Whose hold it is: the customer that the body names. A session is a customer, and may leave the member out.
+std::string_view read_customer(const Call& call, FieldReader& fields) {
+  const auto customer = fields.name("customerId", k_customer_bytes_max, call.caller.is_session() ? Required::no : Required::yes);
+  return customer.value_or(call.caller.id);
 }
 
-constexpr std::size_t k_uuid_bytes_max = 36;
-
-// The reservation that the caller names, in the path or as `text`; or nothing, with the answer written.
+// The reservation that the caller names, in the path or as `text`; or nothing, with the answer written (404).
 struct Named {
   Uuid id;
   EventNumber event;
@@ -151,11 +134,10 @@ std::optional<ListWish> read_wish(Call& call, const Query& query) {
 }
 
 // A page of reservations, read in parts so that it can end when it has enough bytes. What went wrong, if anything did.
-std::optional<ReadProblem> append_list(Call& call, const ListWish& wish, const Page& page) {
+std::optional<ReadProblem> append_list(Call& call, Json& json, const ListWish& wish, const Page& page) {
   constexpr std::size_t k_read_at_once = 100;           // of up to 1,000 seats each
   constexpr std::size_t k_looked_through_max = 10'000;   // for one page; a ledger's own part ends there too
   std::optional<ReadProblem> problem;
-  Json json(call.response.body);
   json.object([&] {
     std::string cursor = page.cursor;
     json.member("items");
@@ -187,8 +169,7 @@ std::optional<ReadProblem> append_list(Call& call, const ListWish& wish, const P
         seen += part->items.size();
       } while (left > 0 && !cursor.empty() && !problem && seen < k_looked_through_max && call.response.body.size() < k_page_bytes_max);
     });
-    json.member("nextCursor");
-    cursor.empty() ? json.null() : json.text(cursor);
+    json.member_or_null("nextCursor", cursor);
   });
   return problem;
 }
@@ -219,20 +200,33 @@ std::string meaning_of(const NamedSeats& named) {
   return meaning;
 }
 
-bool has(const boost::json::object& object, std::string_view name) {
-  const boost::json::value* value = object.if_contains(name);
-  return value != nullptr && !value->is_null();
+// Holds the best seats that are available.
+Answer hold_best(Call& call, BodyReader& body, std::string_view customer, std::optional<std::int64_t> seconds) {
+  if (const auto event = event_wished_for(body.object()); event && !co_await bring_event(call, *event)) co_return;
+  const auto best = read_best_available(call, body.object());
+  if (!best) co_return;
+  co_await ask(call, 201, best->event,
+               HoldBest{.reservation = new_reservation_id(best->event, call.ledger().now()),
+                        .customer = customer,
+                        .wish = best->wish,
+                        .duration = seconds.value_or(best->hold_seconds) * k_millis_per_second,
+                        .held_seats_max = call.services.access.held_seats_max(call.caller)},
+               best->meaning() + " " + std::to_string(seconds.value_or(0)) + " " + std::string(customer));
 }
 
-// An order's name: text that is not blank.
-std::optional<std::string_view> read_order(const boost::json::object& object, std::string& problem) {
-  const auto order = read_text(object, "orderId", k_order_bytes_max, true, problem);
-  if (!order) return std::nullopt;
-  if (is_blank(*order) || order->find('\0') != std::string_view::npos) {
-    problem = "`orderId` must not be only white space, and must not have the character U+0000.";
-    return std::nullopt;
-  }
-  return order;
+// Holds the seats that the body names.
+Answer hold_named(Call& call, BodyReader& body, std::string_view customer, std::optional<std::int64_t> seconds) {
+  if (!co_await bring_seats(call, seat_ids_in(body.object()))) co_return;
+  const auto named = read_seats(call, body.object(), Required::yes);
+  if (!named) co_return;
+  const std::int64_t duration = seconds.value_or(call.ledger().event(named->event)->settings().hold_seconds);
+  co_await ask(call, 201, named->event,
+               Hold{.reservation = new_reservation_id(named->event, call.ledger().now()),
+                    .customer = customer,
+                    .seats = named->seats,
+                    .duration = duration * k_millis_per_second,
+                    .held_seats_max = call.services.access.held_seats_max(call.caller)},
+               meaning_of(*named) + " " + std::to_string(seconds.value_or(0)) + " " + std::string(customer));
 }
 
 }  // namespace
@@ -240,52 +234,24 @@ std::optional<std::string_view> read_order(const boost::json::object& object, st
 // POST /v1/reservations: named seats, or the best that are available.
 Answer hold_seats(Call& call) {
   if (!check_content_type(call, true)) co_return;
-  const JsonBody body(call.request.body);
-  std::string problem;
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(),
+  BodyReader body(call, Required::yes,
                   {"customerId", "seatIds", "holdSeconds", "bestAvailable.eventId", "bestAvailable.quantity", "bestAvailable.section",
-                   "bestAvailable.category", "bestAvailable.adjacent"})) {
-    co_return;
+                   "bestAvailable.category", "bestAvailable.adjacent"});
+  const std::string_view customer = read_customer(call, body.fields());
+  const auto seconds = body.fields().whole("holdSeconds", 1, k_hold_seconds_max);
+  if (!body.is_good()) co_return;
+  const bool names_seats = body.fields().has("seatIds");
+  const bool wants_best = body.fields().has("bestAvailable");
+  if (!names_seats && !wants_best) {
+    co_return fail(call, {400, k_invalid_request, "`seatIds` and `bestAvailable` are missing: name one of them."});
   }
-  const auto customer = read_customer(call, *body.object(), problem);
-  const auto seconds = problem.empty() ? read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, false, problem) : std::nullopt;
-  const bool names_seats = has(*body.object(), "seatIds");
-  const bool wants_best = has(*body.object(), "bestAvailable");
-  if (problem.empty() && !names_seats && !wants_best) problem = "`seatIds` and `bestAvailable` are missing: name one of them.";
-  if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
-  if (call.caller.is_session() && *customer != call.caller.id) {
+  if (call.caller.is_session() && customer != call.caller.id) {
     co_return fail(call, {403, k_forbidden, "`customerId` must be the session's own, or left out."});
   }
   if (names_seats && wants_best) {
     co_return fail(call, {422, k_invalid_request, "`seatIds` and `bestAvailable` exclude each other: name one of them."});
   }
-  if (wants_best) {
-    if (const auto event = event_wished_for(*body.object()); event && !co_await bring_event(call, *event)) co_return;
-    const auto best = read_best_available(call, *body.object());
-    if (!best) co_return;
-    const std::string meaning = best->meaning() + " " + std::to_string(seconds.value_or(0)) + " " + std::string(*customer);
-    co_await ask(call, 201, best->event,
-                 HoldBest{.reservation = new_reservation_id(best->event, call.ledger().now()),
-                          .customer = *customer,
-                          .wish = best->wish,
-                          .duration = seconds.value_or(best->hold_seconds) * k_millis_per_second,
-                          .held_seats_max = call.services.access.held_seats_max(call.caller)},
-                 meaning);
-    co_return;
-  }
-  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
-  const auto named = read_seats(call, *body.object(), true);
-  if (!named) co_return;
-  const std::int64_t duration = seconds.value_or(call.ledger().event(named->event)->settings().hold_seconds);
-  const std::string meaning = meaning_of(*named) + " " + std::to_string(seconds.value_or(0)) + " " + std::string(*customer);
-  co_await ask(call, 201, named->event,
-               Hold{.reservation = new_reservation_id(named->event, call.ledger().now()),
-                    .customer = *customer,
-                    .seats = named->seats,
-                    .duration = duration * k_millis_per_second,
-                    .held_seats_max = call.services.access.held_seats_max(call.caller)},
-               meaning);
+  co_await (wants_best ? hold_best(call, body, customer, seconds) : hold_named(call, body, customer, seconds));
 }
 
 // GET /v1/reservations/{id}
@@ -306,11 +272,10 @@ Answer list_reservations(Call& call) {
   if (const auto id = event == nullptr ? std::nullopt : parse_uuid(*event); id && !co_await bring_event(call, *id)) co_return;
   const auto wish = read_wish(call, *query);
   if (!wish) co_return;
-  call.response.content_type = "application/json";
+  Json json = begin_json(call);
   std::optional<ReadProblem> problem;
-  co_await call.services.background.run([&] { problem = append_list(call, *wish, *page); });
+  co_await call.services.background.run([&] { problem = append_list(call, json, *wish, *page); });
   if (problem) co_return fail(call, fault_of(*problem));
-  call.response.status = 200;
 }
 
 // POST /v1/reservations/{id}/add
@@ -318,11 +283,9 @@ Answer add_seats(Call& call) {
   if (!check_content_type(call, true)) co_return;
   const auto named = find_reservation(call);
   if (!named) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(), {"seatIds"})) co_return;
-  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
-  const auto seats = read_seats(call, *body.object(), true, named->event);
+  BodyReader body(call, Required::yes, {"seatIds"});
+  if (!body.is_good() || !co_await bring_seats(call, seat_ids_in(body.object()))) co_return;
+  const auto seats = read_seats(call, body.object(), Required::yes, named->event);
   if (!seats) co_return;
   co_await ask(call, 200, named->event,
                Add{.reservation = named->id, .seats = seats->seats, .held_seats_max = call.services.access.held_seats_max(call.caller)},
@@ -334,12 +297,9 @@ Answer extend_reservation(Call& call) {
   if (!check_content_type(call, true)) co_return;
   const auto named = find_reservation(call);
   if (!named) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(), {"holdSeconds"})) co_return;
-  std::string problem;
-  const auto seconds = read_whole(*body.object(), "holdSeconds", 1, k_hold_seconds_max, true, problem);
-  if (!seconds) co_return fail(call, {400, k_invalid_request, problem});
+  BodyReader body(call, Required::yes, {"holdSeconds"});
+  const auto seconds = body.fields().whole("holdSeconds", 1, k_hold_seconds_max, Required::yes);
+  if (!body.is_good()) co_return;
   co_await ask(call, 200, named->event, Extend{.reservation = named->id, .duration = *seconds * k_millis_per_second},
                std::to_string(*seconds));
 }
@@ -349,31 +309,25 @@ Answer consume_reservation(Call& call) {
   if (!check_content_type(call, true)) co_return;
   const auto named = find_reservation(call);
   if (!named) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(), {"orderId", "reinstate"})) co_return;
-  std::string problem;
-  const auto order = read_order(*body.object(), problem);
-  const bool reinstate = read_flag(*body.object(), "reinstate", problem).value_or(false);
-  if (!problem.empty()) co_return fail(call, {400, k_invalid_request, problem});
+  BodyReader body(call, Required::yes, {"orderId", "reinstate"});
+  const auto order = body.fields().name("orderId", k_order_bytes_max, Required::yes);
+  const bool reinstate = body.fields().flag("reinstate").value_or(false);
+  if (!body.is_good()) co_return;
   co_await ask(call, 200, named->event, Consume{.reservation = named->id, .order = *order, .reinstate = reinstate},
                std::string(reinstate ? "reinstate " : "") + std::string(*order));
 }
 
-// POST /v1/demo/payments: there with --demo only. A visitor's session buys what it holds itself. The order's name is the server's, and always
-// the same for a reservation, so paying again is the same payment.
+// POST /v1/demo/payments, with --demo only. A visitor's session buys what it holds. The order's name follows from the reservation, so that a
+// second payment is the same payment.
 Answer pay_for_demo(Call& call) {
   if (!call.caller.is_session()) {
     co_return fail(call,
                    {403, k_forbidden, "The demo payment is for a visitor's session (POST /v1/sessions); a key with `sell` consumes."});
   }
   if (!check_content_type(call, true)) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(), {"reservationId"})) co_return;
-  std::string problem;
-  const auto text = read_text(*body.object(), "reservationId", k_uuid_bytes_max, true, problem);
-  if (!text) co_return fail(call, {400, k_invalid_request, problem});
+  BodyReader body(call, Required::yes, {"reservationId"});
+  const auto text = body.fields().text("reservationId", k_uuid_text_bytes, Required::yes);
+  if (!body.is_good()) co_return;
   const auto named = find_reservation(call, std::string(*text));
   if (!named) co_return;
   co_await ask(call, 200, named->event, Consume{.reservation = named->id, .order = "demo-" + to_string(named->id), .reinstate = false},
@@ -383,20 +337,14 @@ Answer pay_for_demo(Call& call) {
 // POST /v1/reservations/{id}/release. Without a body: all of it.
 Answer release_reservation(Call& call) {
   const auto named = find_reservation(call);
-  if (!named) co_return;
-  NamedSeats seats;
-  std::optional<JsonBody> body;
-  if (!call.request.body.empty()) {
-    if (!check_content_type(call, true)) co_return;
-    body.emplace(call.request.body);
-    if (body->object() == nullptr) co_return fail(call, {400, k_invalid_request, body->problem()});
-    if (!takes_only(call, *body->object(), {"seatIds"})) co_return;
-    if (!co_await bring_seats(call, seat_ids_in(*body->object()))) co_return;
-    auto read = read_seats(call, *body->object(), false, named->event);
-    if (!read) co_return;
-    seats = std::move(*read);
-  }
-  co_await ask(call, 200, named->event, Release{.reservation = named->id, .seats = seats.seats}, meaning_of(seats));
+  if (!named || (!call.request.body.empty() && !check_content_type(call, true))) co_return;
+  BodyReader body(call, Required::no, {"seatIds"});
+  if (!body.is_good() || !co_await bring_seats(call, seat_ids_in(body.object()))) co_return;
+  const auto seats = read_seats(call, body.object(), Required::no, named->event);
+  if (!seats) co_return;
+  // Stored with the Idempotency-Key, so it must stay what it has always been: without a body, that of no event and no seats.
+  const std::string meaning = meaning_of(call.request.body.empty() ? NamedSeats{} : *seats);
+  co_await ask(call, 200, named->event, Release{.reservation = named->id, .seats = seats->seats}, meaning);
 }
 
 // POST /v1/reservations/{id}/return
@@ -404,14 +352,10 @@ Answer return_reservation(Call& call) {
   if (!check_content_type(call, true)) co_return;
   const auto named = find_reservation(call);
   if (!named) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(), {"orderId", "seatIds"})) co_return;
-  std::string problem;
-  const auto order = read_order(*body.object(), problem);
-  if (!order) co_return fail(call, {400, k_invalid_request, problem});
-  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
-  const auto seats = read_seats(call, *body.object(), false, named->event);
+  BodyReader body(call, Required::yes, {"orderId", "seatIds"});
+  const auto order = body.fields().name("orderId", k_order_bytes_max, Required::yes);
+  if (!body.is_good() || !co_await bring_seats(call, seat_ids_in(body.object()))) co_return;
+  const auto seats = read_seats(call, body.object(), Required::no, named->event);
   if (!seats) co_return;
   co_await ask(call, 200, named->event, Return{.reservation = named->id, .order = *order, .seats = seats->seats},
                meaning_of(*seats) + " " + std::string(*order));

@@ -36,8 +36,8 @@ void append_seat(const Call& call, Json& json, const PublishedEvent& event, Seat
     json.object([&] { append_category(json, plan.categories()[plan.category_of(seat)]); });
     json.member("state", name_of(reading.state));
     json.member("version", reading.version);
-    json.member("reservationId");
-    reading.reservation&& may_touch(call, *reading.reservation) ? json.text(to_string(*reading.reservation)) : json.null();
+    const bool is_shown = reading.reservation && may_touch(call, *reading.reservation);
+    json.member_or_null("reservationId", is_shown ? to_string(*reading.reservation) : "");
   });
 }
 
@@ -51,8 +51,7 @@ void append_seat_change(Json& json, const SeatChange& change) {
     json.member("version", change.version);
     if (change.reservation) {
       json.member("reservationId", to_string(*change.reservation));
-      json.member("customerId");
-      change.customer.empty() ? json.null() : json.text(change.customer);
+      json.member_or_null("customerId", change.customer);
     }
     if (!change.order.empty()) json.member("orderId", change.order);
   });
@@ -90,8 +89,7 @@ std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std:
   return problem.empty() ? std::optional(filter) : std::nullopt;
 }
 
-void append_seats(Call& call, const PublishedEvent& event, const SeatFilter& filter, std::size_t first, std::size_t limit) {
-  Json json(call.response.body);
+void append_seats(Call& call, Json& json, const PublishedEvent& event, const SeatFilter& filter, std::size_t first, std::size_t limit) {
   json.object([&] {
     std::size_t next = 0;
     json.member("items");
@@ -99,8 +97,7 @@ void append_seats(Call& call, const PublishedEvent& event, const SeatFilter& fil
       next = show_seats(event, filter, first, limit, call.ledger().now(),
                         [&](SeatIndex seat, const SeatReading& reading) { append_seat(call, json, event, seat, reading); });
     });
-    json.member("nextCursor");
-    next < event.seat_count() ? json.text(std::to_string(next)) : json.null();
+    json.member_or_null("nextCursor", next < event.seat_count() ? std::to_string(next) : "");
   });
 }
 
@@ -110,11 +107,9 @@ Answer change_seats(Call& call) {
   const auto id = parse_uuid(call.parameters[0]);
   const auto number = id ? call.ledger().event_by_id(*id) : std::nullopt;
   if (!number) co_return fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  if (!takes_only(call, *body.object(), {"seatIds"})) co_return;
-  if (!co_await bring_seats(call, seat_ids_in(*body.object()))) co_return;
-  const auto named = read_seats(call, *body.object(), true, *number);
+  BodyReader body(call, Required::yes, {"seatIds"});
+  if (!body.is_good() || !co_await bring_seats(call, seat_ids_in(body.object()))) co_return;
+  const auto named = read_seats(call, body.object(), Required::yes, *number);
   if (!named) co_return;
   Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;
@@ -124,9 +119,7 @@ Answer change_seats(Call& call) {
   if (!verdict->accepted()) co_return refuse(call, *number, verdict->outcomes.front());
   mark_replayed(call, *verdict);
   const auto event = call.ledger().event(*number);
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] {
     json.member("seatIds");
     json.array([&] {
@@ -142,9 +135,7 @@ Answer get_seat(Call& call) {
   const auto place = find_seat(call);
   if (!place) co_return;
   const auto event = call.ledger().event(place->event);
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   append_seat(call, json, *event, place->seat, event->seat(place->seat, call.ledger().now()));
 }
 
@@ -161,16 +152,13 @@ Answer get_seat_history(Call& call) {
   if (!history) co_return fail(call, fault_of(history.error()));
   const bool has_more = history->size() > page->limit;
   if (has_more) history->pop_back();
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] {
     json.member("items");
     json.array([&] {
       for (const SeatChange& change : *history) append_seat_change(json, change);
     });
-    json.member("nextCursor");
-    has_more ? json.text(std::to_string(history->back().version)) : json.null();
+    json.member_or_null("nextCursor", has_more ? std::to_string(history->back().version) : "");
   });
 }
 
@@ -186,10 +174,9 @@ Answer list_seats(Call& call) {
   const auto first = read_number(page->cursor, event->seat_count());
   if (!filter) co_return fail(call, {400, k_invalid_request, problem});
   if (!first) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
-  call.response.status = 200;
-  call.response.content_type = "application/json";
+  Json json = begin_json(call);
   // Looking through many seats would keep this thread from its other connections.
-  co_await call.services.background.run([&] { append_seats(call, *event, *filter, static_cast<std::size_t>(*first), page->limit); });
+  co_await call.services.background.run([&] { append_seats(call, json, *event, *filter, static_cast<std::size_t>(*first), page->limit); });
 }
 
 // POST /v1/events/{eventId}/block

@@ -8,25 +8,19 @@ namespace holdfast::api {
 namespace {
 
 void answer_session(Call& call, unsigned status, const Session& session) {
-  call.response.status = status;
-  call.response.content_type = "application/json";
-  call.response.headers.emplace_back("Cache-Control", "no-store");
-  Json json(call.response.body);
+  Json json = begin_uncached_json(call, status);
   json.object([&] {
     json.member("customerId", session.customer);
     json.member("expiresAt", rfc3339(session.expires_at));
   });
 }
 
-// A session is asked for with nothing, or with an empty object. False: the answer is there.
-bool is_bare(Call& call) { return Query::read(call, {}) && takes_nothing(call); }
-
 }  // namespace
 
 // POST /v1/sessions. A visitor who has a session keeps its customer, for longer, until that has had its longest life.
 Answer create_session(Call& call) {
   AccessControl& access = call.services.access;
-  if (!is_bare(call)) co_return;
+  if (!takes_nothing(call)) co_return;
   const auto old = access.session_of(call.request);
   if (old ? !access.take_request_of(call, old->customer) : !access.take_new_session(call)) co_return;
   const auto longer = old ? access.renewed(*old) : std::nullopt;
@@ -37,7 +31,7 @@ Answer create_session(Call& call) {
 
 // GET /v1/sessions
 Answer show_session(Call& call) {
-  if (!is_bare(call)) co_return;
+  if (!Query::read(call, {}) || !takes_nothing(call)) co_return;
   const auto session = call.services.access.session_of(call.request);
   if (!session) {
     call.response.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -49,7 +43,7 @@ Answer show_session(Call& call) {
 
 // DELETE /v1/sessions. The browser forgets; what it has shown to somebody else holds until it expires.
 Answer forget_session(Call& call) {
-  if (!is_bare(call)) co_return;
+  if (!takes_nothing(call)) co_return;
   call.response.status = 204;
   call.response.headers.emplace_back("Set-Cookie", call.services.access.no_cookie());
 }

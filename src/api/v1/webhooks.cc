@@ -10,6 +10,7 @@
 #include "api/background.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "api/query.h"
 #include "api/request_facts.h"
 #include "api/v1/members.h"
 #include "feed/webhooks/signature.h"
@@ -50,20 +51,6 @@ boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
   co_return false;
 }
 
-// False when the query has a parameter that is not one of these; then the answer is there.
-bool check_query(Call& call, std::initializer_list<std::string_view> known = {}) {
-  std::string_view query = call.request.query;
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    const std::string_view name = pair.substr(0, pair.find('='));
-    if (pair.empty() || std::ranges::find(known, name) != known.end()) continue;
-    fail(call, {400, k_invalid_request, "There is no query parameter `" + std::string(name) + "` here."});
-    return false;
-  }
-  return true;
-}
-
 Fault not_found(Call& call) { return {404, "webhook_not_found", "There is no webhook " + call.parameters[0] + "."}; }
 
 // The id in the path; nothing when no endpoint can have it. Then the answer is there (404).
@@ -89,26 +76,30 @@ std::optional<ChangeKind> kind_named(std::string_view name) {
   return std::nullopt;
 }
 
-std::optional<feed::KindSet> read_kinds(const boost::json::object& object, std::string& problem) {
+std::string names_of_kinds() {
+  std::string names;
+  for (unsigned each = 1; each <= static_cast<unsigned>(ChangeKind::unblocked); ++each) {
+    names.append(names.empty() ? "" : ", ").append(name_of(static_cast<ChangeKind>(each)));
+  }
+  return names;
+}
+
+std::optional<feed::KindSet> read_kinds(const boost::json::object& object, FieldReader& fields) {
   const boost::json::value* list = object.if_contains("types");
   if (list == nullptr) return std::nullopt;
   if (!list->is_array() || list->get_array().empty()) {
-    problem = "`types` must be an array of one or more types of changes.";
+    fields.reject("types", "must be an array of one or more types of changes");
     return std::nullopt;
   }
   feed::KindSet kinds = 0;
   for (const boost::json::value& item : list->get_array()) {
     const auto kind = item.is_string() && item.get_string().size() <= k_type_bytes_max ? kind_named(item.get_string()) : std::nullopt;
     if (!kind) {
-      problem = "`types` has something that is not a type of a change; they are";
-      for (unsigned each = 1; each <= static_cast<unsigned>(ChangeKind::unblocked); ++each) {
-        problem.append(each == 1 ? " " : ", ").append(name_of(static_cast<ChangeKind>(each)));
-      }
-      problem += '.';
+      fields.reject("types", "has an item that is not a type of change; the types are " + names_of_kinds());
       return std::nullopt;
     }
     if ((kinds & feed::kind_bit(*kind)) != 0) {
-      problem = std::string("`types` has ") + name_of(*kind) + " twice.";
+      fields.reject("types", std::string("has ") + name_of(*kind) + " twice");
       return std::nullopt;
     }
     kinds |= feed::kind_bit(*kind);
@@ -116,38 +107,36 @@ std::optional<feed::KindSet> read_kinds(const boost::json::object& object, std::
   return kinds;
 }
 
-std::optional<std::string> read_secret(const boost::json::object& object, std::string& problem) {
-  const auto text = read_text(object, "secret", k_secret_text_bytes_max, false, problem);
+std::optional<std::string> read_secret(FieldReader& fields) {
+  const auto text = fields.text("secret", k_secret_text_bytes_max);
   if (!text) return std::nullopt;
   auto secret = feed::parse_secret(*text);
-  if (!secret) problem = "`secret` must be whsec_ and 24 to 64 bytes in base64.";
+  if (!secret) fields.reject("secret", "must be whsec_ and 24 to 64 bytes in base64");
   return secret;
 }
 
-// Reads a body that may have these members and no others. Nothing when it is wrong; then the answer is there.
-std::optional<Wish> read_wish(Call& call, const boost::json::object& object, std::initializer_list<std::string_view> taken, bool is_new,
-                              std::initializer_list<FixedMember> fixed = {}) {
-  if (!takes_only(call, object, taken, fixed)) return std::nullopt;
-  std::string problem;
+// An empty description is one.
+std::optional<std::string> read_description(const boost::json::object& object, FieldReader& fields) {
+  const boost::json::value* text = object.if_contains("description");
+  if (text != nullptr && text->is_string() && text->get_string().empty()) return "";
+  const auto description = fields.text("description", feed::k_description_bytes_max);
+  return description ? std::optional<std::string>(*description) : std::nullopt;
+}
+
+// What a body says of a webhook. Nothing if it is wrong; then the answer is there (400).
+std::optional<Wish> read_wish(BodyReader& body, Required url_is_required) {
+  if (!body.is_good()) return std::nullopt;
+  FieldReader& fields = body.fields();
   Wish wish;
-  if (problem.empty()) wish.url = read_text(object, "url", http::k_outgoing_url_bytes_max, is_new, problem);
-  if (problem.empty() && wish.url) {
-    if (const auto url = http::parse_outgoing_url(*wish.url); !url) problem = "`url` " + url.error() + ".";
+  if (const auto url = fields.text("url", http::k_outgoing_url_bytes_max, url_is_required)) {
+    if (const auto parsed = http::parse_outgoing_url(*url); !parsed) fields.reject("url", parsed.error());
+    wish.url = *url;
   }
-  if (problem.empty()) wish.kinds = read_kinds(object, problem);
-  if (problem.empty()) wish.secret = read_secret(object, problem);
-  if (problem.empty()) wish.enabled = read_flag(object, "enabled", problem);
-  if (problem.empty()) {
-    if (const boost::json::value* text = object.if_contains("description");
-        text != nullptr && text->is_string() && text->get_string().empty()) {
-      wish.description = "";
-    } else {
-      wish.description = read_text(object, "description", feed::k_description_bytes_max, false, problem);
-    }
-  }
-  if (problem.empty()) return wish;
-  fail(call, {400, k_invalid_request, problem});
-  return std::nullopt;
+  wish.kinds = read_kinds(body.object(), fields);
+  wish.secret = read_secret(fields);
+  wish.enabled = fields.flag("enabled");
+  wish.description = read_description(body.object(), fields);
+  return body.is_good() ? std::optional(std::move(wish)) : std::nullopt;
 }
 
 std::string new_secret() {
@@ -158,7 +147,7 @@ std::string new_secret() {
 
 std::string_view bytes_of(const Fingerprint& print) { return {reinterpret_cast<const char*>(print.data()), print.size()}; }
 
-// The Idempotency-Key as the store keeps it. False when it is malformed; then the answer is there.
+// Reads the Idempotency-Key in the form in which the store keeps it. False if it is malformed; then the answer is there (400).
 bool read_call_key(Call& call, feed::CallKey& call_key) {
   std::optional<IdempotencyKey> key;
   if (!read_key(call, call.request.body, key)) return false;
@@ -170,15 +159,7 @@ Fault key_reused() { return {422, name_of(Reason::idempotency_key_reused), "This
 
 // ---- answers
 
-void append_time(Json& json, std::string_view name, Millis at) {
-  json.member(name);
-  at == 0 ? json.null() : json.text(rfc3339(at));
-}
-
-void append_text_or_null(Json& json, std::string_view name, const std::string& text) {
-  json.member(name);
-  text.empty() ? json.null() : json.text(text);
-}
+void append_time(Json& json, std::string_view name, Millis at) { json.member_or_null(name, at == 0 ? "" : rfc3339(at)); }
 
 // Members of an endpoint, into an object that is open. `lag`: nothing when it is not known.
 void append_endpoint(Json& json, const EndpointReport& report, std::optional<std::uint64_t> lag, Millis now) {
@@ -193,7 +174,7 @@ void append_endpoint(Json& json, const EndpointReport& report, std::optional<std
   });
   json.member("description", endpoint.description);
   json.member("status", endpoint.enabled ? "active" : "disabled");
-  append_text_or_null(json, "disabledBecause", endpoint.disabled_because);
+  json.member_or_null("disabledBecause", endpoint.disabled_because);
   json.member("createdAt", rfc3339(endpoint.created_at));
   append_time(json, "previousSecretUntil", endpoint.previous_until > now ? endpoint.previous_until : 0);
   json.member("lag");
@@ -203,15 +184,12 @@ void append_endpoint(Json& json, const EndpointReport& report, std::optional<std
   json.member("deadDropped", report.dead_dropped);
   append_time(json, "lastSuccessAt", report.last_success_at);
   append_time(json, "lastFailureAt", report.last_failure_at);
-  append_text_or_null(json, "lastError", report.last_error);
+  json.member_or_null("lastError", report.last_error);
 }
 
 void answer_endpoint(Call& call, unsigned status, const EndpointReport& report, std::optional<std::uint64_t> lag,
                      bool with_secret = false) {
-  call.response.status = status;
-  call.response.content_type = "application/json";
-  if (with_secret) call.response.headers.emplace_back("Cache-Control", "no-store");
-  Json json(call.response.body);
+  Json json = with_secret ? begin_uncached_json(call, status) : begin_json(call, status);
   json.object([&] {
     append_endpoint(json, report, lag, call.services.webhooks.now());
     if (with_secret) json.member("secret", feed::secret_text(report.endpoint.secret));
@@ -242,10 +220,9 @@ boost::asio::awaitable<bool> check_host(Call& call, std::string url) {
 
 // POST /v1/webhooks
 Answer create_webhook(Call& call) {
-  if (!check_query(call) || !check_content_type(call, true)) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  auto wish = read_wish(call, *body.object(), {"url", "types", "secret", "description"}, true);
+  if (!check_content_type(call, true)) co_return;
+  BodyReader body(call, Required::yes, {"url", "types", "secret", "description"});
+  auto wish = read_wish(body, Required::yes);
   feed::CallKey key;
   if (!wish || !read_call_key(call, key)) co_return;
   const bool is_allowed = co_await check_host(call, *wish->url);
@@ -278,7 +255,7 @@ Answer create_webhook(Call& call) {
 
 // GET /v1/webhooks
 Answer list_webhooks(Call& call) {
-  if (!check_query(call)) co_return;
+  if (!Query::read(call, {})) co_return;
   std::vector<EndpointReport> reports;
   std::vector<std::uint64_t> lags;
   const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
@@ -286,9 +263,7 @@ Answer list_webhooks(Call& call) {
     for (const EndpointReport& each : reports) lags.push_back(call.services.webhooks.source().behind(each.endpoint.position));
   });
   if (!asked) co_return;
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] {
     json.member("items");
     json.array([&] {
@@ -303,7 +278,7 @@ Answer list_webhooks(Call& call) {
 
 // GET /v1/webhooks/{webhookId}
 Answer get_webhook(Call& call) {
-  if (!check_query(call)) co_return;
+  if (!Query::read(call, {})) co_return;
   const auto id = read_id(call);
   if (!id) co_return;
   co_await show(call, *id);
@@ -311,15 +286,13 @@ Answer get_webhook(Call& call) {
 
 // PATCH /v1/webhooks/{webhookId}
 Answer change_webhook(Call& call) {
-  if (!check_query(call) || !check_content_type(call, true)) co_return;
+  if (!check_content_type(call, true)) co_return;
   const auto id = read_id(call);
   if (!id) co_return;
-  const JsonBody body(call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  const auto wish =
-      read_wish(call, *body.object(), {"url", "types", "enabled", "description"}, false,
-                {{"secret", "`POST …/rotate-secret` gives a new one"}, {"status", "`enabled` sets it"}, {"id", "it names the webhook"}});
-  feed::CallKey key;   // doing it twice does no more than once; the key's form counts
+  BodyReader body(call, Required::yes, {"url", "types", "enabled", "description"},
+                  {{"secret", "`POST …/rotate-secret` gives a new one"}, {"status", "`enabled` sets it"}, {"id", "it names the webhook"}});
+  const auto wish = read_wish(body, Required::no);
+  feed::CallKey key;   // only its form is checked: a change that is repeated changes nothing more
   if (!wish || !read_call_key(call, key)) co_return;
   if (wish->url) {
     const bool is_allowed = co_await check_host(call, *wish->url);
@@ -344,7 +317,7 @@ Answer change_webhook(Call& call) {
 
 // DELETE /v1/webhooks/{webhookId}
 Answer delete_webhook(Call& call) {
-  if (!check_query(call) || !takes_nothing(call)) co_return;
+  if (!takes_nothing(call)) co_return;
   const auto id = read_id(call);
   if (!id) co_return;
   bool removed = false;
@@ -357,12 +330,11 @@ Answer delete_webhook(Call& call) {
 
 // POST /v1/webhooks/{webhookId}/rotate-secret
 Answer rotate_webhook_secret(Call& call) {
-  if (!check_query(call) || !check_content_type(call, false)) co_return;
+  if (!check_content_type(call, false)) co_return;
   const auto id = read_id(call);
   if (!id) co_return;
-  const JsonBody body(call.request.body.empty() ? "{}" : call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  auto wish = read_wish(call, *body.object(), {"secret"}, false);
+  BodyReader body(call, Required::no, {"secret"});
+  auto wish = read_wish(body, Required::no);
   feed::CallKey key;
   if (!wish || !read_call_key(call, key)) co_return;
   const std::string secret = wish->secret ? std::move(*wish->secret) : new_secret();
@@ -382,10 +354,7 @@ Answer rotate_webhook_secret(Call& call) {
   if (changed == WebhookStore::Changed::not_found || !report) co_return fail(call, not_found(call));
   if (changed == WebhookStore::Changed::replayed) call.response.headers.emplace_back("Idempotency-Replayed", "true");
   call.services.webhooks.changed(*id);
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  call.response.headers.emplace_back("Cache-Control", "no-store");
-  Json json(call.response.body);
+  Json json = begin_uncached_json(call);
   json.object([&] {
     json.member("id", to_string(*id));
     json.member("secret", feed::secret_text(report->endpoint.secret));
@@ -395,7 +364,6 @@ Answer rotate_webhook_secret(Call& call) {
 
 // GET /v1/webhooks/{webhookId}/dead
 Answer list_dead_messages(Call& call) {
-  if (!check_query(call, {"limit", "cursor"})) co_return;
   const auto id = read_id(call);
   const auto page = id ? read_page(call) : std::nullopt;
   if (!page) co_return;
@@ -403,7 +371,7 @@ Answer list_dead_messages(Call& call) {
   const char* const end = page->cursor.data() + page->cursor.size();
   const auto [at, error] = std::from_chars(page->cursor.data(), end, after);
   if (!page->cursor.empty() && (error != std::errc{} || at != end || after < 0)) {
-    co_return fail(call, {400, k_invalid_request, "`cursor` is not one that this server gave."});
+    co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
   }
   bool is_there = false;
   std::vector<feed::QueuedMessage> messages;
@@ -415,9 +383,7 @@ Answer list_dead_messages(Call& call) {
   if (!is_there) co_return fail(call, not_found(call));
   const bool more = messages.size() > page->limit;
   if (more) messages.pop_back();
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] {
     json.member("items");
     json.array([&] {
@@ -433,31 +399,37 @@ Answer list_dead_messages(Call& call) {
         });
       }
     });
-    json.member("nextCursor");
-    more ? json.text(std::to_string(messages.back().number)) : json.null();
+    json.member_or_null("nextCursor", more ? std::to_string(messages.back().number) : "");
   });
+}
+
+// The ids in the member `ids`; empty if there is no such member. A problem is left with `fields`.
+std::vector<std::string> read_message_ids(const boost::json::object& object, FieldReader& fields) {
+  const boost::json::value* list = object.if_contains("ids");
+  if (list == nullptr) return {};
+  const auto is_id = [](const boost::json::value& each) {
+    return each.is_string() && !each.get_string().empty() && each.get_string().size() <= k_message_id_bytes_max;
+  };
+  if (!list->is_array() || list->get_array().empty() || list->get_array().size() > k_message_ids_max ||
+      !std::ranges::all_of(list->get_array(), is_id)) {
+    fields.reject("ids", "must be an array of 1 to 1000 ids of dead messages");
+    return {};
+  }
+  std::vector<std::string> ids;
+  for (const boost::json::value& each : list->get_array()) ids.emplace_back(each.get_string());
+  return ids;
 }
 
 // POST /v1/webhooks/{webhookId}/redeliver
 Answer redeliver_dead_messages(Call& call) {
-  if (!check_query(call) || !check_content_type(call, false)) co_return;
+  if (!check_content_type(call, false)) co_return;
   const auto id = read_id(call);
   if (!id) co_return;
-  const JsonBody body(call.request.body.empty() ? "{}" : call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  feed::CallKey key;   // what is in the queue again cannot be put there twice; the key's form counts
-  if (!read_wish(call, *body.object(), {"ids"}, false) || !read_call_key(call, key)) co_return;
-  std::vector<std::string> ids;
-  if (const boost::json::value* list = body.object()->if_contains("ids")) {
-    const auto is_id = [](const boost::json::value& each) {
-      return each.is_string() && !each.get_string().empty() && each.get_string().size() <= k_message_id_bytes_max;
-    };
-    if (!list->is_array() || list->get_array().empty() || list->get_array().size() > k_message_ids_max ||
-        !std::ranges::all_of(list->get_array(), is_id)) {
-      co_return fail(call, {400, k_invalid_request, "`ids` must be an array of 1 to 1000 ids of dead messages."});
-    }
-    for (const boost::json::value& each : list->get_array()) ids.emplace_back(each.get_string());
-  }
+  BodyReader body(call, Required::no, {"ids"});
+  feed::CallKey key;   // only its form is checked: a message that is in the queue again cannot be put there twice
+  if (!body.is_good() || !read_call_key(call, key)) co_return;
+  const std::vector<std::string> ids = read_message_ids(body.object(), body.fields());
+  if (!body.is_good()) co_return;
   bool is_there = false;
   std::uint64_t revived = 0;
   const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
@@ -467,21 +439,18 @@ Answer redeliver_dead_messages(Call& call) {
   if (!asked) co_return;
   if (!is_there) co_return fail(call, not_found(call));
   call.services.webhooks.changed(*id);
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] { json.member("redelivered", revived); });
 }
 
 // POST /v1/webhooks/{webhookId}/test
 Answer test_webhook(Call& call) {
-  if (!check_query(call) || !check_content_type(call, false)) co_return;
+  if (!check_content_type(call, false)) co_return;
   const auto id = read_id(call);
   if (!id) co_return;
-  const JsonBody body(call.request.body.empty() ? "{}" : call.request.body);
-  if (body.object() == nullptr) co_return fail(call, {400, k_invalid_request, body.problem()});
-  feed::CallKey key;
-  if (!read_wish(call, *body.object(), {}, false) || !read_call_key(call, key)) co_return;
+  BodyReader body(call, Required::no, {});
+  feed::CallKey key;   // only its form is checked: a test may be repeated
+  if (!body.is_good() || !read_call_key(call, key)) co_return;
   std::optional<EndpointReport> report;
   const bool asked = co_await ask_store(call, [&](WebhookStore& store) { report = store.find(*id); });
   if (!asked) co_return;
@@ -489,14 +458,12 @@ Answer test_webhook(Call& call) {
   const auto started = std::chrono::steady_clock::now();
   const feed::Attempt attempt = co_await call.services.webhooks.ping(report->endpoint, "ping_" + to_string(random_uuid()));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
-  call.response.status = 200;
-  call.response.content_type = "application/json";
-  Json json(call.response.body);
+  Json json = begin_json(call);
   json.object([&] {
     json.member("delivered", attempt.outcome == feed::Attempt::Outcome::delivered);
     json.member("status");
     attempt.status == 0 ? json.null() : json.number(std::int64_t{attempt.status});
-    append_text_or_null(json, "error", attempt.error);
+    json.member_or_null("error", attempt.error);
     json.member("milliseconds", std::int64_t{took.count()});
   });
 }

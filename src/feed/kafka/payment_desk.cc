@@ -33,33 +33,17 @@ class ManyWaiting : public Outbox {
   std::size_t left_;
 };
 
-std::optional<std::string> read_name(const boost::json::object& object, std::string_view name, std::size_t bytes_max, bool required,
-                                     std::string& problem) {
-  const auto text = read_text(object, name, bytes_max, required, problem);
-  if (!text) return std::nullopt;
-  if (is_blank(*text) || text->find('\0') != std::string_view::npos) {
-    problem = "`" + std::string(name) + "` must be more than white space, and must not have the character U+0000.";
-    return std::nullopt;
-  }
-  return std::string(*text);
-}
-
 }  // namespace
 
 std::expected<Payment, std::string> EnginePaymentDesk::read(bool succeeded, std::string_view text) {
   const JsonBody body(text);
-  if (body.object() == nullptr) return std::unexpected(body.problem());
-  std::string problem;
+  std::string problem = body.problem();
+  FieldReader fields(body.object(), problem);
   Payment payment{.succeeded = succeeded};
-  const auto reservation = read_text(*body.object(), "reservationId", k_uuid_text_bytes, false, problem);
-  if (!problem.empty()) return std::unexpected(problem);
-  const auto id = reservation ? parse_uuid(*reservation) : Uuid{};
-  if (!id) return std::unexpected("`reservationId` must be a UUID.");
-  payment.reservation = *id;   // some clients write the nil UUID if there is no reservation
-  payment.order = read_name(*body.object(), "orderId", k_order_bytes_max, true, problem).value_or("");
-  if (!problem.empty()) return std::unexpected(problem);
-  payment.payment = read_name(*body.object(), "paymentId", k_payment_id_bytes_max, succeeded, problem).value_or("");
-  if (!problem.empty()) return std::unexpected(problem);
+  payment.reservation = fields.uuid("reservationId").value_or(Uuid{});   // some clients write the nil UUID if there is no reservation
+  payment.order = fields.name("orderId", k_order_bytes_max, Required::yes).value_or("");
+  payment.payment = fields.name("paymentId", k_payment_id_bytes_max, succeeded ? Required::yes : Required::no).value_or("");
+  if (!problem.empty()) return std::unexpected(std::move(problem));
   return payment;
 }
 

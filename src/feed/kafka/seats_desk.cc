@@ -13,37 +13,22 @@ namespace {
 constexpr std::string_view k_category = "Standard";
 constexpr std::int64_t k_number_max = 1'000'000'000;
 
-std::optional<Uuid> read_id(const boost::json::object& object, std::string_view name, std::string& problem) {
-  const auto text = read_text(object, name, k_uuid_text_bytes, true, problem);
-  if (!text) return std::nullopt;
-  const auto id = parse_uuid(*text);
-  if (id && !id->is_nil()) return id;
-  problem = "`" + std::string(name) + "` must be a UUID, and not the nil one.";
-  return std::nullopt;
-}
-
-std::string read_label_part(const boost::json::object& object, std::string_view name, std::string& problem) {
-  const auto text = read_text(object, name, k_name_bytes_max, true, problem);
-  if (!text) return {};
-  if (!is_blank(*text) && text->find('\0') == std::string_view::npos) return std::string(*text);
-  problem = "`" + std::string(name) + "` must be more than white space, and must not have the character U+0000.";
-  return {};
+// The id of an event or a seat; the nil one if there is a problem.
+Uuid read_id(FieldReader& fields, std::string_view name) {
+  const Uuid id = fields.uuid(name, Required::yes).value_or(Uuid{});
+  if (id.is_nil()) fields.reject(name, "must be a UUID, and not the nil one");
+  return id;
 }
 
 // One seat of the list. `problem` says what is wrong with it, or stays empty.
 GeneratedSeat read_seat(const boost::json::value& item, std::string& problem) {
   GeneratedSeat seat;
-  if (!item.is_object()) {
-    problem = "it must be an object.";
-    return seat;
-  }
-  const boost::json::object& object = item.get_object();
-  const auto id = read_id(object, "seatId", problem);
-  if (!id) return seat;
-  seat.id = *id;
-  seat.section = read_label_part(object, "section", problem);
-  if (problem.empty()) seat.row = read_label_part(object, "row", problem);
-  if (problem.empty()) seat.number = read_whole(object, "number", 0, k_number_max, true, problem).value_or(0);
+  if (!item.is_object()) problem = "it must be an object.";
+  FieldReader fields(item.if_object(), problem);
+  seat.id = read_id(fields, "seatId");
+  seat.section = fields.name("section", k_name_bytes_max, Required::yes).value_or("");
+  seat.row = fields.name("row", k_name_bytes_max, Required::yes).value_or("");
+  seat.number = fields.whole("number", 0, k_number_max, Required::yes).value_or(0);
   return seat;
 }
 
@@ -105,22 +90,19 @@ std::strong_ordering compare_rows(std::string_view a, std::string_view b) {
 
 std::expected<SeatsPart, std::string> EngineSeatsDesk::read(std::string_view text) {
   const JsonBody body(text);
-  if (body.object() == nullptr) return std::unexpected(body.problem());
-  const boost::json::object& object = *body.object();
-  std::string problem;
+  std::string problem = body.problem();
+  FieldReader fields(body.object(), problem);
   SeatsPart part;
-  const auto event = read_id(object, "eventId", problem);
-  if (!event) return std::unexpected(problem);
-  part.event = *event;
-  const auto total = read_whole(object, "totalSeats", 1, static_cast<std::int64_t>(k_seats_per_event_max), true, problem);
-  if (!total) return std::unexpected(problem);
-  part.total = static_cast<std::uint64_t>(*total);
+  part.event = read_id(fields, "eventId");
+  part.total = static_cast<std::uint64_t>(
+      fields.whole("totalSeats", 1, static_cast<std::int64_t>(k_seats_per_event_max), Required::yes).value_or(0));
+  if (!problem.empty()) return std::unexpected(std::move(problem));
   if (part.total > k_generated_seats_max) {
     return std::unexpected("`totalSeats` is " + std::to_string(part.total) + ". An event from Kafka has at most " +
                            std::to_string(k_generated_seats_max) +
                            " seats, because its parts wait in memory for each other. Create a larger event with POST /v1/events.");
   }
-  const boost::json::value* const seats = object.if_contains("seats");
+  const boost::json::value* const seats = body.object()->if_contains("seats");
   if (seats == nullptr || !seats->is_array() || seats->get_array().empty()) {
     return std::unexpected("`seats` must be an array with at least one seat.");
   }
