@@ -79,7 +79,7 @@ bool refuse_unauthorized(Call& call, std::string detail, std::string_view challe
 
 bool refuse_scope(Call& call, Need need) {
   const std::string scope(name_of(*scope_of(need)));
-  fail(call, {403, k_forbidden, "This call takes a key with the scope `" + scope + "`."});
+  fail(call, {403, k_forbidden, "This call needs an API key with the scope `" + scope + "`."});
   return false;
 }
 
@@ -135,7 +135,7 @@ bool AccessControl::admit(Call& call, Need need, bool changes) {
   }
   if (lets_in) return true;
   return refuse_unauthorized(call,
-                             "This call takes an API key (`Authorization: Bearer hf_…`) with the scope `" +
+                             "This call needs an API key (`Authorization: Bearer hf_…`) with the scope `" +
                                  std::string(name_of(*scope_of(need))) + "`" +
                                  (lets_sessions_in(need) ? ", or the cookie of a session (POST /v1/sessions)." : "."),
                              "Bearer");
@@ -145,7 +145,7 @@ bool AccessControl::admit_key(Call& call, Need need, std::string_view authorizat
   auto key = find_key(call.request, authorization);
   if (!key && lets_in) return true;
   if (!key) {
-    return refuse_unauthorized(call, "The API key is not one that this server knows, or it has expired or was revoked.",
+    return refuse_unauthorized(call, "This server does not know the API key, or the key has expired or was revoked.",
                                R"(Bearer error="invalid_token")");
   }
   if (!take(call, by_key_, key->id)) return false;
@@ -159,7 +159,8 @@ bool AccessControl::admit_to_contract(Call& call, Group contract) const {
   const std::string_view* authorization = call.request.header("Authorization");
   const auto key = authorization == nullptr ? std::nullopt : find_key(call.request, *authorization);
   if (key) return key->scopes.allow(Scope::hold) || refuse_scope(call, Need::contract);
-  return refuse_unauthorized(call, "To end a ticket lock takes an API key (`Authorization: Bearer hf_…`) with the scope `hold`.", "Bearer");
+  return refuse_unauthorized(call, "Releasing a ticket lock needs an API key (`Authorization: Bearer hf_…`) with the scope `hold`.",
+                             "Bearer");
 }
 
 bool AccessControl::sees_drafts(const Call& call) const {
@@ -232,7 +233,7 @@ bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view call
   const auto wait = limiter.take(caller, std::chrono::steady_clock::now().time_since_epoch());
   if (!wait) return true;
   call.response.headers.emplace_back("Retry-After", std::to_string(whole_seconds(*wait)));
-  fail(call, {429, k_rate_limited, "Too many requests of this caller; nothing was done. Retry-After says when to try again."});
+  fail(call, {429, k_rate_limited, "This caller sends too many requests. Nothing was done; Retry-After says when to try again."});
   return false;
 }
 
@@ -241,14 +242,14 @@ bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view call
 bool AccessControl::is_called_by_own_name(Call& call) {
   if (has_own_name(call.request)) return true;
   fail(call, {403, k_forbidden,
-              "A server without keys answers this call under `localhost` or an address only. With a key (holdfast keys create) any name "
-              "will do."});
+              "A server without API keys answers this call only at `localhost` or an IP address. Create a key (`holdfast keys create`) to "
+              "use any name."});
   return false;
 }
 
 bool AccessControl::is_from_own_page(Call& call) const {
   if (!cors_.is_cross_site(call.request)) return true;
-  fail(call, {403, k_forbidden, "A page of another origin may not make this call. `cors.origins` lists those that may."});
+  fail(call, {403, k_forbidden, "A page of another origin may not make this call, unless `cors.origins` lists the origin."});
   return false;
 }
 

@@ -191,7 +191,7 @@ void Api::answer_otherwise(Call& call, const Match& match) {
   if (match.allow.empty()) return fail(call, {404, k_not_found, "There is nothing at this path."});
   if (services_.access.cors().answer_preflight(call.request, match.allow, call.response)) return;
   call.response.headers.emplace_back("Allow", match.allow);
-  fail(call, {405, "method_not_allowed", "This path takes " + match.allow + "."});
+  fail(call, {405, "method_not_allowed", "This path takes only the methods " + match.allow + "."});
 }
 
 void Api::refuse(const http::Problem& problem, std::string_view path, http::Response& response) {

@@ -142,22 +142,21 @@ void fail(Call& call, const Fault& fault) {
   write_fault(fault, call.group, call.request.path, call.response);
 }
 
-Fault busy() { return {503, k_unavailable, "Too many requests are waiting; nothing was done. Try again in a moment."}; }
+Fault busy() { return {503, k_unavailable, "Too many requests are waiting. Nothing was done; try again in a moment."}; }
 
 Fault unavailable() {
-  return {
-      503, k_unavailable,
-      "The store, or the seat lock before it, cannot be reached at the moment. The request was not carried out, or its outcome is unknown; "
-      "repeating it with the same "
-      "Idempotency-Key settles it."};
+  return {503, k_unavailable,
+          "The store or the seat lock cannot be reached at the moment. The request was not carried out, or its outcome is unknown. Repeat "
+          "it with "
+          "the same Idempotency-Key to find out."};
 }
 
 Fault unreadable(const Uuid& reservation) {
   return {
       503, k_unavailable,
       "Reservation " + to_string(reservation) +
-          " ended long ago, and what is kept of it cannot be read; nothing was changed. Other reservations are not affected. The server's "
-          "log tells its operator what to do; repeat the request after that."};
+          " ended long ago, and its record cannot be read. Nothing was changed, and other reservations are not affected. The server's log "
+          "tells the operator what to do; repeat the request after that."};
 }
 
 Fault fault_of(const Outcome& outcome) {
@@ -165,36 +164,36 @@ Fault fault_of(const Outcome& outcome) {
   switch (outcome.reason) {
     case Reason::none: break;
     case Reason::seat_unavailable:
-      if (outcome.seats.empty()) return {409, code, "Fewer seats are available than were asked for; nothing was changed."};
+      if (outcome.seats.empty()) return {409, code, "Fewer seats are available than the request asks for; nothing was changed."};
       return {409, code, "At least one of the seats is not available; nothing was changed."};
     case Reason::seat_not_found: return {404, code, "At least one of the seats does not exist; nothing was changed."};
     case Reason::event_not_on_sale: return {409, code, "The event is not on sale."};
     case Reason::limit_exceeded:
       if (outcome.limit == Limit::idempotency_keys) {
         return {503, k_unavailable,
-                "There is no room for another Idempotency-Key of this caller; nothing was done. Repeat without a key, or later."};
+                "The server keeps no more Idempotency-Keys of this caller. Nothing was done; repeat the request without a key, or later."};
       }
       if (outcome.limit == Limit::reservations_in_memory) return busy();
       if (outcome.limit == Limit::held_seats_visitor) {
-        return {409, code, "A visitor may not hold so many seats of an event at once (limits.held_seats_visitor); nothing was changed."};
+        return {409, code, "A visitor may not hold this many seats of one event (limits.held_seats_visitor); nothing was changed."};
       }
-      return {409, code, std::string("The limit `") + name_of(outcome.limit) + "` of the event would be exceeded; nothing was changed."};
+      return {409, code, std::string("The request would exceed the event's limit `") + name_of(outcome.limit) + "`; nothing was changed."};
     case Reason::hold_too_long: return {409, code, "The hold is longer than the event allows (maxHoldSeconds)."};
     case Reason::reservation_not_found:
     case Reason::event_not_found:
       return {404, code, outcome.reason == Reason::event_not_found ? "There is no such event." : "There is no such reservation."};
     case Reason::reservation_expired: return {409, code, "The reservation has expired."};
     case Reason::reservation_not_active: return {409, code, "The reservation is not active: it was consumed or released."};
-    case Reason::seat_not_sold: return {409, code, "The reservation has no such sold seats."};
+    case Reason::seat_not_sold: return {409, code, "The seats are not sold to this reservation; nothing was changed."};
     case Reason::order_mismatch: return {409, code, "The reservation was consumed for another order."};
     case Reason::idempotency_key_reused: return {422, code, "This Idempotency-Key was used with another request."};
-    case Reason::lock_held: return {409, code, "Somebody else holds the lock of a seat."};
+    case Reason::lock_held: return {409, code, "Another program has locked at least one of the seats; nothing was changed."};
     case Reason::another_part_refused: return {409, code, "Another part of the request was refused; nothing was changed."};
     case Reason::unavailable: return unavailable();
-    case Reason::reservation_unreadable:
-      return {503, k_unavailable, "What is kept of the reservation cannot be read; nothing was changed."};
+    case Reason::reservation_unreadable: return {503, k_unavailable, "The record of the reservation cannot be read; nothing was changed."};
     case Reason::no_adjacent_seats:
-      return {409, code, "No row has as many seats side by side; nothing was changed. With `adjacent` false they may be apart."};
+      return {409, code,
+              "No row has that many available seats side by side; nothing was changed. With `adjacent` false the seats may be apart."};
     case Reason::settings_conflict:
       return {400, code,
               "`holdSeconds` (" + std::to_string(outcome.hold_seconds) + ") would be more than `maxHoldSeconds` (" +

@@ -37,17 +37,16 @@ std::shared_ptr<const PublishedEvent> find_event(Call& call, std::string_view te
 std::shared_ptr<const PublishedEvent> find_event(Call& call) { return find_event(call, call.parameters[0]); }
 
 Fault fault_of(const ReadProblem& problem) {
-  if (problem.kind == ReadProblem::Kind::bad_cursor) return {400, k_invalid_request, "`cursor` is not one that this server gave."};
+  if (problem.kind == ReadProblem::Kind::bad_cursor) return {400, k_invalid_request, "`cursor` is not a cursor that this server issued."};
   if (problem.kind != ReadProblem::Kind::archived) {
-    return {503, k_unavailable, "What was recorded cannot be read at the moment. Try again in a moment."};
+    return {503, k_unavailable, "The server cannot read its records at the moment. Try again in a moment."};
   }
   if (problem.oldest == 0) {
-    return {
-        410, "changes_archived",
-        "Changes at this place are not kept any more. `cursor=oldest` begins with those that are, `cursor=latest` with those that come."};
+    return {410, "changes_archived",
+            "Changes this old are no longer kept. `cursor=oldest` begins with the oldest that are, `cursor=latest` with the next to come."};
   }
   return {410, "changes_archived",
-          "Changes that old are not kept any more; the oldest is number " + std::to_string(problem.oldest) + ", so `after` can be " +
+          "Changes this old are no longer kept. The oldest has number " + std::to_string(problem.oldest) + ", so `after` must be " +
               std::to_string(problem.oldest - 1) + " or more."};
 }
 
@@ -94,7 +93,7 @@ std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& obje
   bool is_known = false;
   for (const boost::json::value& id : ids) {
     if (!id.is_string() || id.get_string().empty() || id.get_string().size() > k_seat_id_bytes_max) {
-      return malformed("`seatIds` must have strings of 1 to 128 bytes.");
+      return malformed("`seatIds` must have only strings of 1 to 128 bytes.");
     }
     const auto place = call.ledger().seats().find(std::string_view(id.get_string()));
     if (place && place->event != looked_at) {
@@ -110,7 +109,7 @@ std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& obje
     if (named.event != place->event) {
       fail(call, {422,
                   k_invalid_request,
-                  event ? "`seatIds` must be seats of this event." : "`seatIds` must all be of one event.",
+                  event ? "`seatIds` must be seats of this event." : "`seatIds` must be seats of one event.",
                   {std::string(id.get_string())}});
       return std::nullopt;
     }

@@ -55,8 +55,8 @@ std::optional<Query> Query::read(Call& call, std::initializer_list<std::string_v
       return malformed(known.size() == 0 ? "This path takes no query parameters."
                                          : "This path takes only the query parameters " + list_of(known) + ".");
     }
-    if (!value) return malformed("`" + *name + "` is not percent-encoded as it must be.");
-    if (query.find(*name) != nullptr) return malformed("`" + *name + "` stands in the query twice.");
+    if (!value) return malformed("`" + *name + "` has a malformed percent-encoding.");
+    if (query.find(*name) != nullptr) return malformed("Duplicate query parameter `" + *name + "`.");
     query.values_.emplace_back(*name, *value);
   }
   return query;

@@ -226,16 +226,16 @@ std::expected<void, PlanProblem> PlanBuilder::add(const NewSeat& seat) {
   if (!name_is_good(seat.row)) return problem("needs a row of 1 to 200 bytes");
   if (!name_is_good(seat.number)) return problem("needs a number of 1 to 200 bytes");
   if (seat.id.size() > k_seat_id_bytes_max) return problem("has an id of more than 128 bytes");
-  if (seat.category >= impl.plan->categories_.size()) return problem("is of a category that the plan does not list");
+  if (seat.category >= impl.plan->categories_.size()) return problem("has a category that the plan does not list");
   if (!std::isfinite(seat.x) || !std::isfinite(seat.y)) return problem("has a position that is not a finite number");
-  if (size() >= k_seats_per_event_max) return problem("is one more than an event can have");
+  if (size() >= k_seats_per_event_max) return problem("exceeds the maximum of 20,000,000 seats");
   const Fingerprint label_print = fingerprint(label);
-  if (impl.labels.contains(label_print)) return problem("has the label of a seat before it", PlanProblem::Kind::same_label);
+  if (impl.labels.contains(label_print)) return problem("has the label of an earlier seat", PlanProblem::Kind::same_label);
 
   const std::optional<Uuid> uuid = seat.id.empty() ? derived_seat_id(impl.event_id, label) : parse_uuid(seat.id);
   if (uuid && uuid->is_nil()) return problem("has the nil UUID as its id");
   const std::string_view key = uuid ? std::string_view(reinterpret_cast<const char*>(uuid->data), sizeof uuid->data) : seat.id;
-  if (!impl.ids.insert(fingerprint(key)).second) return problem("has the same id as a seat before it", PlanProblem::Kind::same_id);
+  if (!impl.ids.insert(fingerprint(key)).second) return problem("has the id of an earlier seat", PlanProblem::Kind::same_id);
   impl.labels.insert(label_print);
   impl.push_id(seat.id, uuid);
   impl.push_seat(seat.section, seat.row, seat.number, seat.category, seat.x, seat.y);

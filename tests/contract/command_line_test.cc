@@ -248,7 +248,7 @@ TEST_F(CommandLine, ImportListsEveryMistakeInAPlan) {
 {"seat_number":"2","category":"C","position":{"x":"left"}}]}]}]})");
   const auto expect_both = [](const Finished& finished) {
     EXPECT_EQ(finished.status, 1) << finished.everything();
-    EXPECT_THAT(finished.err, AllOf(HasSubstr("Line 2, seat Zone-7-1: is of the category `D`"), HasSubstr("Line 3, seat Zone-7-2: `"),
+    EXPECT_THAT(finished.err, AllOf(HasSubstr("Line 2, seat Zone-7-1: has the category `D`"), HasSubstr("Line 3, seat Zone-7-2: `"),
                                     HasSubstr("zones[0].rows[0].seats[1].position.x` must be a number")));
   };
   expect_both(import({(folder / "plan.json").string()}, data));

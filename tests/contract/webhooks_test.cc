@@ -680,7 +680,7 @@ TEST(Webhooks, WhatIsMalformedIsRefusedWithTheMemberAndTheRule) {
       {webhook_body(receiver.url(), R"("types":[])"), "`types`"},
       {webhook_body(receiver.url(), R"("types":"held")"), "`types`"},
       {webhook_body(receiver.url(), R"("types":["held",5])"), "`types`"},
-      {webhook_body(receiver.url(), R"("types":["sold"])"), "`types` has something that is not a type"},
+      {webhook_body(receiver.url(), R"("types":["sold"])"), "`types` has an item that is not a type"},
       {webhook_body(receiver.url(), R"("types":["held","held"])"), "held twice"},
       {webhook_body(receiver.url(), R"("secret":"abc")"), "`secret` must be whsec_"},
       {webhook_body(receiver.url(), R"("secret":"whsec_YWJj")"), "24 to 64 bytes"},

@@ -97,7 +97,7 @@ TEST(Plan, refuses_a_label_that_came_before) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "2"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "x", .section = "A", .row = "1", .number = "2"})),
-            "seat 2 (A-1-2) has the label of a seat before it");
+            "seat 2 (A-1-2) has the label of an earlier seat");
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1-2", .number = "1"})), "none");
   EXPECT_NE(problem_of(builder.add({.section = "A-1", .row = "2", .number = "1"})), "none");   // A-1-2-1 could mean either
 }
@@ -107,9 +107,9 @@ TEST(Plan, refuses_an_id_that_came_before_in_whatever_letter_case_and_the_nil_uu
   EXPECT_EQ(problem_of(builder.add({.id = "0123abcd-4567-89ef-fedc-ba9876543210", .section = "A", .row = "1", .number = "1"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "ticket", .section = "A", .row = "1", .number = "2"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "0123ABCD-4567-89EF-FEDC-BA9876543210", .section = "A", .row = "1", .number = "3"})),
-            "seat 3 (A-1-3) has the same id as a seat before it");
+            "seat 3 (A-1-3) has the id of an earlier seat");
   EXPECT_EQ(problem_of(builder.add({.id = "ticket", .section = "A", .row = "1", .number = "3"})),
-            "seat 3 (A-1-3) has the same id as a seat before it");
+            "seat 3 (A-1-3) has the id of an earlier seat");
   EXPECT_EQ(problem_of(builder.add({.id = "00000000-0000-0000-0000-000000000000", .section = "A", .row = "1", .number = "3"})),
             "seat 3 (A-1-3) has the nil UUID as its id");
   EXPECT_EQ(problem_of(builder.add({.id = "Ticket", .section = "A", .row = "1", .number = "3"})), "none");   // not a UUID: letter by letter

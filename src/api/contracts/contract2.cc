@@ -35,7 +35,7 @@ std::optional<std::string> read_tickets(const boost::json::object& arguments, st
   for (const char* each : {"ticketd_reserved", "tickets", "ticket_ids"}) {
     const boost::json::value* found = arguments.if_contains(each);
     if (found == nullptr) continue;
-    if (list != nullptr) return "`" + name + "` and `" + each + "` are two lists of tickets; send one.";
+    if (list != nullptr) return "`" + name + "` and `" + each + "` are two lists of tickets; send only one.";
     list = found;
     name = each;
   }
@@ -47,7 +47,7 @@ std::optional<std::string> read_tickets(const boost::json::object& arguments, st
   boost::unordered_flat_set<std::string_view> seen;
   for (const boost::json::value& item : items) {
     if (!item.is_string() || item.get_string().empty() || item.get_string().size() > k_seat_id_bytes_max) {
-      return "`" + name + "` must have strings of 1 to 128 bytes.";
+      return "`" + name + "` must have only strings of 1 to 128 bytes.";
     }
     const std::string_view id = item.get_string();
     if (seen.insert(id).second) tickets.push_back(id);
@@ -64,7 +64,7 @@ std::optional<std::string> read_reservations(const boost::json::object& argument
   }
   for (const boost::json::value& item : list->get_array()) {
     const auto id = item.is_string() ? parse_uuid(item.get_string()) : std::nullopt;
-    if (!id) return "`reservationIds` must have UUIDs.";
+    if (!id) return "`reservationIds` must have only UUIDs.";
     reservations.push_back(*id);
   }
   return std::nullopt;

@@ -92,7 +92,7 @@ Answer show_series(Call& call) {
   Millis since = 0;
   if (const std::string* text = query->find("since")) {
     const auto time = parse_rfc3339(*text);
-    if (!time) co_return fail(call, {400, k_invalid_request, "`since` must be a time as RFC 3339 writes it."});
+    if (!time) co_return fail(call, {400, k_invalid_request, "`since` must be a time in the format of RFC 3339."});
     since = *time;
   }
   Json json = begin_uncached_json(call);

@@ -27,7 +27,9 @@ std::optional<Asked> read_limit_and_wait(Call& call, const Query& query) {
   return Asked{static_cast<std::size_t>(*limit), Watch::Clock::now() + std::chrono::seconds(*wait)};
 }
 
-Fault too_many_wait() { return {503, k_unavailable, "Too many requests wait for changes; ask again without `wait`, or later."}; }
+Fault too_many_wait() {
+  return {503, k_unavailable, "Too many requests are waiting for changes. Repeat this one without `wait`, or later."};
+}
 
 // Reads from memory when it is there, else from the files, on a thread that may wait.
 template <typename Read>

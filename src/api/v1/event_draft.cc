@@ -127,7 +127,7 @@ std::expected<ReadEvent, Mistakes> EventDraft::make() {
 void EventDraft::check_whole() {
   const bool names_seats = has_plan || has_seats || mistakes_.has("plan") || mistakes_.has("seats");
   if (root == EventReader::Root::event) {
-    if (has_plan && has_seats) note_whole("`plan` and `seats` are two lists of seats; send one", "plan");
+    if (has_plan && has_seats) note_whole("`plan` and `seats` are two lists of seats; send only one", "plan");
     if (!names_seats) note_whole("`plan` or `seats` is missing", "seats");
   }
   if (const auto problem = check_event_name(settings.name); problem && !mistakes_.has("name")) {
@@ -149,7 +149,7 @@ std::shared_ptr<const Plan> EventDraft::make_plan(const CategoryTable& categorie
     const auto number = categories.find(category);
     if (!number) {
       seat.is_wrong = true;
-      note(category.empty() ? "needs a `category`" : "is of the category " + in_backticks(category) + ", which `categories` does not list",
+      note(category.empty() ? "needs a `category`" : "has the category " + in_backticks(category) + ", which `categories` does not list",
            {}, i);
       continue;
     }
@@ -209,7 +209,7 @@ void EventDraft::note_repeated(const std::vector<Repeated>& repeated) {
 // `first`: the earlier seat, if it is known.
 void EventDraft::note_repeated(const Repeated& each, std::size_t first) {
   const ReadSeat& seat = seats[each.seat];
-  if (first >= each.seat) return note("has the label or id of a seat before it", {}, each.seat);
+  if (first >= each.seat) return note("has the label or id of an earlier seat", {}, each.seat);
   const ReadSeat& other = seats[first];
   const std::string where = " on line " + std::to_string(other.line);
   if (each.kind == PlanProblem::Kind::same_id) {
@@ -219,7 +219,7 @@ void EventDraft::note_repeated(const Repeated& each, std::size_t first) {
     return note("has the same section, row and number as the seat" + where, {}, each.seat);
   }
   note(name_in_words(other) + where + ", and " + name_in_words(seat) + ", print the same label " + label_of(seat) +
-           ". A label must be one seat's alone: tickets and lists name seats by it. Rename one of them",
+           ". Labels must be unique, because tickets and lists name seats by them. Rename one of the two",
        {}, each.seat);
 }
 

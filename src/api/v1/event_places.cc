@@ -12,10 +12,10 @@ constexpr std::string_view k_position = "an object with `x` and `y`";
 
 constexpr Member k_event[] = {
     {"name", "a string"},
-    {"id", "a UUID, and not the nil one"},
-    {"startsAt", "a time as RFC 3339 writes it"},
+    {"id", "a UUID other than the nil UUID"},
+    {"startsAt", "a time in the format of RFC 3339"},
     {"venue", "a string"},
-    {"currency", "three letters, as ISO 4217 has them: EUR"},
+    {"currency", "three letters of ISO 4217, such as EUR"},
     {"categories", "an array of categories", Place::categories},
     {"plan", "an object: a seating plan", Place::plan},
     {"seats", "an array of seats", Place::seats},
@@ -59,7 +59,7 @@ constexpr Member k_seat_of_row[] = {
     {"seat_number", k_name},
     {"category", "a string: the name of a category"},
     {"position", k_position, Place::position, true},
-    {"status", "a string: `available`, or why it is not"},
+    {"status", "a string: `available`, or why the seat is not available"},
     {"uuid", "", Place::ignored},
 };
 constexpr Member k_seat[] = {

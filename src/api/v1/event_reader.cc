@@ -98,7 +98,7 @@ class EventReader::Handler {
     text_.clear();
     if (key_.size() > k_text_bytes_max) return stop("a member's name has more than 1024 bytes", error);
     if (!names_.add(key_)) return stop("Duplicate member " + in_backticks(key_), error);
-    if (names_.size() > k_open_members_max) return stop("the objects around one place have more than 100,000 members", error);
+    if (names_.size() > k_open_members_max) return stop("the objects that are open at one place have more than 100,000 members", error);
     look_up();
     return true;
   }
@@ -195,7 +195,7 @@ class EventReader::Handler {
     if (is_in_plan_) {
       is_not_taken_ = true;
     } else {
-      wrong(draft.mistakes().is_full() ? "" : "is not known; there are " + names_of_members(place));
+      wrong(draft.mistakes().is_full() ? "" : "is unknown; the known members are " + names_of_members(place));
     }
   }
 
@@ -331,7 +331,7 @@ class EventReader::Handler {
     }
     auto& names = is_in_plan_ ? plan_category_names_ : event_category_names_;
     if (names.contains(category_read_.name)) {
-      draft.note("`" + path + "` has the name " + in_backticks(category_read_.name) + " of a category before it", path);
+      draft.note("`" + path + "` has the name " + in_backticks(category_read_.name) + " of an earlier category", path);
       return true;
     }
     if (categories.size() >= k_categories_max) return stop("there are more than 1000 `categories`", error);
@@ -423,7 +423,7 @@ class EventReader::Handler {
       if (!time) return must_be(member_->must);
       draft.settings.starts_at = *time;
     } else if (key_ == "venue") {
-      if (text.size() > k_name_bytes_max) return wrong("must have at most 200 bytes");
+      if (text.size() > k_name_bytes_max) return wrong("has more than 200 bytes");
       draft.card.venue = text;
     } else if (key_ == "currency") {
       if (text.size() != 3 || text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") != std::string::npos) return must_be(member_->must);
@@ -539,11 +539,11 @@ struct EventReader::Parser {
     Handler& handler = json.handler();
     if (handler.draft.has_ended()) return false;
     if (!error) {   // the parser would take what follows for another text, and add its members to the first one's
-      handler.end("the text goes on after its end");
+      handler.end("there is more text after the end of the JSON value");
       return false;
     }
     const bool is_deep = error == boost::json::error::too_deep;
-    handler.end(is_deep ? "the text has more than 24 levels" : "the text is not JSON: " + error.message());
+    handler.end(is_deep ? "the text is nested more than 24 levels deep" : "the text is not JSON: " + error.message());
     return false;
   }
 

@@ -120,16 +120,23 @@ void answer_event(Call& call, unsigned status, const PublishedEvent& event, cons
   append_event(call, json, event, not_taken);
 }
 
+// The ledger's words as a sentence: "An event with the id … exists."
+std::string sentence_of(const CreationProblem& problem) {
+  std::string sentence = problem.what + ".";
+  if (sentence.front() >= 'a' && sentence.front() <= 'z') sentence.front() = static_cast<char>(sentence.front() - 'a' + 'A');
+  return sentence;
+}
+
 void answer_problem(Call& call, const CreationProblem& problem) {
   switch (problem.kind) {
-    case CreationProblem::Kind::event_exists: return fail(call, {409, "event_exists", problem.what + "."});
+    case CreationProblem::Kind::event_exists: return fail(call, {409, "event_exists", sentence_of(problem)});
     case CreationProblem::Kind::seat_exists:
-      return fail(call, {409, "seat_exists", problem.what + "; no event was created.", problem.seat_ids});
-    case CreationProblem::Kind::too_many_events: return fail(call, {409, "limit_exceeded", problem.what + "."});
-    case CreationProblem::Kind::key_reused: return fail(call, {422, "idempotency_key_reused", problem.what + "."});
-    case CreationProblem::Kind::too_many_keys: return fail(call, {503, k_unavailable, problem.what + "."});
+      return fail(call, {409, "seat_exists", sentence_of(problem) + " No event was created.", problem.seat_ids});
+    case CreationProblem::Kind::too_many_events: return fail(call, {409, "limit_exceeded", sentence_of(problem)});
+    case CreationProblem::Kind::key_reused: return fail(call, {422, "idempotency_key_reused", sentence_of(problem)});
+    case CreationProblem::Kind::too_many_keys: return fail(call, {503, k_unavailable, sentence_of(problem)});
     case CreationProblem::Kind::unavailable: return fail(call, unavailable());
-    case CreationProblem::Kind::incomplete: return fail(call, {503, k_unavailable, problem.what + "."});
+    case CreationProblem::Kind::incomplete: return fail(call, {503, k_unavailable, sentence_of(problem)});
   }
 }
 
@@ -147,13 +154,13 @@ Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, Event
   if (!co_await bring_event(call, id)) co_return;
   const auto number = call.ledger().event_by_id(id);
   const auto event = number ? call.ledger().event(*number) : nullptr;
-  if (event == nullptr) co_return fail(call, {409, "event_exists", "This event is being created at the moment."});
+  if (event == nullptr) co_return fail(call, {409, "event_exists", "Another request is creating this event at the moment."});
   Submission submission{.parts = {}, .key = key};
   submission.parts.push_back({*number, Configure{}});   // changes nothing and so keeps no key: what matters is what the key says
   const auto verdict = co_await call.gateway.ask(std::move(submission));
   if (!verdict) co_return fail(call, busy());
   if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
-  if (!verdict->replayed) co_return fail(call, {409, "event_exists", "an event with the id " + to_string(id) + " exists."});
+  if (!verdict->replayed) co_return fail(call, {409, "event_exists", "An event with the id " + to_string(id) + " exists."});
   std::expected<bool, CreationProblem> was_whole = true;
   if (!read.taken.empty()) {
     co_await call.services.background.run([&] { was_whole = call.services.engine.finish_event(*number, status, read.taken, key); });
@@ -201,7 +208,7 @@ bool has_already(Call& call, const std::string& version, bool compressed = false
 }
 
 // There is as much of large answers as the server keeps in memory: clients that read slowly hold it.
-Fault too_much_is_read() { return {503, k_unavailable, "Too many large answers are being read at the moment; try again."}; }
+Fault too_much_is_read() { return {503, k_unavailable, "Too many large answers are being sent at the moment. Try again in a moment."}; }
 
 void answer_shared(Call& call, SharedTexts::Text text) {
   if (text == nullptr) {
@@ -380,8 +387,8 @@ Answer get_event(Call& call) {
 // What a change of an event may name, and what an event has beside it.
 constexpr std::initializer_list<std::string_view> k_changeable = {
     "name", "startsAt", "holdSeconds", "maxHoldSeconds", "limits.seatsPerReservation", "limits.heldSeatsPerCustomer", "status"};
-constexpr std::string_view k_as_created = "it stays as the event was created with it";
-constexpr std::string_view k_counted = "it is what the server counts";
+constexpr std::string_view k_as_created = "it is fixed when the event is created";
+constexpr std::string_view k_counted = "the server counts it";
 constexpr std::initializer_list<FixedMember> k_fixed = {
     {"id", "it names the event"},  {"venue", k_as_created}, {"currency", k_as_created}, {"categories", k_as_created},
     {"sections", k_as_created},    {"seats", k_as_created}, {"plan", k_as_created},     {"keepIds", k_as_created},
@@ -397,7 +404,7 @@ Configure read_change(FieldReader& fields) {
   }
   if (const auto time = fields.text("startsAt", k_time_text_bytes_max)) {
     change.starts_at = parse_rfc3339(*time);
-    if (!change.starts_at) fields.reject("startsAt", "must be a time as RFC 3339 writes it");
+    if (!change.starts_at) fields.reject("startsAt", "must be a time in the format of RFC 3339");
   }
   change.hold_seconds = fields.whole("holdSeconds", 1, k_hold_seconds_max);
   change.max_hold_seconds = fields.whole("maxHoldSeconds", 1, k_hold_seconds_max);

@@ -28,8 +28,8 @@ bool read_last_event_id(Call& call, std::optional<Seq>& last) {
     const std::string_view pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), pair.size() + 1));
     const std::string_view name = pair.substr(0, pair.find('='));
-    if (name != "lastEventId") return malformed("The only query parameter here is `lastEventId`.");
-    if (last) return malformed("`lastEventId` is there more than once.");
+    if (name != "lastEventId") return malformed("This path takes only the query parameter `lastEventId`.");
+    if (last) return malformed("Duplicate query parameter `lastEventId`.");
     last = seq_of(pair.substr(std::min(pair.size(), name.size() + 1)));
     if (!last) return malformed("`lastEventId` must be a whole number: the `id` of the last message, or the `seq` of `/states`.");
   }
@@ -47,8 +47,9 @@ Answer follow_event(Call& call) {
   const bool sees_drafts = call.services.access.sees_drafts(call);
   auto listener = call.services.live.listen(event, last, sees_drafts, call.gateway.context());
   if (listener == nullptr) {
-    co_return fail(call, {503, k_unavailable,
-                          "There are as many listeners as the server takes (live.listeners_max). Ask `/states` instead, or later."});
+    co_return fail(call,
+                   {503, k_unavailable,
+                    "The server has as many listeners as it takes (live.listeners_max). Poll `/states` instead, or try again later."});
   }
   call.response.status = 200;
   call.response.content_type = "text/event-stream";

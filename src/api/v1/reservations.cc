@@ -106,7 +106,7 @@ std::optional<ListWish> read_wish(Call& call, const Query& query) {
   }
   if (call.caller.is_session()) {
     if (filter.customer && *filter.customer != call.caller.id) {
-      fail(call, {403, k_forbidden, "`customerId` must be the session's own, or left out."});
+      fail(call, {403, k_forbidden, "`customerId` must be the session's own customer, or absent."});
       return std::nullopt;
     }
     filter.customer = call.caller.id;
@@ -243,13 +243,13 @@ Answer hold_seats(Call& call) {
   const bool names_seats = body.fields().has("seatIds");
   const bool wants_best = body.fields().has("bestAvailable");
   if (!names_seats && !wants_best) {
-    co_return fail(call, {400, k_invalid_request, "`seatIds` and `bestAvailable` are missing: name one of them."});
+    co_return fail(call, {400, k_invalid_request, "`seatIds` or `bestAvailable` is missing; send one of them."});
   }
   if (call.caller.is_session() && customer != call.caller.id) {
-    co_return fail(call, {403, k_forbidden, "`customerId` must be the session's own, or left out."});
+    co_return fail(call, {403, k_forbidden, "`customerId` must be the session's own customer, or absent."});
   }
   if (names_seats && wants_best) {
-    co_return fail(call, {422, k_invalid_request, "`seatIds` and `bestAvailable` exclude each other: name one of them."});
+    co_return fail(call, {422, k_invalid_request, "`seatIds` and `bestAvailable` exclude each other; send only one of them."});
   }
   co_await (wants_best ? hold_best(call, body, customer, seconds) : hold_named(call, body, customer, seconds));
 }
@@ -322,7 +322,8 @@ Answer consume_reservation(Call& call) {
 Answer pay_for_demo(Call& call) {
   if (!call.caller.is_session()) {
     co_return fail(call,
-                   {403, k_forbidden, "The demo payment is for a visitor's session (POST /v1/sessions); a key with `sell` consumes."});
+                   {403, k_forbidden,
+                    "The demo payment needs a visitor's session (POST /v1/sessions). With an API key, consume the reservation instead."});
   }
   if (!check_content_type(call, true)) co_return;
   BodyReader body(call, Required::yes, {"reservationId"});

@@ -35,7 +35,7 @@ Answer show_session(Call& call) {
   const auto session = call.services.access.session_of(call.request);
   if (!session) {
     call.response.headers.emplace_back("WWW-Authenticate", "Bearer");
-    co_return fail(call, {401, k_unauthorized, "There is no session, or it is over. POST /v1/sessions makes one."});
+    co_return fail(call, {401, k_unauthorized, "There is no session, or it has expired. POST /v1/sessions creates one."});
   }
   if (!call.services.access.take_request_of(call, session->customer)) co_return;
   answer_session(call, 200, *session);

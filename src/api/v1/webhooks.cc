@@ -44,7 +44,7 @@ boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
     }
   });
   if (problem.empty()) co_return true;
-  fail(call, {503, k_unavailable, "The store of webhooks cannot be read or written at the moment."});
+  fail(call, {503, k_unavailable, "The server cannot read or write its webhooks at the moment. Try again in a moment."});
   const RequestFacts facts = facts_of(call, nullptr);
   const LogMembers members(facts);
   spdlog::error("request {}: {}", call.request.request_id, problem);
@@ -242,7 +242,7 @@ Answer create_webhook(Call& call) {
   if (!asked) co_return;
   if (made == WebhookStore::Made::key_reused) co_return fail(call, key_reused());
   if (made == WebhookStore::Made::too_many) {
-    co_return fail(call, {409, "limit_exceeded", "There are 100 webhooks, which is the most. Remove one first."});
+    co_return fail(call, {409, "limit_exceeded", "There are already 100 webhooks, which is the maximum. Remove one first."});
   }
   if (made == WebhookStore::Made::replayed) {
     call.response.headers.emplace_back("Idempotency-Replayed", "true");

@@ -101,14 +101,14 @@ TEST_F(BadInput, EachCategoryWithTheNameOfAnotherIsCounted) {
   const std::string last = R"({"name":"category 999"})";
   for (int i = 0; i < 9'999; ++i) list.append(last).append(",");
   const Answer answer = send("POST", "/v1/events", R"({"name":"E","categories":[)" + list + last + R"(],"seats":[]})");
-  expect_400(answer, "/v1/events", "`categories[1000]` has the name `category 999` of a category before it. There are 10000 mistakes", "");
+  expect_400(answer, "/v1/events", "`categories[1000]` has the name `category 999` of an earlier category. There are 10000 mistakes", "");
 }
 
 TEST_F(BadInput, WhatFollowsTheEndOfANewEventIsRefused) {
   const std::string first = event_body({new_uuid()});
   const std::string second = event_body({new_uuid()});
   for (const std::string& tail : {"x"s, " {}"s, "\nx"s, "\n{}"s, "\n" + second, "\nx\n" + second, "x\n\n" + second}) {
-    expect_400(send("POST", "/v1/events", first + tail), "/v1/events", "the text goes on after its end", tail);
+    expect_400(send("POST", "/v1/events", first + tail), "/v1/events", "there is more text after the end of the JSON value", tail);
   }
   EXPECT_EQ(send("POST", "/v1/events", first + "\r\n\t \n").status, 201);
   ++events_made;   // this one was made on purpose
@@ -121,7 +121,7 @@ TEST_F(BadInput, SeatsThatPrintTheSameLabelAreBothNamed) {
     {"section":"A","row":"1","number":"1-2","category":"S"}]})");
   expect_400(answer, "/v1/events", "print the same label A-1-1-2", "");
   for (const char* part :
-       {"seat `2` of row `1-1` in section `A` on line 2", "seat `1-2` of row `1` in section `A`", "must be one seat's"}) {
+       {"seat `2` of row `1-1` in section `A` on line 2", "seat `1-2` of row `1` in section `A`", "Labels must be unique"}) {
     EXPECT_THAT(detail_of(answer), testing::HasSubstr(part));
   }
 }
