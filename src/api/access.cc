@@ -7,7 +7,7 @@
 namespace holdfast::api {
 namespace {
 
-// With `Secure` the prefix has the browser see to it that no other host and no page over HTTP has set the cookie.
+// With `Secure`, the prefix makes the browser ensure that no other host and no page over HTTP has set the cookie.
 constexpr std::string_view k_cookie = "holdfast_session";
 constexpr std::string_view k_secure_cookie = "__Host-holdfast_session";
 constexpr std::string_view k_bearer = "bearer";
@@ -36,7 +36,7 @@ std::size_t count_of(const http::Request& request, std::string_view name) {
       request.headers, [&](const http::Header& each) { return std::ranges::equal(each.name, name, {}, lower, lower); }));
 }
 
-// The value of our cookie; nothing when there is none, or more than one: somebody planted one of them.
+// The value of our cookie. Nothing if there is none, or several: then another site may have planted one of them.
 std::optional<std::string_view> find_cookie(const http::Request& request, std::string_view name) {
   std::optional<std::string_view> found;
   for (const http::Header& header : request.headers) {
@@ -54,7 +54,7 @@ std::optional<std::string_view> find_cookie(const http::Request& request, std::s
   return found;
 }
 
-// Of a Host header: `localhost`, a name under it, or an IP address.
+// Whether a Host header is `localhost`, a name under it, or an IP address.
 bool is_local_name(std::string_view host) {
   const std::size_t port = host.rfind(':');
   const bool has_port = port != std::string_view::npos && host.find(']', port) == std::string_view::npos;
@@ -111,16 +111,16 @@ AccessControl::AccessControl(AccessOptions options, const SessionSecret& secret)
 void AccessControl::set_keys(std::vector<ApiKey> keys) {
   std::ranges::sort(keys, {}, &ApiKey::hash);
   const std::unique_lock lock(keys_mutex_);
-  has_keys_ = has_keys_ || !keys.empty();   // never open again: a registry that was emptied is not a decision to let everybody in
+  has_keys_ = has_keys_ || !keys.empty();   // stays true: an operator who revokes the last key does not mean to let every caller in
   keys_ = std::move(keys);
 }
 
-// Callers of the contracts who need no key are let in first, and pay nothing for those who do.
+// Callers of contracts that need no key are let in first, so that checking keys costs them nothing.
 bool AccessControl::admit(Call& call, Need need, bool changes) {
   if (changes && !is_from_own_page(call)) return false;
   if (need == Need::everybody) return true;
   const bool open = is_open();
-  // The contracts' clients may call by any name, pages may not.
+  // The contracts' clients may use any name for the server; pages may not.
   if (open && changes && cors_.is_from_page(call.request) && !is_called_by_own_name(call)) return false;
   const bool lets_in = open || (need == Need::contract && lets_contract_in(call.group));
   const std::string_view* authorization = open ? nullptr : call.request.header("Authorization");
@@ -237,8 +237,8 @@ bool AccessControl::take(Call& call, RateLimiter& limiter, std::string_view call
   return false;
 }
 
-// A web page can have its own name resolve to this machine (DNS rebinding), and is then of the same origin as what it calls. It cannot
-// make the browser call it `localhost` or an address. Without keys nothing else tells such a page from a program of this machine.
+// A web page can make its own name resolve to this machine (DNS rebinding), and then has the same origin as the server. It cannot make the
+// browser use `localhost` or an address. Without keys, nothing else tells such a page from a program on this machine.
 bool AccessControl::is_called_by_own_name(Call& call) {
   if (has_own_name(call.request)) return true;
   fail(call, {403, k_forbidden,

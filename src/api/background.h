@@ -1,5 +1,8 @@
 // A few threads for work that would keep a connection's thread from its other connections: reading an import, writing a large plan, reading
-// files for lists, histories and old changes, and, where not everything is in memory, waiting for the database.
+// files for lists, histories and old changes, and waiting for the database.
+//
+//   BackgroundPool background;
+//   co_await background.run([&] { page = ledger.list_reservations(…); });
 #pragma once
 
 #include <boost/asio/async_result.hpp>
@@ -15,13 +18,12 @@ namespace holdfast::api {
 
 class BackgroundPool {
  public:
-  // With a ledger that has not everything in memory, more of them wait for it.
   static constexpr std::size_t k_threads = 2;
-  static constexpr std::size_t k_threads_that_wait = 8;
+  static constexpr std::size_t k_threads_that_wait = 8;   // for a ledger that does not have everything in memory
 
   explicit BackgroundPool(std::size_t threads = k_threads) : pool_(std::in_place, threads) {}
 
-  // Runs `work` on one of the pool's threads and goes on, on the coroutine's own, when it is done. `work` must not throw.
+  // Runs `work` on one of the pool's threads, then resumes the coroutine on its own. `work` must not throw.
   template <typename Work>
   boost::asio::awaitable<void> run(Work work) {
     const auto home = co_await boost::asio::this_coro::executor;
@@ -35,17 +37,17 @@ class BackgroundPool {
         boost::asio::use_awaitable);
   }
 
-  // Ends after the work at hand. Work that still waits is never done, and the coroutines that wait for it end as those do that are
-  // destroyed with their context: after the threads of their contexts have ended, and before the contexts are gone. Safe to call twice.
+  // Finishes the work that is running and drops the work that is queued; the coroutines that wait for it are destroyed. Call it after the
+  // threads of their contexts have ended, and before the contexts are destroyed. Safe to call twice.
   void stop() {
     if (!pool_) return;
     pool_->stop();
     pool_->join();
-    pool_.reset();   // what waits goes now: each of it owns a coroutine, which unwinds through its context
+    pool_.reset();   // drops the queued work, which owns coroutines that unwind through their contexts
   }
 
  private:
   std::optional<boost::asio::thread_pool> pool_;   // nothing after stop()
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

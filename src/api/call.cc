@@ -37,7 +37,7 @@ std::string_view title_of(unsigned status) {
   }
 }
 
-// Contract 2's answers carry their status inside.
+// Contract 2 repeats the status in the body.
 void write_as_ticket_lock(const Fault& fault, http::Response& response) {
   response.content_type = "application/json";
   Json json(response.body);
@@ -72,8 +72,8 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
   });
 }
 
-// Whose Idempotency-Key it is: two callers may choose the same. Callers without an API key are told apart by their addresses; all of this
-// machine's are one.
+// The owner of an Idempotency-Key, because two callers may choose the same one. Callers without an API key are told apart by their addresses;
+// all callers on this machine are one.
 std::string name_of(const Call& call) {
   switch (call.caller.kind) {
     case Caller::Kind::anonymous: {
@@ -98,7 +98,7 @@ Fingerprint fingerprint(std::string_view a, std::string_view b) {
   return result;
 }
 
-// On a server that lets everybody in, callers without a key are its operators.
+// On a server that lets every caller in, callers without an API key are its operators.
 KeyOwner owner_of(const Call& call, std::string_view name) {
   if (call.caller.kind == Caller::Kind::anonymous && call.services.access.is_open()) return {};
   const Fingerprint hash = fingerprint("owner of a key", name);

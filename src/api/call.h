@@ -1,4 +1,4 @@
-// What every endpoint works with: the request, the answer, and the services behind them.
+// What an endpoint works with: the request, the answer, and the services behind them.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -87,36 +87,37 @@ struct Fault {
   unsigned status;
   std::string_view code;   // static storage
   std::string detail;
-  std::vector<std::string> seat_ids{};   // where seats are the reason
+  std::vector<std::string> seat_ids{};   // if seats are the reason
   std::string members{};                 // further members of a problem, as JSON: `"a":1,"b":2`
 };
 
-// Writes the error in the form of the call's group: problem+json, or contract 2's own. 503 gets Retry-After.
+// Writes the error in the form of the call's group: problem+json, or contract 2's own. A 503 gets Retry-After.
 void fail(Call& call, const Fault& fault);
 
-// The same for a request that has not become a call.
+// The same for a request that the HTTP server refused before there was a call.
 void write_fault(const Fault& fault, Group group, std::string_view path, http::Response& response);
 
-// Stable words.
+// Codes that many endpoints answer with.
 inline constexpr std::string_view k_invalid_request = "invalid_request";
 inline constexpr std::string_view k_not_found = "not_found";
 inline constexpr std::string_view k_unavailable = "unavailable";
 
 Fault busy();          // the queue is full
 Fault unavailable();   // the ledger cannot write
-// What is kept of a reservation that ended long ago cannot be read.
+// The record of a reservation that ended long ago is damaged.
 Fault unreadable(const Uuid& reservation);
-// The fault for a refusal, apart from the names of seats.
+// The fault for a refusal, without the ids of its seats. `outcome` must not be accepted.
 Fault fault_of(const Outcome& outcome);
 
 // ---- requests
 
-// False when the Content-Type is not application/json; then the answer is there (415). `required`: none at all is wrong too.
+// Whether the Content-Type is application/json. If not, the answer is there (415). `required`: the header must not be absent.
 bool check_content_type(Call& call, bool required);
 
-// Reads the Idempotency-Key header. False when it is malformed; then the answer is there (400). `request` is what the call asks for, in a
-// form in which equal requests are equal.
+// Reads the Idempotency-Key header. False if it is malformed; then the answer is there (400). `request` is the meaning of the request, in a
+// form that is the same for equal requests.
 bool read_key(Call& call, std::string_view request, std::optional<IdempotencyKey>& key);
+// Adds the header that says that an answer is a repeat, if it is.
 void mark_replayed(Call& call, const Verdict& verdict);
 
 }   // namespace holdfast::api

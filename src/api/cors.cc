@@ -9,7 +9,7 @@ constexpr std::string_view k_allowed_headers = "Authorization, Content-Type, Ide
 constexpr std::string_view k_exposed_headers = "Location, Retry-After, Idempotency-Replayed, X-Request-Id, ETag";
 constexpr std::string_view k_preflight_seconds = "600";
 
-// What follows the scheme.
+// Host and port of an origin.
 std::string_view authority_of(std::string_view origin) {
   const std::size_t scheme = origin.find("://");
   return scheme == std::string_view::npos ? std::string_view{} : origin.substr(scheme + 3);
@@ -63,7 +63,7 @@ bool Cors::is_from_page(const http::Request& request) const {
 bool Cors::is_cross_site(const http::Request& request) const {
   const std::string_view* origin = request.header("Origin");
   if (origin != nullptr && lists(*origin)) return false;
-  // The browser's own word, which no page can forge; it is right behind a proxy that changes Host, too.
+  // The browser sets this header, and no page can forge it. It is right even behind a proxy that changes Host.
   if (const std::string_view* site = request.header("Sec-Fetch-Site")) return *site != "same-origin" && *site != "none";
   if (origin == nullptr) return false;
   const std::string_view* host = request.header("Host");

@@ -1,4 +1,4 @@
-// Which pages of other origins may call (Cross-Origin Resource Sharing), and which requests come from a page that may not.
+// Cross-Origin Resource Sharing: which pages of other origins may make calls, and which requests come from a page that may not.
 #pragma once
 
 #include <string>
@@ -21,17 +21,17 @@ class Cors {
 
   bool is_on() const { return !origins_.empty(); }
 
-  // What every answer says when CORS is on: that it depends on the origin, and to a page of a listed origin, that it may read the answer.
+  // Adds CORS headers to an answer, if CORS is on: that it depends on the origin, and that a page of a listed origin may read it.
   void mark(const http::Request& request, http::Response& response) const;
 
-  // Answers the OPTIONS that a browser sends ahead, for a path with these methods. False when it is none, or of an origin that is not listed.
+  // Answers a browser's preflight request (OPTIONS) for a path with these methods. False if it is not one, or its origin is not listed.
   bool answer_preflight(const http::Request& request, std::string_view methods, http::Response& response) const;
 
-  // Whether a request that changes something comes from a page of a strange origin: the browser says so, or names an origin that is neither
-  // the one asked nor listed. Programs that are not browsers name none.
+  // Whether a page of another, unlisted origin sent the request: the browser says so, or names an origin that is neither this server's nor
+  // listed. Programs that are not browsers name none.
   bool is_cross_site(const http::Request& request) const;
 
-  // Whether a page whose origin is not listed sent the request, be it one of the origin that is asked.
+  // Whether a page of an unlisted origin sent the request. Pages of this server's own origin count too.
   bool is_from_page(const http::Request& request) const;
 
  private:

@@ -8,8 +8,8 @@
 namespace holdfast::api {
 namespace {
 
-// A page may load scripts, styles, fonts and images of this server, and ask it; nothing else, and nothing inline. The icons of /docs are
-// data: URLs in its style sheet. No form is sent by the browser itself.
+// A page may load scripts, styles, fonts and images from this server and call it, and nothing else. Nothing is inline. The icons of /docs are
+// data: URLs in its style sheet. The browser itself sends no form.
 constexpr std::string_view k_page_policy =
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'";
@@ -19,14 +19,14 @@ std::string_view trimmed(std::string_view text) {
   return first == std::string_view::npos ? std::string_view{} : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
 }
 
-// Takes what stands before `separator` off `list`.
+// Removes the first item, up to `separator`, from `list` and returns it.
 std::string_view next(std::string_view& list, char separator) {
   const std::string_view item = list.substr(0, list.find(separator));
   list.remove_prefix(std::min(list.size(), item.size() + 1));
   return trimmed(item);
 }
 
-}  // namespace
+}   // namespace
 
 bool is_named(std::string_view if_none_match, std::string_view hash) {
   while (!if_none_match.empty()) {
@@ -87,4 +87,4 @@ Answer get_embedded(Call& call) {
   response.shared_body = {compressed ? file->gzip : file->plain, nullptr};
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

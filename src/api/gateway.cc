@@ -8,7 +8,7 @@
 namespace holdfast::api {
 namespace asio = boost::asio;
 
-// Lives in the frame of the coroutine that asks.
+// Lives in the frame of the coroutine that calls ask().
 struct Gateway::Asking : Task {
   std::move_only_function<void()> continue_;
   bool turned_away = false;   // the queue was full
@@ -41,8 +41,7 @@ void Gateway::flush() {
   resume(refused);
 }
 
-// Verdicts on their way to their thread. A thread that has ended does not take them: then the coroutines that wait for them end, since
-// nobody else would end them.
+// Verdicts on their way to their thread. If the thread has ended, this destroys the coroutines that wait for them; nothing else would.
 class Gateway::Delivered {
  public:
   explicit Delivered(Task* first) : first_(first) {}

@@ -1,7 +1,10 @@
-// The way from a connection's coroutine to the engine and back, one for each thread of the HTTP server.
+// Takes submissions from connections' coroutines to the engine, and verdicts back. Each thread of the HTTP server has one.
 //
-// Submissions of one turn of the thread's event loop go to the engine together, and the verdicts of one round come back together: two
-// wake-ups for a whole round, not two for each request.
+//   const auto verdict = co_await gateway.ask(std::move(submission));
+//   if (!verdict) …   // 503: the engine's queue is full
+//
+// The submissions of one turn of the event loop go to the engine together, and the verdicts of one round come back together. Each round wakes
+// two threads, however many requests it has.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -20,8 +23,8 @@ class Gateway final : public Outbox {
 
   boost::asio::io_context& context() { return context_; }
 
-  // The verdict on a submission; nothing when the engine's queue is full (then nothing has happened). On the context's thread. What the
-  // commands point at must live until then.
+  // The verdict on a submission. Nothing if the engine's queue is full; then nothing has happened. On the context's thread. Whatever the
+  // commands point to must live until the coroutine resumes.
   boost::asio::awaitable<std::optional<Verdict>> ask(Submission submission);
 
   void deliver(Task* first) override;
@@ -38,4 +41,4 @@ class Gateway final : public Outbox {
   Task* last_ = nullptr;
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

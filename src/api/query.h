@@ -1,4 +1,7 @@
-// The parameters after `?`: each known, there once, decoded.
+// The parameters of a request's query: known, unique and decoded.
+//
+//   const auto query = Query::read(call, {"limit", "cursor"});
+//   if (!query) co_return;   // the answer is there: 400
 #pragma once
 
 #include <cstdint>
@@ -15,20 +18,21 @@ namespace holdfast::api {
 
 class Query {
  public:
-  // Reads the request's query, which may have the parameters `known`. Nothing when one is unknown, repeated, or its encoding is malformed;
-  // then the answer is there (400).
+  // Reads the request's query, which may have the parameters `known`. Nothing if one is unknown, repeated or malformed; then the answer is
+  // there (400).
   static std::optional<Query> read(Call& call, std::initializer_list<std::string_view> known);
 
-  // A parameter's value, without its encoding; nullptr when it is not there.
+  // A parameter's decoded value; nullptr if it is absent.
   const std::string* find(std::string_view name) const;
-  // A whole number within [least, most], `otherwise` when it is not there. Nothing when it is anything else; then the answer is there (400).
+  // A whole number from `least` to `most`, or `otherwise` if the parameter is absent. Nothing for any other value; then the answer is there
+  // (400).
   std::optional<std::int64_t> whole(Call& call, std::string_view name, std::int64_t least, std::int64_t most, std::int64_t otherwise) const;
 
  private:
   std::vector<std::pair<std::string, std::string>> values_;
 };
 
-// A text without its percent-encoding; of a query also `+` is a space. Nothing when that is malformed, or gives a NUL.
+// Decodes percent-encoding. In a query, `+` is a space too. Nothing if the encoding is malformed or the text has a NUL.
 std::optional<std::string> decode_percent(std::string_view text, bool plus_is_space);
 
 }   // namespace holdfast::api

@@ -5,7 +5,7 @@
 namespace holdfast::api {
 namespace {
 
-constexpr std::size_t k_entries_max = 4'096;   // then those of texts that are gone are removed
+constexpr std::size_t k_entries_max = 4'096;   // above this, entries whose texts are gone are removed
 
 }  // namespace
 
@@ -27,7 +27,7 @@ boost::asio::awaitable<SharedTexts::Text> SharedTexts::get(Key key, std::shared_
         break;
       }
     }
-    // It may be made of another source, or be gone again: then this one makes it.
+    // Afterwards the text may be of another source, or gone again. Then this caller makes it.
     co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void()>(
         [&](auto handler) {
           auto held = std::make_shared<decltype(handler)>(std::move(handler));
@@ -64,7 +64,7 @@ SharedTexts::Text SharedTexts::get_now(Key key, std::shared_ptr<const void> sour
     if (Text text = is_of(entry, source) ? entry.text.lock() : nullptr) return text;
     if (!has_room()) return nullptr;
   }
-  std::string made = make();   // others go on meanwhile
+  std::string made = make();   // without the lock
   const std::scoped_lock lock(mutex_);
   Entry& entry = entries_[key];
   Text text = is_of(entry, source) ? entry.text.lock() : nullptr;   // another thread may have been faster
@@ -82,7 +82,7 @@ bool SharedTexts::is_of(const Entry& entry, const std::shared_ptr<const void>& s
   return !entry.source.owner_before(source) && !source.owner_before(entry.source);
 }
 
-// Whether another text may be made. What nobody reads goes first.
+// Whether another text may be made. Drops kept texts that no answer uses if it must.
 bool SharedTexts::has_room() {
   while (bytes() >= limits_.bytes_max && kept_bytes_ > 0) forget_one();
   return bytes() < limits_.bytes_max;
@@ -117,7 +117,7 @@ void SharedTexts::tidy() {
   std::erase_if(entries_, [](const auto& each) { return !each.second.is_being_made && each.second.text.expired(); });
 }
 
-// The one that was asked for longest ago.
+// Drops the kept text that was used longest ago.
 void SharedTexts::forget_one() {
   auto oldest = entries_.end();
   for (auto at = entries_.begin(); at != entries_.end(); ++at) {

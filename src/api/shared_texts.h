@@ -1,10 +1,10 @@
-// Large answers that are the same for everybody: each text is made once, and all answers that have it share it until the last of them has been
-// read. So a slow reader costs its connection, not a copy.
+// Large answers that are the same for every caller. Each text is made once and shared by all answers that send it, until the last of them has
+// been sent. So a slow reader costs a connection, but no copy of the text.
 //
 //   const auto text = co_await texts.get({event->card().number, SharedTexts::Kind::plan_gzip}, event->plan(), make, background);
 //   if (text == nullptr) …503…
 //
-// Texts of plans are kept after use, the least recently used are forgotten first. Any thread.
+// The texts of plans are kept after use; the least recently used goes first. Any thread.
 #pragma once
 
 #include <atomic>
@@ -30,8 +30,9 @@
 namespace holdfast::api {
 
 struct SharedTextLimits {
-  std::size_t kept_bytes_max = std::size_t{128} * 1024 * 1024;   // of texts of plans that nobody reads
-  // In use and kept together. While there is more, nothing is made: what is being made at that moment, at most one text a thread, comes on top.
+  std::size_t kept_bytes_max = std::size_t{128} * 1024 * 1024;   // of plans' texts that no answer uses
+  // Of all texts, in use or kept. At the limit no further text is begun. Those that threads are making at that moment, at most one each, come on
+  // top.
   std::size_t bytes_max = std::size_t{512} * 1024 * 1024;
 };
 
@@ -43,15 +44,15 @@ class SharedTexts {
 
   explicit SharedTexts(SharedTextLimits limits = {}) : limits_(limits) {}
 
-  // The text of `source`, which `make` writes on a background thread when it is not there: one at a time for a key, those who ask meanwhile
-  // wait for it. nullptr: there are as many bytes as there may be. `source` says what the text is of: one made of another is not used.
+  // The text of `source`. If it does not exist, `make` writes it on a background thread, once per key; callers in the meantime wait for it.
+  // nullptr if the limit of bytes is reached. A text that was made of another source is not used.
   boost::asio::awaitable<Text> get(Key key, std::shared_ptr<const void> source, std::function<std::string()> make,
                                    BackgroundPool& background);
 
-  // The same for a text that is made at once, on the caller's thread, and is not kept when nobody reads it.
+  // The same, but makes the text on the caller's thread, and does not keep it after its last use.
   Text get_now(Key key, std::shared_ptr<const void> source, const std::function<std::string()>& make);
 
-  // After the background threads have stopped: nobody is waited for any more.
+  // Drops the coroutines that wait for a text. After the background threads have stopped.
   void stop();
 
   std::size_t bytes() const;
@@ -61,7 +62,7 @@ class SharedTexts {
     std::weak_ptr<const void> source;
     std::weak_ptr<const std::string> text;
     Text kept;
-    std::uint64_t used = 0;   // a count that grows
+    std::uint64_t used = 0;   // when it was used last, as a value of `uses_`
     bool is_being_made = false;
     std::vector<std::function<void()>> waiters;   // each resumes its coroutine on its own thread
   };
@@ -71,10 +72,10 @@ class SharedTexts {
   Text enter(Entry& entry, const std::shared_ptr<const void>& source, std::string text);
   void keep(Entry& entry, Text text);
   void forget_one();
-  void tidy();   // removes entries of texts that are gone, when there are many
+  void tidy();   // removes entries whose texts are gone, if there are many entries
 
   SharedTextLimits limits_;
-  // Outlives this for texts that are still being written to somebody.
+  // Shared, because texts that are still being sent outlive this object.
   std::shared_ptr<std::atomic<std::size_t>> bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
   mutable std::mutex mutex_;
   std::map<Key, Entry> entries_;

@@ -1,4 +1,4 @@
-// Gathers a text: as it is, or compressed by gzip part by part, so that a large one is never there as a whole twice.
+// Collects a text, plain or compressed by gzip. It compresses part by part, so that memory never holds a large text both plain and compressed.
 //
 //   TextSink sink(compressed);
 //   for (…) { sink.part() += …; sink.part_done(); }
@@ -21,9 +21,9 @@ class TextSink {
   TextSink(const TextSink&) = delete;
   TextSink& operator=(const TextSink&) = delete;
 
-  std::string& part() { return part_; }   // what is to come next is appended here
-  void part_done();
-  std::string finish();   // once
+  std::string& part() { return part_; }   // append the next part of the text here
+  void part_done();   // compresses what part() has, if it is large enough
+  std::string finish();   // the whole text; call it once
 
  private:
   void compress(int flush);

@@ -13,13 +13,13 @@
 namespace holdfast::api {
 namespace asio = boost::asio;
 
-// Lives in the frame of the coroutine that waits.
+// Lives in the frame of the waiting coroutine.
 struct Watch::Waiter {
-  asio::steady_timer timer;   // at the deadline; cancelled when there is news
+  asio::steady_timer timer;   // expires at the deadline; cancelled when there is a change
   std::uint64_t after;
 };
 
-// The waiters of one thread, and its alone.
+// The waiters of one thread. Only that thread uses it, except for wake().
 class Watch::Post {
  public:
   Post(Watch& watch, asio::io_context& context) : watch_(watch), context_(context) {}
@@ -37,11 +37,11 @@ class Watch::Post {
     --count_;
   }
 
-  // Any thread. What is published before the call is looked at after it.
+  // Has the thread look for changes that were published before this call. Any thread.
   void wake() {
     if (count_.load() == 0 || posted_.exchange(true)) return;
     asio::post(context_, [this] {
-      posted_.exchange(false);   // not a mere store: it must see what was published before the wake-up that it answers
+      posted_.exchange(false);   // an exchange, not a store: it must see everything that was published before the wake-up
       look();
     });
   }
@@ -52,14 +52,14 @@ class Watch::Post {
       const std::uint64_t now = event == nullptr ? watch_.ledger_.progress() : event->seq();
       for (const auto& [after, waiter] : waiters) {
         if (after >= now && !watch_.ended_) break;
-        waiter->timer.cancel();   // its coroutine goes on after this turn, and leaves then
+        waiter->timer.cancel();   // its coroutine resumes and leaves after this turn of the event loop
       }
     }
   }
 
   Watch& watch_;
   asio::io_context& context_;
-  // By event (nullptr: all of them), those first who know least. An event that is waited for is kept by its waiters.
+  // By event (nullptr: all events), the waiters with the lowest `after` first. The waiters keep the event alive.
   std::map<const PublishedEvent*, std::set<std::pair<std::uint64_t, Waiter*>>> watched_;
   std::atomic<std::size_t> count_{0};
   std::atomic<bool> posted_{false};
@@ -112,7 +112,7 @@ asio::awaitable<Watch::Result> Watch::wait(std::shared_ptr<const PublishedEvent>
     ~Entered() { post.leave(event, waiter); }
   };
   Entered entered(post, event.get(), deadline, after);
-  // After it is entered: what is published from here on wakes it.
+  // Checked again, because only changes that are published after enter() wake the waiter.
   if (!has_news() && !ended_) co_await entered.waiter.timer.async_wait(asio::as_tuple(asio::use_awaitable));
   co_return has_news() ? Result::news : Result::over;
 }

@@ -1,4 +1,4 @@
-// Waiting for changes without a thread, and without asking again and again: for long polls, and for whoever streams changes.
+// Lets coroutines wait for changes without a thread of their own and without polling: for long polls and streams.
 //
 //   Watch watch(ledger);
 //   watch.attach(context);                                       // each thread of the HTTP server, before it starts
@@ -6,10 +6,10 @@
 //
 //   // in a coroutine on one of these threads:
 //   const auto waited = co_await watch.for_event(event, after, deadline);
-//   if (waited == Watch::Result::full) …503…                     // otherwise look: there is something, or the time is over
+//   if (waited == Watch::Result::full) …503…                     // otherwise read: there are changes, or the time is over
 //
-// The engine's worker pays an atomic load a round while nobody waits. While somebody does, it posts at most one wake-up to each thread
-// that has waiters; the thread then looks at the events that are waited for, each once, however many wait for it.
+// Without waiters, the engine's worker pays one atomic load per round. With waiters, it posts at most one wake-up to each thread that has
+// some. The thread then looks once at each event that has waiters.
 #pragma once
 
 #include <atomic>
@@ -27,9 +27,9 @@ class Watch {
  public:
   using Clock = std::chrono::steady_clock;
   enum class Result {
-    news,    // there is what was waited for
+    news,    // there is a change
     over,    // the deadline has passed, or end() was called
-    full,    // too many wait already; nothing was waited for
+    full,    // too many coroutines wait already; this one did not wait
   };
   static constexpr std::size_t k_waiters_max = 10'000;   // over all threads; each is a coroutine and a timer
 
@@ -41,14 +41,14 @@ class Watch {
   // Before any of the calls below.
   void attach(boost::asio::io_context& context);
 
-  // Waits until `event` has a change after `after`; until the ledger's progress() is over `seen`. On a thread of an attached context. At
-  // once when it is so already. A coroutine that is destroyed while it waits waits no longer.
+  // Waits until `event` has a change after `after`, or until the ledger's progress() exceeds `seen`. Returns at once if that is so already.
+  // On a thread of an attached context. A coroutine may be destroyed while it waits.
   boost::asio::awaitable<Result> for_event(std::shared_ptr<const PublishedEvent> event, Seq after, Clock::time_point deadline);
   boost::asio::awaitable<Result> for_progress(std::uint64_t seen, Clock::time_point deadline);
 
-  // Something has been published. Any thread; cheap.
+  // Changes have been published. Any thread; cheap.
   void on_round();
-  // Whoever waits goes on at once, and nobody waits from here on: the server is stopping. Any thread.
+  // The server is stopping: resumes all waiters, and later calls return at once. Any thread.
   void end();
 
   std::size_t waiters() const { return waiters_.load(std::memory_order_relaxed); }
@@ -65,7 +65,7 @@ class Watch {
   const std::size_t waiters_max_;
   std::atomic<std::size_t> waiters_{0};
   std::atomic<bool> ended_{false};
-  std::vector<std::unique_ptr<Post>> posts_;   // one a thread
+  std::vector<std::unique_ptr<Post>> posts_;   // one per thread
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

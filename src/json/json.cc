@@ -16,7 +16,7 @@ boost::json::parse_options options() {
   return strict;
 }
 
-// Of a body whose only fault is bytes that are not UTF-8: the member that has them.
+// The member with bytes that are not UTF-8; empty if there is none.
 std::string member_not_utf8(const boost::json::object& object) {
   for (const auto& [name, value] : object) {
     if (value.is_object()) {
@@ -30,14 +30,14 @@ std::string member_not_utf8(const boost::json::object& object) {
   return {};
 }
 
-// Counts the members of a text that is JSON: the colons outside strings.
+// Counts the members in a JSON text by the colons outside strings.
 std::size_t members_written(std::string_view text) {
   std::size_t colons = 0;
   bool inside = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (inside) {
       if (text[i] == '\\') {
-        ++i;   // whatever is escaped
+        ++i;   // skips the escaped character
       } else if (text[i] == '"') {
         inside = false;
       }
@@ -61,7 +61,7 @@ std::size_t members_kept(const boost::json::value& value) {
   return members;
 }
 
-// Stops at the first duplicate member, with its escapes resolved: `a` and its escape are one name.
+// A handler for Boost.JSON's parser that stops at the first duplicate member. `a` and its escaped form are the same name.
 struct DuplicateFinder {
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
@@ -110,7 +110,7 @@ struct DuplicateFinder {
   bool on_comment(Text, Error&) { return true; }
 };
 
-// The first duplicate member of a JSON text that has one.
+// The first duplicate member. The text must be JSON and have one.
 std::string find_duplicate(std::string_view text) {
   boost::json::basic_parser<DuplicateFinder> parser(options());
   boost::json::error_code error;
@@ -137,7 +137,7 @@ JsonBody::JsonBody(std::string_view body) : memory_(buffer_, sizeof buffer_) {
   }
 }
 
-// When the body would be JSON but for bytes that are not UTF-8, the problem names their member.
+// If bytes that are not UTF-8 are all that is wrong with the body, the problem names their member.
 void JsonBody::name_bad_bytes(std::string_view body) {
   boost::json::parse_options lenient = options();
   lenient.allow_invalid_utf8 = true;

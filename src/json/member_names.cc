@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t k_few = 16;
 constexpr std::size_t k_shown_bytes_max = 128;
 
-// One for the process: no answer depends on it, so a client cannot find it out.
+// One seed for the process. No answer depends on it, so clients cannot find it out.
 std::uint64_t random_seed() {
   static const std::uint64_t seed = [] {
     std::random_device device;

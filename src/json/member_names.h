@@ -1,11 +1,12 @@
-// Finds duplicate members while a JSON text is read:
+// Finds duplicate members while a JSON text is being read:
 //
 //   MemberNames names;
 //   …on '{'    names.open();
 //   …on a key  if (!names.add(key)) …400, duplicate member…
 //   …on '}'    names.close();
 //
-// The work is linear in the text, whatever names it has: a hostile text can't make them collide. Not for several threads at once.
+// The work is linear in the length of the text: the hash is seeded, so a hostile text cannot choose names that collide. Not for several threads
+// at once.
 #pragma once
 
 #include <boost/unordered/unordered_flat_set.hpp>
@@ -21,13 +22,13 @@ class MemberNames {
  public:
   MemberNames();
 
-  // An object begins, inside the one that is open.
+  // An object begins, inside the innermost open object.
   void open();
   // The innermost object ends.
   void close();
-  // Adds a name, with its escapes resolved, to the innermost object. False: the object has it already.
+  // Adds a name, with its escapes resolved, to the innermost object. False if the object has it already.
   bool add(std::string_view name);
-  // How many names are kept: those of all objects that are open.
+  // The number of names in all open objects.
   std::size_t size() const { return size_; }
 
  private:
@@ -37,9 +38,9 @@ class MemberNames {
   };
   using Set = boost::unordered_flat_set<std::string, SeededHash>;
 
-  // Most objects have few members, and comparing these is faster than hashing.
+  // Most objects have few members, and comparing a few names is faster than hashing them.
   struct Object {
-    std::vector<std::string> few;   // kept when the object ends, for the next one at its depth
+    std::vector<std::string> few;   // the strings stay allocated for the next object at this depth
     std::size_t few_used = 0;
     Set many;
   };
@@ -50,10 +51,10 @@ class MemberNames {
   std::size_t size_ = 0;
 };
 
-// A name as a message shows it: a long one is cut, between two characters, and ends with `…`.
+// A name as a message shows it. A long name is cut between two characters and ends with `…`.
 std::string shown_name(std::string_view name);
 
 // "Duplicate member `price`." A long name is cut.
 std::string duplicate_member(std::string_view name);
 
-}  // namespace holdfast
+}   // namespace holdfast

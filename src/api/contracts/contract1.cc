@@ -1,4 +1,4 @@
-// Contract 1: an existing ticketing platform reserves seats, and releases them, through these calls (docs/contracts.md).
+// Contract 1: calls with which an existing ticketing platform reserves and releases seats (docs/contracts.md).
 #include "access/random.h"
 #include "api/access.h"
 #include "api/endpoints.h"
@@ -95,7 +95,7 @@ Answer reserve_seat(Call& call) {
   if (!verdict) co_return fail(call, busy());
   const Outcome& outcome = verdict->outcomes.front();
   if (!outcome.accepted()) {
-    // Seats whose import has not ended are not there yet, and those of a draft are not there for most callers.
+    // Seats of an import that has not ended do not exist yet, and seats of a draft do not exist for most callers.
     const auto event = call.ledger().event(place->event);
     const bool hidden = outcome.reason == Reason::event_not_on_sale && (event == nullptr || !is_there(call, *event));
     co_return hidden ? fail(call, seat_not_found(request.seat_id)) : refuse(call, request.seat_id, outcome);
@@ -134,7 +134,7 @@ Answer get_reservation(Call& call) {
 
 namespace {
 
-// The ticket lock that holds the seat; nothing when a customer does, or nobody.
+// The ticket lock that holds the seat; nothing if a customer holds it, or nobody.
 std::optional<Uuid> lock_of(const Call& call, const SeatReading& seat) {
   if (seat.state != SeatState::held || !seat.reservation) return std::nullopt;
   const auto owner = call.ledger().reservation(*seat.reservation);
@@ -143,7 +143,7 @@ std::optional<Uuid> lock_of(const Call& call, const SeatReading& seat) {
 
 }  // namespace
 
-// PUT /api/v1/seats/{seatId}/release. Who calls it has read that a hold ended: it must never end one that goes on, nor a sale.
+// PUT /api/v1/seats/{seatId}/release. The caller has learned that a hold ended. It must never end a hold that goes on, nor a sale.
 Answer release_seat(Call& call) {
   const std::string& id = call.parameters[0];
   const auto place = call.ledger().seats().find(std::string_view(id));
@@ -160,7 +160,7 @@ Answer release_seat(Call& call) {
     if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
     seat = event->seat(place->seat, call.ledger().now());
   }
-  // Where the lock was released and somebody else has the seat by now, this call has done what it was for.
+  // After the release, another customer may have the seat already. The call has done its work all the same.
   const bool is_released = lock && (seat.state != SeatState::sold || seat.reservation != lock);
   if (seat.state != SeatState::available && !is_released) {
     co_return fail(call, {409, "seat_unavailable", "Seat " + id + " was not released. It is held by a customer, sold or blocked."});

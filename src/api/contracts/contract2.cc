@@ -1,4 +1,4 @@
-// Contract 2: a second platform locks tickets through these three functions (docs/contracts.md).
+// Contract 2: three functions with which a second platform locks tickets (docs/contracts.md).
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <map>
 
@@ -15,7 +15,7 @@ constexpr std::size_t k_tickets_max = k_seats_per_reservation_max;
 constexpr std::size_t k_sweep_limit = 1'000;   // expiries recorded in one step
 
 struct TicketRequest {
-  std::vector<std::string_view> tickets;   // in the order asked, each once
+  std::vector<std::string_view> tickets;   // in the order of the request, each once
   std::int64_t reserved_time = 0;
   std::vector<Uuid> reservations;          // tickets_unlock_param: only these
 };
@@ -28,7 +28,7 @@ const boost::json::object* arguments_of(const JsonBody& body, std::string& probl
   return data->if_object();
 }
 
-// Reads the list of tickets, whatever it is called. `what` is wrong, or nothing.
+// Reads the list of tickets under any of its three names. Returns what is wrong with it, or nothing.
 std::optional<std::string> read_tickets(const boost::json::object& arguments, std::vector<std::string_view>& tickets) {
   const boost::json::value* list = nullptr;
   std::string name = "ticketd_reserved";
@@ -70,7 +70,7 @@ std::optional<std::string> read_reservations(const boost::json::object& argument
   return std::nullopt;
 }
 
-// The tickets by event. `place_of` has, for each ticket asked, where it is.
+// The tickets by event. `place_of` has the place of each ticket of the request; nothing for an unknown ticket.
 struct Grouped {
   std::vector<std::optional<SeatPlace>> place_of;
   std::map<EventNumber, std::vector<SeatIndex>> seats;
@@ -118,7 +118,7 @@ void answer_not_available(Call& call, const std::vector<std::string_view>& unava
   });
 }
 
-// Some tickets are unknown, so nothing will be held: which of the others could not have been had is read, not judged.
+// The tickets that are not available. Some are unknown, so nothing will be held: the states are read, and no command is judged.
 std::vector<std::string_view> read_unavailable(const Call& call, const TicketRequest& request, const Grouped& grouped) {
   std::vector<std::string_view> unavailable;
   const Millis now = call.ledger().now();
@@ -132,7 +132,7 @@ std::vector<std::string_view> read_unavailable(const Call& call, const TicketReq
   return unavailable;
 }
 
-// Of a refused set, exactly the tickets that could not be had, in the order asked.
+// The tickets of a refused set that are the reason, in the order of the request.
 std::vector<std::string_view> refused_tickets(const TicketRequest& request, const Grouped& grouped, const Verdict& verdict) {
   boost::unordered_flat_set<std::uint64_t> refused;
   std::size_t part = 0;
@@ -152,7 +152,7 @@ std::vector<std::string_view> refused_tickets(const TicketRequest& request, cons
   return tickets;
 }
 
-// What makes two requests the same one, for the Idempotency-Key.
+// The meaning of a request, which an Idempotency-Key stands for.
 std::string meaning_of(const TicketRequest& request) {
   std::string meaning = std::to_string(request.reserved_time);
   for (const Uuid& id : request.reservations) meaning.append(" ").append(to_string(id));
@@ -160,7 +160,7 @@ std::string meaning_of(const TicketRequest& request) {
   return meaning;
 }
 
-// Refusals that are not about tickets; false when there are none.
+// Answers a refusal that is not about tickets. False if there is none.
 bool refuse(Call& call, const Verdict& verdict) {
   for (const Outcome& outcome : verdict.outcomes) {
     const bool grave = outcome.reason == Reason::unavailable || outcome.reason == Reason::idempotency_key_reused ||
@@ -225,7 +225,7 @@ Answer tickets_lock(Call& call) {
   });
 }
 
-// POST or GET /tickets_unlock. Records what the clock has decided already: a hold whose time is over blocks nobody.
+// POST or GET /tickets_unlock. Records expiries. A hold blocks nobody after its end, whether or not its expiry has been recorded.
 Answer tickets_unlock(Call& call) {
   const Millis now = call.ledger().now();
   for (const EventNumber number : call.ledger().events()) {

@@ -1,10 +1,10 @@
-// How each part of the server is doing, for people: GET /v1/operations/health.
+// The health of each part of the server, for people: GET /v1/operations/health.
 //
-// Whoever wires a part adds a probe for it, which is asked whenever somebody looks:
+// The code that wires a part adds a probe for it. Each look calls all probes:
 //
 //   health.add("lock", [&] { return HealthComponent{.kind = "redis", .status = HealthStatus::ok, .detail = "…", .lag = {{0.4, "ms"}}}; });
 //
-// Probes are called on a thread that may wait for a file, not for a peer: what needs the network is found out before, by whoever owns it.
+// A probe runs on a background thread. It may wait for a file, but not for the network: the part itself must know that beforehand.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ namespace holdfast::api {
 
 enum class HealthStatus {
   ok,
-  degraded,   // it works, but not as it should: somebody should look
+  degraded,   // it works, but an operator should look at it
   down,       // it does not work
   off,        // it is not configured
 };
@@ -31,9 +31,9 @@ struct HealthLag {
 };
 
 struct HealthComponent {
-  std::string kind;     // what stands behind the name: "embedded", "redis", "webhooks", …
+  std::string kind;     // the implementation: "embedded", "redis", "webhooks", …
   HealthStatus status = HealthStatus::ok;
-  std::string detail;   // a sentence for people, also when all is well
+  std::string detail;   // a sentence for people, even if all is well
   std::optional<HealthLag> lag{};
 };
 
@@ -46,18 +46,17 @@ class Health {
  public:
   using Probe = std::function<HealthComponent()>;
 
-  // Before the server starts. Components are shown in the order in which they were added; a second probe of a name takes the place of the
-  // first.
+  // Before the server starts. Components appear in the order in which they were added. A second probe with the same name replaces the first.
   void add(std::string name, Probe probe);
 
-  // Asks all probes. One that throws is shown as down, with what it threw. Any thread.
+  // Calls all probes. A probe that throws counts as down, with its exception's text. Any thread.
   std::vector<NamedComponent> look() const;
 
  private:
   std::vector<std::pair<std::string, Probe>> probes_;
 };
 
-// The worst of them; what is off does not count.
+// The worst status; components that are off do not count.
 HealthStatus worst_of(const std::vector<NamedComponent>& components);
 
 }   // namespace holdfast::api

@@ -1,8 +1,7 @@
-// How long things took, counted by one thread or by some and read by others, without a lock.
+// A histogram of latencies without a lock. One thread or several count; any thread reads.
 //
-// Times are sorted into ranges that are at most a sixteenth wide, from a microsecond to half a minute, so a quantile is right to
-// about 6 %. record() is a plain load and store: only the thread that owns a histogram may call it. Where there are several, all call
-// record_shared(). Any thread reads.
+// The ranges reach from a microsecond to half a minute, and each is at most a sixteenth of its beginning wide. So a quantile is right to about
+// 6 %. record() is a plain load and store, for a histogram that only one thread writes. If several threads write, all must call record_shared().
 //
 //   LatencyHistogram took;                            // the owner's
 //   took.record(std::chrono::microseconds(180));
@@ -19,9 +18,9 @@
 
 namespace holdfast::api {
 
-// The range that a time falls into. Times are in units of 1.024 us: below 32 each has a range of its own, above that each doubling has 16.
+// The range of a time. Times are in units of 1.024 us. Below 32 units each has its own range; above that, each doubling has 16 ranges.
 constexpr std::size_t k_latency_halvings = 16;
-constexpr std::size_t k_latency_doublings = 20;   // of 32 units: up to 34 s; what is longer counts as that
+constexpr std::size_t k_latency_doublings = 20;   // of 32 units: up to 34 s; longer times count as that
 constexpr std::size_t k_latency_ranges = 2 * k_latency_halvings + k_latency_doublings * k_latency_halvings;
 
 constexpr std::size_t latency_range_of(std::uint64_t nanoseconds) {
@@ -33,7 +32,7 @@ constexpr std::size_t latency_range_of(std::uint64_t nanoseconds) {
   return range < k_latency_ranges ? range : k_latency_ranges - 1;
 }
 
-// Where a range begins, in milliseconds. `range` may be k_latency_ranges: where the last one ends.
+// The beginning of a range, in milliseconds. For k_latency_ranges, the end of the last range.
 constexpr double latency_begin_ms(std::size_t range) {
   constexpr double k_unit_ms = 1024 / 1e6;
   if (range < 2 * k_latency_halvings) return static_cast<double>(range) * k_unit_ms;
@@ -57,12 +56,12 @@ struct LatencyCounts {
   }
 };
 
-// Milliseconds. Nothing was measured: count is 0, and so are the others.
+// In milliseconds. All members are 0 if nothing was measured.
 struct Quantiles {
   std::uint32_t count = 0;
   float p50 = 0;
   float p99 = 0;
-  float max = 0;   // the end of the range that the longest fell into
+  float max = 0;   // the end of the range of the longest time
 };
 
 inline Quantiles quantiles_of(const LatencyCounts& of) {
@@ -70,7 +69,7 @@ inline Quantiles quantiles_of(const LatencyCounts& of) {
   for (const std::uint64_t count : of.counts) total += count;
   Quantiles result{.count = static_cast<std::uint32_t>(total)};
   if (total == 0) return result;
-  // Within a range times are taken as evenly spread.
+  // Assumes that times are spread evenly within a range.
   const auto quantile = [&](double share) {
     const double wanted = share * static_cast<double>(total);
     double below = 0;
@@ -112,4 +111,4 @@ class LatencyHistogram {
   std::array<std::atomic<std::uint64_t>, k_latency_ranges> counts_{};
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -1,4 +1,4 @@
-// /v1/operations: what the desk shows of the server itself (docs/api.md).
+// /v1/operations: health, statistics and operators' actions, for the console (docs/api.md).
 #include <fmt/format.h>
 
 #include "api/access.h"

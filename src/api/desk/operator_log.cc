@@ -10,7 +10,7 @@
 namespace holdfast::api {
 namespace {
 
-// A log line is a line: what a caller wrote must not begin another one.
+// A caller's text in a log line must not begin a new line.
 std::string in_one_line(std::string_view text, std::size_t bytes_max) {
   std::string line(text.substr(0, bytes_max));
   // Not in the middle of a character.

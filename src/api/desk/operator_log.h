@@ -1,8 +1,8 @@
-// What operators did: one entry for each change that an operator asked for, whatever became of it, in the server's log and, the newest of
-// them, in memory for the desk (GET /v1/operations/actions).
+// The actions of operators: one entry for each change that an operator asked for, whether it was accepted or refused. The server's log has all
+// of them; the newest are in memory for the console (GET /v1/operations/actions).
 //
-// An operator's change is one that takes the scope `admin` (block, import, webhooks, …), and any other that a caller with such a key
-// sends with the header Holdfast-Note. On a server without keys everybody is an operator.
+// An operator's action is a change that needs the scope `admin` (block, import, webhooks, …), or any other change that a caller with such a key
+// sends with the header Holdfast-Note. On a server without keys, every caller is an operator.
 #pragma once
 
 #include <deque>
@@ -19,20 +19,20 @@ inline constexpr std::string_view k_note_header = "Holdfast-Note";
 inline constexpr std::size_t k_note_bytes_max = 200;
 
 struct OperatorAction {
-  Millis at = 0;              // when it had been answered, by the ledger's clock
-  std::string key_id{};       // empty: a server without keys
+  Millis at = 0;   // the time of the answer, by the ledger's clock
+  std::string key_id{};   // empty: the server has no keys
   std::string key_name{};
   std::string method{};
   std::string path{};
-  std::string request{};      // the beginning of its body, where that has nothing secret
-  std::string note{};         // what the operator wrote
+  std::string request{};   // the beginning of its body, if that cannot have a secret
+  std::string note{};   // of the header Holdfast-Note
   unsigned status = 0;
-  std::string code{};         // of the refusal; empty: it was done
+  std::string code{};   // of the refusal; empty: the change was accepted
   std::string request_id{};
 };
 
-// The note of a request: percent-encoded UTF-8 of at most k_note_bytes_max bytes, without control characters. Empty when there is none.
-// Nothing when it is malformed; then the answer is there (400).
+// The note of a request: percent-encoded UTF-8 of at most k_note_bytes_max bytes, without control characters. Empty if there is none. Nothing if
+// it is malformed; then the answer is there (400).
 std::optional<std::string> read_note(Call& call);
 
 class OperatorLog {
@@ -42,7 +42,7 @@ class OperatorLog {
 
   // Any thread.
   void add(OperatorAction action);
-  // The newest first, at most `limit`. Any thread.
+  // At most `limit` actions, the newest first. Any thread.
   std::vector<OperatorAction> newest(std::size_t limit) const;
 
  private:
@@ -50,4 +50,4 @@ class OperatorLog {
   std::deque<OperatorAction> actions_;   // the oldest first
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

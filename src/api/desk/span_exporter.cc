@@ -46,7 +46,7 @@ void attribute(Json& json, std::string_view key, std::string_view value) {
   });
 }
 
-// OTLP writes whole numbers of 64 bits as texts.
+// OTLP writes 64-bit integers as strings.
 void attribute(Json& json, std::string_view key, std::int64_t value) {
   json.object([&] {
     json.member("key", key);
@@ -159,7 +159,7 @@ void SpanExporter::record(Span span) noexcept {
 
 void SpanExporter::run() {
   std::vector<Span> spans;
-  spans.reserve(k_spans_at_once);   // so that taking them needs no memory
+  spans.reserve(k_spans_at_once);   // so that taking spans cannot run out of memory
   for (;;) {
     const Clock::time_point deadline = take(spans);
     if (spans.empty()) return;
@@ -196,7 +196,7 @@ void SpanExporter::send(const std::vector<Span>& spans, Clock::time_point deadli
   }
 }
 
-// Those of a collector that was away are lost anyway, and the end of the process does not wait for a slow one.
+// The end of the process does not wait for a collector that is away or slow.
 void SpanExporter::drop_the_rest() {
   if (queue_.empty()) return;
   spdlog::warn("traces: the process ends, and {} spans that wait for {} are dropped", queue_.size(), collector_.host);
@@ -204,7 +204,7 @@ void SpanExporter::drop_the_rest() {
   queue_.clear();
 }
 
-// What goes wrong costs these spans, and not the process: there may be no memory for them.
+// A failure, such as too little memory, must cost these spans and not the process.
 std::string SpanExporter::try_to_post(const std::vector<Span>& spans, Clock::time_point deadline) {
   try {
     return post(otlp_json(spans), deadline);
@@ -218,7 +218,7 @@ std::string SpanExporter::post(std::string body, Clock::time_point deadline) {
   const auto done = [&](std::exception_ptr thrown, http::OutgoingAnswer answer) {
     const bool is_taken = answer.kind == http::OutgoingAnswer::Kind::answered && answer.status / 100 == 2;
     if (thrown == nullptr) problem = is_taken ? "" : answer.error.empty() ? "it answered " + std::to_string(answer.status) : answer.error;
-    context_.stop();   // a look-up that nobody waits for may go on
+    context_.stop();   // does not wait for a DNS look-up that is still running
   };
   asio::co_spawn(context_, client_.post({.url = collector_, .headers = {}, .body = std::move(body), .deadline = deadline}), done);
   context_.restart();

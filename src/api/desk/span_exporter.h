@@ -1,11 +1,11 @@
-// Spans of requests whose caller traces them (`traceparent` with the flag `sampled`), on their way to a collector: OTLP over HTTP, as JSON.
+// Sends spans of traced requests (`traceparent` with the flag `sampled`) to a collector: OTLP over HTTP, as JSON.
 //
 //   SpanExporter spans({.host = "otel", .port = 4318, …}, "");
-//   spans.record({.parent = *parse_traceparent(header), .facts = facts_of(…), …});   // at once
+//   spans.record({.parent = *parse_traceparent(header), .facts = facts_of(…), …});   // never waits
 //
-// A thread of its own sends what has been recorded, up to k_spans_at_once together, at the latest k_span_wait after it came. Nothing waits for
-// the collector: spans that find the queue full, and those of a request that failed, are dropped and counted. Requests to the collector go
-// wherever its operator says, loopback and private addresses included.
+// A thread of its own sends up to k_spans_at_once spans together, at most k_span_wait after the first was recorded. No request waits for the
+// collector. Spans that do not fit into the queue, and those that could not be sent, are dropped and counted. The operator's collector may have
+// any address, including loopback and private ones.
 #pragma once
 
 #include <prometheus/collectable.h>
@@ -43,17 +43,17 @@ struct Span {
   RequestFacts facts{};
 };
 
-// Whether the caller records its trace.
+// Whether the caller records this trace.
 bool is_sampled(const TraceParent& trace);
 
-// The body of a request that exports them.
+// The body of a request that exports these spans.
 std::string otlp_json(std::span<const Span> spans);
 
 class SpanExporter final : public prometheus::Collectable {
  public:
-  // A URL without a path gets OTLP's own, /v1/traces. Throws boost::system::system_error when the file of certificates cannot be read.
+  // A URL without a path gets OTLP's path, /v1/traces. Throws boost::system::system_error if the file of certificates cannot be read.
   SpanExporter(http::OutgoingUrl collector, std::string ca_file);
-  // Sends what is queued, until a request fails or k_span_send_time_max is over; the rest is dropped.
+  // Sends the queue until a request fails or k_span_send_time_max has passed, and drops the rest.
   ~SpanExporter() override;
   SpanExporter(const SpanExporter&) = delete;
   SpanExporter& operator=(const SpanExporter&) = delete;
@@ -67,27 +67,27 @@ class SpanExporter final : public prometheus::Collectable {
   using Clock = std::chrono::steady_clock;
 
   void run();
-  // Waits. `taken` is empty at the end. Until when they must have been sent.
+  // Waits for spans and takes some. At the end of the process `taken` is empty. Returns the deadline for sending them.
   Clock::time_point take(std::vector<Span>& taken);
   void send(const std::vector<Span>& spans, Clock::time_point deadline);
-  // Why it failed; empty: it did not.
+  // Returns why it failed; empty if it did not.
   std::string try_to_post(const std::vector<Span>& spans, Clock::time_point deadline);
   std::string post(std::string body, Clock::time_point deadline);
   void drop_the_rest();   // with `mutex_` locked
 
   const http::OutgoingUrl collector_;
   boost::asio::io_context context_{1};
-  http::OutgoingClient client_;   // of the thread, like the context
-  bool is_troubled_ = false;   // of the thread
+  http::OutgoingClient client_;   // only the thread uses it and the context
+  bool is_troubled_ = false;   // likewise
 
-  mutable std::mutex mutex_;   // of what follows
+  mutable std::mutex mutex_;   // guards the following
   std::condition_variable changed_;
   std::deque<Span> queue_;
-  std::optional<Clock::time_point> ends_by_;   // once it is to end
+  std::optional<Clock::time_point> ends_by_;   // set when the exporter must end
   std::uint64_t sent_ = 0;
   std::uint64_t dropped_ = 0;
 
-  std::thread thread_;   // last: it works with all of the above
+  std::thread thread_;   // last, because it uses all of the above
 };
 
 }   // namespace holdfast::api

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::int64_t k_seconds_per_minute = 60;
 
-// One thread writes: no other can have changed it in between.
+// Not atomic as a whole, because only one thread writes the counter.
 template <typename Number>
 void add(std::atomic<Number>& counter, Number more) {
   counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
@@ -27,7 +27,7 @@ std::array<std::uint32_t, N> difference(const std::array<std::uint64_t, N>& afte
   return result;
 }
 
-// Writes one column: a value of each interval.
+// Writes one column: a value for each interval.
 class Columns {
  public:
   Columns(Json& json, const std::vector<Interval>& intervals) : json_(json), intervals_(intervals) {}
@@ -39,7 +39,7 @@ class Columns {
       for (const Interval& each : intervals_) json_.number(std::int64_t{value(each)});
     });
   }
-  // How many, and milliseconds down to microseconds: null where nothing was measured.
+  // Counts, and times in milliseconds with three decimals; null if there was nothing to measure.
   void quantiles(std::string_view name, Quantiles Interval::* of) {
     json_.member(name);
     json_.object([&] {
@@ -101,7 +101,7 @@ void Statistics::begin(const Ledger& ledger) {
   as_of_ = sampled_at_;
 }
 
-// Once a round, so an atomic addition more or less does not matter: a ledger of several lanes has several workers.
+// A ledger with several lanes has several workers, so the additions are atomic. Once a round, their cost does not matter.
 void Statistics::on_round(const Round& round) {
   rounds_.fetch_add(1, std::memory_order_relaxed);
   round_commands_.fetch_add(round.tasks, std::memory_order_relaxed);
@@ -176,7 +176,7 @@ void Statistics::sample(const Ledger& ledger) {
   as_of_ = second;
 }
 
-// In order. A place of the ring that was passed over still has what was there a round ago: it is too old.
+// In order of time. A place that was skipped still has an interval of an earlier round of the ring, which is too old.
 std::vector<Interval> Statistics::ended_after(Resolution resolution, Millis since) const {
   const bool in_seconds = resolution == Resolution::second;
   const std::int64_t step = in_seconds ? 1 : k_seconds_per_minute;
@@ -222,7 +222,7 @@ void Statistics::append_series(Json& json, Resolution resolution, Millis since) 
       if (state_after(k_shown_kinds[i])) columns.whole(name_of(k_shown_kinds[i]), [&](const Interval& each) { return each.seats[i]; });
     }
   });
-  // Only those that there were: they are many, and most never happen.
+  // Only codes that occurred: there are many, and most never occur.
   json.member("refusals");
   json.object([&] {
     for (std::size_t i = 0; i < k_refusal_codes.size(); ++i) {

@@ -1,9 +1,9 @@
-// How sales went over time: what was recorded, what was refused and why, and how long it took; a second at a time for the last quarter of an
-// hour, a minute at a time for the last day. In memory, in arrays of fixed size: some 600 KB, whatever the load.
+// Statistics of sales over time: recorded changes, refusals by code, and latencies; by second for the last 15 minutes, and by minute for the
+// last day. In memory, in arrays of fixed size: about 600 KB, whatever the load.
 //
-// Counted where it happens, by threads that share nothing: each thread of the HTTP server has a ThreadCounters, the engine's workers a few
-// numbers. Changes are not counted here at all: the readers' copies of events know how many they have followed
-// (PublishedEvent::tally), so these numbers are the journal's. Once a second sample() takes the difference to the second before.
+// Threads count without sharing: each thread of the HTTP server has a ThreadCounters, and the engine's workers have a few numbers. Changes are
+// not counted here: the readers' copies of events know how many they have followed (PublishedEvent::tally), so these numbers agree with the
+// journal. Once a second, sample() takes the difference to the second before.
 //
 //   Statistics statistics;
 //   ThreadCounters& mine = statistics.add_thread();        // each thread, before any of them counts
@@ -29,10 +29,10 @@ class Json;
 
 namespace holdfast::api {
 
-// What a request is to the statistics. Requests that wait by design (changes, streams, imports) are neither.
+// What the statistics count a request as. Requests that wait by design (changes, streams, imports) count as nothing.
 enum class Traffic : std::uint8_t { none, command, read };
 
-// The codes of refusals that are counted apart; every other one counts as the last.
+// The codes of refusals that have a count of their own. All others count as the last.
 inline constexpr std::array<std::string_view, 21> k_refusal_codes{"seat_unavailable",
                                                                   "no_adjacent_seats",
                                                                   "event_not_on_sale",
@@ -59,10 +59,10 @@ inline constexpr std::array k_shown_kinds{ChangeKind::held,     ChangeKind::seat
                                           ChangeKind::released, ChangeKind::consumed,    ChangeKind::expired,
                                           ChangeKind::returned, ChangeKind::blocked,     ChangeKind::unblocked};
 
-// A thread's own. Only that thread counts; any thread reads.
+// The counters of one thread. Only that thread counts; any thread reads.
 class ThreadCounters {
  public:
-  // `code`: that of the refusal, empty when it was none.
+  // `code` is the refusal's; empty if the request was not refused.
   void answered(Traffic traffic, unsigned status, std::string_view code, std::chrono::nanoseconds took);
 
  private:
@@ -76,9 +76,9 @@ class ThreadCounters {
 // What happened in one interval.
 struct Interval {
   std::int64_t end = 0;   // seconds since 1970 UTC, of the ledger's clock
-  std::int32_t seconds = 0;   // that it covers; more than asked for when the sampling was late. 0: nothing is here yet
+  std::int32_t seconds = 0;   // its length, which is longer if a sample came late; 0: the place is empty
   std::array<std::uint32_t, k_shown_kinds.size()> changes{};
-  std::array<std::uint32_t, k_shown_kinds.size()> seats{};   // whose state those changes set
+  std::array<std::uint32_t, k_shown_kinds.size()> seats{};   // whose states those changes set
   std::array<std::uint32_t, k_refusal_codes.size()> refusals{};   // of commands
   std::uint32_t failures = 0;   // of commands: 5xx
   Quantiles commands{};
@@ -86,7 +86,7 @@ struct Interval {
   Quantiles commits{};   // of rounds that recorded something
   std::uint32_t rounds = 0;
   std::uint32_t round_commands = 0;   // in all rounds together
-  std::uint32_t queued_max = 0;   // commands that waited when a round had ended
+  std::uint32_t queued_max = 0;   // the most commands that waited at the end of a round
 };
 
 enum class Resolution : std::uint8_t { second, minute };
@@ -98,22 +98,22 @@ class Statistics {
 
   Statistics();
 
-  // Before anything is counted.
+  // Before anything is counted. The counters live as long as this object.
   ThreadCounters& add_thread();
   void begin(const Ledger& ledger);
 
   // The engine's workers, after each round.
   void on_round(const Round& round);
 
-  // One thread, once a second, best just after a second of the ledger's clock has begun. Does nothing within the same second.
+  // One thread calls this once a second, just after a second of the ledger's clock has begun. A second call in the same second does nothing.
   void sample(const Ledger& ledger);
 
-  // Any thread: the intervals that ended after `since` (milliseconds), in columns, as members of an object that is open.
+  // Writes the intervals that ended after `since` (milliseconds) as columns into an open object. Any thread.
   void append_series(Json& json, Resolution resolution, Millis since) const;
   Millis began_at() const { return began_at_; }
 
  private:
-  // Everything that was counted since the start.
+  // All counts since the start.
   struct Totals {
     std::array<std::uint64_t, k_shown_kinds.size()> changes{};
     std::array<std::uint64_t, k_shown_kinds.size()> seats{};
@@ -132,13 +132,13 @@ class Statistics {
 
   std::vector<std::unique_ptr<ThreadCounters>> threads_;
 
-  // The engine's workers write, others read.
+  // The engine's workers write these; any thread reads.
   LatencyHistogram commits_;
   std::atomic<std::uint64_t> rounds_{0};
   std::atomic<std::uint64_t> round_commands_{0};
-  std::atomic<std::uint32_t> queued_max_{0};   // since the sample before
+  std::atomic<std::uint32_t> queued_max_{0};   // since the last sample
 
-  // Of the thread that samples.
+  // Only the thread that calls sample() uses these.
   std::unique_ptr<Totals> before_;   // at the end of the last second
   std::unique_ptr<Totals> minute_before_;   // at the end of the last minute
   std::int64_t sampled_at_ = 0;   // seconds
@@ -146,8 +146,8 @@ class Statistics {
   std::uint32_t minute_queued_max_ = 0;
   Millis began_at_ = 0;
 
-  mutable std::mutex mutex_;   // of what follows
-  std::vector<Interval> seconds_;   // rings: the interval that ends at second s lies at s % size
+  mutable std::mutex mutex_;   // guards the following
+  std::vector<Interval> seconds_;   // rings: the interval that ends at second s is at s % size
   std::vector<Interval> minutes_;
   std::int64_t as_of_ = 0;
 };

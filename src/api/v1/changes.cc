@@ -1,4 +1,4 @@
-// /v1/events/{eventId}/changes and /v1/changes: what happened, in order, for audit and for whoever follows (docs/api.md).
+// /v1/events/{eventId}/changes and /v1/changes: the journal, for audits and for clients that follow it (docs/api.md).
 #include <algorithm>
 #include <map>
 #include <set>
@@ -31,7 +31,7 @@ Fault too_many_wait() {
   return {503, k_unavailable, "Too many requests are waiting for changes. Repeat this one without `wait`, or later."};
 }
 
-// Reads from memory when it is there, else from the files, on a thread that may wait.
+// Reads from memory if the changes are there, else from the files, on a thread that may block.
 template <typename Read>
 boost::asio::awaitable<Reading<ChangePage>> read_somewhere(Call& call, const Read& read) {
   Reading<ChangePage> page = read(ReadFrom::memory);
@@ -40,7 +40,7 @@ boost::asio::awaitable<Reading<ChangePage>> read_somewhere(Call& call, const Rea
   co_return page;
 }
 
-// The events of changes, held while they are told. None of an event that is damaged, or that nobody sees.
+// The events of changes, kept alive while the answer is written. Damaged events are not among them.
 using Events = std::map<EventNumber, std::shared_ptr<const PublishedEvent>>;
 
 void append_changes(Json& json, const std::vector<RecordedChange>& changes, const Events& events) {
@@ -48,7 +48,7 @@ void append_changes(Json& json, const std::vector<RecordedChange>& changes, cons
     for (const RecordedChange& change : changes) {
       const auto at = events.find(change.event);
       const PublishedEvent* const event = at == events.end() ? nullptr : at->second.get();
-      // Of an event that cannot be read its seats cannot be named.
+      // Without its event, the seats of a change cannot be named.
       if (event == nullptr && state_after(change.kind)) {
         feed::append_unreadable_change(json, change);
       } else {
@@ -58,7 +58,7 @@ void append_changes(Json& json, const std::vector<RecordedChange>& changes, cons
   });
 }
 
-// The events of changes that can be read; nothing when one cannot be brought now, and the call has failed.
+// The events of the changes that can be read. Nothing if one cannot be brought now; then the answer is there (503).
 boost::asio::awaitable<std::optional<Events>> events_of(Call& call, const std::vector<RecordedChange>& changes) {
   std::set<EventNumber> numbers;
   for (const RecordedChange& change : changes) {
@@ -73,7 +73,7 @@ boost::asio::awaitable<std::optional<Events>> events_of(Call& call, const std::v
     return change.is_unreadable || !state_after(change.kind) || events.contains(change.event) || call.ledger().is_damaged(change.event);
   });
   if (is_whole) co_return events;
-  fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));   // it went again in between
+  fail(call, fault_of(ReadProblem{ReadProblem::Kind::unavailable}));   // it was evicted again in between
   co_return std::nullopt;
 }
 
@@ -95,7 +95,7 @@ Answer list_event_changes(Call& call) {
   }
   const auto waited = co_await call.services.watch.for_event(event, seen, asked->deadline);
   if (waited == Watch::Result::full) co_return fail(call, too_many_wait());
-  // Named, because the coroutine that is called refers to it while it waits.
+  // Named, because the coroutine refers to it while it waits.
   const auto read = [&](ReadFrom from) { return call.ledger().read_changes(event->card().number, seen, asked->limit, from); };
   const auto page = co_await read_somewhere(call, read);
   if (!page) co_return fail(call, fault_of(page.error()));
@@ -122,7 +122,7 @@ Answer list_changes(Call& call) {
     if (!page) co_return fail(call, fault_of(page.error()));
     again = false;
     if (!page->changes.empty()) break;
-    cursor = page->next;   // what was published may be no change: then there is more to wait for
+    cursor = page->next;   // progress may have no change, and then the call waits again
     const auto waited = co_await call.services.watch.for_progress(seen, asked->deadline);
     if (waited == Watch::Result::full) co_return fail(call, too_many_wait());
     again = waited == Watch::Result::news;

@@ -14,7 +14,7 @@ struct EventDraft::Repeated {
   PlanProblem::Kind kind;
 };
 
-// The event's own categories say more about those of its plan, by name.
+// The categories of a plan and of its event. An event's category completes the plan's category of the same name.
 class EventDraft::CategoryTable {
  public:
   CategoryTable(std::vector<Category> of_plan, const std::vector<Category>& of_event) : all(std::move(of_plan)) {
@@ -123,7 +123,7 @@ std::expected<ReadEvent, Mistakes> EventDraft::make() {
   return made;
 }
 
-// What no single member shows. A member that is wrong already is not said to be missing as well.
+// Checks that concern several members. A member with a mistake is not reported as missing, too.
 void EventDraft::check_whole() {
   const bool names_seats = has_plan || has_seats || mistakes_.has("plan") || mistakes_.has("seats");
   if (root == EventReader::Root::event) {
@@ -138,7 +138,7 @@ void EventDraft::check_whole() {
   }
 }
 
-// nullptr when there are mistakes, these or earlier ones.
+// nullptr if there are mistakes, new or earlier ones.
 std::shared_ptr<const Plan> EventDraft::make_plan(const CategoryTable& categories, bool keeps_ids) {
   PlanBuilder builder(card.id, categories.all);
   std::vector<Repeated> repeated;
@@ -176,9 +176,9 @@ std::shared_ptr<const Plan> EventDraft::make_plan(const CategoryTable& categorie
   return nullptr;
 }
 
-// Finds the earlier seats in one way through all, however many are repeated.
+// Finds the earlier seats in one pass over all seats, however many are repeated.
 void EventDraft::note_repeated(const std::vector<Repeated>& repeated) {
-  // A UUID is the same in capitals.
+  // UUIDs are equal regardless of letter case.
   const auto canonical = [](const std::string& id) {
     const auto uuid = parse_uuid(id);
     return uuid ? to_string(*uuid) : id;
@@ -189,7 +189,7 @@ void EventDraft::note_repeated(const std::vector<Repeated>& repeated) {
   };
   const auto table_of = [&](PlanProblem::Kind kind) -> auto& { return kind == PlanProblem::Kind::same_label ? labels : ids; };
   for (const Repeated& each : repeated) table_of(each.kind).emplace(key_of(seats[each.seat], each.kind), k_no_seat);
-  ids.erase("");   // one that is made from the label
+  ids.erase("");   // the id of a seat without one is derived from its label
   for (std::size_t i = 0; i < seats.size(); ++i) {
     if (seats[i].is_wrong) continue;
     for (const auto kind : {PlanProblem::Kind::same_label, PlanProblem::Kind::same_id}) {
@@ -206,7 +206,7 @@ void EventDraft::note_repeated(const std::vector<Repeated>& repeated) {
   }
 }
 
-// `first`: the earlier seat, if it is known.
+// `first` is the earlier seat, or k_no_seat if it is unknown.
 void EventDraft::note_repeated(const Repeated& each, std::size_t first) {
   const ReadSeat& seat = seats[each.seat];
   if (first >= each.seat) return note("has the label or id of an earlier seat", {}, each.seat);

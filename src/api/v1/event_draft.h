@@ -1,4 +1,4 @@
-// An event as its text has been read so far, with all that is wrong with it; in the end it becomes the event, or a list of mistakes.
+// A new event as its text has been read so far, with its mistakes. In the end it becomes the event, or the list of mistakes.
 //
 //   EventDraft draft;
 //   …a seat    draft.seats.push_back({.line = 4, …});
@@ -23,18 +23,18 @@
 
 namespace holdfast::api {
 
-// Texts by their number, the category by its name's.
+// A seat with its texts as numbers in Texts. `category` is the number of the category's name.
 struct ReadSeat {
   std::string id{};
   std::uint32_t section = 0, row = 0, number = 0, category = 0;
   float x = 0, y = 0;
   std::uint32_t line = 0;
   bool is_wrong = false;   // a mistake has been noted
-  bool is_taken = false;   // its file says that it is not available
+  bool is_taken = false;   // the text says that it is not available
 };
-static_assert(sizeof(ReadSeat) == 64, "of a million seats while they are read");
+static_assert(sizeof(ReadSeat) == 64, "memory holds millions of these while an event is read");
 
-// Each different text once. Number 0 is the empty one.
+// Keeps each different text once and gives it a number. Number 0 is the empty text.
 class Texts {
  public:
   static constexpr std::size_t k_bytes_max = std::size_t{1} << 30;
@@ -43,17 +43,17 @@ class Texts {
   Texts(const Texts&) = delete;
   Texts& operator=(const Texts&) = delete;
 
-  // That of the empty text when there is no room for this one.
+  // The number of a text; that of the empty text if there is no room for it.
   std::uint32_t number(std::string_view text);
-  // Whether there was no room for a text.
+  // Whether there has been no room for a text.
   bool is_full() const { return is_full_; }
   const std::string& operator[](std::uint32_t number) const { return texts_[number]; }
 
  private:
-  const std::size_t bytes_max_;   // of all texts together, without what it takes to keep them
+  const std::size_t bytes_max_;   // of all texts, without the memory to manage them
   std::size_t bytes_ = 0;
   bool is_full_ = false;
-  std::deque<std::string> texts_;   // stay where they are: the keys point at them
+  std::deque<std::string> texts_;   // a deque, because its texts never move and the keys point to them
   boost::unordered_flat_map<std::string_view, std::uint32_t> numbers_;
 };
 
@@ -63,7 +63,7 @@ class EventDraft {
 
   EventReader::Root root = EventReader::Root::event;
   EventReader::Defaults defaults{};
-  std::uint64_t line = 1;   // of the text, where the reader is
+  std::uint64_t line = 1;   // the line of the text that is being read
 
   EventSettings settings{};
   EventCard card{};
@@ -77,23 +77,23 @@ class EventDraft {
   Texts texts{};
   NotTaken not_taken{};
 
-  // A mistake at `line`, or of a seat (a place in `seats`; the next one is the seat that is being read).
+  // Notes a mistake at `line`, or of a seat: an index into `seats`, or its size for the seat that is being read.
   void note(std::string what, std::string_view member = {}, std::size_t seat = k_no_seat);
-  // Of the event as a whole.
+  // Notes a mistake of the event as a whole.
   void note_whole(std::string what, std::string_view member = {});
-  // Why the text cannot be read on. It stands before all others.
+  // Notes why reading has ended early. This mistake comes before all others.
   void note_end(std::string what);
   bool has_ended() const { return has_ended_; }
   const Mistakes& mistakes() const { return mistakes_; }
 
-  // All that is wrong so far, with the names of the seats.
+  // The mistakes so far, with the labels and ids of their seats.
   Mistakes report() const;
 
-  // The event, once the whole text has been read.
+  // The event or its mistakes, after the whole text has been read. Call it once.
   std::expected<ReadEvent, Mistakes> make();
 
  private:
-  struct Repeated;   // a seat whose label or id an earlier one has
+  struct Repeated;   // a seat with the label or id of an earlier seat
   class CategoryTable;
 
   std::string label_of(const ReadSeat& seat, std::string_view unknown = "?") const;
@@ -104,11 +104,11 @@ class EventDraft {
   void note_repeated(const Repeated& each, std::size_t first);
 
   Mistakes mistakes_;
-  std::vector<std::size_t> noted_seats_;   // of each that is kept: its seat
+  std::vector<std::size_t> noted_seats_;   // the seat of each mistake that is kept
   bool has_ended_ = false;
 };
 
-// A name in a message.
+// A name as a message shows it, cut if it is long.
 std::string in_backticks(std::string_view text);
 
 }  // namespace holdfast::api

@@ -29,8 +29,8 @@ constexpr Member k_limits[] = {
     {"seatsPerReservation", "a whole number from 1 to 1000"},
     {"heldSeatsPerCustomer", "a whole number from 0 to 1000000"},
 };
-// Of a plan's members without meaning here: the event has its own name, sizes and spacing follow from the seats, and an editor's own
-// ids name nothing that is sold.
+// Ignored members of a plan: the event has its own name, sizes and spacing follow from the seats, and an editor's own ids name nothing that is
+// sold.
 constexpr Member k_plan[] = {
     {"categories", "an array of categories", Place::categories},
     {"zones", "an array of zones", Place::zones},
@@ -73,7 +73,7 @@ constexpr Member k_category[] = {
     {"color", "a string of at most 64 bytes"},
 };
 
-}  // namespace
+}   // namespace
 
 std::span<const Member> members_of(Place object) {
   switch (object) {
@@ -127,4 +127,4 @@ std::string_view name_of(Place place) {
   }
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -1,5 +1,5 @@
-// The form of what makes an event: its objects and arrays, and their members. The one table of what POST /v1/events and
-// `holdfast import` take.
+// The objects, arrays and members that describe a new event: the one table of what POST /v1/events and `holdfast import` take. Pure
+// functions; any thread.
 #pragma once
 
 #include <span>
@@ -8,7 +8,7 @@
 
 namespace holdfast::api {
 
-// An object or an array, by where it stands.
+// An object or an array, by its position in the text.
 enum class Place {
   none,
   event,
@@ -25,28 +25,28 @@ enum class Place {
   category,
   seats,
   seat,
-  ignored,   // of a member that has no meaning here, with all that is in it
+  ignored,   // the value of a member that has no meaning here, with everything inside
 };
 
 struct Member {
   std::string_view name;
-  std::string_view must;        // what its value must be: goes on after "must be"
-  Place inner = Place::none;    // an object or array; `ignored`: any value, which says nothing that is needed
-  bool may_be_null = false;     // only of an object or array
+  std::string_view must;        // what its value must be; follows "must be" in a message
+  Place inner = Place::none;    // the object or array that it must be; `ignored`: it may be anything
+  bool may_be_null = false;     // only for an object or array
 };
 
 // The members of an object.
 std::span<const Member> members_of(Place object);
-// nullptr: it has none of this name.
+// A member by its name; nullptr if the object has none of this name.
 const Member* find_member(Place object, std::string_view name);
-// `a`, `b` and `c`: all that an object takes.
+// All members of an object, as a message lists them: `a`, `b`, `c`.
 std::string names_of_members(Place object);
 
-// What an array has in it; `none` when the place is no array.
+// The items of an array; `none` if the place is not an array.
 Place item_of(Place array);
 inline bool is_array(Place place) { return item_of(place) != Place::none; }
 
-// Under which name an object or array stands in the one around it; empty for an array's item and the outermost.
+// The member's name under which an object or array stands; empty for an array's item and for the outermost object.
 std::string_view name_of(Place place);
 
 }  // namespace holdfast::api

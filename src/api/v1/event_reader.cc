@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t k_depth_max = 24;
 constexpr std::size_t k_text_bytes_max = 1'024;
-constexpr std::size_t k_open_members_max = 100'000;   // of the objects that are open: their names are kept, to find duplicates
+constexpr std::size_t k_open_members_max = 100'000;   // of all open objects; their names are kept, to find duplicates
 constexpr double k_price_max = 1e9;
 constexpr std::string_view k_byte_order_mark = "\xEF\xBB\xBF";
 
@@ -33,7 +33,7 @@ struct Scalar {
   bool flag = false;
 };
 
-// Whether the `status` of a plan's seat says that nobody else has it. All other words are taken for a reason not to sell it.
+// Whether the `status` of a plan's seat says that it can be sold. Any other word counts as a reason not to sell it.
 bool says_available(std::string_view status) {
   const auto is = [&](std::string_view word) {
     return std::ranges::equal(status, word, {}, [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -62,13 +62,13 @@ std::optional<EventStatus> event_status_named(std::string_view name) {
   return std::nullopt;
 }
 
-// The callbacks of Boost.JSON's parser. A mistake is noted and reading goes on; false, with `error` set, stops it.
+// The callbacks of Boost.JSON's parser. They note mistakes and go on. False, with `error` set, stops the parser.
 class EventReader::Handler {
  public:
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-  // Of members' names and of our own members' texts k_text_bytes_max holds, or less; other texts may be as long as they like. They
-  // are not kept.
+  // Names of members, and texts of members that we use, have at most k_text_bytes_max bytes. Other texts may have any length, because they are
+  // not kept.
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
   using Error = boost::json::error_code;
@@ -125,10 +125,10 @@ class EventReader::Handler {
   bool on_comment_part(Text, Error&) { return true; }
   bool on_comment(Text, Error&) { return true; }
 
-  // Its members are those of a chart of seats.io, which nobody should have to find out from a list of mistakes.
+  // Whether it has members of a seats.io chart. A message of its own says so better than a list of mistakes.
   bool looks_like_seatsio() const { return has_subchart_; }
 
-  // The text cannot be read on.
+  // Ends the reading, with the reason as the first mistake.
   void end(std::string what) {
     close_open_places();
     draft.note_end(std::move(what));
@@ -138,8 +138,8 @@ class EventReader::Handler {
   // An object or array that is open.
   struct Level {
     Place place;
-    std::uint64_t items = 0;        // of an array: those that have begun
-    bool is_not_taken = false;      // the value of a plan's member that has no meaning here
+    std::uint64_t items = 0;   // of an array: items that have begun
+    bool is_not_taken = false;   // the value of an ignored member of a plan
   };
 
   bool stop(std::string what, Error& error) {
@@ -147,7 +147,7 @@ class EventReader::Handler {
     error = boost::json::error::syntax;
     return false;
   }
-  // A mistake of the member whose value is read.
+  // Notes a mistake of the member whose value is being read.
   bool wrong(std::string what) {
     const bool is_of_seat = std::ranges::any_of(levels_, [](const Level& level) { return is_seat(level.place); });
     const std::string path = draft.mistakes().is_full() ? "" : path_of_member();
@@ -158,7 +158,7 @@ class EventReader::Handler {
   bool must_be(std::string_view what) { return wrong("must be " + std::string(what)); }
   static bool is_seat(Place place) { return place == Place::seat || place == Place::seat_of_row; }
 
-  // What is over the limit is cut; the one byte more makes the checks of lengths refuse it.
+  // Keeps one byte more than the limit, so that the checks of lengths refuse a text that is too long.
   void keep(Text part) {
     const std::size_t room = k_text_bytes_max + 1 - text_.size();
     text_.append(part.data(), std::min(part.size(), room));
@@ -166,7 +166,7 @@ class EventReader::Handler {
 
   // ---- where it is
 
-  // plan.zones[0].rows; of a pattern: zones[].rows
+  // plan.zones[0].rows; as a pattern: zones[].rows
   std::string path_of_levels(bool is_pattern) const {
     std::string path;
     for (std::size_t i = 0; i < levels_.size(); ++i) {
@@ -258,7 +258,7 @@ class EventReader::Handler {
     const Level level = levels_.back();
     levels_.pop_back();
     if (level.is_not_taken) {
-      // An empty array says nothing that is lost.
+      // Nothing is lost with an empty array.
       if (not_taken_is_object_ || level.items > 0)
         draft.not_taken.add(not_taken_path_, not_taken_is_object_ ? 1 : level.items, not_taken_line_);
       return true;
@@ -274,7 +274,7 @@ class EventReader::Handler {
     }
   }
 
-  // The name and position of a row may stand behind its seats.
+  // The name and the position of a row may follow its seats in the text.
   void end_row() {
     if (row_first_ == draft.seats.size()) return;
     const std::uint32_t name = draft.texts.number(row_name_);
@@ -293,7 +293,7 @@ class EventReader::Handler {
       draft.seats[i].y += static_cast<float>(zone_at_.y);
     }
   }
-  // So that the seats of a text that ends in the middle have names.
+  // Gives names to the seats of a text that ends early.
   void close_open_places() {
     for (; !levels_.empty(); levels_.pop_back()) {
       if (levels_.back().place == Place::row) end_row();
@@ -376,7 +376,7 @@ class EventReader::Handler {
     into = scalar.text;
     return true;
   }
-  // The name of a section, row or seat, which is kept: many plans write numbers.
+  // The name of a section, row or seat. Many plans write it as a number.
   bool name_member(const Scalar& scalar, std::string& into) {
     if (scalar.type != Scalar::Type::number) return text_member(scalar, into, k_name_bytes_max);
     if (std::trunc(scalar.number) != scalar.number || std::abs(scalar.number) > 1e15) return must_be(member_->must);
@@ -505,8 +505,8 @@ class EventReader::Handler {
   std::vector<Level> levels_;
   MemberNames names_;
   std::string key_;
-  const Member* member_ = nullptr;   // of key_; nullptr: its object has none of that name
-  bool is_not_taken_ = false;        // key_ is a plan's that has no meaning here, and its value comes next
+  const Member* member_ = nullptr;   // the member that key_ names; nullptr: the object has none of that name
+  bool is_not_taken_ = false;   // key_ is an ignored member of a plan, and its value comes next
   bool is_in_plan_ = false;
   bool has_subchart_ = false;
   std::string text_;
@@ -530,7 +530,7 @@ struct EventReader::Parser {
           return options;
         }()) {}
 
-  // One line, or the rest of one: then a mistake's line is known, at no cost in a text without lines.
+  // Reads a line or a part of one, so that the line of a mistake is known. Costs nothing in a text without line ends.
   bool read_line(std::string_view part) {
     boost::json::error_code error;
     const std::size_t read = json.write_some(true, part.data(), part.size(), error);
@@ -538,7 +538,7 @@ struct EventReader::Parser {
     failed = true;
     Handler& handler = json.handler();
     if (handler.draft.has_ended()) return false;
-    if (!error) {   // the parser would take what follows for another text, and add its members to the first one's
+    if (!error) {   // the parser would read the rest as another text, and add its members to those of the first
       handler.end("there is more text after the end of the JSON value");
       return false;
     }
@@ -547,7 +547,7 @@ struct EventReader::Parser {
     return false;
   }
 
-  // Passes over a byte order mark, or the next part of one.
+  // Skips a byte order mark, or the next part of one.
   std::string_view after_mark(std::string_view part) {
     while (mark_read < k_byte_order_mark.size() && !part.empty() && part.front() == k_byte_order_mark[mark_read]) {
       part.remove_prefix(1);
@@ -556,7 +556,7 @@ struct EventReader::Parser {
     if (!part.empty() && mark_read > 0 && mark_read < k_byte_order_mark.size()) {
       const std::string_view begun = k_byte_order_mark.substr(0, mark_read);
       mark_read = k_byte_order_mark.size();
-      read_line(begun);   // it was something else, which the parser refuses
+      read_line(begun);   // it was not a byte order mark; the parser refuses it
     }
     if (!part.empty()) mark_read = k_byte_order_mark.size();
     return part;
@@ -598,7 +598,7 @@ std::expected<ReadEvent, Mistakes> EventReader::finish() {
     parser_->json.write_some(false, nullptr, 0, error);
     if (error || !parser_->json.done()) {
       parser_->failed = true;
-      // A number ends only with the text, and is a mistake that has been noted by then.
+      // A number ends only with the text; its mistake has been noted by then.
       if (!read.draft.has_ended()) read.end("the text is not JSON: it is incomplete");
     }
   }
@@ -613,4 +613,4 @@ std::expected<ReadEvent, Mistakes> EventReader::finish() {
   return read.draft.make();
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -1,12 +1,12 @@
-// Reads what makes an event, part by part as it arrives: the body of POST /v1/events, or a seating plan in the open pretix format.
+// Reads a new event part by part, as its text arrives: the body of POST /v1/events, or a seating plan in the open pretix format.
 //
-//   EventReader reader(EventReader::Root::event);
-//   while (…) if (!reader.feed(part)) break;          // nothing more is read
-//   auto read = reader.finish();                      // the event, or all that is wrong with it
+//   EventReader reader(EventReader::Root::event, {});
+//   while (…) if (!reader.feed(part)) break;   // later parts would be ignored
+//   auto read = reader.finish();               // the event, or all of its mistakes
 //
-// A seating plan has zones of rows of seats; the zone's name is the section, positions add up. A byte order mark before the text is
-// passed over. Of the text the seats are kept, 64 bytes each and their ids, and each different name of theirs once, 1 GiB together at
-// most. Not for several threads at once.
+// A seating plan has zones of rows of seats. The zone's name is the section, and positions add up. A byte order mark before the text is
+// skipped. Memory holds 64 bytes and the id of each seat, and each different name once, at most 1 GiB of names. Not for several threads at
+// once.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +26,9 @@ inline constexpr std::int64_t k_held_seats_per_customer_max = 1'000'000;   // of
 
 struct ReadEvent {
   NewEvent event;
-  std::vector<SeatIndex> taken{};   // seats that their file says are not available, rising
-  NotTaken not_taken{};             // members of a plan that have no meaning here
-  bool has_plan = false;            // from a seating plan, not a list of seats
+  std::vector<SeatIndex> taken{};   // seats that the text says are not available, in ascending order
+  NotTaken not_taken{};             // members of the plan that were ignored
+  bool has_plan = false;            // the text has a seating plan, not a list of seats
 };
 
 class EventReader {
@@ -38,7 +38,7 @@ class EventReader {
     plan,    // a seating plan
   };
 
-  // What a caller sets beside the text; used where the text does not say.
+  // Values for what the text does not say.
   struct Defaults {
     std::string name{};
     std::optional<Uuid> id{};   // else a random one
@@ -48,13 +48,13 @@ class EventReader {
   EventReader(Root root, Defaults defaults);
   ~EventReader();
 
-  // False when the text cannot be read on: it is not JSON, or exceeds a limit. Further parts are ignored then.
+  // Reads a part. False if reading has ended early, because the text is not JSON or exceeds a limit; later parts are ignored then.
   bool feed(std::string_view part);
 
-  // Whether the text gave the event an id. After finish().
+  // Whether the text has an id for the event. After finish().
   bool has_id() const;
 
-  // After the last part. The error is never empty.
+  // The event, or its mistakes, of which there is at least one. Call it once, after the last part.
   std::expected<ReadEvent, Mistakes> finish();
 
  private:

@@ -27,7 +27,7 @@ namespace {
 constexpr std::size_t k_time_text_bytes_max = 64;
 constexpr std::size_t k_status_text_bytes_max = 16;
 constexpr std::size_t k_seats_worth_compressing = 16;
-constexpr std::size_t k_states_worth_sharing = 16'384;   // seats; smaller answers are copied into the connection's buffer anyway
+constexpr std::size_t k_states_worth_sharing = 16'384;   // seats; the connection copies smaller answers into its buffer anyway
 
 // How many seats of something are in each state.
 struct Tally {
@@ -44,7 +44,7 @@ struct Tally {
   }
 };
 
-// A visitor is shown the limit that holds for him.
+// The limits as the caller sees them: a visitor sees the limit for visitors if that is smaller.
 EventLimits limits_for(const Call& call, EventLimits limits) {
   const std::uint32_t most = call.services.access.held_seats_max(call.caller);
   if (most == 0) return limits;
@@ -53,7 +53,7 @@ EventLimits limits_for(const Call& call, EventLimits limits) {
   return limits;
 }
 
-// `not_taken`: of the answer to the event's creation from a plan.
+// `not_taken`: only in the answer to the creation of an event from a plan.
 void append_event(const Call& call, Json& json, const PublishedEvent& event, const NotTaken* not_taken = nullptr) {
   const Millis now = call.ledger().now();
   const EventSettings settings = event.settings();
@@ -148,15 +148,15 @@ Uuid id_of(const Fingerprint& fingerprint) {
   return id;
 }
 
-// The event of this id exists. With a key: made by this very request, then what it had not done before it was cut off is done, and it is
-// answered again; or not.
+// Answers a request with a key whose event exists already. If this request created the event, finishes what an interruption left undone and
+// answers again. If not, refuses.
 Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, EventStatus status, const ReadEvent& read) {
   if (!co_await bring_event(call, id)) co_return;
   const auto number = call.ledger().event_by_id(id);
   const auto event = number ? call.ledger().event(*number) : nullptr;
   if (event == nullptr) co_return fail(call, {409, "event_exists", "Another request is creating this event at the moment."});
   Submission submission{.parts = {}, .key = key};
-  submission.parts.push_back({*number, Configure{}});   // changes nothing and so keeps no key: what matters is what the key says
+  submission.parts.push_back({*number, Configure{}});   // changes nothing and keeps no key, but finds out what the key stands for
   const auto verdict = co_await call.gateway.ask(std::move(submission));
   if (!verdict) co_return fail(call, busy());
   if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
@@ -172,7 +172,7 @@ Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, Event
   answer_event(call, 201, *event, read.has_plan ? &read.not_taken : nullptr);
 }
 
-// SHA-256 of a body that comes in parts: what makes two requests the same one.
+// SHA-256 of a body that arrives in parts: the meaning of the request, which an Idempotency-Key stands for.
 class BodyDigest {
  public:
   BodyDigest() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
@@ -190,7 +190,7 @@ class BodyDigest {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
-// A number that a text has in decimal; nothing for anything else.
+// A text as a decimal number; nothing for any other text.
 std::optional<std::uint64_t> whole(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -198,7 +198,7 @@ std::optional<std::uint64_t> whole(std::string_view text) {
   return number;
 }
 
-// True when the caller has this version already; then the answer is 304.
+// Whether the caller has this version already. If so, the answer is there (304).
 bool has_already(Call& call, const std::string& version, bool compressed = false) {
   call.response.headers.emplace_back("ETag", '"' + version + (compressed ? "-gzip\"" : "\""));
   const std::string_view* known = call.request.header("If-None-Match");
@@ -207,7 +207,7 @@ bool has_already(Call& call, const std::string& version, bool compressed = false
   return true;
 }
 
-// There is as much of large answers as the server keeps in memory: clients that read slowly hold it.
+// Clients that read slowly hold as many bytes of large answers as the server keeps in memory.
 Fault too_much_is_read() { return {503, k_unavailable, "Too many large answers are being sent at the moment. Try again in a moment."}; }
 
 void answer_shared(Call& call, SharedTexts::Text text) {
@@ -245,7 +245,7 @@ std::string plan_text(const PublishedEvent& event, bool compressed) {
     const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed).ptr;
     json.raw({text, static_cast<std::size_t>(end - text)});
   };
-  // Row by row what one segment says of all its seats.
+  // A segment has one section and one row for all of its seats.
   std::vector<std::uint32_t> section_of(seats);
   std::vector<std::uint32_t> row_of(seats);
   for (const RowSegment& segment : plan.segments()) {
@@ -288,7 +288,7 @@ std::string states_text(const PublishedEvent& event, const StatesReading& readin
   return out;
 }
 
-// A page of events after number `after`. False when one of them cannot be read at the moment.
+// Writes a page of events after number `after`. False if one of them cannot be read at the moment.
 bool append_events(Call& call, Json& json, std::size_t limit, std::uint64_t after) {
   if (!call.ledger().bring({.list_of_events = true})) return false;
   std::optional<EventNumber> next;
@@ -317,9 +317,9 @@ bool append_events(Call& call, Json& json, std::size_t limit, std::uint64_t afte
   return all;
 }
 
-}  // namespace
+}   // namespace
 
-// What is wrong with an event's text, each mistake with its place.
+// The answer to an event's text with mistakes.
 Fault fault_of_text(const Mistakes& mistakes) {
   Fault fault{400, k_invalid_request, mistakes.summary()};
   Json json(fault.members);
@@ -327,7 +327,7 @@ Fault fault_of_text(const Mistakes& mistakes) {
   return fault;
 }
 
-// POST /v1/events. The body is read as it comes; a million seats take some seconds, during which other requests go on.
+// POST /v1/events. Reads the body as it arrives. A million seats take some seconds, during which the thread serves other requests.
 Answer create_event(Call& call) {
   if (!check_content_type(call, true)) co_return;
   EventReader reader(EventReader::Root::event, {});
@@ -347,7 +347,7 @@ Answer create_event(Call& call) {
   co_await call.services.background.run([&] {
     read = reader.finish();
     if (!read) return;
-    // With a key and without an id of its own the event gets an id that the key decides: the same request finds it again.
+    // Without an id in the body, the key decides the event's id, so that a repeat finds the event.
     if (key && !reader.has_id()) read->event.card.id = id_of(key->key);
     id = read->event.card.id;
     status = read->event.settings.status;
@@ -384,7 +384,7 @@ Answer get_event(Call& call) {
   co_return;
 }
 
-// What a change of an event may name, and what an event has beside it.
+// The members of an event that PATCH can change, and those that it cannot.
 constexpr std::initializer_list<std::string_view> k_changeable = {
     "name", "startsAt", "holdSeconds", "maxHoldSeconds", "limits.seatsPerReservation", "limits.heldSeatsPerCustomer", "status"};
 constexpr std::string_view k_as_created = "it is fixed when the event is created";
@@ -472,4 +472,4 @@ Answer get_states(Call& call) {
   call.response.body = make();
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

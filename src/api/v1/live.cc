@@ -17,7 +17,7 @@ std::optional<Seq> seq_of(std::string_view text) {
   return seq;
 }
 
-// `lastEventId` of the query. False when the query is malformed; then the answer is there (400).
+// Reads `lastEventId` of the query. False if the query is malformed; then the answer is there (400).
 bool read_last_event_id(Call& call, std::optional<Seq>& last) {
   const auto malformed = [&](const char* what) {
     fail(call, {400, k_invalid_request, what});
@@ -42,7 +42,7 @@ Answer follow_event(Call& call) {
   const auto event = find_event(call);
   std::optional<Seq> last;
   if (event == nullptr || !read_last_event_id(call, last)) co_return;
-  // A browser that connects again sends the header, with the query of the first time. What is no number there is an id that is not known.
+  // A browser that reconnects sends the header along with its first query. A header that is not a number counts as an unknown id.
   if (const std::string_view* header = call.request.header("Last-Event-ID")) last = seq_of(*header);
   const bool sees_drafts = call.services.access.sees_drafts(call);
   auto listener = call.services.live.listen(event, last, sees_drafts, call.gateway.context());
@@ -54,7 +54,7 @@ Answer follow_event(Call& call) {
   call.response.status = 200;
   call.response.content_type = "text/event-stream";
   call.response.headers.emplace_back("Cache-Control", "no-store");
-  call.response.headers.emplace_back("X-Accel-Buffering", "no");   // nginx would gather messages
+  call.response.headers.emplace_back("X-Accel-Buffering", "no");   // keeps nginx from buffering messages
   call.response.stream = std::move(listener);
 }
 

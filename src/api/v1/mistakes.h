@@ -1,8 +1,11 @@
-// What is wrong with a text that makes an event: as many mistakes as somebody mends at once, each with its place; and what of a seating
-// plan Holdfast does not take over.
+// The mistakes in the text of a new event, each with its place, and the members of a seating plan that Holdfast ignores.
 //
-// Their memory is bounded whatever the text has: k_mistakes_kept and k_not_taken_kept, the rest is counted. Not for several threads at
-// once.
+//   Mistakes mistakes;
+//   mistakes.add({.what = "`name` must be a string", .member = "name", .line = 2});
+//   mistakes.summary();   // "Line 2: `name` must be a string."
+//
+// Both keep a fixed number of entries (k_mistakes_kept, k_not_taken_kept) and count the rest, so that a hostile text cannot fill the memory. Not
+// for several threads at once.
 #pragma once
 
 #include <cstddef>
@@ -20,18 +23,18 @@ inline constexpr std::size_t k_mistakes_kept = 20;
 inline constexpr std::size_t k_not_taken_kept = 20;
 
 struct Mistake {
-  std::string what;         // what must be mended; goes on after the place: "`seats[3].x` must be a number"
-  std::string member{};     // its path; empty: it is not one member's
-  std::uint64_t line = 0;   // of the text, from 1; 0: it is the whole text's
-  std::string seat{};       // the seat's label, `?` for a part that is not known; empty: it is not one seat's
-  std::string seat_id{};    // empty: the text gives it none
+  std::string what;   // follows the place in a message: "`seats[3].x` must be a number"
+  std::string member{};   // the member's path; empty: the mistake is not in one member
+  std::uint64_t line = 0;   // of the text, from 1; 0: the mistake is in the whole text
+  std::string seat{};   // the seat's label, with `?` for an unknown part; empty: the mistake is not in one seat
+  std::string seat_id{};   // empty: the text has no id for the seat
 };
 
 class Mistakes {
  public:
-  // Keeps it if there is room, else counts it.
+  // Keeps the mistake if there is room, else counts it.
   void add(Mistake mistake);
-  // Before all others, in place of the last if there is no room: the text cannot be read on.
+  // Keeps a mistake before all others, in place of the last if there is no room.
   void put_first(Mistake mistake);
   bool empty() const { return count_ == 0; }
   bool is_full() const { return kept_.size() == k_mistakes_kept; }
@@ -41,9 +44,9 @@ class Mistakes {
   bool has(std::string_view member) const;
   void sort_by_line();
 
-  // For people: the first, and how many more there are.
+  // Sentences for people: the first mistake, and how many there are.
   std::string summary() const;
-  // `"mistakes":[…],"moreMistakes":0`, into an object that is open.
+  // Writes `"mistakes":[…],"moreMistakes":0` into an open object.
   void append(Json& json) const;
 
  private:
@@ -54,19 +57,19 @@ class Mistakes {
 // "Line 4, seat A-1-2 (id T-2): `seats[1].x` must be a number."
 std::string sentence_of(const Mistake& mistake);
 
-// Members of a seating plan that have no meaning here, each once.
+// The members of a seating plan that Holdfast ignores, each once.
 class NotTaken {
  public:
   struct Entry {
-    std::string member;       // its path inside the plan, without numbers: zones[].areas
-    std::uint64_t count = 0;  // how often it is there; of an array, how many items
-    std::uint64_t line = 0;   // of the first
+    std::string member;   // its path in the plan, without numbers: zones[].areas
+    std::uint64_t count = 0;   // how often it occurs; an array counts its items
+    std::uint64_t line = 0;   // of the first occurrence
   };
 
   void add(std::string_view member, std::uint64_t count, std::uint64_t line);
   std::span<const Entry> entries() const { return entries_; }
-  std::uint64_t others() const { return others_; }   // occurrences of members that are not listed
-  // `{"members":[…],"others":0}`
+  std::uint64_t others() const { return others_; }   // occurrences of members that are not kept
+  // Writes `{"members":[…],"others":0}`.
   void append(Json& json) const;
 
  private:
@@ -74,4 +77,4 @@ class NotTaken {
   std::uint64_t others_ = 0;
 };
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -1,8 +1,8 @@
-// GET /v1/reservations/{reservationId}/history: all that a reservation went through, out of the journal (docs/api.md).
+// GET /v1/reservations/{reservationId}/history: the changes of a reservation, from the journal (docs/api.md).
 //
-// The journal is in order of time and has no index by reservation. Where the reservation begins is found by its time, by halving; from
-// there the changes are looked through until it has ended, which takes no longer than a hold may last. What can come after its end (a
-// reinstated sale, a refund) sets its seats' states: the seats' own histories say where, and what lies between is skipped.
+// The journal is ordered by time and has no index by reservation. A binary search by time finds the beginning of the reservation. From there the
+// reader scans the changes until the reservation has ended, a span no longer than a hold can last. Changes after its end (a reinstated sale, a
+// refund) set states of its seats. The histories of these seats say where such changes are, so the reader skips everything in between.
 #include "api/v1/reservation_history.h"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ class HistoryReader {
   HistoryReader(const Ledger& ledger, const PublishedEvent& event, const ReservationView& view)
       : ledger_(ledger), event_(event), view_(view) {}
 
-  // Up to `limit` changes after `place`, which is moved behind the last that was looked at. `is_complete`: there are no more.
+  // Up to `limit` changes after `place`. Moves `place` behind the last change that it examined. `is_complete`: there are no more.
   Reading<std::vector<RecordedChange>> read(HistoryPlace& place, std::size_t limit, bool& is_complete) const {
     std::vector<RecordedChange> found;
     std::size_t examined = 0;
@@ -77,15 +77,15 @@ class HistoryReader {
     return found;
   }
 
-  // The change before those of the reservation's first millisecond.
+  // The last change before the millisecond in which the reservation was created.
   Reading<Seq> before_creation() const {
-    Seq low = 0;   // everything up to here is older
+    Seq low = 0;   // all changes up to here are older
     Seq high = event_.seq();
     while (low < high) {
       const Seq middle = low + (high - low) / 2;
       const auto page = changes_after(middle, 1);
       if (!page && page.error().kind == ReadProblem::Kind::archived && page.error().oldest > middle + 1) {
-        low = page.error().oldest - 1;   // older than what is kept
+        low = page.error().oldest - 1;   // older changes are no longer kept
         continue;
       }
       if (!page) return std::unexpected(page.error());
@@ -103,7 +103,7 @@ class HistoryReader {
     return ledger_.read_changes(event_.card().number, after, limit, ReadFrom::anywhere);
   }
 
-  // The first change after `after` in which this reservation set the state of a seat that it had; 0: there is none.
+  // The first change after `after` in which this reservation set the state of one of its seats; 0: there is none.
   Reading<Seq> next_of_seats(Seq after) const {
     Seq next = 0;
     for (const ReservedSeat& reserved : view_.seats) {
@@ -126,7 +126,7 @@ class HistoryReader {
   const ReservationView& view_;
 };
 
-}  // namespace
+}   // namespace
 
 Reading<HistoryPage> read_history(const Ledger& ledger, const PublishedEvent& event, const ReservationView& view,
                                   std::optional<HistoryPlace> place, std::size_t limit) {
@@ -141,7 +141,7 @@ Reading<HistoryPage> read_history(const Ledger& ledger, const PublishedEvent& ev
   bool is_complete = false;
   auto changes = reader.read(*place, limit, is_complete);
   if (!changes) return std::unexpected(changes.error());
-  // It begins with its hold, or that is older than what is kept.
+  // A history begins with its hold, unless that is no longer kept.
   const bool is_headless = is_first && (changes->empty() ? is_complete : changes->front().kind != ChangeKind::held);
   if (is_headless) return std::unexpected(ReadProblem{ReadProblem::Kind::archived, oldest});
   return HistoryPage{std::move(*changes), is_complete ? std::nullopt : std::optional(*place)};
@@ -172,4 +172,4 @@ Answer get_reservation_history(Call& call) {
   });
 }
 
-}  // namespace holdfast::api
+}   // namespace holdfast::api

@@ -1,4 +1,4 @@
-// A reservation's history, page by page (reservation_history.cc says how it is found).
+// The history of a reservation, page by page. reservation_history.cc says how it is found.
 #pragma once
 
 #include <optional>
@@ -8,9 +8,9 @@
 
 namespace holdfast::api {
 
-inline constexpr std::size_t k_changes_examined_max = 100'000;   // for one page: some 50 ms; then it ends, and the next goes on
+inline constexpr std::size_t k_changes_examined_max = 100'000;   // for one page, about 50 ms; the next page continues there
 
-// Where a page begins: after change `seq`. `ended`: the reservation had ended by then.
+// The place after change `seq`, where a page begins. `ended`: the reservation has ended by then.
 struct HistoryPlace {
   Seq seq = 0;
   bool ended = false;
@@ -21,8 +21,8 @@ struct HistoryPage {
   std::optional<HistoryPlace> next{};   // nothing: this is the last page
 };
 
-// At most `limit` changes of a reservation: from its beginning, or after `place`. A page may have fewer, even none, and one after it. A
-// beginning that is older than what the journal keeps is ReadProblem::archived. Blocks on the ledger's files.
+// At most `limit` changes of a reservation, from its beginning or after `place`. A page may be empty and still have a next one. If the
+// reservation began before the oldest change that is kept, the problem is ReadProblem::archived. Blocks on the ledger's files.
 Reading<HistoryPage> read_history(const Ledger& ledger, const PublishedEvent& event, const ReservationView& view,
                                   std::optional<HistoryPlace> place, std::size_t limit);
 

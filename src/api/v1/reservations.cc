@@ -15,8 +15,8 @@
 namespace holdfast::api {
 namespace {
 
-// Of an outcome: the states are those of its moment, so that the first outcome of an Idempotency-Key can be given again. Of a
-// reading (`now`): the seats' states now.
+// Without `now`, the states are those of the command's outcome, so that a repeat with an Idempotency-Key gets the same answer. With `now`, they
+// are the seats' states at that time.
 void append_reservation(Json& json, const PublishedEvent& event, const ReservationView& view, std::optional<Millis> now) {
   const Plan& plan = *event.plan();
   const bool sold = view.status == ReservationStatus::consumed;
@@ -83,7 +83,7 @@ std::optional<Named> find_reservation(Call& call, const std::string& text) {
 }
 std::optional<Named> find_reservation(Call& call) { return find_reservation(call, call.parameters[0]); }
 
-// What a list is asked for. The order is compared here: no ledger has an index by it, because a table's indexes have nothing that changes.
+// The filters of a list. The order is compared here, because no ledger has an index by order: its tables index only columns that never change.
 struct ListWish {
   ReservationFilter filter;
   std::optional<std::string> order{};
@@ -91,7 +91,7 @@ struct ListWish {
   bool takes(const ReservationView& view) const { return !order || view.order == *order; }
 };
 
-// Which reservations a query asks for; or nothing, with the answer written.
+// The filters in a query; or nothing, with the answer written (400, 403 or 404).
 std::optional<ListWish> read_wish(Call& call, const Query& query) {
   ListWish wish;
   ReservationFilter& filter = wish.filter;
@@ -133,10 +133,10 @@ std::optional<ListWish> read_wish(Call& call, const Query& query) {
   return wish;
 }
 
-// A page of reservations, read in parts so that it can end when it has enough bytes. What went wrong, if anything did.
+// Writes a page of reservations. Reads them in parts, so that the page can end when it has enough bytes. Returns the problem if a read failed.
 std::optional<ReadProblem> append_list(Call& call, Json& json, const ListWish& wish, const Page& page) {
-  constexpr std::size_t k_read_at_once = 100;           // of up to 1,000 seats each
-  constexpr std::size_t k_looked_through_max = 10'000;   // for one page; a ledger's own part ends there too
+  constexpr std::size_t k_read_at_once = 100;   // of up to 1,000 seats each
+  constexpr std::size_t k_looked_through_max = 10'000;   // for one page; the ledger examines no more for a part either
   std::optional<ReadProblem> problem;
   json.object([&] {
     std::string cursor = page.cursor;
@@ -144,7 +144,7 @@ std::optional<ReadProblem> append_list(Call& call, Json& json, const ListWish& w
     json.array([&] {
       std::size_t left = page.limit;
       std::size_t seen = 0;
-      std::string behind;   // the cursor behind the item that was looked at last
+      std::string behind;   // the cursor behind the last item that was examined
       do {
         const std::size_t some = wish.order ? k_read_at_once : std::min(left, k_read_at_once);
         const auto part = call.ledger().list_reservations(wish.filter, cursor, some);
@@ -154,7 +154,7 @@ std::optional<ReadProblem> append_list(Call& call, Json& json, const ListWish& w
         }
         cursor = part->next;
         for (const ListedReservation& listed : part->items) {
-          if (left == 0) {   // the page is full within the part: the next one begins behind what was looked at last
+          if (left == 0) {   // the page is full in the middle of a part; the next page begins behind the last examined item
             cursor = behind;
             return;
           }
@@ -165,7 +165,7 @@ std::optional<ReadProblem> append_list(Call& call, Json& json, const ListWish& w
           else append_reservation(json, *event, listed.view, call.ledger().now());
           --left;
         }
-        if (part->items.size() < k_read_at_once) return;   // also one that ends early, because it has looked through enough
+        if (part->items.size() < k_read_at_once) return;   // the last part, or the ledger has examined enough
         seen += part->items.size();
       } while (left > 0 && !cursor.empty() && !problem && seen < k_looked_through_max && call.response.body.size() < k_page_bytes_max);
     });
@@ -174,7 +174,7 @@ std::optional<ReadProblem> append_list(Call& call, Json& json, const ListWish& w
   return problem;
 }
 
-// Asks for one command on one reservation, and answers with it as the command left it.
+// Submits one command on one reservation, and answers with the reservation as the command left it.
 Answer ask(Call& call, unsigned status, EventNumber event, Command command, std::string_view meaning) {
   Submission submission = call.submission();
   if (!read_key(call, meaning, submission.key)) co_return;
@@ -229,7 +229,7 @@ Answer hold_named(Call& call, BodyReader& body, std::string_view customer, std::
                meaning_of(*named) + " " + std::to_string(seconds.value_or(0)) + " " + std::string(customer));
 }
 
-}  // namespace
+}   // namespace
 
 // POST /v1/reservations: named seats, or the best that are available.
 Answer hold_seats(Call& call) {

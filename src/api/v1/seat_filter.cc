@@ -7,9 +7,9 @@
 namespace holdfast::api {
 namespace {
 
-constexpr std::size_t k_seats_at_once = 4'096;   // some 50 us, during which the event's changes wait
+constexpr std::size_t k_seats_at_once = 4'096;   // about 50 us, during which the event's changes wait
 
-// What a label says after the section and the row of a segment; nothing when it is not of them.
+// The number in a label that begins with the section and the row of a segment; nothing for any other label.
 std::optional<std::string_view> number_in(std::string_view label, const Plan& plan, const RowSegment& segment) {
   for (const std::string_view part : {std::string_view(plan.sections()[segment.section]), std::string_view(plan.names()[segment.row])}) {
     if (!label.starts_with(part) || !label.substr(part.size()).starts_with('-')) return std::nullopt;

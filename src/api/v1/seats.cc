@@ -1,4 +1,4 @@
-// /v1/seats and keeping seats from sale (docs/api.md).
+// /v1/seats, lists of seats, and blocking seats (docs/api.md).
 #include <algorithm>
 #include <charconv>
 
@@ -12,7 +12,7 @@
 namespace holdfast::api {
 namespace {
 
-// The seat that the path names; or nothing, with the answer written.
+// The seat that the path names; or nothing, with the answer written (404).
 std::optional<SeatPlace> find_seat(Call& call) {
   const auto place = call.ledger().seats().find(std::string_view(call.parameters[0]));
   const auto event = place ? call.ledger().event(place->event) : nullptr;
@@ -41,7 +41,7 @@ void append_seat(const Call& call, Json& json, const PublishedEvent& event, Seat
   });
 }
 
-// Members that a type does not have are left out, as in changes.
+// Leaves out members that the type does not have, as in changes.
 void append_seat_change(Json& json, const SeatChange& change) {
   json.object([&] {
     json.member("seq", change.seq);
@@ -57,7 +57,7 @@ void append_seat_change(Json& json, const SeatChange& change) {
   });
 }
 
-// A cursor that is a number of at most `most`; empty: 0. Nothing for anything else.
+// A cursor as a number of at most `most`; an empty one is 0. Nothing for anything else.
 std::optional<std::uint64_t> read_number(std::string_view cursor, std::uint64_t most) {
   if (cursor.empty()) return 0;
   std::uint64_t number = 0;
@@ -66,7 +66,7 @@ std::optional<std::uint64_t> read_number(std::string_view cursor, std::uint64_t 
   return is_good ? std::optional(number) : std::nullopt;
 }
 
-// Nothing when a parameter names what there is not; then `problem` says which.
+// Nothing if a parameter names something that does not exist; then `problem` says which.
 std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std::string& problem) {
   SeatFilter filter;
   if (const std::string* state = query.find("state")) {
@@ -175,7 +175,7 @@ Answer list_seats(Call& call) {
   if (!filter) co_return fail(call, {400, k_invalid_request, problem});
   if (!first) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
   Json json = begin_json(call);
-  // Looking through many seats would keep this thread from its other connections.
+  // Examining many seats would keep this thread from its other connections.
   co_await call.services.background.run([&] { append_seats(call, json, *event, *filter, static_cast<std::size_t>(*first), page->limit); });
 }
 

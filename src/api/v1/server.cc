@@ -1,9 +1,9 @@
-// GET /v1/server: what a page has to know of the server before it asks anything else (docs/api.md).
+// GET /v1/server: what a page must know about the server before its other calls (docs/api.md).
 #include "api/endpoints.h"
 
 namespace holdfast::api {
 
-// `now` is the ledger's clock, by which holds end: a page that counts down by it is right whatever its own clock says.
+// `now` is the ledger's clock, by which holds end. A page that counts down by it is right even if the browser's clock is wrong.
 Answer show_server(Call& call) {
   if (!call.request.query.empty()) co_return fail(call, {400, k_invalid_request, "This call takes no query parameters."});
   Json json = begin_uncached_json(call);

@@ -1,4 +1,4 @@
-// /v1/sessions: a visitor's browser becomes a customer (docs/api.md).
+// /v1/sessions: makes a visitor's browser a customer (docs/api.md).
 #include "api/access.h"
 #include "api/endpoints.h"
 #include "api/query.h"
@@ -17,7 +17,7 @@ void answer_session(Call& call, unsigned status, const Session& session) {
 
 }  // namespace
 
-// POST /v1/sessions. A visitor who has a session keeps its customer, for longer, until that has had its longest life.
+// POST /v1/sessions. Renews the session of a visitor who has one, up to its customer's longest life.
 Answer create_session(Call& call) {
   AccessControl& access = call.services.access;
   if (!takes_nothing(call)) co_return;
@@ -41,7 +41,7 @@ Answer show_session(Call& call) {
   answer_session(call, 200, *session);
 }
 
-// DELETE /v1/sessions. The browser forgets; what it has shown to somebody else holds until it expires.
+// DELETE /v1/sessions. The browser forgets its session. A copy of the token stays valid until it expires.
 Answer forget_session(Call& call) {
   if (!takes_nothing(call)) co_return;
   call.response.status = 204;

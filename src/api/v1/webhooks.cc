@@ -1,4 +1,4 @@
-// /v1/webhooks: endpoints that changes are sent to (docs/api.md).
+// /v1/webhooks: the endpoints to which changes are sent (docs/api.md).
 #include "feed/webhooks/webhooks.h"
 
 #include <spdlog/spdlog.h>
@@ -31,8 +31,7 @@ constexpr std::size_t k_message_id_bytes_max = 128;
 
 // ---- requests
 
-// Runs what asks the store, which waits for the disk, away from the connection's thread. False when it failed; then the answer is
-// there.
+// Runs work that uses the store, and so waits for the disk, on a background thread. False if it failed; then the answer is there (503).
 template <typename Work>
 boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
   std::string problem;
@@ -53,14 +52,14 @@ boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
 
 Fault not_found(Call& call) { return {404, "webhook_not_found", "There is no webhook " + call.parameters[0] + "."}; }
 
-// The id in the path; nothing when no endpoint can have it. Then the answer is there (404).
+// The id in the path. Nothing if no webhook can have it; then the answer is there (404).
 std::optional<Uuid> read_id(Call& call) {
   const auto id = parse_uuid(call.parameters[0]);
   if (!id) fail(call, not_found(call));
   return id;
 }
 
-// What a body says of an endpoint. Members that are not there are not set.
+// What a body says about a webhook. Absent members are not set.
 struct Wish {
   std::optional<std::string> url{};
   std::optional<feed::KindSet> kinds{};
@@ -115,7 +114,7 @@ std::optional<std::string> read_secret(FieldReader& fields) {
   return secret;
 }
 
-// An empty description is one.
+// The description may be empty.
 std::optional<std::string> read_description(const boost::json::object& object, FieldReader& fields) {
   const boost::json::value* text = object.if_contains("description");
   if (text != nullptr && text->is_string() && text->get_string().empty()) return "";
@@ -123,7 +122,7 @@ std::optional<std::string> read_description(const boost::json::object& object, F
   return description ? std::optional<std::string>(*description) : std::nullopt;
 }
 
-// What a body says of a webhook. Nothing if it is wrong; then the answer is there (400).
+// Reads a body about a webhook. Nothing if it is malformed; then the answer is there (400).
 std::optional<Wish> read_wish(BodyReader& body, Required url_is_required) {
   if (!body.is_good()) return std::nullopt;
   FieldReader& fields = body.fields();
@@ -161,7 +160,7 @@ Fault key_reused() { return {422, name_of(Reason::idempotency_key_reused), "This
 
 void append_time(Json& json, std::string_view name, Millis at) { json.member_or_null(name, at == 0 ? "" : rfc3339(at)); }
 
-// Members of an endpoint, into an object that is open. `lag`: nothing when it is not known.
+// Writes the members of an endpoint into an open object. `lag` is nothing if it is unknown.
 void append_endpoint(Json& json, const EndpointReport& report, std::optional<std::uint64_t> lag, Millis now) {
   const Endpoint& endpoint = report.endpoint;
   json.member("id", to_string(endpoint.id));
@@ -196,7 +195,7 @@ void answer_endpoint(Call& call, unsigned status, const EndpointReport& report, 
   });
 }
 
-// Answers with the endpoint as it is now.
+// Answers with the webhook as it is now.
 Answer show(Call& call, Uuid id) {
   std::optional<EndpointReport> report;
   std::uint64_t lag = 0;
@@ -209,7 +208,7 @@ Answer show(Call& call, Uuid id) {
   answer_endpoint(call, 200, *report, lag);
 }
 
-// Whether an URL may be called, as far as its host's addresses are concerned. False when not; then the answer is there.
+// Whether the server may call the addresses of a URL's host. If not, the answer is there (400).
 boost::asio::awaitable<bool> check_host(Call& call, std::string url) {
   const std::string refusal = co_await call.services.webhooks.why_refused(std::move(url));
   if (!refusal.empty()) fail(call, {400, k_invalid_request, "`url` cannot be used: " + refusal + "."});
@@ -272,7 +271,7 @@ Answer list_webhooks(Call& call) {
       }
     });
     json.member("nextCursor");
-    json.null();   // there are never more than fit
+    json.null();   // all webhooks fit on one page
   });
 }
 
@@ -403,7 +402,7 @@ Answer list_dead_messages(Call& call) {
   });
 }
 
-// The ids in the member `ids`; empty if there is no such member. A problem is left with `fields`.
+// The ids in the member `ids`; empty if the member is absent. Leaves a problem with `fields`.
 std::vector<std::string> read_message_ids(const boost::json::object& object, FieldReader& fields) {
   const boost::json::value* list = object.if_contains("ids");
   if (list == nullptr) return {};
