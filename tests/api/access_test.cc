@@ -32,6 +32,22 @@ TEST(Routes, EachNeedsSomethingOfItsCallerThatThereIs) {
   }
 }
 
+TEST(Routes, SayWhatTheyChangeAndWhatTheirPathNames) {
+  Metrics metrics;
+  const Router router(metrics, true);
+  for (const Route& route : router.routes()) {
+    EXPECT_EQ(route.changes(), route.method != "GET" || route.path == "/tickets_unlock") << route.method << " " << route.path;
+    const std::size_t id = route.path.find("s/{}");
+    const std::string_view folder = route.path.substr(0, id == std::string_view::npos ? 0 : id + 1);
+    const Subject subject = folder.ends_with("/events")         ? Subject::event
+                            : folder.ends_with("/reservations") ? Subject::reservation
+                            : folder.ends_with("/seats")        ? Subject::seat
+                                                                : Subject::none;
+    EXPECT_EQ(route.subject, subject) << route.method << " " << route.path;
+    if (route.details.shows_body) EXPECT_TRUE(route.changes()) << route.method << " " << route.path;
+  }
+}
+
 // --- scopes ---
 
 TEST(Scopes, AreReadAsTheyAreWritten) {
