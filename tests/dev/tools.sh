@@ -56,4 +56,5 @@ missing_packages() { :; }
 fake unshare 'while [ "${1#--}" != "$1" ]; do shift; done' 'exec "$@"'
 fake debootstrap 'echo "E: no such mirror"' 'exit 1'
 refused "could not make a bare Debian" "no such mirror" -- with_bare_root bookworm fail_test
+# shellcheck disable=SC2154  # scripts/bare.sh sets it
 [[ -z $(find "$bare_folder" -mindepth 1 -type d) ]] || fail_test "a failed debootstrap leaves: $(find "$bare_folder")"
