@@ -374,7 +374,7 @@ for (const { name, ...form } of forms) {
       ["event", `#/event/${theatre.id}`, () => page.getByText("Choose seats")],
       ["find", "#/find/Stalls-D-1", () => page.getByRole("article").first().getByText(/That is all/)],
       ["import", "#/import", () => page.getByLabel("File of the seating plan")],
-      ["actions", "#/actions", () => page.getByRole("heading", { name: "What operators did" })],
+      ["actions", "#/actions", () => page.getByRole("heading", { name: "Operators’ actions" })],
     ];
     for (const [view, hash, seen] of views) {
       await page.goto(`${server.url}/console${hash}`);

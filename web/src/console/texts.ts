@@ -146,9 +146,9 @@ const en = {
     lastChange: "Changes",
   },
   sale: {
-    title: "How the sale goes",
+    title: "Sale at a glance",
     charts: "Over time",
-    range: "How far back",
+    range: "Time range",
     ranges: { "5m": "5 min", "15m": "15 min", "24h": "24 h" },
     perSecond: "per second",
     perMinute: "per minute",
@@ -212,7 +212,7 @@ const en = {
     askUnblock: (n: number, name: string) => `Unblock ${plural(n, "seat", "seats")} of ${name}?`,
   },
   ask: {
-    note: "Why (for the log; may be left empty)",
+    note: "Reason (for the log; optional)",
     cancel: "Cancel",
     done: "done",
     nothing: "Nothing has been changed from this page yet.",
@@ -263,7 +263,7 @@ const en = {
     askReturn: (n: number, order: string) => `Return ${plural(n, "sold seat", "sold seats")} of order ${order}?`,
   },
   actions: {
-    title: "What operators did",
+    title: "Operators’ actions",
     about: "Every change made with an admin key, here and at other desks: the last 500 since the server started. The server’s log has all of them.",
     none: "Nothing yet.",
     asOf: (time: string) => `asked at ${time}`,
@@ -271,7 +271,7 @@ const en = {
     who: "Who",
     what: "What",
     request: "Request",
-    note: "Why",
+    note: "Reason",
     result: "Result",
     withoutKey: "without a key",
     names: {
