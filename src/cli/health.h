@@ -38,4 +38,4 @@ struct ServedParts {
 // Adds probes of the engine's queue, the lock, the feed, webhooks and live maps.
 void add_health_probes(api::Api& api, const ServedParts& parts);
 
-}  // namespace holdfast::cli
+}   // namespace holdfast::cli

@@ -200,7 +200,7 @@ std::size_t put_followers_back(const DataFolder& folder, Journal& journal, State
 // Opening a registry throws if it has lost changes, and notes its revision otherwise.
 void note_registry(const DataFolder& folder) { const RegistryFile registry(folder.registry()); }
 
-}  // namespace
+}   // namespace
 
 void backup(const fs::path& data, const fs::path& file) {
   if (!fs::exists(DataFolder::journal_in(data)) || !fs::exists(DataFolder::state_in(data))) {
@@ -306,7 +306,7 @@ void rebuild_tables_from(const DataFolder& folder, Journal& journal, const std::
   follow_all(journal, state, [&](Position done) { progress(done, journal.head().position); });
 }
 
-}  // namespace
+}   // namespace
 
 Position rebuild(const fs::path& data, const std::function<void(Position, Position)>& progress) {
   const DataFolder folder(data);
@@ -352,4 +352,4 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
   return loss;
 }
 
-}  // namespace holdfast::cli
+}   // namespace holdfast::cli

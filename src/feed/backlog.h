@@ -54,4 +54,4 @@ inline std::chrono::duration<double> age_of(std::optional<Backlog::Timer::time_p
   return since && *since < now ? now - *since : std::chrono::duration<double>(0);
 }
 
-}  // namespace holdfast::feed
+}   // namespace holdfast::feed

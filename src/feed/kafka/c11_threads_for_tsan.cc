@@ -36,7 +36,7 @@ int status_of(int error) {
 pthread_mutex_t* posix(mtx_t* mutex) { return reinterpret_cast<pthread_mutex_t*>(mutex); }
 pthread_cond_t* posix(cnd_t* condition) { return reinterpret_cast<pthread_cond_t*>(condition); }
 
-}  // namespace
+}   // namespace
 
 extern "C" {
 

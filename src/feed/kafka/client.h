@@ -26,9 +26,9 @@ namespace holdfast::feed::kafka {
 class Trouble : public std::runtime_error {
  public:
   enum class Kind {
-    away,      // not now: brokers cannot be reached, or a call took too long
+    away,   // not now: brokers cannot be reached, or a call took too long
     refused,   // Kafka refuses: no permission, message too large, no such topic
-    fenced,    // another producer with the same transactional.id has taken over
+    fenced,   // another producer with the same transactional.id has taken over
   };
   Trouble(Kind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
   Kind kind() const { return kind_; }
@@ -98,4 +98,4 @@ rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std:
 std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic,
                                                                std::chrono::milliseconds patience);
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -130,4 +130,4 @@ void Teller::send_dead(const Received& message, const std::string& why) {
   send(letter.topic, letter.key, letter.value, letter.headers);
 }
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -27,13 +27,13 @@ class PaymentBatch {
  public:
   struct Decision {
     Payment payment{};
-    PaymentDigest digest{};                 // of a payment that succeeded
-    bool is_settled = false;                // the ledger has done what it asks for
+    PaymentDigest digest{};   // of a payment that succeeded
+    bool is_settled = false;   // the ledger has done what it asks for
     std::optional<std::size_t> repeats{};   // the place of an earlier message of the batch with the same digest
     std::optional<Rejection> rejection{};   // the ledger has refused it, now or earlier
-    std::string dead_because{};             // not empty: a dead letter, and why
-    bool is_held = false;                   // not now: the event cannot be changed, while others can
-    bool names_order = false;               // and no reservation: `reservation` is nil until one is found
+    std::string dead_because{};   // not empty: a dead letter, and why
+    bool is_held = false;   // not now: the event cannot be changed, while others can
+    bool names_order = false;   // and no reservation: `reservation` is nil until one is found
 
     bool is_open() const { return !is_settled && !repeats && !rejection && dead_because.empty() && !is_held; }
     bool is_payment() const { return dead_because.empty() || payment.reservation != Uuid{}; }
@@ -68,4 +68,4 @@ class PaymentBatch {
   std::vector<Decision> decisions_;
 };
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -120,7 +120,7 @@ inline constexpr std::int64_t k_rejection_days = 90;
 // What a message of a payment service says.
 struct Payment {
   bool succeeded = false;
-  Uuid reservation{};      // nil: it names its order only
+  Uuid reservation{};   // nil: it names its order only
   std::string order{};
   std::string payment{};   // of a failed one it may be empty
   std::optional<TraceParent> trace{};
@@ -179,9 +179,9 @@ struct SeatsPart {
 // How an event stands to seats that it shall have.
 struct Standing {
   enum class Kind : std::uint8_t {
-    absent,        // there is no such event
-    has_all,       // it is open, and has these seats
-    refused,       // it is open without one of them, or cannot be made
+    absent,   // there is no such event
+    has_all,   // it is open, and has these seats
+    refused,   // it is open without one of them, or cannot be made
     unavailable,   // not now: ask again
   };
   Kind kind = Kind::unavailable;

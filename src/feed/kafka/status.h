@@ -48,8 +48,8 @@ struct FeedStatus {
   SeatsState seats = SeatsState::off;
   std::string seats_detail{};
   double seats_unhandled_seconds = 0;   // how long the oldest unhandled message has waited
-  double seats_pending_seconds = 0;     // how long the oldest unhandled message, or the oldest part of an event that lacks seats, has waited
-  std::uint64_t events_gathered = 0;    // events that lack seats
+  double seats_pending_seconds = 0;   // how long the oldest unhandled message, or the oldest part of an event that lacks seats, has waited
+  std::uint64_t events_gathered = 0;   // events that lack seats
 };
 
 // Messages are counted by topic: these, in the order of FeedCounters::messages.
@@ -59,18 +59,18 @@ inline constexpr const char* k_counted_topics[] = {"reservation-created",  "rese
 struct FeedCounters {
   std::array<std::atomic<std::uint64_t>, std::size(k_counted_topics)> messages{};   // in committed transactions
   std::atomic<std::uint64_t> transactions{0};
-  std::atomic<std::uint64_t> failures{0};         // transactions, takeovers and reads that failed and are retried
-  std::atomic<std::uint64_t> takeovers{0};        // times that this node started to publish
-  std::atomic<std::uint64_t> lost_changes{0};     // changes that were removed from the journal before they were published
+  std::atomic<std::uint64_t> failures{0};   // transactions, takeovers and reads that failed and are retried
+  std::atomic<std::uint64_t> takeovers{0};   // times that this node started to publish
+  std::atomic<std::uint64_t> lost_changes{0};   // changes that were removed from the journal before they were published
   std::atomic<std::uint64_t> payments_settled{0};
   std::atomic<std::uint64_t> payments_rejected{0};
-  std::atomic<std::uint64_t> payments_dead{0};    // dead letters
+  std::atomic<std::uint64_t> payments_dead{0};   // dead letters
   std::atomic<std::uint64_t> payments_retried{0};   // waits for the ledger or Kafka
-  std::atomic<std::uint64_t> seats_imported{0};     // parts of imported events
-  std::atomic<std::uint64_t> seats_skipped{0};      // parts whose seats all existed
-  std::atomic<std::uint64_t> seats_dead{0};         // dead letters
-  std::atomic<std::uint64_t> seats_retried{0};      // waits for the ledger or Kafka
-  std::atomic<std::uint64_t> seats_lost{0};         // messages that Kafka removed before their events were complete
+  std::atomic<std::uint64_t> seats_imported{0};   // parts of imported events
+  std::atomic<std::uint64_t> seats_skipped{0};   // parts whose seats all existed
+  std::atomic<std::uint64_t> seats_dead{0};   // dead letters
+  std::atomic<std::uint64_t> seats_retried{0};   // waits for the ledger or Kafka
+  std::atomic<std::uint64_t> seats_lost{0};   // messages that Kafka removed before their events were complete
 };
 
 // The threads of the feed write it, others read it.
@@ -111,4 +111,4 @@ class FeedBoard {
   std::atomic<bool> leads_{false};
 };
 
-}  // namespace holdfast::feed::kafka
+}   // namespace holdfast::feed::kafka

@@ -33,18 +33,18 @@
 
 namespace holdfast::feed {
 
-inline constexpr std::size_t k_window_max = 256;                        // messages of an endpoint in memory
-inline constexpr std::size_t k_window_bytes_max = 4 * 1024 * 1024;      // of these; no page is read after one that fills either
-inline constexpr std::size_t k_page_changes = 64;                       // read at a time
-inline constexpr unsigned k_pages_at_a_time = 4;                        // before other relays have their turn
-inline constexpr std::size_t k_due_groups_max = 32;                     // taken from the queue at a time
-inline constexpr std::size_t k_group_messages_max = 16;                 // of one group, taken from the queue at a time
-inline constexpr std::size_t k_queue_bytes_max = 64 * 1024 * 1024;      // of one endpoint; more stops its relay
+inline constexpr std::size_t k_window_max = 256;   // messages of an endpoint in memory
+inline constexpr std::size_t k_window_bytes_max = 4 * 1024 * 1024;   // of these; no page is read after one that fills either
+inline constexpr std::size_t k_page_changes = 64;   // read at a time
+inline constexpr unsigned k_pages_at_a_time = 4;   // before other relays have their turn
+inline constexpr std::size_t k_due_groups_max = 32;   // taken from the queue at a time
+inline constexpr std::size_t k_group_messages_max = 16;   // of one group, taken from the queue at a time
+inline constexpr std::size_t k_queue_bytes_max = 64 * 1024 * 1024;   // of one endpoint; more stops its relay
 inline constexpr std::chrono::seconds k_unreadable_first{1};   // until an unreadable change is read again; doubles, up to …
 inline constexpr std::chrono::minutes k_unreadable_max{5};
 inline constexpr std::chrono::milliseconds k_save_period{200};
 inline constexpr std::chrono::milliseconds k_trouble_pause{1'000};
-inline constexpr std::chrono::hours k_timer_max{1};                     // a wall clock may be set, so the timer fires at least this often
+inline constexpr std::chrono::hours k_timer_max{1};   // a wall clock may be set, so the timer fires at least this often
 
 // Time since boot. It goes on while this process is paused or the machine sleeps.
 std::chrono::nanoseconds time_since_boot();
@@ -91,8 +91,8 @@ class Relay : public std::enable_shared_from_this<Relay> {
 
  private:
   struct Message {
-    QueuedMessage message;          // number 0: not in the queue
-    std::uint64_t place = 0;        // in the window, when it is not in the queue
+    QueuedMessage message;   // number 0: not in the queue
+    std::uint64_t place = 0;   // in the window, when it is not in the queue
   };
   struct Group {
     std::deque<Message> messages;
@@ -140,20 +140,20 @@ class Relay : public std::enable_shared_from_this<Relay> {
   bool stopped_ = false;
   bool gone_ = false;
   bool loaded_ = false;
-  bool waking_ = false;           // a call of work() is scheduled
-  bool begin_again_ = false;      // as soon as nothing is in flight
-  bool at_end_ = false;           // of the source, when it was last read
+  bool waking_ = false;   // a call of work() is scheduled
+  bool begin_again_ = false;   // as soon as nothing is in flight
+  bool at_end_ = false;   // of the source, when it was last read
   std::optional<std::chrono::steady_clock::time_point> behind_since_;
   std::chrono::steady_clock::time_point not_before_{};   // after trouble
-  std::uint64_t troubles_ = 0;    // failures since it last worked
+  std::uint64_t troubles_ = 0;   // failures since it last worked
 
   std::deque<Slot> window_;
   std::uint64_t window_base_ = 0;   // place of window_.front()
-  std::size_t window_bytes_ = 0;    // of messages in memory that came from the source
-  SourcePosition read_to_;          // after the window's last change
+  std::size_t window_bytes_ = 0;   // of messages in memory that came from the source
+  SourcePosition read_to_;   // after the window's last change
   std::map<std::string, Group> groups_;
   std::deque<std::string> ready_;   // groups that are not being sent
-  std::size_t active_ = 0;          // groups that are being sent
+  std::size_t active_ = 0;   // groups that are being sent
 
   QueueSummary queue_;
   Millis next_due_ = k_never;
@@ -164,4 +164,4 @@ class Relay : public std::enable_shared_from_this<Relay> {
   std::minstd_rand random_;
 };
 
-}  // namespace holdfast::feed
+}   // namespace holdfast::feed

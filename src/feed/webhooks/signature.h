@@ -26,4 +26,4 @@ std::optional<std::string> parse_secret(std::string_view text);
 // `v1,`, followed by the signature in base64. `timestamp`: seconds since 1970 UTC. `id` must not contain a full stop.
 std::string sign(std::string_view secret, std::string_view id, std::int64_t timestamp, std::string_view body);
 
-}  // namespace holdfast::feed
+}   // namespace holdfast::feed

@@ -141,7 +141,7 @@ class Webhooks {
   std::atomic<bool> notified_{false};
   std::atomic<bool> has_relays_{false};
   std::atomic<bool> relaying_{false};
-  std::atomic<std::chrono::steady_clock::rep> looked_at_{0};      // when the thread last looked at what waits
+  std::atomic<std::chrono::steady_clock::rep> looked_at_{0};   // when the thread last looked at what waits
   std::atomic<std::chrono::steady_clock::rep> behind_since_{0};   // as seen at that time; 0: nothing waited
   std::unique_ptr<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
   std::thread thread_;

@@ -126,13 +126,13 @@ class Projector {
   const ProjectorOptions options_;
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;       // there is something to do, or somebody waits
+  std::condition_variable work_;   // there is something to do, or somebody waits
   std::condition_variable progress_;
   std::unordered_map<EventNumber, Event> events_;
   std::vector<EventNumber> pending_;
   std::map<EventNumber, std::string> damaged_;
   std::map<EventNumber, Timer::time_point> damaged_since_;
-  std::set<EventNumber> set_aside_;      // whose steps the database does not take at the moment, while it takes those of others
+  std::set<EventNumber> set_aside_;   // whose steps the database does not take at the moment, while it takes those of others
   FailingEvents failing_{"the tables behind the journal"};
   std::string trouble_;
   std::size_t waiting_ = 0;
@@ -142,8 +142,8 @@ class Projector {
   Timer::time_point clock_doubt_until_{};
 
   // For the thread that keeps house.
-  std::vector<EventNumber> untidy_;    // with keys that may be over
-  bool plans_are_old_ = false;         // an import has ended
+  std::vector<EventNumber> untidy_;   // with keys that may be over
+  bool plans_are_old_ = false;   // an import has ended
   EventNumber next_to_look_at_ = 1;
   bool has_looked_at_all_ = false;
 
@@ -151,4 +151,4 @@ class Projector {
   std::thread house_;
 };
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

@@ -21,4 +21,4 @@ std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std
 // Throws Error.
 Millis clock_ahead_of_journal(Connection& connection, Millis settled);
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg
