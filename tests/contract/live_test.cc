@@ -139,7 +139,7 @@ class Follower {
 
 class Live : public OneServer {};
 
-TEST_F(Live, begins_with_the_states_and_goes_on_with_what_changes) {
+TEST_F(Live, BeginsWithTheStatesAndGoesOnWithWhatChanges) {
   const TestEvent event = make_event(client, 4);
   hold(client, "anna", {event[1]});
   Follower follower(server().port(), live(event));
@@ -157,7 +157,7 @@ TEST_F(Live, begins_with_the_states_and_goes_on_with_what_changes) {
   EXPECT_EQ(boost::json::serialize(message->data), "{\"seq\":" + std::to_string(seq + 1) + R"(,"seats":[[0,"h"],[3,"h"]]})");
 }
 
-TEST_F(Live, tells_of_every_kind_of_change) {
+TEST_F(Live, TellsOfEveryKindOfChange) {
   const TestEvent event = make_event(client, 6);
   Follower follower(server().port(), live(event));
   follower.next();
@@ -216,7 +216,7 @@ class Sellers {
   std::vector<std::thread> threads_;
 };
 
-TEST_F(Live, is_what_states_says_at_each_seq_that_both_name_while_others_sell) {
+TEST_F(Live, IsWhatStatesSaysAtEachSeqThatBothNameWhileOthersSell) {
   const TestEvent event = make_event(client, 400);
   std::map<std::int64_t, std::string> as_followed;
   std::map<std::int64_t, std::string> as_read;
@@ -256,7 +256,7 @@ TEST_F(Live, is_what_states_says_at_each_seq_that_both_name_while_others_sell) {
   EXPECT_EQ(at_the_end.states, last.letters);
 }
 
-TEST_F(Live, comes_at_most_ten_times_a_second_however_much_changes) {
+TEST_F(Live, ComesAtMostTenTimesASecondHoweverMuchChanges) {
   const TestEvent event = make_event(client, 300);
   const Sellers sellers(server().port(), event, 2);
   Follower follower(server().port(), live(event));
@@ -274,7 +274,7 @@ TEST_F(Live, comes_at_most_ten_times_a_second_however_much_changes) {
   EXPECT_GT(changes, 20) << "many changes share a message";
 }
 
-TEST_F(Live, resumes_where_a_listener_left) {
+TEST_F(Live, ResumesWhereAListenerLeft) {
   const TestEvent event = make_event(client, 300);
   std::string known;
   std::int64_t seq = 0;
@@ -298,7 +298,7 @@ TEST_F(Live, resumes_where_a_listener_left) {
   EXPECT_EQ(up_to_date.next()->event, "") << "nothing has changed: a comment says that the stream lives";
 }
 
-TEST_F(Live, begins_anew_for_an_id_that_is_not_known) {
+TEST_F(Live, BeginsAnewForAnIdThatIsNotKnown) {
   const TestEvent event = make_event(client, 5);
   for (const char* id : {"0", "1", "999999999", "18446744073709551616", "-1", "x"}) {
     Follower follower(server().port(), live(event), {{"Last-Event-ID", id}});
@@ -306,7 +306,7 @@ TEST_F(Live, begins_anew_for_an_id_that_is_not_known) {
   }
 }
 
-TEST_F(Live, refuses_what_it_does_not_understand) {
+TEST_F(Live, RefusesWhatItDoesNotUnderstand) {
   const TestEvent event = make_event(client, 5);
   for (const char* query :
        {"?lastEventId=", "?lastEventId=x", "?lastEventId=-1", "?lastEventId=1&lastEventId=1", "?after=1", "?lastEventId"}) {
@@ -321,7 +321,7 @@ TEST_F(Live, refuses_what_it_does_not_understand) {
   EXPECT_EQ(wrong.header("Allow"), "GET, HEAD");
 }
 
-TEST_F(Live, answers_head_without_a_stream) {
+TEST_F(Live, AnswersHeadWithoutAStream) {
   const TestEvent event = make_event(client, 5);
   Follower head(server().port(), live(event), {}, 0, "HEAD");
   EXPECT_THAT(head.head(), testing::HasSubstr("Content-Type: text/event-stream\r\n"));
@@ -332,7 +332,7 @@ TEST_F(Live, answers_head_without_a_stream) {
   }));
 }
 
-TEST(LiveServer, resumes_or_begins_anew_after_a_restart) {
+TEST(LiveServer, ResumesOrBeginsAnewAfterARestart) {
   // No comment is due in this test: what comes, comes because somebody has begun to listen.
   Server server({.flags = {"--live-comment-seconds", "3600"}});
   Client client = server.connect();
@@ -360,7 +360,7 @@ TEST(LiveServer, resumes_or_begins_anew_after_a_restart) {
   EXPECT_EQ(old.states, "aahah");
 }
 
-TEST(LiveServer, sends_comments_to_who_has_nothing_else_to_get) {
+TEST(LiveServer, SendsCommentsToWhoHasNothingElseToGet) {
   Server server({.flags = {"--live-comment-seconds", "1"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 5);
@@ -370,7 +370,7 @@ TEST(LiveServer, sends_comments_to_who_has_nothing_else_to_get) {
   EXPECT_EQ(follower.next()->event, "");
 }
 
-TEST(LiveServer, takes_no_more_listeners_than_it_is_told_to) {
+TEST(LiveServer, TakesNoMoreListenersThanItIsToldTo) {
   Server server({.flags = {"--live-listeners-max", "2"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 5);
@@ -389,7 +389,7 @@ TEST(LiveServer, takes_no_more_listeners_than_it_is_told_to) {
   EXPECT_EQ(third.next()->event, "snapshot");
 }
 
-TEST(LiveServer, drops_a_listener_that_stops_reading_while_others_go_on) {
+TEST(LiveServer, DropsAListenerThatStopsReadingWhileOthersGoOn) {
   Server server({.flags = {"--http-write-timeout-ms", "300"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 2'000);

@@ -76,27 +76,25 @@ struct Hall {
 
 // ------------------------------------------------------------------------------------------------------------- which row
 
-TEST(BestAvailable, comes_from_the_first_row_that_has_the_seats_side_by_side) {
+TEST(BestAvailable, ComesFromTheFirstRowThatHasTheSeatsSideBySide) {
   EXPECT_EQ((Hall{{"A1:oXoXo", "A2:oooXX", "A3:ooooo"}}.ask(3)), "5 6 7");
   EXPECT_EQ((Hall{{"A1:oXoXo", "A2:XoXoX", "A3:ooooo"}}.ask(2)), "11 12");
 }
 
-TEST(BestAvailable, prefers_the_plans_order_to_a_better_place_in_a_later_row) {
-  EXPECT_EQ((Hall{{"A1:XXXXXXoo", "A2:oooooooo"}}.ask(2)), "6 7");
-}
+TEST(BestAvailable, PrefersThePlansOrderToABetterPlaceInALaterRow) { EXPECT_EQ((Hall{{"A1:XXXXXXoo", "A2:oooooooo"}}.ask(2)), "6 7"); }
 
-TEST(BestAvailable, a_row_is_of_one_section_whatever_its_name) {
+TEST(BestAvailable, ARowIsOfOneSectionWhateverItsName) {
   EXPECT_EQ((Hall{{"A1:Xoo", "B1:ooX"}}.ask(3)), "no_adjacent_seats");
   EXPECT_EQ((Hall{{"A1:Xoo", "B1:ooX"}}.ask(2)), "1 2");
 }
 
-TEST(BestAvailable, a_row_that_comes_back_later_in_the_plan_is_another_row) {
+TEST(BestAvailable, ARowThatComesBackLaterInThePlanIsAnotherRow) {
   EXPECT_EQ((Hall{{"A1:oo", "A2:XX", "A1:oo"}}.ask(3)), "no_adjacent_seats");
 }
 
 // ----------------------------------------------------------------------------------------------------------- side by side
 
-TEST(BestAvailable, no_seats_on_both_sides_of_a_gap_are_side_by_side) {
+TEST(BestAvailable, NoSeatsOnBothSidesOfAGapAreSideBySide) {
   EXPECT_EQ((Hall{{"A1:oo ooX", "A2:oooXX"}}.ask(3)), "5 6 7");
   EXPECT_EQ((Hall{{"A1:oo oo"}}.ask(3)), "no_adjacent_seats");
   EXPECT_EQ((Hall{{"A1:oo oo oo"}}.ask(2)), "2 3");
@@ -112,30 +110,30 @@ std::vector<SeatIndex> gaps_at(const std::vector<float>& positions, float from =
 }
 using Gaps = std::vector<SeatIndex>;
 
-TEST(BestAvailable, a_gap_is_wider_than_1_6_times_the_rows_median_spacing) {
+TEST(BestAvailable, AGapIsWiderThan16TimesTheRowsMedianSpacing) {
   EXPECT_EQ(gaps_at({0, 10, 20, 36, 46}), Gaps{});
   EXPECT_EQ(gaps_at({0, 10, 20, 36.5F, 46.5F}), Gaps{3});
   EXPECT_EQ(gaps_at({0, 30, 40, 50, 80, 90}), (Gaps{1, 4}));
   EXPECT_EQ(gaps_at({100, 90, 80, 60, 50}), Gaps{3}) << "rows run to the left as well";
 }
 
-TEST(BestAvailable, the_median_of_two_spacings_is_their_mean) {
+TEST(BestAvailable, TheMedianOfTwoSpacingsIsTheirMean) {
   EXPECT_EQ(gaps_at({0, 10, 32}), Gaps{}) << "16 is the mean, 25.6 would be wide";
   EXPECT_EQ(gaps_at({0, 10, 60}), Gaps{2}) << "30 is the mean, 48 is wide";
 }
 
-TEST(BestAvailable, rows_of_one_or_two_seats_and_rows_without_positions_have_no_gap) {
+TEST(BestAvailable, RowsOfOneOrTwoSeatsAndRowsWithoutPositionsHaveNoGap) {
   EXPECT_EQ(gaps_at({5}), Gaps{});
   EXPECT_EQ(gaps_at({0, 1'000}), Gaps{});
   EXPECT_EQ(gaps_at({0, 0, 0, 0}), Gaps{});
   EXPECT_EQ(gaps_at({0, 0, 0, 0, 50}), Gaps{}) << "most seats have no position";
 }
 
-TEST(BestAvailable, positions_far_from_zero_make_no_gap_by_rounding) {
+TEST(BestAvailable, PositionsFarFromZeroMakeNoGapByRounding) {
   EXPECT_EQ(gaps_at({0, 0.5F, 1, 1.5F, 2.3F, 2.8F}, 300), Gaps{}) << "0.8 is 1.6 times 0.5, and a little more as a float";
 }
 
-TEST(BestAvailable, the_distance_is_that_of_both_coordinates) {
+TEST(BestAvailable, TheDistanceIsThatOfBothCoordinates) {
   PlanBuilder builder({}, {{.name = "zero"}});
   const float x[] = {0, 3, 6, 6, 9}, y[] = {0, 4, 8, 18, 22};
   for (std::size_t i = 0; i < std::size(x); ++i) {
@@ -147,7 +145,7 @@ TEST(BestAvailable, the_distance_is_that_of_both_coordinates) {
 
 // ------------------------------------------------------------------------------------------------------- where in the row
 
-TEST(BestAvailable, is_nearest_to_the_rows_middle_and_of_lower_index_on_a_tie) {
+TEST(BestAvailable, IsNearestToTheRowsMiddleAndOfLowerIndexOnATie) {
   EXPECT_EQ((Hall{{"A1:ooooooooo"}}.ask(1)), "4");
   EXPECT_EQ((Hall{{"A1:oooooooo"}}.ask(1)), "3");
   EXPECT_EQ((Hall{{"A1:ooooooooo"}}.ask(3)), "3 4 5");
@@ -156,20 +154,20 @@ TEST(BestAvailable, is_nearest_to_the_rows_middle_and_of_lower_index_on_a_tie) {
   EXPECT_EQ((Hall{{"A1:XoXXXXXoo"}}.ask(2)), "7 8");
 }
 
-TEST(BestAvailable, the_middle_is_that_of_the_whole_row_whatever_gaps_it_has) {
+TEST(BestAvailable, TheMiddleIsThatOfTheWholeRowWhateverGapsItHas) {
   EXPECT_EQ((Hall{{"A1:oooooo oooooo"}}.ask(2)), "4 5") << "beside the aisle";
   EXPECT_EQ((Hall{{"A1:ooooXX oooooo"}}.ask(2)), "6 7");
   EXPECT_EQ((Hall{{"A1:ooo ooooooooo"}}.ask(2)), "5 6");
 }
 
-TEST(BestAvailable, the_middle_counts_seats_of_other_categories) {
+TEST(BestAvailable, TheMiddleCountsSeatsOfOtherCategories) {
   EXPECT_EQ((Hall{{"A1:11110000"}}.ask({.quantity = 1, .category = 0})), "4");
   EXPECT_EQ((Hall{{"A1:11110000"}}.ask({.quantity = 1, .category = 1})), "3");
 }
 
 // ------------------------------------------------------------------------------------------------------------ single seats
 
-TEST(BestAvailable, leaves_no_single_free_seat_between_two_taken_when_another_choice_in_the_row_avoids_it) {
+TEST(BestAvailable, LeavesNoSingleFreeSeatBetweenTwoTakenWhenAnotherChoiceInTheRowAvoidsIt) {
   EXPECT_EQ((Hall{{"A1:oooXoooXXXX"}}.ask(2)), "1 2") << "4 5 and 5 6 are nearer, and leave one of three alone";
   EXPECT_EQ((Hall{{"A1:XXXoooXXXoooo"}}.ask(2)), "9 10") << "3 4 and 4 5 leave one alone; 9 10 leaves a pair";
   EXPECT_EQ((Hall{{"A1:XoooooX"}}.ask(1)), "3");
@@ -177,38 +175,38 @@ TEST(BestAvailable, leaves_no_single_free_seat_between_two_taken_when_another_ch
   EXPECT_EQ((Hall{{"A1:XooX"}}.ask(2)), "1 2");
 }
 
-TEST(BestAvailable, leaves_a_single_seat_rather_than_taking_a_later_row) { EXPECT_EQ((Hall{{"A1:XoooX", "A2:ooooo"}}.ask(2)), "1 2"); }
+TEST(BestAvailable, LeavesASingleSeatRatherThanTakingALaterRow) { EXPECT_EQ((Hall{{"A1:XoooX", "A2:ooooo"}}.ask(2)), "1 2"); }
 
-TEST(BestAvailable, the_end_of_a_row_and_a_gap_are_no_taken_seats) {
+TEST(BestAvailable, TheEndOfARowAndAGapAreNoTakenSeats) {
   EXPECT_EQ((Hall{{"A1:ooo"}}.ask(1)), "1") << "the seats at the ends are not between two taken ones";
   EXPECT_EQ((Hall{{"A1:oooo"}}.ask(2)), "1 2");
   EXPECT_EQ((Hall{{"A1:oooo ooXX"}}.ask(3)), "1 2 3") << "the first seat stays alone at the row's end";
   EXPECT_EQ((Hall{{"A1:XXoo oooo"}}.ask(1)), "4") << "3 is as near, and leaves 2 between two taken ones";
 }
 
-TEST(BestAvailable, a_blocked_or_held_neighbour_isolates_as_a_sold_one_does) {
+TEST(BestAvailable, ABlockedOrHeldNeighbourIsolatesAsASoldOneDoes) {
   for (const char* row : {"A1:oooXoooXXXX", "A1:ooohooohXXX", "A1:ooobooobXXX"}) EXPECT_EQ((Hall{{row}}.ask(2)), "1 2") << row;
 }
 
-TEST(BestAvailable, a_free_neighbour_of_another_category_isolates_nobody_and_can_be_isolated) {
+TEST(BestAvailable, AFreeNeighbourOfAnotherCategoryIsolatesNobodyAndCanBeIsolated) {
   EXPECT_EQ((Hall{{"A1:XX1001XX"}}.ask({.quantity = 2, .category = 0})), "3 4") << "there is no other choice";
   EXPECT_EQ((Hall{{"A1:X10000X"}}.ask({.quantity = 2, .category = 0})), "4 5") << "2 3 is nearer, and leaves the 1 alone";
 }
 
-TEST(BestAvailable, a_seat_that_was_alone_before_counts_for_nothing) {
+TEST(BestAvailable, ASeatThatWasAloneBeforeCountsForNothing) {
   EXPECT_EQ((Hall{{"A1:XoXooooo"}}.ask(1)), "3") << "not the single one, although that would leave none";
 }
 
 // --------------------------------------------------------------------------------------------------- section and category
 
-TEST(BestAvailable, stays_in_the_section_that_is_asked_for) {
+TEST(BestAvailable, StaysInTheSectionThatIsAskedFor) {
   EXPECT_EQ((Hall{{"A1:ooo", "B1:ooo", "A2:ooo"}}.ask({.quantity = 2, .section = 1})), "3 4");
   EXPECT_EQ((Hall{{"A1:oXo", "B1:ooo", "A2:ooo"}}.ask({.quantity = 2, .section = 0})), "6 7");
   EXPECT_EQ((Hall{{"A1:oXo", "B1:ooo", "A2:Xoo"}}.ask({.quantity = 3, .section = 0})), "no_adjacent_seats");
   EXPECT_EQ((Hall{{"A1:oXo", "B1:ooo", "A2:Xoo"}}.ask({.quantity = 4, .section = 0, .adjacent = false})), "0 2 7 8");
 }
 
-TEST(BestAvailable, takes_only_seats_of_the_category_that_is_asked_for) {
+TEST(BestAvailable, TakesOnlySeatsOfTheCategoryThatIsAskedFor) {
   EXPECT_EQ((Hall{{"A1:110", "A2:011"}}.ask({.quantity = 2, .category = 0})), "no_adjacent_seats");
   EXPECT_EQ((Hall{{"A1:110", "A2:001"}}.ask({.quantity = 2, .category = 0})), "3 4");
   EXPECT_EQ((Hall{{"A1:110", "A2:011"}}.ask({.quantity = 2, .category = 0, .adjacent = false})), "2 3");
@@ -218,11 +216,11 @@ TEST(BestAvailable, takes_only_seats_of_the_category_that_is_asked_for) {
 
 // ----------------------------------------------------------------------------------------------------------- not adjacent
 
-TEST(BestAvailable, not_adjacent_takes_the_first_seats_in_the_plans_order) {
+TEST(BestAvailable, NotAdjacentTakesTheFirstSeatsInThePlansOrder) {
   EXPECT_EQ((Hall{{"A1:XoXoX", "A2:oXXoo"}}.ask({.quantity = 4, .adjacent = false})), "1 3 5 8");
 }
 
-TEST(BestAvailable, not_adjacent_is_refused_when_fewer_are_left_and_names_no_seats) {
+TEST(BestAvailable, NotAdjacentIsRefusedWhenFewerAreLeftAndNamesNoSeats) {
   Hall hall{{"A1:XoXoX", "A2:bhXXo"}};
   EXPECT_EQ(hall.ask({.quantity = 4, .adjacent = false}), "seat_unavailable");
   EXPECT_EQ(hall.ask({.quantity = 3, .adjacent = false}), "1 3 9");
@@ -230,7 +228,7 @@ TEST(BestAvailable, not_adjacent_is_refused_when_fewer_are_left_and_names_no_sea
 
 // --------------------------------------------------------------------------------------------------------------- the hold
 
-TEST(BestAvailable, a_hold_that_is_over_counts_as_available_and_its_expiry_is_recorded_first) {
+TEST(BestAvailable, AHoldThatIsOverCountsAsAvailableAndItsExpiryIsRecordedFirst) {
   Hall hall{{"A1:XeeX"}};
   EXPECT_EQ(hall.ask(2), "1 2");
   EXPECT_EQ(hall.event.recorded(), "expired expired held");
@@ -238,12 +236,12 @@ TEST(BestAvailable, a_hold_that_is_over_counts_as_available_and_its_expiry_is_re
   EXPECT_EQ((Hall{{"A1:XehX"}}.ask(2)), "no_adjacent_seats");
 }
 
-TEST(BestAvailable, a_neighbour_whose_hold_is_over_is_not_taken) {
+TEST(BestAvailable, ANeighbourWhoseHoldIsOverIsNotTaken) {
   EXPECT_EQ((Hall{{"A1:XeooooeX"}}.ask(2)), "3 4") << "two stay free on both sides";
   EXPECT_EQ((Hall{{"A1:XhoooohX"}}.ask(2)), "2 3") << "one would stay free on both sides";
 }
 
-TEST(BestAvailable, a_hold_of_the_best_is_a_hold_like_any_other) {
+TEST(BestAvailable, AHoldOfTheBestIsAHoldLikeAnyOther) {
   Hall hall{{"A1:oooo"}};
   const Uuid id = hall.event.new_id();
   const Outcome outcome = hall.event.does(HoldBest{.reservation = id, .customer = "ben", .wish = {.quantity = 2}, .duration = k_minute});
@@ -257,7 +255,7 @@ TEST(BestAvailable, a_hold_of_the_best_is_a_hold_like_any_other) {
   EXPECT_TRUE(hall.event.consume(id).accepted());
 }
 
-TEST(BestAvailable, one_after_the_other_gets_other_seats_until_there_are_none) {
+TEST(BestAvailable, OneAfterTheOtherGetsOtherSeatsUntilThereAreNone) {
   Hall hall{{"A1:oooo", "A2:oooo"}};
   EXPECT_EQ(hall.ask(2), "1 2");
   EXPECT_EQ(hall.ask(2), "5 6");
@@ -268,7 +266,7 @@ TEST(BestAvailable, one_after_the_other_gets_other_seats_until_there_are_none) {
   EXPECT_EQ(hall.ask(1), "no_adjacent_seats");
 }
 
-TEST(BestAvailable, is_refused_for_the_reasons_of_a_hold_and_before_seats_are_looked_for) {
+TEST(BestAvailable, IsRefusedForTheReasonsOfAHoldAndBeforeSeatsAreLookedFor) {
   for (const EventStatus status : {EventStatus::draft, EventStatus::closed}) {
     Hall hall{{"A1:oooo"}};
     hall.event.configure({.status = status});
@@ -281,14 +279,14 @@ TEST(BestAvailable, is_refused_for_the_reasons_of_a_hold_and_before_seats_are_lo
   EXPECT_EQ(limited.ask({.quantity = 2}, 600'000), "no_adjacent_seats");
 }
 
-TEST(BestAvailable, needs_no_plan_to_be_refused_while_the_event_is_importing) {
+TEST(BestAvailable, NeedsNoPlanToBeRefusedWhileTheEventIsImporting) {
   Hall hall{{"A1:oooo"}};
   hall.event.configure({.status = EventStatus::importing});
   hall.event.plan = nullptr;
   EXPECT_EQ(hall.ask(1), "event_not_on_sale");
 }
 
-TEST(BestAvailable, counts_towards_what_a_customer_may_hold) {
+TEST(BestAvailable, CountsTowardsWhatACustomerMayHold) {
   Hall hall{{"A1:oooooooo"}, {.limits = {.held_seats_per_customer = 3}}};
   EXPECT_EQ(hall.ask(2), "3 4");
   EXPECT_EQ(hall.ask(2), "limit_exceeded held_seats_per_customer");
@@ -298,7 +296,7 @@ TEST(BestAvailable, counts_towards_what_a_customer_may_hold) {
   EXPECT_EQ(hall.event.states(), "hhhhhaaa");
 }
 
-TEST(BestAvailable, a_thousand_seats_side_by_side_are_the_most) {
+TEST(BestAvailable, AThousandSeatsSideBySideAreTheMost) {
   const std::string row = "A1:" + std::string(k_seats_per_reservation_max + 1, 'o');
   Hall hall{{row}};
   EXPECT_EQ(hall.ask(k_seats_per_reservation_max).substr(0, 6), "0 1 2 ");

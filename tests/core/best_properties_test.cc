@@ -139,7 +139,7 @@ void run_case(std::vector<std::uint8_t> bytes, std::map<std::string, std::size_t
   }
 }
 
-TEST(Properties, best_available_is_what_the_book_says) {
+TEST(Properties, BestAvailableIsWhatTheBookSays) {
   std::map<std::string, std::size_t> coverage;
   std::size_t cases = 0;
   const bool holds = rc::check("picker and book agree", [&] {

@@ -15,7 +15,7 @@
 namespace holdfast {
 namespace {
 
-TEST(Codec, reads_back_every_edge_of_every_type) {
+TEST(Codec, ReadsBackEveryEdgeOfEveryType) {
   std::string bytes;
   Writer writer(bytes);
   const std::uint64_t numbers[] = {0, 1, 127, 128, 16'383, 16'384, UINT32_MAX, std::uint64_t{1} << 63, UINT64_MAX};
@@ -42,7 +42,7 @@ TEST(Codec, reads_back_every_edge_of_every_type) {
   EXPECT_FALSE(reader.failed());
 }
 
-TEST(Codec, small_numbers_take_one_byte) {
+TEST(Codec, SmallNumbersTakeOneByte) {
   std::string bytes;
   Writer writer(bytes);
   writer.varint(127);
@@ -50,7 +50,7 @@ TEST(Codec, small_numbers_take_one_byte) {
   EXPECT_EQ(bytes.size(), 2u);
 }
 
-TEST(Codec, past_the_end_gives_zeros_and_stays_failed) {
+TEST(Codec, PastTheEndGivesZerosAndStaysFailed) {
   const auto fails = [](std::string_view bytes, auto read) {
     Reader reader(bytes);
     read(reader);
@@ -145,7 +145,7 @@ std::string bytes_of(const Change& change) {
   return bytes;
 }
 
-TEST(ChangeBytes, of_every_kind_come_back_as_they_were_one_after_the_other) {
+TEST(ChangeBytes, OfEveryKindComeBackAsTheyWereOneAfterTheOther) {
   std::string bytes;
   Writer writer(bytes);
   const auto changes = changes_of_every_kind();
@@ -160,13 +160,13 @@ TEST(ChangeBytes, of_every_kind_come_back_as_they_were_one_after_the_other) {
   EXPECT_TRUE(reader.at_end());
 }
 
-TEST(ChangeBytes, of_a_hold_of_one_seat_take_less_than_thirty_bytes_beside_the_customer) {
+TEST(ChangeBytes, OfAHoldOfOneSeatTakeLessThanThirtyBytesBesideTheCustomer) {
   const Change held{
       .kind = ChangeKind::held, .reservation = test_reservation_id(1), .expires_at = k_start + 900'000, .text = "anna", .seats = k_one};
   EXPECT_LT(bytes_of(held).size(), 30u + 4u);
 }
 
-TEST(ChangeBytes, that_are_cut_off_are_refused_wherever_it_is) {
+TEST(ChangeBytes, ThatAreCutOffAreRefusedWhereverItIs) {
   for (const Change& change : changes_of_every_kind()) {
     const std::string bytes = bytes_of(change);
     for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
@@ -178,7 +178,7 @@ TEST(ChangeBytes, that_are_cut_off_are_refused_wherever_it_is) {
   }
 }
 
-TEST(ChangeBytes, of_an_unknown_kind_are_refused) {
+TEST(ChangeBytes, OfAnUnknownKindAreRefused) {
   for (const int kind : {0, 13, 14, 127, 128, 255}) {
     std::string bytes(100, '\1');
     bytes[0] = static_cast<char>(kind);
@@ -189,7 +189,7 @@ TEST(ChangeBytes, of_an_unknown_kind_are_refused) {
   }
 }
 
-TEST(ChangeBytes, that_name_no_seat_or_too_many_or_one_that_no_event_can_have_are_refused) {
+TEST(ChangeBytes, ThatNameNoSeatOrTooManyOrOneThatNoEventCanHaveAreRefused) {
   const auto decodes = [](std::string_view bytes) {
     Reader reader(bytes);
     ChangeDecoder decoder(k_start);
@@ -213,7 +213,7 @@ TEST(ChangeBytes, that_name_no_seat_or_too_many_or_one_that_no_event_can_have_ar
   EXPECT_FALSE(decodes(blocked(0, 1)));
 }
 
-TEST(ChangeBytes, with_an_absurd_time_or_a_kind_of_reservation_that_there_is_not_do_no_harm) {
+TEST(ChangeBytes, WithAnAbsurdTimeOrAKindOfReservationThatThereIsNotDoNoHarm) {
   std::string bytes;
   Writer writer(bytes);
   writer.byte(static_cast<std::uint8_t>(ChangeKind::extended));
@@ -230,7 +230,7 @@ TEST(ChangeBytes, with_an_absurd_time_or_a_kind_of_reservation_that_there_is_not
   EXPECT_FALSE(decoder.decode(held_reader, back));
 }
 
-TEST(ChangeBytes, that_are_damaged_are_refused_or_another_change_but_never_a_crash) {
+TEST(ChangeBytes, ThatAreDamagedAreRefusedOrAnotherChangeButNeverACrash) {
   std::mt19937 random(2);
   std::size_t refused = 0;
   for (const Change& change : changes_of_every_kind()) {
@@ -252,7 +252,7 @@ TEST(ChangeBytes, that_are_damaged_are_refused_or_another_change_but_never_a_cra
   EXPECT_GT(refused, 1'000u);
 }
 
-TEST(Settings, come_back_as_they_were_and_refuse_a_status_that_there_is_not) {
+TEST(Settings, ComeBackAsTheyWereAndRefuseAStatusThatThereIsNot) {
   std::string bytes;
   Writer writer(bytes);
   encode_settings(k_settings, writer);
@@ -293,7 +293,7 @@ std::vector<Outcome> some_outcomes() {
   return {outcome_of(full), Outcome{}, outcome_of(lock)};
 }
 
-TEST(OutcomeBytes, of_a_key_come_back_as_they_were) {
+TEST(OutcomeBytes, OfAKeyComeBackAsTheyWere) {
   const auto outcomes = some_outcomes();
   std::string bytes;
   Writer writer(bytes);
@@ -312,7 +312,7 @@ TEST(OutcomeBytes, of_a_key_come_back_as_they_were) {
   }
 }
 
-TEST(OutcomeBytes, that_are_cut_off_or_damaged_are_refused_or_another_outcome_but_never_a_crash) {
+TEST(OutcomeBytes, ThatAreCutOffOrDamagedAreRefusedOrAnotherOutcomeButNeverACrash) {
   std::string bytes;
   Writer writer(bytes);
   encode_outcomes(some_outcomes(), writer);
@@ -365,7 +365,7 @@ struct Details {
   std::uint32_t last = 0;
 };
 
-TEST(DetailBytes, give_each_change_its_versions_and_its_trace) {
+TEST(DetailBytes, GiveEachChangeItsVersionsAndItsTrace) {
   const Details of;
   DetailsDecoder decoder(of.versions, of.traces);
   std::uint32_t next = 0;
@@ -384,7 +384,7 @@ TEST(DetailBytes, give_each_change_its_versions_and_its_trace) {
   EXPECT_GT(next, 10u);
 }
 
-TEST(DetailBytes, of_before_they_were_kept_give_none) {
+TEST(DetailBytes, OfBeforeTheyWereKeptGiveNone) {
   const Details of;
   DetailsDecoder decoder({}, {});
   for (const Change& change : of.changes) {
@@ -395,7 +395,7 @@ TEST(DetailBytes, of_before_they_were_kept_give_none) {
   }
 }
 
-TEST(DetailBytes, that_are_cut_off_too_long_or_out_of_turn_are_refused) {
+TEST(DetailBytes, ThatAreCutOffTooLongOrOutOfTurnAreRefused) {
   const Details of;
   for (std::size_t cut = 1; cut < of.versions.size(); ++cut) {
     EXPECT_LT(Details::readable(of.changes, std::string_view(of.versions).substr(0, cut), {}), of.changes.size()) << cut;
@@ -409,7 +409,7 @@ TEST(DetailBytes, that_are_cut_off_too_long_or_out_of_turn_are_refused) {
   EXPECT_LT(Details::readable(of.changes, of.versions, twice), of.changes.size());
 }
 
-TEST(DetailBytes, that_are_damaged_are_refused_or_other_details_but_never_a_crash) {
+TEST(DetailBytes, ThatAreDamagedAreRefusedOrOtherDetailsButNeverACrash) {
   const Details of;
   std::mt19937 random(3);
   std::size_t refused = 0;

@@ -53,7 +53,7 @@ void expect_same(const Inventory& a, const Inventory& b, const std::vector<Uuid>
   EXPECT_EQ(b.find_contradiction(), std::nullopt);
 }
 
-TEST(Inventory, of_no_changes_is_empty) {
+TEST(Inventory, OfNoChangesIsEmpty) {
   const EventInTest event(3);
   EXPECT_EQ(event.inventory.seq(), 0u);
   EXPECT_EQ(event.inventory.counts(), StateCounts{.available = 3});
@@ -64,7 +64,7 @@ TEST(Inventory, of_no_changes_is_empty) {
   EXPECT_EQ(event.inventory.slot_of_owner(0), Inventory::k_no_slot);
 }
 
-TEST(Inventory, counts_seats_by_state_and_knows_a_customers_active_reservations) {
+TEST(Inventory, CountsSeatsByStateAndKnowsACustomersActiveReservations) {
   const BusyEvent event;
   EXPECT_EQ(event.states(), "hhhhaasssahhaaab");
   EXPECT_EQ(event.inventory.counts(), (StateCounts{.available = 6, .held = 6, .sold = 3, .blocked = 1}));
@@ -75,7 +75,7 @@ TEST(Inventory, counts_seats_by_state_and_knows_a_customers_active_reservations)
   EXPECT_EQ(event.inventory.first_of_customer("ben"), Inventory::k_no_slot);
 }
 
-TEST(Inventory, replayed_from_the_journals_bytes_is_the_same) {
+TEST(Inventory, ReplayedFromTheJournalsBytesIsTheSame) {
   const BusyEvent event;
   EventInTest replica(16);
   replay(replica.inventory, event.changes.bytes, k_start);
@@ -83,7 +83,7 @@ TEST(Inventory, replayed_from_the_journals_bytes_is_the_same) {
   EXPECT_EQ(replica.inventory.last_now(), k_start);
 }
 
-TEST(Inventory, cloned_answers_alike_and_shares_nothing) {
+TEST(Inventory, ClonedAnswersAlikeAndSharesNothing) {
   BusyEvent event;
   const auto copy = event.inventory.clone();
   expect_same(event.inventory, *copy, event.all(), k_start);
@@ -95,7 +95,7 @@ TEST(Inventory, cloned_answers_alike_and_shares_nothing) {
   expect_same(event.inventory, *copy, event.all(), k_start);
 }
 
-TEST(Inventory, forgets_the_oldest_ended_reservations_and_keeps_those_that_have_seats) {
+TEST(Inventory, ForgetsTheOldestEndedReservationsAndKeepsThoseThatHaveSeats) {
   BusyEvent event;
   EXPECT_EQ(event.inventory.reservation_count(), 6u);
   EXPECT_EQ(event.inventory.forget_ended(event.inventory.seq(), 1), 0u);   // one has ended, one may stay
@@ -110,7 +110,7 @@ TEST(Inventory, forgets_the_oldest_ended_reservations_and_keeps_those_that_have_
   EXPECT_EQ(event.inventory.find_contradiction(), std::nullopt);
 }
 
-TEST(Inventory, forgets_only_what_ended_at_or_before_the_change_that_it_is_told) {
+TEST(Inventory, ForgetsOnlyWhatEndedAtOrBeforeTheChangeThatItIsTold) {
   EventInTest event(4);
   const Uuid first = event.new_id(), second = event.new_id();
   event.hold(first, {0});     // 1
@@ -124,7 +124,7 @@ TEST(Inventory, forgets_only_what_ended_at_or_before_the_change_that_it_is_told)
   EXPECT_EQ(event.inventory.forget_ended(4, 0), 1u);
 }
 
-TEST(Inventory, does_not_forget_a_reservation_that_was_reinstated) {
+TEST(Inventory, DoesNotForgetAReservationThatWasReinstated) {
   EventInTest event(2);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1});
@@ -136,7 +136,7 @@ TEST(Inventory, does_not_forget_a_reservation_that_was_reinstated) {
   EXPECT_EQ(event.inventory.forget_ended(event.inventory.seq(), 0), 1u);
 }
 
-TEST(Inventory, keeps_as_many_ended_ones_as_it_is_told_though_some_were_reinstated) {
+TEST(Inventory, KeepsAsManyEndedOnesAsItIsToldThoughSomeWereReinstated) {
   EventInTest event(8);
   std::vector<Uuid> ids;
   for (SeatIndex seat = 0; seat < 8; ++seat) {
@@ -151,7 +151,7 @@ TEST(Inventory, keeps_as_many_ended_ones_as_it_is_told_though_some_were_reinstat
   EXPECT_NE(event.inventory.find(ids[1]), Inventory::k_no_slot);
 }
 
-TEST(Inventory, takes_the_place_of_a_forgotten_reservation_for_another_without_mixing_them_up) {
+TEST(Inventory, TakesThePlaceOfAForgottenReservationForAnotherWithoutMixingThemUp) {
   EventInTest event(3);
   const Uuid gone = event.new_id(), next = event.new_id();
   event.hold(gone, {0}, "anna", 1'000);
@@ -166,7 +166,7 @@ TEST(Inventory, takes_the_place_of_a_forgotten_reservation_for_another_without_m
   EXPECT_EQ(event.sweep().swept, 1u);
 }
 
-TEST(Inventory, that_is_told_again_of_a_forgotten_reservation_judges_it_as_before) {
+TEST(Inventory, ThatIsToldAgainOfAForgottenReservationJudgesItAsBefore) {
   EventInTest event(3);
   const Uuid released = event.new_id(), expired = event.new_id(), returned = event.new_id();
   event.hold(released, {0}, "anna");
@@ -198,7 +198,7 @@ TEST(Inventory, that_is_told_again_of_a_forgotten_reservation_judges_it_as_befor
   EXPECT_EQ(event.inventory.forget_ended(event.inventory.seq(), 0), 2u);   // told again, it can be forgotten again
 }
 
-TEST(Inventory, built_from_tables_is_the_same) {
+TEST(Inventory, BuiltFromTablesIsTheSame) {
   const BusyEvent event;
   EventInTest restored(0);
   restored.inventory.restore_seats(16);
@@ -212,7 +212,7 @@ TEST(Inventory, built_from_tables_is_the_same) {
   EXPECT_EQ(restored.inventory.held_by_customer("anna"), 4u);
 }
 
-TEST(Inventory, built_from_tables_that_contradict_each_other_says_so) {
+TEST(Inventory, BuiltFromTablesThatContradictEachOtherSaysSo) {
   EventInTest event(2);
   EXPECT_EQ(event.inventory.find_contradiction(), std::nullopt);
   event.inventory.restore_seat(0, SeatState::held, 1);
@@ -228,7 +228,7 @@ TEST(Inventory, built_from_tables_that_contradict_each_other_says_so) {
   EXPECT_EQ(event.inventory.find_contradiction(), "seat 0 belongs to a reservation that has ended");
 }
 
-TEST(Inventory, holds_and_releases_for_ever_in_the_same_memory) {
+TEST(Inventory, HoldsAndReleasesForEverInTheSameMemory) {
   EventInTest event(4);
   const auto cycle = [&](int times) {
     const SeatList seats = {0, 1, 2};
@@ -251,7 +251,7 @@ TEST(Inventory, holds_and_releases_for_ever_in_the_same_memory) {
   EXPECT_EQ(event.inventory.find_contradiction(), std::nullopt);
 }
 
-TEST(Inventory, sells_and_takes_back_for_ever_in_the_same_memory) {
+TEST(Inventory, SellsAndTakesBackForEverInTheSameMemory) {
   EventInTest event(1);
   const auto cycle = [&](int times) {
     const SeatList seats = {0};
@@ -273,7 +273,7 @@ TEST(Inventory, sells_and_takes_back_for_ever_in_the_same_memory) {
 // A journal that contradicts itself must stop the process, not write past the seats.
 using InventoryDeathTest = testing::Test;
 
-TEST_F(InventoryDeathTest, stops_at_a_change_of_a_seat_that_there_is_not) {
+TEST_F(InventoryDeathTest, StopsAtAChangeOfASeatThatThereIsNot) {
   EventInTest event(2);
   const SeatList beyond = {2};
   EXPECT_DEATH(event.inventory.apply({.kind = ChangeKind::blocked, .seats = beyond}, k_start), "a rule of its own does not hold");
@@ -291,7 +291,7 @@ TEST_F(InventoryDeathTest, stops_at_a_change_of_a_seat_that_there_is_not) {
                "a rule of its own does not hold");
 }
 
-TEST_F(InventoryDeathTest, stops_at_a_second_owner) {
+TEST_F(InventoryDeathTest, StopsAtASecondOwner) {
   EventInTest event(2);
   event.hold(event.new_id(), {0});
   const SeatList seats = {0};

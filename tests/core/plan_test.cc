@@ -58,7 +58,7 @@ void expect_same(const Plan& a, const Plan& b) {
   }
 }
 
-TEST(Plan, tells_of_each_seat_what_it_was_given) {
+TEST(Plan, TellsOfEachSeatWhatItWasGiven) {
   const auto plan = sample_plan();
   ASSERT_EQ(plan->size(), 7u);
   EXPECT_EQ(plan->seat_id(0), "0123abcd-4567-89ef-fedc-ba9876543210");
@@ -82,7 +82,7 @@ TEST(Plan, tells_of_each_seat_what_it_was_given) {
   EXPECT_EQ(plan->y_of(0), -2.25F);
 }
 
-TEST(Plan, gathers_neighbours_of_one_row_and_keeps_each_name_once) {
+TEST(Plan, GathersNeighboursOfOneRowAndKeepsEachNameOnce) {
   const auto plan = sample_plan();
   ASSERT_EQ(plan->segments().size(), 5u);   // B-1, A-1 again, Ä-Z-9
   EXPECT_EQ(plan->segments()[0].count, 2u);
@@ -93,7 +93,7 @@ TEST(Plan, gathers_neighbours_of_one_row_and_keeps_each_name_once) {
   EXPECT_EQ(&plan->segment_of(6), &plan->segments()[4]);
 }
 
-TEST(Plan, refuses_a_label_that_came_before) {
+TEST(Plan, RefusesALabelThatCameBefore) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "2"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "x", .section = "A", .row = "1", .number = "2"})),
@@ -102,7 +102,7 @@ TEST(Plan, refuses_a_label_that_came_before) {
   EXPECT_NE(problem_of(builder.add({.section = "A-1", .row = "2", .number = "1"})), "none");   // A-1-2-1 could mean either
 }
 
-TEST(Plan, refuses_an_id_that_came_before_in_whatever_letter_case_and_the_nil_uuid) {
+TEST(Plan, RefusesAnIdThatCameBeforeInWhateverLetterCaseAndTheNilUuid) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.id = "0123abcd-4567-89ef-fedc-ba9876543210", .section = "A", .row = "1", .number = "1"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "ticket", .section = "A", .row = "1", .number = "2"})), "none");
@@ -115,7 +115,7 @@ TEST(Plan, refuses_an_id_that_came_before_in_whatever_letter_case_and_the_nil_uu
   EXPECT_EQ(problem_of(builder.add({.id = "Ticket", .section = "A", .row = "1", .number = "3"})), "none");   // not a UUID: letter by letter
 }
 
-TEST(Plan, that_refused_a_seat_takes_it_when_it_is_put_right) {
+TEST(Plan, ThatRefusedASeatTakesItWhenItIsPutRight) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.id = "a", .section = "A", .row = "1", .number = "1"})), "none");
   EXPECT_NE(problem_of(builder.add({.id = "a", .section = "A", .row = "1", .number = "2"})), "none");
@@ -123,7 +123,7 @@ TEST(Plan, that_refused_a_seat_takes_it_when_it_is_put_right) {
   EXPECT_EQ(builder.size(), 2u);
 }
 
-TEST(Plan, refuses_names_and_ids_that_are_empty_or_too_long_at_their_edge) {
+TEST(Plan, RefusesNamesAndIdsThatAreEmptyOrTooLongAtTheirEdge) {
   PlanBuilder builder = builder_of();
   const std::string longest(k_name_bytes_max, 'n'), too_long(k_name_bytes_max + 1, 'n'), long_id(k_seat_id_bytes_max + 1, 'i');
   EXPECT_NE(problem_of(builder.add({.section = "", .row = "1", .number = "1"})), "none");
@@ -137,7 +137,7 @@ TEST(Plan, refuses_names_and_ids_that_are_empty_or_too_long_at_their_edge) {
   EXPECT_EQ(problem_of(builder.add({.section = longest, .row = longest, .number = longest})), "none");
 }
 
-TEST(Plan, refuses_a_category_that_it_does_not_list_and_a_place_that_is_no_number) {
+TEST(Plan, RefusesACategoryThatItDoesNotListAndAPlaceThatIsNoNumber) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "1", .category = 2})),
             "seat 1 (A-1-1) is of a category that the plan does not list");
@@ -146,9 +146,9 @@ TEST(Plan, refuses_a_category_that_it_does_not_list_and_a_place_that_is_no_numbe
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "1", .category = 1})), "none");
 }
 
-TEST(Plan, without_seats_is_refused) { EXPECT_FALSE(builder_of().finish().has_value()); }
+TEST(Plan, WithoutSeatsIsRefused) { EXPECT_FALSE(builder_of().finish().has_value()); }
 
-TEST(Plan, comes_back_from_its_bytes_wherever_they_are_cut_into_parts) {
+TEST(Plan, ComesBackFromItsBytesWhereverTheyAreCutIntoParts) {
   const auto plan = sample_plan();
   for (std::size_t step = 1; step <= plan->size(); ++step) {
     std::string header;
@@ -172,7 +172,7 @@ TEST(Plan, comes_back_from_its_bytes_wherever_they_are_cut_into_parts) {
   }
 }
 
-TEST(Plan, from_damaged_bytes_is_refused_or_another_plan_but_never_a_crash) {
+TEST(Plan, FromDamagedBytesIsRefusedOrAnotherPlanButNeverACrash) {
   const auto plan = sample_plan();
   std::string header, seats;
   Writer header_writer(header), seats_writer(seats);

@@ -401,7 +401,7 @@ void run_case(std::vector<Step> all, Coverage& coverage) {
   }
 }
 
-TEST(Properties, every_command_does_what_the_table_of_rules_says) {
+TEST(Properties, EveryCommandDoesWhatTheTableOfRulesSays) {
   Coverage coverage;
   std::size_t cases = 0;
   const bool holds = rc::check("inventory and model agree", [&] {
@@ -652,7 +652,7 @@ void run_requests(std::vector<Step> all, Coverage& coverage) {
   }
 }
 
-TEST(Properties, requests_with_keys_and_sets_over_several_events_get_all_or_nothing_and_once) {
+TEST(Properties, RequestsWithKeysAndSetsOverSeveralEventsGetAllOrNothingAndOnce) {
   Coverage coverage;
   std::size_t cases = 0;
   const bool holds = rc::check("requests and model agree", [&] {

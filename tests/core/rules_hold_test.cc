@@ -7,7 +7,7 @@ namespace {
 
 // ------------------------------------------------------------------------------------------------------------------- hold
 
-TEST(Hold, makes_a_reservation_of_all_its_seats_in_the_order_asked) {
+TEST(Hold, MakesAReservationOfAllItsSeatsInTheOrderAsked) {
   EventInTest event(5);
   const Uuid r = event.new_id();
   const Outcome outcome = event.hold(r, {3, 0, 4}, "anna", 15 * k_minute);
@@ -27,7 +27,7 @@ TEST(Hold, makes_a_reservation_of_all_its_seats_in_the_order_asked) {
   EXPECT_EQ(event.inventory.owner_of(1, event.now), std::nullopt);
 }
 
-TEST(Hold, takes_none_when_one_is_taken_and_says_exactly_which_in_the_order_asked) {
+TEST(Hold, TakesNoneWhenOneIsTakenAndSaysExactlyWhichInTheOrderAsked) {
   EventInTest event(6);
   event.hold(event.new_id(), {1});
   event.block({4});
@@ -39,26 +39,26 @@ TEST(Hold, takes_none_when_one_is_taken_and_says_exactly_which_in_the_order_aske
   EXPECT_EQ(event.versions(), "0 1 2 0 1 0");
 }
 
-TEST(Hold, names_the_seats_that_there_are_not_before_those_that_are_taken) {
+TEST(Hold, NamesTheSeatsThatThereAreNotBeforeThoseThatAreTaken) {
   EventInTest event(3);
   event.hold(event.new_id(), {0});
   EXPECT_EQ(told(event.hold(event.new_id(), {3, 0, 99, 1})), "seat_not_found 3 99");
 }
 
-TEST(Hold, needs_an_event_on_sale) {
+TEST(Hold, NeedsAnEventOnSale) {
   for (const EventStatus status : {EventStatus::importing, EventStatus::draft, EventStatus::closed, EventStatus::abandoned}) {
     EventInTest event(2, {.status = status});
     EXPECT_EQ(told(event.hold(event.new_id(), {0})), "event_not_on_sale");
   }
 }
 
-TEST(Hold, lasts_at_most_the_events_longest_hold) {
+TEST(Hold, LastsAtMostTheEventsLongestHold) {
   EventInTest event(3, {.max_hold_seconds = 600});
   EXPECT_EQ(told(event.hold(event.new_id(), {0}, "anna", 600'000)), "accepted");
   EXPECT_EQ(told(event.hold(event.new_id(), {1}, "anna", 600'001)), "hold_too_long");
 }
 
-TEST(Hold, of_a_contracted_duration_may_last_longer_than_the_event_says_but_not_longer_than_a_day) {
+TEST(Hold, OfAContractedDurationMayLastLongerThanTheEventSaysButNotLongerThanADay) {
   EventInTest event(3, {.max_hold_seconds = 600});
   const SeatList seat = {0};
   const Millis day = k_hold_seconds_max * 1'000;
@@ -68,19 +68,19 @@ TEST(Hold, of_a_contracted_duration_may_last_longer_than_the_event_says_but_not_
   EXPECT_EQ(told(event.does(hold)), "accepted");
 }
 
-TEST(Hold, never_lasts_longer_than_a_day_whatever_the_event_says) {
+TEST(Hold, NeverLastsLongerThanADayWhateverTheEventSays) {
   EventInTest event(2, {.max_hold_seconds = 10 * k_hold_seconds_max});
   EXPECT_EQ(told(event.hold(event.new_id(), {0}, "anna", k_hold_seconds_max * 1'000 + 1)), "hold_too_long");
   EXPECT_EQ(told(event.hold(event.new_id(), {0}, "anna", k_hold_seconds_max * 1'000)), "accepted");
 }
 
-TEST(Hold, has_at_most_the_events_seats_a_reservation) {
+TEST(Hold, HasAtMostTheEventsSeatsAReservation) {
   EventInTest event(5, {.limits = {.seats_per_reservation = 2}});
   EXPECT_EQ(told(event.hold(event.new_id(), {0, 1, 2})), "limit_exceeded seats_per_reservation");
   EXPECT_EQ(told(event.hold(event.new_id(), {0, 1})), "accepted");
 }
 
-TEST(Hold, can_have_a_thousand_seats) {
+TEST(Hold, CanHaveAThousandSeats) {
   EventInTest event(k_seats_per_reservation_max + 1);
   SeatList all;
   for (SeatIndex seat = 0; seat < k_seats_per_reservation_max; ++seat) all.push_back(seat);
@@ -94,7 +94,7 @@ TEST(Hold, can_have_a_thousand_seats) {
   EXPECT_EQ(event.view(r).seats.back().seat, 1'000u);
 }
 
-TEST(Hold, is_refused_when_the_customer_would_hold_more_than_the_event_allows) {
+TEST(Hold, IsRefusedWhenTheCustomerWouldHoldMoreThanTheEventAllows) {
   EventInTest event(8, {.limits = {.held_seats_per_customer = 3}});
   EXPECT_EQ(told(event.hold(event.new_id(), {0, 1}, "anna")), "accepted");
   EXPECT_EQ(told(event.hold(event.new_id(), {2, 3}, "anna")), "limit_exceeded held_seats_per_customer");
@@ -103,7 +103,7 @@ TEST(Hold, is_refused_when_the_customer_would_hold_more_than_the_event_allows) {
   EXPECT_EQ(told(event.hold(event.new_id(), {5}, "anna")), "limit_exceeded held_seats_per_customer");
 }
 
-TEST(Hold, is_refused_when_the_customer_would_hold_more_than_the_command_itself_allows) {
+TEST(Hold, IsRefusedWhenTheCustomerWouldHoldMoreThanTheCommandItselfAllows) {
   EventInTest event(9, {.limits = {.held_seats_per_customer = 5}});
   const auto visitor = [&](const SeatList& seats, std::uint32_t most) {
     return told(
@@ -120,14 +120,14 @@ TEST(Hold, is_refused_when_the_customer_would_hold_more_than_the_command_itself_
   EXPECT_EQ(told(event.does(Add{.reservation = other, .seats = one_seat, .held_seats_max = 2})), "accepted");
 }
 
-TEST(Hold, names_a_taken_seat_rather_than_the_customers_limit) {
+TEST(Hold, NamesATakenSeatRatherThanTheCustomersLimit) {
   EventInTest event(4, {.limits = {.held_seats_per_customer = 1}});
   event.hold(event.new_id(), {0}, "anna");
   event.hold(event.new_id(), {1}, "ben");
   EXPECT_EQ(told(event.hold(event.new_id(), {1, 2}, "anna")), "seat_unavailable 1");
 }
 
-TEST(Hold, does_not_count_what_the_customer_bought_released_or_lost_by_time) {
+TEST(Hold, DoesNotCountWhatTheCustomerBoughtReleasedOrLostByTime) {
   EventInTest event(8, {.limits = {.held_seats_per_customer = 2}});
   const Uuid bought = event.new_id(), released = event.new_id(), over = event.new_id();
   event.hold(bought, {0, 1}, "anna");
@@ -144,7 +144,7 @@ TEST(Hold, does_not_count_what_the_customer_bought_released_or_lost_by_time) {
   EXPECT_EQ(event.states(), "ssaaaahh");
 }
 
-TEST(Hold, may_take_again_the_customers_own_seat_whose_time_is_over) {
+TEST(Hold, MayTakeAgainTheCustomersOwnSeatWhoseTimeIsOver) {
   EventInTest event(2, {.limits = {.held_seats_per_customer = 1}});
   event.hold(event.new_id(), {0}, "anna", 1'000);
   event.now += 1'000;
@@ -152,7 +152,7 @@ TEST(Hold, may_take_again_the_customers_own_seat_whose_time_is_over) {
   EXPECT_EQ(event.inventory.held_by_customer("anna"), 1u);
 }
 
-TEST(Hold, previewed_gives_the_same_answer_and_changes_nothing) {
+TEST(Hold, PreviewedGivesTheSameAnswerAndChangesNothing) {
   EventInTest event(3);
   const SeatList one = {1};
   const Hold hold{.reservation = event.new_id(), .customer = "anna", .seats = one, .duration = 1'000};
@@ -165,7 +165,7 @@ TEST(Hold, previewed_gives_the_same_answer_and_changes_nothing) {
 
 // -------------------------------------------------------------------------------------------------------------- end by itself
 
-TEST(Expiry, is_at_the_millisecond_and_not_one_before) {
+TEST(Expiry, IsAtTheMillisecondAndNotOneBefore) {
   EventInTest event(2);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 1'000);
@@ -180,7 +180,7 @@ TEST(Expiry, is_at_the_millisecond_and_not_one_before) {
   EXPECT_EQ(event.inventory.owner_of(0, event.now), std::nullopt);
 }
 
-TEST(Expiry, needs_no_sweep_and_is_recorded_before_the_hold_that_rests_on_it) {
+TEST(Expiry, NeedsNoSweepAndIsRecordedBeforeTheHoldThatRestsOnIt) {
   EventInTest event(3);
   const Uuid first = event.new_id(), second = event.new_id();
   event.hold(first, {0, 1}, "anna", 1'000);
@@ -193,7 +193,7 @@ TEST(Expiry, needs_no_sweep_and_is_recorded_before_the_hold_that_rests_on_it) {
   EXPECT_EQ(event.told_of(first), "expired (0) (1)");
 }
 
-TEST(Expiry, is_recorded_once_though_several_of_the_seats_rest_on_it) {
+TEST(Expiry, IsRecordedOnceThoughSeveralOfTheSeatsRestOnIt) {
   EventInTest event(4);
   event.hold(event.new_id(), {0, 1}, "anna", 1'000);
   event.hold(event.new_id(), {2}, "ben", 1'000);
@@ -203,7 +203,7 @@ TEST(Expiry, is_recorded_once_though_several_of_the_seats_rest_on_it) {
   EXPECT_EQ(event.recorded(), "expired expired held");
 }
 
-TEST(Expiry, is_not_recorded_by_a_hold_that_is_refused) {
+TEST(Expiry, IsNotRecordedByAHoldThatIsRefused) {
   EventInTest event(3);
   event.hold(event.new_id(), {0}, "anna", 1'000);
   event.hold(event.new_id(), {1}, "ben", 2'000);
@@ -213,7 +213,7 @@ TEST(Expiry, is_not_recorded_by_a_hold_that_is_refused) {
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Expiry, ends_every_command_on_the_reservation) {
+TEST(Expiry, EndsEveryCommandOnTheReservation) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 1'000);
@@ -228,7 +228,7 @@ TEST(Expiry, ends_every_command_on_the_reservation) {
   }
 }
 
-TEST(Sweep, records_what_is_due_the_earliest_first_and_at_most_so_many) {
+TEST(Sweep, RecordsWhatIsDueTheEarliestFirstAndAtMostSoMany) {
   EventInTest event(5);
   const Uuid late = event.new_id(), early = event.new_id(), middle = event.new_id(), not_due = event.new_id();
   event.hold(late, {0}, "a", 3'000);
@@ -247,7 +247,7 @@ TEST(Sweep, records_what_is_due_the_earliest_first_and_at_most_so_many) {
   EXPECT_EQ(event.inventory.next_expiry(), k_start + 3'001);
 }
 
-TEST(Sweep, with_a_limit_of_zero_records_nothing) {
+TEST(Sweep, WithALimitOfZeroRecordsNothing) {
   EventInTest event(1);
   event.hold(event.new_id(), {0}, "a", 1);
   event.now += 1;
@@ -255,7 +255,7 @@ TEST(Sweep, with_a_limit_of_zero_records_nothing) {
   EXPECT_EQ(event.sweep(1).swept, 1u);
 }
 
-TEST(Sweep, leaves_alone_what_was_released_consumed_or_extended) {
+TEST(Sweep, LeavesAloneWhatWasReleasedConsumedOrExtended) {
   EventInTest event(4);
   const Uuid released = event.new_id(), consumed = event.new_id(), extended = event.new_id();
   event.hold(released, {0}, "a", 1'000);
@@ -272,7 +272,7 @@ TEST(Sweep, leaves_alone_what_was_released_consumed_or_extended) {
   EXPECT_EQ(event.inventory.next_expiry(), k_never);
 }
 
-TEST(Sweep, goes_by_the_time_that_holds_and_not_by_one_from_before_an_extension) {
+TEST(Sweep, GoesByTheTimeThatHoldsAndNotByOneFromBeforeAnExtension) {
   EventInTest event(3);
   const Uuid extended = event.new_id(), other = event.new_id();
   event.hold(extended, {0}, "a", 1'000);
@@ -285,7 +285,7 @@ TEST(Sweep, goes_by_the_time_that_holds_and_not_by_one_from_before_an_extension)
   EXPECT_EQ(event.sweep(1).swept, 1u);
 }
 
-TEST(Time, never_goes_back) {
+TEST(Time, NeverGoesBack) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 1'000);
@@ -298,7 +298,7 @@ TEST(Time, never_goes_back) {
   EXPECT_EQ(later.reservation.value().expires_at, k_start + 2'000);
 }
 
-TEST(Time, of_a_refused_command_counts_too) {
+TEST(Time, OfARefusedCommandCountsToo) {
   EventInTest event(2);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 1'000);
@@ -310,7 +310,7 @@ TEST(Time, of_a_refused_command_counts_too) {
 
 // -------------------------------------------------------------------------------------------------------------------- add
 
-TEST(Add, holds_more_seats_until_the_same_time) {
+TEST(Add, HoldsMoreSeatsUntilTheSameTime) {
   EventInTest event(5);
   const Uuid r = event.new_id();
   event.hold(r, {4}, "anna", 10'000);
@@ -327,7 +327,7 @@ TEST(Add, holds_more_seats_until_the_same_time) {
   EXPECT_EQ(event.states(), "aaaaa");
 }
 
-TEST(Add, takes_all_or_none) {
+TEST(Add, TakesAllOrNone) {
   EventInTest event(5);
   const Uuid r = event.new_id();
   event.hold(r, {0});
@@ -337,7 +337,7 @@ TEST(Add, takes_all_or_none) {
   EXPECT_EQ(event.states(), "haaha");
 }
 
-TEST(Add, takes_a_seat_whose_hold_is_over_and_records_that_first) {
+TEST(Add, TakesASeatWhoseHoldIsOverAndRecordsThatFirst) {
   EventInTest event(3);
   event.hold(event.new_id(), {1}, "ben", 1'000);
   const Uuid r = event.new_id();
@@ -348,7 +348,7 @@ TEST(Add, takes_a_seat_whose_hold_is_over_and_records_that_first) {
   EXPECT_EQ(event.recorded(), "expired seats_added");
 }
 
-TEST(Add, of_no_seats_changes_nothing) {
+TEST(Add, OfNoSeatsChangesNothing) {
   EventInTest event(2);
   const Uuid r = event.new_id();
   event.hold(r, {0});
@@ -357,7 +357,7 @@ TEST(Add, of_no_seats_changes_nothing) {
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Add, keeps_the_limits_of_reservation_and_customer) {
+TEST(Add, KeepsTheLimitsOfReservationAndCustomer) {
   EventInTest event(9, {.limits = {.seats_per_reservation = 3, .held_seats_per_customer = 4}});
   const Uuid first = event.new_id(), second = event.new_id();
   event.hold(first, {0, 1}, "anna");
@@ -369,7 +369,7 @@ TEST(Add, keeps_the_limits_of_reservation_and_customer) {
   EXPECT_EQ(told(event.add(second, {5})), "accepted");
 }
 
-TEST(Add, never_makes_a_reservation_of_more_than_a_thousand_seats_whatever_the_event_says) {
+TEST(Add, NeverMakesAReservationOfMoreThanAThousandSeatsWhateverTheEventSays) {
   EventInTest event(1'001, {.limits = {.seats_per_reservation = 5'000}});
   SeatList all;
   for (SeatIndex seat = 0; seat < 1'000; ++seat) all.push_back(seat);
@@ -378,7 +378,7 @@ TEST(Add, never_makes_a_reservation_of_more_than_a_thousand_seats_whatever_the_e
   EXPECT_EQ(told(event.add(r, {1'000})), "limit_exceeded seats_per_reservation");
 }
 
-TEST(Add, needs_an_active_reservation_of_an_event_on_sale) {
+TEST(Add, NeedsAnActiveReservationOfAnEventOnSale) {
   EventInTest event(4);
   const Uuid released = event.new_id(), consumed = event.new_id(), active = event.new_id();
   event.hold(released, {0});
@@ -395,7 +395,7 @@ TEST(Add, needs_an_active_reservation_of_an_event_on_sale) {
 
 // ------------------------------------------------------------------------------------------------------------------ extend
 
-TEST(Extend, counts_from_now) {
+TEST(Extend, CountsFromNow) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 10'000);
@@ -411,7 +411,7 @@ TEST(Extend, counts_from_now) {
   EXPECT_EQ(event.states(), "a");
 }
 
-TEST(Extend, never_shortens) {
+TEST(Extend, NeverShortens) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 10'000);
@@ -424,7 +424,7 @@ TEST(Extend, never_shortens) {
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Extend, is_cut_at_the_longest_hold_counted_from_creation) {
+TEST(Extend, IsCutAtTheLongestHoldCountedFromCreation) {
   EventInTest event(1, {.max_hold_seconds = 60});
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 30'000);
@@ -436,14 +436,14 @@ TEST(Extend, is_cut_at_the_longest_hold_counted_from_creation) {
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Extend, by_an_absurd_duration_is_cut_like_any_other) {
+TEST(Extend, ByAnAbsurdDurationIsCutLikeAnyOther) {
   EventInTest event(2, {.max_hold_seconds = std::numeric_limits<std::int64_t>::max()});
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 30'000);
   EXPECT_EQ(event.extend(r, std::numeric_limits<Millis>::max()).reservation.value().expires_at, k_start + k_hold_seconds_max * 1'000);
 }
 
-TEST(Extend, does_not_shorten_a_contracted_hold_that_is_longer_than_the_event_allows) {
+TEST(Extend, DoesNotShortenAContractedHoldThatIsLongerThanTheEventAllows) {
   EventInTest event(1, {.max_hold_seconds = 60});
   const SeatList seats = {0};
   const Uuid r = event.new_id();
@@ -451,7 +451,7 @@ TEST(Extend, does_not_shorten_a_contracted_hold_that_is_longer_than_the_event_al
   EXPECT_EQ(event.extend(r, 900'000).reservation.value().expires_at, k_start + 900'000);
 }
 
-TEST(Extend, needs_an_active_reservation_of_an_event_on_sale) {
+TEST(Extend, NeedsAnActiveReservationOfAnEventOnSale) {
   EventInTest event(3);
   const Uuid released = event.new_id(), consumed = event.new_id(), active = event.new_id();
   event.hold(released, {0});
@@ -466,7 +466,7 @@ TEST(Extend, needs_an_active_reservation_of_an_event_on_sale) {
   EXPECT_EQ(told(event.extend(active, 1)), "event_not_on_sale");
 }
 
-TEST(Extend, again_and_again_does_not_fill_the_memory) {
+TEST(Extend, AgainAndAgainDoesNotFillTheMemory) {
   EventInTest event(1, {.max_hold_seconds = k_hold_seconds_max});
   const Uuid r = event.new_id();
   ASSERT_TRUE(event.hold(r, {0}).accepted());
@@ -478,7 +478,7 @@ TEST(Extend, again_and_again_does_not_fill_the_memory) {
 
 // ----------------------------------------------------------------------------------------------------------------- release
 
-TEST(Release, of_all_seats_ends_the_reservation) {
+TEST(Release, OfAllSeatsEndsTheReservation) {
   EventInTest event(4);
   const Uuid r = event.new_id();
   event.hold(r, {2, 1});
@@ -492,7 +492,7 @@ TEST(Release, of_all_seats_ends_the_reservation) {
   EXPECT_EQ(event.inventory.held_by_customer("anna"), 0u);
 }
 
-TEST(Release, of_some_seats_leaves_the_others_held) {
+TEST(Release, OfSomeSeatsLeavesTheOthersHeld) {
   EventInTest event(5);
   const Uuid r = event.new_id();
   event.hold(r, {3, 1, 4, 0});
@@ -503,7 +503,7 @@ TEST(Release, of_some_seats_leaves_the_others_held) {
   EXPECT_EQ(told(event.release(r, {4}).reservation.value()), "released (4)");
 }
 
-TEST(Release, of_a_released_reservation_is_accepted_and_moves_nothing) {
+TEST(Release, OfAReleasedReservationIsAcceptedAndMovesNothing) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1});
@@ -517,7 +517,7 @@ TEST(Release, of_a_released_reservation_is_accepted_and_moves_nothing) {
   EXPECT_EQ(event.states(), "haa");
 }
 
-TEST(Release, cannot_touch_what_belongs_to_another_reservation) {
+TEST(Release, CannotTouchWhatBelongsToAnotherReservation) {
   EventInTest event(4);
   const Uuid anna = event.new_id(), ben = event.new_id();
   event.hold(anna, {0, 1}, "anna");
@@ -529,7 +529,7 @@ TEST(Release, cannot_touch_what_belongs_to_another_reservation) {
   EXPECT_EQ(event.states(), "haha");
 }
 
-TEST(Release, needs_an_active_reservation) {
+TEST(Release, NeedsAnActiveReservation) {
   EventInTest event(2);
   const Uuid consumed = event.new_id();
   event.hold(consumed, {0});
@@ -539,7 +539,7 @@ TEST(Release, needs_an_active_reservation) {
   EXPECT_EQ(event.states(), "sa");
 }
 
-TEST(Release, is_possible_when_the_event_is_no_longer_on_sale) {
+TEST(Release, IsPossibleWhenTheEventIsNoLongerOnSale) {
   for (const EventStatus status : {EventStatus::draft, EventStatus::closed}) {
     EventInTest event(2);
     const Uuid r = event.new_id();
@@ -553,7 +553,7 @@ TEST(Release, is_possible_when_the_event_is_no_longer_on_sale) {
 
 // ------------------------------------------------------------------------------------------------------------ ticket locks
 
-TEST(TicketLock, knows_no_limit_of_the_customers_and_no_longest_hold) {
+TEST(TicketLock, KnowsNoLimitOfTheCustomersAndNoLongestHold) {
   EventInTest event(6, {.max_hold_seconds = 60, .limits = {.seats_per_reservation = 1, .held_seats_per_customer = 1}});
   const Uuid lock = event.new_id();
   EXPECT_EQ(told(event.lock(lock, {0, 1, 2}, k_hold_seconds_max * 1'000)), "accepted");
@@ -564,7 +564,7 @@ TEST(TicketLock, knows_no_limit_of_the_customers_and_no_longest_hold) {
   EXPECT_EQ(event.view(lock).expires_at, k_start + k_hold_seconds_max * 1'000);
 }
 
-TEST(TicketLock, is_not_longer_than_a_day_and_can_be_extended_up_to_it) {
+TEST(TicketLock, IsNotLongerThanADayAndCanBeExtendedUpToIt) {
   EventInTest event(2, {.max_hold_seconds = 60});
   const Millis day = k_hold_seconds_max * 1'000;
   EXPECT_EQ(told(event.lock(event.new_id(), {0}, day + 1)), "hold_too_long");
@@ -573,7 +573,7 @@ TEST(TicketLock, is_not_longer_than_a_day_and_can_be_extended_up_to_it) {
   EXPECT_EQ(event.extend(lock, 2 * day).reservation.value().expires_at, k_start + day);
 }
 
-TEST(TicketLock, keeps_the_other_rules_of_a_hold) {
+TEST(TicketLock, KeepsTheOtherRulesOfAHold) {
   EventInTest event(3);
   event.hold(event.new_id(), {1});
   EXPECT_EQ(told(event.lock(event.new_id(), {0, 1})), "seat_unavailable 1");
@@ -582,7 +582,7 @@ TEST(TicketLock, keeps_the_other_rules_of_a_hold) {
   EXPECT_EQ(told(event.lock(event.new_id(), {0})), "event_not_on_sale");
 }
 
-TEST(ReleaseLocks, frees_ticket_by_ticket_what_ticket_locks_hold) {
+TEST(ReleaseLocks, FreesTicketByTicketWhatTicketLocksHold) {
   EventInTest event(5);
   const Uuid one = event.new_id(), two = event.new_id();
   event.lock(one, {0, 1});
@@ -595,7 +595,7 @@ TEST(ReleaseLocks, frees_ticket_by_ticket_what_ticket_locks_hold) {
   EXPECT_EQ(event.told_of(two), "released (2) (3)");
 }
 
-TEST(ReleaseLocks, frees_only_what_the_named_reservations_hold_when_some_are_named) {
+TEST(ReleaseLocks, FreesOnlyWhatTheNamedReservationsHoldWhenSomeAreNamed) {
   EventInTest event(4);
   const Uuid one = event.new_id(), two = event.new_id();
   event.lock(one, {0, 1});
@@ -604,7 +604,7 @@ TEST(ReleaseLocks, frees_only_what_the_named_reservations_hold_when_some_are_nam
   EXPECT_EQ(event.states(), "hhaa");
 }
 
-TEST(ReleaseLocks, leaves_every_other_seat_alone) {
+TEST(ReleaseLocks, LeavesEveryOtherSeatAlone) {
   EventInTest event(8);
   const Uuid customers = event.new_id(), sold = event.new_id(), over = event.new_id();
   event.hold(customers, {0});
@@ -622,7 +622,7 @@ TEST(ReleaseLocks, leaves_every_other_seat_alone) {
   EXPECT_EQ(event.told_of(over), "expired (2)");
 }
 
-TEST(ReleaseLocks, is_possible_when_the_event_is_no_longer_on_sale) {
+TEST(ReleaseLocks, IsPossibleWhenTheEventIsNoLongerOnSale) {
   EventInTest event(1);
   event.lock(event.new_id(), {0});
   event.configure({.status = EventStatus::closed});

@@ -6,7 +6,7 @@ namespace {
 
 // ----------------------------------------------------------------------------------------------------------------- consume
 
-TEST(Consume, sells_all_seats_of_the_reservation_for_the_order) {
+TEST(Consume, SellsAllSeatsOfTheReservationForTheOrder) {
   EventInTest event(4);
   const Uuid r = event.new_id();
   event.hold(r, {3, 1});
@@ -21,7 +21,7 @@ TEST(Consume, sells_all_seats_of_the_reservation_for_the_order) {
   EXPECT_EQ(event.inventory.held_by_customer("anna"), 0u);
 }
 
-TEST(Consume, sells_only_what_was_not_released_before) {
+TEST(Consume, SellsOnlyWhatWasNotReleasedBefore) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1, 2});
@@ -30,7 +30,7 @@ TEST(Consume, sells_only_what_was_not_released_before) {
   EXPECT_EQ(event.states(), "sas");
 }
 
-TEST(Consume, is_possible_until_the_last_millisecond) {
+TEST(Consume, IsPossibleUntilTheLastMillisecond) {
   EventInTest event(2);
   const Uuid in_time = event.new_id(), late = event.new_id();
   event.hold(in_time, {0}, "anna", 1'000);
@@ -41,7 +41,7 @@ TEST(Consume, is_possible_until_the_last_millisecond) {
   EXPECT_EQ(told(event.consume(late)), "reservation_expired");
 }
 
-TEST(Consume, again_for_the_same_order_is_accepted_and_moves_nothing) {
+TEST(Consume, AgainForTheSameOrderIsAcceptedAndMovesNothing) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0});
@@ -54,7 +54,7 @@ TEST(Consume, again_for_the_same_order_is_accepted_and_moves_nothing) {
   EXPECT_EQ(event.versions(), "2");
 }
 
-TEST(Consume, again_for_another_order_is_refused) {
+TEST(Consume, AgainForAnotherOrderIsRefused) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0});
@@ -64,7 +64,7 @@ TEST(Consume, again_for_another_order_is_refused) {
   EXPECT_EQ(event.view(r).order, "order-1");
 }
 
-TEST(Consume, again_after_the_seats_were_returned_does_not_sell_them_again) {
+TEST(Consume, AgainAfterTheSeatsWereReturnedDoesNotSellThemAgain) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0});
@@ -75,7 +75,7 @@ TEST(Consume, again_after_the_seats_were_returned_does_not_sell_them_again) {
   EXPECT_EQ(event.states(), "a");
 }
 
-TEST(Consume, needs_an_active_reservation_and_does_not_ask_whether_the_event_is_on_sale) {
+TEST(Consume, NeedsAnActiveReservationAndDoesNotAskWhetherTheEventIsOnSale) {
   EventInTest event(2);
   const Uuid released = event.new_id(), active = event.new_id();
   event.hold(released, {0});
@@ -88,7 +88,7 @@ TEST(Consume, needs_an_active_reservation_and_does_not_ask_whether_the_event_is_
   EXPECT_EQ(told(event.consume(active)), "accepted");
 }
 
-TEST(Consume, sells_a_ticket_lock_too) {
+TEST(Consume, SellsATicketLockToo) {
   EventInTest event(2);
   const Uuid lock = event.new_id();
   event.lock(lock, {0, 1});
@@ -98,7 +98,7 @@ TEST(Consume, sells_a_ticket_lock_too) {
 
 // --------------------------------------------------------------------------------------------------------------- reinstate
 
-TEST(Reinstate, of_an_active_reservation_is_a_consume) {
+TEST(Reinstate, OfAnActiveReservationIsAConsume) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0});
@@ -107,7 +107,7 @@ TEST(Reinstate, of_an_active_reservation_is_a_consume) {
   EXPECT_EQ(event.recorded(), "consumed");
 }
 
-TEST(Reinstate, sells_what_expired_when_every_seat_is_still_available) {
+TEST(Reinstate, SellsWhatExpiredWhenEverySeatIsStillAvailable) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {2, 0}, "anna", 1'000);
@@ -121,7 +121,7 @@ TEST(Reinstate, sells_what_expired_when_every_seat_is_still_available) {
   EXPECT_EQ(event.inventory.held_by_customer("anna"), 0u);
 }
 
-TEST(Reinstate, records_the_expiry_first_when_nothing_has_recorded_it) {
+TEST(Reinstate, RecordsTheExpiryFirstWhenNothingHasRecordedIt) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1}, "anna", 1'000);
@@ -132,7 +132,7 @@ TEST(Reinstate, records_the_expiry_first_when_nothing_has_recorded_it) {
   EXPECT_EQ(event.versions(), "3 3 0");
 }
 
-TEST(Reinstate, sells_what_was_released) {
+TEST(Reinstate, SellsWhatWasReleased) {
   EventInTest event(2);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1});
@@ -140,7 +140,7 @@ TEST(Reinstate, sells_what_was_released) {
   EXPECT_EQ(told(event.reinstate(r).reservation.value()), "consumed 0 1");
 }
 
-TEST(Reinstate, of_what_was_released_bit_by_bit_sells_what_it_had_at_its_end) {
+TEST(Reinstate, OfWhatWasReleasedBitByBitSellsWhatItHadAtItsEnd) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1, 2});
@@ -150,7 +150,7 @@ TEST(Reinstate, of_what_was_released_bit_by_bit_sells_what_it_had_at_its_end) {
   EXPECT_EQ(event.states(), "sas");
 }
 
-TEST(Reinstate, sells_none_when_one_has_gone_to_somebody_else_and_says_which) {
+TEST(Reinstate, SellsNoneWhenOneHasGoneToSomebodyElseAndSaysWhich) {
   EventInTest event(4);
   const Uuid late = event.new_id();
   event.hold(late, {0, 1, 2, 3}, "anna", 1'000);
@@ -167,7 +167,7 @@ TEST(Reinstate, sells_none_when_one_has_gone_to_somebody_else_and_says_which) {
   EXPECT_EQ(told(event.reinstate(late)), "accepted");
 }
 
-TEST(Reinstate, takes_a_seat_from_another_hold_that_is_over_too) {
+TEST(Reinstate, TakesASeatFromAnotherHoldThatIsOverToo) {
   EventInTest event(2);
   const Uuid late = event.new_id(), other = event.new_id();
   event.hold(late, {0, 1}, "anna", 1'000);
@@ -182,7 +182,7 @@ TEST(Reinstate, takes_a_seat_from_another_hold_that_is_over_too) {
   EXPECT_EQ(event.told_of(other), "expired (1)");
 }
 
-TEST(Reinstate, does_not_ask_whether_the_event_is_on_sale) {
+TEST(Reinstate, DoesNotAskWhetherTheEventIsOnSale) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 1'000);
@@ -193,7 +193,7 @@ TEST(Reinstate, does_not_ask_whether_the_event_is_on_sale) {
 
 // ------------------------------------------------------------------------------------------------------------------ return
 
-TEST(Return, of_all_seats_makes_them_available_again) {
+TEST(Return, OfAllSeatsMakesThemAvailableAgain) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0, 2});
@@ -208,7 +208,7 @@ TEST(Return, of_all_seats_makes_them_available_again) {
   EXPECT_EQ(event.versions(), "3 0 3");
 }
 
-TEST(Return, of_some_seats_leaves_the_others_sold) {
+TEST(Return, OfSomeSeatsLeavesTheOthersSold) {
   EventInTest event(4);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1, 2});
@@ -219,7 +219,7 @@ TEST(Return, of_some_seats_leaves_the_others_sold) {
   EXPECT_EQ(event.states(), "aaaa");
 }
 
-TEST(Return, repeated_is_accepted_and_moves_nothing) {
+TEST(Return, RepeatedIsAcceptedAndMovesNothing) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1});
@@ -234,7 +234,7 @@ TEST(Return, repeated_is_accepted_and_moves_nothing) {
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Return, repeated_after_the_seat_was_sold_to_somebody_else_does_not_touch_it) {
+TEST(Return, RepeatedAfterTheSeatWasSoldToSomebodyElseDoesNotTouchIt) {
   EventInTest event(2);
   const Uuid anna = event.new_id(), ben = event.new_id();
   event.hold(anna, {0}, "anna");
@@ -250,7 +250,7 @@ TEST(Return, repeated_after_the_seat_was_sold_to_somebody_else_does_not_touch_it
   EXPECT_EQ(event.inventory.owner_of(0, event.now), ben);
 }
 
-TEST(Return, for_another_order_is_refused) {
+TEST(Return, ForAnotherOrderIsRefused) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0});
@@ -259,7 +259,7 @@ TEST(Return, for_another_order_is_refused) {
   EXPECT_EQ(event.states(), "s");
 }
 
-TEST(Return, of_seats_that_were_never_sold_to_it_is_refused_and_says_which) {
+TEST(Return, OfSeatsThatWereNeverSoldToItIsRefusedAndSaysWhich) {
   EventInTest event(5);
   const Uuid anna = event.new_id(), ben = event.new_id();
   event.hold(anna, {0, 1}, "anna");
@@ -271,7 +271,7 @@ TEST(Return, of_seats_that_were_never_sold_to_it_is_refused_and_says_which) {
   EXPECT_EQ(event.states(), "sssaa");
 }
 
-TEST(Return, needs_a_reservation_that_was_consumed) {
+TEST(Return, NeedsAReservationThatWasConsumed) {
   EventInTest event(3);
   const Uuid active = event.new_id(), released = event.new_id(), expired = event.new_id();
   event.hold(active, {0});
@@ -286,7 +286,7 @@ TEST(Return, needs_a_reservation_that_was_consumed) {
   EXPECT_EQ(told(event.give_back(active)), "seat_not_sold");
 }
 
-TEST(Return, of_a_reinstated_reservation_works_like_any_other) {
+TEST(Return, OfAReinstatedReservationWorksLikeAnyOther) {
   EventInTest event(2);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1}, "anna", 1'000);
@@ -296,7 +296,7 @@ TEST(Return, of_a_reinstated_reservation_works_like_any_other) {
   EXPECT_EQ(told(event.give_back(r, {}, "order-1").reservation.value()), "consumed (0) (1)");
 }
 
-TEST(Return, makes_the_seat_free_for_the_next_customer) {
+TEST(Return, MakesTheSeatFreeForTheNextCustomer) {
   EventInTest event(1);
   const Uuid r = event.new_id();
   event.hold(r, {0});

@@ -5,7 +5,7 @@
 namespace holdfast {
 namespace {
 
-TEST(Block, keeps_available_seats_from_sale) {
+TEST(Block, KeepsAvailableSeatsFromSale) {
   EventInTest event(4);
   EXPECT_EQ(told(event.block({1, 3})), "accepted");
   EXPECT_EQ(event.recorded(), "blocked");
@@ -14,7 +14,7 @@ TEST(Block, keeps_available_seats_from_sale) {
   EXPECT_EQ(told(event.hold(event.new_id(), {0, 1})), "seat_unavailable 1");
 }
 
-TEST(Block, takes_all_or_none_and_says_which_are_not_available) {
+TEST(Block, TakesAllOrNoneAndSaysWhichAreNotAvailable) {
   EventInTest event(6);
   const Uuid sold = event.new_id();
   event.hold(sold, {1});
@@ -26,7 +26,7 @@ TEST(Block, takes_all_or_none_and_says_which_are_not_available) {
   EXPECT_EQ(event.states(), "ashbaa");
 }
 
-TEST(Block, takes_a_seat_whose_hold_is_over_and_records_that_first) {
+TEST(Block, TakesASeatWhoseHoldIsOverAndRecordsThatFirst) {
   EventInTest event(2);
   event.hold(event.new_id(), {0}, "anna", 1'000);
   event.recorded();
@@ -37,7 +37,7 @@ TEST(Block, takes_a_seat_whose_hold_is_over_and_records_that_first) {
   EXPECT_EQ(event.recorded(), "expired blocked");
 }
 
-TEST(Unblock, makes_blocked_seats_available) {
+TEST(Unblock, MakesBlockedSeatsAvailable) {
   EventInTest event(3);
   event.block({0, 1});
   event.recorded();
@@ -48,7 +48,7 @@ TEST(Unblock, makes_blocked_seats_available) {
   EXPECT_EQ(told(event.hold(event.new_id(), {1})), "accepted");
 }
 
-TEST(Unblock, takes_all_or_none_and_says_which_are_not_blocked) {
+TEST(Unblock, TakesAllOrNoneAndSaysWhichAreNotBlocked) {
   EventInTest event(4);
   event.block({0});
   event.hold(event.new_id(), {1});
@@ -57,14 +57,14 @@ TEST(Unblock, takes_all_or_none_and_says_which_are_not_blocked) {
   EXPECT_EQ(event.states(), "bhaa");
 }
 
-TEST(Block, of_no_seats_records_nothing) {
+TEST(Block, OfNoSeatsRecordsNothing) {
   EventInTest event(1);
   EXPECT_EQ(told(event.block({})), "accepted");
   EXPECT_EQ(told(event.unblock({})), "accepted");
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Block, is_possible_whatever_the_status_of_the_event) {
+TEST(Block, IsPossibleWhateverTheStatusOfTheEvent) {
   for (const EventStatus status : {EventStatus::importing, EventStatus::draft, EventStatus::closed}) {
     EventInTest event(1, {.status = status});
     EXPECT_EQ(told(event.block({0})), "accepted");
@@ -72,7 +72,7 @@ TEST(Block, is_possible_whatever_the_status_of_the_event) {
   }
 }
 
-TEST(Configure, changes_what_is_set_and_leaves_the_rest) {
+TEST(Configure, ChangesWhatIsSetAndLeavesTheRest) {
   EventInTest event(1, {.name = "Hamlet", .starts_at = 5, .hold_seconds = 600});
   EventSettings expected = event.inventory.settings();
   EXPECT_EQ(told(event.configure({.name = "Macbeth", .held_seats_per_customer = 6})), "accepted");
@@ -88,14 +88,14 @@ TEST(Configure, changes_what_is_set_and_leaves_the_rest) {
   EXPECT_EQ(event.recorded(), "event_configured event_configured");
 }
 
-TEST(Configure, of_one_limit_leaves_the_other_as_somebody_else_has_just_set_it) {
+TEST(Configure, OfOneLimitLeavesTheOtherAsSomebodyElseHasJustSetIt) {
   EventInTest event(1);
   EXPECT_EQ(told(event.configure({.seats_per_reservation = 4})), "accepted");
   EXPECT_EQ(told(event.configure({.held_seats_per_customer = 2})), "accepted");
   EXPECT_EQ(event.inventory.settings().limits, (EventLimits{.seats_per_reservation = 4, .held_seats_per_customer = 2}));
 }
 
-TEST(Configure, is_refused_when_the_settings_would_not_go_together_and_says_what_they_would_be) {
+TEST(Configure, IsRefusedWhenTheSettingsWouldNotGoTogetherAndSaysWhatTheyWouldBe) {
   EventInTest event(1, {.hold_seconds = 900, .max_hold_seconds = 3'600});
   EXPECT_EQ(told(event.configure({.hold_seconds = 3'000})), "accepted");
   const Outcome refused = event.configure({.name = "Macbeth", .max_hold_seconds = 1'000});
@@ -107,20 +107,20 @@ TEST(Configure, is_refused_when_the_settings_would_not_go_together_and_says_what
 }
 
 // Versions before 0.2.0 could leave such settings behind.
-TEST(Configure, of_anything_else_is_accepted_though_the_settings_do_not_go_together) {
+TEST(Configure, OfAnythingElseIsAcceptedThoughTheSettingsDoNotGoTogether) {
   EventInTest event(1, {.hold_seconds = 3'000, .max_hold_seconds = 1'000});
   EXPECT_EQ(told(event.configure({.status = EventStatus::closed})), "accepted");
   EXPECT_EQ(event.inventory.settings().status, EventStatus::closed);
 }
 
-TEST(Configure, to_what_is_already_so_records_nothing) {
+TEST(Configure, ToWhatIsAlreadySoRecordsNothing) {
   EventInTest event(1, {.name = "Hamlet"});
   EXPECT_EQ(told(event.configure({.name = "Hamlet"})), "accepted");
   EXPECT_EQ(told(event.configure({})), "accepted");
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Configure, abandons_an_import_and_no_event_that_has_opened) {
+TEST(Configure, AbandonsAnImportAndNoEventThatHasOpened) {
   for (const EventStatus status : {EventStatus::draft, EventStatus::on_sale, EventStatus::closed}) {
     EventInTest event(1, {.status = status});
     EXPECT_EQ(told(event.configure({.status = EventStatus::abandoned})), "event_not_found");
@@ -134,7 +134,7 @@ TEST(Configure, abandons_an_import_and_no_event_that_has_opened) {
   EXPECT_EQ(event.recorded(), "event_configured");
 }
 
-TEST(AppendSeats, makes_more_seats_available_while_the_event_is_importing) {
+TEST(AppendSeats, MakesMoreSeatsAvailableWhileTheEventIsImporting) {
   EventInTest event(0, {.status = EventStatus::importing});
   EXPECT_EQ(told(event.does(AppendSeats{"seats as the plan wrote them", 3})), "accepted");
   EXPECT_EQ(told(event.does(AppendSeats{"more", 2})), "accepted");
@@ -144,7 +144,7 @@ TEST(AppendSeats, makes_more_seats_available_while_the_event_is_importing) {
   EXPECT_EQ(event.inventory.counts(), StateCounts{.available = 5});
 }
 
-TEST(Creation, records_card_settings_and_the_plans_header) {
+TEST(Creation, RecordsCardSettingsAndThePlansHeader) {
   Inventory inventory({.number = 3, .id = Uuid{{1, 2, 3}}, .venue = "Royal", .currency = "CHF"}, {.name = "Hamlet"}, 1);
   ChangeBatch changes;
   EXPECT_TRUE(judge(inventory, Create{"header"}, k_start, changes).accepted());
@@ -163,7 +163,7 @@ TEST(Creation, records_card_settings_and_the_plans_header) {
   EXPECT_EQ(*change.settings, inventory.settings());
 }
 
-TEST(Version, is_raised_by_one_by_each_change_of_the_seat_and_by_nothing_else) {
+TEST(Version, IsRaisedByOneByEachChangeOfTheSeatAndByNothingElse) {
   EventInTest event(1);
   std::uint32_t expected = 0;
   const auto changes = [&](const Outcome& outcome) {
@@ -191,7 +191,7 @@ TEST(Version, is_raised_by_one_by_each_change_of_the_seat_and_by_nothing_else) {
   changes(event.consume(third));
 }
 
-TEST(Seq, numbers_the_changes_without_gaps) {
+TEST(Seq, NumbersTheChangesWithoutGaps) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 1'000);

@@ -18,7 +18,7 @@ namespace {
 
 // -------------------------------------------------------------------------------------------------------------- block pool
 
-TEST(BlockPool, keeps_texts_of_any_length_it_takes) {
+TEST(BlockPool, KeepsTextsOfAnyLengthItTakes) {
   BlockPool pool;
   std::vector<std::pair<BlockPool::Handle, std::string>> kept;
   for (std::size_t length = 0; length < 400; ++length) {
@@ -33,7 +33,7 @@ TEST(BlockPool, keeps_texts_of_any_length_it_takes) {
   EXPECT_EQ(pool.text(BlockPool::k_none), "");
 }
 
-TEST(BlockPool, uses_freed_blocks_again) {
+TEST(BlockPool, UsesFreedBlocksAgain) {
   BlockPool pool;
   std::vector<BlockPool::Handle> handles;
   for (int i = 0; i < 1'000; ++i) handles.push_back(pool.put_text("sixteen bytes ok"));
@@ -45,7 +45,7 @@ TEST(BlockPool, uses_freed_blocks_again) {
   EXPECT_EQ(pool.bytes(), bytes);
 }
 
-TEST(BlockPool, has_lists_that_may_grow_up_to_their_capacity) {
+TEST(BlockPool, HasListsThatMayGrowUpToTheirCapacity) {
   EXPECT_EQ(BlockPool::capacity_of(1), 2u);
   EXPECT_EQ(BlockPool::capacity_of(2), 2u);
   EXPECT_EQ(BlockPool::capacity_of(3), 4u);
@@ -58,7 +58,7 @@ TEST(BlockPool, has_lists_that_may_grow_up_to_their_capacity) {
   EXPECT_TRUE(std::ranges::equal(pool.list(list, 4), std::vector<std::uint32_t>{7, 8, 9, 10}));
 }
 
-TEST(BlockPool, never_gives_one_place_to_two) {
+TEST(BlockPool, NeverGivesOnePlaceToTwo) {
   BlockPool pool;
   std::mt19937 random(4);
   std::map<BlockPool::Handle, std::string> texts;
@@ -101,7 +101,7 @@ TEST(BlockPool, never_gives_one_place_to_two) {
 
 // ----------------------------------------------------------------------------------------------------------- growing array
 
-TEST(GrowingArray, keeps_what_it_has_where_it_is) {
+TEST(GrowingArray, KeepsWhatItHasWhereItIs) {
   GrowingArray<std::uint64_t> array;
   std::vector<const std::uint64_t*> places;
   for (std::uint64_t i = 0; i < 100'000; ++i) {
@@ -117,7 +117,7 @@ TEST(GrowingArray, keeps_what_it_has_where_it_is) {
   }
 }
 
-TEST(GrowingArray, gives_places_that_stand_side_by_side) {
+TEST(GrowingArray, GivesPlacesThatStandSideBySide) {
   GrowingArray<std::uint32_t> array;
   std::mt19937 random(5);
   std::size_t end = 0;
@@ -132,7 +132,7 @@ TEST(GrowingArray, gives_places_that_stand_side_by_side) {
   }
 }
 
-TEST(GrowingArray, copied_has_the_same_and_shares_nothing) {
+TEST(GrowingArray, CopiedHasTheSameAndSharesNothing) {
   GrowingArray<std::uint32_t> array;
   for (std::uint32_t i = 0; i < 1'000; ++i) array[array.extend(1)] = i;
   const std::size_t large = array.extend(5'000);   // leaves a part out
@@ -187,16 +187,16 @@ void expect_like_a_map(unsigned seed, std::uint64_t spread) {
   EXPECT_EQ(visited, expected.size());
 }
 
-TEST(PlaceTable, finds_what_was_entered_and_not_removed) {
+TEST(PlaceTable, FindsWhatWasEnteredAndNotRemoved) {
   for (unsigned seed = 0; seed < 5; ++seed) expect_like_a_map(seed, UINT64_MAX);
 }
 
-TEST(PlaceTable, finds_it_among_many_of_the_same_hash_too) {
+TEST(PlaceTable, FindsItAmongManyOfTheSameHashToo) {
   expect_like_a_map(6, 1'000);
   expect_like_a_map(7, 10);
 }
 
-TEST(PlaceTable, that_is_empty_finds_nothing) {
+TEST(PlaceTable, ThatIsEmptyFindsNothing) {
   const PlaceTable table;
   EXPECT_EQ(table.find(1, [](PlaceTable::Place) { return true; }), PlaceTable::k_no_place);
   EXPECT_EQ(table.guess(1), PlaceTable::k_no_place);
@@ -205,7 +205,7 @@ TEST(PlaceTable, that_is_empty_finds_nothing) {
 
 // ------------------------------------------------------------------------------------------------------------ expiry queue
 
-TEST(ExpiryQueue, gives_what_is_due_the_earliest_first_like_a_sorted_map) {
+TEST(ExpiryQueue, GivesWhatIsDueTheEarliestFirstLikeASortedMap) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::mt19937_64 random(seed);
     ExpiryQueue queue;
@@ -238,7 +238,7 @@ TEST(ExpiryQueue, gives_what_is_due_the_earliest_first_like_a_sorted_map) {
   }
 }
 
-TEST(ExpiryQueue, gives_nothing_before_its_time_and_everything_at_it) {
+TEST(ExpiryQueue, GivesNothingBeforeItsTimeAndEverythingAtIt) {
   ExpiryQueue queue;
   ExpiryQueue::Entry entry{};
   EXPECT_FALSE(queue.pop(k_never, entry));
@@ -249,7 +249,7 @@ TEST(ExpiryQueue, gives_nothing_before_its_time_and_everything_at_it) {
   EXPECT_FALSE(queue.pop(k_never, entry));
 }
 
-TEST(ExpiryQueue, takes_a_time_before_the_last_popped_one_as_that_time) {
+TEST(ExpiryQueue, TakesATimeBeforeTheLastPoppedOneAsThatTime) {
   ExpiryQueue queue;
   ExpiryQueue::Entry entry{};
   queue.push(1'000, 1);
@@ -262,7 +262,7 @@ TEST(ExpiryQueue, takes_a_time_before_the_last_popped_one_as_that_time) {
   EXPECT_FALSE(queue.pop(1'500, entry));
 }
 
-TEST(ExpiryQueue, keeps_only_the_entries_that_are_true) {
+TEST(ExpiryQueue, KeepsOnlyTheEntriesThatAreTrue) {
   ExpiryQueue queue;
   for (std::uint32_t i = 0; i < 100; ++i) queue.push(1'000 + i, i);
   queue.keep_if([](const ExpiryQueue::Entry& entry) { return entry.slot % 10 == 5; });
@@ -276,7 +276,7 @@ TEST(ExpiryQueue, keeps_only_the_entries_that_are_true) {
   EXPECT_EQ(queue.earliest(), k_never);
 }
 
-TEST(ExpiryQueue, gives_back_much_memory_when_it_is_empty) {
+TEST(ExpiryQueue, GivesBackMuchMemoryWhenItIsEmpty) {
   ExpiryQueue queue;
   for (std::uint32_t i = 0; i < 1'000'000; ++i) queue.push(1'000 + i % 7, i);
   EXPECT_GT(queue.bytes(), 10'000'000u);
@@ -296,7 +296,7 @@ IdempotencyKey key_of(std::uint64_t number, std::uint8_t request = 0) {
 
 constexpr Millis k_day = 24 * 60 * k_minute;
 
-TEST(KeyTable, keeps_a_key_for_24_hours_to_the_millisecond) {
+TEST(KeyTable, KeepsAKeyFor24HoursToTheMillisecond) {
   KeyTable keys;
   keys.put(key_of(1, 9), k_start, "outcome");
   const KeyTable::Record* record = keys.find(key_of(1).key, k_start + k_day - 1);
@@ -307,7 +307,7 @@ TEST(KeyTable, keeps_a_key_for_24_hours_to_the_millisecond) {
   EXPECT_EQ(keys.find(key_of(2).key, k_start), nullptr);
 }
 
-TEST(KeyTable, forgets_what_is_over_and_nothing_else) {
+TEST(KeyTable, ForgetsWhatIsOverAndNothingElse) {
   KeyTable keys;
   keys.put(key_of(1), k_start, "one");
   keys.put(key_of(2), k_start + 1, "two");
@@ -318,7 +318,7 @@ TEST(KeyTable, forgets_what_is_over_and_nothing_else) {
   EXPECT_NE(keys.find(key_of(2).key, k_start + k_day), nullptr);
 }
 
-TEST(KeyTable, is_full_at_its_limit_and_takes_keys_again_when_old_ones_are_over) {
+TEST(KeyTable, IsFullAtItsLimitAndTakesKeysAgainWhenOldOnesAreOver) {
   KeyTable keys(2);
   EXPECT_TRUE(keys.has_room_for({}));
   keys.put(key_of(1), k_start, "");
@@ -338,7 +338,7 @@ void fill(KeyTable& keys, const KeyOwner& owner, std::uint64_t first, std::uint6
   }
 }
 
-TEST(KeyTable, gives_strangers_together_a_quarter_and_each_of_them_a_part) {
+TEST(KeyTable, GivesStrangersTogetherAQuarterAndEachOfThemAPart) {
   constexpr KeyOwner k_shop{.caller = 7};
   KeyTable keys(8'000);
   fill(keys, {.caller = 1, .is_stranger = true}, 0, 1'000);
@@ -356,7 +356,7 @@ TEST(KeyTable, gives_strangers_together_a_quarter_and_each_of_them_a_part) {
   EXPECT_EQ(keys.bytes(), 0u);
 }
 
-TEST(KeyTable, counts_the_bytes_of_outcomes_too) {
+TEST(KeyTable, CountsTheBytesOfOutcomesToo) {
   KeyTable keys(8'000);   // 2,048,000 bytes
   const std::string large(50'000, 'x');
   fill(keys, {.caller = 1, .is_stranger = true}, 0, 6, large);
@@ -366,7 +366,7 @@ TEST(KeyTable, counts_the_bytes_of_outcomes_too) {
   EXPECT_FALSE(keys.has_room_for({.caller = 8})) << "all of them together";
 }
 
-TEST(KeyTable, finds_the_owner_behind_outcomes_that_come_from_a_store) {
+TEST(KeyTable, FindsTheOwnerBehindOutcomesThatComeFromAStore) {
   constexpr KeyOwner k_owner{.caller = 0x7FFF'FFFF, .is_stranger = true};
   std::string kept;
   Writer writer(kept);
@@ -384,7 +384,7 @@ TEST(KeyTable, finds_the_owner_behind_outcomes_that_come_from_a_store) {
   EXPECT_EQ(owner_in(without), KeyOwner{});
 }
 
-TEST(KeyTable, takes_a_key_again_that_no_longer_counts) {
+TEST(KeyTable, TakesAKeyAgainThatNoLongerCounts) {
   KeyTable keys;
   keys.put(key_of(1, 1), k_start, "first");
   keys.put(key_of(1, 2), k_start + k_day, "second");
@@ -392,7 +392,7 @@ TEST(KeyTable, takes_a_key_again_that_no_longer_counts) {
   EXPECT_EQ(keys.outcome(*keys.find(key_of(1).key, k_start + k_day)), "second");
 }
 
-TEST(KeyTable, takes_a_time_before_the_last_one_as_that_time) {
+TEST(KeyTable, TakesATimeBeforeTheLastOneAsThatTime) {
   KeyTable keys;
   keys.put(key_of(1), k_start, "");
   keys.put(key_of(2), k_start - 1, "");   // the clock was set back
@@ -402,14 +402,14 @@ TEST(KeyTable, takes_a_time_before_the_last_one_as_that_time) {
   EXPECT_EQ(keys.size(), 1u);
 }
 
-TEST(KeyTable, keeps_the_outcome_of_the_largest_set) {
+TEST(KeyTable, KeepsTheOutcomeOfTheLargestSet) {
   KeyTable keys;
   const std::string outcome(500'000, 'x');
   keys.put(key_of(1), k_start, outcome);
   EXPECT_EQ(keys.outcome(*keys.find(key_of(1).key, k_start)), outcome);
 }
 
-TEST(KeyTable, uses_the_memory_of_forgotten_keys_again) {
+TEST(KeyTable, UsesTheMemoryOfForgottenKeysAgain) {
   KeyTable keys;
   for (std::uint64_t i = 0; i < 100'000; ++i)
     keys.put(key_of(i), k_start + static_cast<Millis>(i) * k_day / 100, "an outcome of some length");

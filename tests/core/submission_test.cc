@@ -70,14 +70,14 @@ std::string told(const Verdict& verdict) {
   return text;
 }
 
-TEST_F(Requests, without_a_key_are_judged_each_time) {
+TEST_F(Requests, WithoutAKeyAreJudgedEachTime) {
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}})), "accepted");
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}})), "seat_unavailable 1");
   EXPECT_FALSE(kept.has_value());
   EXPECT_EQ(keys.size(), 0u);
 }
 
-TEST_F(Requests, with_the_same_key_get_the_first_outcome_again_and_change_nothing) {
+TEST_F(Requests, WithTheSameKeyGetTheFirstOutcomeAgainAndChangeNothing) {
   const Uuid r = new_id();
   const Verdict first = asks({.parts = {hold(1, r, two)}, .key = key_of(1, 1)});
   EXPECT_EQ(told(first), "accepted");
@@ -93,7 +93,7 @@ TEST_F(Requests, with_the_same_key_get_the_first_outcome_again_and_change_nothin
   EXPECT_EQ(inventories[1]->seq(), 1u);
 }
 
-TEST_F(Requests, with_the_same_key_get_the_first_outcome_though_the_reservation_has_changed_since) {
+TEST_F(Requests, WithTheSameKeyGetTheFirstOutcomeThoughTheReservationHasChangedSince) {
   const Uuid r = new_id();
   asks({.parts = {hold(1, r, two)}, .key = key_of(1, 1)});
   asks({.parts = {{1, Release{.reservation = r}}}});
@@ -105,7 +105,7 @@ TEST_F(Requests, with_the_same_key_get_the_first_outcome_though_the_reservation_
   EXPECT_EQ(states(1), "aaaa");
 }
 
-TEST_F(Requests, with_a_used_key_for_something_else_are_refused) {
+TEST_F(Requests, WithAUsedKeyForSomethingElseAreRefused) {
   asks({.parts = {hold(1, new_id(), one)}, .key = key_of(1, 1)});
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), two)}, .key = key_of(1, 2)})), "idempotency_key_reused");
   EXPECT_EQ(told(asks({.parts = {hold(2, new_id(2), one), hold(3, new_id(3), one)}, .key = key_of(1, 2)})),
@@ -113,7 +113,7 @@ TEST_F(Requests, with_a_used_key_for_something_else_are_refused) {
   EXPECT_EQ(states(1), "ahaa");
 }
 
-TEST_F(Requests, that_were_refused_are_judged_afresh) {
+TEST_F(Requests, ThatWereRefusedAreJudgedAfresh) {
   const Uuid other = new_id();
   asks({.parts = {hold(1, other, one)}});
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}, .key = key_of(1, 1)})), "seat_unavailable 1");
@@ -123,7 +123,7 @@ TEST_F(Requests, that_were_refused_are_judged_afresh) {
   EXPECT_TRUE(kept.has_value());
 }
 
-TEST_F(Requests, are_judged_afresh_24_hours_after_the_first_outcome) {
+TEST_F(Requests, AreJudgedAfresh24HoursAfterTheFirstOutcome) {
   const Uuid r = new_id();
   asks({.parts = {hold(1, r, one)}, .key = key_of(1, 1)});
   now += k_day - 1;
@@ -132,7 +132,7 @@ TEST_F(Requests, are_judged_afresh_24_hours_after_the_first_outcome) {
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}, .key = key_of(1, 2)})), "accepted");
 }
 
-TEST_F(Requests, with_keys_survive_a_clock_that_goes_back) {
+TEST_F(Requests, WithKeysSurviveAClockThatGoesBack) {
   asks({.parts = {hold(1, new_id(), one)}, .key = key_of(1, 1)});
   now -= 5;
   asks({.parts = {hold(2, new_id(2), one)}, .key = key_of(2, 1)});
@@ -142,7 +142,7 @@ TEST_F(Requests, with_keys_survive_a_clock_that_goes_back) {
   EXPECT_EQ(told(asks({.parts = {hold(3, new_id(3), one)}, .key = key_of(2, 1)})), "accepted");
 }
 
-TEST_F(Requests, with_a_new_key_are_refused_while_there_are_too_many_keys) {
+TEST_F(Requests, WithANewKeyAreRefusedWhileThereAreTooManyKeys) {
   for (std::uint8_t i = 0; i < 3; ++i) {
     const SeatList seat = {i};
     EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), seat)}, .key = key_of(i, 1)})), "accepted");
@@ -155,12 +155,12 @@ TEST_F(Requests, with_a_new_key_are_refused_while_there_are_too_many_keys) {
   EXPECT_EQ(told(asks({.parts = {hold(2, new_id(2), one)}, .key = key_of(9, 1)})), "accepted");
 }
 
-TEST_F(Requests, for_an_event_that_there_is_not_are_refused) {
+TEST_F(Requests, ForAnEventThatThereIsNotAreRefused) {
   EXPECT_EQ(told(asks({.parts = {hold(9, new_id(9), one)}, .key = key_of(1, 1)})), "event_not_found");
   EXPECT_FALSE(kept.has_value());
 }
 
-TEST_F(Requests, that_change_nothing_keep_no_key_and_are_judged_afresh) {
+TEST_F(Requests, ThatChangeNothingKeepNoKeyAndAreJudgedAfresh) {
   EXPECT_EQ(told(asks({.parts = {{1, ReleaseLocks{one}}}, .key = key_of(1, 1)})), "accepted");
   EXPECT_EQ(told(asks({.parts = {{1, Configure{}}}, .key = key_of(1, 1)})), "accepted");
   EXPECT_FALSE(kept.has_value());
@@ -169,14 +169,14 @@ TEST_F(Requests, that_change_nothing_keep_no_key_and_are_judged_afresh) {
   EXPECT_TRUE(kept.has_value());
 }
 
-TEST_F(Requests, whose_commands_have_no_reservation_to_tell_of_are_replayed_too) {
+TEST_F(Requests, WhoseCommandsHaveNoReservationToTellOfAreReplayedToo) {
   EXPECT_EQ(told(asks({.parts = {{1, Block{one}}}, .key = key_of(1, 1)})), "accepted");
   const Verdict again = asks({.parts = {{1, Block{one}}}, .key = key_of(1, 1)});
   EXPECT_EQ(told(again), "replayed, accepted");
   EXPECT_FALSE(again.outcomes[0].reservation.has_value());
 }
 
-TEST_F(Requests, over_several_events_make_a_reservation_each) {
+TEST_F(Requests, OverSeveralEventsMakeAReservationEach) {
   const Uuid first = new_id(1), second = new_id(3);
   const Verdict verdict = asks({.parts = {hold(1, first, one), hold(3, second, two)}, .key = key_of(1, 1)});
   EXPECT_EQ(told(verdict), "accepted, accepted");
@@ -191,7 +191,7 @@ TEST_F(Requests, over_several_events_make_a_reservation_each) {
   EXPECT_EQ(again.outcomes[1].reservation->id, second);
 }
 
-TEST_F(Requests, over_several_events_get_all_or_nothing_and_say_which_part_is_the_reason) {
+TEST_F(Requests, OverSeveralEventsGetAllOrNothingAndSayWhichPartIsTheReason) {
   asks({.parts = {hold(3, new_id(3), one)}});
   const Seq before = inventories[1]->seq();
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(1), one), hold(2, new_id(2), two), hold(3, new_id(3), one)}, .key = key_of(1, 1)})),
@@ -204,14 +204,14 @@ TEST_F(Requests, over_several_events_get_all_or_nothing_and_say_which_part_is_th
             "another_part_refused, seat_unavailable 1, event_not_found");
 }
 
-TEST_F(Requests, over_several_events_can_take_seats_whose_hold_is_over) {
+TEST_F(Requests, OverSeveralEventsCanTakeSeatsWhoseHoldIsOver) {
   const SeatList seat = {1};
   asks({.parts = {{1, Hold{.reservation = new_id(), .customer = "ben", .seats = seat, .duration = 1'000}}}});
   now += 1'000;
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(1), one), hold(2, new_id(2), one)}})), "accepted, accepted");
 }
 
-TEST_F(Requests, over_several_events_release_locks_in_each) {
+TEST_F(Requests, OverSeveralEventsReleaseLocksInEach) {
   for (const EventNumber event : {1u, 2u}) {
     asks({.parts = {{event, Hold{.reservation = new_id(event), .kind = ReservationKind::ticket_lock, .seats = two, .duration = 1'000}}}});
   }
@@ -236,7 +236,7 @@ std::string traced(const ChangeBatch& changes) {
   return text;
 }
 
-TEST_F(Requests, with_a_trace_have_it_recorded_with_what_they_cause_in_every_event_and_with_nothing_else) {
+TEST_F(Requests, WithATraceHaveItRecordedWithWhatTheyCauseInEveryEventAndWithNothingElse) {
   const auto trace_of = [](std::uint8_t first) { return TraceParent{.packed = {first}}; };
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}})), "accepted");
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(1), two), hold(2, new_id(2), two)}, .trace = trace_of(7)})), "accepted, accepted");

@@ -22,7 +22,7 @@ std::string json_of(std::string_view text) {
   return json;
 }
 
-TEST(JsonText, is_utf8_whatever_the_bytes_were) {
+TEST(JsonText, IsUtf8WhateverTheBytesWere) {
   const std::string mark = "\xEF\xBF\xBD";
   EXPECT_EQ(json_of("plain \"quoted\" \\ \n\x01"), R"("plain \"quoted\" \\ \n\u0001")");
   for (const char* good : {"\u00e9", "\u20ac", "\U0001f3ad", "\ud7ff", "\ue000", "\U0010ffff"}) {
@@ -40,7 +40,7 @@ TEST(JsonText, is_utf8_whatever_the_bytes_were) {
   }
 }
 
-TEST(Controls, are_those_that_change_how_a_line_is_shown) {
+TEST(Controls, AreThoseThatChangeHowALineIsShown) {
   for (const char* control :
        {"\x01", "\n", "\x7f", "\u0080", "\u009f", "\u061c", "\u200e", "\u200f", "\u2028", "\u202a", "\u202e", "\u2066", "\u2069"}) {
     EXPECT_TRUE(has_control("a" + std::string(control))) << control;
@@ -52,7 +52,7 @@ TEST(Controls, are_those_that_change_how_a_line_is_shown) {
   }
 }
 
-TEST(Uuid, is_read_in_any_letter_case_and_written_in_lower_case) {
+TEST(Uuid, IsReadInAnyLetterCaseAndWrittenInLowerCase) {
   const std::string lower = "0123abcd-4567-89ef-fedc-ba9876543210";
   for (const std::string& text :
        {lower, std::string("0123ABCD-4567-89EF-FEDC-BA9876543210"), std::string("0123aBcD-4567-89Ef-FedC-bA9876543210")}) {
@@ -62,7 +62,7 @@ TEST(Uuid, is_read_in_any_letter_case_and_written_in_lower_case) {
   }
 }
 
-TEST(Uuid, of_any_other_form_is_not_read) {
+TEST(Uuid, OfAnyOtherFormIsNotRead) {
   for (const char* text :
        {"", "0123abcd456789effedcba9876543210", "{0123abcd-4567-89ef-fedc-ba9876543210}", "0123abcd-4567-89ef-fedc-ba987654321",
         "0123abcd-4567-89ef-fedc-ba98765432100", "0123abcd-4567-89ef-fedc-ba987654321g", "0123abcd+4567-89ef-fedc-ba9876543210",
@@ -76,7 +76,7 @@ TEST(Uuid, of_any_other_form_is_not_read) {
                    .has_value());
 }
 
-TEST(DerivedSeatId, is_the_same_each_time_and_another_for_another_event_or_label) {
+TEST(DerivedSeatId, IsTheSameEachTimeAndAnotherForAnotherEventOrLabel) {
   const Uuid event = parse_uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8").value();
   const Uuid id = derived_seat_id(event, "www.example.com");
   EXPECT_EQ(to_string(id), "2ed6657d-e927-568b-95e1-2665a8aea6a2");   // RFC 4122's name, by its version 5
@@ -85,7 +85,7 @@ TEST(DerivedSeatId, is_the_same_each_time_and_another_for_another_event_or_label
   EXPECT_NE(derived_seat_id(id, "www.example.com"), id);
 }
 
-TEST(ReservationId, carries_its_events_number_and_says_that_it_is_a_uuid_of_version_8) {
+TEST(ReservationId, CarriesItsEventsNumberAndSaysThatItIsAUuidOfVersion8) {
   const std::uint8_t random[10] = {0xFF, 0, 0xFF, 0, 0xFF, 0, 0xFF, 0, 0xFF, 0};
   for (const EventNumber event : {1u, 2u, 255u, 256u, 0x12345678u, 0xFFFFFFFFu}) {
     const Uuid id = make_reservation_id(event, 1'771'949'700'000, random);
@@ -97,7 +97,7 @@ TEST(ReservationId, carries_its_events_number_and_says_that_it_is_a_uuid_of_vers
   }
 }
 
-TEST(ReservationId, has_the_time_in_steps_of_65_seconds_after_the_event) {
+TEST(ReservationId, HasTheTimeInStepsOf65SecondsAfterTheEvent) {
   const std::uint8_t zero[10] = {};
   const auto time_of = [&](std::int64_t ms) {
     const Uuid id = make_reservation_id(1, ms, zero);
@@ -110,7 +110,7 @@ TEST(ReservationId, has_the_time_in_steps_of_65_seconds_after_the_event) {
   EXPECT_EQ(time_of(65'536 * 1'024), 0);
 }
 
-TEST(ReservationId, has_each_of_its_80_random_bits_at_a_place_of_its_own) {
+TEST(ReservationId, HasEachOfIts80RandomBitsAtAPlaceOfItsOwn) {
   std::uint8_t random[10] = {};
   const Uuid without = make_reservation_id(1, 0, random);
   std::set<int> places;
@@ -131,7 +131,7 @@ TEST(ReservationId, has_each_of_its_80_random_bits_at_a_place_of_its_own) {
   EXPECT_EQ(places.size(), 80u);
 }
 
-TEST(ReservationId, is_not_read_from_another_uuid) {
+TEST(ReservationId, IsNotReadFromAnotherUuid) {
   EXPECT_FALSE(event_of_reservation(parse_uuid("00000001-0000-4000-8000-000000000000").value()).has_value());   // version 4
   EXPECT_FALSE(event_of_reservation(parse_uuid("00000001-0000-8000-4000-000000000000").value()).has_value());   // another variant
   EXPECT_FALSE(event_of_reservation(parse_uuid("00000000-0000-8000-8000-000000000000").value()).has_value());   // no event
@@ -140,7 +140,7 @@ TEST(ReservationId, is_not_read_from_another_uuid) {
 
 // -------------------------------------------------------------------------------------------------------------------- time
 
-TEST(Rfc3339, is_written_in_utc_with_milliseconds_only_where_they_are_not_zero) {
+TEST(Rfc3339, IsWrittenInUtcWithMillisecondsOnlyWhereTheyAreNotZero) {
   EXPECT_EQ(rfc3339(0), "1970-01-01T00:00:00Z");
   EXPECT_EQ(rfc3339(1'771'949'700'000), "2026-02-24T16:15:00Z");
   EXPECT_EQ(rfc3339(1'771'949'700'250), "2026-02-24T16:15:00.250Z");
@@ -150,14 +150,14 @@ TEST(Rfc3339, is_written_in_utc_with_milliseconds_only_where_they_are_not_zero) 
   EXPECT_EQ(rfc3339(253'402'300'799'999), "9999-12-31T23:59:59.999Z");
 }
 
-TEST(Rfc3339, is_read_back_as_written) {
+TEST(Rfc3339, IsReadBackAsWritten) {
   for (const Millis at : {Millis{0}, Millis{1}, Millis{-1}, Millis{1'771'949'700'250}, Millis{951'782'399'999}, Millis{-62'167'219'200'000},
                           Millis{253'402'300'799'999}}) {
     EXPECT_EQ(parse_rfc3339(rfc3339(at)), at) << rfc3339(at);
   }
 }
 
-TEST(Rfc3339, is_read_with_offset_fraction_small_letters_and_leap_second) {
+TEST(Rfc3339, IsReadWithOffsetFractionSmallLettersAndLeapSecond) {
   EXPECT_EQ(parse_rfc3339("2026-02-24T17:15:00+01:00"), 1'771'949'700'000);
   EXPECT_EQ(parse_rfc3339("2026-02-24T10:45:00.000-05:30"), 1'771'949'700'000);
   EXPECT_EQ(parse_rfc3339("2026-02-24t16:15:00z"), 1'771'949'700'000);
@@ -169,7 +169,7 @@ TEST(Rfc3339, is_read_with_offset_fraction_small_letters_and_leap_second) {
   EXPECT_EQ(parse_rfc3339("2026-02-25T00:30:00+00:45"), parse_rfc3339("2026-02-24T23:45:00Z"));
 }
 
-TEST(Rfc3339, of_any_other_form_is_not_read) {
+TEST(Rfc3339, OfAnyOtherFormIsNotRead) {
   for (const char* text : {"",
                            "2026-02-24",
                            "2026-02-24T16:15:00",
@@ -201,7 +201,7 @@ TEST(Rfc3339, of_any_other_form_is_not_read) {
   }
 }
 
-TEST(Rfc3339, that_its_offset_moves_out_of_the_years_0_to_9999_is_not_read) {
+TEST(Rfc3339, ThatItsOffsetMovesOutOfTheYears0To9999IsNotRead) {
   EXPECT_FALSE(parse_rfc3339("0000-01-01T00:00:00+00:01").has_value());
   EXPECT_TRUE(parse_rfc3339("0000-01-01T00:01:00+00:01").has_value());
   EXPECT_FALSE(parse_rfc3339("9999-12-31T23:59:59-00:01").has_value());
@@ -210,7 +210,7 @@ TEST(Rfc3339, that_its_offset_moves_out_of_the_years_0_to_9999_is_not_read) {
 
 // ------------------------------------------------------------------------------------------------------------------ prices
 
-TEST(Price, has_two_to_four_decimals) {
+TEST(Price, HasTwoToFourDecimals) {
   const auto text = [](std::int64_t ten_thousandths) {
     std::string out;
     append_price(out, Price{ten_thousandths});
@@ -228,7 +228,7 @@ TEST(Price, has_two_to_four_decimals) {
   EXPECT_EQ(text(std::numeric_limits<std::int64_t>::min()), "-922337203685477.5808");
 }
 
-TEST(TraceParent, is_read_and_written_as_it_stands) {
+TEST(TraceParent, IsReadAndWrittenAsItStands) {
   const std::string text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const auto trace = parse_traceparent(text);
   ASSERT_TRUE(trace.has_value());
@@ -237,7 +237,7 @@ TEST(TraceParent, is_read_and_written_as_it_stands) {
   EXPECT_EQ(to_string(*trace), text);
 }
 
-TEST(TraceParent, of_a_later_version_counts_as_far_as_the_first_goes) {
+TEST(TraceParent, OfALaterVersionCountsAsFarAsTheFirstGoes) {
   const std::string ids = "-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
   EXPECT_EQ(to_string(parse_traceparent("cc" + ids).value()), "00" + ids);
   EXPECT_EQ(to_string(parse_traceparent("cc" + ids + "-what-the-future-will-be-like").value()), "00" + ids);
@@ -246,7 +246,7 @@ TEST(TraceParent, of_a_later_version_counts_as_far_as_the_first_goes) {
   EXPECT_FALSE(parse_traceparent("ff" + ids));
 }
 
-TEST(TraceParent, of_any_other_form_is_not_read) {
+TEST(TraceParent, OfAnyOtherFormIsNotRead) {
   const std::string good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   for (std::size_t cut = 0; cut < good.size(); ++cut) EXPECT_FALSE(parse_traceparent(good.substr(0, cut))) << cut;
   for (std::size_t at = 0; at < good.size(); ++at) {

@@ -29,7 +29,7 @@ std::string in_chunks(std::string_view body, std::size_t chunk) {
   return out + "0\r\n\r\n";
 }
 
-TEST(Body, in_chunks_may_be_split_at_every_byte) {
+TEST(Body, InChunksMayBeSplitAtEveryByte) {
   TestServer s;
   const std::string bytes = chunked("/echo",
                                     "5\r\nhello\r\n001;ext=\"v\"\r\n \r\n"
@@ -43,7 +43,7 @@ TEST(Body, in_chunks_may_be_split_at_every_byte) {
   }
 }
 
-TEST(Body, in_chunks_is_whole_and_contiguous_at_any_chunk_size) {
+TEST(Body, InChunksIsWholeAndContiguousAtAnyChunkSize) {
   TestServer s;
   Client client = s.connect();
   const std::string body = letters(60'000);
@@ -54,7 +54,7 @@ TEST(Body, in_chunks_is_whole_and_contiguous_at_any_chunk_size) {
   }
 }
 
-TEST(Body, that_makes_the_buffer_grow_leaves_the_request_readable) {
+TEST(Body, ThatMakesTheBufferGrowLeavesTheRequestReadable) {
   TestServer s;
   const std::string body = letters(50'000);
   Client client = s.connect();
@@ -65,12 +65,12 @@ TEST(Body, that_makes_the_buffer_grow_leaves_the_request_readable) {
   EXPECT_EQ(answer->headers.at("x-request-id"), "id-1");
 }
 
-TEST(Body, without_length_is_none) {
+TEST(Body, WithoutLengthIsNone) {
   TestServer s;
   EXPECT_EQ(s.ask("POST /echo HTTP/1.1\r\nHost: h\r\n\r\n")->body, "");
 }
 
-TEST(Stream, gives_the_body_in_parts) {
+TEST(Stream, GivesTheBodyInParts) {
   TestServer s;
   Client client = s.connect();
   const std::string body = letters(64 * 1024);
@@ -84,7 +84,7 @@ TEST(Stream, gives_the_body_in_parts) {
   }
 }
 
-TEST(Stream, may_be_split_at_every_byte) {
+TEST(Stream, MayBeSplitAtEveryByte) {
   TestServer s;
   const std::string bytes = chunked("/stream", "5\r\nhello\r\n6;a\r\n world\r\n0\r\nA: b\r\n\r\n");
   for (std::size_t at = 1; at < bytes.size(); ++at) {
@@ -96,14 +96,14 @@ TEST(Stream, may_be_split_at_every_byte) {
   }
 }
 
-TEST(Stream, of_an_empty_body_ends_at_once) {
+TEST(Stream, OfAnEmptyBodyEndsAtOnce) {
   TestServer s;
   EXPECT_EQ(s.ask(post("/stream", ""))->body, "0 0");
   EXPECT_EQ(s.ask(chunked("/stream", "0\r\n\r\n"))->body, "0 0");
   EXPECT_EQ(s.ask(get("/stream"))->body, "0 0");
 }
 
-TEST(Stream, over_the_limit_is_refused_413) {
+TEST(Stream, OverTheLimitIsRefused413) {
   TestServer s({.body_bytes_max = 1000});
   Client client = s.connect();
   client.send(chunked("/stream", in_chunks(letters(1001), 100)));
@@ -114,20 +114,20 @@ TEST(Stream, over_the_limit_is_refused_413) {
   EXPECT_EQ(s.ask(chunked("/stream", in_chunks(letters(1000), 100)))->status, 200U);
 }
 
-TEST(Stream, that_fails_can_be_answered_by_the_handler) {
+TEST(Stream, ThatFailsCanBeAnsweredByTheHandler) {
   TestServer s;
   const auto answer = s.ask(chunked("/stream-catch", "5\r\nhello\r\nx"));
   EXPECT_EQ(answer->status, 299U);
   EXPECT_TRUE(answer->closes());
 }
 
-TEST(Stream, that_is_malformed_is_refused_400) {
+TEST(Stream, ThatIsMalformedIsRefused400) {
   TestServer s;
   EXPECT_EQ(s.ask(chunked("/stream", "5\r\nhello\r\nx"))->status, 400U);
   EXPECT_TRUE(s.errors().empty()) << "the client's fault is not reported as the handler's";
 }
 
-TEST(Stream, that_the_handler_ignores_is_drained_when_it_is_short) {
+TEST(Stream, ThatTheHandlerIgnoresIsDrainedWhenItIsShort) {
   TestServer s;
   Client client = s.connect();
   const std::string body = letters(20'000);
@@ -140,7 +140,7 @@ TEST(Stream, that_the_handler_ignores_is_drained_when_it_is_short) {
   EXPECT_EQ(client.read()->body, "hello");
 }
 
-TEST(Stream, that_the_handler_ignores_closes_the_connection_when_it_is_long) {
+TEST(Stream, ThatTheHandlerIgnoresClosesTheConnectionWhenItIsLong) {
   TestServer s({.body_bytes_max = 1'000'000});
   Client client = s.connect();
   client.send("POST /stream-ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\nabc");
@@ -150,7 +150,7 @@ TEST(Stream, that_the_handler_ignores_closes_the_connection_when_it_is_long) {
   EXPECT_TRUE(client.at_end());
 }
 
-TEST(Stream, of_a_client_that_vanishes_ends_with_an_exception) {
+TEST(Stream, OfAClientThatVanishesEndsWithAnException) {
   TestServer s;
   Client client = s.connect();
   client.send("POST /stream HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc");
@@ -165,7 +165,7 @@ std::string expecting(std::string_view target, std::size_t length) {
          "\r\n\r\n";
 }
 
-TEST(Expect, is_answered_100_before_the_body_is_read) {
+TEST(Expect, IsAnswered100BeforeTheBodyIsRead) {
   TestServer s;
   Client client = s.connect();
   for (const char* target : {"/echo", "/stream"}) {
@@ -176,7 +176,7 @@ TEST(Expect, is_answered_100_before_the_body_is_read) {
   }
 }
 
-TEST(Expect, keeps_its_place_among_pipelined_answers) {
+TEST(Expect, KeepsItsPlaceAmongPipelinedAnswers) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/hello") + expecting("/echo", 5));
@@ -186,13 +186,13 @@ TEST(Expect, keeps_its_place_among_pipelined_answers) {
   EXPECT_EQ(client.read()->body, "hello");
 }
 
-TEST(Expect, is_passed_over_when_the_body_is_there_or_empty) {
+TEST(Expect, IsPassedOverWhenTheBodyIsThereOrEmpty) {
   TestServer s;
   EXPECT_EQ(s.ask(expecting("/echo", 5) + "hello")->status, 200U);
   EXPECT_EQ(s.ask(expecting("/echo", 0))->status, 200U);
 }
 
-TEST(Expect, of_too_large_a_body_is_answered_413_instead) {
+TEST(Expect, OfTooLargeABodyIsAnswered413Instead) {
   TestServer s;
   Client client = s.connect();
   client.send(expecting("/small", 11));
@@ -200,7 +200,7 @@ TEST(Expect, of_too_large_a_body_is_answered_413_instead) {
   EXPECT_TRUE(client.at_end());
 }
 
-TEST(Expect, of_a_body_that_the_handler_never_reads_closes_the_connection) {
+TEST(Expect, OfABodyThatTheHandlerNeverReadsClosesTheConnection) {
   TestServer s;
   Client client = s.connect();
   client.send(expecting("/stream-ignore", 5));
@@ -209,7 +209,7 @@ TEST(Expect, of_a_body_that_the_handler_never_reads_closes_the_connection) {
   EXPECT_TRUE(answer->closes());
 }
 
-TEST(Expect, of_http_1_0_is_ignored) {
+TEST(Expect, OfHttp10IsIgnored) {
   TestServer s;
   Client client = s.connect();
   client.send("POST /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");

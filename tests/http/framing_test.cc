@@ -6,7 +6,7 @@
 namespace holdfast::http::test {
 namespace {
 
-TEST(Answer, carries_length_date_server_and_request_id) {
+TEST(Answer, CarriesLengthDateServerAndRequestId) {
   TestServer s;
   const auto answer = s.ask(get("/hello"));
   ASSERT_TRUE(answer);
@@ -21,7 +21,7 @@ TEST(Answer, carries_length_date_server_and_request_id) {
   EXPECT_FALSE(answer->headers.contains("connection"));
 }
 
-TEST(Answer, repeats_the_callers_request_id) {
+TEST(Answer, RepeatsTheCallersRequestId) {
   TestServer s;
   const auto ask = [&](const std::string& id) {
     return s.ask("GET /hello HTTP/1.1\r\nHost: h\r\nx-ReQuest-id: " + id + "\r\n\r\n")->headers.at("x-request-id");
@@ -30,7 +30,7 @@ TEST(Answer, repeats_the_callers_request_id) {
   EXPECT_EQ(ask(std::string(128, 'x')), std::string(128, 'x'));
 }
 
-TEST(Answer, has_a_new_request_id_when_the_callers_is_not_fit) {
+TEST(Answer, HasANewRequestIdWhenTheCallersIsNotFit) {
   TestServer s;
   for (const std::string& id : {std::string(129, 'x'), std::string("caf\xc3\xa9"), std::string("a\tb"), std::string()}) {
     const auto answer = s.ask("GET /hello HTTP/1.1\r\nHost: h\r\nX-Request-Id: " + id + "\r\n\r\n");
@@ -39,7 +39,7 @@ TEST(Answer, has_a_new_request_id_when_the_callers_is_not_fit) {
   }
 }
 
-TEST(Answer, leaves_out_headers_that_would_break_it_and_reports_them) {
+TEST(Answer, LeavesOutHeadersThatWouldBreakItAndReportsThem) {
   TestServer s;
   const auto answer = s.ask(get("/bad-header"));
   ASSERT_TRUE(answer);
@@ -51,13 +51,13 @@ TEST(Answer, leaves_out_headers_that_would_break_it_and_reports_them) {
   EXPECT_NE(s.errors()[0].find("X-Bad"), std::string::npos);
 }
 
-TEST(Answer, with_a_status_that_is_none_becomes_500) {
+TEST(Answer, WithAStatusThatIsNoneBecomes500) {
   TestServer s;
   EXPECT_EQ(s.ask(get("/bad-status"))->status, 500U);
   EXPECT_EQ(s.errors().size(), 1U);
 }
 
-TEST(Answer, of_204_has_neither_body_nor_length) {
+TEST(Answer, Of204HasNeitherBodyNorLength) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/no-content") + get("/hello"));
@@ -67,7 +67,7 @@ TEST(Answer, of_204_has_neither_body_nor_length) {
   EXPECT_EQ(client.read()->body, "hello");
 }
 
-TEST(Answer, to_head_has_the_length_but_not_the_body) {
+TEST(Answer, ToHeadHasTheLengthButNotTheBody) {
   TestServer s;
   Client client = s.connect();
   client.send("HEAD /hello HTTP/1.1\r\nHost: h\r\n\r\n" + get("/hello"));
@@ -77,7 +77,7 @@ TEST(Answer, to_head_has_the_length_but_not_the_body) {
   EXPECT_EQ(client.read()->body, "hello");
 }
 
-TEST(Answer, that_is_large_arrives_whole_and_in_order) {
+TEST(Answer, ThatIsLargeArrivesWholeAndInOrder) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/hello") + get("/big?5000000") + get("/hello"));
@@ -86,7 +86,7 @@ TEST(Answer, that_is_large_arrives_whole_and_in_order) {
   EXPECT_EQ(client.read()->body, "hello");
 }
 
-TEST(Handler, that_throws_is_answered_500_reported_and_the_connection_lives) {
+TEST(Handler, ThatThrowsIsAnswered500ReportedAndTheConnectionLives) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/throw") + get("/throw-odd") + get("/hello"));
@@ -96,32 +96,32 @@ TEST(Handler, that_throws_is_answered_500_reported_and_the_connection_lives) {
   EXPECT_EQ(s.errors(), (std::vector<std::string>{"thrown on purpose", "an exception of unknown type"}));
 }
 
-TEST(Request, shows_method_path_query_and_headers_as_sent) {
+TEST(Request, ShowsMethodPathQueryAndHeadersAsSent) {
   TestServer s;
   EXPECT_EQ(s.ask("PATCH /show?a=%20b&c HTTP/1.1\r\nHost: h:80\r\nX-A:  b\t c \t\r\nEmpty:\r\n\r\n")->body,
             "PATCH|/show|a=%20b&c|Host=h:80|X-A=b\t c|Empty=");
 }
 
-TEST(Request, in_absolute_form_shows_its_path) {
+TEST(Request, InAbsoluteFormShowsItsPath) {
   TestServer s;
   EXPECT_EQ(s.ask("GET HTTP://example.org:8080/show?x HTTP/1.1\r\nHost: h\r\n\r\n")->body, "GET|/show|x|Host=h");
   EXPECT_EQ(s.ask("GET http://example.org HTTP/1.1\r\nHost: h\r\n\r\n")->status, 404U);   // path "/"
   EXPECT_EQ(s.ask("GET http://[::1]:80?x HTTP/1.1\r\nHost: h\r\n\r\n")->status, 404U);
 }
 
-TEST(Request, of_options_may_have_an_asterisk) {
+TEST(Request, OfOptionsMayHaveAnAsterisk) {
   TestServer s;
   EXPECT_EQ(s.ask("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")->status, 404U);
 }
 
-TEST(Request, accepts_every_form_of_host) {
+TEST(Request, AcceptsEveryFormOfHost) {
   TestServer s;
   for (const char* host : {"h", "", "example.org:80", "[::1]", "[2001:db8::1]:8080", "127.0.0.1:65535", "a_b-c.d", "a%20b", "a:"}) {
     EXPECT_EQ(s.ask("GET /hello HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n")->status, 200U) << host;
   }
 }
 
-TEST(Request, may_follow_a_few_empty_lines) {
+TEST(Request, MayFollowAFewEmptyLines) {
   TestServer s;
   Client client = s.connect();
   client.send("\r\n\r\n\r\n\r\n" + get("/hello") + "\r\n" + get("/hello"));
@@ -129,7 +129,7 @@ TEST(Request, may_follow_a_few_empty_lines) {
   EXPECT_EQ(client.read()->status, 200U);
 }
 
-TEST(Connection, is_kept_for_further_requests) {
+TEST(Connection, IsKeptForFurtherRequests) {
   TestServer s;
   Client client = s.connect();
   for (int i = 0; i < 100; ++i) {
@@ -140,7 +140,7 @@ TEST(Connection, is_kept_for_further_requests) {
   EXPECT_EQ(s.server.stats().requests, 100U);
 }
 
-TEST(Connection, is_closed_when_the_client_asks) {
+TEST(Connection, IsClosedWhenTheClientAsks) {
   TestServer s;
   for (const char* value : {"close", "Close", "foo, close"}) {
     Client client = s.connect();
@@ -152,7 +152,7 @@ TEST(Connection, is_closed_when_the_client_asks) {
   }
 }
 
-TEST(Connection, is_closed_when_the_handler_asks) {
+TEST(Connection, IsClosedWhenTheHandlerAsks) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/close"));
@@ -160,7 +160,7 @@ TEST(Connection, is_closed_when_the_handler_asks) {
   EXPECT_TRUE(client.at_end());
 }
 
-TEST(Connection, of_http_1_0_is_closed_unless_keep_alive_is_asked_for) {
+TEST(Connection, OfHttp10IsClosedUnlessKeepAliveIsAskedFor) {
   TestServer s;
   Client closing = s.connect();
   closing.send("GET /hello HTTP/1.0\r\n\r\n");
@@ -174,7 +174,7 @@ TEST(Connection, of_http_1_0_is_closed_unless_keep_alive_is_asked_for) {
   }
 }
 
-TEST(Connection, that_the_client_half_closes_still_gets_its_answers) {
+TEST(Connection, ThatTheClientHalfClosesStillGetsItsAnswers) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/hello") + post("/echo", "last"));
@@ -184,7 +184,7 @@ TEST(Connection, that_the_client_half_closes_still_gets_its_answers) {
   EXPECT_TRUE(client.at_end());
 }
 
-TEST(Connection, that_is_half_closed_while_the_handler_works_gets_its_answer) {
+TEST(Connection, ThatIsHalfClosedWhileTheHandlerWorksGetsItsAnswer) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/held"));
@@ -195,7 +195,7 @@ TEST(Connection, that_is_half_closed_while_the_handler_works_gets_its_answer) {
   EXPECT_TRUE(client.at_end());
 }
 
-TEST(Connection, that_ends_within_a_request_is_closed) {
+TEST(Connection, ThatEndsWithinARequestIsClosed) {
   TestServer s;
   for (const std::string& bytes : {std::string("GET /hel"), std::string("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")}) {
     Client client = s.connect();
@@ -225,14 +225,14 @@ void expect_mixed_answers(Client& client) {
   }
 }
 
-TEST(Pipeline, of_twelve_requests_in_one_packet_is_answered_in_order) {
+TEST(Pipeline, OfTwelveRequestsInOnePacketIsAnsweredInOrder) {
   TestServer s;
   Client client = s.connect();
   client.send(mixed_requests());
   expect_mixed_answers(client);
 }
 
-TEST(Pipeline, may_be_split_at_every_byte) {
+TEST(Pipeline, MayBeSplitAtEveryByte) {
   TestServer s;
   const std::string all = mixed_requests();
   for (std::size_t at = 1; at < all.size(); ++at) {
@@ -245,14 +245,14 @@ TEST(Pipeline, may_be_split_at_every_byte) {
   }
 }
 
-TEST(Pipeline, may_arrive_byte_by_byte) {
+TEST(Pipeline, MayArriveByteByByte) {
   TestServer s;
   Client client = s.connect();
   for (const char c : mixed_requests()) client.send({&c, 1});
   expect_mixed_answers(client);
 }
 
-TEST(Pipeline, of_thousands_is_answered_while_the_client_still_sends) {
+TEST(Pipeline, OfThousandsIsAnsweredWhileTheClientStillSends) {
   TestServer s;
   Client client = s.connect();
   std::string block;
@@ -263,7 +263,7 @@ TEST(Pipeline, of_thousands_is_answered_while_the_client_still_sends) {
   }
 }
 
-TEST(Pipeline, answers_what_is_ready_while_a_later_request_waits) {
+TEST(Pipeline, AnswersWhatIsReadyWhileALaterRequestWaits) {
   TestServer s;
   Client client = s.connect();
   client.send(get("/hello") + get("/held") + get("/hello"));

@@ -28,7 +28,7 @@ std::error_code error_of_starting(ServerOptions options) {
   return {};
 }
 
-TEST(Start, on_a_port_that_another_server_has_is_an_error) {
+TEST(Start, OnAPortThatAnotherServerHasIsAnError) {
   for (const unsigned threads : {1U, 2U}) {
     TestServer s({.threads = threads});
     EXPECT_EQ(error_of_starting({.port = s.server.port()}), std::errc::address_in_use);
@@ -37,7 +37,7 @@ TEST(Start, on_a_port_that_another_server_has_is_an_error) {
   }
 }
 
-TEST(Start, on_a_port_that_somebody_shares_is_an_error) {
+TEST(Start, OnAPortThatSomebodySharesIsAnError) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   ASSERT_EQ(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
@@ -56,7 +56,7 @@ TEST(Start, on_a_port_that_somebody_shares_is_an_error) {
   EXPECT_EQ(error_of_starting({.port = port, .threads = 2}), std::error_code());
 }
 
-TEST(Start, can_be_tried_again_when_the_port_is_free) {
+TEST(Start, CanBeTriedAgainWhenThePortIsFree) {
   TestHandler handler;
   auto first = std::make_unique<TestServer>();
   Server second({.port = first->server.port()}, handler);
@@ -68,17 +68,17 @@ TEST(Start, can_be_tried_again_when_the_port_is_free) {
   EXPECT_EQ(client.read()->status, 200U);
 }
 
-TEST(Start, on_what_is_not_an_address_is_an_error) {
+TEST(Start, OnWhatIsNotAnAddressIsAnError) {
   EXPECT_EQ(error_of_starting({.listen = "localhost"}), std::errc::invalid_argument);
   EXPECT_EQ(error_of_starting({.listen = "192.0.2.1"}), std::errc::address_not_available);
 }
 
-TEST(Start, listens_on_ipv6) {
+TEST(Start, ListensOnIpv6) {
   const auto error = error_of_starting({.listen = "::1"});
   EXPECT_TRUE(!error || error == std::errc::address_not_available || error == std::errc::address_family_not_supported) << error;
 }
 
-TEST(Threads, all_get_connections) {
+TEST(Threads, AllGetConnections) {
   TestServer s({.threads = 4});
   std::vector<Client> clients;
   for (int i = 0; i < 200; ++i) {
@@ -91,7 +91,7 @@ TEST(Threads, all_get_connections) {
   for (auto& client : clients) EXPECT_EQ(client.read()->status, 200U);
 }
 
-TEST(Stop, answers_what_is_in_flight_and_closes_the_rest) {
+TEST(Stop, AnswersWhatIsInFlightAndClosesTheRest) {
   TestServer s;
   Client idle = s.connect();
   idle.send(get("/hello"));
@@ -113,7 +113,7 @@ TEST(Stop, answers_what_is_in_flight_and_closes_the_rest) {
   EXPECT_EQ(s.server.stats().connections_open, 0U);
 }
 
-TEST(Stop, lets_a_request_that_has_begun_arrive) {
+TEST(Stop, LetsARequestThatHasBegunArrive) {
   TestServer s;
   Client client = s.connect();
   client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
@@ -130,7 +130,7 @@ TEST(Stop, lets_a_request_that_has_begun_arrive) {
   stopper.join();
 }
 
-TEST(Stop, waits_for_a_stuck_handler_no_longer_than_the_drain_timeout) {
+TEST(Stop, WaitsForAStuckHandlerNoLongerThanTheDrainTimeout) {
   TestServer s({.drain_timeout = 50ms});
   Client client = s.connect();
   client.send(get("/held"));
@@ -140,7 +140,7 @@ TEST(Stop, waits_for_a_stuck_handler_no_longer_than_the_drain_timeout) {
   s.handler.gate.abandon();
 }
 
-TEST(Stop, may_be_called_twice_and_without_start) {
+TEST(Stop, MayBeCalledTwiceAndWithoutStart) {
   TestServer s;
   s.server.stop();
   s.server.stop();
@@ -149,7 +149,7 @@ TEST(Stop, may_be_called_twice_and_without_start) {
   never_started.stop();
 }
 
-TEST(Stop, frees_the_port) {
+TEST(Stop, FreesThePort) {
   std::uint16_t port = 0;
   {
     TestServer s({.threads = 2});
@@ -159,7 +159,7 @@ TEST(Stop, frees_the_port) {
   EXPECT_EQ(error_of_starting({.port = port}), std::error_code());
 }
 
-TEST(Client, that_vanishes_while_the_handler_works_leaves_the_request_intact) {
+TEST(Client, ThatVanishesWhileTheHandlerWorksLeavesTheRequestIntact) {
   TestServer s;
   for (int i = 0; i < 10; ++i) {
     Client client = s.connect();
@@ -174,7 +174,7 @@ TEST(Client, that_vanishes_while_the_handler_works_leaves_the_request_intact) {
   EXPECT_TRUE(s.errors().empty());
 }
 
-TEST(Client, that_vanishes_while_it_is_written_to_kills_nobody) {
+TEST(Client, ThatVanishesWhileItIsWrittenToKillsNobody) {
   TestServer s;
   for (int i = 0; i < 20; ++i) {
     Client client = s.connect(4096);
@@ -206,7 +206,7 @@ class NoDescriptors {
   std::vector<int> taken_;
 };
 
-TEST(Accepting, goes_on_after_the_process_has_run_out_of_descriptors) {
+TEST(Accepting, GoesOnAfterTheProcessHasRunOutOfDescriptors) {
   TestServer s;
   Client client;
   {
@@ -219,7 +219,7 @@ TEST(Accepting, goes_on_after_the_process_has_run_out_of_descriptors) {
   EXPECT_TRUE(s.serves());
 }
 
-TEST(Stream, of_many_pipelined_requests_does_not_grow_the_buffer) {
+TEST(Stream, OfManyPipelinedRequestsDoesNotGrowTheBuffer) {
   TestServer s;
   Client client = s.connect();
   std::string block;
@@ -231,7 +231,7 @@ TEST(Stream, of_many_pipelined_requests_does_not_grow_the_buffer) {
   sender.join();
 }
 
-TEST(Context, of_a_thread_runs_what_is_posted_to_it) {
+TEST(Context, OfAThreadRunsWhatIsPostedToIt) {
   TestServer s({.threads = 2});
   std::atomic<int> ran = 0;
   for (unsigned i = 0; i < 2; ++i) boost::asio::post(s.server.context(i), [&] { ++ran; });

@@ -18,7 +18,7 @@ std::string with_head_of(std::size_t bytes) {
   return start + std::string(bytes - start.size() - 4, 'a') + "\r\n\r\n";
 }
 
-TEST(Limit, of_header_bytes) {
+TEST(Limit, OfHeaderBytes) {
   TestServer s;
   EXPECT_EQ(s.ask(with_head_of(8 * 1024))->status, 200U);
   const auto refused = s.ask(with_head_of(8 * 1024 + 1));
@@ -26,21 +26,21 @@ TEST(Limit, of_header_bytes) {
   EXPECT_TRUE(refused->closes());
 }
 
-TEST(Limit, of_header_bytes_holds_for_a_header_that_never_ends) {
+TEST(Limit, OfHeaderBytesHoldsForAHeaderThatNeverEnds) {
   TestServer s;
   Client client = s.connect();
   client.send(with_head_of(8 * 1024 + 4).substr(0, 8 * 1024));
   EXPECT_EQ(client.read()->status, 431U);
 }
 
-TEST(Limit, of_header_bytes_counts_each_request_anew) {
+TEST(Limit, OfHeaderBytesCountsEachRequestAnew) {
   TestServer s;
   Client client = s.connect();
   client.send(with_head_of(5000) + with_head_of(5000) + with_head_of(8 * 1024));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.read()->status, 200U);
 }
 
-TEST(Limit, of_target_bytes) {
+TEST(Limit, OfTargetBytes) {
   TestServer s;
   const auto target = [](std::size_t n) { return "/hello?" + std::string(n - 7, 'q'); };
   EXPECT_EQ(s.ask(get(target(4 * 1024)))->status, 200U);
@@ -49,7 +49,7 @@ TEST(Limit, of_target_bytes) {
   EXPECT_EQ(s.ask("GET " + target(9'000))->status, 414U) << "also when the line has no end yet";
 }
 
-TEST(Limit, of_header_fields) {
+TEST(Limit, OfHeaderFields) {
   TestServer s;
   std::string fields;
   for (int i = 0; i < 99; ++i) fields += "A: b\r\n";
@@ -57,14 +57,14 @@ TEST(Limit, of_header_fields) {
   EXPECT_EQ(s.ask("GET /hello HTTP/1.1\r\nHost: h\r\n" + fields + "C: d\r\n\r\n")->status, 431U);
 }
 
-TEST(Limit, of_body_bytes_by_length) {
+TEST(Limit, OfBodyBytesByLength) {
   TestServer s;
   EXPECT_EQ(s.ask(post("/echo", std::string(64 * 1024, 'b')))->status, 200U);
   EXPECT_EQ(s.ask("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n")->status, 413U) << "at once, unread";
   EXPECT_EQ(s.ask("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 18446744073709551615\r\n\r\n")->status, 413U);
 }
 
-TEST(Limit, of_body_bytes_of_a_route) {
+TEST(Limit, OfBodyBytesOfARoute) {
   TestServer s;
   EXPECT_EQ(s.ask(post("/small", "0123456789"))->status, 200U);
   EXPECT_EQ(s.ask(post("/small", "0123456789a"))->status, 413U);
@@ -72,7 +72,7 @@ TEST(Limit, of_body_bytes_of_a_route) {
   EXPECT_EQ(s.ask(chunked("/small", "5\r\n01234\r\n6\r\n"))->status, 413U) << "when it is passed, not when it has come";
 }
 
-TEST(Limit, refusal_reaches_a_client_that_is_still_sending) {
+TEST(Limit, RefusalReachesAClientThatIsStillSending) {
   TestServer s;
   Client client = s.connect();
   client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 400000\r\n\r\n");
@@ -82,7 +82,7 @@ TEST(Limit, refusal_reaches_a_client_that_is_still_sending) {
   EXPECT_EQ(answer->status, 413U);
 }
 
-TEST(Limit, of_chunk_extensions_and_trailers) {
+TEST(Limit, OfChunkExtensionsAndTrailers) {
   TestServer s;
   const std::string extension(10'000, 'x');
   const std::string trailer(6'000, 'y');
@@ -91,7 +91,7 @@ TEST(Limit, of_chunk_extensions_and_trailers) {
   EXPECT_EQ(s.ask(chunked("/echo", "0\r\nA: " + std::string(20'000, 'x') + "\r\n\r\n"))->status, 431U);
 }
 
-TEST(Limit, of_connections_is_answered_503_and_counts_no_longer_who_has_left) {
+TEST(Limit, OfConnectionsIsAnswered503AndCountsNoLongerWhoHasLeft) {
   TestServer s({.connections_max = 2});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -113,7 +113,7 @@ TEST(Limit, of_connections_is_answered_503_and_counts_no_longer_who_has_left) {
   EXPECT_TRUE(s.serves());
 }
 
-TEST(Limit, of_connections_is_not_met_by_an_urgent_request_which_is_answered_once) {
+TEST(Limit, OfConnectionsIsNotMetByAnUrgentRequestWhichIsAnsweredOnce) {
   TestServer s({.connections_max = 1});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -129,7 +129,7 @@ TEST(Limit, of_connections_is_not_met_by_an_urgent_request_which_is_answered_onc
 }
 
 // So many have their header read, to find out whether it is urgent. One that says nothing gives way to the next.
-TEST(Limit, of_connections_beyond_it_has_one_that_says_nothing_give_way) {
+TEST(Limit, OfConnectionsBeyondItHasOneThatSaysNothingGiveWay) {
   TestServer s({.connections_max = 1, .connections_over_max = 2});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -146,7 +146,7 @@ TEST(Limit, of_connections_beyond_it_has_one_that_says_nothing_give_way) {
 }
 
 // Files take descriptors too: there may be none left for a connection that is within its limit.
-TEST(Limit, of_descriptors_is_answered_503_with_the_one_that_is_kept_for_that) {
+TEST(Limit, OfDescriptorsIsAnswered503WithTheOneThatIsKeptForThat) {
   if (holdfast::test::k_is_sanitized)
     GTEST_SKIP() << "a sanitizer looks at memory with descriptors of its own, and takes one that it cannot have for a finding";
   TestServer s;
@@ -168,7 +168,7 @@ TEST(Limit, of_descriptors_is_answered_503_with_the_one_that_is_kept_for_that) {
   EXPECT_TRUE(s.serves());
 }
 
-TEST(Limit, of_connections_of_one_address) {
+TEST(Limit, OfConnectionsOfOneAddress) {
   TestServer s({.connections_per_address_max = 2});
   {
     Client first = s.connect();
@@ -188,7 +188,7 @@ TEST(Limit, of_connections_of_one_address) {
   EXPECT_TRUE(s.serves());
 }
 
-TEST(Limit, of_one_address_is_no_place_of_others_for_its_refused_connections) {
+TEST(Limit, OfOneAddressIsNoPlaceOfOthersForItsRefusedConnections) {
   TestServer s({.connections_max = 2, .connections_per_address_max = 1});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -205,7 +205,7 @@ TEST(Limit, of_one_address_is_no_place_of_others_for_its_refused_connections) {
 }
 
 // The first half a second passes by silence; from there on 1,000 bytes a second would be needed.
-TEST(Timeout, of_a_body_is_not_extended_for_ever_by_bytes_that_trickle) {
+TEST(Timeout, OfABodyIsNotExtendedForEverByBytesThatTrickle) {
   TestServer s({.body_bytes_per_second_min = 1'000, .body_timeout = 500ms});
   for (const char* target : {"/echo", "/stream"}) {
     Client client = s.connect();
@@ -222,7 +222,7 @@ TEST(Timeout, of_a_body_is_not_extended_for_ever_by_bytes_that_trickle) {
   }
 }
 
-TEST(Timeout, of_writing_ends_a_client_that_reads_a_little_now_and_then) {
+TEST(Timeout, OfWritingEndsAClientThatReadsALittleNowAndThen) {
   TestServer s({.answer_bytes_per_second_min = 1'000'000'000, .write_timeout = 500ms});
   Client client = s.connect(4096);
   client.send(get("/big?50000000"));
@@ -236,7 +236,7 @@ TEST(Timeout, of_writing_ends_a_client_that_reads_a_little_now_and_then) {
   EXPECT_LT(taken, 50'000'000U);
 }
 
-TEST(Timeout, of_a_header_is_answered_408) {
+TEST(Timeout, OfAHeaderIsAnswered408) {
   TestServer s({.header_timeout = 50ms});
   Client client = s.connect();
   client.send("GET /hel");
@@ -248,7 +248,7 @@ TEST(Timeout, of_a_header_is_answered_408) {
   EXPECT_TRUE(s.serves());
 }
 
-TEST(Timeout, of_a_header_is_not_extended_by_bytes_that_trickle) {
+TEST(Timeout, OfAHeaderIsNotExtendedByBytesThatTrickle) {
   TestServer s({.header_timeout = 100ms});
   Client client = s.connect();
   client.send("GET /hello HTTP/1.1\r\nA: ");
@@ -258,7 +258,7 @@ TEST(Timeout, of_a_header_is_not_extended_by_bytes_that_trickle) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 8s);
 }
 
-TEST(Timeout, of_a_body_is_answered_408) {
+TEST(Timeout, OfABodyIsAnswered408) {
   TestServer s({.body_timeout = 50ms});
   for (const char* target : {"/echo", "/stream"}) {
     Client client = s.connect();
@@ -270,7 +270,7 @@ TEST(Timeout, of_a_body_is_answered_408) {
   }
 }
 
-TEST(Timeout, of_an_idle_connection_closes_it_without_a_word) {
+TEST(Timeout, OfAnIdleConnectionClosesItWithoutAWord) {
   TestServer s({.idle_timeout = 50ms});
   Client never_asked = s.connect();
   EXPECT_TRUE(never_asked.at_end());
@@ -280,7 +280,7 @@ TEST(Timeout, of_an_idle_connection_closes_it_without_a_word) {
   EXPECT_TRUE(client.at_end());
 }
 
-TEST(Timeout, does_not_end_a_handler) {
+TEST(Timeout, DoesNotEndAHandler) {
   TestServer s({.header_timeout = 20ms, .body_timeout = 20ms, .idle_timeout = 20ms, .write_timeout = 20ms});
   Client client = s.connect();
   client.send(get("/held"));
@@ -291,7 +291,7 @@ TEST(Timeout, does_not_end_a_handler) {
   EXPECT_EQ(client.read()->status, 200U);
 }
 
-TEST(Timeout, of_writing_ends_a_client_that_does_not_read) {
+TEST(Timeout, OfWritingEndsAClientThatDoesNotRead) {
   TestServer s({.write_timeout = 50ms});
   Client client = s.connect(4096);
   client.send(get("/big?50000000"));
@@ -299,7 +299,7 @@ TEST(Timeout, of_writing_ends_a_client_that_does_not_read) {
   EXPECT_LT(client.read_to_end().size(), 50'000'000U);
 }
 
-TEST(Timeout, of_writing_does_not_end_a_client_that_reads_slowly) {
+TEST(Timeout, OfWritingDoesNotEndAClientThatReadsSlowly) {
   TestServer s({.write_timeout = 2000ms});
   Client client = s.connect(4096);
   client.send(get("/big?3000000"));

@@ -23,7 +23,7 @@ std::string host(std::string_view value) { return "GET /hello HTTP/1.1\r\nHost: 
 class Refused : public testing::TestWithParam<Case> {};
 
 // After each request another one follows in the same packet: a server that misreads the first would answer the second.
-TEST_P(Refused, is_answered_once_and_closed_and_the_server_serves_on) {
+TEST_P(Refused, IsAnsweredOnceAndClosedAndTheServerServesOn) {
   TestServer s;
   Client client = s.connect();
   ASSERT_TRUE(client.send(GetParam().bytes + "GET /hello HTTP/1.1\r\nHost: h\r\nX-Smuggled: 1\r\n\r\n"));
@@ -187,7 +187,7 @@ const Case k_cases[] = {
 std::string name_of(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(http, Refused, testing::ValuesIn(k_cases), name_of);
 
-TEST(Malformed, is_refused_however_its_bytes_are_split) {
+TEST(Malformed, IsRefusedHoweverItsBytesAreSplit) {
   TestServer s;
   const std::string bytes = with("Transfer-Encoding:\r\n chunked\r\n");
   for (std::size_t at = 1; at < bytes.size(); ++at) {
@@ -200,7 +200,7 @@ TEST(Malformed, is_refused_however_its_bytes_are_split) {
   }
 }
 
-TEST(Refusal, says_in_problem_json_what_was_wrong) {
+TEST(Refusal, SaysInProblemJsonWhatWasWrong) {
   TestServer s;
   const auto answer = s.ask("GET /hello HTTP/1.1\r\n\r\n");
   ASSERT_TRUE(answer);
@@ -210,7 +210,7 @@ TEST(Refusal, says_in_problem_json_what_was_wrong) {
   EXPECT_EQ(answer->headers.at("x-request-id").size(), 32U);
 }
 
-TEST(Refusal, takes_nothing_from_the_requests_before_it) {
+TEST(Refusal, TakesNothingFromTheRequestsBeforeIt) {
   TestServer s;
   Client client = s.connect();
   client.send("HEAD /hello HTTP/1.1\r\nHost: h\r\nX-Request-Id: first\r\n\r\nGET /hello HTTP/1.1\nHost: h\r\n\r\n");
@@ -225,7 +225,7 @@ TEST(Refusal, takes_nothing_from_the_requests_before_it) {
   EXPECT_EQ(another.read()->headers.at("x-request-id").size(), 32U);
 }
 
-TEST(Refusal, escapes_what_json_does_not_allow) {
+TEST(Refusal, EscapesWhatJsonDoesNotAllow) {
   TestHandler handler;
   Response response;
   handler.refuse({.status = 400, .code = "a\"b", .detail = "c\\d\x01\n\x1f\xc3\xa9"}, "", response);

@@ -28,7 +28,7 @@ class AnyRequest final : public Request {
   std::vector<Header> fields_;
 };
 
-TEST(TrustedProxy, is_one_of_a_network) {
+TEST(TrustedProxy, IsOneOfANetwork) {
   const TrustedProxies proxies = trusting({"10.0.0.0/8", "192.0.2.7", "2001:db8:1::/49"});
   for (const char* trusted : {"10.255.0.1", "192.0.2.7", "::ffff:10.0.0.1", "2001:db8:1:7fff::1"})
     EXPECT_TRUE(proxies.trusts(address(trusted))) << trusted;
@@ -39,7 +39,7 @@ TEST(TrustedProxy, is_one_of_a_network) {
   }
 }
 
-TEST(TrustedProxy, names_the_client_by_the_last_address_that_is_no_proxy) {
+TEST(TrustedProxy, NamesTheClientByTheLastAddressThatIsNoProxy) {
   const TrustedProxies proxies = trusting({"10.0.0.0/8"});
   const auto client = [&](const char* peer, std::vector<std::string_view> values) {
     std::vector<Header> fields{{"Host", "h"}};
@@ -73,7 +73,7 @@ std::string v2(char command, char family, std::string_view rest) {
 
 const std::string k_v2_of_ipv4 = v2('\x21', '\x11', std::string("\xCB\x00\x71\x09\xC6\x33\x64\x01\x12\x67\x01\xBB", 12));
 
-TEST(ProxyProtocol, tells_the_client_in_both_versions) {
+TEST(ProxyProtocol, TellsTheClientInBothVersions) {
   const auto told = [](const std::string& bytes) {
     const ProxyHeader header = read_proxy_header(bytes + "GET / HTTP/1.1\r\n");
     EXPECT_EQ(header.state, State::complete);
@@ -92,7 +92,7 @@ TEST(ProxyProtocol, tells_the_client_in_both_versions) {
   EXPECT_EQ(told(v2('\x20', '\0', "")), "nobody") << "the proxy's own: a health check";
 }
 
-TEST(ProxyProtocol, is_read_however_its_bytes_arrive_and_refused_when_it_is_none) {
+TEST(ProxyProtocol, IsReadHoweverItsBytesArriveAndRefusedWhenItIsNone) {
   const std::string v1 = "PROXY TCP4 203.0.113.9 198.51.100.1 4711 443\r\n";
   for (const std::string& whole : {v1, k_v2_of_ipv4}) {
     for (std::size_t n = 0; n < whole.size(); ++n)
@@ -111,7 +111,7 @@ TEST(ProxyProtocol, is_read_however_its_bytes_arrive_and_refused_when_it_is_none
 
 // ---- over sockets: the tests are on 127.0.0.1
 
-TEST(ProxyProtocol, of_a_trusted_proxy_begins_a_connection_and_is_asked_for) {
+TEST(ProxyProtocol, OfATrustedProxyBeginsAConnectionAndIsAskedFor) {
   TestServer s({.trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true, .header_timeout = 200ms});
   Client client = s.connect();
   client.send("PROXY TCP4 203.0.");
@@ -126,13 +126,13 @@ TEST(ProxyProtocol, of_a_trusted_proxy_begins_a_connection_and_is_asked_for) {
   EXPECT_TRUE(silent.at_end());
 }
 
-TEST(ProxyProtocol, of_anybody_else_is_no_request) {
+TEST(ProxyProtocol, OfAnybodyElseIsNoRequest) {
   TestServer s({.trusted_proxies = {*read_network("192.0.2.1")}, .proxy_protocol = true});
   EXPECT_EQ(s.ask("PROXY TCP4 203.0.113.9 127.0.0.1 4711 443\r\n" + get("/client"))->status, 400U);
   EXPECT_EQ(s.ask(get("/client"))->body, "127.0.0.1");
 }
 
-TEST(ProxyProtocol, has_connections_counted_for_the_client_that_it_names) {
+TEST(ProxyProtocol, HasConnectionsCountedForTheClientThatItNames) {
   TestServer s({.connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
   const auto hello = [&](const std::string& client) { return "PROXY TCP4 " + client + " 127.0.0.1 4711 443\r\n" + get("/hello"); };
   Client first = s.connect();
@@ -142,7 +142,7 @@ TEST(ProxyProtocol, has_connections_counted_for_the_client_that_it_names) {
   EXPECT_EQ(s.ask(hello("203.0.113.10"))->status, 200U);
 }
 
-TEST(ProxyProtocol, has_refused_connections_of_one_client_take_no_place_of_others) {
+TEST(ProxyProtocol, HasRefusedConnectionsOfOneClientTakeNoPlaceOfOthers) {
   TestServer s(
       {.connections_max = 2, .connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
   const auto hello = [&](const std::string& client) { return "PROXY TCP4 " + client + " 127.0.0.1 4711 443\r\n" + get("/hello"); };
@@ -161,7 +161,7 @@ TEST(ProxyProtocol, has_refused_connections_of_one_client_take_no_place_of_other
   EXPECT_EQ(status, 200U);
 }
 
-TEST(ProxyProtocol, that_tells_of_no_client_has_nobody_speak_for_one) {
+TEST(ProxyProtocol, ThatTellsOfNoClientHasNobodySpeakForOne) {
   TestServer s({.trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
   const std::string request = "GET /client HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
   for (const std::string& beginning : {std::string("PROXY UNKNOWN\r\n"), std::string("PROXY UNKNOWN 203.0.113.9 127.0.0.1 4711 443\r\n"),
@@ -170,7 +170,7 @@ TEST(ProxyProtocol, that_tells_of_no_client_has_nobody_speak_for_one) {
   }
 }
 
-TEST(TrustedProxy, has_its_own_connections_not_counted) {
+TEST(TrustedProxy, HasItsOwnConnectionsNotCounted) {
   TestServer s({.connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.0/8")}});
   Client first = s.connect();
   first.send("GET /client HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n");

@@ -95,7 +95,7 @@ class Streams : public ::testing::Test {
   std::unique_ptr<Server> server_;
 };
 
-TEST_F(Streams, send_their_head_at_once_and_chunks_as_they_come) {
+TEST_F(Streams, SendTheirHeadAtOnceAndChunksAsTheyCome) {
   start();
   Client client = open();
   const Answer head = client.read();
@@ -114,7 +114,7 @@ TEST_F(Streams, send_their_head_at_once_and_chunks_as_they_come) {
   EXPECT_TRUE(is_closed_as(StreamEnd::ended));
 }
 
-TEST_F(Streams, are_bare_and_end_with_the_connection_for_http_1_0) {
+TEST_F(Streams, AreBareAndEndWithTheConnectionForHttp10) {
   start();
   Client client = open("GET /live HTTP/1.0\r\n\r\n");
   const Answer head = client.read();
@@ -128,7 +128,7 @@ TEST_F(Streams, are_bare_and_end_with_the_connection_for_http_1_0) {
   EXPECT_TRUE(is_closed_as(StreamEnd::ended));
 }
 
-TEST_F(Streams, are_not_opened_for_head_and_the_connection_lives_on) {
+TEST_F(Streams, AreNotOpenedForHeadAndTheConnectionLivesOn) {
   start();
   Client client(server_->port());
   client.send("HEAD /live HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -141,7 +141,7 @@ TEST_F(Streams, are_not_opened_for_head_and_the_connection_lives_on) {
   EXPECT_FALSE(source().is_open);
 }
 
-TEST_F(Streams, are_not_opened_where_a_status_has_no_body_or_the_handler_throws) {
+TEST_F(Streams, AreNotOpenedWhereAStatusHasNoBodyOrTheHandlerThrows) {
   start();
   Client client(server_->port());
   client.send(get("/live-204") + get("/live-throw") + get("/other"));
@@ -151,7 +151,7 @@ TEST_F(Streams, are_not_opened_where_a_status_has_no_body_or_the_handler_throws)
   EXPECT_FALSE(source().is_open);
 }
 
-TEST_F(Streams, are_the_last_answer_of_their_connection) {
+TEST_F(Streams, AreTheLastAnswerOfTheirConnection) {
   start();
   Client client = open(get("/other") + get("/live") + get("/other") + get("/other"));
   EXPECT_EQ(client.read().body, "other");
@@ -164,7 +164,7 @@ TEST_F(Streams, are_the_last_answer_of_their_connection) {
   EXPECT_EQ(handler_.handled, 2);
 }
 
-TEST_F(Streams, notice_a_client_that_leaves_although_nothing_is_written) {
+TEST_F(Streams, NoticeAClientThatLeavesAlthoughNothingIsWritten) {
   for (const bool politely : {true, false}) {
     handler_.sources.front() = std::make_shared<Source>();
     handler_.opened = 0;
@@ -178,7 +178,7 @@ TEST_F(Streams, notice_a_client_that_leaves_although_nothing_is_written) {
   }
 }
 
-TEST_F(Streams, drop_a_client_that_sends_without_end) {
+TEST_F(Streams, DropAClientThatSendsWithoutEnd) {
   start();
   Client client = open();
   const std::string much(64 * 1024, 'x');
@@ -186,7 +186,7 @@ TEST_F(Streams, drop_a_client_that_sends_without_end) {
   EXPECT_TRUE(is_closed_as(StreamEnd::client_left));
 }
 
-TEST_F(Streams, take_no_second_chunk_while_one_waits_and_tell_when_it_is_written) {
+TEST_F(Streams, TakeNoSecondChunkWhileOneWaitsAndTellWhenItIsWritten) {
   start();
   Client client = open(get("/live"), 4096);
   client.read();
@@ -201,7 +201,7 @@ TEST_F(Streams, take_no_second_chunk_while_one_waits_and_tell_when_it_is_written
   EXPECT_EQ(source().writables, 1);
 }
 
-TEST_F(Streams, drop_a_reader_that_takes_nothing_and_leave_others_alone) {
+TEST_F(Streams, DropAReaderThatTakesNothingAndLeaveOthersAlone) {
   start({.write_timeout = 50ms});
   Client client = open(get("/live"), 4096);
   client.read();
@@ -216,7 +216,7 @@ TEST_F(Streams, drop_a_reader_that_takes_nothing_and_leave_others_alone) {
   EXPECT_TRUE(eventually([&] { return server_->stats().connections_open == 1; }));
 }
 
-TEST_F(Streams, end_after_the_chunk_that_waits) {
+TEST_F(Streams, EndAfterTheChunkThatWaits) {
   start();
   Client client = open(get("/live"), 4096);
   client.read();
@@ -228,7 +228,7 @@ TEST_F(Streams, end_after_the_chunk_that_waits) {
   EXPECT_TRUE(is_closed_as(StreamEnd::ended));
 }
 
-TEST_F(Streams, end_when_the_server_stops) {
+TEST_F(Streams, EndWhenTheServerStops) {
   start();
   Client client = open();
   client.read();
@@ -240,7 +240,7 @@ TEST_F(Streams, end_when_the_server_stops) {
   EXPECT_TRUE(is_closed_as(StreamEnd::ended));
 }
 
-TEST_F(Streams, do_not_keep_a_server_from_stopping) {
+TEST_F(Streams, DoNotKeepAServerFromStopping) {
   start();
   Client stuck = open(get("/live"), 4096);
   stuck.read();
@@ -255,7 +255,7 @@ TEST_F(Streams, do_not_keep_a_server_from_stopping) {
   EXPECT_TRUE(handler_.sources.at(1)->is_closed);
 }
 
-TEST_F(Streams, are_closed_when_the_drain_is_cut_short) {
+TEST_F(Streams, AreClosedWhenTheDrainIsCutShort) {
   start({.drain_timeout = 1ms});
   Client stuck = open(get("/live"), 4096);
   EXPECT_TRUE(write(std::string(4'000'000, 'x')));
@@ -263,7 +263,7 @@ TEST_F(Streams, are_closed_when_the_drain_is_cut_short) {
   EXPECT_TRUE(source().is_closed);
 }
 
-TEST_F(Streams, count_among_the_connections) {
+TEST_F(Streams, CountAmongTheConnections) {
   start({.connections_max = 1});
   Client client = open();
   Client second(server_->port());

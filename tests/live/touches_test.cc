@@ -30,7 +30,7 @@ struct EventInTest {
   RecentTouches recent;
 };
 
-TEST(RecentTouches, are_each_seat_once_with_its_last_state_in_plan_order) {
+TEST(RecentTouches, AreEachSeatOnceWithItsLastStateInPlanOrder) {
   EventInTest event(10, 100);
   event.set({7, 3}, h);   // 101
   event.set({3}, a);      // 102
@@ -42,7 +42,7 @@ TEST(RecentTouches, are_each_seat_once_with_its_last_state_in_plan_order) {
   EXPECT_THAT(event.recent.between(104, 104), IsEmpty());
 }
 
-TEST(RecentTouches, stop_at_the_change_that_is_asked_for) {
+TEST(RecentTouches, StopAtTheChangeThatIsAskedFor) {
   EventInTest event(10, 100);
   event.set({3}, h);
   event.set({3}, s);
@@ -51,7 +51,7 @@ TEST(RecentTouches, stop_at_the_change_that_is_asked_for) {
   EXPECT_THAT(event.recent.between(100, 102), ElementsAre(Touch{3, s}));
 }
 
-TEST(RecentTouches, cover_what_came_since_the_beginning_and_nothing_else) {
+TEST(RecentTouches, CoverWhatCameSinceTheBeginningAndNothingElse) {
   EventInTest event(10, 100);
   EXPECT_TRUE(event.recent.covers(100));
   EXPECT_FALSE(event.recent.covers(99)) << "before the beginning";
@@ -64,7 +64,7 @@ TEST(RecentTouches, cover_what_came_since_the_beginning_and_nothing_else) {
   EXPECT_THAT(event.recent.between(101, 102), IsEmpty());
 }
 
-TEST(RecentTouches, forget_the_oldest_when_they_are_too_many_and_say_so) {
+TEST(RecentTouches, ForgetTheOldestWhenTheyAreTooManyAndSaySo) {
   EventInTest event(10, 0, 4);
   event.set({0, 1}, h);   // 1
   event.set({2, 3}, h);   // 2
@@ -79,7 +79,7 @@ TEST(RecentTouches, forget_the_oldest_when_they_are_too_many_and_say_so) {
 }
 
 // Whoever applies what lies between any two points to the states at the first has the states at the second.
-TEST(RecentTouches, lead_from_any_covered_point_to_any_later_one) {
+TEST(RecentTouches, LeadFromAnyCoveredPointToAnyLaterOne) {
   std::mt19937 random(20260224);
   EventInTest event(40, 0, 300);
   std::vector<std::vector<SeatState>> history{event.states};
@@ -99,14 +99,14 @@ TEST(RecentTouches, lead_from_any_covered_point_to_any_later_one) {
   EXPECT_FALSE(event.recent.covers(1'000)) << "the test went beyond what is kept";
 }
 
-TEST(Messages, are_server_sent_events_with_the_seq_as_id) {
+TEST(Messages, AreServerSentEventsWithTheSeqAsId) {
   EXPECT_EQ(snapshot_message(42, 1, "ahsb"), "event: snapshot\nid: 42\ndata: {\"seq\":42,\"planVersion\":1,\"states\":\"ahsb\"}\n\n");
   EXPECT_EQ(changes_message(43, std::vector<Touch>{{12, h}, {13, a}}),
             "event: changes\nid: 43\ndata: {\"seq\":43,\"seats\":[[12,\"h\"],[13,\"a\"]]}\n\n");
   EXPECT_EQ(k_comment, ":\n\n");
 }
 
-TEST(Messages, are_whole_where_that_is_shorter) {
+TEST(Messages, AreWholeWhereThatIsShorter) {
   EXPECT_FALSE(is_shorter_whole(64, 10)) << "few changes are changes, however small the event is";
   EXPECT_TRUE(is_shorter_whole(65, 700));
   EXPECT_FALSE(is_shorter_whole(65, 1'000));

@@ -147,7 +147,7 @@ class KafkaConsumer : public testing::Test {
   FeedBoard board;
 };
 
-TEST_F(KafkaConsumer, waits_while_the_ledger_does_not_answer_and_then_goes_on_in_order) {
+TEST_F(KafkaConsumer, WaitsWhileTheLedgerDoesNotAnswerAndThenGoesOnInOrder) {
   desk.closed = true;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -166,7 +166,7 @@ TEST_F(KafkaConsumer, waits_while_the_ledger_does_not_answer_and_then_goes_on_in
   EXPECT_EQ(read("payment-succeeded.dead-letter", 1).size(), 1u);
 }
 
-TEST_F(KafkaConsumer, does_again_after_a_restart_what_was_not_done_and_nothing_else) {
+TEST_F(KafkaConsumer, DoesAgainAfterARestartWhatWasNotDoneAndNothingElse) {
   desk.closed = true;
   {
     Payments payments(options(), desk, store, board);
@@ -188,7 +188,7 @@ TEST_F(KafkaConsumer, does_again_after_a_restart_what_was_not_done_and_nothing_e
   EXPECT_THAT(desk.settled(), ElementsAre("a", "b", "c"));
 }
 
-TEST_F(KafkaConsumer, tells_of_no_refusal_that_could_not_be_kept_and_then_in_the_words_that_were) {
+TEST_F(KafkaConsumer, TellsOfNoRefusalThatCouldNotBeKeptAndThenInTheWordsThatWere) {
   store.failures = 2;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -203,7 +203,7 @@ TEST_F(KafkaConsumer, tells_of_no_refusal_that_could_not_be_kept_and_then_in_the
   EXPECT_TRUE(desk.settled().empty());
 }
 
-TEST_F(KafkaConsumer, forgets_no_refusal_by_a_time_that_is_in_doubt) {
+TEST_F(KafkaConsumer, ForgetsNoRefusalByATimeThatIsInDoubt) {
   constexpr Millis k_year = 365 * 86'400'000LL;
   const PaymentDigest remembered{1};
   store.keep_rejection(remembered, "told", 1'000, 1'000);
@@ -220,7 +220,7 @@ TEST_F(KafkaConsumer, forgets_no_refusal_by_a_time_that_is_in_doubt) {
   EXPECT_FALSE(store.rejection(remembered).has_value());
 }
 
-TEST_F(KafkaConsumer, tells_of_a_payment_that_comes_twice_at_once_in_the_same_words) {
+TEST_F(KafkaConsumer, TellsOfAPaymentThatComesTwiceAtOnceInTheSameWords) {
   for (const char* order : {"no", "no", "yes", "no"}) write(order);
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -230,7 +230,7 @@ TEST_F(KafkaConsumer, tells_of_a_payment_that_comes_twice_at_once_in_the_same_wo
   EXPECT_THAT(desk.settled(), ElementsAre("yes"));
 }
 
-TEST_F(KafkaConsumer, holds_the_payments_of_an_event_that_is_stuck_and_does_those_of_others) {
+TEST_F(KafkaConsumer, HoldsThePaymentsOfAnEventThatIsStuckAndDoesThoseOfOthers) {
   desk.stuck = 7;
   {
     Payments payments(options(), desk, store, board);
@@ -262,7 +262,7 @@ TEST_F(KafkaConsumer, holds_the_payments_of_an_event_that_is_stuck_and_does_thos
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
 }
 
-TEST_F(KafkaConsumer, takes_five_hundred_payments_at_once_and_no_more) {
+TEST_F(KafkaConsumer, TakesFiveHundredPaymentsAtOnceAndNoMore) {
   write_many(1, 1'100);
   desk.takes = milliseconds(500);   // meanwhile librdkafka has fetched the others
   Payments payments(options(), desk, store, board);
@@ -271,7 +271,7 @@ TEST_F(KafkaConsumer, takes_five_hundred_payments_at_once_and_no_more) {
   EXPECT_EQ(desk.most_at_once(), 500u);
 }
 
-TEST_F(KafkaConsumer, takes_a_payment_of_64_KiB_and_none_that_is_larger) {
+TEST_F(KafkaConsumer, TakesAPaymentOf64KiBAndNoneThatIsLarger) {
   const std::string largest = "1:" + std::string(64 * 1'024 - 2, 'x');
   write(largest + "x");
   write(largest);
@@ -284,7 +284,7 @@ TEST_F(KafkaConsumer, takes_a_payment_of_64_KiB_and_none_that_is_larger) {
   EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "The message has more than 65536 bytes.");
 }
 
-TEST_F(KafkaConsumer, takes_no_more_payments_at_once_when_one_has_filled_the_bytes) {
+TEST_F(KafkaConsumer, TakesNoMorePaymentsAtOnceWhenOneHasFilledTheBytes) {
   PaymentOptions small = options();
   small.limits.bytes_at_once_max = 1'000;
   write_many(1, 50, 101);   // nine have less
@@ -294,7 +294,7 @@ TEST_F(KafkaConsumer, takes_no_more_payments_at_once_when_one_has_filled_the_byt
   EXPECT_EQ(desk.most_at_once(), 10u);
 }
 
-TEST_F(KafkaConsumer, holds_ten_thousand_payments_and_takes_no_more_until_it_can_carry_them_out) {
+TEST_F(KafkaConsumer, HoldsTenThousandPaymentsAndTakesNoMoreUntilItCanCarryThemOut) {
   constexpr std::size_t k_most = 10'000;
   desk.stuck = 7;
   write_many(7, k_most - 1);
@@ -315,7 +315,7 @@ TEST_F(KafkaConsumer, holds_ten_thousand_payments_and_takes_no_more_until_it_can
 }
 
 // One payment at a time costs each of them a round of the ledger and a commit of its offset.
-TEST_F(KafkaConsumer, takes_payments_of_other_events_together_however_many_of_one_event_are_held) {
+TEST_F(KafkaConsumer, TakesPaymentsOfOtherEventsTogetherHoweverManyOfOneEventAreHeld) {
   PaymentOptions small = options();
   small.limits.held_max = 100;
   desk.stuck = 7;
@@ -329,7 +329,7 @@ TEST_F(KafkaConsumer, takes_payments_of_other_events_together_however_many_of_on
   EXPECT_GE(desk.most_settled_at_once(), 10u);
 }
 
-TEST_F(KafkaConsumer, holds_no_more_payments_when_one_has_filled_the_bytes) {
+TEST_F(KafkaConsumer, HoldsNoMorePaymentsWhenOneHasFilledTheBytes) {
   PaymentOptions small = options();
   small.limits.held_bytes_max = 1'000;
   desk.stuck = 7;
@@ -346,7 +346,7 @@ TEST_F(KafkaConsumer, holds_no_more_payments_when_one_has_filled_the_bytes) {
 }
 
 // Tables that do not follow must not keep those waiting that say what they are for.
-TEST_F(KafkaConsumer, holds_payments_that_name_their_order_only_while_it_cannot_be_found_and_does_the_others) {
+TEST_F(KafkaConsumer, HoldsPaymentsThatNameTheirOrderOnlyWhileItCannotBeFoundAndDoesTheOthers) {
   desk.orders_away = true;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -368,7 +368,7 @@ TEST_F(KafkaConsumer, holds_payments_that_name_their_order_only_while_it_cannot_
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
 }
 
-TEST_F(KafkaConsumer, finds_the_order_that_a_payment_before_it_is_for_before_the_ledger_knows_it) {
+TEST_F(KafkaConsumer, FindsTheOrderThatAPaymentBeforeItIsForBeforeTheLedgerKnowsIt) {
   desk.stuck = 7;
   for (const char* order : {"1=new-1", "new-1", "7=new-7", "new-7", "new-2"}) write(order);
   Payments payments(options(), desk, store, board);
@@ -384,7 +384,7 @@ TEST_F(KafkaConsumer, finds_the_order_that_a_payment_before_it_is_for_before_the
 }
 
 // While the ledger is away the partitions are paused; another node comes and goes meanwhile.
-TEST_F(KafkaConsumer, goes_on_after_a_rebalance_that_came_while_it_waited) {
+TEST_F(KafkaConsumer, GoesOnAfterARebalanceThatCameWhileItWaited) {
   desk.closed = true;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -407,7 +407,7 @@ TEST_F(KafkaConsumer, goes_on_after_a_rebalance_that_came_while_it_waited) {
 }
 
 // What was fetched and not yet taken goes with the group.
-TEST_F(KafkaConsumer, stops_in_the_midst_of_many_payments_and_the_next_one_goes_on) {
+TEST_F(KafkaConsumer, StopsInTheMidstOfManyPaymentsAndTheNextOneGoesOn) {
   constexpr std::size_t k_payments = 3 * PaymentLimits{}.at_once_max;
   for (std::size_t i = 0; i < k_payments; ++i) write("order-" + std::to_string(i));
   desk.takes = milliseconds(500);
@@ -427,7 +427,7 @@ TEST_F(KafkaConsumer, stops_in_the_midst_of_many_payments_and_the_next_one_goes_
   EXPECT_EQ(std::set<std::string>(settled.begin(), settled.end()).size(), k_payments);
 }
 
-TEST_F(KafkaConsumer, of_two_nodes_in_one_group_each_message_is_done_by_one_and_none_is_lost_when_one_leaves) {
+TEST_F(KafkaConsumer, OfTwoNodesInOneGroupEachMessageIsDoneByOneAndNoneIsLostWhenOneLeaves) {
   FeedBoard other_board;
   auto first = std::make_unique<Payments>(options(), desk, store, board);
   first->start();

@@ -32,7 +32,7 @@ std::size_t bytes_of(const DeadLetter& letter) {
   return as_received.bytes();
 }
 
-TEST(DeadLetters, have_the_message_as_it_came_where_there_is_room_and_say_why_and_whence) {
+TEST(DeadLetters, HaveTheMessageAsItCameWhereThereIsRoomAndSayWhyAndWhence) {
   const DeadLetter letter = dead_letter_of(message(30, 100, 20), "It is nonsense.", 100);
   EXPECT_EQ(letter.topic, "seats.dead-letter");
   EXPECT_EQ(letter.key, std::string(30, 'k'));
@@ -47,14 +47,14 @@ TEST(DeadLetters, have_the_message_as_it_came_where_there_is_room_and_say_why_an
   EXPECT_THAT(letter.headers, Not(Contains(Key("original_key_bytes"))));
 }
 
-TEST(DeadLetters, have_the_beginning_of_a_longer_value) {
+TEST(DeadLetters, HaveTheBeginningOfALongerValue) {
   const DeadLetter letter = dead_letter_of(message(30, 101, 20), "", 100);
   EXPECT_EQ(letter.value, std::string(100, 'v'));
   EXPECT_EQ(letter.key, std::string(30, 'k'));
   EXPECT_THAT(letter.headers, Contains(Pair("original_bytes", "101")));
 }
 
-TEST(DeadLetters, have_neither_key_nor_headers_that_are_longer_together_than_half_of_that) {
+TEST(DeadLetters, HaveNeitherKeyNorHeadersThatAreLongerTogetherThanHalfOfThat) {
   const DeadLetter letter = dead_letter_of(message(31, 100, 20), "", 100);
   EXPECT_FALSE(letter.key);
   EXPECT_EQ(letter.value, std::string(100, 'v'));
@@ -63,13 +63,13 @@ TEST(DeadLetters, have_neither_key_nor_headers_that_are_longer_together_than_hal
   EXPECT_THAT(letter.headers, Contains(Pair("original_headers_bytes", "20")));
 }
 
-TEST(DeadLetters, are_as_small_as_they_are_told_to_be_whatever_came) {
+TEST(DeadLetters, AreAsSmallAsTheyAreToldToBeWhateverCame) {
   for (const Received& each : {message(1'000'000, 10, 0), message(10, 10, 1'000'000), message(500'000, 1'000'000, 500'000)}) {
     EXPECT_LT(bytes_of(dead_letter_of(each, "It is nonsense.", k_dead_letter_bytes_least)), 2 * k_dead_letter_bytes_least);
   }
 }
 
-TEST(DeadLetters, of_messages_without_key_and_value_have_none) {
+TEST(DeadLetters, OfMessagesWithoutKeyAndValueHaveNone) {
   const DeadLetter letter = dead_letter_of({.topic = "seats", .key = {}, .value = {}, .headers = {}}, "", 100);
   EXPECT_FALSE(letter.key);
   EXPECT_FALSE(letter.value);
@@ -78,7 +78,7 @@ TEST(DeadLetters, of_messages_without_key_and_value_have_none) {
 // So many messages with a value of `bytes`.
 std::deque<Dead> dead(std::size_t count, std::size_t bytes) { return std::deque<Dead>(count, Dead{message(0, bytes, 0), "why"}); }
 
-TEST(DeadLetters, are_told_a_thousand_or_eight_mebibytes_together_and_one_that_is_larger_alone) {
+TEST(DeadLetters, AreToldAThousandOrEightMebibytesTogetherAndOneThatIsLargerAlone) {
   constexpr std::size_t k_mebibyte = 1'024 * 1'024;
   EXPECT_EQ(count_at_once(dead(1'000, 1)), 1'000u);
   EXPECT_EQ(count_at_once(dead(1'001, 1)), 1'000u);
@@ -88,7 +88,7 @@ TEST(DeadLetters, are_told_a_thousand_or_eight_mebibytes_together_and_one_that_i
   EXPECT_EQ(count_at_once({}), 0u);
 }
 
-TEST(ReceivedMessages, count_the_bytes_of_their_headers) {
+TEST(ReceivedMessages, CountTheBytesOfTheirHeaders) {
   EXPECT_EQ(message(3, 5, 7).bytes(), 15u);
   EXPECT_EQ((Received{.topic = "seats", .key = {}, .value = {}, .headers = {}}).bytes(), 0u);
 }

@@ -38,7 +38,7 @@ Received message(std::int64_t offset, std::int32_t partition = 0) {
   return {.topic = "seats", .partition = partition, .offset = offset, .key = {}, .value = "as it came", .headers = {}};
 }
 
-TEST(Gathering, completes_an_event_when_as_many_different_seats_have_come_as_it_has_in_any_order) {
+TEST(Gathering, CompletesAnEventWhenAsManyDifferentSeatsHaveComeAsItHasInAnyOrder) {
   Gathering gathering;
   EXPECT_EQ(gathering.add(part(1, 5, {4, 5}), message(7), k_now).answer, Answer::kept);
   EXPECT_EQ(gathering.add(part(2, 2, {7}), message(8), k_now).answer, Answer::kept);
@@ -55,7 +55,7 @@ TEST(Gathering, completes_an_event_when_as_many_different_seats_have_come_as_it_
   EXPECT_EQ(gathering.events(), 1u);
 }
 
-TEST(Gathering, keeps_nothing_of_a_part_that_came_before_nor_a_seat_twice) {
+TEST(Gathering, KeepsNothingOfAPartThatCameBeforeNorASeatTwice) {
   Gathering gathering;
   EXPECT_EQ(gathering.add(part(1, 3, {1, 1, 2}), message(1), k_now).answer, Answer::kept);
   EXPECT_EQ(gathering.progress(event(1)), "2 of 3 seats");
@@ -66,7 +66,7 @@ TEST(Gathering, keeps_nothing_of_a_part_that_came_before_nor_a_seat_twice) {
   EXPECT_EQ(gathering.messages(event(1)).size(), 1u);
 }
 
-TEST(Gathering, keeps_nothing_of_a_part_that_contradicts_itself_or_what_came) {
+TEST(Gathering, KeepsNothingOfAPartThatContradictsItselfOrWhatCame) {
   Gathering gathering;
   ASSERT_EQ(gathering.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept);
   const auto told = [&](Answer answer, SeatsPart of) {
@@ -101,7 +101,7 @@ TEST(Gathering, keeps_nothing_of_a_part_that_contradicts_itself_or_what_came) {
   EXPECT_EQ(gathering.complete(), event(1));
 }
 
-TEST(Gathering, has_room_for_so_many_events_and_no_more) {
+TEST(Gathering, HasRoomForSoManyEventsAndNoMore) {
   Gathering gathering({.events_max = 2});
   EXPECT_EQ(gathering.add(part(1, 2, {1}), message(1), k_now).answer, Answer::kept);
   EXPECT_EQ(gathering.add(part(2, 2, {1}), message(2), k_now).answer, Answer::kept);
@@ -113,7 +113,7 @@ TEST(Gathering, has_room_for_so_many_events_and_no_more) {
   EXPECT_EQ(gathering.add(part(3, 2, {1}), message(5), k_now).answer, Answer::kept);
 }
 
-TEST(Gathering, has_room_for_so_many_bytes_and_gives_them_back) {
+TEST(Gathering, HasRoomForSoManyBytesAndGivesThemBack) {
   Gathering small;
   ASSERT_EQ(small.add(part(1, 4, {1, 2}), message(1), k_now).answer, Answer::kept);
   Gathering gathering({.bytes_max = small.bytes()});
@@ -125,7 +125,7 @@ TEST(Gathering, has_room_for_so_many_bytes_and_gives_them_back) {
 }
 
 // With names as long as a venue's are; the last part but one must still have room.
-TEST(Gathering, has_room_for_an_event_of_as_many_seats_as_a_message_may_announce) {
+TEST(Gathering, HasRoomForAnEventOfAsManySeatsAsAMessageMayAnnounce) {
   constexpr std::uint64_t k_seats_a_part = 5'000;
   constexpr std::size_t k_json_bytes_a_seat = 130;
   Gathering gathering;
@@ -145,7 +145,7 @@ TEST(Gathering, has_room_for_an_event_of_as_many_seats_as_a_message_may_announce
   EXPECT_LE(gathering.bytes(), GatheringLimits{}.bytes_max);
 }
 
-TEST(Gathering, has_room_for_what_is_complete_however_much_waits) {
+TEST(Gathering, HasRoomForWhatIsCompleteHoweverMuchWaits) {
   Gathering few({.events_max = 1});
   ASSERT_EQ(few.add(part(1, 2, {1}), message(1), k_now).answer, Answer::kept);
   EXPECT_EQ(few.add(part(2, 3, {1, 2}), message(2), k_now).answer, Answer::no_room) << "a seat is missing";
@@ -159,7 +159,7 @@ TEST(Gathering, has_room_for_what_is_complete_however_much_waits) {
   EXPECT_EQ(narrow.add(part(1, 3, {2, 3}), message(4), k_now).answer, Answer::kept) << "the rest of an event";
 }
 
-TEST(Gathering, says_which_event_was_written_too_long_ago_and_has_stayed_for_a_while) {
+TEST(Gathering, SaysWhichEventWasWrittenTooLongAgoAndHasStayedForAWhile) {
   constexpr auto long_ago = k_now - std::chrono::hours(100);
   Gathering gathering({.age_max = milliseconds(10'000), .stay_least = milliseconds(1'000)});
   gathering.add(part(1, 3, {1}), message(1), k_now, k_now - milliseconds(4'000));
@@ -174,7 +174,7 @@ TEST(Gathering, says_which_event_was_written_too_long_ago_and_has_stayed_for_a_w
   EXPECT_EQ(gathering.overdue(k_now + milliseconds(2'000)), event(1)) << "the oldest of its parts counts";
 }
 
-TEST(Gathering, says_which_event_has_waited_for_too_long) {
+TEST(Gathering, SaysWhichEventHasWaitedForTooLong) {
   Gathering gathering({.age_max = milliseconds(1'000)});
   gathering.add(part(1, 2, {1}), message(1), k_now);
   gathering.add(part(2, 2, {1}), message(2), k_now + milliseconds(500));
@@ -187,7 +187,7 @@ TEST(Gathering, says_which_event_has_waited_for_too_long) {
   EXPECT_EQ(gathering.overdue(k_now + milliseconds(1'500)), event(2));
 }
 
-TEST(Gathering, knows_the_first_offset_of_each_partition_that_something_waits_in) {
+TEST(Gathering, KnowsTheFirstOffsetOfEachPartitionThatSomethingWaitsIn) {
   Gathering gathering;
   gathering.add(part(1, 9, {1}), message(5, 0), k_now);
   gathering.add(part(1, 9, {2}), message(3, 1), k_now);

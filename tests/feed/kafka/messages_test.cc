@@ -62,7 +62,7 @@ std::string body_of(const Message& message) {
   return text;
 }
 
-TEST(KafkaMessages, of_a_hold_have_the_contracts_topic_key_and_members_in_its_order) {
+TEST(KafkaMessages, OfAHoldHaveTheContractsTopicKeyAndMembersInItsOrder) {
   const auto messages = messages_of(change(ChangeKind::held));
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_EQ(messages[0].topic, "reservation-created");
@@ -74,7 +74,7 @@ TEST(KafkaMessages, of_a_hold_have_the_contracts_topic_key_and_members_in_its_or
             R"("concertEventId":"0e000000-0000-4000-8000-000000000003","version":1})");
 }
 
-TEST(KafkaMessages, of_an_end_have_status_reason_the_time_that_it_happened_their_own_id_twice_and_the_events) {
+TEST(KafkaMessages, OfAnEndHaveStatusReasonTheTimeThatItHappenedTheirOwnIdTwiceAndTheEvents) {
   const std::map<ChangeKind, std::string> ends = {
       {ChangeKind::expired, R"("status":"expired","reason":"ttl_expired","expiredAt")"},
       {ChangeKind::consumed, R"("status":"consumed","consumedAt")"},
@@ -98,7 +98,7 @@ TEST(KafkaMessages, of_an_end_have_status_reason_the_time_that_it_happened_their
   }
 }
 
-TEST(KafkaMessages, of_a_release_are_also_those_of_an_expiry_where_that_is_wished_for_with_an_id_of_their_own) {
+TEST(KafkaMessages, OfAReleaseAreAlsoThoseOfAnExpiryWhereThatIsWishedForWithAnIdOfTheirOwn) {
   const FedChange release = change(ChangeKind::released, {seat("1", 2), seat("2", 4)});
   const auto messages = messages_of(release, {.releases_as_expired = true});
   ASSERT_EQ(messages.size(), 4u);
@@ -127,7 +127,7 @@ TEST(KafkaMessages, of_a_release_are_also_those_of_an_expiry_where_that_is_wishe
   EXPECT_TRUE(messages_of(lock, {.releases_as_expired = true}).empty()) << "a ticket lock is nobody's";
 }
 
-TEST(KafkaMessages, carry_cloud_events_attributes_version_and_the_trace_of_the_request_as_headers) {
+TEST(KafkaMessages, CarryCloudEventsAttributesVersionAndTheTraceOfTheRequestAsHeaders) {
   FedChange of = change(ChangeKind::held);
   of.trace = parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   const auto messages = messages_of(of);
@@ -140,7 +140,7 @@ TEST(KafkaMessages, carry_cloud_events_attributes_version_and_the_trace_of_the_r
   for (const auto& [name, value] : untraced[0].headers) EXPECT_NE(name, "traceparent");
 }
 
-TEST(KafkaMessages, are_one_for_each_seat) {
+TEST(KafkaMessages, AreOneForEachSeat) {
   const auto messages = messages_of(change(ChangeKind::consumed, {seat("1", 2), seat("2", 8), seat("3", 4)}));
   ASSERT_EQ(messages.size(), 3u);
   EXPECT_THAT(messages[1].value, HasSubstr(R"("seatId":"550e8400-e29b-41d4-a716-446655440002")"));
@@ -149,7 +149,7 @@ TEST(KafkaMessages, are_one_for_each_seat) {
   EXPECT_NE(event_id(messages[1]), event_id(messages[2]));
 }
 
-TEST(KafkaMessages, of_seats_that_were_added_are_reservations_that_were_created) {
+TEST(KafkaMessages, OfSeatsThatWereAddedAreReservationsThatWereCreated) {
   const auto messages = messages_of(change(ChangeKind::seats_added, {seat("2", 7)}));
   ASSERT_EQ(messages.size(), 1u);
   EXPECT_EQ(messages[0].topic, "reservation-created");
@@ -157,14 +157,14 @@ TEST(KafkaMessages, of_seats_that_were_added_are_reservations_that_were_created)
                                            R"("concertEventId":"0e000000-0000-4000-8000-000000000003","version":7)"));
 }
 
-TEST(KafkaMessages, are_none_of_what_the_contract_has_no_topic_for) {
+TEST(KafkaMessages, AreNoneOfWhatTheContractHasNoTopicFor) {
   for (const ChangeKind kind : {ChangeKind::event_created, ChangeKind::seats_appended, ChangeKind::event_configured, ChangeKind::extended,
                                 ChangeKind::returned, ChangeKind::blocked, ChangeKind::unblocked}) {
     EXPECT_TRUE(messages_of(change(kind)).empty()) << name_of(kind);
   }
 }
 
-TEST(KafkaMessages, of_ticket_locks_and_other_ids_are_only_where_they_are_wished_for) {
+TEST(KafkaMessages, OfTicketLocksAndOtherIdsAreOnlyWhereTheyAreWishedFor) {
   FedChange lock = change(ChangeKind::held);
   lock.customer.clear();
   EXPECT_TRUE(messages_of(lock).empty());
@@ -180,26 +180,26 @@ TEST(KafkaMessages, of_ticket_locks_and_other_ids_are_only_where_they_are_wished
   EXPECT_EQ(all[0].key, "JAOTIiQrtU1fMWZZY2IZ-nGxHQ00YzCg9PphEwlYb") << "as it stands, dashes too";
 }
 
-TEST(KafkaMessages, have_a_base_price_that_is_a_number_also_of_seats_without_a_price) {
+TEST(KafkaMessages, HaveABasePriceThatIsANumberAlsoOfSeatsWithoutAPrice) {
   FedSeat bare = seat();
   bare.price.reset();
   EXPECT_THAT(messages_of(change(ChangeKind::held, {bare}))[0].value, HasSubstr(R"("basePrice":0.00,)"));
   EXPECT_THAT(messages_of(change(ChangeKind::seats_added, {bare}))[0].value, HasSubstr(R"("basePrice":0.00,)"));
 }
 
-TEST(KafkaMessages, of_seats_without_a_version_have_none) {
+TEST(KafkaMessages, OfSeatsWithoutAVersionHaveNone) {
   const auto messages = messages_of(change(ChangeKind::held, {seat("1", 0)}));
   EXPECT_THAT(messages[0].value, Not(HasSubstr("version")));
   for (const auto& [name, value] : messages[0].headers) EXPECT_NE(name, "version");
 }
 
-TEST(KafkaMessages, escape_what_json_must_and_keep_the_rest) {
+TEST(KafkaMessages, EscapeWhatJsonMustAndKeepTheRest) {
   FedChange of = change(ChangeKind::held);
   of.customer = "a\"b\\c\n\x01 josé";
   EXPECT_THAT(messages_of(of)[0].value, HasSubstr(R"("customerId":"a\"b\\c\n\u0001 josé")"));
 }
 
-TEST(KafkaMessages, have_an_id_that_is_the_same_for_the_same_change_and_another_for_any_other) {
+TEST(KafkaMessages, HaveAnIdThatIsTheSameForTheSameChangeAndAnotherForAnyOther) {
   const auto id = [](const FedChange& of) { return event_id(messages_of(of, {.ticket_locks = true, .returned = true}).at(0)); };
   const FedChange base = change(ChangeKind::held);
   EXPECT_EQ(id(base), id(base));
@@ -228,7 +228,7 @@ TEST(KafkaMessages, have_an_id_that_is_the_same_for_the_same_change_and_another_
   differs("version", [](FedChange& of) { of.seats[0].version = 2; });
 }
 
-TEST(KafkaMessages, of_a_rejected_payment_say_what_was_paid_for_and_why_it_is_not_sold) {
+TEST(KafkaMessages, OfARejectedPaymentSayWhatWasPaidForAndWhyItIsNotSold) {
   const Payment payment{.succeeded = true,
                         .reservation = uuid("8bf7fffc-9ff5-801c-9d2d-86f525f42e40"),
                         .order = "order-1",
@@ -253,7 +253,7 @@ TEST(KafkaMessages, of_a_rejected_payment_say_what_was_paid_for_and_why_it_is_no
   EXPECT_FALSE(decode_rejection(encode_rejection(rejection) + "x").has_value());
 }
 
-TEST(KafkaPositions, come_back_from_the_text_of_an_offset_and_fit_into_it) {
+TEST(KafkaPositions, ComeBackFromTheTextOfAnOffsetAndFitIntoIt) {
   std::vector<MarkedPosition> positions;
   EXPECT_EQ(decode_positions(encode_positions(positions)), positions);
   for (std::size_t i = 0; i < k_transaction_events_max; ++i) {
@@ -264,14 +264,14 @@ TEST(KafkaPositions, come_back_from_the_text_of_an_offset_and_fit_into_it) {
   EXPECT_EQ(decode_positions(text), positions);
 }
 
-TEST(KafkaPositions, are_not_read_from_another_text) {
+TEST(KafkaPositions, AreNotReadFromAnotherText) {
   for (const char* text :
        {"", "2 1:2:3", "1 1:2", "1 1:2:3,", "1 1:2:3;1:2:3", "1,1:2:3", "1 x:2:3", "1 1:2:100000000", "1 100000000:2:3", "hello"}) {
     EXPECT_FALSE(decode_positions(text).has_value()) << text;
   }
 }
 
-TEST(KafkaUrl, names_brokers_and_nothing_else) {
+TEST(KafkaUrl, NamesBrokersAndNothingElse) {
   EXPECT_EQ(read_kafka_url("kafka://localhost:9092"), "localhost:9092");
   EXPECT_EQ(read_kafka_url("kafka://a:1,[::1]:65535,c.example:9092/"), "a:1,[::1]:65535,c.example:9092");
   for (const char* url :
@@ -281,7 +281,7 @@ TEST(KafkaUrl, names_brokers_and_nothing_else) {
   }
 }
 
-TEST(KafkaSettings, that_order_or_safety_rest_on_are_refused_by_name_and_others_pass) {
+TEST(KafkaSettings, ThatOrderOrSafetyRestOnAreRefusedByNameAndOthersPass) {
   EXPECT_EQ(why_refused("security.protocol", "SASL_SSL"), "");
   EXPECT_EQ(why_refused("sasl.password", "secret"), "");
   EXPECT_EQ(why_refused("compression.type", "lz4"), "");

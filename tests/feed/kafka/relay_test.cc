@@ -75,7 +75,7 @@ class KafkaRelay : public testing::Test {
   FeedBoard board;
 };
 
-TEST_F(KafkaRelay, publishes_every_message_once_in_order_by_seat_from_all_events) {
+TEST_F(KafkaRelay, PublishesEveryMessageOnceInOrderBySeatFromAllEvents) {
   ScriptedFeed source(130, 100);   // more events than one transaction has
   run_until([&] { return is_published(store, 130, 100); }, options(), store, source);
   const OnKafka found = read(13'000);
@@ -116,7 +116,7 @@ class NotingStore : public SqlFeedStore {
   std::vector<std::pair<std::size_t, Seq>> transactions;   // the relay's, until it has ended
 };
 
-TEST_F(KafkaRelay, has_a_hundred_events_a_thousand_changes_or_four_thousand_messages_in_a_transaction_but_for_those_of_its_last_change) {
+TEST_F(KafkaRelay, HasAHundredEventsAThousandChangesOrFourThousandMessagesInATransactionButForThoseOfItsLastChange) {
   using Transactions = std::vector<std::pair<std::size_t, Seq>>;
   const auto transactions_of = [&](ScriptedFeed&& source, EventNumber events) {
     NotingStore noting((folder / ("feed-" + std::to_string(test::Clock::now().time_since_epoch().count()) + ".db")).string());
@@ -130,7 +130,7 @@ TEST_F(KafkaRelay, has_a_hundred_events_a_thousand_changes_or_four_thousand_mess
   EXPECT_EQ(board.counters.failures, 0u);
 }
 
-TEST_F(KafkaRelay, goes_on_where_it_stopped_and_with_what_comes_when_it_is_told_of_it) {
+TEST_F(KafkaRelay, GoesOnWhereItStoppedAndWithWhatComesWhenItIsToldOfIt) {
   ScriptedFeed source(3, 40);
   run_until([&] { return is_published(store, 3, 40); }, options(), store, source);
   source.head = 60;
@@ -151,7 +151,7 @@ TEST_F(KafkaRelay, goes_on_where_it_stopped_and_with_what_comes_when_it_is_told_
   EXPECT_TRUE(found.out_of_order.empty());
 }
 
-TEST_F(KafkaRelay, loses_and_repeats_nothing_when_what_it_reads_fails_now_and_then) {
+TEST_F(KafkaRelay, LosesAndRepeatsNothingWhenWhatItReadsFailsNowAndThen) {
   ScriptedFeed source(5, 300);
   source.failures = 3;
   Relay relay(options(), store, source, board);
@@ -170,7 +170,7 @@ TEST_F(KafkaRelay, loses_and_repeats_nothing_when_what_it_reads_fails_now_and_th
 }
 
 // Committed in Kafka, and the position is nowhere but there.
-TEST_F(KafkaRelay, repeats_nothing_when_its_position_could_not_be_saved_after_a_commit) {
+TEST_F(KafkaRelay, RepeatsNothingWhenItsPositionCouldNotBeSavedAfterACommit) {
   if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   ScriptedFeed source(7, 300);
   store.failures = 3;
@@ -182,7 +182,7 @@ TEST_F(KafkaRelay, repeats_nothing_when_its_position_could_not_be_saved_after_a_
   EXPECT_TRUE(found.out_of_order.empty());
 }
 
-TEST_F(KafkaRelay, takes_from_kafka_how_far_another_came_whose_store_is_lost_but_only_of_the_same_history) {
+TEST_F(KafkaRelay, TakesFromKafkaHowFarAnotherCameWhoseStoreIsLostButOnlyOfTheSameHistory) {
   if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   RelayOptions of = options();
   of.transactional_id = prefix + "relay";
@@ -201,7 +201,7 @@ TEST_F(KafkaRelay, takes_from_kafka_how_far_another_came_whose_store_is_lost_but
   EXPECT_EQ(found.ids_with_two_bodies(), 0u);
 }
 
-TEST_F(KafkaRelay, says_how_many_changes_the_journal_did_not_keep_and_goes_on) {
+TEST_F(KafkaRelay, SaysHowManyChangesTheJournalDidNotKeepAndGoesOn) {
   ScriptedFeed source(1, 20);
   run_until([&] { return is_published(store, 1, 20); }, options(), store, source);
   source.oldest = 31;
@@ -223,7 +223,7 @@ class ChattyFeed : public ScriptedFeed {
   }
 };
 
-TEST_F(KafkaRelay, waits_and_says_so_when_kafka_refuses_a_message) {
+TEST_F(KafkaRelay, WaitsAndSaysSoWhenKafkaRefusesAMessage) {
   ChattyFeed source(1, 20);
   RelayOptions narrow = options();
   narrow.kafka.more["message.max.bytes"] = "1500";
@@ -235,7 +235,7 @@ TEST_F(KafkaRelay, waits_and_says_so_when_kafka_refuses_a_message) {
   EXPECT_EQ(found.repeated(), 0u);
 }
 
-TEST_F(KafkaRelay, leaves_out_an_event_that_cannot_be_read_says_so_and_publishes_it_when_it_can) {
+TEST_F(KafkaRelay, LeavesOutAnEventThatCannotBeReadSaysSoAndPublishesItWhenItCan) {
   ScriptedFeed source(3, 40);
   source.unreadable = 2;
   const auto is_at = [&](EventNumber event, Seq seq) {
@@ -263,7 +263,7 @@ TEST_F(KafkaRelay, leaves_out_an_event_that_cannot_be_read_says_so_and_publishes
 }
 
 // What only Kafka knows of an event is kept there until the event can be read, whoever publishes meanwhile.
-TEST_F(KafkaRelay, repeats_nothing_of_an_event_whose_position_could_not_be_confirmed_for_a_while) {
+TEST_F(KafkaRelay, RepeatsNothingOfAnEventWhosePositionCouldNotBeConfirmedForAWhile) {
   if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   ScriptedFeed source(2, 40);
   {
@@ -291,7 +291,7 @@ TEST_F(KafkaRelay, repeats_nothing_of_an_event_whose_position_could_not_be_confi
   EXPECT_TRUE(found.out_of_order.empty());
 }
 
-TEST_F(KafkaRelay, gives_the_lease_back_when_it_stops) {
+TEST_F(KafkaRelay, GivesTheLeaseBackWhenItStops) {
   ScriptedFeed source(1, 2);
   RelayOptions slow = options();
   slow.lease_time = milliseconds(60'000);
@@ -300,7 +300,7 @@ TEST_F(KafkaRelay, gives_the_lease_back_when_it_stops) {
   EXPECT_EQ(board.status().relay, RelayState::stopped);
 }
 
-TEST_F(KafkaRelay, stands_by_while_another_has_the_lease_and_names_him) {
+TEST_F(KafkaRelay, StandsByWhileAnotherHasTheLeaseAndNamesHim) {
   const auto theirs = store.make_lease("the other", milliseconds(60'000));
   ASSERT_TRUE(theirs->acquire());
   ScriptedFeed source(1, 10);
@@ -315,7 +315,7 @@ TEST_F(KafkaRelay, stands_by_while_another_has_the_lease_and_names_him) {
 }
 
 // A Kafka of its own, that may be stopped.
-TEST_F(KafkaRelay, waits_for_kafka_and_publishes_all_in_order_when_it_is_back) {
+TEST_F(KafkaRelay, WaitsForKafkaAndPublishesAllInOrderWhenItIsBack) {
   test::KafkaServer own;
   ScriptedFeed source(4, 200);
   Relay relay(options(own.bootstrap()), store, source, board);

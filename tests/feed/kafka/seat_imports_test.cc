@@ -102,7 +102,7 @@ class SeatImportsOnKafka : public testing::Test {
   FeedBoard board;
 };
 
-TEST_F(SeatImportsOnKafka, wait_for_the_ledger_for_as_long_as_it_takes_and_an_event_has_its_patience_afterwards) {
+TEST_F(SeatImportsOnKafka, WaitForTheLedgerForAsLongAsItTakesAndAnEventHasItsPatienceAfterwards) {
   SeatsOptions patient = options();
   patient.event_patience = milliseconds(3'000);
   SeatImports imports(patient, desk, board);
@@ -121,7 +121,7 @@ TEST_F(SeatImportsOnKafka, wait_for_the_ledger_for_as_long_as_it_takes_and_an_ev
   EXPECT_EQ(board.counters.seats_dead, 0u);
 }
 
-TEST_F(SeatImportsOnKafka, wait_once_for_an_event_that_cannot_be_read_and_not_for_each_of_its_parts) {
+TEST_F(SeatImportsOnKafka, WaitOnceForAnEventThatCannotBeReadAndNotForEachOfItsParts) {
   SeatsOptions impatient = options();
   impatient.event_patience = milliseconds(1'000);
   desk.unreadable = 1;
@@ -141,7 +141,7 @@ TEST_F(SeatImportsOnKafka, wait_once_for_an_event_that_cannot_be_read_and_not_fo
   EXPECT_TRUE(comes(1)) << "it may come anew";
 }
 
-TEST_F(SeatImportsOnKafka, wait_once_for_an_event_that_cannot_be_made) {
+TEST_F(SeatImportsOnKafka, WaitOnceForAnEventThatCannotBeMade) {
   SeatsOptions impatient = options();
   impatient.event_patience = milliseconds(1'000);
   desk.unmakeable = 1;
@@ -154,7 +154,7 @@ TEST_F(SeatImportsOnKafka, wait_once_for_an_event_that_cannot_be_made) {
   EXPECT_LT(board.counters.seats_retried, 20u);
 }
 
-TEST_F(SeatImportsOnKafka, know_a_limited_number_of_events_that_fail_and_wait_once_more_for_each_when_there_is_one_more) {
+TEST_F(SeatImportsOnKafka, KnowALimitedNumberOfEventsThatFailAndWaitOnceMoreForEachWhenThereIsOneMore) {
   SeatsOptions forgetful = options();
   forgetful.event_patience = milliseconds(300);
   forgetful.failing_max = 2;
@@ -177,7 +177,7 @@ TEST_F(SeatImportsOnKafka, know_a_limited_number_of_events_that_fail_and_wait_on
   EXPECT_FALSE(is_waited_for(third)) << "with the one more";
 }
 
-TEST_F(SeatImportsOnKafka, tell_of_a_message_whose_key_leaves_its_dead_letter_no_room) {
+TEST_F(SeatImportsOnKafka, TellOfAMessageWhoseKeyLeavesItsDeadLetterNoRoom) {
   constexpr std::size_t k_key_bytes = 1'048'400;   // with the headers of a dead letter, more than a topic takes where nobody says otherwise
   SeatImports imports(options(), desk, board);
   imports.start();
@@ -192,7 +192,7 @@ TEST_F(SeatImportsOnKafka, tell_of_a_message_whose_key_leaves_its_dead_letter_no
   EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "It is nonsense.");
 }
 
-TEST_F(SeatImportsOnKafka, take_no_message_that_is_too_large) {
+TEST_F(SeatImportsOnKafka, TakeNoMessageThatIsTooLarge) {
   SeatsOptions small = options();
   small.part_bytes_max = 10;
   SeatImports imports(small, desk, board);
@@ -205,7 +205,7 @@ TEST_F(SeatImportsOnKafka, take_no_message_that_is_too_large) {
   EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "The message has more than 10 bytes.");
 }
 
-TEST_F(SeatImportsOnKafka, have_no_room_for_one_event_more_that_waits_and_go_on_with_those_that_are_whole) {
+TEST_F(SeatImportsOnKafka, HaveNoRoomForOneEventMoreThatWaitsAndGoOnWithThoseThatAreWhole) {
   SeatsOptions small = options();
   small.limits.events_max = 1;
   SeatImports imports(small, desk, board);
@@ -222,7 +222,7 @@ TEST_F(SeatImportsOnKafka, have_no_room_for_one_event_more_that_waits_and_go_on_
   EXPECT_TRUE(comes(1));
 }
 
-TEST_F(SeatImportsOnKafka, give_up_an_event_whose_seats_do_not_all_come_in_time_also_when_they_begin_anew_meanwhile) {
+TEST_F(SeatImportsOnKafka, GiveUpAnEventWhoseSeatsDoNotAllComeInTimeAlsoWhenTheyBeginAnewMeanwhile) {
   SeatsOptions hasty = options();
   hasty.limits.age_max = milliseconds(6'000);
   hasty.limits.stay_least = milliseconds(100);
@@ -245,7 +245,7 @@ TEST_F(SeatImportsOnKafka, give_up_an_event_whose_seats_do_not_all_come_in_time_
   EXPECT_TRUE(comes(1));
 }
 
-TEST_F(SeatImportsOnKafka, of_two_nodes_are_done_by_the_one_that_leads_and_the_next_one_goes_on_with_parts_that_wait) {
+TEST_F(SeatImportsOnKafka, OfTwoNodesAreDoneByTheOneThatLeadsAndTheNextOneGoesOnWithPartsThatWait) {
   FeedBoard other_board;
   SeatImports first(options(), desk, board);
   SeatImports second(options(), desk, other_board);
@@ -269,7 +269,7 @@ TEST_F(SeatImportsOnKafka, of_two_nodes_are_done_by_the_one_that_leads_and_the_n
 }
 
 // Nothing is wrong with this node while others have not told all: only what nobody has looked at counts.
-TEST_F(SeatImportsOnKafka, tell_what_waits_for_its_event_from_what_was_not_handled) {
+TEST_F(SeatImportsOnKafka, TellWhatWaitsForItsEventFromWhatWasNotHandled) {
   SeatImports imports(options(), desk, board);
   imports.start();
   write("1 2 1");

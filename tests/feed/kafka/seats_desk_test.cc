@@ -12,7 +12,7 @@ namespace holdfast::feed::kafka {
 namespace {
 
 // The first message of an event that is too large says so, instead of the last one for which there is no room.
-TEST(SeatMessages, are_of_events_of_500000_seats_and_no_more) {
+TEST(SeatMessages, AreOfEventsOf500000SeatsAndNoMore) {
   const test::LedgerFolder folder;
   const test::TestTime time;
   test::LedgerInTest it{folder, time};
@@ -30,7 +30,7 @@ TEST(SeatMessages, are_of_events_of_500000_seats_and_no_more) {
   EXPECT_THAT(refused.error(), testing::HasSubstr("POST /v1/events"));
 }
 
-TEST(Rows, stand_in_the_order_in_which_people_read_them) {
+TEST(Rows, StandInTheOrderInWhichPeopleReadThem) {
   const std::vector<std::string> in_order = {"",   "01", "1",  "2",   "9",    "10", "10A", "10B", "100", "A",
                                              "A1", "A2", "A9", "A10", "A10B", "AA", "B",   "a",   "ä"};
   for (std::size_t i = 0; i < in_order.size(); ++i) {

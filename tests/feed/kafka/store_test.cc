@@ -77,7 +77,7 @@ class FeedStores : public testing::TestWithParam<Kind> {
   std::unique_ptr<FeedStore> other = place->open();
 };
 
-TEST_P(FeedStores, have_one_name_for_ever_and_another_than_other_stores) {
+TEST_P(FeedStores, HaveOneNameForEverAndAnotherThanOtherStores) {
   const std::string id = store->id();
   EXPECT_GE(id.size(), 1u);
   EXPECT_LE(id.size(), 64u);
@@ -87,7 +87,7 @@ TEST_P(FeedStores, have_one_name_for_ever_and_another_than_other_stores) {
   EXPECT_NE(GetParam().make()->open()->id(), id);
 }
 
-TEST_P(FeedStores, give_the_lease_to_one_and_tell_others_who_has_it) {
+TEST_P(FeedStores, GiveTheLeaseToOneAndTellOthersWhoHasIt) {
   const auto mine = store->make_lease("a", k_long);
   EXPECT_GT(mine->acquire(), 0);
   EXPECT_EQ(mine->last_holder(), "a");
@@ -96,7 +96,7 @@ TEST_P(FeedStores, give_the_lease_to_one_and_tell_others_who_has_it) {
   EXPECT_EQ(theirs->last_holder(), "a");
 }
 
-TEST_P(FeedStores, keep_the_epoch_while_the_holder_goes_on_and_raise_it_for_another) {
+TEST_P(FeedStores, KeepTheEpochWhileTheHolderGoesOnAndRaiseItForAnother) {
   const auto theirs = other->make_lease("b", k_long);
   const Epoch epoch = store->make_lease("a", milliseconds(20))->acquire().value();
   const auto mine = store->make_lease("a", k_long);
@@ -109,7 +109,7 @@ TEST_P(FeedStores, keep_the_epoch_while_the_holder_goes_on_and_raise_it_for_anot
   EXPECT_FALSE(mine->acquire());
 }
 
-TEST_P(FeedStores, give_a_lease_that_is_over_back_to_its_holder_when_nobody_took_it) {
+TEST_P(FeedStores, GiveALeaseThatIsOverBackToItsHolderWhenNobodyTookIt) {
   const auto lease = store->make_lease("a", milliseconds(1));
   const Epoch epoch = lease->acquire().value();
   std::this_thread::sleep_for(milliseconds(5));   // what is tested is a time that is over
@@ -118,7 +118,7 @@ TEST_P(FeedStores, give_a_lease_that_is_over_back_to_its_holder_when_nobody_took
   EXPECT_EQ(lease->acquire(), epoch);
 }
 
-TEST_P(FeedStores, let_the_next_one_in_at_once_when_the_lease_is_given_up) {
+TEST_P(FeedStores, LetTheNextOneInAtOnceWhenTheLeaseIsGivenUp) {
   const auto mine = store->make_lease("a", k_long);
   const auto theirs = other->make_lease("b", k_long);
   const Epoch epoch = mine->acquire().value();
@@ -129,7 +129,7 @@ TEST_P(FeedStores, let_the_next_one_in_at_once_when_the_lease_is_given_up) {
   EXPECT_FALSE(mine->acquire());
 }
 
-TEST_P(FeedStores, keep_positions_for_whoever_comes_next) {
+TEST_P(FeedStores, KeepPositionsForWhoeverComesNext) {
   EXPECT_TRUE(store->positions().empty());
   const Epoch epoch = store->make_lease("a", k_long)->acquire().value();
   EXPECT_TRUE(save(*store, epoch, {{1, 5}, {7, 1}, {100'000, 4'000'000'000'000}}));
@@ -143,7 +143,7 @@ TEST_P(FeedStores, keep_positions_for_whoever_comes_next) {
   EXPECT_EQ(positions_of(*other).at(1), 3u);
 }
 
-TEST_P(FeedStores, take_no_position_from_one_whose_lease_another_has_taken) {
+TEST_P(FeedStores, TakeNoPositionFromOneWhoseLeaseAnotherHasTaken) {
   const auto lease = store->make_lease("a", k_long);
   const Epoch epoch = lease->acquire().value();
   EXPECT_TRUE(save(*store, epoch, {{1, 5}}));
@@ -154,7 +154,7 @@ TEST_P(FeedStores, take_no_position_from_one_whose_lease_another_has_taken) {
   EXPECT_TRUE(save(*other, next, {{1, 6}}));
 }
 
-TEST_P(FeedStores, let_exactly_one_of_many_have_each_epoch) {
+TEST_P(FeedStores, LetExactlyOneOfManyHaveEachEpoch) {
   constexpr int k_nodes = 4;
   constexpr int k_times = 30;
   constexpr std::size_t k_epochs_min = 10;   // a store that is slow to answer is asked more often
@@ -184,7 +184,7 @@ TEST_P(FeedStores, let_exactly_one_of_many_have_each_epoch) {
   EXPECT_EQ(std::set<Epoch>(epochs.begin(), epochs.end()).size(), epochs.size());
 }
 
-TEST_P(FeedStores, keep_of_a_rejection_what_was_told_first) {
+TEST_P(FeedStores, KeepOfARejectionWhatWasToldFirst) {
   PaymentDigest payment{};
   payment[0] = 1;
   PaymentDigest another{};
@@ -198,7 +198,7 @@ TEST_P(FeedStores, keep_of_a_rejection_what_was_told_first) {
   EXPECT_EQ(place->open()->rejection(payment), told);
 }
 
-TEST_P(FeedStores, forget_rejections_only_after_their_time) {
+TEST_P(FeedStores, ForgetRejectionsOnlyAfterTheirTime) {
   PaymentDigest first{};
   first[0] = 1;
   PaymentDigest later{};
@@ -215,7 +215,7 @@ TEST_P(FeedStores, forget_rejections_only_after_their_time) {
 }
 
 // A forgotten rejection could sell the seat to a payment whose money went back.
-TEST_P(FeedStores, forget_no_rejection_by_a_time_that_is_in_doubt) {
+TEST_P(FeedStores, ForgetNoRejectionByATimeThatIsInDoubt) {
   PaymentDigest first{};
   first[0] = 1;
   PaymentDigest during_doubt{};

@@ -10,7 +10,7 @@ using pg::PieceSize;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-TEST(PieceSize, grows_up_to_its_most_while_pieces_are_quick) {
+TEST(PieceSize, GrowsUpToItsMostWhilePiecesAreQuick) {
   PieceSize piece(1'000, 5'000);
   EXPECT_EQ(piece.now(), 1'000u);
   piece.took(milliseconds(10));
@@ -21,20 +21,20 @@ TEST(PieceSize, grows_up_to_its_most_while_pieces_are_quick) {
   EXPECT_EQ(piece.now(), 5'000u);
 }
 
-TEST(PieceSize, stays_when_a_piece_took_about_as_long_as_it_should) {
+TEST(PieceSize, StaysWhenAPieceTookAboutAsLongAsItShould) {
   PieceSize piece(1'000, 5'000);
   piece.took(PieceSize::k_aim / 2);
   piece.took(2 * PieceSize::k_aim);
   EXPECT_EQ(piece.now(), 1'000u);
 }
 
-TEST(PieceSize, shrinks_at_once_to_what_a_slow_database_has_time_for) {
+TEST(PieceSize, ShrinksAtOnceToWhatASlowDatabaseHasTimeFor) {
   PieceSize piece(1'000, 5'000);
   piece.took(seconds(25));
   EXPECT_EQ(piece.now(), 10u);
 }
 
-TEST(PieceSize, is_never_less_than_one) {
+TEST(PieceSize, IsNeverLessThanOne) {
   PieceSize piece(1'000, 5'000);
   piece.took(seconds(3'600));
   EXPECT_EQ(piece.now(), 1u);
