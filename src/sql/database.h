@@ -133,7 +133,8 @@ class Database {
 
   // One statement, which is a transaction of its own. PostgreSQL: one round trip.
   virtual Result query(const Statement& statement, const Values& values = {}) = 0;
-  // Only one thread at a time has a transaction over SQLite, and over PostgreSQL no more than its pool has connections: others wait.
+  // SQLite gives a transaction to one thread at a time, and PostgreSQL as many as its pool has connections: others wait. As long as the
+  // transaction exists, its thread must not call begin() or query().
   virtual std::unique_ptr<Transaction> begin() = 0;
   // The file, or the server's URL without a password.
   virtual std::string place() const = 0;

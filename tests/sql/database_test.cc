@@ -130,19 +130,21 @@ TEST_P(SqlDatabase, RollsBackWhatWasNotCommitted) {
 }
 
 TEST_P(SqlDatabase, GivesTheResultsOfTheLastStatementsInTheOrderOfSending) {
-  const auto transaction = database.begin();
-  transaction->send(k_lock);
-  transaction->send(k_insert, thing(1));
-  transaction->send(k_count);
-  transaction->send(k_insert, thing(2));
-  transaction->send(k_rename, Values().integer(0).integer(0).text("x"));
-  const std::vector<Result> results = transaction->receive(3);
-  ASSERT_EQ(results.size(), 3U);
-  EXPECT_EQ(results[0].integer(0, 0), 1);
-  EXPECT_EQ(results[1].affected(), 1U);
-  EXPECT_EQ(results[2].affected(), 2U);
-  transaction->send(k_insert, thing(3));
-  EXPECT_TRUE(transaction->commit().empty());
+  {
+    const auto transaction = database.begin();
+    transaction->send(k_lock);
+    transaction->send(k_insert, thing(1));
+    transaction->send(k_count);
+    transaction->send(k_insert, thing(2));
+    transaction->send(k_rename, Values().integer(0).integer(0).text("x"));
+    const std::vector<Result> results = transaction->receive(3);
+    ASSERT_EQ(results.size(), 3U);
+    EXPECT_EQ(results[0].integer(0, 0), 1);
+    EXPECT_EQ(results[1].affected(), 1U);
+    EXPECT_EQ(results[2].affected(), 2U);
+    transaction->send(k_insert, thing(3));
+    EXPECT_TRUE(transaction->commit().empty());
+  }
   EXPECT_EQ(count(), 3);
 }
 
