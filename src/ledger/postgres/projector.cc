@@ -277,7 +277,7 @@ void Projector::note(EventNumber event, const StepReport& report) {
     const bool has_all = !report.there_is_more && !entry.is_pending;   // pending: told of something since
     entry.told = has_all ? entry.projected : std::max(entry.told, entry.projected);
     if (!report.there_is_more) entry.due_since = entry.is_pending ? std::optional(entry.pending_since) : std::nullopt;
-    if (damaged_.erase(event) > 0) spdlog::warn("event {} is whole again", event);
+    if (damaged_.erase(event) > 0) spdlog::warn("event {} is no longer damaged", event);
     damaged_since_.erase(event);
     if (report.result != StepReport::Result::done) return;
     ++stats_.steps;
