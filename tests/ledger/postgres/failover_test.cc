@@ -63,7 +63,7 @@ class LosesARow final : public lock::SeatLock {
  public:
   explicit LosesARow(std::function<void()> lose) : lose_(std::move(lose)) {}
   void acquire(std::span<lock::KeyLock> key_locks) override {
-    lock::draw_tokens(leases);
+    lock::draw_tokens(key_locks);
     for (lock::KeyLock& key_lock : key_locks) key_lock.grant = lock::Grant::granted;
     if (lose_) std::exchange(lose_, {})();
   }
