@@ -140,7 +140,7 @@ TEST(Plan, RefusesNamesAndIdsThatAreEmptyOrTooLongAtTheirEdge) {
 TEST(Plan, RefusesACategoryThatItDoesNotListAndAPlaceThatIsNoNumber) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "1", .category = 2})),
-            "seat 1 (A-1-1) is of a category that the plan does not list");
+            "seat 1 (A-1-1) has a category that the plan does not list");
   EXPECT_NE(problem_of(builder.add({.section = "A", .row = "1", .number = "1", .x = std::nanf("")})), "none");
   EXPECT_NE(problem_of(builder.add({.section = "A", .row = "1", .number = "1", .y = INFINITY})), "none");
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "1", .category = 1})), "none");
