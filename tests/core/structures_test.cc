@@ -12,6 +12,7 @@
 #include "core/growing_array.h"
 #include "core/keys.h"
 #include "core/place_table.h"
+#include "support/waiting.h"
 
 namespace holdfast {
 namespace {
@@ -287,9 +288,11 @@ TEST(ExpiryQueue, GivesBackMuchMemoryWhenItIsEmpty) {
 
 // -------------------------------------------------------------------------------------------------------------------- keys
 
+// A different key for each number, spread as those of a cryptographic hash are.
 IdempotencyKey key_of(std::uint64_t number, std::uint8_t request = 0) {
+  const std::uint64_t spread = number * 0x9E37'79B9'7F4A'7C15;
   IdempotencyKey key{};
-  std::memcpy(key.key.data(), &number, sizeof number);
+  std::memcpy(key.key.data(), &spread, sizeof spread);
   key.request[0] = request;
   return key;
 }
@@ -336,6 +339,28 @@ void fill(KeyTable& keys, const KeyOwner& owner, std::uint64_t first, std::uint6
     key.owner = owner;
     keys.put(key, k_start, outcome);
   }
+}
+
+// At the number that a node has by default, each key with an outcome as long as that of one seat.
+TEST(KeyTable, KeepsTwoMillionKeysAndHasNoRoomForOneMore) {
+  constexpr std::uint64_t k_keys =
+      test::k_is_sanitized ? 200'000 : k_idempotency_keys_max;   // a sanitizer makes each key larger and slower
+  const std::string outcome(64, 'x');
+  KeyTable keys(k_keys);
+  fill(keys, {.caller = 1}, 0, k_keys / 2, outcome);
+  fill(keys, {.caller = 2}, k_keys / 2, k_keys / 2 - 1, outcome);
+  EXPECT_TRUE(keys.has_room_for({.caller = 3})) << "for one more";
+  fill(keys, {.caller = 2}, k_keys - 1, 1, outcome);
+  EXPECT_FALSE(keys.has_room_for({.caller = 3}));
+  EXPECT_EQ(keys.size(), k_keys);
+  for (const std::uint64_t number : {std::uint64_t{0}, k_keys / 2, k_keys - 1}) {
+    const KeyTable::Record* record = keys.find(key_of(number).key, k_start);
+    ASSERT_NE(record, nullptr) << number;
+    EXPECT_EQ(keys.outcome(*record), outcome);
+  }
+  keys.forget_old(k_start + k_day);
+  EXPECT_EQ(keys.size(), 0u);
+  EXPECT_TRUE(keys.has_room_for({.caller = 3}));
 }
 
 TEST(KeyTable, GivesStrangersTogetherAQuarterAndEachOfThemAPart) {
