@@ -3,7 +3,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
+#include <vector>
 
 #include "http/raw_client.h"
 #include "support/waiting.h"
@@ -12,6 +14,24 @@ namespace holdfast::http::test {
 namespace {
 
 using namespace std::chrono_literals;
+
+// As many descriptors as a test wants, where the process may have them, until the end of the scope.
+class Descriptors {
+ public:
+  explicit Descriptors(rlim_t wanted) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit more{.rlim_cur = std::max(wanted, before_.rlim_cur), .rlim_max = std::max(wanted, before_.rlim_max)};
+    are_there_ = ::setrlimit(RLIMIT_NOFILE, &more) == 0;
+  }
+  ~Descriptors() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before_), 0); }
+  Descriptors(const Descriptors&) = delete;
+  Descriptors& operator=(const Descriptors&) = delete;
+  bool are_there() const { return are_there_; }
+
+ private:
+  rlimit before_{};
+  bool are_there_ = false;
+};
 
 std::string with_head_of(std::size_t bytes) {
   const std::string start = "GET /hello HTTP/1.1\r\nHost: h\r\nA: ";
@@ -110,6 +130,32 @@ TEST(Limit, OfConnectionsIsAnswered503AndCountsNoLongerWhoHasLeft) {
     EXPECT_EQ(s.server.stats().connections_open, 2U);
   }
   EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == 1; }));
+  EXPECT_TRUE(s.serves());
+}
+
+// Each connection takes two descriptors here, because its client is in the same process.
+TEST(Limit, OfConnectionsIsTwentyThousandUnlessItIsSet) {
+  const std::size_t connections = holdfast::test::k_is_sanitized ? 2'000 : ServerOptions{}.connections_max;
+  const std::size_t wanted = 2 * connections + 1'000;
+  const Descriptors descriptors(wanted);
+  if (!descriptors.are_there()) GTEST_SKIP() << "this process may not have " << wanted << " descriptors";
+  TestServer s({.connections_max = connections});
+  std::vector<Client> clients;
+  clients.reserve(connections);
+  while (clients.size() < connections) {
+    clients.push_back(s.connect());
+    if (clients.size() % 1'000 != 0) continue;   // the kernel's backlog takes as many
+    ASSERT_TRUE(eventually([&] { return s.server.stats().connections_open == clients.size(); })) << clients.size();
+  }
+  EXPECT_EQ(s.ask(get("/hello"))->status, 503U);
+  for (Client* each : {&clients.front(), &clients.back()}) {
+    each->send(get("/hello"));
+    EXPECT_EQ(each->read()->status, 200U);
+  }
+  EXPECT_EQ(s.server.stats().connections_open, connections);
+  EXPECT_EQ(s.server.stats().connections_refused, 1U);
+  clients.pop_back();
+  EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == connections - 1; }));
   EXPECT_TRUE(s.serves());
 }
 
