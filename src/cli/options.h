@@ -65,7 +65,7 @@ struct ServeOptions {
   std::uint64_t ledger_ended_in_memory_max = 200'000;
   std::uint64_t ledger_journal_retention_days = 0;
   std::uint64_t ledger_state_lag_max_ms = 5'000;
-  std::uint64_t live_listeners_max = 15'000;   // fewer than connections, so that listeners leave some to buyers
+  std::uint64_t live_listeners_max = 10'000;   // fewer than connections, so that listeners leave some to buyers
   std::uint64_t live_comment_seconds = 15;
   std::vector<std::string> access_anonymous;
   bool access_anonymous_is_set = false;

@@ -24,7 +24,7 @@
 namespace holdfast {
 
 struct LiveOptions {
-  std::size_t listeners_max = 15'000;
+  std::size_t listeners_max = 10'000;
   std::chrono::seconds comment_period{15};   // a comment line to each listener, so that proxies keep the stream
 };
 
