@@ -124,6 +124,31 @@ TEST(Gathering, HasRoomForSoManyBytesAndGivesThemBack) {
   EXPECT_EQ(gathering.add(part(2, 3, {3}), message(3), k_now).answer, Answer::kept);
 }
 
+TEST(Gathering, HasRoomForAThousandEventsAnd256MebibytesUnlessItIsToldOtherwise) {
+  constexpr int k_events = 1'000;
+  Gathering gathering;
+  Received large = message(1);
+  large.value = std::string(250'000, 'x');
+  for (int number = 1; number <= k_events; ++number)
+    ASSERT_EQ(gathering.add(part(number, 9, {1}), large, k_now).answer, Answer::kept) << number;
+  const auto one_more = gathering.add(part(k_events + 1, 9, {1}), message(1), k_now);
+  EXPECT_EQ(one_more.answer, Answer::no_room);
+  EXPECT_THAT(one_more.why, HasSubstr("1000 events wait for seats already"));
+
+  // As many bytes as there are left, to the last one.
+  const std::size_t before = gathering.bytes();
+  ASSERT_EQ(gathering.add(part(1, 9, {2}), message(2), k_now).answer, Answer::kept);
+  const std::size_t bytes_of_others = gathering.bytes() - before - message(2).value->size();
+  Received rest = message(3);
+  rest.value = std::string(GatheringLimits{}.bytes_max - gathering.bytes() - bytes_of_others, 'x');
+  Received too_large = rest;
+  *too_large.value += 'x';
+  EXPECT_THAT(gathering.add(part(1, 9, {3}), too_large, k_now).why, HasSubstr("more than 268435456 bytes"));
+  EXPECT_EQ(gathering.add(part(1, 9, {3}), rest, k_now).answer, Answer::kept);
+  EXPECT_EQ(gathering.bytes(), GatheringLimits{}.bytes_max);
+  EXPECT_EQ(gathering.add(part(2, 9, {4}), message(4), k_now).answer, Answer::no_room);
+}
+
 // With names as long as a venue's are; the last part but one must still have room.
 TEST(Gathering, HasRoomForAnEventOfAsManySeatsAsAMessageMayAnnounce) {
   constexpr std::uint64_t k_seats_a_part = 5'000;
