@@ -1,4 +1,5 @@
-// Kafka under three nodes: away for a minute, and two nodes that both believe to be the one that publishes.
+// Kafka under three nodes: away for a minute, and two nodes that both believe to be the one that publishes. And what one node with everything tells.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <iostream>
 
@@ -101,6 +102,17 @@ TEST(Feed, OfTwoRelaysAtOnceTheOlderOneIsFencedAndReadersOfCommittedMessagesSeeE
     }
   }
   cluster.verify({event});
+}
+
+// As tests/contract has it of a node with the embedded ledger: what an operator's Prometheus carries away each time.
+TEST(Metrics, OfAFreshNodeWithDatabaseLockAndFeedAreBelow50Kilobytes) {
+  Cluster cluster({.nodes = 1});
+  Client client = cluster.client(0);
+  ASSERT_TRUE(eventually([&] { return publisher(cluster).has_value(); }, 6 * k_patience));
+  const Answer text = client.get("/metrics");
+  ASSERT_EQ(text.status, 200);
+  EXPECT_LT(text.body.size(), 50U * 1'000U);
+  for (const char* name : {"holdfast_postgresql_", "holdfast_lock_", "holdfast_feed_"}) EXPECT_THAT(text.body, testing::HasSubstr(name));
 }
 
 }   // namespace
