@@ -28,9 +28,12 @@ for (const { name, ...form } of forms) {
   test(`The events and the map are in nobody's way, and look as they should (${name})`, async (t) => {
     const page = await visit(t, server, "/", form);
     await page.getByRole("link", { name: /Race Day/ }).waitFor();
+    // A card's picture is drawn once it is in the window.
+    for (const card of await page.locator(".thumb").all()) await card.scrollIntoViewIfNeeded();
+    await page.evaluate(() => scrollTo(0, 0));
     await eventually("the pictures of the cards are drawn", () => page.evaluate(() => [...document.querySelectorAll(".thumb")].every((canvas) => canvas.width !== 300)));
     await expectAccessible(page, "the list of events");
-    await screenshot(page, `events-${name}`);
+    await screenshot(page, `events-${name}`, { fullPage: true });
 
     await page.getByRole("link", { name: /Theatre/ }).click();
     await ready(page);
@@ -38,14 +41,14 @@ for (const { name, ...form } of forms) {
     await expectAccessible(page, "the map");
     const free = await freeSeats();
     const near = free.filter(({ i }) => i > 150 && i < 190).slice(0, 2);
-    if (form.viewport.width === 1440) {
+    if (!form.hasTouch) {
       for (const { i } of near) await clickSeat(page, plan, i);
       await page.getByRole("button", { name: "Hold 2 seats" }).waitFor();
     }
     await screenshot(page, `map-${name}`);
 
     // Everything at once: a choice or a hold, a notice, the list.
-    if (form.viewport.width !== 1440) {
+    if (form.hasTouch) {
       await page.getByRole("button", { name: "Hold the best 2 seats" }).click();
     } else {
       await page.getByRole("button", { name: "Hold 2 seats" }).click();
@@ -56,6 +59,7 @@ for (const { name, ...form } of forms) {
     await page.getByText("Enjoy the show!").waitFor();
     await page.locator("summary").click();
     await page.getByRole("grid").waitFor();
+    await screenshot(page, `tickets-${name}`, { fullPage: true });
     await expectAccessible(page, "the map with a notice, tickets and the list");
   });
 }

@@ -380,7 +380,7 @@ for (const { name, ...form } of forms) {
       await page.goto(`${server.url}/console${hash}`);
       await seen().waitFor();
       await page.evaluate(() => document.fonts.ready);
-      await screenshot(page, `console-${view}-${name}`);
+      await screenshot(page, `console-${view}-${name}`, { fullPage: true });
       await expectAccessible(page, `${view}, ${name}`);
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(width <= form.viewport.width, `${view} is ${width} pixels wide`);

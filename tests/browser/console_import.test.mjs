@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { eventually, expectAccessible, root, screenshot, startServer, visit } from "./harness.mjs";
+import { eventually, expectAccessible, root, screenshots, startServer, visit } from "./harness.mjs";
 
 const theatre = readFileSync(join(root, "venues/theatre.seating-plan.json"), "utf8");
 const server = await startServer();
@@ -46,7 +46,7 @@ test("a good file is dropped, drawn, asked about and on sale", async (t) => {
     }),
   );
   assert.ok(colors.includes("179,38,46"), `the plan's own red is not among ${colors.length} colours`);
-  await screenshot(page, "console-import-good");
+  await screenshots(page, "console-import-good");
   await expectAccessible(page, "a preview");
 
   await page.getByLabel("Name").fill("The Tempest");
@@ -95,7 +95,7 @@ test("what of a plan is not taken over is listed after the import, and its taken
   await outcome.getByText("1 seat is blocked").waitFor();
   await outcome.getByRole("listitem").filter({ hasText: "zones[].areas" }).filter({ hasText: "1 time" }).waitFor();
   await outcome.getByRole("listitem").filter({ hasText: "zones[].rows[].seats[].note" }).waitFor();
-  await screenshot(page, "console-import-not-taken");
+  await screenshots(page, "console-import-not-taken");
   await expectAccessible(page, "what was not taken over");
 });
 
@@ -159,7 +159,7 @@ test("every mistake of a file is pointed at: its line, its seat, what is wrong",
   assert.ok(await page.getByRole("button", { name: "Import 7 seats…" }).isDisabled());
   await mistake(page, "“Hole”").getByRole("button").click();
   await page.getByLabel(`Line ${lineOfSeat("G-2")} of the file`).getByText("{").waitFor();
-  await screenshot(page, "console-import-mistakes");
+  await screenshots(page, "console-import-mistakes");
   await expectAccessible(page, "a list of mistakes");
 
   // Ids do not matter when they are not kept.

@@ -16,7 +16,7 @@ import { launchBrowser, patience, root, Server } from "./program.mjs";
 
 export { eventually, patience, root, Server } from "./program.mjs";
 
-const screenshots = process.env.HOLDFAST_SCREENSHOTS ?? join(root, "build/release/screenshots");
+const screenshotFolder = process.env.HOLDFAST_SCREENSHOTS_FOLDER ?? join(root, "build/release/screenshots");
 
 const servers = new Set();
 after(async () => {
@@ -50,7 +50,11 @@ export async function visit(t, server, path, { context, expects = [], init, ...o
   let profile = context;
   if (profile === undefined) {
     profile = await (await openBrowser()).newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", reducedMotion: "reduce", ...options });
-    t.after(() => profile.close());
+    t.after(async () => {
+      // A page that polls may be in the middle of an answer that its test has put in the place of the server's.
+      for (const each of profile.pages()) await each.unrouteAll({ behavior: "ignoreErrors" });
+      await profile.close();
+    });
   }
   const page = await profile.newPage();
   page.setDefaultTimeout(patience);
@@ -90,13 +94,48 @@ export async function expectAccessible(page, what) {
   assert.deepEqual(told, [], `${what} has something in the way of somebody`);
 }
 
-/** The whole viewport, kept as NAME-WIDTH-THEME.png among the outputs of the tests. */
-export async function screenshot(page, name) {
-  mkdirSync(screenshots, { recursive: true });
-  await page.screenshot({ path: join(screenshots, `${name}.png`), animations: "disabled" });
+const heights = { 1440: 900, 1280: 800, 390: 844, 320: 568 };
+const widths = process.env.HOLDFAST_SCREENSHOTS === "all" ? [1440, 1280, 390, 320] : [1440, 390];
+
+/** The forms of which pictures are taken: each width, light and dark. Two widths, or four with HOLDFAST_SCREENSHOTS=all. */
+export const forms = widths.flatMap((width) =>
+  ["light", "dark"].map((colorScheme) => ({ name: `${width}-${colorScheme}`, viewport: { width, height: heights[width] }, colorScheme, hasTouch: width <= 390 })),
+);
+
+/** What is seen of the page, or all of it (`fullPage`), kept as NAME.png among the outputs of the tests. */
+export async function screenshot(page, name, { fullPage = false } = {}) {
+  mkdirSync(screenshotFolder, { recursive: true });
+  const options = { path: join(screenshotFolder, `${name}.png`), animations: "disabled", fullPage };
+  if (!fullPage) return page.screenshot(options);
+  // What stays in the window while the page scrolls would lie over the middle of the whole page. No <style>: the Content-Security-Policy forbids it.
+  const scrolled = await page.evaluate(() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(".foot, .at-hand { position: static !important; }");
+    document.adoptedStyleSheets = [sheet];
+    const before = scrollY;
+    scrollTo({ top: 0, behavior: "instant" });
+    return before;
+  });
+  await page.screenshot(options);
+  await page.evaluate((before) => {
+    document.adoptedStyleSheets = [];
+    scrollTo({ top: before, behavior: "instant" });
+  }, scrolled);
 }
 
-/** The four forms in which each page is looked at. */
-export const forms = [1440, 390].flatMap((width) =>
-  ["light", "dark"].map((colorScheme) => ({ name: `${width}-${colorScheme}`, viewport: { width, height: width === 390 ? 844 : 900 }, colorScheme, hasTouch: width === 390 })),
-);
+/**
+ * The whole page as it is now, kept as NAME-WIDTH-THEME.png for each of `forms`. Afterwards it has its size and its theme again.
+ * `width`: only in this one, for a state that a resize ends.
+ */
+export async function screenshots(page, name, { width } = {}) {
+  const before = page.viewportSize();
+  for (const form of forms.filter(({ viewport }) => width === undefined || viewport.width === width)) {
+    await page.setViewportSize(form.viewport);
+    await page.emulateMedia({ colorScheme: form.colorScheme });
+    // The theme, and what is drawn in it, follow within two frames.
+    await page.evaluate(() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(go)))));
+    await screenshot(page, `${name}-${form.name}`, { fullPage: true });
+  }
+  await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: null });
+}

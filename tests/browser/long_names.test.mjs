@@ -2,7 +2,7 @@
 // over something else, and no page is wider than the screen.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, expectAccessible, startServer, visit } from "./harness.mjs";
+import { eventually, expectAccessible, screenshots, startServer, visit } from "./harness.mjs";
 import { holdAsSomebody, planOf, ready } from "./map.mjs";
 
 const server = await startServer({ flags: ["--demo"] });
@@ -41,6 +41,7 @@ for (const [screen, form] of Object.entries({ wide, narrow })) {
       assert.ok((await page.evaluate(() => document.documentElement.scrollHeight)) <= form.viewport.height);
     }
     await expectAccessible(page, `the map with long names, ${screen}`);
+    if (screen === "wide") await screenshots(page, "long-map");
   });
 
   test(`The desk shows long names whole, and draws seats apart that have no places (${screen})`, async (t) => {
@@ -58,6 +59,7 @@ for (const [screen, form] of Object.entries({ wide, narrow })) {
       }),
     );
     assert.ok(drawn > 60, `they take ${drawn} columns of pixels`);
+    if (screen === "wide") await screenshots(page, "long-desk-event");
   });
 }
 
@@ -72,12 +74,14 @@ test("What is wrong with a part of the server stays within the screen, however l
   await page.goto(`${server.url}/console`);
   await page.getByText("It cannot write").waitFor();
   assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels`);
+  await screenshots(page, "long-desk-sale");
 });
 
 test("What is told about a seat has its price in one line", async (t) => {
   const { id } = await holdAsSomebody(server, [plan.seats.id[0]]);
   t.after(() => server.ask("POST", `/v1/reservations/${id}/release`, {}));
-  const page = await visit(t, server, `/?event=${event.id}`, narrow);
+  const viewport = { width: 320, height: 568 };
+  const page = await visit(t, server, `/?event=${event.id}`, { ...narrow, viewport });
   await ready(page);
   await page.locator("summary").click();
   await page.locator('[data-seat="0"]').click({ force: true });   // it is called disabled, because it cannot be had
@@ -85,27 +89,33 @@ test("What is told about a seat has its price in one line", async (t) => {
   await price.getByText("€1,234.50").waitFor();
   const { height } = await price.boundingBox();
   assert.ok(height < 30, `${height} pixels`);
+  await screenshots(page, "long-tip", viewport);
 });
 
 test("The desk's last line says how an action ended, however long its name is", async (t) => {
   const page = await desk(t, `#/event/${event.id}`, narrow);
   await page.getByRole("button", { name: "Whole row" }).click();
   await page.getByRole("button", { name: "Block 12…" }).click();
+  await page.getByRole("dialog").waitFor();
+  await screenshots(page, "long-desk-question");
   await page.getByRole("dialog").getByRole("button", { name: "Block", exact: true }).click();
   const outcome = page.locator(".trace .outcome");
   await outcome.getByText("done").waitFor();
   const { x, width } = await outcome.boundingBox();
   assert.ok(x >= 0 && x + width <= 320, `from ${x} to ${x + width}`);
   assert.deepEqual(await cut(page, ".trace .outcome"), []);
+  await screenshots(page, "long-desk-outcome");
 });
 
 test("An event that there is not is not called a server without an answer", async (t) => {
   const page = await desk(t, "#/event/0e000000-0000-4000-8000-00000000ffff", { ...wide, expects: [/status of 404/] });
   await page.getByText(/event_not_found/).waitFor();
   assert.equal(await page.getByText(/no answer since/).count(), 0);
+  await screenshots(page, "desk-no-event");
   const buyers = await visit(t, server, "/?event=0e000000-0000-4000-8000-00000000ffff", { ...wide, expects: [/status of 404/] });
   await buyers.getByRole("heading", { name: "There is no such event." }).waitFor();
   await expectAccessible(buyers, "an event that there is not");
+  await screenshots(buyers, "no-event");
 });
 
 test("What is looked up at the desk fits on the narrowest screen, and its tables can be scrolled by keyboard", async (t) => {
@@ -115,9 +125,11 @@ test("What is looked up at the desk fits on the narrowest screen, and its tables
   await page.getByRole("article").first().getByText(/That is all/).waitFor();
   assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels`);
   await expectAccessible(page, "a reservation with long names");
-  for (const [text, seen] of [[customer, page.getByRole("article", { name: /^Customer/ })], ["nobody-" + "z".repeat(100), page.getByText(/Nothing was found/)]]) {
+  await screenshots(page, "long-desk-reservation");
+  for (const [name, text, seen] of [["customer", customer, page.getByRole("article", { name: /^Customer/ })], ["nothing", "nobody-" + "z".repeat(100), page.getByText(/Nothing was found/)]]) {
     await page.goto(`${server.url}/console#/find/${text}`);
     await seen.waitFor();
     assert.ok((await widthOf(page)) <= 320, `${await widthOf(page)} pixels for ${text.slice(0, 10)}`);
+    await screenshots(page, `long-desk-${name}`);
   }
 });

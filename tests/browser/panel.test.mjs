@@ -1,11 +1,10 @@
 // What the panel beside the map offers, and that nothing of it stands in the way of something else.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, startServer, visit } from "./harness.mjs";
+import { eventually, screenshots, startServer, visit } from "./harness.mjs";
 import { clickSeat, colorAt, holdAsSomebody, placeOf, planOf, ready } from "./map.mjs";
 
 const server = await startServer({ flags: ["--demo"] });
-const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
 /** An event of one row. `more`: further members of POST /v1/events, or of its seats. */
 function row(count, { category = {}, section = "Hall", ...more } = {}) {
@@ -68,6 +67,7 @@ test("A click that comes as a hold ends makes no new one", async (t) => {
   await page.waitForFunction(() => window.presses > 0);
   await page.waitForFunction(() => [...document.querySelectorAll("button")].some((each) => each.textContent.startsWith("Hold the best") && each.ariaDisabled === "false"));
   assert.deepEqual(await activeOf(id), []);
+  await screenshots(page, "panel-time-over");
   await page.getByRole("button", { name: "Try to hold them again" }).click();
   await page.getByRole("timer").waitFor();
 });
@@ -99,12 +99,15 @@ test("A sold-out event says so and offers nothing; what comes back is offered at
   await page.getByRole("button", { name: "Hold the best 2 seats" }).click();
   await page.getByText("Not enough seats are left").waitFor();
   assert.equal(await page.getByRole("button", { name: /apart/ }).count(), 0);
+  await screenshots(page, "panel-too-few");
 
   const last = await holdAsSomebody(server, [seats.id[2]]);
   await page.getByRole("heading", { name: "Nothing is free at the moment" }).waitFor();
   assert.equal(await page.getByRole("button", { name: /^Hold the best/ }).count(), 0);
+  await screenshots(page, "panel-nothing-free");
   await server.ask("POST", `/v1/reservations/${last.id}/consume`, { orderId: "box-office" });
   await page.getByRole("heading", { name: "Sold out" }).waitFor();
+  await screenshots(page, "panel-sold-out");
   await server.ask("POST", `/v1/reservations/${last.id}/return`, { orderId: "box-office" });
   await page.getByRole("button", { name: "Hold the best 2 seats" }).waitFor();
   const cards = await visit(t, server, "/");
@@ -123,6 +126,7 @@ test("An event that is over is not listed, and its page offers nothing", async (
   assert.equal(await page.getByRole("button", { name: /^Hold/ }).count(), 0);
   await clickSeat(page, await planOf(server, id), 1);
   await page.locator(".tip").getByText("This event is over").waitFor();
+  await screenshots(page, "panel-over");
   assert.equal(await page.getByRole("button", { name: /^Hold/ }).count(), 0);
 });
 
@@ -135,35 +139,39 @@ test("An event that has begun is listed last, says so, and is sold", async (t) =
   const names = await page.locator(".card h2").allTextContents();
   assert.ok(names.indexOf("Began this morning") > names.indexOf("Begins later"), `${names}`);
   assert.equal(names.at(-1), "Began this morning");
+  await screenshots(page, "panel-begun-events");
   await page.goto(`${server.url}/?event=${id}`);
   await ready(page);
   await page.getByText("This event has begun").waitFor();
+  await screenshots(page, "panel-begun");
   await clickSeat(page, await planOf(server, id), 1);
   await page.getByRole("button", { name: "Hold 1 seat" }).click();
   await page.getByRole("timer").waitFor();
 });
 
-test("A tap on a seat that somebody has says so beside the seat", async (t) => {
-  const { id } = await row(6);
-  const plan = await planOf(server, id);
-  await holdAsSomebody(server, [plan.seats.id[2]]);
-  await sell([plan.seats.id[5]]);
-  const page = await visit(t, server, `/?event=${id}`, phone);
-  await ready(page);
-  for (const [i, word] of [[2, "Held by somebody"], [5, "Sold"]]) {
-    const { x, y } = await placeOf(page, plan, i);
-    await page.touchscreen.tap(x, y);
+for (const viewport of [{ width: 390, height: 844 }, { width: 320, height: 568 }]) {
+  test(`A tap on a seat that somebody has says so beside the seat (${viewport.width} pixels)`, async (t) => {
+    const { id } = await row(6);
+    const plan = await planOf(server, id);
+    await holdAsSomebody(server, [plan.seats.id[2]]);
+    await sell([plan.seats.id[5]]);
+    const page = await visit(t, server, `/?event=${id}`, { viewport, hasTouch: true, isMobile: true });
+    await ready(page);
     const tip = page.locator(".tip");
-    await tip.getByText(`Hall 1-${i + 1}`).waitFor();
-    await tip.getByText(word, { exact: true }).waitFor();
-    const box = await tip.boundingBox();
-    assert.ok(box.x >= 0 && box.x + box.width <= 390, JSON.stringify(box));
-  }
-  // A seat that is free is picked, and the word goes.
-  const { x, y } = await placeOf(page, plan, 0);
-  await page.touchscreen.tap(x, y);
-  await page.getByRole("button", { name: "Hold 1 seat" }).waitFor();
-});
+    for (const [i, name, word] of [[2, "held", "Held by somebody"], [5, "sold", "Sold"]]) {
+      const { x, y } = await placeOf(page, plan, i);
+      await page.touchscreen.tap(x, y);
+      await tip.getByText(`Hall 1-${i + 1}`).waitFor();
+      await tip.getByText(word, { exact: true }).waitFor();
+      const box = await tip.boundingBox();
+      assert.ok(box.x >= 0 && box.x + box.width <= viewport.width, JSON.stringify(box));
+      await screenshots(page, `panel-tap-${name}`, viewport);
+    }
+    // A seat that is free is picked.
+    await page.touchscreen.tap(...Object.values(await placeOf(page, plan, 0)));
+    await page.getByRole("button", { name: "Hold 1 seat" }).waitFor();
+  });
+}
 
 // ---- room
 
@@ -176,7 +184,7 @@ for (const width of [1440, 1280, 390, 320]) {
     const { id } = await row(9, { name: `${long} ${unbroken}`, venue: `${unbroken} ${long}`, section: long, category, startsAt: "2027-02-24T19:30:00Z" });
     const plan = await planOf(server, id);
     const page = await visit(t, server, "/", { viewport: { width, height: 800 } });
-    const inWindow = async (what) => {
+    const inWindow = async (what, name) => {
       const out = await page.evaluate(() => {
         const wide = [...document.querySelectorAll("button, select, h1, h2, li, p, strong, .card, .deal")].filter((each) => {
           const box = each.getBoundingClientRect();
@@ -185,21 +193,22 @@ for (const width of [1440, 1280, 390, 320]) {
         return [...wide.map((each) => `${each.tagName} ${each.className} ${each.textContent.slice(0, 40)}`), ...(document.documentElement.scrollWidth > innerWidth ? ["the page scrolls sideways"] : [])];
       });
       assert.deepEqual(out, [], what);
+      if (width === 1440) await screenshots(page, `panel-long-${name}`);
     };
     await page.getByRole("link", { name: new RegExp(long) }).first().waitFor();
-    await inWindow("the events");
+    await inWindow("the events", "events");
     await page.goto(`${server.url}/?event=${id}`);
     await ready(page);
-    await inWindow("the map");
+    await inWindow("the map", "map");
     for (const i of [0, 1, 2, 3]) await clickSeat(page, plan, i);
     await page.getByRole("button", { name: "Hold 4 seats" }).waitFor();
-    await inWindow("a choice");
+    await inWindow("a choice", "choice");
     await page.getByRole("button", { name: "Hold 4 seats" }).click();
     await page.getByRole("timer").waitFor();
-    await inWindow("a hold");
+    await inWindow("a hold", "hold");
     await page.getByRole("button", { name: /^Buy for/ }).click();
     await page.getByText("Enjoy the show!").waitFor();
-    await inWindow("a purchase");
+    await inWindow("a purchase", "tickets");
     await server.ask("POST", `/v1/events/${id}/block`, { seatIds: plan.seats.id.slice(4) });
   });
 }
