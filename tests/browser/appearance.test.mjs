@@ -86,11 +86,19 @@ test("The theme is the system's until it is chosen, and the choice is kept", asy
   const page = await visit(t, server, `/?event=${theatre.id}`, { colorScheme: "dark" });
   await ready(page);
   const theme = () => page.locator("html").getAttribute("data-theme");
+  // The map's corner, where no seat is, has the colour behind the seats.
+  const isMap = async (wanted) => {
+    const [red] = await page.locator(".map-canvas").evaluate((canvas) => [...canvas.getContext("2d").getImageData(1, 1, 1, 1).data]);
+    return wanted === "dark" ? red < 64 : red > 192;
+  };
   assert.equal(await theme(), "dark");
+  await eventually("the map is dark", () => isMap("dark"));
   await page.emulateMedia({ colorScheme: "light" });
   await eventually("the page follows the system", async () => (await theme()) === "light");
+  await eventually("the map follows it, too", () => isMap("light"));
   await page.getByRole("button", { name: "Dark theme" }).click();
   assert.equal(await theme(), "dark");
+  await eventually("the map follows the choice", () => isMap("dark"));
   await page.reload();
   await ready(page);
   assert.equal(await theme(), "dark");

@@ -15,8 +15,9 @@ function chosen(): Theme | undefined {
 export const theme = signal<Theme>("light");
 
 function apply() {
-  theme.value = chosen() ?? (system.matches ? "dark" : "light");
-  document.documentElement.dataset["theme"] = theme.value;
+  const next = chosen() ?? (system.matches ? "dark" : "light");
+  document.documentElement.dataset["theme"] = next;   // first: a canvas that is redrawn by the signal reads its colours from the style sheet
+  theme.value = next;
 }
 
 /** Once, before the page is drawn. */
