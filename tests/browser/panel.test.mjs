@@ -170,6 +170,11 @@ for (const viewport of [{ width: 390, height: 844 }, { width: 320, height: 568 }
     // A seat that is free is picked.
     await page.touchscreen.tap(...Object.values(await placeOf(page, plan, 0)));
     await page.getByRole("button", { name: "Hold 1 seat" }).waitFor();
+    // On a phone that is turned the seat is elsewhere: what was said beside it goes.
+    await page.touchscreen.tap(...Object.values(await placeOf(page, plan, 2)));
+    await tip.waitFor();
+    await page.setViewportSize({ width: viewport.height, height: viewport.width });
+    await tip.waitFor({ state: "detached", timeout: 2_000 });   // by itself it goes after four seconds
   });
 }
 

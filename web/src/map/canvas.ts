@@ -192,6 +192,7 @@ export class SeatMap {
     this.#painter.look.dpr = dpr;
     if (this.#fitted) {
       this.#view = { ...this.#view, x: this.#width / 2 - center.x * this.#view.scale, y: this.#height / 2 - center.y * this.#view.scale };
+      this.#listener.moved();
     } else {
       this.#fitted = true;
       this.fit(false);
