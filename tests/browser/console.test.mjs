@@ -75,7 +75,7 @@ test("a key that is wrong is told kindly, and a good one is kept no longer than 
   await page.getByText("Key front desk (").waitFor();
   const id = (await guarded.tool("keys", "list")).split("\n").find((line) => line.includes("front desk")).match(/k[0-9a-f]{12}/)[0];
   await guarded.tool("keys", "revoke", id);
-  await page.getByRole("alert").filter({ hasText: "not taken any more" }).waitFor();
+  await page.getByRole("alert").filter({ hasText: "no longer accepted" }).waitFor();
   assert.ok(!guarded.log.includes(admin) && !guarded.log.includes(reader), "a key is in the log");
 });
 
