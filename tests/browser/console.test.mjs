@@ -1,7 +1,7 @@
 // The desk: signing in, how the sale goes, looking up, and changing things with a question before and a trace after.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, expectAccessible, forms, screenshot, startServer, visit } from "./harness.mjs";
+import { eventually, expectAccessible, forms, screenshot, screenshots, startServer, visit } from "./harness.mjs";
 
 const server = await startServer();
 const theatre = await server.importVenue("theatre", { name: "An Evening at the Theatre" });
@@ -360,8 +360,16 @@ test("it speaks Spanish to who reads Spanish", async (t) => {
   await page.getByRole("columnheader", { name: "Cambios" }).waitFor();
   await page.getByRole("link", { name: "Actividad" }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), "es");
+  // What the server says of its parts is English: it is marked as such, under what it means.
+  const webhooks = page.getByRole("row", { name: /^Webhooks/ });
+  await webhooks.getByText("No hay webhooks.").waitFor();
+  await webhooks.locator("[lang=en]").getByText("There are no webhooks.").waitFor();
+  assert.equal(await page.locator(".parts .detail").count(), await page.locator(".parts .detail small[lang=en]").count());
+  await expectAccessible(page, "the sale in Spanish");
+  await screenshots(page, "console-spanish");
   await page.getByRole("button", { name: "English" }).click();
   await page.getByRole("heading", { name: "Events" }).waitFor();
+  assert.equal(await webhooks.locator(".detail").innerText(), "There are no webhooks.");
 });
 
 for (const { name, ...form } of forms) {

@@ -56,6 +56,15 @@ test("Each reason for a refusal has words in both languages", () => {
   }
 });
 
+test("What each status of a part of the server means is said in Spanish", () => {
+  pages.language.value = "es";
+  const { names, meaning } = pages.console.value.parts;
+  for (const part of Object.keys(names)) for (const status of ["ok", "degraded"]) assert.ok(meaning(part, "redis", status), `${part} ${status}`);
+  for (const [part, status] of [["ledger", "down"], ["lock", "off"], ["feed", "off"], ["webhooks", "off"]]) assert.ok(meaning(part, "redis", status), `${part} ${status}`);
+  assert.ok(meaning("a part of tomorrow", "unknown", "down"));
+  assert.equal(meaning("a part of tomorrow", "redis", "ok"), undefined);
+});
+
 test("No text of the pages is written where it would be shown in one language only", () => {
   const folder = fileURLToPath(new URL("../src", import.meta.url));
   const names = new Set(["Holdfast", "API", "OpenAPI", "English", "Español"]);

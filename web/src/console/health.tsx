@@ -13,6 +13,19 @@ export function StatusMark({ status }: { status: keyof typeof marks }) {
   );
 }
 
+/** The server's own sentence is English in every language. */
+function Detail({ meaning, detail }: { meaning: string | undefined; detail: string }) {
+  if (meaning === undefined) return <span lang="en">{detail}</span>;
+  return (
+    <>
+      {meaning}{" "}
+      <small class="soft" lang="en">
+        {detail}
+      </small>
+    </>
+  );
+}
+
 export function HealthTable() {
   const texts = t.value.parts;
   return (
@@ -39,8 +52,8 @@ export function HealthTable() {
             <td class="numbers" data-label={texts.lag}>
               {lag === null ? "–" : `${number(lag.value)} ${texts.units[lag.unit] ?? lag.unit}`}
             </td>
-            <td class="detail" lang="en">
-              {detail}
+            <td class="detail">
+              <Detail meaning={texts.meaning(name, kind, status)} detail={detail} />
             </td>
           </tr>
         ))}

@@ -2,6 +2,7 @@
 import { plural, translation } from "../shared/i18n";
 import { refusalsEn, refusalsEs } from "./refusals";
 import type { JsonProblem } from "./json_lines";
+import { meaningEs } from "./part_meanings";
 import type { MistakeKind } from "./plan_check";
 
 type Kinds = Record<MistakeKind, (what: string) => string>;
@@ -186,6 +187,8 @@ const en = {
     kinds: { none: "none", unknown: "unknown" } as Record<string, string>,
     units: { rows: "rows", changes: "changes", commands: "commands", ms: "ms", messages: "messages" } as Record<string, string>,
     statuses: { ok: "OK", degraded: "Degraded", down: "Down", off: "Off" },
+    /** What the status of a part means, unless the server's detail, which is English, says it. */
+    meaning: (_part: string, _kind: string, _status: "ok" | "degraded" | "down" | "off"): string | undefined => undefined,
   },
   event: {
     title: "Event",
@@ -432,6 +435,7 @@ const es: typeof en = {
     kinds: { none: "ninguno", unknown: "desconocido" },
     units: { rows: "filas", changes: "cambios", commands: "órdenes", ms: "ms", messages: "mensajes" },
     statuses: { ok: "Bien", degraded: "Degradado", down: "Caído", off: "Apagado" },
+    meaning: meaningEs,
   },
   event: {
     title: "Evento",
