@@ -372,6 +372,29 @@ test("it speaks Spanish to who reads Spanish", async (t) => {
   assert.equal(await webhooks.locator(".detail").innerText(), "There are no webhooks.");
 });
 
+for (const locale of ["en-GB", "es-ES"]) {
+  for (const viewport of [{ width: 1280, height: 800 }, { width: 320, height: 568 }]) {
+    test(`no figure, legend or last line of the sale is cut (${locale}, ${viewport.width} pixels)`, async (t) => {
+      const page = await visit(t, server, undefined, { locale, viewport });
+      await page.route("**/v1/operations/series*", async (route) => {
+        const response = await route.fetch();
+        const body = await response.json();
+        for (const code of ["seat_unavailable", "reservation_expired", "rate_limited", "unavailable", "no_adjacent_seats", "limit_exceeded"]) body.refusals[code] ??= body.at.map(() => 1);
+        await route.fulfill({ response, json: body });
+      });
+      await page.goto(`${server.url}/console`);
+      await page.getByRole("row", { name: /An Evening at the Theatre/ }).waitFor();
+      await page.locator(".legend").nth(3).waitFor();
+      await page.evaluate(() => document.fonts.ready);
+      const cut = await page
+        .locator(".figure small, .legend, .legend li, .foot .trace > *")
+        .evaluateAll((all) => all.filter((each) => each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight).map((each) => each.textContent));
+      assert.deepEqual(cut, []);
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= viewport.width);
+    });
+  }
+}
+
 for (const { name, ...form } of forms) {
   test(`every view is accessible and looks as it should: ${name}`, async (t) => {
     const page = await open(t, "", { ...form, expects: [notFound] });

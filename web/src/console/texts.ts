@@ -218,7 +218,7 @@ const en = {
     note: "Reason (for the log; optional)",
     cancel: "Cancel",
     done: "done",
-    nothing: "Nothing has been changed from this page yet.",
+    nothing: "No changes from this page yet.",
     more: (n: number) => `and ${n} more`,
   },
   find: {
@@ -403,7 +403,7 @@ const es: typeof en = {
     perMinute: "por minuto",
     commands: "órdenes",
     inLastMinute: (n) => `${n} en el último minuto`,
-    inLastMinuteMost: (n) => `como máximo ${n} en el último minuto`,
+    inLastMinuteMost: (n) => `máx. ${n} en el último minuto`,
     holds: "Retenciones",
     sales: "Ventas",
     expiries: "Caducidades",
@@ -465,7 +465,7 @@ const es: typeof en = {
     note: "Por qué (para el registro; puede quedar vacío)",
     cancel: "Cancelar",
     done: "hecho",
-    nothing: "Desde esta página aún no se ha cambiado nada.",
+    nothing: "Sin cambios desde aquí.",
     more: (n) => `y ${n} más`,
   },
   find: {
