@@ -146,16 +146,20 @@ test("every mistake of a file is pointed at: its line, its seat, what is wrong",
   // Where a seat's `{` is: the line before its first member.
   const lineOfSeat = (guid, nth = 1) => lineOf(text, `"seat_guid": "${guid}"`, nth) - 1;
   const expected = [
-    [lineOf(text, '"price": 20.12345') - 2, "Hall", "The price 20.12345"],
-    [lineOf(text, '"name": "Hall"', 2) - 1, "Hall", "listed twice"],
-    [lineOfSeat("G-2"), "A · 1 · 2", "The category “Hole” is not in the plan’s list."],
-    [lineOfSeat("G-x"), "A · 1 · 1", "There is already a seat A-1-1."],
-    [lineOfSeat("G-y"), "A · 1 · ?", "The seat has no seat_number."],
-    [lineOf(text, '"x": "ten"') - 1, "A · 1 · 5", 'x: "ten"'],
-    [lineOfSeat("G-6"), "A · 1 · 6", "The seat has no category."],
-    [lineOfSeat("G-2", 2), "A · 1 · 7", "Another seat has the id G-2 too."],
+    [lineOf(text, '"price": 20.12345') - 2, "Hall", "–", "The price 20.12345"],
+    [lineOf(text, '"name": "Hall"', 2) - 1, "Hall", "–", "listed twice"],
+    [lineOfSeat("G-2"), "A · 1 · 2", "G-2", "The category “Hole” is not in the plan’s list."],
+    [lineOfSeat("G-x"), "A · 1 · 1", "G-x", "There is already a seat A-1-1."],
+    [lineOfSeat("G-y"), "A · 1 · ?", "G-y", "The seat has no seat_number."],
+    [lineOf(text, '"x": "ten"') - 1, "A · 1 · 5", "G-5", 'x: "ten"'],
+    [lineOfSeat("G-6"), "A · 1 · 6", "G-6", "The seat has no category."],
+    [lineOfSeat("G-2", 2), "A · 1 · 7", "G-2", "Another seat has the id G-2 too."],
   ];
-  for (const [line, where, what] of expected) await mistake(page, `${line}:`, where, what).waitFor();
+  for (const [line, where, id, what] of expected) {
+    const row = mistake(page, `${line}:`, where, what);
+    await row.waitFor();
+    assert.equal(await row.getByRole("cell").nth(2).innerText(), id, `the id of ${where}`);
+  }
   assert.ok(await page.getByRole("button", { name: "Import 7 seats…" }).isDisabled());
   await mistake(page, "“Hole”").getByRole("button").click();
   await page.getByLabel(`Line ${lineOfSeat("G-2")} of the file`).getByText("{").waitFor();
@@ -170,6 +174,23 @@ test("every mistake of a file is pointed at: its line, its seat, what is wrong",
   await drop(page, "right.json", write(planOf([seat("10"), seat("11")])));
   await page.getByText("The plan has no mistakes.").waitFor();
   assert.ok(await page.getByRole("button", { name: "Import 2 seats…" }).isEnabled());
+});
+
+test("a seat's id is beside its mistake, cut if it is very long, and there is no column for ids that nobody has", async (t) => {
+  const page = await open(t, { viewport: { width: 320, height: 568 } });
+  const head = page.getByRole("columnheader", { name: "Id", exact: true });
+  await drop(page, "ids.json", write(planOf([seat(1, { category: "Hole", seat_guid: "i".repeat(2_000) }), seat(2, { category: "Hole", seat_guid: 7 })])));
+  await head.waitFor();
+  await mistake(page, `${"i".repeat(128)}…`, "“Hole”").waitFor();
+  // Neither the page nor the list scrolls sideways, so nothing of what is wrong is cut.
+  const wide = await page.locator("html, .mistakes").evaluateAll((all) => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.className || each.tagName));
+  assert.deepEqual(wide, []);
+  await expectAccessible(page, "a list of mistakes on a narrow screen");
+  await screenshots(page, "console-import-long-ids");
+  await drop(page, "no-ids.json", write(planOf([seat(1, { category: "Hole", seat_guid: undefined })])));
+  await page.getByRole("heading", { name: "no-ids.json" }).waitFor();
+  await mistake(page, "“Hole”").waitFor();
+  assert.equal(await head.count(), 0);
 });
 
 test("a file that is not JSON, or not a plan, says where and why", async (t) => {

@@ -13,8 +13,11 @@ import { t } from "./texts";
 
 const fileBytesMax = 64 * 1024 * 1024;   // more is for `holdfast import`
 const mistakesShown = 200;
+const idCharacters = 128;   // a longer one is a mistake, and may be as long as the file
 const excerptCharacters = 160;
 const excerptLines = 6;
+
+const cut = (text: string, characters: number) => (text.length > characters ? `${text.slice(0, characters)}…` : text);
 
 function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: string[]; chosen: Mistake | null; choose(mistake: Mistake): void }) {
   const texts = t.value.importing;
@@ -23,6 +26,9 @@ function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: s
   // A line may be the whole file; then what stands around the place is shown.
   const from = chosen === null ? 0 : Math.max(0, chosen.column - 1 - 40);
   const excerpt = chosen === null ? [] : lines.slice(chosen.line - 1, chosen.line - 1 + excerptLines);
+  const shown = plan.mistakes.slice(0, mistakesShown);
+  const idOf = ({ seat }: Mistake) => cut(plan.seats.id[seat] ?? "", idCharacters);
+  const hasIds = shown.some((mistake) => idOf(mistake) !== "");
   return (
     <section aria-labelledby="mistakes">
       <h2 id="mistakes">{texts.mistakes}</h2>
@@ -34,7 +40,7 @@ function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: s
           <table>
             <thead>
               <tr>
-                {[texts.line, texts.where, texts.what].map((head) => (
+                {[texts.line, texts.where, ...(hasIds ? [texts.id] : []), texts.what].map((head) => (
                   <th key={head} scope="col">
                     {head}
                   </th>
@@ -42,7 +48,7 @@ function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: s
               </tr>
             </thead>
             <tbody>
-              {plan.mistakes.slice(0, mistakesShown).map((mistake, i) => (
+              {shown.map((mistake, i) => (
                 <tr key={i} class={mistake === chosen ? "chosen" : ""}>
                   <td class="numbers">
                     <button type="button" class="link" onClick={() => choose(mistake)} title={texts.showLine(mistake.line)}>
@@ -50,6 +56,7 @@ function Mistakes({ plan, lines, chosen, choose }: { plan: CheckedPlan; lines: s
                     </button>
                   </td>
                   <td>{mistake.where === "" ? "–" : mistake.where}</td>
+                  {hasIds && <td>{idOf(mistake) === "" ? "–" : <code>{idOf(mistake)}</code>}</td>}
                   <td class={mistake.isError ? "refused" : ""}>
                     {mistake.isError ? "✕ " : "▲ "}
                     {texts.kinds[mistake.kind](mistake.what)}

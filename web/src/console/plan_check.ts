@@ -26,6 +26,7 @@ export interface PlanSeats {
   x: number[];
   y: number[];
   label: string[];
+  id: string[];         // `seat_guid` as the plan has it; empty if it has none, or not as a string
   category: number[];   // index into `categories`; -1: unknown
 }
 
@@ -59,7 +60,7 @@ class Check {
   readonly mistakes: Mistake[] = [];
   readonly categories: CheckedPlan["categories"] = [];
   readonly sections = new Set<string>();
-  readonly seats: PlanSeats = { x: [], y: [], label: [], category: [] };
+  readonly seats: PlanSeats = { x: [], y: [], label: [], id: [], category: [] };
   private readonly place: ReturnType<typeof lineOf>;
   private readonly labels = new Map<string, string>();   // to the place of the first seat that has it
   private readonly ids = new Set<string>();
@@ -150,6 +151,7 @@ class Check {
     this.seats.y.push(origin[1] + y);
     const label = `${section}-${row}-${number}`;
     this.seats.label.push(label);
+    this.seats.id.push(typeof of["seat_guid"] === "string" ? of["seat_guid"] : "");
     this.categoryOf(of, where, seat);
     this.idOf(of, where, seat);
     const status = of["status"];
@@ -217,7 +219,7 @@ export function checkPlan(text: string, keepIds: boolean): CheckedPlan {
     if (!(error instanceof JsonProblem)) throw error;
     const { line, column } = lineOf(text)(error.offset);
     const mistake: Mistake = { kind: "json", isError: true, line, column, where: "", what: error.kind, seat: -1 };
-    return { name: "", plan: null, categories: [], sections: [], seats: { x: [], y: [], label: [], category: [] }, hasIds: false, mistakes: [mistake] };
+    return { name: "", plan: null, categories: [], sections: [], seats: { x: [], y: [], label: [], id: [], category: [] }, hasIds: false, mistakes: [mistake] };
   }
   const check = new Check(text, read, keepIds);
   const plan = read.value;
