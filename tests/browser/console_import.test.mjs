@@ -193,6 +193,22 @@ test("a seat's id is beside its mistake, cut if it is very long, and there is no
   assert.equal(await head.count(), 0);
 });
 
+test("a byte order mark before a plan is no mistake, and moves no place", async (t) => {
+  const page = await open(t);
+  const choose = (name, text) =>
+    page.getByLabel("File of the seating plan").setInputFiles({ name, mimeType: "application/json", buffer: Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(text)]) });
+  await choose("cut.json", '{"zones": [');
+  await mistake(page, "1:12", "the file ends too early").waitFor();
+  await choose("marked.json", write(planOf([seat(1, { seat_guid: undefined })])));
+  await page.getByText("The plan has no mistakes.").waitFor();
+  await page.getByLabel("Name").fill("Marked");
+  await page.getByRole("button", { name: "Import 1 seat…" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("Marked is imported.").waitFor();
+  const { items } = await server.ask("GET", "/v1/events");
+  assert.equal(items.find(({ name }) => name === "Marked").counts.total, 1);
+});
+
 test("a file that is not JSON, or not a plan, says where and why", async (t) => {
   const page = await open(t);
   await drop(page, "cut.json", '{\n "name": "x",\n "zones": [\n  {"name": "A" "rows": []}\n ]\n}');
