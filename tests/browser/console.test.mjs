@@ -51,6 +51,7 @@ test("a key that is wrong is told kindly, and a good one is kept no longer than 
   await enter.click();
   await page.getByRole("alert").filter({ hasText: "needs one with the scope admin" }).waitFor();
   await expectAccessible(page, "the form that asks for a key");
+  await screenshots(page, "console-sign-in");
   await key.fill(admin);
   await enter.click();
   await page.getByText("Key front desk (").waitFor();
@@ -199,6 +200,7 @@ test("a refusal stays in the question and names the seats", async (t) => {
   const told = page.getByRole("dialog").getByRole("alert");
   await told.filter({ hasText: "seat_unavailable" }).waitFor();
   assert.ok((await told.innerText()).includes(plan.seats.id[seat]));
+  await screenshots(page, "console-refusal");
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.goto(`${server.url}/console#/actions`);
   await traceRow(page, "✕ 409 seat taken").waitFor();
