@@ -103,6 +103,7 @@ test("A sold-out event says so and offers nothing; what comes back is offered at
 
   const last = await holdAsSomebody(server, [seats.id[2]]);
   await page.getByRole("heading", { name: "Nothing is free at the moment" }).waitFor();
+  await page.getByText("Not enough seats are left").waitFor({ state: "detached" });   // "try fewer seats" is no advice any more
   assert.equal(await page.getByRole("button", { name: /^Hold the best/ }).count(), 0);
   await screenshots(page, "panel-nothing-free");
   await server.ask("POST", `/v1/reservations/${last.id}/consume`, { orderId: "box-office" });

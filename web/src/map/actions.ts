@@ -129,7 +129,7 @@ export class Actions {
           return true;
         }
         if (error.code === "no_adjacent_seats" || error.code === "seat_unavailable") {
-          sale.notice.value = { tone: "warn", title: () => t.value.notEnoughTitle, body: () => t.value.notEnoughBody };
+          sale.notice.value = { tone: "warn", title: () => t.value.notEnoughTitle, body: () => t.value.notEnoughBody, advisesSeats: true };
           return true;
         }
         return false;

@@ -3,5 +3,7 @@ export interface Notice {
   tone: "good" | "warn" | "bad";
   title: () => string;
   body: () => string;
+  /** It advises other seats, so it goes once none is free. */
+  advisesSeats?: true;
   action?: { label: () => string; run: () => void | Promise<void> };
 }

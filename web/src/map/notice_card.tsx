@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { Icon } from "./icon";
 import type { Sale } from "./sale";
 import { t } from "./texts";
@@ -5,6 +6,10 @@ import { t } from "./texts";
 /** Kept in the page while empty, so that a screen reader hears what comes into it. */
 export function NoticeCard({ sale }: { sale: Sale }) {
   const notice = sale.notice.value;
+  const isMoot = notice?.advisesSeats === true && sale.isEmpty.value;
+  useEffect(() => {
+    if (isMoot) sale.notice.value = undefined;
+  }, [isMoot]);
   return (
     <div role="alert" class="notice-place">
       {notice !== undefined && (
