@@ -123,6 +123,14 @@ export async function screenshot(page, name, { fullPage = false } = {}) {
   }, scrolled);
 }
 
+/** Waits until the page has the theme that it was given: within two frames, and then colours may be on their way. */
+async function settle(page) {
+  await page.evaluate(async () => {
+    await new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(go))));
+    await Promise.allSettled(document.getAnimations().filter((each) => each instanceof CSSTransition).map((each) => each.finished));
+  });
+}
+
 /**
  * The whole page as it is now, kept as NAME-WIDTH-THEME.png for each of `forms`. Afterwards it has its size and its theme again.
  * `width`: only in this one, for a state that a resize ends.
@@ -132,10 +140,10 @@ export async function screenshots(page, name, { width } = {}) {
   for (const form of forms.filter(({ viewport }) => width === undefined || viewport.width === width)) {
     await page.setViewportSize(form.viewport);
     await page.emulateMedia({ colorScheme: form.colorScheme });
-    // The theme, and what is drawn in it, follow within two frames.
-    await page.evaluate(() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(go)))));
+    await settle(page);
     await screenshot(page, `${name}-${form.name}`, { fullPage: true });
   }
   await page.setViewportSize(before);
   await page.emulateMedia({ colorScheme: null });
+  await settle(page);
 }
