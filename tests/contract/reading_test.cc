@@ -109,10 +109,10 @@ TEST_F(Reading, BadParametersAreRefusedByName) {
        Ids{"/v1/changes", "/v1/seats/" + event[0] + "/history", "/v1/reservations", "/v1/events/" + event.id + "/seats", "/v1/events"}) {
     refused(path + "?cursor=nonsense", "`cursor`");
     refused(path + "?cursor=-1", "`cursor`");
-    refused(path + "?cursor=1&cursor=1", "twice");
+    refused(path + "?cursor=1&cursor=1", "Duplicate query parameter");
     refused(path + "?colour=red", "takes only");
-    refused(path + "?cursor=%zz", "percent-encoded");
-    refused(path + "?cursor=%00", "percent-encoded");
+    refused(path + "?cursor=%zz", "malformed percent-encoding");
+    refused(path + "?cursor=%00", "malformed percent-encoding");
   }
   refused("/v1/reservations?status=held", "`status`");
   refused("/v1/reservations?customerId=", "`customerId`");

@@ -672,7 +672,7 @@ TEST(Webhooks, WhatIsMalformedIsRefusedWithTheMemberAndTheRule) {
       {R"({"url":"http://127.0.0.1/#x"})", "`url` must not have a fragment"},
       {R"({"url":"http://127.0.0.1:0/"})", "`url` must have a port"},
       {R"({"url":"http://127.0.0.1:99999/"})", "`url` must have a port"},
-      {R"({"url":"http://a b/"})", "`url` must be an URL of printable"},
+      {R"({"url":"http://a b/"})", "`url` must be a URL of printable"},
       {R"({"url":"http:///x"})", "`url` must have a host"},
       {R"({"url":"http://[::1/"})", "`url` has an IPv6"},
       {R"({"url":"http://nobody.invalid/"})", "`url` cannot be used"},
