@@ -70,7 +70,8 @@ struct ApiKey {
 // Tables in SQLite or PostgreSQL. In PostgreSQL all nodes share them: what one node, or `holdfast keys --ledger`, writes, every node sees
 // when it next asks has_changed().
 //
-// One thread at a time. Calls throw DataError if a row cannot be read, and the database's error if the registry cannot be read or written.
+// One thread at a time. Calls throw DataError if a row means nothing, std::runtime_error if a column has another type, and the database's
+// error if the registry cannot be read or written.
 // what() names the file or server and says what to do.
 class Registry {
  public:

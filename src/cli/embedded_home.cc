@@ -157,7 +157,7 @@ api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& 
   const api::HealthLag lag{static_cast<double>(behind), "rows"};
   if (!ledger.state_follows()) {
     return {"state.db", api::HealthStatus::degraded,
-            "state.db cannot be written; the log says why. Sales continue, but lists and histories are not available.", lag};
+            "state.db cannot follow the journal; the log says why. Sales continue, but lists and histories are not available.", lag};
   }
   if (const std::string late = told_of_age(backlog.look(ledger)); !late.empty()) {
     return {"state.db", api::HealthStatus::degraded, late + ".", lag};
@@ -237,6 +237,7 @@ class EmbeddedHome final : public Home {
     if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
     if (std::string damage = told_of_damage(ledger_); !damage.empty()) return damage;
     if (std::string unwatched = log_unwatched_.text(); !unwatched.empty()) return unwatched;
+    if (!ledger_.state_follows()) return "state.db cannot follow the journal; the log says why";
     if (std::string late = told_of_age(state_backlog_.look(ledger_)); !late.empty()) return late;
     return late_expiries(ledger_.expiries_due(), options_.sweep);
   }

@@ -363,9 +363,9 @@ Answer rotate_webhook_secret(Call& call) {
 
 // GET /v1/webhooks/{webhookId}/dead
 Answer list_dead_messages(Call& call) {
-  const auto id = read_id(call);
-  const auto page = id ? read_page(call) : std::nullopt;
-  if (!page) co_return;
+  const auto page = read_page(call);
+  const auto id = page ? read_id(call) : std::nullopt;
+  if (!id) co_return;
   std::int64_t after = 0;
   const char* const end = page->cursor.data() + page->cursor.size();
   const auto [at, error] = std::from_chars(page->cursor.data(), end, after);

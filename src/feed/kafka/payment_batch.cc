@@ -32,6 +32,7 @@ void PaymentBatch::decide() {
   decisions_.clear();
   read();
   find_orders();
+  hold_back();   // payments of events that wait already: a look at the store for each would hold up the others
   std::map<PaymentDigest, std::size_t> first_of;
   for (std::size_t i = 0; i < decisions_.size(); ++i) {
     Decision& decision = decisions_[i];

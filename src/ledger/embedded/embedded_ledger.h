@@ -105,7 +105,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Position state_through() const { return checkpointer_->followed(); }
   // The total time that rounds have waited for state.db.
   std::chrono::nanoseconds held_back() const { return std::chrono::nanoseconds(held_back_ns_); }
-  // False while state.db cannot be written; sales continue, and writing is retried.
+  // False while state.db cannot be written, or a change contradicts its rows; sales continue, and writing is retried.
   bool state_follows() const { return checkpointer_->trouble().empty(); }
 
  private:

@@ -16,6 +16,7 @@ constexpr std::chrono::seconds k_damaged_for{30};          // before a damaged e
 constexpr std::chrono::seconds k_quick_step{5};            // after a quicker one steps grow again that had become smaller
 constexpr std::chrono::milliseconds k_pause_after_failure{200};
 constexpr std::chrono::milliseconds k_pause_when_busy{5};
+constexpr std::chrono::minutes k_look_at_clock_again{1};    // after a failure
 constexpr std::size_t k_seats_worth_statistics = 1'000;
 
 constexpr Statement k_analyze[] = {{"analyze_seat", "ANALYZE holdfast.seat"},
@@ -284,7 +285,7 @@ void Projector::note(EventNumber event, const StepReport& report) {
     stats_.changes += report.changes;
     stats_.changes_of_last_step = report.changes;
     if (report.import_has_ended && report.seats >= k_seats_worth_statistics) plans_are_old_ = true;
-    if (report.has_keys) untidy_.push_back(event);
+    if (report.has_keys) untidy_.insert(event);
   }
   progress_.notify_all();
 }
@@ -398,7 +399,8 @@ void Projector::look_around(Connection& connection) {
 void Projector::look_at_clock(Connection& connection) {
   {
     const std::scoped_lock lock(mutex_);
-    if (clock_ahead_) return;
+    if (clock_ahead_ || Timer::now() < look_at_clock_after_) return;
+    look_at_clock_after_ = Timer::now() + k_look_at_clock_again;   // unless this fails
   }
   const Millis ahead = clock_ahead_of_journal(connection, k_clock_doubt_time);
   {
@@ -430,13 +432,11 @@ std::string Projector::clock_doubt() const {
 void Projector::tidy(Connection& connection) {
   if (options_.clock_trouble && !options_.clock_trouble().empty()) return;
   if (is_clock_in_doubt()) return;
-  std::vector<EventNumber> untidy;
+  std::set<EventNumber> untidy;
   {
     const std::scoped_lock lock(mutex_);
     untidy = std::exchange(untidy_, {});
   }
-  std::ranges::sort(untidy);
-  untidy.erase(std::ranges::unique(untidy).begin(), untidy.end());
   for (const EventNumber event : untidy) drop_old_keys(connection, event);
   if (options_.journal_retention_days == 0) return;
   const auto relayed = [this](EventNumber event) { return options_.relayed ? options_.relayed(event) : k_all; };

@@ -142,7 +142,8 @@ class Projector {
   Timer::time_point clock_doubt_until_{};
 
   // For the thread that keeps house.
-  std::vector<EventNumber> untidy_;   // with keys that may be over
+  std::chrono::steady_clock::time_point look_at_clock_after_{};   // it may take long
+  std::set<EventNumber> untidy_;   // with keys that may be over
   bool plans_are_old_ = false;   // an import has ended
   EventNumber next_to_look_at_ = 1;
   bool has_looked_at_all_ = false;
