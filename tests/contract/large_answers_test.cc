@@ -67,6 +67,7 @@ struct LargeAnswer {
   Headers headers;
   std::size_t readers;
 };
+void PrintTo(const LargeAnswer& answer, std::ostream* out) { *out << answer.name; }
 class SlowReaders : public testing::TestWithParam<LargeAnswer> {};
 INSTANTIATE_TEST_SUITE_P(Of, SlowReaders,
                          testing::Values(LargeAnswer{"plan", "plan", {}, 40}, LargeAnswer{"compressed_plan", "plan", k_gzip, 100},
@@ -75,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(Of, SlowReaders,
 
 // Each asks, on one connection, for more than sockets take, and reads nothing: the server keeps the rest of an answer for it.
 TEST_P(SlowReaders, ShareOneText) {
-  constexpr std::size_t k_seats = 300'000;
+  constexpr std::size_t k_seats = k_is_sanitized ? 100'000 : 300'000;
   constexpr std::size_t k_socket_bytes = 15'000'000;
   const LargeAnswer& asked = GetParam();
   Server server;
@@ -87,6 +88,8 @@ TEST_P(SlowReaders, ShareOneText) {
   const std::size_t requests = k_socket_bytes / text_bytes + 1;
   std::string request;
   for (std::size_t i = 0; i < requests; ++i) request += request_bytes("GET", path, {}, asked.headers);
+  // The tables of so many seats take memory too.
+  ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_state_rows_behind") == 0; })) << "state.db does not follow";
   const std::size_t before = resident_bytes(server);
   std::vector<Client> readers;
   for (std::size_t i = 0; i < asked.readers; ++i) {
@@ -103,7 +106,9 @@ TEST_P(SlowReaders, ShareOneText) {
   }));
   ASSERT_TRUE(requests == 1 || answered < static_cast<double>(asked.readers * requests)) << "sockets took all of it";
   const std::size_t after = resident_bytes(server);
-  EXPECT_LT(after, before + asked.readers / 5 * text_bytes) << "a text for each reader would be " << asked.readers * text_bytes << " bytes";
+  // A sanitizer keeps what was freed for a while: up to 256 MiB.
+  const std::size_t kept_by_sanitizer = k_is_sanitized ? std::size_t{256} << 20 : 0;
+  EXPECT_LT(after, kept_by_sanitizer + before + asked.readers / 2 * text_bytes) << "a text for each reader would be " << asked.readers * text_bytes << " bytes";
   for (std::size_t i = 0; i < requests; ++i) {
     ASSERT_EQ(readers.back().read_answer().body.size(), text_bytes) << "each gets it as a whole";
   }
