@@ -52,7 +52,7 @@ class Home {
 
   // Calls `news`, on any thread, after changes were published that did not come from this process's engine. Once on_news() has returned,
   // the previous `news` is not called any more.
-  virtual void on_news(std::function<void()> news) { static_cast<void>(news); }
+  virtual void on_news(const std::function<void()>& /*news*/) {}
   // Called by the main thread about once a second; `feed` may be nullptr.
   virtual void every_second(const ServedFeed* feed) = 0;
 };

@@ -118,7 +118,7 @@ class PostgresHome final : public Home {
   }
   bool ends_with_a_failed_round() const override { return false; }
   std::string place() const override { return pg::without_password(options_.ledger_url); }
-  void on_news(std::function<void()> news) override { ledger_.on_news(std::move(news)); }
+  void on_news(const std::function<void()>& news) override { ledger_.on_news(news); }
   void every_second(const ServedFeed*) override {}
 
  private:

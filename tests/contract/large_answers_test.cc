@@ -108,7 +108,8 @@ TEST_P(SlowReaders, ShareOneText) {
   const std::size_t after = resident_bytes(server);
   // A sanitizer keeps what was freed for a while: up to 256 MiB.
   const std::size_t kept_by_sanitizer = k_is_sanitized ? std::size_t{256} << 20 : 0;
-  EXPECT_LT(after, kept_by_sanitizer + before + asked.readers / 2 * text_bytes) << "a text for each reader would be " << asked.readers * text_bytes << " bytes";
+  EXPECT_LT(after, kept_by_sanitizer + before + asked.readers / 2 * text_bytes)
+      << "a text for each reader would be " << asked.readers * text_bytes << " bytes";
   for (std::size_t i = 0; i < requests; ++i) {
     ASSERT_EQ(readers.back().read_answer().body.size(), text_bytes) << "each gets it as a whole";
   }

@@ -211,8 +211,9 @@ Answer show(Call& call, Uuid id) {
 // Whether the server may call the addresses of a URL's host. If not, the answer is there (400).
 boost::asio::awaitable<bool> check_host(Call& call, std::string url) {
   const std::string refusal = co_await call.services.webhooks.why_refused(std::move(url));
-  if (!refusal.empty()) fail(call, {400, k_invalid_request, "`url` cannot be used: " + refusal + "."});
-  co_return refusal.empty();
+  const bool may_be_called = refusal.empty();
+  if (!may_be_called) fail(call, {400, k_invalid_request, "`url` cannot be used: " + refusal + "."});
+  co_return may_be_called;
 }
 
 }  // namespace

@@ -145,9 +145,7 @@ void PaymentBatch::apply(const Effect& effect, Decision& decision) {
   if (effect.kind == Effect::Kind::unavailable) {
     if (const std::string trouble = desk_.trouble(); !trouble.empty()) throw_trouble(trouble);
     decision.is_held = true;
-  } else if (effect.kind == Effect::Kind::settled) {
-    decision.is_settled = true;
-  } else if (decision.payment.succeeded) {
+  } else if (effect.kind != Effect::Kind::settled && decision.payment.succeeded) {
     const std::string rejection = encode_rejection({effect.reason, effect.at, effect.seat_ids});
     decision.rejection = read_rejection(store_.keep_rejection(decision.digest, rejection, effect.at, desk_.undoubted_now()));
   } else if (effect.kind == Effect::Kind::unknown) {
