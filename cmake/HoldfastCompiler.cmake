@@ -64,14 +64,18 @@ endfunction()
 
 # holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [BOTH_LEDGERS] [SERVICES postgresql redis kafka]
 # [PREFIX text]): one test program, one entry in ctest by test case.
-# RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described.
+# RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described;
+# not under a sanitizer, which has no such test.
 # SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h. Those of Kafka run alone:
-# a broker that shares two cores with other tests answers too late for its clients.
+# a broker that shares two cores with other tests answers too late for its clients. Without HOLDFAST_SERVICES_TESTS there is no such program.
 # BOTH_LEDGERS: the program is run once more (InDatabase.NAME), with servers whose ledger is in PostgreSQL.
 # PREFIX: before the names in ctest, where the same sources are tested in two places.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 function(holdfast_test name)
   cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS" "TIMEOUT;PREFIX" "SOURCES;DEPENDS;SERVICES" ${ARGN})
+  if(arg_SERVICES AND NOT HOLDFAST_SERVICES_TESTS)
+    return()
+  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -87,14 +91,14 @@ function(holdfast_test name)
     list(JOIN arg_SERVICES "," services)   # one label: gtest_discover_tests loses the limits of a list
     list(APPEND properties LABELS "services:${services}")
   endif()
-  if(arg_BOTH_LEDGERS)
+  if(arg_BOTH_LEDGERS AND HOLDFAST_SERVICES_TESTS)
     target_link_libraries(${name} PRIVATE holdfast_test_in_database)
     # One entry a program: a server in a database takes a second to start, and tests of a suite share theirs.
     add_test(NAME InDatabase.${name} COMMAND ${name})
     set_tests_properties(InDatabase.${name} PROPERTIES TIMEOUT 600 LABELS "services:postgresql"
       ENVIRONMENT "HOLDFAST_TEST_LEDGER=postgresql")
   endif()
-  if(arg_RECORDED)
+  if(arg_RECORDED AND NOT HOLDFAST_SANITIZE)
     list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"
       FIXTURES_REQUIRED empty_exchanges FIXTURES_SETUP exchanges)
   endif()

@@ -21,7 +21,7 @@ cmd_clean() {
 }
 
 # build FLAVOUR TARGET [PART…]: one at a time in one folder, because two ninjas in it spoil each other's work.
-# A PART is what is configured beside the program: tests, bench, fuzz. The flavour `fuzz` builds fuzz targets only, which have no pages.
+# A PART is what is configured beside the program: tests, services (the tests that need PostgreSQL, Redis or Kafka), bench, fuzz. The flavour `fuzz` builds fuzz targets only, which have no pages.
 build() {
   local flavour=$1 target=$2
   local folder=$root/build/$flavour
@@ -77,7 +77,7 @@ configure() {
   done
   if [[ -z $missing ]] && ninja -C "$folder" build.ninja >"$folder/configure.log" 2>&1 9>&-; then return 0; fi
 
-  for part in tests bench fuzz; do
+  for part in tests services bench fuzz; do
     if [[ " $* " == *" $part "* || (-n $missing && " $have " == *" $part "*) ]]; then parts+=("$part"); fi
   done
   run_cmake "$flavour" "${parts[@]}" || { [[ "${parts[*]}" != "$*" ]] && run_cmake "$flavour" "$@"; } || {
@@ -88,7 +88,7 @@ configure() {
 
 # run_cmake FLAVOUR [PART…]
 run_cmake() {
-  local flavour=$1 sanitize tests=OFF bench=OFF fuzz=OFF
+  local flavour=$1 sanitize tests=OFF services=OFF bench=OFF fuzz=OFF
   local folder=$root/build/$flavour
   shift
   case $flavour in
@@ -97,6 +97,7 @@ run_cmake() {
     tsan) sanitize=thread ;;
   esac
   [[ " $* " != *" tests "* ]] || tests=ON
+  [[ " $* " != *" services "* ]] || services=ON
   [[ " $* " != *" bench "* ]] || bench=ON
   [[ " $* " != *" fuzz "* ]] || fuzz=ON
   mkdir -p "$folder"
@@ -104,7 +105,8 @@ run_cmake() {
   say "dev: configuring build/$flavour${*:+ with $*}"
   cmake -S "$root" -B "$folder" -G Ninja \
     -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_BUILD_TYPE=Release \
-    -DHOLDFAST_SANITIZE="$sanitize" -DHOLDFAST_TESTS="$tests" -DHOLDFAST_BENCH="$bench" -DHOLDFAST_FUZZ="$fuzz" \
+    -DHOLDFAST_SANITIZE="$sanitize" -DHOLDFAST_TESTS="$tests" -DHOLDFAST_SERVICES_TESTS="$services" \
+    -DHOLDFAST_BENCH="$bench" -DHOLDFAST_FUZZ="$fuzz" \
     -DHOLDFAST_COMMIT="${HOLDFAST_COMMIT:-}" >"$folder/configure.log" 2>&1 9>&- || return 1
   printf '%s\n' "$*" >"$folder/.parts"
 }

@@ -17,6 +17,12 @@ cmd_test() {
     flavour=$1
     shift
   fi
+  local parts=(tests services) without=()
+  if [[ ${1:-} == --without-services ]]; then
+    parts=(tests)
+    without=("^services:")
+    shift
+  fi
   while [[ $# -gt 0 && $1 != -- ]]; do
     [[ $1 != -* ]] || fail "'$1' looks like an argument for ctest: put it after --"
     names+=("$1")
@@ -27,13 +33,16 @@ cmd_test() {
   cmd_setup test
   # The pages are tested in a real browser, in one flavour (tests/browser/CMakeLists.txt says why).
   [[ $flavour != release ]] || cmd_setup browser
-  npm_install everything || fail "npm ci failed (see above): some of the tests are written for Node.js"
-  build "$flavour" all tests
+  if [[ $flavour == release ]]; then
+    npm_install everything || fail "npm ci failed (see above): some of the tests are written for Node.js"
+  fi
+  build "$flavour" all "${parts[@]}"
 
   # What is labelled `full` takes long: only when it is asked for.
   local select=()
-  [[ ${#names[@]} -gt 0 || $# -gt 0 ]] || select=(-LE '^full$')
-  [[ ${#names[@]} -eq 0 ]] || select=(-R "$(IFS='|' && printf '%s' "${names[*]}")")
+  [[ ${#names[@]} -gt 0 || $# -gt 0 ]] || without+=('^full$')
+  [[ ${#without[@]} -eq 0 ]] || select+=(-LE "$(IFS='|' && printf '%s' "${without[*]}")")
+  [[ ${#names[@]} -eq 0 ]] || select+=(-R "$(IFS='|' && printf '%s' "${names[*]}")")
 
   # Under sanitizers the property tests take ten times as long, so they take fewer cases.
   [[ $flavour == release ]] || export RC_PARAMS="${RC_PARAMS:-max_success=500}"

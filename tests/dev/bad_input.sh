@@ -20,6 +20,7 @@ refuses "release, asan, tsan" build nonsense
 refuses "release, asan, tsan" build release asan
 refuses "'nonsense'" setup nonsense
 refuses "'--repeat'" test --repeat
+refuses "'--with-services'" test asan --with-services
 refuses "'nonsense'" test bare nonsense
 refuses "one release" test bare bookworm trixie
 refuses "'nonsense'" test package nonsense
