@@ -102,5 +102,5 @@ function(holdfast_test name)
     list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"
       FIXTURES_REQUIRED empty_exchanges FIXTURES_SETUP exchanges)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 TEST_PREFIX "${arg_PREFIX}" PROPERTIES ${properties})
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 600 TEST_PREFIX "${arg_PREFIX}" PROPERTIES ${properties})
 endfunction()
