@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t k_keys_per_row_max = 1'000'000;
 
-// Of the trailer, in rising order. Numbers are only added, never reused.
+// Sections of the trailer, in ascending order. Numbers are only added, never reused.
 enum class Section : std::uint64_t { versions = 1, traces = 2 };
 
 bool decode_trailer(Reader& reader, JournalBody& body) {

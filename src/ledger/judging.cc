@@ -10,14 +10,14 @@ namespace {
 
 using lock::Grant;
 
-// How often the best seats are chosen anew because somebody else has locked one of them: each time is a round trip.
+// How often the best seats are chosen again because another program has locked one of them. Each time costs a round trip.
 constexpr int k_choices_max = 8;
 
 bool takes_seats(const Command& command) {
   return std::holds_alternative<Hold>(command) || std::holds_alternative<HoldBest>(command) || std::holds_alternative<Add>(command);
 }
 
-// Sets over several events are of one kind.
+// All parts of a submission over several events are of one kind, so the first part decides.
 bool takes_seats(const Submission& submission) { return takes_seats(submission.parts.front().command); }
 
 // The seats that a command names.
@@ -96,8 +96,8 @@ Verdict Judging::judge_entry(const Submission& submission, JudgesBench& bench, M
   return holdfast::judge(submission, [&](EventNumber number) { return bench.bench_of(number); }, keys, now, kept);
 }
 
-// Seats that the request names. When all of them are locked, core is asked at once; else only if nothing but a lock is in the
-// way.
+// Judges seats that the request names. If all of them are locked, core is asked at once. Otherwise core is asked only if nothing
+// but a lock is in the way.
 Verdict Judging::judge_named(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept) {
   if (!has_all(submission)) {
     const Takings takings = takings_of(submission, bench, now, false);
@@ -110,7 +110,8 @@ Verdict Judging::judge_named(const Submission& submission, JudgesBench& bench, M
   return holdfast::judge(submission, [&](EventNumber number) { return bench.bench_of(number); }, keys, now, kept);
 }
 
-// The best seats among those that nobody else has locked. What is judged is a hold of exactly the seats that were locked.
+// Chooses the best seats among those that no other program has locked, and judges a hold of exactly the seats that are now
+// locked.
 Verdict Judging::judge_best(const Submission& submission, const HoldBest& best, JudgesBench& bench, Millis now,
                             std::optional<KeptKey>& kept) {
   const EventNumber event = submission.parts.front().event;
@@ -129,14 +130,14 @@ Verdict Judging::judge_best(const Submission& submission, const HoldBest& best, 
     chosen.parts.push_back({event, hold_of(best, {picked.data(), picked.size()})});
     return holdfast::judge(chosen, find_bench, bench.keys_of(event), now, kept);
   }
-  // There is nothing, or nothing but seats that others have locked (or too many of them).
+  // No seats are left, others have locked all of them, or all choices are used up.
   const Takings takings = takings_of(submission, bench, now, false);
   if (std::optional<Verdict> refusal = refusal_for(takings)) return std::move(*refusal);
   return holdfast::judge(submission, find_bench, bench.keys_of(event), now, kept);
 }
 
-// What the parts would take, if all of them would be accepted; else nothing. `counts_planned`: as if the entries before it had
-// been judged.
+// The seats that the parts take if all of them are accepted; empty if core refuses one. `counts_planned`: treats the seats of
+// earlier entries as taken.
 Judging::Takings Judging::takings_of(const Submission& submission, JudgesBench& bench, Millis now, bool counts_planned) const {
   Takings takings;
   for (const Part& part : submission.parts) {
@@ -176,7 +177,7 @@ void Judging::plan(const Takings& takings, JudgesBench& bench) {
 void Judging::acquire_planned() {
   const std::span<lock::KeyLock> wanted = std::span(key_locks_).subspan(acquired_);
   acquired_ = key_locks_.size();
-  if (wanted.empty() || server_failed_) return;   // what was not asked for is unknown
+  if (wanted.empty() || server_failed_) return;   // locks that were not requested stay `unknown`
   options_.lock->acquire(wanted);
   server_failed_ = std::ranges::any_of(wanted, [](const lock::KeyLock& key_lock) { return key_lock.grant == Grant::unknown; });
 }
@@ -191,7 +192,7 @@ bool Judging::is_held(EventNumber event, SeatIndex seat) const {
   return at != by_seat_.end() && key_locks_[at->second].grant == Grant::held;
 }
 
-// Why these seats, which core would give, cannot be had; nothing when they can.
+// Why these seats cannot be had although core would give them. Nothing if they can.
 std::optional<Verdict> Judging::refusal_for(const Takings& takings) const {
   bool is_unsure = false;
   bool is_refused = false;

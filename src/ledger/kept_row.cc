@@ -52,7 +52,7 @@ std::uint32_t add_told_changes(const KeptRow& row, std::uint32_t skip, std::size
       return add_changes(row, skip, limit, changes);
     } catch (const DataError& error) {
       why = error.what();
-      changes.resize(before);   // what stands before the place that cannot be read is not to be trusted either
+      changes.resize(before);   // do not trust what was read before the unreadable place either
     }
   }
   for (std::uint32_t i = skip; i < row.changes; ++i) {
@@ -71,7 +71,7 @@ void complete(RecordedChange& change, const ReservationView& view) {
   change.customer = view.customer;
   if (change.kind == ChangeKind::returned) change.order = view.order;
   if (change.kind != ChangeKind::consumed && change.kind != ChangeKind::expired) return;
-  // The seats that it had at its end or when it was sold: this list does not change any more.
+  // The seats that the reservation had when it ended or was sold. This list never changes again.
   for (const ReservedSeat& reserved : view.seats) change.seats.push_back(reserved.seat);
   if (change.versions.empty() || change.versions.size() == change.seats.size()) return;
   throw DataError("change " + std::to_string(change.seq) + " of event " + std::to_string(change.event) + " names " +

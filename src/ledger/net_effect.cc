@@ -91,7 +91,7 @@ void NetEffect::fold_appended(const Change& change) {
   Reader body(change.text);
   if (!builder || !builder->decode_seats(body) || builder->size() != change.count) throw DamagedRow("has seats that cannot be read");
   auto seats = builder->finish();
-  if (!seats) return;   // none
+  if (!seats) return;   // no seats
   plan_parts_.push_back({static_cast<SeatIndex>(event_row_->seats), *seats, change.text});
   event_row_->seats += change.count;
 }
@@ -163,7 +163,7 @@ void NetEffect::fold_reservation(const JournalRow& row, Seq seq, const Change& c
   }
 }
 
-// Gives the seats the state that they have after the change, and adds it to their history.
+// Gives the seats the state that the change sets, and adds the change to their history.
 void NetEffect::set_seats(const JournalRow& row, Seq seq, const Change& change, Seats seats) {
   const SeatState after = *state_after(change.kind);
   const bool takes = after == SeatState::held || after == SeatState::sold;
@@ -193,7 +193,7 @@ void NetEffect::set_seats(const JournalRow& row, Seq seq, const Change& change, 
   }
 }
 
-// The seat as the changes so far left it.
+// The seat as the changes so far have left it.
 NetEffect::Seat& NetEffect::seat(SeatIndex index) {
   Seat& seat = seats_[index];
   if (seat.is_known) return seat;
@@ -202,7 +202,7 @@ NetEffect::Seat& NetEffect::seat(SeatIndex index) {
   return seat = {.before = row, .now = row, .is_known = true};
 }
 
-// The reservation of a change. One that there is not has no seats.
+// The reservation of a change. An unknown reservation has no seats.
 NetEffect::Reservation& NetEffect::reservation(const Change& change) {
   const auto [at, is_new] = reservations_.try_emplace(change.reservation);
   if (!is_new || change.kind == ChangeKind::held || !lookup_.reservation) return at->second;

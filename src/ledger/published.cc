@@ -81,7 +81,7 @@ std::shared_ptr<const StatesReading> PublishedEvent::states(Millis now) const {
 
 void PublishedEvent::watch(std::shared_ptr<SeatWatcher> watcher) const {
   const std::scoped_lock lock(mutex_);
-  watcher_.swap(watcher);   // the one before goes after the lock
+  watcher_.swap(watcher);   // destroys the previous watcher after the lock is released
   if (watcher_ != nullptr) watcher_->on_begin(replica_->seq(), replica_->states());
 }
 
@@ -101,7 +101,7 @@ void PublishedEvent::follow(std::string_view changes, std::uint32_t count, Milli
   steps.follow(*replica_, next_step, count);
 }
 
-// A change names the seats that it sets, except two that mean all of a reservation's. After it has been applied.
+// The seats that a change sets; call after apply(). A change names them, except two kinds that mean all seats of a reservation.
 Seats PublishedEvent::seats_set_by(const Change& change) const {
   if (change.kind != ChangeKind::consumed && change.kind != ChangeKind::expired) return change.seats;
   return replica_->seats_of(replica_->find(change.reservation));

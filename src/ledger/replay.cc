@@ -11,7 +11,7 @@
 namespace holdfast {
 namespace {
 
-// The seats whose state it has set.
+// The seats whose state the change has set.
 Seats seats_set_by(const Change& change, const Inventory& inventory) {
   const bool of_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
   return of_all ? inventory.seats_of(inventory.find(change.reservation)) : change.seats;
@@ -22,7 +22,7 @@ bool has_versions(const ChangeDetails& details, const Change& change, const Inve
                             [&](SeatIndex seat) { return inventory.version_of(seat); });
 }
 
-// Whether two views say the same of a reservation, whatever they own.
+// Whether two views describe the same reservation, regardless of what it owns.
 bool same(const ReservationView& a, const ReservationView& b) {
   return a.id == b.id && a.kind == b.kind && a.status == b.status && a.created_at == b.created_at && a.expires_at == b.expires_at &&
          a.customer == b.customer && a.order == b.order &&
@@ -73,7 +73,7 @@ void Replay::fold_keys(const JournalRow& row) {
   keys_since = row.at - k_keys_kept;
   for (; std::get<0>(in_order_.front()) <= keys_since; in_order_.pop_front()) {
     const auto old = kept.find(std::get<1>(in_order_.front()));
-    if (old != kept.end() && old->second == std::get<2>(in_order_.front())) kept.erase(old);   // else it was used again since
+    if (old != kept.end() && old->second == std::get<2>(in_order_.front())) kept.erase(old);   // otherwise the key was used again since
   }
 }
 

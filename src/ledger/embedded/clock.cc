@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::int64_t k_ns_per_ms = 1'000'000;
-constexpr Millis k_latest = 9'000'000'000'000;   // the year 2255: nanoseconds stay within 64 bits, whatever a damaged file says
+constexpr Millis k_latest = 9'000'000'000'000;   // the year 2255: nanoseconds fit into 64 bits, even if a damaged file has a later time
 
 std::int64_t read_clock(clockid_t clock) {
   timespec time{};
@@ -18,7 +18,7 @@ std::int64_t read_clock(clockid_t clock) {
   return time.tv_sec * 1'000'000'000 + time.tv_nsec;
 }
 
-// Of a difference, what is made good while `passed` goes by: never more than there is of it.
+// How much of the difference `ahead` is made good while `passed` goes by; never more than the difference.
 std::int64_t slewed(std::int64_t passed, std::int64_t ahead) {
   const std::int64_t most = passed / 1'000'000 * LedgerClock::k_slew_ppm;
   return std::clamp(ahead, -most, most);
@@ -28,7 +28,7 @@ std::int64_t slewed(std::int64_t passed, std::int64_t ahead) {
 
 bool is_wall_clock_unsynchronised() {
   timex clock{};
-  const int state = ::adjtimex(&clock);   // reads only; -1 where that is not allowed either
+  const int state = ::adjtimex(&clock);   // only reads; returns -1 where even that is not allowed
   return state == TIME_ERROR || (state >= 0 && (clock.status & STA_UNSYNC) != 0);
 }
 
@@ -48,7 +48,7 @@ std::int64_t LedgerClock::now_ns() const {
     const std::int64_t value = value_ns_.load(std::memory_order_acquire);
     const std::int64_t ahead = ahead_ns_.load(std::memory_order_acquire);
     if (sequence_.load(std::memory_order_acquire) != before) continue;
-    // The boot clock last, so that it is not before a base that another thread has set since.
+    // Read the boot clock last, so that it is not before a base that another thread has just set.
     const std::int64_t passed = std::max<std::int64_t>(0, source_.boot_ns() - base);
     return value + passed + slewed(passed, ahead);
   }
@@ -69,14 +69,14 @@ std::optional<Millis> LedgerClock::compare() {
   sequence_.fetch_add(1, std::memory_order_acq_rel);
   base_ns_.store(boot, std::memory_order_release);
   value_ns_.store(value, std::memory_order_release);
-  // No slew for what is below a millisecond: the two clocks are never quite equal.
+  // No slew below a millisecond: the two clocks are never exactly equal.
   ahead_ns_.store(std::abs(ahead) < k_ns_per_ms ? 0 : ahead, std::memory_order_release);
   sequence_.fetch_add(1, std::memory_order_acq_rel);
   if (std::abs(ahead - reported_ns_) >= k_step_ns) {
     reported_ns_ = ahead;
     return ahead / k_ns_per_ms;
   }
-  // What the slew has made good is no step back.
+  // A difference that the slew has reduced is not a step back.
   if (std::abs(ahead) < std::abs(reported_ns_)) reported_ns_ = ahead;
   return std::nullopt;
 }

@@ -18,7 +18,7 @@ namespace {
 using Timer = std::chrono::steady_clock;
 
 constexpr std::size_t k_taken_ids_named_max = 100;
-constexpr int k_wal_frames_max = 4'000;                            // 16 MB: then the writer lets the log start anew
+constexpr int k_wal_frames_max = 4'000;                            // 16 MB: then the writer restarts the log
 constexpr std::uint64_t k_executions_between_forgetting = 512;
 
 std::uint64_t draw_seed() {
@@ -26,11 +26,11 @@ std::uint64_t draw_seed() {
   return std::uint64_t{device()} << 32 | device();
 }
 
-// Makes a file under another name first, so that a crash leaves no half of one.
+// Creates the file under another name first, so that a crash never leaves half a file.
 template <typename File>
 void create_whole(const std::string& path) {
   const std::string partial = path + ".partial";
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(partial + suffix);   // of an attempt before
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(partial + suffix);   // left by an earlier attempt
   File(partial, File::Mode::create);
   std::filesystem::rename(partial, path);
 }
@@ -41,7 +41,7 @@ std::string cannot_be_read(const Uuid& reservation, const std::string& state, co
          "tables again with `holdfast rebuild`, or put back both files from a backup (holdfast restore).";
 }
 
-// Folds one journal row, by the same code that made it.
+// Folds one journal row with the code that made it.
 void fold_row(const JournalRow& row, const JournalBody& body, Inventory& inventory, const std::function<void(const Change&)>& also) {
   if (row.first_seq != inventory.seq() + 1) {
     throw DataError("journal.db is damaged: row " + std::to_string(row.position) + " has change " + std::to_string(row.first_seq) +
@@ -76,7 +76,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
       row_ages_(options_.state_lag_max) {
   last_now_ = clock_.now();
   published_.resize(1);
-  events_.push_back(std::make_unique<Event>());   // number 0 is no event, and may be asked about
+  events_.push_back(std::make_unique<Event>());   // number 0 is no event, but callers may ask for it
   keys_.keep_longer(time_may_be_ahead());
   load();
   journal_->settle();
@@ -91,7 +91,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   journal_reader_ = new_reader();
   tables_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   recent_.begin_after(journal_->head().position);
-  malloc_trim(0);   // what loading took: page caches, parts of plans
+  malloc_trim(0);   // return to the system what loading took: page caches, parts of plans
   checkpointer_ = std::make_unique<Checkpointer>(Checkpointer::Options{.journal = folder_.journal(),
                                                                        .state = folder_.state(),
                                                                        .retention_days = options_.journal_retention_days,
@@ -100,17 +100,17 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
                                                                        .keeps_old_rows = [this] { return doubt_.is_fresh(now()); }},
                                                  [this] { return std::min(now(), wall_time()); });
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
-  row_ages_.wrote(journal_->head().position, Timer::now());   // what the tables lack from before counts from now on
+  row_ages_.wrote(journal_->head().position, Timer::now());   // rows that the tables lack from before the start count from now
   abandon_unfinished_imports();
 }
 
-// Connections that write close last: one that only reads cannot move the log into its file.
+// Close connections that write last: a connection that only reads cannot move the log into its file.
 EmbeddedLedger::~EmbeddedLedger() {
   archive_.reset();
   readers_archive_.reset();
   journal_reader_.reset();
   tables_.reset();
-  checkpointer_->stop();   // which may find damage yet
+  checkpointer_->stop();   // may still find damage
   look_at_log_at_the_end();
   log_.reset();
   const std::string damage = checkpointer_->journal_damage();
@@ -125,7 +125,8 @@ EmbeddedLedger::~EmbeddedLedger() {
   }
 }
 
-// Nobody may have looked since the log was overwritten, and SQLite moves it into the file when the journal is closed.
+// SQLite moves the log into the file when the journal is closed. Perhaps nobody has looked at the log since another program
+// overwrote it.
 void EmbeddedLedger::look_at_log_at_the_end() {
   std::string what;
   try {
@@ -136,7 +137,7 @@ void EmbeddedLedger::look_at_log_at_the_end() {
   if (!what.empty()) checkpointer_->set_damage(told_of_log_damaged_at_the_end(folder_.journal() + "-wal", what));
 }
 
-// Makes the files of a new folder. Half of a pair is never completed by guessing.
+// Creates the files of a new folder. If one of a pair is missing, this does not guess: it refuses.
 void EmbeddedLedger::open_files() {
   const bool has_journal = std::filesystem::exists(folder_.journal());
   const bool has_state = std::filesystem::exists(folder_.state());
@@ -160,7 +161,7 @@ void EmbeddedLedger::open_files() {
   create_whole<StateStore>(folder_.state());
 }
 
-// Of a journal that is about to be made; before it, because a journal that has had a marker and has none is refused.
+// Makes the marker before the journal, because a journal that has had a marker and lacks it is refused.
 void EmbeddedLedger::make_marker() {
   const std::string path = HeadMarker::file_in(folder_.path());
   if (!std::filesystem::exists(path)) return HeadMarker::create(path, {});
@@ -207,7 +208,7 @@ void EmbeddedLedger::load() {
   next_number_ = static_cast<EventNumber>(events_.size());
 }
 
-// What the tables do not have yet. Plans of events that were imported after the tables' position are put together here.
+// Replays what the tables do not have yet. Completes the plans of events that were imported after the tables' position.
 void EmbeddedLedger::replay(const JournalHead& from) {
   std::unordered_map<EventNumber, std::unique_ptr<PlanBuilder>> importing;
   archive_->load_imports([&](EventNumber number, std::unique_ptr<PlanBuilder> builder) { importing[number] = std::move(builder); });
@@ -231,7 +232,7 @@ void EmbeddedLedger::replay(const JournalHead& from) {
         event.plan = importing[row.event]->finish().value();
         importing.erase(row.event);
       } else if (change.kind == ChangeKind::consumed && change.ends && event.inventory->find(change.reservation) == Inventory::k_no_slot) {
-        // Reinstated: it had ended before the tables' position, so that it was not loaded.
+        // A reservation is reinstated that ended before the tables' position, so it was not loaded.
         const std::optional<ReservationView> ended = archive_->find_reservation(change.reservation);
         if (!ended || !event.inventory->can_recall(*ended)) {
           throw DataError(
@@ -259,7 +260,7 @@ void EmbeddedLedger::replay(const JournalHead& from) {
   });
 }
 
-// An import that a crash cut off: nobody saw its event, and its ids are free again.
+// Abandons imports that a crash has interrupted. Nobody has seen their events, and their ids become free.
 void EmbeddedLedger::abandon_unfinished_imports() {
   for (EventNumber number = 1; number < events_.size(); ++number) {
     Event& event = *events_[number];
@@ -289,10 +290,10 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
     }
     return report;
   }
-  hold_back();   // before a seat is locked
+  hold_back();   // before any seat is locked
   judging_.lock_ahead(batches, *this, std::max(clock_.now(), last_now_));
   const auto started = Timer::now();
-  const Millis now = last_now_ = std::max(clock_.now(), last_now_);   // after the locks, which may have taken a while
+  const Millis now = last_now_ = std::max(clock_.now(), last_now_);   // after locking, which may have taken a while
   keys_.keep_longer(doubt_.ahead(now, wall_time()));
   report.swept = judging_.judge(batches, *this, now);
   const auto judged = Timer::now();
@@ -300,7 +301,7 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   if (report.durable) {
     for (const EventNumber number : touched_) report.changes += events_[number]->changes.count;
     publish(now);
-    report.durable = !is_broken_;   // else the verdicts hold, and nothing more is judged
+    report.durable = !is_broken_;   // if broken: the verdicts hold, and nothing more is judged
   } else {
     for (const Batch& batch : batches) {
       for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
@@ -308,12 +309,12 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   }
   report.judging = judged - started;
   report.committing = Timer::now() - judged;
-  judging_.give_up();   // before anybody is told, so that who is can act on it at once
+  judging_.give_up();   // before replying: a client that reacts at once must find the seat locks free
   return report;
 }
 
-// Sales go first, but not for ever: while the tables lack rows that are older than they may be, each round gives them time. What waits is
-// one round, for a moment at most, so that whatever keeps the tables from being written does not keep seats from being sold.
+// Sales go first, but not for ever. If the tables lack rows older than the limit, each round gives them time. It waits only once,
+// and only for a moment, so whatever blocks the tables does not stop sales.
 void EmbeddedLedger::hold_back() {
   if (options_.state_lag_max.count() == 0) return;
   const auto now = Timer::now();
@@ -325,7 +326,7 @@ void EmbeddedLedger::hold_back() {
   held_back_ns_ += std::chrono::nanoseconds(Timer::now() - now).count();
 }
 
-// Lets the memory bring what the commands behind this one will touch.
+// Prefetches the memory that the next commands will touch.
 void EmbeddedLedger::look_ahead(const Batch& batch, std::size_t entry) {
   for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
     const std::size_t ahead = entry + k_prefetch_ahead[step];
@@ -357,7 +358,7 @@ Bench EmbeddedLedger::bench_of(EventNumber number) {
   return {event.inventory.get(), &event.changes, event.plan.get()};
 }
 
-// A reservation that ended so long ago that it was forgotten is brought back before a command about it is judged.
+// Before a command is judged: recalls its reservation if that ended so long ago that memory has forgotten it.
 bool EmbeddedLedger::recall_for(const Submission& submission) {
   for (const Part& part : submission.parts) {
     const Uuid* id = reservation_of(part.command);
@@ -369,7 +370,7 @@ bool EmbeddedLedger::recall_for(const Submission& submission) {
       const std::optional<ReservationView> stored = archive_->find_reservation(*id);
       if (!stored) continue;
       if (!event.inventory->can_recall(*stored)) throw DataError("what is written there cannot be");
-      bench_of(part.event);   // readers are told, even if nothing else comes of the command
+      bench_of(part.event);   // so that readers follow, even if the command changes nothing
       event.steps.recall(*event.inventory, event.changes.count, *stored);
     } catch (const std::exception& error) {
       spdlog::error("a command was refused: {}", cannot_be_read(*id, folder_.state(), error.what()));
@@ -420,7 +421,7 @@ void EmbeddedLedger::stop_selling_from_damage(std::string because) {
   stop_selling(std::move(because));
 }
 
-// Readers see the batch from here on, before anybody is told of it.
+// From here on readers see the batch. That is before anybody gets an answer.
 void EmbeddedLedger::publish(Millis now) {
   Position position = committed_from_;
   for (const EventNumber number : touched_) {
@@ -428,7 +429,7 @@ void EmbeddedLedger::publish(Millis now) {
     const bool has_row = event.changes.count > 0 || !event.kept.empty();
     if (event.published == nullptr) open_if_ready(event);
     else show_round(event, now);
-    if (has_row) keep_recent(++position, event, now);   // after the replica: what a change speaks of is found there
+    if (has_row) keep_recent(++position, event, now);   // after the readers' copy, which has the reservations that changes refer to
     event.changes.clear();
     event.kept.clear();
     event.touched = false;
@@ -441,7 +442,7 @@ void EmbeddedLedger::publish(Millis now) {
   if (++executions_ % k_executions_between_forgetting == 0) forget_old();
 }
 
-// What the checkpointer has not moved yet. Damage is told by who asks for it: the round's answers hold.
+// Moves what the checkpointer has left in the log. Damage is only reported, not thrown: the round's answers hold.
 void EmbeddedLedger::move_end_of_log() {
   const std::optional<LogWatch::Place> looked_at = checkpointer_->take_short_log();
   if (!looked_at) return;
@@ -451,13 +452,13 @@ void EmbeddedLedger::move_end_of_log() {
       return checkpointer_->set_damage(told_of_damaged_log(folder_.journal() + "-wal", what));
     }
     journal_->checkpoint_wal();
-  } catch (const std::runtime_error& error) {   // of SQLite, or of the log's file
+  } catch (const std::runtime_error& error) {   // from SQLite, or the log's file
     spdlog::error("{}; the log goes on growing, and it is tried again", error.what());
   }
 }
 
-// Readers' copy goes through the round as the writer's did. If the two differ then, one of them is wrong, and nobody can say
-// which: the journal, which has all that was answered, tells it at the next start.
+// The readers' copy goes through the round as the writer's did. If the two then differ, one is wrong, and nobody can say which.
+// The next start decides, from the journal, which has everything that was answered.
 void EmbeddedLedger::show_round(Event& event, Millis now) {
   if (event.changes.count == 0 && event.steps.empty()) return;
   event.published->follow(event.changes.bytes, event.changes.count, now, event.steps);
@@ -520,7 +521,7 @@ std::vector<EventNumber> EmbeddedLedger::events_to_sweep(std::size_t limit, Lane
     Event& event = *events_[top.event];
     if (event.queued_expiry != top.at) continue;
     event.queued_expiry = k_never;
-    due.push_back(top.event);   // sweeping it puts it back with its next expiry
+    due.push_back(top.event);   // the sweep queues it again with its next expiry
   }
   return due;
 }
@@ -530,7 +531,7 @@ std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry(Lane)
   return std::chrono::milliseconds(std::max<Millis>(0, expiries_.top().at - std::max(clock_.now(), last_now_)));
 }
 
-// By what readers see: the queue of expiries is the writer's, and it does not move while the writer does nothing.
+// Uses what readers see: the queue of expiries belongs to the writer, and stands still while the writer does nothing.
 std::chrono::milliseconds EmbeddedLedger::expiries_due() const {
   Millis next = k_never;
   {

@@ -15,7 +15,7 @@ namespace {
 
 struct Database {
   const char* name;
-  const char* way_out;   // when it is not what was written, and the server has been stopped; nullptr: as the journal's log
+  const char* way_out;   // the remedy if it was altered, once the server has been stopped; nullptr: the same as for the journal's log
 };
 constexpr Database k_databases[] = {
     {"journal.db", nullptr},
@@ -33,20 +33,21 @@ constexpr Database k_databases[] = {
 };
 constexpr const char* k_suffixes[] = {"", "-wal", "-shm"};
 constexpr const char* k_others[] = {"journal.head", "lock"};
-constexpr std::size_t k_log_bytes_a_look = std::size_t{16} * 1024 * 1024;   // as long as a log gets, unless a reader keeps it
+constexpr std::size_t k_log_bytes_a_look = std::size_t{16} * 1024 * 1024;   // a log gets no longer, unless a reader prevents its restart
 constexpr int k_reads_max = 3;
 
-// Whether a log that has bytes begins as SQLite begins one. (It takes no locks on logs, so opening one drops none.)
+// Whether a log that is not empty begins as SQLite begins one. SQLite takes no locks on the log file, so opening and closing it
+// drops none.
 bool begins_as_a_log(const std::string& path) {
   for (int i = 0; i < k_reads_max; ++i) {
     std::array<std::uint8_t, 32> header{};
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return true;    // it cannot be looked at at the moment
+    if (file < 0) return true;    // cannot be looked at right now
     const ssize_t count = ::pread(file, header.data(), header.size(), 0);
     ::close(file);
-    if (count != static_cast<ssize_t>(header.size()) || has_log_header(header)) return true;   // too short: its size tells
+    if (count != static_cast<ssize_t>(header.size()) || has_log_header(header)) return true;   // too short: look() compares sizes
   }
-  return false;   // and is not just being written
+  return false;   // and no other process is just writing the header
 }
 
 }  // namespace
@@ -64,12 +65,12 @@ FileWatch::FileWatch(const std::filesystem::path& folder) : folder_(folder) {
   open_journals_log();
 }
 
-// The other files are watched without it too.
+// If this fails, the other files are still watched.
 void FileWatch::open_journals_log() {
   try {
     journals_log_.emplace(DataFolder::journal_in(folder_));
     unwatched_.clear();
-  } catch (const std::runtime_error& error) {   // of SQLite, or of the log's file
+  } catch (const std::runtime_error& error) {   // from SQLite, or the log's file
     unwatched_ = error.what();
   }
 }
@@ -78,14 +79,14 @@ std::optional<FileWatch::Loss> FileWatch::look() {
   for (File& file : files_) {
     struct stat found{};
     const bool is_known = ::stat(file.path.c_str(), &found) == 0;
-    if (!is_known && errno != ENOENT && errno != ENOTDIR) continue;   // it cannot be looked at at the moment
+    if (!is_known && errno != ENOENT && errno != ENOTDIR) continue;   // cannot be looked at right now
     if (!is_known || found.st_nlink == 0) return lost(file, "was deleted or moved");
     if (found.st_dev != file.device || found.st_ino != file.inode) return lost(file, "was replaced by another file");
     if (found.st_size < file.size) return damaged(file, "was cut short");
     if (file.is_log && found.st_size > 0) {
       const bool has_header = begins_as_a_log(file.path);
       if (file.is_begun && !has_header) return damaged(file, "has lost its header");
-      file.is_begun = has_header;   // one that a power loss has left without is passed over by SQLite, and begun anew
+      file.is_begun = has_header;   // after a power loss a log may lack its header: SQLite ignores and restarts it
     }
     file.size = std::max(file.size, found.st_size);
   }
@@ -104,7 +105,7 @@ std::string FileWatch::look_at_journals_log() {
   }
 }
 
-// The journal has what was sold; of other files nothing must be kept out of it.
+// Only damage to its own files must be kept out of the journal, which has what was sold.
 FileWatch::Loss FileWatch::damaged(const File& file, const char* what) const {
   if (file.way_out == nullptr) return {.what = told_of_damaged_log(file.path, what), .is_damage = true};
   return {.what =

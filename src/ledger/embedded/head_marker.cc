@@ -22,10 +22,10 @@ namespace fs = std::filesystem;
 constexpr std::size_t k_block = 4'096;
 constexpr int k_blocks = 4;
 constexpr int k_reads_max = 3;
-constexpr int k_head_block = 0;       // and the next
-constexpr int k_registry_block = 2;   // and the next
+constexpr int k_head_block = 0;       // and the next one
+constexpr int k_registry_block = 2;   // and the next one
 constexpr std::uint64_t k_magic = 0x31646165486648;   // "HfHead1"
-constexpr std::uint64_t k_seed = 0x486648;            // of the checksum
+constexpr std::uint64_t k_seed = 0x486648;            // for the checksum
 
 off_t offset_of(int block) { return static_cast<off_t>(block) * static_cast<off_t>(k_block); }
 
@@ -35,10 +35,10 @@ off_t offset_of(int block) { return static_cast<off_t>(block) * static_cast<off_
 
 }  // namespace
 
-// One sector: 128 bytes, zero behind its members.
+// One sector: 128 bytes. The bytes after the members are zero.
 struct HeadMarker::Slot {
   std::uint64_t magic = k_magic;
-  std::uint64_t ordinal = 0;   // the higher one of two counts
+  std::uint64_t ordinal = 0;   // of two slots, the one with the higher ordinal is newer
   std::int64_t number = 0;     // a row's position, or the registry's revision
   std::array<std::uint8_t, 32> bytes{};   // the row's hash, or the registry's id
   std::uint64_t stopped = 0;
@@ -68,7 +68,7 @@ void HeadMarker::create(const std::string& path, const JournalHead& head, const 
   if (registry) put(k_registry_block, slot_of(*registry));
   const int file = ::open(partial.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) cannot("make", partial, errno);
-  errno = ENOSPC;   // of a write that was cut short
+  errno = ENOSPC;   // in case the write was cut short
   const bool is_written = ::pwrite(file, content.data(), content.size(), 0) == static_cast<ssize_t>(content.size()) && ::fsync(file) == 0;
   const int error = errno;
   ::close(file);
@@ -87,7 +87,7 @@ HeadMarker::HeadMarker(const std::string& path, Mode mode)
     if (::fstat(file_, &found) != 0) fail("read", errno);
     if (found.st_size != static_cast<off_t>(k_block * k_blocks)) damaged();
     std::optional<Slot> slot;
-    for (int i = 0; !slot && i < k_reads_max; ++i) slot = newest(k_head_block);   // a writer may be in the middle of one
+    for (int i = 0; !slot && i < k_reads_max; ++i) slot = newest(k_head_block);   // a writer may be in the middle of a write
     if (!slot) damaged();
     head_ = {slot->number, slot->bytes};
     ordinal_ = slot->ordinal;
@@ -112,7 +112,7 @@ std::optional<HeadMarker::Slot> HeadMarker::newest(int first_block) const {
   return newest;
 }
 
-// Over the older of the two, so that the newer one is there whatever becomes of this write.
+// Overwrites the older of the two slots, so that the newer one survives even if this write fails.
 void HeadMarker::write(int first_block, const Slot& slot, const std::optional<Slot>& before) {
   Slot next = slot;
   next.ordinal = before ? before->ordinal + 1 : 0;
@@ -162,7 +162,7 @@ void HeadMarker::note_registry(const RegistryRevision& revision) {
     ~Unlock() { ::flock(file, LOCK_UN); }
   } const unlock{file_};
   const std::optional<RegistryRevision> known = registry();
-  if (known && known->id == revision.id && known->number >= revision.number) return;   // somebody was faster
+  if (known && known->id == revision.id && known->number >= revision.number) return;   // another process was faster
   write(k_registry_block, slot_of(revision), newest(k_registry_block));
   sync();
 }
@@ -192,7 +192,7 @@ void check_reached(const HeadMarker& marker, Journal& journal) {
                     "-wal file, or all files from a backup (holdfast restore). If neither is to be had, give up the missing rows: " +
                     repair);
   }
-  if (known < journal.anchor().position) return;   // after a power loss: older than what retention has kept
+  if (known < journal.anchor().position) return;   // after a power loss, the marker may be older than the oldest row kept
   if (journal.hash_at(known) != marker.head().hash) {
     throw DataError(
         path + " and journal.head are not a pair: row " + std::to_string(known) +
@@ -206,7 +206,7 @@ void check_reached(const HeadMarker* marker, Journal& journal) {
   if (marker != nullptr) return check_reached(*marker, journal);
   if (!journal.has_marker()) return;
   const fs::path folder = fs::path(journal.database().path()).parent_path();
-  if (fs::exists(HeadMarker::file_in(folder))) return;   // it has been made since
+  if (fs::exists(HeadMarker::file_in(folder))) return;   // created in the meantime
   throw DataError(
       HeadMarker::file_in(folder) +
       " is missing, which says how far journal.db reached: rows may be missing at its end. Nothing was changed and nothing is sold "
@@ -227,7 +227,7 @@ std::unique_ptr<HeadMarker> open_head_marker(const std::string& path, Journal& j
   }
   auto marker = std::make_unique<HeadMarker>(path, HeadMarker::Mode::write);
   check_reached(*marker, journal);
-  if (!journal.has_marker()) journal.note_marker();   // after the file is there: a crash in between leaves a folder that starts
+  if (!journal.has_marker()) journal.note_marker();   // after the file exists: after a crash in between, the folder still starts
   return marker;
 }
 

@@ -111,7 +111,7 @@ void Journal::damaged(const std::string& what) const {
       "and keep the file as it is.");
 }
 
-// What SQLite itself finds wrong is damage too.
+// Corruption that SQLite reports is damage too.
 template <typename Read>
 auto Journal::guarded(Read read) const -> decltype(read()) {
   try {
@@ -149,7 +149,7 @@ void Journal::commit() {
 void Journal::roll_back() { sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr); }
 
 std::vector<JournalRow> Journal::old_rows(Position through, Millis older_than, std::size_t limit) {
-  // Looking takes no lock that the writer would wait for. (head_ may be older than what another connection has appended.)
+  // This read takes no lock, so the writer never waits for it. (head_ may be behind what another connection has appended.)
   sqlite::Statement rows(database_,
                          "SELECT position, event, first_seq, changes, at, hash FROM journal WHERE position <= ?1 AND at < ?2 "
                          "AND position < (SELECT max(position) FROM journal) ORDER BY position LIMIT ?3");
@@ -244,7 +244,7 @@ void Journal::note_doubtful_start(const DoubtfulStart& start) {
 }
 
 void Journal::checkpoint_wal() {
-  // Busy is no error: a reader keeps some frames from being moved, which the next call does.
+  // Busy is not an error: a reader keeps some frames from being moved, and the next call moves them.
   const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database_.fail("move the log of");
 }
@@ -260,12 +260,12 @@ void Journal::settle() {
   rewrite_log();   // a reader keeps frames from being moved
 }
 
-// Written with the bytes that it has: whoever reads it meanwhile reads the same, and a crash in between changes nothing. That makes its
-// pages dirty, so that the sync writes them whatever became of them before.
+// Rewrites the log with its own bytes. Concurrent readers read the same bytes, and a crash in between changes nothing. The
+// rewritten pages are dirty, so fdatasync() writes them, even if the kernel had marked them clean after a failed sync.
 void Journal::rewrite_log() {
   const std::string log = database_.path() + "-wal";
   const auto fail = [&](const char* doing) { throw DataError(std::string("cannot ") + doing + " " + log + ": " + std::strerror(errno)); };
-  const int file = ::open(log.c_str(), O_RDWR | O_CLOEXEC);   // SQLite has no locks on it that closing it would drop
+  const int file = ::open(log.c_str(), O_RDWR | O_CLOEXEC);   // SQLite has no locks on the log file, so closing it drops none
   if (file < 0) fail("open");
   struct Close {
     int file;
@@ -276,7 +276,7 @@ void Journal::rewrite_log() {
     const ssize_t count = ::pread(file, bytes.data(), bytes.size(), at);
     if (count < 0) fail("read");
     if (count == 0) break;
-    errno = ENOSPC;   // of a write that was cut short
+    errno = ENOSPC;   // in case the write was cut short
     if (::pwrite(file, bytes.data(), static_cast<std::size_t>(count), at) != count) fail("write");
     at += count;
   }

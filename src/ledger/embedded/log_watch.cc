@@ -16,21 +16,21 @@
 namespace holdfast {
 namespace {
 
-// As https://www.sqlite.org/walformat.html says.
-constexpr std::uint32_t k_magic = 0x377f0682;   // the lowest bit: checksums are of big-endian words
+// See https://www.sqlite.org/walformat.html.
+constexpr std::uint32_t k_magic = 0x377f0682;   // the lowest bit says that checksums are of big-endian words
 constexpr std::size_t k_header = 32;
 constexpr std::size_t k_frame_header = 24;
-constexpr std::size_t k_index_header = 48;   // twice, one after the other
+constexpr std::size_t k_index_header = 48;   // stored twice, one after the other
 constexpr int k_index_page = 32'768;
 
-constexpr int k_tries_max = 10;   // while the log begins anew, or its index changes
+constexpr int k_tries_max = 10;   // while the log restarts, or its index changes
 constexpr std::size_t k_read_at_once = std::size_t{256} * 1024;
 
 using Bytes = std::span<const char>;
 using Sum = std::array<std::uint32_t, 2>;
 
 template <typename Number>
-Number number_at(Bytes bytes, std::size_t offset) {   // as the machine has it
+Number number_at(Bytes bytes, std::size_t offset) {   // in native byte order
   Number number;
   std::memcpy(&number, bytes.data() + offset, sizeof number);
   return number;
@@ -41,7 +41,7 @@ std::uint32_t big_at(Bytes bytes, std::size_t offset) {
   return std::endian::native == std::endian::big ? number : __builtin_bswap32(number);
 }
 
-// SQLite's checksum of words, `sum` being that of what stands before them.
+// SQLite's checksum of words. `sum` is the checksum of everything before them.
 Sum sum_of(Bytes bytes, bool is_big, Sum sum) {
   const bool swaps = is_big != (std::endian::native == std::endian::big);
   for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {
@@ -93,16 +93,16 @@ LogWatch::LogWatch(const std::string& path) : database_(path, sqlite::Database::
   try {
     database_.query_int("SELECT count(*) FROM sqlite_master");   // opens the log and its index
   } catch (const sqlite::Error&) {
-    if (!reach()) throw;   // else they are open, and only a page in the log cannot be read, which look() is there for
+    if (!reach()) throw;   // both are open; only a page in the log is unreadable, and look() reports that
   }
-  // SQLite takes its locks on the other two files: to open and close this one drops none of them.
+  // SQLite takes its locks on the other two files, so opening and closing this one drops none.
   file_ = ::open(log_.c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ < 0) throw DataError("cannot open " + log_ + ": " + std::strerror(errno));
 }
 
 LogWatch::~LogWatch() { ::close(file_); }
 
-// Both headers of the index are written one after the other: when they are the same, and their checksum fits, they are whole.
+// SQLite writes the two headers of the index one after the other. If they are equal and the checksum is right, they are complete.
 std::optional<LogWatch::Reach> LogWatch::reach() {
   sqlite3_file* file = nullptr;
   void volatile* index = nullptr;
@@ -168,18 +168,18 @@ std::string LogWatch::look_at(const std::function<std::string(const Reach&, bool
                                : !is_ours ? "has lost its header"
                                           : compare(*before, (big_at(header, 0) & 1) != 0, {big_at(header, 24), big_at(header, 28)});
     if (damage.empty()) return {};
-    // A log that begins anew is given its new salt in the index before its first byte is written.
+    // When a log restarts, its new salt is in the index before its first byte is written.
     const std::optional<Reach> after = reach();
     if (after && after->salt == before->salt) return damage;
   }
   return {};
 }
 
-// `sum` is the header's.
+// `sum` is the checksum in the header.
 std::string LogWatch::compare_frames(const Reach& reach, bool is_big, Sum sum, std::uint32_t first, std::uint32_t last) {
   const std::size_t frame = k_frame_header + reach.page;
   const auto offset_of = [&](std::uint32_t number) { return static_cast<std::int64_t>(k_header + std::size_t{number - 1} * frame); };
-  if (first > 1) {   // goes on from what the frame before says of itself
+  if (first > 1) {   // continue from the checksum in the previous frame
     std::array<char, 8> known{};
     if (read(known.data(), known.size(), offset_of(first - 1) + 16) != known.size()) return "was cut off";
     sum = {big_at(known, 0), big_at(known, 4)};
@@ -199,7 +199,7 @@ std::string LogWatch::compare_frames(const Reach& reach, bool is_big, Sum sum, s
   return {};
 }
 
-// As many bytes as there are.
+// Returns the number of bytes read: less than `size` at the end of the file.
 std::size_t LogWatch::read(char* to, std::size_t size, std::int64_t offset) const {
   std::size_t done = 0;
   while (done < size) {
