@@ -7,8 +7,8 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_bytes_of_a_row = sizeof(KeptRow) + 96;   // with the places in both lists
-constexpr std::size_t k_rows_at_once_max = 10'000;               // of a call; rows without changes would have no other end
+constexpr std::size_t k_bytes_of_a_row = sizeof(KeptRow) + 96;   // including its places in both lists
+constexpr std::size_t k_rows_at_once_max = 10'000;               // per call; without it, rows without changes would never fill a reading
 
 std::size_t bytes_of(const KeptRow& row) { return k_bytes_of_a_row + row.bytes.size() + row.versions.size() + row.traces.size(); }
 
@@ -25,7 +25,7 @@ void RecentRows::append(KeptRow row) {
   if (kept->position > 0) head_ = kept->position;
 }
 
-// False: it is here already.
+// Returns false if the row is already here.
 bool RecentRows::add_to_event(const std::shared_ptr<const KeptRow>& row) {
   auto& window = by_event_[row->event];
   if (!window.empty() && row->first_seq < window.back()->end_seq()) return false;
@@ -39,7 +39,7 @@ void RecentRows::forget(EventNumber event) {
   by_event_.erase(event);
 }
 
-// The oldest of all is the first of its event, unless it went with a window that began anew or was forgotten.
+// The oldest row of all is also the first of its event, unless the event's window was cleared or forgotten meanwhile.
 void RecentRows::drop_oldest() {
   const std::shared_ptr<const KeptRow> oldest = std::move(rows_.front());
   rows_.pop_front();

@@ -12,21 +12,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t k_changes_per_step = 2'000;            // about 10 ms of work, and what a crash makes it do again
-constexpr std::size_t k_changes_per_hurried_step = 20'000;   // pages that many changes touch are written once a step
+constexpr std::size_t k_changes_per_step = 2'000;            // about 10 ms of work, which a crash would repeat
+constexpr std::size_t k_changes_per_hurried_step = 20'000;   // larger steps write a page once for many changes to it
 constexpr std::size_t k_bytes_like_a_change = 64;
-constexpr int k_wal_frames_to_move = 2'000;         // 8 MB: the log is moved into the file when there is little else to do
-constexpr int k_wal_frames_to_move_busy = 4'000;    // 16 MB: then in any case; a log that is written anew needs no new blocks
-constexpr Position k_rows_behind_max = 100'000;     // up to this, requests come first
-constexpr int k_rest = 9;                           // while requests come: nine parts of rest to one of work
+constexpr int k_wal_frames_to_move = 2'000;         // 8 MB: moves the log into the file when there is little else to do
+constexpr int k_wal_frames_to_move_busy = 4'000;    // 16 MB: moves it in any case; a log that is overwritten needs no new blocks
+constexpr Position k_rows_behind_max = 100'000;     // up to this lag, requests come first
+constexpr int k_rest = 9;                           // while requests come: nine parts rest, one part work
 constexpr auto k_rest_max = 200ms;
 constexpr auto k_pause_after_trouble = 1s;
-constexpr auto k_last_catch_up = 5s;                // at the end: a start replays faster than this follows
-constexpr auto k_gather = 20ms;                     // rows of one step together cost less than one by one
+constexpr auto k_last_catch_up = 5s;                // at the end; a start replays faster than the tables follow
+constexpr auto k_gather = 20ms;                     // one step of many rows costs less than many steps of one row
 constexpr std::size_t k_rows_removed_per_step = 2'000;
 constexpr Millis k_day = 86'400'000;
 
-// Follows rows after the tables' position until `changes_max` are done. Returns false when there was nothing to follow.
+// Follows at least `changes_max` changes after the tables' position, or all. Returns false if there was nothing to follow.
 bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, std::map<EventNumber, Seq>& followed, JournalHead& head) {
   head = state.as_of();
   std::size_t changes = 0;
@@ -36,7 +36,7 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, s
       state.follow(row);
       head = {row.position, row.hash};
       followed[row.event] = row.first_seq + row.changes - 1;
-      changes += row.changes + row.body.size() / k_bytes_like_a_change + 1;   // a change may append thousands of seats
+      changes += row.changes + row.body.size() / k_bytes_like_a_change + 1;   // one change may append thousands of seats
       return changes < changes_max;
     });
     if (changes == 0) {
@@ -51,9 +51,9 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, s
   return true;
 }
 
-// Removes old rows of the journal, up to `through` at most: from the index first, so that it never names a row that there is not, and
-// synced, so that the tables have what the journal forgets. A crash between the two leaves an index that is ahead, which the next start
-// knows.
+// Removes old rows of the journal, up to `through` at most. They leave the index first, so that the index never names a missing
+// row. That commit is synced, so that the tables have durably what the journal forgets. A crash between the two steps leaves an
+// index that is ahead, which the next start can handle.
 void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Position through, Millis older_than) {
   const std::vector<JournalRow> old = journal.old_rows(std::min(as_of.position, through), older_than, k_rows_removed_per_step);
   if (old.empty()) return;
@@ -145,7 +145,7 @@ void Checkpointer::set_damage(const std::string& what) {
   if (damage_.empty()) damage_ = what;
 }
 
-// Whether the journal is damaged, or only what the tables say of their own place in it.
+// Finds out whether the journal is damaged, or only the tables' record of their place in it.
 void Checkpointer::look_into_journal(Journal& journal, const JournalHead& from, const JournalDamage& found) {
   try {
     const auto hash = journal.hash_at(from.position);
@@ -157,7 +157,7 @@ void Checkpointer::look_into_journal(Journal& journal, const JournalHead& from, 
 }
 
 void Checkpointer::run() {
-  // The lowest priority, for this thread alone: requests come first.
+  // The lowest priority, for this thread only: requests come first.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
   while (!stop_) {
     try {
@@ -201,7 +201,7 @@ void Checkpointer::catch_up(Journal& journal, StateStore& state, LogWatch& log) 
   }
 }
 
-// Gives the processor to the requests.
+// Leaves the processor to the requests.
 void Checkpointer::rest(std::chrono::nanoseconds time) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(time, k_rest_max), [this] { return stop_ || is_waited_for(); });
@@ -216,7 +216,7 @@ bool Checkpointer::step(Journal& journal, StateStore& state, LogWatch& log) {
   if (options_.time_may_be_ahead) state.keep_keys_longer(options_.time_may_be_ahead());
   const bool moved = follow_some(journal, state, is_waited_for() ? k_changes_per_hurried_step : k_changes_per_step, followed, head);
   if (moved) {
-    set_trouble({});   // what is missing is only late from here on
+    set_trouble({});   // from here on the tables are only late
     const std::scoped_lock lock(mutex_);
     followed_ = head.position;
     for (const auto& [event, seq] : followed) followed_events_[event] = seq;
@@ -232,7 +232,7 @@ bool Checkpointer::step(Journal& journal, StateStore& state, LogWatch& log) {
   return moved && (followed_ < notified_ || is_waited_for());
 }
 
-// What SQLite would move without a look at it.
+// Checks the log before SQLite moves it into the file.
 void Checkpointer::move_log(Journal& journal, LogWatch& log) {
   if (leaves_log_) return;
   if (const std::string what = log.look_at_new(); !what.empty()) {

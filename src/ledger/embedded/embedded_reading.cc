@@ -1,4 +1,4 @@
-// What the embedded ledger tells of the past: from the newest rows in memory, else from the files.
+// How the embedded ledger reads the past: from the newest rows in memory, otherwise from the files.
 #include <spdlog/spdlog.h>
 
 #include "core/check.h"
@@ -9,9 +9,9 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t k_rows_a_page_max =
-    10'000;   // of rows without changes there may be many, and of reservations that a filter leaves out
+    10'000;   // limits rows without changes, and reservations that a filter leaves out
 
-// Reads; what a file gives trouble with is a problem, and in the log.
+// Calls `read`. If a file cannot be read, logs why and returns `unavailable`.
 template <typename Read>
 auto guarded(Read read) -> decltype(read()) {
   try {
@@ -29,8 +29,8 @@ void EmbeddedLedger::name_event(EventNumber number, const Uuid& id) {
   ids_[number] = id;
 }
 
-// Adds what the journal keeps elsewhere: whose reservation it is, its seats where the change stands for all of them. False when
-// that is not in memory.
+// Adds what the journal row leaves out: the reservation's details, and its seats if the change stands for all of them. Returns
+// false if that is not in memory.
 bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
   std::shared_ptr<const PublishedEvent> published;
   {
@@ -48,7 +48,7 @@ bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
   return true;
 }
 
-// Of all events: what is wrong with one of them is told of its change, and keeps nobody from the others.
+// For readings over all events: marks a change that cannot be completed, so that one damaged event does not stop the others.
 bool EmbeddedLedger::complete_or_mark(RecordedChange& change, ReadFrom from) const {
   try {
     return complete(change, from);
@@ -68,7 +68,7 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
     const StoredRows stored{.rows = [&](Seq next, std::size_t some) { return journal_reader_->rows_of(number, next, some); },
                             .oldest = [&] { return journal_reader_->oldest_of(number); }};
     auto page = read_page(number, after, head, limit, from, recent_, stored);
-    if (!page) return page;   // a damaged row is named in the log
+    if (!page) return page;   // DamagedRows logs damaged rows
     for (RecordedChange& change : page->changes) {
       if (!complete(change, from)) return read_problem(ReadProblem::Kind::not_in_memory);
     }
@@ -94,7 +94,7 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
         if (rows.empty()) rows = journal_reader_->rows_from(next.position, limit - page.changes.size() + next.skip);
       } catch (const JournalDamage&) {
         if (page.changes.empty()) throw;
-        break;   // what stands before it is told first
+        break;   // return what comes before the damage first
       }
       if (rows.empty() && seen == 0) return read_problem(ReadProblem::Kind::archived);
       if (rows.empty()) break;
@@ -103,7 +103,7 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
         if (next.skip >= row->changes && next.skip > 0) return read_problem(ReadProblem::Kind::bad_cursor);
         const std::size_t first = page.changes.size();
         const std::uint32_t done = add_told_changes(*row, next.skip, limit, page.changes, why);
-        if (!why.empty() && !row->is_damaged) untold_.failed(row->event, why);   // a damaged row is named by who found it
+        if (!why.empty() && !row->is_damaged) untold_.failed(row->event, why);   // DamagedRows logs damaged rows
         why.clear();
         for (std::size_t i = first; i < page.changes.size(); ++i) {
           const auto past = next.skip + static_cast<std::uint32_t>(i - first) + 1;
@@ -125,7 +125,7 @@ Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, st
 
 // ---------------------------------------------------------------------------------------------------------------- from the tables
 
-// Returns when state.db has everything that readers have been told of by now.
+// Waits until state.db has everything that readers have seen so far.
 void EmbeddedLedger::await_tables() const {
   const Position head = recent_.head();
   if (checkpointer_->catch_up_to(head, std::chrono::steady_clock::now() + options_.tables_patience)) return;
@@ -155,7 +155,7 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
     const auto visit = [&](const StoredReservation& row) {
       if (filter.event && row.event != *filter.event) return false;
       if (page.items.size() == limit || seen == k_rows_a_page_max) {
-        page.next = text_of(last);   // there is more
+        page.next = text_of(last);   // there are more
         return false;
       }
       ++seen;
@@ -180,7 +180,7 @@ Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<
   });
 }
 
-// Those that can still change are in memory; the others are as they ended, and own nothing.
+// Reservations that can still change are in memory. The others are as they ended, and own nothing.
 ReservationView EmbeddedLedger::as_it_is_now(const StoredReservation& row) const {
   const auto published = event(row.event);
   auto view = published == nullptr ? std::nullopt : published->reservation(row.view.id, now());

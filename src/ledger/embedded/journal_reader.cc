@@ -7,12 +7,13 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_rows_at_once_max = 10'000;   // rows without changes would have no other end
+constexpr std::size_t k_rows_at_once_max = 10'000;   // without it, rows without changes would never fill a reading
 
 constexpr const char* k_sql_indexed =
     "SELECT first_seq, position FROM journal_index WHERE event = ?1 AND first_seq >= "
     "(SELECT max(first_seq) FROM journal_index WHERE event = ?1 AND first_seq <= ?2) ORDER BY first_seq";
-// With the hash of the row before it, or of the anchor. Body and hashes stand last, so that those of other events are not read.
+// Each row with the hash of the row before it, or of the anchor. Body and hashes come last, so that SQLite does not read those of
+// other events.
 #define HOLDFAST_ROW                                                                 \
   "SELECT position, event, first_seq, changes, at, body, hash, coalesce("            \
   "(SELECT hash FROM journal before WHERE before.position = journal.position - 1), " \
@@ -22,7 +23,8 @@ constexpr const char* k_sql_row = HOLDFAST_ROW "position = ?1";
 constexpr const char* k_sql_rows = HOLDFAST_ROW "position >= ?1 ORDER BY position";
 constexpr const char* k_sql_tail = HOLDFAST_ROW "position > ?1 AND event = ?2 AND first_seq + changes > ?3 ORDER BY position";
 constexpr const char* k_sql_anchor = "SELECT value FROM meta WHERE name = 'anchor_position'";
-// Of a row that cannot tell it itself. The index has no order by position: this is for what hardly ever is.
+// Looks up the event and the changes of a row that cannot be read itself. The index is not ordered by position, so this is slow,
+// and rare.
 constexpr const char* k_sql_whose =
     "SELECT i.event, i.first_seq, coalesce((SELECT min(n.first_seq) FROM journal_index n WHERE n.event = i.event AND n.first_seq > "
     "i.first_seq), (SELECT seq + 1 FROM event WHERE number = i.event)) FROM journal_index i WHERE i.position = ?1";
@@ -45,7 +47,7 @@ JournalRow row_in(const sqlite::Statement& row) {
           .hash = hash_in(row, 6).value_or(ChainHash{})};
 }
 
-// Whether a reading has what it was asked for, or as much as it may take.
+// Whether a reading has what was asked for, or has reached its limits.
 class Measure {
  public:
   explicit Measure(std::size_t changes_max) : changes_left_(changes_max) {}
@@ -93,7 +95,8 @@ std::shared_ptr<const KeptRow> JournalReader::kept(const sqlite::Statement& row)
                                                  .traces = std::string(body.traces)});
 }
 
-// The row; nullptr when it is not known whose it is, and rows before it are to be told first: then it is the first of the next reading.
+// The row. Nullptr if its event is unknown because of damage, and `rows` has earlier rows to return first: then the next reading
+// begins with it.
 std::shared_ptr<const KeptRow> JournalReader::kept_behind(const KeptRows& rows, const sqlite::Statement& row) {
   try {
     return kept(row);
@@ -103,8 +106,8 @@ std::shared_ptr<const KeptRow> JournalReader::kept_behind(const KeptRows& rows, 
   }
 }
 
-// Where the hash of the row before is what is damaged, that row's bytes tell what it must be; where there is only the anchor before it,
-// nothing else does. That a row before it is missing is told by rows_from().
+// If only the stored hash of the previous row is damaged, that row's bytes still tell what the hash must be. If only the anchor
+// comes before, nothing else tells. rows_from() reports a missing previous row.
 bool JournalReader::fits(const JournalRow& row, std::optional<ChainHash> before) {
   if (before && chain(*before, row) == row.hash) return true;
   const auto must_be = hash_that_must_be(row.position - 1);
@@ -130,7 +133,7 @@ std::shared_ptr<const KeptRow> JournalReader::damaged_row(Position position) {
   sqlite::Statement whose(state_, k_sql_whose);
   whose.bind(1, position);
   KeptRow row{.position = position, .is_damaged = true};
-  if (whose.step()) {   // else it has no changes
+  if (whose.step()) {   // otherwise it has no changes
     row.event = static_cast<EventNumber>(whose.integer(0));
     row.first_seq = static_cast<Seq>(whose.integer(1));
     const std::int64_t changes = whose.integer(2) - whose.integer(1);
@@ -148,7 +151,7 @@ Position JournalReader::indexed_through() { return state_.query_int("SELECT valu
 
 KeptRows JournalReader::rows_of(EventNumber event, Seq next, std::size_t changes_max) {
   const std::scoped_lock lock(mutex_);
-  const Position indexed = indexed_through();   // before the index is read: it may grow meanwhile, and nothing is left out between
+  const Position indexed = indexed_through();   // read before the index, which may grow meanwhile: so no row falls between index and tail
   KeptRows rows = indexed_rows(event, next, changes_max);
   if (rows.empty()) rows = rows_in_tail(indexed, event, next, changes_max);
   return rows;
@@ -162,7 +165,7 @@ KeptRows JournalReader::indexed_rows(EventNumber event, Seq next, std::size_t ch
   index.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(next));
   while (index.step()) {
     row.bind(1, index.integer(1));
-    if (!row.step()) break;   // its retention ended between the two
+    if (!row.step()) break;   // retention has removed it since
     const auto found = kept_behind(rows, row);
     row.reset();
     if (found == nullptr) break;
@@ -208,7 +211,7 @@ KeptRows JournalReader::rows_from(Position first, std::size_t changes_max) {
   return rows;
 }
 
-// Whether the retention of a row has ended.
+// Whether retention has removed the row.
 bool JournalReader::is_removed(Position position) { return position <= journal_.query_int(k_sql_anchor); }
 
 std::optional<Position> JournalReader::oldest() {

@@ -71,7 +71,7 @@ std::string json_of(Seats seats) {
   return json + "]";
 }
 
-// Reads what json_of wrote; false for anything else.
+// Reads what json_of() wrote; false for anything else.
 bool read_json(std::string_view json, std::vector<SeatIndex>& seats) {
   seats.clear();
   if (json.size() < 2 || json.front() != '[' || json.back() != ']') return false;
@@ -87,7 +87,7 @@ bool read_json(std::string_view json, std::vector<SeatIndex>& seats) {
   return true;
 }
 
-// An id as to_string writes it; one in other letters is not what was written.
+// Accepts an id only as to_string() writes it: in any other form, another program has changed it.
 std::optional<Uuid> exact_uuid(std::string_view text) {
   const auto id = parse_uuid(text);
   return id && to_string(*id) == text ? id : std::nullopt;
@@ -157,9 +157,9 @@ StateStore::StateStore(const std::string& path, Mode mode)
                     ". Nothing was changed. Use the version that wrote it, or a later one.");
   }
   if (mode == Mode::read || mode == Mode::read_backup) return;
-  // Not in the tables of earlier versions, which keep it up all the same once it is there.
+  // Earlier versions create tables without this index. Once it exists, SQLite maintains it under those versions too.
   database_.execute(k_sql_index_orders);
-  // NORMAL: after a power loss the tables may be as of an older position, which the journal makes good.
+  // NORMAL: a power loss may take the tables back to an older position. The start replays the rest from the journal.
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;");
   statements_ = std::make_unique<Statements>(database_);
 }
@@ -236,7 +236,7 @@ void StateStore::follow(const JournalRow& row) {
         .run();
   }
   if (!body.keys.empty()) statements_->drop_keys.bind(1, row.at - k_keys_kept - keys_kept_longer_).run();
-  if (row.changes == 0) return;   // only keys: its first_seq is the next row's too
+  if (row.changes == 0) return;   // only keys: the next row has the same first_seq
   statements_->insert_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).bind(3, row.position).run();
 }
 
@@ -291,7 +291,7 @@ std::optional<EventRow> StateStore::find_event(EventNumber event) {
   return found;
 }
 
-// As the tables have it, which is before the rows that are being followed.
+// The seat as the tables have it, before the rows that are being followed.
 std::optional<SeatRow> StateStore::find_seat(EventNumber event, SeatIndex seat) {
   sqlite::Statement& row = statements_->find_seat;
   row.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat});
@@ -309,7 +309,8 @@ std::optional<SeatRow> StateStore::find_seat(EventNumber event, SeatIndex seat) 
   return found;
 }
 
-// The same of a reservation. How many seats it owns is written nowhere: all of them until it ends or is sold, then those that name it.
+// The reservation as the tables have it. No column says how many seats it owns: all until it ends or is sold, then those that
+// name it.
 std::optional<ReservationRow> StateStore::find_reservation_row(EventNumber event, const Uuid& id) {
   sqlite::Statement& row = statements_->find_reservation;
   const std::string text = to_string(id);
@@ -336,7 +337,7 @@ std::optional<ReservationRow> StateStore::find_reservation_row(EventNumber event
   return found;
 }
 
-// ---- writing what rows of an event have come to
+// ---- writing the net effect of an event's rows
 
 void StateStore::write(EventNumber event, const Followed& followed) {
   if (followed.effect.event_is_new() || followed.effect.event_has_changed()) write_event(event, followed);
@@ -423,7 +424,7 @@ void StateStore::insert_reservation(EventNumber event, const ReservationRow& row
       .run();
 }
 
-// What an index has is written only when it has changed.
+// Writes columns that are in an index only if they have changed.
 void StateStore::update_reservation(const ReservationRow& before, const ReservationRow& row) {
   const std::string id = to_string(row.id);
   const std::string seats = json_of(row.seats);
@@ -461,7 +462,7 @@ void StateStore::write_seat_change(EventNumber event, const SeatChangeRow& row) 
   insert.run();
 }
 
-// For a statement that is run before the next reservation is bound.
+// The statement must run before the next reservation is bound.
 void StateStore::bind_reservation(sqlite::Statement& statement, int parameter, const Uuid& reservation) {
   if (reservation == k_no_reservation) {
     statement.bind_null(parameter);
@@ -512,7 +513,7 @@ void StateStore::load_states(Inventory& inventory, std::map<Uuid, std::vector<Se
 
 ReservationView StateStore::view_of(sqlite::Statement& row) {
   ReservationView view;
-  const auto id = exact_uuid(row.text(0));   // in other letters it would be another row of the same reservation
+  const auto id = exact_uuid(row.text(0));   // in another form it would be a second row of the same reservation
   const auto status = status_named(row.text(5));
   std::vector<SeatIndex> seats;
   if (!id || !status || !read_json(row.text(7), seats) || seats.empty() || seats.size() > k_seats_per_reservation_max)
@@ -603,7 +604,7 @@ StoredReservation StateStore::stored_of(sqlite::Statement& row) {
 
 void StateStore::list_reservations(const std::optional<std::string>& customer, bool only_live, EventNumber after_event, Seq after_seq,
                                    const std::function<bool(const StoredReservation&)>& visit) {
-  // Each by its own index, in the order of event and creation, which no change of a reservation changes.
+  // Each filter has an index in the order of event and creation. No change of a reservation changes that order.
   const char* way = customer    ? " INDEXED BY reservation_by_customer WHERE customer = ?3 AND customer <> '' AND"
                     : only_live ? " INDEXED BY reservation_live WHERE live = 1 AND"
                                 : " INDEXED BY reservation_by_event WHERE";

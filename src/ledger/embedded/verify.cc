@@ -132,8 +132,8 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
 }
 
 VerifyReport verify_folder(const std::filesystem::path& data) {
-  // The marker first, then the tables: a server that works with the data may write on, and neither must be ahead of the journal that
-  // is read.
+  // Read the marker first, then the tables, then the journal: a running server may write meanwhile, and neither marker nor tables
+  // may be ahead of the journal.
   const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
   StateStore state(DataFolder::state_in(data), StateStore::Mode::read);
   state.pin();
