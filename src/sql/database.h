@@ -30,11 +30,11 @@ class Database;
 
 namespace holdfast::sql {
 
-// For Statement::sqlite: SQLite has nothing to do, and the result is empty. So it is with locks of rows, because a transaction locks the
-// whole file.
+// For Statement::sqlite: SQLite has nothing to do here, and the result is empty. Locks of rows are such a case, because a
+// transaction locks the whole file.
 inline constexpr const char* k_not_in_sqlite = "";
 
-// Each has a name of its own among all statements of the program. The texts must live as long as the program.
+// Each statement has a name of its own in the program. The texts must live as long as the program.
 struct Statement {
   const char* name;
   const char* text;
@@ -45,7 +45,7 @@ struct Statement {
 // the values has returned.
 class Values {
  public:
-  // What stands for a value in PostgreSQL and in SQLite.
+  // How a value is stored in PostgreSQL; in SQLite.
   enum class Type : std::uint8_t {
     integer,    // bigint, also for a smaller column; INTEGER
     boolean,    // boolean; INTEGER, 0 or 1
@@ -81,7 +81,7 @@ class Values {
   std::vector<Value> list_;
 };
 
-// What a statement has answered. Rows and columns are numbered from 0. Views live as long as the result.
+// The result of a statement. Rows and columns are numbered from 0. Views live as long as the result.
 class Result {
  public:
   using Cell = std::variant<std::monostate, std::int64_t, std::string, Uuid>;
@@ -108,16 +108,17 @@ class Result {
   std::uint64_t affected_ = 0;
 };
 
-// What was not committed is rolled back at the end. Of one thread. After an error it can only be destroyed.
+// Rolls back when destroyed without commit(). One thread. After an error it can only be destroyed.
 class Transaction {
  public:
   virtual ~Transaction() = default;
 
-  // Runs the statement: SQLite at once, PostgreSQL with the next receive() or commit(), which sends all of them in one round trip.
+  // Runs the statement: SQLite at once, PostgreSQL with the next receive() or commit(), which sends all of them in one round
+  // trip.
   virtual void send(const Statement& statement, const Values& values = {}) = 0;
   // The results of the last `wanted` statements sent.
   virtual std::vector<Result> receive(std::size_t wanted) = 0;
-  // The same, and commits: what it has written is durable when this returns.
+  // The same, and commits. What it has written is durable when this returns.
   virtual std::vector<Result> commit(std::size_t wanted = 0) = 0;
 
   Result ask(const Statement& statement, const Values& values = {}) {
@@ -133,7 +134,7 @@ class Database {
 
   // One statement, which is a transaction of its own. PostgreSQL: one round trip.
   virtual Result query(const Statement& statement, const Values& values = {}) = 0;
-  // SQLite gives a transaction to one thread at a time, and PostgreSQL as many as its pool has connections: others wait. As long as the
+  // SQLite gives a transaction to one thread at a time, PostgreSQL to as many as its pool has connections; others wait. While the
   // transaction exists, its thread must not call begin() or query().
   virtual std::unique_ptr<Transaction> begin() = 0;
   // The file, or the server's URL without a password.

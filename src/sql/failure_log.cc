@@ -43,7 +43,7 @@ void FailureLog::failed(Work work, std::string_view why, Timer::time_point now) 
   if (!is_failing_) {
     is_failing_ = true;
     began_ = reported_ = now;
-    spdlog::warn("postgresql: {}: {}", k_alone[kind], why);   // this one is told, the next ones are counted
+    spdlog::warn("postgresql: {}: {}", k_alone[kind], why);   // logs the first failure; the next ones are only counted
     return;
   }
   ++since_report_[kind];

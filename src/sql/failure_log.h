@@ -1,11 +1,11 @@
-// What the log says while a database does not do what it is asked: that it began, every ten seconds how often what was not done, and that
-// it is over, with all that was not done meanwhile. Each failure alone is at level debug. Under load a database that is away fails
-// thousands of times a second, and a line for each would bury what else there is to read, and fill the disk.
+// Summarises failures of a database in the log. It logs the first failure, then every ten seconds how many of each kind there
+// were, and at the end the totals. Each single failure is logged at level debug. Under load, a database that is down fails
+// thousands of times a second: one line each would bury the rest of the log, and fill the disk.
 //
-//   failures.failed(Work::batch, error.what());    // says so when it is the first
-//   failures.worked();                             // says that it is over, when nothing has failed for a moment
+//   failures.failed(Work::batch, error.what());    // logs the first failure
+//   failures.worked();                             // logs the end, once nothing has failed for a moment
 //
-// Any thread; worked() costs one load where nothing is wrong.
+// Any thread; worked() costs one load while nothing is wrong.
 #pragma once
 
 #include <array>
@@ -18,12 +18,12 @@
 
 namespace holdfast::pg {
 
-// What the database was asked to do.
+// What the database was asked for.
 enum class Work : std::uint8_t {
-  batch,        // to take a batch: one attempt
-  settlement,   // to say what became of a commit whose answer was lost
-  reading,      // to tell a caller what is there
-  upkeep,       // to let itself be looked after
+  batch,        // take a batch: one attempt
+  settlement,   // find out the outcome of a commit whose answer was lost
+  reading,      // read something for a caller
+  upkeep,       // the work of every second
 };
 inline constexpr std::size_t k_works = 4;
 
@@ -32,11 +32,11 @@ class FailureLog {
   using Timer = std::chrono::steady_clock;
 
   static constexpr std::chrono::seconds k_between_reports{10};
-  // One that fails now and then, between others that do not, is one trouble and not many.
+  // A failure now and then, among calls that work, is one period of trouble and not many.
   static constexpr std::chrono::seconds k_over_after{2};
 
   FailureLog() = default;
-  ~FailureLog();   // says what it has not said yet
+  ~FailureLog();   // logs what has not been reported yet
   FailureLog(const FailureLog&) = delete;
   FailureLog& operator=(const FailureLog&) = delete;
 

@@ -13,7 +13,7 @@
 
 namespace holdfast::sqlite {
 
-// Something that SQLite could not do: what, in which file, and its result code.
+// A failed call of SQLite: what failed, in which file, and its result code.
 class Error : public std::runtime_error {
  public:
   Error(int code, const std::string& what) : std::runtime_error(what), code_(code) {}
@@ -31,18 +31,19 @@ class Database {
   Database(const std::string& path, Mode mode);
 
   void execute(const char* sql);
-  std::int64_t query_int(const char* sql);   // first column of the first row; throws when there is no row
+  std::int64_t query_int(const char* sql);   // first column of the first row; throws if there is no row
   // Rows that the last INSERT, UPDATE or DELETE has written.
   std::int64_t changes() const { return sqlite3_changes64(handle_.get()); }
-  // Lets statements call its tables NAME.table, beside main.table. `name` must outlive the database.
+  // Lets statements call its tables NAME.table, not only main.table. `name` must outlive the database.
   void name_schema(const char* name);
   sqlite3* handle() const { return handle_.get(); }
   const std::string& path() const { return path_; }
   [[noreturn]] void fail(const char* doing) const;
 
-  // What SQLite does not look at when it opens a file: whether there is anything in it, and whether it is as long as its own header says.
-  // With frames in the write-ahead log the header may be ahead of the file, so then nothing can be said. Nothing when all is well.
-  // Reads through SQLite's own descriptor: to open and close the file by another would drop the locks that the process has on it.
+  // Checks what SQLite does not check when it opens a file: that the file is not empty, and not shorter than its header says.
+  // Returns what is wrong; nothing if all is well, or if the write-ahead log has frames, because then the header may be ahead of
+  // the file. Reads through SQLite's own descriptor: opening and closing the file by another one would drop the process's locks
+  // on it.
   std::optional<std::string> find_cut() const;
 
  private:
@@ -57,23 +58,23 @@ class Statement {
  public:
   Statement(Database& database, std::string_view sql);
 
-  // Parameters are numbered from 1. Texts and blobs are not copied: they must live until the statement has been run.
+  // Parameters are numbered from 1. Texts and blobs are not copied: they must live until the statement has run.
   Statement& bind(int parameter, std::int64_t value);
   Statement& bind(int parameter, double value);
   Statement& bind_text(int parameter, std::string_view value);
   Statement& bind_blob(int parameter, std::string_view value);
   Statement& bind_null(int parameter);
 
-  // Runs a statement that gives no rows, and makes it ready for the next time.
+  // Runs a statement that returns no rows, and resets it.
   void run();
-  // The next row; false after the last, when the statement is ready for the next time.
+  // The next row. False after the last one; the statement is then reset.
   bool step();
   void reset();
 
   // The number n of each parameter `$n`, in the order in which bind() counts them. Throws Error if a parameter has another name.
   std::vector<std::size_t> parameter_numbers() const;
 
-  // Columns are numbered from 0. Views live until the next step.
+  // Columns are numbered from 0. Views live until the next step().
   int columns() const { return sqlite3_column_count(handle_.get()); }
   int type(int column) const { return sqlite3_column_type(handle_.get(), column); }   // SQLITE_INTEGER, SQLITE_TEXT, …
   std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
@@ -90,7 +91,7 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };
 
-// BEGIN IMMEDIATE … COMMIT; rolled back when commit() was not reached.
+// BEGIN IMMEDIATE … COMMIT. Rolls back when destroyed without commit().
 class Transaction {
  public:
   explicit Transaction(Database& database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }

@@ -14,7 +14,7 @@ namespace holdfast::sql {
 
 class SqliteDatabase final : public Database {
  public:
-  // Opens a file that is there. Whoever opens it sets its journal mode and creates its tables, through file(). Throws sqlite::Error.
+  // Opens an existing file. The caller sets its journal mode and creates its tables, through file(). Throws sqlite::Error.
   explicit SqliteDatabase(const std::string& path);
 
   Result query(const Statement& statement, const Values& values = {}) override;

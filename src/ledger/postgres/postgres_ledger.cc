@@ -18,8 +18,8 @@ namespace {
 using namespace pg;
 
 constexpr std::size_t k_events_per_transaction = 16;
-constexpr std::chrono::milliseconds k_look_at_expiries{500};   // at the latest: the engine does not hear of holds of other nodes
-constexpr Millis k_sweep_spread_max = 50;                      // so that mostly one node sweeps an event
+constexpr std::chrono::milliseconds k_look_at_expiries{500};   // at the latest: nobody tells the engine of other nodes' holds
+constexpr Millis k_sweep_spread_max = 50;                      // so that usually only one node sweeps an event
 
 std::uint64_t draw_seed() {
   std::random_device device;
@@ -142,7 +142,7 @@ std::string PostgresLedger::clock_trouble() const {
   return clock_trouble_;
 }
 
-// In doubt nothing is old: how far the clock is wrong is not known.
+// While the clock is in doubt nothing is old, because nobody knows by how much it is wrong.
 Millis PostgresLedger::undoubted_now() const { return clock_trouble().empty() && !projector_->is_clock_in_doubt() ? now() : 0; }
 
 std::string PostgresLedger::trouble() const {

@@ -13,15 +13,15 @@ namespace holdfast::pg {
 namespace {
 
 constexpr std::int32_t k_rows_a_step = 4'096;
-constexpr std::size_t k_seats_a_step = 50'000;           // so many at once are enough
-constexpr std::size_t k_changes_of_import_row = 1'024;   // as many it counts as: it has some 70 KB and 2,000 seats
+constexpr std::size_t k_seats_a_step = 50'000;           // larger steps gain nothing
+constexpr std::size_t k_changes_of_import_row = 1'024;   // such a row counts as so many changes: it has some 70 KB and 2,000 seats
 
 #define HOLDFAST_EVENT_STATE                                                                                                 \
   "SELECT id, created_at, venue, currency, name, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, " \
   "held_seats_per_customer, seats, plan_header, next_expiry FROM holdfast.event_state WHERE event = $1 "
 constexpr Statement k_take{"step_take", HOLDFAST_EVENT_STATE "FOR UPDATE SKIP LOCKED"};
 constexpr Statement k_wait{"step_wait", HOLDFAST_EVENT_STATE "FOR UPDATE"};
-// In statements of their own after the lock: they see what was committed until then.
+// Statements of their own, after the lock: so they see everything that was committed before it.
 constexpr Statement k_place{"step_place",
                             "SELECT seq, ordinal, hash, at, base_seq, base_ordinal, digest FROM holdfast.step WHERE event = $1 "
                             "ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1"};
@@ -34,8 +34,8 @@ constexpr Statement k_rows{"step_rows",
                            "ORDER BY first_seq, ordinal LIMIT CASE WHEN (SELECT status FROM holdfast.event_state e WHERE e.event = $1) >= 1 "
                            "THEN $3::integer ELSE $4::integer END"};
 
-// What is joined with an array has a LIMIT that takes all of it, and brings the event's number along. So the planner, who cannot
-// see into it, has one way left: a look at the index for each element, also while the tables are empty. Else it would go through
+// A join with an array has a LIMIT as large as the array, and takes the event's number along. The planner cannot see into the
+// array, so only one plan is left to it: one index lookup per element, also while the tables are empty. Otherwise it would scan
 // all of an event's rows.
 constexpr Statement k_know_seats{
     "step_know_seats",
@@ -145,7 +145,7 @@ DataError damage_of(EventNumber event, const std::string& what) {
                    ". Nothing was changed. Make them again with `holdfast rebuild --ledger URL --event " + std::to_string(event) + "`.");
 }
 
-// A row that the projector did not write stands in the way, or has what cannot be there; or the server cannot read a page.
+// A row that the projector did not write is in the way or has an impossible value, or the server cannot read a page.
 bool tells_of_damage(const Error& error) { return error.state().starts_with("23") || error.state().starts_with("22") || error.is_damage(); }
 
 // One step of one event in an open transaction.
@@ -153,7 +153,7 @@ class Step {
  public:
   Step(Connection& connection, EventNumber event) : connection_(connection), event_(event) {}
 
-  // Locks the event and reads what is to be done. take_reading() has the results of these three statements.
+  // Locks the event and reads what is new. take_reading() takes the results of these three statements.
   void send_reading(bool wait, std::size_t changes_max) {
     changes_max_ = changes_max;
     rows_max_ = static_cast<std::int32_t>(std::max<std::size_t>(1, changes_max / k_changes_of_import_row));
@@ -168,7 +168,8 @@ class Step {
     rows_.emplace(std::move(results[2]));
     if (place.rows() > 0) read_place(place);
     if (place.rows() > 0 && state.rows() == 0) return StepReport::Result::busy;
-    // Another node's first step of this event was committed between two of these statements: the rows go on after it, the place does not.
+    // Between two of these statements another node committed the event's first step: the rows begin after that step, the place
+    // before it.
     if (place.rows() == 0 && rows_->rows() > 0 && rows_->int8(0, 0) != 1) return StepReport::Result::busy;
     std::optional<EventRow> event_row;
     if (state.rows() > 0) {
@@ -182,7 +183,7 @@ class Step {
     return StepReport::Result::done;
   }
 
-  // Writes what the rows come to: two round trips, or one when they need to know nothing.
+  // Writes the net effect of the rows in two round trips, or in one if nothing must be read from the tables first.
   void write() {
     know();
     fold();
@@ -241,7 +242,7 @@ class Step {
     }
   }
 
-  // That it is the next row of the journal, as it was written; then at its changes.
+  // Checks that the row is the next one of the journal and unaltered, then looks at its changes.
   void look_at(const JournalRow& row) {
     if (row.first_seq != place_.seq + 1 || row.position != place_.ordinal) fail(row, "is not the one after the row before it");
     if (row.at < place_.at) fail(row, "is of an earlier time than the row before it");
@@ -255,7 +256,7 @@ class Step {
     taken_.push_back(row);
   }
 
-  // Does something with a row; what does not fit is an error that says what to do.
+  // Calls `action` for a row. Turns a contradiction into an error that says what to do.
   template <typename Do>
   void guarded(const JournalRow& row, Do action) const {
     try {
@@ -278,7 +279,7 @@ class Step {
                     ". Nothing was changed. Restore the database from a backup, or set the row right if it was changed by hand.");
   }
 
-  // The digest, and the earliest end of the holds that are new.
+  // Updates the digest, and the earliest expiry with that of the new holds.
   void sum_up() {
     for (const auto& [index, seat] : effect_->seats()) {
       if (seat.now.version != seat.before.version) digest_ += digest_of(event_, seat.now) - digest_of(event_, seat.before);
@@ -305,7 +306,7 @@ class Step {
     written_.emplace_back(statement.name, rows);
   }
 
-  // What the rows need to know of the tables; none when they need nothing.
+  // Reads what the rows need from the tables. No round trip if they need nothing.
   void know() {
     const auto seats = effect_->seats_to_know();
     const auto& reservations = effect_->reservations_to_know();
@@ -376,7 +377,7 @@ class Step {
          firsts.size());
   }
 
-  // A part's seats; names that many of them have are sent once.
+  // Adds the seats of a part. Names that many seats share are sent once.
   void write_part(const PlanPart& part) {
     const Plan& plan = *part.seats;
     std::vector<std::optional<Uuid>> uuids;
@@ -400,7 +401,7 @@ class Step {
       numbers.push_back(plan.number_of(seat));
     }
     std::vector<std::string> names;
-    std::vector<std::int64_t> prices;   // the least number: none
+    std::vector<std::int64_t> prices;   // INT64_MIN: no price
     for (const Category& category : plan.categories()) {
       names.push_back(category.name);
       prices.push_back(category.price ? category.price->ten_thousandths : INT64_MIN);
@@ -472,7 +473,7 @@ class Step {
          changed.size());
   }
 
-  // What new and changed reservations have in common, as columns. A row's seats are a slice of all of them.
+  // The columns that new and changed reservations have in common. A row's seats are a slice of `seats`.
   struct Columns {
     explicit Columns(std::span<const NetEffect::Reservation* const> reservations) {
       for (const NetEffect::Reservation* each : reservations) {
@@ -541,8 +542,8 @@ class Step {
   Connection& connection_;
   EventNumber event_;
   JournalPlace from_;
-  JournalPlace place_;   // after the rows that were taken
-  std::optional<std::pair<std::int64_t, std::int16_t>> before_;   // the key of the step before
+  JournalPlace place_;   // after the last row taken
+  std::optional<std::pair<std::int64_t, std::int16_t>> before_;   // the key of the last step
   std::uint64_t digest_ = 0;
   Millis next_expiry_known_ = k_never;
   Millis next_expiry_ = k_never;
@@ -553,8 +554,8 @@ class Step {
   std::vector<JournalRow> taken_;   // views into rows_
   JournalBody body_;
   std::string keys_;   // packed
-  Millis keys_at_ = 0;   // of the last of them
-  std::vector<std::pair<const char*, std::size_t>> written_;   // statements on their way, and how many rows each must touch
+  Millis keys_at_ = 0;   // of the last key
+  std::vector<std::pair<const char*, std::size_t>> written_;   // statements sent, each with the number of rows that it must touch
 };
 
 }   // namespace
@@ -668,7 +669,7 @@ constexpr Statement k_forget[] = {{"forget_step", "DELETE FROM holdfast.step WHE
 void forget_tables(Connection& connection, EventNumber event) {
   try {
     connection.query(k_begin);
-    connection.query(k_wait, Parameters().event(event));   // no step of it is under way
+    connection.query(k_wait, Parameters().event(event));   // so that no step of the event is in progress
     if (connection.query(k_first_row, Parameters().event(event)).rows() == 0) {
       throw DataError("the journal does not have the beginning of event " + std::to_string(event) +
                       " any more (or never had one), so its tables cannot be made again from it. Nothing was changed. Restore the database "
@@ -696,7 +697,7 @@ int parameters_of(std::string_view sql) {
   return most;
 }
 
-// The plan that the server has for any parameters.
+// The plan that the server uses for any parameters.
 std::string plan_of(Connection& connection, const Statement& statement) {
   std::string nulls;
   for (int i = parameters_of(statement.sql); i > 0; --i) nulls.append(nulls.empty() ? "NULL" : ", NULL");
@@ -711,7 +712,7 @@ std::string plan_of(Connection& connection, const Statement& statement) {
 }   // namespace
 
 std::vector<std::string> find_bad_plans(Connection& connection, std::span<const Statement> more) {
-  // Of empty tables every way is as good; after an import they are analysed, and statements planned anew.
+  // On empty tables all plans cost the same. After an import the tables are analysed, and statements are planned again.
   constexpr Statement k_has_seats{"has_seats", "SELECT EXISTS (SELECT FROM holdfast.seat)"};
   if (!connection.query(k_has_seats).boolean(0, 0)) return {};
   std::vector<Statement> statements(std::begin(k_hot), std::end(k_hot));
@@ -719,7 +720,7 @@ std::vector<std::string> find_bad_plans(Connection& connection, std::span<const 
   std::vector<std::string> bad;
   for (const Statement& statement : statements) {
     const std::string plan = plan_of(connection, statement);
-    // A table that is gone through, or put into a hash as a whole, is as slow as it is large.
+    // Scanning or hashing a whole table takes longer the larger the table is.
     for (const std::string_view slow :
          {"Seq Scan on journal", "Seq Scan on seat", "Seq Scan on reservation", "Seq Scan on step", "Seq Scan on event",
           "Seq Scan on change_order ", "Hash Join", "Merge Join", "Join Filter", "Materialize"}) {

@@ -10,13 +10,13 @@
 namespace holdfast::pg {
 namespace {
 
-constexpr int k_steps_a_turn = 4;                          // of one event, before the others have theirs
+constexpr int k_steps_a_turn = 4;                          // of one event, before the next event gets its turn
 constexpr std::size_t k_events_at_a_look = 1'000;
 constexpr std::chrono::seconds k_damaged_for{30};          // before a damaged event is tried again
-constexpr std::chrono::seconds k_quick_step{5};            // after a quicker one steps grow again that had become smaller
+constexpr std::chrono::seconds k_quick_step{5};            // steps that had to become smaller grow again after a step quicker than this
 constexpr std::chrono::milliseconds k_pause_after_failure{200};
 constexpr std::chrono::milliseconds k_pause_when_busy{5};
-constexpr std::chrono::minutes k_look_at_clock_again{1};    // after a failure
+constexpr std::chrono::minutes k_look_at_clock_again{1};    // after a failed attempt
 constexpr std::size_t k_seats_worth_statistics = 1'000;
 
 constexpr Statement k_analyze[] = {{"analyze_seat", "ANALYZE holdfast.seat"},
@@ -29,7 +29,7 @@ constexpr Statement k_analyze[] = {{"analyze_seat", "ANALYZE holdfast.seat"},
 Settings for_steps(const ProjectorOptions& options) {
   Settings settings = options.settings;
   settings.application = "holdfast projector";
-  settings.durable = false;   // what a crash of the server takes is made again from the journal
+  settings.durable = false;   // what a crash of the server loses is made again from the journal
   settings.statement_timeout = std::chrono::seconds(30);
   settings.deadline = std::chrono::seconds(35);
   settings.idle_in_transaction = std::chrono::seconds(10);
@@ -39,7 +39,7 @@ Settings for_steps(const ProjectorOptions& options) {
 Settings for_house(const ProjectorOptions& options) {
   Settings settings = for_steps(options);
   settings.application = "holdfast housekeeping";
-  settings.statement_timeout = std::chrono::minutes(5);   // ANALYZE
+  settings.statement_timeout = std::chrono::minutes(5);   // for ANALYZE
   settings.deadline = std::chrono::minutes(6);
   return settings;
 }
@@ -103,7 +103,7 @@ bool Projector::await_order(Timer::time_point until) {
   if (awaited.empty()) return true;
   const auto is_there = [&] {
     std::erase_if(awaited, [&](const auto& each) {
-      const Event& entry = events_[each.first];   // what was told may be lost meanwhile
+      const Event& entry = events_[each.first];   // a failover may have taken back what the event was told
       return entry.ordered >= std::min(each.second, entry.told) || damaged_.contains(each.first);
     });
     return awaited.empty();
@@ -123,7 +123,7 @@ void Projector::tables_are_as_of(EventNumber event, Seq seq) {
     at->second.projected = std::min(at->second.projected, seq);
     at->second.ordered = std::min(at->second.ordered, seq);
   }
-  put_back(event);   // another step may have been made meanwhile: the next look puts that right
+  put_back(event);   // another step may have been taken meanwhile: the next turn corrects this
   work_.notify_one();
 }
 
@@ -153,8 +153,8 @@ ProjectorStats Projector::stats() const {
   const auto now = Timer::now();
   for (const auto& [number, entry] : events_) {
     if (!entry.due_since) continue;
-    stats.changes_behind += entry.told > entry.projected ? entry.told - entry.projected : 1;   // 1: how many they are was not told
-    if (damaged_.contains(number)) continue;   // which is told of it; the others may be up to date
+    stats.changes_behind += entry.told > entry.projected ? entry.told - entry.projected : 1;   // 1: nobody has told how many
+    if (damaged_.contains(number)) continue;   // it is reported itself, and must not make the others look late
     stats.behind = std::max(stats.behind, std::chrono::duration_cast<std::chrono::milliseconds>(now - *entry.due_since));
   }
   return stats;
@@ -188,13 +188,13 @@ void Projector::run() {
   }
 }
 
-// With the mutex.
+// Call with the mutex.
 std::vector<EventNumber> Projector::take_pending() {
   for (const EventNumber event : pending_) events_[event].is_pending = false;
   return std::exchange(pending_, {});
 }
 
-// What cannot be done of one event is noted; throws what concerns all.
+// Notes a failure that concerns one event. Throws one that concerns all.
 void Projector::make_turn(Connection& connection, const std::vector<EventNumber>& events) {
   std::vector<EventNumber> looked_at;
   for (const EventNumber event : events) {
@@ -211,7 +211,7 @@ void Projector::make_turn(Connection& connection, const std::vector<EventNumber>
       if (!connection.is_usable()) throw;
       connection.reset();
       if (error.is(k_query_canceled)) make_steps_smaller(event);
-      note_failure_of(event, error.what());   // of this event alone, as far as one knows
+      note_failure_of(event, error.what());   // as far as known, of this event alone
     }
   }
   order_changes(connection, looked_at);
@@ -237,9 +237,9 @@ void Projector::project_some(Connection& connection, EventNumber event, std::vec
     const auto began = Timer::now();
     const StepReport report = project(connection, event, changes_a_step(event));
     if (report.result == StepReport::Result::done && Timer::now() - began < k_quick_step) make_steps_larger(event);
-    failing_.worked(event);   // after each step: one that fails after it is no second failure in a row
+    failing_.worked(event);   // after each step, so that a later failure does not count as the second in a row
     if (report.result == StepReport::Result::busy) {
-      put_back(event);   // it is another node's; whether it has gone far enough is seen at the next turn
+      put_back(event);   // another node is at it; the next turn sees how far it got
       pause(k_pause_when_busy);
       return;
     }
@@ -256,7 +256,7 @@ std::size_t Projector::changes_a_step(EventNumber event) const {
   return std::max<std::size_t>(1, options_.changes_a_step / (at == events_.end() ? 1 : at->second.parts));
 }
 
-// The step took longer than a statement may: the next one is a quarter of it.
+// The step took longer than a statement may, so the next one is a quarter of its size.
 void Projector::make_steps_smaller(EventNumber event) {
   const std::scoped_lock lock(mutex_);
   std::size_t& parts = events_[event].parts;
@@ -273,9 +273,9 @@ void Projector::note(EventNumber event, const StepReport& report) {
   {
     const std::scoped_lock lock(mutex_);
     Event& entry = events_[event];
-    // Both may go back: after a failover the tables have less, and so has the journal that was told of.
+    // Both may go back: after a failover the tables have less, and the journal no longer has what was told.
     entry.projected = report.place.seq;
-    const bool has_all = !report.there_is_more && !entry.is_pending;   // pending: told of something since
+    const bool has_all = !report.there_is_more && !entry.is_pending;   // is_pending: told of more since
     entry.told = has_all ? entry.projected : std::max(entry.told, entry.projected);
     if (!report.there_is_more) entry.due_since = entry.is_pending ? std::optional(entry.pending_since) : std::nullopt;
     if (damaged_.erase(event) > 0) spdlog::warn("event {} is no longer damaged", event);
@@ -299,7 +299,7 @@ void Projector::note_damage(EventNumber event, const std::string& what) {
   progress_.notify_all();
 }
 
-// What the tables have of these events has its place now.
+// The changes that the tables have of these events now have their places.
 void Projector::note_order(const std::vector<EventNumber>& looked_at) {
   {
     const std::scoped_lock lock(mutex_);
@@ -336,7 +336,7 @@ void Projector::take_up_again() {
   if (!events.empty()) work_.notify_one();
 }
 
-// False: it ends.
+// False once the projector ends.
 bool Projector::pause(std::chrono::milliseconds time) {
   std::unique_lock lock(mutex_);
   return !progress_.wait_for(lock, time, [&] { return stopping_; });
@@ -367,7 +367,7 @@ void Projector::keep_house() {
       for (const Statement& analyze : k_analyze) {
         if (is_time) connection->query(analyze);
       }
-      look_at_clock(*connection);   // last: what it may take keeps nothing else waiting
+      look_at_clock(*connection);   // last: it may take long, and nothing waits behind it
       if (std::exchange(waits, false)) spdlog::warn("what is done beside the tables goes on");
     } catch (const std::exception& error) {
       spdlog::log(std::exchange(waits, true) ? spdlog::level::debug : spdlog::level::warn, "what is done beside the tables waits: {}",
@@ -377,7 +377,7 @@ void Projector::keep_house() {
   } while (pause(options_.look_around));
 }
 
-// Finds events that nobody told of, some at a time; at the start all of them.
+// Finds events that nobody has told of, some per call. The first call looks at all.
 void Projector::look_around(Connection& connection) {
   do {
     const Lagging lagging = find_lagging(connection, next_to_look_at_, k_events_at_a_look);
@@ -395,12 +395,12 @@ void Projector::look_around(Connection& connection) {
   has_looked_at_all_ = true;
 }
 
-// Once, at the start: a clock that jumps later is the ledger's to notice.
+// Once, after the start. If the clock jumps later, the ledger notices.
 void Projector::look_at_clock(Connection& connection) {
   {
     const std::scoped_lock lock(mutex_);
     if (clock_ahead_ || Timer::now() < look_at_clock_after_) return;
-    look_at_clock_after_ = Timer::now() + k_look_at_clock_again;   // unless this fails
+    look_at_clock_after_ = Timer::now() + k_look_at_clock_again;   // in case this attempt fails
   }
   const Millis ahead = clock_ahead_of_journal(connection, k_clock_doubt_time);
   {
@@ -428,7 +428,7 @@ std::string Projector::clock_doubt() const {
       static_cast<double>(*clock_ahead_) / k_hour);
 }
 
-// Of what is old by the database's clock, and only while that can be trusted: nothing of it comes back.
+// Deletes what is old by the database's clock, and only while that clock can be trusted: deleted rows do not come back.
 void Projector::tidy(Connection& connection) {
   if (options_.clock_trouble && !options_.clock_trouble().empty()) return;
   if (is_clock_in_doubt()) return;

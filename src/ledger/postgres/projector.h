@@ -1,15 +1,16 @@
-// Keeps the tables behind the journal: a thread that projects the events it is told of, and one that keeps house.
+// Keeps the tables up to date with the journal. One thread projects the events that it is told of, another keeps house.
 //
 //   pg::Projector projector({.settings = settings});
 //   projector.tell(7, 1'000);               // the journal has change 1,000 of event 7: after each commit, own or of another node
-//   projector.await(7, 1'000, deadline);    // …until the tables have it; false: not in time
+//   projector.await(7, 1'000, deadline);    // waits until the tables have it; false: not in time
 //
-// It takes turns over the events that it was told of, each some steps at a time, and waits a little between two turns, so that a
-// step has thousands of changes when there are many. Every node has one; they share the work (projection.h). Events that nobody
-// told of, those of a node that went away, are found by looking through all of them now and then.
+// In each turn it takes a few steps of every event that it was told of. It waits a little between two turns, so that under load a
+// step has thousands of changes. Every node has one, and they share the work (projection.h). Now and then it looks through all
+// events, to find those that nobody has told it of because their node went away.
 //
-// An event whose journal or tables are damaged is left alone and named; it is tried again every 30 s. One whose step the database does
-// not take, while it takes those of others, is tried again after pauses that grow, and in smaller steps when it took too long. Any thread.
+// An event with a damaged journal or damaged tables is left out, reported, and tried again every 30 s. If the database refuses
+// the steps of one event only, that event is tried again after growing pauses, and in smaller steps if they took too long. Any
+// thread.
 #pragma once
 
 #include <atomic>
@@ -37,18 +38,19 @@ namespace holdfast::pg {
 struct ProjectorOptions {
   Settings settings;
   std::size_t changes_a_step = k_changes_a_step;
-  std::chrono::milliseconds pause{30};          // between the beginnings of two turns, unless somebody waits
-  std::chrono::milliseconds look_around{1'000}; // between two looks at 1,000 events each
-  // Journal rows older than so many days are removed when the tables have them and `relayed` says that they were delivered; 0:
-  // they stay for ever.
+  std::chrono::milliseconds pause{30};          // between the starts of two turns, unless somebody waits
+  std::chrono::milliseconds look_around{1'000}; // between two looks, each at 1,000 events
+  // Removes journal rows older than this, once the tables have them and `relayed` says that they were delivered. 0: keeps all
+  // rows.
   std::int64_t journal_retention_days = 0;
-  // Up to which change an event was delivered to whoever reads the journal later (feed, webhooks); k_all: nobody does. Called by
-  // the second thread.
+  // The last change of an event that was delivered to webhooks and the Kafka feed; k_all if nothing reads the journal later.
+  // Called by the second thread.
   std::function<Seq(EventNumber)> relayed{};
-  // While it returns a sentence, the database's clock is wrong, and nothing is removed because of its age. Called by the second thread.
+  // While this returns a sentence, the database's clock is wrong, and nothing is removed because of its age. Called by the second
+  // thread.
   std::function<std::string()> clock_trouble{};
-  std::chrono::milliseconds tidy{60'000};                        // between two removals of what is old
-  std::chrono::milliseconds clock_doubt_time{k_clock_doubt_time};   // after a start with a doubtful clock, before the first removal
+  std::chrono::milliseconds tidy{60'000};                        // between two removals of old rows
+  std::chrono::milliseconds clock_doubt_time{k_clock_doubt_time};   // after a start with a doubtful clock: no removal for so long
 };
 
 struct ProjectorStats {
@@ -56,9 +58,9 @@ struct ProjectorStats {
   std::uint64_t changes = 0;
   std::uint64_t changes_of_last_step = 0;
   std::uint64_t changes_behind = 0;           // of the events that it was told of
-  std::chrono::milliseconds behind{0};        // since when the oldest of them waits
+  std::chrono::milliseconds behind{0};        // how long the oldest of them has waited
   std::uint64_t events_damaged = 0;
-  std::uint64_t failures = 0;                 // steps that the database did not take
+  std::uint64_t failures = 0;                 // steps that the database refused
   std::uint64_t rows_removed = 0;             // of the journal, by retention
 };
 
@@ -68,27 +70,28 @@ class Projector {
   static constexpr Seq k_all = ~Seq{0};
 
   explicit Projector(ProjectorOptions options);
-  ~Projector();   // ends after the step at hand
+  ~Projector();   // ends after the current step
 
   void tell(EventNumber event, Seq seq);
 
-  // Until the tables have change `seq` of the event; at once, not at the next turn. False: not in time, or the event is damaged.
+  // Waits until the tables have change `seq` of the event. Starts a turn at once. False: not in time, or the event is damaged.
   bool await(EventNumber event, Seq seq, Timer::time_point until);
-  // Until everything that it was told of before this call has its place in the order of all changes.
+  // Waits until everything that it was told before this call has its place in the order of all changes.
   bool await_order(Timer::time_point until);
-  // The tables were just seen to have the event as of this change. That takes back what was known of a history that a failover has lost.
+  // A reader has just seen that the tables have the event as of this change. Corrects what was known of a history that a failover
+  // has lost.
   void tables_are_as_of(EventNumber event, Seq seq);
   // The last change of an event that the tables are known to have.
   Seq projected(EventNumber event) const;
 
-  // What is damaged, or why the tables cannot be written; empty: all is well.
+  // Which event is damaged, or why the tables cannot be written. Empty if all is well.
   std::string trouble() const;
   std::map<EventNumber, std::string> damaged() const;
   ProjectorStats stats() const;
-  // Whether the database's clock may be a day or more ahead, as far as the journal tells; true until that has been looked up. While it may
-  // be, no old journal row and no key is removed.
+  // Whether, by the journal, the database's clock may be a day or more ahead. True until that was looked up. While true, no old
+  // journal row and no key is removed.
   bool is_clock_in_doubt() const;
-  // The same in a sentence; empty: it has been looked up, and nothing speaks for it.
+  // The same in a sentence. Empty before the lookup, and if nothing suggests it.
   std::string clock_doubt() const;
 
  private:
@@ -97,9 +100,9 @@ class Projector {
     Seq projected = 0;
     Seq ordered = 0;
     bool is_pending = false;
-    Timer::time_point pending_since{};   // when it is
-    std::size_t parts = 1;   // of a whole step: so small are the steps at the moment, because the database had no time for larger ones
-    std::optional<Timer::time_point> due_since{};   // the tables lack something of it since then at the latest; nothing: they do not
+    Timer::time_point pending_since{};   // set while is_pending
+    std::size_t parts = 1;   // a step is now 1/parts of its full size, because the database had no time for larger ones
+    std::optional<Timer::time_point> due_since{};   // since when at the latest the tables lack a change; nothing if they lack none
   };
 
   void run();
@@ -126,24 +129,24 @@ class Projector {
   const ProjectorOptions options_;
 
   mutable std::mutex mutex_;
-  std::condition_variable work_;   // there is something to do, or somebody waits
+  std::condition_variable work_;   // events are pending, or somebody waits
   std::condition_variable progress_;
   std::unordered_map<EventNumber, Event> events_;
   std::vector<EventNumber> pending_;
   std::map<EventNumber, std::string> damaged_;
   std::map<EventNumber, Timer::time_point> damaged_since_;
-  std::set<EventNumber> set_aside_;   // whose steps the database does not take at the moment, while it takes those of others
+  std::set<EventNumber> set_aside_;   // the database refuses their steps at the moment, and takes those of others
   FailingEvents failing_{"the tables behind the journal"};
   std::string trouble_;
   std::size_t waiting_ = 0;
   bool stopping_ = false;
   ProjectorStats stats_;
-  std::optional<Millis> clock_ahead_;   // of the journal, at the start; nothing: not looked up yet
+  std::optional<Millis> clock_ahead_;   // how far, at the start, of the journal; nothing: not looked up yet
   Timer::time_point clock_doubt_until_{};
 
   // For the thread that keeps house.
-  std::chrono::steady_clock::time_point look_at_clock_after_{};   // it may take long
-  std::set<EventNumber> untidy_;   // with keys that may be over
+  std::chrono::steady_clock::time_point look_at_clock_after_{};   // the lookup may take long
+  std::set<EventNumber> untidy_;   // with keys that may have expired
   bool plans_are_old_ = false;   // an import has ended
   EventNumber next_to_look_at_ = 1;
   bool has_looked_at_all_ = false;

@@ -13,18 +13,18 @@
 namespace holdfast::pg {
 namespace {
 
-constexpr std::int32_t k_rows_at_once = 64;                // of the journal: 70 KB each while an event is imported
-constexpr std::int32_t k_steps_at_once = 256;              // of change_order
+constexpr std::int32_t k_rows_at_once = 64;                // journal rows: 70 KB each while an event is imported
+constexpr std::int32_t k_steps_at_once = 256;              // rows of change_order
 constexpr std::size_t k_reservations_at_once = 1'000;
-constexpr std::size_t k_reservations_a_page_max = 10'000;   // that are looked through for one page
+constexpr std::size_t k_reservations_a_page_max = 10'000;   // looked through for one page
 
-constexpr std::int32_t k_events_at_once = 4;               // that an order is looked for in, at first
+constexpr std::int32_t k_events_at_once = 4;               // first number of events that one statement searches for an order
 constexpr std::int32_t k_events_at_once_max = 100'000;
-constexpr std::int64_t k_changes_at_once = 100'000;        // of one event that is too large to be looked through at once
+constexpr std::int64_t k_changes_at_once = 100'000;        // of one event that is too large for one statement
 constexpr std::chrono::milliseconds k_moment{100};
 
 #define HOLDFAST_ROW_COLUMNS "first_seq, changes, at, body"
-// From the row with change $2 on, to that with change $3. Rows of keys only have no changes.
+// Rows from the one with change $2 to the one with change $3, without rows that have only keys.
 constexpr Statement k_rows{"reader_rows",
                            "SELECT " HOLDFAST_ROW_COLUMNS
                            " FROM holdfast.journal WHERE event = $1 AND first_seq >= coalesce((SELECT first_seq FROM holdfast.journal "
@@ -59,7 +59,7 @@ constexpr Statement k_list_both{
     "list_customer_and_event",
     HOLDFAST_LIST "customer = $4 AND kind = 0 AND event = $1 AND created_seq > $2 ORDER BY customer, event, created_seq LIMIT $3"};
 constexpr Statement k_last_event{"reader_last_event", "SELECT coalesce(max(number), 0) FROM holdfast.event"};
-// Nothing that changes is in an index, and so no order (schema.cc): a few events at once.
+// No index contains a column that changes, so none contains the order (schema.cc). One statement searches a few events.
 constexpr Statement k_orders{"reader_orders",
                              "SELECT order_id, id FROM holdfast.reservation WHERE event > $1 AND event <= $2 AND order_id = ANY ($3) "
                              "AND order_id <> '' ORDER BY event DESC, created_seq"};
@@ -70,7 +70,7 @@ constexpr Statement k_last_created{"reader_last_created",
                                    "SELECT created_seq FROM holdfast.reservation WHERE event = $1 ORDER BY created_seq DESC LIMIT 1"};
 constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
-// Reads; what the database gives trouble with is a problem, and in the log.
+// Calls `read`. If the database cannot answer, logs why and returns `unavailable`.
 template <typename Read>
 auto guarded(FailureLog& failures, Read read) -> decltype(read()) {
   try {
@@ -100,8 +100,8 @@ KeptRow kept_row(const Result& rows, int at, EventNumber event) {
           .traces = std::string(body.traces)};
 }
 
-// Rows from that with change `next` on, up to that with change `last`, or a part of that; none when the first of them is not
-// there.
+// Rows from the one with change `next` to the one with change `last`, or the first part of them. Empty if the first one is
+// missing.
 KeptRows read_rows(Connection& connection, EventNumber event, Seq next, Seq last) {
   const Result rows = connection.query(k_rows, Parameters().event(event).seq(next).seq(last).int4(k_rows_at_once));
   KeptRows found;
@@ -124,7 +124,7 @@ bool needs_completing(const RecordedChange& change) {
 
 // ---------------------------------------------------------------------------------------------------------------- completing
 
-// Returns when the tables have what readers have been told of the event by now.
+// Waits until the tables have what readers have seen of the event so far.
 void Reader::await_tables(EventNumber event) const {
   const auto published = published_(event);
   const Seq told = published == nullptr ? 0 : published->seq();
@@ -135,7 +135,7 @@ void Reader::await_tables(EventNumber event) const {
                   std::to_string(projector_.projected(event)) + "; they follow too slowly, or cannot be written");
 }
 
-// False when it is not in memory: not at all, or not as of that change.
+// False if memory does not have the reservation, or is behind the change.
 bool Reader::complete_from_memory(RecordedChange& change) const {
   if (!needs_completing(change)) return true;
   const auto published = published_(change.event);
@@ -146,9 +146,9 @@ bool Reader::complete_from_memory(RecordedChange& change) const {
   return true;
 }
 
-// What is wrong with one event is told of its changes, and keeps nobody from the others.
+// Marks changes that cannot be completed, so that one damaged event does not stop the others.
 void Reader::complete_or_mark(Connection& connection, std::vector<RecordedChange*>& changes) const {
-  std::vector<RecordedChange> as_recorded;   // completing one adds to it
+  std::vector<RecordedChange> as_recorded;   // completing a change adds to it
   for (const RecordedChange* change : changes) as_recorded.push_back(*change);
   try {
     return complete_from_tables(connection, changes);
@@ -167,7 +167,7 @@ void Reader::complete_or_mark(Connection& connection, std::vector<RecordedChange
   }
 }
 
-// Throws DataError when one of them cannot be completed; then some others may be.
+// Throws DataError if one of them cannot be completed. Some others may be completed then.
 void Reader::complete_from_tables(Connection& connection, std::vector<RecordedChange*>& changes) const {
   std::map<EventNumber, Seq> last;
   std::vector<Uuid> ids;
@@ -281,7 +281,7 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
         const Seq last = steps.seq(at, 3);
         if (steps.int8(at, 0) != next.position) is_archived = true;
         if (!is_archived && first + next.skip > last) return read_problem(ReadProblem::Kind::bad_cursor);
-        // A step's changes, row by row.
+        // The changes of a step, row by row.
         for (Seq seq = first + next.skip; !is_archived && seq <= last && page.changes.size() < limit && bytes < k_bytes_a_page;) {
           const KeptRows rows = read_rows(*connection, event, seq, std::min(last, seq + (limit - page.changes.size()) - 1));
           is_archived = rows.empty();
@@ -358,7 +358,7 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
     ReservationPlace last{filter.event.value_or(after->event), !filter.event || after->event == *filter.event ? after->seq : 0};
     const Statement& list = filter.customer ? (filter.event ? k_list_both : k_list_customer) : (filter.event ? k_list_event : k_list);
     auto connection = pool_.take();
-    // One more than the page has room for says whether there is a next one.
+    // Reads one more than fits on the page, to know whether there is a next page.
     for (std::size_t seen = 0;;) {
       const std::size_t some = std::min({k_reservations_at_once, limit + 1, k_reservations_a_page_max + 1 - seen});
       Parameters parameters;
@@ -367,7 +367,7 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
       const Result rows = connection->query(list, parameters);
       for (int at = 0; at < rows.rows(); ++at, ++seen) {
         if (page.items.size() == limit || seen == k_reservations_a_page_max) {
-          page.next = text_of(last);   // there is more
+          page.next = text_of(last);   // there are more
           return page;
         }
         const ReservationRow row = row_of(rows, at);
@@ -383,7 +383,7 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
 
 namespace {
 
-// Orders that are looked for, and what has been found of them.
+// The orders that are searched for, and those found so far.
 class OrderSearch {
  public:
   explicit OrderSearch(std::span<const std::string> orders) : orders_(orders), wanted_(orders.begin(), orders.end()) {}
@@ -396,11 +396,11 @@ class OrderSearch {
     }
     return found;
   }
-  // Through events from `first` + 1 to `last`; false: the database has no time for so many at once.
+  // Searches events from `first` + 1 to `last`. False: the database had no time for so many at once.
   bool look_at_events(Connection& connection, std::int32_t first, std::int32_t last) {
     return look(connection, k_orders, Parameters().int4(first).int4(last).texts(orders_));
   }
-  // Through all reservations of an event that is too large for that.
+  // Searches all reservations of one event that is too large for look_at_events().
   void look_through(Connection& connection, std::int32_t event) {
     const Result last = connection.query(k_last_created, Parameters().int4(event));
     const std::int64_t head = last.rows() == 0 ? 0 : last.int8(0, 0);
@@ -439,8 +439,8 @@ class OrderSearch {
 
 }  // namespace
 
-// From the latest event on, where orders of now are; as many events at once as take a moment. The tables are waited for shortly: other
-// customers' payments wait behind this question, and the caller asks again.
+// Searches from the latest event back, because that is where current orders are, with as many events per statement as take a
+// moment. Waits only shortly for the tables: other customers' payments wait behind this call, and the caller asks again.
 Reading<std::vector<std::optional<Uuid>>> Reader::find_orders(std::span<const std::string> orders) const {
   return guarded(pool_.failures(), [&]() -> Reading<std::vector<std::optional<Uuid>>> {
     constexpr int k_part_of_patience = 5;
@@ -466,7 +466,7 @@ Reading<std::vector<std::optional<Uuid>>> Reader::find_orders(std::span<const st
   });
 }
 
-// What readers see here is newer than the tables, unless this node does not follow the event, or was not told yet.
+// What readers see is newer than the tables, unless this node does not follow the event, or has not heard of the change yet.
 ReservationView Reader::as_it_is_now(Connection& connection, EventNumber event, const ReservationRow& row, Seq as_of) const {
   const auto published = published_(event);
   if (published != nullptr && published->seq() >= as_of) {

@@ -1,12 +1,13 @@
-// What the PostgreSQL ledger tells of the past, as the port has it (ledger.h): an event's changes from memory, else from the
-// journal; all changes by the projector's order; histories and lists of reservations from the tables, once these have what
-// readers have been told of.
+// How the PostgreSQL ledger reads the past (the port is in ledger.h). An event's changes come from memory, otherwise from the
+// journal. Changes of all events come in the projector's order. Histories and lists of reservations come from the tables, once
+// these have what readers have seen.
 //
 //   pg::Reader reader(pool, projector, published, now);
 //   reader.remember(row);                    // after each commit that readers see, own or of another node
 //   auto page = reader.read_changes(7, 120, 100, ReadFrom::anywhere);
 //
-// Any thread. Calls wait for the database, except with ReadFrom::memory. What fails is ReadProblem::unavailable, and in the log.
+// Any thread. Calls wait for the database, except with ReadFrom::memory. A failure is logged, and returned as
+// ReadProblem::unavailable.
 #pragma once
 
 #include <chrono>
@@ -28,20 +29,20 @@ namespace holdfast::pg {
 
 class Reader {
  public:
-  // What readers see of an event here; nullptr when it is not here.
+  // What readers see of an event on this node; nullptr if it is not loaded.
   using Published = std::function<std::shared_ptr<const PublishedEvent>(EventNumber)>;
 
-  // All of them outlive this. `patience`: for the tables to have what readers have been told of.
+  // All arguments outlive this. `patience`: how long to wait until the tables have what readers have seen.
   Reader(Pool& pool, Projector& projector, Published published, std::function<Millis()> now,
          std::chrono::milliseconds patience = std::chrono::seconds(10))
       : pool_(pool), projector_(projector), published_(std::move(published)), now_(std::move(now)), patience_(patience) {}
 
   void remember(KeptRow row) { recent_.append(std::move(row)); }
-  // Its history is another one than was told here.
+  // The event now has another history than the one that was remembered.
   void forget(EventNumber event) {
     recent_.forget(event);
     const std::scoped_lock lock(ids_mutex_);
-    ids_.erase(event);   // the number may be another event's
+    ids_.erase(event);   // the number may belong to another event now
   }
 
   Reading<ChangePage> read_changes(EventNumber event, Seq after, std::size_t limit, ReadFrom from) const;
@@ -49,7 +50,7 @@ class Reader {
   Reading<std::vector<SeatChange>> seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const;
   Reading<ReservationPage> list_reservations(const ReservationFilter& filter, std::string_view cursor, std::size_t limit) const;
   Reading<std::vector<std::optional<Uuid>>> find_orders(std::span<const std::string> orders) const;
-  // Events with changes that were asked for of late with all others, and could not be told.
+  // Events with changes that recent readings over all events could not return.
   FailingEvents::Summary untold() const { return untold_.summary(); }
 
  private:
@@ -69,7 +70,7 @@ class Reader {
   RecentRows recent_;
   mutable FailingEvents untold_{"changes of all events"};
   mutable std::mutex ids_mutex_;
-  mutable std::unordered_map<EventNumber, Uuid> ids_;   // of events whose changes were read; 100,000 at most
+  mutable std::unordered_map<EventNumber, Uuid> ids_;   // of events whose changes were read; at most 100,000
 };
 
 }  // namespace holdfast::pg

@@ -34,7 +34,7 @@ class RecentKeys {
     if (use == events_.end() || use->second.at + k_keys_kept <= now) return std::nullopt;
     return use->second.event;
   }
-  // Forgets all keys of an event whose history has changed: they may not have been accepted in the new history. Visits all keys.
+  // Forgets all keys of an event whose history has changed: the new history may not have them. Visits all keys.
   void forget(EventNumber event) {
     const std::scoped_lock lock(mutex_);
     std::erase_if(order_, [&](const Fingerprint& key) {

@@ -45,7 +45,7 @@ constexpr Statement k_order{
     "SELECT first_seq, last_seq, first_seq = coalesce(lag(last_seq) OVER (ORDER BY first_seq) + 1, first_seq) AND "
     "coalesce(lag(position) OVER (ORDER BY first_seq), 0) < position AS follows "
     "FROM holdfast.change_order WHERE event = $1) o"};
-// Only where the views are of a revision that finds rows by the table: before that it is not there, or is being filled.
+// Only if the views are of the revision that uses the table. Before that, the table is missing or being filled.
 constexpr Statement k_may_read_rows_of_views{"verify_may_read_rows",
                                              "SELECT to_regclass('holdfast.view_revision') IS NOT NULL, "
                                              "coalesce(has_table_privilege(to_regclass('holdfast.view_revision'), 'SELECT') "
@@ -59,7 +59,7 @@ constexpr Statement k_rows_of_views{
     "AND x.reservation = r.id AND x.event = r.event AND x.seat = u.seat "
     "WHERE r.event = $1 AND r.kind = 0 AND cardinality(r.seats) > 1 AND s.uuid IS NOT NULL AND x.id IS NULL"};
 
-// One event, in a transaction with one snapshot.
+// Verifies one event, in a transaction with one snapshot.
 class Verification {
  public:
   Verification(Connection& connection, EventNumber event)
@@ -119,7 +119,7 @@ class Verification {
     }
   }
 
-  // Where the first row should be there is none: there may be others.
+  // Called if the first expected row is missing: there may be others before it.
   void check_nothing_before() {
     const Result rows = connection_.query(k_rows, Parameters().event(event_).int8(0).int2(0).int4(1));
     if (rows.rows() > 0) throw DataError("the journal of " + name_ + " has rows before the first that it should have");
@@ -276,7 +276,8 @@ class Verification {
     }
   }
 
-  // The changes' places in the order of all: without gaps, none that the tables do not have. Of removed rows there may be none.
+  // The event's places in the order of all changes: no gaps, and no change that the tables do not have. Removed rows may lack a
+  // place.
   void compare_order() {
     const Result order = connection_.query(k_order, Parameters().event(event_));
     const std::int64_t last = order.int8(0, 2);
@@ -285,7 +286,7 @@ class Verification {
     if (!order.boolean(0, 3) || !begins || last > has) tables_differ("table change_order has other changes than the tables");
   }
 
-  // What view Reservations finds rows of larger reservations by. More of them than there are reservations shows nobody anything.
+  // The rows by which the view Reservations finds larger reservations. Surplus rows do no harm: the view shows nothing by them.
   void compare_rows_of_views() {
     const Result may = connection_.query(k_may_read_rows_of_views);
     if (!may.boolean(0, 0)) return;
@@ -298,15 +299,15 @@ class Verification {
     }
   }
 
-  static constexpr int k_named_max = 20;   // reservations; more would be too long to read
+  static constexpr int k_named_max = 20;   // reservations; a longer list would be too long to read
 
   Connection& connection_;
   const EventNumber event_;
   const std::string name_;
   Replay replay_;
   EventVerified report_;
-  std::optional<JournalPlace> wanted_;   // that the tables are as of
-  JournalPlace place_;                   // of the row at hand
+  std::optional<JournalPlace> wanted_;   // the tables are as of here
+  JournalPlace place_;                   // after the current row
   bool compared_ = false;
   int reservations_named_ = 0;
 };
@@ -334,7 +335,7 @@ std::vector<EventNumber> events_to_verify(Connection& connection) {
 
 Settings for_verifying(Settings settings) {
   settings.application = "holdfast verify";
-  settings.read_write = false;   // a standby will do
+  settings.read_write = false;   // a standby is enough
   settings.statement_timeout = std::chrono::minutes(30);
   settings.deadline = std::chrono::minutes(31);
   settings.idle_in_transaction = std::chrono::minutes(30);
