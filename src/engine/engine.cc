@@ -59,15 +59,17 @@ std::optional<IdempotencyKey> key_of_end(const std::optional<IdempotencyKey>& ke
 CreationProblem left_incomplete(const PublishedEvent& event, bool has_key) {
   const std::string id = to_string(event.card().id);
   const EventStatus status = event.status();
-  std::string what = "event " + id + " was created, and it is not known whether all of its taken seats are blocked and it has its status. ";
+  std::string what = "event " + id + " was created. Some of its taken seats may not be blocked yet, or its status may not be set. ";
   if (status != EventStatus::draft) {
-    what +=
-        "It is not a draft any more, so nothing more is done with it: block those that GET /v1/events/" + id + "/seats shows as available";
+    what += "It is no longer a draft, so Holdfast does not change it. Block the taken seats that GET /v1/events/" + id +
+            "/seats shows as available";
   } else if (has_key) {
-    what += "It is a draft: nothing of it is on sale. Send the same request again, with the same Idempotency-Key: it goes on from there";
+    what +=
+        "It is a draft, so none of its seats are on sale. Send the same request with the same Idempotency-Key again: Holdfast then "
+        "finishes it";
   } else {
-    what += "It is a draft: nothing of it is on sale. Block those that GET /v1/events/" + id +
-            "/seats shows as available, then give it its status; or leave it, and create the event with other ids";
+    what += "It is a draft, so none of its seats are on sale. Block the taken seats that GET /v1/events/" + id +
+            "/seats shows as available, then set its status. Or leave it, and create the event again with other ids";
   }
   return {CreationProblem::Kind::incomplete, std::move(what), {}};
 }
@@ -409,7 +411,7 @@ Reason Engine::block_and_open(EventNumber number, EventStatus status, std::span<
 std::expected<EventNumber, CreationProblem> Engine::opened_after_all(EventNumber number, EventStatus status,
                                                                      std::span<const SeatIndex> blocked, bool has_key) const {
   const auto event = ledger_.event(number);
-  if (event == nullptr) return std::unexpected(cannot_create("it is not known yet whether the event is complete"));
+  if (event == nullptr) return std::unexpected(cannot_create("it is not yet known whether the event is complete"));
   if (blocked.empty() || (event->status() == status && not_blocked(number, blocked).empty())) return number;
   return std::unexpected(left_incomplete(*event, has_key));
 }
@@ -422,8 +424,8 @@ std::expected<bool, CreationProblem> Engine::finish_event(EventNumber number, Ev
   const Verdict asked = ask(std::move(question));
   if (asked.replayed) return true;
   const Reason reason = asked.outcomes.front().reason;
-  if (reason == Reason::limit_exceeded) return std::unexpected(no_room_for_key("the event was created, and is not known to be complete"));
-  if (reason != Reason::none) return std::unexpected(cannot_create("it is not known yet whether the event is complete"));
+  if (reason == Reason::limit_exceeded) return std::unexpected(no_room_for_key("the event was created, but may be incomplete"));
+  if (reason != Reason::none) return std::unexpected(cannot_create("it is not yet known whether the event is complete"));
   // Somebody has given it another status, and decides about it from now on.
   const auto event = ledger_.event(number);
   const bool is_draft = event != nullptr && event->status() == EventStatus::draft;
@@ -471,7 +473,7 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
   ledger_.abandon_event(*number);
   if (reason == Reason::idempotency_key_reused) return std::unexpected(key_reused());
   if (reason == Reason::limit_exceeded && key) return std::unexpected(no_room_for_key("no event was created"));
-  return std::unexpected(cannot_create(is_unknown ? "it is not known yet whether the event was created" : "the event was not created"));
+  return std::unexpected(cannot_create(is_unknown ? "it is not yet known whether the event was created" : "the event was not created"));
 }
 
 }   // namespace holdfast

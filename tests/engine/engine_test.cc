@@ -567,7 +567,7 @@ TEST_F(EngineTest, AnEventThatIsOnSaleAlreadyIsNotTakenForOneWhoseTakenSeatsAreB
   const auto number = engine.create_event(event, {}, {}, taken);
   ASSERT_FALSE(number);
   EXPECT_EQ(number.error().kind, CreationProblem::Kind::incomplete);
-  EXPECT_THAT(number.error().what, testing::HasSubstr("It is not a draft any more"));
+  EXPECT_THAT(number.error().what, testing::HasSubstr("It is no longer a draft"));
 }
 
 TEST_F(EngineTest, AnIncompleteEventIsFinishedByItsKeyAndOnlyWhileItIsADraft) {

@@ -120,7 +120,7 @@ void answer_event(Call& call, unsigned status, const PublishedEvent& event, cons
   append_event(call, json, event, not_taken);
 }
 
-// The ledger's words as a sentence: "An event with the id … exists."
+// Turns the ledger's words into a sentence: "An event with the id … already exists."
 std::string sentence_of(const CreationProblem& problem) {
   std::string sentence = problem.what + ".";
   if (sentence.front() >= 'a' && sentence.front() <= 'z') sentence.front() = static_cast<char>(sentence.front() - 'a' + 'A');
@@ -160,7 +160,7 @@ Answer answer_again(Call& call, const Uuid& id, const IdempotencyKey& key, Event
   const auto verdict = co_await call.gateway.ask(std::move(submission));
   if (!verdict) co_return fail(call, busy());
   if (!verdict->accepted()) co_return fail(call, fault_of(verdict->outcomes.front()));
-  if (!verdict->replayed) co_return fail(call, {409, "event_exists", "An event with the id " + to_string(id) + " exists."});
+  if (!verdict->replayed) co_return fail(call, {409, "event_exists", "An event with the id " + to_string(id) + " already exists."});
   std::expected<bool, CreationProblem> was_whole = true;
   if (!read.taken.empty()) {
     co_await call.services.background.run([&] { was_whole = call.services.engine.finish_event(*number, status, read.taken, key); });

@@ -551,9 +551,10 @@ std::expected<EventNumber, CreationProblem> EmbeddedLedger::reserve_event(NewEve
   {
     const std::scoped_lock lock(published_mutex_);
     if (by_id_.contains(id))
-      return std::unexpected(CreationProblem{CreationProblem::Kind::event_exists, "an event with the id " + id + " exists", {}});
+      return std::unexpected(CreationProblem{CreationProblem::Kind::event_exists, "an event with the id " + id + " already exists", {}});
     if (unused_numbers_.empty() && next_number_ > k_events_max) {
-      return std::unexpected(CreationProblem{CreationProblem::Kind::too_many_events, "there are 100,000 events, which is the most", {}});
+      return std::unexpected(
+          CreationProblem{CreationProblem::Kind::too_many_events, "there are already 100,000 events, which is the maximum", {}});
     }
     if (unused_numbers_.empty()) {
       number = next_number_++;
@@ -570,7 +571,7 @@ std::expected<EventNumber, CreationProblem> EmbeddedLedger::reserve_event(NewEve
     by_id_.erase(id);
     unused_numbers_.push_back(number);   // refusals do not use up numbers
     return std::unexpected(
-        CreationProblem{CreationProblem::Kind::seat_exists, "a seat with the id " + taken.front() + " exists", std::move(taken)});
+        CreationProblem{CreationProblem::Kind::seat_exists, "a seat with the id " + taken.front() + " already exists", std::move(taken)});
   }
   event.card.number = number;
   pending_.emplace(number, std::move(event));

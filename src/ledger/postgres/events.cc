@@ -95,15 +95,15 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
   if (taken_id.rows() == 0) {
     const bool exists = connection.query(k_has_event_id, Parameters().uuid(event.card.id)).rows() > 0;
     connection.query(k_rollback);
-    if (exists) return std::unexpected(problem(Kind::event_exists, "an event with the id " + to_string(event.card.id) + " exists"));
-    return std::unexpected(problem(Kind::too_many_events, "there have been 100,000 events, which is the maximum"));
+    if (exists) return std::unexpected(problem(Kind::event_exists, "an event with the id " + to_string(event.card.id) + " already exists"));
+    return std::unexpected(problem(Kind::too_many_events, "there have already been 100,000 events, which is the maximum"));
   }
   const EventNumber number = taken_id.event(0, 0);
   connection.query(k_new_event, Parameters().event(number).uuid(event.card.id).int8(now()));
   std::vector<std::string> taken = take_ids(connection, number, *event.plan, order);
   if (!taken.empty()) {
     connection.query(k_rollback);
-    return std::unexpected(problem(Kind::seat_exists, "a seat with the id " + taken.front() + " exists", std::move(taken)));
+    return std::unexpected(problem(Kind::seat_exists, "a seat with the id " + taken.front() + " already exists", std::move(taken)));
   }
   begin_import(connection, number, node_);   // last, because the ids of a large plan take longer than the lease
   connection.query(k_commit);

@@ -112,7 +112,7 @@ TEST_F(KafkaSeats, OfAnotherEventAreDeadLettersOfAllParts) {
   const auto letters = dead(2);
   ASSERT_EQ(letters.size(), 2u);
   for (const KafkaMessage& letter : letters) {
-    EXPECT_THAT(letter.headers.at("dead_letter_reason"), HasSubstr("a seat with the id " + before[0] + " exists"));
+    EXPECT_THAT(letter.headers.at("dead_letter_reason"), HasSubstr("a seat with the id " + before[0] + " already exists"));
     EXPECT_EQ(letter.headers.at("original_topic"), topic);
   }
   EXPECT_FALSE(is_there(event.id));
