@@ -32,7 +32,7 @@ void fill_random(std::span<std::uint8_t> out) {
     buffer.used = 0;
   }
   std::memcpy(out.data(), buffer.bytes.data() + buffer.used, out.size());
-  std::memset(buffer.bytes.data() + buffer.used, 0, out.size());   // what was given out is not kept
+  std::memset(buffer.bytes.data() + buffer.used, 0, out.size());   // keep no bytes that were handed out
   buffer.used += out.size();
 }
 

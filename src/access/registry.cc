@@ -19,7 +19,8 @@ using sql::Values;
 
 constexpr Statement k_keys{
     "registry_keys", "SELECT id, name, hash, scopes, created_at, expires_at, revoked_at FROM holdfast.api_key ORDER BY created_at, id"};
-// Another number after each write of keys, also of one by hand. SQLite's does not move with this connection's own writes.
+// A number that differs after each write of keys, also after one by hand. SQLite's data_version ignores writes of this
+// connection.
 constexpr Statement k_version{"registry_version", "SELECT version FROM holdfast.api_key_version", "PRAGMA data_version"};
 // Serialises concurrent inserts: each counts the keys first.
 constexpr Statement k_lock{"registry_lock", "SELECT version FROM holdfast.api_key_version FOR UPDATE", sql::k_not_in_sqlite};
@@ -28,7 +29,7 @@ constexpr Statement k_add{"registry_add", R"(
   SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT count(*) FROM holdfast.api_key) < $7)"};
 constexpr Statement k_revoke{"registry_revoke", "UPDATE holdfast.api_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1"};
 constexpr Statement k_secret{"registry_secret", "SELECT secret FROM holdfast.session_secret"};
-// A file has its secret from the beginning: one that lacks it has lost it.
+// A new file gets its secret when it is created. So a file without one has lost it.
 constexpr Statement k_create_secret{"registry_create_secret",
                                     "INSERT INTO holdfast.session_secret (secret) VALUES ($1) ON CONFLICT (one) DO NOTHING",
                                     sql::k_not_in_sqlite};

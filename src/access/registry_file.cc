@@ -22,7 +22,7 @@ constexpr const char* k_sql_create = R"(
   CREATE TABLE session_secret (secret BLOB NOT NULL) STRICT;
 )";
 
-// The registry is not what the folder knows: says what is wrong with it, and what to do.
+// Throws: the registry is not the one that the folder knows. The error says what is wrong and what to do.
 [[noreturn]] void lost(const std::string& path, const std::string& what) {
   const std::string folder = fs::path(path).parent_path().string();
   throw DataError(
@@ -33,14 +33,14 @@ constexpr const char* k_sql_create = R"(
       folder);
 }
 
-// Creates a whole file under a name of its own, and gives it its real one only if nobody was faster.
+// Creates the complete file under another name, then links it to its real name, unless another process was faster.
 bool create_if_missing(const std::string& path, bool must_exist) {
   if (fs::exists(path)) return false;
   if (must_exist) lost(path, " is missing, and the folder had one.");
   refuse_log_without_file(path);
   fs::create_directories(fs::path(path).parent_path());
   const std::string partial = path + ".partial-" + std::to_string(::getpid());
-  std::error_code ignored;   // of an attempt before
+  std::error_code ignored;   // left by an earlier attempt
   for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(partial + suffix, ignored);
   create_private_file(partial);
   give_to_owner_of_folder(partial);
@@ -58,7 +58,7 @@ bool create_if_missing(const std::string& path, bool must_exist) {
     transaction.commit();
   }
   std::error_code error;
-  fs::create_hard_link(partial, path, error);   // unlike a rename, it replaces nothing
+  fs::create_hard_link(partial, path, error);   // unlike a rename, a link never replaces a file
   fs::remove(partial, ignored);
   if (error && error != std::errc::file_exists) throw DataError("cannot create " + path + ": " + error.message());
   return !error;
@@ -100,7 +100,8 @@ RegistryFile::RegistryFile(Opened opened, Older older)
   check_revision(older);
 }
 
-// Older than noted, it has lost changes. Newer, a change was committed and not noted before a crash: it is noted now.
+// If the registry is older than the marker notes, it has lost changes. If it is newer, a crash came between commit and note: note
+// it now.
 void RegistryFile::check_revision(Older older) {
   const std::optional<RegistryRevision> revision = registry_revision(file());
   const bool is_lost = noted_ && (!revision || revision->id != noted_->id || revision->number < noted_->number);

@@ -26,7 +26,7 @@ constexpr Millis k_millis_per_minute = 60 * k_millis_per_second;
 
 bool is_base64url(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; }
 
-// Nothing for anything but what base64url() gives: two spellings of one token are a door too many.
+// Accepts only what base64url() writes: a token must not have two spellings.
 std::optional<std::vector<std::uint8_t>> decode_base64url(std::string_view text) {
   if (text.size() % 4 == 1 || !std::ranges::all_of(text, is_base64url)) return std::nullopt;
   std::string padded(text);
@@ -60,7 +60,7 @@ std::string random_text() {
 }  // namespace
 
 std::string base64url(std::span<const std::uint8_t> bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');   // and the NUL that is written after it
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');   // plus the NUL that EVP_EncodeBlock() writes
   const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(), static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(size));
   while (text.ends_with('=')) text.pop_back();
@@ -122,7 +122,7 @@ std::optional<Session> read_session(std::string_view token, const SessionSecret&
   const auto expected = hmac(token.substr(0, dot), secret);
   if (!signature || signature->size() != expected.size()) return std::nullopt;
   if (CRYPTO_memcmp(signature->data(), expected.data(), expected.size()) != 0) return std::nullopt;
-  // Ours from here on; another version of the program may have written it.
+  // The signature is right, so Holdfast wrote the payload, but perhaps another version of it.
   const auto payload = decode_base64url(token.substr(0, dot));
   if (!payload) return std::nullopt;
   const std::string_view text(reinterpret_cast<const char*>(payload->data()), payload->size());

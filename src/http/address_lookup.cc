@@ -26,7 +26,7 @@ struct AddressLookup::Asked {
   const std::uint16_t port;
 
   std::mutex mutex;            // guards `context`
-  asio::io_context* context;   // nullptr: nobody waits any more
+  asio::io_context* context;   // nullptr: nobody waits any longer
 
   // Only the context's thread uses the rest.
   asio::steady_timer* wake;   // of the coroutine that waits; nullptr: none

@@ -33,7 +33,7 @@ struct LiveTick {
   struct Job {
     std::shared_ptr<LiveEvent> event;
     bool comment;   // for listeners without an update
-    bool is_draft;   // most listeners may not see it any more
+    bool is_draft;   // most listeners may no longer see it
     bool ends;       // for all listeners
   };
   std::vector<Job> jobs;

@@ -13,7 +13,7 @@ namespace holdfast::lock {
 namespace {
 
 constexpr std::size_t k_key_locks_per_deadline = 10'000;
-constexpr std::size_t k_keys_per_script = 1'000;   // about 1 ms in which the server serves nobody else
+constexpr std::size_t k_keys_per_script = 1'000;   // about 1 ms, in which the server serves no other client
 constexpr std::size_t k_leftovers_max = 100'000;
 constexpr std::chrono::milliseconds k_leftovers_pause{1'000};
 constexpr std::chrono::milliseconds k_connect_patience{1'000};   // of the background thread, for one server
