@@ -15,10 +15,12 @@ using sql::Result;
 using sql::Statement;
 using sql::Values;
 
-// $1 name, $2 holder, $3 time in ms. SQLite, whose file has one lease, uses no name, but $4, the machine's clock since boot.
+// $1 name, $2 holder, $3 time in ms. The file has only one lease, so SQLite ignores the name and uses $4, the machine's clock
+// since boot.
 //
-// PostgreSQL does not even lock the row while another one holds it. It reads the clock again when it has locked it, so a wait for the lock
-// counts. In SQLite a lease that ends later than the longest time ($5) from now is from before the machine was started again.
+// PostgreSQL skips the row while another transaction has locked it. It reads the clock again after locking the row, so that a
+// wait for the lock counts. In SQLite, a lease that ends later than the longest time ($5) from now is from before the last
+// reboot.
 constexpr Statement k_acquire{"lease_acquire", R"(
   INSERT INTO holdfast.lease AS l (name, holder, epoch, until)
   SELECT $1, $2, 1, clock_timestamp() + $3 * interval '1 millisecond'
@@ -38,11 +40,11 @@ constexpr Statement k_renew{"lease_renew", R"(
 constexpr Statement k_release{"lease_release",
                               "UPDATE holdfast.lease SET until = '-infinity', holder = '' WHERE name = $1 AND holder = $2 AND epoch = $3",
                               "UPDATE feed_lease SET until = 0, holder = '' WHERE holder = $2 AND epoch = $3"};
-// PostgreSQL fails with k_lease_lost, so that the statements after it do nothing. SQLite gives no row.
+// PostgreSQL fails with k_lease_lost, so that the statements after it do nothing. SQLite returns no row.
 constexpr Statement k_assert{"assert_lease", "SELECT holdfast.assert_lease($1, $2)", "SELECT 1 FROM feed_lease WHERE epoch = $2"};
 constexpr std::string_view k_lease_lost = "HF001";
 
-// Runs on while the machine sleeps, and is the same for all of its processes. It begins again with the machine, which ends every lease.
+// This clock runs on while the machine sleeps, and is the same for all processes. A reboot restarts it, and so ends every lease.
 std::int64_t boot_ms() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);

@@ -35,30 +35,31 @@ inline constexpr std::chrono::milliseconds k_lease_time_max{300'000};
 
 using Epoch = std::int64_t;
 
-// The epoch that a write named is over.
+// A write named an epoch that is over.
 class LeaseLost : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// One thread at a time. Blocks on the database. Throws std::exception if the database cannot be asked: then nothing is known, and what was
-// held is held until its time is over.
+// One thread at a time. Blocks on the database. Throws std::exception if the database does not answer: the outcome is then
+// unknown, and a lease that was held stays held until its time is over.
 class Lease {
  public:
   // `time`: up to k_lease_time_max. `holder`: 1 to 64 bytes, a name that no other living process has; a process that starts again under it
   // gets the lease back at once. Empty: a random name for each acquire(). `database` must outlive it.
   Lease(sql::Database& database, const char* name, std::chrono::milliseconds time = k_lease_time, std::string holder = {});
 
-  // Takes it for time() if nobody has it, its time is over, or a holder of this name has it. Nothing: another one has it. The epoch is that
-  // of before if the holder's name is, and otherwise the next.
+  // Takes the lease for time() if nobody has it, its time is over, or a holder of this name has it. Nothing if another holder has
+  // it. The same holder's name keeps the epoch; a new one gets the next epoch.
   std::optional<Epoch> acquire();
-  // Holds it for time() from now on, also if its time was over and nobody has taken it. False: another one has taken it.
+  // Extends the lease to time() from now, even if its time was over, as long as nobody has taken it. False: another holder has
+  // taken it.
   bool renew();
-  // Gives it back, if it is held.
+  // Gives the lease back if it is held.
   void release();
 
   std::chrono::milliseconds time() const { return time_; }
-  // Who had it after the last acquire().
+  // The holder after the last acquire().
   const std::string& last_holder() const { return last_holder_; }
 
  private:
@@ -71,13 +72,13 @@ class Lease {
   std::optional<Epoch> held_;
 };
 
-// A transaction whose writes are done only while a lease is in an epoch. Nobody can take the lease before the commit. PostgreSQL: one round
-// trip for all of it.
+// A transaction that writes only while a lease is in an epoch. Nobody can take the lease before the commit. PostgreSQL needs one
+// round trip for all of it.
 class FencedTransaction {
  public:
   // Throws LeaseLost, here or in commit(); nothing is written then.
   FencedTransaction(sql::Database& database, const char* lease, Epoch epoch);
-  // Of a store that needs no lease, because one process works with it.
+  // For a store that needs no lease, because only one process uses it.
   explicit FencedTransaction(sql::Database& database) : transaction_(database.begin()) {}
 
   FencedTransaction& send(const sql::Statement& statement, const sql::Values& values = {}) {

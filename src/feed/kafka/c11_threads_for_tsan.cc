@@ -40,15 +40,15 @@ pthread_cond_t* posix(cnd_t* condition) { return reinterpret_cast<pthread_cond_t
 
 extern "C" {
 
-// Debian's librdkafka is not built with TSan, which so does not see the atomic counters by which it knows who frees a buffer, and takes its
-// reads and frees for races. What it does itself is not looked at; what Holdfast does in its callbacks is.
+// Debian's librdkafka is not built with TSan. So TSan does not see the atomic counters by which librdkafka decides which thread
+// frees a buffer, and reports races. Reports inside librdkafka are suppressed; reports in Holdfast's callbacks are not.
 const char* __tsan_default_suppressions();
 const char* __tsan_default_suppressions() { return "called_from_lib:librdkafka.so\n"; }
 
 int thrd_create(thrd_t* thread, thrd_start_t run, void* argument) {
   auto start = std::make_unique<Start>(Start{run, argument});
   const int error = pthread_create(thread, nullptr, run_c11_thread, start.get());
-  if (error == 0) static_cast<void>(start.release());   // the thread's
+  if (error == 0) static_cast<void>(start.release());   // the new thread owns it
   return error == EAGAIN ? thrd_nomem : status_of(error);
 }
 

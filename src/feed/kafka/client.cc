@@ -70,14 +70,15 @@ Client::Client(Kind kind, const KafkaSettings& settings, const std::vector<Setti
   if (callbacks_.rebalanced) rd_kafka_conf_set_rebalance_cb(conf.get(), &Client::on_rebalance);
   handle_ = rd_kafka_new(kind == Kind::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
   if (handle_ == nullptr) throw Trouble(Trouble::Kind::refused, std::string("librdkafka does not begin: ") + error.data());
-  static_cast<void>(conf.release());   // the handle's now
+  static_cast<void>(conf.release());   // the handle owns it now
 }
 
-// A consumer leaves its group by hand, where its owner can wait for it; what a producer has not sent by now is not sent.
+// A consumer's owner makes it leave its group before this, where it can wait. Messages that a producer has not sent yet are
+// dropped.
 Client::~Client() {
-  // librdkafka 2.0.2 takes down the state of transactions, rd_kafka_txns_term(), before it has ended the threads of its
-  // brokers. An answer to a produce request that says "fenced" in between makes such a thread free the text of the last trouble a second time,
-  // and lock a mutex that is gone: the process ends with `double free or corruption`. So nothing may be under way by then.
+  // librdkafka 2.0.2 frees the state of transactions, rd_kafka_txns_term(), before it ends its brokers' threads. If a produce
+  // request is answered "fenced" in between, such a thread frees the last error text a second time and locks a destroyed mutex.
+  // The process then ends with `double free or corruption`. So no request may be in flight by then.
   if (rd_kafka_type(handle_) == RD_KAFKA_PRODUCER) rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }

@@ -22,7 +22,7 @@ Digest sha256(std::string_view bytes) {
   return digest;
 }
 
-// A UUID of version 8, made from a digest of the facts: the same facts give the same id, and others another one.
+// A UUID of version 8, made from a digest of the facts: equal facts give the same id, different facts another one.
 Uuid id_of(std::string_view facts) {
   const Digest digest = sha256(facts);
   Uuid id;
@@ -37,7 +37,8 @@ std::string without_dashes(std::string id) {
   return id;
 }
 
-// Everything that a message about this seat consists of. Event and seq alone would name two changes after a backup was restored.
+// Everything that makes up a message about this seat. Event and seq alone are not enough: after a restore they may name another
+// change.
 std::string facts_of(const FedChange& change, const FedSeat& seat) {
   std::string facts;
   Writer writer(facts);

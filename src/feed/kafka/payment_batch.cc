@@ -32,7 +32,7 @@ void PaymentBatch::decide() {
   decisions_.clear();
   read();
   find_orders();
-  hold_back();   // payments of events that wait already: a look at the store for each would hold up the others
+  hold_back();   // so that payments which must wait cost no lookup in the store
   std::map<PaymentDigest, std::size_t> first_of;
   for (std::size_t i = 0; i < decisions_.size(); ++i) {
     Decision& decision = decisions_[i];
@@ -66,8 +66,8 @@ void PaymentBatch::read() {
   }
 }
 
-// A payment that names only its order is for the reservation that was sold for that order. It may also be for one that an earlier payment
-// sells, which the ledger does not know yet.
+// A payment that names only its order belongs to the reservation that was sold for that order. An earlier payment of the same
+// batch may be the one that sells it, which the ledger does not know yet.
 void PaymentBatch::find_orders() {
   std::vector<std::string> orders;
   for (Decision& decision : decisions_) {
@@ -85,7 +85,7 @@ void PaymentBatch::find_orders() {
       continue;
     }
     if (!found) {
-      decision.is_held = true;   // behind those that are held already, which are tried first
+      decision.is_held = true;   // after those already held, which are tried first
       continue;
     }
     const auto before = named.find(decision.payment.order);
@@ -99,7 +99,7 @@ void PaymentBatch::find_orders() {
   }
 }
 
-// Nothing if orders cannot be looked up at present, while other payments can be carried out.
+// Nothing if orders cannot be looked up at present although other payments can be carried out.
 std::optional<std::vector<std::optional<Uuid>>> PaymentBatch::ask_for_orders(const std::vector<std::string>& orders) {
   try {
     auto found = desk_.find_orders(orders);
@@ -114,7 +114,7 @@ std::optional<std::vector<std::optional<Uuid>>> PaymentBatch::ask_for_orders(con
 
 // ---------------------------------------------------------------------------------------------------------------- carrying out payments
 
-// Carries out each event's payments in their order, up to the first that is not possible now.
+// Carries out each event's payments in order, up to the first one that cannot be carried out now.
 void PaymentBatch::settle() {
   hold_back();
   std::vector<Payment> payments;
@@ -131,7 +131,7 @@ void PaymentBatch::settle() {
   hold_back();
 }
 
-// A payment of an event that has held payments must wait as well: it may depend on an earlier one.
+// If an event has held payments, its other payments must wait too: they may depend on an earlier one.
 void PaymentBatch::hold_back() {
   std::set<EventNumber> waiting = held_.events();
   for (Decision& decision : decisions_) {

@@ -21,7 +21,7 @@ constexpr milliseconds k_question{1'000};        // of one call to Kafka
 constexpr milliseconds k_topics_patience{10'000};
 constexpr milliseconds k_between_looks{5'000};   // at the ends of the partitions
 
-// The partitions of the messages at hand may have another owner by now, which receives these messages again.
+// The partitions of the current messages may belong to another owner by now, which receives these messages again.
 struct PartitionsLost {};
 
 // Whether a commit was refused because this node is no longer a member of the group.

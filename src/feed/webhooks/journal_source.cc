@@ -11,19 +11,19 @@
 namespace holdfast::feed {
 namespace {
 
-constexpr std::size_t k_rows_at_a_time = 1'000;          // looked at for one page
-constexpr std::size_t k_changes_at_once = 256;           // read of the journal
+constexpr std::size_t k_rows_at_a_time = 1'000;          // examined for one page
+constexpr std::size_t k_changes_at_once = 256;           // in one reading of the journal
 constexpr const char* k_damaged = "a row of its journal is damaged; its messages wait in the queues, and the log names it";
-constexpr std::int64_t k_rows_counted_max = 10'000;      // for behind(); more are estimated
+constexpr std::int64_t k_rows_counted_max = 10'000;      // counted by behind(); it estimates the rest
 
 }  // namespace
 
-// One call of next() on its way.
+// One call of next() in progress.
 struct JournalChangeSource::Reading {
   SourcePage page{};
   std::size_t limit;
   KindSet kinds;
-  Place place;        // behind what was looked at
+  Place place;        // after the last change that was examined
   std::size_t rows = 0;
 };
 
@@ -45,7 +45,7 @@ JournalChangeSource::Place JournalChangeSource::parse(const SourcePosition& posi
   return place;
 }
 
-// Behind the row's change `i`, counted from 0.
+// The place after the row's change `i`, counted from 0.
 JournalChangeSource::Place JournalChangeSource::place_behind(const KeptRow& row, std::uint32_t i) {
   return i + 1 == row.changes ? Place{.row = row.position} : Place{.row = row.position - 1, .extra = i + 1};
 }
@@ -64,7 +64,7 @@ SourcePage JournalChangeSource::next(const SourcePosition& position, std::size_t
       rows = reader_->rows_from(reading.place.row + 1, k_changes_at_once);
     } catch (const JournalDamage&) {
       if (reading.page.changes.empty()) throw;
-      reading.page.at_end = false;   // what stands before it is told first
+      reading.page.at_end = false;   // return what comes before the damage first
     }
     if (rows.empty()) break;
     for (const auto& row : rows) {
@@ -76,12 +76,12 @@ SourcePage JournalChangeSource::next(const SourcePosition& position, std::size_t
   return std::move(reading.page);
 }
 
-// That there are the rows behind the place, or those that are kept.
+// Makes sure that the journal has the rows after the place. If some were removed, goes on with the oldest row.
 void JournalChangeSource::find_beginning(Reading& reading, bool is_new) {
   auto hash = journal_->hash_at(reading.place.row);
   const Position first = journal_->database().query_int("SELECT coalesce(min(position), 0) FROM journal");
   if (!hash || first > reading.place.row + 1) {
-    // Rows were removed, and the anchor that this connection knows is not the journal's any more.
+    // Rows were removed, so the anchor that this connection has read is out of date.
     journal_ = std::make_unique<Journal>(path_, Journal::Mode::read);
     if (journal_->anchor().position > reading.place.row) {
       reading.page.lost = !is_new;
@@ -92,10 +92,10 @@ void JournalChangeSource::find_beginning(Reading& reading, bool is_new) {
   if (!hash) throw DataError(path_ + " has no row " + std::to_string(reading.place.row) + ", up to which changes were sent");
 }
 
-// False when the page ends here.
+// False if the page ends here.
 bool JournalChangeSource::read_row(const KeptRow& row, Reading& reading) {
   const auto published = ledger_.event(row.event);
-  // Durable, but not published yet: whoever is told of it now could not read it. The ledger says so in a moment.
+  // The change is durable, but not published yet: a receiver that reacts at once could not read it. The ledger wakes this soon.
   if (published != nullptr && published->seq() + 1 < row.end_seq()) return false;
   if (reading.rows++ == k_rows_at_a_time) {
     reading.page.at_end = false;
@@ -105,7 +105,7 @@ bool JournalChangeSource::read_row(const KeptRow& row, Reading& reading) {
   ChangeDecoder decoder(row.at);
   Change change;
   for (std::uint32_t i = 0; i < row.changes; ++i) {
-    if (!decoder.decode(reader, change)) return read_damaged(row, reading);   // the rest of it
+    if (!decoder.decode(reader, change)) return read_damaged(row, reading);   // marks the rest of the row as unreadable
     const auto event = event_id(row.event, change);
     if (i < reading.place.extra) continue;
     if (event && (reading.kinds & kind_bit(change.kind)) != 0) {
@@ -121,7 +121,7 @@ bool JournalChangeSource::read_row(const KeptRow& row, Reading& reading) {
   return true;
 }
 
-// The change, or that it is there when what is kept of its reservation cannot be read.
+// The change; or only that it exists, if the stored reservation cannot be read.
 SourceChange JournalChangeSource::told(const KeptRow& row, const Change& change, std::uint32_t i, const Uuid& event) {
   SourceChange made{.position = text_of(place_behind(row, i)),
                     .event = event,
@@ -141,9 +141,9 @@ SourceChange JournalChangeSource::told(const KeptRow& row, const Change& change,
   return made;
 }
 
-// The same of a row of which nobody knows more than whose it is and which changes it has.
+// The same for a damaged row: only its event and the numbers of its changes are known.
 bool JournalChangeSource::read_damaged(const KeptRow& row, Reading& reading) {
-  // The id of an event that is being imported stands in its first change.
+  // The first change of an event that is being imported has the event's id.
   if (row.first_seq == 1 && ledger_.event(row.event) == nullptr) {
     if (const auto id = ledger_.id_of(row.event)) importing_.try_emplace(row.event, *id);
   }
@@ -184,8 +184,8 @@ std::optional<feed::SourceChange> JournalChangeSource::tell(const Uuid& event, S
   return made;
 }
 
-// An event that is being imported is not there for anybody; its first change has its id. One whose import a crash cut off has none any
-// more: its changes are of no use to anybody, and are left out.
+// The id of an event that is being imported is only in its first change. If a crash has interrupted the import, the id is no
+// longer known: its changes are of no use to anybody, and are left out.
 std::optional<Uuid> JournalChangeSource::event_id(EventNumber number, const Change& change) {
   if (change.kind == ChangeKind::event_created) importing_[number] = change.card->id;
   return known_id(number);

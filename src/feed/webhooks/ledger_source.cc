@@ -7,7 +7,7 @@
 namespace holdfast::feed {
 namespace {
 
-constexpr std::size_t k_changes_at_once = 256;      // read from the ledger
+constexpr std::size_t k_changes_at_once = 256;      // in one reading of the ledger
 constexpr std::size_t k_changes_looked_at = 4'096;   // for one page
 constexpr const char* k_damaged = "what was recorded of it is damaged; its messages wait in the queues";
 
@@ -47,7 +47,7 @@ SourcePage LedgerChangeSource::next(const SourcePosition& position, std::size_t 
   return page;
 }
 
-// A change of an event that cannot be read is told as such, so that those of others are told too.
+// If the change's event cannot be read, reports only that the change exists, so that other events' changes go on.
 SourceChange LedgerChangeSource::told(RecordedChange& change) {
   if (change.is_unreadable) {
     unreadable_.failed(change.event, k_damaged);
@@ -67,7 +67,7 @@ SourceChange LedgerChangeSource::told(RecordedChange& change) {
   return made;
 }
 
-// nullptr: it cannot be read at the moment, or is not open.
+// nullptr if it cannot be read at the moment, or is not open.
 std::shared_ptr<const PublishedEvent> LedgerChangeSource::find(EventNumber event) {
   auto published = ledger_.event(event);
   if (published == nullptr) {

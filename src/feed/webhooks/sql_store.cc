@@ -11,7 +11,7 @@ using sql::Values;
 
 // ---- where the databases differ
 
-// Serialises changes of endpoints. In a file the transaction does that, and the store counts them itself.
+// Serialises changes of endpoints. SQLite's transaction does so by itself, and the store counts the changes.
 constexpr Statement k_revise{"webhook_revise", "UPDATE holdfast.webhook_revision SET revision = revision + 1", sql::k_not_in_sqlite};
 constexpr Statement k_revision{"webhook_revision", "SELECT revision FROM holdfast.webhook_revision", sql::k_not_in_sqlite};
 constexpr Statement k_lock{"webhook_lock", "SELECT 1 FROM holdfast.webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE", sql::k_not_in_sqlite};
@@ -56,7 +56,7 @@ constexpr Statement k_disable{"webhook_disable",
 
 // ---- messages
 
-// A message waits for those of its group that are in the queue already.
+// A message waits if its group already has messages in the queue.
 constexpr Statement k_enqueue{"webhook_enqueue", R"(
   INSERT INTO holdfast.webhook_message (endpoint, id, kind, grp, attempts, next_at, body, last_error)
   SELECT $1, $2, $3, $4, $5,
@@ -74,7 +74,8 @@ constexpr Statement k_of_group{"webhook_of_group", R"(
 constexpr Statement k_dead{"webhook_dead", R"(
   SELECT number, id, kind, grp, attempts, next_at, body, last_error, died_at FROM holdfast.webhook_message
   WHERE endpoint = $1 AND died_at IS NOT NULL AND number > $2 ORDER BY number LIMIT $3)"};
-// Message $2 leaves the queue: it is the turn of the first of its group that is left, unless it was already, because it came back meanwhile.
+// Message $2 leaves the queue, so the first remaining message of its group is due. Does nothing if that message already was due:
+// then it came back in the meantime.
 constexpr Statement k_promote{"webhook_promote", R"(
   UPDATE holdfast.webhook_message SET next_at = $3
   WHERE endpoint = $1 AND next_at = $4 AND number = (
@@ -87,7 +88,7 @@ constexpr Statement k_complete{"webhook_complete", R"(
   UPDATE holdfast.webhook_message SET kind = $3, body = $4, attempts = 0 WHERE endpoint = $1 AND number = $2)"};
 constexpr Statement k_bury{"webhook_bury", R"(
   UPDATE holdfast.webhook_message SET attempts = $3, died_at = $4, last_error = $5 WHERE endpoint = $1 AND number = $2)"};
-// Of the dead the newest $2 stay. First the others are counted, then they go.
+// Keeps the newest $2 dead messages. The first statement counts those to be dropped, the second deletes them.
 constexpr Statement k_count_dropped{"webhook_count_dropped", R"(
   UPDATE holdfast.webhook_endpoint SET dead_dropped = dead_dropped - $2 +
     (SELECT count(*) FROM holdfast.webhook_message WHERE endpoint = $1 AND died_at IS NOT NULL)
@@ -99,7 +100,7 @@ constexpr Statement k_revive_all{"webhook_revive_all", R"(
   UPDATE holdfast.webhook_message SET died_at = NULL, attempts = 0, next_at = $2 WHERE endpoint = $1 AND died_at IS NOT NULL)"};
 constexpr Statement k_revive{"webhook_revive", R"(
   UPDATE holdfast.webhook_message SET died_at = NULL, attempts = 0, next_at = $2 WHERE endpoint = $1 AND died_at IS NOT NULL AND id = $3)"};
-// After messages have come back: only the first of each group has a time.
+// After messages have come back: only the first message of each group gets a time.
 constexpr Statement k_heads{"webhook_heads", R"(
   UPDATE holdfast.webhook_message AS w SET next_at =
     CASE WHEN number <> (SELECT min(m.number) FROM holdfast.webhook_message m WHERE m.endpoint = $1 AND m.grp = w.grp AND m.died_at IS NULL)
@@ -162,7 +163,8 @@ FencedTransaction SqlWebhookStore::begin(Epoch epoch) {
   return database_->file() == nullptr ? FencedTransaction(*database_, k_lease_webhooks, epoch) : FencedTransaction(*database_);
 }
 
-// Of an operator's change: addresses and secrets must not come back as they were before it.
+// Commits an operator's change. Raises the registry's revision, so that a restart cannot fall back to earlier addresses and
+// secrets.
 void SqlWebhookStore::commit_change(sql::Transaction& transaction) {
   raise_registry_revision(*database_);
   transaction.commit();
