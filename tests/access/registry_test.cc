@@ -33,7 +33,7 @@ class RegistryTest : public testing::TestWithParam<Home> {
 
 INSTANTIATE_TEST_SUITE_P(In, RegistryTest, k_homes, name_of_home);
 
-TEST_P(RegistryTest, AKeyIsThereAsItWasMadeForWhoeverOpensTheRegistryLater) {
+TEST_P(RegistryTest, AKeyIsUnchangedWhenTheRegistryIsOpenedAgain) {
   ApiKey made = key(1);
   made.expires_at = 77'000;
   ASSERT_TRUE(registry->add(made));
@@ -60,7 +60,7 @@ TEST_P(RegistryTest, ARevokedKeyStaysAndKeepsTheTimeOfItsFirstRevocation) {
   EXPECT_EQ(registry->keys()[0].revoked_at, 5'000);
 }
 
-TEST_P(RegistryTest, WhatAnotherOneWritesIsSeenAsAChangeOnce) {
+TEST_P(RegistryTest, AnotherConnectionsWriteIsSeenAsAChangeOnce) {
   const auto other = stores->open_registry();
   EXPECT_TRUE(registry->has_changed() || registry->keys().empty()) << "before the first reading anything may be new";
   (void)registry->keys();
@@ -77,7 +77,7 @@ TEST_P(RegistryTest, WhatAnotherOneWritesIsSeenAsAChangeOnce) {
   EXPECT_EQ(registry->keys().at(0).expires_at, 3);
 }
 
-TEST_P(RegistryTest, WhatItWritesItselfIsSeenToo) {
+TEST_P(RegistryTest, ItsOwnWritesAreSeenToo) {
   (void)registry->keys();
   ASSERT_TRUE(registry->add(key(1)));
   EXPECT_TRUE(registry->has_changed());
@@ -86,7 +86,7 @@ TEST_P(RegistryTest, WhatItWritesItselfIsSeenToo) {
   EXPECT_TRUE(registry->has_changed());
 }
 
-TEST_P(RegistryTest, AnIdOrAHashThatIsThereIsRefused) {
+TEST_P(RegistryTest, ADuplicateIdOrHashIsRefused) {
   ASSERT_TRUE(registry->add(key(1)));
   ApiKey same_id = key(2);
   same_id.id = "k1";
@@ -98,7 +98,7 @@ TEST_P(RegistryTest, AnIdOrAHashThatIsThereIsRefused) {
   EXPECT_THAT(registry->keys(), SizeIs(2));
 }
 
-TEST_P(RegistryTest, ThereAreNoMoreKeysThanTheLimitAlsoWhenTwoAddAtOnce) {
+TEST_P(RegistryTest, TheLimitOfKeysHoldsForConcurrentAdditionsToo) {
   stores->fill_with_keys(k_api_keys_max - 5);
   std::atomic<unsigned> added{0};
   std::vector<std::jthread> threads;
@@ -114,7 +114,7 @@ TEST_P(RegistryTest, ThereAreNoMoreKeysThanTheLimitAlsoWhenTwoAddAtOnce) {
   EXPECT_THAT(registry->keys(), SizeIs(k_api_keys_max));
 }
 
-TEST_P(RegistryTest, AllHaveOneSecretAlsoThoseWhoOpenItAtOnce) {
+TEST_P(RegistryTest, AllHaveOneSecretEvenIfTheyOpenItAtOnce) {
   std::mutex mutex;
   std::set<SessionSecret> secrets = {registry->session_secret()};
   std::vector<std::jthread> threads;

@@ -17,7 +17,7 @@ using std::chrono::seconds;
 
 // --- routes ---
 
-TEST(Routes, EachNeedsSomethingOfItsCallerThatThereIs) {
+TEST(Routes, EachNeedsAnExistingScopeOfItsCaller) {
   Metrics metrics;
   const Router router(metrics, true);
   ASSERT_FALSE(router.routes().empty());
@@ -32,7 +32,7 @@ TEST(Routes, EachNeedsSomethingOfItsCallerThatThereIs) {
   }
 }
 
-TEST(Routes, SayWhatTheyChangeAndWhatTheirPathNames) {
+TEST(Routes, DeclareWhatTheyChangeAndWhatTheirPathNames) {
   Metrics metrics;
   const Router router(metrics, true);
   for (const Route& route : router.routes()) {
@@ -66,7 +66,7 @@ TEST(Scopes, OnlyAdminImpliesOthers) {
 
 // --- tokens ---
 
-TEST(ApiTokens, HaveTheirFormAndAreNeverTheSame) {
+TEST(ApiTokens, HaveTheirFormAndNeverRepeat) {
   const std::string token = new_api_token();
   EXPECT_EQ(token.size(), 46U);
   EXPECT_TRUE(token.starts_with("hf_"));
@@ -78,7 +78,7 @@ TEST(ApiTokens, HaveTheirFormAndAreNeverTheSame) {
   EXPECT_FALSE(are_equal(*hash_of_api_token(token), *hash_of_api_token(other)));
 }
 
-TEST(ApiTokens, WhatHasNotTheirFormHasNoHash) {
+TEST(ApiTokens, OfAnotherFormHaveNoHash) {
   const std::string token = new_api_token();
   for (const std::string& text : {std::string(), std::string("hf_"), token + "A", token.substr(1), token.substr(0, 45),
                                   "HF_" + token.substr(3), token.substr(0, 45) + " ", token.substr(0, 45) + "+"}) {
@@ -102,7 +102,7 @@ TEST_F(SessionTokens, HoldUntilTheirMillisecond) {
   EXPECT_FALSE(read_session(token, secret, k_now + 1));
 }
 
-TEST_F(SessionTokens, OfAVisitorSayWhenItBegan) {
+TEST_F(SessionTokens, HaveTheTimeWhenTheVisitorBegan) {
   constexpr Millis k_2026 = 1'771'949'700'123;
   EXPECT_EQ(beginning_of(new_visitor(k_2026)), k_2026 / 60'000 * 60'000);
   EXPECT_NE(new_visitor(k_2026), new_visitor(k_2026));
@@ -134,7 +134,7 @@ TEST_F(SessionTokens, CannotBeCutLengthenedOrSignedByAnother) {
 
 // --- rates ---
 
-TEST(Rates, ABurstAndThenExactlySoManyASecond) {
+TEST(Rates, AllowABurstThenExactlyTheRate) {
   RateLimiter limiter({.per_second = 20, .burst = 40});
   const seconds start(1'000);
   for (int i = 0; i < 40; ++i) EXPECT_FALSE(limiter.take("a", start)) << i;

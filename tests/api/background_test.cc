@@ -41,7 +41,7 @@ TEST(Background, ACoroutineGoesOnOnItsOwnThread) {
 
 // A stop comes while more is queued than is ever begun: nothing of it outlives the stop, so nothing ends later, when all that it uses
 // is gone.
-TEST(Background, AStopEndsWhateverStillWaits) {
+TEST(Background, AStopEndsAllThatStillWait) {
   constexpr int k_requests = 20'000;
   int kept = 0;
   asio::io_context context;

@@ -48,7 +48,7 @@ class SharedTextsTest : public ::testing::Test {
   std::atomic<int> made{0};
 };
 
-TEST_F(SharedTextsTest, IsMadeOnceForAllWhoAskAtTheSameTimeAndLater) {
+TEST_F(SharedTextsTest, IsMadeOnceForConcurrentAndLaterCallers) {
   const auto first = get({1, Kind::plan}, 100, 50);
   EXPECT_EQ(made, 1);
   for (const auto& text : first) EXPECT_EQ(text, first[0]) << "one text, not a copy";
@@ -58,14 +58,14 @@ TEST_F(SharedTextsTest, IsMadeOnceForAllWhoAskAtTheSameTimeAndLater) {
   EXPECT_EQ(texts.bytes(), 120U);
 }
 
-TEST_F(SharedTextsTest, OfAnotherSourceIsMadeAnew) {
+TEST_F(SharedTextsTest, OfAnotherSourceIsMadeAgain) {
   const auto old = get({1, Kind::plan}, 100)[0];
   source = std::make_shared<int>(2);
   EXPECT_NE(get({1, Kind::plan}, 100)[0], old);
   EXPECT_EQ(made, 2);
 }
 
-TEST_F(SharedTextsTest, WhatNobodyReadsIsForgottenOldestFirst) {
+TEST_F(SharedTextsTest, UnusedTextsAreForgottenOldestFirst) {
   for (EventNumber event = 1; event <= 4; ++event) get({event, Kind::plan}, 300);
   EXPECT_EQ(texts.bytes(), 900U);
   get({2, Kind::plan}, 300);
@@ -76,7 +76,7 @@ TEST_F(SharedTextsTest, WhatNobodyReadsIsForgottenOldestFirst) {
   EXPECT_EQ(texts.bytes(), 900U) << "one that is too large is not kept";
 }
 
-TEST_F(SharedTextsTest, BeyondTheLimitNothingIsMadeUntilSomebodyHasRead) {
+TEST_F(SharedTextsTest, BeyondTheLimitNothingIsMadeUntilAReaderIsDone) {
   std::vector<SharedTexts::Text> readers;
   for (EventNumber event = 1; event <= 3; ++event) readers.push_back(get({event, Kind::plan}, 1'100)[0]);
   EXPECT_EQ(get({4, Kind::plan}, 10)[0], nullptr);

@@ -70,7 +70,7 @@ TEST_F(Watching, EndsAtItsDeadline) {
   EXPECT_THAT(results, ElementsAre(Watch::Result::over));
 }
 
-TEST_F(Watching, IsRefusedWhenTooManyWaitAlready) {
+TEST_F(Watching, IsRefusedWhenTooManyAreWaiting) {
   wait(3, milliseconds(60'000));
   wait(3, milliseconds(60'000));
   wait(3, milliseconds(60'000));
@@ -84,7 +84,7 @@ TEST_F(Watching, IsRefusedWhenTooManyWaitAlready) {
   EXPECT_EQ(results.size(), 4u);
 }
 
-TEST_F(Watching, IsForTenThousandAtOnceAndNoMore) {
+TEST_F(Watching, IsLimitedToTenThousandAtOnce) {
   Watch all{it.ledger()};
   all.attach(context);
   std::size_t full = 0;

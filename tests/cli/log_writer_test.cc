@@ -39,7 +39,7 @@ class Last : public ::testing::Test {
   }
 };
 
-TEST_F(Last, LinesOfALogAreWrittenBeforeABrokenRuleEndsTheProcess) {
+TEST_F(Last, LinesOfALogAreWrittenBeforeAFailedCheckEndsTheProcess) {
   const auto end = [] {
     const Logging logging("json", "info", "");
     log_until_the_cause();
@@ -48,7 +48,7 @@ TEST_F(Last, LinesOfALogAreWrittenBeforeABrokenRuleEndsTheProcess) {
   EXPECT_DEATH(end(), AllOf(HasSubstr("line 0"), HasSubstr("this is the cause"), HasSubstr("a rule of its own does not hold: 1 > 2")));
 }
 
-TEST_F(Last, LinesOfALogAreWrittenBeforeAnExceptionThatNobodyCatchesEndsTheProcess) {
+TEST_F(Last, LinesOfALogAreWrittenBeforeAnUncaughtExceptionEndsTheProcess) {
   const auto end = []() noexcept {
     const Logging logging("json", "info", "");
     log_until_the_cause();
@@ -83,7 +83,7 @@ class Full : public ::testing::Test {
   int reader_;
 };
 
-TEST_F(Full, QueueOfALogWithoutMemoryForItsOwnLinesLosesThemAndSaysSoLater) {
+TEST_F(Full, QueueOfALogWithoutMemoryDropsLinesAndReportsThemLater) {
   std::atomic<bool> has_memory{false};
   std::atomic<int> tried{0};
   LogWriter writer(file(), [&](spdlog::level::level_enum, const std::string& message) {

@@ -43,7 +43,7 @@ struct Maintenance : testing::Test {
   std::uint64_t keys = 0;
 };
 
-TEST_F(Maintenance, ASecondLedgerOnTheFolderIsRefusedAlsoFromAnotherProcess) {
+TEST_F(Maintenance, ASecondLedgerOnTheFolderIsRefusedInAnyProcess) {
   const std::string refusal = refusal_at_start(folder / "data", time);
   EXPECT_THAT(refusal, HasSubstr("another process works with the data"));
   EXPECT_THAT(refusal, HasSubstr((folder / "data").string()));
@@ -81,7 +81,7 @@ TEST_F(Maintenance, ABackupHasEverythingAndIsRestoredAsItWas) {
   EXPECT_EQ(told(restored.hold(event, reservation_id(event, 77'777), {199})), "accepted");
 }
 
-TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
+TEST_F(Maintenance, ABackupHasTheFeedsPositionsAndRefusedPayments) {
   using feed::kafka::FeedPosition;
   using feed::kafka::PaymentDigest;
   const PaymentDigest before{1};
@@ -117,7 +117,7 @@ TEST_F(Maintenance, ABackupHasHowFarTheFeedCameAndWhichPaymentsWereRefused) {
   EXPECT_EQ(feed.rejection(after), "later") << "money that was sent back was sent back";
 }
 
-TEST_F(Maintenance, ABackupWhileItIsSoldFromHasWhatWasAnsweredBefore) {
+TEST_F(Maintenance, ABackupDuringASaleHasEverythingAnsweredBefore) {
   trade(20);
   std::atomic<bool> done{false};
   std::atomic<std::uint64_t> answered{0};
@@ -145,7 +145,7 @@ TEST_F(Maintenance, ABackupWhileItIsSoldFromHasWhatWasAnsweredBefore) {
   done = true;
 }
 
-TEST_F(Maintenance, ABackupIsNeverWrittenOverAFileAndNeedsData) {
+TEST_F(Maintenance, ABackupOverwritesNoFileAndNeedsData) {
   std::ofstream(folder / "copy") << "mine";
   EXPECT_THROW(cli::backup(folder / "data", folder / "copy"), DataError);
   EXPECT_EQ(fs::file_size(folder / "copy"), 4u);

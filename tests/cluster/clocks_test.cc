@@ -27,7 +27,7 @@ class Clocks : public ::testing::Test {
   TestEvent event = make_event(client, 200);
 };
 
-TEST_F(Clocks, OfNodesApartByMinutesGiveHoldsTheSameTime) {
+TEST_F(Clocks, MinutesApartGiveHoldsTheSameTime) {
   for (std::size_t node = 0; node < cluster.count(); ++node) {
     Client asked = cluster.client(node);
     const Answer answer = reserve(asked, event[node], "c");
@@ -38,7 +38,7 @@ TEST_F(Clocks, OfNodesApartByMinutesGiveHoldsTheSameTime) {
   }
 }
 
-TEST_F(Clocks, OfNodesApartByMinutesEndAHoldOnTimeAndNotEarlier) {
+TEST_F(Clocks, MinutesApartEndAHoldOnTime) {
   Client fast = cluster.client(0);
   Client slow = cluster.client(1);
   const Answer held = hold(slow, "c", {event[0]}, R"("holdSeconds":4)");
@@ -62,7 +62,7 @@ TEST_F(Clocks, OfNodesApartByMinutesEndAHoldOnTimeAndNotEarlier) {
   cluster.verify({event});
 }
 
-TEST_F(Clocks, OfNodesApartByMinutesSellNothingTwiceUnderLoad) {
+TEST_F(Clocks, MinutesApartSellNothingTwiceUnderLoad) {
   Load load(cluster, event);
   ASSERT_TRUE(load.goes_on(500));
   load.stop();

@@ -22,7 +22,7 @@ std::optional<std::size_t> publisher(Cluster& cluster, std::optional<std::size_t
   return std::nullopt;
 }
 
-TEST(Feed, WithKafkaAwayForAMinuteReservationsGoOnAndEverythingIsPublishedAfterwardsInOrder) {
+TEST(Feed, PublishesEverythingInOrderAfterAMinuteWithoutKafka) {
   Cluster cluster({.own_kafka = true});
   Client client = cluster.client(0);
   const TestEvent event = make_event(client, k_seats);
@@ -50,7 +50,7 @@ TEST(Feed, WithKafkaAwayForAMinuteReservationsGoOnAndEverythingIsPublishedAfterw
   cluster.verify({event});
 }
 
-TEST(Feed, ChangesOfAnEventThatOnlyAnotherNodeServesArePublishedToo) {
+TEST(Feed, PublishesChangesOfEventsThatOnlyAnotherNodeServes) {
   Cluster cluster;
   std::optional<std::size_t> publishing;
   ASSERT_TRUE(eventually([&] { return (publishing = publisher(cluster)).has_value(); }, 6 * k_patience));
@@ -68,7 +68,7 @@ TEST(Feed, ChangesOfAnEventThatOnlyAnotherNodeServesArePublishedToo) {
   cluster.verify({event});
 }
 
-TEST(Feed, OfTwoRelaysAtOnceTheOlderOneIsFencedAndReadersOfCommittedMessagesSeeEachOnceInOrder) {
+TEST(Feed, FencesTheOlderOfTwoRelaysSoThatEachMessageIsReadOnce) {
   if (!has_real_kafka()) GTEST_SKIP() << "the mock cluster of librdkafka fences nobody";
   Cluster cluster;
   Client client = cluster.client(0);

@@ -147,7 +147,7 @@ TEST_F(Payments, ThatFailReleaseTheReservationAndOneThatThenSucceedsGetsItIfItIs
   cluster.verify({event});
 }
 
-TEST_F(Payments, ForSomebodyElsesReservationMoveNoSeatOfAnother) {
+TEST_F(Payments, ForAnotherCustomersReservationMoveNoSeat) {
   const std::string bought = reserve_seat(0, "buyer");
   succeeded(bought, "order-1");
   ASSERT_TRUE(eventually([&] { return status_of(bought) == "consumed"; }, 3 * k_patience));
@@ -168,7 +168,7 @@ TEST_F(Payments, ForSomebodyElsesReservationMoveNoSeatOfAnother) {
   cluster.verify({event});
 }
 
-TEST_F(Payments, ThatAreMalformedGoToADeadLetterWithTheReasonAndStopNobody) {
+TEST_F(Payments, MalformedOnesBecomeDeadLettersAndStopNothing) {
   const std::vector<std::string> malformed = {"",
                                               "not JSON",
                                               "[]",

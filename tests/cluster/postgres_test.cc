@@ -59,7 +59,7 @@ TEST(PostgresAway, NodesSay503WithRetryAfterAreNotReadyAndComeBackByThemselves) 
   cluster.verify({event});
 }
 
-TEST(PostgresAway, APausedPostgresMakesNobodyWaitForEverAndSellsNothingTwice) {
+TEST(PostgresAway, APausedPostgresBlocksNoRequestForEverAndSellsNothingTwice) {
   Cluster cluster({.own_postgres = true});
   Client client = cluster.client(0);
   const TestEvent event = make_event(client, k_seats);

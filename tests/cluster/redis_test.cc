@@ -39,7 +39,7 @@ std::size_t bytes_waiting_at(std::uint16_t port) {
   return waiting;
 }
 
-TEST(SeatLock, OfAnotherProgramIsRespectedByEveryNodeAndOtherSeatsAreSoldMeanwhile) {
+TEST(SeatLock, OfAnotherProgramIsRespectedByEveryNode) {
   Cluster cluster;
   Client client = cluster.client(0);
   const TestEvent event = make_event(client, 10);
@@ -88,7 +88,7 @@ TEST(SeatLock, RedisKilledFlushedAndPausedUnderLoadSellsNothingTwiceAndReservati
   cluster.verify({event});
 }
 
-TEST(SeatLock, WithRejectNobodyReservesWhileRedisIsAwayAndAllElseGoesOn) {
+TEST(SeatLock, WithRejectOnlyReservationsStopWhileRedisIsAway) {
   Cluster cluster({.nodes = 2, .flags = {"--lock-on-failure", "reject"}, .has_feed = false});
   Client client = cluster.client(0);
   const TestEvent event = make_event(client, 10);
@@ -105,7 +105,7 @@ TEST(SeatLock, WithRejectNobodyReservesWhileRedisIsAwayAndAllElseGoesOn) {
 }
 
 // The journal does not take the row until the lock has ended: somebody else holds a lock on its table.
-TEST(SeatLock, ThatExpiresInMidBatchAndGoesToAnotherProgramIsNotTakenFromItAndTheSeatIsSoldOnce) {
+TEST(SeatLock, ThatExpiresInABatchIsLeftToAnotherProgram) {
   Cluster cluster({.flags = {"--lock-ttl-ms", "1000"}});
   Client client = cluster.client(0);
   const TestEvent event = make_event(client, 10);
@@ -127,7 +127,7 @@ TEST(SeatLock, ThatExpiresInMidBatchAndGoesToAnotherProgramIsNotTakenFromItAndTh
 }
 
 // A node that stands still within its turn, with the seat's lock, for longer than the contract's 30 seconds.
-TEST(SeatLock, ANodePausedPastItsLocks30SecondsAndResumedIsRefusedAndDoublesNothing) {
+TEST(SeatLock, ANodePausedLongerThanItsLocksSellsNothingTwice) {
   Cluster cluster({.flags = {"--lock-deadline-ms", "10000"}});
   Client client = cluster.client(1);
   const TestEvent event = make_event(client, 10);

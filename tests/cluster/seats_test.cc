@@ -72,7 +72,7 @@ struct Seats : testing::Test {
   KafkaWriter writer{cluster.bootstrap()};
 };
 
-TEST_F(Seats, OfWhichSomeCameToANodeThatIsKilledAreImportedByTheNextOneWhenTheRestHasCome) {
+TEST_F(Seats, OfAKilledNodeAreImportedByTheNextOnceTheRestHasCome) {
   const std::size_t first = await_importer();
   const std::size_t second = 1 - first;
   const GeneratedEvent half(6);
@@ -94,7 +94,7 @@ TEST_F(Seats, OfWhichSomeCameToANodeThatIsKilledAreImportedByTheNextOneWhenTheRe
   cluster.verify({{half.id, half.seats}, {whole.id, whole.seats}});
 }
 
-TEST_F(Seats, OfAnEventWhoseNodeIsKilledInTheMiddleOfItsImportAreImportedByTheNextOneOnceAndWhole) {
+TEST_F(Seats, OfAnImportInterruptedByAKillAreImportedOnceByTheNextNode) {
   constexpr std::size_t k_parts = 6;
   constexpr std::size_t k_seats_a_part = 5'000;   // half a megabyte
   const std::size_t first = await_importer();

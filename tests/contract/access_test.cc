@@ -140,7 +140,7 @@ std::string path_of(const api::Route& route) {
   return std::regex_replace(std::string(route.path), std::regex("\\{\\}"), "0e000000-0000-4000-8000-00000000ffff");
 }
 
-TEST_F(Access, EveryRouteLetsInWhomTheTableNamesAndNobodyElse) {
+TEST_F(Access, EveryRouteAdmitsExactlyTheCallersInTheTable) {
   const std::string expired = new_api_token();   // the tool makes none whose time is over
   RegistryFile((folder / "data" / "registry.db").string())
       .add({.id = "kexpired",
@@ -202,7 +202,7 @@ TEST_F(Access, A401SaysWhatIsMissingAndA403NamesTheScope) {
   EXPECT_THAT(detail_of(reader), HasSubstr("`admin`"));
 }
 
-TEST_F(Access, AKeyIsThereAndGoneWithinTwoSecondsOfARunningServer) {
+TEST_F(Access, ARunningServerNoticesANewOrRevokedKeyWithinTwoSeconds) {
   const std::string token = make_key(folder / "data", "read");
   const milliseconds soon(2'000 * k_slowness);
   EXPECT_TRUE(eventually([&] { return client->get("/v1/events", bearer(token)).status == 200; }, soon));
@@ -210,7 +210,7 @@ TEST_F(Access, AKeyIsThereAndGoneWithinTwoSecondsOfARunningServer) {
   EXPECT_TRUE(eventually([&] { return client->get("/v1/events", bearer(token)).status == 401; }, soon));
 }
 
-TEST_F(Access, NoTokenStandsInLogsOrFiles) {
+TEST_F(Access, NoTokenIsInLogsOrFiles) {
   server->stop();
   server->settings().flags.insert(server->settings().flags.end(), {"--log-level", "debug"});
   server->start();
@@ -255,7 +255,7 @@ TEST_F(Access, ABackupHasTheKeysAndARestoreKeepsWhatWasRevokedSince) {
   EXPECT_EQ(run_holdfast({"keys", "list", "--data", (folder / "restored").string()}).out, list);
 }
 
-TEST_F(Access, TheSameIdempotencyKeyOfTwoCallersIsTwo) {
+TEST_F(Access, TheSameIdempotencyKeyOfTwoCallersIsTwoKeys) {
   Headers one = new_session(*client);
   Headers two = new_session(*client);
   one.emplace_back("Idempotency-Key", "same");
@@ -266,7 +266,7 @@ TEST_F(Access, TheSameIdempotencyKeyOfTwoCallersIsTwo) {
   expect_v1_problem(hold_as(two, 0), 409, "seat_unavailable");
 }
 
-TEST_F(Access, AnImportShowsTheKeyOfItsEnvironment) {
+TEST_F(Access, AnImportSendsTheKeyFromItsEnvironment) {
   const std::vector<std::string> import = {"import", "--server", server->url(),
                                            "--name", "Theatre",  std::string(HOLDFAST_VENUES) + "/theatre.seating-plan.json"};
   EXPECT_THAT(run_holdfast(import).err, HasSubstr("401"));
@@ -328,7 +328,7 @@ TEST_F(Access, ASessionHoldsForItselfOnly) {
   expect_v1_problem(hold_as(bearer(keys["hold"]), 2), 400, "invalid_request");
 }
 
-TEST_F(Access, SomebodyElsesReservationIsToASessionAsIfThereWereNone) {
+TEST_F(Access, ASessionGets404ForAnotherCustomersReservation) {
   const Headers owner = new_session(*client);
   const Headers other = new_session(*client);
   const std::string id = string_of(hold_as(owner, 0).json().at("id"));
@@ -433,7 +433,7 @@ TEST(StrangePages, ChangeNothingOnAServerWithoutKeys) {
   }
 }
 
-TEST(StrangePages, OfAReboundNameChangeNothingThroughTheContractsEither) {
+TEST(StrangePages, WithAReboundNameChangeNothingThroughTheContractsEither) {
   Server server;
   Client client = server.connect();
   for (const char* path : {"/reservations", "/tickets_lock", "/tickets_unlock", "/tickets_unlock_param"}) {
@@ -444,7 +444,7 @@ TEST(StrangePages, OfAReboundNameChangeNothingThroughTheContractsEither) {
   }
 }
 
-TEST_F(Access, AStrangePageChangesNothingWhateverKeyItShows) {
+TEST_F(Access, AStrangePageChangesNothingWithAnyKey) {
   Headers callers = bearer(keys["admin"]);
   for (const Headers& page : headers_of_strange_pages()) {
     walk_changing_routes(*client, page, expect_forbidden);
@@ -503,7 +503,7 @@ class Drafts : public Access {
   std::vector<Reader> readers;
 };
 
-TEST_F(Drafts, AreThereForKeysThatReadAndForNobodyElse) {
+TEST_F(Drafts, AreVisibleOnlyToKeysThatMayRead) {
   const TestEvent none{new_uuid(), {new_uuid()}};
   for (const std::string& path : paths()) {
     std::string path_of_none = path;
@@ -534,7 +534,7 @@ TEST_F(Drafts, AreThereForKeysThatReadAndForNobodyElse) {
   }
 }
 
-TEST_F(Drafts, AreInTheListsOfThoseForWhomTheyAreThere) {
+TEST_F(Drafts, AreListedOnlyForThoseWhoMaySeeThem) {
   const auto listed = [&](const Headers& caller) {
     std::vector<std::string> ids;
     std::string cursor;
@@ -552,7 +552,7 @@ TEST_F(Drafts, AreInTheListsOfThoseForWhomTheyAreThere) {
   EXPECT_EQ(of_a_session.size(), 1U);
 }
 
-TEST_F(Drafts, SeatsOfThemCannotBeHeldByThoseForWhomTheyAreNotThere) {
+TEST_F(Drafts, TheirSeatsCannotBeHeldByCallersWhoMayNotSeeThem) {
   const Headers holder = bearer(keys["hold"]);
   const Answer one = hold(*client, "c", {draft[0]}, {}, holder);
   expect_v1_problem(one, 404, "seat_not_found");
@@ -595,7 +595,7 @@ TEST_F(Drafts, BeginAndEndWithTheStatus) {
   EXPECT_EQ(client->post(reservation + "/release", R"({"seatIds":[")" + draft[0] + "\"]}", session).status, 200);
 }
 
-TEST(OpenServer, ShowsDraftsToEverybodyButSessions) {
+TEST(OpenServer, ShowsDraftsToEveryoneExceptSessions) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 1, R"("status":"draft")");
@@ -688,7 +688,7 @@ TEST(OpenServer, ClosesWithItsFirstKeyAndNeverOpensAgain) {
   EXPECT_EQ(server.connect().get("/v1/events").status, 401);
 }
 
-TEST(OpenServer, ASessionIsACustomerThereTooAndStrangePagesAreNot) {
+TEST(OpenServer, AdmitsSessionsAsCustomersAndNoStrangePages) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 2);
@@ -702,7 +702,7 @@ TEST(OpenServer, ASessionIsACustomerThereTooAndStrangePagesAreNot) {
   EXPECT_EQ(client.get(path).status, 200) << "without a cookie everybody is let in";
 }
 
-TEST(OpenServer, AnswersUnderItsOwnNamesOnlySoThatAReboundPageIsAStranger) {
+TEST(OpenServer, AnswersOnlyUnderItsOwnNamesAndRefusesReboundPages) {
   Server server;
   Client client = server.connect();
   for (const char* own : {"localhost", "LocalHost:50002", "shop.localhost:1", "127.0.0.1", "127.0.0.1:50002", "[::1]", "[::1]:50002"}) {
@@ -716,7 +716,7 @@ TEST(OpenServer, AnswersUnderItsOwnNamesOnlySoThatAReboundPageIsAStranger) {
   }
 }
 
-TEST(BeyondLoopback, AKeyOrAWrittenContractIsNeeded) {
+TEST(BeyondLoopback, AKeyOrAConfiguredContractIsRequired) {
   const TempFolder folder;
   const Finished refused = failing_start({.flags = {"--listen", "0.0.0.0"}, .data = folder / "data"});
   EXPECT_EQ(refused.status, 2);
@@ -737,7 +737,7 @@ TEST(BeyondLoopback, AKeyOrAWrittenContractIsNeeded) {
   EXPECT_EQ(ended.header("Set-Cookie"), "__Host-holdfast_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure");
 }
 
-TEST(BeyondLoopback, AWrittenContractNeedsNoKeyAlsoWhenThereAreKeys) {
+TEST(BeyondLoopback, AConfiguredContractNeedsNoKeyEvenIfKeysExist) {
   const TempFolder folder;
   make_key(folder / "data", "read");
   Server server({.flags = {"--listen", "0.0.0.0", "--access-anonymous", "contract1"}, .data = folder / "data"});
@@ -748,7 +748,7 @@ TEST(BeyondLoopback, AWrittenContractNeedsNoKeyAlsoWhenThereAreKeys) {
 }
 
 // Contract 1's release of a seat may end contract 2's ticket locks.
-TEST(BeyondLoopback, WhoNeedsNoKeyForContract1EndsNoTicketLockThatTakesOne) {
+TEST(BeyondLoopback, WithoutAKeyContract1EndsNoTicketLockThatNeedsOne) {
   const TempFolder folder;
   const std::string admin = make_key(folder / "data", "admin");
   const std::string hold = make_key(folder / "data", "hold");
@@ -803,7 +803,7 @@ class LostRegistry : public testing::TestWithParam<Loss> {};
 
 INSTANTIATE_TEST_SUITE_P(Loses, LostRegistry, testing::ValuesIn(k_losses), [](const auto& loss) { return std::string(loss.param.name); });
 
-TEST_P(LostRegistry, IsNotTakenForOneWithoutKeysOrWithTheRevokedOnes) {
+TEST_P(LostRegistry, IsNotTakenForOneWithoutKeysOrWithRevokedOnes) {
   const TempFolder folder;
   const std::string data = (folder / "data").string();
   {
@@ -831,7 +831,7 @@ TEST_P(LostRegistry, IsNotTakenForOneWithoutKeysOrWithTheRevokedOnes) {
   EXPECT_EQ(server.connect().get("/v1/events").status, 401);
 }
 
-TEST(Registry, AChangeThatACrashKeptFromBeingNotedIsNoReasonToRefuse) {
+TEST(Registry, AChangeThatACrashLeftUnnotedIsAccepted) {
   const TempFolder folder;
   const std::string data = (folder / "data").string();
   { Server server({.data = data}); }

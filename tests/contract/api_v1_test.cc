@@ -86,7 +86,7 @@ std::string plan_with_more(std::string_view seats) {
 
 Json not_taken_of(const Answer& answer) { return answer.json().at("notTaken").at("members"); }
 
-TEST_F(ApiV1, WhatAPlanHasAndIsNotTakenOverIsListed) {
+TEST_F(ApiV1, IgnoredMembersOfAPlanAreListed) {
   const std::string seats = R"({"seat_number":"1","category":"S","colour":"red","radius":null},
  {"seat_number":"2","category":"S","colour":{"r":1}})";
   const Answer made = client.post("/v1/events", R"({"name":"E","plan":)" + plan_with_more(seats) + "}");
@@ -103,7 +103,7 @@ TEST_F(ApiV1, WhatAPlanHasAndIsNotTakenOverIsListed) {
   EXPECT_EQ(read.json().at("counts").at("available").to_number<int>(), 2);
 }
 
-TEST_F(ApiV1, MoreThanFitsOfWhatIsNotTakenOverIsCounted) {
+TEST_F(ApiV1, IgnoredMembersBeyondTheLimitAreCounted) {
   std::string members;
   for (int i = 0; i < 30; ++i) members.append(R"(,"m)").append(std::to_string(i)).append("\":[1,2]");
   const Answer made =
@@ -115,7 +115,7 @@ TEST_F(ApiV1, MoreThanFitsOfWhatIsNotTakenOverIsCounted) {
   EXPECT_EQ(made.json().at("notTaken").at("others").to_number<int>(), 20) << "ten members with two items each";
 }
 
-TEST_F(ApiV1, ASeatThatItsPlanSaysIsTakenIsBlocked) {
+TEST_F(ApiV1, ASeatThatIsTakenInItsPlanIsBlocked) {
   const std::string seats = R"({"seat_number":"1","category":"S","status":"sold"},{"seat_number":"2","category":"S","status":"Available"},
     {"seat_number":"3","category":"S","status":"free"},{"seat_number":"4","category":"S","status":"reserved"},{"seat_number":"5","category":"S"},
     {"seat_number":"6","category":"S","status":null})";
@@ -138,7 +138,7 @@ TEST_F(ApiV1, ASeatThatItsPlanSaysIsTakenIsBlocked) {
   }
 }
 
-TEST_F(ApiV1, MoreTakenSeatsThanOneCommandMayNameAreAllBlocked) {
+TEST_F(ApiV1, MoreTakenSeatsThanFitIntoOneCommandAreAllBlocked) {
   std::string seats;
   for (int i = 0; i < 2'500; ++i) {
     seats.append(i == 0 ? "" : ",").append(R"({"category":"S","status":"sold","seat_number":)").append(std::to_string(i)).append("}");
@@ -148,7 +148,7 @@ TEST_F(ApiV1, MoreTakenSeatsThanOneCommandMayNameAreAllBlocked) {
   EXPECT_EQ(made.json().at("counts").at("blocked").to_number<int>(), 2'500);
 }
 
-TEST_F(ApiV1, AByteOrderMarkBeforeAnEventIsPassedOver) {
+TEST_F(ApiV1, AByteOrderMarkBeforeAnEventIsSkipped) {
   const Answer made = client.post("/v1/events", "\xEF\xBB\xBF" + event_body({new_uuid()}));
   EXPECT_EQ(made.status, 201) << made;
 }
@@ -192,7 +192,7 @@ TEST_F(ApiV1, EventsAreListedInPages) {
   EXPECT_THAT(made, IsSubsetOf(listed));
 }
 
-TEST_F(ApiV1, AnEventThatThereIsNotIs404) {
+TEST_F(ApiV1, AnUnknownEventIs404) {
   expect_v1_problem(client.get("/v1/events/" + new_uuid()), 404, "event_not_found");
   expect_v1_problem(client.get("/v1/events/" + new_uuid() + "/states"), 404, "event_not_found");
   expect_v1_problem(client.get("/v1/events/" + new_uuid() + "/plan"), 404, "event_not_found");
@@ -231,7 +231,7 @@ TEST_F(ApiV1, ChangesOfAnEventAtTheSameTimeAreJudgedOneAfterTheOther) {
   }
 }
 
-TEST_F(ApiV1, AChangeOfAnEventWhoseSettingsWouldNotGoTogetherIsRefusedAndNamesThem) {
+TEST_F(ApiV1, AChangeToConflictingSettingsIsRefusedAndNamesThem) {
   const TestEvent event = make_event(client, 1);
   const Answer refused = configure(event, R"({"name":"Other","holdSeconds":3700})");
   expect_v1_problem(refused, 400, "settings_conflict");
@@ -268,7 +268,7 @@ TEST_F(ApiV1, SeatsOfOnePlanInOneEventIdGetTheSameIdsEachTime) {
   EXPECT_EQ(ids[0], ids[1]);
 }
 
-TEST_F(ApiV1, AnIdThatExistsAlreadyIs409AndNothingIsCreated) {
+TEST_F(ApiV1, AnExistingIdIs409AndNothingIsCreated) {
   const TestEvent event = make_event(client, 2);
   const std::string id = new_uuid();
   const std::string fresh = new_uuid();
@@ -370,7 +370,7 @@ TEST_F(ApiV1, ASeatIsFoundByAnyLetterCaseOfAUuidAndByAnEscapedOpaqueId) {
   EXPECT_EQ(string_of(seat(client, odd).at("id")), odd);
 }
 
-TEST_F(ApiV1, ASeatThatThereIsNotIs404) {
+TEST_F(ApiV1, AnUnknownSeatIs404) {
   for (const std::string& id : {new_uuid(), std::string("no-such-seat")}) {
     expect_v1_problem(client.get("/v1/seats/" + id), 404, "seat_not_found");
   }
@@ -415,7 +415,7 @@ TEST_F(ApiV1, AReservationHasExactlyTheMembersOfTheSpecification) {
   EXPECT_EQ(string_of(reservation(client, id).at("orderId")), "order-1");
 }
 
-TEST_F(ApiV1, AHoldIsRefusedWithExactlyTheSeatsThatCouldNotBeHad) {
+TEST_F(ApiV1, AHoldIsRefusedWithExactlyTheUnavailableSeats) {
   const TestEvent event = make_event(client, 6);
   held_id({event[1]});
   ASSERT_EQ(act(held_id({event[2]}), "consume", R"({"orderId":"o"})").status, 200);
@@ -544,7 +544,7 @@ TEST_F(ApiV1, ReleaseGivesBackAllOrTheNamedSeats) {
   EXPECT_EQ(letters(event), "ahaa");
 }
 
-TEST_F(ApiV1, ReleaseOfSomebodyElsesSeatIsRefusedAndReleasesNothing) {
+TEST_F(ApiV1, ReleaseOfAnothersSeatIsRefusedAndReleasesNothing) {
   const TestEvent event = make_event(client, 3);
   const std::string mine = held_id({event[0]});
   held_id({event[1]});
@@ -613,7 +613,7 @@ TEST_F(ApiV1, LatePaymentGetsTheSeatsOnlyWithReinstateAndOnlyIfAllAreFree) {
   EXPECT_EQ(letters(event), "ss");
 }
 
-TEST_F(ApiV1, AReservationThatThereIsNotIs404ForEveryCommand) {
+TEST_F(ApiV1, AnUnknownReservationIs404ForEveryCommand) {
   const std::string id = new_uuid();
   expect_v1_problem(client.get("/v1/reservations/" + id), 404, "reservation_not_found");
   expect_v1_problem(client.get("/v1/reservations/not-a-uuid"), 404, "reservation_not_found");

@@ -110,7 +110,7 @@ TEST_F(BestAvailable, HoldSecondsCountAsForNamedSeats) {
   expect_v1_problem(ask(event, R"("quantity":1)", "c", R"("holdSeconds":121)"), 409, "hold_too_long");
 }
 
-TEST_F(BestAvailable, TakesTheSeatsThatTheSpecificationNames) {
+TEST_F(BestAvailable, TakesTheSeatsOfTheSpecification) {
   EXPECT_EQ(got(make_rows(client, {"A1:bbbbbbbb"}), R"("quantity":2)"), "3 4") << "the row's middle";
   EXPECT_EQ(got(make_rows(client, {"A1:bbbbbbbb"}), R"("quantity":3)"), "2 3 4") << "the lower index on a tie";
   EXPECT_EQ(got(make_rows(client, {"A1:bbb bbb"}), R"("quantity":2)"), "1 2") << "not across a gap";
@@ -145,7 +145,7 @@ TEST_F(BestAvailable, StaysInSectionAndCategory) {
   EXPECT_EQ(got(event, R"("quantity":2,"section":null,"category":null,"adjacent":false)"), "0 1");
 }
 
-TEST_F(BestAvailable, ASectionOrCategoryThatTheEventDoesNotHaveIs422AndNamed) {
+TEST_F(BestAvailable, AnUnknownSectionOrCategoryIs422AndNamed) {
   const TestEvent event = make_rows(client, {"A1:bb"});
   for (const char* member : {"section", "category"}) {
     const Answer answer = ask(event, R"("quantity":1,")" + std::string(member) + R"(":"Red \"Z\"")");
@@ -164,7 +164,7 @@ TEST_F(BestAvailable, ExcludesSeatIds) {
   EXPECT_EQ(ask(event, R"("quantity":1)", "c", R"("seatIds":null)").status, 201) << "null is not there, as everywhere";
 }
 
-TEST_F(BestAvailable, AnEventThatThereIsNotIs404AndOneThatIsNotOnSale409) {
+TEST_F(BestAvailable, AnUnknownEventIs404AndOneThatIsNotOnSale409) {
   expect_v1_problem(ask({new_uuid(), {}}, R"("quantity":1)"), 404, "event_not_found");
   for (const char* status : {"draft", "closed"}) {
     const TestEvent event = make_rows(client, {"A1:bb"}, R"("status":")" + std::string(status) + R"(")");
@@ -246,7 +246,7 @@ TEST_F(BestAvailable, BadInputIs400NamesTheMemberAndChangesNothing) {
 
 // --- idempotency ---
 
-TEST_F(BestAvailable, ARepeatedRequestGetsTheSeatsThatWerePickedFirst) {
+TEST_F(BestAvailable, ARepeatedRequestGetsTheFirstSeatsAgain) {
   const TestEvent event = make_rows(client, {"A1:bbbbbbbb"});
   const Headers key = {{"Idempotency-Key", new_uuid()}};
   const Answer first = ask(event, R"("quantity":2)", "c", {}, key);
@@ -311,7 +311,7 @@ TEST_F(BestAvailable, ASeatWhoseHoldIsOverIsAvailableAgain) {
 
 // --- many at once ---
 
-TEST_F(BestAvailable, TwoHundredWhoAskAtOnceGetDifferentSeatsAndNoRefusalWhileThereAreSome) {
+TEST_F(BestAvailable, TwoHundredConcurrentRequestsGetDifferentSeatsUntilNoneIsLeft) {
   constexpr std::size_t k_askers = 200;
   const TestEvent event = make_event(client, 3 * k_askers);
   std::vector<Client> askers;

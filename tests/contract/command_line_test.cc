@@ -167,7 +167,7 @@ TEST_F(CommandLine, ImportIntoARunningServer) {
   EXPECT_EQ(run_holdfast(arguments).status, 3);
 }
 
-TEST_F(CommandLine, ImportWithoutAServerThereSaysSo) {
+TEST_F(CommandLine, ImportSaysWhenNoServerAnswers) {
   const Finished finished = run_holdfast({"import", "--server", "http://127.0.0.1:1", "--name", "X", k_theatre});
   EXPECT_NE(finished.status, 0);
   EXPECT_THAT(finished.err, HasSubstr("127.0.0.1:1"));
@@ -227,7 +227,7 @@ void expect_told(const Finished& imported) {
                                   HasSubstr("Blocked seats: 1 (")));
 }
 
-TEST_F(CommandLine, ImportTellsWhatItDoesNotTakeOverAndBlocksWhatIsTaken) {
+TEST_F(CommandLine, ImportReportsWhatItIgnoresAndBlocksTakenSeats) {
   write_file(folder / "plan.json", k_plan_with_more);
   const Finished imported = import({(folder / "plan.json").string()}, data);
   expect_told(imported);
@@ -256,7 +256,7 @@ TEST_F(CommandLine, ImportListsEveryMistakeInAPlan) {
   expect_both(run_holdfast({"import", "--server", server.url(), "--name", "X", (folder / "plan.json").string()}));
 }
 
-TEST_F(CommandLine, VerifyAgreesWithWhatAServerLeft) {
+TEST_F(CommandLine, VerifyAcceptsTheDataOfAServer) {
   fill(data);
   expect_verified(data);
   Server server({.data = data});
@@ -281,7 +281,7 @@ TEST_F(CommandLine, BackupAndRestoreCarryEverything) {
   expect_all_of_it(data);
 }
 
-TEST_F(CommandLine, BackupOfARunningServerIsWhatWasAnsweredBefore) {
+TEST_F(CommandLine, BackupOfARunningServerHasEverythingAnsweredBefore) {
   fill(data);
   Server server({.data = data});
   Client client = server.connect();
@@ -310,7 +310,7 @@ TEST_F(CommandLine, RestoreOverExistingDataIsRefused) {
   expect_all_of_it(data);
 }
 
-TEST_F(CommandLine, RestoreOfAFileThatIsNoBackupIsRefusedAndLeavesNothing) {
+TEST_F(CommandLine, RestoreOfAFileThatIsNotABackupIsRefusedAndLeavesNothing) {
   write_file(folder / "nonsense", std::string(10'000, 'x'));
   const fs::path target = folder / "target";
   for (const char* name : {"nonsense", "not-there"}) {
@@ -335,7 +335,7 @@ TEST_F(CommandLine, ADamagedBackupIsRefused) {
   EXPECT_NE(restore.status, 0) << restore.everything();
 }
 
-TEST_F(CommandLine, RebuildMakesTheCheckpointAnewFromTheJournal) {
+TEST_F(CommandLine, RebuildMakesTheTablesAgainFromTheJournal) {
   fill(data);
   for (const char* name : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(data / name);
   const Finished rebuilt = run_holdfast({"rebuild", "--data", data.string()});

@@ -48,7 +48,7 @@ class Desk : public OneServer {};
 
 // ---------------------------------------------------------------------------------------------------------------- over time
 
-TEST(Series, ChangesOfEachTypeAreCountedAsOftenAsTheyStandInTheJournal) {
+TEST(Series, ChangesOfEachTypeAreCountedAsInTheJournal) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 20);
@@ -104,7 +104,7 @@ TEST(Series, RefusedCommandsAreCountedByTheirCodeWhateverTheContract) {
   EXPECT_EQ(refusals().size(), 3U);
 }
 
-TEST(Series, LatencyIsOfCommandsAndReadsAndNotOfWhoeverWaits) {
+TEST(Series, LatencyCoversCommandsAndReadsAndNoLongPolls) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 2);
@@ -128,7 +128,7 @@ TEST(Series, LatencyIsOfCommandsAndReadsAndNotOfWhoeverWaits) {
   EXPECT_GE(sum_of(series().at("commits").at("count")), 1);
 }
 
-TEST_F(Desk, SinceGivesOnlyWhatIsNewerAndAllColumnsAreAsLong) {
+TEST_F(Desk, SinceGivesOnlyNewerIntervalsInColumnsOfOneLength) {
   ASSERT_TRUE(eventually([&] { return client.get("/v1/operations/series").json().at("at").as_array().size() >= 3; }));
   const Json all = client.get("/v1/operations/series").json();
   const auto& at = all.at("at").as_array();
@@ -147,7 +147,7 @@ TEST_F(Desk, SinceGivesOnlyWhatIsNewerAndAllColumnsAreAsLong) {
   EXPECT_THAT(client.get("/v1/operations/series?since=" + string_of(all.at("asOf"))).json().at("resolution"), Json("second"));
 }
 
-TEST_F(Desk, SeriesRefuseWhatTheyDoNotKnow) {
+TEST_F(Desk, SeriesRefuseUnknownParameters) {
   for (const char* query : {"?resolution=hour", "?since=yesterday", "?since=", "?from=1", "?resolution=second&resolution=minute"}) {
     const Answer answer = client.get(std::string("/v1/operations/series") + query);
     EXPECT_EQ(answer.status, 400) << query << answer;
@@ -175,7 +175,7 @@ TEST_F(Desk, HealthNamesEveryPartWithItsStatusAndLag) {
   EXPECT_EQ(statuses, expected);
 }
 
-TEST(Health, AWebhookThatIsDisabledMakesItAndTheWholeDegraded) {
+TEST(Health, ADisabledWebhookDegradesItsPartAndTheWhole) {
   Server server({.flags = {"--webhooks-allow-hosts", "127.0.0.1"}});
   Client client = server.connect();
   const Json webhook = client.post("/v1/webhooks", R"({"url":"http://127.0.0.1:9/"})").json();
@@ -201,7 +201,7 @@ bool knows(Client& client, const std::vector<std::string>& keys) {
   });
 }
 
-TEST(Operators, OnlyAKeyThatMayDoEverythingOpensTheDesk) {
+TEST(Operators, OnlyAnAdminKeyOpensTheDesk) {
   Server server;
   const std::string admin = make_key(server, "front desk", "admin");
   const std::string shop = make_key(server, "shop", "read,hold,sell");
@@ -223,7 +223,7 @@ TEST(Operators, OnlyAKeyThatMayDoEverythingOpensTheDesk) {
   EXPECT_EQ(client.get("/v1/reservations/" + new_uuid() + "/history", bearer(shop)).status, 404);
 }
 
-TEST(Operators, WhatTheyChangedLeavesATraceInTheListAndInTheLogAndOtherChangesDoNot) {
+TEST(Operators, OnlyTheirChangesAreInTheListAndInTheLog) {
   Server server;
   const std::string admin = make_key(server, "front desk", "admin");
   const std::string shop = make_key(server, "shop", "read,hold,sell");
@@ -270,7 +270,7 @@ TEST(Operators, WhatTheyChangedLeavesATraceInTheListAndInTheLogAndOtherChangesDo
   }
 }
 
-TEST_F(Desk, ANoteThatCouldForgeALogLineIsRefusedAndNothingIsDone) {
+TEST_F(Desk, ANoteThatCouldForgeALogLineIsRefusedAndChangesNothing) {
   const TestEvent event = make_event(client, 1);
   const std::string path = "/v1/events/" + event.id + "/block";
   const std::string body = R"({"seatIds":[")" + event[0] + R"("]})";
@@ -283,7 +283,7 @@ TEST_F(Desk, ANoteThatCouldForgeALogLineIsRefusedAndNothingIsDone) {
   EXPECT_EQ(client.post(path, body, {{"Holdfast-Note", std::string(200, 'x')}}).status, 200);
 }
 
-TEST(Operators, TheListKeepsTheNewestFiveHundredAndStaysThatLong) {
+TEST(Operators, TheListKeepsTheNewestFiveHundred) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 1);
@@ -320,7 +320,7 @@ TEST_F(Desk, ASeatIsFoundByItsWholeLabelAndByNothingLess) {
   for (const char* label : {"A-1-2", "A-1-2-33", "-1-2-3", "B", "", "b-1-2-3", "A-1-2-3-"}) EXPECT_THAT(found(label), IsEmpty()) << label;
 }
 
-TEST_F(Desk, AReservationTellsAllThatItWentThroughPageByPage) {
+TEST_F(Desk, AReservationShowsItsHistoryPageByPage) {
   const TestEvent event = make_event(client, 6);
   ASSERT_EQ(hold(client, "somebody else", {event[5]}).status, 201);
   const std::string id = string_of(hold(client, "c", event.first(2)).json().at("id"));
@@ -365,7 +365,7 @@ TEST_F(Desk, AReservationTellsAllThatItWentThroughPageByPage) {
   }
 }
 
-TEST_F(Desk, AReservationThatWasReinstatedTellsThatToo) {
+TEST_F(Desk, AReservationsHistoryShowsThatItWasReinstated) {
   const TestEvent event = make_event(client, 2);
   const std::string id = string_of(hold(client, "c", {event[0]}, R"("holdSeconds":1)").json().at("id"));
   const std::string path = "/v1/reservations/" + id;

@@ -64,7 +64,7 @@ TEST_F(Documentation, EveryRouteOfTheProgramIsInTheDocument) {
   EXPECT_GT(router.routes().size(), 20U);
 }
 
-TEST_F(Documentation, IsCompressedForThoseWhoAcceptItAndTheSameForAll) {
+TEST_F(Documentation, IsCompressedForClientsThatAcceptItAndTheSameForAll) {
   const Answer plain = client.get("/openapi.json");
   const Answer compressed = client.get("/openapi.json", {{"Accept-Encoding", "br, gzip"}});
   EXPECT_FALSE(plain.has("Content-Encoding")) << plain;
@@ -78,7 +78,7 @@ TEST_F(Documentation, IsCompressedForThoseWhoAcceptItAndTheSameForAll) {
   }
 }
 
-TEST_F(Documentation, IsNotSentAgainToWhoHasIt) {
+TEST_F(Documentation, IsNotSentAgainIfTheClientHasIt) {
   const std::string etag = client.get("/openapi.json").header("ETag");
   for (const std::string& known : {etag, "\"other\", " + etag, "W/" + etag, std::string("*")}) {
     const Answer answer = client.get("/openapi.json", {{"If-None-Match", known}, {"Accept-Encoding", "gzip"}});
@@ -99,7 +99,7 @@ TEST_F(Documentation, ThePageLoadsNothingFromElsewhereAndHasNoInlineScript) {
   expect_v1_problem(client.post("/docs", "{}"), 405, "method_not_allowed");
 }
 
-TEST_F(Documentation, ThePagesFilesAreThereForeverUnderTheirHash) {
+TEST_F(Documentation, ThePagesFilesAreCachedForEverUnderTheirHash) {
   const auto scripts = links_of_page("src");
   if (scripts.empty()) GTEST_SKIP() << "this program was built without the page: npm did not answer";
   auto files = links_of_page("href");
@@ -113,7 +113,7 @@ TEST_F(Documentation, ThePagesFilesAreThereForeverUnderTheirHash) {
   }
 }
 
-TEST_F(Documentation, TheIndexForProgramsNamesPagesThatThereAre) {
+TEST_F(Documentation, TheIndexForProgramsNamesExistingPages) {
   const Answer index = client.get("/llms.txt");
   ASSERT_EQ(index.status, 200) << index;
   EXPECT_EQ(index.header("Content-Type"), "text/plain; charset=utf-8");
@@ -128,7 +128,7 @@ TEST_F(Documentation, TheIndexForProgramsNamesPagesThatThereAre) {
   expect_v1_problem(client.get("/docs/internals/no-such.md"), 404, "not_found");
 }
 
-TEST_F(Documentation, LinksFromOnePageToAnotherLeadToPagesThatAreServed) {
+TEST_F(Documentation, LinksBetweenPagesLeadToServedPages) {
   std::set<std::string> seen = {"/docs/architecture.md"};
   std::vector<std::string> open(seen.begin(), seen.end());
   const std::regex link("\\]\\(([a-z0-9./_-]+\\.md)[)#]");

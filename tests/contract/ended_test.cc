@@ -55,7 +55,7 @@ class EndedOverHttp : public testing::Test {
   TestEvent event_ = make_event(client_, 2 * k_reservations);
 };
 
-TEST_F(EndedOverHttp, AreToldOfAndReinstatedWhileOthersEndInTheSameRounds) {
+TEST_F(EndedOverHttp, AreReadAndReinstatedWhileOthersEndInTheSameRounds) {
   for (int turn = 0; turn < 3; ++turn) {
     const std::string order = R"({"orderId":"order-)" + std::to_string(turn) + R"(","reinstate":true})";
     std::vector<std::string> old;
@@ -101,7 +101,7 @@ std::size_t damage_pages_with(const std::filesystem::path& file, const std::stri
   return pages;
 }
 
-TEST_F(EndedOverHttp, ThatCannotBeReadRefuseTheirOwnCommandsAndTheServerGoesOn) {
+TEST_F(EndedOverHttp, ThatCannotBeReadRefuseOnlyTheirOwnCommands) {
   if (is_in_database()) GTEST_SKIP() << "there is no state.db";
   std::vector<std::string> ended;
   for (std::size_t i = 0; i < 200; ++i) {

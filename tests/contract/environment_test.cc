@@ -64,12 +64,12 @@ TEST(EnvironmentOfServe, AnOptionBesideServiceLinksStillCounts) {
   EXPECT_EQ(server.connect().post("/reservations", std::string(1'001, ' ')).status, 413);
 }
 
-TEST(EnvironmentOfServe, WithoutServiceLinksTheLogDoesNotSpeakOfThem) {
+TEST(EnvironmentOfServe, WithoutServiceLinksTheLogDoesNotMentionThem) {
   Server server;
   EXPECT_THAT(server.log(), Not(HasSubstr("enableServiceLinks")));
 }
 
-TEST(EnvironmentOfServe, WhatOnlyResemblesAServiceLinkIsAnErrorThatNamesIt) {
+TEST(EnvironmentOfServe, AVariableThatOnlyResemblesAServiceLinkIsAnErrorThatNamesIt) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"HOLDFAST_PORTS", "tcp://10.0.0.1:50002"},
       {"HOLDFAST_HTTP_PORT", "8080"},                    // an option that there is not

@@ -111,7 +111,7 @@ TEST(FullDisk, Is503ThenTheProcessEndsAndEveryAnsweredHoldIsThereAgain) {
   EXPECT_EQ(verified.status, 0) << verified.everything();
 }
 
-TEST(FullDisk, OfTheLogCostsLinesOfTheLogAndNoSale) {
+TEST(FullDisk, OfTheLogLosesLinesOfTheLogAndNoSale) {
   const SmallDisk disk;
   if (!disk.why_not().empty()) GTEST_SKIP() << "a file system of a few megabytes is needed: " << disk.why_not();
   const fs::path log = disk / "holdfast.log";

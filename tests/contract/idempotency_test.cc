@@ -262,7 +262,7 @@ TEST(IdempotencyAndRestart, ACreationThatIsKilledBetweenItsTakenSeatsIsFinishedB
   EXPECT_EQ(string_of(again.json().at("status")), "draft");
 }
 
-TEST(IdempotencyLimit, TheNumberOfKeysIsLimitedAndMeetingTheLimitIsARefusal) {
+TEST(IdempotencyLimit, KeysBeyondTheLimitAreRefused) {
   Server server({.flags = {"--ledger-idempotency-keys-max", "2"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 4);

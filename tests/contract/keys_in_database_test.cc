@@ -25,7 +25,7 @@ struct KeysInDatabase : testing::Test {
   PostgresDatabase database;
 };
 
-TEST_F(KeysInDatabase, AreMadeListedAndRevoked) {
+TEST_F(KeysInDatabase, AreCreatedListedAndRevoked) {
   const Finished made = keys({"create", "--ledger", database.url(), "--name", "shop", "--scopes", "read,sell", "--expires-days", "9"});
   ASSERT_EQ(made.status, 0) << made.everything();
   EXPECT_THAT(made.out, StartsWith("hf_"));
@@ -48,7 +48,7 @@ TEST_F(KeysInDatabase, AreMadeListedAndRevoked) {
   EXPECT_THAT(none.err, HasSubstr("knone"));
 }
 
-TEST_F(KeysInDatabase, AreInOnePlaceWhichMustBeSaid) {
+TEST_F(KeysInDatabase, NeedExactlyOnePlace) {
   const TempFolder folder;
   const std::string data = (folder / "data").string();
   for (const Finished& wrong : {keys({"list"}), keys({"list", "--data", data, "--ledger", database.url()}),
@@ -60,7 +60,7 @@ TEST_F(KeysInDatabase, AreInOnePlaceWhichMustBeSaid) {
 }
 
 // A draft is hidden from keys that only hold; once any node has answered that it is on sale, every node must say that it is there.
-TEST_F(KeysInDatabase, SeeADraftAtEachNodeAsSoonAsOneHasPutItOnSale) {
+TEST_F(KeysInDatabase, SeeAnEventOnEveryNodeAsSoonAsOneHasPutItOnSale) {
   const auto key_for = [&](const std::string& scopes) -> Headers {
     const std::string made = keys({"create", "--ledger", database.url(), "--name", "of " + scopes, "--scopes", scopes}).out;
     return {{"Authorization", "Bearer " + made.substr(0, made.find('\n'))}};

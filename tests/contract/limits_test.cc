@@ -24,7 +24,7 @@ class LimitsOfRequests : public OneServer {
   Answer create(std::string_view more) { return client.post("/v1/events", body_with(R"([{"name":"c0"}])", more)); }
 };
 
-TEST_F(LimitsOfRequests, TextsAreTakenUpToTheirLongest) {
+TEST_F(LimitsOfRequests, TextsAreAcceptedUpToTheirLimit) {
   for (const std::size_t over : {0U, 1U}) {
     SCOPED_TRACE(over);
     const bool is_taken = over == 0;
@@ -47,7 +47,7 @@ TEST_F(LimitsOfRequests, TextsAreTakenUpToTheirLongest) {
   }
 }
 
-TEST_F(LimitsOfRequests, AnEventHasAThousandCategoriesAndNoMore) {
+TEST_F(LimitsOfRequests, AnEventHasAtMostAThousandCategories) {
   std::string categories;
   for (int i = 0; i < 1'000; ++i) categories.append(i == 0 ? "" : ",").append(R"({"name":"c)" + std::to_string(i) + "\"}");
   const Answer taken = client.post("/v1/events", body_with("[" + categories + "]", ""));
@@ -57,7 +57,7 @@ TEST_F(LimitsOfRequests, AnEventHasAThousandCategoriesAndNoMore) {
   EXPECT_THAT(refused.body, HasSubstr("categories"));
 }
 
-TEST_F(LimitsOfRequests, ASetOfTicketLocksIsOverAHundredEventsAndNoMore) {
+TEST_F(LimitsOfRequests, ASetOfTicketLocksCoversAtMostAHundredEvents) {
   std::vector<std::string> tickets;
   for (int i = 0; i < 101; ++i) tickets.push_back(make_event(client, 1)[0]);
   const Answer refused = lock_tickets(client, tickets);
@@ -76,7 +76,7 @@ std::string plan_with(std::string_view more) {
          R"({"seat_number":"1","category":"c0"}]}]}]},"name":"E"})";
 }
 
-TEST_F(LimitsOfRequests, ABodyIsSixteenLevelsDeepAndThatOfAnEventTwentyFour) {
+TEST_F(LimitsOfRequests, ABodyHasAtMostSixteenLevelsAndAnEventsBodyTwentyFour) {
   const auto nested = [](std::size_t levels) { return std::string(levels, '[') + std::string(levels, ']'); };   // within an object
   const TestEvent event = make_event(client, 1);
   EXPECT_THAT(hold(client, "c", {event[0]}, R"("more":)" + nested(15)).body, HasSubstr("does not know `more`"));
@@ -108,7 +108,7 @@ TEST_F(LimitsOfRequests, AWaitForChangesLastsAtMostThirtySeconds) {
   EXPECT_EQ(client.get(changes + "31").status, 400);
 }
 
-TEST_F(LimitsOfRequests, AnEventsBodyHasFourGibibytesAndNoMore) {
+TEST_F(LimitsOfRequests, AnEventsBodyHasAtMostFourGibibytes) {
   const auto announced = [&](std::string_view bytes) {
     Client other = server().connect();
     other.write(
@@ -120,7 +120,7 @@ TEST_F(LimitsOfRequests, AnEventsBodyHasFourGibibytesAndNoMore) {
   EXPECT_EQ(announced("4294967297"), 413);
 }
 
-TEST_F(LimitsOfRequests, APageHasAThousandItemsAndNoMore) {
+TEST_F(LimitsOfRequests, APageHasAtMostAThousandItems) {
   const TestEvent event = make_event(client, 1'001);
   const Json page = client.get("/v1/events/" + event.id + "/seats?limit=1000").json();
   EXPECT_EQ(page.at("items").as_array().size(), 1'000U);
@@ -168,7 +168,7 @@ std::string list_of(int count, const std::function<std::string(int)>& item) {
   return list;
 }
 
-TEST(LimitsOfOptions, AHundredProxiesAndOriginsAreTakenAndOneMoreIsNot) {
+TEST(LimitsOfOptions, AtMostAHundredProxiesAndOriginsAreAccepted) {
   const auto proxy = [](int i) { return "10.0.0." + std::to_string(i); };
   const auto origin = [](int i) { return "https://shop" + std::to_string(i) + ".example"; };
   const Server server({.flags = {"--http-trusted-proxies", list_of(100, proxy), "--cors-origins", list_of(100, origin)}});
@@ -176,7 +176,7 @@ TEST(LimitsOfOptions, AHundredProxiesAndOriginsAreTakenAndOneMoreIsNot) {
   EXPECT_THAT(failing_start({.flags = {"--cors-origins", list_of(101, origin)}}).err, HasSubstr(", at most 100;"));
 }
 
-TEST(LimitsOfOptions, AKeysNameHasAHundredBytesAndNoMore) {
+TEST(LimitsOfOptions, AKeysNameHasAtMostAHundredBytes) {
   const TempFolder folder;
   const std::string data = (folder / "data").string();
   const auto create = [&](std::size_t bytes) {
@@ -186,7 +186,7 @@ TEST(LimitsOfOptions, AKeysNameHasAHundredBytesAndNoMore) {
   EXPECT_EQ(create(100), 0);
 }
 
-TEST(LimitsOfOptions, LanesAndEventsInMemoryAreRefusedBeyondTheirMost) {
+TEST(LimitsOfOptions, LanesAndEventsInMemoryAreRefusedBeyondTheirMaximum) {
   for (const auto& [flag, value] : {std::pair("--ledger-lanes", "65"), std::pair("--ledger-events-in-memory-max", "100001")}) {
     EXPECT_THAT(failing_start({.flags = {flag, value}}).err, HasSubstr(flag));
   }

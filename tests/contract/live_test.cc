@@ -157,7 +157,7 @@ TEST_F(Live, BeginsWithTheStatesAndGoesOnWithWhatChanges) {
   EXPECT_EQ(boost::json::serialize(message->data), "{\"seq\":" + std::to_string(seq + 1) + R"(,"seats":[[0,"h"],[3,"h"]]})");
 }
 
-TEST_F(Live, TellsOfEveryKindOfChange) {
+TEST_F(Live, ReportsEveryKindOfChange) {
   const TestEvent event = make_event(client, 6);
   Follower follower(server().port(), live(event));
   follower.next();
@@ -216,7 +216,7 @@ class Sellers {
   std::vector<std::thread> threads_;
 };
 
-TEST_F(Live, IsWhatStatesSaysAtEachSeqThatBothNameWhileOthersSell) {
+TEST_F(Live, AgreesWithStatesAtEverySharedSeqWhileOthersSell) {
   const TestEvent event = make_event(client, 400);
   std::map<std::int64_t, std::string> as_followed;
   std::map<std::int64_t, std::string> as_read;
@@ -256,7 +256,7 @@ TEST_F(Live, IsWhatStatesSaysAtEachSeqThatBothNameWhileOthersSell) {
   EXPECT_EQ(at_the_end.states, last.letters);
 }
 
-TEST_F(Live, ComesAtMostTenTimesASecondHoweverMuchChanges) {
+TEST_F(Live, SendsAtMostTenMessagesASecond) {
   const TestEvent event = make_event(client, 300);
   const Sellers sellers(server().port(), event, 2);
   Follower follower(server().port(), live(event));
@@ -298,7 +298,7 @@ TEST_F(Live, ResumesWhereAListenerLeft) {
   EXPECT_EQ(up_to_date.next()->event, "") << "nothing has changed: a comment says that the stream lives";
 }
 
-TEST_F(Live, BeginsAnewForAnIdThatIsNotKnown) {
+TEST_F(Live, StartsOverForAnUnknownId) {
   const TestEvent event = make_event(client, 5);
   for (const char* id : {"0", "1", "999999999", "18446744073709551616", "-1", "x"}) {
     Follower follower(server().port(), live(event), {{"Last-Event-ID", id}});
@@ -306,7 +306,7 @@ TEST_F(Live, BeginsAnewForAnIdThatIsNotKnown) {
   }
 }
 
-TEST_F(Live, RefusesWhatItDoesNotUnderstand) {
+TEST_F(Live, RefusesMalformedQueries) {
   const TestEvent event = make_event(client, 5);
   for (const char* query :
        {"?lastEventId=", "?lastEventId=x", "?lastEventId=-1", "?lastEventId=1&lastEventId=1", "?after=1", "?lastEventId"}) {
@@ -332,7 +332,7 @@ TEST_F(Live, AnswersHeadWithoutAStream) {
   }));
 }
 
-TEST(LiveServer, ResumesOrBeginsAnewAfterARestart) {
+TEST(LiveServer, ResumesOrStartsOverAfterARestart) {
   // No comment is due in this test: what comes, comes because somebody has begun to listen.
   Server server({.flags = {"--live-comment-seconds", "3600"}});
   Client client = server.connect();
@@ -360,7 +360,7 @@ TEST(LiveServer, ResumesOrBeginsAnewAfterARestart) {
   EXPECT_EQ(old.states, "aahah");
 }
 
-TEST(LiveServer, SendsCommentsToWhoHasNothingElseToGet) {
+TEST(LiveServer, SendsCommentsToIdleListeners) {
   Server server({.flags = {"--live-comment-seconds", "1"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 5);
@@ -370,7 +370,7 @@ TEST(LiveServer, SendsCommentsToWhoHasNothingElseToGet) {
   EXPECT_EQ(follower.next()->event, "");
 }
 
-TEST(LiveServer, TakesNoMoreListenersThanItIsToldTo) {
+TEST(LiveServer, TakesAtMostTheConfiguredListeners) {
   Server server({.flags = {"--live-listeners-max", "2"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 5);

@@ -161,7 +161,7 @@ TEST(Log, WhoseDiskIsFullDoesNotStopTheSale) {
   server.stop();
 }
 
-TEST(Log, ThatCannotBeOpenedAgainGoesOnWhereItWas) {
+TEST(Log, ThatCannotBeReopenedGoesOnInTheOldFile) {
   const TempFolder folder;
   const fs::path log = folder / "logs" / "holdfast.log";
   Server server({.flags = {"--log-file", log.string(), "--log-level", "debug"}});
@@ -183,7 +183,7 @@ TEST(Log, ThatCannotBeOpenedAgainGoesOnWhereItWas) {
   EXPECT_TRUE(eventually([&] { return says(log, "in-the-new-file"); }));
 }
 
-TEST(Log, OnStandardErrorTakesNoNoticeOfSighup) {
+TEST(Log, OnStandardErrorIgnoresSighup) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 3);

@@ -46,7 +46,7 @@ TEST_F(OneInventory, ASeatHeldByV1IsTakenForAll) {
   EXPECT_EQ(client.get("/reservations/" + string_of(made.json().at("id"))).status, 200);
 }
 
-TEST_F(OneInventory, WhatV1ReleasesContract1CanHaveAndWhatContract2UnlocksV1CanHave) {
+TEST_F(OneInventory, SeatsReleasedByV1OrUnlockedByContract2AreFreeForTheOthers) {
   const std::string id = string_of(reserve(client, event[0], "c").json().at("reservationId"));
   ASSERT_EQ(client.post("/v1/reservations/" + id + "/release", "{}").status, 200);
   ASSERT_TRUE(locks());

@@ -22,7 +22,7 @@ using testing::StartsWith;
 
 class Operations : public OneServer {};
 
-TEST_F(Operations, HealthAndReadinessAre200WhenItCanSell) {
+TEST_F(Operations, HealthAndReadinessAre200WhenTheServerCanSell) {
   EXPECT_EQ(client.get("/healthz").status, 200);
   EXPECT_EQ(client.get("/readyz").status, 200);
 }
@@ -132,7 +132,7 @@ TEST(Metrics, AreCompressedForAScraperThatTakesGzip) {
   EXPECT_FALSE(client.get("/metrics", {{"Accept-Encoding", "gzip;q=0"}}).has("Content-Encoding"));
 }
 
-TEST(Metrics, TellTheBuildAndTheProcess) {
+TEST(Metrics, DescribeTheBuildAndTheProcess) {
   const double before = static_cast<double>(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
   Server server;
   Client client = server.connect();
@@ -154,7 +154,7 @@ TEST(Metrics, TellTheBuildAndTheProcess) {
   EXPECT_TRUE(eventually([&] { return metric(client, "process_open_fds") >= open + 10; }));
 }
 
-TEST(Metrics, HaveTheStateThatReadyzTells) {
+TEST(Metrics, HaveTheStateOfReadyz) {
   const auto state_of = [](Client& client) {
     std::string all;
     for (const char* state : {"ready", "degraded", "not_ready"}) {
@@ -297,7 +297,7 @@ TEST(Limits, ABodyThatDoesNotArriveInTimeIs408) {
   EXPECT_TRUE(client.is_closed_by_server());
 }
 
-TEST(Limits, AnIdleConnectionIsClosedWithoutAWord) {
+TEST(Limits, AnIdleConnectionIsClosedSilently) {
   Server server({.flags = {"--http-idle-timeout-ms", "200"}});
   Client client = server.connect();
   EXPECT_EQ(client.get("/healthz").status, 200);

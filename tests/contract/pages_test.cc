@@ -79,7 +79,7 @@ TEST_F(Pages, AreLessThan150KiBAtFirstCompressed) {
   }
 }
 
-TEST_F(Pages, AreAskedForAnewAndWhatTheyLoadIsKeptForEver) {
+TEST_F(Pages, AreRevalidatedAndTheirFilesAreCachedForEver) {
   if (!were_built()) GTEST_SKIP() << "this program was built without the pages: npm did not answer";
   for (const std::string& file : files_of("/")) {
     const Answer answer = client.get(file, k_compressed);
@@ -95,7 +95,7 @@ TEST_F(Pages, AreAskedForAnewAndWhatTheyLoadIsKeptForEver) {
   expect_v1_problem(client.post("/console", "{}"), 405, "method_not_allowed");
 }
 
-TEST_F(Pages, KnowTheLedgersClockAndThatThereIsNoDemo) {
+TEST_F(Pages, GetTheLedgersClockAndThatThereIsNoDemo) {
   const Answer before = client.get("/v1/server");
   ASSERT_EQ(before.status, 200) << before;
   EXPECT_EQ(before.header("Cache-Control"), "no-store");
@@ -135,7 +135,7 @@ class Demo : public ::testing::Test {
   Headers visitor = new_session(client);
 };
 
-TEST_F(Demo, LetsAVisitorBuyWhatHeHoldsUnderAnOrderOfTheServers) {
+TEST_F(Demo, LetsVisitorsBuyTheirHoldsUnderAnOrderOfTheServers) {
   EXPECT_EQ(client.get("/v1/server").json().at("demo"), true);
   const std::string id = hold_as(visitor, 0);
   for (int times = 0; times < 2; ++times) {   // again: the same payment
@@ -147,7 +147,7 @@ TEST_F(Demo, LetsAVisitorBuyWhatHeHoldsUnderAnOrderOfTheServers) {
   EXPECT_EQ(seat_state(client, event[0]), "sold");
 }
 
-TEST_F(Demo, LetsNobodyBuyWhatIsNotHis) {
+TEST_F(Demo, LetsNobodyBuyAnothersHold) {
   const std::string id = hold_as(visitor, 0);
   const Headers other = new_session(client);
   expect_v1_problem(client.post("/v1/demo/payments", payment(id), other), 404, "reservation_not_found");
@@ -192,7 +192,7 @@ TEST_F(Demo, TakesASessionBehindKeysAndNoKey) {
   EXPECT_EQ(client.post("/v1/demo/payments", payment(id), visitor).status, 200);
 }
 
-TEST_F(Demo, IsSaidInTheLog) { EXPECT_TRUE(server.says("demo is on")); }
+TEST_F(Demo, IsMentionedInTheLog) { EXPECT_TRUE(server.says("demo is on")); }
 
 }   // namespace
 }   // namespace holdfast::test

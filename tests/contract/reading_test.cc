@@ -53,7 +53,7 @@ class Reading : public OneServer {
 
 // --- changes ---
 
-TEST_F(Reading, ChangesOfAnEventSayWhatHappenedWithTheSeatsWhoseStateChanged) {
+TEST_F(Reading, ChangesOfAnEventNameTheSeatsWhoseStateChanged) {
   const TestEvent event = make_event(client, 4);
   const std::string id = held_id("anna", {event[0], event[2]});
   ASSERT_EQ(act(id, "release", R"({"seatIds":[")" + event[2] + R"("]})").status, 200);
@@ -168,7 +168,7 @@ TEST_F(Reading, ALongPollIsAnsweredEmptyAtItsEnd) {
   EXPECT_TRUE(all.at("nextCursor").is_string());
 }
 
-TEST_F(Reading, ThousandsMayWaitForOneChange) {
+TEST_F(Reading, ThousandsCanWaitForOneChange) {
   constexpr std::size_t k_waiters = k_is_sanitized ? 200 : 2'000;
   const TestEvent event = make_event(client, 2);
   std::vector<Client> waiting;
@@ -187,7 +187,7 @@ TEST_F(Reading, ThousandsMayWaitForOneChange) {
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_changes_waiters") == 0; }));
 }
 
-TEST(ReadingAlone, WhoWaitsIsAnsweredAtOnceWhenTheServerStops) {
+TEST(ReadingAlone, ALongPollIsAnsweredAtOnceWhenTheServerStops) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 1);
@@ -237,7 +237,7 @@ void sell(Server& server, const TestEvent& event, unsigned number, const std::at
   }
 }
 
-TEST_F(Reading, WhoFollowsTheChangesFromTheFirstHasExactlyWhatStatesShows) {
+TEST_F(Reading, FollowingAllChangesGivesExactlyTheStates) {
   constexpr std::size_t k_seats = 200;
   const std::vector<TestEvent> events = {make_event(client, k_seats), make_event(client, k_seats)};
   std::atomic<bool> stop{false};
@@ -339,7 +339,7 @@ TEST_F(Reading, AnExpiredHoldIsAvailableAndExpiredInListsFromItsMillisecondOn) {
   client = server().connect();
 }
 
-TEST_F(Reading, ReservationsOfAnOrderAreFoundAmongAllOthersWhateverThePageHasRoomFor) {
+TEST_F(Reading, ReservationsOfAnOrderAreFoundAmongAllOthersAtAnyPageSize) {
   const TestEvent event = make_event(client, 130);
   const std::string order = "order /" + new_uuid();
   Ids of_order;

@@ -124,7 +124,7 @@ TEST_F(SeatReservation, WithAnotherEventsIdIs404) {
   EXPECT_EQ(seat_state(client, event[0]), "available");
 }
 
-TEST_F(SeatReservation, OfASeatThatThereIsNotIs404AndNamesIt) {
+TEST_F(SeatReservation, OfAnUnknownSeatIs404AndNamesIt) {
   const std::string unknown = new_uuid();
   const Answer answer = reserve(client, unknown, "c");
   expect_contract_1_problem(answer, 404, "seat_not_found");
@@ -169,7 +169,7 @@ TEST_F(SeatReservation, MeetsTheEventsLimitForCustomers) {
   EXPECT_EQ(reserve(client, limited[2], "d").status, 201);
 }
 
-TEST_F(SeatReservation, ShowsTheStatusThatItCameTo) {
+TEST_F(SeatReservation, ShowsItsCurrentStatus) {
   const std::string active = id_of(reserve(client, event[0], "c"));
   const std::string consumed = id_of(reserve(client, event[1], "c"));
   const std::string released = id_of(reserve(client, event[2], "c"));
@@ -180,7 +180,7 @@ TEST_F(SeatReservation, ShowsTheStatusThatItCameTo) {
   EXPECT_EQ(string_of(get_reservation(released).json().at("status")), "released");
 }
 
-TEST_F(SeatReservation, ThatThereIsNotIs404) { expect_contract_1_problem(get_reservation(new_uuid()), 404, "reservation_not_found"); }
+TEST_F(SeatReservation, ThatDoesNotExistIs404) { expect_contract_1_problem(get_reservation(new_uuid()), 404, "reservation_not_found"); }
 
 TEST_F(SeatReservation, WhoseIdIsNotAUuidIs404) {
   for (const char* id : {"1", "customer-123", "8bf7fffc-9ff5-401c-9d2d-86f525f42e4", "8bf7fffc9ff5401c9d2d86f525f42e40",
@@ -319,7 +319,7 @@ TEST_F(SeatRelease, OfATicketLockFreesThatSeatAndTheOthersStayLocked) {
   expect_released(release(event[0]), event[0]);
 }
 
-TEST_F(SeatRelease, OfAHoldThatIsOverAndOfASeatThatNobodyHoldsIs200) {
+TEST_F(SeatRelease, OfAnEndedHoldAndOfAFreeSeatIs200) {
   expect_released(release(event[0]), event[0]);
   ASSERT_EQ(hold(client, "anna", {event[0]}, R"("holdSeconds":1)").status, 201);
   EXPECT_EQ(release(event[0]).status, 409) << "it goes on";
@@ -356,7 +356,7 @@ TEST_F(SeatRelease, TakesUuidsOfAnyLetterCaseAndIdsOfThePlatformsOwn) {
   expect_released(release(other[0]), other[0]);
 }
 
-TEST_F(SeatRelease, OfASeatThatThereIsNotIs404) {
+TEST_F(SeatRelease, OfAnUnknownSeatIs404) {
   for (const std::string& id : {new_uuid(), std::string("no-seat"), std::string("00000000-0000-0000-0000-000000000000")}) {
     const Answer answer = release(id);
     expect_contract_1_problem(answer, 404, "seat_not_found");

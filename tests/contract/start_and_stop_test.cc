@@ -36,7 +36,7 @@ Finished start_with_file(std::string_view toml) {
   return failing_start({.flags = {"--port", "0", "--config", (folder / "holdfast.toml").string()}});
 }
 
-TEST(Configuration, AnUnknownKeyIsNamedWhereverItStands) {
+TEST(Configuration, AnUnknownKeyIsNamedInEverySource) {
   expect_configuration_error(failing_start({.flags = {"--http-body-byte-max", "5"}}), "--http-body-byte-max");
   expect_configuration_error(failing_start({.environment = {{"HOLDFAST_HTTP_BODY_BYTE_MAX", "5"}}}), "HOLDFAST_HTTP_BODY_BYTE_MAX");
   expect_configuration_error(start_with_file("[http]\nbody_byte_max = 5\n"), "body_byte_max");
@@ -44,7 +44,7 @@ TEST(Configuration, AnUnknownKeyIsNamedWhereverItStands) {
   expect_configuration_error(start_with_file("prot = 5\n"), "prot");
 }
 
-TEST(Configuration, AValueThatCannotBeIsNamed) {
+TEST(Configuration, AnInvalidValueIsNamed) {
   const std::vector<std::vector<std::string>> flags = {{"--port", "70000"},
                                                        {"--port", "x"},
                                                        {"--threads", "65"},
@@ -78,7 +78,7 @@ bool takes_body_of(Server& server, std::size_t bytes) {
   return server.connect().post("/reservations", std::string(bytes, ' ')).status != 413;
 }
 
-TEST(Configuration, AFlagIsBeforeTheEnvironmentAndThatBeforeTheFile) {
+TEST(Configuration, FlagsOverrideTheEnvironmentWhichOverridesTheFile) {
   const TempFolder folder;
   const std::string file = (folder / "holdfast.toml").string();
   write_file(file, "port = 0\n[http]\nbody_bytes_max = 1000\n");
@@ -96,7 +96,7 @@ TEST(Configuration, AFlagIsBeforeTheEnvironmentAndThatBeforeTheFile) {
   }
 }
 
-TEST(Configuration, EverythingCanStandInTheFile) {
+TEST(Configuration, EveryOptionCanBeInTheFile) {
   const TempFolder folder;
   write_file(folder / "holdfast.toml", "data = \"" + (folder / "the-data").string() + R"("
 port = 0
@@ -166,7 +166,7 @@ TEST(Start, ADataFolderInUseByAnotherProcessIsRefusedAndNamed) {
   EXPECT_EQ(reserve(client, event[0], "c").status, 201) << "the first goes on";
 }
 
-TEST(Start, ADataFolderThatCannotBeMadeIsNamed) {
+TEST(Start, ADataFolderThatCannotBeCreatedIsNamed) {
   const TempFolder folder;
   write_file(folder / "file", "x");
   const Finished finished = failing_start({.data = folder / "file" / "data"});
@@ -174,7 +174,7 @@ TEST(Start, ADataFolderThatCannotBeMadeIsNamed) {
   EXPECT_THAT(finished.err, HasSubstr((folder / "file").string()));
 }
 
-TEST(Start, BeyondLoopbackWithoutKeysMustBeWrittenDown) {
+TEST(Start, BeyondLoopbackWithoutKeysMustBeConfigured) {
   for (const char* address : {"0.0.0.0", "::"}) {
     const Finished finished = failing_start({.flags = {"--listen", address}});
     EXPECT_NE(finished.status, 0);
@@ -189,7 +189,7 @@ TEST(Start, BeyondLoopbackWithoutKeysMustBeWrittenDown) {
   expect_v1_problem(client.post("/v1/events", event_body({new_uuid()})), 401, "unauthorized");
 }
 
-TEST(Start, BeyondLoopbackOnlyTheWrittenContractsAreLetIn) {
+TEST(Start, BeyondLoopbackOnlyConfiguredContractsAreAdmitted) {
   Server allowed({.flags = {"--listen", "0.0.0.0", "--access-anonymous", "contract1"}});
   Client client = allowed.connect();
   expect_contract_1_problem(reserve(client, new_uuid(), "c"), 404, "seat_not_found");
@@ -265,12 +265,12 @@ class Damage : public ::testing::Test {
   TestEvent event;
 };
 
-TEST_F(Damage, AJournalThatIsNoDatabaseIsRefusedByName) {
+TEST_F(Damage, AJournalThatIsNotADatabaseIsRefusedByName) {
   overwrite(data / "journal.db", 0, std::string(100, 'x'));
   expect_refused("journal.db", "restore");
 }
 
-TEST_F(Damage, ACheckpointThatIsNoDatabaseIsRefusedByNameAndCanBeRebuilt) {
+TEST_F(Damage, TablesThatAreNotADatabaseAreRefusedByNameAndCanBeRebuilt) {
   overwrite(data / "state.db", 0, std::string(100, 'x'));
   expect_refused("state.db", "rebuild");
   const Finished rebuilt = run("rebuild");
@@ -279,7 +279,7 @@ TEST_F(Damage, ACheckpointThatIsNoDatabaseIsRefusedByNameAndCanBeRebuilt) {
   EXPECT_EQ(run("verify").status, 0);
 }
 
-TEST_F(Damage, AJournalThatEndsBeforeTheCheckpointIsRefusedByName) {
+TEST_F(Damage, AJournalThatEndsBeforeItsTablesIsRefusedByName) {
   const std::string older = read_file(data / "journal.db");
   {
     Server server({.data = data});
@@ -293,7 +293,7 @@ TEST_F(Damage, AJournalThatEndsBeforeTheCheckpointIsRefusedByName) {
   EXPECT_EQ(verified.status, 1) << verified.everything();
 }
 
-TEST_F(Damage, AJournalThatIsGoneIsRefusedByName) {
+TEST_F(Damage, AMissingJournalIsRefusedByName) {
   fs::remove(data / "journal.db");
   expect_refused("journal.db", "restore");
 }
@@ -324,7 +324,7 @@ TEST_F(Damage, AJournalWhoseLogWasDeletedIsRefusedUntilTheLossIsAccepted) {
   expect_everything_there();   // but for what was lost
 }
 
-TEST_F(Damage, AFalsifiedJournalIsFoundByVerifyAndNotRebuiltFrom) {
+TEST_F(Damage, AFalsifiedJournalIsFoundByVerifyAndRefusedByRebuild) {
   falsify(data / "journal.db");
   const Finished verified = run("verify");
   EXPECT_EQ(verified.status, 1) << verified.everything();
@@ -334,7 +334,7 @@ TEST_F(Damage, AFalsifiedJournalIsFoundByVerifyAndNotRebuiltFrom) {
   EXPECT_THAT(rebuilt.everything(), HasSubstr("journal.db"));
 }
 
-TEST_F(Damage, AFalsifiedCheckpointIsFoundByVerifyAndCanBeRebuilt) {
+TEST_F(Damage, FalsifiedTablesAreFoundByVerifyAndCanBeRebuilt) {
   falsify(data / "state.db");
   const Finished verified = run("verify");
   EXPECT_EQ(verified.status, 1) << verified.everything();
@@ -397,7 +397,7 @@ class DamagedRow : public Damage {
   std::unique_ptr<sqlite3, Close> journal;
 };
 
-TEST_F(DamagedRow, IsToldAsUnreadableAndKeepsNobodyFromTheChangesOfOthers) {
+TEST_F(DamagedRow, IsReportedAsUnreadableAndDoesNotStopOtherChanges) {
   restart();
   damage(k_held);
   const std::vector<std::string> damaged = {"1 event_created", "2 seats_appended", "3 event_configured",
@@ -424,7 +424,7 @@ TEST_F(DamagedRow, IsToldAsUnreadableAndKeepsNobodyFromTheChangesOfOthers) {
   EXPECT_EQ(client->get("/v1/events/" + event.id + "/changes?after=3").status, 200);
 }
 
-TEST_F(DamagedRow, WaitsInTheQueueOfAWebhookThatIsToldOfAllOthersAndIsSentWhenItIsWholeAgain) {
+TEST_F(DamagedRow, WaitsInAWebhooksQueueWhileOthersAreSentUntilItIsRepaired) {
   Receiver receiver;
   const Answer made = client->post("/v1/webhooks", R"({"types":["held"],"url":)" + json_of(receiver.url()) + "}");
   ASSERT_EQ(made.status, 201) << made;
@@ -480,7 +480,7 @@ class LostFile : public ::testing::TestWithParam<Disappearance> {};
 
 INSTANTIATE_TEST_SUITE_P(Is, LostFile, testing::ValuesIn(k_disappearances), [](const auto& file) { return std::string(file.param.name); });
 
-TEST_P(LostFile, EndsTheSaleAndNotTheProcessWhichStillHasIt) {
+TEST_P(LostFile, EndsTheSaleButNotTheProcessWhichStillHasIt) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 50);
@@ -533,7 +533,7 @@ TEST_P(OverwrittenLog, EndsTheSaleAndIsRefusedByTheNextStart) {
 }
 
 // Before anybody has looked.
-TEST_P(OverwrittenLog, StaysOutOfTheJournalWhenTheServerIsStoppedAtOnce) {
+TEST_P(OverwrittenLog, StaysOutOfTheJournalIfTheServerStopsAtOnce) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 50);
@@ -553,7 +553,7 @@ class Stop : public ::testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Signal, Stop, testing::Values(SIGTERM, SIGINT),
                          [](const auto& signal) { return signal.param == SIGTERM ? "SIGTERM" : "SIGINT"; });
 
-TEST_P(Stop, EndsWithStatusZeroAlsoWithIdleConnections) {
+TEST_P(Stop, EndsWithStatusZeroDespiteIdleConnections) {
   Server server;
   Client idle = server.connect();
   Client used = server.connect();
@@ -563,7 +563,7 @@ TEST_P(Stop, EndsWithStatusZeroAlsoWithIdleConnections) {
   EXPECT_TRUE(used.is_closed_by_server());
 }
 
-TEST_P(Stop, AnswersARequestWhoseBodyIsStillOnItsWay) {
+TEST_P(Stop, AnswersARequestWhoseBodyIsStillArriving) {
   Server server;
   Client client = server.connect();
   const TestEvent event = make_event(client, 1);
@@ -599,7 +599,7 @@ std::string large_event(int rows) {
 
 // What waits for a background thread when the time for what is in flight is over is given up, and nothing of it is touched afterwards.
 // Freed memory is overwritten, so that what is touched nevertheless does not go unseen.
-TEST(StopUnderLoad, EndsWithStatusZeroAlsoWhenWorkIsStillQueued) {
+TEST(StopUnderLoad, EndsWithStatusZeroDespiteQueuedWork) {
   Server server({.flags = {"--threads", "1", "--http-drain-timeout-ms", "200"}, .environment = {{"MALLOC_PERTURB_", "165"}}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 20);
@@ -621,7 +621,7 @@ TEST(StopUnderLoad, EndsWithStatusZeroAlsoWhenWorkIsStillQueued) {
   EXPECT_EQ(server.process().wait(), Ending{});
 }
 
-TEST(StopUnderLoad, EveryAnswerIsWholeAndEveryAnsweredHoldIsThereAfterwards) {
+TEST(StopUnderLoad, EveryAnswerIsCompleteAndEveryAnsweredHoldSurvives) {
   Server server;
   constexpr std::size_t k_connections = 8, k_seats_each = 2'000;
   TestEvent event;
@@ -740,7 +740,7 @@ TEST(Log, IsReopenedOnSighup) {
   for (std::string line; std::getline(lines, line);) EXPECT_TRUE(parse_json(line).is_object()) << line;
 }
 
-TEST(Log, CarriesTheRequestIdOfWhatFailed) {
+TEST(Log, HasTheRequestIdOfAFailure) {
   const TempFolder folder;
   const fs::path log = folder / "holdfast.log";
   Server server({.flags = {"--log-file", log.string(), "--log-level", "debug"}});

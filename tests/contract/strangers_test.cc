@@ -59,7 +59,7 @@ class Visitors : public ::testing::Test {
   }
 };
 
-TEST_F(Visitors, HoldTenSeatsOfAnEventAtOnceHoweverTheyAskForThem) {
+TEST_F(Visitors, HoldAtMostTenSeatsOfAnEventByAnyCalls) {
   const Answer held = hold(0, 8, session);
   ASSERT_EQ(held.status, 201) << held;
   const Answer refused = hold(8, 3, session);
@@ -74,7 +74,7 @@ TEST_F(Visitors, HoldTenSeatsOfAnEventAtOnceHoweverTheyAskForThem) {
   EXPECT_EQ(hold(10, 11, bearer(key)).status, 201) << "the limit is not that of a key's customers";
 }
 
-TEST_F(Visitors, SeeTheLimitThatHoldsForThem) {
+TEST_F(Visitors, SeeTheirOwnLimit) {
   const auto most = [&](const Headers& caller) {
     return client.get("/v1/events/" + event.id, caller).json().at("limits").at("heldSeatsPerCustomer");
   };
@@ -91,7 +91,7 @@ int status_of_new_session(Client& client, const std::string& forwarded) {
   return client.post("/v1/sessions", "", {{"X-Forwarded-For", forwarded}}).status;
 }
 
-TEST(Addresses, ThatATrustedProxyTellsHaveRatesOfTheirOwn) {
+TEST(Addresses, NamedByATrustedProxyHaveRatesOfTheirOwn) {
   Server server({.flags = {"--http-trusted-proxies", "127.0.0.0/8,::1", "--limits-sessions-per-minute-address", "1"}});
   Client client = server.connect();
   for (const int expected : {201, 201, 429}) EXPECT_EQ(status_of_new_session(client, "198.51.100.1, 203.0.113.1"), expected);
@@ -99,7 +99,7 @@ TEST(Addresses, ThatATrustedProxyTellsHaveRatesOfTheirOwn) {
   EXPECT_EQ(status_of_new_session(client, "203.0.113.2"), 201);
 }
 
-TEST(Addresses, ThatAnybodyElseTellsAreIgnored) {
+TEST(Addresses, NamedByOtherClientsAreIgnored) {
   Server server({.flags = {"--http-trusted-proxies", "192.0.2.1", "--limits-sessions-per-minute-address", "1"}});
   Client client = server.connect();
   EXPECT_EQ(status_of_new_session(client, "203.0.113.1"), 201);
@@ -126,7 +126,7 @@ TEST(Addresses, OfTheProxyProtocolCountToo) {
   EXPECT_EQ(new_session_from("203.0.113.2"), 201);
 }
 
-TEST(Addresses, OfNoNetworkAndAProtocolWithoutProxiesAreNamed) {
+TEST(Addresses, AnInvalidNetworkAndAProtocolWithoutProxiesAreErrors) {
   EXPECT_THAT(failing_start({.flags = {"--http-trusted-proxies", "10.0.0.0/33"}}).err,
               HasSubstr("--http-trusted-proxies must be a list of addresses"));
   EXPECT_THAT(failing_start({.flags = {"--http-proxy-protocol", "on"}}).err, HasSubstr("http.trusted_proxies names no proxy"));
@@ -158,7 +158,7 @@ class KeysOfStrangers : public ::testing::Test {
   }
 };
 
-TEST_F(KeysOfStrangers, AreAPartOfTheTableSoThatTheShopGoesOnAndItIsSaid) {
+TEST_F(KeysOfStrangers, FillOnlyAPartOfTheTableAndTheLogSaysSo) {
   for (int i = 0; i < 10; ++i) ASSERT_EQ(hold_and_release(std::to_string(i)), 201) << i;
   EXPECT_EQ(hold_and_release("more"), 503);
   const Headers another = new_session(client);
@@ -176,7 +176,7 @@ TEST_F(KeysOfStrangers, AreAPartOfTheTableSoThatTheShopGoesOnAndItIsSaid) {
   EXPECT_EQ(shop_holds(11), 201);
 }
 
-TEST_F(KeysOfStrangers, AreNotKeptForWhatChangesNothing) {
+TEST_F(KeysOfStrangers, AreNotKeptIfNothingChanges) {
   for (int i = 0; i < 30; ++i) {
     const Answer unlocked = client.post("/tickets_unlock_param", unlock_body({event[0]}), {{"Idempotency-Key", "u" + std::to_string(i)}});
     ASSERT_EQ(unlocked.status, 200) << unlocked;
@@ -209,7 +209,7 @@ std::string limited(const TempFolder& folder, const std::string& soft, const std
   return script.string();
 }
 
-TEST(Descriptors, AreRaisedToWhatTheSystemAllows) {
+TEST(Descriptors, AreRaisedToTheSystemsLimit) {
   if (is_in_database()) GTEST_SKIP() << "a database takes descriptors of its own";
   const TempFolder folder;
   Server server({.program = limited(folder, "256", "1500")});
@@ -218,7 +218,7 @@ TEST(Descriptors, AreRaisedToWhatTheSystemAllows) {
   EXPECT_TRUE(server.says("the limit of 1500 file descriptors"));
 }
 
-TEST(Descriptors, ThatAreUsedUpLeaveSomeForProbesAndCallersWithAKeyAndTheOthersAreToldSo) {
+TEST(Descriptors, WhenUsedUpSomeAreLeftForProbesAndKeysAndOthersGet503) {
   if (is_in_database()) GTEST_SKIP() << "a database takes descriptors of its own";
   const TempFolder folder;
   Server server({.flags = {"--threads", "1"}, .program = limited(folder, "200", "200")});
@@ -242,7 +242,7 @@ TEST(Descriptors, ThatAreUsedUpLeaveSomeForProbesAndCallersWithAKeyAndTheOthersA
   EXPECT_TRUE(eventually([&] { return now().get("/v1/events/" + event.id + "/states").status == 200; }));
 }
 
-TEST(Descriptors, TheLastOfThemIsForAnAnswer) {
+TEST(Descriptors, TheLastOneServesToAnswer) {
   if (is_in_database()) GTEST_SKIP() << "a database takes descriptors of its own";
   const TempFolder folder;
   Server server({.flags = {"--threads", "1"}, .program = limited(folder, "60", "60")});   // its files are more than it reckons with
@@ -264,7 +264,7 @@ TEST(Descriptors, TheLastOfThemIsForAnAnswer) {
 
 // ---- slow ones
 
-TEST(SlowBodies, AreEndedThoughTheyNeverStop) {
+TEST(SlowBodies, AreEndedEvenIfTheyNeverStop) {
   Server server({.flags = {"--http-body-timeout-ms", "500", "--http-body-bytes-per-second-min", "1000"}});
   Client slow = server.connect();
   slow.write("POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n{");

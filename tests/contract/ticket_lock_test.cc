@@ -115,7 +115,7 @@ TEST_F(TicketLock, RefusedNamesARepeatedIdOnce) {
   expect_not_available(lock_tickets(client, {event[1], event[0], event[1]}), {event[1]});
 }
 
-TEST_F(TicketLock, IsRefusedWithExactlyTheTicketsThatCannotBeHadInTheOrderAsked) {
+TEST_F(TicketLock, IsRefusedWithExactlyTheUnavailableTicketsInTheOrderAsked) {
   const std::string unknown = "no-such-ticket-" + new_uuid();
   ASSERT_EQ(lock_tickets(client, {event[1]}).status, 200);                                        // held
   const Answer sold = hold(client, "c", {event[2]});                                      // sold
@@ -139,7 +139,7 @@ TEST_F(TicketLock, OfAnEventThatIsNotOnSaleIsNotAvailable) {
   EXPECT_EQ(letters(), "aaaaaaaaaa");
 }
 
-TEST_F(TicketLock, DoesNotMeetTheEventsLimitsForCustomersNorItsLongestHold) {
+TEST_F(TicketLock, IgnoresTheEventsLimitsForCustomersAndItsLongestHold) {
   const TestEvent limited = make_event(
       client, opaque_ids(6), R"("holdSeconds":5,"maxHoldSeconds":10,"limits":{"seatsPerReservation":2,"heldSeatsPerCustomer":2})");
   const Answer answer = lock_tickets(client, limited.seats, 86'400);
@@ -185,7 +185,7 @@ TEST_F(TicketLock, OverSeveralEventsIsAllOrNone) {
   EXPECT_EQ(look(client, second), second_before);
 }
 
-TEST_F(TicketLock, TakesAThousandTicketsAndNoMore) {
+TEST_F(TicketLock, TakesAtMostAThousandTickets) {
   const TestEvent large = make_event(client, opaque_ids(1'001));
   expect_contract_2_refusal(lock_tickets(client, large.seats), 400);
   EXPECT_EQ(test::letters(client, large), std::string(1'001, 'a'));
@@ -238,7 +238,7 @@ TEST_F(TicketLock, TakesWholeSecondsFromOneToADay) {
   EXPECT_EQ(letters().back(), 'a');
 }
 
-TEST_F(TicketLock, ThatIsMalformedSaysWhatIsWrong) {
+TEST_F(TicketLock, ReportsWhatIsMalformed) {
   const std::string long_id(129, 'x');
   const std::string bodies[] = {R"({"data":{"reserved_time":600}})",
                                 R"({"data":{"ticketd_reserved":[],"reserved_time":600}})",
@@ -267,7 +267,7 @@ TEST_F(TicketLock, UnlockAnswersTheSameByPostAndGetWithAnyBodyOrNone) {
   expect_unlocked(client.post("/tickets_unlock", "anything { at all", {{"Content-Type", "text/plain"}}));
 }
 
-TEST_F(TicketLock, UnlockLeavesHoldsAloneWhoseTimeIsNotOver) {
+TEST_F(TicketLock, UnlockLeavesRunningHoldsAlone) {
   ASSERT_EQ(lock_tickets(client, {event[0]}).status, 200);
   ASSERT_EQ(hold(client, "c", {event[1]}).status, 201);
   expect_unlocked(client.get("/tickets_unlock"));
@@ -293,14 +293,14 @@ TEST_F(TicketLock, UnlockParamReleasesTicketsOfSeveralLocksAndEvents) {
   EXPECT_EQ(test::letters(client, second), "aa");
 }
 
-TEST_F(TicketLock, UnlockParamOfNothingThatIsHeldIsANoOp) {
+TEST_F(TicketLock, UnlockParamOfTicketsThatAreNotHeldIsANoOp) {
   const auto before = look(client, event);
   expect_unlocked(unlock({event[0], "no-such-ticket", event[5]}));
   expect_unlocked(unlock({"no-such-ticket"}));
   EXPECT_EQ(look(client, event), before);
 }
 
-TEST_F(TicketLock, UnlockParamNeverTouchesWhatHasAnOwner) {
+TEST_F(TicketLock, UnlockParamNeverTouchesACustomersSeat) {
   ASSERT_EQ(hold(client, "c", {event[0], event[1]}).status, 201);
   const Answer locked = lock_tickets(client, {event[2], event[3]});
   ASSERT_EQ(client.post("/v1/reservations/" + reservations_of(locked).at(0) + "/consume", R"({"orderId":"o"})").status, 200);
@@ -311,7 +311,7 @@ TEST_F(TicketLock, UnlockParamNeverTouchesWhatHasAnOwner) {
   EXPECT_EQ(look(client, event), before);
 }
 
-TEST_F(TicketLock, UnlockParamWithReservationIdsReleasesOnlyWhatTheyHold) {
+TEST_F(TicketLock, UnlockParamWithReservationIdsReleasesOnlyTheirSeats) {
   const Answer mine = lock_tickets(client, {event[0], event[1]});
   ASSERT_EQ(lock_tickets(client, {event[2]}).status, 200);
   const std::string my_ids = R"("reservationIds":)" + json_of(reservations_of(mine));
@@ -323,7 +323,7 @@ TEST_F(TicketLock, UnlockParamWithReservationIdsReleasesOnlyWhatTheyHold) {
   EXPECT_EQ(letters(), "ahhaaaaaaa");
 }
 
-TEST_F(TicketLock, UnlockParamThatIsMalformedSaysWhatIsWrong) {
+TEST_F(TicketLock, UnlockParamReportsWhatIsMalformed) {
   for (const char* body :
        {"", "{", "[]", "{}", R"({"data":{}})", R"({"data":{"tickets":[]}})", R"({"data":{"tickets":"x"}})", R"({"data":{"tickets":[1]}})",
         R"({"data":{"tickets":["x"],"reservationIds":"y"}})", R"({"data":{"tickets":["x"],"reservationIds":[1]}})"}) {

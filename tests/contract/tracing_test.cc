@@ -88,7 +88,7 @@ TEST_F(Tracing, OfARequestIsASpanWhoseParentIsTheCallers) {
   EXPECT_TRUE(eventually([&] { return counted("sent") >= 1; }));
 }
 
-TEST_F(Tracing, LeavesAloneWhatTheCallerDoesNotRecord) {
+TEST_F(Tracing, SkipsRequestsThatTheCallerDoesNotRecord) {
   ASSERT_EQ(hold(client, "c", {event[0]}, {}, traced("not-sampled", "00")).status, 201);
   ASSERT_EQ(hold(client, "c", {event[1]}, {}, {{"X-Request-Id", "no-trace"}}).status, 201);
   ASSERT_EQ(hold(client, "c", {event[2]}, {}, {{"X-Request-Id", "malformed"}, {"traceparent", "00-0-0-01"}}).status, 201);
@@ -97,14 +97,14 @@ TEST_F(Tracing, LeavesAloneWhatTheCallerDoesNotRecord) {
   EXPECT_EQ(spans().size(), 1U);
 }
 
-TEST_F(Tracing, SendsWhatIsThereWhenTheServerEnds) {
+TEST_F(Tracing, SendsTheRestWhenTheServerEnds) {
   ASSERT_EQ(hold(client, "c", {event[0]}, {}, traced("last-1")).status, 201);
   server.stop();
   ASSERT_EQ(spans().size(), 1U);
   EXPECT_EQ(attributes_of(spans()[0])["holdfast.request_id"], "last-1");
 }
 
-TEST_F(Tracing, CountsWhatACollectorDoesNotTakeAndGoesOn) {
+TEST_F(Tracing, CountsSpansThatACollectorRefusesAndGoesOn) {
   collector.answers([](const Received&) { return Reply{.status = 503}; });
   ASSERT_EQ(hold(client, "c", {event[0]}, {}, traced("lost-1")).status, 201);
   EXPECT_TRUE(eventually([&] { return counted("dropped") == 1; }));
@@ -133,7 +133,7 @@ TEST_F(Tracing, NeverWaitsForACollectorThatHangs) {
   ASSERT_EQ(hold(client, "c", {event[0]}).status, 201);
 }
 
-TEST_F(Tracing, DoesNotKeepTheServerFromEndingWhenTheCollectorIsSlow) {
+TEST_F(Tracing, ASlowCollectorDoesNotDelayTheEnd) {
   constexpr std::chrono::milliseconds k_slow{1'500};
   collector.answers([&](const Received&) {
     std::this_thread::sleep_for(k_slow);
@@ -169,7 +169,7 @@ TEST_F(Tracing, OfARequestWhoseBodyCannotBeReadIsASpanToo) {
   EXPECT_EQ(refused(), before + 1);
 }
 
-TEST(TracingOptions, ThatAreWrongAreNamed) {
+TEST(TracingOptions, WrongOnesAreNamed) {
   EXPECT_THAT(failing_start({.flags = {"--tracing-otlp-url", "otel:4318"}}).err,
               HasSubstr("--tracing-otlp-url must begin with https:// or http://"));
   EXPECT_THAT(failing_start({.flags = {"--tracing-otlp-url", "https://otel:4318", "--tracing-ca-file", "/nowhere/ca.pem"}}).err,

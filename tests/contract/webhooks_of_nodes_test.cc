@@ -51,7 +51,7 @@ struct Nodes : testing::Test {
   Receiver receiver;
 };
 
-TEST_F(Nodes, WhatAnyOfThemDoesIsToldByOneOfThem) {
+TEST_F(Nodes, OneOfThemSendsTheChangesOfAll) {
   Server first(settings());
   ASSERT_TRUE(eventually([&] { return relays(first); }));
   Server second(settings());
@@ -68,7 +68,7 @@ TEST_F(Nodes, WhatAnyOfThemDoesIsToldByOneOfThem) {
   EXPECT_FALSE(relays(second));
 }
 
-TEST_F(Nodes, WhenTheOneThatSendsIsKilledAnotherGoesOnAndNothingIsLost) {
+TEST_F(Nodes, WhenTheSenderIsKilledAnotherGoesOnAndNothingIsLost) {
   Server first(settings());
   ASSERT_TRUE(eventually([&] { return relays(first); }));
   Server second(settings());
@@ -110,7 +110,7 @@ TEST_F(Nodes, CallsAboutWebhooksWorkOnEveryNode) {
   EXPECT_EQ(a.get("/v1/webhooks/" + id).status, 404);
 }
 
-TEST_F(Nodes, AKeyThatIsMadeOrRevokedHoldsOnEveryNodeWithinTwoSeconds) {
+TEST_F(Nodes, ANewOrRevokedKeyCountsOnEveryNodeWithinTwoSeconds) {
   Server first(settings());
   Server second(settings());
   Client a = first.connect();

@@ -108,7 +108,7 @@ TEST(Webhooks, AChangeIsDeliveredSignedAndAsItIsRecorded) {
             parse_json(R"([{"index":2,"id":")" + event[2] + R"(","state":"h"},{"index":0,"id":")" + event[0] + R"(","state":"h"}])"));
 }
 
-TEST(Webhooks, EveryKindOfChangeIsToldWithWhatItHas) {
+TEST(Webhooks, EveryKindOfChangeIsSentWithItsMembers) {
   Receiver receiver;
   Server server(with_webhooks());
   Client client = server.connect();
@@ -183,7 +183,7 @@ TEST(Webhooks, EachEndpointGetsTheTypesThatItAskedFor) {
   EXPECT_NE(sales.received().front().id(), everything.of_type("consumed").front().id());
 }
 
-TEST(Webhooks, EightMessagesAreOnTheirWayAtOnceAndNoMore) {
+TEST(Webhooks, AtMostEightMessagesAreInFlightAtOnce) {
   constexpr std::chrono::seconds k_timeout{4};
   Receiver receiver;
   receiver.answers([](const Received&) { return Reply{.hangs = true}; });
@@ -321,7 +321,7 @@ TEST(Webhooks, RetryAfterMakesThePauseLonger) {
   EXPECT_GE(receiver.received()[1].at - receiver.received()[0].at, milliseconds(900));
 }
 
-TEST(Webhooks, AnEndpointThatSaysNothingIsAFailureAfterATime) {
+TEST(Webhooks, NoAnswerInTimeIsAFailure) {
   Receiver receiver;
   receiver.answers([n = 0](const Received&) mutable { return Reply{.hangs = ++n == 1}; });
   Server server(with_webhooks({"--webhooks-retry", "50ms", "--webhooks-timeout-ms", "300"}));
@@ -364,7 +364,7 @@ TEST(Webhooks, AnAnswersHeaderIsReadUpToSixteenKibibytes) {
   EXPECT_TRUE(eventually([&] { return number(status_of(client, id), "dead") == 1; })) << status_of(client, id);
 }
 
-TEST(Webhooks, AnEndpointThatIsGoneIsDisabledUntilItIsEnabledAgain) {
+TEST(Webhooks, AnEndpointThatAnswers410IsDisabledUntilItIsEnabledAgain) {
   Receiver receiver;
   receiver.answers([](const Received&) { return Reply{.status = 410}; });
   Server server(with_webhooks(k_quick));
@@ -385,7 +385,7 @@ TEST(Webhooks, AnEndpointThatIsGoneIsDisabledUntilItIsEnabledAgain) {
 
 // ---- the dead
 
-TEST(Webhooks, AMessageDiesAfterTheLastPauseAndIsDeliveredWhenAskedFor) {
+TEST(Webhooks, AMessageDiesAfterTheLastPauseAndCanBeRedelivered) {
   Receiver receiver;
   receiver.answers([](const Received& message) { return Reply{.status = message.type() == "held" ? 400 : 204}; });
   Server server(with_webhooks({"--webhooks-retry", "50ms,50ms"}));
@@ -422,7 +422,7 @@ TEST(Webhooks, AMessageDiesAfterTheLastPauseAndIsDeliveredWhenAskedFor) {
   EXPECT_EQ(number(status_of(client, id), "dead"), 0);
 }
 
-TEST(Webhooks, OfTheDeadTheOldestAreDroppedAndCounted) {
+TEST(Webhooks, TheOldestDeadMessagesAreDroppedAndCounted) {
   Receiver receiver;
   receiver.answers([](const Received&) { return Reply{.status = 500}; });
   Server server(with_webhooks({"--webhooks-retry", "10ms", "--webhooks-dead-max", "2"}));
@@ -587,7 +587,7 @@ TEST(Webhooks, ACertificateMustBeTrustedAndOfTheHost) {
 
 // ---- administration
 
-TEST(Webhooks, ATestSendsAPingAndSaysWhatBecameOfIt) {
+TEST(Webhooks, ATestSendsAPingAndReportsItsOutcome) {
   Receiver receiver;
   std::vector<Received> pings;
   receiver.answers([&](const Received& message) {
@@ -629,7 +629,7 @@ TEST(Webhooks, TheSameIdempotencyKeyGivesTheSameEndpoint) {
   EXPECT_EQ(client.get("/v1/webhooks").json().at("items").as_array().size(), 1U);
 }
 
-TEST(Webhooks, AChangedEndpointIsWhatTheNextMessageGoesTo) {
+TEST(Webhooks, TheNextMessageGoesToTheChangedEndpoint) {
   Receiver before;
   Receiver after;
   Server server(with_webhooks());
@@ -657,7 +657,7 @@ TEST(Webhooks, AChangedEndpointIsWhatTheNextMessageGoesTo) {
   EXPECT_EQ(after.received().size(), 1U) << "a removed endpoint gets nothing more";
 }
 
-TEST(Webhooks, WhatIsMalformedIsRefusedWithTheMemberAndTheRule) {
+TEST(Webhooks, AMalformedMemberIsRefusedWithItsNameAndTheRule) {
   Receiver receiver;
   Server server(with_webhooks());
   Client client = server.connect();
@@ -720,7 +720,7 @@ TEST(Webhooks, WhatIsMalformedIsRefusedWithTheMemberAndTheRule) {
   }
 }
 
-TEST(Webhooks, ThereAreNoMoreThanAHundred) {
+TEST(Webhooks, AreAtMostAHundred) {
   Receiver receiver;
   Server server(with_webhooks());
   Client client = server.connect();
@@ -729,7 +729,7 @@ TEST(Webhooks, ThereAreNoMoreThanAHundred) {
   EXPECT_EQ(client.get("/v1/webhooks").json().at("items").as_array().size(), 100U);
 }
 
-TEST(Webhooks, OptionsThatAreWrongAreRefusedAtTheStart) {
+TEST(Webhooks, WrongOptionsAreRefusedAtTheStart) {
   for (const char* retry : {"", "5", "5x", "0s", "8000h", "5s,,1m"}) {
     const Finished failed = failing_start({.flags = {"--webhooks-retry", retry}});
     EXPECT_EQ(failed.status, 2) << retry;

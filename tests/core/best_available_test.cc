@@ -83,12 +83,12 @@ TEST(BestAvailable, ComesFromTheFirstRowThatHasTheSeatsSideBySide) {
 
 TEST(BestAvailable, PrefersThePlansOrderToABetterPlaceInALaterRow) { EXPECT_EQ((Hall{{"A1:XXXXXXoo", "A2:oooooooo"}}.ask(2)), "6 7"); }
 
-TEST(BestAvailable, ARowIsOfOneSectionWhateverItsName) {
+TEST(BestAvailable, RowsOfTheSameNameInTwoSectionsAreTwoRows) {
   EXPECT_EQ((Hall{{"A1:Xoo", "B1:ooX"}}.ask(3)), "no_adjacent_seats");
   EXPECT_EQ((Hall{{"A1:Xoo", "B1:ooX"}}.ask(2)), "1 2");
 }
 
-TEST(BestAvailable, ARowThatComesBackLaterInThePlanIsAnotherRow) {
+TEST(BestAvailable, ARowThatRepeatsLaterInThePlanIsAnotherRow) {
   EXPECT_EQ((Hall{{"A1:oo", "A2:XX", "A1:oo"}}.ask(3)), "no_adjacent_seats");
 }
 
@@ -133,7 +133,7 @@ TEST(BestAvailable, PositionsFarFromZeroMakeNoGapByRounding) {
   EXPECT_EQ(gaps_at({0, 0.5F, 1, 1.5F, 2.3F, 2.8F}, 300), Gaps{}) << "0.8 is 1.6 times 0.5, and a little more as a float";
 }
 
-TEST(BestAvailable, TheDistanceIsThatOfBothCoordinates) {
+TEST(BestAvailable, TheDistanceUsesBothCoordinates) {
   PlanBuilder builder({}, {{.name = "zero"}});
   const float x[] = {0, 3, 6, 6, 9}, y[] = {0, 4, 8, 18, 22};
   for (std::size_t i = 0; i < std::size(x); ++i) {
@@ -177,7 +177,7 @@ TEST(BestAvailable, LeavesNoSingleFreeSeatBetweenTwoTakenWhenAnotherChoiceInTheR
 
 TEST(BestAvailable, LeavesASingleSeatRatherThanTakingALaterRow) { EXPECT_EQ((Hall{{"A1:XoooX", "A2:ooooo"}}.ask(2)), "1 2"); }
 
-TEST(BestAvailable, TheEndOfARowAndAGapAreNoTakenSeats) {
+TEST(BestAvailable, TheEndOfARowAndAGapDoNotCountAsTakenSeats) {
   EXPECT_EQ((Hall{{"A1:ooo"}}.ask(1)), "1") << "the seats at the ends are not between two taken ones";
   EXPECT_EQ((Hall{{"A1:oooo"}}.ask(2)), "1 2");
   EXPECT_EQ((Hall{{"A1:oooo ooXX"}}.ask(3)), "1 2 3") << "the first seat stays alone at the row's end";
@@ -188,25 +188,25 @@ TEST(BestAvailable, ABlockedOrHeldNeighbourIsolatesAsASoldOneDoes) {
   for (const char* row : {"A1:oooXoooXXXX", "A1:ooohooohXXX", "A1:ooobooobXXX"}) EXPECT_EQ((Hall{{row}}.ask(2)), "1 2") << row;
 }
 
-TEST(BestAvailable, AFreeNeighbourOfAnotherCategoryIsolatesNobodyAndCanBeIsolated) {
+TEST(BestAvailable, AFreeNeighbourOfAnotherCategoryIsolatesNoSeatAndCanBeIsolated) {
   EXPECT_EQ((Hall{{"A1:XX1001XX"}}.ask({.quantity = 2, .category = 0})), "3 4") << "there is no other choice";
   EXPECT_EQ((Hall{{"A1:X10000X"}}.ask({.quantity = 2, .category = 0})), "4 5") << "2 3 is nearer, and leaves the 1 alone";
 }
 
-TEST(BestAvailable, ASeatThatWasAloneBeforeCountsForNothing) {
+TEST(BestAvailable, ASeatThatWasAlreadyAloneDoesNotCount) {
   EXPECT_EQ((Hall{{"A1:XoXooooo"}}.ask(1)), "3") << "not the single one, although that would leave none";
 }
 
 // --------------------------------------------------------------------------------------------------- section and category
 
-TEST(BestAvailable, StaysInTheSectionThatIsAskedFor) {
+TEST(BestAvailable, StaysInTheRequestedSection) {
   EXPECT_EQ((Hall{{"A1:ooo", "B1:ooo", "A2:ooo"}}.ask({.quantity = 2, .section = 1})), "3 4");
   EXPECT_EQ((Hall{{"A1:oXo", "B1:ooo", "A2:ooo"}}.ask({.quantity = 2, .section = 0})), "6 7");
   EXPECT_EQ((Hall{{"A1:oXo", "B1:ooo", "A2:Xoo"}}.ask({.quantity = 3, .section = 0})), "no_adjacent_seats");
   EXPECT_EQ((Hall{{"A1:oXo", "B1:ooo", "A2:Xoo"}}.ask({.quantity = 4, .section = 0, .adjacent = false})), "0 2 7 8");
 }
 
-TEST(BestAvailable, TakesOnlySeatsOfTheCategoryThatIsAskedFor) {
+TEST(BestAvailable, TakesOnlySeatsOfTheRequestedCategory) {
   EXPECT_EQ((Hall{{"A1:110", "A2:011"}}.ask({.quantity = 2, .category = 0})), "no_adjacent_seats");
   EXPECT_EQ((Hall{{"A1:110", "A2:001"}}.ask({.quantity = 2, .category = 0})), "3 4");
   EXPECT_EQ((Hall{{"A1:110", "A2:011"}}.ask({.quantity = 2, .category = 0, .adjacent = false})), "2 3");
@@ -255,7 +255,7 @@ TEST(BestAvailable, AHoldOfTheBestIsAHoldLikeAnyOther) {
   EXPECT_TRUE(hall.event.consume(id).accepted());
 }
 
-TEST(BestAvailable, OneAfterTheOtherGetsOtherSeatsUntilThereAreNone) {
+TEST(BestAvailable, SuccessiveHoldsGetOtherSeatsUntilNoneIsLeft) {
   Hall hall{{"A1:oooo", "A2:oooo"}};
   EXPECT_EQ(hall.ask(2), "1 2");
   EXPECT_EQ(hall.ask(2), "5 6");
@@ -296,7 +296,7 @@ TEST(BestAvailable, CountsTowardsWhatACustomerMayHold) {
   EXPECT_EQ(hall.event.states(), "hhhhhaaa");
 }
 
-TEST(BestAvailable, AThousandSeatsSideBySideAreTheMost) {
+TEST(BestAvailable, TakesAtMostAThousandAdjacentSeats) {
   const std::string row = "A1:" + std::string(k_seats_per_reservation_max + 1, 'o');
   Hall hall{{row}};
   EXPECT_EQ(hall.ask(k_seats_per_reservation_max).substr(0, 6), "0 1 2 ");

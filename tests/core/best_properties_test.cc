@@ -139,7 +139,7 @@ void run_case(std::vector<std::uint8_t> bytes, std::map<std::string, std::size_t
   }
 }
 
-TEST(Properties, BestAvailableIsWhatTheBookSays) {
+TEST(Properties, BestAvailableFollowsTheBook) {
   std::map<std::string, std::size_t> coverage;
   std::size_t cases = 0;
   const bool holds = rc::check("picker and book agree", [&] {

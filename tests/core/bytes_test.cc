@@ -145,7 +145,7 @@ std::string bytes_of(const Change& change) {
   return bytes;
 }
 
-TEST(ChangeBytes, OfEveryKindComeBackAsTheyWereOneAfterTheOther) {
+TEST(ChangeBytes, OfEveryKindAreReadBackOneAfterTheOther) {
   std::string bytes;
   Writer writer(bytes);
   const auto changes = changes_of_every_kind();
@@ -160,13 +160,13 @@ TEST(ChangeBytes, OfEveryKindComeBackAsTheyWereOneAfterTheOther) {
   EXPECT_TRUE(reader.at_end());
 }
 
-TEST(ChangeBytes, OfAHoldOfOneSeatTakeLessThanThirtyBytesBesideTheCustomer) {
+TEST(ChangeBytes, OfAHoldOfOneSeatAreFewerThanThirtyBesideTheCustomer) {
   const Change held{
       .kind = ChangeKind::held, .reservation = test_reservation_id(1), .expires_at = k_start + 900'000, .text = "anna", .seats = k_one};
   EXPECT_LT(bytes_of(held).size(), 30u + 4u);
 }
 
-TEST(ChangeBytes, ThatAreCutOffAreRefusedWhereverItIs) {
+TEST(ChangeBytes, ThatAreCutOffAnywhereAreRefused) {
   for (const Change& change : changes_of_every_kind()) {
     const std::string bytes = bytes_of(change);
     for (std::size_t cut = 0; cut < bytes.size(); ++cut) {
@@ -189,7 +189,7 @@ TEST(ChangeBytes, OfAnUnknownKindAreRefused) {
   }
 }
 
-TEST(ChangeBytes, ThatNameNoSeatOrTooManyOrOneThatNoEventCanHaveAreRefused) {
+TEST(ChangeBytes, WithNoSeatsTooManyOrAnImpossibleOneAreRefused) {
   const auto decodes = [](std::string_view bytes) {
     Reader reader(bytes);
     ChangeDecoder decoder(k_start);
@@ -213,7 +213,7 @@ TEST(ChangeBytes, ThatNameNoSeatOrTooManyOrOneThatNoEventCanHaveAreRefused) {
   EXPECT_FALSE(decodes(blocked(0, 1)));
 }
 
-TEST(ChangeBytes, WithAnAbsurdTimeOrAKindOfReservationThatThereIsNotDoNoHarm) {
+TEST(ChangeBytes, WithAnAbsurdTimeOrAnUnknownKindOfReservationDoNoHarm) {
   std::string bytes;
   Writer writer(bytes);
   writer.byte(static_cast<std::uint8_t>(ChangeKind::extended));
@@ -252,7 +252,7 @@ TEST(ChangeBytes, ThatAreDamagedAreRefusedOrAnotherChangeButNeverACrash) {
   EXPECT_GT(refused, 1'000u);
 }
 
-TEST(Settings, ComeBackAsTheyWereAndRefuseAStatusThatThereIsNot) {
+TEST(Settings, AreReadBackAndRefuseAnUnknownStatus) {
   std::string bytes;
   Writer writer(bytes);
   encode_settings(k_settings, writer);
@@ -384,7 +384,7 @@ TEST(DetailBytes, GiveEachChangeItsVersionsAndItsTrace) {
   EXPECT_GT(next, 10u);
 }
 
-TEST(DetailBytes, OfBeforeTheyWereKeptGiveNone) {
+TEST(DetailBytes, OfEarlierVersionsGiveNone) {
   const Details of;
   DetailsDecoder decoder({}, {});
   for (const Change& change : of.changes) {

@@ -83,7 +83,7 @@ TEST(Inventory, ReplayedFromTheJournalsBytesIsTheSame) {
   EXPECT_EQ(replica.inventory.last_now(), k_start);
 }
 
-TEST(Inventory, ClonedAnswersAlikeAndSharesNothing) {
+TEST(Inventory, AClonesAnswersAreTheSameAndItSharesNothing) {
   BusyEvent event;
   const auto copy = event.inventory.clone();
   expect_same(event.inventory, *copy, event.all(), k_start);
@@ -110,7 +110,7 @@ TEST(Inventory, ForgetsTheOldestEndedReservationsAndKeepsThoseThatHaveSeats) {
   EXPECT_EQ(event.inventory.find_contradiction(), std::nullopt);
 }
 
-TEST(Inventory, ForgetsOnlyWhatEndedAtOrBeforeTheChangeThatItIsTold) {
+TEST(Inventory, ForgetsOnlyWhatEndedUpToTheGivenChange) {
   EventInTest event(4);
   const Uuid first = event.new_id(), second = event.new_id();
   event.hold(first, {0});     // 1
@@ -136,7 +136,7 @@ TEST(Inventory, DoesNotForgetAReservationThatWasReinstated) {
   EXPECT_EQ(event.inventory.forget_ended(event.inventory.seq(), 0), 1u);
 }
 
-TEST(Inventory, KeepsAsManyEndedOnesAsItIsToldThoughSomeWereReinstated) {
+TEST(Inventory, KeepsTheGivenNumberOfEndedOnesEvenIfSomeWereReinstated) {
   EventInTest event(8);
   std::vector<Uuid> ids;
   for (SeatIndex seat = 0; seat < 8; ++seat) {
@@ -151,7 +151,7 @@ TEST(Inventory, KeepsAsManyEndedOnesAsItIsToldThoughSomeWereReinstated) {
   EXPECT_NE(event.inventory.find(ids[1]), Inventory::k_no_slot);
 }
 
-TEST(Inventory, TakesThePlaceOfAForgottenReservationForAnotherWithoutMixingThemUp) {
+TEST(Inventory, ReusesThePlaceOfAForgottenReservation) {
   EventInTest event(3);
   const Uuid gone = event.new_id(), next = event.new_id();
   event.hold(gone, {0}, "anna", 1'000);
@@ -166,7 +166,7 @@ TEST(Inventory, TakesThePlaceOfAForgottenReservationForAnotherWithoutMixingThemU
   EXPECT_EQ(event.sweep().swept, 1u);
 }
 
-TEST(Inventory, ThatIsToldAgainOfAForgottenReservationJudgesItAsBefore) {
+TEST(Inventory, JudgesARecalledReservationAsBefore) {
   EventInTest event(3);
   const Uuid released = event.new_id(), expired = event.new_id(), returned = event.new_id();
   event.hold(released, {0}, "anna");
@@ -273,7 +273,7 @@ TEST(Inventory, SellsAndTakesBackForEverInTheSameMemory) {
 // A journal that contradicts itself must stop the process, not write past the seats.
 using InventoryDeathTest = testing::Test;
 
-TEST_F(InventoryDeathTest, StopsAtAChangeOfASeatThatThereIsNot) {
+TEST_F(InventoryDeathTest, StopsAtAChangeOfAnUnknownSeat) {
   EventInTest event(2);
   const SeatList beyond = {2};
   EXPECT_DEATH(event.inventory.apply({.kind = ChangeKind::blocked, .seats = beyond}, k_start), "a rule of its own does not hold");

@@ -58,7 +58,7 @@ void expect_same(const Plan& a, const Plan& b) {
   }
 }
 
-TEST(Plan, TellsOfEachSeatWhatItWasGiven) {
+TEST(Plan, ReturnsEachSeatAsItWasAdded) {
   const auto plan = sample_plan();
   ASSERT_EQ(plan->size(), 7u);
   EXPECT_EQ(plan->seat_id(0), "0123abcd-4567-89ef-fedc-ba9876543210");
@@ -93,7 +93,7 @@ TEST(Plan, GathersNeighboursOfOneRowAndKeepsEachNameOnce) {
   EXPECT_EQ(&plan->segment_of(6), &plan->segments()[4]);
 }
 
-TEST(Plan, RefusesALabelThatCameBefore) {
+TEST(Plan, RefusesADuplicateLabel) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "2"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "x", .section = "A", .row = "1", .number = "2"})),
@@ -102,7 +102,7 @@ TEST(Plan, RefusesALabelThatCameBefore) {
   EXPECT_NE(problem_of(builder.add({.section = "A-1", .row = "2", .number = "1"})), "none");   // A-1-2-1 could mean either
 }
 
-TEST(Plan, RefusesAnIdThatCameBeforeInWhateverLetterCaseAndTheNilUuid) {
+TEST(Plan, RefusesADuplicateIdInAnyLetterCaseAndTheNilUuid) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.id = "0123abcd-4567-89ef-fedc-ba9876543210", .section = "A", .row = "1", .number = "1"})), "none");
   EXPECT_EQ(problem_of(builder.add({.id = "ticket", .section = "A", .row = "1", .number = "2"})), "none");
@@ -115,7 +115,7 @@ TEST(Plan, RefusesAnIdThatCameBeforeInWhateverLetterCaseAndTheNilUuid) {
   EXPECT_EQ(problem_of(builder.add({.id = "Ticket", .section = "A", .row = "1", .number = "3"})), "none");   // not a UUID: letter by letter
 }
 
-TEST(Plan, ThatRefusedASeatTakesItWhenItIsPutRight) {
+TEST(Plan, AcceptsARefusedSeatOnceItIsCorrected) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.id = "a", .section = "A", .row = "1", .number = "1"})), "none");
   EXPECT_NE(problem_of(builder.add({.id = "a", .section = "A", .row = "1", .number = "2"})), "none");
@@ -123,7 +123,7 @@ TEST(Plan, ThatRefusedASeatTakesItWhenItIsPutRight) {
   EXPECT_EQ(builder.size(), 2u);
 }
 
-TEST(Plan, RefusesNamesAndIdsThatAreEmptyOrTooLongAtTheirEdge) {
+TEST(Plan, RefusesNamesAndIdsThatAreEmptyOrOneByteTooLong) {
   PlanBuilder builder = builder_of();
   const std::string longest(k_name_bytes_max, 'n'), too_long(k_name_bytes_max + 1, 'n'), long_id(k_seat_id_bytes_max + 1, 'i');
   EXPECT_NE(problem_of(builder.add({.section = "", .row = "1", .number = "1"})), "none");
@@ -137,7 +137,7 @@ TEST(Plan, RefusesNamesAndIdsThatAreEmptyOrTooLongAtTheirEdge) {
   EXPECT_EQ(problem_of(builder.add({.section = longest, .row = longest, .number = longest})), "none");
 }
 
-TEST(Plan, RefusesACategoryThatItDoesNotListAndAPlaceThatIsNoNumber) {
+TEST(Plan, RefusesAnUnknownCategoryAndAPositionThatIsNotANumber) {
   PlanBuilder builder = builder_of();
   EXPECT_EQ(problem_of(builder.add({.section = "A", .row = "1", .number = "1", .category = 2})),
             "seat 1 (A-1-1) has a category that the plan does not list");
@@ -148,7 +148,7 @@ TEST(Plan, RefusesACategoryThatItDoesNotListAndAPlaceThatIsNoNumber) {
 
 TEST(Plan, WithoutSeatsIsRefused) { EXPECT_FALSE(builder_of().finish().has_value()); }
 
-TEST(Plan, ComesBackFromItsBytesWhereverTheyAreCutIntoParts) {
+TEST(Plan, IsReadBackFromPartsOfAnySize) {
   const auto plan = sample_plan();
   for (std::size_t step = 1; step <= plan->size(); ++step) {
     std::string header;

@@ -27,7 +27,7 @@ TEST(Hold, MakesAReservationOfAllItsSeatsInTheOrderAsked) {
   EXPECT_EQ(event.inventory.owner_of(1, event.now), std::nullopt);
 }
 
-TEST(Hold, TakesNoneWhenOneIsTakenAndSaysExactlyWhichInTheOrderAsked) {
+TEST(Hold, TakesNoneIfOneIsTakenAndNamesExactlyThoseInTheOrderAsked) {
   EventInTest event(6);
   event.hold(event.new_id(), {1});
   event.block({4});
@@ -39,7 +39,7 @@ TEST(Hold, TakesNoneWhenOneIsTakenAndSaysExactlyWhichInTheOrderAsked) {
   EXPECT_EQ(event.versions(), "0 1 2 0 1 0");
 }
 
-TEST(Hold, NamesTheSeatsThatThereAreNotBeforeThoseThatAreTaken) {
+TEST(Hold, NamesUnknownSeatsBeforeTakenOnes) {
   EventInTest event(3);
   event.hold(event.new_id(), {0});
   EXPECT_EQ(told(event.hold(event.new_id(), {3, 0, 99, 1})), "seat_not_found 3 99");
@@ -58,7 +58,7 @@ TEST(Hold, LastsAtMostTheEventsLongestHold) {
   EXPECT_EQ(told(event.hold(event.new_id(), {1}, "anna", 600'001)), "hold_too_long");
 }
 
-TEST(Hold, OfAContractedDurationMayLastLongerThanTheEventSaysButNotLongerThanADay) {
+TEST(Hold, OfAContractsDurationMayExceedTheEventsMaximumButNotADay) {
   EventInTest event(3, {.max_hold_seconds = 600});
   const SeatList seat = {0};
   const Millis day = k_hold_seconds_max * 1'000;
@@ -68,7 +68,7 @@ TEST(Hold, OfAContractedDurationMayLastLongerThanTheEventSaysButNotLongerThanADa
   EXPECT_EQ(told(event.does(hold)), "accepted");
 }
 
-TEST(Hold, NeverLastsLongerThanADayWhateverTheEventSays) {
+TEST(Hold, NeverLastsLongerThanADay) {
   EventInTest event(2, {.max_hold_seconds = 10 * k_hold_seconds_max});
   EXPECT_EQ(told(event.hold(event.new_id(), {0}, "anna", k_hold_seconds_max * 1'000 + 1)), "hold_too_long");
   EXPECT_EQ(told(event.hold(event.new_id(), {0}, "anna", k_hold_seconds_max * 1'000)), "accepted");
@@ -94,7 +94,7 @@ TEST(Hold, CanHaveAThousandSeats) {
   EXPECT_EQ(event.view(r).seats.back().seat, 1'000u);
 }
 
-TEST(Hold, IsRefusedWhenTheCustomerWouldHoldMoreThanTheEventAllows) {
+TEST(Hold, IsRefusedBeyondTheEventsLimitForACustomer) {
   EventInTest event(8, {.limits = {.held_seats_per_customer = 3}});
   EXPECT_EQ(told(event.hold(event.new_id(), {0, 1}, "anna")), "accepted");
   EXPECT_EQ(told(event.hold(event.new_id(), {2, 3}, "anna")), "limit_exceeded held_seats_per_customer");
@@ -103,7 +103,7 @@ TEST(Hold, IsRefusedWhenTheCustomerWouldHoldMoreThanTheEventAllows) {
   EXPECT_EQ(told(event.hold(event.new_id(), {5}, "anna")), "limit_exceeded held_seats_per_customer");
 }
 
-TEST(Hold, IsRefusedWhenTheCustomerWouldHoldMoreThanTheCommandItselfAllows) {
+TEST(Hold, IsRefusedBeyondTheCommandsLimitForACustomer) {
   EventInTest event(9, {.limits = {.held_seats_per_customer = 5}});
   const auto visitor = [&](const SeatList& seats, std::uint32_t most) {
     return told(
@@ -127,7 +127,7 @@ TEST(Hold, NamesATakenSeatRatherThanTheCustomersLimit) {
   EXPECT_EQ(told(event.hold(event.new_id(), {1, 2}, "anna")), "seat_unavailable 1");
 }
 
-TEST(Hold, DoesNotCountWhatTheCustomerBoughtReleasedOrLostByTime) {
+TEST(Hold, DoesNotCountSeatsThatWereSoldReleasedOrExpired) {
   EventInTest event(8, {.limits = {.held_seats_per_customer = 2}});
   const Uuid bought = event.new_id(), released = event.new_id(), over = event.new_id();
   event.hold(bought, {0, 1}, "anna");
@@ -144,7 +144,7 @@ TEST(Hold, DoesNotCountWhatTheCustomerBoughtReleasedOrLostByTime) {
   EXPECT_EQ(event.states(), "ssaaaahh");
 }
 
-TEST(Hold, MayTakeAgainTheCustomersOwnSeatWhoseTimeIsOver) {
+TEST(Hold, CanTakeTheCustomersOwnExpiredSeatAgain) {
   EventInTest event(2, {.limits = {.held_seats_per_customer = 1}});
   event.hold(event.new_id(), {0}, "anna", 1'000);
   event.now += 1'000;
@@ -152,7 +152,7 @@ TEST(Hold, MayTakeAgainTheCustomersOwnSeatWhoseTimeIsOver) {
   EXPECT_EQ(event.inventory.held_by_customer("anna"), 1u);
 }
 
-TEST(Hold, PreviewedGivesTheSameAnswerAndChangesNothing) {
+TEST(Hold, APreviewGivesTheSameAnswerAndChangesNothing) {
   EventInTest event(3);
   const SeatList one = {1};
   const Hold hold{.reservation = event.new_id(), .customer = "anna", .seats = one, .duration = 1'000};
@@ -165,7 +165,7 @@ TEST(Hold, PreviewedGivesTheSameAnswerAndChangesNothing) {
 
 // -------------------------------------------------------------------------------------------------------------- end by itself
 
-TEST(Expiry, IsAtTheMillisecondAndNotOneBefore) {
+TEST(Expiry, HappensExactlyInItsMillisecond) {
   EventInTest event(2);
   const Uuid r = event.new_id();
   event.hold(r, {0}, "anna", 1'000);
@@ -180,7 +180,7 @@ TEST(Expiry, IsAtTheMillisecondAndNotOneBefore) {
   EXPECT_EQ(event.inventory.owner_of(0, event.now), std::nullopt);
 }
 
-TEST(Expiry, NeedsNoSweepAndIsRecordedBeforeTheHoldThatRestsOnIt) {
+TEST(Expiry, NeedsNoSweepAndIsRecordedBeforeTheHoldThatNeedsIt) {
   EventInTest event(3);
   const Uuid first = event.new_id(), second = event.new_id();
   event.hold(first, {0, 1}, "anna", 1'000);
@@ -193,7 +193,7 @@ TEST(Expiry, NeedsNoSweepAndIsRecordedBeforeTheHoldThatRestsOnIt) {
   EXPECT_EQ(event.told_of(first), "expired (0) (1)");
 }
 
-TEST(Expiry, IsRecordedOnceThoughSeveralOfTheSeatsRestOnIt) {
+TEST(Expiry, IsRecordedOnceForSeveralSeats) {
   EventInTest event(4);
   event.hold(event.new_id(), {0, 1}, "anna", 1'000);
   event.hold(event.new_id(), {2}, "ben", 1'000);
@@ -228,7 +228,7 @@ TEST(Expiry, EndsEveryCommandOnTheReservation) {
   }
 }
 
-TEST(Sweep, RecordsWhatIsDueTheEarliestFirstAndAtMostSoMany) {
+TEST(Sweep, RecordsDueExpiriesTheEarliestFirstUpToALimit) {
   EventInTest event(5);
   const Uuid late = event.new_id(), early = event.new_id(), middle = event.new_id(), not_due = event.new_id();
   event.hold(late, {0}, "a", 3'000);
@@ -255,7 +255,7 @@ TEST(Sweep, WithALimitOfZeroRecordsNothing) {
   EXPECT_EQ(event.sweep(1).swept, 1u);
 }
 
-TEST(Sweep, LeavesAloneWhatWasReleasedConsumedOrExtended) {
+TEST(Sweep, IgnoresReleasedConsumedAndExtendedHolds) {
   EventInTest event(4);
   const Uuid released = event.new_id(), consumed = event.new_id(), extended = event.new_id();
   event.hold(released, {0}, "a", 1'000);
@@ -272,7 +272,7 @@ TEST(Sweep, LeavesAloneWhatWasReleasedConsumedOrExtended) {
   EXPECT_EQ(event.inventory.next_expiry(), k_never);
 }
 
-TEST(Sweep, GoesByTheTimeThatHoldsAndNotByOneFromBeforeAnExtension) {
+TEST(Sweep, UsesTheExtendedTime) {
   EventInTest event(3);
   const Uuid extended = event.new_id(), other = event.new_id();
   event.hold(extended, {0}, "a", 1'000);
@@ -369,7 +369,7 @@ TEST(Add, KeepsTheLimitsOfReservationAndCustomer) {
   EXPECT_EQ(told(event.add(second, {5})), "accepted");
 }
 
-TEST(Add, NeverMakesAReservationOfMoreThanAThousandSeatsWhateverTheEventSays) {
+TEST(Add, NeverMakesAReservationOfMoreThanAThousandSeats) {
   EventInTest event(1'001, {.limits = {.seats_per_reservation = 5'000}});
   SeatList all;
   for (SeatIndex seat = 0; seat < 1'000; ++seat) all.push_back(seat);
@@ -443,7 +443,7 @@ TEST(Extend, ByAnAbsurdDurationIsCutLikeAnyOther) {
   EXPECT_EQ(event.extend(r, std::numeric_limits<Millis>::max()).reservation.value().expires_at, k_start + k_hold_seconds_max * 1'000);
 }
 
-TEST(Extend, DoesNotShortenAContractedHoldThatIsLongerThanTheEventAllows) {
+TEST(Extend, DoesNotShortenAContractsHoldThatExceedsTheEventsMaximum) {
   EventInTest event(1, {.max_hold_seconds = 60});
   const SeatList seats = {0};
   const Uuid r = event.new_id();
@@ -553,7 +553,7 @@ TEST(Release, IsPossibleWhenTheEventIsNoLongerOnSale) {
 
 // ------------------------------------------------------------------------------------------------------------ ticket locks
 
-TEST(TicketLock, KnowsNoLimitOfTheCustomersAndNoLongestHold) {
+TEST(TicketLock, IgnoresLimitsOfCustomersAndTheLongestHold) {
   EventInTest event(6, {.max_hold_seconds = 60, .limits = {.seats_per_reservation = 1, .held_seats_per_customer = 1}});
   const Uuid lock = event.new_id();
   EXPECT_EQ(told(event.lock(lock, {0, 1, 2}, k_hold_seconds_max * 1'000)), "accepted");
@@ -564,7 +564,7 @@ TEST(TicketLock, KnowsNoLimitOfTheCustomersAndNoLongestHold) {
   EXPECT_EQ(event.view(lock).expires_at, k_start + k_hold_seconds_max * 1'000);
 }
 
-TEST(TicketLock, IsNotLongerThanADayAndCanBeExtendedUpToIt) {
+TEST(TicketLock, LastsAtMostADayAndCanBeExtendedUpToIt) {
   EventInTest event(2, {.max_hold_seconds = 60});
   const Millis day = k_hold_seconds_max * 1'000;
   EXPECT_EQ(told(event.lock(event.new_id(), {0}, day + 1)), "hold_too_long");
@@ -582,7 +582,7 @@ TEST(TicketLock, KeepsTheOtherRulesOfAHold) {
   EXPECT_EQ(told(event.lock(event.new_id(), {0})), "event_not_on_sale");
 }
 
-TEST(ReleaseLocks, FreesTicketByTicketWhatTicketLocksHold) {
+TEST(ReleaseLocks, FreesSingleTicketsOfTicketLocks) {
   EventInTest event(5);
   const Uuid one = event.new_id(), two = event.new_id();
   event.lock(one, {0, 1});
@@ -595,7 +595,7 @@ TEST(ReleaseLocks, FreesTicketByTicketWhatTicketLocksHold) {
   EXPECT_EQ(event.told_of(two), "released (2) (3)");
 }
 
-TEST(ReleaseLocks, FreesOnlyWhatTheNamedReservationsHoldWhenSomeAreNamed) {
+TEST(ReleaseLocks, WithNamedReservationsFreesOnlyTheirTickets) {
   EventInTest event(4);
   const Uuid one = event.new_id(), two = event.new_id();
   event.lock(one, {0, 1});

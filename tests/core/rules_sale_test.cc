@@ -140,7 +140,7 @@ TEST(Reinstate, SellsWhatWasReleased) {
   EXPECT_EQ(told(event.reinstate(r).reservation.value()), "consumed 0 1");
 }
 
-TEST(Reinstate, OfWhatWasReleasedBitByBitSellsWhatItHadAtItsEnd) {
+TEST(Reinstate, OfAPartlyReleasedReservationSellsItsLastSeats) {
   EventInTest event(3);
   const Uuid r = event.new_id();
   event.hold(r, {0, 1, 2});
@@ -150,7 +150,7 @@ TEST(Reinstate, OfWhatWasReleasedBitByBitSellsWhatItHadAtItsEnd) {
   EXPECT_EQ(event.states(), "sas");
 }
 
-TEST(Reinstate, SellsNoneWhenOneHasGoneToSomebodyElseAndSaysWhich) {
+TEST(Reinstate, SellsNoneIfOneIsTakenAndSaysWhich) {
   EventInTest event(4);
   const Uuid late = event.new_id();
   event.hold(late, {0, 1, 2, 3}, "anna", 1'000);

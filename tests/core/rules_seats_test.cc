@@ -5,7 +5,7 @@
 namespace holdfast {
 namespace {
 
-TEST(Block, KeepsAvailableSeatsFromSale) {
+TEST(Block, TakesAvailableSeatsOffSale) {
   EventInTest event(4);
   EXPECT_EQ(told(event.block({1, 3})), "accepted");
   EXPECT_EQ(event.recorded(), "blocked");
@@ -72,7 +72,7 @@ TEST(Block, IsPossibleWhateverTheStatusOfTheEvent) {
   }
 }
 
-TEST(Configure, ChangesWhatIsSetAndLeavesTheRest) {
+TEST(Configure, ChangesOnlyTheGivenSettings) {
   EventInTest event(1, {.name = "Hamlet", .starts_at = 5, .hold_seconds = 600});
   EventSettings expected = event.inventory.settings();
   EXPECT_EQ(told(event.configure({.name = "Macbeth", .held_seats_per_customer = 6})), "accepted");
@@ -88,14 +88,14 @@ TEST(Configure, ChangesWhatIsSetAndLeavesTheRest) {
   EXPECT_EQ(event.recorded(), "event_configured event_configured");
 }
 
-TEST(Configure, OfOneLimitLeavesTheOtherAsSomebodyElseHasJustSetIt) {
+TEST(Configure, OfOneLimitKeepsAConcurrentChangeOfTheOther) {
   EventInTest event(1);
   EXPECT_EQ(told(event.configure({.seats_per_reservation = 4})), "accepted");
   EXPECT_EQ(told(event.configure({.held_seats_per_customer = 2})), "accepted");
   EXPECT_EQ(event.inventory.settings().limits, (EventLimits{.seats_per_reservation = 4, .held_seats_per_customer = 2}));
 }
 
-TEST(Configure, IsRefusedWhenTheSettingsWouldNotGoTogetherAndSaysWhatTheyWouldBe) {
+TEST(Configure, ToConflictingSettingsIsRefusedAndNamesThem) {
   EventInTest event(1, {.hold_seconds = 900, .max_hold_seconds = 3'600});
   EXPECT_EQ(told(event.configure({.hold_seconds = 3'000})), "accepted");
   const Outcome refused = event.configure({.name = "Macbeth", .max_hold_seconds = 1'000});
@@ -107,20 +107,20 @@ TEST(Configure, IsRefusedWhenTheSettingsWouldNotGoTogetherAndSaysWhatTheyWouldBe
 }
 
 // Versions before 0.2.0 could leave such settings behind.
-TEST(Configure, OfAnythingElseIsAcceptedThoughTheSettingsDoNotGoTogether) {
+TEST(Configure, OfOtherSettingsIsAcceptedDespiteAConflict) {
   EventInTest event(1, {.hold_seconds = 3'000, .max_hold_seconds = 1'000});
   EXPECT_EQ(told(event.configure({.status = EventStatus::closed})), "accepted");
   EXPECT_EQ(event.inventory.settings().status, EventStatus::closed);
 }
 
-TEST(Configure, ToWhatIsAlreadySoRecordsNothing) {
+TEST(Configure, ToTheCurrentSettingsRecordsNothing) {
   EventInTest event(1, {.name = "Hamlet"});
   EXPECT_EQ(told(event.configure({.name = "Hamlet"})), "accepted");
   EXPECT_EQ(told(event.configure({})), "accepted");
   EXPECT_EQ(event.recorded(), "");
 }
 
-TEST(Configure, AbandonsAnImportAndNoEventThatHasOpened) {
+TEST(Configure, AbandonsOnlyImports) {
   for (const EventStatus status : {EventStatus::draft, EventStatus::on_sale, EventStatus::closed}) {
     EventInTest event(1, {.status = status});
     EXPECT_EQ(told(event.configure({.status = EventStatus::abandoned})), "event_not_found");
@@ -163,7 +163,7 @@ TEST(Creation, RecordsCardSettingsAndThePlansHeader) {
   EXPECT_EQ(*change.settings, inventory.settings());
 }
 
-TEST(Version, IsRaisedByOneByEachChangeOfTheSeatAndByNothingElse) {
+TEST(Version, RisesByOneWithEachChangeOfTheSeatOnly) {
   EventInTest event(1);
   std::uint32_t expected = 0;
   const auto changes = [&](const Outcome& outcome) {

@@ -118,7 +118,7 @@ TEST(GrowingArray, KeepsWhatItHasWhereItIs) {
   }
 }
 
-TEST(GrowingArray, GivesPlacesThatStandSideBySide) {
+TEST(GrowingArray, GivesAdjacentPlaces) {
   GrowingArray<std::uint32_t> array;
   std::mt19937 random(5);
   std::size_t end = 0;
@@ -310,7 +310,7 @@ TEST(KeyTable, KeepsAKeyFor24HoursToTheMillisecond) {
   EXPECT_EQ(keys.find(key_of(2).key, k_start), nullptr);
 }
 
-TEST(KeyTable, ForgetsWhatIsOverAndNothingElse) {
+TEST(KeyTable, ForgetsExactlyTheExpiredKeys) {
   KeyTable keys;
   keys.put(key_of(1), k_start, "one");
   keys.put(key_of(2), k_start + 1, "two");
@@ -321,7 +321,7 @@ TEST(KeyTable, ForgetsWhatIsOverAndNothingElse) {
   EXPECT_NE(keys.find(key_of(2).key, k_start + k_day), nullptr);
 }
 
-TEST(KeyTable, IsFullAtItsLimitAndTakesKeysAgainWhenOldOnesAreOver) {
+TEST(KeyTable, IsFullAtItsLimitUntilOldKeysExpire) {
   KeyTable keys(2);
   EXPECT_TRUE(keys.has_room_for({}));
   keys.put(key_of(1), k_start, "");
@@ -342,7 +342,7 @@ void fill(KeyTable& keys, const KeyOwner& owner, std::uint64_t first, std::uint6
 }
 
 // At the number that a node has by default, each key with an outcome as long as that of one seat.
-TEST(KeyTable, KeepsTwoMillionKeysAndHasNoRoomForOneMore) {
+TEST(KeyTable, KeepsAtMostTwoMillionKeys) {
   constexpr std::uint64_t k_keys =
       test::k_is_sanitized ? 200'000 : k_idempotency_keys_max;   // a sanitizer makes each key larger and slower
   const std::string outcome(64, 'x');

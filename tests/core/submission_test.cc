@@ -93,7 +93,7 @@ TEST_F(Requests, WithTheSameKeyGetTheFirstOutcomeAgainAndChangeNothing) {
   EXPECT_EQ(inventories[1]->seq(), 1u);
 }
 
-TEST_F(Requests, WithTheSameKeyGetTheFirstOutcomeThoughTheReservationHasChangedSince) {
+TEST_F(Requests, WithTheSameKeyGetTheFirstOutcomeEvenIfTheReservationHasChanged) {
   const Uuid r = new_id();
   asks({.parts = {hold(1, r, two)}, .key = key_of(1, 1)});
   asks({.parts = {{1, Release{.reservation = r}}}});
@@ -155,7 +155,7 @@ TEST_F(Requests, WithANewKeyAreRefusedWhileThereAreTooManyKeys) {
   EXPECT_EQ(told(asks({.parts = {hold(2, new_id(2), one)}, .key = key_of(9, 1)})), "accepted");
 }
 
-TEST_F(Requests, ForAnEventThatThereIsNotAreRefused) {
+TEST_F(Requests, ForAnUnknownEventAreRefused) {
   EXPECT_EQ(told(asks({.parts = {hold(9, new_id(9), one)}, .key = key_of(1, 1)})), "event_not_found");
   EXPECT_FALSE(kept.has_value());
 }
@@ -169,7 +169,7 @@ TEST_F(Requests, ThatChangeNothingKeepNoKeyAndAreJudgedAfresh) {
   EXPECT_TRUE(kept.has_value());
 }
 
-TEST_F(Requests, WhoseCommandsHaveNoReservationToTellOfAreReplayedToo) {
+TEST_F(Requests, WithoutAReservationInTheirOutcomeAreReplayedToo) {
   EXPECT_EQ(told(asks({.parts = {{1, Block{one}}}, .key = key_of(1, 1)})), "accepted");
   const Verdict again = asks({.parts = {{1, Block{one}}}, .key = key_of(1, 1)});
   EXPECT_EQ(told(again), "replayed, accepted");
@@ -191,7 +191,7 @@ TEST_F(Requests, OverSeveralEventsMakeAReservationEach) {
   EXPECT_EQ(again.outcomes[1].reservation->id, second);
 }
 
-TEST_F(Requests, OverSeveralEventsGetAllOrNothingAndSayWhichPartIsTheReason) {
+TEST_F(Requests, OverSeveralEventsGetAllOrNothingAndNameTheRefusedPart) {
   asks({.parts = {hold(3, new_id(3), one)}});
   const Seq before = inventories[1]->seq();
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(1), one), hold(2, new_id(2), two), hold(3, new_id(3), one)}, .key = key_of(1, 1)})),
@@ -236,7 +236,7 @@ std::string traced(const ChangeBatch& changes) {
   return text;
 }
 
-TEST_F(Requests, WithATraceHaveItRecordedWithWhatTheyCauseInEveryEventAndWithNothingElse) {
+TEST_F(Requests, WithATraceHaveItRecordedWithExactlyTheirChanges) {
   const auto trace_of = [](std::uint8_t first) { return TraceParent{.packed = {first}}; };
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(), one)}})), "accepted");
   EXPECT_EQ(told(asks({.parts = {hold(1, new_id(1), two), hold(2, new_id(2), two)}, .trace = trace_of(7)})), "accepted, accepted");

@@ -22,7 +22,7 @@ std::string json_of(std::string_view text) {
   return json;
 }
 
-TEST(JsonText, IsUtf8WhateverTheBytesWere) {
+TEST(JsonText, IsUtf8ForAnyBytes) {
   const std::string mark = "\xEF\xBF\xBD";
   EXPECT_EQ(json_of("plain \"quoted\" \\ \n\x01"), R"("plain \"quoted\" \\ \n\u0001")");
   for (const char* good : {"\u00e9", "\u20ac", "\U0001f3ad", "\ud7ff", "\ue000", "\U0010ffff"}) {
@@ -40,7 +40,7 @@ TEST(JsonText, IsUtf8WhateverTheBytesWere) {
   }
 }
 
-TEST(Controls, AreThoseThatChangeHowALineIsShown) {
+TEST(Controls, AreCharactersThatChangeHowALineIsShown) {
   for (const char* control :
        {"\x01", "\n", "\x7f", "\u0080", "\u009f", "\u061c", "\u200e", "\u200f", "\u2028", "\u202a", "\u202e", "\u2066", "\u2069"}) {
     EXPECT_TRUE(has_control("a" + std::string(control))) << control;
@@ -76,7 +76,7 @@ TEST(Uuid, OfAnyOtherFormIsNotRead) {
                    .has_value());
 }
 
-TEST(DerivedSeatId, IsTheSameEachTimeAndAnotherForAnotherEventOrLabel) {
+TEST(DerivedSeatId, DependsOnlyOnEventAndLabel) {
   const Uuid event = parse_uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8").value();
   const Uuid id = derived_seat_id(event, "www.example.com");
   EXPECT_EQ(to_string(id), "2ed6657d-e927-568b-95e1-2665a8aea6a2");   // RFC 4122's name, by its version 5
@@ -201,7 +201,7 @@ TEST(Rfc3339, OfAnyOtherFormIsNotRead) {
   }
 }
 
-TEST(Rfc3339, ThatItsOffsetMovesOutOfTheYears0To9999IsNotRead) {
+TEST(Rfc3339, BeyondTheYears0To9999AfterItsOffsetIsNotRead) {
   EXPECT_FALSE(parse_rfc3339("0000-01-01T00:00:00+00:01").has_value());
   EXPECT_TRUE(parse_rfc3339("0000-01-01T00:01:00+00:01").has_value());
   EXPECT_FALSE(parse_rfc3339("9999-12-31T23:59:59-00:01").has_value());
@@ -228,7 +228,7 @@ TEST(Price, HasTwoToFourDecimals) {
   EXPECT_EQ(text(std::numeric_limits<std::int64_t>::min()), "-922337203685477.5808");
 }
 
-TEST(TraceParent, IsReadAndWrittenAsItStands) {
+TEST(TraceParent, IsReadAndWrittenUnchanged) {
   const std::string text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const auto trace = parse_traceparent(text);
   ASSERT_TRUE(trace.has_value());
@@ -237,7 +237,7 @@ TEST(TraceParent, IsReadAndWrittenAsItStands) {
   EXPECT_EQ(to_string(*trace), text);
 }
 
-TEST(TraceParent, OfALaterVersionCountsAsFarAsTheFirstGoes) {
+TEST(TraceParent, OfALaterVersionIsReadAsTheFirst) {
   const std::string ids = "-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
   EXPECT_EQ(to_string(parse_traceparent("cc" + ids).value()), "00" + ids);
   EXPECT_EQ(to_string(parse_traceparent("cc" + ids + "-what-the-future-will-be-like").value()), "00" + ids);

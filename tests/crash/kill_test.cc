@@ -502,7 +502,7 @@ class Inspection {
   std::map<Loader*, bool> has_happened_;
 };
 
-TEST(Kill, LosesNothingThatWasAnsweredAndDoesNothingByHalves) {
+TEST(Kill, LosesNothingThatWasAnsweredAndLeavesNothingHalfDone) {
   const std::uint64_t seed = from_environment("HOLDFAST_TEST_SEED", std::random_device{}());
   const std::uint64_t kills = from_environment("HOLDFAST_TEST_KILLS", k_is_sanitized ? 12 : 60);
   std::cout << "HOLDFAST_TEST_SEED=" << seed << " HOLDFAST_TEST_KILLS=" << kills << std::endl;

@@ -43,7 +43,7 @@ TEST_F(ToolsBesideAServer, VerifyLeavesTheServersLogToTheServer) {
   expect_what_is_answered_now_to_survive_a_kill();
 }
 
-TEST_F(ToolsBesideAServer, ABackupHasWhatWasAnsweredBeforeItBegan) {
+TEST_F(ToolsBesideAServer, ABackupHasEverythingAnsweredBeforeItBegan) {
   Client client = server.connect();
   ASSERT_EQ(reserve(client, event[0], "before").status, 201);
   const Finished backup = run_holdfast({"backup", "--data", server.data().string(), (folder / "copy").string()});

@@ -247,7 +247,7 @@ struct EngineTest : testing::Test {
   Tasks tasks;
 };
 
-TEST_F(EngineTest, WhatGathersDuringARoundIsTheNextRoundInBatchesByEvent) {
+TEST_F(EngineTest, TasksThatArriveDuringARoundFormTheNextInBatchesByEvent) {
   Engine engine(ledger, {.queue_max = 100, .sweep = false});
   occupy(engine);
   engine.submit(tasks.list({tasks.one(inbox, 1, {1}), tasks.one(inbox, 2, {2}), tasks.one(inbox, 3, {1}), tasks.one(inbox, 4, {1, 2})}));
@@ -278,7 +278,7 @@ TEST_F(EngineTest, EachOutboxGetsItsOwnTasksOnceARound) {
   EXPECT_EQ(other.deliveries(), 1);
 }
 
-TEST_F(EngineTest, AFullQueueTakesWhatThereIsRoomForAndGivesTheRestBack) {
+TEST_F(EngineTest, AFullQueueTakesWhatFitsAndReturnsTheRest) {
   Engine engine(ledger, {.queue_max = 2, .sweep = false});
   occupy(engine);
   Task* third = tasks.one(inbox, 3, {1});
@@ -306,7 +306,7 @@ TEST_F(EngineTest, AskWaitsForRoomAndForTheVerdict) {
   EXPECT_TRUE(eventually([&] { return answered.load(); }));
 }
 
-TEST_F(EngineTest, StopExecutesWhatIsQueuedAndTakesNothingMore) {
+TEST_F(EngineTest, StopExecutesTheQueueAndAcceptsNothingMore) {
   Engine engine(ledger, {.queue_max = 100, .sweep = false});
   occupy(engine);
   for (std::uint64_t number = 1; number <= 50; ++number) ASSERT_EQ(engine.submit(tasks.one(inbox, number, {1})), nullptr);
@@ -321,7 +321,7 @@ TEST_F(EngineTest, StopExecutesWhatIsQueuedAndTakesNothingMore) {
   engine.stop();
 }
 
-TEST_F(EngineTest, ALedgerThatFailsIsPassedOnAndReported) {
+TEST_F(EngineTest, AFailureOfTheLedgerIsReportedAndPassedOn) {
   std::atomic<int> broken_rounds{0};
   Engine engine(ledger, {.queue_max = 100, .sweep = false}, [&](const Round& round) { broken_rounds += !round.report.durable; });
   EXPECT_TRUE(engine.ask(submission_of(1)).accepted());
@@ -395,7 +395,7 @@ TEST_F(LanesTest, KeepTheOrderOfEachEventsTasks) {
   for (const auto& [event, numbers] : submitted) EXPECT_EQ(executed_for(event), numbers) << "event " << event;
 }
 
-TEST_F(LanesTest, ShareOneQueueThatGivesBackInOrderWhatItHasNoRoomFor) {
+TEST_F(LanesTest, ShareOneQueueThatReturnsInOrderWhatDoesNotFit) {
   Engine engine(ledger, {.queue_max = k_lanes, .sweep = false});
   occupy_all(engine);
   Task* fifth = tasks.one(inbox, 5, {1});
@@ -434,7 +434,7 @@ TEST_F(LanesTest, NeverQueueMoreThanTheLimitHoweverManyThreadsSubmit) {
   EXPECT_EQ(inbox.wait_for(k_queue).size(), k_queue);
 }
 
-TEST_F(LanesTest, StopExecutesWhatIsQueuedInAllOfThem) {
+TEST_F(LanesTest, StopExecutesTheQueuesOfAllLanes) {
   Engine engine(ledger, {.queue_max = 1'000, .sweep = false});
   occupy_all(engine);
   for (std::uint64_t number = 1; number <= 200; ++number) {
@@ -498,7 +498,7 @@ NewEvent new_event(std::size_t seats) {
   return {.card = {}, .settings = {}, .plan = builder.finish().value()};
 }
 
-TEST_F(EngineTest, CreatesAnEventInStepsBetweenWhichOthersGoOn) {
+TEST_F(EngineTest, CreatesAnEventInStepsAndServesOthersInBetween) {
   Engine engine(ledger, {.queue_max = 100, .sweep = false});
   std::vector<std::size_t> progress;
   const auto number = engine.create_event(new_event(4'500), [&](std::size_t seats) { progress.push_back(seats); });
@@ -543,7 +543,7 @@ std::shared_ptr<const PublishedEvent> opened(const NewEvent& event, EventStatus 
   return std::make_shared<PublishedEvent>(inventory.replica(), event.plan);
 }
 
-TEST_F(EngineTest, AnEventWhoseTakenSeatsMayNotAllBeBlockedStaysADraftAndIsSaidToBeOne) {
+TEST_F(EngineTest, AnEventWithUnblockedTakenSeatsStaysADraftAndIsReportedAsOne) {
   const NewEvent event = new_event(3);
   ledger.show(opened(event, EventStatus::draft));
   ledger.fail_from(4);   // create, append, configure, and here block
@@ -557,7 +557,7 @@ TEST_F(EngineTest, AnEventWhoseTakenSeatsMayNotAllBeBlockedStaysADraftAndIsSaidT
 }
 
 // Somebody else may give the draft another status while its seats are being blocked.
-TEST_F(EngineTest, AnEventThatIsOnSaleAlreadyIsNotTakenForOneWhoseTakenSeatsAreBlocked) {
+TEST_F(EngineTest, AnEventOnSaleIsNotAssumedToHaveItsTakenSeatsBlocked) {
   NewEvent event = new_event(3);
   event.settings.status = EventStatus::on_sale;
   ledger.show(opened(event, EventStatus::on_sale));
@@ -608,7 +608,7 @@ TEST_F(EngineTest, AnEventWithTakenSeatsWhoseKeyIsRefusedAtItsOpeningIsAbandoned
   }
 }
 
-TEST_F(EngineTest, AnEventWhoseKeyWasUsedWithAnotherRequestIsNotBegun) {
+TEST_F(EngineTest, AKeyUsedWithAnotherRequestCreatesNoEvent) {
   ledger.answer_keys(Reason::idempotency_key_reused);
   Engine engine(ledger, {.queue_max = 100, .sweep = false});
   const auto number = engine.create_event(new_event(3), {}, IdempotencyKey{});
@@ -618,7 +618,7 @@ TEST_F(EngineTest, AnEventWhoseKeyWasUsedWithAnotherRequestIsNotBegun) {
   EXPECT_TRUE(ledger.abandoned().empty());
 }
 
-TEST_F(EngineTest, TellsOfKeysThatThereWasNoRoomForAndWhoseTheyWere) {
+TEST_F(EngineTest, ReportsKeysThatDidNotFitAndTheirOwners) {
   ledger.answer_keys(Reason::limit_exceeded, Limit::idempotency_keys);
   std::atomic<std::size_t> of_strangers{0}, of_callers{0};
   Engine engine(ledger, {.queue_max = 100, .sweep = false}, [&](const Round& round) {

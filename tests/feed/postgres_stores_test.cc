@@ -41,7 +41,7 @@ struct PostgresStores : testing::Test {
 
 using PostgresLease = PostgresStores;
 
-TEST_F(PostgresLease, OneHolderAtATimeHasItAndEachHoldingHasALaterEpoch) {
+TEST_F(PostgresLease, HasOneHolderAtATimeAndRisingEpochs) {
   Lease first(tables, "a", k_long);
   Lease second(tables, "a", k_long);
   EXPECT_EQ(first.acquire(), 1);
@@ -54,12 +54,12 @@ TEST_F(PostgresLease, OneHolderAtATimeHasItAndEachHoldingHasALaterEpoch) {
   EXPECT_EQ(first.acquire(), std::nullopt);
 }
 
-TEST_F(PostgresLease, LeasesOfOtherNamesAreOthers) {
+TEST_F(PostgresLease, IsIndependentOfLeasesWithOtherNames) {
   EXPECT_TRUE(Lease(tables, "a", k_long).acquire());
   EXPECT_TRUE(Lease(tables, "b", k_long).acquire());
 }
 
-TEST_F(PostgresLease, WhenItsTimeIsOverAnotherTakesItAndTheFirstCannotRenewIt) {
+TEST_F(PostgresLease, AfterItsTimeAnotherTakesItAndTheFirstCannotRenewIt) {
   Lease first(tables, "a", k_long);
   Lease second(tables, "a", k_long);
   ASSERT_EQ(first.acquire(), 1);
@@ -88,7 +88,7 @@ TEST_F(PostgresLease, ItsTimePassesByTheDatabasesClock) {
   EXPECT_GE(Clock::now() - began, std::chrono::milliseconds(200));
 }
 
-TEST_F(PostgresLease, OfManyWhoAskAtOnceOneGetsIt) {
+TEST_F(PostgresLease, OneOfManyConcurrentCallersGetsIt) {
   for (int round = 1; round <= 20; ++round) {
     std::vector<std::future<std::optional<feed::Epoch>>> asked;
     for (int i = 0; i < 4; ++i) {
@@ -105,7 +105,7 @@ TEST_F(PostgresLease, OfManyWhoAskAtOnceOneGetsIt) {
 
 // The look at the epoch holds the lease where it is until the write is committed: what a holder has begun to write is there before the
 // next one reads.
-TEST_F(PostgresLease, NobodyTakesItBetweenTheLookAndTheCommitOfAWrite) {
+TEST_F(PostgresLease, CannotBeTakenBetweenCheckAndCommitOfAWrite) {
   Lease first(tables, "a", k_long);
   Lease second(tables, "a", k_long);
   ASSERT_EQ(first.acquire(), 1);
@@ -134,7 +134,7 @@ feed::QueuedMessage message(const std::string& id) {
   return {.id = id, .kind = ChangeKind::held, .group = "g", .attempts = 1, .next_at = 5, .body = "{}"};
 }
 
-TEST_F(PostgresWebhooks, NoWriteOfAnEpochThatIsOverDoesAnything) {
+TEST_F(PostgresWebhooks, WritesOfAFormerEpochDoNothing) {
   feed::SqlWebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
   feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = "1"};
   ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
@@ -207,7 +207,7 @@ TEST_F(PostgresWebhooks, SettlingAndRevivingAtOnceKeepTheOrderOfAGroup) {
 
 // ---- how far behind a place in the changes is
 
-TEST_F(PostgresStores, ChangesFromACursorOnAreCountedAndManyOfThemEstimated) {
+TEST_F(PostgresStores, ChangesAfterACursorAreCountedOrEstimatedIfMany) {
   sql.run("INSERT INTO holdfast.change_order VALUES (1, 1, 1, 4), (2, 2, 1, 1), (3, 1, 5, 9)");
   EXPECT_EQ(pg::count_changes_from(pool, ""), 10U);
   EXPECT_EQ(pg::count_changes_from(pool, "oldest"), 10U);
@@ -219,7 +219,7 @@ TEST_F(PostgresStores, ChangesFromACursorOnAreCountedAndManyOfThemEstimated) {
   EXPECT_NEAR(static_cast<double>(pg::count_changes_from(pool, "4")), 40'000, 1);
 }
 
-TEST_F(PostgresStores, TheJournalIsNeededFromTheWebhookOnThatIsLastAndFromTheFeed) {
+TEST_F(PostgresStores, TheJournalIsNeededFromTheSlowestWebhookAndTheFeedOn) {
   constexpr Seq k_all = std::numeric_limits<Seq>::max();
   sql.run("INSERT INTO holdfast.change_order VALUES (1, 1, 1, 4), (2, 2, 1, 1), (3, 1, 5, 9), (4, 1, 10, 10)");
   EXPECT_EQ(pg::relayed_through(pool, 1, false), k_all) << "nobody reads";
@@ -245,7 +245,7 @@ TEST_F(PostgresStores, TheJournalIsNeededFromTheWebhookOnThatIsLastAndFromTheFee
   EXPECT_EQ(pg::relayed_through(pool, 1, true), 0U) << "from the first change on";
 }
 
-TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeAlsoOfOneThatIsAway) {
+TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeEvenIfItIsAway) {
   constexpr Seq k_all = std::numeric_limits<Seq>::max();
   constexpr bool k_this_one_feeds = false;
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);
@@ -264,7 +264,7 @@ TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeAlsoOfOneThatIsAway) 
 
 // ---- a database that is not as it should be
 
-TEST(PostgresStoresWithoutTables, TheRegistrySaysHowToMakeThem) {
+TEST(PostgresStoresWithoutTables, TheRegistrySaysHowToCreateThem) {
   const PostgresDatabase database;
   pg::Pool pool({.url = database.url()}, {.connections_max = 1});
   try {

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 
 const Backlog::Timer::time_point k_start{seconds(1'000)};
 
-TEST(BacklogTest, HasNothingThatWaitsUntilThereIsSomethingToDo) {
+TEST(BacklogTest, IsEmptyUntilThereIsWork) {
   Backlog backlog;
   EXPECT_FALSE(backlog.oldest());
   backlog.done(7);
@@ -20,7 +20,7 @@ TEST(BacklogTest, HasNothingThatWaitsUntilThereIsSomethingToDo) {
   EXPECT_FALSE(backlog.oldest());
 }
 
-TEST(BacklogTest, CountsFromTheLookAtWhichTheOldestWasSeen) {
+TEST(BacklogTest, CountsFromTheLookThatFoundTheOldest) {
   Backlog backlog;
   backlog.wanted(10, k_start);
   backlog.wanted(20, k_start + seconds(1));
@@ -34,7 +34,7 @@ TEST(BacklogTest, CountsFromTheLookAtWhichTheOldestWasSeen) {
   EXPECT_FALSE(backlog.oldest());
 }
 
-TEST(BacklogTest, WorkThatKeepsUpIsNeverOldHoweverMuchComes) {
+TEST(BacklogTest, WorkThatKeepsUpIsNeverOld) {
   Backlog backlog;
   for (unsigned i = 1; i < 5'000; ++i) {
     backlog.wanted(i * 10, k_start + seconds(i));
@@ -50,7 +50,7 @@ TEST(BacklogTest, WorkThatStandsStillGetsOlderAndItsMemoryDoesNotGrow) {
   EXPECT_EQ(age_of(backlog.oldest(), k_start + seconds(5'000)).count(), 5'000);
 }
 
-TEST(FailingEventsTest, AreTriedAgainAfterPausesThatGrowToAMinute) {
+TEST(FailingEventsTest, AreRetriedAfterPausesThatGrowToAMinute) {
   FailingEvents failing("test");
   EXPECT_TRUE(failing.may_try(1, k_start));
   auto now = k_start;
@@ -66,7 +66,7 @@ TEST(FailingEventsTest, AreTriedAgainAfterPausesThatGrowToAMinute) {
   EXPECT_TRUE(failing.may_try(1, now + seconds(1))) << "from the beginning";
 }
 
-TEST(FailingEventsTest, AreToldOfFromTheSecondFailureOnWithTheFirstOfThemByName) {
+TEST(FailingEventsTest, AreReportedFromTheSecondFailureOnWithTheFirstByName) {
   FailingEvents failing("test");
   failing.failed(5, "slow", k_start);
   EXPECT_EQ(failing.summary(k_start + seconds(10)).events, 0U);

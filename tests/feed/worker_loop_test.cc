@@ -24,7 +24,7 @@ using testing::ElementsAre;
 
 const auto k_report_nothing = [](const std::exception&) {};
 
-TEST(BackOff, DoublesUpToItsLimitAndBeginsAnewAfterASuccess) {
+TEST(BackOff, DoublesUpToItsLimitAndStartsOverAfterASuccess) {
   BackOff back_off(100ms, 350ms);
   EXPECT_EQ(back_off.next(), 100ms);
   EXPECT_EQ(back_off.next(), 200ms);

@@ -186,7 +186,7 @@ TEST(Expect, KeepsItsPlaceAmongPipelinedAnswers) {
   EXPECT_EQ(client.read()->body, "hello");
 }
 
-TEST(Expect, IsPassedOverWhenTheBodyIsThereOrEmpty) {
+TEST(Expect, IsIgnoredWhenTheBodyHasArrivedOrIsEmpty) {
   TestServer s;
   EXPECT_EQ(s.ask(expecting("/echo", 5) + "hello")->status, 200U);
   EXPECT_EQ(s.ask(expecting("/echo", 0))->status, 200U);

@@ -37,7 +37,7 @@ TEST(Start, OnAPortThatAnotherServerHasIsAnError) {
   }
 }
 
-TEST(Start, OnAPortThatSomebodySharesIsAnError) {
+TEST(Start, OnASharedPortIsAnError) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   ASSERT_EQ(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
@@ -68,7 +68,7 @@ TEST(Start, CanBeTriedAgainWhenThePortIsFree) {
   EXPECT_EQ(client.read()->status, 200U);
 }
 
-TEST(Start, OnWhatIsNotAnAddressIsAnError) {
+TEST(Start, OnAnInvalidAddressIsAnError) {
   EXPECT_EQ(error_of_starting({.listen = "localhost"}), std::errc::invalid_argument);
   EXPECT_EQ(error_of_starting({.listen = "192.0.2.1"}), std::errc::address_not_available);
 }
@@ -174,7 +174,7 @@ TEST(Client, ThatVanishesWhileTheHandlerWorksLeavesTheRequestIntact) {
   EXPECT_TRUE(s.errors().empty());
 }
 
-TEST(Client, ThatVanishesWhileItIsWrittenToKillsNobody) {
+TEST(Client, ThatVanishesDuringAWriteDoesNoHarm) {
   TestServer s;
   for (int i = 0; i < 20; ++i) {
     Client client = s.connect(4096);

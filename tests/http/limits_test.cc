@@ -111,7 +111,7 @@ TEST(Limit, OfChunkExtensionsAndTrailers) {
   EXPECT_EQ(s.ask(chunked("/echo", "0\r\nA: " + std::string(20'000, 'x') + "\r\n\r\n"))->status, 431U);
 }
 
-TEST(Limit, OfConnectionsIsAnswered503AndCountsNoLongerWhoHasLeft) {
+TEST(Limit, OfConnectionsIsAnswered503AndDoesNotCountClosedOnes) {
   TestServer s({.connections_max = 2});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -159,7 +159,7 @@ TEST(Limit, OfConnectionsIsTwentyThousandUnlessItIsSet) {
   EXPECT_TRUE(s.serves());
 }
 
-TEST(Limit, OfConnectionsIsNotMetByAnUrgentRequestWhichIsAnsweredOnce) {
+TEST(Limit, OfConnectionsAdmitsAnUrgentRequestThenClosesIt) {
   TestServer s({.connections_max = 1});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -175,7 +175,7 @@ TEST(Limit, OfConnectionsIsNotMetByAnUrgentRequestWhichIsAnsweredOnce) {
 }
 
 // So many have their header read, to find out whether it is urgent. One that says nothing gives way to the next.
-TEST(Limit, OfConnectionsBeyondItHasOneThatSaysNothingGiveWay) {
+TEST(Limit, OfConnectionsMakesASilentOneGiveWay) {
   TestServer s({.connections_max = 1, .connections_over_max = 2});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -192,7 +192,7 @@ TEST(Limit, OfConnectionsBeyondItHasOneThatSaysNothingGiveWay) {
 }
 
 // Files take descriptors too: there may be none left for a connection that is within its limit.
-TEST(Limit, OfDescriptorsIsAnswered503WithTheOneThatIsKeptForThat) {
+TEST(Limit, OfDescriptorsIsAnswered503ByTheSpareOne) {
   if (holdfast::test::k_is_sanitized)
     GTEST_SKIP() << "a sanitizer looks at memory with descriptors of its own, and takes one that it cannot have for a finding";
   TestServer s;
@@ -234,7 +234,7 @@ TEST(Limit, OfConnectionsOfOneAddress) {
   EXPECT_TRUE(s.serves());
 }
 
-TEST(Limit, OfOneAddressIsNoPlaceOfOthersForItsRefusedConnections) {
+TEST(Limit, RefusedConnectionsOfOneAddressTakeNoPlaceFromOthers) {
   TestServer s({.connections_max = 2, .connections_per_address_max = 1});
   Client first = s.connect();
   first.send(get("/hello"));
@@ -316,7 +316,7 @@ TEST(Timeout, OfABodyIsAnswered408) {
   }
 }
 
-TEST(Timeout, OfAnIdleConnectionClosesItWithoutAWord) {
+TEST(Timeout, OfAnIdleConnectionClosesItSilently) {
   TestServer s({.idle_timeout = 50ms});
   Client never_asked = s.connect();
   EXPECT_TRUE(never_asked.at_end());

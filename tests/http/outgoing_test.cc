@@ -99,7 +99,7 @@ TEST(Outgoing, AddressesOfTheInternetArePublic) {
   }
 }
 
-TEST(Outgoing, AnUrlIsCutIntoItsParts) {
+TEST(Outgoing, AUrlIsSplitIntoItsParts) {
   const auto plain = parse_outgoing_url("HTTP://x");
   EXPECT_FALSE(plain) << "the scheme is written in lower case";
   const auto full = parse_outgoing_url("https://Hooks.Example.org:8443/a/b?c=d&e");
@@ -120,7 +120,7 @@ TEST(Outgoing, AnUrlIsCutIntoItsParts) {
   EXPECT_EQ(v6->target, "/");
 }
 
-TEST(Outgoing, AnUrlThatIsAmbiguousOrSaysMoreThanWhereIsRefused) {
+TEST(Outgoing, AUrlThatIsAmbiguousOrHasMoreThanAnAddressIsRefused) {
   for (const char* url : {"",
                           "x",
                           "//example.org/",
@@ -159,7 +159,7 @@ TEST(Outgoing, AnUrlThatIsAmbiguousOrSaysMoreThanWhereIsRefused) {
 }
 
 // A webhook must not keep the program from ending because its name server says nothing.
-TEST(Outgoing, ALookUpThatHangsIsLeftBehindByItsDeadlineAndByAStop) {
+TEST(Outgoing, AHangingLookUpIsAbandonedAtItsDeadlineAndByAStop) {
   OutgoingAnswer late;
   bool other_has_ended = false;
   auto context = std::make_unique<boost::asio::io_context>();

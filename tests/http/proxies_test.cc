@@ -39,7 +39,7 @@ TEST(TrustedProxy, IsOneOfANetwork) {
   }
 }
 
-TEST(TrustedProxy, NamesTheClientByTheLastAddressThatIsNoProxy) {
+TEST(TrustedProxy, TheClientIsTheLastAddressThatIsNotAProxy) {
   const TrustedProxies proxies = trusting({"10.0.0.0/8"});
   const auto client = [&](const char* peer, std::vector<std::string_view> values) {
     std::vector<Header> fields{{"Host", "h"}};
@@ -92,7 +92,7 @@ TEST(ProxyProtocol, TellsTheClientInBothVersions) {
   EXPECT_EQ(told(v2('\x20', '\0', "")), "nobody") << "the proxy's own: a health check";
 }
 
-TEST(ProxyProtocol, IsReadHoweverItsBytesArriveAndRefusedWhenItIsNone) {
+TEST(ProxyProtocol, IsReadInAnyPiecesAndRefusedIfMalformed) {
   const std::string v1 = "PROXY TCP4 203.0.113.9 198.51.100.1 4711 443\r\n";
   for (const std::string& whole : {v1, k_v2_of_ipv4}) {
     for (std::size_t n = 0; n < whole.size(); ++n)
@@ -126,13 +126,13 @@ TEST(ProxyProtocol, OfATrustedProxyBeginsAConnectionAndIsAskedFor) {
   EXPECT_TRUE(silent.at_end());
 }
 
-TEST(ProxyProtocol, OfAnybodyElseIsNoRequest) {
+TEST(ProxyProtocol, FromAnUntrustedPeerIsRefused) {
   TestServer s({.trusted_proxies = {*read_network("192.0.2.1")}, .proxy_protocol = true});
   EXPECT_EQ(s.ask("PROXY TCP4 203.0.113.9 127.0.0.1 4711 443\r\n" + get("/client"))->status, 400U);
   EXPECT_EQ(s.ask(get("/client"))->body, "127.0.0.1");
 }
 
-TEST(ProxyProtocol, HasConnectionsCountedForTheClientThatItNames) {
+TEST(ProxyProtocol, ConnectionsCountForTheClientThatItNames) {
   TestServer s({.connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
   const auto hello = [&](const std::string& client) { return "PROXY TCP4 " + client + " 127.0.0.1 4711 443\r\n" + get("/hello"); };
   Client first = s.connect();
@@ -142,7 +142,7 @@ TEST(ProxyProtocol, HasConnectionsCountedForTheClientThatItNames) {
   EXPECT_EQ(s.ask(hello("203.0.113.10"))->status, 200U);
 }
 
-TEST(ProxyProtocol, HasRefusedConnectionsOfOneClientTakeNoPlaceOfOthers) {
+TEST(ProxyProtocol, RefusedConnectionsOfOneClientTakeNoPlaceFromOthers) {
   TestServer s(
       {.connections_max = 2, .connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
   const auto hello = [&](const std::string& client) { return "PROXY TCP4 " + client + " 127.0.0.1 4711 443\r\n" + get("/hello"); };
@@ -161,7 +161,7 @@ TEST(ProxyProtocol, HasRefusedConnectionsOfOneClientTakeNoPlaceOfOthers) {
   EXPECT_EQ(status, 200U);
 }
 
-TEST(ProxyProtocol, ThatTellsOfNoClientHasNobodySpeakForOne) {
+TEST(ProxyProtocol, WithoutAClientMakesRequestsTheProxysOwn) {
   TestServer s({.trusted_proxies = {*read_network("127.0.0.1")}, .proxy_protocol = true});
   const std::string request = "GET /client HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
   for (const std::string& beginning : {std::string("PROXY UNKNOWN\r\n"), std::string("PROXY UNKNOWN 203.0.113.9 127.0.0.1 4711 443\r\n"),
@@ -170,7 +170,7 @@ TEST(ProxyProtocol, ThatTellsOfNoClientHasNobodySpeakForOne) {
   }
 }
 
-TEST(TrustedProxy, HasItsOwnConnectionsNotCounted) {
+TEST(TrustedProxy, ItsOwnConnectionsAreNotCounted) {
   TestServer s({.connections_per_address_max = 1, .trusted_proxies = {*read_network("127.0.0.0/8")}});
   Client first = s.connect();
   first.send("GET /client HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n");

@@ -164,7 +164,7 @@ TEST_F(Streams, AreTheLastAnswerOfTheirConnection) {
   EXPECT_EQ(handler_.handled, 2);
 }
 
-TEST_F(Streams, NoticeAClientThatLeavesAlthoughNothingIsWritten) {
+TEST_F(Streams, NoticeAClientThatLeavesEvenWhileNothingIsWritten) {
   for (const bool politely : {true, false}) {
     handler_.sources.front() = std::make_shared<Source>();
     handler_.opened = 0;
@@ -186,7 +186,7 @@ TEST_F(Streams, DropAClientThatSendsWithoutEnd) {
   EXPECT_TRUE(is_closed_as(StreamEnd::client_left));
 }
 
-TEST_F(Streams, TakeNoSecondChunkWhileOneWaitsAndTellWhenItIsWritten) {
+TEST_F(Streams, TakeOneChunkAtATimeAndReportWhenItIsWritten) {
   start();
   Client client = open(get("/live"), 4096);
   client.read();

@@ -112,7 +112,7 @@ TEST(Copies, OfWriterAndReadersHaveTheSameReservationsInMemoryAfterEachRound) {
 }
 
 // For ThreadSanitizer: what readers look at goes while they look.
-TEST(Copies, MayBeReadWhileTheyBeginAnew) {
+TEST(Copies, CanBeReadWhileTheyAreReplaced) {
   const auto writer = new_writer();
   PublishedEvent readers(writer->replica(), plan_of(uuid_of(1), k_seats));
   std::atomic<std::size_t> looks{0};

@@ -66,7 +66,7 @@ struct NetEffects : testing::Test {
   Seq next_ = 4;
 };
 
-TEST_F(NetEffects, OfAReservationAndASeatAreOneRowHoweverOftenTheyChanged) {
+TEST_F(NetEffects, OfManyChangesAreOneRowPerReservationAndSeat) {
   const SeatIndex both[] = {3, 4};
   const SeatIndex one[] = {4};
   fold({held(1, both), consumed(1)});
@@ -90,7 +90,7 @@ TEST_F(NetEffects, OfAReservationAndASeatAreOneRowHoweverOftenTheyChanged) {
   EXPECT_TRUE(reservations_asked_for.empty()) << "it was made by these rows";
 }
 
-TEST_F(NetEffects, AskForARowOfTheTablesOnce) {
+TEST_F(NetEffects, ReadEachRowOfTheTablesOnce) {
   seats_in_tables[5] = {.seat = 5, .version = 8, .state = SeatState::held, .reservation = reservation(2)};
   reservations_in_tables[reservation(2)] = {
       .id = reservation(2), .status = ReservationStatus::active, .owned = 1, .created_seq = 2, .seats = {5}};
@@ -111,7 +111,7 @@ TEST_F(NetEffects, RefuseAChangeThatContradictsTheTables) {
   EXPECT_THAT([&] { fold({consumed(4)}); }, ThrowsMessage<Contradiction>(HasSubstr("there is not")));
 }
 
-TEST_F(NetEffects, RefuseBytesThatCannotBeRead) {
+TEST_F(NetEffects, RefuseMalformedBytes) {
   const JournalRow row{.event = 7, .first_seq = 4, .changes = 1, .at = k_at, .body = {}};
   EXPECT_THAT([&] { effect.fold(row, {.changes = "x", .keys = {}}); }, ThrowsMessage<DamagedRow>(StrEq("cannot be read")));
 }

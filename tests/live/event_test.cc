@@ -17,7 +17,7 @@ class LiveEventInTest : public testing::Test {
       std::make_shared<PublishedEvent>(EventInTest(k_seats).inventory.replica(), plan_of({}, k_seats));
 };
 
-TEST_F(LiveEventInTest, ThoseWhoKnowALostHistoryGetASnapshotOfTheOneThatThereIs) {
+TEST_F(LiveEventInTest, ListenersOfALostHistoryGetASnapshotOfTheNewOne) {
   EventInTest shown(k_seats);
   ASSERT_TRUE(shown.hold(shown.new_id(), {1, 2}).accepted());
   ASSERT_TRUE(shown.hold(shown.new_id(), {3}).accepted());

@@ -13,7 +13,7 @@ struct NoHandler final : http::Handler {
   boost::asio::awaitable<void> handle(http::Request&, http::Response&) override { co_return; }
 };
 
-TEST(LiveHub, TakesTenThousandListenersByDefaultAndNoMore) {
+TEST(LiveHub, TakesAtMostTenThousandListenersByDefault) {
   constexpr std::size_t k_listeners = 10'000;
   constexpr std::size_t k_seats = 8;
   const auto event = std::make_shared<PublishedEvent>(EventInTest(k_seats).inventory.replica(), plan_of({}, k_seats));

@@ -42,7 +42,7 @@ TEST(RecentTouches, AreEachSeatOnceWithItsLastStateInPlanOrder) {
   EXPECT_THAT(event.recent.between(104, 104), IsEmpty());
 }
 
-TEST(RecentTouches, StopAtTheChangeThatIsAskedFor) {
+TEST(RecentTouches, StopAtTheRequestedChange) {
   EventInTest event(10, 100);
   event.set({3}, h);
   event.set({3}, s);
@@ -51,7 +51,7 @@ TEST(RecentTouches, StopAtTheChangeThatIsAskedFor) {
   EXPECT_THAT(event.recent.between(100, 102), ElementsAre(Touch{3, s}));
 }
 
-TEST(RecentTouches, CoverWhatCameSinceTheBeginningAndNothingElse) {
+TEST(RecentTouches, CoverExactlyTheChangesSinceTheBeginning) {
   EventInTest event(10, 100);
   EXPECT_TRUE(event.recent.covers(100));
   EXPECT_FALSE(event.recent.covers(99)) << "before the beginning";
@@ -64,7 +64,7 @@ TEST(RecentTouches, CoverWhatCameSinceTheBeginningAndNothingElse) {
   EXPECT_THAT(event.recent.between(101, 102), IsEmpty());
 }
 
-TEST(RecentTouches, ForgetTheOldestWhenTheyAreTooManyAndSaySo) {
+TEST(RecentTouches, ForgetTheOldestBeyondTheLimitAndSaySo) {
   EventInTest event(10, 0, 4);
   event.set({0, 1}, h);   // 1
   event.set({2, 3}, h);   // 2
@@ -106,7 +106,7 @@ TEST(Messages, AreServerSentEventsWithTheSeqAsId) {
   EXPECT_EQ(k_comment, ":\n\n");
 }
 
-TEST(Messages, AreWholeWhereThatIsShorter) {
+TEST(Messages, AreSnapshotsIfThatIsShorter) {
   EXPECT_FALSE(is_shorter_whole(64, 10)) << "few changes are changes, however small the event is";
   EXPECT_TRUE(is_shorter_whole(65, 700));
   EXPECT_FALSE(is_shorter_whole(65, 1'000));

@@ -63,7 +63,7 @@ class BadServer : public testing::Test {
   std::optional<RedisLock> lock_;
 };
 
-TEST_F(BadServer, AnswerThatComesTooLateIsNotTakenForThatOfTheNextRequest) {
+TEST_F(BadServer, ALateAnswerIsNotTakenForThatOfTheNextRequest) {
   ASSERT_EQ(acquire(), Grant::granted);
   redis.on("SET", [&](Wire& wire) {
     redis.on("SET", [](Wire& later) { later.say("$-1\r\n"); });   // the next one: somebody else has it
@@ -75,7 +75,7 @@ TEST_F(BadServer, AnswerThatComesTooLateIsNotTakenForThatOfTheNextRequest) {
   EXPECT_GE(redis.connections(), 2u);
 }
 
-TEST_F(BadServer, AnswersThatCameInTimeCountThoughTheRestDoesNotCome) {
+TEST_F(BadServer, AnswersInTimeCountEvenIfTheRestNeverCome) {
   int answered = 0;
   redis.on("SET", [&answered](Wire& wire) {
     if (answered++ < 2) wire.say(answered == 1 ? "+OK\r\n" : "$-1\r\n");
@@ -87,7 +87,7 @@ TEST_F(BadServer, AnswersThatCameInTimeCountThoughTheRestDoesNotCome) {
   EXPECT_EQ(key_locks[2].grant, Grant::unknown);
 }
 
-TEST_F(BadServer, ThatAnswersHalfOrGarbageOrClosesIsUnknownAndIsFoundWellAgain) {
+TEST_F(BadServer, AfterAPartialAnswerGarbageOrACloseItRecovers) {
   for (const std::string_view bytes :
        {"+O", "$2\r\nO", "GET / HTTP/1.1\r\n\r\n", "*-7\r\n", ":1\r\n", "-ERR no\r\n", "+NO\r\n", "*1\r\n$2\r\nOK\r\n"}) {
     redis.on("SET", [bytes](Wire& wire) { wire.say(bytes); });
@@ -99,7 +99,7 @@ TEST_F(BadServer, ThatAnswersHalfOrGarbageOrClosesIsUnknownAndIsFoundWellAgain) 
   EXPECT_EQ(acquire(), Grant::unknown);
 }
 
-TEST_F(BadServer, ThatAnswersMoreThanItWasAskedIsNotAskedOnThatConnectionAgain) {
+TEST_F(BadServer, AfterASurplusAnswerTheConnectionIsNotUsedAgain) {
   ASSERT_EQ(acquire(), Grant::granted);
   redis.on("SET", [](Wire& wire) { wire.say("+OK\r\n+OK\r\n"); });
   acquire();
@@ -107,7 +107,7 @@ TEST_F(BadServer, ThatAnswersMoreThanItWasAskedIsNotAskedOnThatConnectionAgain) 
   EXPECT_EQ(acquire_when_up(), Grant::held);
 }
 
-TEST_F(BadServer, ThatNeverAnswersIsSoonAskedNoMore) {
+TEST_F(BadServer, ThatNeverAnswersIsSoonNoLongerAsked) {
   ASSERT_EQ(acquire(), Grant::granted);
   redis.on("SET", [](Wire& wire) { wire.wait_until_closed(); });
   redis.on("PING", [](Wire& wire) { wire.wait_until_closed(); });
@@ -128,14 +128,14 @@ TEST_F(BadServer, ThatNeverAnswersIsSoonAskedNoMore) {
   EXPECT_EQ(seat_lock().health().state, lock::Health::State::up);
 }
 
-TEST_F(BadServer, WhatItSaysIsShortAndPrintableInTheHealth) {
+TEST_F(BadServer, ItsTextIsShortAndPrintableInTheHealth) {
   redis.on("SET", [](Wire& wire) { wire.say("-ERR \x1B[31m" + std::string(10'000, 'x') + "\r\n"); });
   const std::string detail = problem_seen();
   EXPECT_THAT(detail, HasSubstr("ERR ?[31m"));
   EXPECT_LT(detail.size(), 300u);
 }
 
-TEST_F(BadServer, LocksThatWerePerhapsGrantedAreGivenUpLaterAndOnceMore) {
+TEST_F(BadServer, LocksThatMayHaveBeenGrantedAreReleasedLaterAndOnceMore) {
   KeyLock key_lock{.key = "lock:seat:a"};
   redis.on("SET", [](Wire& wire) { wire.wait_until_closed(); });
   seat_lock().acquire({&key_lock, 1});
@@ -146,7 +146,7 @@ TEST_F(BadServer, LocksThatWerePerhapsGrantedAreGivenUpLaterAndOnceMore) {
   EXPECT_TRUE(eventually([&] { return seat_lock().stats().leftovers == 0; }));
 }
 
-TEST_F(BadServer, AHundredThousandLocksThatCouldNotBeGivenUpAreKeptToBeGivenUpAndOneMoreIsLeftToEndByItself) {
+TEST_F(BadServer, AHundredThousandLocksWaitForReleaseAndOneMoreExpiresByItself) {
   constexpr std::size_t k_most = 100'000;
   redis.on("EVALSHA", [](Wire& wire) { wire.wait_until_closed(); });
   for (const std::size_t more : {0U, 1U}) {
@@ -162,7 +162,7 @@ TEST_F(BadServer, AHundredThousandLocksThatCouldNotBeGivenUpAreKeptToBeGivenUpAn
   }
 }
 
-TEST_F(BadServer, NothingIsGivenUpThatWasNotAskedFor) {
+TEST_F(BadServer, OnlyRequestedLocksAreReleased) {
   redis.on("SET", [](Wire& wire) { wire.say("$-1\r\n"); });
   KeyLock key_lock{.key = "lock:seat:a"};
   seat_lock().acquire({&key_lock, 1});
@@ -173,7 +173,7 @@ TEST_F(BadServer, NothingIsGivenUpThatWasNotAskedFor) {
   EXPECT_EQ(redis.commands("EVALSHA"), 0u);
 }
 
-TEST_F(BadServer, OfAClusterSaysThatItIsNone) {
+TEST_F(BadServer, AClusterIsRefusedAsUnsupported) {
   redis.on("SET", [](Wire& wire) { wire.say("-MOVED 3999 127.0.0.1:6381\r\n"); });
   EXPECT_THAT(problem_seen(), HasSubstr("Redis Cluster is not supported"));
 }

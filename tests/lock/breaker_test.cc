@@ -30,7 +30,7 @@ TEST(Breaker, OpensAfterSomeFailuresInARow) {
   EXPECT_FALSE(breaker.admits());
 }
 
-TEST(Breaker, IsProbedOnceWhenItsPauseIsOver) {
+TEST(Breaker, LetsOneProbeThroughAfterItsPause) {
   Breaker breaker = opened();
   EXPECT_FALSE(breaker.may_probe(k_begin + 49ms));
   EXPECT_TRUE(breaker.may_probe(k_begin + 100ms));
@@ -78,7 +78,7 @@ TEST(Breaker, OpensAtTheFirstFailureAfterAProbeAndNotAfterARequestThatSucceeded)
   EXPECT_TRUE(breaker.admits());
 }
 
-TEST(Breaker, StaysOpenWhateverThoseAnswerWhoAskedBefore) {
+TEST(Breaker, IgnoresAnswersToRequestsFromBeforeItOpened) {
   Breaker breaker = opened();
   breaker.succeeded();
   EXPECT_FALSE(breaker.admits());

@@ -66,7 +66,7 @@ class JudgingWithLocks : public testing::Test {
   std::uint64_t events_ = 0;
 };
 
-TEST_F(JudgingWithLocks, ARoundIsLockedInOneRoundTripAndGivenUpInAnother) {
+TEST_F(JudgingWithLocks, ARoundLocksInOneRoundTripAndReleasesInAnother) {
   const EventNumber first = make_event(4, "a");
   const EventNumber second = make_event(4, "b");
   Round round;
@@ -80,7 +80,7 @@ TEST_F(JudgingWithLocks, ARoundIsLockedInOneRoundTripAndGivenUpInAnother) {
   EXPECT_EQ(seat_lock.locked(), 0u) << "before the verdicts are seen";
 }
 
-TEST_F(JudgingWithLocks, SeatsThatSomebodyElseHasLockedAreRefusedByNameAndTheRestGoesOn) {
+TEST_F(JudgingWithLocks, LockedSeatsAreRefusedByNameAndOtherRequestsGoOn) {
   const EventNumber event = make_event(8);
   seat_lock.lock_by_somebody_else("lock:seat:a3");
   seat_lock.lock_by_somebody_else("lock:seat:a5");
@@ -93,7 +93,7 @@ TEST_F(JudgingWithLocks, SeatsThatSomebodyElseHasLockedAreRefusedByNameAndTheRes
   EXPECT_EQ(seat_lock.locked(), 2u) << "ours are given up, those of the refused hold too, and nobody else's";
 }
 
-TEST_F(JudgingWithLocks, ALaterEntryGetsTheSeatsOfOneWhoseLockWasRefusedAndNotItsLockedOne) {
+TEST_F(JudgingWithLocks, ALaterEntryGetsTheUnlockedSeatsOfARefusedOne) {
   const EventNumber event = make_event(8);
   seat_lock.lock_by_somebody_else("lock:seat:a2");
   Round round;
@@ -106,7 +106,7 @@ TEST_F(JudgingWithLocks, ALaterEntryGetsTheSeatsOfOneWhoseLockWasRefusedAndNotIt
   EXPECT_THAT(seat_lock.trips(), ElementsAre("acquire lock:seat:a1 lock:seat:a2", "release lock:seat:a1")) << "nobody is asked twice";
 }
 
-TEST_F(JudgingWithLocks, WhatTheLedgerRefusesIsNotLockedAndItsReasonIsTheLedgers) {
+TEST_F(JudgingWithLocks, ARefusedHoldTakesNoLocksAndHasTheLedgersReason) {
   const EventNumber event = make_event(4);
   EXPECT_EQ(told(it().hold(event, it().new_id(event), {1})), "accepted");
   seat_lock.trips();
@@ -117,7 +117,7 @@ TEST_F(JudgingWithLocks, WhatTheLedgerRefusesIsNotLockedAndItsReasonIsTheLedgers
   EXPECT_THAT(seat_lock.trips(), IsEmpty());
 }
 
-TEST_F(JudgingWithLocks, OnlyWhatTakesSeatsLocks) {
+TEST_F(JudgingWithLocks, OnlyCommandsThatTakeSeatsLock) {
   const EventNumber event = make_event(6);
   const Uuid id = it().new_id(event);
   it().hold(event, id, {1});
@@ -141,7 +141,7 @@ TEST_F(JudgingWithLocks, AnAddedSeatThatIsLockedIsRefused) {
   EXPECT_EQ(told(it().does(event, Add{id, SeatList{3, 2}}).outcomes.front()), "lock_held 2");
 }
 
-TEST_F(JudgingWithLocks, ASeatThatAnEntryBeforeItFreesIsLockedBeforeItIsJudged) {
+TEST_F(JudgingWithLocks, ASeatThatAnEarlierEntryFreesIsLockedBeforeItIsJudged) {
   const EventNumber event = make_event(6);
   const Uuid id = it().new_id(event);
   it().hold(event, id, {1, 2});
@@ -156,7 +156,7 @@ TEST_F(JudgingWithLocks, ASeatThatAnEntryBeforeItFreesIsLockedBeforeItIsJudged) 
   EXPECT_THAT(seat_lock.trips(), ElementsAre("acquire lock:seat:a1", "acquire lock:seat:a2", "release lock:seat:a1"));
 }
 
-TEST_F(JudgingWithLocks, BestSeatsOfARoundAreLockedAheadAndChosenAmongThoseThatNobodyElseHasLocked) {
+TEST_F(JudgingWithLocks, BestSeatsAreLockedAheadAndChosenAmongUnlockedOnes) {
   const EventNumber event = make_event(8);
   Round round;
   for (int i = 0; i < 3; ++i) round.add(event, best(event));
@@ -173,7 +173,7 @@ TEST_F(JudgingWithLocks, BestSeatsOfARoundAreLockedAheadAndChosenAmongThoseThatN
   EXPECT_TRUE(seat_lock.was_granted("lock:seat:a" + std::to_string(seats_of(verdict).front())));
 }
 
-TEST_F(JudgingWithLocks, BestSeatsAreRefusedWhenNothingButLockedOnesIsLeft) {
+TEST_F(JudgingWithLocks, BestSeatsAreRefusedWhenOnlyLockedOnesAreLeft) {
   const EventNumber event = make_event(2);
   seat_lock.lock_by_somebody_else("lock:seat:a0");
   seat_lock.lock_by_somebody_else("lock:seat:a1");
@@ -181,7 +181,7 @@ TEST_F(JudgingWithLocks, BestSeatsAreRefusedWhenNothingButLockedOnesIsLeft) {
   EXPECT_EQ(told(it().does(event, best(event, 3))), "no_adjacent_seats");
 }
 
-TEST_F(JudgingWithLocks, AKeyThatIsKnownIsAnsweredWithoutLocksAndWhateverTheLocksAre) {
+TEST_F(JudgingWithLocks, AKnownKeyIsAnsweredWithoutLocks) {
   const EventNumber event = make_event(4);
   Round round;
   const auto with_key = [&](std::uint64_t key, std::uint64_t request, SeatList seats) {
@@ -201,7 +201,7 @@ TEST_F(JudgingWithLocks, AKeyThatIsKnownIsAnsweredWithoutLocksAndWhateverTheLock
   EXPECT_THAT(seat_lock.trips(), IsEmpty());
 }
 
-TEST_F(JudgingWithLocks, ASetOverSeveralEventsIsLockedAndHeldWhollyOrNotAtAll) {
+TEST_F(JudgingWithLocks, ASetOverSeveralEventsIsLockedAndHeldAllOrNone) {
   const EventNumber first = make_event(4, "a");
   const EventNumber second = make_event(4, "b");
   Round round;
@@ -226,7 +226,7 @@ TEST_F(JudgingWithLocks, ASetOverSeveralEventsIsLockedAndHeldWhollyOrNotAtAll) {
   EXPECT_THAT(seat_lock.trips(), IsEmpty());
 }
 
-TEST_F(JudgingWithLocks, ALockThatIsAwayKeepsNobodyFromHoldingAndIsAskedOnceARound) {
+TEST_F(JudgingWithLocks, HoldsGoOnWithoutTheLockServerWhichIsAskedOnceARound) {
   const EventNumber event = make_event(6);
   const Uuid id = it().new_id(event);
   it().hold(event, id, {5});
@@ -242,7 +242,7 @@ TEST_F(JudgingWithLocks, ALockThatIsAwayKeepsNobodyFromHoldingAndIsAskedOnceARou
   EXPECT_THAT(seat_lock.trips(), ElementsAre(StartsWith("acquire"), "release"));
 }
 
-TEST_F(JudgingWithLocks, WhereLocksAreRequiredHoldsAreUnavailableWithoutThemAndEverythingElseGoesOn) {
+TEST_F(JudgingWithLocks, IfRequiredHoldsAreUnavailableWithoutLocksAndTheRestWorks) {
   reject_without_locks();
   const EventNumber event = make_event(6);
   const Uuid id = it().new_id(event);
@@ -259,7 +259,7 @@ TEST_F(JudgingWithLocks, WhereLocksAreRequiredHoldsAreUnavailableWithoutThemAndE
   EXPECT_EQ(told(it().hold(event, it().new_id(event), {1})), "accepted") << "nothing was reserved before";
 }
 
-TEST_F(JudgingWithLocks, LocksAreGivenUpWhenTheCommitFails) {
+TEST_F(JudgingWithLocks, LocksAreReleasedWhenTheCommitFails) {
   Disk& disk = Disk::get();
   const EventNumber event = make_event(6);
   disk.fail("journal.db", Disk::Fault::full, 0);

@@ -64,14 +64,14 @@ class NameServer : public testing::Test {
   }
 };
 
-TEST_F(NameServer, ThatSaysNothingKeepsNobodyFromEnding) {
+TEST_F(NameServer, ThatDoesNotAnswerDoesNotDelayTheEnd) {
   auto seat_lock = std::make_unique<RedisLock>(lock::RedisOptions{.url = url_of(k_host_that_hangs, 1), .deadline = 50ms});
   ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
   seat_lock.reset();
   EXPECT_EQ(look_ups_that_hang, 1) << "the look-up was not waited for";
 }
 
-TEST_F(NameServer, ThatSaysNothingIsNamedAsTheProblemAndAskedOnceAtATime) {
+TEST_F(NameServer, ThatDoesNotAnswerIsNamedAndAskedOnceAtATime) {
   RedisLock seat_lock({.url = url_of(k_host_that_hangs, 1), .deadline = 50ms});
   EXPECT_TRUE(eventually([&] { return seat_lock.health().detail.contains("its name could not be looked up in time"); }));
   NameLookup names;
@@ -85,7 +85,7 @@ TEST_F(NameServer, ThatSaysNothingIsNamedAsTheProblemAndAskedOnceAtATime) {
   EXPECT_THAT(*found, ElementsAre("127.0.0.1"));
 }
 
-TEST_F(NameServer, ThatAnswersLateIsListenedToByTheNextTry) {
+TEST_F(NameServer, ALateAnswerServesTheNextTry) {
   FakeRedis redis;
   RedisLock seat_lock({.url = url_of(k_host_that_hangs, redis.url().servers.front().port), .deadline = 500ms});
   ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
@@ -93,7 +93,7 @@ TEST_F(NameServer, ThatAnswersLateIsListenedToByTheNextTry) {
   EXPECT_TRUE(seat_lock.wait_until_up(k_patience)) << seat_lock.health().detail;
 }
 
-TEST_F(NameServer, ThatAnswersBetweenTwoTriesIsListenedToByTheSecond) {
+TEST_F(NameServer, AnAnswerBetweenTwoTriesServesTheSecond) {
   NameLookup names;
   EXPECT_THAT(names.find(k_host_that_hangs, Clock::now(), {}).error(), HasSubstr("in time"));
   ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
@@ -104,7 +104,7 @@ TEST_F(NameServer, ThatAnswersBetweenTwoTriesIsListenedToByTheSecond) {
   EXPECT_EQ(look_ups_begun, 1) << "it was asked anew";
 }
 
-TEST_F(NameServer, ThatAnswersLateForOneNameIsListenedToAfterAnotherWasAskedFor) {
+TEST_F(NameServer, ALateAnswerCountsAfterAnotherNameWasAskedFor) {
   NameLookup names;
   EXPECT_FALSE(names.find(k_host_that_hangs, Clock::now(), {}));
   ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
@@ -129,7 +129,7 @@ TEST_F(NameServer, IsNotAskedForAddresses) {
   EXPECT_THAT(names.find("localhost", Clock::now() + k_patience, {}).value(), Contains("127.0.0.1"));
 }
 
-TEST_F(NameServer, IsNotAskedForMoreNamesAtATimeThanThereAreThreads) {
+TEST_F(NameServer, IsAskedForAtMostOneNamePerThread) {
   NameLookup names;
   for (std::size_t i = 0; i < lock::k_lookups_at_once; ++i) {
     EXPECT_THAT(names.find(std::to_string(i) + "." + k_host_that_hangs, Clock::now(), {}).error(), HasSubstr("in time"));

@@ -121,7 +121,7 @@ TEST_F(SeatLockOverHttp, ASeatThatAnotherProgramHasLockedIsRefusedInTheContracts
   EXPECT_EQ(reserve(client, event[1], "customer-123").status, 201);
 }
 
-TEST_F(SeatLockOverHttp, LocksAreGivenUpBeforeTheAnswerLeaves) {
+TEST_F(SeatLockOverHttp, LocksAreReleasedBeforeTheAnswerLeaves) {
   Server server(settings());
   Client client = server.connect();
   const TestEvent event = make_event(client, 50);
@@ -134,7 +134,7 @@ TEST_F(SeatLockOverHttp, LocksAreGivenUpBeforeTheAnswerLeaves) {
   EXPECT_EQ(calls_of("set"), 50u) << "what the ledger refuses is not locked";
 }
 
-TEST_F(SeatLockOverHttp, ATicketThatIsNoUuidIsLockedUnderItsOwnId) {
+TEST_F(SeatLockOverHttp, ATicketIdThatIsNotAUuidIsItsOwnKey) {
   Server server(settings());
   Client client = server.connect();
   const TestEvent event = make_event(client, std::vector<std::string>{"JAOTIiQrtU1fMWZZY2IZ-nGxHQ00YzCg9PphEwlYb", "T 1 %s {x}"});
@@ -146,7 +146,7 @@ TEST_F(SeatLockOverHttp, ATicketThatIsNoUuidIsLockedUnderItsOwnId) {
   }
 }
 
-TEST_F(SeatLockOverHttp, AReplayedRequestIsNeitherLockedNorRefusedByALock) {
+TEST_F(SeatLockOverHttp, AReplayedRequestTakesAndHeedsNoLock) {
   Server server(settings());
   Client client = server.connect();
   const TestEvent event = make_event(client, 1);
@@ -178,7 +178,7 @@ TEST_F(SeatLockOverHttp, RequestsThatWaitTogetherShareOneRoundTripEachWay) {
   EXPECT_EQ(metric(client, "holdfast_lock_acquisitions_total", {"result=\"granted\""}), static_cast<double>(event.seats.size()));
 }
 
-TEST_F(SeatLockOverHttp, ReservationsGoOnWhileRedisIsKilledAndUseItAgainWhenItIsBack) {
+TEST_F(SeatLockOverHttp, ReservationsGoOnWithoutRedisAndUseItAgainOnceItIsBack) {
   Server server(settings());
   Client client = server.connect();
   const TestEvent event = make_event(client, 200'000);
@@ -200,7 +200,7 @@ TEST_F(SeatLockOverHttp, ReservationsGoOnWhileRedisIsKilledAndUseItAgainWhenItIs
   EXPECT_THAT(load.statuses(), ElementsAre());
 }
 
-TEST_F(SeatLockOverHttp, APausedRedisCostsADeadlineAndThenNothing) {
+TEST_F(SeatLockOverHttp, APausedRedisCostsOneDeadline) {
   Server server(settings());
   Client client = server.connect();
   const TestEvent event = make_event(client, 200'000);
@@ -225,7 +225,7 @@ TEST_F(SeatLockOverHttp, APausedRedisCostsADeadlineAndThenNothing) {
   EXPECT_TRUE(eventually([&] { return redis.command({"DBSIZE"}) == "0"; })) << "what was granted in vain is given up";
 }
 
-TEST_F(SeatLockOverHttp, WhereItIsRequiredHoldsAre503WithoutItAndEverythingElseGoesOn) {
+TEST_F(SeatLockOverHttp, IfRequiredHoldsAre503WithoutItAndEverythingElseWorks) {
   Server server(settings({"--lock-on-failure", "reject"}));
   Client client = server.connect();
   const TestEvent event = make_event(client, 8);
@@ -249,7 +249,7 @@ TEST_F(SeatLockOverHttp, WhereItIsRequiredHoldsAre503WithoutItAndEverythingElseG
   EXPECT_TRUE(eventually([&] { return reserve(client, event[2], "ben").status == 201; }));
 }
 
-TEST_F(SeatLockOverHttp, TwoNodesExcludeEachOtherWhileOneHoldsASeat) {
+TEST_F(SeatLockOverHttp, ANodeRefusesASeatThatAnotherHasLocked) {
   Server one(settings());
   Server two(settings());
   const std::string seat = new_uuid();
@@ -285,7 +285,7 @@ TEST_F(SeatLockOverHttp, StartsWithoutRedisAndSaysSo) {
   EXPECT_EQ(reserve(client, event[0], "anna").status, 201);
 }
 
-TEST_F(SeatLockOverHttp, ItsPasswordComesByFileOrVariableAndIsInNoLog) {
+TEST_F(SeatLockOverHttp, ItsPasswordComesFromAFileOrVariableAndIsInNoLog) {
   redis.command({"CONFIG", "SET", "requirepass", "tops3cret"});
   const TempFolder folder;
   write_file(folder / "password", "tops3cret\n");
@@ -312,7 +312,7 @@ TEST_F(SeatLockOverHttp, AUrlThatCannotBeReadIsRefusedWithoutBeingRepeated) {
   }
 }
 
-TEST_F(SeatLockOverHttp, ItsOptionsMayStandInAFile) {
+TEST_F(SeatLockOverHttp, ItsOptionsMayBeInAFile) {
   const TempFolder folder;
   for (const std::string& text : {"lock = \"" + redis.url() + "\"\n", "[lock]\nurl = \"" + redis.url() + "\"\ndeadline_ms = 40\n"}) {
     write_file(folder / "holdfast.toml", text);

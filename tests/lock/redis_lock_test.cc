@@ -67,7 +67,7 @@ TEST_F(RedisLocks, AreTheContractsKeyWithARandomTokenForThirtySeconds) {
   EXPECT_NE(key_lock.token, first);
 }
 
-TEST_F(RedisLocks, OfSomebodyElseAreRespectedAndNeverGivenUp) {
+TEST_F(RedisLocks, OfAnotherProgramAreRespectedAndNeverReleased) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   redis.command({"SET", "lock:seat:a", "theirs"});
   redis.command({"HSET", "lock:seat:b", "odd", "type"});
@@ -82,7 +82,7 @@ TEST_F(RedisLocks, OfSomebodyElseAreRespectedAndNeverGivenUp) {
   EXPECT_EQ(redis.command({"EXISTS", "lock:seat:c"}), "0");
 }
 
-TEST_F(RedisLocks, ThatExpiredAndWereTakenBySomebodyElseAreLeftToThem) {
+TEST_F(RedisLocks, ThatExpiredAndWereTakenByAnotherProgramAreNotReleased) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   std::vector<KeyLock> key_locks{{.key = "lock:seat:a"}, {.key = "lock:seat:b"}};
   seat_lock.acquire(key_locks);
@@ -109,7 +109,7 @@ TEST_F(RedisLocks, TakeAnyBytesAsAnId) {
 }
 
 // More than share a deadline, and than one script gives up.
-TEST_F(RedisLocks, OfTenThousandSeatsAndOneAreTakenTogetherAndGivenUp) {
+TEST_F(RedisLocks, OfTenThousandAndOneSeatsAreTakenAndReleasedTogether) {
   lock::RedisOptions options = options_for(url_of(redis));
   options.deadline = 5'000ms;
   RedisLock& seat_lock = open(std::move(options));
@@ -122,7 +122,7 @@ TEST_F(RedisLocks, OfTenThousandSeatsAndOneAreTakenTogetherAndGivenUp) {
   EXPECT_EQ(redis.command({"DBSIZE"}), "0");
 }
 
-TEST_F(RedisLocks, AreGivenUpAfterTheServerForgotTheScript) {
+TEST_F(RedisLocks, AreReleasedAfterTheServerForgotTheScript) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   std::vector<KeyLock> key_locks;
   for (int i = 0; i < 2'500; ++i) key_locks.push_back({.key = "lock:seat:" + std::to_string(i)});   // more than one script takes
@@ -149,7 +149,7 @@ TEST_F(RedisLocks, UseTheUserPasswordAndDatabaseOfTheUrl) {
   EXPECT_THAT(redis.command({"INFO", "keyspace"}), Not(HasSubstr("db3")));
 }
 
-TEST_F(RedisLocks, WithAWrongPasswordAreAwayAndDoNotSayIt) {
+TEST_F(RedisLocks, WithAWrongPasswordAreAwayAndDoNotShowIt) {
   redis.command({"ACL", "SETUSER", "shop", "on", ">right", "+@all"});
   RedisLock seat_lock(options_for(url_of(redis, "shop:secret@")));
   EXPECT_TRUE(eventually([&] { return seat_lock.stats().failures >= 3; }));
@@ -160,7 +160,7 @@ TEST_F(RedisLocks, WithAWrongPasswordAreAwayAndDoNotSayIt) {
   EXPECT_THAT(seat_lock.health().detail, Not(HasSubstr("secret")));
 }
 
-TEST_F(RedisLocks, AreAwayWhenTheServerIsKilledAndBackWhenItIs) {
+TEST_F(RedisLocks, AreAwayWhileTheServerIsDown) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   KeyLock key_lock{.key = "lock:seat:a"};
   seat_lock.acquire({&key_lock, 1});
@@ -175,7 +175,7 @@ TEST_F(RedisLocks, AreAwayWhenTheServerIsKilledAndBackWhenItIs) {
   EXPECT_EQ(acquire_when_up(seat_lock, other), Grant::granted);
 }
 
-TEST_F(RedisLocks, ThatAPausedServerGrantsLateAreGivenUpWhenItGoesOn) {
+TEST_F(RedisLocks, ThatAPausedServerGrantsLateAreReleasedOnceItResumes) {
   auto options = options_for(url_of(redis));
   options.deadline = 20ms;
   options.ttl = 1'000ms;

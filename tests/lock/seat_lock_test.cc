@@ -12,7 +12,7 @@ TEST(LockKey, OfAUuidIsItsDigitsWithoutDashesInLowerCase) {
   EXPECT_EQ(key_of(*parse_uuid("550e8400-e29b-41d4-a716-446655440002")), "lock:seat:550e8400e29b41d4a716446655440002");
 }
 
-TEST(LockKey, OfAnythingElseIsItAsItStands) {
+TEST(LockKey, OfAnythingElseIsTheIdItself) {
   using namespace std::string_view_literals;
   for (const auto id : {"JAOTIiQrtU1fMWZZY2IZ-nGxHQ00YzCg9PphEwlYb"sv, "T 1\r\n%s\0\xFF{x}"sv, "550E8400e29b41d4a716446655440002"sv,
                         "{550e8400-e29b-41d4-a716-446655440002}"sv, "*"sv}) {
@@ -20,7 +20,7 @@ TEST(LockKey, OfAnythingElseIsItAsItStands) {
   }
 }
 
-TEST(LockToken, IsLongAndNeverTheSame) {
+TEST(LockToken, IsLongAndNeverRepeats) {
   std::set<std::string> tokens;
   std::vector<KeyLock> key_locks(1'000);
   for (int i = 0; i < 10; ++i) {

@@ -71,7 +71,7 @@ TEST(RedisUrl, ThatCannotBeReadIsRefusedWithoutBeingRepeated) {
   }
 }
 
-TEST(RedisUrl, WithTlsSaysThatThereIsNone) { EXPECT_THAT(parse_redis_url("rediss://h").error(), HasSubstr("TLS")); }
+TEST(RedisUrl, WithTlsIsRefusedAsUnsupported) { EXPECT_THAT(parse_redis_url("rediss://h").error(), HasSubstr("TLS")); }
 
 }  // namespace
 }  // namespace holdfast::lock

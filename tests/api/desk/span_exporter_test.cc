@@ -55,7 +55,7 @@ class SlowCollector {
   Receiver receiver_;   // last: its threads work with all of the above
 };
 
-TEST(Spans, ThatWaitForTheirCollectorAreAtMost4096AndOneMoreIsDroppedAndCounted) {
+TEST(Spans, AtMost4096WaitForTheCollectorAndFurtherOnesAreDroppedAndCounted) {
   SlowCollector collector;
   api::SpanExporter spans(collector.url(), "");
   const auto record = [&](std::size_t count) {

@@ -42,7 +42,7 @@ TEST(LatencyRanges, HaveNoGapsAndNoOverlapsAndAreAtMostASixteenthWide) {
   }
 }
 
-TEST(LatencyRanges, WhatTakesLongerThanAnythingIsInTheLastOne) {
+TEST(LatencyRanges, TheLongestTimesAreInTheLastOne) {
   EXPECT_EQ(latency_range_of(UINT64_MAX), k_latency_ranges - 1);
   EXPECT_GT(latency_begin_ms(k_latency_ranges), 30'000);
 }
@@ -64,7 +64,7 @@ TEST(Quantiles, AreRightToAboutASixteenth) {
   EXPECT_LE(found.max, 10.0F * 17 / 16);
 }
 
-TEST(Quantiles, OneSlowAmongManyIsTheLongestAndNotTheNinetyNinth) {
+TEST(Quantiles, OneSlowRequestAmongManyIsTheMaximumAndNotTheNinetyNinth) {
   LatencyHistogram took;
   for (int i = 0; i < 1'000; ++i) took.record(microseconds(100));
   took.record(seconds(2));
@@ -73,7 +73,7 @@ TEST(Quantiles, OneSlowAmongManyIsTheLongestAndNotTheNinetyNinth) {
   EXPECT_GT(found.max, 1'900);
 }
 
-TEST(Quantiles, OfADifferenceAreThoseOfWhatCameBetween) {
+TEST(Quantiles, OfADifferenceCoverOnlyWhatCameInBetween) {
   LatencyHistogram took;
   took.record(milliseconds(500));
   const LatencyCounts before = took.counts();
@@ -83,7 +83,7 @@ TEST(Quantiles, OfADifferenceAreThoseOfWhatCameBetween) {
   EXPECT_LT(found.max, 1.1F);
 }
 
-TEST(Quantiles, AClockThatWentBackIsNoTimeAtAll) {
+TEST(Quantiles, AClockThatGoesBackCountsAsZero) {
   LatencyHistogram took;
   took.record(nanoseconds(-5));
   EXPECT_EQ(took.counts().counts[0], 1U);
@@ -121,7 +121,7 @@ class Series : public testing::Test {
 
 using Numbers = std::vector<std::int64_t>;
 
-TEST_F(Series, ASampleThatComesLateSaysThatItsIntervalIsLonger) {
+TEST_F(Series, ALateSampleReportsItsLongerInterval) {
   pass(1'000);
   ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
   pass(3'000);
@@ -132,7 +132,7 @@ TEST_F(Series, ASampleThatComesLateSaysThatItsIntervalIsLonger) {
   EXPECT_EQ(string_of(now.at("at").at(1)), rfc3339(k_begin + 4'000));
 }
 
-TEST_F(Series, TwoSamplesInOneSecondAreOne) {
+TEST_F(Series, TwoSamplesInOneSecondCountAsOne) {
   pass(1'000);
   ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
   pass(300);
@@ -141,7 +141,7 @@ TEST_F(Series, TwoSamplesInOneSecondAreOne) {
   EXPECT_EQ(numbers(series(Resolution::second).at("changes").at("held")), (Numbers{0, 1}));
 }
 
-TEST_F(Series, HaveTheLastQuarterOfAnHourAndNoMore) {
+TEST_F(Series, CoverTheLastQuarterOfAnHour) {
   for (int second = 0; second < 1'000; ++second) pass(1'000);
   const Json now = series(Resolution::second);
   EXPECT_EQ(now.at("at").as_array().size(), Statistics::k_seconds_kept);
@@ -152,14 +152,14 @@ TEST_F(Series, HaveTheLastQuarterOfAnHourAndNoMore) {
   EXPECT_EQ(series(Resolution::second).at("at").as_array().size(), 1U);
 }
 
-TEST_F(Series, HaveTheMinutesOfADayAndNoMore) {
+TEST_F(Series, CoverTheMinutesOfOneDay) {
   for (int minute = 0; minute < 1'500; ++minute) pass(60'000);
   const Json now = series(Resolution::minute);
   EXPECT_EQ(now.at("at").as_array().size(), Statistics::k_minutes_kept);
   EXPECT_EQ(Statistics::k_minutes_kept, 1'440U);
 }
 
-TEST_F(Series, MinutesAddUpWhatTheirSecondsHad) {
+TEST_F(Series, MinutesAreTheSumsOfTheirSeconds) {
   counters.answered(Traffic::command, 201, "", milliseconds(4));
   for (int second = 0; second < 30; ++second) pass(1'000);
   ASSERT_TRUE(it.hold(event, it.new_id(event), {1, 2}).accepted());
@@ -177,7 +177,7 @@ TEST_F(Series, MinutesAddUpWhatTheirSecondsHad) {
   EXPECT_EQ(series(Resolution::minute, k_begin + 60'000).at("at").as_array().size(), 1U);
 }
 
-TEST_F(Series, AnExpiryThatAHoldRunsIntoCountsAsOne) {
+TEST_F(Series, AnExpiryThatAHoldRecordsCountsOnce) {
   ASSERT_TRUE(it.hold(event, it.new_id(event), {1}, "anna", 500).accepted());
   pass(1'000);
   ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());

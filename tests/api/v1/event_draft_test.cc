@@ -17,7 +17,7 @@ TEST(Texts, KeepsEachTextOnceUnderItsNumber) {
   EXPECT_EQ(texts[0], "");
 }
 
-TEST(Texts, HasAsManyBytesAsItMayAndThenSaysThatItIsFull) {
+TEST(Texts, IsFullAtItsLimitOfBytes) {
   Texts texts(10);
   const std::uint32_t five = texts.number("five.");
   const std::uint32_t more = texts.number("more.");

@@ -13,7 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-TEST(LookingThrough, GoesOverAMillionSeatsForOnePageAndNoMore) {
+TEST(LookingThrough, ExaminesAtMostAMillionSeatsForOnePage) {
   constexpr std::size_t k_most = 1'000'000;
   EventInTest event(k_most + 1);
   ASSERT_TRUE(event.block({k_most}).accepted());
@@ -65,7 +65,7 @@ class LookingThroughChanges : public testing::Test {
   bool is_blocked = false;
 };
 
-TEST_F(LookingThroughChanges, GoesOverAHundredThousandForOnePageAndNoMore) {
+TEST_F(LookingThroughChanges, ExaminesAtMostAHundredThousandForOnePage) {
   constexpr std::size_t k_most = 100'000;
   time.pass(1);   // its first change is that of its time
   ASSERT_TRUE(it.hold(event, reservation, {1, 2}).accepted());

@@ -125,7 +125,7 @@ TEST_F(BadInput, BytesThatAreNotOneRequestAreRefused) {
   }
 }
 
-TEST_F(BadInput, WhatFollowsAnUnreadableRequestIsNotARequest) {
+TEST_F(BadInput, BytesAfterAnUnreadableRequestAreNotARequest) {
   const std::string smuggled = request_bytes("POST", "/reservations", reserve_body(event[3], "smuggler"));
   for (const char* head : {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 2\r\nContent-Length: 400\r\n",
                            "Transfer-Encoding: chunked, gzip\r\n", "Transfer-Encoding : chunked\r\n", "Content-Length: 0x0\r\n"}) {

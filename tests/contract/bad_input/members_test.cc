@@ -275,7 +275,7 @@ TEST_F(BadInput, ChangesTakeNoQueryParameters) {
 }
 
 // Two readers of such a body take different ones of the two.
-TEST_F(BadInput, AMemberThatIsThereTwiceIsRefusedAndNamed) {
+TEST_F(BadInput, ADuplicateMemberIsRefusedAndNamed) {
   const std::string seat = R"("seatId":")" + event[0] + '"';
   const std::string seats = R"("seatIds":)" + json_of(Ids{event[0]});
   const std::string of_reservation = "/v1/reservations/" + a_reservation();

@@ -52,7 +52,7 @@ TEST_F(BadInput, EveryMistakeOfANewEventHasItsPlace) {
               testing::AllOf(testing::HasSubstr("Line 2: `currency` must be"), testing::HasSubstr("There are 8 mistakes")));
 }
 
-TEST_F(BadInput, MistakesBeyondTheBoundAreCounted) {
+TEST_F(BadInput, MistakesBeyondTheLimitAreCounted) {
   std::string seats;
   for (int i = 0; i < 25; ++i) seats.append(i == 0 ? "" : ",\n").append(R"({"section":"A","row":"1","number":[],"category":"S"})");
   const Answer answer = send("POST", "/v1/events", R"({"name":"E","categories":[{"name":"S"}],"seats":[)" + seats + "]}");
@@ -62,7 +62,7 @@ TEST_F(BadInput, MistakesBeyondTheBoundAreCounted) {
   EXPECT_THAT(detail_of(answer), testing::HasSubstr("There are 25 mistakes; `mistakes` lists the first 20."));
 }
 
-TEST_F(BadInput, WhatEndsTheReadingOfANewEventStandsBeforeItsOtherMistakes) {
+TEST_F(BadInput, TheMistakeThatEndsTheReadingOfANewEventComesFirst) {
   const Answer answer = send("POST", "/v1/events", "{\"name\": 7,\n\"seats\": [{\"section\": \"A\"\n\"row\": 1}]}");
   expect_problem(answer, 400, "invalid_request");
   EXPECT_THAT(detail_of(answer), testing::HasSubstr("Line 3: the text is not JSON"));
@@ -78,7 +78,7 @@ TEST_F(BadInput, ANumberInPlaceOfANewEventIsOneMistake) {
   }
 }
 
-TEST_F(BadInput, NamesOfANewEventsSeatsHaveAtMost200BytesWhereverTheyStand) {
+TEST_F(BadInput, NamesOfANewEventsSeatsHaveAtMost200BytesEverywhere) {
   const auto body = [](std::size_t bytes, std::string_view which) {
     const auto name = [&](std::string_view of, const char* otherwise) {
       return of == which ? std::string(bytes, 'n') : std::string(otherwise);
@@ -104,7 +104,7 @@ TEST_F(BadInput, EachCategoryWithTheNameOfAnotherIsCounted) {
   expect_400(answer, "/v1/events", "`categories[1000]` has the name `category 999` of an earlier category. There are 10000 mistakes", "");
 }
 
-TEST_F(BadInput, WhatFollowsTheEndOfANewEventIsRefused) {
+TEST_F(BadInput, TextAfterTheEndOfANewEventIsRefused) {
   const std::string first = event_body({new_uuid()});
   const std::string second = event_body({new_uuid()});
   for (const std::string& tail : {"x"s, " {}"s, "\nx"s, "\n{}"s, "\n" + second, "\nx\n" + second, "x\n\n" + second}) {
@@ -126,7 +126,7 @@ TEST_F(BadInput, SeatsThatPrintTheSameLabelAreBothNamed) {
   }
 }
 
-TEST_F(BadInput, AChartOfSeatsIoIsCalledThat) {
+TEST_F(BadInput, AChartOfSeatsIoIsRecognised) {
   const std::string chart = R"({"name":"Sample","categories":{"list":[{"label":"Balcony","key":1}]},"version":42,"venueType":"MIXED",
     "subChart":{"height":1,"rows":[{"label":"A","seats":[{"x":1,"y":2,"label":"1"}]}],"tables":[]}})";
   for (const std::string& body : {chart, R"({"name":"E","plan":)" + chart + "}"}) {

@@ -6,7 +6,7 @@
 namespace holdfast::test {
 namespace {
 
-TEST_F(BadInput, PathsThatMeanNothingAre404Or400) {
+TEST_F(BadInput, InvalidPathsAre404Or400) {
   for (const char* path : {"/v1/events/%zz",
                            "/v1/events/%",
                            "/v1/seats/%",
@@ -97,7 +97,7 @@ TEST_F(BadInput, ANoteThatCanChangeHowALineIsShownIsRefused) {
   }
 }
 
-TEST_F(BadInput, AnIdLongerThanAnyIsOneThatThereIsNot) {
+TEST_F(BadInput, AnIdThatIsTooLongIs404) {
   const std::string id(3'000, 'x');
   expect_problem(send("GET", "/v1/events/" + id, {}), 404, "event_not_found");
   expect_problem(send("GET", "/v1/seats/" + id, {}), 404, "seat_not_found");
@@ -106,7 +106,7 @@ TEST_F(BadInput, AnIdLongerThanAnyIsOneThatThereIsNot) {
   expect_problem(send("GET", "/v1/webhooks/" + id, {}), 404, "webhook_not_found");
 }
 
-TEST_F(BadInput, QueriesThatCannotBeReadAre400) {
+TEST_F(BadInput, MalformedQueriesAre400) {
   const Row rows[] = {{"limit=x", "limit"},
                       {"limit=0", "limit"},
                       {"limit=-1", "limit"},

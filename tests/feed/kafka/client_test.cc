@@ -46,7 +46,7 @@ class MockCluster {
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
 };
 
-TEST(KafkaClient, ThatEndsWithMessagesThatNobodyTakesEndsAtOnce) {
+TEST(KafkaClient, EndsAtOnceDespiteUnsentMessages) {
   auto cluster = std::make_unique<MockCluster>();
   cluster->make_topic("seats", 1);
   auto client = std::make_unique<Client>(Client::Kind::producer, cluster->settings(), std::vector<Client::Setting>{}, Client::Callbacks{});

@@ -147,7 +147,7 @@ class KafkaConsumer : public testing::Test {
   FeedBoard board;
 };
 
-TEST_F(KafkaConsumer, WaitsWhileTheLedgerDoesNotAnswerAndThenGoesOnInOrder) {
+TEST_F(KafkaConsumer, WaitsForTheLedgerAndThenContinuesInOrder) {
   desk.closed = true;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -166,7 +166,7 @@ TEST_F(KafkaConsumer, WaitsWhileTheLedgerDoesNotAnswerAndThenGoesOnInOrder) {
   EXPECT_EQ(read("payment-succeeded.dead-letter", 1).size(), 1u);
 }
 
-TEST_F(KafkaConsumer, DoesAgainAfterARestartWhatWasNotDoneAndNothingElse) {
+TEST_F(KafkaConsumer, CarriesOutOnlyTheRestAfterARestart) {
   desk.closed = true;
   {
     Payments payments(options(), desk, store, board);
@@ -188,7 +188,7 @@ TEST_F(KafkaConsumer, DoesAgainAfterARestartWhatWasNotDoneAndNothingElse) {
   EXPECT_THAT(desk.settled(), ElementsAre("a", "b", "c"));
 }
 
-TEST_F(KafkaConsumer, TellsOfNoRefusalThatCouldNotBeKeptAndThenInTheWordsThatWere) {
+TEST_F(KafkaConsumer, SendsARefusalOnlyOnceItIsStored) {
   store.failures = 2;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -220,7 +220,7 @@ TEST_F(KafkaConsumer, ForgetsNoRefusalByATimeThatIsInDoubt) {
   EXPECT_FALSE(store.rejection(remembered).has_value());
 }
 
-TEST_F(KafkaConsumer, TellsOfAPaymentThatComesTwiceAtOnceInTheSameWords) {
+TEST_F(KafkaConsumer, RefusesARepeatedPaymentInTheSameWords) {
   for (const char* order : {"no", "no", "yes", "no"}) write(order);
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -230,7 +230,7 @@ TEST_F(KafkaConsumer, TellsOfAPaymentThatComesTwiceAtOnceInTheSameWords) {
   EXPECT_THAT(desk.settled(), ElementsAre("yes"));
 }
 
-TEST_F(KafkaConsumer, HoldsThePaymentsOfAnEventThatIsStuckAndDoesThoseOfOthers) {
+TEST_F(KafkaConsumer, HoldsPaymentsOfAStuckEventAndCarriesOutOthers) {
   desk.stuck = 7;
   {
     Payments payments(options(), desk, store, board);
@@ -262,7 +262,7 @@ TEST_F(KafkaConsumer, HoldsThePaymentsOfAnEventThatIsStuckAndDoesThoseOfOthers) 
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
 }
 
-TEST_F(KafkaConsumer, TakesFiveHundredPaymentsAtOnceAndNoMore) {
+TEST_F(KafkaConsumer, TakesAtMostFiveHundredPaymentsAtOnce) {
   write_many(1, 1'100);
   desk.takes = milliseconds(500);   // meanwhile librdkafka has fetched the others
   Payments payments(options(), desk, store, board);
@@ -271,7 +271,7 @@ TEST_F(KafkaConsumer, TakesFiveHundredPaymentsAtOnceAndNoMore) {
   EXPECT_EQ(desk.most_at_once(), 500u);
 }
 
-TEST_F(KafkaConsumer, TakesAPaymentOf64KiBAndNoneThatIsLarger) {
+TEST_F(KafkaConsumer, TakesPaymentsOfAtMost64KiB) {
   const std::string largest = "1:" + std::string(64 * 1'024 - 2, 'x');
   write(largest + "x");
   write(largest);
@@ -294,7 +294,7 @@ TEST_F(KafkaConsumer, TakesNoMorePaymentsAtOnceWhenOneHasFilledTheBytes) {
   EXPECT_EQ(desk.most_at_once(), 10u);
 }
 
-TEST_F(KafkaConsumer, HoldsTenThousandPaymentsAndTakesNoMoreUntilItCanCarryThemOut) {
+TEST_F(KafkaConsumer, StopsReadingWhileItHoldsTenThousandPayments) {
   constexpr std::size_t k_most = 10'000;
   desk.stuck = 7;
   write_many(7, k_most - 1);
@@ -346,7 +346,7 @@ TEST_F(KafkaConsumer, HoldsNoMorePaymentsWhenOneHasFilledTheBytes) {
 }
 
 // Tables that do not follow must not keep those waiting that say what they are for.
-TEST_F(KafkaConsumer, HoldsPaymentsThatNameTheirOrderOnlyWhileItCannotBeFoundAndDoesTheOthers) {
+TEST_F(KafkaConsumer, HoldsOnlyPaymentsWhoseOrderCannotBeLookedUp) {
   desk.orders_away = true;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -368,7 +368,7 @@ TEST_F(KafkaConsumer, HoldsPaymentsThatNameTheirOrderOnlyWhileItCannotBeFoundAnd
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 4 * k_patience));
 }
 
-TEST_F(KafkaConsumer, FindsTheOrderThatAPaymentBeforeItIsForBeforeTheLedgerKnowsIt) {
+TEST_F(KafkaConsumer, FindsAnOrderThatAnEarlierPaymentIsAboutToSell) {
   desk.stuck = 7;
   for (const char* order : {"1=new-1", "new-1", "7=new-7", "new-7", "new-2"}) write(order);
   Payments payments(options(), desk, store, board);
@@ -384,7 +384,7 @@ TEST_F(KafkaConsumer, FindsTheOrderThatAPaymentBeforeItIsForBeforeTheLedgerKnows
 }
 
 // While the ledger is away the partitions are paused; another node comes and goes meanwhile.
-TEST_F(KafkaConsumer, GoesOnAfterARebalanceThatCameWhileItWaited) {
+TEST_F(KafkaConsumer, ContinuesAfterARebalanceDuringAWait) {
   desk.closed = true;
   Payments payments(options(), desk, store, board);
   payments.start();
@@ -407,7 +407,7 @@ TEST_F(KafkaConsumer, GoesOnAfterARebalanceThatCameWhileItWaited) {
 }
 
 // What was fetched and not yet taken goes with the group.
-TEST_F(KafkaConsumer, StopsInTheMidstOfManyPaymentsAndTheNextOneGoesOn) {
+TEST_F(KafkaConsumer, StopsAmongManyPaymentsAndTheNextOneContinues) {
   constexpr std::size_t k_payments = 3 * PaymentLimits{}.at_once_max;
   for (std::size_t i = 0; i < k_payments; ++i) write("order-" + std::to_string(i));
   desk.takes = milliseconds(500);
@@ -427,7 +427,7 @@ TEST_F(KafkaConsumer, StopsInTheMidstOfManyPaymentsAndTheNextOneGoesOn) {
   EXPECT_EQ(std::set<std::string>(settled.begin(), settled.end()).size(), k_payments);
 }
 
-TEST_F(KafkaConsumer, OfTwoNodesInOneGroupEachMessageIsDoneByOneAndNoneIsLostWhenOneLeaves) {
+TEST_F(KafkaConsumer, TwoNodesShareMessagesAndLoseNoneWhenOneLeaves) {
   FeedBoard other_board;
   auto first = std::make_unique<Payments>(options(), desk, store, board);
   first->start();

@@ -32,7 +32,7 @@ std::size_t bytes_of(const DeadLetter& letter) {
   return as_received.bytes();
 }
 
-TEST(DeadLetters, HaveTheMessageAsItCameWhereThereIsRoomAndSayWhyAndWhence) {
+TEST(DeadLetters, HaveTheWholeMessageIfItFitsWithReasonAndOrigin) {
   const DeadLetter letter = dead_letter_of(message(30, 100, 20), "It is nonsense.", 100);
   EXPECT_EQ(letter.topic, "seats.dead-letter");
   EXPECT_EQ(letter.key, std::string(30, 'k'));
@@ -54,7 +54,7 @@ TEST(DeadLetters, HaveTheBeginningOfALongerValue) {
   EXPECT_THAT(letter.headers, Contains(Pair("original_bytes", "101")));
 }
 
-TEST(DeadLetters, HaveNeitherKeyNorHeadersThatAreLongerTogetherThanHalfOfThat) {
+TEST(DeadLetters, LeaveOutKeyAndHeadersLongerThanHalfTheLimit) {
   const DeadLetter letter = dead_letter_of(message(31, 100, 20), "", 100);
   EXPECT_FALSE(letter.key);
   EXPECT_EQ(letter.value, std::string(100, 'v'));
@@ -63,7 +63,7 @@ TEST(DeadLetters, HaveNeitherKeyNorHeadersThatAreLongerTogetherThanHalfOfThat) {
   EXPECT_THAT(letter.headers, Contains(Pair("original_headers_bytes", "20")));
 }
 
-TEST(DeadLetters, AreAsSmallAsTheyAreToldToBeWhateverCame) {
+TEST(DeadLetters, AreWithinTheLimitForAnyMessage) {
   for (const Received& each : {message(1'000'000, 10, 0), message(10, 10, 1'000'000), message(500'000, 1'000'000, 500'000)}) {
     EXPECT_LT(bytes_of(dead_letter_of(each, "It is nonsense.", k_dead_letter_bytes_least)), 2 * k_dead_letter_bytes_least);
   }
@@ -78,7 +78,7 @@ TEST(DeadLetters, OfMessagesWithoutKeyAndValueHaveNone) {
 // So many messages with a value of `bytes`.
 std::deque<Dead> dead(std::size_t count, std::size_t bytes) { return std::deque<Dead>(count, Dead{message(0, bytes, 0), "why"}); }
 
-TEST(DeadLetters, AreToldAThousandOrEightMebibytesTogetherAndOneThatIsLargerAlone) {
+TEST(DeadLetters, AreSentAThousandOrEightMebibytesAtATimeAndLargerOnesAlone) {
   constexpr std::size_t k_mebibyte = 1'024 * 1'024;
   EXPECT_EQ(count_at_once(dead(1'000, 1)), 1'000u);
   EXPECT_EQ(count_at_once(dead(1'001, 1)), 1'000u);

@@ -112,7 +112,7 @@ class TwoRelays : public testing::Test {
   SqlFeedStore store{open_feed_file(file)};
 };
 
-TEST_F(TwoRelays, OfWhichTheOlderWasPausedBetweenKafkasCommitAndItsOwnSavingRepeatNothing) {
+TEST_F(TwoRelays, RepeatNothingIfOneIsPausedBetweenCommitAndSaving) {
   constexpr EventNumber k_events = 3;
   constexpr Seq k_changes = 3'000;
   Process a = start("a", k_events, k_changes, 3);
@@ -133,7 +133,7 @@ TEST_F(TwoRelays, OfWhichTheOlderWasPausedBetweenKafkasCommitAndItsOwnSavingRepe
 
 // Again and again, at a moment of its own in each transaction: those that read uncommitted messages see what it had sent, and what it had
 // queued is refused when it comes back.
-TEST_F(TwoRelays, OfWhichTheOlderIsPausedWithAnOpenTransactionAndResumedPublishEachMessageOnce) {
+TEST_F(TwoRelays, PublishEachMessageOnceIfOneIsPausedInATransaction) {
   constexpr EventNumber k_events = 4;
   constexpr Seq k_changes = 25'000;
   constexpr int k_pauses = 4;
@@ -161,7 +161,7 @@ TEST_F(TwoRelays, OfWhichTheOlderIsPausedWithAnOpenTransactionAndResumedPublishE
       << "what was sent in the transactions that were open is nowhere";
 }
 
-TEST_F(TwoRelays, OneOfThemKilledAgainAndAgainPublishEachMessageOnce) {
+TEST_F(TwoRelays, PublishEachMessageOnceWhileOneIsKilledRepeatedly) {
   constexpr EventNumber k_events = 4;
   constexpr Seq k_changes = 20'000;
   int kills = 0;

@@ -38,7 +38,7 @@ Received message(std::int64_t offset, std::int32_t partition = 0) {
   return {.topic = "seats", .partition = partition, .offset = offset, .key = {}, .value = "as it came", .headers = {}};
 }
 
-TEST(Gathering, CompletesAnEventWhenAsManyDifferentSeatsHaveComeAsItHasInAnyOrder) {
+TEST(Gathering, CompletesAnEventOnceAllItsSeatsHaveComeInAnyOrder) {
   Gathering gathering;
   EXPECT_EQ(gathering.add(part(1, 5, {4, 5}), message(7), k_now).answer, Answer::kept);
   EXPECT_EQ(gathering.add(part(2, 2, {7}), message(8), k_now).answer, Answer::kept);
@@ -55,7 +55,7 @@ TEST(Gathering, CompletesAnEventWhenAsManyDifferentSeatsHaveComeAsItHasInAnyOrde
   EXPECT_EQ(gathering.events(), 1u);
 }
 
-TEST(Gathering, KeepsNothingOfAPartThatCameBeforeNorASeatTwice) {
+TEST(Gathering, IgnoresRepeatedPartsAndSeats) {
   Gathering gathering;
   EXPECT_EQ(gathering.add(part(1, 3, {1, 1, 2}), message(1), k_now).answer, Answer::kept);
   EXPECT_EQ(gathering.progress(event(1)), "2 of 3 seats");
@@ -66,7 +66,7 @@ TEST(Gathering, KeepsNothingOfAPartThatCameBeforeNorASeatTwice) {
   EXPECT_EQ(gathering.messages(event(1)).size(), 1u);
 }
 
-TEST(Gathering, KeepsNothingOfAPartThatContradictsItselfOrWhatCame) {
+TEST(Gathering, RefusesAPartThatContradictsItselfOrEarlierParts) {
   Gathering gathering;
   ASSERT_EQ(gathering.add(part(1, 3, {1, 2}), message(1), k_now).answer, Answer::kept);
   const auto told = [&](Answer answer, SeatsPart of) {
@@ -101,7 +101,7 @@ TEST(Gathering, KeepsNothingOfAPartThatContradictsItselfOrWhatCame) {
   EXPECT_EQ(gathering.complete(), event(1));
 }
 
-TEST(Gathering, HasRoomForSoManyEventsAndNoMore) {
+TEST(Gathering, HasALimitOfEvents) {
   Gathering gathering({.events_max = 2});
   EXPECT_EQ(gathering.add(part(1, 2, {1}), message(1), k_now).answer, Answer::kept);
   EXPECT_EQ(gathering.add(part(2, 2, {1}), message(2), k_now).answer, Answer::kept);
@@ -113,7 +113,7 @@ TEST(Gathering, HasRoomForSoManyEventsAndNoMore) {
   EXPECT_EQ(gathering.add(part(3, 2, {1}), message(5), k_now).answer, Answer::kept);
 }
 
-TEST(Gathering, HasRoomForSoManyBytesAndGivesThemBack) {
+TEST(Gathering, HasALimitOfBytesAndGivesThemBack) {
   Gathering small;
   ASSERT_EQ(small.add(part(1, 4, {1, 2}), message(1), k_now).answer, Answer::kept);
   Gathering gathering({.bytes_max = small.bytes()});
@@ -124,7 +124,7 @@ TEST(Gathering, HasRoomForSoManyBytesAndGivesThemBack) {
   EXPECT_EQ(gathering.add(part(2, 3, {3}), message(3), k_now).answer, Answer::kept);
 }
 
-TEST(Gathering, HasRoomForAThousandEventsAnd256MebibytesUnlessItIsToldOtherwise) {
+TEST(Gathering, HasRoomForAThousandEventsAnd256MebibytesByDefault) {
   constexpr int k_events = 1'000;
   Gathering gathering;
   Received large = message(1);
@@ -150,7 +150,7 @@ TEST(Gathering, HasRoomForAThousandEventsAnd256MebibytesUnlessItIsToldOtherwise)
 }
 
 // With names as long as a venue's are; the last part but one must still have room.
-TEST(Gathering, HasRoomForAnEventOfAsManySeatsAsAMessageMayAnnounce) {
+TEST(Gathering, HasRoomForTheLargestEventOfAMessage) {
   constexpr std::uint64_t k_seats_a_part = 5'000;
   constexpr std::size_t k_json_bytes_a_seat = 130;
   Gathering gathering;
@@ -170,7 +170,7 @@ TEST(Gathering, HasRoomForAnEventOfAsManySeatsAsAMessageMayAnnounce) {
   EXPECT_LE(gathering.bytes(), GatheringLimits{}.bytes_max);
 }
 
-TEST(Gathering, HasRoomForWhatIsCompleteHoweverMuchWaits) {
+TEST(Gathering, AlwaysHasRoomForACompleteEvent) {
   Gathering few({.events_max = 1});
   ASSERT_EQ(few.add(part(1, 2, {1}), message(1), k_now).answer, Answer::kept);
   EXPECT_EQ(few.add(part(2, 3, {1, 2}), message(2), k_now).answer, Answer::no_room) << "a seat is missing";
@@ -184,7 +184,7 @@ TEST(Gathering, HasRoomForWhatIsCompleteHoweverMuchWaits) {
   EXPECT_EQ(narrow.add(part(1, 3, {2, 3}), message(4), k_now).answer, Answer::kept) << "the rest of an event";
 }
 
-TEST(Gathering, SaysWhichEventWasWrittenTooLongAgoAndHasStayedForAWhile) {
+TEST(Gathering, NamesEventsThatWereWrittenTooLongAgo) {
   constexpr auto long_ago = k_now - std::chrono::hours(100);
   Gathering gathering({.age_max = milliseconds(10'000), .stay_least = milliseconds(1'000)});
   gathering.add(part(1, 3, {1}), message(1), k_now, k_now - milliseconds(4'000));
@@ -199,7 +199,7 @@ TEST(Gathering, SaysWhichEventWasWrittenTooLongAgoAndHasStayedForAWhile) {
   EXPECT_EQ(gathering.overdue(k_now + milliseconds(2'000)), event(1)) << "the oldest of its parts counts";
 }
 
-TEST(Gathering, SaysWhichEventHasWaitedForTooLong) {
+TEST(Gathering, NamesEventsThatHaveWaitedTooLong) {
   Gathering gathering({.age_max = milliseconds(1'000)});
   gathering.add(part(1, 2, {1}), message(1), k_now);
   gathering.add(part(2, 2, {1}), message(2), k_now + milliseconds(500));
@@ -212,7 +212,7 @@ TEST(Gathering, SaysWhichEventHasWaitedForTooLong) {
   EXPECT_EQ(gathering.overdue(k_now + milliseconds(1'500)), event(2));
 }
 
-TEST(Gathering, KnowsTheFirstOffsetOfEachPartitionThatSomethingWaitsIn) {
+TEST(Gathering, KnowsTheFirstWaitingOffsetOfEachPartition) {
   Gathering gathering;
   gathering.add(part(1, 9, {1}), message(5, 0), k_now);
   gathering.add(part(1, 9, {2}), message(3, 1), k_now);

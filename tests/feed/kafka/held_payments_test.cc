@@ -25,7 +25,7 @@ std::vector<std::int64_t> offsets(const std::vector<Received>& messages) {
   return offsets;
 }
 
-TEST(HeldPayments, AreGivenBackAnEventAtATimeInTheirOrderWhenItsPauseIsOver) {
+TEST(HeldPayments, AreReturnedByEventInOrderAfterItsPause) {
   HeldPayments held("test");
   EXPECT_TRUE(held.add(7, {.message = message(1)}, "it is damaged"));
   EXPECT_FALSE(held.add(7, {.message = message(3)}, "it is damaged")) << "not the first of its event";
@@ -72,7 +72,7 @@ TEST(HeldPayments, NameTheReservationsOfTheirOrders) {
   EXPECT_THAT(held.reservations_by_order(), ElementsAre(Pair("order-1", k_reservation)));
 }
 
-TEST(HeldPayments, FailAgainOnlyWhileTheirEventHasNotWorked) {
+TEST(HeldPayments, CountAsFailingUntilTheirEventHasWorked) {
   HeldPayments held("test");
   const auto retry = [&] {
     EXPECT_TRUE(eventually([&] { return !held.take_due().empty(); }));

@@ -54,7 +54,7 @@ struct FeedSourceTest : testing::Test {
   std::map<EventNumber, Seq> positions;
 };
 
-TEST_F(FeedSourceTest, TellsWhatMessagesSayAsItWasAtTheChangeFromMemoryAndFromTheFiles) {
+TEST_F(FeedSourceTest, ReadsChangesAsOfTheirTimeFromMemoryAndFiles) {
   const EventNumber event = it.create_event(20);
   const Uuid a = it.new_id(event);
   it.hold(event, a, {1, 2}, "anna", 10 * k_minute);
@@ -117,7 +117,7 @@ TEST_F(FeedSourceTest, NamesEventsWithNewsInTurnAndCountsWhatIsBehind) {
   EXPECT_EQ(news().events.size(), 1u) << "more published than there is: other data";
 }
 
-TEST_F(FeedSourceTest, SaysUpToWhereAllIsPublishedAndNeverTooMuch) {
+TEST_F(FeedSourceTest, NeverReportsUnpublishedChangesAsPublished) {
   EXPECT_EQ(source.published_through(), 0u);
   const EventNumber a = it.create_event(5);
   const EventNumber b = it.create_event(5);

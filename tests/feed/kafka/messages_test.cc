@@ -74,7 +74,7 @@ TEST(KafkaMessages, OfAHoldHaveTheContractsTopicKeyAndMembersInItsOrder) {
             R"("concertEventId":"0e000000-0000-4000-8000-000000000003","version":1})");
 }
 
-TEST(KafkaMessages, OfAnEndHaveStatusReasonTheTimeThatItHappenedTheirOwnIdTwiceAndTheEvents) {
+TEST(KafkaMessages, OfAnEndHaveStatusReasonTimeAndIds) {
   const std::map<ChangeKind, std::string> ends = {
       {ChangeKind::expired, R"("status":"expired","reason":"ttl_expired","expiredAt")"},
       {ChangeKind::consumed, R"("status":"consumed","consumedAt")"},
@@ -98,7 +98,7 @@ TEST(KafkaMessages, OfAnEndHaveStatusReasonTheTimeThatItHappenedTheirOwnIdTwiceA
   }
 }
 
-TEST(KafkaMessages, OfAReleaseAreAlsoThoseOfAnExpiryWhereThatIsWishedForWithAnIdOfTheirOwn) {
+TEST(KafkaMessages, OfAReleaseAreAlsoExpiriesIfConfiguredWithTheirOwnIds) {
   const FedChange release = change(ChangeKind::released, {seat("1", 2), seat("2", 4)});
   const auto messages = messages_of(release, {.releases_as_expired = true});
   ASSERT_EQ(messages.size(), 4u);
@@ -157,14 +157,14 @@ TEST(KafkaMessages, OfSeatsThatWereAddedAreReservationsThatWereCreated) {
                                            R"("concertEventId":"0e000000-0000-4000-8000-000000000003","version":7)"));
 }
 
-TEST(KafkaMessages, AreNoneOfWhatTheContractHasNoTopicFor) {
+TEST(KafkaMessages, ExistOnlyForChangesWithATopic) {
   for (const ChangeKind kind : {ChangeKind::event_created, ChangeKind::seats_appended, ChangeKind::event_configured, ChangeKind::extended,
                                 ChangeKind::returned, ChangeKind::blocked, ChangeKind::unblocked}) {
     EXPECT_TRUE(messages_of(change(kind)).empty()) << name_of(kind);
   }
 }
 
-TEST(KafkaMessages, OfTicketLocksAndOtherIdsAreOnlyWhereTheyAreWishedFor) {
+TEST(KafkaMessages, OfTicketLocksAndOtherIdsExistOnlyIfConfigured) {
   FedChange lock = change(ChangeKind::held);
   lock.customer.clear();
   EXPECT_TRUE(messages_of(lock).empty());
@@ -180,7 +180,7 @@ TEST(KafkaMessages, OfTicketLocksAndOtherIdsAreOnlyWhereTheyAreWishedFor) {
   EXPECT_EQ(all[0].key, "JAOTIiQrtU1fMWZZY2IZ-nGxHQ00YzCg9PphEwlYb") << "as it stands, dashes too";
 }
 
-TEST(KafkaMessages, HaveABasePriceThatIsANumberAlsoOfSeatsWithoutAPrice) {
+TEST(KafkaMessages, HaveANumericBasePriceEvenWithoutAPrice) {
   FedSeat bare = seat();
   bare.price.reset();
   EXPECT_THAT(messages_of(change(ChangeKind::held, {bare}))[0].value, HasSubstr(R"("basePrice":0.00,)"));
@@ -199,7 +199,7 @@ TEST(KafkaMessages, EscapeWhatJsonMustAndKeepTheRest) {
   EXPECT_THAT(messages_of(of)[0].value, HasSubstr(R"("customerId":"a\"b\\c\n\u0001 josé")"));
 }
 
-TEST(KafkaMessages, HaveAnIdThatIsTheSameForTheSameChangeAndAnotherForAnyOther) {
+TEST(KafkaMessages, HaveOneIdPerChange) {
   const auto id = [](const FedChange& of) { return event_id(messages_of(of, {.ticket_locks = true, .returned = true}).at(0)); };
   const FedChange base = change(ChangeKind::held);
   EXPECT_EQ(id(base), id(base));
@@ -228,7 +228,7 @@ TEST(KafkaMessages, HaveAnIdThatIsTheSameForTheSameChangeAndAnotherForAnyOther) 
   differs("version", [](FedChange& of) { of.seats[0].version = 2; });
 }
 
-TEST(KafkaMessages, OfARejectedPaymentSayWhatWasPaidForAndWhyItIsNotSold) {
+TEST(KafkaMessages, OfARejectedPaymentNameTheSeatsAndTheReason) {
   const Payment payment{.succeeded = true,
                         .reservation = uuid("8bf7fffc-9ff5-801c-9d2d-86f525f42e40"),
                         .order = "order-1",
@@ -281,7 +281,7 @@ TEST(KafkaUrl, NamesBrokersAndNothingElse) {
   }
 }
 
-TEST(KafkaSettings, ThatOrderOrSafetyRestOnAreRefusedByNameAndOthersPass) {
+TEST(KafkaSettings, ThatOrderOrSafetyDependOnAreRefusedByNameAndOthersPass) {
   EXPECT_EQ(why_refused("security.protocol", "SASL_SSL"), "");
   EXPECT_EQ(why_refused("sasl.password", "secret"), "");
   EXPECT_EQ(why_refused("compression.type", "lz4"), "");

@@ -12,7 +12,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(PaymentMessages, HaveOrdersOf128AndPaymentsOf256BytesAndNoMore) {
+TEST(PaymentMessages, HaveOrdersOfAtMost128AndPaymentsOfAtMost256Bytes) {
   const LedgerFolder folder;
   const TestTime time;
   LedgerInTest it{folder, time};
@@ -33,7 +33,7 @@ TEST(PaymentMessages, HaveOrdersOf128AndPaymentsOf256BytesAndNoMore) {
 }
 
 // The clock may be wrong. Were the refusal forgotten, the same payment could buy the seat, though its money went back.
-TEST(RefusedPayments, AreRememberedByAStartWhoseClockIsFarAheadForAnHour) {
+TEST(RefusedPayments, AreKeptForAnHourMoreIfTheClockIsFarAheadAtTheStart) {
   constexpr Millis k_years = 2 * 365 * k_day;
   const LedgerFolder folder;
   TestTime time;

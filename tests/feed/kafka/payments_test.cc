@@ -91,7 +91,7 @@ TEST_F(KafkaPayments, ThatComeTooLateStillSellTheSeatWhenItIsFree) {
   EXPECT_EQ(seat_state(client, event[0]), "sold");
 }
 
-TEST_F(KafkaPayments, ThatComeTooLateForATakenSeatAreRejectedSoThatTheMoneyGoesBack) {
+TEST_F(KafkaPayments, ThatComeTooLateForATakenSeatAreRejectedForARefund) {
   const Answer made = hold(client, "anna", {event[0], event[1]}, R"("holdSeconds":1)");
   ASSERT_EQ(made.status, 201) << made;
   const std::string late = string_of(made.json().at("id"));
@@ -117,7 +117,7 @@ TEST_F(KafkaPayments, ThatComeTooLateForATakenSeatAreRejectedSoThatTheMoneyGoesB
 }
 
 // The money was sent back: should the payment come again, the seat must not be given too, though it is free by then.
-TEST_F(KafkaPayments, ThatWereRejectedAreToldOfInTheSameWordsWhenTheyComeAgainAndNeverSell) {
+TEST_F(KafkaPayments, RejectedOnesThatRepeatAreRejectedInTheSameWords) {
   const std::string late = hold_one(event[0], "anna", R"("holdSeconds":1)");
   ASSERT_TRUE(becomes(late, "expired"));
   const std::string other = hold_one(event[0], "berta");
@@ -176,7 +176,7 @@ TEST_F(KafkaPayments, ForAReservationThatWasSoldForAnotherOrderAreRejected) {
   EXPECT_EQ(reservation(client, id).at("orderId"), "order-1");
 }
 
-TEST_F(KafkaPayments, ForNoReservationGoBackWhenThereIsMoneyAndElseToTheDeadLetters) {
+TEST_F(KafkaPayments, ForNoReservationAreRefundedOrBecomeDeadLetters) {
   const std::string nobodys = new_uuid();
   const std::string one_of_ours = hold_one(event[0]);
   std::string never_made = one_of_ours;   // of the form that Holdfast gives
@@ -196,7 +196,7 @@ TEST_F(KafkaPayments, ForNoReservationGoBackWhenThereIsMoneyAndElseToTheDeadLett
   EXPECT_EQ(status_of(one_of_ours), "active");
 }
 
-TEST_F(KafkaPayments, ThatNameNoReservationAreThoseOfTheirOrderWhenItIsKnownAndElseDeadLetters) {
+TEST_F(KafkaPayments, WithoutAReservationAreFoundByTheirOrderOrBecomeDeadLetters) {
   const std::string id = hold_one(event[0]);
   const std::string other = hold_one(event[1]);
   ASSERT_EQ(client.post("/v1/reservations/" + id + "/consume", R"({"orderId":"order-1"})").status, 200);
@@ -218,7 +218,7 @@ TEST_F(KafkaPayments, ThatNameNoReservationAreThoseOfTheirOrderWhenItIsKnownAndE
   EXPECT_EQ(status_of(other), "active");
 }
 
-TEST_F(KafkaPayments, ThatAreNoneGoToTheDeadLettersAsTheyCameWithTheReasonAndStopNobody) {
+TEST_F(KafkaPayments, MalformedOnesBecomeDeadLettersAndStopNothing) {
   const std::string id = hold_one(event[0]);
   const std::map<std::string, std::string> reasons = {
       {"", "empty"},
@@ -276,7 +276,7 @@ TEST_F(KafkaPayments, ThatComeWhileTheServerIsDownAreCarriedOutAfterwardsAndNone
   EXPECT_EQ(rejected(1).size(), 1u);
 }
 
-TEST_F(KafkaPayments, ThatWereAtHandWhenTheServerWasKilledAreCarriedOut) {
+TEST_F(KafkaPayments, InProgressAtAKillAreCarriedOut) {
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < 30; ++i) ids.push_back(hold_one(event[i]));
   for (const std::string& id : ids) succeed(id, "order-" + id);

@@ -27,7 +27,7 @@ struct KafkaFeedProgram : testing::Test {
   const FeedNames names;
 };
 
-TEST_F(KafkaFeedProgram, TellsAReservationFromItsMakingToItsSale) {
+TEST_F(KafkaFeedProgram, PublishesAReservationFromCreationToSale) {
   Server server(with_feed(names, kafka));
   Client client = server.connect();
   const TestEvent event = make_event(client, 3);
@@ -83,7 +83,7 @@ TEST_F(KafkaFeedProgram, TellsAReservationFromItsMakingToItsSale) {
   EXPECT_FALSE(consumed[0].headers.contains("traceparent")) << "the request had none";
 }
 
-TEST_F(KafkaFeedProgram, TellsOfEachSeatOfSeveralWhatBecameOfIt) {
+TEST_F(KafkaFeedProgram, PublishesTheOutcomeOfEachSeatOfSeveral) {
   Server server(with_feed(names, kafka, {"--feed-returned", "on"}));
   Client client = server.connect();
   const TestEvent event = make_event(client, 5);
@@ -110,7 +110,7 @@ TEST_F(KafkaFeedProgram, TellsOfEachSeatOfSeveralWhatBecameOfIt) {
                                          "anna 2 consumed 2", "anna 2 returned 3", "berta 3 active 1", "berta 3 expired 2"));
 }
 
-TEST_F(KafkaFeedProgram, TellsOfAReleaseOnTheTopicOfExpiriesTooWhenItIsToldTo) {
+TEST_F(KafkaFeedProgram, PublishesReleasesAsExpiriesTooIfConfigured) {
   Server server(with_feed(names, kafka, {"--feed-releases-as-expired", "on"}));
   Client client = server.connect();
   const TestEvent event = make_event(client, 1);
@@ -133,7 +133,7 @@ TEST_F(KafkaFeedProgram, TellsOfAReleaseOnTheTopicOfExpiriesTooWhenItIsToldTo) {
   EXPECT_EQ(metric(client, "holdfast_feed_messages_total", {"reservation-expired"}), 1);
 }
 
-TEST_F(KafkaFeedProgram, TellsNothingOfTicketLocksAndOfOtherIdsUnlessItIsToldTo) {
+TEST_F(KafkaFeedProgram, PublishesTicketLocksAndOtherIdsOnlyIfConfigured) {
   const std::string opaque = "ticket-" + new_uuid();
   Server server(with_feed(names, kafka));
   Client client = server.connect();
@@ -161,7 +161,7 @@ TEST_F(KafkaFeedProgram, TellsNothingOfTicketLocksAndOfOtherIdsUnlessItIsToldTo)
   EXPECT_THAT(reader.messages()[0].value, HasSubstr(R"("customerId":null)"));
 }
 
-TEST_F(KafkaFeedProgram, GoesOnAfterARestartWithWhatWasNotToldYet) {
+TEST_F(KafkaFeedProgram, PublishesTheRestAfterARestart) {
   Server server(with_feed(names, kafka));
   KafkaReader reader(kafka, names.reservation_topics());
   TestEvent event;
@@ -234,7 +234,7 @@ std::multiset<std::string> expected_messages(Client& client, const TestEvent& ev
   }
 }
 
-TEST_F(KafkaFeedProgram, KilledAgainAndAgainDuringASaleTellsEveryCommittedChangeInOrderBySeatAndNothingElse) {
+TEST_F(KafkaFeedProgram, KilledRepeatedlyPublishesExactlyTheCommittedChangesInOrderBySeat) {
   constexpr int k_kills = 5;
   constexpr std::size_t k_sellers = 4;
   std::mt19937_64 random(std::random_device{}());
@@ -303,7 +303,7 @@ TEST_F(KafkaFeedProgram, KilledAgainAndAgainDuringASaleTellsEveryCommittedChange
   }
 }
 
-TEST_F(KafkaFeedProgram, SellsOnWhileKafkaIsAwaySaysSoAndTellsItAllAfterwards) {
+TEST_F(KafkaFeedProgram, SellsWhileKafkaIsAwaySaysSoAndPublishesAllAfterwards) {
   KafkaServer own;
   Server server(with_feed(names, own.bootstrap()));
   Client client = server.connect();
@@ -334,7 +334,7 @@ TEST_F(KafkaFeedProgram, StartsAndSellsWithoutKafkaAndStopsInTime) {
   EXPECT_THAT(server.log(), HasSubstr("kafka feed: stopped"));
 }
 
-TEST(KafkaFeedOptions, ThatAreWrongAreRefusedByNameAndSecretsAreNeverShown) {
+TEST(KafkaFeedOptions, WrongOnesAreRefusedByNameAndSecretsAreNeverShown) {
   const auto refusal = [](std::vector<std::string> flags) { return failing_start({.flags = std::move(flags)}); };
   const Finished url = refusal({"--feed", "redis://127.0.0.1:1"});
   EXPECT_EQ(url.status, 2);

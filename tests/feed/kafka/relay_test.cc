@@ -116,7 +116,7 @@ class NotingStore : public SqlFeedStore {
   std::vector<std::pair<std::size_t, Seq>> transactions;   // the relay's, until it has ended
 };
 
-TEST_F(KafkaRelay, HasAHundredEventsAThousandChangesOrFourThousandMessagesInATransactionButForThoseOfItsLastChange) {
+TEST_F(KafkaRelay, LimitsATransactionByEventsChangesAndMessages) {
   using Transactions = std::vector<std::pair<std::size_t, Seq>>;
   const auto transactions_of = [&](ScriptedFeed&& source, EventNumber events) {
     NotingStore noting((folder / ("feed-" + std::to_string(test::Clock::now().time_since_epoch().count()) + ".db")).string());
@@ -130,7 +130,7 @@ TEST_F(KafkaRelay, HasAHundredEventsAThousandChangesOrFourThousandMessagesInATra
   EXPECT_EQ(board.counters.failures, 0u);
 }
 
-TEST_F(KafkaRelay, GoesOnWhereItStoppedAndWithWhatComesWhenItIsToldOfIt) {
+TEST_F(KafkaRelay, ContinuesWhereItStoppedAndPublishesNewsWhenNotified) {
   ScriptedFeed source(3, 40);
   run_until([&] { return is_published(store, 3, 40); }, options(), store, source);
   source.head = 60;
@@ -151,7 +151,7 @@ TEST_F(KafkaRelay, GoesOnWhereItStoppedAndWithWhatComesWhenItIsToldOfIt) {
   EXPECT_TRUE(found.out_of_order.empty());
 }
 
-TEST_F(KafkaRelay, LosesAndRepeatsNothingWhenWhatItReadsFailsNowAndThen) {
+TEST_F(KafkaRelay, LosesAndRepeatsNothingWhenReadsFailNowAndThen) {
   ScriptedFeed source(5, 300);
   source.failures = 3;
   Relay relay(options(), store, source, board);
@@ -182,7 +182,7 @@ TEST_F(KafkaRelay, RepeatsNothingWhenItsPositionCouldNotBeSavedAfterACommit) {
   EXPECT_TRUE(found.out_of_order.empty());
 }
 
-TEST_F(KafkaRelay, TakesFromKafkaHowFarAnotherCameWhoseStoreIsLostButOnlyOfTheSameHistory) {
+TEST_F(KafkaRelay, TakesPositionsFromKafkaOnlyIfTheyAreOfTheSameHistory) {
   if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   RelayOptions of = options();
   of.transactional_id = prefix + "relay";
@@ -201,7 +201,7 @@ TEST_F(KafkaRelay, TakesFromKafkaHowFarAnotherCameWhoseStoreIsLostButOnlyOfTheSa
   EXPECT_EQ(found.ids_with_two_bodies(), 0u);
 }
 
-TEST_F(KafkaRelay, SaysHowManyChangesTheJournalDidNotKeepAndGoesOn) {
+TEST_F(KafkaRelay, CountsChangesThatTheJournalNoLongerHasAndGoesOn) {
   ScriptedFeed source(1, 20);
   run_until([&] { return is_published(store, 1, 20); }, options(), store, source);
   source.oldest = 31;
@@ -235,7 +235,7 @@ TEST_F(KafkaRelay, WaitsAndSaysSoWhenKafkaRefusesAMessage) {
   EXPECT_EQ(found.repeated(), 0u);
 }
 
-TEST_F(KafkaRelay, LeavesOutAnEventThatCannotBeReadSaysSoAndPublishesItWhenItCan) {
+TEST_F(KafkaRelay, SkipsAnUnreadableEventSaysSoAndPublishesItLater) {
   ScriptedFeed source(3, 40);
   source.unreadable = 2;
   const auto is_at = [&](EventNumber event, Seq seq) {
@@ -263,7 +263,7 @@ TEST_F(KafkaRelay, LeavesOutAnEventThatCannotBeReadSaysSoAndPublishesItWhenItCan
 }
 
 // What only Kafka knows of an event is kept there until the event can be read, whoever publishes meanwhile.
-TEST_F(KafkaRelay, RepeatsNothingOfAnEventWhosePositionCouldNotBeConfirmedForAWhile) {
+TEST_F(KafkaRelay, RepeatsNothingOfAnEventWithAnUnconfirmedPosition) {
   if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   ScriptedFeed source(2, 40);
   {
@@ -300,7 +300,7 @@ TEST_F(KafkaRelay, GivesTheLeaseBackWhenItStops) {
   EXPECT_EQ(board.status().relay, RelayState::stopped);
 }
 
-TEST_F(KafkaRelay, StandsByWhileAnotherHasTheLeaseAndNamesHim) {
+TEST_F(KafkaRelay, StandsByWhileAnotherHasTheLeaseAndNamesIt) {
   const auto theirs = store.make_lease("the other", milliseconds(60'000));
   ASSERT_TRUE(theirs->acquire());
   ScriptedFeed source(1, 10);

@@ -102,7 +102,7 @@ class SeatImportsOnKafka : public testing::Test {
   FeedBoard board;
 };
 
-TEST_F(SeatImportsOnKafka, WaitForTheLedgerForAsLongAsItTakesAndAnEventHasItsPatienceAfterwards) {
+TEST_F(SeatImportsOnKafka, WaitForTheLedgerBeforeAnEventsPatienceBegins) {
   SeatsOptions patient = options();
   patient.event_patience = milliseconds(3'000);
   SeatImports imports(patient, desk, board);
@@ -121,7 +121,7 @@ TEST_F(SeatImportsOnKafka, WaitForTheLedgerForAsLongAsItTakesAndAnEventHasItsPat
   EXPECT_EQ(board.counters.seats_dead, 0u);
 }
 
-TEST_F(SeatImportsOnKafka, WaitOnceForAnEventThatCannotBeReadAndNotForEachOfItsParts) {
+TEST_F(SeatImportsOnKafka, WaitOncePerUnreadableEventAndNotForEachPart) {
   SeatsOptions impatient = options();
   impatient.event_patience = milliseconds(1'000);
   desk.unreadable = 1;
@@ -141,7 +141,7 @@ TEST_F(SeatImportsOnKafka, WaitOnceForAnEventThatCannotBeReadAndNotForEachOfItsP
   EXPECT_TRUE(comes(1)) << "it may come anew";
 }
 
-TEST_F(SeatImportsOnKafka, WaitOnceForAnEventThatCannotBeMade) {
+TEST_F(SeatImportsOnKafka, WaitOnceForAnEventThatCannotBeCreated) {
   SeatsOptions impatient = options();
   impatient.event_patience = milliseconds(1'000);
   desk.unmakeable = 1;
@@ -154,7 +154,7 @@ TEST_F(SeatImportsOnKafka, WaitOnceForAnEventThatCannotBeMade) {
   EXPECT_LT(board.counters.seats_retried, 20u);
 }
 
-TEST_F(SeatImportsOnKafka, KnowALimitedNumberOfEventsThatFailAndWaitOnceMoreForEachWhenThereIsOneMore) {
+TEST_F(SeatImportsOnKafka, RememberALimitedNumberOfFailingEvents) {
   SeatsOptions forgetful = options();
   forgetful.event_patience = milliseconds(300);
   forgetful.failing_max = 2;
@@ -177,7 +177,7 @@ TEST_F(SeatImportsOnKafka, KnowALimitedNumberOfEventsThatFailAndWaitOnceMoreForE
   EXPECT_FALSE(is_waited_for(third)) << "with the one more";
 }
 
-TEST_F(SeatImportsOnKafka, TellOfAMessageWhoseKeyLeavesItsDeadLetterNoRoom) {
+TEST_F(SeatImportsOnKafka, MakeADeadLetterOfAMessageWithAVeryLongKey) {
   constexpr std::size_t k_key_bytes = 1'048'400;   // with the headers of a dead letter, more than a topic takes where nobody says otherwise
   SeatImports imports(options(), desk, board);
   imports.start();
@@ -205,7 +205,7 @@ TEST_F(SeatImportsOnKafka, TakeNoMessageThatIsTooLarge) {
   EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "The message has more than 10 bytes.");
 }
 
-TEST_F(SeatImportsOnKafka, HaveNoRoomForOneEventMoreThatWaitsAndGoOnWithThoseThatAreWhole) {
+TEST_F(SeatImportsOnKafka, RefuseOneWaitingEventTooManyAndImportCompleteOnes) {
   SeatsOptions small = options();
   small.limits.events_max = 1;
   SeatImports imports(small, desk, board);
@@ -222,7 +222,7 @@ TEST_F(SeatImportsOnKafka, HaveNoRoomForOneEventMoreThatWaitsAndGoOnWithThoseTha
   EXPECT_TRUE(comes(1));
 }
 
-TEST_F(SeatImportsOnKafka, GiveUpAnEventWhoseSeatsDoNotAllComeInTimeAlsoWhenTheyBeginAnewMeanwhile) {
+TEST_F(SeatImportsOnKafka, GiveUpAnIncompleteEventInTimeDespiteRestarts) {
   SeatsOptions hasty = options();
   hasty.limits.age_max = milliseconds(6'000);
   hasty.limits.stay_least = milliseconds(100);
@@ -245,7 +245,7 @@ TEST_F(SeatImportsOnKafka, GiveUpAnEventWhoseSeatsDoNotAllComeInTimeAlsoWhenThey
   EXPECT_TRUE(comes(1));
 }
 
-TEST_F(SeatImportsOnKafka, OfTwoNodesAreDoneByTheOneThatLeadsAndTheNextOneGoesOnWithPartsThatWait) {
+TEST_F(SeatImportsOnKafka, AreDoneByTheLeaderAndTheNextOneContinuesWithWaitingParts) {
   FeedBoard other_board;
   SeatImports first(options(), desk, board);
   SeatImports second(options(), desk, other_board);
@@ -269,7 +269,7 @@ TEST_F(SeatImportsOnKafka, OfTwoNodesAreDoneByTheOneThatLeadsAndTheNextOneGoesOn
 }
 
 // Nothing is wrong with this node while others have not told all: only what nobody has looked at counts.
-TEST_F(SeatImportsOnKafka, TellWhatWaitsForItsEventFromWhatWasNotHandled) {
+TEST_F(SeatImportsOnKafka, DistinguishPartsThatWaitFromUnhandledMessages) {
   SeatImports imports(options(), desk, board);
   imports.start();
   write("1 2 1");

@@ -12,7 +12,7 @@ namespace holdfast::feed::kafka {
 namespace {
 
 // The first message of an event that is too large says so, instead of the last one for which there is no room.
-TEST(SeatMessages, AreOfEventsOf500000SeatsAndNoMore) {
+TEST(SeatMessages, AreOfEventsOfAtMost500000Seats) {
   const test::LedgerFolder folder;
   const test::TestTime time;
   test::LedgerInTest it{folder, time};

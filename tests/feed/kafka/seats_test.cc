@@ -64,7 +64,7 @@ TEST_F(KafkaSeats, OfOneMessageAreAnEventOnSaleWithoutPricesInTheOrderOfRowsAndN
   EXPECT_EQ(string_of(reader.messages()[0].json().at("concertEventId")), event.id);
 }
 
-TEST_F(KafkaSeats, OfSeveralMessagesAreThereWhenAllHaveComeAndNotBefore) {
+TEST_F(KafkaSeats, OfSeveralMessagesAppearOnceAllHaveArrived) {
   const GeneratedEvent event(6);
   write(event.part({4, 5}), "one");
   write(event.part({0, 1}), "two");
@@ -84,7 +84,7 @@ TEST_F(KafkaSeats, OfSeveralMessagesAreThereWhenAllHaveComeAndNotBefore) {
   EXPECT_EQ(parts("dead_letter"), 0);
 }
 
-TEST_F(KafkaSeats, ThatAreThereAreSkippedAndNewOnesOfAnOpenEventAreADeadLetter) {
+TEST_F(KafkaSeats, ThatExistAreSkippedAndNewOnesOfAnOpenEventAreADeadLetter) {
   const GeneratedEvent event(4);
   write(event.all());
   ASSERT_TRUE(comes(event.id));
@@ -121,7 +121,7 @@ TEST_F(KafkaSeats, OfAnotherEventAreDeadLettersOfAllParts) {
   EXPECT_TRUE(comes(event.id)) << "the event may come anew";
 }
 
-TEST_F(KafkaSeats, ThatAreNoneGoToTheDeadLettersAsTheyCameWithTheReasonAndStopNobody) {
+TEST_F(KafkaSeats, MalformedMessagesBecomeDeadLettersAndStopNothing) {
   const GeneratedEvent event(2);
   const std::string seat = event.seat(0);
   const auto with = [&](const std::string& seats, const std::string& total = "2") {
@@ -171,7 +171,7 @@ TEST_F(KafkaSeats, ThatAreNoneGoToTheDeadLettersAsTheyCameWithTheReasonAndStopNo
   EXPECT_TRUE(comes(event.id)) << "the import goes on behind them";
 }
 
-TEST_F(KafkaSeats, ThatContradictPartsBeforeThemTakeTheirPlaceSoThatAnEventThatIsPutRightIsImported) {
+TEST_F(KafkaSeats, ThatContradictEarlierPartsReplaceThem) {
   const GeneratedEvent event(4);
   write(event.part({0, 1}, 3));
   write(event.part({0, 1}));
@@ -184,7 +184,7 @@ TEST_F(KafkaSeats, ThatContradictPartsBeforeThemTakeTheirPlaceSoThatAnEventThatI
   EXPECT_EQ(client.get("/v1/events/" + event.id).json().at("counts").at("total"), 4);
 }
 
-TEST_F(KafkaSeats, ThatCameBeforeARestartAreNotLostAndThoseThatWereImportedAreSkipped) {
+TEST_F(KafkaSeats, FromBeforeARestartAreKeptAndImportedOnesAreSkipped) {
   const GeneratedEvent half(4);
   const GeneratedEvent whole(2);
   write(half.part({0, 1}));
@@ -211,7 +211,7 @@ TEST_F(KafkaSeats, ThatCameBeforeARestartAreNotLostAndThoseThatWereImportedAreSk
   EXPECT_EQ(parts("skipped"), 0);
 }
 
-TEST_F(KafkaSeats, OfAnEventThatIsKilledInTheMiddleOfItsImportAreImportedWhole) {
+TEST_F(KafkaSeats, OfAnImportInterruptedByAKillAreImportedCompletely) {
   const GeneratedEvent event(6'000);   // three steps of the journal
   std::vector<std::size_t> which;
   for (std::size_t i = 0; i < event.seats.size(); ++i) {

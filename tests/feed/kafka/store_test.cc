@@ -77,7 +77,7 @@ class FeedStores : public testing::TestWithParam<Kind> {
   std::unique_ptr<FeedStore> other = place->open();
 };
 
-TEST_P(FeedStores, HaveOneNameForEverAndAnotherThanOtherStores) {
+TEST_P(FeedStores, HaveAPermanentUniqueName) {
   const std::string id = store->id();
   EXPECT_GE(id.size(), 1u);
   EXPECT_LE(id.size(), 64u);
@@ -87,7 +87,7 @@ TEST_P(FeedStores, HaveOneNameForEverAndAnotherThanOtherStores) {
   EXPECT_NE(GetParam().make()->open()->id(), id);
 }
 
-TEST_P(FeedStores, GiveTheLeaseToOneAndTellOthersWhoHasIt) {
+TEST_P(FeedStores, GiveTheLeaseToOneAndTellOthersItsHolder) {
   const auto mine = store->make_lease("a", k_long);
   EXPECT_GT(mine->acquire(), 0);
   EXPECT_EQ(mine->last_holder(), "a");
@@ -118,7 +118,7 @@ TEST_P(FeedStores, GiveALeaseThatIsOverBackToItsHolderWhenNobodyTookIt) {
   EXPECT_EQ(lease->acquire(), epoch);
 }
 
-TEST_P(FeedStores, LetTheNextOneInAtOnceWhenTheLeaseIsGivenUp) {
+TEST_P(FeedStores, LetTheNextHolderInAtOnceAfterARelease) {
   const auto mine = store->make_lease("a", k_long);
   const auto theirs = other->make_lease("b", k_long);
   const Epoch epoch = mine->acquire().value();
@@ -129,7 +129,7 @@ TEST_P(FeedStores, LetTheNextOneInAtOnceWhenTheLeaseIsGivenUp) {
   EXPECT_FALSE(mine->acquire());
 }
 
-TEST_P(FeedStores, KeepPositionsForWhoeverComesNext) {
+TEST_P(FeedStores, KeepPositionsForTheNextHolder) {
   EXPECT_TRUE(store->positions().empty());
   const Epoch epoch = store->make_lease("a", k_long)->acquire().value();
   EXPECT_TRUE(save(*store, epoch, {{1, 5}, {7, 1}, {100'000, 4'000'000'000'000}}));
@@ -143,7 +143,7 @@ TEST_P(FeedStores, KeepPositionsForWhoeverComesNext) {
   EXPECT_EQ(positions_of(*other).at(1), 3u);
 }
 
-TEST_P(FeedStores, TakeNoPositionFromOneWhoseLeaseAnotherHasTaken) {
+TEST_P(FeedStores, RefusePositionsFromAFormerHolder) {
   const auto lease = store->make_lease("a", k_long);
   const Epoch epoch = lease->acquire().value();
   EXPECT_TRUE(save(*store, epoch, {{1, 5}}));
@@ -184,7 +184,7 @@ TEST_P(FeedStores, LetExactlyOneOfManyHaveEachEpoch) {
   EXPECT_EQ(std::set<Epoch>(epochs.begin(), epochs.end()).size(), epochs.size());
 }
 
-TEST_P(FeedStores, KeepOfARejectionWhatWasToldFirst) {
+TEST_P(FeedStores, KeepTheFirstWordsOfARejection) {
   PaymentDigest payment{};
   payment[0] = 1;
   PaymentDigest another{};

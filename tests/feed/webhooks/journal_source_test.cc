@@ -51,12 +51,12 @@ struct WebhookSource : testing::Test {
   std::vector<Seq> seqs_expected;
 };
 
-TEST_F(WebhookSource, GivesEveryChangeOnceWhateverAPageHolds) {
+TEST_F(WebhookSource, ReturnsEveryChangeOnceAtAnyPageSize) {
   for (const std::size_t limit : {1U, 2U, 3U, 7U, 100U}) EXPECT_EQ(seqs_behind("", limit), seqs_expected) << limit;
   EXPECT_TRUE(seqs_behind(source.end(), 100).empty());
 }
 
-TEST_F(WebhookSource, GoesOnBehindAnyChange) {
+TEST_F(WebhookSource, ContinuesAfterAnyChange) {
   const SourcePage all = source.next("", 100, feed::k_all_kinds);
   ASSERT_EQ(all.changes.size(), seqs_expected.size());
   for (const SourceChange& each : all.changes) {
@@ -66,7 +66,7 @@ TEST_F(WebhookSource, GoesOnBehindAnyChange) {
   }
 }
 
-TEST_F(WebhookSource, LeavesOutKindsThatNobodyWantsAndGoesPastThem) {
+TEST_F(WebhookSource, SkipsUnwantedKinds) {
   EXPECT_EQ(seqs_behind("", 100, feed::kind_bit(ChangeKind::expired)).size(), 5U);
   const SourcePage none = source.next("", 100, feed::kind_bit(ChangeKind::returned));
   EXPECT_TRUE(none.changes.empty());
@@ -74,7 +74,7 @@ TEST_F(WebhookSource, LeavesOutKindsThatNobodyWantsAndGoesPastThem) {
   EXPECT_EQ(source.behind(none.end), 0U);
 }
 
-TEST_F(WebhookSource, TellsAnExpiryWithTheSeatsThatItFrees) {
+TEST_F(WebhookSource, ReturnsAnExpiryWithTheSeatsThatItFrees) {
   const SourcePage page = source.next("", 100, feed::kind_bit(ChangeKind::expired));
   ASSERT_EQ(page.changes.size(), 5U);
   for (const SourceChange& each : page.changes) {
@@ -84,7 +84,7 @@ TEST_F(WebhookSource, TellsAnExpiryWithTheSeatsThatItFrees) {
   }
 }
 
-TEST_F(WebhookSource, GoesOnWhenOldRowsAreRemovedAndSaysWhenSomeWereNotRead) {
+TEST_F(WebhookSource, ContinuesAfterRetentionAndReportsLostChanges) {
   const SourcePosition begin = source.next("", 1, feed::k_all_kinds).changes.at(0).position;
   EXPECT_EQ(begin, "1");
   {
@@ -102,7 +102,7 @@ TEST_F(WebhookSource, GoesOnWhenOldRowsAreRemovedAndSaysWhenSomeWereNotRead) {
   EXPECT_FALSE(source.next("", 100, feed::k_all_kinds).lost) << "whoever begins has lost nothing";
 }
 
-TEST_F(WebhookSource, NeedsTheRowsBehindTheEnabledEndpointThatIsLast) {
+TEST_F(WebhookSource, NeedsTheRowsAfterTheSlowestEnabledEndpoint) {
   const auto at = [](const char* position, bool enabled) {
     feed::EndpointReport report;
     report.endpoint.position = position;
@@ -119,14 +119,14 @@ TEST_F(WebhookSource, NeedsTheRowsBehindTheEnabledEndpointThatIsLast) {
   EXPECT_THROW(through({at("x", true)}), DataError);
 }
 
-TEST_F(WebhookSource, RefusesAPositionThatIsNone) {
+TEST_F(WebhookSource, RefusesAMalformedPosition) {
   for (const char* position : {"x", "-1", "1.", "1.x", "1.1.1", " 1", "99999999999999999999", "1000"}) {
     EXPECT_THROW(source.next(position, 1, feed::k_all_kinds), DataError) << position;
   }
 }
 
 // What ended long ago is read from the tables, which may be damaged there.
-TEST(WebhookSourceOfEnded, TellsWhatCannotBeReadAsUnreadableAndEverythingElse) {
+TEST(WebhookSourceOfEnded, MarksOnlyUnreadableChanges) {
   const LedgerFolder folder;
   const TestTime time;
   LedgerInTest it(folder, time, {.data = {}, .ended_in_memory_max = 3});
@@ -156,7 +156,7 @@ TEST(WebhookSourceOfEnded, TellsWhatCannotBeReadAsUnreadableAndEverythingElse) {
   for (const SourceChange& each : source.next("", 1'000, feed::k_all_kinds).changes) EXPECT_FALSE(each.is_unreadable) << each.seq;
 }
 
-TEST_F(WebhookSource, TellsTheRestOfAnEventWhoseFirstRowIsDamaged) {
+TEST_F(WebhookSource, ReturnsTheRestOfAnEventWithADamagedFirstRow) {
   it.wait_for_tables();
   const auto whole = source.next("", 100, feed::k_all_kinds).changes;
   change_by_hand(DataFolder::journal_in(folder.path()), "UPDATE journal SET at = at + 1 WHERE position = 1");

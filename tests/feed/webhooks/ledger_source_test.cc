@@ -71,7 +71,7 @@ struct LedgerSource : testing::Test {
   feed::LedgerChangeSource source{it.ledger(), [this](const std::string& cursor) { return count_from(it.ledger(), cursor); }};
 };
 
-TEST_F(LedgerSource, TellsWhatTheJournalTellsWhateverAPageHolds) {
+TEST_F(LedgerSource, ReturnsTheJournalsChangesAtAnyPageSize) {
   feed::JournalChangeSource journal(it.ledger(), DataFolder::journal_in(folder.path()));
   const auto expected = told(behind(journal, "", 100));
   ASSERT_GT(expected.size(), 15U);
@@ -79,7 +79,7 @@ TEST_F(LedgerSource, TellsWhatTheJournalTellsWhateverAPageHolds) {
   EXPECT_THAT(behind(source, source.end(), 100), IsEmpty());
 }
 
-TEST_F(LedgerSource, GoesOnBehindAnyChange) {
+TEST_F(LedgerSource, ContinuesAfterAnyChange) {
   const auto all = behind(source, "", 100);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto rest = behind(source, all[i].position, 2);
@@ -88,7 +88,7 @@ TEST_F(LedgerSource, GoesOnBehindAnyChange) {
   }
 }
 
-TEST_F(LedgerSource, LeavesOutKindsThatNobodyWantsAndGoesPastThem) {
+TEST_F(LedgerSource, SkipsUnwantedKinds) {
   EXPECT_EQ(behind(source, "", 2, feed::kind_bit(ChangeKind::expired)).size(), 5U);
   const SourcePage none = source.next("", 100, feed::kind_bit(ChangeKind::extended));
   EXPECT_THAT(none.changes, IsEmpty());
@@ -96,7 +96,7 @@ TEST_F(LedgerSource, LeavesOutKindsThatNobodyWantsAndGoesPastThem) {
   EXPECT_EQ(source.behind(none.end), 0U);
 }
 
-TEST_F(LedgerSource, WhatComesAfterTheEndIsThereAtOnce) {
+TEST_F(LedgerSource, ReturnsNewChangesAtOnce) {
   const SourcePosition end = source.end();
   ASSERT_TRUE(it.block(event, {11}).accepted());
   const auto news = behind(source, end, 100);
@@ -105,7 +105,7 @@ TEST_F(LedgerSource, WhatComesAfterTheEndIsThereAtOnce) {
   EXPECT_NE(source.end(), end);
 }
 
-TEST_F(LedgerSource, GoesOnWithTheOldestThatAreKeptAndSaysWhenSomeWereNotRead) {
+TEST_F(LedgerSource, ContinuesWithTheOldestKeptChangeAndReportsLostOnes) {
   const SourcePosition begin = source.next("", 1, feed::k_all_kinds).changes.at(0).position;
   const SourcePosition fourth = behind(source, "", 100).at(3).position;
   it.wait_for_tables();
@@ -127,7 +127,7 @@ TEST_F(LedgerSource, GoesOnWithTheOldestThatAreKeptAndSaysWhenSomeWereNotRead) {
   EXPECT_FALSE(reopened.next("", 100, feed::k_all_kinds).lost) << "whoever begins has lost nothing";
 }
 
-TEST_F(LedgerSource, RefusesAPositionThatIsNone) {
+TEST_F(LedgerSource, RefusesAMalformedPosition) {
   for (const char* position : {"x", "-1", "1.", "1-x", "1-0", " 1", "99999999999999999999", "1000"}) {
     EXPECT_THROW(source.next(position, 1, feed::k_all_kinds), std::exception) << position;
   }

@@ -121,7 +121,7 @@ struct RelayTest : testing::Test {
   std::unique_ptr<Webhooks> webhooks;
 };
 
-TEST_F(RelayTest, OneGroupIsDeliveredInItsOrderAndThePositionFollows) {
+TEST_F(RelayTest, AGroupIsDeliveredInOrderAndThePositionFollows) {
   ScriptedSource source(300, 1);   // more than are in memory at once
   start(source);
   ASSERT_TRUE(eventually([&] { return position() == "300"; }));
@@ -130,7 +130,7 @@ TEST_F(RelayTest, OneGroupIsDeliveredInItsOrderAndThePositionFollows) {
   EXPECT_EQ(seen(), all);
 }
 
-TEST_F(RelayTest, WhatFollowsAFailureInItsGroupWaitsAndOthersDoNot) {
+TEST_F(RelayTest, OnlyTheGroupOfAFailureWaits) {
   ScriptedSource source(6, 2);
   rejections = {1, 1};
   start(source, {.retry = {std::chrono::milliseconds(300), std::chrono::milliseconds(300)}});
@@ -141,7 +141,7 @@ TEST_F(RelayTest, WhatFollowsAFailureInItsGroupWaitsAndOthersDoNot) {
   ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
 }
 
-TEST_F(RelayTest, AnEndpointThatTakesOneMessageInTwoGetsAllInOrder) {
+TEST_F(RelayTest, AnEndpointThatRefusesEverySecondMessageGetsAllInOrder) {
   ScriptedSource source(200, 10);
   for (std::uint64_t seq = 2; seq <= 200; seq += 2) rejections.insert(seq);
   start(source);
@@ -152,7 +152,7 @@ TEST_F(RelayTest, AnEndpointThatTakesOneMessageInTwoGetsAllInOrder) {
   }
 }
 
-TEST_F(RelayTest, ASourceThatFailsIsAskedAgain) {
+TEST_F(RelayTest, AFailingSourceIsRetried) {
   ScriptedSource source(3, 1);
   source.failures = 1;
   start(source);
@@ -160,7 +160,7 @@ TEST_F(RelayTest, ASourceThatFailsIsAskedAgain) {
   EXPECT_THAT(seen(), ElementsAre(1, 2, 3));
 }
 
-TEST_F(RelayTest, AStoreThatCannotTakeAFailedMessageLosesNothing) {
+TEST_F(RelayTest, AFailingStoreLosesNoFailedMessage) {
   ScriptedSource source(4, 1);
   rejections = {2};
   store->failures = 1;
@@ -169,7 +169,7 @@ TEST_F(RelayTest, AStoreThatCannotTakeAFailedMessageLosesNothing) {
   EXPECT_THAT(seen(), ElementsAre(1, 1, 2, 3, 4)) << "what was not noted is sent again, in order";
 }
 
-TEST_F(RelayTest, ChangesThatAreNotKeptAnyMoreAreCounted) {
+TEST_F(RelayTest, ChangesThatAreNoLongerKeptAreCounted) {
   ScriptedSource source(5, 1);
   source.kept_from = 3;
   start(source);
@@ -178,7 +178,7 @@ TEST_F(RelayTest, ChangesThatAreNotKeptAnyMoreAreCounted) {
   EXPECT_EQ(webhooks->counters().lost, 1U);
 }
 
-TEST_F(RelayTest, WhatCannotBeReadWaitsInTheQueueAndNothingElseWaitsForIt) {
+TEST_F(RelayTest, AnUnreadableChangeWaitsInTheQueueAndNothingWaitsForIt) {
   ScriptedSource source(6, 2);
   source.unreadable_reservation = 1;   // changes 1, 3 and 5
   start(source);
@@ -194,7 +194,7 @@ TEST_F(RelayTest, WhatCannotBeReadWaitsInTheQueueAndNothingElseWaitsForIt) {
   EXPECT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
 }
 
-TEST_F(RelayTest, WhatCouldNotBeReadAtFirstDiesLikeAnyOtherMessageWithItsBodyAndItsKind) {
+TEST_F(RelayTest, AMessageThatWasUnreadableAtFirstDiesLikeAnyOther) {
   ScriptedSource source(1, 1);
   source.unreadable_reservation = 1;
   source.tells_kind = false;
@@ -210,7 +210,7 @@ TEST_F(RelayTest, WhatCouldNotBeReadAtFirstDiesLikeAnyOtherMessageWithItsBodyAnd
   EXPECT_THAT(seen(), testing::IsEmpty());
 }
 
-TEST_F(RelayTest, OfAKindThatIsKnownOnlyAfterwardsNothingIsSentToThoseWhoDoNotWantIt) {
+TEST_F(RelayTest, AMessageWhoseKindIsLearnedLateIsNotSentIfUnwanted) {
   ScriptedSource source(1, 1);
   source.unreadable_reservation = 1;
   source.tells_kind = false;
@@ -222,7 +222,7 @@ TEST_F(RelayTest, OfAKindThatIsKnownOnlyAfterwardsNothingIsSentToThoseWhoDoNotWa
   EXPECT_THAT(seen(), testing::IsEmpty());
 }
 
-TEST_F(RelayTest, AChangeThatIsNotReadForLongIsSaidToBePending) {
+TEST_F(RelayTest, AChangeThatIsUnreadForLongIsReportedAsPending) {
   ScriptedSource source(3, 1);
   source.failures = 1'000;
   start(source);
@@ -231,7 +231,7 @@ TEST_F(RelayTest, AChangeThatIsNotReadForLongIsSaidToBePending) {
   EXPECT_TRUE(eventually([&] { return position() == "3" && webhooks->oldest_pending().count() == 0; }));
 }
 
-TEST_F(RelayTest, AStopDoesNotWaitForAnEndpointThatSaysNothing) {
+TEST_F(RelayTest, AStopDoesNotWaitForASilentEndpoint) {
   ScriptedSource source(20, 20);
   hangs = true;
   start(source, {.stop_time = std::chrono::milliseconds(50)});
@@ -290,7 +290,7 @@ TEST_F(RelayTest, ReadsNothingMoreWhen64MiBWait) {
   EXPECT_EQ(source.furthest, k_messages);
 }
 
-TEST_F(RelayTest, ADeadMessageThatIsSentAgainDoesNotWaitLongerThanForItsGroup) {
+TEST_F(RelayTest, ARedeliveredMessageWaitsOnlyForItsGroup) {
   ScriptedSource source(1, 1);
   rejections = {1, 1, 1};
   start(source);
@@ -309,7 +309,7 @@ TEST_F(RelayTest, ADeadMessageThatIsSentAgainDoesNotWaitLongerThanForItsGroup) {
   EXPECT_THAT(seen(), ElementsAre(2, 1, 3));
 }
 
-TEST_F(RelayTest, AFormerUrlThatIsGoneDoesNotDisableTheWebhook) {
+TEST_F(RelayTest, A410OfAFormerUrlDoesNotDisableTheWebhook) {
   ScriptedSource source(1, 1);
   gone_url = "https://example.org/";
   held = 1;

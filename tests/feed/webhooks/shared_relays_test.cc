@@ -114,7 +114,7 @@ struct SharedRelays : testing::Test {
   SqlWebhookStore store{std::make_unique<sql::PostgresDatabase>(pool)};
 };
 
-TEST_F(SharedRelays, OneNodeRelaysAndWhenItStopsTheNextGoesOnWhereItWas) {
+TEST_F(SharedRelays, OneNodeRelaysAndWhenItStopsTheNextContinues) {
   ScriptedSource source(100, 3);
   auto first = std::make_unique<Node>(database.url(), source);
   ASSERT_TRUE(eventually([&] { return first->webhooks.is_relaying(); }));
@@ -130,7 +130,7 @@ TEST_F(SharedRelays, OneNodeRelaysAndWhenItStopsTheNextGoesOnWhereItWas) {
   EXPECT_EQ(second.deliveries.seqs().size(), 50U) << "nothing twice: it was told to stop";
 }
 
-TEST_F(SharedRelays, ChangesThatOtherNodesMakeAreNoticedWithoutAWord) {
+TEST_F(SharedRelays, NoticeOtherNodesChangesWithoutANotification) {
   ScriptedSource source(5, 1);
   Node node(database.url(), source);
   ASSERT_TRUE(eventually([&] { return position() == "5"; }));
@@ -169,7 +169,7 @@ TEST_F(SharedRelays, CallsToANodeThatDoesNotRelayReachTheOneThatDoes) {
   EXPECT_THAT(other.deliveries.seqs(), IsEmpty());
 }
 
-TEST_F(SharedRelays, DeadMessagesThatAnotherNodeBringsBackAreDelivered) {
+TEST_F(SharedRelays, DeliverDeadMessagesThatAnotherNodeRevives) {
   ScriptedSource source(1, 1);
   Node relaying(database.url(), source);
   ASSERT_TRUE(eventually([&] { return relaying.webhooks.is_relaying() && position() == "1"; }));
@@ -186,7 +186,7 @@ TEST_F(SharedRelays, DeadMessagesThatAnotherNodeBringsBackAreDelivered) {
 }
 
 // The database says that the lease is over while the node still believes in it: what keeps it from writing is the epoch alone.
-TEST_F(SharedRelays, ANodeThatDoesNotKnowThatItsTimeIsOverWritesNothing) {
+TEST_F(SharedRelays, ANodeThatHasLostItsLeaseUnawareWritesNothing) {
   ScriptedSource source(8, 8);
   Node first(database.url(), source);
   first.deliveries.holds = true;
@@ -211,7 +211,7 @@ TEST_F(SharedRelays, ANodeThatDoesNotKnowThatItsTimeIsOverWritesNothing) {
   EXPECT_EQ(first.deliveries.seqs().size(), 8U);
 }
 
-TEST_F(SharedRelays, ADatabaseThatIsAwayIsWaitedForAndNothingIsLost) {
+TEST_F(SharedRelays, WaitForTheDatabaseAndLoseNothing) {
   test::PostgresServer server;
   pg::migrate({.url = server.url()});
   pg::Pool own({.url = server.url()}, {});
@@ -262,7 +262,7 @@ struct OtherProcess {
   test::Process process;
 };
 
-TEST_F(SharedRelays, ANodeThatIsKilledIsFollowedWithinAFewSeconds) {
+TEST_F(SharedRelays, AnotherNodeTakesOverFromAKilledOneWithinSeconds) {
   ScriptedSource source(200, 1);
   OtherProcess first(database.url(), 200, 20);
   ASSERT_TRUE(eventually([&] { return first.said().size() > 5; }));
@@ -285,7 +285,7 @@ TEST_F(SharedRelays, ANodeThatIsKilledIsFollowedWithinAFewSeconds) {
   EXPECT_EQ(rest, from_to(rest.front(), 200)) << "and the order is kept";
 }
 
-TEST_F(SharedRelays, ANodeThatWasPausedWhileAnotherTookItsPlaceDisturbsNothing) {
+TEST_F(SharedRelays, APausedNodeDisturbsNothingAfterItWasReplaced) {
   ScriptedSource source(200, 1);
   OtherProcess paused(database.url(), 200, 20);
   ASSERT_TRUE(eventually([&] { return paused.said().size() > 20; }));

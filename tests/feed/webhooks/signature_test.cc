@@ -33,7 +33,7 @@ TEST(Secret, OfEveryAllowedLengthIsReadAsItWasWritten) {
   }
 }
 
-TEST(Secret, ThatIsNotOfTheFormIsRefused) {
+TEST(Secret, OfAnotherFormIsRefused) {
   const std::string good = secret_text(std::string(24, 'x'));
   ASSERT_TRUE(parse_secret(good));
   for (const std::string& text :
@@ -52,7 +52,7 @@ TEST(Secret, HasOneWayToBeWritten) {
   EXPECT_FALSE(parse_secret(text));
 }
 
-TEST(Delivery, IsSignedByTheFormerSecretTooUntilItsTimeIsOver) {
+TEST(Delivery, IsAlsoSignedByTheFormerSecretUntilItsTimeIsOver) {
   Endpoint endpoint{
       .url = "https://example.org/", .secret = std::string(24, 'n'), .previous_secret = std::string(24, 'o'), .previous_until = 5'000};
   const auto signatures = [&](Millis now) { return sign_delivery(endpoint, "id", "{}", now).headers.at(2).second; };

@@ -49,7 +49,7 @@ class WebhookStoreTest : public testing::TestWithParam<Home> {
 
 INSTANTIATE_TEST_SUITE_P(In, WebhookStoreTest, k_homes, name_of_home);
 
-TEST_P(WebhookStoreTest, AnEndpointIsThereAsItWasMadeAlsoAfterAReopening) {
+TEST_P(WebhookStoreTest, AnEndpointIsUnchangedAfterReopening) {
   reopen();
   const auto report = store->find(endpoint.id);
   ASSERT_TRUE(report);
@@ -61,7 +61,7 @@ TEST_P(WebhookStoreTest, AnEndpointIsThereAsItWasMadeAlsoAfterAReopening) {
   EXPECT_FALSE(store->find(id_of(2)));
 }
 
-TEST_P(WebhookStoreTest, ProgressChangesOnlyWhatItSays) {
+TEST_P(WebhookStoreTest, ProgressChangesOnlyTheGivenMembers) {
   store->save(epoch, endpoint.id, {.position = "20"});
   store->save(epoch, endpoint.id, {.last_success_at = 50});
   store->save(epoch, endpoint.id, {.last_failure_at = 60, .last_error = "no"});
@@ -118,7 +118,7 @@ TEST_P(WebhookStoreTest, OnlyTheFirstMessageOfAGroupIsEverDue) {
   EXPECT_EQ(store->queue(endpoint.id).messages, 0U);
 }
 
-TEST_P(WebhookStoreTest, AMessageThatIsThereIsNotTakenTwice) {
+TEST_P(WebhookStoreTest, AMessageIsQueuedOnlyOnce) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 1), message("a2", "a", 1)};
   store->enqueue(epoch, endpoint.id, messages);
   EXPECT_THAT(store->enqueue(epoch, endpoint.id, messages), ElementsAre(false, false));
@@ -130,7 +130,7 @@ TEST_P(WebhookStoreTest, AMessageThatIsThereIsNotTakenTwice) {
   EXPECT_EQ(queue.groups, (std::map<std::string, std::uint64_t>{{"a", 1}}));
 }
 
-TEST_P(WebhookStoreTest, TheDeadAreKeptUpToALimitAndComeBackInTheirOrder) {
+TEST_P(WebhookStoreTest, DeadMessagesAreKeptUpToALimitAndComeBackInOrder) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 1), message("a2", "a", 1), message("a3", "a", 1), message("a4", "a", 1)};
   store->enqueue(epoch, endpoint.id, messages);
   for (Millis now = 10; now < 13; ++now) store->bury(epoch, endpoint.id, number_of("a"), 9, now, "dead", 2);
@@ -150,7 +150,7 @@ TEST_P(WebhookStoreTest, TheDeadAreKeptUpToALimitAndComeBackInTheirOrder) {
   EXPECT_THAT(due(20), ElementsAre("a"));
 }
 
-TEST_P(WebhookStoreTest, AMessageThatIsDeliveredWhileEarlierOnesComeBackLeavesTheGroupToThem) {
+TEST_P(WebhookStoreTest, ADeliveredMessageLeavesItsGroupToEarlierOnesThatCameBack) {
   store->enqueue(epoch, endpoint.id, std::vector{message("a1", "a", 1), message("a2", "a", 1), message("a3", "a", 1)});
   store->bury(epoch, endpoint.id, number_of("a"), 9, 5, "dead", 10);
   const std::int64_t second = number_of("a");   // on its way …
@@ -163,7 +163,7 @@ TEST_P(WebhookStoreTest, AMessageThatIsDeliveredWhileEarlierOnesComeBackLeavesTh
   EXPECT_THAT(due(501), ElementsAre("a"));
 }
 
-TEST_P(WebhookStoreTest, ARemovedEndpointTakesAllThatIsItsWithIt) {
+TEST_P(WebhookStoreTest, ARemovedEndpointTakesItsMessagesWithIt) {
   const std::vector<QueuedMessage> messages = {message("a1", "a", 1)};
   store->enqueue(epoch, endpoint.id, messages);
   const std::int64_t number = number_of("a");
@@ -205,7 +205,7 @@ TEST_P(WebhookStoreTest, TextsAreKeptByteByByte) {
   EXPECT_EQ(store->of_group(endpoint.id, "a", 1).at(0).last_error, odd);
 }
 
-TEST_P(WebhookStoreTest, EveryCallOfAnApiThatChangesSomethingIsSeenInTheRevision) {
+TEST_P(WebhookStoreTest, EveryChangeThroughTheApiRaisesTheRevision) {
   std::int64_t before = store->revision();
   const auto moved = [&] {
     const std::int64_t now = store->revision();
@@ -229,7 +229,7 @@ TEST_P(WebhookStoreTest, EveryCallOfAnApiThatChangesSomethingIsSeenInTheRevision
   EXPECT_TRUE(moved());
 }
 
-TEST_P(WebhookStoreTest, ThereAreNoMoreThanTheLimit) {
+TEST_P(WebhookStoreTest, HasALimitOfEndpoints) {
   for (std::size_t i = 2; i <= feed::k_endpoints_max; ++i) {
     Endpoint more{.id = id_of(static_cast<std::uint8_t>(i))};
     ASSERT_EQ(store->create(more, {}), WebhookStore::Made::created);

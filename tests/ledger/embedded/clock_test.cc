@@ -42,7 +42,7 @@ TEST(Clock, DoesNotStartBeforeTheLastRecordedTime) {
   EXPECT_EQ(clock.compare(), -k_day);   // that the wall clock is behind is said
 }
 
-TEST(Clock, AStepForthIsReportedOnceAndFollowedByAtMost500Ppm) {
+TEST(Clock, AStepForwardIsReportedOnceAndFollowedByAtMost500Ppm) {
   TestTime time;
   LedgerClock clock(time, 0);
   run(time, clock, 10'000);
@@ -67,7 +67,7 @@ TEST(Clock, AStepBackIsReportedOnceAndNeverMakesTimeGoBack) {
   EXPECT_GE(slewed, -3'600);
 }
 
-TEST(Clock, AStepThatIsTakenBackIsASecondStep) {
+TEST(Clock, AStepBackToTheOldTimeIsASecondStep) {
   TestTime time;
   LedgerClock clock(time, 0);
   time.step_wall(k_hour);
@@ -77,7 +77,7 @@ TEST(Clock, AStepThatIsTakenBackIsASecondStep) {
   EXPECT_TRUE(run(time, clock, 60'000).empty());
 }
 
-TEST(Clock, ASmallDifferenceIsMadeGoodWithoutAReportAndNotBeyond) {
+TEST(Clock, ASmallDifferenceIsSlewedWithoutAReport) {
   TestTime time;
   LedgerClock clock(time, 0);
   time.step_wall(100);
@@ -85,7 +85,7 @@ TEST(Clock, ASmallDifferenceIsMadeGoodWithoutAReportAndNotBeyond) {
   EXPECT_NEAR(static_cast<double>(clock.now() - (k_begin + 100 + 600'000)), 0, 1.5);
 }
 
-TEST(Clock, AWallClockThatDriftsForHoursIsReportedWhenItHasBecomeAStep) {
+TEST(Clock, ADriftIsReportedOnceItIsAsLargeAsAStep) {
   TestTime time;
   LedgerClock clock(time, 0);
   std::vector<Millis> reports;

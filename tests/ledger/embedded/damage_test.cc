@@ -120,7 +120,7 @@ TEST_F(Damage, AMissingRowIsFoundAndNamed) {
   }
 }
 
-TEST_F(Damage, RowsThatChangedPlacesAreFoundAndTheFirstIsNamed) {
+TEST_F(Damage, SwappedRowsAreFoundAndTheFirstIsNamed) {
   for (int row = 2; row < rows; ++row) {
     const fs::path data = copy();
     const std::string a = std::to_string(row);
@@ -135,7 +135,7 @@ TEST_F(Damage, RowsThatChangedPlacesAreFoundAndTheFirstIsNamed) {
   }
 }
 
-TEST_F(Damage, AJournalThatEndsBeforeTheTablesIsRefusedByNameWithTheWayOut) {
+TEST_F(Damage, AJournalThatEndsBeforeTheTablesIsRefusedByNameWithTheRemedy) {
   for (int removed = 1; removed <= rows; ++removed) {
     const fs::path data = copy();
     change_by_hand(data / "journal.db", ("DELETE FROM journal WHERE position > " + std::to_string(rows - removed)).c_str());
@@ -172,7 +172,7 @@ TEST_F(Damage, AnotherFormatVersionIsRefusedWithItsNumber) {
   }
 }
 
-TEST_F(Damage, AFileOfSomethingElseIsRefused) {
+TEST_F(Damage, AnotherProgramsFileIsRefused) {
   for (const char* file : {"journal.db", "state.db"}) {
     const fs::path data = copy();
     fs::remove(data / file);
@@ -188,7 +188,7 @@ TEST_F(Damage, AFileOfSomethingElseIsRefused) {
   }
 }
 
-TEST_F(Damage, AnEmptyFileIsRefusedAndItsLogIsLeftAlone) {
+TEST_F(Damage, AnEmptyFileIsRefusedAndItsLogIsKept) {
   for (const char* file : {"journal.db", "state.db"}) {
     const fs::path data = copy();
     write_whole(data / file, "");
@@ -213,7 +213,7 @@ TEST_F(Damage, AFileThatIsCutShortIsRefused) {
 
 // Garbage may lie where nothing is read from, an unused part of a page. Where it matters it must be found: a start that
 // succeeds must see what was there before.
-TEST_F(Damage, GarbageAnywhereIsFoundOrMattersToNobody) {
+TEST_F(Damage, GarbageAnywhereIsFoundOrHarmless) {
   std::string good;
   {
     LedgerInTest it(copy(), time);
@@ -260,7 +260,7 @@ TEST_F(Damage, OneOfTheTwoFilesAloneIsRefused) {
   EXPECT_FALSE(fs::exists(no_journal / "journal.db"));
 }
 
-TEST_F(Damage, FilesOfTwoLedgersAreNoPair) {
+TEST_F(Damage, FilesOfTwoLedgersAreRefused) {
   {
     LedgerInTest other(folder / "other", time);
     const EventNumber number = other.create_event(20);
@@ -272,7 +272,7 @@ TEST_F(Damage, FilesOfTwoLedgersAreNoPair) {
   EXPECT_THAT(verify_folder(data).problem, HasSubstr("not a pair"));
 }
 
-TEST_F(Damage, ACrashWhileTheFilesAreMadeLeavesAFolderThatStarts) {
+TEST_F(Damage, ACrashWhileTheFilesAreCreatedLeavesAFolderThatStarts) {
   const fs::path data = folder / "new";
   fs::create_directories(data);
   write_whole(data / "journal.db.partial", std::string(4'096, 'x'));
@@ -281,7 +281,7 @@ TEST_F(Damage, ACrashWhileTheFilesAreMadeLeavesAFolderThatStarts) {
   EXPECT_EQ(refusal_at_start(data, time), "");
 }
 
-TEST_F(Damage, ALogThatWasLeftBehindIsNotTakenForThatOfANewFile) {
+TEST_F(Damage, AnOldFilesLogIsNotTakenForThatOfANewFile) {
   const fs::path data = folder / "new";
   fs::create_directories(data);
   write_whole(data / "journal.db-wal", "what was written last");
@@ -293,7 +293,7 @@ TEST_F(Damage, ALogThatWasLeftBehindIsNotTakenForThatOfANewFile) {
 
 // ---------------------------------------------------------------------------------------------------------------- the tables
 
-TEST_F(Damage, TablesThatWereChangedByHandAreRefusedAtStartAndFoundByVerify) {
+TEST_F(Damage, TablesChangedByHandAreRefusedAtStartAndFoundByVerify) {
   const std::string the_sold = "'" + to_string(sold) + "'";
   const std::string the_held = "'" + to_string(held) + "'";
   const std::vector<std::string> changes = {
@@ -391,7 +391,7 @@ TEST_F(Damage, TablesThatWereChangedByHandAreRefusedAtStartAndFoundByVerify) {
 
 // ---------------------------------------------------------------------------------------------------------------- retention
 
-TEST_F(Damage, AJournalWithoutItsOldRowsOpensAndVerifySaysThatTheTablesAreNotProved) {
+TEST_F(Damage, AJournalWithoutOldRowsOpensAndVerifyReportsUnprovedTables) {
   const fs::path data = copy();
   {
     Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
@@ -416,7 +416,7 @@ TEST_F(Damage, AJournalWithoutItsOldRowsOpensAndVerifySaysThatTheTablesAreNotPro
 }
 
 // Old rows leave the index of state.db and the journal one after the other; nothing orders the two for the disk.
-TEST_F(Damage, ACrashWhileOldRowsAreRemovedLeavesAFolderThatStartsWhicheverFileIsAhead) {
+TEST_F(Damage, ACrashWhileOldRowsAreRemovedLeavesAFolderThatStarts) {
   for (const bool index_is_ahead : {true, false}) {
     SCOPED_TRACE(index_is_ahead);
     const fs::path data = copy();
@@ -462,7 +462,7 @@ TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
   EXPECT_TRUE(eventually([&] { return anchor() == rows; }));
 }
 
-TEST_F(Damage, NoBackupIsMadeOfDataThatAreDamaged) {
+TEST_F(Damage, DamagedDataAreNotBackedUp) {
   const fs::path data = copy();
   change_by_hand(data / "state.db", "UPDATE reservation SET customer = 'mallory'");
   EXPECT_THROW(cli::backup(data, folder / "backup"), DataError);
@@ -470,7 +470,7 @@ TEST_F(Damage, NoBackupIsMadeOfDataThatAreDamaged) {
   EXPECT_FALSE(fs::exists(folder / "backup.partial"));
 }
 
-TEST_F(Damage, OldRowsAreRemovedByThemselvesOnlyWhenTheyAreOlderThanTheRetention) {
+TEST_F(Damage, OnlyRowsOlderThanTheRetentionAreRemoved) {
   LedgerInTest it(copy(), time, {.data = {}, .journal_retention_days = 2});
   time.pass(2 * k_day - 1);
   ASSERT_TRUE(it.hold(event, reservation_id(event, 901), {17}).accepted());

@@ -52,7 +52,7 @@ TEST_F(Ended, ForgottenReservationsCanBeRead) {
   EXPECT_EQ(it.ledger().reservation(reservation_id(event, 987'654)), std::nullopt);
 }
 
-TEST_F(Ended, CommandsAboutForgottenReservationsAreJudgedAsIfTheyWereNot) {
+TEST_F(Ended, CommandsAboutForgottenReservationsAreJudgedLikeOthers) {
   const auto ids = ended_by_release(20);
   EXPECT_EQ(told(it.release(event, ids[0])), "accepted");   // giving back again
   EXPECT_EQ(told(it.consume(event, ids[1])), "reservation_not_active");
@@ -82,7 +82,7 @@ TEST_F(Ended, AForgottenReservationCanBeReinstatedForReadersAndAfterARestart) {
   EXPECT_EQ(it.ledger().event(event)->seat(5, it.ledger().now()).state, SeatState::available);
 }
 
-TEST_F(Ended, ASoldReservationThatWasReturnedAndForgottenCanBeReturnedAgainAndMovesNothing) {
+TEST_F(Ended, AForgottenReturnCanBeRepeatedAndMovesNothing) {
   std::vector<Uuid> ids;
   for (SeatIndex seat = 0; seat < 20; ++seat) {
     ids.push_back(it.new_id(event));
@@ -105,7 +105,7 @@ TEST_F(Ended, ASoldReservationThatWasReturnedAndForgottenCanBeReturnedAgainAndMo
 }
 
 // The writer forgets by the order in which reservations ended and were told again; readers must forget the same ones.
-TEST_F(Ended, ARecallBetweenTheChangesOfARoundIsOneForReadersToo) {
+TEST_F(Ended, ARecallWithinARoundReachesReadersToo) {
   const auto ids = ended_by_release(20);
   const Uuid mine = it.new_id(event);
   ASSERT_TRUE(it.hold(event, mine, {30}).accepted());
@@ -121,7 +121,7 @@ TEST_F(Ended, ARecallBetweenTheChangesOfARoundIsOneForReadersToo) {
   EXPECT_EQ(it.ledger().trouble(), "");
 }
 
-TEST_F(Ended, AReservationThatCannotBeReadRefusesItsOwnCommandAndNoOther) {
+TEST_F(Ended, AnUnreadableReservationRefusesOnlyItsOwnCommand) {
   const auto ids = ended_by_release(20);
   const auto write_seats = [&](const std::string& seats) {
     it.wait_for_tables();
@@ -146,7 +146,7 @@ TEST_F(Ended, AReservationThatCannotBeReadRefusesItsOwnCommandAndNoOther) {
   EXPECT_EQ(told(it.consume(event, ids[0], "order-1", true)), "accepted") << "it was put right, and nothing was started anew";
 }
 
-TEST_F(Ended, SoldReservationsStayHoweverManyThereAre) {
+TEST_F(Ended, AnyNumberOfSoldReservationsStays) {
   for (SeatIndex seat = 0; seat < 30; ++seat) {
     const Uuid id = it.new_id(event);
     ASSERT_TRUE(it.hold(event, id, {seat}).accepted());

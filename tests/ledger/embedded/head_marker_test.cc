@@ -62,7 +62,7 @@ struct Marker : testing::Test {
   int copies = 0;
 };
 
-TEST_F(Marker, IsNoReasonToRefuseAJournalThatIsWhole) {
+TEST_F(Marker, AcceptsACompleteJournal) {
   EXPECT_EQ(verify_folder(copy()).problem, "");
   EXPECT_EQ(refusal_at_start(copy(), time), "");
   EXPECT_FALSE(HeadMarker((folder / "killed" / "journal.head").string(), HeadMarker::Mode::read).was_stopped());
@@ -84,7 +84,7 @@ TEST_F(Marker, AJournalThatHasLostItsLogIsRefusedByStartVerifyAndRebuild) {
   }
 }
 
-TEST_F(Marker, AFolderThatHasLostAllButTheMarkerDoesNotBeginAnew) {
+TEST_F(Marker, AFolderWithOnlyTheMarkerDoesNotStartOver) {
   const fs::path data = copy();
   for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal"}) fs::remove(data / file);
   EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db"));
@@ -101,7 +101,7 @@ TEST_F(Marker, IsMissedInAFolderThatHasHadOne) {
   }
 }
 
-TEST_F(Marker, IsGivenOnceToAFolderOfAVersionThatHadNone) {
+TEST_F(Marker, IsAddedOnceToAFolderOfAnEarlierVersion) {
   const fs::path data = copy_without_marker();
   EXPECT_EQ(verify_folder(data).problem, "");
   EXPECT_EQ(refusal_at_start(data, time), "");
@@ -109,7 +109,7 @@ TEST_F(Marker, IsGivenOnceToAFolderOfAVersionThatHadNone) {
   EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.head"));
 }
 
-TEST_F(Marker, OneTornWriteLeavesTheNoteBeforeItAndTwoAreDamage) {
+TEST_F(Marker, OneTornWriteLeavesTheEarlierNoteAndTwoAreDamage) {
   for (const std::streamoff at : {8, 20, 40, 64}) {
     for (const std::streamoff block : {std::streamoff{0}, k_block}) {
       const fs::path data = copy();
@@ -134,7 +134,7 @@ TEST_F(Marker, OfAnotherJournalIsRefused) {
   EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.head"));
 }
 
-TEST_F(Marker, ALossThatIsAcceptedLetsTheFolderStartWithWhatIsLeft) {
+TEST_F(Marker, AnAcceptedLossLetsTheFolderStartWithTheRest) {
   const fs::path data = copy();
   fs::remove(data / "journal.db-wal");   // which has all rows; the tables have some
   const cli::AcceptedLoss loss = cli::accept_loss(data, [](Position, Position) {});
@@ -157,7 +157,7 @@ TEST_F(Marker, AStartMovesTheLogIntoTheFileAndSyncsItBeforeItServes) {
 }
 
 // A backup that takes long keeps the log from being moved. It is synced all the same, and has the same bytes.
-TEST_F(Marker, AStartBesideAReaderOfAnOlderStateServesAtOnceAndLeavesTheLogAsItIs) {
+TEST_F(Marker, AStartBesideAReaderServesAtOnceAndKeepsTheLog) {
   const fs::path data = folder / "read";
   auto it = std::make_unique<LedgerInTest>(data, time);
   event = it->create_event(20);
@@ -181,7 +181,7 @@ TEST_F(Marker, AStartBesideAReaderOfAnOlderStateServesAtOnceAndLeavesTheLogAsItI
 }
 
 // A crash anywhere in a restore or a repair must not leave a folder that believes a registry which has lost changes.
-TEST_F(Marker, IsMadeWithTheRegistrysRevision) {
+TEST_F(Marker, IsCreatedWithTheRegistrysRevision) {
   const std::string path = (folder / "journal.head").string();
   const RegistryRevision revision{.id = {1, 2, 3}, .number = 7};
   HeadMarker::create(path, {}, revision);
@@ -192,7 +192,7 @@ TEST_F(Marker, IsMadeWithTheRegistrysRevision) {
   EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), std::nullopt);
 }
 
-TEST_F(Marker, ALossThatIsAcceptedPutsThoseWhoFollowTheJournalBackToItsEnd) {
+TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
   const fs::path data = copy();
   const fs::path backed_up = folder / "backup";
   cli::backup(data, backed_up);
@@ -236,7 +236,7 @@ TEST_F(Marker, IsRestoredWithABackup) {
   EXPECT_TRUE(names_the_way_out(refusal_at_start(folder / "restored", time), "journal.head"));
 }
 
-TEST(RegistryRevisions, TheNewestIsKeptAndATornNoteLeavesTheOneBefore) {
+TEST(RegistryRevisions, TheNewestIsKeptAndATornNoteLeavesTheEarlierOne) {
   LedgerFolder folder;
   const std::string path = (folder / "journal.head").string();
   HeadMarker::create(path, {});

@@ -59,7 +59,7 @@ struct Import : testing::Test {
   std::shared_ptr<const Plan> plan = plan_of(id, 35, "ticket-");
 };
 
-TEST_F(Import, NumbersOfRefusedEventsAreGivenToOthers) {
+TEST_F(Import, NumbersOfRefusedEventsAreUsedAgain) {
   const auto taken = plan_of(id, 35, "ticket-");
   ASSERT_TRUE(step(0));   // its seats are taken from here on
   const auto refused = it.ledger().reserve_event({.card = {.number = 0, .id = uuid_of(6)}, .settings = {}, .plan = taken});
@@ -70,7 +70,7 @@ TEST_F(Import, NumbersOfRefusedEventsAreGivenToOthers) {
   EXPECT_EQ(it.create_event(5), next + 1);
 }
 
-TEST_F(Import, ThereAreAHundredThousandEventsAndNoMore) {
+TEST_F(Import, ThereAreAtMostAHundredThousandEvents) {
   const auto reserve = [&](std::size_t number) {
     const Uuid another = uuid_of(1'000 + number);
     return it.ledger().reserve_event(
@@ -156,7 +156,7 @@ TEST_F(Import, AnIdIsTakenFromTheReservationOn) {
   EXPECT_EQ(same.error().kind, CreationProblem::Kind::event_exists);
 }
 
-TEST_F(Import, OfTwoWithTheSameSeatsAtOnceAtMostOneIsAcceptedAndNoSeatIsLeftOver) {
+TEST_F(Import, OfTwoConcurrentOnesWithTheSameSeatsAtMostOneIsAccepted) {
   for (int round = 0; round < (k_is_sanitized ? 10 : 50); ++round) {
     std::optional<EventNumber> numbers[2];
     {
@@ -190,7 +190,7 @@ TEST_F(Import, OfTwoWithTheSameSeatsAtOnceAtMostOneIsAcceptedAndNoSeatIsLeftOver
   }
 }
 
-TEST_F(Import, ACommandForAnEventThatIsNotThereYetIsRefusedAndHarmless) {
+TEST_F(Import, ACommandForAnEventBeforeItsImportIsRefusedAndHarmless) {
   ASSERT_TRUE(step(0));
   EXPECT_EQ(told(it.does(event, Release{reservation_id(event, 1), {}})), "reservation_not_found");
   EXPECT_EQ(told(it.does(event + 1, Release{reservation_id(event + 1, 1), {}})), "event_not_found");

@@ -28,7 +28,7 @@ struct Keys : testing::Test {
   const SeatList two{2};
 };
 
-TEST_F(Keys, TheSameRequestGetsTheFirstOutcomeAgainAlsoAfterARestart) {
+TEST_F(Keys, TheSameRequestGetsTheFirstOutcomeEvenAfterARestart) {
   const Uuid id = it.new_id(event);
   const Verdict first = it.asks(hold(id, 1, 1, one));
   ASSERT_TRUE(first.accepted());
@@ -43,7 +43,7 @@ TEST_F(Keys, TheSameRequestGetsTheFirstOutcomeAgainAlsoAfterARestart) {
   EXPECT_EQ(it.ledger().event(event)->counts().held, 0u);
 }
 
-TEST_F(Keys, TheSameKeyWithAnotherRequestIsRefusedAlsoAfterARestart) {
+TEST_F(Keys, TheSameKeyWithAnotherRequestIsRefusedEvenAfterARestart) {
   ASSERT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).accepted());
   EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 2, two))), "idempotency_key_reused");
   it.reopen();
@@ -52,7 +52,7 @@ TEST_F(Keys, TheSameKeyWithAnotherRequestIsRefusedAlsoAfterARestart) {
 
 // The clock may be wrong: what would still count if it were is not forgotten, in memory or in the tables, until somebody has had time
 // to look.
-TEST_F(Keys, AreKeptForAnHourMoreByAStartWhoseClockIsFarAhead) {
+TEST_F(Keys, AreKeptForAnHourMoreIfTheClockIsFarAheadAtTheStart) {
   const Verdict first = it.asks(hold(it.new_id(event), 1, 1, one));
   ASSERT_TRUE(first.accepted());
   EXPECT_EQ(it.ledger().clock_doubt(), "");
@@ -91,7 +91,7 @@ TEST_F(Keys, AreKeptByALedgerThatIsFarAheadOfTheWallClock) {
 }
 
 // What a flipped bit leaves: SQLite reads the time from the index, so only a comparison of the two sees it.
-TEST_F(Keys, AnotherTimeInTheirTableThanInItsIndexIsFound) {
+TEST_F(Keys, ATimeThatDiffersBetweenTableAndIndexIsFound) {
   ASSERT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).accepted());
   it.wait_for_tables();
   it.close();
@@ -113,7 +113,7 @@ TEST_F(Keys, ARefusalIsNotKept) {
   EXPECT_FALSE(verdict.replayed);
 }
 
-TEST_F(Keys, ARequestThatChangedNothingKeepsNoneAndIsJudgedAgain) {
+TEST_F(Keys, ARequestThatChangesNothingKeepsNoKeyAndIsJudgedAgain) {
   const Uuid id = it.new_id(event);
   ASSERT_TRUE(it.hold(event, id, {1}).accepted());
   ASSERT_TRUE(it.release(event, id).accepted());
@@ -151,7 +151,7 @@ TEST_F(Keys, AreForgottenAfterExactly24Hours) {
   EXPECT_EQ(verify_folder(folder / "data").problem, "");
 }
 
-TEST_F(Keys, AKeyThatWasUsedAgainAfterADayIsReplayedFromTablesThatKnowOnlyItsFirstUse) {
+TEST_F(Keys, AKeyUsedAgainAfterADayIsReplayedThoughTheTablesHaveOnlyItsFirstUse) {
   ASSERT_TRUE(it.asks(hold(it.new_id(event), 5, 1, one)).accepted());
   it.wait_for_tables();
   Disk::get().copy_as_after_kill(folder / "data", folder / "early");

@@ -49,7 +49,7 @@ struct LogWatching : testing::Test {
   int seq = 0;
 };
 
-TEST_F(LogWatching, FindsNothingInALogThatIsWrittenAndBeginsAnew) {
+TEST_F(LogWatching, FindsNothingInALogThatGrowsAndRestarts) {
   LogWatch watch(path);
   EXPECT_EQ(watch.look(LogWatch::k_all), "");
   for (int i = 0; i < 10; ++i) {
@@ -61,7 +61,7 @@ TEST_F(LogWatching, FindsNothingInALogThatIsWrittenAndBeginsAnew) {
   }
 }
 
-TEST_F(LogWatching, FindsNothingWhileAnotherThreadWritesAndTheLogBeginsAnewAgainAndAgain) {
+TEST_F(LogWatching, FindsNothingWhileAnotherThreadWritesAndRestartsTheLog) {
   std::atomic<bool> done{false};
   std::atomic<int> looks{0};
   std::jthread watcher([&] {
@@ -81,7 +81,7 @@ TEST_F(LogWatching, FindsNothingWhileAnotherThreadWritesAndTheLogBeginsAnewAgain
   done = true;
 }
 
-TEST_F(LogWatching, FindsThatItWasCutOffAlsoWhenItHasGrownAgain) {
+TEST_F(LogWatching, FindsThatItWasCutOffEvenIfItHasGrownAgain) {
   const auto size = fs::file_size(path + "-wal");
   fs::resize_file(path + "-wal", size / 2);
   EXPECT_THAT(LogWatch(path).look(LogWatch::k_all), HasSubstr("was cut off"));
@@ -124,7 +124,7 @@ TEST_F(LogWatching, LooksAtALongLogInPartsOneAfterTheOther) {
   EXPECT_THAT(found, HasSubstr("frame 8"));
 }
 
-TEST_F(LogWatching, LooksAtWhatIsNewOnce) {
+TEST_F(LogWatching, LooksAtNewFramesOnce) {
   LogWatch watch(path);
   EXPECT_EQ(watch.look_at_new(), "");
   flip(k_header + 3 * k_frame + 30);
@@ -136,7 +136,7 @@ TEST_F(LogWatching, LooksAtWhatIsNewOnce) {
   EXPECT_THAT(watch.look_at_new(), HasSubstr("frame " + std::to_string(frames + 1))) << "and again";
 }
 
-TEST_F(LogWatching, GoesOnWhereAnotherWatchHasComeTo) {
+TEST_F(LogWatching, ContinuesWhereAnotherWatchHasStopped) {
   LogWatch first(path);
   LogWatch second(path);
   EXPECT_EQ(first.look_at_new(), "");
@@ -167,7 +167,7 @@ std::string content_of(const fs::path& file) {
 }
 
 // The thread that follows the journal reads what the log has.
-TEST(DamagedLog, IsFoundByWhoFollowsTheJournalAndStaysOutOfTheFile) {
+TEST(DamagedLog, IsFoundByTheCheckpointerAndStaysOutOfTheFile) {
   LedgerFolder folder;
   const TestTime time;
   {
@@ -196,7 +196,7 @@ TEST(DamagedLog, IsFoundByWhoFollowsTheJournalAndStaysOutOfTheFile) {
 }
 
 // Nobody has looked since: the second of who watches the files is not over, and what was written is followed already, or only at the end.
-TEST(DamagedLog, StaysOutOfTheFileAlsoWhenTheServerEndsAtOnce) {
+TEST(DamagedLog, StaysOutOfTheFileEvenIfTheServerEndsAtOnce) {
   for (const bool is_followed : {true, false}) {
     LedgerFolder folder;
     const TestTime time;
@@ -228,7 +228,7 @@ TEST(DamagedLog, ThatWasDeletedIsMovedIntoTheFileAtTheEnd) {
   EXPECT_EQ(it.picture(), before);
 }
 
-TEST(DamagedLog, IsFoundByTheWriterBeforeItLetsTheLogBeginAnew) {
+TEST(DamagedLog, IsFoundByTheWriterBeforeItRestartsTheLog) {
   LedgerFolder folder;
   const TestTime time;
   const std::string journal = DataFolder::journal_in(folder / "data");
@@ -278,7 +278,7 @@ TEST(DamagedTables, AreNotTakenForADamagedJournal) {
   EXPECT_TRUE(it.hold(event, it.new_id(event), {2}).accepted());
 }
 
-TEST(FileWatching, PassesOverALogThatAPowerLossHasLeftWithoutItsHeader) {
+TEST(FileWatching, AcceptsALogWithoutAHeaderAfterAPowerLoss) {
   LedgerFolder folder;
   const TestTime time;
   { LedgerInTest(folder / "data", time).create_event(50); }
@@ -294,7 +294,7 @@ TEST(FileWatching, PassesOverALogThatAPowerLossHasLeftWithoutItsHeader) {
   EXPECT_TRUE(watch.look()) << "this one was begun";
 }
 
-TEST(FileWatching, FindsALogThatWasCutToNothingAndHasGrownAgain) {
+TEST(FileWatching, FindsALogThatWasEmptiedAndHasGrownAgain) {
   for (const char* log : {"journal.db-wal", "state.db-wal"}) {
     LedgerFolder folder;
     const TestTime time;
@@ -319,7 +319,7 @@ TEST(FileWatching, FindsALogThatWasCutToNothingAndHasGrownAgain) {
 }
 
 // What was sold is in the journal, so that nobody is told to give it up.
-TEST(FileWatching, TellsOfEachDatabaseItsOwnWayOut) {
+TEST(FileWatching, NamesTheRemedyForEachDatabase) {
   const std::pair<const char*, const char*> k_ways_out[] = {
       {"state.db", "holdfast rebuild"}, {"registry.db", "holdfast keys accept"}, {"feed.db", "Move feed.db away"}};
   for (const auto& [file, way_out] : k_ways_out) {

@@ -80,7 +80,7 @@ TEST(Readers, SeeHowLongTheOldestExpiryHasWaitedWhenNobodySweeps) {
   EXPECT_EQ(due(), 0);
 }
 
-TEST(Readers, AnExpiryIsSeenFromItsMillisecondOnWhetherOrNotItIsRecorded) {
+TEST(Readers, SeeAnExpiryFromItsMillisecondOnRecordedOrNot) {
   LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
@@ -99,7 +99,7 @@ TEST(Readers, AnExpiryIsSeenFromItsMillisecondOnWhetherOrNotItIsRecorded) {
   EXPECT_EQ(it.ledger().until_next_expiry({}), std::nullopt);
 }
 
-TEST(Readers, EventsToSweepAreFoundInPartsAndNoneIsForgotten) {
+TEST(Readers, FindAllEventsToSweepInParts) {
   LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time);
@@ -119,7 +119,7 @@ TEST(Readers, EventsToSweepAreFoundInPartsAndNoneIsForgotten) {
 }
 
 // Sales, imports and abandoned imports in one thread; readers in two others.
-TEST(Readers, InOtherThreadsSeeEverythingThatWasAnswered) {
+TEST(Readers, InOtherThreadsSeeEverythingAnswered) {
   LedgerFolder folder;
   TestTime time;
   LedgerInTest it(folder, time, {.data = {}, .ended_in_memory_max = 50});

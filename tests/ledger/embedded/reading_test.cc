@@ -113,7 +113,7 @@ class ReadingChanges : public testing::Test {
   EventNumber other = 0;
 };
 
-TEST_F(ReadingChanges, OfAnEventTellWhatHappenedToWhomWithTheSeatsWhoseStateChangedAndTheirVersions) {
+TEST_F(ReadingChanges, OfAnEventHaveCustomersAndTheChangedSeatsWithVersions) {
   live();
   const auto changes = all_changes(it.ledger(), event, 1'000);
   EXPECT_EQ(told(changes), changes_of_live());
@@ -231,7 +231,7 @@ RowInTest row_at(sqlite::Database& journal, Position position) {
   return {static_cast<EventNumber>(row.integer(0)), first, first + static_cast<Seq>(row.integer(2))};
 }
 
-TEST_F(ReadingChanges, OfARowThatIsNotWhatWasWrittenAreToldAsUnreadableAndAllOthersAsTheyAre) {
+TEST_F(ReadingChanges, OfADamagedRowAreUnreadableAndAllOthersAreComplete) {
   live();
   it.wait_for_tables();
   it.reopen();   // nothing recent is in memory
@@ -274,7 +274,7 @@ TEST_F(ReadingChanges, OfARowThatIsNotWhatWasWrittenAreToldAsUnreadableAndAllOth
   }
 }
 
-TEST_F(ReadingChanges, EndBeforeARowThatIsMissingBecauseNobodyKnowsWhatItHad) {
+TEST_F(ReadingChanges, EndBeforeAMissingRow) {
   live();
   it.wait_for_tables();
   it.reopen();
@@ -292,7 +292,7 @@ TEST_F(ReadingChanges, EndBeforeARowThatIsMissingBecauseNobodyKnowsWhatItHad) {
   EXPECT_LT(before->changes.size() + rest->changes.size(), whole.size());
 }
 
-TEST_F(ReadingChanges, FromLatestOnAreThoseThatCome) {
+TEST_F(ReadingChanges, FromLatestOnAreOnlyNewOnes) {
   live();
   const auto latest = it.ledger().read_all_changes("latest", 10, ReadFrom::memory);
   ASSERT_TRUE(latest.has_value());
@@ -333,7 +333,7 @@ TEST_F(ReadingChanges, OlderThanTheRetentionAreArchivedAndTheRestStays) {
   }));
 }
 
-TEST_F(ReadingChanges, OlderThanTheRetentionStayWhileSomebodyHasYetToReadThem) {
+TEST_F(ReadingChanges, OlderThanTheRetentionStayUntilEveryReaderHasReadThem) {
   live();
   time.pass(3 * k_day);
   std::atomic<Position> read_through{2};
@@ -398,7 +398,7 @@ std::vector<std::string> told(const std::vector<SeatChange>& history) {
   return texts;
 }
 
-TEST_F(ReadingChanges, OfASeatAreItsHistoryUpToWhatWasAnsweredLast) {
+TEST_F(ReadingChanges, OfASeatAreItsHistoryUpToTheLastAnswer) {
   live();
   const auto history = [&](SeatIndex seat, std::uint32_t after = 0, std::size_t limit = 100) {
     return told(it.ledger().seat_history({event, seat}, after, limit).value());
@@ -421,7 +421,7 @@ TEST_F(ReadingChanges, OfASeatAreItsHistoryUpToWhatWasAnsweredLast) {
   }
 }
 
-TEST_F(ReadingChanges, OfASeatStayWhenTheJournalHasThemNoMore) {
+TEST_F(ReadingChanges, OfASeatOutliveTheJournalsRows) {
   live();
   const auto before = told(it.ledger().seat_history({event, 3}, 0, 100).value());
   time.pass(3 * k_day);
@@ -432,7 +432,7 @@ TEST_F(ReadingChanges, OfASeatStayWhenTheJournalHasThemNoMore) {
   EXPECT_EQ(told(it.ledger().seat_history({event, 3}, 0, 100).value()), before);
 }
 
-TEST_F(ReadingChanges, StandInTablesThatARebuildMakesAgain) {
+TEST_F(ReadingChanges, AreInTablesThatARebuildMakesAgain) {
   live();
   const auto history = told(it.ledger().seat_history({event, 3}, 0, 100).value());
   it.close();
@@ -502,7 +502,7 @@ TEST_F(ReadingReservations, AreFoundByCustomerEventAndStatusInTheOrderOfEventAnd
 }
 
 // Whoever ends a page within a part goes on behind the item that was shown last, though some of the part have ended since.
-TEST_F(ReadingReservations, EachHasACursorThatEndingOfOthersDoesNotMove) {
+TEST_F(ReadingReservations, CursorsStayValidWhenOtherReservationsEnd) {
   const EventNumber event = it.create_event(10);
   std::vector<Uuid> ids;
   for (SeatIndex seat = 0; seat < 5; ++seat) {
@@ -527,7 +527,7 @@ TEST_F(ReadingReservations, EachHasACursorThatEndingOfOthersDoesNotMove) {
   EXPECT_THAT(rest(4), ElementsAre());
 }
 
-TEST_F(ReadingReservations, ThatAreThereThroughoutAreShownOnceWhileOthersComeAndGo) {
+TEST_F(ReadingReservations, ThatExistThroughoutAreShownOnceWhileOthersComeAndGo) {
   const EventNumber event = it.create_event(100);
   std::vector<Uuid> stay;
   for (SeatIndex seat = 0; seat < 40; ++seat) {
@@ -555,7 +555,7 @@ TEST_F(ReadingReservations, ThatAreThereThroughoutAreShownOnceWhileOthersComeAnd
   EXPECT_EQ(std::ranges::unique(shown).begin(), shown.end());
 }
 
-TEST_F(ReadingReservations, LookThroughALimitedNumberForOnePage) {
+TEST_F(ReadingReservations, ExaminesALimitedNumberForOnePage) {
   const EventNumber event = it.create_event(1);
   for (int i = 0; i < 3; ++i) {
     Round round;
@@ -576,7 +576,7 @@ TEST_F(ReadingReservations, LookThroughALimitedNumberForOnePage) {
   EXPECT_EQ(it.ledger().list_reservations({.status = ReservationStatus::active}, "", 10)->items.size(), 1u) << "by an index of its own";
 }
 
-TEST_F(ReadingReservations, AreFoundByTheOrderThatTheyWereSoldFor) {
+TEST_F(ReadingReservations, AreFoundByTheirOrder) {
   const EventNumber event = it.create_event(20);
   const EventNumber later = it.create_event(20);
   const auto sell = [&](EventNumber in, SeatIndex seat, std::string_view order) {
@@ -601,7 +601,7 @@ TEST_F(ReadingReservations, AreFoundByTheOrderThatTheyWereSoldFor) {
 }
 
 // Folders of earlier versions have no index of orders; their tables get it at the first start.
-TEST_F(ReadingReservations, AreFoundByOrderInTablesThatHadNoIndexOfThem) {
+TEST_F(ReadingReservations, AreFoundByOrderInTablesThatHadNoIndexOfOrders) {
   const EventNumber event = it.create_event(3);
   const Uuid id = it.new_id(event);
   it.hold(event, id, {1});

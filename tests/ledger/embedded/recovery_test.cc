@@ -176,7 +176,7 @@ struct Recovery : testing::TestWithParam<std::uint64_t> {
   EmbeddedOptions options;
 };
 
-TEST_P(Recovery, AfterACleanStopEverythingAnsweredIsThere) {
+TEST_P(Recovery, AfterACleanStopHasEverythingAnswered) {
   LedgerInTest it(folder / "data", time, options);
   Crowd crowd(GetParam(), it, time);
   for (int i = 0; i < k_batches; ++i) {
@@ -191,7 +191,7 @@ TEST_P(Recovery, AfterACleanStopEverythingAnsweredIsThere) {
   EXPECT_GT(crowd.accepted(), static_cast<std::size_t>(k_batches) / 2);
 }
 
-TEST_P(Recovery, AfterAKillAtAnyMomentEverythingAnsweredIsThere) {
+TEST_P(Recovery, AfterAKillAtAnyMomentHasEverythingAnswered) {
   Disk& disk = Disk::get();
   LedgerInTest it(folder / "data", time, options);
   Crowd crowd(GetParam() + 100, it, time);
@@ -207,7 +207,7 @@ TEST_P(Recovery, AfterAKillAtAnyMomentEverythingAnsweredIsThere) {
 }
 
 // The tables of an early moment beside the journal of a late one: what a checkpointer that got no time leaves.
-TEST_P(Recovery, TablesThatLagFarBehindAreMadeGoodFromTheJournal) {
+TEST_P(Recovery, TablesThatLagFarBehindCatchUpFromTheJournal) {
   Disk& disk = Disk::get();
   LedgerInTest it(folder / "data", time, options);
   std::vector<fs::path> early;
@@ -231,7 +231,7 @@ TEST_P(Recovery, TablesThatLagFarBehindAreMadeGoodFromTheJournal) {
   ASSERT_FALSE(early.empty());
 }
 
-TEST_P(Recovery, AfterAPowerLossEverythingAnsweredIsThereThoughWhatWasNotSyncedIsLost) {
+TEST_P(Recovery, AfterAPowerLossHasEverythingAnsweredWithoutUnsyncedWrites) {
   Disk& disk = Disk::get();
   disk.watch(folder / "data");
   {
@@ -271,7 +271,7 @@ TEST_P(Recovery, IsTheSameWhenEndedReservationsAreForgotten) {
 INSTANTIATE_TEST_SUITE_P(Seeds, Recovery, testing::Range<std::uint64_t>(1, 1 + k_seeds));
 
 // A reservation that had ended when the tables were written, and was reinstated after: it is not among those that a start loads.
-TEST(RecoveryOfReinstated, WhatWasReinstatedAfterTheTablesPositionIsThere) {
+TEST(RecoveryOfReinstated, KeepsASaleReinstatedAfterTheTablesPosition) {
   for (const bool released : {false, true}) {
     LedgerFolder folder;
     TestTime time;

@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using Timer = std::chrono::steady_clock;
 
-TEST(RowAges, AreNeverTooLowAndAtMostA256thOfTheLongestTooHigh) {
+TEST(RowAges, AreNeverTooLowAndAtMostA256thOfTheMaximumTooHigh) {
   const Timer::time_point begin{};
   RowAges ages(256ms);
   ages.wrote(1, begin);
@@ -33,7 +33,7 @@ TEST(RowAges, AreNeverTooLowAndAtMostA256thOfTheLongestTooHigh) {
   EXPECT_EQ(ages.older_than(0ms, begin + 1h), 0);
 }
 
-TEST(RowAges, OfRowsThatWaitLongerThanIsAskedAboutAreNotForgotten) {
+TEST(RowAges, OfVeryOldRowsAreKept) {
   const Timer::time_point begin{};
   RowAges ages(256ms);
   for (int i = 0; i < 10'000; ++i) ages.wrote(i + 1, begin + i * 1ms);
@@ -65,7 +65,7 @@ struct StateLag : testing::Test {
   std::size_t sold = 0;
 };
 
-TEST_F(StateLag, HoldsARoundBackUntilTheTablesHaveWhatIsOlderThanTheyMayLack) {
+TEST_F(StateLag, HoldsARoundBackUntilTheTablesHaveAllOverdueRows) {
   open(500ms, 60s);
   sqlite::Database blocker(DataFolder::state_in(folder / "data"), sqlite::Database::Mode::read_write);
   blocker.execute("BEGIN IMMEDIATE");
@@ -84,7 +84,7 @@ TEST_F(StateLag, HoldsARoundBackUntilTheTablesHaveWhatIsOlderThanTheyMayLack) {
   EXPECT_GE(it->ledger().held_back() - before, 200ms);
 }
 
-TEST_F(StateLag, IsNotExceededHoweverMuchIsSold) {
+TEST_F(StateLag, IsNotExceededUnderAnyLoad) {
   open(20ms, 60s);
   std::vector<std::pair<Timer::time_point, Position>> rounds;
   for (int i = 0; i < (k_is_sanitized ? 60 : 300); ++i) {
@@ -104,7 +104,7 @@ TEST_F(StateLag, IsNotExceededHoweverMuchIsSold) {
   }
 }
 
-TEST_F(StateLag, ARoundWaitsForAMomentOnlyWhileTheTablesAreHeldBySomebody) {
+TEST_F(StateLag, ARoundWaitsOnlyAMomentWhileTheTablesAreLocked) {
   open(1ms, 50ms);
   sqlite::Database blocker(DataFolder::state_in(folder / "data"), sqlite::Database::Mode::read_write);
   blocker.execute("BEGIN IMMEDIATE");
@@ -134,7 +134,7 @@ TEST_F(StateLag, HoldsNothingBackWhileTheTablesCannotBeWritten) {
   EXPECT_TRUE(sells());
 }
 
-TEST_F(StateLag, HoldsForWhatAStartFindsMissingToo) {
+TEST_F(StateLag, CoversRowsThatAStartFindsMissingToo) {
   open(0ms, 60s);
   disk.fail("state.db", Disk::Fault::full, 0);
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(sells());

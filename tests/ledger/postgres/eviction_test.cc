@@ -47,7 +47,7 @@ class PostgresEviction : public PostgresNodes {
   std::vector<EventNumber> others_;
 };
 
-TEST_F(PostgresEviction, TakesTheLeastRecentlyUsedAndNoMoreThanItMust) {
+TEST_F(PostgresEviction, TakesTheLeastRecentlyUsedAndNoMoreThanNecessary) {
   std::vector<EventNumber> events;
   for (int i = 0; i < 5; ++i) events.push_back(create_event(10));
   for (const std::size_t i : {2u, 0u, 4u, 1u, 3u}) ASSERT_TRUE(bring(*small_, events[i]));
@@ -58,7 +58,7 @@ TEST_F(PostgresEviction, TakesTheLeastRecentlyUsedAndNoMoreThanItMust) {
   EXPECT_EQ(small_->events().size(), events.size()) << "they are still listed";
 }
 
-TEST_F(PostgresEviction, LeavesWhatSomebodyLooksAtAndTakesItAfterwards) {
+TEST_F(PostgresEviction, SparesEventsInUseUntilTheyAreNot) {
   const EventNumber event = create_event(10);
   ASSERT_TRUE(bring(*small_, event));
   auto watched = small_->event(event);

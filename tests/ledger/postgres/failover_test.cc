@@ -31,7 +31,7 @@ class PostgresFailover : public PostgresNodes {
   }
 };
 
-TEST_F(PostgresFailover, NothingIsWrittenBehindAGapByANodeThatHasLoadedTheEventFromItsTables) {
+TEST_F(PostgresFailover, ANodeThatLoadedFromTablesWritesNothingAfterAGap) {
   const EventNumber event = event_with_hold(*first_);
   first_.reset();
   second_.reset();
@@ -45,7 +45,7 @@ TEST_F(PostgresFailover, NothingIsWrittenBehindAGapByANodeThatHasLoadedTheEventF
   expect_goes_on_without_it(*third, event);
 }
 
-TEST_F(PostgresFailover, WhatWasLostIsNotShownByANodeThatHadABatchOnItsWay) {
+TEST_F(PostgresFailover, ANodeWithABatchInFlightDoesNotShowLostChanges) {
   Wire wire(port_in(database_.url()));
   first_ = node({.url = with_port(database_.url(), wire.port())});
   const EventNumber event = event_with_hold(*first_);
@@ -75,7 +75,7 @@ class LosesARow final : public lock::SeatLock {
   std::function<void()> lose_;
 };
 
-TEST_F(PostgresFailover, ARowThatGoesAfterABatchHasReadItIsMissedByTheRowThatFollowsIt) {
+TEST_F(PostgresFailover, ARowThatVanishesAfterItWasReadIsMissedByTheNextRow) {
   const EventNumber event = event_with_hold(*first_);
   first_.reset();
   second_.reset();
@@ -123,7 +123,7 @@ TEST_F(PostgresFailover, TheHeadsOfAllEventsAreFoundWithoutReadingTheOrderOfAllC
   EXPECT_LT(rows_read() - before, k_rows);
 }
 
-TEST_F(PostgresFailover, AllChangesAreReadAtOnceThoughMoreHadBeenTold) {
+TEST_F(PostgresFailover, AllChangesCanBeReadAtOnceAfterTheLoss) {
   const EventNumber event = event_with_hold(*first_);
   ASSERT_TRUE(first_->read_all_changes(k_cursor_oldest, 1'000, ReadFrom::anywhere));
   take_back_last_row(event);
@@ -140,7 +140,7 @@ TEST_F(PostgresFailover, AllChangesAreReadAtOnceThoughMoreHadBeenTold) {
   EXPECT_EQ(list->items[0].view.id, reservation_id(event, 100));
 }
 
-TEST_F(PostgresFailover, AnEventThatIsLostAsAWholeIsNotThereAnyMoreAndItsNumberMayBeAnothers) {
+TEST_F(PostgresFailover, AnEventLostAsAWholeIsGoneAndItsNumberCanBeUsedAgain) {
   const EventNumber event = event_with_hold(*first_);
   ASSERT_TRUE(bring(*second_, event));
   const Uuid id = first_->event(event)->card().id;

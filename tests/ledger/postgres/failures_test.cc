@@ -38,7 +38,7 @@ class PostgresCommit : public PostgresNodes {
   SeatList seats_;
 };
 
-TEST_F(PostgresCommit, WhoseAnswerWasLostIsFoundAndAnsweredOnce) {
+TEST_F(PostgresCommit, WithALostAnswerIsFoundAndAnsweredOnce) {
   const std::string before = head(event_);
   wire_.cut_at(k_says_write, Wire::Cut::answer);
   ASSERT_TRUE(Desk(*first_).hold(event_, reservation_id(event_, 1), {1, 2}).accepted());
@@ -52,7 +52,7 @@ TEST_F(PostgresCommit, WhoseAnswerWasLostIsFoundAndAnsweredOnce) {
   EXPECT_TRUE(Desk(*first_).consume(event_, reservation_id(event_, 1)).accepted());
 }
 
-TEST_F(PostgresCommit, ThatNeverArrivedIsMadeAgainAndHappensOnce) {
+TEST_F(PostgresCommit, ThatNeverArrivedIsRepeatedAndHappensOnce) {
   const std::string before = head(event_);
   wire_.cut_at(k_says_write, Wire::Cut::request);
   ASSERT_TRUE(Desk(*first_).hold(event_, reservation_id(event_, 1), {1, 2}).accepted());
@@ -65,7 +65,7 @@ TEST_F(PostgresCommit, ThatNeverArrivedIsMadeAgainAndHappensOnce) {
   EXPECT_EQ(second_->event(event_)->seat(1, second_->now()).version, 1u);
 }
 
-TEST_F(PostgresCommit, OfASetIsFoundWholeAndNeverInPart) {
+TEST_F(PostgresCommit, OfASetIsFoundAsAWhole) {
   const EventNumber other = create_event();
   for (const auto cut : {Wire::Cut::answer, Wire::Cut::request}) {
     const auto number = static_cast<std::uint64_t>(cut) + 1;
@@ -88,7 +88,7 @@ TEST_F(PostgresCommit, OfASetIsFoundWholeAndNeverInPart) {
   EXPECT_EQ(first_->stats().commits_settled, 1u);
 }
 
-TEST_F(PostgresCommit, ThatNobodyCanLookForIsNotKnownAndTheSameKeyGetsItsOutcomeLater) {
+TEST_F(PostgresCommit, WithAnUnknownOutcomeIsAnsweredLaterToTheSameKey) {
   wire_.cut_at(k_says_write, Wire::Cut::answer, true);
   EXPECT_EQ(Desk(*first_).asks(hold_with_key(1, 1)).outcomes.front().reason, Reason::unavailable);   // after 10 s of looking for it
   EXPECT_EQ(rows_of("changes = 1 and first_seq = (select max(first_seq) from holdfast.journal where event = $1)"), "1") << "it is there";
@@ -105,7 +105,7 @@ TEST_F(PostgresCommit, ThatNobodyCanLookForIsNotKnownAndTheSameKeyGetsItsOutcome
   expect_no_gaps(event_);
 }
 
-TEST_F(PostgresCommit, WithAWarningInWhateverWordsIsLookedForBeforeItIsAnswered) {
+TEST_F(PostgresCommit, WithAnyWarningIsVerifiedBeforeItIsAnswered) {
   run("create function public.warn() returns trigger language plpgsql as $$ begin raise warning 'das Warten wird abgebrochen'; return "
       "null; end $$;"
       "create constraint trigger warns after insert on holdfast.journal deferrable initially deferred for each row execute function "
@@ -118,7 +118,7 @@ TEST_F(PostgresCommit, WithAWarningInWhateverWordsIsLookedForBeforeItIsAnswered)
 
 // A batch that is made again begins with a replica that was loaded anew: which reservations that one has in memory readers must
 // have too, or the two forget different ones.
-TEST_F(PostgresCommit, ThatIsMadeAgainLeavesReadersTheReservationsThatMemoryHas) {
+TEST_F(PostgresCommit, ThatIsRepeatedKeepsReadersReservationsInMemory) {
   first_ = node({.url = with_port(database_.url(), wire_.port()), .ended_in_memory_max = 2});
   Desk desk(*first_);
   const auto end = [&](std::uint64_t number, SeatIndex seat) {
@@ -144,7 +144,7 @@ TEST_F(PostgresCommit, ThatIsMadeAgainLeavesReadersTheReservationsThatMemoryHas)
 
 // ---- a synchronous standby
 
-TEST(PostgresStandby, ACommitThatOnlyTheOneServerHasIsNotAnsweredBeforeTheStandbyHasItToo) {
+TEST(PostgresStandby, ACommitIsNotAnsweredBeforeTheStandbyHasIt) {
   const PostgresServer server;
   const PostgresDatabase database(server);
   pg::migrate({.url = database.url()});
@@ -181,7 +181,7 @@ TEST(PostgresStandby, ACommitThatOnlyTheOneServerHasIsNotAnsweredBeforeTheStandb
 
 class PostgresTimeouts : public PostgresNodes {};
 
-TEST_F(PostgresTimeouts, AnEventThatAnotherProgramHasLockedIsUnavailableAndTheOthersOfItsRoundAreNot) {
+TEST_F(PostgresTimeouts, OnlyTheEventThatAnotherProgramHasLockedIsUnavailable) {
   const EventNumber locked = create_event();
   const EventNumber open = create_event();
   const std::string before = head(locked);
@@ -202,7 +202,7 @@ TEST_F(PostgresTimeouts, AnEventThatAnotherProgramHasLockedIsUnavailableAndTheOt
   expect_no_gaps(locked);
 }
 
-TEST_F(PostgresTimeouts, AStatementThatTakesTooLongInTheMiddleOfABatchUndoesAllOfIt) {
+TEST_F(PostgresTimeouts, AStatementThatTimesOutUndoesItsWholeBatch) {
   const EventNumber quick = create_event();
   const EventNumber slow = create_event();
   const std::string before = head(quick);
@@ -236,7 +236,7 @@ TEST_F(PostgresTimeouts, AStatementThatTakesTooLongInTheMiddleOfABatchUndoesAllO
 
 class PostgresUnreadable : public PostgresNodes {};
 
-TEST_F(PostgresUnreadable, AReservationThatEndedLongAgoRefusesItsOwnCommandAndNoOther) {
+TEST_F(PostgresUnreadable, AReservationRefusesOnlyItsOwnCommand) {
   const EventNumber event = create_event();
   for (std::uint64_t number = 1; number <= 2; ++number) {
     ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, number), {static_cast<SeatIndex>(number)}).accepted());
@@ -290,7 +290,7 @@ class PostgresSync : public PostgresNodes {
   }
 };
 
-TEST_F(PostgresSync, HasTablesThatAgreeWithTheJournalAtTheInstantOfEachAnswer) {
+TEST_F(PostgresSync, TablesAgreeWithTheJournalAtEachAnswer) {
   const EventNumber event = create_event();
   for (SeatIndex seat = 0; seat < 60; ++seat) {
     const Uuid id = reservation_id(event, seat + 1);
@@ -312,7 +312,7 @@ TEST_F(PostgresSync, HasTablesThatAgreeWithTheJournalAtTheInstantOfEachAnswer) {
   }
 }
 
-TEST_F(PostgresSync, ADamagedTableIsNamedAndRefusesTheCommandsOfItsEventOnly) {
+TEST_F(PostgresSync, ADamagedTableIsNamedAndStopsOnlyItsEvent) {
   const EventNumber damaged = create_event();
   const EventNumber whole = create_event();
   ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}).accepted());
@@ -330,7 +330,7 @@ TEST_F(PostgresSync, ADamagedTableIsNamedAndRefusesTheCommandsOfItsEventOnly) {
   EXPECT_EQ(head(damaged), before);
 }
 
-TEST_F(PostgresSync, WritesNeitherJournalNorTablesWhenOneOfThemIsNotTakenAndGoesOnAfterwards) {
+TEST_F(PostgresSync, WritesJournalAndTablesOrNeither) {
   const EventNumber event = create_event();
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
   const std::string before = head(event);

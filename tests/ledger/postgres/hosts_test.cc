@@ -50,7 +50,7 @@ TEST(PostgresHosts, WithoutASynchronousStandbyReadinessSaysWhatAFailoverCouldLos
   EXPECT_TRUE(eventually([&] { return client.get("/readyz").body.contains("synchronous_standby_names"); }));
 }
 
-TEST(PostgresHosts, WithOneNothingIsSaid) {
+TEST(PostgresHosts, WithASynchronousStandbyReadinessSaysNothing) {
   const PostgresServer postgres;
   migrate(postgres.url());
   Server server({.flags = {"--ledger", postgres.url()}});
@@ -58,7 +58,7 @@ TEST(PostgresHosts, WithOneNothingIsSaid) {
   EXPECT_TRUE(eventually([&] { return client.get("/readyz").body == "ready\n"; }));
 }
 
-TEST(PostgresHosts, OfWhichTheFirstRefusesAreGoneThroughUntilOneAnswers) {
+TEST(PostgresHosts, AreTriedInOrderUntilOneAnswers) {
   const PostgresServer postgres;
   const std::string url = url_of({free_port(), postgres.port()});
   migrate(url);
@@ -70,7 +70,7 @@ TEST(PostgresHosts, OfWhichTheFirstRefusesAreGoneThroughUntilOneAnswers) {
   EXPECT_EQ(reserve(other, event[0], "bob").status, 409);
 }
 
-TEST(PostgresHosts, OfWhichTheFirstCannotBeWrittenArePassedOver) {
+TEST(PostgresHosts, ThatAreReadOnlyAreSkipped) {
   const PostgresServer read_only;
   const PostgresServer primary;
   const std::string url = url_of({read_only.port(), primary.port()});
@@ -84,7 +84,7 @@ TEST(PostgresHosts, OfWhichTheFirstCannotBeWrittenArePassedOver) {
 }
 
 // A server that is demoted under a node is left for the one that can be written.
-TEST(PostgresHosts, OfWhichOneWasDemotedAreLeftForTheOtherByNodesThatRun) {
+TEST(PostgresHosts, RunningNodesLeaveADemotedOneForTheOther) {
   const PostgresServer first;
   const PostgresServer second;
   const std::string url = url_of({first.port(), second.port()});

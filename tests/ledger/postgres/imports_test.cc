@@ -52,7 +52,7 @@ TEST_F(PostgresImports, TakesIdsInSmallerPiecesWhileTheDatabaseIsSlow) {
   EXPECT_EQ(sql.value("select ids < 250 from public.pieces order by n offset 1 limit 1"), "t") << "after the first";
 }
 
-TEST_F(PostgresImports, OneThatTheDatabaseHasNoTimeForLeavesNothing) {
+TEST_F(PostgresImports, OneThatTimesOutLeavesNothing) {
   run("create function public.too_slow() returns trigger language plpgsql as $$ begin "
       "if (select count(*) from holdfast.seat_directory) > 1500 then raise exception 'too slow' using errcode = '57014'; end if; "
       "return null; end $$;"
@@ -81,7 +81,7 @@ TEST_F(PostgresImports, IdsAreTakenInTheirOrderAndEachForItsSeat) {
   EXPECT_EQ(sql.value("select count(*) from holdfast.seat_directory d join holdfast.seat s using (id, event, seat)"), "7000");
 }
 
-TEST_F(PostgresImports, WhatAnotherNodeHasTakenOverDoesNotOpen) {
+TEST_F(PostgresImports, OneThatAnotherNodeHasTakenOverDoesNotOpen) {
   first_ = node({.url = {}, .patience = milliseconds(300)});
   const auto plan = plan_of(id_, 100);
   const EventNumber event = reserve(*first_, plan);
@@ -95,7 +95,7 @@ TEST_F(PostgresImports, WhatAnotherNodeHasTakenOverDoesNotOpen) {
   EXPECT_NE(Desk(*second_).create_event(id_, plan), 0u);
 }
 
-TEST_F(PostgresImports, AnEventThatHasOpenedKeepsItsIdsWhateverItsNodeBelieves) {
+TEST_F(PostgresImports, AnOpenEventKeepsItsIdsWhateverItsNodeBelieves) {
   Wire wire(port_in(database_.url()));
   first_ = node({.url = with_port(database_.url(), wire.port())});
   const auto plan = plan_of(id_, 100);
@@ -115,7 +115,7 @@ TEST_F(PostgresImports, AnEventThatHasOpenedKeepsItsIdsWhateverItsNodeBelieves) 
   EXPECT_TRUE(Desk(*second_).hold(event, reservation_id(event, 1), {1}).accepted());
 }
 
-TEST_F(PostgresImports, TheIdsOfADeadOneGoInPieces) {
+TEST_F(PostgresImports, TheIdsOfADeadOneAreGivenBackInPieces) {
   run("create table public.pieces (ids bigint); grant all on public.pieces to public;"
       "create function public.count_piece() returns trigger language plpgsql as $$ begin "
       "insert into public.pieces select count(*) from gone; return null; end $$;"
@@ -135,7 +135,7 @@ TEST_F(PostgresImports, TheIdsOfADeadOneGoInPieces) {
 }
 
 // Events whose holds are over are brought one by one, and each may wait for as long as a lock may be waited for.
-TEST_F(PostgresImports, ALivingOneIsKeptAliveThoughItsNodesHousekeepingIsStuck) {
+TEST_F(PostgresImports, ARunningOneKeepsItsLeaseThoughHousekeepingIsStuck) {
   second_.reset();
   for (int i = 0; i < 10; ++i) {
     const EventNumber held = create_event();
@@ -164,7 +164,7 @@ TEST_F(PostgresImports, ALivingOneIsKeptAliveThoughItsNodesHousekeepingIsStuck) 
   locker.run("rollback");
 }
 
-TEST_F(PostgresImports, OneThatFailedWhileTheDatabaseWasAwayIsNotKeptAliveByItsNode) {
+TEST_F(PostgresImports, OneThatFailedDuringAnOutageLosesItsLease) {
   Wire wire(port_in(database_.url()));
   first_ = node({.url = with_port(database_.url(), wire.port())});
   second_.reset();

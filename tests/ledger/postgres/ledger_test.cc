@@ -56,7 +56,7 @@ class Holder {
   std::size_t unavailable_ = 0;
 };
 
-TEST_F(PostgresNodes, WhatOneWritesTheOtherShows) {
+TEST_F(PostgresNodes, ShowEachOthersChanges) {
   const EventNumber event = create_event();
   ASSERT_TRUE(bring(*second_, event));
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1, 2}).accepted());
@@ -65,7 +65,7 @@ TEST_F(PostgresNodes, WhatOneWritesTheOtherShows) {
   EXPECT_TRUE(eventually([&] { return shows(*first_, event, 1, SeatState::sold); }));
 }
 
-TEST_F(PostgresNodes, SixteenEventsOfARoundAreWrittenInOneTransactionAndNoMore) {
+TEST_F(PostgresNodes, WriteAtMostSixteenEventsOfARoundInOneTransaction) {
   Round round;
   for (int i = 0; i < 17; ++i) {
     const EventNumber event = create_event(1);
@@ -81,7 +81,7 @@ TEST_F(PostgresNodes, SixteenEventsOfARoundAreWrittenInOneTransactionAndNoMore) 
   EXPECT_EQ(transactions[1].at(0), "1");
 }
 
-TEST_F(PostgresNodes, WhatNobodyIsToldOfIsFoundByComparing) {
+TEST_F(PostgresNodes, FindChangesWithoutANotificationByComparing) {
   const EventNumber event = create_event();
   ASSERT_TRUE(bring(*second_, event));
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {4}).accepted());
@@ -102,7 +102,7 @@ TEST_F(PostgresNodes, WhatNobodyIsToldOfIsFoundByComparing) {
   EXPECT_TRUE(eventually([&] { return shows(*second_, event, 5, SeatState::held); }));
 }
 
-TEST_F(PostgresNodes, WhatALineThatSaysNothingKeepsBackIsReadByTheNextBatchAndFoundByComparing) {
+TEST_F(PostgresNodes, FindChangesByTheNextBatchOrByComparingIfTheListenerHangs) {
   Wire wire(port_in(database_.url()));
   second_ = node({.url = with_port(database_.url(), wire.port())});
   const EventNumber event = create_event();
@@ -118,7 +118,7 @@ TEST_F(PostgresNodes, WhatALineThatSaysNothingKeepsBackIsReadByTheNextBatchAndFo
   EXPECT_TRUE(eventually([&] { return shows(*second_, event, 6, SeatState::held); }, 2 * k_patience));
 }
 
-TEST_F(PostgresNodes, AReservationThatEndedLongAgoIsKnownToANodeThatTheTablesAreAheadOf) {
+TEST_F(PostgresNodes, RecallAReservationThoughTheTablesAreAhead) {
   Wire wire(port_in(database_.url()));
   PostgresOptions options{.url = with_port(database_.url(), wire.port())};
   options.ended_in_memory_max = 0;
@@ -142,7 +142,7 @@ TEST_F(PostgresNodes, AReservationThatEndedLongAgoIsKnownToANodeThatTheTablesAre
 }
 
 // Of the moment at which a node opens an event: a thread that looks all the time, and one that brings it.
-TEST_F(PostgresNodes, AnEventIsHereOnlyOnceItsSeatsAndItsIdAreFound) {
+TEST_F(PostgresNodes, ShowAnEventOnlyOnceItsSeatsAndItsIdAreFound) {
   constexpr std::size_t k_many = 50'000;   // to enter them takes a while
   for (int turn = 0; turn < 3; ++turn) {
     const EventNumber event = create_event(k_many);
@@ -180,7 +180,7 @@ TEST_F(PostgresNodes, WritingOneEventAtOnceSellsNoSeatTwiceAndLeavesNoGap) {
   EXPECT_EQ(first_->event(event)->seq(), second_->event(event)->seq());
 }
 
-TEST_F(PostgresNodes, SessionsThatAreTerminatedCostNoAcceptedHold) {
+TEST_F(PostgresNodes, LoseNoAcceptedHoldWhenSessionsAreTerminated) {
   const EventNumber event = create_event();
   std::vector<Holder> holders;
   for (std::uint64_t i = 1; i <= 4; ++i) holders.emplace_back(i % 2 == 0 ? *first_ : *second_, event, i);
@@ -216,7 +216,7 @@ TEST_F(PostgresNodes, SessionsThatAreTerminatedCostNoAcceptedHold) {
   EXPECT_GT(held, 0u);
 }
 
-TEST_F(PostgresNodes, SetsThatTwoNodesMakeInOppositeOrderDoNotBlockEachOther) {
+TEST_F(PostgresNodes, SetsInOppositeOrderOnTwoNodesDoNotDeadlock) {
   const EventNumber one = create_event(2'000);
   const EventNumber other = create_event(2'000);
   std::atomic<int> refused{0};
@@ -252,7 +252,7 @@ TEST_F(PostgresNodes, SetsThatTwoNodesMakeInOppositeOrderDoNotBlockEachOther) {
   expect_no_gaps(other);
 }
 
-TEST_F(PostgresNodes, AnEventWhoseJournalWasChangedByHandIsNamedAndNotSoldFromWhileOthersGoOn) {
+TEST_F(PostgresNodes, DoNotSellFromAJournalChangedByHandAndSellTheOthers) {
   const EventNumber damaged = create_event();
   const EventNumber whole = create_event();
   ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}).accepted());
@@ -267,7 +267,7 @@ TEST_F(PostgresNodes, AnEventWhoseJournalWasChangedByHandIsNamedAndNotSoldFromWh
   EXPECT_TRUE(Desk(*third).hold(whole, reservation_id(whole, 1), {1}).accepted());
 }
 
-TEST_F(PostgresNodes, AnEventWhoseTablesWereChangedByHandIsNotSoldFromUntilTheyArePutRightAndNoNodeIsRestarted) {
+TEST_F(PostgresNodes, DoNotSellFromTablesChangedByHandUntilTheyAreRepaired) {
   const EventNumber event = create_event();
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
   ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
@@ -287,7 +287,7 @@ TEST_F(PostgresNodes, AnEventWhoseTablesWereChangedByHandIsNotSoldFromUntilTheyA
   expect_no_gaps(event);
 }
 
-TEST_F(PostgresNodes, AHistoryThatIsAnotherOneIsServedAnew) {
+TEST_F(PostgresNodes, LoadAnEventAgainIfItsHistoryHasChanged) {
   const EventNumber event = create_event();
   ASSERT_TRUE(bring(*second_, event));
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
@@ -302,7 +302,7 @@ TEST_F(PostgresNodes, AHistoryThatIsAnotherOneIsServedAnew) {
   EXPECT_TRUE(Desk(*second_).hold(event, reservation_id(event, 3), {1}).accepted());
 }
 
-TEST_F(PostgresNodes, AHistoryThatIsAnotherOneOfTheSameLengthIsNoticedWithoutAWrite) {
+TEST_F(PostgresNodes, NoticeAnotherHistoryOfTheSameLengthWithoutAWrite) {
   Wire wire(port_in(database_.url()));
   second_ = node({.url = with_port(database_.url(), wire.port())});
   const EventNumber event = create_event();
@@ -337,7 +337,7 @@ TEST_F(PostgresNodes, AnImportWhoseNodeWentAwayIsAbandonedAndItsIdsAreFree) {
   EXPECT_NE(again, *reserved);
 }
 
-TEST_F(PostgresNodes, NumbersOfRefusedEventsAreGivenToOthersOnceTheLastOneIsTaken) {
+TEST_F(PostgresNodes, UseNumbersOfRefusedEventsOnceTheLastOneIsTaken) {
   create_event();
   const auto reserve = [&](std::uint64_t id, std::string_view seats) {
     return first_->reserve_event({.card = {.number = 0, .id = uuid_of(id)}, .settings = {}, .plan = plan_of(uuid_of(id), 3, seats)});
@@ -360,7 +360,7 @@ TEST_F(PostgresNodes, NumbersOfRefusedEventsAreGivenToOthersOnceTheLastOneIsTake
   EXPECT_EQ(exists.error().kind, CreationProblem::Kind::event_exists);
 }
 
-TEST_F(PostgresNodes, AnExpiryOfAnEventThatNoNodeServesIsFound) {
+TEST_F(PostgresNodes, FindAnExpiryOfAnEventThatNoNodeServes) {
   const EventNumber event = create_event();
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}, "anna", 1'000).accepted());
   first_.reset();
@@ -372,7 +372,7 @@ TEST_F(PostgresNodes, AnExpiryOfAnEventThatNoNodeServesIsFound) {
   EXPECT_TRUE(third->events_to_sweep(10, {}).empty());
 }
 
-TEST_F(PostgresNodes, AnExpiryIsFoundThoughAnEventThatIsDueBeforeItIsDamaged) {
+TEST_F(PostgresNodes, FindAnExpiryBehindADamagedEvent) {
   const EventNumber damaged = create_event();
   const EventNumber whole = create_event();
   ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}, "anna", 500).accepted());
@@ -389,7 +389,7 @@ TEST_F(PostgresNodes, AnExpiryIsFoundThoughAnEventThatIsDueBeforeItIsDamaged) {
 }
 
 // With one connection: the follower that waits for it would wait for a reader, and the reader for the event that the follower keeps.
-TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItKeepsAnEventFromOthers) {
+TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItLocksAnEvent) {
   const EventNumber event = create_event();
   second_ = node({.url = {}, .connections_max = 1});
   ASSERT_TRUE(bring(*second_, event));
@@ -413,7 +413,7 @@ TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItKeepsAnEventFromOthers
 }
 
 // A table is locked by somebody, so that an event which has to be loaded anew cannot be; another one needs its journal only.
-TEST_F(PostgresNodes, AnEventThatCannotBeLoadedKeepsNoOtherFromBeingFollowed) {
+TEST_F(PostgresNodes, FollowOtherEventsThoughOneCannotBeLoaded) {
   const EventNumber stuck = create_event();
   const EventNumber other = create_event();
   const auto follows = node({.url = {}, .patience = std::chrono::milliseconds(200)});

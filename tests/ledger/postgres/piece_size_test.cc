@@ -10,7 +10,7 @@ using pg::PieceSize;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-TEST(PieceSize, GrowsUpToItsMostWhilePiecesAreQuick) {
+TEST(PieceSize, GrowsUpToItsMaximumWhilePiecesAreQuick) {
   PieceSize piece(1'000, 5'000);
   EXPECT_EQ(piece.now(), 1'000u);
   piece.took(milliseconds(10));
@@ -21,14 +21,14 @@ TEST(PieceSize, GrowsUpToItsMostWhilePiecesAreQuick) {
   EXPECT_EQ(piece.now(), 5'000u);
 }
 
-TEST(PieceSize, StaysWhenAPieceTookAboutAsLongAsItShould) {
+TEST(PieceSize, StaysWhenAPieceTookAboutTheIntendedTime) {
   PieceSize piece(1'000, 5'000);
   piece.took(PieceSize::k_aim / 2);
   piece.took(2 * PieceSize::k_aim);
   EXPECT_EQ(piece.now(), 1'000u);
 }
 
-TEST(PieceSize, ShrinksAtOnceToWhatASlowDatabaseHasTimeFor) {
+TEST(PieceSize, ShrinksAtOnceForASlowDatabase) {
   PieceSize piece(1'000, 5'000);
   piece.took(seconds(25));
   EXPECT_EQ(piece.now(), 10u);

@@ -54,7 +54,7 @@ class PostgresReading : public ::testing::Test {
                     [this] { return now; }, std::chrono::seconds(60)};
 };
 
-TEST_F(PostgresReading, AnEventsChangesComeInOrderWithoutGapsWhateverThePageIs) {
+TEST_F(PostgresReading, AnEventsChangesComeInOrderWithoutGapsAtAnyPageSize) {
   first.play(300);
   show();
   const auto all = all_changes_of(1, 1'000);
@@ -72,7 +72,7 @@ TEST_F(PostgresReading, AnEventsChangesComeInOrderWithoutGapsWhateverThePageIs) 
   }
 }
 
-TEST_F(PostgresReading, AChangeHasItsCustomerItsOrderAndTheSeatsThatItStandsFor) {
+TEST_F(PostgresReading, AChangeHasItsCustomerItsOrderAndItsSeats) {
   const Uuid id = hold(first, {3, 4}, "anna");
   first.does(Consume{.reservation = id, .order = "order-1"});
   first.does(Return{.reservation = id, .order = "order-1"});
@@ -101,7 +101,7 @@ TEST_F(PostgresReading, AChangeHasItsCustomerItsOrderAndTheSeatsThatItStandsFor)
   }
 }
 
-TEST_F(PostgresReading, WhoFollowsCloselyReadsFromMemory) {
+TEST_F(PostgresReading, RecentChangesComeFromMemory) {
   hold(first, {3}, "anna");
   show();
   const Seq head = first.place().seq;
@@ -171,7 +171,7 @@ TEST_F(PostgresReading, AllChangesComeInAnOrderThatKeepsEachEvents) {
   EXPECT_EQ(count, first.place().seq + second.place().seq);
 }
 
-TEST_F(PostgresReading, AChangeThatIsDamagedIsToldAsUnreadableAndKeepsNobodyFromTheOthers) {
+TEST_F(PostgresReading, ADamagedChangeIsUnreadableAndDoesNotStopTheOthers) {
   first.play(200);
   second.play(200);
   show();
@@ -238,7 +238,7 @@ TEST_F(PostgresReading, ACursorThatWasNeverGivenIsRefused) {
   }
 }
 
-TEST_F(PostgresReading, WhatRetentionTookIsArchived) {
+TEST_F(PostgresReading, RowsRemovedByRetentionAreArchived) {
   first.play(100);
   show();
   ASSERT_TRUE(projector.await_order(pg::Projector::Timer::now() + std::chrono::seconds(60)));
@@ -255,7 +255,7 @@ TEST_F(PostgresReading, WhatRetentionTookIsArchived) {
   EXPECT_EQ(all.error().kind, ReadProblem::Kind::archived);
 }
 
-TEST_F(PostgresReading, ASeatsHistoryIsEverythingThatItWentThrough) {
+TEST_F(PostgresReading, ASeatsHistoryIsComplete) {
   const Uuid id = hold(first, {3}, "anna");
   first.does(Consume{.reservation = id, .order = "order-1"});
   first.does(Return{.reservation = id, .order = "order-1"});
@@ -277,7 +277,7 @@ TEST_F(PostgresReading, ASeatsHistoryIsEverythingThatItWentThrough) {
   EXPECT_EQ(reader.seat_history({1, 3}, 2, 1)->front().version, 3u);
 }
 
-TEST_F(PostgresReading, ReservationsAreFoundByTheOrderThatTheyWereSoldForInAnyEvent) {
+TEST_F(PostgresReading, ReservationsAreFoundByOrderInAnyEvent) {
   const Uuid one = hold(first, {3}, "anna");
   const Uuid two = hold(first, {4}, "anna");
   const Uuid other = hold(second, {3}, "berta");
@@ -297,7 +297,7 @@ TEST_F(PostgresReading, ReservationsAreFoundByTheOrderThatTheyWereSoldForInAnyEv
 }
 
 // One event may be larger than what the database reads in the time of a statement; so may a few together.
-TEST_F(PostgresReading, ReservationsAreFoundByOrderInEventsThatAreTooLargeForOneStatement) {
+TEST_F(PostgresReading, ReservationsAreFoundByOrderInEventsTooLargeForOneStatement) {
   std::vector<Uuid> ids;
   constexpr SeatIndex k_sold = 40;
   for (SeatIndex seat = 0; seat < k_sold; ++seat) {
@@ -328,7 +328,7 @@ TEST_F(PostgresReading, ReservationsAreFoundByOrderInEventsThatAreTooLargeForOne
   EXPECT_EQ(found->back(), std::nullopt);
 }
 
-TEST_F(PostgresReading, ReservationsAreListedByCustomerEventAndStatusInTheOrderOfTheirMaking) {
+TEST_F(PostgresReading, ReservationsAreListedByCustomerEventAndStatusInOrderOfCreation) {
   first.play(400);
   second.play(400);
   show();

@@ -43,9 +43,9 @@ std::string refusal(const PostgresDatabase& database, int version = pg::k_schema
   }
 }
 
-TEST(SchemaVersions, AreAsManyAsTheProgramSays) { EXPECT_EQ(pg::schema_steps().size(), static_cast<std::size_t>(pg::k_schema_version)); }
+TEST(SchemaVersions, CountIsThatOfTheProgram) { EXPECT_EQ(pg::schema_steps().size(), static_cast<std::size_t>(pg::k_schema_version)); }
 
-TEST(SchemaVersions, ADatabaseOfVersion2HasNothingThatProgramsOf010DoNotKnow) {
+TEST(SchemaVersions, Version2HasNothingUnknownToProgramsOf010) {
   const PostgresDatabase database;
   ASSERT_EQ(run_holdfast({"migrate", "--ledger", database.url()}).status, 0);
   Sql sql(database.url());
@@ -54,7 +54,7 @@ TEST(SchemaVersions, ADatabaseOfVersion2HasNothingThatProgramsOf010DoNotKnow) {
             "version,at");
 }
 
-TEST(SchemaVersions, ALaterOneThatOnlyAddedIsWorkedOnByEveryCommand) {
+TEST(SchemaVersions, ALaterOneThatOnlyAddsIsAcceptedByEveryCommand) {
   const PostgresDatabase database;
   const std::string url = database.url();
   ASSERT_EQ(run_holdfast({"migrate", "--ledger", url}).status, 0);
@@ -87,7 +87,7 @@ TEST(SchemaVersions, ALaterOneThatOnlyAddedIsWorkedOnByEveryCommand) {
   }
 }
 
-TEST(SchemaVersions, ALaterOneThatChangedSomethingIsRefusedByEveryCommand) {
+TEST(SchemaVersions, ALaterOneThatChangesSomethingIsRefusedByEveryCommand) {
   const PostgresDatabase database;
   const std::string url = database.url();
   ASSERT_EQ(run_holdfast({"migrate", "--ledger", url}).status, 0);
@@ -142,7 +142,7 @@ TEST(SchemaVersions, AMigrationByAProgramInBetweenChangesNothing) {
   EXPECT_EQ(Sql(database.url()).value("SELECT count(*) FROM holdfast.schema_version"), "4");
 }
 
-TEST(SchemaVersions, AVersionWithoutAWordAboutCompatibilityIsForItsOwnProgramsOnly) {
+TEST(SchemaVersions, WithoutACompatibilityOneIsForItsOwnProgramsOnly) {
   const PostgresDatabase database;
   migrate_further(database, {k_adds});
   Sql sql(database.url());

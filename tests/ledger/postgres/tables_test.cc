@@ -33,7 +33,7 @@ TEST(PostgresTables, AreWhatTheJournalSaysAfterEveryStep) {
   }
 }
 
-TEST(PostgresTables, AreTheSameHoweverSmallTheStepsAre) {
+TEST(PostgresTables, AreTheSameForStepsOfAnySize) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 200);
@@ -42,7 +42,7 @@ TEST(PostgresTables, AreTheSameHoweverSmallTheStepsAre) {
   EXPECT_EQ(differences(settings, journal), "");
 }
 
-TEST(PostgresTables, AreWrittenOnceWhenManyProjectorsShareTheWorkAndSomeAreKilledInMidStep) {
+TEST(PostgresTables, AreWrittenOnceByManyProjectorsOfWhichSomeAreKilled) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest first(settings, 1, 300, 1);
@@ -81,7 +81,7 @@ TEST(PostgresTables, AreWrittenOnceWhenManyProjectorsShareTheWorkAndSomeAreKille
   EXPECT_EQ(differences(settings, second), "");
 }
 
-TEST(PostgresTables, HaveWhatABatchWroteWhenItProjectsInItsOwnTransaction) {
+TEST(PostgresTables, HaveABatchsChangesIfItProjectsInItsOwnTransaction) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 100);
@@ -98,7 +98,7 @@ TEST(PostgresTables, HaveWhatABatchWroteWhenItProjectsInItsOwnTransaction) {
   EXPECT_EQ(differences(settings, journal), "");
 }
 
-TEST(PostgresTables, GiveNothingOfAnEventThatTheyDoNotKnow) {
+TEST(PostgresTables, ReturnNothingForAnUnknownEvent) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 100);
@@ -107,7 +107,7 @@ TEST(PostgresTables, GiveNothingOfAnEventThatTheyDoNotKnow) {
   EXPECT_FALSE(pg::place_of(connection, 1).has_value());
 }
 
-TEST(PostgresTables, GiveTheSeatsSoFarOfAnEventWhoseImportGoesOn) {
+TEST(PostgresTables, ReturnTheSeatsSoFarOfARunningImport) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 1'000);
@@ -123,7 +123,7 @@ TEST(PostgresTables, GiveTheSeatsSoFarOfAnEventWhoseImportGoesOn) {
 }
 
 // A node that reads millions of seats works for seconds between two statements; a server ends sessions that say nothing within a transaction.
-TEST(PostgresTables, AreLoadedThoughANodeTakesLongerBetweenTwoStatementsThanABatchMay) {
+TEST(PostgresTables, CanBeLoadedWithLongPausesBetweenStatements) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, k_is_sanitized ? 20'000 : 100'000);
@@ -172,7 +172,7 @@ TEST(PostgresTables, KeysOfManyStepsAreLoadedInPieces) {
   EXPECT_EQ(loaded->keys.size(), journal.keys());
 }
 
-TEST(PostgresTables, FindEveryReservationWhateverBecameOfIt) {
+TEST(PostgresTables, FindEveryReservationInAnyStatus) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 100);
@@ -222,7 +222,7 @@ TEST(PostgresTables, KeepIdempotencyKeysForADay) {
   EXPECT_EQ(differences(settings, journal), "");
 }
 
-TEST(PostgresTables, SayWhichEventsMayHaveHoldsThatAreOver) {
+TEST(PostgresTables, NameEventsThatMayHaveExpiredHolds) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 20);
@@ -294,7 +294,7 @@ struct Damage {
 #define LAST_OF_ITS_SEAT \
   "NOT EXISTS (SELECT FROM holdfast.seat_change d WHERE d.event = c.event AND d.seat = c.seat AND d.version > c.version)"
 
-TEST(PostgresTables, AreNotLoadedWhenARowWasChangedByHandAndVerifyNamesIt) {
+TEST(PostgresTables, AreNotLoadedIfARowWasChangedByHandAndVerifyNamesIt) {
   const Damage damages[] = {
       {"a held seat made free", "UPDATE holdfast.seat_change c SET kind = 7 WHERE kind IN (4, 5) AND " LAST_OF_ITS_SEAT, true},
       {"a free seat made held", "UPDATE holdfast.seat_change c SET kind = 4 WHERE kind IN (7, 9, 10) AND " LAST_OF_ITS_SEAT, true},
@@ -384,7 +384,7 @@ TEST(PostgresTables, AreMadeAgainFromTheJournalWhenTheyAreForgotten) {
 
 // ---------------------------------------------------------------------------------------------------------------- retention
 
-TEST(PostgresTables, OldJournalRowsGoWhenTheTablesHaveThemAndTheyWereDelivered) {
+TEST(PostgresTables, OldJournalRowsAreRemovedOnceProjectedAndDelivered) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 100);   // in 2026-02: older than a day by any database's clock from then on
@@ -454,7 +454,7 @@ TEST_F(OldJournal, LosesNothingUntilTheDoubtIsOver) {
 }
 
 // Another node, or a start before this one, has worked with the clock that is in doubt.
-TEST_F(OldJournal, LosesNothingWhenChangesWereRecordedBeforeTheClockWasDoubted) {
+TEST_F(OldJournal, LosesNothingIfChangesWereRecordedBeforeTheDoubt) {
   Sql sql(database.url());
   const Millis now = std::stoll(sql.value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"));
   const JournalInTest just_now(settings, 2, 100, 2, now - 60'000);
@@ -484,7 +484,7 @@ TEST_F(OldJournal, LosesNothingWhileTheClockIsWrong) {
   EXPECT_TRUE(eventually([&] { return projector.stats().rows_removed > 0; }));
 }
 
-TEST(PostgresTables, AreTrustedWithTheClockWhenChangesWereRecordedWithinADay) {
+TEST(PostgresTables, ChangesWithinADayMakeTheClockTrusted) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   const Millis now = std::stoll(Sql(database.url()).value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"));
@@ -496,7 +496,7 @@ TEST(PostgresTables, AreTrustedWithTheClockWhenChangesWereRecordedWithinADay) {
 
 // ---------------------------------------------------------------------------------------------------------------- the projector
 
-TEST(PostgresProjector, FollowsWhatItIsToldAndFindsWhatNobodyTold) {
+TEST(PostgresProjector, FollowsEventsItIsToldOfAndFindsTheOthers) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest told(settings, 1, 100, 1);
@@ -535,7 +535,7 @@ TEST(PostgresProjector, NamesADamagedEventAndGoesOnWithTheOthers) {
   EXPECT_EQ(projector.stats().events_damaged, 1u);
 }
 
-TEST(PostgresProjector, TakesSmallerStepsWhenTheDatabaseHasNoTimeForLargeOnes) {
+TEST(PostgresProjector, TakesSmallerStepsAfterATimeout) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   Sql(database.url())

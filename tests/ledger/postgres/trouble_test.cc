@@ -82,7 +82,7 @@ class FailuresInTheLog : public testing::Test {
   FailureLog log;
 };
 
-TEST_F(FailuresInTheLog, AreSaidWhenTheyBeginAndCountedFromThenOn) {
+TEST_F(FailuresInTheLog, AreLoggedOnceAndCountedFromThenOn) {
   for (int i = 0; i < 1'000; ++i) log.failed(Work::batch, "it is away", now);
   EXPECT_THAT(warnings.lines(), ElementsAre("postgresql: a batch was not taken: it is away"));
 }
@@ -98,7 +98,7 @@ TEST_F(FailuresInTheLog, AreSummedUpEveryTenSeconds) {
                           AllOf(HasSubstr("for 10 s by now"), HasSubstr("50 attempts at a batch, 50 readings for callers"))));
 }
 
-TEST_F(FailuresInTheLog, AreSaidToBeOverWhenNoneHasComeForAMomentWithAllThatFailed) {
+TEST_F(FailuresInTheLog, EndWithALineThatHasTheTotals) {
   for (int i = 0; i < 30; ++i) log.failed(Work::batch, "it is away", now);
   log.failed(Work::settlement, "it is away", now += seconds(5));
   log.worked(now += seconds(1));
@@ -109,7 +109,7 @@ TEST_F(FailuresInTheLog, AreSaidToBeOverWhenNoneHasComeForAMomentWithAllThatFail
   EXPECT_EQ(warnings.lines().size(), 2u) << "once";
 }
 
-TEST_F(FailuresInTheLog, NowAndThenBetweenWorkThatIsDoneAreOneTrouble) {
+TEST_F(FailuresInTheLog, OccasionalOnesAreOnePeriodOfTrouble) {
   for (int i = 0; i < 90; ++i) {
     log.failed(Work::batch, "a session was ended", now);
     log.worked(now += std::chrono::milliseconds(100));
@@ -117,7 +117,7 @@ TEST_F(FailuresInTheLog, NowAndThenBetweenWorkThatIsDoneAreOneTrouble) {
   EXPECT_EQ(warnings.lines().size(), 1u);
 }
 
-TEST_F(FailuresInTheLog, ThatNobodyHasHeardOfAreSaidAtTheEnd) {
+TEST_F(FailuresInTheLog, UnreportedOnesAreLoggedAtTheEnd) {
   {
     FailureLog ends;
     ends.failed(Work::batch, "it is away", now);
@@ -130,7 +130,7 @@ TEST_F(FailuresInTheLog, ThatNobodyHasHeardOfAreSaidAtTheEnd) {
 
 // ---------------------------------------------------------------------------------------------------------------- a database that goes
 
-TEST(PostgresAwayInTheLog, IsOneLineWhenItGoesAndOneWhenItIsBackHoweverManyBatchesFail) {
+TEST(PostgresAwayInTheLog, IsOneLineAtItsBeginningAndOneAtItsEnd) {
   constexpr int k_refused = 200;
   PostgresServer postgres;
   pg::migrate({.url = postgres.url()});
@@ -255,7 +255,7 @@ class DeafPooler {
   std::jthread accepts_;
 };
 
-TEST(PostgresWithoutListen, WhatAnotherNodeWritesIsFoundByComparingAndSaidToBeLate) {
+TEST(PostgresWithoutListen, OtherNodesChangesAreFoundByComparingAndReportedAsLate) {
   const PostgresDatabase database;
   pg::migrate({.url = database.url()});
   const std::size_t colon = database.url().rfind(':');

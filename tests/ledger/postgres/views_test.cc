@@ -108,7 +108,7 @@ TEST_F(PostgresViews, ReservationsShowsASeatOnceThatLeftAReservationAndCameBack)
   EXPECT_EQ(sql.value("SELECT count(*) FROM Reservations WHERE SeatId = $1::uuid", {seat_id(3)}), "1");
 }
 
-TEST_F(PostgresViews, ReservationsIsAskedByIdBySeatAndByCustomerWithoutGoingThroughATable) {
+TEST_F(PostgresViews, ReservationsFindsIdSeatAndCustomerByIndex) {
   journal.play(2'000);
   project();
   sql.run("ANALYZE");
@@ -149,7 +149,7 @@ std::int64_t pages_of(Sql& sql, const std::string& question) {
   return number_after("Shared Hit Blocks") + number_after("Shared Read Blocks");
 }
 
-TEST_F(PostgresViews, ReservationsFindsARowOfALargerReservationByItsIdHoweverManyThereAre) {
+TEST_F(PostgresViews, ReservationsFindsARowOfALargerReservationByItsIdAmongMany) {
   const Uuid id = hold({3, 4, 5}, "anna");
   const Uuid grown = hold({6}, "ben");
   project();
@@ -172,7 +172,7 @@ TEST_F(PostgresViews, ReservationsFindsARowOfALargerReservationByItsIdHoweverMan
       << "it has no row of its own";
 }
 
-TEST_F(PostgresViews, AJoinOfAllTicketsWithThoseThatAreBlockedLooksAtEachTicketsHistoryOnce) {
+TEST_F(PostgresViews, AJoinOfTicketsAndTicketsBlockedReadsEachHistoryOnce) {
   project();
   fill_with_larger_reservations(sql);
   EXPECT_EQ(sql.value("SELECT count(*) FROM tickets_blocked"), "3750");
@@ -208,7 +208,7 @@ TEST_F(PostgresViews, TicketsAndTheirBlocksDrawTheSalesMap) {
   EXPECT_EQ(sql.query("SELECT zone, price FROM tickets WHERE ticket_id = $1", {seat_id(10)}), price);
 }
 
-TEST_F(PostgresViews, PeopleSeeEverySeatWithWhatHoldsNow) {
+TEST_F(PostgresViews, PeopleSeeEverySeatWithItsCurrentState) {
   hold({1}, "anna");
   hold({2}, "late", 1'000);
   project();
@@ -253,7 +253,7 @@ TEST(PostgresMigration, OfTheFirstVersionKeepsTheIdsOfEventsAndTheStatesOfSeats)
   EXPECT_EQ(sql.value("SELECT to_regclass('holdfast.seat_state') IS NULL"), "t");
 }
 
-TEST(PostgresMigration, OfTheFirstVersionKeepsWhoMayReadTheViewsAndWhatOthersBuiltOnThem) {
+TEST(PostgresMigration, OfTheFirstVersionKeepsGrantsOnTheViewsAndObjectsBuiltOnThem) {
   const PostgresDatabase database;
   Sql sql(database.url());
   for (const char* script : pg::schema_steps().front().scripts) sql.run(script);
@@ -277,7 +277,7 @@ void make_version_2(Sql& sql) {
   sql.run("INSERT INTO holdfast.schema_version (version) VALUES (1), (2)");
 }
 
-TEST(PostgresMigration, ReplacesTheViewsOfVersion2WithTheirIdsReadersAndWhatOthersBuiltOnThem) {
+TEST(PostgresMigration, ReplacesTheViewsOfVersion2AndKeepsIdsGrantsAndDependentObjects) {
   const PostgresDatabase database;
   Sql sql(database.url());
   make_version_2(sql);
@@ -311,7 +311,7 @@ TEST(PostgresMigration, ReplacesTheViewsOfVersion2WithTheirIdsReadersAndWhatOthe
   EXPECT_EQ(sql.value("SELECT count(*) FROM public.of_anna"), "2");
 }
 
-TEST(PostgresMigration, GoesOnWithViewsWhoseReplacementWasInterrupted) {
+TEST(PostgresMigration, CompletesAnInterruptedReplacementOfViews) {
   const PostgresDatabase database;
   Sql sql(database.url());
   make_version_2(sql);
@@ -324,7 +324,7 @@ TEST(PostgresMigration, GoesOnWithViewsWhoseReplacementWasInterrupted) {
 }
 
 // Who waits for a lock on a table has all that write to it wait behind.
-TEST(PostgresMigration, OfViewsKeepsNobodyFromWritingWhileItWaitsForALongTransaction) {
+TEST(PostgresMigration, OfViewsDoesNotBlockWritersWhileItWaits) {
   const PostgresDatabase database;
   Sql sql(database.url());
   make_version_2(sql);
@@ -378,7 +378,7 @@ TEST(PostgresMigration, ByARoleThatMayNotReplaceTheViewsLeavesThemAndSaysSo) {
       Sql(url).run("INSERT INTO holdfast.reservation SELECT 1, 0, 0, 2, 2000000, 1, 1, gen_random_uuid(), 'anna', '', ARRAY[1000, 1001]"));
 }
 
-TEST(PostgresMigration, NamesWhatStandsOnATableThatItWouldRemove) {
+TEST(PostgresMigration, NamesObjectsThatDependOnATableToBeRemoved) {
   const PostgresDatabase database;
   Sql sql(database.url());
   for (const char* script : pg::schema_steps().front().scripts) sql.run(script);
@@ -417,7 +417,7 @@ TEST(PostgresMigration, TouchesNothingWhereAPlatformHasATableOfThatName) {
   EXPECT_EQ(sql.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'holdfast'"), "0");
 }
 
-TEST(PostgresMigration, IsWhatAServerThatWasNotMigratedAsksFor) {
+TEST(PostgresMigration, IsRequestedByAServerOnAnUnmigratedDatabase) {
   const PostgresDatabase database;
   pg::Connection connection({.url = database.url()});
   try {
@@ -437,7 +437,7 @@ TEST(PostgresMigration, WantsAUrlAndShowsNoPassword) {
   EXPECT_EQ(away.everything().find("secret"), std::string::npos) << away.everything();
 }
 
-TEST(PostgresMigration, ShowsNoPartOfAPasswordThatIsNotWrittenAsAUrlTakesIt) {
+TEST(PostgresMigration, ShowsNoPartOfAPasswordThatIsNotEscaped) {
   for (const char* password : {"Xq7/Zw9", "Xq7@Zw9", "Xq7%Zw9", "Xq7%2", "Xq7?r/Zw9@"}) {
     for (const char* place : {"@127.0.0.1:1/nowhere", "@h1:1,h2:2/n?a=b"}) {
       const std::string url = "postgresql://anna:" + std::string(password) + place;
@@ -492,7 +492,7 @@ TEST(PostgresConnection, HasItsOwnNameWhateverTheUrlSays) {
   EXPECT_EQ(connection.query(k_name).text(0, 0), "holdfast ledger");
 }
 
-TEST(PostgresMigration, RefusesServersThatALedgerCannotRestOn) {
+TEST(PostgresMigration, RefusesServersThatAreUnfitForALedger) {
   const pg::ServerFacts good{.version_number = 150'012, .version = "15.12"};
   EXPECT_EQ(pg::unfitness_of(good), "");
   pg::ServerFacts facts = good;
@@ -517,7 +517,7 @@ TEST(PostgresMigration, RefusesServersThatALedgerCannotRestOn) {
   EXPECT_EQ(pg::unfitness_of(facts), "");
 }
 
-TEST(PostgresVerify, NamesWhatDoesNotAgreeAndRebuildMakesItAgain) {
+TEST(PostgresVerify, NamesDifferencesAndRebuildRepairsThem) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 60);
