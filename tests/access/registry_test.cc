@@ -1,4 +1,5 @@
-// The registry, in a file and in a database: keys as they were made, changes that everybody sees, one secret for all.
+// The registry, in a file and in a database: keys stay as they were created, every connection sees changes, and all share one
+// secret.
 #include "access/registry.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Work on background threads, and what becomes of it at a stop.
+// Work on background threads, and its fate at a stop.
 #include "api/background.h"
 
 #include <gtest/gtest.h>
@@ -39,8 +39,8 @@ TEST(Background, ACoroutineGoesOnOnItsOwnThread) {
   EXPECT_EQ(went_on, std::this_thread::get_id());
 }
 
-// A stop comes while more is queued than is ever begun: nothing of it outlives the stop, so nothing ends later, when all that it uses
-// is gone.
+// A stop comes while more is queued than will ever begin. None of it may outlive the stop: it would end later, when everything
+// that it uses is destroyed.
 TEST(Background, AStopEndsAllThatStillWait) {
   constexpr int k_requests = 20'000;
   int kept = 0;
@@ -58,7 +58,7 @@ TEST(Background, AStopEndsAllThatStillWait) {
   stopping.notify_all();
   pool.stop();
   context.restart();
-  context.poll();   // what was done goes on, the rest unwinds: both through the context
+  context.poll();   // finished work continues, the rest unwinds: both through the context
   EXPECT_EQ(kept, 0);
 }
 

@@ -20,13 +20,13 @@ class SharedTextsTest : public ::testing::Test {
     texts.stop();
   }
 
-  // Asks `times` at the same moment, and runs until all are answered.
+  // Calls `times` callers at the same moment, and runs until all have their answer.
   std::vector<SharedTexts::Text> get(SharedTexts::Key key, std::size_t bytes, std::size_t times = 1) {
     std::vector<SharedTexts::Text> got(times);
     context.restart();
     std::latch asked(static_cast<std::ptrdiff_t>(times));
     const auto make = [&, bytes] {
-      asked.wait();   // all are there: those who came later wait for this one
+      asked.wait();   // all are waiting: later callers wait for this one
       ++made;
       return std::string(bytes, 'x');
     };
@@ -41,7 +41,7 @@ class SharedTextsTest : public ::testing::Test {
     return got;
   }
 
-  boost::asio::io_context context;   // a background thread may still be telling it of its end when run() has returned
+  boost::asio::io_context context;   // a background thread may still post its end to this when run() has returned
   BackgroundPool background;
   SharedTexts texts{{.kept_bytes_max = 1'000, .bytes_max = 3'000}};
   std::shared_ptr<const void> source = std::make_shared<int>(1);

@@ -20,7 +20,7 @@ class Watching : public testing::Test {
     watch.attach(context);
     event = it.create_event(10);
   }
-  // Begins to wait; its result is in `results` when it has gone on.
+  // Begins to wait. Its result is in `results` once it has resumed.
   void wait(Seq after, milliseconds patience) {
     boost::asio::co_spawn(context, waiting(after, patience), boost::asio::detached);
     context.poll();

@@ -1,4 +1,4 @@
-// The queue of the log: what becomes of it when the process ends because it is broken, and when there is no memory for a line.
+// The queue of the log: its lines when the process ends by a failed check, and when there is no memory for a line.
 #include "cli/log_writer.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ using test::TempFolder;
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr int k_lines = 5'000;   // more than a thread writes before the process is gone, and less than the queue holds
+constexpr int k_lines = 5'000;   // more than a thread writes before the process has ended, and less than the queue holds
 
 [[noreturn]] void fail() { throw std::runtime_error("nobody catches this"); }
 
@@ -32,7 +32,7 @@ class Last : public ::testing::Test {
  protected:
   Last() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 
-  // Lines of a log, of which the last one says why the process is about to end.
+  // Lines of a log. The last one says why the process is about to end.
   static void log_until_the_cause() {
     for (int i = 0; i < k_lines; ++i) spdlog::info("line {}", i);
     spdlog::error("this is the cause");
@@ -57,7 +57,7 @@ TEST_F(Last, LinesOfALogAreWrittenBeforeAnUncaughtExceptionEndsTheProcess) {
   EXPECT_DEATH(end(), AllOf(HasSubstr("this is the cause"), HasSubstr("nobody catches this")));
 }
 
-// A pipe with a name, which the writer opens as its file and the test reads when it wants to.
+// A named pipe, which the writer opens as its file and the test reads at will.
 class Full : public ::testing::Test {
  protected:
   Full() {
@@ -68,7 +68,7 @@ class Full : public ::testing::Test {
   ~Full() override { ::close(reader_); }
 
   std::string file() const { return folder_ / "pipe"; }
-  // Until this is in what came out of the pipe.
+  // Reads until this is in the pipe's output.
   bool reads(std::string_view text) {
     return eventually([&] {
       char part[65'536];

@@ -1,4 +1,4 @@
-// One process at a time, copies of the data while it is sold from, and tables that are made again.
+// One process at a time, copies of the data during a sale, and rebuilt tables.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -107,7 +107,7 @@ TEST_F(Maintenance, ABackupHasTheFeedsPositionsAndRefusedPayments) {
     EXPECT_EQ(feed.rejection(before), "told");
     EXPECT_TRUE(feed.make_lease("next", std::chrono::milliseconds(1'000))->acquire());
   }
-  // Where the files of the ledger were put back beside a feed.db that knows more.
+  // The files of the ledger were restored beside a feed.db that knows more.
   fs::create_directory(folder / "beside");
   it.close();
   fs::copy(folder / "data" / "feed.db", folder / "beside" / "feed.db");

@@ -7,14 +7,14 @@
 namespace holdfast::test {
 namespace {
 
-// A node whose wall clock is off by so much, by libfaketime; its monotonic clock goes on as it is.
+// A node whose wall clock is off by so much, by libfaketime. Its monotonic clock is unaffected.
 std::map<std::string, std::string> clock_off_by(const std::string& offset) {
   return {{"LD_PRELOAD", HOLDFAST_FAKETIME}, {"FAKETIME", offset}, {"FAKETIME_DONT_FAKE_MONOTONIC", "1"}, {"FAKETIME_NO_CACHE", "0"}};
 }
 
 class Clocks : public ::testing::Test {
  protected:
-  // The first two do not publish: librdkafka's timed waits end late by what libfaketime adds to the clock that they are reckoned by.
+  // The first two do not publish: under libfaketime, librdkafka's timed waits end late by the offset.
   Clocks() : cluster({.environments = {clock_off_by("+7m"), clock_off_by("-7m"), {}}, .without_feed = {0, 1}}) {}
 
   double seconds_left(const std::string& expires_at) {
@@ -44,7 +44,7 @@ TEST_F(Clocks, MinutesApartEndAHoldOnTime) {
   const Answer held = hold(slow, "c", {event[0]}, R"("holdSeconds":4)");
   ASSERT_EQ(held.status, 201) << held;
   const std::string expires_at = string_of(held.json().at("expiresAt"));
-  // Refused as long as the database's clock says that it holds, taken from then on; by whichever node.
+  // The hold is refused as long as it runs by the database's clock, and accepted from then on, on every node.
   for (std::size_t tries = 0;; ++tries) {
     Client asked = cluster.client(tries % cluster.count());
     const double left_before = seconds_left(expires_at);

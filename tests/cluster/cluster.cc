@@ -41,7 +41,7 @@ Cluster::~Cluster() = default;
 
 void Cluster::after_kill() {
   constexpr std::int64_t k_contract_ms = 30'000;
-  // Whoever lives gives its locks up before it answers, and nobody has asked since: what is there is the killed one's.
+  // A living node releases its locks before it answers, and nobody has asked since. So the remaining locks are the killed node's.
   std::istringstream keys(redis_.command({"KEYS", "lock:seat:*"}));
   for (std::string key; std::getline(keys, key);) {
     const std::int64_t left = std::stoll(redis_.command({"PTTL", key}));

@@ -5,8 +5,8 @@
 //   cluster.redis().kill();
 //   cluster.verify({event});                           // journal, tables and Kafka say the same
 //
-// The database and Kafka are those that all tests share, unless the settings ask for own ones, because the test stops them; the names of
-// the topics begin with a word of the cluster's own.
+// The tests share one database and one Kafka, unless the settings ask for private ones because the test stops them. The names of
+// the topics begin with a word of this cluster's own.
 #pragma once
 
 #include <signal.h>
@@ -26,9 +26,9 @@ namespace holdfast::test {
 struct ClusterSettings {
   std::size_t nodes = 3;
   std::vector<std::string> flags{};                              // of every node
-  std::vector<std::map<std::string, std::string>> environments{};   // of each node; fewer: nothing for the others
+  std::vector<std::map<std::string, std::string>> environments{};   // of each node; nodes beyond the list have none
   bool has_feed = true;
-  std::set<std::size_t> without_feed{};                          // nodes that the others publish for
+  std::set<std::size_t> without_feed{};                          // nodes without a feed
   bool own_postgres = false;
   bool own_kafka = false;
 };
@@ -50,11 +50,11 @@ class Cluster : public Nodes {
   const std::string& bootstrap() const { return bootstrap_; }
   std::string topic(std::string_view name) const { return prefix_ + std::string(name); }
 
-  // The seat locks that are left of a killed node end by themselves within 30 seconds; here they are ended at once.
+  // A killed node's seat locks end by themselves within 30 seconds; this ends them at once.
   void after_kill() override;
-  // Waits until the node has seen all that the journal has of these events: it may just have been started, or have stood still.
+  // Waits until the node has seen all journal rows of these events: it may have just started, or have been paused.
   void wait_until_current(std::size_t node, const std::vector<TestEvent>& events);
-  // `holdfast verify`, and that Kafka has what the journal has (feed_check.h). Starts nodes that do not run.
+  // Runs `holdfast verify`, and checks that Kafka has what the journal has (feed_check.h). Starts nodes that do not run.
   void verify(const std::vector<TestEvent>& events) override;
 
  private:
@@ -69,7 +69,7 @@ class Cluster : public Nodes {
   std::vector<std::unique_ptr<Server>> nodes_;
 };
 
-// A process that stands still, until the end of the scope at the latest.
+// Pauses a process, until the end of the scope at the latest.
 class Paused {
  public:
   explicit Paused(Process& process) : process_(process) { process_.signal(SIGSTOP); }

@@ -12,7 +12,7 @@
 namespace holdfast::test {
 namespace {
 
-// One message, as far as a change says what it must be.
+// The parts of a message that follow from its change.
 struct Told {
   std::string topic;          // without the prefix
   std::string reservation;
@@ -32,7 +32,7 @@ std::string topic_of(const std::string& type) {
   return {};
 }
 
-// What the journal of an event must have led to. A seat's version is the number of its changes.
+// The messages that follow from an event's journal. A seat's version is the number of its changes.
 void read_journal(Client& node, const TestEvent& event, BySeat& expected) {
   std::map<std::string, std::int64_t> versions;
   for (std::int64_t after = 0;;) {
@@ -60,7 +60,7 @@ std::string key_of(std::string seat) {
   return seat;
 }
 
-// What was read, by seat and topic; complains of what contradicts itself.
+// The messages that were read, by seat and topic. Reports contradictions among them.
 class Reading {
  public:
   Reading(const BySeat& expected, std::size_t prefix) : expected_(expected), prefix_(prefix) {}
@@ -117,7 +117,7 @@ void expect_feed_is_the_journal(Client& node, const std::vector<TestEvent>& even
     return reading.count() >= wanted;
   };
   EXPECT_TRUE(reader.read_until(take, 6 * k_patience)) << "of " << wanted << " messages " << reading.count() << " came";
-  reader.read_for(milliseconds{500});   // what should not be there
+  reader.read_for(milliseconds{500});   // for messages that should not exist
   take();
   std::cout << "kafka: " << wanted << " messages of " << expected.size() << " seats\n";
 

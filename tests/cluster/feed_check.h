@@ -13,8 +13,9 @@ namespace holdfast::test {
 inline const std::vector<std::string> k_reservation_topics = {"reservation-created", "reservation-expired", "reservation-consumed",
                                                               "reservation-released"};
 
-// Compares what readers of committed messages see on the topics (with this prefix) with the journal of these events, as the node shows
-// it: waits for what is missing, and then fails the test for what is missing still, out of order, twice, or there without a change.
+// Compares what readers of committed messages see on the topics (with this prefix) with the journal of these events, as the node
+// shows it. Waits for missing messages, then fails the test for those that are still missing, out of order, duplicate, or without
+// a change.
 void expect_feed_is_the_journal(Client& node, const std::vector<TestEvent>& events, const std::string& bootstrap,
                                 const std::string& prefix);
 

@@ -1,4 +1,5 @@
-// Kafka under three nodes: away for a minute, and two nodes that both believe to be the one that publishes. And what one node with everything tells.
+// Kafka under three nodes: away for a minute, and with two nodes that both believe they are the publisher. And the size of one
+// node's metrics.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <iostream>
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::size_t k_seats = 200;
 
-// The node that publishes now, other than `except`; nothing when none does.
+// The node that publishes now, other than `except`. Nothing if none does.
 std::optional<std::size_t> publisher(Cluster& cluster, std::optional<std::size_t> except = std::nullopt) {
   for (std::size_t node = 0; node < cluster.count(); ++node) {
     if (node == except) continue;
@@ -30,7 +31,7 @@ TEST(Feed, PublishesEverythingInOrderAfterAMinuteWithoutKafka) {
   ASSERT_TRUE(load.goes_on(50));
   ASSERT_TRUE(eventually([&] { return publisher(cluster).has_value(); }, 6 * k_patience));
   cluster.kafka().stop();
-  // The one place where time is meant: longer than what librdkafka and a transaction wait for.
+  // The one sleep that is meant: longer than the timeouts of librdkafka and of a transaction.
   const auto until = Clock::now() + milliseconds{k_is_sanitized ? 15'000 : 60'000};
   while (Clock::now() < until) ASSERT_TRUE(load.goes_on(5)) << "nobody waits for Kafka";
   double lag = 0;
@@ -39,7 +40,7 @@ TEST(Feed, PublishesEverythingInOrderAfterAMinuteWithoutKafka) {
     lag = std::max(lag, metric(asked, "holdfast_feed_lag_changes"));
   }
   EXPECT_GT(lag, 0) << "the lag is a metric";
-  // Each on a connection of its own: one that has stood idle for as long as this takes was closed.
+  // Each on a new connection: an idle one would be closed in the meantime.
   EXPECT_EQ(cluster.client(0).get("/readyz").status, 200);
   cluster.kafka().start();
   ASSERT_TRUE(load.goes_on(50));
@@ -80,14 +81,14 @@ TEST(Feed, FencesTheOlderOfTwoRelaysSoThatEachMessageIsReadOnce) {
     for (std::size_t node = 0; node < cluster.count(); ++node) {
       if (node != older) others.push_back(node);
     }
-    // It stands still in the midst of its work: changes have come, and it has not published them.
+    // The node is paused in the middle of its work: there are changes that it has not published.
     Load load(cluster, event, others);
     ASSERT_TRUE(load.goes_on(300));
     Paused paused(cluster.at(*older).process());
     std::optional<std::size_t> younger;
     EXPECT_TRUE(eventually([&] { return (younger = publisher(cluster, older)).has_value(); }, 3 * k_patience)) << "another one takes over";
     EXPECT_TRUE(load.goes_on(100));
-    paused.resume();   // with all that it had in its queue
+    paused.resume();   // with everything in its queue
     EXPECT_TRUE(load.goes_on(300));
     load.stop();
     if (HasFailure()) return;
@@ -104,7 +105,7 @@ TEST(Feed, FencesTheOlderOfTwoRelaysSoThatEachMessageIsReadOnce) {
   cluster.verify({event});
 }
 
-// As tests/contract has it of a node with the embedded ledger: what an operator's Prometheus carries away each time.
+// As in tests/contract for a node with the embedded ledger: what an operator's Prometheus fetches each time.
 TEST(Metrics, OfAFreshNodeWithDatabaseLockAndFeedAreBelow50Kilobytes) {
   Cluster cluster({.nodes = 1});
   Client client = cluster.client(0);

@@ -78,10 +78,10 @@ Answer Load::insist(std::size_t& node, std::string_view target, const std::strin
       if (answer.status != 503) return answer;
       ++unavailable_;
       if (answer.header("Retry-After").empty()) ++without_retry_after_;
-    } catch (const std::exception&) {   // the node was killed, or does not run at the moment
+    } catch (const std::exception&) {   // the node was killed, or is not running
       ++lost_;
     }
-    std::this_thread::sleep_for(milliseconds{20});   // a client that is told to come again does not do so at once
+    std::this_thread::sleep_for(milliseconds{20});   // a client that is told to retry does not do so at once
   }
   throw std::runtime_error("not answered in time: " + std::string(target) + " " + body);
 }
@@ -116,7 +116,7 @@ void Load::give_back(std::size_t& node, std::size_t seat, const std::string& key
   {
     const std::lock_guard lock(mutex_);
     const auto at = owned_.find(seat);
-    id = at->second.reservation;   // only its owner takes it out
+    id = at->second.reservation;   // only its owner removes it
     owned_.erase(at);
   }
   const Answer answer = insist(node, "/v1/reservations/" + id + "/release", "{}", key);

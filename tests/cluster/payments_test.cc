@@ -1,4 +1,4 @@
-// What payment services say on Kafka: twice, late, malformed, or about somebody else's reservation; no seat moves that belongs to another.
+// Payments on Kafka that are repeated, late, malformed, or for another customer's reservation: no seat of another customer moves.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,7 +16,7 @@ class Payments : public ::testing::Test {
     if (answer.status != 201) throw std::runtime_error("not reserved: " + answer.bytes);
     return string_of(answer.json().at("reservationId"));
   }
-  // A hold that is over: of one second, and recorded as expired.
+  // An ended hold: of one second, and recorded as expired.
   std::string expired_hold(std::size_t seat) {
     const Answer answer = hold(client, "late", {event[seat]}, R"("holdSeconds":1)");
     if (answer.status != 201) throw std::runtime_error("not held: " + answer.bytes);
@@ -41,11 +41,11 @@ class Payments : public ::testing::Test {
     writer.write(cluster.topic("payment-failed"), reservation_id,
                  R"({"reservationId":)" + json_of(reservation_id) + R"(,"orderId":)" + json_of(order) + R"(,"reason":"card declined"})");
   }
-  // Everything that was written to both topics before this has had its effect: a payment that comes after it in every partition has.
+  // Waits until everything written to both topics so far has had its effect: a later payment in every partition has.
   void wait_for_payments() {
     const std::size_t partitions = 3;
     std::vector<std::string> markers;
-    for (std::size_t i = 0; i < partitions * 4; ++i) {   // by keys; with this many each partition has one, all but surely
+    for (std::size_t i = 0; i < partitions * 4; ++i) {   // by key: with this many, every partition almost certainly has one
       markers.push_back(reserve_seat(next_marker_++, "marker"));
       succeeded(markers.back(), "marker");
     }
@@ -123,7 +123,7 @@ TEST_F(Payments, ThatComeLateForASeatThatHasGoneAreRejectedForARefund) {
   EXPECT_EQ(status_of(id), "expired");
   EXPECT_EQ(status_of(winner), "active") << "a late payment cannot touch a seat that has gone to somebody else";
 
-  // The same again is told of in the same words, however often, and never carried out: not even when the seat is free again.
+  // A repeated payment is refused in the same words each time and never carried out, even when the seat is free again.
   ASSERT_EQ(client.post("/v1/reservations/" + winner + "/release", "{}").status, 200);
   succeeded(id, "order-late", "payment-77");
   wait_for_payments();
@@ -151,9 +151,9 @@ TEST_F(Payments, ForAnotherCustomersReservationMoveNoSeat) {
   const std::string bought = reserve_seat(0, "buyer");
   succeeded(bought, "order-1");
   ASSERT_TRUE(eventually([&] { return status_of(bought) == "consumed"; }, 3 * k_patience));
-  succeeded(bought, "order-of-another");   // another order for what was sold already
+  succeeded(bought, "order-of-another");   // another order for a sold reservation
   failed(bought, "order-of-another");
-  succeeded("00000001-0000-8000-8000-000000000000", "order-3");   // a reservation that never was
+  succeeded("00000001-0000-8000-8000-000000000000", "order-3");   // a reservation that never existed
   KafkaReader rejected(cluster.bootstrap(), {cluster.topic("reservation-payment-rejected")});
   ASSERT_TRUE(rejected.read_until(
       [&] {

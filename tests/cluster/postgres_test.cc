@@ -67,7 +67,7 @@ TEST(PostgresAway, APausedPostgresBlocksNoRequestForEverAndSellsNothingTwice) {
   ASSERT_TRUE(load.goes_on(100));
   cluster.postgres().pause();
   const std::size_t before = load.unavailable();
-  // 10 s until the connection counts as lost, and 10 s in which a commit that was on its way is looked for.
+  // 10 s until the connection counts as lost, and 10 s to look for a commit that was in flight.
   EXPECT_TRUE(eventually([&] { return load.unavailable() > before; }, 2 * k_patience)) << "nobody was told that it cannot be done now";
   cluster.postgres().resume();
   ASSERT_TRUE(load.goes_on(100));

@@ -1,4 +1,5 @@
-// The seat lock, by three nodes and by other programs: it keeps others out, and whatever happens to it, a seat has one owner.
+// The seat lock, of three nodes and of other programs: it keeps others out, and a seat has one owner whatever happens to the
+// lock.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -24,7 +25,7 @@ std::string take_by_another_program(RedisServer& redis, const std::string& seat,
 
 bool is_locked(RedisServer& redis, const std::string& seat) { return redis.command({"EXISTS", lock_of(seat)}) == "1"; }
 
-// What has come for a server that stands still, and it has not read.
+// Bytes that have arrived for a paused server, which has not read them.
 std::size_t bytes_waiting_at(std::uint16_t port) {
   std::ifstream connections("/proc/net/tcp");
   std::size_t waiting = 0;
@@ -104,7 +105,7 @@ TEST(SeatLock, WithRejectOnlyReservationsStopWhileRedisIsAway) {
   EXPECT_TRUE(eventually([&] { return reserve(client, event[1], "c").status == 201; }));
 }
 
-// The journal does not take the row until the lock has ended: somebody else holds a lock on its table.
+// The journal does not accept the row until the lock has ended: another session has locked its table.
 TEST(SeatLock, ThatExpiresInABatchIsLeftToAnotherProgram) {
   Cluster cluster({.flags = {"--lock-ttl-ms", "1000"}});
   Client client = cluster.client(0);
@@ -117,7 +118,8 @@ TEST(SeatLock, ThatExpiresInABatchIsLeftToAnotherProgram) {
   ASSERT_TRUE(eventually([&] { return take_by_another_program(cluster.redis(), event[0]) == "OK"; })) << "it ends by itself";
   sql.run("commit");
   const Answer answer = asking.read_answer();
-  // The transaction may have waited too long for its node's patience; then it was judged again, and the lock is somebody else's.
+  // The transaction may have waited longer than its node's patience. Then it was judged again, and the lock belongs to another
+  // program.
   EXPECT_TRUE(answer.status == 201 || answer.status == 409) << answer;
   EXPECT_EQ(cluster.redis().command({"GET", lock_of(event[0])}), "another program");
   cluster.redis().command({"DEL", lock_of(event[0])});
@@ -126,13 +128,13 @@ TEST(SeatLock, ThatExpiresInABatchIsLeftToAnotherProgram) {
   cluster.verify({event});
 }
 
-// A node that stands still within its turn, with the seat's lock, for longer than the contract's 30 seconds.
+// A node that is paused in the middle of its work, with the seat's lock, for longer than the contract's 30 seconds.
 TEST(SeatLock, ANodePausedLongerThanItsLocksSellsNothingTwice) {
   Cluster cluster({.flags = {"--lock-deadline-ms", "10000"}});
   Client client = cluster.client(1);
   const TestEvent event = make_event(client, 10);
 
-  // Redis stands still first, so that the node stops between locking the seat and writing it.
+  // Redis is paused first, so that the node stops between locking the seat and writing it.
   cluster.redis().pause();
   Client late = cluster.client(0);
   const std::string request = request_bytes("POST", "/reservations", reserve_body(event[0], "late"), {{"Idempotency-Key", "late-1"}});
@@ -144,7 +146,7 @@ TEST(SeatLock, ANodePausedLongerThanItsLocksSellsNothingTwice) {
   ASSERT_TRUE(eventually([&] { return is_locked(cluster.redis(), event[0]); }))
       << "what was sent to Redis is done, though nobody reads the answer";
 
-  // The others go on after at most the 2 seconds that a transaction may be idle; the seat itself is locked.
+  // The others continue after at most 2 seconds, the limit for an idle transaction; only the seat itself is locked.
   const Answer meanwhile = reserve(client, event[1], "on time");
   EXPECT_EQ(meanwhile.status, 201) << meanwhile;
   const auto locked_since = Clock::now();
@@ -155,7 +157,7 @@ TEST(SeatLock, ANodePausedLongerThanItsLocksSellsNothingTwice) {
   EXPECT_GT(Clock::now() - locked_since, milliseconds{20'000}) << "the lock was to hold for 30 s";
 
   paused.resume();
-  // Its batch is judged again and finds the seat gone, or its time was over before that; then asking again says it.
+  // Its batch is judged again and finds the seat taken, or its time was over before that; then a retry says so.
   Answer refused = late.read_answer();
   EXPECT_TRUE(refused.status == 409 || refused.status == 503) << refused;
   for (int tries = 0; refused.status == 503 && tries < 20; ++tries) {

@@ -10,7 +10,7 @@ namespace {
 using testing::IsEmpty;
 
 struct Seats : testing::Test {
-  // The node that imports at the moment; nothing when none does.
+  // The node that imports at the moment. Nothing if none does.
   std::optional<std::size_t> importer() {
     for (std::size_t node = 0; node < cluster.count(); ++node) {
       if (!cluster.at(node).process().runs()) continue;
@@ -34,7 +34,7 @@ struct Seats : testing::Test {
   }
   void write(const std::string& part) { writer.write(topic, "key", part); }
 
-  // Once, with each of its seats once, and without a word to the dead letters; as this node and the database have it.
+  // The event exists once, with each of its seats once, and without a dead letter; on this node and in the database.
   void expect_there_once(std::size_t node, const GeneratedEvent& event) {
     Client client = cluster.client(node);
     const Json shown = client.get("/v1/events/" + event.id).json();
@@ -64,7 +64,7 @@ struct Seats : testing::Test {
         << "ids of an import that was abandoned";
   }
 
-  // The lease of the feed, and that of an import whose node has gone, are waited for.
+  // Waits for the lease of the feed, and for that of an import whose node has died.
   static constexpr milliseconds k_long = 6 * k_patience;
 
   Cluster cluster{{.nodes = 2, .flags = {"--feed-seats", "on", "--feed-seats-group", "seats-" + new_uuid()}}};
@@ -110,7 +110,8 @@ TEST_F(Seats, OfAnImportInterruptedByAKillAreImportedOnceByTheNextNode) {
         sql.value("SELECT count(*) FROM holdfast.journal j JOIN holdfast.event e ON e.number = j.event WHERE e.id = $1", {event.id}));
   };
   ASSERT_TRUE(eventually([&] { return steps() > 1; }, k_long)) << "the import does not begin";
-  // The next step of the import waits for the event's row, which is its lock: it stands in the middle while its node is killed.
+  // The next step of the import waits for the event's row, which is its lock: so the import is in progress when its node is
+  // killed.
   sql.run("BEGIN");
   sql.query("SELECT FROM holdfast.event WHERE id = $1 FOR UPDATE", {event.id});
   ASSERT_EQ(sql.value("SELECT count(*) FROM holdfast.import"), "1") << "the import was to be on its way";

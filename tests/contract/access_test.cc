@@ -1,5 +1,5 @@
-// Who may call what: every route there is, called by everybody there could be, against a table; and keys, sessions, rates and origins of
-// the real program.
+// Who may call what: every route, called by every kind of caller, against a table; and keys, sessions, rates and origins of the
+// real program.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -141,7 +141,7 @@ std::string path_of(const api::Route& route) {
 }
 
 TEST_F(Access, EveryRouteAdmitsExactlyTheCallersInTheTable) {
-  const std::string expired = new_api_token();   // the tool makes none whose time is over
+  const std::string expired = new_api_token();   // the tool creates no expired keys
   RegistryFile((folder / "data" / "registry.db").string())
       .add({.id = "kexpired",
             .name = "n",
@@ -174,13 +174,13 @@ TEST_F(Access, EveryRouteAdmitsExactlyTheCallersInTheTable) {
     const auto ask = [&](const Headers& caller) {
       return client->request(route.method, path_of(route), route.method == "GET" ? "" : "{}", caller).status;
     };
-    // What it was turned away with; 0: it was let in, whatever the route itself said.
+    // The status with which it was refused; 0: it was admitted, whatever the route itself answered.
     const auto refusal = [&](const Headers& caller) {
       const int status = ask(caller);
       return status == 401 || status == 403 ? status : 0;
     };
     const bool is_public = allowed.scope.empty();
-    if (name != "GET /v1/sessions") {   // whose own answer is 401 where there is no session
+    if (name != "GET /v1/sessions") {   // which itself answers 401 without a session
       for (const Headers& nobody : nobodies) EXPECT_EQ(refusal(nobody), is_public ? 0 : 401) << name;
       for (const auto& [scope, token] : keys) {
         const bool expects = is_public || scope == allowed.scope || scope == "admin";
@@ -387,7 +387,7 @@ void expect_forbidden(const Answer& answer, const api::Route& route) {
   }
 }
 
-// Calls every route that changes something, and gives each answer to `check`.
+// Calls every route that changes something, and passes each answer to `check`.
 template <typename Check>
 void walk_changing_routes(Client& client, const Headers& headers, Check check, bool demo = false) {
   api::Metrics metrics;
@@ -418,7 +418,7 @@ TEST(StrangePages, ChangeNothingOnAServerWithoutKeys) {
   Client client = server.connect();
   for (const Headers& page : headers_of_strange_pages()) walk_changing_routes(client, page, expect_forbidden, true);
   const TestEvent event = make_event(client, 2);
-  // What a form or `fetch` with `no-cors` sends without asking first: a body without a Content-Type.
+  // A request that a form, or `fetch` with `no-cors`, sends without a preflight: a body without a Content-Type.
   const Answer locked =
       client.post("/tickets_lock", lock_body(event.seats, 86'400), {{"Content-Type", ""}, {"Origin", "https://evil.example"}});
   expect_contract_2_refusal(locked, 403);
@@ -775,7 +775,7 @@ TEST(BeyondLoopback, WithoutAKeyContract1EndsNoTicketLockThatNeedsOne) {
   EXPECT_EQ(release(client, {}).status, 200) << "anybody may end one through contract 2";
 }
 
-// What can become of registry.db beside data whose server was killed; its log has the last changes.
+// The possible states of registry.db beside data whose server was killed; its log has the last changes.
 struct Loss {
   const char* name;
   void (*act)(const std::filesystem::path& data);

@@ -72,7 +72,7 @@ TEST_F(ApiV1, AnEventIsCreatedWithItsSeatsAndCanBeRead) {
   }
 }
 
-// A plan as an editor writes it, with what Holdfast has no place for.
+// A plan as an editor writes it, with members that Holdfast ignores.
 std::string plan_with_more(std::string_view seats) {
   return R"({"name":"Hall","size":{"width":100,"height":100},
 "categories":[{"name":"S","price":45,"vat":19}],
@@ -200,7 +200,7 @@ TEST_F(ApiV1, AnUnknownEventIs404) {
   expect_v1_problem(client.request("PATCH", "/v1/events/" + new_uuid(), R"({"name":"x"})"), 404, "event_not_found");
 }
 
-// Whatever two callers change at the same time, no answered change is lost, and what they make together goes together.
+// Of concurrent changes, no answered change is lost, and changes that were sent together are made together.
 TEST_F(ApiV1, ChangesOfAnEventAtTheSameTimeAreJudgedOneAfterTheOther) {
   const TestEvent event = make_event(client, 1);
   Client other = server().connect();

@@ -32,8 +32,8 @@ Ids seats_of(const Answer& answer) {
   return ids;
 }
 
-// Rows of seats with positions, a row a line: section and row, a colon, then a character a seat, which is the category `Red` for an `r`, else
-// `Blue`; a blank is a gap.
+// Rows of seats with positions, one row per line: section and row, a colon, then one character per seat: category `Red` for an
+// `r`, otherwise `Blue`. A blank is a gap.
 TestEvent make_rows(Client& client, const std::vector<std::string>& rows, std::string_view more = {}) {
   TestEvent event{new_uuid(), {}};
   std::string seats;
@@ -64,7 +64,7 @@ class BestAvailable : public OneServer {
              const Headers& headers = {}) {
     return client.post("/v1/reservations", best_body(event, wish, customer, more), headers);
   }
-  // The places in the event of the seats that were held: "3 4"; or status and code.
+  // The indexes in the event of the seats that were held: "3 4"; or status and code.
   std::string told(const TestEvent& event, const Answer& answer) {
     if (answer.status != 201) return std::to_string(answer.status) + " " + string_of(answer.json().at("code"));
     std::string places;
@@ -358,7 +358,7 @@ std::vector<BookSeat> book_of(const Json& plan) {
   return book;
 }
 
-// Sells the venue by best available, with some blocked seats and some reservations given back on the way, and compares each pick.
+// Sells the venue by best available, with some blocked seats and some releases in between, and compares each pick.
 void sell_by_the_book(Client& client, const char* venue, std::size_t requests) {
   const std::string plan_file = read_file(std::string(HOLDFAST_VENUES) + "/" + venue + ".seating-plan.json");
   const Answer made = client.post("/v1/events", R"({"name":"V","plan":)" + plan_file + "}");
@@ -375,7 +375,7 @@ void sell_by_the_book(Client& client, const char* venue, std::size_t requests) {
     book[i].free = false;
   }
   ASSERT_EQ(client.post("/v1/events/" + id + "/block", R"({"seatIds":)" + json_of(blocked) + "}").status, 200);
-  std::vector<std::pair<std::string, std::vector<std::size_t>>> held;   // in the order of the holds: the run is the same each time
+  std::vector<std::pair<std::string, std::vector<std::size_t>>> held;   // in the order of the holds, so that each run is the same
   std::size_t refused = 0;
   for (std::size_t i = 0; i < requests; ++i) {
     BookWish wish{.quantity = 1 + random() % 8, .adjacent = random() % 8 != 0};

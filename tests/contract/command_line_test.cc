@@ -1,4 +1,4 @@
-// The program's commands beside `serve`: import, verify, backup, restore, rebuild, and what they say when something is wrong.
+// The program's other commands: import, verify, backup, restore, rebuild, and their errors.
 #include <gmock/gmock.h>
 
 #include "support/events.h"
@@ -54,7 +54,7 @@ class CommandLine : public ::testing::Test {
     seen = see(client);
   }
 
-  // All that can be read of it.
+  // Everything that can be read of it.
   std::vector<Json> see(Client& client) {
     std::vector<Json> all = {client.get("/v1/events/" + event.id).json(), client.get("/v1/events/" + event.id + "/states").json(),
                              client.get("/v1/events/" + event.id + "/plan").json()};
@@ -63,7 +63,7 @@ class CommandLine : public ::testing::Test {
     return all;
   }
 
-  // A server on this folder shows all of it, and goes on.
+  // A server on this folder shows all of it, and continues to sell.
   void expect_all_of_it(const fs::path& in) {
     Server server({.data = in});
     Client client = server.connect();
@@ -213,7 +213,7 @@ TEST_F(CommandLine, ImportNamesTheMistakeInAPlanAndCreatesNothing) {
   EXPECT_TRUE(server.connect().get("/v1/events").json().at("items").as_array().empty());
 }
 
-// Behind a byte order mark, as some editors write it.
+// After a byte order mark, which some editors write.
 const std::string k_plan_with_more =
     "\xEF\xBB\xBF"
     R"({"name":"P","categories":[{"name":"C"}],"zones":[

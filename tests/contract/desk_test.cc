@@ -1,5 +1,5 @@
-// What the desk asks for: how sales went over time, how the parts of the server do, what operators did, a seat by its label, and what a
-// reservation went through.
+// The desk's calls: sales over time, the state of the server's parts, operators' actions, a seat by its label, and the history of
+// a reservation.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -193,7 +193,7 @@ TEST(Health, ADisabledWebhookDegradesItsPartAndTheWhole) {
 
 // ---------------------------------------------------------------------------------------------------------------- operators
 
-// Whether the program has noticed these keys, of which it may see one before the other.
+// Whether the program has noticed these keys. It may notice one before the other.
 bool knows(Client& client, const std::vector<std::string>& keys) {
   return eventually([&] {
     return client.get("/v1/events").status == 401 &&

@@ -23,7 +23,7 @@ using testing::StartsWith;
 
 class Documentation : public OneServer {
  protected:
-  // What `attribute` (src or href) of the page at /docs names, without what is data:.
+  // The values of `attribute` (src or href) in the page at /docs, without data: URLs.
   std::vector<std::string> links_of_page(const std::string& attribute) {
     const std::string page = client.get("/docs").body;
     const std::regex link(attribute + "=\"([^\"]*)\"");
@@ -56,7 +56,7 @@ TEST_F(Documentation, EveryRouteOfTheProgramIsInTheDocument) {
     }
   }
   for (const api::Route& route : router.routes()) {
-    if (route.handle == api::get_embedded && route.path != "/openapi.json") continue;   // pages, and what they load, are no operations
+    if (route.handle == api::get_embedded && route.path != "/openapi.json") continue;   // pages and their files are not operations
     std::string method(route.method);
     std::ranges::transform(method, method.begin(), [](char c) { return static_cast<char>(c + ('a' - 'A')); });
     EXPECT_TRUE(described.contains({method, std::string(route.path)})) << method << " " << route.path << " is not in the document";
@@ -140,7 +140,7 @@ TEST_F(Documentation, LinksBetweenPagesLeadToServedPages) {
     EXPECT_EQ(answer.header("Content-Type"), "text/markdown; charset=utf-8") << page;
     for (std::sregex_iterator it(answer.body.begin(), answer.body.end(), link), end; it != end; ++it) {
       const std::string next = (page.parent_path() / (*it)[1].str()).lexically_normal();
-      // Pages about the source stand beside it.
+      // Pages about the source are beside it.
       if (next.starts_with("/docs/") && seen.insert(next).second) open.push_back(next);
     }
   }

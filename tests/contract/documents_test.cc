@@ -1,5 +1,5 @@
-// What the program prints about itself: the manual page, the completion and the example file name every option of `serve`, and are what
-// their readers take.
+// The program's own documents: manual page, completion and example file name every option of `serve`, and are valid for their
+// readers.
 #include <gmock/gmock.h>
 
 #include <regex>
@@ -157,7 +157,7 @@ TEST(ExampleFile, IsAcceptedAsItStandsAndWithAllOfItsDefaults) {
   const std::string example = printed({"config"});
   std::string uncommented = std::regex_replace(example, std::regex("\n#([a-z])"), "\n$1");
   EXPECT_THAT(uncommented, HasSubstr("\nport = 50002\n"));
-  uncommented = std::regex_replace(uncommented, std::regex("\nport = 50002\n"), "\nport = 0\n");   // which others may use
+  uncommented = std::regex_replace(uncommented, std::regex("\nport = 50002\n"), "\nport = 0\n");   // another process may use that port
   for (const std::string& text : {"port = 0\n" + example, uncommented}) {
     write_file(folder / "holdfast.toml", text);
     Server server({.flags = {"--config", (folder / "holdfast.toml").string()}});
@@ -165,7 +165,7 @@ TEST(ExampleFile, IsAcceptedAsItStandsAndWithAllOfItsDefaults) {
   }
 }
 
-// As `serve` takes them: what no machine has (a folder, a server) is left out.
+// As `serve` accepts them, without values that no machine has (a folder, a server).
 TEST(ExampleFile, HasExamplesThatAreAccepted) {
   const TempFolder folder;
   std::string uncommented = std::regex_replace(printed({"config"}), std::regex("\n#(?:   )?([a-z\\[\"])"), "\n$1");

@@ -1,4 +1,4 @@
-// Reservations that ended long ago, of the real program with room for a few of them in memory.
+// Reservations that ended long ago, in the real program with room for a few of them in memory.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t k_reservations = 24;
 constexpr std::size_t k_connections = 12;
 
-// The embedded ledger forgets every 512 rounds, the other one after each.
+// The embedded ledger forgets every 512 rounds, the PostgreSQL ledger after each round.
 int rounds_until_forgotten() { return is_in_database() ? 20 : 1'100; }
 
 class EndedOverHttp : public testing::Test {
@@ -30,7 +30,7 @@ class EndedOverHttp : public testing::Test {
     return client.post("/v1/reservations/" + id + "/" + what, body);
   }
   Answer extend(Client& client, const std::string& id) { return does(client, id, "extend", R"({"holdSeconds":60})"); }
-  // Rounds in which nothing happens, until the tables have what was asked before and memory has forgotten it.
+  // Runs empty rounds until the tables have everything so far and memory has forgotten the ended ones.
   void let_rounds_go_by(const std::string& id) {
     for (int i = 0; i < rounds_until_forgotten(); ++i) ASSERT_EQ(extend(client_, id).status, 409);
   }
@@ -109,7 +109,7 @@ TEST_F(EndedOverHttp, ThatCannotBeReadRefuseOnlyTheirOwnCommands) {
     ASSERT_EQ(does(client_, ended.back(), "release").status, 200);
   }
   server_.stop();
-  server_.start();   // what has ended is in state.db only, and none of it has been read yet
+  server_.start();   // ended reservations are only in state.db, and none of them has been read yet
   client_ = server_.connect();
   ASSERT_GT(damage_pages_with(server_.data() / "state.db", ended[50]), 0u);
   for (const Answer& answer :
@@ -120,7 +120,7 @@ TEST_F(EndedOverHttp, ThatCannotBeReadRefuseOnlyTheirOwnCommands) {
   EXPECT_TRUE(server_.says("holdfast rebuild")) << "the log must say what to do";
   EXPECT_EQ(client_.post("/v1/reservations/" + hold_one(0) + "/release", "{}").status, 200);
   EXPECT_EQ(client_.get("/readyz").status, 200);
-  server_.kill();   // it would say that the tables are damaged when it ends
+  server_.kill();   // kill it, because a stop would report the damaged tables
 }
 
 }  // namespace

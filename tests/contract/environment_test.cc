@@ -1,5 +1,5 @@
-// Variables of the environment that begin with HOLDFAST_ and are no options: those that Kubernetes sets in every pod beside a Service
-// named holdfast, and those of clients. And that a misspelt option stays an error.
+// Environment variables that begin with HOLDFAST_ and are not options: those that Kubernetes sets in every pod beside a Service
+// named holdfast, and those of clients. A misspelt option stays an error.
 #include <gmock/gmock.h>
 
 #include <sstream>
@@ -72,7 +72,7 @@ TEST(EnvironmentOfServe, WithoutServiceLinksTheLogDoesNotMentionThem) {
 TEST(EnvironmentOfServe, AVariableThatOnlyResemblesAServiceLinkIsAnErrorThatNamesIt) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"HOLDFAST_PORTS", "tcp://10.0.0.1:50002"},
-      {"HOLDFAST_HTTP_PORT", "8080"},                    // an option that there is not
+      {"HOLDFAST_HTTP_PORT", "8080"},                    // an unknown option
       {"HOLDFAST_SERVICE_HOST", "shop.example"},
       {"HOLDFAST_SERVICE_PORT", "none"},
       {"HOLDFAST_SERVICE_PORTS", "50002"},
@@ -95,7 +95,7 @@ TEST(EnvironmentOfServe, APortThatIsNeitherANumberNorAServiceLinkIsAnError) {
   const TempFolder folder;
   write_file(folder / "empty.toml", "");
   for (const char* value : {"http://10.0.0.1:50002", "tcp://10.0.0.1", "tcp://:50002", "tcp://10.0.0.1:http", "50002/tcp"}) {
-    // With a file no flag says the port.
+    // With a file, no flag sets the port.
     const Finished refused =
         failing_start({.flags = {"--config", (folder / "empty.toml").string()}, .environment = {{"HOLDFAST_PORT", value}}});
     EXPECT_EQ(refused.status, 2) << value << ": " << refused.everything();

@@ -1,7 +1,7 @@
 // Promise 3: a hold ends on time. Measured with the server's own times only, so that no test depends on how fast this machine is.
 //
-// A probe asks the server for the time in between: extending a reservation is answered with now + its seconds. Requests of one
-// connection are judged one after the other, so what stands between two probes was judged between their times.
+// A probe asks the server for the time in between: extending a reservation is answered with now + its seconds. The requests of
+// one connection are judged in order, so a request between two probes was judged between their times.
 #include <gmock/gmock.h>
 
 #include "support/events.h"
@@ -48,12 +48,12 @@ class Expiry : public ::testing::TestWithParam<const char*> {
     return read_probe();
   }
 
-  // Until the server's clock shows `time`.
+  // Waits until the server's clock shows `time`.
   void wait_for(std::int64_t time) {
     ASSERT_TRUE(eventually([&] { return server_now() >= time; }));
   }
 
-  // What was answered between two times of the server.
+  // An answer, and the server's times before and after it.
   struct Bracketed {
     std::int64_t not_before;
     std::vector<Answer> answers;
@@ -71,7 +71,7 @@ class Expiry : public ::testing::TestWithParam<const char*> {
     return result;
   }
 
-  // A hold of one second by one of the two APIs that can make one: its id and when it ends.
+  // A hold of one second through one of the two APIs that can create one: its id and its end.
   struct Held {
     std::string seat;
     std::string id;

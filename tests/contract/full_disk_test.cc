@@ -1,5 +1,5 @@
-// A full disk: what cannot be made durable is answered 503, the process ends by itself, and after there is room again everything
-// that was answered is there.
+// A full disk: requests that cannot be made durable get a 503, and the process ends by itself. Once there is room again,
+// everything that was answered is there.
 #include <gmock/gmock.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -47,7 +47,7 @@ class SmallDisk {
   void make_room() const { fs::remove(*this / "filler"); }
 
  private:
-  // What is not possible here; nothing when it is mounted. Without root, in a user namespace of its own.
+  // Why no such file system can be mounted here; nothing if it is mounted. Without root, this uses a user namespace.
   std::string mount() {
     const uid_t user = ::geteuid();
     if (::unshare(CLONE_NEWNS | (user == 0 ? 0 : CLONE_NEWUSER)) != 0) return "unshare";
@@ -69,7 +69,7 @@ TEST(FullDisk, Is503ThenTheProcessEndsAndEveryAnsweredHoldIsThereAgain) {
   {
     Client client = server.connect();
     event = make_event(client, 20'000);
-    // Else the tables, which are still written, may take what is left before the first hold does.
+    // Otherwise the tables, which are still written, may use up the space before the first hold does.
     ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_state_rows_behind") == 0; })) << "state.db does not follow";
   }
   ASSERT_NO_FATAL_FAILURE(disk.fill_but(512 * 1024));

@@ -1,5 +1,5 @@
-// Rule 5: the same caller, key and request get the first outcome again, also after the seat has moved on or the server has
-// restarted; the same key with another request is refused; refusals are judged afresh.
+// Rule 5: the same caller, key and request get the first outcome again, even after the seat has changed or the server has
+// restarted. The same key with another request is refused. Refusals are judged again.
 #include <gmock/gmock.h>
 
 #include "support/events.h"
@@ -19,7 +19,7 @@ void expect_first(const Answer& answer, int status) {
   EXPECT_FALSE(answer.has("Idempotency-Replayed")) << answer;
 }
 
-// The very same status, body and Location, and marked.
+// The same status, body and Location, and the mark of a repeat.
 void expect_replay(const Answer& answer, const Answer& first) {
   EXPECT_EQ(answer.status, first.status) << answer;
   EXPECT_EQ(answer.body, first.body);
@@ -175,7 +175,7 @@ TEST_F(Idempotency, ARefusedCreationIsRefusedAgainWithItsKey) {
   }
   const std::string mine = new_event_body(new_uuid(), new_uuid());
   const Answer made = client.post("/v1/events", mine, key(unique));
-  expect_first(made, 201);   // the refusals have not used the key
+  expect_first(made, 201);   // the refusals have not used up the key
   EXPECT_EQ(client.post("/v1/events", mine, key(unique)).header("Idempotency-Replayed"), "true");
   expect_v1_problem(client.post("/v1/events", other_plan, key(unique)), 422, "idempotency_key_reused");
 }
@@ -228,7 +228,7 @@ TEST(IdempotencyAndRestart, ACreationThatIsKilledBetweenItsTakenSeatsIsFinishedB
       R"(,"plan":{"categories":[{"name":"S"}],"zones":[{"name":"A","rows":[{"row_number":"1","seats":[)" + seats + "]}]}]}}";
   Server server;
   std::string id, body;
-  // The kill may come after the last step: then with another event.
+  // The kill may come after the last step: then repeat with another event.
   const auto is_cut_off = [&] {
     id = new_uuid();
     body = R"({"name":"E","id":")" + id + '"' + plan;
@@ -254,7 +254,7 @@ TEST(IdempotencyAndRestart, ACreationThatIsKilledBetweenItsTakenSeatsIsFinishedB
   const std::string counts = "/v1/events/" + id;
   EXPECT_TRUE(eventually([&] { return client.get(counts).json().at("counts").at("blocked").to_number<int>() == k_taken; }));
   EXPECT_EQ(client.get(counts).json().at("counts").at("available").to_number<int>(), 1);
-  // What becomes of the event from here on is no matter of its creation.
+  // What happens to the event from here on does not concern its creation.
   ASSERT_EQ(client.request("PATCH", counts, R"({"status":"draft"})").status, 200);
   const Answer again = send(body);
   EXPECT_EQ(again.status, 201);

@@ -59,7 +59,7 @@ TEST_F(KeysInDatabase, NeedExactlyOnePlace) {
   EXPECT_FALSE(std::filesystem::exists(data));
 }
 
-// A draft is hidden from keys that only hold; once any node has answered that it is on sale, every node must say that it is there.
+// A draft is hidden from keys that only hold. Once any node has answered that it is on sale, every node must show it.
 TEST_F(KeysInDatabase, SeeAnEventOnEveryNodeAsSoonAsOneHasPutItOnSale) {
   const auto key_for = [&](const std::string& scopes) -> Headers {
     const std::string made = keys({"create", "--ledger", database.url(), "--name", "of " + scopes, "--scopes", scopes}).out;

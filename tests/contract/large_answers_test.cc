@@ -1,4 +1,4 @@
-// Answers whose size the client does not pay for: what slow readers of them cost the server.
+// Large answers to slow readers, and their cost for the server.
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -60,7 +60,7 @@ TEST_F(Plans, OfOtherEventsAreOtherTexts) {
   }
 }
 
-// What slow readers ask for. /states is never compressed.
+// The calls of slow readers. /states is never compressed.
 struct LargeAnswer {
   const char* name;
   const char* resource;
@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(Of, SlowReaders,
                                          LargeAnswer{"states", "states", {}, 100}),
                          [](const auto& answer) { return std::string(answer.param.name); });
 
-// Each asks, on one connection, for more than sockets take, and reads nothing: the server keeps the rest of an answer for it.
+// Each asks, on one connection, for more than the sockets buffer, and reads nothing: the server must keep the rest of the answer.
 TEST_P(SlowReaders, ShareOneText) {
   constexpr std::size_t k_seats = k_is_sanitized ? 100'000 : 300'000;
   constexpr std::size_t k_socket_bytes = 15'000'000;
@@ -96,7 +96,7 @@ TEST_P(SlowReaders, ShareOneText) {
     readers.push_back(server.connect());
     readers.back().write(request);
   }
-  // Until no socket takes any more.
+  // Sends until no socket takes any more.
   double answered = 0;
   ASSERT_TRUE(eventually([&] {
     const double last = std::exchange(
@@ -106,7 +106,7 @@ TEST_P(SlowReaders, ShareOneText) {
   }));
   ASSERT_TRUE(requests == 1 || answered < static_cast<double>(asked.readers * requests)) << "sockets took all of it";
   const std::size_t after = resident_bytes(server);
-  // A sanitizer keeps what was freed for a while: up to 256 MiB.
+  // A sanitizer keeps freed memory for a while: up to 256 MiB.
   const std::size_t kept_by_sanitizer = k_is_sanitized ? std::size_t{256} << 20 : 0;
   EXPECT_LT(after, kept_by_sanitizer + before + asked.readers / 2 * text_bytes)
       << "a text for each reader would be " << asked.readers * text_bytes << " bytes";

@@ -1,5 +1,5 @@
-// Limits of docs/internals/limits.md, over HTTP at their edge: the most that is taken, and one more. Those that have tests beside what they
-// limit are not here; docs/testing.md has for each limit the test that reaches it.
+// Limits of docs/internals/limits.md over HTTP, at their edge: the largest accepted value, and one more. Other limits are tested
+// beside their subject; docs/testing.md names the test that reaches each limit.
 #include <gmock/gmock.h>
 
 #include <functional>
@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 class LimitsOfRequests : public OneServer {
  protected:
-  // A body that creates an event with one seat that nobody else has.
+  // A body that creates an event with one unique seat.
   static std::string body_with(std::string_view categories, std::string_view more) {
     return R"({"name":"E","categories":)" + std::string(categories) + R"(,"seats":[{"id":")" + new_uuid() +
            R"(","section":"A","row":"1","number":"1","category":"c0"}])" + std::string(more) + "}";
@@ -70,7 +70,7 @@ TEST_F(LimitsOfRequests, ASetOfTicketLocksCoversAtMostAHundredEvents) {
   EXPECT_EQ(seat_state(client, tickets[99]), "held");
 }
 
-// In a plan members that mean nothing are no mistake.
+// Unknown members of a plan are not mistakes.
 std::string plan_with(std::string_view more) {
   return R"({"plan":{)" + std::string(more) + R"("categories":[{"name":"c0"}],"zones":[{"name":"A","rows":[{"row_number":"1","seats":[)" +
          R"({"seat_number":"1","category":"c0"}]}]}]},"name":"E"})";
@@ -103,7 +103,7 @@ TEST_F(LimitsOfRequests, AnEventsBodyHasNamesOfAThousandAndTwentyFourBytesAndAHu
 
 TEST_F(LimitsOfRequests, AWaitForChangesLastsAtMostThirtySeconds) {
   const TestEvent event = make_event(client, 1);
-  const std::string changes = "/v1/events/" + event.id + "/changes?after=0&wait=";   // there are some: nobody waits
+  const std::string changes = "/v1/events/" + event.id + "/changes?after=0&wait=";   // there are changes, so the call does not wait
   EXPECT_EQ(client.get(changes + "30").status, 200);
   EXPECT_EQ(client.get(changes + "31").status, 400);
 }
@@ -144,7 +144,7 @@ TEST_F(LimitsOfRequests, APageOfEventsEndsWithTheOneThatFillsFourMebibytes) {
   EXPECT_LT(answer.body.size(), k_page_bytes + 1'024 * 1'024);
 }
 
-// Counted as the journal has them: an import's parts of 2,000 seats are its largest rows.
+// Counted as in the journal: an import's parts of 2,000 seats are its largest rows.
 TEST_F(LimitsOfRequests, APageOfChangesEndsAfterTheRowThatFillsFourMebibytes) {
   const TestEvent event = make_event(client, 200'000);
   const std::int64_t last = states(client, event).seq;

@@ -1,4 +1,4 @@
-// GET /v1/events/{eventId}/live: what a follower knows is what /states says, whatever happens to it.
+// GET /v1/events/{eventId}/live: whatever happens to a follower, its states are those of /states.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -57,7 +57,7 @@ class Follower {
     return head_;
   }
 
-  // The next message or comment; nothing at the stream's orderly end. Applied to `states`.
+  // The next message or comment; nothing at the stream's regular end. A message is applied to `states`.
   std::optional<Message> next() {
     head();
     std::size_t end = 0;
@@ -70,7 +70,7 @@ class Follower {
     if (!message.event.empty()) apply(message);
     return message;
   }
-  // Until the states are as of `at_least`.
+  // Reads until the states are as of `at_least`.
   void follow(std::int64_t at_least) {
     while (seq < at_least) {
       if (!next()) throw ConnectionLost("the stream ended");
@@ -223,7 +223,7 @@ TEST_F(Live, AgreesWithStatesAtEverySharedSeqWhileOthersSell) {
   {
     const Sellers sellers(server().port(), event, 3);
     Follower follower(server().port(), live(event));
-    // What /states says is given out for 100 ms; whoever resumes from there must come to what everybody else has.
+    // /states is shared for 100 ms. A follower that resumes from there must reach the same states as all others.
     for (int i = 0; i < 15; ++i) {
       const States read = states(client, event);
       Follower resumed(server().port(), live(event, "?lastEventId=" + std::to_string(read.seq)));
@@ -261,7 +261,8 @@ TEST_F(Live, SendsAtMostTenMessagesASecond) {
   const Sellers sellers(server().port(), event, 2);
   Follower follower(server().port(), live(event));
   follower.next();
-  // However slow the machine is: ten never come faster, and sooner or later the sellers change more than twice for each.
+  // However slow the machine is, ten messages never come faster, and sooner or later the sellers change more than twice per
+  // message.
   const auto deadline = Clock::now() + k_patience;
   int changes = 0;
   do {
@@ -286,7 +287,7 @@ TEST_F(Live, ResumesWhereAListenerLeft) {
   }
   hold(client, "anna", {event[7]});
   for (const bool by_header : {true, false}) {
-    // The header is newer than the query that a browser keeps.
+    // The header is newer than the query, which a browser keeps.
     Follower follower(server().port(), live(event, by_header ? "?lastEventId=1" : "?lastEventId=" + std::to_string(seq)),
                       by_header ? Headers{{"Last-Event-ID", std::to_string(seq)}} : Headers{});
     follower.states = known;
@@ -333,7 +334,7 @@ TEST_F(Live, AnswersHeadWithoutAStream) {
 }
 
 TEST(LiveServer, ResumesOrStartsOverAfterARestart) {
-  // No comment is due in this test: what comes, comes because somebody has begun to listen.
+  // No comment is due in this test: whatever comes, comes because somebody has begun to listen.
   Server server({.flags = {"--live-comment-seconds", "3600"}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 5);
@@ -344,7 +345,7 @@ TEST(LiveServer, ResumesOrStartsOverAfterARestart) {
     follower.next();
     seq = follower.seq;
     std::thread stopping([&] { server.stop(); });
-    while (follower.next()) {}   // an orderly end
+    while (follower.next()) {}   // a regular end
     stopping.join();
   }
   server.start();

@@ -1,4 +1,4 @@
-// The log of the real program, and what becomes of sales when it cannot be written: its reader dies, does not read, its disk is full, its
+// The log of the real program, and sales while it cannot be written: its reader dies or does not read, its disk is full, its
 // folder is gone.
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -23,7 +23,7 @@ const std::string k_noise = "/" + std::string(3'000, 'x');
 
 bool says(const fs::path& file, std::string_view text) { return read_file(file).find(text) != std::string::npos; }
 
-// A server whose standard error is a pipe with a name, as a service manager or `| logger` has it.
+// A server whose standard error is a named pipe, as with a service manager or `| logger`.
 class PipedServer {
  public:
   PipedServer() {
@@ -32,7 +32,7 @@ class PipedServer {
 
   fs::path pipe() const { return folder_ / "pipe"; }
 
-  // The pipe must have a reader, or wait for one.
+  // Opening the pipe needs a reader, or waits for one.
   void start() {
     ProcessSettings command =
         serve_command({.flags = {"--log-level", "debug", "--log-format", "json"}}, folder_ / "data", folder_ / "port");
@@ -49,12 +49,12 @@ class PipedServer {
   Process process_;
 };
 
-// cat, which writes what comes out of the pipe to a file.
+// cat, which copies the pipe's output to a file.
 Process reader_of(const fs::path& pipe, const fs::path& file) {
   return Process({.arguments = {"/bin/cat", pipe.string()}, .environment = {}, .stdout_file = file, .stderr_file = {}, .folder = {}});
 }
 
-// The reading end of a pipe that is read when the test wants to.
+// The reading end of a pipe, read when the test chooses.
 class PipeEnd {
  public:
   explicit PipeEnd(const fs::path& pipe) : descriptor_(::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
@@ -65,7 +65,7 @@ class PipeEnd {
   PipeEnd(const PipeEnd&) = delete;
   PipeEnd& operator=(const PipeEnd&) = delete;
 
-  // What is there now.
+  // Reads what has arrived.
   void read_into(std::string& text) const {
     char part[65'536];
     for (ssize_t size = 0; (size = ::read(descriptor_, part, sizeof part)) > 0;) text.append(part, static_cast<std::size_t>(size));
@@ -75,7 +75,7 @@ class PipeEnd {
   int descriptor_;
 };
 
-// How many requests the whole lines of a text tell of: those that were logged, and those that it says were lost.
+// How many requests the complete lines of a text account for: logged ones, and those reported as lost.
 std::size_t requests_in(const std::string& text) {
   std::size_t requests = 0;
   std::istringstream lines(text.substr(0, text.rfind('\n') + 1));
@@ -194,7 +194,7 @@ TEST(Log, OnStandardErrorIgnoresSighup) {
   server.stop();
 }
 
-// --- what a line has beside its message ---
+// --- members of a line beside its message ---
 
 class JsonLog : public ::testing::Test {
  protected:

@@ -88,12 +88,12 @@ TEST(Metrics, CountWhatHappens) {
   EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_seats", {"available"}) == available - 2; }));
 }
 
-// What an operator's Prometheus carries away each time, of a node that nobody has used yet.
+// What an operator's Prometheus fetches each time, from an unused node.
 TEST(Metrics, OfAFreshNodeAreBelow50Kilobytes) {
   Server server;
   Client client = server.connect();
   ASSERT_EQ(client.get("/metrics").status, 200);
-  const Answer second = client.get("/metrics");   // which has what the first one left
+  const Answer second = client.get("/metrics");   // which includes the effect of the first one
   ASSERT_EQ(second.status, 200);
   EXPECT_LT(second.body.size(), 50U * 1'000U);
   EXPECT_THAT(second.body, HasSubstr(R"(endpoint="GET /metrics",outcome="accepted")"));
@@ -259,7 +259,7 @@ TEST(Limits, HeadersOverTheConfiguredLimitAre431) {
 TEST(Limits, OneConnectionTooManyIs503) {
   Server server({.flags = {"--http-connections-max", "3"}});
   std::vector<Client> open;
-  EXPECT_TRUE(eventually([&] {   // connections that the start used may still be closing
+  EXPECT_TRUE(eventually([&] {   // connections from the start may still be closing
     open.clear();
     for (int i = 0; i < 3; ++i) open.push_back(server.connect());
     for (Client& client : open) {

@@ -1,4 +1,5 @@
-// The pages / and /console as they are served, what they know of the server, and the demo payment. How they look and behave: tests/browser.
+// The pages / and /console as they are served, what they learn about the server, and the demo payment. Looks and behaviour:
+// tests/browser.
 #include <gmock/gmock.h>
 
 #include <regex>
@@ -30,7 +31,7 @@ class Pages : public OneServer {
  protected:
   bool were_built() { return client.get("/").body.find("/assets/") != std::string::npos; }
 
-  // The page, and everything that it loads before it is whole: scripts, what they import at once, style sheets, fonts, icon.
+  // The page, and everything that it loads before it is complete: scripts, their static imports, style sheets, fonts, icon.
   std::set<std::string> files_of(const std::string& page) {
     std::set<std::string> files;
     std::vector<std::string> open = {page};
@@ -88,7 +89,7 @@ TEST_F(Pages, AreRevalidatedAndTheirFilesAreCachedForEver) {
     EXPECT_EQ(answer.header("Vary"), "Accept-Encoding") << file;
     EXPECT_EQ(client.get(file, {{"If-None-Match", answer.header("ETag")}}).status, 304) << file;
     if (file != "/") EXPECT_TRUE(std::regex_match(file, std::regex("/assets/[\\w.-]+-[\\w-]{8}\\.(js|css|svg|woff2)"))) << file;
-    // What a compressor cannot make smaller is sent as it is.
+    // Files that do not get smaller are sent uncompressed.
     EXPECT_EQ(answer.has("Content-Encoding"), !file.ends_with(".woff2")) << file;
   }
   expect_v1_problem(client.get("/assets/map-00000000.js"), 404, "not_found");
@@ -103,7 +104,7 @@ TEST_F(Pages, GetTheLedgersClockAndThatThereIsNoDemo) {
   TestEvent event = make_event(client, 1);
   const Answer held = hold(client, "c", event.first(1));
   ASSERT_EQ(held.status, 201) << held;
-  // RFC 3339 in UTC sorts as it counts, but for the milliseconds that are left out when they are zero.
+  // RFC 3339 in UTC sorts by time, except for milliseconds, which are left out when they are zero.
   const auto comparable = [](std::string time) { return time.size() == 20 ? time.insert(19, ".000") : time; };
   const std::string created = comparable(string_of(held.json().at("createdAt")));
   EXPECT_LE(comparable(string_of(before.json().at("now"))), created);

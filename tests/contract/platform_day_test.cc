@@ -1,6 +1,6 @@
-// A day of contract 1's platform, with Holdfast in the place of its inventory, over a real PostgreSQL, Redis and Kafka: a catalogue that tells seats,
-// thousands of buyers with carts, a payment service that is late and says things twice, holds that run out, and a waiting list. What its
-// services would read is read as they read it (strict_messages.h).
+// A day of contract 1's platform, with Holdfast as its inventory, over a real PostgreSQL, Redis and Kafka: a catalogue that sends
+// seats, thousands of buyers with carts, a payment service that is late and repeats itself, holds that expire, and a waiting
+// list. Messages are read as the platform's services read them (strict_messages.h).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ constexpr std::size_t k_events = 3;
 constexpr std::size_t k_seats = 400;   // of each event
 constexpr std::size_t k_seats_a_part = 100;
 constexpr std::size_t k_buyers = k_is_sanitized ? 1'000 : 3'000;
-constexpr std::size_t k_shops = 4;   // connections that buyers come by
+constexpr std::size_t k_shops = 4;   // connections that buyers use
 constexpr std::size_t k_orders_unknown = 5;
 
 // What a buyer who got a seat does next.
@@ -43,7 +43,7 @@ struct Bought {
   bool is_short() const { return fate == Fate::runs_out || fate == Fate::pays_late || fate == Fate::pays_too_late; }
 };
 
-// The payment service: what it writes to Kafka, and how much.
+// The payment service: its messages to Kafka, and their number.
 class PaymentService {
  public:
   PaymentService(const std::string& bootstrap, std::string prefix) : writer_(bootstrap), prefix_(std::move(prefix)) {}
@@ -158,13 +158,13 @@ Bought PlatformDay::buy(Client& shop, std::size_t buyer, std::mt19937_64& random
                               Fate::fails, Fate::walks_away, Fate::runs_out, Fate::pays_late,  Fate::pays_too_late};
   Bought made{.reservation = {}, .seat = seat, .event = event.id, .fate = k_fates[random() % std::size(k_fates)]};
   const std::string customer = "customer-" + std::to_string(buyer);
-  // The contract's holds last a quarter of an hour; those that shall run out today are made by /v1, on the same seats.
+  // The contract's holds last 15 minutes. Holds that are to expire today are made through /v1, on the same seats.
   const Answer answer = made.is_short() ? hold(shop, customer, {seat}, R"("holdSeconds":2)") : reserve(shop, seat, customer);
   if (answer.status == 409) return {};
   EXPECT_EQ(answer.status, 201) << answer;
   if (answer.status != 201) return {};
   made.reservation = string_of(answer.json().at(made.is_short() ? "id" : "reservationId"));
-  // The cart asks at once, and no "Reservation not found" sends the buyer away.
+  // The cart asks at once, and must never turn the buyer away with "Reservation not found".
   const Answer cart = shop.get("/reservations/" + made.reservation);
   EXPECT_EQ(cart.status, 200) << cart;
   EXPECT_EQ(string_of(cart.json().at("seatId")), seat);
@@ -214,7 +214,7 @@ void PlatformDay::pay_late(Fate fate) {
 
 // ---------------------------------------------------------------------------------------------------------------- the evening
 
-// The waiting list reads that seats became free, asks for each that it be released, and reserves it for the next who waits.
+// The waiting list reads that seats became free, asks for the release of each, and reserves it for the next person who waits.
 void PlatformDay::serve_the_waiting_list() {
   const auto shorts = static_cast<std::size_t>(std::ranges::count_if(bought, &Bought::is_short));
   const std::size_t freed = shorts + count_of(Fate::fails);   // what runs out, and what is released
@@ -238,7 +238,7 @@ void PlatformDay::serve_the_waiting_list() {
   EXPECT_GT(served, 0u);
 }
 
-// The staff locks seats for a moment, by the other contract, and the waiting list frees them.
+// The staff locks seats for a moment through the other contract, and the waiting list frees them.
 void PlatformDay::release_locks_of_the_staff() {
   const TestEvent event = make_event(client, 5);
   ASSERT_EQ(lock_tickets(client, event.seats).status, 200);
@@ -256,7 +256,7 @@ void PlatformDay::wait_until_payments_are_done() {
 
 // ---------------------------------------------------------------------------------------------------------------- what is true at night
 
-// Each reservation's messages are those of what it went through, each once.
+// Each reservation's messages are those of its history, each once.
 void PlatformDay::expect_messages_of_what_happened() {
   using Topics = std::multiset<std::string>;
   std::map<std::string, Topics> expected;
@@ -292,7 +292,7 @@ void PlatformDay::expect_messages_of_what_happened() {
   std::cout << "kafka: " << reader.messages().size() << " messages of " << bought.size() << " reservations\n";
 }
 
-// Who paid has the seat, or is told that the money goes back. No seat is two people's.
+// Everyone who paid has the seat, or hears that the money goes back. No seat belongs to two people.
 void PlatformDay::expect_that_no_money_is_lost() {
   KafkaReader reader(kafka, {topic("reservation-payment-rejected")});
   std::map<std::string, std::string> sold;   // reservation, by seat
@@ -316,7 +316,7 @@ void PlatformDay::expect_that_no_money_is_lost() {
   std::size_t all_sold = 0;
   for (const TestEvent& event : events) all_sold += static_cast<std::size_t>(std::ranges::count(letters(client, event), 's'));
   EXPECT_EQ(all_sold, sold.size());
-  // Money for an order that nobody knows is in the dead letters, and nowhere else.
+  // Money for an unknown order is in the dead letters, and nowhere else.
   KafkaReader dead(kafka, {topic("payment-succeeded.dead-letter")});
   EXPECT_TRUE(dead.read_until([&] { return dead.messages().size() >= k_orders_unknown; }, 4 * k_patience));
   dead.read_for(milliseconds(300));
@@ -324,7 +324,7 @@ void PlatformDay::expect_that_no_money_is_lost() {
   for (const KafkaMessage& message : dead.messages()) EXPECT_NE(message.value.find("order-unknown-"), std::string::npos) << message.value;
 }
 
-// The platform's reports read the same from the view that its own table was.
+// The platform's reports read the same from the view as from its own table.
 void PlatformDay::expect_the_same_in_sql() {
   Sql sql(database.url());
   std::map<std::string, std::string> expected;

@@ -1,4 +1,4 @@
-// Reading what was, over HTTP: changes, long polls, histories, lists.
+// Reading the past over HTTP: changes, long polls, histories, lists.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -131,7 +131,7 @@ TEST_F(Reading, BadParametersAreRefusedByName) {
 
 // --- long polls ---
 
-// The median of some, because a machine that others use takes longer now and then.
+// The median of several, because other users of the machine slow down some.
 TEST_F(Reading, ALongPollIsAnsweredWithinAHundredMillisecondsOfTheChange) {
   constexpr std::size_t k_rounds = 9;
   const TestEvent event = make_event(client, k_rounds);
@@ -204,7 +204,7 @@ TEST(ReadingAlone, ALongPollIsAnsweredAtOnceWhenTheServerStops) {
 
 // --- following ---
 
-// Folds what /changes tells, as a client would.
+// Folds what /changes returns, as a client would.
 class Follower {
  public:
   explicit Follower(std::size_t seats) : letters(seats, 'a') {}
@@ -220,7 +220,7 @@ class Follower {
   std::string letters;
 };
 
-// Holds, sells, gives back and releases seats of an event, until told to stop.
+// Holds, sells, returns and releases seats of an event, until told to stop.
 void sell(Server& server, const TestEvent& event, unsigned number, const std::atomic<bool>& stop) {
   Client client = server.connect();
   for (std::size_t i = number; !stop; i += 7) {
@@ -253,7 +253,7 @@ TEST_F(Reading, FollowingAllChangesGivesExactlyTheStates) {
     }
     const Json page = ok("/v1/changes?limit=1000&cursor=" + cursor);
     for (const Json& change : page.at("items").as_array()) {
-      const auto at = of_all.find(string_of(change.at("eventId")));   // of those that other tests made, nothing
+      const auto at = of_all.find(string_of(change.at("eventId")));   // ignores events of other tests
       if (at != of_all.end()) at->second.fold(change);
     }
     cursor = string_of(page.at("nextCursor"));
@@ -265,7 +265,7 @@ TEST_F(Reading, FollowingAllChangesGivesExactlyTheStates) {
   stop = true;
   for (std::thread& seller : sellers) seller.join();
   EXPECT_GT(of_event.seq, 100);
-  // All that is left is followed; the last holds of a second end meanwhile.
+  // Follows the rest; the last holds of one second end in the meantime.
   EXPECT_TRUE(eventually([&] {
     const bool is_done = follow();
     const States now = states(client, events[0]);

@@ -1,5 +1,5 @@
-// Starting: every mistake in the configuration or the data is named, with the way out. Stopping: what is in flight is answered,
-// and what was answered is there after the next start.
+// Starting: every mistake in the configuration or the data is named, with the remedy. Stopping: requests in flight are answered,
+// and everything answered is there after the next start.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -141,7 +141,7 @@ anonymous = ["contract1", "contract2"]
   EXPECT_GT(count, 0U);
 }
 
-// --- what is in the way ---
+// --- a start that is blocked ---
 
 TEST(Start, APortThatIsInUseIsNamed) {
   Server first;
@@ -218,7 +218,7 @@ class Damage : public ::testing::Test {
     for (const char* file : {"journal.db", "state.db"}) fold_log_into(data / file);
   }
 
-  // Puts all of a database into its one file, so that what is damaged there is what counts.
+  // Puts the whole database into its one file, so that damage to it counts.
   static void fold_log_into(const fs::path& file) {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
@@ -321,7 +321,7 @@ TEST_F(Damage, AJournalWhoseLogWasDeletedIsRefusedUntilTheLossIsAccepted) {
   EXPECT_EQ(run_holdfast({"repair", "--data", data.string()}).status, 2) << "not without saying so";
   const Finished repaired = run_holdfast({"repair", "--accept-loss", "--data", data.string()});
   EXPECT_EQ(repaired.status, 0) << repaired.everything();
-  expect_everything_there();   // but for what was lost
+  expect_everything_there();   // except for the accepted loss
 }
 
 TEST_F(Damage, AFalsifiedJournalIsFoundByVerifyAndRefusedByRebuild) {
@@ -344,9 +344,9 @@ TEST_F(Damage, FalsifiedTablesAreFoundByVerifyAndCanBeRebuilt) {
   expect_everything_there();
 }
 
-// --- a row of the journal that is damaged while a server works with it ---
+// --- a row of the journal that is damaged while a server uses it ---
 
-// Beside the event of Damage another one; and both from before the start, so that what is asked for is read from the file.
+// Like Damage, with a second event. Both are from before the start, so that reads go to the file.
 class DamagedRow : public Damage {
  protected:
   static constexpr const char* k_held = "event = 1 AND first_seq = 4";   // of the first event: its first change after the import
@@ -456,7 +456,7 @@ TEST_F(DamagedRow, WaitsInAWebhooksQueueWhileOthersAreSentUntilItIsRepaired) {
   EXPECT_EQ(metric(*client, "holdfast_webhook_events_held_back"), 0);
 }
 
-// --- files that go away while a server works with them ---
+// --- files that vanish while a server uses them ---
 
 struct Disappearance {
   const char* name;
@@ -497,7 +497,7 @@ TEST_P(LostFile, EndsTheSaleButNotTheProcessWhichStillHasIt) {
   server.stop();
 }
 
-// What is in the log and not in the file yet would be missing at the next start.
+// Rows that are in the log and not in the file yet would be missing at the next start.
 class OverwrittenLog : public ::testing::TestWithParam<Disappearance> {};
 
 const Disappearance k_overwritings[] = {
@@ -520,7 +520,7 @@ TEST_P(OverwrittenLog, EndsTheSaleAndIsRefusedByTheNextStart) {
   for (std::size_t i = 0; i < 10; ++i) ASSERT_EQ(hold(client, "c", {event[i]}).status, 201);
   ASSERT_TRUE(eventually([&] { return client.get("/v1/operations/series").json().at("at").as_array().size() >= 2; }));
   GetParam().act(server.data());
-  static_cast<void>(hold(client, "c", {event[10]}));   // a log that was cut has its length again
+  static_cast<void>(hold(client, "c", {event[10]}));   // a truncated log has its old length again
   ASSERT_TRUE(eventually([&] { return client.get("/readyz").status == 503; }));
   EXPECT_EQ(hold(client, "c", {event[11]}).status, 503);
   EXPECT_THAT(client.get("/readyz").body, HasSubstr("journal.db-wal"));
@@ -532,7 +532,7 @@ TEST_P(OverwrittenLog, EndsTheSaleAndIsRefusedByTheNextStart) {
   EXPECT_THAT(verified.everything(), HasSubstr("journal.db"));
 }
 
-// Before anybody has looked.
+// Before the server has looked.
 TEST_P(OverwrittenLog, StaysOutOfTheJournalIfTheServerStopsAtOnce) {
   Server server;
   Client client = server.connect();
@@ -583,7 +583,7 @@ TEST_P(Stop, AnswersARequestWhoseBodyIsStillArriving) {
   EXPECT_EQ(seat_state(again, event[0]), "held");
 }
 
-// A plan whose text keeps a background thread busy for a while.
+// A plan that keeps a background thread busy for a while.
 std::string large_event(int rows) {
   std::string body = R"({"name":"Large","categories":[{"name":"C","price":1}],)"
                      R"("plan":{"categories":[{"name":"C"}],"zones":[{"name":"Z","rows":[)";
@@ -597,14 +597,14 @@ std::string large_event(int rows) {
   return body + "]}]}}";
 }
 
-// What waits for a background thread when the time for what is in flight is over is given up, and nothing of it is touched afterwards.
-// Freed memory is overwritten, so that what is touched nevertheless does not go unseen.
+// When the time for requests in flight is over, work that waits for a background thread is dropped, and nothing of it is touched
+// afterwards. Freed memory is overwritten, so that such an access would be noticed.
 TEST(StopUnderLoad, EndsWithStatusZeroDespiteQueuedWork) {
   Server server({.flags = {"--threads", "1", "--http-drain-timeout-ms", "200"}, .environment = {{"MALLOC_PERTURB_", "165"}}});
   Client client = server.connect();
   const TestEvent event = make_event(client, 20);
   const std::string body = large_event(100);
-  // More imports than background threads, and behind them what readers have asked for.
+  // More imports than background threads, and readers' work queued after them.
   std::vector<Client> clients;
   for (int i = 0; i < 4; ++i) {
     clients.push_back(server.connect());
@@ -641,7 +641,7 @@ TEST(StopUnderLoad, EveryAnswerIsCompleteAndEveryAnsweredHoldSurvives) {
           const std::string& seat = event[t * k_seats_each + i];
           client.write(request_bytes("POST", "/reservations", reserve_body(seat, "c")));
           const auto answer = client.try_read_answer();
-          if (!answer) return;   // closed without a word: it had not been read
+          if (!answer) return;   // closed without an answer: the request had not been read
           if (answer->status == 201) {
             held[t].push_back(seat);
             ++answers;
@@ -651,7 +651,7 @@ TEST(StopUnderLoad, EveryAnswerIsCompleteAndEveryAnsweredHoldSurvives) {
           if (answer->header("Connection") == "close") return;
         }
       } catch (const ConnectionLost& lost) {
-        // The connection may go while we write the next request; in the middle of an answer it may not.
+        // The connection may close while the test writes the next request, but not within an answer.
         if (std::string_view(lost.what()).find("in the middle") != std::string_view::npos) ++wrong;
       } catch (const std::exception&) {
         ++wrong;

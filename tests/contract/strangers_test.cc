@@ -1,4 +1,4 @@
-// What callers whom nobody has let in by name can use up: seats, sessions, idempotency keys, connections. Callers with a key go on.
+// What anonymous callers can use up: seats, sessions, idempotency keys, connections. Callers with a key are not affected.
 #include <gmock/gmock.h>
 #include <list>
 
@@ -24,7 +24,7 @@ Headers new_session(Client& client) {
   return {{"Cookie", cookie.substr(0, cookie.find(';'))}};
 }
 
-// Of a running server, which takes keys from then on.
+// Creates a key for a running server, which requires keys from then on.
 std::string make_key(const Server& server, const std::string& scopes) {
   std::vector<std::string> arguments = {"keys", "create", "--name", "shop", "--scopes", scopes};
   const auto place = server.place();
@@ -108,7 +108,7 @@ TEST(Addresses, NamedByOtherClientsAreIgnored) {
 }
 
 TEST(Addresses, OfTheProxyProtocolCountToo) {
-  // Not a Server: that waits until it is ready, and does not speak the protocol.
+  // Not a Server, which waits until it is ready and does not speak the protocol.
   const ServerSettings settings{
       .flags = {"--http-trusted-proxies", "127.0.0.1", "--http-proxy-protocol", "on", "--limits-sessions-per-minute-address", "1"}};
   const TempFolder folder;
@@ -170,7 +170,7 @@ TEST_F(KeysOfStrangers, FillOnlyAPartOfTheTableAndTheLogSaysSo) {
   EXPECT_THAT(metrics, HasSubstr(R"(holdfast_idempotency_keys_refused_total{from="caller"} 0)"));
   EXPECT_TRUE(eventually([&] { return server.log().find("idempotency keys have no room left") != std::string::npos; }));
   server.stop();
-  server.start();   // whose they are is known afterwards
+  server.start();   // afterwards their owners are still known
   client = server.connect();
   EXPECT_EQ(client.post("/v1/reservations", seats_body(event, 2, 1), with_key(session, "after")).status, 503);
   EXPECT_EQ(shop_holds(11), 201);
@@ -245,7 +245,7 @@ TEST(Descriptors, WhenUsedUpSomeAreLeftForProbesAndKeysAndOthersGet503) {
 TEST(Descriptors, TheLastOneServesToAnswer) {
   if (is_in_database()) GTEST_SKIP() << "a database takes descriptors of its own";
   const TempFolder folder;
-  Server server({.flags = {"--threads", "1"}, .program = limited(folder, "60", "60")});   // its files are more than it reckons with
+  Server server({.flags = {"--threads", "1"}, .program = limited(folder, "60", "60")});   // its files are more than it has planned for
   std::list<Client> idle;
   const auto answers_503 = [&] {
     idle.push_back(server.connect());

@@ -1,4 +1,5 @@
-// Messages of contract 1 as a .NET service reads them that knows types: unknown members are allowed, wrong types and missing members are not.
+// Messages of contract 1, read like a strictly typed .NET service: unknown members are allowed, wrong types and missing members
+// are not.
 //
 //   const StrictMessage told = decode_strictly(message, prefix);   // throws std::runtime_error, which names the member
 #pragma once
@@ -13,7 +14,7 @@
 
 namespace holdfast::test {
 
-// What all topics have, and what some of them do; of the others it is empty.
+// The members of all topics, and those of some. A member that a topic lacks is empty.
 struct StrictMessage {
   std::string topic;   // without the prefix
   std::string id;   // eventId: of the message

@@ -121,7 +121,7 @@ TEST_F(TicketLock, IsRefusedWithExactlyTheUnavailableTicketsInTheOrderAsked) {
   const Answer sold = hold(client, "c", {event[2]});                                      // sold
   ASSERT_EQ(client.post("/v1/reservations/" + string_of(sold.json().at("id")) + "/consume", R"({"orderId":"o"})").status, 200);
   ASSERT_EQ(client.post("/v1/events/" + event.id + "/block", R"({"seatIds":)" + json_of(Ids{event[3]}) + "}").status, 200);   // blocked
-  ASSERT_EQ(hold(client, "c", {event[4]}).status, 201);                                   // a customer's
+  ASSERT_EQ(hold(client, "c", {event[4]}).status, 201);                                   // held by a customer
   const auto before = look(client, event);
 
   expect_not_available(lock_tickets(client, {event[0], event[4], unknown, event[3], event[9], event[2], event[1]}),

@@ -1,4 +1,4 @@
-// Spans of the real program, as a collector gets them: OTLP over HTTP, in JSON.
+// Spans of the real program as a collector receives them: OTLP over HTTP, in JSON.
 #include <gmock/gmock.h>
 
 #include <chrono>
@@ -117,7 +117,7 @@ TEST_F(Tracing, CountsSpansThatACollectorRefusesAndGoesOn) {
 
 TEST_F(Tracing, NeverWaitsForACollectorThatHangs) {
   collector.answers([](const Received&) { return Reply{.hangs = true}; });
-  // More than the queue and one request to the collector hold.
+  // More than fit into the queue and one request to the collector.
   constexpr std::size_t k_requests = 6'000, k_waiting = 4'096 + 512;
   std::string bytes;
   for (std::size_t i = 0; i < 100; ++i) bytes += request_bytes("GET", "/v1/seats/" + event[0], {}, traced("many"));
@@ -128,7 +128,7 @@ TEST_F(Tracing, NeverWaitsForACollectorThatHangs) {
   }
   const auto took = std::chrono::steady_clock::now() - began;
   EXPECT_GE(counted("dropped"), k_requests - k_waiting) << "those that found no room";
-  // Had they waited for room, three requests to the collector had to fail first, each after two seconds.
+  // If they had waited for room, three requests to the collector would have had to fail first, each after two seconds.
   EXPECT_LT(took, std::chrono::seconds(4));
   ASSERT_EQ(hold(client, "c", {event[0]}).status, 201);
 }

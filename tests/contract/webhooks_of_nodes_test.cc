@@ -1,4 +1,5 @@
-// Webhooks of several nodes over one database, by the real program: any node takes the calls, one sends, and when it dies another does.
+// Webhooks of several nodes over one database, with the real program: any node takes calls, one node sends, and another takes
+// over when it dies.
 #include <gmock/gmock.h>
 
 #include <set>
@@ -28,7 +29,7 @@ struct Nodes : testing::Test {
     EXPECT_EQ(made.status, 201) << made;
     return string_of(made.json().at("id"));
   }
-  // Holds a seat and releases it again; the id of the reservation.
+  // Holds a seat and releases it again. Returns the reservation's id.
   static std::string hold_and_release(Client& client, const std::string& seat) {
     const Answer held = hold(client, "customer-1", {seat});
     EXPECT_EQ(held.status, 201) << held;

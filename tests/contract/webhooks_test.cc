@@ -1,5 +1,5 @@
-// Webhooks of the real program, into a receiver that does as it is told: at least once, in order by reservation, signed, and nowhere
-// that nobody allowed.
+// Webhooks of the real program, to a scripted receiver: at least once, in order by reservation, signed, and only to allowed
+// addresses.
 #include <gmock/gmock.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -23,7 +23,7 @@ using Ids = std::vector<std::string>;
 
 constexpr const char* k_secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";   // 0123456789abcdef, twice
 
-// The header value that a receiver computes by the specification, with nothing of the program's own.
+// The header value as a receiver computes it from the specification, without any code of the program.
 std::string expected_signature(const std::string& secret, const Received& message) {
   const std::string text = secret.substr(secret.find('_') + 1);
   std::vector<unsigned char> key(text.size());
@@ -129,7 +129,7 @@ TEST(Webhooks, EveryKindOfChangeIsSentWithItsMembers) {
   ASSERT_TRUE(eventually([&] { return !receiver.of_type("expired").empty(); }));
   ASSERT_TRUE(receives(receiver, 16));
 
-  // Messages of different reservations may overtake each other; their numbers tell the order of the changes.
+  // Messages of different reservations may overtake each other; their numbers give the order of the changes.
   const auto data = [&](const char* type, std::size_t at = 0) {
     std::map<std::int64_t, Json> by_seq;
     for (const auto& message : receiver.of_type(type)) {
@@ -383,7 +383,7 @@ TEST(Webhooks, AnEndpointThatAnswers410IsDisabledUntilItIsEnabledAgain) {
   EXPECT_TRUE(receives(receiver, 3)) << "both, and the first twice";
 }
 
-// ---- the dead
+// ---- dead messages
 
 TEST(Webhooks, AMessageDiesAfterTheLastPauseAndCanBeRedelivered) {
   Receiver receiver;
@@ -443,7 +443,7 @@ TEST(Webhooks, AFullQueueStopsTheEndpointAndTheJournalKeepsTheRest) {
   const TestEvent event = make_event(client, 400);
   const std::string id = string_of(create(client, down.url(), R"("types":["held"])").at("id"));
   create(client, up.url(), R"("types":["held"])");
-  // One after the other, so that the queue is full before all has been read.
+  // One after the other, so that the queue is full before everything has been read.
   for (std::size_t i = 0; i < 400; ++i) held_id(client, {event[i]});
   EXPECT_TRUE(receives(up, 400)) << "another endpoint does not wait";
   ASSERT_TRUE(eventually([&] { return number(status_of(client, id), "pending") >= 10; }));
@@ -496,7 +496,7 @@ TEST(Webhooks, ARotatedSecretSignsBesideTheFormerOne) {
   EXPECT_NEAR(static_cast<double>(day), 86'400'000.0, 60'000.0);
 }
 
-// ---- where they may go
+// ---- allowed addresses
 
 TEST(Webhooks, AddressesThatAreNotPublicAreRefusedByName) {
   Server server;

@@ -1,4 +1,4 @@
-// Best available: one rule of core/best_available.h a test, and what a hold of the best shares with any other.
+// Best available: one test for each rule of core/best_available.h, and what a hold of the best shares with any other.
 #include "core/best_available.h"
 
 #include "core/event_in_test.h"
@@ -7,11 +7,11 @@
 namespace holdfast {
 namespace {
 
-// A plan drawn in text, a row a line: `A1: o1o o2 X`. Section, row and a colon; then a character a seat, of category 0 unless it is a digit, and a
-// gap of two more places for a blank.
+// A plan drawn in text, one row per line: `A1: o1o o2 X`. Section, row and a colon; then one character per seat, of category 0
+// unless it is a digit. A blank is a gap as wide as two more seats.
 struct Drawn {
   std::shared_ptr<const Plan> plan;
-  std::string letters;   // the seats alone
+  std::string letters;   // only the seats
 };
 Drawn drawn(const std::vector<std::string>& rows) {
   Drawn made;
@@ -57,7 +57,7 @@ struct Hall {
     event.recorded();
   }
 
-  // The seats held, as the drawing's places from 0: "3 4"; or the refusal.
+  // The seats held, as indexes in the drawing: "3 4"; or the refusal.
   std::string ask(BestAvailable wish, Millis duration = 10 * k_minute, std::string_view customer = "anna") {
     const Outcome outcome = event.does(HoldBest{.reservation = event.new_id(), .customer = customer, .wish = wish, .duration = duration});
     if (!outcome.accepted()) return told(outcome);

@@ -1,4 +1,4 @@
-// Random plans and states: best available picks what the book says (support/best_by_the_book.h), and the hold gets it.
+// Random plans and states: best available picks what the model says (support/best_by_the_book.h), and the hold gets it.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -16,11 +16,11 @@ using test::BookSeat;
 using test::BookWish;
 
 constexpr std::size_t k_seats_max = 60;
-constexpr std::size_t k_cases_for_coverage = 100;   // fewer run when one is repeated
+constexpr std::size_t k_cases_for_coverage = 100;   // fewer cases run when a single one is repeated
 const char* const k_sections[] = {"Stalls", "Circle"};
 const char* const k_categories[] = {"low", "middle", "high"};
 
-// Numbers that choose; a failing case can lose or lower them and stays a case.
+// Random numbers that make all choices. A failing case stays a case if some are removed or lowered.
 class Choices {
  public:
   explicit Choices(std::vector<std::uint8_t> bytes) : bytes_(std::move(bytes)) {}

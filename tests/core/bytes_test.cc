@@ -1,4 +1,4 @@
-// Bytes of the journal: each kind of change there and back, and what damaged bytes do (nothing worse than "false").
+// The journal's bytes: each kind of change is read back, and damaged bytes do nothing worse than return false.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -332,7 +332,7 @@ TEST(OutcomeBytes, ThatAreCutOffOrDamagedAreRefusedOrAnotherOutcomeButNeverACras
   }
 }
 
-// What stands beside changes of every kind: versions 1, 2, 3, … and a trace for every other change.
+// The details beside changes of every kind: versions 1, 2, 3, … and a trace for every second change.
 struct Details {
   Details() {
     Writer versions_writer(versions);
@@ -349,7 +349,7 @@ struct Details {
       traces.append(25, static_cast<char>(i));
     }
   }
-  // How many changes' details can be read.
+  // The number of changes whose details can be read.
   static std::size_t readable(const std::vector<Change>& changes, std::string_view versions, std::string_view traces) {
     DetailsDecoder decoder(versions, traces);
     ChangeDetails details;

@@ -1,4 +1,4 @@
-// What tests of the rules need: one event, its changes as the journal would keep them, and answers that read like a sentence.
+// Support for tests of the rules: one event, its changes as the journal keeps them, and answers that read like a sentence.
 //
 //   EventInTest event(8);
 //   const Uuid r = event.new_id();
@@ -32,7 +32,7 @@ inline std::string told(const Outcome& outcome) {
   return text;
 }
 
-// Status and seats; one that is not the reservation's any more stands in brackets: "consumed 1 (4)".
+// Status and seats. A seat that no longer belongs to the reservation is in brackets: "consumed 1 (4)".
 inline std::string told(const ReservationView& view) {
   std::string text = name_of(view.status);
   for (const ReservedSeat& seat : view.seats) {
@@ -116,7 +116,7 @@ struct EventInTest {
   }
   std::string told_of(const Uuid& id) const { return told(view(id)); }
 
-  // The kinds of the changes recorded since it was asked last: "expired held".
+  // The kinds of the changes recorded since the last call: "expired held".
   std::string recorded() { return std::exchange(kinds_, {}); }
 
   Inventory inventory;

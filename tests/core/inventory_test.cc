@@ -1,4 +1,4 @@
-// The inventory as a fold: copies, what it forgets and is told again, building it from tables, replaying the journal's bytes.
+// The inventory as a fold: copies, forgetting and recalling, building it from tables, replaying the journal's bytes.
 #include "core/inventory.h"
 
 #include "core/event_in_test.h"
@@ -158,7 +158,7 @@ TEST(Inventory, ReusesThePlaceOfAForgottenReservation) {
   event.release(gone);
   event.inventory.forget_ended(event.inventory.seq(), 0);
   event.hold(next, {1, 2}, "ben", 5'000);
-  event.now += 1'000;   // the time of the one that is forgotten
+  event.now += 1'000;   // the time of the forgotten one
   EXPECT_EQ(event.sweep().swept, 0u);
   EXPECT_EQ(event.told_of(next), "active 1 2");
   EXPECT_EQ(event.inventory.held_by_customer("anna"), 0u);
@@ -195,7 +195,7 @@ TEST(Inventory, JudgesARecalledReservationAsBefore) {
   EXPECT_EQ(told(event.consume(expired)), "reservation_expired");
   EXPECT_EQ(told(event.reinstate(expired)), "accepted");
   EXPECT_EQ(event.states(), "asa");
-  EXPECT_EQ(event.inventory.forget_ended(event.inventory.seq(), 0), 2u);   // told again, it can be forgotten again
+  EXPECT_EQ(event.inventory.forget_ended(event.inventory.seq(), 0), 2u);   // after a recall it can be forgotten again
 }
 
 TEST(Inventory, BuiltFromTablesIsTheSame) {

@@ -43,7 +43,7 @@ Outcome Model::would(const Hold& hold, Millis now) const {
   return copy.does(hold, now);
 }
 
-// Time never goes back; a hold ends at its millisecond.
+// Time never goes back; a hold ends in its millisecond.
 void Model::pass_time(Millis now) {
   now_ = std::max(now_, now);
   for (auto& [id, reservation] : reservations_) {

@@ -1,6 +1,6 @@
-// The rules once more, as plainly as they can be said: maps, every expiry at once when its time has come, nothing clever.
+// The rules once more, in the simplest form: maps, and every expiry recorded as soon as it is due.
 //
-// Written from the table of rules, not from the code, so that what both agree on is what was meant.
+// Written from the table of rules, not from the code. So a rule on which both agree is a rule that was meant.
 #pragma once
 
 #include <map>
@@ -32,13 +32,13 @@ class Model {
     std::vector<SeatIndex> seats{};
   };
 
-  // `book`: where the seats are, for HoldBest, whose category is named by its number.
+  // `book`: the positions of the seats, for HoldBest; a category is named by its number.
   Model(std::size_t seats, EventSettings settings, std::vector<test::BookSeat> book = {})
       : seats_(seats), settings_(std::move(settings)), book_(std::move(book)) {}
 
-  // What must become of the command. Sweep is not asked here: it says nothing about what holds.
+  // The expected outcome of the command. Not for Sweep, which does not change any state that counts.
   Outcome does(const Command& command, Millis now);
-  // Whether this hold would be accepted, without doing it.
+  // Whether this hold would be accepted, without making it.
   Outcome would(const Hold& hold, Millis now) const;
 
   Millis now() const { return now_; }

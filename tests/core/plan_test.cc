@@ -1,4 +1,4 @@
-// The plan: what an event's seats are called and where they are, and its way through the journal.
+// The plan: names and positions of an event's seats, and how the journal stores it.
 #include "core/plan.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ PlanBuilder builder_of() {
 
 std::string problem_of(const std::expected<void, PlanProblem>& result) { return result ? "none" : result.error().what; }
 
-// Two sections, a row that comes back, UUIDs, opaque ids and derived ones, names that repeat.
+// Two sections, a row that appears twice, UUIDs, opaque ids and derived ones, names that repeat.
 std::shared_ptr<const Plan> sample_plan() {
   PlanBuilder builder = builder_of();
   const std::string longest(k_seat_id_bytes_max, 'x');

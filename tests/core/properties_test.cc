@@ -2,8 +2,8 @@
 //
 //   - outcome, states, owners and versions are those of the model;
 //   - no seat has two owners, no hold lasts longer than its time, the inventory does not contradict itself;
-//   - whoever replays the journal's bytes has the same inventory: from the start, from a copy taken on the way, and one that forgets
-//     ended reservations and is told of them again only when a command names them;
+//   - replaying the journal's bytes gives the same inventory: from the start, from a copy taken on the way, and in one that forgets
+//     ended reservations and recalls them only when a command names them;
 //   - a set over several events gets all or nothing, and a key gives its first outcome again.
 //
 // RC_PARAMS="max_success=100000 seed=1" runs more, or the same again.
@@ -21,7 +21,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_cases = 10'000;   // unless RC_PARAMS says otherwise
+constexpr std::size_t k_cases = 10'000;   // unless RC_PARAMS sets another number
 constexpr int k_steps_max = 300;       // a case
 [[maybe_unused]] const int k_set = ::setenv("RC_PARAMS", ("max_success=" + std::to_string(k_cases)).c_str(), 0);
 
@@ -29,7 +29,7 @@ constexpr SeatIndex k_seats = 7;
 const char* const k_customers[] = {"anna", "ben", "a customer with a name that is longer than most of them"};
 const char* const k_orders[] = {"order-1", "order-2"};
 
-// One step of a case: a number whose digits choose everything, so that a failing case can lose steps and stays a case.
+// One step of a case: a number whose digits make all choices. A failing case stays a case if some steps are removed.
 struct Step {
   std::uint64_t bits = 0;
   std::uint64_t take(std::uint64_t choices) {
@@ -48,7 +48,7 @@ rc::Gen<std::vector<Step>> steps() {
 
 void showValue(const Step& step, std::ostream& out) { out << step.bits; }
 
-// Two rows: five seats with a gap before the fourth, and two. Each is named in the book by its number.
+// Two rows: five seats with a gap before the fourth, and two. In the book, each is named by its number.
 struct House {
   std::shared_ptr<const Plan> plan;
   std::vector<test::BookSeat> book;
@@ -71,7 +71,7 @@ const House& house() {
   return house;
 }
 
-// A command with what it refers to.
+// A command, with the data that it refers to.
 struct Wish {
   Command command{};
   std::vector<SeatIndex> seats{};
@@ -95,7 +95,7 @@ std::vector<SeatIndex> seats_of(Step& step, std::size_t least) {
   return chosen;
 }
 
-// Mostly a reservation that there is, the latest first.
+// Mostly an existing reservation, the latest first.
 Uuid reservation_of(Step& step, const std::vector<Uuid>& made) {
   const std::uint64_t back = step.take(12);
   if (back >= 11 || made.empty()) return test_reservation_id(1'000'000);
@@ -212,7 +212,7 @@ Wish wish_of(Step& step, const std::vector<Uuid>& made, const Uuid& new_id) {
   return wish;
 }
 
-// Mostly a little later, often exactly when something expires or a millisecond before, sometimes back, sometimes far ahead.
+// Mostly a little later, often exactly at an expiry or a millisecond before, sometimes back, sometimes far ahead.
 Millis time_of(Step& step, Millis now, Millis next_expiry) {
   const bool expires = next_expiry != k_never;
   switch (step.take(10)) {
@@ -246,7 +246,7 @@ void expect_as_in_model(const Inventory& inventory, const Model& model) {
     const Model::Seat& expected = model.seats()[seat];
     RC_ASSERT(inventory.state_of(seat, now) == expected.state);
     RC_ASSERT(inventory.owner_of(seat, now) == expected.owner);
-    // An expiry that has not been recorded yet will raise the version by one.
+    // An expiry that is not recorded yet will raise the version by one.
     RC_ASSERT(inventory.version_of(seat) + (inventory.is_over(seat, now) ? 1 : 0) == expected.version);
   }
   std::map<std::string, std::size_t> held;
@@ -276,8 +276,8 @@ std::unique_ptr<Inventory> empty_inventory(std::uint64_t hash_seed, EventNumber 
   return inventory;
 }
 
-// Follows the bytes, and says which version they name last for each seat. They must name the versions of exactly the seats that a
-// change sets, each one more than the one before.
+// Follows the bytes, and notes the last version that they name for each seat. They must name the versions of exactly the seats
+// that a change sets, each one higher than the one before.
 std::map<SeatIndex, std::uint32_t> replay(Inventory& inventory, const ChangeBatch& changes, Millis at) {
   Reader reader(changes.bytes);
   ChangeDecoder decoder(at);
@@ -313,7 +313,7 @@ void expect_versions_of_model(const std::map<SeatIndex, std::uint32_t>& recorded
   for (const auto& [seat, version] : recorded) RC_ASSERT(version == model.seats()[seat].version);
 }
 
-// What was in the tables of a database.
+// The tables of a database, in memory.
 std::unique_ptr<Inventory> restored(const Inventory& from, const Model& model) {
   auto made = std::make_unique<Inventory>(from.card(), from.settings(), 3);
   made->restore_seats(k_seats);
@@ -343,7 +343,7 @@ std::size_t unrecorded(const Inventory& inventory, const Model& model) {
   return count;
 }
 
-// Sweep says nothing about what holds: it records what is due, as much as it may.
+// Sweep changes no state that counts: it records due expiries, up to its limit.
 void expect_swept(const Outcome& outcome, const Sweep& sweep, std::size_t before, std::size_t after) {
   RC_ASSERT(outcome.accepted());
   RC_ASSERT(outcome.swept == std::min(sweep.limit, before));
@@ -352,10 +352,10 @@ void expect_swept(const Outcome& outcome, const Sweep& sweep, std::size_t before
 
 void run_case(std::vector<Step> all, Coverage& coverage) {
   const auto inventory = empty_inventory(1);
-  std::unique_ptr<Inventory> replica = empty_inventory(2);   // follows the bytes; now and then goes on as a copy of itself
-  const auto forgetful = empty_inventory(3);                 // judges for itself, and keeps nothing that has ended
+  std::unique_ptr<Inventory> replica = empty_inventory(2);   // follows the bytes; now and then is replaced by its copy
+  const auto forgetful = empty_inventory(3);                 // judges by itself, and forgets everything that has ended
   Model model(k_seats, EventSettings{}, house().book);
-  std::map<Uuid, ReservationView> archive;                   // what the ledger's tables would know of those that have ended
+  std::map<Uuid, ReservationView> archive;                   // the ended reservations that the ledger's tables would have
   std::vector<Uuid> made;
   Millis now = k_start;
   for (Step& step : all) {
@@ -484,7 +484,7 @@ TEST(Properties, EveryCommandDoesWhatTheTableOfRulesSays) {
 constexpr EventNumber k_events = 3;
 constexpr Millis k_day = 86'400'000;
 
-// What a key must answer: by its number, the request, the outcomes and when.
+// The expected answer to a key: by its number, the request, the outcomes and the time.
 struct ModelKey {
   std::uint8_t request = 0;
   Millis at = 0;
@@ -498,7 +498,7 @@ struct Hall {
   ChangeBatch changes{};
 };
 
-// A submission with what it refers to.
+// A submission, with the data that it refers to.
 struct Request {
   Submission submission{};
   std::vector<std::unique_ptr<Wish>> wishes{};
@@ -557,7 +557,7 @@ std::vector<Outcome> refuse_all(std::size_t parts, Reason reason, Limit limit = 
   return std::vector<Outcome>(parts, outcome);
 }
 
-// What must become of a submission.
+// The expected outcome of a submission.
 std::vector<Outcome> expected_of(const Submission& submission, std::map<EventNumber, Hall>& halls, std::map<std::uint8_t, ModelKey>& keys,
                                  std::size_t keys_max, Millis now, bool& replayed) {
   replayed = false;
@@ -594,7 +594,7 @@ std::vector<Outcome> expected_of(const Submission& submission, std::map<EventNum
     model.does(Sweep{}, now);   // only time passes
     const auto before = model.seats();
     model.does(part.command, now);
-    has_changed = has_changed || model.seats() != before;   // every command here that changes something changes seats
+    has_changed = has_changed || model.seats() != before;   // every command here that has an effect changes seats
   }
   if (submission.key && has_changed) keys[submission.key->key[0]] = {submission.key->request[0], now, outcomes};
   return outcomes;

@@ -1,4 +1,4 @@
-// The rules of a reservation while it is active: hold, add, extend, release, and its end by itself.
+// The rules of an active reservation: hold, add, extend, release, and its expiry.
 #include "core/event_in_test.h"
 #include "core/limits.h"
 
@@ -138,7 +138,7 @@ TEST(Hold, DoesNotCountSeatsThatWereSoldReleasedOrExpired) {
   event.release(released);
   event.hold(over, {4}, "anna", 1'000);
   EXPECT_EQ(told(event.hold(event.new_id(), {6, 7}, "anna")), "limit_exceeded held_seats_per_customer");
-  event.now += 1'000;   // over, and nothing has recorded it
+  event.now += 1'000;   // expired, and not recorded
   EXPECT_EQ(event.inventory.held_by_customer("anna"), 1u);
   EXPECT_EQ(told(event.hold(event.new_id(), {6, 7}, "anna")), "accepted");
   EXPECT_EQ(event.states(), "ssaaaahh");
@@ -291,7 +291,7 @@ TEST(Time, NeverGoesBack) {
   event.hold(r, {0}, "anna", 1'000);
   event.now = k_start + 1'000;
   EXPECT_EQ(told(event.hold(event.new_id(), {0, 1}, "ben", 1'000)), "accepted");
-  event.now = k_start + 500;   // the clock was set back: what is over stays over
+  event.now = k_start + 500;   // the clock was set back: an expired hold stays expired
   EXPECT_EQ(told(event.consume(r)), "reservation_expired");
   const Outcome later = event.hold(event.new_id(), {2}, "cleo", 1'000);
   EXPECT_EQ(later.reservation.value().created_at, k_start + 1'000);
@@ -332,7 +332,7 @@ TEST(Add, TakesAllOrNone) {
   const Uuid r = event.new_id();
   event.hold(r, {0});
   event.hold(event.new_id(), {3}, "ben");
-  EXPECT_EQ(told(event.add(r, {1, 3, 0, 2})), "seat_unavailable 3 0");   // its own seat is not to be had twice
+  EXPECT_EQ(told(event.add(r, {1, 3, 0, 2})), "seat_unavailable 3 0");   // its own seat cannot be taken twice
   EXPECT_EQ(told(event.add(r, {1, 5})), "seat_not_found 5");
   EXPECT_EQ(event.states(), "haaha");
 }

@@ -1,4 +1,4 @@
-// The organiser's rules: block, unblock, settings, seats that are appended; and that versions and counts tell every change.
+// The organiser's rules: block, unblock, settings, appended seats; and that versions and counts reflect every change.
 #include "core/event_in_test.h"
 #include "core/limits.h"
 
@@ -106,7 +106,7 @@ TEST(Configure, ToConflictingSettingsIsRefusedAndNamesThem) {
   EXPECT_EQ(told(event.configure({.hold_seconds = 1'000, .max_hold_seconds = 1'000})), "accepted");
 }
 
-// Versions before 0.2.0 could leave such settings behind.
+// Versions before 0.2.0 allowed such settings.
 TEST(Configure, OfOtherSettingsIsAcceptedDespiteAConflict) {
   EventInTest event(1, {.hold_seconds = 3'000, .max_hold_seconds = 1'000});
   EXPECT_EQ(told(event.configure({.status = EventStatus::closed})), "accepted");

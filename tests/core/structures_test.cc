@@ -1,4 +1,4 @@
-// The data structures that an inventory and the keys are made of.
+// The data structures of the inventory and the keys.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -136,7 +136,7 @@ TEST(GrowingArray, GivesAdjacentPlaces) {
 TEST(GrowingArray, CopiedHasTheSameAndSharesNothing) {
   GrowingArray<std::uint32_t> array;
   for (std::uint32_t i = 0; i < 1'000; ++i) array[array.extend(1)] = i;
-  const std::size_t large = array.extend(5'000);   // leaves a part out
+  const std::size_t large = array.extend(5'000);   // leaves the rest of a block unused
   array[large] = 7;
   GrowingArray<std::uint32_t> copy = array;
   array[5] = 99;
@@ -150,7 +150,7 @@ TEST(GrowingArray, CopiedHasTheSameAndSharesNothing) {
 
 // ------------------------------------------------------------------------------------------------------------- place table
 
-// Against a map; `spread` says how different the hashes are: with few, the table is one long chain.
+// Against a map. `spread` is the number of different hashes: with few, the table is one long chain.
 void expect_like_a_map(unsigned seed, std::uint64_t spread) {
   std::mt19937_64 random(seed);
   PlaceTable table;
@@ -288,7 +288,7 @@ TEST(ExpiryQueue, GivesBackMuchMemoryWhenItIsEmpty) {
 
 // -------------------------------------------------------------------------------------------------------------------- keys
 
-// A different key for each number, spread as those of a cryptographic hash are.
+// A different key for each number, distributed like a cryptographic hash.
 IdempotencyKey key_of(std::uint64_t number, std::uint8_t request = 0) {
   const std::uint64_t spread = number * 0x9E37'79B9'7F4A'7C15;
   IdempotencyKey key{};

@@ -136,7 +136,7 @@ TEST_F(Requests, WithKeysSurviveAClockThatGoesBack) {
   asks({.parts = {hold(1, new_id(), one)}, .key = key_of(1, 1)});
   now -= 5;
   asks({.parts = {hold(2, new_id(2), one)}, .key = key_of(2, 1)});
-  now += k_day;   // 24 hours after the second by the clock that went back
+  now += k_day;   // 24 hours after the second one, by the clock that went back
   EXPECT_EQ(told(asks({.parts = {hold(3, new_id(3), one)}, .key = key_of(2, 1)})), "replayed, accepted");
   now += 5;
   EXPECT_EQ(told(asks({.parts = {hold(3, new_id(3), one)}, .key = key_of(2, 1)})), "accepted");
@@ -151,7 +151,7 @@ TEST_F(Requests, WithANewKeyAreRefusedWhileThereAreTooManyKeys) {
   EXPECT_EQ(told(asks({.parts = {hold(2, new_id(2), one)}, .key = key_of(9, 1)})), "limit_exceeded idempotency_keys");
   EXPECT_EQ(told(asks({.parts = {hold(2, new_id(2), one)}, .key = key_of(0, 1)})), "replayed, accepted");
   EXPECT_EQ(states(2), "aaaa");
-  now = k_start + k_day;   // the first key is over
+  now = k_start + k_day;   // the first key has expired
   EXPECT_EQ(told(asks({.parts = {hold(2, new_id(2), one)}, .key = key_of(9, 1)})), "accepted");
 }
 
@@ -220,7 +220,7 @@ TEST_F(Requests, OverSeveralEventsReleaseLocksInEach) {
   EXPECT_EQ(states(2), "aahh");
 }
 
-// The kinds of an event's changes so far, each with the first byte of its trace when it has one: "expired held/7".
+// The kinds of an event's changes so far, each with the first byte of its trace if it has one: "expired held/7".
 std::string traced(const ChangeBatch& changes) {
   Reader reader(changes.bytes);
   ChangeDecoder decoder(k_start);

@@ -1,4 +1,4 @@
-// What core reads and writes as text: UUIDs and reservation ids, times, prices.
+// Texts that core reads and writes: UUIDs and reservation ids, times, prices.
 #include <gtest/gtest.h>
 
 #include <set>

@@ -1,13 +1,13 @@
-// Promise 2: what was answered is kept. A loader works at full speed from several connections and remembers every answer; the
-// server is killed at a random moment, started again, and asked about everything. Of several nodes (support/nodes.h) one after the other is
-// killed, and another one is asked.
+// Promise 2: what was answered is kept. A loader works at full speed over several connections and remembers every answer. The
+// server is killed at a random moment, started again, and asked about everything. Of several nodes (support/nodes.h) one after
+// the other is killed, and another one is asked.
 //
 //   answered requests      are there, as answered
-//   unanswered requests    have happened wholly or not at all; with an Idempotency-Key, repeating them gives one result
+//   unanswered requests    have happened completely or not at all; with an Idempotency-Key, repeating them gives one result
 //   seats                  have one owner, and it is one that the answers explain
 //
-// What a loader knows of a reservation is a Claim. Each thread has one request under way, so after a kill each has at most one
-// whose effect is open: it knows its claims before and after, and what is found must be the one or the other.
+// A loader keeps a Claim for each reservation. Each thread has one request in flight, so after a kill each has at most one
+// request with an open outcome. It knows its claims before and after that request, and must find one or the other.
 //
 // HOLDFAST_TEST_SEED and HOLDFAST_TEST_KILLS repeat a run. 60 kills; 12 when sanitizers make everything slower.
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ using Ids = std::vector<std::string>;
 
 constexpr std::size_t k_threads = 6;
 constexpr Seat k_private_seats = 48;   // of each thread, half of them in either event
-constexpr Seat k_contested_seats = 40;   // that all want, half of them in either event
+constexpr Seat k_contested_seats = 40;   // wanted by all threads, half of them in either event
 
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* const given = std::getenv(name);
@@ -41,7 +41,7 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
 
 // What is known of one reservation.
 struct Claim {
-  std::string id;   // empty while only its making is under way
+  std::string id;   // empty until its creation is answered
   std::size_t event = 0;
   bool is_lock = false;
   std::string customer;   // of locks: empty
@@ -66,16 +66,16 @@ struct Claim {
   }
 };
 
-// A request under way: which claims it works on, and what they are if it happens. A hold works on new claims, without ids.
+// A request in flight: the claims that it works on, and their state if it happens. A hold works on new claims, without ids.
 struct Pending {
   std::string request;
   bool is_keyed = false;
-  bool may_be_refused = false;   // somebody else may have been first
+  bool may_be_refused = false;   // another thread may have been faster
   std::vector<std::size_t> before;   // indices of claims; empty for a hold
   std::vector<Claim> after;
 };
 
-// What was found of a seat after a kill.
+// The state of a seat that was found after a kill.
 struct FoundSeat {
   char letter;
   std::string owner;   // empty: nobody
@@ -93,7 +93,7 @@ struct House {
       seats.insert(seats.end(), event.seats.begin(), event.seats.end());
     }
   }
-  // A write to each event, after which no write of a node that was killed can come any more, and this node has seen all of them.
+  // Writes to each event. After that, no write of a killed node can arrive any more, and this node has seen all of them.
   void touch(Client& client) const {
     for (const TestEvent& event : events) {
       const Answer answer = hold(client, "touch", {event.seats.back()});
@@ -114,13 +114,13 @@ struct House {
   bool is_contested(Seat seat) const { return seat % per_event() >= k_threads * (k_private_seats / 2); }
 };
 
-// One connection that wants everything at once, and remembers what it was answered.
+// One connection that sends every kind of request, and remembers the answers.
 class Loader {
  public:
   Loader(const House& house, std::size_t number, std::uint64_t seed) : house_(house), number_(number), random_(seed) {}
 
   std::vector<Claim> claims;
-  std::vector<Claim> ended;   // own nothing any more, and have been found so; looked at again at the very end
+  std::vector<Claim> ended;   // own nothing any more, which was verified; looked at again at the very end
   std::optional<Pending> pending;
   std::string complaint;
   std::size_t answers = 0;
@@ -144,7 +144,7 @@ class Loader {
     }
   }
 
-  // The answer to what is pending: its claims are now as they are after it, or it was refused and nothing changed.
+  // The answer to the pending request: its claims are now as after it, or it was refused and nothing changed.
   void apply(const Answer& answer) {
     const bool is_accepted = answer.status == 200 || answer.status == 201;
     if (!is_accepted && pending->may_be_refused && (answer.status == 409 || answer.status == 400)) {
@@ -153,7 +153,7 @@ class Loader {
     }
     if (!is_accepted) throw std::runtime_error("refused, although nothing stood against it:\n" + pending->request + "\n" + answer.bytes);
     const Json body = answer.json();
-    Ids ids;   // of a set over two events one each, in the order of the events
+    Ids ids;   // for a set over two events one each, in the order of the events
     if (body.as_object().contains("reservationId")) ids = {string_of(body.at("reservationId"))};
     if (body.as_object().contains("id")) ids = {string_of(body.at("id"))};
     if (body.as_object().contains("data") && body.at("data").as_object().contains("reservationIds")) {
@@ -167,7 +167,7 @@ class Loader {
     settle(true);
   }
 
-  // What is pending is known to have happened or not.
+  // The pending request is known to have happened, or not.
   void settle(bool has_happened) {
     if (!has_happened) return;
     for (std::size_t i = 0; i < pending->after.size(); ++i) {
@@ -247,7 +247,7 @@ class Loader {
     } else {
       seats = some_of(free, 1 + roll(5));
     }
-    if (chance(0.25)) {   // a seat that others want too; a lock keeps one of ours in the same event, by which it is known
+    if (chance(0.25)) {   // a seat that others want too; a lock also has a private seat in the same event, by which it is recognised
       const Seat contested = house_.contested_seat(house_.event_of(seats[0]), roll(k_contested_seats / 2));
       if (way == 0) seats.clear();
       seats.push_back(contested);
@@ -357,7 +357,7 @@ class Inspection {
     }
   }
 
-  // Those of all claims, and those that are found to own a seat.
+  // The seats of all claims, and those that are found to own a seat.
   void read_reservations() {
     std::set<std::string> ids;
     for (const Loader& loader : loaders_) {
@@ -385,7 +385,7 @@ class Inspection {
     }
   }
 
-  // Whether what was found is this claim: its reservation, and its seats.
+  // Whether the found state matches this claim: its reservation, and its seats.
   bool is_found(const Claim& claim) const {
     const auto at = reservations_.find(claim.id);
     if (at == reservations_.end()) return false;
@@ -401,7 +401,7 @@ class Inspection {
     });
   }
 
-  // Of a request that was not answered: has it happened?
+  // For a request without an answer: has it happened?
   void decide(Loader& loader) {
     Pending& pending = *loader.pending;
     const bool is_hold = pending.before.empty();
@@ -418,7 +418,7 @@ class Inspection {
     if (!(is_after && is_before)) has_happened_[&loader] = is_after;   // an extension can look the same before and after
   }
 
-  // A hold that was not answered: if its seats have an owner that nobody knows, it is that.
+  // A hold without an answer: if its seats have an unknown owner, it is that one.
   void adopt(Pending& pending) {
     for (Claim& claim : pending.after) {
       for (const auto& [seat, letter] : claim.seats) {
@@ -464,7 +464,7 @@ class Inspection {
     }
   }
 
-  // A keyed request that was not answered: repeating it gives its one result, and again the same.
+  // A keyed request without an answer: repeating it gives its one result, and then the same again.
   void repeat(Loader& loader) {
     client_.write(loader.pending->request);
     const Answer first = client_.read_answer();
@@ -476,11 +476,11 @@ class Inspection {
       if (loader.pending->before.empty()) expect_ids(first, loader.pending->after);
     } else {
       loader.apply(first);
-      if (first.status != 200 && first.status != 201) return;   // somebody else was first
+      if (first.status != 200 && first.status != 201) return;   // another thread was faster
     }
     client_.write(loader.pending->request);
     const Answer second = client_.read_answer();
-    // What changed nothing keeps no key, and is judged again.
+    // A request that changed nothing keeps no key, and is judged again.
     if (is_replay || first.status == 201) EXPECT_EQ(second.header("Idempotency-Replayed"), "true") << second;
     EXPECT_EQ(second.status, first.status);
     EXPECT_EQ(second.body, first.body);
@@ -527,7 +527,7 @@ TEST(Kill, LosesNothingThatWasAnsweredAndLeavesNothingHalfDone) {
       threads.emplace_back(
           [&, port = nodes->at((i + kill / nodes->count()) % nodes->count()).port(), i] { loaders[i].run(port, is_over); });
     }
-    // The one place where time itself is meant: it dies at any moment.
+    // The one sleep that is meant: the server dies at a random moment.
     std::this_thread::sleep_for(milliseconds{std::uniform_int_distribution<int>(5, 150)(random)});
     nodes->at(victim).kill();
     is_over = true;
@@ -535,7 +535,7 @@ TEST(Kill, LosesNothingThatWasAnsweredAndLeavesNothingHalfDone) {
     nodes->after_kill();
 
     if (kill % 10 == 0) nodes->verify(events);
-    // With others alive, one of them is asked while the killed one is away.
+    // With other nodes alive, one of them is asked while the killed one is down.
     const bool is_alone = nodes->count() == 1;
     if (is_alone) nodes->at(victim).start();
     Client client = nodes->at((victim + 1) % nodes->count()).connect();
@@ -598,7 +598,8 @@ TEST(Kill, LeavesAnImportWholeOrNotAtAllAndItsSeatIdsFree) {
     ++(is_there ? whole : none);
     if (!is_there) {
       EXPECT_EQ(client.get("/v1/seats/" + seats[0]).status, 404) << "a seat of an event that is not there";
-      // Alone it is so from the start on. Of several nodes none knows whether the import goes on elsewhere, until its lease of 30 s is over.
+      // A single node knows it from its start. One of several nodes cannot know whether the import goes on elsewhere until its
+      // lease of 30 s is over.
       Answer again = client.post("/v1/events", body);
       if (!is_alone && again.status == 409) {
         eventually([&] { return (again = client.post("/v1/events", body)).status != 409; }, milliseconds(60'000));

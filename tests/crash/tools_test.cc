@@ -1,4 +1,4 @@
-// Tools that look at the data of a running server leave its files to it: what is answered afterwards is kept through a kill.
+// Tools that read the data of a running server leave its files intact: everything answered afterwards survives a kill.
 #include <gtest/gtest.h>
 
 #include "support/events.h"
@@ -9,7 +9,7 @@ namespace {
 
 class ToolsBesideAServer : public ::testing::Test {
  protected:
-  // A server whose files have been closed once, so that no log is left of the time before.
+  // A server whose files were closed once, so that no earlier log is left.
   void SetUp() override {
     Client client = server.connect();
     event = make_event(client, 3);

@@ -32,7 +32,7 @@ class Balancer : public ::testing::Test {
       return false;
     }
   }
-  // Which of the two answered: each has an event that the other does not know.
+  // Which of the two answered: each has an event that the other does not have.
   bool is_answered_by(const TestEvent& event) const { return Client(port).get("/v1/events/" + event.id).status == 200; }
 
   TempFolder folder;
@@ -53,7 +53,7 @@ TEST_F(Balancer, GivesRequestsToBothNodes) {
 
 TEST_F(Balancer, GoesOnWithTheOtherNodeWhenOneDies) {
   two.kill();
-  // Whoever asks between the death and its discovery may be told 503, and no longer than the checks take.
+  // Between the death and its discovery a client may get a 503, but no longer than the checks take.
   ASSERT_TRUE(eventually([&] {
     int in_a_row = 0;
     while (in_a_row < 20 && answers()) ++in_a_row;

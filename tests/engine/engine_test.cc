@@ -1,4 +1,5 @@
-// The engine: gathers into batches by event, keeps order, is bounded, and wakes for expiries only when there are some.
+// The engine: it gathers tasks into batches by event, keeps their order, is bounded, and wakes for expiries only if there are
+// some.
 #include "engine/engine.h"
 
 #include <gmock/gmock.h>
@@ -17,7 +18,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A ledger that remembers what it was asked, and waits in execute() while it is told to.
+// A ledger that remembers its calls, and waits in execute() while told to.
 class FakeLedger : public Ledger {
  public:
   struct Call {
@@ -106,7 +107,7 @@ class FakeLedger : public Ledger {
   void show(std::shared_ptr<const PublishedEvent> event) {
     set([&] { shown_ = std::move(event); });
   }
-  // What becomes of submissions with a key after the first `good`.
+  // The outcome of submissions with a key after the first `good`.
   void answer_keys(Reason reason, Limit limit = Limit::none, std::size_t good = 0) {
     set([&] {
       keys_good_ = good;
@@ -125,7 +126,7 @@ class FakeLedger : public Ledger {
   std::vector<std::size_t> appended() const { return get(appended_); }
   std::size_t asked_for_sweeps() const { return get(asked_for_sweeps_); }
 
-  // Commands that carry a number, in a field that this ledger has no other use for.
+  // Commands that carry a number, in a field that this ledger does not use otherwise.
   static Command numbered(std::uint64_t number) { return Extend{.reservation = {}, .duration = static_cast<Millis>(number)}; }
   static std::uint64_t number_of(const Command& command) {
     const auto* extend = std::get_if<Extend>(&command);
@@ -172,7 +173,7 @@ class FakeLedger : public Ledger {
   SeatDirectory seats_{1};
 };
 
-// Keeps the numbers of what came back, in order.
+// Keeps the numbers of the returned tasks, in order.
 class Inbox final : public Outbox {
  public:
   void deliver(Task* first) override {
@@ -233,7 +234,7 @@ Submission submission_of(std::uint64_t number, EventNumber event = 1) {
 struct EngineTest : testing::Test {
   ~EngineTest() override { ledger.open(); }
 
-  // Has the worker busy with one round, so that what follows gathers for the next.
+  // Keeps the worker busy with one round, so that the following tasks gather for the next.
   void occupy(Engine& engine) {
     const std::size_t before = ledger.executions();
     ledger.close();
@@ -341,13 +342,13 @@ struct LanesTest : testing::Test {
 
   ~LanesTest() override { ledger.open(); }
 
-  // Has every worker busy with one round.
+  // Keeps every worker busy with one round.
   void occupy_all(Engine& engine) {
     ledger.close();
     for (unsigned lane = 0; lane < k_lanes; ++lane) ASSERT_EQ(engine.submit(tasks.one(warm_up, k_warm_up, {lane})), nullptr);
     ASSERT_TRUE(ledger.wait_for_executions(k_lanes));
   }
-  // What the ledger was asked for an event, in the order that it was asked.
+  // The ledger's calls for an event, in order.
   std::vector<std::uint64_t> executed_for(EventNumber event) {
     std::vector<std::uint64_t> numbers;
     for (const auto& round : ledger.rounds()) {
@@ -456,7 +457,7 @@ TEST_F(EngineTest, WithNothingToExpireItSleeps) {
   EXPECT_TRUE(engine.ask(submission_of(1)).accepted());
   const std::size_t executions = ledger.executions();
   const std::size_t asked = ledger.asked_for_sweeps();
-  std::this_thread::sleep_for(milliseconds(200));   // what is awaited is that nothing happens
+  std::this_thread::sleep_for(milliseconds(200));   // the expectation is that nothing happens
   EXPECT_EQ(ledger.executions(), executions);
   EXPECT_LE(ledger.asked_for_sweeps(), asked + 1);
 }
@@ -482,7 +483,7 @@ TEST_F(EngineTest, WithSweepOffExpiriesAreLeftAlone) {
   Engine engine(ledger, {.queue_max = 100, .sweep = false});
   ledger.set_due(Clock::now());
   EXPECT_TRUE(engine.ask(submission_of(1)).accepted());
-  std::this_thread::sleep_for(milliseconds(50));   // what is awaited is that nothing happens
+  std::this_thread::sleep_for(milliseconds(50));   // the expectation is that nothing happens
   EXPECT_EQ(ledger.executions(), 1u);
   EXPECT_EQ(ledger.asked_for_sweeps(), 0u);
 }
@@ -520,7 +521,7 @@ TEST_F(EngineTest, AnEventWhoseCreationFailsIsAbandoned) {
     ASSERT_FALSE(number);
     EXPECT_EQ(number.error().kind, CreationProblem::Kind::unavailable);
     EXPECT_EQ(broken.abandoned(), std::vector<EventNumber>{7});
-    // What was never created has nothing to say that it was abandoned: its first change would not be its creation.
+    // An event that was never created cannot be abandoned: the abandonment would be its first change instead of the creation.
     const auto rounds = broken.rounds();
     EXPECT_EQ(rounds.back()[0].kinds[0], failing == 1 ? "create" : "configure");
   }
@@ -556,7 +557,7 @@ TEST_F(EngineTest, AnEventWithUnblockedTakenSeatsStaysADraftAndIsReportedAsOne) 
   EXPECT_EQ(ledger.rounds().back()[0].kinds[0], "block") << "nothing puts it on sale";
 }
 
-// Somebody else may give the draft another status while its seats are being blocked.
+// Another client may change the draft's status while its seats are being blocked.
 TEST_F(EngineTest, AnEventOnSaleIsNotAssumedToHaveItsTakenSeatsBlocked) {
   NewEvent event = new_event(3);
   event.settings.status = EventStatus::on_sale;
@@ -588,7 +589,7 @@ TEST_F(EngineTest, AnIncompleteEventIsFinishedByItsKeyAndOnlyWhileItIsADraft) {
   EXPECT_EQ(kinds_of_finishing(EventStatus::on_sale), std::vector<std::string>{"configure"}) << "it asks its key";
 }
 
-// The key may be lost to another request after it was asked, and before the event is there.
+// Another request may take the key between the question and the creation of the event.
 TEST_F(EngineTest, AnEventWithTakenSeatsWhoseKeyIsRefusedAtItsOpeningIsAbandoned) {
   struct Refusal {
     Reason reason;
@@ -651,7 +652,7 @@ TEST_F(EngineTest, ManyThreadsGetEachOfTheirVerdictsOnceAndInTheirOrder) {
           Task* task = mine.one(inboxes[i], number, {static_cast<EventNumber>(1 + number % 3)});
           while (engine.submit(task) != nullptr) std::this_thread::yield();
         }
-        inboxes[i].wait_for(k_each);   // the tasks are the engine's until then
+        inboxes[i].wait_for(k_each);   // until then the tasks belong to the engine
       });
     }
     threads.emplace_back([&] {

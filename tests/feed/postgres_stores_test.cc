@@ -30,7 +30,7 @@ constexpr std::chrono::minutes k_long{5};
 struct PostgresStores : testing::Test {
   PostgresStores() { pg::migrate({.url = database.url()}); }
 
-  // As if its time were over: nobody waits for a clock.
+  // Ends its time at once, so that no test waits for a clock.
   void end_time() { sql.run("UPDATE holdfast.lease SET until = clock_timestamp() - interval '1 ms'"); }
 
   PostgresDatabase database;
@@ -103,8 +103,7 @@ TEST_F(PostgresLease, OneOfManyConcurrentCallersGetsIt) {
   }
 }
 
-// The look at the epoch holds the lease where it is until the write is committed: what a holder has begun to write is there before the
-// next one reads.
+// Checking the epoch locks the lease until the write is committed: so a holder's write is complete before the next holder reads.
 TEST_F(PostgresLease, CannotBeTakenBetweenCheckAndCommitOfAWrite) {
   Lease first(tables, "a", k_long);
   Lease second(tables, "a", k_long);
@@ -168,8 +167,8 @@ TEST_F(PostgresWebhooks, WritesOfAFormerEpochDoNothing) {
   EXPECT_EQ(pool.stats().busy, 0U);
 }
 
-// A relay settles messages one by one while somebody brings the dead back, again and again: at each moment exactly the first message of
-// the group has a time.
+// A relay settles messages one by one while another thread revives dead ones again and again: at each moment exactly the first
+// message of the group has a time.
 TEST_F(PostgresWebhooks, SettlingAndRevivingAtOnceKeepTheOrderOfAGroup) {
   feed::SqlWebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
   feed::Endpoint endpoint{.id = {}, .url = "https://a/"};
@@ -262,7 +261,7 @@ TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeEvenIfItIsAway) {
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);
 }
 
-// ---- a database that is not as it should be
+// ---- a database without tables, and one that ends connections
 
 TEST(PostgresStoresWithoutTables, TheRegistrySaysHowToCreateThem) {
   const PostgresDatabase database;

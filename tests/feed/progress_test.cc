@@ -1,4 +1,4 @@
-// What is said of work that does not go on: since when the oldest of it waits, and which events are left out.
+// Reports about work that does not progress: the age of the oldest of it, and the events that are left out.
 #include <gmock/gmock.h>
 
 #include "feed/backlog.h"

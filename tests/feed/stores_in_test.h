@@ -1,4 +1,4 @@
-// The two homes of what stands beside a ledger (registry and webhooks), for tests that both must pass.
+// The two homes of registry and webhooks, for tests that both must pass.
 //
 //   class RegistryTest : public testing::TestWithParam<Home> { std::unique_ptr<StoresInTest> stores = StoresInTest::in(GetParam()); … };
 //   INSTANTIATE_TEST_SUITE_P(, RegistryTest, k_homes, name_of_home);
@@ -27,16 +27,16 @@ class StoresInTest {
   static std::unique_ptr<StoresInTest> in(Home home);
   virtual ~StoresInTest() = default;
 
-  // Each is another program's look at the same data; those from before may be gone or not.
+  // Each is another program's view of the same data; earlier ones may still exist.
   virtual std::unique_ptr<Registry> open_registry() = 0;
   virtual std::unique_ptr<feed::WebhookStore> open_webhooks() = 0;
   // The epoch in which relays may write.
   virtual feed::Epoch epoch() = 0;
-  // Writes past the program; a table `api_key` is known by that name.
+  // Writes to the tables directly; a table `api_key` goes by that name in both.
   virtual void change_by_hand(const std::string& statement) = 0;
-  // Keys h1, h2, …, put there without the program, which takes longer.
+  // Adds keys h1, h2, … directly, because the program takes longer.
   virtual void fill_with_keys(std::size_t count) = 0;
-  // What the refusals must name.
+  // The names that refusals must contain.
   virtual std::string place() const = 0;
 };
 

@@ -1,4 +1,4 @@
-// Spans on their way to a collector that takes its time.
+// Spans on their way to a slow collector.
 #include "api/desk/span_exporter.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ double count_of(const api::SpanExporter& spans, std::string_view result) {
   return -1;
 }
 
-// Keeps the first request waiting until it is told to answer.
+// Keeps the first request waiting until the test lets it answer.
 class SlowCollector {
  public:
   SlowCollector() {

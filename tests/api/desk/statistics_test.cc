@@ -1,4 +1,4 @@
-// How long things took, sorted into ranges and read back; and series that keep what they promise.
+// Durations, sorted into ranges and read back; and series with their intervals.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -37,7 +37,7 @@ TEST(LatencyRanges, HaveNoGapsAndNoOverlapsAndAreAtMostASixteenthWide) {
     ASSERT_LT(begin_ns, end_ns) << range;
     EXPECT_EQ(latency_range_of(static_cast<std::uint64_t>(std::llround(begin_ns))), range);
     EXPECT_EQ(latency_range_of(static_cast<std::uint64_t>(std::llround(end_ns)) - 1), range);
-    // Below 16 units a unit is all that can be told apart.
+    // Below 16 units, ranges are one unit wide.
     if (range >= k_latency_halvings) EXPECT_LE((end_ns - begin_ns) / begin_ns, 1.0 / 16 + 1e-9) << range;
   }
 }
@@ -147,7 +147,7 @@ TEST_F(Series, CoverTheLastQuarterOfAnHour) {
   EXPECT_EQ(now.at("at").as_array().size(), Statistics::k_seconds_kept);
   EXPECT_EQ(string_of(now.at("at").at(0)), rfc3339(k_begin + 101'000));
   EXPECT_EQ(string_of(now.at("asOf")), rfc3339(k_begin + 1'000'000));
-  // After a pause as long as the ring: only what came after it.
+  // After a pause as long as the ring, only later samples are left.
   pass(2'000'000);
   EXPECT_EQ(series(Resolution::second).at("at").as_array().size(), 1U);
 }

@@ -1,4 +1,4 @@
-// What is kept of an event's text while it is read.
+// The parts of an event's text that are kept while it is read.
 #include "api/v1/event_draft.h"
 
 #include <gtest/gtest.h>

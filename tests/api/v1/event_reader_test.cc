@@ -1,4 +1,4 @@
-// The server says of a seating plan what the desk's check says: both run the cases of tests/shared/plan_cases.json.
+// The server and the desk judge a seating plan alike: both run the cases of tests/shared/plan_cases.json.
 #include "api/v1/event_reader.h"
 
 #include <gtest/gtest.h>
@@ -19,14 +19,14 @@ std::string content_of(const char* path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// `part` so many times, with its number for each `#`.
+// Repeats `part`, with its number for each `#`.
 void append_repeated(std::string& out, std::string_view part, int count) {
   for (int i = 1; i <= count; ++i) {
     for (const char c : part) c == '#' ? out.append(std::to_string(i)) : out.append(1, c);
   }
 }
 
-// The case's plan as text, with its repetitions written out: <<part*count>>.
+// The case's plan as text, with its repetitions expanded: <<part*count>>.
 std::string plan_of(const boost::json::object& each) {
   const auto* given = each.if_contains("text");
   const std::string text = given != nullptr ? std::string(given->get_string()) : boost::json::serialize(each.at("plan"));
@@ -43,7 +43,7 @@ std::string plan_of(const boost::json::object& each) {
   return plan.append(text, at);
 }
 
-// As the desk sends it.
+// In the form that the desk sends.
 std::expected<ReadEvent, Mistakes> read(const std::string& plan, bool keep_ids) {
   EventReader reader(EventReader::Root::event, {});
   reader.feed(R"({"name":"An event","plan":)" + plan + R"(,"keepIds":)" + (keep_ids ? "true" : "false") + "}");

@@ -1,5 +1,5 @@
-// A page ends when so much was looked through for it, also when nothing was found, and the next one goes on there: of an event's seats, and of
-// the changes among which those of a reservation stand.
+// A page ends when enough was examined for it, even if nothing was found, and the next page continues there. This holds for an
+// event's seats, and for the changes among which those of a reservation are.
 #include <gmock/gmock.h>
 
 #include "api/v1/reservation_history.h"
@@ -34,7 +34,7 @@ TEST(LookingThrough, ExaminesAtMostAMillionSeatsForOnePage) {
 
 class LookingThroughChanges : public testing::Test {
  protected:
-  // So many changes of other seats.
+  // Adds so many changes of other seats.
   void change(std::size_t count) {
     constexpr std::size_t k_at_once = 5'000;
     for (std::size_t done = 0; done < count;) {
@@ -67,10 +67,10 @@ class LookingThroughChanges : public testing::Test {
 
 TEST_F(LookingThroughChanges, ExaminesAtMostAHundredThousandForOnePage) {
   constexpr std::size_t k_most = 100'000;
-  time.pass(1);   // its first change is that of its time
+  time.pass(1);   // its first change comes after its time
   ASSERT_TRUE(it.hold(event, reservation, {1, 2}).accepted());
   change(k_most - 2);
-  ASSERT_TRUE(it.release(event, reservation, {1}).accepted());   // the last that is looked at
+  ASSERT_TRUE(it.release(event, reservation, {1}).accepted());   // the last change that is examined
   ASSERT_TRUE(it.release(event, reservation, {2}).accepted());
   it.wait_for_tables();   // seats' histories are read there
   const api::HistoryPage first = read();

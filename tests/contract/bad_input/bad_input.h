@@ -52,7 +52,7 @@ class BadInput : public OneServer {
                       << "`, and is " << answer;
   }
 
-  // A refusal of what a client of any contract sends may close the connection.
+  // A refusal may close the connection.
   Answer send(std::string_view method, std::string_view target, std::string_view body, const Headers& headers = {}) {
     Client mine = server().connect();
     return mine.request(method, target, body, headers);

@@ -197,7 +197,7 @@ TEST_F(BadInput, MembersOfAnEventsChange) {
   for (const Row& row : rows) expect_400(send("PATCH", target, row.body), target, row.member, row.body);
 }
 
-// A body of some 250 KB: 32,000 members with names as short as can be.
+// A body of some 250 KB: 32,000 members with the shortest possible names.
 std::string many_members(std::string_view last) {
   static constexpr std::string_view k_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   std::string body = "{";
@@ -208,7 +208,7 @@ std::string many_members(std::string_view last) {
   return body.append("\"").append(last).append("\":1}");
 }
 
-// A wish that is not heard must not look granted.
+// A member that is ignored must not look as if it had been obeyed.
 TEST_F(BadInput, MembersThatAChangeDoesNotKnowAreRefusedAndNamed) {
   const std::string seats = R"("seatIds":)" + json_of(Ids{event[0]});
   const std::string of_event = "/v1/events/" + event.id;
@@ -274,7 +274,7 @@ TEST_F(BadInput, ChangesTakeNoQueryParameters) {
   expect_400(send("DELETE", "/v1/webhooks/" + new_uuid() + "?force=1", ""), "delete", "query parameters", "");
 }
 
-// Two readers of such a body take different ones of the two.
+// Two readers of such a body would use different ones of the two.
 TEST_F(BadInput, ADuplicateMemberIsRefusedAndNamed) {
   const std::string seat = R"("seatId":")" + event[0] + '"';
   const std::string seats = R"("seatIds":)" + json_of(Ids{event[0]});
@@ -296,7 +296,7 @@ TEST_F(BadInput, ADuplicateMemberIsRefusedAndNamed) {
       {"/v1/reservations", "{" + seats + "," + seats + R"(,"customerId":"c"})", "seatIds"},
       {of_reservation + "/consume", R"({"orderId":"o","orderId":"p"})", "orderId"},
       {"/v1/events", R"({"name":"E","name":"F",)" + categories + "}", "name"},
-      // At any depth, in what is not looked at too, and in whatever way it is written.
+      // At any depth, in ignored members too, and however the name is escaped.
       {"/reservations", "{" + seat + R"(,"customerId":"c","more":[{"a":1,"b":{"a":2,"c":[],"\u0063":3}}]})", "c"},
       {"/tickets_lock", R"({"data":{},"\u0064ata":{}})", "data"},
       {"/tickets_unlock_param", R"({"data":{"tickets":["x"],"more":{"tickets":1,"tickets":2}}})", "tickets"},
@@ -330,7 +330,7 @@ TEST_F(BadInput, ALongNameOfADuplicateMemberIsCut) {
 }
 
 TEST_F(BadInput, ADuplicateMemberAmongManyIsFoundInLinearTime) {
-  // The fastest of several: another process may have the processor meanwhile.
+  // The fastest of several runs: another process may be using the processor.
   const auto fastest = [&](const std::string& target, const std::string& body, std::string_view part) {
     auto best = std::chrono::steady_clock::duration::max();
     for (int i = 0; i < 5; ++i) {

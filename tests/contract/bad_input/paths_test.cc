@@ -1,4 +1,4 @@
-// Paths and queries that mean nothing.
+// Invalid paths and queries.
 #include <sstream>
 
 #include "contract/bad_input/bad_input.h"
@@ -39,7 +39,7 @@ TEST_F(BadInput, InvalidPathsAre404Or400) {
   }
 }
 
-// What quotes a caller is JSON all the same: parse_json() takes valid UTF-8 only.
+// An answer that quotes a caller is still JSON: parse_json() accepts only valid UTF-8.
 TEST_F(BadInput, AnswersToBytesThatAreNotUtf8AreUtf8) {
   const auto expect_json = [](const Answer& answer, const std::string& what) {
     EXPECT_GE(answer.status, 400) << what;

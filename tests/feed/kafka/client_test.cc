@@ -1,4 +1,4 @@
-// The end of a client, at whatever moment: on the mock cluster inside librdkafka, which answers as late and as badly as it is told to.
+// The end of a client at any moment: on the mock cluster inside librdkafka, which answers as late and as badly as it is told to.
 #include "feed/kafka/client.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ class MockCluster {
   void make_topic(const std::string& topic, int partitions) {
     ASSERT_EQ(rd_kafka_mock_topic_create(cluster_, topic.c_str(), partitions, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
   }
-  // Each answer comes so much later.
+  // Delays each answer by this much.
   void delay(milliseconds time) {
     ASSERT_EQ(rd_kafka_mock_broker_set_rtt(cluster_, k_broker, static_cast<int>(time.count())), RD_KAFKA_RESP_ERR_NO_ERROR);
   }

@@ -1,5 +1,5 @@
-// The consumer of payments with a desk and a store that do not do their part: nothing is skipped, nothing is done out of turn, and what two
-// nodes share is done by one of them.
+// The consumer of payments, with a desk and a store that fail: no payment is skipped or carried out out of order, and of two
+// nodes one carries out each.
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>
 
@@ -23,9 +23,9 @@ using test::eventually;
 using test::k_patience;
 using testing::ElementsAre;
 
-// A message is an order. With `N:` before it, it is one of event N, and the sign and the number are of its name; with `N=` they are not. It
-// is settled, refused when it begins with `no`, and unavailable while the desk is closed, or its event is stuck. Orders that begin with `new` are
-// known once they were settled.
+// A message is an order. `N:` before it makes it one of event N, and is part of its name; `N=` is not part of it. The order is
+// settled; refused if it begins with `no`; unavailable while the desk is closed or its event is stuck. Orders that begin with
+// `new` are known once they were settled.
 class ScriptedDesk final : public PaymentDesk {
  public:
   std::expected<Payment, std::string> read(bool succeeded, std::string_view text) override {
@@ -112,7 +112,7 @@ class FailingStore : public SqlFeedStore {
 class KafkaConsumer : public testing::Test {
  protected:
   void SetUp() override {
-    spdlog::set_level(spdlog::level::info);   // the first use makes the logger: before there are threads, as in the program
+    spdlog::set_level(spdlog::level::info);   // the first use creates the logger: before there are threads, as in the program
   }
   PaymentOptions options() const {
     return {.kafka = {.brokers = kafka, .more = {{"session.timeout.ms", "6000"}}},
@@ -121,7 +121,7 @@ class KafkaConsumer : public testing::Test {
             .back_off_max = milliseconds(200)};
   }
   void write(const std::string& order) { writer.write(prefix + "payment-succeeded", "key", order); }
-  // So many of an event, each of so many bytes with its key, or as few as it needs.
+  // So many of an event, each with so many bytes including its key, or as few as possible.
   void write_many(EventNumber event, std::size_t count, std::size_t bytes = 0) {
     std::vector<std::string> orders;
     for (std::size_t i = 0; i < count; ++i) {
@@ -246,7 +246,7 @@ TEST_F(KafkaConsumer, HoldsPaymentsOfAStuckEventAndCarriesOutOthers) {
     EXPECT_GT(board.status().payments_pending_seconds, 0);
     payments.stop();
   }
-  // Whoever comes next gets them again: they were never committed.
+  // The next consumer gets them again, because they were never committed.
   Payments payments(options(), desk, store, board);
   payments.start();
   ASSERT_TRUE(eventually([&] { return board.status().payments_held == 2; }, 4 * k_patience));
@@ -314,7 +314,7 @@ TEST_F(KafkaConsumer, StopsReadingWhileItHoldsTenThousandPayments) {
   EXPECT_EQ(desk.settled().back(), "1:waits");
 }
 
-// One payment at a time costs each of them a round of the ledger and a commit of its offset.
+// One payment at a time would cost each of them a round of the ledger and a commit of its offset.
 TEST_F(KafkaConsumer, TakesPaymentsOfOtherEventsTogetherHoweverManyOfOneEventAreHeld) {
   PaymentOptions small = options();
   small.limits.held_max = 100;
@@ -345,7 +345,7 @@ TEST_F(KafkaConsumer, HoldsNoMorePaymentsWhenOneHasFilledTheBytes) {
   EXPECT_EQ(desk.settled().back(), "1:waits");
 }
 
-// Tables that do not follow must not keep those waiting that say what they are for.
+// If tables do not follow, payments that name their reservation must not wait.
 TEST_F(KafkaConsumer, HoldsOnlyPaymentsWhoseOrderCannotBeLookedUp) {
   desk.orders_away = true;
   Payments payments(options(), desk, store, board);
@@ -383,7 +383,7 @@ TEST_F(KafkaConsumer, FindsAnOrderThatAnEarlierPaymentIsAboutToSell) {
   EXPECT_EQ(dead[0].value, "new-2") << "the only one of an order that nothing is sold for";
 }
 
-// While the ledger is away the partitions are paused; another node comes and goes meanwhile.
+// While the ledger is away the partitions are paused, and another node joins and leaves.
 TEST_F(KafkaConsumer, ContinuesAfterARebalanceDuringAWait) {
   desk.closed = true;
   Payments payments(options(), desk, store, board);
@@ -406,7 +406,7 @@ TEST_F(KafkaConsumer, ContinuesAfterARebalanceDuringAWait) {
   EXPECT_TRUE(eventually([&] { return board.status().payments_pending_seconds == 0; }, 6 * k_patience));
 }
 
-// What was fetched and not yet taken goes with the group.
+// Messages that were fetched and not yet taken go back to the group.
 TEST_F(KafkaConsumer, StopsAmongManyPaymentsAndTheNextOneContinues) {
   constexpr std::size_t k_payments = 3 * PaymentLimits{}.at_once_max;
   for (std::size_t i = 0; i < k_payments; ++i) write("order-" + std::to_string(i));

@@ -1,4 +1,4 @@
-// What is sent of a message that is a dead letter: all of it, or as much as its topic takes.
+// The content of a dead letter: the whole message, or as much of it as its topic accepts.
 #include "feed/kafka/dead_letters.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// Two relays on one store, in processes of their own: the one that publishes is paused in the middle of its work, the other takes over, and
-// the first comes back with a full queue. Whoever reads committed messages sees each once, in order by seat.
+// Two relays on one store, in processes of their own. The publishing one is paused in the middle of its work, the other takes
+// over, and the first comes back with a full queue. A reader of committed messages sees each once, in order by seat.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -24,7 +24,8 @@ using test::k_patience;
 using test::KafkaReader;
 using test::Process;
 
-// A broker, two relays and a reader share what processor there is, and a takeover takes several calls to the broker and the end of a lease.
+// A broker, two relays and a reader share the processors, and a takeover takes several calls to the broker and the end of a
+// lease.
 constexpr milliseconds k_long = 9 * k_patience;
 
 class TwoRelays : public testing::Test {
@@ -54,7 +55,7 @@ class TwoRelays : public testing::Test {
     for (const FeedPosition& each : store.positions()) sum += each.seq;
     return sum;
   }
-  // With all of its threads: one that is still on its way to a stop could yet take a lock.
+  // Waits for all of its threads to stop: one that is still running could take a lock.
   static bool is_stopped(const Process& process) {
     const std::filesystem::path tasks = "/proc/" + std::to_string(process.id()) + "/task";
     return std::ranges::all_of(std::filesystem::directory_iterator(tasks),
@@ -131,8 +132,8 @@ TEST_F(TwoRelays, RepeatNothingIfOneIsPausedBetweenCommitAndSaving) {
   expect_each_once_in_order(k_events * k_changes);
 }
 
-// Again and again, at a moment of its own in each transaction: those that read uncommitted messages see what it had sent, and what it had
-// queued is refused when it comes back.
+// Repeated, at a different moment of each transaction. Readers of uncommitted messages see what the paused relay had sent, and
+// what it had queued is refused when it comes back.
 TEST_F(TwoRelays, PublishEachMessageOnceIfOneIsPausedInATransaction) {
   constexpr EventNumber k_events = 4;
   constexpr Seq k_changes = 25'000;

@@ -135,7 +135,7 @@ TEST(Gathering, HasRoomForAThousandEventsAnd256MebibytesByDefault) {
   EXPECT_EQ(one_more.answer, Answer::no_room);
   EXPECT_THAT(one_more.why, HasSubstr("1000 events wait for seats already"));
 
-  // As many bytes as there are left, to the last one.
+  // The number of bytes that are left, exactly.
   const std::size_t before = gathering.bytes();
   ASSERT_EQ(gathering.add(part(1, 9, {2}), message(2), k_now).answer, Answer::kept);
   const std::size_t bytes_of_others = gathering.bytes() - before - message(2).value->size();
@@ -149,7 +149,7 @@ TEST(Gathering, HasRoomForAThousandEventsAnd256MebibytesByDefault) {
   EXPECT_EQ(gathering.add(part(2, 9, {4}), message(4), k_now).answer, Answer::no_room);
 }
 
-// With names as long as a venue's are; the last part but one must still have room.
+// With names as long as those of real venues; the last part but one must still fit.
 TEST(Gathering, HasRoomForTheLargestEventOfAMessage) {
   constexpr std::uint64_t k_seats_a_part = 5'000;
   constexpr std::size_t k_json_bytes_a_seat = 130;

@@ -1,4 +1,4 @@
-// Payments that wait for their event: in their order, counted, and given back an event at a time.
+// Payments that wait for their event: kept in order, counted, and returned by event.
 #include "feed/kafka/held_payments.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// Changes for the Kafka feed out of a real journal: with all that a message says, as it was at the change; and which rows may go.
+// Changes for the Kafka feed from a real journal: everything that a message needs, as of the change; and which rows may be
+// removed.
 #include "feed/kafka/ledger_source.h"
 
 #include <gmock/gmock.h>
@@ -137,14 +138,14 @@ TEST_F(FeedSourceTest, NeverReportsUnpublishedChangesAsPublished) {
 TEST_F(FeedSourceTest, KeepsRowsBeyondTheirRetentionUntilTheyArePublished) {
   const EventNumber event = it.create_event(5);
   time.pass(3 * k_day);
-  it.block(event, {4});   // or the next start would doubt its clock, and remove nothing
+  it.block(event, {4});   // otherwise the next start would doubt its clock, and remove nothing
   std::atomic<Position> through{0};
   std::atomic<int> asked{0};
   it.reopen(
       {.data = folder, .journal_retention_days = 1, .journal_removable_through = [&] { return ++asked, through.load(); }, .clock = &time});
   feed::kafka::LedgerFeedSource of(it.ledger());
   const auto anchor = [&] { return Journal(DataFolder::journal_in(folder.path()), Journal::Mode::read).anchor().position; };
-  for (const SeatIndex seat : {1U, 2U}) {   // when the checkpointer asks for the second time, it is done with the first
+  for (const SeatIndex seat : {1U, 2U}) {   // when the checkpointer asks for the second time, it has finished the first
     const int before = asked;
     it.block(event, {seat});
     ASSERT_TRUE(eventually([&] { return asked > before; }));
@@ -156,8 +157,8 @@ TEST_F(FeedSourceTest, KeepsRowsBeyondTheirRetentionUntilTheyArePublished) {
   of.published({&position, 1});
   through = static_cast<Position>(of.published_through());
   it.block(event, {3});
-  EXPECT_TRUE(eventually([&] { return anchor() == 3; })) << anchor();   // the event's making; the rest is not old enough
-  it.close();   // what it asks is of this test
+  EXPECT_TRUE(eventually([&] { return anchor() == 3; })) << anchor();   // the event's creation; the rest is not old enough
+  it.close();   // it calls functions of this test
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Kafka messages of contract 1: topic, key, every byte of the body, every header; and ids that are as fixed as what they stand for.
+// Kafka messages of contract 1: topic, key, every byte of the body, every header; and ids that depend only on the facts.
 #include "feed/kafka/messages.h"
 
 #include <gmock/gmock.h>
@@ -54,7 +54,7 @@ std::vector<Message> messages_of(const FedChange& of, const MessageRules& rules 
 
 std::string event_id(const Message& message) { return message.value.substr(std::string_view(R"({"eventId":")").size(), 36); }
 
-// The body with its eventId replaced, wherever it stands; it is tested for what it is below.
+// The body with every eventId replaced; the id itself is tested below.
 std::string body_of(const Message& message) {
   const std::string id = event_id(message);
   std::string text = message.value;

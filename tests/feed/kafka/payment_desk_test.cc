@@ -1,4 +1,4 @@
-// What a message of a payment service may say, and by which time refusals are forgotten.
+// Payment messages that are accepted, and the time by which refusals are forgotten.
 #include "feed/kafka/payment_desk.h"
 
 #include <gmock/gmock.h>
@@ -32,7 +32,7 @@ TEST(PaymentMessages, HaveOrdersOfAtMost128AndPaymentsOfAtMost256Bytes) {
   EXPECT_THAT(long_order.error(), HasSubstr("`orderId` must have 1 to 128 bytes"));
 }
 
-// The clock may be wrong. Were the refusal forgotten, the same payment could buy the seat, though its money went back.
+// The clock may be wrong. If the refusal were forgotten, the same payment could buy the seat although its money was sent back.
 TEST(RefusedPayments, AreKeptForAnHourMoreIfTheClockIsFarAheadAtTheStart) {
   constexpr Millis k_years = 2 * 365 * k_day;
   const LedgerFolder folder;

@@ -1,4 +1,4 @@
-// Payments from Kafka into the real program: late, twice, in the wrong order, for somebody else's reservation, and not payments at all.
+// Payments from Kafka into the real program: late, repeated, out of order, for another customer's reservation, and malformed.
 #include <gmock/gmock.h>
 
 #include "feed/kafka/program.h"
@@ -32,7 +32,7 @@ struct KafkaPayments : testing::Test {
     writer.write(names.topic("payment-failed"), reservation,
                  R"({"reservationId":)" + json_of(reservation) + R"(,"orderId":)" + json_of(order) + "}");
   }
-  // Payments of one topic are carried out in their order by key: when this one is, so are those before.
+  // Payments of one topic are carried out in order by key: once this one is, so are those before it.
   bool all_carried_out() {
     for (const char* topic : {"payment-succeeded", "payment-failed"}) {
       const std::string id = hold_one(event[event.seats.size() - 1 - markers_], "marker");
@@ -116,7 +116,7 @@ TEST_F(KafkaPayments, ThatComeTooLateForATakenSeatAreRejectedForARefund) {
   EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"rejected"}), 1);
 }
 
-// The money was sent back: should the payment come again, the seat must not be given too, though it is free by then.
+// The money was sent back. If the payment comes again, the seat must not be sold too, even if it is free by then.
 TEST_F(KafkaPayments, RejectedOnesThatRepeatAreRejectedInTheSameWords) {
   const std::string late = hold_one(event[0], "anna", R"("holdSeconds":1)");
   ASSERT_TRUE(becomes(late, "expired"));
@@ -179,7 +179,7 @@ TEST_F(KafkaPayments, ForAReservationThatWasSoldForAnotherOrderAreRejected) {
 TEST_F(KafkaPayments, ForNoReservationAreRefundedOrBecomeDeadLetters) {
   const std::string nobodys = new_uuid();
   const std::string one_of_ours = hold_one(event[0]);
-  std::string never_made = one_of_ours;   // of the form that Holdfast gives
+  std::string never_made = one_of_ours;   // in the form of Holdfast's ids
   never_made.back() = never_made.back() == '0' ? '1' : '0';
   succeed(nobodys, "order-1", "payment-1");
   succeed(never_made, "order-2", "payment-2");

@@ -25,7 +25,7 @@ struct FeedNames {
 inline ServerSettings with_feed(const FeedNames& names, const std::string& bootstrap, std::vector<std::string> more = {}) {
   std::vector<std::string> flags = {"--feed", "kafka://" + bootstrap, "--feed-topic-prefix", names.prefix, "--feed-payments-group",
                                     names.prefix + "payments",
-                                    // One that was killed is to be missed soon.
+                                    // A killed one should be missed soon.
                                     "--feed-kafka", "session.timeout.ms=6000"};
   flags.insert(flags.end(), more.begin(), more.end());
   return {.flags = std::move(flags), .environment = {}, .data = {}};

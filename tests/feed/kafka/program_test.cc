@@ -212,7 +212,7 @@ void sell(std::uint16_t port, const TestEvent& event, std::uint64_t seed, std::a
   } catch (const ConnectionLost&) {}
 }
 
-// What must be on the topics, by what the server itself says has happened: topic, key and version of every change of every seat.
+// The messages that must be on the topics, by the server's own account: topic, key and version of every change of every seat.
 std::multiset<std::string> expected_messages(Client& client, const TestEvent& event, const FeedNames& names) {
   const std::map<std::string, std::string> topics = {{"held", "reservation-created"},      {"seats_added", "reservation-created"},
                                                      {"released", "reservation-released"}, {"consumed", "reservation-consumed"},
@@ -258,7 +258,7 @@ TEST_F(KafkaFeedProgram, KilledRepeatedlyPublishesExactlyTheCommittedChangesInOr
   }
   server.start();
   Client client = server.connect();
-  // What is still held ends by itself or is sold; then nothing changes any more.
+  // Remaining holds end by themselves or are sold; then nothing changes any more.
   ASSERT_TRUE(eventually(
       [&] {
         client.post("/tickets_unlock", "");
@@ -297,7 +297,7 @@ TEST_F(KafkaFeedProgram, KilledRepeatedlyPublishesExactlyTheCommittedChangesInOr
   for (const auto& [id, all] : bodies) EXPECT_EQ(all.size(), 1u) << id;
   if (is_real) {
     EXPECT_TRUE(found == expected) << found.size() << " messages, " << expected.size() << " changes of seats";
-  } else {   // the mock cluster shows aborted messages to those who read committed ones: at least once is what can be seen there
+  } else {   // the mock cluster shows aborted messages to readers of committed ones, so only "at least once" can be checked
     EXPECT_TRUE(std::ranges::all_of(expected, [&](const std::string& each) { return found.contains(each); }));
     EXPECT_TRUE(std::ranges::all_of(found, [&](const std::string& each) { return expected.contains(each); }));
   }

@@ -1,7 +1,7 @@
 // A relay in a process of its own, for tests that pause and kill it: relay_program BROKERS PREFIX STORE EVENTS CHANGES [STOP-BEFORE-SAVE]
 //
-// Publishes scripted changes (scripted_feed.h) until it is told to end. With a third number it stops itself (SIGSTOP) once, when Kafka has
-// committed its n-th transaction and the store does not know of it yet.
+// Publishes scripted changes (scripted_feed.h) until it is told to end. With a third number n it stops itself (SIGSTOP) once,
+// when Kafka has committed its n-th transaction and the store does not know of it yet.
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
@@ -28,7 +28,7 @@ class StoppingStore : public SqlFeedStore {
 };
 
 int run(const std::vector<std::string>& arguments) {
-  spdlog::set_level(spdlog::level::info);   // the first use makes the logger: before there are threads, as in the program
+  spdlog::set_level(spdlog::level::info);   // the first use creates the logger: before there are threads, as in the program
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -36,7 +36,7 @@ int run(const std::vector<std::string>& arguments) {
   StoppingStore store(arguments.at(3), arguments.size() > 6 ? std::stoi(arguments[6]) : 0);
   ScriptedFeed source(static_cast<EventNumber>(std::stoul(arguments.at(4))), std::stoull(arguments.at(5)));
   FeedBoard board;
-  // Without lingering: from a transaction's beginning on some of its messages are at the broker, which is where it is to be paused.
+  // Without lingering: from a transaction's beginning, some of its messages are at the broker. That is where it should be paused.
   Relay relay({.kafka = {.brokers = arguments.at(1), .more = {{"linger.ms", "0"}}},
                .rules = {.topic_prefix = arguments.at(2)},
                .lease_time = std::chrono::milliseconds(3'000),   // no shorter: relay.h says why

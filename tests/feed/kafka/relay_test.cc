@@ -38,7 +38,7 @@ class FailingStore : public SqlFeedStore {
 class KafkaRelay : public testing::Test {
  protected:
   void SetUp() override {
-    spdlog::set_level(spdlog::level::info);   // the first use makes the logger: before there are threads, as in the program
+    spdlog::set_level(spdlog::level::info);   // the first use creates the logger: before there are threads, as in the program
   }
   RelayOptions options(const std::string& brokers) const {
     return {.kafka = {.brokers = brokers},
@@ -55,7 +55,7 @@ class KafkaRelay : public testing::Test {
     EXPECT_TRUE(eventually(condition, 3 * k_patience)) << name_of(board.status().relay) << ": " << board.status().relay_detail;
     relay.stop();
   }
-  // How far the store knows that each of `events` was published.
+  // The published position of each of `events`, as the store knows it.
   bool is_published(FeedStore& by, EventNumber events, Seq seq) {
     const auto positions = by.positions();
     return positions.size() == events && std::ranges::all_of(positions, [&](const FeedPosition& each) { return each.seq == seq; });
@@ -64,7 +64,7 @@ class KafkaRelay : public testing::Test {
     KafkaReader reader(kafka, topics());
     EXPECT_TRUE(reader.read_until([&] { return reader.messages().size() >= messages; }, 3 * k_patience))
         << reader.messages().size() << " of " << messages;
-    reader.read_for(milliseconds(300));   // that there is no more
+    reader.read_for(milliseconds(300));   // to see that no further message comes
     return OnKafka(reader.messages());
   }
 
@@ -105,7 +105,7 @@ class WideFeed : public ScriptedFeed {
   std::size_t seats_;
 };
 
-// Remembers how far each transaction came, and of how many events.
+// Remembers the position and the number of events of each transaction.
 class NotingStore : public SqlFeedStore {
  public:
   explicit NotingStore(const std::string& path) : SqlFeedStore(open_feed_file(path)) {}
@@ -169,7 +169,7 @@ TEST_F(KafkaRelay, LosesAndRepeatsNothingWhenReadsFailNowAndThen) {
   EXPECT_GE(board.counters.failures, 4u);
 }
 
-// Committed in Kafka, and the position is nowhere but there.
+// Committed in Kafka, and the position is only there.
 TEST_F(KafkaRelay, RepeatsNothingWhenItsPositionCouldNotBeSavedAfterACommit) {
   if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   ScriptedFeed source(7, 300);
@@ -193,7 +193,7 @@ TEST_F(KafkaRelay, TakesPositionsFromKafkaOnlyIfTheyAreOfTheSameHistory) {
     run_until([&] { return is_published(anew, 1, 100); }, of, anew, source);
     EXPECT_EQ(read(100).repeated(), 0u);
   }
-  ScriptedFeed other(1, 100, 1);   // data that were put back from a backup and went on otherwise
+  ScriptedFeed other(1, 100, 1);   // data restored from a backup, which then continued differently
   SqlFeedStore third(open_feed_file((folder / "third.db").string()));
   run_until([&] { return is_published(third, 1, 100); }, of, third, other);
   const OnKafka found = read(200);
@@ -212,7 +212,8 @@ TEST_F(KafkaRelay, CountsChangesThatTheJournalNoLongerHasAndGoesOn) {
   EXPECT_EQ(found.different(), 30u);
 }
 
-// A message that is larger than Kafka takes is neither lost nor passed over: the feed says what is wrong, and goes on when it was put right.
+// A message that is larger than Kafka accepts is neither lost nor skipped: the feed says what is wrong, and continues once that
+// is repaired.
 class ChattyFeed : public ScriptedFeed {
  public:
   using ScriptedFeed::ScriptedFeed;
@@ -262,12 +263,12 @@ TEST_F(KafkaRelay, SkipsAnUnreadableEventSaysSoAndPublishesItLater) {
   EXPECT_TRUE(found.out_of_order.empty());
 }
 
-// What only Kafka knows of an event is kept there until the event can be read, whoever publishes meanwhile.
+// A position that only Kafka knows stays there until its event can be read, whichever relay publishes meanwhile.
 TEST_F(KafkaRelay, RepeatsNothingOfAnEventWithAnUnconfirmedPosition) {
   if (!test::has_real_kafka()) GTEST_SKIP() << k_only_real;
   ScriptedFeed source(2, 40);
   {
-    store.failures = 1'000'000;   // committed to Kafka, saved nowhere
+    store.failures = 1'000'000;   // committed to Kafka, never saved
     Relay relay(options(), store, source, board);
     relay.start();
     ASSERT_TRUE(eventually([&] { return board.counters.transactions >= 1; }, 3 * k_patience));
@@ -314,7 +315,7 @@ TEST_F(KafkaRelay, StandsByWhileAnotherHasTheLeaseAndNamesIt) {
   EXPECT_TRUE(eventually([&] { return is_published(store, 1, 10); }, 3 * k_patience));
 }
 
-// A Kafka of its own, that may be stopped.
+// A private Kafka, which the test may stop.
 TEST_F(KafkaRelay, WaitsForKafkaAndPublishesAllInOrderWhenItIsBack) {
   test::KafkaServer own;
   ScriptedFeed source(4, 200);
@@ -330,7 +331,7 @@ TEST_F(KafkaRelay, WaitsForKafkaAndPublishesAllInOrderWhenItIsBack) {
   ASSERT_TRUE(eventually([&] { return is_published(store, 4, 900); }, 6 * k_patience)) << board.status().relay_detail;
   EXPECT_TRUE(eventually([&] { return board.status().relay == RelayState::publishing && board.status().lag_changes == 0; }));
   relay.stop();
-  if (!own.is_real()) return;   // the mock cluster shows aborted messages to those who read committed ones
+  if (!own.is_real()) return;   // the mock cluster shows aborted messages to readers of committed ones
   KafkaReader reader(own.bootstrap(), topics());
   ASSERT_TRUE(reader.read_until([&] { return reader.messages().size() >= 3'600; }, 3 * k_patience));
   reader.read_for(milliseconds(300));

@@ -1,4 +1,5 @@
-// Changes that anybody can compute: of each event, seat after seat is held and released again, so that what must be on Kafka is known.
+// Changes that follow from their number: in each event, seat after seat is held and released again. So the expected messages on
+// Kafka are known.
 #pragma once
 
 #include <atomic>
@@ -89,7 +90,7 @@ class ScriptedFeed : public FeedSource {
   std::uint64_t history_;
 };
 
-// What is on the topics, against what must be. Order is looked at by topic and key.
+// The messages on the topics, compared with the expected ones. Order is checked by topic and key.
 struct OnKafka {
   std::map<std::string, std::size_t> times;                  // by topic, key and version
   std::map<std::string, std::set<std::string>> bodies;       // by eventId

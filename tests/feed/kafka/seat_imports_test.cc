@@ -1,5 +1,4 @@
-// The import of seats with a desk that does not do its part, with little room, and with two nodes: nothing is lost, and nothing keeps all
-// others waiting.
+// The import of seats, with a failing desk, with little room, and with two nodes: nothing is lost, and nothing stops all others.
 #include "feed/kafka/seat_imports.h"
 
 #include <gmock/gmock.h>
@@ -78,7 +77,7 @@ class ScriptedDesk final : public SeatsDesk {
 class SeatImportsOnKafka : public testing::Test {
  protected:
   void SetUp() override {
-    spdlog::set_level(spdlog::level::info);   // the first use makes the logger: before there are threads, as in the program
+    spdlog::set_level(spdlog::level::info);   // the first use creates the logger: before there are threads, as in the program
     board.set_leads(true);
   }
   SeatsOptions options() const {
@@ -109,7 +108,7 @@ TEST_F(SeatImportsOnKafka, WaitForTheLedgerBeforeAnEventsPatienceBegins) {
   desk.closed = true;
   imports.start();
   write("1 1 1");
-  // With pauses of 200 ms, longer than an event alone would be waited for.
+  // With pauses of 200 ms: longer than it would wait for a single event.
   ASSERT_TRUE(eventually([&] { return desk.asked >= 20; }, 4 * k_patience));
   EXPECT_EQ(board.status().seats, SeatsState::away);
   desk.unreadable = 1;
@@ -178,7 +177,7 @@ TEST_F(SeatImportsOnKafka, RememberALimitedNumberOfFailingEvents) {
 }
 
 TEST_F(SeatImportsOnKafka, MakeADeadLetterOfAMessageWithAVeryLongKey) {
-  constexpr std::size_t k_key_bytes = 1'048'400;   // with the headers of a dead letter, more than a topic takes where nobody says otherwise
+  constexpr std::size_t k_key_bytes = 1'048'400;   // with the headers of a dead letter, more than a topic accepts by default
   SeatImports imports(options(), desk, board);
   imports.start();
   write("nonsense", std::string(k_key_bytes, 'k'));
@@ -237,7 +236,7 @@ TEST_F(SeatImportsOnKafka, GiveUpAnIncompleteEventInTimeDespiteRestarts) {
     imports->start();
     ASSERT_TRUE(eventually([&] { return board.status().events_gathered == 1 || board.counters.seats_dead == 1; }, 4 * k_patience));
   }
-  // Were its age that of its stay here, it would begin with each start.
+  // If its age counted from this node's start, it would restart each time.
   ASSERT_TRUE(eventually([&] { return board.counters.seats_dead == 1; }, 4 * k_patience));
   const auto letters = dead(1);
   EXPECT_EQ(letters.at(0).headers.at("dead_letter_reason"), "After 6 s only 1 of 3 seats of the event have come.");
@@ -268,7 +267,7 @@ TEST_F(SeatImportsOnKafka, AreDoneByTheLeaderAndTheNextOneContinuesWithWaitingPa
   EXPECT_EQ(board.counters.seats_imported, 1u);
 }
 
-// Nothing is wrong with this node while others have not told all: only what nobody has looked at counts.
+// Waiting for further parts is normal for this node: only unhandled messages count.
 TEST_F(SeatImportsOnKafka, DistinguishPartsThatWaitFromUnhandledMessages) {
   SeatImports imports(options(), desk, board);
   imports.start();

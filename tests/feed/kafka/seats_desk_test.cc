@@ -1,4 +1,4 @@
-// What a message of seats may say of its event, and the order of rows of events that come by Kafka.
+// What a message of seats may contain, and the order of rows of events from Kafka.
 #include "feed/kafka/seats_desk.h"
 
 #include <gmock/gmock.h>
@@ -11,7 +11,7 @@
 namespace holdfast::feed::kafka {
 namespace {
 
-// The first message of an event that is too large says so, instead of the last one for which there is no room.
+// The first message of an event that is too large says so, not the last one that does not fit.
 TEST(SeatMessages, AreOfEventsOfAtMost500000Seats) {
   const test::LedgerFolder folder;
   const test::TestTime time;

@@ -1,4 +1,4 @@
-// Events that come by Kafka into the real program: in parts, twice, in another order, contradictory, and no seats at all.
+// Events from Kafka into the real program: in parts, repeated, out of order, contradictory, and malformed.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -200,7 +200,7 @@ TEST_F(KafkaSeats, FromBeforeARestartAreKeptAndImportedOnesAreSkipped) {
   restart();
   ASSERT_TRUE(comes(half.id));
   EXPECT_EQ(client.get("/v1/events/" + half.id).json().at("counts").at("total"), 4);
-  // From here on nothing waits, so that nothing is read again.
+  // From here on nothing waits, so nothing is read again.
   ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_feed_seats_oldest_pending_seconds") == 0; }, 4 * k_patience));
   server.stop();
   restart();
@@ -222,7 +222,7 @@ TEST_F(KafkaSeats, OfAnImportInterruptedByAKillAreImportedCompletely) {
     which.clear();
   }
   ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_feed_events_gathered") == 1; }, 4 * k_patience));
-  write(event.part(which));   // returns when Kafka has it: the import begins about now
+  write(event.part(which));   // returns once Kafka has it: the import begins about now
   server.kill();
   restart();
   ASSERT_TRUE(comes(event.id));

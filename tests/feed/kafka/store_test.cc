@@ -1,4 +1,5 @@
-// What every store of the Kafka feed must do: one lease, positions that only its holder sets, rejections that stay as they were told.
+// The duties of every store of the Kafka feed: one lease, positions that only its holder sets, and rejections that keep their
+// first words.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -25,7 +26,7 @@ using test::eventually;
 constexpr milliseconds k_long{60'000};
 constexpr Millis k_day = 86'400'000;
 
-// A place that stores are opened on, each as another node would.
+// A place that stores are opened on, each as by another node.
 class StorePlace {
  public:
   virtual ~StorePlace() = default;
@@ -112,7 +113,7 @@ TEST_P(FeedStores, KeepTheEpochWhileTheHolderGoesOnAndRaiseItForAnother) {
 TEST_P(FeedStores, GiveALeaseThatIsOverBackToItsHolderWhenNobodyTookIt) {
   const auto lease = store->make_lease("a", milliseconds(1));
   const Epoch epoch = lease->acquire().value();
-  std::this_thread::sleep_for(milliseconds(5));   // what is tested is a time that is over
+  std::this_thread::sleep_for(milliseconds(5));   // the lease's time must be over
   EXPECT_TRUE(save(*store, epoch, {{1, 5}})) << "nobody else has taken it";
   EXPECT_TRUE(lease->renew());
   EXPECT_EQ(lease->acquire(), epoch);
@@ -124,7 +125,7 @@ TEST_P(FeedStores, LetTheNextHolderInAtOnceAfterARelease) {
   const Epoch epoch = mine->acquire().value();
   mine->release();
   EXPECT_EQ(theirs->acquire(), epoch + 1);
-  mine->release();   // of before: nothing happens
+  mine->release();   // a lease from before: nothing happens
   EXPECT_FALSE(mine->renew());
   EXPECT_FALSE(mine->acquire());
 }
@@ -157,7 +158,7 @@ TEST_P(FeedStores, RefusePositionsFromAFormerHolder) {
 TEST_P(FeedStores, LetExactlyOneOfManyHaveEachEpoch) {
   constexpr int k_nodes = 4;
   constexpr int k_times = 30;
-  constexpr std::size_t k_epochs_min = 10;   // a store that is slow to answer is asked more often
+  constexpr std::size_t k_epochs_min = 10;   // a store that answers slowly is asked more often
   std::mutex mutex;
   std::multiset<Epoch> epochs;
   const auto are_too_few = [&] {
@@ -214,7 +215,7 @@ TEST_P(FeedStores, ForgetRejectionsOnlyAfterTheirTime) {
   EXPECT_TRUE(store->rejection(later).has_value());
 }
 
-// A forgotten rejection could sell the seat to a payment whose money went back.
+// If a rejection were forgotten, a payment whose money went back could buy the seat.
 TEST_P(FeedStores, ForgetNoRejectionByATimeThatIsInDoubt) {
   PaymentDigest first{};
   first[0] = 1;
