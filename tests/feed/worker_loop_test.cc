@@ -83,7 +83,7 @@ TEST(WorkerLoop, ReportsEachErrorAndGoesOn) {
 }
 
 TEST(WorkerLoop, WaitsLongerAfterEachError) {
-  std::vector<test::Clock::time_point> begins;   // of the job's thread, until the loop has ended
+  std::vector<test::Clock::time_point> begins;   // written by the job's thread until the loop has ended
   std::atomic<int> runs{0};
   WorkerLoop loop("test", BackOff(20ms, 10s));
   loop.start({.run =

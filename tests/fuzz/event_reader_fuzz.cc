@@ -1,7 +1,7 @@
 // The text that makes an event: the body of POST /v1/events, or a seating plan.
 //
-// Properties: a text in two parts gives what it gives whole, be it an event or mistakes. An event that was read, and is written as a list
-// of seats, is read again to the same event: settings, and the plan as the journal keeps it.
+// Properties: a text in two parts gives the same result as the whole text, be it an event or mistakes. An event that was read,
+// and is written as a list of seats, is read again as the same event: settings, and the plan as the journal keeps it.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -19,7 +19,7 @@ namespace {
 using fuzz::require;
 using Result = std::expected<ReadEvent, Mistakes>;
 
-// A fixed id, so that ids which are derived from it are the same each time.
+// A fixed id, so that derived ids are the same each time.
 EventReader::Defaults defaults(bool keep_ids) {
   return {.name = "An event", .id = parse_uuid("7ea7e000-0000-4000-8000-000000000001"), .keep_ids = keep_ids};
 }
@@ -30,8 +30,8 @@ Result read(EventReader::Root root, bool keep_ids, std::string_view text, std::s
   return reader.finish();
 }
 
-// Whether a list of seats can have the plan's positions. Those of zone, row and seat add up, and may exceed what a single one may have; and
-// a negative zero is not one any more when it is read.
+// Whether a list of seats can have the plan's positions. Positions of zone, row and seat add up and may exceed the limit for a
+// single one, and a negative zero becomes zero when it is read.
 bool can_be_listed(const Plan& plan) {
   const auto is_plain = [](float value) { return std::abs(value) <= 1e9F && !(value == 0 && std::signbit(value)); };
   for (SeatIndex seat = 0; seat < plan.size(); ++seat) {
@@ -40,7 +40,7 @@ bool can_be_listed(const Plan& plan) {
   return true;
 }
 
-// All that is kept of an event, or all that is wrong with a text, as text that can be compared.
+// Everything that is kept of an event, or all mistakes of a text, as comparable text.
 std::string in_words(const Result& result) {
   std::string words;
   if (!result) {
@@ -119,7 +119,7 @@ std::string written(const NewEvent& event) {
   return text;
 }
 
-// The first byte says what the text is and where it is split; the rest is the text.
+// The first byte says what kind of text follows and where it is split.
 void check(std::string_view input) {
   if (input.empty()) return;
   const auto choice = static_cast<unsigned char>(input.front());
@@ -134,7 +134,7 @@ void check(std::string_view input) {
 
   Result again = read(EventReader::Root::event, true, written(whole->event), static_cast<std::size_t>(-1));
   require(again.has_value(), "an event that was written again is accepted");
-  // A list of seats says neither of these.
+  // A list of seats has neither of these.
   again->event.settings.starts_at = whole->event.settings.starts_at;
   again->event.settings.status = whole->event.settings.status;
   again->taken = whole->taken;

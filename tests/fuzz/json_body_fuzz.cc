@@ -17,7 +17,8 @@ namespace {
 
 using fuzz::require;
 
-// What Boost.JSON reads as infinity, or as no number (0 times infinity). It does not read what its own serialize() writes for them.
+// Numbers that Boost.JSON reads as infinity, or as not a number (0 times infinity). It cannot read what its own serialize()
+// writes for them.
 std::string_view text_of_not_finite(double real) {
   if (std::isnan(real)) return "0e999";
   return real > 0 ? "9e308" : "-9e308";
@@ -46,7 +47,7 @@ void write(Json& json, const boost::json::value& value) {
   }
 }
 
-// Boost.JSON reads a double to within its last digits, so one that is written and read again may differ there.
+// Boost.JSON reads a double to within its last digits, so a double that is written and read again may differ there.
 bool is_same(const boost::json::value& a, const boost::json::value& b) {
   if (a.kind() != b.kind()) return false;
   if (const auto* object = a.if_object()) {

@@ -1,7 +1,7 @@
 // The head of a request: HeadScanner and parse_head().
 //
-// Properties: bytes that arrive in two parts give the same as bytes that arrive at once. A head that is accepted, and is written again from
-// what was read, is accepted again and has the same fields: nothing of it was read in two ways.
+// Properties: bytes in two parts give the same result as bytes at once. An accepted head that is written again from its parsed
+// fields is accepted again with the same fields, so nothing in it can be read in two ways.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -41,8 +41,8 @@ void require_same(const Head& first, const Head& second) {
   }
 }
 
-// Reads the head at the beginning of `bytes`, which arrive in two parts. Its size; 0 if it is refused or not complete. The scanner may refuse
-// a part that cannot become a head, which parse_head() would refuse once it is complete.
+// Reads the head at the beginning of `bytes`, which arrive in two parts. Returns its size; 0 if it is refused or incomplete. The
+// scanner may refuse a part that cannot become a head, which parse_head() would refuse once it is complete.
 std::size_t read(std::string_view bytes, std::size_t first_part, Head& head) {
   HeadScanner scanner;
   HeadScanner::Result result = scanner.scan(bytes.substr(0, first_part));

@@ -1,4 +1,4 @@
-// What a fuzz target does with a property that does not hold: it says which one and ends, so that libFuzzer keeps the input.
+// A failed property of a fuzz target: it is named, and the process ends, so that libFuzzer keeps the input.
 //
 //   require(again == bytes, "a change that is encoded again has the same bytes");
 #pragma once

@@ -1,4 +1,4 @@
-// Requests that are as they should be: how they are read, and what the answer says.
+// Well-formed requests: how they are read, and the headers of their answers.
 #include <gtest/gtest.h>
 
 #include "http/raw_client.h"
@@ -238,7 +238,7 @@ TEST(Pipeline, MayBeSplitAtEveryByte) {
   for (std::size_t at = 1; at < all.size(); ++at) {
     Client client = s.connect();
     client.send(all.substr(0, at));
-    if (at % 7 == 0 && at > 40) client.wait_readable();   // sometimes the server has certainly seen the first part alone
+    if (at % 7 == 0 && at > 40) client.wait_readable();   // sometimes the server has certainly seen only the first part
     client.send(all.substr(at));
     expect_mixed_answers(client);
     ASSERT_FALSE(testing::Test::HasFatalFailure()) << "split at " << at;

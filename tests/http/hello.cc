@@ -1,4 +1,4 @@
-// The server with the smallest handler: what it costs by itself. Measure with, say, `wrk -t1 -c64 -d5 http://127.0.0.1:8088/`.
+// The server with the smallest handler, to measure its own cost: for example, `wrk -t1 -c64 -d5 http://127.0.0.1:8088/`.
 #include <csignal>
 #include <cstdlib>
 #include <exception>

@@ -168,7 +168,7 @@ TEST(Client, ThatVanishesWhileTheHandlerWorksLeavesTheRequestIntact) {
     s.handler.gate.wait_for_waiters(static_cast<std::size_t>(i) + 1);
     client.close();
   }
-  s.handler.gate.open();   // the handlers read their requests now
+  s.handler.gate.open();   // now the handlers read their requests
   EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == 0; }));
   EXPECT_TRUE(s.serves());
   EXPECT_TRUE(s.errors().empty());
@@ -186,7 +186,7 @@ TEST(Client, ThatVanishesDuringAWriteDoesNoHarm) {
   EXPECT_TRUE(s.serves());
 }
 
-// While it lives, the process has no descriptor left.
+// While this lives, the process has no free descriptor.
 class NoDescriptors {
  public:
   NoDescriptors() {
@@ -215,7 +215,7 @@ TEST(Accepting, GoesOnAfterTheProcessHasRunOutOfDescriptors) {
     client.send(get("/hello"));
   }
   const unsigned status = client.read().status;
-  EXPECT_TRUE(status == 200 || status == 503) << status;   // 503 when it came to be accepted while there were none
+  EXPECT_TRUE(status == 200 || status == 503) << status;   // 503 if it was accepted while there were none
   EXPECT_TRUE(s.serves());
 }
 

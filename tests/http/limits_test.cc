@@ -1,4 +1,4 @@
-// Every limit at its edge: what is exactly there passes, one more is refused. Every time: what is late is ended.
+// Every limit at its edge: the largest accepted value, and one more. Every timeout: late connections are ended.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// As many descriptors as a test wants, where the process may have them, until the end of the scope.
+// Takes as many descriptors as a test wants, as far as the process may, until the end of the scope.
 class Descriptors {
  public:
   explicit Descriptors(rlim_t wanted) {
@@ -174,7 +174,7 @@ TEST(Limit, OfConnectionsAdmitsAnUrgentRequestThenClosesIt) {
   EXPECT_EQ(s.overloads(), 1) << "and it is said once";
 }
 
-// So many have their header read, to find out whether it is urgent. One that says nothing gives way to the next.
+// So many connections have their header read, to see whether a request is urgent. A silent one gives way to the next.
 TEST(Limit, OfConnectionsMakesASilentOneGiveWay) {
   TestServer s({.connections_max = 1, .connections_over_max = 2});
   Client first = s.connect();
@@ -191,7 +191,7 @@ TEST(Limit, OfConnectionsMakesASilentOneGiveWay) {
   EXPECT_EQ(first.read()->status, 200U);
 }
 
-// Files take descriptors too: there may be none left for a connection that is within its limit.
+// Files take descriptors too, so a connection within its limit may find none left.
 TEST(Limit, OfDescriptorsIsAnswered503ByTheSpareOne) {
   if (holdfast::test::k_is_sanitized)
     GTEST_SKIP() << "a sanitizer looks at memory with descriptors of its own, and takes one that it cannot have for a finding";
@@ -242,7 +242,7 @@ TEST(Limit, RefusedConnectionsOfOneAddressTakeNoPlaceFromOthers) {
   std::vector<Client> refused;
   for (int i = 0; i < 5; ++i) {
     refused.push_back(s.connect());
-    EXPECT_EQ(refused.back().read()->status, 503U);   // without having asked anything
+    EXPECT_EQ(refused.back().read()->status, 503U);   // without having sent a request
     EXPECT_TRUE(refused.back().at_end());
   }
   const auto stats = s.server.stats();
@@ -250,7 +250,7 @@ TEST(Limit, RefusedConnectionsOfOneAddressTakeNoPlaceFromOthers) {
   EXPECT_EQ(stats.connections_refused, 5U);
 }
 
-// The first half a second passes by silence; from there on 1,000 bytes a second would be needed.
+// The first half second is covered by the silence timeout; after that, 1,000 bytes a second would be needed.
 TEST(Timeout, OfABodyIsNotExtendedForEverByBytesThatTrickle) {
   TestServer s({.body_bytes_per_second_min = 1'000, .body_timeout = 500ms});
   for (const char* target : {"/echo", "/stream"}) {

@@ -1,4 +1,4 @@
-// What RFC 9110 and 9112 forbid is refused, the connection is closed, and the server serves on.
+// Requests that RFC 9110 and 9112 forbid are refused, the connection is closed, and the server serves on.
 #include <gtest/gtest.h>
 
 #include "http/raw_client.h"
@@ -22,7 +22,7 @@ std::string host(std::string_view value) { return "GET /hello HTTP/1.1\r\nHost: 
 
 class Refused : public testing::TestWithParam<Case> {};
 
-// After each request another one follows in the same packet: a server that misreads the first would answer the second.
+// Another request follows each one in the same packet: a server that misreads the first would answer the second.
 TEST_P(Refused, IsAnsweredOnceAndClosedAndTheServerServesOn) {
   TestServer s;
   Client client = s.connect();
@@ -40,7 +40,7 @@ TEST_P(Refused, IsAnsweredOnceAndClosedAndTheServerServesOn) {
 const std::string k_chunk_end = "0\r\n\r\n";
 
 const Case k_cases[] = {
-    // Whose body is it? (RFC 9112, 6)
+    // The body's end (RFC 9112, 6)
     {"conflicting_content_lengths", with("Content-Length: 0\r\nContent-Length: 5\r\n"), 400},
     {"repeated_equal_content_length", with("Content-Length: 0\r\nContent-Length: 0\r\n"), 400},
     {"listed_equal_content_length", with("Content-Length: 0, 0\r\n"), 400},
@@ -74,7 +74,7 @@ const Case k_cases[] = {
     {"space_before_colon_of_transfer_encoding", with("Transfer-Encoding : chunked\r\n") + k_chunk_end, 400},
     {"space_before_colon_of_content_length", with("Content-Length : 0\r\n"), 400},
     {"tab_before_colon", with("Content-Length\t: 0\r\n"), 400},
-    // Who is asked? (RFC 9112, 3.2)
+    // The host (RFC 9112, 3.2)
     {"http_1_1_without_host", "GET /hello HTTP/1.1\r\n\r\n", 400},
     {"two_hosts", with("Host: other\r\n"), 400},
     {"two_equal_hosts", with("Host: h\r\n"), 400},
@@ -91,7 +91,7 @@ const Case k_cases[] = {
     {"host_with_empty_brackets", host("[]"), 400},
     {"host_with_cut_escape", host("a%4"), 400},
     {"host_with_non_ascii", host("\xc3\xa9"), 400},
-    // Where does a line end? (RFC 9112, 2.2 and 5.2)
+    // Line ends (RFC 9112, 2.2 and 5.2)
     {"bare_lf_after_request_line", "GET /hello HTTP/1.1\nHost: h\r\n\r\n", 400},
     {"bare_lf_after_field", with("A: b\n"), 400},
     {"bare_lf_as_end_of_header", "GET /hello HTTP/1.1\r\nHost: h\r\n\n", 400},
@@ -220,7 +220,7 @@ TEST(Refusal, TakesNothingFromTheRequestsBeforeIt) {
   EXPECT_EQ(refused->headers.at("x-request-id").size(), 32U);
   EXPECT_FALSE(refused->body.empty());
 
-  Client another = s.connect();   // with the same, recycled, exchange
+  Client another = s.connect();   // with the same, reused, exchange
   another.send("GET /hello HTTP/1.1\n");
   EXPECT_EQ(another.read()->headers.at("x-request-id").size(), 32U);
 }

@@ -1,4 +1,4 @@
-// Where requests that this program makes may go: addresses by their networks, and URLs by their form.
+// The targets of this program's own requests: addresses by their networks, and URLs by their form.
 #include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <netdb.h>
@@ -19,7 +19,7 @@ std::atomic<bool> name_server_answers{false};
 
 }  // namespace
 
-// The system's resolver, but for one name: as if its name server did not answer.
+// The system's resolver, except that for one name no name server seems to answer.
 extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) {
   static const auto system_call = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
   if (host != nullptr && std::strcmp(host, k_host_that_hangs) == 0) {
@@ -158,7 +158,7 @@ TEST(Outgoing, AUrlThatIsAmbiguousOrHasMoreThanAnAddressIsRefused) {
   EXPECT_FALSE(parse_outgoing_url(start + std::string(k_outgoing_url_bytes_max + 1 - start.size(), 'x')));
 }
 
-// A webhook must not keep the program from ending because its name server says nothing.
+// A webhook whose name server does not answer must not delay the end of the program.
 TEST(Outgoing, AHangingLookUpIsAbandonedAtItsDeadlineAndByAStop) {
   OutgoingAnswer late;
   bool other_has_ended = false;

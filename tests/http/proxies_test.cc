@@ -1,4 +1,4 @@
-// Who asks, when there are proxies in between: what trusted ones say counts, what others say does not.
+// The client behind proxies: trusted proxies may name it, others may not.
 #include "http/proxies.h"
 
 #include <gtest/gtest.h>
@@ -155,7 +155,7 @@ TEST(ProxyProtocol, RefusedConnectionsOfOneClientTakeNoPlaceFromOthers) {
     refused.back().send(hello("203.0.113.9"));
     EXPECT_NE(refused.back().read()->body.find("from this address"), std::string::npos);
   }
-  // The last of them may be on its way out.
+  // The last of them may be closing.
   unsigned status = 0;
   for (int tries = 0; tries < 3 && status != 200; ++tries) status = s.ask(hello("203.0.113.10"))->status;
   EXPECT_EQ(status, 200U);

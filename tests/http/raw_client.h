@@ -1,4 +1,4 @@
-// A client that sends the bytes it is told to, and reads answers; and the server and handler that the tests talk to.
+// A client that sends given bytes and reads answers; and the server and handler for the tests.
 #pragma once
 
 #include <condition_variable>
@@ -25,7 +25,7 @@ struct Answer {
   bool closes() const { return headers.contains("connection") && headers.at("connection") == "close"; }
 };
 
-// One TCP connection to 127.0.0.1. Whatever takes longer than ten seconds fails the test instead of hanging it.
+// One TCP connection to 127.0.0.1. A step that takes longer than ten seconds fails the test instead of hanging it.
 class Client {
  public:
   Client();                             // not connected yet
@@ -40,9 +40,9 @@ class Client {
   void close();                        // at once, with RST
   bool wait_readable();
 
-  // The next answer. `to_head`: it has no body, whatever it says.
+  // The next answer. `to_head`: it has no body, whatever its headers say.
   Answer read(bool to_head = false);
-  bool at_end();                       // waits: true when the server closes without another byte
+  bool at_end();                       // waits; true if the server closes without another byte
   std::string read_to_end();
   std::string read_bytes(std::size_t n);   // fewer: the connection has ended
 
@@ -58,8 +58,8 @@ class Gate {
  public:
   boost::asio::awaitable<void> wait();   // for handlers
   void wait_for_waiters(std::size_t n);
-  void open();                           // for those who wait and all who come
-  void abandon();                        // those who wait are never resumed
+  void open();                           // for waiting handlers and all later ones
+  void abandon();                        // waiting handlers are never resumed
 
  private:
   std::mutex mutex_;
@@ -96,9 +96,9 @@ class TestServer {
 
   Client connect(int receive_buffer_bytes = 0) const { return Client(server.port(), receive_buffer_bytes); }
   Answer ask(std::string_view bytes) const;   // on a connection of its own
-  bool serves() const;                                       // that it still answers as it should
+  bool serves() const;                                       // whether it still answers correctly
   std::vector<std::string> errors() const;
-  int overloads() const;   // how often it has reported one
+  int overloads() const;   // how many it has reported
 
   TestHandler handler;
 

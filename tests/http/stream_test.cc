@@ -1,4 +1,4 @@
-// Streamed answers: what goes over the wire, readers that are slow or leave, and the server's end.
+// Streamed answers: their bytes, slow and leaving readers, and the server's end.
 #include "http/stream.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What the test writes, on the connection's thread; and what the server told the source.
+// The test's messages, written on the connection's thread; and what the server reported to the source.
 class Source : public StreamSource {
  public:
   void opened(StreamWriter& writer) override {
@@ -36,7 +36,7 @@ class Source : public StreamSource {
   std::atomic<StreamEnd> end{};
 };
 
-// GET /live opens a stream by the next of `sources`; everything else is answered "other".
+// GET /live opens a stream with the next of `sources`; every other path is answered "other".
 class StreamHandler : public Handler {
  public:
   boost::asio::awaitable<void> handle(Request& request, Response& response) override {

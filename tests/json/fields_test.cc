@@ -1,4 +1,4 @@
-// The reader of single members of a JSON object: what it takes, and what it says of the first member that is wrong.
+// The reader of single members of a JSON object: accepted values, and the report about the first wrong member.
 #include "json/fields.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view k_id = "550e8400-e29b-41d4-a716-446655440002";
 
-// The problem that reading a member of `text` leaves.
+// The problem after reading a member of `text`.
 template <typename Read>
 std::string problem_of(std::string_view text, Read read) {
   const JsonBody body(text);

@@ -1,8 +1,9 @@
-// The two ledgers side by side: the embedded one and the one in PostgreSQL are given the same commands in the same batches, and must
-// answer, show and remember the same. Only times differ, because each has its own clock; so every duration here is far from any
-// limit, but for holds of some milliseconds that are waited for on both clocks before anything else is asked.
+// The two ledgers side by side: the embedded and the PostgreSQL ledger get the same commands in the same batches, and must
+// answer, show and remember the same. Only times differ, because each has its own clock. So every duration here is far from any
+// limit, except holds of some milliseconds, which have ended on both clocks before the next question.
 //
-// The player looks at what the embedded ledger shows when it chooses, so that much of what it asks for can be had; both are asked the same.
+// The player looks at the embedded ledger's state when it chooses commands, so that many of them are accepted. Both get the same
+// ones.
 //
 // HOLDFAST_TEST_SEED repeats a run.
 #include <gtest/gtest.h>
@@ -32,7 +33,7 @@ constexpr std::size_t k_events = 4;
 constexpr std::size_t k_round_max = 40;
 constexpr std::size_t k_rounds_between_looks = 50;
 constexpr std::size_t k_refusals_a_reason_min = k_is_sanitized ? 1 : 10;
-constexpr std::size_t k_ended_in_memory = 100;   // few: reservations that memory has forgotten are asked for all the time
+constexpr std::size_t k_ended_in_memory = 100;   // few: forgotten reservations are asked for all the time
 constexpr Millis k_second = 1'000;
 
 unsigned seed() {
@@ -90,7 +91,7 @@ std::string timeless(const SeatChange& change) {
 
 // ---------------------------------------------------------------------------------------------------------------- readings
 
-// Tables that are too far behind say so, and are asked again.
+// Repeats a reading while the tables report that they are too far behind.
 template <typename Read>
 auto complete(Read read) {
   auto reading = read();
@@ -113,7 +114,7 @@ Lines changes_of(const Ledger& ledger, EventNumber event, std::size_t limit) {
   }
 }
 
-// Event by event: how events follow each other in the order of all changes is each ledger's own.
+// Event by event, because each ledger has its own order among events.
 std::map<EventNumber, Lines> all_changes_of(const Ledger& ledger) {
   std::map<EventNumber, Lines> lines;
   std::string cursor{k_cursor_first};
@@ -151,7 +152,7 @@ Lines history_of(const Ledger& ledger, SeatPlace place) {
   }
 }
 
-// The first line in which two lists differ; empty when none does.
+// The first line in which two lists differ; empty if none does.
 std::string difference(const Lines& embedded, const Lines& postgres) {
   for (std::size_t i = 0; i < std::max(embedded.size(), postgres.size()); ++i) {
     const std::string left = i < embedded.size() ? embedded[i] : "nothing";
@@ -205,13 +206,13 @@ class BothLedgers : public testing::Test {
     }
   }
 
-  // One more over the same database: each round goes to one of them.
+  // Adds a node over the same database: each round goes to one of the nodes.
   void add_node() {
     nodes_.push_back(std::make_unique<PostgresLedger>(PostgresOptions{.url = database_.url(), .ended_in_memory_max = k_ended_in_memory}));
     postgres_ = nodes_.back().get();
   }
 
-  // Every node, with all that the others have written.
+  // Every node, once it has everything that the others have written.
   void bring_everything() {
     for (const auto& node : nodes_) {
       for (const EventNumber event : events_) ASSERT_TRUE(node->bring({.event = event, .as_of_now = true}));
@@ -224,7 +225,7 @@ class BothLedgers : public testing::Test {
     for (const auto& node : nodes_) ASSERT_EQ(difference(embedded, picture_of(*node)), "") << "after command " << played_;
   }
 
-  // Plays some commands at once to both. False when an answer differs.
+  // Plays some commands to both ledgers. False if an answer differs.
   bool play_some() {
     Round round;
     const std::size_t size = 1 + below(k_round_max);
@@ -232,9 +233,9 @@ class BothLedgers : public testing::Test {
     return play(round);
   }
 
-  // Plays a hold of some milliseconds, waits until it is over by both clocks, and asks for what it was. False when an answer differs.
+  // Plays a hold of some milliseconds, waits until it has ended on both clocks, and asks for it. False if an answer differs.
   bool play_short_hold() {
-    Round alone;   // what came after it at once would be judged by clocks that differ
+    Round alone;   // alone, because the two clocks would judge a command right after it differently
     const Uuid id = add_short_hold(alone);
     if (!play(alone)) return false;
     const Verdict& verdict = alone.verdict(0);
@@ -300,7 +301,7 @@ class BothLedgers : public testing::Test {
     return ids_.back();
   }
 
-  // Mostly one of this event that owns seats; now and then one that ended, one of another event, or one that nobody ever made.
+  // Mostly one of this event that owns seats; now and then one that ended, one of another event, or one that never existed.
   Uuid known_id(EventNumber event) {
     if (ids_.empty() || below(100) == 0) return reservation_id(event, 1'000'000'000 + below(5));
     if (below(100) == 0) return ids_[below(ids_.size())];
@@ -315,7 +316,7 @@ class BothLedgers : public testing::Test {
     return ids_.back();
   }
 
-  // One that owns seats; those that turn out to own none any more are forgotten.
+  // One that owns seats. Those that no longer own any are dropped from the list.
   std::optional<Uuid> living_id(EventNumber event) {
     std::vector<Uuid>& living = living_[event];
     while (!living.empty()) {
@@ -328,7 +329,7 @@ class BothLedgers : public testing::Test {
     return std::nullopt;
   }
 
-  // A seat in that state, if one is come by.
+  // A seat in that state, if one is found.
   SeatIndex seat_in(EventNumber event, SeatState state) {
     const auto published = embedded_->event(event);
     auto seat = static_cast<SeatIndex>(below(k_seats));
@@ -368,14 +369,14 @@ class BothLedgers : public testing::Test {
     return seats;
   }
 
-  // Mostly the order that a reservation was sold for.
+  // Mostly the order of the reservation's sale.
   std::string_view order_for(Round& round, const Uuid& id) {
     const auto view = embedded_->reservation(id);
     if (view && !view->order.empty() && below(5) != 0) return round.keep_text(view->order);
     return round.keep_text("order-" + std::to_string(below(3)));
   }
 
-  // Each longer than the one before by more than both clocks differ in what they say has passed.
+  // Each longer than the one before, by more than the two clocks can differ.
   Millis longer(Millis base) { return base + 10 * static_cast<Millis>(++durations_); }
 
   Hold any_hold(Round& round, EventNumber event) {
@@ -428,7 +429,7 @@ class BothLedgers : public testing::Test {
     return any_hold(round, event);
   }
 
-  // What is asked of a reservation.
+  // Questions about a reservation.
   Command any_command_for(Round& round, EventNumber event, const Uuid& id) {
     const std::size_t kind = below(35);
     if (kind < 4) return Add{.reservation = id, .seats = round.keep(below(20) == 0 ? SeatList{} : some_seats(event, 3))};
@@ -485,7 +486,7 @@ class BothLedgers : public testing::Test {
     IdempotencyKey key;
     std::vector<EventNumber> events;
     std::size_t place;   // in its round
-    bool makes = false;   // a reservation: accepted, it has changed something, and keeps its key
+    bool makes = false;   // of a reservation: it was accepted, has changed something, and keeps its key
     bool is_taken = false;
   };
 
@@ -499,15 +500,15 @@ class BothLedgers : public testing::Test {
     used_this_round_.push_back(std::move(used));
   }
 
-  // The same request again, with a reservation of its own as a retry has, or another request, of any event.
+  // The same request again, with another reservation id as in a retry; or another request, for any event.
   void add_with_used_key(Round& round) {
     const UsedKey used = used_[used_.size() - 1 - below(std::min<std::size_t>(used_.size(), 300))];
     Submission submission;
     submission.key = used.key;
     if (below(3) == 0) {
       submission.key->request[15] ^= 0xFF;
-      // A key whose first request was refused, or has changed nothing, is free. Two events that want it within one transaction are not told apart there, nor two that
-      // want it at different nodes before these have heard of each other.
+      // A key is free if its first request was refused or has changed nothing. The ledger does not distinguish two events that
+      // use one key within a transaction, nor two that use it on different nodes before these have heard of each other.
       const EventNumber event = used.is_taken && nodes_.size() == 1 ? any_event() : used.events.front();
       submission.parts.push_back({event, any_command(round, event)});
     } else {
@@ -516,7 +517,7 @@ class BothLedgers : public testing::Test {
     round.add(std::move(submission));
   }
 
-  // Of a few milliseconds; its id.
+  // A hold of a few milliseconds. Returns its id.
   Uuid add_short_hold(Round& round) {
     const EventNumber event = any_event();
     Hold hold = any_hold(round, event);
@@ -530,7 +531,8 @@ class BothLedgers : public testing::Test {
 
   void wait_for_the_end_of(Millis embedded, Millis postgres) {
     EXPECT_TRUE(eventually([&] { return embedded_->now() > embedded; }));
-    // By the database's own clock, which is the one that counts; the node's is a little behind it and shows readers what is over later.
+    // By the database's own clock, which is the one that counts. The node's clock is a little behind, so it shows the end to
+    // readers later.
     EXPECT_TRUE(eventually([&] {
       return database_now() > postgres && std::ranges::all_of(nodes_, [&](const auto& node) { return node->now() > postgres; });
     }));
@@ -549,7 +551,7 @@ class BothLedgers : public testing::Test {
       if (rounds % k_rounds_between_looks == 0) expect_same_pictures();
       ASSERT_FALSE(HasFatalFailure());
     }
-    ASSERT_TRUE(sweep_everything());   // what is over is recorded, so that the tables say what memory says
+    ASSERT_TRUE(sweep_everything());   // records expiries, so that the tables agree with memory
     expect_same_pictures();
     expect_that_it_was_worth_comparing();
     expect_same_changes();
@@ -566,7 +568,7 @@ class BothLedgers : public testing::Test {
     return play(round);
   }
 
-  // Much was accepted, and every command and every refusal came up.
+  // Enough was accepted, and every command and every refusal occurred.
   void expect_that_it_was_worth_comparing() {
     std::cout << played_ << " commands, " << reasons_[Reason::none] << " accepted, " << replays_ << " of them replayed; " << short_holds_
               << " short holds, " << reasons_[Reason::reservation_expired] << " refused because it was over; " << swept_ << " swept"
@@ -631,7 +633,7 @@ class BothLedgers : public testing::Test {
     }
   }
 
-  // Also of those that memory has forgotten.
+  // Includes reservations that memory has forgotten.
   void expect_same_reservations() {
     std::size_t there = 0;
     for (std::size_t i = 0; i < ids_.size(); i += 1 + ids_.size() / 500) {
@@ -644,7 +646,7 @@ class BothLedgers : public testing::Test {
     EXPECT_GT(there, 0u);
   }
 
-  // The tables as SQL has them, beside what the embedded ledger shows.
+  // The tables, read by SQL, beside what the embedded ledger shows.
   void expect_same_tables() {
     for (const EventNumber event : events_) {
       const std::string number = std::to_string(event);
@@ -713,12 +715,12 @@ class BothLedgers : public testing::Test {
   PostgresDatabase database_;
   std::unique_ptr<EmbeddedLedger> embedded_;
   std::vector<std::unique_ptr<PostgresLedger>> nodes_;
-  PostgresLedger* postgres_ = nullptr;   // the node that was given the last round
+  PostgresLedger* postgres_ = nullptr;   // the node that executed the last round
   std::unique_ptr<Sql> sql_;
   std::mt19937_64 random_{seed()};
   std::vector<EventNumber> events_;
-  std::vector<Uuid> ids_;   // all that were asked for
-  std::map<EventNumber, std::vector<Uuid>> living_;   // made, and not known to own nothing
+  std::vector<Uuid> ids_;   // all ids that questions may use
+  std::map<EventNumber, std::vector<Uuid>> living_;   // created, and not known to own nothing
   Verdict last_postgres_;
   std::vector<UsedKey> used_;
   std::vector<UsedKey> used_this_round_;
@@ -729,7 +731,7 @@ class BothLedgers : public testing::Test {
   std::size_t replays_ = 0;
   std::size_t swept_ = 0;
   std::map<Reason, std::size_t> reasons_;
-  std::map<std::size_t, std::size_t> accepted_of_kind_;   // by the place of the command's type in Command
+  std::map<std::size_t, std::size_t> accepted_of_kind_;   // by the index of the command's type in Command
 };
 
 TEST_F(BothLedgers, AnswerShowAndRememberTheSame) { play_and_compare(k_commands); }

@@ -1,5 +1,5 @@
-// Readers' copy of an event goes through what the writer's copy goes through, in the same order: changes, recalls of reservations
-// that memory had forgotten, and forgettings. Random rounds, most of them at the boundary of forgetting.
+// The readers' copy of an event goes through the same steps as the writer's, in the same order: changes, recalls of forgotten
+// reservations, and forgetting. Random rounds, most of them at the edge of forgetting.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -25,10 +25,10 @@ std::unique_ptr<Inventory> new_writer() {
   return made;
 }
 
-// A writer, its readers, and what tables would have of reservations that have ended.
+// A writer, its readers, and the ended reservations that tables would have.
 class Copies {
  public:
-  // What a number asks for: any number is a command, a forgetting, or the end of a round.
+  // Any number is a step: a command, a forgetting, or the end of a round.
   void take(std::uint32_t number) {
     const std::uint32_t what = number % 16;
     const std::uint32_t which = number / 16;
@@ -47,7 +47,7 @@ class Copies {
       readers_.follow(changes_.bytes, changes_.count, now_, steps_);
       archive_before_ = archive_;
     } else {
-      writer_ = before_->clone();   // the journal did not take it: the writer is loaded anew
+      writer_ = before_->clone();   // the journal refused it: the writer is loaded again
       archive_ = archive_before_;
       std::erase_if(made_, [&](const Uuid& id) { return held_in_round_.contains(id); });
     }
@@ -74,7 +74,7 @@ class Copies {
       steps_.recall(*writer_, changes_.count, known->second);
     }
     judge(*writer_, command, now_, changes_);
-    // What tables have of it once it may be forgotten.
+    // The reservation as tables have it once it may be forgotten.
     const Inventory::Slot slot = writer_->find(id);
     if (slot == Inventory::k_no_slot) return;
     const ReservationView view = writer_->view(slot, 0);
@@ -111,7 +111,7 @@ TEST(Copies, OfWriterAndReadersHaveTheSameReservationsInMemoryAfterEachRound) {
   }));
 }
 
-// For ThreadSanitizer: what readers look at goes while they look.
+// For ThreadSanitizer: the copy is replaced while readers look at it.
 TEST(Copies, CanBeReadWhileTheyAreReplaced) {
   const auto writer = new_writer();
   PublishedEvent readers(writer->replica(), plan_of(uuid_of(1), k_seats));

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Logs of what a test does on purpose would hide what it did not mean.
+// Log lines about intended failures would hide unintended ones.
 [[maybe_unused]] const bool g_quiet = [] {
   spdlog::set_level(spdlog::level::off);
   return true;
@@ -210,7 +210,7 @@ std::string LedgerInTest::picture_of(const Ledger& ledger) const {
   return text;
 }
 
-// As long as they come nearer: for ten million changes they take minutes on a busy machine.
+// Waits as long as they make progress: ten million changes take minutes on a busy machine.
 void LedgerInTest::wait_for_tables() {
   for (auto behind = embedded_->rows_behind(); behind > 0;) {
     const auto before = behind;

@@ -1,4 +1,4 @@
-// What tests of the embedded ledger need: a folder, a clock that stands still until it is moved, and a ledger that is asked in
+// Support for tests of the embedded ledger: a folder, a clock that moves only when told to, and a ledger with answers like
 // sentences.
 //
 //   LedgerFolder folder;
@@ -49,7 +49,7 @@ class LedgerFolder {
   std::filesystem::path path_;
 };
 
-// Time that passes when it is told to.
+// Time that passes only when told to.
 class TestTime : public ClockSource {
  public:
   std::int64_t wall_ns() const override { return wall_ns_; }
@@ -67,10 +67,10 @@ class TestTime : public ClockSource {
   std::atomic<std::int64_t> boot_ns_{1'000'000'000'000};
 };
 
-// "accepted", or the reason, the limit and the seats; of a set, one after the other.
+// "accepted", or the reason, the limit and the seats; for a set, one after the other.
 std::string told(const Outcome& outcome);
 std::string told(const Verdict& verdict);
-// Everything that there is to say of a reservation, on one line.
+// Everything about a reservation, on one line.
 std::string told(const ReservationView& view);
 
 Uuid uuid_of(std::uint64_t number);
@@ -117,7 +117,7 @@ class Desk {
   Outcome sweep(EventNumber event, std::size_t limit = 1'000);
   ExecutionReport last_report() const { return report_; }
 
-  // Creates an event with all of its seats, on sale; 0 when that was refused.
+  // Creates an event with all of its seats, on sale. 0 if that was refused.
   EventNumber create_event(const Uuid& id, std::shared_ptr<const Plan> plan, EventSettings settings = {},
                            std::size_t seats_per_step = 2'000);
 
@@ -133,7 +133,7 @@ class LedgerInTest : public Desk {
 
   EmbeddedLedger& ledger() { return *embedded_; }
   void close() { embedded_.reset(); }
-  // Ends it and starts it again.
+  // Stops it and starts it again.
   void reopen();
   void reopen(const EmbeddedOptions& options);
 
@@ -156,11 +156,11 @@ class LedgerInTest : public Desk {
 
 // Runs one statement in a file of a ledger that is not running; `?` is given `value`.
 void change_by_hand(const std::string& file, const char* sql);
-// What a start says when it is refused; empty when it is not.
+// The error of a refused start; empty if it is not refused.
 std::string refusal_at_start(const std::filesystem::path& folder, const ClockSource& time);
-// What `holdfast verify` would find.
+// The findings of `holdfast verify`.
 VerifyReport verify_folder(const std::filesystem::path& folder);
-// The names that a refusal must have: the file, and a way out.
+// The names that a refusal must have: the file, and a remedy.
 testing::AssertionResult names_the_way_out(const std::string& refusal, std::string_view file);
 
 }  // namespace holdfast::test

@@ -1,4 +1,4 @@
-// What rows of a journal do to the tables of one event, in memory: what is to be written, what the tables are asked for, what is refused.
+// The net effect of journal rows on the tables of one event, in memory: rows to write, rows to read first, and refusals.
 #include "ledger/net_effect.h"
 
 #include <gmock/gmock.h>
@@ -32,7 +32,7 @@ Change consumed(std::uint8_t id) { return {.kind = ChangeKind::consumed, .reserv
 
 Change returned(std::uint8_t id, Seats seats) { return {.kind = ChangeKind::returned, .reservation = reservation(id), .seats = seats}; }
 
-// An event of ten seats, open, of which the tables have change 3.
+// An open event of ten seats; the tables are as of change 3.
 struct NetEffects : testing::Test {
   // Folds one row with these changes.
   void fold(std::initializer_list<Change> changes) {

@@ -1,4 +1,4 @@
-// What listeners of a live seat map are sent when the ledger's database has lost changes that they were told of.
+// The messages to listeners of a live seat map after the ledger's database has lost changes that they had seen.
 #include "live/event.h"
 
 #include <gtest/gtest.h>

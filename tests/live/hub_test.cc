@@ -1,4 +1,4 @@
-// How many listeners a hub takes; tests/contract has what they are sent.
+// How many listeners a hub takes; tests/contract tests their messages.
 #include "live/hub.h"
 
 #include <gtest/gtest.h>

@@ -78,7 +78,7 @@ TEST(RecentTouches, ForgetTheOldestBeyondTheLimitAndSaySo) {
   EXPECT_TRUE(event.recent.covers(4));
 }
 
-// Whoever applies what lies between any two points to the states at the first has the states at the second.
+// Applying the touches between any two points to the states at the first gives the states at the second.
 TEST(RecentTouches, LeadFromAnyCoveredPointToAnyLaterOne) {
   std::mt19937 random(20260224);
   EventInTest event(40, 0, 300);

@@ -18,7 +18,7 @@ using lock::RedisLock;
 using testing::HasSubstr;
 
 constexpr auto k_deadline = 50ms;
-constexpr auto k_grace = 2s;   // what a busy machine may add
+constexpr auto k_grace = 2s;   // extra time for a busy machine
 
 class BadServer : public testing::Test {
  protected:
@@ -31,7 +31,7 @@ class BadServer : public testing::Test {
     }
     return *lock_;
   }
-  // The grant of one lock; and that it did not take longer than it may.
+  // Expects this grant of one lock, within its deadline.
   Grant acquire() {
     KeyLock key_lock{.key = "lock:seat:a"};
     const auto started = Clock::now();
@@ -39,14 +39,14 @@ class BadServer : public testing::Test {
     EXPECT_LT(Clock::now() - started, k_deadline + k_grace);
     return key_lock.grant;
   }
-  // Once the client has found the server well again.
+  // Waits until the client has found the server well again.
   Grant acquire_when_up() {
     Grant grant = Grant::unknown;
     EXPECT_TRUE(eventually([&] { return (grant = acquire()) != Grant::unknown; }));
     return grant;
   }
 
-  // What the health says of a server that answers PING, and no request as it should: between two requests all may seem well.
+  // The health of a server that answers PING but no request correctly: between two requests all may seem well.
   std::string problem_seen() {
     std::string detail;
     EXPECT_TRUE(eventually([&] {
@@ -66,7 +66,7 @@ class BadServer : public testing::Test {
 TEST_F(BadServer, ALateAnswerIsNotTakenForThatOfTheNextRequest) {
   ASSERT_EQ(acquire(), Grant::granted);
   redis.on("SET", [&](Wire& wire) {
-    redis.on("SET", [](Wire& later) { later.say("$-1\r\n"); });   // the next one: somebody else has it
+    redis.on("SET", [](Wire& later) { later.say("$-1\r\n"); });   // the next one: another program has it
     wire.wait_until_closed();
     wire.say("+OK\r\n");
   });
@@ -115,8 +115,8 @@ TEST_F(BadServer, ThatNeverAnswersIsSoonNoLongerAsked) {
     EXPECT_EQ(acquire(), Grant::unknown);
     return seat_lock().health().state != lock::Health::State::up && seat_lock().stats().failures >= 3;
   }));
-  EXPECT_THAT(seat_lock().health().detail, HasSubstr("in time"));   // nothing answers PING: it stays so
-  // With the breaker open nobody waits: thousands of requests take less than some deadlines would.
+  EXPECT_THAT(seat_lock().health().detail, HasSubstr("in time"));   // nothing answers PING, so it stays so
+  // With the breaker open nobody waits: thousands of requests take less than a few deadlines would.
   const auto sets = redis.commands("SET");
   const auto started = Clock::now();
   for (int i = 0; i < 10'000; ++i) EXPECT_EQ(acquire(), Grant::unknown);

@@ -15,7 +15,7 @@
 namespace holdfast::test {
 namespace {
 
-// Takes one command, an array of bulk strings, off `input`; its first word. Nothing while it is not whole.
+// Takes one command, an array of bulk strings, off `input`. Returns its first word; nothing while it is incomplete.
 std::optional<std::string> take_command(std::string& input) {
   std::size_t at = 0;
   const auto number = [&](char kind) -> std::optional<std::size_t> {
@@ -43,14 +43,14 @@ std::optional<std::string> take_command(std::string& input) {
 void Wire::say(std::string_view bytes) const {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent <= 0) return;   // the other end is gone: what it does about that is what is tested
+    if (sent <= 0) return;   // the other end is gone; its reaction to that is under test
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
 }
 
 void Wire::wait_until_closed() const {
   pollfd more{.fd = socket_, .events = POLLIN, .revents = 0};
-  // What still comes is read: the end comes behind it.
+  // Reads what still arrives, up to the end of the connection.
   for (char bytes[4'096]; ::poll(&more, 1, static_cast<int>(k_patience.count())) > 0;) {
     if (::recv(socket_, bytes, sizeof bytes, 0) <= 0) return;
   }

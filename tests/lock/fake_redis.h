@@ -1,11 +1,11 @@
-// Something that listens where a Redis should, and answers as a test tells it to: late, half, garbage, or never.
+// A listener in place of a Redis, which answers as a test tells it to: late, half, garbage, or never.
 //
 //   FakeRedis redis;                                    // answers PING; SET with OK, EVALSHA with 0
 //   redis.on("SET", [](Wire& wire) { wire.say("$-1\r\n"); });
 //   redis.url()
 //
-// One thread, one connection after the other: a connection is served until its other end closes it. Not pipelined answers: commands are
-// answered one by one, in order.
+// One thread, one connection after the other: a connection is served until its other end closes it. Commands are answered one by
+// one, in order.
 #pragma once
 
 #include <atomic>
@@ -43,7 +43,7 @@ class FakeRedis {
   FakeRedis(const FakeRedis&) = delete;
   FakeRedis& operator=(const FakeRedis&) = delete;
 
-  // What becomes of a command from now on. Called in the server's thread.
+  // How a command is answered from now on. Called on the server's thread.
   void on(const std::string& command, Answer answer);
   lock::RedisUrl url() const { return {.servers = {{"127.0.0.1", port_}}}; }
   std::size_t connections() const { return connections_; }

@@ -1,4 +1,4 @@
-// Judging with seat locks, over the embedded ledger and a lock that notes every round trip.
+// Judging with seat locks, over the embedded ledger and a lock that records every round trip.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,14 +18,14 @@ using testing::StartsWith;
 
 class JudgingWithLocks : public testing::Test {
  protected:
-  // An event whose seats are `prefix` with 0, 1, 2, …
+  // An event whose seat ids are `prefix` with 0, 1, 2, …
   EventNumber make_event(std::size_t seats, std::string_view prefix = "a", EventSettings settings = {}) {
     const Uuid id = uuid_of(++events_);
     const EventNumber number = it().create_event(id, plan_of(id, seats, prefix), settings);
     seat_lock.trips();
     return number;
   }
-  // With another answer to a lock that is away.
+  // With another policy for a lock server that is away.
   void reject_without_locks() {
     it_.reset();
     options_.judging.proceeds = false;
@@ -235,7 +235,7 @@ TEST_F(JudgingWithLocks, HoldsGoOnWithoutTheLockServerWhichIsAskedOnceARound) {
   Round round;
   round.add(event, Release{id, {}});
   round.add(event, hold(round, event, {1}));
-  round.add(event, hold(round, event, {5}));   // freed in this round: another round trip, if it were any use
+  round.add(event, hold(round, event, {5}));   // freed in this round; locking it would take another round trip
   round.add(event, best(event));
   round.run(it().ledger());
   EXPECT_THAT(told_all(round, 4), ElementsAre("accepted", "accepted", "accepted", "accepted"));

@@ -1,4 +1,4 @@
-// The client of Redis and names: of servers that are found, and of name servers that say nothing.
+// The client of Redis and names: servers that are found, and name servers that do not answer.
 #include "lock/redis/name_lookup.h"
 
 #include <dlfcn.h>
@@ -18,12 +18,12 @@ namespace {
 
 constexpr const char* k_host_that_hangs = "hangs.example";
 std::atomic<int> look_ups_that_hang{0};
-std::atomic<int> look_ups_begun{0};   // of names that may hang
+std::atomic<int> look_ups_begun{0};   // of names whose lookup may hang
 std::atomic<bool> name_server_answers{false};
 
 }  // namespace
 
-// The system's resolver, but for one name and those under it: as if their name server did not answer.
+// The system's resolver, except that for one name and those under it no name server seems to answer.
 extern "C" int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) {
   static const auto system_call = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
   if (host == nullptr || !std::string_view(host).ends_with(k_host_that_hangs)) return system_call(host, service, hints, found);
@@ -99,7 +99,7 @@ TEST_F(NameServer, AnAnswerBetweenTwoTriesServesTheSecond) {
   ASSERT_TRUE(eventually([] { return look_ups_that_hang == 1; }));
   answer();
   ASSERT_TRUE(eventually([] { return look_ups_that_hang == 0; }));
-  // With no time of its own it can only take the answer that is there; it is put there a moment after the resolver gave it.
+  // With no time left it can only take an answer that is there. The answer comes a moment after the resolver returned it.
   EXPECT_TRUE(eventually([&] { return names.find(k_host_that_hangs, Clock::now(), {}).has_value(); }));
   EXPECT_EQ(look_ups_begun, 1) << "it was asked anew";
 }

@@ -1,4 +1,4 @@
-// A seat lock in memory that does what it is told, and notes every round trip.
+// A seat lock in memory that follows a script, and records every round trip.
 //
 //   NotingLock seat_lock;
 //   seat_lock.lock_by_somebody_else(key);
@@ -55,7 +55,7 @@ class NotingLock final : public lock::SeatLock {
   bool is_locked(const std::string& key) const { return holders_.contains(key); }
   std::size_t locked() const { return holders_.size(); }
   bool was_granted(const std::string& key) const { return ever_granted_.contains(key); }
-  // Since it was last asked.
+  // Since the last call.
   std::vector<std::string> trips() { return std::exchange(trips_, {}); }
 
  private:

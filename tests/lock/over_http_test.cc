@@ -1,4 +1,4 @@
-// The real program with a seat lock in a real Redis: what callers of the contracts see, and what becomes of them when Redis goes away.
+// The real program with a seat lock in a real Redis: what the contracts' clients see, also while Redis is away.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ class SeatLockOverHttp : public testing::Test {
     return settings;
   }
 
-  // Reservations of seats of its own by several connections, until it is told to end.
+  // Reservations of separate seats over several connections, until it is told to end.
   class Load {
    public:
     Load(const Server& server, const TestEvent& event, int threads) {
@@ -47,7 +47,7 @@ class SeatLockOverHttp : public testing::Test {
       for (std::thread& thread : threads_) thread.join();
       threads_.clear();
     }
-    // Until as many more have been answered.
+    // Waits until as many more have been answered.
     void wait_for_more(std::size_t answers) {
       const std::size_t wanted = answered_ + answers;
       ASSERT_TRUE(eventually([&] { return answered_ >= wanted; }));
@@ -86,7 +86,7 @@ class SeatLockOverHttp : public testing::Test {
     return eventually([&] { return client.get("/readyz").body.contains(text); });
   }
 
-  // How often Redis has carried out a command.
+  // How often Redis has executed a command.
   std::size_t calls_of(const std::string& command) const {
     const std::string stats = redis.command({"INFO", "commandstats"});
     const std::string name = "cmdstat_" + command + ":calls=";
@@ -218,7 +218,7 @@ TEST_F(SeatLockOverHttp, APausedRedisCostsOneDeadline) {
   EXPECT_THAT(load.statuses(), ElementsAre());
   std::vector<Clock::duration> times = load.times();
   std::ranges::sort(times);
-  // The deadline is 50 ms, and a round may be behind one that waits for it; the rest is what a busy machine may add.
+  // The deadline is 50 ms, and a round may wait behind one that uses it up; the rest is for a busy machine.
   EXPECT_LT(times[times.size() / 2], 50ms * k_slowness) << "most do not wait for it";
   EXPECT_LT(times[times.size() * 99 / 100], 500ms * k_slowness);
   EXPECT_LT(times.back(), paused_for) << "nobody waited until it was back";

@@ -28,9 +28,9 @@ class RedisLocks : public testing::Test {
     return lock::parse_redis_url("redis://" + credentials + "127.0.0.1:" + std::to_string(server.port()) + behind).value();
   }
   static lock::RedisOptions options_for(lock::RedisUrl url) {
-    return {.url = std::move(url), .deadline = 500ms};   // this machine may be busy; deadlines have tests of their own
+    return {.url = std::move(url), .deadline = 500ms};   // a busy machine needs more; deadlines have tests of their own
   }
-  // One that is up.
+  // A client that is up.
   RedisLock& open(lock::RedisOptions options) {
     auto& lock = *locks_.emplace_back(std::make_unique<RedisLock>(std::move(options)));
     EXPECT_TRUE(lock.wait_until_up(k_patience)) << lock.health().detail;
@@ -108,7 +108,7 @@ TEST_F(RedisLocks, TakeAnyBytesAsAnId) {
   }
 }
 
-// More than share a deadline, and than one script gives up.
+// More than share a deadline, and more than one script releases.
 TEST_F(RedisLocks, OfTenThousandAndOneSeatsAreTakenAndReleasedTogether) {
   lock::RedisOptions options = options_for(url_of(redis));
   options.deadline = 5'000ms;
@@ -125,7 +125,7 @@ TEST_F(RedisLocks, OfTenThousandAndOneSeatsAreTakenAndReleasedTogether) {
 TEST_F(RedisLocks, AreReleasedAfterTheServerForgotTheScript) {
   RedisLock& seat_lock = open(options_for(url_of(redis)));
   std::vector<KeyLock> key_locks;
-  for (int i = 0; i < 2'500; ++i) key_locks.push_back({.key = "lock:seat:" + std::to_string(i)});   // more than one script takes
+  for (int i = 0; i < 2'500; ++i) key_locks.push_back({.key = "lock:seat:" + std::to_string(i)});   // more than fit into one script
   for (int i = 0; i < 2; ++i) {
     seat_lock.acquire(key_locks);
     EXPECT_EQ(redis.command({"DBSIZE"}), "2500");
@@ -187,7 +187,7 @@ TEST_F(RedisLocks, ThatAPausedServerGrantsLateAreReleasedOnceItResumes) {
   seat_lock.release({&key_lock, 1});
   redis.resume();   // it reads what was sent, and grants the lock to nobody
   EXPECT_TRUE(eventually([&] { return seat_lock.stats().leftovers == 0; }));
-  // One that is granted after it was given up, because the server read the connections in another order, ends by itself.
+  // A lock that is granted after its release, because the server read the connections in another order, expires by itself.
   EXPECT_TRUE(eventually([&] { return redis.command({"EXISTS", key_lock.key}) == "0"; }));
 }
 
@@ -196,7 +196,7 @@ TEST_F(RedisLocks, AreNotTakenFromAReplica) {
   RedisServer master;
   redis.command({"REPLICAOF", "127.0.0.1", std::to_string(master.port())});
   KeyLock key_lock{.key = "lock:seat:a"};
-  EXPECT_TRUE(eventually([&] {   // it answers PING as ever, so it takes some requests until nobody asks it any more
+  EXPECT_TRUE(eventually([&] {   // it still answers PING, so it takes some requests until it is no longer asked
     seat_lock.acquire({&key_lock, 1});
     EXPECT_EQ(key_lock.grant, Grant::unknown);
     return seat_lock.health().detail.contains("READONLY");
@@ -260,7 +260,7 @@ class SentinelLocks : public RedisLocks {
     return options_for(lock::parse_redis_url("redis-sentinel://127.0.0.1:1,127.0.0.1:" + std::to_string(port_) + "/tickets").value());
   }
 
-  // By the Sentinel.
+  // Asks the Sentinel.
   std::size_t replicas_known() const {
     const auto deadline = Clock::now() + k_patience;
     auto connection = lock::Connection::open({"127.0.0.1", port_}, deadline);

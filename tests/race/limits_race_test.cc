@@ -1,8 +1,8 @@
-// Limits under races: one customer asks from fifty connections, by every way that there is to a seat, and never has more than the event
-// allows.
+// Limits under races: one customer asks over fifty connections, by every call that takes a seat, and never has more than the
+// event allows.
 //
-// What the client knows to be held is entered after an answer and taken out before a release is asked for, so it is never more than what is
-// held: when it goes over the limit, the server did.
+// The client counts a seat after the answer and uncounts it before it asks for a release. So its count is never higher than the
+// true number: if the count exceeds the limit, the server did.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace holdfast::test {
 namespace {
 
 constexpr std::size_t k_threads = 5;
-constexpr std::size_t k_connections_each = 10;   // each with a request under way at once
+constexpr std::size_t k_connections_each = 10;   // each with one request in flight
 constexpr std::size_t k_connections = k_threads * k_connections_each;
 constexpr std::size_t k_seats = 200;
 constexpr std::size_t k_held_max = 10;
@@ -51,7 +51,7 @@ struct Held {
 
 class LimitsRace : public ::testing::Test {
  protected:
-  // Runs `work(its connections, its own random numbers)` in every thread; what one throws is a failure.
+  // Runs `work(its connections, its own random numbers)` in every thread. An exception in one is a failure.
   template <typename Work>
   void in_every_thread(Work work) {
     std::vector<std::thread> threads;
@@ -82,7 +82,7 @@ TEST_F(LimitsRace, ACustomerFromFiftyConnectionsNeverHasMoreThanHeldSeatsPerCust
     for (std::size_t seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
     EXPECT_LE(now, k_held_max);
   };
-  // For a while, and on a slow machine for as long as it takes to meet the limit.
+  // For a while; on a slow machine, as long as it takes to reach the limit.
   const auto began = Clock::now();
   const auto goes_on = [&] {
     const auto fought = Clock::now() - began;
@@ -90,7 +90,7 @@ TEST_F(LimitsRace, ACustomerFromFiftyConnectionsNeverHasMoreThanHeldSeatsPerCust
     return fought < k_fight || (!has_enough && fought < k_patience);
   };
 
-  // By name, by best available side by side or not, by contract 1, and by adding to what one has.
+  // By name, by best available adjacent or not, by contract 1, and by adding to a reservation.
   in_every_thread([&](std::vector<Client>& connections, std::mt19937& random) {
     std::vector<Held> held(connections.size());
     std::vector<std::size_t> wanted(connections.size());

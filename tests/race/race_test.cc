@@ -1,7 +1,7 @@
 // Promise 1: never two owners. Two hundred connections want the same fifty seats, of one node or of several (support/nodes.h).
 //
-// The judge is a table of owners in this process. A winner enters itself after its answer has come and takes itself out before it
-// gives the seat back; so when two are ever in one place of the table, the server has sold one seat twice, whatever the threads'
+// The judge is a table of owners in this process. A winner enters itself after its answer has come, and removes itself before it
+// releases the seat. So if two are ever in one place of the table, the server has sold one seat twice, whatever the threads'
 // timing was.
 #include <gmock/gmock.h>
 
@@ -25,7 +25,7 @@ using Ids = std::vector<std::string>;
 
 constexpr std::size_t k_seats = 50;
 constexpr std::size_t k_threads = 8;
-constexpr std::size_t k_connections_each = 25;   // a thread has one request of each of its connections under way at once
+constexpr std::size_t k_connections_each = 25;   // a thread has one request in flight on each of its connections
 constexpr std::size_t k_connections = k_threads * k_connections_each;
 const std::string k_all_free(k_seats, 'a');
 
@@ -41,7 +41,7 @@ unsigned seed() {
   return value;
 }
 
-// What goes wrong in a thread is collected and said by the test.
+// Failures in threads are collected, and reported by the test.
 class Complaints {
  public:
   void add(const std::string& what) {
@@ -58,7 +58,7 @@ class Complaints {
   std::vector<std::string> all_;
 };
 
-// Who has which seat, as their winners know it. 0: nobody.
+// The owner of each seat, as the winners know it. 0: nobody.
 class Owners {
  public:
   Owners(std::size_t seats, Complaints& complaints) : owner_(seats), wins_(seats), complaints_(complaints) {}
@@ -134,7 +134,7 @@ TEST_F(Race, EachSeatIsWonExactlyOnceARoundAndEachLoserHasA409) {
   std::atomic<std::size_t> losers{0};
   const auto deadline = Clock::now() + k_fight;
 
-  // Between two rounds, alone: counts, gives everything back, and says whether there is another.
+  // Between two rounds, alone: counts, releases everything, and says whether there is another round.
   const auto between_rounds = [&]() noexcept {
     try {
       if (failed) {
@@ -196,7 +196,7 @@ TEST_F(Race, EachSeatIsWonExactlyOnceARoundAndEachLoserHasA409) {
         }
       } catch (const std::exception& error) {
         complaints.add(error.what());
-        failed = true;   // and still to the barrier, for the others
+        failed = true;   // still goes to the barrier, for the others
       }
       barrier.arrive_and_wait();
     }
@@ -260,7 +260,7 @@ TEST_F(Race, TicketLocksAreAllOrNoneAgainstReservationsOfTheSameSeats) {
       for (const std::size_t place : places) ids.push_back(seats[place]);
       return ids;
     };
-    // Of a refused set: some of the asked, in their order, and at least one.
+    // The seats in a refusal of a set: some of the requested ones, in their order, and at least one.
     const auto is_part_in_order = [&](const Ids& part, const Ids& all) {
       auto at = all.begin();
       for (const std::string& id : part) {

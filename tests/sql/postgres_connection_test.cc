@@ -1,4 +1,4 @@
-// Groups of statements in one round trip, and numbers without a sign in PostgreSQL's signed types.
+// Groups of statements in one round trip, and unsigned numbers in PostgreSQL's signed types.
 #include "sql/postgres_connection.h"
 
 #include <gtest/gtest.h>

@@ -1,12 +1,12 @@
-// Best available once more, as plainly as it can be said, from the text of the specification and not from the code:
+// Best available once more, in the simplest form, written from the text of the specification and not from the code:
 //
 //   "seats of one row, side by side where `adjacent` (consecutive in the plan's row, with no gap wider than 1.6 times the row's median
 //   spacing), best rows first (the plan's order), nearest to the row's middle, lower index on a tie, and it leaves no single free seat
 //   between two taken ones when another choice in that row avoids it. When no row has them side by side, `no_adjacent_seats` (the caller may
 //   ask again with `adjacent: false`: then best seats first, in plan order)."
 //
-// Every choice of every row is tried and judged by itself. Of single free seats those count that are beside the choice, because others are not
-// left by it.
+// Every choice of every row is tried and judged by itself. Only single free seats next to the choice count, because the choice
+// leaves no others.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ struct BookWish {
   bool adjacent = true;
 };
 
-// A seat of one row, which is a list of such in plan order.
+// A seat of a row; a row is a list of these in plan order.
 struct InRow {
   std::size_t index;
   bool beside_the_one_before;
@@ -74,7 +74,7 @@ inline bool is_single(const BookRow& row, std::size_t k, const std::vector<bool>
   return has_left && has_right && free[row[k].index] && !free[row[k - 1].index] && !free[row[k + 1].index];
 }
 
-// The seats, in plan order; empty when there are none.
+// The seats, in plan order. Empty if there are none.
 inline std::vector<std::size_t> best_by_the_book(const std::vector<BookSeat>& seats, const BookWish& wish) {
   const auto wanted = [&](std::size_t i) {
     return seats[i].free && (!wish.section || seats[i].section == *wish.section) && (!wish.category || seats[i].category == *wish.category);

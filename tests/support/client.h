@@ -1,11 +1,11 @@
-// A small HTTP/1.1 client over a plain socket, so that tests decide about every byte.
+// A small HTTP/1.1 client over a plain socket, so that tests control every byte.
 //
 //   Client client(port);
 //   const Answer answer = client.post("/reservations", R"({"seatId":"…","customerId":"c"})");
 //   EXPECT_EQ(answer.status, 201);
 //
-// One keep-alive connection. Not for several threads at once. All calls throw ConnectionLost when the server closes before the
-// answer is whole, and std::runtime_error when it does not come or is not HTTP.
+// One keep-alive connection. Not for several threads at once. All calls throw ConnectionLost if the server closes before the
+// answer is complete, and std::runtime_error if no answer comes or it is not HTTP.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,10 @@ struct Answer {
   int status = 0;
   Headers headers;
   std::string body;
-  std::string bytes;   // all of it, as it came
+  std::string bytes;   // all of it, as received
 
   bool has(std::string_view name) const;
-  std::string header(std::string_view name) const;   // the first with this name in any letter case; empty when there is none
+  std::string header(std::string_view name) const;   // the first with this name in any letter case; empty if there is none
   Json json() const { return parse_json(body); }
 };
 
@@ -59,11 +59,11 @@ class Client {
   }
   Answer request(std::string_view method, std::string_view target, std::string_view body = {}, const Headers& headers = {});
 
-  // Pipelining and raw bytes: what is written is answered in order.
+  // Pipelining and raw bytes: requests are answered in order.
   void write(std::string_view bytes);
-  Answer read_answer();                      // also a 100 Continue is one
-  std::optional<Answer> try_read_answer();   // nothing when the server closed without a byte of one
-  bool is_closed_by_server();                // waits until it is, or until something else arrives
+  Answer read_answer();                      // a 100 Continue is one too
+  std::optional<Answer> try_read_answer();   // nothing if the server closed without a byte of one
+  bool is_closed_by_server();                // waits until the server closes, or another byte arrives
   void end_writing();                        // half-close
 
  private:

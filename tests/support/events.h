@@ -1,4 +1,4 @@
-// Events for tests, and short ways to ask about their seats.
+// Events for tests, and shortcuts for questions about their seats.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct TestEvent {
 // 45.00 EUR. `more`: further members, for example R"("status":"draft")".
 std::string event_body(const std::vector<std::string>& seat_ids, std::string_view more = {});
 
-// Creates an event on sale with seats that nobody else has. Throws when it is not created.
+// Creates an event on sale with unique seats. Throws if it is not created.
 TestEvent make_event(Client& client, std::size_t seats, std::string_view more = {});
 TestEvent make_event(Client& client, std::vector<std::string> seat_ids, std::string_view more = {});
 
@@ -42,7 +42,7 @@ std::string reserve_body(std::string_view seat, std::string_view customer);
 std::string lock_body(const std::vector<std::string>& tickets, std::int64_t seconds = 600);
 std::string unlock_body(const std::vector<std::string>& tickets);
 
-// Asks that must be answered 200; they throw when they are not.
+// Calls that must be answered 200; otherwise they throw.
 Json seat(Client& client, std::string_view id);
 std::string seat_state(Client& client, std::string_view id);
 Json reservation(Client& client, std::string_view id);   // /v1
@@ -59,7 +59,7 @@ struct States {
 };
 States states(Client& client, const TestEvent& event);
 
-// The sum of all samples of this name in GET /metrics; `labels` are texts that a sample must contain. 0 when there is none.
+// The sum of all samples of this name in GET /metrics. `labels` are texts that a sample must contain. 0 if there is none.
 double metric(Client& client, std::string_view name, const std::vector<std::string>& labels = {});
 
 }  // namespace holdfast::test

@@ -1,4 +1,4 @@
-// Error bodies as the contracts write them.
+// Error bodies in the forms of the contracts.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -11,7 +11,7 @@
 
 namespace holdfast::test {
 
-// RFC 9457 with our `code`: its members and their types, and the status in the body is that of the answer.
+// RFC 9457 with our `code`: its members and their types; the status in the body is that of the answer.
 inline void expect_problem(const Answer& answer, int status, std::string_view code) {
   if (answer.status != status) {
     ADD_FAILURE() << "was to be " << status << " " << code << ", and is " << answer;
@@ -30,7 +30,7 @@ inline void expect_problem(const Answer& answer, int status, std::string_view co
 
 inline std::string detail_of(const Answer& answer) { return string_of(answer.json().at("detail")); }
 
-// A problem of /v1: the members are exactly these, and seatIds where seats are the reason.
+// A problem of /v1: exactly these members, and seatIds if seats are the reason.
 inline void expect_v1_problem(const Answer& answer, int status, std::string_view code) {
   expect_problem(answer, status, code);
   if (answer.status != status) return;

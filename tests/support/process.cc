@@ -48,7 +48,7 @@ int open_output(const std::filesystem::path& file) {
 [[noreturn]] void become(const std::vector<char*>& arguments, const std::vector<char*>& environment, const char* folder, int out, int err,
                          pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(126);   // it ended before the line above
+  if (::getppid() != parent) ::_exit(126);   // the parent ended before the line above
   const int in = ::open("/dev/null", O_RDONLY);
   ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);

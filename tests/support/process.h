@@ -1,4 +1,4 @@
-// Programs that tests start, and folders that tests use. Nothing of it outlives the test.
+// Programs that tests start, and folders that tests use. Nothing outlives the test.
 #pragma once
 
 #include <sys/types.h>
@@ -42,13 +42,13 @@ std::string to_string(const Ending& ending);
 
 struct ProcessSettings {
   std::vector<std::string> arguments;                // the first is the program's path
-  std::map<std::string, std::string> environment;    // beside ours, of which what begins with HOLDFAST_ is not passed on
+  std::map<std::string, std::string> environment;    // added to ours, without those of ours that begin with HOLDFAST_
   std::filesystem::path stdout_file;
   std::filesystem::path stderr_file;                 // may be the same
   std::filesystem::path folder;                      // to run in; empty: ours
 };
 
-// A child that is killed with its object, and by the kernel when this process ends, or the thread that started it. Not copied.
+// A child that is killed with its object, and by the kernel when this process, or the thread that started it, ends. Not copied.
 class Process {
  public:
   Process() = default;
@@ -68,7 +68,7 @@ class Process {
   std::optional<Ending> ending_;
 };
 
-// What a program that has ended by itself had to say.
+// The output of a program that has ended by itself.
 struct Finished {
   int status;
   std::string out;

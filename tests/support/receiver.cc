@@ -30,7 +30,7 @@ class Wire {
   }
 
   bool good() const { return good_; }
-  // How many bytes came; 0 or less: none will.
+  // How many bytes came; 0 or less: no more will come.
   long read(char* into, std::size_t size) {
     return tls_ ? SSL_read(tls_.get(), into, static_cast<int>(size)) : static_cast<long>(::recv(socket_, into, size, 0));
   }
@@ -62,7 +62,7 @@ bool equal_names(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-// The request that begins `input`; nothing while it is not whole.
+// The request at the beginning of `input`; nothing while it is incomplete.
 std::optional<Received> parse(const std::string& input) {
   const std::size_t end = input.find("\r\n\r\n");
   if (end == std::string::npos) return std::nullopt;

@@ -1,5 +1,5 @@
-// An HTTP server that webhooks, or spans, are sent to: it records what comes, and answers as it is told. Plain sockets, so that nothing of the
-// program that is tested takes part; with a certificate it speaks TLS.
+// An HTTP server that receives webhooks or spans: it records requests, and answers as it is told. Plain sockets, so that no code
+// of the tested program takes part. With a certificate it speaks TLS.
 //
 //   Receiver receiver;
 //   receiver.answers([](const Received& message) { return Reply{.status = message.type() == "held" ? 500 : 204}; });
@@ -32,7 +32,7 @@ struct Received {
   std::string header(std::string_view name) const;
   Json json() const { return parse_json(body); }
   std::string id() const { return header("webhook-id"); }
-  // Empty where the body has none.
+  // Empty if the body has none.
   std::string type() const {
     const Json message = json();
     const Json* type = message.as_object().if_contains("type");
@@ -45,7 +45,7 @@ struct Received {
 struct Reply {
   int status = 204;
   Headers headers{};
-  bool hangs = false;   // says nothing until the sender goes away
+  bool hangs = false;   // does not answer until the sender closes
 };
 
 // A certificate authority of the test, and a certificate for `name` that it has signed.
@@ -67,12 +67,12 @@ class Receiver {
   std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
   std::string url(std::string_view path = "/hook") const { return "http://" + host() + std::string(path); }
 
-  // Decides about the next messages; called by several threads, one at a time.
+  // Decides about the next messages. Called by several threads, one at a time.
   void answers(std::function<Reply(const Received&)> answer);
 
   std::vector<Received> received() const;   // without pings, in the order of their arrival
   std::vector<Received> of_type(std::string_view type) const;
-  std::size_t connections() const { return connections_; }   // also those that did not bring a request
+  std::size_t connections() const { return connections_; }   // including those without a request
 
  private:
   void accept_all();

@@ -1,8 +1,8 @@
-// Exchanges of the tests with the program, written down for tests/openapi/validate.mjs, which compares them with the OpenAPI document.
+// Records the exchanges of tests with the program for tests/openapi/validate.mjs, which compares them with the OpenAPI document.
 //
 // When HOLDFAST_TEST_RECORD names a folder, record() appends one line of JSON for each exchange to a file of this process in it:
-// {"method","target","requestHeaders":[[name,value]],"requestBody","status","headers":[[name,value]],"body"}, where every byte that is
-// not ASCII stands as \u00XX, so that bytes that are no text survive. For any thread.
+// {"method","target","requestHeaders":[[name,value]],"requestBody","status","headers":[[name,value]],"body"}. Every byte that is
+// not ASCII becomes \u00XX, so that bytes that are not text survive. Any thread.
 #pragma once
 
 #include <string_view>
@@ -11,7 +11,7 @@
 
 namespace holdfast::test {
 
-// At most k_recorded_max exchanges a process and k_recorded_bytes_max an exchange; what is more is not written down.
+// At most k_recorded_max exchanges per process and k_recorded_bytes_max bytes per exchange; the rest is not recorded.
 inline constexpr int k_recorded_max = 4'000;
 inline constexpr std::size_t k_recorded_bytes_max = 512 * 1024;
 

@@ -17,7 +17,7 @@ ProcessSettings serve_command(const ServerSettings& settings, const fs::path& da
   bool has_port = false, has_ledger = false;
   for (const std::string& flag : settings.flags) {
     has_port = has_port || flag == "--port" || flag == "--config";
-    has_ledger = has_ledger || flag == "--ledger";   // in a database: then there is no folder
+    has_ledger = has_ledger || flag == "--ledger";   // a database: then there is no folder
   }
   if (!has_ledger) command.arguments.insert(command.arguments.end(), {"--data", data.string()});
   if (!has_port) command.arguments.insert(command.arguments.end(), {"--port", "0"});
@@ -93,7 +93,7 @@ std::vector<std::string> Server::place() const {
 
 void Server::stop() {
   process_.signal(SIGTERM);
-  const Ending ending = process_.wait(3 * k_patience);   // its background work may be far behind when others want the processor
+  const Ending ending = process_.wait(3 * k_patience);   // on a busy machine its background work may be far behind
   if (ending != Ending{}) ADD_FAILURE() << "the server ended with " << to_string(ending);
 }
 

@@ -5,8 +5,8 @@
 //   server.kill();                                  // as if the power went
 //   server.start();                                 // on another port
 //
-// When a test has failed, what the server wrote is printed with the end of the object. A server that ends by itself, or not with
-// status 0 after SIGTERM, fails the test.
+// If a test has failed, the server's output is printed when the object ends. A server that ends by itself, or not with status 0
+// after SIGTERM, fails the test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -30,21 +30,21 @@ struct ServerSettings {
   std::string program{};                                   // empty: the one that was built
 };
 
-// `holdfast serve` for settings, its port to be found in `port_file`.
+// `holdfast serve` with these settings; its port is written to `port_file`.
 ProcessSettings serve_command(const ServerSettings& settings, const std::filesystem::path& data, const std::filesystem::path& port_file);
 
-// What `holdfast serve` says when it cannot start. Throws when it runs.
+// The error of `holdfast serve` when it cannot start. Throws if it runs.
 Finished failing_start(const ServerSettings& settings);
 
-// Where a server keeps what it keeps, when that is no folder.
+// The place of a server's data, if that is not a folder.
 struct ServerPlace {
   std::vector<std::string> flags{};
   std::shared_ptr<void> owner{};   // lives as long as the server
 };
-// Makes a place for a server that nobody has given one; nullptr: each has a folder of its own. Set by in_database.cc, for tests that are run
-// with the other ledger too.
+// Makes a place for a server without one; nullptr: each has its own folder. Set by in_database.cc, for tests that are run with
+// the other ledger too.
 extern ServerPlace (*place_of_servers)(const ServerSettings& settings);
-// Whether the tests at hand are run with the ledger in PostgreSQL.
+// Whether these tests run with the ledger in PostgreSQL.
 inline bool is_in_database() { return place_of_servers != nullptr; }
 
 class Server {
@@ -55,7 +55,7 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   void start();   // again, after stop(), kill() or an end of its own
-  void stop();   // SIGTERM; an end with another status than 0 is a failure
+  void stop();   // SIGTERM; another end than status 0 is a failure
   void kill();   // SIGKILL
   Process& process() { return process_; }
 
@@ -68,7 +68,7 @@ class Server {
   bool is_in_database() const { return place_.owner != nullptr; }
   ServerSettings& settings() { return settings_; }   // for the next start
   std::string log() const { return read_file(log_file_); }
-  // Whether this stands in its log, or comes soon: a thread of its own writes it.
+  // Whether this is in its log, or comes soon: a thread of its own writes the log.
   bool says(std::string_view text) const {
     return eventually([&] { return log().find(text) != std::string::npos; });
   }
@@ -83,7 +83,7 @@ class Server {
   Process process_;
 };
 
-// One server for all tests of a suite that need nothing special of it. Each test makes its own event.
+// One server for all tests of a suite that need no other. Each test creates its own event.
 class OneServer : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { server_ = std::make_unique<Server>(); }

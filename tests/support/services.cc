@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr milliseconds k_start_patience = 6 * k_patience;     // Kafka's virtual machine, when others want the processor
+constexpr milliseconds k_start_patience = 6 * k_patience;     // Kafka's virtual machine, on a busy machine
 constexpr milliseconds k_prepare_patience = 15 * k_patience;  // the jars come over the network
 
 const fs::path k_source = HOLDFAST_SOURCE;
@@ -32,7 +32,7 @@ std::uint64_t random_number() {
   return engine();
 }
 
-// The fields of /proc/ID/stat that follow the program's name: state, parent, … Empty when there is no such process.
+// The fields of /proc/ID/stat after the program's name: state, parent, … Empty if there is no such process.
 struct ProcessState {
   char state;
   pid_t parent;
@@ -44,7 +44,7 @@ std::optional<ProcessState> state_of(pid_t id) {
   return ProcessState{line[end_of_name + 2], static_cast<pid_t>(std::strtol(line.c_str() + end_of_name + 4, nullptr, 10))};
 }
 
-// The process and its children, itself first: none is started any more when it has been stopped.
+// The process and its children, itself first: once it is stopped, no more are started.
 std::vector<pid_t> with_children(pid_t parent) {
   std::vector<pid_t> all{parent};
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc")) {
@@ -55,7 +55,8 @@ std::vector<pid_t> with_children(pid_t parent) {
   return all;
 }
 
-// What a start takes is made by the script that ./dev services uses, once a checkout; it keeps others out while it does. ./dev test has
+// The script of ./dev services prepares the files that a start needs, once per checkout and under a lock. ./dev test has done so
+// already.
 // done so already.
 void prepare(const std::string& name, const fs::path& result) {
   if (fs::exists(result) || std::getenv("HOLDFAST_TEST_PREPARED") != nullptr) return;
@@ -87,18 +88,18 @@ std::uint16_t free_port() {
 }
 
 ServiceFolder::ServiceFolder() {
-  // The name begins with the process, so that ./dev test can tell what was left by one that was killed.
+  // The name begins with the process id, so that ./dev test can find the remains of a killed one.
   const fs::path all = k_source / "build/services/tests";
   fs::create_directories(all);
   std::string name = (all / (std::to_string(::getpid()) + "-XXXXXX")).string();
   if (::mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category(), name);
   path_ = name;
   fs::permissions(path_, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read |
-                             fs::perms::others_exec);   // PostgreSQL's user goes through it
+                             fs::perms::others_exec);   // PostgreSQL's user needs to pass through it
 }
 
 ServiceFolder::~ServiceFolder() {
-  std::error_code ignored;   // ./dev test removes what is left here
+  std::error_code ignored;   // ./dev test removes the rest
   fs::remove_all(path_, ignored);
 }
 
@@ -115,7 +116,7 @@ void ServiceProcess::launch() {
   settings.arguments.push_back(folder().string());
   for (const std::uint16_t port : ports_) settings.arguments.push_back(std::to_string(port));
   settings.stdout_file = settings.stderr_file = folder() / "log";
-  write_file(folder() / "log", "");   // is_ready() of Kafka reads it: it shall not find the start before
+  write_file(folder() / "log", "");   // Kafka's is_ready() reads it, and must not find an earlier start
   process_ = Process(settings);
 }
 
@@ -146,7 +147,7 @@ void ServiceProcess::start() {
 void ServiceProcess::end(int signal) {
   if (!process_.runs()) throw std::runtime_error(name_ + " had ended by itself:\n" + log());
   process_.signal(signal);
-  process_.wait(9 * k_patience);   // an Apache Kafka that ends in order, with clients that go on asking, has taken a minute
+  process_.wait(9 * k_patience);   // an orderly end of Apache Kafka, with clients that keep asking, has taken a minute
 }
 
 void ServiceProcess::kill() { end(SIGKILL); }
@@ -229,7 +230,7 @@ void PostgresDatabase::create(const std::string& base_url) {
 PostgresDatabase::~PostgresDatabase() {
   try {
     Sql(base_url_).run("drop database " + name_ + " with (force)");
-  } catch (const SqlError&) {   // its server has gone, and the data with it
+  } catch (const SqlError&) {   // its server is gone, and the data with it
   }
 }
 

@@ -7,8 +7,9 @@
 //   KafkaServer kafka;                                // 5 s; is_real() says whether it is Apache Kafka
 //   Server server({.flags = {"--ledger", database.url(), "--lock", redis.url()}});
 //
-// Declare a server before what uses it, so that it ends after. They belong to the thread that made them: the kernel ends them with it.
-// Constructors and start() return when the server answers, and throw std::runtime_error with its log when it does not.
+// Declare a server before its users, so that it ends after them. A server belongs to the thread that made it: the kernel ends it
+// with that thread. Constructors and start() return once the server answers, and throw std::runtime_error with its log if it does
+// not.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +23,13 @@
 
 namespace holdfast::test {
 
-// The URL of a service that ./dev test or ./dev services has started, from HOLDFAST_TEST_NAME; empty when there is none.
+// The URL of a service that ./dev test or ./dev services has started, from HOLDFAST_TEST_NAME. Empty if there is none.
 std::string shared_service(std::string_view name);
 
-// A port of the loopback that nobody listens on, below those that the system gives to clients, so that it is still free when its
-// server is down for a while.
+// A free port of the loopback, below those that the system gives to clients, so that it stays free while its server is down.
 std::uint16_t free_port();
 
-// A folder under build/services/tests, on the disk of the checkout, removed with all that is in it.
+// A folder under build/services/tests, on the checkout's disk, removed with its content.
 class ServiceFolder {
  public:
   ServiceFolder();
@@ -43,7 +43,7 @@ class ServiceFolder {
   std::filesystem::path path_;
 };
 
-// What the three have in common: a process in a folder, on a port.
+// The common part of the three: a process in a folder, on a port.
 class ServiceProcess {
  public:
   ServiceProcess(const ServiceProcess&) = delete;
@@ -63,7 +63,7 @@ class ServiceProcess {
   virtual ~ServiceProcess();
 
   virtual bool is_ready() = 0;
-  void start_first();                 // the port may be taken by another in between: then with another port
+  void start_first();                 // another process may take the port in between: then with another port
   void end(int signal);               // and waits
   const std::filesystem::path& folder() const { return folder_.path(); }
 
@@ -80,7 +80,7 @@ class ServiceProcess {
   Process process_;
 };
 
-// A PostgreSQL cluster of its own with a role and a database `holdfast`, made as production has it (fsync on). Nobody needs a password.
+// A private PostgreSQL cluster with a role and a database `holdfast`, set up as in production (fsync on). No password is needed.
 class PostgresServer : public ServiceProcess {
  public:
   PostgresServer();
@@ -96,8 +96,8 @@ class PostgresServer : public ServiceProcess {
   bool is_ready() override;
 };
 
-// A new, empty database, owned by the role that url() names. In the cluster that is shared, or in the one that is given; in one of its
-// own when none is shared (a test program that was started by hand). Dropped with the object.
+// A new, empty database, owned by the role that url() names. In the shared cluster, or in the given one; in a private one if none
+// is shared (a test program that was started by hand). Dropped with the object.
 class PostgresDatabase {
  public:
   PostgresDatabase();
@@ -131,8 +131,8 @@ class RedisServer : public ServiceProcess {
   bool is_ready() override;
 };
 
-// Apache Kafka, one node; where its jars cannot be had, the mock cluster inside librdkafka, which fences nobody and shows aborted
-// messages to those who read committed ones: tests of that ask is_real(). Prints which of the two it is, once a program.
+// Apache Kafka, one node. If its jars are not available: the mock cluster inside librdkafka, which fences nobody and shows
+// aborted messages to readers of committed ones; tests of that ask is_real(). Prints once per program which of the two it is.
 class KafkaServer {
  public:
   KafkaServer();
@@ -160,7 +160,7 @@ class KafkaServer {
 // Whether KafkaServer, and shared_kafka(), are Apache Kafka on this machine.
 bool has_real_kafka();
 
-// The shared Kafka when there is one, else one that lives as long as the program; HOST:PORT.
+// The shared Kafka if there is one, otherwise one that lives as long as the program; HOST:PORT.
 std::string shared_kafka();
 
 }  // namespace holdfast::test

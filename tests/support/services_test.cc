@@ -1,4 +1,4 @@
-// The servers of services.h do what tests of the product lean on.
+// The servers of services.h behave as other tests expect.
 #include "support/services.h"
 
 #include <gtest/gtest.h>

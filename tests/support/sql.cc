@@ -20,7 +20,7 @@ void Sql::End::operator()(pg_conn* connection) const { PQfinish(connection); }
 
 Sql::Sql(const std::string& url) : connection_(PQconnectdb(url.c_str())) {
   if (PQstatus(connection_.get()) != CONNECTION_OK) throw SqlError(PQerrorMessage(connection_.get()));
-  // Notices go nowhere: libpq prints them otherwise, in the midst of what the tests print.
+  // Drops notices, which libpq would print into the tests' output.
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
 }
 

@@ -1,9 +1,9 @@
-// SQL as other programs speak it to the same database: one connection, text in and out.
+// SQL as other programs use it on the same database: one connection, text in and out.
 //
 //   Sql sql(database.url());
 //   EXPECT_EQ(sql.value("select count(*) from Reservations"), "7");
 //
-// Every call throws SqlError when the server refuses or goes away. Not for several threads at once.
+// Every call throws SqlError if the server refuses or goes away. Not for several threads at once.
 #pragma once
 
 #include <memory>

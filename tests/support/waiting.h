@@ -1,4 +1,4 @@
-// How long tests wait: for a condition, never for a time. Patience is generous, because it is only used up where something is
+// How long tests wait: for a condition, never for a time. The patience is generous, because it is used up only if something is
 // wrong.
 #pragma once
 
@@ -17,10 +17,10 @@ inline constexpr bool k_is_sanitized = false;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-inline constexpr int k_slowness = k_is_sanitized ? 5 : 1;         // what sanitizers cost, for times that are measured
+inline constexpr int k_slowness = k_is_sanitized ? 5 : 1;         // the cost of sanitizers, for times that are measured
 inline constexpr milliseconds k_patience{20'000 * k_slowness};    // for one answer, one start, one end
 
-// Looks at `condition` again and again until it holds; false when it does not in `patience`.
+// Checks `condition` repeatedly until it holds. False if it does not within `patience`.
 template <typename Condition>
 bool eventually(Condition condition, milliseconds patience = k_patience) {
   const auto deadline = Clock::now() + patience;

@@ -40,7 +40,7 @@ bool write_all(int socket, std::string_view bytes) {
   return true;
 }
 
-// What has arrived; nothing: the other side is gone.
+// The bytes that have arrived; nothing: the other side is gone.
 std::string read_some(int socket) {
   std::array<char, 65'536> buffer;
   ssize_t read = 0;
@@ -50,7 +50,7 @@ std::string read_some(int socket) {
   return read <= 0 ? std::string() : std::string(buffer.data(), static_cast<std::size_t>(read));
 }
 
-// Where the port of a URL with one host stands.
+// The position of the port in a URL with one host.
 std::pair<std::size_t, std::size_t> place_of_port(std::string_view url) {
   const std::size_t host = url.find("://");
   const std::size_t path = url.find('/', host + 3);
@@ -149,7 +149,7 @@ void Wire::run() {
         }
         pairs.push_back(&*pair);
         sockets.push_back({pair->client, POLLIN, 0});
-        sockets.push_back({pair->is_muted ? -1 : pair->server, POLLIN, 0});   // -1: not looked at
+        sockets.push_back({pair->is_muted ? -1 : pair->server, POLLIN, 0});   // -1: ignored
         ++pair;
       }
     }
@@ -167,7 +167,7 @@ void Wire::run() {
   }
 }
 
-// With the mutex, as the next two.
+// Call with the mutex, like the next two.
 void Wire::accept_one() {
   Pair pair;
   pair.client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);

@@ -1,10 +1,10 @@
-// A piece of wire between a client and a TCP server on this machine that can be cut, or made to say nothing, at a chosen moment.
+// A connection between a client and a TCP server on this machine that can be cut or muted at a chosen moment.
 //
 //   Wire wire(port_in(database.url()));
 //   PostgresLedger ledger({.url = with_port(database.url(), wire.port())});
 //   wire.cut_at("append", Wire::Cut::answer);     // the next time that a client says so, the server hears it and its answer is lost
 //
-// Text that is looked for must be in what the client writes at once. Any thread.
+// The text to look for must be in one write of the client. Any thread.
 #pragma once
 
 #include <atomic>
@@ -23,8 +23,8 @@ std::string with_port(std::string_view url, std::uint16_t port);
 class Wire {
  public:
   enum class Cut {
-    request,   // the server never hears it
-    answer,    // the server hears it and answers; nobody hears the answer
+    request,   // the server never gets it
+    answer,    // the server gets it and answers; nobody gets the answer
   };
 
   explicit Wire(std::uint16_t server_port);
@@ -34,21 +34,22 @@ class Wire {
 
   std::uint16_t port() const { return port_; }
 
-  // Once: the connection whose client says this next ends. `and_all`: so do all others, and new ones, until mend().
+  // Once: ends the connection whose next bytes from the client contain this. `and_all`: all others too, and new ones, until
+  // mend().
   void cut_at(std::string_view text, Cut cut, bool and_all = false);
   std::size_t cuts() const { return cuts_; }
-  // All connections end, and new ones too, until mend().
+  // Ends all connections, and new ones too, until mend().
   void cut_all();
   void mend();
-  // Of the connections whose client has begun with this (libpq: its application's name), what the server says arrives no more. They stay
-  // open, as over a network that has lost its way.
+  // Drops whatever the server sends over connections whose client began with this (libpq: its application's name). They stay
+  // open, as over a network that has lost its route.
   void mute(std::string_view text);
 
  private:
   struct Pair {
     int client = -1;
     int server = -1;
-    std::string begin;             // what the client said first
+    std::string begin;             // the client's first bytes
     bool is_muted = false;
     bool ends_with_answer = false;
     bool has_ended = false;

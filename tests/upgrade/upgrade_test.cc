@@ -1,5 +1,5 @@
-// The program of the previous version and this one: side by side on one database, and one after the other on one folder. Nothing that was
-// answered is lost and nothing is sold twice, in both directions.
+// The program of the previous version and this one: side by side on one database, and one after the other on one folder. In both
+// directions nothing that was answered is lost, and nothing is sold twice.
 #include <gmock/gmock.h>
 
 #include <array>
@@ -30,7 +30,7 @@ std::string version_of(Client& client) { return string_of(client.get("/version")
 
 void expect_done(const Finished& finished) { EXPECT_EQ(finished.status, 0) << finished.everything(); }
 
-// Two nodes over one database, each of a program that can be exchanged.
+// Two nodes over one database, each with a replaceable program.
 class TwoNodes : public Nodes {
  public:
   TwoNodes(const std::string& ledger, const std::string& program) {
@@ -56,7 +56,7 @@ class TwoNodes : public Nodes {
   std::array<std::unique_ptr<Server>, 2> nodes_;
 };
 
-// What must still be so after each step: a hold, a sale, and an answer under its key, all made at the beginning.
+// The state that must hold after each step: a hold, a sale, and an answer under its key, all made at the beginning.
 class Kept {
  public:
   explicit Kept(Client& client) : event_(make_event(client, 40)) {
@@ -132,7 +132,7 @@ TEST(Upgrade, NodesAreReplacedOneAfterTheOtherUnderLoadAndBackAgain) {
             << " connections lost, slowest " << load.slowest().count() << " ms\n";
 }
 
-// What a later version may do to the database, in SQL.
+// Changes that a later version may make to the database, in SQL.
 constexpr const char* k_later_version_adds =
     "BEGIN; CREATE TABLE holdfast.waiting_list (customer text PRIMARY KEY); "
     "ALTER TABLE holdfast.reservation ADD COLUMN channel smallint NOT NULL DEFAULT 0; "

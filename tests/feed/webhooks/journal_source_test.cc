@@ -1,4 +1,4 @@
-// Changes for webhooks out of a real journal: all of them, once each, from any position, and what happens when old rows are gone.
+// Changes for webhooks from a real journal: all of them, once each, from any position; and after old rows were removed.
 #include "feed/webhooks/journal_source.h"
 
 #include <gmock/gmock.h>
@@ -29,7 +29,7 @@ struct WebhookSource : testing::Test {
     std::iota(seqs_expected.begin(), seqs_expected.end(), Seq{1});
   }
 
-  // Everything behind `position`, `limit` changes at a time.
+  // Everything after `position`, `limit` changes at a time.
   std::vector<Seq> seqs_behind(SourcePosition position, std::size_t limit, feed::KindSet kinds = feed::k_all_kinds) {
     std::vector<Seq> seqs;
     for (int pages = 0; pages < 1'000; ++pages) {
@@ -125,7 +125,7 @@ TEST_F(WebhookSource, RefusesAMalformedPosition) {
   }
 }
 
-// What ended long ago is read from the tables, which may be damaged there.
+// Reservations that ended long ago are read from the tables, which may be damaged there.
 TEST(WebhookSourceOfEnded, MarksOnlyUnreadableChanges) {
   const LedgerFolder folder;
   const TestTime time;
@@ -138,7 +138,7 @@ TEST(WebhookSourceOfEnded, MarksOnlyUnreadableChanges) {
     EXPECT_TRUE(it.release(event, ids.back()).accepted());
   }
   it.wait_for_tables();
-  // Nothing: reservations that ended are forgotten some rounds later.
+  // Empty rounds: ended reservations are forgotten some rounds later.
   for (int i = 0; i < 1'100; ++i) it.does(event, Sweep{1});
   it.wait_for_tables();
   const std::string sql = "UPDATE reservation SET seats = '[0,' WHERE id = '" + to_string(ids[0]) + "'";

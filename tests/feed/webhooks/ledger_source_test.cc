@@ -1,5 +1,4 @@
-// Changes for webhooks by what a ledger tells of the past: the same as out of its journal, from any position, and what happens when old ones
-// are gone.
+// Changes for webhooks as a ledger reads them: the same as from its journal, from any position; and after old ones were removed.
 #include "feed/webhooks/ledger_source.h"
 
 #include <gmock/gmock.h>
@@ -15,7 +14,7 @@ using feed::SourcePage;
 using feed::SourcePosition;
 using testing::IsEmpty;
 
-// Everything that there is, counted by reading it.
+// The number of all changes, by reading them.
 std::uint64_t count_from(const Ledger& ledger, std::string cursor) {
   std::uint64_t count = 0;
   for (;;) {
@@ -54,7 +53,7 @@ struct LedgerSource : testing::Test {
     ADD_FAILURE() << "no end";
     return all;
   }
-  // All of a change but its position.
+  // All of a change except its position.
   static std::vector<std::string> told(const std::vector<SourceChange>& changes) {
     std::vector<std::string> lines;
     for (const SourceChange& each : changes) {

@@ -1,5 +1,5 @@
-// Relays whose source, store or endpoints fail: nothing is lost, and what has an order keeps it. The store is the real one; source
-// and sender do as they are told. How webhooks look from outside is in tests/contract.
+// Relays with a failing source, store or endpoint: nothing is lost, and order is kept. The store is the real one; source and
+// sender are scripted. tests/contract has webhooks as seen from outside.
 #include <gmock/gmock.h>
 
 #include <boost/asio/steady_timer.hpp>
@@ -102,7 +102,7 @@ struct RelayTest : testing::Test {
     return delivered;
   }
   SourcePosition position() { return store->find(id)->endpoint.position; }
-  // A change whose message has so many bytes.
+  // A change with a message of so many bytes.
   static std::string json_for(std::size_t message_bytes) {
     constexpr std::string_view k_around = R"({"type":"held","timestamp":"1970-01-01T00:00:00Z","data":""})";
     return "\"" + std::string(message_bytes - k_around.size(), 'x') + "\"";
@@ -116,8 +116,8 @@ struct RelayTest : testing::Test {
   std::multiset<std::uint64_t> rejections;   // so many times each
   std::atomic<bool> hangs{false};
   std::atomic<int> hanging{0};
-  std::atomic<std::uint64_t> held{0};   // the change whose message is on its way until this is another number
-  std::string gone_url;   // what is sent there is answered 410
+  std::atomic<std::uint64_t> held{0};   // the message of this change waits until this is another number
+  std::string gone_url;   // this URL answers 410
   std::unique_ptr<Webhooks> webhooks;
 };
 
@@ -243,7 +243,7 @@ TEST_F(RelayTest, AStopDoesNotWaitForASilentEndpoint) {
   EXPECT_TRUE(eventually([&] { return seen().size() == 20; }));
 }
 
-// A page that fills what may be in memory is the last that is read until some of it has been delivered.
+// After a page that fills the memory, nothing is read until some of it has been delivered.
 TEST_F(RelayTest, HasUpTo256MessagesInMemory) {
   ScriptedSource source(1'000, 200);
   hangs = true;
@@ -255,7 +255,7 @@ TEST_F(RelayTest, HasUpTo256MessagesInMemory) {
 
 TEST_F(RelayTest, HasUpTo4MiBInMemory) {
   hangs = true;
-  for (const std::size_t missing : {0U, 1U}) {   // bytes of each message that a page of 64 does not fill it
+  for (const std::size_t missing : {0U, 1U}) {   // so many bytes are missing for a page of 64 messages to fill it
     ScriptedSource source(1'000, 200);
     source.json = json_for(64 * 1'024 - missing);
     hanging = 0;
@@ -266,7 +266,7 @@ TEST_F(RelayTest, HasUpTo4MiBInMemory) {
   }
 }
 
-// What is read of a group that waits goes into the queue at once, up to all that may be in memory.
+// Messages of a waiting group go into the queue at once when they are read, up to all that may be in memory.
 TEST_F(RelayTest, ReadsNothingMoreWhenTenThousandMessagesWait) {
   constexpr std::uint64_t k_most = 10'000, k_in_memory = 256;
   ScriptedSource source(2 * k_most, 1);
@@ -301,7 +301,7 @@ TEST_F(RelayTest, ARedeliveredMessageWaitsOnlyForItsGroup) {
   ASSERT_TRUE(eventually([&] { return hanging == 1; }));
   ASSERT_EQ(store->revive(id, {}, wall_clock()), 1U);
   webhooks->changed(id);
-  source.grow_to(3);   // the reload has come: change 3 goes behind the first, because its group is in the queue by now
+  source.grow_to(3);   // the reload is done: change 3 goes after the first, because its group is in the queue by now
   webhooks->notify();
   ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 2; }));
   held = 0;
@@ -313,11 +313,11 @@ TEST_F(RelayTest, A410OfAFormerUrlDoesNotDisableTheWebhook) {
   ScriptedSource source(1, 1);
   gone_url = "https://example.org/";
   held = 1;
-  // As often as it takes until this one hears of the new URL.
+  // Repeats until this relay has learned of the new URL.
   start(source, {.retry = std::vector<std::chrono::milliseconds>(10'000, std::chrono::milliseconds(5))});
   ASSERT_TRUE(eventually([&] { return hanging == 1; }));
   ASSERT_TRUE(store->change(id, [](Endpoint& endpoint) { endpoint.url = "https://example.org/new"; }));
-  // As on another node: this one has not heard of it when the answer comes.
+  // As on another node: this one has not heard of the change when the answer comes.
   held = 0;
   ASSERT_TRUE(eventually([&] { return store->find(id)->last_failure_at != 0 || !store->find(id)->endpoint.enabled; }));
   EXPECT_TRUE(store->find(id)->endpoint.enabled);

@@ -1,9 +1,9 @@
-// A node that does nothing but relay webhooks of a shared store, for tests that kill and pause it:
+// A node that only relays webhooks of a shared store, for tests that kill and pause it:
 //
 //   relaying_node URL CHANGES MILLISECONDS
 //
-// It has that many changes of one reservation, needs so long for each message, and says on its standard output which it has delivered (their
-// seq) and when it begins and ends to relay ("relays", "waits"). It ends when it is killed.
+// It has that many changes of one reservation and needs so long for each message. On its standard output it reports delivered
+// changes (their seq), and when it begins and stops relaying ("relays", "waits"). It runs until it is killed.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 

@@ -1,4 +1,4 @@
-// Changes for tests of relays, as many as they like and none of them real.
+// Scripted changes for tests of relays, in any number.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,8 @@ inline Uuid id_of(std::uint8_t number) {
   return id;
 }
 
-// Changes 1 to `count` of one event, in turn of reservations 1 to `reservations`. A position is the number of changes behind it. Any thread.
+// Changes 1 to `count` of one event, of reservations 1 to `reservations` in turn. A position is the number of changes before it.
+// Any thread.
 class ScriptedSource : public ChangeSource {
  public:
   ScriptedSource(std::uint64_t count, std::uint8_t reservations) : count_(count), reservations_(reservations) {}
@@ -55,8 +56,8 @@ class ScriptedSource : public ChangeSource {
   std::atomic<std::uint64_t> furthest{0};   // the last change that was read
   std::atomic<int> failures{0};
   std::atomic<std::uint64_t> kept_from{0};
-  std::atomic<bool> tells_kind{true};   // of what cannot be read
-  std::atomic<std::uint64_t> unreadable_reservation{0};   // number; 0: all can be read
+  std::atomic<bool> tells_kind{true};   // also for unreadable changes
+  std::atomic<std::uint64_t> unreadable_reservation{0};   // number of a reservation; 0: all can be read
 
  private:
   bool is_unreadable(std::uint64_t seq) const { return 1 + (seq - 1) % reservations_ == unreadable_reservation; }
@@ -65,7 +66,7 @@ class ScriptedSource : public ChangeSource {
   std::uint8_t reservations_;
 };
 
-// The seq that stands in a message's id: event_seq_endpoint.
+// The seq in a message's id: event_seq_endpoint.
 inline std::uint64_t seq_of(const Delivery& delivery) { return std::stoull(delivery.headers.at(0).second.substr(37)); }
 
 }   // namespace holdfast::feed

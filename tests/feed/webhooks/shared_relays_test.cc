@@ -1,5 +1,5 @@
-// Several nodes with webhooks in one database: one relays at a time, the others take its place and take calls meanwhile, and what a node
-// does after its time leaves no trace.
+// Several nodes with webhooks in one database: one relays at a time, the others take its place and take calls meanwhile. A node's
+// writes after its lease have no effect.
 #include <gmock/gmock.h>
 #include <signal.h>
 
@@ -36,7 +36,7 @@ Numbers from_to(std::uint64_t first, std::uint64_t last) {
   return numbers;
 }
 
-// What a node's messages become.
+// The fate of a node's messages.
 struct Deliveries {
   Numbers seqs() {
     const std::scoped_lock lock(mutex);
@@ -52,7 +52,7 @@ struct Deliveries {
   std::vector<std::string> urls;
   std::atomic<bool> holds{false};      // messages wait …
   std::atomic<int> waiting{0};
-  std::atomic<bool> rejects{false};    // … and what becomes of those that waited
+  std::atomic<bool> rejects{false};    // … and are then refused
 };
 
 class DeliveriesSender : public Sender {
@@ -134,7 +134,7 @@ TEST_F(SharedRelays, NoticeOtherNodesChangesWithoutANotification) {
   ScriptedSource source(5, 1);
   Node node(database.url(), source);
   ASSERT_TRUE(eventually([&] { return position() == "5"; }));
-  source.grow_to(10);   // nobody calls notify(): the change came from another node
+  source.grow_to(10);   // nobody calls notify(): the change is of another node
   EXPECT_TRUE(eventually([&] { return position() == "10"; }));
   EXPECT_EQ(node.deliveries.seqs(), from_to(1, 10));
 }
@@ -185,7 +185,7 @@ TEST_F(SharedRelays, DeliverDeadMessagesThatAnotherNodeRevives) {
   EXPECT_TRUE(eventually([&] { return store.queue(id).messages == 0; }));
 }
 
-// The database says that the lease is over while the node still believes in it: what keeps it from writing is the epoch alone.
+// The lease is over in the database, but the node does not know it yet: only the epoch prevents its writes.
 TEST_F(SharedRelays, ANodeThatHasLostItsLeaseUnawareWritesNothing) {
   ScriptedSource source(8, 8);
   Node first(database.url(), source);
@@ -200,13 +200,13 @@ TEST_F(SharedRelays, ANodeThatHasLostItsLeaseUnawareWritesNothing) {
     test::Sql(database.url()).run("UPDATE holdfast.lease SET until = '-infinity'");
     return taken.acquire().has_value();
   }));
-  first.deliveries.holds = false;   // all eight are rejected, and want to be kept in the queue
+  first.deliveries.holds = false;   // all eight are refused, and should be kept in the queue
   ASSERT_TRUE(eventually([&] { return !first.webhooks.is_relaying(); }));
   EXPECT_EQ(store.queue(id).messages, 0U);
   EXPECT_EQ(position(), "");
   EXPECT_EQ(store.find(id)->last_failure_at, 0);
   EXPECT_THROW(store.save(epoch, id, {.position = "8"}), LeaseLost);
-  taken.release();   // and the node may have it again: everything is there
+  taken.release();   // then the node may take it again, and has lost nothing
   ASSERT_TRUE(eventually([&] { return position() == "8"; }));
   EXPECT_EQ(first.deliveries.seqs().size(), 8U);
 }
@@ -237,7 +237,7 @@ TEST_F(SharedRelays, WaitForTheDatabaseAndLoseNothing) {
 
 // ---- other processes
 
-// A relaying_node and what it has said.
+// A relaying_node and its output.
 struct OtherProcess {
   OtherProcess(const std::string& url, std::uint64_t changes, std::uint64_t milliseconds)
       : process({.arguments = {HOLDFAST_RELAYING_NODE, url, std::to_string(changes), std::to_string(milliseconds)},
@@ -272,8 +272,8 @@ TEST_F(SharedRelays, AnotherNodeTakesOverFromAKilledOneWithinSeconds) {
   first.process.signal(SIGKILL);
   const auto killed = test::Clock::now();
   ASSERT_TRUE(eventually([&] { return second.webhooks.is_relaying(); }));
-  // The lease's end, and turns to look for it. A machine that is busy with other things may be late; what waits for a connection to time
-  // out would be later.
+  // The lease's end, and the nodes' turns to look for it. A busy machine may be late; waiting for a connection to time out would
+  // take longer.
   EXPECT_LT(test::Clock::now() - killed, k_lease_time + 2 * k_lease_period + k_late_max);
   ASSERT_TRUE(eventually([&] { return position() == "200"; }));
 

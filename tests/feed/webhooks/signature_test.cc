@@ -44,7 +44,7 @@ TEST(Secret, OfAnotherFormIsRefused) {
   }
 }
 
-// The last character of base64 text has bits that belong to no byte: one secret, one way to write it.
+// The last character of base64 text has bits that belong to no byte: a secret has only one spelling.
 TEST(Secret, HasOneWayToBeWritten) {
   std::string text = secret_text(std::string(25, 'x'));   // ends with two =
   ASSERT_TRUE(parse_secret(text));

@@ -1,5 +1,5 @@
-// The store of webhooks, in a file and in a database: a queue that keeps the order of each group, dead messages, and calls that are not
-// carried out twice.
+// The store of webhooks, in a file and in a database: a queue that keeps the order of each group, dead messages, and calls that
+// are carried out only once.
 #include <gmock/gmock.h>
 
 #include "feed/stores_in_test.h"
@@ -153,10 +153,10 @@ TEST_P(WebhookStoreTest, DeadMessagesAreKeptUpToALimitAndComeBackInOrder) {
 TEST_P(WebhookStoreTest, ADeliveredMessageLeavesItsGroupToEarlierOnesThatCameBack) {
   store->enqueue(epoch, endpoint.id, std::vector{message("a1", "a", 1), message("a2", "a", 1), message("a3", "a", 1)});
   store->bury(epoch, endpoint.id, number_of("a"), 9, 5, "dead", 10);
-  const std::int64_t second = number_of("a");   // on its way …
+  const std::int64_t second = number_of("a");   // in flight …
   store->revive(endpoint.id, {}, 6);
   store->postpone(epoch, endpoint.id, number_of("a"), 1, 500, "again");
-  store->settle(epoch, endpoint.id, second, 7);   // … and there
+  store->settle(epoch, endpoint.id, second, 7);   // … and delivered
   EXPECT_THAT(of("a"), ElementsAre("a1", "a3"));
   EXPECT_THAT(due(499), IsEmpty()) << "a1 is the first, and waits";
   store->settle(epoch, endpoint.id, number_of("a"), 501);

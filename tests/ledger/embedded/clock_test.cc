@@ -1,4 +1,4 @@
-// The embedded ledger's clock: whatever the wall clock does, holds keep their time.
+// The embedded ledger's clock: holds keep their time whatever the wall clock does.
 #include "ledger/embedded/clock.h"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 namespace holdfast::test {
 namespace {
 
-// Lets time pass in steps of a second, with a comparison in each, as the server does; returns what was reported.
+// Lets time pass in steps of a second, and compares the clocks in each, as the server does. Returns the reports.
 std::vector<Millis> run(TestTime& time, LedgerClock& clock, Millis duration) {
   std::vector<Millis> reports;
   for (Millis passed = 0; passed < duration; passed += 1'000) {
@@ -39,7 +39,7 @@ TEST(Clock, DoesNotStartBeforeTheLastRecordedTime) {
   EXPECT_EQ(clock.now(), k_begin + k_day);
   time.pass(10);
   EXPECT_EQ(clock.now(), k_begin + k_day + 10);
-  EXPECT_EQ(clock.compare(), -k_day);   // that the wall clock is behind is said
+  EXPECT_EQ(clock.compare(), -k_day);   // reports that the wall clock is behind
 }
 
 TEST(Clock, AStepForwardIsReportedOnceAndFollowedByAtMost500Ppm) {
@@ -81,7 +81,7 @@ TEST(Clock, ASmallDifferenceIsSlewedWithoutAReport) {
   TestTime time;
   LedgerClock clock(time, 0);
   time.step_wall(100);
-  EXPECT_TRUE(run(time, clock, 600'000).empty());   // 200 s would do
+  EXPECT_TRUE(run(time, clock, 600'000).empty());   // 200 s would be enough
   EXPECT_NEAR(static_cast<double>(clock.now() - (k_begin + 100 + 600'000)), 0, 1.5);
 }
 
@@ -97,7 +97,7 @@ TEST(Clock, ADriftIsReportedOnceItIsAsLargeAsAStep) {
   EXPECT_NEAR(static_cast<double>(reports.front()), 500, 3);
 }
 
-// Nobody compares while a machine sleeps: what was to be slewed must not go on beyond its end.
+// Nobody compares the clocks while a machine sleeps: a slew must still end when the difference is made good.
 TEST(Clock, ASuspendCountsInFullAndSlewsNoFurtherThanTheDifference) {
   TestTime time;
   LedgerClock clock(time, 0);
@@ -183,7 +183,7 @@ TEST(ClockOfTheLedger, AfterARestartWithTheWallClockADayBackTimeGoesOnFromTheLas
   EXPECT_EQ(it.ledger().compare_clocks(), -k_day);
   time.pass(59'000);
   EXPECT_EQ(told(it.hold(event, it.new_id(event), {1}, "ben")), "seat_unavailable 1");
-  time.pass(1'100);   // and 60 s of a slew of 500 ppm are 30 ms
+  time.pass(1'100);   // and 30 ms for 60 s of a slew of 500 ppm
   EXPECT_EQ(told(it.hold(event, it.new_id(event), {1}, "ben")), "accepted");
 }
 

@@ -1,4 +1,4 @@
-// Damaged, incomplete and foreign files: found, refused by name with a way out, and never repaired by guessing.
+// Damaged, incomplete and foreign files: found, refused by name with the remedy, and never repaired by guessing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -211,8 +211,8 @@ TEST_F(Damage, AFileThatIsCutShortIsRefused) {
   }
 }
 
-// Garbage may lie where nothing is read from, an unused part of a page. Where it matters it must be found: a start that
-// succeeds must see what was there before.
+// Garbage may be where nothing is read from, in an unused part of a page. Where it matters it must be found: a start that
+// succeeds must see the old data.
 TEST_F(Damage, GarbageAnywhereIsFoundOrHarmless) {
   std::string good;
   {
@@ -277,7 +277,7 @@ TEST_F(Damage, ACrashWhileTheFilesAreCreatedLeavesAFolderThatStarts) {
   fs::create_directories(data);
   write_whole(data / "journal.db.partial", std::string(4'096, 'x'));
   EXPECT_EQ(refusal_at_start(data, time), "");
-  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(data / file);   // as if it had ended between the two
+  for (const char* file : {"state.db", "state.db-wal", "state.db-shm"}) fs::remove(data / file);   // as after a crash between the two
   EXPECT_EQ(refusal_at_start(data, time), "");
 }
 
@@ -415,7 +415,7 @@ TEST_F(Damage, AJournalWithoutOldRowsOpensAndVerifyReportsUnprovedTables) {
   EXPECT_THAT(verify_folder(data).problem, HasSubstr("row 8"));
 }
 
-// Old rows leave the index of state.db and the journal one after the other; nothing orders the two for the disk.
+// Old rows leave the index of state.db first, then the journal; the disk may still order the two the other way.
 TEST_F(Damage, ACrashWhileOldRowsAreRemovedLeavesAFolderThatStarts) {
   for (const bool index_is_ahead : {true, false}) {
     SCOPED_TRACE(index_is_ahead);
@@ -452,7 +452,7 @@ TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
   time.pass(30 * k_day);
   LedgerInTest it(data, time, {.data = {}, .journal_retention_days = 2});
   const auto anchor = [&] { return Journal(DataFolder::journal_in(data), Journal::Mode::read).anchor().position; };
-  for (const std::uint64_t id : {901U, 902U}) {   // when the second is followed, the step of the first is done
+  for (const std::uint64_t id : {901U, 902U}) {   // when the second row is followed, the step of the first is done
     ASSERT_TRUE(it.hold(event, reservation_id(event, id), {static_cast<SeatIndex>(id - 885)}).accepted());
     it.wait_for_tables();
   }

@@ -15,10 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A write that has not been synced: what stood there before.
+// An unsynced write: the bytes that it replaced.
 struct Unsynced {
   std::int64_t offset;
-  std::string before;     // shorter than what was written where the file grew
+  std::string before;     // shorter than the write if the file grew
   std::int64_t size_before;
 };
 
@@ -27,7 +27,7 @@ struct State {
   mutable std::mutex mutex;
   std::string failing;
   Disk::Fault fault{};
-  int left = -1;   // operations until the first failure; -1: none is planned
+  int left = -1;   // operations until the first failure; -1: none planned
   int operations = 0;
   std::string watched;
   std::map<std::string, std::vector<Unsynced>> unsynced;
@@ -48,7 +48,7 @@ File* of(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
 
 enum class Kind { write, sync };
 
-// Counts an operation; true when it is to fail.
+// Counts an operation. True if it should fail.
 bool fails(const File* file, Kind kind) {
   State& disk = state();
   const std::scoped_lock lock(disk.mutex);

@@ -1,5 +1,4 @@
-// A disk that is full, that tears a write or that does not sync: what was answered stays, what was not is there wholly or
-// not at all.
+// A disk that is full, tears a write or does not sync: what was answered stays, and the rest is there completely or not at all.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -23,7 +22,7 @@ struct Sale {
 
   static constexpr int k_batches = 6;
 
-  // Executes a batch; false when it is not durable.
+  // Executes a batch. False if it is not durable.
   bool run(int batch) {
     Round round;
     switch (batch) {
@@ -51,7 +50,7 @@ struct Sale {
         break;
       }
       case 4:
-        // More than a page of the file, so that a part of it can be written.
+        // More than a page of the file, so that a write can be torn.
         for (int i = 0; i < 40; ++i) round.add(second, Configure{.name = std::string(150, static_cast<char>('a' + i % 20))});
         round.add(second, ReleaseLocks{round.keep({5, 6}), {}});
         break;
@@ -99,7 +98,7 @@ TEST_P(JournalFailure, AtEveryPointLeavesEveryAnsweredOutcomeAndAllOrNothingOfTh
     }
     ++failures;
     const auto answered = static_cast<std::size_t>(batch);
-    // Readers see what was answered, and nothing further is accepted, also when the disk is well again.
+    // Readers see everything that was answered. Nothing further is accepted, even when the disk works again.
     EXPECT_EQ(sale.it.picture(), pictures[answered]);
     EXPECT_THAT(sale.it.ledger().trouble(), HasSubstr("journal"));
     EXPECT_FALSE(sale.run(batch));
@@ -123,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(Faults, JournalFailure, testing::Values(Disk::Fault::fu
                            return param.param == Disk::Fault::full ? "Full" : param.param == Disk::Fault::torn ? "TornWrite" : "NoSync";
                          });
 
-// A refusal rests on what is durable already, so it needs no disk; but after a failure nothing is judged.
+// A refusal rests on what is durable already, so it needs no disk. But after a failure nothing is judged.
 TEST(JournalFailures, RefusalsNeedNoDiskUntilOneAcceptedBatchHasFailed) {
   Disk& disk = Disk::get();
   const TestTime time;
@@ -148,7 +147,7 @@ TEST(TablesFailure, SalesGoOnAndTheTablesCatchUpLater) {
     sale.it.wait_for_tables();
     disk.fail("state.db", fault, 0);
     for (int batch = 0; batch < Sale::k_batches; ++batch) EXPECT_TRUE(sale.run(batch));
-    ASSERT_TRUE(eventually([&] { return disk.operations() > 0; }));   // it has tried
+    ASSERT_TRUE(eventually([&] { return disk.operations() > 0; }));   // it has tried to write
     EXPECT_GT(sale.it.ledger().rows_behind(), 0);
     EXPECT_EQ(sale.it.ledger().trouble(), "");
     const std::string picture = sale.it.picture();

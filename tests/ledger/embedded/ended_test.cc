@@ -10,7 +10,7 @@ namespace {
 struct Ended : testing::Test {
   Ended() : it(folder, time, {.data = {}, .ended_in_memory_max = 3}) { event = it.create_event(40); }
 
-  // Lets enough rounds go by that old reservations are forgotten, and then one more change for the tables.
+  // Runs enough rounds for old reservations to be forgotten, and then makes one more change for the tables.
   void forget() {
     it.wait_for_tables();
     const Uuid last = it.new_id(event);
@@ -19,7 +19,7 @@ struct Ended : testing::Test {
     it.wait_for_tables();
     for (int i = 0; i < 1'100; ++i) it.does(event, Sweep{1});
   }
-  // Made, ended and forgotten.
+  // Created, ended and forgotten.
   std::vector<Uuid> ended_by_release(SeatIndex count) {
     std::vector<Uuid> ids;
     for (SeatIndex seat = 0; seat < count; ++seat) {
@@ -54,7 +54,7 @@ TEST_F(Ended, ForgottenReservationsCanBeRead) {
 
 TEST_F(Ended, CommandsAboutForgottenReservationsAreJudgedLikeOthers) {
   const auto ids = ended_by_release(20);
-  EXPECT_EQ(told(it.release(event, ids[0])), "accepted");   // giving back again
+  EXPECT_EQ(told(it.release(event, ids[0])), "accepted");   // a repeated release
   EXPECT_EQ(told(it.consume(event, ids[1])), "reservation_not_active");
   EXPECT_EQ(told(it.does(event, Extend{ids[2], 1'000}).outcomes[0]), "reservation_not_active");
   EXPECT_EQ(told(it.give_back(event, ids[3], {3})), "seat_not_sold 3");
@@ -97,14 +97,14 @@ TEST_F(Ended, AForgottenReturnCanBeRepeatedAndMovesNothing) {
   EXPECT_EQ(told(it.give_back(event, ids[0])), "accepted");
   EXPECT_EQ(told(it.give_back(event, ids[1], {}, "order-2")), "order_mismatch");
   EXPECT_EQ(it.ledger().event(event)->seat(0, it.ledger().now()).reservation, next);
-  EXPECT_EQ(told(it.consume(event, ids[2], "order-1")), "accepted");   // for the same order, again
+  EXPECT_EQ(told(it.consume(event, ids[2], "order-1")), "accepted");   // repeated, for the same order
   it.reopen();
   EXPECT_EQ(told(it.give_back(event, ids[0])), "accepted");
   EXPECT_EQ(it.ledger().event(event)->seat(0, it.ledger().now()).reservation, next);
   EXPECT_EQ(it.ledger().reservation(ids[0])->status, ReservationStatus::consumed);
 }
 
-// The writer forgets by the order in which reservations ended and were told again; readers must forget the same ones.
+// The writer forgets in the order in which reservations ended and were recalled; readers must forget the same ones.
 TEST_F(Ended, ARecallWithinARoundReachesReadersToo) {
   const auto ids = ended_by_release(20);
   const Uuid mine = it.new_id(event);
@@ -113,7 +113,7 @@ TEST_F(Ended, ARecallWithinARoundReachesReadersToo) {
   round.add(event, Release{.reservation = mine});
   for (int i = 0; i < 3; ++i) round.add(event, Extend{.reservation = ids[static_cast<std::size_t>(i)], .duration = k_minute});
   round.run(it.ledger());
-  forget();   // `mine` was the first to end; for readers it must be too
+  forget();   // `mine` was the first to end, and must be so for readers too
   for (const Uuid& id : {mine, ids[0], ids[1], ids[2]}) {
     ASSERT_EQ(told(it.consume(event, id, "order-1", true)), "accepted") << to_string(id);
     ASSERT_EQ(it.ledger().event(event)->reservation(id, it.ledger().now())->status, ReservationStatus::consumed);
@@ -168,7 +168,7 @@ TEST_F(Ended, ReinstatingAndReturningTheSameReservationForADayIsOneReservation) 
     ASSERT_EQ(told(it.give_back(event, ids[4], {}, "order-4")), "accepted");
     forget();
     it.reopen();
-    ASSERT_EQ(told(it.consume(event, ids[4], "order-4", true)), "accepted");   // consumed for this order, and nothing moves
+    ASSERT_EQ(told(it.consume(event, ids[4], "order-4", true)), "accepted");   // already consumed for this order, so nothing moves
     ASSERT_EQ(it.ledger().event(event)->seat(4, it.ledger().now()).state, SeatState::available);
   }
 }

@@ -1,5 +1,5 @@
-// How far the journal is known to reach: a journal that has lost its end, or its marker, is refused, and a marker that a power loss has
-// torn or left behind is not.
+// The marker of the journal's end: a journal that has lost its end or its marker is refused. A marker that a power loss has torn
+// or left behind is accepted.
 #include "ledger/embedded/head_marker.h"
 #include "cli/maintenance.h"
 
@@ -32,7 +32,7 @@ void flip(const fs::path& file, std::streamoff at) {
   stream.put(byte);
 }
 
-// A ledger that was killed with what it has sold still in its logs.
+// A ledger that was killed with its sales still in its logs.
 struct Marker : testing::Test {
   Marker() {
     LedgerInTest it(folder / "data", time);
@@ -47,7 +47,7 @@ struct Marker : testing::Test {
     fs::copy(folder / of, to);
     return to;
   }
-  // As one of version 0.1, which kept no marker.
+  // A folder of version 0.1, which kept no marker.
   fs::path copy_without_marker() {
     const fs::path data = copy("data");
     fs::remove(data / "journal.head");
@@ -146,7 +146,7 @@ TEST_F(Marker, AnAcceptedLossLetsTheFolderStartWithTheRest) {
   EXPECT_EQ(cli::accept_loss(copy(), [](Position, Position) {}).last_row, rows) << "nothing was lost";
 }
 
-// What a process left in the log may be in the page cache only, after a sync that failed.
+// After a failed sync, a process's last rows may be only in the page cache.
 TEST_F(Marker, AStartMovesTheLogIntoTheFileAndSyncsItBeforeItServes) {
   const fs::path data = copy();
   ASSERT_GT(fs::file_size(data / "journal.db-wal"), 0u);
@@ -156,7 +156,7 @@ TEST_F(Marker, AStartMovesTheLogIntoTheFileAndSyncsItBeforeItServes) {
   EXPECT_EQ(refusal_at_start(folder / "again", time), "");
 }
 
-// A backup that takes long keeps the log from being moved. It is synced all the same, and has the same bytes.
+// A long backup prevents the move of the log into its file. The log is synced all the same, and keeps its bytes.
 TEST_F(Marker, AStartBesideAReaderServesAtOnceAndKeepsTheLog) {
   const fs::path data = folder / "read";
   auto it = std::make_unique<LedgerInTest>(data, time);
@@ -180,7 +180,7 @@ TEST_F(Marker, AStartBesideAReaderServesAtOnceAndKeepsTheLog) {
   EXPECT_EQ(verify_folder(data).problem, "");
 }
 
-// A crash anywhere in a restore or a repair must not leave a folder that believes a registry which has lost changes.
+// A crash anywhere in a restore or a repair must not leave a folder that accepts a registry which has lost changes.
 TEST_F(Marker, IsCreatedWithTheRegistrysRevision) {
   const std::string path = (folder / "journal.head").string();
   const RegistryRevision revision{.id = {1, 2, 3}, .number = 7};
@@ -218,7 +218,7 @@ TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
   EXPECT_EQ(feed::SqlWebhookStore(feed::open_webhook_file(feed::webhook_file_in(data))).find(within)->endpoint.position, "0");
   EXPECT_TRUE(feed::kafka::SqlFeedStore(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data))).positions().empty())
       << "the event is gone with its rows";
-  // Likewise where a backup is put back beside the registry that the folder has.
+  // Likewise if a backup is restored beside the folder's own registry.
   for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal", "journal.head", "feed.db", "feed.db-wal"}) {
     fs::remove(folder / "restored" / file);
   }
@@ -244,7 +244,7 @@ TEST(RegistryRevisions, TheNewestIsKeptAndATornNoteLeavesTheEarlierOne) {
   EXPECT_EQ(marker.registry(), std::nullopt);
   RegistryRevision revision{.id = {1, 2, 3}, .number = 7};
   marker.note_registry(revision);
-  revision.number = 6;   // of a process that was overtaken
+  revision.number = 6;   // from a process that was overtaken
   marker.note_registry(revision);
   EXPECT_EQ(marker.registry()->number, 7);
   revision.number = 8;

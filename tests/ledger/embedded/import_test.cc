@@ -1,4 +1,4 @@
-// Events come into being wholly or not at all: after a crash between any two steps nobody has seen them, and their ids are free.
+// Events are created completely or not at all: after a crash between any two steps nobody has seen them, and their ids are free.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -12,8 +12,8 @@ namespace {
 struct Import : testing::Test {
   Import() : it(folder / "data", time) { before = it.create_event(5); }
 
-  // The steps of an import: 0 reserves it, 1 creates it, then the parts of its seats, and the last opens it. False when
-  // there is no such step.
+  // The steps of an import: 0 reserves it, 1 creates it, then come the parts of its seats, and the last step opens it. False if
+  // the step does not exist.
   bool step(int number) {
     const std::size_t parts = (plan->size() + k_part - 1) / k_part;
     std::string bytes;
@@ -87,13 +87,13 @@ TEST_F(Import, ACrashBetweenAnyTwoStepsAbandonsTheEventAndFreesItsIds) {
   const auto crash = [&] {
     crashes.push_back(folder.path() / ("crash" + std::to_string(crashes.size())));
     Disk::get().copy_as_after_kill(folder / "data", crashes.back());
-    // And the same moment with tables that have caught up.
+    // The same moment, with tables that have caught up.
     it.wait_for_tables();
     crashes.push_back(folder.path() / ("crash" + std::to_string(crashes.size())));
     Disk::get().copy_as_after_kill(folder / "data", crashes.back());
   };
   for (int number = 0; step(number); ++number) {
-    if (it.ledger().event(event) != nullptr) break;   // it is open: there is nothing to abandon
+    if (it.ledger().event(event) != nullptr) break;   // it is open, so there is nothing to abandon
     expect_not_there(it.ledger());
     crash();
   }
@@ -104,7 +104,7 @@ TEST_F(Import, ACrashBetweenAnyTwoStepsAbandonsTheEventAndFreesItsIds) {
     LedgerInTest copy(data, time);
     expect_not_there(copy.ledger());
     expect_ids_free(copy.ledger());
-    copy.reopen();   // the abandoned one is not in the way of a second start
+    copy.reopen();   // the abandoned import does not block a second start
     expect_not_there(copy.ledger());
     const EventNumber again = copy.create_event(id, plan, {}, 7);
     ASSERT_NE(again, 0u);

@@ -1,4 +1,4 @@
-// Idempotency keys: the first outcome again for 24 hours, also after a restart; and no more of them than the limit.
+// Idempotency keys: the first outcome again for 24 hours, even after a restart; and no more keys than the limit.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,8 +50,8 @@ TEST_F(Keys, TheSameKeyWithAnotherRequestIsRefusedEvenAfterARestart) {
   EXPECT_EQ(told(it.asks(hold(it.new_id(event), 1, 2, two))), "idempotency_key_reused");
 }
 
-// The clock may be wrong: what would still count if it were is not forgotten, in memory or in the tables, until somebody has had time
-// to look.
+// The clock may be wrong. Keys that would then still count are not forgotten, in memory or in the tables, until an operator has
+// had time to look.
 TEST_F(Keys, AreKeptForAnHourMoreIfTheClockIsFarAheadAtTheStart) {
   const Verdict first = it.asks(hold(it.new_id(event), 1, 1, one));
   ASSERT_TRUE(first.accepted());
@@ -63,7 +63,7 @@ TEST_F(Keys, AreKeptForAnHourMoreIfTheClockIsFarAheadAtTheStart) {
   time.pass(k_minute);
   it.reopen();   // with nothing recorded meanwhile
   EXPECT_THAT(it.ledger().clock_doubt(), testing::HasSubstr("8760.0 hours ahead")) << "it is the same gap";
-  ASSERT_TRUE(it.asks(hold(it.new_id(event), 2, 1, two)).accepted());   // with which the tables would forget the first
+  ASSERT_TRUE(it.asks(hold(it.new_id(event), 2, 1, two)).accepted());   // the tables would forget the first key with this
   for (int restart = 0; restart < 2; ++restart) {
     it.wait_for_tables();
     it.reopen();
@@ -90,7 +90,7 @@ TEST_F(Keys, AreKeptByALedgerThatIsFarAheadOfTheWallClock) {
   EXPECT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).replayed);
 }
 
-// What a flipped bit leaves: SQLite reads the time from the index, so only a comparison of the two sees it.
+// The effect of a flipped bit: SQLite reads the time from the index, so only a comparison with the table shows it.
 TEST_F(Keys, ATimeThatDiffersBetweenTableAndIndexIsFound) {
   ASSERT_TRUE(it.asks(hold(it.new_id(event), 1, 1, one)).accepted());
   it.wait_for_tables();
@@ -138,7 +138,7 @@ TEST_F(Keys, AreForgottenAfterExactly24Hours) {
     time.pass(k_day - 1);
     if (restart) it.reopen();
     EXPECT_TRUE(it.asks(hold(it.new_id(event), key, 1, seats)).replayed);
-    ASSERT_TRUE(it.block(event, {restart ? SeatIndex{18} : SeatIndex{19}}).accepted());   // or the next start would doubt its clock
+    ASSERT_TRUE(it.block(event, {restart ? SeatIndex{18} : SeatIndex{19}}).accepted());   // otherwise the next start would doubt its clock
     time.pass(1);
     if (restart) it.reopen();
     const Verdict after = it.asks(hold(it.new_id(event), key, 1, seats));

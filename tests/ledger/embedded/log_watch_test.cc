@@ -1,4 +1,4 @@
-// A journal's log that another program cuts off or overwrites while it is written is noticed, and one that only begins anew is not taken
+// A journal's log that another program truncates or overwrites during a sale is noticed; one that only restarts is not mistaken
 // for that.
 #include "ledger/embedded/log_watch.h"
 
@@ -118,7 +118,7 @@ TEST_F(LogWatching, LooksAtALongLogInPartsOneAfterTheOther) {
   flip(k_header + 7 * k_frame + 30);
   std::string found;
   for (int i = 0; i < frames / 2 + 3 && found.empty(); ++i) {
-    write(i == 0 ? 1 : 0);   // it has grown meanwhile
+    write(i == 0 ? 1 : 0);   // it has grown in the meantime
     found = watch.look(k_frame);
   }
   EXPECT_THAT(found, HasSubstr("frame 8"));
@@ -148,7 +148,7 @@ TEST_F(LogWatching, ContinuesWhereAnotherWatchHasStopped) {
   flip(k_header + 3 * k_frame + 30);
   const LogWatch::Place before = second.place();
   journal.checkpoint_wal();
-  write(1);   // the log has begun anew
+  write(1);   // the log has restarted
   LogWatch third(path);
   third.go_on_from(before);
   flip(k_header + 30);
@@ -166,7 +166,7 @@ std::string content_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-// The thread that follows the journal reads what the log has.
+// The thread that follows the journal reads the log.
 TEST(DamagedLog, IsFoundByTheCheckpointerAndStaysOutOfTheFile) {
   LedgerFolder folder;
   const TestTime time;
@@ -195,7 +195,7 @@ TEST(DamagedLog, IsFoundByTheCheckpointerAndStaysOutOfTheFile) {
   EXPECT_TRUE(names_the_way_out(refusal_at_start(folder / "data", time), "journal.db"));
 }
 
-// Nobody has looked since: the second of who watches the files is not over, and what was written is followed already, or only at the end.
+// Nobody has looked since: the watch looks once a second, and the rows are followed already, or only at the end.
 TEST(DamagedLog, StaysOutOfTheFileEvenIfTheServerEndsAtOnce) {
   for (const bool is_followed : {true, false}) {
     LedgerFolder folder;
@@ -247,14 +247,14 @@ TEST(DamagedLog, IsFoundByTheWriterBeforeItRestartsTheLog) {
     ASSERT_TRUE(round.run(it.ledger()).durable);
   };
   std::optional<sqlite::Database> reader(std::in_place, journal, sqlite::Database::Mode::read_only);
-  reader->execute("BEGIN; SELECT count(*) FROM journal");   // frames from here on stay in the log, so that it does not begin anew
+  reader->execute("BEGIN; SELECT count(*) FROM journal");   // frames from here on stay in the log, so it does not restart
   {
     sqlite::Database blocker(DataFolder::state_in(folder / "data"), sqlite::Database::Mode::read_write);
-    blocker.execute("BEGIN IMMEDIATE");   // the checkpointer waits, and finds a log that is long
+    blocker.execute("BEGIN IMMEDIATE");   // the checkpointer waits, and finds a long log
     while (fs::file_size(journal + "-wal") < static_cast<std::uintmax_t>(4'020 * k_frame)) sell();
     blocker.execute("ROLLBACK");
   }
-  it.wait_for_tables();   // and has moved what it could, after each of its steps
+  it.wait_for_tables();   // and has moved what it could after each of its steps
   overwrite(journal + "-wal", 0, 32);
   ASSERT_TRUE(it.hold(event, it.new_id(event), {1}).accepted());
   EXPECT_THAT(it.ledger().journal_damage(), AllOf(HasSubstr("journal.db-wal has lost its header"), HasSubstr("repair --accept-loss")));
@@ -318,7 +318,7 @@ TEST(FileWatching, FindsALogThatWasEmptiedAndHasGrownAgain) {
   }
 }
 
-// What was sold is in the journal, so that nobody is told to give it up.
+// The journal has the sales, so no message may suggest giving it up.
 TEST(FileWatching, NamesTheRemedyForEachDatabase) {
   const std::pair<const char*, const char*> k_ways_out[] = {
       {"state.db", "holdfast rebuild"}, {"registry.db", "holdfast keys accept"}, {"feed.db", "Move feed.db away"}};

@@ -1,4 +1,4 @@
-// Readers in other threads: what they see was durable before anybody was told of it, and everything that anybody was told of.
+// Readers in other threads: everything they see was durable before any answer, and they see everything that was answered.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -55,7 +55,7 @@ TEST(Readers, StatesAreAtMost100MillisecondsBehindAndSharedMeanwhile) {
   EXPECT_EQ(published->states(it.ledger().now())->states, "haa");
 }
 
-// By this an operator sees that the sweep does not do its part, whatever it says of itself.
+// By this an operator sees that the sweep does not work, whatever it reports itself.
 TEST(Readers, SeeHowLongTheOldestExpiryHasWaitedWhenNobodySweeps) {
   LedgerFolder folder;
   TestTime time;

@@ -1,4 +1,4 @@
-// What the embedded ledger tells of the past: changes by event and over all, after restarts and retention.
+// The past as the embedded ledger reads it: changes by event and over all events, after restarts and retention.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,7 +65,7 @@ std::vector<RecordedChange> whole_journal(const Ledger& ledger, std::size_t limi
 
 class ReadingChanges : public testing::Test {
  protected:
-  // Everything that a reservation can go through, in two events.
+  // Every possible step of a reservation, in two events.
   void live() {
     event = it.create_event(20);
     other = it.create_event(10);
@@ -152,7 +152,7 @@ TEST_F(ReadingChanges, HaveTheTraceOfTheRequestThatCausedThem) {
   }
 }
 
-// A row as it was written before versions and traces were kept beside the changes.
+// A row as it was written before versions and traces were kept.
 TEST_F(ReadingChanges, OfRowsFromBeforeVersionsWereKeptHaveNone) {
   event = it.create_event(20);
   const Uuid a = it.new_id(event);
@@ -217,7 +217,7 @@ TEST_F(ReadingChanges, OfAllEventsKeepTheOrderOfEach) {
   }
 }
 
-// Numbers of changes that a journal row has, by what the journal says of it.
+// Numbers of the changes in a journal row.
 struct RowInTest {
   EventNumber event;
   Seq first;
@@ -318,7 +318,7 @@ TEST_F(ReadingChanges, OlderThanTheRetentionAreArchivedAndTheRestStays) {
   it.hold(event, it.new_id(event), {15}, "emil");
   const auto options = EmbeddedOptions{.data = folder, .journal_retention_days = 2, .clock = &time};
   it.reopen(options);
-  it.hold(event, it.new_id(event), {16}, "frieda");   // the checkpointer follows it, and removes
+  it.hold(event, it.new_id(event), {16}, "frieda");   // the checkpointer follows it, and removes old rows
   const auto archived = [&] {
     const auto page = it.ledger().read_changes(event, 0, 10, ReadFrom::anywhere);
     return !page && page.error().kind == ReadProblem::Kind::archived && page.error().oldest == 16;
@@ -344,11 +344,11 @@ TEST_F(ReadingChanges, OlderThanTheRetentionStayUntilEveryReaderHasReadThem) {
   };
   const auto options = EmbeddedOptions{.data = folder, .journal_retention_days = 2, .journal_removable_through = removable, .clock = &time};
   it.reopen(options);
-  time.pass(k_hour);   // after a start so far ahead nothing is removed before
-  it.hold(event, it.new_id(event), {15}, "emil");   // the checkpointer follows it, and removes
+  time.pass(k_hour);   // after a start with a clock so far ahead nothing is removed earlier
+  it.hold(event, it.new_id(event), {15}, "emil");   // the checkpointer follows it, and removes old rows
   const auto anchor = [&] { return Journal(DataFolder::journal_in(folder.path()), Journal::Mode::read).anchor().position; };
   ASSERT_TRUE(eventually([&] { return anchor() == 2; }));
-  for (const SeatIndex seat : {16U, 17U}) {   // when it asks for the second time, it is done with the first
+  for (const SeatIndex seat : {16U, 17U}) {   // when it asks for the second time, it has finished the first
     const int before = asked;
     it.hold(event, it.new_id(event), {seat}, "frieda");
     ASSERT_TRUE(eventually([&] { return asked > before; })) << "it looks again";
@@ -357,7 +357,7 @@ TEST_F(ReadingChanges, OlderThanTheRetentionStayUntilEveryReaderHasReadThem) {
   read_through = 4;
   it.hold(event, it.new_id(event), {18}, "gerda");
   EXPECT_TRUE(eventually([&] { return anchor() == 4; }));
-  it.close();   // what it asks is of this test
+  it.close();   // it calls functions of this test
 }
 
 TEST(RecentRows, AreAWindowOfBoundedSizeOnTheJournalsEnd) {
@@ -411,7 +411,7 @@ TEST_F(ReadingChanges, OfASeatAreItsHistoryUpToTheLastAnswer) {
   EXPECT_THAT(history(9), ElementsAre("1 #13 blocked blocked"));
   EXPECT_THAT(history(0), ElementsAre());
   EXPECT_THAT(history(3, 1, 1), ElementsAre("2 #8 consumed sold of anna for order-1"));
-  // What was answered a moment ago is in it, though the tables follow behind.
+  // It has the latest answers, although the tables are behind.
   for (std::uint32_t i = 0; i < 100; ++i) {
     const Uuid id = it.new_id(event);
     it.hold(event, id, {0}, "zoe");
@@ -426,7 +426,7 @@ TEST_F(ReadingChanges, OfASeatOutliveTheJournalsRows) {
   const auto before = told(it.ledger().seat_history({event, 3}, 0, 100).value());
   time.pass(3 * k_day);
   it.reopen(EmbeddedOptions{.data = folder, .journal_retention_days = 2, .clock = &time});
-  time.pass(k_hour);   // after a start so far ahead nothing is removed before
+  time.pass(k_hour);   // after a start with a clock so far ahead nothing is removed earlier
   it.hold(event, it.new_id(event), {16}, "frieda");
   ASSERT_TRUE(eventually([&] { return !it.ledger().read_changes(event, 0, 10, ReadFrom::anywhere); }));
   EXPECT_EQ(told(it.ledger().seat_history({event, 3}, 0, 100).value()), before);
@@ -447,7 +447,7 @@ TEST_F(ReadingChanges, AreInTablesThatARebuildMakesAgain) {
 
 class ReadingReservations : public testing::Test {
  protected:
-  // Customers and status, as a list tells them, page by page.
+  // Customers and status, as a list shows them, page by page.
   std::vector<std::string> list(const ReservationFilter& filter, std::size_t limit = 100) {
     std::vector<std::string> all;
     std::string cursor;
@@ -501,7 +501,7 @@ TEST_F(ReadingReservations, AreFoundByCustomerEventAndStatusInTheOrderOfEventAnd
   }
 }
 
-// Whoever ends a page within a part goes on behind the item that was shown last, though some of the part have ended since.
+// A page that ends within a part continues after the last shown item, even if some of the part have ended since.
 TEST_F(ReadingReservations, CursorsStayValidWhenOtherReservationsEnd) {
   const EventNumber event = it.create_event(10);
   std::vector<Uuid> ids;
@@ -567,7 +567,7 @@ TEST_F(ReadingReservations, ExaminesALimitedNumberForOnePage) {
     round.run(it.ledger());
   }
   it.hold(event, it.new_id(event), {0}, "berta");
-  it.wait_for_tables();   // which may take longer than a list waits for them, where other programs want the processors
+  it.wait_for_tables();   // on a busy machine this may take longer than a list waits for the tables
   const auto first = it.ledger().list_reservations({.status = ReservationStatus::consumed}, "", 10);
   ASSERT_TRUE(first.has_value());
   EXPECT_TRUE(first->items.empty());
@@ -600,7 +600,7 @@ TEST_F(ReadingReservations, AreFoundByTheirOrder) {
   EXPECT_TRUE(it.ledger().find_orders({})->empty());
 }
 
-// Folders of earlier versions have no index of orders; their tables get it at the first start.
+// Folders of earlier versions have no index of orders; the first start creates it.
 TEST_F(ReadingReservations, AreFoundByOrderInTablesThatHadNoIndexOfOrders) {
   const EventNumber event = it.create_event(3);
   const Uuid id = it.new_id(event);

@@ -1,5 +1,4 @@
-// What was answered is there after a stop, a kill or a power loss, whatever the moment; what was not answered happened
-// wholly or not at all.
+// Everything answered is there after a stop, a kill or a power loss at any moment; the rest happened completely or not at all.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -12,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A keyed request and what it was answered.
+// A keyed request and its answer.
 struct Keyed {
   EventNumber event = 0;
   IdempotencyKey key{};
@@ -20,7 +19,7 @@ struct Keyed {
   Millis at = 0;
 };
 
-// Random commands to several events: everything that a client or a timer can wish.
+// Random commands to several events: every command of a client, and of a timer.
 class Crowd {
  public:
   static constexpr SeatIndex k_seats = 12;
@@ -40,7 +39,7 @@ class Crowd {
     const std::size_t count = 1 + below(6);
     for (std::size_t i = 0; i < count; ++i) {
       Submission submission = below(8) == 0 ? set(round) : one(round);
-      // A hold: what is accepted and changes nothing keeps no key.
+      // A hold: an accepted command that changes nothing keeps no key.
       if (std::holds_alternative<Hold>(submission.parts.front().command) && below(2) == 0) {
         ++last_key_;
         submission.key = key_of(last_key_, last_key_);
@@ -58,7 +57,7 @@ class Crowd {
     if (below(3) == 0) time_.pass(static_cast<Millis>(below(40'000)));
   }
 
-  // Every key that still counts gives its first outcome again. Asks, and so may change what it asks: for a copy.
+  // Every key that still counts gives its first outcome again. The question may change the ledger, so ask a copy.
   void expect_keys(Ledger& ledger, std::size_t at_most) const {
     Desk desk(ledger);
     const std::size_t first = keyed_.size() > at_most ? keyed_.size() - at_most : 0;
@@ -206,7 +205,7 @@ TEST_P(Recovery, AfterAKillAtAnyMomentHasEverythingAnswered) {
   }
 }
 
-// The tables of an early moment beside the journal of a late one: what a checkpointer that got no time leaves.
+// The tables of an early moment beside the journal of a late one, as a starved checkpointer leaves them.
 TEST_P(Recovery, TablesThatLagFarBehindCatchUpFromTheJournal) {
   Disk& disk = Disk::get();
   LedgerInTest it(folder / "data", time, options);
@@ -250,7 +249,7 @@ TEST_P(Recovery, AfterAPowerLossHasEverythingAnsweredWithoutUnsyncedWrites) {
   disk.stop_watching();
 }
 
-// With hardly any ended reservation kept in memory, all the old ones come from the tables.
+// With hardly any ended reservation in memory, all old ones come from the tables.
 TEST_P(Recovery, IsTheSameWhenEndedReservationsAreForgotten) {
   options.ended_in_memory_max = 3;
   Disk& disk = Disk::get();
@@ -270,7 +269,7 @@ TEST_P(Recovery, IsTheSameWhenEndedReservationsAreForgotten) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Recovery, testing::Range<std::uint64_t>(1, 1 + k_seeds));
 
-// A reservation that had ended when the tables were written, and was reinstated after: it is not among those that a start loads.
+// A reservation had ended when the tables were written, and was reinstated after that: so a start does not load it.
 TEST(RecoveryOfReinstated, KeepsASaleReinstatedAfterTheTablesPosition) {
   for (const bool released : {false, true}) {
     LedgerFolder folder;

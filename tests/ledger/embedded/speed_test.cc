@@ -1,5 +1,5 @@
-// How fast a start replays the journal, and how fast it loads the tables. The figures are printed; what is asserted is that it
-// all comes back.
+// How fast a start replays the journal and loads the tables. The figures are printed; the assertions only check that everything
+// comes back.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -28,7 +28,7 @@ TEST(Speed, AStartReplaysTenMillionChanges) {
   it.wait_for_tables();
   Disk::get().copy_as_after_kill(folder / "data", folder / "early");
 
-  // Each reservation is held, grows, is sold and comes back: four changes.
+  // Each reservation is held, grows, is sold and returned: four changes.
   auto begin = Clock::now();
   std::uint64_t reservation = 0;
   std::size_t changes = 0;
@@ -72,7 +72,7 @@ TEST(Speed, AStartReplaysTenMillionChanges) {
   EXPECT_EQ(last->status, ReservationStatus::consumed);
 }
 
-// Seats of a hall of fifty thousand each, as one platform would have them, a tenth of them sold.
+// Seats of halls of fifty thousand each, as on one platform, a tenth of them sold.
 void open_after_clean_stop(std::size_t seats) {
   constexpr std::size_t k_per_event = 50'000;
   LedgerFolder folder;

@@ -1,5 +1,5 @@
-// How far state.db may be behind the journal: rounds wait for it then, for a moment, and whatever keeps it from being written does not keep
-// seats from being sold.
+// How far state.db may be behind the journal: then rounds wait, but only for a moment, so that whatever blocks its writes does
+// not stop sales.
 #include <gtest/gtest.h>
 
 #include <future>
@@ -19,7 +19,7 @@ TEST(RowAges, AreNeverTooLowAndAtMostA256thOfTheMaximumTooHigh) {
   const Timer::time_point begin{};
   RowAges ages(256ms);
   ages.wrote(1, begin);
-  ages.wrote(2, begin + 999us);   // remembered with the first
+  ages.wrote(2, begin + 999us);   // remembered together with the first
   ages.wrote(3, begin + 1ms);
   EXPECT_EQ(ages.older_than(256ms, begin + 256ms - 1ns), 0);
   EXPECT_EQ(ages.older_than(256ms, begin + 256ms), 2);
@@ -42,7 +42,7 @@ TEST(RowAges, OfVeryOldRowsAreKept) {
 }
 
 struct StateLag : testing::Test {
-  // A ledger whose tables may be so far behind.
+  // A ledger with this limit for the lag of its tables.
   LedgerInTest& open(std::chrono::milliseconds lag_max, std::chrono::milliseconds held_back_max) {
     it = std::make_unique<LedgerInTest>(folder / "data", time,
                                         EmbeddedOptions{.data = {}, .state_lag_max = lag_max, .round_held_back_max = held_back_max});
@@ -57,7 +57,7 @@ struct StateLag : testing::Test {
   }
   Position head() { return it->ledger().state_through() + it->ledger().rows_behind(); }
 
-  Disk& disk = Disk::get();   // first: files that are open before are not its own
+  Disk& disk = Disk::get();   // first: files that are open already do not go through it
   LedgerFolder folder;
   TestTime time;
   std::unique_ptr<LedgerInTest> it;

@@ -1,4 +1,4 @@
-// Replicas that go because there are too many: memory is bounded, the least recently used goes first, and nothing is forgotten by it.
+// Eviction of replicas: memory is bounded, the least recently used goes first, and nothing is forgotten by it.
 #include <gtest/gtest.h>
 
 #include "ledger/postgres/nodes.h"
@@ -15,11 +15,11 @@ class PostgresEviction : public PostgresNodes {
     second_.reset();
     small_ = node({.url = {}, .events_in_memory_max = k_events_max, .kept_for = milliseconds(1)});
   }
-  // Once the keeper has been there.
+  // Waits for a round of the keeper.
   bool is_within_limit() {
     return eventually([&] { return small_->stats().replicas <= k_events_max; });
   }
-  // So that others of this node go.
+  // Makes others of this node go.
   void bring_others() {
     for (std::size_t i = 0; i < k_events_max; ++i) {
       if (others_.size() <= i) others_.push_back(create_event(10));
@@ -112,7 +112,7 @@ TEST_F(PostgresEviction, DoesNotKeepAHoldBeyondItsTime) {
   const EventNumber event = create_event();
   ASSERT_TRUE(Desk(*small_).hold(event, reservation_id(event, 1), {1}, "anna", 2'500).accepted());
   const Millis ends = small_->reservation(reservation_id(event, 1))->expires_at;
-  first_.reset();   // nobody serves it then
+  first_.reset();   // then no node serves it
   ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
   first_ = node();
   bring_others();
@@ -121,7 +121,7 @@ TEST_F(PostgresEviction, DoesNotKeepAHoldBeyondItsTime) {
   ASSERT_TRUE(
       eventually([&] { return std::stoll(clock.value("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint")) >= ends; }));
   EXPECT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {1}, "bob", 300).accepted()) << "in that very millisecond";
-  // And one that nobody asks for is found, and swept.
+  // An expiry of an event that nobody asks for is found, and swept.
   first_.reset();
   ASSERT_TRUE(eventually([&] { return !small_->events_to_sweep(10, {}).empty(); }));
   EXPECT_EQ(small_->events_to_sweep(10, {}), std::vector<EventNumber>{event});

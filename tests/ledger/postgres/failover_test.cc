@@ -1,5 +1,5 @@
-// A failover or a restore that loses commits which nodes have shown: nothing is written behind the gap, what was lost is not shown any more, and
-// whatever remembers how far an event was goes back.
+// A failover or a restore that loses commits which nodes have shown: nothing is written after the gap, lost changes are no longer
+// shown, and everything that remembers an event's progress goes back.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -20,7 +20,7 @@ class PostgresFailover : public PostgresNodes {
     EXPECT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
     return event;
   }
-  // Nothing speaks of the lost hold, and the seat can be had.
+  // The lost hold has left no trace, and the seat is available.
   void expect_goes_on_without_it(PostgresLedger& ledger, EventNumber event) {
     EXPECT_TRUE(eventually([&] { return bring(ledger, event) && shows(ledger, event, 1, SeatState::available); }));
     EXPECT_TRUE(Desk(ledger).hold(event, reservation_id(event, 100), {1}).accepted());
@@ -102,7 +102,7 @@ TEST_F(PostgresFailover, TheFeedIsToldOfFewerChanges) {
   EXPECT_TRUE(eventually([&] { return head_of(*second_) == head(event); }));
 }
 
-// At the start, and after a look that failed: millions of rows are more than one statement's time.
+// At the start, and after a failed look: reading millions of rows takes more than one statement's time.
 TEST_F(PostgresFailover, TheHeadsOfAllEventsAreFoundWithoutReadingTheOrderOfAllChanges) {
   constexpr int k_rows = 20'000;
   const EventNumber event = event_with_hold(*first_);
@@ -118,7 +118,7 @@ TEST_F(PostgresFailover, TheHeadsOfAllEventsAreFoundWithoutReadingTheOrderOfAllC
   auto third = node();
   ASSERT_TRUE(eventually([&] { return third->heads().size() == 1; }));
   EXPECT_EQ(std::to_string(third->heads().front().seq), head(event));
-  third.reset();   // a session's counts are there once it has ended
+  third.reset();   // a session's counters are visible once it has ended
   EXPECT_TRUE(eventually([&] { return rows_read() > before; }));
   EXPECT_LT(rows_read() - before, k_rows);
 }
@@ -129,7 +129,7 @@ TEST_F(PostgresFailover, AllChangesCanBeReadAtOnceAfterTheLoss) {
   take_back_last_row(event);
   EXPECT_TRUE(eventually([&] { return bring(*first_, event) && shows(*first_, event, 1, SeatState::available); }));
   const auto page =
-      first_->read_all_changes(k_cursor_oldest, 1'000, ReadFrom::anywhere);   // it waits 10 s for what it believes to be there
+      first_->read_all_changes(k_cursor_oldest, 1'000, ReadFrom::anywhere);   // it waits 10 s for rows that it believes to exist
   ASSERT_TRUE(page);
   ASSERT_FALSE(page->changes.empty());
   EXPECT_EQ(std::to_string(page->changes.back().seq), head(event));

@@ -1,5 +1,5 @@
-// What a batch meets on its way into PostgreSQL: a connection that ends at the commit, a standby that is away, locks and statements that
-// take too long. What was accepted is there once; what is answered `unavailable` sells nothing twice when it is asked again.
+// Failures of a batch on its way into PostgreSQL: a connection that ends at the commit, a standby that is away, locks and
+// statements that take too long. What was accepted is there once; a repeat of an `unavailable` request sells nothing twice.
 #include <gtest/gtest.h>
 
 #include <future>
@@ -15,7 +15,7 @@ constexpr std::string_view k_says_write = "append";   // what a batch sends with
 
 class PostgresCommit : public PostgresNodes {
  protected:
-  // The first node writes through a wire; the second one sees what became of it.
+  // The first node writes through a wire; the second one sees the result.
   void SetUp() override {
     PostgresNodes::SetUp();
     first_ = node({.url = with_port(database_.url(), wire_.port())});
@@ -90,7 +90,7 @@ TEST_F(PostgresCommit, OfASetIsFoundAsAWhole) {
 
 TEST_F(PostgresCommit, WithAnUnknownOutcomeIsAnsweredLaterToTheSameKey) {
   wire_.cut_at(k_says_write, Wire::Cut::answer, true);
-  EXPECT_EQ(Desk(*first_).asks(hold_with_key(1, 1)).outcomes.front().reason, Reason::unavailable);   // after 10 s of looking for it
+  EXPECT_EQ(Desk(*first_).asks(hold_with_key(1, 1)).outcomes.front().reason, Reason::unavailable);   // after it has looked for 10 s
   EXPECT_EQ(rows_of("changes = 1 and first_seq = (select max(first_seq) from holdfast.journal where event = $1)"), "1") << "it is there";
   wire_.mend();
   Verdict again;
@@ -116,8 +116,8 @@ TEST_F(PostgresCommit, WithAnyWarningIsVerifiedBeforeItIsAnswered) {
   expect_no_gaps(event_);
 }
 
-// A batch that is made again begins with a replica that was loaded anew: which reservations that one has in memory readers must
-// have too, or the two forget different ones.
+// A repeated batch begins with a replica that was loaded again. Readers must have the same reservations in memory as that one, or
+// the two forget different ones.
 TEST_F(PostgresCommit, ThatIsRepeatedKeepsReadersReservationsInMemory) {
   first_ = node({.url = with_port(database_.url(), wire_.port()), .ended_in_memory_max = 2});
   Desk desk(*first_);
@@ -131,7 +131,7 @@ TEST_F(PostgresCommit, ThatIsRepeatedKeepsReadersReservationsInMemory) {
   wire_.cut_at(k_says_write, Wire::Cut::request);
   ASSERT_TRUE(desk.hold(event_, reservation_id(event_, 3), {3}).accepted());
   ASSERT_EQ(first_->stats().batches_again, 1u);
-  for (const std::uint64_t number : {2U, 1U}) {   // told of again, in another order than they ended in
+  for (const std::uint64_t number : {2U, 1U}) {   // recalled in another order than they ended in
     EXPECT_EQ(desk.does(event_, Extend{reservation_id(event_, number), k_minute}).outcomes[0].reason, Reason::reservation_not_active);
   }
   ASSERT_TRUE(desk.release(event_, reservation_id(event_, 3)).accepted());   // one too many: the oldest is forgotten
@@ -165,7 +165,7 @@ TEST(PostgresStandby, ACommitIsNotAnsweredBeforeTheStandbyHasIt) {
   auto answer = std::async(std::launch::async, [&] { return Desk(ledger).hold(event, reservation_id(event, 1), {1}); });
   std::string first;
   ASSERT_TRUE(eventually([&] { return (first = waiting()) != "0"; }));
-  // It is committed here by that, and visible; only the wait is over.
+  // By that it is committed here, and visible; only the wait is over.
   ASSERT_EQ(admin.value("SELECT pg_terminate_backend($1)", {first}), "t");
   EXPECT_TRUE(eventually([&] {
     const std::string next = waiting();
@@ -243,7 +243,7 @@ TEST_F(PostgresUnreadable, AReservationRefusesOnlyItsOwnCommand) {
     ASSERT_TRUE(Desk(*first_).release(event, reservation_id(event, number)).accepted());
   }
   ASSERT_TRUE(eventually([&] { return has_in_tables(event, head(event)); }));
-  const auto third = node();   // what has ended it never had in memory
+  const auto third = node();   // it never had the ended reservation in memory
   const auto write = [&](const std::string& what) {
     run("update holdfast.reservation set " + what + " where id = '" + holdfast::to_string(reservation_id(event, 1)) + "'");
   };
@@ -275,7 +275,7 @@ class PostgresSync : public PostgresNodes {
     first_ = node({.url = {}, .sync_projection = true, .patience = milliseconds(300)});
     second_ = node({.url = {}, .sync_projection = true, .patience = milliseconds(300)});
   }
-  // Nothing is waited for.
+  // No waiting here.
   std::string seat_in_tables(EventNumber event, SeatIndex seat) {
     return Sql(database_.url())
         .value(

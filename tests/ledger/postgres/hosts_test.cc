@@ -1,4 +1,4 @@
-// The real program with several database hosts: the one that can be written is found, and /readyz says what a failover could lose.
+// The real program with several database hosts: it finds the writable one, and /readyz says what a failover could lose.
 #include <gmock/gmock.h>
 
 #include "support/events.h"
@@ -46,7 +46,7 @@ TEST(PostgresHosts, WithoutASynchronousStandbyReadinessSaysWhatAFailoverCouldLos
   EXPECT_EQ(reserve(client, event[0], "anna").status, 201);
   set(postgres, "synchronous_standby_names", "any_standby");
   EXPECT_TRUE(eventually([&] { return !client.get("/readyz").body.contains("synchronous_standby_names"); }));
-  set(postgres, "synchronous_standby_names", "");   // what waits for the standby goes on
+  set(postgres, "synchronous_standby_names", "");   // sessions that wait for the standby continue
   EXPECT_TRUE(eventually([&] { return client.get("/readyz").body.contains("synchronous_standby_names"); }));
 }
 
@@ -83,7 +83,7 @@ TEST(PostgresHosts, ThatAreReadOnlyAreSkipped) {
   EXPECT_EQ(Sql(primary.url()).value("SELECT count(*) > 0 FROM holdfast.journal"), "t");
 }
 
-// A server that is demoted under a node is left for the one that can be written.
+// Nodes leave a demoted server for the writable one.
 TEST(PostgresHosts, RunningNodesLeaveADemotedOneForTheOther) {
   const PostgresServer first;
   const PostgresServer second;
@@ -93,7 +93,7 @@ TEST(PostgresHosts, RunningNodesLeaveADemotedOneForTheOther) {
   Client client = server.connect();
   const TestEvent event = make_event(client, 10);
   ASSERT_EQ(reserve(client, event[0], "anna").status, 201);
-  // As a failover has it: the new primary has the same data, and the old one takes no more writes, from open sessions either.
+  // As in a failover: the new primary has the same data, and the old one takes no more writes, even from open sessions.
   const std::string copy =
       "pg_dump '" + first.admin_url() + "' | psql --quiet --set ON_ERROR_STOP=1 '" + second.admin_url() + "' >/dev/null";
   set(first, "default_transaction_read_only", "on");
@@ -106,7 +106,7 @@ TEST(PostgresHosts, RunningNodesLeaveADemotedOneForTheOther) {
   Client asking = server.connect();
   EXPECT_EQ(reserve(asking, event[0], "carol").status, 409) << "the hold from before the failover";
   Sql primary(second.url());
-  // The tables may not have been told of the event yet when they were copied.
+  // The tables may not have had the event yet when they were copied.
   EXPECT_TRUE(eventually([&] { return primary.value("SELECT count(*) FROM seats WHERE id = $1 AND state = 'held'", {event[1]}) == "1"; }));
 }
 

@@ -1,5 +1,5 @@
-// Imports and their leases: a living import is abandoned by nobody, an event that has opened neither, and what a dead one leaves behind goes in
-// pieces, for which nothing else waits.
+// Imports and their leases: nobody abandons a running import or an event that has opened. The ids of a dead import are given back
+// in pieces, for which nothing else waits.
 #include <gtest/gtest.h>
 
 #include "ledger/postgres/nodes.h"
@@ -69,7 +69,7 @@ TEST_F(PostgresImports, OneThatTimesOutLeavesNothing) {
   EXPECT_NE(Desk(*first_).create_event(id_, plan), 0u);
 }
 
-// Else each id would be written to a page of its own of the directory's index.
+// Otherwise each id would go to another page of the directory's index.
 TEST_F(PostgresImports, IdsAreTakenInTheirOrderAndEachForItsSeat) {
   const EventNumber event = Desk(*first_).create_event(id_, plan_of(id_, 7'000));
   ASSERT_NE(event, 0u);
@@ -104,7 +104,7 @@ TEST_F(PostgresImports, AnOpenEventKeepsItsIdsWhateverItsNodeBelieves) {
   wire.cut_at("append", Wire::Cut::answer, true);
   EXPECT_EQ(Desk(*first_).does(event, Configure{.status = EventStatus::on_sale}).outcomes.front().reason, Reason::unavailable);
   wire.mend();
-  // As the engine does when it does not know what became of the last step.
+  // As the engine does when the outcome of the last step is unknown.
   ASSERT_TRUE(eventually([&] {
     return Desk(*first_).does(event, Configure{.status = EventStatus::abandoned}).outcomes.front().reason != Reason::unavailable;
   }));
@@ -134,7 +134,7 @@ TEST_F(PostgresImports, TheIdsOfADeadOneAreGivenBackInPieces) {
   EXPECT_NE(Desk(*second_).create_event(id_, plan_of(id_, 10)), 0u);
 }
 
-// Events whose holds are over are brought one by one, and each may wait for as long as a lock may be waited for.
+// Events with ended holds are brought one by one, and each may wait for the lock timeout.
 TEST_F(PostgresImports, ARunningOneKeepsItsLeaseThoughHousekeepingIsStuck) {
   second_.reset();
   for (int i = 0; i < 10; ++i) {
@@ -142,7 +142,7 @@ TEST_F(PostgresImports, ARunningOneKeepsItsLeaseThoughHousekeepingIsStuck) {
     ASSERT_TRUE(Desk(*first_).hold(held, reservation_id(held, 1), {1}, "anna", 1'000).accepted());
     ASSERT_TRUE(eventually([&] { return has_in_tables(held, head(held)); }));
   }
-  first_.reset();   // and nobody serves them
+  first_.reset();   // then no node serves them
   Sql locker(database_.url());
   locker.run("begin; lock table holdfast.plan_part in access exclusive mode");
   first_ = node();

@@ -1,5 +1,5 @@
 // A writer of journal rows in PostgreSQL, for tests of what follows the journal: an event whose commands core judges, in batches
-// that go into the journal as the ledger writes them. What the tables must be is its inventory.
+// that go into the journal as the ledger writes them. The expected tables are its inventory.
 //
 //   PostgresDatabase database;
 //   const pg::Settings settings = migrated(database);
@@ -27,14 +27,14 @@ pg::Settings migrated(const PostgresDatabase& database);
 
 class JournalInTest {
  public:
-  // Makes the event and imports its seats, some at a time; ids are UUIDs, but for every tenth. `begin`: the time of its first
-  // change.
+  // Creates the event and imports its seats, some at a time. Ids are UUIDs, except for every tenth. `begin`: the time of its
+  // first change.
   JournalInTest(const pg::Settings& settings, EventNumber number, std::size_t seats, std::uint64_t seed = 1,
                 Millis begin = 1'771'949'700'000);
 
   // Random commands, in batches of 1 to 20, each a row; now and then a row of keys only.
   void play(std::size_t commands);
-  // One command in a batch of its own; the row is there when it was accepted and changed something.
+  // One command in a batch of its own. The row exists if it was accepted and changed something.
   Outcome does(const Command& command);
   void pass(Millis millis) { now_ += millis; }
   Uuid new_id();
@@ -72,7 +72,7 @@ class JournalInTest {
 // Projects an event until its tables have all that the journal has.
 void project_all(const pg::Settings& settings, EventNumber event, std::size_t changes_a_step = 8'192);
 
-// How what the tables give differs from the writer's inventory, and what verify finds; empty: they agree.
+// How the tables differ from the writer's inventory, and what verify finds. Empty if they agree.
 std::string differences(const pg::Settings& settings, const JournalInTest& journal);
 
 }  // namespace holdfast::test

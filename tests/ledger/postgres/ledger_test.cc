@@ -1,5 +1,5 @@
-// Several nodes over one PostgreSQL: what one writes the others see, what they write at once is one history, and what goes away
-// (a session, a node, a row of the journal) costs no accepted hold and sells no seat twice.
+// Several nodes over one PostgreSQL: each sees the others' changes, concurrent writes form one history, and the loss of a
+// session, a node or a row of the journal costs no accepted hold and sells no seat twice.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t k_ids_a_thread = 1'000'000;
 
-// Holds seats at random, alone or several, until it is told to end; remembers what was accepted.
+// Holds seats at random, alone or several, until it is told to end. Remembers accepted holds.
 class Holder {
  public:
   static constexpr std::size_t k_seats = 200;
@@ -29,10 +29,10 @@ class Holder {
     const Outcome outcome = desk.hold(event_, id, {seat, seat + 1});
     if (outcome.accepted()) held_.emplace_back(id, seat);
     unavailable_ += outcome.reason == Reason::unavailable;
-    // Half of them go again, so that there is always something to hold.
+    // Releases half of them, so that there is always something to hold.
     if (outcome.accepted() && random_() % 2 == 0) {
       const Outcome released = desk.release(event_, id);
-      // Nothing is known of a release without an answer: it may not be claimed either way.
+      // The outcome of a release without an answer is unknown: neither may be claimed.
       if (released.accepted() || released.reason == Reason::unavailable) held_.pop_back();
     }
   }
@@ -86,7 +86,7 @@ TEST_F(PostgresNodes, FindChangesWithoutANotificationByComparing) {
   ASSERT_TRUE(bring(*second_, event));
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {4}).accepted());
   ASSERT_TRUE(eventually([&] { return shows(*second_, event, 4, SeatState::held); }));
-  // The sessions that listen end again and again, and with them whatever was said to them.
+  // The listening sessions end again and again, and lose their notifications.
   std::atomic<bool> ends{false};
   std::jthread deafens([&] {
     Sql sql(database_.url());
@@ -141,9 +141,9 @@ TEST_F(PostgresNodes, RecallAReservationThoughTheTablesAreAhead) {
   EXPECT_EQ(second_->reservation(ended)->status, ReservationStatus::consumed);
 }
 
-// Of the moment at which a node opens an event: a thread that looks all the time, and one that brings it.
+// Tests the moment at which a node opens an event: one thread looks all the time, another brings it.
 TEST_F(PostgresNodes, ShowAnEventOnlyOnceItsSeatsAndItsIdAreFound) {
-  constexpr std::size_t k_many = 50'000;   // to enter them takes a while
+  constexpr std::size_t k_many = 50'000;   // entering them takes a while
   for (int turn = 0; turn < 3; ++turn) {
     const EventNumber event = create_event(k_many);
     const auto third = node();
@@ -200,7 +200,7 @@ TEST_F(PostgresNodes, LoseNoAcceptedHoldWhenSessionsAreTerminated) {
           "select count(pg_terminate_backend(pid)) from (select pid from pg_stat_activity where datname = current_database() and "
           "application_name = 'holdfast ledger' order by random() limit 1) s");
       terminated += ended == "1";
-      std::this_thread::sleep_for(milliseconds(15));   // the pace of the killing, not a wait
+      std::this_thread::sleep_for(milliseconds(15));   // the pace of the terminations, not a wait
     }
   }
   EXPECT_GT(terminated, 0u);
@@ -224,7 +224,7 @@ TEST_F(PostgresNodes, SetsInOppositeOrderOnTwoNodesDoNotDeadlock) {
     for (SeatIndex i = 0; i < 50; ++i) {
       const auto seat = static_cast<SeatIndex>(number * 100 + i);
       const SeatList seats{seat};
-      // A batch of its own event stands before the set, so that the two nodes have different first locks.
+      // A batch of one event comes before the set, so that the two nodes have different first locks.
       Round round;
       round.add(home, Hold{.reservation = reservation_id(home, number * k_ids_a_thread + i * 3),
                            .customer = "anna",
@@ -257,7 +257,7 @@ TEST_F(PostgresNodes, DoNotSellFromAJournalChangedByHandAndSellTheOthers) {
   const EventNumber whole = create_event();
   ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 1), {1}).accepted());
   ASSERT_TRUE(Desk(*first_).hold(damaged, reservation_id(damaged, 2), {2}).accepted());
-  // Of every row, so that it is found whatever the tables have already.
+  // Changes every row, so that it is found whatever the tables already have.
   by_hand("update holdfast.journal set body = body || '\\x00'::bytea where event = $1", damaged);
   by_hand("delete from holdfast.step where event = $1", damaged);
   by_hand("delete from holdfast.event_state where event = $1", damaged);
@@ -312,7 +312,7 @@ TEST_F(PostgresNodes, NoticeAnotherHistoryOfTheSameLengthWithoutAWrite) {
   const std::string length = head(event);
   first_.reset();
   ASSERT_TRUE(eventually([&] { return has_in_tables(event, length); }));
-  wire.cut_all();   // the second node hears of nothing meanwhile
+  wire.cut_all();   // the second node receives nothing meanwhile
   take_back_last_row(event);
   first_ = node();
   ASSERT_TRUE(Desk(*first_).hold(event, reservation_id(event, 2), {7}).accepted());
@@ -388,7 +388,8 @@ TEST_F(PostgresNodes, FindAnExpiryBehindADamagedEvent) {
   EXPECT_NE(third->damage().find("event " + std::to_string(damaged)), std::string::npos) << third->damage();
 }
 
-// With one connection: the follower that waits for it would wait for a reader, and the reader for the event that the follower keeps.
+// With one connection: the follower that waits for it would wait for a reader, and the reader for the event that the follower has
+// locked.
 TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItLocksAnEvent) {
   const EventNumber event = create_event();
   second_ = node({.url = {}, .connections_max = 1});
@@ -412,13 +413,14 @@ TEST_F(PostgresNodes, FollowingWaitsForAConnectionBeforeItLocksAnEvent) {
   EXPECT_LT(longest, pg::PoolOptions().patience - milliseconds(500)) << "nobody has waited until the other gave up";
 }
 
-// A table is locked by somebody, so that an event which has to be loaded anew cannot be; another one needs its journal only.
+// A table is locked by another session, so that an event which must be loaded again cannot be; another event needs only its
+// journal.
 TEST_F(PostgresNodes, FollowOtherEventsThoughOneCannotBeLoaded) {
   const EventNumber stuck = create_event();
   const EventNumber other = create_event();
   const auto follows = node({.url = {}, .patience = std::chrono::milliseconds(200)});
   ASSERT_TRUE(bring(*follows, stuck) && bring(*follows, other));
-  // A batch of its own that fails makes the node forget the event's inventory.
+  // A failed batch makes the node drop the event's inventory.
   run("create function holdfast.refuse() returns trigger language plpgsql as $$ begin if new.event = " + std::to_string(stuck) +
       " then raise exception 'no'; end if; return new; end $$; "
       "create trigger refuse before insert on holdfast.journal for each row execute function holdfast.refuse()");

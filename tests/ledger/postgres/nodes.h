@@ -1,4 +1,4 @@
-// Several nodes over one new database, for tests of what they do to each other and what becomes of them when something goes away.
+// Several nodes over one new database, for tests of their effects on each other and of failures.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -45,11 +45,11 @@ class PostgresNodes : public testing::Test {
   std::string of_event(const std::string& statement, EventNumber event) {
     return Sql(database_.url()).value(statement, {std::to_string(event)});
   }
-  // Runs an INSERT, UPDATE or DELETE with the event as $1, by another program's hand.
+  // Runs an INSERT, UPDATE or DELETE with the event as $1, as another program would.
   void by_hand(const std::string& statement, EventNumber event) {
     of_event("with done as (" + statement + " returning 1) select count(*) from done", event);
   }
-  // Runs a statement that an administrator would, on a connection of its own.
+  // Runs an administrator's statement on a connection of its own.
   void run(const std::string& statements) { Sql(database_.url()).run(statements); }
   std::string head(EventNumber event) {
     return of_event("select max(first_seq + changes - 1) from holdfast.journal where event = $1", event);
@@ -58,12 +58,12 @@ class PostgresNodes : public testing::Test {
     return of_event("select coalesce(max(seq), 0) from holdfast.step where event = $1", event) == seq;
   }
 
-  // What a failover takes back it takes back in tables and journal alike: the journal's last row, and here the event begins its tables anew.
-  // All at once, for nodes that run meanwhile.
+  // A failover takes back rows in tables and journal alike: here the journal's last row, and the event's tables start over. All
+  // at once, because nodes are running.
   void take_back_last_row(EventNumber event) {
     take_back(event, "first_seq = (select max(first_seq) from holdfast.journal where event = " + std::to_string(event) + ")");
   }
-  // The event as if it had never been.
+  // Removes the event as if it had never existed.
   void take_back_event(EventNumber event) {
     const std::string number = std::to_string(event);
     take_back(event, "true; delete from holdfast.event where number = " + number + "; delete from holdfast.event_directory where event = " +

@@ -1,4 +1,4 @@
-// How much of a large job one statement does, by how long the one before took.
+// The size of a large job's next piece, from the duration of the last one.
 #include "ledger/postgres/piece_size.h"
 
 #include <gtest/gtest.h>

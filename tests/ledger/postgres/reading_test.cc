@@ -1,4 +1,4 @@
-// What was, as the PostgreSQL ledger tells it: the same pages from memory and from the database, in order, without gaps.
+// The past as the PostgreSQL ledger reads it: the same pages from memory and from the database, in order, without gaps.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -152,7 +152,7 @@ TEST_F(PostgresReading, AllChangesComeInAnOrderThatKeepsEachEvents) {
         ++count;
       }
       EXPECT_EQ(page->changes.back().cursor, page->next);
-      // From the cursor of a change in the middle comes the one after it.
+      // The cursor of a change in the middle leads to the next one.
       if (page->changes.size() > 2) {
         const auto rest = reader.read_all_changes(page->changes[1].cursor, 1, ReadFrom::anywhere);
         ASSERT_TRUE(rest.has_value());
@@ -214,7 +214,7 @@ TEST_F(PostgresReading, ADamagedChangeIsUnreadableAndDoesNotStopTheOthers) {
   sql.run("UPDATE holdfast.journal SET body = decode('" + body + "', 'hex') WHERE " + row);
   EXPECT_EQ(unreadable(1'000), decltype(expected){});
 
-  // A reservation's row that cannot be read: memory has none of them.
+  // The row of a reservation is unreadable, and memory has none of them.
   shown.clear();
   const std::string reservation = sql.value("SELECT id FROM holdfast.reservation WHERE event = 2 AND status <> 0 LIMIT 1");
   sql.run("UPDATE holdfast.reservation SET status = 99 WHERE id = '" + reservation + "'");
@@ -296,7 +296,7 @@ TEST_F(PostgresReading, ReservationsAreFoundByOrderInAnyEvent) {
   EXPECT_EQ(reader.find_orders(std::vector<std::string>{"order-3"}), std::vector<std::optional<Uuid>>{std::nullopt});
 }
 
-// One event may be larger than what the database reads in the time of a statement; so may a few together.
+// One event may be too large for one statement's time, and so may a few together.
 TEST_F(PostgresReading, ReservationsAreFoundByOrderInEventsTooLargeForOneStatement) {
   std::vector<Uuid> ids;
   constexpr SeatIndex k_sold = 40;
@@ -311,7 +311,7 @@ TEST_F(PostgresReading, ReservationsAreFoundByOrderInEventsTooLargeForOneStateme
   for (SeatIndex seat = 0; seat < k_sold; ++seat) orders.push_back("order-" + std::to_string(seat));
   orders.push_back("no-order");
   ASSERT_TRUE(reader.find_orders(orders).has_value()) << "the tables have all of them";
-  // From here on each reservation that is found costs 5 ms, and a statement may take 100.
+  // From here on each reservation found costs 5 ms, and a statement may take 100.
   Sql sql(database.url());
   sql.run("ALTER TABLE holdfast.reservation RENAME TO quick_reservation");
   sql.run(
@@ -362,7 +362,7 @@ TEST_F(PostgresReading, ReservationsAreListedByCustomerEventAndStatusInOrderOfCr
   }
   EXPECT_GT(matching, 0u);
   EXPECT_EQ(all_of(filter, 3).size(), matching);
-  // A node that does not have the events judges by the clock what the tables say.
+  // A node that does not have the events applies the clock to the tables.
   shown.clear();
   const auto from_tables = all_of({}, 1'000);
   ASSERT_EQ(from_tables.size(), all.size());

@@ -1,5 +1,5 @@
-// Databases whose schema is another version than the program's: later ones that have only added something are worked on, all others are
-// refused (decision 56). A later version is simulated by further steps after those that there are.
+// Databases with another schema version than the program's: it works on later ones that have only added something, and refuses
+// all others (decision 56). A later version is simulated by further steps after the existing ones.
 #include <gmock/gmock.h>
 
 #include "ledger/data_error.h"
@@ -32,7 +32,7 @@ pg::Migration migrate_further(const PostgresDatabase& database, const std::vecto
   return pg::migrate({.url = database.url()}, steps);
 }
 
-// What a program of this schema version says of the database; empty: it works on it.
+// The error of a program of this schema version about the database; empty if it works on it.
 std::string refusal(const PostgresDatabase& database, int version = pg::k_schema_version) {
   pg::Connection connection({.url = database.url()});
   try {

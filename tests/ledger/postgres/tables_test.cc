@@ -1,5 +1,5 @@
-// The tables that follow the journal in PostgreSQL: whatever the commands were, however the steps fell, whoever took them and
-// whenever one was killed, they are what the journal says, and an event that is loaded from them is the one that was written.
+// The tables that follow the journal in PostgreSQL. For any commands, any steps, any nodes and any kill, they are what the
+// journal says, and an event loaded from them equals the written one.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -92,7 +92,7 @@ TEST(PostgresTables, HaveABatchsChangesIfItProjectsInItsOwnTransaction) {
   EXPECT_EQ(report.place, journal.place());
   EXPECT_TRUE(report.import_has_ended);
   Sql other(database.url());
-  EXPECT_EQ(other.value("SELECT count(*) FROM holdfast.event_state"), "0");   // before the commit nobody sees it
+  EXPECT_EQ(other.value("SELECT count(*) FROM holdfast.event_state"), "0");   // nobody sees it before the commit
   connection.query(pg::k_commit);
   pg::order_changes(connection, std::vector<EventNumber>{1});
   EXPECT_EQ(differences(settings, journal), "");
@@ -112,7 +112,7 @@ TEST(PostgresTables, ReturnTheSeatsSoFarOfARunningImport) {
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 1'000);
   pg::Connection connection(settings);
-  pg::project(connection, 1);   // a few rows: the seats come in many
+  pg::project(connection, 1);   // a few rows: the import has many
   const auto loaded = pg::load_event(connection, 1, 1);
   ASSERT_TRUE(loaded.has_value());
   EXPECT_EQ(loaded->plan, nullptr);
@@ -122,7 +122,7 @@ TEST(PostgresTables, ReturnTheSeatsSoFarOfARunningImport) {
   EXPECT_EQ(loaded->inventory->seat_count(), loaded->importing->size());
 }
 
-// A node that reads millions of seats works for seconds between two statements; a server ends sessions that say nothing within a transaction.
+// A node that reads millions of seats works for seconds between two statements; the server ends idle sessions in a transaction.
 TEST(PostgresTables, CanBeLoadedWithLongPausesBetweenStatements) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
@@ -136,7 +136,7 @@ TEST(PostgresTables, CanBeLoadedWithLongPausesBetweenStatements) {
   EXPECT_EQ(loaded->inventory->seat_count(), journal.inventory().seat_count());
 }
 
-// A statement that looks at a fraction of the seats, however long that takes here, has its time with any number of them.
+// A statement visits a fraction of the seats. However long that takes here, it stays within its time for any number of seats.
 TEST(PostgresTables, OfSeatsThatNeverChangedAreLoadedInPieces) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
@@ -162,7 +162,7 @@ TEST(PostgresTables, KeysOfManyStepsAreLoadedInPieces) {
   const PostgresDatabase database;
   const pg::Settings settings = migrated(database);
   JournalInTest journal(settings, 1, 10);
-  for (int i = 0; i < 210; ++i) {   // a step each, and more of them than are read at once
+  for (int i = 0; i < 210; ++i) {   // a step each, and more than one reading returns
     journal.keep_key();
     project_all(settings, 1);
   }
@@ -217,7 +217,7 @@ TEST(PostgresTables, KeepIdempotencyKeysForADay) {
   journal.does(Hold{.reservation = journal.new_id(), .customer = "anna", .seats = seats, .duration = 60'000});
   journal.keep_key();
   project_all(settings, 1);
-  EXPECT_EQ(pg::load_event(connection, 1, 1)->keys.size(), 2u);   // the first one is over
+  EXPECT_EQ(pg::load_event(connection, 1, 1)->keys.size(), 2u);   // the first one has expired
   pg::drop_old_keys(connection, 1);
   EXPECT_EQ(differences(settings, journal), "");
 }
@@ -234,7 +234,7 @@ TEST(PostgresTables, NameEventsThatMayHaveExpiredHolds) {
   pg::Connection connection(settings);
   EXPECT_TRUE(pg::events_with_expiries(connection, journal.now() + 4'999, 10).empty());
   EXPECT_EQ(pg::events_with_expiries(connection, journal.now() + 5'000, 10), std::vector<EventNumber>{1});
-  // Who does not know the last change may not say that there is nothing before a later time.
+  // Without knowing the last change, nobody may say that no hold ends before a later time.
   EXPECT_FALSE(pg::raise_next_expiry(connection, 1, journal.place().seq - 1, k_never));
   EXPECT_TRUE(pg::raise_next_expiry(connection, 1, journal.place().seq, journal.now() + 60'000));
   EXPECT_TRUE(pg::events_with_expiries(connection, journal.now() + 5'000, 10).empty());
@@ -257,7 +257,7 @@ TEST(PostgresTables, AreReadAndWrittenByIndexes) {
 
 // ---------------------------------------------------------------------------------------------------------------- damage
 
-// What a projection or a load says of an event; empty: nothing.
+// The error of a projection or a load; empty if there is none.
 std::string complaint(const pg::Settings& settings, EventNumber event) {
   pg::Connection connection(settings);
   try {
@@ -346,7 +346,7 @@ TEST(PostgresTables, AreNotLoadedIfARowWasChangedByHandAndVerifyNamesIt) {
   ASSERT_EQ(differences(settings, journal), "");
   pg::Connection connection(settings);
   for (const Damage& damage : damages) {
-    // The damage is done and undone in transactions of its own: a copy of each table.
+    // Damage and repair are transactions of their own, with a copy of each table.
     Sql sql(database.url());
     const std::vector<std::string> tables{"reservation", "step", "plan_part", "journal",
                                           "seat_change", "seat", "kept_keys", "change_order"};
@@ -409,7 +409,8 @@ TEST(PostgresTables, OldJournalRowsAreRemovedOnceProjectedAndDelivered) {
   EXPECT_EQ(pg::place_of(connection, 1)->seq, journal.place().seq);
 }
 
-// A journal whose rows are months old by the database's clock, as after a start with a clock that is far ahead, with keys that are over.
+// A journal whose rows are months old by the database's clock, as after a start with a clock that is far ahead, and with expired
+// keys.
 struct OldJournal : testing::Test {
   OldJournal() {
     journal.keep_key();
@@ -445,7 +446,7 @@ TEST_F(OldJournal, LosesNothingUntilTheDoubtIsOver) {
   EXPECT_TRUE(eventually([&] {
     const bool is_row_gone = oldest_row() != row;
     const bool are_keys_gone = oldest_keys() != keys;
-    const bool is_in_doubt = projector.is_clock_in_doubt();   // asked last: what is gone by then went while it was in doubt
+    const bool is_in_doubt = projector.is_clock_in_doubt();   // asked last: rows removed by then were removed during the doubt
     EXPECT_FALSE((is_row_gone || are_keys_gone) && is_in_doubt);
     return (is_row_gone && are_keys_gone) || HasFailure();
   }));
@@ -453,7 +454,7 @@ TEST_F(OldJournal, LosesNothingUntilTheDoubtIsOver) {
   EXPECT_GT(projector.stats().rows_removed, 0u);
 }
 
-// Another node, or a start before this one, has worked with the clock that is in doubt.
+// Another node, or an earlier start, has worked with the doubtful clock.
 TEST_F(OldJournal, LosesNothingIfChangesWereRecordedBeforeTheDoubt) {
   Sql sql(database.url());
   const Millis now = std::stoll(sql.value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"));

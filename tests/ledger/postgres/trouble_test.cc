@@ -1,5 +1,5 @@
-// What is said of a database that is away, and what goes on without being told: one line when it goes, one when it is back, and counts in
-// between; what other nodes write is found also where nobody may LISTEN.
+// The log about a database that is away: one line when it goes, one when it is back, and counts in between. And following without
+// notifications: other nodes' changes are found even where LISTEN is not possible.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -30,7 +30,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// What is logged from level warning on, as long as this lives.
+// The lines logged from level warning on, as long as this lives.
 class Warnings {
  public:
   Warnings() {
@@ -92,7 +92,7 @@ TEST_F(FailuresInTheLog, AreSummedUpEveryTenSeconds) {
     log.failed(i % 2 == 0 ? Work::batch : Work::reading, "it is away", now);
     now += std::chrono::milliseconds(100);
   }
-  // The first line speaks of one; the second comes with the 101st, ten seconds later.
+  // The first line is about one failure; the second comes with the 101st, ten seconds later.
   EXPECT_THAT(warnings.lines(),
               ElementsAre(HasSubstr("a batch was not taken"),
                           AllOf(HasSubstr("for 10 s by now"), HasSubstr("50 attempts at a batch, 50 readings for callers"))));
@@ -156,7 +156,7 @@ TEST(PostgresAwayInTheLog, IsOneLineAtItsBeginningAndOneAtItsEnd) {
   EXPECT_TRUE(eventually([&] { return Desk(ledger).hold(event, reservation_id(event, 1'000), {k_refused + 1}).accepted(); }));
   EXPECT_TRUE(eventually([&] { return !warnings.with("it does what it is asked again").empty(); }))
       << testing::PrintToString(warnings.lines());
-  // Nobody was refused without being in the count.
+  // Every refusal is in the count.
   const std::string back = warnings.with("it does what it is asked again").at(0);
   const std::string_view before = " attempts at a batch";
   const std::size_t end = back.find(before);
@@ -167,7 +167,7 @@ TEST(PostgresAwayInTheLog, IsOneLineAtItsBeginningAndOneAtItsEnd) {
 
 // ---------------------------------------------------------------------------------------------------------------- nobody may LISTEN
 
-// What stands between a node and its database and knows no LISTEN, as a pooler that gives sessions to transactions.
+// A proxy between a node and its database that does not support LISTEN, like a pooler that assigns sessions to transactions.
 class DeafPooler {
  public:
   explicit DeafPooler(std::uint16_t server) : server_(server), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -227,7 +227,7 @@ class DeafPooler {
       link.back = std::jthread([this, &link] { pass(link.server, link.client, false); });
     }
   }
-  // The word is made one that no server knows: it answers with an error, and the session goes on.
+  // Replaces the word by one that no server knows: it answers with an error, and the session goes on.
   void pass(int from, int to, bool spoils) {
     std::string bytes(65'536, '\0');
     for (ssize_t size = 0; (size = ::recv(from, bytes.data(), bytes.size(), 0)) > 0;) {
@@ -251,7 +251,7 @@ class DeafPooler {
   int listener_;
   std::uint16_t port_ = 0;
   std::atomic<int> refused_{0};
-  std::list<Link> links_;   // the accepting thread's, until it has ended
+  std::list<Link> links_;   // used by the accepting thread until it has ended
   std::jthread accepts_;
 };
 

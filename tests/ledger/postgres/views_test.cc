@@ -1,4 +1,4 @@
-// What other programs read by SQL, as both contracts have it; and the migration that makes it.
+// The views for other programs, as both contracts define them; and the migration that creates them.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -82,7 +82,7 @@ TEST_F(PostgresViews, ReservationsShowsHowEachOneEnded) {
   hold({2}, "expired", 1'000);
   journal.pass(1'000);
   journal.does(Sweep{.limit = 10});
-  hold({3}, "over but not swept", 1'000);   // its end is long before the database's clock
+  hold({3}, "over but not swept", 1'000);   // it ends long before the database's time
   hold({4}, "active");
   project();
   const Rows expected{
@@ -92,7 +92,7 @@ TEST_F(PostgresViews, ReservationsShowsHowEachOneEnded) {
 
 TEST_F(PostgresViews, ReservationsLeavesOutTicketLocksAndSeatsWithoutAUuid) {
   hold({3}, "", 600'000, ReservationKind::ticket_lock);
-  hold({9, 10}, "anna");   // seat 9 has an id that is no UUID
+  hold({9, 10}, "anna");   // the id of seat 9 is not a UUID
   project();
   const Rows expected{{seat_id(10), "anna"}};
   EXPECT_EQ(sql.query("SELECT SeatId, CustomerId FROM Reservations"), expected);
@@ -112,7 +112,7 @@ TEST_F(PostgresViews, ReservationsFindsIdSeatAndCustomerByIndex) {
   journal.play(2'000);
   project();
   sql.run("ANALYZE");
-  sql.run("SET enable_seqscan = off");   // the tables are small here: the question is whether there is a way by indexes
+  sql.run("SET enable_seqscan = off");   // the tables are small here: the question is whether an index can be used
   for (const char* where :
        {"Id = '00000001-19c5-84df-8f12-6ae831d26241'", "SeatId = '00000001-19c5-84df-8f12-6ae831d26241'", "CustomerId = 'customer-7'"}) {
     std::string plan;
@@ -121,7 +121,8 @@ TEST_F(PostgresViews, ReservationsFindsIdSeatAndCustomerByIndex) {
   }
 }
 
-// 30,000 more seats of event 1, 10,000 reservations of three of them, every eighth active; the others' seats are free again.
+// 30,000 more seats of event 1, 10,000 reservations of three of them, every eighth active; the seats of the others are free
+// again.
 void fill_with_larger_reservations(Sql& sql) {
   sql.run(
       "INSERT INTO holdfast.seat (event, seat, uuid, x, y, id, section, \"row\", number, category) "
@@ -137,13 +138,13 @@ void fill_with_larger_reservations(Sql& sql) {
       "ANALYZE");
 }
 
-// Pages that the server looks at to answer a question: what it costs, however busy the machine is.
+// The pages that the server reads to answer a query: its cost, however busy the machine is.
 std::int64_t pages_of(Sql& sql, const std::string& question) {
   const Rows plan = sql.query("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) " + question);
   std::string text;
   for (const Sql::Row& line : plan) text += *line[0];
   const auto number_after = [&](const std::string& name) {
-    const std::size_t at = text.find("\"" + name + "\": ");   // of the topmost node, which has those of all below it
+    const std::size_t at = text.find("\"" + name + "\": ");   // of the topmost node, which includes all below it
     return at == std::string::npos ? 0 : std::stoll(text.substr(at + name.size() + 4));
   };
   return number_after("Shared Hit Blocks") + number_after("Shared Read Blocks");
@@ -269,7 +270,7 @@ TEST(PostgresMigration, OfTheFirstVersionKeepsGrantsOnTheViewsAndObjectsBuiltOnT
   EXPECT_EQ(sql.value("SELECT count(*) FROM public.free_tickets"), "0");
 }
 
-// As 0.1.0 leaves a database: version 2, and views that are older.
+// As 0.1.0 leaves a database: version 2, with older views.
 void make_version_2(Sql& sql) {
   for (const pg::SchemaStep& step : pg::schema_steps()) {
     for (const char* script : step.scripts) sql.run(script);
@@ -284,7 +285,7 @@ TEST(PostgresMigration, ReplacesTheViewsOfVersion2AndKeepsIdsGrantsAndDependentO
   sql.run(
       "GRANT SELECT ON public.reservations, public.tickets, public.tickets_blocked TO pg_monitor;"
       "CREATE VIEW public.of_anna AS SELECT id FROM public.reservations WHERE customerid = 'anna'");
-  fill_with_larger_reservations(sql);   // more than one piece of those that are gone through
+  fill_with_larger_reservations(sql);   // more than one piece of the migration's pass
   const std::string k_all =
       "SELECT md5(string_agg(r::text, ',' ORDER BY r.id)) FROM (SELECT id, seatid, customerid, createdat, expiresat FROM reservations) r";
   const std::string before = sql.value(k_all);
@@ -302,7 +303,7 @@ TEST(PostgresMigration, ReplacesTheViewsOfVersion2AndKeepsIdsGrantsAndDependentO
   const Finished again = run_holdfast({"migrate", "--ledger", database.url()});
   EXPECT_NE(again.out.find("already; nothing was changed"), std::string::npos) << again.out;
 
-  // What a node of 0.1.0 adds now is shown too.
+  // Reservations that a node of 0.1.0 adds now are shown too.
   sql.run(
       "INSERT INTO holdfast.reservation SELECT 1, 0, 0, 2, 2000000, 1, 1, '00000001-19c5-84df-8f12-6ae831d26241', 'anna', '', ARRAY[1000, "
       "1001];"
@@ -316,14 +317,14 @@ TEST(PostgresMigration, CompletesAnInterruptedReplacementOfViews) {
   Sql sql(database.url());
   make_version_2(sql);
   fill_with_larger_reservations(sql);
-  sql.run(pg::k_reservation_rows);   // and no further
+  sql.run(pg::k_reservation_rows);   // and stops there
   EXPECT_EQ(sql.value("SELECT count(*) FROM reservations"), "30000");
   ASSERT_EQ(run_holdfast({"migrate", "--ledger", database.url()}).status, 0);
   EXPECT_EQ(sql.value("SELECT count(*) FROM reservations"), "30000");
   EXPECT_EQ(sql.value("SELECT revision FROM holdfast.view_revision"), std::to_string(pg::k_views_revision));
 }
 
-// Who waits for a lock on a table has all that write to it wait behind.
+// All writers of a table queue behind a session that waits for a lock on it.
 TEST(PostgresMigration, OfViewsDoesNotBlockWritersWhileItWaits) {
   const PostgresDatabase database;
   Sql sql(database.url());
@@ -340,14 +341,14 @@ TEST(PostgresMigration, OfViewsDoesNotBlockWritersWhileItWaits) {
                "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'holdfast.reservation'::regclass AND "
                "database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "t";
   }));
-  EXPECT_NO_THROW(sql.run(write));   // while the long one goes on
+  EXPECT_NO_THROW(sql.run(write));   // while the long transaction goes on
   long_one.run("COMMIT");
   migration.join();
   EXPECT_EQ(migrated.status, 0) << migrated.everything();
   EXPECT_EQ(sql.value("SELECT revision FROM holdfast.view_revision"), std::to_string(pg::k_views_revision));
 }
 
-// As where each start of a node migrates first, in the rights of the node.
+// As if each start of a node migrated first, with the node's rights.
 TEST(PostgresMigration, ByARoleThatMayNotReplaceTheViewsLeavesThemAndSaysSo) {
   const PostgresServer server;
   const PostgresDatabase database(server);
@@ -368,7 +369,7 @@ TEST(PostgresMigration, ByARoleThatMayNotReplaceTheViewsLeavesThemAndSaysSo) {
   EXPECT_EQ(again.status, 0) << again.everything();
   EXPECT_EQ(again.err, "");
 
-  // Who may read reservations may read their rows, and nobody may call what fills them.
+  // Roles that may read reservations may read their rows, and nobody may call the function that fills them.
   for (const char* role : {"node", "reader"}) {
     EXPECT_EQ(sql.value("SELECT has_table_privilege($1, 'holdfast.reservation_row', 'SELECT')", {role}), "t") << role;
   }
@@ -477,7 +478,7 @@ TEST(PostgresMigration, TakesNoParameterForAPassword) {
   EXPECT_EQ(away.status, 1);
   EXPECT_EQ(away.everything().find("the password in the URL"), std::string::npos) << away.everything();
   EXPECT_NE(away.everything().find("refused"), std::string::npos) << away.everything();
-  // Here it would find one, and call a host that nobody meant.
+  // Here it would find one, and call an unintended host.
   const Finished misread = run_holdfast({"migrate", "--ledger", "postgresql://127.0.0.1:1?user=anna@b"});
   EXPECT_EQ(misread.status, 1);
   EXPECT_NE(misread.everything().find("write an @ in a parameter as %40"), std::string::npos) << misread.everything();
@@ -504,7 +505,7 @@ TEST(PostgresMigration, RefusesServersThatAreUnfitForALedger) {
   facts = good;
   facts.encoding = "SQL_ASCII";
   EXPECT_NE(pg::unfitness_of(facts), "");
-  // YugabyteDB: by what it says of a transaction, else by its version.
+  // YugabyteDB: by its report about a transaction, otherwise by its version.
   facts = {.version_number = 110'002, .version = "11.2-YB-2.20.1.0-b0"};
   EXPECT_NE(pg::unfitness_of(facts), "");
   facts = {.version_number = 150'002, .version = "15.2-YB-2024.2.1.0-b0"};
