@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One large event over PostgreSQL, from its import to a node that starts anew: how long each step takes, and what memory it needs. The seats have no
+# One large event over PostgreSQL, from its import to a restart of its node: how long each step takes, and what memory it needs. The seats have no
 # ids of their own, so their UUIDs are spread over all of an index, which is the worst case of an import.
 #
 # Started by ./dev bench large, which installs and builds what it takes, and runs a private PostgreSQL for it. All shares this machine. What it
