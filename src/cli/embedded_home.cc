@@ -77,7 +77,7 @@ class LogUnwatched {
 std::string told_of_damage(const EmbeddedLedger& ledger) {
   if (std::string rows = ledger.damaged_rows().text(); !rows.empty()) return rows;
   const auto untold = ledger.untold();
-  return untold.events == 0 ? std::string() : "changes cannot be told of " + untold.text;
+  return untold.events == 0 ? std::string() : "changes cannot be read for " + untold.text;
 }
 
 api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwatched& unwatched, bool sweeps) {

@@ -116,7 +116,7 @@ void encode_change(const Change& change, Millis at, Writer& writer) {
     case ChangeKind::blocked:
     case ChangeKind::unblocked: encode_seats(change.seats, writer); return;
   }
-  HOLDFAST_CHECK(false && "a kind of change that there is not");
+  HOLDFAST_CHECK(false && "an unknown kind of change");
 }
 
 bool ChangeDecoder::decode(Reader& reader, Change& change) {

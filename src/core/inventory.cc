@@ -81,7 +81,7 @@ void Inventory::apply(const Change& change, Millis at) {
       }
       return;
   }
-  HOLDFAST_CHECK(false && "a kind of change that there is not");
+  HOLDFAST_CHECK(false && "an unknown kind of change");
 }
 
 void Inventory::fold_held(const Change& change, Millis at) {
@@ -194,7 +194,7 @@ std::size_t& Inventory::count_of(SeatState state) {
     case SeatState::sold: return counts_.sold;
     case SeatState::blocked: return counts_.blocked;
   }
-  HOLDFAST_CHECK(false && "a state that there is not");
+  HOLDFAST_CHECK(false && "an unknown state");
 }
 
 void Inventory::set_state(SeatIndex seat, SeatState state, std::uint32_t owner) {
@@ -535,12 +535,12 @@ std::optional<std::string> Inventory::find_contradiction() const {
       case SeatState::held: ++counted.held; break;
       case SeatState::sold: ++counted.sold; break;
       case SeatState::blocked: ++counted.blocked; break;
-      default: return at("has a state that there is not");
+      default: return at("has an unknown state");
     }
     const bool owned = states_[seat] == SeatState::held || states_[seat] == SeatState::sold;
     if (owned != (owner != 0)) return at(owned ? "is taken but has no reservation" : "is free but has a reservation");
     if (!owned) continue;
-    if (owner > reservations_.size()) return at("belongs to a reservation that there is not");
+    if (owner > reservations_.size()) return at("belongs to an unknown reservation");
     const auto expected = states_[seat] == SeatState::held ? ReservationStatus::active : ReservationStatus::consumed;
     if (reservations_[owner - 1].status != expected) return at("belongs to a reservation that has ended");
     const auto listed = seats_of(owner - 1);

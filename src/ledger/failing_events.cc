@@ -33,7 +33,7 @@ void FailingEvents::failed(EventNumber event, std::string_view why, Timer::time_
   failing.reported_at = now;
   const auto told = std::ranges::count_if(events_, [](const auto& each) { return each.second.reported_at.has_value(); });
   if (is_first && static_cast<std::size_t>(told) > k_named_max) return;
-  spdlog::error("{}: event {} is left out and tried again, the others go on: {}", work_, named(event), why);
+  spdlog::error("{}: event {} is left out and retried; other events go on: {}", work_, named(event), why);
   if (is_first && static_cast<std::size_t>(told) == k_named_max) spdlog::error("{}: further events that are left out are not named", work_);
 }
 
@@ -42,7 +42,7 @@ void FailingEvents::worked(EventNumber event) {
   const std::scoped_lock lock(mutex_);
   const auto at = events_.find(event);
   if (at == events_.end()) return;
-  if (at->second.reported_at) spdlog::warn("{}: event {} goes on", work_, named(event));
+  if (at->second.reported_at) spdlog::warn("{}: event {} works again", work_, named(event));
   events_.erase(at);
   count_.store(events_.size(), std::memory_order_relaxed);
 }

@@ -58,13 +58,13 @@ void NetEffect::fold(const JournalRow& row, const JournalBody& body) {
 
 void NetEffect::fold(const JournalRow& row, Seq seq, const Change& change) {
   if (change.kind == ChangeKind::event_created) {
-    if (event_row_ || seq != 1) throw Contradiction(seq, change.kind, "makes an event that there is already");
+    if (event_row_ || seq != 1) throw Contradiction(seq, change.kind, "creates an event that already exists");
     return fold_created(row, change);
   }
-  if (!event_row_) throw Contradiction(seq, change.kind, "is of an event that has no beginning");
+  if (!event_row_) throw Contradiction(seq, change.kind, "is of an event that was never created");
   for (const SeatIndex seat : change.seats) {
     if (seat >= event_row_->seats) {
-      throw Contradiction(seq, change.kind, "names seat " + std::to_string(seat) + ", which there is not");
+      throw Contradiction(seq, change.kind, "names seat " + std::to_string(seat) + ", which does not exist");
     }
   }
   switch (change.kind) {

@@ -38,7 +38,7 @@ void Replay::fold(const JournalRow& row) {
   if (!decode_body(row, body_)) fail("cannot be read");
   auto& inventory = events[row.event];
   if (inventory == nullptr) inventory = new_inventory(row, body_, 0);
-  if (inventory == nullptr) fail("is of an event that has no beginning");
+  if (inventory == nullptr) fail("is of an event that was never created");
   times.try_emplace(row.event, row.at, row.at).first->second.second = row.at;
   if (row.first_seq != inventory->seq() + 1) fail("has changes out of turn");
   const auto fold = [&](std::uint32_t i, const Change& change, const ChangeDetails& details) {

@@ -7,9 +7,9 @@
 namespace holdfast::pg {
 namespace {
 
-constexpr std::array<const char*, k_works> k_alone = {"a batch was not taken", "a commit whose answer was lost is not settled yet",
-                                                      "what a caller asks for cannot be read", "what is done every second waits"};
-constexpr std::array<const char*, k_works> k_counted = {"attempts at a batch", "looks for a lost commit", "readings for callers",
+constexpr std::array<const char*, k_works> k_alone = {"a batch failed", "the outcome of a commit is not known yet",
+                                                      "a reading for a caller failed", "the work of every second failed"};
+constexpr std::array<const char*, k_works> k_counted = {"attempts at a batch", "checks for a lost commit", "readings for callers",
                                                         "rounds of upkeep"};
 
 std::int64_t seconds(FailureLog::Timer::duration time) { return std::chrono::duration_cast<std::chrono::seconds>(time).count(); }
@@ -18,7 +18,7 @@ std::int64_t seconds(FailureLog::Timer::duration time) { return std::chrono::dur
 
 FailureLog::~FailureLog() {
   if (std::ranges::any_of(since_report_, [](std::uint64_t count) { return count > 0; })) {
-    spdlog::warn("postgresql: at the end it still did not do what it was asked: {} failed; the last: {}", text_of(since_report_), last_);
+    spdlog::warn("postgresql: still failing at the end: {} since the last report; the last: {}", text_of(since_report_), last_);
   }
 }
 
@@ -48,8 +48,8 @@ void FailureLog::failed(Work work, std::string_view why, Timer::time_point now) 
   }
   ++since_report_[kind];
   if (now < reported_ + k_between_reports) return;
-  spdlog::warn("postgresql: it does not do what it is asked, for {} s by now: {} failed in the last {} s; the last: {}",
-               seconds(now - began_), text_of(since_report_), seconds(now - reported_), why);
+  spdlog::warn("postgresql: has been failing for {} s: {} in the last {} s; the last: {}", seconds(now - began_), text_of(since_report_),
+               seconds(now - reported_), why);
   reported_ = now;
   since_report_ = {};
 }
@@ -58,8 +58,7 @@ void FailureLog::worked(Timer::time_point now) {
   if (!is_failing_.load(std::memory_order_relaxed)) return;
   const std::scoped_lock lock(mutex_);
   if (!is_failing_ || now < last_failure_ + k_over_after) return;
-  spdlog::warn("postgresql: it does what it is asked again; within {} s these failed: {}", seconds(last_failure_ - began_),
-               text_of(since_began_));
+  spdlog::warn("postgresql: works again; these failed within {} s: {}", seconds(last_failure_ - began_), text_of(since_began_));
   is_failing_ = false;
   since_report_ = since_began_ = {};
 }

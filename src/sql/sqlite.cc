@@ -34,7 +34,7 @@ std::optional<std::string> Database::find_cut() const {
   const std::int64_t pages =
       std::int64_t{header[28]} << 24 | std::int64_t{header[29]} << 16 | std::int64_t{header[30]} << 8 | std::int64_t{header[31]};
   if (size >= page * pages) return std::nullopt;
-  return "it is " + std::to_string(size) + " bytes long and its header speaks of " + std::to_string(page * pages);
+  return "it is " + std::to_string(size) + " bytes long, and its header says " + std::to_string(page * pages);
 }
 
 void Database::fail(const char* doing) const {

@@ -446,7 +446,7 @@ TEST_F(DamagedRow, WaitsInAWebhooksQueueWhileOthersAreSentUntilItIsRepaired) {
   };
   EXPECT_TRUE(shows("pending", 2));
   EXPECT_TRUE(shows("lag", 0)) << "its position has come past them";
-  EXPECT_TRUE(server->says("webhooks: event 1 is left out and tried again, the others go on"));
+  EXPECT_TRUE(server->says("webhooks: event 1 is left out and retried; other events go on"));
   put_right();
   ASSERT_TRUE(shows("pending", 0));
   ASSERT_EQ(receiver.received().size(), 2U);

@@ -1,5 +1,5 @@
-// An event as the messages of `seats-generated` tell it: seat i is section A, row i / 10 + 1, number i % 10 + 1, so that the plan has the
-// seats in their order here.
+// An event as the messages of `seats-generated` describe it: seat i is section A, row i / 10 + 1, number i % 10 + 1, so that the
+// plan has the seats in this order.
 //
 //   const GeneratedEvent event(25);
 //   writer.write(topic, "key", event.part({0, 1}));
@@ -26,7 +26,7 @@ struct GeneratedEvent {
     return R"({"seatId":")" + seats[i] + R"(","section":"A","row":")" + std::to_string(i / 10 + 1) + R"(","number":)" +
            std::to_string(i % 10 + 1) + "}";
   }
-  // A message with these seats. `total`: of all its messages; 0: as many as there are.
+  // A message with these seats. `total`: the number in all messages; 0: that of this event.
   std::string part(const std::vector<std::size_t>& which, std::size_t total = 0) const {
     std::string list;
     for (const std::size_t i : which) list.append(list.empty() ? "" : ",").append(seat(i));

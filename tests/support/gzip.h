@@ -1,4 +1,4 @@
-// What an answer with Content-Encoding: gzip says. Of tests that link ZLIB::ZLIB.
+// The content of an answer with Content-Encoding: gzip. For tests that link ZLIB::ZLIB.
 #pragma once
 
 #include <gtest/gtest.h>

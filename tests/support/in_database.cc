@@ -1,5 +1,5 @@
-// Linked into the tests of the contracts: with HOLDFAST_TEST_LEDGER=postgresql each of their servers has a database of its own instead of a
-// folder, so that one suite is run against both ledgers.
+// Linked into the tests of the contracts. With HOLDFAST_TEST_LEDGER=postgresql each of their servers has a private database
+// instead of a folder, so that one suite runs against both ledgers.
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>

@@ -12,7 +12,7 @@ namespace holdfast::test {
 
 using Json = boost::json::value;
 
-// Throws std::runtime_error, with the text, when it is not JSON.
+// Throws std::runtime_error with the text if it is not JSON.
 Json parse_json(std::string_view text);
 
 std::set<std::string> members_of(const Json& object);

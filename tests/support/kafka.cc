@@ -21,7 +21,7 @@ detail::KafkaClient client(rd_kafka_type_t type, const Settings& settings) {
     }
   }
   rd_kafka_conf_set_log_cb(conf,
-                           [](const rd_kafka_t*, int, const char*, const char*) {});   // brokers that go away are what tests are about
+                           [](const rd_kafka_t*, int, const char*, const char*) {});   // tests stop brokers on purpose
   rd_kafka_t* const created = rd_kafka_new(type, conf, error.data(), error.size());
   if (created == nullptr) {
     rd_kafka_conf_destroy(conf);
@@ -49,7 +49,7 @@ std::map<std::string, std::string> headers_of(const rd_kafka_message_t* message)
   return all;
 }
 
-// Errors that pass: the broker is away, a topic does not exist yet.
+// Passing errors: the broker is away, a topic does not exist yet.
 bool passes(rd_kafka_resp_err_t error) {
   switch (error) {
     case RD_KAFKA_RESP_ERR__TRANSPORT:
@@ -72,7 +72,7 @@ void detail::KafkaEnd::operator()(rd_kafka_s* client) const { rd_kafka_destroy(c
 KafkaReader::KafkaReader(const std::string& bootstrap, const std::vector<std::string>& topics, Isolation isolation)
     : client_(
           client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", bootstrap},
-                                     {"group.id", "reader-" + std::to_string(Clock::now().time_since_epoch().count())},   // of its own
+                                     {"group.id", "reader-" + std::to_string(Clock::now().time_since_epoch().count())},   // a private group
                                      {"isolation.level", isolation == Isolation::read_committed ? "read_committed" : "read_uncommitted"},
                                      {"auto.offset.reset", "earliest"},
                                      {"enable.auto.commit", "false"},
@@ -88,7 +88,7 @@ KafkaReader::KafkaReader(const std::string& bootstrap, const std::vector<std::st
 }
 
 KafkaReader::~KafkaReader() {
-  // Closing waits for the broker, and tests end when it may be away; the group is nobody else's.
+  // Closing waits for the broker, which may be away when a test ends. The group is private.
   rd_kafka_unsubscribe(client_.get());
   rd_kafka_destroy_flags(client_.release(), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
@@ -138,7 +138,7 @@ std::vector<KafkaMessage> KafkaReader::of_topic(std::string_view topic) const {
 
 namespace {
 
-// Where readers of this isolation are stopped, by topic and partition.
+// The offsets up to which readers of this isolation level can read, by topic and partition.
 std::map<std::pair<std::string, std::int32_t>, std::int64_t> ends_of(const std::string& bootstrap, const std::vector<std::string>& topics,
                                                                      const char* isolation) {
   constexpr int k_call_ms = 30'000;
@@ -161,7 +161,7 @@ std::map<std::pair<std::string, std::int32_t>, std::int64_t> ends_of(const std::
 }   // namespace
 
 bool has_open_transaction(const std::string& bootstrap, const std::vector<std::string>& topics) {
-  // In this order: what is written in between looks like an open transaction, and what is committed in between does not hide one.
+  // In this order: a message written in between looks like an open transaction, and a commit in between does not hide one.
   const auto committed = ends_of(bootstrap, topics, "read_committed");
   const auto all = ends_of(bootstrap, topics, "read_uncommitted");
   return std::ranges::any_of(all, [&](const auto& end) {

@@ -1,4 +1,4 @@
-// Kafka as other programs speak it: what is on the topics, and messages for the product to consume.
+// Kafka as other programs use it: the messages on the topics, and messages for the product to consume.
 //
 //   KafkaReader reader(kafka.bootstrap(), {"reservation-created", "reservation-expired"});
 //   ASSERT_TRUE(reader.read_until([&] { return reader.messages().size() == 3; }));
@@ -6,7 +6,7 @@
 //   KafkaWriter writer(kafka.bootstrap());
 //   writer.write("payment-succeeded", "key", R"({"reservationId": …})");      // returns when the broker has it
 //
-// Both throw std::runtime_error when librdkafka gives up. Not for several threads at once.
+// Both throw std::runtime_error if librdkafka gives up. Not for several threads at once.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +43,8 @@ using KafkaClient = std::unique_ptr<rd_kafka_s, KafkaEnd>;
 
 enum class Isolation { read_committed, read_uncommitted };
 
-// Reads topics from their beginning, also those that do not exist yet. Messages of one partition come in its order, each once: topics that
-// appear later make the group begin anew, and what was read before is not shown again.
+// Reads topics from their beginning, also those that do not exist yet. Messages of one partition come in order, each once. When a
+// topic appears later, the group starts over, and messages that were read before are not returned again.
 class KafkaReader {
  public:
   KafkaReader(const std::string& bootstrap, const std::vector<std::string>& topics, Isolation isolation = Isolation::read_committed);
@@ -52,9 +52,9 @@ class KafkaReader {
   KafkaReader(const KafkaReader&) = delete;
   KafkaReader& operator=(const KafkaReader&) = delete;
 
-  // Takes what comes until the condition holds; false when it does not in time. A broker that is away is waited for.
+  // Takes messages until the condition holds. False if it does not in time. Waits for a broker that is away.
   bool read_until(const std::function<bool()>& condition, milliseconds patience = k_patience);
-  // Takes what comes until nothing has for `quiet`.
+  // Takes messages until none has come for `quiet`.
   void read_for(milliseconds quiet);
   const std::vector<KafkaMessage>& messages() const { return messages_; }
   std::vector<KafkaMessage> of_topic(std::string_view topic) const;
@@ -67,8 +67,8 @@ class KafkaReader {
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> next_;   // offset by partition
 };
 
-// Whether somebody's transaction is open on these topics at this moment, with messages that the broker has: readers of committed messages
-// are held up before them. Throws when the broker does not answer.
+// Whether a transaction is open on these topics at this moment, with messages that the broker has: readers of committed messages
+// wait before them. Throws if the broker does not answer.
 bool has_open_transaction(const std::string& bootstrap, const std::vector<std::string>& topics);
 
 class KafkaWriter {
@@ -79,7 +79,7 @@ class KafkaWriter {
   KafkaWriter& operator=(const KafkaWriter&) = delete;
 
   void write(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers = {});
-  // Many in their order, without waiting for each.
+  // Writes many in order, without waiting for each.
   void write_all(const std::string& topic, const std::string& key, const std::vector<std::string>& values);
 
  private:

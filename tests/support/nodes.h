@@ -1,5 +1,5 @@
-// Where the promises are tested: one node with the embedded ledger, or several nodes over one database. The tests of tests/race and
-// tests/crash are written for any number; whoever links them says what they run on, by the make_nodes() that it brings.
+// The servers for tests of the promises: one node with the embedded ledger, or several nodes over one database. The tests of
+// tests/race and tests/crash work with any number; the linked make_nodes() decides.
 //
 //   const auto nodes = make_nodes({"--threads", "2"});
 //   Client client = nodes->at(0).connect();
@@ -22,16 +22,16 @@ class Nodes {
   virtual Server& at(std::size_t node) = 0;
   Client connect(std::size_t number) { return at(number % count()).connect(); }   // numbers go round the nodes
 
-  // How long a node may show less than another one has recorded; 0: not at all.
+  // How far a node may be behind another one; 0: not at all.
   virtual milliseconds behind_max() const = 0;
-  // A node has been killed, and nobody asks for anything at the moment: what it left behind elsewhere is looked at and put right, as time
-  // would do it.
+  // After a node was killed, while no requests are running: removes what it left behind elsewhere, which would otherwise go away
+  // with time.
   virtual void after_kill() {}
-  // What is kept is whole, and says the same wherever it is kept. Whether nodes run or not.
+  // Checks that all data is complete and agrees everywhere. The nodes may be running or not.
   virtual void verify(const std::vector<TestEvent>& events) = 0;
 };
 
-// `flags`: further ones of each `holdfast serve`.
+// `flags`: additional ones for each `holdfast serve`.
 std::unique_ptr<Nodes> make_nodes(const std::vector<std::string>& flags = {});
 
 }   // namespace holdfast::test

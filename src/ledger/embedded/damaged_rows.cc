@@ -6,7 +6,7 @@ namespace holdfast {
 namespace {
 
 constexpr const char* k_what_to_do =
-    "Nobody is told of these changes; all others are told, and selling goes on. A start, a backup and `holdfast rebuild` may refuse the "
+    "Readers do not get these changes; they get all others, and selling goes on. A start, a backup and `holdfast rebuild` may refuse the "
     "file: run `holdfast verify`, look at the disk, and in a quiet moment put back both files from a backup (holdfast restore), or ask for "
     "help "
     "and keep the file as it is";

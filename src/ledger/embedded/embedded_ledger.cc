@@ -132,7 +132,7 @@ void EmbeddedLedger::look_at_log_at_the_end() {
   try {
     what = log_->look(LogWatch::k_all);
   } catch (const DataError& error) {
-    what = std::string("cannot be read (") + error.what() + "), so that it may have been changed";
+    what = std::string("cannot be read (") + error.what() + "), so it may have been changed";
   }
   if (!what.empty()) checkpointer_->set_damage(told_of_log_damaged_at_the_end(folder_.journal() + "-wal", what));
 }
@@ -143,7 +143,7 @@ void EmbeddedLedger::open_files() {
   const bool has_state = std::filesystem::exists(folder_.state());
   if (has_state && !has_journal) {
     throw DataError(folder_.journal() + " is missing, and " + folder_.state() +
-                    " speaks of what was in it. Nothing was changed. Put journal.db back, or both files from a backup (holdfast restore).");
+                    " has tables made from it. Nothing was changed. Put journal.db back, or both files from a backup (holdfast restore).");
   }
   if (!has_journal) {
     refuse_log_without_file(folder_.journal());
@@ -169,7 +169,7 @@ void EmbeddedLedger::make_marker() {
   if (known == 0) return;
   throw DataError(folder_.journal() + " and state.db are missing, and journal.head knows that the journal reached row " +
                   std::to_string(known) +
-                  ". Nothing was changed. Put journal.db back, with its -wal file, or restore a backup (holdfast restore). To begin anew, "
+                  ". Nothing was changed. Put journal.db back, with its -wal file, or restore a backup (holdfast restore). To start over, "
                   "move journal.head away too.");
 }
 
@@ -218,7 +218,7 @@ void EmbeddedLedger::replay(const JournalHead& from) {
       throw DataError(folder_.journal() + " is damaged: row " + std::to_string(row.position) +
                       " cannot be read. Nothing was changed. Put back both files from a backup (holdfast restore).");
     }
-    if (row.event == 0 || row.event > k_events_max) throw DataError(folder_.journal() + " names an event that there cannot be.");
+    if (row.event == 0 || row.event > k_events_max) throw DataError(folder_.journal() + " has an impossible event number.");
     Event& event = event_at(row.event);
     const auto on_change = [&](const Change& change) {
       if (change.kind == ChangeKind::seats_appended) {
@@ -246,7 +246,7 @@ void EmbeddedLedger::replay(const JournalHead& from) {
     if (event.inventory == nullptr) {
       event.inventory = new_inventory(row, body, hash_seed_);
       if (event.inventory == nullptr)
-        throw DataError(folder_.journal() + " is damaged: event " + std::to_string(row.event) + " has no beginning.");
+        throw DataError(folder_.journal() + " is damaged: event " + std::to_string(row.event) + " was never created.");
       by_id_[to_string(event.inventory->card().id)] = row.event;
       name_event(row.event, event.inventory->card().id);
       importing[row.event] = new_plan(row, body);
@@ -453,7 +453,7 @@ void EmbeddedLedger::move_end_of_log() {
     }
     journal_->checkpoint_wal();
   } catch (const std::runtime_error& error) {   // from SQLite, or the log's file
-    spdlog::error("{}; the log goes on growing, and it is tried again", error.what());
+    spdlog::error("{}; the log keeps growing, and the move is retried", error.what());
   }
 }
 
@@ -468,7 +468,7 @@ void EmbeddedLedger::show_round(Event& event, Millis now) {
   stop_selling("what readers see of event " + std::to_string(event.inventory->card().number) + " differs from what is sold from (" +
                difference +
                "). This is a fault of the program: please report it. What was answered is on disk. Nothing more is sold until the server "
-               "has been started again, which makes both anew from the disk.");
+               "has been restarted, which loads both from the disk again.");
 }
 
 void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis now) {

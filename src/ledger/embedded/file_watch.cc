@@ -25,7 +25,7 @@ constexpr Database k_databases[] = {
     {"registry.db",
      "Put registry.db back with its -wal, or let what is there count (holdfast keys accept; move it away first if it is damaged), then "
      "revoke "
-     "and make keys and webhooks anew."},
+     "and create keys and webhooks again."},
     {"feed.db",
      "Move feed.db away with its -wal and -shm. What was in the last transaction is known from Kafka, the rest is published again under "
      "the "
@@ -42,7 +42,7 @@ bool begins_as_a_log(const std::string& path) {
   for (int i = 0; i < k_reads_max; ++i) {
     std::array<std::uint8_t, 32> header{};
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return true;    // cannot be looked at right now
+    if (file < 0) return true;   // cannot be looked at right now
     const ssize_t count = ::pread(file, header.data(), header.size(), 0);
     ::close(file);
     if (count != static_cast<ssize_t>(header.size()) || has_log_header(header)) return true;   // too short: look() compares sizes
@@ -50,7 +50,7 @@ bool begins_as_a_log(const std::string& path) {
   return false;   // and no other process is just writing the header
 }
 
-}  // namespace
+}   // namespace
 
 FileWatch::FileWatch(const std::filesystem::path& folder) : folder_(folder) {
   const auto add = [&](const std::string& name, const char* way_out, bool is_log) {
@@ -101,7 +101,7 @@ std::string FileWatch::look_at_journals_log() {
   try {
     return journals_log_->look(k_log_bytes_a_look);
   } catch (const DataError& error) {
-    return std::string("cannot be read (") + error.what() + "), so that it may have been changed";
+    return std::string("cannot be read (") + error.what() + "), so it may have been changed";
   }
 }
 
@@ -124,4 +124,4 @@ FileWatch::Loss FileWatch::lost(const File& file, const char* what) const {
                   " or restore a backup (holdfast restore), and start again."};
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -170,12 +170,11 @@ void HeadMarker::note_registry(const RegistryRevision& revision) {
 void HeadMarker::fail(const char* doing, int error) const { cannot(doing, path_, error); }
 
 void HeadMarker::damaged() const {
-  throw DataError(
-      path_ +
-      " is damaged, so that nobody knows how far the journal reached. Nothing was changed. Put it back with the other files from a "
-      "backup (holdfast restore); or, if journal.db is known to be whole, let the journal count as it is: holdfast repair "
-      "--accept-loss --data " +
-      fs::path(path_).parent_path().string());
+  throw DataError(path_ +
+                  " is damaged, so nobody knows how far the journal reached. Nothing was changed. Put it back with the other files from a "
+                  "backup (holdfast restore); or, if journal.db is known to be whole, let the journal count as it is: holdfast repair "
+                  "--accept-loss --data " +
+                  fs::path(path_).parent_path().string());
 }
 
 // ---------------------------------------------------------------------------------------------------------------- with a journal
@@ -189,7 +188,7 @@ void check_reached(const HeadMarker& marker, Journal& journal) {
     throw DataError(path + " ends at row " + std::to_string(last) + ", and journal.head knows that row " + std::to_string(known) +
                     " was on disk: " + std::to_string(known - last) + " rows are missing, and what was answered with them. Was " + path +
                     "-wal deleted or left behind? Nothing was changed and nothing is sold from it. Put back the whole journal.db with its "
-                    "-wal file, or all files from a backup (holdfast restore). If neither is to be had, give up the missing rows: " +
+                    "-wal file, or all files from a backup (holdfast restore). If you have neither, accept the loss of the missing rows: " +
                     repair);
   }
   if (known < journal.anchor().position) return;   // after a power loss, the marker may be older than the oldest row kept

@@ -176,9 +176,10 @@ std::string PostgresLedger::degradation() const {
 
 // Events that following, reading or housekeeping leaves out at the moment.
 std::string PostgresLedger::left_out() const {
-  if (const auto summary = not_followed_.summary(); summary.events > 0) return "what other nodes write is not seen of " + summary.text;
-  if (const auto summary = reader_->untold(); summary.events > 0) return "changes cannot be told of " + summary.text;
-  if (const auto summary = not_kept_.summary(); summary.events > 0) return "what is done every second waits of " + summary.text;
+  if (const auto summary = not_followed_.summary(); summary.events > 0)
+    return "this node does not see other nodes' changes for " + summary.text;
+  if (const auto summary = reader_->untold(); summary.events > 0) return "changes cannot be read for " + summary.text;
+  if (const auto summary = not_kept_.summary(); summary.events > 0) return "the work of every second fails for " + summary.text;
   return {};
 }
 

@@ -138,7 +138,7 @@ std::string Projector::trouble() const {
   if (!damaged_.empty()) return damaged_.begin()->second;
   if (!trouble_.empty()) return trouble_;
   const auto failing = failing_.summary();
-  return failing.events == 0 ? "" : "the tables that follow the journal cannot be written of " + failing.text;
+  return failing.events == 0 ? "" : "the tables that follow the journal cannot be written for " + failing.text;
 }
 
 std::map<EventNumber, std::string> Projector::damaged() const {
@@ -368,10 +368,10 @@ void Projector::keep_house() {
         if (is_time) connection->query(analyze);
       }
       look_at_clock(*connection);   // last: it may take long, and nothing waits behind it
-      if (std::exchange(waits, false)) spdlog::warn("what is done beside the tables goes on");
+      if (std::exchange(waits, false)) spdlog::warn("the upkeep of the tables works again");
     } catch (const std::exception& error) {
-      spdlog::log(std::exchange(waits, true) ? spdlog::level::debug : spdlog::level::warn, "what is done beside the tables waits: {}",
-                  error.what());
+      spdlog::log(std::exchange(waits, true) ? spdlog::level::debug : spdlog::level::warn,
+                  "the upkeep of the tables fails and is retried: {}", error.what());
       if (connection != nullptr) connection->reset();
     }
   } while (pause(options_.look_around));

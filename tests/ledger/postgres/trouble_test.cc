@@ -84,7 +84,7 @@ class FailuresInTheLog : public testing::Test {
 
 TEST_F(FailuresInTheLog, AreLoggedOnceAndCountedFromThenOn) {
   for (int i = 0; i < 1'000; ++i) log.failed(Work::batch, "it is away", now);
-  EXPECT_THAT(warnings.lines(), ElementsAre("postgresql: a batch was not taken: it is away"));
+  EXPECT_THAT(warnings.lines(), ElementsAre("postgresql: a batch failed: it is away"));
 }
 
 TEST_F(FailuresInTheLog, AreSummedUpEveryTenSeconds) {
@@ -94,8 +94,8 @@ TEST_F(FailuresInTheLog, AreSummedUpEveryTenSeconds) {
   }
   // The first line is about one failure; the second comes with the 101st, ten seconds later.
   EXPECT_THAT(warnings.lines(),
-              ElementsAre(HasSubstr("a batch was not taken"),
-                          AllOf(HasSubstr("for 10 s by now"), HasSubstr("50 attempts at a batch, 50 readings for callers"))));
+              ElementsAre(HasSubstr("a batch failed"),
+                          AllOf(HasSubstr("has been failing for 10 s"), HasSubstr("50 attempts at a batch, 50 readings for callers"))));
 }
 
 TEST_F(FailuresInTheLog, EndWithALineThatHasTheTotals) {
@@ -104,7 +104,7 @@ TEST_F(FailuresInTheLog, EndWithALineThatHasTheTotals) {
   log.worked(now += seconds(1));
   EXPECT_EQ(warnings.lines().size(), 1u) << "another thread may still fail";
   log.worked(now += FailureLog::k_over_after);
-  EXPECT_THAT(warnings.with("again"), ElementsAre(HasSubstr("30 attempts at a batch, 1 looks for a lost commit")));
+  EXPECT_THAT(warnings.with("again"), ElementsAre(HasSubstr("30 attempts at a batch, 1 checks for a lost commit")));
   log.worked(now += seconds(1));
   EXPECT_EQ(warnings.lines().size(), 2u) << "once";
 }
@@ -154,10 +154,9 @@ TEST(PostgresAwayInTheLog, IsOneLineAtItsBeginningAndOneAtItsEnd) {
 
   postgres.start();
   EXPECT_TRUE(eventually([&] { return Desk(ledger).hold(event, reservation_id(event, 1'000), {k_refused + 1}).accepted(); }));
-  EXPECT_TRUE(eventually([&] { return !warnings.with("it does what it is asked again").empty(); }))
-      << testing::PrintToString(warnings.lines());
+  EXPECT_TRUE(eventually([&] { return !warnings.with("postgresql: works again").empty(); })) << testing::PrintToString(warnings.lines());
   // Every refusal is in the count.
-  const std::string back = warnings.with("it does what it is asked again").at(0);
+  const std::string back = warnings.with("postgresql: works again").at(0);
   const std::string_view before = " attempts at a batch";
   const std::size_t end = back.find(before);
   ASSERT_NE(end, std::string::npos) << back;
