@@ -1,4 +1,4 @@
-// What a ledger and the stores beside it throw when there is something wrong with what they keep.
+// The error of a ledger, and of the stores beside it, about their stored data.
 #pragma once
 
 #include <stdexcept>

@@ -1,20 +1,20 @@
-// Judging a round of batches, with or without seat locks: the part of a ledger's work that is the same whatever keeps its
-// journal.
+// Judging a round of batches, with or without seat locks: the part of a ledger's work that does not depend on where its journal
+// is.
 //
 //   Judging judging({.lock = &seat_lock});              // one for each thread that judges
 //   judging.lock_ahead(batches, bench, now);            // one round trip for all seats that are about to be taken
 //   judging.judge(batches, bench, now_or_later);        // fills in the verdicts
 //   …commit…
-//   judging.give_up();                                  // one round trip; also when the commit failed, and before anybody is told
+//   judging.give_up();                                  // one round trip; also if the commit failed, and before any answer
 //
 // Without a lock the first and the last do nothing, and the second only asks core.
 //
-// With one, only what takes seats is locked: Hold, HoldBest and Add, and only what core is about to accept. Seats whose lock
-// somebody else has are refused with `lock_held`, the rest go on. A round has each seat's lock once: it is of use to every entry
-// of the round. An entry whose seats were not locked ahead, because an entry before it freed them or took what HoldBest would
-// have had, locks them in a round trip of its own before it is judged. A request whose key decides is answered without locks.
-// When nobody can say whether a seat is locked, `proceeds` decides: the hold goes on, guarded by the ledger alone, or is refused
-// as `unavailable`.
+// With a lock, only commands that take seats lock them: Hold, HoldBest and Add, and only those that core is about to accept.
+// Seats that another program has locked are refused with `lock_held`; the rest go on. A round has each seat's lock once, for all
+// of its entries. An entry may need seats that were not locked ahead, because an earlier entry freed them or took the seats that
+// HoldBest would have had. It locks them in a round trip of its own before it is judged. A request whose key decides is answered
+// without locks. If it is unknown whether a seat is locked, `proceeds` decides: the hold goes on, guarded by the ledger alone, or
+// is refused as `unavailable`.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -26,19 +26,20 @@
 
 namespace holdfast {
 
-// What a ledger lends its judging, by event. Of the thread that judges.
+// What a ledger provides for judging, by event. Only the judging thread uses it.
 class JudgesBench {
  public:
-  // As core's judge() asks for it. An event that has seats to be held has its plan.
+  // As core's judge() needs it. An event with seats that can be held has its plan.
   virtual Bench bench_of(EventNumber event) = 0;
   // The table of keys for submissions whose first event this is.
   virtual KeyTable& keys_of(EventNumber first) = 0;
-  // Before an entry is looked at for the first time: asks the memory for what those behind it will touch. May do nothing.
+  // Called before an entry is looked at for the first time: prefetches the memory that the entries after it will touch. May do
+  // nothing.
   virtual void look_ahead(const Batch& batch, std::size_t entry) = 0;
-  // Before an entry is judged: brings back what its commands speak of, if it was forgotten. False: that cannot be read, and the
+  // Called before an entry is judged: recalls forgotten reservations that its commands name. False: one cannot be read, and the
   // entry is refused as `reservation_unreadable`, unless its key decides. Does not throw.
   virtual bool recall_for(const Submission& submission) = 0;
-  // What must be made durable with the changes.
+  // The changes and keys that must become durable.
   virtual void keep(KeptKey kept) = 0;
 
  protected:
@@ -47,10 +48,10 @@ class JudgesBench {
 
 struct JudgingOptions {
   lock::SeatLock* lock = nullptr;   // nullptr: none
-  bool proceeds = true;   // when nobody can say whether a seat is locked
+  bool proceeds = true;   // if it is unknown whether a seat is locked
 };
 
-// The reservation that a command speaks of; nullptr: it makes one, or speaks of seats only.
+// The reservation that a command names; nullptr: it creates one, or names only seats.
 const Uuid* reservation_of(const Command& command);
 
 // For one thread.
@@ -61,11 +62,11 @@ class Judging {
   Judging(const Judging&) = delete;
   Judging& operator=(const Judging&) = delete;
 
-  // May be called again in the same round, for example after the ledger has learned of news: seats that are locked stay so.
+  // May be called again in the same round, for example after the ledger has read news: locked seats stay locked.
   void lock_ahead(std::span<const Batch> batches, JudgesBench& bench, Millis now);
   // Returns how many expiries were swept. `now` is not before that of lock_ahead().
   std::size_t judge(std::span<const Batch> batches, JudgesBench& bench, Millis now);
-  // Ends the round: gives up every lock that it has, or may have.
+  // Ends the round: releases every lock that it has, or may have.
   void give_up();
 
  private:
@@ -91,9 +92,9 @@ class Judging {
 
   JudgingOptions options_;
   std::vector<lock::KeyLock> key_locks_;   // of this round
-  std::size_t acquired_ = 0;   // of them, how many have been asked for
+  std::size_t acquired_ = 0;   // how many of them were requested
   boost::unordered_flat_map<std::uint64_t, std::size_t> by_seat_;   // places in key_locks_
-  bool server_failed_ = false;   // in this round: nobody is asked again
+  bool server_failed_ = false;   // in this round: then no further locks are requested
 };
 
 }   // namespace holdfast

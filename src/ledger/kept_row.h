@@ -22,7 +22,7 @@ struct KeptRow {
   std::string bytes{};   // of the changes
   std::string versions{};   // the sections beside them, as ChangeBatch has them
   std::string traces{};
-  bool is_damaged = false;   // not what was written: only event, first_seq and changes are known
+  bool is_damaged = false;   // damaged: only event, first_seq and changes are known
 
   Seq end_seq() const { return first_seq + changes; }   // the first change after it
 };
@@ -36,8 +36,8 @@ inline constexpr std::size_t k_bytes_a_page = std::size_t{4} * 1024 * 1024;
 // how many of the row's changes are done. Throws DataError if the row cannot be read.
 std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes);
 
-// The same for readers of all events, whom one damaged row must not hold up: the changes of a row that is damaged or cannot be read are added
-// as unreadable, one by one, and `why` says what is wrong. Otherwise `why` does not change.
+// The same for readers of all events, whom one damaged row must not stop: changes of a row that is damaged or cannot be read are
+// added as unreadable, one by one, and `why` says what is wrong. Otherwise `why` does not change.
 std::uint32_t add_told_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes,
                                std::string& why);
 // Turns a change into an unreadable one: only its numbers and its cursor are left.

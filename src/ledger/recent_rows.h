@@ -1,7 +1,7 @@
 // The newest journal rows, in memory: a client that follows the changes closely never waits for a file or a database.
 //
 //   RecentRows recent;
-//   recent.append(row);                    // each row, once readers have been told of it
+//   recent.append(row);                    // each row, once readers have seen it
 //   recent.rows_of(7, 120, 100);           // changes from 120 on of event 7; none: read them where they are stored
 //
 // A bounded number of bytes in all: the oldest row goes first. For each event a window on its journal's end, without gaps; where rows have
@@ -27,17 +27,17 @@ class RecentRows {
 
   // The journal's last row before the first append.
   void begin_after(Position head) { head_ = head; }
-  // A row that is durable and that readers have been told of. Its position is the next one, or 0: then only rows_of() finds it. A row whose
-  // changes are here already changes nothing; one that does not follow the last row of its event begins that event's window anew.
+  // A row that is durable and that readers have seen. Its position is the next one, or 0: then only rows_of() finds it. A row whose
+  // changes are here already changes nothing; one that does not follow the last row of its event restarts that event's window.
   void append(KeptRow row);
   // Forgets the rows of an event whose history has changed.
   void forget(EventNumber event);
   // The position of the last row. Sequentially consistent: a reader that first announces that it waits, and then looks here, misses nothing.
   Position head() const { return head_; }
 
-  // Rows of an event, from the one with change `next` on, until they have `changes_max` changes; none if that row is not here.
+  // Rows of an event, from the one with change `next` on, until they have `changes_max` changes; empty if that row is not here.
   KeptRows rows_of(EventNumber event, Seq next, std::size_t changes_max) const;
-  // Rows of all events from position `first` on, likewise.
+  // The same for rows of all events, from position `first` on.
   KeptRows rows_from(Position first, std::size_t changes_max) const;
 
  private:

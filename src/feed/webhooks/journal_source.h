@@ -1,9 +1,10 @@
-// Changes for webhooks out of the embedded ledger's journal, read on connections of its own.
+// Changes for webhooks from the embedded ledger's journal, read on connections of its own.
 //
-// Of a row that is not what was written each change is told as one that cannot be read, of whatever kind it is, so that those of other rows are
-// told too (JournalReader says when that is not possible, and next() throws).
+// Each change of a damaged row is returned as unreadable, with an unknown kind, so that the changes of other rows go on.
+// (JournalReader says when that is not possible; then next() throws.)
 //
-// A position is the number of a journal row, all of whose changes are behind us, or `row.n`: the row before it, and n changes of it.
+// A position is the number of the last journal row whose changes have all been read, or `row.n`: and n changes of the row after
+// it.
 #pragma once
 
 #include <memory>
@@ -30,8 +31,8 @@ class JournalChangeSource final : public ChangeSource {
   SourcePosition end() override;
   std::uint64_t behind(const SourcePosition& position) override;
 
-  // The last journal row that none of the enabled endpoints has to read any more; the highest number when none is enabled. Any thread.
-  // Throws DataError when a position is none.
+  // The last journal row that no enabled endpoint needs any longer; the largest number if no endpoint is enabled. Any thread.
+  // Throws DataError if a position is malformed.
   static Position needless_through(std::span<const EndpointReport> endpoints);
 
  private:

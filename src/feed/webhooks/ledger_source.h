@@ -1,10 +1,10 @@
-// Changes for webhooks out of any ledger, by what it tells of the past (Ledger::read_all_changes).
+// Changes for webhooks from any ledger, by Ledger::read_all_changes.
 //
-// A position is one of the ledger's cursors. Changes of events that are being imported are told as `/v1/changes` tells them, and so are
-// those of an import that was abandoned.
+// A position is one of the ledger's cursors. Changes of events that are being imported are returned as `/v1/changes` shows them,
+// and so are those of abandoned imports.
 //
-// The embedded ledger has a source of its own (journal_source.h): its positions are rows of its journal, by which it knows what its
-// retention may remove.
+// The embedded ledger has a source of its own (journal_source.h). Its positions are rows of the journal, so that it knows which
+// rows its retention may remove.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@ namespace holdfast::feed {
 
 class LedgerChangeSource final : public ChangeSource {
  public:
-  // How many changes there are from a cursor on; estimated when they are many. Any thread; throws std::exception.
+  // The number of changes from a cursor on; estimated if there are many. Any thread; throws std::exception.
   using Counter = std::function<std::uint64_t(const std::string& cursor)>;
 
   // `ledger` must outlive it.

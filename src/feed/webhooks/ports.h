@@ -1,5 +1,5 @@
-// What webhooks need of the rest of the program: a source of changes, a store of endpoints and undelivered messages, and a sender that
-// carries a message to its endpoint. Implementations: journal_source.h and ledger_source.h; sql_store.h; sender.h.
+// The ports of webhooks: a source of changes, a store of endpoints and undelivered messages, and a sender. Implementations:
+// journal_source.h and ledger_source.h; sql_store.h; sender.h.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -24,7 +24,7 @@ namespace holdfast::feed {
 
 inline constexpr std::size_t k_endpoints_max = 100;
 inline constexpr std::size_t k_description_bytes_max = 256;
-inline constexpr std::size_t k_error_bytes_max = 300;   // of what is remembered of a failure
+inline constexpr std::size_t k_error_bytes_max = 300;   // of an error's text
 
 // ---------------------------------------------------------------------------------------------------------------- changes
 
@@ -33,37 +33,38 @@ using KindSet = std::uint32_t;
 constexpr KindSet kind_bit(ChangeKind kind) { return KindSet{1} << static_cast<unsigned>(kind); }
 inline constexpr KindSet k_all_kinds = (kind_bit(ChangeKind::unblocked) << 1) - kind_bit(ChangeKind::event_created);
 
-// A place in the order of all changes. Opaque, at most 64 bytes; empty is before the first change that is kept.
+// A place in the order of all changes. Opaque, at most 64 bytes. Empty: before the first change that is kept.
 using SourcePosition = std::string;
 
 struct SourceChange {
-  SourcePosition position;   // reading on from here gives what follows this change
+  SourcePosition position;   // reading from here continues after this change
   Uuid event{};
   Seq seq = 0;
   ChangeKind kind{};
   std::optional<Uuid> reservation{};
   Millis at = 0;
-  std::string json{};        // the change as /changes shows it
-  // It cannot be read at the moment: `json` is empty, and `kind` may be none, which is not known then. tell() has it later.
+  std::string json{};        // the change, as /changes shows it
+  // The change cannot be read at the moment: `json` is empty, and `kind` may be none if it is unknown. tell() returns it later.
   bool is_unreadable = false;
 };
 
 struct SourcePage {
   std::vector<SourceChange> changes;   // in an order that keeps each event's
-  SourcePosition end;                  // behind the last change that was looked at
-  bool at_end = true;                  // nothing was there behind it
-  bool lost = false;                   // changes behind the position that was asked for are not kept any more
+  SourcePosition end;                  // after the last change that was examined
+  bool at_end = true;                  // there were no changes after `end`
+  bool lost = false;                   // changes after the requested position are no longer kept
 };
 
-// Any thread, several at once. Blocks on the disk, not on time. Throws std::exception when it cannot read.
+// Any thread, several at once. May block on the disk, but never waits for time to pass. Throws std::exception if it cannot read.
 class ChangeSource {
  public:
   virtual ~ChangeSource() = default;
 
-  // At most `limit` changes of these kinds, or of a kind that is not known, behind `position`, of a bounded number of changes that are looked at.
+  // At most `limit` changes after `position` that are of these kinds, or of an unknown kind. Examines a limited number of
+  // changes.
   virtual SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) = 0;
-  // A change that was unreadable; nothing: it is not kept any more. Throws std::exception as long as it cannot be read. A source that never
-  // gives any need not have it.
+  // A change that was unreadable; nothing if it is no longer kept. Throws std::exception while it cannot be read. A source
+  // without unreadable changes need not implement it.
   virtual std::optional<SourceChange> tell(const Uuid& event, Seq seq) {
     static_cast<void>(event);
     static_cast<void>(seq);
@@ -71,9 +72,9 @@ class ChangeSource {
   }
   // Events that cannot be read at the moment.
   virtual FailingEvents::Summary unreadable() const { return {}; }
-  // Behind the last change that there is.
+  // The position after the last change.
   virtual SourcePosition end() = 0;
-  // How many changes there are behind `position`; estimated when they are many.
+  // The number of changes after `position`; estimated if there are many.
   virtual std::uint64_t behind(const SourcePosition& position) = 0;
 };
 
@@ -84,13 +85,13 @@ struct Endpoint {
   std::string url{};
   KindSet kinds = k_all_kinds;
   std::string secret{};   // bytes, not text
-  std::string previous_secret{};   // signs too until …
+  std::string previous_secret{};   // also signs until …
   Millis previous_until = 0;
   std::string description{};
   bool enabled = true;
-  std::string disabled_because{};   // when it was not by its owner's wish
+  std::string disabled_because{};   // if its owner did not do it
   Millis created_at = 0;
-  SourcePosition position{};   // every change before it has been delivered, or is in the queue, or is dead
+  SourcePosition position{};   // every change before it is delivered, in the queue, or dead
 };
 
 struct EndpointReport {
@@ -107,16 +108,16 @@ struct EndpointReport {
 struct QueuedMessage {
   std::int64_t number = 0;   // the store's; rises in the order of queueing
   std::string id{};   // webhook-id
-  ChangeKind kind{};   // none: of a change that could not be read when it was queued
+  ChangeKind kind{};   // none: the change could not be read when it was queued
   std::string group{};   // messages of a group are delivered in the order of their numbers
   unsigned attempts = 0;
-  Millis next_at = 0;   // k_never: not before what stands before it in its group
-  std::string body{};   // empty: of a change that could not be read when it was queued
+  Millis next_at = 0;   // k_never: not before the earlier ones of its group
+  std::string body{};   // empty: the change could not be read when it was queued
   std::string last_error{};
   Millis died_at = 0;   // of a dead one
 };
 
-// What a relay has come to. Members that are not set stay as they are.
+// A relay's progress. Members that are not set stay as they are.
 struct Progress {
   std::optional<SourcePosition> position{};
   Millis last_success_at = 0;   // 0: not set
@@ -136,56 +137,56 @@ struct CallKey {
   std::string request{};
 };
 
-// Any thread, several at once. What has returned is on disk. Throws std::exception when the disk does not do its part.
+// Any thread, several at once. What a call wrote is on disk when it returns. Throws std::exception if the disk fails.
 //
-// Where several nodes share a store, the writes of relays name the epoch of their lease, and throw LeaseLost when it is over. A
-// store that only one process works with does not look at it.
+// If several nodes share a store, the writes of relays name the epoch of their lease, and throw LeaseLost when it is over. A
+// store for one process ignores the epoch.
 class WebhookStore {
  public:
   virtual ~WebhookStore() = default;
 
   // ---- endpoints
   enum class Made { created, replayed, key_reused, too_many };
-  // Keeps a new endpoint, unless one was made with the same key: then `endpoint` becomes that one.
+  // Keeps a new endpoint. If one was created with the same key, `endpoint` becomes that one instead.
   virtual Made create(Endpoint& endpoint, const CallKey& key) = 0;
   virtual std::vector<EndpointReport> list() = 0;   // the oldest first
   virtual std::optional<EndpointReport> find(const Uuid& id) = 0;
-  // Gives the endpoint to `change` and keeps what it makes of url, kinds, description, enabled and secrets. False: there is none.
+  // Lets `change` modify the endpoint, and keeps url, kinds, description, enabled and secrets. False: it does not exist.
   virtual bool change(const Uuid& id, const std::function<void(Endpoint&)>& change) = 0;
-  // The same for a call that must not be carried out twice: not when `key` is that of the last such call of this endpoint.
+  // The same for a call that must not be carried out twice: does nothing if `key` is that of the last such call of this endpoint.
   enum class Changed { changed, replayed, key_reused, not_found };
   virtual Changed change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) = 0;
   virtual bool remove(const Uuid& id) = 0;
-  // Another number after each of the calls above, and after revive(), that changed something, whichever node made it. Cheap.
+  // A number that differs after each of the calls above, and after each revive(), that changed something on any node. Cheap.
   virtual std::int64_t revision() = 0;
 
-  // ---- a relay's progress. All do nothing when the endpoint is gone.
+  // ---- a relay's progress. All do nothing if the endpoint was removed.
   virtual void save(Epoch epoch, const Uuid& id, const Progress& progress) = 0;
-  // Only while the endpoint has this URL. False: it has another one by now, or is gone.
+  // Only while the endpoint has this URL. False: it has another one by now, or was removed.
   virtual bool disable(Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) = 0;
 
   // ---- the queue
-  // Messages with an id that is in the queue, or dead, are left out. Returns which were taken. One that is not the first of its group waits
-  // for those before it, whatever its `next_at` says.
+  // Skips messages whose id is in the queue, or dead. Returns those that it took. A message that is not the first of its group
+  // waits for those before it, regardless of its `next_at`.
   virtual std::vector<bool> enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) = 0;
   virtual QueueSummary queue(const Uuid& id) = 0;
   // Groups whose first message is due, the longest due first.
   virtual std::vector<std::string> due_groups(const Uuid& id, Millis now, std::size_t limit) = 0;
-  // When the first message is due of those that are due later than `now`; k_never: there is none.
+  // The earliest due time after `now`; k_never if there is none.
   virtual Millis next_due(const Uuid& id, Millis now) = 0;
   virtual std::vector<QueuedMessage> of_group(const Uuid& id, std::string_view group, std::size_t limit) = 0;
   // The first message of its group was delivered; the next one is due at `now`.
   virtual void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) = 0;
   virtual void postpone(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) = 0;
-  // The body of a message that had none, and its kind, now that they are known; its attempts begin anew.
+  // Sets the body and the kind of a message that had none, and resets its attempts.
   virtual void complete(Epoch epoch, const Uuid& id, std::int64_t number, ChangeKind kind, std::string_view body) = 0;
-  // It is dead; the next one of its group is due. The oldest dead ones over `dead_max` are dropped and counted.
+  // Makes the message dead; the next one of its group is due. Drops the oldest dead ones beyond `dead_max`, and counts them.
   virtual void bury(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
                     std::size_t dead_max) = 0;
 
   // ---- the dead
   virtual std::vector<QueuedMessage> dead(const Uuid& id, std::int64_t after, std::size_t limit) = 0;   // the oldest first
-  // Dead ones with these ids (none named: all) go back into the queue, due at `now`. Returns how many.
+  // Returns dead messages with these ids (none named: all) to the queue, due at `now`. Returns their number.
   virtual std::uint64_t revive(const Uuid& id, std::span<const std::string> ids, Millis now) = 0;
 };
 
@@ -200,17 +201,17 @@ struct Delivery {
 struct Attempt {
   enum class Outcome : std::uint8_t { delivered, rejected, timed_out, unreachable, refused };
   Outcome outcome = Outcome::unreachable;
-  unsigned status = 0;   // of the answer, when there was one
-  std::string error{};   // for people; empty when it was delivered
-  std::optional<std::chrono::seconds> retry_after{};   // as the endpoint wishes
+  unsigned status = 0;   // of the answer, if there was one
+  std::string error{};   // for people; empty if it was delivered
+  std::optional<std::chrono::seconds> retry_after{};   // as the endpoint asks
 };
 
-// Works on the thread of the context that it was made for.
+// Runs on the thread of the context that it was made for.
 class Sender {
  public:
   virtual ~Sender() = default;
   virtual boost::asio::awaitable<Attempt> send(Delivery delivery) = 0;
-  // Why nothing would be sent to this URL; empty when it would.
+  // Why nothing would be sent to this URL. Empty if messages would be sent.
   virtual boost::asio::awaitable<std::string> why_refused(std::string url) = 0;
 };
 
