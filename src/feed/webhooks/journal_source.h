@@ -3,8 +3,8 @@
 // Each change of a damaged row is returned as unreadable, with an unknown kind, so that the changes of other rows go on.
 // (JournalReader says when that is not possible; then next() throws.)
 //
-// A position is the number of the last journal row whose changes have all been read, or `row.n`: and n changes of the row after
-// it.
+// A position is the number of the last journal row whose changes have all been read, or `row.n`: also n changes of the row
+// after it.
 #pragma once
 
 #include <memory>
