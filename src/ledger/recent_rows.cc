@@ -8,11 +8,11 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t k_bytes_of_a_row = sizeof(KeptRow) + 96;   // including its places in both lists
-constexpr std::size_t k_rows_at_once_max = 10'000;               // per call; without it, rows without changes would never fill a reading
+constexpr std::size_t k_rows_at_once_max = 10'000;   // per call; without it, rows without changes would never fill a reading
 
 std::size_t bytes_of(const KeptRow& row) { return k_bytes_of_a_row + row.bytes.size() + row.versions.size() + row.traces.size(); }
 
-}  // namespace
+}   // namespace
 
 void RecentRows::append(KeptRow row) {
   const auto kept = std::make_shared<const KeptRow>(std::move(row));
@@ -75,4 +75,4 @@ KeptRows RecentRows::rows_from(Position first, std::size_t changes_max) const {
   return found;
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -20,8 +20,7 @@ detail::KafkaClient client(rd_kafka_type_t type, const Settings& settings) {
       throw std::runtime_error(std::string("librdkafka: ") + error.data());
     }
   }
-  rd_kafka_conf_set_log_cb(conf,
-                           [](const rd_kafka_t*, int, const char*, const char*) {});   // tests stop brokers on purpose
+  rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t*, int, const char*, const char*) {});   // tests stop brokers on purpose
   rd_kafka_t* const created = rd_kafka_new(type, conf, error.data(), error.size());
   if (created == nullptr) {
     rd_kafka_conf_destroy(conf);
@@ -210,4 +209,4 @@ void KafkaWriter::flush(const std::string& topic) {
   check(rd_kafka_flush(client_.get(), static_cast<int>((6 * k_patience).count())), topic);
 }
 
-}  // namespace holdfast::test
+}   // namespace holdfast::test

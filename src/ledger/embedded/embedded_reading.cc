@@ -8,8 +8,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_rows_a_page_max =
-    10'000;   // limits rows without changes, and reservations that a filter leaves out
+constexpr std::size_t k_rows_a_page_max = 10'000;   // limits rows without changes, and reservations that a filter leaves out
 
 // Calls `read`. If a file cannot be read, logs why and returns `unavailable`.
 template <typename Read>

@@ -231,4 +231,4 @@ std::optional<Seq> JournalReader::oldest_of(EventNumber event) {
   return first.step() ? std::optional(static_cast<Seq>(first.integer(0))) : std::nullopt;
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

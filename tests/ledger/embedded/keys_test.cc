@@ -202,5 +202,5 @@ TEST_F(FewKeys, OverTheLimitARequestIsRefusedAndOneWithoutAKeyIsNot) {
   EXPECT_TRUE(it.asks(hold(it.new_id(event), 30, 1, seats)).accepted());
 }
 
-}  // namespace
-}  // namespace holdfast::test
+}   // namespace
+}   // namespace holdfast::test
