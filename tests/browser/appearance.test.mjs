@@ -64,7 +64,7 @@ for (const { name, ...form } of forms) {
   });
 }
 
-test("The map speaks Spanish to who wants it, from the browser's language or by the switch, and remembers", async (t) => {
+test("The map is in Spanish by the browser's language or by the switch, and remembers the choice", async (t) => {
   const page = await visit(t, server, `/?event=${theatre.id}`, { locale: "es-ES" });
   await ready(page);
   assert.equal(await page.locator("html").getAttribute("lang"), "es");

@@ -289,7 +289,7 @@ test("an order's id is found as the buyer's page prints it", async (t) => {
   await page.getByRole("article", { name: `Seat ${label.replace(" ", "-")}` }).waitFor();
 });
 
-test("neither a second click nor a key that is held down answers a question that has just come up", async (t) => {
+test("neither a second click nor a held key answers a question that has just appeared", async (t) => {
   const page = await open(t, `#/event/${theatre.id}`);
   const seat = plan.seats.id.findIndex((_, i) => labelOf(i) === "Stalls-F-1");
   await page.getByRole("combobox", { name: "Row" }).selectOption({ label: "F" });
@@ -318,7 +318,7 @@ test("neither a second click nor a key that is held down answers a question that
   assert.equal(await stateOf(seat), "blocked");
 });
 
-test("on a phone an action takes a part of the screen, and its request is there for who opens it", async (t) => {
+test("on a phone an action takes a part of the screen, and its request can be opened", async (t) => {
   const seats = plan.seats.id.map((_, i) => i).filter((i) => labelOf(i).startsWith("Circle-"));
   assert.ok(seats.length > 20, `${seats.length}`);
   await server.ask("POST", `/v1/events/${theatre.id}/block`, { seatIds: seats.map((i) => plan.seats.id[i]) });
@@ -356,7 +356,7 @@ test("the parts of the server and their lag are shown", async (t) => {
   await page.getByRole("row", { name: /^Feed none Off –/ }).waitFor();
 });
 
-test("it speaks Spanish to who reads Spanish", async (t) => {
+test("it speaks Spanish to readers of Spanish", async (t) => {
   const page = await open(t, "", { locale: "es-ES" });
   await page.getByRole("heading", { name: "Eventos" }).waitFor();
   await page.getByRole("columnheader", { name: "Cambios" }).waitFor();

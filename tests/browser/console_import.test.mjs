@@ -83,7 +83,7 @@ test("the field for the beginning says in which time zone it is, and as it is at
   assert.equal(Date.parse(items.find(({ name }) => name === "Zoned").startsAt), Date.UTC(2027, 1, 25, 0, 30));
 });
 
-test("what of a plan is not taken over is listed after the import, and its taken seats are blocked", async (t) => {
+test("ignored members of a plan are listed after the import, and its taken seats are blocked", async (t) => {
   const plan = planOf([seat(1, { status: "sold", seat_guid: undefined, note: "aisle" }), seat(2, { seat_guid: undefined })]);
   plan.zones[0].areas = [{ shape: "text", text: { text: "Stage" } }];
   const page = await open(t);
@@ -112,7 +112,7 @@ test("ids that another event has are the server's to refuse, and it says which",
   await page.getByRole("dialog").getByRole("alert").filter({ hasText: "seat_exists" }).filter({ hasText: "G-1" }).waitFor();
 });
 
-test("a yes whose answer was lost may be said again, and there is one event", async (t) => {
+test("a confirmation whose answer was lost can be repeated, and creates one event", async (t) => {
   const page = await open(t, { expects: [/ERR_FAILED|Failed to load resource/] });
   let lost = 0;
   await page.route("**/v1/events", async (route) => {
@@ -227,7 +227,7 @@ test("a file that is not JSON, or not a plan, says where and why", async (t) => 
   await page.getByRole("alert").filter({ hasText: "latin.json is not UTF-8 text." }).waitFor();
 });
 
-test("what the desk finds wrong the server refuses, and what it lets through the server takes", async (t) => {
+test("the server refuses exactly the plans that the desk refuses", async (t) => {
   const long = "x".repeat(201);
   const plans = {
     "no zones": { categories: [] },

@@ -26,7 +26,7 @@ async function expectHoldShows(tabs, plan, i) {
   for (const [k, tab] of tabs.entries()) await eventually(`tab ${k} shows the hold of seat ${i}`, async () => String(await colorAt(tab, plan, i)) !== String(before[k]));
 }
 
-test("A stream of which nothing but the head comes is no stream: the tabs ask for the states, also when it was opened again", async (t) => {
+test("A stream with only a head counts as none: the tabs poll the states, even after it was opened again", async (t) => {
   const { proxy, plan, tabs } = await open(t);
   await expectHoldShows(tabs, plan, 300);
   const { heads } = proxy;
@@ -37,7 +37,7 @@ test("A stream of which nothing but the head comes is no stream: the tabs ask fo
   for (const i of [301, 302]) await expectHoldShows(tabs, plan, i);
 });
 
-test("A snapshot that was kept back takes nothing back, and a stream that has caught up ends the questions", async (t) => {
+test("A delayed snapshot undoes nothing, and a stream that has caught up stops the polling", async (t) => {
   const { proxy, plan, tabs } = await open(t);
   const free = await Promise.all(tabs.map((tab) => colorAt(tab, plan, 300)));
   await expectHoldShows(tabs, plan, 300);

@@ -6,7 +6,7 @@ import { clickSeat, colorAt, holdAsSomebody, planOf, ready, said } from "./map.m
 
 const server = await startServer({ flags: ["--demo"] });
 
-test("Somebody else's hold shows within a second, and his giving back too", async (t) => {
+test("Another visitor's hold and release show within a second", async (t) => {
   const { id } = await server.importVenue("theatre");
   const plan = await planOf(server, id);
   const page = await visit(t, server, `/?event=${id}`);
@@ -96,7 +96,7 @@ test("A seat that was picked and is taken meanwhile leaves the choice, with a wo
   assert.ok(own.seats.some((seat) => seat.id === plan.seats.id[60]));
 });
 
-test("A hold ends before the customer's eyes: the clock runs out, the seats go back, and he can try again", async (t) => {
+test("A hold ends on screen: the clock runs out, the seats go back, and the customer can try again", async (t) => {
   const { id } = await server.importVenue("theatre", { holdSeconds: 12, maxHoldSeconds: 600 });
   const page = await visit(t, server, `/?event=${id}`);
   await ready(page);
@@ -163,7 +163,7 @@ test("A hold survives a reload, is found in a second tab, and what one tab does 
   await page.getByRole("timer").waitFor({ state: "detached" });
 });
 
-test("The server is killed and started again under an open page: it reconnects, and shows what has changed meanwhile", async (t) => {
+test("An open page reconnects after the server was killed and restarted, and catches up", async (t) => {
   const { id } = await server.importVenue("theatre");
   const plan = await planOf(server, id);
   const page = await visit(t, server, `/?event=${id}`, { expects: [/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/] });
@@ -184,7 +184,7 @@ test("The server is killed and started again under an open page: it reconnects, 
   await page.getByText("Enjoy the show!").waitFor();
 });
 
-test("Who asks for more seats side by side than there are is offered seats apart", async (t) => {
+test("A request for more adjacent seats than exist is offered separate seats", async (t) => {
   const seats = [1, 2, 3, 4, 5].map((n) => ({ section: "Hall", row: "1", number: String(n), category: "All" }));
   const { id } = await server.ask("POST", "/v1/events", { name: "Tiny", currency: "EUR", categories: [{ name: "All", price: 10 }], seats });
   const plan = await planOf(server, id);

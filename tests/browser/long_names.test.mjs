@@ -79,7 +79,7 @@ for (const width of [1440, 1280, 390, 320]) {
   });
 }
 
-test("What is told about a seat has its price in one line", async (t) => {
+test("The text about a seat has its price on one line", async (t) => {
   const { id } = await holdAsSomebody(server, [plan.seats.id[0]]);
   t.after(() => server.ask("POST", `/v1/reservations/${id}/release`, {}));
   const viewport = { width: 320, height: 568 };
@@ -109,7 +109,7 @@ test("The desk's last line says how an action ended, however long its name is", 
   await screenshots(page, "long-desk-outcome");
 });
 
-test("An event that there is not is not called a server without an answer", async (t) => {
+test("An unknown event is not reported as a server without an answer", async (t) => {
   const page = await desk(t, "#/event/0e000000-0000-4000-8000-00000000ffff", { ...wide, expects: [/status of 404/] });
   await page.getByText(/event_not_found/).waitFor();
   assert.equal(await page.getByText(/no answer since/).count(), 0);
@@ -120,7 +120,7 @@ test("An event that there is not is not called a server without an answer", asyn
   await screenshots(buyers, "no-event");
 });
 
-test("What is looked up at the desk fits on the narrowest screen, and its tables can be scrolled by keyboard", async (t) => {
+test("Results of a search at the desk fit on the narrowest screen, and their tables scroll by keyboard", async (t) => {
   const customer = "customer-" + "x".repeat(200);
   const { id } = await holdAsSomebody(server, [13, 14].map((i) => plan.seats.id[i]), customer);
   const page = await desk(t, `#/find/${id}`, { ...narrow, expects: [/status of 404/] });

@@ -72,7 +72,7 @@ test("A click that comes as a hold ends makes no new one", async (t) => {
   await page.getByRole("timer").waitFor();
 });
 
-test("A double click on the cross of a line takes away that line only", async (t) => {
+test("A double click on a line's cross removes only that line", async (t) => {
   const { id } = await server.importVenue("theatre");
   const plan = await planOf(server, id);
   const page = await visit(t, server, `/?event=${id}`);

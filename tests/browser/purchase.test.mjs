@@ -53,7 +53,7 @@ test("A visitor comes near to a stand of the race track, and picks a seat there"
   assert.equal((await seatOf(plan.seats.id[i])).state, "sold");
 });
 
-test("A visitor buys the best seats of a stand of the race track, and of two of three that he gives back one", async (t) => {
+test("A visitor holds the best three seats of a stand of the race track, gives one back and buys two", async (t) => {
   const { id } = await server.importVenue("race-track", { name: "Race track, best" });
   const page = await visit(t, server, `/?event=${id}`);
   await ready(page);

@@ -81,7 +81,7 @@ test("When the tab that reads is closed, frozen or hidden, another one reads on"
   await oneStream();
 });
 
-test("A tab that reads and says nothing is taken for stuck, and another one reads on", async (t) => {
+test("A reading tab that is silent counts as stuck, and another tab takes over", async (t) => {
   const { id } = await server.importVenue("theatre");
   const plan = await planOf(server, id);
   const tabs = await tabsAt(t, id, 3, {
@@ -108,7 +108,7 @@ test("A tab that reads and says nothing is taken for stuck, and another one read
   await oneStream();
 });
 
-test("A page that nobody sees reads no stream, and shows what has happened when it is seen again", async (t) => {
+test("A hidden page reads no stream, and catches up when it is shown again", async (t) => {
   const { id } = await server.importVenue("theatre");
   const plan = await planOf(server, id);
   const [page] = await tabsAt(t, id, 1);

@@ -138,7 +138,7 @@ test("a reservation whose message has come needs no question", { skip: kafka ===
   assert.equal(added.body.items.length, 1, "the same reservation is one item");
 });
 
-test("a reservation that is over is refused, as Holdfast says", async () => {
+test("an ended reservation is refused, as by Holdfast", async () => {
   const [seatId] = await makeEvent(1);
   const reservationId = await reserve(seatId);
   assert.equal((await call("POST", `${holdfast}/v1/reservations/${reservationId}/release`)).status, 200);
@@ -164,7 +164,7 @@ test("a message that is no reservation's is skipped, and those behind it are rea
   await until("the message behind has come", async () => (await add(cartWithKafka, { reservationId, seatId, price: 45, userId: "user-6" })).body.source === "message");
 });
 
-test("what is no reservation of this seat is refused", async () => {
+test("a malformed request, or a reservation of another seat, is refused", async () => {
   const [seatId, other] = await makeEvent(2);
   const reservationId = await reserve(seatId);
   const good = { reservationId, seatId, price: 45, userId: "user-4" };

@@ -146,7 +146,7 @@ test("the chart says what it is, and of which version", () => {
   assert.equal(of(manifest, "Deployment").spec.template.spec.containers[0].image, `holdfast:${about.appVersion}`);
 });
 
-test("the schema knows exactly the values that there are, and the defaults pass it", () => {
+test("the schema knows exactly the existing values, and the defaults pass it", () => {
   const validate = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false, strictRequired: false }).compile(schema);
   assert.ok(validate(values), JSON.stringify(validate.errors));
   for (const wrong of [{ replicaCount: 0 }, { replicas: 3 }, { options: { port: "1" } }, { options: { "log.level": 1 } },
@@ -233,7 +233,7 @@ test("the defaults of the chart are the manifest's", () => {
   assert.deepEqual(credentials, { name: values.serviceMonitor.authorization.secret, key: values.serviceMonitor.authorization.key });
 });
 
-test("strangers are let in by nobody's default: no anonymous calls, no trusted proxy, a limit of sessions for each address", () => {
+test("no default admits strangers: no anonymous calls, no trusted proxy, a limit of sessions for each address", () => {
   const { env } = of(manifest, "Deployment").spec.template.spec.containers[0];
   const inManifest = Object.fromEntries(env.map(({ name, value }) => [name, value]));
   assert.equal(inManifest.HOLDFAST_ACCESS_ANONYMOUS, "");

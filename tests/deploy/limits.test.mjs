@@ -29,11 +29,11 @@ const tests = new Set(sources("tests").flatMap((text) =>
 const limits = table("docs/internals/limits.md", "Limits");
 const reached = table("docs/testing.md", "Limits");
 
-test("each limit has a row that says what reached it, in the same order, and no row is left over", () => {
+test("each limit has a row that names its test, in the same order, and no row is left over", () => {
   assert.deepEqual(reached.map(([limit]) => limit), limits.map(([limit]) => limit));
 });
 
-test("every test and benchmark that is said to reach a limit is there", () => {
+test("every test and benchmark that a limit's row names exists", () => {
   for (const [limit, by] of reached) {
     const names = [...by.matchAll(/`([^`]+)`/g)].map((match) => match[1]);
     assert.ok(names.length > 0, `nothing is named that reaches: ${limit}`);

@@ -29,19 +29,19 @@ test("An order of the newest event is found however many reservations older even
   assert.equal(isAll, false, "the old event was not looked through to its end");
 });
 
-test("What was looked through to its end is said to be all, every page of it", async () => {
+test("A search that reached the end says that its results are complete", async () => {
   const { asked, ask } = server({ new: [[], ["one"], []], old: [["two"]] });
   assert.deepEqual(await ofOrder(["new", "old"], ask), { reservations: ["one", "two"], isAll: true });
   assert.deepEqual(asked, ["new", "new", "new", "old"]);
 });
 
-test("A hundred pages are all, when there are no more", async () => {
+test("A hundred pages without a next one are the whole list", async () => {
   const { ask } = server({ old: Array(100).fill([]) });
   assert.deepEqual(await ofOrder(["old"], ask), { reservations: [], isAll: true });
   const { ask: more } = server({ old: Array(101).fill([]) });
   assert.deepEqual(await ofOrder(["old"], more), { reservations: [], isAll: false });
 });
 
-test("An event that has gone meanwhile has none", async () => {
+test("An event that is gone has none", async () => {
   assert.deepEqual(await ofOrder(["gone"], async () => null), { reservations: [], isAll: true });
 });

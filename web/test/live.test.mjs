@@ -159,14 +159,14 @@ async function openAndAsk(t, seq, states) {
   return event;
 }
 
-test("A stream that has told all seats of an answer ends the questions, though changes that set no seat made the answer newer", async (t) => {
+test("A stream with all seats of an answer stops the polling, even if changes without seats made the answer newer", async (t) => {
   const event = await openAndAsk(t, 6, "haa");   // 5 is a hold, and 6 makes it longer
   await event.bringChanges(5, [0, "h"]);
   assert.equal(await event.questionsOfQuietMinute(), 0);
   assert.equal(event.seen.at(-1), "haa");
 });
 
-test("A stream that is behind an answer takes nothing back, and the tab asks until the stream has caught up", async (t) => {
+test("A stream that is behind an answer undoes nothing, and the tab polls until the stream has caught up", async (t) => {
   const event = await openAndAsk(t, 8, "hsa");   // 5 and 6 are holds, 7 a purchase, and 8 sets no seat
   await event.bringChanges(5, [0, "h"]);
   assert.ok(await event.questionsOfQuietMinute() > 20);
@@ -180,7 +180,7 @@ test("A stream that is behind an answer takes nothing back, and the tab asks unt
   assert.equal(event.seen.at(-1), "hsh");
 });
 
-test("A hold that is over by the time that the stream tells of it is not shown, and its end ends the questions", async (t) => {
+test("A hold that has ended when the stream reports it is not shown, and its end stops the polling", async (t) => {
   const event = await openAndAsk(t, 8, "aha");   // 5 holds seat 0, 6 releases it, 7 holds seat 1, and 8 sets no seat
   const shown = event.seen.length;
   await event.bringChanges(5, [0, "h"]);
@@ -191,7 +191,7 @@ test("A hold that is over by the time that the stream tells of it is not shown, 
   assert.deepEqual([...new Set(event.seen.slice(shown - 1))], ["aha"]);
 });
 
-test("A stream of which nothing has come, and then a snapshot of before the answers, counts when its changes have led to the answers", async (t) => {
+test("A late stream with an old snapshot counts once its changes have led to the answers", async (t) => {
   const event = open(t);
   event.set(4, "haa");
   await pass(60);
@@ -204,7 +204,7 @@ test("A stream of which nothing has come, and then a snapshot of before the answ
   assert.deepEqual([...new Set(event.seen)], ["haa"]);
 });
 
-test("A question that fails after the stream has come does not say that there is no connection", async (t) => {
+test("A failed poll after the stream's start does not report a lost connection", async (t) => {
   const event = open(t);
   event.holdAnswers();
   await pass(5);
@@ -215,7 +215,7 @@ test("A question that fails after the stream has come does not say that there is
   assert.equal(event.isConnected, true);
 });
 
-test("A question that fails while the stream is broken says that there is no connection", async (t) => {
+test("A failed poll while the stream is broken reports a lost connection", async (t) => {
   const event = await openAndAsk(t, 2, "haa");
   assert.equal(event.isConnected, true);
   event.holdAnswers();

@@ -37,7 +37,7 @@ function house(rows, { places = true } = {}) {
 }
 const none = () => false;
 
-test("An offer is as many seats as were lost, side by side, as near as there are", () => {
+test("An offer has as many adjacent seats as were lost, as near as possible", () => {
   const seats = house("AAA");
   seats.state[14] = State.held;
   assert.deepEqual(offerNear(seats, [14], 1, none).map((i) => Math.abs(i - 14)), [1]);
@@ -99,7 +99,7 @@ function contrast(a, b) {
   return (light + 0.05) / (dark + 0.05);
 }
 
-test("Whatever a category's colour is, it stands out from the ground in both themes", () => {
+test("A category of any colour stands out from the background in both themes", () => {
   for (const ground of ["#ffffff", "#1a1d22"]) {
     for (const color of ["#ffffff", "#000000", "#fca700", "#4176A5", "#abc", "nonsense", "#1a1d22"]) {
       const shown = legible(color, ground);
@@ -109,7 +109,7 @@ test("Whatever a category's colour is, it stands out from the ground in both the
   }
 });
 
-test("Whatever a category's colour is, the line or the gap around the visitor's own seats stands out from it, in both themes", () => {
+test("The line or the gap around the visitor's own seats stands out from any category's colour, in both themes", () => {
   const css = (name) => readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8");
   const [base, map] = [css("shared/base.css"), css("map/map.css")];
   const read = (sheet, name, isDark) => new RegExp(`${isDark ? 'data-theme="dark"\\] \\{' : ":root \\{"}[^}]*--${name}: (#[0-9a-f]{6})`).exec(sheet)[1];
@@ -134,7 +134,7 @@ test("An event is over a day after it has begun, and one without a time never", 
   assert.equal(isOver({ startsAt: null }, began), false);
 });
 
-test("A label is understood as the server has it and as a ticket has it, whatever the section is called", () => {
+test("A label is understood in the server's form and in a ticket's form, for any section name", () => {
   const sections = [{ name: "Stalls" }, { name: "Goal Stand 3" }, { name: "Box-Left A" }, { name: "Goal" }];
   assert.deepEqual(labelsIn("Stalls-E-9", sections), ["Stalls-E-9"]);
   assert.deepEqual(labelsIn("Stalls E-9", sections), ["Stalls-E-9"]);

@@ -74,7 +74,7 @@ async function turns(n) {
   for (let i = 0; i < n; ++i) await null;
 }
 
-test("Whoever asks while an answer is on its way gets the answer of a later question, at whatever instant he asks", async () => {
+test("A request made while an answer is in flight gets the answer to a later request", async () => {
   for (let n = 0; n < 40; ++n) {
     let begun = 0;
     const question = new OneAtATime(async () => {
@@ -93,7 +93,7 @@ test("Whoever asks while an answer is on its way gets the answer of a later ques
   }
 });
 
-test("What the desk asks for after something was done is answered by a question that began afterwards", async () => {
+test("After an action, the desk uses only answers to requests that began afterwards", async () => {
   let done = false;
   let begun = 0;
   let answer;
@@ -114,7 +114,7 @@ test("What the desk asks for after something was done is answered by a question 
   asked.stop();
 });
 
-test("Reservations that change as an answer is being taken in are asked for once more", async () => {
+test("Reservations that change while an answer arrives are asked for once more", async () => {
   // As a word from another tab does, at each instant around the end of a question.
   for (let n = 0; n < 60; ++n) {
     const sale = open();
@@ -133,7 +133,7 @@ test("Reservations that change as an answer is being taken in are asked for once
   }
 });
 
-test("A hold whose end could not be looked up is told of by the next answer", async () => {
+test("The next answer reports a hold whose end could not be looked up", async () => {
   const sale = open();
   const hold = reservation("r");
   server = lists([hold]);
@@ -147,7 +147,7 @@ test("A hold whose end could not be looked up is told of by the next answer", as
   assert.deepEqual(sale.holds.value, []);
 });
 
-test("A hold that the server does not know any more goes without a word", async () => {
+test("A hold that the server no longer knows disappears silently", async () => {
   const sale = open();
   server = lists([reservation("r")]);
   await sale.refresh();
@@ -171,7 +171,7 @@ test("Seconds that a busy browser has skipped are announced all the same, once",
   assert.deepEqual(said, ["", "", "8 seconds left.", "", ""]);
 });
 
-test("A hold without an answer keeps the buttons for some seconds, not for minutes, and what has become of it is looked up", async () => {
+test("A hold without an answer blocks the buttons for seconds, not minutes, and its outcome is looked up", async () => {
   const sale = open();
   const keys = new Set();
   let isAway = true;
@@ -192,7 +192,7 @@ test("A hold without an answer keeps the buttons for some seconds, not for minut
   assert.deepEqual(sale.picked.value, [], "the seat is his own");
 });
 
-test("Somebody who was a moment late hears so, though his own reservations cannot be asked for", async () => {
+test("A visitor who was a moment late is told so, even if their reservations cannot be read", async () => {
   const sale = open();
   server = (method) => (method === "POST" ? new Response(JSON.stringify({ code: "seat_unavailable", message: "m", seatIds: ["s1"] }), { status: 409, headers: { "Content-Type": "application/json" } }) : never());
   const began = Date.now();

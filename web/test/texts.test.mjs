@@ -79,7 +79,7 @@ test("No text of the pages is written where it would be shown in one language on
   assert.deepEqual(found, []);
 });
 
-test("The desk has no words of the program's inside in its texts", () => {
+test("The desk's texts have no internal terms of the program", () => {
   for (const language of ["en", "es"]) {
     for (const [path, text] of textsOf("console", language)) {
       const said = typeof text === "function" ? String(text(...Array(text.length).fill(7))) : text;

@@ -177,7 +177,7 @@ test("a stream has begun with its first whole message or comment", async () => {
   assert.deepEqual(told, [false, true, "snapshot", false, true]);
 });
 
-test("an event that there is not ends the stream with an error", async () => {
+test("an unknown event ends the stream with an error", async () => {
   const { url } = await behave((_request, response) => answer(response, 404, { code: "event_not_found" }));
   await assert.rejects(createClient({ baseUrl: url }).live("e").next(), (error: HoldfastError) => error.code === "event_not_found");
 });
