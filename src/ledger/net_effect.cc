@@ -116,7 +116,7 @@ void NetEffect::fold_reservation(const JournalRow& row, Seq seq, const Change& c
           .seats = {change.seats.begin(), change.seats.end()}};
     return set_seats(row, seq, change, change.seats);
   }
-  expect(!of.seats.empty(), "there is not");
+  expect(!of.seats.empty(), "does not exist");
   if (entry.before && !entry.is_changed) changed_.push_back(change.reservation);
   entry.is_changed = true;
   const bool is_active = of.status == ReservationStatus::active;

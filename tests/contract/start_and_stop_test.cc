@@ -413,7 +413,7 @@ TEST_F(DamagedRow, IsReportedAsUnreadableAndDoesNotStopOtherChanges) {
   EXPECT_THAT(readiness(), HasSubstr("change 4 of event 1"));
   EXPECT_EQ(metric(*client, "holdfast_journal_rows_damaged"), 1);
   const std::string line = "has change 4 of event 1, is not what was written. ";
-  EXPECT_TRUE(server->says(line + "Nobody is told"));
+  EXPECT_TRUE(server->says(line + "Readers do not get"));
   EXPECT_EQ(server->log().find(line), server->log().rfind(line)) << "once";
   for (const TestEvent* each : {&event, &other}) EXPECT_EQ(hold(*client, "c", {(*each)[3]}).status, 201) << "selling goes on";
   put_right();

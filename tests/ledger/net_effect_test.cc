@@ -108,7 +108,7 @@ TEST_F(NetEffects, RefuseAChangeThatContradictsTheTables) {
   seats_in_tables[5] = {.seat = 5, .version = 8, .state = SeatState::sold, .reservation = reservation(2)};
   const SeatIndex one[] = {5};
   EXPECT_THAT([&] { fold({held(3, one)}); }, ThrowsMessage<Contradiction>(HasSubstr("finds seat 5 sold")));
-  EXPECT_THAT([&] { fold({consumed(4)}); }, ThrowsMessage<Contradiction>(HasSubstr("there is not")));
+  EXPECT_THAT([&] { fold({consumed(4)}); }, ThrowsMessage<Contradiction>(HasSubstr("which does not exist")));
 }
 
 TEST_F(NetEffects, RefuseMalformedBytes) {
