@@ -28,10 +28,28 @@ constexpr Statement k_remove_order{"remove_order",
                                    "DELETE FROM holdfast.change_order WHERE event = $1 AND last_seq < $2 AND first_seq < "
                                    "(SELECT first_seq FROM holdfast.change_order WHERE event = $1 ORDER BY first_seq DESC LIMIT 1)"};
 
-constexpr Statement k_clock_ahead{"clock_ahead_of_journal",
-                                  "SELECT coalesce(n.at - (SELECT max(j.at) FROM holdfast.event e CROSS JOIN LATERAL (SELECT at FROM "
-                                  "holdfast.journal WHERE event = e.number AND at <= n.at - $1 ORDER BY first_seq DESC, ordinal DESC "
-                                  "LIMIT 1) j), 0) FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS at) n"};
+// The newest row with at <= $1 of each event, then the newest of these. An event whose last row is younger is bisected by
+// (first_seq, ordinal), as one number: times never fall within an event. Rows from `high` on are younger, the row at `low` is not.
+constexpr Statement k_newest_until{"newest_row_until", R"(
+  WITH RECURSIVE ends AS (
+    SELECT e.number AS event, o.at AS first_at, o.first_seq * 32768 + o.ordinal AS first, n.at AS last_at,
+           n.first_seq * 32768 + n.ordinal AS last
+    FROM holdfast.event e
+    CROSS JOIN LATERAL (SELECT first_seq, ordinal, at FROM holdfast.journal WHERE event = e.number
+                        ORDER BY first_seq DESC, ordinal DESC LIMIT 1) n
+    CROSS JOIN LATERAL (SELECT first_seq, ordinal, at FROM holdfast.journal WHERE event = e.number ORDER BY first_seq, ordinal LIMIT 1) o
+  ), bisected AS (
+    SELECT event, first AS low, first_at AS at, last AS high FROM ends WHERE first_at <= $1 AND last_at > $1
+    UNION ALL
+    SELECT b.event, CASE WHEN m.at <= $1 THEN m.place ELSE b.low END, CASE WHEN m.at <= $1 THEN m.at ELSE b.at END,
+           CASE WHEN m.at <= $1 THEN b.high ELSE b.middle END
+    FROM (SELECT event, low, at, high, low + (high - low) / 2 AS middle FROM bisected WHERE high - low > 1) b
+    CROSS JOIN LATERAL (SELECT first_seq * 32768 + ordinal AS place, at FROM holdfast.journal
+                        WHERE event = b.event AND (first_seq, ordinal) >= (b.middle / 32768, b.middle % 32768)
+                        ORDER BY first_seq, ordinal LIMIT 1) m
+  )
+  SELECT greatest((SELECT max(last_at) FROM ends WHERE last_at <= $1), (SELECT max(at) FROM bisected)))"};
+constexpr Statement k_now{"retention_now", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"};
 
 // Removes rows of one event in one transaction. 0: there are none, or another node has the event.
 std::uint64_t clear_some(Connection& connection, EventNumber event, Millis before, Seq relayed) {
@@ -60,7 +78,9 @@ std::uint64_t clear_some(Connection& connection, EventNumber event, Millis befor
 }  // namespace
 
 Millis clock_ahead_of_journal(Connection& connection, Millis settled) {
-  return connection.query(k_clock_ahead, Parameters().int8(settled)).int8(0, 0);
+  const Millis now = connection.query(k_now).int8(0, 0);
+  const Result newest = connection.query(k_newest_until, Parameters().int8(now - settled));
+  return newest.is_null(0, 0) ? 0 : now - newest.int8(0, 0);
 }
 
 std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std::function<Seq(EventNumber)>& relayed) {

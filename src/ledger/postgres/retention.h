@@ -17,8 +17,8 @@ namespace holdfast::pg {
 std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std::function<Seq(EventNumber)>& relayed);
 
 // How far the database's clock is ahead of the newest journal row that is at least `settled` old; 0 when there is no such row. Younger rows
-// do not count: they may have been written by the clock that is in doubt, by this node or by another. May read all rows of that time.
-// Throws Error.
+// do not count: they may have been written by the clock that is in doubt, by this node or by another. Bisects each event that has younger
+// rows, so it reads a few dozen rows of an event at most. Throws Error.
 Millis clock_ahead_of_journal(Connection& connection, Millis settled);
 
 }   // namespace holdfast::pg

@@ -464,6 +464,27 @@ TEST_F(OldJournal, LosesNothingIfChangesWereRecordedBeforeTheDoubt) {
   EXPECT_LT(pg::clock_ahead_of_journal(connection, 0), 3'600'000);
 }
 
+// A busy hour has millions of rows, and each start looks.
+TEST_F(OldJournal, IsFoundBehindABusyHourWithoutReadingThatHour) {
+  constexpr Millis k_hour = 3'600'000;
+  const Millis now = std::stoll(Sql(database.url()).value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"));
+  JournalInTest busy(settings, 2, 100, 2, now - 3 * k_hour);
+  busy.keep_key();
+  busy.keep_key();
+  const Seq last = busy.place().seq;
+  Sql(database.url())
+      .run("INSERT INTO holdfast.journal SELECT 2, " + std::to_string(last) + " + i * 3, i % 2, 3, " + std::to_string(now) +
+           " - 20000 + i, gen_random_uuid(), ''::bytea, ''::bytea FROM generate_series(1, 20000) i");
+  constexpr pg::Statement k_fetched{"fetched_of_journal",
+                                    "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'journal'"};
+  pg::Connection connection(settings);
+  connection.query(pg::k_begin);
+  const Millis ahead = pg::clock_ahead_of_journal(connection, k_hour);
+  EXPECT_GE(ahead, now - busy.now());
+  EXPECT_LT(ahead, now - busy.now() + k_hour);
+  EXPECT_LT(connection.query(k_fetched).int8(0, 0), 200);
+}
+
 TEST_F(OldJournal, LosesNothingWhileTheClockIsWrong) {
   std::atomic<int> asked{0};
   std::atomic<bool> is_wrong{true};
