@@ -250,6 +250,7 @@ class EmbeddedHome final : public Home {
     look_at_files();
     if (options_.ledger_journal_retention_days > 0) delivered_.look(webhook_store_);
     state_backlog_.look(ledger_);
+    ledger_.look_at_expiries();
     if (feed != nullptr) published_through_ = static_cast<Position>(feed->published_through());
     if (const auto step = ledger_.compare_clocks()) {
       spdlog::warn(

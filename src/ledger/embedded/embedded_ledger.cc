@@ -532,7 +532,7 @@ std::optional<std::chrono::milliseconds> EmbeddedLedger::until_next_expiry(Lane)
 }
 
 // Uses what readers see: the queue of expiries belongs to the writer, and stands still while the writer does nothing.
-std::chrono::milliseconds EmbeddedLedger::expiries_due() const {
+void EmbeddedLedger::look_at_expiries() {
   Millis next = k_never;
   {
     const std::shared_lock lock(published_mutex_);
@@ -540,7 +540,7 @@ std::chrono::milliseconds EmbeddedLedger::expiries_due() const {
       if (event != nullptr) next = std::min(next, event->next_expiry());
     }
   }
-  return std::chrono::milliseconds(std::max<Millis>(0, now() - next));
+  expiries_due_ = std::max<Millis>(0, now() - next);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- events

@@ -85,8 +85,10 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::optional<Millis> compare_clocks() { return clock_.compare(); }
   // Why the time may be wrong by a day or more, in a sentence; empty if nothing suggests it.
   std::string clock_doubt() const;
-  // How long the oldest expiry of open events has waited to be recorded. Looks at every event. Any thread.
-  std::chrono::milliseconds expiries_due() const;
+  // How long the oldest expiry of open events had waited to be recorded, as of the last look_at_expiries(). Any thread.
+  std::chrono::milliseconds expiries_due() const { return std::chrono::milliseconds(expiries_due_); }
+  // Looks at every event. One thread calls it about once a second.
+  void look_at_expiries();
   // Stops judging for this reason; reading continues. Any thread.
   void stop_selling(std::string because);
   // The same if the journal's log is damaged. The log is left as it is, even at the end.
@@ -195,6 +197,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::string broken_;
   std::atomic<bool> is_broken_{false};   // for the writer: broken_ is not empty
   std::atomic<bool> leaves_log_{false};
+  std::atomic<Millis> expiries_due_{0};
 
   mutable std::mutex readers_archive_mutex_;
   std::unique_ptr<StateStore> readers_archive_;

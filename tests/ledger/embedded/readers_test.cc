@@ -62,7 +62,10 @@ TEST(Readers, SeeHowLongTheOldestExpiryHasWaitedWhenNobodySweeps) {
   LedgerInTest it(folder, time);
   const EventNumber first = it.create_event(10);
   const EventNumber second = it.create_event(10);
-  const auto due = [&] { return it.ledger().expiries_due().count(); };
+  const auto due = [&] {
+    it.ledger().look_at_expiries();
+    return it.ledger().expiries_due().count();
+  };
   EXPECT_EQ(due(), 0);
   ASSERT_TRUE(it.hold(first, it.new_id(first), {1}, "anna", k_minute).accepted());
   ASSERT_TRUE(it.hold(second, it.new_id(second), {1}, "anna", 2 * k_minute).accepted());
@@ -78,6 +81,20 @@ TEST(Readers, SeeHowLongTheOldestExpiryHasWaitedWhenNobodySweeps) {
   EXPECT_EQ(due(), 40'000) << "the second event's waits yet";
   ASSERT_TRUE(it.sweep(second).accepted());
   EXPECT_EQ(due(), 0);
+}
+
+// /readyz and /metrics may be asked for as often as anybody likes, and there may be 100,000 events.
+TEST(Readers, AreToldOfTheOldestExpiryWithoutAnotherLookAtEveryEvent) {
+  LedgerFolder folder;
+  TestTime time;
+  LedgerInTest it(folder, time);
+  const EventNumber event = it.create_event(10);
+  ASSERT_TRUE(it.hold(event, it.new_id(event), {1}, "anna", k_minute).accepted());
+  it.ledger().look_at_expiries();
+  time.pass(2 * k_minute);
+  EXPECT_EQ(it.ledger().expiries_due().count(), 0) << "as of the last look";
+  it.ledger().look_at_expiries();
+  EXPECT_EQ(it.ledger().expiries_due().count(), k_minute);
 }
 
 TEST(Readers, SeeAnExpiryFromItsMillisecondOnRecordedOrNot) {
