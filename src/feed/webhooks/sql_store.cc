@@ -90,9 +90,9 @@ constexpr Statement k_bury{"webhook_bury", R"(
   UPDATE holdfast.webhook_message SET attempts = $3, died_at = $4, last_error = $5 WHERE endpoint = $1 AND number = $2)"};
 // Keeps the newest $2 dead messages. The first statement counts those to be dropped, the second deletes them.
 constexpr Statement k_count_dropped{"webhook_count_dropped", R"(
-  UPDATE holdfast.webhook_endpoint SET dead_dropped = dead_dropped - $2 +
-    (SELECT count(*) FROM holdfast.webhook_message WHERE endpoint = $1 AND died_at IS NOT NULL)
-  WHERE id = $1 AND (SELECT count(*) FROM holdfast.webhook_message WHERE endpoint = $1 AND died_at IS NOT NULL) > $2)"};
+  UPDATE holdfast.webhook_endpoint SET dead_dropped = dead_dropped + d.dead - $2
+  FROM (SELECT count(*) AS dead FROM holdfast.webhook_message WHERE endpoint = $1 AND died_at IS NOT NULL) d
+  WHERE id = $1 AND d.dead > $2)"};
 constexpr Statement k_drop_dead{"webhook_drop_dead", R"(
   DELETE FROM holdfast.webhook_message WHERE endpoint = $1 AND died_at IS NOT NULL AND number <= (
     SELECT number FROM holdfast.webhook_message WHERE endpoint = $1 AND died_at IS NOT NULL ORDER BY number DESC LIMIT 1 OFFSET $2))"};
