@@ -18,7 +18,8 @@ void RecentRows::append(KeptRow row) {
   const auto kept = std::make_shared<const KeptRow>(std::move(row));
   const std::scoped_lock lock(mutex_);
   HOLDFAST_CHECK(kept->position == 0 || kept->position == head_.load(std::memory_order_relaxed) + 1);
-  if (kept->changes > 0 && !add_to_event(kept)) return;
+  const bool is_here = kept->changes > 0 && !add_to_event(kept);
+  if (is_here && kept->position == 0) return;   // one with a position stays: rows_from() counts on every position being there
   bytes_ += bytes_of(*kept);
   rows_.push_back(kept);
   while (bytes_ > bytes_max_) drop_oldest();

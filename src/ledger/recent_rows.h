@@ -27,8 +27,8 @@ class RecentRows {
 
   // The journal's last row before the first append.
   void begin_after(Position head) { head_ = head; }
-  // A row that is durable and that readers have seen. Its position is the next one, or 0: then only rows_of() finds it. A row whose
-  // changes are here already changes nothing; one that does not follow the last row of its event restarts that event's window.
+  // A row that is durable and that readers have seen. Its position is the next one, or 0: then only rows_of() finds it. In rows_of() a row
+  // whose changes are here already changes nothing; one that does not follow the last row of its event restarts that event's window.
   void append(KeptRow row);
   // Forgets the rows of an event whose history has changed.
   void forget(EventNumber event);

@@ -384,6 +384,28 @@ TEST(RecentRows, AreAWindowOfBoundedSizeOnTheJournalsEnd) {
   EXPECT_TRUE(recent.rows_of(1, 153, 4).empty()) << "not there yet";
 }
 
+// Else its head would stay behind, and the next row would end the process.
+TEST(RecentRows, HaveEveryPositionAlsoOfARowWhoseChangesAreHereAlready) {
+  RecentRows recent;
+  recent.begin_after(100);
+  const auto append = [&](Position position, Seq first_seq) {
+    recent.append({.position = position, .event = 1, .first_seq = first_seq, .changes = 2, .at = 1, .bytes = "x"});
+  };
+  append(101, 1);
+  append(102, 1);   // once more
+  EXPECT_EQ(recent.head(), 102);
+  append(103, 3);
+  append(0, 1);
+  EXPECT_EQ(recent.head(), 103);
+  const KeptRows all = recent.rows_from(101, 100);
+  ASSERT_EQ(all.size(), 3u);
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i]->position, static_cast<Position>(101 + i));
+  const KeptRows of_event = recent.rows_of(1, 1, 100);
+  ASSERT_EQ(of_event.size(), 2u);
+  EXPECT_EQ(of_event[0]->position, 101);
+  EXPECT_EQ(of_event[1]->position, 103);
+}
+
 // ---------------------------------------------------------------------------------------------------------------- history
 
 std::vector<std::string> told(const std::vector<SeatChange>& history) {
