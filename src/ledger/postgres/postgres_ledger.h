@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -161,6 +162,7 @@ class PostgresLedger : public Ledger {
   void note_damage(pg::Replica& replica, const std::string& what);
   void try_damaged_again();
   void evict();
+  void take_away(pg::Replica& replica);
   void forget_ended(pg::Replica& replica);
   // Throws DataError if the event contradicts itself; then call note_damage().
   void after_publishing(pg::Replica& replica);
@@ -205,6 +207,8 @@ class PostgresLedger : public Ledger {
   std::unordered_map<EventNumber, ReplicaPtr> replicas_;
   std::unordered_map<std::string, EventNumber> by_id_;   // of all open events, loaded here or not
   std::vector<EventNumber> listed_;   // open events, ascending
+  std::set<EventNumber> leaving_;   // evicted, but some of their seats may still be in the directory
+  std::condition_variable_any left_;
 
   mutable std::mutex trouble_mutex_;
   std::string clock_trouble_;

@@ -191,8 +191,12 @@ bool PostgresLedger::is_another_history(Replica& replica, Seq seq, std::int16_t 
 }
 
 // Called before readers see the event: "there is no such seat" must not be answered for a seat of an event that readers see. Call with the
-// replica's mutex.
+// replica's mutex. Waits while seats of the same event's evicted replica are being removed.
 void PostgresLedger::make_findable(EventNumber number, const PublishedEvent& event) {
+  {
+    std::shared_lock lock(replicas_mutex_);
+    left_.wait(lock, [&] { return !leaving_.contains(number); });
+  }
   const auto taken = directory_.enter(number, *event.plan(), 1);
   const auto place = taken.empty() ? std::nullopt : directory_.find(taken.front());
   if (place && place->event != number) {   // otherwise an evicted replica of the same event has entered them
@@ -239,12 +243,32 @@ void PostgresLedger::evict() {
   for (const ReplicaPtr& replica : idle) {
     const std::unique_lock mine(replica->mutex, std::try_to_lock);
     if (!mine || replica->pending || !replica->damage.empty() || replica->is_watched()) continue;
-    const std::unique_lock lock(replicas_mutex_);
-    if (replicas_.size() <= options_.events_in_memory_max) return;
-    if (replica->used_at() + options_.kept_for >= Timer::now()) continue;
-    if (const auto published = replica->published()) directory_.remove(*published->plan());
-    replicas_.erase(replica->number);
+    {
+      const std::unique_lock lock(replicas_mutex_);
+      if (replicas_.size() <= options_.events_in_memory_max) return;
+      if (replica->used_at() + options_.kept_for >= Timer::now()) continue;
+      leaving_.insert(replica->number);
+      replicas_.erase(replica->number);
+    }
+    take_away(*replica);
   }
+}
+
+// Removes an evicted replica's seats from the directory, which takes seconds for millions of them: without the mutex that every request needs.
+// The replica itself is destroyed after that, by the last who holds it.
+void PostgresLedger::take_away(Replica& replica) {
+  struct Left {
+    PostgresLedger& ledger;
+    EventNumber number;
+    ~Left() {
+      {
+        const std::unique_lock lock(ledger.replicas_mutex_);
+        ledger.leaving_.erase(number);
+      }
+      ledger.left_.notify_all();
+    }
+  } const left{*this, replica.number};
+  if (const auto published = replica.published()) directory_.remove(*published->plan());
 }
 
 // ---------------------------------------------------------------------------------------------------------------- damage

@@ -108,6 +108,26 @@ TEST_F(PostgresEviction, BringsAnEventBackAsItWasWithItsKeys) {
   EXPECT_EQ(told(desk.hold(event, reservation_id(event, 6), {2})), "seat_unavailable 2");
 }
 
+// Its seats leave the directory after it has gone, so that nobody waits for that, and must not take those of the replica that comes.
+TEST_F(PostgresEviction, LeavesTheSeatsFindableOfAnEventThatIsBroughtBackMeanwhile) {
+  constexpr std::size_t k_many = 100'000;   // so many that their removal takes a moment
+  const EventNumber event = create_event(k_many);
+  const std::string last_seat = seat_id(event, k_many - 1);
+  int found = 0;
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_TRUE(bring(*small_, event));
+    bring_others();
+    ASSERT_TRUE(eventually([&] { return !is_here(event); }));
+    ASSERT_TRUE(bring(*small_, event));
+    const auto shown = small_->event(event);   // watched, so that it stays
+    const bool is_found = small_->seats().find(last_seat).has_value();
+    if (shown == nullptr || small_->event(event) != shown) continue;   // it has gone again
+    EXPECT_TRUE(is_found) << "in round " << round;
+    ++found;
+  }
+  EXPECT_GT(found, 0);
+}
+
 TEST_F(PostgresEviction, DoesNotKeepAHoldBeyondItsTime) {
   const EventNumber event = create_event();
   ASSERT_TRUE(Desk(*small_).hold(event, reservation_id(event, 1), {1}, "anna", 2'500).accepted());
