@@ -39,12 +39,39 @@ std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// What `read` reads of a result; nothing if a column has another type, as a table that was changed by hand may have.
+template <typename Read>
+auto readable(const Read& read) -> std::optional<decltype(read())> {
+  try {
+    return read();
+  } catch (const std::runtime_error&) {
+    return std::nullopt;
+  }
+}
+
 // False if `bytes` has another size.
 template <std::size_t Size>
 bool copy_to(std::array<std::uint8_t, Size>& to, std::string_view bytes) {
   if (bytes.size() != Size) return false;
   std::ranges::copy(bytes, reinterpret_cast<char*>(to.data()));
   return true;
+}
+
+// Nothing if the row means nothing. Throws std::runtime_error if a column has another type.
+std::optional<ApiKey> key_of(const Result& rows, int row) {
+  ApiKey key{.id = std::string(rows.text(row, 0)), .name = std::string(rows.text(row, 1)), .created_at = rows.integer(row, 4)};
+  const auto scopes = parse_scopes(rows.text(row, 3));
+  if (!scopes || !copy_to(key.hash, rows.text(row, 2))) return std::nullopt;
+  key.scopes = *scopes;
+  key.expires_at = rows.integer_or_null(row, 5);
+  key.revoked_at = rows.integer_or_null(row, 6);
+  return key;
+}
+
+// For a message; the id may be what cannot be read.
+std::string name_of_key(const Result& rows, int row) {
+  const auto id = readable([&] { return std::string(rows.text(row, 0)); });
+  return id ? "key " + *id : "row " + std::to_string(row + 1) + " of table api_key";
 }
 
 }  // namespace
@@ -115,22 +142,20 @@ std::vector<ApiKey> Registry::keys() {
   std::vector<ApiKey> keys;
   keys.reserve(static_cast<std::size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) {
-    ApiKey key{.id = std::string(rows.text(i, 0)), .name = std::string(rows.text(i, 1)), .created_at = rows.integer(i, 4)};
-    const auto scopes = parse_scopes(rows.text(i, 3));
-    if (!scopes || !copy_to(key.hash, rows.text(i, 2))) refuse_damaged(*database_, "key " + key.id + " cannot be read");
-    key.scopes = *scopes;
-    key.expires_at = rows.integer_or_null(i, 5);
-    key.revoked_at = rows.integer_or_null(i, 6);
-    keys.push_back(std::move(key));
+    auto key = readable([&] { return key_of(rows, i); });
+    if (!key || !*key) refuse_damaged(*database_, name_of_key(rows, i) + " cannot be read");
+    keys.push_back(std::move(**key));
   }
   if (version.rows() != 1) refuse_damaged(*database_, "api_key_version has no row");
-  version_seen_ = version.integer(0, 0);
+  const auto seen = readable([&] { return version.integer(0, 0); });
+  if (!seen) refuse_damaged(*database_, "the row of api_key_version cannot be read");
+  version_seen_ = *seen;
   return keys;
 }
 
 bool Registry::has_changed() {
   const Result version = database_->query(k_version);
-  return version.rows() != 1 || version.integer(0, 0) != version_seen_;
+  return version.rows() != 1 || readable([&] { return version.integer(0, 0); }) != version_seen_;
 }
 
 bool Registry::add(const ApiKey& key) {
@@ -160,7 +185,8 @@ bool Registry::revoke(std::string_view id, Millis at) {
 SessionSecret Registry::session_secret() {
   const Result row = database_->query(k_secret);
   SessionSecret secret;
-  if (row.rows() != 1 || !copy_to(secret, row.text(0, 0))) refuse_damaged(*database_, "the secret that signs sessions is missing");
+  const bool is_there = row.rows() == 1 && readable([&] { return copy_to(secret, row.text(0, 0)); }).value_or(false);
+  if (!is_there) refuse_damaged(*database_, "the secret that signs sessions is missing");
   return secret;
 }
 

@@ -70,9 +70,8 @@ struct ApiKey {
 // Tables in SQLite or PostgreSQL. In PostgreSQL all nodes share them: what one node, or `holdfast keys --ledger`, writes, every node sees
 // when it next asks has_changed().
 //
-// One thread at a time. Calls throw DataError if a row means nothing, std::runtime_error if a column has another type, and the database's
-// error if the registry cannot be read or written.
-// what() names the file or server and says what to do.
+// One thread at a time. Calls throw DataError if a row means nothing or a column has another type, and the database's error if the registry
+// cannot be read or written. what() names the file or server and says what to do.
 class Registry {
  public:
   // The tables must exist. In PostgreSQL it creates the secret that signs sessions if there is none; several nodes may do so at once.

@@ -10,10 +10,12 @@
 #include <thread>
 
 #include "feed/stores_in_test.h"
+#include "ledger/data_error.h"
 
 namespace holdfast::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -152,7 +154,31 @@ TEST_P(RegistryTest, ARowThatCannotBeReadIsRefusedByNameAndPlace) {
     EXPECT_THAT(error.what(), HasSubstr(stores->place()));
     EXPECT_THAT(error.what(), HasSubstr("backup"));
   }
-  EXPECT_THROW(stores->open_registry(), std::exception);
+  EXPECT_THROW(stores->open_registry(), DataError);
+}
+
+// SQLite keeps what a table says that it may.
+TEST(RegistryInAFolder, AColumnOfAnotherTypeIsRefusedAsDamageByNameAndPlace) {
+  const auto refusal_after = [](const std::string& statements) -> std::string {
+    const auto stores = StoresInTest::in(Home::embedded);
+    const auto registry = stores->open_registry();
+    EXPECT_TRUE(registry->add(key(7)));
+    stores->change_by_hand(statements);
+    try {
+      (void)registry->keys();
+      (void)registry->session_secret();
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "it was read";
+  };
+  const std::string anew = "ALTER TABLE api_key RENAME TO old; CREATE TABLE api_key AS SELECT ";
+  const std::string time = refusal_after(anew + "id, name, hash, scopes, 'soon' AS created_at, expires_at, revoked_at FROM old");
+  EXPECT_THAT(time, AllOf(HasSubstr("k7"), HasSubstr("registry.db"), HasSubstr("backup")));
+  const std::string id = refusal_after(anew + "7 AS id, name, hash, scopes, created_at, expires_at, revoked_at FROM old");
+  EXPECT_THAT(id, AllOf(HasSubstr("row 1 of table api_key"), HasSubstr("registry.db"), HasSubstr("backup")));
+  const std::string secret = refusal_after("DROP TABLE session_secret; CREATE TABLE session_secret AS SELECT 5 AS secret");
+  EXPECT_THAT(secret, AllOf(HasSubstr("the secret that signs sessions"), HasSubstr("registry.db")));
 }
 
 }  // namespace
