@@ -33,7 +33,14 @@ void PaymentBatch::decide() {
   read();
   find_orders();
   hold_back();   // so that payments which must wait cost no lookup in the store
+  find_rejections();
+}
+
+// In one look at the store: an event whose pause is over may have thousands of payments.
+void PaymentBatch::find_rejections() {
   std::map<PaymentDigest, std::size_t> first_of;
+  std::vector<PaymentDigest> digests;
+  std::vector<Decision*> asking;
   for (std::size_t i = 0; i < decisions_.size(); ++i) {
     Decision& decision = decisions_[i];
     if (!decision.is_open() || !decision.payment.succeeded) continue;
@@ -41,9 +48,16 @@ void PaymentBatch::decide() {
     const auto [first, is_first] = first_of.try_emplace(decision.digest, i);
     if (!is_first) {
       decision.repeats = first->second;
-    } else if (const auto told = store_.rejection(decision.digest)) {
-      decision.rejection = read_rejection(*told);
+      continue;
     }
+    digests.push_back(decision.digest);
+    asking.push_back(&decision);
+  }
+  if (digests.empty()) return;
+  const auto told = store_.rejections(digests);
+  HOLDFAST_CHECK(told.size() == digests.size());
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    if (told[i]) asking[i]->rejection = read_rejection(*told[i]);
   }
 }
 

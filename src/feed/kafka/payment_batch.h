@@ -56,6 +56,7 @@ class PaymentBatch {
   void read();
   void find_orders();
   std::optional<std::vector<std::optional<Uuid>>> ask_for_orders(const std::vector<std::string>& orders);
+  void find_rejections();
   void hold_back();
   void apply(const Effect& effect, Decision& decision);
   [[noreturn]] void throw_trouble(const std::string& why) const;

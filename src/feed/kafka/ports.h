@@ -113,7 +113,9 @@ class FeedStore {
   // rejections that are more than k_rejection_days old at `undoubted_now`. `at` may be later than that, because the clock may be
   // wrong.
   virtual std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) = 0;
-  virtual std::optional<std::string> rejection(const PaymentDigest& payment) = 0;
+  // What is kept of each of these payments; nothing where none was refused. One look at the store, however many they are.
+  virtual std::vector<std::optional<std::string>> rejections(std::span<const PaymentDigest> payments) = 0;
+  std::optional<std::string> rejection(const PaymentDigest& payment) { return rejections({&payment, 1}).front(); }
 };
 
 inline constexpr std::int64_t k_rejection_days = 90;

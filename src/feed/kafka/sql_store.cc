@@ -16,6 +16,13 @@ constexpr Statement k_save{"feed_save", R"(
 constexpr Statement k_forget{"feed_forget", "DELETE FROM holdfast.payment_rejected WHERE at < $1"};
 constexpr Statement k_keep{"feed_keep", R"(
   INSERT INTO holdfast.payment_rejected (digest, told, at) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING)"};
+// Of $2 digests, one after the other in $1; each with its place.
+constexpr Statement k_all_told{"feed_all_told", R"(
+  SELECT i, told FROM generate_series(0, $2 - 1) i
+  JOIN holdfast.payment_rejected ON digest = substr($1, (i * 32 + 1)::integer, 32))",
+                               R"(
+  WITH RECURSIVE place (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < $2)
+  SELECT i, told FROM place CROSS JOIN payment_rejected ON digest = substr($1, i * 32 + 1, 32))"};
 constexpr Statement k_told{"feed_told", "SELECT told FROM holdfast.payment_rejected WHERE digest = $1"};
 
 std::string_view view(const PaymentDigest& digest) { return {reinterpret_cast<const char*>(digest.data()), digest.size()}; }
@@ -60,9 +67,14 @@ std::string SqlFeedStore::keep_rejection(const PaymentDigest& payment, std::stri
   return std::string(kept.text(0, 0));
 }
 
-std::optional<std::string> SqlFeedStore::rejection(const PaymentDigest& payment) {
-  const Result row = database_->query(k_told, Values().bytes(view(payment)));
-  return row.rows() == 1 ? std::optional(std::string(row.text(0, 0))) : std::nullopt;
+std::vector<std::optional<std::string>> SqlFeedStore::rejections(std::span<const PaymentDigest> payments) {
+  static_assert(sizeof(PaymentDigest) == 32);   // as k_all_told has it
+  std::vector<std::optional<std::string>> all(payments.size());
+  if (payments.empty()) return all;
+  const std::string_view digests(reinterpret_cast<const char*>(payments.data()), payments.size_bytes());
+  const Result rows = database_->query(k_all_told, Values().bytes(digests).integer(static_cast<std::int64_t>(payments.size())));
+  for (int i = 0; i < rows.rows(); ++i) all.at(static_cast<std::size_t>(rows.integer(i, 0))) = std::string(rows.text(i, 1));
+  return all;
 }
 
 }  // namespace holdfast::feed::kafka

@@ -22,7 +22,7 @@ class SqlFeedStore : public FeedStore {
   std::vector<FeedPosition> positions() override;
   void save(Epoch epoch, std::span<const FeedPosition> positions) override;
   std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) override;
-  std::optional<std::string> rejection(const PaymentDigest& payment) override;
+  std::vector<std::optional<std::string>> rejections(std::span<const PaymentDigest> payments) override;
 
  private:
   const std::unique_ptr<sql::Database> database_;

@@ -199,6 +199,25 @@ TEST_P(FeedStores, KeepTheFirstWordsOfARejection) {
   EXPECT_EQ(place->open()->rejection(payment), told);
 }
 
+TEST_P(FeedStores, TellOfManyRejectionsInTheOrderOfTheQuestion) {
+  std::vector<PaymentDigest> payments(10'499);   // as many as an event may have that waits, and those that came last
+  for (std::size_t i = 0; i < payments.size(); ++i) {
+    payments[i][0] = static_cast<std::uint8_t>(i);
+    payments[i][31] = static_cast<std::uint8_t>(i >> 8);
+  }
+  store->keep_rejection(payments[7], "seven", 1'000, 1'000);
+  store->keep_rejection(payments.back(), "last", 1'000, 1'000);
+  const auto told = store->rejections(payments);
+  ASSERT_EQ(told.size(), payments.size());
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    const auto expected = i == 7                 ? std::optional<std::string>("seven")
+                          : i + 1 == told.size() ? std::optional<std::string>("last")
+                                                 : std::nullopt;
+    ASSERT_EQ(told[i], expected) << i;
+  }
+  EXPECT_TRUE(store->rejections({}).empty());
+}
+
 TEST_P(FeedStores, ForgetRejectionsOnlyAfterTheirTime) {
   PaymentDigest first{};
   first[0] = 1;
