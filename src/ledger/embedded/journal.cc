@@ -31,6 +31,7 @@ constexpr const char* k_sql_append =
     "INSERT INTO journal (position, event, first_seq, changes, at, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* k_sql_read =
     "SELECT position, event, first_seq, changes, at, body, hash FROM journal WHERE position > ? ORDER BY position";
+constexpr const char* k_sql_read_one = "SELECT position, event, first_seq, changes, at, body, hash FROM journal WHERE position = ?";
 constexpr const char* k_sql_last = "SELECT position, hash FROM journal ORDER BY position DESC LIMIT 1";
 constexpr const char* k_sql_hash_at = "SELECT hash FROM journal WHERE position = ?";
 
@@ -41,6 +42,17 @@ ChainHash as_hash(std::string_view bytes) {
 }
 
 std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+
+// The row that k_sql_read or k_sql_read_one stands at. Its body is valid until the next step.
+JournalRow row_of(sqlite::Statement& rows) {
+  return {.position = rows.integer(0),
+          .event = static_cast<EventNumber>(rows.integer(1)),
+          .first_seq = static_cast<Seq>(rows.integer(2)),
+          .changes = static_cast<std::uint32_t>(rows.integer(3)),
+          .at = rows.integer(4),
+          .body = rows.blob(5),
+          .hash = as_hash(rows.blob(6))};
+}
 
 }  // namespace
 
@@ -164,7 +176,18 @@ std::vector<JournalRow> Journal::old_rows(Position through, Millis older_than, s
                    .body = {},
                    .hash = as_hash(rows.blob(5))});
   }
+  // A damaged hash would make the rows that stay look damaged, all of them and for ever.
+  while (!old.empty() && !fits_next(old.back())) old.pop_back();
   return old;
+}
+
+// Whether the hash of the row is the one that the next row was chained to.
+bool Journal::fits_next(const JournalRow& row) {
+  sqlite::Statement next(database_, k_sql_read_one);
+  next.bind(1, row.position + 1);
+  if (!next.step()) return false;
+  const JournalRow found = row_of(next);
+  return found.hash == chain(row.hash, found);
 }
 
 void Journal::remove(std::span<const JournalRow> oldest) {
@@ -184,13 +207,7 @@ void Journal::read(const JournalHead& after, const std::function<bool(const Jour
   JournalHead before = after;
   Millis latest = 0;
   while (guarded([&] { return rows.step(); })) {
-    const JournalRow row{.position = rows.integer(0),
-                         .event = static_cast<EventNumber>(rows.integer(1)),
-                         .first_seq = static_cast<Seq>(rows.integer(2)),
-                         .changes = static_cast<std::uint32_t>(rows.integer(3)),
-                         .at = rows.integer(4),
-                         .body = rows.blob(5),
-                         .hash = as_hash(rows.blob(6))};
+    const JournalRow row = row_of(rows);
     if (row.position != before.position + 1) damaged("row " + std::to_string(before.position + 1) + " is missing");
     if (rows.integer(1) != std::int64_t{row.event} || rows.integer(3) != std::int64_t{row.changes}) {
       damaged("row " + std::to_string(row.position) + " has numbers that there cannot be");

@@ -56,7 +56,7 @@ class Journal {
   void commit();   // returns when it is on disk
   void roll_back();
   // The oldest rows, without their bodies: up to `through`, written before `older_than`, at most `limit`. Never the last row, which tells where
-  // the journal is.
+  // the journal is. The row after them fits the hash of the last of them, which becomes the anchor: otherwise fewer rows are returned.
   std::vector<JournalRow> old_rows(Position through, Millis older_than, std::size_t limit);
   // Removes rows from old_rows(). They must be in state.db, and delivered.
   void remove(std::span<const JournalRow> oldest);
@@ -93,6 +93,7 @@ class Journal {
   void create_tables();
   void check_format(std::int64_t application_id);
   void load_head();
+  bool fits_next(const JournalRow& row);
   void rewrite_log();
   template <typename Read>
   auto guarded(Read read) const -> decltype(read());

@@ -1,5 +1,6 @@
 #include "ledger/postgres/retention.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ constexpr Statement k_lock{"retention_lock", "SELECT FROM holdfast.event_state W
 constexpr Statement k_oldest{"oldest_rows",
                              "SELECT first_seq, ordinal, changes, at, hash FROM holdfast.journal WHERE event = $1 "
                              "ORDER BY first_seq, ordinal LIMIT $2"};
+constexpr Statement k_body{"row_after_anchor", "SELECT body FROM holdfast.journal WHERE event = $1 AND first_seq = $2 AND ordinal = $3"};
 constexpr Statement k_anchor{"set_anchor",
                              "INSERT INTO holdfast.journal_anchor (event, first_seq, ordinal, hash) VALUES ($1, $2, $3, $4) "
                              "ON CONFLICT (event) DO UPDATE SET first_seq = $2, ordinal = $3, hash = $4"};
@@ -51,6 +53,25 @@ constexpr Statement k_newest_until{"newest_row_until", R"(
   SELECT greatest((SELECT max(last_at) FROM ends WHERE last_at <= $1), (SELECT max(at) FROM bisected)))"};
 constexpr Statement k_now{"retention_now", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"};
 
+// Whether the hash of the row before `row` in a result of k_oldest is the one that `row` was chained to. A damaged hash as the anchor would make
+// the rows that stay look damaged.
+bool fits_before(Connection& connection, EventNumber event, const Result& rows, int row) {
+  const auto hash_at = [&](int at) {
+    ChainHash hash{};
+    const std::string_view bytes = rows.bytes(at, 4);
+    if (bytes.size() == hash.size()) std::ranges::copy(bytes, reinterpret_cast<char*>(hash.data()));
+    return hash;
+  };
+  const Result body = connection.query(k_body, Parameters().event(event).seq(rows.seq(row, 0)).int2(rows.int2(row, 1)));
+  if (body.rows() != 1) return false;
+  return hash_at(row) == chain(hash_at(row - 1), {.position = rows.int2(row, 1),
+                                                  .event = event,
+                                                  .first_seq = rows.seq(row, 0),
+                                                  .changes = rows.unsigned4(row, 2),
+                                                  .at = rows.int8(row, 3),
+                                                  .body = body.bytes(0, 0)});
+}
+
 // Removes rows of one event in one transaction. 0: there are none, or another node has the event.
 std::uint64_t clear_some(Connection& connection, EventNumber event, Millis before, Seq relayed) {
   connection.query(k_begin);
@@ -64,6 +85,7 @@ std::uint64_t clear_some(Connection& connection, EventNumber event, Millis befor
     const bool next_is_in_tables = last(gone + 1) < place->seq || (last(gone + 1) == place->seq && rows.int4(gone + 1, 2) > 0);
     if (rows.int8(gone, 3) >= before || last(gone) > relayed || !next_is_in_tables) break;
   }
+  while (gone > 0 && !fits_before(connection, event, rows, gone)) --gone;
   if (gone > 0) {
     const Seq first_seq = rows.seq(gone, 0);
     const std::int16_t ordinal = rows.int2(gone, 1);
@@ -75,7 +97,7 @@ std::uint64_t clear_some(Connection& connection, EventNumber event, Millis befor
   return static_cast<std::uint64_t>(gone);
 }
 
-}  // namespace
+}   // namespace
 
 Millis clock_ahead_of_journal(Connection& connection, Millis settled) {
   const Millis now = connection.query(k_now).int8(0, 0);
@@ -104,4 +126,4 @@ std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std
   return removed;
 }
 
-}  // namespace holdfast::pg
+}   // namespace holdfast::pg

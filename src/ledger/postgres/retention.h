@@ -12,7 +12,7 @@ namespace holdfast::pg {
 
 // Removes journal rows that are older than `days` by the database's clock, are in the tables, and whose changes were delivered: `relayed`
 // returns the last delivered change of an event. The row that the tables are as of always stays, and so does every row after it.
-// journal_anchor keeps the key and hash before the oldest remaining row. The removed rows also leave change_order. Works in small
+// journal_anchor keeps the key and hash before the oldest remaining row, which must fit that hash: otherwise fewer rows go. The removed rows also leave change_order. Works in small
 // transactions, and skips an event that another node is clearing. Returns the number of removed rows. Throws Error.
 std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std::function<Seq(EventNumber)>& relayed);
 

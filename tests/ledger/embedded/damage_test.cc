@@ -462,6 +462,16 @@ TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
   EXPECT_TRUE(eventually([&] { return anchor() == rows; }));
 }
 
+TEST_F(Damage, ARowWhoseHashIsDamagedIsNotRemovedAsTheLast) {
+  const fs::path data = copy();
+  change_by_hand(data / "journal.db", "UPDATE journal SET hash = zeroblob(32) WHERE position = 5");
+  Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
+  EXPECT_EQ(journal.old_rows(7, k_begin + 1, 5).size(), 3u) << "row 5 does not fit row 4, nor row 6 row 5";
+  EXPECT_EQ(journal.old_rows(7, k_begin + 1, 4).size(), 3u);
+  EXPECT_EQ(journal.old_rows(7, k_begin + 1, 3).size(), 3u);
+  EXPECT_EQ(journal.old_rows(7, k_begin + 1, 6).size(), 6u) << "it goes with the rows before and behind it";
+}
+
 TEST_F(Damage, DamagedDataAreNotBackedUp) {
   const fs::path data = copy();
   change_by_hand(data / "state.db", "UPDATE reservation SET customer = 'mallory'");

@@ -409,6 +409,26 @@ TEST(PostgresTables, OldJournalRowsAreRemovedOnceProjectedAndDelivered) {
   EXPECT_EQ(pg::place_of(connection, 1)->seq, journal.place().seq);
 }
 
+// Else all rows that stay would not fit what stood before them.
+TEST(PostgresTables, AJournalRowWhoseHashIsDamagedIsNotRemovedAsTheLast) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  JournalInTest journal(settings, 1, 100);
+  journal.play(100);
+  project_all(settings, 1);
+  const Seq delivered = journal.place().seq / 2;
+  Sql sql(database.url());
+  sql.run(
+      "UPDATE holdfast.journal SET hash = decode(repeat('00', 32), 'hex') WHERE (first_seq, ordinal) = (SELECT first_seq, ordinal FROM "
+      "holdfast.journal WHERE first_seq + changes - 1 <= " +
+      std::to_string(delivered) + " ORDER BY first_seq DESC, ordinal DESC LIMIT 1)");
+  constexpr const char* k_damaged = " WHERE hash = decode(repeat('00', 32), 'hex')";
+  pg::Connection connection(settings);
+  EXPECT_GT(pg::clear_journal(connection, 1, [&](EventNumber) { return delivered; }), 0u);
+  EXPECT_EQ(sql.value(std::string("SELECT count(*) FROM holdfast.journal_anchor") + k_damaged), "0");
+  EXPECT_EQ(sql.value(std::string("SELECT count(*) FROM holdfast.journal") + k_damaged), "1");
+}
+
 // A journal whose rows are months old by the database's clock, as after a start with a clock that is far ahead, and with expired
 // keys.
 struct OldJournal : testing::Test {
