@@ -278,6 +278,23 @@ TEST_F(RelayTest, ReadsNothingMoreWhenTenThousandMessagesWait) {
   EXPECT_EQ(source.furthest, store->queue(id).messages);
 }
 
+// Their number has no other end: an event that is damaged may have had any number of changes.
+TEST_F(RelayTest, ReadsNothingMoreWhenTheQueueIsFullOfWhatCannotBeReadAndGoesOnByItself) {
+  constexpr std::uint64_t k_changes = 1'000, k_most = 50, k_in_memory = 256;
+  ScriptedSource source(k_changes, 2);
+  source.unreadable_reservation = 1;
+  start(source, {.queue_max = k_most});
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages >= k_most && position() == std::to_string(source.furthest); }));
+  EXPECT_LT(store->queue(id).messages, k_most + k_in_memory);
+  EXPECT_LT(source.furthest, k_changes);
+  EXPECT_EQ(seen().size(), source.furthest / 2) << "those of the other reservation before that";
+  source.unreadable_reservation = 0;
+  ASSERT_TRUE(eventually([&] { return position() == std::to_string(k_changes) && store->queue(id).messages == 0; }));
+  std::map<std::uint64_t, std::uint64_t> last;
+  for (const std::uint64_t seq : seen()) EXPECT_GT(seq, std::exchange(last[seq % 2], seq));
+  EXPECT_EQ(seen().size(), k_changes);
+}
+
 TEST_F(RelayTest, ReadsNothingMoreWhen64MiBWait) {
   constexpr std::uint64_t k_messages = 1'024, k_bytes = 64 * 1'024;
   ScriptedSource source(2 * k_messages, 1);
