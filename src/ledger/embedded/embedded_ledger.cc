@@ -578,13 +578,19 @@ std::expected<EventNumber, CreationProblem> EmbeddedLedger::reserve_event(NewEve
   return number;
 }
 
+// Its seats leave the directory, and its plan the memory, without the mutex that every reader needs. Its id stays taken until then.
 void EmbeddedLedger::abandon_event(EventNumber number) {
+  NewEvent abandoned;
+  {
+    const std::scoped_lock lock(published_mutex_);
+    const auto pending = pending_.find(number);
+    if (pending == pending_.end()) return;
+    abandoned = std::move(pending->second);
+    pending_.erase(pending);
+  }
+  directory_.remove(*abandoned.plan);
   const std::scoped_lock lock(published_mutex_);
-  const auto pending = pending_.find(number);
-  if (pending == pending_.end()) return;
-  directory_.remove(*pending->second.plan);
-  by_id_.erase(to_string(pending->second.card.id));
-  pending_.erase(pending);
+  by_id_.erase(to_string(abandoned.card.id));
 }
 
 // ---------------------------------------------------------------------------------------------------------------- reading
