@@ -71,6 +71,10 @@ const KeyTable::Record* KeyTable::find(const Fingerprint& key, Millis now) const
 
 void KeyTable::put(const IdempotencyKey& key, Millis at, std::string_view outcome) {
   forget_old(at);
+  if (records_.contains(key.key)) {   // rare, so the search does not matter
+    std::erase(in_order_, key.key);
+    forget(key.key);
+  }
   last_put_ = std::max(last_put_, at);   // so that the oldest is always in front
   const KeyOwner owner = key.owner == KeyOwner{} ? owner_in(outcome) : key.owner;
   const Record record{key.request, last_put_, outcomes_.put_text(outcome), owner};
@@ -80,14 +84,19 @@ void KeyTable::put(const IdempotencyKey& key, Millis at, std::string_view outcom
   count(owner, outcome.size(), true);
 }
 
+void KeyTable::forget(const Fingerprint& key) {
+  const auto record = records_.find(key);
+  count(record->second.owner, outcomes_.text(record->second.outcome).size(), false);
+  outcomes_.free_text(record->second.outcome);
+  records_.erase(record);
+}
+
 void KeyTable::forget_old(Millis now) {
   while (!in_order_.empty()) {
     const auto oldest = records_.find(in_order_.front());
     HOLDFAST_CHECK(oldest != records_.end());
     if (oldest->second.at + k_keys_kept + kept_longer_ > now) return;
-    count(oldest->second.owner, outcomes_.text(oldest->second.outcome).size(), false);
-    outcomes_.free_text(oldest->second.outcome);
-    records_.erase(oldest);
+    forget(in_order_.front());
     in_order_.pop_front();
   }
 }

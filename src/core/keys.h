@@ -65,8 +65,8 @@ class KeyTable {
 
   // Whether the budget has room for one more key of this owner. Outcomes are counted once they are put.
   bool has_room_for(const KeyOwner& owner) const;
-  // Keeps a key that is new (or no longer valid), even if there is no room. If `at` is earlier than the previous put, it counts as that time.
-  // The owner is the key's, otherwise the one in the outcome.
+  // Keeps a key, even if there is no room. Replaces one that is here, which was over where the key was accepted again. If `at` is earlier than
+  // the previous put, it counts as that time. The owner is the key's, otherwise the one in the outcome.
   void put(const IdempotencyKey& key, Millis at, std::string_view outcome);
   // Drops keys that were put k_keys_kept before `now` or earlier.
   void forget_old(Millis now);
@@ -82,6 +82,7 @@ class KeyTable {
     bool is_within(const KeyBudget::Share& share) const { return keys < share.keys && bytes < share.bytes; }
   };
   void count(const KeyOwner& owner, std::size_t bytes, bool is_more);
+  void forget(const Fingerprint& key);
 
   struct Hash {
     using is_avalanching = void;   // fingerprints are cryptographic

@@ -19,6 +19,8 @@
 namespace holdfast {
 
 inline constexpr Millis k_clock_doubtful_ahead = k_keys_kept;
+// How far a clock may be ahead while nothing is known of it: farther than any key is old.
+inline constexpr Millis k_clock_ahead_unknown = 100 * 365 * k_keys_kept;
 inline constexpr Millis k_clock_doubt_time = 3'600 * k_millis_per_second;
 
 // The journal's note of it, for a start within the hour.

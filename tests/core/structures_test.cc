@@ -409,6 +409,25 @@ TEST(KeyTable, FindsTheOwnerBehindOutcomesThatComeFromAStore) {
   EXPECT_EQ(owner_in(without), KeyOwner{});
 }
 
+// Another node has accepted it again, for which it was over.
+TEST(KeyTable, ReplacesAKeyThatItKeepsLonger) {
+  KeyTable keys;
+  keys.keep_longer(10 * k_day);
+  keys.put(key_of(1), k_start, "first");
+  keys.put(key_of(2), k_start + 1, "other");
+  keys.put(key_of(1), k_start + 2 * k_day, "second");
+  EXPECT_EQ(keys.size(), 2u);
+  EXPECT_EQ(keys.bytes(), 11u);
+  const KeyTable::Record* record = keys.find(key_of(1).key, k_start + 2 * k_day);
+  ASSERT_NE(record, nullptr);
+  EXPECT_EQ(keys.outcome(*record), "second");
+  keys.keep_longer(0);
+  keys.forget_old(k_start + 3 * k_day - 1);
+  EXPECT_EQ(keys.size(), 1u) << "the other is over, and not what came after it";
+  keys.forget_old(k_start + 3 * k_day);
+  EXPECT_EQ(keys.size(), 0u);
+}
+
 TEST(KeyTable, TakesAKeyAgainThatNoLongerCounts) {
   KeyTable keys;
   keys.put(key_of(1, 1), k_start, "first");

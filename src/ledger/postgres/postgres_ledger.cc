@@ -145,6 +145,11 @@ std::string PostgresLedger::clock_trouble() const {
 // While the clock is in doubt nothing is old, because nobody knows by how much it is wrong.
 Millis PostgresLedger::undoubted_now() const { return clock_trouble().empty() && !projector_->is_clock_in_doubt() ? now() : 0; }
 
+// By how much keys outlive their 24 hours in memory: as long as they would still count if the clock were wrong.
+Millis PostgresLedger::keys_kept_longer() const {
+  return clock_trouble().empty() ? projector_->clock_may_be_ahead() : k_clock_ahead_unknown;
+}
+
 std::string PostgresLedger::trouble() const {
   if (std::string clock = clock_trouble(); !clock.empty()) return clock;
   const std::string away = pool_.trouble();

@@ -173,6 +173,7 @@ class PostgresLedger : public Ledger {
   void ask_clock(pg::Connection& connection);
   void observe_clock(Millis at, std::int64_t sent);
   std::string clock_trouble() const;
+  Millis keys_kept_longer() const;
   std::string left_out() const;
 
   // Events (events.cc).

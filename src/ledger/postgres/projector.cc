@@ -411,9 +411,10 @@ void Projector::look_at_clock(Connection& connection) {
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
 }
 
-bool Projector::is_clock_in_doubt() const {
+Millis Projector::clock_may_be_ahead() const {
   const std::scoped_lock lock(mutex_);
-  return !clock_ahead_ || (*clock_ahead_ >= k_clock_doubtful_ahead && Timer::now() < clock_doubt_until_);
+  if (!clock_ahead_) return k_clock_ahead_unknown;
+  return *clock_ahead_ >= k_clock_doubtful_ahead && Timer::now() < clock_doubt_until_ ? *clock_ahead_ : 0;
 }
 
 std::string Projector::clock_doubt() const {

@@ -90,7 +90,9 @@ class Projector {
   ProjectorStats stats() const;
   // Whether, by the journal, the database's clock may be a day or more ahead. True until that was looked up. While true, no old
   // journal row and no key is removed.
-  bool is_clock_in_doubt() const;
+  bool is_clock_in_doubt() const { return clock_may_be_ahead() > 0; }
+  // By how much: k_clock_ahead_unknown until that was looked up, 0 if nothing suggests it.
+  Millis clock_may_be_ahead() const;
   // The same in a sentence. Empty before the lookup, and if nothing suggests it.
   std::string clock_doubt() const;
 

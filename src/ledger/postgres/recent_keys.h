@@ -27,7 +27,7 @@ class RecentKeys {
     events_.erase(order_.front());
     order_.pop_front();
   }
-  // The event that the key was used for in the last 24 hours (k_keys_kept).
+  // The event that the key was used for in the 24 hours (k_keys_kept) before `now`.
   std::optional<EventNumber> find(const Fingerprint& key, Millis now) const {
     const std::scoped_lock lock(mutex_);
     const auto use = events_.find(key);

@@ -55,7 +55,7 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
     if (on_shown) on_shown(row, body);
   }
   for (const KeptKey& key : body.keys) {
-    if (keys.find(key.key.key, row.at) == nullptr) keys.put(key.key, row.at, key.outcomes);
+    keys.put(key.key, row.at, key.outcomes);
     if (on_key) on_key(key, row.at);
   }
   inventory->observe(row.at);

@@ -64,7 +64,9 @@ PostgresLedger::ReplicaPtr PostgresLedger::replica_of(EventNumber number) {
 
 // From the tables, and the journal after them. An event that does not exist stays without an inventory. Call with the replica's mutex.
 void PostgresLedger::load(Connection& connection, Replica& replica) {
+  const Millis longer = keys_kept_longer();
   replica.drop();
+  replica.keys.keep_longer(longer);
   if (replica.last_shown && !replica.history_changed && !row_at(connection, replica.number, *replica.last_shown)) {
     spdlog::warn(
         "the journal of event {} does not have change {} as this node has shown it (a failover or a restore); the event is loaded again",
@@ -76,7 +78,7 @@ void PostgresLedger::load(Connection& connection, Replica& replica) {
     reader_->forget(replica.number);
     recent_keys_.forget(replica.number);
   }
-  auto loaded = load_event(connection, replica.number, hash_seed_);
+  auto loaded = load_event(connection, replica.number, hash_seed_, longer);
   projector_->tables_are_as_of(replica.number, loaded ? loaded->as_of.seq : 0);
   if (loaded) take_loaded(replica, std::move(*loaded));
   try {
@@ -113,7 +115,7 @@ void PostgresLedger::take_loaded(Replica& replica, LoadedEvent loaded) {
   replica.place = {.at = loaded.as_of, .last = loaded.as_of_row};
   replica.projected = loaded.as_of.seq;
   for (const LoadedKey& each : loaded.keys) {
-    if (replica.keys.find(each.kept.key.key, each.at) == nullptr) replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
+    replica.keys.put(each.kept.key, each.at, each.kept.outcomes);
     replica.on_key(each.kept, each.at);
   }
   // If readers see less than the tables have, the journal rows after the tables do not follow what readers see.
@@ -145,6 +147,7 @@ void PostgresLedger::begin_anew(Connection& connection, Replica& replica) {
 
 std::size_t PostgresLedger::catch_up(Connection& connection, Replica& replica) {
   std::size_t followed = 0;
+  replica.keys.keep_longer(keys_kept_longer());
   for (;;) {
     const std::int64_t sent = DatabaseClock::boot_ms();
     const pg::Result rows = connection.query(k_read_after, read_after(replica, k_rows_at_once));

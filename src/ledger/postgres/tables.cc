@@ -77,8 +77,8 @@ std::optional<JournalPlace> read_place(const Result& result, EventNumber event) 
 // back VACUUM.
 class Loading {
  public:
-  Loading(Connection& connection, EventNumber event, std::uint64_t hash_seed)
-      : connection_(connection), event_(event), hash_seed_(hash_seed) {}
+  Loading(Connection& connection, EventNumber event, std::uint64_t hash_seed, Millis keys_longer = 0)
+      : connection_(connection), event_(event), hash_seed_(hash_seed), keys_longer_(keys_longer) {}
 
   // False if the tables do not have the event.
   bool read() {
@@ -219,7 +219,7 @@ class Loading {
   }
 
   void load_keys() {
-    const Millis oldest = loaded_.as_of.at - k_keys_kept;
+    const Millis oldest = loaded_.as_of.at - k_keys_kept - keys_longer_;
     std::int64_t seq = -1;
     std::int16_t ordinal = 0;
     for (int count = k_steps_with_keys_at_once; count == k_steps_with_keys_at_once;) {
@@ -264,6 +264,7 @@ class Loading {
   Connection& connection_;
   EventNumber event_;
   std::uint64_t hash_seed_;
+  Millis keys_longer_;
   LoadedEvent loaded_;
   std::chrono::steady_clock::time_point told_at_ = std::chrono::steady_clock::now();
   std::int64_t seats_ = 0;
@@ -295,8 +296,8 @@ std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber
   return loading.read() ? std::optional(loading.finish()) : std::nullopt;
 }
 
-std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed) {
-  Loading loading(connection, event, hash_seed);
+std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed, Millis keys_longer) {
+  Loading loading(connection, event, hash_seed, keys_longer);
   bool is_there = false;
   try {
     connection.round_trip({{k_begin_snapshot}, {k_patient}});

@@ -58,8 +58,9 @@ struct LoadedEvent {
 };
 
 // Loads an event in one snapshot. Nothing if the tables do not have it yet. Checks that the journal has a row with the place's hash, that
-// seats and reservations are as the projector wrote them, and that they do not contradict each other.
-std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed);
+// seats and reservations are as the projector wrote them, and that they do not contradict each other. `keys_longer`: also keys that are older
+// than 24 hours by this much, because the clock may be ahead; a key may then be there twice.
+std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed, Millis keys_longer = 0);
 // The same in an open transaction with one snapshot (k_begin_snapshot).
 std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber event, std::uint64_t hash_seed);
 

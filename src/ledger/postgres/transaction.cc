@@ -231,6 +231,8 @@ bool PostgresLedger::Transaction::lock_and_read(Connection& connection) {
   for (const pg::Result& each : read) now_ = std::max(now_, each.int8(0, 0));
   ledger_.observe_clock(now_, sent);
   if (!ledger_.clock_trouble().empty()) throw Error("HFCLK", "the database's clock has jumped");
+  keys_longer_ = ledger_.keys_kept_longer();
+  for (const ReplicaPtr& replica : replicas_) replica->keys.keep_longer(keys_longer_);
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
     if (!replicas_[i]->damage.empty()) continue;   // it has no place in the journal, so all rows would be new to it
     if (read[i].rows() >= k_rows_in_lock_max) return false;
@@ -270,7 +272,7 @@ bool PostgresLedger::Transaction::refuse_beforehand(Entry& entry) const {
     }
   }
   if (!entry.submission.key) return false;
-  const auto used_for = ledger_.recent_keys_.find(entry.submission.key->key, now_);
+  const auto used_for = ledger_.recent_keys_.find(entry.submission.key->key, now_ - keys_longer_);
   if (!used_for || *used_for == first.event) return false;
   entry.verdict = refuse_all(entry.submission, Reason::idempotency_key_reused);
   return true;

@@ -69,6 +69,7 @@ class PostgresLedger::Transaction final : private JudgesBench {
   std::vector<ReplicaPtr> replicas_;                 // by ascending number
   std::vector<std::unique_lock<std::mutex>> locks_;
   Millis now_ = 0;
+  Millis keys_longer_ = 0;   // PostgresLedger::keys_kept_longer()
   Uuid batch_{};
   std::vector<JournalRow> rows_;                     // of this attempt; their bodies are in bodies_
   std::vector<std::string> bodies_;

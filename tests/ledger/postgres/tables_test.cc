@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
 #include <thread>
 
+#include "ledger/ledger_in_test.h"
 #include "ledger/postgres/journal_in_test.h"
+#include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/projection.h"
 #include "ledger/postgres/projector.h"
 #include "ledger/postgres/retention.h"
@@ -486,7 +489,6 @@ TEST_F(OldJournal, LosesNothingIfChangesWereRecordedBeforeTheDoubt) {
 
 // A busy hour has millions of rows, and each start looks.
 TEST_F(OldJournal, IsFoundBehindABusyHourWithoutReadingThatHour) {
-  constexpr Millis k_hour = 3'600'000;
   const Millis now = std::stoll(Sql(database.url()).value("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"));
   JournalInTest busy(settings, 2, 100, 2, now - 3 * k_hour);
   busy.keep_key();
@@ -503,6 +505,36 @@ TEST_F(OldJournal, IsFoundBehindABusyHourWithoutReadingThatHour) {
   EXPECT_GE(ahead, now - busy.now());
   EXPECT_LT(ahead, now - busy.now() + k_hour);
   EXPECT_LT(connection.query(k_fetched).int8(0, 0), 200);
+}
+
+// Months old by the clock that is in doubt; if that is wrong, a client may be about to repeat its request.
+TEST_F(OldJournal, HasKeysThatCountWhileTheClockIsInDoubt) {
+  IdempotencyKey last{.key = {}, .request = {0xFF}};   // as JournalInTest makes them, with another request
+  const std::uint64_t number = journal.keys();
+  std::memcpy(last.key.data(), &number, sizeof number);
+  last.key[15] = 1;
+  const auto repeat = [&](PostgresLedger& node) {
+    Submission again;
+    again.parts.push_back({1, Sweep{1}});
+    again.key = last;
+    return told(Desk(node).asks(std::move(again)));
+  };
+  {
+    PostgresLedger node({.url = database.url()});
+    EXPECT_EQ(repeat(node), "idempotency_key_reused") << "before the clock has been looked at";
+    ASSERT_TRUE(eventually([&] { return !node.clock_doubt().empty(); }));
+    EXPECT_EQ(repeat(node), "idempotency_key_reused");
+    Submission newer;   // is recorded by that clock, with a key
+    newer.parts.push_back({1, Configure{.name = "Renamed"}});
+    newer.key = key_of(77, 1);
+    ASSERT_EQ(told(Desk(node).asks(std::move(newer))), "accepted");
+    EXPECT_EQ(repeat(node), "idempotency_key_reused");
+  }
+  project_all(settings, 1);   // so that the next start loads the tables as of that clock
+  PostgresLedger node({.url = database.url()});
+  EXPECT_EQ(repeat(node), "idempotency_key_reused");
+  ASSERT_TRUE(eventually([&] { return !node.clock_doubt().empty(); }));
+  EXPECT_EQ(repeat(node), "idempotency_key_reused");
 }
 
 TEST_F(OldJournal, LosesNothingWhileTheClockIsWrong) {
