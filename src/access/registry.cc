@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "access/registry_revision.h"
+#include "core/bytes.h"
 #include "ledger/data_error.h"
 #include "sql/database.h"
 
@@ -34,11 +35,6 @@ constexpr Statement k_create_secret{"registry_create_secret",
                                     "INSERT INTO holdfast.session_secret (secret) VALUES ($1) ON CONFLICT (one) DO NOTHING",
                                     sql::k_not_in_sqlite};
 
-template <std::size_t Size>
-std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 // What `read` reads of a result; nothing if a column has another type, as a table that was changed by hand may have.
 template <typename Read>
 auto readable(const Read& read) -> std::optional<decltype(read())> {
@@ -49,19 +45,11 @@ auto readable(const Read& read) -> std::optional<decltype(read())> {
   }
 }
 
-// False if `bytes` has another size.
-template <std::size_t Size>
-bool copy_to(std::array<std::uint8_t, Size>& to, std::string_view bytes) {
-  if (bytes.size() != Size) return false;
-  std::ranges::copy(bytes, reinterpret_cast<char*>(to.data()));
-  return true;
-}
-
 // Nothing if the row means nothing. Throws std::runtime_error if a column has another type.
 std::optional<ApiKey> key_of(const Result& rows, int row) {
   ApiKey key{.id = std::string(rows.text(row, 0)), .name = std::string(rows.text(row, 1)), .created_at = rows.integer(row, 4)};
   const auto scopes = parse_scopes(rows.text(row, 3));
-  if (!scopes || !copy_to(key.hash, rows.text(row, 2))) return std::nullopt;
+  if (!scopes || !read_bytes(rows.text(row, 2), key.hash)) return std::nullopt;
   key.scopes = *scopes;
   key.expires_at = rows.integer_or_null(row, 5);
   key.revoked_at = rows.integer_or_null(row, 6);
@@ -185,7 +173,7 @@ bool Registry::revoke(std::string_view id, Millis at) {
 SessionSecret Registry::session_secret() {
   const Result row = database_->query(k_secret);
   SessionSecret secret;
-  const bool is_there = row.rows() == 1 && readable([&] { return copy_to(secret, row.text(0, 0)); }).value_or(false);
+  const bool is_there = row.rows() == 1 && readable([&] { return read_bytes(row.text(0, 0), secret); }).value_or(false);
   if (!is_there) refuse_damaged(*database_, "the secret that signs sessions is missing");
   return secret;
 }

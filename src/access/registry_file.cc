@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "core/bytes.h"
 #include "ledger/embedded/data_folder.h"
 
 namespace holdfast {
@@ -50,9 +51,7 @@ bool create_if_missing(const std::string& path, bool must_exist) {
     sqlite::Transaction transaction(database);
     database.execute(k_sql_create);
     const SessionSecret secret = draw_session_secret();
-    sqlite::Statement(database, "INSERT INTO session_secret VALUES (?1)")
-        .bind_blob(1, {reinterpret_cast<const char*>(secret.data()), secret.size()})
-        .run();
+    sqlite::Statement(database, "INSERT INTO session_secret VALUES (?1)").bind_blob(1, as_bytes(secret)).run();
     database.execute(("PRAGMA application_id = " + std::to_string(k_application_id)).c_str());
     database.execute(("PRAGMA user_version = " + std::to_string(RegistryFile::k_format)).c_str());
     transaction.commit();

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "access/registry.h"
+#include "core/bytes.h"
 #include "ledger/data_error.h"
 
 namespace holdfast {
@@ -23,8 +24,7 @@ std::optional<RegistryRevision> registry_revision(sqlite::Database& registry) {
   if (!has_table(registry)) return std::nullopt;
   sqlite::Statement row(registry, "SELECT id, number FROM registry_revision");
   RegistryRevision revision;
-  if (!row.step() || row.blob(0).size() != revision.id.size()) return std::nullopt;
-  std::memcpy(revision.id.data(), row.blob(0).data(), revision.id.size());
+  if (!row.step() || !read_bytes(row.blob(0), revision.id)) return std::nullopt;
   revision.number = row.integer(1);
   return revision;
 }
@@ -64,7 +64,7 @@ void set_registry_revision(sqlite::Database& registry, const std::optional<Regis
   if (!accepted && registry_revision(registry)) return;   // another process was faster
   registry.execute("DELETE FROM registry_revision");
   sqlite::Statement(registry, "INSERT INTO registry_revision VALUES (?1, ?2)")
-      .bind_blob(1, {reinterpret_cast<const char*>(revision.id.data()), revision.id.size()})
+      .bind_blob(1, as_bytes(revision.id))
       .bind(2, revision.number)
       .run();
   transaction.commit();

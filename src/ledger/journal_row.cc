@@ -2,9 +2,9 @@
 
 #include <openssl/evp.h>
 
-#include <cstring>
 #include <memory>
 
+#include "core/bytes.h"
 #include "core/check.h"
 #include "core/codec.h"
 
@@ -36,11 +36,7 @@ void encode_body(const ChangeBatch& changes, std::span<const KeptKey> keys, std:
   Writer writer(out);
   writer.text(changes.bytes);
   writer.varint(keys.size());
-  for (const KeptKey& kept : keys) {
-    out.append(reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size());
-    out.append(reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size());
-    writer.text(kept.outcomes);
-  }
+  for (const KeptKey& kept : keys) append_key(kept, out);
   const auto section = [&](Section number, std::string_view bytes) {
     if (bytes.empty()) return;
     writer.varint(static_cast<std::uint64_t>(number));
@@ -58,14 +54,22 @@ bool decode_body(const JournalRow& row, JournalBody& body) {
   for (std::uint64_t i = 0; i < keys && !reader.failed(); ++i) {
     KeptKey& kept = body.keys.emplace_back();
     kept.event = row.event;
-    const std::string_view key = reader.bytes(kept.key.key.size());
-    const std::string_view request = reader.bytes(kept.key.request.size());
-    kept.outcomes = reader.text();
-    if (reader.failed()) return false;
-    std::memcpy(kept.key.key.data(), key.data(), key.size());
-    std::memcpy(kept.key.request.data(), request.data(), request.size());
+    if (!read_key(reader, kept)) return false;
   }
   return decode_trailer(reader, body);
+}
+
+void append_key(const KeptKey& kept, std::string& out) {
+  out.append(as_bytes(kept.key.key));
+  out.append(as_bytes(kept.key.request));
+  Writer(out).text(kept.outcomes);
+}
+
+bool read_key(Reader& reader, KeptKey& kept) {
+  const std::string_view key = reader.bytes(kept.key.key.size());
+  const std::string_view request = reader.bytes(kept.key.request.size());
+  kept.outcomes = reader.text();
+  return !reader.failed() && read_bytes(key, kept.key.key) && read_bytes(request, kept.key.request);
 }
 
 ChainHash chain(const ChainHash& before, const JournalRow& row) {

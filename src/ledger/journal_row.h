@@ -46,6 +46,10 @@ struct JournalBody {
 };
 bool decode_body(const JournalRow& row, JournalBody& body);
 
+// One key as a body has it. read_key() returns false if the bytes are damaged, and does not set `event`.
+void append_key(const KeptKey& kept, std::string& out);
+bool read_key(Reader& reader, KeptKey& kept);
+
 // The hash that a row must have after a row with hash `before`.
 ChainHash chain(const ChainHash& before, const JournalRow& row);
 

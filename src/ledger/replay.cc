@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/bytes.h"
 #include "core/hash.h"
 #include "core/limits.h"
 #include "ledger/data_error.h"
@@ -81,7 +82,7 @@ void Replay::fold_into(std::uint64_t& digest, std::string_view text) { digest = 
 std::uint64_t Replay::digest_of(std::initializer_list<std::uint64_t> numbers, const Uuid& id) {
   std::uint64_t digest = 0;
   fold_into(digest, {reinterpret_cast<const char*>(numbers.begin()), numbers.size() * sizeof(std::uint64_t)});
-  fold_into(digest, {reinterpret_cast<const char*>(id.data), sizeof id.data});
+  fold_into(digest, as_bytes(id));
   return digest;
 }
 std::uint64_t Replay::digest_of(const StoredSeatChange& change) {
@@ -91,7 +92,7 @@ std::uint64_t Replay::digest_of(const StoredSeatChange& change) {
 }
 std::uint64_t Replay::digest_of(const KeptKey& kept, Millis at) {
   std::uint64_t digest = static_cast<std::uint64_t>(at);
-  fold_into(digest, {reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size()});
+  fold_into(digest, as_bytes(kept.key.request));
   fold_into(digest, kept.outcomes);
   return digest + kept.event;
 }

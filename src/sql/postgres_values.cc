@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "core/bytes.h"
 #include "core/check.h"
 
 namespace holdfast::pg {
@@ -53,8 +54,6 @@ Integer read_integer(const char* at) {
   if constexpr (sizeof value == 4) return static_cast<Integer>(be32toh(static_cast<std::uint32_t>(value)));
   if constexpr (sizeof value == 8) return static_cast<Integer>(be64toh(static_cast<std::uint64_t>(value)));
 }
-
-std::string_view as_bytes(const Uuid& id) { return {reinterpret_cast<const char*>(id.data), sizeof id.data}; }
 
 }   // namespace
 

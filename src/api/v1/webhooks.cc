@@ -13,6 +13,7 @@
 #include "api/query.h"
 #include "api/request_facts.h"
 #include "api/v1/members.h"
+#include "core/bytes.h"
 #include "feed/webhooks/signature.h"
 #include "http/outgoing_client.h"
 #include "json/fields.h"
@@ -144,13 +145,11 @@ std::string new_secret() {
   return {reinterpret_cast<const char*>(bytes), sizeof bytes};
 }
 
-std::string_view bytes_of(const Fingerprint& print) { return {reinterpret_cast<const char*>(print.data()), print.size()}; }
-
 // Reads the Idempotency-Key in the form in which the store keeps it. False if it is malformed; then the answer is there (400).
 bool read_call_key(Call& call, feed::CallKey& call_key) {
   std::optional<IdempotencyKey> key;
   if (!read_key(call, call.request.body, key)) return false;
-  if (key) call_key = {std::string(bytes_of(key->key)), std::string(bytes_of(key->request))};
+  if (key) call_key = {std::string(as_bytes(key->key)), std::string(as_bytes(key->request))};
   return true;
 }
 

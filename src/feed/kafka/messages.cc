@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/bytes.h"
 #include "core/check.h"
 #include "core/codec.h"
 #include "core/json_text.h"
@@ -257,8 +258,7 @@ std::optional<Rejection> decode_rejection(std::string_view bytes) {
 
 Message rejection_message(const Payment& payment, const Rejection& rejection) {
   std::string facts = "holdfast rejection";
-  const PaymentDigest digest = digest_of(payment);
-  facts.append(reinterpret_cast<const char*>(digest.data()), digest.size());
+  facts.append(as_bytes(digest_of(payment)));
   facts += encode_rejection(rejection);
   const std::string id = to_string(id_of(facts));
   const std::string reservation = to_string(payment.reservation);

@@ -1,5 +1,6 @@
 #include "feed/kafka/sql_store.h"
 
+#include "core/bytes.h"
 #include "ledger/data_error.h"
 
 namespace holdfast::feed::kafka {
@@ -24,8 +25,6 @@ constexpr Statement k_all_told{"feed_all_told", R"(
   WITH RECURSIVE place (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < $2)
   SELECT i, told FROM place CROSS JOIN payment_rejected ON digest = substr($1, i * 32 + 1, 32))"};
 constexpr Statement k_told{"feed_told", "SELECT told FROM holdfast.payment_rejected WHERE digest = $1"};
-
-std::string_view view(const PaymentDigest& digest) { return {reinterpret_cast<const char*>(digest.data()), digest.size()}; }
 
 }  // namespace
 
@@ -60,8 +59,8 @@ void SqlFeedStore::save(Epoch epoch, std::span<const FeedPosition> positions) {
 std::string SqlFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) {
   const auto transaction = database_->begin();
   transaction->send(k_forget, Values().integer(undoubted_now - k_rejection_days * 86'400 * k_millis_per_second));
-  transaction->send(k_keep, Values().bytes(view(payment)).bytes(told).integer(at));
-  transaction->send(k_told, Values().bytes(view(payment)));   // sees what another node has kept in the meantime
+  transaction->send(k_keep, Values().bytes(as_bytes(payment)).bytes(told).integer(at));
+  transaction->send(k_told, Values().bytes(as_bytes(payment)));   // sees what another node has kept in the meantime
   const Result kept = std::move(transaction->commit(1).front());
   if (kept.rows() != 1) throw DataError("a refused payment was removed from " + database_->place() + " while it was being kept.");
   return std::string(kept.text(0, 0));

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/bytes.h"
 #include "core/check.h"
 
 namespace holdfast {
@@ -37,11 +38,9 @@ constexpr const char* k_sql_hash_at = "SELECT hash FROM journal WHERE position =
 
 ChainHash as_hash(std::string_view bytes) {
   ChainHash hash{};
-  if (bytes.size() == hash.size()) std::memcpy(hash.data(), bytes.data(), hash.size());
+  read_bytes(bytes, hash);
   return hash;
 }
-
-std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
 // The row that k_sql_read or k_sql_read_one stands at. Its body is valid until the next step.
 JournalRow row_of(sqlite::Statement& rows) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/bytes.h"
 #include "ledger/data_error.h"
 
 namespace holdfast {
@@ -30,11 +31,8 @@ constexpr const char* k_sql_whose =
     "i.first_seq), (SELECT seq + 1 FROM event WHERE number = i.event)) FROM journal_index i WHERE i.position = ?1";
 
 std::optional<ChainHash> hash_in(const sqlite::Statement& row, int column) {
-  const std::string_view bytes = row.blob(column);
   ChainHash hash{};
-  if (bytes.size() != hash.size()) return std::nullopt;
-  std::ranges::copy(bytes, hash.begin());
-  return hash;
+  return read_bytes(row.blob(column), hash) ? std::optional(hash) : std::nullopt;
 }
 
 JournalRow row_in(const sqlite::Statement& row) {

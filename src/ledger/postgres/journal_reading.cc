@@ -1,8 +1,7 @@
 #include "ledger/postgres/journal_reading.h"
 
-#include <cstring>
-
 #include "ledger/data_error.h"
+#include "ledger/postgres/stored.h"
 
 namespace holdfast::pg {
 
@@ -24,28 +23,12 @@ Parameters read_after(const Replica& replica, int limit) {
       .int8(limit);
 }
 
-namespace {
-
-JournalRow row_of(const Result& rows, int i, EventNumber event) {
-  JournalRow row{.position = rows.int2(i, 2),
-                 .event = event,
-                 .first_seq = rows.seq(i, 1),
-                 .changes = rows.unsigned4(i, 3),
-                 .at = rows.int8(i, 4),
-                 .body = rows.bytes(i, 6)};
-  const std::string_view hash = rows.bytes(i, 5);
-  if (hash.size() == row.hash.size()) std::memcpy(row.hash.data(), hash.data(), hash.size());
-  return row;
-}
-
-}  // namespace
-
 std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& find_ended) {
   const bool is_empty = rows.is_null(0, 1);
   int next = 0;
   if (const ReplicaPlace& place = replica.place; place.last.first_seq > 0) {
     const bool is_there = !is_empty && rows.seq(0, 1) == place.last.first_seq && rows.int2(0, 2) == place.last.ordinal;
-    if (!is_there || row_of(rows, 0, replica.number).hash != place.at.hash) {
+    if (!is_there || read_row(rows, 0, 1, replica.number).hash != place.at.hash) {
       throw HistoryChanged("the journal row with change " + std::to_string(place.last.first_seq) + " of event " +
                            std::to_string(replica.number) + " is not the one that this node knows");
     }
@@ -53,7 +36,7 @@ std::size_t fold_rows(const Result& rows, Replica& replica, const FindEnded& fin
   }
   if (is_empty) return 0;
   const int count = rows.rows();
-  for (int i = next; i < count; ++i) replica.fold(row_of(rows, i, replica.number), find_ended);
+  for (int i = next; i < count; ++i) replica.fold(read_row(rows, i, 1, replica.number), find_ended);
   return static_cast<std::size_t>(count - next);
 }
 

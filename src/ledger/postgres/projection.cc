@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 
+#include "core/bytes.h"
 #include "core/check.h"
 #include "ledger/net_effect.h"
 #include "ledger/postgres/stored.h"
@@ -120,8 +120,6 @@ constexpr Statement k_lagging{
     "LEFT JOIN LATERAL (SELECT last_seq FROM holdfast.change_order WHERE event = e.number ORDER BY first_seq DESC LIMIT 1) o ON true "
     "ORDER BY e.number"};
 
-std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
-
 std::optional<Uuid> or_null(const Uuid& id) { return id == k_no_reservation ? std::nullopt : std::optional(id); }
 
 EventRow read_event(const Result& row) {
@@ -220,8 +218,7 @@ class Step {
 
   void read_place(const Result& place) {
     from_ = {.seq = place.seq(0, 0), .ordinal = place.int2(0, 1), .at = place.int8(0, 3)};
-    if (place.bytes(0, 2).size() != from_.hash.size()) damaged("the hash of its step cannot be read");
-    std::memcpy(from_.hash.data(), place.bytes(0, 2).data(), from_.hash.size());
+    if (!read_bytes(place.bytes(0, 2), from_.hash)) damaged("the hash of its step cannot be read");
     before_ = {place.int8(0, 4), place.int2(0, 5)};
     digest_ = place.unsigned8(0, 6);
     place_ = from_;
@@ -229,16 +226,8 @@ class Step {
 
   void look_at_rows() {
     for (int at = 0; at < rows_->rows(); ++at) {
-      JournalRow row{.position = rows_->int2(at, 1),
-                     .event = event_,
-                     .first_seq = rows_->seq(at, 0),
-                     .changes = rows_->unsigned4(at, 2),
-                     .at = rows_->int8(at, 3),
-                     .body = rows_->bytes(at, 5)};
-      const std::string_view hash = rows_->bytes(at, 4);
-      if (hash.size() == row.hash.size()) std::memcpy(row.hash.data(), hash.data(), hash.size());
       if (effect_->seats_looked_at() >= k_seats_a_step) return;
-      look_at(row);
+      look_at(read_row(*rows_, at, 0, event_));
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/bytes.h"
 #include "ledger/data_error.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/postgres_ledger.h"
@@ -181,9 +182,7 @@ bool PostgresLedger::is_another_history(Replica& replica, Seq seq, std::int16_t 
   if (replica.history_changed) return true;   // it could not be loaded again yet
   if (!replica.is_loaded() && !replica.last_shown) return false;
   const JournalPlace& at = replica.is_loaded() ? replica.place.at : *replica.last_shown;
-  if (at.seq != seq || at.ordinal != ordinal || hash == std::string_view(reinterpret_cast<const char*>(at.hash.data()), at.hash.size())) {
-    return false;
-  }
+  if (at.seq != seq || at.ordinal != ordinal || hash == as_bytes(at.hash)) return false;
   spdlog::warn(
       "the journal of event {} ends with another change {} than this node has seen (a failover or a restore); the event is loaded again",
       replica.number, seq);

@@ -1,8 +1,8 @@
 #include "ledger/postgres/stored.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "core/bytes.h"
 #include "core/hash.h"
 #include "core/limits.h"
 
@@ -15,6 +15,17 @@ std::uint64_t digest_of_numbers(std::initializer_list<std::uint64_t> numbers, co
 }
 
 }  // namespace
+
+JournalRow read_row(const Result& result, int row, int first, EventNumber event) {
+  JournalRow read{.position = result.int2(row, first + 1),
+                  .event = event,
+                  .first_seq = result.seq(row, first),
+                  .changes = result.unsigned4(row, first + 2),
+                  .at = result.int8(row, first + 3),
+                  .body = result.bytes(row, first + 5)};
+  read_bytes(result.bytes(row, first + 4), read.hash);
+  return read;
+}
 
 bool read_seat(const Result& result, int row, SeatRow& seat) {
   const std::int32_t index = result.int4(row, 0);
@@ -67,22 +78,13 @@ std::uint64_t digest_of(EventNumber event, const ReservationRow& of) {
 }
 
 void pack_key(const KeptKey& kept, Millis at, std::string& out) {
-  Writer writer(out);
-  writer.signed_varint(at);
-  out.append(reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size());
-  out.append(reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size());
-  writer.text(kept.outcomes);
+  Writer(out).signed_varint(at);
+  append_key(kept, out);
 }
 
 bool unpack_key(Reader& reader, KeptKey& kept, Millis& at) {
   at = reader.signed_varint();
-  const std::string_view key = reader.bytes(kept.key.key.size());
-  const std::string_view request = reader.bytes(kept.key.request.size());
-  kept.outcomes = reader.text();
-  if (reader.failed()) return false;
-  std::memcpy(kept.key.key.data(), key.data(), key.size());
-  std::memcpy(kept.key.request.data(), request.data(), request.size());
-  return true;
+  return read_key(reader, kept);
 }
 
 }  // namespace holdfast::pg

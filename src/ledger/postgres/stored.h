@@ -7,10 +7,14 @@
 
 #include "core/change.h"
 #include "core/submission.h"
+#include "ledger/journal_row.h"
 #include "ledger/table_rows.h"
 #include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
+
+// Reads columns first_seq, ordinal, changes, at, hash, body from column `first` on. A hash of another size is zero, which fits no row.
+JournalRow read_row(const Result& result, int row, int first, EventNumber event);
 
 // Joins the last change of a seat of event $1 as `c`. No row if the seat never changed. One index lookup.
 #define HOLDFAST_LAST_CHANGE_OF(seat_expression)                                                                                 \

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/bytes.h"
 #include "core/limits.h"
 #include "ledger/postgres/piece_size.h"
 #include "ledger/postgres/stored.h"
@@ -67,8 +68,7 @@ constexpr Statement k_raise{"raise_next_expiry",
 std::optional<JournalPlace> read_place(const Result& result, EventNumber event) {
   if (result.rows() == 0) return std::nullopt;
   JournalPlace place{.seq = result.seq(0, 0), .ordinal = result.int2(0, 1), .at = result.int8(0, 3)};
-  if (result.bytes(0, 2).size() != place.hash.size()) damaged(event, "the hash of its step cannot be read");
-  std::memcpy(place.hash.data(), result.bytes(0, 2).data(), place.hash.size());
+  if (!read_bytes(result.bytes(0, 2), place.hash)) damaged(event, "the hash of its step cannot be read");
   return place;
 }
 
@@ -286,8 +286,7 @@ std::optional<RowKey> row_at(Connection& connection, EventNumber event, const Jo
   const std::uint32_t changes = row.unsigned4(0, 2);
   const Seq seq = key.first_seq + changes - 1;
   const int ordinal = changes > 0 ? 0 : key.ordinal + 1;
-  const std::string_view hash(reinterpret_cast<const char*>(place.hash.data()), place.hash.size());
-  if (seq != place.seq || ordinal != place.ordinal || row.bytes(0, 3) != hash) return std::nullopt;
+  if (seq != place.seq || ordinal != place.ordinal || row.bytes(0, 3) != as_bytes(place.hash)) return std::nullopt;
   return key;
 }
 

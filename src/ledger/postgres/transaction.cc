@@ -6,6 +6,7 @@
 #include <boost/uuid/random_generator.hpp>
 #include <thread>
 
+#include "core/bytes.h"
 #include "core/check.h"
 #include "core/rules.h"
 #include "ledger/data_error.h"
@@ -48,8 +49,6 @@ class EventDamaged : public std::runtime_error {
   EventDamaged(Replica& where, const std::string& what) : std::runtime_error(what), replica(where) {}
   Replica& replica;
 };
-
-std::string_view as_bytes(const ChainHash& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
 
 }   // namespace
 

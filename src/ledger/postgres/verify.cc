@@ -1,9 +1,9 @@
 #include "ledger/postgres/verify.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
+#include "core/bytes.h"
 #include "ledger/postgres/schema_sql.h"
 #include "ledger/postgres/stored.h"
 #include "ledger/replay.h"
@@ -105,8 +105,7 @@ class Verification {
     report_.journal_is_whole = false;
     place_.seq = anchor.seq(0, 0) - 1;
     place_.ordinal = anchor.int2(0, 1);
-    if (anchor.bytes(0, 2).size() != place_.hash.size()) return problem("the anchor of the journal of " + name_ + " cannot be read");
-    std::memcpy(place_.hash.data(), anchor.bytes(0, 2).data(), place_.hash.size());
+    if (!read_bytes(anchor.bytes(0, 2), place_.hash)) problem("the anchor of the journal of " + name_ + " cannot be read");
   }
 
   void read_journal() {
@@ -126,18 +125,12 @@ class Verification {
   }
 
   void read_row(const Result& rows, int at) {
-    JournalRow row{.position = rows.int2(at, 1),
-                   .event = event_,
-                   .first_seq = rows.seq(at, 0),
-                   .changes = rows.unsigned4(at, 2),
-                   .at = rows.int8(at, 3),
-                   .body = rows.bytes(at, 5)};
+    const JournalRow row = pg::read_row(rows, at, 0, event_);
     const auto fail = [&](const std::string& what) {
       throw DataError("the journal of " + name_ + " is damaged: the row with first_seq " + std::to_string(row.first_seq) + " and ordinal " +
                       std::to_string(row.position) + " " + what);
     };
     if (rows.bytes(at, 4).size() != row.hash.size()) fail("has no hash");
-    std::memcpy(row.hash.data(), rows.bytes(at, 4).data(), row.hash.size());
     if (row.first_seq != place_.seq + 1 || row.position != place_.ordinal) {
       fail("stands where the one with first_seq " + std::to_string(place_.seq + 1) + " and ordinal " + std::to_string(place_.ordinal) +
            " should: a row was removed or added");
