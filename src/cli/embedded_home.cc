@@ -17,7 +17,8 @@
 #include "feed/backlog.h"
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/sql_store.h"
-#include "feed/webhooks/journal_source.h"
+#include "feed/webhooks/ledger_source.h"
+#include "feed/webhooks/row_positions.h"
 #include "feed/webhooks/sql_store.h"
 #include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/embedded_ledger.h"
@@ -40,7 +41,7 @@ class DeliveredRows {
     if (looked_at_ && now < *looked_at_ + k_period) return;
     looked_at_ = now;
     try {
-      through_ = feed::JournalChangeSource::needless_through(store.list());
+      through_ = feed::needless_through(store.list());
     } catch (const std::exception& error) {
       spdlog::warn("cannot read the webhooks' positions, so journal rows after row {} are not removed: {}", through(), error.what());
     }
@@ -211,7 +212,10 @@ class EmbeddedHome final : public Home {
                  .state_lag_max = std::chrono::milliseconds(options.ledger_state_lag_max_ms)}),
         registry_(DataFolder::registry_in(options.data)),
         webhook_store_(feed::open_webhook_file(feed::webhook_file_in(options.data))),
-        webhook_source_(ledger_, DataFolder::journal_in(options.data)) {
+        counting_(ledger_.new_reader()),
+        webhook_source_(
+            ledger_, [this](const std::string& cursor) { return counting_->count_changes_from(cursor); },
+            feed::LedgerChangeSource::Positions::rows) {
     kernel_clock_.look();
     if (registry_.was_made() && !ledger_.events().empty()) {   // the folder never had one
       spdlog::warn("registry.db was missing beside the data and was created: there are no API keys, and all visitors' sessions have ended");
@@ -283,7 +287,8 @@ class EmbeddedHome final : public Home {
   StateMetrics state_metrics_{state_backlog_, ledger_};
   RegistryFile registry_;
   feed::SqlWebhookStore webhook_store_;
-  feed::JournalChangeSource webhook_source_;
+  std::unique_ptr<JournalReader> counting_;   // with connections of its own: counting keeps no reader of changes waiting
+  feed::LedgerChangeSource webhook_source_;
 };
 
 }  // namespace

@@ -2,17 +2,12 @@
 
 #include <algorithm>
 #include <limits>
-#include <stdexcept>
-#include <string>
 
 #include "feed/lease.h"
-#include "ledger/cursors.h"
-#include "ledger/reading.h"
+#include "ledger/change_pages.h"
 
 namespace holdfast::pg {
 namespace {
-
-constexpr std::int64_t k_steps_counted_max = 10'000;
 
 constexpr Statement k_count{"count_changes_from", R"(
   SELECT count(*), coalesce(sum(last_seq - first_seq + 1), 0)::bigint,
@@ -27,27 +22,14 @@ constexpr Statement k_feed{"relayed_feed",
                            "SELECT EXISTS (SELECT 1 FROM holdfast.lease WHERE name = $2), "
                            "coalesce((SELECT seq FROM holdfast.feed_position WHERE event = $1), 0)"};
 
-ChangePlace place_of(std::string_view cursor) {
-  if (cursor == k_cursor_first || cursor == k_cursor_oldest) return {};
-  const auto place = parse_change_place(cursor);
-  if (!place) throw std::runtime_error("`" + std::string(cursor) + "` is not a position in the changes");
-  return *place;
-}
-
 Seq seq_of(const Result& rows) { return rows.rows() == 0 ? 0 : static_cast<Seq>(rows.int8(0, 0)); }
 
 }  // namespace
 
 std::uint64_t count_changes_from(Pool& pool, std::string_view cursor) {
-  const ChangePlace place = place_of(cursor);
-  const Result row = pool.take()->query(k_count, Parameters().int8(place.position).int8(k_steps_counted_max));
-  const std::int64_t steps = row.int8(0, 0);
-  std::int64_t changes = row.int8(0, 1);
-  if (steps == k_steps_counted_max) {
-    changes = static_cast<std::int64_t>(static_cast<double>(changes) / static_cast<double>(steps) *
-                                        static_cast<double>(row.int8(0, 2) - place.position + 1));
-  }
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, changes - std::int64_t{place.skip}));
+  const ChangePlace place = place_to_count_from(cursor);
+  const Result row = pool.take()->query(k_count, Parameters().int8(place.position).int8(k_rows_counted_max));
+  return changes_from(place, {.rows = row.int8(0, 0), .changes = row.int8(0, 1), .last = row.int8(0, 2)});
 }
 
 Seq relayed_through(Pool& pool, EventNumber event, bool feeds_here) {
@@ -56,7 +38,7 @@ Seq relayed_through(Pool& pool, EventNumber event, bool feeds_here) {
   Seq through = std::numeric_limits<Seq>::max();
   const Result webhooks = connection->query(k_enabled);
   std::int64_t first_needed = std::numeric_limits<std::int64_t>::max();
-  for (int i = 0; i < webhooks.rows(); ++i) first_needed = std::min(first_needed, place_of(webhooks.text(i, 0)).position);
+  for (int i = 0; i < webhooks.rows(); ++i) first_needed = std::min(first_needed, place_to_count_from(webhooks.text(i, 0)).position);
   if (webhooks.rows() > 0) through = seq_of(connection->query(k_before, Parameters().int4(number).int8(first_needed)));
   const Result feed = connection->query(k_feed, Parameters().int4(number).text(feed::k_lease_kafka));
   if (feeds_here || feed.boolean(0, 0)) through = std::min(through, static_cast<Seq>(feed.int8(0, 1)));

@@ -1,5 +1,9 @@
 #include "ledger/change_pages.h"
 
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
 #include "ledger/data_error.h"
 
 namespace holdfast {
@@ -27,6 +31,22 @@ Reading<ChangePage> read_page(EventNumber event, Seq after, Seq head, std::size_
     }
   }
   return page;
+}
+
+std::uint64_t changes_from(const ChangePlace& place, const CountedRows& counted) {
+  std::int64_t changes = counted.changes;
+  if (counted.rows == k_rows_counted_max) {
+    changes = static_cast<std::int64_t>(static_cast<double>(changes) / static_cast<double>(counted.rows) *
+                                        static_cast<double>(counted.last - place.position + 1));
+  }
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, changes - std::int64_t{place.skip}));
+}
+
+ChangePlace place_to_count_from(std::string_view cursor) {
+  if (cursor == k_cursor_first || cursor == k_cursor_oldest) return {};
+  const auto place = parse_change_place(cursor);
+  if (!place) throw std::runtime_error("`" + std::string(cursor) + "` is not a position in the changes");
+  return *place;
 }
 
 std::optional<ChangePlace> place_of_cursor(std::string_view cursor, std::int64_t head, const std::function<std::int64_t()>& oldest) {

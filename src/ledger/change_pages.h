@@ -33,6 +33,18 @@ struct StoredRows {
 Reading<ChangePage> read_page(EventNumber event, Seq after, Seq head, std::size_t limit, ReadFrom from, const RecentRows& recent,
                               const StoredRows& stored);
 
+// Rows of an order of all changes from a place on, counted up to k_rows_counted_max.
+inline constexpr std::int64_t k_rows_counted_max = 10'000;
+struct CountedRows {
+  std::int64_t rows = 0;
+  std::int64_t changes = 0;   // that they have
+  std::int64_t last = 0;   // the last position of the order
+};
+// How many changes there are from a place on; estimated if it has more rows than were counted.
+std::uint64_t changes_from(const ChangePlace& place, const CountedRows& counted);
+// The place that a cursor of a page, or of the first or oldest change, stands for. Throws std::runtime_error for others.
+ChangePlace place_to_count_from(std::string_view cursor);
+
 // The place at which a reading of all changes begins for a cursor; nothing if the cursor is not one of this ledger's. `head` is
 // the last position in their order. `oldest`, the first position that is kept, is called only for k_cursor_oldest.
 std::optional<ChangePlace> place_of_cursor(std::string_view cursor, std::int64_t head, const std::function<std::int64_t()>& oldest);

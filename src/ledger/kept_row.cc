@@ -63,8 +63,14 @@ std::uint32_t add_told_changes(const KeptRow& row, std::uint32_t skip, std::size
 }
 
 void make_unreadable(RecordedChange& change) {
-  change = {
-      .event = change.event, .event_id = change.event_id, .seq = change.seq, .is_unreadable = true, .cursor = std::move(change.cursor)};
+  change = {.event = change.event,
+            .event_id = change.event_id,
+            .seq = change.seq,
+            .at = change.at,
+            .kind = change.kind,
+            .reservation = change.reservation,
+            .is_unreadable = true,
+            .cursor = std::move(change.cursor)};
 }
 
 void complete(RecordedChange& change, const ReservationView& view) {

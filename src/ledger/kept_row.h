@@ -40,7 +40,7 @@ std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t li
 // added as unreadable, one by one, and `why` says what is wrong. Otherwise `why` does not change.
 std::uint32_t add_told_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes,
                                std::string& why);
-// Turns a change into an unreadable one: only its numbers and its cursor are left.
+// Turns a change whose reservation cannot be read into an unreadable one: what the row itself says of it is left.
 void make_unreadable(RecordedChange& change);
 
 // Adds what the journal keeps elsewhere to a change of a reservation: the customer, the order, and the seats if the change stands for all

@@ -29,7 +29,9 @@ struct RecordedChange {
   FewOf<std::uint32_t> versions{};           // theirs after it, in the same order; none: recorded before versions were kept
   std::optional<TraceParent> trace{};        // of the request that caused it
   std::optional<EventSettings> settings{};   // event_created, event_configured: all of them, as they are from now on
-  bool is_unreadable = false;   // damaged, or cannot be read at the moment: only event, event_id and seq are known
+  // Damaged, or cannot be read at the moment. Event, event_id and seq are known; kind, at and reservation too if only what the journal keeps
+  // elsewhere is missing. Otherwise `kind` is none.
+  bool is_unreadable = false;
   std::string cursor{};   // read_all_changes: reading from here gives what follows this change
 };
 

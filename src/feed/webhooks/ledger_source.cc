@@ -1,8 +1,10 @@
 #include "feed/webhooks/ledger_source.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "feed/change_json.h"
+#include "feed/webhooks/row_positions.h"
 
 namespace holdfast::feed {
 namespace {
@@ -18,49 +20,61 @@ constexpr const char* k_damaged = "what was recorded of it is damaged; its messa
 
 }  // namespace
 
+std::string LedgerChangeSource::cursor_of(const SourcePosition& position) const {
+  return positions_ == Positions::rows ? cursor_of_row_position(position) : position;
+}
+
+SourcePosition LedgerChangeSource::position_of(const std::string& cursor) const {
+  return positions_ == Positions::rows ? row_position_of_cursor(cursor) : cursor;
+}
+
 SourcePage LedgerChangeSource::next(const SourcePosition& position, std::size_t limit, KindSet kinds) {
   SourcePage page;
-  page.end = position;
+  std::string cursor = cursor_of(position);
+  page.at_end = read_on(cursor, limit, kinds, page);
+  page.end = position_of(cursor);
+  return page;
+}
+
+// Moves `cursor` over what was looked at. False if the page ends before the changes do.
+bool LedgerChangeSource::read_on(std::string& cursor, std::size_t limit, KindSet kinds, SourcePage& page) {
   for (std::size_t looked_at = 0; looked_at < k_changes_looked_at;) {
-    auto read = ledger_.read_all_changes(page.end, k_changes_at_once, ReadFrom::anywhere);
+    auto read = ledger_.read_all_changes(cursor, k_changes_at_once, ReadFrom::anywhere);
     if (!read && read.error().kind == ReadProblem::Kind::archived) {
-      page.lost = page.lost || !page.end.empty();
-      page.end = k_cursor_oldest;
-      read = ledger_.read_all_changes(page.end, k_changes_at_once, ReadFrom::anywhere);
+      page.lost = page.lost || !cursor.empty();
+      cursor = k_cursor_oldest;
+      read = ledger_.read_all_changes(cursor, k_changes_at_once, ReadFrom::anywhere);
     }
-    if (!read) fail(read.error(), page.end);
+    if (!read) fail(read.error(), cursor);
     for (RecordedChange& change : read->changes) {
-      if (change.is_unreadable || (kinds & kind_bit(change.kind)) != 0) {
-        if (page.changes.size() == limit) {
-          page.at_end = false;
-          return page;
-        }
+      if (change.kind == ChangeKind{} || (kinds & kind_bit(change.kind)) != 0) {
+        if (page.changes.size() == limit) return false;
         page.changes.push_back(told(change));
       }
-      page.end = std::move(change.cursor);
+      cursor = std::move(change.cursor);
       ++looked_at;
     }
-    if (read->changes.empty() && read->next == page.end) return page;
-    page.end = std::move(read->next);
+    if (read->changes.empty() && read->next == cursor) return true;
+    cursor = std::move(read->next);
   }
-  page.at_end = false;
-  return page;
+  return false;
 }
 
 // If the change's event cannot be read, reports only that the change exists, so that other events' changes go on.
 SourceChange LedgerChangeSource::told(RecordedChange& change) {
-  if (change.is_unreadable) {
-    unreadable_.failed(change.event, k_damaged);
-    return {.position = change.cursor, .event = change.event_id, .seq = change.seq, .is_unreadable = true};
-  }
-  const auto published = find(change.event);
-  SourceChange made{.position = change.cursor,
+  SourceChange made{.position = position_of(change.cursor),
                     .event = change.event_id,
                     .seq = change.seq,
                     .kind = change.kind,
                     .reservation = concerns_reservation(change.kind) ? std::optional(change.reservation) : std::nullopt,
                     .at = change.at,
-                    .is_unreadable = published == nullptr && state_after(change.kind).has_value()};
+                    .is_unreadable = change.is_unreadable};
+  if (change.is_unreadable) {
+    unreadable_.failed(change.event, k_damaged);
+    return made;
+  }
+  const auto published = find(change.event);
+  made.is_unreadable = published == nullptr && state_after(change.kind).has_value();
   if (made.is_unreadable) return made;
   Json json(made.json);
   append_change(json, change, published == nullptr ? nullptr : published->plan().get());
@@ -71,14 +85,14 @@ SourceChange LedgerChangeSource::told(RecordedChange& change) {
 std::shared_ptr<const PublishedEvent> LedgerChangeSource::find(EventNumber event) {
   auto published = ledger_.event(event);
   if (published == nullptr) {
-    if (!unreadable_.may_try(event)) return nullptr;
+    if (!away_.may_try(event)) return nullptr;
     if (!ledger_.bring({.event = event})) {
-      unreadable_.failed(event, "it cannot be read at the moment; its messages wait in the queues");
+      away_.failed(event, "it cannot be read at the moment; its messages wait in the queues");
       return nullptr;
     }
     published = ledger_.event(event);
   }
-  unreadable_.worked(event);
+  away_.worked(event);
   return published;
 }
 
@@ -95,13 +109,23 @@ std::optional<SourceChange> LedgerChangeSource::tell(const Uuid& event, Seq seq)
   }
   SourceChange change = told(page->changes.front());
   if (change.is_unreadable) throw cannot();
+  unreadable_.worked(*number);
   return change;
 }
 
 SourcePosition LedgerChangeSource::end() {
   auto read = ledger_.read_all_changes(k_cursor_latest, 1, ReadFrom::anywhere);
   if (!read) fail(read.error(), std::string(k_cursor_latest));
-  return std::move(read->next);
+  return position_of(read->next);
+}
+
+FailingEvents::Summary LedgerChangeSource::unreadable() const {
+  FailingEvents::Summary all = unreadable_.summary();
+  FailingEvents::Summary away = away_.summary();
+  if (all.events == 0) return away;
+  if (away.events > 0) all.since = std::min(all.since, away.since);
+  all.events += away.events;
+  return all;
 }
 
 }  // namespace holdfast::feed

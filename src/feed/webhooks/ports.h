@@ -1,5 +1,5 @@
 // The ports of webhooks: a source of changes, a store of endpoints and undelivered messages, and a sender. Implementations:
-// journal_source.h and ledger_source.h; sql_store.h; sender.h.
+// ledger_source.h, sql_store.h, sender.h.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

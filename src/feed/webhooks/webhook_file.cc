@@ -75,7 +75,7 @@ std::unique_ptr<sql::SqliteDatabase> open_webhook_file(const std::string& path) 
   return database;
 }
 
-// A position is a row, or `row.n`, and n changes of the row after it (journal_source.h): the number in front says which is further.
+// A position is a row, or `row.n`, and n changes of the row after it (row_positions.h): the number in front says which is further.
 std::size_t move_webhooks_back(sqlite::Database& webhooks, Position last) {
   const std::string position = std::to_string(last);
   sqlite::Statement(webhooks,

@@ -607,12 +607,6 @@ std::optional<EventNumber> EmbeddedLedger::event_by_id(const Uuid& id) const {
   return at->second;
 }
 
-std::optional<Uuid> EmbeddedLedger::id_of(EventNumber number) const {
-  const std::shared_lock lock(published_mutex_);
-  if (number >= ids_.size() || ids_[number].is_nil()) return std::nullopt;
-  return ids_[number];
-}
-
 std::vector<EventNumber> EmbeddedLedger::events() const {
   const std::shared_lock lock(published_mutex_);
   std::vector<EventNumber> numbers;

@@ -68,8 +68,6 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   const SeatDirectory& seats() const override { return directory_; }
   std::shared_ptr<const PublishedEvent> event(EventNumber number) const override;
   std::optional<EventNumber> event_by_id(const Uuid& id) const override;
-  // The id of any event in the journal, including one that is being imported.
-  std::optional<Uuid> id_of(EventNumber number) const;
   std::vector<EventNumber> events() const override;
   std::optional<ReservationView> reservation(const Uuid& id) const override;
   std::string trouble() const override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/bytes.h"
+#include "ledger/change_pages.h"
 #include "ledger/data_error.h"
 
 namespace holdfast {
@@ -229,4 +230,14 @@ std::optional<Seq> JournalReader::oldest_of(EventNumber event) {
   return first.step() ? std::optional(static_cast<Seq>(first.integer(0))) : std::nullopt;
 }
 
-}   // namespace holdfast
+std::uint64_t JournalReader::count_changes_from(std::string_view cursor) {
+  const std::scoped_lock lock(mutex_);
+  const ChangePlace place = place_to_count_from(cursor);
+  sqlite::Statement count(journal_,
+                          "SELECT count(*), coalesce(sum(changes), 0), (SELECT coalesce(max(position), 0) FROM journal) FROM "
+                          "(SELECT changes FROM journal WHERE position >= ?1 ORDER BY position LIMIT ?2)");
+  count.bind(1, place.position).bind(2, k_rows_counted_max).step();
+  return changes_from(place, {.rows = count.integer(0), .changes = count.integer(1), .last = count.integer(2)});
+}
+
+}  // namespace holdfast

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "ledger/embedded/damaged_rows.h"
 #include "ledger/embedded/journal.h"
@@ -37,6 +38,9 @@ class JournalReader {
   std::optional<Position> oldest();
   // The first change of an event that is kept; nothing if there is none.
   std::optional<Seq> oldest_of(EventNumber event);
+  // How many changes there are from a cursor of Ledger::read_all_changes on: exact up to 10,000 rows, else estimated. Throws sqlite::Error, or
+  // std::runtime_error if it is not a cursor.
+  std::uint64_t count_changes_from(std::string_view cursor);
 
  private:
   KeptRows indexed_rows(EventNumber event, Seq next, std::size_t changes_max);

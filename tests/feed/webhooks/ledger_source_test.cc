@@ -1,9 +1,13 @@
-// Changes for webhooks as a ledger reads them: the same as from its journal, from any position; and after old ones were removed.
+// Changes for webhooks as a ledger reads them: all of them, once each, from any position, also from one that an earlier version stored;
+// and after old ones were removed or damaged.
 #include "feed/webhooks/ledger_source.h"
 
 #include <gmock/gmock.h>
 
-#include "feed/webhooks/journal_source.h"
+#include <limits>
+
+#include "feed/webhooks/row_positions.h"
+#include "ledger/data_error.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -12,6 +16,8 @@ namespace {
 using feed::SourceChange;
 using feed::SourcePage;
 using feed::SourcePosition;
+using Positions = feed::LedgerChangeSource::Positions;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 // The number of all changes, by reading them.
@@ -53,6 +59,32 @@ struct LedgerSource : testing::Test {
     ADD_FAILURE() << "no end";
     return all;
   }
+  // The numbers of all changes, in the journal's order, by what the journal itself says of its rows.
+  struct InJournal {
+    Uuid event;
+    Seq seq;
+    SourcePosition position;   // as versions up to 0.3 stored it: the row; or the row before it, and how many of its changes
+    bool operator==(const InJournal&) const = default;
+  };
+  std::vector<InJournal> in_journal() {
+    std::vector<InJournal> all;
+    Journal journal(DataFolder::journal_in(folder.path()), Journal::Mode::read);
+    journal.read(journal.anchor(), [&](const JournalRow& row) {
+      for (std::uint32_t i = 1; i <= row.changes; ++i) {
+        const std::string part = std::to_string(row.position - 1) + "." + std::to_string(i);
+        all.push_back(
+            {it.ledger().event(row.event)->card().id, row.first_seq + i - 1, i == row.changes ? std::to_string(row.position) : part});
+      }
+      return true;
+    });
+    return all;
+  }
+  // The same by what a source says.
+  static std::vector<InJournal> places(const std::vector<SourceChange>& changes) {
+    std::vector<InJournal> all;
+    for (const SourceChange& each : changes) all.push_back({each.event, each.seq, each.position});
+    return all;
+  }
   // All of a change except its position.
   static std::vector<std::string> told(const std::vector<SourceChange>& changes) {
     std::vector<std::string> lines;
@@ -70,12 +102,27 @@ struct LedgerSource : testing::Test {
   feed::LedgerChangeSource source{it.ledger(), [this](const std::string& cursor) { return count_from(it.ledger(), cursor); }};
 };
 
-TEST_F(LedgerSource, ReturnsTheJournalsChangesAtAnyPageSize) {
-  feed::JournalChangeSource journal(it.ledger(), DataFolder::journal_in(folder.path()));
-  const auto expected = told(behind(journal, "", 100));
-  ASSERT_GT(expected.size(), 15U);
-  for (const std::size_t limit : {1U, 2U, 3U, 7U, 100U}) EXPECT_EQ(told(behind(source, "", limit)), expected) << limit;
+TEST_F(LedgerSource, TellsEachChangeOfTheJournalOnceWhateverAPageHolds) {
+  const auto whole = behind(source, "", 100);
+  ASSERT_GT(whole.size(), 15U);
+  const auto expected = in_journal();
+  ASSERT_EQ(whole.size(), expected.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(whole[i].event, expected[i].event);
+    EXPECT_EQ(whole[i].seq, expected[i].seq);
+  }
+  for (const std::size_t limit : {1U, 2U, 3U, 7U}) EXPECT_EQ(told(behind(source, "", limit)), told(whole)) << limit;
   EXPECT_THAT(behind(source, source.end(), 100), IsEmpty());
+}
+
+TEST_F(LedgerSource, TellsAnExpiryWithTheSeatsThatItFrees) {
+  const auto expiries = behind(source, "", 100, feed::kind_bit(ChangeKind::expired));
+  ASSERT_EQ(expiries.size(), 5U);
+  for (const SourceChange& each : expiries) {
+    EXPECT_THAT(each.json,
+                HasSubstr(R"("reservationId":")" + to_string(*each.reservation) + R"(","customerId":"anna","seats":[{"index":)"));
+    EXPECT_THAT(each.json, HasSubstr(R"(","state":"a"}]})"));
+  }
 }
 
 TEST_F(LedgerSource, ContinuesAfterAnyChange) {
@@ -130,6 +177,124 @@ TEST_F(LedgerSource, RefusesAMalformedPosition) {
   for (const char* position : {"x", "-1", "1.", "1-x", "1-0", " 1", "99999999999999999999", "1000"}) {
     EXPECT_THROW(source.next(position, 1, feed::k_all_kinds), std::exception) << position;
   }
+}
+
+TEST_F(LedgerSource, TellsTheRestOfAnEventWhoseFirstRowIsDamaged) {
+  const auto whole = behind(source, "", 100);
+  it.wait_for_tables();
+  it.reopen();   // nothing recent is in memory
+  feed::LedgerChangeSource reopened(it.ledger(), [](const std::string&) { return 0; });
+  change_by_hand(DataFolder::journal_in(folder.path()), "UPDATE journal SET at = at + 1 WHERE position = 1");
+  const auto told_now = behind(reopened, "", 100);
+  ASSERT_EQ(places(told_now), places(whole));
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_EQ(told_now[i].is_unreadable, i == 0);
+    if (i > 0) {
+      EXPECT_EQ(told_now[i].json, whole[i].json);
+    }
+  }
+}
+
+// What ended long ago is read from the tables, which may be damaged there.
+TEST(LedgerSourceOfEnded, TellsWhatCannotBeReadAsUnreadableWithItsReservationAndEverythingElse) {
+  const LedgerFolder folder;
+  const TestTime time;
+  LedgerInTest it(folder, time, {.data = {}, .ended_in_memory_max = 3});
+  const EventNumber event = it.create_event(40);
+  std::vector<Uuid> ids;
+  for (SeatIndex seat = 0; seat < 20; ++seat) {
+    ids.push_back(it.new_id(event));
+    EXPECT_TRUE(it.hold(event, ids.back(), {seat}).accepted());
+    EXPECT_TRUE(it.release(event, ids.back()).accepted());
+  }
+  it.wait_for_tables();
+  // Nothing: reservations that ended are forgotten some rounds later.
+  for (int i = 0; i < 1'100; ++i) it.does(event, Sweep{1});
+  it.wait_for_tables();
+  const auto with_seats = [&](const std::string& seats) {
+    change_by_hand((folder / "state.db").string(),
+                   ("UPDATE reservation SET seats = '" + seats + "' WHERE id = '" + to_string(ids[0]) + "'").c_str());
+  };
+  with_seats("[0,");
+
+  feed::LedgerChangeSource source(it.ledger(), [](const std::string&) { return 0; });
+  Seq damaged = 0;
+  for (int times = 0; times < 2; ++times) {
+    const SourcePage page = source.next("", 1'000, feed::k_all_kinds);
+    EXPECT_EQ(page.changes.size(), it.ledger().event(event)->seq());
+    for (const SourceChange& each : page.changes) {
+      EXPECT_EQ(each.is_unreadable, each.reservation == ids[0] && each.kind == ChangeKind::released) << each.seq;
+      EXPECT_EQ(each.json.empty(), each.is_unreadable) << each.seq;
+      if (each.is_unreadable) damaged = each.seq;
+    }
+  }
+  EXPECT_THAT(source.next("", 1'000, feed::kind_bit(ChangeKind::extended)).changes, IsEmpty()) << "its kind is known, and nobody wants it";
+  const Uuid id = it.ledger().event(event)->card().id;
+  EXPECT_EQ(source.unreadable().events, 1U) << "although other changes of the event can be read";
+  EXPECT_THROW(source.tell(id, damaged), std::exception);
+  with_seats("[0]");
+  EXPECT_EQ(source.tell(id, damaged)->reservation, ids[0]);
+  EXPECT_EQ(source.unreadable().events, 0U);
+  for (const SourceChange& each : source.next("", 1'000, feed::k_all_kinds).changes) EXPECT_FALSE(each.is_unreadable) << each.seq;
+}
+
+struct RowPositions : LedgerSource {
+  std::unique_ptr<JournalReader> counting = it.ledger().new_reader();
+  feed::LedgerChangeSource rows{it.ledger(), [this](const std::string& cursor) { return counting->count_changes_from(cursor); },
+                                Positions::rows};
+};
+
+TEST_F(RowPositions, AreThoseThatEarlierVersionsStored) {
+  const auto expected = in_journal();
+  for (const std::size_t limit : {1U, 2U, 3U, 7U, 100U}) EXPECT_EQ(places(behind(rows, "", limit)), expected) << limit;
+  EXPECT_EQ(rows.end(), expected.back().position);
+  EXPECT_EQ(rows.next("", 100, feed::k_all_kinds).end, expected.back().position);
+}
+
+TEST_F(RowPositions, OfEarlierVersionsLoseNoChangeAndTellNoneTwice) {
+  const auto all = in_journal();
+  ASSERT_TRUE(std::ranges::any_of(all, [](const auto& each) { return each.position.find('.') != std::string::npos; }));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::vector<InJournal> rest(all.begin() + static_cast<std::ptrdiff_t>(i) + 1, all.end());
+    EXPECT_EQ(places(behind(rows, all[i].position, 2)), rest) << all[i].position;
+    EXPECT_EQ(rows.behind(all[i].position), rest.size()) << all[i].position;
+  }
+  for (const char* before_all : {"", "0"}) {
+    EXPECT_EQ(places(behind(rows, before_all, 2)), all);
+    EXPECT_EQ(rows.behind(before_all), all.size());
+  }
+}
+
+TEST_F(RowPositions, NameTheSamePlacesAsCursors) {
+  using feed::cursor_of_row_position;
+  using feed::row_position_of_cursor;
+  for (const auto& [position, cursor] : {std::pair{"", ""}, {"0", "1"}, {"0.1", "1-1"}, {"6", "7"}, {"6.2", "7-2"}}) {
+    EXPECT_EQ(cursor_of_row_position(position), cursor);
+    EXPECT_EQ(row_position_of_cursor(cursor), position);
+  }
+  for (const char* cursor : {"oldest", "latest", "0", "7-0", "7.2"}) EXPECT_THROW(row_position_of_cursor(cursor), DataError) << cursor;
+}
+
+TEST_F(RowPositions, ThatAreNoneAreRefused) {
+  for (const char* position :
+       {"x", "-1", "1.", "1.x", "1.1.1", " 1", "1-1", "9223372036854775807", "99999999999999999999", "1000", "latest"}) {
+    EXPECT_THROW(rows.next(position, 1, feed::k_all_kinds), std::exception) << position;
+  }
+}
+
+TEST_F(RowPositions, SayWhichRowsTheEnabledEndpointThatIsLastStillNeeds) {
+  const auto at = [](const char* position, bool enabled) {
+    feed::EndpointReport report;
+    report.endpoint.position = position;
+    report.endpoint.enabled = enabled;
+    return report;
+  };
+  const auto through = [](const std::vector<feed::EndpointReport>& endpoints) { return feed::needless_through(endpoints); };
+  EXPECT_EQ(through({at("9", true), at("6.3", true), at("2", false)}), 6) << "part of row 7 is still to come";
+  EXPECT_EQ(through({at("9", true), at("", true)}), 0) << "from the first row that there is";
+  EXPECT_EQ(through({}), std::numeric_limits<Position>::max());
+  EXPECT_EQ(through({at("2", false)}), std::numeric_limits<Position>::max());
+  EXPECT_THROW(through({at("x", true)}), DataError);
 }
 
 }   // namespace
