@@ -33,6 +33,28 @@ Reading<ChangePage> read_page(EventNumber event, Seq after, Seq head, std::size_
   return page;
 }
 
+std::string AllChangesPage::add(const KeptRow& row, const ChangeStretch& stretch) {
+  std::string why;
+  Seq seq = stretch.first + next_.skip;
+  std::size_t i = page_.changes.size();
+  add_told_changes(row, static_cast<std::uint32_t>(seq - row.first_seq), std::min<std::size_t>(limit_, i + (stretch.end - seq)),
+                   page_.changes, why);
+  for (; i < page_.changes.size(); ++i) {
+    ++seq;
+    next_.skip = static_cast<std::uint32_t>(seq - stretch.first);
+    if (seq < stretch.end) page_.changes[i].cursor = text_of(next_);
+    if (seq == stretch.end) page_.changes[i].cursor = text_of(ChangePlace{.position = next_.position + 1});
+  }
+  if (seq == stretch.end) next_ = {.position = next_.position + 1};
+  bytes_ += row.bytes.size();
+  return why;
+}
+
+ChangePage AllChangesPage::finish() && {
+  page_.next = text_of(next_);
+  return std::move(page_);
+}
+
 std::uint64_t changes_from(const ChangePlace& place, const CountedRows& counted) {
   std::int64_t changes = counted.changes;
   if (counted.rows == k_rows_counted_max) {

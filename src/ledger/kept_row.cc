@@ -29,6 +29,17 @@ RecordedChange recorded(const KeptRow& row, Seq seq, const Change& change, const
 
 }  // namespace
 
+KeptRow kept_row(const JournalRow& row, const JournalBody& body, Position position) {
+  return {.position = position,
+          .event = row.event,
+          .first_seq = row.first_seq,
+          .changes = row.changes,
+          .at = row.at,
+          .bytes = std::string(body.changes),
+          .versions = std::string(body.versions),
+          .traces = std::string(body.traces)};
+}
+
 std::uint32_t add_changes(const KeptRow& row, std::uint32_t skip, std::size_t limit, std::vector<RecordedChange>& changes) {
   const std::size_t room = limit - std::min(limit, changes.size());
   const auto end = static_cast<std::uint32_t>(std::min<std::size_t>(row.changes, skip + room));
@@ -73,12 +84,17 @@ void make_unreadable(RecordedChange& change) {
             .cursor = std::move(change.cursor)};
 }
 
-void complete(RecordedChange& change, const ReservationView& view) {
-  change.customer = view.customer;
-  if (change.kind == ChangeKind::returned) change.order = view.order;
+bool needs_completing(const RecordedChange& change) {
+  return !change.is_unreadable && concerns_reservation(change.kind) && change.kind != ChangeKind::held;
+}
+
+void complete(RecordedChange& change, const ReservationView* view) {
+  if (view == nullptr) throw DataError("reservation " + to_string(change.reservation) + ", which the journal speaks of, is not there");
+  change.customer = view->customer;
+  if (change.kind == ChangeKind::returned) change.order = view->order;
   if (change.kind != ChangeKind::consumed && change.kind != ChangeKind::expired) return;
   // The seats that the reservation had when it ended or was sold. This list never changes again.
-  for (const ReservedSeat& reserved : view.seats) change.seats.push_back(reserved.seat);
+  for (const ReservedSeat& reserved : view->seats) change.seats.push_back(reserved.seat);
   if (change.versions.empty() || change.versions.size() == change.seats.size()) return;
   throw DataError("change " + std::to_string(change.seq) + " of event " + std::to_string(change.event) + " names " +
                   std::to_string(change.versions.size()) + " versions, and its reservation has " + std::to_string(change.seats.size()) +

@@ -27,6 +27,9 @@ struct KeptRow {
   Seq end_seq() const { return first_seq + changes; }   // the first change after it
 };
 
+// `position`: of the row in the order of all events' rows; 0 if the ledger has none.
+KeptRow kept_row(const JournalRow& row, const JournalBody& body, Position position);
+
 using KeptRows = std::vector<std::shared_ptr<const KeptRow>>;
 
 // Bytes of a journal for one page: a page ends after the row that reaches them.
@@ -43,8 +46,10 @@ std::uint32_t add_told_changes(const KeptRow& row, std::uint32_t skip, std::size
 // Turns a change whose reservation cannot be read into an unreadable one: what the row itself says of it is left.
 void make_unreadable(RecordedChange& change);
 
-// Adds what the journal keeps elsewhere to a change of a reservation: the customer, the order, and the seats if the change stands for all
-// of them. `view` is the reservation after the change or later. Throws DataError if they do not fit.
-void complete(RecordedChange& change, const ReservationView& view);
+// Whether the journal keeps a part of the change elsewhere, with its reservation.
+bool needs_completing(const RecordedChange& change);
+// Adds that part: the customer, the order, and the seats if the change stands for all of them. `view` is the reservation after the change or
+// later; nullptr: it is not there. Throws DataError if it is not, or if they do not fit.
+void complete(RecordedChange& change, const ReservationView* view);
 
 }   // namespace holdfast

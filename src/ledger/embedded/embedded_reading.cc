@@ -1,25 +1,13 @@
 // How the embedded ledger reads the past: from the newest rows in memory, otherwise from the files.
-#include <spdlog/spdlog.h>
-
 #include "core/check.h"
 #include "ledger/change_pages.h"
 #include "ledger/embedded/embedded_ledger.h"
+#include "ledger/reservation_pages.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_rows_a_page_max = 10'000;   // limits rows without changes, and reservations that a filter leaves out
-
-// Calls `read`. If a file cannot be read, logs why and returns `unavailable`.
-template <typename Read>
-auto guarded(Read read) -> decltype(read()) {
-  try {
-    return read();
-  } catch (const std::exception& error) {
-    spdlog::error("what was recorded cannot be read: {}", error.what());
-    return read_problem(ReadProblem::Kind::unavailable);
-  }
-}
+constexpr std::size_t k_rows_a_page_max = 10'000;   // there may be many rows without changes
 
 }  // namespace
 
@@ -37,13 +25,12 @@ bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
     change.event_id = ids_[change.event];
     if (change.event < published_.size()) published = published_[change.event];
   }
-  if (change.is_unreadable || !concerns_reservation(change.kind) || change.kind == ChangeKind::held) return true;
+  if (!needs_completing(change)) return true;
   HOLDFAST_CHECK(published != nullptr);
   auto view = published->reservation(change.reservation, now());
   if (!view && from == ReadFrom::memory) return false;
   if (!view) view = reservation(change.reservation);
-  if (!view) throw DataError("reservation " + to_string(change.reservation) + ", which the journal speaks of, is not there");
-  holdfast::complete(change, *view);
+  holdfast::complete(change, view ? &*view : nullptr);
   return true;
 }
 
@@ -61,7 +48,7 @@ bool EmbeddedLedger::complete_or_mark(RecordedChange& change, ReadFrom from) con
 }
 
 Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, std::size_t limit, ReadFrom from) const {
-  return guarded([&]() -> Reading<ChangePage> {
+  return guarded_reading([&]() -> Reading<ChangePage> {
     const auto published = event(number);
     const Seq head = published == nullptr ? 0 : published->seq();
     const StoredRows stored{.rows = [&](Seq next, std::size_t some) { return journal_reader_->rows_of(number, next, some); },
@@ -76,48 +63,37 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
 }
 
 Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
-  return guarded([&]() -> Reading<ChangePage> {
+  return guarded_reading([&]() -> Reading<ChangePage> {
     const Position head = recent_.head();
     if (cursor == k_cursor_oldest && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
     const auto begin = place_of_cursor(cursor, head, [&] { return journal_reader_->oldest().value_or(head + 1); });
     if (!begin) return read_problem(ReadProblem::Kind::bad_cursor);
-    ChangePlace next = *begin;
-    ChangePage page;
-    std::size_t bytes = 0;
+    AllChangesPage made(*begin, limit);
     std::size_t seen = 0;
-    std::string why;
-    while (next.position <= head && page.changes.size() < limit && bytes < k_bytes_a_page && seen < k_rows_a_page_max) {
-      KeptRows rows = recent_.rows_from(next.position, limit - page.changes.size() + next.skip);
+    while (made.next().position <= head && made.has_room() && seen < k_rows_a_page_max) {
+      KeptRows rows = recent_.rows_from(made.next().position, made.room() + made.next().skip);
       if (rows.empty() && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
       try {
-        if (rows.empty()) rows = journal_reader_->rows_from(next.position, limit - page.changes.size() + next.skip);
+        if (rows.empty()) rows = journal_reader_->rows_from(made.next().position, made.room() + made.next().skip);
       } catch (const JournalDamage&) {
-        if (page.changes.empty()) throw;
+        if (made.is_empty()) throw;
         break;   // return what comes before the damage first
       }
       if (rows.empty() && seen == 0) return read_problem(ReadProblem::Kind::archived);
       if (rows.empty()) break;
       for (const auto& row : rows) {
-        if (row->position > head || page.changes.size() >= limit || bytes >= k_bytes_a_page) break;
-        if (next.skip >= row->changes && next.skip > 0) return read_problem(ReadProblem::Kind::bad_cursor);
-        const std::size_t first = page.changes.size();
-        const std::uint32_t done = add_told_changes(*row, next.skip, limit, page.changes, why);
+        if (row->position > head || !made.has_room()) break;
+        const ChangeStretch all{.position = row->position, .first = row->first_seq, .end = row->end_seq()};
+        if (!made.can_begin_in(all)) return read_problem(ReadProblem::Kind::bad_cursor);
+        const std::string why = made.add(*row, all);
         if (!why.empty() && !row->is_damaged) untold_.failed(row->event, why);   // DamagedRows logs damaged rows
-        why.clear();
-        for (std::size_t i = first; i < page.changes.size(); ++i) {
-          const auto past = next.skip + static_cast<std::uint32_t>(i - first) + 1;
-          page.changes[i].cursor =
-              text_of(past == row->changes ? ChangePlace{.position = row->position + 1} : ChangePlace{row->position, past});
-        }
-        next = done == row->changes ? ChangePlace{.position = row->position + 1} : ChangePlace{row->position, done};
-        bytes += row->bytes.size();
         ++seen;
       }
     }
+    ChangePage page = std::move(made).finish();
     for (RecordedChange& change : page.changes) {
       if (!complete_or_mark(change, from)) return read_problem(ReadProblem::Kind::not_in_memory);
     }
-    page.next = text_of(next);
     return page;
   });
 }
@@ -133,7 +109,7 @@ void EmbeddedLedger::await_tables() const {
 }
 
 Reading<std::vector<SeatChange>> EmbeddedLedger::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
-  return guarded([&]() -> Reading<std::vector<SeatChange>> {
+  return guarded_reading([&]() -> Reading<std::vector<SeatChange>> {
     await_tables();
     const std::scoped_lock lock(tables_mutex_);
     return tables_->history_of(place.event, place.seat, after, limit);
@@ -142,35 +118,26 @@ Reading<std::vector<SeatChange>> EmbeddedLedger::seat_history(SeatPlace place, s
 
 Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilter& filter, std::string_view cursor,
                                                            std::size_t limit) const {
-  return guarded([&]() -> Reading<ReservationPage> {
+  return guarded_reading([&]() -> Reading<ReservationPage> {
     const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
     if (!after) return read_problem(ReadProblem::Kind::bad_cursor);
     await_tables();
     const EventNumber first = std::max(after->event, filter.event.value_or(0));
     const bool only_live = filter.status == ReservationStatus::active;
-    ReservationPage page;
-    ReservationPlace last = *after;
-    std::size_t seen = 0;
+    ReservationPageInWork made(filter, limit, *after);
     const auto visit = [&](const StoredReservation& row) {
-      if (filter.event && row.event != *filter.event) return false;
-      if (page.items.size() == limit || seen == k_rows_a_page_max) {
-        page.next = text_of(last);   // there are more
-        return false;
-      }
-      ++seen;
-      last = {row.event, row.created_seq};
-      ReservationView view = as_it_is_now(row);
-      if (!filter.status || view.status == *filter.status) page.items.push_back({row.event, std::move(view), text_of(last)});
+      if ((filter.event && row.event != *filter.event) || !made.has_room()) return false;
+      made.add(row.event, row.created_seq, as_it_is_now(row));
       return true;
     };
     const std::scoped_lock lock(tables_mutex_);
     tables_->list_reservations(filter.customer, only_live, first, first == after->event ? after->seq : 0, visit);
-    return page;
+    return std::move(made.page);
   });
 }
 
 Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<const std::string> orders) const {
-  return guarded([&]() -> Reading<std::vector<std::optional<Uuid>>> {
+  return guarded_reading([&]() -> Reading<std::vector<std::optional<Uuid>>> {
     await_tables();
     std::vector<std::optional<Uuid>> found;
     const std::scoped_lock lock(tables_mutex_);

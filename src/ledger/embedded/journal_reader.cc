@@ -84,14 +84,7 @@ std::shared_ptr<const KeptRow> JournalReader::kept(const sqlite::Statement& row)
   JournalBody body;
   if (!has_its_numbers || !fits(read, hash_in(row, 7)) || !decode_body(read, body)) return damaged_row(read.position);
   damaged_->read_well(read.position);
-  return std::make_shared<const KeptRow>(KeptRow{.position = read.position,
-                                                 .event = read.event,
-                                                 .first_seq = read.first_seq,
-                                                 .changes = read.changes,
-                                                 .at = read.at,
-                                                 .bytes = std::string(body.changes),
-                                                 .versions = std::string(body.versions),
-                                                 .traces = std::string(body.traces)});
+  return std::make_shared<const KeptRow>(kept_row(read, body, read.position));
 }
 
 // The row. Nullptr if its event is unknown because of damage, and `rows` has earlier rows to return first: then the next reading

@@ -104,14 +104,7 @@ void PostgresLedger::after_own_row(Replica& replica, const JournalRow& row, cons
 
 // Keeps a row that readers have seen, for those that follow the changes closely.
 void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
-  if (row.changes == 0) return;
-  reader_->remember({.event = row.event,
-                     .first_seq = row.first_seq,
-                     .changes = row.changes,
-                     .at = row.at,
-                     .bytes = std::string(body.changes),
-                     .versions = std::string(body.versions),
-                     .traces = std::string(body.traces)});
+  if (row.changes > 0) reader_->remember(kept_row(row, body, 0));
 }
 
 void PostgresLedger::ask_clock(Connection& connection) {

@@ -7,8 +7,8 @@
 #include <set>
 #include <unordered_map>
 
-#include "ledger/change_pages.h"
 #include "ledger/data_error.h"
+#include "ledger/reservation_pages.h"
 
 namespace holdfast::pg {
 namespace {
@@ -16,7 +16,6 @@ namespace {
 constexpr std::int32_t k_rows_at_once = 64;                // journal rows: 70 KB each while an event is imported
 constexpr std::int32_t k_steps_at_once = 256;              // rows of change_order
 constexpr std::size_t k_reservations_at_once = 1'000;
-constexpr std::size_t k_reservations_a_page_max = 10'000;   // looked through for one page
 
 constexpr std::int32_t k_events_at_once = 4;               // first number of events that one statement searches for an order
 constexpr std::int32_t k_events_at_once_max = 100'000;
@@ -72,18 +71,17 @@ constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
 // Calls `read`. If the database cannot answer, logs why and returns `unavailable`.
 template <typename Read>
-auto guarded(FailureLog& failures, Read read) -> decltype(read()) {
-  try {
-    auto found = read();
-    failures.worked();
-    return found;
-  } catch (const Error& error) {
-    failures.failed(Work::reading, error.what());
-    return read_problem(ReadProblem::Kind::unavailable);
-  } catch (const std::exception& error) {
-    spdlog::error("what was recorded cannot be read: {}", error.what());
-    return read_problem(ReadProblem::Kind::unavailable);
-  }
+auto guarded(FailureLog& failures, Read read) {
+  return guarded_reading([&]() -> decltype(read()) {
+    try {
+      auto found = read();
+      failures.worked();
+      return found;
+    } catch (const Error& error) {
+      failures.failed(Work::reading, error.what());
+      return read_problem(ReadProblem::Kind::unavailable);
+    }
+  });
 }
 
 KeptRow kept_row(const Result& rows, int at, EventNumber event) {
@@ -91,13 +89,7 @@ KeptRow kept_row(const Result& rows, int at, EventNumber event) {
       .event = event, .first_seq = rows.seq(at, 0), .changes = rows.unsigned4(at, 1), .at = rows.int8(at, 2), .body = rows.bytes(at, 3)};
   JournalBody body;
   if (!decode_body(row, body)) return {.event = event, .first_seq = row.first_seq, .changes = row.changes, .is_damaged = true};
-  return {.event = event,
-          .first_seq = row.first_seq,
-          .changes = row.changes,
-          .at = row.at,
-          .bytes = std::string(body.changes),
-          .versions = std::string(body.versions),
-          .traces = std::string(body.traces)};
+  return holdfast::kept_row(row, body, 0);
 }
 
 // Rows from the one with change `next` to the one with change `last`, or the first part of them. Empty if the first one is
@@ -114,10 +106,6 @@ ReservationRow row_of(const Result& rows, int at) {
   ReservationRow row;
   if (!read_reservation(rows, at, row)) throw DataError("reservation " + to_string(rows.uuid(at, 0)) + " cannot be read");
   return row;
-}
-
-bool needs_completing(const RecordedChange& change) {
-  return !change.is_unreadable && concerns_reservation(change.kind) && change.kind != ChangeKind::held;
 }
 
 }  // namespace
@@ -142,7 +130,7 @@ bool Reader::complete_from_memory(RecordedChange& change) const {
   if (published == nullptr || published->seq() < change.seq) return false;
   const auto view = published->reservation(change.reservation, 0);   // 0: as recorded
   if (!view) return false;
-  holdfast::complete(change, *view);
+  complete(change, &*view);
   return true;
 }
 
@@ -192,9 +180,7 @@ void Reader::complete_from_tables(Connection& connection, std::vector<RecordedCh
   }
   for (RecordedChange* change : changes) {
     const auto view = views.find(change->reservation);
-    if (view == views.end())
-      throw DataError("reservation " + to_string(change->reservation) + ", which the journal speaks of, is not there");
-    holdfast::complete(*change, view->second);
+    complete(*change, view == views.end() ? nullptr : &view->second);
   }
 }
 
@@ -258,6 +244,20 @@ Reading<ChangePage> Reader::read_changes(EventNumber event, Seq after, std::size
   });
 }
 
+// The changes of a step of change_order, row by row, as far as the page has room. False: they are not kept any more.
+bool Reader::add_step(Connection& connection, EventNumber event, const ChangeStretch& step, AllChangesPage& page) const {
+  while (page.next().position == step.position && page.has_room()) {
+    const Seq seq = step.first + page.next().skip;
+    const KeptRows rows = read_rows(connection, event, seq, std::min(step.end, seq + page.room()) - 1);
+    if (rows.empty()) return false;
+    for (const auto& row : rows) {
+      if (page.next().position != step.position || page.room() == 0) break;
+      if (const std::string why = page.add(*row, step); !why.empty()) untold_.failed(event, why);
+    }
+  }
+  return true;
+}
+
 Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
   if (from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
   return guarded(pool_.failures(), [&]() -> Reading<ChangePage> {
@@ -267,40 +267,19 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
     const std::int64_t head = ends.int8(0, 1);
     const auto begin = place_of_cursor(cursor, head, [&] { return head == 0 ? 1 : ends.int8(0, 0); });
     if (!begin) return read_problem(ReadProblem::Kind::bad_cursor);
-    ChangePlace next = *begin;
-    ChangePage page;
-    std::size_t bytes = 0;
+    AllChangesPage made(*begin, limit);
     bool is_archived = false;
-    std::string why;
-    while (next.position <= head && page.changes.size() < limit && bytes < k_bytes_a_page && !is_archived) {
-      const Result steps = connection->query(k_order, Parameters().int8(next.position).int4(k_steps_at_once));
+    while (made.next().position <= head && made.has_room() && !is_archived) {
+      const Result steps = connection->query(k_order, Parameters().int8(made.next().position).int4(k_steps_at_once));
       if (steps.rows() == 0) is_archived = true;
-      for (int at = 0; at < steps.rows() && !is_archived && page.changes.size() < limit && bytes < k_bytes_a_page; ++at) {
-        const EventNumber event = steps.event(at, 1);
-        const Seq first = steps.seq(at, 2);
-        const Seq last = steps.seq(at, 3);
-        if (steps.int8(at, 0) != next.position) is_archived = true;
-        if (!is_archived && first + next.skip > last) return read_problem(ReadProblem::Kind::bad_cursor);
-        // The changes of a step, row by row.
-        for (Seq seq = first + next.skip; !is_archived && seq <= last && page.changes.size() < limit && bytes < k_bytes_a_page;) {
-          const KeptRows rows = read_rows(*connection, event, seq, std::min(last, seq + (limit - page.changes.size()) - 1));
-          is_archived = rows.empty();
-          for (const auto& row : rows) {
-            if (row->first_seq > last || page.changes.size() >= limit) break;
-            const std::size_t before = page.changes.size();
-            add_told_changes(*row, static_cast<std::uint32_t>(seq - row->first_seq), std::min(limit, before + (last - seq + 1)),
-                             page.changes, why);
-            if (!why.empty()) untold_.failed(event, std::exchange(why, {}));
-            for (std::size_t i = before; i < page.changes.size(); ++i, ++seq) {
-              const auto past = static_cast<std::uint32_t>(seq + 1 - first);
-              next = seq == last ? ChangePlace{.position = next.position + 1} : ChangePlace{next.position, past};
-              page.changes[i].cursor = text_of(next);
-            }
-            bytes += row->bytes.size();
-          }
-        }
+      for (int at = 0; at < steps.rows() && !is_archived && made.has_room(); ++at) {
+        const ChangeStretch step{.position = steps.int8(at, 0), .first = steps.seq(at, 2), .end = steps.seq(at, 3) + 1};
+        if (step.position != made.next().position) is_archived = true;
+        if (!is_archived && !made.can_begin_in(step)) return read_problem(ReadProblem::Kind::bad_cursor);
+        is_archived = is_archived || !add_step(*connection, steps.event(at, 1), step, made);
       }
     }
+    ChangePage page = std::move(made).finish();
     if (is_archived && page.changes.empty()) return read_problem(ReadProblem::Kind::archived);
     std::vector<RecordedChange*> incomplete;
     for (RecordedChange& change : page.changes) {
@@ -308,7 +287,6 @@ Reading<ChangePage> Reader::read_all_changes(std::string_view cursor, std::size_
     }
     complete_or_mark(*connection, incomplete);
     name_events(*connection, page.changes);
-    page.next = text_of(next);
     return page;
   });
 }
@@ -353,30 +331,25 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
     } else if (!projector_.await_order(until())) {
       throw Error("HFTAB", "the tables follow too slowly, or cannot be written");
     }
-    ReservationPage page;
-    if (filter.event && after->event > *filter.event) return page;
-    ReservationPlace last{filter.event.value_or(after->event), !filter.event || after->event == *filter.event ? after->seq : 0};
+    if (filter.event && after->event > *filter.event) return ReservationPage{};
+    ReservationPageInWork made(filter, limit,
+                               {filter.event.value_or(after->event), !filter.event || after->event == *filter.event ? after->seq : 0});
     const Statement& list = filter.customer ? (filter.event ? k_list_both : k_list_customer) : (filter.event ? k_list_event : k_list);
     auto connection = pool_.take();
     // Reads one more than fits on the page, to know whether there is a next page.
-    for (std::size_t seen = 0;;) {
-      const std::size_t some = std::min({k_reservations_at_once, limit + 1, k_reservations_a_page_max + 1 - seen});
+    for (;;) {
+      const std::size_t some = std::min({k_reservations_at_once, limit + 1, made.k_looked_at_max + 1 - made.looked_at()});
       Parameters parameters;
-      parameters.event(last.event).seq(last.seq).unsigned8(some);
+      parameters.event(made.last().event).seq(made.last().seq).unsigned8(some);
       if (filter.customer) parameters.text(*filter.customer);
       const Result rows = connection->query(list, parameters);
-      for (int at = 0; at < rows.rows(); ++at, ++seen) {
-        if (page.items.size() == limit || seen == k_reservations_a_page_max) {
-          page.next = text_of(last);   // there are more
-          return page;
-        }
+      for (int at = 0; at < rows.rows(); ++at) {
+        if (!made.has_room()) return std::move(made.page);
         const ReservationRow row = row_of(rows, at);
         const EventNumber event = rows.event(at, 10);
-        ReservationView view = as_it_is_now(*connection, event, row, rows.is_null(at, 11) ? 0 : rows.seq(at, 11));
-        last = {event, row.created_seq};
-        if (!filter.status || view.status == *filter.status) page.items.push_back({event, std::move(view), text_of(last)});
+        made.add(event, row.created_seq, as_it_is_now(*connection, event, row, rows.is_null(at, 11) ? 0 : rows.seq(at, 11)));
       }
-      if (static_cast<std::size_t>(rows.rows()) < some) return page;
+      if (static_cast<std::size_t>(rows.rows()) < some) return std::move(made.page);
     }
   });
 }

@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ledger/change_pages.h"
 #include "ledger/failing_events.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/projector.h"
@@ -56,6 +57,7 @@ class Reader {
  private:
   Projector::Timer::time_point until() const { return Projector::Timer::now() + patience_; }
   void await_tables(EventNumber event) const;
+  bool add_step(Connection& connection, EventNumber event, const ChangeStretch& step, AllChangesPage& page) const;
   bool complete_from_memory(RecordedChange& change) const;
   void complete_from_tables(Connection& connection, std::vector<RecordedChange*>& changes) const;
   void complete_or_mark(Connection& connection, std::vector<RecordedChange*>& changes) const;
