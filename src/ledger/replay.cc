@@ -129,4 +129,15 @@ std::string compare_seats(const Inventory& expected, const Inventory& stored) {
   return {};
 }
 
+std::string compare_reservations(const Replay& expected, std::uint64_t rows, std::uint64_t created) {
+  std::uint64_t reservations = 0;
+  for (const auto& [number, inventory] : expected.events) reservations += inventory->reservation_count();
+  if (rows != reservations) return "table reservation has not as many rows as the journal has reservations";
+  return created == expected.created ? "" : "the numbers of creation in table reservation are not those of the journal";
+}
+
+std::string compare_history(const Replay& expected, std::uint64_t history) {
+  return history == expected.history ? "" : "table seat_change is not what the journal says";
+}
+
 }  // namespace holdfast

@@ -77,4 +77,8 @@ class Replay {
 
 // How the inventory loaded from tables differs from the journal's, as the rest of a sentence; empty if it does not.
 std::string compare_seats(const Inventory& expected, const Inventory& stored);
+// How table reservation, with so many rows and that sum of digests of {event, created_seq}, id, differs from the journal's; and how table
+// seat_change does by its sum. Empty if they do not.
+std::string compare_reservations(const Replay& expected, std::uint64_t rows, std::uint64_t created);
+std::string compare_history(const Replay& expected, std::uint64_t history);
 }  // namespace holdfast

@@ -91,6 +91,10 @@ class Verification {
   void problem(const std::string& what) { report_.problems.push_back(what); }
   void tables_differ(const std::string& what) { problem("the tables of " + name_ + " do not agree with its journal: " + what); }
 
+  void find_difference(const std::string& found) {
+    if (!found.empty()) tables_differ(found);
+  }
+
   void find_place() {
     try {
       wanted_ = place_of(connection_, event_);
@@ -188,9 +192,7 @@ class Verification {
         compare_reservation(rows, at, expected);
       }
     }
-    if (report_.reservations != expected.reservation_count())
-      tables_differ("table reservation has not as many rows as there were reservations");
-    if (created != replay_.created) tables_differ("the numbers of creation in table reservation are others");
+    find_difference(holdfast::compare_reservations(replay_, report_.reservations, created));
   }
 
   void compare_reservation(const Result& rows, int at, const Inventory& expected) {
@@ -259,7 +261,7 @@ class Verification {
                                                       .reservation = rows.is_null(at, 5) ? Uuid{} : rows.uuid(at, 5)});
       }
     }
-    if (history != replay_.history) tables_differ("table seat_change is not what its seats went through");
+    find_difference(holdfast::compare_history(replay_, history));
   }
 
   void compare_keys(const LoadedEvent& stored) {
