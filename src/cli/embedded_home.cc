@@ -1,7 +1,6 @@
 #include "cli/embedded_home.h"
 
 #include <fmt/format.h>
-#include <prometheus/metric_family.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
@@ -12,6 +11,7 @@
 #include <optional>
 
 #include "access/registry_file.h"
+#include "api/desk/metric_families.h"
 #include "cli/health.h"
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
@@ -117,30 +117,17 @@ class StateMetrics final : public prometheus::Collectable {
  public:
   StateMetrics(StateBacklog& backlog, const EmbeddedLedger& ledger) : backlog_(backlog), ledger_(ledger) {}
   std::vector<prometheus::MetricFamily> Collect() const override {
-    prometheus::ClientMetric age;
-    age.gauge.value = backlog_.look(ledger_);
-    prometheus::ClientMetric damaged;
-    damaged.gauge.value = static_cast<double>(ledger_.damaged_rows().count());
-    prometheus::ClientMetric due;
-    due.gauge.value = std::chrono::duration<double>(ledger_.expiries_due()).count();
-    prometheus::ClientMetric held_back;
-    held_back.counter.value = std::chrono::duration<double>(ledger_.held_back()).count();
-    return {{"holdfast_journal_rows_damaged",
-             "Journal rows that readers found damaged. Nobody gets their changes.",
-             prometheus::MetricType::Gauge,
-             {damaged}},
-            {"holdfast_state_oldest_pending_seconds",
-             "Age of the oldest journal row that state.db does not have.",
-             prometheus::MetricType::Gauge,
-             {age}},
-            {"holdfast_expiries_oldest_pending_seconds",
-             "Since when the oldest expiry waits to be recorded.",
-             prometheus::MetricType::Gauge,
-             {due}},
-            {"holdfast_state_held_back_seconds_total",
-             "Time that rounds have waited for state.db because it exceeded ledger.state_lag_max_ms.",
-             prometheus::MetricType::Counter,
-             {held_back}}};
+    using api::single;
+    using prometheus::MetricType;
+    const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
+    return {single(MetricType::Gauge, "holdfast_journal_rows_damaged",
+                   "Journal rows that readers found damaged. Nobody gets their changes.", ledger_.damaged_rows().count()),
+            single(MetricType::Gauge, "holdfast_state_oldest_pending_seconds", "Age of the oldest journal row that state.db does not have.",
+                   backlog_.look(ledger_)),
+            single(MetricType::Gauge, "holdfast_expiries_oldest_pending_seconds", "Since when the oldest expiry waits to be recorded.",
+                   seconds(ledger_.expiries_due())),
+            single(MetricType::Counter, "holdfast_state_held_back_seconds_total",
+                   "Time that rounds have waited for state.db because it exceeded ledger.state_lag_max_ms.", seconds(ledger_.held_back()))};
   }
 
  private:

@@ -1,8 +1,8 @@
 #include "api/desk/lock_metrics.h"
 
-#include <prometheus/metric_family.h>
-
 #include <limits>
+
+#include "api/desk/metric_families.h"
 
 namespace holdfast::api {
 namespace {
@@ -12,17 +12,6 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr const char* k_result_names[lock::k_grants] = {"granted", "held", "unknown"};
-
-ClientMetric sample(MetricType type, std::vector<ClientMetric::Label> labels, double number) {
-  ClientMetric metric;
-  metric.label = std::move(labels);
-  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = number;
-  return metric;
-}
-
-MetricFamily single(MetricType type, const char* name, const char* help, std::uint64_t value) {
-  return {.name = name, .help = help, .type = type, .metric = {sample(type, {}, static_cast<double>(value))}};
-}
 
 ClientMetric histogram(const char* call, const lock::RoundTrips& trips) {
   ClientMetric metric;
@@ -46,14 +35,14 @@ std::vector<MetricFamily> LockMetrics::Collect() const {
   const lock::Health health = seat_lock_->health();
   MetricFamily acquisitions{"holdfast_lock_acquisitions_total", "Requested seat locks, by result.", MetricType::Counter, {}};
   for (std::size_t i = 0; i < lock::k_grants; ++i) {
-    acquisitions.metric.push_back(sample(MetricType::Counter, {{"result", k_result_names[i]}}, static_cast<double>(stats.acquisitions[i])));
+    acquisitions.metric.push_back(sample(MetricType::Counter, stats.acquisitions[i], {{"result", k_result_names[i]}}));
   }
   MetricFamily trips{"holdfast_lock_round_trip_seconds", "Round trips to the seat lock, by call.", MetricType::Histogram, {}};
   trips.metric.push_back(histogram("acquire", stats.acquiring));
   trips.metric.push_back(histogram("release", stats.releasing));
   MetricFamily state{"holdfast_lock_state", "1 for the current state of the seat lock, 0 for the others.", MetricType::Gauge, {}};
   for (const auto each : {lock::Health::State::up, lock::Health::State::probing, lock::Health::State::away}) {
-    state.metric.push_back(sample(MetricType::Gauge, {{"state", name_of(each)}}, each == health.state ? 1 : 0));
+    state.metric.push_back(sample(MetricType::Gauge, each == health.state, {{"state", name_of(each)}}));
   }
   return {
       std::move(acquisitions),

@@ -1,80 +1,64 @@
 #include "api/desk/postgres_metrics.h"
 
-#include <prometheus/metric_family.h>
+#include "api/desk/metric_families.h"
 
 namespace holdfast::api {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 struct Sample {
-  const char* label;   // nullptr: none
-  double value;
+  const char* label;
+  std::uint64_t value;
 };
 
 MetricFamily family(MetricType type, const char* name, const char* help, const char* label, std::initializer_list<Sample> samples) {
   MetricFamily made{name, help, type, {}};
-  for (const Sample& each : samples) {
-    ClientMetric metric;
-    if (label != nullptr) metric.label = {{label, each.label}};
-    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = each.value;
-    made.metric.push_back(std::move(metric));
-  }
+  for (const Sample& each : samples) made.metric.push_back(sample(type, each.value, {{label, each.label}}));
   return made;
-}
-
-MetricFamily single(MetricType type, const char* name, const char* help, double value) {
-  return family(type, name, help, nullptr, {{nullptr, value}});
 }
 
 }  // namespace
 
 std::vector<MetricFamily> PostgresMetrics::Collect() const {
   const PostgresStats stats = ledger_.stats();
-  const auto number = [](auto value) { return static_cast<double>(value); };
   return {
       family(MetricType::Gauge, "holdfast_postgresql_connections", "Connections to the database, by state.", "state",
-             {{"busy", number(stats.connections.busy)}, {"idle", number(stats.connections.open - stats.connections.busy)}}),
+             {{"busy", stats.connections.busy}, {"idle", stats.connections.open - stats.connections.busy}}),
       single(MetricType::Counter, "holdfast_postgresql_connections_made_total", "Connections opened to the database.",
-             number(stats.connections.connected)),
+             stats.connections.connected),
       single(MetricType::Counter, "holdfast_postgresql_connection_failures_total", "Failed attempts to connect to the database.",
-             number(stats.connections.failures)),
+             stats.connections.failures),
       family(MetricType::Counter, "holdfast_postgresql_batches_total", "Batches, by result.", "result",
-             {{"written", number(stats.batches_written)},
-              {"nothing_to_write", number(stats.batches_refused)},
-              {"unavailable", number(stats.batches_failed)}}),
-      single(MetricType::Counter, "holdfast_postgresql_batches_again_total", "Times that a batch was judged again.",
-             number(stats.batches_again)),
+             {{"written", stats.batches_written}, {"nothing_to_write", stats.batches_refused}, {"unavailable", stats.batches_failed}}),
+      single(MetricType::Counter, "holdfast_postgresql_batches_again_total", "Times that a batch was judged again.", stats.batches_again),
       single(MetricType::Counter, "holdfast_postgresql_commits_settled_total",
-             "Commits whose answer was lost and that turned out to be committed.", number(stats.commits_settled)),
-      single(MetricType::Gauge, "holdfast_postgresql_replicas", "Events in this node's memory.", number(stats.replicas)),
-      single(MetricType::Counter, "holdfast_postgresql_replicas_loaded_total", "Times that an event was loaded.",
-             number(stats.replicas_loaded)),
+             "Commits whose answer was lost and that turned out to be committed.", stats.commits_settled),
+      single(MetricType::Gauge, "holdfast_postgresql_replicas", "Events in this node's memory.", stats.replicas),
+      single(MetricType::Counter, "holdfast_postgresql_replicas_loaded_total", "Times that an event was loaded.", stats.replicas_loaded),
       single(MetricType::Counter, "holdfast_postgresql_rows_followed_total",
-             "Journal rows that were read from other nodes, and at the start.", number(stats.rows_followed)),
+             "Journal rows that were read from other nodes, and at the start.", stats.rows_followed),
       single(MetricType::Counter, "holdfast_postgresql_histories_changed_total",
-             "Times that the database had a different history from the one that this node had seen.", number(stats.histories_changed)),
+             "Times that the database had a different history from the one that this node had seen.", stats.histories_changed),
       single(MetricType::Gauge, "holdfast_postgresql_projection_changes_behind", "Changes that the tables do not have yet.",
-             number(stats.projector.changes_behind)),
+             stats.projector.changes_behind),
       single(MetricType::Gauge, "holdfast_postgresql_projection_seconds_behind",
-             "Age of the oldest change that the tables do not have yet.", number(stats.projector.behind.count()) / 1'000),
-      single(MetricType::Counter, "holdfast_postgresql_projection_steps_total", "Steps of this node's projector.",
-             number(stats.projector.steps)),
+             "Age of the oldest change that the tables do not have yet.", static_cast<double>(stats.projector.behind.count()) / 1'000),
+      single(MetricType::Counter, "holdfast_postgresql_projection_steps_total", "Steps of this node's projector.", stats.projector.steps),
       single(MetricType::Counter, "holdfast_postgresql_projection_changes_total", "Changes that this node's projector has written.",
-             number(stats.projector.changes)),
+             stats.projector.changes),
       single(MetricType::Counter, "holdfast_postgresql_projection_failures_total", "Steps that the database refused.",
-             number(stats.projector.failures)),
+             stats.projector.failures),
       single(MetricType::Gauge, "holdfast_postgresql_events_damaged", "Events whose journal or tables are damaged.",
-             number(stats.projector.events_damaged)),
+             stats.projector.events_damaged),
       single(MetricType::Gauge, "holdfast_postgresql_events_left_out", "Events that cannot be followed, swept or repaired at the moment.",
-             number(stats.events_left_out)),
+             stats.events_left_out),
       single(MetricType::Gauge, "holdfast_expiries_oldest_pending_seconds",
              "Age of the oldest expiry that is due but not recorded, of events in this node's memory.",
-             number(stats.expiries_due.count()) / 1'000),
+             static_cast<double>(stats.expiries_due.count()) / 1'000),
       single(MetricType::Counter, "holdfast_postgresql_journal_rows_removed_total", "Journal rows removed by retention.",
-             number(stats.projector.rows_removed)),
+             stats.projector.rows_removed),
   };
 }
 

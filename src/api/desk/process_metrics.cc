@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <prometheus/metric_family.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -15,22 +14,13 @@
 #include <string_view>
 #include <utility>
 
+#include "api/desk/metric_families.h"
+
 namespace holdfast::api {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-ClientMetric sample(MetricType type, double number) {
-  ClientMetric metric;
-  (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = number;
-  return metric;
-}
-
-MetricFamily single(MetricType type, const char* name, const char* help, double value) {
-  return {.name = name, .help = help, .type = type, .metric = {sample(type, value)}};
-}
 
 double seconds_of(clockid_t clock) {
   timespec time{};
@@ -112,13 +102,13 @@ ProcessMetrics::~ProcessMetrics() = default;
 
 std::vector<MetricFamily> ProcessMetrics::Collect() const {
   const std::scoped_lock lock(mutex_);   // a folder is read from one place at a time
-  std::vector<MetricFamily> all{build_info(commit_),
-                                single(MetricType::Counter, "holdfast_log_lines_lost_total", "Log lines that could not be written.",
-                                       static_cast<double>(log_lines_lost_())),
-                                single(MetricType::Counter, "process_cpu_seconds_total", "Processor time of the process, user and system.",
-                                       seconds_of(CLOCK_PROCESS_CPUTIME_ID)),
-                                single(MetricType::Gauge, "process_start_time_seconds",
-                                       "Start time of the process, in seconds since 1970 UTC.", proc_->started_at())};
+  std::vector<MetricFamily> all{
+      build_info(commit_),
+      single(MetricType::Counter, "holdfast_log_lines_lost_total", "Log lines that could not be written.", log_lines_lost_()),
+      single(MetricType::Counter, "process_cpu_seconds_total", "Processor time of the process, user and system.",
+             seconds_of(CLOCK_PROCESS_CPUTIME_ID)),
+      single(MetricType::Gauge, "process_start_time_seconds", "Start time of the process, in seconds since 1970 UTC.",
+             proc_->started_at())};
   if (const auto bytes = proc_->resident_bytes()) {
     all.push_back(single(MetricType::Gauge, "process_resident_memory_bytes", "Resident memory of the process.", *bytes));
   }

@@ -1,6 +1,5 @@
 #include "api/desk/span_exporter.h"
 
-#include <prometheus/metric_family.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "api/desk/metric_families.h"
 #include "core/version.h"
 #include "json/json.h"
 
@@ -85,13 +85,6 @@ void append_span(Json& json, const Span& span) {
       if (span.facts.status >= k_server_errors) json.member("code", k_status_error);
     });
   });
-}
-
-prometheus::ClientMetric sample(const char* result, std::uint64_t count) {
-  prometheus::ClientMetric metric;
-  metric.label = {{"result", result}};
-  metric.counter.value = static_cast<double>(count);
-  return metric;
 }
 
 }  // namespace
@@ -228,10 +221,11 @@ std::string SpanExporter::post(std::string body, Clock::time_point deadline) {
 
 std::vector<prometheus::MetricFamily> SpanExporter::Collect() const {
   const std::scoped_lock lock(mutex_);
+  constexpr auto k_counter = prometheus::MetricType::Counter;
   return {{.name = "holdfast_spans_total",
            .help = "Spans of requests, by result.",
-           .type = prometheus::MetricType::Counter,
-           .metric = {sample("sent", sent_), sample("dropped", dropped_)}}};
+           .type = k_counter,
+           .metric = {sample(k_counter, sent_, {{"result", "sent"}}), sample(k_counter, dropped_, {{"result", "dropped"}})}}};
 }
 
 }  // namespace holdfast::api
