@@ -20,6 +20,14 @@
 namespace holdfast {
 
 using Fingerprint = std::array<std::uint8_t, 16>;
+struct FingerprintHash {
+  using is_avalanching = void;   // fingerprints are cryptographic
+  std::size_t operator()(const Fingerprint& value) const {
+    std::size_t hash;
+    std::memcpy(&hash, value.data(), sizeof hash);
+    return hash;
+  }
+};
 
 // How long a key is valid.
 inline constexpr Millis k_keys_kept = k_idempotency_hours * 3'600 * k_millis_per_second;
@@ -84,22 +92,13 @@ class KeyTable {
   void count(const KeyOwner& owner, std::size_t bytes, bool is_more);
   void forget(const Fingerprint& key);
 
-  struct Hash {
-    using is_avalanching = void;   // fingerprints are cryptographic
-    std::size_t operator()(const Fingerprint& value) const {
-      std::size_t hash;
-      std::memcpy(&hash, value.data(), sizeof hash);
-      return hash;
-    }
-  };
-
   KeyBudget budget_;
   Use all_;
   Use strangers_;
   boost::unordered_flat_map<std::uint64_t, Use> by_owner_;   // by packed owner; only owners with a key
   Millis last_put_ = 0;
   Millis kept_longer_ = 0;
-  boost::unordered_flat_map<Fingerprint, Record, Hash> records_;
+  boost::unordered_flat_map<Fingerprint, Record, FingerprintHash> records_;
   std::deque<Fingerprint> in_order_;
   BlockPool outcomes_;
 };

@@ -62,14 +62,7 @@ std::size_t members_kept(const boost::json::value& value) {
 }
 
 // A handler for Boost.JSON's parser that stops at the first duplicate member. `a` and its escaped form are the same name.
-struct DuplicateFinder {
-  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
-  using Error = boost::json::error_code;
-  using Text = boost::json::string_view;
-
+struct DuplicateFinder : HandlerWithoutLimits {
   MemberNames names;
   std::string name;
 

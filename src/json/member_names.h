@@ -9,6 +9,8 @@
 // at once.
 #pragma once
 
+#include <boost/json/error.hpp>
+#include <boost/json/string_view.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +19,16 @@
 #include <vector>
 
 namespace holdfast {
+
+// What a handler for Boost.JSON's parser says of sizes, where others limit them.
+struct HandlerWithoutLimits {
+  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+  using Error = boost::json::error_code;
+  using Text = boost::json::string_view;
+};
 
 class MemberNames {
  public:

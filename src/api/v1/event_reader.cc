@@ -63,17 +63,10 @@ std::optional<EventStatus> event_status_named(std::string_view name) {
 }
 
 // The callbacks of Boost.JSON's parser. They note mistakes and go on. False, with `error` set, stops the parser.
-class EventReader::Handler {
+// Names of members, and texts of members that we use, have at most k_text_bytes_max bytes. Other texts may have any length, because they are not
+// kept.
+class EventReader::Handler : public HandlerWithoutLimits {
  public:
-  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-  // Names of members, and texts of members that we use, have at most k_text_bytes_max bytes. Other texts may have any length, because they are
-  // not kept.
-  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
-  using Error = boost::json::error_code;
-  using Text = boost::json::string_view;
-
   EventDraft draft;
 
   bool on_document_begin(Error&) { return true; }
@@ -275,22 +268,15 @@ class EventReader::Handler {
   }
 
   // The name and the position of a row may follow its seats in the text.
-  void end_row() {
-    if (row_first_ == draft.seats.size()) return;
-    const std::uint32_t name = draft.texts.number(row_name_);
-    for (std::size_t i = row_first_; i < draft.seats.size(); ++i) {
-      draft.seats[i].row = name;
-      draft.seats[i].x += static_cast<float>(row_at_.x);
-      draft.seats[i].y += static_cast<float>(row_at_.y);
-    }
-  }
-  void end_zone() {
-    if (zone_first_ == draft.seats.size()) return;
-    const std::uint32_t name = draft.texts.number(zone_name_);
-    for (std::size_t i = zone_first_; i < draft.seats.size(); ++i) {
-      draft.seats[i].section = name;
-      draft.seats[i].x += static_cast<float>(zone_at_.x);
-      draft.seats[i].y += static_cast<float>(zone_at_.y);
+  void end_row() { place_seats(row_first_, row_name_, row_at_, &ReadSeat::row); }
+  void end_zone() { place_seats(zone_first_, zone_name_, zone_at_, &ReadSeat::section); }
+  void place_seats(std::size_t first, const std::string& called, const Point& at, std::uint32_t ReadSeat::* part) {
+    if (first == draft.seats.size()) return;
+    const std::uint32_t name = draft.texts.number(called);
+    for (std::size_t i = first; i < draft.seats.size(); ++i) {
+      draft.seats[i].*part = name;
+      draft.seats[i].x += static_cast<float>(at.x);
+      draft.seats[i].y += static_cast<float>(at.y);
     }
   }
   // Gives names to the seats of a text that ends early.

@@ -135,6 +135,15 @@ std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, c
   return partitions;
 }
 
+std::vector<Client::Setting> consumer_settings(const std::string& group) {
+  return {{"group.id", group},
+          {"enable.auto.commit", "false"},
+          {"enable.auto.offset.store", "false"},
+          {"auto.offset.reset", "earliest"},
+          {"isolation.level", "read_committed"},
+          {"enable.partition.eof", "true"}};
+}
+
 Polled poll_consumer(Client& client, std::chrono::milliseconds patience) {
   return {rd_kafka_consumer_poll(client.get(), static_cast<int>(patience.count())), &rd_kafka_message_destroy};
 }

@@ -87,6 +87,10 @@ class Client {
   rd_kafka_t* handle_ = nullptr;
 };
 
+// Settings of a consumer that commits its offsets itself, and gets messages of committed transactions, and the ends of partitions: transactions
+// leave marks, so the end of a partition is not behind its last message.
+std::vector<Client::Setting> consumer_settings(const std::string& group);
+
 // The next message, end of a partition or error of a consumer; nothing if none comes in this time.
 using Polled = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
 Polled poll_consumer(Client& client, std::chrono::milliseconds patience);

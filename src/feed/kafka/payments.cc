@@ -94,14 +94,9 @@ void leave_group(Client& client) {
 
 void Payments::consume() {
   Client* consumer = nullptr;
-  Client client(Client::Kind::consumer, options_.kafka,
-                {{"group.id", options_.group},
-                 {"enable.auto.commit", "false"},
-                 {"enable.auto.offset.store", "false"},
-                 {"auto.offset.reset", "earliest"},
-                 {"isolation.level", "read_committed"},
-                 {"enable.partition.eof", "true"},   // transactions leave marks, so the end of a partition is not behind its last message
-                 {"partition.assignment.strategy", "range,roundrobin"}},   // after each rebalance all start at the committed offsets
+  std::vector<Client::Setting> settings = consumer_settings(options_.group);
+  settings.emplace_back("partition.assignment.strategy", "range,roundrobin");   // after each rebalance all start at the committed offsets
+  Client client(Client::Kind::consumer, options_.kafka, settings,
                 {.delivered = {}, .rebalanced = [&](rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t& partitions) {
                    on_rebalance(*consumer, error, partitions);
                  }});

@@ -90,14 +90,7 @@ void SeatImports::consume() {
     }
   } const at_end{*this};
   teller_ = std::make_unique<Teller>(options_.kafka, k_bytes_told_whole);
-  Client client(Client::Kind::consumer, options_.kafka,
-                {{"group.id", options_.group},
-                 {"enable.auto.commit", "false"},
-                 {"enable.auto.offset.store", "false"},
-                 {"auto.offset.reset", "earliest"},
-                 {"isolation.level", "read_committed"},
-                 {"enable.partition.eof", "true"}},   // transactions leave marks, so the end of a partition is not behind its last message
-                {});
+  Client client(Client::Kind::consumer, options_.kafka, consumer_settings(options_.group), {});
   rd_kafka_poll_set_consumer(client.get());
   assign(client, await_topic());
   starting_since_.reset();

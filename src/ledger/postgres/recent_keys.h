@@ -5,7 +5,6 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
-#include <cstring>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -50,16 +49,8 @@ class RecentKeys {
     EventNumber event;
     Millis at;
   };
-  struct Hash {
-    using is_avalanching = void;   // fingerprints are cryptographic
-    std::size_t operator()(const Fingerprint& value) const {
-      std::size_t hash;
-      std::memcpy(&hash, value.data(), sizeof hash);
-      return hash;
-    }
-  };
   mutable std::mutex mutex_;
-  boost::unordered_flat_map<Fingerprint, Use, Hash> events_;
+  boost::unordered_flat_map<Fingerprint, Use, FingerprintHash> events_;
   std::deque<Fingerprint> order_;
 };
 
