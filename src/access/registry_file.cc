@@ -67,10 +67,7 @@ void check_format(sqlite::Database& registry) {
   if (registry.query_int("PRAGMA application_id") != k_application_id) {
     throw DataError(registry.path() + " is not a registry of Holdfast. Nothing was changed. Is this the right folder?");
   }
-  if (const auto format = registry.query_int("PRAGMA user_version"); format != RegistryFile::k_format) {
-    throw DataError(registry.path() + " has format " + std::to_string(format) + "; this version of Holdfast reads format " +
-                    std::to_string(RegistryFile::k_format) + ". Nothing was changed. Use the version that wrote it, or a later one.");
-  }
+  refuse_other_format(registry, RegistryFile::k_format);
 }
 
 }  // namespace

@@ -6,13 +6,6 @@
 namespace holdfast::api {
 namespace {
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 std::string list_of(std::initializer_list<std::string_view> names) {
   std::string list;
   for (const std::string_view name : names) list.append(list.empty() ? "`" : ", `").append(name).append("`");

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cli/documents.h"
+#include "cli/option_table.h"
 
 namespace holdfast::cli {
 namespace {
@@ -45,19 +46,10 @@ constexpr const char* k_tail = R"(  esac
 constexpr const char* k_files = R"(compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"))";
 constexpr const char* k_folders = R"(compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur"))";
 
-std::vector<const CLI::App*> commands_in(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
-
 std::vector<const CLI::App*> all_commands(const CLI::App& app) {
   std::vector<const CLI::App*> all = {&app};
   for (const CLI::App* each : commands_in(app)) std::ranges::copy(all_commands(*each), std::back_inserter(all));
   return all;
-}
-
-// holdfast keys create
-std::string path_of(const CLI::App& command) {
-  return command.get_parent() == nullptr ? command.get_name() : path_of(*command.get_parent()) + " " + command.get_name();
 }
 
 std::vector<std::string> flags_of(const CLI::Option& option) {
@@ -65,12 +57,6 @@ std::vector<std::string> flags_of(const CLI::Option& option) {
   for (const std::string& each : option.get_lnames()) flags.push_back("--" + each);
   for (const std::string& each : option.get_snames()) flags.push_back("-" + each);
   return flags;
-}
-
-std::string joined(const std::vector<std::string>& words, const char* between) {
-  std::string all;
-  for (const std::string& each : words) all.append(all.empty() ? "" : between).append(each);
-  return all;
 }
 
 // The statement that completes a value of this type; `:` if there is nothing to offer.

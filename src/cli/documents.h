@@ -3,8 +3,17 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 namespace holdfast::cli {
+
+// The subcommands of a command, and its name with those of its parents: holdfast keys create.
+inline std::vector<const CLI::App*> commands_in(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+inline std::string path_of(const CLI::App& command) {
+  return command.get_parent() == nullptr ? command.get_name() : path_of(*command.get_parent()) + " " + command.get_name();
+}
 
 // holdfast(1), in roff (ASCII, the macros of man(7)).
 std::string manual_page(const CLI::App& app);

@@ -239,10 +239,7 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
     sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
     if (copy.query_int("PRAGMA application_id") != k_backup_application_id)
       throw DataError(file.string() + " is not a backup of Holdfast.");
-    if (const auto format = copy.query_int("PRAGMA user_version"); format != StateStore::k_format) {
-      throw DataError(file.string() + " has format " + std::to_string(format) + "; this version of Holdfast reads format " +
-                      std::to_string(StateStore::k_format) + ". Nothing was restored. Use the version that wrote it, or a later one.");
-    }
+    refuse_other_format(copy, StateStore::k_format, "Nothing was restored");
   }
   const RestoredKeys keys = fs::exists(folder.registry())       ? RestoredKeys::kept
                             : has_table(file, "session_secret") ? RestoredKeys::from_backup

@@ -37,20 +37,12 @@ std::string wrapped(std::string_view text) {
 std::string bold(std::string_view text) { return "\\fB" + plain(text) + "\\fR"; }
 std::string italic(std::string_view text) { return "\\fI" + plain(text) + "\\fR"; }
 
-std::vector<const CLI::App*> commands_in(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
-
 // The commands without subcommands, depth first: `keys create`, not `keys`.
 std::vector<const CLI::App*> leaves_of(const CLI::App& app) {
   if (commands_in(app).empty()) return {&app};
   std::vector<const CLI::App*> all;
   for (const CLI::App* each : commands_in(app)) std::ranges::copy(leaves_of(*each), std::back_inserter(all));
   return all;
-}
-
-std::string path_of(const CLI::App& command) {
-  return command.get_parent() == nullptr ? command.get_name() : path_of(*command.get_parent()) + " " + command.get_name();
 }
 
 // The name of a value's type, without the names of its checks.

@@ -29,12 +29,6 @@ constexpr std::uint64_t k_rate_max = 1'000'000;
 constexpr std::uint64_t k_bytes_per_second_max = 1u << 30;
 constexpr const char* k_none = "none";
 
-std::string joined(const std::vector<std::string>& words, const char* between) {
-  std::string all;
-  for (const std::string& each : words) all.append(all.empty() ? "" : between).append(each);
-  return all;
-}
-
 // ---- How a value is read.
 
 // `member` is a number, or an optional one.

@@ -42,6 +42,12 @@ struct Described {
   std::string default_text() const;
 };
 
+inline std::string joined(const std::vector<std::string>& words, const char* between) {
+  std::string all;
+  for (const std::string& each : words) all.append(all.empty() ? "" : between).append(each);
+  return all;
+}
+
 inline constexpr char k_between_pairs = '\x1f';
 
 // All options, table by table of the TOML file.

@@ -194,4 +194,10 @@ struct Outcome {
   bool accepted() const { return reason == Reason::none; }
 };
 
+inline Outcome refused(Reason reason) {
+  Outcome outcome;
+  outcome.reason = reason;
+  return outcome;
+}
+
 }  // namespace holdfast

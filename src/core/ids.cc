@@ -5,17 +5,6 @@
 #include <cstring>
 
 namespace holdfast {
-namespace {
-
-constexpr int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-}  // namespace
-
 // Not Boost's string_generator, which accepts forms that no contract allows (braces, no dashes) and throws on errors.
 std::optional<Uuid> parse_uuid(std::string_view text) {
   if (text.size() != k_uuid_text_bytes) return std::nullopt;

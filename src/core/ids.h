@@ -16,6 +16,14 @@ using Seq = std::uint64_t;            // number of a change in its event, from 1
 
 inline constexpr std::size_t k_uuid_text_bytes = 36;
 
+// The value of a hex digit in any letter case; -1 if it is none.
+constexpr int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
 // Reads a UUID of 8-4-4-4-12 hex digits in any letter case. nullopt for any other form (braces, no dashes, …).
 std::optional<Uuid> parse_uuid(std::string_view text);
 

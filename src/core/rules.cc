@@ -12,12 +12,6 @@ namespace {
 
 using Slot = Inventory::Slot;
 
-Outcome refused(Reason reason) {
-  Outcome outcome;
-  outcome.reason = reason;
-  return outcome;
-}
-
 Outcome refused(Limit limit) {
   Outcome outcome = refused(Reason::limit_exceeded);
   outcome.limit = limit;

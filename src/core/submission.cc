@@ -9,12 +9,6 @@
 namespace holdfast {
 namespace {
 
-Outcome refusal(Reason reason) {
-  Outcome outcome;
-  outcome.reason = reason;
-  return outcome;
-}
-
 // The verdict of the key; nullopt if the request must be judged.
 std::optional<Verdict> ask_key(const Submission& submission, KeyTable& keys, Millis now) {
   keys.forget_old(now);
@@ -41,7 +35,7 @@ std::optional<Verdict> preview_set(const Submission& submission, const std::func
     const Inventory* inventory = bench_of(part.event).inventory;
     const Hold* hold = std::get_if<Hold>(&part.command);
     if (inventory == nullptr) {
-      verdict.outcomes.push_back(refusal(Reason::event_not_found));
+      verdict.outcomes.push_back(refused(Reason::event_not_found));
     } else {
       verdict.outcomes.push_back(hold != nullptr ? preview(*inventory, *hold, now) : Outcome{});
     }
@@ -58,7 +52,7 @@ std::optional<Verdict> preview_set(const Submission& submission, const std::func
 
 Verdict refuse_all(const Submission& submission, Reason reason) {
   Verdict verdict;
-  for (std::size_t i = 0; i < submission.parts.size(); ++i) verdict.outcomes.push_back(refusal(reason));
+  for (std::size_t i = 0; i < submission.parts.size(); ++i) verdict.outcomes.push_back(refused(reason));
   return verdict;
 }
 
@@ -82,7 +76,7 @@ Verdict judge(const Submission& submission, const std::function<Bench(EventNumbe
   for (const Part& part : submission.parts) {
     const Bench bench = bench_of(part.event);
     if (bench.inventory == nullptr) {
-      verdict.outcomes.push_back(refusal(Reason::event_not_found));
+      verdict.outcomes.push_back(refused(Reason::event_not_found));
       continue;
     }
     const std::uint32_t before = bench.changes->wished;   // not counting expiries, which this request or an earlier one may record

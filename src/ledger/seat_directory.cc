@@ -1,8 +1,14 @@
 #include "ledger/seat_directory.h"
 
 #include <mutex>
+#include <random>
 
 namespace holdfast {
+
+std::uint64_t draw_hash_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
 
 SeatDirectory::SeatDirectory(std::uint64_t hash_seed) : seed_(hash_seed) {
   for (std::size_t i = 0; i < k_shards; ++i) {

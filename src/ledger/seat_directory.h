@@ -25,6 +25,9 @@ struct SeatPlace {
   SeatIndex seat;
 };
 
+// A seed for a ledger's hash tables, drawn at its start.
+std::uint64_t draw_hash_seed();
+
 class SeatDirectory {
  public:
   explicit SeatDirectory(std::uint64_t hash_seed);

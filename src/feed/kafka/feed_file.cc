@@ -53,11 +53,7 @@ std::unique_ptr<sql::SqliteDatabase> open_feed_file(const std::string& path) {
   auto database = std::make_unique<sql::SqliteDatabase>(path);
   sqlite::Database& feed = *database->file();
   feed.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-  const auto format = feed.query_int("PRAGMA user_version");
-  if (format != 0 && format != k_format) {
-    throw DataError(path + " has format " + std::to_string(format) + "; this version of Holdfast reads format " + std::to_string(k_format) +
-                    ". Nothing was changed. Use the version that wrote it, or a later one.");
-  }
+  if (feed.query_int("PRAGMA user_version") != 0) refuse_other_format(feed, k_format);
   Transaction transaction(feed);
   feed.execute(k_sql_create);
   feed.execute(("PRAGMA user_version = " + std::to_string(k_format)).c_str());

@@ -33,6 +33,13 @@ void sync_folder_of(const std::string& path) {
   if (!is_synced) throw DataError("cannot sync " + folder + ": " + std::strerror(error));
 }
 
+void refuse_other_format(sqlite::Database& file, std::int64_t format, const char* unchanged) {
+  const std::int64_t found = file.query_int("PRAGMA user_version");
+  if (found == format) return;
+  throw DataError(file.path() + " has format " + std::to_string(found) + "; this version of Holdfast reads format " +
+                  std::to_string(format) + ". " + unchanged + ". Use the version that wrote it, or a later one.");
+}
+
 void refuse_log_without_file(const std::string& path) {
   const std::string log = path + "-wal";
   if (std::filesystem::exists(path) || !std::filesystem::exists(log)) return;

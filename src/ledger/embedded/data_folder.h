@@ -1,10 +1,12 @@
 // The folder of an embedded ledger: the paths of its files, and the lock that admits one process at a time.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
 #include "ledger/data_error.h"
+#include "sql/sqlite.h"
 
 namespace holdfast {
 
@@ -20,6 +22,9 @@ void sync_folder_of(const std::string& path);
 
 // SQLite would apply a leftover log (-wal) to a new file of that name. Throws DataError if `path` is missing and its log exists.
 void refuse_log_without_file(const std::string& path);
+
+// Throws DataError unless the file has this format (PRAGMA user_version); `unchanged` says what still holds.
+void refuse_other_format(sqlite::Database& file, std::int64_t format, const char* unchanged = "Nothing was changed");
 
 class DataFolder {
  public:

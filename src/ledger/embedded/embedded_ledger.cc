@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <random>
 
 #include "core/check.h"
 #include "core/rules.h"
@@ -20,11 +19,6 @@ using Timer = std::chrono::steady_clock;
 constexpr std::size_t k_taken_ids_named_max = 100;
 constexpr int k_wal_frames_max = 4'000;                            // 16 MB: then the writer restarts the log
 constexpr std::uint64_t k_executions_between_forgetting = 512;
-
-std::uint64_t draw_seed() {
-  std::random_device device;
-  return std::uint64_t{device()} << 32 | device();
-}
 
 // Creates the file under another name first, so that a crash never leaves half a file.
 template <typename File>
@@ -65,7 +59,7 @@ void fold_row(const JournalRow& row, const JournalBody& body, Inventory& invento
 EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
     : options_(std::move(options)),
       folder_(options_.data),
-      hash_seed_(draw_seed()),
+      hash_seed_(draw_hash_seed()),
       journal_((open_files(), std::make_unique<Journal>(folder_.journal(), Journal::Mode::write))),
       archive_(std::make_unique<StateStore>(folder_.state(), StateStore::Mode::write)),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(*journal_, *archive_)),

@@ -8,6 +8,7 @@
 
 #include "core/bytes.h"
 #include "core/check.h"
+#include "ledger/embedded/data_folder.h"
 
 namespace holdfast {
 namespace {
@@ -95,10 +96,7 @@ void Journal::check_format(std::int64_t application_id) {
   if (database_.query_int("PRAGMA application_id") != application_id) {
     throw DataError(database_.path() + " is not a journal of Holdfast. Nothing was changed. Is this the right folder?");
   }
-  const auto format = database_.query_int("PRAGMA user_version");
-  if (format == k_format) return;
-  throw DataError(database_.path() + " has format " + std::to_string(format) + "; this version of Holdfast reads format " +
-                  std::to_string(k_format) + ". Nothing was changed. Use the version that wrote it, or a later one.");
+  refuse_other_format(database_, k_format);
 }
 
 void Journal::load_head() {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/uuid/random_generator.hpp>
-#include <random>
 
 #include "core/check.h"
 #include "ledger/data_error.h"
@@ -20,11 +19,6 @@ using namespace pg;
 constexpr std::size_t k_events_per_transaction = 16;
 constexpr std::chrono::milliseconds k_look_at_expiries{500};   // at the latest: nobody tells the engine of other nodes' holds
 constexpr Millis k_sweep_spread_max = 50;                      // so that usually only one node sweeps an event
-
-std::uint64_t draw_seed() {
-  std::random_device device;
-  return std::uint64_t{device()} << 32 | device();
-}
 
 pg::Settings settings_of(const PostgresOptions& options) {
   pg::Settings settings;
@@ -46,7 +40,7 @@ PostgresLedger::PostgresLedger(PostgresOptions options)
     : options_(std::move(options)),
       pool_(settings_of(options_), {.connections_max = options_.connections_max}),
       node_(boost::uuids::random_generator()()),
-      hash_seed_(draw_seed()),
+      hash_seed_(draw_hash_seed()),
       directory_(hash_seed_),
       sweep_spread_(static_cast<Millis>(hash_seed_ % (k_sweep_spread_max + 1))) {
   HOLDFAST_CHECK(options_.lanes >= 1 && options_.lanes <= k_lanes_max);
