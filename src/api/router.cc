@@ -9,7 +9,7 @@
 namespace holdfast::api {
 namespace {
 
-constexpr std::size_t k_import_bytes_max = std::size_t{4} * 1024 * 1024 * 1024;   // about 30 million seats
+constexpr std::size_t k_import_bytes_max = std::size_t{2} * 1024 * 1024 * 1024;   // 20 million seats of 107 bytes
 
 constexpr RouteDetails k_shown{.shows_body = true};
 constexpr RouteDetails k_import{.body = {.bytes_max = k_import_bytes_max, .streams = true}};

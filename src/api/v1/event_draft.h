@@ -37,7 +37,7 @@ static_assert(sizeof(ReadSeat) == 64, "memory holds millions of these while an e
 // Keeps each different text once and gives it a number. Number 0 is the empty text.
 class Texts {
  public:
-  static constexpr std::size_t k_bytes_max = std::size_t{1} << 30;
+  static constexpr std::size_t k_bytes_max = std::size_t{256} * 1024 * 1024;
 
   explicit Texts(std::size_t bytes_max = k_bytes_max) : bytes_max_(bytes_max) { number(""); }
   Texts(const Texts&) = delete;

@@ -294,7 +294,7 @@ class EventReader::Handler : public HandlerWithoutLimits {
     return has_room_for_names(error);
   }
   bool has_room_for_names(Error& error) {
-    return !draft.texts.is_full() || stop("the names of sections, rows, seats and categories have more than 1 GiB together", error);
+    return !draft.texts.is_full() || stop("the names of sections, rows, seats and categories have more than 256 MiB together", error);
   }
   void push_seat(bool from_list) {
     seat_.number = draft.texts.number(number_);

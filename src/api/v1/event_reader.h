@@ -5,8 +5,8 @@
 //   auto read = reader.finish();               // the event, or all of its mistakes
 //
 // A seating plan has zones of rows of seats. The zone's name is the section, and positions add up. A byte order mark before the text is
-// skipped. Memory holds 64 bytes and the id of each seat, and each different name once, at most 1 GiB of names. Not for several threads at
-// once.
+// skipped. Memory holds 64 bytes and the id of each seat, and each different name once, at most 256 MiB of names. Not for several threads
+// at once.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/waiting.h"
+
 namespace holdfast::api {
 namespace {
 
@@ -27,6 +29,22 @@ TEST(Texts, IsFullAtItsLimitOfBytes) {
   EXPECT_EQ(texts.number("x"), 0U);
   EXPECT_TRUE(texts.is_full());
   EXPECT_EQ(texts[more], "more.");
+}
+
+TEST(Texts, Have256MebibytesUnlessTheyAreToldOtherwise) {
+  constexpr std::size_t k_most = std::size_t{256} * 1'024 * 1'024;
+  constexpr std::size_t k_name_bytes = test::k_is_sanitized ? 65'536 : 200;   // to a sanitizer, each allocation costs more
+  Texts texts;
+  std::size_t left = k_most;
+  for (std::size_t i = 10'000'000; left >= k_name_bytes; ++i, left -= k_name_bytes) {
+    std::string name = std::to_string(i);
+    name.resize(k_name_bytes, 'x');
+    texts.number(name);
+  }
+  if (left > 0) texts.number(std::string(left, 'y'));
+  EXPECT_FALSE(texts.is_full());
+  texts.number("z");
+  EXPECT_TRUE(texts.is_full());
 }
 
 }  // namespace
