@@ -44,7 +44,7 @@ struct ServeOptions {
   std::string log_file;
   std::uint64_t http_header_bytes_max = 8 * 1024;
   std::uint64_t http_body_bytes_max = 256 * 1024;
-  std::uint64_t http_connections_max = 20'000;
+  std::uint64_t http_connections_max = 16'000;
   std::uint64_t http_connections_per_address_max = 0;
   std::vector<http::Network> http_trusted_proxies;
   bool http_proxy_protocol = false;

@@ -10,6 +10,7 @@
 #include "http/answer.h"
 #include "http/body_unreadable.h"
 #include "http/limits.h"
+#include "http/transfer_time.h"
 
 namespace holdfast::http {
 
@@ -246,7 +247,7 @@ void Connection::begin_wait(Phase phase, std::chrono::milliseconds time) {
 bool Connection::begin_transfer(Phase phase, std::chrono::milliseconds silence, std::size_t bytes_per_second_min) {
   auto left = silence;
   if (bytes_per_second_min > 0) {
-    const auto allowed = silence + std::chrono::seconds(moved_ / bytes_per_second_min);
+    const auto allowed = transfer_time(silence, moved_, bytes_per_second_min);
     left = std::min(left, std::chrono::duration_cast<std::chrono::milliseconds>(allowed - waited_));
   }
   begin_wait(phase, std::max(left, std::chrono::milliseconds(0)));

@@ -44,7 +44,7 @@ struct ServerOptions {
   std::size_t header_bytes_max = 8 * 1024;            // request line and all header fields
   std::size_t target_bytes_max = 4 * 1024;            // request target; more is 414
   std::size_t body_bytes_max = 64 * 1024;             // for routes that set no limit of their own
-  std::size_t connections_max = 20'000;               // over all threads; one more is answered 503 and closed, unless it is urgent
+  std::size_t connections_max = 16'000;               // over all threads; one more is answered 503 and closed, unless it is urgent
   std::size_t connections_over_max = 64;              // connections beyond it that each thread may have at once, to answer them
   std::size_t connections_per_address_max = 0;        // of one client (an IPv4 address, an IPv6 /64); 0: no limit
   std::vector<Network> trusted_proxies{};             // peers whose statements about their clients are believed

@@ -1,6 +1,9 @@
 // Every limit at its edge: the largest accepted value, and one more. Every timeout: late connections are ended.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +11,7 @@
 #include <vector>
 
 #include "http/raw_client.h"
+#include "http/transfer_time.h"
 #include "support/waiting.h"
 
 namespace holdfast::http::test {
@@ -31,6 +35,61 @@ class Descriptors {
  private:
   rlimit before_{};
   bool are_there_ = false;
+};
+
+// Clients in a process of their own, so that their descriptors are not this one's. Make it before there are threads.
+class OtherProcess {
+ public:
+  OtherProcess() {
+    int ends[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    child_ = ::fork();
+    ::close(ends[child_ == 0 ? 0 : 1]);
+    end_ = ends[child_ == 0 ? 1 : 0];
+    if (child_ == 0) obey();
+  }
+  ~OtherProcess() {
+    ::close(end_);
+    EXPECT_EQ(::waitpid(child_, nullptr, 0), child_);
+  }
+  OtherProcess(const OtherProcess&) = delete;
+  OtherProcess& operator=(const OtherProcess&) = delete;
+
+  // So many more connections, which stay open until the process ends. Returns how many could be made.
+  std::size_t connect(std::uint16_t port, std::size_t connections) {
+    Order order{.port = port, .connections = connections};
+    EXPECT_EQ(::write(end_, &order, sizeof order), static_cast<ssize_t>(sizeof order));
+    EXPECT_EQ(::read(end_, &order, sizeof order), static_cast<ssize_t>(sizeof order));
+    return order.connections;
+  }
+
+ private:
+  struct Order {
+    std::uint16_t port;
+    std::size_t connections;
+  };
+
+  // Only system calls: this is a copy of a process that may have had threads.
+  [[noreturn]] void obey() const {
+    for (Order order{}; ::read(end_, &order, sizeof order) == static_cast<ssize_t>(sizeof order);) {
+      std::size_t made = 0;
+      while (made < order.connections && is_connected(order.port)) ++made;
+      order.connections = made;
+      if (::write(end_, &order, sizeof order) < 0) break;
+    }
+    ::_exit(0);
+  }
+  static bool is_connected(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    return socket >= 0 && ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+
+  int end_ = -1;
+  pid_t child_ = -1;
 };
 
 std::string with_head_of(std::size_t bytes) {
@@ -133,28 +192,29 @@ TEST(Limit, OfConnectionsIsAnswered503AndDoesNotCountClosedOnes) {
   EXPECT_TRUE(s.serves());
 }
 
-// Each connection takes two descriptors here, because its client is in the same process.
-TEST(Limit, OfConnectionsIsTwentyThousandUnlessItIsSet) {
+TEST(Limit, OfConnectionsIsSixteenThousandUnlessItIsSet) {
   const std::size_t connections = holdfast::test::k_is_sanitized ? 2'000 : ServerOptions{}.connections_max;
-  const std::size_t wanted = 2 * connections + 1'000;
+  const std::size_t wanted = connections + 1'000;
   const Descriptors descriptors(wanted);
-  if (!descriptors.are_there()) GTEST_SKIP() << "this process may not have " << wanted << " descriptors";
+  if (!descriptors.are_there()) GTEST_SKIP() << "a process may not have " << wanted << " descriptors here";
+  OtherProcess others;
   TestServer s({.connections_max = connections});
-  std::vector<Client> clients;
-  clients.reserve(connections);
-  while (clients.size() < connections) {
-    clients.push_back(s.connect());
-    if (clients.size() % 1'000 != 0) continue;   // the kernel's backlog takes as many
-    ASSERT_TRUE(eventually([&] { return s.server.stats().connections_open == clients.size(); })) << clients.size();
+  Client first = s.connect();
+  for (std::size_t open = 1; open < connections - 1;) {
+    const std::size_t more = std::min<std::size_t>(connections - 1 - open, 1'000);   // the kernel's backlog takes as many
+    ASSERT_EQ(others.connect(s.server.port(), more), more) << open;
+    open += more;
+    ASSERT_TRUE(eventually([&] { return s.server.stats().connections_open == open; })) << open;
   }
-  EXPECT_EQ(s.ask(get("/hello"))->status, 503U);
-  for (Client* each : {&clients.front(), &clients.back()}) {
+  Client last = s.connect();
+  for (Client* each : {&first, &last}) {
     each->send(get("/hello"));
     EXPECT_EQ(each->read()->status, 200U);
   }
+  EXPECT_EQ(s.ask(get("/hello"))->status, 503U);
   EXPECT_EQ(s.server.stats().connections_open, connections);
   EXPECT_EQ(s.server.stats().connections_refused, 1U);
-  clients.pop_back();
+  last.close();
   EXPECT_TRUE(eventually([&] { return s.server.stats().connections_open == connections - 1; }));
   EXPECT_TRUE(s.serves());
 }
@@ -189,6 +249,38 @@ TEST(Limit, OfConnectionsMakesASilentOneGiveWay) {
   EXPECT_TRUE(silent.at_end());
   first.send(get("/hello"));
   EXPECT_EQ(first.read()->status, 200U);
+}
+
+TEST(Limit, OfConnectionsBeyondItIsSixtyFourAtOnceAndOneMoreIsRefusedUnheard) {
+  constexpr std::size_t k_over = 64;
+  constexpr std::string_view k_urgent = "GET /held HTTP/1.1\r\nHost: h\r\nX-Urgent: 1\r\n\r\n";
+  TestServer s({.connections_max = 1});
+  Client first = s.connect();
+  first.send(get("/hello"));
+  ASSERT_EQ(first.read()->status, 200U);
+  std::vector<Client> urgent;
+  for (std::size_t i = 0; i < k_over; ++i) {
+    urgent.push_back(s.connect());
+    urgent.back().send(k_urgent);
+  }
+  s.handler.gate.wait_for_waiters(k_over);   // none of them can give way
+  EXPECT_EQ(s.ask(k_urgent)->status, 503U);
+  s.handler.gate.open();
+  for (Client& each : urgent) EXPECT_EQ(each.read()->status, 200U);
+}
+
+TEST(Limit, OfConnectionsBeyondItHasASecondForItsHeader) {
+  TestServer s({.connections_max = 1});
+  Client first = s.connect();
+  first.send(get("/hello"));
+  ASSERT_EQ(first.read()->status, 200U);
+  for (const std::string_view beginning : {"", "GET /hello HTTP/1.1\r\nX-Urg"}) {
+    const auto began = std::chrono::steady_clock::now();
+    Client slow = s.connect();
+    slow.send(beginning);
+    EXPECT_EQ(slow.read()->status, 503U);
+    EXPECT_GE(std::chrono::steady_clock::now() - began, 900ms) << beginning;   // the server looks at its clock now and then
+  }
 }
 
 // Files take descriptors too, so a connection within its limit may find none left.
@@ -250,9 +342,9 @@ TEST(Limit, RefusedConnectionsOfOneAddressTakeNoPlaceFromOthers) {
   EXPECT_EQ(stats.connections_refused, 5U);
 }
 
-// The first half second is covered by the silence timeout; after that, 1,000 bytes a second would be needed.
+// The first half second is covered by the silence timeout; after that, 1,024 bytes a second would be needed.
 TEST(Timeout, OfABodyIsNotExtendedForEverByBytesThatTrickle) {
-  TestServer s({.body_bytes_per_second_min = 1'000, .body_timeout = 500ms});
+  TestServer s({.body_timeout = 500ms});
   for (const char* target : {"/echo", "/stream"}) {
     Client client = s.connect();
     client.send("POST " + std::string(target) + " HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n");
@@ -266,6 +358,19 @@ TEST(Timeout, OfABodyIsNotExtendedForEverByBytesThatTrickle) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->status, 408U) << target;
   }
+}
+
+TEST(TransferTime, Is30SecondsAndOneMoreForEach1024BytesOfABodyAnd4096OfAnAnswer) {
+  const ServerOptions options;
+  const auto of_body = [&](std::uint64_t moved) { return transfer_time(options.body_timeout, moved, options.body_bytes_per_second_min); };
+  const auto of_answer = [&](std::uint64_t moved) {
+    return transfer_time(options.write_timeout, moved, options.answer_bytes_per_second_min);
+  };
+  EXPECT_EQ(of_body(0), 30s);
+  EXPECT_EQ(of_body(100 * 1'024 - 1), 129s);
+  EXPECT_EQ(of_body(100 * 1'024), 130s);
+  EXPECT_EQ(of_answer(100 * 4'096 - 1), 129s);
+  EXPECT_EQ(of_answer(100 * 4'096), 130s);
 }
 
 TEST(Timeout, OfWritingEndsAClientThatReadsALittleNowAndThen) {
