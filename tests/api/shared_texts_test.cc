@@ -99,5 +99,27 @@ TEST_F(SharedTextsTest, IsGoneFromTheCountWithItsLastReader) {
   EXPECT_EQ(texts.bytes(), 0U);
 }
 
+TEST(SharedTextsByDefault, Have512MebibytesInUse) {
+  constexpr std::size_t k_most = std::size_t{512} * 1'024 * 1'024;
+  constexpr std::size_t k_parts = 8;
+  SharedTexts texts;
+  const auto source = std::make_shared<int>(1);
+  const auto make = [&](EventNumber event, std::size_t bytes) {
+    return texts.get_now({event, Kind::states}, source, [bytes] {
+      std::string text;
+      text.resize_and_overwrite(bytes, [](char*, std::size_t size) { return size; });   // pages that nobody writes take no memory
+      return text;
+    });
+  };
+  std::vector<SharedTexts::Text> in_use;
+  for (EventNumber event = 1; event < k_parts; ++event) in_use.push_back(make(event, k_most / k_parts));
+  in_use.push_back(make(k_parts, k_most / k_parts - 1));
+  EXPECT_EQ(texts.bytes(), k_most - 1);
+  in_use.push_back(make(k_parts + 1, 1));
+  for (const SharedTexts::Text& text : in_use) EXPECT_NE(text, nullptr);
+  EXPECT_EQ(texts.bytes(), k_most);
+  EXPECT_EQ(make(k_parts + 2, 1), nullptr);
+}
+
 }  // namespace
 }  // namespace holdfast::api
