@@ -1,6 +1,8 @@
 // Eviction of replicas: memory is bounded, the least recently used goes first, and nothing is forgotten by it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ledger/postgres/nodes.h"
 
 namespace holdfast::test {
@@ -56,6 +58,50 @@ TEST_F(PostgresEviction, TakesTheLeastRecentlyUsedAndNoMoreThanNecessary) {
   for (const std::size_t gone : {2u, 0u, 4u}) EXPECT_FALSE(is_here(events[gone])) << gone;
   for (const std::size_t kept : {1u, 3u}) EXPECT_TRUE(is_here(events[kept])) << kept;
   EXPECT_EQ(small_->events().size(), events.size()) << "they are still listed";
+}
+
+class PostgresEvictionByDefault : public PostgresNodes {
+ protected:
+  void SetUp() override {
+    PostgresNodes::SetUp();
+    second_.reset();
+    first_ = node({.url = {}, .kept_for = milliseconds(1)});
+  }
+
+  // Events of one seat each, 16 at a time, so that they share transactions.
+  std::vector<EventNumber> create_events(std::size_t count) {
+    constexpr std::size_t k_at_once = 16;
+    std::vector<EventNumber> events;
+    while (events.size() < count) {
+      Round headers, seats, openings;
+      for (std::size_t i = 0; i < k_at_once && events.size() < count; ++i) {
+        const Uuid id = uuid_of(++last_event_);
+        const auto plan = plan_of(id, 1);
+        const auto number = first_->reserve_event({.card = {.number = 0, .id = id}, .settings = {}, .plan = plan});
+        if (!number) return events;
+        std::string header, seat;
+        Writer header_writer(header), seat_writer(seat);
+        plan->encode_header(header_writer);
+        plan->encode_seats(0, 1, seat_writer);
+        headers.add(*number, Create{.plan_header = headers.keep_text(header)});
+        seats.add(*number, AppendSeats{.encoded = seats.keep_text(seat), .count = 1});
+        openings.add(*number, Configure{.status = EventSettings{}.status});
+        events.push_back(*number);
+      }
+      for (Round* round : {&headers, &seats, &openings}) EXPECT_TRUE(round->run(*first_).durable);
+    }
+    return events;
+  }
+};
+
+TEST_F(PostgresEvictionByDefault, KeepsAThousandEventsInMemory) {
+  constexpr std::size_t k_most = 1'000;
+  const std::vector<EventNumber> events = create_events(k_most + 1);
+  ASSERT_EQ(events.size(), k_most + 1);
+  for (const EventNumber event : events) ASSERT_TRUE(bring(*first_, event));
+  ASSERT_TRUE(eventually([&] { return first_->stats().replicas == k_most; })) << first_->stats().replicas;
+  EXPECT_EQ(first_->event(events.front()), nullptr) << "the one that was used longest ago";
+  EXPECT_EQ(std::ranges::count_if(events, [&](EventNumber event) { return first_->event(event) != nullptr; }), std::ptrdiff_t{k_most});
 }
 
 TEST_F(PostgresEviction, SparesEventsInUseUntilTheyAreNot) {

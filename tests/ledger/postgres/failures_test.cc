@@ -192,7 +192,9 @@ TEST_F(PostgresTimeouts, OnlyTheEventThatAnotherProgramHasLockedIsUnavailable) {
   for (const EventNumber event : {locked, open}) {
     round.add(event, Hold{.reservation = reservation_id(event, 1), .customer = "anna", .seats = round.keep({1}), .duration = k_hour});
   }
+  const auto began = Clock::now();
   EXPECT_FALSE(round.run(*first_).durable);
+  EXPECT_GE(Clock::now() - began, milliseconds(4'000)) << "it is tried for so long";
   EXPECT_EQ(round.verdict(0).outcomes.front().reason, Reason::unavailable);
   EXPECT_TRUE(round.verdict(1).accepted());
   EXPECT_EQ(head(locked), before);

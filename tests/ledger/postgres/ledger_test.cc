@@ -81,6 +81,44 @@ TEST_F(PostgresNodes, WriteAtMostSixteenEventsOfARoundInOneTransaction) {
   EXPECT_EQ(transactions[1].at(0), "1");
 }
 
+TEST_F(PostgresNodes, ANodeWritesThroughSixtyFourLanesAtOnce) {
+  constexpr unsigned k_lanes = Ledger::k_lanes_max;
+  std::vector<EventNumber> events;
+  for (unsigned i = 0; i < k_lanes; ++i) events.push_back(create_event(1));   // numbers in a row: each has its own lane
+  first_ = node({.url = {}, .lanes = k_lanes, .connections_max = k_lanes + 12});
+  for (const EventNumber event : events) ASSERT_TRUE(bring(*first_, event));
+  Sql locker(database_.url());
+  locker.run("begin; select 1 from holdfast.event for update");
+  std::atomic<unsigned> accepted{0};
+  std::vector<std::jthread> lanes;
+  for (const EventNumber event : events) {
+    lanes.emplace_back([&, event] { accepted += Desk(*first_).hold(event, reservation_id(event, 1), {0}).accepted() ? 1U : 0U; });
+  }
+  Sql sql(database_.url());
+  EXPECT_TRUE(eventually([&] {
+    return sql.value("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'") ==
+           std::to_string(k_lanes);
+  }));
+  locker.run("rollback");
+  lanes.clear();
+  EXPECT_EQ(accepted, k_lanes);
+}
+
+TEST_F(PostgresNodes, ANodesLedgerHasTwentyConnectionsUnlessItIsToldOtherwise) {
+  constexpr std::size_t k_most = 20;
+  const EventNumber event = create_event();
+  {
+    std::vector<pg::Pool::Borrowed> taken;
+    ASSERT_TRUE(eventually([&] {
+      if (first_->pool().stats().busy < k_most) taken.push_back(first_->pool().take());
+      return first_->pool().stats().busy == k_most;
+    }));
+    EXPECT_THROW(static_cast<void>(first_->pool().take()), pg::Error);
+    EXPECT_EQ(first_->pool().stats().open, k_most);
+  }
+  EXPECT_TRUE(Desk(*first_).hold(event, reservation_id(event, 1), {1}).accepted());
+}
+
 TEST_F(PostgresNodes, FindChangesWithoutANotificationByComparing) {
   const EventNumber event = create_event();
   ASSERT_TRUE(bring(*second_, event));
