@@ -175,6 +175,25 @@ KafkaWriter::KafkaWriter(const std::string& bootstrap)
 
 KafkaWriter::~KafkaWriter() = default;
 
+void KafkaWriter::create_topic(const std::string& topic, const std::map<std::string, std::string>& settings) {
+  std::array<char, 512> error{};
+  std::unique_ptr<rd_kafka_NewTopic_t, decltype(&rd_kafka_NewTopic_destroy)> wanted(
+      rd_kafka_NewTopic_new(topic.c_str(), 1, 1, error.data(), error.size()), &rd_kafka_NewTopic_destroy);
+  if (wanted == nullptr) throw std::runtime_error("create " + topic + ": " + error.data());
+  for (const auto& [name, value] : settings) check(rd_kafka_NewTopic_set_config(wanted.get(), name.c_str(), value.c_str()), name);
+  const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> answers(rd_kafka_queue_new(client_.get()),
+                                                                                     &rd_kafka_queue_destroy);
+  rd_kafka_NewTopic_t* topics[] = {wanted.get()};
+  rd_kafka_CreateTopics(client_.get(), topics, 1, nullptr, answers.get());
+  const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> answer(
+      rd_kafka_queue_poll(answers.get(), static_cast<int>(k_patience.count())), &rd_kafka_event_destroy);
+  if (answer == nullptr) throw std::runtime_error("create " + topic + ": no answer");
+  check(rd_kafka_event_error(answer.get()), "create " + topic);
+  std::size_t count = 0;
+  const rd_kafka_topic_result_t** results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer.get()), &count);
+  for (std::size_t i = 0; i < count; ++i) check(rd_kafka_topic_result_error(results[i]), "create " + topic);
+}
+
 void KafkaWriter::write(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers) {
   produce(topic, std::move(key), std::move(value), headers);
   flush(topic);

@@ -78,6 +78,8 @@ class KafkaWriter {
   KafkaWriter(const KafkaWriter&) = delete;
   KafkaWriter& operator=(const KafkaWriter&) = delete;
 
+  // With one partition and settings of Kafka's for topics, such as `max.message.bytes`.
+  void create_topic(const std::string& topic, const std::map<std::string, std::string>& settings);
   void write(const std::string& topic, std::string key, std::string value, const std::map<std::string, std::string>& headers = {});
   // Writes many in order, without waiting for each.
   void write_all(const std::string& topic, const std::string& key, const std::vector<std::string>& values);

@@ -42,6 +42,7 @@ SeatImports::SeatImports(SeatsOptions options, SeatsDesk& desk, FeedBoard& board
       desk_(desk),
       board_(board),
       gathering_(options_.limits),
+      failing_(options_.event_patience, options_.failing_max),
       loop_("kafka-seats", BackOff(k_back_off, options_.back_off_max)) {
   options_.kafka.more.try_emplace("allow.auto.create.topics", "true");
 }
@@ -283,7 +284,7 @@ void SeatImports::place(const Received& message) {
     if (must_wait(part->event, false)) throw Unavailable(standing.why);
     return give_up(message, standing.why);
   }
-  note_read(part->event);
+  failing_.note_read(part->event);
   switch (standing.kind) {
     case Standing::Kind::has_all: ++board_.counters.seats_skipped; return;
     case Standing::Kind::refused: return give_up(message, standing.why);
@@ -309,25 +310,13 @@ void SeatImports::gather(const SeatsPart& part, const Received& message) {
   }
 }
 
-// Whether to retry an event that cannot be read or created. One event must not keep the others waiting for ever: it is retried for
-// event_patience, once. After that its parts are dead letters at once, until it works again or this node restarts its imports.
+// Whether to retry an event that cannot be read or created.
 bool SeatImports::must_wait(const Uuid& event, bool can_be_read) {
   if (!desk_.trouble().empty()) {
-    failing_.erase(event);   // nothing works at present, so its time starts when that is over
+    failing_.forget(event);   // nothing works at present, so its time starts when that is over
     return true;
   }
-  if (failing_.size() >= options_.failing_max && !failing_.contains(event)) failing_.clear();
-  const auto now = Backlog::Timer::now();
-  Failing& failing = failing_.try_emplace(event, Failing{.since = now}).first->second;
-  failing.can_be_read = can_be_read;
-  failing.is_given_up = failing.is_given_up || now - failing.since >= options_.event_patience;
-  return !failing.is_given_up;
-}
-
-// An event was read. Whether one that could not be created can be created now shows when all of its parts have come again.
-void SeatImports::note_read(const Uuid& event) {
-  const auto at = failing_.find(event);
-  if (at != failing_.end() && !(at->second.is_given_up && at->second.can_be_read)) failing_.erase(at);
+  return failing_.must_wait(event, can_be_read, Backlog::Timer::now());
 }
 
 void SeatImports::import_complete() {
@@ -336,7 +325,7 @@ void SeatImports::import_complete() {
     switch (standing.kind) {
       case Standing::Kind::has_all:
         board_.counters.seats_imported += gathering_.take(*event).size();
-        failing_.erase(*event);
+        failing_.forget(*event);
         spdlog::info("kafka seats: event {} is imported", to_string(*event));
         break;
       case Standing::Kind::refused: give_up(*event, standing.why); break;

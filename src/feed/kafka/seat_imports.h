@@ -28,6 +28,7 @@
 #include "feed/backlog.h"
 #include "feed/kafka/client.h"
 #include "feed/kafka/dead_letters.h"
+#include "feed/kafka/failing_imports.h"
 #include "feed/kafka/gathering.h"
 #include "feed/kafka/ports.h"
 #include "feed/kafka/settings.h"
@@ -45,7 +46,7 @@ struct SeatsOptions {
   std::chrono::milliseconds back_off_max{5'000};
   // How long to retry an event that cannot be read or created while others can; then its parts are dead letters.
   std::chrono::milliseconds event_patience{60'000};
-  std::size_t failing_max = 10'000;   // such events that are remembered; one more clears the list, and each is retried for that long again
+  std::size_t failing_max = FailingImports::k_events_max;   // such events that are remembered
   std::size_t part_bytes_max = k_part_bytes_max;   // a larger message is a dead letter
   GatheringLimits limits{};
 };
@@ -89,7 +90,6 @@ class SeatImports {
   void gather(const SeatsPart& part, const Received& message);
   void import_complete();
   bool must_wait(const Uuid& event, bool can_be_read);
-  void note_read(const Uuid& event);
   void give_up_overdue();
   void give_up(const Uuid& event, const std::string& why);
   void give_up(const Received& message, const std::string& why);
@@ -113,13 +113,7 @@ class SeatImports {
   Gathering gathering_;
   std::map<Partition, Place> places_;
   std::deque<Dead> dead_;   // until Kafka has them; offsets are committed only while there are none
-  // Events that could not be read or created at the last attempt, while others could.
-  struct Failing {
-    Time since{};
-    bool is_given_up = false;   // no further retries
-    bool can_be_read = false;   // it can be read, but not created
-  };
-  std::map<Uuid, Failing> failing_;
+  FailingImports failing_;
   std::optional<Time> starting_since_;   // set while this node should import and does not yet
   std::optional<Time> at_hand_since_;   // set while a message is being handled
   Time committed_at_{};

@@ -294,6 +294,38 @@ TEST_F(KafkaConsumer, TakesNoMorePaymentsAtOnceWhenOneHasFilledTheBytes) {
   EXPECT_EQ(desk.most_at_once(), 10u);
 }
 
+constexpr std::size_t k_largest = 64 * 1'024;   // with its key
+
+TEST_F(KafkaConsumer, TakesEightMebibytesOfPaymentsAtOnceAndNoMore) {
+  constexpr std::size_t k_most = 8 * 1'024 * 1'024 / k_largest;
+  write_many(1, 4 * k_most, k_largest);
+  desk.takes = milliseconds(1'000);   // meanwhile librdkafka has fetched as many more
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 4 * k_most; }, 4 * k_patience));
+  EXPECT_EQ(desk.most_at_once(), k_most);
+}
+
+TEST_F(KafkaConsumer, HoldsSixteenMebibytesOfPaymentsAndTakesNoMoreUntilItCanCarryThemOut) {
+  constexpr std::size_t k_most = 16 * 1'024 * 1'024 / k_largest;
+  desk.stuck = 7;
+  write_many(7, k_most - 1, k_largest);
+  write("1:fits");
+  Payments payments(options(), desk, store, board);
+  payments.start();
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 1; }, 4 * k_patience));
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most - 1; }, 4 * k_patience));
+  write_many(7, 1, k_largest);
+  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most; }, 4 * k_patience));
+  write("1:waits");
+  const int before = desk.asked;
+  ASSERT_TRUE(eventually([&] { return desk.asked >= before + static_cast<int>(k_most); }, 4 * k_patience)) << "they are tried again";
+  EXPECT_THAT(desk.settled(), ElementsAre("1:fits"));
+  desk.stuck = 0;
+  ASSERT_TRUE(eventually([&] { return desk.settled().size() == k_most + 2; }, 4 * k_patience)) << desk.settled().size();
+  EXPECT_EQ(desk.settled().back(), "1:waits");
+}
+
 TEST_F(KafkaConsumer, StopsReadingWhileItHoldsTenThousandPayments) {
   constexpr std::size_t k_most = 10'000;
   desk.stuck = 7;

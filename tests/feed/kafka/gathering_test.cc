@@ -184,6 +184,18 @@ TEST(Gathering, AlwaysHasRoomForACompleteEvent) {
   EXPECT_EQ(narrow.add(part(1, 3, {2, 3}), message(4), k_now).answer, Answer::kept) << "the rest of an event";
 }
 
+TEST(Gathering, WaitsForTheSeatsOfAnEventForADayAndAtLeastAnHourUnlessItIsToldOtherwise) {
+  constexpr auto k_shortly = milliseconds(1);
+  Gathering gathering;
+  gathering.add(part(1, 2, {1}), message(1), k_now, k_now);
+  gathering.add(part(2, 2, {1}), message(2), k_now, k_now - std::chrono::hours(100));
+  EXPECT_FALSE(gathering.overdue(k_now + std::chrono::hours(1) - k_shortly));
+  EXPECT_EQ(gathering.overdue(k_now + std::chrono::hours(1)), event(2));
+  gathering.take(event(2));
+  EXPECT_FALSE(gathering.overdue(k_now + std::chrono::hours(24) - k_shortly));
+  EXPECT_EQ(gathering.overdue(k_now + std::chrono::hours(24)), event(1));
+}
+
 TEST(Gathering, NamesEventsThatWereWrittenTooLongAgo) {
   constexpr auto long_ago = k_now - std::chrono::hours(100);
   Gathering gathering({.age_max = milliseconds(10'000), .stay_least = milliseconds(1'000)});

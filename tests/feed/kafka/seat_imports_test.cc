@@ -191,17 +191,21 @@ TEST_F(SeatImportsOnKafka, MakeADeadLetterOfAMessageWithAVeryLongKey) {
   EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "It is nonsense.");
 }
 
-TEST_F(SeatImportsOnKafka, TakeNoMessageThatIsTooLarge) {
-  SeatsOptions small = options();
-  small.part_bytes_max = 10;
-  SeatImports imports(small, desk, board);
+TEST_F(SeatImportsOnKafka, TakeAMessageOfEightMebibytesAndNoneThatIsLarger) {
+  constexpr std::size_t k_most = 8 * 1'024 * 1'024;
+  if (test::has_real_kafka()) writer.create_topic(prefix + "seats-generated", {{"max.message.bytes", "20000000"}});
+  std::string largest = "1 2 1 2";
+  largest.resize(k_most, ' ');
+  std::string too_large = "2 1 1";
+  too_large.resize(k_most + 1, ' ');
+  SeatImports imports(options(), desk, board);
   imports.start();
-  write("1 2 1 2   ");
-  write("2 1 1      ");
+  write(too_large);
+  write(largest);
   ASSERT_TRUE(comes(1)) << "at the limit";
   const auto letters = dead(1);
   ASSERT_EQ(letters.size(), 1u);
-  EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "The message has more than 10 bytes.");
+  EXPECT_EQ(letters[0].headers.at("dead_letter_reason"), "The message has more than 8388608 bytes.");
 }
 
 TEST_F(SeatImportsOnKafka, RefuseOneWaitingEventTooManyAndImportCompleteOnes) {
