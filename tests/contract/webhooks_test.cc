@@ -347,6 +347,21 @@ TEST(Webhooks, ARedirectIsAFailureAndIsNotFollowed) {
   EXPECT_EQ(elsewhere.connections(), 0U);
 }
 
+TEST(Webhooks, AnAnswersBodyMayHaveMoreThanTheFourKibibytesThatAreRead) {
+  Receiver receiver;
+  std::size_t bytes = 4 * 1'024;
+  receiver.answers(
+      [&](const Received&) { return Reply{.status = 200, .body = std::string(std::exchange(bytes, 16 * 1'024 * 1'024), 'x')}; });
+  Server server(with_webhooks({"--webhooks-retry", "50ms"}));
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 2);
+  const std::string id = string_of(create(client, receiver.url(), R"("types":["held"])").at("id"));
+  held_id(client, {event[0]});
+  held_id(client, {event[1]});
+  EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_webhook_attempts_total", {R"(outcome="delivered")"}) == 2; }));
+  EXPECT_EQ(number(status_of(client, id), "dead"), 0);
+}
+
 TEST(Webhooks, AnAnswersHeaderIsReadUpToSixteenKibibytes) {
   Receiver receiver;
   const auto answers_with = [&](std::size_t bytes) {

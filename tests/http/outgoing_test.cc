@@ -120,6 +120,13 @@ TEST(Outgoing, AUrlIsSplitIntoItsParts) {
   EXPECT_EQ(v6->target, "/");
 }
 
+TEST(Outgoing, AnUrlHas2048BytesAndNoMore) {
+  std::string url = "https://example.org/";
+  url.resize(2'048, 'x');
+  EXPECT_TRUE(parse_outgoing_url(url));
+  EXPECT_FALSE(parse_outgoing_url(url + "x"));
+}
+
 TEST(Outgoing, AUrlThatIsAmbiguousOrHasMoreThanAnAddressIsRefused) {
   for (const char* url : {"",
                           "x",

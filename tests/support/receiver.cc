@@ -87,7 +87,7 @@ std::optional<Received> parse(const std::string& input) {
 std::string bytes_of(const Reply& reply) {
   std::string bytes = "HTTP/1.1 " + std::to_string(reply.status) + " Told\r\nConnection: close\r\n";
   for (const auto& [name, value] : reply.headers) bytes.append(name).append(": ").append(value).append("\r\n");
-  return bytes + (reply.status == 204 ? "\r\n" : "Content-Length: 2\r\n\r\nok");
+  return bytes + (reply.status == 204 ? "\r\n" : "Content-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n" + reply.body);
 }
 
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;

@@ -46,6 +46,7 @@ struct Reply {
   int status = 204;
   Headers headers{};
   bool hangs = false;   // does not answer until the sender closes
+  std::string body = "ok";   // of a status that has one
 };
 
 // A certificate authority of the test, and a certificate for `name` that it has signed.

@@ -307,6 +307,17 @@ TEST_F(RelayTest, ReadsNothingMoreWhen64MiBWait) {
   EXPECT_EQ(source.furthest, k_messages);
 }
 
+TEST_F(RelayTest, AThousandDeadMessagesAreKeptAndTheOldestOfOneMoreIsDropped) {
+  constexpr std::uint64_t k_most = 1'000;
+  ScriptedSource source(k_most + 1, 200);
+  for (std::uint64_t seq = 1; seq <= k_most + 1; ++seq) rejections.insert({seq, seq});   // of both attempts
+  start(source, {.retry = {std::chrono::milliseconds(1)}});
+  ASSERT_TRUE(eventually([&] { return store->find(id)->dead + store->find(id)->dead_dropped == k_most + 1; }));
+  EXPECT_EQ(store->find(id)->dead, k_most);
+  EXPECT_EQ(store->find(id)->dead_dropped, 1U);
+  EXPECT_TRUE(seen().empty());
+}
+
 TEST_F(RelayTest, ARedeliveredMessageWaitsOnlyForItsGroup) {
   ScriptedSource source(1, 1);
   rejections = {1, 1, 1};
