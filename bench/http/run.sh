@@ -58,6 +58,7 @@ done
 
 # shellcheck disable=SC2317  # called by the trap
 clean_up() {
+  stop_sampler
   stop_server
   rm -rf -- "$work/run"
 }
@@ -65,6 +66,22 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
 
 # --- one run each; they leave "rate p50 p99 refused broken batch commit" (microseconds, - for what there is not) in $work/result ---
+
+tables_have_all() { [[ $(curl -fsS --max-time 5 "http://127.0.0.1:$1/metrics" | awk '$1 == "holdfast_state_rows_behind" { print $2 }') == 0 ]]; }
+
+# finish_tables FOLDER: an import ends before its tables do, and no run should have to wait for them.
+finish_tables() {
+  local port log=$work/tables.log
+  port=$(free_port)
+  "$holdfast" serve --data "$1" --port "$port" >"$log" 2>&1 </dev/null &
+  server=$!
+  wait_until holdfast "$log" curl -fs --max-time 5 "http://127.0.0.1:$port/readyz"
+  until tables_have_all "$port"; do
+    kill -0 "$server" || fail "holdfast ended, see $log"
+    sleep 0.5
+  done
+  stop_server
+}
 
 # The prepared data folder: made once by a server's own import, then copied for every run, so that every run finds all seats free.
 prepare_event() {
@@ -77,8 +94,33 @@ prepare_event() {
     "$holdfast" import --data "$prepared" --name Benchmark --keep-ids "$plan" >"$work/import.log" 2>&1 ||
       { cat "$work/import.log" >&2 && fail "the event could not be imported"; }
     awk -v a="$began" -v b="$EPOCHREALTIME" -v n="$seats" 'BEGIN { printf "imported %d seats in %.1f s\n", n, b - a }'
+    finish_tables "$prepared"
     : >"$prepared.done"
   fi
+}
+
+sampler=""
+stop_sampler() {
+  [[ -n $sampler ]] || return 0
+  kill "$sampler" 2>/dev/null || true
+  wait "$sampler" 2>/dev/null || true
+  sampler=""
+}
+
+# sample_lag PORT FILE: how many seconds the tables are behind, once a second until it is stopped.
+sample_lag() {
+  while sleep 1; do
+    curl -fsS --max-time 5 "http://127.0.0.1:$1/metrics" | awk '$1 == "holdfast_state_oldest_pending_seconds" { print $2 }' || true
+  done >"$2"
+}
+
+# note_lag CONNECTIONS: the longest lag of the run at hand, and for how long its rounds waited for the tables.
+note_lag() {
+  lags+=("$(awk -v connections="$1" -v before="$(metric "$work/before" holdfast_state_held_back_seconds_total)" \
+    -v after="$(metric "$work/after" holdfast_state_held_back_seconds_total)" '
+    { if ($1 > most) most = $1 }
+    END { printf "c=%d: tables at most %.1f s behind in %d samples, rounds waited for them for %.1f s", connections, most, NR, after - before }' \
+    "$work/lags")")
 }
 
 # run_holdfast CONNECTIONS
@@ -92,8 +134,12 @@ run_holdfast() {
   wait_until holdfast "$log" curl -fs --max-time 5 "http://127.0.0.1:$port/readyz"
   settle
   curl -fsS "http://127.0.0.1:$port/metrics" >"$work/before"
+  sample_lag "$port" "$work/lags" &
+  sampler=$!
   load "$port" "$1" >"$work/load"
+  stop_sampler
   curl -fsS "http://127.0.0.1:$port/metrics" >"$work/after"
+  note_lag "$1"
   stop_server
   read -r rate p50 p99 refused broken answers <"$work/load"
   # Every answer that wrk counted must have gone through a batch.
@@ -183,6 +229,7 @@ machine
 printf 'a 4 KiB write on the bare disk, O_DSYNC: %s µs\n' "$(bare_disk)"
 print_header run
 names=()
+lags=()
 [[ $ours -eq 0 ]] || names+=("holdfast c=64")
 [[ $peers -eq 0 ]] || names+=("redis c=64" "nginx c=64")
 [[ $ours -eq 0 ]] || names+=("holdfast c=256")
@@ -207,5 +254,6 @@ if [[ $((ours * peers)) -eq 1 ]]; then
   printf '\nholdfast / redis: %s    holdfast / nginx: %s    (at 64 connections)\n' \
     "$(ratio "holdfast c=64" "redis c=64")" "$(ratio "holdfast c=64" "nginx c=64")"
 fi
-printf '\nwrk loads holdfast and nginx with one thread, redis-benchmark loads redis with one; nginx has one worker.\n'
+[[ $ours -eq 0 ]] || printf '\n%s' "${lags[@]}"
+printf '\n\nwrk loads holdfast and nginx with one thread, redis-benchmark loads redis with one; nginx has one worker.\n'
 [[ $bad -eq 0 ]] || fail "$bad answers were not 201 or never came: these rates are not of reservations"

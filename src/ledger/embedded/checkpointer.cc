@@ -1,8 +1,6 @@
 #include "ledger/embedded/checkpointer.h"
 
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -157,8 +155,6 @@ void Checkpointer::look_into_journal(Journal& journal, const JournalHead& from, 
 }
 
 void Checkpointer::run() {
-  // The lowest priority, for this thread only: requests come first.
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19);
   while (!stop_) {
     try {
       Journal journal(options_.journal, Journal::Mode::write);
@@ -201,7 +197,8 @@ void Checkpointer::catch_up(Journal& journal, StateStore& state, LogWatch& log) 
   }
 }
 
-// Leaves the processor to the requests.
+// Gives the processor to the requests. A low priority is no way to do that: on a busy machine it leaves the thread next to nothing, and it cannot
+// be raised again when rounds wait for the tables.
 void Checkpointer::rest(std::chrono::nanoseconds time) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(time, k_rest_max), [this] { return stop_ || is_waited_for(); });

@@ -1,5 +1,5 @@
-// The thread that fills state.db behind the journal, in small steps, and moves the journal's write-ahead log into its file. It runs at the
-// lowest priority: a start replays from the journal what it has not done yet.
+// The thread that fills state.db behind the journal, in small steps, and moves the journal's write-ahead log into its file. While
+// requests come it rests most of the time: a start replays from the journal what it has not done yet.
 #pragma once
 
 #include <atomic>

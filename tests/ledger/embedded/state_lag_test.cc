@@ -104,8 +104,9 @@ TEST_F(StateLag, IsNotExceededUnderAnyLoad) {
   }
 }
 
-TEST_F(StateLag, ARoundWaitsOnlyAMomentWhileTheTablesAreLocked) {
-  open(1ms, 50ms);
+TEST_F(StateLag, ARoundWaitsFor200MillisecondsAtMostWhileTheTablesAreHeldBySomebody) {
+  constexpr auto k_most = 200ms;
+  open(1ms, EmbeddedOptions{}.round_held_back_max);
   sqlite::Database blocker(DataFolder::state_in(folder / "data"), sqlite::Database::Mode::read_write);
   blocker.execute("BEGIN IMMEDIATE");
   const auto before = it->ledger().held_back();
@@ -114,8 +115,8 @@ TEST_F(StateLag, ARoundWaitsOnlyAMomentWhileTheTablesAreLocked) {
   ASSERT_TRUE(eventually([&] { return Timer::now() > written + 2ms; }));
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(sells());
   EXPECT_GT(it->ledger().rows_behind(), 0);
-  EXPECT_GE(it->ledger().held_back() - before, 50ms);
-  EXPECT_LT(it->ledger().held_back() - before, 8 * 50ms + 2s);
+  EXPECT_GE(it->ledger().held_back() - before, k_most);
+  EXPECT_LT(it->ledger().held_back() - before, 8 * k_most + 2s);   // eight rounds; a busy machine wakes them late
   blocker.execute("ROLLBACK");
   it->wait_for_tables();
 }
