@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, screenshots, startServer, visit } from "./harness.mjs";
-import { clickSeat, colorAt, holdAsSomebody, placeOf, planOf, ready } from "./map.mjs";
+import { clickSeat, colorAt, holdAsSomebody, placeOf, planOf, ready, zoomTo } from "./map.mjs";
 
 const server = await startServer({ flags: ["--demo"] });
 
@@ -218,6 +218,35 @@ for (const width of [1440, 1280, 390, 320]) {
     await server.ask("POST", `/v1/events/${id}/block`, { seatIds: plan.seats.id.slice(4) });
   });
 }
+
+test("The whole house stays whole in a window of another size, and what somebody looks at stays in the middle", async (t) => {
+  const { id } = await server.importVenue("theatre");
+  const plan = await planOf(server, id);
+  const page = await visit(t, server, `/?event=${id}`);
+  await ready(page);
+  const [xs, ys] = [plan.seats.x, plan.seats.y];
+  const isWhole = () =>
+    page.evaluate(([left, right, top, bottom]) => {
+      const canvas = document.querySelector(".map-canvas");
+      const [scale, x, y] = canvas.dataset.view.split(" ").map(Number);
+      return left * scale + x > 0 && right * scale + x < canvas.clientWidth && top * scale + y > 0 && bottom * scale + y < canvas.clientHeight;
+    }, [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)]);
+  for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }, { width: 844, height: 390 }, { width: 1440, height: 900 }]) {
+    await page.setViewportSize(viewport);
+    await eventually(`the whole house is seen at ${viewport.width} pixels`, isWhole);
+  }
+  await zoomTo(page, plan, 60, 1.5);
+  const middle = () =>
+    page.locator(".map-canvas").evaluate((canvas) => {
+      const [scale, x, y] = canvas.dataset.view.split(" ").map(Number);
+      return [scale, (canvas.clientWidth / 2 - x) / scale, (canvas.clientHeight / 2 - y) / scale].map(Math.round).join(" ");
+    });
+  const before = await middle();
+  const view = await page.locator(".map-canvas").getAttribute("data-view");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.waitForFunction((old) => document.querySelector(".map-canvas").dataset.view !== old, view);
+  assert.equal(await middle(), before);
+});
 
 for (const [width, height] of [[1280, 800], [390, 844], [320, 568]]) {
   test(`Nothing lies over the seats (${width} pixels)`, async (t) => {

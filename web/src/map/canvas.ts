@@ -66,7 +66,7 @@ export class SeatMap {
   #glide: { from: View; to: View; since: number } | undefined;
   #hover: number | undefined;
   #focus: number | undefined;
-  #fitted = false;
+  #isWhole = true;   // the whole house is shown: until the visitor looks somewhere
 
   constructor(canvas: HTMLCanvasElement, seats: Seats, palette: Palette, font: string, listener: SeatMapListener) {
     const context = canvas.getContext("2d", { alpha: false });
@@ -139,6 +139,7 @@ export class SeatMap {
     const margin = Math.min(fitMargin, this.#width * 0.06);
     const scale = Math.min((this.#width - 2 * margin) / (right - left + 2 * pad), (this.#height - 2 * margin) / (bottom - top + 2 * pad), pitchLargest / this.#seats.pitch);
     this.#goTo({ scale, x: this.#width / 2 - ((left + right) / 2) * scale, y: this.#height / 2 - ((top + bottom) / 2) * scale }, isGlide);
+    this.#isWhole = true;
   }
   zoomBy(factor: number) {
     const scale = this.#clampScale(this.#view.scale * factor);
@@ -190,12 +191,11 @@ export class SeatMap {
     this.#canvas.width = Math.round(clientWidth * dpr);
     this.#canvas.height = Math.round(clientHeight * dpr);
     this.#painter.look.dpr = dpr;
-    if (this.#fitted) {
+    if (this.#isWhole) {
+      this.fit(false);   // it stays whole in a window of another size, and on a phone that is turned
+    } else {
       this.#view = { ...this.#view, x: this.#width / 2 - center.x * this.#view.scale, y: this.#height / 2 - center.y * this.#view.scale };
       this.#listener.moved();
-    } else {
-      this.#fitted = true;
-      this.fit(false);
     }
     this.#startLevel();
     this.#draw(performance.now());   // at once: a canvas that was resized is empty
@@ -219,6 +219,7 @@ export class SeatMap {
   }
 
   #move(view: View) {
+    this.#isWhole = false;
     this.#glide = undefined;
     this.#view = this.#clamped(view);
     this.#listener.moved();
@@ -234,8 +235,10 @@ export class SeatMap {
 
   #goTo(view: View, isGlide = true) {
     const to = this.#clamped(view);
+    this.#isWhole = false;
     this.#listener.moved();
     if (!isGlide || matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.#glide = undefined;
       this.#view = to;
       this.#settleSoon();
     } else {
