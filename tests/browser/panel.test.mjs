@@ -115,6 +115,19 @@ test("A sold-out event says so and offers nothing; what comes back is offered at
   await cards.getByRole("link", { name: /One row/ }).first().waitFor();
 });
 
+test("Seats apart are offered only while some are free", async (t) => {
+  const { id } = await row(5);
+  const { seats } = await planOf(server, id);
+  await holdAsSomebody(server, [seats.id[1], seats.id[3]]);
+  const page = await visit(t, server, `/?event=${id}`, { expects: [/409/] });
+  await ready(page);
+  await page.getByRole("button", { name: "Hold the best 2 seats" }).click();
+  await page.getByRole("button", { name: "Hold 2 seats apart" }).waitFor();
+  await holdAsSomebody(server, [seats.id[0], seats.id[2], seats.id[4]]);
+  await page.getByRole("heading", { name: "Nothing is free at the moment" }).waitFor();
+  await page.getByRole("button", { name: "Hold 2 seats apart" }).waitFor({ state: "detached" });
+});
+
 test("An event that is over is not listed, and its page offers nothing", async (t) => {
   const { id } = await row(3, { name: "Was yesterday", startsAt: new Date(Date.now() - 24 * 3_600_000 - 1_000).toISOString() });
   await row(3, { name: "Begins soon", startsAt: new Date(Date.now() + 3_600_000).toISOString() });

@@ -124,6 +124,7 @@ export class Actions {
             tone: "warn",
             title: () => t.value.apartTitle(wish.quantity),
             body: () => t.value.apartBody,
+            advisesSeats: true,
             action: { label: () => t.value.takeApart(wish.quantity), run: () => this.holdBest({ ...wish, adjacent: false }) },
           };
           return true;
