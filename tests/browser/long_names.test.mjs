@@ -16,7 +16,9 @@ const sections = ["left hand side", "right hand side"].map((side) => `Orchestra 
 const seats = sections.flatMap((section, s) =>
   ["A", "B", "C"].flatMap((row) => Array.from({ length: 12 }, (_, n) => ({ section, row: `Terrace row ${row} (raised)`, number: `Seat-${n + 101}-left`, category: categories[s].name }))),
 );
-const event = await server.ask("POST", "/v1/events", { name, venue: name, currency: "EUR", categories, seats });
+/** `more`: further members of POST /v1/events. */
+const makeEvent = (more) => server.ask("POST", "/v1/events", { name, venue: name, currency: "EUR", categories, seats, ...more });
+const event = await makeEvent();
 const plan = await planOf(server, event.id);
 
 const widthOf = (page) => page.evaluate(() => document.documentElement.scrollWidth);
@@ -60,6 +62,45 @@ for (const [screen, form] of Object.entries({ wide, narrow })) {
     );
     assert.ok(drawn > 60, `they take ${drawn} columns of pixels`);
     if (screen === "wide") await screenshots(page, "long-desk-event");
+  });
+}
+
+for (const [screen, form] of Object.entries({ wide, narrow })) {
+  test(`What becomes of a wish is told within the screen, however long the seats' labels are (${screen})`, async (t) => {
+    const { id } = await makeEvent({ holdSeconds: 10, maxHoldSeconds: 600 });
+    const { seats: { id: ids } } = await planOf(server, id);
+    const holdForLong = (seatIds) => server.ask("POST", "/v1/reservations", { customerId: "somebody-else", seatIds, holdSeconds: 600 });
+    const page = await visit(t, server, `/?event=${id}`, { ...form, expects: [/status of 409/] });
+    const told = async (what, title) => {
+      await page.getByText(title).waitFor();
+      assert.ok((await widthOf(page)) <= form.viewport.width, `${what}: ${await widthOf(page)} pixels`);
+      assert.deepEqual(await cut(page, ".notice, .notice *, .banner, .status, .deal, .deal *"), [], what);
+      // The text of a button keeps off its border, in several lines too.
+      const gaps = await page.locator(".notice > .button, .deal .button").evaluateAll((all) =>
+        all.map((button) => {
+          const text = document.createRange();
+          text.selectNodeContents(button);
+          const [inner, outer] = [text.getBoundingClientRect(), button.getBoundingClientRect()];
+          return Math.min(inner.top - outer.top, outer.bottom - inner.bottom);
+        }),
+      );
+      assert.deepEqual(gaps.filter((gap) => gap < 3), [], what);
+      if (screen === "wide") await screenshots(page, `long-${what}`);
+    };
+    await ready(page);
+    await page.locator("summary").click();
+    for (const seat of [0, 1, 2]) await page.locator(`[data-seat="${seat}"]`).click();
+    await page.getByRole("button", { name: "Hold 3 seats" }).waitFor();
+    await holdForLong([ids[0], ids[1]]);
+    await told("faster", "Somebody else was faster with these");
+    await page.getByRole("button", { name: "Hold 1 seat" }).click();
+    await page.getByRole("timer").waitFor();
+    await told("time-over", "Your time is over");
+    await holdForLong(ids.filter((_, i) => i > 2 && i % 2 === 1));
+    await page.getByRole("button", { name: "Hold the best 2 seats" }).click();
+    await told("apart", "No 2 seats side by side are left");
+    await holdForLong(ids.filter((_, i) => i > 1 && i % 2 === 0));
+    await told("nothing-free", "Nothing is free at the moment");
   });
 }
 
