@@ -397,6 +397,20 @@ for (const locale of ["en-GB", "es-ES"]) {
   }
 }
 
+for (const locale of ["en-GB", "es-ES"]) {
+  test(`a seat's number in the list to choose from stands in one line (${locale})`, async (t) => {
+    const page = await open(t, `#/event/${theatre.id}`, { locale });
+    await page.locator(".row-of-seats .numbers").nth(11).waitFor();
+    await page.evaluate(() => document.fonts.ready);
+    for (const width of [1440, 1280, 390, 320]) {
+      await page.setViewportSize({ width, height: 800 });
+      // The twelfth has two digits.
+      const [one, twelfth] = await page.locator(".row-of-seats .numbers").evaluateAll((all) => [all[0], all[11]].map((each) => each.getBoundingClientRect().height));
+      assert.equal(twelfth, one, `${width} pixels`);
+    }
+  });
+}
+
 for (const { name, ...form } of forms) {
   test(`every view is accessible and looks as it should: ${name}`, async (t) => {
     const page = await open(t, "", { ...form, expects: [notFound] });
