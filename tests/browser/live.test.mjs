@@ -86,7 +86,7 @@ test("A seat that was picked and is taken meanwhile leaves the choice, with a wo
   await page.getByRole("button", { name: "Hold 2 seats" }).waitFor();
   await holdAsSomebody(server, [plan.seats.id[61]]);
   const notice = page.getByRole("alert");
-  await notice.getByText(/Stalls D-11 has just gone to somebody else.*Your other 1 seat is still free/).waitFor();
+  await notice.getByText(/Stalls D-11 has just gone to somebody else.*Your other seat is still free/).waitFor();
   await page.getByRole("button", { name: "Hold 1 seat" }).waitFor();
   await notice.getByRole("button", { name: /instead$/ }).click();
   await page.getByRole("timer").waitFor();

@@ -114,7 +114,7 @@ const en = {
 
   lostTitle: (n: number): string => (n === 1 ? "Somebody else was faster" : "Somebody else was faster with these"),
   lostBody: (labels: string, n: number) => `${labels} ${n === 1 ? "has" : "have"} just gone to somebody else. Sorry about that!`,
-  lostKept: (n: number) => `Your other ${plural(n, "seat is", "seats are")} still free.`,
+  lostKept: (n: number) => (n === 1 ? "Your other seat is still free." : `Your other ${number(n)} seats are still free.`),
   lostOffer: (labels: string) => `Close by and still free: ${labels}.`,
   lostNothing: "Nothing close by is free any more.",
   takeInstead: (labels: string) => `Hold ${labels} instead`,
