@@ -1,7 +1,7 @@
 // What others do, and what time does, while the map is open.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, meeting, slowDown, startServer, visit } from "./harness.mjs";
+import { eventually, meeting, screenshots, slowDown, startServer, visit } from "./harness.mjs";
 import { clickSeat, colorAt, holdAsSomebody, planOf, ready, said } from "./map.mjs";
 
 const server = await startServer({ flags: ["--demo"] });
@@ -70,6 +70,8 @@ test("Of two browsers that want one seat, one gets it, and the other is told kin
   const notice = loser.getByRole("alert");
   await notice.getByText("Stalls D-10 has just gone to somebody else. Sorry about that!").waitFor();
   const offer = notice.getByRole("button", { name: /^Hold Stalls D-(9|11) instead$/ });
+  await slowDown(pages[1], 1);
+  await screenshots(loser, "live-faster");
   await offer.click();
   await loser.getByRole("timer").waitFor();
   const states = await Promise.all([59, 60, 61].map(async (i) => (await server.ask("GET", `/v1/seats/${plan.seats.id[i]}`)).state));
@@ -88,6 +90,7 @@ test("A seat that was picked and is taken meanwhile leaves the choice, with a wo
   const notice = page.getByRole("alert");
   await notice.getByText(/Stalls D-11 has just gone to somebody else.*Your other seat is still free/).waitFor();
   await page.getByRole("button", { name: "Hold 1 seat" }).waitFor();
+  await screenshots(page, "live-taken-meanwhile");
   await notice.getByRole("button", { name: /instead$/ }).click();
   await page.getByRole("timer").waitFor();
   const { items } = await server.ask("GET", `/v1/reservations?eventId=${id}&status=active`);
@@ -174,6 +177,7 @@ test("An open page reconnects after the server was killed and restarted, and cat
 
   await server.stop("SIGKILL");
   await page.getByText("Reconnecting…").waitFor();
+  await screenshots(page, "live-reconnecting");
   await server.start();
   await holdAsSomebody(server, [plan.seats.id[300]]);   // perhaps before the page is back
   await page.getByText("Live", { exact: true }).waitFor();
@@ -193,6 +197,7 @@ test("A request for more adjacent seats than exist is offered separate seats", a
   await ready(page);
   await page.getByRole("button", { name: "Hold the best 2 seats" }).click();
   await page.getByText("No 2 seats side by side are left").waitFor();
+  await screenshots(page, "live-apart");
   await page.getByRole("button", { name: "Hold 2 seats apart" }).click();
   await page.getByRole("timer").waitFor();
   await page.getByText("€20.00", { exact: true }).waitFor();
@@ -205,5 +210,6 @@ test("An event with a limit says so when it is met", async (t) => {
   await ready(page);
   for (const i of [60, 61, 62]) await clickSeat(page, plan, i);
   await page.getByText("One person can have at most 2 seats here.").waitFor();
+  await screenshots(page, "live-limit");
   await page.getByRole("button", { name: "Hold 2 seats" }).waitFor();
 });
