@@ -255,4 +255,4 @@ void Checkpointer::wait() {
   wake_.wait_for(lock, k_gather, [this] { return stop_ || is_waited_for(); });
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

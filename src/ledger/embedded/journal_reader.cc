@@ -233,4 +233,4 @@ std::uint64_t JournalReader::count_changes_from(std::string_view cursor) {
   return changes_from(place, {.rows = count.integer(0), .changes = count.integer(1), .last = count.integer(2)});
 }
 
-}  // namespace holdfast
+}   // namespace holdfast
