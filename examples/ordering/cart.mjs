@@ -147,8 +147,9 @@ async function readBody(request) {
 
 const server = createServer(async (request, response) => {
   const answer = (status, body) => {
-    response.writeHead(status, { "Content-Type": "application/json" });
-    response.end(JSON.stringify(body));
+    response.statusCode = status;
+    response.setHeader("Content-Type", "application/json");
+    response.end(JSON.stringify(body));   // with its length, because the head is not sent before
   };
   try {
     if (request.method === "GET" && request.url === "/health") return answer(200, { reservations: reservations.size });

@@ -1,6 +1,6 @@
 // A day of contract 1's platform, with Holdfast as its inventory, over a real PostgreSQL, Redis and Kafka: a catalogue that sends
-// seats, thousands of buyers with carts, a payment service that is late and repeats itself, holds that expire, and a waiting
-// list. Messages are read as the platform's services read them (strict_messages.h).
+// seats, and prices of some of them, thousands of buyers, the cart of examples/ordering as a process, a payment service that is late
+// and repeats itself, holds that expire, and a waiting list. What the services say is read as the platform reads it (strict_messages.h).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,11 +9,13 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <set>
 #include <span>
 #include <thread>
 
+#include "contract/cart.h"
 #include "contract/strict_messages.h"
 #include "support/events.h"
 #include "support/server.h"
@@ -23,12 +25,24 @@
 namespace holdfast::test {
 namespace {
 
-constexpr std::size_t k_events = 3;
+constexpr std::size_t k_events = 3;   // the first one comes by Kafka alone, so it has no prices
 constexpr std::size_t k_seats = 400;   // of each event
 constexpr std::size_t k_seats_a_part = 100;
 constexpr std::size_t k_buyers = k_is_sanitized ? 1'000 : 3'000;
+constexpr std::size_t k_seats_a_buyer_max = 3;
 constexpr std::size_t k_shops = 4;   // connections that buyers use
 constexpr std::size_t k_orders_unknown = 5;
+// For an answer of the cart, on a machine where everything else of the platform runs, too. No message comes so late that waiting for it would show.
+constexpr milliseconds k_at_once{2'000 * k_slowness};
+
+// The seats of an event with prices are in as many equal parts. A category may have no price.
+struct Category {
+  const char* name;
+  double price;
+  const char* member;
+};
+constexpr Category k_categories[] = {{"Front", 99.99, R"(,"price":99.99)"}, {"Middle", 45.5, R"(,"price":45.50)"}, {"Rear", 0, ""}};
+const Category& category_of(std::size_t i) { return k_categories[i * std::size(k_categories) / k_seats]; }
 
 // What a buyer who got a seat does next.
 enum class Fate { pays, pays_twice, pays_and_names_the_order_again, fails, walks_away, runs_out, pays_late, pays_too_late };
@@ -37,9 +51,12 @@ struct Bought {
   std::string reservation;
   std::string seat;
   std::string event;
+  std::string buyer;   // the member of POST /cart/add that names whose cart it is
+  double price = 0;
   Fate fate{};
   std::string order{};   // not empty: it was paid for
   std::string payment{};
+  StrictCart::Item item() const { return {.reservation = reservation, .seat = seat, .price = price}; }
   bool is_short() const { return fate == Fate::runs_out || fate == Fate::pays_late || fate == Fate::pays_too_late; }
 };
 
@@ -53,7 +70,7 @@ class PaymentService {
     bought.payment = "payment-" + bought.reservation;
     write("payment-succeeded", bought.reservation,
           R"({"reservationId":")" + bought.reservation + R"(","orderId":")" + bought.order + R"(","paymentId":")" + bought.payment +
-              R"(","amount":0.0,"method":"card"})");
+              R"(","amount":)" + std::to_string(bought.price) + R"(,"method":"card"})");
   }
   void failed(const Bought& bought) {
     write("payment-failed", bought.reservation,
@@ -88,8 +105,13 @@ class PlatformDay : public ::testing::Test {
   }
 
   void open_the_catalogue();
+  void create_with_prices(const TestEvent& event);
+  void open_the_cart();
   void sell();
-  Bought buy(Client& client, std::size_t buyer, std::mt19937_64& random, const TestEvent& event, const std::string& seat);
+  Bought buy(Client& client, std::size_t buyer, std::mt19937_64& random);
+  void put_into_cart(const Bought& made);
+  std::string check_cart(const Bought& made, const Answer& answer);
+  void come_back_to_the_carts();
   void pay_late(Fate fate);
   void serve_the_waiting_list();
   void release_locks_of_the_staff();
@@ -102,6 +124,10 @@ class PlatformDay : public ::testing::Test {
   std::string status_of(const std::string& reservation) {
     return string_of(client.get("/reservations/" + reservation).json().at("status"));
   }
+  double price_of(const std::string& seat) const {
+    const auto at = prices.find(seat);
+    return at == prices.end() ? 0 : at->second;
+  }
   std::string topic(std::string_view name) const { return prefix + std::string(name); }
   std::size_t count_of(Fate fate) const { return static_cast<std::size_t>(std::ranges::count(bought, fate, &Bought::fate)); }
 
@@ -112,8 +138,13 @@ class PlatformDay : public ::testing::Test {
   Server server{settings(database.url(), redis.url(), kafka, prefix)};
   Client client = server.connect();
   PaymentService payments{kafka, prefix};
+  std::optional<Cart> cart;
   std::vector<TestEvent> events;
+  std::map<std::string, double> prices;   // of seats that have one
   std::vector<Bought> bought;   // everything that was reserved, by buyers and from the waiting list
+  std::mutex carts_mutex;
+  std::map<std::string, StrictCart> carts;   // what is in them, by buyer
+  std::size_t asked = 0;   // how often the cart had to ask Holdfast
 };
 
 // ---------------------------------------------------------------------------------------------------------------- the morning
@@ -128,12 +159,31 @@ std::string part_of(const TestEvent& event, std::span<const std::size_t> seats) 
          R"(,"generatedAt":"2026-02-24T08:00:00Z"})";
 }
 
+// Messages have no prices: an event with some is created over HTTP, with its id and the ids of its seats, before its parts come.
+void PlatformDay::create_with_prices(const TestEvent& event) {
+  std::string categories, seats;
+  for (const Category& each : k_categories) {
+    categories += (categories.empty() ? "" : ",") + (R"({"name":")" + std::string(each.name) + '"') + each.member + "}";
+  }
+  for (std::size_t i = 0; i < event.seats.size(); ++i) {
+    seats += (seats.empty() ? "" : ",") +
+             (R"({"id":")" + event.seats[i] + R"(","section":"Floor","row":")" + std::to_string(i / 20 + 1) + R"(","number":")" +
+              std::to_string(i % 20 + 1) + R"(","category":")") +
+             category_of(i).name + R"("})";
+    if (category_of(i).price > 0) prices[event.seats[i]] = category_of(i).price;
+  }
+  const Answer created = client.post("/v1/events", R"({"id":")" + event.id + R"(","name":"An evening","currency":"EUR","categories":[)" +
+                                                       categories + R"(],"seats":[)" + seats + "]}");
+  ASSERT_EQ(created.status, 201) << created;
+}
+
 // The parts of all events, mixed; some come twice.
 void PlatformDay::open_the_catalogue() {
   std::vector<std::string> parts;
   for (std::size_t e = 0; e < k_events; ++e) {
     TestEvent& event = events.emplace_back(TestEvent{.id = new_uuid(), .seats = {}});
     for (std::size_t i = 0; i < k_seats; ++i) event.seats.push_back(new_uuid());
+    if (e > 0) ASSERT_NO_FATAL_FAILURE(create_with_prices(event));
     std::vector<std::size_t> all(k_seats);
     std::iota(all.begin(), all.end(), 0u);
     for (std::size_t first = 0; first < k_seats; first += k_seats_a_part) {
@@ -144,31 +194,70 @@ void PlatformDay::open_the_catalogue() {
   std::ranges::shuffle(parts, std::mt19937_64(7));
   KafkaWriter catalogue(kafka);
   for (const std::string& part : parts) catalogue.write(topic("seats-generated"), "", part);
+  const auto parts_that_were = [&](const char* outcome) {
+    return metric(client, "holdfast_feed_seat_parts_total", {R"(outcome=")" + std::string(outcome) + '"'});
+  };
+  constexpr std::size_t k_imported = k_seats / k_seats_a_part;   // of the event that was not created over HTTP
+  ASSERT_TRUE(eventually([&] { return parts_that_were("imported") == k_imported; }, 4 * k_patience)) << "an event is not imported";
+  EXPECT_TRUE(eventually([&] { return parts_that_were("skipped") == static_cast<double>(parts.size() - k_imported); }))
+      << parts_that_were("skipped");
+  EXPECT_EQ(parts_that_were("dead_letter"), 0);
   for (const TestEvent& event : events) {
-    ASSERT_TRUE(eventually([&] { return client.get("/v1/events/" + event.id).status == 200; }, 4 * k_patience))
-        << "an event is not imported";
     EXPECT_EQ(client.get("/v1/events/" + event.id).json().at("counts").at("available"), k_seats);
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the sale
 
-Bought PlatformDay::buy(Client& shop, std::size_t buyer, std::mt19937_64& random, const TestEvent& event, const std::string& seat) {
+void PlatformDay::open_the_cart() {
+  // Its topics exist when Holdfast publishes.
+  ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_feed_publishing") == 1; }, 4 * k_patience));
+  cart.emplace(server.url(), kafka, prefix);
+}
+
+// What the cart answers about a buyer's cart is what was put into it so far, each reservation once. Returns who knew of the reservation.
+std::string PlatformDay::check_cart(const Bought& made, const Answer& answer) {
+  const StrictCart told = decode_cart_strictly(answer);
+  const std::scoped_lock lock(carts_mutex);
+  StrictCart& expected = carts[made.buyer];
+  if (expected.id.empty()) expected.id = told.id;
+  if (std::ranges::find(expected.items, made.item()) == expected.items.end()) expected.items.push_back(made.item());
+  EXPECT_EQ(told.id, expected.id) << made.buyer << " has two carts";
+  EXPECT_TRUE(told.items == expected.items) << "not what is in the cart of " << made.buyer << ": " << answer;
+  if (told.source == "holdfast") ++asked;
+  return told.source;
+}
+
+// With the answer of the reservation in the hand. No "Reservation not found" sends the buyer away, and nobody waits for a message.
+void PlatformDay::put_into_cart(const Bought& made) {
+  const auto began = Clock::now();
+  const Answer answer = cart->add(made.item(), made.buyer);
+  EXPECT_LT(Clock::now() - began, k_at_once) << made.reservation;
+  if (answer.status == 409 && made.is_short()) return;   // on a very slow machine it has run out already
+  EXPECT_EQ(answer.status, 200) << answer;
+  if (answer.status == 200) check_cart(made, answer);
+}
+
+Bought PlatformDay::buy(Client& shop, std::size_t buyer, std::mt19937_64& random) {
   constexpr Fate k_fates[] = {Fate::pays,  Fate::pays,       Fate::pays,     Fate::pays_twice, Fate::pays_and_names_the_order_again,
                               Fate::fails, Fate::walks_away, Fate::runs_out, Fate::pays_late,  Fate::pays_too_late};
-  Bought made{.reservation = {}, .seat = seat, .event = event.id, .fate = k_fates[random() % std::size(k_fates)]};
-  const std::string customer = "customer-" + std::to_string(buyer);
+  const TestEvent& event = events[random() % k_events];
+  const std::string& seat = event[random() % k_seats];
+  const std::string number = std::to_string(buyer);
+  const std::string customer = "customer-" + number;
+  Bought made{.reservation = {},
+              .seat = seat,
+              .event = event.id,
+              .buyer = buyer % 2 == 0 ? R"("userId":")" + customer + '"' : R"("guestToken":"guest-)" + number + '"',
+              .price = price_of(seat),
+              .fate = k_fates[random() % std::size(k_fates)]};
   // The contract's holds last 15 minutes. Holds that are to expire today are made through /v1, on the same seats.
   const Answer answer = made.is_short() ? hold(shop, customer, {seat}, R"("holdSeconds":2)") : reserve(shop, seat, customer);
   if (answer.status == 409) return {};
   EXPECT_EQ(answer.status, 201) << answer;
   if (answer.status != 201) return {};
   made.reservation = string_of(answer.json().at(made.is_short() ? "id" : "reservationId"));
-  // The cart asks at once, and must never turn the buyer away with "Reservation not found".
-  const Answer cart = shop.get("/reservations/" + made.reservation);
-  EXPECT_EQ(cart.status, 200) << cart;
-  EXPECT_EQ(string_of(cart.json().at("seatId")), seat);
-  if (!made.is_short()) EXPECT_EQ(string_of(cart.json().at("status")), "active");
+  put_into_cart(made);
   switch (made.fate) {
     case Fate::pays:
     case Fate::pays_and_names_the_order_again: payments.succeeded(made); break;
@@ -185,25 +274,58 @@ Bought PlatformDay::buy(Client& shop, std::size_t buyer, std::mt19937_64& random
 void PlatformDay::sell() {
   std::mutex mutex;
   std::atomic<std::size_t> next{0};
-  std::vector<std::jthread> shops;
-  for (std::size_t shop = 0; shop < k_shops; ++shop) {
-    shops.emplace_back([&, shop] {
-      Client connection = server.connect();
-      std::mt19937_64 random(shop + 1);
-      for (std::size_t buyer = next++; buyer < k_buyers; buyer = next++) {
-        const TestEvent& event = events[random() % k_events];
-        Bought made = buy(connection, buyer, random, event, event[random() % k_seats]);
+  const auto serve = [&](std::size_t shop) {
+    Client connection = server.connect();
+    std::mt19937_64 random(shop + 1);
+    for (std::size_t buyer = next++; buyer < k_buyers; buyer = next++) {
+      for (std::size_t seat = 0; seat <= buyer % k_seats_a_buyer_max; ++seat) {
+        Bought made = buy(connection, buyer, random);
         if (made.reservation.empty()) continue;
         const std::scoped_lock lock(mutex);
         bought.push_back(std::move(made));
+      }
+    }
+  };
+  std::vector<std::jthread> shops;
+  for (std::size_t shop = 0; shop < k_shops; ++shop) {
+    shops.emplace_back([&, shop] {
+      try {
+        serve(shop);
+      } catch (const std::exception& error) {
+        ADD_FAILURE() << error.what();
       }
     });
   }
   shops.clear();
   EXPECT_GT(bought.size(), k_buyers / 4);
+  EXPECT_GT(asked, 0u) << "each message was there before its buyer: the test shows nothing";
   for (const Bought& each : bought) {
     if (each.is_short()) EXPECT_TRUE(eventually([&] { return status_of(each.reservation) != "active"; })) << each.reservation;
   }
+}
+
+// Buyers who come back find in their carts what they had put there, and learn it when a reservation is over.
+void PlatformDay::come_back_to_the_carts() {
+  for (const Bought& each : bought) {
+    if (each.is_short()) {
+      EXPECT_TRUE(eventually([&] { return cart->add(each.item(), each.buyer).status == 409; })) << each.reservation << " is over";
+    } else if (each.fate == Fate::walks_away && has_real_kafka()) {
+      const auto source = [&] {
+        const Answer answer = cart->add(each.item(), each.buyer);
+        EXPECT_EQ(answer.status, 200) << answer;
+        return answer.status == 200 ? check_cart(each, answer) : "";
+      };
+      EXPECT_TRUE(eventually([&] { return source() == "message"; })) << each.reservation << ": the cart has not read its message";
+    }
+  }
+  std::set<std::string> ids;
+  std::size_t fullest = 0;
+  for (const auto& [buyer, expected] : carts) {
+    EXPECT_TRUE(ids.insert(expected.id).second) << buyer << " has somebody else's cart";
+    fullest = std::max(fullest, expected.items.size());
+  }
+  EXPECT_GT(fullest, 1u);
+  std::cout << "cart: " << carts.size() << " carts; it asked Holdfast " << asked << " times\n";
 }
 
 void PlatformDay::pay_late(Fate fate) {
@@ -230,8 +352,13 @@ void PlatformDay::serve_the_waiting_list() {
     ASSERT_TRUE(reserved.status == 201 || reserved.status == 409) << reserved;
     if (released.status == 409) EXPECT_EQ(reserved.status, 409) << "a seat that is somebody's";
     if (reserved.status != 201) continue;
-    Bought& made = bought.emplace_back(
-        Bought{.reservation = string_of(reserved.json().at("reservationId")), .seat = told.seat, .event = told.event, .fate = Fate::pays});
+    Bought& made = bought.emplace_back(Bought{.reservation = string_of(reserved.json().at("reservationId")),
+                                              .seat = told.seat,
+                                              .event = told.event,
+                                              .buyer = R"("userId":"waiting-)" + std::to_string(served) + '"',
+                                              .price = price_of(told.seat),
+                                              .fate = Fate::pays});
+    put_into_cart(made);
     payments.succeeded(made);
     ++served;
   }
@@ -276,6 +403,7 @@ void PlatformDay::expect_messages_of_what_happened() {
   reader.read_for(milliseconds(500));
   std::map<std::string, Topics> found;
   std::set<std::string> ids;
+  std::set<double> base_prices;
   std::map<std::string, const Bought*> known;
   for (const Bought& each : bought) known[each.reservation] = &each;
   for (const KafkaMessage& message : reader.messages()) {
@@ -286,9 +414,12 @@ void PlatformDay::expect_messages_of_what_happened() {
     ASSERT_NE(at, known.end()) << "a reservation that nobody made: " << message.value;
     EXPECT_EQ(told.seat, at->second->seat);
     EXPECT_EQ(told.event, at->second->event);
-    EXPECT_EQ(told.base_price, 0);
+    if (told.topic != "reservation-created") continue;
+    EXPECT_DOUBLE_EQ(told.base_price, at->second->price) << message.value;
+    base_prices.insert(told.base_price);
   }
   EXPECT_EQ(found, expected);
+  EXPECT_EQ(base_prices.size(), std::size(k_categories)) << "a category was not sold: the test shows nothing of its price";
   std::cout << "kafka: " << reader.messages().size() << " messages of " << bought.size() << " reservations\n";
 }
 
@@ -346,7 +477,9 @@ void PlatformDay::expect_the_same_in_sql() {
 TEST_F(PlatformDay, FromTheCatalogueToTheWaitingListLosesNoSeatNoMoneyAndNoMessage) {
   ASSERT_NO_FATAL_FAILURE(open_the_catalogue());
   ASSERT_EQ(client.get("/health").status, 200);
+  ASSERT_NO_FATAL_FAILURE(open_the_cart());
   sell();
+  come_back_to_the_carts();
   pay_late(Fate::pays_late);
   ASSERT_NO_FATAL_FAILURE(serve_the_waiting_list());
   pay_late(Fate::pays_too_late);

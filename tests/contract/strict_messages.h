@@ -1,14 +1,17 @@
-// Messages of contract 1, read like a strictly typed .NET service: unknown members are allowed, wrong types and missing members
-// are not.
+// What services of contract 1's platform say, read like a strictly typed .NET service: unknown members are allowed, wrong types and
+// missing members are not.
 //
 //   const StrictMessage told = decode_strictly(message, prefix);   // throws std::runtime_error, which names the member
+//   const StrictCart cart = decode_cart_strictly(answer);          // likewise: of POST /cart/add
 #pragma once
 
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "support/client.h"
 #include "support/json.h"
 #include "support/kafka.h"
 
@@ -29,10 +32,23 @@ struct StrictMessage {
   double base_price = 0;
 };
 
-// Members of a message, each read as one type.
+struct StrictCart {
+  struct Item {
+    std::string reservation;
+    std::string seat;
+    double price = 0;
+    bool operator==(const Item&) const = default;
+  };
+  std::string id;
+  std::string source;   // who knew of the reservation: `message` or `holdfast`
+  std::vector<Item> items;
+};
+
+// Members of an object, each read as one type.
 class StrictBody {
  public:
-  StrictBody(const KafkaMessage& message) : text_(message.topic + " " + message.value), json_(message.json()) {
+  // `text`: for what is thrown.
+  StrictBody(std::string text, Json json) : text_(std::move(text)), json_(std::move(json)) {
     if (!json_.is_object()) throw std::runtime_error("not an object: " + text_);
   }
   std::string text(const char* name) const {
@@ -60,9 +76,13 @@ class StrictBody {
     wrong(name, "one of the words that there are");
   }
   void uuids(const char* name) const {
-    const Json& value = at(name);
-    if (!value.is_array()) wrong(name, "an array");
-    for (const std::string& each : strings_of(value)) checked_uuid(name, each);
+    array(name);
+    for (const std::string& each : strings_of(at(name))) checked_uuid(name, each);
+  }
+  std::vector<StrictBody> objects(const char* name) const {
+    std::vector<StrictBody> all;
+    for (const Json& each : array(name)) all.emplace_back(text_, each);
+    return all;
   }
   [[noreturn]] void wrong(const char* name, const std::string& wanted) const {
     throw std::runtime_error(std::string(name) + " is not " + wanted + ": " + text_);
@@ -73,6 +93,11 @@ class StrictBody {
     const Json* const value = json_.as_object().if_contains(name);
     if (value == nullptr) throw std::runtime_error(std::string(name) + " is missing: " + text_);
     return *value;
+  }
+  const boost::json::array& array(const char* name) const {
+    const Json& value = at(name);
+    if (!value.is_array()) wrong(name, "an array");
+    return value.get_array();
   }
   std::string checked_uuid(const char* name, const std::string& value) const {
     constexpr std::string_view k_form = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -90,7 +115,7 @@ class StrictBody {
 };
 
 inline StrictMessage decode_strictly(const KafkaMessage& message, std::string_view prefix) {
-  const StrictBody body(message);
+  const StrictBody body(message.topic + " " + message.value, message.json());
   StrictMessage told;
   told.topic = message.topic.substr(prefix.size());
   told.id = body.uuid("eventId");
@@ -137,6 +162,16 @@ inline StrictMessage decode_strictly(const KafkaMessage& message, std::string_vi
   }
   told.reason = body.text("reason");
   return told;
+}
+
+inline StrictCart decode_cart_strictly(const Answer& answer) {
+  const StrictBody body(answer.body, answer.json());
+  body.one_of("source", {"message", "holdfast"});
+  StrictCart cart{.id = body.uuid("cartId"), .source = body.text("source"), .items = {}};
+  for (const StrictBody& item : body.objects("items")) {
+    cart.items.push_back({.reservation = item.uuid("reservationId"), .seat = item.uuid("seatId"), .price = item.decimal("price")});
+  }
+  return cart;
 }
 
 }   // namespace holdfast::test
