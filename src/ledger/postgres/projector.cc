@@ -367,7 +367,7 @@ void Projector::keep_house() {
       for (const Statement& analyze : k_analyze) {
         if (is_time) connection->query(analyze);
       }
-      look_at_clock(*connection);   // last: it may take long, and nothing waits behind it
+      look_at_clock(*connection);   // last: only old rows and keys wait for it
       if (std::exchange(waits, false)) spdlog::warn("the upkeep of the tables works again");
     } catch (const std::exception& error) {
       spdlog::log(std::exchange(waits, true) ? spdlog::level::debug : spdlog::level::warn,
