@@ -22,6 +22,9 @@ std::string message_id(const SourceChange& change, const Uuid& endpoint) {
   return to_string(change.event) + "_" + std::to_string(change.seq) + "_" + to_string(endpoint);
 }
 
+// Messages of a group are sent one after the other.
+std::string group_of(const SourceChange& change) { return to_string(change.reservation.value_or(change.event)); }
+
 std::string message_body(const SourceChange& change) {
   std::string body = R"({"type":")";
   body.append(name_of(change.kind)).append(R"(","timestamp":")");
@@ -175,7 +178,8 @@ void Relay::read_changes() {
       spdlog::error("webhook {}: changes that were not sent are no longer in the journal. It continues with the oldest that are",
                     to_string(id_));
     }
-    for (SourceChange& change : page.changes) take_in(std::move(change), held_back);
+    const bool is_whole = take_in(page, held_back);
+    if (!is_whole) break;   // the rest is read again when the group has ended
     window_.push_back({page.end, false});
     settle_place(window_base_ + window_.size() - 1);
     read_to_ = std::move(page.end);
@@ -186,12 +190,26 @@ void Relay::read_changes() {
   wake();   // the messages in the queue have left room in memory
 }
 
+// False: the page was taken in up to a change that must wait for a group.
+bool Relay::take_in(SourcePage& page, std::vector<Message>& held_back) {
+  for (SourceChange& change : page.changes) {
+    if (would_overtake(change)) return false;
+    read_to_ = change.position;
+    take_in(std::move(change), held_back);
+  }
+  return true;
+}
+
+// An unreadable change goes to the queue at once. If older messages of its group are in memory and fail, they would come after it there.
+bool Relay::would_overtake(const SourceChange& change) const {
+  if (!change.is_unreadable) return false;
+  const auto group = groups_.find(group_of(change));
+  return group != groups_.end() && !group->second.from_queue;
+}
+
 void Relay::take_in(SourceChange change, std::vector<Message>& held_back) {
   const std::uint64_t place = window_base_ + window_.size();
-  Message message{.message = {.id = message_id(change, id_),
-                              .kind = change.kind,
-                              .group = to_string(change.reservation.value_or(change.event)),
-                              .body = message_body(change)},
+  Message message{.message = {.id = message_id(change, id_), .kind = change.kind, .group = group_of(change), .body = message_body(change)},
                   .place = place};
   window_.push_back({std::move(change.position), false});
   const std::string& name = message.message.group;

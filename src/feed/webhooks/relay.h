@@ -111,6 +111,8 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void work();
   void take_due();
   void read_changes();
+  bool take_in(SourcePage& page, std::vector<Message>& held_back);
+  bool would_overtake(const SourceChange& change) const;
   void take_in(SourceChange change, std::vector<Message>& held_back);
   void hold_back(std::vector<Message>& messages);
   void start_sending();

@@ -194,6 +194,23 @@ TEST_F(RelayTest, AnUnreadableChangeWaitsInTheQueueAndNothingWaitsForIt) {
   EXPECT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
 }
 
+TEST_F(RelayTest, AnUnreadableChangeIsQueuedBehindOlderOnesOfItsReservationThatFail) {
+  ScriptedSource source(6, 2);
+  source.unreadable_reservation = 1;
+  source.unreadable_from = 3;   // changes 3 and 5; 1 can be read
+  rejections = {1};
+  start(source, {.retry = {std::chrono::milliseconds(50)}});
+  ASSERT_TRUE(eventually([&] { return seen().size() == 4; }));
+  EXPECT_THAT(seen(), testing::UnorderedElementsAre(1, 2, 4, 6)) << "1 waits for none that cannot be read";
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 2; }));
+  source.unreadable_reservation = 0;
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
+  std::uint64_t last = 0;
+  for (const std::uint64_t seq : seen()) {
+    if (seq % 2 == 1) EXPECT_GT(seq, std::exchange(last, seq));
+  }
+}
+
 TEST_F(RelayTest, AMessageThatWasUnreadableAtFirstDiesLikeAnyOther) {
   ScriptedSource source(1, 1);
   source.unreadable_reservation = 1;

@@ -58,9 +58,10 @@ class ScriptedSource : public ChangeSource {
   std::atomic<std::uint64_t> kept_from{0};
   std::atomic<bool> tells_kind{true};   // also for unreadable changes
   std::atomic<std::uint64_t> unreadable_reservation{0};   // number of a reservation; 0: all can be read
+  std::atomic<std::uint64_t> unreadable_from{0};   // the first change of it that cannot be read
 
  private:
-  bool is_unreadable(std::uint64_t seq) const { return 1 + (seq - 1) % reservations_ == unreadable_reservation; }
+  bool is_unreadable(std::uint64_t seq) const { return 1 + (seq - 1) % reservations_ == unreadable_reservation && seq >= unreadable_from; }
 
   std::atomic<std::uint64_t> count_;
   std::uint8_t reservations_;
