@@ -7,9 +7,8 @@ namespace {
 
 constexpr Millis k_day = 86'400'000;   // no hold is longer
 
-Outcome refused(Reason reason, const std::vector<SeatIndex>& seats = {}) {
-  Outcome outcome;
-  outcome.reason = reason;
+Outcome refused(Reason reason, const std::vector<SeatIndex>& seats) {
+  Outcome outcome = refused(reason);
   outcome.seats.assign(seats.begin(), seats.end());
   return outcome;
 }
