@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <iterator>
 
 #include "core/check.h"
 
@@ -354,8 +355,7 @@ void Relay::failed(const std::string& name, Group& group, const Attempt& attempt
   if (group.from_queue) {
     fail_again(name, group.messages.front().message, attempt);
   } else {
-    std::vector<Message> messages;
-    for (Message& each : group.messages) messages.push_back(std::move(each));
+    std::vector<Message> messages(std::make_move_iterator(group.messages.begin()), std::make_move_iterator(group.messages.end()));
     QueuedMessage& first = messages.front().message;
     first.attempts = 1;
     first.next_at = next_attempt_at(1, attempt);
