@@ -104,6 +104,33 @@ for (const [screen, form] of Object.entries({ wide, narrow })) {
   });
 }
 
+for (const [screen, form] of Object.entries({ wide, narrow })) {
+  test(`The states of a sale keep long names within the screen (${screen})`, async (t) => {
+    const hours = (n) => new Date(Date.now() + n * 3_600_000).toISOString();
+    const shown = async (page, what, text) => {
+      await page.getByText(text).first().waitFor();
+      assert.ok((await widthOf(page)) <= form.viewport.width, `${what}: ${await widthOf(page)} pixels`);
+      assert.deepEqual(await cut(page, ".notice, .notice *, .banner, .status, .deal, .deal *"), [], what);
+      if (screen === "wide") await screenshots(page, `long-${what}`);
+    };
+    for (const [what, text, more] of [["over", "This event is over", { startsAt: hours(-25) }], ["begun", "This event has begun", { startsAt: hours(-23) }]]) {
+      const { id } = await makeEvent(more);
+      const page = await visit(t, server, `/?event=${id}`, form);
+      await ready(page);
+      await shown(page, what, text);
+    }
+    const { id } = await makeEvent();
+    const { seats: { id: ids } } = await planOf(server, id);
+    const { id: all } = await holdAsSomebody(server, ids);
+    await server.ask("POST", `/v1/reservations/${all}/consume`, { orderId: "box-office" });
+    const page = await visit(t, server, `/?event=${id}`, form);
+    await ready(page);
+    await shown(page, "sold-out", "Sold out");
+    const list = await visit(t, server, "/", form);
+    await shown(list, "events", "Has begun");
+  });
+}
+
 for (const width of [1440, 1280, 390, 320]) {
   test(`What is wrong with a part of the server stays within the screen, however long a path in it is (${width} pixels)`, async (t) => {
     const page = await visit(t, server, undefined, { viewport: { width, height: 800 } });
