@@ -270,6 +270,26 @@ test("a seat is found by the label of its ticket, and a reservation by its order
   assert.equal(await page.getByRole("article").count(), 1);
 });
 
+test("what is typed before the desk knows the events stays in its box", async (t) => {
+  const page = await visit(t, server, undefined, { expects: [notFound] });
+  let answerEvents;
+  const answered = new Promise((resolve) => (answerEvents = resolve));
+  await page.route(/\/v1\/events(\?|$)/, async (route) => {
+    await answered;
+    await route.continue();
+  });
+  await page.goto(`${server.url}/console#/find/`);
+  const box = page.getByLabel("Seat, reservation, order or customer");
+  await box.fill("Stalls-E-10");
+  const known = page.waitForResponse(/\/v1\/events(\?|$)/);
+  answerEvents();
+  await known;
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.equal(await box.inputValue(), "Stalls-E-10");
+  await box.press("Enter");
+  await page.getByRole("article", { name: "Seat Stalls-E-10" }).waitFor();
+});
+
 test("an order's id is found as the buyer's page prints it", async (t) => {
   const shop = await startServer({ flags: ["--demo"] });
   const event = await shop.importVenue("theatre");

@@ -86,9 +86,11 @@ export function FindView({ text, events }: { text: string; events: readonly Even
     }
     if (mine === asked.current) busy.value = false;
   };
-  // The events are there a moment after the desk; a label is looked for in them.
   useEffect(() => {
     if (input.current !== null) input.current.value = text;
+  }, [text]);
+  // The events are there a moment after the desk; a label is looked for in them. What somebody has typed by then stays.
+  useEffect(() => {
     if (events !== null) void run();
   }, [text, events === null]);
 
