@@ -411,7 +411,7 @@ void sell_by_the_book(Client& client, const char* venue, std::size_t requests) {
 }
 
 TEST_F(BestAvailable, SellsTheTheatreByTheBook) { sell_by_the_book(client, "theatre", 400); }
-TEST_F(BestAvailable, SellsTheRaceTrackByTheBook) { sell_by_the_book(client, "race-track", k_is_sanitized ? 300 : 2'500); }
+TEST_F(BestAvailable, SellsTheRaceTrackByTheBook) { sell_by_the_book(client, "race-track", k_is_sanitized ? 50 : 2'500); }
 
 }   // namespace
 }   // namespace holdfast::test
