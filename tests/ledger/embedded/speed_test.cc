@@ -112,7 +112,7 @@ TEST(Speed, AMillionSeatsAfterACleanStop) { open_after_clean_stop(k_is_sanitized
 
 // Run by hand: making them takes longer than opening them.
 // ledger_speed --gtest_also_run_disabled_tests --gtest_filter=*TenMillionSeats
-TEST(Speed, DISABLEDTenMillionSeatsAfterACleanStop) { open_after_clean_stop(10'000'000); }
+TEST(Speed, DISABLED_TenMillionSeatsAfterACleanStop) { open_after_clean_stop(10'000'000); }
 
 }   // namespace
 }   // namespace holdfast::test
