@@ -8,13 +8,24 @@ fail() {
   exit 1
 }
 
-server=""
+server=""    # the processes that a benchmark must not leave behind
+sampler=""
 
 stop_server() {
-  [[ -n $server ]] || return 0
-  kill "$server" 2>/dev/null || true
-  wait "$server" 2>/dev/null || true
+  end_process "$server"
   server=""
+}
+
+stop_sampler() {
+  end_process "$sampler"
+  sampler=""
+}
+
+# end_process PID: ends a child and waits for it; nothing to do for an empty PID.
+end_process() {
+  [[ -n $1 ]] || return 0
+  kill "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
 }
 
 # fresh_folder: an empty folder for one run, on the same disk for all.

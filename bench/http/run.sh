@@ -99,14 +99,6 @@ prepare_event() {
   fi
 }
 
-sampler=""
-stop_sampler() {
-  [[ -n $sampler ]] || return 0
-  kill "$sampler" 2>/dev/null || true
-  wait "$sampler" 2>/dev/null || true
-  sampler=""
-}
-
 # sample_lag PORT FILE: how many seconds the tables are behind, once a second until it is stopped.
 sample_lag() {
   while sleep 1; do

@@ -13,7 +13,7 @@ holdfast=$root/build/release/holdfast
 work=$root/build/bench/large
 readonly here root work
 
-# shellcheck source=/dev/null
+# shellcheck source=bench/common.sh
 source "$root/bench/common.sh"
 
 seats=1000000
@@ -63,14 +63,6 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
-
-sampler=""
-stop_sampler() {
-  [[ -n $sampler ]] || return 0
-  kill "$sampler" 2>/dev/null || true
-  wait "$sampler" 2>/dev/null || true
-  sampler=""
-}
 
 say() { printf '%-44s %s\n' "$1" "$2"; }
 since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'; }
