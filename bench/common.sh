@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # `work`, `seats`, `seconds` and `rounds` are the benchmark's own
-# What the benchmarks that start servers share: bench/http/run.sh, bench/postgres/run.sh. They work in the folder `work`, and the server at
+# What the benchmarks that start servers share: bench/http/run.sh and those of bench/postgres. They work in the folder `work`, and the server at
 # hand is the process `server`.
 
 fail() {
