@@ -18,8 +18,10 @@ cmd_test_api_fuzz() {
   fi
 
   folder=$(mktemp -d)
-  # Variables that begin with HOLDFAST_ are options of the program.
-  env -u HOLDFAST_FUZZ_EXAMPLES -u HOLDFAST_TEST_SEED "$root/build/release/holdfast" serve --data "$folder/data" --port 0 --port-file "$folder/port" 2>"$folder/log" &
+  # The program refuses variables that begin with its name and that it does not know.
+  local variables
+  mapfile -t variables < <(compgen -e HOLDFAST_)
+  env "${variables[@]/#/--unset=}" "$root/build/release/holdfast" serve --data "$folder/data" --port 0 --port-file "$folder/port" 2>"$folder/log" &
   server=$!
   for _ in {1..200}; do
     [[ ! -s $folder/port ]] || break

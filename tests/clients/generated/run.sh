@@ -61,7 +61,9 @@ stop() {
 
 "build_$language"
 rm -rf -- "$folder/data" "$folder/port"
-env -u HOLDFAST_BINARY "$holdfast" serve --data "$folder/data" --port 0 --port-file "$folder/port" --log-file "$folder/log" &
+# The program refuses variables that begin with its name and that it does not know, such as those of the tests' servers.
+mapfile -t variables < <(compgen -e HOLDFAST_)
+env "${variables[@]/#/--unset=}" "$holdfast" serve --data "$folder/data" --port 0 --port-file "$folder/port" --log-file "$folder/log" &
 server=$!
 trap stop EXIT
 for _ in {1..400}; do
