@@ -19,7 +19,7 @@
 #include "feed/kafka/sql_store.h"
 #include "feed/webhooks/ledger_source.h"
 #include "feed/webhooks/row_positions.h"
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 #include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/file_watch.h"
@@ -273,7 +273,7 @@ class EmbeddedHome final : public Home {
   mutable StateBacklog state_backlog_;
   StateMetrics state_metrics_{state_backlog_, ledger_};
   RegistryFile registry_;
-  feed::SqlWebhookStore webhook_store_;
+  feed::WebhookStore webhook_store_;
   std::unique_ptr<JournalReader> counting_;   // with connections of its own: counting keeps no reader of changes waiting
   feed::LedgerChangeSource webhook_source_;
 };

@@ -14,7 +14,7 @@
 #include "cli/options.h"
 #include "feed/kafka/ports.h"
 #include "feed/lease.h"
-#include "feed/webhooks/ports.h"
+#include "feed/webhooks/store.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
 

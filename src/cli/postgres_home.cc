@@ -11,7 +11,7 @@
 #include "feed/kafka/sql_store.h"
 #include "feed/lease.h"
 #include "feed/webhooks/ledger_source.h"
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/schema.h"
 #include "sql/postgres_database.h"
@@ -127,7 +127,7 @@ class PostgresHome final : public Home {
   PostgresLedger ledger_;
   api::PostgresMetrics metrics_;
   Registry registry_;
-  feed::SqlWebhookStore webhook_store_;
+  feed::WebhookStore webhook_store_;
   feed::LedgerChangeSource webhook_source_;
   sql::PostgresDatabase lease_database_{stores_};
   feed::Lease webhook_lease_;

@@ -11,7 +11,7 @@
 #include "feed/change_counter.h"
 #include "feed/kafka/sql_store.h"
 #include "feed/lease.h"
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 #include "ledger/postgres/schema.h"
 #include "sql/postgres_database.h"
 #include "support/services.h"
@@ -134,7 +134,7 @@ feed::QueuedMessage message(const std::string& id) {
 }
 
 TEST_F(PostgresWebhooks, WritesOfAFormerEpochDoNothing) {
-  feed::SqlWebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
+  feed::WebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
   feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = "1"};
   ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
   Lease lease(tables, feed::k_lease_webhooks, k_long);
@@ -170,7 +170,7 @@ TEST_F(PostgresWebhooks, WritesOfAFormerEpochDoNothing) {
 // A relay settles messages one by one while another thread revives dead ones again and again: at each moment exactly the first
 // message of the group has a time.
 TEST_F(PostgresWebhooks, SettlingAndRevivingAtOnceKeepTheOrderOfAGroup) {
-  feed::SqlWebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
+  feed::WebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
   feed::Endpoint endpoint{.id = {}, .url = "https://a/"};
   ASSERT_EQ(store.create(endpoint, {}), feed::WebhookStore::Made::created);
   Lease lease(tables, feed::k_lease_webhooks, k_long);
@@ -222,7 +222,7 @@ TEST_F(PostgresStores, TheJournalIsNeededFromTheSlowestWebhookAndTheFeedOn) {
   constexpr Seq k_all = std::numeric_limits<Seq>::max();
   sql.run("INSERT INTO holdfast.change_order VALUES (1, 1, 1, 4), (2, 2, 1, 1), (3, 1, 5, 9), (4, 1, 10, 10)");
   EXPECT_EQ(pg::relayed_through(pool, 1, false), k_all) << "nobody reads";
-  feed::SqlWebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
+  feed::WebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
   const auto add = [&](std::uint8_t number, const std::string& position) {
     feed::Endpoint endpoint{.id = {}, .url = "https://a/", .position = position};
     endpoint.id.data[0] = number;

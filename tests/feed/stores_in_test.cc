@@ -4,7 +4,7 @@
 
 #include "access/registry_file.h"
 #include "feed/lease.h"
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 #include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/schema.h"
@@ -24,7 +24,7 @@ class InFolder final : public StoresInTest {
  public:
   std::unique_ptr<Registry> open_registry() override { return std::make_unique<RegistryFile>(file()); }
   std::unique_ptr<feed::WebhookStore> open_webhooks() override {
-    return std::make_unique<feed::SqlWebhookStore>(feed::open_webhook_file(file()));
+    return std::make_unique<feed::WebhookStore>(feed::open_webhook_file(file()));
   }
   feed::Epoch epoch() override { return {}; }
   void change_by_hand(const std::string& statement) override {
@@ -47,7 +47,7 @@ class InDatabase final : public StoresInTest {
 
   std::unique_ptr<Registry> open_registry() override { return std::make_unique<Registry>(std::make_unique<sql::PostgresDatabase>(pool_)); }
   std::unique_ptr<feed::WebhookStore> open_webhooks() override {
-    return std::make_unique<feed::SqlWebhookStore>(std::make_unique<sql::PostgresDatabase>(pool_));
+    return std::make_unique<feed::WebhookStore>(std::make_unique<sql::PostgresDatabase>(pool_));
   }
   feed::Epoch epoch() override { return epoch_ ? *epoch_ : epoch_.emplace(lease_.acquire().value()); }
   void change_by_hand(const std::string& statement) override { Sql(database_.url()).run("SET search_path = holdfast; " + statement); }

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "access/registry.h"
-#include "feed/webhooks/ports.h"
+#include "feed/webhooks/store.h"
 #include "sql/postgres_pool.h"
 
 namespace holdfast::test {

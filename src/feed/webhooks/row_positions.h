@@ -12,7 +12,7 @@
 #include <span>
 #include <string>
 
-#include "feed/webhooks/ports.h"
+#include "feed/webhooks/store.h"
 #include "ledger/journal_row.h"
 
 namespace holdfast::feed {

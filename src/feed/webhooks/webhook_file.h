@@ -1,4 +1,4 @@
-// Webhooks' tables in registry.db, beside the journal of an embedded ledger: what SqlWebhookStore (sql_store.h) keeps.
+// Webhooks' tables in registry.db, beside the journal of an embedded ledger: what WebhookStore (store.h) keeps.
 //
 //   webhook_endpoint (id, url, kinds, secret, …, position, …)
 //   webhook_message  (number, endpoint, id, kind, grp, attempts, next_at, body, last_error, died_at)

@@ -29,7 +29,7 @@
 #include <thread>
 #include <vector>
 
-#include "feed/webhooks/ports.h"
+#include "feed/webhooks/store.h"
 
 namespace holdfast::feed {
 

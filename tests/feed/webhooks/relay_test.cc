@@ -11,7 +11,7 @@
 #include <set>
 
 #include "feed/webhooks/scripted_source.h"
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 #include "feed/webhooks/webhook_file.h"
 #include "support/waiting.h"
 
@@ -21,21 +21,21 @@ namespace {
 using test::eventually;
 using testing::ElementsAre;
 
-class FailingStore : public SqlWebhookStore {
+class FailingStore : public WebhookStore {
  public:
-  explicit FailingStore(const std::string& path) : SqlWebhookStore(open_webhook_file(path)) {}
+  explicit FailingStore(const std::string& path) : WebhookStore(open_webhook_file(path)) {}
 
   std::vector<bool> enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) override {
     fail();
-    return SqlWebhookStore::enqueue(epoch, id, messages);
+    return WebhookStore::enqueue(epoch, id, messages);
   }
   void save(Epoch epoch, const Uuid& id, const Progress& progress) override {
     fail();
-    SqlWebhookStore::save(epoch, id, progress);
+    WebhookStore::save(epoch, id, progress);
   }
   void settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) override {
     fail();
-    SqlWebhookStore::settle(epoch, id, number, now);
+    WebhookStore::settle(epoch, id, number, now);
   }
 
   std::atomic<int> failures{0};   // of the next writes

@@ -15,7 +15,7 @@
 
 #include "feed/lease.h"
 #include "feed/webhooks/scripted_source.h"
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 #include "sql/postgres_database.h"
 
 namespace holdfast::feed {
@@ -44,7 +44,7 @@ class SlowSender : public Sender {
 
 [[noreturn]] void relay(const std::string& url, std::uint64_t changes, std::chrono::milliseconds time) {
   pg::Pool pool({.url = url}, {});
-  SqlWebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
+  WebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
   sql::PostgresDatabase database(pool);
   Lease lease(database, k_lease_webhooks);
   ScriptedSource source(changes, 1);

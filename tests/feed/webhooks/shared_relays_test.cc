@@ -12,7 +12,7 @@
 
 #include "feed/lease.h"
 #include "feed/webhooks/scripted_source.h"
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 #include "ledger/postgres/schema.h"
 #include "sql/postgres_database.h"
 #include "support/process.h"
@@ -93,7 +93,7 @@ struct Node {
 
   Deliveries deliveries;
   pg::Pool pool;
-  SqlWebhookStore store;
+  WebhookStore store;
   sql::PostgresDatabase tables;
   Lease lease;
   Webhooks webhooks;
@@ -111,7 +111,7 @@ struct SharedRelays : testing::Test {
   const Uuid id = id_of(1);
   test::PostgresDatabase database;
   pg::Pool pool{{.url = database.url()}, {}};
-  SqlWebhookStore store{std::make_unique<sql::PostgresDatabase>(pool)};
+  WebhookStore store{std::make_unique<sql::PostgresDatabase>(pool)};
 };
 
 TEST_F(SharedRelays, OneNodeRelaysAndWhenItStopsTheNextContinues) {
@@ -216,7 +216,7 @@ TEST_F(SharedRelays, WaitForTheDatabaseAndLoseNothing) {
   pg::migrate({.url = server.url()});
   pg::Pool own({.url = server.url()}, {});
   Endpoint endpoint{.id = id, .url = "https://first/", .secret = std::string(24, 's')};
-  ASSERT_EQ(SqlWebhookStore(std::make_unique<sql::PostgresDatabase>(own)).create(endpoint, {}), WebhookStore::Made::created);
+  ASSERT_EQ(WebhookStore(std::make_unique<sql::PostgresDatabase>(own)).create(endpoint, {}), WebhookStore::Made::created);
   ScriptedSource source(20, 2);
   Node node(server.url(), source);
   ASSERT_TRUE(eventually([&] { return node.deliveries.seqs().size() == 20; }));
@@ -226,7 +226,7 @@ TEST_F(SharedRelays, WaitForTheDatabaseAndLoseNothing) {
   server.start();
   ASSERT_TRUE(eventually([&] {
     try {
-      return SqlWebhookStore(std::make_unique<sql::PostgresDatabase>(own)).find(id)->endpoint.position == "40";
+      return WebhookStore(std::make_unique<sql::PostgresDatabase>(own)).find(id)->endpoint.position == "40";
     } catch (const std::exception&) {
       return false;   // not there yet
     }

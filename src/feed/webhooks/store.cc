@@ -1,4 +1,4 @@
-#include "feed/webhooks/sql_store.h"
+#include "feed/webhooks/store.h"
 
 #include "access/registry_revision.h"
 
@@ -159,13 +159,13 @@ std::int64_t limit_of(std::size_t limit) { return static_cast<std::int64_t>(limi
 
 }   // namespace
 
-FencedTransaction SqlWebhookStore::begin(Epoch epoch) {
+FencedTransaction WebhookStore::begin(Epoch epoch) {
   return database_->file() == nullptr ? FencedTransaction(*database_, k_lease_webhooks, epoch) : FencedTransaction(*database_);
 }
 
 // Commits an operator's change. Raises the registry's revision, so that a restart cannot fall back to earlier addresses and
 // secrets.
-void SqlWebhookStore::commit_change(sql::Transaction& transaction) {
+void WebhookStore::commit_change(sql::Transaction& transaction) {
   raise_registry_revision(*database_);
   transaction.commit();
   ++revision_;
@@ -174,7 +174,7 @@ void SqlWebhookStore::commit_change(sql::Transaction& transaction) {
 
 // ---------------------------------------------------------------------------------------------------------------- endpoints
 
-WebhookStore::Made SqlWebhookStore::create(Endpoint& endpoint, const CallKey& key) {
+WebhookStore::Made WebhookStore::create(Endpoint& endpoint, const CallKey& key) {
   const auto transaction = database_->begin();
   transaction->send(k_revise);
   transaction->send(k_made, Values().bytes(key.key));
@@ -193,23 +193,23 @@ WebhookStore::Made SqlWebhookStore::create(Endpoint& endpoint, const CallKey& ke
   return Made::created;
 }
 
-std::vector<EndpointReport> SqlWebhookStore::list() {
+std::vector<EndpointReport> WebhookStore::list() {
   const Result rows = database_->query(k_reports, Values().uuid(std::nullopt));
   std::vector<EndpointReport> reports;
   for (int i = 0; i < rows.rows(); ++i) reports.push_back(report_of(rows, i));
   return reports;
 }
 
-std::optional<EndpointReport> SqlWebhookStore::find(const Uuid& id) {
+std::optional<EndpointReport> WebhookStore::find(const Uuid& id) {
   const Result rows = database_->query(k_reports, Values().uuid(id));
   return rows.rows() == 1 ? std::optional(report_of(rows, 0)) : std::nullopt;
 }
 
-bool SqlWebhookStore::change(const Uuid& id, const std::function<void(Endpoint&)>& change) {
+bool WebhookStore::change(const Uuid& id, const std::function<void(Endpoint&)>& change) {
   return change_once(id, {}, change) == Changed::changed;
 }
 
-WebhookStore::Changed SqlWebhookStore::change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) {
+WebhookStore::Changed WebhookStore::change_once(const Uuid& id, const CallKey& key, const std::function<void(Endpoint&)>& change) {
   const auto transaction = database_->begin();
   transaction->send(k_revise);
   transaction->send(k_lock, Values().uuid(id));
@@ -226,7 +226,7 @@ WebhookStore::Changed SqlWebhookStore::change_once(const Uuid& id, const CallKey
   return Changed::changed;
 }
 
-bool SqlWebhookStore::remove(const Uuid& id) {
+bool WebhookStore::remove(const Uuid& id) {
   const auto transaction = database_->begin();
   transaction->send(k_revise);
   if (transaction->ask(k_remove, Values().uuid(id)).affected() == 0) return false;
@@ -234,26 +234,26 @@ bool SqlWebhookStore::remove(const Uuid& id) {
   return true;
 }
 
-std::int64_t SqlWebhookStore::revision() {
+std::int64_t WebhookStore::revision() {
   const Result row = database_->query(k_revision);
   return row.rows() == 1 ? row.integer(0, 0) : revision_.load();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- progress
 
-void SqlWebhookStore::save(Epoch epoch, const Uuid& id, const Progress& progress) {
+void WebhookStore::save(Epoch epoch, const Uuid& id, const Progress& progress) {
   Values values;
   values.uuid(id).text(progress.position).integer(progress.last_success_at).integer(progress.last_failure_at);
   begin(epoch).send(k_save, values.any_text(progress.last_error)).commit();
 }
 
-bool SqlWebhookStore::disable(Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) {
+bool WebhookStore::disable(Epoch epoch, const Uuid& id, std::string_view url, std::string_view because) {
   return begin(epoch).send(k_disable, Values().uuid(id).text(because).text(url)).commit(1)[0].affected() == 1;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the queue
 
-std::vector<bool> SqlWebhookStore::enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) {
+std::vector<bool> WebhookStore::enqueue(Epoch epoch, const Uuid& id, std::span<const QueuedMessage> messages) {
   FencedTransaction writing = begin(epoch);
   writing.send(k_lock, Values().uuid(id));
   for (const QueuedMessage& each : messages) {
@@ -267,7 +267,7 @@ std::vector<bool> SqlWebhookStore::enqueue(Epoch epoch, const Uuid& id, std::spa
   return taken;
 }
 
-QueueSummary SqlWebhookStore::queue(const Uuid& id) {
+QueueSummary WebhookStore::queue(const Uuid& id) {
   const Result rows = database_->query(k_queue, Values().uuid(id));
   QueueSummary summary;
   for (int i = 0; i < rows.rows(); ++i) {
@@ -279,22 +279,22 @@ QueueSummary SqlWebhookStore::queue(const Uuid& id) {
   return summary;
 }
 
-std::vector<std::string> SqlWebhookStore::due_groups(const Uuid& id, Millis now, std::size_t limit) {
+std::vector<std::string> WebhookStore::due_groups(const Uuid& id, Millis now, std::size_t limit) {
   const Result rows = database_->query(k_due_groups, Values().uuid(id).integer(now).integer(limit_of(limit)));
   std::vector<std::string> groups;
   for (int i = 0; i < rows.rows(); ++i) groups.emplace_back(rows.text(i, 0));
   return groups;
 }
 
-Millis SqlWebhookStore::next_due(const Uuid& id, Millis now) {
+Millis WebhookStore::next_due(const Uuid& id, Millis now) {
   return database_->query(k_next_due, Values().uuid(id).integer(now)).integer_or_null(0, 0).value_or(k_never);
 }
 
-std::vector<QueuedMessage> SqlWebhookStore::of_group(const Uuid& id, std::string_view group, std::size_t limit) {
+std::vector<QueuedMessage> WebhookStore::of_group(const Uuid& id, std::string_view group, std::size_t limit) {
   return messages_of(database_->query(k_of_group, Values().uuid(id).text(group).integer(limit_of(limit))));
 }
 
-void SqlWebhookStore::settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) {
+void WebhookStore::settle(Epoch epoch, const Uuid& id, std::int64_t number, Millis now) {
   begin(epoch)
       .send(k_lock, Values().uuid(id))
       .send(k_promote, Values().uuid(id).integer(number).integer(now).integer(k_never))
@@ -302,23 +302,22 @@ void SqlWebhookStore::settle(Epoch epoch, const Uuid& id, std::int64_t number, M
       .commit();
 }
 
-void SqlWebhookStore::postpone(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at,
-                               std::string_view error) {
+void WebhookStore::postpone(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis next_at, std::string_view error) {
   begin(epoch)
       .send(k_lock, Values().uuid(id))
       .send(k_postpone, Values().uuid(id).integer(number).integer(attempts).integer(next_at).any_text(error))
       .commit();
 }
 
-void SqlWebhookStore::complete(Epoch epoch, const Uuid& id, std::int64_t number, ChangeKind kind, std::string_view body) {
+void WebhookStore::complete(Epoch epoch, const Uuid& id, std::int64_t number, ChangeKind kind, std::string_view body) {
   begin(epoch)
       .send(k_lock, Values().uuid(id))
       .send(k_complete, Values().uuid(id).integer(number).integer(static_cast<std::int64_t>(kind)).any_text(body))
       .commit();
 }
 
-void SqlWebhookStore::bury(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
-                           std::size_t dead_max) {
+void WebhookStore::bury(Epoch epoch, const Uuid& id, std::int64_t number, unsigned attempts, Millis now, std::string_view error,
+                        std::size_t dead_max) {
   begin(epoch)
       .send(k_lock, Values().uuid(id))
       .send(k_promote, Values().uuid(id).integer(number).integer(now).integer(k_never))
@@ -330,11 +329,11 @@ void SqlWebhookStore::bury(Epoch epoch, const Uuid& id, std::int64_t number, uns
 
 // ---------------------------------------------------------------------------------------------------------------- the dead
 
-std::vector<QueuedMessage> SqlWebhookStore::dead(const Uuid& id, std::int64_t after, std::size_t limit) {
+std::vector<QueuedMessage> WebhookStore::dead(const Uuid& id, std::int64_t after, std::size_t limit) {
   return messages_of(database_->query(k_dead, Values().uuid(id).integer(after).integer(limit_of(limit))));
 }
 
-std::uint64_t SqlWebhookStore::revive(const Uuid& id, std::span<const std::string> ids, Millis now) {
+std::uint64_t WebhookStore::revive(const Uuid& id, std::span<const std::string> ids, Millis now) {
   const auto transaction = database_->begin();
   transaction->send(k_revise);
   transaction->send(k_lock, Values().uuid(id));
