@@ -45,21 +45,21 @@ std::string ServedFeed::degradation() const {
   const kafka::FeedStatus status = feed_.status();
   std::string text;
   const auto say = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
-  if (status.relay == kafka::RelayState::away || status.relay == kafka::RelayState::refused) {
+  if (is_trouble(status.relay)) {
     say("changes wait for Kafka (" + std::to_string(status.lag_changes) + " of them): " + status.relay_detail);
   } else if (!status.held_back.empty()) {
     say("changes are not published of " + status.held_back);
   } else if (status.lag_seconds > k_pending_degraded_seconds) {
     say(fmt::format("changes have waited for {:.0f} s to be published", status.lag_seconds));
   }
-  if (status.payments == kafka::PaymentState::away || status.payments == kafka::PaymentState::refused) {
+  if (is_trouble(status.payments)) {
     say("payments are not consumed: " + status.payments_detail);
   } else if (!status.payments_held_because.empty()) {
     say(fmt::format("{} payments wait, of {}", status.payments_held, status.payments_held_because));
   } else if (status.payments_pending_seconds > k_pending_degraded_seconds) {
     say(fmt::format("payments have waited for {:.0f} s to be consumed", status.payments_pending_seconds));
   }
-  if (status.seats == kafka::SeatsState::away || status.seats == kafka::SeatsState::refused) {
+  if (is_trouble(status.seats)) {
     say("seats are not imported: " + status.seats_detail);
   } else if (status.seats_unhandled_seconds > k_pending_degraded_seconds) {
     say(fmt::format("seats have waited for {:.0f} s to be imported", status.seats_unhandled_seconds));

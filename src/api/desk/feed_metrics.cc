@@ -29,8 +29,8 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
   seats.metric.push_back(sample(k_counter, counters.seats_dead.load(), {{"outcome", "dead_letter"}}));
 
   const bool publishes = status.relay == kafka::RelayState::publishing;
-  const bool consumes = status.payments == kafka::PaymentState::consuming;
-  const bool imports = status.seats == kafka::SeatsState::consuming;
+  const bool consumes = status.payments == kafka::ConsumerState::consuming;
+  const bool imports = status.seats == kafka::ConsumerState::consuming;
   return {
       std::move(messages),
       std::move(payments),

@@ -51,21 +51,21 @@ Payments::Payments(PaymentOptions options, PaymentDesk& desk, FeedStore& store, 
 Payments::~Payments() { stop(); }
 
 void Payments::start() {
-  board_.set_payments(PaymentState::starting);
+  board_.set_payments(ConsumerState::starting);
   loop_.start({.run = [this] { consume(); },
                .failed = [this](const std::exception& error) { report(error); },
                .ended =
                    [this] {
                      joining_since_.reset();
                      show_pending();
-                     board_.set_payments(PaymentState::stopped);
+                     board_.set_payments(ConsumerState::stopped);
                    }});
 }
 
 void Payments::stop() { loop_.stop(); }
 
 void Payments::report(const std::exception& error) {
-  board_.set_payments(is_refusal(error) ? PaymentState::refused : PaymentState::away, error.what());
+  board_.set_payments(is_refusal(error) ? ConsumerState::refused : ConsumerState::away, error.what());
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the group
@@ -156,7 +156,7 @@ void Payments::on_rebalance(Client& client, rd_kafka_resp_err_t error, rd_kafka_
   if (is_given) {
     rd_kafka_resume_partitions(client.get(), &partitions);   // librdkafka keeps a partition paused even after it was lost
     for (int i = 0; i < partitions.cnt; ++i) places_.try_emplace({partitions.elems[i].topic, partitions.elems[i].partition});
-    board_.set_payments(PaymentState::consuming);
+    board_.set_payments(ConsumerState::consuming);
     joining_since_.reset();
   } else {
     joining_since_ = Backlog::Timer::now();
@@ -246,21 +246,21 @@ std::vector<Received> Payments::receive(Client& client) {
       bytes += messages.back().bytes();
     }
   }
-  if (const std::string trouble = client.take_trouble(); !trouble.empty()) board_.set_payments(PaymentState::away, trouble);
+  if (const std::string trouble = client.take_trouble(); !trouble.empty()) board_.set_payments(ConsumerState::away, trouble);
   notice_recovery(client, !messages.empty());
   return messages;
 }
 
 // Kafka is back if messages come, or if it answers a question.
 void Payments::notice_recovery(Client& client, bool has_messages) {
-  if (board_.status().payments != PaymentState::away) return;
+  if (board_.status().payments != ConsumerState::away) return;
   if (!has_messages) {
     const rd_kafka_metadata_t* metadata = nullptr;
     const auto patience = static_cast<int>(k_question.count());
     if (rd_kafka_metadata(client.get(), 0, nullptr, &metadata, patience) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
     rd_kafka_metadata_destroy(metadata);
   }
-  board_.set_payments(PaymentState::consuming);
+  board_.set_payments(ConsumerState::consuming);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the effect of messages
@@ -292,7 +292,7 @@ void Payments::handle(Client& client, std::vector<Received> messages) {
   }
   at_hand_since_.reset();
   loop_.worked();
-  if (has_waited) board_.set_payments(PaymentState::consuming);
+  if (has_waited) board_.set_payments(ConsumerState::consuming);
 }
 
 // Waits with all partitions paused, and serves the group meanwhile. False: a rebalance came, after which everything starts at the committed

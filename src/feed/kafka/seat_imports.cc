@@ -50,14 +50,14 @@ SeatImports::SeatImports(SeatsOptions options, SeatsDesk& desk, FeedBoard& board
 SeatImports::~SeatImports() { stop(); }
 
 void SeatImports::start() {
-  board_.set_seats(SeatsState::standby);
+  board_.set_seats(ConsumerState::standby);
   loop_.start({.run = [this] { run(); },
                .failed = [this](const std::exception& error) { report(error); },
                .ended =
                    [this] {
                      starting_since_.reset();
                      show_pending();
-                     board_.set_seats(SeatsState::stopped);
+                     board_.set_seats(ConsumerState::stopped);
                    }});
 }
 
@@ -67,20 +67,20 @@ void SeatImports::run() { board_.leads() ? consume() : stand_by(); }
 
 void SeatImports::stand_by() {
   starting_since_.reset();
-  board_.set_seats(SeatsState::standby);
+  board_.set_seats(ConsumerState::standby);
   show_pending();
   loop_.worked();   // earlier errors no longer count
   loop_.wait(k_look);
 }
 
 void SeatImports::report(const std::exception& error) {
-  board_.set_seats(is_refusal(error) ? SeatsState::refused : SeatsState::away, error.what());
+  board_.set_seats(is_refusal(error) ? ConsumerState::refused : ConsumerState::away, error.what());
 }
 
 // ---------------------------------------------------------------------------------------------------------------- the topic
 
 void SeatImports::consume() {
-  board_.set_seats(SeatsState::starting);
+  board_.set_seats(ConsumerState::starting);
   if (!starting_since_) starting_since_ = Backlog::Timer::now();
   struct AtEnd {
     SeatImports& imports;
@@ -95,7 +95,7 @@ void SeatImports::consume() {
   rd_kafka_poll_set_consumer(client.get());
   assign(client, await_topic());
   starting_since_.reset();
-  board_.set_seats(SeatsState::consuming);
+  board_.set_seats(ConsumerState::consuming);
   while (!ends()) {
     take(client);
     give_up_overdue();
@@ -153,7 +153,7 @@ void SeatImports::take(Client& client) {
   if (message != nullptr && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     handle(received(*message));
     loop_.worked();
-    board_.set_seats(SeatsState::consuming);
+    board_.set_seats(ConsumerState::consuming);
     return;
   }
   if (message != nullptr && message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
@@ -161,9 +161,9 @@ void SeatImports::take(Client& client) {
     return;
   }
   if (message != nullptr) throw trouble_of("reading seats", message->err);
-  if (!trouble.empty()) board_.set_seats(SeatsState::away, trouble);
-  if (board_.status().seats != SeatsState::away) return;
-  if (partitions_of(client, topic(), k_question)) board_.set_seats(SeatsState::consuming);
+  if (!trouble.empty()) board_.set_seats(ConsumerState::away, trouble);
+  if (board_.status().seats != ConsumerState::away) return;
+  if (partitions_of(client, topic(), k_question)) board_.set_seats(ConsumerState::consuming);
 }
 
 // Commits, for each partition, the offset up to the first message that waits for other parts.

@@ -18,52 +18,41 @@ const char* name_of(RelayState state) {
   return "unknown";
 }
 
-const char* name_of(PaymentState state) {
+const char* name_of(ConsumerState state) {
   switch (state) {
-    case PaymentState::off: return "off";
-    case PaymentState::starting: return "starting";
-    case PaymentState::consuming: return "consuming";
-    case PaymentState::away: return "away";
-    case PaymentState::refused: return "refused";
-    case PaymentState::stopped: return "stopped";
+    case ConsumerState::off: return "off";
+    case ConsumerState::standby: return "standby";
+    case ConsumerState::starting: return "starting";
+    case ConsumerState::consuming: return "consuming";
+    case ConsumerState::away: return "away";
+    case ConsumerState::refused: return "refused";
+    case ConsumerState::stopped: return "stopped";
   }
   return "unknown";
 }
-
-const char* name_of(SeatsState state) {
-  switch (state) {
-    case SeatsState::off: return "off";
-    case SeatsState::standby: return "standby";
-    case SeatsState::starting: return "starting";
-    case SeatsState::consuming: return "consuming";
-    case SeatsState::away: return "away";
-    case SeatsState::refused: return "refused";
-    case SeatsState::stopped: return "stopped";
-  }
-  return "unknown";
-}
-
-namespace {
-
-bool is_trouble(RelayState state) { return state == RelayState::away || state == RelayState::refused; }
-bool is_trouble(SeatsState state) { return state == SeatsState::away || state == SeatsState::refused; }
-bool is_trouble(PaymentState state) { return state == PaymentState::away || state == PaymentState::refused; }
 
 // A state is logged when it changes; a trouble also when its detail changes.
 template <typename State>
-void log_change(const char* who, State before, const std::string& detail_before, State now, const std::string& detail) {
-  if (before == now && (!is_trouble(now) || detail_before == detail)) return;
-  const auto level = is_trouble(now) ? spdlog::level::warn : spdlog::level::info;
-  spdlog::log(level, "{}: {}{}{}", who, name_of(now), detail.empty() ? "" : ": ", detail);
+void FeedBoard::set(const char* who, State& state, std::string& detail, State state_now, std::string detail_now) {
+  const std::scoped_lock lock(mutex_);
+  if (state != state_now || (is_trouble(state_now) && detail != detail_now)) {
+    const auto level = is_trouble(state_now) ? spdlog::level::warn : spdlog::level::info;
+    spdlog::log(level, "{}: {}{}{}", who, name_of(state_now), detail_now.empty() ? "" : ": ", detail_now);
+  }
+  state = state_now;
+  detail = std::move(detail_now);
 }
 
-}  // namespace
-
 void FeedBoard::set_relay(RelayState state, std::string detail) {
-  const std::scoped_lock lock(mutex_);
-  log_change("kafka feed", status_.relay, status_.relay_detail, state, detail);
-  status_.relay = state;
-  status_.relay_detail = std::move(detail);
+  set("kafka feed", status_.relay, status_.relay_detail, state, std::move(detail));
+}
+
+void FeedBoard::set_payments(ConsumerState state, std::string detail) {
+  set("kafka payments", status_.payments, status_.payments_detail, state, std::move(detail));
+}
+
+void FeedBoard::set_seats(ConsumerState state, std::string detail) {
+  set("kafka seats", status_.seats, status_.seats_detail, state, std::move(detail));
 }
 
 void FeedBoard::set_lag(std::uint64_t changes, std::optional<Time> oldest) {
@@ -88,13 +77,6 @@ void FeedBoard::set_held_back(FailingEvents::Summary held_back) {
   status_.held_back = std::move(held_back.text);
 }
 
-void FeedBoard::set_payments(PaymentState state, std::string detail) {
-  const std::scoped_lock lock(mutex_);
-  log_change("kafka payments", status_.payments, status_.payments_detail, state, detail);
-  status_.payments = state;
-  status_.payments_detail = std::move(detail);
-}
-
 void FeedBoard::set_payments_pending(std::optional<Time> oldest) {
   const std::scoped_lock lock(mutex_);
   payments_since_ = oldest;
@@ -104,13 +86,6 @@ void FeedBoard::set_payments_held(std::uint64_t payments, FailingEvents::Summary
   const std::scoped_lock lock(mutex_);
   status_.payments_held = payments;
   status_.payments_held_because = std::move(held_back.text);
-}
-
-void FeedBoard::set_seats(SeatsState state, std::string detail) {
-  const std::scoped_lock lock(mutex_);
-  log_change("kafka seats", status_.seats, status_.seats_detail, state, detail);
-  status_.seats = state;
-  status_.seats_detail = std::move(detail);
 }
 
 void FeedBoard::set_seats_pending(std::optional<Time> unhandled, std::optional<Time> gathered, std::uint64_t events_gathered) {

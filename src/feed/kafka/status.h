@@ -24,14 +24,16 @@ enum class RelayState : std::uint8_t {
   stopped,
 };
 
-enum class PaymentState : std::uint8_t { off, starting, consuming, away, refused, stopped };
-
-// `standby`: another node holds the feed's lease, and imports.
-enum class SeatsState : std::uint8_t { off, standby, starting, consuming, away, refused, stopped };
+// Of payments and of seats. `standby`: another node holds the feed's lease, and imports seats.
+enum class ConsumerState : std::uint8_t { off, standby, starting, consuming, away, refused, stopped };
 
 const char* name_of(RelayState state);
-const char* name_of(PaymentState state);
-const char* name_of(SeatsState state);
+const char* name_of(ConsumerState state);
+// Something is wrong, and the detail says what.
+template <typename State>
+bool is_trouble(State state) {
+  return state == State::away || state == State::refused;
+}
 
 struct FeedStatus {
   RelayState relay = RelayState::starting;
@@ -40,12 +42,12 @@ struct FeedStatus {
   double lag_seconds = 0;             // the age of the oldest of them
   std::uint64_t events_held_back = 0;   // events whose changes cannot be read at present, and are therefore not published
   std::string held_back{};              // names them in a sentence; empty: there are none
-  PaymentState payments = PaymentState::off;
+  ConsumerState payments = ConsumerState::off;
   std::string payments_detail{};
   double payments_pending_seconds = 0;   // how long the oldest payment in this node's partitions has waited
   std::uint64_t payments_held = 0;       // payments that wait because their event cannot be changed, while others go on
   std::string payments_held_because{};
-  SeatsState seats = SeatsState::off;
+  ConsumerState seats = ConsumerState::off;
   std::string seats_detail{};
   double seats_unhandled_seconds = 0;   // how long the oldest unhandled message has waited
   double seats_pending_seconds = 0;   // how long the oldest unhandled message, or the oldest part of an event that lacks seats, has waited
@@ -87,11 +89,11 @@ class FeedBoard {
   void note_news();
   void take_news();
   void set_held_back(FailingEvents::Summary held_back);
-  void set_payments(PaymentState state, std::string detail = {});
+  void set_payments(ConsumerState state, std::string detail = {});
   // `oldest`: since when the oldest payment has waited here; nothing: none waits.
   void set_payments_pending(std::optional<Time> oldest);
   void set_payments_held(std::uint64_t payments, FailingEvents::Summary held_back);
-  void set_seats(SeatsState state, std::string detail = {});
+  void set_seats(ConsumerState state, std::string detail = {});
   // Since when the oldest unhandled message has waited, and the oldest part of an event that lacks seats; nothing: none waits.
   void set_seats_pending(std::optional<Time> unhandled, std::optional<Time> gathered, std::uint64_t events_gathered);
   // Whether this node holds the feed's lease, and so does the work that only one node may do.
@@ -101,6 +103,9 @@ class FeedBoard {
   void count_message(std::string_view topic);
 
  private:
+  template <typename State>
+  void set(const char* who, State& state, std::string& detail, State state_now, std::string detail_now);
+
   mutable std::mutex mutex_;
   FeedStatus status_;
   std::optional<Time> lags_since_;

@@ -153,13 +153,13 @@ TEST_F(KafkaConsumer, WaitsForTheLedgerAndThenContinuesInOrder) {
   payments.start();
   for (const char* order : {"a", "b", "nonsense", "c"}) write(order);
   ASSERT_TRUE(eventually([&] { return desk.asked >= 6; }, 4 * k_patience)) << "asked again and again";
-  EXPECT_EQ(board.status().payments, PaymentState::away);
+  EXPECT_EQ(board.status().payments, ConsumerState::away);
   EXPECT_GT(board.counters.payments_retried, 0u);
   EXPECT_TRUE(desk.settled().empty());
   desk.closed = false;
   ASSERT_TRUE(eventually([&] { return desk.settled().size() == 3; }, 4 * k_patience));
   EXPECT_THAT(desk.settled(), ElementsAre("a", "b", "c"));
-  EXPECT_TRUE(eventually([&] { return board.status().payments == PaymentState::consuming; }, 4 * k_patience));
+  EXPECT_TRUE(eventually([&] { return board.status().payments == ConsumerState::consuming; }, 4 * k_patience));
   write("d");
   EXPECT_TRUE(eventually([&] { return desk.settled().size() == 4; }, 4 * k_patience)) << "it is not paused any more";
   payments.stop();
@@ -174,7 +174,7 @@ TEST_F(KafkaConsumer, CarriesOutOnlyTheRestAfterARestart) {
     for (const char* order : {"a", "b"}) write(order);
     ASSERT_TRUE(eventually([&] { return desk.asked >= 2; }, 4 * k_patience));
     payments.stop();
-    EXPECT_EQ(board.status().payments, PaymentState::stopped) << "at once, though the messages at hand were not done";
+    EXPECT_EQ(board.status().payments, ConsumerState::stopped) << "at once, though the messages at hand were not done";
   }
   desk.closed = false;
   Payments payments(options(), desk, store, board);
@@ -241,7 +241,7 @@ TEST_F(KafkaConsumer, HoldsPaymentsOfAStuckEventAndCarriesOutOthers) {
     write("1:c");
     ASSERT_TRUE(eventually([&] { return desk.settled().size() == 3; }, 4 * k_patience)) << "and it goes on";
     ASSERT_TRUE(eventually([&] { return board.status().payments_held == 2; }));
-    EXPECT_EQ(board.status().payments, PaymentState::consuming);
+    EXPECT_EQ(board.status().payments, ConsumerState::consuming);
     ASSERT_TRUE(eventually([&] { return !board.status().payments_held_because.empty(); }, 4 * k_patience)) << "it was tried again";
     EXPECT_GT(board.status().payments_pending_seconds, 0);
     payments.stop();
@@ -388,7 +388,7 @@ TEST_F(KafkaConsumer, HoldsOnlyPaymentsWhoseOrderCannotBeLookedUp) {
   ASSERT_TRUE(eventually([&] { return desk.settled().size() == 2; }, 4 * k_patience));
   EXPECT_THAT(desk.settled(), ElementsAre("1:a", "2:b"));
   ASSERT_TRUE(eventually([&] { return board.status().payments_held == 2; }, 4 * k_patience));
-  EXPECT_EQ(board.status().payments, PaymentState::consuming);
+  EXPECT_EQ(board.status().payments, ConsumerState::consuming);
   ASSERT_TRUE(eventually([&] { return desk.asked_for_orders >= 2; }, 4 * k_patience)) << "it is tried again";
   ASSERT_TRUE(eventually([&] { return !board.status().payments_held_because.empty(); }, 4 * k_patience));
   EXPECT_THAT(board.status().payments_held_because, testing::HasSubstr("event not known yet: what was sold for their orders"));
@@ -430,7 +430,7 @@ TEST_F(KafkaConsumer, ContinuesAfterARebalanceDuringAWait) {
     Payments other(options(), desk, store, other_board);
     other.start();
     ASSERT_TRUE(eventually(
-        [&] { return other_board.status().payments == PaymentState::consuming || other_board.status().payments == PaymentState::away; },
+        [&] { return other_board.status().payments == ConsumerState::consuming || other_board.status().payments == ConsumerState::away; },
         4 * k_patience));
   }
   desk.closed = false;
@@ -451,7 +451,7 @@ TEST_F(KafkaConsumer, StopsAmongManyPaymentsAndTheNextOneContinues) {
     ASSERT_TRUE(eventually([&] { return !desk.settled().empty(); }, 4 * k_patience));
     payments.stop();
   }
-  EXPECT_EQ(board.status().payments, PaymentState::stopped);
+  EXPECT_EQ(board.status().payments, ConsumerState::stopped);
   EXPECT_LT(desk.settled().size(), k_payments) << "or nothing was left to go on with";
   desk.takes = milliseconds(0);
   Payments next(options(), desk, store, board);

@@ -110,7 +110,7 @@ TEST_F(SeatImportsOnKafka, WaitForTheLedgerBeforeAnEventsPatienceBegins) {
   write("1 1 1");
   // With pauses of 200 ms: longer than it would wait for a single event.
   ASSERT_TRUE(eventually([&] { return desk.asked >= 20; }, 4 * k_patience));
-  EXPECT_EQ(board.status().seats, SeatsState::away);
+  EXPECT_EQ(board.status().seats, ConsumerState::away);
   desk.unreadable = 1;
   desk.closed = false;
   const int before = desk.asked;
@@ -258,9 +258,9 @@ TEST_F(SeatImportsOnKafka, AreDoneByTheLeaderAndTheNextOneContinuesWithWaitingPa
   write("2 1 1");
   ASSERT_TRUE(comes(2));
   EXPECT_EQ(board.status().events_gathered, 1u);
-  EXPECT_EQ(other_board.status().seats, SeatsState::standby);
+  EXPECT_EQ(other_board.status().seats, ConsumerState::standby);
   board.set_leads(false);
-  ASSERT_TRUE(eventually([&] { return board.status().seats == SeatsState::standby; }, 4 * k_patience));
+  ASSERT_TRUE(eventually([&] { return board.status().seats == ConsumerState::standby; }, 4 * k_patience));
   EXPECT_EQ(board.status().events_gathered, 0u);
   write("1 2 2");
   write("3 1 1");
