@@ -2,8 +2,7 @@
 
 #include <time.h>
 
-#include <boost/uuid/random_generator.hpp>
-
+#include "access/random.h"
 #include "core/check.h"
 #include "ledger/data_error.h"
 #include "sql/postgres_connection.h"
@@ -61,7 +60,7 @@ Lease::Lease(sql::Database& database, const char* name, std::chrono::millisecond
 std::optional<Epoch> Lease::acquire() {
   if (!has_name_) {
     held_.reset();
-    holder_ = to_string(boost::uuids::random_generator()());
+    holder_ = to_string(random_uuid());
   }
   const auto transaction = database_.begin();
   transaction->send(k_acquire,

@@ -1,9 +1,8 @@
 #include "feed/kafka/feed_file.h"
 
-#include <random>
-#include <string_view>
 #include <vector>
 
+#include "access/random.h"
 #include "ledger/embedded/data_folder.h"
 
 namespace holdfast::feed::kafka {
@@ -35,17 +34,6 @@ constexpr const char* k_sql_create = R"(
 )";
 constexpr const char* k_sql_begin = "INSERT OR IGNORE INTO feed_lease (only, store, epoch, holder, until) VALUES (1, ?1, 0, '', 0)";
 
-std::string new_store_id() {
-  constexpr std::string_view k_digits = "0123456789abcdef";
-  std::random_device device;
-  std::string id;
-  for (int i = 0; i < 4; ++i) {
-    std::uint32_t number = device();
-    for (int digit = 0; digit < 8; ++digit, number >>= 4) id += k_digits[number & 15];
-  }
-  return id;
-}
-
 }  // namespace
 
 std::unique_ptr<sql::SqliteDatabase> open_feed_file(const std::string& path) {
@@ -57,7 +45,7 @@ std::unique_ptr<sql::SqliteDatabase> open_feed_file(const std::string& path) {
   Transaction transaction(feed);
   feed.execute(k_sql_create);
   feed.execute(("PRAGMA user_version = " + std::to_string(k_format)).c_str());
-  const std::string id = new_store_id();
+  const std::string id = to_string(random_uuid());
   Statement(feed, k_sql_begin).bind_text(1, id).run();
   transaction.commit();
   return database;

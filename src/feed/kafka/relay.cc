@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <random>
 #include <stdexcept>
 
-#include "core/check.h"
+#include "access/random.h"
 
 namespace holdfast::feed::kafka {
 namespace {
@@ -22,14 +20,6 @@ constexpr milliseconds k_back_off{100};
 constexpr milliseconds k_topics_patience{10'000};
 constexpr milliseconds k_between_questions{100};
 constexpr milliseconds k_between_lags{1'000};
-
-std::string random_name() {
-  std::random_device device;
-  std::array<char, 17> text{};
-  const std::uint64_t number = std::uint64_t{device()} << 32 | device();
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number, 36);
-  return {text.data(), end};
-}
 
 }  // namespace
 
@@ -64,7 +54,7 @@ Relay::Relay(RelayOptions options, FeedStore& store, FeedSource& source, FeedBoa
       store_(store),
       source_(source),
       board_(board),
-      holder_(options_.holder.empty() ? "holdfast-" + random_name() : options_.holder),
+      holder_(options_.holder.empty() ? "holdfast-" + to_string(random_uuid()) : options_.holder),
       lease_(store_.make_lease(holder_, options_.lease_time)),
       loop_("kafka-relay", BackOff(k_back_off, options_.back_off_max, BackOff::Jitter::half)) {}
 
