@@ -198,7 +198,7 @@ class EmbeddedHome final : public Home {
                  .judging = judging,
                  .state_lag_max = std::chrono::milliseconds(options.ledger_state_lag_max_ms)}),
         registry_(DataFolder::registry_in(options.data)),
-        webhook_store_(feed::open_webhook_file(feed::webhook_file_in(options.data))),
+        webhook_store_(feed::open_webhook_file(DataFolder::registry_in(options.data))),
         counting_(ledger_.new_reader()),
         webhook_source_(
             ledger_, [this](const std::string& cursor) { return counting_->count_changes_from(cursor); },

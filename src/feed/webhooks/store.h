@@ -9,7 +9,7 @@
 // In a file there is no lease, and the epoch is ignored.
 //
 //   WebhookStore store(std::make_unique<sql::PostgresDatabase>(pool));
-//   WebhookStore store(open_webhook_file(webhook_file_in(folder)));
+//   WebhookStore store(open_webhook_file(DataFolder::registry_in(folder)));
 //
 // Any thread, several at once. What a call wrote is on disk when it returns. Throws the database's error.
 #pragma once

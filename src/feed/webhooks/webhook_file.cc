@@ -1,12 +1,8 @@
 #include "feed/webhooks/webhook_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <filesystem>
 
-#include <cerrno>
-#include <cstring>
-
-#include "ledger/data_error.h"
+#include "ledger/embedded/data_folder.h"
 
 namespace holdfast::feed {
 namespace {
@@ -52,20 +48,10 @@ constexpr const char* k_sql_create = R"(
   CREATE INDEX IF NOT EXISTS webhook_message_dead ON webhook_message (endpoint, number) WHERE died_at IS NOT NULL;
 )";
 
-void create_if_missing(const std::string& path) {
-  // Never opens one that exists: closing a second descriptor of it would drop the locks that this process has on it.
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file >= 0) {
-    ::close(file);
-  } else if (errno != EEXIST) {
-    throw DataError("cannot create " + path + ": " + std::strerror(errno) + ". Holdfast needs to write to its data folder.");
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<sql::SqliteDatabase> open_webhook_file(const std::string& path) {
-  create_if_missing(path);
+  if (!std::filesystem::exists(path)) create_private_file(path);
   auto database = std::make_unique<sql::SqliteDatabase>(path);
   sqlite::Database& webhooks = *database->file();
   webhooks.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");

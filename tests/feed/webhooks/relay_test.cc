@@ -13,6 +13,7 @@
 #include "feed/webhooks/scripted_source.h"
 #include "feed/webhooks/store.h"
 #include "feed/webhooks/webhook_file.h"
+#include "ledger/embedded/data_folder.h"
 #include "support/waiting.h"
 
 namespace holdfast::feed {
@@ -81,7 +82,7 @@ struct RelayTest : testing::Test {
     std::string name = std::filesystem::temp_directory_path() / "holdfast-feed-XXXXXX";
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder = name;
-    store = std::make_unique<FailingStore>(webhook_file_in(folder));
+    store = std::make_unique<FailingStore>(DataFolder::registry_in(folder));
     Endpoint endpoint{.id = id, .url = "https://example.org/", .secret = std::string(24, 's')};
     EXPECT_EQ(store->create(endpoint, {}), WebhookStore::Made::created);
   }

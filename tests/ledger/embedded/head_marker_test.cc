@@ -200,7 +200,7 @@ TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
   const Uuid within = uuid_of(2);
   {
     const RegistryFile registry(DataFolder::registry_in(data));
-    feed::WebhookStore webhooks(feed::open_webhook_file(feed::webhook_file_in(data)));
+    feed::WebhookStore webhooks(feed::open_webhook_file(DataFolder::registry_in(data)));
     for (const auto& [id, position] : {std::pair{further, "1000.3"}, std::pair{within, "0"}}) {
       feed::Endpoint endpoint{.id = id, .url = "https://example.org/" + to_string(id), .position = position};
       webhooks.create(endpoint, {});
@@ -213,9 +213,9 @@ TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
   fs::remove(data / "journal.db-wal");
   const cli::AcceptedLoss loss = cli::accept_loss(data, [](Position, Position) {});
   EXPECT_EQ(loss.followers, 3u);
-  EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(feed::webhook_file_in(data))).find(further)->endpoint.position,
+  EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(DataFolder::registry_in(data))).find(further)->endpoint.position,
             std::to_string(loss.last_row));
-  EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(feed::webhook_file_in(data))).find(within)->endpoint.position, "0");
+  EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(DataFolder::registry_in(data))).find(within)->endpoint.position, "0");
   EXPECT_TRUE(feed::kafka::SqlFeedStore(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data))).positions().empty())
       << "the event is gone with its rows";
   // Likewise if a backup is restored beside the folder's own registry.
@@ -223,7 +223,7 @@ TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
     fs::remove(folder / "restored" / file);
   }
   EXPECT_EQ(cli::restore(folder / "restored", backed_up), cli::RestoredKeys::kept);
-  EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(feed::webhook_file_in(folder / "restored"))).find(further)->endpoint.position,
+  EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(DataFolder::registry_in(folder / "restored"))).find(further)->endpoint.position,
             std::to_string(rows));
 }
 
