@@ -1,10 +1,9 @@
 #include "feed/lease.h"
 
-#include <time.h>
-
 #include "access/random.h"
 #include "core/check.h"
 #include "ledger/data_error.h"
+#include "ledger/embedded/clock.h"
 #include "sql/postgres_connection.h"
 
 namespace holdfast::feed {
@@ -44,11 +43,7 @@ constexpr Statement k_assert{"assert_lease", "SELECT holdfast.assert_lease($1, $
 constexpr std::string_view k_lease_lost = "HF001";
 
 // This clock runs on while the machine sleeps, and is the same for all processes. A reboot restarts it, and so ends every lease.
-std::int64_t boot_ms() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::int64_t{now.tv_sec} * 1'000 + now.tv_nsec / 1'000'000;
-}
+std::int64_t boot_ms() { return SystemClockSource().boot_ns() / 1'000'000; }
 
 }  // namespace
 

@@ -1,7 +1,6 @@
 #include "feed/webhooks/relay.h"
 
 #include <spdlog/spdlog.h>
-#include <time.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -10,6 +9,7 @@
 #include <iterator>
 
 #include "core/check.h"
+#include "ledger/embedded/clock.h"
 
 namespace holdfast::feed {
 namespace {
@@ -36,11 +36,7 @@ std::string message_body(const SourceChange& change) {
 
 }  // namespace
 
-std::chrono::nanoseconds time_since_boot() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
+std::chrono::nanoseconds time_since_boot() { return std::chrono::nanoseconds(SystemClockSource().boot_ns()); }
 
 Relay::Relay(RelayShared& shared, std::shared_ptr<Tenure> tenure, const Uuid& id)
     : shared_(shared), tenure_(std::move(tenure)), id_(id), timer_(shared.context), random_(std::random_device{}()) {}
