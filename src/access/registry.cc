@@ -153,20 +153,16 @@ bool Registry::add(const ApiKey& key) {
   const auto transaction = database_->begin();
   transaction->send(k_lock);
   if (transaction->ask(k_add, values.integer(static_cast<std::int64_t>(k_api_keys_max))).affected() == 0) return false;
-  raise_registry_revision(*database_);
-  transaction->commit();
   version_seen_ = k_none_seen;
-  note_registry_revision(*database_);
+  commit_registry_change(*database_, *transaction);
   return true;
 }
 
 bool Registry::revoke(std::string_view id, Millis at) {
   const auto transaction = database_->begin();
   if (transaction->ask(k_revoke, Values().text(id).integer(at)).affected() == 0) return false;
-  raise_registry_revision(*database_);
-  transaction->commit();
   version_seen_ = k_none_seen;
-  note_registry_revision(*database_);
+  commit_registry_change(*database_, *transaction);
   return true;
 }
 

@@ -29,9 +29,11 @@ std::optional<RegistryRevision> registry_revision(sqlite::Database& registry) {
   return revision;
 }
 
-void raise_registry_revision(sql::Database& registry) {
+void commit_registry_change(sql::Database& registry, sql::Transaction& transaction) {
   sqlite::Database* const file = registry.file();
   if (file != nullptr && has_table(*file)) file->execute("UPDATE registry_revision SET number = number + 1");
+  transaction.commit();
+  if (file != nullptr) note_registry_revision(*file);
 }
 
 void note_registry_revision(sqlite::Database& registry) {
@@ -39,10 +41,6 @@ void note_registry_revision(sqlite::Database& registry) {
   const std::string path = marker_beside(registry.path());
   if (!revision || !std::filesystem::exists(path)) return;
   HeadMarker(path, HeadMarker::Mode::write).note_registry(*revision);
-}
-
-void note_registry_revision(sql::Database& registry) {
-  if (sqlite::Database* const file = registry.file()) note_registry_revision(*file);
 }
 
 std::optional<RegistryRevision> noted_registry_revision(const std::string& path) {

@@ -17,11 +17,11 @@ namespace holdfast {
 
 // What the file says; nothing in one from before there were revisions.
 std::optional<RegistryRevision> registry_revision(sqlite::Database& registry);
-// Within the transaction of a change. Over PostgreSQL it does nothing, because its tables cannot be put back one by one.
-void raise_registry_revision(sql::Database& registry);
-// After its commit, before it is answered, and before the transaction is destroyed, so that nobody else uses the connection. If the folder
-// has no journal.head yet, the ledger's first start notes it. Throws DataError.
-void note_registry_revision(sql::Database& registry);
+// Commits a change: raises the revision in its transaction, commits, and notes the revision, all before the change is answered and before the
+// transaction is destroyed, so that nobody else uses the connection. Over PostgreSQL it only commits, because its tables cannot be put back one
+// by one. Throws DataError, and the database's error.
+void commit_registry_change(sql::Database& registry, sql::Transaction& transaction);
+// If the folder has no journal.head yet, the ledger's first start notes it. Throws DataError.
 void note_registry_revision(sqlite::Database& registry);
 
 // What is noted beside the registry at `path`; nothing where there is no note.

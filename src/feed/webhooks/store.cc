@@ -166,10 +166,8 @@ FencedTransaction WebhookStore::begin(Epoch epoch) {
 // Commits an operator's change. Raises the registry's revision, so that a restart cannot fall back to earlier addresses and
 // secrets.
 void WebhookStore::commit_change(sql::Transaction& transaction) {
-  raise_registry_revision(*database_);
-  transaction.commit();
+  commit_registry_change(*database_, transaction);
   ++revision_;
-  note_registry_revision(*database_);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- endpoints
