@@ -266,7 +266,7 @@ asio::awaitable<void> Relay::deliver(std::string name) {
     guarded([&] {
       if (begin_again_) return;   // what is in memory is out of date
       note(result);
-      result.outcome == Attempt::Outcome::delivered ? succeeded(name, group) : failed(name, group, result);
+      result.outcome == Attempt::Outcome::delivered ? settle_first(name, group) : failed(name, group, result);
       if (result.status == k_status_gone) disable(url);
     });
   }
@@ -294,16 +294,10 @@ bool Relay::complete(const std::string& name, Group& group) {
     if (!change) {
       shared_.counters.lost.fetch_add(1, std::memory_order_relaxed);
       spdlog::error("webhook {}: message {} could not be read when it was due, and is no longer in the journal", to_string(id_), id);
-      shared_.store.settle(tenure_->epoch, id_, message.number, shared_.options.clock());
-      leave_queue(name, message);
-      group.messages.pop_front();
-      return;
+      return settle_first(name, group);
     }
     if (message.kind == ChangeKind{} && (endpoint_.kinds & kind_bit(change->kind)) == 0) {   // only now its kind is known
-      shared_.store.settle(tenure_->epoch, id_, message.number, shared_.options.clock());
-      leave_queue(name, message);
-      group.messages.pop_front();
-      return;
+      return settle_first(name, group);
     }
     message.body = message_body(*change);
     message.kind = change->kind;
@@ -334,7 +328,8 @@ void Relay::note(const Attempt& attempt) {
   }
 }
 
-void Relay::succeeded(const std::string& name, Group& group) {
+// Nothing is left to do for the group's first message.
+void Relay::settle_first(const std::string& name, Group& group) {
   const Message& message = group.messages.front();
   if (group.from_queue) {
     shared_.store.settle(tenure_->epoch, id_, message.message.number, shared_.options.clock());

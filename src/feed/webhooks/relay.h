@@ -120,7 +120,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   bool complete(const std::string& name, Group& group);
   boost::asio::awaitable<Attempt> attempt(const QueuedMessage& message);
   void note(const Attempt& attempt);
-  void succeeded(const std::string& name, Group& group);
+  void settle_first(const std::string& name, Group& group);
   void failed(const std::string& name, Group& group, const Attempt& attempt);
   void disable(const std::string& url);
   void fail_again(const std::string& name, const QueuedMessage& message, const Attempt& attempt);
