@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "access/random.h"
+#include "core/bytes.h"
 #include "core/check.h"
 #include "core/limits.h"
 
@@ -72,11 +73,10 @@ std::string base64url(std::span<const std::uint8_t> bytes) {
 std::string new_api_token() { return std::string(k_key_prefix) + random_text<32>(); }
 
 std::string new_api_key_id() {
-  static constexpr char k_hex[] = "0123456789abcdef";
   std::array<std::uint8_t, 6> bytes;
   fill_random(bytes);
   std::string id = "k";
-  for (const std::uint8_t byte : bytes) id.append(1, k_hex[byte >> 4]).append(1, k_hex[byte & 15]);
+  append_hex(id, bytes);
   return id;
 }
 

@@ -8,6 +8,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "core/ids.h"
@@ -20,6 +22,12 @@ std::string_view as_bytes(const std::array<std::uint8_t, Size>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 inline std::string_view as_bytes(const Uuid& id) { return {reinterpret_cast<const char*>(id.data), sizeof id.data}; }
+
+// Two lower-case digits for each byte.
+inline void append_hex(std::string& out, std::span<const std::uint8_t> bytes) {
+  constexpr std::string_view k_digits = "0123456789abcdef";
+  for (const std::uint8_t byte : bytes) out.append(1, k_digits[byte >> 4]).append(1, k_digits[byte & 15]);
+}
 
 // False if `bytes` has another size; `to` is then as it was.
 template <std::size_t Size>

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/bytes.h"
+
 namespace holdfast {
 namespace {
 
@@ -18,13 +20,6 @@ bool read_hex(std::string_view text, std::uint8_t* out) {
     *out++ = static_cast<std::uint8_t>(high << 4 | low);
   }
   return true;
-}
-
-void write_hex(std::string& out, const std::uint8_t* bytes, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    out += k_digits[bytes[i] >> 4];
-    out += k_digits[bytes[i] & 15];
-  }
 }
 
 }  // namespace
@@ -49,11 +44,11 @@ std::string to_string(const TraceParent& trace) {
   const std::uint8_t* const at = trace.packed.data();
   std::string text = "00-";
   text.reserve(k_traceparent_text_bytes);
-  write_hex(text, at, k_trace_bytes);
+  append_hex(text, {at, k_trace_bytes});
   text += '-';
-  write_hex(text, at + k_trace_bytes, k_span_bytes);
+  append_hex(text, {at + k_trace_bytes, k_span_bytes});
   text += '-';
-  write_hex(text, at + k_trace_bytes + k_span_bytes, 1);
+  append_hex(text, {at + k_trace_bytes + k_span_bytes, 1});
   return text;
 }
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "core/bytes.h"
 #include "core/check.h"
 
 namespace holdfast::lock {
@@ -12,14 +13,6 @@ namespace {
 
 constexpr std::string_view k_prefix = "lock:seat:";
 constexpr std::size_t k_token_bytes = 16;
-
-void append_hex(std::string& out, const std::uint8_t* bytes, std::size_t count) {
-  static constexpr char k_digits[] = "0123456789abcdef";
-  for (std::size_t i = 0; i < count; ++i) {
-    out += k_digits[bytes[i] >> 4];
-    out += k_digits[bytes[i] & 0xF];
-  }
-}
 
 void fill_randomly(std::span<std::uint8_t> bytes) {
   while (!bytes.empty()) {
@@ -36,7 +29,7 @@ std::string key_of(const Uuid& seat) {
   std::string key;
   key.reserve(k_prefix.size() + 2 * seat.size());
   key += k_prefix;
-  append_hex(key, seat.data, seat.size());
+  append_hex(key, seat.data);
   return key;
 }
 
@@ -51,7 +44,7 @@ void draw_tokens(std::span<KeyLock> key_locks) {
   const std::uint8_t* next = random.data();
   for (KeyLock& key_lock : key_locks) {
     key_lock.token.clear();
-    append_hex(key_lock.token, next, k_token_bytes);
+    append_hex(key_lock.token, {next, k_token_bytes});
     next += k_token_bytes;
   }
 }

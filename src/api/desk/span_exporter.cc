@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "api/desk/metric_families.h"
+#include "core/bytes.h"
 #include "core/version.h"
 #include "json/json.h"
 
@@ -31,9 +32,8 @@ http::OutgoingOptions client_options(const http::OutgoingUrl& collector, std::st
 }
 
 std::string hex(std::span<const std::uint8_t> bytes) {
-  static constexpr char k_digits[] = "0123456789abcdef";
   std::string text;
-  for (const std::uint8_t byte : bytes) text.append(1, k_digits[byte >> 4]).append(1, k_digits[byte & 15]);
+  append_hex(text, bytes);
   return text;
 }
 

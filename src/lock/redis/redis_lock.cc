@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <random>
 
+#include "core/bytes.h"
 #include "core/check.h"
 
 namespace holdfast::lock {
@@ -34,11 +35,7 @@ std::string sha1_hex(std::string_view text) {
   const bool hashed = EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha1(), nullptr) == 1;
   HOLDFAST_CHECK(hashed);
   std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    constexpr char k_digits[] = "0123456789abcdef";
-    hex += k_digits[digest[i] >> 4];
-    hex += k_digits[digest[i] & 0xF];
-  }
+  append_hex(hex, {digest, size});
   return hex;
 }
 
