@@ -27,6 +27,15 @@ constexpr Millis k_millis_per_minute = 60 * k_millis_per_second;
 
 bool is_base64url(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; }
 
+// Base64 with the alphabet for URLs, without padding.
+std::string base64url(std::span<const std::uint8_t> bytes) {
+  std::string text = base64(bytes);
+  while (text.ends_with('=')) text.pop_back();
+  std::ranges::replace(text, '+', '-');
+  std::ranges::replace(text, '/', '_');
+  return text;
+}
+
 // Accepts only what base64url() writes: a token must not have two spellings.
 std::optional<std::vector<std::uint8_t>> decode_base64url(std::string_view text) {
   if (text.size() % 4 == 1 || !std::ranges::all_of(text, is_base64url)) return std::nullopt;
@@ -60,13 +69,10 @@ std::string random_text() {
 
 }  // namespace
 
-std::string base64url(std::span<const std::uint8_t> bytes) {
+std::string base64(std::span<const std::uint8_t> bytes) {
   std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');   // plus the NUL that EVP_EncodeBlock() writes
   const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(), static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(size));
-  while (text.ends_with('=')) text.pop_back();
-  std::ranges::replace(text, '+', '-');
-  std::ranges::replace(text, '/', '_');
   return text;
 }
 

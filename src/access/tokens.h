@@ -18,8 +18,8 @@
 
 namespace holdfast {
 
-// Base64 with the alphabet for URLs, without padding.
-std::string base64url(std::span<const std::uint8_t> bytes);
+// With the common alphabet, and padding.
+std::string base64(std::span<const std::uint8_t> bytes);
 
 std::string new_api_token();   // hf_…, 46 characters
 std::string new_api_key_id();   // k and 12 hexadecimal digits: public

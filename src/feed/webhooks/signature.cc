@@ -4,9 +4,9 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
-#include <cctype>
 #include <vector>
 
+#include "access/tokens.h"
 #include "core/check.h"
 
 namespace holdfast::feed {
@@ -15,13 +15,6 @@ namespace {
 constexpr std::string_view k_prefix = "whsec_";
 
 }  // namespace
-
-std::string base64(std::span<const std::uint8_t> bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');   // EVP_EncodeBlock ends with a NUL
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(), static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
 
 std::string secret_text(std::string_view secret) {
   return std::string(k_prefix) + base64({reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()});

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,8 +13,6 @@ namespace holdfast::feed {
 inline constexpr std::size_t k_secret_bytes_min = 24;
 inline constexpr std::size_t k_secret_bytes_max = 64;
 inline constexpr std::size_t k_new_secret_bytes = 32;
-
-std::string base64(std::span<const std::uint8_t> bytes);
 
 // `whsec_`, followed by the secret in base64.
 std::string secret_text(std::string_view secret);
