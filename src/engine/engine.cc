@@ -24,25 +24,6 @@ constexpr unsigned k_rounds_not_gathered = 32;            // after a wait withou
 
 constexpr std::size_t k_seats_per_import_step = 2'000; // some 70 KB in the journal
 
-// The outbox of ask(), for one task.
-class Waiting : public Outbox {
- public:
-  void deliver(Task*) override {
-    const std::scoped_lock lock(mutex_);
-    done_ = true;
-    wake_.notify_one();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return done_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool done_ = false;
-};
-
 constexpr EventNumber k_no_event = 0;   // events are numbered from 1
 
 CreationProblem key_reused() { return {CreationProblem::Kind::key_reused, "this Idempotency-Key was used with another request", {}}; }
@@ -205,7 +186,7 @@ bool Engine::Worker::is_stopping() {
 }
 
 Verdict Engine::ask(Submission submission) {
-  Waiting outbox;
+  Waiting outbox(1);
   Task task{.entry = {.submission = std::move(submission), .verdict = {}}, .outbox = &outbox};
   while (submit(&task) != nullptr) {
     if (worker_of(task).is_stopping()) return refuse_all(task.entry.submission, Reason::unavailable);

@@ -9,9 +9,11 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "ledger/ledger.h"
@@ -35,6 +37,26 @@ struct Task {
   Entry entry;
   Outbox* outbox = nullptr;
   Task* next = nullptr;   // belongs to the engine until delivery
+};
+
+// The outbox of a thread that waits for tasks. Workers may deliver them in several lists.
+class Waiting final : public Outbox {
+ public:
+  explicit Waiting(std::size_t tasks) : left_(tasks) {}
+  void deliver(Task* first) override {
+    const std::scoped_lock lock(mutex_);
+    for (; first != nullptr; first = first->next) --left_;
+    if (left_ == 0) wake_.notify_one();   // under the lock: the waiting thread destroys this as soon as it sees 0
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return left_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::size_t left_;
 };
 
 struct EngineOptions {

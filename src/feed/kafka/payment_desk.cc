@@ -1,8 +1,5 @@
 #include "feed/kafka/payment_desk.h"
 
-#include <condition_variable>
-#include <mutex>
-
 #include "core/check.h"
 #include "core/limits.h"
 #include "json/fields.h"
@@ -12,26 +9,6 @@ namespace holdfast::feed::kafka {
 namespace {
 
 constexpr std::size_t k_payment_id_bytes_max = 256;
-
-// Waits for many tasks, which the engine's workers deliver in several lists.
-class ManyWaiting : public Outbox {
- public:
-  explicit ManyWaiting(std::size_t tasks) : left_(tasks) {}
-  void deliver(Task* first) override {
-    const std::scoped_lock lock(mutex_);
-    for (; first != nullptr; first = first->next) --left_;
-    if (left_ == 0) wake_.notify_one();   // under the lock: the waiting thread destroys this as soon as it sees 0
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return left_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::size_t left_;
-};
 
 }  // namespace
 
@@ -76,7 +53,7 @@ std::vector<Effect> EnginePaymentDesk::settle(std::span<const Payment> payments)
     asked.push_back(i);
   }
   if (asked.empty()) return effects;
-  ManyWaiting outbox(asked.size());
+  Waiting outbox(asked.size());
   for (std::size_t n = 0; n < asked.size(); ++n) {
     tasks[asked[n]].outbox = &outbox;
     tasks[asked[n]].next = n + 1 < asked.size() ? &tasks[asked[n + 1]] : nullptr;
