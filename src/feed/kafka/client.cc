@@ -88,7 +88,7 @@ std::string Client::take_trouble() {
   return std::exchange(trouble_, {});
 }
 
-void Client::produce(const std::string& topic, std::string_view key, bool has_key, std::string_view value,
+void Client::produce(const std::string& topic, std::optional<std::string_view> key, std::optional<std::string_view> value,
                      const std::vector<Header>& headers, std::chrono::milliseconds patience) {
   std::vector<rd_kafka_vu_t> parts;
   parts.reserve(4 + headers.size());
@@ -101,8 +101,8 @@ void Client::produce(const std::string& topic, std::string_view key, bool has_ke
   const auto memory = [](std::string_view bytes) { return const_cast<char*>(bytes.data()); };
   part(RD_KAFKA_VTYPE_TOPIC).u.cstr = topic.c_str();
   part(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
-  if (has_key) part(RD_KAFKA_VTYPE_KEY).u.mem = {.ptr = memory(key), .size = key.size()};
-  if (value.data() != nullptr) part(RD_KAFKA_VTYPE_VALUE).u.mem = {.ptr = memory(value), .size = value.size()};
+  if (key) part(RD_KAFKA_VTYPE_KEY).u.mem = {.ptr = memory(*key), .size = key->size()};
+  if (value) part(RD_KAFKA_VTYPE_VALUE).u.mem = {.ptr = memory(*value), .size = value->size()};
   for (const auto& [name, text] : headers) {
     part(RD_KAFKA_VTYPE_HEADER).u.header = {.name = name.c_str(), .val = text.data(), .size = static_cast<ssize_t>(text.size())};
   }
@@ -116,13 +116,7 @@ void Client::produce(const std::string& topic, std::string_view key, bool has_ke
   }
 }
 
-rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std::chrono::milliseconds patience) {
-  const auto partitions = partitions_of(client, topic, patience);
-  return partitions ? RD_KAFKA_RESP_ERR_NO_ERROR : partitions.error();
-}
-
-std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic,
-                                                               std::chrono::milliseconds patience) {
+PartitionCount partitions_of(Client& client, const std::string& topic, std::chrono::milliseconds patience) {
   const std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)> handle(
       rd_kafka_topic_new(client.get(), topic.c_str(), nullptr), &rd_kafka_topic_destroy);
   const rd_kafka_metadata_t* metadata = nullptr;
@@ -133,6 +127,15 @@ std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, c
   rd_kafka_metadata_destroy(metadata);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(error);
   return partitions;
+}
+
+PartitionCount await_topic(Client& client, const std::string& topic, std::chrono::steady_clock::time_point deadline,
+                           const std::function<void(rd_kafka_resp_err_t)>& wait) {
+  for (;;) {
+    const PartitionCount partitions = partitions_of(client, topic, k_question);
+    if (partitions || std::chrono::steady_clock::now() >= deadline) return partitions;
+    wait(partitions.error());
+  }
 }
 
 std::vector<Client::Setting> consumer_settings(const std::string& group) {

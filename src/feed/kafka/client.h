@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -21,6 +22,15 @@
 #include "feed/kafka/settings.h"
 
 namespace holdfast::feed::kafka {
+
+inline constexpr std::chrono::milliseconds k_look{200};   // of one poll; a stop is noticed in between
+inline constexpr std::chrono::milliseconds k_question{
+    1'000};   // of one call to Kafka; between calls the lease is renewed and a stop is noticed
+inline constexpr std::chrono::milliseconds k_back_off{100};   // between two attempts, at first
+inline constexpr std::chrono::milliseconds k_topics_patience{10'000};
+inline constexpr std::chrono::milliseconds k_between_looks{5'000};   // at the ends of the partitions
+
+using Partition = std::pair<std::string, std::int32_t>;   // topic, number
 
 // A request to Kafka failed. what() is for people.
 class Trouble : public std::runtime_error {
@@ -72,8 +82,8 @@ class Client {
   std::string take_trouble();
 
   // Passes a message to librdkafka, which copies it. Throws Trouble; `away` if librdkafka's queue stays full for `patience`.
-  void produce(const std::string& topic, std::string_view key, bool has_key, std::string_view value, const std::vector<Header>& headers,
-               std::chrono::milliseconds patience);
+  void produce(const std::string& topic, std::optional<std::string_view> key, std::optional<std::string_view> value,
+               const std::vector<Header>& headers, std::chrono::milliseconds patience);
 
  private:
   static void on_log(const rd_kafka_t* handle, int level, const char* facility, const char* text);
@@ -95,11 +105,12 @@ std::vector<Client::Setting> consumer_settings(const std::string& group);
 using Polled = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
 Polled poll_consumer(Client& client, std::chrono::milliseconds patience);
 
-// Whether a topic exists: RD_KAFKA_RESP_ERR_NO_ERROR if it does. If the brokers are configured to create topics, a producer's question creates it;
-// it exists some moments later.
-rd_kafka_resp_err_t ask_for_topic(Client& client, const std::string& topic, std::chrono::milliseconds patience);
-// The same, and the number of its partitions.
-std::expected<std::int32_t, rd_kafka_resp_err_t> partitions_of(Client& client, const std::string& topic,
-                                                               std::chrono::milliseconds patience);
+// The number of a topic's partitions, or why it has none. If the brokers are configured to create topics, a producer's question creates it; it
+// exists some moments later.
+using PartitionCount = std::expected<std::int32_t, rd_kafka_resp_err_t>;
+PartitionCount partitions_of(Client& client, const std::string& topic, std::chrono::milliseconds patience);
+// Asks until the topic exists, or until the deadline. After each answer that it does not, calls `wait`, which may throw.
+PartitionCount await_topic(Client& client, const std::string& topic, std::chrono::steady_clock::time_point deadline,
+                           const std::function<void(rd_kafka_resp_err_t)>& wait);
 
 }   // namespace holdfast::feed::kafka

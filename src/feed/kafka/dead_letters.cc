@@ -8,9 +8,7 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds k_look{200};   // of one poll; a stop is noticed in between
 constexpr milliseconds k_delivery{30'000};
-constexpr milliseconds k_question{1'000};
 
 std::optional<std::string> bytes_of(const void* bytes, std::size_t size) {
   if (bytes == nullptr) return std::nullopt;
@@ -120,8 +118,7 @@ bool Teller::tell(const std::function<void()>& fill, const std::function<bool()>
 
 void Teller::send(const std::string& topic, const std::optional<std::string>& key, const std::optional<std::string>& value,
                   const std::vector<Header>& headers) {
-  client_.produce(topic, key ? std::string_view(*key) : std::string_view{}, key.has_value(),
-                  value ? std::string_view(*value) : std::string_view{}, headers, k_question);
+  client_.produce(topic, key, value, headers, k_question);
   ++undelivered_;
 }
 

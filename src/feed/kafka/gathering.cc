@@ -130,7 +130,7 @@ std::optional<Gathering::Time> Gathering::since() const {
   return oldest;
 }
 
-std::map<Gathering::Partition, std::int64_t> Gathering::first_offsets() const {
+std::map<Partition, std::int64_t> Gathering::first_offsets() const {
   std::map<Partition, std::int64_t> first;
   for (const auto& [id, event] : events_) {
     for (const Received& message : event.messages) {

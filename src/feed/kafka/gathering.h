@@ -34,7 +34,6 @@ struct GatheringLimits {
 class Gathering {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  using Partition = std::pair<std::string, std::int32_t>;   // topic, number
 
   explicit Gathering(GatheringLimits limits = {}) : limits_(limits) {}
 

@@ -53,7 +53,7 @@ std::map<std::string, Uuid> HeldPayments::reservations_by_order() const {
   return reservations;
 }
 
-std::map<HeldPayments::Partition, std::int64_t> HeldPayments::first_offsets() const {
+std::map<Partition, std::int64_t> HeldPayments::first_offsets() const {
   std::map<Partition, std::int64_t> first;
   for (const auto& [event, payments] : payments_) {
     for (const Payment& each : payments) {

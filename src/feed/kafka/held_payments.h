@@ -25,8 +25,6 @@ namespace holdfast::feed::kafka {
 
 class HeldPayments {
  public:
-  using Partition = std::pair<std::string, std::int32_t>;   // topic, number
-
   struct Payment {
     Received message;
     std::string order{};   // of a successful payment that names its reservation: the reservation is that of this order

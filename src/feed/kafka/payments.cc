@@ -14,12 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds k_look{200};              // of one poll; a stop is noticed in between
-constexpr milliseconds k_back_off{100};
-constexpr milliseconds k_leave{3'000};           // to leave the group
-constexpr milliseconds k_question{1'000};        // of one call to Kafka
-constexpr milliseconds k_topics_patience{10'000};
-constexpr milliseconds k_between_looks{5'000};   // at the ends of the partitions
+constexpr milliseconds k_leave{3'000};   // to leave the group
 
 // The partitions of the current messages may belong to another owner by now, which receives these messages again.
 struct PartitionsLost {};
@@ -120,7 +115,7 @@ void Payments::consume() {
     auto messages = receive(client);
     if (!messages.empty()) handle(client, std::move(messages));
     if (auto due = held_.take_due(); !due.empty()) handle(client, std::move(due));
-    holds_too_many() ? pause(client) : resume(client);
+    set_paused(client, holds_too_many());
     look_at_backlog(client);
     show_pending();
   }
@@ -129,12 +124,13 @@ void Payments::consume() {
 // Creates the topics if the brokers are configured to do so. The first messages then need not wait for the group's next look at the topics.
 void Payments::await_topics() {
   const auto deadline = SteadyClock::now() + k_topics_patience;
+  const auto wait = [&](rd_kafka_resp_err_t) {
+    if (loop_.stopping()) throw WorkerLoop::RunEnded{};
+    loop_.wait(k_back_off);
+  };
   for (const std::string_view name : {k_topic_payment_succeeded, k_topic_payment_failed}) {
-    while (ask_for_topic(teller_->client(), topic(name), k_question) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      if (loop_.stopping()) throw WorkerLoop::RunEnded{};
-      if (SteadyClock::now() >= deadline) return;   // the group reports what is missing, and keeps looking
-      loop_.wait(k_back_off);
-    }
+    // The group reports what is missing, and keeps looking.
+    if (!await_topic(teller_->client(), topic(name), deadline, wait)) return;
   }
 }
 
@@ -173,20 +169,12 @@ void Payments::forget_partitions() {
   looked_at_backlog_ = {};
 }
 
-void Payments::pause(Client& client) {
+void Payments::set_paused(Client& client, bool pauses) {
   rd_kafka_topic_partition_list_t* assigned = nullptr;
-  if (is_paused_ || rd_kafka_assignment(client.get(), &assigned) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  rd_kafka_pause_partitions(client.get(), assigned);
+  if (is_paused_ == pauses || rd_kafka_assignment(client.get(), &assigned) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  pauses ? rd_kafka_pause_partitions(client.get(), assigned) : rd_kafka_resume_partitions(client.get(), assigned);
   rd_kafka_topic_partition_list_destroy(assigned);
-  is_paused_ = true;
-}
-
-void Payments::resume(Client& client) {
-  rd_kafka_topic_partition_list_t* assigned = nullptr;
-  if (!is_paused_ || rd_kafka_assignment(client.get(), &assigned) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  rd_kafka_resume_partitions(client.get(), assigned);
-  rd_kafka_topic_partition_list_destroy(assigned);
-  is_paused_ = false;
+  is_paused_ = pauses;
 }
 
 // Compares the brokers' ends of the partitions with what was taken. This shows whether the node consumes; its state only says what it intends.
@@ -286,7 +274,7 @@ void Payments::handle(Client& client, std::vector<Received> messages) {
     }
     ++board_.counters.payments_retried;
     if (loop_.stopping()) throw WorkerLoop::RunEnded{};
-    pause(client);
+    set_paused(client, true);
     has_waited = true;
     if (!wait_in_group(client, back_off.next())) return;
   }

@@ -66,7 +66,6 @@ class Payments {
   void stop();
 
  private:
-  using Partition = HeldPayments::Partition;
   using Time = Backlog::Timer::time_point;
 
   // A partition that this node has.
@@ -90,8 +89,7 @@ class Payments {
   void note_done(const PaymentBatch& batch, std::vector<Received>& messages);
   void commit(Client& client);
 
-  void pause(Client& client);
-  void resume(Client& client);
+  void set_paused(Client& client, bool pauses);
   bool holds_too_many() const { return held_.count() >= options_.limits.held_max || held_.bytes() >= options_.limits.held_bytes_max; }
   void forget_partitions();
   void look_at_backlog(Client& client);

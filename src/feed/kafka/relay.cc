@@ -14,10 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds k_call{1'000};            // of one call to Kafka; between calls the lease is renewed and a stop is noticed
 constexpr milliseconds k_abort{2'000};
-constexpr milliseconds k_back_off{100};
-constexpr milliseconds k_topics_patience{10'000};
 constexpr milliseconds k_between_questions{100};
 constexpr milliseconds k_between_lags{1'000};
 
@@ -165,7 +162,7 @@ std::unique_ptr<Client> Relay::begin_to_publish() {
         undelivered_error_ = message.err;
         undelivered_ = rd_kafka_topic_name(message.rkt);
       }});
-  ask_until_done("waiting for Kafka", [&] { return rd_kafka_init_transactions(client->get(), static_cast<int>(k_call.count())); });
+  ask_until_done("waiting for Kafka", [&] { return rd_kafka_init_transactions(client->get(), static_cast<int>(k_question.count())); });
   lease_renewed_ = {};
   keep_lease();
   await_topics(*client);
@@ -199,17 +196,13 @@ void Relay::await_topics(Client& client) {
   if (options_.rules.returned) topics.push_back(k_topic_returned);
   for (const std::string_view name : topics) {
     const std::string full = topic(name);
-    const auto deadline = SteadyClock::now() + k_topics_patience;
-    for (;;) {
-      const rd_kafka_resp_err_t error = ask_for_topic(client, full, k_call);
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      if (SteadyClock::now() >= deadline || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-        throw trouble_of("the topic " + full, error);
-      }
+    const auto found = await_topic(client, full, SteadyClock::now() + k_topics_patience, [&](rd_kafka_resp_err_t error) {
+      if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) throw trouble_of("the topic " + full, error);
       if (loop_.stopping()) throw WorkerLoop::RunEnded{};
       keep_lease();
       loop_.wait(k_between_questions);
-    }
+    });
+    if (!found) throw trouble_of("the topic " + full, found.error());
   }
 }
 
@@ -220,7 +213,7 @@ void Relay::recover() {
   const PartitionList list = new_list(1);
   rd_kafka_topic_partition_t* const offset = rd_kafka_topic_partition_list_add(list.get(), topic(k_topic_created).c_str(), 0);
   for (;;) {
-    const rd_kafka_resp_err_t error = rd_kafka_committed(reader.get(), list.get(), static_cast<int>(k_call.count()));
+    const rd_kafka_resp_err_t error = rd_kafka_committed(reader.get(), list.get(), static_cast<int>(k_question.count()));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && offset->err == RD_KAFKA_RESP_ERR_NO_ERROR) break;
     const Trouble trouble = trouble_of("asking how far was published", error == RD_KAFKA_RESP_ERR_NO_ERROR ? offset->err : error);
     if (trouble.kind() != Trouble::Kind::away) throw trouble;
@@ -353,7 +346,7 @@ void Relay::send(Client& client, const Transaction& transaction) {
       throw trouble_of("beginning a transaction", error.get());
     }
     for (const Message& message : transaction.messages) {
-      client.produce(topic(message.topic), message.key, true, message.value, message.headers, k_call);
+      client.produce(topic(message.topic), message.key, message.value, message.headers, k_question);
     }
     const PartitionList offsets = new_list(1);
     rd_kafka_topic_partition_t* const offset = rd_kafka_topic_partition_list_add(offsets.get(), topic(k_topic_created).c_str(), 0);
@@ -366,9 +359,10 @@ void Relay::send(Client& client, const Transaction& transaction) {
     const std::unique_ptr<rd_kafka_consumer_group_metadata_t, decltype(&rd_kafka_consumer_group_metadata_destroy)> group(
         rd_kafka_consumer_group_metadata_new(id_.c_str()), &rd_kafka_consumer_group_metadata_destroy);
     ask_until_done("writing the position", [&] {
-      return rd_kafka_send_offsets_to_transaction(client.get(), offsets.get(), group.get(), static_cast<int>(k_call.count()));
+      return rd_kafka_send_offsets_to_transaction(client.get(), offsets.get(), group.get(), static_cast<int>(k_question.count()));
     });
-    ask_until_done("committing a transaction", [&] { return rd_kafka_commit_transaction(client.get(), static_cast<int>(k_call.count())); });
+    ask_until_done("committing a transaction",
+                   [&] { return rd_kafka_commit_transaction(client.get(), static_cast<int>(k_question.count())); });
     ++board_.counters.transactions;
     loop_.worked();
   } catch (...) {

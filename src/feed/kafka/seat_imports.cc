@@ -12,15 +12,10 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr milliseconds k_look{200};              // of one poll; a stop is noticed in between
-constexpr milliseconds k_back_off{100};
-constexpr milliseconds k_question{1'000};        // of one call to Kafka
-constexpr milliseconds k_topics_patience{10'000};
 constexpr std::size_t k_bytes_told_whole = 512 * 1024;   // of a dead letter; every topic with default settings takes this much
 constexpr milliseconds k_between_commits{1'000};
 // After this an unchanged offset is committed again: brokers forget the offsets of a group without members (offsets.retention.minutes, 7 days).
 constexpr std::chrono::hours k_commit_again{1};
-constexpr milliseconds k_between_looks{5'000};   // at the ends of the partitions, and at their number
 
 // The desk cannot answer now.
 struct Unavailable : std::runtime_error {
@@ -110,14 +105,12 @@ void SeatImports::consume() {
 
 // The number of the topic's partitions. Asking creates the topic if the brokers are configured to do so.
 std::int32_t SeatImports::await_topic() {
-  const auto deadline = SteadyClock::now() + k_topics_patience;
-  for (;;) {
-    const auto partitions = partitions_of(teller_->client(), topic(), k_question);
-    if (partitions) return *partitions;
+  const auto partitions = kafka::await_topic(teller_->client(), topic(), SteadyClock::now() + k_topics_patience, [&](rd_kafka_resp_err_t) {
     if (ends()) throw WorkerLoop::RunEnded{};
-    if (SteadyClock::now() >= deadline) throw trouble_of("the topic " + topic(), partitions.error());
     loop_.wait(k_back_off);
-  }
+  });
+  if (!partitions) throw trouble_of("the topic " + topic(), partitions.error());
+  return *partitions;
 }
 
 // Reads all partitions from the committed offsets on. No consumer joins the group: its offsets belong to the lease's holder.

@@ -63,7 +63,6 @@ class SeatImports {
   void stop();
 
  private:
-  using Partition = Gathering::Partition;
   using Time = Backlog::Timer::time_point;
 
   struct Place {

@@ -50,10 +50,10 @@ TEST(KafkaClient, EndsAtOnceDespiteUnsentMessages) {
   auto cluster = std::make_unique<MockCluster>();
   cluster->make_topic("seats", 1);
   auto client = std::make_unique<Client>(Client::Kind::producer, cluster->settings(), std::vector<Client::Setting>{}, Client::Callbacks{});
-  client->produce("seats", "a", true, "held", {}, milliseconds(k_call_ms));
+  client->produce("seats", "a", "held", {}, milliseconds(k_call_ms));
   ASSERT_EQ(rd_kafka_flush(client->get(), k_call_ms), RD_KAFKA_RESP_ERR_NO_ERROR);
   cluster->delay(milliseconds(k_call_ms));
-  for (int i = 0; i < 100; ++i) client->produce("seats", "a", true, "held", {}, milliseconds(k_call_ms));
+  for (int i = 0; i < 100; ++i) client->produce("seats", "a", "held", {}, milliseconds(k_call_ms));
   const auto began = std::chrono::steady_clock::now();
   client.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - began, milliseconds(k_call_ms / 2)) << "it has waited for an answer";

@@ -61,7 +61,6 @@ TEST(HeldPayments, HaveAFirstOffsetInEachPartition) {
   held.add(7, {.message = message(5, 0)}, "it is damaged");
   held.add(9, {.message = message(4, 0)}, "it is damaged");
   held.add(7, {.message = message(8, 1)}, "it is damaged");
-  using Partition = HeldPayments::Partition;
   EXPECT_THAT(held.first_offsets(), ElementsAre(Pair(Partition("payments", 0), 4), Pair(Partition("payments", 1), 8)));
 }
 
