@@ -9,8 +9,7 @@ void append_settings(Json& json, const EventSettings& settings) {
   json.object([&] {
     json.member("name", settings.name);
     json.member("status", name_of(settings.status));
-    json.member("startsAt");
-    settings.starts_at == 0 ? json.null() : json.text(rfc3339(settings.starts_at));
+    json.member_or_null("startsAt", settings.starts_at == 0 ? "" : rfc3339(settings.starts_at));
     json.member("holdSeconds", settings.hold_seconds);
     json.member("maxHoldSeconds", settings.max_hold_seconds);
     json.member("limits");
@@ -56,8 +55,7 @@ void append_change(Json& json, const RecordedChange& change, const Plan* plan) {
     json.member("type", name_of(change.kind));
     if (concerns_reservation(change.kind)) {
       json.member("reservationId", to_string(change.reservation));
-      json.member("customerId");
-      change.customer.empty() ? json.null() : json.text(change.customer);
+      json.member_or_null("customerId", change.customer);
     }
     if (!change.order.empty()) json.member("orderId", change.order);
     if (change.expires_at != 0 && change.kind != ChangeKind::seats_added) json.member("expiresAt", rfc3339(change.expires_at));

@@ -8,8 +8,8 @@
 #include "core/bytes.h"
 #include "core/check.h"
 #include "core/codec.h"
-#include "core/json_text.h"
 #include "core/limits.h"
+#include "json/json.h"
 
 namespace holdfast::feed::kafka {
 namespace {
@@ -63,59 +63,26 @@ std::string facts_of(const FedChange& change, const FedSeat& seat) {
   return facts;
 }
 
-// The members of a body, in their order.
-class Body {
- public:
-  explicit Body(std::string& out) : out_(out) {}
-  void text(std::string_view name, std::string_view value) {
-    begin(name);
-    append_json(out_, value);
-  }
-  void raw(std::string_view name, std::string_view json) {
-    begin(name);
-    out_ += json;
-  }
-  void time(std::string_view name, Millis at) { text(name, rfc3339(at)); }
-  void end() { out_ += '}'; }
-
- private:
-  void begin(std::string_view name) {
-    out_ += out_.empty() ? '{' : ',';
-    append_json(out_, name);
-    out_ += ':';
-  }
-  std::string& out_;
-};
-
-void append_customer(Body& body, const FedChange& change) {
-  if (change.customer.empty()) {
-    body.raw("customerId", "null");
-  } else {
-    body.text("customerId", change.customer);
-  }
+void append_version(Json& json, const FedSeat& seat) {
+  if (seat.version != 0) json.member("version", seat.version);
 }
 
-void append_version(Body& body, const FedSeat& seat) {
-  if (seat.version != 0) body.raw("version", std::to_string(seat.version));
-}
-
-void write_created(const FedChange& change, const FedSeat& seat, std::string_view id, std::string& out) {
-  Body body(out);
-  body.text("eventId", id);
-  body.text("reservationId", to_string(change.reservation));
-  append_customer(body, change);
-  body.text("seatId", seat.id);
-  body.text("seatNumber", seat.section + "-" + seat.row + "-" + seat.number);
-  body.text("section", seat.section);
+void write_created(const FedChange& change, const FedSeat& seat, std::string_view id, Json& json) {
+  json.member("eventId", id);
+  json.member("reservationId", to_string(change.reservation));
+  json.member_or_null("customerId", change.customer);
+  json.member("seatId", seat.id);
+  json.member("seatNumber", seat.section + "-" + seat.row + "-" + seat.number);
+  json.member("section", seat.section);
   std::string price;
   append_price(price, seat.price.value_or(Price{}));   // the contract's consumers cannot read null here
-  body.raw("basePrice", price);
-  body.time("createdAt", change.created_at);
-  body.time("expiresAt", change.expires_at);
-  body.text("status", "active");
-  body.text("concertEventId", to_string(change.event));
-  append_version(body, seat);
-  body.end();
+  json.member("basePrice");
+  json.raw(price);
+  json.member("createdAt", rfc3339(change.created_at));
+  json.member("expiresAt", rfc3339(change.expires_at));
+  json.member("status", "active");
+  json.member("concertEventId", to_string(change.event));
+  append_version(json, seat);
 }
 
 struct Ending {
@@ -139,20 +106,18 @@ const Ending& ending_of(ChangeKind kind) {
   }
 }
 
-void write_ended(const FedChange& change, const FedSeat& seat, const Ending& ending, std::string_view id, std::string& out) {
-  Body body(out);
-  body.text("eventId", id);
-  body.text("messageId", id);
-  body.text("concertEventId", to_string(change.event));
-  body.text("reservationId", to_string(change.reservation));
-  body.text("seatId", seat.id);
-  append_customer(body, change);
-  body.text("status", ending.status);
-  if (!ending.reason.empty()) body.text("reason", ending.reason);
-  if (change.kind == ChangeKind::returned) body.text("orderId", change.order);
-  body.time(ending.time, change.at);
-  append_version(body, seat);
-  body.end();
+void write_ended(const FedChange& change, const FedSeat& seat, const Ending& ending, std::string_view id, Json& json) {
+  json.member("eventId", id);
+  json.member("messageId", id);
+  json.member("concertEventId", to_string(change.event));
+  json.member("reservationId", to_string(change.reservation));
+  json.member("seatId", seat.id);
+  json.member_or_null("customerId", change.customer);
+  json.member("status", ending.status);
+  if (!ending.reason.empty()) json.member("reason", ending.reason);
+  if (change.kind == ChangeKind::returned) json.member("orderId", change.order);
+  json.member(ending.time, rfc3339(change.at));
+  append_version(json, seat);
 }
 
 // CloudEvents in Kafka's binary mode: attributes as headers `ce_…`.
@@ -187,11 +152,8 @@ void append_message(const FedChange& change, const FedSeat& seat, std::string_vi
   Message& message = messages.emplace_back();
   message.topic = topic;
   message.key = seat.has_uuid ? without_dashes(seat.id) : seat.id;
-  if (ending == nullptr) {
-    write_created(change, seat, id, message.value);
-  } else {
-    write_ended(change, seat, *ending, id, message.value);
-  }
+  Json json(message.value);
+  json.object([&] { ending == nullptr ? write_created(change, seat, id, json) : write_ended(change, seat, *ending, id, json); });
   message.headers = cloud_event(id, topic, "/v1/events/" + to_string(change.event), change.at, seat.id, change.trace);
   if (seat.version != 0) message.headers.emplace_back("version", std::to_string(seat.version));
 }
@@ -265,20 +227,19 @@ Message rejection_message(const Payment& payment, const Rejection& rejection) {
   Message message;
   message.topic = k_topic_payment_rejected;
   message.key = without_dashes(reservation);
-  Body body(message.value);
-  body.text("eventId", id);
-  body.text("reservationId", reservation);
-  body.text("orderId", payment.order);
-  body.text("paymentId", payment.payment);
-  std::string seats = "[";
-  for (const std::string& seat : rejection.seat_ids) {
-    if (seats.size() > 1) seats += ',';
-    append_json(seats, seat);
-  }
-  body.raw("seatIds", seats + "]");
-  body.text("reason", rejection.reason);
-  body.time("rejectedAt", rejection.at);
-  body.end();
+  Json json(message.value);
+  json.object([&] {
+    json.member("eventId", id);
+    json.member("reservationId", reservation);
+    json.member("orderId", payment.order);
+    json.member("paymentId", payment.payment);
+    json.member("seatIds");
+    json.array([&] {
+      for (const std::string& seat : rejection.seat_ids) json.text(seat);
+    });
+    json.member("reason", rejection.reason);
+    json.member("rejectedAt", rfc3339(rejection.at));
+  });
   message.headers = cloud_event(id, message.topic, "/reservations/" + reservation, rejection.at, reservation, payment.trace);
   return message;
 }
