@@ -133,7 +133,6 @@ class Connection {
 
   std::string host() const;   // host:port, for logs
   const std::string& application() const { return application_; }
-  int backend_pid() const { return PQbackendPID(handle_.get()); }
 
  private:
   enum class Awaited { preparation, result, sync };

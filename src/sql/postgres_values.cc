@@ -73,7 +73,6 @@ Parameters& Parameters::number(Oid type, Number value) {
 Parameters& Parameters::int2(std::int16_t value) { return number(k_oid_int2, value); }
 Parameters& Parameters::int4(std::int32_t value) { return number(k_oid_int4, value); }
 Parameters& Parameters::int8(std::int64_t value) { return number(k_oid_int8, value); }
-Parameters& Parameters::real8(double value) { return number(k_oid_float8, value); }
 
 Parameters& Parameters::boolean(bool value) {
   const std::size_t begin = bytes_.size();
@@ -99,26 +98,28 @@ Parameters& Parameters::null(Oid type) {
   return *this;
 }
 
-// One dimension, numbered from 1. An empty array has no dimension.
-void Parameters::begin_array(Oid element, std::size_t count, bool has_nulls) {
-  append_number(bytes_, std::int32_t{count > 0});
+// One dimension, numbered from 1. An empty array has no dimension. `append` appends a value with its length.
+template <typename Value, typename Append>
+Parameters& Parameters::array(Oid element, std::span<const Value> values, Append append, bool has_nulls) {
+  const std::size_t begin = bytes_.size();
+  append_number(bytes_, std::int32_t{!values.empty()});
   append_number(bytes_, std::int32_t{has_nulls});
   append_number(bytes_, static_cast<std::int32_t>(element));
-  if (count == 0) return;
-  append_number(bytes_, static_cast<std::int32_t>(count));
-  append_number(bytes_, std::int32_t{1});
+  if (!values.empty()) {
+    append_number(bytes_, static_cast<std::int32_t>(values.size()));
+    append_number(bytes_, std::int32_t{1});
+  }
+  for (const Value& value : values) append(value);
+  add(array_of(element), begin);
+  return *this;
 }
 
 template <typename Number>
 Parameters& Parameters::numbers(Oid element, std::span<const Number> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(element, values.size());
-  for (const Number value : values) {
+  return array(element, values, [this](Number value) {
     append_number(bytes_, std::int32_t{sizeof value});
     append_number(bytes_, value);
-  }
-  add(array_of(element), begin);
-  return *this;
+  });
 }
 
 Parameters& Parameters::int2s(std::span<const std::int16_t> values) { return numbers(k_oid_int2, values); }
@@ -129,43 +130,29 @@ Parameters& Parameters::events(std::span<const EventNumber> values) { return num
 Parameters& Parameters::seats(std::span<const SeatIndex> values) { return numbers(k_oid_int4, values); }
 Parameters& Parameters::seqs(std::span<const Seq> values) { return numbers(k_oid_int8, values); }
 
+void Parameters::append_element(std::string_view value) {
+  append_number(bytes_, static_cast<std::int32_t>(value.size()));
+  bytes_.append(value);
+}
+
 template <typename Text>
 Parameters& Parameters::strings(Oid element, std::span<const Text> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(element, values.size());
-  for (const Text& value : values) {
-    append_number(bytes_, static_cast<std::int32_t>(value.size()));
-    bytes_.append(value);
-  }
-  add(array_of(element), begin);
-  return *this;
+  return array(element, values, [this](std::string_view value) { append_element(value); });
 }
 
 Parameters& Parameters::texts(std::span<const std::string> values) { return strings(k_oid_text, values); }
 Parameters& Parameters::texts(std::span<const std::string_view> values) { return strings(k_oid_text, values); }
 Parameters& Parameters::byte_strings(std::span<const std::string_view> values) { return strings(k_oid_bytea, values); }
-Parameters& Parameters::byte_strings(std::span<const std::string> values) { return strings(k_oid_bytea, values); }
 
 Parameters& Parameters::uuids(std::span<const Uuid> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_uuid, values.size());
-  for (const Uuid& value : values) {
-    append_number(bytes_, std::int32_t{sizeof value.data});
-    bytes_.append(as_bytes(value));
-  }
-  add(array_of(k_oid_uuid), begin);
-  return *this;
+  return array(k_oid_uuid, values, [this](const Uuid& value) { append_element(as_bytes(value)); });
 }
 
 Parameters& Parameters::uuids(std::span<const std::optional<Uuid>> values) {
-  const std::size_t begin = bytes_.size();
-  begin_array(k_oid_uuid, values.size(), true);
-  for (const std::optional<Uuid>& value : values) {
-    append_number(bytes_, value ? std::int32_t{sizeof value->data} : std::int32_t{-1});
-    if (value) bytes_.append(as_bytes(*value));
-  }
-  add(array_of(k_oid_uuid), begin);
-  return *this;
+  const auto append = [this](const std::optional<Uuid>& value) {
+    value ? append_element(as_bytes(*value)) : append_number(bytes_, std::int32_t{-1});
+  };
+  return array(k_oid_uuid, values, append, true);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- results
@@ -188,9 +175,6 @@ std::int32_t Result::int4(int row, int column) const {
 }
 std::int64_t Result::int8(int row, int column) const {
   return read_integer<std::int64_t>(value_at(result_.get(), row, column, k_oid_int8, 8));
-}
-double Result::real8(int row, int column) const {
-  return std::bit_cast<double>(read_integer<std::int64_t>(value_at(result_.get(), row, column, k_oid_float8, 8)));
 }
 bool Result::boolean(int row, int column) const { return *value_at(result_.get(), row, column, k_oid_bool, 1) != '\0'; }
 

@@ -28,7 +28,6 @@ class Parameters {
   Parameters& int2(std::int16_t value);
   Parameters& int4(std::int32_t value);
   Parameters& int8(std::int64_t value);
-  Parameters& real8(double value);
   Parameters& boolean(bool value);
   Parameters& text(std::string_view value);
   Parameters& bytes(std::string_view value);   // bytea
@@ -51,7 +50,6 @@ class Parameters {
   Parameters& texts(std::span<const std::string> values);
   Parameters& texts(std::span<const std::string_view> values);
   Parameters& byte_strings(std::span<const std::string_view> values);   // bytea[]
-  Parameters& byte_strings(std::span<const std::string> values);
   Parameters& uuids(std::span<const Uuid> values);
   // An element without a value is NULL.
   Parameters& uuids(std::span<const std::optional<Uuid>> values);
@@ -59,7 +57,9 @@ class Parameters {
  private:
   friend class Connection;
   void add(Oid type, std::size_t begin);
-  void begin_array(Oid element, std::size_t count, bool has_nulls = false);
+  template <typename Value, typename Append>
+  Parameters& array(Oid element, std::span<const Value> values, Append append, bool has_nulls = false);
+  void append_element(std::string_view value);
   Parameters& raw(Oid type, std::string_view value);
   template <typename Number>
   Parameters& number(Oid type, Number value);
@@ -86,7 +86,6 @@ class Result {
   std::int16_t int2(int row, int column) const;
   std::int32_t int4(int row, int column) const;
   std::int64_t int8(int row, int column) const;
-  double real8(int row, int column) const;
   bool boolean(int row, int column) const;
   std::uint32_t unsigned4(int row, int column) const { return static_cast<std::uint32_t>(int4(row, column)); }
   std::uint64_t unsigned8(int row, int column) const { return static_cast<std::uint64_t>(int8(row, column)); }

@@ -72,30 +72,22 @@ Statement::Statement(Database& database, std::string_view sql) : database_(datab
   if (result != SQLITE_OK) database.fail("read the tables of");
 }
 
-Statement& Statement::bind(int parameter, std::int64_t value) {
-  if (sqlite3_bind_int64(handle_.get(), parameter, value) != SQLITE_OK) database_.fail("bind a value for");
+Statement& Statement::bound(int result) {
+  if (result != SQLITE_OK) database_.fail("bind a value for");
   return *this;
 }
-Statement& Statement::bind(int parameter, double value) {
-  if (sqlite3_bind_double(handle_.get(), parameter, value) != SQLITE_OK) database_.fail("bind a value for");
-  return *this;
-}
+
+Statement& Statement::bind(int parameter, std::int64_t value) { return bound(sqlite3_bind_int64(handle_.get(), parameter, value)); }
+Statement& Statement::bind(int parameter, double value) { return bound(sqlite3_bind_double(handle_.get(), parameter, value)); }
 Statement& Statement::bind_text(int parameter, std::string_view value) {
-  if (sqlite3_bind_text64(handle_.get(), parameter, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK) {
-    database_.fail("bind a value for");
-  }
-  return *this;
+  return bound(sqlite3_bind_text64(handle_.get(), parameter, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8));
 }
 Statement& Statement::bind_blob(int parameter, std::string_view value) {
   // An empty view may have a null pointer, which SQLite takes for NULL.
   const char* bytes = value.empty() ? "" : value.data();
-  if (sqlite3_bind_blob64(handle_.get(), parameter, bytes, value.size(), SQLITE_STATIC) != SQLITE_OK) database_.fail("bind a value for");
-  return *this;
+  return bound(sqlite3_bind_blob64(handle_.get(), parameter, bytes, value.size(), SQLITE_STATIC));
 }
-Statement& Statement::bind_null(int parameter) {
-  if (sqlite3_bind_null(handle_.get(), parameter) != SQLITE_OK) database_.fail("bind a value for");
-  return *this;
-}
+Statement& Statement::bind_null(int parameter) { return bound(sqlite3_bind_null(handle_.get(), parameter)); }
 
 std::vector<std::size_t> Statement::parameter_numbers() const {
   std::vector<std::size_t> numbers;
@@ -129,16 +121,12 @@ bool Statement::step() {
 
 void Statement::reset() { sqlite3_reset(handle_.get()); }
 
-std::string_view Statement::text(int column) const {
-  const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
-  return bytes == nullptr ? std::string_view{}
-                          : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+std::string_view Statement::view(const void* bytes, int column) const {
+  if (bytes == nullptr) return {};
+  return {static_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
-std::string_view Statement::blob(int column) const {
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
-  return bytes == nullptr ? std::string_view{}
-                          : std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
-}
+std::string_view Statement::text(int column) const { return view(sqlite3_column_text(handle_.get(), column), column); }
+std::string_view Statement::blob(int column) const { return view(sqlite3_column_blob(handle_.get(), column), column); }
 
 }  // namespace holdfast::sqlite

@@ -87,6 +87,9 @@ class Statement {
   struct Finalize {
     void operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
   };
+  Statement& bound(int result);
+  std::string_view view(const void* bytes, int column) const;
+
   Database& database_;
   std::unique_ptr<sqlite3_stmt, Finalize> handle_;
 };
