@@ -9,20 +9,19 @@ namespace {
 
 namespace kafka = feed::kafka;
 
-kafka::FeedOptions feed_options(const ServeOptions& options, std::string holder) {
-  const kafka::KafkaSettings settings{.brokers = kafka::read_kafka_url(options.feed_url).value(), .more = options.feed_kafka};
-  return {.relay = {.kafka = settings,
-                    .rules = {.topic_prefix = options.feed_topic_prefix,
-                              .ticket_locks = options.feed_ticket_locks,
-                              .all_seat_ids = options.feed_all_seat_ids,
-                              .returned = options.feed_returned,
-                              .releases_as_expired = options.feed_releases_as_expired},
-                    .transactional_id = options.feed_transactional_id,
-                    .holder = std::move(holder)},
-          .payments = {.kafka = settings, .topic_prefix = options.feed_topic_prefix, .group = options.feed_payments_group},
-          .seats = {.kafka = settings, .topic_prefix = options.feed_topic_prefix, .group = options.feed_seats_group},
-          .consumes_payments = options.feed_payments,
-          .imports_seats = options.feed_seats};
+kafka::KafkaSettings settings_of(const ServeOptions& options) {
+  return {.brokers = kafka::read_kafka_url(options.feed_url).value(), .more = options.feed_kafka};
+}
+
+kafka::RelayOptions relay_options(const ServeOptions& options, std::string holder) {
+  return {.kafka = settings_of(options),
+          .rules = {.topic_prefix = options.feed_topic_prefix,
+                    .ticket_locks = options.feed_ticket_locks,
+                    .all_seat_ids = options.feed_all_seat_ids,
+                    .returned = options.feed_returned,
+                    .releases_as_expired = options.feed_releases_as_expired},
+          .transactional_id = options.feed_transactional_id,
+          .holder = std::move(holder)};
 }
 
 }  // namespace
@@ -32,17 +31,34 @@ ServedFeed::ServedFeed(const ServeOptions& options, std::unique_ptr<kafka::FeedS
       source_(ledger),
       payment_desk_(ledger),
       seats_desk_(ledger),
-      feed_(feed_options(options, std::move(holder)), *store_, source_, payment_desk_, seats_desk_),
-      metrics_(feed_) {}
+      relay_(relay_options(options, std::move(holder)), *store_, source_, board_) {
+  const kafka::KafkaSettings settings = settings_of(options);
+  const std::string& prefix = options.feed_topic_prefix;
+  if (options.feed_payments) {
+    payments_.emplace(kafka::PaymentOptions{.kafka = settings, .topic_prefix = prefix, .group = options.feed_payments_group}, payment_desk_,
+                      *store_, board_);
+  }
+  if (options.feed_seats) {
+    seats_.emplace(kafka::SeatsOptions{.kafka = settings, .topic_prefix = prefix, .group = options.feed_seats_group}, seats_desk_, board_);
+  }
+}
 
 void ServedFeed::start(Engine& engine) {
   payment_desk_.set_engine(engine);
   seats_desk_.set_engine(engine);
-  feed_.start();
+  relay_.start();
+  if (payments_) payments_->start();
+  if (seats_) seats_->start();
+}
+
+void ServedFeed::stop() {
+  if (seats_) seats_->stop();   // while this node still has the lease
+  if (payments_) payments_->stop();
+  relay_.stop();
 }
 
 std::string ServedFeed::degradation() const {
-  const kafka::FeedStatus status = feed_.status();
+  const kafka::FeedStatus status = board_.status();
   std::string text;
   const auto say = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
   if (is_trouble(status.relay)) {

@@ -1,13 +1,17 @@
-// The Kafka feed with the parts that it needs, made from the options.
+// The Kafka feed with the parts that it needs, made from the options: changes go to Kafka (relay.h), payments and seats come from there
+// (payments.h, seat_imports.h).
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "api/desk/feed_metrics.h"
 #include "cli/options.h"
-#include "feed/kafka/feed.h"
 #include "feed/kafka/ledger_source.h"
 #include "feed/kafka/payment_desk.h"
+#include "feed/kafka/payments.h"
+#include "feed/kafka/relay.h"
+#include "feed/kafka/seat_imports.h"
 #include "feed/kafka/seats_desk.h"
 
 namespace holdfast::cli {
@@ -19,11 +23,11 @@ class ServedFeed {
   ServedFeed(const ServeOptions& options, std::unique_ptr<feed::kafka::FeedStore> store, Ledger& ledger, std::string holder);
 
   void start(Engine& engine);
-  void stop() { feed_.stop(); }   // before the engine stops
-  void notify() { feed_.notify(); }
+  void stop();   // before the engine stops: payments and imports wait for its answers
+  void notify() { relay_.notify(); }   // after each commit of changes
 
   const prometheus::Collectable& metrics() const { return metrics_; }
-  feed::kafka::FeedStatus status() const { return feed_.status(); }
+  feed::kafka::FeedStatus status() const { return board_.status(); }
   // What is wrong, as a sentence without a full stop; empty: nothing.
   std::string degradation() const;
   // The Ledger::progress() up to which everything is published; 0: not known yet.
@@ -34,8 +38,11 @@ class ServedFeed {
   feed::kafka::LedgerFeedSource source_;
   feed::kafka::EnginePaymentDesk payment_desk_;
   feed::kafka::EngineSeatsDesk seats_desk_;
-  feed::kafka::KafkaFeed feed_;
-  api::FeedMetrics metrics_;
+  feed::kafka::FeedBoard board_;
+  feed::kafka::Relay relay_;
+  std::optional<feed::kafka::Payments> payments_;
+  std::optional<feed::kafka::SeatImports> seats_;
+  api::FeedMetrics metrics_{board_};
 };
 
 }  // namespace holdfast::cli

@@ -11,8 +11,8 @@ std::vector<MetricFamily> FeedMetrics::Collect() const {
   namespace kafka = feed::kafka;
   constexpr MetricType k_counter = MetricType::Counter;
   constexpr MetricType k_gauge = MetricType::Gauge;
-  const kafka::FeedCounters& counters = feed_.counters();
-  const kafka::FeedStatus status = feed_.status();
+  const kafka::FeedCounters& counters = board_.counters;
+  const kafka::FeedStatus status = board_.status();
 
   MetricFamily messages{"holdfast_feed_messages_total", "Messages published to Kafka, by topic (without its prefix).", k_counter, {}};
   for (std::size_t i = 0; i < std::size(kafka::k_counted_topics); ++i) {

@@ -3,18 +3,18 @@
 
 #include <prometheus/collectable.h>
 
-#include "feed/kafka/feed.h"
+#include "feed/kafka/status.h"
 
 namespace holdfast::api {
 
 // Any thread.
 class FeedMetrics final : public prometheus::Collectable {
  public:
-  explicit FeedMetrics(const feed::kafka::KafkaFeed& feed) : feed_(feed) {}
+  explicit FeedMetrics(const feed::kafka::FeedBoard& board) : board_(board) {}   // which must outlive it
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
-  const feed::kafka::KafkaFeed& feed_;
+  const feed::kafka::FeedBoard& board_;
 };
 
 }  // namespace holdfast::api
