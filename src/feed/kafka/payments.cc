@@ -43,8 +43,6 @@ Payments::Payments(PaymentOptions options, PaymentDesk& desk, FeedStore& store, 
   options_.kafka.more.try_emplace("allow.auto.create.topics", "true");
 }
 
-Payments::~Payments() { stop(); }
-
 void Payments::start() {
   board_.set_payments(ConsumerState::starting);
   loop_.start({.run = [this] { consume(); },
@@ -56,8 +54,6 @@ void Payments::start() {
                      board_.set_payments(ConsumerState::stopped);
                    }});
 }
-
-void Payments::stop() { loop_.stop(); }
 
 void Payments::report(const std::exception& error) {
   board_.set_payments(is_refusal(error) ? ConsumerState::refused : ConsumerState::away, error.what());

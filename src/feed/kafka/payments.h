@@ -57,13 +57,10 @@ struct PaymentOptions {
 class Payments {
  public:
   Payments(PaymentOptions options, PaymentDesk& desk, FeedStore& store, FeedBoard& board);
-  ~Payments();   // stops
-  Payments(const Payments&) = delete;
-  Payments& operator=(const Payments&) = delete;
 
   void start();
-  // Ends after the messages at hand, or at once if they wait for something. Safe to call twice.
-  void stop();
+  // Ends after the messages at hand, or at once if they wait for something. Safe to call twice. The destructor stops, too.
+  void stop() { loop_.stop(); }
 
  private:
   using Time = Backlog::Timer::time_point;

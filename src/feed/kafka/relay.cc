@@ -55,14 +55,10 @@ Relay::Relay(RelayOptions options, FeedStore& store, FeedSource& source, FeedBoa
       lease_(store_.make_lease(holder_, options_.lease_time)),
       loop_("kafka-relay", BackOff(k_back_off, options_.back_off_max, BackOff::Jitter::half)) {}
 
-Relay::~Relay() { stop(); }
-
 void Relay::start() {
   loop_.start(
       {.run = [this] { run(); }, .failed = [this](const std::exception& error) { report(error); }, .ended = [this] { give_up_lease(); }});
 }
-
-void Relay::stop() { loop_.stop(); }
 
 // The relay may read the changes before the news is noted. It then takes the news at its next look, at most look_every later.
 void Relay::notify() {

@@ -53,13 +53,10 @@ inline constexpr std::size_t k_transaction_events_max = k_positions_max - 1;   /
 class Relay {
  public:
   Relay(RelayOptions options, FeedStore& store, FeedSource& source, FeedBoard& board);
-  ~Relay();   // stops
-  Relay(const Relay&) = delete;
-  Relay& operator=(const Relay&) = delete;
 
   void start();
-  // Changes that are not committed to Kafka by then are published after the next start. Safe to call twice.
-  void stop();
+  // Changes that are not committed to Kafka by then are published after the next start. Safe to call twice. The destructor stops, too.
+  void stop() { loop_.stop(); }
   // There are new changes.
   void notify();
 

@@ -42,8 +42,6 @@ SeatImports::SeatImports(SeatsOptions options, SeatsDesk& desk, FeedBoard& board
   options_.kafka.more.try_emplace("allow.auto.create.topics", "true");
 }
 
-SeatImports::~SeatImports() { stop(); }
-
 void SeatImports::start() {
   board_.set_seats(ConsumerState::standby);
   loop_.start({.run = [this] { run(); },
@@ -55,8 +53,6 @@ void SeatImports::start() {
                      board_.set_seats(ConsumerState::stopped);
                    }});
 }
-
-void SeatImports::stop() { loop_.stop(); }
 
 void SeatImports::run() { board_.leads() ? consume() : stand_by(); }
 

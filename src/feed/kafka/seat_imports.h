@@ -54,13 +54,10 @@ struct SeatsOptions {
 class SeatImports {
  public:
   SeatImports(SeatsOptions options, SeatsDesk& desk, FeedBoard& board);
-  ~SeatImports();   // stops
-  SeatImports(const SeatImports&) = delete;
-  SeatImports& operator=(const SeatImports&) = delete;
 
   void start();
-  // Ends after the message at hand, or at once if it waits for something. Safe to call twice.
-  void stop();
+  // Ends after the message at hand, or at once if it waits for something. Safe to call twice. The destructor stops, too.
+  void stop() { loop_.stop(); }
 
  private:
   using Time = Backlog::Timer::time_point;
