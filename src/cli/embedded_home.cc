@@ -16,7 +16,7 @@
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
 #include "feed/kafka/feed_file.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "feed/webhooks/ledger_source.h"
 #include "feed/webhooks/row_positions.h"
 #include "feed/webhooks/store.h"
@@ -214,7 +214,7 @@ class EmbeddedHome final : public Home {
   feed::WebhookStore& webhook_store() override { return webhook_store_; }
   feed::ChangeSource& webhook_source() override { return webhook_source_; }
   std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override {
-    return std::make_unique<feed::kafka::SqlFeedStore>(feed::kafka::open_feed_file(feed::kafka::feed_file_in(options_.data)));
+    return std::make_unique<feed::kafka::FeedStore>(feed::kafka::open_feed_file(feed::kafka::feed_file_in(options_.data)));
   }
   std::string feed_holder() const override { return "embedded"; }   // only one process uses the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }

@@ -12,7 +12,7 @@
 #include "api/desk/health.h"
 #include "api/desk/metrics.h"
 #include "cli/options.h"
-#include "feed/kafka/ports.h"
+#include "feed/kafka/store.h"
 #include "feed/lease.h"
 #include "feed/webhooks/store.h"
 #include "ledger/judging.h"

@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/health.h"
 #include "feed/change_counter.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "feed/lease.h"
 #include "feed/webhooks/ledger_source.h"
 #include "feed/webhooks/store.h"
@@ -94,7 +94,7 @@ class PostgresHome final : public Home {
     return [this] { return ledger_.now(); };
   }
   std::unique_ptr<feed::kafka::FeedStore> make_feed_store() override {
-    return std::make_unique<feed::kafka::SqlFeedStore>(std::make_unique<sql::PostgresDatabase>(stores_));
+    return std::make_unique<feed::kafka::FeedStore>(std::make_unique<sql::PostgresDatabase>(stores_));
   }
   std::string feed_holder() const override { return {}; }   // a random name for each process
 

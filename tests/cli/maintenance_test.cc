@@ -9,7 +9,7 @@
 
 #include "cli/maintenance.h"
 #include "feed/kafka/feed_file.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
@@ -90,7 +90,7 @@ TEST_F(Maintenance, ABackupHasTheFeedsPositionsAndRefusedPayments) {
   const std::vector<FeedPosition> later{{event, 9}, {event + 1, 1}};
   std::string id;
   {
-    feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "data")));
+    feed::kafka::FeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "data")));
     id = feed.id();
     const feed::Epoch epoch = feed.make_lease("me", std::chrono::milliseconds(60'000))->acquire().value();
     feed.save(epoch, then);
@@ -101,7 +101,7 @@ TEST_F(Maintenance, ABackupHasTheFeedsPositionsAndRefusedPayments) {
   }
   cli::restore(folder / "restored", folder / "copy");
   {
-    feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "restored")));
+    feed::kafka::FeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "restored")));
     EXPECT_EQ(feed.id(), id) << "so that whoever still publishes from the old data is fenced";
     EXPECT_EQ(feed.positions(), then);
     EXPECT_EQ(feed.rejection(before), "told");
@@ -112,7 +112,7 @@ TEST_F(Maintenance, ABackupHasTheFeedsPositionsAndRefusedPayments) {
   it.close();
   fs::copy(folder / "data" / "feed.db", folder / "beside" / "feed.db");
   cli::restore(folder / "beside", folder / "copy");
-  feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "beside")));
+  feed::kafka::FeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(folder / "beside")));
   EXPECT_EQ(feed.positions(), then) << "what came after the backup is other changes now";
   EXPECT_EQ(feed.rejection(after), "later") << "money that was sent back was sent back";
 }

@@ -9,7 +9,7 @@
 
 #include "access/registry.h"
 #include "feed/change_counter.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "feed/lease.h"
 #include "feed/webhooks/store.h"
 #include "ledger/postgres/schema.h"
@@ -248,7 +248,7 @@ TEST_F(PostgresStores, TheJournalIsNeededByTheFeedOfAnyNodeEvenIfItIsAway) {
   constexpr Seq k_all = std::numeric_limits<Seq>::max();
   constexpr bool k_this_one_feeds = false;
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), k_all);
-  feed::kafka::SqlFeedStore feed(std::make_unique<sql::PostgresDatabase>(pool));
+  feed::kafka::FeedStore feed(std::make_unique<sql::PostgresDatabase>(pool));
   const auto lease = feed.make_lease("another node", std::chrono::seconds(10));
   const feed::Epoch epoch = lease->acquire().value();
   EXPECT_EQ(pg::relayed_through(pool, 1, k_this_one_feeds), 0U) << "it has published nothing yet";

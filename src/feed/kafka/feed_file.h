@@ -1,4 +1,4 @@
-// feed.db, beside the journal of an embedded ledger: what SqlFeedStore (sql_store.h) keeps.
+// feed.db, beside the journal of an embedded ledger: what FeedStore (store.h) keeps.
 //
 //   feed_lease       (store, epoch, holder, until)   -- one row: the store's id, and its lease (feed/lease.h)
 //   feed_position    (event, seq)

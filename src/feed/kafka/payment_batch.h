@@ -18,6 +18,7 @@
 #include "feed/kafka/held_payments.h"
 #include "feed/kafka/messages.h"
 #include "feed/kafka/ports.h"
+#include "feed/kafka/store.h"
 
 namespace holdfast::feed::kafka {
 

@@ -33,6 +33,7 @@
 #include "feed/kafka/ports.h"
 #include "feed/kafka/settings.h"
 #include "feed/kafka/status.h"
+#include "feed/kafka/store.h"
 #include "feed/worker_loop.h"
 
 namespace holdfast::feed::kafka {

@@ -1,13 +1,11 @@
-// The ports of the Kafka feed: a source of changes, a store of positions and refused payments, and desks that carry out payments
-// and import events. Implementations: ledger_source.h, sql_store.h, payment_desk.h, seats_desk.h.
+// The ports of the Kafka feed: a source of changes, and desks that carry out payments and import events. Implementations: ledger_source.h,
+// payment_desk.h, seats_desk.h.
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,7 +17,6 @@
 #include "core/plan.h"
 #include "core/time.h"
 #include "core/trace.h"
-#include "feed/lease.h"
 #include "ledger/reading.h"
 
 namespace holdfast::feed::kafka {
@@ -85,41 +82,6 @@ class FeedSource {
   virtual Millis now() = 0;
 };
 
-// ---------------------------------------------------------------------------------------------------------------- store
-
-// A refused payment, as a digest of what it named.
-using PaymentDigest = std::array<std::uint8_t, 32>;
-
-// Any thread, several at once. What a call wrote is durable when it returns. Throws std::exception if the disk or database does
-// not answer. The conformance suite is tests/feed/kafka/store_test.cc.
-class FeedStore {
- public:
-  virtual ~FeedStore() = default;
-
-  // The permanent name of this store, 1 to 64 letters, digits and dashes. By this name the relays of one store fence each other
-  // in Kafka.
-  virtual std::string id() = 0;
-
-  // The right to publish, for `holder` (feed/lease.h). The store must outlive it.
-  virtual std::unique_ptr<Lease> make_lease(std::string holder, std::chrono::milliseconds time) = 0;
-
-  virtual std::vector<FeedPosition> positions() = 0;   // of every event that has one
-  // Sets all of these positions, or none. Throws LeaseLost if another relay has taken the lease since this epoch; then nothing is
-  // saved.
-  virtual void save(Epoch epoch, std::span<const FeedPosition> positions) = 0;
-
-  // Keeps that a payment was refused, and with which words (`told`). Returns the words of the first call for this digest. So a
-  // payment that comes again is refused in the same words, and is never carried out once its money was sent back. Forgets
-  // rejections that are more than k_rejection_days old at `undoubted_now`. `at` may be later than that, because the clock may be
-  // wrong.
-  virtual std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) = 0;
-  // What is kept of each of these payments; nothing where none was refused. One look at the store, however many they are.
-  virtual std::vector<std::optional<std::string>> rejections(std::span<const PaymentDigest> payments) = 0;
-  std::optional<std::string> rejection(const PaymentDigest& payment) { return rejections({&payment, 1}).front(); }
-};
-
-inline constexpr std::int64_t k_rejection_days = 90;
-
 // ---------------------------------------------------------------------------------------------------------------- payments
 
 // The content of a payment service's message.
@@ -130,6 +92,9 @@ struct Payment {
   std::string payment{};   // may be empty for a failed payment
   std::optional<TraceParent> trace{};
 };
+
+// A refused payment, as a digest of what it named.
+using PaymentDigest = std::array<std::uint8_t, 32>;
 
 struct Effect {
   enum class Kind : std::uint8_t {

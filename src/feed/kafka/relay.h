@@ -28,6 +28,7 @@
 #include "feed/kafka/ports.h"
 #include "feed/kafka/settings.h"
 #include "feed/kafka/status.h"
+#include "feed/kafka/store.h"
 #include "feed/worker_loop.h"
 #include "ledger/failing_events.h"
 

@@ -10,7 +10,7 @@
 
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/payments.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "support/kafka.h"
 #include "support/process.h"
 #include "support/services.h"
@@ -99,12 +99,12 @@ class ScriptedDesk final : public PaymentDesk {
   std::size_t most_settled_at_once_ = 0;
 };
 
-class FailingStore : public SqlFeedStore {
+class FailingStore : public FeedStore {
  public:
-  explicit FailingStore(const std::string& path) : SqlFeedStore(open_feed_file(path)) {}
+  explicit FailingStore(const std::string& path) : FeedStore(open_feed_file(path)) {}
   std::string keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) override {
     if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
-    return SqlFeedStore::keep_rejection(payment, told, at, undoubted_now);
+    return FeedStore::keep_rejection(payment, told, at, undoubted_now);
   }
   std::atomic<int> failures{0};
 };

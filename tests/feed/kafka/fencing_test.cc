@@ -8,7 +8,7 @@
 
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/scripted_feed.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "sql/sqlite.h"
 #include "support/kafka.h"
 #include "support/process.h"
@@ -110,7 +110,7 @@ class TwoRelays : public testing::Test {
   std::mt19937 random{std::random_device{}()};
   test::TempFolder folder;
   const std::string file = (folder / "feed.db").string();
-  SqlFeedStore store{open_feed_file(file)};
+  FeedStore store{open_feed_file(file)};
 };
 
 TEST_F(TwoRelays, RepeatNothingIfOneIsPausedBetweenCommitAndSaving) {

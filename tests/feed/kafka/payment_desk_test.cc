@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "feed/kafka/feed_file.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -39,7 +39,7 @@ TEST(RefusedPayments, AreKeptForAnHourMoreIfTheClockIsFarAheadAtTheStart) {
   TestTime time;
   LedgerInTest it{folder / "data", time};
   ASSERT_NE(it.create_event(20), 0u);
-  feed::kafka::SqlFeedStore store(feed::kafka::open_feed_file(folder / "feed.db"));
+  feed::kafka::FeedStore store(feed::kafka::open_feed_file(folder / "feed.db"));
   const feed::kafka::PaymentDigest first{1};
   const auto refuse_another = [&](std::uint8_t number) {
     feed::kafka::EnginePaymentDesk desk(it.ledger());

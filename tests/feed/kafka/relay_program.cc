@@ -10,17 +10,17 @@
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/relay.h"
 #include "feed/kafka/scripted_feed.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 
 namespace holdfast::feed::kafka {
 namespace {
 
-class StoppingStore : public SqlFeedStore {
+class StoppingStore : public FeedStore {
  public:
-  StoppingStore(const std::string& path, int saves) : SqlFeedStore(open_feed_file(path)), saves_(saves) {}
+  StoppingStore(const std::string& path, int saves) : FeedStore(open_feed_file(path)), saves_(saves) {}
   void save(Epoch epoch, std::span<const FeedPosition> positions) override {
     if (--saves_ == 0) ::raise(SIGSTOP);   // to this thread: it stops before its next step, and not in the middle of a transaction
-    SqlFeedStore::save(epoch, positions);
+    FeedStore::save(epoch, positions);
   }
 
  private:

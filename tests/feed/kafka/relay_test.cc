@@ -8,7 +8,7 @@
 
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/scripted_feed.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "support/process.h"
 #include "support/services.h"
 
@@ -25,12 +25,12 @@ constexpr const char* k_only_real = "the mock cluster of librdkafka does not kee
 std::string new_prefix() { return "t" + std::to_string(test::Clock::now().time_since_epoch().count()) + "-"; }
 
 // Fails as often as it is told to, before or after it has saved.
-class FailingStore : public SqlFeedStore {
+class FailingStore : public FeedStore {
  public:
-  explicit FailingStore(const std::string& path) : SqlFeedStore(open_feed_file(path)) {}
+  explicit FailingStore(const std::string& path) : FeedStore(open_feed_file(path)) {}
   void save(Epoch epoch, std::span<const FeedPosition> positions) override {
     if (failures.load() > 0 && failures.fetch_sub(1) > 0) throw std::runtime_error("the disk does not answer");
-    SqlFeedStore::save(epoch, positions);
+    FeedStore::save(epoch, positions);
   }
   std::atomic<int> failures{0};
 };
@@ -106,12 +106,12 @@ class WideFeed : public ScriptedFeed {
 };
 
 // Remembers the position and the number of events of each transaction.
-class NotingStore : public SqlFeedStore {
+class NotingStore : public FeedStore {
  public:
-  explicit NotingStore(const std::string& path) : SqlFeedStore(open_feed_file(path)) {}
+  explicit NotingStore(const std::string& path) : FeedStore(open_feed_file(path)) {}
   void save(Epoch epoch, std::span<const FeedPosition> positions) override {
     transactions.emplace_back(positions.size(), positions.back().seq);
-    SqlFeedStore::save(epoch, positions);
+    FeedStore::save(epoch, positions);
   }
   std::vector<std::pair<std::size_t, Seq>> transactions;   // the relay's, until it has ended
 };
@@ -189,12 +189,12 @@ TEST_F(KafkaRelay, TakesPositionsFromKafkaOnlyIfTheyAreOfTheSameHistory) {
   ScriptedFeed source(1, 100);
   run_until([&] { return is_published(store, 1, 100); }, of, store, source);
   {
-    SqlFeedStore anew(open_feed_file((folder / "second.db").string()));
+    FeedStore anew(open_feed_file((folder / "second.db").string()));
     run_until([&] { return is_published(anew, 1, 100); }, of, anew, source);
     EXPECT_EQ(read(100).repeated(), 0u);
   }
   ScriptedFeed other(1, 100, 1);   // data restored from a backup, which then continued differently
-  SqlFeedStore third(open_feed_file((folder / "third.db").string()));
+  FeedStore third(open_feed_file((folder / "third.db").string()));
   run_until([&] { return is_published(third, 1, 100); }, of, third, other);
   const OnKafka found = read(200);
   EXPECT_EQ(found.bodies.size(), 200u) << "all of the other history is published, under ids of its own";

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "feed/kafka/feed_file.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "ledger/postgres/schema.h"
 #include "sql/postgres_database.h"
 #include "support/process.h"
@@ -35,7 +35,7 @@ class StorePlace {
 
 class EmbeddedPlace final : public StorePlace {
  public:
-  std::unique_ptr<FeedStore> open() override { return std::make_unique<SqlFeedStore>(open_feed_file(feed_file_in(folder_.path()))); }
+  std::unique_ptr<FeedStore> open() override { return std::make_unique<FeedStore>(open_feed_file(feed_file_in(folder_.path()))); }
 
  private:
   test::TempFolder folder_;
@@ -44,7 +44,7 @@ class EmbeddedPlace final : public StorePlace {
 class PostgresPlace final : public StorePlace {
  public:
   PostgresPlace() { pg::migrate({.url = database_.url()}); }
-  std::unique_ptr<FeedStore> open() override { return std::make_unique<SqlFeedStore>(std::make_unique<sql::PostgresDatabase>(pool_)); }
+  std::unique_ptr<FeedStore> open() override { return std::make_unique<FeedStore>(std::make_unique<sql::PostgresDatabase>(pool_)); }
 
  private:
   test::PostgresDatabase database_;

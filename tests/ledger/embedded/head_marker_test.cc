@@ -10,7 +10,7 @@
 
 #include "access/registry_file.h"
 #include "feed/kafka/feed_file.h"
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 #include "feed/webhooks/store.h"
 #include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/disk.h"
@@ -205,7 +205,7 @@ TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
       feed::Endpoint endpoint{.id = id, .url = "https://example.org/" + to_string(id), .position = position};
       webhooks.create(endpoint, {});
     }
-    feed::kafka::SqlFeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data)));
+    feed::kafka::FeedStore feed(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data)));
     const auto epoch = feed.make_lease("me", std::chrono::milliseconds(1'000))->acquire().value();
     feed.save(epoch, std::vector<feed::kafka::FeedPosition>{{event, 1'000}, {event + 1, 5}});
   }
@@ -216,7 +216,7 @@ TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
   EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(DataFolder::registry_in(data))).find(further)->endpoint.position,
             std::to_string(loss.last_row));
   EXPECT_EQ(feed::WebhookStore(feed::open_webhook_file(DataFolder::registry_in(data))).find(within)->endpoint.position, "0");
-  EXPECT_TRUE(feed::kafka::SqlFeedStore(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data))).positions().empty())
+  EXPECT_TRUE(feed::kafka::FeedStore(feed::kafka::open_feed_file(feed::kafka::feed_file_in(data))).positions().empty())
       << "the event is gone with its rows";
   // Likewise if a backup is restored beside the folder's own registry.
   for (const char* file : {"journal.db", "journal.db-wal", "state.db", "state.db-wal", "journal.head", "feed.db", "feed.db-wal"}) {

@@ -1,4 +1,4 @@
-#include "feed/kafka/sql_store.h"
+#include "feed/kafka/store.h"
 
 #include "core/bytes.h"
 #include "ledger/data_error.h"
@@ -28,17 +28,17 @@ constexpr Statement k_told{"feed_told", "SELECT told FROM holdfast.payment_rejec
 
 }  // namespace
 
-std::string SqlFeedStore::id() {
+std::string FeedStore::id() {
   const Result row = database_->query(k_id);
   if (row.rows() != 1) throw DataError(database_->place() + " is damaged: the row with its own id is missing.");
   return std::string(row.text(0, 0));
 }
 
-std::unique_ptr<Lease> SqlFeedStore::make_lease(std::string holder, std::chrono::milliseconds time) {
+std::unique_ptr<Lease> FeedStore::make_lease(std::string holder, std::chrono::milliseconds time) {
   return std::make_unique<Lease>(*database_, k_lease_kafka, time, std::move(holder));
 }
 
-std::vector<FeedPosition> SqlFeedStore::positions() {
+std::vector<FeedPosition> FeedStore::positions() {
   const Result rows = database_->query(k_positions);
   std::vector<FeedPosition> all;
   all.reserve(static_cast<std::size_t>(rows.rows()));
@@ -48,7 +48,7 @@ std::vector<FeedPosition> SqlFeedStore::positions() {
   return all;
 }
 
-void SqlFeedStore::save(Epoch epoch, std::span<const FeedPosition> positions) {
+void FeedStore::save(Epoch epoch, std::span<const FeedPosition> positions) {
   FencedTransaction writing(*database_, k_lease_kafka, epoch);
   for (const FeedPosition& each : positions) {
     writing.send(k_save, Values().integer(each.event).integer(static_cast<std::int64_t>(each.seq)));
@@ -56,7 +56,7 @@ void SqlFeedStore::save(Epoch epoch, std::span<const FeedPosition> positions) {
   writing.commit();
 }
 
-std::string SqlFeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) {
+std::string FeedStore::keep_rejection(const PaymentDigest& payment, std::string_view told, Millis at, Millis undoubted_now) {
   const auto transaction = database_->begin();
   transaction->send(k_forget, Values().integer(undoubted_now - k_rejection_days * 86'400 * k_millis_per_second));
   transaction->send(k_keep, Values().bytes(as_bytes(payment)).bytes(told).integer(at));
@@ -66,7 +66,7 @@ std::string SqlFeedStore::keep_rejection(const PaymentDigest& payment, std::stri
   return std::string(kept.text(0, 0));
 }
 
-std::vector<std::optional<std::string>> SqlFeedStore::rejections(std::span<const PaymentDigest> payments) {
+std::vector<std::optional<std::string>> FeedStore::rejections(std::span<const PaymentDigest> payments) {
   static_assert(sizeof(PaymentDigest) == 32);   // as k_all_told has it
   std::vector<std::optional<std::string>> all(payments.size());
   if (payments.empty()) return all;
