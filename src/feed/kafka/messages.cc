@@ -85,25 +85,25 @@ void write_created(const FedChange& change, const FedSeat& seat, std::string_vie
   append_version(json, seat);
 }
 
+// A change that ends what was created.
 struct Ending {
+  ChangeKind kind;
+  std::string_view topic;
   std::string_view status;
   std::string_view time;     // the name of its member
   std::string_view reason;   // empty: the topic has no reason
 };
 
-constexpr Ending k_expired{"expired", "expiredAt", "ttl_expired"};
-constexpr Ending k_consumed{"consumed", "consumedAt", {}};
-constexpr Ending k_released{"released", "releasedAt", "manual_cancellation"};
-constexpr Ending k_released_as_expired{"expired", "expiredAt", "manual_cancellation"};
-constexpr Ending k_returned{"returned", "returnedAt", {}};
+constexpr Ending k_endings[] = {{ChangeKind::expired, k_topic_expired, "expired", "expiredAt", "ttl_expired"},
+                                {ChangeKind::consumed, k_topic_consumed, "consumed", "consumedAt", {}},
+                                {ChangeKind::released, k_topic_released, "released", "releasedAt", "manual_cancellation"},
+                                {ChangeKind::returned, k_topic_returned, "returned", "returnedAt", {}}};
+constexpr Ending k_released_as_expired{ChangeKind::released, k_topic_expired, "expired", "expiredAt", "manual_cancellation"};
 
-const Ending& ending_of(ChangeKind kind) {
-  switch (kind) {
-    case ChangeKind::expired: return k_expired;
-    case ChangeKind::consumed: return k_consumed;
-    case ChangeKind::released: return k_released;
-    default: return k_returned;
-  }
+// nullptr: it ends nothing.
+const Ending* ending_of(ChangeKind kind) {
+  const auto* const ending = std::ranges::find(k_endings, kind, &Ending::kind);
+  return ending == std::end(k_endings) ? nullptr : ending;
 }
 
 void write_ended(const FedChange& change, const FedSeat& seat, const Ending& ending, std::string_view id, Json& json) {
@@ -133,44 +133,37 @@ std::vector<Header> cloud_event(std::string_view id, std::string_view type, std:
 }  // namespace
 
 std::string_view topic_of(ChangeKind kind, const MessageRules& rules) {
-  switch (kind) {
-    case ChangeKind::held:
-    case ChangeKind::seats_added: return k_topic_created;
-    case ChangeKind::expired: return k_topic_expired;
-    case ChangeKind::consumed: return k_topic_consumed;
-    case ChangeKind::released: return k_topic_released;
-    case ChangeKind::returned: return rules.returned ? k_topic_returned : std::string_view{};
-    default: return {};
-  }
+  if (kind == ChangeKind::held || kind == ChangeKind::seats_added) return k_topic_created;
+  const Ending* const ending = ending_of(kind);
+  return ending == nullptr || (kind == ChangeKind::returned && !rules.returned) ? std::string_view{} : ending->topic;
 }
 
 namespace {
 
 // `ending`: nullptr for a seat that is held.
-void append_message(const FedChange& change, const FedSeat& seat, std::string_view topic, const Ending* ending, const std::string& id,
+void append_message(const FedChange& change, const FedSeat& seat, const Ending* ending, const std::string& id,
                     std::vector<Message>& messages) {
   Message& message = messages.emplace_back();
-  message.topic = topic;
+  message.topic = ending == nullptr ? k_topic_created : ending->topic;
   message.key = seat.has_uuid ? without_dashes(seat.id) : seat.id;
   Json json(message.value);
   json.object([&] { ending == nullptr ? write_created(change, seat, id, json) : write_ended(change, seat, *ending, id, json); });
-  message.headers = cloud_event(id, topic, "/v1/events/" + to_string(change.event), change.at, seat.id, change.trace);
+  message.headers = cloud_event(id, message.topic, "/v1/events/" + to_string(change.event), change.at, seat.id, change.trace);
   if (seat.version != 0) message.headers.emplace_back("version", std::to_string(seat.version));
 }
 
 }  // namespace
 
 void append_messages(const FedChange& change, const MessageRules& rules, std::vector<Message>& messages) {
-  const std::string_view topic = topic_of(change.kind, rules);
-  if (topic.empty() || (change.customer.empty() && !rules.ticket_locks)) return;
-  const Ending* const ending = topic == k_topic_created ? nullptr : &ending_of(change.kind);
+  if (topic_of(change.kind, rules).empty() || (change.customer.empty() && !rules.ticket_locks)) return;
+  const Ending* const ending = ending_of(change.kind);
   for (const FedSeat& seat : change.seats) {
     if (!seat.has_uuid && !rules.all_seat_ids) continue;
     const std::string facts = facts_of(change, seat);
-    append_message(change, seat, topic, ending, to_string(id_of(facts)), messages);
+    append_message(change, seat, ending, to_string(id_of(facts)), messages);
     if (change.kind != ChangeKind::released || !rules.releases_as_expired) continue;
     // It has its own id: a consumer of both topics that drops duplicates must not take it for the first message.
-    append_message(change, seat, k_topic_expired, &k_released_as_expired, to_string(id_of(facts + "as expired")), messages);
+    append_message(change, seat, &k_released_as_expired, to_string(id_of(facts + "as expired")), messages);
   }
 }
 
