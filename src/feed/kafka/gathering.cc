@@ -104,12 +104,6 @@ std::string Gathering::progress(const Uuid& event) const {
   return std::to_string(at->second.seats.size()) + " of " + std::to_string(at->second.total) + " seats";
 }
 
-const std::vector<Received>& Gathering::messages(const Uuid& event) const {
-  static const std::vector<Received> none;
-  const auto at = events_.find(event);
-  return at == events_.end() ? none : at->second.messages;
-}
-
 std::vector<Received> Gathering::take(const Uuid& event) {
   const auto at = events_.find(event);
   if (at == events_.end()) return {};

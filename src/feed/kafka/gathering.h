@@ -60,7 +60,6 @@ class Gathering {
   std::vector<GeneratedSeat> seats(const Uuid& event) const;
   // "300 of 500 seats".
   std::string progress(const Uuid& event) const;
-  const std::vector<Received>& messages(const Uuid& event) const;   // empty if it is not being gathered
   // Ends the gathering of an event and returns its messages; empty if it is not being gathered.
   std::vector<Received> take(const Uuid& event);
   void clear();

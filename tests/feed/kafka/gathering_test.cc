@@ -63,7 +63,7 @@ TEST(Gathering, IgnoresRepeatedPartsAndSeats) {
   EXPECT_EQ(gathering.add(part(1, 3, {1, 2}), message(2), k_now).answer, Answer::repeated);
   EXPECT_EQ(gathering.add(part(1, 3, {2}), message(3), k_now).answer, Answer::repeated);
   EXPECT_EQ(gathering.bytes(), bytes);
-  EXPECT_EQ(gathering.messages(event(1)).size(), 1u);
+  EXPECT_EQ(gathering.take(event(1)).size(), 1u);
 }
 
 TEST(Gathering, RefusesAPartThatContradictsItselfOrEarlierParts) {
