@@ -6,10 +6,10 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include "core/check.h"
 
@@ -53,23 +53,13 @@ Connection::~Connection() { redisFree(context_); }
 
 void Connection::append(std::span<const std::string_view> arguments) {
   constexpr std::size_t k_few = 8;
-  const char* few_texts[k_few];
-  std::size_t few_sizes[k_few];
-  std::vector<const char*> many_texts;
-  std::vector<std::size_t> many_sizes;
-  const char** texts = few_texts;
-  std::size_t* sizes = few_sizes;
-  if (arguments.size() > k_few) {
-    many_texts.resize(arguments.size());
-    many_sizes.resize(arguments.size());
-    texts = many_texts.data();
-    sizes = many_sizes.data();
+  boost::container::small_vector<const char*, k_few> texts;
+  boost::container::small_vector<std::size_t, k_few> sizes;
+  for (const std::string_view argument : arguments) {
+    texts.push_back(argument.data());
+    sizes.push_back(argument.size());
   }
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    texts[i] = arguments[i].data();
-    sizes[i] = arguments[i].size();
-  }
-  const int appended = redisAppendCommandArgv(context_, static_cast<int>(arguments.size()), texts, sizes);
+  const int appended = redisAppendCommandArgv(context_, static_cast<int>(arguments.size()), texts.data(), sizes.data());
   HOLDFAST_CHECK(appended == REDIS_OK);   // fails only for lack of memory
   ++appended_;
 }

@@ -130,8 +130,7 @@ void RedisLock::release(std::span<const KeyLock> key_locks) {
   std::vector<bool> answered(ours.size());
   std::uint64_t deleted = 0;
   if (ConnectionPtr connection = take(deadline)) {
-    std::string problem;
-    ask_to_release(*connection, ours, deadline, answered, deleted, problem);
+    const std::string problem = ask_to_release(*connection, ours, deadline, answered, deleted);
     give_back(std::move(connection), problem);
   }
   const std::scoped_lock lock(mutex_);
@@ -175,9 +174,10 @@ void RedisLock::give_back(ConnectionPtr connection, const std::string& problem) 
   note_failure(problem);
 }
 
-// Fills in which keys were answered, and how many were deleted. `problem` stays empty if there is none.
-bool RedisLock::ask_to_release(Connection& connection, std::span<const KeyLock* const> key_locks, Deadline deadline,
-                               std::vector<bool>& answered, std::uint64_t& deleted, std::string& problem) const {
+// Fills in which keys were answered, and how many were deleted. Returns why not all were answered; empty if they were.
+std::string RedisLock::ask_to_release(Connection& connection, std::span<const KeyLock* const> key_locks, Deadline deadline,
+                                      std::vector<bool>& answered, std::uint64_t& deleted) const {
+  std::string problem;
   const std::size_t chunks = (key_locks.size() + k_keys_per_script - 1) / k_keys_per_script;
   std::vector<std::size_t> asked(chunks);
   for (std::size_t i = 0; i < chunks; ++i) asked[i] = i;
@@ -205,10 +205,10 @@ bool RedisLock::ask_to_release(Connection& connection, std::span<const KeyLock* 
       }
     });
     if (!whole) problem = connection.error();
-    if (!problem.empty() || unknown_script.empty()) return problem.empty();
+    if (!problem.empty() || unknown_script.empty()) break;
     asked = std::move(unknown_script);
   }
-  return true;
+  return problem;
 }
 
 // The mutex must be locked. Keeps locks without an answer, and those that a server may still grant because it reads late.
@@ -317,8 +317,7 @@ void RedisLock::release_leftovers(std::unique_lock<std::mutex>& lock) {
   for (const Leftover& each : batch) key_locks.push_back(&each.key_lock);
   std::vector<bool> answered(batch.size());
   std::uint64_t deleted = 0;
-  std::string problem;
-  ask_to_release(*connection, key_locks, deadline_for(batch.size()), answered, deleted, problem);
+  const std::string problem = ask_to_release(*connection, key_locks, deadline_for(batch.size()), answered, deleted);
   give_back(std::move(connection), problem);
   lock.lock();
   for (std::size_t i = 0; i < batch.size(); ++i) {

@@ -64,8 +64,8 @@ class RedisLock final : public SeatLock {
   Deadline deadline_for(std::size_t key_locks) const;
   ConnectionPtr take(Deadline deadline);
   void give_back(ConnectionPtr connection, const std::string& problem);
-  bool ask_to_release(Connection& connection, std::span<const KeyLock* const> key_locks, Deadline deadline, std::vector<bool>& answered,
-                      std::uint64_t& deleted, std::string& problem) const;
+  std::string ask_to_release(Connection& connection, std::span<const KeyLock* const> key_locks, Deadline deadline,
+                             std::vector<bool>& answered, std::uint64_t& deleted) const;
   void keep_leftovers(std::span<const KeyLock* const> key_locks, const std::vector<bool>& answered);
 
   // The background thread.
