@@ -194,8 +194,9 @@ void Connection::end_sync() {
   preparing_.clear();
 }
 
-// After an error: receives and drops all results that are still pending.
-void Connection::finish_group() {
+void Connection::take_rest() {
+  if (!usable_) return;
+  if (!expected_.empty() && expected_.back().kind != Awaited::sync) sync();
   while (!expected_.empty()) {
     const Expected awaited = expected_.front();
     expected_.pop_front();
@@ -205,12 +206,6 @@ void Connection::finish_group() {
     next_result();
   }
   preparing_.clear();
-}
-
-void Connection::take_rest() {
-  if (!usable_) return;
-  if (!expected_.empty() && expected_.back().kind != Awaited::sync) sync();
-  finish_group();
 }
 
 void Connection::reset() {

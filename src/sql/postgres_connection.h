@@ -150,7 +150,6 @@ class Connection {
   PGresult* next_result();
   void wait(bool for_reading, std::chrono::steady_clock::time_point until);
   void flush();
-  void finish_group();
   void hear(const PGresult* notice);
 
   std::chrono::milliseconds deadline_;

@@ -74,13 +74,6 @@ Parameters& Parameters::int2(std::int16_t value) { return number(k_oid_int2, val
 Parameters& Parameters::int4(std::int32_t value) { return number(k_oid_int4, value); }
 Parameters& Parameters::int8(std::int64_t value) { return number(k_oid_int8, value); }
 
-Parameters& Parameters::boolean(bool value) {
-  const std::size_t begin = bytes_.size();
-  bytes_.push_back(value ? '\1' : '\0');
-  add(k_oid_bool, begin);
-  return *this;
-}
-
 Parameters& Parameters::raw(Oid type, std::string_view value) {
   const std::size_t begin = bytes_.size();
   bytes_.append(value);
@@ -88,6 +81,7 @@ Parameters& Parameters::raw(Oid type, std::string_view value) {
   return *this;
 }
 
+Parameters& Parameters::boolean(bool value) { return raw(k_oid_bool, {value ? "\1" : "\0", 1}); }
 Parameters& Parameters::text(std::string_view value) { return raw(k_oid_text, value); }
 Parameters& Parameters::bytes(std::string_view value) { return raw(k_oid_bytea, value); }
 Parameters& Parameters::uuid(const Uuid& value) { return raw(k_oid_uuid, as_bytes(value)); }
