@@ -53,13 +53,8 @@ class ChangeSource {
   // At most `limit` changes after `position` that are of these kinds, or of an unknown kind. Examines a limited number of
   // changes.
   virtual SourcePage next(const SourcePosition& position, std::size_t limit, KindSet kinds) = 0;
-  // A change that was unreadable; nothing if it is no longer kept. Throws std::exception while it cannot be read. A source
-  // without unreadable changes need not implement it.
-  virtual std::optional<SourceChange> tell(const Uuid& event, Seq seq) {
-    static_cast<void>(event);
-    static_cast<void>(seq);
-    return std::nullopt;
-  }
+  // A change that was unreadable; nothing if it is no longer kept. Throws std::exception while it cannot be read.
+  virtual std::optional<SourceChange> tell(const Uuid& event, Seq seq) = 0;
   // Events that cannot be read at the moment.
   virtual FailingEvents::Summary unreadable() const { return {}; }
   // The position after the last change.
