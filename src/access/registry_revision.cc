@@ -5,7 +5,6 @@
 
 #include "access/registry.h"
 #include "core/bytes.h"
-#include "ledger/data_error.h"
 
 namespace holdfast {
 namespace {

@@ -17,12 +17,9 @@
 #include <libpq-fe.h>
 
 #include <chrono>
-#include <cstdint>
 #include <deque>
 #include <initializer_list>
 #include <memory>
-#include <optional>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>

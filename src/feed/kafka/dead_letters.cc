@@ -1,7 +1,5 @@
 #include "feed/kafka/dead_letters.h"
 
-#include <string_view>
-
 namespace holdfast::feed::kafka {
 namespace {
 

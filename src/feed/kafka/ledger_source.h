@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <unordered_map>
 
 #include "feed/kafka/ports.h"

@@ -20,7 +20,6 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <vector>
 
 #include "feed/kafka/client.h"
 #include "feed/kafka/marked_positions.h"

@@ -23,7 +23,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "feed/backlog.h"
 #include "feed/kafka/client.h"
