@@ -1,7 +1,5 @@
 #include "sql/postgres_values.h"
 
-#include <endian.h>
-
 #include <array>
 #include <bit>
 #include <charconv>
@@ -11,36 +9,19 @@
 #include "core/check.h"
 
 namespace holdfast::pg {
+
+struct ArrayType {
+  Oid element;
+  Oid array;
+};
+
 namespace {
 
-constexpr Oid k_oid_bool_array = 1000, k_oid_bytea_array = 1001, k_oid_int2_array = 1005, k_oid_int4_array = 1007, k_oid_text_array = 1009,
-              k_oid_int8_array = 1016, k_oid_float8_array = 1022, k_oid_uuid_array = 2951;
-
-Oid array_of(Oid element) {
-  switch (element) {
-    case k_oid_bool: return k_oid_bool_array;
-    case k_oid_bytea: return k_oid_bytea_array;
-    case k_oid_int2: return k_oid_int2_array;
-    case k_oid_int4: return k_oid_int4_array;
-    case k_oid_text: return k_oid_text_array;
-    case k_oid_int8: return k_oid_int8_array;
-    case k_oid_float8: return k_oid_float8_array;
-    case k_oid_uuid: return k_oid_uuid_array;
-    default: HOLDFAST_CHECK(false && "no array of this type is known");
-  }
-}
+static_assert(std::endian::native == std::endian::little);   // the protocol's numbers are big-endian
 
 template <typename Integer>
 void append_number(std::string& out, Integer value) {
-  std::array<char, sizeof value> bytes;
-  if constexpr (sizeof value == 2) {
-    value = static_cast<Integer>(htobe16(static_cast<std::uint16_t>(value)));
-  } else if constexpr (sizeof value == 4) {
-    value = static_cast<Integer>(htobe32(static_cast<std::uint32_t>(value)));
-  } else {
-    value = static_cast<Integer>(htobe64(static_cast<std::uint64_t>(value)));
-  }
-  std::memcpy(bytes.data(), &value, sizeof value);
+  const auto bytes = std::bit_cast<std::array<char, sizeof value>>(std::byteswap(value));
   out.append(bytes.data(), bytes.size());
 }
 
@@ -50,10 +31,11 @@ template <typename Integer>
 Integer read_integer(const char* at) {
   Integer value;
   std::memcpy(&value, at, sizeof value);
-  if constexpr (sizeof value == 2) return static_cast<Integer>(be16toh(static_cast<std::uint16_t>(value)));
-  if constexpr (sizeof value == 4) return static_cast<Integer>(be32toh(static_cast<std::uint32_t>(value)));
-  if constexpr (sizeof value == 8) return static_cast<Integer>(be64toh(static_cast<std::uint64_t>(value)));
+  return std::byteswap(value);
 }
+
+constexpr ArrayType k_byte_strings{k_oid_bytea, 1001}, k_int2s{k_oid_int2, 1005}, k_int4s{k_oid_int4, 1007}, k_texts{k_oid_text, 1009},
+    k_int8s{k_oid_int8, 1016}, k_real8s{k_oid_float8, 1022}, k_uuids{k_oid_uuid, 2951};
 
 }   // namespace
 
@@ -94,35 +76,35 @@ Parameters& Parameters::null(Oid type) {
 
 // One dimension, numbered from 1. An empty array has no dimension. `append` appends a value with its length.
 template <typename Value, typename Append>
-Parameters& Parameters::array(Oid element, std::span<const Value> values, Append append, bool has_nulls) {
+Parameters& Parameters::array(ArrayType type, std::span<const Value> values, Append append, bool has_nulls) {
   const std::size_t begin = bytes_.size();
   append_number(bytes_, std::int32_t{!values.empty()});
   append_number(bytes_, std::int32_t{has_nulls});
-  append_number(bytes_, static_cast<std::int32_t>(element));
+  append_number(bytes_, static_cast<std::int32_t>(type.element));
   if (!values.empty()) {
     append_number(bytes_, static_cast<std::int32_t>(values.size()));
     append_number(bytes_, std::int32_t{1});
   }
   for (const Value& value : values) append(value);
-  add(array_of(element), begin);
+  add(type.array, begin);
   return *this;
 }
 
 template <typename Number>
-Parameters& Parameters::numbers(Oid element, std::span<const Number> values) {
-  return array(element, values, [this](Number value) {
+Parameters& Parameters::numbers(ArrayType type, std::span<const Number> values) {
+  return array(type, values, [this](Number value) {
     append_number(bytes_, std::int32_t{sizeof value});
     append_number(bytes_, value);
   });
 }
 
-Parameters& Parameters::int2s(std::span<const std::int16_t> values) { return numbers(k_oid_int2, values); }
-Parameters& Parameters::int4s(std::span<const std::int32_t> values) { return numbers(k_oid_int4, values); }
-Parameters& Parameters::int8s(std::span<const std::int64_t> values) { return numbers(k_oid_int8, values); }
-Parameters& Parameters::real8s(std::span<const double> values) { return numbers(k_oid_float8, values); }
-Parameters& Parameters::events(std::span<const EventNumber> values) { return numbers(k_oid_int4, values); }
-Parameters& Parameters::seats(std::span<const SeatIndex> values) { return numbers(k_oid_int4, values); }
-Parameters& Parameters::seqs(std::span<const Seq> values) { return numbers(k_oid_int8, values); }
+Parameters& Parameters::int2s(std::span<const std::int16_t> values) { return numbers(k_int2s, values); }
+Parameters& Parameters::int4s(std::span<const std::int32_t> values) { return numbers(k_int4s, values); }
+Parameters& Parameters::int8s(std::span<const std::int64_t> values) { return numbers(k_int8s, values); }
+Parameters& Parameters::real8s(std::span<const double> values) { return numbers(k_real8s, values); }
+Parameters& Parameters::events(std::span<const EventNumber> values) { return numbers(k_int4s, values); }
+Parameters& Parameters::seats(std::span<const SeatIndex> values) { return numbers(k_int4s, values); }
+Parameters& Parameters::seqs(std::span<const Seq> values) { return numbers(k_int8s, values); }
 
 void Parameters::append_element(std::string_view value) {
   append_number(bytes_, static_cast<std::int32_t>(value.size()));
@@ -130,23 +112,23 @@ void Parameters::append_element(std::string_view value) {
 }
 
 template <typename Text>
-Parameters& Parameters::strings(Oid element, std::span<const Text> values) {
-  return array(element, values, [this](std::string_view value) { append_element(value); });
+Parameters& Parameters::strings(ArrayType type, std::span<const Text> values) {
+  return array(type, values, [this](std::string_view value) { append_element(value); });
 }
 
-Parameters& Parameters::texts(std::span<const std::string> values) { return strings(k_oid_text, values); }
-Parameters& Parameters::texts(std::span<const std::string_view> values) { return strings(k_oid_text, values); }
-Parameters& Parameters::byte_strings(std::span<const std::string_view> values) { return strings(k_oid_bytea, values); }
+Parameters& Parameters::texts(std::span<const std::string> values) { return strings(k_texts, values); }
+Parameters& Parameters::texts(std::span<const std::string_view> values) { return strings(k_texts, values); }
+Parameters& Parameters::byte_strings(std::span<const std::string_view> values) { return strings(k_byte_strings, values); }
 
 Parameters& Parameters::uuids(std::span<const Uuid> values) {
-  return array(k_oid_uuid, values, [this](const Uuid& value) { append_element(as_bytes(value)); });
+  return array(k_uuids, values, [this](const Uuid& value) { append_element(as_bytes(value)); });
 }
 
 Parameters& Parameters::uuids(std::span<const std::optional<Uuid>> values) {
   const auto append = [this](const std::optional<Uuid>& value) {
     value ? append_element(as_bytes(*value)) : append_number(bytes_, std::int32_t{-1});
   };
-  return array(k_oid_uuid, values, append, true);
+  return array(k_uuids, values, append, true);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- results
@@ -184,7 +166,7 @@ Uuid Result::uuid(int row, int column) const {
 
 std::vector<std::int32_t> Result::int4s(int row, int column) const {
   constexpr std::size_t k_header = 20;
-  HOLDFAST_CHECK(PQftype(result_.get(), column) == k_oid_int4_array);
+  HOLDFAST_CHECK(PQftype(result_.get(), column) == k_int4s.array);
   const std::string_view value = text(row, column);
   std::vector<std::int32_t> values;
   if (value.size() < k_header) return values;

@@ -19,6 +19,8 @@
 
 namespace holdfast::pg {
 
+struct ArrayType;   // of elements, and of the array that has them
+
 // Values for $1, $2, …, copied.
 //
 // PostgreSQL has no unsigned types. unsigned4(), event() and seat() keep the bits of a number in an int4, unsigned8() and seq() in an int8.
@@ -58,15 +60,15 @@ class Parameters {
   friend class Connection;
   void add(Oid type, std::size_t begin);
   template <typename Value, typename Append>
-  Parameters& array(Oid element, std::span<const Value> values, Append append, bool has_nulls = false);
+  Parameters& array(ArrayType type, std::span<const Value> values, Append append, bool has_nulls = false);
   void append_element(std::string_view value);
   Parameters& raw(Oid type, std::string_view value);
   template <typename Number>
   Parameters& number(Oid type, Number value);
   template <typename Number>
-  Parameters& numbers(Oid element, std::span<const Number> values);
+  Parameters& numbers(ArrayType type, std::span<const Number> values);
   template <typename Text>
-  Parameters& strings(Oid element, std::span<const Text> values);
+  Parameters& strings(ArrayType type, std::span<const Text> values);
 
   std::string bytes_;
   std::vector<Oid> types_;
