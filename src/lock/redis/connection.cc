@@ -73,28 +73,19 @@ bool Connection::exchange(Deadline deadline, const std::function<void(std::size_
     if (written != 0 && taken == wanted) break;
     if (!wait(deadline, written == 0)) return false;
     if (redisBufferRead(context_) != REDIS_OK) return fail(context_->errstr);
-    if (!take_replies(
-            [&](std::size_t i, const redisReply& reply) {
-              if (i < wanted) on_reply(i, reply);
-            },
-            taken))
-      return false;
+    for (;;) {
+      void* found = nullptr;
+      if (redisGetReplyFromReader(context_, &found) != REDIS_OK) return fail(context_->errstr);
+      if (found == nullptr) break;
+      const std::unique_ptr<redisReply, FreeReply> reply(static_cast<redisReply*>(found));
+      if (taken < wanted) on_reply(taken, *reply);
+      ++taken;
+    }
   }
   const redisReader& reader = *context_->reader;
   if (taken > wanted || reader.pos != reader.len) return fail("it answered more than it was asked");
   last_used = Timer::now();
   return true;
-}
-
-// Reads what has arrived. False if it is not Redis's protocol.
-bool Connection::take_replies(const std::function<void(std::size_t, const redisReply&)>& on_reply, std::size_t& taken) {
-  for (;;) {
-    void* found = nullptr;
-    if (redisGetReplyFromReader(context_, &found) != REDIS_OK) return fail(context_->errstr);
-    if (found == nullptr) return true;
-    const std::unique_ptr<redisReply, FreeReply> reply(static_cast<redisReply*>(found));
-    on_reply(taken++, *reply);
-  }
 }
 
 bool Connection::wait(Deadline deadline, bool to_write) {

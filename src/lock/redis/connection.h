@@ -49,7 +49,6 @@ class Connection {
 
  private:
   explicit Connection(redisContext* context) : context_(context) {}
-  bool take_replies(const std::function<void(std::size_t, const redisReply&)>& on_reply, std::size_t& taken);
   bool wait(Deadline deadline, bool to_write);
   bool fail(std::string what);
 
