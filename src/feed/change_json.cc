@@ -42,7 +42,7 @@ void append_unreadable_change(Json& json, const RecordedChange& change) {
   json.object([&] {
     json.member("eventId", to_string(change.event_id));
     json.member("seq", change.seq);
-    json.member("type", k_unreadable);
+    json.member("type", "unreadable");
   });
 }
 

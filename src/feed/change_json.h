@@ -7,8 +7,7 @@
 
 namespace holdfast::feed {
 
-// The type of a change whose event and number are known, and nothing else.
-inline constexpr std::string_view k_unreadable = "unreadable";
+// A change whose event and number are known, and nothing else: of type `unreadable`.
 void append_unreadable_change(Json& json, const RecordedChange& change);
 
 // Appends a change as one object. `plan` is its event's; it may be nullptr if the change names no seats.

@@ -263,8 +263,8 @@ void SeatImports::handle(const Received& message) {
 // If it throws, it has done nothing with the message.
 void SeatImports::place(const Received& message) {
   if (!message.value) return give_up(message, "The message has no body.");
-  if (message.value->size() > options_.part_bytes_max) {
-    return give_up(message, "The message has more than " + std::to_string(options_.part_bytes_max) + " bytes.");
+  if (message.value->size() > k_part_bytes_max) {
+    return give_up(message, "The message has more than " + std::to_string(k_part_bytes_max) + " bytes.");
   }
   const auto part = desk_.read(*message.value);
   if (!part) return give_up(message, part.error());

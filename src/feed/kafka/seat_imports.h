@@ -36,7 +36,7 @@
 
 namespace holdfast::feed::kafka {
 
-inline constexpr std::size_t k_part_bytes_max = std::size_t{8} * 1024 * 1024;
+inline constexpr std::size_t k_part_bytes_max = std::size_t{8} * 1024 * 1024;   // a larger message is a dead letter
 
 struct SeatsOptions {
   KafkaSettings kafka{};
@@ -46,7 +46,6 @@ struct SeatsOptions {
   // How long to retry an event that cannot be read or created while others can; then its parts are dead letters.
   std::chrono::milliseconds event_patience{60'000};
   std::size_t failing_max = FailingImports::k_events_max;   // such events that are remembered
-  std::size_t part_bytes_max = k_part_bytes_max;   // a larger message is a dead letter
   GatheringLimits limits{};
 };
 
