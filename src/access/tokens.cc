@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <vector>
 
 #include "access/random.h"
 #include "core/bytes.h"
@@ -43,21 +42,7 @@ std::optional<std::vector<std::uint8_t>> decode_base64url(std::string_view text)
   std::ranges::replace(padded, '-', '+');
   std::ranges::replace(padded, '_', '/');
   padded.append((4 - padded.size() % 4) % 4, '=');
-  std::vector<std::uint8_t> bytes(padded.size() / 4 * 3);
-  const int size = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(padded.data()), static_cast<int>(padded.size()));
-  if (size < 0) return std::nullopt;
-  bytes.resize(text.size() * 3 / 4);
-  if (base64url(bytes) != text) return std::nullopt;
-  return bytes;
-}
-
-std::array<std::uint8_t, 32> hmac(std::string_view text, const SessionSecret& secret) {
-  std::array<std::uint8_t, 32> mac;
-  unsigned size = 0;
-  const auto* made = HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()),
-                          text.size(), mac.data(), &size);
-  HOLDFAST_CHECK(made != nullptr && size == mac.size());
-  return mac;
+  return decode_base64(padded);
 }
 
 template <std::size_t Size>
@@ -74,6 +59,25 @@ std::string base64(std::span<const std::uint8_t> bytes) {
   const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(), static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(size));
   return text;
+}
+
+std::optional<std::vector<std::uint8_t>> decode_base64(std::string_view text) {
+  std::vector<std::uint8_t> bytes(text.size());
+  const int size = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  if (size < 0) return std::nullopt;
+  const auto padding = static_cast<std::size_t>(std::ranges::count(text, '='));
+  bytes.resize(static_cast<std::size_t>(size) - std::min<std::size_t>(padding, 2));
+  if (base64(bytes) != text) return std::nullopt;   // EVP_DecodeBlock accepts white space and spare bits
+  return bytes;
+}
+
+std::array<std::uint8_t, 32> hmac_sha256(std::string_view key, std::string_view text) {
+  std::array<std::uint8_t, 32> mac;
+  unsigned size = 0;
+  const auto* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
+                          text.size(), mac.data(), &size);
+  HOLDFAST_CHECK(made != nullptr && size == mac.size());
+  return mac;
 }
 
 std::string new_api_token() { return std::string(k_key_prefix) + random_text<32>(); }
@@ -117,7 +121,7 @@ bool are_equal(const TokenHash& a, const TokenHash& b) { return CRYPTO_memcmp(a.
 std::string sign(const Session& session, const SessionSecret& secret) {
   const std::string payload = std::string(k_session_version) + " " + session.customer + " " + std::to_string(session.expires_at);
   const std::string encoded = base64url({reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()});
-  return encoded + "." + base64url(hmac(encoded, secret));
+  return encoded + "." + base64url(hmac_sha256(as_bytes(secret), encoded));
 }
 
 std::optional<Session> read_session(std::string_view token, const SessionSecret& secret, Millis now) {
@@ -125,7 +129,7 @@ std::optional<Session> read_session(std::string_view token, const SessionSecret&
   const std::size_t dot = token.find('.');
   if (dot == std::string_view::npos) return std::nullopt;
   const auto signature = decode_base64url(token.substr(dot + 1));
-  const auto expected = hmac(token.substr(0, dot), secret);
+  const auto expected = hmac_sha256(as_bytes(secret), token.substr(0, dot));
   if (!signature || signature->size() != expected.size()) return std::nullopt;
   if (CRYPTO_memcmp(signature->data(), expected.data(), expected.size()) != 0) return std::nullopt;
   // The signature is right, so Holdfast wrote the payload, but perhaps another version of it.

@@ -1,11 +1,5 @@
 #include "feed/webhooks/signature.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <algorithm>
-#include <vector>
-
 #include "access/tokens.h"
 #include "core/check.h"
 
@@ -24,16 +18,9 @@ std::optional<std::string> parse_secret(std::string_view text) {
   if (!text.starts_with(k_prefix)) return std::nullopt;
   text.remove_prefix(k_prefix.size());
   if (text.size() > (k_secret_bytes_max + 2) / 3 * 4) return std::nullopt;
-  std::vector<unsigned char> decoded(text.size() + 1);
-  const int length = EVP_DecodeBlock(decoded.data(), reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (length < 0) return std::nullopt;
-  const std::size_t padding = text.size() - std::min(text.size(), text.find_last_not_of('=') + 1);
-  std::string secret(reinterpret_cast<const char*>(decoded.data()), static_cast<std::size_t>(length) - std::min<std::size_t>(padding, 2));
-  // EVP_DecodeBlock accepts white space and spare bits. Only the canonical form is accepted here.
-  if (secret.size() < k_secret_bytes_min || secret.size() > k_secret_bytes_max || secret_text(secret).substr(k_prefix.size()) != text) {
-    return std::nullopt;
-  }
-  return secret;
+  const auto secret = decode_base64(text);
+  if (!secret || secret->size() < k_secret_bytes_min || secret->size() > k_secret_bytes_max) return std::nullopt;
+  return std::string(secret->begin(), secret->end());
 }
 
 std::string sign(std::string_view secret, std::string_view id, std::int64_t timestamp, std::string_view body) {
@@ -41,12 +28,7 @@ std::string sign(std::string_view secret, std::string_view id, std::int64_t time
   std::string content;
   content.reserve(id.size() + body.size() + 24);
   content.append(id).append(1, '.').append(std::to_string(timestamp)).append(1, '.').append(body);
-  std::uint8_t digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  const auto* signed_with = HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-                                 reinterpret_cast<const unsigned char*>(content.data()), content.size(), digest, &length);
-  HOLDFAST_CHECK(signed_with != nullptr);
-  return "v1," + base64({digest, length});
+  return "v1," + base64(hmac_sha256(secret, content));
 }
 
 }  // namespace holdfast::feed
