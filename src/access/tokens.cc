@@ -71,6 +71,13 @@ std::optional<std::vector<std::uint8_t>> decode_base64(std::string_view text) {
   return bytes;
 }
 
+std::array<std::uint8_t, 32> sha256(std::string_view text) {
+  std::array<std::uint8_t, 32> digest;
+  const bool hashed = EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1;
+  HOLDFAST_CHECK(hashed);
+  return digest;
+}
+
 std::array<std::uint8_t, 32> hmac_sha256(std::string_view key, std::string_view text) {
   std::array<std::uint8_t, 32> mac;
   unsigned size = 0;
@@ -110,10 +117,7 @@ std::optional<Millis> beginning_of(std::string_view visitor) {
 std::optional<TokenHash> hash_of_api_token(std::string_view token) {
   if (!token.starts_with(k_key_prefix) || token.size() != k_key_prefix.size() + k_key_digits) return std::nullopt;
   if (!std::ranges::all_of(token.substr(k_key_prefix.size()), is_base64url)) return std::nullopt;
-  TokenHash hash;
-  const bool hashed = EVP_Digest(token.data(), token.size(), hash.data(), nullptr, EVP_sha256(), nullptr) == 1;
-  HOLDFAST_CHECK(hashed);
-  return hash;
+  return sha256(token);
 }
 
 bool are_equal(const TokenHash& a, const TokenHash& b) { return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }

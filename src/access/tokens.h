@@ -24,6 +24,7 @@ namespace holdfast {
 std::string base64(std::span<const std::uint8_t> bytes);
 // The bytes of a text that base64() wrote; nothing for any other, so that they have only one spelling.
 std::optional<std::vector<std::uint8_t>> decode_base64(std::string_view text);
+std::array<std::uint8_t, 32> sha256(std::string_view text);
 std::array<std::uint8_t, 32> hmac_sha256(std::string_view key, std::string_view text);
 
 std::string new_api_token();   // hf_…, 46 characters

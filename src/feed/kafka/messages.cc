@@ -1,12 +1,10 @@
 #include "feed/kafka/messages.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "access/tokens.h"
 #include "core/bytes.h"
-#include "core/check.h"
 #include "core/codec.h"
 #include "core/limits.h"
 #include "json/json.h"
@@ -14,18 +12,9 @@
 namespace holdfast::feed::kafka {
 namespace {
 
-using Digest = std::array<std::uint8_t, 32>;
-
-Digest sha256(std::string_view bytes) {
-  Digest digest;
-  const bool hashed = EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1;
-  HOLDFAST_CHECK(hashed);
-  return digest;
-}
-
 // A UUID of version 8, made from a digest of the facts: equal facts give the same id, different facts another one.
 Uuid id_of(std::string_view facts) {
-  const Digest digest = sha256(facts);
+  const auto digest = sha256(facts);
   Uuid id;
   std::memcpy(id.data, digest.data(), sizeof id.data);
   id.data[6] = static_cast<std::uint8_t>(0x80 | (id.data[6] & 0x0F));
@@ -175,7 +164,7 @@ std::uint32_t mark_of(const FedChange& change) {
   writer.byte(static_cast<std::uint8_t>(change.kind));
   writer.signed_varint(change.at);
   writer.uuid(change.reservation);
-  const Digest digest = sha256(facts);
+  const auto digest = sha256(facts);
   std::uint32_t mark = 0;
   for (int i = 0; i < 4; ++i) mark = mark << 8 | digest[static_cast<std::size_t>(i)];
   return mark;
