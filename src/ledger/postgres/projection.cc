@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <optional>
+#include <ranges>
 
 #include "core/bytes.h"
 #include "core/check.h"
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::int32_t k_rows_a_step = 4'096;
 constexpr std::size_t k_seats_a_step = 50'000;           // larger steps gain nothing
+constexpr std::int64_t k_no_price = INT64_MIN;           // as k_add_seats has it
 constexpr std::size_t k_changes_of_import_row = 1'024;   // such a row counts as so many changes: it has some 70 KB and 2,000 seats
 
 #define HOLDFAST_EVENT_STATE                                                                                                 \
@@ -121,6 +124,33 @@ constexpr Statement k_lagging{
     "ORDER BY e.number"};
 
 std::optional<Uuid> or_null(const Uuid& id) { return id == k_no_reservation ? std::nullopt : std::optional(id); }
+
+// One value of each row, for an array of a statement. `value_of` is a member of a row, or a function of it.
+template <typename Value, typename Rows, typename ValueOf>
+std::vector<Value> column(const Rows& rows, ValueOf value_of) {
+  std::vector<Value> values;
+  values.reserve(rows.size());
+  for (const auto& row : rows) values.push_back(static_cast<Value>(std::invoke(value_of, row)));
+  return values;
+}
+
+// The seats of several reservations, one after the other: those of the first from firsts[0] to lasts[0], counted from 1.
+struct SeatLists {
+  explicit SeatLists(const std::vector<const ReservationRow*>& rows) {
+    for (const ReservationRow* row : rows) {
+      firsts.push_back(static_cast<std::int32_t>(seats.size()) + 1);
+      seats.insert(seats.end(), row->seats.begin(), row->seats.end());
+      lasts.push_back(static_cast<std::int32_t>(seats.size()));
+    }
+  }
+  std::vector<SeatIndex> seats;
+  std::vector<std::int32_t> firsts;
+  std::vector<std::int32_t> lasts;
+};
+
+std::vector<const ReservationRow*> rows_of(const std::vector<const NetEffect::Reservation*>& reservations) {
+  return column<const ReservationRow*>(reservations, [](const NetEffect::Reservation* each) { return &each->now; });
+}
 
 EventRow read_event(const Result& row) {
   const auto number_at = [&](int column) { return static_cast<std::uint32_t>(row.int8(0, column)); };
@@ -352,161 +382,95 @@ class Step {
   }
 
   void write_plan() {
-    if (effect_->plan_parts().empty()) return;
-    std::vector<SeatIndex> firsts;
-    std::vector<SeatIndex> counts;
-    std::vector<std::string_view> bodies;
-    for (const PlanPart& part : effect_->plan_parts()) {
-      firsts.push_back(part.first);
-      counts.push_back(static_cast<SeatIndex>(part.seats->size()));
-      bodies.push_back(part.body);
-      write_part(part);
-    }
-    send(k_add_parts, Parameters().event(event_).seats(firsts).seats(counts).byte_strings(std::span<const std::string_view>(bodies)),
-         firsts.size());
+    const std::vector<PlanPart>& parts = effect_->plan_parts();
+    if (parts.empty()) return;
+    for (const PlanPart& part : parts) write_part(part);
+    send(k_add_parts,
+         Parameters()
+             .event(event_)
+             .seats(column<SeatIndex>(parts, &PlanPart::first))
+             .seats(column<SeatIndex>(parts, [](const PlanPart& part) { return part.seats->size(); }))
+             .byte_strings(column<std::string_view>(parts, &PlanPart::body)),
+         parts.size());
   }
 
-  // Adds the seats of a part. Names that many seats share are sent once.
+  // Adds the seats of a part. Names that many seats share are sent once, and counted from 1.
   void write_part(const PlanPart& part) {
     const Plan& plan = *part.seats;
-    std::vector<std::optional<Uuid>> uuids;
-    std::vector<std::int32_t> categories;
-    std::vector<std::int32_t> sections;
-    std::vector<std::int32_t> rows;
-    std::vector<double> x;
-    std::vector<double> y;
-    std::vector<std::string> ids;
-    std::vector<std::string_view> numbers;
-    for (SeatIndex seat = 0; seat < plan.size(); ++seat) {
+    const auto seats = std::views::iota(SeatIndex{0}, static_cast<SeatIndex>(plan.size()));
+    const auto uuid_of = [&](SeatIndex seat) {
       const Uuid* uuid = plan.seat_uuid(seat);
-      const RowSegment& segment = plan.segment_of(seat);
-      uuids.push_back(uuid == nullptr ? std::nullopt : std::optional(*uuid));
-      categories.push_back(static_cast<std::int32_t>(plan.category_of(seat)) + 1);
-      sections.push_back(static_cast<std::int32_t>(segment.section) + 1);
-      rows.push_back(static_cast<std::int32_t>(segment.row) + 1);
-      x.push_back(double{plan.x_of(seat)});
-      y.push_back(double{plan.y_of(seat)});
-      ids.push_back(plan.seat_id(seat));
-      numbers.push_back(plan.number_of(seat));
-    }
-    std::vector<std::string> names;
-    std::vector<std::int64_t> prices;   // INT64_MIN: no price
-    for (const Category& category : plan.categories()) {
-      names.push_back(category.name);
-      prices.push_back(category.price ? category.price->ten_thousandths : INT64_MIN);
-    }
+      return uuid == nullptr ? std::nullopt : std::optional(*uuid);
+    };
+    const auto price_of = [](const Category& category) { return category.price ? category.price->ten_thousandths : k_no_price; };
     send(k_add_seats,
          Parameters()
              .event(event_)
              .seat(part.first)
-             .uuids(std::span<const std::optional<Uuid>>(uuids))
-             .int4s(categories)
-             .real8s(x)
-             .real8s(y)
-             .texts(std::span<const std::string>(ids))
-             .int4s(sections)
-             .int4s(rows)
-             .texts(std::span<const std::string_view>(numbers))
+             .uuids(column<std::optional<Uuid>>(seats, uuid_of))
+             .int4s(column<std::int32_t>(seats, [&](SeatIndex seat) { return plan.category_of(seat) + 1; }))
+             .real8s(column<double>(seats, [&](SeatIndex seat) { return plan.x_of(seat); }))
+             .real8s(column<double>(seats, [&](SeatIndex seat) { return plan.y_of(seat); }))
+             .texts(column<std::string>(seats, [&](SeatIndex seat) { return plan.seat_id(seat); }))
+             .int4s(column<std::int32_t>(seats, [&](SeatIndex seat) { return plan.segment_of(seat).section + 1; }))
+             .int4s(column<std::int32_t>(seats, [&](SeatIndex seat) { return plan.segment_of(seat).row + 1; }))
+             .texts(column<std::string_view>(seats, [&](SeatIndex seat) { return plan.number_of(seat); }))
              .texts(plan.sections())
              .texts(plan.names())
-             .int8s(prices)
-             .texts(std::span<const std::string>(names)),
+             .int8s(column<std::int64_t>(plan.categories(), price_of))
+             .texts(column<std::string>(plan.categories(), &Category::name)),
          plan.size());
   }
 
   void write_reservations() {
-    const auto made = effect_->new_reservations();
-    if (!made.empty()) {
-      std::vector<std::int16_t> kinds;
-      std::vector<Seq> created_seqs;
-      std::vector<std::int64_t> created;
-      std::vector<std::string_view> customers;
-      for (const NetEffect::Reservation* each : made) {
-        kinds.push_back(static_cast<std::int16_t>(each->now.kind));
-        created_seqs.push_back(each->now.created_seq);
-        created.push_back(each->now.created_at);
-        customers.push_back(each->now.customer);
-      }
-      const Columns all(made);
+    if (const auto made = rows_of(effect_->new_reservations()); !made.empty()) {
+      const SeatLists lists(made);
       send(k_add_reservations,
            Parameters()
                .event(event_)
-               .int2s(kinds)
-               .int2s(all.statuses)
-               .int2s(all.owned)
-               .seqs(created_seqs)
-               .int8s(created)
-               .int8s(all.expires)
-               .uuids(std::span<const Uuid>(all.ids))
-               .texts(std::span<const std::string_view>(customers))
-               .texts(std::span<const std::string_view>(all.orders))
-               .int4s(all.firsts)
-               .int4s(all.lasts)
-               .seats(all.seats),
+               .int2s(column<std::int16_t>(made, &ReservationRow::kind))
+               .int2s(column<std::int16_t>(made, &ReservationRow::status))
+               .int2s(column<std::int16_t>(made, &ReservationRow::owned))
+               .seqs(column<Seq>(made, &ReservationRow::created_seq))
+               .int8s(column<std::int64_t>(made, &ReservationRow::created_at))
+               .int8s(column<std::int64_t>(made, &ReservationRow::expires_at))
+               .uuids(column<Uuid>(made, &ReservationRow::id))
+               .texts(column<std::string_view>(made, &ReservationRow::customer))
+               .texts(column<std::string_view>(made, &ReservationRow::order))
+               .int4s(lists.firsts)
+               .int4s(lists.lasts)
+               .seats(lists.seats),
            made.size());
     }
-    const auto changed = effect_->changed_reservations();
-    if (changed.empty()) return;
-    const Columns all(changed);
-    send(k_set_reservations,
-         Parameters()
-             .event(event_)
-             .uuids(std::span<const Uuid>(all.ids))
-             .int2s(all.statuses)
-             .int2s(all.owned)
-             .int8s(all.expires)
-             .texts(std::span<const std::string_view>(all.orders))
-             .int4s(all.firsts)
-             .int4s(all.lasts)
-             .seats(all.seats),
-         changed.size());
+    if (const auto changed = rows_of(effect_->changed_reservations()); !changed.empty()) {
+      const SeatLists lists(changed);
+      send(k_set_reservations,
+           Parameters()
+               .event(event_)
+               .uuids(column<Uuid>(changed, &ReservationRow::id))
+               .int2s(column<std::int16_t>(changed, &ReservationRow::status))
+               .int2s(column<std::int16_t>(changed, &ReservationRow::owned))
+               .int8s(column<std::int64_t>(changed, &ReservationRow::expires_at))
+               .texts(column<std::string_view>(changed, &ReservationRow::order))
+               .int4s(lists.firsts)
+               .int4s(lists.lasts)
+               .seats(lists.seats),
+           changed.size());
+    }
   }
 
-  // The columns that new and changed reservations have in common. A row's seats are a slice of `seats`.
-  struct Columns {
-    explicit Columns(std::span<const NetEffect::Reservation* const> reservations) {
-      for (const NetEffect::Reservation* each : reservations) {
-        const ReservationRow& row = each->now;
-        ids.push_back(row.id);
-        statuses.push_back(static_cast<std::int16_t>(row.status));
-        owned.push_back(static_cast<std::int16_t>(row.owned));
-        expires.push_back(row.expires_at);
-        orders.push_back(row.order);
-        firsts.push_back(static_cast<std::int32_t>(seats.size()) + 1);
-        seats.insert(seats.end(), row.seats.begin(), row.seats.end());
-        lasts.push_back(static_cast<std::int32_t>(seats.size()));
-      }
-    }
-    std::vector<Uuid> ids;
-    std::vector<std::int16_t> statuses;
-    std::vector<std::int16_t> owned;
-    std::vector<std::int64_t> expires;
-    std::vector<std::string_view> orders;
-    std::vector<std::int32_t> firsts;
-    std::vector<std::int32_t> lasts;
-    std::vector<SeatIndex> seats;
-  };
-
   void write_history() {
-    const auto& changes = effect_->seat_changes();
+    const std::vector<SeatChangeRow>& changes = effect_->seat_changes();
     if (changes.empty()) return;
-    std::vector<SeatIndex> seats;
-    std::vector<std::int32_t> versions;
-    std::vector<std::int16_t> kinds;
-    std::vector<Seq> seqs;
-    std::vector<std::int64_t> times;
-    std::vector<std::optional<Uuid>> owners;
-    for (const SeatChangeRow& row : changes) {
-      seats.push_back(row.seat);
-      versions.push_back(static_cast<std::int32_t>(row.version));
-      kinds.push_back(static_cast<std::int16_t>(row.kind));
-      seqs.push_back(row.seq);
-      times.push_back(row.at);
-      owners.push_back(or_null(row.reservation));
-    }
     send(k_add_history,
-         Parameters().event(event_).seats(seats).int4s(versions).int2s(kinds).seqs(seqs).int8s(times).uuids(
-             std::span<const std::optional<Uuid>>(owners)),
+         Parameters()
+             .event(event_)
+             .seats(column<SeatIndex>(changes, &SeatChangeRow::seat))
+             .int4s(column<std::int32_t>(changes, &SeatChangeRow::version))
+             .int2s(column<std::int16_t>(changes, &SeatChangeRow::kind))
+             .seqs(column<Seq>(changes, &SeatChangeRow::seq))
+             .int8s(column<std::int64_t>(changes, &SeatChangeRow::at))
+             .uuids(column<std::optional<Uuid>>(changes, [](const SeatChangeRow& row) { return or_null(row.reservation); })),
          changes.size());
   }
 
