@@ -2,6 +2,15 @@
 
 namespace holdfast {
 
+const Uuid* reservation_of(const Command& command) {
+  if (const auto* add = std::get_if<Add>(&command)) return &add->reservation;
+  if (const auto* extend = std::get_if<Extend>(&command)) return &extend->reservation;
+  if (const auto* release = std::get_if<Release>(&command)) return &release->reservation;
+  if (const auto* consume = std::get_if<Consume>(&command)) return &consume->reservation;
+  if (const auto* give_back = std::get_if<Return>(&command)) return &give_back->reservation;
+  return nullptr;
+}
+
 const char* name_of(Reason reason) {
   switch (reason) {
     case Reason::none: return "accepted";

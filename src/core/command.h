@@ -122,6 +122,9 @@ struct HoldBest {
 using Command = std::variant<Hold, Add, Extend, Release, ReleaseLocks, Consume, Return, Block, Unblock, Sweep, Configure, Create,
                              AppendSeats, HoldBest>;
 
+// The reservation that a command names; nullptr: it creates one, or names only seats.
+const Uuid* reservation_of(const Command& command);
+
 enum class Reason : std::uint8_t {
   none = 0,   // accepted
   seat_unavailable,

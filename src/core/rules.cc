@@ -434,18 +434,7 @@ void prefetch(const Inventory& inventory, const Command& command, std::size_t st
     inventory.prefetch_id(best->reservation);
     return inventory.prefetch_customer(best->customer);
   }
-  const Uuid* id = nullptr;
-  if (const auto* add = std::get_if<Add>(&command)) {
-    id = &add->reservation;
-  } else if (const auto* extend = std::get_if<Extend>(&command)) {
-    id = &extend->reservation;
-  } else if (const auto* release = std::get_if<Release>(&command)) {
-    id = &release->reservation;
-  } else if (const auto* consume = std::get_if<Consume>(&command)) {
-    id = &consume->reservation;
-  } else if (const auto* give_back = std::get_if<Return>(&command)) {
-    id = &give_back->reservation;
-  }
+  const Uuid* id = reservation_of(command);
   if (id == nullptr) return;
   switch (step) {
     case 0: return inventory.prefetch_id(*id);

@@ -29,22 +29,13 @@ Seats named_by(const Command& command) {
 
 }  // namespace
 
-const Uuid* reservation_of(const Command& command) {
-  if (const auto* add = std::get_if<Add>(&command)) return &add->reservation;
-  if (const auto* extend = std::get_if<Extend>(&command)) return &extend->reservation;
-  if (const auto* release = std::get_if<Release>(&command)) return &release->reservation;
-  if (const auto* consume = std::get_if<Consume>(&command)) return &consume->reservation;
-  if (const auto* give_back = std::get_if<Return>(&command)) return &give_back->reservation;
-  return nullptr;
-}
-
 // ---------------------------------------------------------------------------------------------------------------- the round
 
 void Judging::lock_ahead(std::span<const Batch> batches, JudgesBench& bench, Millis now) {
   if (options_.lock == nullptr) return;
   for (const Batch& batch : batches) {
     for (std::size_t i = 0; i < batch.entries.size(); ++i) {
-      bench.look_ahead(batch, i);
+      look_ahead(batch, i, bench);
       const Submission& submission = batch.entries[i]->submission;
       if (!takes_seats(submission) || key_decides(submission, bench.keys_of(submission.parts.front().event), now)) continue;
       plan(takings_of(submission, bench, now, true), bench);
@@ -54,26 +45,35 @@ void Judging::lock_ahead(std::span<const Batch> batches, JudgesBench& bench, Mil
 }
 
 std::size_t Judging::judge(std::span<const Batch> batches, JudgesBench& bench, Millis now) {
-  const std::function<Bench(EventNumber)> find_bench = [&](EventNumber number) { return bench.bench_of(number); };
   std::size_t swept = 0;
   for (const Batch& batch : batches) {
     for (std::size_t i = 0; i < batch.entries.size(); ++i) {
       Entry& entry = *batch.entries[i];
       const Submission& submission = entry.submission;
-      if (options_.lock == nullptr) bench.look_ahead(batch, i);
+      if (options_.lock == nullptr) look_ahead(batch, i, bench);
       KeyTable& keys = bench.keys_of(submission.parts.front().event);
       if (!bench.recall_for(submission) && !key_decides(submission, keys, now)) {
         entry.verdict = refuse_all(submission, Reason::reservation_unreadable);
         continue;
       }
       std::optional<KeptKey> kept;
-      entry.verdict =
-          options_.lock == nullptr ? holdfast::judge(submission, find_bench, keys, now, kept) : judge_entry(submission, bench, now, kept);
+      entry.verdict = options_.lock == nullptr ? ask_core(submission, bench, now, kept) : judge_entry(submission, bench, now, kept);
       if (kept) bench.keep(std::move(*kept));
       for (const Outcome& outcome : entry.verdict.outcomes) swept += outcome.swept;
     }
   }
   return swept;
+}
+
+// Prefetches the memory that the entries after this one will touch.
+void Judging::look_ahead(const Batch& batch, std::size_t entry, const JudgesBench& bench) {
+  for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
+    const std::size_t ahead = entry + k_prefetch_ahead[step];
+    if (ahead >= batch.entries.size()) continue;
+    for (const Part& part : batch.entries[ahead]->submission.parts) {
+      if (const Inventory* inventory = bench.inventory_in_memory(part.event)) prefetch(*inventory, part.command, step);
+    }
+  }
 }
 
 void Judging::give_up() {
@@ -87,13 +87,16 @@ void Judging::give_up() {
 
 // ---------------------------------------------------------------------------------------------------------------- one entry
 
-Verdict Judging::judge_entry(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept) {
+Verdict Judging::ask_core(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept) {
   KeyTable& keys = bench.keys_of(submission.parts.front().event);
-  if (takes_seats(submission) && !key_decides(submission, keys, now)) {
-    const auto* best = std::get_if<HoldBest>(&submission.parts.front().command);
-    return best != nullptr ? judge_best(submission, *best, bench, now, kept) : judge_named(submission, bench, now, kept);
-  }
   return holdfast::judge(submission, [&](EventNumber number) { return bench.bench_of(number); }, keys, now, kept);
+}
+
+Verdict Judging::judge_entry(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept) {
+  const Part& first = submission.parts.front();
+  if (!takes_seats(submission) || key_decides(submission, bench.keys_of(first.event), now)) return ask_core(submission, bench, now, kept);
+  const auto* best = std::get_if<HoldBest>(&first.command);
+  return best != nullptr ? judge_best(submission, *best, bench, now, kept) : judge_named(submission, bench, now, kept);
 }
 
 // Judges seats that the request names. If all of them are locked, core is asked at once. Otherwise core is asked only if nothing
@@ -106,8 +109,7 @@ Verdict Judging::judge_named(const Submission& submission, JudgesBench& bench, M
       if (std::optional<Verdict> refusal = refusal_for(takings)) return std::move(*refusal);
     }
   }
-  KeyTable& keys = bench.keys_of(submission.parts.front().event);
-  return holdfast::judge(submission, [&](EventNumber number) { return bench.bench_of(number); }, keys, now, kept);
+  return ask_core(submission, bench, now, kept);
 }
 
 // Chooses the best seats among those that no other program has locked, and judges a hold of exactly the seats that are now
@@ -115,7 +117,6 @@ Verdict Judging::judge_named(const Submission& submission, JudgesBench& bench, M
 Verdict Judging::judge_best(const Submission& submission, const HoldBest& best, JudgesBench& bench, Millis now,
                             std::optional<KeptKey>& kept) {
   const EventNumber event = submission.parts.front().event;
-  const auto find_bench = [&](EventNumber number) { return bench.bench_of(number); };
   const Bench at = bench.bench_of(event);
   const AlsoTaken held_by_others = [&](SeatIndex seat) { return is_held(event, seat); };
   for (int choice = 0; choice < k_choices_max && at.inventory != nullptr; ++choice) {
@@ -128,12 +129,12 @@ Verdict Judging::judge_best(const Submission& submission, const HoldBest& best, 
     if (std::optional<Verdict> refusal = refusal_for(takings)) return std::move(*refusal);
     Submission chosen{.parts = {}, .key = submission.key};
     chosen.parts.push_back({event, hold_of(best, {picked.data(), picked.size()})});
-    return holdfast::judge(chosen, find_bench, bench.keys_of(event), now, kept);
+    return ask_core(chosen, bench, now, kept);
   }
   // No seats are left, others have locked all of them, or all choices are used up.
   const Takings takings = takings_of(submission, bench, now, false);
   if (std::optional<Verdict> refusal = refusal_for(takings)) return std::move(*refusal);
-  return holdfast::judge(submission, find_bench, bench.keys_of(event), now, kept);
+  return ask_core(submission, bench, now, kept);
 }
 
 // The seats that the parts take if all of them are accepted; empty if core refuses one. `counts_planned`: treats the seats of

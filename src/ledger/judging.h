@@ -33,9 +33,8 @@ class JudgesBench {
   virtual Bench bench_of(EventNumber event) = 0;
   // The table of keys for submissions whose first event this is.
   virtual KeyTable& keys_of(EventNumber first) = 0;
-  // Called before an entry is looked at for the first time: prefetches the memory that the entries after it will touch. May do
-  // nothing.
-  virtual void look_ahead(const Batch& batch, std::size_t entry) = 0;
+  // The event's inventory if it is in memory, otherwise nullptr. Changes nothing: it is asked for commands that come later.
+  virtual const Inventory* inventory_in_memory(EventNumber event) const = 0;
   // Called before an entry is judged: recalls forgotten reservations that its commands name. False: one cannot be read, and the
   // entry is refused as `reservation_unreadable`, unless its key decides. Does not throw.
   virtual bool recall_for(const Submission& submission) = 0;
@@ -50,9 +49,6 @@ struct JudgingOptions {
   lock::SeatLock* lock = nullptr;   // nullptr: none
   bool proceeds = true;   // if it is unknown whether a seat is locked
 };
-
-// The reservation that a command names; nullptr: it creates one, or names only seats.
-const Uuid* reservation_of(const Command& command);
 
 // For one thread.
 class Judging {
@@ -77,6 +73,8 @@ class Judging {
   };
   using Takings = UsuallyOne<Taking>;
 
+  static void look_ahead(const Batch& batch, std::size_t entry, const JudgesBench& bench);
+  static Verdict ask_core(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept);
   Verdict judge_entry(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept);
   Verdict judge_named(const Submission& submission, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept);
   Verdict judge_best(const Submission& submission, const HoldBest& best, JudgesBench& bench, Millis now, std::optional<KeptKey>& kept);

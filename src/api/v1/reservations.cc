@@ -7,10 +7,10 @@
 #include "api/presence.h"
 #include "api/v1/best_available.h"
 #include "api/v1/members.h"
+#include "core/command.h"
 #include "core/limits.h"
 #include "core/utf8.h"
 #include "json/fields.h"
-#include "ledger/judging.h"
 
 namespace holdfast::api {
 namespace {

@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/rules.h"
 #include "ledger/embedded/verify.h"
 #include "ledger/row_changes.h"
 
@@ -320,16 +319,8 @@ void EmbeddedLedger::hold_back() {
   held_back_ns_ += std::chrono::nanoseconds(Timer::now() - now).count();
 }
 
-// Prefetches the memory that the next commands will touch.
-void EmbeddedLedger::look_ahead(const Batch& batch, std::size_t entry) {
-  for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
-    const std::size_t ahead = entry + k_prefetch_ahead[step];
-    if (ahead >= batch.entries.size()) continue;
-    for (const Part& part : batch.entries[ahead]->submission.parts) {
-      const bool known = part.event < events_.size() && events_[part.event]->inventory != nullptr;
-      if (known) prefetch(*events_[part.event]->inventory, part.command, step);
-    }
-  }
+const Inventory* EmbeddedLedger::inventory_in_memory(EventNumber number) const {
+  return number < events_.size() ? events_[number]->inventory.get() : nullptr;
 }
 
 Bench EmbeddedLedger::bench_of(EventNumber number) {

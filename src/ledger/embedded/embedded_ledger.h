@@ -138,7 +138,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void hold_back();
   Bench bench_of(EventNumber number) override;
   KeyTable& keys_of(EventNumber) override { return keys_; }
-  void look_ahead(const Batch& batch, std::size_t entry) override;
+  const Inventory* inventory_in_memory(EventNumber number) const override;
   bool recall_for(const Submission& submission) override;
   void keep(KeptKey kept) override { event_at(kept.event).kept.push_back(std::move(kept)); }
   bool commit(Millis now);

@@ -8,7 +8,6 @@
 
 #include "core/bytes.h"
 #include "core/check.h"
-#include "core/rules.h"
 #include "ledger/data_error.h"
 #include "ledger/postgres/imports.h"
 #include "ledger/postgres/journal_reading.h"
@@ -302,15 +301,7 @@ std::vector<Batch> PostgresLedger::Transaction::without_refused() const {
 
 KeyTable& PostgresLedger::Transaction::keys_of(EventNumber first) { return replica_of(first)->keys; }
 
-void PostgresLedger::Transaction::look_ahead(const Batch& batch, std::size_t entry) {
-  for (std::size_t step = 0; step < std::size(k_prefetch_ahead); ++step) {
-    const std::size_t ahead = entry + k_prefetch_ahead[step];
-    if (ahead >= batch.entries.size()) continue;
-    for (const Part& part : batch.entries[ahead]->submission.parts) {
-      if (const Replica* replica = replica_of(part.event); replica->is_loaded()) prefetch(*replica->inventory, part.command, step);
-    }
-  }
-}
+const Inventory* PostgresLedger::Transaction::inventory_in_memory(EventNumber number) const { return replica_of(number)->inventory.get(); }
 
 // prepare() has recalled reservations already, because that takes round trips.
 bool PostgresLedger::Transaction::recall_for(const Submission& submission) {

@@ -47,7 +47,7 @@ class PostgresLedger::Transaction final : private JudgesBench {
   bool refuse_beforehand(Entry& entry) const;
   Bench bench_of(EventNumber number) override;
   KeyTable& keys_of(EventNumber first) override;
-  void look_ahead(const Batch& batch, std::size_t entry) override;
+  const Inventory* inventory_in_memory(EventNumber number) const override;
   bool recall_for(const Submission& submission) override;
   void keep(KeptKey kept) override;
   bool has_news() const;
