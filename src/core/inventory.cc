@@ -226,6 +226,11 @@ std::span<const SeatIndex> Inventory::seats_of(Slot slot) const {
   return pool_.list(of.seats, of.seat_count);
 }
 
+Seats Inventory::seats_set_by(const Change& change) const {
+  const bool means_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
+  return means_all ? seats_of(find(change.reservation)) : change.seats;
+}
+
 ReservationView Inventory::view(Slot slot, Millis now) const {
   const Reservation& of = reservations_[slot];
   const bool over = is_over(of, now);

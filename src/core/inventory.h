@@ -8,7 +8,6 @@
 //   inventory.state_of(seat, now);                     // what holds at `now`, expiry included
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -93,6 +92,8 @@ class Inventory {
   const Reservation& reservation(Slot slot) const { return reservations_[slot]; }
   Slot slot_of_owner(SeatIndex seat) const { return cells_[seat].owner == 0 ? k_no_slot : cells_[seat].owner - 1; }
   std::span<const SeatIndex> seats_of(Slot slot) const;
+  // The seats whose state a change has set; call after apply(). A change names them, except two kinds that mean all seats of a reservation.
+  Seats seats_set_by(const Change& change) const;
   bool owns(Slot slot, SeatIndex seat) const { return cells_[seat].owner == slot + 1; }
   std::string_view customer_of(Slot slot) const;
   std::string_view order_of(Slot slot) const { return pool_.text(reservations_[slot].order); }

@@ -208,8 +208,6 @@ PlanBuilder::~PlanBuilder() = default;
 PlanBuilder::PlanBuilder(PlanBuilder&&) noexcept = default;
 PlanBuilder& PlanBuilder::operator=(PlanBuilder&&) noexcept = default;
 
-const Plan& PlanBuilder::peek() const { return *impl_->plan; }
-
 std::size_t PlanBuilder::size() const { return impl_->plan->size(); }
 
 std::expected<void, PlanProblem> PlanBuilder::add(const NewSeat& seat) {

@@ -135,9 +135,6 @@ class PlanBuilder {
   // Adds what Plan::encode_seats wrote, without the checks of add(). False if the bytes are damaged.
   bool decode_seats(Reader& reader);
 
-  // The plan so far; valid until the next call of a member that is not const.
-  const Plan& peek() const;
-
   // The plan. Refuses a plan without seats. The builder is empty afterwards.
   std::expected<std::shared_ptr<const Plan>, PlanProblem> finish();
 

@@ -92,19 +92,13 @@ void PublishedEvent::follow(std::string_view changes, std::uint32_t count, Milli
     next_step = steps.follow(*replica_, next_step, i);
     replica_->apply(change, at);
     const auto kind = static_cast<std::size_t>(change.kind);
-    const Seats seats = seats_set_by(change);
+    const Seats seats = replica_->seats_set_by(change);
     ++tally_.changes[kind];
     tally_.seats[kind] += seats.size();
     if (watcher_ != nullptr) watcher_->on_change(replica_->seq(), seats, replica_->states());
   });
   HOLDFAST_CHECK(read != ChangesRead::damaged);   // this process has just written or read these bytes
   steps.follow(*replica_, next_step, count);
-}
-
-// The seats that a change sets; call after apply(). A change names them, except two kinds that mean all seats of a reservation.
-Seats PublishedEvent::seats_set_by(const Change& change) const {
-  if (change.kind != ChangeKind::consumed && change.kind != ChangeKind::expired) return change.seats;
-  return replica_->seats_of(replica_->find(change.reservation));
 }
 
 void PublishedEvent::begin_anew(std::unique_ptr<Inventory> replica) {

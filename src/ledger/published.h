@@ -98,8 +98,6 @@ class PublishedEvent {
  private:
   static constexpr Millis k_states_age_max = 100;
 
-  Seats seats_set_by(const Change& change) const;
-
   const std::shared_ptr<const Plan> plan_;
   const EventCard card_;   // its own, because replicas are replaced
   std::atomic<bool> is_withdrawn_{false};

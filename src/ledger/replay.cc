@@ -4,7 +4,6 @@
 
 #include "core/bytes.h"
 #include "core/hash.h"
-#include "core/limits.h"
 #include "ledger/data_error.h"
 #include "ledger/journal_fold.h"
 #include "ledger/row_changes.h"
@@ -12,14 +11,8 @@
 namespace holdfast {
 namespace {
 
-// The seats whose state the change has set.
-Seats seats_set_by(const Change& change, const Inventory& inventory) {
-  const bool of_all = change.kind == ChangeKind::consumed || change.kind == ChangeKind::expired;
-  return of_all ? inventory.seats_of(inventory.find(change.reservation)) : change.seats;
-}
-
 bool has_versions(const ChangeDetails& details, const Change& change, const Inventory& inventory) {
-  return std::ranges::equal(details.versions, seats_set_by(change, inventory), {}, {},
+  return std::ranges::equal(details.versions, inventory.seats_set_by(change), {}, {},
                             [&](SeatIndex seat) { return inventory.version_of(seat); });
 }
 
@@ -59,8 +52,8 @@ void Replay::fold(const JournalRow& row) {
 void Replay::fold_history(const JournalRow& row, Seq seq, const Change& change, const Inventory& inventory) {
   if (change.kind == ChangeKind::held) created += digest_of({row.event, seq}, change.reservation);
   if (!state_after(change.kind)) return;
-  for (const SeatIndex seat : seats_set_by(change, inventory)) {
-    history += digest_of(StoredSeatChange{row.event, seat, inventory.version_of(seat), seq, row.at, change.kind, change.reservation});
+  for (const SeatIndex seat : inventory.seats_set_by(change)) {
+    history += digest_of(row.event, {seat, inventory.version_of(seat), change.kind, seq, row.at, change.reservation});
   }
 }
 
@@ -85,10 +78,10 @@ std::uint64_t Replay::digest_of(std::initializer_list<std::uint64_t> numbers, co
   fold_into(digest, as_bytes(id));
   return digest;
 }
-std::uint64_t Replay::digest_of(const StoredSeatChange& change) {
-  return digest_of({change.event, change.seat, change.version, change.seq, static_cast<std::uint64_t>(change.at),
-                    static_cast<std::uint64_t>(change.kind)},
-                   change.reservation);
+std::uint64_t Replay::digest_of(EventNumber event, const SeatChangeRow& change) {
+  return digest_of(
+      {event, change.seat, change.version, change.seq, static_cast<std::uint64_t>(change.at), static_cast<std::uint64_t>(change.kind)},
+      change.reservation);
 }
 std::uint64_t Replay::digest_of(const KeptKey& kept, Millis at) {
   std::uint64_t digest = static_cast<std::uint64_t>(at);

@@ -20,19 +20,9 @@
 #include "core/inventory.h"
 #include "core/keys.h"
 #include "ledger/journal_row.h"
+#include "ledger/table_rows.h"
 
 namespace holdfast {
-
-// A row of a table seat_change.
-struct StoredSeatChange {
-  EventNumber event;
-  SeatIndex seat;
-  std::uint32_t version;
-  Seq seq;
-  Millis at;
-  ChangeKind kind;
-  Uuid reservation;   // zero: none
-};
 
 class Replay {
  public:
@@ -46,7 +36,7 @@ class Replay {
   static void fold_into(std::uint64_t& digest, std::string_view text);
   // The digest of a table's row. The sum over all rows is the table's digest, in any order.
   static std::uint64_t digest_of(std::initializer_list<std::uint64_t> numbers, const Uuid& id = {});
-  static std::uint64_t digest_of(const StoredSeatChange& change);
+  static std::uint64_t digest_of(EventNumber event, const SeatChangeRow& change);
   static std::uint64_t digest_of(const KeptKey& kept, Millis at);
 
   // Whether the journal says the same of a reservation as `stored`, whatever that owns; of a key that still counts.

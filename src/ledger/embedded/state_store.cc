@@ -648,18 +648,17 @@ std::vector<SeatChange> StateStore::history_of(EventNumber event, SeatIndex seat
   return history;
 }
 
-void StateStore::each_seat_change(const std::function<void(const StoredSeatChange&)>& visit) {
+void StateStore::each_seat_change(const std::function<void(EventNumber, const SeatChangeRow&)>& visit) {
   sqlite::Statement rows(database_, "SELECT event, seat, version, seq, at, kind, reservation FROM seat_change");
   while (rows.step()) {
     const auto reservation = exact_uuid(rows.text(6));
     if (!rows.is_null(6) && !reservation) damaged("a row of table seat_change names a reservation that cannot be");
-    visit({.event = static_cast<EventNumber>(rows.integer(0)),
-           .seat = static_cast<SeatIndex>(rows.integer(1)),
-           .version = static_cast<std::uint32_t>(rows.integer(2)),
-           .seq = static_cast<Seq>(rows.integer(3)),
-           .at = rows.integer(4),
-           .kind = static_cast<ChangeKind>(rows.integer(5)),
-           .reservation = reservation.value_or(Uuid{})});
+    visit(static_cast<EventNumber>(rows.integer(0)), {.seat = static_cast<SeatIndex>(rows.integer(1)),
+                                                      .version = static_cast<std::uint32_t>(rows.integer(2)),
+                                                      .kind = static_cast<ChangeKind>(rows.integer(5)),
+                                                      .seq = static_cast<Seq>(rows.integer(3)),
+                                                      .at = rows.integer(4),
+                                                      .reservation = reservation.value_or(k_no_reservation)});
   }
 }
 

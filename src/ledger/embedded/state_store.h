@@ -96,7 +96,7 @@ class StateStore {
                          const std::function<bool(const StoredReservation&)>& visit);
   // The history of a seat after its version `after`, at most `limit`.
   std::vector<SeatChange> history_of(EventNumber event, SeatIndex seat, std::uint32_t after, std::size_t limit);
-  void each_seat_change(const std::function<void(const StoredSeatChange&)>& visit);
+  void each_seat_change(const std::function<void(EventNumber, const SeatChangeRow&)>& visit);
   void each_indexed_row(const std::function<void(EventNumber, Seq first_seq, Position)>& visit);
   // The plan of an event as packed in the journal: its header, then its parts.
   void each_plan_part(EventNumber event, const std::function<void(std::string_view)>& visit);

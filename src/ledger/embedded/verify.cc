@@ -34,7 +34,7 @@ std::string compare_keys(const Replay& replay, StateStore& state) {
 
 std::uint64_t history_in(StateStore& state) {
   std::uint64_t history = 0;
-  state.each_seat_change([&](const StoredSeatChange& change) { history += Replay::digest_of(change); });
+  state.each_seat_change([&](EventNumber event, const SeatChangeRow& change) { history += Replay::digest_of(event, change); });
   return history;
 }
 

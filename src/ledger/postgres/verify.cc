@@ -252,13 +252,12 @@ class Verification {
       for (int at = 0; at < count; ++at) {
         seat = rows.int4(at, 0);
         version = rows.int4(at, 1);
-        history += Replay::digest_of(StoredSeatChange{.event = event_,
-                                                      .seat = static_cast<SeatIndex>(seat),
-                                                      .version = static_cast<std::uint32_t>(version),
-                                                      .seq = rows.seq(at, 3),
-                                                      .at = rows.int8(at, 4),
-                                                      .kind = static_cast<ChangeKind>(rows.int2(at, 2)),
-                                                      .reservation = rows.is_null(at, 5) ? Uuid{} : rows.uuid(at, 5)});
+        history += Replay::digest_of(event_, {.seat = static_cast<SeatIndex>(seat),
+                                              .version = static_cast<std::uint32_t>(version),
+                                              .kind = static_cast<ChangeKind>(rows.int2(at, 2)),
+                                              .seq = rows.seq(at, 3),
+                                              .at = rows.int8(at, 4),
+                                              .reservation = rows.is_null(at, 5) ? k_no_reservation : rows.uuid(at, 5)});
       }
     }
     find_difference(holdfast::compare_history(replay_, history));
