@@ -4,7 +4,6 @@
 // insert, or the growth of one shard. About 38 bytes per seat whose id is a UUID.
 #pragma once
 
-#include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <memory>

@@ -7,7 +7,6 @@
 
 #include "ledger/data_error.h"
 #include "ledger/postgres/imports.h"
-#include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/piece_size.h"
 #include "ledger/postgres/postgres_ledger.h"
 

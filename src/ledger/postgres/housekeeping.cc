@@ -1,5 +1,4 @@
 // What each node does once a second, for all nodes.
-#include <algorithm>
 #include <set>
 
 #include "ledger/data_error.h"

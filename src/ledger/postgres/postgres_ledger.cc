@@ -27,13 +27,6 @@ pg::Settings settings_of(const PostgresOptions& options) {
   return settings;
 }
 
-pg::Settings background_settings(const PostgresOptions& options) {
-  pg::Settings settings = settings_of(options);
-  settings.application = "holdfast projector";
-  settings.durable = false;   // what a crash loses is projected again
-  return settings;
-}
-
 }  // namespace
 
 PostgresLedger::PostgresLedger(PostgresOptions options)
@@ -49,7 +42,7 @@ PostgresLedger::PostgresLedger(PostgresOptions options)
   ask_clock(*connection);
   bring_events(*connection);
   connection.give_back();
-  projector_ = std::make_unique<Projector>(ProjectorOptions{.settings = background_settings(options_),
+  projector_ = std::make_unique<Projector>(ProjectorOptions{.settings = settings_of(options_),
                                                             .journal_retention_days = options_.journal_retention_days,
                                                             .relayed = options_.relayed,
                                                             .clock_trouble = [this] {

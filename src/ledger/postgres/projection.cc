@@ -19,9 +19,7 @@ constexpr std::size_t k_seats_a_step = 50'000;           // larger steps gain no
 constexpr std::int64_t k_no_price = INT64_MIN;           // as k_add_seats has it
 constexpr std::size_t k_changes_of_import_row = 1'024;   // such a row counts as so many changes: it has some 70 KB and 2,000 seats
 
-#define HOLDFAST_EVENT_STATE                                                                                                 \
-  "SELECT id, created_at, venue, currency, name, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, " \
-  "held_seats_per_customer, seats, plan_header, next_expiry FROM holdfast.event_state WHERE event = $1 "
+#define HOLDFAST_EVENT_STATE "SELECT " HOLDFAST_EVENT_COLUMNS ", next_expiry FROM holdfast.event_state WHERE event = $1 "
 constexpr Statement k_take{"step_take", HOLDFAST_EVENT_STATE "FOR UPDATE SKIP LOCKED"};
 constexpr Statement k_wait{"step_wait", HOLDFAST_EVENT_STATE "FOR UPDATE"};
 // Statements of their own, after the lock: so they see everything that was committed before it.
@@ -152,22 +150,6 @@ std::vector<const ReservationRow*> rows_of(const std::vector<const NetEffect::Re
   return column<const ReservationRow*>(reservations, [](const NetEffect::Reservation* each) { return &each->now; });
 }
 
-EventRow read_event(const Result& row) {
-  const auto number_at = [&](int column) { return static_cast<std::uint32_t>(row.int8(0, column)); };
-  return {.id = row.uuid(0, 0),
-          .created_at = row.int8(0, 1),
-          .venue = std::string(row.text(0, 2)),
-          .currency = std::string(row.text(0, 3)),
-          .settings = {.name = std::string(row.text(0, 4)),
-                       .starts_at = row.int8(0, 5),
-                       .status = static_cast<EventStatus>(row.int2(0, 6)),
-                       .hold_seconds = row.int8(0, 7),
-                       .max_hold_seconds = row.int8(0, 8),
-                       .limits = {.seats_per_reservation = number_at(9), .held_seats_per_customer = number_at(10)}},
-          .seats = static_cast<std::size_t>(row.int4(0, 11)),
-          .plan_header = std::string(row.bytes(0, 12))};
-}
-
 DataError damage_of(EventNumber event, const std::string& what) {
   return DataError("the tables of event " + std::to_string(event) + " in PostgreSQL are damaged: " + what +
                    ". Nothing was changed. Make them again with `holdfast rebuild --ledger URL --event " + std::to_string(event) + "`.");
@@ -202,7 +184,7 @@ class Step {
     std::optional<EventRow> event_row;
     if (state.rows() > 0) {
       event_row = read_event(state);
-      next_expiry_known_ = next_expiry_ = state.is_null(0, 13) ? k_never : state.int8(0, 13);
+      next_expiry_known_ = next_expiry_ = state.is_null(0, k_event_columns) ? k_never : state.int8(0, k_event_columns);
     }
     if (event_row && event_row->settings.status != EventStatus::importing) rows_max_ = k_rows_a_step;
     effect_.emplace(std::move(event_row));
@@ -268,10 +250,7 @@ class Step {
     if (chain(place_.hash, row) != row.hash) fail(row, "is not the one that was written: its hash does not fit");
     if (!decode_body(row, body_)) fail(row, "cannot be read");
     guarded(row, [&] { effect_->look_at(row, body_); });
-    place_ = {.seq = place_.seq + row.changes,
-              .ordinal = static_cast<std::int16_t>(row.changes > 0 ? 0 : place_.ordinal + 1),
-              .hash = row.hash,
-              .at = row.at};
+    place_.advance(row);
     taken_.push_back(row);
   }
 
@@ -664,14 +643,12 @@ std::string plan_of(Connection& connection, const Statement& statement) {
 
 }   // namespace
 
-std::vector<std::string> find_bad_plans(Connection& connection, std::span<const Statement> more) {
+std::vector<std::string> find_bad_plans(Connection& connection) {
   // On empty tables all plans cost the same. After an import the tables are analysed, and statements are planned again.
   constexpr Statement k_has_seats{"has_seats", "SELECT EXISTS (SELECT FROM holdfast.seat)"};
   if (!connection.query(k_has_seats).boolean(0, 0)) return {};
-  std::vector<Statement> statements(std::begin(k_hot), std::end(k_hot));
-  statements.insert(statements.end(), more.begin(), more.end());
   std::vector<std::string> bad;
-  for (const Statement& statement : statements) {
+  for (const Statement& statement : k_hot) {
     const std::string plan = plan_of(connection, statement);
     // Scanning or hashing a whole table takes longer the larger the table is.
     for (const std::string_view slow :

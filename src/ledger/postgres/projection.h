@@ -65,6 +65,6 @@ void forget_tables(Connection& connection, EventNumber event);
 
 // Returns a sentence for each statement of a batch or a step for which the planner would not use an index. Empty if all is well,
 // or if the tables have no seats.
-std::vector<std::string> find_bad_plans(Connection& connection, std::span<const Statement> more = {});
+std::vector<std::string> find_bad_plans(Connection& connection);
 
 }   // namespace holdfast::pg

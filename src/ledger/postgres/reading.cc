@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "ledger/data_error.h"
+#include "ledger/postgres/stored.h"
 #include "ledger/reservation_pages.h"
 
 namespace holdfast::pg {
@@ -67,7 +68,6 @@ constexpr Statement k_orders_of_event{"reader_orders_of_event",
                                       "created_seq <= $3 AND order_id = ANY ($4) AND order_id <> '' ORDER BY created_seq"};
 constexpr Statement k_last_created{"reader_last_created",
                                    "SELECT created_seq FROM holdfast.reservation WHERE event = $1 ORDER BY created_seq DESC LIMIT 1"};
-constexpr Statement k_owned{"reader_owned", HOLDFAST_OWNED_SEATS};
 
 // Calls `read`. If the database cannot answer, logs why and returns `unavailable`.
 template <typename Read>
@@ -346,8 +346,10 @@ Reading<ReservationPage> Reader::list_reservations(const ReservationFilter& filt
       for (int at = 0; at < rows.rows(); ++at) {
         if (!made.has_room()) return std::move(made.page);
         const ReservationRow row = row_of(rows, at);
-        const EventNumber event = rows.event(at, 10);
-        made.add(event, row.created_seq, as_it_is_now(*connection, event, row, rows.is_null(at, 11) ? 0 : rows.seq(at, 11)));
+        const EventNumber event = rows.event(at, k_reservation_columns);
+        made.add(event, row.created_seq,
+                 as_it_is_now(*connection, event, row,
+                              rows.is_null(at, k_reservation_columns + 1) ? 0 : rows.seq(at, k_reservation_columns + 1)));
       }
       if (static_cast<std::size_t>(rows.rows()) < some) return std::move(made.page);
     }
@@ -451,10 +453,7 @@ ReservationView Reader::as_it_is_now(Connection& connection, EventNumber event, 
   } else if (row.owned == row.seats.size()) {
     for (ReservedSeat& reserved : view.seats) reserved.owned = true;
   } else if (row.owned > 0) {
-    const Result owned = connection.query(k_owned, Parameters().event(event).seats(row.seats).uuid(row.id));
-    for (int at = 0; at < owned.rows(); ++at) {
-      for (ReservedSeat& reserved : view.seats) reserved.owned |= owned.seat(at, 0) == reserved.seat;
-    }
+    mark_owned(connection, event, row, view);
   }
   return view;
 }

@@ -22,7 +22,6 @@
 #include "ledger/failing_events.h"
 #include "ledger/ledger.h"
 #include "ledger/postgres/projector.h"
-#include "ledger/postgres/stored.h"
 #include "ledger/recent_rows.h"
 #include "sql/postgres_pool.h"
 

@@ -1,7 +1,5 @@
 #include "ledger/postgres/replica.h"
 
-#include <algorithm>
-
 #include "core/check.h"
 #include "ledger/data_error.h"
 #include "ledger/journal_fold.h"
@@ -24,10 +22,7 @@ std::string name_of_row(const JournalRow& row) {
 
 void ReplicaPlace::advance(const JournalRow& row) {
   last = {row.first_seq, static_cast<std::int16_t>(row.position)};
-  at.seq = row.first_seq + row.changes - 1;
-  at.ordinal = row.changes > 0 ? std::int16_t{0} : static_cast<std::int16_t>(row.position + 1);
-  at.hash = row.hash;
-  at.at = row.at;
+  at.advance(row);
 }
 
 void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {

@@ -1,9 +1,6 @@
 #include "ledger/postgres/retention.h"
 
-#include <algorithm>
-#include <string>
-#include <vector>
-
+#include "core/bytes.h"
 #include "ledger/postgres/tables.h"
 
 namespace holdfast::pg {
@@ -58,8 +55,7 @@ constexpr Statement k_now{"retention_now", "SELECT floor(extract(epoch FROM cloc
 bool fits_before(Connection& connection, EventNumber event, const Result& rows, int row) {
   const auto hash_at = [&](int at) {
     ChainHash hash{};
-    const std::string_view bytes = rows.bytes(at, 4);
-    if (bytes.size() == hash.size()) std::ranges::copy(bytes, reinterpret_cast<char*>(hash.data()));
+    read_bytes(rows.bytes(at, 4), hash);   // stays zero, which fits no row, if it has another size
     return hash;
   };
   const Result body = connection.query(k_body, Parameters().event(event).seq(rows.seq(row, 0)).int2(rows.int2(row, 1)));

@@ -27,6 +27,22 @@ JournalRow read_row(const Result& result, int row, int first, EventNumber event)
   return read;
 }
 
+EventRow read_event(const Result& result) {
+  const auto number_at = [&](int column) { return static_cast<std::uint32_t>(result.int8(0, column)); };
+  return {.id = result.uuid(0, 0),
+          .created_at = result.int8(0, 1),
+          .venue = std::string(result.text(0, 2)),
+          .currency = std::string(result.text(0, 3)),
+          .settings = {.name = std::string(result.text(0, 4)),
+                       .starts_at = result.int8(0, 5),
+                       .status = static_cast<EventStatus>(result.int2(0, 6)),
+                       .hold_seconds = result.int8(0, 7),
+                       .max_hold_seconds = result.int8(0, 8),
+                       .limits = {.seats_per_reservation = number_at(9), .held_seats_per_customer = number_at(10)}},
+          .seats = static_cast<std::size_t>(result.int4(0, 11)),
+          .plan_header = std::string(result.bytes(0, 12))};
+}
+
 bool read_seat(const Result& result, int row, SeatRow& seat) {
   const std::int32_t index = result.int4(row, 0);
   const std::int32_t version = result.int4(row, 1);

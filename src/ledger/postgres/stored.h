@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "core/change.h"
 #include "core/submission.h"
@@ -16,15 +15,19 @@ namespace holdfast::pg {
 // Reads columns first_seq, ordinal, changes, at, hash, body from column `first` on. A hash of another size is zero, which fits no row.
 JournalRow read_row(const Result& result, int row, int first, EventNumber event);
 
+inline constexpr int k_event_columns = 13;
+#define HOLDFAST_EVENT_COLUMNS                                                                                        \
+  "id, created_at, venue, currency, name, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, " \
+  "held_seats_per_customer, seats, plan_header"
+// Reads the first row of a result HOLDFAST_EVENT_COLUMNS. Does not check its numbers.
+EventRow read_event(const Result& result);
+
 // Joins the last change of a seat of event $1 as `c`. No row if the seat never changed. One index lookup.
 #define HOLDFAST_LAST_CHANGE_OF(seat_expression)                                                                                 \
   "CROSS JOIN LATERAL (SELECT version, kind, reservation FROM holdfast.seat_change WHERE event = $1 AND seat = " seat_expression \
   " ORDER BY version DESC LIMIT 1) c "
 // Reads a row "seat, c.version, c.kind, c.reservation". False if the kind sets no state of a seat, or a number is negative.
 bool read_seat(const Result& result, int row, SeatRow& seat);
-// The seats among $2 of event $1 that reservation $3 owns: one row "seat" each.
-#define HOLDFAST_OWNED_SEATS \
-  "SELECT u.seat FROM unnest($2::int4[]) u(seat) " HOLDFAST_LAST_CHANGE_OF("u.seat") "WHERE c.reservation = $3 AND c.kind IN (4, 5, 8)"
 
 inline constexpr int k_reservation_columns = 10;
 #define HOLDFAST_RESERVATION_COLUMNS "id, kind, status, owned, created_seq, created_at, expires_at, customer, order_id, seats"

@@ -25,11 +25,9 @@ constexpr std::chrono::seconds k_told_every{5};      // progress of a long load,
 constexpr Statement k_patient{"load_patiently", "SELECT set_config('idle_in_transaction_session_timeout', '60s', true)"};
 
 constexpr Statement k_event{
-    "load_event",
-    "SELECT e.id, e.name, e.venue, e.currency, e.starts_at, e.status, e.hold_seconds, e.max_hold_seconds, e.seats_per_reservation, "
-    "e.held_seats_per_customer, e.seats, e.plan_header, e.created_at, s.digest "
-    "FROM holdfast.event_state e CROSS JOIN LATERAL (SELECT digest FROM holdfast.step WHERE step.event = e.event "
-    "ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) s WHERE e.event = $1"};
+    "load_event", "SELECT " HOLDFAST_EVENT_COLUMNS
+                  ", s.digest FROM holdfast.event_state e CROSS JOIN LATERAL (SELECT digest FROM holdfast.step WHERE step.event = e.event "
+                  "ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) s WHERE e.event = $1"};
 constexpr Statement k_place{
     "place_of_event",
     "SELECT seq, ordinal, hash, at FROM holdfast.step WHERE event = $1 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1"};
@@ -50,7 +48,9 @@ constexpr Statement k_find{"find_reservation",
                            "SELECT " HOLDFAST_RESERVATION_COLUMNS
                            ", (SELECT seq FROM holdfast.step WHERE step.event = $2 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) "
                            "FROM holdfast.reservation WHERE id = $1 AND event = $2"};
-constexpr Statement k_owned_seats{"owned_seats", HOLDFAST_OWNED_SEATS};
+// The seats among $2 of event $1 that reservation $3 owns.
+constexpr Statement k_owned_seats{"owned_seats", "SELECT u.seat FROM unnest($2::int4[]) u(seat) " HOLDFAST_LAST_CHANGE_OF(
+                                                     "u.seat") "WHERE c.reservation = $3 AND c.kind IN (4, 5, 8)"};
 constexpr Statement k_due{"events_with_expiries",
                           "SELECT event FROM holdfast.event_state WHERE next_expiry <= $1 ORDER BY next_expiry LIMIT $2"};
 constexpr Statement k_lock_state{"lock_event_state", "SELECT FROM holdfast.event_state WHERE event = $1 FOR UPDATE"};
@@ -114,30 +114,24 @@ class Loading {
   }
 
   void load_card() {
-    const Result row = connection_.query(k_event, Parameters().event(event_));
-    if (row.rows() == 0) damaged(event_, "it has steps but no row in event_state");
-    const auto limit = [&](int column) {
-      const std::int64_t value = row.int8(0, column);
-      if (value < 0 || value > UINT32_MAX) damaged(event_, "a limit of its settings cannot be read");
-      return static_cast<std::uint32_t>(value);
-    };
-    const std::int16_t status = row.int2(0, 5);
+    const Result result = connection_.query(k_event, Parameters().event(event_));
+    if (result.rows() == 0) damaged(event_, "it has steps but no row in event_state");
+    const std::int16_t status = result.int2(0, 6);
     if (status < 0 || status > static_cast<std::int16_t>(EventStatus::abandoned)) damaged(event_, "its status is unknown");
-    EventCard card{.number = event_, .id = row.uuid(0, 0), .venue = std::string(row.text(0, 2)), .currency = std::string(row.text(0, 3))};
-    EventSettings settings{.name = std::string(row.text(0, 1)),
-                           .starts_at = row.int8(0, 4),
-                           .status = static_cast<EventStatus>(status),
-                           .hold_seconds = row.int8(0, 6),
-                           .max_hold_seconds = row.int8(0, 7),
-                           .limits = {.seats_per_reservation = limit(8), .held_seats_per_customer = limit(9)}};
-    seats_ = row.int4(0, 10);
-    Reader header(row.bytes(0, 11));
-    auto builder = PlanBuilder::decode_header(card.id, header);
+    for (const int column : {9, 10}) {
+      const std::int64_t limit = result.int8(0, column);
+      if (limit < 0 || limit > UINT32_MAX) damaged(event_, "a limit of its settings cannot be read");
+    }
+    EventRow row = read_event(result);
+    seats_ = result.int4(0, 11);
+    expected_digest_ = result.unsigned8(0, k_event_columns);
+    Reader header(row.plan_header);
+    auto builder = PlanBuilder::decode_header(row.id, header);
     if (!builder) damaged(event_, "its plan cannot be read");
     loaded_.importing = std::make_unique<PlanBuilder>(std::move(*builder));
-    loaded_.created_at = row.int8(0, 12);
-    expected_digest_ = row.unsigned8(0, 13);
-    loaded_.inventory = std::make_unique<Inventory>(std::move(card), std::move(settings), hash_seed_);
+    loaded_.created_at = row.created_at;
+    EventCard card{.number = event_, .id = row.id, .venue = std::move(row.venue), .currency = std::move(row.currency)};
+    loaded_.inventory = std::make_unique<Inventory>(std::move(card), std::move(row.settings), hash_seed_);
   }
 
   void load_plan() {
@@ -275,6 +269,13 @@ class Loading {
 
 }   // namespace
 
+void JournalPlace::advance(const JournalRow& row) {
+  seq = row.first_seq + row.changes - 1;
+  ordinal = static_cast<std::int16_t>(row.changes > 0 ? 0 : row.position + 1);
+  hash = row.hash;
+  at = row.at;
+}
+
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event) {
   return read_place(connection.query(k_place, Parameters().event(event)), event);
 }
@@ -326,11 +327,7 @@ std::optional<FoundReservation> find_of_event(Connection& connection, const Uuid
   if (rows.is_null(0, k_reservation_columns)) throw unreadable(id, "its event has no step");
   if (!read_reservation(rows, 0, row)) throw unreadable(id, "its row is damaged");
   FoundReservation found{.view = view_of(row), .created_seq = row.created_seq, .as_of = rows.seq(0, k_reservation_columns)};
-  if (row.owned == 0) return found;
-  const Result owned = connection.query(k_owned_seats, Parameters().event(event).seats(row.seats).uuid(id));
-  for (int at = 0; at < owned.rows(); ++at) {
-    for (ReservedSeat& reserved : found.view.seats) reserved.owned |= owned.seat(at, 0) == reserved.seat;
-  }
+  if (row.owned > 0) mark_owned(connection, event, row, found.view);
   return found;
 }
 
@@ -345,6 +342,13 @@ std::optional<FoundReservation> find_reservation(Connection& connection, const U
     if (!error.is_damage()) throw;
     connection.take_rest();
     throw unreadable(id, error.what());
+  }
+}
+
+void mark_owned(Connection& connection, EventNumber event, const ReservationRow& row, ReservationView& view) {
+  const Result owned = connection.query(k_owned_seats, Parameters().event(event).seats(row.seats).uuid(row.id));
+  for (int at = 0; at < owned.rows(); ++at) {
+    for (ReservedSeat& reserved : view.seats) reserved.owned |= owned.seat(at, 0) == reserved.seat;
   }
 }
 

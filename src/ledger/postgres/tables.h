@@ -21,7 +21,7 @@
 #include "core/submission.h"
 #include "ledger/data_error.h"
 #include "ledger/journal_row.h"
-#include "ledger/reading.h"
+#include "ledger/table_rows.h"
 #include "sql/postgres_connection.h"
 
 namespace holdfast::pg {
@@ -32,6 +32,7 @@ struct JournalPlace {
   std::int16_t ordinal = 0;   // number of rows without changes after it
   ChainHash hash{};           // of the row; all zero before the first
   Millis at = 0;              // its time
+  void advance(const JournalRow& row);   // to the place after the next row
   bool operator==(const JournalPlace&) const = default;
 };
 
@@ -80,6 +81,8 @@ struct FoundReservation {
 // Finds a reservation in the tables, active or ended; its id has its event. Nothing if the tables do not have it. Also in a transaction,
 // which has failed after a DataError. Throws unreadable() also if the server cannot read its own files.
 std::optional<FoundReservation> find_reservation(Connection& connection, const Uuid& id);
+// Marks the seats of `view`, which was made of `row`, that the reservation owns. Also in a transaction.
+void mark_owned(Connection& connection, EventNumber event, const ReservationRow& row, ReservationView& view);
 // The error for a reservation whose row is damaged, because of `why`.
 DataError unreadable(const Uuid& reservation, const std::string& why);
 

@@ -142,10 +142,7 @@ class Verification {
     if (row.at < place_.at) fail("is of an earlier time than the one before it");
     if (chain(place_.hash, row) != row.hash) fail("is not the one that was written: its hash does not fit");
     if (report_.journal_is_whole) replay_.fold(row);
-    place_ = {.seq = place_.seq + row.changes,
-              .ordinal = static_cast<std::int16_t>(row.changes > 0 ? 0 : place_.ordinal + 1),
-              .hash = row.hash,
-              .at = row.at};
+    place_.advance(row);
     ++report_.rows;
     report_.changes += row.changes;
     if (compared_) report_.changes_behind += row.changes;

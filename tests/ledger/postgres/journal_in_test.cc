@@ -167,10 +167,7 @@ void JournalInTest::write_row() {
                                    .int8(row.at)
                                    .bytes({reinterpret_cast<const char*>(row.hash.data()), row.hash.size()})
                                    .bytes(body));
-  place_ = {.seq = place_.seq + row.changes,
-            .ordinal = static_cast<std::int16_t>(row.changes > 0 ? 0 : place_.ordinal + 1),
-            .hash = row.hash,
-            .at = row.at};
+  place_.advance(row);
   changes_.clear();
   kept_.clear();
 }
