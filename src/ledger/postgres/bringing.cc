@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <boost/locale/utf.hpp>
 
-#include "ledger/data_error.h"
 #include "ledger/postgres/postgres_ledger.h"
 
 namespace holdfast {
@@ -94,12 +93,7 @@ bool PostgresLedger::bring_number(Connection& connection, EventNumber number, bo
   if (replica == nullptr) replica = replica_of(number);
   const std::scoped_lock lock(replica->mutex);
   if (!replica->damage.empty()) throw DataError(replica->damage);
-  try {
-    freshen(connection, *replica);
-  } catch (const DataError& error) {
-    note_damage(*replica, error.what());
-    throw;
-  }
+  if (!unless_damaged(*replica, [&] { freshen(connection, *replica); })) throw DataError(replica->damage);
   return replica->published() != nullptr;
 }
 
@@ -141,14 +135,8 @@ void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, b
   const auto found = find_reservation(connection, id);
   if (!found || found->view.status == ReservationStatus::active) return;
   if (!replica->damage.empty()) throw DataError(replica->damage);
-  if (!replica->is_loaded()) {
-    try {
-      freshen(connection, *replica);
-    } catch (const DataError& error) {
-      note_damage(*replica, error.what());
-      throw;
-    }
-  }
+  const auto load = [&] { freshen(connection, *replica); };
+  if (!replica->is_loaded() && !unless_damaged(*replica, load)) throw DataError(replica->damage);
   forget_ended(*replica);
   recall_ended(connection, *replica, *found);
   const auto published = replica->published();
@@ -160,14 +148,8 @@ void PostgresLedger::bring_reservation(Connection& connection, const Uuid& id, b
 // written. Then the reservation may have ended before or after the replica's place, which is known only once the replica has caught up.
 // Call with the replica's mutex. Throws DataError if the tables contradict themselves.
 void PostgresLedger::recall_ended(Connection& connection, Replica& replica, const FoundReservation& found) {
-  if (found.as_of > replica.place.at.seq) {
-    try {
-      catch_up(connection, replica);
-    } catch (const DataError& error) {
-      note_damage(replica, error.what());
-      return;
-    }
-  }
+  const bool is_behind = found.as_of > replica.place.at.seq;
+  if (is_behind && !unless_damaged(replica, [&] { catch_up(connection, replica); })) return;
   if (found.as_of <= replica.place.at.seq) replica.recall(found.view);   // does nothing if the rows have brought it already
 }
 

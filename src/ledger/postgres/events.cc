@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "ledger/data_error.h"
 #include "ledger/postgres/imports.h"
 #include "ledger/postgres/piece_size.h"
 #include "ledger/postgres/postgres_ledger.h"

@@ -4,8 +4,6 @@
 
 #include <charconv>
 
-#include "ledger/data_error.h"
-
 namespace holdfast {
 namespace {
 
@@ -217,12 +215,10 @@ void PostgresLedger::Follower::follow_events(const std::set<EventNumber>& events
       // A running batch of this node catches up by itself.
       const std::unique_lock lock(replica->mutex, std::try_to_lock);
       if (!lock || !replica->damage.empty()) return false;
-      try {
+      ledger_.unless_damaged(*replica, [&] {
         ledger_.freshen(connection, *replica);
         ledger_.forget_ended(*replica);
-      } catch (const DataError& error) {
-        ledger_.note_damage(*replica, error.what());
-      }
+      });
       return true;
     });
   }

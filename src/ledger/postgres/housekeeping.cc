@@ -1,7 +1,6 @@
 // What each node does once a second, for all nodes.
 #include <set>
 
-#include "ledger/data_error.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/tables.h"
 

@@ -6,7 +6,6 @@
 #include <boost/uuid/random_generator.hpp>
 
 #include "core/check.h"
-#include "ledger/data_error.h"
 #include "ledger/postgres/follower.h"
 #include "ledger/postgres/schema.h"
 #include "ledger/postgres/transaction.h"

@@ -25,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ledger/data_error.h"
 #include "ledger/failing_events.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
@@ -160,6 +161,17 @@ class PostgresLedger : public Ledger {
   bool follows_order(pg::Connection& connection);
   void make_findable(EventNumber number, const PublishedEvent& event);
   void note_damage(pg::Replica& replica, const std::string& what);
+  // Calls `work`. False: it has found damage of the event (DataError), which is now noted. Call with the replica's mutex.
+  template <typename Work>
+  bool unless_damaged(pg::Replica& replica, Work work) {
+    try {
+      work();
+      return true;
+    } catch (const DataError& error) {
+      note_damage(replica, error.what());
+      return false;
+    }
+  }
   void try_damaged_again();
   void evict();
   void take_away(pg::Replica& replica);

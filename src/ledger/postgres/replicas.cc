@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "core/bytes.h"
-#include "ledger/data_error.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/postgres_ledger.h"
 
@@ -305,16 +304,14 @@ bool PostgresLedger::try_damaged(Connection& connection, EventNumber number) {
   }
   const std::unique_lock mine(replica->mutex, std::try_to_lock);
   if (!mine || replica->damaged_at + options_.damaged_for > Timer::now()) return false;
-  try {
+  unless_damaged(*replica, [&] {
     replica->history_changed = true;   // readers may have seen what was repaired
     load(connection, *replica);
     replica->damage.clear();
     spdlog::warn("event {} is no longer damaged", number);
     const std::scoped_lock lock(trouble_mutex_);
     damaged_.erase(number);
-  } catch (const DataError& error) {
-    note_damage(*replica, error.what());
-  }
+  });
   return true;
 }
 

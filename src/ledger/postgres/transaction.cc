@@ -8,7 +8,6 @@
 
 #include "core/bytes.h"
 #include "core/check.h"
-#include "ledger/data_error.h"
 #include "ledger/postgres/imports.h"
 #include "ledger/postgres/journal_reading.h"
 #include "ledger/postgres/projection.h"
@@ -179,11 +178,7 @@ void PostgresLedger::Transaction::catch_up(Connection& connection) {
 void PostgresLedger::Transaction::prepare(Connection& connection) {
   for (const ReplicaPtr& replica : replicas_) {
     if (replica->is_loaded() || !replica->damage.empty()) continue;
-    try {
-      ledger_.load(connection, *replica);
-    } catch (const DataError& error) {
-      ledger_.note_damage(*replica, error.what());
-    }
+    ledger_.unless_damaged(*replica, [&] { ledger_.load(connection, *replica); });
   }
   for (const Batch& batch : batches_) {
     for (const Entry* entry : batch.entries) {
@@ -234,11 +229,8 @@ bool PostgresLedger::Transaction::lock_and_read(Connection& connection) {
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
     if (!replicas_[i]->damage.empty()) continue;   // it has no place in the journal, so all rows would be new to it
     if (read[i].rows() >= k_rows_in_lock_max) return false;
-    try {
-      ledger_.counters_.followed += fold_rows(read[i], *replicas_[i], find_in(connection));
-    } catch (const DataError& error) {
-      ledger_.note_damage(*replicas_[i], error.what());
-    }
+    const auto fold = [&] { ledger_.counters_.followed += fold_rows(read[i], *replicas_[i], find_in(connection)); };
+    ledger_.unless_damaged(*replicas_[i], fold);
   }
   return true;
 }
