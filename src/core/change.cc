@@ -9,6 +9,38 @@
 namespace holdfast {
 namespace {
 
+// What the bytes of a change have behind its kind, in this order.
+struct Layout {
+  bool card = false;   // id, venue, currency
+  bool settings = false;
+  bool reservation = false;
+  bool reservation_kind = false;
+  bool ends = false;
+  bool count = false;
+  bool text = false;
+  bool expires_at = false;   // from the row's time on
+  bool seats = false;
+};
+
+// Part of the journal's format: a kind's layout never changes. Nothing: there is no such kind.
+constexpr std::optional<Layout> layout_of(ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::event_created: return Layout{.card = true, .settings = true, .text = true};   // text: the plan's header
+    case ChangeKind::seats_appended: return Layout{.count = true, .text = true};
+    case ChangeKind::event_configured: return Layout{.settings = true};
+    case ChangeKind::held: return Layout{.reservation = true, .reservation_kind = true, .text = true, .expires_at = true, .seats = true};
+    case ChangeKind::seats_added:
+    case ChangeKind::returned: return Layout{.reservation = true, .seats = true};
+    case ChangeKind::extended: return Layout{.reservation = true, .expires_at = true};
+    case ChangeKind::released: return Layout{.reservation = true, .ends = true, .seats = true};
+    case ChangeKind::consumed: return Layout{.reservation = true, .ends = true, .text = true};
+    case ChangeKind::expired: return Layout{.reservation = true};
+    case ChangeKind::blocked:
+    case ChangeKind::unblocked: return Layout{.seats = true};
+  }
+  return std::nullopt;
+}
+
 void encode_seats(Seats seats, Writer& writer) {
   writer.varint(seats.size());
   for (const SeatIndex seat : seats) writer.varint(seat);
@@ -68,102 +100,57 @@ bool decode_settings(Reader& reader, EventSettings& settings) {
 }
 
 void encode_change(const Change& change, Millis at, Writer& writer) {
+  const std::optional<Layout> has = layout_of(change.kind);
+  HOLDFAST_CHECK(has && "an unknown kind of change");
   writer.byte(static_cast<std::uint8_t>(change.kind));
-  switch (change.kind) {
-    case ChangeKind::event_created:
-      HOLDFAST_CHECK(change.card != nullptr && change.settings != nullptr);
-      writer.uuid(change.card->id);
-      writer.text(change.card->venue);
-      writer.text(change.card->currency);
-      encode_settings(*change.settings, writer);
-      writer.text(change.text);   // the plan's header
-      return;
-    case ChangeKind::event_configured:
-      HOLDFAST_CHECK(change.settings != nullptr);
-      encode_settings(*change.settings, writer);
-      return;
-    case ChangeKind::seats_appended:
-      writer.varint(change.count);
-      writer.text(change.text);
-      return;
-    case ChangeKind::held:
-      writer.uuid(change.reservation);
-      writer.byte(static_cast<std::uint8_t>(change.reservation_kind));
-      writer.text(change.text);
-      writer.signed_varint(change.expires_at - at);
-      encode_seats(change.seats, writer);
-      return;
-    case ChangeKind::seats_added:
-    case ChangeKind::returned:
-      writer.uuid(change.reservation);
-      encode_seats(change.seats, writer);
-      return;
-    case ChangeKind::extended:
-      writer.uuid(change.reservation);
-      writer.signed_varint(change.expires_at - at);
-      return;
-    case ChangeKind::released:
-      writer.uuid(change.reservation);
-      writer.byte(change.ends);
-      encode_seats(change.seats, writer);
-      return;
-    case ChangeKind::consumed:
-      writer.uuid(change.reservation);
-      writer.byte(change.ends);
-      writer.text(change.text);
-      return;
-    case ChangeKind::expired: writer.uuid(change.reservation); return;
-    case ChangeKind::blocked:
-    case ChangeKind::unblocked: encode_seats(change.seats, writer); return;
+  if (has->card) {
+    HOLDFAST_CHECK(change.card != nullptr);
+    writer.uuid(change.card->id);
+    writer.text(change.card->venue);
+    writer.text(change.card->currency);
   }
-  HOLDFAST_CHECK(false && "an unknown kind of change");
+  if (has->settings) {
+    HOLDFAST_CHECK(change.settings != nullptr);
+    encode_settings(*change.settings, writer);
+  }
+  if (has->reservation) writer.uuid(change.reservation);
+  if (has->reservation_kind) writer.byte(static_cast<std::uint8_t>(change.reservation_kind));
+  if (has->ends) writer.byte(change.ends);
+  if (has->count) writer.varint(change.count);
+  if (has->text) writer.text(change.text);
+  if (has->expires_at) writer.signed_varint(change.expires_at - at);
+  if (has->seats) encode_seats(change.seats, writer);
 }
 
 bool ChangeDecoder::decode(Reader& reader, Change& change) {
   change = {};
   change.kind = static_cast<ChangeKind>(reader.byte());
-  switch (change.kind) {
-    case ChangeKind::event_created:
-      card_.id = reader.uuid();
-      card_.venue = reader.text();
-      card_.currency = reader.text();
-      if (!decode_settings(reader, settings_)) return false;
-      change.text = reader.text();
-      change.card = &card_;
-      change.settings = &settings_;
-      return !reader.failed();
-    case ChangeKind::event_configured: change.settings = &settings_; return decode_settings(reader, settings_);
-    case ChangeKind::seats_appended:
-      change.count = reader.varint_max(k_seats_per_event_max);
-      change.text = reader.text();
-      return !reader.failed();
-    case ChangeKind::held:
-      change.reservation = reader.uuid();
-      change.reservation_kind = static_cast<ReservationKind>(reader.byte());
-      if (change.reservation_kind > ReservationKind::ticket_lock) return false;
-      change.text = reader.text();
-      if (!decode_time(reader, at_, change.expires_at)) return false;
-      break;
-    case ChangeKind::extended: change.reservation = reader.uuid(); return decode_time(reader, at_, change.expires_at);
-    case ChangeKind::released:
-      change.reservation = reader.uuid();
-      change.ends = reader.byte() != 0;
-      break;
-    case ChangeKind::consumed:
-      change.reservation = reader.uuid();
-      change.ends = reader.byte() != 0;
-      change.text = reader.text();
-      return !reader.failed();
-    case ChangeKind::expired: change.reservation = reader.uuid(); return !reader.failed();
-    case ChangeKind::seats_added:
-    case ChangeKind::returned: change.reservation = reader.uuid(); break;
-    case ChangeKind::blocked:
-    case ChangeKind::unblocked: break;
-    default: return false;
+  const std::optional<Layout> has = layout_of(change.kind);
+  if (!has) return false;
+  if (has->card) {
+    card_.id = reader.uuid();
+    card_.venue = reader.text();
+    card_.currency = reader.text();
+    change.card = &card_;
   }
-  if (!decode_seats(reader, seats_)) return false;
-  change.seats = seats_;
-  return true;
+  if (has->settings) {
+    if (!decode_settings(reader, settings_)) return false;
+    change.settings = &settings_;
+  }
+  if (has->reservation) change.reservation = reader.uuid();
+  if (has->reservation_kind) {
+    change.reservation_kind = static_cast<ReservationKind>(reader.byte());
+    if (change.reservation_kind > ReservationKind::ticket_lock) return false;
+  }
+  if (has->ends) change.ends = reader.byte() != 0;
+  if (has->count) change.count = reader.varint_max(k_seats_per_event_max);
+  if (has->text) change.text = reader.text();
+  if (has->expires_at && !decode_time(reader, at_, change.expires_at)) return false;
+  if (has->seats) {
+    if (!decode_seats(reader, seats_)) return false;
+    change.seats = seats_;
+  }
+  return !reader.failed();
 }
 
 DetailsDecoder::DetailsDecoder(std::string_view versions, std::string_view traces)
