@@ -109,6 +109,16 @@ class Connection {
   void take_rest();
   // The same, and rolls back an open transaction. Afterwards the connection is as new, or not usable. Does not throw.
   void reset();
+  // Calls `work` and returns its result. If it throws, resets the connection and lets the exception pass.
+  template <typename Work>
+  auto reset_on_error(Work work) {
+    try {
+      return work();
+    } catch (...) {
+      reset();
+      throw;
+    }
+  }
   // How long an answer of the server may take; at first Settings::deadline.
   std::chrono::milliseconds deadline() const { return deadline_; }
   void set_deadline(std::chrono::milliseconds deadline) { deadline_ = deadline; }

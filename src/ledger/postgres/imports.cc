@@ -92,7 +92,7 @@ bool take_stale_import(Connection& connection, EventNumber event) {
 void forget_import(Connection& connection, EventNumber event) { connection.query(k_forget, Parameters().event(event)); }
 
 bool give_back_ids(Connection& connection, EventNumber event, std::chrono::steady_clock::time_point until) {
-  try {
+  return connection.reset_on_error([&] {
     for (PieceSize size(k_ids_first, k_ids_a_piece_max);;) {
       const auto began = PieceSize::Timer::now();
       const Piece piece = give_back_piece(connection, event, size.now());
@@ -100,10 +100,7 @@ bool give_back_ids(Connection& connection, EventNumber event, std::chrono::stead
       if (!piece.there_is_more || ended >= until) return piece.was_last;
       size.took(ended - began);
     }
-  } catch (const Error&) {
-    connection.reset();
-    throw;
-  }
+  });
 }
 
 }   // namespace holdfast::pg

@@ -26,12 +26,10 @@ constexpr Statement k_wait{"step_wait", HOLDFAST_EVENT_STATE "FOR UPDATE"};
 constexpr Statement k_place{"step_place",
                             "SELECT seq, ordinal, hash, at, base_seq, base_ordinal, digest FROM holdfast.step WHERE event = $1 "
                             "ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1"};
-#define HOLDFAST_LAST_STEP(column) \
-  "(SELECT " column " FROM holdfast.step WHERE step.event = $1 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1)"
 constexpr Statement k_rows{"step_rows",
                            "SELECT first_seq, ordinal, changes, at, hash, body FROM holdfast.journal WHERE event = $1 AND "
-                           "(first_seq, ordinal) >= (coalesce(" HOLDFAST_LAST_STEP("seq + 1") ", 1), coalesce(" HOLDFAST_LAST_STEP(
-                               "ordinal") ", 0::smallint)) AND first_seq <= coalesce(" HOLDFAST_LAST_STEP("seq") ", 0) + $2 "
+                           "(first_seq, ordinal) >= (coalesce(" HOLDFAST_LAST_STEP("seq + 1", "$1") ", 1), coalesce(" HOLDFAST_LAST_STEP(
+                               "ordinal", "$1") ", 0::smallint)) AND first_seq <= coalesce(" HOLDFAST_LAST_STEP("seq", "$1") ", 0) + $2 "
                            "ORDER BY first_seq, ordinal LIMIT CASE WHEN (SELECT status FROM holdfast.event_state e WHERE e.event = $1) >= 1 "
                            "THEN $3::integer ELSE $4::integer END"};
 
@@ -48,9 +46,8 @@ constexpr Statement k_know_seats_of{"step_know_seats_of",
                                     "unnest(r.seats) u(seat) " HOLDFAST_LAST_CHANGE_OF("u.seat") "WHERE r.event = $1 AND r.id = ANY ($2)"};
 
 constexpr Statement k_add_event{"step_add_event",
-                                "INSERT INTO holdfast.event_state (event, id, created_at, venue, currency, name, starts_at, status, "
-                                "hold_seconds, max_hold_seconds, seats_per_reservation, held_seats_per_customer, seats, plan_header, "
-                                "next_expiry) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"};
+                                "INSERT INTO holdfast.event_state (event, " HOLDFAST_EVENT_COLUMNS
+                                ", next_expiry) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"};
 constexpr Statement k_set_event{"step_set_event",
                                 "UPDATE holdfast.event_state SET name = $2, starts_at = $3, status = $4, hold_seconds = $5, "
                                 "max_hold_seconds = $6, seats_per_reservation = $7, held_seats_per_customer = $8, seats = $9, "
@@ -101,14 +98,14 @@ constexpr Statement k_order_add{
     "w.seq "
     "FROM (SELECT e.event, coalesce((SELECT o.last_seq FROM holdfast.change_order o WHERE o.event = e.event ORDER BY o.first_seq DESC "
     "LIMIT 1), 0) "
-    "ordered, (SELECT s.seq FROM holdfast.step s WHERE s.event = e.event ORDER BY s.base_seq DESC, s.base_ordinal DESC LIMIT 1) seq "
+    "ordered, " HOLDFAST_LAST_STEP("seq", "e.event") " seq "
     "FROM unnest($1::int4[]) e(event)) w WHERE w.seq > w.ordered"};
 
 constexpr Statement k_drop_keys{
     "drop_old_keys",
     "DELETE FROM holdfast.kept_keys WHERE event = $1 AND base_seq <= (SELECT max(base_seq) FROM (SELECT base_seq "
     "FROM holdfast.kept_keys WHERE event = $1 ORDER BY base_seq, base_ordinal LIMIT 64) o) AND "
-    "at <= " HOLDFAST_LAST_STEP("at") " - $2"};
+    "at <= " HOLDFAST_LAST_STEP("at", "$1") " - $2"};
 
 constexpr Statement k_lagging{
     "find_lagging",
@@ -492,36 +489,29 @@ class Step {
 
 }   // namespace
 
-StepReport project(Connection& connection, EventNumber event, std::size_t changes_max) {
-  try {
-    Step step(connection, event);
-    connection.send(k_begin);
-    step.send_reading(false, changes_max);
-    std::vector<Result> read = connection.round_trip();
-    const auto result = step.take_reading(std::span(read).subspan(1));
-    if (result != StepReport::Result::done) {
-      connection.query(k_rollback);
-      StepReport report = step.report();
-      report.result = result;
-      return report;
-    }
-    step.write();
-    connection.query(k_commit);
-    return step.report();
-  } catch (const Error& error) {
-    connection.reset();
-    if (error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name)) {
-      return {.result = StepReport::Result::busy};   // another node made the event's first step
-    }
-    if (tells_of_damage(error)) throw damage_of(event, error.what());
-    throw;
-  } catch (...) {
-    connection.reset();
-    throw;
-  }
+namespace {
+
+// Whether another node has made the event's first step meanwhile.
+bool tells_of_first_step(const Error& error) {
+  return error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name);
 }
 
-namespace {
+StepReport take_step(Connection& connection, EventNumber event, std::size_t changes_max) {
+  Step step(connection, event);
+  connection.send(k_begin);
+  step.send_reading(false, changes_max);
+  std::vector<Result> read = connection.round_trip();
+  const auto result = step.take_reading(std::span(read).subspan(1));
+  if (result != StepReport::Result::done) {
+    connection.query(k_rollback);
+    StepReport report = step.report();
+    report.result = result;
+    return report;
+  }
+  step.write();
+  connection.query(k_commit);
+  return step.report();
+}
 
 StepReport take_all_steps(Connection& connection, EventNumber event) {
   StepReport all;
@@ -550,24 +540,29 @@ StepReport take_all_steps(Connection& connection, EventNumber event) {
 
 }   // namespace
 
+StepReport project(Connection& connection, EventNumber event, std::size_t changes_max) {
+  try {
+    return connection.reset_on_error([&] { return take_step(connection, event, changes_max); });
+  } catch (const Error& error) {
+    if (tells_of_first_step(error)) return {.result = StepReport::Result::busy};
+    if (tells_of_damage(error)) throw damage_of(event, error.what());
+    throw;
+  }
+}
+
 StepReport project_within(Connection& connection, EventNumber event) {
   try {
     return take_all_steps(connection, event);
   } catch (const Error& error) {
-    const bool is_first_step = error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name);
-    if (tells_of_damage(error) && !is_first_step) throw damage_of(event, error.what());
+    if (tells_of_damage(error) && !tells_of_first_step(error)) throw damage_of(event, error.what());
     throw;
   }
 }
 
 void order_changes(Connection& connection, std::span<const EventNumber> events) {
   if (events.empty()) return;
-  try {
-    connection.round_trip({{k_begin}, {k_order_lock}, {k_order_add, Parameters().events(events)}, {k_commit}});
-  } catch (...) {
-    connection.reset();
-    throw;
-  }
+  connection.reset_on_error(
+      [&] { connection.round_trip({{k_begin}, {k_order_lock}, {k_order_add, Parameters().events(events)}, {k_commit}}); });
 }
 
 void drop_old_keys(Connection& connection, EventNumber event) {
@@ -599,7 +594,7 @@ constexpr Statement k_forget[] = {{"forget_step", "DELETE FROM holdfast.step WHE
 }   // namespace
 
 void forget_tables(Connection& connection, EventNumber event) {
-  try {
+  connection.reset_on_error([&] {
     connection.query(k_begin);
     connection.query(k_wait, Parameters().event(event));   // so that no step of the event is in progress
     if (connection.query(k_first_row, Parameters().event(event)).rows() == 0) {
@@ -609,10 +604,7 @@ void forget_tables(Connection& connection, EventNumber event) {
     }
     for (const Statement& forget : k_forget) connection.query(forget, Parameters().event(event));
     connection.query(k_commit);
-  } catch (...) {
-    connection.reset();
-    throw;
-  }
+  });
 }
 
 namespace {

@@ -46,10 +46,8 @@ constexpr Statement k_history{"reader_history",
                               "SELECT c.version, c.seq, c.at, c.kind, c.reservation, r.customer, r.order_id FROM holdfast.seat_change c "
                               "LEFT JOIN holdfast.reservation r ON r.id = c.reservation AND r.event = c.event "
                               "WHERE c.event = $1 AND c.seat = $2 AND c.version > $3 ORDER BY c.version LIMIT $4"};
-#define HOLDFAST_LIST                                                                      \
-  "SELECT " HOLDFAST_RESERVATION_COLUMNS                                                   \
-  ", event, (SELECT seq FROM holdfast.step WHERE step.event = reservation.event ORDER BY " \
-  "base_seq DESC, base_ordinal DESC LIMIT 1) FROM holdfast.reservation WHERE "
+#define HOLDFAST_LIST \
+  "SELECT " HOLDFAST_RESERVATION_COLUMNS ", event, " HOLDFAST_LAST_STEP("seq", "reservation.event") " FROM holdfast.reservation WHERE "
 constexpr Statement k_list{"list_all", HOLDFAST_LIST "(event, created_seq) > ($1, $2) ORDER BY event, created_seq LIMIT $3"};
 constexpr Statement k_list_event{"list_event", HOLDFAST_LIST "event = $1 AND created_seq > $2 ORDER BY created_seq LIMIT $3"};
 constexpr Statement k_list_customer{

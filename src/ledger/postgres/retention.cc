@@ -103,7 +103,7 @@ Millis clock_ahead_of_journal(Connection& connection, Millis settled) {
 
 std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std::function<Seq(EventNumber)>& relayed) {
   std::uint64_t removed = 0;
-  try {
+  connection.reset_on_error([&] {
     const Millis before = connection.query(k_time_before, Parameters().int8(days)).int8(0, 0);
     for (EventNumber next = 1; next > 0;) {
       const Result events = connection.query(k_old_events, Parameters().event(next).int8(before).int8(k_events_at_once));
@@ -115,10 +115,7 @@ std::uint64_t clear_journal(Connection& connection, std::int64_t days, const std
       }
       next = events.rows() == k_events_at_once ? events.event(events.rows() - 1, 0) + 1 : 0;
     }
-  } catch (...) {
-    connection.reset();
-    throw;
-  }
+  });
   return removed;
 }
 

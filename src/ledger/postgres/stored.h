@@ -22,6 +22,10 @@ inline constexpr int k_event_columns = 13;
 // Reads the first row of a result HOLDFAST_EVENT_COLUMNS. Does not check its numbers.
 EventRow read_event(const Result& result);
 
+// A value of the last step of an event, by which its tables are as of a journal row. NULL if there is none. One index lookup.
+#define HOLDFAST_LAST_STEP(column, event) \
+  "(SELECT " column " FROM holdfast.step WHERE step.event = " event " ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1)"
+
 // Joins the last change of a seat of event $1 as `c`. No row if the seat never changed. One index lookup.
 #define HOLDFAST_LAST_CHANGE_OF(seat_expression)                                                                                 \
   "CROSS JOIN LATERAL (SELECT version, kind, reservation FROM holdfast.seat_change WHERE event = $1 AND seat = " seat_expression \

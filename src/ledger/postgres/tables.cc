@@ -44,10 +44,8 @@ constexpr Statement k_keys{"load_keys",
                            "SELECT body, base_seq, base_ordinal FROM holdfast.kept_keys WHERE event = $1 AND at > $2 AND "
                            "(base_seq, base_ordinal) > ($3, $4) ORDER BY base_seq, base_ordinal LIMIT $5"};
 // One statement, so that reservation and place are of one snapshot.
-constexpr Statement k_find{"find_reservation",
-                           "SELECT " HOLDFAST_RESERVATION_COLUMNS
-                           ", (SELECT seq FROM holdfast.step WHERE step.event = $2 ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) "
-                           "FROM holdfast.reservation WHERE id = $1 AND event = $2"};
+constexpr Statement k_find{"find_reservation", "SELECT " HOLDFAST_RESERVATION_COLUMNS ", " HOLDFAST_LAST_STEP(
+                                                   "seq", "$2") " FROM holdfast.reservation WHERE id = $1 AND event = $2"};
 // The seats among $2 of event $1 that reservation $3 owns.
 constexpr Statement k_owned_seats{"owned_seats", "SELECT u.seat FROM unnest($2::int4[]) u(seat) " HOLDFAST_LAST_CHANGE_OF(
                                                      "u.seat") "WHERE c.reservation = $3 AND c.kind IN (4, 5, 8)"};
@@ -298,15 +296,12 @@ std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber
 
 std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event, std::uint64_t hash_seed, Millis keys_longer) {
   Loading loading(connection, event, hash_seed, keys_longer);
-  bool is_there = false;
-  try {
+  const bool is_there = connection.reset_on_error([&] {
     connection.round_trip({{k_begin_snapshot}, {k_patient}});
-    is_there = loading.read();
+    const bool is_read = loading.read();
     connection.query(k_commit);
-  } catch (...) {
-    connection.reset();
-    throw;
-  }
+    return is_read;
+  });
   return is_there ? std::optional(loading.finish()) : std::nullopt;
 }
 

@@ -307,14 +307,11 @@ class Verification {
 
 EventVerified verify_event(Connection& connection, EventNumber event) {
   connection.query(k_begin_snapshot);
-  try {
+  return connection.reset_on_error([&] {
     EventVerified report = Verification(connection, event).run();
     connection.query(k_commit);
     return report;
-  } catch (...) {
-    connection.reset();
-    throw;
-  }
+  });
 }
 
 std::vector<EventNumber> events_to_verify(Connection& connection) {
