@@ -28,9 +28,8 @@ constexpr Statement k_heads{"heads_of_all",
 constexpr Statement k_heads_after{
     "heads_after", "SELECT event, max(last_seq), max(position) FROM holdfast.change_order WHERE position > $1 GROUP BY event"};
 constexpr Statement k_order_at{"order_at", "SELECT event, last_seq FROM holdfast.change_order WHERE position = $1"};
-constexpr Statement k_head{"head",
-                           "SELECT first_seq + changes - 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint "
-                           "FROM holdfast.journal WHERE event = $1 ORDER BY event DESC, first_seq DESC, ordinal DESC LIMIT 1"};
+constexpr Statement k_head{"head", "SELECT first_seq + changes - 1, " HOLDFAST_DATABASE_NOW
+                                   " FROM holdfast.journal WHERE event = $1 ORDER BY event DESC, first_seq DESC, ordinal DESC LIMIT 1"};
 
 // Whether the database can have such an id: UTF-8 without NUL, at most k_seat_id_bytes_max bytes.
 bool can_be_id(std::string_view id) {

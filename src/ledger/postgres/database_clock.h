@@ -15,6 +15,9 @@
 
 #include "core/time.h"
 
+// The database's time in a statement, in milliseconds since 1970.
+#define HOLDFAST_DATABASE_NOW "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
 namespace holdfast::pg {
 
 class DatabaseClock {

@@ -1,5 +1,6 @@
 #include "ledger/postgres/imports.h"
 
+#include "ledger/postgres/database_clock.h"
 #include "ledger/postgres/piece_size.h"
 
 namespace holdfast::pg {
@@ -10,19 +11,19 @@ constexpr std::size_t k_ids_a_piece_max = 10'000;
 constexpr std::int32_t k_stale_at_once = 16;
 constexpr Uuid k_nobody{};
 
-#define HOLDFAST_NOW "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 constexpr Statement k_begin_import{"begin_import",
-                                   "INSERT INTO holdfast.import (event, node, until) VALUES ($1, $2, " HOLDFAST_NOW " + $3)"};
-constexpr Statement k_renew{"renew_import", "UPDATE holdfast.import SET until = " HOLDFAST_NOW " + $3 WHERE event = $1 AND node = $2"};
-constexpr Statement k_renew_all{
-    "renew_imports", "UPDATE holdfast.import SET until = " HOLDFAST_NOW " + $3 WHERE event = ANY ($1) AND node = $2 RETURNING event"};
+                                   "INSERT INTO holdfast.import (event, node, until) VALUES ($1, $2, " HOLDFAST_DATABASE_NOW " + $3)"};
+constexpr Statement k_renew{"renew_import",
+                            "UPDATE holdfast.import SET until = " HOLDFAST_DATABASE_NOW " + $3 WHERE event = $1 AND node = $2"};
+constexpr Statement k_renew_all{"renew_imports", "UPDATE holdfast.import SET until = " HOLDFAST_DATABASE_NOW
+                                                 " + $3 WHERE event = ANY ($1) AND node = $2 RETURNING event"};
 constexpr Statement k_end{"end_import", "DELETE FROM holdfast.import WHERE event = $1 AND node = $2"};
 constexpr Statement k_forget{"forget_import", "DELETE FROM holdfast.import WHERE event = $1"};
 constexpr Statement k_give_up{"give_up_import", "UPDATE holdfast.import SET node = $3, until = 0 WHERE event = $1 AND node = $2"};
 constexpr Statement k_take_stale{"take_stale_import",
-                                 "UPDATE holdfast.import SET node = $2, until = 0 WHERE event = $1 AND until < " HOLDFAST_NOW};
-constexpr Statement k_stale{
-    "stale_imports", "SELECT event, node = $2 FROM holdfast.import WHERE until < " HOLDFAST_NOW " ORDER BY event <= $1, event LIMIT $3"};
+                                 "UPDATE holdfast.import SET node = $2, until = 0 WHERE event = $1 AND until < " HOLDFAST_DATABASE_NOW};
+constexpr Statement k_stale{"stale_imports", "SELECT event, node = $2 FROM holdfast.import WHERE until < " HOLDFAST_DATABASE_NOW
+                                             " ORDER BY event <= $1, event LIMIT $3"};
 constexpr Statement k_lock_nobodys{"lock_nobodys_import",
                                    "SELECT FROM holdfast.import WHERE event = $1 AND node = $2 FOR UPDATE SKIP LOCKED"};
 constexpr Statement k_give_back_ids{"give_back_ids",
@@ -70,10 +71,10 @@ bool give_up_import(Connection& connection, EventNumber event, const Uuid& node)
 }
 
 std::set<EventNumber> renew_imports(Connection& connection, const std::set<EventNumber>& events, const Uuid& node) {
-  std::set<EventNumber> renewed;
-  if (events.empty()) return renewed;
+  if (events.empty()) return {};
   const std::vector<EventNumber> numbers(events.begin(), events.end());
   const Result rows = connection.query(k_renew_all, Parameters().events(numbers).uuid(node).int8(k_import_lease));
+  std::set<EventNumber> renewed;
   for (int row = 0; row < rows.rows(); ++row) renewed.insert(rows.event(row, 0));
   return renewed;
 }

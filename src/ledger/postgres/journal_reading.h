@@ -6,6 +6,7 @@
 // Call with the replica's mutex.
 #pragma once
 
+#include "ledger/postgres/database_clock.h"
 #include "ledger/postgres/replica.h"
 #include "sql/postgres_connection.h"
 
@@ -16,7 +17,7 @@ namespace holdfast::pg {
 // replica knows comes first, without its body, so that its hash can be compared.
 inline constexpr Statement k_read_after{"read_after", R"(
   SELECT t.now, j.first_seq, j.ordinal, j.changes, j.at, j.hash, j.body
-  FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) t
+  FROM (SELECT )" HOLDFAST_DATABASE_NOW R"( AS now) t
   LEFT JOIN LATERAL (
     SELECT first_seq, ordinal, changes, at, hash, CASE WHEN first_seq = $2 AND ordinal = $3 AND $4 THEN ''::bytea ELSE body END AS body
     FROM holdfast.journal WHERE event = $1 AND (first_seq, ordinal) >= ($2, $3) ORDER BY event, first_seq, ordinal LIMIT $5

@@ -94,7 +94,7 @@ void PostgresLedger::remember(const JournalRow& row, const JournalBody& body) {
 }
 
 void PostgresLedger::ask_clock(Connection& connection) {
-  constexpr Statement k_now{"now", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"};
+  constexpr Statement k_now{"now", "SELECT " HOLDFAST_DATABASE_NOW};
   const std::int64_t sent = DatabaseClock::boot_ms();
   observe_clock(connection.query(k_now).int8(0, 0), sent);
 }

@@ -283,7 +283,6 @@ void Projector::note(EventNumber event, const StepReport& report) {
     if (report.result != StepReport::Result::done) return;
     ++stats_.steps;
     stats_.changes += report.changes;
-    stats_.changes_of_last_step = report.changes;
     if (report.import_has_ended && report.seats >= k_seats_worth_statistics) plans_are_old_ = true;
     if (report.has_keys) untidy_.insert(event);
   }

@@ -54,7 +54,6 @@ struct ProjectorOptions {
 struct ProjectorStats {
   std::uint64_t steps = 0;
   std::uint64_t changes = 0;
-  std::uint64_t changes_of_last_step = 0;
   std::uint64_t changes_behind = 0;           // of the events that it was told of
   std::chrono::milliseconds behind{0};        // how long the oldest of them has waited
   std::uint64_t events_damaged = 0;

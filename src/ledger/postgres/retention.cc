@@ -1,6 +1,7 @@
 #include "ledger/postgres/retention.h"
 
 #include "core/bytes.h"
+#include "ledger/postgres/database_clock.h"
 #include "ledger/postgres/tables.h"
 
 namespace holdfast::pg {
@@ -9,7 +10,7 @@ namespace {
 constexpr std::int32_t k_rows_at_once = 500;
 constexpr std::int64_t k_events_at_once = 1'000;
 
-constexpr Statement k_time_before{"time_before", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint - $1 * 86400000"};
+constexpr Statement k_time_before{"time_before", "SELECT " HOLDFAST_DATABASE_NOW " - $1 * 86400000"};
 constexpr Statement k_old_events{"events_with_old_rows",
                                  "SELECT e.number FROM holdfast.event e CROSS JOIN LATERAL (SELECT at FROM holdfast.journal "
                                  "WHERE event = e.number ORDER BY first_seq, ordinal LIMIT 1) j "
@@ -48,7 +49,7 @@ constexpr Statement k_newest_until{"newest_row_until", R"(
                         ORDER BY first_seq, ordinal LIMIT 1) m
   )
   SELECT greatest((SELECT max(last_at) FROM ends WHERE last_at <= $1), (SELECT max(at) FROM bisected)))"};
-constexpr Statement k_now{"retention_now", "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"};
+constexpr Statement k_now{"retention_now", "SELECT " HOLDFAST_DATABASE_NOW};
 
 // Whether the hash of the row before `row` in a result of k_oldest is the one that `row` was chained to. A damaged hash as the anchor would make
 // the rows that stay look damaged.

@@ -27,6 +27,12 @@ JournalRow read_row(const Result& result, int row, int first, EventNumber event)
   return read;
 }
 
+std::vector<EventNumber> read_events(const Result& result) {
+  std::vector<EventNumber> events;
+  for (int row = 0; row < result.rows(); ++row) events.push_back(result.event(row, 0));
+  return events;
+}
+
 EventRow read_event(const Result& result) {
   const auto number_at = [&](int column) { return static_cast<std::uint32_t>(result.int8(0, column)); };
   return {.id = result.uuid(0, 0),

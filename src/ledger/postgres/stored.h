@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
-#include "core/change.h"
 #include "core/submission.h"
 #include "ledger/journal_row.h"
 #include "ledger/table_rows.h"
@@ -14,6 +14,9 @@ namespace holdfast::pg {
 
 // Reads columns first_seq, ordinal, changes, at, hash, body from column `first` on. A hash of another size is zero, which fits no row.
 JournalRow read_row(const Result& result, int row, int first, EventNumber event);
+
+// Reads the numbers of events in the first column.
+std::vector<EventNumber> read_events(const Result& result);
 
 inline constexpr int k_event_columns = 13;
 #define HOLDFAST_EVENT_COLUMNS                                                                                        \

@@ -55,12 +55,14 @@ constexpr Statement k_lock_state{"lock_event_state", "SELECT FROM holdfast.event
 constexpr Statement k_raise{"raise_next_expiry",
                             "UPDATE holdfast.event_state SET next_expiry = $2 WHERE event = $1 AND next_expiry IS DISTINCT FROM $2"};
 
+std::string way_out(EventNumber event) {
+  return "Run `holdfast verify --ledger URL`. If the journal is intact, rebuild the tables with `holdfast rebuild --ledger URL --event " +
+         std::to_string(event) + "`; otherwise restore the database from a backup.";
+}
+
 [[noreturn]] void damaged(EventNumber event, const std::string& what) {
   throw DataError("the tables of event " + std::to_string(event) + " in PostgreSQL are damaged: " + what +
-                  ". Nothing was changed, and nothing is sold from this event. Run `holdfast verify --ledger URL`. If the journal is "
-                  "intact, rebuild the "
-                  "tables with `holdfast rebuild --ledger URL --event " +
-                  std::to_string(event) + "`; otherwise restore the database from a backup.");
+                  ". Nothing was changed, and nothing is sold from this event. " + way_out(event));
 }
 
 std::optional<JournalPlace> read_place(const Result& result, EventNumber event) {
@@ -306,11 +308,9 @@ std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event,
 }
 
 DataError unreadable(const Uuid& reservation, const std::string& why) {
-  const std::string event = std::to_string(event_of_reservation(reservation).value_or(0));
-  return DataError(
-      "reservation " + to_string(reservation) + " of event " + event + ", which ended long ago, cannot be read from PostgreSQL (" + why +
-      "). Run `holdfast verify --ledger URL`. If the journal is intact, rebuild the tables with `holdfast rebuild --ledger URL --event " +
-      event + "`; otherwise restore the database from a backup.");
+  const EventNumber event = event_of_reservation(reservation).value_or(0);
+  return DataError("reservation " + to_string(reservation) + " of event " + std::to_string(event) +
+                   ", which ended long ago, cannot be read from PostgreSQL (" + why + "). " + way_out(event));
 }
 
 namespace {
@@ -348,10 +348,7 @@ void mark_owned(Connection& connection, EventNumber event, const ReservationRow&
 }
 
 std::vector<EventNumber> events_with_expiries(Connection& connection, Millis now, std::size_t limit) {
-  const Result rows = connection.query(k_due, Parameters().int8(now).unsigned8(limit));
-  std::vector<EventNumber> events;
-  for (int row = 0; row < rows.rows(); ++row) events.push_back(rows.event(row, 0));
-  return events;
+  return read_events(connection.query(k_due, Parameters().int8(now).unsigned8(limit)));
 }
 
 bool raise_next_expiry(Connection& connection, EventNumber event, Seq known, Millis next) {

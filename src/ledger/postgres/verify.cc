@@ -314,12 +314,7 @@ EventVerified verify_event(Connection& connection, EventNumber event) {
   });
 }
 
-std::vector<EventNumber> events_to_verify(Connection& connection) {
-  const Result rows = connection.query(k_events);
-  std::vector<EventNumber> events;
-  for (int row = 0; row < rows.rows(); ++row) events.push_back(rows.event(row, 0));
-  return events;
-}
+std::vector<EventNumber> events_to_verify(Connection& connection) { return read_events(connection.query(k_events)); }
 
 Settings for_verifying(Settings settings) {
   settings.application = "holdfast verify";
