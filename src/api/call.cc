@@ -44,8 +44,7 @@ void write_as_ticket_lock(const Fault& fault, http::Response& response) {
   json.object([&] {
     json.member("message", fault.detail);
     json.member("status", std::int64_t{fault.status});
-    json.member("data");
-    json.object([&] {
+    json.object("data", [&] {
       json.member("valido", false);
       json.member("code", fault.code);
     });
@@ -64,11 +63,7 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
     json.member("code", fault.code);
     if (group == Group::contract1) json.member("error", fault.detail);
     if (!fault.members.empty()) json.raw(fault.members);
-    if (fault.seat_ids.empty()) return;
-    json.member("seatIds");
-    json.array([&] {
-      for (const std::string& id : fault.seat_ids) json.text(id);
-    });
+    if (!fault.seat_ids.empty()) json.texts("seatIds", fault.seat_ids);
   });
 }
 

@@ -29,6 +29,16 @@ std::optional<Page> read_page(Call& call);
 // The same for a query that takes more.
 std::optional<Page> read_page(Call& call, const Query& query);
 
+// Answers with a page of a list: `items`, each of which `append(json, item)` writes, and the cursor of the next page; empty: there is none.
+template <typename Items, typename Append>
+void answer_page(Call& call, const Items& items, std::string_view next, Append append) {
+  Json json = begin_json(call);
+  json.object([&] {
+    json.array("items", items, [&](const auto& item) { append(json, item); });
+    json.member_or_null("nextCursor", next);
+  });
+}
+
 // The fault for a failed read: 400, 410 or 503.
 Fault fault_of(const ReadProblem& problem);
 

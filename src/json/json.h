@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/json_text.h"
@@ -33,6 +34,28 @@ class Json {
     open('[');
     body();
     close(']');
+  }
+  // A member that is an object or an array.
+  template <typename Body>
+  void object(std::string_view name, Body body) {
+    member(name);
+    object(std::move(body));
+  }
+  template <typename Body>
+  void array(std::string_view name, Body body) {
+    member(name);
+    array(std::move(body));
+  }
+  // A member that is an array with a value for each item, which `append(item)` writes.
+  template <typename Items, typename Append>
+  void array(std::string_view name, const Items& items, Append append) {
+    array(name, [&] {
+      for (const auto& item : items) append(item);
+    });
+  }
+  template <typename Texts>
+  void texts(std::string_view name, const Texts& items) {
+    array(name, items, [&](std::string_view item) { text(item); });
   }
   // Names the next value.
   void member(std::string_view name) {

@@ -96,15 +96,7 @@ void answer(Call& call, unsigned status, std::string_view message, Fill fill) {
   json.object([&] {
     json.member("message", message);
     json.member("status", std::int64_t{status});
-    json.member("data");
-    json.object([&] { fill(json); });
-  });
-}
-
-void append_list(Json& json, std::string_view name, const std::vector<std::string_view>& texts) {
-  json.member(name);
-  json.array([&] {
-    for (const std::string_view text : texts) json.text(text);
+    json.object("data", [&] { fill(json); });
   });
 }
 
@@ -114,7 +106,7 @@ void answer_not_available(Call& call, const std::vector<std::string_view>& unava
   call.status_for_metrics = 409;
   answer(call, 400, "Tickets not available", [&](Json& json) {
     json.member("valido", false);
-    append_list(json, "nodisponible", unavailable);
+    json.texts("nodisponible", unavailable);
   });
 }
 
@@ -217,11 +209,8 @@ Answer tickets_lock(Call& call) {
   mark_replayed(call, *verdict);
   answer(call, 200, "Tickets blocked", [&](Json& json) {
     json.member("valido", true);
-    append_list(json, "tickets", request.tickets);
-    json.member("reservationIds");
-    json.array([&] {
-      for (const Outcome& outcome : verdict->outcomes) json.text(to_string(outcome.reservation->id));
-    });
+    json.texts("tickets", request.tickets);
+    json.array("reservationIds", verdict->outcomes, [&](const Outcome& outcome) { json.text(to_string(outcome.reservation->id)); });
   });
 }
 

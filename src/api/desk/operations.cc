@@ -14,8 +14,8 @@ namespace holdfast::api {
 namespace {
 
 void append_key(Json& json, std::string_view id, std::string_view name) {
-  if (id.empty()) return json.null();
-  json.object([&] {
+  if (id.empty()) return json.member_or_null("key", "");
+  json.object("key", [&] {
     json.member("id", id);
     json.member("name", name);
   });
@@ -27,9 +27,8 @@ void append_component(Json& json, const NamedComponent& each) {
     json.member("kind", each.component.kind);
     json.member("status", name_of(each.component.status));
     json.member("detail", each.component.detail);
-    json.member("lag");
-    if (!each.component.lag) return json.null();
-    json.object([&] {
+    if (!each.component.lag) return json.member_or_null("lag", "");
+    json.object("lag", [&] {
       json.member("value");
       json.raw(fmt::format("{:.6g}", each.component.lag->value));
       json.member("unit", each.component.lag->unit);
@@ -40,7 +39,6 @@ void append_component(Json& json, const NamedComponent& each) {
 void append_action(Json& json, const OperatorAction& action) {
   json.object([&] {
     json.member("at", rfc3339(action.at));
-    json.member("key");
     append_key(json, action.key_id, action.key_name);
     json.member("method", action.method);
     json.member("path", action.path);
@@ -69,12 +67,8 @@ Answer show_health(Call& call) {
     json.member("startedAt", rfc3339(began_at));
     json.member("uptimeSeconds", (now - began_at) / k_millis_per_second);
     json.member("hasKeys", !call.services.access.is_open());
-    json.member("key");
     append_key(json, call.caller.id, call.services.access.name_of_key(call.caller.id));
-    json.member("components");
-    json.array([&] {
-      for (const NamedComponent& each : components) append_component(json, each);
-    });
+    json.array("components", components, [&](const NamedComponent& each) { append_component(json, each); });
   });
 }
 
@@ -109,12 +103,7 @@ Answer list_actions(Call& call) {
   if (!limit) co_return;
   const auto actions = call.services.operators.newest(static_cast<std::size_t>(*limit));
   Json json = begin_uncached_json(call);
-  json.object([&] {
-    json.member("items");
-    json.array([&] {
-      for (const OperatorAction& action : actions) append_action(json, action);
-    });
-  });
+  json.object([&] { json.array("items", actions, [&](const OperatorAction& action) { append_action(json, action); }); });
 }
 
 }  // namespace holdfast::api

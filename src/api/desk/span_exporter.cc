@@ -41,8 +41,7 @@ void attribute(Json& json, std::string_view key, std::string_view value) {
   if (value.empty()) return;
   json.object([&] {
     json.member("key", key);
-    json.member("value");
-    json.object([&] { json.member("stringValue", value); });
+    json.object("value", [&] { json.member("stringValue", value); });
   });
 }
 
@@ -50,8 +49,7 @@ void attribute(Json& json, std::string_view key, std::string_view value) {
 void attribute(Json& json, std::string_view key, std::int64_t value) {
   json.object([&] {
     json.member("key", key);
-    json.member("value");
-    json.object([&] { json.member("intValue", std::to_string(value)); });
+    json.object("value", [&] { json.member("intValue", std::to_string(value)); });
   });
 }
 
@@ -78,10 +76,8 @@ void append_span(Json& json, const Span& span) {
     json.member("kind", k_kind_server);
     json.member("startTimeUnixNano", std::to_string(span.began.count()));
     json.member("endTimeUnixNano", std::to_string(span.ended.count()));
-    json.member("attributes");
-    json.array([&] { append_attributes(json, span); });
-    json.member("status");
-    json.object([&] {
+    json.array("attributes", [&] { append_attributes(json, span); });
+    json.object("status", [&] {
       if (span.facts.status >= k_server_errors) json.member("code", k_status_error);
     });
   });
@@ -94,27 +90,18 @@ bool is_sampled(const TraceParent& trace) { return (trace.packed.back() & 1U) !=
 std::string otlp_json(std::span<const Span> spans) {
   std::string body;
   Json json(body);
-  const auto in_array = [&](std::string_view name, auto write) {
-    json.member(name);
-    json.array([&] { json.object(write); });
-  };
+  const auto in_array = [&](std::string_view name, auto write) { json.array(name, [&] { json.object(write); }); };
   json.object([&] {
     in_array("resourceSpans", [&] {
-      json.member("resource");
-      json.object([&] {
-        json.member("attributes");
-        json.array([&] {
+      json.object("resource", [&] {
+        json.array("attributes", [&] {
           attribute(json, "service.name", "holdfast");
           attribute(json, "service.version", k_version);
         });
       });
       in_array("scopeSpans", [&] {
-        json.member("scope");
-        json.object([&] { json.member("name", "holdfast"); });
-        json.member("spans");
-        json.array([&] {
-          for (const Span& each : spans) append_span(json, each);
-        });
+        json.object("scope", [&] { json.member("name", "holdfast"); });
+        json.array("spans", spans, [&](const Span& each) { append_span(json, each); });
       });
     });
   });

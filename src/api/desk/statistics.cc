@@ -34,15 +34,11 @@ class Columns {
 
   template <typename Value>
   void whole(std::string_view name, Value value) {
-    json_.member(name);
-    json_.array([&] {
-      for (const Interval& each : intervals_) json_.number(std::int64_t{value(each)});
-    });
+    json_.array(name, intervals_, [&](const Interval& each) { json_.number(std::int64_t{value(each)}); });
   }
   // Counts, and times in milliseconds with three decimals; null if there was nothing to measure.
   void quantiles(std::string_view name, Quantiles Interval::* of) {
-    json_.member(name);
-    json_.object([&] {
+    json_.object(name, [&] {
       whole("count", [&](const Interval& each) { return (each.*of).count; });
       milliseconds("p50Ms", of, &Quantiles::p50);
       milliseconds("p99Ms", of, &Quantiles::p99);
@@ -56,12 +52,9 @@ class Columns {
 
  private:
   void milliseconds(std::string_view name, Quantiles Interval::* of, float Quantiles::* which) {
-    json_.member(name);
-    json_.array([&] {
-      for (const Interval& each : intervals_) {
-        const Quantiles& quantiles = each.*of;
-        quantiles.count == 0 ? json_.null() : json_.raw(text_of(quantiles.*which));
-      }
+    json_.array(name, intervals_, [&](const Interval& each) {
+      const Quantiles& quantiles = each.*of;
+      quantiles.count == 0 ? json_.null() : json_.raw(text_of(quantiles.*which));
     });
   }
 
@@ -205,26 +198,20 @@ void Statistics::append_series(Json& json, Resolution resolution, Millis since) 
   json.member("resolution", resolution == Resolution::second ? "second" : "minute");
   json.member("startedAt", rfc3339(began_at_));
   json.member("asOf", rfc3339(as_of * k_millis_per_second));
-  json.member("at");
-  json.array([&] {
-    for (const Interval& each : intervals) json.text(rfc3339(each.end * k_millis_per_second));
-  });
+  json.array("at", intervals, [&](const Interval& each) { json.text(rfc3339(each.end * k_millis_per_second)); });
   columns.whole("seconds", [](const Interval& each) { return each.seconds; });
-  json.member("changes");
-  json.object([&] {
+  json.object("changes", [&] {
     for (std::size_t i = 0; i < k_shown_kinds.size(); ++i) {
       columns.whole(name_of(k_shown_kinds[i]), [&](const Interval& each) { return each.changes[i]; });
     }
   });
-  json.member("seats");
-  json.object([&] {
+  json.object("seats", [&] {
     for (std::size_t i = 0; i < k_shown_kinds.size(); ++i) {
       if (state_after(k_shown_kinds[i])) columns.whole(name_of(k_shown_kinds[i]), [&](const Interval& each) { return each.seats[i]; });
     }
   });
   // Only codes that occurred: there are many, and most never occur.
-  json.member("refusals");
-  json.object([&] {
+  json.object("refusals", [&] {
     for (std::size_t i = 0; i < k_refusal_codes.size(); ++i) {
       if (columns.has_any(&Interval::refusals, i))
         columns.whole(k_refusal_codes[i], [&](const Interval& each) { return each.refusals[i]; });

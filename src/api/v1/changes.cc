@@ -44,16 +44,14 @@ boost::asio::awaitable<Reading<ChangePage>> read_somewhere(Call& call, const Rea
 using Events = std::map<EventNumber, std::shared_ptr<const PublishedEvent>>;
 
 void append_changes(Json& json, const std::vector<RecordedChange>& changes, const Events& events) {
-  json.array([&] {
-    for (const RecordedChange& change : changes) {
-      const auto at = events.find(change.event);
-      const PublishedEvent* const event = at == events.end() ? nullptr : at->second.get();
-      // Without its event, the seats of a change cannot be named.
-      if (event == nullptr && state_after(change.kind)) {
-        feed::append_unreadable_change(json, change);
-      } else {
-        feed::append_change(json, change, event == nullptr ? nullptr : event->plan().get());
-      }
+  json.array("items", changes, [&](const RecordedChange& change) {
+    const auto at = events.find(change.event);
+    const PublishedEvent* const event = at == events.end() ? nullptr : at->second.get();
+    // Without its event, the seats of a change cannot be named.
+    if (event == nullptr && state_after(change.kind)) {
+      feed::append_unreadable_change(json, change);
+    } else {
+      feed::append_change(json, change, event == nullptr ? nullptr : event->plan().get());
     }
   });
 }
@@ -101,7 +99,6 @@ Answer list_event_changes(Call& call) {
   if (!page) co_return fail(call, fault_of(page.error()));
   Json json = begin_uncached_json(call);
   json.object([&] {
-    json.member("items");
     append_changes(json, page->changes, {{event->card().number, event}});
     json.member("seq", event->seq());
   });
@@ -131,7 +128,6 @@ Answer list_changes(Call& call) {
   if (!events) co_return;
   Json json = begin_uncached_json(call);
   json.object([&] {
-    json.member("items");
     append_changes(json, page->changes, *events);
     json.member("nextCursor", page->next);
   });

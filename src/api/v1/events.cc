@@ -29,12 +29,12 @@ constexpr std::size_t k_status_text_bytes_max = 16;
 constexpr std::size_t k_seats_worth_compressing = 16;
 constexpr std::size_t k_states_worth_sharing = 16'384;   // seats; the connection copies smaller answers into its buffer anyway
 
-// How many seats of something are in each state.
+// How many seats of something are in each state: the member `counts`.
 struct Tally {
   std::array<std::size_t, 4> by_state{};   // available, held, sold, blocked
   void add(char letter) { ++by_state[letter == 'a' ? 0 : letter == 'h' ? 1 : letter == 's' ? 2 : 3]; }
   void append(Json& json) const {
-    json.object([&] {
+    json.object("counts", [&] {
       json.member("total", std::uint64_t{by_state[0] + by_state[1] + by_state[2] + by_state[3]});
       json.member("available", std::uint64_t{by_state[0]});
       json.member("held", std::uint64_t{by_state[1]});
@@ -80,38 +80,30 @@ void append_event(const Call& call, Json& json, const PublishedEvent& event, con
     json.member_or_null("currency", event.card().currency);
     json.member("holdSeconds", settings.hold_seconds);
     json.member("maxHoldSeconds", settings.max_hold_seconds);
-    json.member("limits");
-    json.object([&] {
+    json.object("limits", [&] {
       json.member("seatsPerReservation", limits.seats_per_reservation);
       json.member("heldSeatsPerCustomer", limits.held_seats_per_customer);
     });
     json.member("planVersion", 1);
     json.member("seq", states->seq);
-    json.member("counts");
     all.append(json);
-    json.member("sections");
-    json.array([&] {
+    json.array("sections", [&] {
       for (std::size_t i = 0; i < by_section.size(); ++i) {
         json.object([&] {
           json.member("name", plan.sections()[i]);
-          json.member("counts");
           by_section[i].append(json);
         });
       }
     });
-    json.member("categories");
-    json.array([&] {
+    json.array("categories", [&] {
       for (std::size_t i = 0; i < by_category.size(); ++i) {
         json.object([&] {
           append_category(json, plan.categories()[i]);
-          json.member("counts");
           by_category[i].append(json);
         });
       }
     });
-    if (not_taken == nullptr) return;
-    json.member("notTaken");
-    not_taken->append(json);
+    if (not_taken != nullptr) not_taken->append(json);
   });
 }
 
@@ -226,18 +218,11 @@ std::string plan_text(const PublishedEvent& event, bool compressed) {
   Json json(sink.part());
   const auto seats = static_cast<SeatIndex>(plan.size());
   const auto column = [&](std::string_view name, auto append) {
-    json.member(name);
-    json.array([&] {
+    json.array(name, [&] {
       for (SeatIndex seat = 0; seat < seats; ++seat) {
         append(seat);
         sink.part_done();
       }
-    });
-  };
-  const auto names = [&](std::string_view member, std::span<const std::string> list) {
-    json.member(member);
-    json.array([&] {
-      for (const std::string& name : list) json.text(name);
     });
   };
   const auto coordinate = [&](float value) {
@@ -256,14 +241,10 @@ std::string plan_text(const PublishedEvent& event, bool compressed) {
     json.member("eventId", to_string(event.card().id));
     json.member("planVersion", 1);
     json.member("size", std::uint64_t{plan.size()});
-    names("sections", plan.sections());
-    names("names", plan.names());
-    json.member("categories");
-    json.array([&] {
-      for (const Category& category : plan.categories()) json.object([&] { append_category(json, category); });
-    });
-    json.member("seats");
-    json.object([&] {
+    json.texts("sections", plan.sections());
+    json.texts("names", plan.names());
+    json.array("categories", plan.categories(), [&](const Category& category) { json.object([&] { append_category(json, category); }); });
+    json.object("seats", [&] {
       column("id", [&](SeatIndex seat) { json.text(plan.seat_id(seat)); });
       column("section", [&](SeatIndex seat) { json.number(section_of[seat]); });
       column("row", [&](SeatIndex seat) { json.number(row_of[seat]); });
@@ -294,8 +275,7 @@ bool append_events(Call& call, Json& json, std::size_t limit, std::uint64_t afte
   std::optional<EventNumber> next;
   bool all = true;
   json.object([&] {
-    json.member("items");
-    json.array([&] {
+    json.array("items", [&] {
       EventNumber last = 0;
       std::size_t shown = 0;
       for (const EventNumber number : call.ledger().events()) {

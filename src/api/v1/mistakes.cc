@@ -33,17 +33,14 @@ std::string Mistakes::summary() const {
 }
 
 void Mistakes::append(Json& json) const {
-  json.member("mistakes");
-  json.array([&] {
-    for (const Mistake& each : kept_) {
-      json.object([&] {
-        json.member("what", each.what + ".");
-        if (!each.member.empty()) json.member("member", each.member);
-        if (each.line > 0) json.member("line", each.line);
-        if (!each.seat.empty()) json.member("seat", each.seat);
-        if (!each.seat_id.empty()) json.member("seatId", each.seat_id);
-      });
-    }
+  json.array("mistakes", kept_, [&](const Mistake& each) {
+    json.object([&] {
+      json.member("what", each.what + ".");
+      if (!each.member.empty()) json.member("member", each.member);
+      if (each.line > 0) json.member("line", each.line);
+      if (!each.seat.empty()) json.member("seat", each.seat);
+      if (!each.seat_id.empty()) json.member("seatId", each.seat_id);
+    });
   });
   json.member("moreMistakes", std::uint64_t{count_ - kept_.size()});
 }
@@ -70,16 +67,13 @@ void NotTaken::add(std::string_view member, std::uint64_t count, std::uint64_t l
 }
 
 void NotTaken::append(Json& json) const {
-  json.object([&] {
-    json.member("members");
-    json.array([&] {
-      for (const Entry& each : entries_) {
-        json.object([&] {
-          json.member("member", each.member);
-          json.member("count", each.count);
-          json.member("line", each.line);
-        });
-      }
+  json.object("notTaken", [&] {
+    json.array("members", entries_, [&](const Entry& each) {
+      json.object([&] {
+        json.member("member", each.member);
+        json.member("count", each.count);
+        json.member("line", each.line);
+      });
     });
     json.member("others", others_);
   });

@@ -69,7 +69,7 @@ class NotTaken {
   void add(std::string_view member, std::uint64_t count, std::uint64_t line);
   std::span<const Entry> entries() const { return entries_; }
   std::uint64_t others() const { return others_; }   // occurrences of members that are not kept
-  // Writes `{"members":[…],"others":0}`.
+  // Writes `"notTaken":{"members":[…],"others":0}` into an open object.
   void append(Json& json) const;
 
  private:

@@ -162,14 +162,8 @@ Answer get_reservation_history(Call& call) {
   Reading<HistoryPage> page;
   co_await call.services.background.run([&] { page = read_history(call.ledger(), *event, *view, place, asked->limit); });
   if (!page) co_return fail(call, fault_of(page.error()));
-  Json json = begin_json(call);
-  json.object([&] {
-    json.member("items");
-    json.array([&] {
-      for (const RecordedChange& change : page->changes) feed::append_change(json, change, event->plan().get());
-    });
-    json.member_or_null("nextCursor", page->next ? text_of(*page->next) : "");
-  });
+  answer_page(call, page->changes, page->next ? text_of(*page->next) : "",
+              [&](Json& json, const RecordedChange& change) { feed::append_change(json, change, event->plan().get()); });
 }
 
 }   // namespace holdfast::api

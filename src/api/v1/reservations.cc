@@ -26,25 +26,22 @@ void append_reservation(Json& json, const PublishedEvent& event, const Reservati
     json.member("id", to_string(view.id));
     json.member_or_null("customerId", view.customer);
     json.member("eventId", to_string(event.card().id));
-    json.member("seats");
-    json.array([&] {
-      for (const ReservedSeat& reserved : view.seats) {
-        const Category& category = plan.categories()[plan.category_of(reserved.seat)];
-        if (reserved.owned || !counts_owned) {
-          total = total && category.price ? std::optional(Price{total->ten_thousandths + category.price->ten_thousandths}) : std::nullopt;
-        }
-        std::string label;
-        plan.append_label(label, reserved.seat);
-        SeatState state = reserved.owned ? (sold ? SeatState::sold : SeatState::held) : SeatState::available;
-        if (!reserved.owned && now) state = event.seat(reserved.seat, *now).state;
-        json.object([&] {
-          json.member("id", plan.seat_id(reserved.seat));
-          json.member("label", label);
-          json.member("category", category.name);
-          append_price(json, "price", category.price);
-          json.member("state", name_of(state));
-        });
+    json.array("seats", view.seats, [&](const ReservedSeat& reserved) {
+      const Category& category = plan.categories()[plan.category_of(reserved.seat)];
+      if (reserved.owned || !counts_owned) {
+        total = total && category.price ? std::optional(Price{total->ten_thousandths + category.price->ten_thousandths}) : std::nullopt;
       }
+      std::string label;
+      plan.append_label(label, reserved.seat);
+      SeatState state = reserved.owned ? (sold ? SeatState::sold : SeatState::held) : SeatState::available;
+      if (!reserved.owned && now) state = event.seat(reserved.seat, *now).state;
+      json.object([&] {
+        json.member("id", plan.seat_id(reserved.seat));
+        json.member("label", label);
+        json.member("category", category.name);
+        append_price(json, "price", category.price);
+        json.member("state", name_of(state));
+      });
     });
     json.member("createdAt", rfc3339(view.created_at));
     json.member("expiresAt", rfc3339(view.expires_at));
@@ -140,8 +137,7 @@ std::optional<ReadProblem> append_list(Call& call, Json& json, const ListWish& w
   std::optional<ReadProblem> problem;
   json.object([&] {
     std::string cursor = page.cursor;
-    json.member("items");
-    json.array([&] {
+    json.array("items", [&] {
       std::size_t left = page.limit;
       std::size_t seen = 0;
       std::string behind;   // the cursor behind the last item that was examined

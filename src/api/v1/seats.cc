@@ -32,8 +32,7 @@ void append_seat(const Call& call, Json& json, const PublishedEvent& event, Seat
     json.member("section", plan.section_of(seat));
     json.member("row", plan.row_of(seat));
     json.member("number", plan.number_of(seat));
-    json.member("category");
-    json.object([&] { append_category(json, plan.categories()[plan.category_of(seat)]); });
+    json.object("category", [&] { append_category(json, plan.categories()[plan.category_of(seat)]); });
     json.member("state", name_of(reading.state));
     json.member("version", reading.version);
     const bool is_shown = reading.reservation && may_touch(call, *reading.reservation);
@@ -92,8 +91,7 @@ std::optional<SeatFilter> read_filter(const Query& query, const Plan& plan, std:
 void append_seats(Call& call, Json& json, const PublishedEvent& event, const SeatFilter& filter, std::size_t first, std::size_t limit) {
   json.object([&] {
     std::size_t next = 0;
-    json.member("items");
-    json.array([&] {
+    json.array("items", [&] {
       next = show_seats(event, filter, first, limit, call.ledger().now(),
                         [&](SeatIndex seat, const SeatReading& reading) { append_seat(call, json, event, seat, reading); });
     });
@@ -120,12 +118,7 @@ Answer change_seats(Call& call) {
   mark_replayed(call, *verdict);
   const auto event = call.ledger().event(*number);
   Json json = begin_json(call);
-  json.object([&] {
-    json.member("seatIds");
-    json.array([&] {
-      for (const SeatIndex seat : named->seats) json.text(event->plan()->seat_id(seat));
-    });
-  });
+  json.object([&] { json.array("seatIds", named->seats, [&](SeatIndex seat) { json.text(event->plan()->seat_id(seat)); }); });
 }
 
 }  // namespace
@@ -152,14 +145,7 @@ Answer get_seat_history(Call& call) {
   if (!history) co_return fail(call, fault_of(history.error()));
   const bool has_more = history->size() > page->limit;
   if (has_more) history->pop_back();
-  Json json = begin_json(call);
-  json.object([&] {
-    json.member("items");
-    json.array([&] {
-      for (const SeatChange& change : *history) append_seat_change(json, change);
-    });
-    json.member_or_null("nextCursor", has_more ? std::to_string(history->back().version) : "");
-  });
+  answer_page(call, *history, has_more ? std::to_string(history->back().version) : "", append_seat_change);
 }
 
 // GET /v1/events/{eventId}/seats?state=&section=&category=&label=&limit=&cursor=

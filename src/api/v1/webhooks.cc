@@ -164,8 +164,7 @@ void append_endpoint(Json& json, const EndpointReport& report, std::optional<std
   const Endpoint& endpoint = report.endpoint;
   json.member("id", to_string(endpoint.id));
   json.member("url", endpoint.url);
-  json.member("types");
-  json.array([&] {
+  json.array("types", [&] {
     for (unsigned kind = 1; kind <= static_cast<unsigned>(ChangeKind::unblocked); ++kind) {
       if ((endpoint.kinds & feed::kind_bit(static_cast<ChangeKind>(kind))) != 0) json.text(name_of(static_cast<ChangeKind>(kind)));
     }
@@ -255,23 +254,16 @@ Answer create_webhook(Call& call) {
 // GET /v1/webhooks
 Answer list_webhooks(Call& call) {
   if (!Query::read(call, {})) co_return;
-  std::vector<EndpointReport> reports;
-  std::vector<std::uint64_t> lags;
+  std::vector<std::pair<EndpointReport, std::uint64_t>> reports;   // each with its lag
   const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
-    reports = store.list();
-    for (const EndpointReport& each : reports) lags.push_back(call.services.webhooks.source().behind(each.endpoint.position));
+    for (EndpointReport& each : store.list()) {
+      const std::uint64_t lag = call.services.webhooks.source().behind(each.endpoint.position);
+      reports.emplace_back(std::move(each), lag);
+    }
   });
   if (!asked) co_return;
-  Json json = begin_json(call);
-  json.object([&] {
-    json.member("items");
-    json.array([&] {
-      for (std::size_t i = 0; i < reports.size(); ++i) {
-        json.object([&] { append_endpoint(json, reports[i], lags[i], call.services.webhooks.now()); });
-      }
-    });
-    json.member("nextCursor");
-    json.null();   // all webhooks fit on one page
+  answer_page(call, reports, "", [&](Json& json, const auto& each) {   // all webhooks fit on one page
+    json.object([&] { append_endpoint(json, each.first, each.second, call.services.webhooks.now()); });
   });
 }
 
@@ -382,23 +374,16 @@ Answer list_dead_messages(Call& call) {
   if (!is_there) co_return fail(call, not_found(call));
   const bool more = messages.size() > page->limit;
   if (more) messages.pop_back();
-  Json json = begin_json(call);
-  json.object([&] {
-    json.member("items");
-    json.array([&] {
-      for (const feed::QueuedMessage& each : messages) {
-        json.object([&] {
-          json.member("id", each.id);
-          json.member("type", name_of(each.kind));
-          json.member("attempts", each.attempts);
-          json.member("diedAt", rfc3339(each.died_at));
-          json.member("lastError", each.last_error);
-          json.member("message");
-          json.raw(each.body);
-        });
-      }
+  answer_page(call, messages, more ? std::to_string(messages.back().number) : "", [](Json& json, const feed::QueuedMessage& each) {
+    json.object([&] {
+      json.member("id", each.id);
+      json.member("type", name_of(each.kind));
+      json.member("attempts", each.attempts);
+      json.member("diedAt", rfc3339(each.died_at));
+      json.member("lastError", each.last_error);
+      json.member("message");
+      json.raw(each.body);
     });
-    json.member_or_null("nextCursor", more ? std::to_string(messages.back().number) : "");
   });
 }
 
