@@ -39,10 +39,14 @@ Readiness ServerState::readiness() const {
 }
 
 std::string ServerState::metrics_text(bool compressed) const {
-  metrics_.set_waiters(watch_.waiters());
-  metrics_.show(live_.stats());
-  metrics_.show(readiness());
-  return metrics_.text(ledger_, engine_, server_->stats(), ledger_health_(), compressed);
+  return metrics_.text({.ledger = ledger_,
+                        .engine = engine_,
+                        .server = server_->stats(),
+                        .health = ledger_health_(),
+                        .live = live_.stats(),
+                        .readiness = readiness(),
+                        .waiters = watch_.waiters()},
+                       compressed);
 }
 
 // GET /healthz, GET /health

@@ -113,27 +113,18 @@ class StateBacklog {
 };
 
 // Metrics that only the embedded ledger has.
-class StateMetrics final : public prometheus::Collectable {
- public:
-  StateMetrics(StateBacklog& backlog, const EmbeddedLedger& ledger) : backlog_(backlog), ledger_(ledger) {}
-  std::vector<prometheus::MetricFamily> Collect() const override {
-    using api::single;
-    using prometheus::MetricType;
-    const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
-    return {single(MetricType::Gauge, "holdfast_journal_rows_damaged",
-                   "Journal rows that readers found damaged. Nobody gets their changes.", ledger_.damaged_rows().count()),
-            single(MetricType::Gauge, "holdfast_state_oldest_pending_seconds", "Age of the oldest journal row that state.db does not have.",
-                   backlog_.look(ledger_)),
-            single(MetricType::Gauge, "holdfast_expiries_oldest_pending_seconds", "Since when the oldest expiry waits to be recorded.",
-                   seconds(ledger_.expiries_due())),
-            single(MetricType::Counter, "holdfast_state_held_back_seconds_total",
-                   "Time that rounds have waited for state.db because it exceeded ledger.state_lag_max_ms.", seconds(ledger_.held_back()))};
-  }
-
- private:
-  StateBacklog& backlog_;
-  const EmbeddedLedger& ledger_;
-};
+std::vector<prometheus::MetricFamily> state_metrics(StateBacklog& backlog, const EmbeddedLedger& ledger) {
+  using api::counter, api::gauge;
+  const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
+  return {
+      gauge("holdfast_journal_rows_damaged", "Journal rows that readers found damaged. Nobody gets their changes.",
+            ledger.damaged_rows().count()),
+      gauge("holdfast_state_oldest_pending_seconds", "Age of the oldest journal row that state.db does not have.", backlog.look(ledger)),
+      gauge("holdfast_expiries_oldest_pending_seconds", "Since when the oldest expiry waits to be recorded.",
+            seconds(ledger.expiries_due())),
+      counter("holdfast_state_held_back_seconds_total",
+              "Time that rounds have waited for state.db because it exceeded ledger.state_lag_max_ms.", seconds(ledger.held_back()))};
+}
 
 // Empty while the delay is normal.
 std::string told_of_age(double seconds) {
@@ -223,7 +214,7 @@ class EmbeddedHome final : public Home {
     health.add("tables", [this] { return look_at_tables(ledger_, state_backlog_); });
     health.add("clock", [this] { return look_at_clock(ledger_, kernel_clock_); });
   }
-  const prometheus::Collectable* metrics() const override { return &state_metrics_; }
+  std::vector<prometheus::MetricFamily> metrics() const override { return state_metrics(state_backlog_, ledger_); }
   std::string degradation() const override {
     if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
     if (std::string damage = told_of_damage(ledger_); !damage.empty()) return damage;
@@ -271,7 +262,6 @@ class EmbeddedHome final : public Home {
   std::optional<FileWatch> file_watch_;   // of the main thread; created in the first second, once all files exist
   LogUnwatched log_unwatched_;
   mutable StateBacklog state_backlog_;
-  StateMetrics state_metrics_{state_backlog_, ledger_};
   RegistryFile registry_;
   feed::WebhookStore webhook_store_;
   std::unique_ptr<JournalReader> counting_;   // with connections of its own: counting keeps no reader of changes waiting

@@ -41,8 +41,8 @@ class Home {
   virtual api::LedgerHealth health() const = 0;
   // Adds probes of the ledger and of the tables behind it. The home must outlive `health`.
   virtual void add_health_probes(api::Health& health) const = 0;
-  // Further metrics; nullptr: none.
-  virtual const prometheus::Collectable* metrics() const { return nullptr; }
+  // Further metrics, as they are now. Any thread.
+  virtual std::vector<prometheus::MetricFamily> metrics() const = 0;
   // What is wrong although the node can sell, as a sentence without a full stop; empty: nothing.
   virtual std::string degradation() const { return {}; }
   // Whether the process must end and recover after a round that could not be made durable.

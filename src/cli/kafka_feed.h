@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "api/desk/feed_metrics.h"
+#include "api/desk/part_metrics.h"
 #include "cli/options.h"
 #include "feed/kafka/ledger_source.h"
 #include "feed/kafka/payment_desk.h"
@@ -26,7 +26,7 @@ class ServedFeed {
   void stop();   // before the engine stops: payments and imports wait for its answers
   void notify() { relay_.notify(); }   // after each commit of changes
 
-  const prometheus::Collectable& metrics() const { return metrics_; }
+  std::vector<prometheus::MetricFamily> metrics() const { return api::feed_metrics(board_); }
   feed::kafka::FeedStatus status() const { return board_.status(); }
   // What is wrong, as a sentence without a full stop; empty: nothing.
   std::string degradation() const;
@@ -42,7 +42,6 @@ class ServedFeed {
   feed::kafka::Relay relay_;
   std::optional<feed::kafka::Payments> payments_;
   std::optional<feed::kafka::SeatImports> seats_;
-  api::FeedMetrics metrics_{board_};
 };
 
 }  // namespace holdfast::cli

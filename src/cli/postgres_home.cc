@@ -4,7 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "access/registry.h"
-#include "api/desk/postgres_metrics.h"
+#include "api/desk/part_metrics.h"
 #include "cli/commands.h"
 #include "cli/health.h"
 #include "feed/change_counter.h"
@@ -79,7 +79,6 @@ class PostgresHome final : public Home {
       : options_(options),
         stores_(store_settings(options), {.connections_max = k_store_connections}),
         ledger_(ledger_options(options, judging, stores_)),
-        metrics_(ledger_),
         registry_(std::make_unique<sql::PostgresDatabase>(stores_)),
         webhook_store_(std::make_unique<sql::PostgresDatabase>(stores_)),
         webhook_source_(ledger_, [this](const std::string& cursor) { return pg::count_changes_from(stores_, cursor); }),
@@ -106,7 +105,7 @@ class PostgresHome final : public Home {
     health.add("tables", [this] { return look_at_tables(ledger_); });
     health.add("clock", [this] { return look_at_clock(ledger_); });
   }
-  const prometheus::Collectable* metrics() const override { return &metrics_; }
+  std::vector<prometheus::MetricFamily> metrics() const override { return api::postgres_metrics(ledger_); }
   std::string degradation() const override {
     if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
     if (std::string text = ledger_.degradation(); !text.empty()) return text;
@@ -125,7 +124,6 @@ class PostgresHome final : public Home {
   const ServeOptions& options_;
   pg::Pool stores_;
   PostgresLedger ledger_;
-  api::PostgresMetrics metrics_;
   Registry registry_;
   feed::WebhookStore webhook_store_;
   feed::LedgerChangeSource webhook_source_;

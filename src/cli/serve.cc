@@ -16,10 +16,9 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "api/api.h"
-#include "api/desk/lock_metrics.h"
+#include "api/desk/part_metrics.h"
 #include "api/desk/process_metrics.h"
 #include "api/desk/span_exporter.h"
-#include "api/desk/webhook_metrics.h"
 #include "api/embedded.h"
 #include "api/request_facts.h"
 #include "cli/build_commit.h"
@@ -293,8 +292,6 @@ class Service {
   feed::Webhooks webhooks_;
   const std::unique_ptr<api::SpanExporter> spans_;   // nullptr: none
   const api::ProcessMetrics process_metrics_;
-  const api::WebhookMetrics webhook_metrics_;
-  const api::LockMetrics lock_metrics_;
   api::Metrics metrics_;
   api::Watch watch_;
   std::atomic<bool> broken_{false};   // a round could not be made durable
@@ -319,8 +316,6 @@ Service::Service(const ServeOptions& options, Logging& logging)
           [&options](boost::asio::io_context& context) { return make_webhook_sender(context, options); }, home_->webhook_lease()),
       spans_(make_span_exporter(options)),
       process_metrics_(k_build_commit, [this] { return logging_.lines_lost(); }),
-      webhook_metrics_(webhooks_),
-      lock_metrics_(seat_lock_.get()),
       watch_(home_->ledger()),
       engine_(home_->ledger(), {.queue_max = options.engine_queue_max, .sweep = options.sweep},
               [this](const Round& round) { on_round(round); }),
@@ -346,12 +341,12 @@ void Service::on_news() {
 }
 
 void Service::include_metrics() {
-  metrics_.include(process_metrics_);
-  metrics_.include(webhook_metrics_);
-  if (home_->metrics() != nullptr) metrics_.include(*home_->metrics());
-  metrics_.include(lock_metrics_);
-  if (kafka_feed_) metrics_.include(kafka_feed_->metrics());
-  if (spans_) metrics_.include(*spans_);
+  metrics_.include([this] { return process_metrics_.collect(); });
+  metrics_.include([this] { return api::webhook_metrics(webhooks_); });
+  metrics_.include([this] { return home_->metrics(); });
+  if (seat_lock_) metrics_.include([this] { return api::lock_metrics(*seat_lock_); });
+  if (kafka_feed_) metrics_.include([this] { return kafka_feed_->metrics(); });
+  if (spans_) metrics_.include([this] { return spans_->collect(); });
 }
 
 void Service::connect_api() {

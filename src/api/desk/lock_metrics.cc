@@ -1,8 +1,8 @@
-#include "api/desk/lock_metrics.h"
-
 #include <limits>
 
 #include "api/desk/metric_families.h"
+#include "api/desk/part_metrics.h"
+#include "lock/seat_lock.h"
 
 namespace holdfast::api {
 namespace {
@@ -29,31 +29,25 @@ ClientMetric histogram(const char* call, const lock::RoundTrips& trips) {
 
 }  // namespace
 
-std::vector<MetricFamily> LockMetrics::Collect() const {
-  if (seat_lock_ == nullptr) return {};
-  const lock::Stats stats = seat_lock_->stats();
-  const lock::Health health = seat_lock_->health();
-  MetricFamily acquisitions{"holdfast_lock_acquisitions_total", "Requested seat locks, by result.", MetricType::Counter, {}};
-  for (std::size_t i = 0; i < lock::k_grants; ++i) {
-    acquisitions.metric.push_back(sample(MetricType::Counter, stats.acquisitions[i], {{"result", k_result_names[i]}}));
-  }
-  MetricFamily trips{"holdfast_lock_round_trip_seconds", "Round trips to the seat lock, by call.", MetricType::Histogram, {}};
-  trips.metric.push_back(histogram("acquire", stats.acquiring));
-  trips.metric.push_back(histogram("release", stats.releasing));
-  MetricFamily state{"holdfast_lock_state", "1 for the current state of the seat lock, 0 for the others.", MetricType::Gauge, {}};
+std::vector<MetricFamily> lock_metrics(const lock::SeatLock& seat_lock) {
+  const lock::Stats stats = seat_lock.stats();
+  const lock::Health health = seat_lock.health();
+  std::vector<Sample> acquisitions, states;
+  for (std::size_t i = 0; i < lock::k_grants; ++i) acquisitions.push_back({k_result_names[i], stats.acquisitions[i]});
   for (const auto each : {lock::Health::State::up, lock::Health::State::probing, lock::Health::State::away}) {
-    state.metric.push_back(sample(MetricType::Gauge, each == health.state, {{"state", name_of(each)}}));
+    states.push_back({name_of(each), each == health.state});
   }
-  return {
-      std::move(acquisitions),
-      std::move(trips),
-      std::move(state),
-      single(MetricType::Counter, "holdfast_lock_failures_total", "Round trips and probes that failed or took too long.", stats.failures),
-      single(MetricType::Counter, "holdfast_lock_expired_total", "Seat locks that had expired before they were released.", stats.expired),
-      single(MetricType::Counter, "holdfast_lock_unreleased_total", "Seat locks that could not be released before the answer was sent.",
-             stats.unreleased),
-      single(MetricType::Gauge, "holdfast_lock_leftovers", "Seat locks that wait to be released.", stats.leftovers),
-      single(MetricType::Counter, "holdfast_lock_abandoned_total", "Seat locks that were left to expire.", stats.abandoned)};
+  return {counters("holdfast_lock_acquisitions_total", "Requested seat locks, by result.", "result", acquisitions),
+          {"holdfast_lock_round_trip_seconds",
+           "Round trips to the seat lock, by call.",
+           MetricType::Histogram,
+           {histogram("acquire", stats.acquiring), histogram("release", stats.releasing)}},
+          gauges("holdfast_lock_state", "1 for the current state of the seat lock, 0 for the others.", "state", states),
+          counter("holdfast_lock_failures_total", "Round trips and probes that failed or took too long.", stats.failures),
+          counter("holdfast_lock_expired_total", "Seat locks that had expired before they were released.", stats.expired),
+          counter("holdfast_lock_unreleased_total", "Seat locks that could not be released before the answer was sent.", stats.unreleased),
+          gauge("holdfast_lock_leftovers", "Seat locks that wait to be released.", stats.leftovers),
+          counter("holdfast_lock_abandoned_total", "Seat locks that were left to expire.", stats.abandoned)};
 }
 
 }  // namespace holdfast::api

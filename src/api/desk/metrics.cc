@@ -1,11 +1,13 @@
 #include "api/desk/metrics.h"
 
+#include <prometheus/gauge.h>
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <iterator>
 #include <sstream>
 
+#include "api/desk/metric_families.h"
 #include "api/text_sink.h"
 
 namespace holdfast::api {
@@ -34,11 +36,22 @@ prometheus::Histogram& histogram(prometheus::Registry& registry, const char* nam
 prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
 }
-prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
-}
 
 double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+StateCounts count_seats(const Ledger& ledger) {
+  StateCounts total;
+  for (const EventNumber number : ledger.events()) {
+    const auto event = ledger.event(number);
+    if (event == nullptr) continue;
+    const StateCounts counts = event->counts();
+    total.available += counts.available;
+    total.held += counts.held;
+    total.sold += counts.sold;
+    total.blocked += counts.blocked;
+  }
+  return total;
+}
 
 }  // namespace
 
@@ -75,30 +88,7 @@ Metrics::Metrics()
               .Help("Requests refused because idempotency keys had no room left, by sender (caller: with an API key; stranger: without).")
               .Register(registry_)),
       keys_refused_callers_(keys_refused_.Add({{"from", "caller"}})),
-      keys_refused_strangers_(keys_refused_.Add({{"from", "stranger"}})),
-      readiness_(prometheus::BuildGauge()
-                     .Name("holdfast_readiness")
-                     .Help("1 for the state that /readyz reports now, 0 for the others.")
-                     .Register(registry_)),
-      queue_depth_(gauge(registry_, "holdfast_queue_depth", "Commands that wait for the next round.")),
-      journal_rows_behind_(
-          gauge(registry_, "holdfast_state_rows_behind",
-                "Journal rows that state.db does not have yet; with PostgreSQL, changes that the tables do not have yet.")),
-      state_follows_(
-          gauge(registry_, "holdfast_state_follows", "1 if state.db, or the tables in PostgreSQL, can be written, otherwise 0.")),
-      changes_waiters_(gauge(registry_, "holdfast_changes_waiters", "Requests that wait for changes (long polling).")),
-      seats_(prometheus::BuildGauge().Name("holdfast_seats").Help("Seats of all events, by recorded state.").Register(registry_)),
-      connections_(prometheus::BuildGauge().Name("holdfast_http_connections").Help("Open connections.").Register(registry_)),
-      server_(prometheus::BuildGauge()
-                  .Name("holdfast_http_events")
-                  .Help("Counters of the HTTP server since its start, by kind.")
-                  .Register(registry_)),
-      live_listeners_(gauge(registry_, "holdfast_live_listeners", "Listeners of live seat maps.")),
-      live_period_(gauge(registry_, "holdfast_live_period_seconds", "Interval between two checks for changes to send to listeners.")),
-      live_(prometheus::BuildGauge()
-                .Name("holdfast_live_events")
-                .Help("Counters of live seat maps since the start, by kind.")
-                .Register(registry_)) {}
+      keys_refused_strangers_(keys_refused_.Add({{"from", "stranger"}})) {}
 
 Metrics::~Metrics() = default;
 
@@ -123,54 +113,49 @@ void Metrics::on_round(const Round& round) {
   holds_expired_.Increment(static_cast<double>(round.report.swept));
 }
 
-void Metrics::show(const LiveStats& live) {
-  live_listeners_.Set(static_cast<double>(live.listeners));
-  live_period_.Set(seconds(live.period));
-  live_.Add({{"kind", "editions"}}).Set(static_cast<double>(live.editions));
-  live_.Add({{"kind", "messages"}}).Set(static_cast<double>(live.messages));
-  live_.Add({{"kind", "dropped"}}).Set(static_cast<double>(live.dropped));
-  live_.Add({{"kind", "refused"}}).Set(static_cast<double>(live.refused));
+// The registry creates a gauge when it is first set.
+void Metrics::refresh(const Current& now) {
+  const auto set = [&](const char* name, const char* help, auto value) {
+    prometheus::BuildGauge().Name(name).Help(help).Register(registry_).Add({}).Set(static_cast<double>(value));
+  };
+  const auto set_each = [&](const char* name, const char* help, const char* label, const std::vector<Sample>& samples) {
+    auto& family = prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
+    for (const Sample& each : samples) family.Add({{label, each.label}}).Set(static_cast<double>(each.value));
+  };
+  const StateCounts seats = count_seats(now.ledger);
+  const http::ServerStats& server = now.server;
+  set_each("holdfast_readiness", "1 for the state that /readyz reports now, 0 for the others.", "state",
+           {{"ready", now.readiness == Readiness::ready},
+            {"degraded", now.readiness == Readiness::degraded},
+            {"not_ready", now.readiness == Readiness::not_ready}});
+  set("holdfast_queue_depth", "Commands that wait for the next round.", now.engine.queued());
+  set("holdfast_state_rows_behind",
+      "Journal rows that state.db does not have yet; with PostgreSQL, changes that the tables do not have yet.",
+      now.health.state_rows_behind);
+  set("holdfast_state_follows", "1 if state.db, or the tables in PostgreSQL, can be written, otherwise 0.", now.health.state_follows);
+  set("holdfast_changes_waiters", "Requests that wait for changes (long polling).", now.waiters);
+  set_each("holdfast_seats", "Seats of all events, by recorded state.", "state",
+           {{"available", seats.available}, {"held", seats.held}, {"sold", seats.sold}, {"blocked", seats.blocked}});
+  set("holdfast_http_connections", "Open connections.", server.connections_open);
+  set_each("holdfast_http_events", "Counters of the HTTP server since its start, by kind.", "kind",
+           {{"connections_accepted", server.connections_accepted},
+            {"connections_refused", server.connections_refused},
+            {"requests", server.requests},
+            {"requests_refused", server.requests_refused},
+            {"timeouts", server.timeouts},
+            {"bytes_in", server.bytes_in},
+            {"bytes_out", server.bytes_out}});
+  set("holdfast_live_listeners", "Listeners of live seat maps.", now.live.listeners);
+  set("holdfast_live_period_seconds", "Interval between two checks for changes to send to listeners.", seconds(now.live.period));
+  set_each(
+      "holdfast_live_events", "Counters of live seat maps since the start, by kind.", "kind",
+      {{"editions", now.live.editions}, {"messages", now.live.messages}, {"dropped", now.live.dropped}, {"refused", now.live.refused}});
 }
 
-void Metrics::show(Readiness readiness) {
-  readiness_.Add({{"state", "ready"}}).Set(readiness == Readiness::ready ? 1 : 0);
-  readiness_.Add({{"state", "degraded"}}).Set(readiness == Readiness::degraded ? 1 : 0);
-  readiness_.Add({{"state", "not_ready"}}).Set(readiness == Readiness::not_ready ? 1 : 0);
-}
-
-void Metrics::refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health) {
-  StateCounts total;
-  for (const EventNumber number : ledger.events()) {
-    const auto event = ledger.event(number);
-    if (event == nullptr) continue;
-    const StateCounts counts = event->counts();
-    total.available += counts.available;
-    total.held += counts.held;
-    total.sold += counts.sold;
-    total.blocked += counts.blocked;
-  }
-  seats_.Add({{"state", "available"}}).Set(static_cast<double>(total.available));
-  seats_.Add({{"state", "held"}}).Set(static_cast<double>(total.held));
-  seats_.Add({{"state", "sold"}}).Set(static_cast<double>(total.sold));
-  seats_.Add({{"state", "blocked"}}).Set(static_cast<double>(total.blocked));
-  queue_depth_.Set(static_cast<double>(engine.queued()));
-  journal_rows_behind_.Set(static_cast<double>(health.state_rows_behind));
-  state_follows_.Set(health.state_follows ? 1 : 0);
-  connections_.Add({}).Set(static_cast<double>(server.connections_open));
-  server_.Add({{"kind", "connections_accepted"}}).Set(static_cast<double>(server.connections_accepted));
-  server_.Add({{"kind", "connections_refused"}}).Set(static_cast<double>(server.connections_refused));
-  server_.Add({{"kind", "requests"}}).Set(static_cast<double>(server.requests));
-  server_.Add({{"kind", "requests_refused"}}).Set(static_cast<double>(server.requests_refused));
-  server_.Add({{"kind", "timeouts"}}).Set(static_cast<double>(server.timeouts));
-  server_.Add({{"kind", "bytes_in"}}).Set(static_cast<double>(server.bytes_in));
-  server_.Add({{"kind", "bytes_out"}}).Set(static_cast<double>(server.bytes_out));
-}
-
-std::string Metrics::text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health,
-                          bool compressed) {
-  refresh(ledger, engine, server, health);
-  std::vector<prometheus::MetricFamily> families = registry_.Collect();
-  for (const prometheus::Collectable* each : included_) std::ranges::move(each->Collect(), std::back_inserter(families));
+std::string Metrics::text(const Current& now, bool compressed) {
+  refresh(now);
+  Families families = registry_.Collect();
+  for (const auto& more : included_) std::ranges::move(more(), std::back_inserter(families));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);
   TextSink sink(compressed);

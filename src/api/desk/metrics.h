@@ -1,9 +1,7 @@
 // Holdfast's metrics, in Prometheus' text format. docs/operations.md has names and meanings.
 #pragma once
 
-#include <prometheus/collectable.h>
 #include <prometheus/counter.h>
-#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
@@ -61,14 +59,24 @@ enum class Readiness { ready, degraded, not_ready };
 // Any thread.
 class Metrics {
  public:
+  // What the parts of the server are like at the moment of a scrape.
+  struct Current {
+    const Ledger& ledger;
+    const Engine& engine;
+    http::ServerStats server;
+    LedgerHealth health;
+    LiveStats live;
+    Readiness readiness;
+    std::size_t waiters;   // requests that wait for changes
+  };
+  using Families = std::vector<prometheus::MetricFamily>;
+
   Metrics();
   ~Metrics();
 
   EndpointMetrics& endpoint(std::string_view name);
   void on_round(const Round& round);
   Statistics& statistics() { return statistics_; }
-  void show(const LiveStats& live);   // sets current values, for text()
-  void show(Readiness readiness);   // likewise
 
   // Requests since the start that were refused because idempotency keys had no room left: of callers with an API key, and of every caller
   // on a server that admits all.
@@ -76,20 +84,18 @@ class Metrics {
   // Likewise, of sessions and of callers without an API key.
   double keys_refused_strangers() const { return keys_refused_strangers_.Value(); }
 
-  void set_waiters(std::size_t waiters) { changes_waiters_.Set(static_cast<double>(waiters)); }
-  // Adds metrics of another part. Call before the server starts; `more` must outlive the last call of text().
-  void include(const prometheus::Collectable& more) { included_.push_back(&more); }
+  // Adds metrics of another part. Call before the server starts. `more` is called by text(), on any thread.
+  void include(std::function<Families()> more) { included_.push_back(std::move(more)); }
 
-  // All metrics, with current values of the given parts. `compressed`: with gzip.
-  std::string text(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health,
-                   bool compressed = false);
+  // All metrics. `compressed`: with gzip.
+  std::string text(const Current& now, bool compressed = false);
 
  private:
-  void refresh(const Ledger& ledger, const Engine& engine, const http::ServerStats& server, const LedgerHealth& health);
+  void refresh(const Current& now);
 
   Statistics statistics_;
   prometheus::Registry registry_;
-  std::vector<const prometheus::Collectable*> included_;
+  std::vector<std::function<Families()>> included_;
   prometheus::Family<prometheus::Histogram>& requests_;
   std::map<std::string, std::unique_ptr<EndpointMetrics>, std::less<>> endpoints_;
   prometheus::Histogram& batch_commands_;
@@ -101,17 +107,6 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& keys_refused_;
   prometheus::Counter& keys_refused_callers_;
   prometheus::Counter& keys_refused_strangers_;
-  prometheus::Family<prometheus::Gauge>& readiness_;
-  prometheus::Gauge& queue_depth_;
-  prometheus::Gauge& journal_rows_behind_;
-  prometheus::Gauge& state_follows_;
-  prometheus::Gauge& changes_waiters_;
-  prometheus::Family<prometheus::Gauge>& seats_;
-  prometheus::Family<prometheus::Gauge>& connections_;
-  prometheus::Family<prometheus::Gauge>& server_;
-  prometheus::Gauge& live_listeners_;
-  prometheus::Gauge& live_period_;
-  prometheus::Family<prometheus::Gauge>& live_;
 };
 
 }   // namespace holdfast::api

@@ -20,7 +20,6 @@ namespace holdfast::api {
 namespace {
 
 using prometheus::MetricFamily;
-using prometheus::MetricType;
 
 double seconds_of(clockid_t clock) {
   timespec time{};
@@ -29,7 +28,7 @@ double seconds_of(clockid_t clock) {
 }
 
 MetricFamily build_info(const Commit& commit) {
-  MetricFamily family = single(MetricType::Gauge, "holdfast_build_info", "Always 1; the labels say what the program was built from.", 1);
+  MetricFamily family = gauge("holdfast_build_info", "Always 1; the labels say what the program was built from.", 1);
   family.metric.front().label = {{"version", k_version}, {"commit", commit.id}, {"modified", commit.is_modified ? "true" : "false"}};
   return family;
 }
@@ -100,25 +99,22 @@ ProcessMetrics::ProcessMetrics(Commit commit, std::function<std::uint64_t()> log
 
 ProcessMetrics::~ProcessMetrics() = default;
 
-std::vector<MetricFamily> ProcessMetrics::Collect() const {
+std::vector<MetricFamily> ProcessMetrics::collect() const {
   const std::scoped_lock lock(mutex_);   // a folder is read from one place at a time
   std::vector<MetricFamily> all{
-      build_info(commit_),
-      single(MetricType::Counter, "holdfast_log_lines_lost_total", "Log lines that could not be written.", log_lines_lost_()),
-      single(MetricType::Counter, "process_cpu_seconds_total", "Processor time of the process, user and system.",
-             seconds_of(CLOCK_PROCESS_CPUTIME_ID)),
-      single(MetricType::Gauge, "process_start_time_seconds", "Start time of the process, in seconds since 1970 UTC.",
-             proc_->started_at())};
+      build_info(commit_), counter("holdfast_log_lines_lost_total", "Log lines that could not be written.", log_lines_lost_()),
+      counter("process_cpu_seconds_total", "Processor time of the process, user and system.", seconds_of(CLOCK_PROCESS_CPUTIME_ID)),
+      gauge("process_start_time_seconds", "Start time of the process, in seconds since 1970 UTC.", proc_->started_at())};
   if (const auto bytes = proc_->resident_bytes()) {
-    all.push_back(single(MetricType::Gauge, "process_resident_memory_bytes", "Resident memory of the process.", *bytes));
+    all.push_back(gauge("process_resident_memory_bytes", "Resident memory of the process.", *bytes));
   }
   if (const auto open = proc_->open_descriptors()) {
-    all.push_back(single(MetricType::Gauge, "process_open_fds", "Open file descriptors.", *open));
+    all.push_back(gauge("process_open_fds", "Open file descriptors.", *open));
   }
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     const double most = limit.rlim_cur == RLIM_INFINITY ? std::numeric_limits<double>::infinity() : static_cast<double>(limit.rlim_cur);
-    all.push_back(single(MetricType::Gauge, "process_max_fds", "Limit of open file descriptors.", most));
+    all.push_back(gauge("process_max_fds", "Limit of open file descriptors.", most));
   }
   return all;
 }

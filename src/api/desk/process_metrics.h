@@ -1,7 +1,7 @@
 // What /metrics says of the process itself: build_info, and the process_* that Prometheus' client libraries agree on.
 #pragma once
 
-#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 
 #include <cstdint>
 #include <functional>
@@ -14,15 +14,15 @@
 namespace holdfast::api {
 
 // Any thread. What the system does not tell (no /proc) is left out, nothing fails.
-class ProcessMetrics final : public prometheus::Collectable {
+class ProcessMetrics {
  public:
   // `log_lines_lost`: lines of the log that were not written since the start.
   ProcessMetrics(Commit commit, std::function<std::uint64_t()> log_lines_lost);
-  ~ProcessMetrics() override;
+  ~ProcessMetrics();
   ProcessMetrics(const ProcessMetrics&) = delete;
   ProcessMetrics& operator=(const ProcessMetrics&) = delete;
 
-  std::vector<prometheus::MetricFamily> Collect() const override;
+  std::vector<prometheus::MetricFamily> collect() const;
 
  private:
   // Files of /proc that stay open: whoever asks when no descriptor is left gets an answer all the same.

@@ -206,13 +206,9 @@ std::string SpanExporter::post(std::string body, Clock::time_point deadline) {
   return problem;
 }
 
-std::vector<prometheus::MetricFamily> SpanExporter::Collect() const {
+std::vector<prometheus::MetricFamily> SpanExporter::collect() const {
   const std::scoped_lock lock(mutex_);
-  constexpr auto k_counter = prometheus::MetricType::Counter;
-  return {{.name = "holdfast_spans_total",
-           .help = "Spans of requests, by result.",
-           .type = k_counter,
-           .metric = {sample(k_counter, sent_, {{"result", "sent"}}), sample(k_counter, dropped_, {{"result", "dropped"}})}}};
+  return {counters("holdfast_spans_total", "Spans of requests, by result.", "result", {{"sent", sent_}, {"dropped", dropped_}})};
 }
 
 }  // namespace holdfast::api

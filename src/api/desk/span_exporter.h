@@ -8,7 +8,7 @@
 // any address, including loopback and private ones.
 #pragma once
 
-#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -49,19 +49,20 @@ bool is_sampled(const TraceParent& trace);
 // The body of a request that exports these spans.
 std::string otlp_json(std::span<const Span> spans);
 
-class SpanExporter final : public prometheus::Collectable {
+class SpanExporter {
  public:
   // A URL without a path gets OTLP's path, /v1/traces. Throws boost::system::system_error if the file of certificates cannot be read.
   SpanExporter(http::OutgoingUrl collector, std::string ca_file);
   // Sends the queue until a request fails or k_span_send_time_max has passed, and drops the rest.
-  ~SpanExporter() override;
+  ~SpanExporter();
   SpanExporter(const SpanExporter&) = delete;
   SpanExporter& operator=(const SpanExporter&) = delete;
 
   // Any thread. Never waits.
   void record(Span span) noexcept;
 
-  std::vector<prometheus::MetricFamily> Collect() const override;
+  // Any thread.
+  std::vector<prometheus::MetricFamily> collect() const;
 
  private:
   using Clock = std::chrono::steady_clock;

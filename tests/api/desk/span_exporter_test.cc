@@ -15,7 +15,7 @@ namespace holdfast::test {
 namespace {
 
 double count_of(const api::SpanExporter& spans, std::string_view result) {
-  const std::vector<prometheus::MetricFamily> families = spans.Collect();
+  const std::vector<prometheus::MetricFamily> families = spans.collect();
   for (const prometheus::ClientMetric& metric : families.at(0).metric) {
     if (metric.label.at(0).value == result) return metric.counter.value;
   }
