@@ -135,6 +135,10 @@ asio::ip::address Connection::client() const {
   return worker_.proxies().empty() ? beginning : worker_.proxies().client_of(beginning, *exchange_);
 }
 
+asio::ip::address Exchange::client() const { return connection->client(); }
+
+asio::awaitable<std::string_view> Exchange::read_body_part() { return connection->read_body_part(); }
+
 // ---- For the worker.
 
 // Wakes the coroutine, which sees late_ and knows from its phase what that means.
@@ -212,7 +216,7 @@ Refusal Connection::open_request() {
 
 void Connection::take_exchange() {
   if (!exchange_) exchange_ = worker_.take_exchange();
-  exchange_->source = this;
+  exchange_->connection = this;
 }
 
 Connection::Next Connection::begin_wait_for_head() {

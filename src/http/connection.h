@@ -26,7 +26,7 @@
 
 namespace holdfast::http {
 
-class Connection final : public std::enable_shared_from_this<Connection>, public ConnectionHook, private BodySource, private StreamWriter {
+class Connection final : public std::enable_shared_from_this<Connection>, public ConnectionHook, private StreamWriter {
  public:
   // `place` counts the connection for its client.
   Connection(Worker& worker, boost::asio::ip::tcp::socket socket, AddressCounts::Place place, bool over_limit);
@@ -36,6 +36,10 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
 
   // The whole life of the connection; keeps it alive. A connection over the limit gets one answer: 503, unless its request is urgent.
   boost::asio::awaitable<void> serve();
+
+  // For its exchange: the next part of a streamed body, empty at its end, and the client's address.
+  boost::asio::awaitable<std::string_view> read_body_part();
+  boost::asio::ip::address client() const;
 
   // For the worker.
   void check_deadline(Clock::time_point now);
@@ -73,8 +77,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   Refusal plan_body(const BodyRule& rule);
   Refusal advance_body();
   boost::asio::awaitable<Input> read_whole_body(Refusal& refusal);
-  boost::asio::awaitable<std::string_view> read_body_part() override;
-  boost::asio::ip::address client() const override;
   boost::asio::awaitable<std::string_view> next_body_part();
   std::string_view part_at_hand();
   Rest settle_body();

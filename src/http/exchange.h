@@ -15,15 +15,7 @@
 
 namespace holdfast::http {
 
-// The owner of the socket that a body comes from.
-class BodySource {
- public:
-  virtual boost::asio::awaitable<std::string_view> read_body_part() = 0;
-  virtual boost::asio::ip::address client() const = 0;
-
- protected:
-  ~BodySource() = default;
-};
+class Connection;
 
 class Exchange final : public Request {
  public:
@@ -31,9 +23,9 @@ class Exchange final : public Request {
   Response response;
   std::string out;                  // heads and small bodies of answers that are not written yet
   std::array<char, 32> new_id{};    // storage of a new request id
-  BodySource* source = nullptr;
+  Connection* connection = nullptr;   // which has it; nullptr: it is in the pool
 
-  boost::asio::ip::address client() const override { return source->client(); }
+  boost::asio::ip::address client() const override;
 
   // Fills the public side of the request from `head`.
   void show_head() {
@@ -85,11 +77,11 @@ class Exchange final : public Request {
     out.clear();
     clear_request();
     clear_response();
-    source = nullptr;
+    connection = nullptr;
   }
 
  private:
-  boost::asio::awaitable<std::string_view> read_body_part() override { return source->read_body_part(); }
+  boost::asio::awaitable<std::string_view> read_body_part() override;
 };
 
 }  // namespace holdfast::http

@@ -44,22 +44,14 @@ tcp::endpoint endpoint_of(const ServerOptions& options) {
 
 // The first acceptor binds the port alone, without SO_REUSEPORT, and only then admits the others. So a port in use is an error whatever
 // options its owner has set, and no other process can slip in between.
-void listen_first(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool others_follow) {
+void listen_on(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool is_first, bool others_follow) {
   acceptor.open(endpoint.protocol());
   acceptor.set_option(tcp::acceptor::reuse_address(true));   // a port in TIME_WAIT can be used
+  if (!is_first) acceptor.set_option(ReusePort(true));
   acceptor.bind(endpoint);
   acceptor.listen(k_listen_backlog);
   acceptor.non_blocking(true);
-  if (others_follow) acceptor.set_option(ReusePort(true));
-}
-
-void listen_beside(tcp::acceptor& acceptor, const tcp::endpoint& endpoint) {
-  acceptor.open(endpoint.protocol());
-  acceptor.set_option(tcp::acceptor::reuse_address(true));
-  acceptor.set_option(ReusePort(true));
-  acceptor.bind(endpoint);
-  acceptor.listen(k_listen_backlog);
-  acceptor.non_blocking(true);
+  if (is_first && others_follow) acceptor.set_option(ReusePort(true));
 }
 
 }  // namespace
@@ -114,9 +106,11 @@ class Server::Impl {
 
  private:
   void listen(tcp::endpoint endpoint) try {
-    listen_first(workers_.front()->acceptor(), endpoint, workers_.size() > 1);
-    endpoint.port(workers_.front()->acceptor().local_endpoint().port());
-    for (std::size_t i = 1; i < workers_.size(); ++i) listen_beside(workers_[i]->acceptor(), endpoint);
+    for (const auto& worker : workers_) {
+      const bool is_first = worker == workers_.front();
+      listen_on(worker->acceptor(), endpoint, is_first, workers_.size() > 1);
+      if (is_first) endpoint.port(worker->acceptor().local_endpoint().port());
+    }
   } catch (const boost::system::system_error& e) {
     boost::system::error_code ignored;
     for (auto& worker : workers_) worker->acceptor().close(ignored);

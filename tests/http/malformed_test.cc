@@ -229,7 +229,7 @@ TEST(Refusal, EscapesWhatJsonDoesNotAllow) {
   TestHandler handler;
   Response response;
   handler.refuse({.status = 400, .code = "a\"b", .detail = "c\\d\x01\n\x1f\xc3\xa9"}, "", response);
-  EXPECT_NE(response.body.find(R"("detail":"c\\d\u0001\u000a\u001f)"
+  EXPECT_NE(response.body.find(R"("detail":"c\\d\u0001\n\u001f)"
                                "\xc3\xa9\""),
             std::string::npos)
       << response.body;
