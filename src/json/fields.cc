@@ -5,32 +5,35 @@
 
 namespace holdfast {
 
+const boost::json::value* FieldReader::present(std::string_view name) const {
+  const boost::json::value* value = object_ == nullptr ? nullptr : object_->if_contains(name);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
 const boost::json::value* FieldReader::find(std::string_view name, Required required) {
   if (!problem_.empty()) return nullptr;
-  const boost::json::value* value = object_ == nullptr ? nullptr : object_->if_contains(name);
-  if (value != nullptr && !value->is_null()) return value;
-  if (required == Required::yes) reject(name, "is missing");
-  return nullptr;
+  const boost::json::value* value = present(name);
+  if (value == nullptr && required == Required::yes) reject(name, "is missing");
+  return value;
 }
 
 void FieldReader::reject(std::string_view name, std::string_view what) {
   if (problem_.empty()) problem_.append("`").append(path_).append(name).append("` ").append(what).append(".");
 }
 
-bool FieldReader::has(std::string_view name) const {
-  const boost::json::value* value = object_ == nullptr ? nullptr : object_->if_contains(name);
-  return value != nullptr && !value->is_null();
+bool FieldReader::has(std::string_view name) const { return present(name) != nullptr; }
+
+std::optional<std::string_view> FieldReader::string(std::string_view name, Required required) {
+  const boost::json::value* value = find(name, required);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_string()) return value->get_string();
+  reject(name, "must be a string");
+  return std::nullopt;
 }
 
 std::optional<std::string_view> FieldReader::text(std::string_view name, std::size_t bytes_max, Required required) {
-  const boost::json::value* value = find(name, required);
-  if (value == nullptr) return std::nullopt;
-  if (!value->is_string()) {
-    reject(name, "must be a string");
-    return std::nullopt;
-  }
-  const std::string_view text = value->get_string();
-  if (!text.empty() && text.size() <= bytes_max) return text;
+  const auto text = string(name, required);
+  if (!text || (!text->empty() && text->size() <= bytes_max)) return text;
   reject(name, "must have 1 to " + std::to_string(bytes_max) + " bytes");
   return std::nullopt;
 }
@@ -44,13 +47,9 @@ std::optional<std::string_view> FieldReader::name(std::string_view name, std::si
 }
 
 std::optional<Uuid> FieldReader::uuid(std::string_view name, Required required) {
-  const boost::json::value* value = find(name, required);
-  if (value == nullptr) return std::nullopt;
-  if (!value->is_string()) {
-    reject(name, "must be a string");
-    return std::nullopt;
-  }
-  const auto id = parse_uuid(value->get_string());
+  const auto text = string(name, required);
+  if (!text) return std::nullopt;
+  const auto id = parse_uuid(*text);
   if (!id) reject(name, "must be a UUID");
   return id;
 }

@@ -48,7 +48,9 @@ class FieldReader {
   void reject(std::string_view name, std::string_view what);
 
  private:
+  const boost::json::value* present(std::string_view name) const;
   const boost::json::value* find(std::string_view name, Required required);
+  std::optional<std::string_view> string(std::string_view name, Required required);
 
   const boost::json::object* object_;
   std::string& problem_;

@@ -23,21 +23,22 @@ void Health::add(std::string name, Probe probe) {
   }
 }
 
-std::vector<NamedComponent> Health::look() const {
-  std::vector<NamedComponent> components;
+std::vector<HealthComponent> Health::look() const {
+  std::vector<HealthComponent> components;
   for (const auto& [name, probe] : probes_) {
     try {
-      components.push_back({name, probe()});
+      components.push_back(probe());
     } catch (const std::exception& error) {
-      components.push_back({name, {.kind = "unknown", .status = HealthStatus::down, .detail = error.what()}});
+      components.push_back({.kind = "unknown", .status = HealthStatus::down, .detail = error.what()});
     }
+    components.back().name = name;
   }
   return components;
 }
 
-HealthStatus worst_of(const std::vector<NamedComponent>& components) {
+HealthStatus worst_of(const std::vector<HealthComponent>& components) {
   HealthStatus worst = HealthStatus::ok;
-  for (const auto& [name, component] : components) {
+  for (const HealthComponent& component : components) {
     if (component.status != HealthStatus::off) worst = std::max(worst, component.status);
   }
   return worst;

@@ -35,11 +35,7 @@ struct HealthComponent {
   HealthStatus status = HealthStatus::ok;
   std::string detail;   // a sentence for people, even if all is well
   std::optional<HealthLag> lag{};
-};
-
-struct NamedComponent {
-  std::string name;
-  HealthComponent component;
+  std::string name{};   // as its probe was added; Health::look() sets it
 };
 
 class Health {
@@ -50,13 +46,13 @@ class Health {
   void add(std::string name, Probe probe);
 
   // Calls all probes. A probe that throws counts as down, with its exception's text. Any thread.
-  std::vector<NamedComponent> look() const;
+  std::vector<HealthComponent> look() const;
 
  private:
   std::vector<std::pair<std::string, Probe>> probes_;
 };
 
 // The worst status; components that are off do not count.
-HealthStatus worst_of(const std::vector<NamedComponent>& components);
+HealthStatus worst_of(const std::vector<HealthComponent>& components);
 
 }   // namespace holdfast::api

@@ -21,17 +21,17 @@ void append_key(Json& json, std::string_view id, std::string_view name) {
   });
 }
 
-void append_component(Json& json, const NamedComponent& each) {
+void append_component(Json& json, const HealthComponent& each) {
   json.object([&] {
     json.member("name", each.name);
-    json.member("kind", each.component.kind);
-    json.member("status", name_of(each.component.status));
-    json.member("detail", each.component.detail);
-    if (!each.component.lag) return json.member_or_null("lag", "");
+    json.member("kind", each.kind);
+    json.member("status", name_of(each.status));
+    json.member("detail", each.detail);
+    if (!each.lag) return json.member_or_null("lag", "");
     json.object("lag", [&] {
       json.member("value");
-      json.raw(fmt::format("{:.6g}", each.component.lag->value));
-      json.member("unit", each.component.lag->unit);
+      json.raw(fmt::format("{:.6g}", each.lag->value));
+      json.member("unit", each.lag->unit);
     });
   });
 }
@@ -55,7 +55,7 @@ void append_action(Json& json, const OperatorAction& action) {
 // GET /v1/operations/health
 Answer show_health(Call& call) {
   if (!Query::read(call, {})) co_return;
-  std::vector<NamedComponent> components;
+  std::vector<HealthComponent> components;
   co_await call.services.background.run([&] { components = call.services.health.look(); });
   const Millis now = call.ledger().now();
   const Millis began_at = call.services.metrics.statistics().began_at();
@@ -68,7 +68,7 @@ Answer show_health(Call& call) {
     json.member("uptimeSeconds", (now - began_at) / k_millis_per_second);
     json.member("hasKeys", !call.services.access.is_open());
     append_key(json, call.caller.id, call.services.access.name_of_key(call.caller.id));
-    json.array("components", components, [&](const NamedComponent& each) { append_component(json, each); });
+    json.array("components", components, [&](const HealthComponent& each) { append_component(json, each); });
   });
 }
 

@@ -73,22 +73,39 @@ constexpr Member k_category[] = {
     {"color", "a string of at most 64 bytes"},
 };
 
+struct PlaceFacts {
+  Place place;
+  std::string_view name{};   // the member's name under which it stands
+  Place item = Place::none;   // of an array
+  std::span<const Member> members{};   // of an object
+};
+constexpr PlaceFacts k_places[] = {
+    {Place::none},
+    {.place = Place::event, .members = k_event},
+    {.place = Place::limits, .name = "limits", .members = k_limits},
+    {.place = Place::plan, .name = "plan", .members = k_plan},
+    {.place = Place::zones, .name = "zones", .item = Place::zone},
+    {.place = Place::zone, .members = k_zone},
+    {.place = Place::rows, .name = "rows", .item = Place::row},
+    {.place = Place::row, .members = k_row},
+    {.place = Place::seats_of_row, .name = "seats", .item = Place::seat_of_row},
+    {.place = Place::seat_of_row, .members = k_seat_of_row},
+    {.place = Place::position, .name = "position", .members = k_point},
+    {.place = Place::categories, .name = "categories", .item = Place::category},
+    {.place = Place::category, .members = k_category},
+    {.place = Place::seats, .name = "seats", .item = Place::seat},
+    {.place = Place::seat, .members = k_seat},
+    {Place::ignored},
+};
+constexpr const PlaceFacts& facts_of(Place place) { return k_places[static_cast<std::size_t>(place)]; }
+static_assert(std::ranges::all_of(k_places, [](const PlaceFacts& each) { return &facts_of(each.place) == &each; }),
+              "in the order of Place");
+
 }   // namespace
 
-std::span<const Member> members_of(Place object) {
-  switch (object) {
-    case Place::event: return k_event;
-    case Place::limits: return k_limits;
-    case Place::plan: return k_plan;
-    case Place::zone: return k_zone;
-    case Place::row: return k_row;
-    case Place::seat_of_row: return k_seat_of_row;
-    case Place::position: return k_point;
-    case Place::category: return k_category;
-    case Place::seat: return k_seat;
-    default: return {};
-  }
-}
+std::span<const Member> members_of(Place object) { return facts_of(object).members; }
+Place item_of(Place array) { return facts_of(array).item; }
+std::string_view name_of(Place place) { return facts_of(place).name; }
 
 const Member* find_member(Place object, std::string_view name) {
   const auto members = members_of(object);
@@ -100,31 +117,6 @@ std::string names_of_members(Place object) {
   std::string names;
   for (const Member& member : members_of(object)) names.append(names.empty() ? "`" : ", `").append(member.name).append("`");
   return names;
-}
-
-Place item_of(Place array) {
-  switch (array) {
-    case Place::zones: return Place::zone;
-    case Place::rows: return Place::row;
-    case Place::seats_of_row: return Place::seat_of_row;
-    case Place::categories: return Place::category;
-    case Place::seats: return Place::seat;
-    default: return Place::none;
-  }
-}
-
-std::string_view name_of(Place place) {
-  switch (place) {
-    case Place::limits: return "limits";
-    case Place::plan: return "plan";
-    case Place::zones: return "zones";
-    case Place::rows: return "rows";
-    case Place::seats_of_row:
-    case Place::seats: return "seats";
-    case Place::position: return "position";
-    case Place::categories: return "categories";
-    default: return {};
-  }
 }
 
 }   // namespace holdfast::api
