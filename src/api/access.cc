@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/parser.h"
 #include "http/proxies.h"
 
 namespace holdfast::api {
@@ -25,22 +26,28 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 // The token of `Bearer …`; empty for any other scheme.
 std::string_view bearer_of(std::string_view authorization) {
   const std::string_view scheme = authorization.substr(0, authorization.find(' '));
-  if (!std::ranges::equal(scheme, k_bearer, {}, lower)) return {};
+  if (!http::equals_ignoring_case(scheme, k_bearer)) return {};
   authorization.remove_prefix(std::min(authorization.size(), scheme.size()));
   while (authorization.starts_with(' ')) authorization.remove_prefix(1);
   return authorization;
 }
 
-std::size_t count_of(const http::Request& request, std::string_view name) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      request.headers, [&](const http::Header& each) { return std::ranges::equal(each.name, name, {}, lower, lower); }));
+// The only header with this name; nullptr if there is none, or if there are several.
+const std::string_view* only_header(const http::Request& request, std::string_view name) {
+  const std::string_view* found = nullptr;
+  for (const http::Header& header : request.headers) {
+    if (!http::equals_ignoring_case(header.name, name)) continue;
+    if (found != nullptr) return nullptr;
+    found = &header.value;
+  }
+  return found;
 }
 
 // The value of our cookie. Nothing if there is none, or several: then another site may have planted one of them.
 std::optional<std::string_view> find_cookie(const http::Request& request, std::string_view name) {
   std::optional<std::string_view> found;
   for (const http::Header& header : request.headers) {
-    if (!std::ranges::equal(header.name, std::string_view("cookie"), {}, lower)) continue;
+    if (!http::equals_ignoring_case(header.name, "cookie")) continue;
     std::string_view rest = header.value;
     while (!rest.empty()) {
       std::string_view pair = rest.substr(0, rest.find(';'));
@@ -59,7 +66,7 @@ bool is_local_name(std::string_view host) {
   const std::size_t port = host.rfind(':');
   const bool has_port = port != std::string_view::npos && host.find(']', port) == std::string_view::npos;
   std::string name(host.substr(0, has_port ? port : host.size()));
-  std::ranges::transform(name, name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(name, name.begin(), lower);
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
   boost::system::error_code error;
   boost::asio::ip::make_address(name, error);
@@ -125,7 +132,7 @@ bool AccessControl::admit(Call& call, Need need, bool changes) {
   const bool lets_in = open || (need == Need::contract && lets_contract_in(call.group));
   const std::string_view* authorization = open ? nullptr : call.request.header("Authorization");
   if (lets_in && need == Need::contract && authorization == nullptr) return true;
-  if (authorization != nullptr) return admit_key(call, need, *authorization, lets_in);
+  if (authorization != nullptr) return admit_key(call, need, lets_in);
   if (open && !is_called_by_own_name(call)) return false;
   if (auto session = !lets_in || lets_sessions_in(need) ? session_of(call.request) : std::nullopt) {
     if (!lets_sessions_in(need)) return refuse_scope(call, need);
@@ -141,8 +148,8 @@ bool AccessControl::admit(Call& call, Need need, bool changes) {
                              "Bearer");
 }
 
-bool AccessControl::admit_key(Call& call, Need need, std::string_view authorization, bool lets_in) {
-  auto key = find_key(call.request, authorization);
+bool AccessControl::admit_key(Call& call, Need need, bool lets_in) {
+  auto key = find_key(call.request);
   if (!key && lets_in) return true;
   if (!key) {
     return refuse_unauthorized(call, "This server does not know the API key, or the key has expired or was revoked.",
@@ -156,9 +163,7 @@ bool AccessControl::admit_key(Call& call, Need need, std::string_view authorizat
 
 bool AccessControl::admit_to_contract(Call& call, Group contract) const {
   if (is_open() || lets_contract_in(contract)) return true;
-  const std::string_view* authorization = call.request.header("Authorization");
-  const auto key = authorization == nullptr ? std::nullopt : find_key(call.request, *authorization);
-  if (key) return key->scopes.allow(Scope::hold) || refuse_scope(call, Need::contract);
+  if (const auto key = find_key(call.request)) return key->scopes.allow(Scope::hold) || refuse_scope(call, Need::contract);
   return refuse_unauthorized(call, "Releasing a ticket lock needs an API key (`Authorization: Bearer hf_…`) with the scope `hold`.",
                              "Bearer");
 }
@@ -167,8 +172,7 @@ bool AccessControl::sees_drafts(const Call& call) const {
   if (call.caller.kind != Caller::Kind::anonymous) return call.caller.reads;
   const http::Request& request = call.request;
   if (is_open()) return has_own_name(request) && !session_of(request);
-  const std::string_view* authorization = request.header("Authorization");
-  const auto key = authorization == nullptr ? std::nullopt : find_key(request, *authorization);
+  const auto key = find_key(request);
   return key && key->scopes.allow(Scope::read);
 }
 
@@ -176,9 +180,10 @@ bool AccessControl::lets_contract_in(Group group) const {
   return (group == Group::contract1 && options_.contract1) || (group == Group::contract2 && options_.contract2);
 }
 
-std::optional<AccessControl::KeyFound> AccessControl::find_key(const http::Request& request, std::string_view authorization) const {
-  const auto hash = hash_of_api_token(bearer_of(authorization));
-  if (!hash || count_of(request, "authorization") != 1) return std::nullopt;
+std::optional<AccessControl::KeyFound> AccessControl::find_key(const http::Request& request) const {
+  const std::string_view* authorization = only_header(request, "authorization");
+  const auto hash = authorization == nullptr ? std::nullopt : hash_of_api_token(bearer_of(*authorization));
+  if (!hash) return std::nullopt;
   const std::shared_lock lock(keys_mutex_);
   const auto key = std::ranges::lower_bound(keys_, *hash, {}, &ApiKey::hash);
   if (key == keys_.end() || !are_equal(key->hash, *hash) || !key->is_usable(wall_time())) return std::nullopt;

@@ -67,10 +67,7 @@ class AccessControl {
   bool is_operator(const Caller& caller) const { return caller.is_admin || (caller.kind == Caller::Kind::anonymous && is_open()); }
 
   // Whether the request has a key that this server knows. Any thread.
-  bool shows_key(const http::Request& request) const {
-    const std::string_view* authorization = request.header("Authorization");
-    return authorization != nullptr && find_key(request, *authorization);
-  }
+  bool shows_key(const http::Request& request) const { return find_key(request).has_value(); }
 
   // Whether draft events exist for the caller: it has a key with `read`, or has no session on a server that lets every caller in. After
   // admit(), also on a route for everybody, which does not identify its caller otherwise.
@@ -105,8 +102,8 @@ class AccessControl {
   static bool is_called_by_own_name(Call& call);
   bool lets_contract_in(Group group) const;
   std::string set_cookie(const std::string& value, Millis time) const;
-  bool admit_key(Call& call, Need need, std::string_view authorization, bool lets_in);
-  std::optional<KeyFound> find_key(const http::Request& request, std::string_view authorization) const;
+  bool admit_key(Call& call, Need need, bool lets_in);
+  std::optional<KeyFound> find_key(const http::Request& request) const;
   bool take(Call& call, RateLimiter& limiter, std::string_view caller);
   AccessOptions options_;
   SessionSecret secret_;

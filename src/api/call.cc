@@ -7,6 +7,7 @@
 
 #include "api/access.h"
 #include "core/check.h"
+#include "http/parser.h"
 #include "http/proxies.h"
 
 namespace holdfast::api {
@@ -202,9 +203,7 @@ bool check_content_type(Call& call, bool required) {
   if (type == nullptr && !required) return true;
   std::string_view media = type == nullptr ? std::string_view{} : type->substr(0, type->find(';'));
   while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.remove_suffix(1);
-  constexpr std::string_view k_json = "application/json";
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  if (std::ranges::equal(media, k_json, {}, lower)) return true;
+  if (http::equals_ignoring_case(media, "application/json")) return true;
   fail(call, {415, "unsupported_media_type", "The Content-Type must be application/json."});
   return false;
 }

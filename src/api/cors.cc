@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/parser.h"
+
 namespace holdfast::api {
 namespace {
 
@@ -16,8 +18,7 @@ std::string_view authority_of(std::string_view origin) {
 }
 
 bool equals_host(std::string_view authority, std::string_view host) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return !authority.empty() && std::ranges::equal(authority, host, {}, lower, lower);
+  return !authority.empty() && http::equals_ignoring_case(authority, host);
 }
 
 }  // namespace

@@ -26,10 +26,4 @@ bool has_docs_page();
 // Whether the program was built with the seat map and the console. If not, the pages / and /console say so.
 bool has_pages();
 
-// Whether an If-None-Match names this content, compressed or not: `"HASH"` or `"HASH-gzip"`.
-bool is_named(std::string_view if_none_match, std::string_view hash);
-
-// Whether an Accept-Encoding allows gzip.
-bool accepts_gzip(std::string_view accept_encoding);
-
 }  // namespace holdfast::api

@@ -1,11 +1,41 @@
 #include "api/pages.h"
 
+#include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "api/access.h"
+#include "core/decimal.h"
 #include "core/limits.h"
 
 namespace holdfast::api {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  return first == std::string_view::npos ? std::string_view{} : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+}
+
+// Removes the first item, up to `separator`, from `list` and returns it.
+std::string_view next(std::string_view& list, char separator) {
+  const std::string_view item = list.substr(0, list.find(separator));
+  list.remove_prefix(std::min(list.size(), item.size() + 1));
+  return trimmed(item);
+}
+
+// Whether an If-None-Match names this version, compressed or not: `"VERSION"` or `"VERSION-gzip"`.
+bool is_named(std::string_view if_none_match, std::string_view version) {
+  while (!if_none_match.empty()) {
+    std::string_view tag = next(if_none_match, ',');
+    if (tag == "*") return true;
+    if (tag.starts_with("W/")) tag.remove_prefix(2);
+    if (tag.size() < 2 || tag.front() != '"' || tag.back() != '"') continue;
+    tag = tag.substr(1, tag.size() - 2);
+    if (tag.starts_with(version) && (tag.size() == version.size() || tag.substr(version.size()) == "-gzip")) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 std::optional<Page> read_page(Call& call) {
   const auto query = Query::read(call, {"limit", "cursor"});
@@ -17,6 +47,33 @@ std::optional<Page> read_page(Call& call, const Query& query) {
   if (!limit) return std::nullopt;
   const std::string* cursor = query.find("cursor");
   return Page{.limit = static_cast<std::size_t>(*limit), .cursor = cursor == nullptr ? "" : *cursor};
+}
+
+std::optional<std::uint64_t> number_of(const Page& page, std::uint64_t most) {
+  const auto number = page.cursor.empty() ? std::optional<std::uint64_t>(0) : parse_decimal<std::uint64_t>(page.cursor);
+  return number && *number <= most ? number : std::nullopt;
+}
+
+bool accepts_gzip(const http::Request& request) {
+  const std::string_view* codings = request.header("Accept-Encoding");
+  std::string_view accept_encoding = codings == nullptr ? std::string_view{} : *codings;
+  while (!accept_encoding.empty()) {
+    std::string_view item = next(accept_encoding, ',');
+    const std::string_view coding = next(item, ';');
+    if (coding != "gzip" && coding != "x-gzip" && coding != "*") continue;
+    // `q=0`, `q=0.0`, …: not this one.
+    const std::string_view weight = trimmed(item);
+    return !weight.starts_with("q=") || weight.find_first_not_of("0.", 2) != std::string_view::npos;
+  }
+  return false;
+}
+
+bool has_already(Call& call, std::string_view version, bool compressed) {
+  call.response.headers.emplace_back("ETag", '"' + std::string(version) + (compressed ? "-gzip\"" : "\""));
+  const std::string_view* known = call.request.header("If-None-Match");
+  if (known == nullptr || !is_named(*known, version)) return false;
+  call.response.status = 304;
+  return true;
 }
 
 bool is_draft(const PublishedEvent& event) { return event.status() == EventStatus::draft; }

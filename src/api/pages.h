@@ -1,4 +1,4 @@
-// What several endpoints share: paging, finding events, categories, lists of seats.
+// What several endpoints share: paging, caching, finding events, categories, lists of seats.
 #pragma once
 
 #include <memory>
@@ -29,6 +29,9 @@ std::optional<Page> read_page(Call& call);
 // The same for a query that takes more.
 std::optional<Page> read_page(Call& call, const Query& query);
 
+// The cursor as a number, 0 if it is empty; nothing if it is anything but a number of at most `most`.
+std::optional<std::uint64_t> number_of(const Page& page, std::uint64_t most);
+
 // Answers with a page of a list: `items`, each of which `append(json, item)` writes, and the cursor of the next page; empty: there is none.
 template <typename Items, typename Append>
 void answer_page(Call& call, const Items& items, std::string_view next, Append append) {
@@ -41,6 +44,11 @@ void answer_page(Call& call, const Items& items, std::string_view next, Append a
 
 // The fault for a failed read: 400, 410 or 503.
 Fault fault_of(const ReadProblem& problem);
+
+// Whether the client takes an answer that is compressed by gzip.
+bool accepts_gzip(const http::Request& request);
+// Adds the ETag of an answer's version, compressed or not. Whether the client has that version already; then the answer is there (304).
+bool has_already(Call& call, std::string_view version, bool compressed = false);
 
 // Whether the event exists for the caller. A draft exists only for operators and for keys that may read.
 bool is_there(const Call& call, const PublishedEvent& event);

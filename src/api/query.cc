@@ -1,18 +1,16 @@
 #include "api/query.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "core/decimal.h"
 
 namespace holdfast::api {
-namespace {
 
 std::string list_of(std::initializer_list<std::string_view> names) {
   std::string list;
   for (const std::string_view name : names) list.append(list.empty() ? "`" : ", `").append(name).append("`");
   return list;
 }
-
-}  // namespace
 
 std::optional<std::string> decode_percent(std::string_view text, bool plus_is_space) {
   std::string decoded;
@@ -64,10 +62,8 @@ std::optional<std::int64_t> Query::whole(Call& call, std::string_view name, std:
                                          std::int64_t otherwise) const {
   const std::string* text = find(name);
   if (text == nullptr) return otherwise;
-  std::int64_t number = 0;
-  const char* end = text->data() + text->size();
-  const auto [stop, error] = std::from_chars(text->data(), end, number);
-  if (error == std::errc{} && stop == end && number >= least && number <= most) return number;
+  const auto number = parse_decimal<std::int64_t>(*text);
+  if (number && *number >= least && *number <= most) return number;
   fail(call, {400, k_invalid_request,
               "`" + std::string(name) + "` must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) + "."});
   return std::nullopt;

@@ -32,6 +32,9 @@ class Query {
   std::vector<std::pair<std::string, std::string>> values_;
 };
 
+// Names as a message lists them: `a`, `b`, `c`.
+std::string list_of(std::initializer_list<std::string_view> names);
+
 // Decodes percent-encoding. In a query, `+` is a space too. Nothing if the encoding is malformed or the text has a NUL.
 std::optional<std::string> decode_percent(std::string_view text, bool plus_is_space);
 

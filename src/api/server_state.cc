@@ -1,7 +1,7 @@
 #include "api/server_state.h"
 
-#include "api/embedded.h"
 #include "api/endpoints.h"
+#include "api/pages.h"
 
 namespace holdfast::api {
 namespace {
@@ -80,8 +80,7 @@ Answer show_version(Call& call) {
 
 // GET /metrics
 Answer show_metrics(Call& call) {
-  const std::string_view* codings = call.request.header("Accept-Encoding");
-  const bool compressed = codings != nullptr && accepts_gzip(*codings);
+  const bool compressed = accepts_gzip(call.request);
   forbid_caching(call);
   call.response.headers.emplace_back("Vary", "Accept-Encoding");
   if (compressed) call.response.headers.emplace_back("Content-Encoding", "gzip");

@@ -8,9 +8,9 @@
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <charconv>
 #include <span>
 
+#include "core/decimal.h"
 #include "http/address_lookup.h"
 #include "http/beast.h"
 
@@ -97,10 +97,8 @@ Request request_of(OutgoingRequest& request) {
 }
 
 std::optional<std::chrono::seconds> seconds_of(std::string_view text) {
-  std::uint32_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return std::chrono::seconds(seconds);
+  const auto seconds = parse_decimal<std::uint32_t>(text);
+  return seconds ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
 }
 
 // Sends on a connected stream and reads the answer. Once the header has arrived, the status counts even if the body fails.
@@ -153,11 +151,8 @@ std::expected<OutgoingUrl, std::string> parse_outgoing_url(std::string_view text
   const std::size_t colon = authority.find(':', bracket);
   std::string_view host = authority.substr(0, colon);
   if (colon != std::string_view::npos) {
-    const std::string_view port = authority.substr(colon + 1);
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
-    if (error != std::errc{} || end != port.data() + port.size() || url.port == 0) {
-      return std::unexpected("must have a port from 1 to 65535, or none");
-    }
+    url.port = parse_decimal<std::uint16_t>(authority.substr(colon + 1)).value_or(0);
+    if (url.port == 0) return std::unexpected("must have a port from 1 to 65535, or none");
   }
   if (bracket != 0) {
     boost::system::error_code error;

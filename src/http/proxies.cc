@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+
+#include "core/decimal.h"
+#include "http/parser.h"
 
 namespace holdfast::http {
 
@@ -111,12 +113,8 @@ std::optional<Network> read_network(std::string_view text) {
   const auto base = read_address(text.substr(0, slash));
   if (!base) return std::nullopt;
   const unsigned most = base->is_v4() ? 32 : 128;
-  Network network{.base = *base, .bits = most};
-  if (slash == std::string_view::npos) return network;
-  const std::string_view bits = text.substr(slash + 1);
-  const auto [end, error] = std::from_chars(bits.data(), bits.data() + bits.size(), network.bits);
-  if (error != std::errc{} || end != bits.data() + bits.size() || network.bits > most) return std::nullopt;
-  return network;
+  const auto bits = slash == std::string_view::npos ? most : parse_decimal<unsigned>(text.substr(slash + 1));
+  return bits && *bits <= most ? std::optional(Network{.base = *base, .bits = *bits}) : std::nullopt;
 }
 
 bool TrustedProxies::trusts(const address& any) const {
@@ -132,11 +130,10 @@ address TrustedProxies::client_of(const address& peer, const Request& request) c
   address client = plain(peer);
   if (!trusts(client)) return client;
   constexpr std::string_view k_name = "x-forwarded-for";
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   // From the last address of the last field to the first of the first: each proxy appends the address of its own client.
   for (std::size_t i = request.headers.size(); i-- > 0;) {
     const Header& header = request.headers[i];
-    if (!std::ranges::equal(header.name, k_name, {}, lower)) continue;
+    if (!equals_ignoring_case(header.name, k_name)) continue;
     for (std::string_view rest = header.value;;) {
       const std::size_t comma = rest.rfind(',');
       const auto told = read_forwarded(trimmed(comma == std::string_view::npos ? rest : rest.substr(comma + 1)));

@@ -9,7 +9,6 @@
 
 #include "api/access.h"
 #include "api/background.h"
-#include "api/embedded.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 #include "api/presence.h"
@@ -182,23 +181,6 @@ class BodyDigest {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
-// A text as a decimal number; nothing for any other text.
-std::optional<std::uint64_t> whole(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return number;
-}
-
-// Whether the caller has this version already. If so, the answer is there (304).
-bool has_already(Call& call, const std::string& version, bool compressed = false) {
-  call.response.headers.emplace_back("ETag", '"' + version + (compressed ? "-gzip\"" : "\""));
-  const std::string_view* known = call.request.header("If-None-Match");
-  if (known == nullptr || !is_named(*known, version)) return false;
-  call.response.status = 304;
-  return true;
-}
-
 // Clients that read slowly hold as many bytes of large answers as the server keeps in memory.
 Fault too_much_is_read() { return {503, k_unavailable, "Too many large answers are being sent at the moment. Try again in a moment."}; }
 
@@ -349,7 +331,7 @@ Answer create_event(Call& call) {
 Answer list_events(Call& call) {
   const auto page = read_page(call);
   if (!page) co_return;
-  const auto after = page->cursor.empty() ? std::optional<std::uint64_t>(0) : whole(page->cursor);
+  const auto after = number_of(*page, UINT64_MAX);
   if (!after) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
   Json json = begin_json(call);
   // Counting the seats of many events would keep this thread from its other connections.
@@ -426,8 +408,7 @@ Answer get_plan(Call& call) {
   if (event == nullptr) co_return;
   call.response.headers.emplace_back("Cache-Control", is_draft(*event) ? "no-store" : "public, max-age=31536000, immutable");
   call.response.headers.emplace_back("Vary", "Accept-Encoding");
-  const std::string_view* codings = call.request.header("Accept-Encoding");
-  const bool compressed = codings != nullptr && accepts_gzip(*codings) && event->seat_count() >= k_seats_worth_compressing;
+  const bool compressed = accepts_gzip(call.request) && event->seat_count() >= k_seats_worth_compressing;
   if (has_already(call, "plan-1", compressed)) co_return;
   const auto kind = compressed ? SharedTexts::Kind::plan_gzip : SharedTexts::Kind::plan;
   const auto make = [event, compressed] { return plan_text(*event, compressed); };

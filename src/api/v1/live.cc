@@ -1,21 +1,15 @@
 // GET /v1/events/{eventId}/live: the live seat map as server-sent events (docs/api.md).
 #include "live/hub.h"
 
-#include <charconv>
+#include <optional>
 
 #include "api/access.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "core/decimal.h"
 
 namespace holdfast::api {
 namespace {
-
-std::optional<Seq> seq_of(std::string_view text) {
-  Seq seq = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seq);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return seq;
-}
 
 // Reads `lastEventId` of the query. False if the query is malformed; then the answer is there (400).
 bool read_last_event_id(Call& call, std::optional<Seq>& last) {
@@ -30,7 +24,7 @@ bool read_last_event_id(Call& call, std::optional<Seq>& last) {
     const std::string_view name = pair.substr(0, pair.find('='));
     if (name != "lastEventId") return malformed("This path takes only the query parameter `lastEventId`.");
     if (last) return malformed("Duplicate query parameter `lastEventId`.");
-    last = seq_of(pair.substr(std::min(pair.size(), name.size() + 1)));
+    last = parse_decimal<Seq>(pair.substr(std::min(pair.size(), name.size() + 1)));
     if (!last) return malformed("`lastEventId` must be a whole number: the `id` of the last message, or the `seq` of `/states`.");
   }
   return true;
@@ -43,7 +37,7 @@ Answer follow_event(Call& call) {
   std::optional<Seq> last;
   if (event == nullptr || !read_last_event_id(call, last)) co_return;
   // A browser that reconnects sends the header along with its first query. A header that is not a number counts as an unknown id.
-  if (const std::string_view* header = call.request.header("Last-Event-ID")) last = seq_of(*header);
+  if (const std::string_view* header = call.request.header("Last-Event-ID")) last = parse_decimal<Seq>(*header);
   const bool sees_drafts = call.services.access.sees_drafts(call);
   auto listener = call.services.live.listen(event, last, sees_drafts, call.gateway.context());
   if (listener == nullptr) {

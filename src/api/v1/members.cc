@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "api/query.h"
 #include "json/member_names.h"
 
 namespace holdfast::api {
@@ -37,12 +38,6 @@ void look_at(const boost::json::object& object, const std::string& prefix, Paths
       refused.unknown.append(refused.unknown.empty() ? "`" : ", `").append(prefix).append(shown_name(name)).append("`");
     }
   }
-}
-
-std::string list_of(Paths taken) {
-  std::string list;
-  for (const std::string_view path : taken) list.append(list.empty() ? "`" : ", `").append(path).append("`");
-  return list;
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // /v1/seats, lists of seats, and blocking seats (docs/api.md).
 #include <algorithm>
-#include <charconv>
 
 #include "api/background.h"
 #include "api/endpoints.h"
@@ -54,15 +53,6 @@ void append_seat_change(Json& json, const SeatChange& change) {
     }
     if (!change.order.empty()) json.member("orderId", change.order);
   });
-}
-
-// A cursor as a number of at most `most`; an empty one is 0. Nothing for anything else.
-std::optional<std::uint64_t> read_number(std::string_view cursor, std::uint64_t most) {
-  if (cursor.empty()) return 0;
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), number);
-  const bool is_good = error == std::errc{} && end == cursor.data() + cursor.size() && number <= most;
-  return is_good ? std::optional(number) : std::nullopt;
 }
 
 // Nothing if a parameter names something that does not exist; then `problem` says which.
@@ -137,7 +127,7 @@ Answer get_seat_history(Call& call) {
   const auto place = find_seat(call);
   const auto page = place ? read_page(call) : std::nullopt;
   if (!page) co_return;
-  const auto after = read_number(page->cursor, UINT32_MAX);
+  const auto after = number_of(*page, UINT32_MAX);
   if (!after) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
   Reading<std::vector<SeatChange>> history;
   co_await call.services.background.run(
@@ -157,7 +147,7 @@ Answer list_seats(Call& call) {
   if (!page) co_return;
   std::string problem;
   const auto filter = read_filter(*query, *event->plan(), problem);
-  const auto first = read_number(page->cursor, event->seat_count());
+  const auto first = number_of(*page, event->seat_count());
   if (!filter) co_return fail(call, {400, k_invalid_request, problem});
   if (!first) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
   Json json = begin_json(call);

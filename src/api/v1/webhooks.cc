@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "access/random.h"
 #include "api/background.h"
@@ -358,17 +357,13 @@ Answer list_dead_messages(Call& call) {
   const auto page = read_page(call);
   const auto id = page ? read_id(call) : std::nullopt;
   if (!id) co_return;
-  std::int64_t after = 0;
-  const char* const end = page->cursor.data() + page->cursor.size();
-  const auto [at, error] = std::from_chars(page->cursor.data(), end, after);
-  if (!page->cursor.empty() && (error != std::errc{} || at != end || after < 0)) {
-    co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
-  }
+  const auto after = number_of(*page, INT64_MAX);
+  if (!after) co_return fail(call, fault_of(ReadProblem{ReadProblem::Kind::bad_cursor}));
   bool is_there = false;
   std::vector<feed::QueuedMessage> messages;
   const bool asked = co_await ask_store(call, [&](WebhookStore& store) {
     is_there = store.find(*id).has_value();
-    messages = store.dead(*id, after, page->limit + 1);
+    messages = store.dead(*id, static_cast<std::int64_t>(*after), page->limit + 1);
   });
   if (!asked) co_return;
   if (!is_there) co_return fail(call, not_found(call));

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <memory>
+
+#include "core/decimal.h"
 
 namespace holdfast::feed::kafka {
 namespace {
@@ -42,10 +43,7 @@ bool is_host_and_port(std::string_view text) {
   if (colon == std::string_view::npos || colon == 0 || colon > k_host_bytes_max) return false;
   const auto is_wrong = [](unsigned char c) { return c <= ' ' || c >= 0x7F || c == '/' || c == '@' || c == '?' || c == '#' || c == ','; };
   if (std::ranges::any_of(text, is_wrong)) return false;
-  std::uint16_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data() + colon + 1, end, port);
-  return error == std::errc{} && at == end && port != 0;
+  return parse_decimal<std::uint16_t>(text.substr(colon + 1)).value_or(0) > 0;
 }
 
 }  // namespace
