@@ -138,6 +138,11 @@ void fail(Call& call, const Fault& fault) {
   write_fault(fault, call.group, call.request.path, call.response);
 }
 
+std::nullopt_t malformed(Call& call, std::string detail) {
+  fail(call, {400, k_invalid_request, std::move(detail)});
+  return std::nullopt;
+}
+
 Fault busy() { return {503, k_unavailable, "Too many requests are waiting. Nothing was done; try again in a moment."}; }
 
 Fault unavailable() {

@@ -94,6 +94,9 @@ struct Fault {
 // Writes the error in the form of the call's group: problem+json, or contract 2's own. A 503 gets Retry-After.
 void fail(Call& call, const Fault& fault);
 
+// The same for a malformed request (400 `invalid_request`). Returns nothing, for functions that return what they read.
+std::nullopt_t malformed(Call& call, std::string detail);
+
 // The same for a request that the HTTP server refused before there was a call.
 void write_fault(const Fault& fault, Group group, std::string_view path, http::Response& response);
 

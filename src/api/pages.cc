@@ -136,21 +136,17 @@ std::optional<NamedSeats> read_seats(Call& call, const boost::json::object& obje
   named.event = event.value_or(0);
   const boost::json::value* list = object.if_contains("seatIds");
   if (required == Required::no && (list == nullptr || list->is_null())) return named;
-  const auto malformed = [&](const char* what) {
-    fail(call, {400, k_invalid_request, what});
-    return std::nullopt;
-  };
-  if (list == nullptr) return malformed("`seatIds` is missing.");
-  if (!list->is_array()) return malformed("`seatIds` must be an array of seat ids.");
+  if (list == nullptr) return malformed(call, "`seatIds` is missing.");
+  if (!list->is_array()) return malformed(call, "`seatIds` must be an array of seat ids.");
   const boost::json::array& ids = list->get_array();
-  if (ids.empty() || ids.size() > k_seats_per_reservation_max) return malformed("`seatIds` must have 1 to 1000 seat ids.");
+  if (ids.empty() || ids.size() > k_seats_per_reservation_max) return malformed(call, "`seatIds` must have 1 to 1000 seat ids.");
   boost::unordered_flat_set<SeatIndex> seen;
   std::vector<std::string> unknown;
   EventNumber looked_at = 0;   // the event of the seat before, and whether it exists for the caller
   bool is_known = false;
   for (const boost::json::value& id : ids) {
     if (!id.is_string() || id.get_string().empty() || id.get_string().size() > k_seat_id_bytes_max) {
-      return malformed("`seatIds` must have only strings of 1 to 128 bytes.");
+      return malformed(call, "`seatIds` must have only strings of 1 to 128 bytes.");
     }
     const auto place = call.ledger().seats().find(std::string_view(id.get_string()));
     if (place && place->event != looked_at) {

@@ -30,10 +30,6 @@ std::optional<std::string> decode_percent(std::string_view text, bool plus_is_sp
 
 std::optional<Query> Query::read(Call& call, std::initializer_list<std::string_view> known) {
   Query query;
-  const auto malformed = [&](std::string what) {
-    fail(call, {400, k_invalid_request, std::move(what)});
-    return std::nullopt;
-  };
   std::string_view rest = call.request.query;
   while (!rest.empty()) {
     const std::string_view pair = rest.substr(0, rest.find('&'));
@@ -43,11 +39,11 @@ std::optional<Query> Query::read(Call& call, std::initializer_list<std::string_v
     const auto name = decode_percent(pair.substr(0, equals), true);
     const auto value = decode_percent(pair.substr(std::min(equals + 1, pair.size())), true);
     if (!name || std::ranges::find(known, std::string_view(*name)) == known.end()) {
-      return malformed(known.size() == 0 ? "This path takes no query parameters."
-                                         : "This path takes only the query parameters " + list_of(known) + ".");
+      return malformed(call, known.size() == 0 ? "This path takes no query parameters."
+                                               : "This path takes only the query parameters " + list_of(known) + ".");
     }
-    if (!value) return malformed("`" + *name + "` has a malformed percent-encoding.");
-    if (query.find(*name) != nullptr) return malformed("Duplicate query parameter `" + *name + "`.");
+    if (!value) return malformed(call, "`" + *name + "` has a malformed percent-encoding.");
+    if (query.find(*name) != nullptr) return malformed(call, "Duplicate query parameter `" + *name + "`.");
     query.values_.emplace_back(*name, *value);
   }
   return query;
@@ -64,9 +60,8 @@ std::optional<std::int64_t> Query::whole(Call& call, std::string_view name, std:
   if (text == nullptr) return otherwise;
   const auto number = parse_decimal<std::int64_t>(*text);
   if (number && *number >= least && *number <= most) return number;
-  fail(call, {400, k_invalid_request,
-              "`" + std::string(name) + "` must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) + "."});
-  return std::nullopt;
+  return malformed(
+      call, "`" + std::string(name) + "` must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ".");
 }
 
 }  // namespace holdfast::api

@@ -1,9 +1,11 @@
-// Reads numbers that callers write. Pure; any thread.
+// Reads and writes decimal numbers. Pure; any thread.
 #pragma once
 
 #include <charconv>
 #include <concepts>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace holdfast {
@@ -15,6 +17,11 @@ std::optional<Number> parse_decimal(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+inline void append_decimal(std::string& out, std::uint64_t number) {
+  char digits[20];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
 }  // namespace holdfast

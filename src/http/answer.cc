@@ -1,28 +1,20 @@
 #include "http/answer.h"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 
+#include "core/decimal.h"
 #include "http/parser.h"
 
 namespace holdfast::http {
 namespace {
 
-void append_number(std::string& out, std::size_t number) {
-  std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-  out.append(digits.data(), end);
-}
-
 // Only the server may set these: a second value would allow request smuggling.
 bool is_servers_own(std::string_view name) {
   static constexpr std::array<std::string_view, 6> k_own = {"connection", "content-length",    "date",
                                                             "server",     "transfer-encoding", "x-request-id"};
-  for (const auto own : k_own) {
-    if (own.size() == name.size() && equals_ignoring_case(own, name)) return true;
-  }
-  return false;
+  return std::ranges::any_of(k_own, [&](std::string_view own) { return equals_ignoring_case(own, name); });
 }
 
 }  // namespace
@@ -96,7 +88,7 @@ bool has_body(unsigned status) { return status >= 200 && status != 204 && status
 std::string_view append_head(std::string& out, const Response& response, const AnswerFacts& facts) {
   std::string_view dropped;
   out += "HTTP/1.1 ";
-  append_number(out, response.status);
+  append_decimal(out, response.status);
   out += ' ';
   out += reason_phrase(response.status);
   out += "\r\n";
@@ -114,7 +106,7 @@ std::string_view append_head(std::string& out, const Response& response, const A
     out += "\r\nTransfer-Encoding: chunked";
   } else if (facts.framing == Framing::length && has_body(response.status)) {
     out += "\r\nContent-Length: ";
-    append_number(out, response.body_bytes().size());
+    append_decimal(out, response.body_bytes().size());
   }
   if (facts.close) out += "\r\nConnection: close";
   else if (facts.says_keep_alive) out += "\r\nConnection: keep-alive";

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/ids.h"
 #include "http/limits.h"
 #include "http/parser.h"
 
@@ -57,19 +58,13 @@ void ChunkDecoder::step(char c) {
 }
 
 void ChunkDecoder::read_size(char c) {
-  const char lowered = static_cast<char>(c | 0x20);
-  std::uint64_t digit = 0;
-  if (c >= '0' && c <= '9') digit = static_cast<std::uint64_t>(c - '0');
-  else if (lowered >= 'a' && lowered <= 'f') digit = static_cast<std::uint64_t>(lowered - 'a') + 10;
-  else if (digits_ > 0 && c == ';') {
-    state_ = State::extension;
+  const int digit = hex_value(c);
+  if (digit < 0 && digits_ > 0 && (c == ';' || c == '\r')) {
+    state_ = c == ';' ? State::extension : State::size_lf;
     return;
-  } else if (digits_ > 0 && c == '\r') {
-    state_ = State::size_lf;
-    return;
-  } else return refuse(&problems::k_chunk);
-  if (++digits_ > 16) return refuse(&problems::k_chunk);   // sixteen cannot overflow
-  chunk_left_ = chunk_left_ * 16 + digit;
+  }
+  if (digit < 0 || ++digits_ > 16) return refuse(&problems::k_chunk);   // sixteen cannot overflow
+  chunk_left_ = chunk_left_ * 16 + static_cast<std::uint64_t>(digit);
 }
 
 void ChunkDecoder::end_of_size_line() {

@@ -137,7 +137,7 @@ asio::ip::address Connection::client() const {
 
 asio::ip::address Exchange::client() const { return connection->client(); }
 
-asio::awaitable<std::string_view> Exchange::read_body_part() { return connection->read_body_part(); }
+asio::awaitable<std::string_view> Exchange::read_body() { return connection->read_body_part(); }
 
 // ---- For the worker.
 

@@ -26,6 +26,7 @@ class Exchange final : public Request {
   Connection* connection = nullptr;   // which has it; nullptr: it is in the pool
 
   boost::asio::ip::address client() const override;
+  boost::asio::awaitable<std::string_view> read_body() override;
 
   // Fills the public side of the request from `head`.
   void show_head() {
@@ -79,9 +80,6 @@ class Exchange final : public Request {
     clear_response();
     connection = nullptr;
   }
-
- private:
-  boost::asio::awaitable<std::string_view> read_body_part() override;
 };
 
 }  // namespace holdfast::http

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/decimal.h"
 #include "http/limits.h"
 
 namespace holdfast::http {
@@ -200,17 +201,10 @@ class HeadParser final : public beast_http::basic_parser<true> {
 
   // Beast accepts a list of equal numbers, and the header twice. A proxy in front of us might use the first, or the last.
   void read_content_length(std::string_view text, error_code& ec) {
-    if (head_.has_content_length || text.empty() || !std::all_of(text.begin(), text.end(), is_number)) {
-      return refuse(&problems::k_content_length, ec);
-    }
+    const auto length = parse_decimal<std::uint64_t>(text);
+    if (head_.has_content_length || !length) return refuse(&problems::k_content_length, ec);
     head_.has_content_length = true;
-    std::uint64_t length = 0;
-    for (const char c : text) {
-      const auto digit = static_cast<std::uint64_t>(c - '0');
-      if (length > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) return refuse(&problems::k_content_length, ec);
-      length = length * 10 + digit;
-    }
-    head_.content_length = length;
+    head_.content_length = *length;
   }
 
   void read_transfer_encoding(std::string_view text, error_code& ec) {

@@ -15,8 +15,6 @@ const std::string_view* Request::header(std::string_view name) const {
   return nullptr;
 }
 
-boost::asio::awaitable<std::string_view> Request::read_body() { return read_body_part(); }
-
 void Handler::refuse(const Problem& problem, std::string_view path, Response& response) {
   (void)path;
   response.content_type = "application/problem+json";

@@ -79,7 +79,7 @@ class Request {
 
   // For a route whose BodyRule streams: the next part of the body, empty at its end. The view lives until the next call.
   // Throws BodyUnreadable if the client is gone or too slow, or the body exceeds the route's limit.
-  boost::asio::awaitable<std::string_view> read_body();
+  virtual boost::asio::awaitable<std::string_view> read_body() = 0;
 
   // The client's address: the connection's other end, or the client that a trusted proxy names. Unspecified if the client is gone.
   virtual boost::asio::ip::address client() const = 0;
@@ -88,7 +88,6 @@ class Request {
 
  protected:
   Request() = default;
-  virtual boost::asio::awaitable<std::string_view> read_body_part() = 0;
 };
 
 // One answer. The server adds Content-Length, Connection where needed, Date, X-Request-Id and `Server: holdfast`.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_set.hpp>
-#include <charconv>
 
 #include "core/check.h"
+#include "core/decimal.h"
 
 namespace holdfast {
 namespace {
@@ -13,16 +13,11 @@ constexpr std::size_t k_entries_start = 256;
 constexpr std::size_t k_pair_bytes = 12;         // roughly, of `[123456,"h"],`
 constexpr std::size_t k_always_as_pairs = 64;    // touches; fewer are never sent as a snapshot, however small the event
 
-void append_number(std::string& out, std::uint64_t number) {
-  char digits[20];
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
-}
-
 void append_head(std::string& out, std::string_view event, Seq seq) {
   out.append("event: ").append(event).append("\nid: ");
-  append_number(out, seq);
+  append_decimal(out, seq);
   out += "\ndata: {\"seq\":";
-  append_number(out, seq);
+  append_decimal(out, seq);
 }
 
 }  // namespace
@@ -66,7 +61,7 @@ std::string snapshot_message(Seq seq, unsigned plan_version, std::string_view st
   out.reserve(states.size() + 128);
   append_head(out, "snapshot", seq);
   out += ",\"planVersion\":";
-  append_number(out, plan_version);
+  append_decimal(out, plan_version);
   out.append(",\"states\":\"").append(states).append("\"}\n\n");
   return out;
 }
@@ -79,7 +74,7 @@ std::string changes_message(Seq seq, std::span<const Touch> touches) {
   for (const Touch& touch : touches) {
     if (out.back() != '[') out += ',';
     out += '[';
-    append_number(out, touch.seat);
+    append_decimal(out, touch.seat);
     out.append(",\"").append(1, static_cast<char>(touch.state)).append("\"]");
   }
   out += "]}\n\n";

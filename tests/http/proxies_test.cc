@@ -24,7 +24,7 @@ class AnyRequest final : public Request {
   boost::asio::ip::address client() const override { return {}; }
 
  private:
-  boost::asio::awaitable<std::string_view> read_body_part() override { co_return std::string_view{}; }
+  boost::asio::awaitable<std::string_view> read_body() override { co_return std::string_view{}; }
   std::vector<Header> fields_;
 };
 

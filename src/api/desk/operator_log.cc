@@ -25,10 +25,8 @@ std::optional<std::string> read_note(Call& call) {
   if (header == nullptr) return "";
   auto note = decode_percent(*header, false);
   if (note && note->size() <= k_note_bytes_max && is_utf8(*note) && !has_control(*note)) return note;
-  fail(call, {400, k_invalid_request,
-              "`Holdfast-Note` must be percent-encoded UTF-8 of at most " + std::to_string(k_note_bytes_max) +
-                  " bytes, without control characters and without characters that set the direction of text."});
-  return std::nullopt;
+  return malformed(call, "`Holdfast-Note` must be percent-encoded UTF-8 of at most " + std::to_string(k_note_bytes_max) +
+                             " bytes, without control characters and without characters that set the direction of text.");
 }
 
 void OperatorLog::add(OperatorAction action) {

@@ -45,9 +45,8 @@ class Columns {
       milliseconds("maxMs", of, &Quantiles::max);
     });
   }
-  template <std::size_t N>
-  bool has_any(std::array<std::uint32_t, N> Interval::* of, std::size_t at) const {
-    return std::ranges::any_of(intervals_, [&](const Interval& each) { return (each.*of)[at] != 0; });
+  bool has_refusals(std::size_t code) const {
+    return std::ranges::any_of(intervals_, [&](const Interval& each) { return each.refusals[code] != 0; });
   }
 
  private:
@@ -213,8 +212,7 @@ void Statistics::append_series(Json& json, Resolution resolution, Millis since) 
   // Only codes that occurred: there are many, and most never occur.
   json.object("refusals", [&] {
     for (std::size_t i = 0; i < k_refusal_codes.size(); ++i) {
-      if (columns.has_any(&Interval::refusals, i))
-        columns.whole(k_refusal_codes[i], [&](const Interval& each) { return each.refusals[i]; });
+      if (columns.has_refusals(i)) columns.whole(k_refusal_codes[i], [&](const Interval& each) { return each.refusals[i]; });
     }
   });
   columns.whole("failures", [](const Interval& each) { return each.failures; });

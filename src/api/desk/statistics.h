@@ -73,19 +73,24 @@ class ThreadCounters {
   std::atomic<std::uint64_t> failures_{0};
 };
 
+// What is counted: since the start, or in one interval.
+template <typename Count, typename Latencies>
+struct Counted {
+  std::array<Count, k_shown_kinds.size()> changes{};
+  std::array<Count, k_shown_kinds.size()> seats{};   // whose states those changes set
+  std::array<Count, k_refusal_codes.size()> refusals{};   // of commands
+  Count failures = 0;   // of commands: 5xx
+  Latencies commands{};
+  Latencies reads{};
+  Latencies commits{};   // of rounds that recorded something
+  Count rounds = 0;
+  Count round_commands = 0;   // in all rounds together
+};
+
 // What happened in one interval.
-struct Interval {
+struct Interval : Counted<std::uint32_t, Quantiles> {
   std::int64_t end = 0;   // seconds since 1970 UTC, of the ledger's clock
   std::int32_t seconds = 0;   // its length, which is longer if a sample came late; 0: the place is empty
-  std::array<std::uint32_t, k_shown_kinds.size()> changes{};
-  std::array<std::uint32_t, k_shown_kinds.size()> seats{};   // whose states those changes set
-  std::array<std::uint32_t, k_refusal_codes.size()> refusals{};   // of commands
-  std::uint32_t failures = 0;   // of commands: 5xx
-  Quantiles commands{};
-  Quantiles reads{};
-  Quantiles commits{};   // of rounds that recorded something
-  std::uint32_t rounds = 0;
-  std::uint32_t round_commands = 0;   // in all rounds together
   std::uint32_t queued_max = 0;   // the most commands that waited at the end of a round
 };
 
@@ -113,18 +118,7 @@ class Statistics {
   Millis began_at() const { return began_at_; }
 
  private:
-  // All counts since the start.
-  struct Totals {
-    std::array<std::uint64_t, k_shown_kinds.size()> changes{};
-    std::array<std::uint64_t, k_shown_kinds.size()> seats{};
-    std::array<std::uint64_t, k_refusal_codes.size()> refusals{};
-    std::uint64_t failures = 0;
-    std::uint64_t rounds = 0;
-    std::uint64_t round_commands = 0;
-    LatencyCounts commands{};
-    LatencyCounts reads{};
-    LatencyCounts commits{};
-  };
+  using Totals = Counted<std::uint64_t, LatencyCounts>;   // since the start
 
   Totals look(const Ledger& ledger) const;
   static Interval between(const Totals& before, const Totals& after);

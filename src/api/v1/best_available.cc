@@ -41,10 +41,7 @@ std::optional<WishedBest> read_best_available(Call& call, const boost::json::obj
   const auto section = fields.text("section", k_name_bytes_max);
   const auto category = fields.text("category", k_name_bytes_max);
   const bool adjacent = fields.flag("adjacent").value_or(true);
-  if (!problem.empty()) {
-    fail(call, {400, k_invalid_request, std::move(problem)});
-    return std::nullopt;
-  }
+  if (!problem.empty()) return malformed(call, std::move(problem));
   const auto event = find_event(call, to_string(*id));
   if (event == nullptr) return std::nullopt;
   WishedBest best{.event = event->card().number, .hold_seconds = event->settings().hold_seconds};

@@ -13,8 +13,8 @@ namespace {
 
 // Reads `lastEventId` of the query. False if the query is malformed; then the answer is there (400).
 bool read_last_event_id(Call& call, std::optional<Seq>& last) {
-  const auto malformed = [&](const char* what) {
-    fail(call, {400, k_invalid_request, what});
+  const auto refused = [&](const char* what) {
+    malformed(call, what);
     return false;
   };
   std::string_view query = call.request.query;
@@ -22,10 +22,10 @@ bool read_last_event_id(Call& call, std::optional<Seq>& last) {
     const std::string_view pair = query.substr(0, query.find('&'));
     query.remove_prefix(std::min(query.size(), pair.size() + 1));
     const std::string_view name = pair.substr(0, pair.find('='));
-    if (name != "lastEventId") return malformed("This path takes only the query parameter `lastEventId`.");
-    if (last) return malformed("Duplicate query parameter `lastEventId`.");
+    if (name != "lastEventId") return refused("This path takes only the query parameter `lastEventId`.");
+    if (last) return refused("Duplicate query parameter `lastEventId`.");
     last = parse_decimal<Seq>(pair.substr(std::min(pair.size(), name.size() + 1)));
-    if (!last) return malformed("`lastEventId` must be a whole number: the `id` of the last message, or the `seq` of `/states`.");
+    if (!last) return refused("`lastEventId` must be a whole number: the `id` of the last message, or the `seq` of `/states`.");
   }
   return true;
 }

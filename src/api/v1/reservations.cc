@@ -92,13 +92,9 @@ struct ListWish {
 std::optional<ListWish> read_wish(Call& call, const Query& query) {
   ListWish wish;
   ReservationFilter& filter = wish.filter;
-  const auto malformed = [&](const char* what) {
-    fail(call, {400, k_invalid_request, what});
-    return std::nullopt;
-  };
   if (const std::string* customer = query.find("customerId")) {
-    if (customer->empty() || customer->size() > k_customer_bytes_max) return malformed("`customerId` must have 1 to 256 bytes.");
-    if (!is_utf8(*customer)) return malformed("`customerId` is not UTF-8.");
+    if (customer->empty() || customer->size() > k_customer_bytes_max) return malformed(call, "`customerId` must have 1 to 256 bytes.");
+    if (!is_utf8(*customer)) return malformed(call, "`customerId` is not UTF-8.");
     filter.customer = *customer;
   }
   if (call.caller.is_session()) {
@@ -109,8 +105,8 @@ std::optional<ListWish> read_wish(Call& call, const Query& query) {
     filter.customer = call.caller.id;
   }
   if (const std::string* order = query.find("orderId")) {
-    if (order->empty() || order->size() > k_order_bytes_max) return malformed("`orderId` must have 1 to 128 bytes.");
-    if (!is_utf8(*order)) return malformed("`orderId` is not UTF-8.");
+    if (order->empty() || order->size() > k_order_bytes_max) return malformed(call, "`orderId` must have 1 to 128 bytes.");
+    if (!is_utf8(*order)) return malformed(call, "`orderId` is not UTF-8.");
     wish.order = *order;
   }
   if (const std::string* status = query.find("status")) {
@@ -118,11 +114,11 @@ std::optional<ListWish> read_wish(Call& call, const Query& query) {
          {ReservationStatus::active, ReservationStatus::consumed, ReservationStatus::released, ReservationStatus::expired}) {
       if (*status == name_of(each)) filter.status = each;
     }
-    if (!filter.status) return malformed("`status` must be active, consumed, released or expired.");
+    if (!filter.status) return malformed(call, "`status` must be active, consumed, released or expired.");
   }
   if (const std::string* text = query.find("eventId")) {
     const auto id = parse_uuid(*text);
-    if (!id) return malformed("`eventId` must be a UUID.");
+    if (!id) return malformed(call, "`eventId` must be a UUID.");
     const auto event = find_event(call, *text);
     if (event == nullptr) return std::nullopt;
     filter.event = event->card().number;
