@@ -134,8 +134,7 @@ void Api::answer_failure(Call& call) {
 }
 
 void Api::report_failure(const Call& call, const Route* route, std::optional<std::chrono::nanoseconds> took, std::string_view what) {
-  const RequestFacts facts = facts_of(call, route, took);
-  const LogMembers members(facts);
+  const LogMembers members(facts_of(call, route, took));
   spdlog::error("request {} failed: {}", call.request.request_id, what);
 }
 
@@ -149,8 +148,7 @@ void Api::account_for(const Call& call, const Match& match, const Thread& thread
   if (spans_ != nullptr) record_span(call, match.route, took);
   if (spdlog::should_log(spdlog::level::debug)) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
-    const RequestFacts facts = facts_of(call, match.route, took);
-    const LogMembers members(facts);
+    const LogMembers members(facts_of(call, match.route, took));
     const http::Request& request = call.request;
     spdlog::debug("request {}: {} {} answered {} after {} us", request.request_id, request.method, request.path, response.status, us);
   }
@@ -172,18 +170,15 @@ void Api::record_span(const Call& call, const Route* route, std::chrono::nanosec
 
 void Api::note_action(const Call& call, const Route& route, std::string note) {
   const http::Request& request = call.request;
-  const RequestFacts facts = facts_of(call, &route);
+  RequestFacts facts = facts_of(call, &route);
   const LogMembers members(facts);
   operators_.add({.at = services_.ledger.now(),
                   .key_id = call.caller.id,
-                  .key_name = services_.access.name_of_key(call.caller.id),
                   .method = std::string(request.method),
                   .path = std::string(request.path),
                   .request = route.details.shows_body ? std::string(request.body.substr(0, OperatorLog::k_request_bytes_kept * 2)) : "",
                   .note = std::move(note),
-                  .status = call.response.status,
-                  .code = std::string(call.code),
-                  .request_id = std::string(request.request_id)});
+                  .facts = std::move(facts)});
 }
 
 // 404, 405, or the answer to a browser that asks before it calls.

@@ -44,7 +44,7 @@ void write_as_ticket_lock(const Fault& fault, http::Response& response) {
   Json json(response.body);
   json.object([&] {
     json.member("message", fault.detail);
-    json.member("status", std::int64_t{fault.status});
+    json.member("status", fault.status);
     json.object("data", [&] {
       json.member("valido", false);
       json.member("code", fault.code);
@@ -58,7 +58,7 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
   json.object([&] {
     json.member("type", "about:blank");
     json.member("title", title_of(fault.status));
-    json.member("status", std::int64_t{fault.status});
+    json.member("status", fault.status);
     json.member("detail", fault.detail);
     json.member("instance", path);
     json.member("code", fault.code);

@@ -44,7 +44,7 @@ RequestFacts facts_of(const Call& call, const Route* route, std::optional<std::c
   return facts;
 }
 
-LogMembers::LogMembers(const RequestFacts& facts) : before_(std::exchange(current_facts, &facts)) {}
+LogMembers::LogMembers(RequestFacts facts) : facts_(std::move(facts)), before_(std::exchange(current_facts, &facts_)) {}
 
 LogMembers::~LogMembers() { current_facts = before_; }
 

@@ -1,7 +1,6 @@
 // Facts about a request for the log and for spans: members of the log's JSON lines, and attributes of a span.
 //
-//   const RequestFacts facts = facts_of(call, match.route, took);   // costs a look-up or two: only if something will show them
-//   const LogMembers members(facts);
+//   const LogMembers members(facts_of(call, match.route, took));   // facts cost a look-up or two: only if something will show them
 //   spdlog::debug("…");   // while `members` lives, this thread's lines have these members
 #pragma once
 
@@ -34,12 +33,13 @@ RequestFacts facts_of(const Call& call, const Route* route, std::optional<std::c
 // While it lives, the lines that this thread logs have these members. Scopes may be nested; the innermost counts.
 class LogMembers {
  public:
-  explicit LogMembers(const RequestFacts& facts);   // which must live as long
+  explicit LogMembers(RequestFacts facts);
   ~LogMembers();
   LogMembers(const LogMembers&) = delete;
   LogMembers& operator=(const LogMembers&) = delete;
 
  private:
+  const RequestFacts facts_;
   const RequestFacts* before_;
 };
 

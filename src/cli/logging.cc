@@ -78,8 +78,7 @@ Logging::Logging(const std::string& format, const std::string& level, const std:
   const bool is_text = format == "text" || (format == "auto" && file.empty() && ::isatty(STDERR_FILENO) != 0);
   const char* const pattern = is_text ? k_text : k_json;
   writer_ = std::make_shared<LogWriter>(file, [pattern](spdlog::level::level_enum of, const std::string& message) {
-    const api::RequestFacts none;
-    const api::LogMembers members(none);   // the calling thread may be working on a request
+    const api::LogMembers members(api::RequestFacts{});   // the calling thread may be working on a request
     const auto formatter = make_formatter(pattern);
     spdlog::memory_buf_t line;
     formatter->format(spdlog::details::log_msg("holdfast", of, message), line);

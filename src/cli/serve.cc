@@ -240,8 +240,7 @@ void report_service_links(const std::vector<std::string>& names) {
 
 // A request whose handler threw is answered 500; this logs why.
 void log_failed_request(std::string_view request, std::string_view what) {
-  const api::RequestFacts facts{.request_id = std::string(request), .status = k_status_of_failure};
-  const api::LogMembers members(facts);
+  const api::LogMembers members(api::RequestFacts{.request_id = std::string(request), .status = k_status_of_failure});
   spdlog::error("request {} failed: {}", request, what);
 }
 

@@ -3,6 +3,7 @@
 
 #include <boost/json/monotonic_resource.hpp>
 #include <boost/json/value.hpp>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -69,13 +70,10 @@ class Json {
     text(value);
   }
   void member(std::string_view name, const char* value) { member(name, std::string_view(value)); }
-  void member(std::string_view name, std::int64_t value) {
+  void member(std::string_view name, std::integral auto value) {
     member(name);
-    number(value);
+    number(static_cast<std::int64_t>(value));
   }
-  void member(std::string_view name, std::uint64_t value) { member(name, static_cast<std::int64_t>(value)); }
-  void member(std::string_view name, std::uint32_t value) { member(name, std::int64_t{value}); }
-  void member(std::string_view name, int value) { member(name, std::int64_t{value}); }
   void member(std::string_view name, bool value) {
     member(name);
     raw(value ? "true" : "false");

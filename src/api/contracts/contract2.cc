@@ -95,7 +95,7 @@ void answer(Call& call, unsigned status, std::string_view message, Fill fill) {
   Json json = begin_json(call, status);
   json.object([&] {
     json.member("message", message);
-    json.member("status", std::int64_t{status});
+    json.member("status", status);
     json.object("data", [&] { fill(json); });
   });
 }

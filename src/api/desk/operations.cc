@@ -39,14 +39,14 @@ void append_component(Json& json, const HealthComponent& each) {
 void append_action(Json& json, const OperatorAction& action) {
   json.object([&] {
     json.member("at", rfc3339(action.at));
-    append_key(json, action.key_id, action.key_name);
+    append_key(json, action.key_id, action.facts.key_name);
     json.member("method", action.method);
     json.member("path", action.path);
     json.member("request", action.request);
     json.member("note", action.note);
-    json.member("status", static_cast<std::int64_t>(action.status));
-    json.member_or_null("code", action.code);
-    json.member("requestId", action.request_id);
+    json.member("status", action.facts.status);
+    json.member_or_null("code", action.facts.code);
+    json.member("requestId", action.facts.request_id);
   });
 }
 

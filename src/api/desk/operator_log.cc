@@ -32,10 +32,10 @@ std::optional<std::string> read_note(Call& call) {
 void OperatorLog::add(OperatorAction action) {
   action.request = is_utf8(action.request) ? in_one_line(action.request, k_request_bytes_kept) : "";
   const std::string who =
-      action.key_id.empty() ? "without a key" : "with the key " + action.key_id + " (" + without_controls(action.key_name) + ")";
+      action.key_id.empty() ? "without a key" : "with the key " + action.key_id + " (" + without_controls(action.facts.key_name) + ")";
   spdlog::info("an operator {} asked for {} {} {}{}: {}{} [request {}]", who, action.method, in_one_line(action.path, action.path.size()),
-               action.request, action.note.empty() ? "" : " because \"" + action.note + "\"", action.status,
-               action.code.empty() ? "" : " " + action.code, action.request_id);
+               action.request, action.note.empty() ? "" : " because \"" + action.note + "\"", action.facts.status,
+               action.facts.code.empty() ? "" : " " + std::string(action.facts.code), action.facts.request_id);
   const std::scoped_lock lock(mutex_);
   if (actions_.size() == k_actions_kept) actions_.pop_front();
   actions_.push_back(std::move(action));

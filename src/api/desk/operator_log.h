@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/call.h"
+#include "api/request_facts.h"
 
 namespace holdfast::api {
 
@@ -21,14 +22,11 @@ inline constexpr std::size_t k_note_bytes_max = 200;
 struct OperatorAction {
   Millis at = 0;   // the time of the answer, by the ledger's clock
   std::string key_id{};   // empty: the server has no keys
-  std::string key_name{};
   std::string method{};
   std::string path{};
   std::string request{};   // the beginning of its body, if that cannot have a secret
   std::string note{};   // of the header Holdfast-Note
-  unsigned status = 0;
-  std::string code{};   // of the refusal; empty: the change was accepted
-  std::string request_id{};
+  RequestFacts facts{};   // its status, the code of its refusal (empty: it was accepted), the key's name and the request's id
 };
 
 // The note of a request: percent-encoded UTF-8 of at most k_note_bytes_max bytes, without control characters. Empty if there is none. Nothing if

@@ -34,11 +34,11 @@ struct Tally {
   void add(char letter) { ++by_state[letter == 'a' ? 0 : letter == 'h' ? 1 : letter == 's' ? 2 : 3]; }
   void append(Json& json) const {
     json.object("counts", [&] {
-      json.member("total", std::uint64_t{by_state[0] + by_state[1] + by_state[2] + by_state[3]});
-      json.member("available", std::uint64_t{by_state[0]});
-      json.member("held", std::uint64_t{by_state[1]});
-      json.member("sold", std::uint64_t{by_state[2]});
-      json.member("blocked", std::uint64_t{by_state[3]});
+      json.member("total", by_state[0] + by_state[1] + by_state[2] + by_state[3]);
+      json.member("available", by_state[0]);
+      json.member("held", by_state[1]);
+      json.member("sold", by_state[2]);
+      json.member("blocked", by_state[3]);
     });
   }
 };
@@ -222,7 +222,7 @@ std::string plan_text(const PublishedEvent& event, bool compressed) {
   json.object([&] {
     json.member("eventId", to_string(event.card().id));
     json.member("planVersion", 1);
-    json.member("size", std::uint64_t{plan.size()});
+    json.member("size", plan.size());
     json.texts("sections", plan.sections());
     json.texts("names", plan.names());
     json.array("categories", plan.categories(), [&](const Category& category) { json.object([&] { append_category(json, category); }); });

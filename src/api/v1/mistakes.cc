@@ -42,7 +42,7 @@ void Mistakes::append(Json& json) const {
       if (!each.seat_id.empty()) json.member("seatId", each.seat_id);
     });
   });
-  json.member("moreMistakes", std::uint64_t{count_ - kept_.size()});
+  json.member("moreMistakes", count_ - kept_.size());
 }
 
 std::string sentence_of(const Mistake& mistake) {

@@ -44,8 +44,7 @@ boost::asio::awaitable<bool> ask_store(Call& call, Work work) {
   });
   if (problem.empty()) co_return true;
   fail(call, {503, k_unavailable, "The server cannot read or write its webhooks at the moment. Try again in a moment."});
-  const RequestFacts facts = facts_of(call, nullptr);
-  const LogMembers members(facts);
+  const LogMembers members(facts_of(call, nullptr));
   spdlog::error("request {}: {}", call.request.request_id, problem);
   co_return false;
 }
@@ -443,7 +442,7 @@ Answer test_webhook(Call& call) {
     json.member("status");
     attempt.status == 0 ? json.null() : json.number(std::int64_t{attempt.status});
     json.member_or_null("error", attempt.error);
-    json.member("milliseconds", std::int64_t{took.count()});
+    json.member("milliseconds", took.count());
   });
 }
 
