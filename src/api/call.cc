@@ -7,36 +7,12 @@
 
 #include "api/access.h"
 #include "core/check.h"
+#include "http/answer.h"
 #include "http/parser.h"
 #include "http/proxies.h"
 
 namespace holdfast::api {
 namespace {
-
-std::string_view title_of(unsigned status) {
-  switch (status) {
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 417: return "Expectation Failed";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Error";
-  }
-}
 
 // Contract 2 repeats the status in the body.
 void write_as_ticket_lock(const Fault& fault, http::Response& response) {
@@ -57,7 +33,7 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
   Json json(response.body);
   json.object([&] {
     json.member("type", "about:blank");
-    json.member("title", title_of(fault.status));
+    json.member("title", http::reason_phrase(fault.status));
     json.member("status", fault.status);
     json.member("detail", fault.detail);
     json.member("instance", path);
