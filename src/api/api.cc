@@ -29,7 +29,7 @@ Api::Api(Ledger& ledger, Engine& engine, Metrics& metrics, Watch& watch, feed::W
          std::function<LedgerHealth()> ledger_health)
     : background_(ledger.has_all_in_memory() ? BackgroundPool::k_threads : BackgroundPool::k_threads_that_wait),
       metrics_(metrics),
-      state_(ledger, engine, metrics, watch, live_, std::move(ledger_health)),
+      state_(services_, std::move(ledger_health)),
       services_{ledger, engine, metrics, background_, texts_, watch, live_, webhooks, access, health_, operators_, state_, demo},
       router_(metrics, demo) {}
 

@@ -2,6 +2,8 @@
 
 #include "api/endpoints.h"
 #include "api/pages.h"
+#include "api/watch.h"
+#include "live/hub.h"
 
 namespace holdfast::api {
 namespace {
@@ -19,11 +21,10 @@ void forbid_caching(Call& call) { call.response.headers.emplace_back("Cache-Cont
 
 }  // namespace
 
-ServerState::ServerState(Ledger& ledger, Engine& engine, Metrics& metrics, const Watch& watch, const LiveHub& live,
-                         std::function<LedgerHealth()> ledger_health)
-    : ledger_(ledger), engine_(engine), metrics_(metrics), watch_(watch), live_(live), ledger_health_(std::move(ledger_health)) {}
+ServerState::ServerState(const Services& services, std::function<LedgerHealth()> ledger_health)
+    : services_(services), ledger_health_(std::move(ledger_health)) {}
 
-std::string ServerState::trouble() const { return draining_ ? "The server is shutting down." : ledger_.trouble(); }
+std::string ServerState::trouble() const { return draining_ ? "The server is shutting down." : services_.ledger.trouble(); }
 
 std::vector<std::string> ServerState::degradations() const {
   std::vector<std::string> all;
@@ -39,14 +40,14 @@ Readiness ServerState::readiness() const {
 }
 
 std::string ServerState::metrics_text(bool compressed) const {
-  return metrics_.text({.ledger = ledger_,
-                        .engine = engine_,
-                        .server = server_->stats(),
-                        .health = ledger_health_(),
-                        .live = live_.stats(),
-                        .readiness = readiness(),
-                        .waiters = watch_.waiters()},
-                       compressed);
+  return services_.metrics.text({.ledger = services_.ledger,
+                                 .engine = services_.engine,
+                                 .server = server_->stats(),
+                                 .health = ledger_health_(),
+                                 .live = services_.live.stats(),
+                                 .readiness = readiness(),
+                                 .waiters = services_.watch.waiters()},
+                                compressed);
 }
 
 // GET /healthz, GET /health

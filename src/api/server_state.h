@@ -11,20 +11,17 @@
 #include <string>
 #include <vector>
 
+#include "api/call.h"
 #include "api/desk/metrics.h"
-#include "api/watch.h"
 #include "core/version.h"
-#include "engine/engine.h"
 #include "http/server.h"
-#include "ledger/ledger.h"
-#include "live/hub.h"
 
 namespace holdfast::api {
 
 class ServerState {
  public:
-  ServerState(Ledger& ledger, Engine& engine, Metrics& metrics, const Watch& watch, const LiveHub& live,
-              std::function<LedgerHealth()> ledger_health);
+  // `services` may be initialised after this object, but before the server answers requests.
+  ServerState(const Services& services, std::function<LedgerHealth()> ledger_health);
 
   // Before the server starts. `server` must live as long as it answers requests.
   void set_server(const http::Server& server) { server_ = &server; }
@@ -46,11 +43,7 @@ class ServerState {
  private:
   Readiness readiness() const;
 
-  Ledger& ledger_;
-  Engine& engine_;
-  Metrics& metrics_;
-  const Watch& watch_;
-  const LiveHub& live_;
+  const Services& services_;
   std::function<LedgerHealth()> ledger_health_;
   std::vector<std::function<std::string()>> degradations_;
   Commit commit_;

@@ -56,73 +56,30 @@ void listen_on(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, bool is_f
 
 }  // namespace
 
-class Server::Impl {
- public:
-  Impl(ServerOptions options, Handler& handler, ServerHooks hooks) : shared_{std::move(options), handler, std::move(hooks)} {
-    check(shared_.options);
-    for (unsigned i = 0; i < shared_.options.threads; ++i) workers_.push_back(std::make_unique<Worker>(shared_));
+struct Server::Impl {
+  Impl(ServerOptions options, Handler& handler, ServerHooks hooks) : shared{std::move(options), handler, std::move(hooks)} {
+    check(shared.options);
+    for (unsigned i = 0; i < shared.options.threads; ++i) workers.push_back(std::make_unique<Worker>(shared));
   }
 
-  void start() {
-    const std::lock_guard lock(mutex_);
-    require(port_ == 0, "http: a server starts once");
-    listen(endpoint_of(shared_.options));
-    port_ = workers_.front()->acceptor().local_endpoint().port();
-    for (auto& worker : workers_) {
-      threads_.emplace_back([&worker = *worker] { worker.run(); });
-      ::pthread_setname_np(threads_.back().native_handle(), "http");
-    }
-  }
-
-  void stop() {
-    const std::lock_guard lock(mutex_);
-    for (auto& worker : workers_) {
-      if (!threads_.empty()) worker->begin_stop();   // all at once, because each may take drain_timeout
-    }
-    for (auto& thread : threads_) thread.join();
-    threads_.clear();
-  }
-
-  std::uint16_t port() const { return port_; }
-  Worker& worker(unsigned i) { return *workers_.at(i); }
-
-  ServerStats stats() const {
-    ServerStats sum{};
-    for (const auto& worker : workers_) {
-      const Counters& c = worker->counters();
-      const auto closed = c.closed.get();   // read before `accepted`, so that the difference is never negative
-      const auto accepted = c.accepted.get();
-      sum.connections_accepted += accepted;
-      sum.connections_refused += c.refused_connections.get();
-      sum.connections_open += accepted - std::min(closed, accepted);
-      sum.requests += c.requests.get();
-      sum.requests_refused += c.refused_requests.get();
-      sum.timeouts += c.timeouts.get();
-      sum.bytes_in += c.bytes_in.get();
-      sum.bytes_out += c.bytes_out.get();
-    }
-    return sum;
-  }
-
- private:
   void listen(tcp::endpoint endpoint) try {
-    for (const auto& worker : workers_) {
-      const bool is_first = worker == workers_.front();
-      listen_on(worker->acceptor(), endpoint, is_first, workers_.size() > 1);
+    for (const auto& worker : workers) {
+      const bool is_first = worker == workers.front();
+      listen_on(worker->acceptor(), endpoint, is_first, workers.size() > 1);
       if (is_first) endpoint.port(worker->acceptor().local_endpoint().port());
     }
   } catch (const boost::system::system_error& e) {
     boost::system::error_code ignored;
-    for (auto& worker : workers_) worker->acceptor().close(ignored);
+    for (auto& worker : workers) worker->acceptor().close(ignored);
     throw std::system_error(e.code().value(), std::system_category(),
-                            "http: cannot listen on " + shared_.options.listen + " port " + std::to_string(endpoint.port()));
+                            "http: cannot listen on " + shared.options.listen + " port " + std::to_string(endpoint.port()));
   }
 
-  std::mutex mutex_;   // serialises start() and stop()
-  Shared shared_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::thread> threads_;
-  std::atomic<std::uint16_t> port_ = 0;
+  std::mutex mutex;   // serialises start() and stop()
+  Shared shared;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<std::thread> threads;
+  std::atomic<std::uint16_t> port = 0;
 };
 
 Server::Server(ServerOptions options, Handler& handler, ServerHooks hooks)
@@ -130,10 +87,45 @@ Server::Server(ServerOptions options, Handler& handler, ServerHooks hooks)
 
 Server::~Server() { stop(); }
 
-void Server::start() { impl_->start(); }
-void Server::stop() { impl_->stop(); }
-std::uint16_t Server::port() const { return impl_->port(); }
-ServerStats Server::stats() const { return impl_->stats(); }
-boost::asio::io_context& Server::context(unsigned i) { return impl_->worker(i).context(); }
+void Server::start() {
+  const std::lock_guard lock(impl_->mutex);
+  require(impl_->port == 0, "http: a server starts once");
+  impl_->listen(endpoint_of(impl_->shared.options));
+  impl_->port = impl_->workers.front()->acceptor().local_endpoint().port();
+  for (auto& worker : impl_->workers) {
+    impl_->threads.emplace_back([&worker = *worker] { worker.run(); });
+    ::pthread_setname_np(impl_->threads.back().native_handle(), "http");
+  }
+}
+
+void Server::stop() {
+  const std::lock_guard lock(impl_->mutex);
+  for (auto& worker : impl_->workers) {
+    if (!impl_->threads.empty()) worker->begin_stop();   // all at once, because each may take drain_timeout
+  }
+  for (auto& thread : impl_->threads) thread.join();
+  impl_->threads.clear();
+}
+
+std::uint16_t Server::port() const { return impl_->port; }
+boost::asio::io_context& Server::context(unsigned i) { return impl_->workers.at(i)->context(); }
+
+ServerStats Server::stats() const {
+  ServerStats sum{};
+  for (const auto& worker : impl_->workers) {
+    const Counters& c = worker->counters();
+    const auto closed = c.closed.get();   // read before `accepted`, so that the difference is never negative
+    const auto accepted = c.accepted.get();
+    sum.connections_accepted += accepted;
+    sum.connections_refused += c.refused_connections.get();
+    sum.connections_open += accepted - std::min(closed, accepted);
+    sum.requests += c.requests.get();
+    sum.requests_refused += c.refused_requests.get();
+    sum.timeouts += c.timeouts.get();
+    sum.bytes_in += c.bytes_in.get();
+    sum.bytes_out += c.bytes_out.get();
+  }
+  return sum;
+}
 
 }  // namespace holdfast::http

@@ -190,7 +190,7 @@ class Server {
   boost::asio::io_context& context(unsigned i);
 
  private:
-  class Impl;
+  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

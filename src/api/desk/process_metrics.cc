@@ -1,6 +1,5 @@
 #include "api/desk/process_metrics.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,7 +8,6 @@
 #include <chrono>
 #include <ctime>
 #include <limits>
-#include <optional>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -33,82 +31,70 @@ MetricFamily build_info(const Commit& commit) {
   return family;
 }
 
-}  // namespace
+// The 22nd field of /proc/self/stat: when the process began, in ticks since the machine did. The second field is the program's name in
+// parentheses, and may contain anything.
+double find_start() {
+  const double now = seconds_of(CLOCK_REALTIME);
+  const int file = ::open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return now;
+  std::array<char, 1'024> text{};
+  const ssize_t size = ::read(file, text.data(), text.size());
+  ::close(file);
+  const std::string_view all(text.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
+  const std::size_t name_end = all.rfind(')');
+  if (name_end == std::string_view::npos) return now;
+  std::istringstream fields{std::string(all.substr(name_end + 1))};
+  std::string field;
+  for (int at = 3; at <= 22; ++at) fields >> field;
+  double ticks = 0;
+  if (!fields || !(std::istringstream(field) >> ticks)) return now;
+  return now - (seconds_of(CLOCK_BOOTTIME) - ticks / static_cast<double>(::sysconf(_SC_CLK_TCK)));
+}
 
-class ProcessMetrics::Proc {
- public:
-  Proc() : statm_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)), descriptors_(::opendir("/proc/self/fd")), started_at_(find_start()) {}
-  ~Proc() {
-    if (statm_ >= 0) ::close(statm_);
-    if (descriptors_ != nullptr) ::closedir(descriptors_);
-  }
-  Proc(const Proc&) = delete;
-  Proc& operator=(const Proc&) = delete;
-
-  // Seconds since 1970 UTC.
-  double started_at() const { return started_at_; }
-
-  std::optional<double> resident_bytes() const {
-    std::array<char, 256> text{};   // seven numbers, of pages; the second is what is wanted
-    const ssize_t size = statm_ < 0 ? -1 : ::pread(statm_, text.data(), text.size(), 0);
-    if (size <= 0) return std::nullopt;
-    std::istringstream numbers(std::string(text.data(), static_cast<std::size_t>(size)));
-    double all = 0, resident = 0;
-    if (!(numbers >> all >> resident)) return std::nullopt;
-    return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  }
-
-  std::optional<double> open_descriptors() const {
-    if (descriptors_ == nullptr) return std::nullopt;
-    ::rewinddir(descriptors_);
-    std::size_t count = 0;
-    while (const dirent* entry = ::readdir(descriptors_)) {
-      if (entry->d_name[0] != '.') ++count;
-    }
-    return static_cast<double>(count);
-  }
-
- private:
-  // Its 22nd field: when the process began, in ticks since the machine did. The second field is the program's name in parentheses, and may
-  // contain anything.
-  static double find_start() {
-    const double now = seconds_of(CLOCK_REALTIME);
-    const int file = ::open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-    if (file < 0) return now;
-    std::array<char, 1'024> text{};
-    const ssize_t size = ::read(file, text.data(), text.size());
-    ::close(file);
-    const std::string_view all(text.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
-    const std::size_t name_end = all.rfind(')');
-    if (name_end == std::string_view::npos) return now;
-    std::istringstream fields{std::string(all.substr(name_end + 1))};
-    std::string field;
-    for (int at = 3; at <= 22; ++at) fields >> field;
-    double ticks = 0;
-    if (!fields || !(std::istringstream(field) >> ticks)) return now;
-    return now - (seconds_of(CLOCK_BOOTTIME) - ticks / static_cast<double>(::sysconf(_SC_CLK_TCK)));
-  }
-
-  int statm_;
-  DIR* descriptors_;
-  double started_at_;
-};
+}   // namespace
 
 ProcessMetrics::ProcessMetrics(Commit commit, std::function<std::uint64_t()> log_lines_lost)
-    : commit_(commit), log_lines_lost_(std::move(log_lines_lost)), proc_(std::make_unique<Proc>()) {}
+    : commit_(commit),
+      log_lines_lost_(std::move(log_lines_lost)),
+      started_at_(find_start()),
+      statm_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
+      descriptors_(::opendir("/proc/self/fd")) {}
 
-ProcessMetrics::~ProcessMetrics() = default;
+ProcessMetrics::~ProcessMetrics() {
+  if (statm_ >= 0) ::close(statm_);
+  if (descriptors_ != nullptr) ::closedir(descriptors_);
+}
+
+std::optional<double> ProcessMetrics::resident_bytes() const {
+  std::array<char, 256> text{};   // seven numbers, of pages; the second is what is wanted
+  const ssize_t size = statm_ < 0 ? -1 : ::pread(statm_, text.data(), text.size(), 0);
+  if (size <= 0) return std::nullopt;
+  std::istringstream numbers(std::string(text.data(), static_cast<std::size_t>(size)));
+  double all = 0, resident = 0;
+  if (!(numbers >> all >> resident)) return std::nullopt;
+  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+std::optional<double> ProcessMetrics::open_descriptors() const {
+  if (descriptors_ == nullptr) return std::nullopt;
+  ::rewinddir(descriptors_);
+  std::size_t count = 0;
+  while (const dirent* entry = ::readdir(descriptors_)) {
+    if (entry->d_name[0] != '.') ++count;
+  }
+  return static_cast<double>(count);
+}
 
 std::vector<MetricFamily> ProcessMetrics::collect() const {
   const std::scoped_lock lock(mutex_);   // a folder is read from one place at a time
   std::vector<MetricFamily> all{
       build_info(commit_), counter("holdfast_log_lines_lost_total", "Log lines that could not be written.", log_lines_lost_()),
       counter("process_cpu_seconds_total", "Processor time of the process, user and system.", seconds_of(CLOCK_PROCESS_CPUTIME_ID)),
-      gauge("process_start_time_seconds", "Start time of the process, in seconds since 1970 UTC.", proc_->started_at())};
-  if (const auto bytes = proc_->resident_bytes()) {
+      gauge("process_start_time_seconds", "Start time of the process, in seconds since 1970 UTC.", started_at_)};
+  if (const auto bytes = resident_bytes()) {
     all.push_back(gauge("process_resident_memory_bytes", "Resident memory of the process.", *bytes));
   }
-  if (const auto open = proc_->open_descriptors()) {
+  if (const auto open = open_descriptors()) {
     all.push_back(gauge("process_open_fds", "Open file descriptors.", *open));
   }
   rlimit limit{};

@@ -1,12 +1,13 @@
 // What /metrics says of the process itself: build_info, and the process_* that Prometheus' client libraries agree on.
 #pragma once
 
+#include <dirent.h>
 #include <prometheus/metric_family.h>
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/version.h"
@@ -25,13 +26,16 @@ class ProcessMetrics {
   std::vector<prometheus::MetricFamily> collect() const;
 
  private:
-  // Files of /proc that stay open: whoever asks when no descriptor is left gets an answer all the same.
-  class Proc;
+  std::optional<double> resident_bytes() const;
+  std::optional<double> open_descriptors() const;
 
-  Commit commit_;
-  std::function<std::uint64_t()> log_lines_lost_;
+  const Commit commit_;
+  const std::function<std::uint64_t()> log_lines_lost_;
+  const double started_at_;   // seconds since 1970 UTC
+  // Files of /proc that stay open: whoever asks when no descriptor is left gets an answer all the same.
+  const int statm_;
+  DIR* const descriptors_;
   mutable std::mutex mutex_;
-  std::unique_ptr<Proc> proc_;
 };
 
 }   // namespace holdfast::api
