@@ -337,9 +337,7 @@ void Engine::Worker::deliver(const std::vector<Task*>& tasks) {
 std::optional<CreationProblem> Engine::ask_key_of_new_event(const Uuid& id, const IdempotencyKey& key) {
   if (!ledger_.bring({.event_id = id})) return cannot_create();
   if (ledger_.event_by_id(id)) return std::nullopt;
-  Submission question{.parts = {}, .key = key};
-  question.parts.push_back({k_no_event, Configure{}});   // always refused, so that the question stores nothing
-  switch (ask(std::move(question)).outcomes.front().reason) {
+  switch (ask_of_new_event(k_no_event, Configure{}, key)) {   // always refused, so that the question stores nothing
     case Reason::none:   // the same request was answered a moment ago, so its event exists now
     case Reason::event_not_found: return std::nullopt;
     case Reason::idempotency_key_reused: return key_reused();

@@ -19,7 +19,7 @@ namespace holdfast {
 // Writes objects and arrays in order, commas included:
 //
 //   Json json(out);
-//   json.object([&] { json.member("id", id); json.member("seats"); json.array([&] { json.text("a"); }); });
+//   json.object([&] { json.member("id", id); json.array("seats", [&] { json.text("a"); }); });
 class Json {
  public:
   explicit Json(std::string& out) : out_(out) {}
