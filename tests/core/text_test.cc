@@ -1,9 +1,13 @@
-// Texts that core reads and writes: UUIDs and reservation ids, times, prices.
+// Texts that core reads and writes: UUIDs and reservation ids, times, prices, numbers.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
 #include <set>
 #include <string>
 
+#include "core/bytes.h"
+#include "core/decimal.h"
 #include "core/ids.h"
 #include "core/json_text.h"
 #include "core/plan.h"
@@ -257,6 +261,29 @@ TEST(TraceParent, OfAnyOtherFormIsNotRead) {
   EXPECT_FALSE(parse_traceparent("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01")) << "upper case";
   EXPECT_FALSE(parse_traceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01"));
   EXPECT_FALSE(parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"));
+}
+
+// --- numbers and bytes ---
+
+TEST(Decimal, IsDigitsAloneThatTheTypeCanHold) {
+  EXPECT_EQ(parse_decimal<std::uint16_t>("0"), 0);
+  EXPECT_EQ(parse_decimal<std::uint16_t>("00065535"), 65'535);
+  EXPECT_EQ(parse_decimal<std::uint64_t>("18446744073709551615"), UINT64_MAX);
+  EXPECT_EQ(parse_decimal<std::int64_t>("-9223372036854775808"), INT64_MIN);
+  for (const char* bad : {"", "65536", "-1", "+1", " 1", "1 ", "1.0", "0x1", "one"}) EXPECT_FALSE(parse_decimal<std::uint16_t>(bad)) << bad;
+}
+
+TEST(Decimal, IsWrittenUpToTheLargestNumber) {
+  std::string text;
+  append_decimal(text, 0);
+  append_decimal(text, UINT64_MAX);
+  EXPECT_EQ(text, "018446744073709551615");
+}
+
+TEST(Hex, HasTwoDigitsInLowerCaseForEachByte) {
+  std::string text = "k";
+  append_hex(text, std::array<std::uint8_t, 4>{0x00, 0x0A, 0xB7, 0xFF});
+  EXPECT_EQ(text, "k000ab7ff");
 }
 
 }  // namespace
