@@ -6,14 +6,13 @@ namespace holdfast::feed {
 namespace {
 
 void append_settings(Json& json, const EventSettings& settings) {
-  json.object([&] {
+  json.object("settings", [&] {
     json.member("name", settings.name);
     json.member("status", name_of(settings.status));
     json.member_or_null("startsAt", settings.starts_at == 0 ? "" : rfc3339(settings.starts_at));
     json.member("holdSeconds", settings.hold_seconds);
     json.member("maxHoldSeconds", settings.max_hold_seconds);
-    json.member("limits");
-    json.object([&] {
+    json.object("limits", [&] {
       json.member("seatsPerReservation", settings.limits.seats_per_reservation);
       json.member("heldSeatsPerCustomer", settings.limits.held_seats_per_customer);
     });
@@ -23,16 +22,14 @@ void append_settings(Json& json, const EventSettings& settings) {
 void append_seats(Json& json, const RecordedChange& change, SeatState state, const Plan& plan) {
   const char letter = static_cast<char>(state);
   std::string id;
-  json.array([&] {
-    for (const SeatIndex seat : change.seats) {
-      id.clear();
-      plan.append_seat_id(id, seat);
-      json.object([&] {
-        json.member("index", std::uint64_t{seat});
-        json.member("id", id);
-        json.member("state", std::string_view(&letter, 1));
-      });
-    }
+  json.array("seats", change.seats, [&](SeatIndex seat) {
+    id.clear();
+    plan.append_seat_id(id, seat);
+    json.object([&] {
+      json.member("index", seat);
+      json.member("id", id);
+      json.member("state", std::string_view(&letter, 1));
+    });
   });
 }
 
@@ -63,13 +60,9 @@ void append_change(Json& json, const RecordedChange& change, const Plan* plan) {
     if (change.kind == ChangeKind::seats_appended) json.member("count", change.count);
     if (const auto state = state_after(change.kind)) {
       HOLDFAST_CHECK(plan != nullptr);
-      json.member("seats");
       append_seats(json, change, *state, *plan);
     }
-    if (change.settings) {
-      json.member("settings");
-      append_settings(json, *change.settings);
-    }
+    if (change.settings) append_settings(json, *change.settings);
   });
 }
 
