@@ -66,8 +66,6 @@ struct DuplicateFinder : HandlerWithoutLimits {
   MemberNames names;
   std::string name;
 
-  bool on_document_begin(Error&) { return true; }
-  bool on_document_end(Error&) { return true; }
   bool on_object_begin(Error&) {
     names.open();
     return true;
@@ -76,8 +74,6 @@ struct DuplicateFinder : HandlerWithoutLimits {
     names.close();
     return true;
   }
-  bool on_array_begin(Error&) { return true; }
-  bool on_array_end(std::size_t, Error&) { return true; }
   bool on_key_part(Text part, std::size_t, Error&) {
     name += part;
     return true;
@@ -91,16 +87,6 @@ struct DuplicateFinder : HandlerWithoutLimits {
     error = boost::json::error::syntax;
     return false;
   }
-  bool on_string_part(Text, std::size_t, Error&) { return true; }
-  bool on_string(Text, std::size_t, Error&) { return true; }
-  bool on_number_part(Text, Error&) { return true; }
-  bool on_int64(std::int64_t, Text, Error&) { return true; }
-  bool on_uint64(std::uint64_t, Text, Error&) { return true; }
-  bool on_double(double, Text, Error&) { return true; }
-  bool on_bool(bool, Error&) { return true; }
-  bool on_null(Error&) { return true; }
-  bool on_comment_part(Text, Error&) { return true; }
-  bool on_comment(Text, Error&) { return true; }
 };
 
 // The first duplicate member. The text must be JSON and have one.

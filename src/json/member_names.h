@@ -20,7 +20,8 @@
 
 namespace holdfast {
 
-// What a handler for Boost.JSON's parser says of sizes, where others limit them.
+// A handler for Boost.JSON's parser that limits no sizes, because others do, and looks at nothing. A handler derives from it, and has
+// members of the same names for what it looks at.
 struct HandlerWithoutLimits {
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
@@ -28,6 +29,21 @@ struct HandlerWithoutLimits {
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
   using Error = boost::json::error_code;
   using Text = boost::json::string_view;
+
+  bool on_document_begin(Error&) { return true; }
+  bool on_document_end(Error&) { return true; }
+  bool on_array_begin(Error&) { return true; }
+  bool on_array_end(std::size_t, Error&) { return true; }
+  bool on_string_part(Text, std::size_t, Error&) { return true; }
+  bool on_string(Text, std::size_t, Error&) { return true; }
+  bool on_number_part(Text, Error&) { return true; }
+  bool on_int64(std::int64_t, Text, Error&) { return true; }
+  bool on_uint64(std::uint64_t, Text, Error&) { return true; }
+  bool on_double(double, Text, Error&) { return true; }
+  bool on_bool(bool, Error&) { return true; }
+  bool on_null(Error&) { return true; }
+  bool on_comment_part(Text, Error&) { return true; }
+  bool on_comment(Text, Error&) { return true; }
 };
 
 class MemberNames {

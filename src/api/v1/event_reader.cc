@@ -67,8 +67,6 @@ class EventReader::Handler : public HandlerWithoutLimits {
  public:
   EventDraft draft;
 
-  bool on_document_begin(Error&) { return true; }
-  bool on_document_end(Error&) { return true; }
   bool on_object_begin(Error& error) {
     names_.open();
     return enter(true, error);
@@ -103,18 +101,11 @@ class EventReader::Handler : public HandlerWithoutLimits {
     text_.clear();
     return good;
   }
-  bool on_number_part(Text, Error&) { return true; }
-  bool on_int64(std::int64_t number, Text, Error& error) {
-    return value({.type = Scalar::Type::number, .number = static_cast<double>(number)}, error);
-  }
-  bool on_uint64(std::uint64_t number, Text, Error& error) {
-    return value({.type = Scalar::Type::number, .number = static_cast<double>(number)}, error);
-  }
+  bool on_int64(std::int64_t number, Text, Error& error) { return on_double(static_cast<double>(number), {}, error); }
+  bool on_uint64(std::uint64_t number, Text, Error& error) { return on_double(static_cast<double>(number), {}, error); }
   bool on_double(double number, Text, Error& error) { return value({.type = Scalar::Type::number, .number = number}, error); }
   bool on_bool(bool flag, Error& error) { return value({.type = Scalar::Type::flag, .flag = flag}, error); }
   bool on_null(Error& error) { return value({.type = Scalar::Type::null}, error); }
-  bool on_comment_part(Text, Error&) { return true; }
-  bool on_comment(Text, Error&) { return true; }
 
   // Whether it has members of a seats.io chart. A message of its own says so better than a list of mistakes.
   bool looks_like_seatsio() const { return has_subchart_; }
