@@ -22,47 +22,45 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t k_backup_application_id = Journal::k_backup_application_id;
 constexpr const char* k_state_tables[] = {"event",       "plan_part",       "seat",         "seat_state", "seat_change",
                                           "reservation", "idempotency_key", "journal_index"};
 
 // The URI by which ATTACH opens a file read-only, so that the server's write-ahead log is left alone.
 std::string read_only_uri(const std::string& path) {
-  static constexpr char k_hex[] = "0123456789ABCDEF";
   std::string uri = "file:";
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || c == '/' ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      uri += c;
-    } else {
-      uri.append("%").append(1, k_hex[byte >> 4]).append(1, k_hex[byte & 15]);
-    }
+  for (const char c : path) {   // all other characters stand for themselves: https://www.sqlite.org/uri.html
+    c == '%' ? uri += "%25" : c == '?' ? uri += "%3f" : c == '#' ? uri += "%23" : uri += c;
   }
   return uri + "?mode=ro";
 }
 
-bool has_source_table(sqlite::Database& database, std::string_view name) {
-  sqlite::Statement table(database, "SELECT 1 FROM source.sqlite_master WHERE type = 'table' AND name = ?1");
+// `database`: the name of an attached one, or `main`.
+bool has_table(sqlite::Database& file, const std::string& database, std::string_view name) {
+  sqlite::Statement table(file, "SELECT 1 FROM " + database + ".sqlite_master WHERE type = 'table' AND name = ?1");
   table.bind_text(1, name);
   return table.step();
+}
+
+// Calls `copy` in one transaction, in which `source` is the database at this path or URI.
+void copy_from(sqlite::Database& database, const std::string& source, const std::function<void()>& copy) {
+  sqlite::Statement(database, "ATTACH ?1 AS source").bind_text(1, source).run();
+  {
+    sqlite::Transaction transaction(database);
+    copy();
+    transaction.commit();
+  }
+  database.execute("DETACH source");
 }
 
 // Copies tables of a file that not every folder has: only folders of later versions have registry.db, only those with a feed have feed.db.
 void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span<const char* const> tables) {
   if (!fs::exists(file)) return;
-  const std::string uri = read_only_uri(file);
-  sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, uri).run();
-  {
-    sqlite::Transaction transaction(copy);
+  copy_from(copy, read_only_uri(file), [&] {
     for (const std::string table : tables) {
-      if (!has_source_table(copy, table)) continue;   // an earlier version wrote the file
+      if (!has_table(copy, "source", table)) continue;   // an earlier version wrote the file
       copy.execute(("CREATE TABLE " + table + " AS SELECT * FROM source." + table).c_str());
     }
-    transaction.commit();
-  }
-  copy.execute("DETACH source");
+  });
 }
 
 // A copy has the tables of state.db and of the journal. The tables of state.db, and the feed's positions, are copied first, so that they
@@ -75,20 +73,15 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
   sqlite3_backup_finish(copying);
   if (copied != SQLITE_DONE) copy.fail("write");
   copy_tables_into(copy, feed::kafka::feed_file_in(data), feed::kafka::k_feed_tables);
-  const std::string journal = read_only_uri(DataFolder::journal_in(data));
-  sqlite::Statement(copy, "ATTACH ?1 AS source").bind_text(1, journal).run();
-  {
-    sqlite::Transaction transaction(copy);
+  copy_from(copy, read_only_uri(DataFolder::journal_in(data)), [&] {
     copy.execute(
         "CREATE TABLE journal (position INTEGER PRIMARY KEY, event INTEGER NOT NULL, first_seq INTEGER NOT NULL, changes INTEGER NOT NULL, "
         "at INTEGER NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL) STRICT");
     copy.execute("INSERT INTO journal SELECT * FROM source.journal ORDER BY position");
     // Without has_marker: an earlier version, which has no marker, may restore the backup.
     copy.execute("CREATE TABLE journal_meta AS SELECT * FROM source.meta WHERE name <> 'has_marker'");
-    copy.execute(("PRAGMA main.application_id = " + std::to_string(k_backup_application_id)).c_str());
-    transaction.commit();
-  }
-  copy.execute("DETACH source");
+    copy.execute(("PRAGMA main.application_id = " + std::to_string(Journal::k_backup_application_id)).c_str());
+  });
   copy_tables_into(copy, DataFolder::registry_in(data), RegistryFile::k_tables);
   copy.execute("PRAGMA journal_mode = DELETE");   // a single file
 }
@@ -96,45 +89,32 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
 void fill_journal(const fs::path& data, const fs::path& file) {
   Journal journal(DataFolder::journal_in(data), Journal::Mode::create);
   sqlite::Database& database = journal.database();
-  sqlite::Statement(database, "ATTACH ?1 AS source").bind_text(1, file.string()).run();
-  {
-    sqlite::Transaction transaction(database);
+  copy_from(database, file.string(), [&] {
     database.execute("INSERT INTO main.journal SELECT * FROM source.journal ORDER BY position");
     database.execute("INSERT OR REPLACE INTO main.meta SELECT * FROM source.journal_meta");
-    transaction.commit();
-  }
-  database.execute("DETACH source");
+  });
 }
 
 void fill_state(const fs::path& data, const fs::path& file) {
   StateStore state(DataFolder::state_in(data), StateStore::Mode::create);
   sqlite::Database& database = state.database();
-  sqlite::Statement(database, "ATTACH ?1 AS source").bind_text(1, file.string()).run();
-  {
-    sqlite::Transaction transaction(database);
-    for (const char* table : k_state_tables) {
-      database.execute((std::string("INSERT INTO main.") + table + " SELECT * FROM source." + table).c_str());
-    }
+  copy_from(database, file.string(), [&] {
+    for (const std::string table : k_state_tables)
+      database.execute(("INSERT INTO main." + table + " SELECT * FROM source." + table).c_str());
     database.execute("INSERT OR REPLACE INTO main.meta SELECT * FROM source.meta");
-    transaction.commit();
-  }
-  database.execute("DETACH source");
+  });
 }
 
 void fill_registry(const fs::path& data, const fs::path& file) {
   RegistryFile registry(DataFolder::registry_in(data));
   sqlite::Database& database = registry.file();
-  sqlite::Statement(database, "ATTACH ?1 AS source").bind_text(1, file.string()).run();
-  {
-    sqlite::Transaction transaction(database);
+  copy_from(database, file.string(), [&] {
     for (const std::string table : RegistryFile::k_tables) {
-      if (!has_source_table(database, table)) continue;
+      if (!has_table(database, "source", table)) continue;
       database.execute(("DELETE FROM main." + table).c_str());
       database.execute(("INSERT INTO main." + table + " SELECT * FROM source." + table).c_str());
     }
-    transaction.commit();
-  }
-  database.execute("DETACH source");
+  });
 }
 
 // Throws DataError unless the copy passes the checks of restore(), and has everything that the folder was known to have at the beginning.
@@ -155,10 +135,8 @@ void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* ma
 }
 
 bool has_table(const fs::path& file, std::string_view name) {
-  sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
-  sqlite::Statement table(copy, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1");
-  table.bind_text(1, name);
-  return table.step();
+  sqlite::Database database(file.string(), sqlite::Database::Mode::read_only);
+  return has_table(database, "main", name);
 }
 
 // Restores how far the feed had published, and the payments that it had refused: changes that were published after the backup are published
@@ -237,7 +215,7 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
   for (const std::string& each : {folder.journal(), folder.state(), folder.registry()}) refuse_log_without_file(each);
   {
     sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
-    if (copy.query_int("PRAGMA application_id") != k_backup_application_id)
+    if (copy.query_int("PRAGMA application_id") != Journal::k_backup_application_id)
       throw DataError(file.string() + " is not a backup of Holdfast.");
     refuse_other_format(copy, StateStore::k_format, "Nothing was restored");
   }
@@ -248,7 +226,6 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
   // A start does not look into this folder, so an interrupted restore leaves nothing that could be mistaken for data.
   const fs::path partial = data / "restore.partial";
   fs::remove_all(partial);
-  JournalHead head;
   try {
     fs::create_directory(partial);
     fill_journal(partial, file);
@@ -259,19 +236,14 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
       if (const VerifyReport report = verify(journal, state); !report.problem.empty()) {
         throw DataError(file.string() + " is damaged; nothing was restored: " + report.problem);
       }
-      head = journal.head();
-    }
-    if (keys == RestoredKeys::from_backup) fill_registry(partial, file);
-    // With the registry's revision, so that a start after an interruption here refuses a registry that has lost changes.
-    const std::string registry = keys == RestoredKeys::from_backup ? DataFolder::registry_in(partial) : folder.registry();
-    HeadMarker::create(HeadMarker::file_in(partial), head, keys == RestoredKeys::none ? std::nullopt : revision_of(registry));
-    // journal.head first: a start refuses a folder that has nothing else.
-    fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
-    if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
-    if (has_table(file, "feed_position")) fill_feed(data, file);
-    {
-      Journal journal(DataFolder::journal_in(partial), Journal::Mode::read);
-      StateStore state(DataFolder::state_in(partial), StateStore::Mode::read);
+      if (keys == RestoredKeys::from_backup) fill_registry(partial, file);
+      // With the registry's revision, so that a start after an interruption here refuses a registry that has lost changes.
+      const std::string registry = keys == RestoredKeys::from_backup ? DataFolder::registry_in(partial) : folder.registry();
+      HeadMarker::create(HeadMarker::file_in(partial), journal.head(), keys == RestoredKeys::none ? std::nullopt : revision_of(registry));
+      // journal.head first: a start refuses a folder that has nothing else.
+      fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
+      if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
+      if (has_table(file, "feed_position")) fill_feed(data, file);
       put_followers_back(folder, journal, state);
     }
     fs::rename(DataFolder::state_in(partial), folder.state());
