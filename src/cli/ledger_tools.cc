@@ -1,5 +1,5 @@
 // `holdfast verify` and `rebuild` for a ledger in PostgreSQL.
-#include <cstdio>
+#include <fmt/format.h>
 
 #include "cli/commands.h"
 #include "ledger/data_error.h"
@@ -9,8 +9,6 @@
 
 namespace holdfast::cli {
 namespace {
-
-unsigned long long number(std::uint64_t value) { return static_cast<unsigned long long>(value); }
 
 void add(pg::EventVerified& all, pg::EventVerified one) {
   for (std::string& problem : one.problems) all.problems.push_back(std::move(problem));
@@ -32,21 +30,20 @@ int verify_ledger(const std::string& url, std::optional<EventNumber> only) {
   const std::vector<EventNumber> events = only ? std::vector<EventNumber>{*only} : pg::events_to_verify(connection);
   pg::EventVerified all;
   for (const EventNumber event : events) add(all, pg::verify_event(connection, event));
-  for (const std::string& problem : all.problems) std::printf("NOT VERIFIED: %s\n", problem.c_str());
+  for (const std::string& problem : all.problems) fmt::print("NOT VERIFIED: {}\n", problem);
   if (!all.problems.empty()) return 1;
-  std::printf("verified: the chains of %llu journal rows with %llu changes of %zu events are unbroken.\n", number(all.rows),
-              number(all.changes), events.size());
+  fmt::print("verified: the chains of {} journal rows with {} changes of {} events are unbroken.\n", all.rows, all.changes, events.size());
   if (all.journal_is_whole) {
-    std::printf(
-        "verified: a replay from the beginning gives exactly the tables, for each event as of its own change (%llu changes are not in\n"
-        "          the tables yet): %llu seats with state, version and owner, %llu reservations. No seat has two owners.\n",
-        number(all.changes_behind), number(all.seats), number(all.reservations));
+    fmt::print(
+        "verified: a replay from the beginning gives exactly the tables, for each event as of its own change ({} changes are not in\n"
+        "          the tables yet): {} seats with state, version and owner, {} reservations. No seat has two owners.\n",
+        all.changes_behind, all.seats, all.reservations);
   } else {
-    std::printf(
+    fmt::print(
         "not proved: old rows were removed from the journals of some events, so their tables could not be compared with a replay.\n");
   }
   if (!all.views_were_compared) {
-    std::printf(
+    fmt::print(
         "not proved: whether the view Reservations shows all seats of larger reservations: this role may not read "
         "holdfast.reservation_row (GRANT SELECT).\n");
   }
@@ -61,14 +58,12 @@ int rebuild_ledger_tables(const std::string& url, EventNumber event) {
   pg::Connection connection(settings);
   pg::check_server(connection);
   pg::forget_tables(connection, event);
-  std::uint64_t changes = 0;
   pg::StepReport report;
   do {
     report = pg::project(connection, event);   // a running node may do some of the work
-    changes = report.place.seq;
   } while (report.result != pg::StepReport::Result::up_to_date);
   pg::order_changes(connection, {&event, 1});
-  std::printf("the tables of event %u were rebuilt from %llu changes of its journal\n", event, number(changes));
+  fmt::print("the tables of event {} were rebuilt from {} changes of its journal\n", event, report.place.seq);
   return 0;
 }
 
