@@ -1,5 +1,4 @@
-#include "cli/embedded_home.h"
-
+// The home in a folder of this machine: the embedded ledger.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -13,6 +12,7 @@
 #include "access/registry_file.h"
 #include "api/desk/metric_families.h"
 #include "cli/health.h"
+#include "cli/home.h"
 #include "cli/kafka_feed.h"
 #include "feed/backlog.h"
 #include "feed/kafka/feed_file.h"

@@ -57,13 +57,23 @@ class Home {
   virtual void every_second(const ServedFeed* feed) = 0;
 };
 
+// In a folder of this machine (embedded_home.cc), or in a PostgreSQL database that other nodes may share (postgres_home.cc).
+bool has_keys_in_folder(const std::string& data);
+bool has_keys_in_database(const ServeOptions& options);
+std::unique_ptr<Home> open_folder(const ServeOptions& options, const JudgingOptions& judging);
+std::unique_ptr<Home> open_database(const ServeOptions& options, const JudgingOptions& judging);
+
 // Whether API keys exist, or may exist. Opens the registry only briefly. Throws what the registry throws.
-bool has_keys_at_home(const ServeOptions& options);
+inline bool has_keys_at_home(const ServeOptions& options) {
+  return options.ledger_url.empty() ? has_keys_in_folder(options.data) : has_keys_in_database(options);
+}
 
 // The number of threads that judge; each needs a connection to the seat lock.
-std::size_t judging_threads(const ServeOptions& options);
+inline std::size_t judging_threads(const ServeOptions& options) { return options.ledger_url.empty() ? 1 : options.ledger_lanes; }
 
 // Throws UsageError, DataError, sqlite::Error or pg::Error; their texts say what to do. `options` must outlive the home.
-std::unique_ptr<Home> open_home(const ServeOptions& options, const JudgingOptions& judging);
+inline std::unique_ptr<Home> open_home(const ServeOptions& options, const JudgingOptions& judging) {
+  return options.ledger_url.empty() ? open_folder(options, judging) : open_database(options, judging);
+}
 
 }  // namespace holdfast::cli

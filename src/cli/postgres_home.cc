@@ -1,5 +1,4 @@
-#include "cli/postgres_home.h"
-
+// The home in a PostgreSQL database, which other nodes may share.
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -7,6 +6,7 @@
 #include "api/desk/part_metrics.h"
 #include "cli/commands.h"
 #include "cli/health.h"
+#include "cli/home.h"
 #include "feed/change_counter.h"
 #include "feed/kafka/store.h"
 #include "feed/lease.h"
