@@ -82,15 +82,9 @@ std::string told_of_damage(const EmbeddedLedger& ledger) {
 }
 
 api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwatched& unwatched, bool sweeps) {
-  const std::string trouble = ledger.trouble();
-  if (std::string damage = told_of_damage(ledger); trouble.empty() && !damage.empty())
-    return {"embedded", api::HealthStatus::degraded, damage};
-  if (std::string log = unwatched.text(); trouble.empty() && !log.empty()) return {"embedded", api::HealthStatus::degraded, std::move(log)};
-  if (std::string late = late_expiries(ledger.expiries_due(), sweeps); trouble.empty() && !late.empty())
-    return {"embedded", api::HealthStatus::degraded, std::move(late)};
-  return {.kind = "embedded",
-          .status = trouble.empty() ? api::HealthStatus::ok : api::HealthStatus::down,
-          .detail = trouble.empty() ? "The journal can be written; everything answered is on disk." : trouble};
+  if (std::string trouble = ledger.trouble(); !trouble.empty()) return {"embedded", api::HealthStatus::down, std::move(trouble)};
+  return ok_unless(first_said({told_of_damage(ledger), unwatched.text(), late_expiries(ledger.expiries_due(), sweeps)}), "embedded",
+                   "The journal can be written; everything answered is on disk.");
 }
 
 // Requests go first, so under load state.db may follow slowly. A row that waits longer than this waits for something else.
@@ -133,16 +127,14 @@ std::string told_of_age(double seconds) {
 
 api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& backlog) {
   const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
-  const api::HealthLag lag{static_cast<double>(behind), "rows"};
-  if (!ledger.state_follows()) {
-    return {"state.db", api::HealthStatus::degraded,
-            "state.db cannot follow the journal; the log says why. Sales continue, but lists and histories are not available.", lag};
-  }
-  if (const std::string late = told_of_age(backlog.look(ledger)); !late.empty()) {
-    return {"state.db", api::HealthStatus::degraded, late + ".", lag};
-  }
-  if (behind > k_rows_behind_degraded) return {"state.db", api::HealthStatus::degraded, "state.db is far behind the journal.", lag};
-  return {"state.db", api::HealthStatus::ok, "state.db follows the journal.", lag};
+  const std::string late = told_of_age(backlog.look(ledger));
+  const std::string fault =
+      !ledger.state_follows()
+          ? "state.db cannot follow the journal; the log says why. Sales continue, but lists and histories are not available."
+      : !late.empty()                   ? late + "."
+      : behind > k_rows_behind_degraded ? "state.db is far behind the journal."
+                                        : "";
+  return ok_unless(fault, "state.db", "state.db follows the journal.", api::HealthLag{static_cast<double>(behind), "rows"});
 }
 
 // Whether the kernel considers this machine's clock synchronised. The main thread asks it once a minute.
@@ -170,10 +162,9 @@ class KernelClock {
 
 // An unsynchronised clock is normal in containers, so it does not degrade the server.
 api::HealthComponent look_at_clock(const EmbeddedLedger& ledger, const KernelClock& kernel) {
-  if (std::string doubt = ledger.clock_doubt(); !doubt.empty()) return {"embedded", api::HealthStatus::degraded, std::move(doubt)};
-  return {"embedded", api::HealthStatus::ok,
-          kernel.is_unsynchronised() ? "The kernel says that nothing synchronises this machine's clock."
-                                     : "The kernel says that this machine's clock is synchronised."};
+  return ok_unless(ledger.clock_doubt(), "embedded",
+                   kernel.is_unsynchronised() ? "The kernel says that nothing synchronises this machine's clock."
+                                              : "The kernel says that this machine's clock is synchronised.");
 }
 
 class EmbeddedHome final : public Home {
@@ -216,12 +207,9 @@ class EmbeddedHome final : public Home {
   }
   std::vector<prometheus::MetricFamily> metrics() const override { return state_metrics(state_backlog_, ledger_); }
   std::string degradation() const override {
-    if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
-    if (std::string damage = told_of_damage(ledger_); !damage.empty()) return damage;
-    if (std::string unwatched = log_unwatched_.text(); !unwatched.empty()) return unwatched;
-    if (!ledger_.state_follows()) return "state.db cannot follow the journal; the log says why";
-    if (std::string late = told_of_age(state_backlog_.look(ledger_)); !late.empty()) return late;
-    return late_expiries(ledger_.expiries_due(), options_.sweep);
+    return first_said({ledger_.clock_doubt(), told_of_damage(ledger_), log_unwatched_.text(),
+                       ledger_.state_follows() ? "" : "state.db cannot follow the journal; the log says why",
+                       told_of_age(state_backlog_.look(ledger_)), late_expiries(ledger_.expiries_due(), options_.sweep)});
   }
   // A failed round leaves memory and disk different. If files have gone away they agree, and ending the process would lose the data.
   bool ends_with_a_failed_round() const override { return !has_lost_files_; }

@@ -21,11 +21,11 @@ constexpr std::size_t k_full_part = 2;   // a queue that is half full degrades t
 HealthComponent look_at_engine(const Engine& engine, std::size_t queue_max) {
   const std::size_t queued = engine.queued();
   const HealthLag lag{static_cast<double>(queued), "commands"};
+  std::string fault;
   if (queued * k_full_part >= queue_max && queue_max > 1) {
-    return {"queue", HealthStatus::degraded,
-            fmt::format("{} of at most {} commands wait; once the queue is full, further ones are refused.", queued, queue_max), lag};
+    fault = fmt::format("{} of at most {} commands wait; once the queue is full, further ones are refused.", queued, queue_max);
   }
-  return {"queue", HealthStatus::ok, fmt::format("At most {} commands may wait for the next round.", queue_max), lag};
+  return ok_unless(std::move(fault), "queue", fmt::format("At most {} commands may wait for the next round.", queue_max), lag);
 }
 
 HealthComponent look_at_webhooks(feed::Webhooks& webhooks) {
@@ -75,13 +75,21 @@ HealthComponent look_at_lock(const lock::SeatLock* seat_lock) {
 HealthComponent look_at_feed(const ServedFeed* feed) {
   if (feed == nullptr) return {"none", HealthStatus::off, "No Kafka feed is configured."};
   const feed::kafka::FeedStatus status = feed->status();
-  const std::string trouble = feed->degradation();
-  const std::string detail = status.relay_detail.empty() ? "Changes are published." : status.relay_detail;
-  return {"kafka", trouble.empty() ? HealthStatus::ok : HealthStatus::degraded, trouble.empty() ? detail : trouble,
-          HealthLag{static_cast<double>(status.lag_changes), "changes"}};
+  return ok_unless(feed->degradation(), "kafka", first_said({status.relay_detail, "Changes are published."}),
+                   HealthLag{static_cast<double>(status.lag_changes), "changes"});
 }
 
 }  // namespace
+
+HealthComponent ok_unless(std::string fault, const char* kind, std::string fine, std::optional<HealthLag> lag) {
+  if (fault.empty()) return {kind, HealthStatus::ok, std::move(fine), std::move(lag)};
+  return {kind, HealthStatus::degraded, std::move(fault), std::move(lag)};
+}
+
+std::string first_said(std::initializer_list<std::string> texts) {
+  const auto* const first = std::ranges::find_if_not(texts, &std::string::empty);
+  return first == texts.end() ? std::string() : *first;
+}
 
 std::string late_webhooks(feed::Webhooks& webhooks) {
   if (!webhooks.is_relaying()) return {};   // another node relays, and reports

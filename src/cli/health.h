@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <initializer_list>
+#include <optional>
 #include <string>
 
 #include "api/api.h"
@@ -17,6 +19,12 @@ class ServedFeed;
 
 // Work that has waited longer than this degrades the server, whatever the responsible part says about itself.
 inline constexpr double k_pending_degraded_seconds = 30;
+
+// Degraded by `fault`, a sentence; if that is empty, ok as `fine` says.
+api::HealthComponent ok_unless(std::string fault, const char* kind, std::string fine, std::optional<api::HealthLag> lag = {});
+
+// The first of the texts that is not empty; empty: all are.
+std::string first_said(std::initializer_list<std::string> texts);
 
 // How late expiries are recorded, as part of a sentence. `due`: how long ago the oldest unrecorded hold ended. Empty if that is not worth a
 // look, or if this node does not sweep.

@@ -44,33 +44,21 @@ PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions
 // While the database keeps up, the tables are at most 0.1 s behind.
 constexpr std::chrono::milliseconds k_behind_degraded{2'000};
 
-double seconds_of(std::chrono::milliseconds time) { return std::chrono::duration<double>(time).count(); }
-
 api::HealthComponent look_at_ledger(const PostgresLedger& ledger, bool sweeps) {
-  const std::string trouble = ledger.trouble();
-  if (!trouble.empty()) return {.kind = "postgresql", .status = api::HealthStatus::down, .detail = trouble};
-  std::string fault = ledger.damage();
-  if (fault.empty()) fault = late_expiries(ledger.stats().expiries_due, sweeps);
-  return {.kind = "postgresql",
-          .status = fault.empty() ? api::HealthStatus::ok : api::HealthStatus::degraded,
-          .detail = fault.empty() ? "The database can be written; everything answered is on its disk." : fault};
+  if (std::string trouble = ledger.trouble(); !trouble.empty()) return {"postgresql", api::HealthStatus::down, std::move(trouble)};
+  return ok_unless(first_said({ledger.damage(), late_expiries(ledger.stats().expiries_due, sweeps)}), "postgresql",
+                   "The database can be written; everything answered is on its disk.");
 }
 
 api::HealthComponent look_at_tables(const PostgresLedger& ledger) {
   const pg::ProjectorStats stats = ledger.stats().projector;
-  const std::string trouble = ledger.degradation();
-  const bool is_late = stats.behind > k_behind_degraded;
-  return {.kind = "projection",
-          .status = trouble.empty() && !is_late ? api::HealthStatus::ok : api::HealthStatus::degraded,
-          .detail = !trouble.empty() ? trouble
-                    : is_late        ? "The tables are far behind the journal."
-                                     : "The tables follow the journal.",
-          .lag = api::HealthLag{static_cast<double>(stats.changes_behind), "changes"}};
+  const char* const late = stats.behind > k_behind_degraded ? "The tables are far behind the journal." : "";
+  return ok_unless(first_said({ledger.degradation(), late}), "projection", "The tables follow the journal.",
+                   api::HealthLag{static_cast<double>(stats.changes_behind), "changes"});
 }
 
 api::HealthComponent look_at_clock(const PostgresLedger& ledger) {
-  if (std::string doubt = ledger.clock_doubt(); !doubt.empty()) return {"postgresql", api::HealthStatus::degraded, std::move(doubt)};
-  return {"postgresql", api::HealthStatus::ok, "The database's clock agrees with what was recorded."};
+  return ok_unless(ledger.clock_doubt(), "postgresql", "The database's clock agrees with what was recorded.");
 }
 
 class PostgresHome final : public Home {
@@ -107,13 +95,12 @@ class PostgresHome final : public Home {
   }
   std::vector<prometheus::MetricFamily> metrics() const override { return api::postgres_metrics(ledger_); }
   std::string degradation() const override {
-    if (std::string doubt = ledger_.clock_doubt(); !doubt.empty()) return doubt;
-    if (std::string text = ledger_.degradation(); !text.empty()) return text;
     const PostgresStats stats = ledger_.stats();
-    if (const auto behind = seconds_of(stats.projector.behind); behind > k_pending_degraded_seconds) {
-      return fmt::format("the tables have been behind the journal for {:.0f} s", behind);
-    }
-    return late_expiries(stats.expiries_due, options_.sweep);
+    const double behind = std::chrono::duration<double>(stats.projector.behind).count();
+    return first_said(
+        {ledger_.clock_doubt(), ledger_.degradation(),
+         behind > k_pending_degraded_seconds ? fmt::format("the tables have been behind the journal for {:.0f} s", behind) : "",
+         late_expiries(stats.expiries_due, options_.sweep)});
   }
   bool ends_with_a_failed_round() const override { return false; }
   std::string place() const override { return pg::without_password(options_.ledger_url); }
