@@ -26,12 +26,12 @@ std::optional<std::string> as_text(const toml::node& node) {
   if (const auto* value = node.as_boolean()) return value->get() ? "true" : "false";
   const auto* list = node.as_array();
   if (list == nullptr) return std::nullopt;
-  std::string joined;
+  std::vector<std::string> items;
   for (const toml::node& item : *list) {
     if (!item.is_string()) return std::nullopt;
-    joined.append(joined.empty() ? "" : ",").append(item.as_string()->get());
+    items.push_back(item.as_string()->get());
   }
-  return joined;
+  return joined(items, ",");
 }
 
 void read_table(const toml::table& table, const std::string& prefix, const std::string& file, std::map<std::string, std::string>& values) {
@@ -66,6 +66,12 @@ std::map<std::string, std::string> read_file(const std::string& file) {
   return values;
 }
 
+// A value as a flag would have it, and where it comes from.
+struct Given {
+  std::string source;
+  std::string value;
+};
+
 }   // namespace
 
 ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
@@ -73,9 +79,8 @@ ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
   for (const Described& each : described()) {
     const std::string names = flag_of(each.key) + (each.alias.empty() ? "" : "," + flag_of(each.alias));
     const std::string help = each.help + " (" + each.default_text() + ")";
-    CLI::Option* const option = each.is_table() ? command.add_option(names, table_flags_, help)->allow_extra_args(false)
-                                                : command.add_option(names, flags_[each.key], help);
-    declared_[each.key] = option->type_name(each.takes.name());
+    declared_[each.key] = command.add_option(names, help)->type_name(each.takes.name());
+    if (each.is_table()) declared_[each.key]->expected(1, -1);   // may be repeated
   }
   declared_["demo"]->expected(0, 1)->default_str("on");   // `--demo` without a value turns it on
 }
@@ -83,29 +88,22 @@ ServeOptionsReader::ServeOptionsReader(CLI::App& command) {
 ServeOptions ServeOptionsReader::read() {
   if (const char* config = std::getenv("HOLDFAST_CONFIG"); config_.empty() && config != nullptr) config_ = config;
   const auto file = config_.empty() ? std::map<std::string, std::string>{} : read_file(config_);
-  Environment surroundings = read_environment();
-  options_.service_links = std::move(surroundings.service_links);
-  const auto& environment = surroundings.values;
+  Environment environment = read_environment();
+  options_.service_links = std::move(environment.service_links);
   for (const Described& each : described()) {
-    if (each.is_table()) {
-      read_tables(each, file, environment);
-      continue;
+    std::vector<Given> given;
+    if (const auto at = file.find(each.key); at != file.end()) given.push_back({"`" + each.key + "` in " + config_, at->second});
+    if (const auto at = environment.values.find(each.key); at != environment.values.end()) {
+      given.push_back({variable_of(each.key), at->second});
     }
-    std::optional<std::string> value;
-    std::string source;
-    if (declared_.at(each.key)->count() > 0) {
-      value = flags_.at(each.key);
-      source = flag_of(each.key);
-    } else if (const auto at = environment.find(each.key); at != environment.end()) {
-      value = at->second;
-      source = variable_of(each.key);
-    } else if (const auto in_file = file.find(each.key); in_file != file.end()) {
-      value = in_file->second;
-      source = "`" + each.key + "` in " + config_;
+    for (const std::string& value : declared_.at(each.key)->results()) given.push_back({flag_of(each.key), value});
+    // The last one overrides the others; the pairs of a table are merged.
+    if (!each.is_table() && given.size() > 1) given.erase(given.begin(), given.end() - 1);
+    for (const auto& [source, value] : given) {
+      const std::string problem = each.set(options_, value);
+      if (problem.empty()) continue;
+      throw UsageError(source + " " + problem + (each.is_table() ? "" : "; it is `" + value + "`"));   // the value may be a secret
     }
-    if (!value) continue;
-    if (const std::string problem = each.set(options_, *value); !problem.empty())
-      throw UsageError(source + " " + problem + "; it is `" + *value + "`");
   }
   if (options_.feed_url.empty() && !options_.feed_kafka.empty())
     throw UsageError("feed.kafka has settings, but feed.url is not set (--feed kafka://…)");
@@ -124,17 +122,6 @@ ServeOptions ServeOptionsReader::read() {
     throw UsageError("ledger.connections_max must be at least 12 more than ledger.lanes: readers and the ledger's own threads need 12");
   }
   return options_;
-}
-
-// The last source overrides the others.
-void ServeOptionsReader::read_tables(const Described& option, const std::map<std::string, std::string>& file,
-                                     const std::map<std::string, std::string>& environment) {
-  const auto add = [&](const std::string& source, const std::string& pairs) {
-    if (const std::string problem = option.set(options_, pairs); !problem.empty()) throw UsageError(source + " " + problem);
-  };
-  if (const auto in_file = file.find(option.key); in_file != file.end()) add("`" + option.key + "` in " + config_, in_file->second);
-  if (const auto at = environment.find(option.key); at != environment.end()) add(variable_of(option.key), at->second);
-  for (const std::string& pair : table_flags_) add(flag_of(option.key), pair);
 }
 
 }   // namespace holdfast::cli

@@ -29,8 +29,6 @@ inline constexpr const char* k_api_key_variable = "HOLDFAST_API_KEY";
 // The password of the seat lock's server, for the same reason.
 inline constexpr const char* k_lock_password_variable = "HOLDFAST_LOCK_PASSWORD";
 
-struct Described;   // one option (option_table.h)
-
 struct ServeOptions {
   std::string data;
   std::uint64_t port = 50'002;
@@ -115,12 +113,7 @@ class ServeOptionsReader {
  private:
   ServeOptions options_;
   std::string config_;
-  std::map<std::string, std::string> flags_;   // by key, as on the command line
-  std::vector<std::string> table_flags_;   // of feed.kafka, the only option that is a table
-  std::map<std::string, CLI::Option*> declared_;
-
-  void read_tables(const Described& option, const std::map<std::string, std::string>& file,
-                   const std::map<std::string, std::string>& environment);
+  std::map<std::string, CLI::Option*> declared_;   // by key
 };
 
 }   // namespace holdfast::cli
