@@ -65,14 +65,12 @@ std::optional<Uuid> read_id(const ImportOptions& options) {
   return id;
 }
 
-// Throws an error that lists all mistakes, one per line.
-[[noreturn]] void refuse(const std::string& plan, const api::Mistakes& mistakes) {
-  std::string text = plan + ":";
-  for (const api::Mistake& each : mistakes.kept()) text.append("\n  ").append(api::sentence_of(each));
-  if (mistakes.count() > mistakes.kept().size()) {
-    text.append("\n  and ").append(std::to_string(mistakes.count() - mistakes.kept().size())).append(" more mistakes.");
-  }
-  throw std::runtime_error(text + "\nNo event was created.");
+// Each mistake on a line of its own.
+std::string lines_of(std::span<const api::Mistake> mistakes, std::uint64_t more) {
+  std::string lines;
+  for (const api::Mistake& each : mistakes) lines.append("\n  ").append(api::sentence_of(each));
+  if (more > 0) lines.append("\n  and ").append(std::to_string(more)).append(" more mistakes.");
+  return lines;
 }
 
 // Prints what the event did not take over from the plan.
@@ -101,8 +99,9 @@ api::ReadEvent read_plan(const ImportOptions& options) {
     progress.at(done += got, bytes);
   }
   auto read = reader.finish();
-  if (!read) refuse(options.plan, read.error());
-  return std::move(*read);
+  if (read) return std::move(*read);
+  const std::span<const api::Mistake> kept = read.error().kept();
+  throw std::runtime_error(options.plan + ":" + lines_of(kept, read.error().count() - kept.size()) + "\nNo event was created.");
 }
 
 int import_into_folder(const ImportOptions& options) {
@@ -141,54 +140,51 @@ std::string bearer() {
   return key;
 }
 
-// ---- Reading the server's answer. Members that are missing, or of another type, are ignored.
+// ---- Reading the server's answer. Members that are missing, or of another type, are ignored. nullptr is an object without members.
 
-const boost::json::value* find(const boost::json::object& object, std::string_view name) { return object.if_contains(name); }
-std::string text_of(const boost::json::object& object, std::string_view name) {
-  const auto* value = find(object, name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string{};
+using JsonObject = const boost::json::object*;
+
+const boost::json::value& member_of(JsonObject object, std::string_view name) {
+  static const boost::json::value k_missing;
+  const auto* const found = object == nullptr ? nullptr : object->if_contains(name);
+  return found == nullptr ? k_missing : *found;
 }
-std::uint64_t number_of(const boost::json::object& object, std::string_view name) {
-  const auto* value = find(object, name);
-  return value != nullptr && value->is_int64() && value->get_int64() > 0 ? static_cast<std::uint64_t>(value->get_int64()) : 0;
+std::string text_of(JsonObject object, std::string_view name) {
+  const auto* const text = member_of(object, name).if_string();
+  return text == nullptr ? std::string() : std::string(*text);
+}
+std::uint64_t number_of(JsonObject object, std::string_view name) {
+  const auto* const number = member_of(object, name).if_int64();
+  return number == nullptr || *number < 0 ? 0 : static_cast<std::uint64_t>(*number);
 }
 // The objects of an array.
-std::vector<const boost::json::object*> objects_of(const boost::json::object& object, std::string_view name) {
-  std::vector<const boost::json::object*> objects;
-  const auto* list = find(object, name);
-  if (list == nullptr || !list->is_array()) return objects;
-  for (const boost::json::value& each : list->get_array()) {
-    if (each.is_object()) objects.push_back(&each.get_object());
+std::vector<JsonObject> objects_of(JsonObject object, std::string_view name) {
+  std::vector<JsonObject> objects;
+  const auto* const list = member_of(object, name).if_array();
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+    if ((*list)[i].is_object()) objects.push_back(&(*list)[i].get_object());
   }
   return objects;
 }
 
-void tell_mistakes(const boost::json::object& problem) {
-  for (const auto* each : objects_of(problem, "mistakes")) {
-    std::string what = text_of(*each, "what");
+std::vector<api::Mistake> mistakes_in(JsonObject problem) {
+  std::vector<api::Mistake> mistakes;
+  for (const JsonObject each : objects_of(problem, "mistakes")) {
+    std::string what = text_of(each, "what");
     if (what.ends_with('.')) what.pop_back();
-    const api::Mistake mistake{
-        .what = what, .line = number_of(*each, "line"), .seat = text_of(*each, "seat"), .seat_id = text_of(*each, "seatId")};
-    std::fprintf(stderr, "  %s\n", api::sentence_of(mistake).c_str());
+    mistakes.push_back({.what = what, .line = number_of(each, "line"), .seat = text_of(each, "seat"), .seat_id = text_of(each, "seatId")});
   }
-  if (const auto more = number_of(problem, "moreMistakes")) {
-    std::fprintf(stderr, "  and %llu more mistakes.\n", static_cast<unsigned long long>(more));
-  }
+  return mistakes;
 }
 
-void tell_not_taken(const boost::json::object& event) {
-  const auto* not_taken = find(event, "notTaken");
-  const auto* counts = find(event, "counts");
+void tell_not_taken(JsonObject event) {
+  const JsonObject not_taken = member_of(event, "notTaken").if_object();
   std::vector<api::NotTaken::Entry> members;
-  std::uint64_t others = 0;
-  if (not_taken != nullptr && not_taken->is_object()) {
-    others = number_of(not_taken->get_object(), "others");
-    for (const auto* each : objects_of(not_taken->get_object(), "members")) {
-      members.push_back({text_of(*each, "member"), number_of(*each, "count"), number_of(*each, "line")});
-    }
+  for (const JsonObject each : objects_of(not_taken, "members")) {
+    members.push_back({text_of(each, "member"), number_of(each, "count"), number_of(each, "line")});
   }
-  const bool has_counts = counts != nullptr && counts->is_object();
-  tell_not_taken(members, others, has_counts ? static_cast<std::size_t>(number_of(counts->get_object(), "blocked")) : 0);
+  const JsonObject counts = member_of(event, "counts").if_object();
+  tell_not_taken(members, number_of(not_taken, "others"), static_cast<std::size_t>(number_of(counts, "blocked")));
 }
 
 int import_into_server(const ImportOptions& options) {
@@ -222,14 +218,14 @@ int import_into_server(const ImportOptions& options) {
   };
   const http::ClientAnswer answer = http::post_json(url, "/v1/events", total, read, bearer());
   const JsonBody body(answer.body);
-  const auto member = [&](const char* name) { return body.object() == nullptr ? std::string{} : text_of(*body.object(), name); };
   if (answer.status != 201) {
-    std::fprintf(stderr, "\nholdfast: the server answered %u: %s\n", answer.status, member("detail").c_str());
-    if (body.object() != nullptr) tell_mistakes(*body.object());
-    return member("code") == "event_exists" ? k_status_event_exists : 1;
+    const std::string mistakes = lines_of(mistakes_in(body.object()), number_of(body.object(), "moreMistakes"));
+    std::fprintf(stderr, "\nholdfast: the server answered %u: %s%s\n", answer.status, text_of(body.object(), "detail").c_str(),
+                 mistakes.c_str());
+    return text_of(body.object(), "code") == "event_exists" ? k_status_event_exists : 1;
   }
-  if (body.object() != nullptr) tell_not_taken(*body.object());
-  std::printf("%s is on sale as event %s\n", options.name.c_str(), member("id").c_str());
+  tell_not_taken(body.object());
+  std::printf("%s is on sale as event %s\n", options.name.c_str(), text_of(body.object(), "id").c_str());
   return 0;
 }
 
