@@ -28,6 +28,7 @@
 #include "cli/home.h"
 #include "cli/kafka_feed.h"
 #include "cli/logging.h"
+#include "cli/option_table.h"
 #include "cli/seat_lock.h"
 #include "feed/webhooks/sender.h"
 #include "feed/webhooks/webhooks.h"
@@ -109,28 +110,25 @@ class KeysRefused {
   // Once a second.
   void report() {
     if (++seconds_ < k_period_seconds && reported_) return;
-    const double callers = metrics_.keys_refused_callers(), strangers = metrics_.keys_refused_strangers();
-    if (callers > callers_) {
-      spdlog::warn(
-          "{} requests of callers with an API key were answered 503, because idempotency keys have no room left. Each is kept for 24 "
-          "hours; "
-          "ledger.idempotency_keys_max sets how many",
-          callers - callers_);
-    }
-    if (strangers > strangers_) {
-      spdlog::warn(
-          "{} requests of sessions or callers without an API key were answered 503, because idempotency keys have no room left for them. "
-          "Together they may use a quarter of ledger.idempotency_keys_max, and each of them 1,000; callers with an API key are not "
-          "affected",
-          strangers - strangers_);
-    }
-    reported_ = callers > callers_ || strangers > strangers_;
-    callers_ = callers;
-    strangers_ = strangers;
+    const bool callers = report_new(metrics_.keys_refused_callers(), callers_,
+                                    "callers with an API key were answered 503, because idempotency keys have no room left. Each is kept "
+                                    "for 24 hours; ledger.idempotency_keys_max sets how many");
+    const bool strangers = report_new(
+        metrics_.keys_refused_strangers(), strangers_,
+        "sessions or callers without an API key were answered 503, because idempotency keys have no room left for them. Together they may "
+        "use a quarter of ledger.idempotency_keys_max, and each of them 1,000; callers with an API key are not affected");
+    reported_ = callers || strangers;
     seconds_ = 0;
   }
 
  private:
+  // `told`: the count of which the log has told.
+  static bool report_new(double count, double& told, const char* whose) {
+    const double more = count - std::exchange(told, count);
+    if (more > 0) spdlog::warn("{} requests of {}", more, whose);
+    return more > 0;
+  }
+
   static constexpr int k_period_seconds = 60;
   const api::Metrics& metrics_;
   double callers_ = 0;
@@ -230,12 +228,10 @@ void wait_for_end(const Ledger& ledger, Logging& logging, const std::function<vo
 
 void report_service_links(const std::vector<std::string>& names) {
   if (names.empty()) return;
-  std::string list;
-  for (const std::string& each : names) list.append(list.empty() ? "" : ", ").append(each);
   spdlog::info(
       "ignored {} environment variables that Kubernetes sets for Services: {}. They are not options; `enableServiceLinks: false` in the "
       "pod's spec prevents them",
-      names.size(), list);
+      names.size(), joined(names, ", "));
 }
 
 // A request whose handler threw is answered 500; this logs why.
