@@ -34,21 +34,21 @@ std::string cannot_be_read(const Uuid& reservation, const std::string& state, co
          "tables again with `holdfast rebuild`, or put back both files from a backup (holdfast restore).";
 }
 
+[[noreturn]] void damaged(const std::string& file, const std::string& what) {
+  throw DataError(file + " is damaged: " + what + ". Nothing was changed. Put back both files from a backup (holdfast restore).");
+}
+
 // Folds one journal row with the code that made it.
 void fold_row(const JournalRow& row, const JournalBody& body, Inventory& inventory, const std::function<void(const Change&)>& also) {
   if (row.first_seq != inventory.seq() + 1) {
-    throw DataError("journal.db is damaged: row " + std::to_string(row.position) + " has change " + std::to_string(row.first_seq) +
-                    " of event " + std::to_string(row.event) + " where " + std::to_string(inventory.seq() + 1) +
-                    " should be. Nothing was changed. Put back both files from a backup (holdfast restore).");
+    damaged("journal.db", "row " + std::to_string(row.position) + " has change " + std::to_string(row.first_seq) + " of event " +
+                              std::to_string(row.event) + " where " + std::to_string(inventory.seq() + 1) + " should be");
   }
   const ChangesRead read = for_each_change(body.changes, row.changes, row.at, [&](std::uint32_t, const Change& change) {
     also(change);
     inventory.apply(change, row.at);
   });
-  if (read == ChangesRead::damaged) {
-    throw DataError("journal.db is damaged: row " + std::to_string(row.position) +
-                    " cannot be read. Nothing was changed. Put back both files from a backup (holdfast restore).");
-  }
+  if (read == ChangesRead::damaged) damaged("journal.db", "row " + std::to_string(row.position) + " cannot be read");
 }
 
 }  // namespace
@@ -97,14 +97,17 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   abandon_unfinished_imports();
 }
 
-// Close connections that write last: a connection that only reads cannot move the log into its file.
+// Closes the connections that write last: one that only reads cannot move the log into its file. SQLite moves it when the journal is closed,
+// and perhaps nobody has looked at the log since another program overwrote it.
 EmbeddedLedger::~EmbeddedLedger() {
   archive_.reset();
   readers_archive_.reset();
   journal_reader_.reset();
   tables_.reset();
   checkpointer_->stop();   // may still find damage
-  look_at_log_at_the_end();
+  if (const std::string what = log_->look(LogWatch::k_all); !what.empty()) {
+    checkpointer_->set_damage(told_of_log_damaged_at_the_end(folder_.journal() + "-wal", what));
+  }
   log_.reset();
   const std::string damage = checkpointer_->journal_damage();
   checkpointer_.reset();
@@ -116,18 +119,6 @@ EmbeddedLedger::~EmbeddedLedger() {
   } catch (const std::exception& error) {
     spdlog::error("{}", error.what());
   }
-}
-
-// SQLite moves the log into the file when the journal is closed. Perhaps nobody has looked at the log since another program
-// overwrote it.
-void EmbeddedLedger::look_at_log_at_the_end() {
-  std::string what;
-  try {
-    what = log_->look(LogWatch::k_all);
-  } catch (const DataError& error) {
-    what = std::string("cannot be read (") + error.what() + "), so it may have been changed";
-  }
-  if (!what.empty()) checkpointer_->set_damage(told_of_log_damaged_at_the_end(folder_.journal() + "-wal", what));
 }
 
 // Creates the files of a new folder. If one of a pair is missing, this does not guess: it refuses.
@@ -191,8 +182,7 @@ void EmbeddedLedger::load() {
     if (event.plan != nullptr) {
       directory_.reserve(event.plan->size());
       if (!directory_.enter(number, *event.plan, 1).empty()) {
-        throw DataError("state.db is damaged: a seat of event " + std::to_string(number) +
-                        " is also one of another event. Nothing was changed. Put back both files from a backup (holdfast restore).");
+        damaged("state.db", "a seat of event " + std::to_string(number) + " is also one of another event");
       }
     }
     open_if_ready(event);
@@ -207,10 +197,7 @@ void EmbeddedLedger::replay(const JournalHead& from) {
   archive_->load_imports([&](EventNumber number, std::unique_ptr<PlanBuilder> builder) { importing[number] = std::move(builder); });
   JournalBody body;
   journal_->read(from, [&](const JournalRow& row) {
-    if (!decode_body(row, body)) {
-      throw DataError(folder_.journal() + " is damaged: row " + std::to_string(row.position) +
-                      " cannot be read. Nothing was changed. Put back both files from a backup (holdfast restore).");
-    }
+    if (!decode_body(row, body)) damaged(folder_.journal(), "row " + std::to_string(row.position) + " cannot be read");
     if (row.event == 0 || row.event > k_events_max) throw DataError(folder_.journal() + " has an impossible event number.");
     Event& event = event_at(row.event);
     const auto on_change = [&](const Change& change) {
@@ -277,10 +264,13 @@ EmbeddedLedger::Event& EmbeddedLedger::event_at(EventNumber number) {
 
 ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
   ExecutionReport report;
-  if (is_broken_) {
+  const auto refuse = [batches] {
     for (const Batch& batch : batches) {
       for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
     }
+  };
+  if (is_broken_) {
+    refuse();
     return report;
   }
   hold_back();   // before any seat is locked
@@ -296,9 +286,7 @@ ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
     publish(now);
     report.durable = !is_broken_;   // if broken: the verdicts hold, and nothing more is judged
   } else {
-    for (const Batch& batch : batches) {
-      for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
-    }
+    refuse();
   }
   report.judging = judged - started;
   report.committing = Timer::now() - judged;

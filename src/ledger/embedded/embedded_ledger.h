@@ -145,7 +145,6 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void publish(Millis now);
   void show_round(Event& event, Millis now);
   void move_end_of_log();
-  void look_at_log_at_the_end();
   void open_if_ready(Event& event);
   void forget_old();
   void queue_expiry(Event& event);

@@ -90,19 +90,10 @@ std::optional<FileWatch::Loss> FileWatch::look() {
     }
     file.size = std::max(file.size, found.st_size);
   }
-  const std::string what = look_at_journals_log();
+  if (!journals_log_) open_journals_log();
+  const std::string what = journals_log_ ? journals_log_->look(k_log_bytes_a_look) : "";
   if (what.empty()) return std::nullopt;
   return Loss{told_of_damaged_log(DataFolder::journal_in(folder_) + "-wal", what), true};
-}
-
-std::string FileWatch::look_at_journals_log() {
-  if (!journals_log_) open_journals_log();
-  if (!journals_log_) return {};
-  try {
-    return journals_log_->look(k_log_bytes_a_look);
-  } catch (const DataError& error) {
-    return std::string("cannot be read (") + error.what() + "), so it may have been changed";
-  }
 }
 
 // Only damage to its own files must be kept out of the journal, which has what was sold.

@@ -49,7 +49,6 @@ class FileWatch {
   };
 
   void open_journals_log();
-  std::string look_at_journals_log();
   Loss damaged(const File& file, const char* what) const;
   Loss lost(const File& file, const char* what) const;
 

@@ -131,7 +131,7 @@ std::optional<LogWatch::Reach> LogWatch::reach() {
   return std::nullopt;
 }
 
-std::string LogWatch::look(std::size_t bytes_max) {
+std::string LogWatch::look(std::size_t bytes_max) try {
   return look_at([&](const Reach& reach, bool is_big, Sum sum) {
     if (next_ > reach.frames) next_ = 1;
     const auto count = static_cast<std::uint32_t>(std::min<std::size_t>(reach.frames, bytes_max / (k_frame_header + reach.page) + 1));
@@ -144,6 +144,8 @@ std::string LogWatch::look(std::size_t bytes_max) {
     next_ = left + 1;
     return compare_frames(reach, is_big, sum, 1, left);   // the log's beginning
   });
+} catch (const DataError& error) {
+  return std::string("cannot be read (") + error.what() + "), so it may have been changed";
 }
 
 std::string LogWatch::look_at_new() {
