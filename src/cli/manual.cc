@@ -86,137 +86,69 @@ It runs as one process with its data in a folder, or as several equal nodes
 over a PostgreSQL database. It can also use a platform's Redis and Kafka.
 )";
 
-constexpr const char* k_sources = R"(.SH OPTIONS OF SERVE
-Flags override environment variables, which override the file that
-.B \-\-config
-or
-.B HOLDFAST_CONFIG
-names.
-An unknown key in any of them is an error that names it.
-The flag
-.B \-\-http\-body\-bytes\-max
-has the variable
-.B HOLDFAST_HTTP_BODY_BYTES_MAX
-and in the file the key
-.B body_bytes_max
-in the table
-.BR [http] .
-)";
+// An entry with a hanging heading; both are escaped already.
+struct Entry {
+  std::string heading;
+  std::string text;
+};
 
-constexpr const char* k_end = R"(.SH ENVIRONMENT
-.TP
-.B HOLDFAST_CONFIG
-File of options, as
-.BR \-\-config .
-.TP
-.BR HOLDFAST_PORT ", " HOLDFAST_DATA ", ..."
-Options of
-.BR serve ;
-the list above has the variable of each.
-.TP
-.B HOLDFAST_LOCK_PASSWORD
-Password of the seat lock's server.
-.TP
-.B HOLDFAST_API_KEY
-API key that
-.B import \-\-server
-sends to the server.
-.TP
-.BR HOLDFAST_URL ", " HOLDFAST_KEY
-Read by clients and examples; ignored here.
-.TP
-.BR HOLDFAST_PORT=tcp://... ", " HOLDFAST_SERVICE_HOST ", ..."
-Kubernetes sets such variables for a Service whose name begins with holdfast.
-.B serve
-ignores them and names them in its log.
-.TP
-.BR PGPASSWORD ", " PGPASSFILE
-Password of the PostgreSQL ledger, as libpq reads it.
-.SH FILES
-.TP
-.I journal.db
-In the data folder: every change, in order; the source of truth.
-.TP
-.I state.db
-Tables that follow the journal.
-.B rebuild
-recreates them from it.
-.TP
-.I journal.head
-How far journal.db is known to reach, and how new registry.db is.
-.TP
-.I registry.db
-API keys, the secret that signs sessions, webhooks and their queues.
-.TP
-.I feed.db
-How far changes were published to Kafka.
-.PP
-Each may have a file ending in
-.I \-wal
-beside it that belongs to it.
-Do not copy the files of a running server: use
-.BR backup .
-.SH SIGNALS
-.TP
-.BR SIGTERM ", " SIGINT
-Stop: the server answers the requests in flight and exits with status 0.
-.TP
-.B SIGHUP
-Reopen the log file.
-.SH EXIT STATUS
-.TP
-.B 0
-Done.
-.TP
-.B 1
-Failed. Standard error, or the log, says what failed and what to do.
-.TP
-.B 2
-Wrong usage: a flag, an environment variable or a key of the file.
-.TP
-.B 3
-Of
-.BR import :
-an event with this id exists already. Nothing was changed.
-.SH EXAMPLES
-Put a seating plan on sale and serve it on port 50002 of this machine:
-.PP
-.nf
-.RS
-holdfast import \-\-data /var/lib/holdfast \-\-name "An Evening" theatre.json
-holdfast serve \-\-data /var/lib/holdfast
-.RE
-.fi
-.PP
-Nodes over PostgreSQL:
-.PP
-.nf
-.RS
-holdfast migrate \-\-ledger postgresql://holdfast@db/holdfast
-holdfast serve \-\-ledger postgresql://holdfast@db/holdfast
-.RE
-.fi
-.PP
-A key for a shop, and a backup while the server runs:
-.PP
-.nf
-.RS
-holdfast keys create \-\-data /var/lib/holdfast \-\-name shop \-\-scopes read,sell
-holdfast backup \-\-data /var/lib/holdfast /backup/holdfast.db
-.RE
-.fi
-.PP
-A file of options to start from:
-.PP
-.nf
-.RS
-holdfast config > /etc/holdfast/holdfast.toml
-.RE
-.fi
-.SH SEE ALSO
-A running server serves its documentation at
-.IR /docs .
-)";
+void append_entries(std::string& page, const std::vector<Entry>& entries) {
+  for (const auto& [heading, text] : entries) page.append(".TP\n").append(heading).append("\n").append(wrapped(text));
+}
+
+void append_sources(std::string& page) {
+  page.append(".SH OPTIONS OF SERVE\n");
+  page.append(wrapped("Flags override environment variables, which override the file that " + bold("--config") + " or " +
+                      bold("HOLDFAST_CONFIG") + " names. An unknown key in any of them is an error that names it. The flag " +
+                      bold("--http-body-bytes-max") + " has the variable " + bold("HOLDFAST_HTTP_BODY_BYTES_MAX") +
+                      " and in the file the key " + bold("body_bytes_max") + " in the table " + bold("[http]") + "."));
+}
+
+void append_surroundings(std::string& page) {
+  page.append(".SH ENVIRONMENT\n");
+  append_entries(page, {{bold("HOLDFAST_CONFIG"), "File of options, as " + bold("--config") + "."},
+                        {bold("HOLDFAST_PORT") + ", " + bold("HOLDFAST_DATA") + ", ...",
+                         "Options of " + bold("serve") + "; the list above has the variable of each."},
+                        {bold("HOLDFAST_LOCK_PASSWORD"), "Password of the seat lock's server."},
+                        {bold("HOLDFAST_API_KEY"), "API key that " + bold("import --server") + " sends to the server."},
+                        {bold("HOLDFAST_URL") + ", " + bold("HOLDFAST_KEY"), "Read by clients and examples; ignored here."},
+                        {bold("HOLDFAST_PORT=tcp://...") + ", " + bold("HOLDFAST_SERVICE_HOST") + ", ...",
+                         "Kubernetes sets such variables for a Service whose name begins with holdfast. " + bold("serve") +
+                             " ignores them and names them in its log."},
+                        {bold("PGPASSWORD") + ", " + bold("PGPASSFILE"), "Password of the PostgreSQL ledger, as libpq reads it."}});
+  page.append(".SH FILES\n");
+  append_entries(page, {{italic("journal.db"), "In the data folder: every change, in order; the source of truth."},
+                        {italic("state.db"), "Tables that follow the journal. " + bold("rebuild") + " recreates them from it."},
+                        {italic("journal.head"), "How far journal.db is known to reach, and how new registry.db is."},
+                        {italic("registry.db"), "API keys, the secret that signs sessions, webhooks and their queues."},
+                        {italic("feed.db"), "How far changes were published to Kafka."}});
+  page.append(".PP\n").append(wrapped("Each may have a file ending in " + italic("-wal") +
+                                      " beside it that belongs to it. Do not copy the files of a running server: use " + bold("backup") +
+                                      "."));
+  page.append(".SH SIGNALS\n");
+  append_entries(page,
+                 {{bold("SIGTERM") + ", " + bold("SIGINT"), "Stop: the server answers the requests in flight and exits with status 0."},
+                  {bold("SIGHUP"), "Reopen the log file."}});
+  page.append(".SH EXIT STATUS\n");
+  append_entries(page, {{bold("0"), "Done."},
+                        {bold("1"), "Failed. Standard error, or the log, says what failed and what to do."},
+                        {bold("2"), "Wrong usage: a flag, an environment variable or a key of the file."},
+                        {bold("3"), "Of " + bold("import") + ": an event with this id exists already. Nothing was changed."}});
+}
+
+constexpr struct {
+  const char* what;
+  const char* commands;
+} k_examples[] = {
+    {"Put a seating plan on sale and serve it on port 50002 of this machine:",
+     "holdfast import --data /var/lib/holdfast --name \"An Evening\" theatre.json\nholdfast serve --data /var/lib/holdfast\n"},
+    {"Nodes over PostgreSQL:",
+     "holdfast migrate --ledger postgresql://holdfast@db/holdfast\nholdfast serve --ledger postgresql://holdfast@db/holdfast\n"},
+    {"A key for a shop, and a backup while the server runs:",
+     "holdfast keys create --data /var/lib/holdfast --name shop --scopes read,sell\n"
+     "holdfast backup --data /var/lib/holdfast /backup/holdfast.db\n"},
+    {"A file of options to start from:", "holdfast config > /etc/holdfast/holdfast.toml\n"},
+};
 
 // "Default 50002" as a sentence.
 std::string default_sentence(const Described& option) {
@@ -226,11 +158,10 @@ std::string default_sentence(const Described& option) {
 }
 
 void append_serve_options(std::string& page, const CLI::App& serve) {
-  page += k_sources;
-  page.append(".TP\n").append(bold("--config")).append(" ").append(italic("FILE")).append("\nTOML file with these options.\n");
+  append_sources(page);
+  append_entries(page, {{bold("--config") + " " + italic("FILE"), "TOML file with these options."}});
   for (const Described& each : described()) {
-    page.append(".TP\n").append(heading_of(*serve.get_option(flag_of(each.key)))).append("\n");
-    page.append(wrapped(plain(each.help) + "."));
+    append_entries(page, {{heading_of(*serve.get_option(flag_of(each.key))), plain(each.help) + "."}});
     if (each.takes.kind == Takes::Kind::number) {
       page.append("From " + std::to_string(each.takes.least) + " to " + std::to_string(each.takes.most) + ".\n");
     }
@@ -249,7 +180,7 @@ void append_command(std::string& page, const CLI::App& command) {
   }
   for (const CLI::Option* option : command.get_options()) {
     if (is_help(*option)) continue;
-    page.append(".TP\n").append(heading_of(*option)).append("\n").append(wrapped(plain(option->get_description()) + "."));
+    append_entries(page, {{heading_of(*option), plain(option->get_description()) + "."}});
   }
 }
 
@@ -266,7 +197,12 @@ std::string manual_page(const CLI::App& app) {
   page += ".SH COMMANDS\n";
   for (const CLI::App* each : commands) append_command(page, *each);
   append_serve_options(page, *app.get_subcommand("serve"));
-  return page + k_end;
+  append_surroundings(page);
+  page += ".SH EXAMPLES\n";
+  for (const auto& example : k_examples) {
+    page.append(".PP\n").append(example.what).append("\n.PP\n.nf\n.RS\n").append(plain(example.commands)).append(".RE\n.fi\n");
+  }
+  return page + ".SH SEE ALSO\nA running server serves its documentation at\n" + italic("/docs") + ".\n";
 }
 
 }   // namespace holdfast::cli
