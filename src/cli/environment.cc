@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/asio/ip/address.hpp>
 #include <charconv>
+#include <regex>
 
 #include "cli/option_table.h"
 
@@ -40,35 +41,23 @@ bool is_link(std::string_view text) {
   return is_address(host) && is_port(text.substr(colon + 1));
 }
 
-// Removes `end` from the end of `text`. Returns false if `text` does not end with it.
-bool cut(std::string_view& text, std::string_view end) {
-  if (!text.ends_with(end)) return false;
-  text.remove_suffix(end.size());
-  return true;
-}
-
-// …_PORT_50002_TCP, also followed by _PROTO, _PORT or _ADDR.
-bool is_link_of_port(std::string_view name, std::string_view value) {
-  const bool fits = cut(name, "_PROTO")  ? is_protocol(value)
-                    : cut(name, "_ADDR") ? is_address(value)
-                    : cut(name, "_PORT") ? is_port(value)
-                                         : is_link(value);
-  if (!fits || !(cut(name, "_TCP") || cut(name, "_UDP") || cut(name, "_SCTP"))) return false;
-  const std::size_t number = name.rfind("_PORT_");
-  return number != std::string_view::npos && is_port(name.substr(number + 6));
+// Whether this is a variable that Kubernetes sets in every pod for a Service whose name begins with holdfast: HOLDFAST_PORT=tcp://10.0.0.1:50002,
+// HOLDFAST_METRICS_SERVICE_HOST=10.0.0.2. Name and value must both have the form, so that a misspelt option stays an error.
+bool is_service_link(const std::string& name, std::string_view value) {
+  const std::string port = "_PORT_[1-9][0-9]{0,4}_(TCP|UDP|SCTP)";
+  static const std::pair<std::regex, bool (*)(std::string_view)> k_forms[] =
+      {
+          {std::regex("_SERVICE_HOST$"), is_address},
+          {std::regex("_SERVICE_PORT(_|$)"), is_port},   // the name of a port in the Service may follow
+          {std::regex("_PORT$|" + port + "$"), is_link},
+          {std::regex(port + "_PROTO$"), is_protocol},
+          {std::regex(port + "_PORT$"), is_port},
+          {std::regex(port + "_ADDR$"), is_address},
+      };
+  return std::ranges::any_of(k_forms, [&](const auto& form) { return form.second(value) && std::regex_search(name, form.first); });
 }
 
 }   // namespace
-
-bool is_service_link(std::string_view name, std::string_view value) {
-  if (name.ends_with("_SERVICE_HOST")) return is_address(value);
-  if (name.ends_with("_PORT") && is_link(value)) return true;
-  // The name of a port in the Service may follow _SERVICE_PORT.
-  const std::size_t port = name.find("_SERVICE_PORT");
-  const std::string_view rest = port == std::string_view::npos ? "?" : name.substr(port + 13);
-  if (rest.empty() || rest.starts_with('_')) return is_port(value);
-  return is_link_of_port(name, value);
-}
 
 Environment read_environment() {
   Environment environment;
@@ -78,7 +67,7 @@ Environment read_environment() {
     const std::string_view name = variable.substr(0, variable.find('='));
     const std::string_view value = variable.substr(std::min(variable.size(), name.size() + 1));
     if (std::ranges::find(k_not_options, name) != k_not_options.end()) continue;
-    if (is_service_link(name, value)) {
+    if (is_service_link(std::string(name), value)) {
       environment.service_links.emplace_back(name);
       continue;
     }

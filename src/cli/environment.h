@@ -6,7 +6,6 @@
 
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace holdfast::cli {
@@ -19,9 +18,5 @@ struct Environment {
 // Throws UsageError for a variable that is not an option. Variables of the clients, and those that Kubernetes sets for Services, are
 // ignored.
 Environment read_environment();
-
-// Whether this is a variable that Kubernetes sets in every pod for a Service whose name begins with holdfast: HOLDFAST_PORT=tcp://10.0.0.1:50002,
-// HOLDFAST_METRICS_SERVICE_HOST=10.0.0.2. Name and value must both have the form, so that a misspelt option stays an error.
-bool is_service_link(std::string_view name, std::string_view value);
 
 }   // namespace holdfast::cli

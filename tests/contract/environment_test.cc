@@ -14,7 +14,8 @@ using testing::Not;
 
 using Variables = std::map<std::string, std::string>;
 
-// What Kubernetes sets for the Services `holdfast` (port 50002, named http), `holdfast-metrics` (IPv6) and `holdfast-dns` (UDP).
+// What Kubernetes sets for the Services `holdfast` (port 50002, named http), `holdfast-metrics` (IPv6), `holdfast-dns` (UDP) and, in part,
+// `holdfast-service`.
 const Variables k_of_kubernetes = {
     {"HOLDFAST_SERVICE_HOST", "10.0.0.1"},
     {"HOLDFAST_SERVICE_PORT", "50002"},
@@ -36,6 +37,8 @@ const Variables k_of_kubernetes = {
     {"HOLDFAST_DNS_PORT_53_UDP_PROTO", "udp"},
     {"HOLDFAST_DNS_PORT_53_UDP_PORT", "53"},
     {"HOLDFAST_DNS_PORT_53_UDP_ADDR", "10.0.0.3"},
+    {"HOLDFAST_SERVICE_PORT_50003_TCP", "tcp://10.0.0.4:50003"},
+    {"HOLDFAST_SERVICE_PORT_50003_TCP_ADDR", "10.0.0.4"},
 };
 
 std::vector<std::string> lines_with(const std::string& text, std::string_view part) {
