@@ -25,23 +25,15 @@ std::string in_toml(const Described& option, const std::string& value) {
   if (option.takes.kind == Kind::number) return value;
   if (option.takes.kind == Kind::flag) return value == "on" ? "true" : "false";
   if (option.takes.kind != Kind::list) return toml_string(value);
-  std::string list;
-  for (std::size_t begin = 0; begin <= value.size();) {
-    const std::size_t end = std::min(value.find(',', begin), value.size());
-    list.append(list.empty() ? "" : ", ").append(toml_string(value.substr(begin, end - begin)));
-    begin = end + 1;
-  }
-  return "[" + list + "]";
+  std::string items;
+  for (const char c : value) c == ',' ? items += "\", \"" : items += c;
+  return "[" + toml_string(items) + "]";
 }
 
 // The allowed values, if the name and the example do not show them.
 std::string range_of(const Described& option) {
   if (option.takes.kind == Kind::number) return std::to_string(option.takes.least) + " to " + std::to_string(option.takes.most);
-  std::string words;
-  if (option.takes.kind == Kind::word) {
-    for (const std::string& each : option.takes.words) words.append(words.empty() ? "" : ", ").append(toml_string(each));
-  }
-  return words;
+  return option.takes.kind == Kind::word ? toml_string(joined(option.takes.words, "\", \"")) : "";
 }
 
 void append_option(std::string& file, const Described& option) {

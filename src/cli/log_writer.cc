@@ -126,15 +126,7 @@ struct LogWriter::State {
     }
     count_failed();
   }
-  void reopen_or_count() noexcept {
-    try {
-      reopen();
-    } catch (const std::exception&) {
-      failure = ENOMEM;
-      count_failed();
-    }
-  }
-  void reopen() {
+  void reopen() noexcept try {
     const int opened = open_log(file);
     if (opened < 0) {
       write_or_count(line_of(spdlog::level::err, "cannot reopen the log file, so the log stays in the file that is open: " + file + ": " +
@@ -144,6 +136,9 @@ struct LogWriter::State {
     ::close(std::exchange(descriptor, opened));
     is_in_line = false;
     write_or_count(line_of(spdlog::level::info, "the log file was reopened"));
+  } catch (const std::exception&) {   // no memory to format the line
+    failure = ENOMEM;
+    count_failed();
   }
 };
 
@@ -169,7 +164,7 @@ void LogWriter::run(State& state) {
     state.changed.wait(lock, [&] { return !state.queue.empty() || state.must_reopen || state.ends; });
     if (std::exchange(state.must_reopen, false)) {
       lock.unlock();
-      state.reopen_or_count();
+      state.reopen();
       lock.lock();
     }
     if (state.queue.empty()) {
