@@ -248,7 +248,10 @@ bool Engine::Worker::wait_for_work() {
 // Waits a moment for the callers of the last round, if its commit was slow.
 void Engine::Worker::gather() {
   if (last_committing_ < k_gather_from || expected_ < 2) return;
-  if (gathered_in_vain_ > 0 && gathered_in_vain_++ <= k_rounds_not_gathered) return;
+  if (gathered_in_vain_ > 0 && gathered_in_vain_ <= k_rounds_not_gathered) {
+    ++gathered_in_vain_;
+    return;
+  }
   const auto until = std::chrono::steady_clock::now() + std::min<std::chrono::nanoseconds>(last_round_ / k_gather_part, k_gather_max);
   std::unique_lock lock(mutex_);
   const std::size_t before = queued_;
