@@ -125,7 +125,7 @@ void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* ma
   if (!report.problem.empty())
     throw DataError("the data in " + data.string() + " are damaged, so no backup was written: " + report.problem);
   if (marker == nullptr) return;
-  check_reached(*marker, journal);
+  check_reached(marker, journal);
   const auto copied = registry_revision(state.database());
   if (!noted || (copied && copied->id == noted->id && copied->number >= noted->number)) return;
   throw DataError(DataFolder::registry_in(data) +

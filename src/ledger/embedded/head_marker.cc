@@ -33,6 +33,11 @@ off_t offset_of(int block) { return static_cast<off_t>(block) * static_cast<off_
   throw DataError("cannot " + doing + " " + path + ": " + std::strerror(error));
 }
 
+// The command that lets the journal beside this file count as it is.
+std::string repair_beside(const std::string& path) {
+  return "holdfast repair --accept-loss --data " + fs::path(path).parent_path().string();
+}
+
 }  // namespace
 
 // One sector: 128 bytes. The bytes after the members are zero.
@@ -81,10 +86,10 @@ void HeadMarker::create(const std::string& path, const JournalHead& head, const 
 HeadMarker::HeadMarker(const std::string& path, Mode mode)
     : path_(path), file_(::open(path.c_str(), (mode == Mode::write ? O_RDWR : O_RDONLY) | O_CLOEXEC)) {
   static_assert(sizeof(Slot) == 128);
-  if (file_ < 0) fail("open", errno);
+  if (file_ < 0) cannot("open", path_, errno);
   try {
     struct stat found{};
-    if (::fstat(file_, &found) != 0) fail("read", errno);
+    if (::fstat(file_, &found) != 0) cannot("read", path_, errno);
     if (found.st_size != static_cast<off_t>(k_block * k_blocks)) damaged();
     std::optional<Slot> slot;
     for (int i = 0; !slot && i < k_reads_max; ++i) slot = newest(k_head_block);   // a writer may be in the middle of a write
@@ -105,7 +110,7 @@ std::optional<HeadMarker::Slot> HeadMarker::newest(int first_block) const {
   for (int block = first_block; block < first_block + 2; ++block) {
     Slot slot;
     const ssize_t got = ::pread(file_, &slot, sizeof slot, offset_of(block));
-    if (got < 0) fail("read", errno);
+    if (got < 0) cannot("read", path_, errno);
     if (got != static_cast<ssize_t>(sizeof slot) || !slot.is_whole()) continue;
     if (!newest || newest->ordinal < slot.ordinal) newest = slot;
   }
@@ -118,7 +123,7 @@ void HeadMarker::write(int first_block, const Slot& slot, const std::optional<Sl
   next.ordinal = before ? before->ordinal + 1 : 0;
   next.checksum = next.sum();
   const ssize_t written = ::pwrite(file_, &next, sizeof next, offset_of(first_block + static_cast<int>(next.ordinal % 2)));
-  if (written != static_cast<ssize_t>(sizeof next)) fail("write", written < 0 ? errno : EIO);
+  if (written != static_cast<ssize_t>(sizeof next)) cannot("write", path_, written < 0 ? errno : EIO);
 }
 
 void HeadMarker::reach(const JournalHead& head) {
@@ -136,7 +141,7 @@ void HeadMarker::stop() {
 }
 
 void HeadMarker::sync() {
-  if (::fdatasync(file_) != 0) fail("sync", errno);
+  if (::fdatasync(file_) != 0) cannot("sync", path_, errno);
 }
 
 std::optional<RegistryRevision> HeadMarker::registry() const {
@@ -144,7 +149,8 @@ std::optional<RegistryRevision> HeadMarker::registry() const {
   for (int i = 0; !slot && i < k_reads_max; ++i) slot = newest(k_registry_block);
   if (!slot) {
     std::array<char, 2 * k_block> both{};
-    if (::pread(file_, both.data(), both.size(), offset_of(k_registry_block)) != static_cast<ssize_t>(both.size())) fail("read", EIO);
+    if (::pread(file_, both.data(), both.size(), offset_of(k_registry_block)) != static_cast<ssize_t>(both.size()))
+      cannot("read", path_, EIO);
     if (std::ranges::any_of(both, [](char byte) { return byte != 0; })) damaged();
     return std::nullopt;
   }
@@ -155,7 +161,7 @@ std::optional<RegistryRevision> HeadMarker::registry() const {
 
 void HeadMarker::note_registry(const RegistryRevision& revision) {
   while (::flock(file_, LOCK_EX) != 0) {
-    if (errno != EINTR) fail("lock", errno);
+    if (errno != EINTR) cannot("lock", path_, errno);
   }
   struct Unlock {
     int file;
@@ -167,51 +173,43 @@ void HeadMarker::note_registry(const RegistryRevision& revision) {
   sync();
 }
 
-void HeadMarker::fail(const char* doing, int error) const { cannot(doing, path_, error); }
-
 void HeadMarker::damaged() const {
   throw DataError(path_ +
                   " is damaged, so nobody knows how far the journal reached. Nothing was changed. Put it back with the other files from a "
-                  "backup (holdfast restore); or, if journal.db is known to be whole, let the journal count as it is: holdfast repair "
-                  "--accept-loss --data " +
-                  fs::path(path_).parent_path().string());
+                  "backup (holdfast restore); or, if journal.db is known to be whole, let the journal count as it is: " +
+                  repair_beside(path_));
 }
 
 // ---------------------------------------------------------------------------------------------------------------- with a journal
 
-void check_reached(const HeadMarker& marker, Journal& journal) {
+void check_reached(const HeadMarker* marker, Journal& journal) {
   const std::string& path = journal.database().path();
-  const std::string repair = "holdfast repair --accept-loss --data " + fs::path(path).parent_path().string();
-  const Position known = marker.head().position;
+  if (marker == nullptr) {
+    const std::string missing = HeadMarker::file_in(fs::path(path).parent_path());
+    if (!journal.has_marker() || fs::exists(missing)) return;   // it never had one, or it was created in the meantime
+    throw DataError(missing +
+                    " is missing, which says how far journal.db reached: rows may be missing at its end. Nothing was changed and nothing "
+                    "is sold from it. Put it back (all files of the folder belong together), or all files from a backup (holdfast "
+                    "restore). If journal.db is known to be whole: " +
+                    repair_beside(path));
+  }
+  const Position known = marker->head().position;
   const Position last = journal.head().position;
   if (known > last) {
     throw DataError(path + " ends at row " + std::to_string(last) + ", and journal.head knows that row " + std::to_string(known) +
                     " was on disk: " + std::to_string(known - last) + " rows are missing, and what was answered with them. Was " + path +
                     "-wal deleted or left behind? Nothing was changed and nothing is sold from it. Put back the whole journal.db with its "
                     "-wal file, or all files from a backup (holdfast restore). If you have neither, accept the loss of the missing rows: " +
-                    repair);
+                    repair_beside(path));
   }
   if (known < journal.anchor().position) return;   // after a power loss, the marker may be older than the oldest row kept
-  if (journal.hash_at(known) != marker.head().hash) {
+  if (journal.hash_at(known) != marker->head().hash) {
     throw DataError(
         path + " and journal.head are not a pair: row " + std::to_string(known) +
         " is another one. Nothing was changed. Put back what belongs together, or all files from a backup (holdfast restore). If "
         "journal.db is the right one: " +
-        repair);
+        repair_beside(path));
   }
-}
-
-void check_reached(const HeadMarker* marker, Journal& journal) {
-  if (marker != nullptr) return check_reached(*marker, journal);
-  if (!journal.has_marker()) return;
-  const fs::path folder = fs::path(journal.database().path()).parent_path();
-  if (fs::exists(HeadMarker::file_in(folder))) return;   // created in the meantime
-  throw DataError(
-      HeadMarker::file_in(folder) +
-      " is missing, which says how far journal.db reached: rows may be missing at its end. Nothing was changed and nothing is sold "
-      "from it. Put it back (all files of the folder belong together), or all files from a backup (holdfast restore). If journal.db "
-      "is known to be whole: holdfast repair --accept-loss --data " +
-      folder.string());
 }
 
 std::unique_ptr<HeadMarker> read_head_marker(const std::string& path) {
@@ -225,7 +223,7 @@ std::unique_ptr<HeadMarker> open_head_marker(const std::string& path, Journal& j
     HeadMarker::create(path, journal.head());
   }
   auto marker = std::make_unique<HeadMarker>(path, HeadMarker::Mode::write);
-  check_reached(*marker, journal);
+  check_reached(marker.get(), journal);
   if (!journal.has_marker()) journal.note_marker();   // after the file exists: after a crash in between, the folder still starts
   return marker;
 }

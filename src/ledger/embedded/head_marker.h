@@ -71,7 +71,6 @@ class HeadMarker {
   std::optional<Slot> newest(int first_block) const;
   void write(int first_block, const Slot& slot, const std::optional<Slot>& before);
   void sync();
-  [[noreturn]] void fail(const char* doing, int error) const;
   [[noreturn]] void damaged() const;
 
   std::string path_;
@@ -81,15 +80,12 @@ class HeadMarker {
   bool stopped_ = false;
 };
 
-// Throws DataError if the journal ends before the marker's row, or has another row in its place.
-void check_reached(const HeadMarker& marker, Journal& journal);
-
 // The marker of a journal that is about to be written, checked against it. A journal from before there were markers gets one, once.
 std::unique_ptr<HeadMarker> open_head_marker(const std::string& path, Journal& journal);
 
 // The same for a reader; nullptr if there is no marker yet. Call it before opening the journal, which may grow meanwhile.
 std::unique_ptr<HeadMarker> read_head_marker(const std::string& path);
-// And then, of that: throws DataError as check_reached does, or when the journal had a marker that is gone.
+// And then, of that: throws DataError if the journal ends before the marker's row, has another row in its place, or had a marker that is gone.
 void check_reached(const HeadMarker* marker, Journal& journal);
 
 }   // namespace holdfast
