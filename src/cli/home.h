@@ -44,7 +44,7 @@ class Home {
   // Further metrics, as they are now. Any thread.
   virtual std::vector<prometheus::MetricFamily> metrics() const = 0;
   // What is wrong although the node can sell, as a sentence without a full stop; empty: nothing.
-  virtual std::string degradation() const { return {}; }
+  virtual std::string degradation() const = 0;
   // Whether the process must end and recover after a round that could not be made durable.
   virtual bool ends_with_a_failed_round() const = 0;
   // The folder, or the database's URL without a password; for the log.

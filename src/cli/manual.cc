@@ -77,14 +77,12 @@ std::string synopsis_of(const CLI::App& command) {
   return line + arguments;
 }
 
-constexpr const char* k_description = R"(.SH DESCRIPTION
-Holdfast decides, seat by seat, who has it and until when: fast, durably, and
-never twice.
-It serves two existing contracts and an API of its own over HTTP.
-All three work on the same seats.
-It runs as one process with its data in a folder, or as several equal nodes
-over a PostgreSQL database. It can also use a platform's Redis and Kafka.
-)";
+constexpr const char* k_description =
+    "Holdfast decides, seat by seat, who has it and until when: fast, durably, and never twice. It serves two existing contracts and an "
+    "API "
+    "of its own over HTTP. All three work on the same seats. It runs as one process with its data in a folder, or as several equal nodes "
+    "over "
+    "a PostgreSQL database. It can also use a platform's Redis and Kafka.";
 
 // An entry with a hanging heading; both are escaped already.
 struct Entry {
@@ -193,7 +191,7 @@ std::string manual_page(const CLI::App& app) {
   for (const CLI::App* each : commands) page.append(synopsis_of(*each)).append("\n");
   page.append(bold("holdfast")).append(" ").append(bold("--version")).append("\n");
   page.append(bold("holdfast")).append(" [").append(italic("COMMAND")).append("] ").append(bold("--help")).append("\n.fi\n");
-  page += k_description;
+  page.append(".SH DESCRIPTION\n").append(wrapped(k_description));
   page += ".SH COMMANDS\n";
   for (const CLI::App* each : commands) append_command(page, *each);
   append_serve_options(page, *app.get_subcommand("serve"));
