@@ -102,10 +102,6 @@ Logging::~Logging() {
   writer_->end();
 }
 
-void Logging::reopen() { writer_->reopen(); }
-
-std::uint64_t Logging::lines_lost() const { return writer_->lines_lost(); }
-
 void log_as_tool() {
   auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   sink->set_formatter(make_formatter(k_text));

@@ -1,7 +1,6 @@
 // The log: one JSON object per line, or text on a terminal.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,11 +19,8 @@ class Logging {
   Logging(const Logging&) = delete;
   Logging& operator=(const Logging&) = delete;
 
-  // Reopens the log file, for log rotation. Without a file nothing happens.
-  void reopen();
-
-  // Lines that were not written, since the start.
-  std::uint64_t lines_lost() const;
+  // Reopens the file, for log rotation, and counts lines that were lost.
+  LogWriter& writer() const { return *writer_; }
 
  private:
   std::shared_ptr<LogWriter> writer_;

@@ -27,6 +27,7 @@
 #include "cli/health.h"
 #include "cli/home.h"
 #include "cli/kafka_feed.h"
+#include "cli/log_writer.h"
 #include "cli/logging.h"
 #include "cli/option_table.h"
 #include "cli/seat_lock.h"
@@ -214,13 +215,13 @@ timespec until_next_second(const Ledger& ledger) {
 }
 
 // Returns after SIGTERM or SIGINT. Until then, reopens the log on SIGHUP and calls `every_second`.
-void wait_for_end(const Ledger& ledger, Logging& logging, const std::function<void()>& every_second) {
+void wait_for_end(const Ledger& ledger, const Logging& logging, const std::function<void()>& every_second) {
   const sigset_t signals = handled_signals();
   for (;;) {
     const timespec second = until_next_second(ledger);
     const int signal = sigtimedwait(&signals, nullptr, &second);
     if (signal == SIGTERM || signal == SIGINT) return;
-    if (signal == SIGHUP) logging.reopen();
+    if (signal == SIGHUP) logging.writer().reopen();
     if (signal > 0) continue;
     every_second();
   }
@@ -310,7 +311,7 @@ Service::Service(const ServeOptions& options, Logging& logging)
           webhook_options(options, *home_), home_->webhook_store(), home_->webhook_source(),
           [&options](boost::asio::io_context& context) { return make_webhook_sender(context, options); }, home_->webhook_lease()),
       spans_(make_span_exporter(options)),
-      process_metrics_(k_build_commit, [this] { return logging_.lines_lost(); }),
+      process_metrics_(k_build_commit, [this] { return logging_.writer().lines_lost(); }),
       watch_(home_->ledger()),
       engine_(home_->ledger(), {.queue_max = options.engine_queue_max, .sweep = options.sweep},
               [this](const Round& round) { on_round(round); }),
