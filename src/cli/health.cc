@@ -105,13 +105,14 @@ std::string late_expiries(std::chrono::milliseconds due, bool sweeps) {
   return fmt::format("holds that ended {:.0f} s ago are not recorded as expired yet", seconds);
 }
 
-void add_health_probes(api::Api& api, const ServedParts& parts) {
+void add_health_probes(api::Api& api, const ServeOptions& options, const Engine& engine, const lock::SeatLock* seat_lock,
+                       const ServedFeed* feed, feed::Webhooks& webhooks) {
   api::Health& health = api.health();
-  health.add("engine", [parts] { return look_at_engine(parts.engine, parts.queue_max); });
-  health.add("lock", [parts] { return look_at_lock(parts.seat_lock); });
-  health.add("feed", [parts] { return look_at_feed(parts.feed); });
-  health.add("webhooks", [parts] { return look_at_webhooks(parts.webhooks); });
-  health.add("live", [&api, parts] { return look_at_live(api.live_stats(), parts.listeners_max); });
+  health.add("engine", [&engine, &options] { return look_at_engine(engine, options.engine_queue_max); });
+  health.add("lock", [seat_lock] { return look_at_lock(seat_lock); });
+  health.add("feed", [feed] { return look_at_feed(feed); });
+  health.add("webhooks", [&webhooks] { return look_at_webhooks(webhooks); });
+  health.add("live", [&api, &options] { return look_at_live(api.live_stats(), options.live_listeners_max); });
 }
 
 }  // namespace holdfast::cli

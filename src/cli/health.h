@@ -7,6 +7,7 @@
 #include <string>
 
 #include "api/api.h"
+#include "cli/options.h"
 #include "lock/seat_lock.h"
 
 namespace holdfast::feed {
@@ -33,17 +34,9 @@ std::string late_expiries(std::chrono::milliseconds due, bool sweeps);
 // What delays webhooks although their receivers do not, as part of a sentence; empty: nothing.
 std::string late_webhooks(feed::Webhooks& webhooks);
 
-// The parts must outlive the api's answers. nullptr: not configured, and shown as `off`.
-struct ServedParts {
-  const Engine& engine;
-  std::size_t queue_max;
-  const lock::SeatLock* seat_lock;
-  const ServedFeed* feed;
-  feed::Webhooks& webhooks;
-  std::size_t listeners_max;
-};
-
-// Adds probes of the engine's queue, the lock, the feed, webhooks and live maps.
-void add_health_probes(api::Api& api, const ServedParts& parts);
+// Adds probes of the engine's queue, the lock, the feed, webhooks and live maps. All must outlive the api's answers. nullptr: not configured, and
+// shown as `off`.
+void add_health_probes(api::Api& api, const ServeOptions& options, const Engine& engine, const lock::SeatLock* seat_lock,
+                       const ServedFeed* feed, feed::Webhooks& webhooks);
 
 }   // namespace holdfast::cli

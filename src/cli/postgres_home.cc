@@ -21,12 +21,7 @@ namespace {
 
 constexpr std::size_t k_store_connections = 4;   // keys, webhooks, leases, the feed's positions
 
-pg::Settings store_settings(const ServeOptions& options) {
-  pg::Settings settings;
-  settings.url = options.ledger_url;
-  settings.application = "holdfast stores";
-  return settings;
-}
+pg::Settings store_settings(const ServeOptions& options) { return {.url = options.ledger_url, .application = "holdfast stores"}; }
 
 PostgresOptions ledger_options(const ServeOptions& options, const JudgingOptions& judging, pg::Pool& stores) {
   return {.url = options.ledger_url,

@@ -354,12 +354,7 @@ void Service::connect_api() {
   if (kafka_feed_) api_.add_degradation([this] { return kafka_feed_->degradation(); });
   api_.add_degradation([this] { return late_webhooks(webhooks_); });
   home_->add_health_probes(api_.health());
-  add_health_probes(api_, {.engine = engine_,
-                           .queue_max = options_.engine_queue_max,
-                           .seat_lock = seat_lock_.get(),
-                           .feed = kafka_feed_.get(),
-                           .webhooks = webhooks_,
-                           .listeners_max = options_.live_listeners_max});
+  add_health_probes(api_, options_, engine_, seat_lock_.get(), kafka_feed_.get(), webhooks_);
   api_.attach(server_, threads_);
 }
 
