@@ -238,7 +238,7 @@ class EmbeddedHome final : public Home {
     if (std::string found = ledger_.journal_damage(); !loss && !found.empty()) loss = {.what = std::move(found), .is_damage = true};
     if (!loss) return;
     has_lost_files_ = true;   // before the ledger refuses a round
-    loss->is_damage ? ledger_.stop_selling_from_damage(std::move(loss->what)) : ledger_.stop_selling(std::move(loss->what));
+    ledger_.stop_selling(std::move(loss->what), loss->is_damage);
   }
 
   const ServeOptions& options_;

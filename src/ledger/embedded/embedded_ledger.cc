@@ -380,18 +380,16 @@ bool EmbeddedLedger::commit(Millis now) {
   return false;
 }
 
-void EmbeddedLedger::stop_selling(std::string because) {
+void EmbeddedLedger::stop_selling(std::string because, bool leaves_log) {
+  if (leaves_log) {
+    leaves_log_ = true;
+    checkpointer_->leave_log();
+  }
   const std::scoped_lock lock(published_mutex_);
   if (!broken_.empty()) return;
   broken_ = std::move(because);
   is_broken_ = true;
   spdlog::critical("{}", broken_);
-}
-
-void EmbeddedLedger::stop_selling_from_damage(std::string because) {
-  leaves_log_ = true;
-  checkpointer_->leave_log();
-  stop_selling(std::move(because));
 }
 
 // From here on readers see the batch. That is before anybody gets an answer.
@@ -634,4 +632,4 @@ std::string EmbeddedLedger::trouble() const {
   return broken_;
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

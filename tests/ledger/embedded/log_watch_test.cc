@@ -188,7 +188,7 @@ TEST(DamagedLog, IsFoundByTheCheckpointerAndStaysOutOfTheFile) {
     }
     ASSERT_TRUE(eventually([&] { return !it.ledger().journal_damage().empty(); }));
     EXPECT_THAT(it.ledger().journal_damage(), HasSubstr("journal.db is damaged"));
-    it.ledger().stop_selling_from_damage(it.ledger().journal_damage());
+    it.ledger().stop_selling(it.ledger().journal_damage(), true);
     EXPECT_EQ(told(it.hold(event, it.new_id(event), {45})), "unavailable");
     EXPECT_TRUE(it.ledger().reservation(reservation_id(event, 1))) << "reading goes on";
   }
