@@ -46,12 +46,6 @@ constexpr const char* k_tail = R"(  esac
 constexpr const char* k_files = R"(compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur"))";
 constexpr const char* k_folders = R"(compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur"))";
 
-std::vector<const CLI::App*> all_commands(const CLI::App& app) {
-  std::vector<const CLI::App*> all = {&app};
-  for (const CLI::App* each : commands_in(app)) std::ranges::copy(all_commands(*each), std::back_inserter(all));
-  return all;
-}
-
 std::vector<std::string> flags_of(const CLI::Option& option) {
   std::vector<std::string> flags;
   for (const std::string& each : option.get_lnames()) flags.push_back("--" + each);

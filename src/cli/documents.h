@@ -2,14 +2,21 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
 namespace holdfast::cli {
 
-// The subcommands of a command, and its name with those of its parents: holdfast keys create.
+// The subcommands of a command; the command with all commands below it, depth first; its name with those of its parents: holdfast keys create.
 inline std::vector<const CLI::App*> commands_in(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
+}
+inline std::vector<const CLI::App*> all_commands(const CLI::App& app) {
+  std::vector<const CLI::App*> all = {&app};
+  for (const CLI::App* each : commands_in(app)) std::ranges::copy(all_commands(*each), std::back_inserter(all));
+  return all;
 }
 inline std::string path_of(const CLI::App& command) {
   return command.get_parent() == nullptr ? command.get_name() : path_of(*command.get_parent()) + " " + command.get_name();

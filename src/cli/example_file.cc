@@ -45,10 +45,10 @@ void append_option(std::string& file, const Described& option) {
     const std::size_t equals = option.example.find('=');
     file.append("#   [").append(option.key).append("]\n#   ").append(toml_string(option.example.substr(0, equals))).append(" = ");
     file.append(toml_string(option.example.substr(equals + 1))).append("\n");
-  } else if (option.standard.empty()) {
-    file.append("#   ").append(name).append(" = ").append(in_toml(option, option.example)).append("\n");
   } else {
-    file.append("#").append(name).append(" = ").append(in_toml(option, option.standard)).append("\n");
+    const bool is_default = !option.standard.empty();
+    file.append(is_default ? "#" : "#   ").append(name).append(" = ");
+    file.append(in_toml(option, is_default ? option.standard : option.example)).append("\n");
   }
 }
 

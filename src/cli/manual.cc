@@ -37,14 +37,6 @@ std::string wrapped(std::string_view text) {
 std::string bold(std::string_view text) { return "\\fB" + plain(text) + "\\fR"; }
 std::string italic(std::string_view text) { return "\\fI" + plain(text) + "\\fR"; }
 
-// The commands without subcommands, depth first: `keys create`, not `keys`.
-std::vector<const CLI::App*> leaves_of(const CLI::App& app) {
-  if (commands_in(app).empty()) return {&app};
-  std::vector<const CLI::App*> all;
-  for (const CLI::App* each : commands_in(app)) std::ranges::copy(leaves_of(*each), std::back_inserter(all));
-  return all;
-}
-
 // The name of a value's type, without the names of its checks.
 std::string type_of(const CLI::Option& option) {
   const std::string name = option.get_type_name();
@@ -187,7 +179,8 @@ void append_command(std::string& page, const CLI::App& command) {
 std::string manual_page(const CLI::App& app) {
   std::string page = std::string(".TH HOLDFAST 1 ") + k_version_date + " \"holdfast " + k_version + "\" \"User Commands\"\n";
   page += ".SH NAME\nholdfast \\- hold, sell and release the seats of events\n.SH SYNOPSIS\n.nf\n";
-  const std::vector<const CLI::App*> commands = leaves_of(app);
+  std::vector<const CLI::App*> commands = all_commands(app);
+  std::erase_if(commands, [](const CLI::App* each) { return !commands_in(*each).empty(); });   // `keys create`, not `keys`
   for (const CLI::App* each : commands) page.append(synopsis_of(*each)).append("\n");
   page.append(bold("holdfast")).append(" ").append(bold("--version")).append("\n");
   page.append(bold("holdfast")).append(" [").append(italic("COMMAND")).append("] ").append(bold("--help")).append("\n.fi\n");

@@ -400,7 +400,16 @@ void EmbeddedLedger::publish(Millis now) {
     const bool has_row = event.changes.count > 0 || !event.kept.empty();
     if (event.published == nullptr) open_if_ready(event);
     else show_round(event, now);
-    if (has_row) keep_recent(++position, event, now);   // after the readers' copy, which has the reservations that changes refer to
+    if (has_row) {   // after the readers' copy, which has the reservations that changes refer to
+      recent_.append({.position = ++position,
+                      .event = number,
+                      .first_seq = event.inventory->seq() - event.changes.count + 1,
+                      .changes = event.changes.count,
+                      .at = now,
+                      .bytes = event.changes.bytes,
+                      .versions = event.changes.versions,
+                      .traces = event.changes.traces});
+    }
     event.changes.clear();
     event.kept.clear();
     event.touched = false;
@@ -440,17 +449,6 @@ void EmbeddedLedger::show_round(Event& event, Millis now) {
                difference +
                "). This is a fault of the program: please report it. What was answered is on disk. Nothing more is sold until the server "
                "has been restarted, which loads both from the disk again.");
-}
-
-void EmbeddedLedger::keep_recent(Position position, const Event& event, Millis now) {
-  recent_.append({.position = position,
-                  .event = event.inventory->card().number,
-                  .first_seq = event.inventory->seq() - event.changes.count + 1,
-                  .changes = event.changes.count,
-                  .at = now,
-                  .bytes = event.changes.bytes,
-                  .versions = event.changes.versions,
-                  .traces = event.changes.traces});
 }
 
 void EmbeddedLedger::open_if_ready(Event& event) {

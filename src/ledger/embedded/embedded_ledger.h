@@ -146,7 +146,6 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void open_if_ready(Event& event);
   void forget_old();
   void queue_expiry(Event& event);
-  void keep_recent(Position position, const Event& event, Millis now);
   Event& event_at(EventNumber number);
 
   // Reading what was (embedded_reading.cc).
