@@ -137,7 +137,7 @@ Standing EngineSeatsDesk::standing(const Uuid& id, std::span<const GeneratedSeat
 
 Standing EngineSeatsDesk::import(const Uuid& id, std::vector<GeneratedSeat> seats) {
   HOLDFAST_CHECK(engine_ != nullptr);
-  const Standing before = standing(id, seats);
+  Standing before = standing(id, seats);
   if (before.kind != Standing::Kind::absent) return before;
   auto plan = plan_of(id, seats);
   if (!plan) return {Standing::Kind::refused, "The event cannot be created: " + plan.error().what + "."};

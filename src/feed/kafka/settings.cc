@@ -54,7 +54,7 @@ std::expected<std::string, std::string> read_kafka_url(std::string_view url) {
   if (!url.starts_with(k_scheme)) return std::unexpected(wrong);
   std::string_view left = url.substr(k_scheme.size());
   if (left.ends_with('/')) left.remove_suffix(1);
-  const std::string brokers(left);
+  std::string brokers(left);
   for (std::size_t count = 0;; ++count) {
     const std::size_t comma = left.find(',');
     if (count == k_brokers_max || !is_host_and_port(left.substr(0, comma))) return std::unexpected(wrong);
