@@ -42,7 +42,7 @@ std::optional<std::string> read_tickets(const boost::json::object& arguments, st
   if (list == nullptr) return "`ticketd_reserved` is missing.";
   if (!list->is_array()) return "`" + name + "` must be an array of ticket ids.";
   const boost::json::array& items = list->get_array();
-  const auto wrong_number = "`" + name + "` must have 1 to 1000 ticket ids.";
+  std::string wrong_number = "`" + name + "` must have 1 to 1000 ticket ids.";
   if (items.empty()) return wrong_number;
   boost::unordered_flat_set<std::string_view> seen;
   for (const boost::json::value& item : items) {

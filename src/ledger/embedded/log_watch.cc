@@ -166,9 +166,9 @@ std::string LogWatch::look_at(const std::function<std::string(const Reach&, bool
     std::array<char, k_header> header{};
     const bool is_whole = read(header.data(), header.size(), 0) == header.size();
     const bool is_ours = is_header(header) && std::memcmp(header.data() + 16, salt_.data(), salt_.size()) == 0;
-    const std::string damage = !is_whole  ? "was cut off"
-                               : !is_ours ? "has lost its header"
-                                          : compare(*before, (big_at(header, 0) & 1) != 0, {big_at(header, 24), big_at(header, 28)});
+    std::string damage = !is_whole  ? "was cut off"
+                         : !is_ours ? "has lost its header"
+                                    : compare(*before, (big_at(header, 0) & 1) != 0, {big_at(header, 24), big_at(header, 28)});
     if (damage.empty()) return {};
     // When a log restarts, its new salt is in the index before its first byte is written.
     const std::optional<Reach> after = reach();
