@@ -30,31 +30,24 @@ void check_name(const std::string& name) {
   }
 }
 
-// A registry, with the connections that it uses.
-class OpenRegistry {
- public:
-  // A missing registry.db is created only if `make`: with a wrong --data, nobody would find it.
-  OpenRegistry(const LedgerPlace& place, bool make) {
-    if (!place.ledger.empty()) {
-      pg::Connection connection({.url = place.ledger, .application = "holdfast keys"});
-      pg::check_schema(connection);
-      pool_ = std::make_unique<pg::Pool>(pg::Settings{.url = place.ledger, .application = "holdfast keys"},
-                                         pg::PoolOptions{.connections_max = 1});
-      registry_ = std::make_unique<Registry>(std::make_unique<sql::PostgresDatabase>(*pool_));
-      return;
-    }
-    const std::string path = DataFolder::registry_in(place.data);
-    if (!make && !std::filesystem::exists(path) && !noted_registry_revision(path))
-      throw DataError("there is no registry.db in " + place.data + ", so it has no keys.");
-    registry_ = std::make_unique<RegistryFile>(path);
+// A registry, after the connections that it uses: nullptr for a folder.
+using OpenRegistry = std::pair<std::unique_ptr<pg::Pool>, std::unique_ptr<Registry>>;
+
+// A missing registry.db is created only if `make`: with a wrong --data, nobody would find it.
+OpenRegistry open_registry(const LedgerPlace& place, bool make) {
+  if (!place.ledger.empty()) {
+    const pg::Settings settings{.url = place.ledger, .application = "holdfast keys"};
+    pg::Connection connection(settings);
+    pg::check_schema(connection);
+    auto pool = std::make_unique<pg::Pool>(settings, pg::PoolOptions{.connections_max = 1});
+    auto registry = std::make_unique<Registry>(std::make_unique<sql::PostgresDatabase>(*pool));
+    return {std::move(pool), std::move(registry)};
   }
-
-  Registry* operator->() const { return registry_.get(); }
-
- private:
-  std::unique_ptr<pg::Pool> pool_;
-  std::unique_ptr<Registry> registry_;
-};
+  const std::string path = DataFolder::registry_in(place.data);
+  if (!make && !std::filesystem::exists(path) && !noted_registry_revision(path))
+    throw DataError("there is no registry.db in " + place.data + ", so it has no keys.");
+  return {nullptr, std::make_unique<RegistryFile>(path)};
+}
 
 void check_place(const LedgerPlace& place) {
   if (place.data.empty() == place.ledger.empty()) throw UsageError("either --data (a folder) or --ledger (a database) is needed");
@@ -81,7 +74,7 @@ int create_key(const LedgerPlace& place, const NewKeyOptions& options) {
   const Millis now = wall_time();
   ApiKey key{.id = new_api_key_id(), .name = options.name, .hash = *hash_of_api_token(token), .scopes = *scopes, .created_at = now};
   if (options.expires_days) key.expires_at = now + *options.expires_days * k_millis_per_day;
-  const OpenRegistry registry(place, true);
+  const auto [pool, registry] = open_registry(place, true);
   if (!registry->add(key))
     throw std::runtime_error("there are " + std::to_string(k_api_keys_max) +
                              " keys already, revoked ones included; no further key can be created");
@@ -94,7 +87,7 @@ int create_key(const LedgerPlace& place, const NewKeyOptions& options) {
 int list_keys(const LedgerPlace& place) {
   check_place(place);
   const Millis now = wall_time();
-  const OpenRegistry registry(place, false);
+  const auto [pool, registry] = open_registry(place, false);
   for (const ApiKey& key : registry->keys()) {
     std::printf("%s  %-20s  %-35s  %s\n", key.id.c_str(), to_string(key.scopes).c_str(), state_of(key, now).c_str(), key.name.c_str());
   }
@@ -114,7 +107,8 @@ int accept_keys(const std::string& data) {
 
 int revoke_key(const LedgerPlace& place, const std::string& id) {
   check_place(place);
-  if (!OpenRegistry(place, false)->revoke(id, wall_time())) throw UsageError("there is no key " + id + "; `holdfast keys list` names them");
+  if (!open_registry(place, false).second->revoke(id, wall_time()))
+    throw UsageError("there is no key " + id + "; `holdfast keys list` names them");
   std::printf("key %s is revoked; running servers notice within a second\n", id.c_str());
   return 0;
 }

@@ -70,11 +70,10 @@ std::string synopsis_of(const CLI::App& command) {
 }
 
 constexpr const char* k_description =
-    "Holdfast decides, seat by seat, who has it and until when: fast, durably, and never twice. It serves two existing contracts and an "
-    "API "
-    "of its own over HTTP. All three work on the same seats. It runs as one process with its data in a folder, or as several equal nodes "
-    "over "
-    "a PostgreSQL database. It can also use a platform's Redis and Kafka.";
+    "Holdfast decides, seat by seat, who has it and until when: fast, durably, and never twice. "
+    "It serves two existing contracts and an API of its own over HTTP. All three work on the same seats. "
+    "It runs as one process with its data in a folder, or as several equal nodes over a PostgreSQL database. "
+    "It can also use a platform's Redis and Kafka.";
 
 // An entry with a hanging heading; both are escaped already.
 struct Entry {

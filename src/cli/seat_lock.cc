@@ -52,11 +52,11 @@ std::unique_ptr<lock::SeatLock> make_seat_lock(const ServeOptions& options, std:
                                                                         .deadline = std::chrono::milliseconds(options.lock_deadline_ms),
                                                                         .ttl = std::chrono::milliseconds(options.lock_ttl_ms),
                                                                         .connections = connections});
+  const char* const effect = proceeds(options) ? "proceed without it" : "are answered 503";
   if (seat_lock->wait_until_up(k_patience_at_start)) {
-    spdlog::info("seat locks: {}; while it is away, holds {}", shown, proceeds(options) ? "proceed without it" : "are answered 503");
+    spdlog::info("seat locks: {}; while it is away, holds {}", shown, effect);
   } else {
-    spdlog::warn("seat locks: {}; until it is up, holds {}", seat_lock->health().detail,
-                 proceeds(options) ? "proceed without it" : "are answered 503");
+    spdlog::warn("seat locks: {}; until it is up, holds {}", seat_lock->health().detail, effect);
   }
   return seat_lock;
 }

@@ -8,8 +8,7 @@ namespace {
 constexpr const char* k_what_to_do =
     "Readers do not get these changes; they get all others, and selling goes on. A start, a backup and `holdfast rebuild` may refuse the "
     "file: run `holdfast verify`, look at the disk, and in a quiet moment put back both files from a backup (holdfast restore), or ask for "
-    "help "
-    "and keep the file as it is";
+    "help and keep the file as it is";
 
 std::string named(const KeptRow& row) {
   const std::string name = "row " + std::to_string(row.position);

@@ -609,15 +609,15 @@ std::string EmbeddedLedger::clock_doubt() const {
   if (const Millis ahead = ClockDoubt::ahead_of_wall(now, wall_time()); ahead > 0) {
     return fmt::format(
         "the ledger's time is {:.1f} hours ahead of this machine's clock: the clock is wrong now, or it was wrong when changes were "
-        "recorded. Time "
-        "does not go back; holds last as long as they should. If the clock is right, a backup from before undoes it (holdfast restore)",
+        "recorded. Time does not go back; holds last as long as they should. If the clock is right, a backup from before undoes it "
+        "(holdfast restore)",
         static_cast<double>(ahead) / k_hour);
   }
   if (!doubt_.is_fresh(now)) return {};
   return fmt::format(
       "this machine's clock was {:.1f} hours ahead of the last recorded time at the start. If the machine was off, all is well. If the "
-      "clock is wrong: "
-      "stop the server and correct the clock before more is recorded. For an hour no old journal row and no idempotency key is removed",
+      "clock is wrong: stop the server and correct the clock before more is recorded. For an hour no old journal row and no idempotency "
+      "key is removed",
       static_cast<double>(doubt_.start().ahead) / k_hour);
 }
 

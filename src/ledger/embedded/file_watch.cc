@@ -24,12 +24,10 @@ constexpr Database k_databases[] = {
      "it."},
     {"registry.db",
      "Put registry.db back with its -wal, or let what is there count (holdfast keys accept; move it away first if it is damaged), then "
-     "revoke "
-     "and create keys and webhooks again."},
+     "revoke and create keys and webhooks again."},
     {"feed.db",
      "Move feed.db away with its -wal and -shm. What was in the last transaction is known from Kafka, the rest is published again under "
-     "the "
-     "same ids; payments that were refused are no longer listed."},
+     "the same ids; payments that were refused are no longer listed."},
 };
 constexpr const char* k_suffixes[] = {"", "-wal", "-shm"};
 constexpr const char* k_others[] = {"journal.head", "lock"};
