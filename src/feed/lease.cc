@@ -70,14 +70,14 @@ std::optional<Epoch> Lease::acquire() {
 
 bool Lease::renew() {
   if (!held_) return false;
-  const Values values = Values().text(name_).text(holder_).integer(time_.count()).integer(boot_ms()).integer(*held_);
+  const Values values = Values().text(name_).text(holder_).integer(time_.count()).integer(boot_ms()).integer(held_);
   if (database_.query(k_renew, values).affected() == 0) held_.reset();
   return held_.has_value();
 }
 
 void Lease::release() {
   if (!held_) return;
-  database_.query(k_release, Values().text(name_).text(holder_).integer(*held_));
+  database_.query(k_release, Values().text(name_).text(holder_).integer(held_));
   held_.reset();
 }
 
