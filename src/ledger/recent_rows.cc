@@ -57,7 +57,9 @@ KeptRows RecentRows::rows_of(EventNumber event, Seq next, std::size_t changes_ma
   if (of_event == by_event_.end()) return {};
   const auto& rows = of_event->second;
   auto row = std::ranges::upper_bound(rows, next, {}, [](const auto& each) { return each->first_seq; });
-  if (row == rows.begin() || (*--row)->end_seq() <= next) return {};
+  if (row == rows.begin()) return {};
+  --row;
+  if ((*row)->end_seq() <= next) return {};
   KeptRows found;
   for (Seq end = next + changes_max; row != rows.end() && (*row)->first_seq < end; ++row) found.push_back(*row);
   return found;
