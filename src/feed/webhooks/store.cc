@@ -194,6 +194,7 @@ WebhookStore::Made WebhookStore::create(Endpoint& endpoint, const CallKey& key) 
 std::vector<EndpointReport> WebhookStore::list() {
   const Result rows = database_->query(k_reports, Values().uuid(std::nullopt));
   std::vector<EndpointReport> reports;
+  reports.reserve(static_cast<std::size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) reports.push_back(report_of(rows, i));
   return reports;
 }
@@ -280,6 +281,7 @@ QueueSummary WebhookStore::queue(const Uuid& id) {
 std::vector<std::string> WebhookStore::due_groups(const Uuid& id, Millis now, std::size_t limit) {
   const Result rows = database_->query(k_due_groups, Values().uuid(id).integer(now).integer(limit_of(limit)));
   std::vector<std::string> groups;
+  groups.reserve(static_cast<std::size_t>(rows.rows()));
   for (int i = 0; i < rows.rows(); ++i) groups.emplace_back(rows.text(i, 0));
   return groups;
 }

@@ -150,7 +150,8 @@ Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<
 ReservationView EmbeddedLedger::as_it_is_now(const StoredReservation& row) const {
   const auto published = event(row.event);
   auto view = published == nullptr ? std::nullopt : published->reservation(row.view.id, now());
-  return view ? std::move(*view) : row.view;
+  if (view) return *std::move(view);
+  return row.view;
 }
 
 }  // namespace holdfast

@@ -106,9 +106,9 @@ LogWatch::~LogWatch() { ::close(file_); }
 std::optional<LogWatch::Reach> LogWatch::reach() {
   sqlite3_file* file = nullptr;
   void volatile* index = nullptr;
-  if (sqlite3_file_control(database_.handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr ||
-      file->pMethods == nullptr || file->pMethods->iVersion < 2 || file->pMethods->xShmMap(file, 0, k_index_page, 0, &index) != SQLITE_OK ||
-      index == nullptr) {
+  const int asked = sqlite3_file_control(database_.handle(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
+  if (asked != SQLITE_OK || file == nullptr || file->pMethods == nullptr || file->pMethods->iVersion < 2 ||
+      file->pMethods->xShmMap(file, 0, k_index_page, 0, &index) != SQLITE_OK || index == nullptr) {
     return std::nullopt;
   }
   for (int i = 0; i < k_tries_max; ++i) {
