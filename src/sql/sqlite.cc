@@ -20,8 +20,8 @@ Database::Database(const std::string& path, Mode mode) : path_(path) {
 std::optional<std::string> Database::find_cut() const {
   sqlite3_file* file = nullptr;
   sqlite3_int64 size = 0;
-  if (sqlite3_file_control(handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr ||
-      file->pMethods == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) {
+  const int asked = sqlite3_file_control(handle(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
+  if (asked != SQLITE_OK || file == nullptr || file->pMethods == nullptr || file->pMethods->xFileSize(file, &size) != SQLITE_OK) {
     return "its size cannot be read";
   }
   if (size == 0) return "it is empty";   // and SQLite would remove its log

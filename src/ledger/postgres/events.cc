@@ -135,6 +135,7 @@ std::vector<std::string> PostgresLedger::take_ids(Connection& connection, EventN
     if (entered.affected() == some.size()) continue;
     const pg::Result taken = connection.query(k_taken_ids, Parameters().texts(part).event(number).int8(k_taken_ids_named_max));
     std::vector<std::string> named;
+    named.reserve(static_cast<std::size_t>(taken.rows()));
     for (int row = 0; row < taken.rows(); ++row) named.emplace_back(taken.text(row, 0));
     return named;
   }

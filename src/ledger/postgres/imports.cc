@@ -82,6 +82,7 @@ std::set<EventNumber> renew_imports(Connection& connection, const std::set<Event
 std::vector<StaleImport> stale_imports(Connection& connection, EventNumber last) {
   const Result rows = connection.query(k_stale, Parameters().event(last).uuid(k_nobody).int4(k_stale_at_once));
   std::vector<StaleImport> stale;
+  stale.reserve(static_cast<std::size_t>(rows.rows()));
   for (int row = 0; row < rows.rows(); ++row) stale.push_back({rows.event(row, 0), rows.boolean(row, 1)});
   return stale;
 }

@@ -135,6 +135,7 @@ bool Reader::complete_from_memory(RecordedChange& change) const {
 // Marks changes that cannot be completed, so that one damaged event does not stop the others.
 void Reader::complete_or_mark(Connection& connection, std::vector<RecordedChange*>& changes) const {
   std::vector<RecordedChange> as_recorded;   // completing a change adds to it
+  as_recorded.reserve(changes.size());
   for (const RecordedChange* change : changes) as_recorded.push_back(*change);
   try {
     return complete_from_tables(connection, changes);

@@ -29,6 +29,7 @@ JournalRow read_row(const Result& result, int row, int first, EventNumber event)
 
 std::vector<EventNumber> read_events(const Result& result) {
   std::vector<EventNumber> events;
+  events.reserve(static_cast<std::size_t>(result.rows()));
   for (int row = 0; row < result.rows(); ++row) events.push_back(result.event(row, 0));
   return events;
 }

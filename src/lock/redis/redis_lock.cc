@@ -314,6 +314,7 @@ void RedisLock::release_leftovers(std::unique_lock<std::mutex>& lock) {
   }
   lock.unlock();
   std::vector<const KeyLock*> key_locks;
+  key_locks.reserve(batch.size());
   for (const Leftover& each : batch) key_locks.push_back(&each.key_lock);
   std::vector<bool> answered(batch.size());
   std::uint64_t deleted = 0;
