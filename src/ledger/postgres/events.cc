@@ -101,7 +101,8 @@ std::expected<EventNumber, CreationProblem> PostgresLedger::reserve_event_on(Con
   std::vector<std::string> taken = take_ids(connection, number, *event.plan, order);
   if (!taken.empty()) {
     connection.query(k_rollback);
-    return std::unexpected(problem(Kind::seat_exists, "a seat with the id " + taken.front() + " already exists", std::move(taken)));
+    const std::string what = "a seat with the id " + taken.front() + " already exists";
+    return std::unexpected(problem(Kind::seat_exists, what, std::move(taken)));
   }
   begin_import(connection, number, node_);   // last, because the ids of a large plan take longer than the lease
   connection.query(k_commit);
