@@ -1,5 +1,7 @@
 #include "cli/maintenance.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -56,9 +58,9 @@ void copy_from(sqlite::Database& database, const std::string& source, const std:
 void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span<const char* const> tables) {
   if (!fs::exists(file)) return;
   copy_from(copy, read_only_uri(file), [&] {
-    for (const std::string table : tables) {
+    for (const char* const table : tables) {
       if (!has_table(copy, "source", table)) continue;   // an earlier version wrote the file
-      copy.execute(("CREATE TABLE " + table + " AS SELECT * FROM source." + table).c_str());
+      copy.execute(fmt::format("CREATE TABLE {0} AS SELECT * FROM source.{0}", table).c_str());
     }
   });
 }
@@ -99,8 +101,8 @@ void fill_state(const fs::path& data, const fs::path& file) {
   StateStore state(DataFolder::state_in(data), StateStore::Mode::create);
   sqlite::Database& database = state.database();
   copy_from(database, file.string(), [&] {
-    for (const std::string table : k_state_tables)
-      database.execute(("INSERT INTO main." + table + " SELECT * FROM source." + table).c_str());
+    for (const char* const table : k_state_tables)
+      database.execute(fmt::format("INSERT INTO main.{0} SELECT * FROM source.{0}", table).c_str());
     database.execute("INSERT OR REPLACE INTO main.meta SELECT * FROM source.meta");
   });
 }
@@ -109,10 +111,10 @@ void fill_registry(const fs::path& data, const fs::path& file) {
   RegistryFile registry(DataFolder::registry_in(data));
   sqlite::Database& database = registry.file();
   copy_from(database, file.string(), [&] {
-    for (const std::string table : RegistryFile::k_tables) {
+    for (const char* const table : RegistryFile::k_tables) {
       if (!has_table(database, "source", table)) continue;
-      database.execute(("DELETE FROM main." + table).c_str());
-      database.execute(("INSERT INTO main." + table + " SELECT * FROM source." + table).c_str());
+      database.execute(fmt::format("DELETE FROM main.{}", table).c_str());
+      database.execute(fmt::format("INSERT INTO main.{0} SELECT * FROM source.{0}", table).c_str());
     }
   });
 }

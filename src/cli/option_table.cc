@@ -1,6 +1,8 @@
 // The table begins at server_rows(). Above it are the functions that read a value, and those that make one row.
 #include "cli/option_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <iterator>
@@ -81,7 +83,7 @@ struct Count {
 
 // Items between commas. `read` makes a value of an item, or nothing of an invalid one; `wanted` says what the list must be.
 template <typename Value, typename Read>
-Set set_list(std::vector<Value> O::* member, std::string wanted, Read read, Count count = {}) {
+Set set_list(std::vector<Value> O::* member, const std::string& wanted, Read read, Count count = {}) {
   return [=](ServeOptions& options, const std::string& list) -> std::string {
     std::vector<Value> values;
     std::istringstream items(list);
@@ -136,7 +138,7 @@ std::string set_feed_kafka(ServeOptions& options, const std::string& pairs) {
     if (equals == std::string::npos || equals == 0) return "must be NAME=VALUE, a setting of librdkafka";
     const std::string name = pair.substr(0, equals);
     const std::string value = pair.substr(equals + 1);
-    if (const std::string why = feed::kafka::why_refused(name, value); !why.empty()) return "has `" + name + "`, which " + why;
+    if (const std::string why = feed::kafka::why_refused(name, value); !why.empty()) return fmt::format("has `{}`, which {}", name, why);
     options.feed_kafka[name] = value;
   }
   return {};
