@@ -53,7 +53,10 @@ void warn_of_plans(Connection& connection) {
 }  // namespace
 
 Projector::Projector(ProjectorOptions options)
-    : options_(std::move(options)), thread_([this] { run(); }), house_([this] { keep_house(); }) {}
+    : options_(std::move(options)),
+      clock_doubt_until_(Timer::now() + options_.clock_doubt_time),
+      thread_([this] { run(); }),
+      house_([this] { keep_house(); }) {}
 
 Projector::~Projector() {
   {
@@ -373,6 +376,7 @@ void Projector::keep_house() {
                   "the upkeep of the tables fails and is retried: {}", error.what());
       if (connection != nullptr) connection->reset();
     }
+    warn_if_clock_is_unknown();
   } while (pause(options_.look_around));
 }
 
@@ -410,10 +414,34 @@ void Projector::look_at_clock(Connection& connection) {
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
 }
 
+// Once: a lookup that fails for so long may fail for days.
+void Projector::warn_if_clock_is_unknown() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (clock_ahead_ || has_warned_of_unknown_clock_ || Timer::now() < clock_doubt_until_) return;
+  }
+  has_warned_of_unknown_clock_ = true;
+  spdlog::warn(
+      "the database's clock could not be compared with the journal for {} minutes, so nobody knows whether it is far ahead. Idempotency "
+      "keys "
+      "now count for 24 hours by that clock. Until the comparison succeeds, no old journal row and no key is removed from the database. "
+      "Check that clock, and why the upkeep of the tables fails",
+      std::chrono::duration_cast<std::chrono::minutes>(options_.clock_doubt_time).count());
+}
+
+bool Projector::is_clock_in_doubt() const {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!clock_ahead_) return true;
+  }
+  return clock_may_be_ahead() > 0;
+}
+
 Millis Projector::clock_may_be_ahead() const {
   const std::scoped_lock lock(mutex_);
+  if (Timer::now() >= clock_doubt_until_) return 0;
   if (!clock_ahead_) return k_clock_ahead_unknown;
-  return *clock_ahead_ >= k_clock_doubtful_ahead && Timer::now() < clock_doubt_until_ ? *clock_ahead_ : 0;
+  return *clock_ahead_ >= k_clock_doubtful_ahead ? *clock_ahead_ : 0;
 }
 
 std::string Projector::clock_doubt() const {

@@ -48,17 +48,18 @@ struct ProjectorOptions {
   // thread.
   std::function<std::string()> clock_trouble{};
   std::chrono::milliseconds tidy{60'000};                        // between two removals of old rows
-  std::chrono::milliseconds clock_doubt_time{k_clock_doubt_time};   // after a start with a doubtful clock: no removal for so long
+  // No removal for so long after a start with a doubtful clock. Also for so long keys stay in memory while the clock cannot be looked at.
+  std::chrono::milliseconds clock_doubt_time{k_clock_doubt_time};
 };
 
 struct ProjectorStats {
   std::uint64_t steps = 0;
   std::uint64_t changes = 0;
-  std::uint64_t changes_behind = 0;           // of the events that it was told of
-  std::chrono::milliseconds behind{0};        // how long the oldest of them has waited
+  std::uint64_t changes_behind = 0;   // of the events that it was told of
+  std::chrono::milliseconds behind{0};   // how long the oldest of them has waited
   std::uint64_t events_damaged = 0;
-  std::uint64_t failures = 0;                 // steps that the database refused
-  std::uint64_t rows_removed = 0;             // of the journal, by retention
+  std::uint64_t failures = 0;   // steps that the database refused
+  std::uint64_t rows_removed = 0;   // of the journal, by retention
 };
 
 class Projector {
@@ -86,9 +87,10 @@ class Projector {
   std::map<EventNumber, std::string> damaged() const;
   ProjectorStats stats() const;
   // Whether, by the journal, the database's clock may be a day or more ahead. True until that was looked up. While true, no old
-  // journal row and no key is removed.
-  bool is_clock_in_doubt() const { return clock_may_be_ahead() > 0; }
-  // By how much: k_clock_ahead_unknown until that was looked up, 0 if nothing suggests it.
+  // journal row and no key is removed from the database.
+  bool is_clock_in_doubt() const;
+  // By how much, for what is kept in memory: 0 if nothing suggests it. Until that was looked up k_clock_ahead_unknown, but 0 once the
+  // lookup has failed for `clock_doubt_time`, so that memory is bounded.
   Millis clock_may_be_ahead() const;
   // The same in a sentence. Empty before the lookup, and if nothing suggests it.
   std::string clock_doubt() const;
@@ -122,6 +124,7 @@ class Projector {
   void take_up_again();
   void look_around(Connection& connection);
   void look_at_clock(Connection& connection);
+  void warn_if_clock_is_unknown();
   void tidy(Connection& connection);
   bool pause(std::chrono::milliseconds time);
 
@@ -141,10 +144,11 @@ class Projector {
   bool stopping_ = false;
   ProjectorStats stats_;
   std::optional<Millis> clock_ahead_;   // how far, at the start, of the journal; nothing: not looked up yet
-  Timer::time_point clock_doubt_until_{};
+  Timer::time_point clock_doubt_until_;   // of one that was found; before the lookup, of one that is not known
 
   // For the thread that keeps house.
   std::chrono::steady_clock::time_point look_at_clock_after_{};   // the lookup may take long
+  bool has_warned_of_unknown_clock_ = false;
   std::set<EventNumber> untidy_;   // with keys that may have expired
   bool plans_are_old_ = false;   // an import has ended
   EventNumber next_to_look_at_ = 1;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "ledger/ledger_in_test.h"
+#include "ledger/logged_lines.h"
 #include "ledger/postgres/journal_in_test.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/projection.h"
@@ -535,6 +536,21 @@ TEST_F(OldJournal, HasKeysThatCountWhileTheClockIsInDoubt) {
   EXPECT_EQ(repeat(node), "idempotency_key_reused");
   ASSERT_TRUE(eventually([&] { return !node.clock_doubt().empty(); }));
   EXPECT_EQ(repeat(node), "idempotency_key_reused");
+}
+
+// Otherwise a node whose lookup always fails would keep every key for as long as it lives.
+TEST_F(OldJournal, HasKeysThatStayInMemoryForTheTimeOfADoubtIfTheClockCannotBeLookedAt) {
+  Sql(database.url()).run("ALTER TABLE holdfast.journal RENAME TO away");
+  {
+    const pg::Projector within({.settings = settings, .look_around = quickly});
+    EXPECT_EQ(within.clock_may_be_ahead(), k_clock_ahead_unknown);
+  }
+  const LoggedLines log(spdlog::level::debug);
+  const pg::Projector over({.settings = settings, .look_around = quickly, .clock_doubt_time = std::chrono::milliseconds(0)});
+  EXPECT_EQ(over.clock_may_be_ahead(), 0);
+  EXPECT_TRUE(over.is_clock_in_doubt()) << "so that nothing is removed from the database";
+  ASSERT_TRUE(eventually([&] { return log.with("the upkeep of the tables fails").size() >= 5; }));
+  EXPECT_EQ(log.with("could not be compared with the journal").size(), 1u) << "once";
 }
 
 TEST_F(OldJournal, LosesNothingWhileTheClockIsWrong) {

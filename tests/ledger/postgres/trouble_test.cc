@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +12,7 @@
 #include <thread>
 
 #include "ledger/ledger_in_test.h"
+#include "ledger/logged_lines.h"
 #include "ledger/postgres/postgres_ledger.h"
 #include "ledger/postgres/schema.h"
 #include "sql/failure_log.h"
@@ -30,54 +29,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// The lines logged from level warning on, as long as this lives.
-class Warnings {
- public:
-  Warnings() {
-    auto logger = std::make_shared<spdlog::logger>("warnings", std::make_shared<Sink>(*this));
-    logger->set_level(spdlog::level::warn);
-    spdlog::set_default_logger(std::move(logger));
-  }
-  ~Warnings() { spdlog::set_default_logger(before_); }
-  Warnings(const Warnings&) = delete;
-  Warnings& operator=(const Warnings&) = delete;
-
-  std::vector<std::string> lines() const {
-    const std::scoped_lock lock(mutex_);
-    return lines_;
-  }
-  std::vector<std::string> with(std::string_view text) const {
-    std::vector<std::string> found = lines();
-    std::erase_if(found, [&](const std::string& line) { return line.find(text) == std::string::npos; });
-    return found;
-  }
-
- private:
-  class Sink : public spdlog::sinks::base_sink<std::mutex> {
-   public:
-    explicit Sink(Warnings& warnings) : warnings_(warnings) {}
-
-   protected:
-    void sink_it_(const spdlog::details::log_msg& message) override {
-      const std::scoped_lock lock(warnings_.mutex_);
-      warnings_.lines_.emplace_back(message.payload.data(), message.payload.size());
-    }
-    void flush_() override {}
-
-   private:
-    Warnings& warnings_;
-  };
-
-  std::shared_ptr<spdlog::logger> before_ = spdlog::default_logger();
-  mutable std::mutex mutex_;
-  std::vector<std::string> lines_;
-};
-
 // ---------------------------------------------------------------------------------------------------------------- with a made-up clock
 
 class FailuresInTheLog : public testing::Test {
  protected:
-  Warnings warnings;
+  LoggedLines warnings;
   FailureLog::Timer::time_point now{};
   FailureLog log;
 };
@@ -140,7 +96,7 @@ TEST(PostgresAwayInTheLog, IsOneLineAtItsBeginningAndOneAtItsEnd) {
   ASSERT_NE(event, 0u);
   ASSERT_TRUE(Desk(ledger).hold(event, reservation_id(event, 1), {0}).accepted());
 
-  Warnings warnings;
+  LoggedLines warnings;
   postgres.stop_immediately();
   for (int i = 1; i <= k_refused; ++i) {
     EXPECT_EQ(Desk(ledger).hold(event, reservation_id(event, static_cast<std::uint64_t>(i) + 1), {static_cast<SeatIndex>(i)}).reason,
@@ -262,7 +218,7 @@ TEST(PostgresWithoutListen, OtherNodesChangesAreFoundByComparingAndReportedAsLat
   DeafPooler pooler(static_cast<std::uint16_t>(std::stoul(database.url().substr(colon + 1, slash - colon - 1))));
   const std::string deaf_url = database.url().substr(0, colon + 1) + std::to_string(pooler.port()) + database.url().substr(slash);
 
-  const Warnings warnings;
+  const LoggedLines warnings;
   PostgresLedger writes({.url = database.url()});
   PostgresLedger deaf({.url = deaf_url});
   const Uuid id = uuid_of(1);
