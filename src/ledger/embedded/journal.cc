@@ -37,24 +37,25 @@ constexpr const char* k_sql_read_one = "SELECT position, event, first_seq, chang
 constexpr const char* k_sql_last = "SELECT position, hash FROM journal ORDER BY position DESC LIMIT 1";
 constexpr const char* k_sql_hash_at = "SELECT hash FROM journal WHERE position = ?";
 
-ChainHash as_hash(std::string_view bytes) {
+// Bytes of another size are no hash: zeros stand for them. No row's hash is zeros, so the chain does not fit there, and whoever checks it
+// names the row.
+ChainHash hash_or_zeros(std::string_view bytes) {
   ChainHash hash{};
   read_bytes(bytes, hash);
   return hash;
 }
 
-// The row that k_sql_read or k_sql_read_one stands at. Its body is valid until the next step.
-JournalRow row_of(sqlite::Statement& rows) {
-  return {.position = rows.integer(0),
-          .event = static_cast<EventNumber>(rows.integer(1)),
-          .first_seq = static_cast<Seq>(rows.integer(2)),
-          .changes = static_cast<std::uint32_t>(rows.integer(3)),
-          .at = rows.integer(4),
-          .body = rows.blob(5),
-          .hash = as_hash(rows.blob(6))};
-}
-
 }  // namespace
+
+JournalRow journal_row_in(const sqlite::Statement& at) {
+  return {.position = at.integer(0),
+          .event = static_cast<EventNumber>(at.integer(1)),
+          .first_seq = static_cast<Seq>(at.integer(2)),
+          .changes = static_cast<std::uint32_t>(at.integer(3)),
+          .at = at.integer(4),
+          .body = at.blob(5),
+          .hash = hash_or_zeros(at.blob(6))};
+}
 
 Journal::Journal(const std::string& path, Mode mode)
     : database_(path, mode == Mode::create  ? sqlite::Database::Mode::create
@@ -107,10 +108,10 @@ void Journal::load_head() {
   meta.reset();
   meta.bind_text(1, "anchor_hash");
   if (!meta.step()) damaged("the anchor of its chain is missing");
-  anchor_.hash = as_hash(meta.blob(0));
+  anchor_.hash = hash_or_zeros(meta.blob(0));
   meta.reset();
   sqlite::Statement last(database_, k_sql_last);
-  head_ = last.step() ? JournalHead{last.integer(0), as_hash(last.blob(1))} : anchor_;
+  head_ = last.step() ? JournalHead{last.integer(0), hash_or_zeros(last.blob(1))} : anchor_;
 }
 
 void Journal::damaged(const std::string& what) const {
@@ -171,7 +172,7 @@ std::vector<JournalRow> Journal::old_rows(Position through, Millis older_than, s
                    .changes = static_cast<std::uint32_t>(rows.integer(3)),
                    .at = rows.integer(4),
                    .body = {},
-                   .hash = as_hash(rows.blob(5))});
+                   .hash = hash_or_zeros(rows.blob(5))});
   }
   // A damaged hash would make the rows that stay look damaged, all of them and for ever.
   while (!old.empty() && !fits_next(old.back())) old.pop_back();
@@ -183,7 +184,7 @@ bool Journal::fits_next(const JournalRow& row) {
   sqlite::Statement next(database_, k_sql_read_one);
   next.bind(1, row.position + 1);
   if (!next.step()) return false;
-  const JournalRow found = row_of(next);
+  const JournalRow found = journal_row_in(next);
   return found.hash == chain(row.hash, found);
 }
 
@@ -204,7 +205,7 @@ void Journal::read(const JournalHead& after, const std::function<bool(const Jour
   JournalHead before = after;
   Millis latest = 0;
   while (guarded([&] { return rows.step(); })) {
-    const JournalRow row = row_of(rows);
+    const JournalRow row = journal_row_in(rows);
     if (row.position != before.position + 1) damaged("row " + std::to_string(before.position + 1) + " is missing");
     if (rows.integer(1) != std::int64_t{row.event} || rows.integer(3) != std::int64_t{row.changes}) {
       damaged("row " + std::to_string(row.position) + " has numbers that there cannot be");
@@ -225,7 +226,7 @@ std::optional<ChainHash> Journal::hash_at(Position position) {
     sqlite::Statement at(database_, k_sql_hash_at);
     at.bind(1, position);
     if (!at.step()) return std::nullopt;
-    return as_hash(at.blob(0));
+    return hash_or_zeros(at.blob(0));
   });
 }
 

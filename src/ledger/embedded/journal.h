@@ -35,6 +35,11 @@ class JournalDamage : public DataError {
   using DataError::DataError;
 };
 
+// The row at which a statement stands whose first columns are position, event, first_seq, changes, at, body and hash of the table `journal`. Its
+// body is valid until the statement's next step. Numbers that are too large are cut, and a hash of another size is zeros: the chain does not
+// fit such a row.
+JournalRow journal_row_in(const sqlite::Statement& at);
+
 class Journal {
  public:
   static constexpr int k_format = 1;

@@ -36,16 +36,6 @@ std::optional<ChainHash> hash_in(const sqlite::Statement& row, int column) {
   return read_bytes(row.blob(column), hash) ? std::optional(hash) : std::nullopt;
 }
 
-JournalRow row_in(const sqlite::Statement& row) {
-  return {.position = row.integer(0),
-          .event = static_cast<EventNumber>(row.integer(1)),
-          .first_seq = static_cast<Seq>(row.integer(2)),
-          .changes = static_cast<std::uint32_t>(row.integer(3)),
-          .at = row.integer(4),
-          .body = row.blob(5),
-          .hash = hash_in(row, 6).value_or(ChainHash{})};
-}
-
 // Whether a reading has what was asked for, or has reached its limits.
 class Measure {
  public:
@@ -79,7 +69,7 @@ void JournalReader::fail(const std::string& what) const {
 }
 
 std::shared_ptr<const KeptRow> JournalReader::kept(const sqlite::Statement& row) {
-  const JournalRow read = row_in(row);
+  const JournalRow read = journal_row_in(row);
   const bool has_its_numbers = row.integer(1) == std::int64_t{read.event} && row.integer(3) == std::int64_t{read.changes};
   JournalBody body;
   if (!has_its_numbers || !fits(read, hash_in(row, 7)) || !decode_body(read, body)) return damaged_row(read.position);
@@ -111,7 +101,7 @@ std::optional<ChainHash> JournalReader::hash_that_must_be(Position position) {
   statement.bind(1, position);
   if (!statement.step()) return std::nullopt;
   const auto before = hash_in(statement, 7);
-  return before ? std::optional(chain(*before, row_in(statement))) : std::nullopt;
+  return before ? std::optional(chain(*before, journal_row_in(statement))) : std::nullopt;
 }
 
 std::shared_ptr<const KeptRow> JournalReader::damaged_row(Position position) {
