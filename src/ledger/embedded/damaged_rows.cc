@@ -22,28 +22,42 @@ std::string named(const KeptRow& row) {
 
 void DamagedRows::found(std::shared_ptr<const KeptRow> row) {
   const std::scoped_lock lock(mutex_);
-  if (rows_.size() >= k_known_max || !rows_.emplace(row->position, row).second) return;
-  count_ = rows_.size();
-  if (rows_.size() > k_named_max) return;
-  spdlog::error("{} is damaged: {}, is not what was written. {}.", journal_, named(*row), k_what_to_do);
-  if (rows_.size() == k_named_max) spdlog::error("{}: further damaged rows are not named", journal_);
+  ends_.erase(row->position);   // now its numbers are known
+  if (!has_room() || !rows_.emplace(row->position, row).second) return;
+  if (count_and_name()) spdlog::error("{} is damaged: {}, is not what was written. {}.", journal_, named(*row), k_what_to_do);
+}
+
+void DamagedRows::ends_before(Position position, const std::string& what) {
+  const std::scoped_lock lock(mutex_);
+  rows_.erase(position);   // it was there, and is missing now
+  if (!has_room() || !ends_.emplace(position, what).second) return;
+  if (count_and_name()) spdlog::error("{}.", what);
+}
+
+bool DamagedRows::count_and_name() {
+  count_ = rows_.size() + ends_.size();
+  if (count_ == k_named_max + 1) spdlog::error("{}: further damaged rows are not named", journal_);
+  return count_ <= k_named_max;
 }
 
 void DamagedRows::read_well(Position position) {
   if (count() == 0) return;
   const std::scoped_lock lock(mutex_);
-  const auto at = rows_.find(position);
-  if (at == rows_.end()) return;
-  spdlog::warn("{}: {}, is what was written again", journal_, named(*at->second));
-  rows_.erase(at);
-  count_ = rows_.size();
+  if (const auto at = rows_.find(position); at != rows_.end()) {
+    spdlog::warn("{}: {}, is what was written again", journal_, named(*at->second));
+    rows_.erase(at);
+  } else if (ends_.erase(position) > 0) {
+    spdlog::warn("{}: row {} is what was written again", journal_, position);
+  }
+  count_ = rows_.size() + ends_.size();
 }
 
 void DamagedRows::removed_through(Position position) {
   if (count() == 0) return;
   const std::scoped_lock lock(mutex_);
   rows_.erase(rows_.begin(), rows_.upper_bound(position));
-  count_ = rows_.size();
+  ends_.erase(ends_.begin(), ends_.upper_bound(position));
+  count_ = rows_.size() + ends_.size();
 }
 
 std::shared_ptr<const KeptRow> DamagedRows::find(Position position) const {
@@ -55,6 +69,7 @@ std::shared_ptr<const KeptRow> DamagedRows::find(Position position) const {
 
 std::string DamagedRows::text() const {
   const std::scoped_lock lock(mutex_);
+  if (!ends_.empty()) return ends_.begin()->second;
   if (rows_.empty()) return {};
   const std::string first = named(*rows_.begin()->second);
   const std::string which = rows_.size() == 1 ? first + ", is not what was written"

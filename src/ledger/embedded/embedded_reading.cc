@@ -9,6 +9,18 @@ namespace {
 
 constexpr std::size_t k_rows_a_page_max = 10'000;   // there may be many rows without changes
 
+// As guarded_reading(), but DamagedRows has logged damage of the journal: once, not for each reader that meets it.
+template <typename Read>
+auto guarded(Read read) -> decltype(read()) {
+  return guarded_reading([&]() -> decltype(read()) {
+    try {
+      return read();
+    } catch (const JournalDamage&) {
+      return read_problem(ReadProblem::Kind::unavailable);
+    }
+  });
+}
+
 }  // namespace
 
 void EmbeddedLedger::name_event(EventNumber number, const Uuid& id) {
@@ -48,7 +60,7 @@ bool EmbeddedLedger::complete_or_mark(RecordedChange& change, ReadFrom from) con
 }
 
 Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, std::size_t limit, ReadFrom from) const {
-  return guarded_reading([&]() -> Reading<ChangePage> {
+  return guarded([&]() -> Reading<ChangePage> {
     const auto published = event(number);
     const Seq head = published == nullptr ? 0 : published->seq();
     const StoredRows stored{.rows = [&](Seq next, std::size_t some) { return journal_reader_->rows_of(number, next, some); },
@@ -63,7 +75,7 @@ Reading<ChangePage> EmbeddedLedger::read_changes(EventNumber number, Seq after, 
 }
 
 Reading<ChangePage> EmbeddedLedger::read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const {
-  return guarded_reading([&]() -> Reading<ChangePage> {
+  return guarded([&]() -> Reading<ChangePage> {
     const Position head = recent_.head();
     if (cursor == k_cursor_oldest && from == ReadFrom::memory) return read_problem(ReadProblem::Kind::not_in_memory);
     const auto begin = place_of_cursor(cursor, head, [&] { return journal_reader_->oldest().value_or(head + 1); });

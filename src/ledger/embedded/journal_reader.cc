@@ -61,11 +61,14 @@ JournalReader::JournalReader(const std::string& journal, const std::string& stat
 
 // ---------------------------------------------------------------------------------------------------------------- one row
 
-void JournalReader::fail(const std::string& what) const {
-  throw JournalDamage(
+// No reading passes this row, because it is not known whose changes it has.
+void JournalReader::end_before(Position position, const std::string& what) const {
+  const std::string told =
       journal_.path() + " is damaged: " + what +
       ". Changes from there on are told to nobody. Selling goes on; a start may refuse the file. Put back both files from a "
-      "backup (holdfast restore), or ask for help and keep the file as it is.");
+      "backup (holdfast restore), or ask for help and keep the file as it is";
+  damaged_->ends_before(position, told);
+  throw JournalDamage(told + ".");
 }
 
 std::shared_ptr<const KeptRow> JournalReader::kept(const sqlite::Statement& row) {
@@ -108,9 +111,10 @@ std::shared_ptr<const KeptRow> JournalReader::damaged_row(Position position) {
   if (auto known = damaged_->find(position)) return known;
   const std::string name = "row " + std::to_string(position);
   const std::string what = name + " is not what was written";
-  if (position > indexed_through()) fail(what + ", and state.db does not have it yet, so that it is not known whose changes it has");
+  if (position > indexed_through())
+    end_before(position, what + ", and state.db does not have it yet, so that it is not known whose changes it has");
   if (position <= state_.query_int("SELECT coalesce((SELECT value FROM meta WHERE name = 'index_emptied_through'), 0)")) {
-    fail(what + ", and state.db does not have it any more, so that it is not known whose changes it has");
+    end_before(position, what + ", and state.db does not have it any more, so that it is not known whose changes it has");
   }
   sqlite::Statement whose(state_, k_sql_whose);
   whose.bind(1, position);
@@ -119,7 +123,7 @@ std::shared_ptr<const KeptRow> JournalReader::damaged_row(Position position) {
     row.event = static_cast<EventNumber>(whose.integer(0));
     row.first_seq = static_cast<Seq>(whose.integer(1));
     const std::int64_t changes = whose.integer(2) - whose.integer(1);
-    if (changes <= 0 || changes > UINT32_MAX) fail(what + ", and state.db does not say which changes it has");
+    if (changes <= 0 || changes > UINT32_MAX) end_before(position, what + ", and state.db does not say which changes it has");
     row.changes = static_cast<std::uint32_t>(changes);
   }
   auto made = std::make_shared<const KeptRow>(std::move(row));
@@ -183,7 +187,7 @@ KeptRows JournalReader::rows_from(Position first, std::size_t changes_max) {
     const Position position = statement.integer(0);
     if (position != next) {
       if (!rows.empty() || is_removed(next)) break;
-      fail("row " + std::to_string(next) + " is missing");
+      end_before(next, "row " + std::to_string(next) + " is missing");
     }
     const auto found = kept_behind(rows, statement);
     if (found == nullptr) break;

@@ -26,7 +26,7 @@ class JournalReader {
  public:
   static constexpr std::size_t k_bytes_at_once = std::size_t{4} * 1024 * 1024;   // a call ends after the row that reaches them
 
-  // Both files exist. `damaged` gets what is found, and may be shared. Throws sqlite::Error.
+  // Both files exist. `damaged` gets what is found, logs it, and may be shared. Throws sqlite::Error.
   JournalReader(const std::string& journal, const std::string& state, std::shared_ptr<DamagedRows> damaged);
 
   // Rows of an event, from the one with change `next` on, until they have `changes_max` changes, or fewer; none if that row is not there.
@@ -52,7 +52,7 @@ class JournalReader {
   bool fits(const JournalRow& row, std::optional<ChainHash> before);
   bool is_removed(Position position);
   std::optional<ChainHash> hash_that_must_be(Position position);
-  [[noreturn]] void fail(const std::string& what) const;
+  [[noreturn]] void end_before(Position position, const std::string& what) const;
 
   std::mutex mutex_;
   sqlite::Database journal_;

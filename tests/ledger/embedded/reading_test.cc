@@ -7,6 +7,7 @@
 
 #include "cli/maintenance.h"
 #include "ledger/ledger_in_test.h"
+#include "ledger/logged_lines.h"
 
 namespace holdfast::test {
 namespace {
@@ -290,6 +291,31 @@ TEST_F(ReadingChanges, EndBeforeAMissingRow) {
   const auto rest = it.ledger().read_all_changes("8", 100, ReadFrom::anywhere);
   ASSERT_TRUE(rest.has_value());
   EXPECT_LT(before->changes.size() + rest->changes.size(), whole.size());
+}
+
+// Every reader comes to the row again and again, webhooks every few seconds.
+TEST_F(ReadingChanges, ThatEndAtARowOfAnUnknownEventAreReportedOnceUntilItCanBeRead) {
+  live();
+  it.wait_for_tables();
+  it.reopen();
+  sqlite::Database journal(DataFolder::journal_in(folder), sqlite::Database::Mode::read_write);
+  journal.execute("CREATE TEMP TABLE before AS SELECT * FROM main.journal");
+  const LoggedLines log;
+  for (const std::size_t times : {1U, 2U}) {
+    journal.execute("DELETE FROM main.journal WHERE position = 7");
+    for (int readers = 0; readers < 5; ++readers) {
+      EXPECT_EQ(it.ledger().read_all_changes("7", 100, ReadFrom::anywhere).error().kind, ReadProblem::Kind::unavailable);
+      EXPECT_EQ(it.ledger().read_all_changes("5", 100, ReadFrom::anywhere)->next, "7") << "what comes before it";
+    }
+    EXPECT_EQ(log.with("row 7 is missing").size(), times);
+    EXPECT_THAT(it.ledger().damaged_rows().text(), testing::HasSubstr("row 7 is missing"));
+    EXPECT_EQ(it.ledger().damaged_rows().count(), 1u);
+    journal.execute("INSERT INTO main.journal SELECT * FROM temp.before WHERE position = 7");
+    EXPECT_TRUE(it.ledger().read_all_changes("7", 100, ReadFrom::anywhere).has_value());
+    EXPECT_EQ(log.with("row 7 is what was written again").size(), times);
+    EXPECT_EQ(it.ledger().damaged_rows().text(), "");
+    EXPECT_EQ(it.ledger().damaged_rows().count(), 0u);
+  }
 }
 
 TEST_F(ReadingChanges, FromLatestOnAreOnlyNewOnes) {
