@@ -13,9 +13,11 @@ constexpr std::size_t k_changes_at_once = 256;      // in one reading of the led
 constexpr std::size_t k_changes_looked_at = 4'096;   // for one page
 constexpr const char* k_damaged = "what was recorded of it is damaged; its messages wait in the queues";
 
-[[noreturn]] void fail(const ReadProblem& problem, const std::string& cursor) {
-  if (problem.kind == ReadProblem::Kind::bad_cursor) throw std::runtime_error("`" + cursor + "` is not a place in the ledger's changes");
-  throw std::runtime_error("the ledger's changes cannot be read at the moment");
+// `position`: as the store has it, which is what an operator can look up.
+[[noreturn]] void fail(const ReadProblem& problem, const SourcePosition& position) {
+  if (problem.kind == ReadProblem::Kind::bad_cursor) throw std::runtime_error("`" + position + "` is not a place in the ledger's changes");
+  const std::string which = position.empty() ? "the ledger's first changes" : "the ledger's changes after position `" + position + "`";
+  throw std::runtime_error(which + " cannot be read at the moment");
 }
 
 }  // namespace
@@ -45,7 +47,9 @@ bool LedgerChangeSource::read_on(std::string& cursor, std::size_t limit, KindSet
       cursor = k_cursor_oldest;
       read = ledger_.read_all_changes(cursor, k_changes_at_once, ReadFrom::anywhere);
     }
-    if (!read) fail(read.error(), cursor);
+    if (!read && looked_at > 0 && cursor != k_cursor_oldest)
+      return false;   // tell what comes before it first; the next page begins here and fails
+    if (!read) fail(read.error(), cursor == k_cursor_oldest ? SourcePosition() : position_of(cursor));
     for (RecordedChange& change : read->changes) {
       if (change.kind == ChangeKind{} || (kinds & kind_bit(change.kind)) != 0) {
         if (page.changes.size() == limit) return false;
@@ -117,7 +121,7 @@ std::optional<SourceChange> LedgerChangeSource::tell(const Uuid& event, Seq seq)
 
 SourcePosition LedgerChangeSource::end() {
   auto read = ledger_.read_all_changes(k_cursor_latest, 1, ReadFrom::anywhere);
-  if (!read) fail(read.error(), std::string(k_cursor_latest));
+  if (!read) throw std::runtime_error("the end of the ledger's changes cannot be read at the moment");
   return position_of(read->next);
 }
 

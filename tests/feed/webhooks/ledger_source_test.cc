@@ -195,6 +195,27 @@ TEST_F(LedgerSource, TellsTheRestOfAnEventWhoseFirstRowIsDamaged) {
   }
 }
 
+TEST_F(LedgerSource, TellsWhatComesBeforeAMissingRowAndNamesThePlaceAsItIsStored) {
+  it.wait_for_tables();
+  it.reopen();   // nothing recent is in memory
+  feed::LedgerChangeSource reopened(it.ledger(), [](const std::string&) { return 0; }, Positions::rows);
+  const auto why_not_behind = [&](const SourcePosition& position) {
+    try {
+      reopened.next(position, 100, feed::k_all_kinds);
+      return std::string("it can be read");
+    } catch (const std::exception& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_THAT(why_not_behind("1000"), HasSubstr("`1000` is not a place"));
+  change_by_hand(DataFolder::journal_in(folder.path()), "DELETE FROM journal WHERE position = 3");
+  const SourcePage before = reopened.next("", 100, feed::k_all_kinds);
+  EXPECT_THAT(places(before.changes), testing::SizeIs(2));
+  EXPECT_EQ(before.end, "2");
+  EXPECT_FALSE(before.at_end);
+  EXPECT_THAT(why_not_behind("2"), HasSubstr("after position `2` cannot be read"));
+}
+
 // What ended long ago is read from the tables, which may be damaged there.
 TEST(LedgerSourceOfEnded, TellsWhatCannotBeReadAsUnreadableWithItsReservationAndEverythingElse) {
   const LedgerFolder folder;
