@@ -4,6 +4,7 @@
 
 #include "http/parser.h"
 #include "http/proxies.h"
+#include "ledger/wall_time.h"
 
 namespace holdfast::api {
 namespace {
@@ -12,10 +13,6 @@ namespace {
 constexpr std::string_view k_cookie = "holdfast_session";
 constexpr std::string_view k_secure_cookie = "__Host-holdfast_session";
 constexpr std::string_view k_bearer = "bearer";
-
-Millis wall_time() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 Millis millis(std::chrono::hours time) { return std::chrono::duration_cast<std::chrono::milliseconds>(time).count(); }
 
@@ -206,8 +203,7 @@ Session AccessControl::new_session() const {
   return {new_visitor(now), now + millis(options_.session_time)};
 }
 
-std::optional<Session> AccessControl::renewed(const Session& session) const {
-  const Millis now = wall_time();
+std::optional<Session> AccessControl::renewed(const Session& session, Millis now) const {
   Session longer{session.customer, now + millis(options_.session_time)};
   const auto began = beginning_of(session.customer);
   if (!began || *began > now) return longer;

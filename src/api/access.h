@@ -83,8 +83,8 @@ class AccessControl {
   // The session in the request's cookie, if it is valid.
   std::optional<Session> session_of(const http::Request& request) const;
   Session new_session() const;
-  // A longer session of the same customer, up to its longest life; nothing if that has ended.
-  std::optional<Session> renewed(const Session& session) const;
+  // A longer session of the same customer, as of `now`, up to its longest life; nothing if that has ended.
+  std::optional<Session> renewed(const Session& session, Millis now) const;
   std::string cookie_of(const Session& session) const;   // a value for Set-Cookie
   std::string no_cookie() const;   // a value that makes the browser forget its cookie
   // Counts a request of a customer, or a new session of an address, against its rate. False: the answer is there (429).

@@ -11,16 +11,13 @@
 #include "json/fields.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/postgres/schema.h"
+#include "ledger/wall_time.h"
 #include "sql/postgres_database.h"
 
 namespace holdfast::cli {
 namespace {
 
 constexpr Millis k_millis_per_day = 24 * 3'600 * k_millis_per_second;
-
-Millis wall_time() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 // Lists and logs show a name, so it must be one line of text.
 void check_name(const std::string& name) {

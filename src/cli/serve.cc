@@ -33,6 +33,7 @@
 #include "cli/seat_lock.h"
 #include "feed/webhooks/sender.h"
 #include "feed/webhooks/webhooks.h"
+#include "ledger/wall_time.h"
 
 namespace holdfast::cli {
 namespace {
@@ -86,7 +87,7 @@ void check_access(const ServeOptions& options, bool has_keys) {
 // Hands the current keys to the server.
 void load_keys(Registry& registry, api::AccessControl& access) {
   auto keys = registry.keys();
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const Millis now = wall_time();
   const auto usable = std::ranges::count_if(keys, [&](const ApiKey& key) { return key.is_usable(now); });
   spdlog::info("{} API keys are configured, {} of them neither expired nor revoked", keys.size(), usable);
   access.set_keys(std::move(keys));

@@ -5,6 +5,7 @@
 
 #include "access/rate_limiter.h"
 #include "access/tokens.h"
+#include "api/access.h"
 #include "api/cors.h"
 #include "api/router.h"
 
@@ -108,6 +109,24 @@ TEST_F(SessionTokens, HaveTheTimeWhenTheVisitorBegan) {
   EXPECT_NE(new_visitor(k_2026), new_visitor(k_2026));
   for (const char* other : {"", "customer-123", "visitor-", "visitor-0yFaSt2iKGSnD3kCY705b", "visitor-0yFaSt2iKGSnD3kCY705bAA"}) {
     EXPECT_FALSE(beginning_of(other)) << other;
+  }
+}
+
+TEST_F(SessionTokens, AreRenewedUntilTheMillisecondThatEndsTheirLongestLife) {
+  using std::chrono::hours;
+  constexpr Millis k_hour = 3'600'000;
+  constexpr Millis k_began = 60'000;
+  for (const auto& [session_time, life] :
+       {std::pair(hours(24), hours(30 * 24)), {hours(30 * 24), hours(30 * 24)}, {hours(800), hours(800)}}) {
+    const AccessControl access({.session_time = session_time}, secret);
+    const Session begun{.customer = new_visitor(k_began), .expires_at = k_began + k_hour};
+    const Millis over = k_began + life.count() * k_hour;
+    const Millis last_full = over - session_time.count() * k_hour;
+    EXPECT_EQ(access.renewed(begun, last_full)->expires_at, over);
+    EXPECT_EQ(access.renewed(begun, last_full + 1)->expires_at, over) << "cut";
+    EXPECT_EQ(access.renewed(begun, over - 1)->expires_at, over);
+    EXPECT_EQ(access.renewed(begun, over - 1)->customer, begun.customer);
+    EXPECT_FALSE(access.renewed(begun, over));
   }
 }
 

@@ -3,6 +3,7 @@
 #include "api/endpoints.h"
 #include "api/query.h"
 #include "api/v1/members.h"
+#include "ledger/wall_time.h"
 
 namespace holdfast::api {
 namespace {
@@ -23,7 +24,7 @@ Answer create_session(Call& call) {
   if (!takes_nothing(call)) co_return;
   const auto old = access.session_of(call.request);
   if (old ? !access.take_request_of(call, old->customer) : !access.take_new_session(call)) co_return;
-  const auto longer = old ? access.renewed(*old) : std::nullopt;
+  const auto longer = old ? access.renewed(*old, wall_time()) : std::nullopt;
   const Session session = longer ? *longer : access.new_session();
   call.response.headers.emplace_back("Set-Cookie", access.cookie_of(session));
   answer_session(call, 201, session);

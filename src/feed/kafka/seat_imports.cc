@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "ledger/wall_time.h"
+
 namespace holdfast::feed::kafka {
 namespace {
 
@@ -25,9 +27,8 @@ struct Unavailable : std::runtime_error {
 // When a message was written, on the steady clock.
 Backlog::Timer::time_point written_at(const Received& message, Backlog::Timer::time_point now) {
   if (message.timestamp < 0) return now;
-  const auto wall = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   constexpr milliseconds k_age_max = std::chrono::hours(24 * 365);   // a timestamp may be anything
-  return now - std::clamp(wall - milliseconds(message.timestamp), milliseconds(0), k_age_max);
+  return now - std::clamp(milliseconds(wall_time() - message.timestamp), milliseconds(0), k_age_max);
 }
 
 }   // namespace

@@ -16,11 +16,6 @@ namespace holdfast::feed {
 
 namespace asio = boost::asio;
 
-Millis wall_clock() {
-  using std::chrono::milliseconds;
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 Delivery sign_delivery(const Endpoint& endpoint, std::string_view id, std::string body, Millis now) {
   const std::int64_t timestamp = now / k_millis_per_second;
   std::string signatures = sign(endpoint.secret, id, timestamp, body);

@@ -30,10 +30,9 @@
 #include <vector>
 
 #include "feed/webhooks/store.h"
+#include "ledger/wall_time.h"
 
 namespace holdfast::feed {
-
-Millis wall_clock();
 
 struct WebhookOptions {
   // Pauses after the first, second, … failed attempt; after one more failure a message is dead. Each varies by a tenth.
@@ -45,7 +44,7 @@ struct WebhookOptions {
   std::size_t dead_max = 1'000;   // dead messages of one endpoint; the oldest are dropped
   std::chrono::milliseconds stop_time{2'000};   // for attempts in flight when it stops
   // The clock of all times of webhooks, signatures included; called by any thread. Nodes that share a store must share this clock.
-  std::function<Millis()> clock = wall_clock;
+  std::function<Millis()> clock = wall_time;
 };
 
 // How long the previous secret signs as well, after a rotation.

@@ -345,7 +345,7 @@ TEST_F(RelayTest, ARedeliveredMessageWaitsOnlyForItsGroup) {
   source.grow_to(2);
   webhooks->notify();
   ASSERT_TRUE(eventually([&] { return hanging == 1; }));
-  ASSERT_EQ(store->revive(id, {}, wall_clock()), 1U);
+  ASSERT_EQ(store->revive(id, {}, wall_time()), 1U);
   webhooks->changed(id);
   source.grow_to(3);   // the reload is done: change 3 goes after the first, because its group is in the queue by now
   webhooks->notify();

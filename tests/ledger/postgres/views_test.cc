@@ -6,6 +6,7 @@
 #include "ledger/postgres/journal_in_test.h"
 #include "ledger/postgres/schema.h"
 #include "ledger/postgres/schema_sql.h"
+#include "ledger/wall_time.h"
 #include "support/process.h"
 #include "support/sql.h"
 #include "support/waiting.h"
@@ -14,10 +15,6 @@ namespace holdfast::test {
 namespace {
 
 using Rows = std::vector<Sql::Row>;
-
-Millis wall_time() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 class PostgresViews : public ::testing::Test {
  protected:
