@@ -103,5 +103,19 @@ TEST_F(Full, QueueOfALogWithoutMemoryDropsLinesAndReportsThemLater) {
   EXPECT_THAT(seen, HasSubstr("1 line of the log was lost here: the log was not read fast enough"));
 }
 
+// The first line does not fit into the pipe, so that it keeps its place in the queue.
+TEST_F(Full, QueueOfALogHasOneMebibyteOfLinesAndNotAByteMore) {
+  constexpr std::size_t k_most = std::size_t{1} * 1'024 * 1'024;
+  const auto line_of = [](spdlog::level::level_enum, const std::string& message) { return message + "\n"; };
+  const std::string last = "fills\n";
+  LogWriter writer(file(), line_of);
+  writer.add(std::string(k_most - last.size() - 1, 'x') + "\n");
+  writer.add(last);
+  EXPECT_EQ(writer.lines_lost(), 0U);
+  writer.add("\n");
+  EXPECT_EQ(writer.lines_lost(), 1U);
+  EXPECT_TRUE(reads(last));
+}
+
 }  // namespace
 }  // namespace holdfast::cli

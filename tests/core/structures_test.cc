@@ -381,6 +381,26 @@ TEST(KeyTable, GivesStrangersTogetherAQuarterAndEachOfThemAPart) {
   EXPECT_EQ(keys.bytes(), 0u);
 }
 
+// Few large outcomes need as much room as many usual ones.
+TEST(KeyTable, KeepsOutcomesOf256BytesAKeyOnAverage) {
+  constexpr std::size_t k_keys = test::k_is_sanitized ? 200'000 : k_idempotency_keys_max;
+  constexpr std::size_t k_bytes = k_keys * 256;
+  constexpr std::size_t k_large = 40'000;
+  constexpr KeyOwner k_first{.caller = 1};
+  constexpr KeyOwner k_second{.caller = 2};
+  constexpr KeyOwner k_other{.caller = 3};
+  KeyTable keys(k_keys);
+  const std::string large(k_large, 'x');
+  fill(keys, k_first, 0, k_bytes / k_large / 2, large);
+  fill(keys, k_second, k_bytes / k_large / 2, k_bytes / k_large / 2 - 1, large);
+  fill(keys, k_second, k_bytes / k_large - 1, 1, std::string(k_large - 1, 'x'));
+  ASSERT_EQ(keys.bytes(), k_bytes - 1);
+  EXPECT_TRUE(keys.has_room_for(k_other));
+  fill(keys, k_other, k_bytes / k_large, 1, "x");
+  EXPECT_FALSE(keys.has_room_for(k_other));
+  EXPECT_FALSE(keys.has_room_for({.caller = 4}));
+}
+
 TEST(KeyTable, CountsTheBytesOfOutcomesToo) {
   KeyTable keys(8'000);   // 2,048,000 bytes
   const std::string large(50'000, 'x');

@@ -3,9 +3,16 @@
 #include <gmock/gmock.h>
 #include <netdb.h>
 
+#include <array>
 #include <atomic>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <cstring>
 #include <memory>
 
@@ -163,6 +170,69 @@ TEST(Outgoing, AUrlThatIsAmbiguousOrHasMoreThanAnAddressIsRefused) {
   const std::string start = "https://example.org/";
   EXPECT_TRUE(parse_outgoing_url(start + std::string(k_outgoing_url_bytes_max - start.size(), 'x')));
   EXPECT_FALSE(parse_outgoing_url(start + std::string(k_outgoing_url_bytes_max + 1 - start.size(), 'x')));
+}
+
+// What the client makes of these bytes, and how long that took. Their server then neither sends more nor closes.
+struct Exchanged {
+  OutgoingAnswer answer;
+  std::chrono::steady_clock::duration took{};
+};
+Exchanged answered_with(const std::string& bytes) {
+  namespace asio = boost::asio;
+  asio::io_context context;
+  asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
+  const std::string host = "127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+  OutgoingClient client(context, {.allow_hosts = {host}});
+  const auto serve = [&]() -> asio::awaitable<void> {
+    asio::ip::tcp::socket peer = co_await acceptor.async_accept(asio::use_awaitable);
+    std::string request;
+    std::array<char, 1> none;
+    boost::system::error_code closed;
+    co_await asio::async_read_until(peer, asio::dynamic_buffer(request), "{}", asio::use_awaitable);
+    co_await asio::async_write(peer, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, closed));
+    co_await peer.async_read_some(asio::buffer(none), asio::redirect_error(asio::use_awaitable, closed));
+  };
+  Exchanged made;
+  const auto post = [&]() -> asio::awaitable<void> {
+    const auto began = std::chrono::steady_clock::now();
+    made.answer = co_await client.post({.url = parse_outgoing_url("http://" + host + "/").value(), .headers = {}, .body = "{}"});
+    made.took = std::chrono::steady_clock::now() - began;
+  };
+  asio::co_spawn(context, serve(), asio::detached);
+  asio::co_spawn(context, post(), asio::detached);
+  context.run();
+  return made;
+}
+
+TEST(Outgoing, AnAnswersHeaderHasSixteenKibibytesAndNoMore) {
+  const auto of = [](std::size_t bytes) {
+    const std::string before = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Long: ";
+    const std::string after = "\r\n\r\n";
+    return before + std::string(bytes - before.size() - after.size(), 'x') + after;
+  };
+  EXPECT_EQ(answered_with(of(16 * 1'024)).answer.kind, OutgoingAnswer::Kind::answered);
+  EXPECT_EQ(answered_with(of(16 * 1'024 + 1)).answer.kind, OutgoingAnswer::Kind::unreachable);
+}
+
+// The client waits a second for the rest of a body that may still fit.
+TEST(Outgoing, AnAnswersBodyIsReadUpToFourKibibytesAndNotAByteMore) {
+  const auto of = [](std::size_t length, std::size_t sent) {
+    return answered_with("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n" + std::string(sent, 'x'));
+  };
+  const auto is_read_at_once = [&](std::size_t length, std::size_t sent) {
+    bool is_quick = false;
+    for (int tries = 0; tries < 10 && !is_quick; ++tries) {   // the machine may be busy
+      const Exchanged made = of(length, sent);
+      EXPECT_EQ(made.answer.status, 200U);
+      is_quick = made.took < k_outgoing_body_time;
+    }
+    return is_quick;
+  };
+  EXPECT_TRUE(is_read_at_once(4 * 1'024, 4 * 1'024)) << "it is whole";
+  const Exchanged at_most = of(4 * 1'024 + 1, 4 * 1'024);
+  EXPECT_EQ(at_most.answer.status, 200U);
+  EXPECT_GE(at_most.took, k_outgoing_body_time) << "one more byte may come";
+  EXPECT_TRUE(is_read_at_once(1'024 * 1'024, 4 * 1'024 + 1)) << "the rest is of no interest";
 }
 
 // A webhook whose name server does not answer must not delay the end of the program.
