@@ -85,6 +85,10 @@ struct LedgerSource : testing::Test {
     for (const SourceChange& each : changes) all.push_back({each.event, each.seq, each.position});
     return all;
   }
+  std::string last_row() {
+    sqlite::Database journal(DataFolder::journal_in(folder.path()), sqlite::Database::Mode::read_only);
+    return std::to_string(journal.query_int("SELECT max(position) FROM journal"));
+  }
   // All of a change except its position.
   static std::vector<std::string> told(const std::vector<SourceChange>& changes) {
     std::vector<std::string> lines;
@@ -193,6 +197,31 @@ TEST_F(LedgerSource, TellsTheRestOfAnEventWhoseFirstRowIsDamaged) {
       EXPECT_EQ(told_now[i].json, whole[i].json);
     }
   }
+}
+
+// Its message would keep a place of each webhook's queue for ever.
+TEST_F(LedgerSource, SaysOfADamagedChangeOfAnAbandonedImportThatItIsNoMore) {
+  const Uuid id = uuid_of(77);
+  const auto plan = plan_of(id, 5, "import-");
+  const EventNumber import = it.ledger().reserve_event({.card = {.number = 0, .id = id}, .settings = {}, .plan = plan}).value();
+  std::string bytes;
+  Writer writer(bytes);
+  plan->encode_header(writer);
+  ASSERT_TRUE(it.does(import, Create{.plan_header = bytes}).accepted());
+  ASSERT_TRUE(it.does(import, Configure{.status = EventStatus::abandoned}).accepted());
+  it.ledger().abandon_event(import);
+  const std::string last = last_row();
+  it.wait_for_tables();
+  it.reopen();   // nothing recent is in memory
+  change_by_hand(DataFolder::journal_in(folder.path()), ("UPDATE journal SET at = at + 1 WHERE position = " + last).c_str());
+  feed::LedgerChangeSource rows(it.ledger(), [](const std::string&) { return 0; }, Positions::rows);
+  const SourceChange damaged = behind(rows, "", 100).back();
+  ASSERT_TRUE(damaged.is_unreadable);
+  ASSERT_EQ(damaged.event, id);
+  EXPECT_FALSE(rows.tell(damaged.event, damaged.seq).has_value());
+  // Elsewhere an event that is not known may become known.
+  feed::LedgerChangeSource cursors(it.ledger(), [](const std::string&) { return 0; });
+  EXPECT_THROW(cursors.tell(damaged.event, damaged.seq), std::exception);
 }
 
 TEST_F(LedgerSource, TellsWhatComesBeforeAMissingRowAndNamesThePlaceAsItIsStored) {

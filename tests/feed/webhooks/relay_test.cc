@@ -228,6 +228,18 @@ TEST_F(RelayTest, AMessageThatWasUnreadableAtFirstDiesLikeAnyOther) {
   EXPECT_THAT(seen(), testing::IsEmpty());
 }
 
+TEST_F(RelayTest, AMessageThatCanNeverBeReadLeavesTheQueueAndIsCountedAsLost) {
+  ScriptedSource source(2, 1);
+  source.unreadable_reservation = 1;
+  start(source);
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 2; }));
+  source.is_gone = true;
+  ASSERT_TRUE(eventually([&] { return store->queue(id).messages == 0; }));
+  EXPECT_EQ(webhooks->counters().lost, 2U);
+  EXPECT_EQ(store->find(id)->dead, 0U);
+  EXPECT_THAT(seen(), testing::IsEmpty());
+}
+
 TEST_F(RelayTest, AMessageWhoseKindIsLearnedLateIsNotSentIfUnwanted) {
   ScriptedSource source(1, 1);
   source.unreadable_reservation = 1;

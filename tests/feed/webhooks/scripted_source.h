@@ -44,6 +44,7 @@ class ScriptedSource : public ChangeSource {
     return page;
   }
   std::optional<SourceChange> tell(const Uuid& event, Seq seq) override {
+    if (is_gone) return std::nullopt;
     if (is_unreadable(seq)) throw std::runtime_error("the event is damaged");
     return SourceChange{.position = {}, .event = event, .seq = seq, .kind = ChangeKind::held, .json = "{}"};
   }
@@ -56,6 +57,7 @@ class ScriptedSource : public ChangeSource {
   std::atomic<std::uint64_t> furthest{0};   // the last change that was read
   std::atomic<int> failures{0};
   std::atomic<std::uint64_t> kept_from{0};
+  std::atomic<bool> is_gone{false};   // what could not be read will never be read
   std::atomic<bool> tells_kind{true};   // also for unreadable changes
   std::atomic<std::uint64_t> unreadable_reservation{0};   // number of a reservation; 0: all can be read
   std::atomic<std::uint64_t> unreadable_from{0};   // the first change of it that cannot be read

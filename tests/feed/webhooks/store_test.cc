@@ -150,6 +150,22 @@ TEST_P(WebhookStoreTest, DeadMessagesAreKeptUpToALimitAndComeBackInOrder) {
   EXPECT_THAT(due(20), ElementsAre("a"));
 }
 
+TEST_P(WebhookStoreTest, EachDeadMessageThatIsDroppedIsCountedOnceHoweverManyAreDroppedTogether) {
+  const std::vector<QueuedMessage> messages = {message("a1", "a", 1), message("a2", "a", 1), message("a3", "a", 1),
+                                               message("a4", "a", 1), message("a5", "a", 1), message("a6", "a", 1)};
+  store->enqueue(epoch, endpoint.id, messages);
+  const auto bury = [&](std::size_t dead_max) { store->bury(epoch, endpoint.id, number_of("a"), 9, 10, "dead", dead_max); };
+  for (int i = 0; i < 4; ++i) bury(10);
+  EXPECT_EQ(store->find(endpoint.id)->dead_dropped, 0U);
+  bury(2);   // the limit is an option, and was lowered
+  EXPECT_EQ(store->find(endpoint.id)->dead_dropped, 3U);
+  bury(2);
+  const auto report = store->find(endpoint.id).value();
+  EXPECT_EQ(report.dead_dropped, 4U);
+  EXPECT_EQ(report.dead, 2U);
+  EXPECT_EQ(store->dead(endpoint.id, 0, 10).at(0).id, "a5");
+}
+
 TEST_P(WebhookStoreTest, ADeliveredMessageLeavesItsGroupToEarlierOnesThatCameBack) {
   store->enqueue(epoch, endpoint.id, std::vector{message("a1", "a", 1), message("a2", "a", 1), message("a3", "a", 1)});
   store->bury(epoch, endpoint.id, number_of("a"), 9, 5, "dead", 10);
