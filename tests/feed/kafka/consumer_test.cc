@@ -138,6 +138,27 @@ class KafkaConsumer : public testing::Test {
     return reader.messages();
   }
 
+  // Until it holds `most` payments of event 7, it reads those of other events; then none. `bytes`: of each, as of write_many(). `fills`: the
+  // last of them.
+  void expect_it_reads_no_more_while_it_holds(std::size_t most, std::size_t bytes, const std::string& fills) {
+    desk.stuck = 7;
+    write_many(7, most - 1, bytes);
+    write("1:fits");
+    Payments payments(options(), desk, store, board);
+    payments.start();
+    ASSERT_TRUE(eventually([&] { return desk.settled().size() == 1; }, 4 * k_patience));
+    ASSERT_TRUE(eventually([&] { return board.status().payments_held == most - 1; }, 4 * k_patience));
+    write(fills);
+    ASSERT_TRUE(eventually([&] { return board.status().payments_held == most; }, 4 * k_patience));
+    write("1:waits");
+    const int before = desk.asked;
+    ASSERT_TRUE(eventually([&] { return desk.asked >= before + static_cast<int>(most); }, 4 * k_patience)) << "they are tried again";
+    EXPECT_THAT(desk.settled(), ElementsAre("1:fits"));
+    desk.stuck = 0;
+    ASSERT_TRUE(eventually([&] { return desk.settled().size() == most + 2; }, 4 * k_patience)) << desk.settled().size();
+    EXPECT_EQ(desk.settled().back(), "1:waits");
+  }
+
   const std::string kafka = test::shared_kafka();
   const std::string prefix = "t" + std::to_string(test::Clock::now().time_since_epoch().count()) + "-";
   test::KafkaWriter writer{kafka};
@@ -307,46 +328,12 @@ TEST_F(KafkaConsumer, TakesAtMostEightMebibytesOfPaymentsAtOnce) {
 }
 
 TEST_F(KafkaConsumer, StopsReadingWhileItHoldsSixteenMebibytesOfPayments) {
-  constexpr std::size_t k_most = 16 * 1'024 * 1'024 / k_largest;
-  desk.stuck = 7;
-  write_many(7, k_most - 1, k_largest);
-  write("1:fits");
-  Payments payments(options(), desk, store, board);
-  payments.start();
-  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 1; }, 4 * k_patience));
-  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most - 1; }, 4 * k_patience));
   std::string fills = "7:fills ";
   fills.resize(k_largest - 3, 'x');   // without its key
-  write(fills);
-  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most; }, 4 * k_patience));
-  write("1:waits");
-  const int before = desk.asked;
-  ASSERT_TRUE(eventually([&] { return desk.asked >= before + static_cast<int>(k_most); }, 4 * k_patience)) << "they are tried again";
-  EXPECT_THAT(desk.settled(), ElementsAre("1:fits"));
-  desk.stuck = 0;
-  ASSERT_TRUE(eventually([&] { return desk.settled().size() == k_most + 2; }, 4 * k_patience)) << desk.settled().size();
-  EXPECT_EQ(desk.settled().back(), "1:waits");
+  expect_it_reads_no_more_while_it_holds(16 * 1'024 * 1'024 / k_largest, k_largest, fills);
 }
 
-TEST_F(KafkaConsumer, StopsReadingWhileItHoldsTenThousandPayments) {
-  constexpr std::size_t k_most = 10'000;
-  desk.stuck = 7;
-  write_many(7, k_most - 1);
-  write("1:fits");
-  Payments payments(options(), desk, store, board);
-  payments.start();
-  ASSERT_TRUE(eventually([&] { return desk.settled().size() == 1; }, 4 * k_patience));
-  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most - 1; }, 4 * k_patience));
-  write("7:fits");
-  ASSERT_TRUE(eventually([&] { return board.status().payments_held == k_most; }, 4 * k_patience));
-  write("1:waits");
-  const int before = desk.asked;
-  ASSERT_TRUE(eventually([&] { return desk.asked >= before + static_cast<int>(k_most); }, 4 * k_patience)) << "they are tried again";
-  EXPECT_THAT(desk.settled(), ElementsAre("1:fits"));
-  desk.stuck = 0;
-  ASSERT_TRUE(eventually([&] { return desk.settled().size() == k_most + 2; }, 4 * k_patience)) << desk.settled().size();
-  EXPECT_EQ(desk.settled().back(), "1:waits");
-}
+TEST_F(KafkaConsumer, StopsReadingWhileItHoldsTenThousandPayments) { expect_it_reads_no_more_while_it_holds(10'000, 0, "7:fits"); }
 
 // One payment at a time would cost each of them a round of the ledger and a commit of its offset.
 TEST_F(KafkaConsumer, TakesPaymentsOfOtherEventsTogetherHoweverManyOfOneEventAreHeld) {
