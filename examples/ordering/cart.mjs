@@ -8,11 +8,14 @@
 // minutes. So a reservation whose message has not arrived yet is not "not found": the cart asks Holdfast, which knows the reservation from its
 // 201 on, and answers at once. The buyer never waits for a message, and the page needs no retry.
 //
+// The price must be the seat's: a page could send any. Where Holdfast has no price (0), as of an event that came on `seats-generated`, the cart takes
+// the page's; a shop of the trade looks it up in its own catalogue.
+//
 //   HOLDFAST_URL=http://localhost:50002 KAFKA=localhost:9092 PORT=8080 node cart.mjs
 //
 // Before the first start `npm install` in this folder, or in a copy of it, installs kafkajs.
 //
-// Set HOLDFAST_KEY to a key with the scope `hold` if the server needs one. TOPIC_PREFIX is Holdfast's `feed.topic_prefix`.
+// Set HOLDFAST_KEY to a key with the scopes `hold` and `read` if the server needs one. TOPIC_PREFIX is Holdfast's `feed.topic_prefix`.
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -73,16 +76,25 @@ function take(topic, message) {
 
 // ---- reservations from Holdfast
 
-/** The reservation as it is now; undefined if there is none. */
-async function ask(reservationId) {
-  const response = await fetch(`${holdfast}/reservations/${encodeURIComponent(reservationId)}`, {
+/** The answer at a path; undefined if there is none. */
+async function get(path) {
+  const response = await fetch(`${holdfast}${path}`, {
     headers: key === undefined ? {} : { Authorization: `Bearer ${key}` },
     signal: AbortSignal.timeout(askTimeoutMs),
   });
   if (response.status === 404) return undefined;
-  if (!response.ok) throw new Error(`Holdfast answers ${response.status}`);
-  const { seatId, customerId, expiresAt, status } = await response.json();
-  return { seatId, customerId, expiresAt: Date.parse(expiresAt), status };
+  if (!response.ok) throw new Error(`Holdfast answers ${response.status} at ${path}`);
+  return response.json();
+}
+
+/** The reservation as it is now, with the seat's price, which only /v1 tells; undefined if there is none. */
+async function ask(reservationId) {
+  const id = encodeURIComponent(reservationId);
+  const [told, priced] = await Promise.all([get(`/reservations/${id}`), get(`/v1/reservations/${id}`)]);
+  if (told === undefined || priced === undefined) return undefined;
+  const { seatId, customerId, expiresAt, status } = told;
+  const basePrice = priced.seats.find((seat) => seat.id === seatId)?.price ?? 0;
+  return { seatId, customerId, basePrice, expiresAt: Date.parse(expiresAt), status };
 }
 
 // ---- carts
@@ -118,6 +130,7 @@ async function add(request) {
   if (reservation === undefined) throw new Refusal(404, "Reservation not found");
   if (reservation.status !== "active") throw new Refusal(409, `The reservation is ${reservation.status}`);
   if (reservation.seatId !== seatId) throw new Refusal(400, "The reservation is for another seat");
+  if (reservation.basePrice > 0 && reservation.basePrice !== price) throw new Refusal(400, `The price is ${reservation.basePrice}`);
   const owner = request.userId ?? request.guestToken;
   const cart = carts.get(owner) ?? { cartId: randomUUID(), items: [] };
   carts.delete(owner);   // keeps the oldest entry first

@@ -75,11 +75,11 @@ async function call(method, url, body) {
   return { status: response.status, body: await response.json() };
 }
 
-async function makeEvent(seats) {
+async function makeEvent(seats, price = 45) {
   const ids = Array.from({ length: seats }, () => randomUUID());
   const { status, body } = await call("POST", `${holdfast}/v1/events`, {
     name: "Evening Talk",
-    categories: [{ name: "Hall", price: 45 }],
+    categories: [price === null ? { name: "Hall" } : { name: "Hall", price }],
     seats: ids.map((id, i) => ({ id, section: "A", row: "1", number: String(i + 1), category: "Hall" })),
   });
   assert.equal(status, 201, JSON.stringify(body));
@@ -162,6 +162,26 @@ test("a message that is no reservation's is skipped, and those behind it are rea
   const [seatId] = await makeEvent(1);
   const reservationId = await reserve(seatId);
   await until("the message behind has come", async () => (await add(cartWithKafka, { reservationId, seatId, price: 45, userId: "user-6" })).body.source === "message");
+});
+
+test("another price than the seat's is refused, whoever told of the reservation", async () => {
+  const [seatId] = await makeEvent(1, 45.5);
+  const request = { reservationId: await reserve(seatId), seatId, price: 45.5, userId: "user-7" };
+  for (const price of [0, 1, 45, 45.51]) {
+    const refused = await add(cartWithout, { ...request, price });
+    assert.equal(refused.status, 400, JSON.stringify(refused.body));
+    assert.equal(refused.body.error, "The price is 45.5");
+  }
+  assert.equal((await add(cartWithout, request)).status, 200);
+  if (cartWithKafka === undefined) return;
+  await until("the message has come", async () => (await add(cartWithKafka, request)).body.source === "message");
+  assert.equal((await add(cartWithKafka, { ...request, price: 1 })).status, 400);
+});
+
+test("the price of a seat without one is the page's", async () => {
+  const [seatId] = await makeEvent(1, null);
+  const reservationId = await reserve(seatId);
+  assert.equal((await add(cartWithout, { reservationId, seatId, price: 12, userId: "user-8" })).status, 200);
 });
 
 test("a malformed request, or a reservation of another seat, is refused", async () => {
