@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, expectAccessible, forms, screenshot, startServer, visit } from "./harness.mjs";
-import { clickSeat, holdAsSomebody, planOf, ready } from "./map.mjs";
+import { clickSeat, colorAt, holdAsSomebody, planOf, ready } from "./map.mjs";
 
 const server = await startServer({ flags: ["--demo"] });
 const theatre = await server.importVenue("theatre", { name: "An Evening at the Theatre", startsAt: "2027-02-24T19:30:00Z", venue: "Town Hall" });
@@ -103,6 +103,45 @@ test("The theme is the system's until it is chosen, and the choice is kept", asy
   await ready(page);
   assert.equal(await theme(), "dark");
 });
+
+for (const viewport of [{ width: 390, height: 844 }, { width: 320, height: 568 }]) {
+  test(`The name of a section does not cover a seat of the visitor's own (${viewport.width} pixels)`, async (t) => {
+    // Where names are written on the map. A tile's canvas, which has numbers of seats, is not part of the page.
+    const init = () => {
+      window.written = {};
+      const write = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+        if (this.canvas.matches?.(".map-canvas")) window.written[text] = { x, y };
+        return write.call(this, text, x, y, ...rest);
+      };
+    };
+    const page = await visit(t, server, `/?event=${theatre.id}`, { viewport, hasTouch: true, init });
+    await ready(page);
+    const fromNames = async (i) => {
+      const [scale, left, top] = (await page.locator(".map-canvas").getAttribute("data-view")).split(" ").map(Number);
+      const names = Object.values(await page.evaluate(() => window.written));
+      return Math.min(...names.map(({ x, y }) => Math.hypot(x - plan.seats.x[i] * scale - left, y - plan.seats.y[i] * scale - top)));
+    };
+    const places = await Promise.all((await freeSeats()).map(async ({ i }) => ({ i, away: await fromNames(i) })));
+    places.sort((one, other) => one.away - other.away);
+    const [under, beside] = [places[0].i, places.at(-1).i];
+    const besideTheSign = [-2, 2];
+    const before = await colorAt(page, plan, beside, besideTheSign);
+
+    assert.ok((await page.request.post(`${server.url}/v1/sessions`)).ok());
+    const held = await page.request.post(`${server.url}/v1/reservations`, { data: { seatIds: [plan.seats.id[under], plan.seats.id[beside]] } });
+    assert.equal(held.status(), 201, await held.text());
+    await page.reload();
+    await ready(page);
+    let own;
+    await eventually("the seat beside the names is drawn as the visitor's", async () => {
+      own = await colorAt(page, plan, beside, besideTheSign);
+      return own.join() !== before.join();
+    });
+    assert.ok((await fromNames(under)) < 8 && (await fromNames(beside)) > 40, "one is under a name, the other is not");
+    assert.deepEqual(await colorAt(page, plan, under, besideTheSign), own);
+  });
+}
 
 test("Two fingers zoom the map on a phone, one moves it, and a tap picks a seat", async (t) => {
   const page = await visit(t, server, `/?event=${theatre.id}`, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });

@@ -37,8 +37,8 @@ export async function zoomTo(page, plan, i, scaleWanted) {
   });
 }
 
-/** The color of the map's pixel in the middle of a seat, as [r, g, b]. */
-export async function colorAt(page, plan, i) {
+/** The color of the map's pixel in the middle of a seat, or so many pixels away from it, as [r, g, b]. */
+export async function colorAt(page, plan, i, [dx, dy] = [0, 0]) {
   const [scale, x, y] = (await page.locator(".map-canvas").getAttribute("data-view")).split(" ").map(Number);
   return page.evaluate(
     ([px, py]) => {
@@ -46,7 +46,7 @@ export async function colorAt(page, plan, i) {
       const ratio = canvas.width / canvas.clientWidth;
       return [...canvas.getContext("2d").getImageData(Math.round(px * ratio), Math.round(py * ratio), 1, 1).data].slice(0, 3);
     },
-    [plan.seats.x[i] * scale + x, plan.seats.y[i] * scale + y],
+    [plan.seats.x[i] * scale + x + dx, plan.seats.y[i] * scale + y + dy],
   );
 }
 

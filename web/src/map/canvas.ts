@@ -1,8 +1,8 @@
 // The map on its canvas: the visitor's view, and what is drawn in a frame.
 //
 // A frame costs what has changed. Seats are in tiles (tiles.ts), drawn once per scale. While the visitor zooms, the old scale's tiles are
-// stretched. When the zoom ends they are redrawn, some milliseconds per frame. The names of sections and the visitor's own seats come on top.
-// Nothing is drawn while nothing happens.
+// stretched. When the zoom ends they are redrawn, some milliseconds per frame. The names of sections come on top, and over them the visitor's
+// own seats. Nothing is drawn while nothing happens.
 import type { Palette } from "./colors";
 import { followGestures } from "./gestures";
 import { SectionLabels } from "./labels";
@@ -346,8 +346,8 @@ export class SeatMap {
     const complete = this.#showLevel(this.#level, deadline);
     if (complete) this.#under = undefined;
     else this.#wake();
-    this.#drawMine(scale);
     this.#labels.draw(context, this.#view, this.#dpr, this.#width, this.#height, palette);
+    this.#drawMine(scale);   // over the names: on a phone a name is as large as its section
     if (complete && this.#glide === undefined) this.#tellView();
   }
 
