@@ -173,7 +173,7 @@ class Step {
     const Result& state = results[0];
     const Result& place = results[1];
     rows_.emplace(std::move(results[2]));
-    if (place.rows() > 0) read_place(place);
+    if (place.rows() > 0) take_place(place);
     if (place.rows() > 0 && state.rows() == 0) return StepReport::Result::busy;
     // Between two of these statements another node committed the event's first step: the rows begin after that step, the place
     // before it.
@@ -225,9 +225,10 @@ class Step {
  private:
   [[noreturn]] void damaged(const std::string& what) const { throw damage_of(event_, what); }
 
-  void read_place(const Result& place) {
-    from_ = {.seq = place.seq(0, 0), .ordinal = place.int2(0, 1), .at = place.int8(0, 3)};
-    if (!read_bytes(place.bytes(0, 2), from_.hash)) damaged("the hash of its step cannot be read");
+  void take_place(const Result& place) {
+    const auto from = read_place(place);
+    if (!from) damaged(k_unreadable_place);
+    from_ = *from;
     before_ = {place.int8(0, 4), place.int2(0, 5)};
     digest_ = place.unsigned8(0, 6);
     place_ = from_;

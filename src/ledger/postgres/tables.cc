@@ -65,10 +65,10 @@ std::string way_out(EventNumber event) {
                   ". Nothing was changed, and nothing is sold from this event. " + way_out(event));
 }
 
-std::optional<JournalPlace> read_place(const Result& result, EventNumber event) {
+std::optional<JournalPlace> place_in(const Result& result, EventNumber event) {
   if (result.rows() == 0) return std::nullopt;
-  JournalPlace place{.seq = result.seq(0, 0), .ordinal = result.int2(0, 1), .at = result.int8(0, 3)};
-  if (!read_bytes(result.bytes(0, 2), place.hash)) damaged(event, "the hash of its step cannot be read");
+  const auto place = read_place(result);
+  if (!place) damaged(event, k_unreadable_place);
   return place;
 }
 
@@ -276,8 +276,13 @@ void JournalPlace::advance(const JournalRow& row) {
   at = row.at;
 }
 
+std::optional<JournalPlace> read_place(const Result& step) {
+  JournalPlace place{.seq = step.seq(0, 0), .ordinal = step.int2(0, 1), .at = step.int8(0, 3)};
+  return read_bytes(step.bytes(0, 2), place.hash) ? std::optional(place) : std::nullopt;
+}
+
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event) {
-  return read_place(connection.query(k_place, Parameters().event(event)), event);
+  return place_in(connection.query(k_place, Parameters().event(event)), event);
 }
 
 std::optional<RowKey> row_at(Connection& connection, EventNumber event, const JournalPlace& place) {
@@ -354,7 +359,7 @@ std::vector<EventNumber> events_with_expiries(Connection& connection, Millis now
 bool raise_next_expiry(Connection& connection, EventNumber event, Seq known, Millis next) {
   // The place is read after the lock, by a statement of its own, so that it includes what was committed during the wait.
   const auto read = connection.round_trip({{k_begin}, {k_lock_state, Parameters().event(event)}, {k_place, Parameters().event(event)}});
-  const auto place = read_place(read[2], event);
+  const auto place = place_in(read[2], event);
   const bool knows_all = place && place->seq <= known;
   if (knows_all) {
     Parameters parameters;

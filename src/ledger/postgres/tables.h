@@ -65,6 +65,11 @@ std::optional<LoadedEvent> load_event(Connection& connection, EventNumber event,
 // The same in an open transaction with one snapshot (k_begin_snapshot).
 std::optional<LoadedEvent> load_event_within(Connection& connection, EventNumber event, std::uint64_t hash_seed);
 
+// The place in a row of the table step that begins with seq, ordinal, hash and at. Nothing if its hash is damaged; then report
+// k_unreadable_place.
+std::optional<JournalPlace> read_place(const Result& step);
+inline constexpr const char* k_unreadable_place = "the hash of its step cannot be read";
+
 // The place of an event in the tables. Nothing if they do not have it yet. Also in a transaction.
 std::optional<JournalPlace> place_of(Connection& connection, EventNumber event);
 
