@@ -117,14 +117,16 @@ for (const viewport of [{ width: 390, height: 844 }, { width: 320, height: 568 }
     };
     const page = await visit(t, server, `/?event=${theatre.id}`, { viewport, hasTouch: true, init });
     await ready(page);
-    const fromNames = async (i) => {
+    // How many pixels a seat is away from the nearest name, now.
+    const measure = async () => {
       const [scale, left, top] = (await page.locator(".map-canvas").getAttribute("data-view")).split(" ").map(Number);
-      const names = Object.values(await page.evaluate(() => window.written));
-      return Math.min(...names.map(({ x, y }) => Math.hypot(x - plan.seats.x[i] * scale - left, y - plan.seats.y[i] * scale - top)));
+      const written = await page.evaluate(() => window.written);
+      const names = plan.sections.map((name) => written[name]).filter((place) => place !== undefined);
+      return (i) => Math.min(...names.map(({ x, y }) => Math.hypot(x - plan.seats.x[i] * scale - left, y - plan.seats.y[i] * scale - top)));
     };
-    const places = await Promise.all((await freeSeats()).map(async ({ i }) => ({ i, away: await fromNames(i) })));
-    places.sort((one, other) => one.away - other.away);
-    const [under, beside] = [places[0].i, places.at(-1).i];
+    const away = await measure();
+    const free = (await freeSeats()).map(({ i }) => i).sort((one, other) => away(one) - away(other));
+    const [under, beside] = [free[0], free.at(-1)];
     const besideTheSign = [-2, 2];
     const before = await colorAt(page, plan, beside, besideTheSign);
 
@@ -138,7 +140,8 @@ for (const viewport of [{ width: 390, height: 844 }, { width: 320, height: 568 }
       own = await colorAt(page, plan, beside, besideTheSign);
       return own.join() !== before.join();
     });
-    assert.ok((await fromNames(under)) < 8 && (await fromNames(beside)) > 40, "one is under a name, the other is not");
+    const awayNow = await measure();
+    assert.ok(awayNow(under) < 8 && awayNow(beside) > 40, `one is under a name, the other is not: ${awayNow(under)}, ${awayNow(beside)}`);
     assert.deepEqual(await colorAt(page, plan, under, besideTheSign), own);
   });
 }
