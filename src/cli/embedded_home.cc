@@ -111,7 +111,7 @@ std::vector<prometheus::MetricFamily> state_metrics(StateBacklog& backlog, const
   using api::counter, api::gauge;
   const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
   return {
-      gauge("holdfast_journal_rows_damaged", "Journal rows that readers found damaged. Nobody gets their changes.",
+      gauge("holdfast_journal_rows_damaged", "Journal rows that readers found damaged or missing. Nobody gets their changes.",
             ledger.damaged_rows().count()),
       gauge("holdfast_state_oldest_pending_seconds", "Age of the oldest journal row that state.db does not have.", backlog.look(ledger)),
       gauge("holdfast_expiries_oldest_pending_seconds", "Since when the oldest expiry waits to be recorded.",
