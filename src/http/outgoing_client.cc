@@ -110,8 +110,13 @@ asio::awaitable<OutgoingAnswer> exchange(Stream& stream, beast::tcp_stream& wire
   beast::http::response_parser<beast::http::buffer_body> parser;
   parser.header_limit(static_cast<std::uint32_t>(k_outgoing_header_bytes_max));
   parser.body_limit(boost::none);
-  auto [not_read, read] = co_await beast::http::async_read_header(stream, buffer, parser, k_tuple);
-  if (not_read) co_return failed_at("read the answer", not_read);
+  // The parser's limit holds for what it has not taken yet. A header in many pieces could be as long as the time allows.
+  for (std::size_t header_bytes = 0; !parser.is_header_done();) {
+    auto [not_read, read] = co_await beast::http::async_read_some(stream, buffer, parser, k_tuple);
+    if (not_read) co_return failed_at("read the answer", not_read);
+    header_bytes += read;
+    if (header_bytes > k_outgoing_header_bytes_max) co_return failed_at("read the answer", beast::http::error::header_limit);
+  }
   OutgoingAnswer answer{.kind = OutgoingAnswer::Kind::answered, .status = parser.get().result_int()};
   answer.retry_after = seconds_of(parser.get()[beast::http::field::retry_after]);
   if (parser.is_done()) co_return answer;

@@ -212,6 +212,9 @@ TEST(Outgoing, AnAnswersHeaderHasSixteenKibibytesAndNoMore) {
   };
   EXPECT_EQ(answered_with(of(16 * 1'024)).answer.kind, OutgoingAnswer::Kind::answered);
   EXPECT_EQ(answered_with(of(16 * 1'024 + 1)).answer.kind, OutgoingAnswer::Kind::unreachable);
+  std::string many = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+  for (int i = 0; i < 10'000; ++i) many += "X-Short: short\r\n";
+  EXPECT_EQ(answered_with(many + "\r\n").answer.kind, OutgoingAnswer::Kind::unreachable) << "nor in many fields";
 }
 
 // The client waits a second for the rest of a body that may still fit.
