@@ -105,11 +105,13 @@ Client::~Client() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-Client::Client(Client&& other) noexcept : socket_(std::exchange(other.socket_, -1)), input_(std::move(other.input_)) {}
+Client::Client(Client&& other) noexcept
+    : socket_(std::exchange(other.socket_, -1)), input_(std::move(other.input_)), conversation_(std::move(other.conversation_)) {}
 
 Client& Client::operator=(Client&& other) noexcept {
   std::swap(socket_, other.socket_);
   std::swap(input_, other.input_);
+  std::swap(conversation_, other.conversation_);
   return *this;
 }
 
@@ -121,6 +123,7 @@ Answer Client::request(std::string_view method, std::string_view target, std::st
 }
 
 void Client::write(std::string_view bytes) {
+  conversation_.asks(bytes);
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
@@ -155,6 +158,7 @@ std::optional<Answer> Client::try_read_answer() {
   answer.bytes = input_.substr(0, whole);
   answer.body = answer.bytes.substr(head_end + 4);
   input_.erase(0, whole);
+  conversation_.hears(answer);
   return answer;
 }
 

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/history.h"
 #include "support/json.h"
 #include "support/waiting.h"
 
@@ -71,6 +72,7 @@ class Client {
 
   int socket_ = -1;
   std::string input_;
+  Conversation conversation_;   // for the history of the test
 };
 
 }  // namespace holdfast::test
