@@ -65,16 +65,18 @@ function(holdfast_library name)
 endfunction()
 
 # holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [BOTH_LEDGERS] [SERVICES postgresql redis kafka]
-# [PREFIX text]): one test program, one entry in ctest by test case.
+# [PREFIX text] [HISTORIES name]): one test program, one entry in ctest by test case.
 # RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described;
 # not under a sanitizer, which has no such test.
+# HISTORIES: its operations on seats are kept, and checked by the test linearizability.NAME (tests/linearizability); not under a sanitizer.
 # SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h. Those of Kafka run alone:
 # a broker that shares two cores with other tests answers too late for its clients. Without HOLDFAST_SERVICES_TESTS there is no such program.
 # BOTH_LEDGERS: the program is run once more (InDatabase.NAME), with servers whose ledger is in PostgreSQL.
 # PREFIX: before the names in ctest, where the same sources are tested in two places.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
+set(HOLDFAST_HISTORIES "${CMAKE_BINARY_DIR}/histories")   # a folder for each NAME of HISTORIES
 function(holdfast_test name)
-  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS" "TIMEOUT;PREFIX" "SOURCES;DEPENDS;SERVICES" ${ARGN})
+  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS" "TIMEOUT;PREFIX;HISTORIES" "SOURCES;DEPENDS;SERVICES" ${ARGN})
   if(arg_SERVICES AND NOT HOLDFAST_SERVICES_TESTS)
     return()
   endif()
@@ -105,4 +107,27 @@ function(holdfast_test name)
       FIXTURES_REQUIRED empty_exchanges FIXTURES_SETUP exchanges)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 600 TEST_PREFIX "${arg_PREFIX}" PROPERTIES ${properties})
+  if(arg_HISTORIES AND NOT HOLDFAST_SANITIZE)
+    holdfast_keep_histories(${name} ${arg_HISTORIES} "${arg_RECORDED}")
+  endif()
+endfunction()
+
+# Of properties that are lists gtest_discover_tests loses the limits, and those of exchanges are needed as well. So ctest sets them, by a file
+# that it reads after the list of tests.
+function(holdfast_keep_histories name histories is_recorded)
+  set(environment "HOLDFAST_TEST_HISTORIES=${HOLDFAST_HISTORIES}/${histories}")
+  set(required "empty_histories_${histories}")
+  set(setup "histories_${histories}")
+  if(is_recorded)
+    string(APPEND environment ";HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}")
+    string(APPEND required ";empty_exchanges")
+    string(APPEND setup ";exchanges")
+  endif()
+  set(file "${CMAKE_CURRENT_BINARY_DIR}/${name}_histories.cmake")
+  file(WRITE "${file}" "if(${name}_TESTS)
+  set_tests_properties(\${${name}_TESTS} PROPERTIES
+    ENVIRONMENT \"${environment}\" FIXTURES_REQUIRED \"${required}\" FIXTURES_SETUP \"${setup}\")
+endif()
+")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${file}")
 endfunction()

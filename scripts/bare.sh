@@ -138,7 +138,7 @@ apt_site() {
   printf '%s' "${site:-$2}"
 }
 
-# configure_bare_root ROOT RELEASE: apt, npm, Maven and names are found as this machine finds them; nothing else of it is there.
+# configure_bare_root ROOT RELEASE: apt, npm, Maven, Go and names are found as this machine finds them; nothing else of it is there.
 configure_bare_root() {
   local folder=$1 release=$2 site security file
   site=$(apt_site Debian http://deb.debian.org/debian)
@@ -156,6 +156,11 @@ configure_bare_root() {
   [[ ! -e $HOME/.npmrc ]] || as_root cp -- "$HOME/.npmrc" "$folder/root/.npmrc"
   file=$(npm config get globalconfig 2>/dev/null) || file=/etc/npmrc
   [[ ! -e $file ]] || as_root cp -- "$file" "$folder/etc/npmrc"
+  file=$(go env GOENV 2>/dev/null) || file=""
+  if [[ -n $file && -e $file ]]; then
+    as_root mkdir -p "$folder/root/.config/go"
+    as_root cp -- "$file" "$folder/root/.config/go/env"
+  fi
   if [[ -e $HOME/.m2/settings.xml ]]; then
     as_root mkdir -p "$folder/root/.m2"
     as_root cp -- "$HOME/.m2/settings.xml" "$folder/root/.m2/"

@@ -8,8 +8,9 @@ readonly -a full_parts=("release deploy" "release -- -L ^full$" "package bookwor
 cmd_test_full() {
   [[ $# -eq 0 ]] || fail "test full takes no arguments"
   cmd_setup full
-  # Debian has no package of helm. Without Go there is none, and the tests of deploy/ say what they leave out.
-  if command -v go >/dev/null; then
+  # Debian has no package of helm. Without a Go that fetches the toolchain which helm asks for (1.21 and later; Debian 12 has 1.19) there is
+  # none, and the tests of deploy/ say what they leave out.
+  if command -v go >/dev/null && go version | grep -qE ' go1\.(2[1-9]|[3-9][0-9])'; then
     "$root/tests/deploy/get_helm.sh" >&2 || fail "helm could not be built, see above"
   fi
   local part words passed=0 failed=() begun

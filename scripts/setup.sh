@@ -55,13 +55,14 @@ cmd_setup() {
       ;;
     browser) wanted+=("${browser_packages[@]}") ;;
     fuzz) wanted+=("${fuzz_packages[@]}") ;;
+    go) command -v go >/dev/null || wanted+=(golang-go) ;;   # any Go will do
     full)
       wanted+=("${full_packages[@]}")
       command -v javac >/dev/null || wanted+=(default-jdk-headless)
       ;;
     package) wanted+=("${package_packages[@]}") ;;
     lint) wanted+=("${lint_packages[@]}" "${test_packages[@]}") ;;   # clang-tidy reads how the tests are compiled, too
-    *) fail "setup takes no argument, 'test', 'bench', 'browser', 'fuzz', 'package', 'full' or 'lint', not '$1'" ;;
+    *) fail "setup takes no argument, 'test', 'bench', 'browser', 'fuzz', 'go', 'package', 'full' or 'lint', not '$1'" ;;
   esac
 
   # Any Node.js from 18.19 on will do, whoever installed it (scripts/node.sh).
@@ -89,7 +90,7 @@ declare -rA sign_of=(
   [haproxy]=haproxy [faketime]=faketime [default-jre-headless]=java [maven]=mvn [postgresql]=postgres [libbenchmark-dev]="<benchmark/benchmark.h"
   [wrk]=wrk [nginx-light]=nginx [chromium]=chromium [clang-tidy-19]=clang-tidy-19 [clang-format-19]=clang-format-19
   [shellcheck]=shellcheck [dpkg-dev]=dpkg-shlibdeps [file]=file [prometheus]=promtool [python3-venv]=python3
-  [default-jdk-headless]=javac
+  [default-jdk-headless]=javac [golang-go]=go
 )
 
 # lacks_on_another_system SYSTEM PACKAGE…: nothing is installed there. Says what is missing and which package of Debian holds it.

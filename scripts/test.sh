@@ -33,6 +33,8 @@ cmd_test() {
   cmd_setup test
   # The pages are tested in a real browser, in one flavour (tests/browser/CMakeLists.txt says why).
   [[ $flavour != release ]] || cmd_setup browser
+  # The checker of recorded histories (tests/linearizability) is in Go.
+  [[ $flavour != release ]] || cmd_setup go
   if [[ $flavour == release ]]; then
     npm_install everything || fail "npm ci failed (see above): some of the tests are written for Node.js"
   fi

@@ -34,7 +34,7 @@ hostname bare
 # A proxy is how this machine reaches its registries, as apt's and npm's files are.
 environment=(HOME=/root USER=root LOGNAME=root SHELL=/bin/bash LANG=C.UTF-8 TERM=dumb
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
-for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY GOPROXY GOSUMDB; do
   [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
 done
 # Not exec: the shell stays the first process, and reaps what the command leaves.

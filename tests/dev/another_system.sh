@@ -18,12 +18,12 @@ fail_test() {
 }
 
 # Each package of every command has a sign by which its contents are known elsewhere.
-for package in "${everything[@]}" libboost-dev nodejs npm postgresql default-jre-headless maven nginx-light; do
+for package in "${everything[@]}" libboost-dev nodejs npm postgresql default-jre-headless maven nginx-light golang-go; do
   [[ -n ${sign_of[$package]:-} ]] || fail_test "setup.sh: sign_of has no $package"
 done
 
 # With nothing but the shell's own tools.
-for kind in "" test bench browser fuzz package full lint; do
+for kind in "" test bench browser fuzz go package full lint; do
   status=0
   # shellcheck disable=SC2086,SC2123  # no argument rather than an empty one; no program is found, on purpose
   output=$(PATH=/nonexistent && cmd_setup $kind 2>&1) || status=$?
