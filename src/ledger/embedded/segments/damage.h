@@ -1,0 +1,26 @@
+// A journal whose files are not what was written.
+#pragma once
+
+#include <string>
+
+#include "ledger/embedded/segments/disk.h"
+#include "ledger/journal_row.h"
+
+namespace holdfast::segments {
+
+// what() names the file and the byte, and says what still holds and what to do.
+class SegmentDamage : public DataError {
+ public:
+  using DataError::DataError;
+  // For a reader: the rows from first_lost on and before next cannot be read. Reading can go on with `next`. Both are 0 if the damage is
+  // not in what a reader reads.
+  Position first_lost = 0;
+  Position next = 0;
+};
+
+// The sentence of a SegmentDamage: where, what, and the way out.
+std::string told_of_damage(const Disk& disk, const std::string& name, std::uint64_t offset, const std::string& what);
+// The same for a file as a whole.
+std::string told_of_damage(const Disk& disk, const std::string& name, const std::string& what);
+
+}   // namespace holdfast::segments

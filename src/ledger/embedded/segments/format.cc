@@ -1,0 +1,103 @@
+#include "ledger/embedded/segments/format.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace holdfast::segments {
+namespace {
+
+constexpr std::string_view k_segment_magic = "HfSegmnt";
+constexpr std::uint32_t k_frame_magic = 0x64526648;   // "HfRd"
+constexpr std::string_view k_suffix = ".segment";
+constexpr std::size_t k_digits = 10;
+constexpr std::size_t k_segment_header = 64;
+
+}  // namespace
+
+std::uint64_t checksum(std::string_view bytes, std::uint64_t seed) { return XXH64(bytes.data(), bytes.size(), seed); }
+
+std::string name_of_segment(std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < k_digits) digits.insert(0, k_digits - digits.size(), '0');
+  return digits.append(k_suffix);
+}
+
+std::optional<std::uint64_t> number_of_segment(std::string_view name) {
+  if (!name.ends_with(k_suffix)) return std::nullopt;
+  name.remove_suffix(k_suffix.size());
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size() || number == 0) return std::nullopt;
+  return name_of_segment(number).size() == name.size() + k_suffix.size() ? std::optional(number) : std::nullopt;
+}
+
+std::string encode(const SegmentHeader& header) {
+  std::string block(k_block, '\0');
+  char* const at = block.data();
+  std::memcpy(at + 8, k_segment_magic.data(), k_segment_magic.size());
+  put(at + 16, k_version);
+  put(at + 20, static_cast<std::uint32_t>(k_block));
+  put(at + 24, header.number);
+  put(at + 32, header.bytes);
+  std::ranges::copy(header.journal, reinterpret_cast<std::uint8_t*>(at) + 40);
+  put(at + 56, header.salt);
+  put(at, checksum({at + 8, k_segment_header - 8}, 0));
+  return block;
+}
+
+std::expected<SegmentHeader, std::string> decode_segment_header(std::string_view block) {
+  const char* const at = block.data();
+  if (block.substr(8, k_segment_magic.size()) != k_segment_magic) return std::unexpected("it does not begin like a segment");
+  if (get<std::uint64_t>(at) != checksum({at + 8, k_segment_header - 8}, 0)) {
+    return std::unexpected("the checksum of its header does not match");
+  }
+  const auto version = get<std::uint32_t>(at + 16);
+  if (version != k_version) {
+    return std::unexpected("it has format version " + std::to_string(version) + ", and this program reads version " +
+                           std::to_string(k_version));
+  }
+  SegmentHeader header{.number = get<std::uint64_t>(at + 24), .bytes = get<std::uint64_t>(at + 32), .salt = get<std::uint64_t>(at + 56)};
+  std::memcpy(header.journal.data(), at + 40, header.journal.size());
+  if (get<std::uint32_t>(at + 20) != k_block || header.bytes % k_block != 0 || header.bytes > k_segment_bytes_max) {
+    return std::unexpected("its header has numbers that there cannot be");
+  }
+  return header;
+}
+
+void put_frame_header(const FrameHeader& header, std::uint64_t salt, char* frame) {
+  put(frame + 8, k_frame_magic);
+  put(frame + 12, header.length);
+  put(frame + 16, header.block);
+  put(frame + 20, static_cast<std::uint32_t>(header.kind));
+  put(frame + 24, header.round);
+  put(frame + 32, header.before.position);
+  std::ranges::copy(header.before.hash, reinterpret_cast<std::uint8_t*>(frame) + 40);
+  put(frame + 72, header.rows);
+  put(frame + 76, header.block_before);
+  put(frame, checksum({frame + 8, header.length - 8}, salt));
+}
+
+std::optional<FrameHeader> read_frame_header(std::string_view bytes, std::uint32_t block, std::uint64_t bytes_left) {
+  const char* const at = bytes.data();
+  if (get<std::uint32_t>(at + 8) != k_frame_magic) return std::nullopt;
+  const auto kind = get<std::uint32_t>(at + 20);
+  FrameHeader header{.kind = static_cast<FrameKind>(kind),
+                     .length = get<std::uint32_t>(at + 12),
+                     .block = get<std::uint32_t>(at + 16),
+                     .block_before = get<std::uint32_t>(at + 76),
+                     .round = get<std::uint64_t>(at + 24),
+                     .before = {get<std::int64_t>(at + 32), {}},
+                     .rows = get<std::uint32_t>(at + 72)};
+  std::memcpy(header.before.hash.data(), at + 40, header.before.hash.size());
+  if (header.length < k_frame_header || header.length > bytes_left || header.block != block) return std::nullopt;
+  if (kind != static_cast<std::uint32_t>(FrameKind::opening) && kind != static_cast<std::uint32_t>(FrameKind::round)) return std::nullopt;
+  return header;
+}
+
+bool is_whole(std::string_view frame, std::uint64_t salt) { return get<std::uint64_t>(frame.data()) == checksum(frame.substr(8), salt); }
+
+}  // namespace holdfast::segments

@@ -1,0 +1,27 @@
+#include "ledger/embedded/segments/retention.h"
+
+#include "core/codec.h"
+
+namespace holdfast::segments {
+
+std::uint64_t first_segment_to_keep(const Catalog& catalog, Position through) {
+  const std::vector<Segment> segments = catalog.snapshot().segments;
+  std::size_t keep = 0;
+  while (keep + 1 < segments.size() && segments[keep + 1].before->head.position <= through) ++keep;
+  return segments[keep].header.number;
+}
+
+std::string note_of_first_kept(std::uint64_t number) {
+  std::string text;
+  Writer(text).varint(number);
+  return text;
+}
+
+void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number) {
+  for (const std::uint64_t removed : catalog.remove_before(number)) {
+    disk.remove(name_of_segment(removed));
+    disk.sync_folder();
+  }
+}
+
+}  // namespace holdfast::segments

@@ -1,0 +1,26 @@
+// Removes whole segments whose rows nobody needs any more.
+//
+//   const std::uint64_t keep = first_segment_to_keep(catalog, delivered);   // of what the tables have on disk and all readers have passed
+//   round.add_note(k_note_first_kept, note_of_first_kept(keep));
+//   writer.append(round);                                                   // from now on a start does not miss the segments before it
+//   remove_segments_before(disk, catalog, keep);
+//
+// A crash in between leaves files too many, which the next start removes, never one too few. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ledger/embedded/segments/catalog.h"
+#include "ledger/embedded/segments/disk.h"
+
+namespace holdfast::segments {
+
+// The number of the first segment with a row after `through`; at most that of the segment in use.
+std::uint64_t first_segment_to_keep(const Catalog& catalog, Position through);
+std::string note_of_first_kept(std::uint64_t number);
+// Removes the files of segments in use before `number`, the oldest first, each of them durably before the next. The note with `number` is
+// on disk. Throws DiskError; the rest stays for the next start.
+void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number);
+
+}   // namespace holdfast::segments

@@ -1,0 +1,133 @@
+#include "ledger/embedded/segments/segment_writer.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "ledger/embedded/segments/damage.h"
+#include "ledger/embedded/segments/retention.h"
+
+namespace holdfast::segments {
+
+bool SegmentWriter::exists(Disk& disk) {
+  const std::vector<std::string> names = disk.list();
+  if (std::ranges::find(names, ReachMarker::k_name) != names.end()) {
+    return ReachMarker(disk, Disk::Mode::read).state() != ReachMarker::State::creating;
+  }
+  if (std::ranges::any_of(names, [](const std::string& name) { return number_of_segment(name).has_value(); })) {
+    throw SegmentDamage(told_of_damage(disk, ReachMarker::k_name, "it is missing, so nobody knows how far the journal reached"));
+  }
+  return false;
+}
+
+// The marker comes first and says that the journal is being created. So segments without a marker are always damage.
+void SegmentWriter::create(Disk& disk, const Options& options, const JournalId& journal, const Reach& start) {
+  HOLDFAST_CHECK(!exists(disk));
+  for (const std::string& name : disk.list()) {
+    if (number_of_segment(name)) disk.remove(name);   // of an interrupted creation
+  }
+  disk.sync_folder();
+  ReachMarker::create(disk, journal, start);
+  Catalog catalog;
+  if (Supply(disk, catalog, journal, options.segment_bytes, options.draw_salt).prepare() == Supply::Prepared::no_room) {
+    throw NoRoom("there is no room for a journal in " + disk.path_of("") + ": its first segment takes " +
+                 std::to_string(options.segment_bytes) + " bytes. Free space and start again.");
+  }
+  const Segment first = *catalog.next_prepared();
+  Round opening(start);
+  first.file->write_durably(std::uint64_t{k_first_frame} * k_block, opening.finish(FrameKind::opening, first.header, k_first_frame, 0));
+  ReachMarker marker(disk, Disk::Mode::write);
+  marker.note(start);
+  marker.sync();
+}
+
+SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(disk), marker_(disk, Disk::Mode::write) {
+  Recovered found = recover(disk_, marker_, Disk::Mode::write);
+  for (const Torn& torn : found.torn) torn_blocks_ += torn.blocks;
+  mend(found);
+  const std::uint64_t segment_bytes = found.segments[found.last].header.bytes;
+  supply_.emplace(disk, catalog_, marker_.journal(), segment_bytes, std::move(options.draw_salt));
+  for (Segment& segment : found.segments) catalog_.add(segment);
+  segment_ = found.segments[found.last];
+  last_frame_ = found.last_frame;
+  next_block_ = found.end_block;
+  reach_ = found.reach;
+  notes_ = std::move(found.notes);
+  catalog_.publish(reach_, next_block_);
+  marker_.note(reach_);
+  marker_.sync();
+  remove_segments_before(disk_, catalog_, found.first_kept);
+}
+
+void SegmentWriter::append(Round& round) {
+  if (!broken_.empty()) throw DiskError(broken_, broken_code_);
+  HOLDFAST_CHECK(round.before() == reach_ && round.bytes() <= round_bytes_max());
+  const auto blocks = static_cast<std::uint32_t>(round.bytes() / k_block);
+  if (next_block_ + blocks > segment_.blocks()) begin_segment();
+  guarded([&] {
+    write(round, FrameKind::round, segment_, next_block_);
+    marker_.note(round.after());
+  });
+  if (round.after().head.position > reach_.head.position) segment_.index->add(reach_.head.position, next_block_);
+  last_frame_ = next_block_;
+  next_block_ += blocks;
+  reach_ = round.after();
+  for (const auto& [kind, text] : round.notes()) {
+    if (text.empty()) notes_.erase(kind);
+    else notes_[kind] = text;
+  }
+  HOLDFAST_CHECK(notes_.size() <= k_notes_max);
+  catalog_.publish(reach_, next_block_);
+}
+
+// The opening has its own write: together with a round, a torn write could leave the round whole behind a bad opening, which is damage.
+void SegmentWriter::begin_segment() {
+  if (!catalog_.next_prepared() && supply_->prepare() == Supply::Prepared::no_room) {
+    throw NoRoom("the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " +
+                 std::to_string(segment_.header.bytes) + " bytes. What was answered is on disk. Free space; the journal then goes on.");
+  }
+  const Segment next = *catalog_.next_prepared();
+  Round opening(reach_);
+  for (const auto& [kind, text] : notes_) opening.add_note(kind, text);
+  const auto blocks = static_cast<std::uint32_t>(opening.bytes() / k_block);
+  guarded([&] {
+    write(opening, FrameKind::opening, next, k_first_frame);
+    marker_.sync();
+  });
+  segment_ = catalog_.begin_next(reach_);
+  last_frame_ = k_first_frame;
+  next_block_ = k_first_frame + blocks;
+}
+
+void SegmentWriter::write(Round& round, FrameKind kind, const Segment& segment, std::uint32_t block) {
+  segment.file->write_durably(std::uint64_t{block} * k_block, round.finish(kind, segment.header, block, last_frame_));
+}
+
+// Runs a write. If it fails, nobody knows what is on disk, and nothing more is written.
+template <typename Write>
+void SegmentWriter::guarded(Write write) {
+  try {
+    write();
+  } catch (const DiskError& error) {
+    broken_ =
+        std::string("the journal could not be written: ") + error.what() +
+        ". What was answered is on disk; the last requests without an answer may be too. Free space or repair the disk, then start again.";
+    broken_code_ = error.code();
+    throw DiskError(broken_, broken_code_);
+  }
+}
+
+SegmentWriter::Room SegmentWriter::room() const {
+  return {.bytes = std::uint64_t{segment_.blocks() - next_block_} * k_block,
+          .prepared = catalog_.prepared(),
+          .is_short = supply_->is_out_of_room()};
+}
+
+void SegmentWriter::stop() {
+  if (!broken_.empty()) return;   // the marker says what was durable
+  guarded([&] {
+    marker_.note(reach_, ReachMarker::State::stopped);
+    marker_.sync();
+  });
+}
+
+}  // namespace holdfast::segments

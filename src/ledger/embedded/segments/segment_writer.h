@@ -1,0 +1,99 @@
+// Writes a journal of segments: one durable write a round.
+//
+//   PosixDisk disk(folder);
+//   if (!SegmentWriter::exists(disk)) SegmentWriter::create(disk, options, journal_id, {});
+//   SegmentWriter writer(disk, options);          // recovers
+//   Round round(writer.reach());
+//   round.add_row(event, first_seq, changes, at, body);
+//   writer.append(round);                         // on disk; readers see it
+//   writer.stop();                                // the next start knows that nothing was under way
+//
+// It has no threads. append(), room() and stop() belong to one thread at a time; supply() and catalog() to any. After a failed write or
+// sync nobody knows what is on disk: nothing more is accepted, and the process must end. The next start finds out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "ledger/embedded/segments/catalog.h"
+#include "ledger/embedded/segments/disk.h"
+#include "ledger/embedded/segments/reach_marker.h"
+#include "ledger/embedded/segments/recovery.h"
+#include "ledger/embedded/segments/round.h"
+#include "ledger/embedded/segments/supply.h"
+
+namespace holdfast::segments {
+
+// There is no prepared segment and no room to make one. Nothing was written, and the same round can be appended when there is room.
+class NoRoom : public DataError {
+ public:
+  using DataError::DataError;
+};
+
+class SegmentWriter {
+ public:
+  struct Options {
+    std::uint64_t segment_bytes = k_segment_bytes;   // of a new journal, which keeps it: a multiple of k_block, 64 KiB to 1 GiB
+    std::function<std::uint64_t()> draw_salt{};   // unpredictable numbers; required. Called on the thread that prepares
+  };
+  // What is left for further rounds.
+  struct Room {
+    std::uint64_t bytes = 0;   // for rounds, in the segment in use
+    std::size_t prepared = 0;   // further segments
+    bool is_short = false;   // no further segment could be made: only what frees seats or ends begun sales should go on
+  };
+
+  // Whether the folder has a journal. False also if its creation was interrupted. Throws SegmentDamage if its marker is missing or damaged.
+  static bool exists(Disk& disk);
+  // Creates a journal that goes on after `start`; durable when it returns. `journal` is drawn at random. Where exists() is false; a crash
+  // in between leaves it so. Throws DiskError, or NoRoom.
+  static void create(Disk& disk, const Options& options, const JournalId& journal, const Reach& start);
+
+  // Recovers the journal and makes it ready for appending. Throws SegmentDamage if it is not whole; DiskError.
+  SegmentWriter(Disk& disk, Options options);
+  SegmentWriter(const SegmentWriter&) = delete;
+  SegmentWriter& operator=(const SegmentWriter&) = delete;
+
+  // Writes the round, which must begin at reach(); on disk when it returns. Begins the next segment if the round does not fit in the one in
+  // use. Throws NoRoom, and then nothing has changed. Throws DiskError if writing failed, and from then on the same sentence for every
+  // call.
+  void append(Round& round);
+
+  const Reach& reach() const { return reach_; }
+  const Notes& notes() const { return notes_; }
+  // The largest Round::bytes() that append() takes.
+  std::uint64_t round_bytes_max() const { return segment_.header.bytes - k_blocks_before_rounds * k_block; }
+  Room room() const;
+  // Notes a clean stop; on disk when it returns. Call it last. Throws DiskError.
+  void stop();
+
+  Supply& supply() { return *supply_; }
+  Catalog& catalog() { return catalog_; }
+  // What the last start dropped: blocks of a write that nobody was answered for.
+  std::uint64_t torn_blocks() const { return torn_blocks_; }
+
+ private:
+  static constexpr std::uint64_t k_blocks_before_rounds = 4;   // a header, and an opening with as many notes as there can be
+
+  void begin_segment();
+  void write(Round& round, FrameKind kind, const Segment& segment, std::uint32_t block);
+  template <typename Write>
+  void guarded(Write write);
+
+  Disk& disk_;
+  ReachMarker marker_;
+  Catalog catalog_;
+  std::optional<Supply> supply_;   // always there after the constructor
+  Segment segment_;   // in use
+  std::uint32_t last_frame_ = 0;   // its block
+  std::uint32_t next_block_ = 0;
+  Reach reach_;
+  Notes notes_;
+  std::uint64_t torn_blocks_ = 0;
+  std::string broken_;   // why nothing more is accepted; empty: all is well
+  int broken_code_ = 0;
+};
+
+}   // namespace holdfast::segments

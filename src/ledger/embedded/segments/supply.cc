@@ -1,0 +1,72 @@
+#include "ledger/embedded/segments/supply.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/check.h"
+
+namespace holdfast::segments {
+namespace {
+
+// Zeros are written and synced in small steps, so that a round's sync never waits for many of them.
+constexpr std::uint64_t k_zeroed_at_once = std::uint64_t{1} * 1024 * 1024;
+constexpr std::uint64_t k_blocks_min = 16;
+
+}  // namespace
+
+Supply::Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint64_t segment_bytes,
+               std::function<std::uint64_t()> draw_salt)
+    : disk_(disk), catalog_(catalog), journal_(journal), segment_bytes_(segment_bytes), draw_salt_(std::move(draw_salt)) {
+  HOLDFAST_CHECK(segment_bytes % k_block == 0 && segment_bytes >= k_blocks_min * k_block && segment_bytes <= k_segment_bytes_max);
+}
+
+Supply::Prepared Supply::prepare() {
+  const std::scoped_lock lock(mutex_);
+  if (catalog_.prepared() >= k_ahead) {
+    out_of_room_ = false;
+    return Prepared::enough;
+  }
+  try {
+    make(catalog_.last_number() + 1);
+  } catch (const DiskError& error) {
+    if (!error.is_no_room()) throw;
+    out_of_room_ = true;
+    return Prepared::no_room;
+  }
+  out_of_room_ = false;
+  return Prepared::one_more;
+}
+
+void Supply::remove_if_there(const std::string& name) {
+  const std::vector<std::string> names = disk_.list();
+  if (std::ranges::find(names, name) != names.end()) disk_.remove(name);
+}
+
+// The file gets its name when it is whole and on disk: a crash leaves the name with all of it, or a partial file, which the next try
+// removes.
+void Supply::make(std::uint64_t number) {
+  const std::string name = name_of_segment(number);
+  const std::string partial = name + ".partial";
+  remove_if_there(partial);
+  const SegmentHeader header{.number = number, .bytes = segment_bytes_, .journal = journal_, .salt = draw_salt_()};
+  try {
+    const std::unique_ptr<DiskFile> file = disk_.create(partial);
+    file->allocate(segment_bytes_);
+    std::string bytes = encode(header);
+    bytes.resize(std::min(segment_bytes_, k_zeroed_at_once), '\0');
+    for (std::uint64_t at = 0; at < segment_bytes_; at += bytes.size()) {
+      bytes.resize(std::min<std::uint64_t>(bytes.size(), segment_bytes_ - at));
+      file->write(at, bytes);
+      file->sync();
+      std::fill_n(bytes.begin(), k_block, '\0');   // the header is in the first step only
+    }
+  } catch (const DiskError&) {
+    remove_if_there(partial);   // it holds room that others need
+    throw;
+  }
+  disk_.rename(partial, name);
+  disk_.sync_folder();
+  catalog_.add({.header = header, .file = disk_.open(name, Disk::Mode::write)});
+}
+
+}   // namespace holdfast::segments

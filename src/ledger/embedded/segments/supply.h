@@ -1,0 +1,54 @@
+// Makes segments ahead of their use: files of full size, zeroed, with a header, all of it on disk. So an append overwrites blocks that are
+// there, and needs no new metadata.
+//
+//   Supply supply(disk, catalog, journal, k_segment_bytes, draw_salt);
+//   supply.prepare();   // on a background thread, after each round that began a segment, and now and then
+//
+// The last prepared segment is the reserve for a full disk: while no further one can be made, new work is refused, and what frees seats or
+// ends sales that have begun goes on in it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "ledger/embedded/segments/catalog.h"
+#include "ledger/embedded/segments/disk.h"
+
+namespace holdfast::segments {
+
+// Any thread.
+class Supply {
+ public:
+  static constexpr std::size_t k_ahead = 2;   // prepared segments: the next one, and the reserve
+  enum class Prepared {
+    enough,   // k_ahead are there
+    one_more,   // one was made
+    no_room,   // the disk is full
+  };
+
+  // `draw_salt` gives unpredictable numbers; called by one thread at a time. Both references must outlive the supply.
+  Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint64_t segment_bytes, std::function<std::uint64_t()> draw_salt);
+
+  // Makes at most one segment, which may take seconds. Throws DiskError if it fails for another reason than room; the next call tries
+  // again.
+  Prepared prepare();
+  // Whether the last try found no room.
+  bool is_out_of_room() const { return out_of_room_.load(std::memory_order_relaxed); }
+
+ private:
+  void make(std::uint64_t number);
+  void remove_if_there(const std::string& name);
+
+  Disk& disk_;
+  Catalog& catalog_;
+  const JournalId journal_;
+  const std::uint64_t segment_bytes_;
+  const std::function<std::uint64_t()> draw_salt_;
+  std::mutex mutex_;   // one makes a segment
+  std::atomic<bool> out_of_room_{false};
+};
+
+}   // namespace holdfast::segments
