@@ -13,7 +13,7 @@ readonly build_packages=(
 declare -rA boost_of=(["debian 12"]=libboost1.81-dev ["debian 13"]=libboost1.83-dev)
 readonly test_packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libclang-rt-19-dev llvm-19
-  redis-server redis-tools haproxy faketime
+  redis-server redis-tools haproxy faketime python3
 )
 readonly fuzz_packages=(libclang-rt-19-dev llvm-19)   # sanitizers and libFuzzer; llvm-symbolizer names functions in a stack
 readonly lint_packages=(clang-tidy-19 clang-format-19 shellcheck)
@@ -87,7 +87,7 @@ declare -rA sign_of=(
   [librdkafka-dev]="<librdkafka/rdkafka.h" [git]=git [ca-certificates]=update-ca-certificates [curl]=curl [nodejs]=node [npm]=npm
   [libgtest-dev]="<gtest/gtest.h" [libgmock-dev]="<gmock/gmock.h" [librapidcheck-dev]="<rapidcheck.h"
   [libclang-rt-19-dev]="<sanitizer/asan_interface.h" [llvm-19]=llvm-symbolizer-19 [redis-server]=redis-server [redis-tools]=redis-cli
-  [haproxy]=haproxy [faketime]=faketime [default-jre-headless]=java [maven]=mvn [postgresql]=postgres [libbenchmark-dev]="<benchmark/benchmark.h"
+  [haproxy]=haproxy [faketime]=faketime [python3]=python3 [default-jre-headless]=java [maven]=mvn [postgresql]=postgres [libbenchmark-dev]="<benchmark/benchmark.h"
   [wrk]=wrk [nginx-light]=nginx [chromium]=chromium [clang-tidy-19]=clang-tidy-19 [clang-format-19]=clang-format-19
   [shellcheck]=shellcheck [dpkg-dev]=dpkg-shlibdeps [file]=file [prometheus]=promtool [python3-venv]=python3
   [default-jdk-headless]=javac [golang-go]=go

@@ -1,0 +1,133 @@
+// A crash at any call of the disk, whatever arrives of what was not synced, leaves a journal that opens and has all that was answered.
+#include <gtest/gtest.h>
+
+#include "ledger/embedded/segments/segments_in_test.h"
+#include "ledger/embedded/segments/simulated_disk.h"
+
+namespace holdfast::test {
+namespace {
+
+constexpr std::uint64_t k_rounds = 45;   // several segments, some of them removed
+constexpr std::uint64_t k_power_cuts = 3;
+
+// How the machine ends: a process that is killed loses nothing, a power cut any blocks of 512 bytes or of 4 KiB.
+void end(SimulatedDisk& disk, std::uint64_t way) {
+  if (way == 0) return disk.end_process();
+  disk.lose_power(way, way % 2 == 0 ? 8 : 1);
+}
+
+// Lives until the call, or to the end. True: it crashed.
+bool crashes(SimulatedDisk& disk, std::size_t call, SimulatedDisk::When when, Answered& answered) {
+  disk.crash_at(call, when);
+  try {
+    live(disk, k_rounds, answered);
+    return false;
+  } catch (const Crash&) {
+    return true;
+  }
+}
+
+// After a crash: it opens, has everything, goes on to the end, and has everything then.
+void expect_recovers(SimulatedDisk& disk, Answered answered) {
+  if (segments::SegmentWriter::exists(disk)) {
+    ASSERT_EQ(compare(disk, answered), "");
+  } else {
+    ASSERT_EQ(answered.reach.round, 0U) << "the journal is gone";
+  }
+  live(disk, k_rounds, answered);
+  ASSERT_EQ(compare(disk, answered), "");
+}
+
+std::size_t calls_of_a_life() {
+  SimulatedDisk disk;
+  Answered answered;
+  live(disk, k_rounds, answered);
+  return disk.calls();
+}
+
+TEST(SegmentCrash, AtEveryCallLeavesWhatWasAnswered) {
+  const std::size_t calls = calls_of_a_life();
+  ASSERT_GT(calls, 100U);
+  for (std::size_t call = 0; call < calls; ++call) {
+    for (const auto when : {SimulatedDisk::When::before, SimulatedDisk::When::after}) {
+      for (std::uint64_t way = 0; way <= k_power_cuts; ++way) {
+        SCOPED_TRACE("call " + std::to_string(call) + (when == SimulatedDisk::When::after ? ", after it, way " : ", before it, way ") +
+                     std::to_string(way));
+        SimulatedDisk disk;
+        Answered answered;
+        ASSERT_TRUE(crashes(disk, call, when, answered));
+        end(disk, way);
+        ASSERT_NO_THROW(ASSERT_NO_FATAL_FAILURE(expect_recovers(disk, answered)));
+      }
+    }
+  }
+}
+
+TEST(SegmentCrash, DuringTheRecoveryFromACrashLeavesWhatWasAnswered) {
+  const std::size_t calls = calls_of_a_life();
+  for (std::size_t call = 0; call < calls; call += 7) {
+    bool crashed_again = true;
+    for (std::size_t again = 0; crashed_again && again < 9; ++again) {   // recovery, and the first rounds after it
+      SCOPED_TRACE("call " + std::to_string(call) + ", and then call " + std::to_string(again));
+      SimulatedDisk disk;
+      Answered answered;
+      ASSERT_TRUE(crashes(disk, call, SimulatedDisk::When::after, answered));
+      end(disk, 1 + again);
+      ASSERT_NO_THROW(crashed_again =
+                          crashes(disk, again, again % 2 == 0 ? SimulatedDisk::When::after : SimulatedDisk::When::before, answered));
+      end(disk, 7 + call);
+      ASSERT_NO_THROW(ASSERT_NO_FATAL_FAILURE(expect_recovers(disk, answered)));
+    }
+  }
+}
+
+// A journal whose next round was being written, and is not synced: the disk, and the round's sectors by their number in the file.
+struct InFlight {
+  SimulatedDisk disk;
+  Answered answered;
+};
+void begin_write(InFlight& flight, std::uint64_t rounds) {
+  live(flight.disk, rounds, flight.answered);
+  flight.disk.end_process();
+  segments::SegmentWriter writer(flight.disk, small_segments());
+  segments::Round round = test_round(writer.reach());
+  flight.disk.crash_at(flight.disk.calls(), SimulatedDisk::When::after);
+  EXPECT_THROW(writer.append(round), Crash);
+}
+
+TEST(SegmentCrash, ATornLastFrameIsDroppedWhicheverOfItsSectorsArrived) {
+  InFlight whole;
+  begin_write(whole, 3);   // round 4 has rows 7 and 8
+  std::set<std::size_t> sectors;
+  whole.disk.lose_power([&](std::size_t sector) {
+    sectors.insert(sector);
+    return true;
+  });
+  ASSERT_EQ(sectors.size(), 8U);
+  for (std::size_t arrived = 0; arrived < std::size_t{1} << sectors.size(); ++arrived) {
+    InFlight flight;
+    begin_write(flight, 3);
+    flight.disk.lose_power([&](std::size_t sector) { return (arrived >> (sector - *sectors.begin()) & 1) != 0; });
+    ASSERT_NO_THROW(ASSERT_EQ(compare(flight.disk, flight.answered), "")) << "sectors " << arrived;
+    live(flight.disk, 9, flight.answered);
+    ASSERT_EQ(compare(flight.disk, flight.answered), "");
+  }
+}
+
+TEST(SegmentCrash, ATornFrameOfSeveralBlocksIsZeroedBeforeTheNextOneIsWritten) {
+  for (std::uint64_t arrived = 1; arrived < 8; ++arrived) {   // of round 3, whose third row has three blocks
+    InFlight flight;
+    begin_write(flight, 2);
+    std::optional<std::size_t> first;
+    flight.disk.lose_power([&](std::size_t sector) {
+      if (!first) first = sector;
+      return (arrived >> (sector - *first) / 8 & 1) != 0;
+    });
+    ASSERT_EQ(compare(flight.disk, flight.answered), "") << arrived;
+    segments::SegmentWriter writer(flight.disk, small_segments());
+    EXPECT_EQ(writer.torn_blocks(), 0U) << "the opening before had to zero it";
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::test

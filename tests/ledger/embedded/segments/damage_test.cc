@@ -1,0 +1,204 @@
+// What is not as it was written is refused by name, or does no harm. Nothing that was answered is lost without a word.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <random>
+
+#include "ledger/embedded/segments/reach_marker.h"
+#include "ledger/embedded/segments/retention.h"
+#include "ledger/embedded/segments/segments_in_test.h"
+#include "ledger/embedded/segments/simulated_disk.h"
+
+namespace holdfast::test {
+namespace {
+
+using segments::k_block;
+using segments::name_of_segment;
+using segments::SegmentDamage;
+using testing::AllOf;
+using testing::HasSubstr;
+
+class SegmentDamageTest : public testing::Test {
+ protected:
+  SegmentDamageTest() { live(disk_, 24, answered_); }
+
+  // Empty: it opens and has everything; else the sentence of the refusal. Fails if something is missing without a word.
+  std::string refusal(SimulatedDisk& disk) const {
+    try {
+      if (!segments::SegmentWriter::exists(disk)) return ADD_FAILURE() << "the journal is taken for one that was never made", "";
+      EXPECT_EQ(compare(disk, answered_), "");
+    } catch (const SegmentDamage& damage) {
+      return damage.what();
+    }
+    return "";
+  }
+  std::string refusal_after(const std::function<void(SimulatedDisk&)>& change) const {
+    SimulatedDisk disk = disk_.copy();
+    change(disk);
+    return refusal(disk);
+  }
+  std::vector<std::string> names_in_use() {
+    segments::SegmentWriter writer(disk_, small_segments());
+    std::vector<std::string> names;
+    for (const segments::Segment& segment : writer.catalog().snapshot().segments) names.push_back(segment.name());
+    return names;
+  }
+
+  SimulatedDisk disk_;
+  Answered answered_;
+};
+
+// A bit of each byte that means something, each bit of the marker and of the headers of the last segment in use, and a bit in each KiB of
+// padding and unused room.
+TEST_F(SegmentDamageTest, AnyFlippedBitIsRefusedByNameOrDoesNoHarm) {
+  std::mt19937_64 random(1);
+  const std::string last = names_in_use().back();
+  std::size_t refused = 0;
+  std::size_t harmless = 0;
+  const auto flip = [&](const std::string& name, std::uint64_t bit) {
+    SCOPED_TRACE(name + ", bit " + std::to_string(bit));
+    const std::string sentence = refusal_after([&](SimulatedDisk& disk) { disk.flip_bit(name, bit); });
+    if (sentence.empty()) return void(++harmless);
+    ++refused;
+    EXPECT_THAT(sentence, AllOf(HasSubstr("journal/"), HasSubstr("holdfast restore")));
+  };
+  for (const std::string& name : disk_.names()) {
+    const std::string content = disk_.content(name);
+    const bool each_bit = name == "reach" || name == last;
+    for (std::size_t at = 0; at < content.size(); ++at) {
+      const bool means_something = content[at] != '\0' && content[at] != content[at - std::min<std::size_t>(at, 1)];   // not inside a body
+      if (each_bit && means_something && at % segments::k_block < segments::k_frame_header) {
+        for (std::uint64_t bit = 0; bit < 8; ++bit) flip(name, 8 * at + bit);
+      } else if (means_something || at % 1'024 == 0) {
+        flip(name, 8 * at + random() % 8);
+      }
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(refused, 3'000U);
+  EXPECT_GT(harmless, 100U);
+}
+
+TEST_F(SegmentDamageTest, AnyTruncationIsRefusedByName) {
+  for (const std::string& name : disk_.names()) {
+    const std::size_t size = disk_.content(name).size();
+    for (std::size_t bytes = 0; bytes < size; bytes += size / 24 - 1) {
+      const std::string sentence = refusal_after([&](SimulatedDisk& disk) { disk.resize(name, bytes); });
+      EXPECT_THAT(sentence, HasSubstr("journal/" + name)) << bytes;
+    }
+    EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { disk.resize(name, size + 1); }), HasSubstr(name));
+  }
+}
+
+TEST_F(SegmentDamageTest, AMissingSegmentIsRefusedByItsName) {
+  const std::vector<std::string> names = names_in_use();
+  ASSERT_GE(names.size(), 3U);
+  for (const std::string& name : {names.front(), names[1]}) {
+    EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { disk.take(name); }), HasSubstr("journal/" + name + " is damaged: it is missing"));
+  }
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) {
+                for (const std::string& name : disk.names()) {
+                  if (name >= names.back() && name.ends_with(".segment")) disk.take(name);   // the last one, and those prepared
+                }
+              }),
+              HasSubstr("and the file reach knows that round 24"));
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) {
+                for (const std::string& name : disk.names()) {
+                  if (name.ends_with(".segment")) disk.take(name);
+                }
+              }),
+              HasSubstr("it has no segment"));
+}
+
+TEST_F(SegmentDamageTest, AMissingMarkerIsRefused) {
+  EXPECT_THAT(refusal_after([](SimulatedDisk& disk) { disk.take("reach"); }), HasSubstr("journal/reach is damaged: it is missing"));
+}
+
+TEST_F(SegmentDamageTest, AMarkerOfAnotherJournalIsRefused) {
+  const std::string sentence = refusal_after([](SimulatedDisk& disk) {
+    segments::ReachMarker::create(disk, {1, 2, 3}, {});
+    segments::ReachMarker(disk, segments::Disk::Mode::write).note({});
+  });
+  EXPECT_THAT(sentence, HasSubstr("it is of another journal"));
+}
+
+TEST_F(SegmentDamageTest, ASegmentOfAnotherJournalOrUnderAnotherNameIsRefused) {
+  const std::vector<std::string> names = names_in_use();
+  SimulatedDisk other;
+  segments::SegmentWriter::create(other, small_segments(), {9, 9, 9}, {});
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { disk.put(names.front(), other.content(name_of_segment(1))); }),
+              HasSubstr(names.front() + " is damaged: it is of another journal"));
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { disk.put(names[1], disk.content(names[0])); }),
+              HasSubstr(names[1] + " is damaged: it is segment 1 under another name"));
+}
+
+TEST_F(SegmentDamageTest, ASegmentFromAnOlderBackupIsRefused) {
+  const std::vector<std::string> names = names_in_use();
+  std::size_t refused = 0;
+  for (std::size_t call = 0;; ++call) {   // each moment of a backup
+    SimulatedDisk older;
+    Answered answered;
+    older.crash_at(call, SimulatedDisk::When::after);
+    try {
+      live(older, 24, answered);
+      break;
+    } catch (const Crash&) {
+      older.end_process();
+    }
+    const std::vector<std::string> there = older.names();
+    for (const std::string& name : names) {
+      if (std::ranges::find(there, name) == there.end() || older.content(name) == disk_.content(name)) continue;
+      const std::string sentence = refusal_after([&](SimulatedDisk& disk) { disk.put(name, older.content(name)); });
+      EXPECT_THAT(sentence, AllOf(HasSubstr("journal/"), HasSubstr(" is damaged"))) << name << " from call " << call;
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 50U);
+}
+
+TEST_F(SegmentDamageTest, AJournalWithAnotherHistoryIsNotTakenForItsPair) {
+  SimulatedDisk other;
+  segments::SegmentWriter::create(other, small_segments(), k_test_journal, {});
+  segments::SegmentWriter writer(other, small_segments());
+  while (writer.reach().round < 24) {
+    segments::Round round(writer.reach());
+    round.add_row(1, 1, 1, k_test_time, "another history");
+    writer.append(round);
+    writer.supply().prepare();
+  }
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { disk.put("reach", other.content("reach")); }), HasSubstr("not a pair"));
+}
+
+TEST_F(SegmentDamageTest, AWholeFrameBehindADamagedOneIsRefusedWithBothPlaces) {
+  const std::string last = names_in_use().back();
+  const std::string content = disk_.content(last);
+  const std::string sentence = refusal_after([&](SimulatedDisk& disk) { disk.flip_bit(last, 8 * 2 * k_block + 800); });
+  EXPECT_THAT(sentence, AllOf(HasSubstr("journal/" + last + " is damaged at byte 8192"), HasSubstr("is whole behind it, at byte "),
+                              HasSubstr("holdfast repair --accept-loss")));
+}
+
+TEST_F(SegmentDamageTest, ALaterFormatIsRefusedByItsVersion) {
+  const std::string last = names_in_use().back();
+  const std::string sentence = refusal_after([&](SimulatedDisk& disk) {
+    std::string content = disk.content(last);
+    segments::put(content.data() + 16, std::uint32_t{2});
+    segments::put(content.data(), segments::checksum(std::string_view(content).substr(8, 56), 0));
+    disk.put(last, content);
+  });
+  EXPECT_THAT(sentence, HasSubstr("it has format version 2, and this program reads version 1"));
+}
+
+// The marker was written without a sync, and the power cut took it: the journal is ahead of it, which is well.
+TEST_F(SegmentDamageTest, AnOlderMarkerIsAcceptedAfterAPowerCut) {
+  SimulatedDisk older;
+  Answered answered;
+  for (const std::uint64_t last : {2U, 7U, 15U, 20U}) {
+    live(older, last, answered);
+    older.end_process();
+    EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { disk.put("reach", older.content("reach")); }), "") << last;
+  }
+}
+
+}   // namespace
+}   // namespace holdfast::test

@@ -1,0 +1,159 @@
+// The bytes of the files, which stay: docs/internals/journal.md shows those of this test, and a reader in another language reads what the
+// writer wrote.
+#include "ledger/embedded/segments/format.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "ledger/embedded/segments/posix_disk.h"
+#include "ledger/embedded/segments/segments_in_test.h"
+#include "ledger/embedded/segments/simulated_disk.h"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using segments::k_block;
+using segments::Round;
+using segments::SegmentWriter;
+using testing::HasSubstr;
+
+const fs::path k_sources = HOLDFAST_SOURCE_DIR;
+
+// As the page shows bytes: 16 a line.
+std::string hex(std::string_view bytes) {
+  std::string text;
+  std::array<char, 8> digits{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i > 0) text += i % 16 == 0 ? "\n" : " ";
+    std::snprintf(digits.data(), digits.size(), "%02x", static_cast<unsigned>(static_cast<std::uint8_t>(bytes[i])));
+    text += digits.data();
+  }
+  return text;
+}
+
+// Of both slots of `reach`, the first one is newer then.
+// The journal of the page's example: one round with one row and one note.
+void write_example(SimulatedDisk& disk) {
+  const SegmentWriter::Options options{.segment_bytes = k_small_segment, .draw_salt = [] { return 0x0123456789ABCDEFULL; }};
+  SegmentWriter::create(disk, options, k_test_journal, {});
+  SegmentWriter writer(disk, options);
+  Round round(writer.reach());
+  round.add_row(1, 1, 1, k_test_time, std::string_view("\x02\x0B\x07\x00", 4));
+  round.add_note(segments::k_note_tables, "as of row 0");
+  writer.append(round);
+}
+
+std::string text_of(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+constexpr const char* k_header_bytes = R"(39 ba 52 bb c2 b9 a4 af 48 66 53 65 67 6d 6e 74
+01 00 00 00 00 10 00 00 01 00 00 00 00 00 00 00
+00 00 01 00 00 00 00 00 10 11 12 13 14 15 16 17
+18 19 1a 1b 1c 1d 1e 1f ef cd ab 89 67 45 23 01)";
+constexpr const char* k_opening_bytes = R"(af 09 af a7 20 b3 49 12 48 66 52 64 50 00 00 00
+01 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00)";
+constexpr const char* k_round_bytes = R"(cc bb 8a 41 5d 8e 41 c8 48 66 52 64 8d 00 00 00
+02 00 00 00 02 00 00 00 01 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 01 00 00 00 01 00 00 00
+01 2d 97 26 90 4a bc 30 a0 31 63 f0 07 32 a6 00
+3d 74 4a 07 86 b2 0e 4e 42 6e 52 1b c3 03 e3 e0
+f0 0d 01 01 01 c0 ce f5 86 92 67 02 0b 07 00 02
+0c 03 61 73 20 6f 66 20 72 6f 77 20 30)";
+constexpr const char* k_reach_bytes = R"(7e bb 1e 6f 2b c6 c2 ee 48 66 52 65 61 63 68 31
+04 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00
+01 00 00 00 00 00 00 00 97 26 90 4a bc 30 a0 31
+63 f0 07 32 a6 00 3d 74 4a 07 86 b2 0e 4e 42 6e
+52 1b c3 03 e3 e0 f0 0d 10 11 12 13 14 15 16 17
+18 19 1a 1b 1c 1d 1e 1f 01 00 00 00 00 00 00 00)";
+
+TEST(SegmentFormat, HasTheBytesThatThePageShows) {
+  SimulatedDisk disk;
+  write_example(disk);
+  const std::string segment = disk.content("0000000001.segment");
+  const std::string page = text_of(k_sources / "docs" / "internals" / "journal.md");
+  const auto expect = [&](std::string_view bytes, const char* expected) {
+    EXPECT_EQ(hex(bytes), expected);
+    EXPECT_THAT(page, HasSubstr(std::string("\n") + expected + "\n"));
+  };
+  expect(std::string_view(segment).substr(0, 64), k_header_bytes);
+  expect(std::string_view(segment).substr(k_block, 80), k_opening_bytes);
+  const auto length = segments::get<std::uint32_t>(segment.data() + 2 * k_block + 12);
+  expect(std::string_view(segment).substr(2 * k_block, length), k_round_bytes);
+  expect(std::string_view(disk.content("reach")).substr(0, 96), k_reach_bytes);
+  // And nothing else.
+  const std::string rest =
+      segment.substr(64, k_block - 64) + segment.substr(k_block + 80, k_block - 80) + segment.substr(2 * k_block + length);
+  EXPECT_EQ(rest.find_first_not_of('\0'), std::string::npos);
+}
+
+TEST(SegmentFormat, NamesASegmentByItsNumber) {
+  EXPECT_EQ(segments::name_of_segment(1), "0000000001.segment");
+  for (const std::uint64_t number : {std::uint64_t{1}, std::uint64_t{9'999'999'999}, std::uint64_t{10'000'000'000}}) {
+    EXPECT_EQ(segments::number_of_segment(segments::name_of_segment(number)), number);
+  }
+  for (const char* name :
+       {"", ".segment", "1.segment", "0000000000.segment", "0000000001.segment.partial", "000000001x.segment", "00000000001.segment"}) {
+    EXPECT_FALSE(segments::number_of_segment(name).has_value()) << name;
+  }
+}
+
+// What the example's program printed, and its status.
+std::pair<int, std::string> read_in_python(const fs::path& folder) {
+  const std::string command =
+      "python3 '" + (k_sources / "examples/journal_reader/read_journal.py").string() + "' '" + folder.string() + "' 2>&1";
+  FILE* const output = ::popen(command.c_str(), "r");
+  std::string text;
+  std::array<char, 4096> part{};
+  while (const std::size_t size = std::fread(part.data(), 1, part.size(), output)) text.append(part.data(), size);
+  return {::pclose(output), text};
+}
+
+TEST(SegmentFormat, IsReadByAProgramInPythonThatKnowsOnlyThePage) {
+  const fs::path folder = fs::path(testing::TempDir()) / ("segments_in_python_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  segments::PosixDisk disk(folder);
+  Answered answered;
+  live(disk, 24, answered);
+  std::string expected;
+  SegmentWriter writer(disk, small_segments());
+  const segments::SegmentReader reader(disk, writer.catalog());
+  reader.read(reader.oldest(), [&](const JournalRow& row) {
+    std::string begin = hex(row.body.substr(0, 16));
+    std::erase(begin, ' ');
+    expected += " row " + std::to_string(row.position) + " event " + std::to_string(row.event) + " first_seq " +
+                std::to_string(row.first_seq) + " changes " + std::to_string(row.changes) + " at " + std::to_string(row.at) + " body " +
+                std::to_string(row.body.size()) + " " + begin + "\n";
+    return true;
+  });
+  const auto [status, printed] = read_in_python(folder);
+  EXPECT_EQ(status, 0) << printed;
+  std::string without_rounds;
+  std::istringstream lines(printed);
+  for (std::string line; std::getline(lines, line);) without_rounds += line.substr(line.find(" row ")) + "\n";
+  EXPECT_EQ(without_rounds, expected);
+
+  const fs::path last = folder / writer.catalog().snapshot().segments.back().name();
+  std::fstream(last, std::ios::in | std::ios::out | std::ios::binary).seekp(2 * k_block + 100).put('?');
+  const auto [damaged_status, sentence] = read_in_python(folder);
+  EXPECT_NE(damaged_status, 0);
+  EXPECT_THAT(sentence, HasSubstr("is not what was written"));
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace holdfast::test

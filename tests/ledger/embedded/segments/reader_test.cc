@@ -1,0 +1,162 @@
+// Readers beside the writer: by position, never beyond what was published, and past damage.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <numeric>
+#include <thread>
+
+#include "ledger/embedded/segments/posix_disk.h"
+#include "ledger/embedded/segments/retention.h"
+#include "ledger/embedded/segments/segments_in_test.h"
+#include "ledger/embedded/segments/simulated_disk.h"
+
+namespace holdfast::test {
+namespace {
+
+using segments::Round;
+using segments::SegmentDamage;
+using segments::SegmentReader;
+using segments::SegmentWriter;
+
+std::vector<Position> from_to(Position first, Position last) {
+  std::vector<Position> positions(static_cast<std::size_t>(std::max<Position>(0, last - first + 1)));
+  std::iota(positions.begin(), positions.end(), first);
+  return positions;
+}
+
+TEST(SegmentReaderTest, ReadsFromAnyPositionWithAndWithoutAnIndex) {
+  SimulatedDisk disk;
+  Answered answered;
+  live(disk, 9, answered);
+  const Position last = answered.reach.head.position;
+  for (Position first = 1; first <= last + 1; ++first) {
+    SegmentWriter writer(disk, small_segments());   // its index is empty
+    const SegmentReader reader(disk, writer.catalog());
+    ASSERT_EQ(positions_from(reader, first), from_to(first, last));
+    ASSERT_EQ(positions_from(reader, first), from_to(first, last)) << "by the index";
+  }
+}
+
+TEST(SegmentReaderTest, ReadsBySeveralFramesAnIndexEntry) {
+  SimulatedDisk disk;
+  SegmentWriter::Options options = small_segments();
+  options.segment_bytes = 200 * segments::k_block;
+  SegmentWriter::create(disk, options, k_test_journal, {});
+  SegmentWriter writer(disk, options);
+  while (writer.reach().round < 300) {
+    Round round(writer.reach());
+    round.add_row(1, writer.reach().round + 1, 1, k_test_time, "one");
+    writer.append(round);
+  }
+  const SegmentReader reader(disk, writer.catalog());
+  for (const Position first : {1, 2, 16, 17, 18, 100, 196, 197, 198, 199, 250, 300}) {
+    EXPECT_EQ(positions_from(reader, first), from_to(first, 300)) << first;
+  }
+}
+
+TEST(SegmentReaderTest, SaysThatARowWasRemoved) {
+  SimulatedDisk disk;
+  Answered answered;
+  live(disk, 40, answered);
+  SegmentWriter writer(disk, small_segments());
+  const SegmentReader reader(disk, writer.catalog());
+  ASSERT_GT(reader.oldest(), 1);
+  const auto any = [](const JournalRow&) { return true; };
+  EXPECT_FALSE(reader.read(reader.oldest() - 1, any));
+  EXPECT_TRUE(reader.read(reader.oldest(), any));
+  EXPECT_TRUE(reader.hash_at(reader.oldest() - 1).has_value());
+  EXPECT_FALSE(reader.hash_at(reader.oldest() - 2).has_value());
+  EXPECT_FALSE(reader.hash_at(answered.reach.head.position + 1).has_value());
+  EXPECT_EQ(reader.hash_at(answered.reach.head.position), answered.reach.head.hash);
+}
+
+TEST(SegmentReaderTest, AReadingOutlivesTheRemovalOfItsSegment) {
+  SimulatedDisk disk;
+  SegmentWriter::create(disk, small_segments(), k_test_journal, {});
+  SegmentWriter writer(disk, small_segments());
+  while (writer.catalog().snapshot().segments.size() < 3) {
+    Round round = test_round(writer.reach());
+    writer.append(round);
+  }
+  const SegmentReader reader(disk, writer.catalog());
+  const Position last = writer.reach().head.position;
+  std::vector<Position> seen;
+  reader.read(1, [&](const JournalRow& row) {
+    if (row.position == 1) segments::remove_segments_before(disk, writer.catalog(), 3);
+    seen.push_back(row.position);
+    return true;
+  });
+  EXPECT_EQ(seen, from_to(1, last));
+}
+
+// A frame in the middle is damaged while the journal is in use. Rows before and after it are read, those in it are named.
+TEST(SegmentReaderTest, GoesOnAfterDamage) {
+  SimulatedDisk disk;
+  Answered answered;
+  live(disk, 9, answered);
+  const std::string name = segments::name_of_segment(1);
+  disk.flip_bit(name, 8 * 3 * segments::k_block + 900);   // block 3: the second round, with rows 3 to 5
+  SegmentWriter writer(disk, small_segments());
+  const SegmentReader reader(disk, writer.catalog());
+  std::vector<Position> seen;
+  const auto see = [&](const JournalRow& row) {
+    seen.push_back(row.position);
+    return true;
+  };
+  try {
+    reader.read(1, see);
+    ADD_FAILURE() << "the damage was not seen";
+  } catch (const SegmentDamage& damage) {
+    EXPECT_THAT(damage.what(), testing::HasSubstr("journal/" + name + " is damaged at byte 12288"));
+    EXPECT_EQ(damage.first_lost, 3);
+    EXPECT_EQ(damage.next, 6);
+    EXPECT_TRUE(reader.read(damage.next, see));
+  }
+  std::vector<Position> expected = from_to(1, answered.reach.head.position);
+  std::erase_if(expected, [](Position position) { return position >= 3 && position <= 5; });
+  EXPECT_EQ(seen, expected);
+}
+
+// The real disk, one writer, one thread that prepares segments, and readers: run under ThreadSanitizer too.
+TEST(SegmentReaderTest, SeesNothingBeyondThePublishedRoundBesideTheWriter) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("segments_beside_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  segments::PosixDisk disk(folder);
+  SegmentWriter::create(disk, small_segments(), k_test_journal, {});
+  SegmentWriter writer(disk, small_segments());
+  std::atomic<bool> done{false};
+  std::thread preparing([&] {
+    while (!done) {
+      if (writer.supply().prepare() == segments::Supply::Prepared::enough) std::this_thread::yield();
+    }
+  });
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 2; ++i) {
+    readers.emplace_back([&] {
+      const SegmentReader reader(disk, writer.catalog());
+      while (!done) {
+        const Position before = writer.catalog().reach().head.position;
+        const Position first = std::max<Position>(1, before - 20);
+        const std::vector<Position> seen = positions_from(reader, first);
+        const Position after = writer.catalog().reach().head.position;
+        const auto last = first + static_cast<Position>(seen.size()) - 1;
+        if (seen != from_to(first, last) || last < before || last > after) ++wrong;
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    Round round = test_round(writer.reach());
+    writer.append(round);
+  }
+  done = true;
+  preparing.join();
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(positions_from(SegmentReader(disk, writer.catalog()), 1), from_to(1, writer.reach().head.position));
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace holdfast::test
