@@ -9,7 +9,7 @@
 
 namespace holdfast::cli {
 
-// The subcommands of a command; the command with all commands below it, depth first; its name with those of its parents: holdfast keys create.
+// The subcommands of a command; it with all commands below it, depth first; its name with those of its parents: holdfast keys create.
 inline std::vector<const CLI::App*> commands_in(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }

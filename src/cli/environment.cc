@@ -41,8 +41,9 @@ bool is_link(std::string_view text) {
   return is_address(host) && is_port(text.substr(colon + 1));
 }
 
-// Whether this is a variable that Kubernetes sets in every pod for a Service whose name begins with holdfast: HOLDFAST_PORT=tcp://10.0.0.1:50002,
-// HOLDFAST_METRICS_SERVICE_HOST=10.0.0.2. Name and value must both have the form, so that a misspelt option stays an error.
+// Whether this is a variable that Kubernetes sets in every pod for a Service whose name begins with holdfast:
+// HOLDFAST_PORT=tcp://10.0.0.1:50002, HOLDFAST_METRICS_SERVICE_HOST=10.0.0.2. Name and value must both have the form, so that a misspelt
+// option stays an error.
 bool is_service_link(const std::string& name, std::string_view value) {
   const std::string port = "_PORT_[1-9][0-9]{0,4}_(TCP|UDP|SCTP)";
   static const std::pair<std::regex, bool (*)(std::string_view)> k_forms[] =

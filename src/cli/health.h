@@ -34,8 +34,8 @@ std::string late_expiries(std::chrono::milliseconds due, bool sweeps);
 // What delays webhooks although their receivers do not, as part of a sentence; empty: nothing.
 std::string late_webhooks(feed::Webhooks& webhooks);
 
-// Adds probes of the engine's queue, the lock, the feed, webhooks and live maps. All must outlive the api's answers. nullptr: not configured, and
-// shown as `off`.
+// Adds probes of the engine's queue, the lock, the feed, webhooks and live maps. All must outlive the api's answers. nullptr: not
+// configured, and shown as `off`.
 void add_health_probes(api::Api& api, const ServeOptions& options, const Engine& engine, const lock::SeatLock* seat_lock,
                        const ServedFeed* feed, feed::Webhooks& webhooks);
 

@@ -97,8 +97,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   abandon_unfinished_imports();
 }
 
-// Closes the connections that write last: one that only reads cannot move the log into its file. SQLite moves it when the journal is closed,
-// and perhaps nobody has looked at the log since another program overwrote it.
+// Closes the connections that write last: one that only reads cannot move the log into its file. SQLite moves it when the journal is
+// closed, and perhaps nobody has looked at the log since another program overwrote it.
 EmbeddedLedger::~EmbeddedLedger() {
   archive_.reset();
   readers_archive_.reset();

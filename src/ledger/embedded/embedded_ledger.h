@@ -87,7 +87,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::chrono::milliseconds expiries_due() const { return std::chrono::milliseconds(expiries_due_); }
   // Looks at every event. One thread calls it about once a second.
   void look_at_expiries();
-  // Stops judging for this reason; reading continues. `leaves_log`: the journal's log is damaged and left as it is, even at the end. Any thread.
+  // Stops judging for this reason; reading continues. `leaves_log`: the journal's log is damaged and stays as it is to the end. Any thread.
   void stop_selling(std::string because, bool leaves_log = false);
   // Damage that readers of the journal, or the thread that moves its log, have found; begins with a file's name. Empty: none.
   std::string journal_damage() const { return checkpointer_->journal_damage(); }

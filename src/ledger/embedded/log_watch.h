@@ -37,8 +37,8 @@ class LogWatch {
   // What is wrong with the log, as the rest of a sentence that begins with its name; empty: nothing. Reads its header and at most `bytes_max`
   // of its frames (plus one frame); the next call continues there. A log that cannot be read may have been changed.
   std::string look(std::size_t bytes_max);
-  // The same for all frames that no call has checked yet, but throws DataError if the log cannot be read. Use only one of the two functions on
-  // a watch; look(k_all) may come last.
+  // The same for all frames that no call has checked yet, but throws DataError if the log cannot be read. Use only one of the two functions
+  // on a watch; look(k_all) may come last.
   std::string look_at_new();
 
   // How far look_at_new() has come, for another watch of the same log, so that frames are not checked twice.
