@@ -50,6 +50,7 @@ void Replay::fold(const JournalRow& row) {
 }
 
 void Replay::fold_history(const JournalRow& row, Seq seq, const Change& change, const Inventory& inventory) {
+  if (left_out.contains(row.event)) return;
   if (change.kind == ChangeKind::held) created += digest_of({row.event, seq}, change.reservation);
   if (!state_after(change.kind)) return;
   for (const SeatIndex seat : inventory.seats_set_by(change)) {
@@ -124,7 +125,9 @@ std::string compare_seats(const Inventory& expected, const Inventory& stored) {
 
 std::string compare_reservations(const Replay& expected, std::uint64_t rows, std::uint64_t created) {
   std::uint64_t reservations = 0;
-  for (const auto& [number, inventory] : expected.events) reservations += inventory->reservation_count();
+  for (const auto& [number, inventory] : expected.events) {
+    if (!expected.left_out.contains(number)) reservations += inventory->reservation_count();
+  }
   if (rows != reservations) return "table reservation has not as many rows as the journal has reservations";
   return created == expected.created ? "" : "the numbers of creation in table reservation are not those of the journal";
 }

@@ -12,6 +12,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -52,6 +53,7 @@ class Replay {
   std::uint64_t keys = 0;
   Millis keys_since = 0;       // keys of this time or earlier no longer count; tables may still have them
   std::int64_t index_after = 0;   // rows up to here are no longer in the index; set it before the first fold()
+  std::set<EventNumber> left_out;   // events whose reservations and seat changes are not compared; set it before the first fold()
   std::uint64_t index = 0;     // sums of the digests of the rows that the tables should have
   std::uint64_t history = 0;
   std::uint64_t created = 0;   // which change made each reservation
@@ -68,7 +70,7 @@ class Replay {
 // How the inventory loaded from tables differs from the journal's, as the rest of a sentence; empty if it does not.
 std::string compare_seats(const Inventory& expected, const Inventory& stored);
 // How table reservation, with so many rows and that sum of digests of {event, created_seq}, id, differs from the journal's; and how table
-// seat_change does by its sum. Empty if they do not.
+// seat_change does by its sum. Events that are left out are in none of them. Empty if they do not.
 std::string compare_reservations(const Replay& expected, std::uint64_t rows, std::uint64_t created);
 std::string compare_history(const Replay& expected, std::uint64_t history);
-}  // namespace holdfast
+}   // namespace holdfast

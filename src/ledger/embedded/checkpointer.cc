@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t k_changes_per_step = 2'000;            // about 10 ms of work, which a crash would repeat
 constexpr std::size_t k_changes_per_hurried_step = 20'000;   // larger steps write a page once for many changes to it
+constexpr std::size_t k_rows_per_mending_step = 20'000;      // most are of other events, and only read
 constexpr std::size_t k_bytes_like_a_change = 64;
 constexpr int k_wal_frames_to_move = 2'000;         // 8 MB: moves the log into the file when there is little else to do
 constexpr int k_wal_frames_to_move_busy = 4'000;    // 16 MB: moves it in any case; a log that is overwritten needs no new blocks
@@ -24,17 +25,26 @@ constexpr auto k_gather = 20ms;                     // one step of many rows cos
 constexpr std::size_t k_rows_removed_per_step = 2'000;
 constexpr Millis k_day = 86'400'000;
 
-// Follows at least `changes_max` changes after the tables' position, or all. Returns false if there was nothing to follow.
-bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, std::map<EventNumber, Seq>& followed, JournalHead& head) {
+using Followed = std::map<EventNumber, Seq>;   // by event the last change
+
+std::size_t work_of(const JournalRow& row) {
+  return row.changes + row.body.size() / k_bytes_like_a_change + 1;   // one change may append thousands of seats
+}
+
+// Follows at least `changes_max` changes after the tables' position, or all, and stops the events of `damaged` where the tables are. Returns
+// false if there was nothing to follow.
+bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, const std::map<EventNumber, std::string>& damaged,
+                 Followed& followed, JournalHead& head) {
   head = state.as_of();
+  Followed last;
   std::size_t changes = 0;
   state.begin();
   try {
+    for (const auto& [event, why] : damaged) state.stop(event, {.through = head.position, .why = why});
     journal.read(head, [&](const JournalRow& row) {
-      state.follow(row);
+      if (state.follow(row)) last[row.event] = row.first_seq + row.changes - 1;
       head = {row.position, row.hash};
-      followed[row.event] = row.first_seq + row.changes - 1;
-      changes += row.changes + row.body.size() / k_bytes_like_a_change + 1;   // one change may append thousands of seats
+      changes += work_of(row);
       return changes < changes_max;
     });
     if (changes == 0) {
@@ -42,6 +52,54 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, s
       return false;
     }
     state.commit(head);
+  } catch (...) {
+    state.roll_back();
+    throw;
+  }
+  for (const auto& [event, seq] : last) followed[event] = seq;
+  return true;
+}
+
+// The same, but an event with a row that does not fit its tables is stopped: the step is done again without it. So the usual step needs no
+// savepoint for each event, and a step with a new contradiction costs twice.
+bool follow_some_or_stop(Journal& journal, StateStore& state, std::size_t changes_max, Followed& followed, JournalHead& head) {
+  std::map<EventNumber, std::string> damaged;
+  for (;;) {
+    try {
+      return follow_some(journal, state, changes_max, damaged, followed, head);
+    } catch (const EventDamage& damage) {
+      damaged[damage.event()] = damage.found();
+    }
+  }
+}
+
+// Follows some of the rows that the tables of a stopped event lack. Once they lack none, the event goes on. Returns false if a row still does
+// not fit.
+bool mend_some_of(Journal& journal, StateStore& state, EventNumber event) {
+  const JournalHead as_of = state.as_of();
+  const Position from = state.stopped().at(event).through;
+  const auto hash = journal.hash_at(from);
+  if (!hash) return false;
+  Position through = from;
+  std::size_t rows = 0;
+  std::size_t changes = 0;
+  state.begin();
+  try {
+    const auto follow = [&](const JournalRow& row) {
+      if (row.position > as_of.position) return false;
+      through = row.position;
+      if (row.event == event) {
+        state.follow_stopped(row);
+        changes += work_of(row);
+      }
+      return ++rows < k_rows_per_mending_step && changes < k_changes_per_step;
+    };
+    if (from < as_of.position) journal.read({from, *hash}, follow);
+    through < as_of.position ? state.advance_stopped(event, through) : state.go_on(event);
+    state.commit(as_of);
+  } catch (const EventDamage&) {
+    state.roll_back();
+    return false;
   } catch (...) {
     state.roll_back();
     throw;
@@ -68,16 +126,20 @@ void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, P
   journal.remove(old);
 }
 
-}  // namespace
+}   // namespace
 
 void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress) {
-  std::map<EventNumber, Seq> followed;
+  Followed followed;
   JournalHead head;
-  while (follow_some(journal, state, 50'000, followed, head)) progress(head.position);
+  while (follow_some(journal, state, 50'000, {}, followed, head)) progress(head.position);
 }
 
 Checkpointer::Checkpointer(Options options, std::function<Millis()> now)
-    : options_(std::move(options)), now_(std::move(now)), thread_([this] { run(); }) {}
+    : options_(std::move(options)), now_(std::move(now)), stopped_(options_.stopped), has_stopped_(!stopped_.empty()) {
+  for (const auto& [event, stopped] : stopped_) since_start_.insert(event);
+  to_mend_ = since_start_;
+  thread_ = std::thread([this] { run(); });
+}
 
 Checkpointer::~Checkpointer() { stop(); }
 
@@ -102,6 +164,24 @@ void Checkpointer::notify(Position position, int wal_frames) {
 std::map<EventNumber, Seq> Checkpointer::take_followed() {
   const std::scoped_lock lock(mutex_);
   return std::exchange(followed_events_, {});
+}
+
+StoppedEvents Checkpointer::stopped() const {
+  if (!has_stopped_) return {};
+  const std::scoped_lock lock(mutex_);
+  return stopped_;
+}
+
+bool Checkpointer::is_stopped(EventNumber event) const {
+  if (!has_stopped_) return false;
+  const std::scoped_lock lock(mutex_);
+  return stopped_.contains(event);
+}
+
+bool Checkpointer::is_stopped_since_start(EventNumber event) const {
+  if (!has_stopped_) return false;
+  const std::scoped_lock lock(mutex_);
+  return since_start_.contains(event);
 }
 
 bool Checkpointer::catch_up_to(Position position, std::chrono::steady_clock::time_point deadline) {
@@ -154,6 +234,37 @@ void Checkpointer::look_into_journal(Journal& journal, const JournalHead& from, 
   }
 }
 
+// Call with the mutex, before followed_ grows.
+void Checkpointer::publish(const StateStore& state) {
+  const StoppedEvents& now = state.stopped();
+  if (stopped_ == now) return;
+  for (const auto& [event, stopped] : now) {
+    if (stopped_.contains(event)) continue;
+    spdlog::error("{}", told_of({{event, stopped}}, options_.state));
+    followed_events_.erase(event);   // memory must not forget what its tables may have wrong
+  }
+  for (const auto& [event, stopped] : stopped_) {
+    if (now.contains(event)) continue;
+    spdlog::warn("the tables of event {} in {} follow the journal again", event, options_.state);
+    since_start_.erase(event);
+  }
+  stopped_ = now;
+  has_stopped_ = !stopped_.empty();
+}
+
+// Tries each event that was stopped before the start once more, a step at a time: somebody may have mended its tables. Returns false once
+// there is none left to try.
+bool Checkpointer::mend_some(Journal& journal, StateStore& state) {
+  if (to_mend_.empty()) return false;
+  const EventNumber event = *to_mend_.begin();
+  const bool fits = mend_some_of(journal, state, event);
+  if (!fits) spdlog::error("{}", told_of({{event, state.stopped().at(event)}}, options_.state));
+  if (!fits || !state.stopped().contains(event)) to_mend_.erase(event);
+  const std::scoped_lock lock(mutex_);
+  publish(state);
+  return !to_mend_.empty();
+}
+
 void Checkpointer::run() {
   while (!stop_) {
     try {
@@ -162,6 +273,7 @@ void Checkpointer::run() {
       LogWatch log(options_.journal);
       {
         const std::scoped_lock lock(mutex_);
+        publish(state);
         followed_ = state.as_of().position;
       }
       caught_up_.notify_all();
@@ -208,25 +320,28 @@ bool Checkpointer::step(Journal& journal, StateStore& state, LogWatch& log) {
   const Position notified = notified_;
   busy_ = notified != notified_before_ && !stop_;
   notified_before_ = notified;
-  std::map<EventNumber, Seq> followed;
+  Followed followed;
   JournalHead head;
   if (options_.time_may_be_ahead) state.keep_keys_longer(options_.time_may_be_ahead());
-  const bool moved = follow_some(journal, state, is_waited_for() ? k_changes_per_hurried_step : k_changes_per_step, followed, head);
+  const bool moved = follow_some_or_stop(journal, state, is_waited_for() ? k_changes_per_hurried_step : k_changes_per_step, followed, head);
   if (moved) {
     set_trouble({});   // from here on the tables are only late
     const std::scoped_lock lock(mutex_);
+    publish(state);
     followed_ = head.position;
     for (const auto& [event, seq] : followed) followed_events_[event] = seq;
     caught_up_.notify_all();
   }
+  const bool is_mending = mend_some(journal, state);
   if (wal_frames_.load(std::memory_order_relaxed) > (busy_ ? k_wal_frames_to_move_busy : k_wal_frames_to_move)) {
     move_log(journal, log);
   }
-  if (options_.retention_days > 0 && !(options_.keeps_old_rows && options_.keeps_old_rows())) {
+  // Without its old rows the journal could not make the tables of a stopped event again.
+  if (options_.retention_days > 0 && state.stopped().empty() && !(options_.keeps_old_rows && options_.keeps_old_rows())) {
     const Position through = options_.removable_through ? options_.removable_through() : head.position;
     remove_old(journal, state, head, through, now_() - options_.retention_days * k_day);
   }
-  return moved && (followed_ < notified_ || is_waited_for());
+  return is_mending || (moved && (followed_ < notified_ || is_waited_for()));
 }
 
 // Checks the log before SQLite moves it into the file.

@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -32,6 +33,7 @@ class Checkpointer {
     // on the checkpointer's thread; must not throw. Empty: the time is right.
     std::function<Millis()> time_may_be_ahead{};
     std::function<bool()> keeps_old_rows{};
+    StoppedEvents stopped{};   // that state.db has at the start
   };
 
   // Starts the thread. `now` gives the time by which the age of rows is judged.
@@ -51,11 +53,17 @@ class Checkpointer {
   // Takes note of damage that another component has found in the journal, a sentence with the file's name. The log is left as it is from now
   // on. Any thread.
   void set_damage(const std::string& what);
-  // By event the last change in state.db, for events with progress since the last call.
+  // By event the last change in state.db, for events with progress since the last call. Not of stopped events.
   std::map<EventNumber, Seq> take_followed();
 
+  // Events whose tables stand still. Once followed() has reached a row, this has every event whose tables lack it. Any thread.
+  StoppedEvents stopped() const;
+  bool is_stopped(EventNumber event) const;   // one load if there is none
+  // Whether it was stopped before the start, and its tables have stood still since then.
+  bool is_stopped_since_start(EventNumber event) const;
+
   // Waits until state.db has the journal up to `position`, which must be durable, and makes it follow without rest. False if it does not by
-  // `deadline`, or cannot be written at the moment. Any thread that may wait.
+  // `deadline`, or cannot be written at the moment. Does not wait for stopped events. Any thread that may wait.
   bool catch_up_to(Position position, std::chrono::steady_clock::time_point deadline);
 
   Position followed() const { return followed_.load(std::memory_order_relaxed); }
@@ -78,6 +86,8 @@ class Checkpointer {
   void wait();
   void rest(std::chrono::nanoseconds time);
   void set_trouble(const std::string& what);
+  void publish(const StateStore& state);
+  bool mend_some(Journal& journal, StateStore& state);
   void look_into_journal(Journal& journal, const JournalHead& from, const JournalDamage& found);
   void move_log(Journal& journal, LogWatch& log);
 
@@ -97,13 +107,18 @@ class Checkpointer {
   std::condition_variable wake_;
   std::condition_variable caught_up_;
   std::map<EventNumber, Seq> followed_events_;
+  StoppedEvents stopped_;   // only its thread changes it
+  std::atomic<bool> has_stopped_{false};   // stopped_ is not empty
+  std::set<EventNumber> since_start_;   // of stopped_, those of Options::stopped that have not gone on since
+  std::set<EventNumber> to_mend_;   // stopped before the start, and not yet tried again; the thread's own
   std::string trouble_;
   std::string damage_;
   LogWatch::Place looked_at_;   // of the log, before it was moved
   std::thread thread_;
 };
 
-// Makes the tables follow the whole journal from where they are. `progress` gets each position.
+// Makes the tables follow the whole journal from where they are. `progress` gets each position. Throws EventDamage, and stops no event, at a
+// row that does not fit: the tables of a rebuild come from this journal alone, so it contradicts itself.
 void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress);
 
 }   // namespace holdfast

@@ -78,6 +78,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
   marker_ = open_head_marker(HeadMarker::file_in(folder_.path()), *journal_);
   log_ = std::make_unique<LogWatch>(folder_.journal());
+  StoppedEvents stopped = archive_->stopped();
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   damaged_rows_ = std::make_shared<DamagedRows>(folder_.journal());
@@ -90,7 +91,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
                                                                        .retention_days = options_.journal_retention_days,
                                                                        .removable_through = options_.journal_removable_through,
                                                                        .time_may_be_ahead = [this] { return time_may_be_ahead(); },
-                                                                       .keeps_old_rows = [this] { return doubt_.is_fresh(now()); }},
+                                                                       .keeps_old_rows = [this] { return doubt_.is_fresh(now()); },
+                                                                       .stopped = std::move(stopped)},
                                                  [this] { return std::min(now(), wall_time()); });
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
   row_ages_.wrote(journal_->head().position, Timer::now());   // rows that the tables lack from before the start count from now
@@ -162,7 +164,14 @@ void EmbeddedLedger::load() {
   check_reached(read_head_marker(HeadMarker::file_in(folder_.path())).get(), *journal_);
   check_pair(*journal_, *archive_);
   if (journal_->bytes() <= k_journal_bytes_verified_at_start) {
-    if (const VerifyReport report = verify(*journal_, *archive_); !report.problem.empty()) throw DataError(report.problem);
+    const VerifyReport report = verify(*journal_, *archive_);
+    if (!report.problem.empty() && !report.only_stopped_events) throw DataError(report.problem);
+  }
+  if (!archive_->stopped().empty() && journal_->anchor().position > 0) {
+    throw DataError(
+        told_of(archive_->stopped(), folder_.state()) +
+        " A start needs all of its rows, and the journal no longer has its first ones. Nothing was changed. Put back both files "
+        "from a backup (holdfast restore).");
   }
   archive_->load_events(hash_seed_, [this](StoredEvent stored) {
     Event& event = event_at(stored.inventory->card().number);
@@ -191,12 +200,16 @@ void EmbeddedLedger::load() {
   next_number_ = static_cast<EventNumber>(events_.size());
 }
 
-// Replays what the tables do not have yet. Completes the plans of events that were imported after the tables' position.
-void EmbeddedLedger::replay(const JournalHead& from) {
+// Replays what the tables do not have yet. Completes the plans of events that were imported after the tables' position. An event whose tables
+// stand still is replayed from its first row, because its tables are wrong.
+void EmbeddedLedger::replay(const JournalHead& tables) {
+  const StoppedEvents& stopped = archive_->stopped();
   std::unordered_map<EventNumber, std::unique_ptr<PlanBuilder>> importing;
   archive_->load_imports([&](EventNumber number, std::unique_ptr<PlanBuilder> builder) { importing[number] = std::move(builder); });
   JournalBody body;
-  journal_->read(from, [&](const JournalRow& row) {
+  journal_->read(stopped.empty() ? tables : journal_->anchor(), [&](const JournalRow& row) {
+    const bool is_in_tables = row.position <= tables.position;
+    if (is_in_tables && !stopped.contains(row.event)) return true;
     if (!decode_body(row, body)) damaged(folder_.journal(), "row " + std::to_string(row.position) + " cannot be read");
     if (row.event == 0 || row.event > k_events_max) throw DataError(folder_.journal() + " has an impossible event number.");
     Event& event = event_at(row.event);
@@ -232,10 +245,11 @@ void EmbeddedLedger::replay(const JournalHead& from) {
       importing[row.event] = new_plan(row, body);
     }
     fold_row(row, body, *event.inventory, on_change);
+    last_now_ = std::max(last_now_, row.at);
+    if (is_in_tables) return true;   // the tables have the keys of all events
     for (const KeptKey& kept : body.keys) {
       if (keys_.find(kept.key.key, row.at) == nullptr) keys_.put(kept.key, row.at, kept.outcomes);
     }
-    last_now_ = std::max(last_now_, row.at);
     return true;
   });
 }
@@ -339,7 +353,9 @@ bool EmbeddedLedger::recall_for(const Submission& submission) {
     Event& event = *events_[part.event];
     if (event.inventory->find(*id) != Inventory::k_no_slot || event.published == nullptr) continue;
     if (event_of_reservation(*id) != part.event) continue;
+    if (needs_no_tables(part.event)) continue;
     try {
+      refuse_stopped(part.event);
       const std::optional<ReservationView> stored = archive_->find_reservation(*id);
       if (!stored) continue;
       if (!event.inventory->can_recall(*stored)) throw DataError("what is written there cannot be");
@@ -590,8 +606,10 @@ std::optional<ReservationView> EmbeddedLedger::reservation(const Uuid& id) const
   const auto published = number ? event(*number) : nullptr;
   if (published == nullptr) return std::nullopt;
   if (auto view = published->reservation(id, now())) return view;
+  if (needs_no_tables(*number)) return std::nullopt;
   const std::scoped_lock lock(readers_archive_mutex_);
   try {
+    refuse_stopped(*number);
     return readers_archive_->find_reservation(id);
   } catch (const std::exception& error) {
     throw ReservationUnreadable(id, cannot_be_read(id, folder_.state(), error.what()));

@@ -52,8 +52,8 @@ struct EmbeddedOptions {
 
 class EmbeddedLedger : public Ledger, private JudgesBench {
  public:
-  // Locks the folder, checks the files, loads the tables and replays the journal after them. Throws DataError or sqlite::Error, which name the
-  // file and say what to do.
+  // Locks the folder, checks the files, loads the tables and replays the journal after them. An event whose tables stand still is replayed
+  // from the first row instead. Throws DataError or sqlite::Error, which name the file and say what to do.
   explicit EmbeddedLedger(EmbeddedOptions options);
   ~EmbeddedLedger() override;   // brings state.db up to date, and looks at the journal's log once more before it goes into the file
 
@@ -103,8 +103,11 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Position state_through() const { return checkpointer_->followed(); }
   // The total time that rounds have waited for state.db.
   std::chrono::nanoseconds held_back() const { return std::chrono::nanoseconds(held_back_ns_); }
-  // False while state.db cannot be written, or a change contradicts its rows; sales continue, and writing is retried.
+  // False while state.db cannot be written; sales continue, and writing is retried.
   bool state_follows() const { return checkpointer_->trouble().empty(); }
+  // Events whose tables in state.db stand still, because a change contradicts their rows. Sales continue; lists and histories of these events,
+  // and calls that need their ended reservations from the tables, are refused.
+  StoppedEvents stopped_events() const { return checkpointer_->stopped(); }
 
  private:
   struct Event {
@@ -129,7 +132,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Millis wall_time() const;
   Millis time_may_be_ahead() const { return doubt_.ahead(now(), wall_time()); }
   void load();
-  void replay(const JournalHead& from);
+  void replay(const JournalHead& tables);
   void abandon_unfinished_imports();
 
   // One batch.
@@ -153,6 +156,11 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   bool complete(RecordedChange& change, ReadFrom from) const;
   bool complete_or_mark(RecordedChange& change, ReadFrom from) const;
   void await_tables() const;
+  // Whether memory has all reservations of the event, also those that ended long ago: the start has replayed it whole, and none is forgotten
+  // while its tables stand still.
+  bool needs_no_tables(EventNumber number) const { return checkpointer_->is_stopped_since_start(number); }
+  void refuse_stopped(EventNumber number) const;
+  void refuse_unsure(const std::optional<Uuid>& sold_for_order) const;
   ReservationView as_it_is_now(const StoredReservation& row) const;
 
   EmbeddedOptions options_;

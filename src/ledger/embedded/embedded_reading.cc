@@ -120,9 +120,17 @@ void EmbeddedLedger::await_tables() const {
                   " is asked for; state.db follows too slowly, or cannot be written");
 }
 
+// Call it after await_tables(): the tables of an event that is not stopped then have what was awaited. Throws DataError.
+void EmbeddedLedger::refuse_stopped(EventNumber number) const {
+  if (!checkpointer_->is_stopped(number)) return;
+  StoppedEvents stopped = checkpointer_->stopped();
+  if (const auto at = stopped.find(number); at != stopped.end()) throw DataError(told_of({*at}, folder_.state()));
+}
+
 Reading<std::vector<SeatChange>> EmbeddedLedger::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
   return guarded_reading([&]() -> Reading<std::vector<SeatChange>> {
     await_tables();
+    refuse_stopped(place.event);
     const std::scoped_lock lock(tables_mutex_);
     return tables_->history_of(place.event, place.seat, after, limit);
   });
@@ -134,6 +142,7 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
     const auto after = cursor.empty() ? ReservationPlace{} : parse_reservation_place(cursor);
     if (!after) return read_problem(ReadProblem::Kind::bad_cursor);
     await_tables();
+    if (filter.event) refuse_stopped(*filter.event);   // a list over all events goes on: it has this one as its tables are
     const EventNumber first = std::max(after->event, filter.event.value_or(0));
     const bool only_live = filter.status == ReservationStatus::active;
     ReservationPageInWork made(filter, limit, *after);
@@ -148,12 +157,23 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
   });
 }
 
+// An order that is not in the tables may be one of an event whose tables stand still. Throws DataError if nobody can tell.
+void EmbeddedLedger::refuse_unsure(const std::optional<Uuid>& sold_for_order) const {
+  const StoppedEvents stopped = checkpointer_->stopped();
+  if (stopped.empty()) return;
+  const auto event = sold_for_order ? event_of_reservation(*sold_for_order) : std::nullopt;
+  if (!event || stopped.contains(*event)) throw DataError(told_of(stopped, folder_.state()));
+}
+
 Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<const std::string> orders) const {
   return guarded_reading([&]() -> Reading<std::vector<std::optional<Uuid>>> {
     await_tables();
     std::vector<std::optional<Uuid>> found;
     const std::scoped_lock lock(tables_mutex_);
-    for (const std::string& order : orders) found.push_back(tables_->find_order(order));
+    for (const std::string& order : orders) {
+      found.push_back(tables_->find_order(order));
+      refuse_unsure(found.back());
+    }
     return found;
   });
 }

@@ -129,7 +129,7 @@ struct StateStore::Statements {
         end_reservation(db, "UPDATE reservation SET expires_at=?2, seats=?3, status=?4, order_id=?5, live=?6 WHERE id=?1"),
         insert_key(db, "INSERT OR REPLACE INTO idempotency_key VALUES (?1,?2,?3,?4,?5)"),
         drop_keys(db, "DELETE FROM idempotency_key WHERE at <= ?1"),
-        insert_index(db, "INSERT INTO journal_index VALUES (?1,?2,?3)"),
+        insert_index(db, "INSERT OR REPLACE INTO journal_index VALUES (?1,?2,?3)"),
         drop_index(db, "DELETE FROM journal_index WHERE event=?1 AND first_seq=?2") {}
 
   sqlite::Statement set_meta, insert_event, configure_event, advance_event, insert_part, insert_seat, find_event, find_seat,
@@ -152,10 +152,12 @@ StateStore::StateStore(const std::string& path, Mode mode)
   if (database_.query_int("PRAGMA application_id") != application_id) {
     throw DataError(path + " is not a state file of Holdfast. Nothing was changed. Is this the right folder?");
   }
-  if (const auto format = database_.query_int("PRAGMA user_version"); format != k_format) {
-    throw DataError(path + " has format " + std::to_string(format) + "; this version of Holdfast reads format " + std::to_string(k_format) +
+  if (const auto format = database_.query_int("PRAGMA user_version"); format != k_format && format != k_state_format_with_stopped_events) {
+    throw DataError(path + " has format " + std::to_string(format) + "; this version of Holdfast reads formats " +
+                    std::to_string(k_format) + " and " + std::to_string(k_state_format_with_stopped_events) +
                     ". Nothing was changed. Use the version that wrote it, or a later one.");
   }
+  stopped_ = load_stopped_events(database_);
   if (mode == Mode::read || mode == Mode::read_backup) return;
   // Earlier versions create tables without this index. Once it exists, SQLite maintains it under those versions too.
   database_.execute(k_sql_index_orders);
@@ -176,9 +178,11 @@ void StateStore::create_tables() {
 }
 
 void StateStore::damaged(const std::string& what) const {
-  throw DataError(database_.path() + " is damaged: " + what +
-                  ". Nothing was changed and nothing is sold from it. If journal.db is whole (holdfast verify), make the tables again with "
-                  "`holdfast rebuild`; else put back both files from a backup (holdfast restore).");
+  throw TableDamage(
+      database_.path() + " is damaged: " + what +
+          ". Nothing was changed and nothing is sold from it. If journal.db is whole (holdfast verify), make the tables again "
+          "with `holdfast rebuild`; else put back both files from a backup (holdfast restore).",
+      what);
 }
 
 JournalHead StateStore::as_of() {
@@ -198,35 +202,75 @@ Millis StateStore::last_now() { return database_.query_int("SELECT coalesce(max(
 
 void StateStore::roll_back() {
   following_.clear();
+  if (!reads_again_) {
+    transaction_.reset();
+    return;
+  }
+  statements_.reset();
   transaction_.reset();
+  statements_ = std::make_unique<Statements>(database_);
+  stopped_ = load_stopped_events(database_);
+  reads_again_ = false;
 }
 
 void StateStore::commit(const JournalHead& as_of) {
-  for (const auto& [event, followed] : following_) write(event, followed);
+  for (const auto& [event, followed] : following_) {
+    concerning(event, [&] { write(event, followed); });
+  }
   following_.clear();
   statements_->set_meta.bind_text(1, "position").bind(2, as_of.position).run();
   statements_->set_meta.bind_text(1, "hash").bind_blob(2, {reinterpret_cast<const char*>(as_of.hash.data()), as_of.hash.size()}).run();
   transaction_->commit();
   transaction_.reset();
+  reads_again_ = false;
 }
 
 void StateStore::sync_commits(bool on) { database_.execute(on ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL"); }
 
-void StateStore::follow(const JournalRow& row) {
+// A key that is there twice, or a value of another type, is of the event that the statement is about.
+template <typename Work>
+void StateStore::concerning(EventNumber event, Work work) {
+  try {
+    work();
+  } catch (const TableDamage& damage) {
+    reads_again_ = true;
+    throw EventDamage(event, damage.what(), damage.found());
+  } catch (const sqlite::Error& error) {
+    if (error.code() != SQLITE_CONSTRAINT) throw;
+    reads_again_ = true;
+    throw EventDamage(event, error.what(), "event " + std::to_string(event) + " has a row that should not be there: " + error.what());
+  }
+}
+
+bool StateStore::follow(const JournalRow& row) {
   JournalBody body;
   if (!decode_body(row, body)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
-  Followed& followed = followed_of(row.event);
-  try {
-    followed.effect.fold(row, body);
-  } catch (const DamagedRow& damage) {
-    damaged("journal row " + std::to_string(row.position) + " " + damage.what());
-  } catch (const Contradiction& contradiction) {
-    damaged("change " + std::to_string(contradiction.seq()) + " of event " + std::to_string(row.event) + " (" +
-            name_of(contradiction.kind()) + ", journal row " + std::to_string(row.position) + ") " + contradiction.what());
-  }
-  followed.seq = row.first_seq + row.changes - 1;
-  followed.at = row.at;
-  for (const PlanPart& part : followed.effect.take_plan_parts()) write_part(row.event, part);
+  const bool follows = !stopped_.contains(row.event);
+  if (follows) fold(row, body);
+  keep_keys(row, body);
+  if (row.changes == 0) return follows;   // only keys: the next row has the same first_seq
+  statements_->insert_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).bind(3, row.position).run();
+  return follows;
+}
+
+void StateStore::fold(const JournalRow& row, const JournalBody& body) {
+  concerning(row.event, [&] {
+    Followed& followed = followed_of(row.event);
+    try {
+      followed.effect.fold(row, body);
+    } catch (const DamagedRow& damage) {
+      damaged("journal row " + std::to_string(row.position) + " " + damage.what());
+    } catch (const Contradiction& contradiction) {
+      damaged("change " + std::to_string(contradiction.seq()) + " of event " + std::to_string(row.event) + " (" +
+              name_of(contradiction.kind()) + ", journal row " + std::to_string(row.position) + ") " + contradiction.what());
+    }
+    followed.seq = row.first_seq + row.changes - 1;
+    followed.at = row.at;
+    for (const PlanPart& part : followed.effect.take_plan_parts()) write_part(row.event, part);
+  });
+}
+
+void StateStore::keep_keys(const JournalRow& row, const JournalBody& body) {
   for (const KeptKey& kept : body.keys) {
     statements_->insert_key.bind_blob(1, {reinterpret_cast<const char*>(kept.key.key.data()), kept.key.key.size()})
         .bind_blob(2, {reinterpret_cast<const char*>(kept.key.request.data()), kept.key.request.size()})
@@ -236,8 +280,31 @@ void StateStore::follow(const JournalRow& row) {
         .run();
   }
   if (!body.keys.empty()) statements_->drop_keys.bind(1, row.at - k_keys_kept - keys_kept_longer_).run();
-  if (row.changes == 0) return;   // only keys: the next row has the same first_seq
-  statements_->insert_index.bind(1, std::int64_t{row.event}).bind(2, static_cast<std::int64_t>(row.first_seq)).bind(3, row.position).run();
+}
+
+void StateStore::stop(EventNumber event, StoppedEvent stopped) {
+  reads_again_ = true;
+  save_stopped_event(database_, event, stopped);
+  stopped_[event] = std::move(stopped);
+}
+
+// Its keys and its place in the index are there.
+void StateStore::follow_stopped(const JournalRow& row) {
+  JournalBody body;
+  if (!decode_body(row, body)) damaged("journal row " + std::to_string(row.position) + " cannot be read");
+  fold(row, body);
+}
+
+void StateStore::advance_stopped(EventNumber event, Position through) {
+  StoppedEvent stopped = stopped_.at(event);
+  stopped.through = through;
+  stop(event, std::move(stopped));
+}
+
+void StateStore::go_on(EventNumber event) {
+  reads_again_ = true;
+  remove_stopped_event(database_, event, k_format);
+  stopped_.erase(event);
 }
 
 void StateStore::forget_rows(std::span<const JournalRow> old, Position through) {
@@ -534,6 +601,7 @@ void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(S
                            "SELECT number, id, name, venue, currency, starts_at, status, hold_seconds, max_hold_seconds, "
                            "seats_per_reservation, held_seats_per_customer, seq, at, plan_header FROM event ORDER BY number");
   while (events.step()) {
+    if (stopped_.contains(static_cast<EventNumber>(events.integer(0)))) continue;
     EventCard card{.number = static_cast<EventNumber>(events.integer(0)),
                    .id = exact_uuid(events.text(1)).value_or(Uuid{}),
                    .venue = std::string(events.text(3)),
@@ -589,6 +657,7 @@ void StateStore::load_imports(const std::function<void(EventNumber, std::unique_
   events.bind(1, static_cast<std::int64_t>(EventStatus::importing));
   while (events.step()) {
     const auto number = static_cast<EventNumber>(events.integer(0));
+    if (stopped_.contains(number)) continue;
     visit(number, load_plan(number, parse_uuid(events.text(1)).value_or(Uuid{}), events.blob(2)));
   }
 }

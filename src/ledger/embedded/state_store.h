@@ -12,6 +12,9 @@
 //   reservation     (id, event, kind, customer, created_at, expires_at, status, order_id, seats, live, created_seq)
 //   idempotency_key (key, request, event, at, outcomes)
 //   journal_index   (event, first_seq, position)   -- where in the journal an event's changes are, as long as it has them
+//   stopped_event   see stopped_events.h
+//
+// journal_index and idempotency_key depend on the journal alone, so they follow it for stopped events too.
 //
 // A StateStore belongs to one thread at a time; several may be open on one file, one of them writing.
 #pragma once
@@ -27,7 +30,9 @@
 #include "core/inventory.h"
 #include "core/keys.h"
 #include "core/plan.h"
+#include "ledger/data_error.h"
 #include "ledger/embedded/journal.h"
+#include "ledger/embedded/stopped_events.h"
 #include "ledger/net_effect.h"
 #include "ledger/reading.h"
 #include "ledger/replay.h"
@@ -48,9 +53,29 @@ struct StoredReservation {
   ReservationView view;
 };
 
+// The tables, or one event's part of them, are not what the journal says. found() is what was found, without the file and what to do.
+class TableDamage : public DataError {
+ public:
+  TableDamage(const std::string& what, std::string found) : DataError(what), found_(std::move(found)) {}
+  const std::string& found() const { return found_; }
+
+ private:
+  std::string found_;
+};
+
+// The same of the tables of one event alone: those of the others can go on.
+class EventDamage : public TableDamage {
+ public:
+  EventDamage(EventNumber event, const std::string& what, std::string found) : TableDamage(what, std::move(found)), event_(event) {}
+  EventNumber event() const { return event_; }
+
+ private:
+  EventNumber event_;
+};
+
 class StateStore {
  public:
-  static constexpr int k_format = 1;
+  static constexpr int k_format = 1;   // without stopped events
   enum class Mode { create, write, read, read_backup };   // the tables of a backup
 
   // Throws sqlite::Error, or DataError when the file is not of this format.
@@ -60,15 +85,17 @@ class StateStore {
   void pin() {
     database_.execute("BEGIN");
     as_of();
+    stopped_ = load_stopped_events(database_);
   }
 
-  // The journal row that the tables are as of.
+  // The journal row that the tables are as of, except for those of stopped events.
   JournalHead as_of();
 
   // ---- following the journal; within begin() and commit()
-  // commit() writes what the rows have come to, once for all of them.
+  // commit() writes what the rows have come to, once for all of them. follow() and commit() throw EventDamage if they cannot, because of one
+  // event; then only roll_back() is possible.
   void begin() { transaction_.emplace(database_); }
-  void follow(const JournalRow& row);
+  bool follow(const JournalRow& row);   // false: the event is stopped, so its tables stand still
   void commit(const JournalHead& as_of);
   void roll_back();
   // Keeps idempotency keys in the tables for this much longer than they count.
@@ -82,10 +109,21 @@ class StateStore {
   // While on, commit() returns once it and all earlier commits are on disk.
   void sync_commits(bool on);
 
+  // ---- events whose tables stand still (stopped_events.h)
+  // As this store knows them: as of its opening, of pin(), and what it has written itself.
+  const StoppedEvents& stopped() const { return stopped_; }
+  // Within begin() and commit(): from here on follow() leaves the event's tables alone.
+  void stop(EventNumber event, StoppedEvent stopped);
+  // Within begin() and commit(), for a stopped event: follows its next row that its tables lack; says that they have its rows up to
+  // `through`; or that they lack none, so that it is not stopped any more.
+  void follow_stopped(const JournalRow& row);
+  void advance_stopped(EventNumber event, Position through);
+  void go_on(EventNumber event);
+
   // ---- reading
-  // Every event by rising number, with its live reservations. Throws DataError if the tables contradict themselves.
+  // Every event that is not stopped by rising number, with its live reservations. Throws DataError if the tables contradict themselves.
   void load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit);
-  // The seats so far of events that are still being imported.
+  // The seats so far of events that are still being imported and not stopped.
   void load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit);
   // Every reservation, whatever its status. Does not say which seats it owns.
   void each_reservation(const std::function<void(const StoredReservation&)>& visit);
@@ -125,6 +163,11 @@ class StateStore {
   };
 
   void create_tables();
+  // Calls `work`. What is wrong with the tables then is wrong with those of this event.
+  template <typename Work>
+  void concerning(EventNumber event, Work work);
+  void fold(const JournalRow& row, const JournalBody& body);
+  void keep_keys(const JournalRow& row, const JournalBody& body);
   Followed& followed_of(EventNumber event);
   std::optional<EventRow> find_event(EventNumber event);
   std::optional<SeatRow> find_seat(EventNumber event, SeatIndex seat);
@@ -148,6 +191,8 @@ class StateStore {
   std::optional<sqlite::Transaction> transaction_;
   Millis keys_kept_longer_ = 0;
   std::map<EventNumber, Followed> following_;
+  StoppedEvents stopped_;
+  bool reads_again_ = false;   // at a roll-back: stopped events have changed, or a statement may not have ended
   std::string bound_reservation_;   // the text that a statement is being run with
 
  public:

@@ -34,7 +34,9 @@ std::string compare_keys(const Replay& replay, StateStore& state) {
 
 std::uint64_t history_in(StateStore& state) {
   std::uint64_t history = 0;
-  state.each_seat_change([&](EventNumber event, const SeatChangeRow& change) { history += Replay::digest_of(event, change); });
+  state.each_seat_change([&](EventNumber event, const SeatChangeRow& change) {
+    if (!state.stopped().contains(event)) history += Replay::digest_of(event, change);
+  });
   return history;
 }
 
@@ -49,6 +51,7 @@ std::string compare_index(const Replay& replay, StateStore& state) {
 std::string compare_times(const Replay& replay, StateStore& state) {
   std::string problem;
   state.each_event_time([&](EventNumber number, Millis created_at, Millis at) {
+    if (state.stopped().contains(number)) return;
     const auto expected = replay.times.find(number);
     if (expected != replay.times.end() && expected->second == std::pair(created_at, at)) return;
     problem = "event " + std::to_string(number) + " has other times than the journal says";
@@ -74,9 +77,12 @@ std::string compare(const Replay& replay, StateStore& state, VerifyReport& repor
     report.seats += stored.inventory->seat_count();
   });
   report.events = events;
-  if (problem.empty() && events != replay.events.size()) problem = "an event of the journal is missing";
+  const auto is_stopped = [&](const auto& event) { return state.stopped().contains(event.first); };
+  const auto stopped = static_cast<std::size_t>(std::ranges::count_if(replay.events, is_stopped));
+  if (problem.empty() && events != replay.events.size() - stopped) problem = "an event of the journal is missing";
   std::uint64_t created = 0;
   state.each_reservation([&](const StoredReservation& row) {
+    if (state.stopped().contains(row.event)) return;
     ++report.reservations;
     created += Replay::digest_of({row.event, row.created_seq}, row.view.id);
     if (problem.empty() && !replay.has(row.event, row.view)) {
@@ -103,6 +109,7 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
     report.journal_is_whole = journal.anchor().position == 0;
     Replay replay("journal.db");
     replay.index_after = state.index_emptied_through();
+    for (const auto& [event, stopped] : state.stopped()) replay.left_out.insert(event);
     std::string difference;
     const auto at_tables = [&] {
       if (report.journal_is_whole) difference = compare(replay, state, report);
@@ -125,6 +132,10 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
       if (const auto contradiction = inventory->find_contradiction()) {
         report.problem = "the journal contradicts itself: event " + std::to_string(number) + ": " + *contradiction;
       }
+    }
+    if (report.problem.empty() && !state.stopped().empty()) {
+      report.problem = told_of(state.stopped(), state.database().path());
+      report.only_stopped_events = true;
     }
   } catch (const std::exception& error) {
     report.problem = error.what();
