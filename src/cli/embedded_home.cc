@@ -114,10 +114,18 @@ std::vector<prometheus::MetricFamily> state_metrics(StateBacklog& backlog, const
       gauge("holdfast_journal_rows_damaged", "Journal rows that readers found damaged or missing. Nobody gets their changes.",
             ledger.damaged_rows().count()),
       gauge("holdfast_state_oldest_pending_seconds", "Age of the oldest journal row that state.db does not have.", backlog.look(ledger)),
+      gauge("holdfast_state_events_stopped", "Events whose tables in state.db stand still, because a change contradicts their rows.",
+            ledger.stopped_events().size()),
       gauge("holdfast_expiries_oldest_pending_seconds", "Since when the oldest expiry waits to be recorded.",
             seconds(ledger.expiries_due())),
       counter("holdfast_state_held_back_seconds_total",
               "Time that rounds have waited for state.db because it exceeded ledger.state_lag_max_ms.", seconds(ledger.held_back()))};
+}
+
+// Empty while the tables of all events follow the journal.
+std::string told_of_stopped(const EmbeddedLedger& ledger) {
+  const StoppedEvents stopped = ledger.stopped_events();
+  return stopped.empty() ? std::string() : told_of(stopped, "state.db");
 }
 
 // Empty while the delay is normal.
@@ -127,10 +135,12 @@ std::string told_of_age(double seconds) {
 
 api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& backlog) {
   const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
+  const std::string stopped = told_of_stopped(ledger);
   const std::string late = told_of_age(backlog.look(ledger));
   const std::string fault =
       !ledger.state_follows()
           ? "state.db cannot follow the journal; the log says why. Sales continue, but lists and histories are not available."
+      : !stopped.empty()                ? stopped
       : !late.empty()                   ? late + "."
       : behind > k_rows_behind_degraded ? "state.db is far behind the journal."
                                         : "";
@@ -208,7 +218,7 @@ class EmbeddedHome final : public Home {
   std::vector<prometheus::MetricFamily> metrics() const override { return state_metrics(state_backlog_, ledger_); }
   std::string degradation() const override {
     return first_said({ledger_.clock_doubt(), told_of_damage(ledger_), log_unwatched_.text(),
-                       ledger_.state_follows() ? "" : "state.db cannot follow the journal; the log says why",
+                       ledger_.state_follows() ? "" : "state.db cannot follow the journal; the log says why", told_of_stopped(ledger_),
                        told_of_age(state_backlog_.look(ledger_)), late_expiries(ledger_.expiries_due(), options_.sweep)});
   }
   // A failed round leaves memory and disk different. If files have gone away they agree, and ending the process would lose the data.

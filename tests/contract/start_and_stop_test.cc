@@ -456,6 +456,70 @@ TEST_F(DamagedRow, WaitsInAWebhooksQueueWhileOthersAreSentUntilItIsRepaired) {
   EXPECT_EQ(metric(*client, "holdfast_webhook_events_held_back"), 0);
 }
 
+// --- tables of one event that contradict the journal ---
+
+class ContradictedTables : public ::testing::Test {
+ protected:
+  // The tables say that a held seat is sold; its release contradicts that.
+  void contradict() {
+    const Answer held = hold(client, "c", {bad[0]});
+    ASSERT_EQ(held.status, 201);
+    ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_state_rows_behind") == 0; }));
+    sqlite3* tables = nullptr;
+    ASSERT_EQ(sqlite3_open((server.data() / "state.db").c_str(), &tables), SQLITE_OK);
+    EXPECT_EQ(sqlite3_busy_timeout(tables, 10'000), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(tables, "UPDATE seat_state SET state = 's' WHERE event = 1 AND seat = 0", nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(tables);
+    EXPECT_EQ(sqlite3_close(tables), SQLITE_OK);
+    ASSERT_EQ(client.post("/v1/reservations/" + string_of(held.json().at("id")) + "/release", "{}").status, 200);
+    ASSERT_TRUE(eventually([&] { return stopped() == 1; }));
+  }
+  double stopped() { return metric(client, "holdfast_state_events_stopped"); }
+  Answer list(const TestEvent& event) { return client.get("/v1/reservations?eventId=" + event.id); }
+  void expect_only_the_good_one_is_listed(std::size_t reservations) {
+    EXPECT_EQ(list(good).json().at("items").as_array().size(), reservations);
+    EXPECT_EQ(list(bad).status, 503);
+    EXPECT_EQ(client.get("/v1/seats/" + bad[0] + "/history").status, 503);
+    EXPECT_EQ(client.get("/v1/seats/" + good[0] + "/history").status, 200);
+  }
+
+  Server server;
+  Client client = server.connect();
+  TestEvent bad = make_event(client, 5);
+  TestEvent good = make_event(client, 5);
+};
+
+TEST_F(ContradictedTables, AreThoseOfOneEventAndAllOthersGoOnUntilARebuildMendsThem) {
+  contradict();
+  EXPECT_TRUE(server.says("finds seat 0 sold"));
+  for (const TestEvent* each : {&bad, &good}) ASSERT_EQ(hold(client, "c", {(*each)[0]}).status, 201) << "selling goes on";
+  EXPECT_EQ(server.log().find("finds seat 0 sold"), server.log().rfind("finds seat 0 sold")) << "once";
+  expect_only_the_good_one_is_listed(1);
+  EXPECT_EQ(metric(client, "holdfast_state_follows"), 1);
+  EXPECT_EQ(client.get("/readyz").status, 200);
+  EXPECT_THAT(client.get("/readyz").body, HasSubstr("the tables of event 1 in state.db stand still at journal row "));
+
+  server.stop();
+  server.start();
+  client = server.connect();
+  EXPECT_EQ(letters(client, bad), "haaaa") << "it is sold from the journal";
+  EXPECT_EQ(stopped(), 1);
+  for (const TestEvent* each : {&bad, &good}) EXPECT_EQ(hold(client, "c", {(*each)[1]}).status, 201);
+  expect_only_the_good_one_is_listed(2);
+
+  server.stop();
+  const Finished verified = run_holdfast({"verify", "--data", server.data().string()});
+  EXPECT_EQ(verified.status, 1) << verified.everything();
+  EXPECT_THAT(verified.out, HasSubstr("the tables of event 1 in "));
+  const Finished rebuilt = run_holdfast({"rebuild", "--data", server.data().string()});
+  EXPECT_EQ(rebuilt.status, 0) << rebuilt.everything();
+  server.start();
+  client = server.connect();
+  EXPECT_EQ(stopped(), 0);
+  EXPECT_EQ(list(bad).json().at("items").as_array().size(), 3u);
+  EXPECT_EQ(letters(client, bad), "hhaaa");
+}
+
 // --- files that vanish while a server uses them ---
 
 struct Disappearance {
