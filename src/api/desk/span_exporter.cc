@@ -195,7 +195,7 @@ std::string SpanExporter::try_to_post(const std::vector<Span>& spans, Clock::tim
 
 std::string SpanExporter::post(std::string body, Clock::time_point deadline) {
   std::string problem = "the request was not made";
-  const auto done = [&](std::exception_ptr thrown, http::OutgoingAnswer answer) {
+  const auto done = [&](const std::exception_ptr& thrown, const http::OutgoingAnswer& answer) {
     const bool is_taken = answer.kind == http::OutgoingAnswer::Kind::answered && answer.status / 100 == 2;
     if (thrown == nullptr) problem = is_taken ? "" : answer.error.empty() ? "it answered " + std::to_string(answer.status) : answer.error;
     context_.stop();   // does not wait for a DNS look-up that is still running

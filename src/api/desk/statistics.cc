@@ -1,6 +1,7 @@
 #include "api/desk/statistics.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "json/json.h"
 
@@ -58,7 +59,7 @@ class Columns {
   }
 
   static std::string text_of(float ms) {
-    const auto us = static_cast<std::int64_t>(ms * 1'000 + 0.5F);
+    const std::int64_t us = std::lround(ms * 1'000);
     std::string text = std::to_string(us / 1'000) + ".";
     const std::string part = std::to_string(us % 1'000);
     return text.append(3 - part.size(), '0').append(part);
