@@ -24,7 +24,8 @@ constexpr std::size_t k_requests_each = 300;
 class BrokenLedger : public testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(HOLDFAST_LINEARIZABILITY)) GTEST_SKIP() << "there is no Go (golang-go) to build the checker with";
+    if (!std::filesystem::exists(HOLDFAST_LINEARIZABILITY))
+      GTEST_SKIP() << "the checker was not built; linearizability.the_checker_finds_what_is_wrong says why";
     record_histories_in(folder_ / "histories");
   }
 

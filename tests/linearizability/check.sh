@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# check.sh CHECKER FOLDER [ARGUMENT…]: checks all histories of a folder. Status 77: there is no checker, because there is no Go.
+# check.sh CHECKER FOLDER [ARGUMENT…]: checks all histories of a folder. Status 77: there is no checker; its own test says why.
 set -euo pipefail
 [[ $# -ge 2 ]] || { printf 'usage: %s CHECKER FOLDER [ARGUMENT…]\n' "$0" >&2 && exit 2; }
 checker=$1 folder=$2
 shift 2
-[[ -x $checker ]] || { printf 'skipped: there is no Go (golang-go) to build the checker with\n' && exit 77; }
+[[ -x $checker ]] || { printf 'skipped: the checker was not built; linearizability.the_checker_finds_what_is_wrong says why\n' && exit 77; }
 
 shopt -s nullglob
 histories=("$folder"/*.jsonl)
