@@ -115,9 +115,9 @@ TEST(SegmentCrash, ATornLastFrameIsDroppedWhicheverOfItsSectorsArrived) {
 }
 
 TEST(SegmentCrash, ATornFrameOfSeveralBlocksIsZeroedBeforeTheNextOneIsWritten) {
-  for (std::uint64_t arrived = 1; arrived < 8; ++arrived) {   // of round 3, whose third row has three blocks
+  for (std::uint64_t arrived = 1; arrived < 8; ++arrived) {   // of round 2, whose third row makes it three blocks
     InFlight flight;
-    begin_write(flight, 2);
+    begin_write(flight, 1);
     std::optional<std::size_t> first;
     flight.disk.lose_power([&](std::size_t sector) {
       if (!first) first = sector;
@@ -127,6 +127,19 @@ TEST(SegmentCrash, ATornFrameOfSeveralBlocksIsZeroedBeforeTheNextOneIsWritten) {
     segments::SegmentWriter writer(flight.disk, small_segments());
     EXPECT_EQ(writer.torn_blocks(), 0U) << "the opening before had to zero it";
   }
+}
+
+TEST(SegmentCrash, WhatAStartHasShownStaysEvenIfThePowerFailsAtOnce) {
+  InFlight flight;
+  begin_write(flight, 3);
+  flight.disk.end_process();   // round 4 is whole, and in the page cache only
+  {
+    const segments::SegmentWriter writer(flight.disk, small_segments());
+    ASSERT_EQ(writer.reach().round, 4U);
+    flight.answered.reach = writer.reach();
+  }
+  flight.disk.lose_power([](std::size_t) { return false; });
+  EXPECT_EQ(compare(flight.disk, flight.answered), "");
 }
 
 }  // namespace

@@ -151,6 +151,9 @@ TEST_F(SegmentDamageTest, ASegmentFromAnOlderBackupIsRefused) {
       if (std::ranges::find(there, name) == there.end() || older.content(name) == disk_.content(name)) continue;
       const std::string sentence = refusal_after([&](SimulatedDisk& disk) { disk.put(name, older.content(name)); });
       EXPECT_THAT(sentence, AllOf(HasSubstr("journal/"), HasSubstr(" is damaged"))) << name << " from call " << call;
+      SimulatedDisk disk = disk_.copy();
+      disk.put(name, older.content(name));
+      EXPECT_THROW(segments::SegmentWriter(disk, small_segments()), SegmentDamage) << "the start itself must see it";
       ++refused;
     }
   }
