@@ -166,8 +166,12 @@ FencedTransaction WebhookStore::begin(Epoch epoch) {
 // Commits an operator's change. Raises the registry's revision, so that a restart cannot fall back to earlier addresses and
 // secrets.
 void WebhookStore::commit_change(sql::Transaction& transaction) {
+  // Also when the change is committed and only the note of its revision fails: the relay must see the change.
+  struct Raise {
+    std::atomic<std::int64_t>& revision;
+    ~Raise() { ++revision; }
+  } const raise{revision_};
   commit_registry_change(*database_, transaction);
-  ++revision_;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- endpoints
