@@ -78,6 +78,7 @@ class Json {
     member(name);
     raw(value ? "true" : "false");
   }
+  void member(std::string_view name, std::floating_point auto value) = delete;   // it would become a bool
   // null for an empty text
   void member_or_null(std::string_view name, std::string_view value) {
     member(name);
