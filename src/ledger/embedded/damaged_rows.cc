@@ -22,16 +22,18 @@ std::string named(const KeptRow& row) {
 
 void DamagedRows::found(std::shared_ptr<const KeptRow> row) {
   const std::scoped_lock lock(mutex_);
-  ends_.erase(row->position);   // now its numbers are known
-  if (!has_room() || !rows_.emplace(row->position, row).second) return;
+  const bool is_known = ends_.erase(row->position) > 0;   // now its numbers are known
+  if (!has_room() || !rows_.emplace(row->position, row).second || is_known) return;
   if (count_and_name()) spdlog::error("{} is damaged: {}, is not what was written. {}.", journal_, named(*row), k_what_to_do);
 }
 
 void DamagedRows::ends_before(Position position, const std::string& what) {
   const std::scoped_lock lock(mutex_);
   rows_.erase(position);   // it was there, and is missing now
-  if (!has_room() || !ends_.emplace(position, what).second) return;
-  if (count_and_name()) spdlog::error("{}.", what);
+  const bool is_known = ends_.contains(position);
+  if (!is_known) spdlog::error("{}.", what);   // however many rows are named already: all reading ends here
+  if (is_known || ends_.size() < k_known_max) ends_.insert_or_assign(position, what);
+  count_ = rows_.size() + ends_.size();
 }
 
 bool DamagedRows::count_and_name() {

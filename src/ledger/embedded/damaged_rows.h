@@ -21,13 +21,13 @@ namespace holdfast {
 
 class DamagedRows {
  public:
-  static constexpr std::size_t k_known_max = 1'000;   // more are not counted
+  static constexpr std::size_t k_known_max = 1'000;   // of each kind; more are not counted
   static constexpr std::size_t k_named_max = 20;      // in the log
 
   explicit DamagedRows(std::string journal) : journal_(std::move(journal)) {}
 
   void found(std::shared_ptr<const KeptRow> row);
-  // `what` names the file and the row, and says what to do, without a full stop.
+  // `what` names the file and the row, and says what to do, without a full stop. Is always logged.
   void ends_before(Position position, const std::string& what);
   void read_well(Position position);
   // Their retention has ended.
