@@ -140,7 +140,7 @@ api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& 
   const std::string fault =
       !ledger.state_follows()
           ? "state.db cannot follow the journal; the log says why. Sales continue, but lists and histories are not available."
-      : !stopped.empty()                ? stopped
+      : !stopped.empty()                ? stopped + "."
       : !late.empty()                   ? late + "."
       : behind > k_rows_behind_degraded ? "state.db is far behind the journal."
                                         : "";

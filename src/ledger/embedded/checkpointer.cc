@@ -240,7 +240,7 @@ void Checkpointer::publish(const StateStore& state) {
   if (stopped_ == now) return;
   for (const auto& [event, stopped] : now) {
     if (stopped_.contains(event)) continue;
-    spdlog::error("{}", told_of({{event, stopped}}, options_.state));
+    spdlog::error("{}.", told_of({{event, stopped}}, options_.state));
     followed_events_.erase(event);   // memory must not forget what its tables may have wrong
   }
   for (const auto& [event, stopped] : stopped_) {
@@ -258,7 +258,7 @@ bool Checkpointer::mend_some(Journal& journal, StateStore& state) {
   if (to_mend_.empty()) return false;
   const EventNumber event = *to_mend_.begin();
   const bool fits = mend_some_of(journal, state, event);
-  if (!fits) spdlog::error("{}", told_of({{event, state.stopped().at(event)}}, options_.state));
+  if (!fits) spdlog::error("{}.", told_of({{event, state.stopped().at(event)}}, options_.state));
   if (!fits || !state.stopped().contains(event)) to_mend_.erase(event);
   const std::scoped_lock lock(mutex_);
   publish(state);

@@ -170,7 +170,7 @@ void EmbeddedLedger::load() {
   if (!archive_->stopped().empty() && journal_->anchor().position > 0) {
     throw DataError(
         told_of(archive_->stopped(), folder_.state()) +
-        " A start needs all of its rows, and the journal no longer has its first ones. Nothing was changed. Put back both files "
+        ". A start needs all of its rows, and the journal no longer has its first ones. Nothing was changed. Put back both files "
         "from a backup (holdfast restore).");
   }
   archive_->load_events(hash_seed_, [this](StoredEvent stored) {

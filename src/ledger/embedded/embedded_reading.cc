@@ -124,7 +124,7 @@ void EmbeddedLedger::await_tables() const {
 void EmbeddedLedger::refuse_stopped(EventNumber number) const {
   if (!checkpointer_->is_stopped(number)) return;
   StoppedEvents stopped = checkpointer_->stopped();
-  if (const auto at = stopped.find(number); at != stopped.end()) throw DataError(told_of({*at}, folder_.state()));
+  if (const auto at = stopped.find(number); at != stopped.end()) throw DataError(told_of({*at}, folder_.state()) + ".");
 }
 
 Reading<std::vector<SeatChange>> EmbeddedLedger::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
@@ -162,7 +162,7 @@ void EmbeddedLedger::refuse_unsure(const std::optional<Uuid>& sold_for_order) co
   const StoppedEvents stopped = checkpointer_->stopped();
   if (stopped.empty()) return;
   const auto event = sold_for_order ? event_of_reservation(*sold_for_order) : std::nullopt;
-  if (!event || stopped.contains(*event)) throw DataError(told_of(stopped, folder_.state()));
+  if (!event || stopped.contains(*event)) throw DataError(told_of(stopped, folder_.state()) + ".");
 }
 
 Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<const std::string> orders) const {

@@ -46,7 +46,7 @@ std::string told_of(const StoppedEvents& stopped, const std::string& state) {
   text += " in " + state + " stand still at journal row " + std::to_string(first.through) + ": " + first.why;
   return text +
          ". Selling goes on, and the tables of other events follow the journal. To mend it, stop the server and make the tables again with "
-         "`holdfast rebuild`, or put back both files from a backup (holdfast restore).";
+         "`holdfast rebuild`, or put back both files from a backup (holdfast restore)";
 }
 
 }  // namespace holdfast

@@ -37,8 +37,8 @@ void save_stopped_event(sqlite::Database& state, EventNumber event, const Stoppe
 // Within the caller's transaction. The last one takes the table with it, and the file has format 1 again.
 void remove_stopped_event(sqlite::Database& state, EventNumber event, std::int64_t format_without);
 
-// What an operator must know of stopped events, of which there is at least one, in a few sentences: which event, why, what holds, what to do.
-// `state`: the name of the file.
+// What an operator must know of stopped events, of which there is at least one, in a few sentences without the last full stop: which event,
+// why, what holds, what to do. `state`: the name of the file.
 std::string told_of(const StoppedEvents& stopped, const std::string& state);
 
 }   // namespace holdfast

@@ -134,7 +134,7 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
       }
     }
     if (report.problem.empty() && !state.stopped().empty()) {
-      report.problem = told_of(state.stopped(), state.database().path());
+      report.problem = told_of(state.stopped(), state.database().path()) + ".";
       report.only_stopped_events = true;
     }
   } catch (const std::exception& error) {

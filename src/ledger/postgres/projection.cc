@@ -488,10 +488,6 @@ class Step {
   std::vector<std::pair<const char*, std::size_t>> written_;   // statements sent, each with the number of rows that it must touch
 };
 
-}   // namespace
-
-namespace {
-
 // Whether another node has made the event's first step meanwhile.
 bool tells_of_first_step(const Error& error) {
   return error.is(k_unique_violation) && std::string_view(error.what()).starts_with(k_add_event.name);
