@@ -101,21 +101,43 @@ std::optional<std::chrono::seconds> seconds_of(std::string_view text) {
   return seconds ? std::optional(std::chrono::seconds(*seconds)) : std::nullopt;
 }
 
+using Parser = beast::http::response_parser<beast::http::buffer_body>;
+
+// Reads an answer's header, of k_outgoing_header_bytes_max bytes at most. Beast's own async_read_some returns only when the header is complete,
+// and its limit holds for what the parser has not taken yet: a header whose pieces it takes could be as long as the time allows.
+template <typename Stream>
+asio::awaitable<boost::system::error_code> read_header(Stream& stream, beast::flat_buffer& buffer, Parser& parser) {
+  for (std::size_t taken = 0; !parser.is_header_done();) {
+    const std::size_t room = k_outgoing_header_bytes_max - taken - buffer.size();
+    auto [error, read] = co_await stream.async_read_some(buffer.prepare(room), k_tuple);
+    buffer.commit(read);
+    if (error == asio::error::eof) {
+      if (!parser.got_some()) co_return beast::http::error::end_of_stream;
+      error = {};
+      parser.put_eof(error);
+    } else if (!error) {
+      const std::size_t used = parser.put(buffer.data(), error);
+      buffer.consume(used);
+      taken += used;
+    }
+    if (error && error != beast::http::error::need_more) co_return error;
+    // Without its end the header has one more byte at least.
+    if (!parser.is_header_done() && taken + buffer.size() >= k_outgoing_header_bytes_max) co_return beast::http::error::header_limit;
+  }
+  co_return boost::system::error_code();
+}
+
 // Sends on a connected stream and reads the answer. Once the header has arrived, the status counts even if the body fails.
 template <typename Stream>
 asio::awaitable<OutgoingAnswer> exchange(Stream& stream, beast::tcp_stream& wire, const Request& message) {
   auto [not_sent, sent] = co_await beast::http::async_write(stream, message, k_tuple);
   if (not_sent) co_return failed_at("send the request", not_sent);
   beast::flat_buffer buffer(k_outgoing_header_bytes_max);
-  beast::http::response_parser<beast::http::buffer_body> parser;
+  Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(k_outgoing_header_bytes_max));
   parser.body_limit(boost::none);
-  // The parser's limit holds for what it has not taken yet. A header in many pieces could be as long as the time allows.
-  for (std::size_t header_bytes = 0; !parser.is_header_done();) {
-    auto [not_read, read] = co_await beast::http::async_read_some(stream, buffer, parser, k_tuple);
-    if (not_read) co_return failed_at("read the answer", not_read);
-    header_bytes += read;
-    if (header_bytes > k_outgoing_header_bytes_max) co_return failed_at("read the answer", beast::http::error::header_limit);
+  if (const boost::system::error_code not_read = co_await read_header(stream, buffer, parser); not_read) {
+    co_return failed_at("read the answer", not_read);
   }
   OutgoingAnswer answer{.kind = OutgoingAnswer::Kind::answered, .status = parser.get().result_int()};
   answer.retry_after = seconds_of(parser.get()[beast::http::field::retry_after]);

@@ -172,12 +172,13 @@ TEST(Outgoing, AUrlThatIsAmbiguousOrHasMoreThanAnAddressIsRefused) {
   EXPECT_FALSE(parse_outgoing_url(start + std::string(k_outgoing_url_bytes_max + 1 - start.size(), 'x')));
 }
 
-// What the client makes of these bytes, and how long that took. Their server then neither sends more nor closes.
+// What the client makes of these bytes, and how long that took. Their server then sends `for_ever` again and again, or without it neither sends
+// more nor closes.
 struct Exchanged {
   OutgoingAnswer answer;
   std::chrono::steady_clock::duration took{};
 };
-Exchanged answered_with(const std::string& bytes) {
+Exchanged answered_with(const std::string& bytes, const std::string& for_ever = "") {
   namespace asio = boost::asio;
   asio::io_context context;
   asio::ip::tcp::acceptor acceptor(context, {asio::ip::address_v4::loopback(), 0});
@@ -190,6 +191,9 @@ Exchanged answered_with(const std::string& bytes) {
     boost::system::error_code closed;
     co_await asio::async_read_until(peer, asio::dynamic_buffer(request), "{}", asio::use_awaitable);
     co_await asio::async_write(peer, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, closed));
+    while (!for_ever.empty() && !closed) {
+      co_await asio::async_write(peer, asio::buffer(for_ever), asio::redirect_error(asio::use_awaitable, closed));
+    }
     co_await peer.async_read_some(asio::buffer(none), asio::redirect_error(asio::use_awaitable, closed));
   };
   Exchanged made;
@@ -215,6 +219,19 @@ TEST(Outgoing, AnAnswersHeaderHasSixteenKibibytesAndNoMore) {
   std::string many = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
   for (int i = 0; i < 10'000; ++i) many += "X-Short: short\r\n";
   EXPECT_EQ(answered_with(many + "\r\n").answer.kind, OutgoingAnswer::Kind::unreachable) << "nor in many fields";
+}
+
+// Of the first header each piece ends with the first byte of a field: all that is sent and read at once is a multiple of 8 bytes. Beast's parser
+// takes all but this byte then, and so does not see how much it has taken. Of a longer rest it waits for the whole header.
+TEST(Outgoing, AnAnswersHeaderWithoutEndFailsLongBeforeTheTimeout) {
+  const std::string begin = "HTTP/1.1 200 All good\r\nX";
+  ASSERT_EQ(begin.size() % 8, 0U);
+  for (const char* for_ever : {": yes\r\nX", "x"}) {
+    const Exchanged made = answered_with(begin, for_ever);
+    EXPECT_EQ(made.answer.kind, OutgoingAnswer::Kind::unreachable) << for_ever;
+    EXPECT_THAT(made.answer.error, HasSubstr("could not read the answer: header limit exceeded")) << for_ever;
+    EXPECT_LT(made.took, OutgoingOptions{}.timeout / 2) << for_ever;
+  }
 }
 
 // The client waits a second for the rest of a body that may still fit.
@@ -264,5 +281,5 @@ TEST(Outgoing, AHangingLookUpIsAbandonedAtItsDeadlineAndByAStop) {
   for (int hang = look_ups_that_hang; hang > 0; hang = look_ups_that_hang) look_ups_that_hang.wait(hang);
 }
 
-}  // namespace
-}  // namespace holdfast::http
+}   // namespace
+}   // namespace holdfast::http
