@@ -109,7 +109,7 @@ Polled poll_consumer(Client& client, std::chrono::milliseconds patience);
 // exists some moments later.
 using PartitionCount = std::expected<std::int32_t, rd_kafka_resp_err_t>;
 PartitionCount partitions_of(Client& client, const std::string& topic, std::chrono::milliseconds patience);
-// Asks until the topic exists, or until the deadline. After each answer that it does not, calls `wait`, which may throw.
+// Asks until the topic exists, or until the deadline. After each answer before the deadline that it does not, calls `wait`, which may throw.
 PartitionCount await_topic(Client& client, const std::string& topic, std::chrono::steady_clock::time_point deadline,
                            const std::function<void(rd_kafka_resp_err_t)>& wait);
 

@@ -125,8 +125,9 @@ void Payments::await_topics() {
     loop_.wait(k_back_off);
   };
   for (const std::string_view name : {k_topic_payment_succeeded, k_topic_payment_failed}) {
-    // The group reports what is missing, and keeps looking.
-    if (!await_topic(teller_->client(), topic(name), deadline, wait)) return;
+    if (await_topic(teller_->client(), topic(name), deadline, wait)) continue;
+    if (loop_.stopping()) throw WorkerLoop::RunEnded{};   // at the deadline it no longer waits
+    return;   // the group reports what is missing, and keeps looking
   }
 }
 

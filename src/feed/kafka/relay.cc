@@ -198,6 +198,7 @@ void Relay::await_topics(Client& client) {
       keep_lease();
       loop_.wait(k_between_questions);
     });
+    if (!found && loop_.stopping()) throw WorkerLoop::RunEnded{};   // at the deadline it no longer waits
     if (!found) throw trouble_of("the topic " + full, found.error());
   }
 }

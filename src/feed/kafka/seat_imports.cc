@@ -106,6 +106,7 @@ std::int32_t SeatImports::await_topic() {
     if (ends()) throw WorkerLoop::RunEnded{};
     loop_.wait(k_back_off);
   });
+  if (!partitions && ends()) throw WorkerLoop::RunEnded{};   // at the deadline it no longer waits
   if (!partitions) throw trouble_of("the topic " + topic(), partitions.error());
   return *partitions;
 }
