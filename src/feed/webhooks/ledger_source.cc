@@ -42,13 +42,12 @@ SourcePage LedgerChangeSource::next(const SourcePosition& position, std::size_t 
 bool LedgerChangeSource::read_on(std::string& cursor, std::size_t limit, KindSet kinds, SourcePage& page) {
   for (std::size_t looked_at = 0; looked_at < k_changes_looked_at;) {
     auto read = ledger_.read_all_changes(cursor, k_changes_at_once, ReadFrom::anywhere);
+    if (!read && looked_at > 0) return false;   // tell what comes before it first; the next page begins here, and goes on or fails
     if (!read && read.error().kind == ReadProblem::Kind::archived) {
-      page.lost = page.lost || !cursor.empty();
+      page.lost = !cursor.empty();
       cursor = k_cursor_oldest;
       read = ledger_.read_all_changes(cursor, k_changes_at_once, ReadFrom::anywhere);
     }
-    if (!read && looked_at > 0 && cursor != k_cursor_oldest)
-      return false;   // tell what comes before it first; the next page begins here and fails
     if (!read) fail(read.error(), cursor == k_cursor_oldest ? SourcePosition() : position_of(cursor));
     for (RecordedChange& change : read->changes) {
       if (change.kind == ChangeKind{} || (kinds & kind_bit(change.kind)) != 0) {

@@ -9,6 +9,7 @@
 #include "feed/webhooks/row_positions.h"
 #include "ledger/data_error.h"
 #include "ledger/ledger_in_test.h"
+#include "ledger/passing_ledger.h"
 
 namespace holdfast::test {
 namespace {
@@ -243,6 +244,40 @@ TEST_F(LedgerSource, TellsWhatComesBeforeAMissingRowAndNamesThePlaceAsItIsStored
   EXPECT_EQ(before.end, "2");
   EXPECT_FALSE(before.at_end);
   EXPECT_THAT(why_not_behind("2"), HasSubstr("after position `2` cannot be read"));
+}
+
+// After the first reading every cursor is of rows that were archived meanwhile. The rows that are kept may be unreadable.
+struct ArchivedMeanwhile final : PassingLedger {
+  ArchivedMeanwhile(Ledger& inner, bool keeps_readable) : PassingLedger(inner), keeps_readable_(keeps_readable) {}
+  Reading<ChangePage> read_all_changes(std::string_view cursor, std::size_t limit, ReadFrom from) const override {
+    const bool is_of_kept = cursor == k_cursor_oldest;
+    if (readings_++ == 0 || (is_of_kept && keeps_readable_)) return PassingLedger::read_all_changes(cursor, limit, from);
+    return std::unexpected(ReadProblem{.kind = is_of_kept ? ReadProblem::Kind::unavailable : ReadProblem::Kind::archived});
+  }
+
+ private:
+  const bool keeps_readable_;
+  mutable int readings_ = 0;
+};
+
+TEST_F(LedgerSource, TellsWhatItHasReadWhenRowsAreArchivedBeforeItsPageIsFull) {
+  const auto all = told(source.next("", 100, feed::k_all_kinds).changes);
+  for (const bool keeps_readable : {false, true}) {
+    ArchivedMeanwhile ledger(it.ledger(), keeps_readable);
+    feed::LedgerChangeSource meanwhile(ledger, [](const std::string&) { return 0; });
+    const SourcePage before = meanwhile.next("", 100, feed::k_all_kinds);
+    EXPECT_EQ(told(before.changes), all);
+    EXPECT_FALSE(before.at_end);
+    EXPECT_FALSE(before.lost) << "the next page says so";
+    EXPECT_THAT(source.next(before.end, 100, feed::k_all_kinds).changes, IsEmpty()) << "it ends behind what it told";
+    if (keeps_readable) {
+      const SourcePage kept = meanwhile.next(before.end, 100, feed::k_all_kinds);
+      EXPECT_TRUE(kept.lost);
+      EXPECT_EQ(told(kept.changes), all);
+    } else {
+      EXPECT_THROW(meanwhile.next(before.end, 100, feed::k_all_kinds), std::exception);
+    }
+  }
 }
 
 // What ended long ago is read from the tables, which may be damaged there.
