@@ -37,7 +37,7 @@ constexpr const char* k_sql_begin = "INSERT OR IGNORE INTO feed_lease (only, sto
 }  // namespace
 
 std::unique_ptr<sql::SqliteDatabase> open_feed_file(const std::string& path) {
-  if (!std::filesystem::exists(path)) create_private_file(path);   // rejections have names of orders and payments
+  create_private_file_if_missing(path);   // rejections have names of orders and payments
   auto database = std::make_unique<sql::SqliteDatabase>(path);
   sqlite::Database& feed = *database->file();
   feed.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");

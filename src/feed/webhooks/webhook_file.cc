@@ -1,7 +1,5 @@
 #include "feed/webhooks/webhook_file.h"
 
-#include <filesystem>
-
 #include "ledger/embedded/data_folder.h"
 
 namespace holdfast::feed {
@@ -51,7 +49,7 @@ constexpr const char* k_sql_create = R"(
 }  // namespace
 
 std::unique_ptr<sql::SqliteDatabase> open_webhook_file(const std::string& path) {
-  if (!std::filesystem::exists(path)) create_private_file(path);
+  create_private_file_if_missing(path);
   auto database = std::make_unique<sql::SqliteDatabase>(path);
   sqlite::Database& webhooks = *database->file();
   webhooks.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;");

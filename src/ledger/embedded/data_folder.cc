@@ -10,10 +10,27 @@
 
 namespace holdfast {
 
-void create_private_file(const std::string& path) {
+namespace {
+
+constexpr const char* k_must_write = ". Holdfast needs to write to its data folder.";
+
+// 0, or the number of the error.
+int make_private_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) throw DataError("cannot make " + path + ": " + std::strerror(errno));
+  if (file < 0) return errno;
   ::close(file);
+  return 0;
+}
+
+}  // namespace
+
+void create_private_file(const std::string& path) {
+  if (const int error = make_private_file(path); error != 0) throw DataError("cannot make " + path + ": " + std::strerror(error));
+}
+
+void create_private_file_if_missing(const std::string& path) {
+  const int error = make_private_file(path);
+  if (error != 0 && error != EEXIST) throw DataError("cannot create " + path + ": " + std::strerror(error) + k_must_write);
 }
 
 void give_to_owner_of_folder(const std::string& path) {
@@ -53,7 +70,7 @@ DataFolder::DataFolder(std::filesystem::path folder) : folder_(std::move(folder)
   if (error) throw DataError("cannot make the data folder " + folder_.string() + ": " + error.message());
   const std::string path = (folder_ / "lock").string();
   lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_ < 0) throw DataError("cannot open " + path + ": " + std::strerror(errno) + ". Holdfast needs to write to its data folder.");
+  if (lock_ < 0) throw DataError("cannot open " + path + ": " + std::strerror(errno) + k_must_write);
   if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
   const int reason = errno;
   ::close(lock_);

@@ -13,6 +13,9 @@ namespace holdfast {
 // Creates an empty file that only its owner can read (mode 0600 from the start), for SQLite to fill; -wal and -shm get the same mode. Throws
 // DataError if it cannot, or if the file exists.
 void create_private_file(const std::string& path);
+// The same for a file of the data folder, unless it exists; several may do so at once. Never opens one that exists: closing a second descriptor
+// of it would drop the locks that this process has on it.
+void create_private_file_if_missing(const std::string& path);
 
 // Gives a file that root created to the owner of its folder, as whom the server runs. Throws DataError.
 void give_to_owner_of_folder(const std::string& path);

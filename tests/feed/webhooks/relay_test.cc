@@ -9,6 +9,7 @@
 #include <mutex>
 #include <numeric>
 #include <set>
+#include <thread>
 
 #include "feed/webhooks/scripted_source.h"
 #include "feed/webhooks/store.h"
@@ -393,6 +394,45 @@ TEST_F(RelayTest, ARemovedEndpointEndsItsRelay) {
   webhooks->changed(id);
   webhooks->stop();
   EXPECT_TRUE(seen().empty());
+}
+
+// ---- the file of the store
+
+struct WebhookFile : RelayTest {
+  std::string file = (folder / "new.db").string();
+  static std::string why_not(const std::string& path) {
+    try {
+      open_webhook_file(path);
+      return "it is open";
+    } catch (const DataError& error) {
+      return error.what();
+    }
+  }
+};
+
+TEST_F(WebhookFile, IsCreatedForItsOwnerAloneByWhoeverIsFirst) {
+  std::atomic<int> opened{0};
+  {
+    std::vector<std::jthread> openers;
+    for (int i = 0; i < 8; ++i) {
+      openers.emplace_back([&] {
+        create_private_file_if_missing(file);
+        ++opened;
+      });
+    }
+  }
+  EXPECT_EQ(opened, 8);
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(why_not(file), "it is open");
+  EXPECT_EQ(why_not(file), "it is open") << "again";
+  EXPECT_THROW(create_private_file(file), DataError) << "for those that must be the first";
+}
+
+TEST_F(WebhookFile, ThatCannotBeCreatedIsReportedWithWhatHoldfastNeeds) {
+  for (const std::string& path : {(folder / "missing" / "new.db").string(), (folder / "registry.db" / "new.db").string()}) {
+    EXPECT_THAT(why_not(path), testing::StartsWith("cannot create " + path + ": "));
+    EXPECT_THAT(why_not(path), testing::EndsWith(". Holdfast needs to write to its data folder."));
+  }
 }
 
 }  // namespace
