@@ -8,8 +8,8 @@
 // minutes. So a reservation whose message has not arrived yet is not "not found": the cart asks Holdfast, which knows the reservation from its
 // 201 on, and answers at once. The buyer never waits for a message, and the page needs no retry.
 //
-// The price must be the seat's: a page could send any. Where Holdfast has no price (0), as of an event that came on `seats-generated`, the cart takes
-// the page's; a shop of the trade looks it up in its own catalogue.
+// The price must be the seat's: a page could send any. Where Holdfast has no price, as of an event that came on `seats-generated`, the cart takes the
+// page's; a shop of the trade looks it up in its own catalogue. No price is 0 in messages, and null in /v1, where 0 is a price.
 //
 //   HOLDFAST_URL=http://localhost:50002 KAFKA=localhost:9092 PORT=8080 node cart.mjs
 //
@@ -33,7 +33,7 @@ const leaveTimeoutMs = 3_000;   // the group, at the end
 
 // ---- reservations from Kafka
 
-/** @type {Map<string, {seatId: string, customerId: string, basePrice: number, expiresAt: number, status: string}>} */
+/** @type {Map<string, {seatId: string, customerId: string, basePrice: number | null, expiresAt: number, status: string}>} */
 const reservations = new Map();
 
 function remember(id, reservation) {
@@ -64,7 +64,7 @@ function take(topic, message) {
       remember(told.reservationId, {
         seatId: told.seatId,
         customerId: told.customerId,
-        basePrice: told.basePrice,
+        basePrice: told.basePrice === 0 ? null : told.basePrice,
         expiresAt: Date.parse(told.expiresAt),
         status: "active",
       });
@@ -93,7 +93,10 @@ async function ask(reservationId) {
   const [told, priced] = await Promise.all([get(`/reservations/${id}`), get(`/v1/reservations/${id}`)]);
   if (told === undefined || priced === undefined) return undefined;
   const { seatId, customerId, expiresAt, status } = told;
-  const basePrice = priced.seats.find((seat) => seat.id === seatId)?.price ?? 0;
+  const seat = priced.seats.find((each) => each.id === seatId);
+  // Its price may not be taken for none.
+  if (seat === undefined && status === "active") throw new Error(`Holdfast does not list seat ${seatId} in reservation ${reservationId}`);
+  const basePrice = seat?.price ?? null;
   return { seatId, customerId, basePrice, expiresAt: Date.parse(expiresAt), status };
 }
 
@@ -130,7 +133,7 @@ async function add(request) {
   if (reservation === undefined) throw new Refusal(404, "Reservation not found");
   if (reservation.status !== "active") throw new Refusal(409, `The reservation is ${reservation.status}`);
   if (reservation.seatId !== seatId) throw new Refusal(400, "The reservation is for another seat");
-  if (reservation.basePrice > 0 && reservation.basePrice !== price) throw new Refusal(400, `The price is ${reservation.basePrice}`);
+  if (reservation.basePrice !== null && reservation.basePrice !== price) throw new Refusal(400, `The price is ${reservation.basePrice}`);
   const owner = request.userId ?? request.guestToken;
   const cart = carts.get(owner) ?? { cartId: randomUUID(), items: [] };
   carts.delete(owner);   // keeps the oldest entry first

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,8 +58,8 @@ async function startHoldfast() {
   return `http://127.0.0.1:${port}`;
 }
 
-async function startCart(brokers) {
-  const child = start(process.execPath, [cartProgram], { HOLDFAST_URL: holdfast, KAFKA: brokers, PORT: "0", TOPIC_PREFIX: prefix, GROUP: `${prefix}${randomUUID()}` });
+async function startCart(brokers, url = holdfast) {
+  const child = start(process.execPath, [cartProgram], { HOLDFAST_URL: url, KAFKA: brokers, PORT: "0", TOPIC_PREFIX: prefix, GROUP: `${prefix}${randomUUID()}` });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (part) => (text += part));
   const port = await until("the cart serves", () => /listening on ([0-9]+)/.exec(text)?.[1]);
@@ -182,6 +183,30 @@ test("the price of a seat without one is the page's", async () => {
   const [seatId] = await makeEvent(1, null);
   const reservationId = await reserve(seatId);
   assert.equal((await add(cartWithout, { reservationId, seatId, price: 12, userId: "user-8" })).status, 200);
+});
+
+// What Holdfast lists as the seats of a reservation is scripted.
+test("only a seat that is listed without a price has none", async () => {
+  const [reservationId, seatId] = [randomUUID(), randomUUID()];
+  let seats;
+  const scripted = createServer((request, response) => {
+    const told = { seatId, customerId: "customer-1", expiresAt: new Date(Date.now() + patienceMs).toISOString(), status: "active" };
+    response.setHeader("Content-Type", "application/json");
+    response.end(JSON.stringify(request.url.startsWith("/v1/") ? { seats } : told));
+  });
+  await once(scripted.listen(0, "127.0.0.1"), "listening");
+  ends.push(() => new Promise((resolve) => scripted.close(resolve).closeAllConnections()));
+  const cart = await startCart("127.0.0.1:1", `http://127.0.0.1:${scripted.address().port}`);
+  const status = async (listed, price) => {
+    seats = listed;
+    return (await add(cart, { reservationId, seatId, price, userId: "user-9" })).status;
+  };
+  assert.equal(await status([], 1), 503);
+  assert.equal(await status([{ id: randomUUID(), price: 45 }], 45), 503, "the price of another seat");
+  assert.equal(await status([{ id: seatId, price: 0 }], 1), 400, "a seat may be free");
+  assert.equal(await status([{ id: seatId, price: 0 }], 0), 200);
+  assert.equal(await status([{ id: seatId, price: null }], 12), 200);
+  assert.equal(await status([{ id: seatId }], 12), 200);
 });
 
 test("a malformed request, or a reservation of another seat, is refused", async () => {
