@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "ledger/embedded/segments/posix_disk.h"
@@ -153,6 +154,75 @@ TEST(SegmentFormat, IsReadByAProgramInPythonThatKnowsOnlyThePage) {
   EXPECT_NE(damaged_status, 0);
   EXPECT_THAT(sentence, HasSubstr("is not what was written"));
   fs::remove_all(folder);
+}
+
+// A journal on disk that the example's program reads after it was damaged, each time from a fresh copy.
+struct SegmentsInPython : testing::Test {
+  SegmentsInPython() {
+    fs::create_directories(whole);
+    segments::PosixDisk disk(whole);
+    Answered answered;
+    live(disk, 24, answered);
+    SegmentWriter writer(disk, small_segments());
+    const auto snapshot = writer.catalog().snapshot();
+    for (const auto& each : snapshot.segments) names.push_back(each.name());
+  }
+  ~SegmentsInPython() override { fs::remove_all(folder); }
+
+  // What the program says; empty if it finds nothing wrong.
+  std::string said_after(const std::function<void(const fs::path&)>& damage) const {
+    const fs::path copy = folder / "copy";
+    fs::remove_all(copy);
+    fs::copy(whole, copy);
+    damage(copy);
+    const auto [status, printed] = read_in_python(copy);
+    EXPECT_THAT(printed, testing::Not(HasSubstr("Traceback")));
+    const std::size_t sentence = printed.find("the journal ");
+    EXPECT_EQ(status == 0, sentence == std::string::npos) << printed;
+    return sentence == std::string::npos ? "" : printed.substr(sentence);
+  }
+  // The same after a change of the newest segment, whose header and first two frames then have the right checksums.
+  std::string said_after_change(const std::function<void(std::string&)>& change) const {
+    return said_after([&](const fs::path& copy) {
+      std::string bytes = text_of(copy / names.back());
+      change(bytes);
+      segments::put(bytes.data(), segments::checksum(std::string_view(bytes).substr(8, 56), 0));
+      const auto salt = segments::get<std::uint64_t>(bytes.data() + 56);
+      for (const std::size_t frame : {k_block, 2 * k_block}) {
+        const auto length = segments::get<std::uint32_t>(bytes.data() + frame + 12);
+        segments::put(bytes.data() + frame, segments::checksum(std::string_view(bytes).substr(frame + 8, length - 8), salt));
+      }
+      std::ofstream(copy / names.back(), std::ios::binary) << bytes;
+    });
+  }
+
+  const fs::path folder = fs::path(testing::TempDir()) / ("segments_damaged_" + std::to_string(::getpid()));
+  const fs::path whole = folder / "whole";
+  std::vector<std::string> names;   // of the segments in use
+};
+
+TEST_F(SegmentsInPython, AreMissedWhereTheyAreNot) {
+  ASSERT_GE(names.size(), 3U);
+  EXPECT_EQ(said_after([](const fs::path&) {}), "");
+  for (const std::string& name : {names[0], names[1]}) {
+    EXPECT_THAT(said_after([&](const fs::path& copy) { fs::remove(copy / name); }), HasSubstr(" is missing")) << name;
+  }
+  EXPECT_THAT(said_after([](const fs::path& copy) { fs::remove(copy / "reach"); }), HasSubstr("cannot be read"));
+  EXPECT_THAT(said_after([](const fs::path& copy) { fs::remove_all(copy); }), HasSubstr("cannot be read"));
+  const auto lose_all_but_one_round = [](std::string& bytes) {
+    const auto length = segments::get<std::uint32_t>(bytes.data() + 2 * k_block + 12);
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(2 * k_block + length), bytes.end(), '\0');
+  };
+  EXPECT_THAT(said_after_change(lose_all_but_one_round), HasSubstr("reach knows"));
+}
+
+TEST_F(SegmentsInPython, AreRefusedIfTheyAreWholeAndDoNotFit) {
+  EXPECT_EQ(said_after_change([](std::string&) {}), "");
+  EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[2 * k_block + 80] = 5; }), HasSubstr("a record of type 5"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { ++bytes[2 * k_block + 72]; }), HasSubstr("says that it has"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { ++bytes[40]; }), HasSubstr("of another journal"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[k_block + 20] = 2; }), HasSubstr("begins with its opening"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { ++bytes[2 * k_block + 76]; }), HasSubstr("the frame before it"));
 }
 
 }  // namespace
