@@ -98,6 +98,9 @@ std::optional<FrameHeader> read_frame_header(std::string_view bytes, std::uint32
   return header;
 }
 
-bool is_whole(std::string_view frame, std::uint64_t salt) { return get<std::uint64_t>(frame.data()) == checksum(frame.substr(8), salt); }
+bool is_whole(std::string_view frame, std::uint64_t salt) {
+  const char* const at = frame.data();
+  return get<std::uint64_t>(at) == checksum(frame.substr(8), salt);
+}
 
 }  // namespace holdfast::segments
