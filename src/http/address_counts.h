@@ -22,7 +22,7 @@ class AddressCounts {
   class Place {
    public:
     Place() = default;   // for a connection that is not counted
-    Place(Place&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), client_(other.client_) {}
+    Place(Place&& other) noexcept : counts_(std::exchange(other.counts_, nullptr)), client_(std::move(other.client_)) {}
     Place& operator=(Place&& other) noexcept {
       std::swap(counts_, other.counts_);
       std::swap(client_, other.client_);

@@ -101,7 +101,7 @@ address plain(const address& any) {
 }
 
 address one_client(const address& any) {
-  const address one = plain(any);
+  address one = plain(any);
   if (one.is_v4()) return one;
   auto bytes = one.to_v6().to_bytes();
   std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
