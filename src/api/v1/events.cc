@@ -184,7 +184,7 @@ class BodyDigest {
 // Clients that read slowly hold as many bytes of large answers as the server keeps in memory.
 Fault too_much_is_read() { return {503, k_unavailable, "Too many large answers are being sent at the moment. Try again in a moment."}; }
 
-void answer_shared(Call& call, SharedTexts::Text text) {
+void answer_shared(Call& call, const SharedTexts::Text& text) {
   if (text == nullptr) {
     call.response.headers.clear();
     call.services.access.cors().mark(call.request, call.response);
@@ -412,9 +412,9 @@ Answer get_plan(Call& call) {
   if (has_already(call, "plan-1", compressed)) co_return;
   const auto kind = compressed ? SharedTexts::Kind::plan_gzip : SharedTexts::Kind::plan;
   const auto make = [event, compressed] { return plan_text(*event, compressed); };
-  auto text = co_await call.services.texts.get({event->card().number, kind}, event->plan(), make, call.services.background);
+  const auto text = co_await call.services.texts.get({event->card().number, kind}, event->plan(), make, call.services.background);
   if (text != nullptr && compressed) call.response.headers.emplace_back("Content-Encoding", "gzip");
-  answer_shared(call, std::move(text));
+  answer_shared(call, text);
 }
 
 // GET /v1/events/{eventId}/states

@@ -144,7 +144,7 @@ Reading<HistoryPage> read_history(const Ledger& ledger, const PublishedEvent& ev
   // A history begins with its hold, unless that is no longer kept.
   const bool is_headless = is_first && (changes->empty() ? is_complete : changes->front().kind != ChangeKind::held);
   if (is_headless) return std::unexpected(ReadProblem{ReadProblem::Kind::archived, oldest});
-  return HistoryPage{std::move(*changes), is_complete ? std::nullopt : std::optional(*place)};
+  return HistoryPage{std::move(*changes), is_complete ? std::nullopt : place};
 }
 
 Answer get_reservation_history(Call& call) {

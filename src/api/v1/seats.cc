@@ -97,7 +97,7 @@ Answer change_seats(Call& call) {
   if (!number) co_return fail(call, {404, "event_not_found", "There is no event " + call.parameters[0] + "."});
   BodyReader body(call, Required::yes, {"seatIds"});
   if (!body.is_good() || !co_await bring_seats(call, seat_ids_in(body.object()))) co_return;
-  const auto named = read_seats(call, body.object(), Required::yes, *number);
+  const auto named = read_seats(call, body.object(), Required::yes, number);
   if (!named) co_return;
   Submission submission = call.submission();
   if (!read_key(call, call.request.body, submission.key)) co_return;
