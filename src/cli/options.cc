@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <optional>
@@ -41,12 +42,14 @@ void read_table(const toml::table& table, const std::string& prefix, const std::
       read_table(*inner, key + ".", file, values);
       continue;
     }
-    const std::string where = file + ", line " + std::to_string(node.source().begin.line);
+    const std::string where = fmt::format("{}, line {}", file, node.source().begin.line);
     const Described* const known = find_described([&](const std::string& each) { return each == key; });
     const auto table_key = find_table(key);
-    if (known == nullptr && !table_key) throw UsageError("unknown key `" + key + "` in " + where);
+    if (known == nullptr && !table_key) throw UsageError(fmt::format("unknown key `{}` in {}", key, where));
     const auto value = as_text(node);
-    if (!value) throw UsageError("`" + key + "` in " + where + " must be a text, a whole number, true or false, or a list of texts");
+    if (!value) {
+      throw UsageError(fmt::format("`{}` in {} must be a text, a whole number, true or false, or a list of texts", key, where));
+    }
     if (table_key) {
       values[table_key->first->key].append(table_key->second).append("=").append(*value).append(1, k_between_pairs);
     } else {
@@ -102,7 +105,8 @@ ServeOptions ServeOptionsReader::read() {
     for (const auto& [source, value] : given) {
       const std::string problem = each.set(options_, value);
       if (problem.empty()) continue;
-      throw UsageError(source + " " + problem + (each.is_table() ? "" : "; it is `" + value + "`"));   // the value may be a secret
+      const std::string shown = each.is_table() ? "" : fmt::format("; it is `{}`", value);   // a table's value may be a secret
+      throw UsageError(fmt::format("{} {}{}", source, problem, shown));
     }
   }
   if (options_.feed_url.empty() && !options_.feed_kafka.empty())
