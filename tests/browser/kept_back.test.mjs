@@ -9,12 +9,16 @@ const server = await startServer({ flags: ["--demo"] });
 
 /** Two tabs of one visitor, and the proxy that they ask. Nothing of a stream's body goes through yet. */
 async function open(t) {
-  const proxy = await Proxy.start(server);
-  t.after(() => proxy.end());
   const { id } = await server.importVenue("theatre");
-  const first = await visit(t, proxy, `/?event=${id}`, { expects: [/ERR_INCOMPLETE_CHUNKED_ENCODING/] });
-  const second = await visit(t, proxy, `/?event=${id}`, { context: first.context(), expects: [/ERR_INCOMPLETE_CHUNKED_ENCODING/] });
-  const tabs = [first, second];
+  const proxy = await Proxy.start(server);
+  const expects = [/ERR_INCOMPLETE_CHUNKED_ENCODING/];
+  const tabs = [];
+  try {
+    tabs.push(await visit(t, proxy, `/?event=${id}`, { expects }));
+    tabs.push(await visit(t, proxy, `/?event=${id}`, { context: tabs[0].context(), expects }));
+  } finally {
+    t.after(() => proxy.end());   // after the tabs: they would complain that nobody answers
+  }
   for (const tab of tabs) await ready(tab);
   return { proxy, plan: await planOf(server, id), tabs };
 }
