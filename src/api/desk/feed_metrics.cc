@@ -9,6 +9,7 @@ std::vector<prometheus::MetricFamily> feed_metrics(const feed::kafka::FeedBoard&
   const kafka::FeedCounters& counts = board.counters;
   const kafka::FeedStatus status = board.status();
   std::vector<Sample> messages;
+  messages.reserve(std::size(kafka::k_counted_topics));
   for (std::size_t i = 0; i < std::size(kafka::k_counted_topics); ++i) {
     messages.push_back({kafka::k_counted_topics[i], counts.messages[i]});
   }
