@@ -379,6 +379,7 @@ void Relay::give_up(Client& client) {
 // If this fails, the positions are still in Kafka: the next lead() finds them there.
 void Relay::save(const Transaction& transaction) {
   std::vector<FeedPosition> positions;
+  positions.reserve(transaction.positions.size());
   for (const MarkedPosition& each : transaction.positions) positions.push_back(each.position);
   store_.save(epoch_, positions);
   for (const FeedPosition& each : positions) positions_[each.event] = each.seq;
