@@ -33,6 +33,7 @@ std::vector<MetricFamily> endpoint_metrics(feed::Webhooks& webhooks) {
 std::vector<MetricFamily> webhook_metrics(feed::Webhooks& webhooks) {
   const feed::WebhookCounters& counts = webhooks.counters();
   std::vector<Sample> attempts;
+  attempts.reserve(feed::k_outcomes);
   for (std::size_t i = 0; i < feed::k_outcomes; ++i) attempts.push_back({k_outcome_names[i], counts.attempts[i]});
   std::vector<MetricFamily> families{
       counters("holdfast_webhook_attempts_total", "Attempts to deliver a message, by outcome.", "outcome", attempts),
