@@ -39,7 +39,8 @@ class DiskFile {
  public:
   enum class From {
     cache,   // as other programs see it
-    disk,    // what the disk has; the page cache may show bytes that a failed sync never brought there
+    disk,    // what the disk has, if the file system can tell; else as `cache`. The page cache may show bytes that a failed sync never
+             // brought to the disk
   };
   virtual ~DiskFile() = default;
 
@@ -47,8 +48,6 @@ class DiskFile {
   // Fills `to` with the bytes at `offset`. From::disk: `offset` and the size of `to` are multiples of k_block (format.h). Reading past the
   // end is an error.
   virtual void read(std::uint64_t offset, std::span<char> to, From from) = 0;
-  // Whether From::disk really passes the page cache. Some file systems cannot; then it reads the cache.
-  virtual bool passes_cache() = 0;
   virtual void write(std::uint64_t offset, std::string_view bytes) = 0;
   // Writes and returns when the bytes are on disk. After an error nobody knows which of them are.
   virtual void write_durably(std::uint64_t offset, std::string_view bytes) = 0;

@@ -67,8 +67,6 @@ class PosixFile : public DiskFile {
     }
   }
 
-  bool passes_cache() override { return direct_ >= 0; }
-
   void write(std::uint64_t offset, std::string_view bytes) override {
     while (!bytes.empty()) {
       const ssize_t written = repeated([&] { return ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset)); });

@@ -1,7 +1,7 @@
 // The real folder, by POSIX calls.
 //
 // Interrupted calls are repeated (EINTR), short reads and writes continued. Files have mode 0600 and are closed in child processes. Reading
-// past the page cache uses O_DIRECT; on a file system without it passes_cache() is false.
+// past the page cache uses O_DIRECT. Some file systems refuse it or read the cache all the same: do not rely on it alone.
 #pragma once
 
 #include <filesystem>

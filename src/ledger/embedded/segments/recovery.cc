@@ -229,15 +229,13 @@ void mend(Recovered& recovered) {
     file.write_durably(std::uint64_t{torn.block} * k_block, std::string(std::size_t{torn.blocks} * k_block, '\0'));
   }
   recovered.torn.clear();
-  // Where the page cache cannot be passed, the last frame may be in the cache only, marked clean by a failed sync. Rewritten, it is dirty.
+  // The last frame may be in the page cache only, marked clean by a failed sync, and no file system tells whether reading has passed the
+  // cache. Rewritten, the frame is dirty, and the sync brings it to the disk.
   Segment& last = recovered.segments[recovered.last];
-  if (!last.file->passes_cache()) {
-    std::string frame(std::size_t{recovered.end_block - recovered.last_frame} * k_block, '\0');
-    const std::uint64_t offset = std::uint64_t{recovered.last_frame} * k_block;
-    last.file->read(offset, frame, From::cache);
-    last.file->write(offset, frame);
-  }
-  last.file->sync();
+  std::string frame(std::size_t{recovered.end_block - recovered.last_frame} * k_block, '\0');
+  const std::uint64_t offset = std::uint64_t{recovered.last_frame} * k_block;
+  last.file->read(offset, frame, From::disk);
+  last.file->write_durably(offset, frame);
 }
 
 }   // namespace holdfast::segments

@@ -40,7 +40,18 @@ void SegmentWriter::create(Disk& disk, const Options& options, const JournalId& 
   marker.sync();
 }
 
-SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(disk), marker_(disk, Disk::Mode::write) {
+namespace {
+
+// A process that was killed between a rename and the folder's sync leaves a name that only the cache has. Nothing may be answered in such
+// a file.
+Disk& with_names_on_disk(Disk& disk) {
+  disk.sync_folder();
+  return disk;
+}
+
+}  // namespace
+
+SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_disk(disk)), marker_(disk, Disk::Mode::write) {
   Recovered found = recover(disk_, marker_, Disk::Mode::write);
   for (const Torn& torn : found.torn) torn_blocks_ += torn.blocks;
   mend(found);

@@ -51,7 +51,8 @@ class SegmentWriter {
   // in between leaves it so. Throws DiskError, or NoRoom.
   static void create(Disk& disk, const Options& options, const JournalId& journal, const Reach& start);
 
-  // Recovers the journal and makes it ready for appending. Throws SegmentDamage if it is not whole; DiskError.
+  // Recovers the journal and makes it ready for appending: first the names in the folder, then the journal's end are brought to the disk.
+  // Throws SegmentDamage if it is not whole; DiskError.
   SegmentWriter(Disk& disk, Options options);
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;

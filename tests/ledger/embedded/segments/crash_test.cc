@@ -81,6 +81,36 @@ TEST(SegmentCrash, DuringTheRecoveryFromACrashLeavesWhatWasAnswered) {
   }
 }
 
+// A prepared segment has its name in the cache only when the process is killed. The next start answers rounds in it, and the power fails.
+TEST(SegmentCrash, ANameThatNeverReachedTheDiskIsOnDiskBeforeRoundsAreAnsweredInItsFile) {
+  for (std::size_t call = 0;; ++call) {
+    SCOPED_TRACE("call " + std::to_string(call));
+    SimulatedDisk disk;
+    Answered answered;
+    live(disk, 2, answered);
+    disk.end_process();
+    {
+      segments::SegmentWriter writer(disk, small_segments());
+      disk.crash_at(disk.calls() + call, SimulatedDisk::When::after);
+      try {
+        writer.supply().prepare();
+        break;
+      } catch (const Crash&) {}   // between the rename and the folder's sync, among others
+    }
+    disk.end_process();
+    {
+      segments::SegmentWriter writer(disk, small_segments());
+      while (writer.catalog().prepared() > 0 || writer.catalog().snapshot().segments.size() < 2) {
+        segments::Round round = test_round(writer.reach());
+        writer.append(round);
+        answered.reach = writer.reach();
+      }
+    }
+    disk.lose_power([](std::size_t) { return false; });
+    ASSERT_NO_THROW(ASSERT_EQ(compare(disk, answered), ""));
+  }
+}
+
 // A journal whose next round was being written, and is not synced: the disk, and the round's sectors by their number in the file.
 struct InFlight {
   SimulatedDisk disk;

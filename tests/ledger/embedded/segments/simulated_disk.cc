@@ -20,7 +20,6 @@ class SimulatedDisk::Handle : public DiskFile {
   Handle(SimulatedDisk& disk, std::string path, std::shared_ptr<File> file) : disk_(disk), path_(std::move(path)), file_(std::move(file)) {}
 
   std::uint64_t size() override { return file_->cached.size(); }
-  bool passes_cache() override { return disk_.passes_cache_; }
 
   void read(std::uint64_t offset, std::span<char> to, From from) override {
     if (disk_.crashed_) throw Crash();

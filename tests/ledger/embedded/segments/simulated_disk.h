@@ -57,7 +57,7 @@ class SimulatedDisk : public segments::Disk {
   void lose_power(const std::function<bool(std::size_t sector)>& arrives);
   // As after kill -9: nothing is lost.
   void end_process();
-  // Whether files can be read past the page cache.
+  // Whether reading From::disk passes the page cache. Nobody is told.
   void set_passes_cache(bool passes) { passes_cache_ = passes; }
 
   // ---- what somebody does to the files
