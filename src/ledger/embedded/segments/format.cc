@@ -35,11 +35,19 @@ std::optional<std::uint64_t> number_of_segment(std::string_view name) {
   return name_of_segment(number).size() == name.size() + k_suffix.size() ? std::optional(number) : std::nullopt;
 }
 
+std::string refusal_of(const Features& features) {
+  const int unknown = features.incompatible & ~k_incompatible_known;
+  if (unknown == 0) return {};
+  return "it needs a later program: this one does not know its incompatible features (bits " + std::to_string(unknown) + ")";
+}
+
 std::string encode(const SegmentHeader& header) {
   std::string block(k_block, '\0');
   char* const at = block.data();
   std::memcpy(at + 8, k_segment_magic.data(), k_segment_magic.size());
   put(at + 16, k_version);
+  put(at + 18, header.features.compatible);
+  put(at + 19, header.features.incompatible);
   put(at + 20, static_cast<std::uint32_t>(k_block));
   put(at + 24, header.number);
   put(at + 32, header.bytes);
@@ -55,14 +63,19 @@ std::expected<SegmentHeader, std::string> decode_segment_header(std::string_view
   if (get<std::uint64_t>(at) != checksum({at + 8, k_segment_header - 8}, 0)) {
     return std::unexpected("the checksum of its header does not match");
   }
-  const auto version = get<std::uint32_t>(at + 16);
+  const auto version = get<std::uint16_t>(at + 16);
   if (version != k_version) {
     return std::unexpected("it has format version " + std::to_string(version) + ", and this program reads version " +
                            std::to_string(k_version));
   }
-  SegmentHeader header{.number = get<std::uint64_t>(at + 24), .bytes = get<std::uint64_t>(at + 32), .salt = get<std::uint64_t>(at + 56)};
+  SegmentHeader header{.number = get<std::uint64_t>(at + 24),
+                       .bytes = get<std::uint64_t>(at + 32),
+                       .salt = get<std::uint64_t>(at + 56),
+                       .features = {get<std::uint8_t>(at + 18), get<std::uint8_t>(at + 19)}};
   std::memcpy(header.journal.data(), at + 40, header.journal.size());
-  if (get<std::uint32_t>(at + 20) != k_block || header.bytes % k_block != 0 || header.bytes > k_segment_bytes_max) {
+  if (std::string refusal = refusal_of(header.features); !refusal.empty()) return std::unexpected(std::move(refusal));
+  if (get<std::uint32_t>(at + 20) != k_block || header.number == 0 || header.bytes % k_block != 0 || header.bytes < k_segment_bytes_min ||
+      header.bytes > k_segment_bytes_max) {
     return std::unexpected("its header has numbers that there cannot be");
   }
   return header;
@@ -72,7 +85,10 @@ void put_frame_header(const FrameHeader& header, std::uint64_t salt, char* frame
   put(frame + 8, k_frame_magic);
   put(frame + 12, header.length);
   put(frame + 16, header.block);
-  put(frame + 20, static_cast<std::uint32_t>(header.kind));
+  put(frame + 20, static_cast<std::uint8_t>(header.kind));
+  put(frame + 21, std::uint8_t{0});
+  put(frame + 22, header.features.compatible);
+  put(frame + 23, header.features.incompatible);
   put(frame + 24, header.round);
   put(frame + 32, header.before.position);
   std::ranges::copy(header.before.hash, reinterpret_cast<std::uint8_t*>(frame) + 40);
@@ -84,17 +100,16 @@ void put_frame_header(const FrameHeader& header, std::uint64_t salt, char* frame
 std::optional<FrameHeader> read_frame_header(std::string_view bytes, std::uint32_t block, std::uint64_t bytes_left) {
   const char* const at = bytes.data();
   if (get<std::uint32_t>(at + 8) != k_frame_magic) return std::nullopt;
-  const auto kind = get<std::uint32_t>(at + 20);
-  FrameHeader header{.kind = static_cast<FrameKind>(kind),
+  FrameHeader header{.kind = static_cast<FrameKind>(get<std::uint8_t>(at + 20)),
                      .length = get<std::uint32_t>(at + 12),
                      .block = get<std::uint32_t>(at + 16),
                      .block_before = get<std::uint32_t>(at + 76),
                      .round = get<std::uint64_t>(at + 24),
                      .before = {get<std::int64_t>(at + 32), {}},
-                     .rows = get<std::uint32_t>(at + 72)};
+                     .rows = get<std::uint32_t>(at + 72),
+                     .features = {get<std::uint8_t>(at + 22), get<std::uint8_t>(at + 23)}};
   std::memcpy(header.before.hash.data(), at + 40, header.before.hash.size());
   if (header.length < k_frame_header || header.length > bytes_left || header.block != block) return std::nullopt;
-  if (kind != static_cast<std::uint32_t>(FrameKind::opening) && kind != static_cast<std::uint32_t>(FrameKind::round)) return std::nullopt;
   return header;
 }
 

@@ -17,8 +17,9 @@
 namespace holdfast::segments {
 
 inline constexpr std::size_t k_block = 4'096;
-inline constexpr std::uint32_t k_version = 1;
+inline constexpr std::uint16_t k_version = 1;
 inline constexpr std::uint64_t k_segment_bytes = std::uint64_t{64} * 1024 * 1024;   // of a segment, unless told otherwise
+inline constexpr std::uint64_t k_segment_bytes_min = 16 * k_block;
 inline constexpr std::uint64_t k_segment_bytes_max = std::uint64_t{1} * 1024 * 1024 * 1024;
 inline constexpr std::uint32_t k_first_frame = 1;   // its block: the opening's
 inline constexpr std::size_t k_frame_header = 80;
@@ -32,11 +33,23 @@ struct Reach {
   bool operator==(const Reach&) const = default;
 };
 
+// What a later version adds without a new version number. A program that does not know a compatible feature ignores it; one that does not
+// know an incompatible feature refuses what has it. There is none yet. Bits; one word in each kind of header.
+struct Features {
+  std::uint8_t compatible = 0;
+  std::uint8_t incompatible = 0;
+  bool operator==(const Features&) const = default;
+};
+inline constexpr std::uint8_t k_incompatible_known = 0;
+// What is wrong with a header that has them; empty: nothing.
+std::string refusal_of(const Features& features);
+
 struct SegmentHeader {
   std::uint64_t number = 0;   // 1, 2, 3, …
   std::uint64_t bytes = 0;   // the file's size, a multiple of k_block
   JournalId journal{};
   std::uint64_t salt = 0;   // of the checksums of its frames, drawn at random: bytes of another file never pass as a frame
+  Features features{};
 };
 
 std::string name_of_segment(std::uint64_t number);   // 0000000001.segment
@@ -47,7 +60,7 @@ std::string encode(const SegmentHeader& header);
 // `block` is the first block. The error says what is wrong with it.
 std::expected<SegmentHeader, std::string> decode_segment_header(std::string_view block);
 
-enum class FrameKind : std::uint8_t { opening = 1, round = 2 };
+enum class FrameKind : std::uint8_t { opening = 1, round = 2 };   // a later version may have more
 
 struct FrameHeader {
   FrameKind kind = FrameKind::round;
@@ -57,6 +70,7 @@ struct FrameHeader {
   std::uint64_t round = 0;   // of an opening, the last round before it
   JournalHead before;   // the last row before it
   std::uint32_t rows = 0;
+  Features features{};
 
   std::uint32_t blocks() const { return static_cast<std::uint32_t>((length + k_block - 1) / k_block); }
 };
@@ -64,7 +78,8 @@ struct FrameHeader {
 // Writes the header and the checksum into the first k_frame_header bytes of `frame`. `frame` has header.length bytes; padding is not in it.
 void put_frame_header(const FrameHeader& header, std::uint64_t salt, char* frame);
 // The header that `bytes` begins with, if it can be that of a frame at `block` of a segment that has `bytes_left` bytes from there on. Its
-// checksum has not been checked. `bytes` has at least k_frame_header bytes.
+// checksum has not been checked, and its kind may be one of a later version: only a whole frame says something by its kind. `bytes` has at
+// least k_frame_header bytes.
 std::optional<FrameHeader> read_frame_header(std::string_view bytes, std::uint32_t block, std::uint64_t bytes_left);
 // Whether `frame`, of the length in its header, is what was written.
 bool is_whole(std::string_view frame, std::uint64_t salt);

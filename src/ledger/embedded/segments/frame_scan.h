@@ -18,7 +18,7 @@ namespace holdfast::segments {
 class FrameScan {
  public:
   enum class Found {
-    frame,   // header() and bytes(); the next call looks behind it
+    frame,   // header() and bytes(), of whatever kind; the next call looks behind it
     blank,   // the block is all zeros
     bad,     // anything else: a torn or damaged frame, or a block inside one
     end,     // the block is `end_block`

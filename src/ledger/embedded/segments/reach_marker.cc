@@ -10,7 +10,7 @@ namespace holdfast::segments {
 namespace {
 
 constexpr std::string_view k_magic = "HfReach1";
-constexpr std::size_t k_slot = 96;
+constexpr std::size_t k_slot = 128;
 constexpr int k_reads_max = 3;
 constexpr const char* k_partial = "reach.partial";
 
@@ -19,6 +19,8 @@ struct Slot {
   Reach reach;
   JournalId journal{};
   ReachMarker::State state = ReachMarker::State::creating;
+  std::uint64_t segment = 0;
+  Features features{};
 };
 
 std::string encode(const Slot& slot) {
@@ -31,6 +33,9 @@ std::string encode(const Slot& slot) {
   std::memcpy(at + 40, slot.reach.head.hash.data(), slot.reach.head.hash.size());
   std::memcpy(at + 72, slot.journal.data(), slot.journal.size());
   put(at + 88, static_cast<std::uint64_t>(slot.state));
+  put(at + 96, slot.segment);
+  put(at + 104, slot.features.compatible);
+  put(at + 105, slot.features.incompatible);
   put(at, checksum({at + 8, k_slot - 8}, 0));
   return bytes;
 }
@@ -40,7 +45,9 @@ std::optional<Slot> decode(const char* at) {
     return std::nullopt;
   Slot slot{.ordinal = get<std::uint64_t>(at + 16),
             .reach = {get<std::uint64_t>(at + 24), {get<Position>(at + 32), {}}},
-            .state = static_cast<ReachMarker::State>(get<std::uint64_t>(at + 88))};
+            .state = static_cast<ReachMarker::State>(get<std::uint64_t>(at + 88)),
+            .segment = get<std::uint64_t>(at + 96),
+            .features = {get<std::uint8_t>(at + 104), get<std::uint8_t>(at + 105)}};
   std::memcpy(slot.reach.head.hash.data(), at + 40, slot.reach.head.hash.size());
   std::memcpy(slot.journal.data(), at + 72, slot.journal.size());
   return slot;
@@ -81,18 +88,26 @@ ReachMarker::ReachMarker(Disk& disk, Disk::Mode mode) : file_(disk.open(k_name, 
   }
   if (!newest)
     throw SegmentDamage(told_of_damage(disk, k_name, "neither of its two slots can be read, so nobody knows how far the journal reached"));
+  if (const std::string refusal = refusal_of(newest->features); !refusal.empty())
+    throw SegmentDamage(told_of_damage(disk, k_name, refusal));
+  if (newest->state > State::stopped) {
+    throw SegmentDamage(told_of_damage(disk, k_name, "it has a state that this program does not know"));
+  }
   journal_ = newest->journal;
   reach_ = newest->reach;
   state_ = newest->state;
+  segment_ = newest->segment;
   ordinal_ = newest->ordinal;
 }
 
 // Overwrites the older slot, so that the newer one survives even if this write fails.
-void ReachMarker::note(const Reach& reach, State state) {
-  file_->write(offset_of(ordinal_ + 1), encode({.ordinal = ordinal_ + 1, .reach = reach, .journal = journal_, .state = state}));
+void ReachMarker::note(const Reach& reach, std::uint64_t segment, State state) {
+  file_->write(offset_of(ordinal_ + 1),
+               encode({.ordinal = ordinal_ + 1, .reach = reach, .journal = journal_, .state = state, .segment = segment}));
   ++ordinal_;
   reach_ = reach;
   state_ = state;
+  segment_ = segment;
 }
 
 }  // namespace holdfast::segments

@@ -4,6 +4,9 @@
 // round here, without a sync: the note survives the end of the process. After a power cut it may be older, but it is never ahead of the
 // journal. It is synced when a segment begins and on a clean stop.
 //
+// It also has the number of the segment in use. That is on disk before the first round is written in the segment, so a lost segment file is
+// missed even after a power cut.
+//
 // Two slots are written in turn, each in its own block, with a checksum: a torn write leaves the one before. For one thread.
 #pragma once
 
@@ -35,9 +38,11 @@ class ReachMarker {
   const JournalId& journal() const { return journal_; }
   const Reach& reach() const { return reach_; }
   State state() const { return state_; }
+  // The number of the segment in use; 0 in state creating.
+  std::uint64_t segment() const { return segment_; }
 
-  // Notes the last durable round, without a sync. Throws DiskError.
-  void note(const Reach& reach, State state = State::in_use);
+  // Notes the last durable round and the segment in use, without a sync. Throws DiskError.
+  void note(const Reach& reach, std::uint64_t segment, State state = State::in_use);
   void sync() { file_->sync(); }
 
  private:
@@ -45,6 +50,7 @@ class ReachMarker {
   JournalId journal_{};
   Reach reach_;
   State state_ = State::creating;
+  std::uint64_t segment_ = 0;
   std::uint64_t ordinal_ = 0;   // of two slots, the one with the higher ordinal is newer
 };
 

@@ -97,8 +97,9 @@ Segment Recovery::open_segment(std::uint64_t number) {
 std::optional<Recovery::Opening> Recovery::opening_of(const Segment& segment) {
   FrameScan scan(*segment.file, segment.header, k_first_frame, segment.blocks(), From::disk);
   if (scan.next() != Found::frame) return std::nullopt;
+  RoundRead read = decoded(segment, scan);
   if (scan.header().kind != FrameKind::opening) damaged(segment, k_first_frame, "its first frame is not an opening");
-  return Opening{decoded(segment, scan), scan.header().block_before};
+  return Opening{std::move(read), scan.header().block_before};
 }
 
 void Recovery::find_last() {
@@ -180,6 +181,13 @@ void Recovery::check_first_kept() {
 
 void Recovery::check_marker() {
   const Reach& known = marker_.reach();
+  if (const std::uint64_t used = marker_.segment(); used > found_.segments[found_.last].header.number) {
+    if (used > found_.segments.back().header.number) {
+      damaged(name_of_segment(used), "it is missing, and the file reach knows that it was in use");
+    }
+    const Segment& segment = found_.segments[static_cast<std::size_t>(used - found_.segments[0].header.number)];
+    damaged(segment, k_first_frame, "its first frame is not what was written, and the file reach knows that the segment was in use");
+  }
   if (known.round > found_.reach.round) {
     damaged(found_.segments[found_.last], found_.end_block,
             "the journal ends with round " + std::to_string(found_.reach.round) + " (row " + std::to_string(found_.reach.head.position) +

@@ -77,6 +77,10 @@ std::string_view Round::finish(FrameKind kind, const SegmentHeader& segment, std
 }
 
 std::expected<RoundRead, std::string> decode_frame(const FrameHeader& header, std::string_view frame) {
+  if (std::string refusal = refusal_of(header.features); !refusal.empty()) return std::unexpected(std::move(refusal));
+  if (header.kind != FrameKind::opening && header.kind != FrameKind::round) {
+    return std::unexpected("its kind is " + std::to_string(static_cast<int>(header.kind)) + ", which this program does not know");
+  }
   RoundRead read;
   read.before = {header.kind == FrameKind::opening ? header.round : header.round - 1, header.before};
   JournalHead head = header.before;
@@ -101,6 +105,7 @@ std::expected<RoundRead, std::string> decode_frame(const FrameHeader& header, st
       return std::unexpected("it has a record of type " + std::to_string(type) + ", which this program does not know");
     }
   }
+  if (header.kind == FrameKind::opening && header.rows != 0) return std::unexpected("it is an opening with rows");
   if (read.rows.size() != header.rows) return std::unexpected("it has another number of rows than its header says");
   read.after = {header.round, head};
   return read;

@@ -71,7 +71,8 @@ struct RoundRead {
   std::vector<JournalRow> rows;
   Notes notes;
 };
-// Reads a frame whose checksum is right, and checks the chain of its rows. The error says what is wrong.
+// Reads a frame whose checksum is right, and checks the chain of its rows. The error says what is wrong; a frame that only a later program
+// can read is one.
 std::expected<RoundRead, std::string> decode_frame(const FrameHeader& header, std::string_view frame);
 
 }   // namespace holdfast::segments

@@ -36,7 +36,7 @@ void SegmentWriter::create(Disk& disk, const Options& options, const JournalId& 
   Round opening(start);
   first.file->write_durably(std::uint64_t{k_first_frame} * k_block, opening.finish(FrameKind::opening, first.header, k_first_frame, 0));
   ReachMarker marker(disk, Disk::Mode::write);
-  marker.note(start);
+  marker.note(start, first.header.number);
   marker.sync();
 }
 
@@ -64,7 +64,7 @@ SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_
   reach_ = found.reach;
   notes_ = std::move(found.notes);
   catalog_.publish(reach_, next_block_);
-  marker_.note(reach_);
+  marker_.note(reach_, segment_.header.number);
   marker_.sync();
   remove_segments_before(disk_, catalog_, found.first_kept);
 }
@@ -76,7 +76,7 @@ void SegmentWriter::append(Round& round) {
   if (next_block_ + blocks > segment_.blocks()) begin_segment();
   guarded([&] {
     write(round, FrameKind::round, segment_, next_block_);
-    marker_.note(round.after());
+    marker_.note(round.after(), segment_.header.number);
   });
   if (round.after().head.position > reach_.head.position) segment_.index->add(reach_.head.position, next_block_);
   last_frame_ = next_block_;
@@ -102,6 +102,7 @@ void SegmentWriter::begin_segment() {
   const auto blocks = static_cast<std::uint32_t>(opening.bytes() / k_block);
   guarded([&] {
     write(opening, FrameKind::opening, next, k_first_frame);
+    marker_.note(reach_, next.header.number);   // on disk before a round is: the segment's file will be missed
     marker_.sync();
   });
   segment_ = catalog_.begin_next(reach_);
@@ -136,7 +137,7 @@ SegmentWriter::Room SegmentWriter::room() const {
 void SegmentWriter::stop() {
   if (!broken_.empty()) return;   // the marker says what was durable
   guarded([&] {
-    marker_.note(reach_, ReachMarker::State::stopped);
+    marker_.note(reach_, segment_.header.number, ReachMarker::State::stopped);
     marker_.sync();
   });
 }

@@ -10,14 +10,13 @@ namespace {
 
 // Zeros are written and synced in small steps, so that a round's sync never waits for many of them.
 constexpr std::uint64_t k_zeroed_at_once = std::uint64_t{1} * 1024 * 1024;
-constexpr std::uint64_t k_blocks_min = 16;
 
 }  // namespace
 
 Supply::Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint64_t segment_bytes,
                std::function<std::uint64_t()> draw_salt)
     : disk_(disk), catalog_(catalog), journal_(journal), segment_bytes_(segment_bytes), draw_salt_(std::move(draw_salt)) {
-  HOLDFAST_CHECK(segment_bytes % k_block == 0 && segment_bytes >= k_blocks_min * k_block && segment_bytes <= k_segment_bytes_max);
+  HOLDFAST_CHECK(segment_bytes % k_block == 0 && segment_bytes >= k_segment_bytes_min && segment_bytes <= k_segment_bytes_max);
 }
 
 Supply::Prepared Supply::prepare() {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <random>
 
+#include "ledger/embedded/segments/frame_scan.h"
 #include "ledger/embedded/segments/reach_marker.h"
 #include "ledger/embedded/segments/retention.h"
 #include "ledger/embedded/segments/segments_in_test.h"
@@ -18,6 +19,35 @@ using segments::name_of_segment;
 using segments::SegmentDamage;
 using testing::AllOf;
 using testing::HasSubstr;
+
+// A byte of a frame, changed as if another program had written it: the checksum fits.
+void rewrite(SimulatedDisk& disk, const std::string& name, std::uint32_t block, std::size_t at, char byte) {
+  std::string content = disk.content(name);
+  const std::uint64_t salt = segments::get<std::uint64_t>(content.data() + 56);
+  char* const frame = content.data() + std::size_t{block} * k_block;
+  frame[at] = byte;
+  segments::put(frame, segments::checksum({frame + 8, segments::get<std::uint32_t>(frame + 12) - 8}, salt));
+  disk.put(name, content);
+}
+
+// The same for a byte of a segment's header.
+void rewrite_header(SimulatedDisk& disk, const std::string& name, std::size_t at, char byte) {
+  std::string content = disk.content(name);
+  content[at] = byte;
+  segments::put(content.data(), segments::checksum(std::string_view(content).substr(8, 56), 0));
+  disk.put(name, content);
+}
+
+// The blocks of a segment's frames.
+std::vector<std::uint32_t> frames_of(SimulatedDisk& disk, const std::string& name) {
+  const auto header = segments::decode_segment_header(std::string_view(disk.content(name)).substr(0, k_block));
+  const auto file = disk.open(name, segments::Disk::Mode::read);
+  segments::FrameScan scan(*file, *header, segments::k_first_frame, static_cast<std::uint32_t>(header->bytes / k_block),
+                           segments::DiskFile::From::cache);
+  std::vector<std::uint32_t> blocks;
+  while (scan.next() == segments::FrameScan::Found::frame) blocks.push_back(scan.block());
+  return blocks;
+}
 
 class SegmentDamageTest : public testing::Test {
  protected:
@@ -102,7 +132,7 @@ TEST_F(SegmentDamageTest, AMissingSegmentIsRefusedByItsName) {
                   if (name >= names.back() && name.ends_with(".segment")) disk.take(name);   // the last one, and those prepared
                 }
               }),
-              HasSubstr("and the file reach knows that round 24"));
+              HasSubstr("journal/" + names.back() + " is damaged: it is missing, and the file reach knows that it was in use"));
   EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) {
                 for (const std::string& name : disk.names()) {
                   if (name.ends_with(".segment")) disk.take(name);
@@ -118,7 +148,7 @@ TEST_F(SegmentDamageTest, AMissingMarkerIsRefused) {
 TEST_F(SegmentDamageTest, AMarkerOfAnotherJournalIsRefused) {
   const std::string sentence = refusal_after([](SimulatedDisk& disk) {
     segments::ReachMarker::create(disk, {1, 2, 3}, {});
-    segments::ReachMarker(disk, segments::Disk::Mode::write).note({});
+    segments::ReachMarker(disk, segments::Disk::Mode::write).note({}, 1);
   });
   EXPECT_THAT(sentence, HasSubstr("it is of another journal"));
 }
@@ -190,6 +220,84 @@ TEST_F(SegmentDamageTest, ALaterFormatIsRefusedByItsVersion) {
     disk.put(last, content);
   });
   EXPECT_THAT(sentence, HasSubstr("it has format version 2, and this program reads version 1"));
+}
+
+TEST_F(SegmentDamageTest, AWholeFrameOfAnUnknownKindIsRefusedByItsKind) {
+  const std::string last = names_in_use().back();
+  const std::string sentence = refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frames_of(disk, last).back(), 20, 9); });
+  EXPECT_THAT(sentence, AllOf(HasSubstr("journal/" + last), HasSubstr("is whole, and its kind is 9, which this program does not know")));
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, segments::k_first_frame, 20, 9); }), HasSubstr("its kind is 9"));
+}
+
+TEST_F(SegmentDamageTest, AnOpeningWithRowsIsRefused) {
+  const std::string last = names_in_use().back();
+  const std::string sentence = refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, segments::k_first_frame, 72, 1); });
+  EXPECT_THAT(sentence, HasSubstr("it is an opening with rows"));
+}
+
+TEST_F(SegmentDamageTest, AnUnknownIncompatibleFeatureIsRefusedAndACompatibleOneIsNot) {
+  const std::string last = names_in_use().back();
+  const std::uint32_t frame = frames_of(disk_, last).back();
+  const auto rewrite_reach = [](SimulatedDisk& disk, std::size_t at, char byte) {
+    std::string content = disk.content("reach");
+    for (const std::size_t slot : {std::size_t{0}, k_block}) {
+      content[slot + at] = byte;
+      segments::put(content.data() + slot, segments::checksum(std::string_view(content).substr(slot + 8, 120), 0));
+    }
+    disk.put("reach", content);
+  };
+  const auto unknown = HasSubstr("this one does not know its incompatible features (bits 4)");
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_header(disk, last, 19, 4); }), unknown);
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frame, 23, 4); }), unknown);
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 105, 4); }), unknown);
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite_header(disk, last, 18, 4); }), "");
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frame, 22, 4); }), "");
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 104, 4); }), "");
+}
+
+TEST_F(SegmentDamageTest, ASegmentWithFewerBlocksThanItNeedsIsRefused) {
+  const std::string last = names_in_use().back();
+  const std::string sentence = refusal_after([&](SimulatedDisk& disk) {
+    rewrite_header(disk, last, 33, static_cast<char>(15 * k_block >> 8));
+    rewrite_header(disk, last, 34, '\0');
+    disk.resize(last, 15 * k_block);
+  });
+  EXPECT_THAT(sentence, HasSubstr("its header has numbers that there cannot be"));
+}
+
+// The marker's round is older than the journal after a power cut. The number of the segment is not.
+TEST_F(SegmentDamageTest, ALostLastSegmentIsMissedAfterAPowerCut) {
+  SimulatedDisk disk;
+  std::string last;
+  segments::SegmentWriter::create(disk, small_segments(), k_test_journal, {});
+  {
+    segments::SegmentWriter writer(disk, small_segments());
+    while (writer.catalog().snapshot().segments.size() < 3) {
+      segments::Round round = test_round(writer.reach());
+      writer.append(round);
+    }
+    last = writer.catalog().snapshot().segments.back().name();
+  }
+  disk.lose_power([](std::size_t) { return false; });
+  ASSERT_GT(frames_of(disk, last).size(), 1U);
+  const auto refusal_of = [&](const std::function<void(SimulatedDisk&)>& change) -> std::string {
+    SimulatedDisk changed = disk.copy();
+    change(changed);
+    try {
+      segments::SegmentWriter(changed, small_segments());
+    } catch (const SegmentDamage& damage) {
+      return damage.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal_of([&](SimulatedDisk& changed) { changed.take(last); }),
+              HasSubstr("journal/" + last + " is damaged: it is missing, and the file reach knows that it was in use"));
+  EXPECT_THAT(refusal_of([&](SimulatedDisk& changed) {
+                std::string content = changed.content(last);
+                std::fill(content.begin() + k_block, content.end(), '\0');
+                changed.put(last, content);
+              }),
+              HasSubstr("the file reach knows that the segment was in use"));
 }
 
 // The marker was written without a sync, and the power cut took it: the journal is ahead of it, which is well.

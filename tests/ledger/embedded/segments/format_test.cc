@@ -75,12 +75,14 @@ constexpr const char* k_round_bytes = R"(cc bb 8a 41 5d 8e 41 c8 48 66 52 64 8d 
 3d 74 4a 07 86 b2 0e 4e 42 6e 52 1b c3 03 e3 e0
 f0 0d 01 01 01 c0 ce f5 86 92 67 02 0b 07 00 02
 0c 03 61 73 20 6f 66 20 72 6f 77 20 30)";
-constexpr const char* k_reach_bytes = R"(7e bb 1e 6f 2b c6 c2 ee 48 66 52 65 61 63 68 31
+constexpr const char* k_reach_bytes = R"(c8 85 e0 5a bc 94 3f 1f 48 66 52 65 61 63 68 31
 04 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00
 01 00 00 00 00 00 00 00 97 26 90 4a bc 30 a0 31
 63 f0 07 32 a6 00 3d 74 4a 07 86 b2 0e 4e 42 6e
 52 1b c3 03 e3 e0 f0 0d 10 11 12 13 14 15 16 17
-18 19 1a 1b 1c 1d 1e 1f 01 00 00 00 00 00 00 00)";
+18 19 1a 1b 1c 1d 1e 1f 01 00 00 00 00 00 00 00
+01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00)";
 
 TEST(SegmentFormat, HasTheBytesThatThePageShows) {
   SimulatedDisk disk;
@@ -95,7 +97,7 @@ TEST(SegmentFormat, HasTheBytesThatThePageShows) {
   expect(std::string_view(segment).substr(k_block, 80), k_opening_bytes);
   const auto length = segments::get<std::uint32_t>(segment.data() + 2 * k_block + 12);
   expect(std::string_view(segment).substr(2 * k_block, length), k_round_bytes);
-  expect(std::string_view(disk.content("reach")).substr(0, 96), k_reach_bytes);
+  expect(std::string_view(disk.content("reach")).substr(0, 128), k_reach_bytes);
   // And nothing else.
   const std::string rest =
       segment.substr(64, k_block - 64) + segment.substr(k_block + 80, k_block - 80) + segment.substr(2 * k_block + length);
