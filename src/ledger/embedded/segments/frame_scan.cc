@@ -20,10 +20,11 @@ FrameScan::Found FrameScan::next() {
   if (block_ >= end_block_) return Found::end;
   const std::string_view first = view(block_, 1);
   const std::uint64_t bytes_left = std::uint64_t{end_block_ - block_} * k_block;
-  if (const auto header = read_frame_header(first, block_, bytes_left)) {
-    const std::string_view frame = view(block_, header->blocks()).substr(0, header->length);
+  claimed_ = read_frame_header(first, block_, bytes_left);
+  if (claimed_) {
+    const std::string_view frame = view(block_, claimed_->blocks()).substr(0, claimed_->length);
     if (is_whole(frame, segment_.salt)) {
-      header_ = *header;
+      header_ = *claimed_;
       frame_ = frame;
       return Found::frame;
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,8 @@ class FrameScan {
   std::uint32_t block() const { return block_; }
   std::uint64_t offset() const { return std::uint64_t{block_} * k_block; }
   const FrameHeader& header() const { return header_; }
+  // After Found::bad: the header that the block begins with, if it can be one. Nothing vouches for it.
+  const std::optional<FrameHeader>& claimed() const { return claimed_; }
   std::string_view bytes() const { return frame_; }   // without padding; valid until the next call
 
  private:
@@ -46,6 +49,7 @@ class FrameScan {
   const DiskFile::From from_;
   std::uint32_t block_;
   FrameHeader header_;
+  std::optional<FrameHeader> claimed_;
   std::string_view frame_;   // not empty: next() moves behind it
   std::string window_;       // the blocks from window_block_ on
   std::uint32_t window_block_ = 0;

@@ -18,12 +18,12 @@ class Recovery {
   Recovery(Disk& disk, const ReachMarker& marker, Disk::Mode mode) : disk_(disk), marker_(marker), mode_(mode) {}
 
   Recovered run() {
-    find_segments();
+    list_numbers();
     find_last();
-    for (std::size_t i = 0; i < found_.last; ++i) check_end(i);
+    check_segment_in_use();
     read_last();
-    for (std::size_t i = found_.last; i < found_.segments.size(); ++i) look_behind(i, i == found_.last ? found_.end_block : k_first_frame);
-    check_first_kept();
+    find_kept();
+    find_torn();
     check_marker();
     return std::move(found_);
   }
@@ -35,14 +35,20 @@ class Recovery {
     std::uint32_t last_frame_before = 0;   // in the segment before
   };
 
-  void find_segments();
+  void list_numbers();
   Segment open_segment(std::uint64_t number);
   std::optional<Opening> opening_of(const Segment& segment);
+  bool open_before(std::uint64_t number);
   void find_last();
-  void check_end(std::size_t index);
+  void check_segment_in_use();
   void read_last();
+  void find_kept();
+  std::uint64_t first_kept() const;
+  void check_end(std::size_t index);
+  void find_torn();
   void look_behind(std::size_t index, std::uint32_t block);
-  void check_first_kept();
+  std::uint32_t end_of_torn(std::size_t index, const FrameScan& scan);
+  void check_torn(std::size_t index, std::uint32_t first, std::uint32_t end, const FrameScan& scan);
   void check_marker();
   std::optional<Reach> reach_at(std::uint64_t round);
   RoundRead decoded(const Segment& segment, const FrameScan& scan);
@@ -57,22 +63,17 @@ class Recovery {
   Disk& disk_;
   const ReachMarker& marker_;
   const Disk::Mode mode_;
+  std::vector<std::uint64_t> numbers_;   // of all files, rising
   Recovered found_;
-  std::vector<std::optional<Opening>> openings_;   // one a segment
+  std::vector<std::optional<Opening>> openings_;   // one a segment of found_
 };
 
-void Recovery::find_segments() {
-  std::vector<std::uint64_t> numbers;
+void Recovery::list_numbers() {
   for (const std::string& name : disk_.list()) {
-    if (const auto number = number_of_segment(name)) numbers.push_back(*number);
+    if (const auto number = number_of_segment(name)) numbers_.push_back(*number);
   }
-  std::ranges::sort(numbers);
-  if (numbers.empty()) damaged("", "it has no segment, and the file reach knows that there was one");
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    if (numbers[i] != numbers[0] + i) damaged(name_of_segment(numbers[0] + i), "it is missing, and there is a later one");
-    found_.segments.push_back(open_segment(numbers[i]));
-    openings_.push_back(opening_of(found_.segments.back()));
-  }
+  std::ranges::sort(numbers_);
+  if (numbers_.empty()) damaged("", "it has no segment, and the file reach knows that there was one");
 }
 
 Segment Recovery::open_segment(std::uint64_t number) {
@@ -89,7 +90,6 @@ Segment Recovery::open_segment(std::uint64_t number) {
   }
   if (header->number != number) damaged(name, "it is segment " + std::to_string(header->number) + " under another name");
   if (header->journal != marker_.journal()) damaged(name, "it is of another journal");
-  if (!found_.segments.empty() && header->bytes != found_.segments[0].header.bytes) damaged(name, "its size is not that of the others");
   segment.header = *header;
   return segment;
 }
@@ -102,15 +102,59 @@ std::optional<Recovery::Opening> Recovery::opening_of(const Segment& segment) {
   return Opening{std::move(read), scan.header().block_before};
 }
 
+// Opens the segment before those that are open. Whether its first frame is whole.
+bool Recovery::open_before(std::uint64_t number) {
+  if (!std::ranges::binary_search(numbers_, number)) damaged(name_of_segment(number), "it is missing, and there is a later one");
+  Segment segment = open_segment(number);
+  std::optional<Opening> opening = opening_of(segment);
+  const bool is_in_use = opening.has_value();
+  if (is_in_use) segment.before = opening->read.before;
+  found_.segments.insert(found_.segments.begin(), std::move(segment));
+  openings_.insert(openings_.begin(), std::move(opening));
+  return is_in_use;
+}
+
+// From the end: those behind the last one in use are prepared.
 void Recovery::find_last() {
-  const auto last = std::ranges::find_if(openings_.rbegin(), openings_.rend(), [](const auto& opening) { return opening.has_value(); });
-  if (last == openings_.rend()) damaged(found_.segments.back(), k_first_frame, "its first frame is not what was written");
-  found_.last = static_cast<std::size_t>(openings_.rend() - last) - 1;
-  for (std::size_t i = 0; i <= found_.last; ++i) {
-    if (!openings_[i])
-      damaged(found_.segments[i], k_first_frame, "its first frame is not what was written, and the next segment is in use");
-    found_.segments[i].before = openings_[i]->read.before;
+  for (std::uint64_t number = numbers_.back(); !open_before(number); --number) {
+    if (number == numbers_.front()) damaged(found_.segments.back(), k_first_frame, "its first frame is not what was written");
   }
+}
+
+void Recovery::check_segment_in_use() {
+  const std::uint64_t used = marker_.segment();
+  const std::uint64_t last = found_.segments[found_.last].header.number;
+  if (used <= last) return;
+  if (used > numbers_.back()) damaged(name_of_segment(used), "it is missing, and the file reach knows that it was in use");
+  damaged(found_.segments[static_cast<std::size_t>(used - last)], k_first_frame,
+          "its first frame is not what was written, and the file reach knows that the segment was in use");
+}
+
+// The segments before the last one, as far back as they are kept. Those before may be damaged or missing: they were given up.
+void Recovery::find_kept() {
+  const std::uint64_t first = first_kept();
+  for (std::uint64_t number = found_.segments[0].header.number; number > first; --number) {
+    if (!open_before(number - 1)) {
+      damaged(found_.segments[0], k_first_frame, "its first frame is not what was written, and the next segment is in use");
+    }
+    ++found_.last;
+    check_end(0);
+  }
+  for (const std::uint64_t number : numbers_) {
+    if (number < first) found_.given_up.push_back(number);
+  }
+}
+
+std::uint64_t Recovery::first_kept() const {
+  const auto note = found_.notes.find(k_note_first_kept);
+  if (note == found_.notes.end()) return 1;
+  const Segment& last = found_.segments[found_.last];
+  Reader reader(note->second);
+  const std::uint64_t number = reader.varint();
+  if (reader.failed() || number == 0 || number > last.header.number) {
+    damaged(last.name(), "its note of the first segment that is kept makes no sense");
+  }
+  return number;
 }
 
 // A segment before the last: does it end where the next one says? If not, it may be from an older backup.
@@ -149,20 +193,27 @@ void Recovery::read_last() {
   }
 }
 
-// Behind the last frame there may be one torn write, and nothing that is whole.
+// One write was under way at most: of the next round, behind the last frame, or of the next segment's opening.
+void Recovery::find_torn() {
+  for (std::size_t i = found_.last; i < found_.segments.size(); ++i) look_behind(i, i == found_.last ? found_.end_block : k_first_frame);
+}
+
 void Recovery::look_behind(std::size_t index, std::uint32_t block) {
   const Segment& segment = found_.segments[index];
   FrameScan scan(*segment.file, segment.header, block, segment.blocks(), From::disk);
+  std::uint32_t end = block;
   for (Found found = scan.next(); found != Found::end; found = scan.next()) {
     if (found == Found::frame) {
+      decoded(segment, scan);
       damaged(segment, block,
               "what follows round " + std::to_string(found_.reach.round) + " is not what was written, and round " +
                   std::to_string(scan.header().round) + " is whole behind it, at byte " + std::to_string(scan.offset()) + " of " +
                   segment.name());
     }
+    if (scan.block() == block) end = end_of_torn(index, scan);
     if (found == Found::bad) {
-      const bool continues = !found_.torn.empty() && found_.torn.back().segment == index &&
-                             found_.torn.back().block + found_.torn.back().blocks == scan.block();
+      check_torn(index, block, end, scan);
+      const bool continues = !found_.torn.empty() && found_.torn.back().block + found_.torn.back().blocks == scan.block();
       if (continues) ++found_.torn.back().blocks;
       else found_.torn.push_back({.segment = index, .block = scan.block(), .blocks = 1});
     }
@@ -170,24 +221,50 @@ void Recovery::look_behind(std::size_t index, std::uint32_t block) {
   }
 }
 
-void Recovery::check_first_kept() {
-  if (const auto note = found_.notes.find(k_note_first_kept); note != found_.notes.end()) {
-    Reader reader(note->second);
-    found_.first_kept = reader.varint();
-    if (reader.failed()) damaged(found_.segments[found_.last].name(), "its note of the first segment that is kept cannot be read");
+// How far the write that was under way can have reached. `scan` is at its first block. A sector of 512 bytes arrives whole or not at all, so
+// the header is as it was written, or missing: then the length is unknown.
+std::uint32_t Recovery::end_of_torn(std::size_t index, const FrameScan& scan) {
+  const Segment& segment = found_.segments[index];
+  const bool is_round = index == found_.last;
+  if (index > found_.last + 1) return scan.block();   // a write would have begun in the segment before
+  if (!scan.claimed()) return is_round ? segment.blocks() : std::min(segment.blocks(), scan.block() + k_opening_blocks_max);
+  const FrameHeader& header = *scan.claimed();
+  const bool follows = header.kind == (is_round ? FrameKind::round : FrameKind::opening) && header.before == found_.reach.head &&
+                       header.round == found_.reach.round + (is_round ? 1 : 0) && header.block_before == found_.last_frame;
+  if (!follows) {
+    damaged(segment, scan.block(),
+            "it is not what was written, and its header, of round " + std::to_string(header.round) + ", does not follow on round " +
+                std::to_string(found_.reach.round));
   }
-  if (found_.segments[0].header.number > found_.first_kept) damaged(name_of_segment(found_.first_kept), "it is missing");
+  return scan.block() + header.blocks();
+}
+
+// A block that is not zeros, where a write from `first` to `end` may have been torn. Can it be a part of that write?
+void Recovery::check_torn(std::size_t index, std::uint32_t first, std::uint32_t end, const FrameScan& scan) {
+  const Segment& segment = found_.segments[index];
+  if (!found_.torn.empty() && found_.torn.back().segment != index) {
+    damaged(segment, scan.block(),
+            "it is not zeros, and neither is byte " + std::to_string(std::uint64_t{found_.torn.back().block} * k_block) + " of " +
+                found_.segments[found_.torn.back().segment].name() + ". Only one write can have been under way");
+  }
+  if (scan.block() == first && first < end) return;
+  // A later round begins only after the one before is on disk. All of the header must fit: a client's bytes may look like a part of one.
+  if (const auto& header = scan.claimed(); header && header->kind == FrameKind::round && header->block_before >= first &&
+                                           header->block_before < scan.block() && header->before.position >= found_.reach.head.position &&
+                                           header->round > found_.reach.round + (index == found_.last ? 1 : 0) &&
+                                           header->round - found_.reach.round <= scan.block() - first + 1) {
+    damaged(segment, first,
+            "what follows round " + std::to_string(found_.reach.round) + " is not what was written, and round " +
+                std::to_string(header->round) + " begins behind it, at byte " + std::to_string(scan.offset()));
+  }
+  if (scan.block() >= end) {
+    damaged(segment, scan.block(),
+            "it is not zeros, and the write behind round " + std::to_string(found_.reach.round) + " did not reach there");
+  }
 }
 
 void Recovery::check_marker() {
   const Reach& known = marker_.reach();
-  if (const std::uint64_t used = marker_.segment(); used > found_.segments[found_.last].header.number) {
-    if (used > found_.segments.back().header.number) {
-      damaged(name_of_segment(used), "it is missing, and the file reach knows that it was in use");
-    }
-    const Segment& segment = found_.segments[static_cast<std::size_t>(used - found_.segments[0].header.number)];
-    damaged(segment, k_first_frame, "its first frame is not what was written, and the file reach knows that the segment was in use");
-  }
   if (known.round > found_.reach.round) {
     damaged(found_.segments[found_.last], found_.end_block,
             "the journal ends with round " + std::to_string(found_.reach.round) + " (row " + std::to_string(found_.reach.head.position) +
@@ -197,6 +274,11 @@ void Recovery::check_marker() {
   const std::optional<Reach> found = reach_at(known.round);
   if (found && *found != known) {
     damaged(ReachMarker::k_name, "it and the segments are not a pair: round " + std::to_string(known.round) + " is another one");
+  }
+  if (marker_.state() == ReachMarker::State::stopped && (found_.reach != known || !found_.torn.empty())) {
+    damaged(found_.segments[found_.torn.empty() ? found_.last : found_.torn[0].segment],
+            found_.torn.empty() ? found_.last_frame : found_.torn[0].block,
+            "the file reach knows that the writer stopped cleanly after round " + std::to_string(known.round) + ", and more was written");
   }
 }
 
@@ -225,9 +307,12 @@ void Recovery::keep_notes(const Notes& notes) {
     if (text.empty()) found_.notes.erase(kind);
     else found_.notes[kind] = text;
   }
+  if (found_.notes.size() > k_notes_max) {
+    damaged(found_.segments[found_.last].name(), "it has more than " + std::to_string(k_notes_max) + " notes in force");
+  }
 }
 
-}  // namespace
+}   // namespace
 
 Recovered recover(Disk& disk, const ReachMarker& marker, Disk::Mode mode) { return Recovery(disk, marker, mode).run(); }
 

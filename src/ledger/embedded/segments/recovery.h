@@ -1,7 +1,8 @@
 // What a journal's files say after the process or the machine has ended, whenever that was.
 //
-// A frame that is not whole, with no whole frame behind it, is a write that nobody was answered for: it is dropped. Everything else that is
-// not as it was written is damage, and refused with the file, the byte and the way out. docs/internals/journal.md has the rules as a table.
+// What one torn write of one frame can leave behind the last whole frame is a write that nobody was answered for: it is dropped. Everything
+// else that is not as it was written is damage, and refused with the file, the byte and the way out. docs/internals/journal.md has the rules
+// as a table.
 #pragma once
 
 #include <cstdint>
@@ -29,12 +30,12 @@ struct Recovered {
   Notes notes;
   std::uint32_t last_frame = 0;   // block of the last frame in that segment
   std::uint32_t end_block = 0;   // the first block behind it
-  std::vector<Torn> torn;
-  std::uint64_t first_kept = 1;   // number of the first segment that is kept; files before it are left from an interrupted removal
+  std::vector<Torn> torn;   // all of it in one segment
+  std::vector<std::uint64_t> given_up;   // numbers of files that an interrupted removal has left, rising; they may be damaged
 };
 
 // Reads what is there, and changes nothing. It reads the last segment and the prepared ones whole, past the page cache, and of each other
-// one its first and its last frame. `marker` was opened before. Throws SegmentDamage or DiskError.
+// one that is kept its first and its last frame. `marker` was opened before. Throws SegmentDamage or DiskError.
 Recovered recover(Disk& disk, const ReachMarker& marker, Disk::Mode mode);
 
 // Makes it safe to append: zeroes what is torn, and makes sure that the last segment is on disk as it was read. Returns when that is

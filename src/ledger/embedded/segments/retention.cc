@@ -1,5 +1,7 @@
 #include "ledger/embedded/segments/retention.h"
 
+#include <cerrno>
+
 #include "core/codec.h"
 
 namespace holdfast::segments {
@@ -17,11 +19,17 @@ std::string note_of_first_kept(std::uint64_t number) {
   return text;
 }
 
-void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number) {
-  for (const std::uint64_t removed : catalog.remove_before(number)) {
-    disk.remove(name_of_segment(removed));
-    disk.sync_folder();
+void remove_segment(Disk& disk, std::uint64_t number) {
+  try {
+    disk.remove(name_of_segment(number));
+  } catch (const DiskError& error) {
+    if (error.code() != ENOENT) throw;   // an earlier try has removed it, and may have failed to sync
   }
+  disk.sync_folder();
+}
+
+void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number) {
+  for (const std::uint64_t removed : catalog.remove_before(number)) remove_segment(disk, removed);
 }
 
 }  // namespace holdfast::segments

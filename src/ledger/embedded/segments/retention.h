@@ -19,6 +19,8 @@ namespace holdfast::segments {
 // The number of the first segment with a row after `through`; at most that of the segment in use.
 std::uint64_t first_segment_to_keep(const Catalog& catalog, Position through);
 std::string note_of_first_kept(std::uint64_t number);
+// Removes a segment's file, durably. It is well if it is gone already.
+void remove_segment(Disk& disk, std::uint64_t number);
 // Removes the files of segments in use before `number`, the oldest first, each of them durably before the next. The note with `number` is
 // on disk. Throws DiskError; the rest stays for the next start.
 void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number);

@@ -30,6 +30,9 @@ inline constexpr NoteKind k_note_clock_doubt = 2;   // a start with a clock far 
 inline constexpr NoteKind k_note_tables = 3;   // position and digest of the tables, when they were last synced
 inline constexpr std::size_t k_notes_max = 16;   // kinds
 inline constexpr std::size_t k_note_bytes_max = 512;
+// Of an opening, with as many notes as there can be: each of them takes its text and at most 24 bytes.
+inline constexpr std::uint32_t k_opening_blocks_max =
+    static_cast<std::uint32_t>((k_frame_header + k_notes_max * (k_note_bytes_max + 24) + k_block - 1) / k_block);
 
 // Belongs to one thread at a time.
 class Round {

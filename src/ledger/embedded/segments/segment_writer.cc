@@ -1,44 +1,9 @@
 #include "ledger/embedded/segments/segment_writer.h"
 
-#include <algorithm>
-
 #include "core/check.h"
-#include "ledger/embedded/segments/damage.h"
 #include "ledger/embedded/segments/retention.h"
 
 namespace holdfast::segments {
-
-bool SegmentWriter::exists(Disk& disk) {
-  const std::vector<std::string> names = disk.list();
-  if (std::ranges::find(names, ReachMarker::k_name) != names.end()) {
-    return ReachMarker(disk, Disk::Mode::read).state() != ReachMarker::State::creating;
-  }
-  if (std::ranges::any_of(names, [](const std::string& name) { return number_of_segment(name).has_value(); })) {
-    throw SegmentDamage(told_of_damage(disk, ReachMarker::k_name, "it is missing, so nobody knows how far the journal reached"));
-  }
-  return false;
-}
-
-// The marker comes first and says that the journal is being created. So segments without a marker are always damage.
-void SegmentWriter::create(Disk& disk, const Options& options, const JournalId& journal, const Reach& start) {
-  HOLDFAST_CHECK(!exists(disk));
-  for (const std::string& name : disk.list()) {
-    if (number_of_segment(name)) disk.remove(name);   // of an interrupted creation
-  }
-  disk.sync_folder();
-  ReachMarker::create(disk, journal, start);
-  Catalog catalog;
-  if (Supply(disk, catalog, journal, options.segment_bytes, options.draw_salt).prepare() == Supply::Prepared::no_room) {
-    throw NoRoom("there is no room for a journal in " + disk.path_of("") + ": its first segment takes " +
-                 std::to_string(options.segment_bytes) + " bytes. Free space and start again.");
-  }
-  const Segment first = *catalog.next_prepared();
-  Round opening(start);
-  first.file->write_durably(std::uint64_t{k_first_frame} * k_block, opening.finish(FrameKind::opening, first.header, k_first_frame, 0));
-  ReachMarker marker(disk, Disk::Mode::write);
-  marker.note(start, first.header.number);
-  marker.sync();
-}
 
 namespace {
 
@@ -66,7 +31,7 @@ SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_
   catalog_.publish(reach_, next_block_);
   marker_.note(reach_, segment_.header.number);
   marker_.sync();
-  remove_segments_before(disk_, catalog_, found.first_kept);
+  for (const std::uint64_t number : found.given_up) remove_segment(disk_, number);
 }
 
 void SegmentWriter::append(Round& round) {

@@ -48,7 +48,7 @@ class SegmentWriter {
   // Whether the folder has a journal. False also if its creation was interrupted. Throws SegmentDamage if its marker is missing or damaged.
   static bool exists(Disk& disk);
   // Creates a journal that goes on after `start`; durable when it returns. `journal` is drawn at random. Where exists() is false; a crash
-  // in between leaves it so. Throws DiskError, or NoRoom.
+  // in between leaves it so. Throws DiskError, NoRoom, or SegmentDamage if the folder has segments that no interrupted creation has left.
   static void create(Disk& disk, const Options& options, const JournalId& journal, const Reach& start);
 
   // Recovers the journal and makes it ready for appending: first the names in the folder, then the journal's end are brought to the disk.
@@ -76,7 +76,7 @@ class SegmentWriter {
   std::uint64_t torn_blocks() const { return torn_blocks_; }
 
  private:
-  static constexpr std::uint64_t k_blocks_before_rounds = 4;   // a header, and an opening with as many notes as there can be
+  static constexpr std::uint64_t k_blocks_before_rounds = k_first_frame + k_opening_blocks_max;
 
   void begin_segment();
   void write(Round& round, FrameKind kind, const Segment& segment, std::uint32_t block);

@@ -159,6 +159,47 @@ TEST(SegmentCrash, ATornFrameOfSeveralBlocksIsZeroedBeforeTheNextOneIsWritten) {
   }
 }
 
+// An opening of three blocks, with as many notes as there can be.
+TEST(SegmentCrash, ATornOpeningIsDroppedWhicheverOfItsBlocksArrived) {
+  for (std::size_t arrived = 0; arrived < std::size_t{1} << 9; ++arrived) {   // a third of each block at a time
+    SimulatedDisk disk;
+    segments::SegmentWriter::create(disk, small_segments(), k_test_journal, {});
+    Answered answered;
+    {
+      segments::SegmentWriter writer(disk, small_segments());
+      writer.supply().prepare();
+      for (segments::NoteKind kind = k_test_note; kind < k_test_note + segments::k_notes_max; ++kind) {
+        segments::Round round(writer.reach());
+        round.add_note(kind, kind == k_test_note ? std::string("round 4") : std::string(segments::k_note_bytes_max, 'n'));
+        if (writer.reach().round < 7) writer.append(round);
+        if (writer.reach().round < 7) continue;
+        segments::Round all(writer.reach());
+        for (segments::NoteKind other = kind + 1; other < k_test_note + segments::k_notes_max; ++other) {
+          all.add_note(other, std::string(segments::k_note_bytes_max, 'n'));
+        }
+        writer.append(all);
+        break;
+      }
+      const std::uint64_t room = writer.room().bytes;
+      segments::Round large(writer.reach());
+      large.add_row(1, 1, 1, k_test_time, std::string(room, 'x'));
+      answered.reach = writer.reach();
+      disk.crash_at(disk.calls(), SimulatedDisk::When::after);
+      ASSERT_THROW(writer.append(large), Crash);
+    }
+    std::optional<std::size_t> first;
+    disk.lose_power([&](std::size_t sector) {
+      if (!first) first = sector;
+      return (arrived >> std::min<std::size_t>((sector - *first) / 3, 8) & 1) != 0;
+    });
+    ASSERT_NO_THROW({
+      const segments::SegmentWriter writer(disk, small_segments());
+      ASSERT_EQ(writer.reach(), answered.reach) << arrived;
+      ASSERT_EQ(writer.notes().size(), segments::k_notes_max);
+    }) << arrived;
+  }
+}
+
 TEST(SegmentCrash, WhatAStartHasShownStaysEvenIfThePowerFailsAtOnce) {
   InFlight flight;
   begin_write(flight, 3);

@@ -38,6 +38,8 @@ void rewrite_header(SimulatedDisk& disk, const std::string& name, std::size_t at
   disk.put(name, content);
 }
 
+void flip_byte(SimulatedDisk& disk, const std::string& name, std::size_t at) { disk.flip_bit(name, 8 * at); }
+
 // The blocks of a segment's frames.
 std::vector<std::uint32_t> frames_of(SimulatedDisk& disk, const std::string& name) {
   const auto header = segments::decode_segment_header(std::string_view(disk.content(name)).substr(0, k_block));
@@ -300,6 +302,163 @@ TEST_F(SegmentDamageTest, ALostLastSegmentIsMissedAfterAPowerCut) {
               HasSubstr("the file reach knows that the segment was in use"));
 }
 
+// A journal after a power cut: the marker's round is older than its last rounds.
+class SegmentTornTest : public testing::Test {
+ protected:
+  SegmentTornTest() {
+    live(disk_, 4, answered_);
+    segments::SegmentWriter writer(disk_, small_segments());
+    disk_.lose_power([](std::size_t) { return false; });
+    const std::string reach = disk_.content("reach");
+    segments::SegmentWriter next(disk_, small_segments());
+    while (next.reach().round < 7) {
+      segments::Round round = test_round(next.reach());
+      next.append(round);
+    }
+    next.supply().prepare();
+    next.supply().prepare();
+    answered_.reach = next.reach();
+    disk_.put("reach", reach);
+    last_ = next.catalog().snapshot().segments.back().name();
+    frames_ = frames_of(disk_, last_);
+    end_ = next.catalog().snapshot().end_block;
+    EXPECT_GT(frames_.size(), 3U);
+  }
+
+  std::string refusal_after(const std::function<void(SimulatedDisk&)>& change) const {
+    SimulatedDisk disk = disk_.copy();
+    change(disk);
+    try {
+      segments::SegmentWriter(disk, small_segments());
+    } catch (const SegmentDamage& damage) {
+      return damage.what();
+    }
+    return "";
+  }
+  std::size_t byte_of(std::uint32_t block) const { return std::size_t{block} * k_block; }
+
+  SimulatedDisk disk_;
+  Answered answered_;
+  std::string last_;
+  std::vector<std::uint32_t> frames_;
+  std::uint32_t end_ = 0;
+};
+
+TEST_F(SegmentTornTest, ADamagedRoundBeforeATornOneIsRefused) {
+  EXPECT_EQ(refusal_after([](SimulatedDisk&) {}), "");
+  const std::uint32_t torn = frames_.back();
+  const std::uint32_t answered = frames_[frames_.size() - 2];
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { flip_byte(disk, last_, byte_of(torn) + 90); }), "");
+  for (const std::size_t damaged : {std::size_t{0}, std::size_t{9}, std::size_t{85}}) {   // the checksum, the magic, the body
+    EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) {
+                  flip_byte(disk, last_, byte_of(torn) + 90);
+                  flip_byte(disk, last_, byte_of(answered) + damaged);
+                }),
+                AllOf(HasSubstr("journal/" + last_ + " is damaged at byte " + std::to_string(byte_of(answered))), HasSubstr("round 7")))
+        << damaged;
+  }
+}
+
+TEST_F(SegmentTornTest, ATornHeaderThatDoesNotFollowIsRefused) {
+  for (const std::size_t at : {std::size_t{24}, std::size_t{32}, std::size_t{76}}) {   // round, position, the block before
+    EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { flip_byte(disk, last_, byte_of(frames_.back()) + at); }),
+                HasSubstr("does not follow on round 6"))
+        << at;
+  }
+}
+
+TEST_F(SegmentTornTest, BytesBeyondATornWriteAreRefused) {
+  const auto torn_and = [&](std::uint32_t block) {
+    return refusal_after([&](SimulatedDisk& disk) {
+      flip_byte(disk, last_, byte_of(frames_.back()) + 90);
+      flip_byte(disk, last_, byte_of(block) + 700);
+    });
+  };
+  EXPECT_EQ(torn_and(end_ - 1), "");
+  EXPECT_THAT(torn_and(end_), HasSubstr(last_ + " is damaged at byte " + std::to_string(byte_of(end_))));
+}
+
+TEST_F(SegmentTornTest, TornWritesInTwoSegmentsAreRefused) {
+  const std::string next = name_of_segment(*segments::number_of_segment(last_) + 1);
+  const std::string further = name_of_segment(*segments::number_of_segment(last_) + 2);
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { flip_byte(disk, next, byte_of(1) + 700); }), "");
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) {
+                flip_byte(disk, next, byte_of(1) + 700);
+                flip_byte(disk, last_, byte_of(end_) + 700);
+              }),
+              HasSubstr(next + " is damaged at byte 4096"));
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { flip_byte(disk, next, byte_of(4)); }),
+              HasSubstr(next + " is damaged at byte 16384"));
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { flip_byte(disk, further, byte_of(1)); }),
+              HasSubstr(further + " is damaged at byte 4096"));
+}
+
+TEST_F(SegmentDamageTest, AJournalThatWasStoppedEndsExactlyThere) {
+  live(disk_, 26, answered_);
+  const std::string last = names_in_use().back();
+  segments::SegmentWriter(disk_, small_segments()).stop();
+  EXPECT_EQ(refusal_after([](SimulatedDisk&) {}), "");
+  const std::string stopped = disk_.content("reach");
+  const std::size_t free = disk_.content(last).size() - k_block;
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { flip_byte(disk, last, free); }), HasSubstr("stopped cleanly"));
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) {
+                {
+                  segments::SegmentWriter writer(disk, small_segments());
+                  segments::Round round = test_round(writer.reach());
+                  writer.append(round);
+                }
+                disk.put("reach", stopped);
+              }),
+              HasSubstr("stopped cleanly"));
+}
+
+TEST_F(SegmentDamageTest, DamageToASegmentThatWasGivenUpDoesNoHarm) {
+  segments::SegmentWriter writer(disk_, small_segments());
+  const std::uint64_t keep = segments::first_segment_to_keep(writer.catalog(), writer.reach().head.position);
+  const std::string given_up = name_of_segment(keep - 1);
+  segments::Round round(writer.reach());
+  round.add_note(k_test_note, "round 24");
+  round.add_note(segments::k_note_first_kept, segments::note_of_first_kept(keep));
+  writer.append(round);   // and the process ends before it removes the files
+  answered_.reach = writer.reach();
+  answered_.kept_from = keep;
+  for (const std::size_t at : {std::size_t{9}, k_block + 9, 2 * k_block + 9}) {
+    SimulatedDisk disk = disk_.copy();
+    flip_byte(disk, given_up, at);
+    EXPECT_EQ(refusal(disk), "") << at;
+    EXPECT_THAT(disk.names(), testing::Not(testing::Contains(given_up)));
+  }
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { disk.resize(given_up, 100); }), "");
+}
+
+TEST_F(SegmentDamageTest, AMarkerThatSaysCreatingDoesNotRemoveAJournal) {
+  const auto refusal_to_create = [&](SimulatedDisk& disk) -> std::string {
+    const std::vector<std::string> names = disk.names();
+    try {
+      segments::SegmentWriter::create(disk, small_segments(), k_test_journal, {});
+    } catch (const SegmentDamage& damage) {
+      EXPECT_EQ(disk.names(), names) << "it has removed files";
+      return damage.what();
+    }
+    return "";
+  };
+  segments::ReachMarker::create(disk_, k_test_journal, {});
+  EXPECT_THAT(refusal_to_create(disk_), HasSubstr("journal/reach is damaged: it says that the journal is being created"));
+  // A first segment with a round, alone.
+  SimulatedDisk one;
+  segments::SegmentWriter::create(one, small_segments(), k_test_journal, {});
+  {
+    segments::SegmentWriter writer(one, small_segments());
+    segments::Round round = test_round(writer.reach());
+    writer.append(round);
+  }
+  segments::ReachMarker::create(one, k_test_journal, {});
+  SimulatedDisk damaged = one.copy();
+  EXPECT_THAT(refusal_to_create(one), HasSubstr("journal/reach is damaged: it says that the journal is being created"));
+  flip_byte(damaged, name_of_segment(1), 2 * k_block + 90);
+  EXPECT_THAT(refusal_to_create(damaged), HasSubstr("journal/reach is damaged: it says that the journal is being created"));
+}
+
 // The marker was written without a sync, and the power cut took it: the journal is ahead of it, which is well.
 TEST_F(SegmentDamageTest, AnOlderMarkerIsAcceptedAfterAPowerCut) {
   SimulatedDisk older;
@@ -307,6 +466,7 @@ TEST_F(SegmentDamageTest, AnOlderMarkerIsAcceptedAfterAPowerCut) {
   for (const std::uint64_t last : {2U, 7U, 15U, 20U}) {
     live(older, last, answered);
     older.end_process();
+    { const segments::SegmentWriter next(older, small_segments()); }   // which has not stopped
     EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { disk.put("reach", older.content("reach")); }), "") << last;
   }
 }
