@@ -1,5 +1,7 @@
 #include "ledger/embedded/segments/catalog.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 
 namespace holdfast::segments {
@@ -19,7 +21,7 @@ std::uint32_t SegmentIndex::find(Position position) const {
 
 Catalog::Snapshot Catalog::snapshot() const {
   const std::scoped_lock lock(mutex_);
-  return {{segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(in_use_)}, reach_, end_block_};
+  return {in_use_, reach_, end_block_};
 }
 
 Reach Catalog::reach() const {
@@ -29,19 +31,19 @@ Reach Catalog::reach() const {
 
 void Catalog::add(Segment segment) {
   const std::scoped_lock lock(mutex_);
-  HOLDFAST_CHECK(segments_.empty() || segment.header.number == segments_.back().header.number + 1);
-  if (segment.before) {
-    HOLDFAST_CHECK(in_use_ == segments_.size());
-    ++in_use_;
-  }
-  segments_.push_back(std::move(segment));
+  HOLDFAST_CHECK(last() == nullptr || segment.header.number == last()->header.number + 1);
+  if (!segment.before) return prepared_.push_back(std::move(segment));
+  HOLDFAST_CHECK(prepared_.empty());
+  in_use_ = with(std::move(segment));
 }
 
 Segment Catalog::begin_next(const Reach& before) {
   const std::scoped_lock lock(mutex_);
-  HOLDFAST_CHECK(in_use_ < segments_.size());
-  Segment& next = segments_[in_use_++];
+  HOLDFAST_CHECK(!prepared_.empty());
+  Segment next = std::move(prepared_.front());
+  prepared_.pop_front();
   next.before = before;
+  in_use_ = with(next);
   reach_ = before;
   end_block_ = k_first_frame;
   return next;
@@ -49,17 +51,24 @@ Segment Catalog::begin_next(const Reach& before) {
 
 std::optional<Segment> Catalog::next_prepared() const {
   const std::scoped_lock lock(mutex_);
-  return in_use_ < segments_.size() ? std::optional(segments_[in_use_]) : std::nullopt;
+  return prepared_.empty() ? std::nullopt : std::optional(prepared_.front());
 }
 
 std::size_t Catalog::prepared() const {
   const std::scoped_lock lock(mutex_);
-  return segments_.size() - in_use_;
+  return prepared_.size();
+}
+
+std::optional<std::uint64_t> Catalog::prepared_bytes_min() const {
+  const std::scoped_lock lock(mutex_);
+  std::optional<std::uint64_t> least;
+  for (const Segment& segment : prepared_) least = std::min(least.value_or(segment.header.bytes), segment.header.bytes);
+  return least;
 }
 
 std::uint64_t Catalog::last_number() const {
   const std::scoped_lock lock(mutex_);
-  return segments_.empty() ? 0 : segments_.back().header.number;
+  return last() == nullptr ? 0 : last()->header.number;
 }
 
 void Catalog::publish(const Reach& reach, std::uint32_t end_block) {
@@ -68,15 +77,28 @@ void Catalog::publish(const Reach& reach, std::uint32_t end_block) {
   end_block_ = end_block;
 }
 
-std::vector<std::uint64_t> Catalog::remove_before(std::uint64_t number) {
-  const std::scoped_lock lock(mutex_);
-  std::vector<std::uint64_t> removed;
-  while (in_use_ > 1 && segments_.front().header.number < number) {
-    removed.push_back(segments_.front().header.number);
-    segments_.erase(segments_.begin());
-    --in_use_;
+void Catalog::remove_before(std::uint64_t number, const std::function<void(std::uint64_t)>& remove_file) {
+  const std::scoped_lock one_removes(removing_);
+  for (;;) {
+    const SegmentList in_use = snapshot().segments;
+    if (in_use.size() < 2 || in_use.front().header.number >= number) return;
+    remove_file(in_use.front().header.number);
+    const std::scoped_lock lock(mutex_);
+    in_use_ = SegmentList({in_use_.begin() + 1, in_use_.end()});
   }
-  return removed;
+}
+
+// The last one, prepared ones included; null: there is none. Under mutex_.
+const Segment* Catalog::last() const {
+  if (!prepared_.empty()) return &prepared_.back();
+  return in_use_.size() == 0 ? nullptr : &in_use_.back();
+}
+
+// Those in use and one more. Under mutex_.
+SegmentList Catalog::with(Segment segment) const {
+  std::vector<Segment> segments(in_use_.begin(), in_use_.end());
+  segments.push_back(std::move(segment));
+  return SegmentList(std::move(segments));
 }
 
 }  // namespace holdfast::segments

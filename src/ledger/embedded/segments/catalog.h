@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,10 +44,25 @@ struct Segment {
   std::uint32_t blocks() const { return static_cast<std::uint32_t>(header.bytes / k_block); }
 };
 
+// Segments by rising number. They are shared and do not change: a copy costs no more than a pointer's. Any thread.
+class SegmentList {
+ public:
+  explicit SegmentList(std::vector<Segment> segments = {}) : segments_(std::make_shared<const std::vector<Segment>>(std::move(segments))) {}
+  std::size_t size() const { return segments_->size(); }
+  const Segment& operator[](std::size_t index) const { return (*segments_)[index]; }
+  const Segment& front() const { return segments_->front(); }
+  const Segment& back() const { return segments_->back(); }
+  auto begin() const { return segments_->begin(); }
+  auto end() const { return segments_->end(); }
+
+ private:
+  std::shared_ptr<const std::vector<Segment>> segments_;
+};
+
 class Catalog {
  public:
   struct Snapshot {
-    std::vector<Segment> segments;   // in use, by rising number
+    SegmentList segments;   // in use
     Reach reach;                     // published
     std::uint32_t end_block = 0;     // of the last segment: the first block behind the published frames
   };
@@ -59,15 +76,22 @@ class Catalog {
   Segment begin_next(const Reach& before);
   std::optional<Segment> next_prepared() const;
   std::size_t prepared() const;
+  // Of the smallest prepared segment; nothing: there is none.
+  std::optional<std::uint64_t> prepared_bytes_min() const;
   std::uint64_t last_number() const;   // prepared ones included; 0: there is none
   void publish(const Reach& reach, std::uint32_t end_block);
-  // Forgets segments before `number`; returns their numbers.
-  std::vector<std::uint64_t> remove_before(std::uint64_t number);
+  // Removes the segments in use before `number`, the oldest first, but never the last one: forgets each after `remove_file` has removed its
+  // file durably. If that throws, the segment and those behind it stay. One removes at a time.
+  void remove_before(std::uint64_t number, const std::function<void(std::uint64_t number)>& remove_file);
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<Segment> segments_;
-  std::size_t in_use_ = 0;   // the others are prepared
+  const Segment* last() const;
+  SegmentList with(Segment segment) const;
+
+  std::mutex removing_;   // taken before mutex_
+  mutable std::mutex mutex_;   // never held during a call to the disk
+  SegmentList in_use_;
+  std::deque<Segment> prepared_;
   Reach reach_;
   std::uint32_t end_block_ = 0;
 };

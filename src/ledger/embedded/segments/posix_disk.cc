@@ -34,12 +34,9 @@ auto repeated(Call call) {
 
 class PosixFile : public DiskFile {
  public:
-  // Takes the descriptors; `direct` is -1 if the file system has no O_DIRECT.
-  PosixFile(std::string path, int file, int direct) : path_(std::move(path)), file_(file), direct_(direct) {}
-  ~PosixFile() override {
-    ::close(file_);
-    if (direct_ >= 0) ::close(direct_);
-  }
+  // Takes the descriptor.
+  PosixFile(std::string path, int file) : path_(std::move(path)), file_(file) {}
+  ~PosixFile() override { ::close(file_); }
   PosixFile(const PosixFile&) = delete;
   PosixFile& operator=(const PosixFile&) = delete;
 
@@ -50,7 +47,9 @@ class PosixFile : public DiskFile {
   }
 
   void read(std::uint64_t offset, std::span<char> to, From from) override {
-    if (from == From::cache || direct_ < 0) return read_from(file_, offset, to);
+    if (from == From::cache) return read_from(file_, offset, to);
+    const Descriptor direct(open_again_past_cache());
+    if (direct.number < 0) return read_from(file_, offset, to);
     HOLDFAST_CHECK(offset % k_block == 0 && to.size() % k_block == 0);
     struct Free {
       void operator()(char* bytes) const { std::free(bytes); }
@@ -60,7 +59,7 @@ class PosixFile : public DiskFile {
     HOLDFAST_CHECK(aligned != nullptr);
     while (!to.empty()) {
       const std::size_t part = std::min(to.size(), room);
-      read_from(direct_, offset, {aligned.get(), part});
+      read_from(direct.number, offset, {aligned.get(), part});
       std::memcpy(to.data(), aligned.get(), part);
       to = to.subspan(part);
       offset += part;
@@ -94,6 +93,25 @@ class PosixFile : public DiskFile {
   }
 
  private:
+  struct Descriptor {
+    explicit Descriptor(int of) : number(of) {}
+    ~Descriptor() {
+      if (number >= 0) ::close(number);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    const int number;
+  };
+
+  // Only starts read past the cache. A descriptor for it is open as long as a reading: there may be thousands of files. -1: the file system
+  // has no O_DIRECT, or there is no /proc.
+  int open_again_past_cache() {
+    const std::string self = "/proc/self/fd/" + std::to_string(file_);
+    const int direct = repeated([&] { return ::open(self.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC); });
+    if (direct < 0 && errno != EINVAL && errno != ENOENT) fail("open", path_, errno);
+    return direct;
+  }
+
   void read_from(int file, std::uint64_t offset, std::span<char> to) {
     while (!to.empty()) {
       const ssize_t got = repeated([&] { return ::pread(file, to.data(), to.size(), static_cast<off_t>(offset)); });
@@ -106,10 +124,9 @@ class PosixFile : public DiskFile {
 
   const std::string path_;
   const int file_;
-  const int direct_;
 };
 
-}  // namespace
+}   // namespace
 
 bool DiskError::is_no_room() const { return code_ == ENOSPC || code_ == EDQUOT; }
 
@@ -148,19 +165,13 @@ std::unique_ptr<DiskFile> PosixDisk::open(const std::string& name, Mode mode) {
   const int access = (mode == Mode::write ? O_RDWR : O_RDONLY) | O_CLOEXEC;
   const int file = repeated([&] { return ::openat(folder_, name.c_str(), access); });
   if (file < 0) fail("open", path_of(name), errno);
-  const int direct = repeated([&] { return ::openat(folder_, name.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC); });
-  if (direct < 0 && errno != EINVAL) {
-    const int error = errno;
-    ::close(file);
-    fail("open", path_of(name), error);
-  }
-  return std::make_unique<PosixFile>(path_of(name), file, direct);
+  return std::make_unique<PosixFile>(path_of(name), file);
 }
 
 std::unique_ptr<DiskFile> PosixDisk::create(const std::string& name) {
   const int file = repeated([&] { return ::openat(folder_, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, k_owner_only); });
   if (file < 0) fail("make", path_of(name), errno);
-  return std::make_unique<PosixFile>(path_of(name), file, -1);
+  return std::make_unique<PosixFile>(path_of(name), file);
 }
 
 void PosixDisk::rename(const std::string& from, const std::string& to) {
@@ -181,4 +192,4 @@ std::uint64_t PosixDisk::free_bytes() {
   return std::uint64_t{found.f_bavail} * found.f_frsize;
 }
 
-}  // namespace holdfast::segments
+}   // namespace holdfast::segments

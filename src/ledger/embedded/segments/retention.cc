@@ -7,7 +7,7 @@
 namespace holdfast::segments {
 
 std::uint64_t first_segment_to_keep(const Catalog& catalog, Position through) {
-  const std::vector<Segment> segments = catalog.snapshot().segments;
+  const SegmentList segments = catalog.snapshot().segments;
   std::size_t keep = 0;
   while (keep + 1 < segments.size() && segments[keep + 1].before->head.position <= through) ++keep;
   return segments[keep].header.number;
@@ -29,7 +29,7 @@ void remove_segment(Disk& disk, std::uint64_t number) {
 }
 
 void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number) {
-  for (const std::uint64_t removed : catalog.remove_before(number)) remove_segment(disk, removed);
+  catalog.remove_before(number, [&](std::uint64_t removed) { remove_segment(disk, removed); });
 }
 
 }  // namespace holdfast::segments

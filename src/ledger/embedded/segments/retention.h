@@ -22,7 +22,7 @@ std::string note_of_first_kept(std::uint64_t number);
 // Removes a segment's file, durably. It is well if it is gone already.
 void remove_segment(Disk& disk, std::uint64_t number);
 // Removes the files of segments in use before `number`, the oldest first, each of them durably before the next. The note with `number` is
-// on disk. Throws DiskError; the rest stays for the next start.
+// on disk. Throws DiskError; the rest stays, in the catalog too, and the next call goes on there.
 void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number);
 
 }   // namespace holdfast::segments

@@ -13,7 +13,7 @@ Position SegmentReader::oldest() const { return catalog_.snapshot().segments.fro
 
 bool SegmentReader::read(Position first, const Visit& visit) const {
   const Catalog::Snapshot snapshot = catalog_.snapshot();
-  const std::vector<Segment>& segments = snapshot.segments;
+  const SegmentList& segments = snapshot.segments;
   // The last segment that begins before the row.
   std::size_t index = segments.size();
   while (index > 0 && segments[index - 1].before->head.position >= first) --index;

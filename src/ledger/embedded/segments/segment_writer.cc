@@ -1,5 +1,7 @@
 #include "ledger/embedded/segments/segment_writer.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "ledger/embedded/segments/retention.h"
 
@@ -14,14 +16,20 @@ Disk& with_names_on_disk(Disk& disk) {
   return disk;
 }
 
+void put_in_force(const Notes& newer, Notes& notes) {
+  for (const auto& [kind, text] : newer) {
+    if (text.empty()) notes.erase(kind);
+    else notes[kind] = text;
+  }
+}
+
 }  // namespace
 
 SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_disk(disk)), marker_(disk, Disk::Mode::write) {
   Recovered found = recover(disk_, marker_, Disk::Mode::write);
   for (const Torn& torn : found.torn) torn_blocks_ += torn.blocks;
   mend(found);
-  const std::uint64_t segment_bytes = found.segments[found.last].header.bytes;
-  supply_.emplace(disk, catalog_, marker_.journal(), segment_bytes, std::move(options.draw_salt));
+  supply_.emplace(disk, catalog_, marker_.journal(), options.segment_bytes, std::move(options.draw_salt));
   for (Segment& segment : found.segments) catalog_.add(segment);
   segment_ = found.segments[found.last];
   last_frame_ = found.last_frame;
@@ -32,11 +40,13 @@ SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_
   marker_.note(reach_, segment_.header.number);
   marker_.sync();
   for (const std::uint64_t number : found.given_up) remove_segment(disk_, number);
+  supply_->look_for_room();
 }
 
 void SegmentWriter::append(Round& round) {
   if (!broken_.empty()) throw DiskError(broken_, broken_code_);
-  HOLDFAST_CHECK(round.before() == reach_ && round.bytes() <= round_bytes_max());
+  HOLDFAST_CHECK(round.before() == reach_);
+  check_limits(round);
   const auto blocks = static_cast<std::uint32_t>(round.bytes() / k_block);
   if (next_block_ + blocks > segment_.blocks()) begin_segment();
   guarded([&] {
@@ -47,20 +57,43 @@ void SegmentWriter::append(Round& round) {
   last_frame_ = next_block_;
   next_block_ += blocks;
   reach_ = round.after();
-  for (const auto& [kind, text] : round.notes()) {
-    if (text.empty()) notes_.erase(kind);
-    else notes_[kind] = text;
-  }
-  HOLDFAST_CHECK(notes_.size() <= k_notes_max);
+  put_in_force(round.notes(), notes_);
   catalog_.publish(reach_, next_block_);
+}
+
+std::uint64_t SegmentWriter::round_bytes_max() const {
+  const std::uint64_t made = supply_->segment_bytes();
+  return std::min(made, catalog_.prepared_bytes_min().value_or(made)) - k_blocks_before_rounds * k_block;
+}
+
+void SegmentWriter::check_limits(const Round& round) const {
+  if (const std::uint64_t most = round_bytes_max(); round.bytes() > most) {
+    throw RoundRefused("a round of " + std::to_string(round.bytes()) + " bytes is too large for the journal's segments, which take " +
+                       std::to_string(most) + " bytes. Nothing was written. Make smaller rounds, or larger segments.");
+  }
+  if (round.notes().empty()) return;
+  Notes notes = notes_;
+  put_in_force(round.notes(), notes);
+  if (notes.size() > k_notes_max) {
+    throw RoundRefused("a round would make " + std::to_string(notes.size()) + " notes of the journal, which has " +
+                       std::to_string(k_notes_max) + " at most. Nothing was written.");
+  }
+}
+
+void SegmentWriter::make_segment() {
+  try {
+    if (supply_->prepare() != Supply::Prepared::no_room) return;
+  } catch (const DiskError& error) {
+    throw SegmentNotMade(std::string("the journal's next segment could not be made: ") + error.what() +
+                         ". What was answered is on disk, and nothing of this round is. Repair the disk; the journal then goes on.");
+  }
+  throw NoRoom("the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " +
+               std::to_string(supply_->segment_bytes()) + " bytes. What was answered is on disk. Free space; the journal then goes on.");
 }
 
 // The opening has its own write: together with a round, a torn write could leave the round whole behind a bad opening, which is damage.
 void SegmentWriter::begin_segment() {
-  if (!catalog_.next_prepared() && supply_->prepare() == Supply::Prepared::no_room) {
-    throw NoRoom("the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " +
-                 std::to_string(segment_.header.bytes) + " bytes. What was answered is on disk. Free space; the journal then goes on.");
-  }
+  if (!catalog_.next_prepared()) make_segment();
   const Segment next = *catalog_.next_prepared();
   Round opening(reach_);
   for (const auto& [kind, text] : notes_) opening.add_note(kind, text);
@@ -94,9 +127,8 @@ void SegmentWriter::guarded(Write write) {
 }
 
 SegmentWriter::Room SegmentWriter::room() const {
-  return {.bytes = std::uint64_t{segment_.blocks() - next_block_} * k_block,
-          .prepared = catalog_.prepared(),
-          .is_short = supply_->is_out_of_room()};
+  return {
+      .bytes = std::uint64_t{segment_.blocks() - next_block_} * k_block, .prepared = catalog_.prepared(), .is_short = supply_->is_short()};
 }
 
 void SegmentWriter::stop() {

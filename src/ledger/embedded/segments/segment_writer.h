@@ -26,8 +26,18 @@
 
 namespace holdfast::segments {
 
-// There is no prepared segment and no room to make one. Nothing was written, and the same round can be appended when there is room.
-class NoRoom : public DataError {
+// There is no prepared segment, and none could be made. Nothing of the round was written, and the same round can be appended again.
+class SegmentNotMade : public DataError {
+ public:
+  using DataError::DataError;
+};
+// The same, because the disk is full.
+class NoRoom : public SegmentNotMade {
+ public:
+  using SegmentNotMade::SegmentNotMade;
+};
+// The round is beyond a limit: larger than round_bytes_max(), or with it more than k_notes_max notes were in force. Nothing was written.
+class RoundRefused : public DataError {
  public:
   using DataError::DataError;
 };
@@ -35,7 +45,7 @@ class NoRoom : public DataError {
 class SegmentWriter {
  public:
   struct Options {
-    std::uint64_t segment_bytes = k_segment_bytes;   // of a new journal, which keeps it: a multiple of k_block, 64 KiB to 1 GiB
+    std::uint64_t segment_bytes = k_segment_bytes;   // of segments that are made from now on: a multiple of k_block, 64 KiB to 1 GiB
     std::function<std::uint64_t()> draw_salt{};   // unpredictable numbers; required. Called on the thread that prepares
   };
   // What is left for further rounds.
@@ -58,14 +68,14 @@ class SegmentWriter {
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
   // Writes the round, which must begin at reach(); on disk when it returns. Begins the next segment if the round does not fit in the one in
-  // use. Throws NoRoom, and then nothing has changed. Throws DiskError if writing failed, and from then on the same sentence for every
-  // call.
+  // use. Throws RoundRefused, SegmentNotMade or NoRoom, and then nothing has changed. Throws DiskError if writing failed, and from then on
+  // the same sentence for every call.
   void append(Round& round);
 
   const Reach& reach() const { return reach_; }
   const Notes& notes() const { return notes_; }
-  // The largest Round::bytes() that append() takes.
-  std::uint64_t round_bytes_max() const { return segment_.header.bytes - k_blocks_before_rounds * k_block; }
+  // The largest Round::bytes() that append() takes: what fits into each further segment.
+  std::uint64_t round_bytes_max() const;
   Room room() const;
   // Notes a clean stop; on disk when it returns. Call it last. Throws DiskError.
   void stop();
@@ -78,6 +88,8 @@ class SegmentWriter {
  private:
   static constexpr std::uint64_t k_blocks_before_rounds = k_first_frame + k_opening_blocks_max;
 
+  void check_limits(const Round& round) const;
+  void make_segment();
   void begin_segment();
   void write(Round& round, FrameKind kind, const Segment& segment, std::uint32_t block);
   template <typename Write>

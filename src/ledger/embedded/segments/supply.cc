@@ -22,23 +22,32 @@ Supply::Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint
 Supply::Prepared Supply::prepare() {
   const std::scoped_lock lock(mutex_);
   if (catalog_.prepared() >= k_ahead) {
-    out_of_room_ = false;
+    is_short_ = false;
     return Prepared::enough;
   }
   try {
     make(catalog_.last_number() + 1);
   } catch (const DiskError& error) {
+    is_short_ = true;
     if (!error.is_no_room()) throw;
-    out_of_room_ = true;
     return Prepared::no_room;
   }
-  out_of_room_ = false;
+  is_short_ = false;
   return Prepared::one_more;
 }
+
+void Supply::look_for_room() { is_short_ = catalog_.prepared() < k_ahead && disk_.free_bytes() < segment_bytes_; }
 
 void Supply::remove_if_there(const std::string& name) {
   const std::vector<std::string> names = disk_.list();
   if (std::ranges::find(names, name) != names.end()) disk_.remove(name);
+}
+
+// Gives back room that others need. The failure before is the one to be told; the next try removes or replaces what stays here.
+void Supply::discard(const std::string& name) {
+  try {
+    remove_if_there(name);
+  } catch (const DiskError&) {}
 }
 
 // The file gets its name when it is whole and on disk: a crash leaves the name with all of it, or a partial file, which the next try
@@ -59,13 +68,14 @@ void Supply::make(std::uint64_t number) {
       file->sync();
       std::fill_n(bytes.begin(), k_block, '\0');   // the header is in the first step only
     }
+    disk_.rename(partial, name);
+    disk_.sync_folder();
+    catalog_.add({.header = header, .file = disk_.open(name, Disk::Mode::write)});
   } catch (const DiskError&) {
-    remove_if_there(partial);   // it holds room that others need
+    discard(partial);
+    discard(name);
     throw;
   }
-  disk_.rename(partial, name);
-  disk_.sync_folder();
-  catalog_.add({.header = header, .file = disk_.open(name, Disk::Mode::write)});
 }
 
 }   // namespace holdfast::segments

@@ -32,15 +32,20 @@ class Supply {
   // `draw_salt` gives unpredictable numbers; called by one thread at a time. Both references must outlive the supply.
   Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint64_t segment_bytes, std::function<std::uint64_t()> draw_salt);
 
-  // Makes at most one segment, which may take seconds. Throws DiskError if it fails for another reason than room; the next call tries
-  // again.
+  // Makes at most one segment, which may take seconds. Throws DiskError if it fails for another reason than room. After a failure of either
+  // kind the next call tries again.
   Prepared prepare();
-  // Whether the last try found no room.
-  bool is_out_of_room() const { return out_of_room_.load(std::memory_order_relaxed); }
+  // At a start, before the first prepare(): would it find room? Throws DiskError.
+  void look_for_room();
+  // Whether the last try failed, for whatever reason, so that nobody knows whether there will be a further segment.
+  bool is_short() const { return is_short_.load(std::memory_order_relaxed); }
+  // Of the segments that it makes.
+  std::uint64_t segment_bytes() const { return segment_bytes_; }
 
  private:
   void make(std::uint64_t number);
   void remove_if_there(const std::string& name);
+  void discard(const std::string& name);
 
   Disk& disk_;
   Catalog& catalog_;
@@ -48,7 +53,7 @@ class Supply {
   const std::uint64_t segment_bytes_;
   const std::function<std::uint64_t()> draw_salt_;
   std::mutex mutex_;   // one makes a segment
-  std::atomic<bool> out_of_room_{false};
+  std::atomic<bool> is_short_{false};
 };
 
 }   // namespace holdfast::segments

@@ -67,6 +67,22 @@ TEST_F(PosixDiskTest, MakesFilesForTheirOwnerOnlyAndClosesThemInChildProcesses) 
   }
 }
 
+TEST_F(PosixDiskTest, AnOpenFileTakesOneDescriptor) {
+  disk_->create("one")->write_durably(0, std::string(k_block, 'x'));
+  const auto descriptors = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  const auto before = descriptors();
+  std::vector<std::unique_ptr<DiskFile>> files;
+  std::string read(k_block, '\0');
+  for (int i = 0; i < 10; ++i) {
+    files.push_back(disk_->open("one", Disk::Mode::write));
+    files.back()->read(0, read, DiskFile::From::disk);
+    EXPECT_EQ(read, std::string(k_block, 'x'));
+  }
+  EXPECT_EQ(descriptors() - before, 10);
+}
+
 TEST_F(PosixDiskTest, AnErrorNamesTheFileAndTheReason) {
   const auto error_of = [](const std::function<void()>& doing) -> std::pair<int, std::string> {
     try {

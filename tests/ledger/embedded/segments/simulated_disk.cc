@@ -88,9 +88,9 @@ void SimulatedDisk::bring(File& file, std::size_t sector) {
 void SimulatedDisk::call(const std::function<void()>& effect, const std::function<void()>& failed_effect) {
   if (crashed_) throw Crash();
   const std::size_t number = calls_++;
-  if (failure_ && failure_->first == number) {
+  if (const auto failure = failures_.find(number); failure != failures_.end()) {
     if (failed_effect) failed_effect();
-    fail("do call " + std::to_string(number), failure_->second);
+    fail("do call " + std::to_string(number), failure->second);
   }
   const bool ends = crash_ && crash_->first == number;
   if (!ends || crash_->second == When::after) effect();
@@ -183,7 +183,7 @@ void SimulatedDisk::end_process() { restart(); }
 void SimulatedDisk::restart() {
   crashed_ = false;
   crash_.reset();
-  failure_.reset();
+  failures_.clear();
   calls_ = 0;
 }
 

@@ -46,7 +46,7 @@ class SimulatedDisk : public segments::Disk {
   void crash_at(std::size_t call, When when) { crash_ = {call, when}; }
   // The call with this number fails with `code`. A failed write has written a part, a failed sync has thrown away what it should have
   // synced: the page cache shows it, and the disk does not have it.
-  void fail_at(std::size_t call, int code) { failure_ = {call, code}; }
+  void fail_at(std::size_t call, int code) { failures_[call] = code; }
   // allocate() fails with ENOSPC beyond this many bytes.
   void set_free(std::uint64_t bytes) { free_ = bytes; }
   std::size_t calls() const { return calls_; }
@@ -90,7 +90,7 @@ class SimulatedDisk : public segments::Disk {
   std::vector<Names> unsynced_names_;   // after each change since sync_folder()
   std::size_t calls_ = 0;
   std::optional<std::pair<std::size_t, When>> crash_;
-  std::optional<std::pair<std::size_t, int>> failure_;
+  std::map<std::size_t, int> failures_;   // code by call
   bool crashed_ = false;
   bool passes_cache_ = true;
   std::uint64_t free_ = std::uint64_t{1} << 40;

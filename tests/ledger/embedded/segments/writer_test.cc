@@ -137,6 +137,128 @@ TEST(SegmentWriterTest, AFailureToPrepareASegmentDoesNotStopTheJournal) {
   }
 }
 
+// Whichever call fails, also with the disk full: the room is given back, and the failure to give it back is not the one that is told.
+TEST(SegmentWriterTest, ASegmentThatCouldNotBeMadeLeavesNoFileAndIsTold) {
+  for (const int code : {EIO, ENOSPC}) {
+    for (std::size_t failing = 0;; ++failing) {
+      SCOPED_TRACE("call " + std::to_string(failing) + ", error " + std::to_string(code));
+      SimulatedDisk disk;
+      const auto writer = new_writer(disk);
+      EXPECT_FALSE(writer->room().is_short);
+      const std::vector<std::string> names = disk.names();
+      disk.fail_at(disk.calls() + failing, code);
+      Supply::Prepared prepared = Supply::Prepared::no_room;
+      try {
+        prepared = writer->supply().prepare();
+      } catch (const DiskError& error) {
+        EXPECT_EQ(error.code(), EIO);
+      }
+      if (prepared == Supply::Prepared::one_more) {
+        EXPECT_GT(failing, 5U);
+        break;
+      }
+      EXPECT_TRUE(writer->room().is_short);
+      EXPECT_EQ(disk.names(), names);
+      EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more);
+      EXPECT_FALSE(writer->room().is_short);
+    }
+  }
+  for (std::size_t failing = 1; failing < 6; ++failing) {   // the first call makes the file
+    SimulatedDisk disk;
+    const auto writer = new_writer(disk);
+    disk.fail_at(disk.calls() + failing, ENOSPC);
+    disk.fail_at(disk.calls() + failing + 1, EIO);
+    EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::no_room) << failing;
+    EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more) << failing;
+    for (int i = 0; i < 12; ++i) append(*writer);
+    EXPECT_EQ(compare(disk, {.reach = writer->reach()}), "") << failing;
+  }
+}
+
+TEST(SegmentWriterTest, AStartOnAFullDiskIsShortBeforeItTriesToPrepare) {
+  SimulatedDisk disk;
+  { const auto writer = new_writer(disk); }
+  disk.set_free(k_small_segment - 1);
+  EXPECT_TRUE(SegmentWriter(disk, small_segments()).room().is_short);
+  disk.set_free(k_small_segment);
+  EXPECT_FALSE(SegmentWriter(disk, small_segments()).room().is_short);
+}
+
+// The round begins a segment, and none is prepared. Nothing of the round was written: the same round can be appended again.
+TEST(SegmentWriterTest, AFailureToMakeASegmentWithinAnAppendLeavesTheRoundToBeAppendedAgain) {
+  for (std::size_t failing = 0; failing < 6; ++failing) {
+    SimulatedDisk disk;
+    const auto writer = new_writer(disk);
+    std::optional<Round> round = test_round(writer->reach());
+    while (round->bytes() <= writer->room().bytes) {
+      writer->append(*round);
+      round = test_round(writer->reach());
+    }
+    const segments::Reach before = writer->reach();
+    disk.fail_at(disk.calls() + failing, EIO);
+    EXPECT_THROW(writer->append(*round), segments::SegmentNotMade) << failing;
+    EXPECT_EQ(writer->reach(), before);
+    writer->append(*round);
+    EXPECT_EQ(writer->reach(), round->after());
+    EXPECT_EQ(compare(disk, {.reach = writer->reach()}), "") << failing;
+  }
+}
+
+TEST(SegmentWriterTest, RefusesARoundBeyondALimitBeforeItWritesAnything) {
+  SimulatedDisk disk;
+  const auto writer = new_writer(disk);
+  const std::size_t calls = disk.calls();
+  Round large(writer->reach());
+  large.add_row(1, 1, 1, k_test_time, std::string(writer->round_bytes_max(), 'x'));
+  EXPECT_THROW(writer->append(large), segments::RoundRefused);
+  Round noted(writer->reach());
+  for (segments::NoteKind kind = 200; kind <= 200 + segments::k_notes_max; ++kind) noted.add_note(kind, "one");
+  EXPECT_THROW(writer->append(noted), segments::RoundRefused);
+  EXPECT_EQ(disk.calls(), calls);
+  append(*writer);
+  EXPECT_EQ(compare(disk, {.reach = writer->reach()}), "");
+}
+
+TEST(SegmentWriterTest, SegmentsOfSeveralSizesMakeOneJournal) {
+  SimulatedDisk disk;
+  { const auto writer = new_writer(disk); }
+  segments::Reach reach;
+  for (const std::size_t blocks : {std::size_t{48}, std::size_t{16}, std::size_t{32}}) {
+    SegmentWriter::Options options = small_segments();
+    options.segment_bytes = blocks * segments::k_block;
+    SegmentWriter writer(disk, options);
+    writer.supply().prepare();
+    EXPECT_LE(writer.round_bytes_max(), (blocks - 4) * segments::k_block);
+    for (int i = 0; i < 20; ++i) {
+      append(writer);
+      if (writer.catalog().prepared() == 0) writer.supply().prepare();
+    }
+    reach = writer.reach();
+  }
+  EXPECT_EQ(compare(disk, {.reach = reach}), "");
+}
+
+// A removal fails at each of its calls. What is on disk is what the catalog has, and the next try removes the rest.
+TEST(SegmentWriterTest, ARemovalThatFailedGoesOnWhereItWas) {
+  for (std::size_t failing = 0; failing < 4; ++failing) {   // two segments: remove and sync each
+    SCOPED_TRACE("call " + std::to_string(failing));
+    SimulatedDisk disk;
+    const auto writer = new_writer(disk);
+    while (writer->catalog().snapshot().segments.size() < 3) append(*writer);
+    Round round(writer->reach());
+    round.add_note(segments::k_note_first_kept, segments::note_of_first_kept(3));
+    writer->append(round);
+    disk.fail_at(disk.calls() + failing, EIO);
+    EXPECT_THROW(segments::remove_segments_before(disk, writer->catalog(), 3), DiskError);
+    EXPECT_EQ(writer->catalog().snapshot().segments.size(), 3U - failing / 2);
+    segments::remove_segments_before(disk, writer->catalog(), 3);
+    EXPECT_EQ(writer->catalog().snapshot().segments.size(), 1U);
+    EXPECT_EQ(disk.names(), (std::vector<std::string>{segments::name_of_segment(3), "reach"}));
+    const SegmentWriter next(disk, small_segments());
+    EXPECT_EQ(next.reach(), writer->reach());
+  }
+}
+
 TEST(SegmentWriterTest, TakesARoundAsLargeAsASegmentAllows) {
   SimulatedDisk disk;
   const auto writer = new_writer(disk);
