@@ -1,6 +1,9 @@
 // A crash at any call of the disk, whatever arrives of what was not synced, leaves a journal that opens and has all that was answered.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <random>
+
 #include "ledger/embedded/segments/segments_in_test.h"
 #include "ledger/embedded/segments/simulated_disk.h"
 
@@ -10,10 +13,11 @@ namespace {
 constexpr std::uint64_t k_rounds = 45;   // several segments, some of them removed
 constexpr std::uint64_t k_power_cuts = 3;
 
-// How the machine ends: a process that is killed loses nothing, a power cut any blocks of 512 bytes or of 4 KiB.
-void end(SimulatedDisk& disk, std::uint64_t way) {
+// How the machine ends: a process that is killed loses nothing, a power cut any blocks of 512 bytes or of 4 KiB. What arrives is another
+// choice for each `which`.
+void end(SimulatedDisk& disk, std::uint64_t way, std::uint64_t which) {
   if (way == 0) return disk.end_process();
-  disk.lose_power(way, way % 2 == 0 ? 8 : 1);
+  disk.lose_power(way + 1'000 * which, way % 2 == 0 ? 8 : 1);
 }
 
 // Lives until the call, or to the end. True: it crashed.
@@ -56,29 +60,69 @@ TEST(SegmentCrash, AtEveryCallLeavesWhatWasAnswered) {
         SimulatedDisk disk;
         Answered answered;
         ASSERT_TRUE(crashes(disk, call, when, answered));
-        end(disk, way);
+        end(disk, way, 2 * call + (when == SimulatedDisk::When::after ? 1 : 0));
         ASSERT_NO_THROW(ASSERT_NO_FATAL_FAILURE(expect_recovers(disk, answered)));
       }
     }
   }
 }
 
+// Each of both ends is a kill or a power cut.
 TEST(SegmentCrash, DuringTheRecoveryFromACrashLeavesWhatWasAnswered) {
   const std::size_t calls = calls_of_a_life();
   for (std::size_t call = 0; call < calls; call += 7) {
-    bool crashed_again = true;
-    for (std::size_t again = 0; crashed_again && again < 9; ++again) {   // recovery, and the first rounds after it
-      SCOPED_TRACE("call " + std::to_string(call) + ", and then call " + std::to_string(again));
-      SimulatedDisk disk;
-      Answered answered;
-      ASSERT_TRUE(crashes(disk, call, SimulatedDisk::When::after, answered));
-      end(disk, 1 + again);
-      ASSERT_NO_THROW(crashed_again =
-                          crashes(disk, again, again % 2 == 0 ? SimulatedDisk::When::after : SimulatedDisk::When::before, answered));
-      end(disk, 7 + call);
-      ASSERT_NO_THROW(ASSERT_NO_FATAL_FAILURE(expect_recovers(disk, answered)));
+    for (std::uint64_t ways = 0; ways < 4; ++ways) {
+      bool crashed_again = true;
+      for (std::size_t again = 0; crashed_again && again < 10; ++again) {   // recovery, and the first rounds after it
+        SCOPED_TRACE("call " + std::to_string(call) + ", and then call " + std::to_string(again) + ", ways " + std::to_string(ways));
+        const std::uint64_t which = 100 * call + again;
+        SimulatedDisk disk;
+        Answered answered;
+        ASSERT_TRUE(crashes(disk, call, SimulatedDisk::When::after, answered));
+        end(disk, ways % 2 * (1 + again % 2), which);
+        ASSERT_NO_THROW(crashed_again =
+                            crashes(disk, again, again % 2 == 0 ? SimulatedDisk::When::after : SimulatedDisk::When::before, answered));
+        end(disk, ways / 2 * (1 + call % 2), which + 50);
+        ASSERT_NO_THROW(ASSERT_NO_FATAL_FAILURE(expect_recovers(disk, answered)));
+      }
     }
   }
+}
+
+// Lives with up to three faults each, one after the other on the same disk: calls and readings that fail, failed syncs that drop a part,
+// and every end a kill or a power cut. Each start opens and has what was answered.
+TEST(SegmentCrash, SeveralFaultsALifeLeaveWhatWasAnswered) {
+  std::size_t lives_with_a_fault = 0;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    std::mt19937_64 random(seed);
+    SimulatedDisk disk;
+    disk.set_passes_cache(seed % 2 == 0);
+    disk.drop_parts(seed);
+    Answered answered;
+    for (std::uint64_t last = 8, lives = 0; last <= 40; ++lives) {
+      SCOPED_TRACE("seed " + std::to_string(seed) + ", life " + std::to_string(lives));
+      for (std::uint64_t faults = random() % 4; faults > 0; --faults) {
+        const std::size_t call = random() % 60;
+        if (random() % 4 == 0) disk.fail_read_at(call / 4);
+        else disk.fail_at(call, random() % 3 == 0 ? ENOSPC : EIO);
+      }
+      try {
+        live(disk, last, answered, seed + lives);
+        last += 8;
+      } catch (const segments::SegmentDamage& damage) {
+        FAIL() << damage.what();
+      } catch (const DataError&) {
+        ++lives_with_a_fault;
+      }
+      end(disk, random() % 3, 1'000 * seed + lives);
+      if (!segments::SegmentWriter::exists(disk)) {
+        ASSERT_EQ(answered.reach.round, 0U) << "the journal is gone";
+        continue;
+      }
+      ASSERT_NO_THROW(ASSERT_EQ(compare(disk, answered), ""));
+    }
+  }
+  EXPECT_GT(lives_with_a_fault, 300U);
 }
 
 // A prepared segment has its name in the cache only when the process is killed. The next start answers rounds in it, and the power fails.

@@ -23,6 +23,7 @@ class SimulatedDisk::Handle : public DiskFile {
 
   void read(std::uint64_t offset, std::span<char> to, From from) override {
     if (disk_.crashed_) throw Crash();
+    if (disk_.failing_reads_.contains(disk_.reads_++)) fail("read " + path_, EIO);
     if (offset + to.size() > file_->cached.size()) fail("read " + path_ + ": it ends before", EIO);
     std::ranges::copy(std::string_view(file_->cached).substr(offset, to.size()), to.begin());
     if (from != From::disk || !disk_.passes_cache_) return;
@@ -54,7 +55,7 @@ class SimulatedDisk::Handle : public DiskFile {
           for (const std::size_t sector : file_->dirty) bring(*file_, sector);
           file_->dirty.clear();
         },
-        [&] { file_->dirty.clear(); });
+        [&] { disk_.fail_sync(*file_); });
   }
 
   void allocate(std::uint64_t bytes) override {
@@ -83,6 +84,16 @@ void SimulatedDisk::bring(File& file, std::size_t sector) {
   const std::size_t size = std::min(k_sector, file.cached.size() - from);
   if (file.on_disk.size() < from + size) file.on_disk.resize(from + size, '\0');
   file.on_disk.replace(from, size, file.cached, from, size);
+}
+
+void SimulatedDisk::fail_sync(File& file) {
+  std::set<std::size_t> still_dirty;
+  for (const std::size_t sector : file.dirty) {
+    const std::uint64_t fate = parts_ ? (*parts_)() % 3 : 0;
+    if (fate == 1) bring(file, sector);
+    if (fate == 2) still_dirty.insert(sector);
+  }
+  file.dirty = std::move(still_dirty);
 }
 
 void SimulatedDisk::call(const std::function<void()>& effect, const std::function<void()>& failed_effect) {
@@ -184,7 +195,9 @@ void SimulatedDisk::restart() {
   crashed_ = false;
   crash_.reset();
   failures_.clear();
+  failing_reads_.clear();
   calls_ = 0;
+  reads_ = 0;
 }
 
 std::string& SimulatedDisk::content(const std::string& name) { return find(name)->cached; }

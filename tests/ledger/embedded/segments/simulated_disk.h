@@ -46,7 +46,13 @@ class SimulatedDisk : public segments::Disk {
   void crash_at(std::size_t call, When when) { crash_ = {call, when}; }
   // The call with this number fails with `code`. A failed write has written a part, a failed sync has thrown away what it should have
   // synced: the page cache shows it, and the disk does not have it.
+  // Several calls may fail in one life.
   void fail_at(std::size_t call, int code) { failures_[call] = code; }
+  // The reading with this number, from 0 on, fails with EIO.
+  void fail_read_at(std::size_t reading) { failing_reads_.insert(reading); }
+  std::size_t reads() const { return reads_; }
+  // From now on a failed sync drops only some of the sectors; others arrive, and others still have to be written.
+  void drop_parts(std::uint64_t seed) { parts_.emplace(seed); }
   // allocate() fails with ENOSPC beyond this many bytes.
   void set_free(std::uint64_t bytes) { free_ = bytes; }
   std::size_t calls() const { return calls_; }
@@ -84,6 +90,7 @@ class SimulatedDisk : public segments::Disk {
   std::shared_ptr<File> find(const std::string& name) const;
   void restart();
   static void bring(File& file, std::size_t sector);
+  void fail_sync(File& file);
 
   Names names_;
   Names names_on_disk_;
@@ -91,6 +98,9 @@ class SimulatedDisk : public segments::Disk {
   std::size_t calls_ = 0;
   std::optional<std::pair<std::size_t, When>> crash_;
   std::map<std::size_t, int> failures_;   // code by call
+  std::size_t reads_ = 0;
+  std::set<std::size_t> failing_reads_;
+  std::optional<std::mt19937_64> parts_;
   bool crashed_ = false;
   bool passes_cache_ = true;
   std::uint64_t free_ = std::uint64_t{1} << 40;

@@ -85,6 +85,19 @@ TEST(SegmentWriterTest, AFailureDuringTheStartIsAnErrorAndTheNextStartIsWell) {
     disk.lose_power([](std::size_t) { return false; });
     ASSERT_EQ(compare(disk, answered), "") << failing;
   }
+  for (std::size_t failing = 0;; ++failing) {
+    SimulatedDisk disk = whole.copy();
+    disk.fail_read_at(failing);
+    try {
+      SegmentWriter writer(disk, small_segments());
+      ASSERT_GT(failing, 5U);
+      break;
+    } catch (const DiskError& error) {
+      EXPECT_EQ(error.code(), EIO);
+    }
+    disk.lose_power([](std::size_t) { return false; });
+    ASSERT_EQ(compare(disk, answered), "") << failing;
+  }
 }
 
 TEST(SegmentWriterTest, SeesAFullDiskComingAndGoesOnInTheReserve) {
