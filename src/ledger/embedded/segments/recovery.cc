@@ -312,14 +312,28 @@ void Recovery::keep_notes(const Notes& notes) {
   }
 }
 
+// Zeroes torn blocks durably. If that fails, the cache may show zeros that the disk does not have, and the next start may see the cache only.
+// It must find the torn bytes again: they are put back into the cache.
+void zero(DiskFile& file, std::uint64_t offset, std::size_t bytes) {
+  std::string torn(bytes, '\0');
+  file.read(offset, torn, From::disk);
+  try {
+    file.write_durably(offset, std::string(bytes, '\0'));
+  } catch (const DiskError&) {
+    try {
+      file.write(offset, torn);
+    } catch (const DiskError&) {}   // the first failure is the one to be told
+    throw;
+  }
+}
+
 }   // namespace
 
 Recovered recover(Disk& disk, const ReachMarker& marker, Disk::Mode mode) { return Recovery(disk, marker, mode).run(); }
 
 void mend(Recovered& recovered) {
   for (const Torn& torn : recovered.torn) {
-    DiskFile& file = *recovered.segments[torn.segment].file;
-    file.write_durably(std::uint64_t{torn.block} * k_block, std::string(std::size_t{torn.blocks} * k_block, '\0'));
+    zero(*recovered.segments[torn.segment].file, std::uint64_t{torn.block} * k_block, std::size_t{torn.blocks} * k_block);
   }
   recovered.torn.clear();
   // The last frame may be in the page cache only, marked clean by a failed sync, and no file system tells whether reading has passed the
