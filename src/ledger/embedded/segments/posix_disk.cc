@@ -104,11 +104,12 @@ class PosixFile : public DiskFile {
   };
 
   // Only starts read past the cache. A descriptor for it is open as long as a reading: there may be thousands of files. -1: the file system
-  // has no O_DIRECT, or there is no /proc.
+  // has no O_DIRECT, or the process may not use /proc.
   int open_again_past_cache() {
     const std::string self = "/proc/self/fd/" + std::to_string(file_);
     const int direct = repeated([&] { return ::open(self.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC); });
-    if (direct < 0 && errno != EINVAL && errno != ENOENT) fail("open", path_, errno);
+    const bool cannot = errno == EINVAL || errno == ENOENT || errno == EACCES || errno == EPERM;
+    if (direct < 0 && !cannot) fail("open", path_, errno);
     return direct;
   }
 
