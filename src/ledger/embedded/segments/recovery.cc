@@ -221,8 +221,8 @@ void Recovery::look_behind(std::size_t index, std::uint32_t block) {
   }
 }
 
-// How far the write that was under way can have reached. `scan` is at its first block. A sector of 512 bytes arrives whole or not at all, so
-// the header is as it was written, or missing: then the length is unknown.
+// How far the write that was under way can have reached. `scan` is at its first block. A sector of 512 bytes arrives whole or not at all,
+// so the header is as it was written, or missing: then the length is unknown.
 std::uint32_t Recovery::end_of_torn(std::size_t index, const FrameScan& scan) {
   const Segment& segment = found_.segments[index];
   const bool is_round = index == found_.last;
@@ -312,8 +312,8 @@ void Recovery::keep_notes(const Notes& notes) {
   }
 }
 
-// Zeroes torn blocks durably. If that fails, the cache may show zeros that the disk does not have, and the next start may see the cache only.
-// It must find the torn bytes again: they are put back into the cache.
+// Zeroes torn blocks durably. If that fails, the cache may show zeros that the disk does not have, and the next start may see the cache
+// only. It must find the torn bytes again: they are put back into the cache.
 void zero(DiskFile& file, std::uint64_t offset, std::size_t bytes) {
   std::string torn(bytes, '\0');
   file.read(offset, torn, From::disk);

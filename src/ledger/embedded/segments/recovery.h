@@ -1,8 +1,8 @@
 // What a journal's files say after the process or the machine has ended, whenever that was.
 //
 // What one torn write of one frame can leave behind the last whole frame is a write that nobody was answered for: it is dropped. Everything
-// else that is not as it was written is damage, and refused with the file, the byte and the way out. docs/internals/journal.md has the rules
-// as a table.
+// else that is not as it was written is damage, and refused with the file, the byte and the way out. docs/internals/journal.md has the
+// rules as a table.
 #pragma once
 
 #include <cstdint>
