@@ -119,8 +119,8 @@ def read_reach(folder):
     with open(os.path.join(folder, "reach"), "rb") as file:
         data = file.read()
     slots = []
-    for slot in (data[:96], data[BLOCK : BLOCK + 96]):
-        if len(slot) == 96 and slot[8:16] == b"HfReach1" and struct.unpack_from("<Q", slot)[0] == xxh64(slot[8:], 0):
+    for slot in (data[:128], data[BLOCK : BLOCK + 128]):
+        if len(slot) == 128 and slot[8:16] == b"HfReach1" and struct.unpack_from("<Q", slot)[0] == xxh64(slot[8:], 0):
             ordinal, number, position, row_hash, journal, state = struct.unpack_from("<QQq32s16sQ", slot, 16)
             slots.append((ordinal, {"round": number, "head": [position, row_hash], "id": journal, "state": state}))
     if not slots:
@@ -139,7 +139,6 @@ class Journal:
         self.reach = read_reach(folder)
         names = [name for name in os.listdir(folder) if re.fullmatch(r"[0-9]{10,}\.segment", name)]
         self.segments = sorted(int(name.split(".")[0]) for name in names)
-        self.size = None      # of each segment
         self.head = None      # position and hash of the last row
         self.round = None     # number of the last round
         self.last = None      # block of the last frame
@@ -188,9 +187,6 @@ class Journal:
             raise ValueError(f"{name}: its header does not fit")
         if journal != self.reach["id"]:
             raise ValueError(f"{name}: it is of another journal than reach")
-        if self.size not in (None, size):
-            raise ValueError(f"{name}: it has {size} bytes, and the segments before it have {self.size}")
-        self.size = size
         return salt
 
     def follow(self, where, frame, number):
