@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "http/parser.h"
+#include "core/ascii.h"
 #include "http/proxies.h"
 #include "ledger/wall_time.h"
 
@@ -18,12 +18,10 @@ Millis millis(std::chrono::hours time) { return std::chrono::duration_cast<std::
 
 RateLimiter::Rate twice_at_once(double per_second, std::uint64_t steady) { return {.per_second = per_second, .burst = 2 * steady}; }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 // The token of `Bearer …`; empty for any other scheme.
 std::string_view bearer_of(std::string_view authorization) {
   const std::string_view scheme = authorization.substr(0, authorization.find(' '));
-  if (!http::equals_ignoring_case(scheme, k_bearer)) return {};
+  if (!equals_ignoring_case(scheme, k_bearer)) return {};
   authorization.remove_prefix(std::min(authorization.size(), scheme.size()));
   while (authorization.starts_with(' ')) authorization.remove_prefix(1);
   return authorization;
@@ -33,7 +31,7 @@ std::string_view bearer_of(std::string_view authorization) {
 const std::string_view* only_header(const http::Request& request, std::string_view name) {
   const std::string_view* found = nullptr;
   for (const http::Header& header : request.headers) {
-    if (!http::equals_ignoring_case(header.name, name)) continue;
+    if (!equals_ignoring_case(header.name, name)) continue;
     if (found != nullptr) return nullptr;
     found = &header.value;
   }
@@ -44,7 +42,7 @@ const std::string_view* only_header(const http::Request& request, std::string_vi
 std::optional<std::string_view> find_cookie(const http::Request& request, std::string_view name) {
   std::optional<std::string_view> found;
   for (const http::Header& header : request.headers) {
-    if (!http::equals_ignoring_case(header.name, "cookie")) continue;
+    if (!equals_ignoring_case(header.name, "cookie")) continue;
     std::string_view rest = header.value;
     while (!rest.empty()) {
       std::string_view pair = rest.substr(0, rest.find(';'));

@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "api/access.h"
+#include "core/ascii.h"
 #include "core/check.h"
 #include "http/answer.h"
-#include "http/parser.h"
 #include "http/proxies.h"
 
 namespace holdfast::api {
@@ -184,7 +184,7 @@ bool check_content_type(Call& call, bool required) {
   if (type == nullptr && !required) return true;
   std::string_view media = type == nullptr ? std::string_view{} : type->substr(0, type->find(';'));
   while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.remove_suffix(1);
-  if (http::equals_ignoring_case(media, "application/json")) return true;
+  if (equals_ignoring_case(media, "application/json")) return true;
   fail(call, {415, "unsupported_media_type", "The Content-Type must be application/json."});
   return false;
 }

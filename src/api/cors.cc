@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "http/parser.h"
+#include "core/ascii.h"
 
 namespace holdfast::api {
 namespace {
@@ -18,7 +18,7 @@ std::string_view authority_of(std::string_view origin) {
 }
 
 bool equals_host(std::string_view authority, std::string_view host) {
-  return !authority.empty() && http::equals_ignoring_case(authority, host);
+  return !authority.empty() && equals_ignoring_case(authority, host);
 }
 
 }  // namespace

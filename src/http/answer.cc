@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "core/ascii.h"
 #include "core/decimal.h"
 #include "http/parser.h"
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/ascii.h"
 #include "core/decimal.h"
 #include "http/limits.h"
 
@@ -22,7 +23,6 @@ std::string_view to_std(string_view s) { return {s.data(), s.size()}; }
 constexpr bool is_number(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool is_hex(char c) { return is_number(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 template <class Predicate>
 constexpr std::array<bool, 256> table_of(Predicate predicate) {
@@ -54,10 +54,6 @@ bool looks_like_text(std::string_view bytes) {
 
 bool is_field_value(std::string_view value) { return all_of(value, k_value_chars); }
 bool is_token(std::string_view value) { return !value.empty() && all_of(value, k_token_chars); }
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 bool is_host(std::string_view value) {
   std::size_t end = 0;

@@ -59,6 +59,5 @@ Refusal too_large(std::string_view bytes, const ServerOptions& options);
 bool is_host(std::string_view value);   // uri-host [ ":" port ], RFC 9110, 7.2; may be empty
 bool is_field_value(std::string_view value);   // no CR, LF, NUL or other control character except HTAB
 bool is_token(std::string_view value);
-bool equals_ignoring_case(std::string_view a, std::string_view b);   // ASCII
 
 }   // namespace holdfast::http

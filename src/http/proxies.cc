@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/decimal.h"
-#include "http/parser.h"
 
 namespace holdfast::http {
 

@@ -1,9 +1,9 @@
 // The parts of the contract in server.h that need no connection.
 #include <string>
 
+#include "core/ascii.h"
 #include "core/json_text.h"
 #include "http/answer.h"
-#include "http/parser.h"
 #include "http/server.h"
 
 namespace holdfast::http {

@@ -8,8 +8,8 @@
 
 #include "api/v1/event_draft.h"
 #include "api/v1/event_places.h"
+#include "core/ascii.h"
 #include "core/limits.h"
-#include "http/parser.h"
 #include "json/fields.h"
 #include "json/member_names.h"
 
@@ -36,7 +36,7 @@ struct Scalar {
 
 // Whether the `status` of a plan's seat says that it can be sold. Any other word counts as a reason not to sell it.
 bool says_available(std::string_view status) {
-  return status.empty() || http::equals_ignoring_case(status, "available") || http::equals_ignoring_case(status, "free");
+  return status.empty() || equals_ignoring_case(status, "available") || equals_ignoring_case(status, "free");
 }
 
 bool has_control_character(std::string_view text) {
