@@ -17,9 +17,7 @@ std::string_view authority_of(std::string_view origin) {
   return scheme == std::string_view::npos ? std::string_view{} : origin.substr(scheme + 3);
 }
 
-bool equals_host(std::string_view authority, std::string_view host) {
-  return !authority.empty() && equals_ignoring_case(authority, host);
-}
+bool equals_host(std::string_view authority, std::string_view host) { return !authority.empty() && equals_ignoring_case(authority, host); }
 
 }  // namespace
 

@@ -423,8 +423,8 @@ void Projector::warn_if_clock_is_unknown() {
   has_warned_of_unknown_clock_ = true;
   spdlog::warn(
       "the database's clock could not be compared with the journal for {} minutes, so nobody knows whether it is far ahead. Idempotency "
-      "keys now count for 24 hours by that clock. Until the comparison succeeds, no old journal row and no key is removed from the database. "
-      "Check that clock, and why the upkeep of the tables fails",
+      "keys now count for 24 hours by that clock. Until the comparison succeeds, no old journal row and no key is removed from the "
+      "database. Check that clock, and why the upkeep of the tables fails",
       std::chrono::duration_cast<std::chrono::minutes>(options_.clock_doubt_time).count());
 }
 
