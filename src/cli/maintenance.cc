@@ -17,6 +17,7 @@
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/state_store.h"
+#include "ledger/embedded/stopped_events.h"
 #include "ledger/embedded/verify.h"
 
 namespace holdfast::cli {
@@ -119,8 +120,17 @@ void fill_registry(const fs::path& data, const fs::path& file) {
   });
 }
 
+StoppedEvents stopped_events_in(const fs::path& copy) {
+  sqlite::Database database(copy.string(), sqlite::Database::Mode::read_only);
+  return load_stopped_events(database);
+}
+
 // Throws DataError unless the copy passes the checks of restore(), and has everything that the folder was known to have at the beginning.
 void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* marker, const std::optional<RegistryRevision>& noted) {
+  // Its format is another one then, so this comes first.
+  if (const StoppedEvents stopped = stopped_events_in(copy); !stopped.empty()) {
+    throw DataError("no backup was written: " + told_of(stopped, DataFolder::state_in(data)) + ".");
+  }
   Journal journal(copy.string(), Journal::Mode::read_backup);
   StateStore state(copy.string(), StateStore::Mode::read_backup);
   const VerifyReport report = verify(journal, state);

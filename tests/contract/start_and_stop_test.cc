@@ -511,6 +511,9 @@ TEST_F(ContradictedTables, AreThoseOfOneEventAndAllOthersGoOnUntilARebuildMendsT
   const Finished verified = run_holdfast({"verify", "--data", server.data().string()});
   EXPECT_EQ(verified.status, 1) << verified.everything();
   EXPECT_THAT(verified.out, HasSubstr("the tables of event 1 in "));
+  const Finished backup = run_holdfast({"backup", "--data", server.data().string(), server.data().string() + ".backup"});
+  EXPECT_EQ(backup.status, 1) << backup.everything();
+  EXPECT_THAT(backup.everything(), HasSubstr("no backup was written: the tables of event 1 in "));
   const Finished rebuilt = run_holdfast({"rebuild", "--data", server.data().string()});
   EXPECT_EQ(rebuilt.status, 0) << rebuilt.everything();
   server.start();

@@ -45,8 +45,9 @@ std::string told_of(const StoppedEvents& stopped, const std::string& state) {
   if (stopped.size() > 1) text += " and of " + std::to_string(stopped.size() - 1) + " more";
   text += " in " + state + " stand still at journal row " + std::to_string(first.through) + ": " + first.why;
   return text +
-         ". Selling goes on, and the tables of other events follow the journal. To mend it, stop the server and make the tables again with "
-         "`holdfast rebuild`, or put back both files from a backup (holdfast restore)";
+         ". The tables of other events follow the journal, and a server that runs goes on selling. If the journal still has its first row, "
+         "stop the server and make the tables again with `holdfast rebuild`. Otherwise do not stop it before its sales are read "
+         "(GET /v1/changes): neither a rebuild nor a start is possible then, only a backup (holdfast restore)";
 }
 
 }  // namespace holdfast
