@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "support/nodes.h"
 #include "support/services.h"
 #include "support/sql.h"
+#include "support/waiting.h"
 
 namespace holdfast::test {
 
@@ -69,10 +71,13 @@ class Cluster : public Nodes {
   std::vector<std::unique_ptr<Server>> nodes_;
 };
 
-// Pauses a process, until the end of the scope at the latest.
+// Pauses a process, until the end of the scope at the latest. Returns when it stands still.
 class Paused {
  public:
-  explicit Paused(Process& process) : process_(process) { process_.signal(SIGSTOP); }
+  explicit Paused(Process& process) : process_(process) {
+    process_.signal(SIGSTOP);
+    if (!eventually([&] { return has_stopped(process_.id()); })) throw std::runtime_error("a process did not stop at SIGSTOP");
+  }
   ~Paused() { resume(); }
   Paused(const Paused&) = delete;
   Paused& operator=(const Paused&) = delete;

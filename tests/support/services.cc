@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
@@ -57,7 +58,6 @@ std::vector<pid_t> with_children(pid_t parent) {
 
 // The script of ./dev services prepares the files that a start needs, once per checkout and under a lock. ./dev test has done so
 // already.
-// done so already.
 void prepare(const std::string& name, const fs::path& result) {
   if (fs::exists(result) || std::getenv("HOLDFAST_TEST_PREPARED") != nullptr) return;
   const TempFolder folder;
@@ -69,6 +69,15 @@ void prepare(const std::string& name, const fs::path& result) {
 }
 
 }  // namespace
+
+bool has_stopped(pid_t process) {
+  std::error_code gone;
+  for (const fs::directory_entry& thread : fs::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
+    const auto state = state_of(static_cast<pid_t>(std::strtol(thread.path().filename().c_str(), nullptr, 10)));
+    if (state && state->state != 'T' && state->state != 'Z') return false;
+  }
+  return true;
+}
 
 std::string shared_service(std::string_view name) {
   const char* url = std::getenv(("HOLDFAST_TEST_" + std::string(name)).c_str());
@@ -159,13 +168,7 @@ void ServiceProcess::signal_all(int signal) {
 void ServiceProcess::pause() {
   process_.signal(SIGSTOP);
   signal_all(SIGSTOP);
-  const bool stands_still = eventually([&] {
-    for (const pid_t id : with_children(process_.id())) {
-      const auto state = state_of(id);
-      if (state && state->state != 'T' && state->state != 'Z') return false;
-    }
-    return true;
-  });
+  const bool stands_still = eventually([&] { return std::ranges::all_of(with_children(process_.id()), has_stopped); });
   if (!stands_still) throw std::runtime_error(name_ + " did not stop at SIGSTOP");
 }
 

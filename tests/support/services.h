@@ -26,6 +26,9 @@ namespace holdfast::test {
 // The URL of a service that ./dev test or ./dev services has started, from HOLDFAST_TEST_NAME. Empty if there is none.
 std::string shared_service(std::string_view name);
 
+// Whether SIGSTOP has stopped all threads of a process. It does so a moment after the signal; on a busy machine, some go on meanwhile.
+bool has_stopped(pid_t process);
+
 // A free port of the loopback, below those that the system gives to clients, so that it stays free while its server is down.
 std::uint16_t free_port();
 
