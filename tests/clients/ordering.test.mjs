@@ -18,38 +18,47 @@ const kafka = process.env.HOLDFAST_TEST_KAFKA?.replace(/^kafka:\/\//, "");
 const cartProgram = fileURLToPath(new URL("../../examples/ordering/cart.mjs", import.meta.url));
 const kafkajs = createRequire(cartProgram)("kafkajs");   // the example's own
 const prefix = `ordering-${randomUUID()}-`;
-const patienceMs = 60_000;
+const patienceMs = 240_000;     // for all waits together. CTest ends the test after 300 s, and then nothing says what it waited for
+const endPatienceMs = 20_000;   // for the children to end, all at once
+const deadline = Date.now() + patienceMs;
 
 let folder;
 let holdfast;        // its URL
-const ends = [];     // what was started, to be ended
+const ends = [];     // functions that end what was started
 let cartWithKafka;   // its URL; undefined without Kafka
 let cartWithout;
 
 async function until(what, condition) {
-  for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(50)) {
+  for (; Date.now() < deadline; await sleep(50)) {
     const found = await condition();
     if (found) return found;
   }
-  throw new Error(`it did not come to this in time: ${what}`);
+  throw new Error(`waited in vain for: ${what}`);
 }
 
-function start(program, args, environment) {
+function start(name, program, args, environment) {
   const mine = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_")));
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"], env: { ...mine, ...environment } });
-  ends.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGTERM");
-    await once(child, "exit");
-  });
+  ends.push(() => end(name, child));
   return child;
+}
+
+// A child that does not end would keep this process from ending.
+async function end(name, child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, "exit");
+  child.kill("SIGTERM");
+  const kill = setTimeout(() => child.kill("SIGKILL"), endPatienceMs);
+  const [, signal] = await exit;
+  clearTimeout(kill);
+  assert.notEqual(signal, "SIGKILL", `${name} did not end within ${endPatienceMs} ms of SIGTERM`);
 }
 
 async function startHoldfast() {
   const portFile = join(folder, "port");
   const flags = ["serve", "--data", join(folder, "data"), "--port", "0", "--port-file", portFile];
   if (kafka !== undefined) flags.push("--feed", `kafka://${kafka}`, "--feed-topic-prefix", prefix, "--feed-payments-group", `${prefix}payments`);
-  const child = start(process.env.HOLDFAST_BINARY, flags, {});
+  const child = start("Holdfast", process.env.HOLDFAST_BINARY, flags, {});
   child.stdout.resume();
   const port = await until("Holdfast serves", async () => {
     assert.equal(child.exitCode, null, "Holdfast ended");
@@ -59,11 +68,21 @@ async function startHoldfast() {
 }
 
 async function startCart(brokers, url = holdfast) {
-  const child = start(process.execPath, [cartProgram], { HOLDFAST_URL: url, KAFKA: brokers, PORT: "0", TOPIC_PREFIX: prefix, GROUP: `${prefix}${randomUUID()}` });
+  const child = start(`the cart of ${brokers}`, process.execPath, [cartProgram], { HOLDFAST_URL: url, KAFKA: brokers, PORT: "0", TOPIC_PREFIX: prefix, GROUP: `${prefix}${randomUUID()}` });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (part) => (text += part));
-  const port = await until("the cart serves", () => /listening on ([0-9]+)/.exec(text)?.[1]);
+  const port = await until("the cart serves", () => {
+    assert.equal(child.exitCode, null, "the cart ended");
+    return /listening on ([0-9]+)/.exec(text)?.[1];
+  });
   return `http://127.0.0.1:${port}`;
+}
+
+async function ask(url, init = {}) {
+  const signal = AbortSignal.timeout(Math.max(1, deadline - Date.now()));
+  return fetch(url, { ...init, signal }).catch((error) => {
+    throw new Error(`${init.method ?? "GET"} ${url} got no answer`, { cause: error });
+  });
 }
 
 async function call(method, url, body) {
@@ -72,7 +91,7 @@ async function call(method, url, body) {
     init.headers = { "Content-Type": "application/json" };
     init.body = typeof body === "string" ? body : JSON.stringify(body);
   }
-  const response = await fetch(url, init);
+  const response = await ask(url, init);
   return { status: response.status, body: await response.json() };
 }
 
@@ -100,12 +119,13 @@ before(async () => {
   holdfast = await startHoldfast();
   cartWithout = await startCart("127.0.0.1:1");   // where nobody listens
   if (kafka === undefined) return;
-  await until("Holdfast publishes", async () => /^holdfast_feed_publishing 1$/m.test(await (await fetch(`${holdfast}/metrics`)).text()));
+  await until("Holdfast publishes", async () => /^holdfast_feed_publishing 1$/m.test(await (await ask(`${holdfast}/metrics`)).text()));
   cartWithKafka = await startCart(kafka);
 });
 after(async () => {
-  for (const end of ends.reverse()) await end();
+  const ended = await Promise.allSettled(ends.map((each) => each()));   // one that fails must not leave others running
   await rm(folder, { recursive: true, force: true });
+  for (const { reason } of ended) if (reason !== undefined) throw reason;
 });
 
 test("a reservation whose message never comes is in the cart the moment it is answered", async () => {
@@ -195,7 +215,12 @@ test("only a seat that is listed without a price has none", async () => {
     response.end(JSON.stringify(request.url.startsWith("/v1/") ? { seats } : told));
   });
   await once(scripted.listen(0, "127.0.0.1"), "listening");
-  ends.push(() => new Promise((resolve) => scripted.close(resolve).closeAllConnections()));
+  ends.push(async () => {
+    const closed = once(scripted, "close");
+    scripted.close();   // in Node.js 18 it returns nothing
+    scripted.closeAllConnections();
+    await closed;
+  });
   const cart = await startCart("127.0.0.1:1", `http://127.0.0.1:${scripted.address().port}`);
   const status = async (listed, price) => {
     seats = listed;
