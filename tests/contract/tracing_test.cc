@@ -134,8 +134,8 @@ TEST_F(Tracing, NeverWaitsForACollectorThatHangs) {
 }
 
 TEST_F(Tracing, ASlowCollectorDoesNotDelayTheEnd) {
-  constexpr std::chrono::milliseconds k_slow{1'500};
-  collector.answers([&](const Received&) {
+  static constexpr std::chrono::milliseconds k_slow{1'500};
+  collector.answers([](const Received&) {
     std::this_thread::sleep_for(k_slow);
     return Reply{.status = 200};
   });

@@ -207,7 +207,7 @@ TEST(Webhooks, MessagesOfAReservationArriveInTheirOrderWhateverFails) {
   std::mt19937 random(20260224);
   std::map<std::string, std::vector<std::int64_t>> taken;   // by reservation; the receiver answers one at a time
   std::mutex mutex;
-  receiver.answers([&](const Received& message) {
+  const auto answering = receiver.answers_while_kept([&](const Received& message) {
     if (random() % 3 == 0) return Reply{.status = 500};
     const std::scoped_lock lock(mutex);
     taken[message.reservation()].push_back(message.seq());
@@ -238,7 +238,7 @@ TEST(Webhooks, MessagesOfAReservationArriveInTheirOrderWhateverFails) {
 TEST(Webhooks, NothingIsLostWhenTheServerIsKilled) {
   Receiver receiver;
   std::mt19937 random(20260225);
-  receiver.answers([&](const Received&) { return Reply{.status = random() % 4 == 0 ? 503 : 204}; });
+  const auto answering = receiver.answers_while_kept([&](const Received&) { return Reply{.status = random() % 4 == 0 ? 503 : 204}; });
   Server server(with_webhooks(k_quick));
   Client client = server.connect();
   const TestEvent event = make_event(client, 120);
@@ -269,7 +269,7 @@ TEST(Webhooks, NothingIsLostWhenTheServerIsKilled) {
 
 TEST(Webhooks, AFailedMessageIsTriedAgainUnderItsIdAfterAPause) {
   Receiver receiver;
-  receiver.answers([n = 0](const Received&) mutable { return Reply{.status = ++n < 3 ? 500 : 200}; });
+  const auto answering = receiver.answers_while_kept([n = 0](const Received&) mutable { return Reply{.status = ++n < 3 ? 500 : 200}; });
   Server server(with_webhooks({"--webhooks-retry", "200ms,400ms"}));
   Client client = server.connect();
   const std::string id = string_of(create(client, receiver.url(), R"("types":["held"])").at("id"));
@@ -311,7 +311,7 @@ TEST(Webhooks, TheQueueIsKeptOverARestart) {
 
 TEST(Webhooks, RetryAfterMakesThePauseLonger) {
   Receiver receiver;
-  receiver.answers(
+  const auto answering = receiver.answers_while_kept(
       [n = 0](const Received&) mutable { return ++n == 1 ? Reply{.status = 429, .headers = {{"Retry-After", "1"}}} : Reply{}; });
   Server server(with_webhooks(k_quick));
   Client client = server.connect();
@@ -323,7 +323,7 @@ TEST(Webhooks, RetryAfterMakesThePauseLonger) {
 
 TEST(Webhooks, NoAnswerInTimeIsAFailure) {
   Receiver receiver;
-  receiver.answers([n = 0](const Received&) mutable { return Reply{.hangs = ++n == 1}; });
+  const auto answering = receiver.answers_while_kept([n = 0](const Received&) mutable { return Reply{.hangs = ++n == 1}; });
   Server server(with_webhooks({"--webhooks-retry", "50ms", "--webhooks-timeout-ms", "300"}));
   Client client = server.connect();
   const std::string id = string_of(create(client, receiver.url(), R"("types":["held"])").at("id"));
@@ -337,7 +337,8 @@ TEST(Webhooks, NoAnswerInTimeIsAFailure) {
 TEST(Webhooks, ARedirectIsAFailureAndIsNotFollowed) {
   Receiver elsewhere;
   Receiver receiver;
-  receiver.answers([&](const Received&) { return Reply{.status = 307, .headers = {{"Location", elsewhere.url()}}}; });
+  const auto answering =
+      receiver.answers_while_kept([&](const Received&) { return Reply{.status = 307, .headers = {{"Location", elsewhere.url()}}}; });
   Server server(with_webhooks({"--webhooks-retry", "50ms"}));
   Client client = server.connect();
   const std::string id = string_of(create(client, receiver.url(), R"("types":["held"])").at("id"));
@@ -350,7 +351,7 @@ TEST(Webhooks, ARedirectIsAFailureAndIsNotFollowed) {
 TEST(Webhooks, AnAnswersBodyMayHaveMoreThanTheFourKibibytesThatAreRead) {
   Receiver receiver;
   std::size_t bytes = 4 * 1'024;
-  receiver.answers(
+  const auto answering = receiver.answers_while_kept(
       [&](const Received&) { return Reply{.status = 200, .body = std::string(std::exchange(bytes, 16 * 1'024 * 1'024), 'x')}; });
   Server server(with_webhooks({"--webhooks-retry", "50ms"}));
   Client client = server.connect();
@@ -364,17 +365,14 @@ TEST(Webhooks, AnAnswersBodyMayHaveMoreThanTheFourKibibytesThatAreRead) {
 
 TEST(Webhooks, AnAnswersHeaderIsReadUpToSixteenKibibytes) {
   Receiver receiver;
-  const auto answers_with = [&](std::size_t bytes) {
-    receiver.answers([bytes](const Received&) { return Reply{.status = 200, .headers = {{"X-Long", std::string(bytes, 'x')}}}; });
-  };
-  answers_with(15 * 1'024);
+  receiver.answers([](const Received&) { return Reply{.status = 200, .headers = {{"X-Long", std::string(15 * 1'024, 'x')}}}; });
   Server server(with_webhooks({"--webhooks-retry", "50ms"}));
   Client client = server.connect();
   const TestEvent event = make_event(client, 2);
   const std::string id = string_of(create(client, receiver.url(), R"("types":["held"])").at("id"));
   held_id(client, {event[0]});
   ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_webhook_attempts_total", {R"(outcome="delivered")"}) == 1; }));
-  answers_with(17 * 1'024);
+  receiver.answers([](const Received&) { return Reply{.status = 200, .headers = {{"X-Long", std::string(17 * 1'024, 'x')}}}; });
   held_id(client, {event[1]});
   EXPECT_TRUE(eventually([&] { return number(status_of(client, id), "dead") == 1; })) << status_of(client, id);
 }
@@ -605,7 +603,7 @@ TEST(Webhooks, ACertificateMustBeTrustedAndOfTheHost) {
 TEST(Webhooks, ATestSendsAPingAndReportsItsOutcome) {
   Receiver receiver;
   std::vector<Received> pings;
-  receiver.answers([&](const Received& message) {
+  const auto answering = receiver.answers_while_kept([&](const Received& message) {
     pings.push_back(message);
     return Reply{.status = pings.size() == 1 ? 204 : 418};
   });

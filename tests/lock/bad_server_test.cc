@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <memory>
 
 #include "lock/fake_redis.h"
 #include "lock/redis/redis_lock.h"
@@ -65,7 +66,7 @@ class BadServer : public testing::Test {
 
 TEST_F(BadServer, ALateAnswerIsNotTakenForThatOfTheNextRequest) {
   ASSERT_EQ(acquire(), Grant::granted);
-  redis.on("SET", [&](Wire& wire) {
+  redis.on("SET", [this](Wire& wire) {
     redis.on("SET", [](Wire& later) { later.say("$-1\r\n"); });   // the next one: another program has it
     wire.wait_until_closed();
     wire.say("+OK\r\n");
@@ -76,8 +77,9 @@ TEST_F(BadServer, ALateAnswerIsNotTakenForThatOfTheNextRequest) {
 }
 
 TEST_F(BadServer, AnswersInTimeCountEvenIfTheRestNeverCome) {
-  int answered = 0;
-  redis.on("SET", [&answered](Wire& wire) {
+  // Shared, because the server may answer after the end of this body.
+  redis.on("SET", [count = std::make_shared<int>(0)](Wire& wire) {
+    int& answered = *count;
     if (answered++ < 2) wire.say(answered == 1 ? "+OK\r\n" : "$-1\r\n");
   });
   std::vector<KeyLock> key_locks{{.key = "a"}, {.key = "b"}, {.key = "c"}};

@@ -170,9 +170,22 @@ Receiver::~Receiver() {
   ::close(listener_);
 }
 
-void Receiver::answers(std::function<Reply(const Received&)> answer) {
+void Receiver::answers(Reply (*answer)(const Received&)) { set_answer(answer); }
+
+Receiver::Answering Receiver::answers_while_kept(std::function<Reply(const Received&)> answer) {
+  return {*this, set_answer(std::move(answer))};
+}
+
+std::uint64_t Receiver::set_answer(std::function<Reply(const Received&)> answer) {
   const std::scoped_lock lock(mutex_);
   answer_ = std::move(answer);
+  return ++answer_number_;
+}
+
+// Answers are called with the mutex, so none runs once it is had.
+Receiver::Answering::~Answering() {
+  const std::scoped_lock lock(receiver_.mutex_);
+  if (receiver_.answer_number_ == number_) receiver_.answer_ = [](const Received&) { return Reply{}; };
 }
 
 std::vector<Received> Receiver::received() const {

@@ -3,6 +3,8 @@
 //
 //   Receiver receiver;
 //   receiver.answers([](const Received& message) { return Reply{.status = message.type() == "held" ? 500 : 204}; });
+//   int n = 0;
+//   const auto answering = receiver.answers_while_kept([&](const Received&) { return Reply{.status = ++n < 3 ? 500 : 204}; });
 //   …
 //   ASSERT_TRUE(eventually([&] { return receiver.received().size() == 3; }));
 #pragma once
@@ -68,14 +70,32 @@ class Receiver {
   std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
   std::string url(std::string_view path = "/hook") const { return "http://" + host() + std::string(path); }
 
-  // Decides about the next messages. Called by several threads, one at a time.
-  void answers(std::function<Reply(const Received&)> answer);
+  // Decides about the next messages. Called by several threads, one at a time. A function without state: it may be called until the receiver
+  // ends, which may be after the end of the test's body.
+  void answers(Reply (*answer)(const Received&));
+
+  // An answer with state of its own or the test's. It is not called after the guard has ended, and not running then; 204 follows. The guard
+  // must end before what the answer refers to, and before the receiver.
+  class Answering {
+   public:
+    ~Answering();
+    Answering(const Answering&) = delete;
+    Answering& operator=(const Answering&) = delete;
+
+   private:
+    friend class Receiver;
+    Answering(Receiver& receiver, std::uint64_t number) : receiver_(receiver), number_(number) {}
+    Receiver& receiver_;
+    const std::uint64_t number_;
+  };
+  [[nodiscard]] Answering answers_while_kept(std::function<Reply(const Received&)> answer);
 
   std::vector<Received> received() const;   // without pings, in the order of their arrival
   std::vector<Received> of_type(std::string_view type) const;
   std::size_t connections() const { return connections_; }   // including those without a request
 
  private:
+  std::uint64_t set_answer(std::function<Reply(const Received&)> answer);
   void accept_all();
   void serve(int socket);
 
@@ -84,6 +104,7 @@ class Receiver {
   std::uint16_t port_ = 0;
   mutable std::mutex mutex_;
   std::function<Reply(const Received&)> answer_;
+  std::uint64_t answer_number_ = 0;   // of answer_, so that the end of a guard leaves a later answer alone
   std::vector<Received> received_;
   std::set<int> open_;
   bool stopping_ = false;

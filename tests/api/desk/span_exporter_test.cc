@@ -25,14 +25,6 @@ double count_of(const api::SpanExporter& spans, std::string_view result) {
 // Keeps the first request waiting until the test lets it answer.
 class SlowCollector {
  public:
-  SlowCollector() {
-    receiver_.answers([this](const Received&) {
-      std::unique_lock lock(mutex_);
-      asked_ = true;
-      changed_.wait(lock, [&] { return answers_; });
-      return Reply{.status = 200};
-    });
-  }
   ~SlowCollector() { answer(); }
   http::OutgoingUrl url() const { return http::parse_outgoing_url(receiver_.url("")).value(); }
   bool is_asked() {
@@ -52,7 +44,13 @@ class SlowCollector {
   std::condition_variable changed_;
   bool asked_ = false;
   bool answers_ = false;
-  Receiver receiver_;   // last: its threads work with all of the above
+  Receiver receiver_;
+  Receiver::Answering answering_ = receiver_.answers_while_kept([this](const Received&) {
+    std::unique_lock lock(mutex_);
+    asked_ = true;
+    changed_.wait(lock, [&] { return answers_; });
+    return Reply{.status = 200};
+  });
 };
 
 TEST(Spans, AtMost4096WaitForTheCollectorAndFurtherOnesAreDroppedAndCounted) {
