@@ -96,7 +96,9 @@ std::shared_ptr<const PublishedEvent> find_event(Call& call) { return find_event
 Fault fault_of(const ReadProblem& problem) {
   if (problem.kind == ReadProblem::Kind::bad_cursor) return {400, k_invalid_request, "`cursor` is not a cursor that this server issued."};
   if (problem.kind != ReadProblem::Kind::archived) {
-    return {503, k_unavailable, "The server cannot read its records at the moment. Try again in a moment."};
+    return {503, k_unavailable,
+            "The server cannot read its records at the moment. Try again in a moment. If that does not help, `GET /readyz` and the "
+            "server's log tell the operator what is wrong and what to do."};
   }
   if (problem.oldest == 0) {
     return {410, "changes_archived",

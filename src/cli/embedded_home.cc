@@ -113,6 +113,8 @@ std::vector<prometheus::MetricFamily> state_metrics(StateBacklog& backlog, const
   return {
       gauge("holdfast_journal_rows_damaged", "Journal rows that readers found damaged or missing. Nobody gets their changes.",
             ledger.damaged_rows().count()),
+      gauge("holdfast_state_reservations_unreadable", "Ended reservations whose rows in state.db were found unreadable.",
+            ledger.unreadable_reservations().count()),
       gauge("holdfast_state_oldest_pending_seconds", "Age of the oldest journal row that state.db does not have.", backlog.look(ledger)),
       gauge("holdfast_state_events_stopped", "Events whose tables in state.db stand still, because a change contradicts their rows.",
             ledger.stopped_events().size()),
@@ -136,6 +138,7 @@ std::string told_of_age(double seconds) {
 api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& backlog) {
   const auto behind = static_cast<std::int64_t>(ledger.rows_behind());
   const std::string stopped = told_of_stopped(ledger);
+  const std::string unreadable = ledger.unreadable_reservations().text();
   const std::string late = told_of_age(backlog.look(ledger));
   const std::string fault =
       !ledger.state_follows()
@@ -143,6 +146,7 @@ api::HealthComponent look_at_tables(const EmbeddedLedger& ledger, StateBacklog& 
       : !stopped.empty()                ? stopped + "."
       : !late.empty()                   ? late + "."
       : behind > k_rows_behind_degraded ? "state.db is far behind the journal."
+      : !unreadable.empty()             ? unreadable + "."   // last: one reservation must not hide what concerns all
                                         : "";
   return ok_unless(fault, "state.db", "state.db follows the journal.", api::HealthLag{static_cast<double>(behind), "rows"});
 }
@@ -219,7 +223,8 @@ class EmbeddedHome final : public Home {
   std::string degradation() const override {
     return first_said({ledger_.clock_doubt(), told_of_damage(ledger_), log_unwatched_.text(),
                        ledger_.state_follows() ? "" : "state.db cannot follow the journal; the log says why", told_of_stopped(ledger_),
-                       told_of_age(state_backlog_.look(ledger_)), late_expiries(ledger_.expiries_due(), options_.sweep)});
+                       told_of_age(state_backlog_.look(ledger_)), late_expiries(ledger_.expiries_due(), options_.sweep),
+                       ledger_.unreadable_reservations().text()});
   }
   // A failed round leaves memory and disk different. If files have gone away they agree, and ending the process would lose the data.
   bool ends_with_a_failed_round() const override { return !has_lost_files_; }

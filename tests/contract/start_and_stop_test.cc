@@ -456,7 +456,45 @@ TEST_F(DamagedRow, WaitsInAWebhooksQueueWhileOthersAreSentUntilItIsRepaired) {
   EXPECT_EQ(metric(*client, "holdfast_webhook_events_held_back"), 0);
 }
 
-// --- tables of one event that contradict the journal ---
+// --- tables that cannot be read, and those of one event that contradict the journal ---
+
+void change_tables(const Server& server, const std::string& sql) {
+  sqlite3* tables = nullptr;
+  ASSERT_EQ(sqlite3_open((server.data() / "state.db").c_str(), &tables), SQLITE_OK);
+  EXPECT_EQ(sqlite3_busy_timeout(tables, 10'000), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(tables, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(tables);
+  EXPECT_EQ(sqlite3_close(tables), SQLITE_OK);
+}
+
+TEST(UnreadableReservation, IsToldInReadinessAndMetricsUntilItReadsWell) {
+  Server server{{.flags = {"--ledger-ended-in-memory-max", "0"}}};
+  Client client = server.connect();
+  const TestEvent event = make_event(client, 2);
+  const auto end_one = [&](std::size_t seat) {
+    const std::string id = string_of(hold(client, "c", {event[seat]}).json().at("id"));
+    EXPECT_EQ(client.post("/v1/reservations/" + id + "/release", "{}").status, 200);
+    return id;
+  };
+  const auto unreadable = [&] { return metric(client, "holdfast_state_reservations_unreadable"); };
+  const std::string id = end_one(0);
+  ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_state_rows_behind") == 0; }));
+  for (int i = 0; i < 300; ++i) end_one(1);   // memory forgets every 512 rounds
+  const std::string path = "/v1/reservations/" + id;
+
+  change_tables(server, "UPDATE reservation SET seats = '[0,' WHERE id = '" + id + "'");
+  EXPECT_EQ(unreadable(), 0) << "nobody has asked for it";
+  EXPECT_EQ(client.get(path).status, 503);
+  EXPECT_EQ(unreadable(), 1);
+  const Answer ready = client.get("/readyz");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_THAT(ready.body, HasSubstr("degraded: reservation " + id + ", which ended long ago, cannot be read from "));
+  EXPECT_THAT(ready.body, HasSubstr("holdfast rebuild"));
+
+  change_tables(server, "UPDATE reservation SET seats = '[0]' WHERE id = '" + id + "'");
+  EXPECT_EQ(client.get(path).status, 200);
+  EXPECT_EQ(unreadable(), 0);
+  EXPECT_THAT(client.get("/readyz").body, testing::Not(HasSubstr("reservation")));
+}
 
 class ContradictedTables : public ::testing::Test {
  protected:
@@ -465,12 +503,7 @@ class ContradictedTables : public ::testing::Test {
     const Answer held = hold(client, "c", {bad[0]});
     ASSERT_EQ(held.status, 201);
     ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_state_rows_behind") == 0; }));
-    sqlite3* tables = nullptr;
-    ASSERT_EQ(sqlite3_open((server.data() / "state.db").c_str(), &tables), SQLITE_OK);
-    EXPECT_EQ(sqlite3_busy_timeout(tables, 10'000), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(tables, "UPDATE seat_state SET state = 's' WHERE event = 1 AND seat = 0", nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(tables);
-    EXPECT_EQ(sqlite3_close(tables), SQLITE_OK);
+    change_tables(server, "UPDATE seat_state SET state = 's' WHERE event = 1 AND seat = 0");
     ASSERT_EQ(client.post("/v1/reservations/" + string_of(held.json().at("id")) + "/release", "{}").status, 200);
     ASSERT_TRUE(eventually([&] { return stopped() == 1; }));
   }
@@ -478,8 +511,11 @@ class ContradictedTables : public ::testing::Test {
   Answer list(const TestEvent& event) { return client.get("/v1/reservations?eventId=" + event.id); }
   void expect_only_the_good_one_is_listed(std::size_t reservations) {
     EXPECT_EQ(list(good).json().at("items").as_array().size(), reservations);
-    EXPECT_EQ(list(bad).status, 503);
-    EXPECT_EQ(client.get("/v1/seats/" + bad[0] + "/history").status, 503);
+    for (const Answer& refused : {list(bad), client.get("/v1/seats/" + bad[0] + "/history")}) {
+      EXPECT_EQ(refused.status, 503);
+      EXPECT_THAT(refused.body,
+                  HasSubstr("If that does not help, `GET /readyz` and the server's log tell the operator what is wrong and what to do."));
+    }
     EXPECT_EQ(client.get("/v1/seats/" + good[0] + "/history").status, 200);
   }
 

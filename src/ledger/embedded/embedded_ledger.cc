@@ -31,7 +31,7 @@ void create_whole(const std::string& path) {
 std::string cannot_be_read(const Uuid& reservation, const std::string& state, const std::string& why) {
   return "reservation " + to_string(reservation) + ", which ended long ago, cannot be read from " + state + " (" + why +
          "). Nothing was changed, and commands about other reservations go on. Look at the disk; then stop the server and make the "
-         "tables again with `holdfast rebuild`, or put back both files from a backup (holdfast restore).";
+         "tables again with `holdfast rebuild`, or put back both files from a backup (holdfast restore)";
 }
 
 [[noreturn]] void damaged(const std::string& file, const std::string& what) {
@@ -355,18 +355,34 @@ bool EmbeddedLedger::recall_for(const Submission& submission) {
     if (event_of_reservation(*id) != part.event) continue;
     if (needs_no_tables(part.event)) continue;
     try {
-      refuse_stopped(part.event);
-      const std::optional<ReservationView> stored = archive_->find_reservation(*id);
+      const std::optional<ReservationView> stored = read_ended(*id, *archive_, event.inventory.get());
       if (!stored) continue;
-      if (!event.inventory->can_recall(*stored)) throw DataError("what is written there cannot be");
       bench_of(part.event);   // so that readers follow, even if the command changes nothing
       event.steps.recall(*event.inventory, event.changes.count, *stored);
-    } catch (const std::exception& error) {
-      spdlog::error("a command was refused: {}", cannot_be_read(*id, folder_.state(), error.what()));
+    } catch (const ReservationUnreadable& error) {
+      spdlog::error("a command was refused: {}.", error.what());
       return false;
     }
   }
   return true;
+}
+
+// A reservation that memory has forgotten; nothing if it does not exist. `into`, if not nullptr, must be able to recall it. Throws
+// ReservationUnreadable. Call it on the thread, or with the mutex, of `tables`.
+std::optional<ReservationView> EmbeddedLedger::read_ended(const Uuid& id, StateStore& tables, const Inventory* into) const {
+  const auto event = event_of_reservation(id);
+  HOLDFAST_CHECK(event.has_value());
+  try {
+    refuse_stopped(*event);
+    auto stored = tables.find_reservation(id);
+    if (stored && into != nullptr && !into->can_recall(*stored)) throw DataError("what is written there cannot be");
+    unreadable_.read_well(id);
+    return stored;
+  } catch (const std::exception& error) {
+    const std::string what = cannot_be_read(id, folder_.state(), error.what());
+    if (!checkpointer_->is_stopped(*event)) unreadable_.found(id, what);   // a stopped event is reported itself
+    throw ReservationUnreadable(id, what);
+  }
 }
 
 bool EmbeddedLedger::commit(Millis now) {
@@ -608,12 +624,7 @@ std::optional<ReservationView> EmbeddedLedger::reservation(const Uuid& id) const
   if (auto view = published->reservation(id, now())) return view;
   if (needs_no_tables(*number)) return std::nullopt;
   const std::scoped_lock lock(readers_archive_mutex_);
-  try {
-    refuse_stopped(*number);
-    return readers_archive_->find_reservation(id);
-  } catch (const std::exception& error) {
-    throw ReservationUnreadable(id, cannot_be_read(id, folder_.state(), error.what()));
-  }
+  return read_ended(id, *readers_archive_, nullptr);
 }
 
 Millis EmbeddedLedger::wall_time() const {

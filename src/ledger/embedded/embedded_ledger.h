@@ -29,6 +29,7 @@
 #include "ledger/embedded/log_watch.h"
 #include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
+#include "ledger/embedded/unreadable_reservations.h"
 #include "ledger/failing_events.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
@@ -93,6 +94,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::string journal_damage() const { return checkpointer_->journal_damage(); }
   // Rows that readers of the journal have found damaged.
   const DamagedRows& damaged_rows() const { return *damaged_rows_; }
+  // Reservations that ended long ago and that commands and readers found unreadable in state.db, except those of stopped events.
+  const UnreadableReservations& unreadable_reservations() const { return unreadable_; }
   // Events with recently requested changes that could not be read.
   FailingEvents::Summary untold() const { return untold_.summary(); }
   // A reader of its journal with its own connections, which reports to damaged_rows() as well. It must end before the ledger.
@@ -161,6 +164,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   bool needs_no_tables(EventNumber number) const { return checkpointer_->is_stopped_since_start(number); }
   void refuse_stopped(EventNumber number) const;
   void refuse_unsure(const std::optional<Uuid>& sold_for_order) const;
+  std::optional<ReservationView> read_ended(const Uuid& id, StateStore& tables, const Inventory* into) const;
   ReservationView as_it_is_now(const StoredReservation& row) const;
 
   EmbeddedOptions options_;
@@ -205,6 +209,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::unique_ptr<StateStore> readers_archive_;
   RecentRows recent_;
   mutable FailingEvents untold_{"changes of all events"};
+  mutable UnreadableReservations unreadable_;
   std::shared_ptr<DamagedRows> damaged_rows_;
   std::unique_ptr<JournalReader> journal_reader_;
   mutable std::mutex tables_mutex_;
