@@ -45,16 +45,15 @@ bool is_link(std::string_view text) {
 // HOLDFAST_PORT=tcp://10.0.0.1:50002, HOLDFAST_METRICS_SERVICE_HOST=10.0.0.2. Name and value must both have the form, so that a misspelt
 // option stays an error.
 bool is_service_link(const std::string& name, std::string_view value) {
-  const std::string port = "_PORT_[1-9][0-9]{0,4}_(TCP|UDP|SCTP)";
-  static const std::pair<std::regex, bool (*)(std::string_view)> k_forms[] =
-      {
-          {std::regex("_SERVICE_HOST$"), is_address},
-          {std::regex("_SERVICE_PORT(_|$)"), is_port},   // the name of a port in the Service may follow
-          {std::regex("_PORT$|" + port + "$"), is_link},
-          {std::regex(port + "_PROTO$"), is_protocol},
-          {std::regex(port + "_PORT$"), is_port},
-          {std::regex(port + "_ADDR$"), is_address},
-      };
+  static const std::string k_port = "_PORT_[1-9][0-9]{0,4}_(TCP|UDP|SCTP)";
+  static const std::pair<std::regex, bool (*)(std::string_view)> k_forms[] = {
+      {std::regex("_SERVICE_HOST$"), is_address},
+      {std::regex("_SERVICE_PORT(_|$)"), is_port},   // the name of a port in the Service may follow
+      {std::regex("_PORT$|" + k_port + "$"), is_link},
+      {std::regex(k_port + "_PROTO$"), is_protocol},
+      {std::regex(k_port + "_PORT$"), is_port},
+      {std::regex(k_port + "_ADDR$"), is_address},
+  };
   return std::ranges::any_of(k_forms, [&](const auto& form) { return form.second(value) && std::regex_search(name, form.first); });
 }
 
