@@ -19,12 +19,25 @@ constexpr std::chrono::milliseconds k_pause_when_busy{5};
 constexpr std::chrono::minutes k_look_at_clock_again{1};    // after a failed attempt
 constexpr std::size_t k_seats_worth_statistics = 1'000;
 
-constexpr Statement k_analyze[] = {{"analyze_seat", "ANALYZE holdfast.seat"},
-                                   {"analyze_seat_change", "ANALYZE holdfast.seat_change"},
-                                   {"analyze_reservation", "ANALYZE holdfast.reservation"},
-                                   {"analyze_journal", "ANALYZE holdfast.journal"},
-                                   {"analyze_event_state", "ANALYZE holdfast.event_state"},
-                                   {"analyze_seat_directory", "ANALYZE holdfast.seat_directory"}};
+constexpr std::int64_t k_changes_worth_statistics = 1'000;
+
+// SKIP_LOCKED: a table that somebody else analyses or vacuums need not be waited for.
+struct Analysis {
+  std::string_view table;
+  Statement statement;
+};
+constexpr Analysis k_analyses[] = {{"seat", {"analyze_seat", "ANALYZE (SKIP_LOCKED) holdfast.seat"}},
+                                   {"seat_change", {"analyze_seat_change", "ANALYZE (SKIP_LOCKED) holdfast.seat_change"}},
+                                   {"reservation", {"analyze_reservation", "ANALYZE (SKIP_LOCKED) holdfast.reservation"}},
+                                   {"reservation_row", {"analyze_reservation_row", "ANALYZE (SKIP_LOCKED) holdfast.reservation_row"}},
+                                   {"journal", {"analyze_journal", "ANALYZE (SKIP_LOCKED) holdfast.journal"}},
+                                   {"event_state", {"analyze_event_state", "ANALYZE (SKIP_LOCKED) holdfast.event_state"}},
+                                   {"seat_directory", {"analyze_seat_directory", "ANALYZE (SKIP_LOCKED) holdfast.seat_directory"}}};
+
+// Tables that have changed as often, since the last ANALYZE, as they have rows by their statistics.
+constexpr Statement k_outgrown{"outgrown_statistics",
+                               "SELECT t.relname::text FROM pg_catalog.pg_stat_all_tables t JOIN pg_catalog.pg_class c ON c.oid = t.relid "
+                               "WHERE t.schemaname = 'holdfast' AND t.n_mod_since_analyze >= $1 AND t.n_mod_since_analyze >= c.reltuples"};
 
 Settings for_steps(const ProjectorOptions& options) {
   Settings settings = options.settings;
@@ -361,14 +374,7 @@ void Projector::keep_house() {
         tidy(*connection);
         next_tidy = Timer::now() + options_.tidy;
       }
-      bool is_time = false;
-      {
-        const std::scoped_lock lock(mutex_);
-        is_time = std::exchange(plans_are_old_, false);
-      }
-      for (const Statement& analyze : k_analyze) {
-        if (is_time) connection->query(analyze);
-      }
+      renew_statistics(*connection);
       look_at_clock(*connection);   // last: only old rows and keys wait for it
       if (std::exchange(waits, false)) spdlog::warn("the upkeep of the tables works again");
     } catch (const std::exception& error) {
@@ -396,6 +402,25 @@ void Projector::look_around(Connection& connection) {
     next_to_look_at_ = std::max<EventNumber>(1, lagging.next);
   } while (next_to_look_at_ > 1 && !has_looked_at_all_ && pause(std::chrono::milliseconds(0)));
   has_looked_at_all_ = true;
+}
+
+// After an import, and when a table has grown to about twice its size: plans that were made for a few rows can take minutes with many.
+// PostgreSQL's autovacuum does the same, but later, and it may be off.
+void Projector::renew_statistics(Connection& connection) {
+  bool has_imported = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    has_imported = std::exchange(plans_are_old_, false);
+  }
+  std::set<std::string> outgrown;
+  if (!has_imported && Timer::now() >= look_at_statistics_after_) {
+    look_at_statistics_after_ = Timer::now() + options_.look_at_statistics;
+    const Result rows = connection.query(k_outgrown, Parameters().int8(k_changes_worth_statistics));
+    for (int at = 0; at < rows.rows(); ++at) outgrown.emplace(rows.text(at, 0));
+  }
+  for (const Analysis& each : k_analyses) {
+    if (has_imported || outgrown.contains(std::string(each.table))) connection.query(each.statement);
+  }
 }
 
 // Once, after the start. If the clock jumps later, the ledger notices.

@@ -48,6 +48,7 @@ struct ProjectorOptions {
   // thread.
   std::function<std::string()> clock_trouble{};
   std::chrono::milliseconds tidy{60'000};                        // between two removals of old rows
+  std::chrono::milliseconds look_at_statistics{60'000};          // between two looks for tables that have outgrown their statistics
   // No removal for so long after a start with a doubtful clock. Also for so long keys stay in memory while the clock cannot be looked at.
   std::chrono::milliseconds clock_doubt_time{k_clock_doubt_time};
 };
@@ -126,6 +127,7 @@ class Projector {
   void look_at_clock(Connection& connection);
   void warn_if_clock_is_unknown();
   void tidy(Connection& connection);
+  void renew_statistics(Connection& connection);
   bool pause(std::chrono::milliseconds time);
 
   const ProjectorOptions options_;
@@ -149,6 +151,7 @@ class Projector {
   // For the thread that keeps house.
   std::chrono::steady_clock::time_point look_at_clock_after_{};   // the lookup may take long
   bool has_warned_of_unknown_clock_ = false;
+  Timer::time_point look_at_statistics_after_{};   // of the second thread
   std::set<EventNumber> untidy_;   // with keys that may have expired
   bool plans_are_old_ = false;   // an import has ended
   EventNumber next_to_look_at_ = 1;

@@ -14,6 +14,7 @@
 #include "ledger/postgres/projector.h"
 #include "ledger/postgres/retention.h"
 #include "ledger/postgres/verify.h"
+#include "ledger/wall_time.h"
 #include "support/sql.h"
 #include "support/waiting.h"
 
@@ -608,6 +609,37 @@ TEST(PostgresProjector, FollowsEventsItIsToldOfAndFindsTheOthers) {
   }));
   EXPECT_EQ(differences(settings, told), "");
   EXPECT_EQ(differences(settings, untold), "");
+}
+
+TEST(PostgresProjector, RenewsTheStatisticsOfTablesThatHaveGrownSoThatPlansFitWithoutAutovacuum) {
+  const PostgresDatabase database;
+  const pg::Settings settings = migrated(database);
+  Sql sql(database.url());
+  for (const char* table : {"reservation", "seat_change"}) {
+    sql.run("ALTER TABLE holdfast." + std::string(table) + " SET (autovacuum_enabled = off)");
+  }
+  const auto rows_known = [&](const char* table) {
+    return std::stod(sql.value("SELECT reltuples FROM pg_class WHERE oid = $1::regclass", {std::string("holdfast.") + table}));
+  };
+  JournalInTest journal(settings, 1, 5'000, 1, wall_time() - 100'000);
+  constexpr std::chrono::milliseconds k_quickly{50};
+  pg::Projector projector({.settings = settings, .look_around = k_quickly, .look_at_statistics = k_quickly});
+  projector.tell(1, journal.place().seq);
+  ASSERT_TRUE(eventually([&] { return rows_known("seat") == 5'000; })) << "the import has ended";
+  ASSERT_EQ(rows_known("reservation"), 0);
+  for (SeatIndex seat = 0; seat < 1'500; ++seat) {
+    const std::vector<SeatIndex> seats{seat};
+    const Uuid id = journal.new_id();
+    ASSERT_TRUE(journal.does(Hold{.reservation = id, .customer = "c", .seats = seats, .duration = 600'000}).accepted());
+  }
+  projector.tell(1, journal.place().seq);
+  for (const char* table : {"reservation", "seat_change"}) EXPECT_TRUE(eventually([&] { return rows_known(table) >= 1'000; })) << table;
+  std::string plan;
+  for (const auto& line :
+       sql.query("EXPLAIN SELECT ticket_id, status, locked_up FROM tickets LEFT JOIN tickets_blocked USING (ticket_id)")) {
+    plan += line.at(0).value_or("") + "\n";
+  }
+  EXPECT_EQ(plan.find("Materialize"), std::string::npos) << "every ticket would be compared with every reservation\n" << plan;
 }
 
 TEST(PostgresProjector, NamesADamagedEventAndGoesOnWithTheOthers) {
