@@ -52,6 +52,25 @@ TEST_F(Ended, ForgottenReservationsCanBeRead) {
   EXPECT_EQ(it.ledger().reservation(reservation_id(event, 987'654)), std::nullopt);
 }
 
+TEST_F(Ended, ReservationsStayInMemoryUntilTheTablesHaveTheirEnd) {
+  it.wait_for_tables();
+  sqlite::Database blocker((folder / "state.db").string(), sqlite::Database::Mode::read_write);
+  blocker.execute("BEGIN IMMEDIATE");
+  std::vector<Uuid> ids;
+  for (SeatIndex seat = 0; seat < 10; ++seat) {
+    ids.push_back(it.new_id(event));
+    ASSERT_TRUE(it.hold(event, ids.back(), {seat}).accepted());
+    ASSERT_TRUE(it.release(event, ids.back()).accepted());
+  }
+  for (int i = 0; i < 1'100; ++i) it.does(event, Sweep{1});
+  const auto in_memory = [&](const Uuid& id) { return it.ledger().event(event)->reservation(id, it.ledger().now()).has_value(); };
+  for (const Uuid& id : ids) EXPECT_TRUE(in_memory(id)) << "nothing else has it";
+  blocker.execute("ROLLBACK");
+  forget();
+  EXPECT_FALSE(in_memory(ids.front()));
+  EXPECT_TRUE(it.ledger().reservation(ids.front()));
+}
+
 TEST_F(Ended, CommandsAboutForgottenReservationsAreJudgedLikeOthers) {
   const auto ids = ended_by_release(20);
   EXPECT_EQ(told(it.release(event, ids[0])), "accepted");   // a repeated release
@@ -140,10 +159,16 @@ TEST_F(Ended, AnUnreadableReservationRefusesOnlyItsOwnCommand) {
     EXPECT_EQ(told(round.verdict(0).outcomes.front()), "reservation_unreadable") << seats;
     for (std::size_t i = 1; i <= 3; ++i) EXPECT_TRUE(round.verdict(i).accepted()) << i;
   }
+  EXPECT_EQ(it.ledger().unreadable_reservations().count(), 1u);
+  write_seats("[0]");
+  EXPECT_TRUE(it.ledger().reservation(ids[0]));
+  EXPECT_EQ(it.ledger().unreadable_reservations().text(), "") << "a reader has seen that it is right again";
   write_seats("[0,");
   EXPECT_THROW(it.ledger().reservation(ids[0]), ReservationUnreadable);
+  EXPECT_EQ(it.ledger().unreadable_reservations().count(), 1u);
   write_seats("[0]");
   EXPECT_EQ(told(it.consume(event, ids[0], "order-1", true)), "accepted") << "it was put right, and nothing was started anew";
+  EXPECT_EQ(it.ledger().unreadable_reservations().count(), 0u);
 }
 
 TEST_F(Ended, AnyNumberOfSoldReservationsStays) {

@@ -219,6 +219,42 @@ TEST_F(StoppedEventsTest, AreNotStartedFromAJournalThatIsNoLongerWhole) {
   EXPECT_TRUE(names_the_way_out(refusal, "state.db"));
 }
 
+TEST_F(StoppedEventsTest, KeepTheirEndedReservationsInMemoryUntilTheirTablesFollowAgain) {
+  it->reopen({.data = {}, .ended_in_memory_max = 0});
+  const auto end_one = [&](EventNumber event, SeatIndex seat) {
+    const Uuid id = it->new_id(event);
+    EXPECT_TRUE(it->hold(event, id, {seat}).accepted());
+    EXPECT_TRUE(it->release(event, id).accepted());
+    return id;
+  };
+  const auto forget = [&] {   // the ledger forgets every 512
+    it->wait_for_tables();
+    for (int i = 0; i < 1'100; ++i) it->sweep(good);
+  };
+  const auto in_memory = [&](EventNumber event, const Uuid& id) {
+    return it->ledger().event(event)->reservation(id, it->ledger().now()).has_value();
+  };
+  const Uuid early = end_one(bad, 5);
+  it->wait_for_tables();
+  contradict();   // before memory has forgotten what the tables had by then
+  const Uuid late = end_one(bad, 6);
+  const Uuid other = end_one(good, 5);
+  forget();
+  EXPECT_TRUE(in_memory(bad, early)) << "the tables may have it wrong";
+  EXPECT_TRUE(in_memory(bad, late)) << "the tables do not have it";
+  EXPECT_FALSE(in_memory(good, other)) << "other events are not concerned";
+
+  put_right();
+  it->reopen({.data = {}, .ended_in_memory_max = 0});
+  ASSERT_TRUE(eventually([&] { return it->ledger().stopped_events().empty(); }));
+  end_one(bad, 7);
+  forget();
+  for (const Uuid& id : {early, late}) {
+    EXPECT_FALSE(in_memory(bad, id));
+    EXPECT_TRUE(it->ledger().reservation(id));
+  }
+}
+
 TEST_F(StoppedEventsTest, RefuseWhatOnlyTheirTablesKnow) {
   it->reopen({.data = {}, .ended_in_memory_max = 0});
   const Uuid ended = it->new_id(bad);
@@ -237,6 +273,7 @@ TEST_F(StoppedEventsTest, RefuseWhatOnlyTheirTablesKnow) {
   contradict();
   EXPECT_THROW(it->ledger().reservation(ended), ReservationUnreadable);
   EXPECT_EQ(it->consume(bad, ended, "order-1", true).reason, Reason::reservation_unreadable);
+  EXPECT_EQ(it->ledger().unreadable_reservations().count(), 0u) << "the stopped event is reported itself";
   EXPECT_TRUE(it->ledger().reservation(other));
   const auto find = [&](const char* order) { return it->ledger().find_orders(std::vector<std::string>{order}); };
   EXPECT_THAT(find("order-good").value(), ElementsAre(sold));
