@@ -53,6 +53,7 @@ int open_output(const std::filesystem::path& file) {
   ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);
   ::dup2(err, STDERR_FILENO);
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);   // a connection of ours must not stay open because the child has it too
   if (*folder != '\0' && ::chdir(folder) != 0) ::_exit(126);
   ::execve(arguments[0], arguments.data(), environment.data());
   ::_exit(127);
