@@ -68,6 +68,13 @@ void prepare(const std::string& name, const fs::path& result) {
   if (ending != Ending{}) throw std::runtime_error("./dev services prepare " + name + ": " + read_file(settings.stdout_file));
 }
 
+// With owners and modes, in place of what is there.
+void copy_folder(const fs::path& from, const fs::path& to) {
+  fs::remove_all(to);
+  const Finished copied = run_program("/bin/cp", {"-a", "--reflink=auto", from.string(), to.string()});
+  if (copied.status != 0) throw std::runtime_error("cp: " + copied.everything());
+}
+
 }  // namespace
 
 bool has_stopped(pid_t process) {
@@ -197,6 +204,18 @@ void PostgresServer::stop_immediately() { end(SIGQUIT); }
 
 void PostgresServer::restart_immediately() {
   stop_immediately();
+  start();
+}
+
+void PostgresServer::keep_copy() {
+  stop_immediately();
+  copy_folder(folder() / "data", folder() / "copy");
+  start();
+}
+
+void PostgresServer::go_back_to_copy() {
+  stop_immediately();
+  copy_folder(folder() / "copy", folder() / "data");
   start();
 }
 

@@ -92,6 +92,10 @@ class PostgresServer : public ServiceProcess {
   void stop();                        // in order: waits for no session, but writes a checkpoint (`-m fast`)
   void stop_immediately();            // as `pg_ctl stop -m immediate`: the next start recovers from the write-ahead log
   void restart_immediately();
+  // Keeps a copy of the data as it is now. The server is stopped at once for it, and started again.
+  void keep_copy();
+  // Restarts it at once with the data of keep_copy(): a failover to a server that never had the commits since then.
+  void go_back_to_copy();
   std::string url(std::string_view database = "holdfast", std::string_view role = "holdfast") const;
   std::string admin_url(std::string_view database = "holdfast") const { return url(database, "postgres"); }
 

@@ -20,6 +20,15 @@ TEST(Services, PostgresKeepsWhatWasCommittedWhenItIsStoppedAtOnceAndWhenItIsKill
   EXPECT_EQ(Sql(server.url()).value("select sum(n) from kept"), "3");
 }
 
+TEST(Services, PostgresThatGoesBackToItsCopyHasNothingOfWhatCameLater) {
+  PostgresServer server;
+  Sql(server.url()).run("create table kept as select 1 as n");
+  server.keep_copy();
+  Sql(server.url()).run("insert into kept values (2)");
+  server.go_back_to_copy();
+  EXPECT_EQ(Sql(server.url()).value("select sum(n) from kept"), "1");
+}
+
 TEST(Services, PostgresIsAsProductionHasIt) {
   const PostgresServer server;
   Sql sql(server.url());
