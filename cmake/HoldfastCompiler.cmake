@@ -65,10 +65,11 @@ function(holdfast_library name)
 endfunction()
 
 # holdfast_test(name SOURCES … DEPENDS … [TIMEOUT s] [RUN_SERIAL] [RECORDED] [BOTH_LEDGERS] [SERVICES postgresql redis kafka]
-# [PREFIX text] [HISTORIES name]): one test program, one entry in ctest by test case.
+# [PREFIX text] [HISTORIES name] [CHECKS_HISTORIES]): one test program, one entry in ctest by test case.
 # RECORDED: its exchanges with the program are kept, and compared with the OpenAPI document by the test openapi.exchanges_are_described;
 # not under a sanitizer, which has no such test.
 # HISTORIES: its operations on seats are kept, and checked by the test linearizability.NAME (tests/linearizability); not under a sanitizer.
+# CHECKS_HISTORIES: it runs the checker HOLDFAST_LINEARIZABILITY itself, where that could be built; not together with RECORDED or HISTORIES.
 # SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h. Those of Kafka run alone:
 # a broker that shares two cores with other tests answers too late for its clients. Without HOLDFAST_SERVICES_TESTS there is no such program.
 # BOTH_LEDGERS: the program is run once more (InDatabase.NAME), with servers whose ledger is in PostgreSQL.
@@ -76,7 +77,7 @@ endfunction()
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 set(HOLDFAST_HISTORIES "${CMAKE_BINARY_DIR}/histories")   # a folder for each NAME of HISTORIES
 function(holdfast_test name)
-  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS" "TIMEOUT;PREFIX;HISTORIES" "SOURCES;DEPENDS;SERVICES" ${ARGN})
+  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS;CHECKS_HISTORIES" "TIMEOUT;PREFIX;HISTORIES" "SOURCES;DEPENDS;SERVICES" ${ARGN})
   if(arg_SERVICES AND NOT HOLDFAST_SERVICES_TESTS)
     return()
   endif()
@@ -105,6 +106,12 @@ function(holdfast_test name)
   if(arg_RECORDED AND NOT HOLDFAST_SANITIZE)
     list(APPEND properties ENVIRONMENT "HOLDFAST_TEST_RECORD=${HOLDFAST_EXCHANGES}"
       FIXTURES_REQUIRED empty_exchanges FIXTURES_SETUP exchanges)
+  endif()
+  if(arg_CHECKS_HISTORIES)
+    target_compile_definitions(${name} PRIVATE HOLDFAST_LINEARIZABILITY="${CMAKE_BINARY_DIR}/linearizability/checker")
+  endif()
+  if(arg_CHECKS_HISTORIES AND NOT HOLDFAST_SANITIZE)
+    list(APPEND properties FIXTURES_REQUIRED linearizability_checker)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 600 TEST_PREFIX "${arg_PREFIX}" PROPERTIES ${properties})
   if(arg_HISTORIES AND NOT HOLDFAST_SANITIZE)
