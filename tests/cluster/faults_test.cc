@@ -31,7 +31,7 @@ using testing::Not;
 
 constexpr std::size_t k_events = 6;
 constexpr std::size_t k_seats = 4;   // of each event
-constexpr std::size_t k_faults = k_is_sanitized ? 60 : 300;
+constexpr std::size_t k_faults = k_is_sanitized ? 60 : 180;
 constexpr std::size_t k_faults_a_round = 150;
 constexpr milliseconds k_patience_for_faults{180'000};   // of a round; with sanitizers, too: they have a third of the faults
 constexpr const char* k_limit_of_checker = "15s";   // less than k_patience, so that the checker itself says that it took too long
