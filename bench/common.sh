@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # `work`, `seats`, `seconds` and `rounds` are the benchmark's own
-# What the benchmarks that start servers share: bench/http/run.sh and those of bench/postgres. They work in the folder `work`, and the server at
-# hand is the process `server`.
+# What the benchmarks that start servers share: bench/http/run.sh, bench/peers/run.sh and those of bench/postgres. They work in the folder
+# `work`, and the server at hand is the process `server`.
 
 fail() {
   printf 'bench: %s\n' "$@" >&2
@@ -90,6 +90,16 @@ mean_of() {
     'BEGIN { if (n1 > n0) printf "%.*f", decimals, (s1 - s0) / (n1 - n0) * scale; else printf "-" }'
 }
 
+# check_answers: between two looks at the metrics, each request was decided (201 or 409), and no hold went on without its lock in Redis.
+check_answers() {
+  local failed skipped lock='holdfast_lock_acquisitions_total{result="unknown"}'
+  failed=$(awk '/^holdfast_http_request_duration_seconds_count\{/ && /outcome="(failed|invalid)"/ { sum += FILENAME ~ /before$/ ? -$NF : $NF }
+    END { printf "%d", sum }' "$work/before" "$work/after")
+  [[ $failed -eq 0 ]] || fail "$failed requests were neither accepted nor refused with 409: this rate is not of reservations"
+  skipped=$(awk -v before="$(metric "$work/before" "$lock")" -v after="$(metric "$work/after" "$lock")" 'BEGIN { printf "%d", after - before }')
+  [[ $skipped -eq 0 ]] || fail "$skipped holds went on without their lock in Redis: that is less work than is to be measured"
+}
+
 # bare_disk: microseconds that one 4 KiB write takes to be on disk, with nobody else writing.
 bare_disk() {
   local file=$work/run/bare began writes=2000
@@ -136,5 +146,6 @@ column() {
 # total NAME N: the sum of a column over the rounds.
 total() { awk -v n="$2" '{ sum += $n } END { print sum + 0 }' <<<"${runs[$1]}"; }
 
-ratio() { awk -v a="$(column "$1" 1)" -v b="$(column "$2" 1)" 'BEGIN { printf "%.2f", a / b }'; }
+# ratio A B [N]: of the medians of a column, the rates by default.
+ratio() { awk -v a="$(column "$1" "${3:-1}")" -v b="$(column "$2" "${3:-1}")" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
 

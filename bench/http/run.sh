@@ -18,6 +18,8 @@ readonly here root holdfast work
 
 # shellcheck source=bench/common.sh
 source "$root/bench/common.sh"
+# shellcheck source=bench/folder.sh
+source "$root/bench/folder.sh"
 
 rounds=3
 seconds=4
@@ -67,38 +69,6 @@ trap 'exit 130' INT TERM HUP
 
 # --- one run each; they leave "rate p50 p99 refused broken batch commit" (microseconds, - for what there is not) in $work/result ---
 
-tables_have_all() { [[ $(curl -fsS --max-time 5 "http://127.0.0.1:$1/metrics" | awk '$1 == "holdfast_state_rows_behind" { print $2 }') == 0 ]]; }
-
-# finish_tables FOLDER: an import ends before its tables do, and no run should have to wait for them.
-finish_tables() {
-  local port log=$work/tables.log
-  port=$(free_port)
-  "$holdfast" serve --data "$1" --port "$port" >"$log" 2>&1 </dev/null &
-  server=$!
-  wait_until holdfast "$log" curl -fs --max-time 5 "http://127.0.0.1:$port/readyz"
-  until tables_have_all "$port"; do
-    kill -0 "$server" || fail "holdfast ended, see $log"
-    sleep 0.5
-  done
-  stop_server
-}
-
-# The prepared data folder: made once by a server's own import, then copied for every run, so that every run finds all seats free.
-prepare_event() {
-  local plan=$work/plan-$seats.json prepared=$work/prepared-$seats
-  write_plan "$plan"
-  if [[ ! -e $prepared.done || $holdfast -nt $prepared.done || $plan -nt $prepared.done ]]; then
-    rm -rf -- "$prepared" "$prepared.done"
-    mkdir "$prepared"
-    local began=$EPOCHREALTIME
-    "$holdfast" import --data "$prepared" --name Benchmark --keep-ids "$plan" >"$work/import.log" 2>&1 ||
-      { cat "$work/import.log" >&2 && fail "the event could not be imported"; }
-    awk -v a="$began" -v b="$EPOCHREALTIME" -v n="$seats" 'BEGIN { printf "imported %d seats in %.1f s\n", n, b - a }'
-    finish_tables "$prepared"
-    : >"$prepared.done"
-  fi
-}
-
 # sample_lag PORT FILE: how many seconds the tables are behind, once a second until it is stopped.
 sample_lag() {
   while sleep 1; do
@@ -117,13 +87,11 @@ note_lag() {
 
 # run_holdfast CONNECTIONS
 run_holdfast() {
-  local port rate p50 p99 refused broken answers log=$work/holdfast.log
+  local port rate p50 p99 refused broken answers
   fresh_folder
   cp -r --reflink=auto "$work/prepared-$seats" "$work/run/data"
   port=$(free_port)
-  "$holdfast" serve --data "$work/run/data" --port "$port" >"$log" 2>&1 </dev/null &
-  server=$!
-  wait_until holdfast "$log" curl -fs --max-time 5 "http://127.0.0.1:$port/readyz"
+  start_folder "$work/run/data" "$port"
   settle
   curl -fsS "http://127.0.0.1:$port/metrics" >"$work/before"
   sample_lag "$port" "$work/lags" &
@@ -215,7 +183,7 @@ versions() {
 mkdir -p "$work"
 if [[ $ours -eq 1 ]]; then
   [[ -x $holdfast ]] || fail "$holdfast is not built; start this with ./dev bench http"
-  prepare_event
+  prepare_folder
 fi
 machine
 printf 'a 4 KiB write on the bare disk, O_DSYNC: %s µs\n' "$(bare_disk)"

@@ -22,6 +22,8 @@ readonly here root holdfast work
 
 # shellcheck source=/dev/null
 source "$root/bench/common.sh"
+# shellcheck source=bench/database.sh
+source "$root/bench/database.sh"
 
 rounds=3
 seconds=8
@@ -67,53 +69,20 @@ done
 postgresql=${HOLDFAST_TEST_POSTGRESQL:?start this with ./dev bench postgres}
 redis=${HOLDFAST_TEST_REDIS:?start this with ./dev bench postgres}
 [[ $feed -eq 0 || -n ${HOLDFAST_TEST_KAFKA:-} ]] || fail "--feed takes a Kafka, and there is none (see above)"
+options=(--lock "$redis")
+[[ $feed -eq 0 ]] || options+=(--feed "kafka://$HOLDFAST_TEST_KAFKA")
 unset "${!HOLDFAST_@}"   # the program refuses variables of its name that it does not know
-readonly postgresql redis
-
-# database NAME [ROLE]: the URL of another database of the same server.
-database() {
-  local url=${postgresql%/*}/$1
-  [[ $# -eq 1 ]] || url="postgresql://$2@${url#*@}"
-  printf '%s' "$url"
-}
-sql() { psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 "$@"; }
-administer() { sql "$(database postgres postgres)" -c "$1"; }
-
-# --- nodes: started for a run, stopped after it and by the trap ---
-
-nodes=()
-
-stop_nodes() {
-  local node
-  for node in "${nodes[@]}"; do kill "$node" 2>/dev/null || true; done
-  for node in "${nodes[@]}"; do wait "$node" 2>/dev/null || true; done
-  nodes=()
-}
+readonly postgresql redis options
 
 # shellcheck disable=SC2317  # called by the trap
 clean_up() {
   stop_nodes
   local name
-  for name in bench_run bench_prepared bench_plain; do administer "DROP DATABASE IF EXISTS $name WITH (FORCE)" 2>/dev/null || true; done
+  for name in bench_run bench_prepared bench_plain; do drop_database "$name" || true; done
   rm -rf -- "$work/run"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
-
-# start_nodes N: their ports are in $work/run/port.1 and so on.
-start_nodes() {
-  local node options=(--ledger "$(database bench_run)" --lock "$redis")
-  [[ $feed -eq 0 ]] || options+=(--feed "kafka://$HOLDFAST_TEST_KAFKA")
-  for ((node = 1; node <= $1; node++)); do
-    "$holdfast" serve "${options[@]}" --port 0 --port-file "$work/run/port.$node" >"$work/holdfast.$node.log" 2>&1 </dev/null &
-    server=$!
-    nodes+=("$server")
-    wait_until "node $node" "$work/holdfast.$node.log" node_is_ready "$node"
-  done
-}
-
-port_of() { cat "$work/run/port.$1"; }
-node_is_ready() { curl -fs --max-time 5 "http://127.0.0.1:$(port_of "$1")/readyz"; }
 
 # warm_up NODE: one reservation, of a seat at the end of the plan that no run comes to, so that the node has the event in memory.
 warm_up() {
@@ -124,31 +93,7 @@ warm_up() {
     fail "node $1 did not take the first reservation: $(cat "$work/run/warm_up")"
 }
 
-# metrics FILE N: what N nodes say, one after the other: metric() adds them up.
-metrics() {
-  local node
-  for ((node = 1; node <= $2; node++)); do curl -fsS "http://127.0.0.1:$(port_of "$node")/metrics"; done >"$1"
-}
-
 # --- one run each; they leave "rate won p50 p99 broken batch commit behind" in $work/result ---
-
-# The database with the event, made once by the program's own commands, then copied for every run, so that every run finds all seats free.
-prepare_event() {
-  local plan=$work/plan-$seats.json began=$EPOCHREALTIME
-  write_plan "$plan"
-  administer "DROP DATABASE IF EXISTS bench_prepared WITH (FORCE)"
-  sql "$(database postgres)" -c "CREATE DATABASE bench_prepared"
-  "$holdfast" migrate --ledger "$(database bench_prepared)" >"$work/migrate.log" 2>&1 || { cat "$work/migrate.log" >&2 && fail "holdfast migrate failed"; }
-  fresh_folder
-  "$holdfast" serve --ledger "$(database bench_prepared)" --port 0 --port-file "$work/run/port.1" >"$work/holdfast.1.log" 2>&1 </dev/null &
-  server=$!
-  nodes=("$server")
-  wait_until "the node for the import" "$work/holdfast.1.log" node_is_ready 1
-  "$holdfast" import --server "http://127.0.0.1:$(port_of 1)" --name Benchmark --keep-ids "$plan" >"$work/import.log" 2>&1 ||
-    { cat "$work/import.log" >&2 && fail "the event could not be imported"; }
-  stop_nodes
-  awk -v a="$began" -v b="$EPOCHREALTIME" -v n="$seats" 'BEGIN { printf "imported %d seats in %.1f s\n", n, b - a }'
-}
 
 # load_all N CONNECTIONS SCRIPT: N nodes at once, each with its part of the seats; "rate p50 p99 refused broken answers", rates and counts
 # added up, the worse percentiles.
@@ -163,21 +108,11 @@ load_all() {
     END { printf "%.0f %d %d %d %d %d\n", rate, p50, p99, refused, broken, answers }'
 }
 
-reservations_in_tables() { sql "$(database bench_run)" -c "SELECT count(*) FROM holdfast.reservation"; }
-
-# Nothing is printed once the tables have all of the journal. Cheap, so that asking takes nothing from whoever writes them.
-lagging() {
-  sql "$(database bench_run)" -c "SELECT e.number FROM holdfast.event e
-    CROSS JOIN LATERAL (SELECT first_seq + changes - 1 AS seq FROM holdfast.journal j WHERE j.event = e.number ORDER BY first_seq DESC, ordinal DESC LIMIT 1) j
-    LEFT JOIN LATERAL (SELECT seq FROM holdfast.step s WHERE s.event = e.number ORDER BY base_seq DESC, base_ordinal DESC LIMIT 1) s ON true
-    WHERE s.seq IS DISTINCT FROM j.seq"
-}
-
 # follow_tables WANTED: waits until the tables have all of the journal, which must be so many reservations. "milliseconds
 # reservations-after-a-second", the second one as WANTED when they had all of them by then.
 follow_tables() {
   local began=$EPOCHREALTIME there after_second="" behind=0
-  while [[ -n $(lagging) ]]; do
+  while [[ -n $(lagging bench_run) ]]; do
     behind=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.0f", (b - a) * 1000 }')
     [[ -n $after_second || $behind -lt 1000 ]] || after_second=$(reservations_in_tables)
     [[ $behind -lt $((catch_up_seconds_max * 1000)) ]] ||
@@ -193,10 +128,9 @@ follow_tables() {
 run_holdfast() {
   local node rate p50 p99 refused broken answers behind kept won
   fresh_folder
-  administer "DROP DATABASE IF EXISTS bench_run WITH (FORCE)"
-  administer "CREATE DATABASE bench_run TEMPLATE bench_prepared OWNER holdfast STRATEGY file_copy"
+  copy_database bench_prepared
   redis-cli -u "$redis" flushall >/dev/null
-  start_nodes "$1"
+  start_nodes bench_run "$1" "${options[@]}"
   for ((node = 1; node <= $1; node++)); do warm_up "$node"; done
   administer CHECKPOINT
   settle
@@ -210,7 +144,7 @@ run_holdfast() {
   [[ -n ${kept:-} ]] || fail "it cannot be told whether the tables kept up"
   kept=$((kept - $1))
   metrics "$work/after" "$1"
-  check_run "$answers"
+  check_run "$answers" "$refused" "$3"
   stop_nodes
   if [[ $behind -ge 1000 ]]; then
     rate=$(awk -v kept="$kept" -v won="$won" -v answers="$answers" -v s="$seconds" 'BEGIN { printf "%.0f", answers * kept / won / (s + 1) }')
@@ -219,9 +153,11 @@ run_holdfast() {
     >"$work/result"
 }
 
-# check_run ANSWERS: a rate of a run that went wrong is none.
+# check_run ANSWERS REFUSED SCRIPT: a rate of a run that went wrong is none.
 check_run() {
   local twice
+  [[ $2 -eq 0 || $3 == */hot.lua ]] || fail "$2 of $1 answers were not 201: --seats is too small, or see $work/holdfast.1.log"
+  check_answers
   twice=$(sql "$(database bench_run)" -c "SELECT count(*) - count(DISTINCT SeatId) FROM Reservations WHERE Status = 'active'")
   [[ $twice -eq 0 ]] || fail "$twice seats have more than one owner"
   # Every answer that wrk counted must have gone through a batch.
@@ -280,10 +216,10 @@ pgbench=$(find /usr/lib/postgresql/*/bin -name pgbench 2>/dev/null | sort -V | t
 pgbench=${pgbench:-$(command -v pgbench)} || fail "there is no pgbench; Debian's package postgresql has it"
 machine
 printf 'a 4 KiB write on the bare disk, O_DSYNC: %s µs\n' "$(bare_disk)"
-sql "$(database postgres)" -c "DROP DATABASE IF EXISTS bench_plain" -c "CREATE DATABASE bench_plain" 2>/dev/null
+create_database bench_plain
 if [[ $ours -eq 1 ]]; then
   [[ -x $holdfast ]] || fail "$holdfast is not built; start this with ./dev bench postgres"
-  prepare_event
+  prepare_database bench_prepared
 fi
 
 names=()
