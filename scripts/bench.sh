@@ -36,6 +36,13 @@ cmd_bench() {
       [[ " $* " != *" --feed "* ]] || services+=(kafka)
       with_services "${services[@]}" -- "$root/bench/postgres/run.sh" "$@"
       ;;
+    peers)
+      cmd_setup bench
+      cmd_setup peers
+      build release holdfast
+      prepare_peers
+      with_services postgresql redis kafka -- "$root/bench/peers/run.sh" "$@"
+      ;;
     large)
       cmd_setup bench
       [[ " $* " == *" --program "* ]] || build release holdfast
@@ -47,6 +54,6 @@ cmd_bench() {
       build release holdfast
       node "$root/bench/web/run.mjs" "$@"
       ;;
-    *) fail "bench takes http, core, large, live, postgres or web, not '$which'" ;;
+    *) fail "bench takes http, core, large, live, peers, postgres or web, not '$which'" ;;
   esac
 }

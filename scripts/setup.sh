@@ -20,6 +20,7 @@ readonly lint_packages=(clang-tidy-19 clang-format-19 shellcheck)
 readonly bench_packages=(libbenchmark-dev wrk)
 readonly package_packages=(dpkg-dev file)
 readonly full_packages=(prometheus python3-venv)   # for promtool: the rules of the alerts; for generated clients
+readonly peers_packages=(python3-venv)   # for Django; the peers in Go take golang-go
 readonly browser_packages=(chromium)   # for the tests and the benchmark of the pages
 
 # Packages whose installation would start a service, with the name of the service.
@@ -56,13 +57,17 @@ cmd_setup() {
     browser) wanted+=("${browser_packages[@]}") ;;
     fuzz) wanted+=("${fuzz_packages[@]}") ;;
     go) command -v go >/dev/null || wanted+=(golang-go) ;;   # any Go will do
+    peers)
+      wanted+=("${peers_packages[@]}")
+      command -v go >/dev/null || wanted+=(golang-go)
+      ;;
     full)
       wanted+=("${full_packages[@]}")
       command -v javac >/dev/null || wanted+=(default-jdk-headless)
       ;;
     package) wanted+=("${package_packages[@]}") ;;
     lint) wanted+=("${lint_packages[@]}" "${test_packages[@]}") ;;   # clang-tidy reads how the tests are compiled, too
-    *) fail "setup takes no argument, 'test', 'bench', 'browser', 'fuzz', 'go', 'package', 'full' or 'lint', not '$1'" ;;
+    *) fail "setup takes no argument, 'test', 'bench', 'browser', 'fuzz', 'go', 'peers', 'package', 'full' or 'lint', not '$1'" ;;
   esac
 
   # Any Node.js from 18.19 on will do, whoever installed it (scripts/node.sh).

@@ -10,7 +10,7 @@ source "$root/scripts/setup.sh"
 system_name() { printf 'fedora 43'; }
 install_packages() { printf 'installed: %s\n' "$*"; }
 everything=("${build_packages[@]}" "${test_packages[@]}" "${lint_packages[@]}" "${bench_packages[@]}" "${browser_packages[@]}" "${package_packages[@]}"
-  "${full_packages[@]}" "${fuzz_packages[@]}")
+  "${full_packages[@]}" "${fuzz_packages[@]}" "${peers_packages[@]}")
 
 fail_test() {
   printf '%s\n' "$@"
@@ -23,7 +23,7 @@ for package in "${everything[@]}" libboost-dev nodejs npm postgresql default-jre
 done
 
 # With nothing but the shell's own tools.
-for kind in "" test bench browser fuzz go package full lint; do
+for kind in "" test bench peers browser fuzz go package full lint; do
   status=0
   # shellcheck disable=SC2086,SC2123  # no argument rather than an empty one; no program is found, on purpose
   output=$(PATH=/nonexistent && cmd_setup $kind 2>&1) || status=$?

@@ -11,6 +11,7 @@ source "$root/scripts/bench.sh"
 cmd_setup() { printf 'setup %s\n' "$*"; }
 build() { printf 'build %s\n' "$*"; }
 with_services() { :; }
+prepare_peers() { :; }
 npm_install() { :; }
 node() { :; }
 exec() { exit 0; }
