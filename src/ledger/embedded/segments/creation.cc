@@ -65,9 +65,11 @@ void SegmentWriter::create(Disk& disk, const Options& options, const JournalId& 
   remove_unfinished(disk);
   ReachMarker::create(disk, journal, start);
   Catalog catalog;
-  if (Supply(disk, catalog, journal, options.segment_bytes, options.draw_salt).prepare() == Supply::Prepared::no_room) {
-    throw NoRoom("there is no room for a journal in " + disk.path_of("") + ": its first segment takes " +
-                 std::to_string(options.segment_bytes) + " bytes. Free space and start again.");
+  Supply supply(disk, catalog, journal, options.segment_bytes, options.draw_salt);
+  if (supply.prepare() == Supply::Prepared::not_made) {
+    const Supply::Trouble trouble = *supply.trouble();
+    if (trouble.is_no_room) throw NoRoom(trouble.what + ". There is no journal yet. Free space and start again.");
+    throw SegmentNotMade(trouble.what + ". There is no journal yet. Repair the disk and start again.");
   }
   const Segment first = *catalog.next_prepared();
   Round opening(start);

@@ -63,6 +63,11 @@ void Round::add_note(NoteKind kind, std::string_view text) {
   notes_[kind] = text;
 }
 
+std::uint64_t Round::bytes_max(std::uint64_t rows, std::uint64_t body_bytes, std::uint64_t notes) {
+  const std::uint64_t frame = k_frame_header + rows * k_row_overhead_max + body_bytes + notes * (k_note_bytes_max + k_note_overhead_max);
+  return (frame + k_block - 1) / k_block * k_block;
+}
+
 std::string_view Round::finish(FrameKind kind, const SegmentHeader& segment, std::uint32_t block, std::uint32_t block_before) {
   FrameHeader header{.kind = kind,
                      .length = static_cast<std::uint32_t>(frame_.size()),

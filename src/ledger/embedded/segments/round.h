@@ -30,9 +30,11 @@ inline constexpr NoteKind k_note_clock_doubt = 2;   // a start with a clock far 
 inline constexpr NoteKind k_note_tables = 3;   // position and digest of the tables, when they were last synced
 inline constexpr std::size_t k_notes_max = 16;   // kinds
 inline constexpr std::size_t k_note_bytes_max = 512;
-// Of an opening, with as many notes as there can be: each of them takes its text and at most 24 bytes.
+inline constexpr std::size_t k_row_overhead_max = 68;   // bytes of a row's record beside its body
+inline constexpr std::size_t k_note_overhead_max = 24;   // bytes of a note's record beside its text
+// Of an opening, with as many notes as there can be.
 inline constexpr std::uint32_t k_opening_blocks_max =
-    static_cast<std::uint32_t>((k_frame_header + k_notes_max * (k_note_bytes_max + 24) + k_block - 1) / k_block);
+    static_cast<std::uint32_t>((k_frame_header + k_notes_max * (k_note_bytes_max + k_note_overhead_max) + k_block - 1) / k_block);
 
 // Belongs to one thread at a time.
 class Round {
@@ -53,6 +55,9 @@ class Round {
   bool is_empty() const { return frame_.size() == k_frame_header; }
   // On disk, padding included.
   std::size_t bytes() const { return (frame_.size() + k_block - 1) / k_block * k_block; }
+  // The most that bytes() can be with `rows` rows whose bodies have `body_bytes` bytes in all, and `notes` notes. It can be asked before
+  // there are rows: SegmentWriter::can_take.
+  static std::uint64_t bytes_max(std::uint64_t rows, std::uint64_t body_bytes, std::uint64_t notes = 0);
   const Notes& notes() const { return notes_; }
 
   // For the writer: the bytes of the frame with its header, padded to whole blocks. Valid until the round changes; add nothing afterwards.

@@ -63,7 +63,30 @@ void SegmentWriter::append(Round& round) {
 
 std::uint64_t SegmentWriter::round_bytes_max() const {
   const std::uint64_t made = supply_->segment_bytes();
-  return std::min(made, catalog_.prepared_bytes_min().value_or(made)) - k_blocks_before_rounds * k_block;
+  return std::min(std::min(made, catalog_.prepared_bytes_min().value_or(made)) - k_blocks_before_rounds * k_block, k_round_bytes_max);
+}
+
+std::expected<void, NotTaken> SegmentWriter::can_take(std::uint64_t bytes, Work work) const {
+  if (!broken_.empty()) return std::unexpected(NotTaken{NotTaken::Reason::failing, broken_});
+  if (const std::uint64_t most = round_bytes_max(); bytes > most) {
+    return std::unexpected(NotTaken{NotTaken::Reason::too_large, "a round of " + std::to_string(bytes) + " bytes is larger than the " +
+                                                                     std::to_string(most) + " that the journal takes. Make smaller rounds."});
+  }
+  const bool fits_here = bytes <= room().bytes;
+  const std::size_t needed = (fits_here ? 0U : 1U) + (work == Work::growing ? 1U : 0U);   // growing work leaves the reserve
+  const bool waits = work == Work::growing && supply_->trouble().has_value();
+  if (catalog_.prepared() < needed || waits) return std::unexpected(not_taken(work));
+  return {};
+}
+
+NotTaken SegmentWriter::not_taken(Work work) const {
+  const std::optional<Supply::Trouble> trouble = supply_->trouble();
+  if (!trouble) {
+    return {NotTaken::Reason::preparing, "the journal's next segment is being made. Nothing is lost. Try again in a moment."};
+  }
+  const std::string goes_on = work == Work::growing ? ". What frees seats or ends begun sales goes on." : ". What was answered is on disk.";
+  if (trouble->is_no_room) return {NotTaken::Reason::no_room, trouble->what + goes_on + " Free space; the rest then goes on by itself."};
+  return {NotTaken::Reason::failing, trouble->what + goes_on + " Repair the disk; the rest then goes on by itself."};
 }
 
 void SegmentWriter::check_limits(const Round& round) const {
@@ -81,14 +104,12 @@ void SegmentWriter::check_limits(const Round& round) const {
 }
 
 void SegmentWriter::make_segment() {
-  try {
-    if (supply_->prepare() != Supply::Prepared::no_room) return;
-  } catch (const DiskError& error) {
-    throw SegmentNotMade(std::string("the journal's next segment could not be made: ") + error.what() +
-                         ". What was answered is on disk, and nothing of this round is. Repair the disk; the journal then goes on.");
-  }
-  throw NoRoom("the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " +
-               std::to_string(supply_->segment_bytes()) + " bytes. What was answered is on disk. Free space; the journal then goes on.");
+  if (supply_->prepare(1) != Supply::Prepared::not_made) return;
+  const std::optional<Supply::Trouble> trouble = supply_->trouble();
+  if (!trouble) return;   // another thread's try has made one meanwhile
+  const std::string holds = trouble->what + ". What was answered is on disk, and nothing of this round is.";
+  if (trouble->is_no_room) throw NoRoom(holds + " Free space; the journal then goes on.");
+  throw SegmentNotMade(holds + " Repair the disk; the journal then goes on.");
 }
 
 // The opening has its own write: together with a round, a torn write could leave the round whole behind a bad opening, which is damage.
@@ -128,7 +149,7 @@ void SegmentWriter::guarded(Write write) {
 
 SegmentWriter::Room SegmentWriter::room() const {
   return {
-      .bytes = std::uint64_t{segment_.blocks() - next_block_} * k_block, .prepared = catalog_.prepared(), .is_short = supply_->is_short()};
+      .bytes = std::uint64_t{segment_.blocks() - next_block_} * k_block, .prepared = catalog_.prepared(), .is_short = supply_->trouble().has_value()};
 }
 
 void SegmentWriter::stop() {

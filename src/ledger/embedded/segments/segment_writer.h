@@ -3,16 +3,18 @@
 //   PosixDisk disk(folder);
 //   if (!SegmentWriter::exists(disk)) SegmentWriter::create(disk, options, journal_id, {});
 //   SegmentWriter writer(disk, options);          // recovers
+//   if (const auto taken = writer.can_take(bytes, Work::growing); !taken) refuse(taken.error().what);   // before anything is judged
 //   Round round(writer.reach());
 //   round.add_row(event, first_seq, changes, at, body);
 //   writer.append(round);                         // on disk; readers see it
 //   writer.stop();                                // the next start knows that nothing was under way
 //
-// It has no threads. append(), room() and stop() belong to one thread at a time; supply() and catalog() to any. After a failed write or
+// It has no threads. append(), can_take(), room() and stop() belong to one thread at a time; supply() and catalog() to any. After a failed write or
 // sync nobody knows what is on disk: nothing more is accepted, and the process must end. The next start finds out.
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <optional>
 #include <string>
@@ -42,8 +44,28 @@ class RoundRefused : public DataError {
   using DataError::DataError;
 };
 
+// What a round is for. While room is short, one goes on longer than the other.
+enum class Work {
+  growing,   // new holds, events and their changes: they need more room, and free none
+  settling,   // payments, releases, returns, extensions and expiries: they free seats, or end sales that have begun
+};
+
+// Why a round cannot be taken. Nothing has changed, and the next answer may be another.
+struct NotTaken {
+  enum class Reason {
+    too_large,   // larger than round_bytes_max(): make smaller rounds
+    preparing,   // the next segment is being made. Ask again in a moment
+    no_room,   // the disk is full
+    failing,   // the next segment cannot be made for another reason, or the journal accepts nothing any more
+  };
+  Reason reason = Reason::failing;
+  std::string what;   // says what holds and what to do
+};
+
 class SegmentWriter {
  public:
+  static constexpr std::uint64_t k_round_bytes_max = std::uint64_t{2} * 1024 * 1024;   // of a round, however large the segments are
+
   struct Options {
     std::uint64_t segment_bytes = k_segment_bytes;   // of segments that are made from now on: a multiple of k_block, 64 KiB to 1 GiB
     std::function<std::uint64_t()> draw_salt{};   // unpredictable numbers; required. Called on the thread that prepares
@@ -68,14 +90,18 @@ class SegmentWriter {
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
   // Writes the round, which must begin at reach(); on disk when it returns. Begins the next segment if the round does not fit in the one in
-  // use. Throws RoundRefused, SegmentNotMade or NoRoom, and then nothing has changed. Throws DiskError if writing failed, and from then on
+  // use, and makes that itself if none is prepared. Throws RoundRefused, SegmentNotMade or NoRoom, and then nothing has changed. Throws DiskError if writing failed, and from then on
   // the same sentence for every call.
   void append(Round& round);
 
   const Reach& reach() const { return reach_; }
   const Notes& notes() const { return notes_; }
-  // The largest Round::bytes() that append() takes: what fits into each further segment.
+  // The largest Round::bytes() that append() takes: what fits into each further segment, and at most k_round_bytes_max.
   std::uint64_t round_bytes_max() const;
+  // Whether a round of at most `bytes` (Round::bytes_max) can be appended now without a segment that has yet to be made: ask before judging,
+  // so that nothing is refused afterwards. The last prepared segment is the reserve: growing work does not begin it, and is refused while the
+  // supply is in trouble. Settling work goes on to its end.
+  std::expected<void, NotTaken> can_take(std::uint64_t bytes, Work work) const;
   Room room() const;
   // Notes a clean stop; on disk when it returns. Call it last. Throws DiskError.
   void stop();
@@ -89,6 +115,7 @@ class SegmentWriter {
   static constexpr std::uint64_t k_blocks_before_rounds = k_first_frame + k_opening_blocks_max;
 
   void check_limits(const Round& round) const;
+  NotTaken not_taken(Work work) const;
   void make_segment();
   void begin_segment();
   void write(Round& round, FrameKind kind, const Segment& segment, std::uint32_t block);

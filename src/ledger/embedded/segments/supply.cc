@@ -19,24 +19,39 @@ Supply::Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint
   HOLDFAST_CHECK(segment_bytes % k_block == 0 && segment_bytes >= k_segment_bytes_min && segment_bytes <= k_segment_bytes_max);
 }
 
-Supply::Prepared Supply::prepare() {
+Supply::Prepared Supply::prepare(std::size_t ahead) {
   const std::scoped_lock lock(mutex_);
-  if (catalog_.prepared() >= k_ahead) {
-    is_short_ = false;
-    return Prepared::enough;
-  }
+  if (catalog_.prepared() >= ahead) return Prepared::enough;
   try {
     make(catalog_.last_number() + 1);
   } catch (const DiskError& error) {
-    is_short_ = true;
-    if (!error.is_no_room()) throw;
-    return Prepared::no_room;
+    set_trouble(error.is_no_room() ? no_room() : Trouble{.what = std::string("the journal's next segment cannot be made: ") + error.what()});
+    return Prepared::not_made;
   }
-  is_short_ = false;
+  set_trouble(std::nullopt);
   return Prepared::one_more;
 }
 
-void Supply::look_for_room() { is_short_ = catalog_.prepared() < k_ahead && disk_.free_bytes() < segment_bytes_; }
+void Supply::look_for_room() {
+  const bool is_short = catalog_.prepared() < k_ahead && disk_.free_bytes() < segment_bytes_;
+  set_trouble(is_short ? std::optional(no_room()) : std::nullopt);
+}
+
+std::optional<Supply::Trouble> Supply::trouble() const {
+  const std::scoped_lock lock(trouble_mutex_);
+  return trouble_;
+}
+
+void Supply::set_trouble(std::optional<Trouble> trouble) {
+  const std::scoped_lock lock(trouble_mutex_);
+  trouble_ = std::move(trouble);
+}
+
+Supply::Trouble Supply::no_room() const {
+  return {.is_no_room = true,
+          .what = "the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " + std::to_string(segment_bytes_) +
+                  " bytes"};
+}
 
 void Supply::remove_if_there(const std::string& name) {
   const std::vector<std::string> names = disk_.list();

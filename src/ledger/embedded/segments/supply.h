@@ -8,10 +8,10 @@
 // ends sales that have begun goes on in it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "ledger/embedded/segments/catalog.h"
@@ -26,19 +26,23 @@ class Supply {
   enum class Prepared {
     enough,   // k_ahead are there
     one_more,   // one was made
-    no_room,   // the disk is full
+    not_made,   // none could be made, and trouble() says why
+  };
+  // Why the last try has made no segment.
+  struct Trouble {
+    bool is_no_room = false;   // the disk is full; else it fails
+    std::string what;   // a sentence without its full stop
   };
 
   // `draw_salt` gives unpredictable numbers; called by one thread at a time. Both references must outlive the supply.
   Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint64_t segment_bytes, std::function<std::uint64_t()> draw_salt);
 
-  // Makes at most one segment, which may take seconds. Throws DiskError if it fails for another reason than room. After a failure of either
-  // kind the next call tries again.
-  Prepared prepare();
-  // At a start, before the first prepare(): would it find room? Throws DiskError.
+  // Makes one segment, which may take seconds, unless `ahead` of them are prepared. After a failure the next call tries again.
+  Prepared prepare(std::size_t ahead = k_ahead);
+  // At a start, before the first prepare(): would it find room? If not, that is the trouble. Throws DiskError.
   void look_for_room();
-  // Whether the last try failed, for whatever reason, so that nobody knows whether there will be a further segment.
-  bool is_short() const { return is_short_.load(std::memory_order_relaxed); }
+  // What the last try failed of; nobody knows then whether there will be a further segment. Nothing: it did not fail.
+  std::optional<Trouble> trouble() const;
   // Of the segments that it makes.
   std::uint64_t segment_bytes() const { return segment_bytes_; }
 
@@ -46,6 +50,8 @@ class Supply {
   void make(std::uint64_t number);
   void remove_if_there(const std::string& name);
   void discard(const std::string& name);
+  void set_trouble(std::optional<Trouble> trouble);
+  Trouble no_room() const;
 
   Disk& disk_;
   Catalog& catalog_;
@@ -53,7 +59,8 @@ class Supply {
   const std::uint64_t segment_bytes_;
   const std::function<std::uint64_t()> draw_salt_;
   std::mutex mutex_;   // one makes a segment
-  std::atomic<bool> is_short_{false};
+  mutable std::mutex trouble_mutex_;   // taken after mutex_, never held during a call to the disk
+  std::optional<Trouble> trouble_;
 };
 
 }   // namespace holdfast::segments

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <map>
+#include <random>
 
 #include "ledger/embedded/segments/reach_marker.h"
 #include "ledger/embedded/segments/retention.h"
@@ -15,10 +17,13 @@ namespace holdfast::test {
 namespace {
 
 using segments::DiskError;
+using segments::k_block;
 using segments::NoRoom;
+using segments::NotTaken;
 using segments::Round;
 using segments::SegmentWriter;
 using segments::Supply;
+using segments::Work;
 using testing::HasSubstr;
 
 std::unique_ptr<SegmentWriter> new_writer(SimulatedDisk& disk) {
@@ -108,7 +113,7 @@ TEST(SegmentWriterTest, SeesAFullDiskComingAndGoesOnInTheReserve) {
   EXPECT_FALSE(writer->room().is_short);
   disk.set_free(0);
   while (writer->room().prepared == Supply::k_ahead) append(*writer);
-  EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::no_room);
+  EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::not_made);
   EXPECT_TRUE(writer->room().is_short);   // new work is refused from here on, with a whole segment left
   EXPECT_GE(writer->room().prepared, 1U);
   while (writer->room().prepared > 0) append(*writer);
@@ -137,12 +142,9 @@ TEST(SegmentWriterTest, AFailureToPrepareASegmentDoesNotStopTheJournal) {
     SimulatedDisk disk = whole.copy();
     SegmentWriter writer(disk, small_segments());
     disk.fail_at(disk.calls() + failing, EIO);
-    try {
-      EXPECT_EQ(writer.supply().prepare(), Supply::Prepared::one_more);
+    if (writer.supply().prepare() == Supply::Prepared::one_more) {
       EXPECT_GT(failing, 4U);
       break;
-    } catch (const DiskError& error) {
-      EXPECT_EQ(error.code(), EIO);
     }
     EXPECT_EQ(writer.supply().prepare(), Supply::Prepared::one_more) << failing;
     for (int i = 0; i < 12; ++i) append(writer);
@@ -160,17 +162,13 @@ TEST(SegmentWriterTest, ASegmentThatCouldNotBeMadeLeavesNoFileAndIsTold) {
       EXPECT_FALSE(writer->room().is_short);
       const std::vector<std::string> names = disk.names();
       disk.fail_at(disk.calls() + failing, code);
-      Supply::Prepared prepared = Supply::Prepared::no_room;
-      try {
-        prepared = writer->supply().prepare();
-      } catch (const DiskError& error) {
-        EXPECT_EQ(error.code(), EIO);
-      }
-      if (prepared == Supply::Prepared::one_more) {
+      if (writer->supply().prepare() == Supply::Prepared::one_more) {
         EXPECT_GT(failing, 5U);
         break;
       }
       EXPECT_TRUE(writer->room().is_short);
+      EXPECT_EQ(writer->supply().trouble()->is_no_room, code == ENOSPC);
+      EXPECT_THAT(writer->supply().trouble()->what, HasSubstr(code == ENOSPC ? "is full" : "Input/output error"));
       EXPECT_EQ(disk.names(), names);
       EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more);
       EXPECT_FALSE(writer->room().is_short);
@@ -181,7 +179,7 @@ TEST(SegmentWriterTest, ASegmentThatCouldNotBeMadeLeavesNoFileAndIsTold) {
     const auto writer = new_writer(disk);
     disk.fail_at(disk.calls() + failing, ENOSPC);
     disk.fail_at(disk.calls() + failing + 1, EIO);
-    EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::no_room) << failing;
+    EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::not_made) << failing;
     EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more) << failing;
     for (int i = 0; i < 12; ++i) append(*writer);
     EXPECT_EQ(compare(disk, {.reach = writer->reach()}), "") << failing;
@@ -230,6 +228,145 @@ TEST(SegmentWriterTest, RefusesARoundBeyondALimitBeforeItWritesAnything) {
   EXPECT_EQ(disk.calls(), calls);
   append(*writer);
   EXPECT_EQ(compare(disk, {.reach = writer->reach()}), "");
+}
+
+// A round of this many bytes on disk.
+Round round_of(const segments::Reach& before, std::uint64_t bytes) {
+  Round round(before);
+  round.add_row(1, 1, 1, k_test_time, std::string(bytes - 200, 'x'));
+  EXPECT_EQ(round.bytes(), bytes);
+  return round;
+}
+
+void prepare_all(SegmentWriter& writer) {
+  while (writer.supply().prepare() == Supply::Prepared::one_more) {}
+}
+
+TEST(SegmentWriterTest, ARoundIsNeverLargerThanWasSaidBeforehand) {
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 300; ++i) {
+    Round round({.round = random(), .head = {.position = static_cast<Position>(random() >> 2), .hash = {}}});
+    const std::uint64_t rows = random() % 50;
+    const std::uint64_t notes = random() % 4;
+    std::uint64_t body_bytes = 0;
+    for (std::uint64_t row = 0; row < rows; ++row) {
+      const std::string body(random() % 300, 'x');
+      round.add_row(static_cast<EventNumber>(random()), random(), static_cast<std::uint32_t>(random()), static_cast<Millis>(random()), body);
+      body_bytes += body.size();
+    }
+    for (std::uint64_t note = 0; note < notes; ++note) round.add_note(random(), std::string(segments::k_note_bytes_max, 'x'));
+    ASSERT_LE(round.bytes(), Round::bytes_max(rows, body_bytes, notes));
+  }
+}
+
+// Whatever the sizes, and whenever the disk is full: a round that was said to fit is appended without making a file.
+TEST(SegmentWriterTest, WhatCanBeTakenIsAppendedWithoutANewSegment) {
+  std::map<NotTaken::Reason, std::size_t> refused;
+  std::size_t taken = 0;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    std::mt19937_64 random(seed);
+    SimulatedDisk disk;
+    const auto writer = new_writer(disk);
+    for (int i = 0; i < 100; ++i) {
+      if (random() % 4 == 0) disk.set_free(random() % 2 * 3 * k_small_segment);
+      if (random() % 3 == 0) writer->supply().prepare();
+      const std::uint64_t bytes = (1 + random() % 13) * k_block;
+      const auto work = random() % 2 == 0 ? Work::growing : Work::settling;
+      const auto answer = writer->can_take(bytes, work);
+      if (!answer) {
+        ++refused[answer.error().reason];
+        continue;
+      }
+      ++taken;
+      const std::size_t files = disk.names().size();
+      Round round = round_of(writer->reach(), bytes);
+      ASSERT_NO_THROW(writer->append(round));
+      ASSERT_EQ(disk.names().size(), files);
+      if (work == Work::growing) ASSERT_GE(writer->room().prepared, 1U) << "it has begun the reserve";
+    }
+  }
+  EXPECT_GT(taken, 300U);
+  EXPECT_GT(refused[NotTaken::Reason::no_room], 100U);
+  EXPECT_GT(refused[NotTaken::Reason::preparing], 50U);
+  EXPECT_GT(refused[NotTaken::Reason::too_large], 50U);
+}
+
+TEST(SegmentWriterTest, OnAFullDiskNewWorkIsRefusedAtOnceAndTheRestGoesOnToTheEndOfTheReserve) {
+  SimulatedDisk disk;
+  const auto writer = new_writer(disk);
+  prepare_all(*writer);
+  disk.set_free(0);
+  while (writer->room().prepared == Supply::k_ahead) append(*writer);
+  EXPECT_TRUE(writer->can_take(k_block, Work::growing)) << "nobody knows yet that the disk is full";
+  writer->supply().prepare();
+  const auto refused = writer->can_take(k_block, Work::growing);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, NotTaken::Reason::no_room);
+  EXPECT_EQ(refused.error().what, "the disk of journal is full: the journal's next segment takes 65536 bytes. What frees seats or ends "
+                                  "begun sales goes on. Free space; the rest then goes on by itself.");
+  std::size_t rounds = 0;
+  for (; writer->can_take(2 * k_block, Work::settling); ++rounds) {
+    Round round = round_of(writer->reach(), 2 * k_block);
+    writer->append(round);
+  }
+  EXPECT_EQ(writer->room().prepared, 0U);
+  EXPECT_LT(writer->room().bytes, 2 * k_block);
+  EXPECT_GE(rounds, 7U) << "the reserve has room for these alone";
+  EXPECT_THAT(writer->can_take(2 * k_block, Work::settling).error().what, HasSubstr("What was answered is on disk. Free space"));
+
+  disk.set_free(k_small_segment);
+  EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more);
+  EXPECT_TRUE(writer->can_take(2 * k_block, Work::settling));
+  EXPECT_EQ(writer->can_take(2 * k_block, Work::growing).error().reason, NotTaken::Reason::preparing) << "the reserve comes first";
+  disk.set_free(k_small_segment);
+  EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more);
+  EXPECT_TRUE(writer->can_take(2 * k_block, Work::growing));
+  EXPECT_EQ(SegmentWriter(disk, small_segments()).reach(), writer->reach());
+}
+
+// Without trouble, the reserve is for settling work too: nobody knows whether the next segment will be made.
+TEST(SegmentWriterTest, NewWorkWaitsForTheNextSegmentRatherThanBeginTheReserve) {
+  SimulatedDisk disk;
+  const auto writer = new_writer(disk);
+  EXPECT_EQ(writer->can_take(k_block, Work::growing).error().reason, NotTaken::Reason::preparing);
+  writer->supply().prepare();
+  while (writer->can_take(3 * k_block, Work::growing)) {
+    Round round = round_of(writer->reach(), 3 * k_block);
+    writer->append(round);
+  }
+  EXPECT_EQ(writer->room().prepared, 1U);
+  EXPECT_TRUE(writer->can_take(3 * k_block, Work::settling));
+  EXPECT_TRUE(writer->can_take(writer->room().bytes, Work::growing)) << "it still fits into the segment in use";
+  writer->supply().prepare();
+  EXPECT_TRUE(writer->can_take(3 * k_block, Work::growing));
+}
+
+TEST(SegmentWriterTest, ABrokenJournalTakesNothing) {
+  SimulatedDisk disk;
+  const auto writer = new_writer(disk);
+  prepare_all(*writer);
+  disk.fail_at(disk.calls(), EIO);
+  EXPECT_THROW(append(*writer), DiskError);
+  const auto refused = writer->can_take(k_block, Work::settling);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, NotTaken::Reason::failing);
+  EXPECT_THAT(refused.error().what, HasSubstr("the journal could not be written"));
+}
+
+TEST(SegmentWriterTest, ARoundHasALimitHoweverLargeTheSegments) {
+  SimulatedDisk disk;
+  SegmentWriter::Options options = small_segments();
+  options.segment_bytes = 2 * SegmentWriter::k_round_bytes_max;
+  SegmentWriter::create(disk, options, k_test_journal, {});
+  SegmentWriter writer(disk, options);
+  prepare_all(writer);
+  EXPECT_EQ(writer.round_bytes_max(), SegmentWriter::k_round_bytes_max);
+  EXPECT_TRUE(writer.can_take(SegmentWriter::k_round_bytes_max, Work::growing));
+  EXPECT_EQ(writer.can_take(SegmentWriter::k_round_bytes_max + 1, Work::settling).error().reason, NotTaken::Reason::too_large);
+  Round round = round_of(writer.reach(), SegmentWriter::k_round_bytes_max);
+  writer.append(round);
+  Round larger = round_of(writer.reach(), SegmentWriter::k_round_bytes_max + k_block);
+  EXPECT_THROW(writer.append(larger), segments::RoundRefused);
 }
 
 TEST(SegmentWriterTest, SegmentsOfSeveralSizesMakeOneJournal) {
