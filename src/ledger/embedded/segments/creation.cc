@@ -65,7 +65,7 @@ void SegmentWriter::create(Disk& disk, const Options& options, const JournalId& 
   remove_unfinished(disk);
   ReachMarker::create(disk, journal, start);
   Catalog catalog;
-  Supply supply(disk, catalog, journal, options.segment_bytes, options.draw_salt);
+  Supply supply(disk, catalog, journal, options.sizes(), options.draw_salt);
   if (supply.prepare() == Supply::Prepared::not_made) {
     const Supply::Trouble trouble = *supply.trouble();
     if (trouble.is_no_room) throw NoRoom(trouble.what + ". There is no journal yet. Free space and start again.");

@@ -18,7 +18,8 @@ namespace holdfast::segments {
 
 inline constexpr std::size_t k_block = 4'096;
 inline constexpr std::uint16_t k_version = 1;
-inline constexpr std::uint64_t k_segment_bytes = std::uint64_t{64} * 1024 * 1024;   // of a segment, unless told otherwise
+inline constexpr std::uint64_t k_first_segment_bytes = std::uint64_t{4} * 1024 * 1024;   // of segment 1, unless told otherwise
+inline constexpr std::uint64_t k_segment_bytes = std::uint64_t{64} * 1024 * 1024;   // of a segment at most, unless told otherwise
 inline constexpr std::uint64_t k_segment_bytes_min = 16 * k_block;
 inline constexpr std::uint64_t k_segment_bytes_max = std::uint64_t{1} * 1024 * 1024 * 1024;
 inline constexpr std::uint32_t k_first_frame = 1;   // its block: the opening's

@@ -29,7 +29,7 @@ SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_
   Recovered found = recover(disk_, marker_, Disk::Mode::write);
   for (const Torn& torn : found.torn) torn_blocks_ += torn.blocks;
   mend(found);
-  supply_.emplace(disk, catalog_, marker_.journal(), options.segment_bytes, std::move(options.draw_salt));
+  supply_.emplace(disk, catalog_, marker_.journal(), options.sizes(), std::move(options.draw_salt));
   for (Segment& segment : found.segments) catalog_.add(segment);
   segment_ = found.segments[found.last];
   last_frame_ = found.last_frame;
@@ -62,7 +62,7 @@ void SegmentWriter::append(Round& round) {
 }
 
 std::uint64_t SegmentWriter::round_bytes_max() const {
-  const std::uint64_t made = supply_->segment_bytes();
+  const std::uint64_t made = supply_->next_bytes();
   return std::min(std::min(made, catalog_.prepared_bytes_min().value_or(made)) - k_blocks_before_rounds * k_block, k_round_bytes_max);
 }
 

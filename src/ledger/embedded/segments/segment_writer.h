@@ -67,8 +67,11 @@ class SegmentWriter {
   static constexpr std::uint64_t k_round_bytes_max = std::uint64_t{2} * 1024 * 1024;   // of a round, however large the segments are
 
   struct Options {
-    std::uint64_t segment_bytes = k_segment_bytes;   // of segments that are made from now on: a multiple of k_block, 64 KiB to 1 GiB
+    std::uint64_t segment_bytes = k_segment_bytes;   // SegmentSizes::most, of segments that are made from now on
+    std::uint64_t first_segment_bytes = k_first_segment_bytes;   // SegmentSizes::first
     std::function<std::uint64_t()> draw_salt{};   // unpredictable numbers; required. Called on the thread that prepares
+
+    SegmentSizes sizes() const { return {.first = first_segment_bytes, .most = segment_bytes}; }
   };
   // What is left for further rounds.
   struct Room {

@@ -11,12 +11,19 @@ namespace {
 // Zeros are written and synced in small steps, so that a round's sync never waits for many of them.
 constexpr std::uint64_t k_zeroed_at_once = std::uint64_t{1} * 1024 * 1024;
 
+bool is_size(std::uint64_t bytes) { return bytes % k_block == 0 && bytes >= k_segment_bytes_min && bytes <= k_segment_bytes_max; }
+
 }  // namespace
 
-Supply::Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint64_t segment_bytes,
-               std::function<std::uint64_t()> draw_salt)
-    : disk_(disk), catalog_(catalog), journal_(journal), segment_bytes_(segment_bytes), draw_salt_(std::move(draw_salt)) {
-  HOLDFAST_CHECK(segment_bytes % k_block == 0 && segment_bytes >= k_segment_bytes_min && segment_bytes <= k_segment_bytes_max);
+std::uint64_t SegmentSizes::of(std::uint64_t number) const {
+  std::uint64_t bytes = first;
+  for (std::uint64_t before = 1; before < number && bytes < most; ++before) bytes *= 2;
+  return std::min(bytes, most);
+}
+
+Supply::Supply(Disk& disk, Catalog& catalog, const JournalId& journal, SegmentSizes sizes, std::function<std::uint64_t()> draw_salt)
+    : disk_(disk), catalog_(catalog), journal_(journal), sizes_(sizes), draw_salt_(std::move(draw_salt)) {
+  HOLDFAST_CHECK(is_size(sizes.first) && is_size(sizes.most));
 }
 
 Supply::Prepared Supply::prepare(std::size_t ahead) {
@@ -33,7 +40,7 @@ Supply::Prepared Supply::prepare(std::size_t ahead) {
 }
 
 void Supply::look_for_room() {
-  const bool is_short = catalog_.prepared() < k_ahead && disk_.free_bytes() < segment_bytes_;
+  const bool is_short = catalog_.prepared() < k_ahead && disk_.free_bytes() < next_bytes();
   set_trouble(is_short ? std::optional(no_room()) : std::nullopt);
 }
 
@@ -49,7 +56,7 @@ void Supply::set_trouble(std::optional<Trouble> trouble) {
 
 Supply::Trouble Supply::no_room() const {
   return {.is_no_room = true,
-          .what = "the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " + std::to_string(segment_bytes_) +
+          .what = "the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " + std::to_string(next_bytes()) +
                   " bytes"};
 }
 
@@ -71,14 +78,14 @@ void Supply::make(std::uint64_t number) {
   const std::string name = name_of_segment(number);
   const std::string partial = name + ".partial";
   remove_if_there(partial);
-  const SegmentHeader header{.number = number, .bytes = segment_bytes_, .journal = journal_, .salt = draw_salt_()};
+  const SegmentHeader header{.number = number, .bytes = sizes_.of(number), .journal = journal_, .salt = draw_salt_()};
   try {
     const std::unique_ptr<DiskFile> file = disk_.create(partial);
-    file->allocate(segment_bytes_);
+    file->allocate(header.bytes);
     std::string bytes = encode(header);
-    bytes.resize(std::min(segment_bytes_, k_zeroed_at_once), '\0');
-    for (std::uint64_t at = 0; at < segment_bytes_; at += bytes.size()) {
-      bytes.resize(std::min<std::uint64_t>(bytes.size(), segment_bytes_ - at));
+    bytes.resize(std::min(header.bytes, k_zeroed_at_once), '\0');
+    for (std::uint64_t at = 0; at < header.bytes; at += bytes.size()) {
+      bytes.resize(std::min<std::uint64_t>(bytes.size(), header.bytes - at));
       file->write(at, bytes);
       file->sync();
       std::fill_n(bytes.begin(), k_block, '\0');   // the header is in the first step only

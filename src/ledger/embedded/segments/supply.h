@@ -1,7 +1,7 @@
 // Makes segments ahead of their use: files of full size, zeroed, with a header, all of it on disk. So an append overwrites blocks that are
 // there, and needs no new metadata.
 //
-//   Supply supply(disk, catalog, journal, k_segment_bytes, draw_salt);
+//   Supply supply(disk, catalog, journal, SegmentSizes{}, draw_salt);
 //   supply.prepare();   // on a background thread, after each round that began a segment, and now and then
 //
 // The last prepared segment is the reserve for a full disk: while no further one can be made, new work is refused, and what frees seats or
@@ -19,6 +19,14 @@
 
 namespace holdfast::segments {
 
+// How large segments are made: each twice as large as the one before, up to `most`. A new folder is not filled with zeros that nobody needs
+// yet, and its starts read little. Both are multiples of k_block from k_segment_bytes_min to k_segment_bytes_max.
+struct SegmentSizes {
+  std::uint64_t first = k_first_segment_bytes;   // of segment 1; `most`, if that is smaller
+  std::uint64_t most = k_segment_bytes;
+  std::uint64_t of(std::uint64_t number) const;
+};
+
 // Any thread.
 class Supply {
  public:
@@ -35,7 +43,7 @@ class Supply {
   };
 
   // `draw_salt` gives unpredictable numbers; called by one thread at a time. Both references must outlive the supply.
-  Supply(Disk& disk, Catalog& catalog, const JournalId& journal, std::uint64_t segment_bytes, std::function<std::uint64_t()> draw_salt);
+  Supply(Disk& disk, Catalog& catalog, const JournalId& journal, SegmentSizes sizes, std::function<std::uint64_t()> draw_salt);
 
   // Makes one segment, which may take seconds, unless `ahead` of them are prepared. After a failure the next call tries again.
   Prepared prepare(std::size_t ahead = k_ahead);
@@ -43,8 +51,8 @@ class Supply {
   void look_for_room();
   // What the last try failed of; nobody knows then whether there will be a further segment. Nothing: it did not fail.
   std::optional<Trouble> trouble() const;
-  // Of the segments that it makes.
-  std::uint64_t segment_bytes() const { return segment_bytes_; }
+  // Of the segment that it makes next.
+  std::uint64_t next_bytes() const { return sizes_.of(catalog_.last_number() + 1); }
 
  private:
   void make(std::uint64_t number);
@@ -56,7 +64,7 @@ class Supply {
   Disk& disk_;
   Catalog& catalog_;
   const JournalId journal_;
-  const std::uint64_t segment_bytes_;
+  const SegmentSizes sizes_;
   const std::function<std::uint64_t()> draw_salt_;
   std::mutex mutex_;   // one makes a segment
   mutable std::mutex trouble_mutex_;   // taken after mutex_, never held during a call to the disk

@@ -21,10 +21,11 @@ void end(SimulatedDisk& disk, std::uint64_t way, std::uint64_t which) {
 }
 
 // Lives until the call, or to the end. True: it crashed.
-bool crashes(SimulatedDisk& disk, std::size_t call, SimulatedDisk::When when, Answered& answered) {
+bool crashes(SimulatedDisk& disk, std::size_t call, SimulatedDisk::When when, Answered& answered,
+             const segments::SegmentWriter::Options& options = small_segments()) {
   disk.crash_at(call, when);
   try {
-    live(disk, k_rounds, answered);
+    live(disk, k_rounds, answered, options);
     return false;
   } catch (const Crash&) {
     return true;
@@ -65,6 +66,23 @@ TEST(SegmentCrash, AtEveryCallLeavesWhatWasAnswered) {
       }
     }
   }
+}
+
+// Segments of 16, 32, 64 and 128 blocks: the crash meets a small one in use and a larger one that is being made, and each change of size.
+TEST(SegmentCrash, AtEveryCallOfAFolderWhoseSegmentsGrowLeavesWhatWasAnswered) {
+  bool crashed = true;
+  std::size_t call = 0;
+  for (; crashed; ++call) {
+    SCOPED_TRACE("call " + std::to_string(call));
+    SimulatedDisk disk;
+    Answered answered;
+    crashed = crashes(disk, call, call % 2 == 0 ? SimulatedDisk::When::after : SimulatedDisk::When::before, answered, growing_segments());
+    end(disk, call % 3, call);
+    if (segments::SegmentWriter::exists(disk)) ASSERT_NO_THROW(ASSERT_EQ(compare(disk, answered), ""));
+    live(disk, 2 * k_rounds, answered, growing_segments(2));
+    ASSERT_EQ(compare(disk, answered), "");
+  }
+  EXPECT_GT(call, 100U);
 }
 
 // Each of both ends is a kill or a power cut.

@@ -26,6 +26,13 @@ SegmentWriter::Options small_segments(std::uint64_t seed) {
   return {.segment_bytes = k_small_segment, .draw_salt = [random] { return (*random)(); }};
 }
 
+SegmentWriter::Options growing_segments(std::uint64_t seed) {
+  SegmentWriter::Options options = small_segments(seed);
+  options.first_segment_bytes = k_small_segment;
+  options.segment_bytes = 8 * k_small_segment;
+  return options;
+}
+
 JournalRow test_row(Position position, std::string& body) {
   const std::size_t size = position % 5 == 0 ? 9'000 : position % 3 == 0 ? 0 : 40;
   body.assign(size, static_cast<char>('a' + position % 26));
@@ -51,7 +58,10 @@ Round test_round(const Reach& before) {
 }
 
 void live(segments::Disk& disk, std::uint64_t last, Answered& answered, std::uint64_t seed) {
-  const SegmentWriter::Options options = small_segments(seed);
+  live(disk, last, answered, small_segments(seed));
+}
+
+void live(segments::Disk& disk, std::uint64_t last, Answered& answered, const SegmentWriter::Options& options) {
   if (!SegmentWriter::exists(disk)) SegmentWriter::create(disk, options, k_test_journal, {});
   SegmentWriter writer(disk, options);
   answered.reach = writer.reach();   // readers see it: from now on it must stay

@@ -19,6 +19,9 @@ inline constexpr Millis k_test_time = 1'771'949'700'000;
 // Small segments; salts are drawn from `seed`, so that files are the same to the byte.
 segments::SegmentWriter::Options small_segments(std::uint64_t seed = 1);
 
+// The same, and each segment is twice as large as the one before: 16, 32 and 64 blocks, and 128 from the fourth on.
+segments::SegmentWriter::Options growing_segments(std::uint64_t seed = 1);
+
 // The row that each test expects at a position: some have bodies of several blocks.
 JournalRow test_row(Position position, std::string& body);
 // The round after `before`: one to three rows, now and then only a note.
@@ -34,6 +37,7 @@ struct Answered {
 // Creates the journal if missing, opens it, and appends test rounds until round `last`: prepares segments as a background thread would,
 // removes old ones now and then, and stops cleanly. Throws what a fault throws.
 void live(segments::Disk& disk, std::uint64_t last, Answered& answered, std::uint64_t seed = 1);
+void live(segments::Disk& disk, std::uint64_t last, Answered& answered, const segments::SegmentWriter::Options& options);
 
 // Opens the journal and compares each row that it has with the expected one. Returns what is wrong; empty: it has all that was answered and
 // nothing but the next round. Throws what opening throws.

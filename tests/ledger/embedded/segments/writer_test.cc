@@ -369,6 +369,63 @@ TEST(SegmentWriterTest, ARoundHasALimitHoweverLargeTheSegments) {
   EXPECT_THROW(writer.append(larger), segments::RoundRefused);
 }
 
+TEST(SegmentWriterTest, SegmentsGrowFromTheFirstToTheLargest) {
+  const segments::SegmentSizes sizes;
+  constexpr std::uint64_t k_mib = std::uint64_t{1024} * 1024;
+  const std::vector<std::uint64_t> expected{4, 8, 16, 32, 64, 64};
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(sizes.of(i + 1), expected[i] * k_mib) << i + 1;
+  EXPECT_EQ(sizes.of(UINT64_MAX), 64 * k_mib);
+  EXPECT_EQ((segments::SegmentSizes{.first = 4 * k_mib, .most = 2 * k_mib}.of(1)), 2 * k_mib);
+  EXPECT_EQ((segments::SegmentSizes{.first = 3 * k_mib, .most = 8 * k_mib}.of(3)), 8 * k_mib) << "twice six is more";
+}
+
+// The largest round of each segment fits exactly, at the end of a small one and at the beginning of the next larger one.
+TEST(SegmentWriterTest, ARoundAtEachChangeOfSizeIsWritten) {
+  for (const bool fills : {true, false}) {
+    SimulatedDisk disk;
+    SegmentWriter::create(disk, growing_segments(), k_test_journal, {});
+    SegmentWriter writer(disk, growing_segments());
+    for (std::uint64_t number = 1; number <= 6; ++number) {
+      prepare_all(writer);
+      const std::string name = segments::name_of_segment(number);
+      EXPECT_EQ(disk.content(name).size(), growing_segments().sizes().of(number)) << name;
+      EXPECT_EQ(writer.catalog().snapshot().segments.back().header.number, number);
+      // As much as fits, or one block less than that: then the next round does not fit, and one block stays unused.
+      for (std::uint64_t left = writer.room().bytes - (fills ? 0 : k_block); left > 0;) {
+        Round round = round_of(writer.reach(), std::min(left, writer.round_bytes_max()));
+        left -= round.bytes();
+        ASSERT_TRUE(writer.can_take(round.bytes(), Work::growing));
+        writer.append(round);
+      }
+      EXPECT_EQ(writer.room().bytes, fills ? 0 : k_block);
+      Round next = round_of(writer.reach(), writer.round_bytes_max());
+      ASSERT_TRUE(writer.can_take(next.bytes(), Work::growing));
+      writer.append(next);
+      SimulatedDisk copy = disk.copy();
+      ASSERT_EQ(SegmentWriter(copy, growing_segments()).reach(), writer.reach());
+    }
+  }
+}
+
+TEST(SegmentWriterTest, ASegmentThatIsNotAsLargeAsItsHeaderSaysIsRefused) {
+  SimulatedDisk disk;
+  Answered answered;
+  live(disk, 60, answered, growing_segments());
+  for (const std::string& name : disk.names()) {
+    if (!segments::number_of_segment(name)) continue;
+    for (const std::uint64_t bytes : {disk.content(name).size() / 2, disk.content(name).size() * 2}) {
+      SimulatedDisk changed = disk.copy();
+      changed.resize(name, bytes);
+      try {
+        SegmentWriter(changed, growing_segments());
+        ADD_FAILURE() << name << " with " << bytes << " bytes was accepted";
+      } catch (const segments::SegmentDamage& damage) {
+        EXPECT_THAT(damage.what(), HasSubstr("it has " + std::to_string(bytes) + " bytes, and its header says"));
+      }
+    }
+  }
+}
+
 TEST(SegmentWriterTest, SegmentsOfSeveralSizesMakeOneJournal) {
   SimulatedDisk disk;
   { const auto writer = new_writer(disk); }
