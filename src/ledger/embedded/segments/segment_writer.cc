@@ -127,6 +127,7 @@ void SegmentWriter::begin_segment() {
   segment_ = catalog_.begin_next(reach_);
   last_frame_ = k_first_frame;
   next_block_ = k_first_frame + blocks;
+  supply_->want();
 }
 
 void SegmentWriter::write(Round& round, FrameKind kind, const Segment& segment, std::uint32_t block) {

@@ -1,6 +1,8 @@
 #include "ledger/embedded/segments/supply.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <exception>
 #include <string>
 
 #include "core/check.h"
@@ -26,17 +28,30 @@ Supply::Supply(Disk& disk, Catalog& catalog, const JournalId& journal, SegmentSi
   HOLDFAST_CHECK(is_size(sizes.first) && is_size(sizes.most));
 }
 
-Supply::Prepared Supply::prepare(std::size_t ahead) {
+Supply::Prepared Supply::prepare(std::size_t ahead, const std::stop_token& stop) {
   const std::scoped_lock lock(mutex_);
   if (catalog_.prepared() >= ahead) return Prepared::enough;
   try {
-    make(catalog_.last_number() + 1);
+    if (!make(catalog_.last_number() + 1, stop)) return Prepared::not_made;
   } catch (const DiskError& error) {
     set_trouble(error.is_no_room() ? no_room() : Trouble{.what = std::string("the journal's next segment cannot be made: ") + error.what()});
+    return Prepared::not_made;
+  } catch (const std::exception& error) {   // of draw_salt, or of memory: it must not end a background thread, and with it the process
+    set_trouble(Trouble{.what = std::string("the journal's next segment cannot be made: ") + error.what()});
     return Prepared::not_made;
   }
   set_trouble(std::nullopt);
   return Prepared::one_more;
+}
+
+void Supply::wait_until_wanted(const std::stop_token& stop) {
+  std::unique_lock lock(wanted_mutex_);
+  wanted_.wait(lock, stop, [this] { return catalog_.prepared() < k_ahead; });
+}
+
+void Supply::want() {
+  { const std::scoped_lock lock(wanted_mutex_); }   // a thread that has looked before the segment began waits by now, or will look again
+  wanted_.notify_all();
 }
 
 void Supply::look_for_room() {
@@ -73,18 +88,24 @@ void Supply::discard(const std::string& name) {
 }
 
 // The file gets its name when it is whole and on disk: a crash leaves the name with all of it, or a partial file, which the next try
-// removes.
-void Supply::make(std::uint64_t number) {
+// removes. False: it was told to stop.
+bool Supply::make(std::uint64_t number, const std::stop_token& stop) {
   const std::string name = name_of_segment(number);
   const std::string partial = name + ".partial";
   remove_if_there(partial);
   const SegmentHeader header{.number = number, .bytes = sizes_.of(number), .journal = journal_, .salt = draw_salt_()};
+  // A try that is bound to fail would take all that is left for a while, and others would fail too.
+  if (disk_.free_bytes() < header.bytes) throw DiskError("there is no room for " + disk_.path_of(name) + ".", ENOSPC);
   try {
     const std::unique_ptr<DiskFile> file = disk_.create(partial);
     file->allocate(header.bytes);
     std::string bytes = encode(header);
     bytes.resize(std::min(header.bytes, k_zeroed_at_once), '\0');
     for (std::uint64_t at = 0; at < header.bytes; at += bytes.size()) {
+      if (stop.stop_requested()) {
+        discard(partial);
+        return false;
+      }
       bytes.resize(std::min<std::uint64_t>(bytes.size(), header.bytes - at));
       file->write(at, bytes);
       file->sync();
@@ -98,6 +119,7 @@ void Supply::make(std::uint64_t number) {
     discard(name);
     throw;
   }
+  return true;
 }
 
 }   // namespace holdfast::segments

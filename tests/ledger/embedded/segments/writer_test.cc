@@ -195,6 +195,21 @@ TEST(SegmentWriterTest, AStartOnAFullDiskIsShortBeforeItTriesToPrepare) {
   EXPECT_FALSE(SegmentWriter(disk, small_segments()).room().is_short);
 }
 
+// The last bytes of a full disk are for others, who would fail too if each try took them for a while.
+TEST(SegmentWriterTest, AFullDiskIsSeenBeforeTheRestOfItIsTaken) {
+  SimulatedDisk disk;
+  const auto writer = new_writer(disk);
+  disk.set_free(k_small_segment - 1);
+  const std::size_t calls = disk.calls();
+  EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::not_made);
+  EXPECT_EQ(disk.calls(), calls) << "it has made a file";
+  ASSERT_TRUE(writer->supply().trouble().has_value());
+  EXPECT_TRUE(writer->supply().trouble()->is_no_room);
+  // What an interrupted try has left is room too.
+  disk.put("0000000002.segment.partial", std::string(k_small_segment, 'x'));
+  EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more);
+}
+
 // The round begins a segment, and none is prepared. Nothing of the round was written: the same round can be appended again.
 TEST(SegmentWriterTest, AFailureToMakeASegmentWithinAnAppendLeavesTheRoundToBeAppendedAgain) {
   for (std::size_t failing = 0; failing < 6; ++failing) {
