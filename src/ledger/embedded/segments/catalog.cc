@@ -77,6 +77,14 @@ void Catalog::publish(const Reach& reach, std::uint32_t end_block) {
   end_block_ = end_block;
 }
 
+void Catalog::show(std::vector<Segment> in_use, const Reach& reach, std::uint32_t end_block) {
+  const std::scoped_lock lock(mutex_);
+  HOLDFAST_CHECK(prepared_.empty() && !in_use.empty());
+  in_use_ = SegmentList(std::move(in_use));
+  reach_ = reach;
+  end_block_ = end_block;
+}
+
 void Catalog::remove_before(std::uint64_t number, const std::function<void(std::uint64_t)>& remove_file) {
   const std::scoped_lock one_removes(removing_);
   for (;;) {

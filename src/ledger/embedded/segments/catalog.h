@@ -80,6 +80,8 @@ class Catalog {
   std::optional<std::uint64_t> prepared_bytes_min() const;
   std::uint64_t last_number() const;   // prepared ones included; 0: there is none
   void publish(const Reach& reach, std::uint32_t end_block);
+  // For a view: what is in use now, one segment at least, in place of what was. Readers see all of it or nothing.
+  void show(std::vector<Segment> in_use, const Reach& reach, std::uint32_t end_block);
   // Removes the segments in use before `number`, the oldest first, but never the last one: forgets each after `remove_file` has removed its
   // file durably. If that throws, the segment and those behind it stay. One removes at a time.
   void remove_before(std::uint64_t number, const std::function<void(std::uint64_t number)>& remove_file);

@@ -3,8 +3,9 @@
 namespace holdfast::segments {
 namespace {
 
+// It is true at a start, and beside a program that goes on with what can be read.
 std::string way_out(const Disk& disk) {
-  return ". Nothing was changed and nothing is sold from it. Put back the files that belong together, or all files from a backup (holdfast "
+  return ". Nothing was changed. End what uses these files, then put back those that belong together, or all from a backup (holdfast "
          "restore). If you have neither, keep a copy of " +
          disk.path_of("") + " and accept the loss of what cannot be read: holdfast repair --accept-loss";
 }

@@ -4,8 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "core/codec.h"
 #include "ledger/embedded/segments/frame_scan.h"
+#include "ledger/embedded/segments/retention.h"
+#include "ledger/embedded/segments/segment_file.h"
 
 namespace holdfast::segments {
 namespace {
@@ -29,15 +30,7 @@ class Recovery {
   }
 
  private:
-  // The first frame of a segment, which says where the journal stood; nothing if it is not whole.
-  struct Opening {
-    RoundRead read;
-    std::uint32_t last_frame_before = 0;   // in the segment before
-  };
-
   void list_numbers();
-  Segment open_segment(std::uint64_t number);
-  std::optional<Opening> opening_of(const Segment& segment);
   bool open_before(std::uint64_t number);
   void find_last();
   void check_segment_in_use();
@@ -69,46 +62,17 @@ class Recovery {
 };
 
 void Recovery::list_numbers() {
-  for (const std::string& name : disk_.list()) {
-    if (const auto number = number_of_segment(name)) numbers_.push_back(*number);
-  }
-  std::ranges::sort(numbers_);
+  numbers_ = numbers_of_segments(disk_);
   if (numbers_.empty()) damaged("", "it has no segment, and the file reach knows that there was one");
-}
-
-Segment Recovery::open_segment(std::uint64_t number) {
-  const std::string name = name_of_segment(number);
-  Segment segment{.header = {}, .file = disk_.open(name, mode_)};
-  const std::uint64_t size = segment.file->size();
-  if (size < k_block) damaged(name, "it is cut off after " + std::to_string(size) + " bytes, in its header");
-  std::string block(k_block, '\0');
-  segment.file->read(0, block, From::disk);
-  const auto header = decode_segment_header(block);
-  if (!header) damaged(name, header.error());
-  if (size != header->bytes) {
-    damaged(name, "it has " + std::to_string(size) + " bytes, and its header says " + std::to_string(header->bytes));
-  }
-  if (header->number != number) damaged(name, "it is segment " + std::to_string(header->number) + " under another name");
-  if (header->journal != marker_.journal()) damaged(name, "it is of another journal");
-  segment.header = *header;
-  return segment;
-}
-
-std::optional<Recovery::Opening> Recovery::opening_of(const Segment& segment) {
-  FrameScan scan(*segment.file, segment.header, k_first_frame, segment.blocks(), From::disk);
-  if (scan.next() != Found::frame) return std::nullopt;
-  RoundRead read = decoded(segment, scan);
-  if (scan.header().kind != FrameKind::opening) damaged(segment, k_first_frame, "its first frame is not an opening");
-  return Opening{std::move(read), scan.header().block_before};
 }
 
 // Opens the segment before those that are open. Whether its first frame is whole.
 bool Recovery::open_before(std::uint64_t number) {
   if (!std::ranges::binary_search(numbers_, number)) damaged(name_of_segment(number), "it is missing, and there is a later one");
-  Segment segment = open_segment(number);
-  std::optional<Opening> opening = opening_of(segment);
+  Segment segment = open_segment(disk_, number, marker_.journal(), mode_, From::disk);
+  std::optional<Opening> opening = read_opening(disk_, segment, From::disk);
   const bool is_in_use = opening.has_value();
-  if (is_in_use) segment.before = opening->read.before;
+  if (is_in_use) segment.before = opening->before;
   found_.segments.insert(found_.segments.begin(), std::move(segment));
   openings_.insert(openings_.begin(), std::move(opening));
   return is_in_use;
@@ -146,15 +110,10 @@ void Recovery::find_kept() {
 }
 
 std::uint64_t Recovery::first_kept() const {
-  const auto note = found_.notes.find(k_note_first_kept);
-  if (note == found_.notes.end()) return 1;
   const Segment& last = found_.segments[found_.last];
-  Reader reader(note->second);
-  const std::uint64_t number = reader.varint();
-  if (reader.failed() || number == 0 || number > last.header.number) {
-    damaged(last.name(), "its note of the first segment that is kept makes no sense");
-  }
-  return number;
+  const std::optional<std::uint64_t> number = first_kept_in(found_.notes);
+  if (!number || *number > last.header.number) damaged(last.name(), "its note of the first segment that is kept makes no sense");
+  return *number;
 }
 
 // A segment before the last: does it end where the next one says? If not, it may be from an older backup.
@@ -164,11 +123,11 @@ void Recovery::check_end(std::size_t index) {
   FrameScan scan(*segment.file, segment.header, next.last_frame_before, segment.blocks(), From::disk);
   if (next.last_frame_before < k_first_frame || scan.next() != Found::frame) {
     damaged(segment, next.last_frame_before,
-            "its last frame, with round " + std::to_string(next.read.before.round) + ", is not what was written, or missing");
+            "its last frame, with round " + std::to_string(next.before.round) + ", is not what was written, or missing");
   }
-  if (decoded(segment, scan).after != next.read.before) {
+  if (decoded(segment, scan).after != next.before) {
     damaged(segment, next.last_frame_before,
-            "it does not end with round " + std::to_string(next.read.before.round) +
+            "it does not end with round " + std::to_string(next.before.round) +
                 " as the next segment says. Is it from an older backup, or the next one?");
   }
 }
@@ -303,10 +262,7 @@ RoundRead Recovery::decoded(const Segment& segment, const FrameScan& scan) {
 }
 
 void Recovery::keep_notes(const Notes& notes) {
-  for (const auto& [kind, text] : notes) {
-    if (text.empty()) found_.notes.erase(kind);
-    else found_.notes[kind] = text;
-  }
+  put_in_force(notes, found_.notes);
   if (found_.notes.size() > k_notes_max) {
     damaged(found_.segments[found_.last].name(), "it has more than " + std::to_string(k_notes_max) + " notes in force");
   }

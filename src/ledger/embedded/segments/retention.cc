@@ -19,6 +19,14 @@ std::string note_of_first_kept(std::uint64_t number) {
   return text;
 }
 
+std::optional<std::uint64_t> first_kept_in(const Notes& notes) {
+  const auto note = notes.find(k_note_first_kept);
+  if (note == notes.end()) return 1;
+  Reader reader(note->second);
+  const std::uint64_t number = reader.varint();
+  return reader.failed() || number == 0 ? std::nullopt : std::optional(number);
+}
+
 void remove_segment(Disk& disk, std::uint64_t number) {
   try {
     disk.remove(name_of_segment(number));

@@ -9,16 +9,20 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ledger/embedded/segments/catalog.h"
 #include "ledger/embedded/segments/disk.h"
+#include "ledger/embedded/segments/round.h"
 
 namespace holdfast::segments {
 
 // The number of the first segment with a row after `through`; at most that of the segment in use.
 std::uint64_t first_segment_to_keep(const Catalog& catalog, Position through);
 std::string note_of_first_kept(std::uint64_t number);
+// The number in that note; 1 if there is none, nothing if it cannot be read.
+std::optional<std::uint64_t> first_kept_in(const Notes& notes);
 // Removes a segment's file, durably. It is well if it is gone already.
 void remove_segment(Disk& disk, std::uint64_t number);
 // Removes the files of segments in use before `number`, the oldest first, each of them durably before the next. The note with `number` is

@@ -26,6 +26,13 @@ bool read_row(std::string_view record, const JournalHead& before, JournalRow& ro
 
 }  // namespace
 
+void put_in_force(const Notes& newer, Notes& notes) {
+  for (const auto& [kind, text] : newer) {
+    if (text.empty()) notes.erase(kind);
+    else notes[kind] = text;
+  }
+}
+
 void Round::begin(const Reach& before) {
   before_ = before;
   head_ = before.head;

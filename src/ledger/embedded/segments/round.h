@@ -36,6 +36,9 @@ inline constexpr std::size_t k_note_overhead_max = 24;   // bytes of a note's re
 inline constexpr std::uint32_t k_opening_blocks_max =
     static_cast<std::uint32_t>((k_frame_header + k_notes_max * (k_note_bytes_max + k_note_overhead_max) + k_block - 1) / k_block);
 
+// Puts newer notes beside those in force: each replaces the one of its kind, and an empty text ends it.
+void put_in_force(const Notes& newer, Notes& notes);
+
 // Belongs to one thread at a time.
 class Round {
  public:

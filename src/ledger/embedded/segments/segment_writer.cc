@@ -16,13 +16,6 @@ Disk& with_names_on_disk(Disk& disk) {
   return disk;
 }
 
-void put_in_force(const Notes& newer, Notes& notes) {
-  for (const auto& [kind, text] : newer) {
-    if (text.empty()) notes.erase(kind);
-    else notes[kind] = text;
-  }
-}
-
 }  // namespace
 
 SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_disk(disk)), marker_(disk, Disk::Mode::write) {

@@ -109,6 +109,8 @@ TEST(SegmentReaderTest, GoesOnAfterDamage) {
     ADD_FAILURE() << "the damage was not seen";
   } catch (const SegmentDamage& damage) {
     EXPECT_THAT(damage.what(), testing::HasSubstr("journal/" + name + " is damaged at byte 12288"));
+    EXPECT_THAT(damage.what(), testing::HasSubstr(". Nothing was changed. End what uses these files, then put back "));
+    EXPECT_THAT(damage.what(), testing::Not(testing::HasSubstr("nothing is sold"))) << "its writer goes on";
     EXPECT_EQ(damage.first_lost, 3);
     EXPECT_EQ(damage.next, 6);
     EXPECT_TRUE(reader.read(damage.next, see));

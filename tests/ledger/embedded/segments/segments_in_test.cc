@@ -91,8 +91,12 @@ std::string compare(segments::Disk& disk, const Answered& answered) {
     return "the note of round " + std::to_string(noted) + " is lost";
   }
   const SegmentReader reader(disk, writer.catalog());
+  return compare_rows(reader, reader.oldest(), reach.head.position);
+}
+
+std::string compare_rows(const SegmentReader& reader, Position first, Position last) {
   std::string wrong;
-  Position next = reader.oldest();
+  Position next = first;
   const auto visit = [&](const JournalRow& row) {
     std::string body;
     const JournalRow expected = test_row(next, body);
@@ -103,7 +107,7 @@ std::string compare(segments::Disk& disk, const Answered& answered) {
     return same;
   };
   if (!reader.read(next, visit)) return "the oldest row is not there";
-  if (wrong.empty() && next != reach.head.position + 1) wrong = "rows end with " + std::to_string(next - 1);
+  if (wrong.empty() && next != last + 1) wrong = "rows end with " + std::to_string(next - 1);
   return wrong;
 }
 

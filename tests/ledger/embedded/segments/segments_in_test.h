@@ -43,6 +43,9 @@ void live(segments::Disk& disk, std::uint64_t last, Answered& answered, const se
 // nothing but the next round. Throws what opening throws.
 std::string compare(segments::Disk& disk, const Answered& answered);
 
+// The same for rows that are read from `first` on, up to `last`.
+std::string compare_rows(const segments::SegmentReader& reader, Position first, Position last);
+
 // All rows from `first` on.
 std::vector<Position> positions_from(const segments::SegmentReader& reader, Position first);
 

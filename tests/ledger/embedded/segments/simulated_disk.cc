@@ -40,7 +40,14 @@ class SimulatedDisk::Handle : public DiskFile {
   }
 
   void write(std::uint64_t offset, std::string_view bytes) override {
-    disk_.call([&] { put(offset, bytes); }, [&] { put(offset, bytes.substr(0, bytes.size() / 2)); });
+    const auto put_half = [&] { put(offset, bytes.substr(0, bytes.size() / 2)); };
+    disk_.call(
+        [&] {
+          put_half();
+          disk_.look();
+          put(offset, bytes);
+        },
+        put_half);
   }
 
   void write_durably(std::uint64_t offset, std::string_view bytes) override {
@@ -98,6 +105,7 @@ void SimulatedDisk::fail_sync(File& file) {
 
 void SimulatedDisk::call(const std::function<void()>& effect, const std::function<void()>& failed_effect) {
   if (crashed_) throw Crash();
+  look();
   const std::size_t number = calls_++;
   if (const auto failure = failures_.find(number); failure != failures_.end()) {
     if (failed_effect) failed_effect();
@@ -105,9 +113,13 @@ void SimulatedDisk::call(const std::function<void()>& effect, const std::functio
   }
   const bool ends = crash_ && crash_->first == number;
   if (!ends || crash_->second == When::after) effect();
-  if (!ends) return;
+  if (!ends) return look();
   crashed_ = true;
   throw Crash();
+}
+
+void SimulatedDisk::look() {
+  if (look_) look_();
 }
 
 std::shared_ptr<SimulatedDisk::File> SimulatedDisk::find(const std::string& name) const {

@@ -56,6 +56,8 @@ class SimulatedDisk : public segments::Disk {
   // allocate() fails with ENOSPC beyond this many bytes.
   void set_free(std::uint64_t bytes) { free_ = bytes; }
   std::size_t calls() const { return calls_; }
+  // Runs `look` before and after each call, and in the middle of each write, as another process may look then. It only reads.
+  void watch(std::function<void()> look) { look_ = std::move(look); }
 
   // As after a power cut: of what was not synced, any blocks of 512 bytes (or of 4 KiB) arrive, and of the folder's changes the first ones.
   void lose_power(std::uint64_t seed, std::size_t sectors_a_block = 1);
@@ -88,6 +90,7 @@ class SimulatedDisk : public segments::Disk {
   // Counts a call; runs its effect unless it fails or crashes before.
   void call(const std::function<void()>& effect, const std::function<void()>& failed_effect = {});
   std::shared_ptr<File> find(const std::string& name) const;
+  void look();
   void restart();
   static void bring(File& file, std::size_t sector);
   void fail_sync(File& file);
@@ -101,6 +104,7 @@ class SimulatedDisk : public segments::Disk {
   std::size_t reads_ = 0;
   std::set<std::size_t> failing_reads_;
   std::optional<std::mt19937_64> parts_;
+  std::function<void()> look_;   // empty: nobody looks
   bool crashed_ = false;
   bool passes_cache_ = true;
   std::uint64_t free_ = std::uint64_t{1} << 40;
