@@ -14,6 +14,8 @@ import struct
 import sys
 
 BLOCK = 4096
+FILE_HEADER = 128   # of a segment, and each slot of the file reach
+FRAME_HEADER = 96
 OPENING, ROUND = 1, 2   # kinds of frames
 ROW, NOTE = 1, 2   # types of records
 KEPT_FROM = 1   # kind of a note
@@ -74,16 +76,18 @@ def unvarint(value):
 
 def frame_at(data, block, salt):
     """The frame's header and its records, or None if no whole frame begins here."""
-    head = data[block * BLOCK : block * BLOCK + 80]
-    if len(head) < 80:
+    head = data[block * BLOCK : block * BLOCK + FRAME_HEADER]
+    if len(head) < FRAME_HEADER:
         return None
     checksum, magic, length, place, kind, number, position = struct.unpack_from("<Q4sIIIQq", head)
-    rows, before = struct.unpack_from("<II", head, 72)   # before: the block of the frame before
+    rows, before, _, incompatible = struct.unpack_from("<IIII", head, 72)   # before: the block of the frame before
     frame = data[block * BLOCK : block * BLOCK + length]
-    if magic != b"HfRd" or place != block or len(frame) != length or length < 80 or xxh64(frame[8:], salt) != checksum:
+    if magic != b"HfRd" or place != block or len(frame) != length or length < FRAME_HEADER or xxh64(frame[8:], salt) != checksum:
         return None
+    if incompatible:
+        raise ValueError(f"block {block}: a frame with incompatible features {incompatible:x}, which format version 1 does not have")
     found = {"block": block, "kind": kind, "round": number, "position": position, "hash": head[40:72], "rows": rows, "before": before}
-    return found | {"blocks": -(-length // BLOCK)}, frame[80:]
+    return found | {"blocks": -(-length // BLOCK)}, frame[FRAME_HEADER:]
 
 
 def read_records(records):
@@ -114,14 +118,26 @@ def read_row(record, head):
     return head[0], event, first_seq, changes, zigzag >> 1 ^ -(zigzag & 1), record[end:]
 
 
+def check_begin(where, header, letters):
+    """Checks what the header of a segment and a slot of the file reach begin with. False if it is not as it was written."""
+    if len(header) < FILE_HEADER:
+        return False
+    checksum, found, version, _, incompatible = struct.unpack_from("<Q8sIII", header)
+    if found != letters or xxh64(header[8:FILE_HEADER], 0) != checksum:
+        return False
+    if version != 1 or incompatible:
+        raise ValueError(f"{where}: format version {version} with incompatible features {incompatible:x}; this program reads version 1 without")
+    return True
+
+
 def read_reach(folder):
     """How far the journal is known to reach: the newer one of the slots that are whole."""
     with open(os.path.join(folder, "reach"), "rb") as file:
         data = file.read()
     slots = []
-    for slot in (data[:128], data[BLOCK : BLOCK + 128]):
-        if len(slot) == 128 and slot[8:16] == b"HfReach1" and struct.unpack_from("<Q", slot)[0] == xxh64(slot[8:], 0):
-            ordinal, number, position, row_hash, journal, state = struct.unpack_from("<QQq32s16sQ", slot, 16)
+    for slot in (data[:FILE_HEADER], data[BLOCK : BLOCK + FILE_HEADER]):
+        if check_begin("reach", slot, b"HfMarker"):
+            state, ordinal, _, number, position, row_hash, journal = struct.unpack_from("<IQQQq32s16s", slot, 28)
             slots.append((ordinal, {"round": number, "head": [position, row_hash], "id": journal, "state": state}))
     if not slots:
         raise ValueError("reach: neither slot can be read")
@@ -178,12 +194,10 @@ class Journal:
                 raise ValueError(f"{name}, byte {block * BLOCK}: damaged, and a whole frame is behind it, at byte {behind * BLOCK}")
 
     def check_header(self, name, number, data):
-        if len(data) < BLOCK:
+        if not check_begin(name, data[:FILE_HEADER], b"HfSegmnt"):
             raise ValueError(f"{name}: its header is not that of a segment")
-        checksum, magic, version, block_size, segment, size, journal, salt = struct.unpack_from("<Q8sIIQQ16sQ", data)
-        if magic != b"HfSegmnt" or xxh64(data[8:64], 0) != checksum:
-            raise ValueError(f"{name}: its header is not that of a segment")
-        if version != 1 or block_size != BLOCK or size != len(data) or segment != number:
+        block_size, segment, size, journal, salt = struct.unpack_from("<IQQ16sQ", data, 28)
+        if block_size != BLOCK or size != len(data) or segment != number:
             raise ValueError(f"{name}: its header does not fit")
         if journal != self.reach["id"]:
             raise ValueError(f"{name}: it is of another journal than reach")

@@ -17,13 +17,14 @@
 namespace holdfast::segments {
 
 inline constexpr std::size_t k_block = 4'096;
-inline constexpr std::uint16_t k_version = 1;
+inline constexpr std::uint32_t k_version = 1;
 inline constexpr std::uint64_t k_first_segment_bytes = std::uint64_t{4} * 1024 * 1024;   // of segment 1, unless told otherwise
 inline constexpr std::uint64_t k_segment_bytes = std::uint64_t{64} * 1024 * 1024;   // of a segment at most, unless told otherwise
 inline constexpr std::uint64_t k_segment_bytes_min = 16 * k_block;
 inline constexpr std::uint64_t k_segment_bytes_max = std::uint64_t{1} * 1024 * 1024 * 1024;
 inline constexpr std::uint32_t k_first_frame = 1;   // its block: the opening's
-inline constexpr std::size_t k_frame_header = 80;
+inline constexpr std::size_t k_frame_header = 96;
+inline constexpr std::size_t k_file_header = 128;   // of a segment, and each slot of the file reach
 
 using JournalId = std::array<std::uint8_t, 16>;   // drawn when the journal is created; tells its files from those of another one
 
@@ -35,15 +36,27 @@ struct Reach {
 };
 
 // What a later version adds without a new version number. A program that does not know a compatible feature ignores it; one that does not
-// know an incompatible feature refuses what has it. There is none yet. Bits; one word in each kind of header.
+// know an incompatible feature refuses what has it. There is none yet. Bits, in each kind of header.
 struct Features {
-  std::uint8_t compatible = 0;
-  std::uint8_t incompatible = 0;
+  std::uint32_t compatible = 0;
+  std::uint32_t incompatible = 0;
   bool operator==(const Features&) const = default;
 };
-inline constexpr std::uint8_t k_incompatible_known = 0;
+inline constexpr std::uint32_t k_incompatible_known = 0;
 // What is wrong with a header that has them; empty: nothing.
 std::string refusal_of(const Features& features);
+
+// What the header of a segment and a slot of the file reach begin with: checksum, eight letters, version, features. Their other fields begin
+// at k_after_begin.
+inline constexpr std::size_t k_after_begin = 28;
+// Completes a header of k_file_header bytes whose other fields are there.
+void put_begin(std::string_view letters, const Features& features, char* header);
+// The features in the header, or what is wrong with it. Only a later program's header has a checksum that fits and is wrong all the same.
+struct BadHeader {
+  bool is_whole = false;   // as it was written
+  std::string what;
+};
+std::expected<Features, BadHeader> read_begin(std::string_view letters, const char* header);
 
 struct SegmentHeader {
   std::uint64_t number = 0;   // 1, 2, 3, …
@@ -61,7 +74,7 @@ std::string encode(const SegmentHeader& header);
 // `block` is the first block. The error says what is wrong with it.
 std::expected<SegmentHeader, std::string> decode_segment_header(std::string_view block);
 
-enum class FrameKind : std::uint8_t { opening = 1, round = 2 };   // a later version may have more
+enum class FrameKind : std::uint32_t { opening = 1, round = 2 };   // a later version may have more
 
 struct FrameHeader {
   FrameKind kind = FrameKind::round;

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <expected>
 
 #include "ledger/embedded/segments/damage.h"
 
 namespace holdfast::segments {
 namespace {
 
-constexpr std::string_view k_magic = "HfReach1";
-constexpr std::size_t k_slot = 128;
+constexpr std::string_view k_letters = "HfMarker";
 constexpr int k_reads_max = 3;
 constexpr const char* k_partial = "reach.partial";
 
@@ -24,32 +24,29 @@ struct Slot {
 };
 
 std::string encode(const Slot& slot) {
-  std::string bytes(k_slot, '\0');
+  std::string bytes(k_file_header, '\0');
   char* const at = bytes.data();
-  std::memcpy(at + 8, k_magic.data(), k_magic.size());
-  put(at + 16, slot.ordinal);
-  put(at + 24, slot.reach.round);
-  put(at + 32, slot.reach.head.position);
-  std::memcpy(at + 40, slot.reach.head.hash.data(), slot.reach.head.hash.size());
-  std::memcpy(at + 72, slot.journal.data(), slot.journal.size());
-  put(at + 88, static_cast<std::uint64_t>(slot.state));
-  put(at + 96, slot.segment);
-  put(at + 104, slot.features.compatible);
-  put(at + 105, slot.features.incompatible);
-  put(at, checksum({at + 8, k_slot - 8}, 0));
+  put(at + k_after_begin, static_cast<std::uint32_t>(slot.state));
+  put(at + 32, slot.ordinal);
+  put(at + 40, slot.segment);
+  put(at + 48, slot.reach.round);
+  put(at + 56, slot.reach.head.position);
+  std::memcpy(at + 64, slot.reach.head.hash.data(), slot.reach.head.hash.size());
+  std::memcpy(at + 96, slot.journal.data(), slot.journal.size());
+  put_begin(k_letters, slot.features, at);
   return bytes;
 }
 
-std::optional<Slot> decode(const char* at) {
-  if (std::string_view(at + 8, k_magic.size()) != k_magic || get<std::uint64_t>(at) != checksum({at + 8, k_slot - 8}, 0))
-    return std::nullopt;
-  Slot slot{.ordinal = get<std::uint64_t>(at + 16),
-            .reach = {get<std::uint64_t>(at + 24), {get<Position>(at + 32), {}}},
-            .state = static_cast<ReachMarker::State>(get<std::uint64_t>(at + 88)),
-            .segment = get<std::uint64_t>(at + 96),
-            .features = {get<std::uint8_t>(at + 104), get<std::uint8_t>(at + 105)}};
-  std::memcpy(slot.reach.head.hash.data(), at + 40, slot.reach.head.hash.size());
-  std::memcpy(slot.journal.data(), at + 72, slot.journal.size());
+std::expected<Slot, BadHeader> decode(const char* at) {
+  const auto features = read_begin(k_letters, at);
+  if (!features) return std::unexpected(features.error());
+  Slot slot{.ordinal = get<std::uint64_t>(at + 32),
+            .reach = {get<std::uint64_t>(at + 48), {get<Position>(at + 56), {}}},
+            .state = static_cast<ReachMarker::State>(get<std::uint32_t>(at + k_after_begin)),
+            .segment = get<std::uint64_t>(at + 40),
+            .features = *features};
+  std::memcpy(slot.reach.head.hash.data(), at + 64, slot.reach.head.hash.size());
+  std::memcpy(slot.journal.data(), at + 96, slot.journal.size());
   return slot;
 }
 
@@ -82,14 +79,13 @@ ReachMarker::ReachMarker(Disk& disk, Disk::Mode mode) : file_(disk.open(k_name, 
     }
     file_->read(0, both, DiskFile::From::cache);
     for (std::uint64_t ordinal = 0; ordinal < 2; ++ordinal) {
-      const std::optional<Slot> slot = decode(both.data() + offset_of(ordinal));
-      if (slot && (!newest || newest->ordinal < slot->ordinal)) newest = slot;
+      const auto slot = decode(both.data() + offset_of(ordinal));
+      if (!slot && slot.error().is_whole) throw SegmentDamage(told_of_damage(disk, k_name, slot.error().what));
+      if (slot && (!newest || newest->ordinal < slot->ordinal)) newest = *slot;
     }
   }
   if (!newest)
     throw SegmentDamage(told_of_damage(disk, k_name, "neither of its two slots can be read, so nobody knows how far the journal reached"));
-  if (const std::string refusal = refusal_of(newest->features); !refusal.empty())
-    throw SegmentDamage(told_of_damage(disk, k_name, refusal));
   if (newest->state > State::stopped) {
     throw SegmentDamage(told_of_damage(disk, k_name, "it has a state that this program does not know"));
   }

@@ -23,7 +23,7 @@ namespace holdfast::segments {
 class ReachMarker {
  public:
   static constexpr const char* k_name = "reach";
-  enum class State : std::uint64_t {
+  enum class State : std::uint32_t {
     creating = 0,   // the journal's first segment is being made; there is no round
     in_use = 1,
     stopped = 2,   // the last writer stopped cleanly, with everything on disk

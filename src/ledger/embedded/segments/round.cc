@@ -91,7 +91,7 @@ std::string_view Round::finish(FrameKind kind, const SegmentHeader& segment, std
 std::expected<RoundRead, std::string> decode_frame(const FrameHeader& header, std::string_view frame) {
   if (std::string refusal = refusal_of(header.features); !refusal.empty()) return std::unexpected(std::move(refusal));
   if (header.kind != FrameKind::opening && header.kind != FrameKind::round) {
-    return std::unexpected("its kind is " + std::to_string(static_cast<int>(header.kind)) + ", which this program does not know");
+    return std::unexpected("its kind is " + std::to_string(static_cast<std::uint32_t>(header.kind)) + ", which this program does not know");
   }
   RoundRead read;
   read.before = {header.kind == FrameKind::opening ? header.round : header.round - 1, header.before};

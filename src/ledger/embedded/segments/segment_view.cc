@@ -103,8 +103,8 @@ void SegmentView::read_published(const ReachMarker& marker, End& end) const {
     end.end_block = scan.block() + scan.header().blocks();
   }
   if (end.reach != marker.reach()) {
-    damaged(ReachMarker::k_name,
-            "it and the segments are not a pair: round " + std::to_string(marker.reach().round) + " is another one in " + end.segment.name());
+    damaged(ReachMarker::k_name, "it and the segments are not a pair: round " + std::to_string(marker.reach().round) +
+                                     " is another one in " + end.segment.name());
   }
 }
 

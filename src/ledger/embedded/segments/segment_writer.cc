@@ -63,7 +63,8 @@ std::expected<void, NotTaken> SegmentWriter::can_take(std::uint64_t bytes, Work 
   if (!broken_.empty()) return std::unexpected(NotTaken{NotTaken::Reason::failing, broken_});
   if (const std::uint64_t most = round_bytes_max(); bytes > most) {
     return std::unexpected(NotTaken{NotTaken::Reason::too_large, "a round of " + std::to_string(bytes) + " bytes is larger than the " +
-                                                                     std::to_string(most) + " that the journal takes. Make smaller rounds."});
+                                                                     std::to_string(most) +
+                                                                     " that the journal takes. Make smaller rounds."});
   }
   const bool fits_here = bytes <= room().bytes;
   const std::size_t needed = (fits_here ? 0U : 1U) + (work == Work::growing ? 1U : 0U);   // growing work leaves the reserve
@@ -142,8 +143,9 @@ void SegmentWriter::guarded(Write write) {
 }
 
 SegmentWriter::Room SegmentWriter::room() const {
-  return {
-      .bytes = std::uint64_t{segment_.blocks() - next_block_} * k_block, .prepared = catalog_.prepared(), .is_short = supply_->trouble().has_value()};
+  return {.bytes = std::uint64_t{segment_.blocks() - next_block_} * k_block,
+          .prepared = catalog_.prepared(),
+          .is_short = supply_->trouble().has_value()};
 }
 
 void SegmentWriter::stop() {

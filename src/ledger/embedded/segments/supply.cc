@@ -34,7 +34,8 @@ Supply::Prepared Supply::prepare(std::size_t ahead, const std::stop_token& stop)
   try {
     if (!make(catalog_.last_number() + 1, stop)) return Prepared::not_made;
   } catch (const DiskError& error) {
-    set_trouble(error.is_no_room() ? no_room() : Trouble{.what = std::string("the journal's next segment cannot be made: ") + error.what()});
+    set_trouble(error.is_no_room() ? no_room()
+                                   : Trouble{.what = std::string("the journal's next segment cannot be made: ") + error.what()});
     return Prepared::not_made;
   } catch (const std::exception& error) {   // of draw_salt, or of memory: it must not end a background thread, and with it the process
     set_trouble(Trouble{.what = std::string("the journal's next segment cannot be made: ") + error.what()});
@@ -70,9 +71,9 @@ void Supply::set_trouble(std::optional<Trouble> trouble) {
 }
 
 Supply::Trouble Supply::no_room() const {
-  return {.is_no_room = true,
-          .what = "the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " + std::to_string(next_bytes()) +
-                  " bytes"};
+  return {
+      .is_no_room = true,
+      .what = "the disk of " + disk_.path_of("") + " is full: the journal's next segment takes " + std::to_string(next_bytes()) + " bytes"};
 }
 
 void Supply::remove_if_there(const std::string& name) {

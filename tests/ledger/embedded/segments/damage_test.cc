@@ -23,7 +23,7 @@ using testing::HasSubstr;
 // A byte of a frame, changed as if another program had written it: the checksum fits.
 void rewrite(SimulatedDisk& disk, const std::string& name, std::uint32_t block, std::size_t at, char byte) {
   std::string content = disk.content(name);
-  const std::uint64_t salt = segments::get<std::uint64_t>(content.data() + 56);
+  const std::uint64_t salt = segments::get<std::uint64_t>(content.data() + 64);
   char* const frame = content.data() + std::size_t{block} * k_block;
   frame[at] = byte;
   segments::put(frame, segments::checksum({frame + 8, segments::get<std::uint32_t>(frame + 12) - 8}, salt));
@@ -34,8 +34,18 @@ void rewrite(SimulatedDisk& disk, const std::string& name, std::uint32_t block, 
 void rewrite_header(SimulatedDisk& disk, const std::string& name, std::size_t at, char byte) {
   std::string content = disk.content(name);
   content[at] = byte;
-  segments::put(content.data(), segments::checksum(std::string_view(content).substr(8, 56), 0));
+  segments::put(content.data(), segments::checksum(std::string_view(content).substr(8, segments::k_file_header - 8), 0));
   disk.put(name, content);
+}
+
+// And of both slots of the file reach.
+void rewrite_reach(SimulatedDisk& disk, std::size_t at, char byte) {
+  std::string content = disk.content("reach");
+  for (const std::size_t slot : {std::size_t{0}, k_block}) {
+    content[slot + at] = byte;
+    segments::put(content.data() + slot, segments::checksum(std::string_view(content).substr(slot + 8, segments::k_file_header - 8), 0));
+  }
+  disk.put("reach", content);
 }
 
 void flip_byte(SimulatedDisk& disk, const std::string& name, std::size_t at) { disk.flip_bit(name, 8 * at); }
@@ -218,10 +228,12 @@ TEST_F(SegmentDamageTest, ALaterFormatIsRefusedByItsVersion) {
   const std::string sentence = refusal_after([&](SimulatedDisk& disk) {
     std::string content = disk.content(last);
     segments::put(content.data() + 16, std::uint32_t{2});
-    segments::put(content.data(), segments::checksum(std::string_view(content).substr(8, 56), 0));
+    segments::put(content.data(), segments::checksum(std::string_view(content).substr(8, segments::k_file_header - 8), 0));
     disk.put(last, content);
   });
   EXPECT_THAT(sentence, HasSubstr("it has format version 2, and this program reads version 1"));
+  const std::string marker = refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 16, 2); });
+  EXPECT_THAT(marker, AllOf(HasSubstr("journal/reach"), HasSubstr("it has format version 2, and this program reads version 1")));
 }
 
 TEST_F(SegmentDamageTest, AWholeFrameOfAnUnknownKindIsRefusedByItsKind) {
@@ -240,28 +252,20 @@ TEST_F(SegmentDamageTest, AnOpeningWithRowsIsRefused) {
 TEST_F(SegmentDamageTest, AnUnknownIncompatibleFeatureIsRefusedAndACompatibleOneIsNot) {
   const std::string last = names_in_use().back();
   const std::uint32_t frame = frames_of(disk_, last).back();
-  const auto rewrite_reach = [](SimulatedDisk& disk, std::size_t at, char byte) {
-    std::string content = disk.content("reach");
-    for (const std::size_t slot : {std::size_t{0}, k_block}) {
-      content[slot + at] = byte;
-      segments::put(content.data() + slot, segments::checksum(std::string_view(content).substr(slot + 8, 120), 0));
-    }
-    disk.put("reach", content);
-  };
   const auto unknown = HasSubstr("this one does not know its incompatible features (bits 4)");
-  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_header(disk, last, 19, 4); }), unknown);
-  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frame, 23, 4); }), unknown);
-  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 105, 4); }), unknown);
-  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite_header(disk, last, 18, 4); }), "");
-  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frame, 22, 4); }), "");
-  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 104, 4); }), "");
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_header(disk, last, 24, 4); }), unknown);
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frame, 84, 4); }), unknown);
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 24, 4); }), unknown);
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite_header(disk, last, 20, 4); }), "");
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frame, 80, 4); }), "");
+  EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 20, 4); }), "");
 }
 
 TEST_F(SegmentDamageTest, ASegmentWithFewerBlocksThanItNeedsIsRefused) {
   const std::string last = names_in_use().back();
   const std::string sentence = refusal_after([&](SimulatedDisk& disk) {
-    rewrite_header(disk, last, 33, static_cast<char>(15 * k_block >> 8));
-    rewrite_header(disk, last, 34, '\0');
+    rewrite_header(disk, last, 41, static_cast<char>(15 * k_block >> 8));
+    rewrite_header(disk, last, 42, '\0');
     disk.resize(last, 15 * k_block);
   });
   EXPECT_THAT(sentence, HasSubstr("its header has numbers that there cannot be"));

@@ -57,31 +57,37 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
-constexpr const char* k_header_bytes = R"(39 ba 52 bb c2 b9 a4 af 48 66 53 65 67 6d 6e 74
-01 00 00 00 00 10 00 00 01 00 00 00 00 00 00 00
-00 00 01 00 00 00 00 00 10 11 12 13 14 15 16 17
-18 19 1a 1b 1c 1d 1e 1f ef cd ab 89 67 45 23 01)";
-constexpr const char* k_opening_bytes = R"(af 09 af a7 20 b3 49 12 48 66 52 64 50 00 00 00
-01 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00
+constexpr const char* k_header_bytes = R"(3e 61 1f 27 81 0f d3 8d 48 66 53 65 67 6d 6e 74
+01 00 00 00 00 00 00 00 00 00 00 00 00 10 00 00
+01 00 00 00 00 00 00 00 00 00 01 00 00 00 00 00
+10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d 1e 1f
+ef cd ab 89 67 45 23 01 00 00 00 00 00 00 00 00
 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00)";
-constexpr const char* k_round_bytes = R"(cc bb 8a 41 5d 8e 41 c8 48 66 52 64 8d 00 00 00
+constexpr const char* k_opening_bytes = R"(e4 5b 0f f6 24 36 eb 6e 48 66 52 64 60 00 00 00
+01 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00)";
+constexpr const char* k_round_bytes = R"(bd eb e5 a8 9d ad d0 10 48 66 52 64 9d 00 00 00
 02 00 00 00 02 00 00 00 01 00 00 00 00 00 00 00
 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
 00 00 00 00 00 00 00 00 01 00 00 00 01 00 00 00
+00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
 01 2d 97 26 90 4a bc 30 a0 31 63 f0 07 32 a6 00
 3d 74 4a 07 86 b2 0e 4e 42 6e 52 1b c3 03 e3 e0
 f0 0d 01 01 01 c0 ce f5 86 92 67 02 0b 07 00 02
 0c 03 61 73 20 6f 66 20 72 6f 77 20 30)";
-constexpr const char* k_reach_bytes = R"(c8 85 e0 5a bc 94 3f 1f 48 66 52 65 61 63 68 31
+constexpr const char* k_reach_bytes = R"(bd 3a 18 ec 44 1f 6b 3f 48 66 4d 61 72 6b 65 72
+01 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00
 04 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00
-01 00 00 00 00 00 00 00 97 26 90 4a bc 30 a0 31
-63 f0 07 32 a6 00 3d 74 4a 07 86 b2 0e 4e 42 6e
-52 1b c3 03 e3 e0 f0 0d 10 11 12 13 14 15 16 17
-18 19 1a 1b 1c 1d 1e 1f 01 00 00 00 00 00 00 00
-01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+01 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00
+97 26 90 4a bc 30 a0 31 63 f0 07 32 a6 00 3d 74
+4a 07 86 b2 0e 4e 42 6e 52 1b c3 03 e3 e0 f0 0d
+10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d 1e 1f
 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00)";
 
 TEST(SegmentFormat, HasTheBytesThatThePageShows) {
@@ -93,14 +99,15 @@ TEST(SegmentFormat, HasTheBytesThatThePageShows) {
     EXPECT_EQ(hex(bytes), expected);
     EXPECT_THAT(page, HasSubstr(std::string("\n") + expected + "\n"));
   };
-  expect(std::string_view(segment).substr(0, 64), k_header_bytes);
-  expect(std::string_view(segment).substr(k_block, 80), k_opening_bytes);
+  expect(std::string_view(segment).substr(0, segments::k_file_header), k_header_bytes);
+  expect(std::string_view(segment).substr(k_block, segments::k_frame_header), k_opening_bytes);
   const auto length = segments::get<std::uint32_t>(segment.data() + 2 * k_block + 12);
   expect(std::string_view(segment).substr(2 * k_block, length), k_round_bytes);
-  expect(std::string_view(disk.content("reach")).substr(0, 128), k_reach_bytes);
+  expect(std::string_view(disk.content("reach")).substr(0, segments::k_file_header), k_reach_bytes);
   // And nothing else.
-  const std::string rest =
-      segment.substr(64, k_block - 64) + segment.substr(k_block + 80, k_block - 80) + segment.substr(2 * k_block + length);
+  const std::string rest = segment.substr(segments::k_file_header, k_block - segments::k_file_header) +
+                           segment.substr(k_block + segments::k_frame_header, k_block - segments::k_frame_header) +
+                           segment.substr(2 * k_block + length);
   EXPECT_EQ(rest.find_first_not_of('\0'), std::string::npos);
 }
 
@@ -188,8 +195,8 @@ struct SegmentsInPython : testing::Test {
     return said_after([&](const fs::path& copy) {
       std::string bytes = text_of(copy / names.back());
       change(bytes);
-      segments::put(bytes.data(), segments::checksum(std::string_view(bytes).substr(8, 56), 0));
-      const auto salt = segments::get<std::uint64_t>(bytes.data() + 56);
+      segments::put(bytes.data(), segments::checksum(std::string_view(bytes).substr(8, segments::k_file_header - 8), 0));
+      const auto salt = segments::get<std::uint64_t>(bytes.data() + 64);
       for (const std::size_t frame : {k_block, 2 * k_block}) {
         const auto length = segments::get<std::uint32_t>(bytes.data() + frame + 12);
         segments::put(bytes.data() + frame, segments::checksum(std::string_view(bytes).substr(frame + 8, length - 8), salt));
@@ -220,9 +227,14 @@ TEST_F(SegmentsInPython, AreMissedWhereTheyAreNot) {
 
 TEST_F(SegmentsInPython, AreRefusedIfTheyAreWholeAndDoNotFit) {
   EXPECT_EQ(said_after_change([](std::string&) {}), "");
-  EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[2 * k_block + 80] = 5; }), HasSubstr("a record of type 5"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[2 * k_block + segments::k_frame_header] = 5; }),
+              HasSubstr("a record of type 5"));
   EXPECT_THAT(said_after_change([](std::string& bytes) { ++bytes[2 * k_block + 72]; }), HasSubstr("says that it has"));
-  EXPECT_THAT(said_after_change([](std::string& bytes) { ++bytes[40]; }), HasSubstr("of another journal"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { ++bytes[48]; }), HasSubstr("of another journal"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[16] = 2; }), HasSubstr("format version 2"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[24] = 4; }), HasSubstr("incompatible features"));
+  EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[k_block + 84] = 4; }), HasSubstr("incompatible features"));
+  EXPECT_EQ(said_after_change([](std::string& bytes) { bytes[20] = 4; }), "");
   EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[k_block + 20] = 2; }), HasSubstr("begins with its opening"));
   EXPECT_THAT(said_after_change([](std::string& bytes) { ++bytes[2 * k_block + 76]; }), HasSubstr("the frame before it"));
 }

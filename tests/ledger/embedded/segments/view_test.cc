@@ -339,5 +339,5 @@ TEST(SegmentViewTest, ReadsBesideAWriterOnTheRealDisk) {
   EXPECT_GE(looks, 4U);
 }
 
-}  // namespace
-}  // namespace holdfast::test
+}   // namespace
+}   // namespace holdfast::test

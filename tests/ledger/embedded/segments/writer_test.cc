@@ -266,7 +266,8 @@ TEST(SegmentWriterTest, ARoundIsNeverLargerThanWasSaidBeforehand) {
     std::uint64_t body_bytes = 0;
     for (std::uint64_t row = 0; row < rows; ++row) {
       const std::string body(random() % 300, 'x');
-      round.add_row(static_cast<EventNumber>(random()), random(), static_cast<std::uint32_t>(random()), static_cast<Millis>(random()), body);
+      round.add_row(static_cast<EventNumber>(random()), random(), static_cast<std::uint32_t>(random()), static_cast<Millis>(random()),
+                    body);
       body_bytes += body.size();
     }
     for (std::uint64_t note = 0; note < notes; ++note) round.add_note(random(), std::string(segments::k_note_bytes_max, 'x'));
@@ -317,8 +318,9 @@ TEST(SegmentWriterTest, OnAFullDiskNewWorkIsRefusedAtOnceAndTheRestGoesOnToTheEn
   const auto refused = writer->can_take(k_block, Work::growing);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, NotTaken::Reason::no_room);
-  EXPECT_EQ(refused.error().what, "the disk of journal is full: the journal's next segment takes 65536 bytes. What frees seats or ends "
-                                  "begun sales goes on. Free space; the rest then goes on by itself.");
+  EXPECT_EQ(refused.error().what,
+            "the disk of journal is full: the journal's next segment takes 65536 bytes. What frees seats or ends "
+            "begun sales goes on. Free space; the rest then goes on by itself.");
   std::size_t rounds = 0;
   for (; writer->can_take(2 * k_block, Work::settling); ++rounds) {
     Round round = round_of(writer->reach(), 2 * k_block);
