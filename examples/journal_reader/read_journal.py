@@ -209,8 +209,8 @@ class Journal:
         if frame["kind"] != (OPENING if is_opening else ROUND):
             raise ValueError(f"{where}: a frame of kind {frame['kind']}; a segment begins with its opening, and all others are rounds")
         if self.head is None:   # the journal's first frame
-            if number == 1 and (frame["round"], frame["position"], frame["hash"], frame["before"]) != (0, 0, bytes(32), 0):
-                raise ValueError(f"{where}: the journal does not begin with nothing")
+            if number == 1 and (frame["round"], frame["before"]) != (0, 0):   # it may go on after rows of another one
+                raise ValueError(f"{where}: the journal does not begin with its first round")
             self.head, self.round, self.last = [frame["position"], frame["hash"]], frame["round"], frame["before"]
         if [frame["position"], frame["hash"]] != self.head or frame["round"] != self.round + (not is_opening):
             raise ValueError(f"{where}: round {frame['round']} does not follow on round {self.round}")

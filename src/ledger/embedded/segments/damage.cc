@@ -20,4 +20,10 @@ std::string told_of_damage(const Disk& disk, const std::string& name, const std:
   return disk.path_of(name) + " is damaged: " + what + way_out(disk);
 }
 
+std::string without_way_out(const Disk& disk, std::string told) {
+  const std::string end = way_out(disk);
+  if (told.ends_with(end)) told.resize(told.size() - end.size());
+  return told;
+}
+
 }  // namespace holdfast::segments

@@ -22,5 +22,7 @@ class SegmentDamage : public DataError {
 std::string told_of_damage(const Disk& disk, const std::string& name, std::uint64_t offset, const std::string& what);
 // The same for a file as a whole.
 std::string told_of_damage(const Disk& disk, const std::string& name, const std::string& what);
+// A sentence of these without its full stop and the way out: for those who list damage.
+std::string without_way_out(const Disk& disk, std::string told);
 
 }   // namespace holdfast::segments

@@ -225,6 +225,22 @@ TEST_F(SegmentsInPython, AreMissedWhereTheyAreNot) {
   EXPECT_THAT(said_after_change(lose_all_but_one_round), HasSubstr("reach knows"));
 }
 
+// As after a salvage, or where an older kind of journal was taken over.
+TEST_F(SegmentsInPython, MayBeginAfterAPosition) {
+  const fs::path later = folder / "later";
+  fs::create_directories(later);
+  segments::PosixDisk disk(later);
+  const segments::Reach start{.round = 0, .head = {.position = 1'000, .hash = {7}}};
+  SegmentWriter::create(disk, small_segments(), k_test_journal, start);
+  Answered answered;
+  live(disk, 4, answered);
+  ASSERT_GT(answered.reach.head.position, 1'000);
+  const auto [status, printed] = read_in_python(later);
+  EXPECT_EQ(status, 0) << printed;
+  EXPECT_THAT(printed, testing::AllOf(HasSubstr(" row 1001 "), testing::Not(HasSubstr(" row 1000 "))));
+  EXPECT_THAT(printed, HasSubstr(" row " + std::to_string(answered.reach.head.position) + " "));
+}
+
 TEST_F(SegmentsInPython, AreRefusedIfTheyAreWholeAndDoNotFit) {
   EXPECT_EQ(said_after_change([](std::string&) {}), "");
   EXPECT_THAT(said_after_change([](std::string& bytes) { bytes[2 * k_block + segments::k_frame_header] = 5; }),

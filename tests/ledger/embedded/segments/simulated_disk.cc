@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ledger/embedded/segments/format.h"
+
 namespace holdfast::test {
 
 using segments::DiskError;
@@ -23,7 +25,7 @@ class SimulatedDisk::Handle : public DiskFile {
 
   void read(std::uint64_t offset, std::span<char> to, From from) override {
     if (disk_.crashed_) throw Crash();
-    if (disk_.failing_reads_.contains(disk_.reads_++)) fail("read " + path_, EIO);
+    if (disk_.failing_reads_.contains(disk_.reads_++) || disk_.is_worn(path_, offset, to.size())) fail("read " + path_, EIO);
     if (offset + to.size() > file_->cached.size()) fail("read " + path_ + ": it ends before", EIO);
     std::ranges::copy(std::string_view(file_->cached).substr(offset, to.size()), to.begin());
     if (from != From::disk || !disk_.passes_cache_) return;
@@ -101,6 +103,13 @@ void SimulatedDisk::fail_sync(File& file) {
     if (fate == 2) still_dirty.insert(sector);
   }
   file.dirty = std::move(still_dirty);
+}
+
+bool SimulatedDisk::is_worn(const std::string& path, std::uint64_t offset, std::size_t bytes) const {
+  return std::ranges::any_of(worn_, [&](const auto& worn) {
+    const std::uint64_t begin = worn.second * segments::k_block;
+    return worn.first == path && begin < offset + bytes && offset < begin + segments::k_block;
+  });
 }
 
 void SimulatedDisk::call(const std::function<void()>& effect, const std::function<void()>& failed_effect) {

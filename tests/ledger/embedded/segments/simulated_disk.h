@@ -17,6 +17,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ledger/embedded/segments/disk.h"
@@ -51,6 +52,8 @@ class SimulatedDisk : public segments::Disk {
   // The reading with this number, from 0 on, fails with EIO.
   void fail_read_at(std::size_t reading) { failing_reads_.insert(reading); }
   std::size_t reads() const { return reads_; }
+  // From now on no reading of this block, of 4 KiB, succeeds: EIO.
+  void wear_out(const std::string& name, std::size_t block) { worn_.insert({path_of(name), block}); }
   // From now on a failed sync drops only some of the sectors; others arrive, and others still have to be written.
   void drop_parts(std::uint64_t seed) { parts_.emplace(seed); }
   // allocate() fails with ENOSPC beyond this many bytes.
@@ -94,6 +97,7 @@ class SimulatedDisk : public segments::Disk {
   void restart();
   static void bring(File& file, std::size_t sector);
   void fail_sync(File& file);
+  bool is_worn(const std::string& path, std::uint64_t offset, std::size_t bytes) const;
 
   Names names_;
   Names names_on_disk_;
@@ -103,6 +107,7 @@ class SimulatedDisk : public segments::Disk {
   std::map<std::size_t, int> failures_;   // code by call
   std::size_t reads_ = 0;
   std::set<std::size_t> failing_reads_;
+  std::set<std::pair<std::string, std::size_t>> worn_;   // path and block
   std::optional<std::mt19937_64> parts_;
   std::function<void()> look_;   // empty: nobody looks
   bool crashed_ = false;
