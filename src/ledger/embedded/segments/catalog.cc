@@ -83,6 +83,7 @@ void Catalog::show(std::vector<Segment> in_use, const Reach& reach, std::uint32_
   in_use_ = SegmentList(std::move(in_use));
   reach_ = reach;
   end_block_ = end_block;
+  gone_before_ = in_use_.back().header.number;   // the writer may remove all the others
 }
 
 void Catalog::remove_before(std::uint64_t number, const std::function<void(std::uint64_t)>& remove_file) {
@@ -90,10 +91,21 @@ void Catalog::remove_before(std::uint64_t number, const std::function<void(std::
   for (;;) {
     const SegmentList in_use = snapshot().segments;
     if (in_use.size() < 2 || in_use.front().header.number >= number) return;
+    note_gone_before(std::min(number, in_use.back().header.number));   // first: a reader may find the file missing before it is forgotten
     remove_file(in_use.front().header.number);
     const std::scoped_lock lock(mutex_);
     in_use_ = SegmentList({in_use_.begin() + 1, in_use_.end()});
   }
+}
+
+bool Catalog::may_be_gone(std::uint64_t number) const {
+  const std::scoped_lock lock(mutex_);
+  return number < gone_before_;
+}
+
+void Catalog::note_gone_before(std::uint64_t number) {
+  const std::scoped_lock lock(mutex_);
+  gone_before_ = std::max(gone_before_, number);
 }
 
 // The last one, prepared ones included; null: there is none. Under mutex_.
@@ -109,4 +121,4 @@ SegmentList Catalog::with(Segment segment) const {
   return SegmentList(std::move(segments));
 }
 
-}  // namespace holdfast::segments
+}   // namespace holdfast::segments

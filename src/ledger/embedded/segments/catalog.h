@@ -85,10 +85,13 @@ class Catalog {
   // Removes the segments in use before `number`, the oldest first, but never the last one: forgets each after `remove_file` has removed its
   // file durably. If that throws, the segment and those behind it stay. One removes at a time.
   void remove_before(std::uint64_t number, const std::function<void(std::uint64_t number)>& remove_file);
+  // Whether the file of this segment, which is or was in use, may be gone: its removal has begun, or another process may remove it.
+  bool may_be_gone(std::uint64_t number) const;
 
  private:
   const Segment* last() const;
   SegmentList with(Segment segment) const;
+  void note_gone_before(std::uint64_t number);
 
   std::mutex removing_;   // taken before mutex_
   mutable std::mutex mutex_;   // never held during a call to the disk
@@ -96,6 +99,7 @@ class Catalog {
   std::deque<Segment> prepared_;
   Reach reach_;
   std::uint32_t end_block_ = 0;
+  std::uint64_t gone_before_ = 1;   // may_be_gone()
 };
 
 }   // namespace holdfast::segments

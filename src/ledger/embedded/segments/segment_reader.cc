@@ -1,6 +1,8 @@
 #include "ledger/embedded/segments/segment_reader.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <iterator>
 
 namespace holdfast::segments {
 namespace {
@@ -19,11 +21,7 @@ bool SegmentReader::read(Position first, const Visit& visit) const {
   while (index > 0 && segments[index - 1].before->head.position >= first) --index;
   if (index == 0) return false;
   Reading reading{.first = first, .visit = visit};
-  for (--index; index < segments.size() && !reading.is_done; ++index) {
-    const bool is_last = index + 1 == segments.size();
-    read_segment(segments[index], is_last ? snapshot.end_block : segments[index].blocks(),
-                 is_last ? snapshot.reach : *segments[index + 1].before, reading);
-  }
+  for (--index; index < segments.size() && !reading.is_done; ++index) read_kept(snapshot, index, reading);
   return true;
 }
 
@@ -39,6 +37,49 @@ std::optional<ChainHash> SegmentReader::hash_at(Position position) const {
     return false;
   });
   return hash;
+}
+
+bool SegmentReader::last_row_of(std::uint64_t number, const Visit& visit) const {
+  const Catalog::Snapshot snapshot = catalog_.snapshot();
+  const auto segment = std::ranges::find(snapshot.segments, number, [](const Segment& each) { return each.header.number; });
+  if (segment == snapshot.segments.end()) return false;
+  const Position last = (std::next(segment) == snapshot.segments.end() ? snapshot.reach : *std::next(segment)->before).head.position;
+  if (last == segment->before->head.position) return false;
+  bool is_visited = false;
+  read(last, [&](const JournalRow& row) {
+    is_visited = true;
+    visit(row);
+    return false;
+  });
+  return is_visited;   // retention may have been faster
+}
+
+void SegmentReader::rows_at(std::span<const Position> positions, const Visit& visit) const {
+  for (std::size_t next = 0; next < positions.size();) {
+    const Position first = positions[next];
+    const auto visit_if_asked = [&](const JournalRow& row) {
+      if (row.position == positions[next]) {
+        next = visit(row) ? next + 1 : positions.size();
+      }
+      return next < positions.size() && positions[next] <= row.position + k_read_on;
+    };
+    read(first, visit_if_asked);
+    if (next < positions.size() && positions[next] == first) ++next;   // it is not there
+  }
+}
+
+void SegmentReader::read_kept(const Catalog::Snapshot& snapshot, std::size_t index, Reading& reading) const {
+  const Segment& segment = snapshot.segments[index];
+  const bool is_last = index + 1 == snapshot.segments.size();
+  const Reach& end = is_last ? snapshot.reach : *snapshot.segments[index + 1].before;
+  try {
+    read_segment(segment, is_last ? snapshot.end_block : segment.blocks(), end, reading);
+  } catch (const DiskError& error) {
+    if (error.code() != ENOENT || reading.is_visiting || !catalog_.may_be_gone(segment.header.number)) throw;
+    const Position next = std::max(oldest(), end.head.position + 1);
+    throw RowsGone(disk_.path_of(segment.name()) + " was removed while it was read: rows before " + std::to_string(next) + " are gone.",
+                   next);
+  }
 }
 
 // Reads frames until the segment's end, which is at `end`.
@@ -65,10 +106,10 @@ std::string SegmentReader::read_frame(const Segment& segment, const FrameScan& s
   reading.at = read->after;
   for (const JournalRow& row : read->rows) {
     if (row.position < reading.first) continue;
-    if (!reading.visit(row)) {
-      reading.is_done = true;
-      break;
-    }
+    reading.is_visiting = true;
+    reading.is_done = !reading.visit(row);
+    reading.is_visiting = false;
+    if (reading.is_done) break;
   }
   return {};
 }

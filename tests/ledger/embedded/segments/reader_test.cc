@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <numeric>
+#include <random>
 #include <thread>
 
 #include "ledger/embedded/segments/posix_disk.h"
@@ -69,6 +70,61 @@ TEST(SegmentReaderTest, SaysThatARowWasRemoved) {
   EXPECT_FALSE(reader.hash_at(reader.oldest() - 2).has_value());
   EXPECT_FALSE(reader.hash_at(answered.reach.head.position + 1).has_value());
   EXPECT_EQ(reader.hash_at(answered.reach.head.position), answered.reach.head.hash);
+}
+
+TEST(SegmentReaderTest, ReadsTheLastRowOfEachSegment) {
+  SimulatedDisk disk;
+  Answered answered;
+  live(disk, 40, answered);
+  SegmentWriter writer(disk, small_segments());
+  const SegmentReader reader(disk, writer.catalog());
+  const auto segments = writer.catalog().snapshot().segments;
+  ASSERT_GT(segments.size(), 1U);
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    Position last = 0;
+    ASSERT_TRUE(reader.last_row_of(segments[i].header.number, [&](const JournalRow& row) { return last = row.position, true; }));
+    EXPECT_EQ(last, i + 1 < segments.size() ? segments[i + 1].before->head.position : answered.reach.head.position);
+  }
+  const auto none = [](const JournalRow&) { return ADD_FAILURE(), true; };
+  EXPECT_FALSE(reader.last_row_of(segments.front().header.number - 1, none)) << "retention has removed it";
+  EXPECT_FALSE(reader.last_row_of(segments.back().header.number + 1, none)) << "it is prepared";
+  SimulatedDisk empty;
+  SegmentWriter::create(empty, small_segments(), k_test_journal, {});
+  SegmentWriter first(empty, small_segments());
+  EXPECT_FALSE(SegmentReader(empty, first.catalog()).last_row_of(1, none)) << "it has no row yet";
+}
+
+TEST(SegmentReaderTest, ReadsTheRowsAtGivenPositions) {
+  SimulatedDisk disk;
+  SegmentWriter::Options options = small_segments();
+  options.segment_bytes = 200 * segments::k_block;
+  SegmentWriter::create(disk, options, k_test_journal, {});
+  SegmentWriter writer(disk, options);
+  while (writer.reach().round < 400) {
+    Round round(writer.reach());
+    round.add_row(1, writer.reach().round + 1, 1, k_test_time, "one");
+    writer.append(round);
+  }
+  const SegmentReader reader(disk, writer.catalog());
+  const auto at = [&](const std::vector<Position>& positions, std::size_t most = 1'000) {
+    std::vector<Position> seen;
+    reader.rows_at(positions, [&](const JournalRow& row) {
+      seen.push_back(row.position);
+      return seen.size() < most;
+    });
+    return seen;
+  };
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 50; ++i) {
+    std::vector<Position> positions;
+    for (Position position = 1; position <= 400; position += static_cast<Position>(1 + random() % 150)) positions.push_back(position);
+    ASSERT_EQ(at(positions), positions);
+  }
+  EXPECT_EQ(at({5, 6, 7, 400, 401, 500}), (std::vector<Position>{5, 6, 7, 400})) << "the others are not there yet";
+  EXPECT_EQ(at({5, 6, 300}, 2), (std::vector<Position>{5, 6})) << "it was told to stop";
+  segments::remove_segments_before(disk, writer.catalog(), 2);
+  const Position oldest = reader.oldest();
+  EXPECT_EQ(at({1, 2, oldest - 1, oldest, 390}), (std::vector<Position>{oldest, 390})) << "the others were removed";
 }
 
 TEST(SegmentReaderTest, AReadingOutlivesTheRemovalOfItsSegment) {
