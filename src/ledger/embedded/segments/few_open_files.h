@@ -4,8 +4,8 @@
 //   FewOpenFiles disk(posix, 64);
 //   SegmentWriter writer(disk, options);   // thousands of old segments, at most 64 of them open
 //
-// A file with bytes that are not synced stays open, so that no error of a sync is missed. A file that was removed while it was closed cannot be
-// read any more: that is a DiskError with ENOENT. Any thread, as a Disk.
+// A file with bytes that are not synced stays open, so that no error of a sync is missed. A file that was removed while it was closed
+// cannot be read any more: that is a DiskError with ENOENT. Any thread, as a Disk.
 #pragma once
 
 #include <cstddef>

@@ -46,8 +46,8 @@ inline constexpr std::uint32_t k_incompatible_known = 0;
 // What is wrong with a header that has them; empty: nothing.
 std::string refusal_of(const Features& features);
 
-// What the header of a segment and a slot of the file reach begin with: checksum, eight letters, version, features. Their other fields begin
-// at k_after_begin.
+// What the header of a segment and a slot of the file reach begin with: checksum, eight letters, version, features. Their other fields
+// begin at k_after_begin.
 inline constexpr std::size_t k_after_begin = 28;
 // Completes a header of k_file_header bytes whose other fields are there.
 void put_begin(std::string_view letters, const Features& features, char* header);

@@ -54,9 +54,9 @@ struct Survey {
 Survey survey_journal(Disk& disk);
 
 // Writes the rows that the survey keeps to a new journal with the id `journal`, which is drawn at random: it has another history from here
-// on. Positions and hashes stay, rounds are counted anew. `to` is another folder, without a journal. It must not take the place of the damaged one
-// before this has returned: a crash leaves in it a journal that is whole and too short. Throws DataError if survey.start is missing, `to` has a
-// journal, or the files have changed since the survey; DiskError; NoRoom.
+// on. Positions and hashes stay, rounds are counted anew. `to` is another folder, without a journal. It must not take the place of the
+// damaged one before this has returned: a crash leaves in it a journal that is whole and too short. Throws DataError if survey.start is
+// missing, `to` has a journal, or the files have changed since the survey; DiskError; NoRoom.
 void write_kept(Disk& from, const Survey& survey, Disk& to, const SegmentWriter::Options& options, const JournalId& journal);
 
 }   // namespace holdfast::segments

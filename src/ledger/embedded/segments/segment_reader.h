@@ -39,8 +39,8 @@ class SegmentReader {
   Position oldest() const;
   // Visits each row from position `first` on, in order. Finds the first one by an index in memory: reads at most k_apart blocks before it,
   // or, the first time after a start, its segment from the beginning. False if `first` is before oldest(): retention has removed it. Throws
-  // DiskError; SegmentDamage, after it has visited the rows before the damage. Reading can then go on with SegmentDamage::next. Throws RowsGone
-  // if retention is faster than the reading, and files are opened on demand (few_open_files.h).
+  // DiskError; SegmentDamage, after it has visited the rows before the damage. Reading can then go on with SegmentDamage::next. Throws
+  // RowsGone if retention is faster than the reading, and files are opened on demand (few_open_files.h).
   bool read(Position first, const Visit& visit) const;
   // The hash of the row at `position`, which may also be oldest() - 1; nothing if the journal does not have it. Throws as read() does.
   std::optional<ChainHash> hash_at(Position position) const;

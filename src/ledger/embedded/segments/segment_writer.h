@@ -9,8 +9,8 @@
 //   writer.append(round);                         // on disk; readers see it
 //   writer.stop();                                // the next start knows that nothing was under way
 //
-// It has no threads. append(), can_take(), room() and stop() belong to one thread at a time; supply() and catalog() to any. After a failed write or
-// sync nobody knows what is on disk: nothing more is accepted, and the process must end. The next start finds out.
+// It has no threads. append(), can_take(), room() and stop() belong to one thread at a time; supply() and catalog() to any. After a failed
+// write or sync nobody knows what is on disk: nothing more is accepted, and the process must end. The next start finds out.
 #pragma once
 
 #include <cstdint>
@@ -93,17 +93,17 @@ class SegmentWriter {
   SegmentWriter& operator=(const SegmentWriter&) = delete;
 
   // Writes the round, which must begin at reach(); on disk when it returns. Begins the next segment if the round does not fit in the one in
-  // use, and makes that itself if none is prepared. Throws RoundRefused, SegmentNotMade or NoRoom, and then nothing has changed. Throws DiskError if writing failed, and from then on
-  // the same sentence for every call.
+  // use, and makes that itself if none is prepared. Throws RoundRefused, SegmentNotMade or NoRoom, and then nothing has changed. Throws
+  // DiskError if writing failed, and from then on the same sentence for every call.
   void append(Round& round);
 
   const Reach& reach() const { return reach_; }
   const Notes& notes() const { return notes_; }
   // The largest Round::bytes() that append() takes: what fits into each further segment, and at most k_round_bytes_max.
   std::uint64_t round_bytes_max() const;
-  // Whether a round of at most `bytes` (Round::bytes_max) can be appended now without a segment that has yet to be made: ask before judging,
-  // so that nothing is refused afterwards. The last prepared segment is the reserve: growing work does not begin it, and is refused while the
-  // supply is in trouble. Settling work goes on to its end.
+  // Whether a round of at most `bytes` (Round::bytes_max) can be appended now without a segment that has yet to be made: ask before
+  // judging, so that nothing is refused afterwards. The last prepared segment is the reserve: growing work does not begin it, and is
+  // refused while the supply is in trouble. Settling work goes on to its end.
   std::expected<void, NotTaken> can_take(std::uint64_t bytes, Work work) const;
   Room room() const;
   // Notes a clean stop; on disk when it returns. Call it last. Throws DiskError.

@@ -47,8 +47,8 @@ class Supply {
   // `draw_salt` gives unpredictable numbers; called by one thread at a time. Both references must outlive the supply.
   Supply(Disk& disk, Catalog& catalog, const JournalId& journal, SegmentSizes sizes, std::function<std::uint64_t()> draw_salt);
 
-  // Makes one segment, which may take seconds, unless `ahead` of them are prepared. After a failure the next call tries again. Gives up, and
-  // leaves no file, when a stop is requested; that is no trouble.
+  // Makes one segment, which may take seconds, unless `ahead` of them are prepared. After a failure the next call tries again. Gives up,
+  // and leaves no file, when a stop is requested; that is no trouble.
   Prepared prepare(std::size_t ahead = k_ahead, const std::stop_token& stop = {});
   // Returns when fewer than k_ahead segments are prepared, or when a stop is requested.
   void wait_until_wanted(const std::stop_token& stop);

@@ -4,8 +4,8 @@
 //   SupplyThread supplying(writer.supply());   // ends before the writer does
 //
 // It makes segments until Supply::k_ahead are prepared, then waits until the writer has begun one. A try that fails is repeated every
-// `retry`; meanwhile Supply::trouble() has the reason, and SegmentWriter::can_take() refuses by it. Over a simulated disk there is no thread:
-// a test calls Supply::prepare() where it wants.
+// `retry`; meanwhile Supply::trouble() has the reason, and SegmentWriter::can_take() refuses by it. Over a simulated disk there is no
+// thread: a test calls Supply::prepare() where it wants.
 #pragma once
 
 #include <chrono>

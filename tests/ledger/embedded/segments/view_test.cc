@@ -32,7 +32,8 @@ using segments::SegmentView;
 using segments::SegmentWriter;
 using testing::HasSubstr;
 
-// Looks at a journal, and compares what it shows with what was answered. Rows that it has compared are not read again unless others are gone.
+// Looks at a journal, and compares what it shows with what was answered. Rows that it has compared are not read again unless others are
+// gone.
 class Watcher {
  public:
   Watcher(Disk& disk, const Answered& answered) : disk_(disk), answered_(answered) {}
