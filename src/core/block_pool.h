@@ -27,6 +27,7 @@ class BlockPool {
 
   using Handle = std::uint32_t;   // 0: no block
   static constexpr Handle k_none = 0;
+  static constexpr std::size_t k_text_bytes_max = 1'048'572;   // with its length: 1 MiB
 
   Handle put_text(std::string_view text) {
     const auto words = words_of_text(text.size());
@@ -63,6 +64,8 @@ class BlockPool {
 
  private:
   static constexpr std::size_t k_words_max = 262'144;   // of a block: 1 MiB, over the outcome of a hundred reservations of a thousand seats
+
+  static_assert(k_text_bytes_max == 4 * (k_words_max - 1));
 
   // Texts in steps of one word up to 16 words, then powers of two.
   static std::size_t words_of_text(std::size_t bytes) {

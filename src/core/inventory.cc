@@ -6,6 +6,17 @@
 #include "core/limits.h"
 
 namespace holdfast {
+namespace {
+
+std::optional<SeatIndex> named_twice(Seats seats) {
+  if (seats.size() < 2) return std::nullopt;
+  std::vector<SeatIndex> sorted(seats.begin(), seats.end());
+  std::ranges::sort(sorted);
+  const auto twice = std::ranges::adjacent_find(sorted);
+  return twice == sorted.end() ? std::nullopt : std::optional(*twice);
+}
+
+}   // namespace
 
 Inventory::Inventory(EventCard card, EventSettings settings, std::uint64_t hash_seed)
     : card_(std::move(card)), settings_(std::move(settings)), hash_seed_(hash_seed) {}
@@ -40,52 +51,36 @@ std::unique_ptr<Inventory> Inventory::replica() const {
 // ---------------------------------------------------------------------------------------------------------------- the fold
 
 void Inventory::apply(const Change& change, Millis at) {
+  const Slot slot = concerns_reservation(change.kind) ? find(change.reservation) : k_no_slot;
+  if (const Misfit misfit = misfit_of(change, slot); misfit.about != Misfit::About::none) [[unlikely]] {
+    check_failed(told(misfit, change.reservation).c_str(), __FILE__, __LINE__);
+  }
   ++seq_;
   observe(at);
-  for (const SeatIndex seat : change.seats) HOLDFAST_CHECK(seat < seat_count());
-  const auto known = [&] {
-    const Slot slot = find(change.reservation);
-    HOLDFAST_CHECK(slot != k_no_slot);
-    return slot;
-  };
   switch (change.kind) {
-    case ChangeKind::event_created: HOLDFAST_CHECK(seq_ == 1); return;
-    case ChangeKind::seats_appended:
-      HOLDFAST_CHECK(settings_.status == EventStatus::importing && seat_count() + change.count <= k_seats_per_event_max);
-      restore_seats(seat_count() + change.count);
-      return;
+    case ChangeKind::event_created: return;
+    case ChangeKind::seats_appended: return restore_seats(seat_count() + change.count);
     case ChangeKind::event_configured: settings_ = *change.settings; return;
     case ChangeKind::held: return fold_held(change, at);
-    case ChangeKind::seats_added: return fold_added(known(), change.seats);
-    case ChangeKind::extended: {
-      const Slot slot = known();
-      HOLDFAST_CHECK(reservations_[slot].status == ReservationStatus::active);
+    case ChangeKind::seats_added: return fold_added(slot, change.seats);
+    case ChangeKind::extended:
       reservations_[slot].expires_at = change.expires_at;
       await_expiry(slot);
       return;
-    }
-    case ChangeKind::released: return fold_released(known(), change.seats, change.ends);
-    case ChangeKind::consumed: return fold_consumed(known(), change.text, change.ends);
-    case ChangeKind::expired: return fold_expired(known());
-    case ChangeKind::returned: return fold_returned(known(), change.seats);
+    case ChangeKind::released: return fold_released(slot, change.seats, change.ends);
+    case ChangeKind::consumed: return fold_consumed(slot, change.text, change.ends);
+    case ChangeKind::expired: return fold_expired(slot);
+    case ChangeKind::returned: return fold_returned(slot, change.seats);
     case ChangeKind::blocked:
-      for (const SeatIndex seat : change.seats) {
-        HOLDFAST_CHECK(states_[seat] == SeatState::available);
-        set_state(seat, SeatState::blocked, 0);
-      }
+      for (const SeatIndex seat : change.seats) set_state(seat, SeatState::available, SeatState::blocked, 0);
       return;
     case ChangeKind::unblocked:
-      for (const SeatIndex seat : change.seats) {
-        HOLDFAST_CHECK(states_[seat] == SeatState::blocked);
-        free_seat(seat);
-      }
+      for (const SeatIndex seat : change.seats) free_seat(seat, SeatState::blocked);
       return;
   }
-  HOLDFAST_CHECK(false && "an unknown kind of change");
 }
 
 void Inventory::fold_held(const Change& change, Millis at) {
-  HOLDFAST_CHECK(!change.seats.empty());
   const Slot slot = new_slot(change.reservation);
   Reservation& made = reservations_[slot];
   made.created_at = at;
@@ -94,10 +89,7 @@ void Inventory::fold_held(const Change& change, Millis at) {
   made.status = ReservationStatus::active;
   made.owned_count = static_cast<std::uint16_t>(change.seats.size());
   put_seats(made, change.seats);
-  for (const SeatIndex seat : change.seats) {
-    HOLDFAST_CHECK(states_[seat] == SeatState::available);
-    set_state(seat, SeatState::held, slot + 1);
-  }
+  for (const SeatIndex seat : change.seats) set_state(seat, SeatState::available, SeatState::held, slot + 1);
   if (!change.text.empty()) {
     const std::uint32_t customer = enter_customer(change.text);
     made.customer = customer;
@@ -109,30 +101,21 @@ void Inventory::fold_held(const Change& change, Millis at) {
 
 void Inventory::fold_added(Slot slot, Seats seats) {
   Reservation& grown = reservations_[slot];
-  HOLDFAST_CHECK(grown.status == ReservationStatus::active);
   const auto had = seats_of(slot);
   std::vector<SeatIndex> all(had.begin(), had.end());
   all.insert(all.end(), seats.begin(), seats.end());
   if (grown.seat_count > 1) pool_.free_list(grown.seats, grown.seat_count);
   put_seats(grown, all);
   grown.owned_count = static_cast<std::uint16_t>(grown.owned_count + seats.size());
-  for (const SeatIndex seat : seats) {
-    HOLDFAST_CHECK(states_[seat] == SeatState::available);
-    set_state(seat, SeatState::held, slot + 1);
-  }
+  for (const SeatIndex seat : seats) set_state(seat, SeatState::available, SeatState::held, slot + 1);
   if (grown.customer != k_no_customer) customers_[grown.customer].held += static_cast<std::uint32_t>(seats.size());
 }
 
 void Inventory::fold_released(Slot slot, Seats seats, bool ends) {
   Reservation& released = reservations_[slot];
-  HOLDFAST_CHECK(released.status == ReservationStatus::active && seats.size() <= released.owned_count);
-  for (const SeatIndex seat : seats) {
-    HOLDFAST_CHECK(owns(slot, seat));
-    free_seat(seat);
-  }
+  for (const SeatIndex seat : seats) free_seat(seat, SeatState::held);
   released.owned_count = static_cast<std::uint16_t>(released.owned_count - seats.size());
   if (released.customer != k_no_customer) customers_[released.customer].held -= static_cast<std::uint32_t>(seats.size());
-  HOLDFAST_CHECK(ends == (released.owned_count == 0));
   if (ends) {
     end(slot, ReservationStatus::released);
   } else {
@@ -142,13 +125,9 @@ void Inventory::fold_released(Slot slot, Seats seats, bool ends) {
 
 void Inventory::fold_consumed(Slot slot, std::string_view order, bool reinstated) {
   Reservation& consumed = reservations_[slot];
-  const bool was_active = consumed.status == ReservationStatus::active;
-  HOLDFAST_CHECK(was_active != reinstated && consumed.status != ReservationStatus::consumed);
-  for (const SeatIndex seat : seats_of(slot)) {
-    HOLDFAST_CHECK(was_active ? owns(slot, seat) && states_[seat] == SeatState::held : states_[seat] == SeatState::available);
-    set_state(seat, SeatState::sold, slot + 1);
-  }
-  if (was_active && consumed.customer != k_no_customer) {
+  const SeatState before = reinstated ? SeatState::available : SeatState::held;
+  for (const SeatIndex seat : seats_of(slot)) set_state(seat, before, SeatState::sold, slot + 1);
+  if (!reinstated && consumed.customer != k_no_customer) {
     customers_[consumed.customer].held -= consumed.owned_count;
     unlink_from_customer(slot);
   }
@@ -164,11 +143,7 @@ void Inventory::fold_consumed(Slot slot, std::string_view order, bool reinstated
 
 void Inventory::fold_expired(Slot slot) {
   Reservation& expired = reservations_[slot];
-  HOLDFAST_CHECK(expired.status == ReservationStatus::active);
-  for (const SeatIndex seat : seats_of(slot)) {
-    HOLDFAST_CHECK(owns(slot, seat));
-    free_seat(seat);
-  }
+  for (const SeatIndex seat : seats_of(slot)) free_seat(seat, SeatState::held);
   if (expired.customer != k_no_customer) customers_[expired.customer].held -= expired.owned_count;
   expired.owned_count = 0;
   end(slot, ReservationStatus::expired);
@@ -176,13 +151,107 @@ void Inventory::fold_expired(Slot slot) {
 
 void Inventory::fold_returned(Slot slot, Seats seats) {
   Reservation& returned = reservations_[slot];
-  HOLDFAST_CHECK(returned.status == ReservationStatus::consumed && seats.size() <= returned.owned_count);
-  for (const SeatIndex seat : seats) {
-    HOLDFAST_CHECK(owns(slot, seat) && states_[seat] == SeatState::sold);
-    free_seat(seat);
-  }
+  for (const SeatIndex seat : seats) free_seat(seat, SeatState::sold);
   returned.owned_count = static_cast<std::uint16_t>(returned.owned_count - seats.size());
   if (returned.owned_count == 0) ended_.push_back({slot, ++returned.generation, seq_});
+}
+
+// ---------------------------------------------------------------------------------------------------------------- whether a change fits
+
+std::optional<std::string> Inventory::contradicted_by(const Change& change) const {
+  const Slot slot = concerns_reservation(change.kind) ? find(change.reservation) : k_no_slot;
+  const Misfit misfit = misfit_of(change, slot);
+  if (misfit.about != Misfit::About::none) return told(misfit, change.reservation);
+  if (const auto twice = named_twice(change.seats)) return "names seat " + std::to_string(*twice) + " twice";
+  return std::nullopt;
+}
+
+std::string Inventory::told(const Misfit& misfit, const Uuid& reservation) const {
+  const std::string seat = "seat " + std::to_string(misfit.seat);
+  switch (misfit.about) {
+    case Misfit::About::none:
+    case Misfit::About::change: break;
+    case Misfit::About::reservation: return "is of reservation " + to_string(reservation) + ", which " + misfit.what;
+    case Misfit::About::missing_seat: return "names " + seat + ", which does not exist";
+    case Misfit::About::seat: {
+      const Slot owner = slot_of_owner(misfit.seat);
+      return "finds " + seat + " " + name_of(states_[misfit.seat]) +
+             (owner == k_no_slot ? "" : " for reservation " + to_string(reservations_[owner].id));
+    }
+  }
+  return misfit.what;
+}
+
+Inventory::Misfit Inventory::misfit_of(const Change& change, Slot slot) const {
+  const auto unless = [](bool holds, const char* what) { return holds ? Misfit{} : Misfit{.about = Misfit::About::change, .what = what}; };
+  for (const SeatIndex seat : change.seats) {
+    if (seat >= seat_count()) return {.about = Misfit::About::missing_seat, .seat = seat};
+  }
+  switch (change.kind) {
+    case ChangeKind::event_created: return unless(seq_ == 0, "creates an event that already exists");
+    case ChangeKind::seats_appended:
+      if (settings_.status != EventStatus::importing) return unless(false, "appends seats to an event whose import has ended");
+      return unless(change.count <= k_seats_per_event_max - seat_count(), "appends more seats than an event can have");
+    case ChangeKind::event_configured: return {};
+    case ChangeKind::held: return misfit_of_held(change, slot);
+    case ChangeKind::seats_added:
+    case ChangeKind::extended:
+    case ChangeKind::released:
+    case ChangeKind::consumed:
+    case ChangeKind::expired:
+    case ChangeKind::returned: return misfit_of_reservation(change, slot);
+    case ChangeKind::blocked: return misfit_of_seats(change.seats, SeatState::available, k_no_slot);
+    case ChangeKind::unblocked: return misfit_of_seats(change.seats, SeatState::blocked, k_no_slot);
+  }
+  return unless(false, "is of an unknown kind");
+}
+
+Inventory::Misfit Inventory::misfit_of_held(const Change& change, Slot slot) const {
+  if (slot != k_no_slot) return {.about = Misfit::About::reservation, .what = "exists already"};
+  if (change.seats.empty() || change.seats.size() > k_seats_per_reservation_max) {
+    return {.about = Misfit::About::reservation, .what = "cannot have so many seats"};
+  }
+  if (is_full()) return {.about = Misfit::About::reservation, .what = "exceeds the maximum of reservations"};
+  if (change.text.size() > BlockPool::k_text_bytes_max) return {.about = Misfit::About::reservation, .what = "has too long a customer"};
+  return misfit_of_seats(change.seats, SeatState::available, k_no_slot);
+}
+
+// Of a change of a reservation that exists.
+Inventory::Misfit Inventory::misfit_of_reservation(const Change& change, Slot slot) const {
+  const auto misfit = [](const char* what) { return Misfit{.about = Misfit::About::reservation, .what = what}; };
+  if (slot == k_no_slot) return misfit("does not exist");
+  const Reservation& of = reservations_[slot];
+  const bool is_active = of.status == ReservationStatus::active;
+  switch (change.kind) {
+    case ChangeKind::seats_added:
+      if (!is_active) return misfit("has ended");
+      if (of.seat_count + change.seats.size() > k_seats_per_reservation_max) return misfit("cannot have so many seats");
+      return misfit_of_seats(change.seats, SeatState::available, k_no_slot);
+    case ChangeKind::released:
+      if (!is_active) return misfit("has ended");
+      if (change.ends != (change.seats.size() == of.owned_count)) return misfit("has another number of seats");
+      return misfit_of_seats(change.seats, SeatState::held, slot);
+    case ChangeKind::consumed:
+      if (is_active == change.ends || of.status == ReservationStatus::consumed) return misfit("cannot be sold in that state");
+      if (change.text.size() > BlockPool::k_text_bytes_max) return misfit("has too long an order");
+      return change.ends ? misfit_of_seats(seats_of(slot), SeatState::available, k_no_slot)
+                         : misfit_of_seats(seats_of(slot), SeatState::held, slot);
+    case ChangeKind::expired:
+      if (!is_active) return misfit("has ended");
+      return misfit_of_seats(seats_of(slot), SeatState::held, slot);
+    case ChangeKind::returned:
+      if (of.status != ReservationStatus::consumed) return misfit("is not sold");
+      return misfit_of_seats(change.seats, SeatState::sold, slot);
+    default: return is_active ? Misfit{} : misfit("has ended");   // extended
+  }
+}
+
+// Whether the seats have that state and owner.
+Inventory::Misfit Inventory::misfit_of_seats(Seats seats, SeatState state, Slot owner) const {
+  for (const SeatIndex seat : seats) {
+    if (states_[seat] != state || slot_of_owner(seat) != owner) return {.about = Misfit::About::seat, .seat = seat};
+  }
+  return {};
 }
 
 // ---------------------------------------------------------------------------------------------------------------- seats
@@ -197,15 +266,16 @@ std::size_t& Inventory::count_of(SeatState state) {
   HOLDFAST_CHECK(false && "an unknown state");
 }
 
-void Inventory::set_state(SeatIndex seat, SeatState state, std::uint32_t owner) {
-  --count_of(states_[seat]);
+void Inventory::set_state(SeatIndex seat, SeatState before, SeatState state, std::uint32_t owner) {
+  HOLDFAST_CHECK(states_[seat] == before);   // also fails if a change names a seat twice
+  --count_of(before);
   ++count_of(state);
   states_[seat] = state;
   cells_[seat].owner = owner;
   ++cells_[seat].version;
 }
 
-void Inventory::free_seat(SeatIndex seat) { set_state(seat, SeatState::available, 0); }
+void Inventory::free_seat(SeatIndex seat, SeatState before) { set_state(seat, before, SeatState::available, 0); }
 
 std::optional<Uuid> Inventory::owner_of(SeatIndex seat, Millis now) const {
   if (cells_[seat].owner == 0 || is_over(seat, now)) return std::nullopt;
@@ -264,9 +334,7 @@ Inventory::Slot Inventory::new_slot(const Uuid& id) {
   made.customer = k_no_customer;
   made.order = BlockPool::k_none;
   made.next_of_customer = made.previous_of_customer = k_no_slot;
-  const std::uint64_t hash = hash_uuid(id, hash_seed_);
-  HOLDFAST_CHECK(find(id, hash) == k_no_slot);
-  by_id_.insert(hash, slot, [this](Slot other) { return hash_of(other); });
+  by_id_.insert(hash_uuid(id, hash_seed_), slot, [this](Slot other) { return hash_of(other); });
   return slot;
 }
 
@@ -352,13 +420,13 @@ bool Inventory::can_recall(const ReservationView& ended) const {
   if (ended.status == ReservationStatus::active || ended.seats.empty() || ended.seats.size() > k_seats_per_reservation_max) return false;
   if ((ended.status == ReservationStatus::consumed) == ended.order.empty()) return false;
   if (is_full() || find(ended.id) != k_no_slot) return false;
+  if (std::max(ended.customer.size(), ended.order.size()) > BlockPool::k_text_bytes_max) return false;
   std::vector<SeatIndex> seats;
   for (const ReservedSeat& reserved : ended.seats) {
     if (reserved.owned || reserved.seat >= seat_count()) return false;
     seats.push_back(reserved.seat);
   }
-  std::ranges::sort(seats);
-  return std::ranges::adjacent_find(seats) == seats.end();
+  return !named_twice(seats);
 }
 
 void Inventory::recall(const ReservationView& ended) {
@@ -495,6 +563,7 @@ void Inventory::restore_seat(SeatIndex seat, SeatState state, std::uint32_t vers
 }
 
 void Inventory::restore_reservation(const ReservationView& view) {
+  HOLDFAST_CHECK(find(view.id) == k_no_slot);
   const Slot slot = new_slot(view.id);
   Reservation& made = reservations_[slot];
   made.created_at = view.created_at;
@@ -561,6 +630,7 @@ std::optional<std::string> Inventory::find_contradiction() const {
     const auto at = [&](const char* what) { return "reservation " + to_string(of.id) + " " + what; };
     std::size_t owned = 0;
     for (const SeatIndex seat : seats_of(slot)) owned += owns(slot, seat);
+    if (named_twice(seats_of(slot))) return at("names a seat twice");
     if (owned != of.owned_count) return at("does not own as many seats as it counts");
     if (of.status == ReservationStatus::active && owned != of.seat_count) return at("is active and does not own all of its seats");
     const bool ended = of.status == ReservationStatus::released || of.status == ReservationStatus::expired;

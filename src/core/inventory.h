@@ -130,8 +130,11 @@ class Inventory {
     return last_now_;
   }
 
-  // Folds one change, made at `at`. A change that contradicts the inventory fails a HOLDFAST_CHECK.
+  // Folds one change, made at `at`. A change that contradicts the inventory fails a HOLDFAST_CHECK: ask contradicted_by() first about a change
+  // that comes from a file or a database.
   void apply(const Change& change, Millis at);
+  // What apply() would fail on, as the rest of a sentence about the change: "finds seat 3 sold". nullopt if the change fits.
+  std::optional<std::string> contradicted_by(const Change& change) const;
 
   // Forgets the oldest reservations that ended at or before change `through`, until at most `keep` are left. Reservations with sold seats stay.
   // Returns how many it forgot. Ended reservations stay in memory until then.
@@ -180,6 +183,20 @@ class Inventory {
   };
   static constexpr std::uint32_t k_no_customer = 0xFFFF'FFFF;
 
+  // Why a change does not fit, without the words: apply() asks for it on each change.
+  struct Misfit {
+    enum class About : std::uint8_t { none, change, reservation, missing_seat, seat };
+    About about = About::none;
+    const char* what = nullptr;   // of `change` and `reservation`: the rest of a sentence
+    SeatIndex seat = 0;
+  };
+  // Everything that a change needs of the inventory, except that it names each seat once. `slot`: find() of its reservation.
+  Misfit misfit_of(const Change& change, Slot slot) const;
+  Misfit misfit_of_reservation(const Change& change, Slot slot) const;
+  Misfit misfit_of_held(const Change& change, Slot slot) const;
+  Misfit misfit_of_seats(Seats seats, SeatState state, Slot owner) const;
+  std::string told(const Misfit& misfit, const Uuid& reservation) const;
+
   std::uint64_t hash_of(Slot slot) const { return hash_uuid(reservations_[slot].id, hash_seed_); }
   std::uint64_t hash_of_customer(std::uint32_t customer) const { return hash_bytes(pool_.text(customers_[customer].name), hash_seed_); }
   Slot find(const Uuid& id, std::uint64_t hash) const;
@@ -193,9 +210,10 @@ class Inventory {
   void fold_expired(Slot slot);
   void fold_returned(Slot slot, Seats seats);
 
-  void set_state(SeatIndex seat, SeatState state, std::uint32_t owner);
+  // `before`: the state that the seat must have.
+  void set_state(SeatIndex seat, SeatState before, SeatState state, std::uint32_t owner);
   // The only place that frees a seat. A waiting list would decide here who gets it next.
-  void free_seat(SeatIndex seat);
+  void free_seat(SeatIndex seat, SeatState before);
   std::size_t& count_of(SeatState state);
 
   Slot new_slot(const Uuid& id);

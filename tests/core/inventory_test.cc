@@ -1,6 +1,8 @@
 // The inventory as a fold: copies, forgetting and recalling, building it from tables, replaying the journal's bytes.
 #include "core/inventory.h"
 
+#include <gmock/gmock.h>
+
 #include "core/event_in_test.h"
 
 namespace holdfast {
@@ -270,7 +272,95 @@ TEST(Inventory, SellsAndTakesBackForEverInTheSameMemory) {
   EXPECT_LE(event.inventory.bytes(), before);
 }
 
-// A journal that contradicts itself must stop the process, not write past the seats.
+// ---------------------------------------------------------------------------------------------------------------- contradictions
+
+TEST(Contradictions, AreSaidInOneSentence) {
+  BusyEvent event;
+  EventSettings settings;
+  const auto said = [&](Change change, SeatList seats = {}) {
+    change.seats = seats;
+    change.settings = &settings;
+    return event.inventory.contradicted_by(change).value_or("fits");
+  };
+  const auto of = [](ChangeKind kind, const Uuid& id, bool ends = false) { return Change{.kind = kind, .reservation = id, .ends = ends}; };
+  const auto named = [](const Uuid& id) { return "is of reservation " + to_string(id) + ", which "; };
+  const Uuid unknown = event.new_id();
+  EXPECT_EQ(said(of(ChangeKind::event_created, {})), "creates an event that already exists");
+  EXPECT_EQ(said({.kind = ChangeKind::seats_appended, .count = 1}), "appends seats to an event whose import has ended");
+  EXPECT_EQ(said({.kind = ChangeKind::event_configured}), "fits");
+  EXPECT_EQ(said(of(ChangeKind::held, unknown), {12, 13}), "fits");
+  EXPECT_EQ(said(of(ChangeKind::held, unknown), {12, 16}), "names seat 16, which does not exist");
+  EXPECT_EQ(said(of(ChangeKind::held, unknown), {12, 12}), "names seat 12 twice");
+  EXPECT_EQ(said(of(ChangeKind::held, unknown), {12, 15}), "finds seat 15 blocked");
+  EXPECT_EQ(said(of(ChangeKind::held, unknown), {12, 6}), "finds seat 6 sold for reservation " + to_string(event.consumed));
+  EXPECT_EQ(said(of(ChangeKind::held, unknown)), named(unknown) + "cannot have so many seats");
+  EXPECT_EQ(said(of(ChangeKind::held, event.active), {12}), named(event.active) + "exists already");
+  EXPECT_EQ(said(of(ChangeKind::seats_added, event.active), {12}), "fits");
+  EXPECT_EQ(said(of(ChangeKind::seats_added, event.consumed), {12}), named(event.consumed) + "has ended");
+  EXPECT_EQ(said(of(ChangeKind::seats_added, unknown), {12}), named(unknown) + "does not exist");
+  EXPECT_EQ(said(of(ChangeKind::extended, event.released)), named(event.released) + "has ended");
+  EXPECT_EQ(said(of(ChangeKind::released, event.active), {1}), "fits");
+  EXPECT_EQ(said(of(ChangeKind::released, event.active), {3}), "finds seat 3 held for reservation " + to_string(event.second_of_anna));
+  EXPECT_EQ(said(of(ChangeKind::released, event.active, true), {1}), named(event.active) + "has another number of seats");
+  EXPECT_EQ(said(of(ChangeKind::consumed, event.active)), "fits");
+  EXPECT_EQ(said(of(ChangeKind::consumed, event.active, true)), named(event.active) + "cannot be sold in that state");
+  EXPECT_EQ(said(of(ChangeKind::consumed, event.released, true)), "fits");
+  EXPECT_EQ(said(of(ChangeKind::expired, event.consumed)), named(event.consumed) + "has ended");
+  EXPECT_EQ(said(of(ChangeKind::returned, event.consumed), {6}), "fits");
+  EXPECT_EQ(said(of(ChangeKind::returned, event.returned), {9}), "finds seat 9 available") << "it was returned before";
+  EXPECT_EQ(said(of(ChangeKind::returned, event.active), {0}), named(event.active) + "is not sold");
+  EXPECT_EQ(said({.kind = ChangeKind::blocked}, {15}), "finds seat 15 blocked");
+  EXPECT_EQ(said({.kind = ChangeKind::unblocked}, {14}), "finds seat 14 available");
+}
+
+// Every kind of change of every reservation, with every pair of seats: what fits can be folded, and the inventory then is sound.
+TEST(Contradictions, AreAllThatKeepsAChangeFromBeingFolded) {
+  BusyEvent event;
+  event.hold(event.new_id(), {13});
+  std::vector<Uuid> ids = event.all();
+  ids.push_back(event.new_id());
+  std::vector<SeatList> lists;
+  for (SeatIndex first = 0; first < 17; ++first) {
+    lists.push_back({first});
+    for (SeatIndex second = 0; second < 17; ++second) lists.push_back({first, second});
+  }
+  int folded = 0;
+  int refused = 0;
+  for (int kind = int{static_cast<int>(ChangeKind::held)}; kind <= static_cast<int>(ChangeKind::unblocked); ++kind) {
+    for (const Uuid& id : ids) {
+      for (const SeatList& seats : lists) {
+        for (const bool ends : {false, true}) {
+          const Change change{.kind = static_cast<ChangeKind>(kind),
+                              .reservation = id,
+                              .expires_at = k_start + 9,
+                              .ends = ends,
+                              .text = "t",
+                              .seats = seats};
+          const auto inventory = event.inventory.clone();
+          if (inventory->contradicted_by(change)) {
+            ++refused;
+            continue;
+          }
+          inventory->apply(change, k_start);
+          ++folded;
+          ASSERT_EQ(inventory->find_contradiction(), std::nullopt) << name_of(change.kind) << " of " << to_string(id);
+        }
+      }
+    }
+  }
+  EXPECT_GT(folded, 1'000);
+  EXPECT_GT(refused, 10'000);
+}
+
+TEST(Contradictions, IncludeAReservationThatNamesASeatTwice) {
+  EventInTest event(4);
+  event.inventory.restore_seat(3, SeatState::held, 1);
+  event.inventory.restore_reservation(
+      {.id = event.new_id(), .status = ReservationStatus::active, .expires_at = k_start + 1, .seats = {{3, true}, {3, true}}});
+  EXPECT_THAT(event.inventory.find_contradiction().value_or("none"), testing::HasSubstr("names a seat twice"));
+}
+
+// A change that nobody has checked must stop the process, not write past the seats.
 using InventoryDeathTest = testing::Test;
 
 TEST_F(InventoryDeathTest, StopsAtAChangeOfAnUnknownSeat) {
@@ -289,6 +379,12 @@ TEST_F(InventoryDeathTest, StopsAtAChangeOfAnUnknownSeat) {
   event.consume(r);
   EXPECT_DEATH(event.inventory.apply({.kind = ChangeKind::returned, .reservation = r, .seats = beyond}, k_start),
                "a rule of its own does not hold");
+}
+
+TEST_F(InventoryDeathTest, StopsAtASeatThatIsNamedTwice) {
+  EventInTest event(2);
+  const SeatList twice = {1, 1};
+  EXPECT_DEATH(event.inventory.apply({.kind = ChangeKind::blocked, .seats = twice}, k_start), "a rule of its own does not hold");
 }
 
 TEST_F(InventoryDeathTest, StopsAtASecondOwner) {
