@@ -77,6 +77,7 @@ void KeyTable::put(const IdempotencyKey& key, Millis at, std::string_view outcom
   }
   last_put_ = std::max(last_put_, at);   // so that the oldest is always in front
   const KeyOwner owner = key.owner == KeyOwner{} ? owner_in(outcome) : key.owner;
+  if (outcome.size() > BlockPool::k_text_bytes_max) outcome = {};
   const Record record{key.request, last_put_, outcomes_.put_text(outcome), owner};
   const bool is_new = records_.emplace(key.key, record).second;
   HOLDFAST_CHECK(is_new);

@@ -74,7 +74,8 @@ class KeyTable {
   // Whether the budget has room for one more key of this owner. Outcomes are counted once they are put.
   bool has_room_for(const KeyOwner& owner) const;
   // Keeps a key, even if there is no room. Replaces one that is here, which was over where the key was accepted again. If `at` is earlier than
-  // the previous put, it counts as that time. The owner is the key's, otherwise the one in the outcome.
+  // the previous put, it counts as that time. The owner is the key's, otherwise the one in the outcome. An outcome of over 1 MiB, which only a
+  // damaged row has, is kept as an empty one, which cannot be decoded.
   void put(const IdempotencyKey& key, Millis at, std::string_view outcome);
   // Drops keys that were put k_keys_kept before `now` or earlier.
   void forget_old(Millis now);

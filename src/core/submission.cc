@@ -17,7 +17,7 @@ std::optional<Verdict> ask_key(const Submission& submission, KeyTable& keys, Mil
     Verdict verdict;
     Reader reader(keys.outcome(*known));
     const bool decoded = decode_outcomes(reader, verdict.outcomes);
-    HOLDFAST_CHECK(decoded);
+    if (!decoded) return refuse_all(submission, Reason::unavailable);   // what was kept of it is damaged, so nobody knows the answer
     verdict.replayed = true;
     return verdict;
   }

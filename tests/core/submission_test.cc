@@ -249,5 +249,19 @@ TEST_F(Requests, WithATraceHaveItRecordedWithExactlyTheirChanges) {
   EXPECT_EQ(traced(changes[2]), "held/7 expired");
 }
 
+TEST_F(Requests, WithAKeyWhoseAnswerIsDamagedAreRefused) {
+  Submission request;
+  request.key = key_of(1, 1);
+  const SeatIndex seat[] = {1};
+  request.parts.push_back(hold(1, new_id(), seat));
+  for (const std::string& damaged : {std::string("\x01\xff"), std::string(), std::string(2'000'000, '\1')}) {
+    keys.put(*request.key, now, damaged);
+    const Verdict verdict = asks(request);
+    ASSERT_EQ(verdict.outcomes.size(), 1u);
+    EXPECT_EQ(verdict.outcomes[0].reason, Reason::unavailable);
+    EXPECT_EQ(states(1), "aaaa") << "it may have been done";
+  }
+}
+
 }  // namespace
 }  // namespace holdfast
