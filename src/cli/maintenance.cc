@@ -28,6 +28,8 @@ namespace fs = std::filesystem;
 constexpr const char* k_state_tables[] = {"event",       "plan_part",       "seat",         "seat_state", "seat_change",
                                           "reservation", "idempotency_key", "journal_index"};
 
+constexpr const char* k_database_suffixes[] = {"", "-wal", "-shm"};
+
 // The URI by which ATTACH opens a file read-only, so that the server's write-ahead log is left alone.
 std::string read_only_uri(const std::string& path) {
   std::string uri = "file:";
@@ -273,18 +275,54 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
 
 namespace {
 
-// Rebuilds state.db from a journal whose end has been checked.
+// A database is a file and, if it was not closed cleanly, its log.
+void remove_database(const std::string& path) {
+  for (const char* const suffix : k_database_suffixes) fs::remove(path + suffix);
+}
+// Replaces `to`: a log of the old file would be replayed into the new one.
+void rename_database(const std::string& from, const std::string& to) {
+  if (!fs::exists(from)) throw DataError(from + " has vanished. Does another program use this folder?");
+  remove_database(to);
+  for (const char* const suffix : k_database_suffixes) {
+    if (fs::exists(from + suffix)) fs::rename(from + suffix, to + suffix);
+  }
+}
+
+// Makes new tables beside state.db. Throws DataError if the journal contradicts itself.
+void make_tables(const std::string& file, Journal& journal, const std::function<void(Position, Position)>& progress) {
+  try {
+    StateStore state(file, StateStore::Mode::create);
+    follow_all(journal, state, [&](Position done) { progress(done, journal.head().position); });
+    state.load_events(0, [](const StoredEvent&) {});   // as a start does: throws if one contradicts itself
+  } catch (const TableDamage& damage) {
+    throw ContradictoryJournal(told_of_contradictory_journal(journal, damage.found()));
+  }
+}
+
+// Rebuilds state.db from a journal whose end has been checked. The old one stays where it is until the new one is complete.
 void rebuild_tables_from(const DataFolder& folder, Journal& journal, const std::function<void(Position, Position)>& progress) {
   if (journal.anchor().position != 0) {
     throw DataError(folder.journal() +
                     " no longer has its first rows, so the tables cannot be rebuilt from it. Restore both files from a backup.");
   }
-  journal.read(journal.anchor(), [](const JournalRow&) { return true; });   // checks the whole chain before anything is replaced
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    if (fs::exists(folder.state() + suffix)) fs::rename(folder.state() + suffix, folder.state() + ".replaced" + suffix);
+  const std::string partial = folder.state() + ".partial";
+  remove_database(partial);   // left by an earlier attempt
+  try {
+    make_tables(partial, journal, progress);
+  } catch (...) {
+    remove_database(partial);
+    throw;
   }
-  StateStore state(folder.state(), StateStore::Mode::create);
-  follow_all(journal, state, [&](Position done) { progress(done, journal.head().position); });
+  const std::string replaced = folder.state() + ".replaced";
+  const bool has_old = fs::exists(folder.state());
+  if (has_old) rename_database(folder.state(), replaced);
+  try {
+    rename_database(partial, folder.state());
+  } catch (...) {
+    if (has_old) rename_database(replaced, folder.state());
+    throw;
+  }
+  sync_folder_of(folder.state());
 }
 
 }   // namespace

@@ -35,4 +35,20 @@ std::unique_ptr<PlanBuilder> new_plan(const JournalRow& row, const JournalBody& 
   return plan;
 }
 
+void fold_change(const JournalRow& row, Seq seq, const Change& change, Inventory& inventory) {
+  if (const auto why = inventory.contradicted_by(change)) throw Contradiction(seq, change.kind, *why);
+  const bool imports = change.kind == ChangeKind::event_configured && change.settings->status == EventStatus::importing;
+  if (imports && inventory.settings().status != EventStatus::importing) throw Contradiction(seq, change.kind, k_no_second_import);
+  inventory.apply(change, row.at);
+}
+
+void append_seats(Seq seq, const Change& change, PlanBuilder* plan) {
+  if (plan == nullptr) throw Contradiction(seq, change.kind, "appends seats to an event without a plan");
+  const std::size_t before = plan->size();
+  Reader seats(change.text);
+  if (!plan->decode_seats(seats) || plan->size() - before != change.count) {
+    throw Contradiction(seq, change.kind, "appends seats that cannot be read");
+  }
+}
+
 }  // namespace holdfast

@@ -54,6 +54,8 @@ void NetEffect::know(ReservationRow reservation) {
 void NetEffect::fold(const JournalRow& row, const JournalBody& body) {
   const auto fold_one = [&](std::uint32_t i, const Change& change) { fold(row, row.first_seq + i, change); };
   if (for_each_change(body.changes, row.changes, row.at, fold_one) == ChangesRead::damaged) throw DamagedRow("cannot be read");
+  // A row that has only keys.
+  if (!event_row_) throw Contradiction(row.first_seq, Contradiction::k_any_kind, "is of an event that was never created");
 }
 
 void NetEffect::fold(const JournalRow& row, Seq seq, const Change& change) {
@@ -68,8 +70,15 @@ void NetEffect::fold(const JournalRow& row, Seq seq, const Change& change) {
     }
   }
   switch (change.kind) {
-    case ChangeKind::seats_appended: return fold_appended(change);
-    case ChangeKind::event_configured: event_row_->settings = *change.settings; return;
+    case ChangeKind::seats_appended:
+      if (event_row_->settings.status == EventStatus::importing) return fold_appended(change);
+      throw Contradiction(seq, change.kind, "appends seats to an event whose import has ended");
+    case ChangeKind::event_configured:
+      if (change.settings->status == EventStatus::importing && event_row_->settings.status != EventStatus::importing) {
+        throw Contradiction(seq, change.kind, k_no_second_import);
+      }
+      event_row_->settings = *change.settings;
+      return;
     case ChangeKind::blocked:
     case ChangeKind::unblocked: return set_seats(row, seq, change, change.seats);
     default: return fold_reservation(row, seq, change);

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "core/hash.h"
+#include "ledger/contradiction.h"
 #include "ledger/journal_row.h"
 #include "ledger/table_rows.h"
 
@@ -32,18 +33,6 @@ namespace holdfast {
 class DamagedRow : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-};
-
-// A change that does not fit what the tables have. what() is the rest of a sentence about it: "finds seat 3 sold".
-class Contradiction : public std::runtime_error {
- public:
-  Contradiction(Seq seq, ChangeKind kind, const std::string& what) : std::runtime_error(what), seq_(seq), kind_(kind) {}
-  Seq seq() const { return seq_; }
-  ChangeKind kind() const { return kind_; }
-
- private:
-  Seq seq_;
-  ChangeKind kind_;
 };
 
 // What the tables have, for what was not given to NetEffect::know(). Nothing: the seat never changed; there is no such reservation. Both

@@ -27,7 +27,7 @@ bool same(const ReservationView& a, const ReservationView& b) {
 
 void Replay::fold(const JournalRow& row) {
   const auto fail = [&](const char* what) {
-    throw DataError(journal_ + " is damaged: row " + std::to_string(row.position) + " " + what + ".");
+    throw ContradictoryJournal(journal_ + " is damaged: row " + std::to_string(row.position) + " " + what + ".");
   };
   if (!decode_body(row, body_)) fail("cannot be read");
   auto& inventory = events[row.event];
@@ -36,8 +36,12 @@ void Replay::fold(const JournalRow& row) {
   times.try_emplace(row.event, row.at, row.at).first->second.second = row.at;
   if (row.first_seq != inventory->seq() + 1) fail("has changes out of turn");
   const auto fold = [&](std::uint32_t i, const Change& change, const ChangeDetails& details) {
-    if (change.kind == ChangeKind::event_created || change.kind == ChangeKind::seats_appended) fold_into(plans[row.event], change.text);
-    inventory->apply(change, row.at);
+    try {
+      fold_change(row, row.first_seq + i, change, *inventory);
+      fold_plan(row, row.first_seq + i, change);
+    } catch (const Contradiction& contradiction) {
+      throw ContradictoryJournal(journal_ + " contradicts itself: " + told_of(row, contradiction) + ".");
+    }
     fold_history(row, row.first_seq + i, change, *inventory);
     if (!body_.versions.empty() && !has_versions(details, change, *inventory)) fail("has other versions than its changes make");
   };
@@ -47,6 +51,17 @@ void Replay::fold(const JournalRow& row) {
   if (row.changes > 0 && row.position > index_after)
     index += digest_of({row.event, row.first_seq, static_cast<std::uint64_t>(row.position)});
   fold_keys(row);
+}
+
+// The seats of a plan are read and forgotten.
+void Replay::fold_plan(const JournalRow& row, Seq seq, const Change& change) {
+  if (change.kind == ChangeKind::event_created) plan_headers_[row.event] = change.text;
+  if (change.kind == ChangeKind::seats_appended) {
+    Reader header(plan_headers_[row.event]);
+    auto plan = PlanBuilder::decode_header({}, header);
+    append_seats(seq, change, plan ? &*plan : nullptr);
+  }
+  if (change.kind == ChangeKind::event_created || change.kind == ChangeKind::seats_appended) fold_into(plans[row.event], change.text);
 }
 
 void Replay::fold_history(const JournalRow& row, Seq seq, const Change& change, const Inventory& inventory) {

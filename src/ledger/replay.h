@@ -30,7 +30,8 @@ class Replay {
   // `journal`: its name in errors.
   explicit Replay(std::string journal) : journal_(std::move(journal)) {}
 
-  // Folds one row. The caller has checked its place in the chain. Throws DataError.
+  // Folds one row. The caller has checked its place in the chain. Throws ContradictoryJournal, without what to do, if the row cannot be read or a
+  // change does not fit those before it.
   void fold(const JournalRow& row);
 
   // Adds a text to a digest; the order of texts matters.
@@ -48,21 +49,23 @@ class Replay {
 
   std::map<EventNumber, std::unique_ptr<Inventory>> events;
   std::map<EventNumber, std::pair<Millis, Millis>> times;   // of its first and its last row
-  std::map<EventNumber, std::uint64_t> plans;               // a digest of header and seats
-  std::map<Fingerprint, std::uint64_t> kept;                // digests of the keys that still count
+  std::map<EventNumber, std::uint64_t> plans;   // a digest of header and seats
+  std::map<Fingerprint, std::uint64_t> kept;   // digests of the keys that still count
   std::uint64_t keys = 0;
-  Millis keys_since = 0;       // keys of this time or earlier no longer count; tables may still have them
+  Millis keys_since = 0;   // keys of this time or earlier no longer count; tables may still have them
   std::int64_t index_after = 0;   // rows up to here are no longer in the index; set it before the first fold()
   std::set<EventNumber> left_out;   // events whose reservations and seat changes are not compared; set it before the first fold()
-  std::uint64_t index = 0;     // sums of the digests of the rows that the tables should have
+  std::uint64_t index = 0;   // sums of the digests of the rows that the tables should have
   std::uint64_t history = 0;
   std::uint64_t created = 0;   // which change made each reservation
 
  private:
+  void fold_plan(const JournalRow& row, Seq seq, const Change& change);
   void fold_history(const JournalRow& row, Seq seq, const Change& change, const Inventory& inventory);
   void fold_keys(const JournalRow& row);
 
   std::string journal_;
+  std::map<EventNumber, std::string> plan_headers_;
   std::deque<std::tuple<Millis, Fingerprint, std::uint64_t>> in_order_;
   JournalBody body_;
 };

@@ -236,6 +236,27 @@ TEST_F(Maintenance, TheTablesAreMadeAgainFromTheJournal) {
   }
 }
 
+// SQLite would replay it into the tables beside it.
+TEST_F(Maintenance, ARebuildLeavesNoLogOfOlderTablesBesideTheReplacedOnes) {
+  trade(10);
+  it.close();
+  std::ofstream(folder / "data" / "state.db.replaced-wal") << "of another file";
+  cli::rebuild(folder / "data", [](Position, Position) {});
+  EXPECT_TRUE(fs::exists(folder / "data" / "state.db.replaced"));
+  EXPECT_FALSE(fs::exists(folder / "data" / "state.db.replaced-wal"));
+}
+
+TEST_F(Maintenance, ARebuildWhoseNewTablesVanishPutsTheOldOnesBack) {
+  trade(10);
+  const std::string picture = it.picture();
+  it.close();
+  const auto lose_new_tables = [&](Position, Position) { fs::remove(folder / "data" / "state.db.partial"); };
+  EXPECT_THROW(cli::rebuild(folder / "data", lose_new_tables), DataError);
+  EXPECT_FALSE(fs::exists(folder / "data" / "state.db.replaced"));
+  it.reopen();
+  EXPECT_EQ(it.picture(), picture);
+}
+
 TEST_F(Maintenance, ARebuildFromADamagedJournalChangesNothing) {
   trade(10);
   it.close();

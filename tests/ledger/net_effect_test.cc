@@ -104,11 +104,23 @@ TEST_F(NetEffects, ReadEachRowOfTheTablesOnce) {
   EXPECT_EQ(effect.seats().at(5).now, (SeatRow{.seat = 5, .version = 10}));
 }
 
+TEST_F(NetEffects, RefuseSeatsAfterTheEndOfTheImport) {
+  EXPECT_THAT([&] { fold({{.kind = ChangeKind::seats_appended, .count = 1}}); },
+              ThrowsMessage<Contradiction>(HasSubstr("whose import has ended")));
+}
+
 TEST_F(NetEffects, RefuseAChangeThatContradictsTheTables) {
   seats_in_tables[5] = {.seat = 5, .version = 8, .state = SeatState::sold, .reservation = reservation(2)};
   const SeatIndex one[] = {5};
   EXPECT_THAT([&] { fold({held(3, one)}); }, ThrowsMessage<Contradiction>(HasSubstr("finds seat 5 sold")));
   EXPECT_THAT([&] { fold({consumed(4)}); }, ThrowsMessage<Contradiction>(HasSubstr("which does not exist")));
+}
+
+TEST_F(NetEffects, RefuseARowWithoutChangesOfAnEventThatThereIsNot) {
+  const JournalRow row{.event = 9, .first_seq = 1, .changes = 0, .at = k_at, .body = {}};
+  NetEffect nothing(std::nullopt);
+  EXPECT_THAT([&] { nothing.fold(row, {.changes = {}, .keys = {}}); },
+              ThrowsMessage<Contradiction>(HasSubstr("is of an event that was never created")));
 }
 
 TEST_F(NetEffects, RefuseMalformedBytes) {

@@ -1,5 +1,4 @@
 // How the embedded ledger reads the past: from the newest rows in memory, otherwise from the files.
-#include "core/check.h"
 #include "ledger/change_pages.h"
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/reservation_pages.h"
@@ -38,8 +37,8 @@ bool EmbeddedLedger::complete(RecordedChange& change, ReadFrom from) const {
     if (change.event < published_.size()) published = published_[change.event];
   }
   if (!needs_completing(change)) return true;
-  HOLDFAST_CHECK(published != nullptr);
-  auto view = published->reservation(change.reservation, now());
+  // Without readers' copy the event has never been open: only a journal that contradicts itself has reservations of it.
+  auto view = published == nullptr ? std::nullopt : published->reservation(change.reservation, now());
   if (!view && from == ReadFrom::memory) return false;
   if (!view) view = reservation(change.reservation);
   holdfast::complete(change, view ? &*view : nullptr);

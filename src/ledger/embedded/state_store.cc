@@ -62,6 +62,9 @@ constexpr const char* k_sql_index_orders =
     "CREATE INDEX IF NOT EXISTS reservation_by_order ON reservation (order_id, event DESC, created_seq) WHERE order_id <> ''";
 
 constexpr const char* k_sql_index_emptied = "INSERT OR REPLACE INTO meta VALUES ('index_emptied_through', ?1)";
+constexpr const char* k_columns_of_event =
+    "SELECT number, id, name, venue, currency, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, "
+    "held_seats_per_customer, seq, at, plan_header FROM event";
 constexpr const char* k_columns_of_reservation =
     "SELECT id, kind, customer, created_at, expires_at, status, order_id, seats, event, created_seq FROM reservation";
 
@@ -261,8 +264,7 @@ void StateStore::fold(const JournalRow& row, const JournalBody& body) {
     } catch (const DamagedRow& damage) {
       damaged("journal row " + std::to_string(row.position) + " " + damage.what());
     } catch (const Contradiction& contradiction) {
-      damaged("change " + std::to_string(contradiction.seq()) + " of event " + std::to_string(row.event) + " (" +
-              name_of(contradiction.kind()) + ", journal row " + std::to_string(row.position) + ") " + contradiction.what());
+      damaged(told_of(row, contradiction));
     }
     followed.seq = row.first_seq + row.changes - 1;
     followed.at = row.at;
@@ -596,60 +598,89 @@ ReservationView StateStore::view_of(sqlite::Statement& row) {
   return view;
 }
 
-void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit) {
-  sqlite::Statement events(database_,
-                           "SELECT number, id, name, venue, currency, starts_at, status, hold_seconds, max_hold_seconds, "
-                           "seats_per_reservation, held_seats_per_customer, seq, at, plan_header FROM event ORDER BY number");
+void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit,
+                             const std::function<void(const EventDamage&)>& on_damage) {
+  sqlite::Statement events(database_, std::string(k_columns_of_event) + " ORDER BY number");
   while (events.step()) {
-    if (stopped_.contains(static_cast<EventNumber>(events.integer(0)))) continue;
-    EventCard card{.number = static_cast<EventNumber>(events.integer(0)),
-                   .id = exact_uuid(events.text(1)).value_or(Uuid{}),
-                   .venue = std::string(events.text(3)),
-                   .currency = std::string(events.text(4))};
-    EventSettings settings{.name = std::string(events.text(2)),
-                           .starts_at = events.integer(5),
-                           .status = static_cast<EventStatus>(events.integer(6)),
-                           .hold_seconds = events.integer(7),
-                           .max_hold_seconds = events.integer(8),
-                           .limits = {static_cast<std::uint32_t>(events.integer(9)), static_cast<std::uint32_t>(events.integer(10))}};
+    const std::int64_t number = events.integer(0);
+    if (number < 1 || number > std::int64_t{k_events_max}) damaged("there is an event with the number " + std::to_string(number));
+    const auto event = static_cast<EventNumber>(number);
+    if (stopped_.contains(event)) continue;
     StoredEvent stored;
-    auto builder = load_plan(card.number, card.id, events.blob(13));
-    stored.inventory = std::make_unique<Inventory>(card, settings, hash_seed);
-    Inventory& inventory = *stored.inventory;
-    inventory.restore_seats(builder->size());
-    std::map<Uuid, std::vector<SeatIndex>> sold_to;
-    std::map<Uuid, std::vector<SeatIndex>> held_by;
-    load_states(inventory, sold_to, held_by);
-    sqlite::Statement live(database_, std::string(k_columns_of_reservation) + " INDEXED BY reservation_live WHERE event = ? AND live = 1");
-    live.bind(1, std::int64_t{card.number});
-    while (live.step()) {
-      ReservationView view = view_of(live);
-      if (view.status == ReservationStatus::consumed) {
-        const auto owned = sold_to.find(view.id);
-        if (owned == sold_to.end()) damaged("reservation " + to_string(view.id) + " has no sold seat left");
-        for (ReservedSeat& reserved : view.seats) reserved.owned = std::ranges::binary_search(owned->second, reserved.seat);
-      }
-      for (const ReservedSeat& reserved : view.seats) {
-        if (reserved.seat >= inventory.seat_count()) damaged("reservation " + to_string(view.id) + " names a seat that there is not");
-      }
-      inventory.restore_reservation(view);
-    }
-    for (const auto& [owner, seats] : held_by) {
-      for (const SeatIndex seat : seats) {
-        if (inventory.owner_of(seat, 0) != owner) damaged("seat " + std::to_string(seat) + " is held by another reservation than it says");
-      }
-    }
-    inventory.restore_position(static_cast<Seq>(events.integer(11)), events.integer(12));
-    if (const auto contradiction = inventory.find_contradiction()) {
-      damaged("event " + std::to_string(card.number) + " contradicts itself: " + *contradiction);
-    }
-    if (settings.status != EventStatus::importing && settings.status != EventStatus::abandoned) {
-      auto plan = builder->finish();
-      if (!plan) damaged("event " + std::to_string(card.number) + " has no seats");
-      stored.plan = *plan;
+    try {
+      concerning(event, [&] { stored = load_event(events, hash_seed); });
+    } catch (const EventDamage& damage) {
+      if (!on_damage) throw;
+      on_damage(damage);
+      continue;
     }
     visit(std::move(stored));
   }
+}
+
+void StateStore::check_event(EventNumber event) {
+  sqlite::Statement row(database_, std::string(k_columns_of_event) + " WHERE number = ?1");
+  row.bind(1, std::int64_t{event});
+  concerning(event, [&] {
+    if (!row.step()) damaged("event " + std::to_string(event) + " is missing in table event");
+    load_event(row, 0);
+  });
+}
+
+StoredEvent StateStore::load_event(sqlite::Statement& row, std::uint64_t hash_seed) {
+  EventCard card{.number = static_cast<EventNumber>(row.integer(0)),
+                 .id = exact_uuid(row.text(1)).value_or(Uuid{}),
+                 .venue = std::string(row.text(3)),
+                 .currency = std::string(row.text(4))};
+  EventSettings settings{.name = std::string(row.text(2)),
+                         .starts_at = row.integer(5),
+                         .status = static_cast<EventStatus>(row.integer(6)),
+                         .hold_seconds = row.integer(7),
+                         .max_hold_seconds = row.integer(8),
+                         .limits = {static_cast<std::uint32_t>(row.integer(9)), static_cast<std::uint32_t>(row.integer(10))}};
+  if (row.integer(6) < 0 || settings.status > EventStatus::abandoned)
+    damaged("event " + std::to_string(card.number) + " has an unknown status");
+  StoredEvent stored;
+  auto builder = load_plan(card.number, card.id, row.blob(13));
+  stored.inventory = std::make_unique<Inventory>(card, settings, hash_seed);
+  Inventory& inventory = *stored.inventory;
+  inventory.restore_seats(builder->size());
+  std::map<Uuid, std::vector<SeatIndex>> sold_to;
+  std::map<Uuid, std::vector<SeatIndex>> held_by;
+  load_states(inventory, sold_to, held_by);
+  sqlite::Statement live(database_, std::string(k_columns_of_reservation) + " INDEXED BY reservation_live WHERE event = ? AND live = 1");
+  live.bind(1, std::int64_t{card.number});
+  while (live.step()) {
+    ReservationView view = view_of(live);
+    if (view.status == ReservationStatus::consumed) {
+      const auto owned = sold_to.find(view.id);
+      if (owned == sold_to.end()) damaged("reservation " + to_string(view.id) + " has no sold seat left");
+      for (ReservedSeat& reserved : view.seats) reserved.owned = std::ranges::binary_search(owned->second, reserved.seat);
+    }
+    if (inventory.find(view.id) != Inventory::k_no_slot) damaged("reservation " + to_string(view.id) + " has two rows");
+    for (const ReservedSeat& reserved : view.seats) {
+      if (reserved.seat >= inventory.seat_count()) damaged("reservation " + to_string(view.id) + " names a seat that there is not");
+    }
+    if (std::max(view.customer.size(), view.order.size()) > BlockPool::k_text_bytes_max) {
+      damaged("reservation " + to_string(view.id) + " has too long a customer or order");
+    }
+    inventory.restore_reservation(view);
+  }
+  for (const auto& [owner, seats] : held_by) {
+    for (const SeatIndex seat : seats) {
+      if (inventory.owner_of(seat, 0) != owner) damaged("seat " + std::to_string(seat) + " is held by another reservation than it says");
+    }
+  }
+  inventory.restore_position(static_cast<Seq>(row.integer(11)), row.integer(12));
+  if (const auto contradiction = inventory.find_contradiction()) {
+    damaged("event " + std::to_string(card.number) + " contradicts itself: " + *contradiction);
+  }
+  if (settings.status != EventStatus::importing && settings.status != EventStatus::abandoned) {
+    auto plan = builder->finish();
+    if (!plan) damaged("event " + std::to_string(card.number) + " has no seats");
+    stored.plan = *plan;
+  }
+  return stored;
 }
 
 void StateStore::load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit) {

@@ -121,8 +121,12 @@ class StateStore {
   void go_on(EventNumber event);
 
   // ---- reading
-  // Every event that is not stopped by rising number, with its live reservations. Throws DataError if the tables contradict themselves.
-  void load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit);
+  // Every event that is not stopped by rising number, with its live reservations. If the tables of one contradict themselves, `on_damage` is
+  // called instead; it must not use this store. Without it, EventDamage is thrown.
+  void load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit,
+                   const std::function<void(const EventDamage&)>& on_damage = {});
+  // Throws EventDamage if the tables of this event contradict themselves.
+  void check_event(EventNumber event);
   // The seats so far of events that are still being imported and not stopped.
   void load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit);
   // Every reservation, whatever its status. Does not say which seats it owns.
@@ -180,6 +184,7 @@ class StateStore {
   void write_seat(EventNumber event, const SeatRow& row);
   void write_seat_change(EventNumber event, const SeatChangeRow& row);
   void bind_reservation(sqlite::Statement& statement, int parameter, const Uuid& reservation);
+  StoredEvent load_event(sqlite::Statement& row, std::uint64_t hash_seed);
   std::unique_ptr<PlanBuilder> load_plan(EventNumber number, const Uuid& id, std::string_view header);
   void load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to, std::map<Uuid, std::vector<SeatIndex>>& held_by);
   ReservationView view_of(sqlite::Statement& row);

@@ -12,6 +12,12 @@ namespace {
 constexpr const char* k_way_out =
     " Put back both files from a backup (holdfast restore), or, if only the tables are wrong, make them again with `holdfast rebuild`.";
 
+// A backup is verified when it is written, so none has such a journal.
+constexpr const char* k_way_out_of_contradiction =
+    " Its rows are what was written, so nothing can tell what is true. Nothing was changed and nothing is sold from it. Put back "
+    "both files from a backup (holdfast restore). Keep these files, and compare orders and payments since the backup with what is "
+    "held and sold then.";
+
 std::string compare_plan(std::uint64_t expected, const StoredEvent& stored, StateStore& state) {
   const EventNumber number = stored.inventory->card().number;
   std::uint64_t digest = 0;
@@ -130,13 +136,15 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
     }
     for (const auto& [number, inventory] : replay.events) {
       if (const auto contradiction = inventory->find_contradiction()) {
-        report.problem = "the journal contradicts itself: event " + std::to_string(number) + ": " + *contradiction;
+        report.problem = told_of_contradictory_journal(journal, "event " + std::to_string(number) + ": " + *contradiction);
       }
     }
     if (report.problem.empty() && !state.stopped().empty()) {
       report.problem = told_of(state.stopped(), state.database().path()) + ".";
       report.only_stopped_events = true;
     }
+  } catch (const ContradictoryJournal& contradictory) {
+    report.problem = std::string(contradictory.what()) + k_way_out_of_contradiction;
   } catch (const std::exception& error) {
     report.problem = error.what();
   }
@@ -176,6 +184,10 @@ void check_pair(Journal& journal, StateStore& state) {
     throw DataError(files + " are not a pair, or one is damaged: row " + std::to_string(as_of.position) +
                     " of the journal is not the one that state.db was made from. Nothing was changed." + k_way_out);
   }
+}
+
+std::string told_of_contradictory_journal(Journal& journal, const std::string& contradiction) {
+  return journal.database().path() + " contradicts itself: " + contradiction + "." + k_way_out_of_contradiction;
 }
 
 Millis last_recorded_time(Journal& journal, StateStore& state) {

@@ -45,6 +45,9 @@ VerifyReport verify_folder(const std::filesystem::path& data);
 // Checks that the journal has the row of the tables' position, with the same hash. Throws DataError.
 void check_pair(Journal& journal, StateStore& state);
 
+// What an operator must know of a journal that contradicts itself: `contradiction` is what told_of() says of it.
+std::string told_of_contradictory_journal(Journal& journal, const std::string& contradiction);
+
 // The latest time recorded in either file.
 Millis last_recorded_time(Journal& journal, StateStore& state);
 

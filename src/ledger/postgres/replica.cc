@@ -40,6 +40,12 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
   try {
     const auto fold = [&](std::uint32_t i, const Change& change) { fold_change(row, i, change, find_ended, steps); };
     if (for_each_change(body.changes, row.changes, row.at, fold) == ChangesRead::damaged) damaged(row);
+  } catch (const Contradiction& contradiction) {
+    drop();
+    throw DataError(
+        told_of(row, contradiction) +
+        ": the journal contradicts itself, or the event's tables do not have what it says. Nothing is sold from this event. Run "
+        "`holdfast verify --ledger URL` for details, and restore the database from a backup.");
   } catch (...) {
     drop();   // a part of the row is folded, and must not be folded again
     throw;
@@ -64,8 +70,7 @@ void Replica::fold(const JournalRow& row, const FindEnded& find_ended) {
 // Folds change `at` of the row.
 void Replica::fold_change(const JournalRow& row, std::uint32_t at, const Change& change, const FindEnded& find_ended, MemorySteps& steps) {
   if (change.kind == ChangeKind::seats_appended) {
-    Reader seats(change.text);
-    if (importing == nullptr || !importing->decode_seats(seats)) damaged(row);
+    append_seats(row.first_seq + at, change, importing.get());
   } else if (change.kind == ChangeKind::event_configured && inventory->settings().status == EventStatus::importing &&
              change.settings->status != EventStatus::importing) {
     end_import(change.settings->status == EventStatus::abandoned);
@@ -84,7 +89,7 @@ void Replica::fold_change(const JournalRow& row, std::uint32_t at, const Change&
     }
     steps.recall(*inventory, at, *ended);
   }
-  inventory->apply(change, row.at);
+  holdfast::fold_change(row, row.first_seq + at, change, *inventory);
 }
 
 void Replica::end_import(bool abandoned) {
