@@ -73,8 +73,8 @@ bool follow_some_or_stop(Journal& journal, StateStore& state, std::size_t change
   }
 }
 
-// Follows some of the rows that the tables of a stopped event lack. Once they lack none, the event goes on. Returns false if a row still does
-// not fit.
+// Follows some of the rows that the tables of a stopped event lack. Once they lack none, the event goes on, if its tables do not contradict
+// themselves. Returns false if they do, or if a row still does not fit.
 bool mend_some_of(Journal& journal, StateStore& state, EventNumber event) {
   const JournalHead as_of = state.as_of();
   const Position from = state.stopped().at(event).through;
@@ -94,8 +94,13 @@ bool mend_some_of(Journal& journal, StateStore& state, EventNumber event) {
       }
       return ++rows < k_rows_per_mending_step && changes < k_changes_per_step;
     };
-    if (from < as_of.position) journal.read({from, *hash}, follow);
-    through < as_of.position ? state.advance_stopped(event, through) : state.go_on(event);
+    if (from < as_of.position) {
+      journal.read({from, *hash}, follow);
+      state.advance_stopped(event, through);
+    } else {   // a step of its own: what the last one followed is in the tables now
+      state.check_event(event);
+      state.go_on(event);
+    }
     state.commit(as_of);
   } catch (const EventDamage&) {
     state.roll_back();

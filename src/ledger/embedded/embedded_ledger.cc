@@ -7,8 +7,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "ledger/embedded/verify.h"
-#include "ledger/row_changes.h"
+#include "ledger/embedded/event_loader.h"
 
 namespace holdfast {
 namespace {
@@ -36,19 +35,6 @@ std::string cannot_be_read(const Uuid& reservation, const std::string& state, co
 
 [[noreturn]] void damaged(const std::string& file, const std::string& what) {
   throw DataError(file + " is damaged: " + what + ". Nothing was changed. Put back both files from a backup (holdfast restore).");
-}
-
-// Folds one journal row with the code that made it.
-void fold_row(const JournalRow& row, const JournalBody& body, Inventory& inventory, const std::function<void(const Change&)>& also) {
-  if (row.first_seq != inventory.seq() + 1) {
-    damaged("journal.db", "row " + std::to_string(row.position) + " has change " + std::to_string(row.first_seq) + " of event " +
-                              std::to_string(row.event) + " where " + std::to_string(inventory.seq() + 1) + " should be");
-  }
-  const ChangesRead read = for_each_change(body.changes, row.changes, row.at, [&](std::uint32_t, const Change& change) {
-    also(change);
-    inventory.apply(change, row.at);
-  });
-  if (read == ChangesRead::damaged) damaged("journal.db", "row " + std::to_string(row.position) + " cannot be read");
 }
 
 }  // namespace
@@ -160,31 +146,26 @@ void EmbeddedLedger::make_marker() {
 }
 
 void EmbeddedLedger::load() {
-  const JournalHead as_of = archive_->as_of();
   check_reached(read_head_marker(HeadMarker::file_in(folder_.path())).get(), *journal_);
   check_pair(*journal_, *archive_);
-  if (journal_->bytes() <= k_journal_bytes_verified_at_start) {
+  if (journal_->bytes() <= options_.journal_bytes_verified_max) {
     const VerifyReport report = verify(*journal_, *archive_);
     if (!report.problem.empty() && !report.only_stopped_events) throw DataError(report.problem);
   }
-  if (!archive_->stopped().empty() && journal_->anchor().position > 0) {
-    throw DataError(
-        told_of(archive_->stopped(), folder_.state()) +
-        ". A start needs all of its rows, and the journal no longer has its first ones. Nothing was changed. Put back both files "
-        "from a backup (holdfast restore).");
-  }
-  archive_->load_events(hash_seed_, [this](StoredEvent stored) {
-    Event& event = event_at(stored.inventory->card().number);
-    event.inventory = std::move(stored.inventory);
-    event.plan = std::move(stored.plan);
-    name_event(event.inventory->card().number, event.inventory->card().id);
-    if (event.inventory->settings().status == EventStatus::abandoned) return;
-    by_id_[to_string(event.inventory->card().id)] = event.inventory->card().number;
-  });
-  archive_->load_keys([this](const KeptKey& kept, Millis at) {
+  const auto keep = [this](const KeptKey& kept, Millis at) {
     if (keys_.find(kept.key.key, at) == nullptr) keys_.put(kept.key, at, kept.outcomes);
-  });
-  replay(as_of);
+  };
+  archive_->load_keys(keep);
+  EventLoader loader(*journal_, *archive_, hash_seed_);
+  loader.load(keep);
+  last_now_ = std::max(last_now_, loader.last_time());
+  for (auto& [number, loaded] : loader.events()) {
+    Event& event = event_at(number);
+    event.inventory = std::move(loaded.inventory);
+    event.plan = std::move(loaded.plan);
+    name_event(number, event.inventory->card().id);
+    if (event.inventory->settings().status != EventStatus::abandoned) by_id_[to_string(event.inventory->card().id)] = number;
+  }
   for (EventNumber number = 1; number < events_.size(); ++number) {
     Event& event = *events_[number];
     if (event.inventory == nullptr) continue;
@@ -198,60 +179,6 @@ void EmbeddedLedger::load() {
     queue_expiry(event);
   }
   next_number_ = static_cast<EventNumber>(events_.size());
-}
-
-// Replays what the tables do not have yet. Completes the plans of events that were imported after the tables' position. An event whose tables
-// stand still is replayed from its first row, because its tables are wrong.
-void EmbeddedLedger::replay(const JournalHead& tables) {
-  const StoppedEvents& stopped = archive_->stopped();
-  std::unordered_map<EventNumber, std::unique_ptr<PlanBuilder>> importing;
-  archive_->load_imports([&](EventNumber number, std::unique_ptr<PlanBuilder> builder) { importing[number] = std::move(builder); });
-  JournalBody body;
-  journal_->read(stopped.empty() ? tables : journal_->anchor(), [&](const JournalRow& row) {
-    const bool is_in_tables = row.position <= tables.position;
-    if (is_in_tables && !stopped.contains(row.event)) return true;
-    if (!decode_body(row, body)) damaged(folder_.journal(), "row " + std::to_string(row.position) + " cannot be read");
-    if (row.event == 0 || row.event > k_events_max) throw DataError(folder_.journal() + " has an impossible event number.");
-    Event& event = event_at(row.event);
-    const auto on_change = [&](const Change& change) {
-      if (change.kind == ChangeKind::seats_appended) {
-        Reader seats(change.text);
-        if (!importing[row.event]->decode_seats(seats)) throw DataError(folder_.journal() + " is damaged: seats cannot be read.");
-      } else if (change.kind == ChangeKind::event_configured && change.settings->status == EventStatus::abandoned) {
-        importing.erase(row.event);
-        by_id_.erase(to_string(event.inventory->card().id));
-      } else if (change.kind == ChangeKind::event_configured && importing.contains(row.event) &&
-                 change.settings->status != EventStatus::importing) {
-        event.plan = importing[row.event]->finish().value();
-        importing.erase(row.event);
-      } else if (change.kind == ChangeKind::consumed && change.ends && event.inventory->find(change.reservation) == Inventory::k_no_slot) {
-        // A reservation is reinstated that ended before the tables' position, so it was not loaded.
-        const std::optional<ReservationView> ended = archive_->find_reservation(change.reservation);
-        if (!ended || !event.inventory->can_recall(*ended)) {
-          throw DataError(
-              folder_.state() + " is damaged: reservation " + to_string(change.reservation) +
-              " is missing or has not ended. Nothing was changed. Make the tables again with `holdfast rebuild`, or put back both "
-              "files from a backup (holdfast restore).");
-        }
-        event.inventory->recall(*ended);
-      }
-    };
-    if (event.inventory == nullptr) {
-      event.inventory = new_inventory(row, body, hash_seed_);
-      if (event.inventory == nullptr)
-        throw DataError(folder_.journal() + " is damaged: event " + std::to_string(row.event) + " was never created.");
-      by_id_[to_string(event.inventory->card().id)] = row.event;
-      name_event(row.event, event.inventory->card().id);
-      importing[row.event] = new_plan(row, body);
-    }
-    fold_row(row, body, *event.inventory, on_change);
-    last_now_ = std::max(last_now_, row.at);
-    if (is_in_tables) return true;   // the tables have the keys of all events
-    for (const KeptKey& kept : body.keys) {
-      if (keys_.find(kept.key.key, row.at) == nullptr) keys_.put(kept.key, row.at, kept.outcomes);
-    }
-    return true;
-  });
 }
 
 // Abandons imports that a crash has interrupted. Nobody has seen their events, and their ids become free.

@@ -30,6 +30,7 @@
 #include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/unreadable_reservations.h"
+#include "ledger/embedded/verify.h"
 #include "ledger/failing_events.h"
 #include "ledger/judging.h"
 #include "ledger/ledger.h"
@@ -45,6 +46,7 @@ struct EmbeddedOptions {
   std::function<Position()> journal_removable_through{};   // as Checkpointer::Options says; must hold as long as the ledger
   const ClockSource* clock = nullptr;   // nullptr: the system's
   JudgingOptions judging{};   // the seat lock, which must live as long as the ledger
+  std::int64_t journal_bytes_verified_max = k_journal_bytes_verified_at_start;   // a start replays a journal of up to this size whole
   std::chrono::milliseconds tables_patience{10'000};   // how long a list or a history waits for state.db to follow
   // How far state.db may be behind: while it lacks older rows, each round waits for it. 0: no limit.
   std::chrono::milliseconds state_lag_max{0};
@@ -53,8 +55,8 @@ struct EmbeddedOptions {
 
 class EmbeddedLedger : public Ledger, private JudgesBench {
  public:
-  // Locks the folder, checks the files, loads the tables and replays the journal after them. An event whose tables stand still is replayed
-  // from the first row instead. Throws DataError or sqlite::Error, which name the file and say what to do.
+  // Locks the folder, checks the files, loads the tables and replays the journal after them. An event whose tables stand still, or are false, is
+  // replayed from the first row instead (event_loader.h). Throws DataError or sqlite::Error, which name the file and say what to do.
   explicit EmbeddedLedger(EmbeddedOptions options);
   ~EmbeddedLedger() override;   // brings state.db up to date, and looks at the journal's log once more before it goes into the file
 
@@ -135,7 +137,6 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   Millis wall_time() const;
   Millis time_may_be_ahead() const { return doubt_.ahead(now(), wall_time()); }
   void load();
-  void replay(const JournalHead& tables);
   void abandon_unfinished_imports();
 
   // One batch.
