@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* k_state_tables[] = {"event",       "plan_part",       "seat",         "seat_state", "seat_change",
                                           "reservation", "idempotency_key", "journal_index"};
+constexpr const char* k_check_tables[] = {"reservation_check", "event_check"};   // a backup of an earlier version has none
 
 constexpr const char* k_database_suffixes[] = {"", "-wal", "-shm"};
 
@@ -106,6 +107,10 @@ void fill_state(const fs::path& data, const fs::path& file) {
   copy_from(database, file.string(), [&] {
     for (const char* const table : k_state_tables)
       database.execute(fmt::format("INSERT INTO main.{0} SELECT * FROM source.{0}", table).c_str());
+    for (const char* const table : k_check_tables) {
+      if (has_table(database, "source", table))
+        database.execute(fmt::format("INSERT INTO main.{0} SELECT * FROM source.{0}", table).c_str());
+    }
     database.execute("INSERT OR REPLACE INTO main.meta SELECT * FROM source.meta");
   });
 }

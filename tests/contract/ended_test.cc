@@ -1,5 +1,6 @@
 // Reservations that ended long ago, in the real program with room for a few of them in memory.
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <filesystem>
 #include <fstream>
@@ -121,6 +122,38 @@ TEST_F(EndedOverHttp, ThatCannotBeReadRefuseOnlyTheirOwnCommands) {
   EXPECT_EQ(client_.post("/v1/reservations/" + hold_one(0) + "/release", "{}").status, 200);
   EXPECT_EQ(client_.get("/readyz").status, 200);
   server_.kill();   // kill it, because a stop would report the damaged tables
+}
+
+// Runs a statement in the tables of a server, as another program does.
+void change_tables(const std::filesystem::path& file, const std::string& sql) {
+  sqlite3* tables = nullptr;
+  ASSERT_EQ(sqlite3_open(file.c_str(), &tables), SQLITE_OK);
+  EXPECT_EQ(sqlite3_busy_timeout(tables, 10'000), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(tables, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(tables);
+  EXPECT_EQ(sqlite3_close(tables), SQLITE_OK);
+}
+
+TEST_F(EndedOverHttp, WithOtherSeatsInTheTablesThanWereWrittenAreNotReinstated) {
+  if (is_in_database()) GTEST_SKIP() << "there is no state.db";
+  std::vector<std::string> ended;
+  for (std::size_t seat = 0; seat < k_reservations; ++seat) {
+    ended.push_back(hold_one(seat));
+    ASSERT_EQ(does(client_, ended.back(), "release").status, 200);
+  }
+  let_rounds_go_by(ended.back());
+  const std::string where = " WHERE id = '" + ended[3] + "'";
+  change_tables(server_.data() / "state.db", "UPDATE reservation SET seats = '[5]'" + where);
+  const Answer reinstated = does(client_, ended[3], "consume", R"({"orderId":"order-1","reinstate":true})");
+  EXPECT_EQ(reinstated.status, 503) << reinstated;
+  EXPECT_EQ(seat_state(client_, event_[5]), "available");
+  EXPECT_EQ(client_.get("/v1/reservations/" + ended[3]).status, 503);
+  EXPECT_EQ(client_.get("/v1/reservations?eventId=" + event_.id).status, 503);
+  EXPECT_TRUE(server_.says("the row of reservation " + ended[3] + " is not what was written"));
+  EXPECT_TRUE(server_.says("holdfast rebuild")) << "the log must say what to do";
+  EXPECT_EQ(does(client_, ended[4], "consume", R"({"orderId":"order-2","reinstate":true})").status, 200) << "others go on";
+  change_tables(server_.data() / "state.db", "UPDATE reservation SET seats = '[3]'" + where);
+  EXPECT_EQ(does(client_, ended[3], "consume", R"({"orderId":"order-1","reinstate":true})").status, 200) << "it was put right";
+  EXPECT_EQ(seat_state(client_, event_[3]), "sold");
 }
 
 }  // namespace

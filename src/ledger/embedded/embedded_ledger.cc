@@ -27,7 +27,9 @@ void create_whole(const std::string& path) {
   std::filesystem::rename(partial, path);
 }
 
-std::string cannot_be_read(const Uuid& reservation, const std::string& state, const std::string& why) {
+std::string cannot_be_read(const Uuid& reservation, const std::string& state, const std::exception& error) {
+  const auto* damage = dynamic_cast<const TableDamage*>(&error);
+  const std::string why = damage != nullptr ? damage->found() : error.what();
   return "reservation " + to_string(reservation) + ", which ended long ago, cannot be read from " + state + " (" + why +
          "). Nothing was changed, and commands about other reservations go on. Look at the disk; then stop the server and make the "
          "tables again with `holdfast rebuild`, or put back both files from a backup (holdfast restore)";
@@ -149,7 +151,7 @@ void EmbeddedLedger::load() {
   check_reached(read_head_marker(HeadMarker::file_in(folder_.path())).get(), *journal_);
   check_pair(*journal_, *archive_);
   if (journal_->bytes() <= options_.journal_bytes_verified_max) {
-    const VerifyReport report = verify(*journal_, *archive_);
+    const VerifyReport report = verify(*journal_, *archive_, StateStore::Sums::leave);   // load_events() compares them
     if (!report.problem.empty() && !report.only_stopped_events) throw DataError(report.problem);
   }
   const auto keep = [this](const KeptKey& kept, Millis at) {
@@ -158,6 +160,14 @@ void EmbeddedLedger::load() {
   archive_->load_keys(keep);
   EventLoader loader(*journal_, *archive_, hash_seed_);
   loader.load(keep);
+  // After everything that may refuse the tables: until then somebody may put them right by hand.
+  if (const auto made = archive_->make_missing_checks()) {
+    spdlog::warn(
+        "{}: sums of {} reservations and {} events were made from the tables as they are, because they were missing or older than the "
+        "tables. From now on a row that is changed by hand or damaged is not believed; `holdfast verify` compares what was there "
+        "before with a whole journal",
+        folder_.state(), made->reservations, made->events);
+  }
   last_now_ = std::max(last_now_, loader.last_time());
   for (auto& [number, loaded] : loader.events()) {
     Event& event = event_at(number);
@@ -178,7 +188,8 @@ void EmbeddedLedger::load() {
     open_if_ready(event);
     queue_expiry(event);
   }
-  next_number_ = static_cast<EventNumber>(events_.size());
+  // An event that the tables have lost is not replaced by another: its seats may have been sold.
+  next_number_ = std::max(static_cast<EventNumber>(events_.size()), archive_->last_known_event() + 1);
 }
 
 // Abandons imports that a crash has interrupted. Nobody has seen their events, and their ids become free.
@@ -299,15 +310,20 @@ bool EmbeddedLedger::recall_for(const Submission& submission) {
 std::optional<ReservationView> EmbeddedLedger::read_ended(const Uuid& id, StateStore& tables, const Inventory* into) const {
   const auto event = event_of_reservation(id);
   HOLDFAST_CHECK(event.has_value());
+  using By = UnreadableReservations::By;
+  By found_by = By::reader;
   try {
     refuse_stopped(*event);
     auto stored = tables.find_reservation(id);
-    if (stored && into != nullptr && !into->can_recall(*stored)) throw DataError("what is written there cannot be");
-    unreadable_.read_well(id);
+    if (stored && into != nullptr && !into->can_recall(*stored)) {
+      found_by = By::command;
+      throw DataError("what is written there cannot be");
+    }
+    unreadable_.read_well(id, into != nullptr ? By::command : By::reader);
     return stored;
   } catch (const std::exception& error) {
-    const std::string what = cannot_be_read(id, folder_.state(), error.what());
-    if (!checkpointer_->is_stopped(*event)) unreadable_.found(id, what);   // a stopped event is reported itself
+    const std::string what = cannot_be_read(id, folder_.state(), error);
+    if (!checkpointer_->is_stopped(*event)) unreadable_.found(id, what, found_by);   // a stopped event is reported itself
     throw ReservationUnreadable(id, what);
   }
 }

@@ -165,6 +165,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   bool needs_no_tables(EventNumber number) const { return checkpointer_->is_stopped_since_start(number); }
   void refuse_stopped(EventNumber number) const;
   void refuse_unsure(const std::optional<Uuid>& sold_for_order) const;
+  template <typename Read>
+  auto noting_false_rows(Read read) const;
   std::optional<ReservationView> read_ended(const Uuid& id, StateStore& tables, const Inventory* into) const;
   ReservationView as_it_is_now(const StoredReservation& row) const;
 

@@ -126,12 +126,26 @@ void EmbeddedLedger::refuse_stopped(EventNumber number) const {
   if (const auto at = stopped.find(number); at != stopped.end()) throw DataError(told_of({*at}, folder_.state()) + ".");
 }
 
+// Reads the tables, and lets /readyz name a reservation whose row is false, unless the tables of its event stand still and are named anyway.
+template <typename Read>
+auto EmbeddedLedger::noting_false_rows(Read read) const {
+  try {
+    return read();
+  } catch (const ReservationDamage& damage) {
+    std::string what = damage.what();
+    if (what.ends_with('.')) what.pop_back();
+    const auto event = event_of_reservation(damage.reservation());
+    if (!event || !checkpointer_->is_stopped(*event)) unreadable_.found(damage.reservation(), what, UnreadableReservations::By::reader);
+    throw;
+  }
+}
+
 Reading<std::vector<SeatChange>> EmbeddedLedger::seat_history(SeatPlace place, std::uint32_t after, std::size_t limit) const {
   return guarded_reading([&]() -> Reading<std::vector<SeatChange>> {
     await_tables();
     refuse_stopped(place.event);
     const std::scoped_lock lock(tables_mutex_);
-    return tables_->history_of(place.event, place.seat, after, limit);
+    return noting_false_rows([&] { return tables_->history_of(place.event, place.seat, after, limit); });
   });
 }
 
@@ -145,13 +159,14 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
     const EventNumber first = std::max(after->event, filter.event.value_or(0));
     const bool only_live = filter.status == ReservationStatus::active;
     ReservationPageInWork made(filter, limit, *after);
+    const auto wants = [&](EventNumber event) { return (!filter.event || event == *filter.event) && made.has_room(); };
     const auto visit = [&](const StoredReservation& row) {
-      if ((filter.event && row.event != *filter.event) || !made.has_room()) return false;
+      unreadable_.read_well(row.view.id, UnreadableReservations::By::reader);
       made.add(row.event, row.created_seq, as_it_is_now(row));
-      return true;
     };
     const std::scoped_lock lock(tables_mutex_);
-    tables_->list_reservations(filter.customer, only_live, first, first == after->event ? after->seq : 0, visit);
+    noting_false_rows(
+        [&] { tables_->list_reservations(filter.customer, only_live, first, first == after->event ? after->seq : 0, wants, visit); });
     return std::move(made.page);
   });
 }
@@ -170,7 +185,8 @@ Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<
     std::vector<std::optional<Uuid>> found;
     const std::scoped_lock lock(tables_mutex_);
     for (const std::string& order : orders) {
-      found.push_back(tables_->find_order(order));
+      found.push_back(noting_false_rows([&] { return tables_->find_order(order); }));
+      if (found.back()) unreadable_.read_well(*found.back(), UnreadableReservations::By::reader);
       refuse_unsure(found.back());
     }
     return found;
@@ -185,4 +201,4 @@ ReservationView EmbeddedLedger::as_it_is_now(const StoredReservation& row) const
   return row.view;
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "core/limits.h"
 #include "ledger/embedded/verify.h"
@@ -18,9 +19,9 @@ void EventLoader::load(const OnKey& on_key) {
     load_tables();
     follow_tables(as_of, on_key);
     if (!tables_.stopped().empty()) replay_stopped();
-    if (!newly_stopped_.empty()) tables_.commit(as_of);
+    if (is_writing_) tables_.commit(as_of);
   } catch (...) {
-    if (!newly_stopped_.empty()) tables_.roll_back();
+    if (is_writing_) tables_.roll_back();
     throw;
   }
   for (const auto& [event, why] : newly_stopped_) {
@@ -82,6 +83,19 @@ void EventLoader::replay_stopped() {
     }
     return true;
   });
+  forget_strays();
+}
+
+// Events that are only in the table of sums.
+void EventLoader::forget_strays() {
+  std::vector<EventNumber> strays;
+  for (const auto& [event, why] : newly_stopped_) {
+    if (!events_.contains(event) && tables_.go_on_without(event)) strays.push_back(event);
+  }
+  for (const EventNumber event : strays) {
+    newly_stopped_.erase(event);
+    spdlog::warn("{}: a sum in table event_check is of event {}, which there never was: it was removed", tables_.database().path(), event);
+  }
 }
 
 // Folds a row with the code that made it.
@@ -135,7 +149,8 @@ void EventLoader::recall(Seq seq, const Change& change, Inventory& inventory) {
 }
 
 void EventLoader::stop(EventNumber event, const std::string& why) {
-  if (newly_stopped_.empty()) tables_.begin();
+  if (!is_writing_) tables_.begin();
+  is_writing_ = true;
   newly_stopped_[event] = why;
   tables_.stop(event, {.through = tables_through_, .why = why});
   events_.erase(event);

@@ -5,8 +5,8 @@
 //   for (auto& [number, event] : loader.events()) … event.inventory …
 //
 // The tables of one event may be false: they contradict themselves, or the journal after them. Then nothing of them is believed. The event is
-// stopped in state.db (stopped_events.h), and replayed from the first row of the journal, as every event is that was stopped before. All other
-// events are loaded as usual. So the journal is read at most twice: the rows that the tables lack, then, if there is a stopped event, all.
+// stopped in state.db (stopped_events.h), and replayed from the first row of the journal, as every event is that was stopped before. If the
+// journal has no row of an event that is missing in the tables, there was never one: its sum in state.db is dropped. All other events are loaded as usual. So the journal is read at most twice: the rows that the tables lack, then, if there is a stopped event, all.
 //
 // If the journal contradicts itself, or no longer has the first row that a stopped event needs, the start is refused and state.db stays as it
 // was. Not thread-safe.
@@ -48,6 +48,7 @@ class EventLoader {
   void load_tables();
   void follow_tables(const JournalHead& as_of, const OnKey& on_key);
   void replay_stopped();
+  void forget_strays();
   void fold(const JournalRow& row, const JournalBody& body);
   void fold(const JournalRow& row, Seq seq, const Change& change, Event& event);
   void begin(const JournalRow& row, const JournalBody& body);
@@ -61,7 +62,8 @@ class EventLoader {
   const std::uint64_t hash_seed_;
   std::map<EventNumber, Event> events_;
   Position tables_through_ = 0;
-  std::map<EventNumber, std::string> newly_stopped_;   // and why; if there is one, within a transaction of `tables_`
+  std::map<EventNumber, std::string> newly_stopped_;   // and why
+  bool is_writing_ = false;   // within a transaction of `tables_`
   Millis last_time_ = 0;
 };
 

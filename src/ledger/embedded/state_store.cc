@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "ledger/data_error.h"
+#include "ledger/embedded/state_columns.h"
 
 namespace holdfast {
 namespace {
@@ -62,11 +63,6 @@ constexpr const char* k_sql_index_orders =
     "CREATE INDEX IF NOT EXISTS reservation_by_order ON reservation (order_id, event DESC, created_seq) WHERE order_id <> ''";
 
 constexpr const char* k_sql_index_emptied = "INSERT OR REPLACE INTO meta VALUES ('index_emptied_through', ?1)";
-constexpr const char* k_columns_of_event =
-    "SELECT number, id, name, venue, currency, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, "
-    "held_seats_per_customer, seq, at, plan_header FROM event";
-constexpr const char* k_columns_of_reservation =
-    "SELECT id, kind, customer, created_at, expires_at, status, order_id, seats, event, created_seq FROM reservation";
 
 std::string json_of(Seats seats) {
   std::string json = "[";
@@ -90,10 +86,37 @@ bool read_json(std::string_view json, std::vector<SeatIndex>& seats) {
   return true;
 }
 
-// Accepts an id only as to_string() writes it: in any other form, another program has changed it.
-std::optional<Uuid> exact_uuid(std::string_view text) {
-  const auto id = parse_uuid(text);
-  return id && to_string(*id) == text ? id : std::nullopt;
+EventColumns columns_of(EventNumber event, std::string_view id, const EventRow& row, Seq seq, Millis at, RowSum plan_header) {
+  const EventSettings& settings = row.settings;
+  return {.number = event,
+          .starts_at = settings.starts_at,
+          .status = static_cast<std::int64_t>(settings.status),
+          .hold_seconds = settings.hold_seconds,
+          .max_hold_seconds = settings.max_hold_seconds,
+          .seats_per_reservation = settings.limits.seats_per_reservation,
+          .held_seats_per_customer = settings.limits.held_seats_per_customer,
+          .seq = static_cast<std::int64_t>(seq),
+          .at = at,
+          .created_at = row.created_at,
+          .id = id,
+          .name = settings.name,
+          .venue = row.venue,
+          .currency = row.currency,
+          .plan_header = plan_header};
+}
+
+ReservationColumns columns_of(EventNumber event, std::string_view id, const ReservationRow& row, std::string_view seats) {
+  return {.event = event,
+          .kind = static_cast<std::int64_t>(row.kind),
+          .created_at = row.created_at,
+          .expires_at = row.expires_at,
+          .live = row.owned > 0,
+          .created_seq = static_cast<std::int64_t>(row.created_seq),
+          .id = id,
+          .customer = row.customer,
+          .status = name_of(row.status),
+          .order = row.order,
+          .seats = seats};
 }
 
 std::optional<ReservationStatus> status_named(std::string_view name) {
@@ -107,7 +130,7 @@ std::optional<ReservationStatus> status_named(std::string_view name) {
 }  // namespace
 
 struct StateStore::Statements {
-  explicit Statements(sqlite::Database& db)
+  Statements(sqlite::Database& db, const std::string& select_event, const std::string& select_reservation)
       : set_meta(db, "UPDATE meta SET value = ?2 WHERE name = ?1"),
         insert_event(db, "INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?13,?14)"),
         configure_event(
@@ -117,12 +140,9 @@ struct StateStore::Statements {
         advance_event(db, "UPDATE event SET seq=?2, at=?3 WHERE number=?1"),
         insert_part(db, "INSERT INTO plan_part VALUES (?1,?2,?3,?4)"),
         insert_seat(db, "INSERT INTO seat VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"),
-        find_event(db,
-                   "SELECT id, name, venue, currency, starts_at, status, hold_seconds, max_hold_seconds, seats_per_reservation, "
-                   "held_seats_per_customer, created_at, plan_header, coalesce((SELECT first + count FROM plan_part WHERE event = number "
-                   "ORDER BY first DESC LIMIT 1), 0) FROM event WHERE number=?1"),
+        find_event(db, select_event),
         find_seat(db, "SELECT state, version, reservation FROM seat_state WHERE event=?1 AND seat=?2"),
-        find_reservation(db, std::string(k_columns_of_reservation) + " WHERE id=?1 AND event=?2"),
+        find_reservation(db, select_reservation),
         set_seat(db,
                  "INSERT INTO seat_state VALUES (?1,?2,?3,?4,?5) "
                  "ON CONFLICT DO UPDATE SET state=excluded.state, version=excluded.version, reservation=excluded.reservation"),
@@ -161,15 +181,29 @@ StateStore::StateStore(const std::string& path, Mode mode)
                     ". Nothing was changed. Use the version that wrote it, or a later one.");
   }
   stopped_ = load_stopped_events(database_);
-  if (mode == Mode::read || mode == Mode::read_backup) return;
+  const bool writes = mode == Mode::create || mode == Mode::write;
+  checks_.emplace(database_, writes);
+  if (!writes) return;
   // Earlier versions create tables without this index. Once it exists, SQLite maintains it under those versions too.
   database_.execute(k_sql_index_orders);
   // NORMAL: a power loss may take the tables back to an older position. The start replays the rest from the journal.
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;");
-  statements_ = std::make_unique<Statements>(database_);
+  prepare();
 }
 
 StateStore::~StateStore() = default;
+
+void StateStore::prepare() {
+  const std::string event = std::string("SELECT ") + EventColumns::k_names + ", " + checks_->event_sum_column() +
+                            ", coalesce((SELECT first + count FROM plan_part WHERE event = number ORDER BY first DESC LIMIT 1), 0) "
+                            "FROM event WHERE number=?1";
+  statements_ = std::make_unique<Statements>(database_, event, select_reservations("WHERE id=?1 AND event=?2"));
+}
+
+std::optional<StateChecks::Made> StateStore::make_missing_checks() {
+  if (checks_->are_current()) return std::nullopt;
+  return checks_->make_again(as_of());
+}
 
 void StateStore::create_tables() {
   database_.execute("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;");
@@ -180,12 +214,12 @@ void StateStore::create_tables() {
   transaction.commit();
 }
 
-void StateStore::damaged(const std::string& what) const {
-  throw TableDamage(
-      database_.path() + " is damaged: " + what +
-          ". Nothing was changed and nothing is sold from it. If journal.db is whole (holdfast verify), make the tables again "
-          "with `holdfast rebuild`; else put back both files from a backup (holdfast restore).",
-      what);
+void StateStore::damaged(const std::string& what) const { throw TableDamage(told_of_damage(what), what); }
+
+std::string StateStore::told_of_damage(const std::string& what) const {
+  return database_.path() + " is damaged: " + what +
+         ". Nothing was changed and nothing is sold from it. If journal.db is whole (holdfast verify), make the tables again "
+         "with `holdfast rebuild`; else put back both files from a backup (holdfast restore).";
 }
 
 JournalHead StateStore::as_of() {
@@ -205,24 +239,29 @@ Millis StateStore::last_now() { return database_.query_int("SELECT coalesce(max(
 
 void StateStore::roll_back() {
   following_.clear();
+  going_on_.clear();
   if (!reads_again_) {
     transaction_.reset();
     return;
   }
   statements_.reset();
   transaction_.reset();
-  statements_ = std::make_unique<Statements>(database_);
+  prepare();
   stopped_ = load_stopped_events(database_);
   reads_again_ = false;
 }
 
 void StateStore::commit(const JournalHead& as_of) {
-  for (const auto& [event, followed] : following_) {
+  for (auto& [event, followed] : following_) {
     concerning(event, [&] { write(event, followed); });
   }
   following_.clear();
+  for (const EventNumber event : std::exchange(going_on_, {})) {
+    concerning(event, [&] { expect_sum(event, checks_->written_sum(event), checks_->sum_of_rows(event)); });
+  }
   statements_->set_meta.bind_text(1, "position").bind(2, as_of.position).run();
   statements_->set_meta.bind_text(1, "hash").bind_blob(2, {reinterpret_cast<const char*>(as_of.hash.data()), as_of.hash.size()}).run();
+  checks_->advance(as_of.hash);
   transaction_->commit();
   transaction_.reset();
   reads_again_ = false;
@@ -268,7 +307,7 @@ void StateStore::fold(const JournalRow& row, const JournalBody& body) {
     }
     followed.seq = row.first_seq + row.changes - 1;
     followed.at = row.at;
-    for (const PlanPart& part : followed.effect.take_plan_parts()) write_part(row.event, part);
+    for (const PlanPart& part : followed.effect.take_plan_parts()) write_part(row.event, part, followed.sum);
   });
 }
 
@@ -303,10 +342,28 @@ void StateStore::advance_stopped(EventNumber event, Position through) {
   stop(event, std::move(stopped));
 }
 
+bool StateStore::go_on_without(EventNumber event) {
+  if (!checks_->drop_sum_of_missing_event(event)) return false;
+  reads_again_ = true;
+  remove_stopped_event(database_, event, k_format);
+  stopped_.erase(event);
+  return true;
+}
+
+EventNumber StateStore::last_known_event() {
+  constexpr const char* k_sql =
+      "SELECT coalesce(max(event), 0) FROM (SELECT event FROM event_check UNION ALL SELECT event FROM journal_index) "
+      "WHERE event BETWEEN 0 AND ?1";
+  sqlite::Statement row(database_, k_sql);
+  row.bind(1, std::int64_t{k_events_max});
+  return row.step() ? static_cast<EventNumber>(row.integer(0)) : 0;
+}
+
 void StateStore::go_on(EventNumber event) {
   reads_again_ = true;
   remove_stopped_event(database_, event, k_format);
   stopped_.erase(event);
+  going_on_.push_back(event);
 }
 
 void StateStore::forget_rows(std::span<const JournalRow> old, Position through) {
@@ -333,29 +390,38 @@ StateStore::Followed& StateStore::followed_of(EventNumber event) {
   if (known != following_.end()) return known->second;
   TableLookup lookup{.seat = [this, event](SeatIndex seat) { return find_seat(event, seat); },
                      .reservation = [this, event](const Uuid& id) { return find_reservation_row(event, id); }};
-  return following_.emplace(event, Followed{.effect = NetEffect(find_event(event), std::move(lookup))}).first->second;
+  const auto known_event = find_event(event);
+  Followed followed{.effect = NetEffect(known_event ? std::optional(known_event->row) : std::nullopt, std::move(lookup))};
+  if (known_event) {
+    followed.sum = known_event->others;
+    followed.plan_header = known_event->plan_header;
+  }
+  return following_.emplace(event, std::move(followed)).first->second;
 }
 
-std::optional<EventRow> StateStore::find_event(EventNumber event) {
+std::optional<StateStore::KnownEvent> StateStore::find_event(EventNumber event) {
   sqlite::Statement& row = statements_->find_event;
   row.bind(1, std::int64_t{event});
   if (!row.step()) return std::nullopt;
-  const auto id = parse_uuid(row.text(0));
-  const std::int64_t status = row.integer(5);
+  const auto columns = EventColumns::from(row);
+  const auto id = parse_uuid(columns.id);
   if (!id) damaged("event " + std::to_string(event) + " has no id");
-  EventRow found{.id = *id,
-                 .created_at = row.integer(10),
-                 .venue = std::string(row.text(2)),
-                 .currency = std::string(row.text(3)),
-                 .settings = {.name = std::string(row.text(1)),
-                              .starts_at = row.integer(4),
-                              .status = static_cast<EventStatus>(status),
-                              .hold_seconds = row.integer(6),
-                              .max_hold_seconds = row.integer(7),
-                              .limits = {.seats_per_reservation = static_cast<std::uint32_t>(row.integer(8)),
-                                         .held_seats_per_customer = static_cast<std::uint32_t>(row.integer(9))}},
-                 .seats = static_cast<std::size_t>(row.integer(12)),
-                 .plan_header = std::string(row.blob(11))};
+  if (checks_->are_current() && row.is_null(k_column_of_event_sum)) damaged("event " + std::to_string(event) + " has no sum");
+  KnownEvent found{.row = {.id = *id,
+                           .created_at = columns.created_at,
+                           .venue = std::string(columns.venue),
+                           .currency = std::string(columns.currency),
+                           .settings = {.name = std::string(columns.name),
+                                        .starts_at = columns.starts_at,
+                                        .status = static_cast<EventStatus>(columns.status),
+                                        .hold_seconds = columns.hold_seconds,
+                                        .max_hold_seconds = columns.max_hold_seconds,
+                                        .limits = {.seats_per_reservation = static_cast<std::uint32_t>(columns.seats_per_reservation),
+                                                   .held_seats_per_customer = static_cast<std::uint32_t>(columns.held_seats_per_customer)}},
+                           .seats = static_cast<std::size_t>(row.integer(k_column_of_event_sum + 1)),
+                           .plan_header = std::string(row.blob(k_column_of_event_sum - 1))},
+                   .plan_header = columns.plan_header,
+                   .others = static_cast<RowSum>(row.integer(k_column_of_event_sum)) - sum_of(columns)};
   row.reset();
   return found;
 }
@@ -408,22 +474,28 @@ std::optional<ReservationRow> StateStore::find_reservation_row(EventNumber event
 
 // ---- writing the net effect of an event's rows
 
-void StateStore::write(EventNumber event, const Followed& followed) {
+void StateStore::write(EventNumber event, Followed& followed) {
   if (followed.effect.event_is_new() || followed.effect.event_has_changed()) write_event(event, followed);
-  for (const NetEffect::Reservation* made : followed.effect.new_reservations()) insert_reservation(event, made->now);
-  for (const NetEffect::Reservation* changed : followed.effect.changed_reservations()) update_reservation(*changed->before, changed->now);
+  for (const NetEffect::Reservation* made : followed.effect.new_reservations()) insert_reservation(event, made->now, followed.sum);
+  for (const NetEffect::Reservation* changed : followed.effect.changed_reservations()) {
+    update_reservation(event, *changed->before, changed->now, followed.sum);
+  }
   for (const auto& [index, seat] : followed.effect.seats()) {
-    if (seat.now.version != seat.before.version) write_seat(event, seat.now);
+    if (seat.now.version != seat.before.version) write_seat(event, seat, followed.sum);
   }
   for (const SeatChangeRow& change : followed.effect.seat_changes()) write_seat_change(event, change);
   statements_->advance_event.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(followed.seq)).bind(3, followed.at).run();
+  const EventRow& row = followed.effect.event_row();
+  const std::string id = to_string(row.id);
+  checks_->set_event(event, followed.sum + sum_of(columns_of(event, id, row, followed.seq, followed.at, followed.plan_header)));
 }
 
-void StateStore::write_event(EventNumber event, const Followed& followed) {
+void StateStore::write_event(EventNumber event, Followed& followed) {
   const EventRow& row = followed.effect.event_row();
   const EventSettings& settings = row.settings;
   const std::string id = to_string(row.id);
   if (followed.effect.event_is_new()) {
+    followed.plan_header = sum_of_plan_header(row.plan_header);
     statements_->insert_event.bind(1, std::int64_t{event})
         .bind_text(2, id)
         .bind_text(3, settings.name)
@@ -452,8 +524,9 @@ void StateStore::write_event(EventNumber event, const Followed& followed) {
       .run();
 }
 
-void StateStore::write_part(EventNumber event, const PlanPart& part) {
+void StateStore::write_part(EventNumber event, const PlanPart& part, RowSum& sum) {
   const Plan& plan = *part.seats;
+  sum += sum_of(PlanPartColumns{event, part.first, static_cast<std::int64_t>(plan.size()), part.body});
   statements_->insert_part.bind(1, std::int64_t{event})
       .bind(2, std::int64_t{part.first})
       .bind(3, static_cast<std::int64_t>(plan.size()))
@@ -476,9 +549,13 @@ void StateStore::write_part(EventNumber event, const PlanPart& part) {
   }
 }
 
-void StateStore::insert_reservation(EventNumber event, const ReservationRow& row) {
+void StateStore::insert_reservation(EventNumber event, const ReservationRow& row, RowSum& sum) {
   const std::string id = to_string(row.id);
   const std::string seats = json_of(row.seats);
+  const ReservationColumns columns = columns_of(event, id, row, seats);
+  const RowSum of_row = sum_of(columns);
+  checks_->set_reservation(columns, of_row);
+  if (row.owned > 0) sum += of_row;
   statements_->insert_reservation.bind_text(1, id)
       .bind(2, std::int64_t{event})
       .bind(3, static_cast<std::int64_t>(row.kind))
@@ -494,10 +571,15 @@ void StateStore::insert_reservation(EventNumber event, const ReservationRow& row
 }
 
 // Writes columns that are in an index only if they have changed.
-void StateStore::update_reservation(const ReservationRow& before, const ReservationRow& row) {
+void StateStore::update_reservation(EventNumber event, const ReservationRow& before, const ReservationRow& row, RowSum& sum) {
   const std::string id = to_string(row.id);
   const std::string seats = json_of(row.seats);
   const bool is_live = row.owned > 0;
+  const ReservationColumns columns = columns_of(event, id, row, seats);
+  const RowSum of_row = sum_of(columns);
+  checks_->set_reservation(columns, of_row);
+  if (is_live) sum += of_row;
+  if (before.owned > 0) sum -= sum_of(columns_of(event, id, before, json_of(before.seats)));
   if (row.status == before.status && row.order == before.order && is_live == (before.owned > 0)) {
     statements_->change_reservation.bind_text(1, id).bind(2, row.expires_at).bind_text(3, seats).run();
     return;
@@ -511,7 +593,17 @@ void StateStore::update_reservation(const ReservationRow& before, const Reservat
       .run();
 }
 
-void StateStore::write_seat(EventNumber event, const SeatRow& row) {
+// A seat of version 0 has no row.
+void StateStore::write_seat(EventNumber event, const NetEffect::Seat& seat, RowSum& sum) {
+  const auto sum_of_seat = [&](const SeatRow& row) {
+    const char letter = static_cast<char>(row.state);
+    SeatStateColumns columns{.event = event, .seat = row.seat, .version = row.version, .state = {&letter, 1}, .reservation = std::nullopt};
+    if (row.reservation != k_no_reservation) columns.reservation = text_of(row.reservation);
+    return sum_of(columns);
+  };
+  const SeatRow& row = seat.now;
+  sum += sum_of_seat(row);
+  if (seat.before.version > 0) sum -= sum_of_seat(seat.before);
   const char letter = static_cast<char>(row.state);
   sqlite::Statement& set = statements_->set_seat;
   set.bind(1, std::int64_t{event}).bind(2, std::int64_t{row.seat}).bind_text(3, {&letter, 1}).bind(4, std::int64_t{row.version});
@@ -537,198 +629,95 @@ void StateStore::bind_reservation(sqlite::Statement& statement, int parameter, c
     statement.bind_null(parameter);
     return;
   }
-  bound_reservation_.clear();
-  append_uuid(bound_reservation_, reservation);
-  statement.bind_text(parameter, bound_reservation_);
+  statement.bind_text(parameter, text_of(reservation));
 }
 
-// ---------------------------------------------------------------------------------------------------------------- loading
-
-std::unique_ptr<PlanBuilder> StateStore::load_plan(EventNumber number, const Uuid& id, std::string_view header) {
-  Reader reader(header);
-  auto builder = PlanBuilder::decode_header(id, reader);
-  if (!builder) damaged("the plan of event " + std::to_string(number) + " cannot be read");
-  sqlite::Statement parts(database_, "SELECT body FROM plan_part WHERE event = ? ORDER BY first");
-  parts.bind(1, std::int64_t{number});
-  while (parts.step()) {
-    Reader body(parts.blob(0));
-    if (!builder->decode_seats(body)) damaged("the seats of event " + std::to_string(number) + " cannot be read");
-  }
-  return std::make_unique<PlanBuilder>(std::move(*builder));
+// Valid until the next call.
+std::string_view StateStore::text_of(const Uuid& reservation) {
+  reservation_text_.clear();
+  append_uuid(reservation_text_, reservation);
+  return reservation_text_;
 }
 
-void StateStore::load_states(Inventory& inventory, std::map<Uuid, std::vector<SeatIndex>>& sold_to,
-                             std::map<Uuid, std::vector<SeatIndex>>& held_by) {
-  sqlite::Statement states(database_, "SELECT seat, state, version, reservation FROM seat_state WHERE event = ? ORDER BY seat");
-  states.bind(1, std::int64_t{inventory.card().number});
-  while (states.step()) {
-    const auto seat = states.integer(0);
-    const std::string_view letter = states.text(1);
-    if (seat < 0 || static_cast<std::size_t>(seat) >= inventory.seat_count() || letter.size() != 1 ||
-        std::string_view("ahsb").find(letter) == std::string_view::npos) {
-      damaged("the state of a seat of event " + std::to_string(inventory.card().number) + " cannot be read");
-    }
-    const auto state = static_cast<SeatState>(letter[0]);
-    inventory.restore_seat(static_cast<SeatIndex>(seat), state, static_cast<std::uint32_t>(states.integer(2)));
-    const bool is_owned = state == SeatState::held || state == SeatState::sold;
-    const auto owner = exact_uuid(states.text(3));
-    if (is_owned != owner.has_value() || is_owned == states.is_null(3)) {
-      damaged("seat " + std::to_string(seat) + " of event " + std::to_string(inventory.card().number) +
-              " has no reservation, or one that it should not have");
-    }
-    if (is_owned) (state == SeatState::sold ? sold_to : held_by)[*owner].push_back(static_cast<SeatIndex>(seat));
-  }
+// ---------------------------------------------------------------------------------------------------------------- reading
+
+std::string StateStore::select_reservations(std::string_view more) const {
+  std::string sql =
+      std::string("SELECT ") + ReservationColumns::k_names + ", " + checks_->reservation_sum_column() + " FROM reservation r ";
+  return sql.append(more);
 }
 
-ReservationView StateStore::view_of(sqlite::Statement& row) {
+// A row of table reservation with the sum behind it. Throws TableDamage if they are not of each other.
+ReservationColumns StateStore::as_written(const sqlite::Statement& row, int first) const {
+  const auto columns = ReservationColumns::from(row, first);
+  const int sum = first + ReservationColumns::k_count;
+  if (!checks_->are_current() || (!row.is_null(sum) && static_cast<RowSum>(row.integer(sum)) == sum_of(columns))) return columns;
+  const std::string found = "the row of reservation " + std::string(columns.id) + " is not what was written";
+  const auto id = exact_uuid(columns.id);
+  if (!id) damaged(found);
+  throw ReservationDamage(*id, told_of_damage(found), found);
+}
+
+void StateStore::expect_sum(EventNumber event, const std::optional<RowSum>& written, RowSum sum) const {
+  if (!checks_->are_current() || written == sum) return;
+  damaged("rows of event " + std::to_string(event) + " in table event, plan_part, seat_state or reservation are not what was written");
+}
+
+ReservationView StateStore::view_of(const ReservationColumns& row) const {
   ReservationView view;
-  const auto id = exact_uuid(row.text(0));   // in another form it would be a second row of the same reservation
-  const auto status = status_named(row.text(5));
+  const auto id = exact_uuid(row.id);   // in another form it would be a second row of the same reservation
+  const auto status = status_named(row.status);
   std::vector<SeatIndex> seats;
-  if (!id || !status || !read_json(row.text(7), seats) || seats.empty() || seats.size() > k_seats_per_reservation_max)
-    damaged("reservation " + std::string(row.text(0)) + " cannot be read");
+  if (!id || !status || !read_json(row.seats, seats) || seats.empty() || seats.size() > k_seats_per_reservation_max)
+    damaged("reservation " + std::string(row.id) + " cannot be read");
   view.id = *id;
-  view.kind = static_cast<ReservationKind>(row.integer(1) & 1);
-  view.customer = row.text(2);
-  view.created_at = row.integer(3);
-  view.expires_at = row.integer(4);
+  view.kind = static_cast<ReservationKind>(row.kind & 1);
+  view.customer = row.customer;
+  view.created_at = row.created_at;
+  view.expires_at = row.expires_at;
   view.status = *status;
-  view.order = row.text(6);
+  view.order = row.order;
   for (const SeatIndex seat : seats) view.seats.push_back({seat, *status == ReservationStatus::active});
   return view;
 }
 
-void StateStore::load_events(std::uint64_t hash_seed, const std::function<void(StoredEvent)>& visit,
-                             const std::function<void(const EventDamage&)>& on_damage) {
-  sqlite::Statement events(database_, std::string(k_columns_of_event) + " ORDER BY number");
-  while (events.step()) {
-    const std::int64_t number = events.integer(0);
-    if (number < 1 || number > std::int64_t{k_events_max}) damaged("there is an event with the number " + std::to_string(number));
-    const auto event = static_cast<EventNumber>(number);
-    if (stopped_.contains(event)) continue;
-    StoredEvent stored;
-    try {
-      concerning(event, [&] { stored = load_event(events, hash_seed); });
-    } catch (const EventDamage& damage) {
-      if (!on_damage) throw;
-      on_damage(damage);
-      continue;
-    }
-    visit(std::move(stored));
-  }
-}
-
-void StateStore::check_event(EventNumber event) {
-  sqlite::Statement row(database_, std::string(k_columns_of_event) + " WHERE number = ?1");
-  row.bind(1, std::int64_t{event});
-  concerning(event, [&] {
-    if (!row.step()) damaged("event " + std::to_string(event) + " is missing in table event");
-    load_event(row, 0);
-  });
-}
-
-StoredEvent StateStore::load_event(sqlite::Statement& row, std::uint64_t hash_seed) {
-  EventCard card{.number = static_cast<EventNumber>(row.integer(0)),
-                 .id = exact_uuid(row.text(1)).value_or(Uuid{}),
-                 .venue = std::string(row.text(3)),
-                 .currency = std::string(row.text(4))};
-  EventSettings settings{.name = std::string(row.text(2)),
-                         .starts_at = row.integer(5),
-                         .status = static_cast<EventStatus>(row.integer(6)),
-                         .hold_seconds = row.integer(7),
-                         .max_hold_seconds = row.integer(8),
-                         .limits = {static_cast<std::uint32_t>(row.integer(9)), static_cast<std::uint32_t>(row.integer(10))}};
-  if (row.integer(6) < 0 || settings.status > EventStatus::abandoned)
-    damaged("event " + std::to_string(card.number) + " has an unknown status");
-  StoredEvent stored;
-  auto builder = load_plan(card.number, card.id, row.blob(13));
-  stored.inventory = std::make_unique<Inventory>(card, settings, hash_seed);
-  Inventory& inventory = *stored.inventory;
-  inventory.restore_seats(builder->size());
-  std::map<Uuid, std::vector<SeatIndex>> sold_to;
-  std::map<Uuid, std::vector<SeatIndex>> held_by;
-  load_states(inventory, sold_to, held_by);
-  sqlite::Statement live(database_, std::string(k_columns_of_reservation) + " INDEXED BY reservation_live WHERE event = ? AND live = 1");
-  live.bind(1, std::int64_t{card.number});
-  while (live.step()) {
-    ReservationView view = view_of(live);
-    if (view.status == ReservationStatus::consumed) {
-      const auto owned = sold_to.find(view.id);
-      if (owned == sold_to.end()) damaged("reservation " + to_string(view.id) + " has no sold seat left");
-      for (ReservedSeat& reserved : view.seats) reserved.owned = std::ranges::binary_search(owned->second, reserved.seat);
-    }
-    if (inventory.find(view.id) != Inventory::k_no_slot) damaged("reservation " + to_string(view.id) + " has two rows");
-    for (const ReservedSeat& reserved : view.seats) {
-      if (reserved.seat >= inventory.seat_count()) damaged("reservation " + to_string(view.id) + " names a seat that there is not");
-    }
-    if (std::max(view.customer.size(), view.order.size()) > BlockPool::k_text_bytes_max) {
-      damaged("reservation " + to_string(view.id) + " has too long a customer or order");
-    }
-    inventory.restore_reservation(view);
-  }
-  for (const auto& [owner, seats] : held_by) {
-    for (const SeatIndex seat : seats) {
-      if (inventory.owner_of(seat, 0) != owner) damaged("seat " + std::to_string(seat) + " is held by another reservation than it says");
-    }
-  }
-  inventory.restore_position(static_cast<Seq>(row.integer(11)), row.integer(12));
-  if (const auto contradiction = inventory.find_contradiction()) {
-    damaged("event " + std::to_string(card.number) + " contradicts itself: " + *contradiction);
-  }
-  if (settings.status != EventStatus::importing && settings.status != EventStatus::abandoned) {
-    auto plan = builder->finish();
-    if (!plan) damaged("event " + std::to_string(card.number) + " has no seats");
-    stored.plan = *plan;
-  }
-  return stored;
-}
-
-void StateStore::load_imports(const std::function<void(EventNumber, std::unique_ptr<PlanBuilder>)>& visit) {
-  sqlite::Statement events(database_, "SELECT number, id, plan_header FROM event WHERE status = ?");
-  events.bind(1, static_cast<std::int64_t>(EventStatus::importing));
-  while (events.step()) {
-    const auto number = static_cast<EventNumber>(events.integer(0));
-    if (stopped_.contains(number)) continue;
-    visit(number, load_plan(number, parse_uuid(events.text(1)).value_or(Uuid{}), events.blob(2)));
-  }
+StoredReservation StateStore::stored_of(const sqlite::Statement& row) const {
+  const ReservationColumns columns = as_written(row);
+  return {static_cast<EventNumber>(columns.event), static_cast<Seq>(columns.created_seq), view_of(columns)};
 }
 
 void StateStore::each_reservation(const std::function<void(const StoredReservation&)>& visit) {
-  sqlite::Statement rows(database_, k_columns_of_reservation);
-  while (rows.step()) visit(stored_of(rows));
-}
-
-StoredReservation StateStore::stored_of(sqlite::Statement& row) {
-  return {static_cast<EventNumber>(row.integer(8)), static_cast<Seq>(row.integer(9)), view_of(row)};
-}
-
-void StateStore::list_reservations(const std::optional<std::string>& customer, bool only_live, EventNumber after_event, Seq after_seq,
-                                   const std::function<bool(const StoredReservation&)>& visit) {
-  // Each filter has an index in the order of event and creation. No change of a reservation changes that order.
-  const char* way = customer    ? " INDEXED BY reservation_by_customer WHERE customer = ?3 AND customer <> '' AND"
-                    : only_live ? " INDEXED BY reservation_live WHERE live = 1 AND"
-                                : " INDEXED BY reservation_by_event WHERE";
-  sqlite::Statement rows(database_,
-                         std::string(k_columns_of_reservation) + way + " (event, created_seq) > (?1, ?2) ORDER BY event, created_seq");
-  rows.bind(1, std::int64_t{after_event}).bind(2, static_cast<std::int64_t>(after_seq));
-  if (customer) rows.bind_text(3, *customer);
+  sqlite::Statement rows(database_, std::string("SELECT ") + ReservationColumns::k_names + " FROM reservation r");
   while (rows.step()) {
-    if (!visit(stored_of(rows))) return;
+    const auto row = ReservationColumns::from(rows);
+    visit({static_cast<EventNumber>(row.event), static_cast<Seq>(row.created_seq), view_of(row)});
   }
 }
 
+void StateStore::list_reservations(const std::optional<std::string>& customer, bool only_live, EventNumber after_event, Seq after_seq,
+                                   const std::function<bool(EventNumber)>& wants,
+                                   const std::function<void(const StoredReservation&)>& visit) {
+  // Each filter has an index in the order of event and creation. No change of a reservation changes that order.
+  const std::string way = customer    ? "INDEXED BY reservation_by_customer WHERE customer = ?3 AND customer <> '' AND"
+                          : only_live ? "INDEXED BY reservation_live WHERE live = 1 AND"
+                                      : "INDEXED BY reservation_by_event WHERE";
+  sqlite::Statement rows(database_, select_reservations(way + " (event, created_seq) > (?1, ?2) ORDER BY event, created_seq"));
+  rows.bind(1, std::int64_t{after_event}).bind(2, static_cast<std::int64_t>(after_seq));
+  if (customer) rows.bind_text(3, *customer);
+  while (rows.step() && wants(static_cast<EventNumber>(ReservationColumns::from(rows).event))) visit(stored_of(rows));
+}
+
 std::optional<Uuid> StateStore::find_order(std::string_view order) {
-  sqlite::Statement rows(database_,
-                         "SELECT id FROM reservation WHERE order_id = ?1 AND order_id <> '' ORDER BY event DESC, created_seq LIMIT 1");
+  sqlite::Statement rows(database_, select_reservations("WHERE order_id = ?1 AND order_id <> '' ORDER BY event DESC, created_seq LIMIT 1"));
   rows.bind_text(1, order);
-  return rows.step() ? parse_uuid(rows.text(0)) : std::nullopt;
+  return rows.step() ? std::optional(stored_of(rows).view.id) : std::nullopt;
 }
 
 std::vector<SeatChange> StateStore::history_of(EventNumber event, SeatIndex seat, std::uint32_t after, std::size_t limit) {
-  sqlite::Statement rows(database_,
-                         "SELECT c.version, c.seq, c.at, c.kind, c.reservation, r.customer, r.order_id FROM seat_change c "
-                         "LEFT JOIN reservation r ON r.id = c.reservation "
-                         "WHERE c.event = ?1 AND c.seat = ?2 AND c.version > ?3 ORDER BY c.version LIMIT ?4");
+  sqlite::Statement rows(database_, std::string("SELECT h.version, h.seq, h.at, h.kind, h.reservation, ") + ReservationColumns::k_names +
+                                        ", " + checks_->reservation_sum_column() +
+                                        " FROM seat_change h LEFT JOIN reservation r ON r.id = h.reservation "
+                                        "WHERE h.event = ?1 AND h.seat = ?2 AND h.version > ?3 ORDER BY h.version LIMIT ?4");
   rows.bind(1, std::int64_t{event}).bind(2, std::int64_t{seat}).bind(3, std::int64_t{after}).bind(4, static_cast<std::int64_t>(limit));
   std::vector<SeatChange> history;
   while (rows.step()) {
@@ -740,9 +729,12 @@ std::vector<SeatChange> StateStore::history_of(EventNumber event, SeatIndex seat
     const bool is_right = state && concerns_reservation(change.kind) == !rows.is_null(4) && rows.is_null(4) == rows.is_null(5);
     if (!is_right) damaged("the history of seat " + std::to_string(seat) + " of event " + std::to_string(event) + " cannot be read");
     change.state = *state;
-    if (!rows.is_null(4)) change.reservation = parse_uuid(rows.text(4));
-    change.customer = rows.text(5);
-    if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::returned) change.order = rows.text(6);
+    if (!rows.is_null(4)) {
+      const ReservationColumns reservation = as_written(rows, 5);
+      change.reservation = parse_uuid(reservation.id);
+      change.customer = reservation.customer;
+      if (change.kind == ChangeKind::consumed || change.kind == ChangeKind::returned) change.order = reservation.order;
+    }
     history.push_back(std::move(change));
   }
   return history;
@@ -824,14 +816,16 @@ std::string StateStore::find_broken_index() {
 }
 
 std::optional<ReservationView> StateStore::find_reservation(const Uuid& id) {
-  sqlite::Statement query(database_, std::string(k_columns_of_reservation) + " WHERE id = ?");
+  sqlite::Statement query(database_, select_reservations("WHERE id = ?"));
   const std::string text = to_string(id);
   query.bind_text(1, text);
   if (!query.step()) return std::nullopt;
-  ReservationView view = view_of(query);
-  const auto event = query.integer(8);
+  const ReservationColumns columns = as_written(query);
+  ReservationView view = view_of(columns);
+  const std::int64_t event = columns.event;
+  const bool is_live = columns.live != 0;   // otherwise it owns nothing, whatever rows of seats say
   query.reset();
-  if (view.status == ReservationStatus::consumed) {
+  if (is_live && view.status == ReservationStatus::consumed) {
     sqlite::Statement owner(database_, "SELECT reservation FROM seat_state WHERE event=?1 AND seat=?2");
     for (ReservedSeat& reserved : view.seats) {
       owner.bind(1, event).bind(2, std::int64_t{reserved.seat});

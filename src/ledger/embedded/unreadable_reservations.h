@@ -1,10 +1,10 @@
-// Reservations that ended long ago and whose rows in state.db cannot be read, as found by commands and readers. Each is remembered until it
-// reads well again.
+// Reservations whose rows in state.db cannot be read, as found by commands, readers and lists. Each is remembered until it
+// reads well again. What does not fit into its event is found by a command, and only a command can see that it is right.
 //
 //   UnreadableReservations unreadable;
-//   unreadable.found(id, "reservation …, which ended long ago, cannot be read from data/state.db (…). …");
+//   unreadable.found(id, "reservation …, which ended long ago, cannot be read from data/state.db (…). …", by);
 //   unreadable.text();            // that sentence; "2 reservations cannot be read. The first: …"
-//   unreadable.read_well(id);     // it has been repaired
+//   unreadable.read_well(id, by);     // it has been repaired
 //
 // Any thread.
 #pragma once
@@ -22,9 +22,11 @@ class UnreadableReservations {
  public:
   static constexpr std::size_t k_known_max = 1'000;   // more are not counted
 
-  // `what` names the reservation, and says what to do.
-  void found(const Uuid& reservation, const std::string& what);
-  void read_well(const Uuid& reservation);
+  enum class By { reader, command };
+
+  // `what` names the reservation, and says what to do. By::command: it can be read, but does not fit into its event.
+  void found(const Uuid& reservation, const std::string& what, By by);
+  void read_well(const Uuid& reservation, By by);
 
   std::size_t count() const { return count_.load(std::memory_order_relaxed); }
   // For people. Empty: there are none.
@@ -33,7 +35,11 @@ class UnreadableReservations {
  private:
   mutable std::mutex mutex_;
   std::atomic<std::size_t> count_{0};   // so that reading costs one load while there are none
-  std::map<Uuid, std::string> known_;
+  struct Known {
+    std::string what;
+    bool needs_command = false;   // does not fit into its event
+  };
+  std::map<Uuid, Known> known_;
 };
 
 }   // namespace holdfast

@@ -69,7 +69,7 @@ std::string compare(const Replay& replay, StateStore& state, VerifyReport& repor
   std::string problem = state.find_broken_index();
   if (!problem.empty()) return problem;
   std::size_t events = 0;
-  state.load_events(0, [&](StoredEvent stored) {
+  const auto compare_event = [&](StoredEvent stored) {
     ++events;
     const EventNumber number = stored.inventory->card().number;
     const auto expected = replay.events.find(number);
@@ -81,7 +81,8 @@ std::string compare(const Replay& replay, StateStore& state, VerifyReport& repor
       problem = "event " + std::to_string(number) + " " + plan;
     }
     report.seats += stored.inventory->seat_count();
-  });
+  };
+  state.load_events(0, compare_event, {}, StateStore::Sums::leave);   // the journal says more of what is wrong
   report.events = events;
   const auto is_stopped = [&](const auto& event) { return state.stopped().contains(event.first); };
   const auto stopped = static_cast<std::size_t>(std::ranges::count_if(replay.events, is_stopped));
@@ -103,9 +104,14 @@ std::string compare(const Replay& replay, StateStore& state, VerifyReport& repor
   return problem;
 }
 
+std::string compare_sums(StateStore& state) {
+  const std::string found = state.find_false_row();
+  return found.empty() ? "" : state.database().path() + " is damaged: " + found + ". Nothing was changed." + k_way_out;
+}
+
 }  // namespace
 
-VerifyReport verify(Journal& journal, StateStore& state, const std::function<void(std::uint64_t)>& progress) {
+VerifyReport verify(Journal& journal, StateStore& state, StateStore::Sums sums) {
   VerifyReport report;
   report.journal_head = journal.head().position;
   try {
@@ -126,7 +132,6 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
       report.changes += row.changes;
       if (report.journal_is_whole) replay.fold(row);
       if (row.position == as_of.position) at_tables();
-      if (progress) progress(report.rows);
       return difference.empty();
     });
     report.keys = replay.keys;
@@ -139,6 +144,7 @@ VerifyReport verify(Journal& journal, StateStore& state, const std::function<voi
         report.problem = told_of_contradictory_journal(journal, "event " + std::to_string(number) + ": " + *contradiction);
       }
     }
+    if (report.problem.empty() && sums == StateStore::Sums::compare) report.problem = compare_sums(state);
     if (report.problem.empty() && !state.stopped().empty()) {
       report.problem = told_of(state.stopped(), state.database().path()) + ".";
       report.only_stopped_events = true;

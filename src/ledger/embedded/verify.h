@@ -34,9 +34,9 @@ struct VerifyReport {
 };
 
 // Replays the journal from its first row and checks the chain, positions and numbers of changes, and that the tables are what the changes up to
-// their position give, seat by seat and reservation by reservation. Tables that stand still are not compared, but named. Reports damage; does
-// not throw for it.
-VerifyReport verify(Journal& journal, StateStore& state, const std::function<void(std::uint64_t rows)>& progress = {});
+// their position give, seat by seat and reservation by reservation. Then compares all rows that have a sum with it, also those that the journal
+// no longer proves (`sums` leaves that out). Tables that stand still are not compared, but named. Reports damage; does not throw for it.
+VerifyReport verify(Journal& journal, StateStore& state, StateStore::Sums sums = StateStore::Sums::compare);
 
 // The same for a folder, even while a server uses it; also checks that the journal reaches as far as journal.head says. Throws what opening the
 // files throws.

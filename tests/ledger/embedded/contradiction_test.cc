@@ -175,6 +175,7 @@ TEST_F(Contradicted, TablesOfOneEventStopItAndItIsStartedFromTheJournal) {
     SCOPED_TRACE(sql);
     const fs::path data = copy();
     append(data, changes);
+    change_by_hand(data / "state.db", "DROP TABLE reservation_check; DROP TABLE event_check");   // or the sums would tell
     change_by_hand(data / "state.db", sql);
     for (int start = 0; start < 2; ++start) {
       LedgerInTest it(data, time, believing(data));

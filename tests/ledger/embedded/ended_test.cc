@@ -171,6 +171,33 @@ TEST_F(Ended, AnUnreadableReservationRefusesOnlyItsOwnCommand) {
   EXPECT_EQ(it.ledger().unreadable_reservations().count(), 0u);
 }
 
+// A reader does not see that a reservation does not fit into its event.
+TEST_F(Ended, AReservationThatCannotBeReinstatedIsReportedUntilACommandFindsItRight) {
+  const auto ids = ended_by_release(20);
+  it.wait_for_tables();
+  const auto write_with_sum = [&](const std::string& seats) {
+    sqlite::Database state((folder / "state.db").string(), sqlite::Database::Mode::read_write);
+    sqlite::Statement(state, "UPDATE reservation SET seats = ?1 WHERE id = ?2").bind_text(1, seats).bind_text(2, to_string(ids[0])).run();
+    sqlite::Statement row(state, std::string("SELECT ") + ReservationColumns::k_names + " FROM reservation r WHERE id = ?1");
+    const std::string id = to_string(ids[0]);
+    row.bind_text(1, id);
+    ASSERT_TRUE(row.step());
+    const auto columns = ReservationColumns::from(row);
+    const std::int64_t place = (columns.event << 44) + columns.created_seq;
+    const auto sum = static_cast<std::int64_t>(sum_of(columns));
+    row.reset();
+    sqlite::Statement(state, "UPDATE reservation_check SET sum = ?1 WHERE place = ?2").bind(1, sum).bind(2, place).run();
+  };
+  write_with_sum("[70000]");
+  EXPECT_EQ(told(it.consume(event, ids[0], "order-1", true)), "reservation_unreadable");
+  EXPECT_EQ(it.ledger().unreadable_reservations().count(), 1u);
+  EXPECT_TRUE(it.ledger().reservation(ids[0]));
+  EXPECT_EQ(it.ledger().unreadable_reservations().count(), 1u) << "it still cannot be reinstated";
+  write_with_sum("[0]");
+  EXPECT_EQ(told(it.consume(event, ids[0], "order-1", true)), "accepted");
+  EXPECT_EQ(it.ledger().unreadable_reservations().count(), 0u);
+}
+
 TEST_F(Ended, AnyNumberOfSoldReservationsStays) {
   for (SeatIndex seat = 0; seat < 30; ++seat) {
     const Uuid id = it.new_id(event);
