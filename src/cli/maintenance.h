@@ -24,7 +24,7 @@ enum class RestoredKeys { from_backup, kept, none };
 RestoredKeys restore(const std::filesystem::path& data, const std::filesystem::path& file);
 
 // Rebuilds state.db from a complete journal, while no server uses the folder. Keeps the old one as state.db.replaced. Returns the position of
-// the journal's last row. `progress` is called after each part. Throws DataError or sqlite::Error.
+// the journal's last row. `progress` is called after each part. Throws DataError or sqlite::Error, and then leaves state.db as it was.
 Position rebuild(const std::filesystem::path& data, const std::function<void(Position done, Position of)>& progress);
 
 // What accept_loss() has given up: the rows after `last_row`, at least up to `known_row`.
