@@ -260,7 +260,7 @@ TEST_F(Maintenance, ARebuildWhoseNewTablesVanishPutsTheOldOnesBack) {
 TEST_F(Maintenance, ARebuildFromADamagedJournalChangesNothing) {
   trade(10);
   it.close();
-  change_by_hand((folder / "data" / "journal.db").string(), "UPDATE journal SET changes = changes + 1 WHERE position = 4");
+  journal_of(folder / "data").falsify(4, [](StoredRowInTest& row) { ++row.changes; });
   EXPECT_THROW(cli::rebuild(folder / "data", [](Position, Position) {}), DataError);
   EXPECT_TRUE(fs::exists(folder / "data" / "state.db"));
   EXPECT_FALSE(fs::exists(folder / "data" / "state.db.replaced"));

@@ -14,6 +14,7 @@
 #include "support/problems.h"
 #include "support/receiver.h"
 #include "support/server.h"
+#include "support/stored_journal.h"
 
 namespace holdfast::test {
 namespace {
@@ -383,7 +384,7 @@ TEST_F(Damage, FalsifiedTablesAreFoundByVerifyAndCanBeRebuilt) {
 // Like Damage, with a second event. Both are from before the start, so that reads go to the file.
 class DamagedRow : public Damage {
  protected:
-  static constexpr const char* k_held = "event = 1 AND first_seq = 4";   // of the first event: its first change after the import
+  static constexpr std::int64_t k_held = 4;   // of the first event: its first change after the import
 
   void SetUp() override {
     Damage::SetUp();
@@ -391,9 +392,7 @@ class DamagedRow : public Damage {
     client.emplace(server->connect());
     other = make_event(*client, 5);
     ASSERT_EQ(hold(*client, "c", {other[0]}).status, 201);
-    sqlite3* opened = nullptr;
-    ASSERT_EQ(sqlite3_open((data / "journal.db").c_str(), &opened), SQLITE_OK);
-    journal.reset(opened);
+    journal.emplace(data);
   }
   void restart() {
     ASSERT_TRUE(eventually([&] { return metric(*client, "holdfast_state_rows_behind") == 0; }));
@@ -401,14 +400,16 @@ class DamagedRow : public Damage {
     server->start();
     client.emplace(server->connect());
   }
-  void run_in_journal(const std::string& sql) {
-    ASSERT_EQ(sqlite3_exec(journal.get(), sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(journal.get());
+  // Each is in a row of its own.
+  void damage(const std::vector<std::int64_t>& changes) {
+    for (const std::int64_t change : changes) {
+      good.push_back(journal->row_with(1, change));
+      journal->falsify(good.back().position, [](StoredRowInTest& row) { row.body = "\xFF\xFF\xFF\xFF"; });
+    }
   }
-  void damage(const std::string& which) {
-    run_in_journal("CREATE TEMP TABLE good AS SELECT * FROM main.journal WHERE " + which +
-                   "; UPDATE main.journal SET body = x'FFFFFFFF' WHERE " + which);
+  void put_right() {
+    for (const StoredRowInTest& row : good) journal->put(row);
   }
-  void put_right() { run_in_journal("INSERT OR REPLACE INTO main.journal SELECT * FROM temp.good; DROP TABLE temp.good"); }
   // Numbers and types of an event's changes in /v1/changes.
   std::vector<std::string> changes_of(const TestEvent& of) {
     std::vector<std::string> all;
@@ -422,18 +423,16 @@ class DamagedRow : public Damage {
   }
   std::string readiness() { return client->get("/readyz").bytes; }
 
-  struct Close {
-    void operator()(sqlite3* database) const { sqlite3_close(database); }
-  };
   std::unique_ptr<Server> server;
   std::optional<Client> client;
   TestEvent other;
-  std::unique_ptr<sqlite3, Close> journal;
+  std::optional<StoredJournal> journal;
+  std::vector<StoredRowInTest> good;   // as they were before damage()
 };
 
 TEST_F(DamagedRow, IsReportedAsUnreadableAndDoesNotStopOtherChanges) {
   restart();
-  damage(k_held);
+  damage({k_held});
   const std::vector<std::string> damaged = {"1 event_created", "2 seats_appended", "3 event_configured",
                                             "4 unreadable",    "5 held",           "6 consumed"};
   const std::vector<std::string> others = {"1 event_created", "2 seats_appended", "3 event_configured", "4 held"};
@@ -470,7 +469,7 @@ TEST_F(DamagedRow, WaitsInAWebhooksQueueWhileOthersAreSentUntilItIsRepaired) {
   ASSERT_EQ(client->post(released, "{}").status, 200);   // change 8, which this webhook does not want
   ASSERT_EQ(hold(*client, "c", {other[1]}).status, 201);
   restart();
-  damage("event = 1 AND first_seq IN (7, 8)");
+  damage({7, 8});
   ASSERT_EQ(client->request("PATCH", webhook, R"({"enabled":true})").status, 200);
   ASSERT_TRUE(eventually([&] { return receiver.received().size() == 1; }));
   EXPECT_EQ(string_of(receiver.received()[0].json().at("data").at("eventId")), other.id);

@@ -224,6 +224,20 @@ void LedgerInTest::wait_for_tables() {
 
 // ---------------------------------------------------------------------------------------------------------------- the files
 
+void append_row(const fs::path& folder, EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body) {
+  Journal journal(DataFolder::journal_in(folder), Journal::Mode::write);
+  journal.begin();
+  journal.append(event, first_seq, changes, at, body);
+  journal.commit();
+}
+
+void remove_old_rows(const fs::path& folder, Position through) {
+  Journal journal(DataFolder::journal_in(folder), Journal::Mode::write);
+  const std::vector<JournalRow> old = journal.old_rows(through, k_never, static_cast<std::size_t>(through));
+  ASSERT_EQ(old.size(), static_cast<std::size_t>(through - journal.anchor().position));
+  journal.remove(old);
+}
+
 void change_by_hand(const std::string& file, const char* sql) {
   sqlite::Database database(file, sqlite::Database::Mode::read_write);
   database.execute(sql);

@@ -24,6 +24,7 @@
 
 #include "ledger/embedded/embedded_ledger.h"
 #include "ledger/embedded/verify.h"
+#include "support/stored_journal.h"
 #include "support/waiting.h"
 
 namespace holdfast::test {
@@ -154,6 +155,11 @@ class LedgerInTest : public Desk {
   std::uint64_t last_event_ = 0;
 };
 
+// Appends a row to the journal of a ledger that is not running, with the hash that it must have.
+void append_row(const std::filesystem::path& folder, EventNumber event, Seq first_seq, std::uint32_t changes, Millis at,
+                std::string_view body);
+// Removes the rows of such a journal up to `through`, as retention does.
+void remove_old_rows(const std::filesystem::path& folder, Position through);
 // Runs one statement in a file of a ledger that is not running; `?` is given `value`.
 void change_by_hand(const std::string& file, const char* sql);
 // The error of a refused start; empty if it is not refused.

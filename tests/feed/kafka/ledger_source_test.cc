@@ -144,7 +144,7 @@ TEST_F(FeedSourceTest, KeepsRowsBeyondTheirRetentionUntilTheyArePublished) {
   it.reopen(
       {.data = folder, .journal_retention_days = 1, .journal_removable_through = [&] { return ++asked, through.load(); }, .clock = &time});
   feed::kafka::LedgerFeedSource of(it.ledger());
-  const auto anchor = [&] { return Journal(DataFolder::journal_in(folder.path()), Journal::Mode::read).anchor().position; };
+  const auto anchor = [&] { return journal_of(folder).anchor(); };
   for (const SeatIndex seat : {1U, 2U}) {   // when the checkpointer asks for the second time, it has finished the first
     const int before = asked;
     it.block(event, {seat});

@@ -86,10 +86,6 @@ struct LedgerSource : testing::Test {
     for (const SourceChange& each : changes) all.push_back({each.event, each.seq, each.position});
     return all;
   }
-  std::string last_row() {
-    sqlite::Database journal(DataFolder::journal_in(folder.path()), sqlite::Database::Mode::read_only);
-    return std::to_string(journal.query_int("SELECT max(position) FROM journal"));
-  }
   // All of a change except its position.
   static std::vector<std::string> told(const std::vector<SourceChange>& changes) {
     std::vector<std::string> lines;
@@ -161,12 +157,7 @@ TEST_F(LedgerSource, ContinuesWithTheOldestKeptChangeAndReportsLostOnes) {
   const SourcePosition fourth = behind(source, "", 100).at(3).position;
   it.wait_for_tables();
   it.close();
-  {
-    Journal journal(DataFolder::journal_in(folder.path()), Journal::Mode::write);
-    const std::vector<JournalRow> old = journal.old_rows(4, k_begin + k_day, 4);
-    ASSERT_EQ(old.size(), 4U);
-    journal.remove(old);
-  }
+  remove_old_rows(folder, 4);
   it.reopen();
   feed::LedgerChangeSource reopened(it.ledger(), [](const std::string&) { return 0; });
   const SourcePage exact = reopened.next(fourth, 100, feed::k_all_kinds);
@@ -189,7 +180,7 @@ TEST_F(LedgerSource, TellsTheRestOfAnEventWhoseFirstRowIsDamaged) {
   it.wait_for_tables();
   it.reopen();   // nothing recent is in memory
   feed::LedgerChangeSource reopened(it.ledger(), [](const std::string&) { return 0; });
-  change_by_hand(DataFolder::journal_in(folder.path()), "UPDATE journal SET at = at + 1 WHERE position = 1");
+  journal_of(folder).falsify(1, [](StoredRowInTest& row) { ++row.at; });
   const auto told_now = behind(reopened, "", 100);
   ASSERT_EQ(places(told_now), places(whole));
   for (std::size_t i = 0; i < whole.size(); ++i) {
@@ -211,10 +202,10 @@ TEST_F(LedgerSource, SaysOfADamagedChangeOfAnAbandonedImportThatItIsNoMore) {
   ASSERT_TRUE(it.does(import, Create{.plan_header = bytes}).accepted());
   ASSERT_TRUE(it.does(import, Configure{.status = EventStatus::abandoned}).accepted());
   it.ledger().abandon_event(import);
-  const std::string last = last_row();
+  const Position last = journal_of(folder).last_position();
   it.wait_for_tables();
   it.reopen();   // nothing recent is in memory
-  change_by_hand(DataFolder::journal_in(folder.path()), ("UPDATE journal SET at = at + 1 WHERE position = " + last).c_str());
+  journal_of(folder).falsify(last, [](StoredRowInTest& row) { ++row.at; });
   feed::LedgerChangeSource rows(it.ledger(), [](const std::string&) { return 0; }, Positions::rows);
   const SourceChange damaged = behind(rows, "", 100).back();
   ASSERT_TRUE(damaged.is_unreadable);
@@ -238,7 +229,7 @@ TEST_F(LedgerSource, TellsWhatComesBeforeAMissingRowAndNamesThePlaceAsItIsStored
     }
   };
   EXPECT_THAT(why_not_behind("1000"), HasSubstr("`1000` is not a place"));
-  change_by_hand(DataFolder::journal_in(folder.path()), "DELETE FROM journal WHERE position = 3");
+  journal_of(folder).remove(3);
   const SourcePage before = reopened.next("", 100, feed::k_all_kinds);
   EXPECT_THAT(places(before.changes), testing::SizeIs(2));
   EXPECT_EQ(before.end, "2");

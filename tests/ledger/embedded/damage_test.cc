@@ -70,41 +70,51 @@ TEST_F(Damage, GoodDataAreVerifiedAndOpened) {
 
 // ---------------------------------------------------------------------------------------------------------------- the journal's rows
 
+struct Falsehood {
+  std::string name;
+  std::function<void(StoredRowInTest&)> tell;
+};
+
+std::vector<Falsehood> falsehoods() {
+  std::vector<Falsehood> all;
+  const std::pair<const char*, std::int64_t StoredRowInTest::*> numbers[] = {{"event", &StoredRowInTest::event},
+                                                                             {"first_seq", &StoredRowInTest::first_seq},
+                                                                             {"changes", &StoredRowInTest::changes},
+                                                                             {"at", &StoredRowInTest::at}};
+  for (const auto& [name, number] : numbers) {
+    for (const int bit : {0, 9, 20, 33, 47, 62}) {
+      all.push_back({std::string("bit ") + std::to_string(bit) + " of " + name,
+                     [number, bit](StoredRowInTest& row) { row.*number ^= std::int64_t{1} << bit; }});
+    }
+    all.push_back({std::string("all bits of ") + name, [number](StoredRowInTest& row) { row.*number = ~(row.*number); }});
+  }
+  all.push_back({"the body's first byte", [](StoredRowInTest& row) { row.body.front() = 'Z'; }});
+  all.push_back({"a byte within the body", [](StoredRowInTest& row) { row.body[row.body.size() / 2] = 'Z'; }});
+  all.push_back({"the body's last byte", [](StoredRowInTest& row) { row.body.back() = 'Z'; }});
+  for (const std::size_t byte : {0U, 31U}) {
+    all.push_back({"the hash's byte " + std::to_string(byte), [byte](StoredRowInTest& row) { row.hash[byte] = 'Z'; }});
+  }
+  all.push_back({"a longer body", [](StoredRowInTest& row) { row.body.push_back('\0'); }});
+  all.push_back({"no body", [](StoredRowInTest& row) { row.body.clear(); }});
+  all.push_back({"no hash", [](StoredRowInTest& row) { row.hash.clear(); }});
+  return all;
+}
+
 TEST_F(Damage, AChangedByteInAnyColumnOfAnyRowIsFoundAndTheRowNamed) {
   for (int row = 1; row <= rows; ++row) {
-    const std::string where = " WHERE position = " + std::to_string(row);
-    std::vector<std::string> changes;
-    for (const char* column : {"event", "first_seq", "changes", "at"}) {
-      for (const int bit : {0, 9, 20, 33, 47, 62}) {
-        changes.push_back(std::string(column) + " = (" + column + " | (1 << " + std::to_string(bit) + ")) - (" + column + " & (1 << " +
-                          std::to_string(bit) + "))");
-      }
-      changes.push_back(std::string(column) + " = -1 - " + column);
-    }
-    for (const char* at : {"0", "length(body) / 2", "length(body) - 1"}) {
-      changes.push_back("body = CAST(substr(body, 1, " + std::string(at) + ") || x'5A' || substr(body, 2 + " + at + ") AS BLOB)");
-    }
-    for (const char* at : {"0", "31"}) {
-      changes.push_back("hash = CAST(substr(hash, 1, " + std::string(at) + ") || x'5A' || substr(hash, 2 + " + at + ") AS BLOB)");
-    }
-    changes.push_back("body = CAST(body || x'00' AS BLOB)");
-    changes.push_back("body = x''");
-    changes.push_back("hash = x''");
     const fs::path data = copy();
-    for (const std::string& change : changes) {
-      SCOPED_TRACE("row " + std::to_string(row) + ": " + change);
+    for (const Falsehood& falsehood : falsehoods()) {
+      SCOPED_TRACE("row " + std::to_string(row) + ": " + falsehood.name);
       {
-        sqlite::Database database(DataFolder::journal_in(data), sqlite::Database::Mode::read_write);
-        sqlite::Transaction kept(database);
-        database.execute(("CREATE TEMP TABLE before AS SELECT * FROM main.journal" + where).c_str());
-        database.execute(("UPDATE journal SET " + change + where).c_str());
-        kept.commit();
+        StoredJournal journal(data);
+        const StoredRowInTest before = journal.row(row);
+        journal.falsify(row, falsehood.tell);
         const std::string problem = verify_folder(data).problem;
         EXPECT_TRUE(names_the_way_out(problem, "journal"));
         EXPECT_THAT(problem, HasSubstr("row " + std::to_string(row)));
         const std::string refusal = refusal_at_start(data, time);
         EXPECT_TRUE(names_the_way_out(refusal, "journal"));
-        database.execute("INSERT OR REPLACE INTO main.journal SELECT * FROM temp.before");
+        journal.put(before);
       }
       ASSERT_EQ(verify_folder(data).problem, "");
     }
@@ -114,7 +124,7 @@ TEST_F(Damage, AChangedByteInAnyColumnOfAnyRowIsFoundAndTheRowNamed) {
 TEST_F(Damage, AMissingRowIsFoundAndNamed) {
   for (int row = 1; row < rows; ++row) {
     const fs::path data = copy();
-    change_by_hand(data / "journal.db", ("DELETE FROM journal WHERE position = " + std::to_string(row)).c_str());
+    journal_of(data).remove(row);
     EXPECT_THAT(verify_folder(data).problem, HasSubstr("row " + std::to_string(row) + " is missing"));
     EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db"));
   }
@@ -123,14 +133,17 @@ TEST_F(Damage, AMissingRowIsFoundAndNamed) {
 TEST_F(Damage, SwappedRowsAreFoundAndTheFirstIsNamed) {
   for (int row = 2; row < rows; ++row) {
     const fs::path data = copy();
-    const std::string a = std::to_string(row);
-    const std::string b = std::to_string(row + 1);
-    change_by_hand(data / "journal.db", ("UPDATE journal SET position = 1000 WHERE position = " + a + "; UPDATE journal SET position = " +
-                                         a + " WHERE position = " + b + "; UPDATE journal SET position = " + b + " WHERE position = 1000")
-                                            .c_str());
+    {
+      StoredJournal journal(data);
+      StoredRowInTest first = journal.row(row);
+      StoredRowInTest second = journal.row(row + 1);
+      std::swap(first.position, second.position);
+      journal.put(first);
+      journal.put(second);
+    }
     const std::string problem = verify_folder(data).problem;
     EXPECT_TRUE(names_the_way_out(problem, "journal"));
-    EXPECT_THAT(problem, testing::AnyOf(HasSubstr("row " + a), HasSubstr("row " + b)));
+    EXPECT_THAT(problem, testing::AnyOf(HasSubstr("row " + std::to_string(row)), HasSubstr("row " + std::to_string(row + 1))));
     EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal"));
   }
 }
@@ -138,7 +151,7 @@ TEST_F(Damage, SwappedRowsAreFoundAndTheFirstIsNamed) {
 TEST_F(Damage, AJournalThatEndsBeforeTheTablesIsRefusedByNameWithTheRemedy) {
   for (int removed = 1; removed <= rows; ++removed) {
     const fs::path data = copy();
-    change_by_hand(data / "journal.db", ("DELETE FROM journal WHERE position > " + std::to_string(rows - removed)).c_str());
+    journal_of(data).remove_after(rows - removed);
     const std::string before = files_of(data);
     const std::string refusal = refusal_at_start(data, time);
     EXPECT_TRUE(names_the_way_out(refusal, "journal.db"));
@@ -150,13 +163,19 @@ TEST_F(Damage, AJournalThatEndsBeforeTheTablesIsRefusedByNameWithTheRemedy) {
 }
 
 TEST_F(Damage, AnotherAnchorOfTheChainIsFound) {
-  for (const char* change :
-       {"UPDATE meta SET value = x'1111111111111111111111111111111111111111111111111111111111111111' WHERE name = 'anchor_hash'",
-        "UPDATE meta SET value = 3 WHERE name = 'anchor_position'", "DELETE FROM meta"}) {
+  const std::string zeros(32, '\0');
+  const std::pair<const char*, std::function<void(StoredJournal&)>> changes[] = {
+      {"another hash", [](StoredJournal& journal) { journal.set_anchor(0, std::string(32, '\x11')); }},
+      {"another position", [&](StoredJournal& journal) { journal.set_anchor(3, zeros); }},
+      {"none", [](StoredJournal& journal) { journal.forget_notes(); }}};
+  for (const auto& [name, change] : changes) {
     const fs::path data = copy();
-    change_by_hand(data / "journal.db", change);
-    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.db")) << change;
-    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db")) << change;
+    {
+      StoredJournal journal(data);
+      change(journal);
+    }
+    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal")) << name;
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal")) << name;
   }
 }
 
@@ -393,13 +412,8 @@ TEST_F(Damage, TablesChangedByHandAreRefusedAtStartAndFoundByVerify) {
 
 TEST_F(Damage, AJournalWithoutOldRowsOpensAndVerifyReportsUnprovedTables) {
   const fs::path data = copy();
-  {
-    Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
-    const std::vector<JournalRow> old = journal.old_rows(7, k_begin + 1, 5);
-    ASSERT_EQ(old.size(), 5u);
-    journal.remove(old);
-    EXPECT_EQ(journal.anchor().position, 5);
-  }
+  remove_old_rows(data, 5);
+  EXPECT_EQ(journal_of(data).anchor(), 5);
   const VerifyReport report = verify_folder(data);
   EXPECT_EQ(report.problem, "");
   EXPECT_FALSE(report.journal_is_whole);
@@ -411,7 +425,7 @@ TEST_F(Damage, AJournalWithoutOldRowsOpensAndVerifyReportsUnprovedTables) {
   EXPECT_TRUE(it.ledger().reservation(reservation_id(event, 900)));
   it.close();
   EXPECT_THROW(cli::rebuild(data, [](Position, Position) {}), DataError);
-  change_by_hand(data / "journal.db", "UPDATE journal SET at = at - 1 WHERE position = 8");
+  journal_of(data).falsify(8, [](StoredRowInTest& row) { --row.at; });
   EXPECT_THAT(verify_folder(data).problem, HasSubstr("row 8"));
 }
 
@@ -451,7 +465,7 @@ TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
   const fs::path data = copy();
   time.pass(30 * k_day);
   LedgerInTest it(data, time, {.data = {}, .journal_retention_days = 2});
-  const auto anchor = [&] { return Journal(DataFolder::journal_in(data), Journal::Mode::read).anchor().position; };
+  const auto anchor = [&] { return journal_of(data).anchor(); };
   for (const std::uint64_t id : {901U, 902U}) {   // when the second row is followed, the step of the first is done
     ASSERT_TRUE(it.hold(event, reservation_id(event, id), {static_cast<SeatIndex>(id - 885)}).accepted());
     it.wait_for_tables();
@@ -464,7 +478,7 @@ TEST_F(Damage, OldRowsAreNotRemovedForAnHourAfterAStartWhoseClockIsFarAhead) {
 
 TEST_F(Damage, ARowWhoseHashIsDamagedIsNotRemovedAsTheLast) {
   const fs::path data = copy();
-  change_by_hand(data / "journal.db", "UPDATE journal SET hash = zeroblob(32) WHERE position = 5");
+  journal_of(data).falsify(5, [](StoredRowInTest& row) { row.hash.assign(32, '\0'); });
   Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
   EXPECT_EQ(journal.old_rows(7, k_begin + 1, 5).size(), 3u) << "row 5 does not fit row 4, nor row 6 row 5";
   EXPECT_EQ(journal.old_rows(7, k_begin + 1, 4).size(), 3u);
@@ -490,8 +504,7 @@ TEST_F(Damage, OnlyRowsOlderThanTheRetentionAreRemoved) {
   it.wait_for_tables();
   const auto data = folder.path() / ("copy" + std::to_string(copies));
   it.close();
-  Journal journal(DataFolder::journal_in(data), Journal::Mode::read);
-  EXPECT_EQ(journal.anchor().position, rows);   // both of the last two days are there
+  EXPECT_EQ(journal_of(data).anchor(), rows);   // both of the last two days are there
   LedgerInTest again(data, time);
   EXPECT_EQ(again.ledger().reservation(sold)->status, ReservationStatus::consumed);
 }

@@ -174,7 +174,7 @@ TEST(TablesFailure, IsReportedByTheCheckpointerUntilItGoesOn) {
     disk.fail("state.db", Disk::Fault::full, 0);
     for (int batch = 0; batch < Sale::k_batches; ++batch) EXPECT_TRUE(sale.run(batch));
   }
-  position = Journal(DataFolder::journal_in(folder), Journal::Mode::read).head().position;
+  position = journal_of(folder).last_position();
   Checkpointer checkpointer({.journal = DataFolder::journal_in(folder), .state = DataFolder::state_in(folder)}, [] { return k_begin; });
   checkpointer.notify(position, 0);
   ASSERT_TRUE(eventually([&] { return !checkpointer.trouble().empty(); }));

@@ -38,7 +38,7 @@ struct Marker : testing::Test {
     LedgerInTest it(folder / "data", time);
     event = it.create_event(20);
     for (SeatIndex seat = 0; seat < 8; ++seat) EXPECT_TRUE(it.hold(event, it.new_id(event), {seat}).accepted());
-    rows = Journal(DataFolder::journal_in(folder / "data"), Journal::Mode::read).head().position;
+    rows = journal_of(folder / "data").last_position();
     Disk::get().copy_as_after_kill(folder / "data", folder / "killed");
   }
 
@@ -51,7 +51,7 @@ struct Marker : testing::Test {
   fs::path copy_without_marker() {
     const fs::path data = copy("data");
     fs::remove(data / "journal.head");
-    change_by_hand(data / "journal.db", "DELETE FROM meta WHERE name = 'has_marker'");
+    journal_of(data).forget_marker();
     return data;
   }
 

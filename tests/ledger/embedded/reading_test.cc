@@ -167,10 +167,7 @@ TEST_F(ReadingChanges, OfRowsFromBeforeVersionsWereKeptHaveNone) {
     Writer body_writer(body);
     body_writer.text(changes);
     body_writer.varint(0);   // keys
-    Journal journal(folder / "journal.db", Journal::Mode::write);
-    journal.begin();
-    journal.append(event, 4, 1, k_begin, body);
-    journal.commit();
+    append_row(folder, event, 4, 1, k_begin, body);
   }
   it.reopen();
   it.consume(event, a);
@@ -218,18 +215,9 @@ TEST_F(ReadingChanges, OfAllEventsKeepTheOrderOfEach) {
   }
 }
 
-// Numbers of the changes in a journal row.
-struct RowInTest {
-  EventNumber event;
-  Seq first;
-  Seq end;
-  bool has(const RecordedChange& change) const { return change.event == event && change.seq >= first && change.seq < end; }
-};
-RowInTest row_at(sqlite::Database& journal, Position position) {
-  sqlite::Statement row(journal, "SELECT event, first_seq, changes FROM temp.before WHERE position = ?");
-  EXPECT_TRUE(row.bind(1, position).step());
-  const auto first = static_cast<Seq>(row.integer(1));
-  return {static_cast<EventNumber>(row.integer(0)), first, first + static_cast<Seq>(row.integer(2))};
+bool has(const StoredRowInTest& row, const RecordedChange& change) {
+  const auto seq = static_cast<std::int64_t>(change.seq);
+  return change.event == row.event && seq >= row.first_seq && seq < row.first_seq + row.changes;
 }
 
 TEST_F(ReadingChanges, OfADamagedRowAreUnreadableAndAllOthersAreComplete) {
@@ -237,17 +225,27 @@ TEST_F(ReadingChanges, OfADamagedRowAreUnreadableAndAllOthersAreComplete) {
   it.wait_for_tables();
   it.reopen();   // nothing recent is in memory
   const auto whole = whole_journal(it.ledger(), 100);
-  sqlite::Database journal(DataFolder::journal_in(folder), sqlite::Database::Mode::read_write);
-  journal.execute("CREATE TEMP TABLE before AS SELECT * FROM main.journal");
-  const Position rows = journal.query_int("SELECT max(position) FROM journal");
+  StoredJournal journal(folder);
+  const Position rows = journal.last_position();
   ASSERT_GT(rows, 15);
-  for (const char* change : {"event = event + 1", "event = -1", "first_seq = first_seq + 1", "changes = changes + 1", "changes = 0",
-                             "at = at + 1", "body = x''", "body = CAST(x'FF' || substr(body, 2) AS BLOB)",
-                             "body = CAST(substr(body, 1, length(body) - 1) || x'5A' AS BLOB)", "hash = zeroblob(32)", "hash = x''"}) {
+  using Row = StoredRowInTest;
+  const std::pair<const char*, std::function<void(Row&)>> falsehoods[] = {
+      {"the next event", [](Row& row) { ++row.event; }},
+      {"an impossible event", [](Row& row) { row.event = -1; }},
+      {"other changes", [](Row& row) { ++row.first_seq; }},
+      {"more changes", [](Row& row) { ++row.changes; }},
+      {"no changes", [](Row& row) { row.changes = 0; }},
+      {"another time", [](Row& row) { ++row.at; }},
+      {"no body", [](Row& row) { row.body.clear(); }},
+      {"another first byte", [](Row& row) { row.body.front() = '\xFF'; }},
+      {"another last byte", [](Row& row) { row.body.back() = 'Z'; }},
+      {"a hash of zeros", [](Row& row) { row.hash.assign(32, '\0'); }},
+      {"no hash", [](Row& row) { row.hash.clear(); }}};
+  for (const auto& [name, falsehood] : falsehoods) {
     for (Position position = 1; position <= rows; ++position) {
-      SCOPED_TRACE(std::string(change) + " of row " + std::to_string(position));
-      const RowInTest row = row_at(journal, position);
-      journal.execute(("UPDATE journal SET " + std::string(change) + " WHERE position = " + std::to_string(position)).c_str());
+      SCOPED_TRACE(std::string(name) + " in row " + std::to_string(position));
+      const StoredRowInTest row = journal.row(position);
+      journal.falsify(position, falsehood);
       for (const std::size_t limit : {1U, 3U, 100U}) {
         const auto told_now = whole_journal(it.ledger(), limit);
         ASSERT_EQ(told_now.size(), whole.size());
@@ -255,20 +253,22 @@ TEST_F(ReadingChanges, OfADamagedRowAreUnreadableAndAllOthersAreComplete) {
           EXPECT_EQ(told_now[i].event_id, whole[i].event_id);
           EXPECT_EQ(told_now[i].seq, whole[i].seq);
           EXPECT_EQ(told_now[i].cursor, whole[i].cursor);
-          EXPECT_EQ(told_now[i].is_unreadable, row.has(whole[i]));
-          if (!row.has(whole[i])) {
+          EXPECT_EQ(told_now[i].is_unreadable, has(row, whole[i]));
+          if (!has(row, whole[i])) {
             EXPECT_EQ(told(told_now[i]), told(whole[i]));
           }
         }
       }
-      const auto of_event = it.ledger().read_changes(row.event, row.first - 1, 10, ReadFrom::anywhere);
+      const auto its_event = static_cast<EventNumber>(row.event);
+      const auto first = static_cast<Seq>(row.first_seq);
+      const auto of_event = it.ledger().read_changes(its_event, first - 1, 10, ReadFrom::anywhere);
       ASSERT_FALSE(of_event.has_value());
       EXPECT_EQ(of_event.error().kind, ReadProblem::Kind::unavailable);
-      if (row.first > 1) {
-        EXPECT_EQ(it.ledger().read_changes(row.event, 0, 100, ReadFrom::anywhere)->changes.size(), row.first - 1) << "up to it";
+      if (first > 1) {
+        EXPECT_EQ(it.ledger().read_changes(its_event, 0, 100, ReadFrom::anywhere)->changes.size(), first - 1) << "up to it";
       }
       EXPECT_THAT(it.ledger().damaged_rows().text(), testing::HasSubstr("row " + std::to_string(position) + ", "));
-      journal.execute("INSERT OR REPLACE INTO main.journal SELECT * FROM temp.before");
+      journal.put(row);
       EXPECT_EQ(told(whole_journal(it.ledger(), 100)), told(whole)) << "once it is what was written";
       EXPECT_EQ(it.ledger().damaged_rows().text(), "");
     }
@@ -280,7 +280,7 @@ TEST_F(ReadingChanges, EndBeforeAMissingRow) {
   it.wait_for_tables();
   it.reopen();
   const auto whole = whole_journal(it.ledger(), 100);
-  change_by_hand(DataFolder::journal_in(folder), "DELETE FROM journal WHERE position = 7");
+  journal_of(folder).remove(7);
   const auto before = it.ledger().read_all_changes("", 100, ReadFrom::anywhere);
   ASSERT_TRUE(before.has_value());
   ASSERT_FALSE(before->changes.empty());
@@ -298,11 +298,11 @@ TEST_F(ReadingChanges, ThatEndAtARowOfAnUnknownEventAreReportedOnceUntilItCanBeR
   live();
   it.wait_for_tables();
   it.reopen();
-  sqlite::Database journal(DataFolder::journal_in(folder), sqlite::Database::Mode::read_write);
-  journal.execute("CREATE TEMP TABLE before AS SELECT * FROM main.journal");
+  StoredJournal journal(folder);
+  const StoredRowInTest seventh = journal.row(7);
   const LoggedLines log;
   for (const std::size_t times : {1U, 2U}) {
-    journal.execute("DELETE FROM main.journal WHERE position = 7");
+    journal.remove(7);
     for (int readers = 0; readers < 5; ++readers) {
       EXPECT_EQ(it.ledger().read_all_changes("7", 100, ReadFrom::anywhere).error().kind, ReadProblem::Kind::unavailable);
       EXPECT_EQ(it.ledger().read_all_changes("5", 100, ReadFrom::anywhere)->next, "7") << "what comes before it";
@@ -310,7 +310,7 @@ TEST_F(ReadingChanges, ThatEndAtARowOfAnUnknownEventAreReportedOnceUntilItCanBeR
     EXPECT_EQ(log.with("row 7 is missing").size(), times);
     EXPECT_THAT(it.ledger().damaged_rows().text(), testing::HasSubstr("row 7 is missing"));
     EXPECT_EQ(it.ledger().damaged_rows().count(), 1u);
-    journal.execute("INSERT INTO main.journal SELECT * FROM temp.before WHERE position = 7");
+    journal.put(seventh);
     EXPECT_TRUE(it.ledger().read_all_changes("7", 100, ReadFrom::anywhere).has_value());
     EXPECT_EQ(log.with("row 7 is what was written again").size(), times);
     EXPECT_EQ(it.ledger().damaged_rows().text(), "");
@@ -372,7 +372,7 @@ TEST_F(ReadingChanges, OlderThanTheRetentionStayUntilEveryReaderHasReadThem) {
   it.reopen(options);
   time.pass(k_hour);   // after a start with a clock so far ahead nothing is removed earlier
   it.hold(event, it.new_id(event), {15}, "emil");   // the checkpointer follows it, and removes old rows
-  const auto anchor = [&] { return Journal(DataFolder::journal_in(folder.path()), Journal::Mode::read).anchor().position; };
+  const auto anchor = [&] { return journal_of(folder).anchor(); };
   ASSERT_TRUE(eventually([&] { return anchor() == 2; }));
   for (const SeatIndex seat : {16U, 17U}) {   // when it asks for the second time, it has finished the first
     const int before = asked;

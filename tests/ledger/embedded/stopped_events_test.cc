@@ -57,7 +57,7 @@ class StoppedEventsTest : public testing::Test {
     }
     return text;
   }
-  Position anchor() { return Journal(DataFolder::journal_in(folder / "data"), Journal::Mode::read).anchor().position; }
+  Position anchor() { return journal_of(folder / "data").anchor(); }
 
   LedgerFolder folder;
   TestTime time;
@@ -206,10 +206,7 @@ TEST_F(StoppedEventsTest, KeepTheJournalWhole) {
 
 TEST_F(StoppedEventsTest, AreNotStartedFromAJournalThatIsNoLongerWhole) {
   it->close();
-  {
-    Journal journal(DataFolder::journal_in(folder / "data"), Journal::Mode::write);
-    journal.remove(journal.old_rows(3, k_begin + 1, 3));
-  }
+  remove_old_rows(folder / "data", 3);
   it->reopen();
   contradict();
   it->close();
