@@ -11,11 +11,15 @@
 
 #include "access/registry_file.h"
 #include "access/registry_revision.h"
+#include "core/bytes.h"
 #include "feed/kafka/feed_file.h"
 #include "feed/webhooks/webhook_file.h"
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
+#include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_rows.h"
+#include "ledger/embedded/sqlite_rows.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/stopped_events.h"
 #include "ledger/embedded/verify.h"
@@ -69,6 +73,51 @@ void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span
   });
 }
 
+void copy_rows_into(sqlite::Database& copy, JournalRows& journal) {
+  copy.execute(
+      "CREATE TABLE journal (position INTEGER PRIMARY KEY, event INTEGER NOT NULL, first_seq INTEGER NOT NULL, changes INTEGER NOT NULL, "
+      "at INTEGER NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL) STRICT");
+  sqlite::Statement insert(copy, "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+  journal.read(journal.anchor(), [&](const JournalRow& row) {
+    insert.bind(1, row.position)
+        .bind(2, std::int64_t{row.event})
+        .bind(3, static_cast<std::int64_t>(row.first_seq))
+        .bind(4, std::int64_t{row.changes})
+        .bind(5, row.at)
+        .bind_blob(6, row.body)
+        .bind_blob(7, as_bytes(row.hash))
+        .run();
+    return true;
+  });
+}
+
+// Without has_marker: an earlier version, which has no marker, may restore the backup.
+void copy_notes_into(sqlite::Database& copy, JournalRows& journal) {
+  copy.execute("CREATE TABLE journal_meta (name TEXT, value)");
+  sqlite::Statement insert(copy, "INSERT INTO journal_meta VALUES (?1, ?2)");
+  const auto note = [&](std::string_view name, std::int64_t value) { insert.bind_text(1, name).bind(2, value).run(); };
+  note("anchor_position", journal.anchor().position);
+  insert.bind_text(1, "anchor_hash").bind_blob(2, as_bytes(journal.anchor().hash)).run();
+  const auto doubtful = journal.doubtful_start();
+  if (!doubtful) return;
+  note("clock_doubt_until", doubtful->until);
+  note("clock_doubt_ahead", doubtful->ahead);
+}
+
+void copy_journal_into(sqlite::Database& copy, const fs::path& data) {
+  const std::unique_ptr<JournalRows> journal = open_journal_rows(data);
+  journal->pin();
+  sqlite::Transaction transaction(copy);
+  try {
+    copy_rows_into(copy, *journal);
+  } catch (const JournalDamage& damage) {
+    throw DataError("the data in " + data.string() + " are damaged, so no backup was written: " + damage.what());
+  }
+  copy_notes_into(copy, *journal);
+  copy.execute(("PRAGMA main.application_id = " + std::to_string(SqliteRows::k_backup_application_id)).c_str());
+  transaction.commit();
+}
+
 // A copy has the tables of state.db and of the journal. The tables of state.db, and the feed's positions, are copied first, so that they
 // are never ahead of the journal.
 void copy_into(sqlite::Database& copy, const fs::path& data) {
@@ -79,26 +128,26 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
   sqlite3_backup_finish(copying);
   if (copied != SQLITE_DONE) copy.fail("write");
   copy_tables_into(copy, feed::kafka::feed_file_in(data), feed::kafka::k_feed_tables);
-  copy_from(copy, read_only_uri(DataFolder::journal_in(data)), [&] {
-    copy.execute(
-        "CREATE TABLE journal (position INTEGER PRIMARY KEY, event INTEGER NOT NULL, first_seq INTEGER NOT NULL, changes INTEGER NOT NULL, "
-        "at INTEGER NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL) STRICT");
-    copy.execute("INSERT INTO journal SELECT * FROM source.journal ORDER BY position");
-    // Without has_marker: an earlier version, which has no marker, may restore the backup.
-    copy.execute("CREATE TABLE journal_meta AS SELECT * FROM source.meta WHERE name <> 'has_marker'");
-    copy.execute(("PRAGMA main.application_id = " + std::to_string(Journal::k_backup_application_id)).c_str());
-  });
+  copy_journal_into(copy, data);
   copy_tables_into(copy, DataFolder::registry_in(data), RegistryFile::k_tables);
   copy.execute("PRAGMA journal_mode = DELETE");   // a single file
 }
 
 void fill_journal(const fs::path& data, const fs::path& file) {
+  SqliteRows backup(file.string(), SqliteRows::Mode::read_backup);
   Journal journal(DataFolder::journal_in(data), Journal::Mode::create);
-  sqlite::Database& database = journal.database();
-  copy_from(database, file.string(), [&] {
-    database.execute("INSERT INTO main.journal SELECT * FROM source.journal ORDER BY position");
-    database.execute("INSERT OR REPLACE INTO main.meta SELECT * FROM source.journal_meta");
-  });
+  journal.begin_after(backup.anchor());
+  if (const auto doubtful = backup.doubtful_start()) journal.note_doubtful_start(*doubtful);
+  journal.begin();
+  try {
+    backup.read(backup.anchor(), [&](const JournalRow& row) {
+      journal.append(row.event, row.first_seq, row.changes, row.at, row.body);
+      return true;
+    });
+  } catch (const JournalDamage& damage) {
+    throw DataError(file.string() + " is damaged; nothing was restored: " + damage.what());
+  }
+  journal.commit();
 }
 
 void fill_state(const fs::path& data, const fs::path& file) {
@@ -138,7 +187,7 @@ void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* ma
   if (const StoppedEvents stopped = stopped_events_in(copy); !stopped.empty()) {
     throw DataError("no backup was written: " + told_of(stopped, DataFolder::state_in(data)) + ".");
   }
-  Journal journal(copy.string(), Journal::Mode::read_backup);
+  SqliteRows journal(copy.string(), SqliteRows::Mode::read_backup);
   StateStore state(copy.string(), StateStore::Mode::read_backup);
   const VerifyReport report = verify(journal, state);
   if (!report.problem.empty())
@@ -178,7 +227,7 @@ std::optional<RegistryRevision> revision_of(const std::string& registry) {
 
 // Moves readers of the journal that are beyond its end back to the end: new changes will be written there, and none may be skipped.
 // Returns how many were moved.
-std::size_t put_followers_back(const DataFolder& folder, Journal& journal, StateStore& state) {
+std::size_t put_followers_back(const DataFolder& folder, JournalRows& journal, StateStore& state) {
   std::size_t further = 0;
   if (fs::exists(folder.registry()) && has_table(folder.registry(), "webhook_endpoint")) {
     further += feed::move_webhooks_back(*feed::open_webhook_file(folder.registry())->file(), journal.head().position);
@@ -210,7 +259,7 @@ void backup(const fs::path& data, const fs::path& file) {
   const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
   // Read before copying, because keys may change meanwhile.
   const std::optional<RegistryRevision> noted = marker == nullptr ? std::nullopt : marker->registry();
-  check_reached(marker.get(), *std::make_unique<Journal>(DataFolder::journal_in(data), Journal::Mode::read));
+  check_reached(marker.get(), *open_journal_rows(data));
   try {
     create_private_file(partial.string());   // it contains the secret that signs sessions
     {
@@ -234,7 +283,7 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
   for (const std::string& each : {folder.journal(), folder.state(), folder.registry()}) refuse_log_without_file(each);
   {
     sqlite::Database copy(file.string(), sqlite::Database::Mode::read_only);
-    if (copy.query_int("PRAGMA application_id") != Journal::k_backup_application_id)
+    if (copy.query_int("PRAGMA application_id") != SqliteRows::k_backup_application_id)
       throw DataError(file.string() + " is not a backup of Holdfast.");
     refuse_other_format(copy, StateStore::k_format, "Nothing was restored");
   }
@@ -250,20 +299,20 @@ RestoredKeys restore(const fs::path& data, const fs::path& file) {
     fill_journal(partial, file);
     fill_state(partial, file);
     {
-      Journal journal(DataFolder::journal_in(partial), Journal::Mode::read);
+      const std::unique_ptr<JournalRows> journal = open_journal_rows(partial);
       StateStore state(DataFolder::state_in(partial), StateStore::Mode::read);
-      if (const VerifyReport report = verify(journal, state); !report.problem.empty()) {
+      if (const VerifyReport report = verify(*journal, state); !report.problem.empty()) {
         throw DataError(file.string() + " is damaged; nothing was restored: " + report.problem);
       }
       if (keys == RestoredKeys::from_backup) fill_registry(partial, file);
       // With the registry's revision, so that a start after an interruption here refuses a registry that has lost changes.
       const std::string registry = keys == RestoredKeys::from_backup ? DataFolder::registry_in(partial) : folder.registry();
-      HeadMarker::create(HeadMarker::file_in(partial), journal.head(), keys == RestoredKeys::none ? std::nullopt : revision_of(registry));
+      HeadMarker::create(HeadMarker::file_in(partial), journal->head(), keys == RestoredKeys::none ? std::nullopt : revision_of(registry));
       // journal.head first: a start refuses a folder that has nothing else.
       fs::rename(HeadMarker::file_in(partial), HeadMarker::file_in(data));
       if (keys == RestoredKeys::from_backup) fs::rename(DataFolder::registry_in(partial), folder.registry());
       if (has_table(file, "feed_position")) fill_feed(data, file);
-      put_followers_back(folder, journal, state);
+      put_followers_back(folder, *journal, state);
     }
     fs::rename(DataFolder::state_in(partial), folder.state());
     fs::rename(DataFolder::journal_in(partial), folder.journal());
@@ -294,7 +343,7 @@ void rename_database(const std::string& from, const std::string& to) {
 }
 
 // Makes new tables beside state.db. Throws DataError if the journal contradicts itself.
-void make_tables(const std::string& file, Journal& journal, const std::function<void(Position, Position)>& progress) {
+void make_tables(const std::string& file, JournalRows& journal, const std::function<void(Position, Position)>& progress) {
   try {
     StateStore state(file, StateStore::Mode::create);
     follow_all(journal, state, [&](Position done) { progress(done, journal.head().position); });
@@ -305,7 +354,7 @@ void make_tables(const std::string& file, Journal& journal, const std::function<
 }
 
 // Rebuilds state.db from a journal whose end has been checked. The old one stays where it is until the new one is complete.
-void rebuild_tables_from(const DataFolder& folder, Journal& journal, const std::function<void(Position, Position)>& progress) {
+void rebuild_tables_from(const DataFolder& folder, JournalRows& journal, const std::function<void(Position, Position)>& progress) {
   if (journal.anchor().position != 0) {
     throw DataError(folder.journal() +
                     " no longer has its first rows, so the tables cannot be rebuilt from it. Restore both files from a backup.");
@@ -335,10 +384,10 @@ void rebuild_tables_from(const DataFolder& folder, Journal& journal, const std::
 Position rebuild(const fs::path& data, const std::function<void(Position, Position)>& progress) {
   const DataFolder folder(data);
   if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + " to rebuild the tables from.");
-  Journal journal(folder.journal(), Journal::Mode::write);
-  check_reached(read_head_marker(HeadMarker::file_in(data)).get(), journal);
-  rebuild_tables_from(folder, journal, progress);
-  return journal.head().position;
+  const std::unique_ptr<JournalRows> journal = open_journal_rows(data);
+  check_reached(read_head_marker(HeadMarker::file_in(data)).get(), *journal);
+  rebuild_tables_from(folder, *journal, progress);
+  return journal->head().position;
 }
 
 AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position, Position)>& progress) {

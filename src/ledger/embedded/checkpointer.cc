@@ -33,7 +33,7 @@ std::size_t work_of(const JournalRow& row) {
 
 // Follows at least `changes_max` changes after the tables' position, or all, and stops the events of `damaged` where the tables are. Returns
 // false if there was nothing to follow.
-bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, const std::map<EventNumber, std::string>& damaged,
+bool follow_some(JournalRows& journal, StateStore& state, std::size_t changes_max, const std::map<EventNumber, std::string>& damaged,
                  Followed& followed, JournalHead& head) {
   head = state.as_of();
   Followed last;
@@ -62,7 +62,7 @@ bool follow_some(Journal& journal, StateStore& state, std::size_t changes_max, c
 
 // The same, but an event with a row that does not fit its tables is stopped: the step is done again without it. So the usual step needs no
 // savepoint for each event, and a step with a new contradiction costs twice.
-bool follow_some_or_stop(Journal& journal, StateStore& state, std::size_t changes_max, Followed& followed, JournalHead& head) {
+bool follow_some_or_stop(JournalRows& journal, StateStore& state, std::size_t changes_max, Followed& followed, JournalHead& head) {
   std::map<EventNumber, std::string> damaged;
   for (;;) {
     try {
@@ -75,7 +75,7 @@ bool follow_some_or_stop(Journal& journal, StateStore& state, std::size_t change
 
 // Follows some of the rows that the tables of a stopped event lack. Once they lack none, the event goes on, if its tables do not contradict
 // themselves. Returns false if they do, or if a row still does not fit.
-bool mend_some_of(Journal& journal, StateStore& state, EventNumber event) {
+bool mend_some_of(JournalRows& journal, StateStore& state, EventNumber event) {
   const JournalHead as_of = state.as_of();
   const Position from = state.stopped().at(event).through;
   const auto hash = journal.hash_at(from);
@@ -133,7 +133,7 @@ void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, P
 
 }   // namespace
 
-void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress) {
+void follow_all(JournalRows& journal, StateStore& state, const std::function<void(Position)>& progress) {
   Followed followed;
   JournalHead head;
   while (follow_some(journal, state, 50'000, {}, followed, head)) progress(head.position);
@@ -229,7 +229,7 @@ void Checkpointer::set_damage(const std::string& what) {
 }
 
 // Finds out whether the journal is damaged, or only the tables' record of their place in it.
-void Checkpointer::look_into_journal(Journal& journal, const JournalHead& from, const JournalDamage& found) {
+void Checkpointer::look_into_journal(JournalRows& journal, const JournalHead& from, const JournalDamage& found) {
   try {
     const auto hash = journal.hash_at(from.position);
     if (hash == from.hash) return set_damage(found.what());
@@ -259,7 +259,7 @@ void Checkpointer::publish(const StateStore& state) {
 
 // Tries each event that was stopped before the start once more, a step at a time: somebody may have mended its tables. Returns false once
 // there is none left to try.
-bool Checkpointer::mend_some(Journal& journal, StateStore& state) {
+bool Checkpointer::mend_some(JournalRows& journal, StateStore& state) {
   if (to_mend_.empty()) return false;
   const EventNumber event = *to_mend_.begin();
   const bool fits = mend_some_of(journal, state, event);

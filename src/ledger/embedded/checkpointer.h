@@ -87,8 +87,8 @@ class Checkpointer {
   void rest(std::chrono::nanoseconds time);
   void set_trouble(const std::string& what);
   void publish(const StateStore& state);
-  bool mend_some(Journal& journal, StateStore& state);
-  void look_into_journal(Journal& journal, const JournalHead& from, const JournalDamage& found);
+  bool mend_some(JournalRows& journal, StateStore& state);
+  void look_into_journal(JournalRows& journal, const JournalHead& from, const JournalDamage& found);
   void move_log(Journal& journal, LogWatch& log);
 
   Options options_;
@@ -119,6 +119,6 @@ class Checkpointer {
 
 // Makes the tables follow the whole journal from where they are. `progress` gets each position. Throws EventDamage, and stops no event, at a
 // row that does not fit: the tables of a rebuild come from this journal alone, so it contradicts itself.
-void follow_all(Journal& journal, StateStore& state, const std::function<void(Position)>& progress);
+void follow_all(JournalRows& journal, StateStore& state, const std::function<void(Position)>& progress);
 
 }   // namespace holdfast

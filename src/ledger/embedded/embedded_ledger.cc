@@ -125,7 +125,7 @@ void EmbeddedLedger::open_files() {
     create_whole<Journal>(folder_.journal());
   }
   if (has_state) return;
-  if (Journal(folder_.journal(), Journal::Mode::read).head() != JournalHead{}) {
+  if (open_journal_rows(folder_.path())->head() != JournalHead{}) {
     throw DataError(folder_.state() +
                     " is missing. Nothing was changed. Put it back if it was moved; its tables can be made again from the "
                     "journal with: holdfast rebuild --data " +
@@ -594,7 +594,7 @@ std::string EmbeddedLedger::clock_doubt() const {
 }
 
 std::unique_ptr<JournalReader> EmbeddedLedger::new_reader() const {
-  return std::make_unique<JournalReader>(folder_.journal(), folder_.state(), damaged_rows_);
+  return std::make_unique<JournalReader>(open_journal_rows(folder_.path()), folder_.state(), damaged_rows_);
 }
 
 std::string EmbeddedLedger::trouble() const {

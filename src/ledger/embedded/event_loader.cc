@@ -47,7 +47,6 @@ void EventLoader::load_tables() {
 void EventLoader::follow_tables(const JournalHead& as_of, const OnKey& on_key) {
   JournalBody body;
   journal_.read(as_of, [&](const JournalRow& row) {
-    if (row.event == 0 || row.event > k_events_max) unreadable(row, "has an impossible event number");
     if (!decode_body(row, body)) unreadable(row, "cannot be read");
     last_time_ = std::max(last_time_, row.at);
     for (const KeptKey& kept : body.keys) on_key(kept, row.at);
@@ -157,7 +156,7 @@ void EventLoader::stop(EventNumber event, const std::string& why) {
 }
 
 void EventLoader::unreadable(const JournalRow& row, const char* what) const {
-  throw DataError(journal_.database().path() + " is damaged: row " + std::to_string(row.position) + " " + what +
+  throw DataError(journal_.path() + " is damaged: row " + std::to_string(row.position) + " " + what +
                   ". Nothing was changed. Put back both files from a backup (holdfast restore).");
 }
 

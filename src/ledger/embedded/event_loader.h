@@ -20,7 +20,7 @@
 #include "core/inventory.h"
 #include "core/keys.h"
 #include "core/plan.h"
-#include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_rows.h"
 #include "ledger/embedded/state_store.h"
 
 namespace holdfast {
@@ -36,7 +36,8 @@ class EventLoader {
   using OnKey = std::function<void(const KeptKey&, Millis at)>;
 
   // `tables` must be open for writing, and be of this journal (check_pair). Both must live as long as the loader.
-  EventLoader(Journal& journal, StateStore& tables, std::uint64_t hash_seed) : journal_(journal), tables_(tables), hash_seed_(hash_seed) {}
+  EventLoader(JournalRows& journal, StateStore& tables, std::uint64_t hash_seed)
+      : journal_(journal), tables_(tables), hash_seed_(hash_seed) {}
 
   // Throws DataError or sqlite::Error, which name the file and say what to do.
   void load(const OnKey& on_key);
@@ -57,7 +58,7 @@ class EventLoader {
   bool is_stopped(EventNumber event) const { return tables_.stopped().contains(event); }
   [[noreturn]] void unreadable(const JournalRow& row, const char* what) const;
 
-  Journal& journal_;
+  JournalRows& journal_;
   StateStore& tables_;
   const std::uint64_t hash_seed_;
   std::map<EventNumber, Event> events_;

@@ -182,8 +182,8 @@ void HeadMarker::damaged() const {
 
 // ---------------------------------------------------------------------------------------------------------------- with a journal
 
-void check_reached(const HeadMarker* marker, Journal& journal) {
-  const std::string& path = journal.database().path();
+void check_reached(const HeadMarker* marker, JournalRows& journal) {
+  const std::string& path = journal.path();
   if (marker == nullptr) {
     const std::string missing = HeadMarker::file_in(fs::path(path).parent_path());
     if (!journal.has_marker() || fs::exists(missing)) return;   // it never had one, or it was created in the meantime

@@ -27,6 +27,7 @@
 namespace holdfast {
 
 class Journal;
+class JournalRows;
 
 // The registry of a folder, and how often its security-relevant content has changed.
 struct RegistryRevision {
@@ -86,6 +87,6 @@ std::unique_ptr<HeadMarker> open_head_marker(const std::string& path, Journal& j
 // The same for a reader; nullptr if there is no marker yet. Call it before opening the journal, which may grow meanwhile.
 std::unique_ptr<HeadMarker> read_head_marker(const std::string& path);
 // And then, of that: throws DataError if the journal ends before the marker's row, has another row there, or had a marker that is gone.
-void check_reached(const HeadMarker* marker, Journal& journal);
+void check_reached(const HeadMarker* marker, JournalRows& journal);
 
 }   // namespace holdfast

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/bytes.h"
 #include "ledger/change_pages.h"
 #include "ledger/data_error.h"
 
@@ -14,27 +13,11 @@ constexpr std::size_t k_rows_at_once_max = 10'000;   // without it, rows without
 constexpr const char* k_sql_indexed =
     "SELECT first_seq, position FROM journal_index WHERE event = ?1 AND first_seq >= "
     "(SELECT max(first_seq) FROM journal_index WHERE event = ?1 AND first_seq <= ?2) ORDER BY first_seq";
-// Each row with the hash of the row before it, or of the anchor. Body and hashes come last, so that SQLite does not read those of
-// other events.
-#define HOLDFAST_ROW                                                                 \
-  "SELECT position, event, first_seq, changes, at, body, hash, coalesce("            \
-  "(SELECT hash FROM journal before WHERE before.position = journal.position - 1), " \
-  "(SELECT value FROM meta WHERE name = 'anchor_hash' AND "                          \
-  "(SELECT value FROM meta WHERE name = 'anchor_position') = journal.position - 1)) FROM journal WHERE "
-constexpr const char* k_sql_row = HOLDFAST_ROW "position = ?1";
-constexpr const char* k_sql_rows = HOLDFAST_ROW "position >= ?1 ORDER BY position";
-constexpr const char* k_sql_tail = HOLDFAST_ROW "position > ?1 AND event = ?2 AND first_seq + changes > ?3 ORDER BY position";
-constexpr const char* k_sql_anchor = "SELECT value FROM meta WHERE name = 'anchor_position'";
 // Looks up the event and the changes of a row that cannot be read itself. The index is not ordered by position, so this is slow,
 // and rare.
 constexpr const char* k_sql_whose =
     "SELECT i.event, i.first_seq, coalesce((SELECT min(n.first_seq) FROM journal_index n WHERE n.event = i.event AND n.first_seq > "
     "i.first_seq), (SELECT seq + 1 FROM event WHERE number = i.event)) FROM journal_index i WHERE i.position = ?1";
-
-std::optional<ChainHash> hash_in(const sqlite::Statement& row, int column) {
-  ChainHash hash{};
-  return read_bytes(row.blob(column), hash) ? std::optional(hash) : std::nullopt;
-}
 
 // Whether a reading has what was asked for, or has reached its limits.
 class Measure {
@@ -54,35 +37,32 @@ class Measure {
 
 }  // namespace
 
-JournalReader::JournalReader(const std::string& journal, const std::string& state, std::shared_ptr<DamagedRows> damaged)
-    : journal_(journal, sqlite::Database::Mode::read_only),
-      state_(state, sqlite::Database::Mode::read_only),
-      damaged_(std::move(damaged)) {}
+JournalReader::JournalReader(std::unique_ptr<JournalRows> journal, const std::string& state, std::shared_ptr<DamagedRows> damaged)
+    : journal_(std::move(journal)), state_(state, sqlite::Database::Mode::read_only), damaged_(std::move(damaged)) {}
 
 // ---------------------------------------------------------------------------------------------------------------- one row
 
 // No reading passes this row, because it is not known whose changes it has.
 void JournalReader::end_before(Position position, const std::string& what) const {
   const std::string told =
-      journal_.path() + " is damaged: " + what +
+      journal_->path() + " is damaged: " + what +
       ". Changes from there on are told to nobody. Selling goes on; a start may refuse the file. Put back both files from a "
       "backup (holdfast restore), or ask for help and keep the file as it is";
   damaged_->ends_before(position, told);
   throw JournalDamage(told + ".");
 }
 
-std::shared_ptr<const KeptRow> JournalReader::kept(const sqlite::Statement& row) {
-  const JournalRow read = journal_row_in(row);
-  const bool has_its_numbers = row.integer(1) == std::int64_t{read.event} && row.integer(3) == std::int64_t{read.changes};
+std::shared_ptr<const KeptRow> JournalReader::kept(const StoredRow& row) {
+  const Position position = row.row.position;
   JournalBody body;
-  if (!has_its_numbers || !fits(read, hash_in(row, 7)) || !decode_body(read, body)) return damaged_row(read.position);
-  damaged_->read_well(read.position);
-  return std::make_shared<const KeptRow>(kept_row(read, body, read.position));
+  if (!row.wrong.empty() || !fits(row) || !decode_body(row.row, body)) return damaged_row(position);
+  damaged_->read_well(position);
+  return std::make_shared<const KeptRow>(kept_row(row.row, body, position));
 }
 
 // The row. Nullptr if its event is unknown because of damage, and `rows` has earlier rows to return first: then the next reading
 // begins with it.
-std::shared_ptr<const KeptRow> JournalReader::kept_behind(const KeptRows& rows, const sqlite::Statement& row) {
+std::shared_ptr<const KeptRow> JournalReader::kept_behind(const KeptRows& rows, const StoredRow& row) {
   try {
     return kept(row);
   } catch (const JournalDamage&) {
@@ -93,18 +73,19 @@ std::shared_ptr<const KeptRow> JournalReader::kept_behind(const KeptRows& rows, 
 
 // If only the stored hash of the previous row is damaged, that row's bytes still tell what the hash must be. If only the anchor
 // comes before, nothing else tells. rows_from() reports a missing previous row.
-bool JournalReader::fits(const JournalRow& row, std::optional<ChainHash> before) {
-  if (before && chain(*before, row) == row.hash) return true;
-  const auto must_be = hash_that_must_be(row.position - 1);
-  return must_be ? chain(*must_be, row) == row.hash : !before;
+bool JournalReader::fits(const StoredRow& row) {
+  if (row.is_checked || (row.before && chain(*row.before, row.row) == row.row.hash)) return true;
+  const auto must_be = hash_that_must_be(row.row.position - 1);
+  return must_be ? chain(*must_be, row.row) == row.row.hash : !row.before;
 }
 
 std::optional<ChainHash> JournalReader::hash_that_must_be(Position position) {
-  sqlite::Statement statement(journal_, k_sql_row);
-  statement.bind(1, position);
-  if (!statement.step()) return std::nullopt;
-  const auto before = hash_in(statement, 7);
-  return before ? std::optional(chain(*before, journal_row_in(statement))) : std::nullopt;
+  std::optional<ChainHash> hash;
+  journal_->each_stored_at({&position, 1}, [&](const StoredRow& row) {
+    if (row.before) hash = chain(*row.before, row.row);
+    return false;
+  });
+  return hash;
 }
 
 std::shared_ptr<const KeptRow> JournalReader::damaged_row(Position position) {
@@ -145,65 +126,56 @@ KeptRows JournalReader::rows_of(EventNumber event, Seq next, std::size_t changes
 
 KeptRows JournalReader::indexed_rows(EventNumber event, Seq next, std::size_t changes_max) {
   sqlite::Statement index(state_, k_sql_indexed);
-  sqlite::Statement row(journal_, k_sql_row);
+  index.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(next));
+  std::vector<Position> positions;
+  const auto rows_max = std::clamp<std::size_t>(changes_max, 1, k_rows_at_once_max);   // each has at least one change
+  while (positions.size() < rows_max && index.step()) positions.push_back(index.integer(1));
   KeptRows rows;
   Measure measure(changes_max);
-  index.bind(1, std::int64_t{event}).bind(2, static_cast<std::int64_t>(next));
-  while (index.step()) {
-    row.bind(1, index.integer(1));
-    if (!row.step()) break;   // retention has removed it since
+  journal_->each_stored_at(positions, [&](const StoredRow& row) {   // ends where retention has removed one since
     const auto found = kept_behind(rows, row);
-    row.reset();
-    if (found == nullptr) break;
-    if (rows.empty() && found->end_seq() <= next) break;   // the index ends before `next`
+    if (found == nullptr || (rows.empty() && found->end_seq() <= next)) return false;   // the index ends before `next`
     rows.push_back(found);
-    if (measure.is_full_with(*rows.back())) break;
-  }
+    return !measure.is_full_with(*rows.back());
+  });
   return rows;
 }
 
 KeptRows JournalReader::rows_in_tail(Position after, EventNumber event, Seq next, std::size_t changes_max) {
-  sqlite::Statement tail(journal_, k_sql_tail);
-  tail.bind(1, after).bind(2, std::int64_t{event}).bind(3, static_cast<std::int64_t>(next));
   KeptRows rows;
   Measure measure(changes_max);
-  while (tail.step()) {
-    const auto found = kept_behind(rows, tail);
-    if (found == nullptr || (rows.empty() && found->first_seq > next)) break;
+  journal_->each_stored_of(event, next, after + 1, [&](const StoredRow& row) {
+    const auto found = kept_behind(rows, row);
+    if (found == nullptr || (rows.empty() && found->first_seq > next)) return false;
     rows.push_back(found);
-    if (measure.is_full_with(*rows.back())) break;
-  }
+    return !measure.is_full_with(*rows.back());
+  });
   return rows;
 }
 
 KeptRows JournalReader::rows_from(Position first, std::size_t changes_max) {
   const std::scoped_lock lock(mutex_);
-  if (damaged_->count() > 0) damaged_->removed_through(journal_.query_int(k_sql_anchor));
-  sqlite::Statement statement(journal_, k_sql_rows);
-  statement.bind(1, first);
+  if (damaged_->count() > 0) damaged_->removed_through(journal_->removed_through());
   KeptRows rows;
   Measure measure(changes_max);
-  for (Position next = first; statement.step(); ++next) {
-    const Position position = statement.integer(0);
-    if (position != next) {
-      if (!rows.empty() || is_removed(next)) break;
-      end_before(next, "row " + std::to_string(next) + " is missing");
+  Position next = first;
+  journal_->each_stored(first, [&](const StoredRow& row) {
+    if (row.row.position != next) {
+      if (!rows.empty() || next <= journal_->removed_through()) return false;
+      end_before(next, told_of_missing_row(next));
     }
-    const auto found = kept_behind(rows, statement);
-    if (found == nullptr) break;
+    const auto found = kept_behind(rows, row);
+    if (found == nullptr) return false;
     rows.push_back(found);
-    if (measure.is_full_with(*rows.back())) break;
-  }
+    ++next;
+    return !measure.is_full_with(*rows.back());
+  });
   return rows;
 }
 
-// Whether retention has removed the row.
-bool JournalReader::is_removed(Position position) { return position <= journal_.query_int(k_sql_anchor); }
-
 std::optional<Position> JournalReader::oldest() {
   const std::scoped_lock lock(mutex_);
-  const Position position = journal_.query_int("SELECT coalesce(min(position), 0) FROM journal");
-  return position == 0 ? std::nullopt : std::optional(position);
+  return journal_->oldest();
 }
 
 std::optional<Seq> JournalReader::oldest_of(EventNumber event) {
@@ -212,19 +184,18 @@ std::optional<Seq> JournalReader::oldest_of(EventNumber event) {
   sqlite::Statement index(state_, "SELECT first_seq FROM journal_index WHERE event = ?1 ORDER BY first_seq LIMIT 1");
   index.bind(1, std::int64_t{event});
   if (index.step()) return static_cast<Seq>(index.integer(0));
-  sqlite::Statement first(journal_, "SELECT first_seq FROM journal WHERE position > ?1 AND event = ?2 AND changes > 0 ORDER BY position");
-  first.bind(1, indexed).bind(2, std::int64_t{event});
-  return first.step() ? std::optional(static_cast<Seq>(first.integer(0))) : std::nullopt;
+  std::optional<Seq> oldest;
+  journal_->each_stored_of(event, 0, indexed + 1, [&](const StoredRow& row) {
+    if (row.wrong.empty() && row.row.changes > 0) oldest = row.row.first_seq;
+    return !oldest;
+  });
+  return oldest;
 }
 
 std::uint64_t JournalReader::count_changes_from(std::string_view cursor) {
   const std::scoped_lock lock(mutex_);
   const ChangePlace place = place_to_count_from(cursor);
-  sqlite::Statement count(journal_,
-                          "SELECT count(*), coalesce(sum(changes), 0), (SELECT coalesce(max(position), 0) FROM journal) FROM "
-                          "(SELECT changes FROM journal WHERE position >= ?1 ORDER BY position LIMIT ?2)");
-  count.bind(1, place.position).bind(2, k_rows_counted_max).step();
-  return changes_from(place, {.rows = count.integer(0), .changes = count.integer(1), .last = count.integer(2)});
+  return changes_from(place, journal_->count(place.position, k_rows_counted_max));
 }
 
 }   // namespace holdfast

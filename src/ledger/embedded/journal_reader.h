@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "ledger/embedded/damaged_rows.h"
-#include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_rows.h"
 #include "ledger/kept_row.h"
 #include "sql/sqlite.h"
 
@@ -26,8 +26,8 @@ class JournalReader {
  public:
   static constexpr std::size_t k_bytes_at_once = std::size_t{4} * 1024 * 1024;   // a call ends after the row that reaches them
 
-  // Both files exist. `damaged` gets what is found, logs it, and may be shared. Throws sqlite::Error.
-  JournalReader(const std::string& journal, const std::string& state, std::shared_ptr<DamagedRows> damaged);
+  // The file `state` exists. `damaged` gets what is found, logs it, and may be shared. Throws sqlite::Error.
+  JournalReader(std::unique_ptr<JournalRows> journal, const std::string& state, std::shared_ptr<DamagedRows> damaged);
 
   // Rows of an event, from the one with change `next` on, until they have `changes_max` changes, or fewer; none if that row is not there.
   // Throws sqlite::Error; JournalDamage if a row is missing, or if the event of a damaged row is unknown.
@@ -46,16 +46,15 @@ class JournalReader {
   KeptRows indexed_rows(EventNumber event, Seq next, std::size_t changes_max);
   KeptRows rows_in_tail(Position after, EventNumber event, Seq next, std::size_t changes_max);
   Position indexed_through();
-  std::shared_ptr<const KeptRow> kept(const sqlite::Statement& row);
-  std::shared_ptr<const KeptRow> kept_behind(const KeptRows& rows, const sqlite::Statement& row);
+  std::shared_ptr<const KeptRow> kept(const StoredRow& row);
+  std::shared_ptr<const KeptRow> kept_behind(const KeptRows& rows, const StoredRow& row);
   std::shared_ptr<const KeptRow> damaged_row(Position position);
-  bool fits(const JournalRow& row, std::optional<ChainHash> before);
-  bool is_removed(Position position);
+  bool fits(const StoredRow& row);
   std::optional<ChainHash> hash_that_must_be(Position position);
   [[noreturn]] void end_before(Position position, const std::string& what) const;
 
   std::mutex mutex_;
-  sqlite::Database journal_;
+  const std::unique_ptr<JournalRows> journal_;
   sqlite::Database state_;
   const std::shared_ptr<DamagedRows> damaged_;
 };

@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "ledger/data_error.h"
+#include "ledger/embedded/sqlite_rows.h"
 #include "ledger/embedded/state_columns.h"
 
 namespace holdfast {
@@ -171,7 +172,7 @@ StateStore::StateStore(const std::string& path, Mode mode)
                     ". Nothing was changed. Make it again with `holdfast rebuild`, or put back both files "
                     "from a backup (holdfast restore).");
   }
-  const std::int64_t application_id = mode == Mode::read_backup ? Journal::k_backup_application_id : k_application_id;
+  const std::int64_t application_id = mode == Mode::read_backup ? SqliteRows::k_backup_application_id : k_application_id;
   if (database_.query_int("PRAGMA application_id") != application_id) {
     throw DataError(path + " is not a state file of Holdfast. Nothing was changed. Is this the right folder?");
   }

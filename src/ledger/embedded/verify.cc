@@ -111,7 +111,7 @@ std::string compare_sums(StateStore& state) {
 
 }  // namespace
 
-VerifyReport verify(Journal& journal, StateStore& state, StateStore::Sums sums) {
+VerifyReport verify(JournalRows& journal, StateStore& state, StateStore::Sums sums) {
   VerifyReport report;
   report.journal_head = journal.head().position;
   try {
@@ -163,20 +163,21 @@ VerifyReport verify_folder(const std::filesystem::path& data) {
   const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
   StateStore state(DataFolder::state_in(data), StateStore::Mode::read);
   state.pin();
-  Journal journal(DataFolder::journal_in(data), Journal::Mode::read);
+  const std::unique_ptr<JournalRows> journal = open_journal_rows(data);
+  journal->pin();
   try {
-    check_reached(marker.get(), journal);
+    check_reached(marker.get(), *journal);
   } catch (const std::exception& error) {
     return {.problem = error.what()};
   }
-  return verify(journal, state);
+  return verify(*journal, state);
 }
 
-void check_pair(Journal& journal, StateStore& state) {
+void check_pair(JournalRows& journal, StateStore& state) {
   const JournalHead as_of = state.as_of();
-  const std::string files = journal.database().path() + " and " + state.database().path();
+  const std::string files = journal.path() + " and " + state.database().path();
   if (as_of.position > journal.head().position) {
-    throw DataError(journal.database().path() + " ends at row " + std::to_string(journal.head().position) + ", before row " +
+    throw DataError(journal.path() + " ends at row " + std::to_string(journal.head().position) + ", before row " +
                     std::to_string(as_of.position) +
                     " that state.db was made from: the journal is cut short, or the files are not a pair. "
                     "Nothing was changed and nothing is sold from them. Put back the whole journal.db (with its -wal file), or both files "
@@ -192,13 +193,10 @@ void check_pair(Journal& journal, StateStore& state) {
   }
 }
 
-std::string told_of_contradictory_journal(Journal& journal, const std::string& contradiction) {
-  return journal.database().path() + " contradicts itself: " + contradiction + "." + k_way_out_of_contradiction;
+std::string told_of_contradictory_journal(JournalRows& journal, const std::string& contradiction) {
+  return journal.path() + " contradicts itself: " + contradiction + "." + k_way_out_of_contradiction;
 }
 
-Millis last_recorded_time(Journal& journal, StateStore& state) {
-  return std::max(state.last_now(),
-                  journal.database().query_int("SELECT coalesce(max(at), 0) FROM (SELECT at FROM journal ORDER BY position DESC LIMIT 1)"));
-}
+Millis last_recorded_time(JournalRows& journal, StateStore& state) { return std::max(state.last_now(), journal.last_time()); }
 
 }  // namespace holdfast

@@ -9,7 +9,7 @@
 
 #include "core/inventory.h"
 #include "core/plan.h"
-#include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_rows.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/journal_fold.h"
 
@@ -36,19 +36,19 @@ struct VerifyReport {
 // Replays the journal from its first row and checks the chain, positions and numbers of changes, and that the tables are what the changes up to
 // their position give, seat by seat and reservation by reservation. Then compares all rows that have a sum with it, also those that the journal
 // no longer proves (`sums` leaves that out). Tables that stand still are not compared, but named. Reports damage; does not throw for it.
-VerifyReport verify(Journal& journal, StateStore& state, StateStore::Sums sums = StateStore::Sums::compare);
+VerifyReport verify(JournalRows& journal, StateStore& state, StateStore::Sums sums = StateStore::Sums::compare);
 
 // The same for a folder, even while a server uses it; also checks that the journal reaches as far as journal.head says. Throws what opening the
 // files throws.
 VerifyReport verify_folder(const std::filesystem::path& data);
 
 // Checks that the journal has the row of the tables' position, with the same hash. Throws DataError.
-void check_pair(Journal& journal, StateStore& state);
+void check_pair(JournalRows& journal, StateStore& state);
 
 // What an operator must know of a journal that contradicts itself: `contradiction` is what told_of() says of it.
-std::string told_of_contradictory_journal(Journal& journal, const std::string& contradiction);
+std::string told_of_contradictory_journal(JournalRows& journal, const std::string& contradiction);
 
 // The latest time recorded in either file.
-Millis last_recorded_time(Journal& journal, StateStore& state);
+Millis last_recorded_time(JournalRows& journal, StateStore& state);
 
 }   // namespace holdfast

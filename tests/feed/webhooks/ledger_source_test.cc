@@ -69,8 +69,8 @@ struct LedgerSource : testing::Test {
   };
   std::vector<InJournal> in_journal() {
     std::vector<InJournal> all;
-    Journal journal(DataFolder::journal_in(folder.path()), Journal::Mode::read);
-    journal.read(journal.anchor(), [&](const JournalRow& row) {
+    const std::unique_ptr<JournalRows> journal = open_journal_rows(folder);
+    journal->read(journal->anchor(), [&](const JournalRow& row) {
       for (std::uint32_t i = 1; i <= row.changes; ++i) {
         const std::string part = std::to_string(row.position - 1) + "." + std::to_string(i);
         all.push_back(

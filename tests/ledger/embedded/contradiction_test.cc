@@ -355,8 +355,8 @@ TEST_F(Contradicted, JournalsWithAnyByteChangedBeforeTheyWereWrittenEndNoCommand
   };
   std::vector<Row> rows;
   {
-    Journal journal(DataFolder::journal_in(folder / "good"), Journal::Mode::read);
-    journal.read(journal.anchor(), [&](const JournalRow& row) {
+    const std::unique_ptr<JournalRows> journal = open_journal_rows(folder / "good");
+    journal->read(journal->anchor(), [&](const JournalRow& row) {
       rows.push_back({row.event, row.first_seq, row.changes, row.at, std::string(row.body)});
       return true;
     });
