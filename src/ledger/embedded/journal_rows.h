@@ -4,7 +4,7 @@
 //   journal->read(journal->anchor(), [&](const JournalRow& row) { use(row); return true; });   // checked: throws at what does not fit
 //   journal->each_stored(7, [&](const StoredRow& row) { … return true; });                     // as they are: goes on behind damage
 //
-// SqliteRows reads journal.db and backups. Belongs to one thread at a time; the journal may be written
+// SqliteRows reads journal.db and backups, SegmentRows a folder of segment files. Belongs to one thread at a time; the journal may be written
 // meanwhile by another one.
 #pragma once
 
