@@ -169,6 +169,39 @@ TEST_F(Maintenance, ABackupOnADiskThatFailsLeavesNoFile) {
   cli::restore(folder / "restored", folder / "copy");
 }
 
+TEST_F(Maintenance, ABackupKeepsWhereTheJournalBeginsAndTheDoubtAboutTheClock) {
+  trade(20);
+  it.wait_for_tables();
+  it.close();
+  remove_old_rows(folder / "data", 5);
+  Journal(DataFolder::journal_in(folder / "data"), Journal::Mode::write).note_doubtful_start({.until = k_begin + k_hour, .ahead = k_day});
+  cli::backup(folder / "data", folder / "copy");
+  cli::restore(folder / "restored", folder / "copy");
+  const auto original = open_journal_rows(folder / "data");
+  const auto restored = open_journal_rows(folder / "restored");
+  EXPECT_EQ(restored->anchor().position, 5);
+  EXPECT_EQ(restored->anchor(), original->anchor());
+  EXPECT_EQ(restored->head(), original->head());
+  ASSERT_TRUE(restored->doubtful_start().has_value());
+  EXPECT_EQ(restored->doubtful_start()->until, k_begin + k_hour);
+  EXPECT_EQ(restored->doubtful_start()->ahead, k_day);
+  EXPECT_EQ(verify_folder(folder / "restored").problem, "");
+}
+
+TEST_F(Maintenance, ABackupOfADamagedJournalIsRefusedAndNamesTheRow) {
+  trade(10);
+  journal_of(folder / "data").falsify(4, [](StoredRowInTest& row) { ++row.changes; });
+  try {
+    cli::backup(folder / "data", folder / "copy");
+    ADD_FAILURE() << "it was backed up";
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("no backup was written"));
+    EXPECT_THAT(error.what(), HasSubstr((folder / "data" / "journal.db").string() + " is damaged: row 4"));
+  }
+  EXPECT_FALSE(fs::exists(folder / "copy"));
+  EXPECT_FALSE(fs::exists(folder / "copy.partial"));
+}
+
 TEST_F(Maintenance, ARestoreIntoAFolderWithDataIsRefusedAndChangesNothing) {
   trade(5);
   cli::backup(folder / "data", folder / "copy");
