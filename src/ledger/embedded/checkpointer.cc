@@ -143,7 +143,7 @@ Checkpointer::Checkpointer(Options options, std::function<Millis()> now)
     : options_(std::move(options)), now_(std::move(now)), stopped_(options_.stopped), has_stopped_(!stopped_.empty()) {
   for (const auto& [event, stopped] : stopped_) since_start_.insert(event);
   to_mend_ = since_start_;
-  thread_ = std::thread([this] { run(); });
+  if (options_.has_thread) thread_ = std::thread([this] { run(); });
 }
 
 Checkpointer::~Checkpointer() { stop(); }
@@ -156,7 +156,12 @@ void Checkpointer::stop() {
   wake_.notify_all();
   caught_up_.notify_all();
   if (thread_.joinable()) thread_.join();
+  while (!options_.has_thread && turn()) {}
+  files_.reset();
 }
+
+Checkpointer::Files::Files(const Options& options)
+    : journal(options.journal, Journal::Mode::write), state(options.state, StateStore::Mode::write), log(options.journal) {}
 
 void Checkpointer::notify(Position position, int wal_frames) {
   notified_.store(position, std::memory_order_seq_cst);
@@ -194,7 +199,12 @@ bool Checkpointer::catch_up_to(Position position, std::chrono::steady_clock::tim
   std::unique_lock lock(mutex_);
   wanted_ = std::max(wanted_.load(), position);
   wake_.notify_all();
-  caught_up_.wait_until(lock, deadline, [&] { return followed_ >= position || stop_ || !trouble_.empty(); });
+  if (options_.has_thread) {
+    caught_up_.wait_until(lock, deadline, [&] { return followed_ >= position || stop_ || !trouble_.empty(); });
+  } else {
+    lock.unlock();
+    while (followed_ < position && turn()) {}
+  }
   return followed_ >= position;
 }
 
@@ -272,28 +282,43 @@ bool Checkpointer::mend_some(JournalRows& journal, StateStore& state) {
 
 void Checkpointer::run() {
   while (!stop_) {
-    try {
-      Journal journal(options_.journal, Journal::Mode::write);
-      StateStore state(options_.state, StateStore::Mode::write);
-      LogWatch log(options_.journal);
+    if (attempt([this](Files& files) { catch_up(files.journal, files.state, files.log); })) continue;
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, k_pause_after_trouble, [this] { return stop_.load(); });
+  }
+  files_.reset();
+}
+
+bool Checkpointer::turn() {
+  bool has_more = false;
+  attempt([&](Files& files) { has_more = step(files.journal, files.state, files.log); });
+  return has_more;
+}
+
+// Opens the files unless they are open, and does this. A failure is its trouble, and closes them. False if it failed.
+bool Checkpointer::attempt(const std::function<void(Files&)>& work) {
+  try {
+    if (!files_) {
+      files_.emplace(options_);
       {
         const std::scoped_lock lock(mutex_);
-        publish(state);
-        followed_ = state.as_of().position;
+        publish(files_->state);
+        followed_ = files_->state.as_of().position;
       }
       caught_up_.notify_all();
-      try {
-        catch_up(journal, state, log);
-      } catch (const JournalDamage& damage) {
-        look_into_journal(journal, state.as_of(), damage);
-        throw;
-      }
-      set_trouble({});
-    } catch (const std::exception& error) {
-      set_trouble(error.what());
-      std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, k_pause_after_trouble, [this] { return stop_.load(); });
     }
+    try {
+      work(*files_);
+    } catch (const JournalDamage& damage) {
+      look_into_journal(files_->journal, files_->state.as_of(), damage);
+      throw;
+    }
+    set_trouble({});
+    return true;
+  } catch (const std::exception& error) {
+    files_.reset();
+    set_trouble(error.what());
+    return false;
   }
 }
 

@@ -1,5 +1,7 @@
 // The thread that fills state.db behind the journal, in small steps, and moves the journal's write-ahead log into its file. While
 // requests come it rests most of the time: a start replays from the journal what it has not done yet.
+//
+// Without a thread of its own it works only when turn() is called. So a simulation decides when the tables follow, in one thread.
 #pragma once
 
 #include <atomic>
@@ -34,13 +36,17 @@ class Checkpointer {
     std::function<Millis()> time_may_be_ahead{};
     std::function<bool()> keeps_old_rows{};
     StoppedEvents stopped{};   // that state.db has at the start
+    bool has_thread = true;   // false: works in turn(), catch_up_to() and stop(), on the thread that calls them
   };
 
-  // Starts the thread. `now` gives the time by which the age of rows is judged.
+  // Starts the thread, if it has one. `now` gives the time by which the age of rows is judged.
   Checkpointer(Options options, std::function<Millis()> now);
   ~Checkpointer();   // stops
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
+
+  // Without a thread: one step of its work. False if nothing is left to do, or if it failed (trouble() says why; the next turn tries again).
+  bool turn();
 
   // Makes it work without rest until state.db has the journal up to `position`, which must be durable. Any thread.
   void hurry_to(Position position);
@@ -79,7 +85,16 @@ class Checkpointer {
   void stop();
 
  private:
+  // Its connections. After a failure they are opened again.
+  struct Files {
+    explicit Files(const Options& options);
+    Journal journal;
+    StateStore state;
+    LogWatch log;
+  };
+
   void run();
+  bool attempt(const std::function<void(Files&)>& work);
   bool is_waited_for() const { return wanted_ > followed_; }
   void catch_up(Journal& journal, StateStore& state, LogWatch& log);
   bool step(Journal& journal, StateStore& state, LogWatch& log);
@@ -114,6 +129,7 @@ class Checkpointer {
   std::string trouble_;
   std::string damage_;
   LogWatch::Place looked_at_;   // of the log, before it was moved
+  std::optional<Files> files_;   // the thread's own
   std::thread thread_;
 };
 

@@ -80,7 +80,8 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
                                                                        .removable_through = options_.journal_removable_through,
                                                                        .time_may_be_ahead = [this] { return time_may_be_ahead(); },
                                                                        .keeps_old_rows = [this] { return doubt_.is_fresh(now()); },
-                                                                       .stopped = std::move(stopped)},
+                                                                       .stopped = std::move(stopped),
+                                                                       .has_thread = options_.has_tables_thread},
                                                  [this] { return std::min(now(), wall_time()); });
   checkpointer_->notify(journal_->head().position, journal_->wal_frames());
   row_ages_.wrote(journal_->head().position, Timer::now());   // rows that the tables lack from before the start count from now

@@ -51,6 +51,7 @@ struct EmbeddedOptions {
   // How far state.db may be behind: while it lacks older rows, each round waits for it. 0: no limit.
   std::chrono::milliseconds state_lag_max{0};
   std::chrono::milliseconds round_held_back_max{200};
+  bool has_tables_thread = true;   // false: state.db follows only when somebody waits for it, and in step_tables()
 };
 
 class EmbeddedLedger : public Ledger, private JudgesBench {
@@ -100,6 +101,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   const UnreadableReservations& unreadable_reservations() const { return unreadable_; }
   // Events with recently requested changes that could not be read.
   FailingEvents::Summary untold() const { return untold_.summary(); }
+  // Without a thread for state.db: a step of its work. False if nothing is left to do, or if it failed. The writer's thread.
+  bool step_tables() { return checkpointer_->turn(); }
   // A reader of its journal with its own connections, which reports to damaged_rows() as well. It must end before the ledger.
   std::unique_ptr<JournalReader> new_reader() const;
   // The number of journal rows that state.db lacks.
