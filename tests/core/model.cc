@@ -292,6 +292,8 @@ Outcome Model::configure(const Configure& configure) {
     return refused(Reason::event_not_found);
   }
   EventSettings next = settings_;
+  if (configure.name) next.name = *configure.name;
+  if (configure.starts_at) next.starts_at = *configure.starts_at;
   if (configure.status) next.status = *configure.status;
   if (configure.hold_seconds) next.hold_seconds = *configure.hold_seconds;
   if (configure.max_hold_seconds) next.max_hold_seconds = *configure.max_hold_seconds;
