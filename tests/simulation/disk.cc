@@ -236,6 +236,7 @@ void Disk::undo_damage() {
   fs::create_directories(folder_);
   for (const auto& [name, content] : before_damage_.contents) put_content(folder_ / name, content);
   files_ = std::exchange(before_damage_, {}).files;
+  marker_ = content_of(folder_ / k_marker);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- calls

@@ -72,6 +72,7 @@ class Run {
   void abandon_import();
   void forget();
   void pass_a_day();
+  void crash_while_rows_go();
 
   void follow_tables(std::uint64_t turns);
   void follow_changes();
@@ -357,6 +358,14 @@ void Run::pass_a_day() {
   Configure rename{.name = "name " + std::to_string(++names_)};
   const std::vector<Asked> asked{{Kind::request, "rename", &round.add(book_.events().begin()->first, rename)}};
   execute(round, asked);
+  if (node_.lives_on() && choices_.one_in(2)) crash_while_rows_go();
+}
+
+// The rows of yesterday have been read and may go: a crash comes about when they do.
+void Run::crash_while_rows_go() {
+  while (follower_.read(node_.ledger(), 100, ReadFrom::anywhere, false)) {}
+  node_.disk().plan_crash(choices_.below(25), choices_.one_in(2) ? Disk::End::kill : Disk::End::power);
+  for (int i = 0; i < 4 && node_.lives_on(); ++i) node_.ledger().step_tables();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- copies
