@@ -191,18 +191,19 @@ void Disk::note_clean_stop() {
 
 // ---------------------------------------------------------------------------------------------------------------- damage at rest
 
-std::string Disk::pick_file() {
+std::string Disk::pick_file(bool spares_tables) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder_)) {
     const std::string name = entry.path().filename().string();
+    if (spares_tables && name.starts_with("state.db")) continue;
     if (survives(name) && fs::file_size(entry.path()) > 0) names.push_back(name);
   }
   std::ranges::sort(names);   // a folder's order is the machine's
   return names.empty() ? std::string() : choices_.of(names);
 }
 
-std::string Disk::rot() {
-  const std::string name = pick_file();
+std::string Disk::rot(bool spares_tables) {
+  const std::string name = pick_file(spares_tables);
   if (name.empty()) return {};
   const std::string content = content_of(folder_ / name);
   std::string changed = content;
@@ -215,7 +216,7 @@ std::string Disk::rot() {
 }
 
 std::string Disk::lose_file() {
-  const std::string name = pick_file();
+  const std::string name = pick_file(false);
   if (name.empty()) return {};
   save();
   fs::remove(folder_ / name);

@@ -66,7 +66,7 @@ class Disk {
   void note_clean_stop();
 
   // What happens to the files while nobody works with them. Returns what happened, in words; empty if there is no file for it.
-  std::string rot();   // one bit of one file
+  std::string rot(bool spares_tables);   // one bit of one file; not of state.db, if it is spared
   std::string lose_file();
   void undo_damage();   // the folder is as it was before, whatever a refused start has done to it
 
@@ -119,7 +119,7 @@ class Disk {
   void adopt_renamed();
   void drop_part(File& file);
   void lose_unsynced(const std::filesystem::path& file, const File& known);
-  std::string pick_file();
+  std::string pick_file(bool spares_tables);
   void save();
 
   std::filesystem::path base_;
