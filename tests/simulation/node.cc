@@ -109,7 +109,10 @@ void Node::plan_trouble(Choices& choices, bool has_faults) {
 // SQLite does not know that after a failed sync the page cache may show what the disk does not have. So a power failure after a failed sync of
 // state.db may leave tables that a start refuses. The way out is the one that the refusal names. False: this is not the case.
 bool Node::rebuild_tables() {
-  if (!disk().has_dropped("state.db") || refusal_.find("holdfast rebuild") == std::string::npos) return false;
+  if (!disk().has_dropped("state.db")) return false;
+  if (options_.retention_days > 0 && refusal_.find("rows that state.db does not have yet were removed") != std::string::npos)
+    throw NeedsBackup();
+  if (refusal_.find("holdfast rebuild") == std::string::npos) return false;
   tell_("tables are made again, because: " + refusal_);
   ledger_.reset();
   disk().forget_dropped("state.db");
