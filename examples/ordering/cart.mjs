@@ -197,13 +197,21 @@ async function consume() {
 async function consumeWheneverKafkaIsThere() {
   for (;;) {
     try {
-      return await consume();   // from here on the client comes back by itself
+      return await consume();   // from here on the client comes back by itself, unless it says otherwise (below)
     } catch (error) {
       console.error(`Kafka: ${error.message}; trying again`);
       await sleep(betweenTriesMs);
     }
   }
 }
+
+// After an error that the client takes for lasting it stops for good. Kafka's next answer may be a better one.
+consumer.on(consumer.events.CRASH, async ({ payload }) => {
+  if (payload.restart) return;
+  console.error(`Kafka: ${payload.error.message}; the consumer starts again`);
+  await sleep(betweenTriesMs);
+  await consumeWheneverKafkaIsThere();
+});
 
 server.listen(Number(process.env.PORT ?? 8080), "127.0.0.1", () => console.log(`listening on ${server.address().port}`));
 // Not awaited: without Kafka the cart asks Holdfast each time, and still sells.
