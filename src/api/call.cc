@@ -79,12 +79,22 @@ KeyOwner owner_of(const Call& call, std::string_view name) {
   return {.caller = std::max(number >> 1U, 1U), .is_stranger = call.caller.kind != Caller::Kind::key};
 }
 
+Fault unreadable(const std::string& which) {
+  return {
+      .status = 503,
+      .code = k_unavailable,
+      .detail = which +
+                " ended long ago, and its record cannot be read. Nothing was changed, and sales go on. Repeating the request soon does not "
+                "help: an operator has to mend the record first. The server's log says how.",
+      .retry_after = k_retry_when_mended};
+}
+
 }   // namespace
 
 void write_fault(const Fault& fault, Group group, std::string_view path, http::Response& response) {
   response.status = fault.status;
   response.body.clear();
-  if (fault.status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (fault.status == 503) response.headers.emplace_back("Retry-After", std::to_string(fault.retry_after));
   if (group == Group::contract2) {
     write_as_ticket_lock(fault, response);
   } else {
@@ -128,13 +138,7 @@ Fault unavailable() {
           "the same Idempotency-Key to find out."};
 }
 
-Fault unreadable(const Uuid& reservation) {
-  return {
-      503, k_unavailable,
-      "Reservation " + to_string(reservation) +
-          " ended long ago, and its record cannot be read. Nothing was changed, and other reservations are not affected. The server's log "
-          "tells the operator what to do; repeat the request after that."};
-}
+Fault unreadable(const Uuid& reservation) { return unreadable("Reservation " + to_string(reservation)); }
 
 Fault fault_of(const Outcome& outcome) {
   const std::string_view code = name_of(outcome.reason);
@@ -167,7 +171,7 @@ Fault fault_of(const Outcome& outcome) {
     case Reason::lock_held: return {409, code, "Another program has locked at least one of the seats; nothing was changed."};
     case Reason::another_part_refused: return {409, code, "Another part of the request was refused; nothing was changed."};
     case Reason::unavailable: return unavailable();
-    case Reason::reservation_unreadable: return {503, k_unavailable, "The record of the reservation cannot be read; nothing was changed."};
+    case Reason::reservation_unreadable: return unreadable("The reservation");
     case Reason::no_adjacent_seats:
       return {409, code,
               "No row has that many available seats side by side; nothing was changed. With `adjacent` false the seats may be apart."};

@@ -83,12 +83,17 @@ Json begin_uncached_json(Call& call, unsigned status = 200);
 
 // ---- errors
 
+// Retry-After of a 503, in seconds: of what may be over in a moment, and of what an operator has to mend first.
+inline constexpr unsigned k_retry_soon = 1;
+inline constexpr unsigned k_retry_when_mended = 60;
+
 struct Fault {
   unsigned status;
   std::string_view code;   // static storage
   std::string detail;
   std::vector<std::string> seat_ids{};   // if seats are the reason
   std::string members{};                 // further members of a problem, as JSON: `"a":1,"b":2`
+  unsigned retry_after = k_retry_soon;   // of a 503
 };
 
 // Writes the error in the form of the call's group: problem+json, or contract 2's own. A 503 gets Retry-After.

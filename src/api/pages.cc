@@ -95,6 +95,14 @@ std::shared_ptr<const PublishedEvent> find_event(Call& call) { return find_event
 
 Fault fault_of(const ReadProblem& problem) {
   if (problem.kind == ReadProblem::Kind::bad_cursor) return {400, k_invalid_request, "`cursor` is not a cursor that this server issued."};
+  if (problem.kind == ReadProblem::Kind::stands_still) {
+    return {.status = 503,
+            .code = k_unavailable,
+            .detail =
+                "The tables of an event stand still, and the request needs them. Its sales go on, and so do other events. Repeating the "
+                "request soon does not help: an operator has to mend the tables first. `GET /readyz` and the server's log say how.",
+            .retry_after = k_retry_when_mended};
+  }
   if (problem.kind != ReadProblem::Kind::archived) {
     return {503, k_unavailable,
             "The server cannot read its records at the moment. Try again in a moment. If that does not help, `GET /readyz` and the "

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "ledger/cursors.h"
+#include "ledger/data_error.h"
 #include "ledger/kept_row.h"
 #include "ledger/reading.h"
 #include "ledger/recent_rows.h"
@@ -21,11 +22,13 @@ inline std::unexpected<ReadProblem> read_problem(ReadProblem::Kind kind, Seq old
   return std::unexpected(ReadProblem{kind, oldest});
 }
 
-// Calls `read`. If that throws, logs why and returns `unavailable`.
+// Calls `read`. If that throws, logs why and returns `unavailable`. If it throws TablesStandStill, only returns `stands_still`.
 template <typename Read>
 auto guarded_reading(Read read) -> decltype(read()) {
   try {
     return read();
+  } catch (const TablesStandStill&) {
+    return read_problem(ReadProblem::Kind::stands_still);
   } catch (const std::exception& error) {
     spdlog::error("what was recorded cannot be read: {}", error.what());
     return read_problem(ReadProblem::Kind::unavailable);

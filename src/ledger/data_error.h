@@ -11,4 +11,10 @@ class DataError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The tables of an event in state.db follow its changes no longer, until somebody has mended them. It was logged when they stopped.
+class TablesStandStill : public DataError {
+ public:
+  using DataError::DataError;
+};
+
 }   // namespace holdfast

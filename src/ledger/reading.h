@@ -62,6 +62,7 @@ struct ReadProblem {
     archived,   // older than the oldest change that is kept
     bad_cursor,   // not a cursor of this ledger
     unavailable,   // the tables are too far behind, or cannot be read at the moment; the log says why
+    stands_still,   // the tables of an event follow its changes no longer, until an operator has mended them; the log says how
   };
   Kind kind;
   Seq oldest = 0;   // archived, of one event: the first change that is kept

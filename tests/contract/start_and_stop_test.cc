@@ -508,7 +508,10 @@ TEST(UnreadableReservation, IsToldInReadinessAndMetricsUntilItReadsWell) {
 
   run_sql(server.data() / "state.db", ("UPDATE reservation SET seats = '[0,' WHERE id = '" + id + "'").c_str());
   EXPECT_EQ(unreadable(), 0) << "nobody has asked for it";
-  EXPECT_EQ(client.get(path).status, 503);
+  for (const Answer& refused : {client.get(path), client.get("/reservations/" + id), client.post(path + "/release", "{}")}) {
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_EQ(refused.header("Retry-After"), "60") << "only an operator can help";
+  }
   EXPECT_EQ(unreadable(), 1);
   const Answer ready = client.get("/readyz");
   EXPECT_EQ(ready.status, 200);
@@ -538,8 +541,9 @@ class ContradictedTables : public ::testing::Test {
     EXPECT_EQ(list(good).json().at("items").as_array().size(), reservations);
     for (const Answer& refused : {list(bad), client.get("/v1/seats/" + bad[0] + "/history")}) {
       EXPECT_EQ(refused.status, 503);
-      EXPECT_THAT(refused.body,
-                  HasSubstr("If that does not help, `GET /readyz` and the server's log tell the operator what is wrong and what to do."));
+      EXPECT_THAT(refused.body, HasSubstr("Its sales go on, and so do other events. Repeating the request soon does not help"));
+      EXPECT_THAT(refused.body, HasSubstr("`GET /readyz` and the server's log say how"));
+      EXPECT_EQ(refused.header("Retry-After"), "60") << "only an operator can help";
     }
     EXPECT_EQ(client.get("/v1/seats/" + good[0] + "/history").status, 200);
   }
@@ -559,6 +563,7 @@ TEST_F(ContradictedTables, AreThoseOfOneEventAndAllOthersGoOnUntilARebuildMendsT
   EXPECT_EQ(metric(client, "holdfast_state_follows"), 1);
   EXPECT_EQ(client.get("/readyz").status, 200);
   EXPECT_THAT(client.get("/readyz").body, HasSubstr("the tables of event 1 in state.db stand still at journal row "));
+  EXPECT_THAT(client.get("/readyz").body, HasSubstr("holdfast rebuild"));
 
   server.stop();
   server.start();

@@ -15,6 +15,7 @@ const char* name_of(ReadProblem::Kind kind) {
     case ReadProblem::Kind::not_in_memory: return "not in memory";
     case ReadProblem::Kind::archived: return "archived";
     case ReadProblem::Kind::bad_cursor: return "bad cursor";
+    case ReadProblem::Kind::stands_still: return "stands still";
     case ReadProblem::Kind::unavailable: return "unavailable";
   }
   return "";

@@ -119,11 +119,11 @@ void EmbeddedLedger::await_tables() const {
                   " is asked for; state.db follows too slowly, or cannot be written");
 }
 
-// Call it after await_tables(): the tables of an event that is not stopped then have what was awaited. Throws DataError.
+// Call it after await_tables(): the tables of an event that is not stopped then have what was awaited. Throws TablesStandStill.
 void EmbeddedLedger::refuse_stopped(EventNumber number) const {
   if (!checkpointer_->is_stopped(number)) return;
   StoppedEvents stopped = checkpointer_->stopped();
-  if (const auto at = stopped.find(number); at != stopped.end()) throw DataError(told_of({*at}, folder_.state()) + ".");
+  if (const auto at = stopped.find(number); at != stopped.end()) throw TablesStandStill(told_of({*at}, folder_.state()) + ".");
 }
 
 // Reads the tables, and lets /readyz name a reservation whose row is false, unless the tables of its event stand still and are named anyway.
@@ -171,12 +171,12 @@ Reading<ReservationPage> EmbeddedLedger::list_reservations(const ReservationFilt
   });
 }
 
-// An order that is not in the tables may be one of an event whose tables stand still. Throws DataError if nobody can tell.
+// An order that is not in the tables may be one of an event whose tables stand still. Throws TablesStandStill if nobody can tell.
 void EmbeddedLedger::refuse_unsure(const std::optional<Uuid>& sold_for_order) const {
   const StoppedEvents stopped = checkpointer_->stopped();
   if (stopped.empty()) return;
   const auto event = sold_for_order ? event_of_reservation(*sold_for_order) : std::nullopt;
-  if (!event || stopped.contains(*event)) throw DataError(told_of(stopped, folder_.state()) + ".");
+  if (!event || stopped.contains(*event)) throw TablesStandStill(told_of(stopped, folder_.state()) + ".");
 }
 
 Reading<std::vector<std::optional<Uuid>>> EmbeddedLedger::find_orders(std::span<const std::string> orders) const {
