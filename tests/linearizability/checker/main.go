@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	windowLimit    = 20 * time.Second // for the shortest window of one seat
+	windowLimit    = 20 * time.Second // for the shortest window of one seat; less if less is left of all time
 	violationsMax  = 3                // that are shown of a history
 	progressPeriod = 10 * time.Second
 )
@@ -101,7 +101,7 @@ func checkHistory(path string, s settings, deadline time.Time, out, errors io.Wr
 				fmt.Fprintf(out, "and %d more\n", len(broken)-violationsMax)
 				break
 			}
-			c.explain(seat, out)
+			c.explain(seat, deadline, out)
 		}
 		return 1
 	case len(open) > 0:
@@ -150,9 +150,13 @@ func (c *checker) checkAll(seats []string, deadline time.Time, progress func(don
 	}
 }
 
-// explain prints the shortest window of a seat's history, one operation a line, by their calls.
-func (c *checker) explain(seat string, out io.Writer) {
-	part := c.window(seat, windowLimit)
+// explain prints the shortest window of a seat's history, one operation a line, by their calls. It ends at the deadline with a longer one.
+func (c *checker) explain(seat string, deadline time.Time, out io.Writer) {
+	limit := time.Until(deadline)
+	if limit > windowLimit {
+		limit = windowLimit
+	}
+	part := c.window(seat, limit)
 	fmt.Fprintf(out, "seat %s: no order of these %d operations is possible, whatever was before them:\n", seat, len(part))
 	if len(part) == 0 {
 		return
