@@ -6,11 +6,16 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "sql/postgres_stop.h"
 
 namespace holdfast::pg {
 namespace {
 
 using Timer = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds k_look_for_end{100};   // how late a wait notices that it should end
+
+thread_local const std::function<bool()>* end_has_come = nullptr;   // of an EndOfWaits of this thread
 
 std::string trimmed(std::string_view message) {
   while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.remove_suffix(1);
@@ -22,6 +27,12 @@ std::string trimmed(std::string_view message) {
 }
 
 }   // namespace
+
+EndOfWaits::EndOfWaits(std::function<bool()> has_come) : has_come_(std::move(has_come)) {
+  HOLDFAST_CHECK(end_has_come == nullptr);
+  end_has_come = &has_come_;
+}
+EndOfWaits::~EndOfWaits() { end_has_come = nullptr; }
 
 // ---------------------------------------------------------------------------------------------------------------- connecting
 
@@ -133,8 +144,10 @@ void Connection::sync() {
 void Connection::wait(bool for_reading, Timer::time_point until) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Timer::now());
   if (left.count() <= 0) lose("no answer within " + std::to_string(deadline_.count()) + " ms");
+  if (end_has_come != nullptr && (*end_has_come)()) lose("its answer is no longer waited for, because this node ends");
+  const auto nap = end_has_come == nullptr ? left : std::min(left, k_look_for_end);
   pollfd socket{.fd = PQsocket(handle_.get()), .events = static_cast<short>(for_reading ? POLLIN : POLLIN | POLLOUT), .revents = 0};
-  if (::poll(&socket, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) lose(std::strerror(errno));
+  if (::poll(&socket, 1, static_cast<int>(nap.count())) < 0 && errno != EINTR) lose(std::strerror(errno));
 }
 
 void Connection::flush() {

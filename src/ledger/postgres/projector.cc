@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "ledger/postgres/retention.h"
+#include "sql/postgres_stop.h"
 
 namespace holdfast::pg {
 namespace {
@@ -52,9 +53,19 @@ Settings for_steps(const ProjectorOptions& options) {
 Settings for_house(const ProjectorOptions& options) {
   Settings settings = for_steps(options);
   settings.application = "holdfast housekeeping";
-  settings.statement_timeout = std::chrono::minutes(5);   // for ANALYZE
-  settings.deadline = std::chrono::minutes(6);
   return settings;
+}
+
+// For statements that take long with a large database. If one fails, the end of the transaction takes the longer time back.
+constexpr Statement k_more_time{"more_time", "SET LOCAL statement_timeout = '5min'"};
+constexpr std::chrono::minutes k_longer_deadline{6};
+
+template <typename Work>
+void with_more_time(Connection& connection, Work work) {
+  const LongerDeadline longer(connection, k_longer_deadline);
+  connection.round_trip({{k_begin}, {k_more_time}});
+  work();
+  connection.query(k_commit);
 }
 
 void warn_of_plans(Connection& connection) {
@@ -179,6 +190,8 @@ ProjectorStats Projector::stats() const {
 // ---------------------------------------------------------------------------------------------------------------- projecting
 
 void Projector::run() {
+  // A step is one transaction: this or another node makes it again.
+  const EndOfWaits end([this] { return !pause(std::chrono::milliseconds(0)); });
   std::unique_ptr<Connection> connection;
   Timer::time_point next_turn{};
   for (;;) {
@@ -197,6 +210,7 @@ void Projector::run() {
       const std::scoped_lock lock(mutex_);
       trouble_.clear();
     } catch (const std::exception& error) {
+      if (!pause(std::chrono::milliseconds(0))) return;
       note_failure(error.what());
       for (const EventNumber event : events) put_back(event);
       if (!pause(k_pause_after_failure)) return;
@@ -360,6 +374,7 @@ bool Projector::pause(std::chrono::milliseconds time) {
 // ---------------------------------------------------------------------------------------------------------------- keeping house
 
 void Projector::keep_house() {
+  const EndOfWaits end([this] { return !pause(std::chrono::milliseconds(0)); });
   std::unique_ptr<Connection> connection;
   bool has_looked_at_plans = false;
   bool waits = false;
@@ -378,6 +393,7 @@ void Projector::keep_house() {
       look_at_clock(*connection);   // last: only old rows and keys wait for it
       if (std::exchange(waits, false)) spdlog::warn("the upkeep of the tables works again");
     } catch (const std::exception& error) {
+      if (!pause(std::chrono::milliseconds(0))) return;
       spdlog::log(std::exchange(waits, true) ? spdlog::level::debug : spdlog::level::warn,
                   "the upkeep of the tables fails and is retried: {}", error.what());
       if (connection != nullptr) connection->reset();
@@ -419,7 +435,9 @@ void Projector::renew_statistics(Connection& connection) {
     for (int at = 0; at < rows.rows(); ++at) outgrown.emplace(rows.text(at, 0));
   }
   for (const Analysis& each : k_analyses) {
-    if (has_imported || outgrown.contains(std::string(each.table))) connection.query(each.statement);
+    if (has_imported || outgrown.contains(std::string(each.table))) {
+      with_more_time(connection, [&] { connection.query(each.statement); });
+    }
   }
 }
 
@@ -430,7 +448,8 @@ void Projector::look_at_clock(Connection& connection) {
     if (clock_ahead_ || Timer::now() < look_at_clock_after_) return;
     look_at_clock_after_ = Timer::now() + k_look_at_clock_again;   // in case this attempt fails
   }
-  const Millis ahead = clock_ahead_of_journal(connection, k_clock_doubt_time);
+  Millis ahead = 0;
+  with_more_time(connection, [&] { ahead = clock_ahead_of_journal(connection, k_clock_doubt_time); });
   {
     const std::scoped_lock lock(mutex_);
     clock_ahead_ = ahead;

@@ -69,7 +69,7 @@ class Projector {
   static constexpr Seq k_all = ~Seq{0};
 
   explicit Projector(ProjectorOptions options);
-  ~Projector();   // ends after the current step
+  ~Projector();   // does not wait for answers of the database: a step without one is given up
 
   void tell(EventNumber event, Seq seq);
 
