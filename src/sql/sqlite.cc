@@ -1,10 +1,16 @@
 #include "sql/sqlite.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <filesystem>
 
 namespace holdfast::sqlite {
+namespace {
+
+constexpr sqlite3_int64 k_rewritten_at_once = sqlite3_int64{64} * 1024;   // SQLite's files take less than 128 KiB a call
+
+}   // namespace
 
 Database::Database(const std::string& path, Mode mode) : path_(path) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;   // URIs are for ATTACH
@@ -35,6 +41,33 @@ std::optional<std::string> Database::find_cut() const {
       std::int64_t{header[28]} << 24 | std::int64_t{header[29]} << 16 | std::int64_t{header[30]} << 8 | std::int64_t{header[31]};
   if (size >= page * pages) return std::nullopt;
   return "it is " + std::to_string(size) + " bytes long, and its header says " + std::to_string(page * pages);
+}
+
+void Database::rewrite_log() {
+  const Transaction alone(*this);   // nobody else appends to the log or starts it anew
+  sqlite3_file* log = nullptr;
+  if (sqlite3_file_control(handle(), nullptr, SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log)) != SQLITE_OK) fail("find the log of");
+  if (log == nullptr || log->pMethods == nullptr) return;   // there is none
+  const auto expect_ok = [this](int result, const char* doing) {
+    if (result == SQLITE_OK) return;
+    throw Error(result & 0xFF, std::string("cannot ") + doing + " " + path_ + "-wal: " + sqlite3_errstr(result) + " (SQLite result code " +
+                                   std::to_string(result) + ")");
+  };
+  sqlite3_int64 size = 0;
+  expect_ok(log->pMethods->xFileSize(log, &size), "read");
+  std::vector<char> bytes(static_cast<std::size_t>(std::min(size, k_rewritten_at_once)));
+  for (sqlite3_int64 at = 0; at < size;) {
+    const int count = static_cast<int>(std::min(size - at, k_rewritten_at_once));
+    expect_ok(log->pMethods->xRead(log, bytes.data(), count, at), "read");
+    expect_ok(log->pMethods->xWrite(log, bytes.data(), count, at), "write");
+    at += count;
+  }
+  if (size > 0) expect_ok(log->pMethods->xSync(log, SQLITE_SYNC_NORMAL), "sync");
+}
+
+void Database::move_log() {
+  const int result = sqlite3_wal_checkpoint_v2(handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) fail("move the log of");
 }
 
 void Database::fail(const char* doing) const {

@@ -46,6 +46,17 @@ class Database {
   // on it.
   std::optional<std::string> find_cut() const;
 
+  // ---- the write-ahead log of a file in WAL mode
+  // Writes the log again with its own bytes, and syncs it. After a failed sync the kernel takes the lost pages for clean, so a later sync
+  // succeeds without them; pages that are written again are not clean. Readers read the same bytes, other writers wait, and a crash in between
+  // changes nothing. Throws Error if it fails: then the log may not be on disk.
+  void rewrite_log();
+  // Moves the log into the file and syncs both, as far as readers allow; what is left is no error. It must be on disk: a power failure in
+  // between would leave a file that needs frames which the log lacks.
+  void move_log();
+  // Whether closing the last connection leaves the log as it is; otherwise that moves it into the file and removes it.
+  void keep_log_at_close(bool keeps) { sqlite3_db_config(handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keeps ? 1 : 0, nullptr); }
+
  private:
   struct Close {
     void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }

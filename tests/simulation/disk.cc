@@ -61,7 +61,6 @@ void Disk::begin(const fs::path& base, std::uint64_t seed, std::function<void(Mi
   calls_ = reads_ = 0;
   slowness_ = 0;
   before_damage_ = {};
-  failed_syncs_.clear();
   faults_.clear();
   heal();
   sqlite3_randomness(0, nullptr);   // SQLite draws its salts from us again
@@ -80,15 +79,6 @@ bool Disk::heal() {
   crash_at_.reset();
   planned_.clear();
   return std::exchange(failed_, false);
-}
-
-bool Disk::has_dropped(const std::string& name) const {
-  return std::ranges::any_of(failed_syncs_, [&](const std::string& failed) { return failed.starts_with(name); });
-}
-
-void Disk::forget_dropped(const std::string& name) {
-  std::erase_if(failed_syncs_, [&](const std::string& failed) { return failed.starts_with(name); });
-  std::erase_if(files_, [&](const auto& file) { return file.first.starts_with(name); });
 }
 
 // ---------------------------------------------------------------------------------------------------------------- crashes
@@ -341,7 +331,6 @@ int Disk::sync(const std::string& path, const Real& real) {
   }
   if (!ends && fails(Fault::sync_error, path)) {
     drop_part(file);
-    failed_syncs_.insert(fs::path(path).filename().string());
     return SQLITE_IOERR_FSYNC;
   }
   file.before.clear();

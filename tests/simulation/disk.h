@@ -20,7 +20,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -69,11 +68,6 @@ class Disk {
   std::string rot(bool spares_tables);   // one bit of one file; not of state.db, if it is spared
   std::string lose_file();
   void undo_damage();   // the folder is as it was before, whatever a refused start has done to it
-
-  // Whether a sync of files whose name begins so has failed, so that what was synced later may not be on disk.
-  bool has_dropped(const std::string& name) const;
-  // The files of that name are made anew.
-  void forget_dropped(const std::string& name);
 
   // How often each fault was met, by kind and file.
   const std::map<std::string, std::uint64_t>& faults() const { return faults_; }
@@ -139,7 +133,6 @@ class Disk {
   bool failed_ = false;
   Millis slowness_ = 0;
   Saved before_damage_;
-  std::set<std::string> failed_syncs_;
   std::map<std::string, std::uint64_t> faults_;
 };
 

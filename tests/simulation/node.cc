@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "cli/maintenance.h"
 #include "core/check.h"
 #include "simulation/failure.h"
 
@@ -106,33 +105,13 @@ void Node::plan_trouble(Choices& choices, bool has_faults) {
   disk().plan_fault(choices.of(k_faults), choices.below(60), 1);
 }
 
-// SQLite does not know that after a failed sync the page cache may show what the disk does not have. So a power failure after a failed sync of
-// state.db may leave tables that a start refuses. The way out is the one that the refusal names. False: this is not the case.
-bool Node::rebuild_tables() {
-  if (!disk().has_dropped("state.db")) return false;
-  if (options_.retention_days > 0 && refusal_.find("rows that state.db does not have yet were removed") != std::string::npos)
-    throw NeedsBackup();
-  if (refusal_.find("holdfast rebuild") == std::string::npos) return false;
-  tell_("tables are made again, because: " + refusal_);
-  ledger_.reset();
-  disk().forget_dropped("state.db");
-  ++rebuilds_;
-  try {
-    cli::rebuild(disk().folder(), [](Position, Position) {});
-  } catch (const DataError&) {
-    if (options_.retention_days > 0) throw NeedsBackup();   // the journal no longer has its first rows
-    throw;
-  }
-  return true;
-}
-
 void Node::open(Choices& choices, bool has_faults, const std::function<void()>& check_start) {
   end_old_life(choices);
   if (has_faults && damage(choices)) try_damaged(check_start);
   plan_trouble(choices, has_faults);
   while (!try_to_open()) {
     tell_("not started: " + refusal_);
-    const bool has_cause = disk().has_crashed() || disk().has_failed() || rebuild_tables();
+    const bool has_cause = disk().has_crashed() || disk().has_failed();
     expect(has_cause, "a start is refused without a cause: " + refusal_ + (ledger_ == nullptr ? "" : ledger_->trouble()));
     end_old_life(choices);
     plan_trouble(choices, has_faults);

@@ -21,9 +21,6 @@ struct NodeOptions {
   Millis slowness;   // of a sync, at most
 };
 
-// Only a backup helps the node: its tables are damaged, and the journal no longer has the rows that they were made from.
-struct NeedsBackup {};
-
 class Node {
  public:
   // `removable_through`: the last journal row that all followers have read. `tell` gets what happens between two lives, in words.
@@ -35,7 +32,6 @@ class Node {
   VirtualClock& clock() { return clock_; }
   EmbeddedLedger& ledger() { return *ledger_; }
   std::uint64_t lives() const { return lives_; }
-  std::uint64_t rebuilds() const { return rebuilds_; }   // of its tables
   // A round was answered that has changes: journal.head knows of everything.
   void note_recorded() { is_marked_ = true; }
 
@@ -46,8 +42,6 @@ class Node {
   // Ends what is left of the old process, and starts until a start succeeds. On the way it may crash again and meet failing calls. A refusal
   // without a cause throws Failure.
   //
-  // After a failed sync of state.db, a refused start makes the tables again. Throws NeedsBackup if that is not possible.
-  //
   // It may also find a damaged or lost file. Such a start must be refused and name a file, or be harmless: then `check_start` is called, and throws
   // Failure if what the node shows is wrong. Afterwards the damage is undone.
   void open(Choices& choices, bool has_faults = false, const std::function<void()>& check_start = {});
@@ -57,7 +51,6 @@ class Node {
   void try_damaged(const std::function<void()>& check_start);
   void plan_trouble(Choices& choices, bool has_faults);
   bool try_to_open();
-  bool rebuild_tables();
   void end_old_life(Choices& choices);
 
   std::filesystem::path base_;
@@ -68,7 +61,6 @@ class Node {
   std::unique_ptr<EmbeddedLedger> ledger_;
   bool is_marked_ = true;   // journal.head knows of everything that was answered
   std::uint64_t lives_ = 0;
-  std::uint64_t rebuilds_ = 0;
   std::string refusal_;
 };
 

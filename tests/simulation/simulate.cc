@@ -27,8 +27,6 @@ struct Wish {
 void print(const Report& all, std::uint64_t runs, double seconds) {
   fmt::print("{} seeds, {} rounds with {} commands in {:.1f} s ({:.0f} commands/s), {} starts, {} changes followed\n", runs, all.rounds,
              all.commands, seconds, static_cast<double>(all.commands) / seconds, all.lives, all.changes);
-  fmt::print("  {:8} tables made again after a failed sync\n  {:8} ended, for only a backup would have helped\n", all.rebuilds,
-             all.ended_early);
   for (const auto& [fault, count] : all.faults) fmt::print("  {:8} {}\n", count, fault);
 }
 

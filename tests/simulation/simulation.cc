@@ -139,11 +139,7 @@ Report Run::go() {
     settle();
   } catch (const Failure& failure) {
     report_.failure = failure.what();
-  } catch (const NeedsBackup&) {
-    say("only a backup helps");
-    report_.ended_early = 1;
   }
-  report_.rebuilds = node_.rebuilds();
   report_.faults = node_.disk().faults();
   report_.lives = node_.lives();
   report_.changes = follower_.count();
@@ -461,8 +457,6 @@ void Report::add(const Report& other) {
   rounds += other.rounds;
   lives += other.lives;
   changes += other.changes;
-  rebuilds += other.rebuilds;
-  ended_early += other.ended_early;
   for (const auto& [name, count] : other.faults) faults[name] += count;
   for (const auto& [name, count] : other.met) met[name] += count;
 }

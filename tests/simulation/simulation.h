@@ -34,8 +34,6 @@ struct Report {
   std::uint64_t rounds = 0;
   std::uint64_t lives = 0;   // starts of the node that succeeded
   std::uint64_t changes = 0;   // that a follower was told
-  std::uint64_t rebuilds = 0;   // of the tables, because a sync of theirs had failed before a power failure
-  std::uint64_t ended_early = 0;   // runs whose tables could not be made again, because the journal's first rows were removed
   std::map<std::string, std::uint64_t> faults;   // by kind and file
   std::map<std::string, std::uint64_t> met;   // commands by name and outcome
   void add(const Report& other);

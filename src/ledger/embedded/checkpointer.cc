@@ -113,8 +113,9 @@ bool mend_some_of(JournalRows& journal, StateStore& state, EventNumber event) {
 }
 
 // Removes old rows of the journal, up to `through` at most. They leave the index first, so that the index never names a missing
-// row. That commit is synced, so that the tables have durably what the journal forgets. A crash between the two steps leaves an
-// index that is ahead, which the next start can handle.
+// row. That commit is synced, so that the tables have durably what the journal forgets. If it fails, no row is removed before the log of
+// state.db has been written again (StateStore::settle), for another sync would not bring what this one has lost. A crash between the two
+// steps leaves an index that is ahead, which the next start can handle.
 void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Position through, Millis older_than) {
   const std::vector<JournalRow> old = journal.old_rows(std::min(as_of.position, through), older_than, k_rows_removed_per_step);
   if (old.empty()) return;
@@ -300,6 +301,7 @@ bool Checkpointer::attempt(const std::function<void(Files&)>& work) {
   try {
     if (!files_) {
       files_.emplace(options_);
+      files_->state.settle();   // a sync of the last connection may have failed
       {
         const std::scoped_lock lock(mutex_);
         publish(files_->state);
@@ -316,6 +318,7 @@ bool Checkpointer::attempt(const std::function<void(Files&)>& work) {
     set_trouble({});
     return true;
   } catch (const std::exception& error) {
+    if (files_) files_->state.keep_log_at_close();
     files_.reset();
     set_trouble(error.what());
     return false;

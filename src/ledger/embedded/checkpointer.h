@@ -85,7 +85,8 @@ class Checkpointer {
   void stop();
 
  private:
-  // Its connections. After a failure they are opened again.
+  // Its connections. After a failure they are opened again, and state.db is settled before anything else: until then the tables do not follow,
+  // and no row of the journal is removed.
   struct Files {
     explicit Files(const Options& options);
     Journal journal;

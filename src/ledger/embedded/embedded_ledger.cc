@@ -27,6 +27,13 @@ void create_whole(const std::string& path) {
   std::filesystem::rename(partial, path);
 }
 
+// A start that is refused changes nothing, so it does not move the log into the file either.
+std::unique_ptr<Journal> open_journal_to_check(const std::string& path) {
+  auto journal = std::make_unique<Journal>(path, Journal::Mode::write);
+  journal->keep_log_at_close();
+  return journal;
+}
+
 std::string cannot_be_read(const Uuid& reservation, const std::string& state, const std::exception& error) {
   const auto* damage = dynamic_cast<const TableDamage*>(&error);
   const std::string why = damage != nullptr ? damage->found() : error.what();
@@ -47,7 +54,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
     : options_(std::move(options)),
       folder_(options_.data),
       hash_seed_(draw_hash_seed()),
-      journal_((open_files(), std::make_unique<Journal>(folder_.journal(), Journal::Mode::write))),
+      journal_((open_files(), open_journal_to_check(folder_.journal()))),
       archive_(std::make_unique<StateStore>(folder_.state(), StateStore::Mode::write)),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(*journal_, *archive_)),
       doubt_(last_recorded_time(*journal_, *archive_), clock_.now(), journal_->doubtful_start()),
@@ -61,6 +68,9 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   keys_.keep_longer(time_may_be_ahead());
   load();
   journal_->settle();
+  journal_->keep_log_at_close(false);
+  archive_->settle();
+  archive_->keep_log_at_close();   // the checkpointer knows whether the log is on disk, and closes later
   if (journal_->anchor().position > archive_->index_emptied_through()) archive_->forget_rows_through(journal_->anchor().position);
   if (doubt_.is_fresh(last_now_)) journal_->note_doubtful_start(doubt_.start());
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);

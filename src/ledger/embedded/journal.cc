@@ -1,19 +1,11 @@
 #include "ledger/embedded/journal.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "core/bytes.h"
 #include "core/check.h"
-#include "ledger/embedded/data_folder.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::size_t k_rewritten_at_once = std::size_t{1} * 1024 * 1024;
 constexpr const char* k_sql_append =
     "INSERT INTO journal (position, event, first_seq, changes, at, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* k_sql_read_one = "SELECT position, event, first_seq, changes, at, body, hash FROM journal WHERE position = ?";
@@ -32,6 +24,7 @@ Journal::Journal(const std::string& path, Mode mode) : SqliteRows(path, mode == 
   begin_.emplace(database(), "BEGIN IMMEDIATE");
   append_.emplace(database(), k_sql_append);
   commit_.emplace(database(), "COMMIT");
+  keep_log_at_close(false);   // what could refuse the file is over
 }
 
 void Journal::begin() {
@@ -124,44 +117,13 @@ void Journal::note_doubtful_start(const DoubtfulStart& start) {
       .run();
 }
 
-void Journal::checkpoint_wal() {
-  // Busy is not an error: a reader keeps some frames from being moved, and the next call moves them.
-  const int result = sqlite3_wal_checkpoint_v2(database().handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-  if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database().fail("move the log of");
-}
+void Journal::checkpoint_wal() { database().move_log(); }
 
-void Journal::keep_log_at_close() { sqlite3_db_config(database().handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
+void Journal::keep_log_at_close(bool keeps) { database().keep_log_at_close(keeps); }
 
 void Journal::settle() {
-  int frames = 0;
-  int moved = 0;
-  const int result = sqlite3_wal_checkpoint_v2(database().handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
-  if (result == SQLITE_OK && frames == moved) return;
-  if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY && (result & 0xFF) != SQLITE_LOCKED) database().fail("move the log of");
-  rewrite_log();   // a reader keeps frames from being moved
-}
-
-// Rewrites the log with its own bytes. Concurrent readers read the same bytes, and a crash in between changes nothing. The
-// rewritten pages are dirty, so fdatasync() writes them, even if the kernel had marked them clean after a failed sync.
-void Journal::rewrite_log() {
-  const std::string log = database().path() + "-wal";
-  const auto fail = [&](const char* doing) { throw DataError(std::string("cannot ") + doing + " " + log + ": " + std::strerror(errno)); };
-  const int file = ::open(log.c_str(), O_RDWR | O_CLOEXEC);   // SQLite has no locks on the log file, so closing it drops none
-  if (file < 0) fail("open");
-  struct Close {
-    int file;
-    ~Close() { ::close(file); }
-  } const close{file};
-  std::vector<char> bytes(k_rewritten_at_once);
-  for (off_t at = 0;;) {
-    const ssize_t count = ::pread(file, bytes.data(), bytes.size(), at);
-    if (count < 0) fail("read");
-    if (count == 0) break;
-    errno = ENOSPC;   // in case the write was cut short
-    if (::pwrite(file, bytes.data(), static_cast<std::size_t>(count), at) != count) fail("write");
-    at += count;
-  }
-  if (::fdatasync(file) != 0) fail("sync");
+  database().rewrite_log();
+  database().move_log();
 }
 
 }  // namespace holdfast

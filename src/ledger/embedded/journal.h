@@ -55,16 +55,15 @@ class Journal final : public SqliteRows {
   // the work; the writer moves what is left.
   int wal_frames() const { return wal_frames_; }
   void checkpoint_wal();
-  // Keeps the log as it is when the journal is closed; otherwise closing moves it into the file and removes it.
-  void keep_log_at_close();
-  // Makes sure that the log is on disk; call it before serving. After a failed sync it may be in the page cache only, and a power loss would
-  // take what was answered from it. So it is moved into the file, which is synced. While another program reads the file (a backup), the log is
-  // rewritten in place and synced. Throws sqlite::Error or DataError if that fails.
+  // Whether closing leaves the log as it is; otherwise closing moves it into the file and removes it.
+  void keep_log_at_close(bool keeps = true);
+  // Makes sure that the log is on disk; call it before serving. After a failed sync of an earlier process it may be in the page cache only, and
+  // a power loss would take what was answered from it. So it is written again and synced; then it is moved into the file, as far as readers
+  // (a backup) allow. Throws sqlite::Error if that fails.
   void settle();
 
  private:
   bool fits_next(const JournalRow& row);
-  void rewrite_log();
   void write_anchor(const JournalHead& anchor);
 
   JournalHead uncommitted_;   // head after what has been appended in the open transaction

@@ -49,6 +49,7 @@ SqliteRows::SqliteRows(const std::string& path, Mode mode)
 
 SqliteRows::SqliteRows(const std::string& path, Writing writing)
     : SqliteRows(path, writing == Writing::create ? sqlite::Database::Mode::create : sqlite::Database::Mode::read_write, "meta") {
+  database_.keep_log_at_close(writing == Writing::write);   // if it is refused here
   writing == Writing::create ? create_tables() : refuse_cut_file();
   check_format(k_application_id);
   load_head();

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::int64_t k_application_id = 0x48665331;   // "HfS1"
 
+constexpr int k_log_frames_to_move = 1'000;   // 4 MB
+
 constexpr const char* k_sql_create = R"(
   CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
   INSERT INTO meta VALUES ('position', 0), ('hash', zeroblob(32));
@@ -164,7 +166,9 @@ struct StateStore::Statements {
 StateStore::StateStore(const std::string& path, Mode mode)
     : database_(path, mode == Mode::create  ? sqlite::Database::Mode::create
                       : mode == Mode::write ? sqlite::Database::Mode::read_write
-                                            : sqlite::Database::Mode::read_only) {
+                                            : sqlite::Database::Mode::read_only),
+      is_settled_(mode == Mode::create) {
+  if (mode == Mode::write) keep_log_at_close();
   if (mode == Mode::create) {
     create_tables();
   } else if (const auto cut = database_.find_cut()) {
@@ -189,10 +193,28 @@ StateStore::StateStore(const std::string& path, Mode mode)
   database_.execute(k_sql_index_orders);
   // NORMAL: a power loss may take the tables back to an older position. The start replays the rest from the journal.
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;");
+  sqlite3_wal_hook(
+      database_.handle(),
+      [](void* self, sqlite3*, const char*, int frames) { return static_cast<StateStore*>(self)->move_long_log(frames); }, this);
   prepare();
 }
 
 StateStore::~StateStore() = default;
+
+// After each commit. SQLite would do the same by itself, but hide that a sync has failed. An error returned here is that of the commit,
+// which stays.
+int StateStore::move_long_log(int frames) {
+  if (!is_settled_ || frames < k_log_frames_to_move) return SQLITE_OK;
+  const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  return (result & 0xFF) == SQLITE_BUSY || (result & 0xFF) == SQLITE_LOCKED ? SQLITE_OK : result;
+}
+
+void StateStore::settle() {
+  database_.rewrite_log();
+  database_.move_log();
+  database_.keep_log_at_close(false);
+  is_settled_ = true;
+}
 
 void StateStore::prepare() {
   const std::string event = std::string("SELECT ") + EventColumns::k_names + ", " + checks_->event_sum_column() +

@@ -101,6 +101,13 @@ class StateStore {
     checks_->look_again();
   }
 
+  // Makes sure that what the tables have is on disk, and that it is no worse for a power loss from then on. A store opened with Mode::write
+  // must be settled before anything relies on its commits, for a sync of an earlier connection or process may have failed: the log is written
+  // again and synced, then moved into the file. Until then commits and closing leave the log as it is. Throws sqlite::Error.
+  void settle();
+  // Closing leaves the log as it is. After a failed call it may lack on disk what a later sync does not bring; the next settle() mends that.
+  void keep_log_at_close() { database_.keep_log_at_close(true); }
+
   // The journal row that the tables are as of, except for those of stopped events.
   JournalHead as_of();
 
@@ -119,7 +126,7 @@ class StateStore {
   void forget_rows_through(Position through);
   // The journal row up to which the index was emptied; the journal may still have rows before it.
   Position index_emptied_through();
-  // While on, commit() returns once it and all earlier commits are on disk.
+  // While on, commit() returns once it and all earlier commits are on disk, if the store is settled and no call has failed since.
   void sync_commits(bool on);
 
   // ---- sums of rows (state_checks.h)
@@ -206,6 +213,7 @@ class StateStore {
 
   void create_tables();
   void prepare();
+  int move_long_log(int frames);
   // Calls `work`. What is wrong with the tables then is wrong with those of this event.
   template <typename Work>
   void concerning(EventNumber event, Work work);
@@ -244,6 +252,7 @@ class StateStore {
   std::optional<StateChecks> checks_;   // always, once the file is known to be one of Holdfast
   std::unique_ptr<Statements> statements_;
   std::optional<sqlite::Transaction> transaction_;
+  bool is_settled_;
   Millis keys_kept_longer_ = 0;
   std::map<EventNumber, Followed> following_;
   StoppedEvents stopped_;

@@ -2,8 +2,10 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,6 +22,9 @@ struct Unsynced {
   std::int64_t offset;
   std::string before;     // shorter than the write if the file grew
   std::int64_t size_before;
+  std::int64_t size;   // of the write
+
+  std::int64_t end() const { return offset + size; }
 };
 
 struct State {
@@ -31,6 +36,7 @@ struct State {
   int operations = 0;
   std::string watched;
   std::map<std::string, std::vector<Unsynced>> unsynced;
+  std::map<std::string, std::vector<Unsynced>> lost;   // by failed syncs
 };
 
 State& state() {
@@ -72,14 +78,27 @@ bool is_watched(const File* file) { return !state().watched.empty() && file->pat
 void note_unsynced(File* file, std::int64_t offset, std::int64_t count) {
   const std::scoped_lock lock(state().mutex);
   if (!is_watched(file)) return;
-  Unsynced write{.offset = offset, .before = {}, .size_before = 0};
+  Unsynced write{.offset = offset, .before = {}, .size_before = 0, .size = count};
   sqlite3_int64 size = 0;
   file->real()->pMethods->xFileSize(file->real(), &size);
   write.size_before = size;
   const std::int64_t old = std::max<std::int64_t>(0, std::min<std::int64_t>(count, size - offset));
   write.before.resize(static_cast<std::size_t>(old));
   if (old > 0) file->real()->pMethods->xRead(file->real(), write.before.data(), static_cast<int>(old), offset);
-  state().unsynced[*file->path].push_back(std::move(write));
+  std::vector<Unsynced>& unsynced = state().unsynced[*file->path];
+  std::vector<Unsynced>& lost = state().lost[*file->path];
+  const auto is_rewritten = [&](const Unsynced& one) { return offset <= one.offset && one.end() <= offset + count; };
+  std::ranges::copy_if(lost, std::back_inserter(unsynced), is_rewritten);
+  std::erase_if(lost, is_rewritten);
+  unsynced.push_back(std::move(write));
+}
+
+// The kernel takes what a failed sync has not written for written.
+void note_lost(const File* file) {
+  const std::scoped_lock lock(state().mutex);
+  const auto unsynced = state().unsynced.extract(*file->path);
+  if (!unsynced) return;
+  std::ranges::move(unsynced.mapped(), std::back_inserter(state().lost[*file->path]));
 }
 
 void note_synced(const File* file) {
@@ -113,7 +132,10 @@ int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
 
 int sync_file(sqlite3_file* file, int flags) {
   const std::shared_lock moving(state().frozen);
-  if (fails(of(file), Kind::sync)) return SQLITE_IOERR_FSYNC;
+  if (fails(of(file), Kind::sync)) {
+    note_lost(of(file));
+    return SQLITE_IOERR_FSYNC;
+  }
   const int result = of(file)->real()->pMethods->xSync(of(file)->real(), flags);
   note_synced(of(file));
   return result;
@@ -157,6 +179,7 @@ int delete_file(sqlite3_vfs*, const char* name, int sync_folder) {
   {
     const std::scoped_lock lock(state().mutex);
     state().unsynced.erase(name);
+    state().lost.erase(name);
   }
   return g_real->xDelete(g_real, name, sync_folder);
 }
@@ -179,6 +202,16 @@ void undo(const fs::path& file, const std::vector<Unsynced>& writes, double shar
       out.write(writes[i].before.data(), static_cast<std::streamsize>(writes[i].before.size()));
     }
     fs::resize_file(file, static_cast<std::uintmax_t>(writes[i].size_before));
+  }
+}
+
+// Later writes that are on disk keep the file's size.
+void take_back(const fs::path& file, std::vector<Unsynced> writes) {
+  std::fstream out(file, std::ios::in | std::ios::out | std::ios::binary);
+  for (auto write = writes.rbegin(); write != writes.rend(); ++write) {
+    write->before.resize(static_cast<std::size_t>(write->size));
+    out.seekp(write->offset);
+    out.write(write->before.data(), write->size);
   }
 }
 
@@ -227,6 +260,7 @@ void Disk::watch(const fs::path& folder) {
   const std::scoped_lock lock(state().mutex);
   state().watched = folder.string();
   state().unsynced.clear();
+  state().lost.clear();
 }
 
 void Disk::stop_watching() { watch({}); }
@@ -236,6 +270,8 @@ void Disk::copy_as_after_power_loss(const fs::path& from, const fs::path& to, do
   const std::scoped_lock lock(state().mutex);
   copy_files(from, to);
   for (const char* file : k_files) {
+    const auto lost = state().lost.find((from / file).string());
+    if (lost != state().lost.end() && fs::exists(to / file)) take_back(to / file, lost->second);
     const auto writes = state().unsynced.find((from / file).string());
     if (writes != state().unsynced.end() && fs::exists(to / file)) undo(to / file, writes->second, share);
   }

@@ -22,7 +22,7 @@ class Disk {
   enum class Fault {
     full,       // writes: SQLITE_FULL
     torn,       // writes: half of it is written, then SQLITE_IOERR_WRITE
-    no_sync,    // syncs: SQLITE_IOERR_FSYNC; the written bytes stay
+    no_sync,   // syncs: SQLITE_IOERR_FSYNC; the written bytes show, but a power loss takes them unless they are written again and synced
   };
 
   static Disk& get();
@@ -39,11 +39,11 @@ class Disk {
   // From now on, remembers unsynced writes to files below `folder`, so that they can be lost.
   void watch(const std::filesystem::path& folder);
   void stop_watching();
-  // As after a kill. Then undoes the last unsynced writes of each file: all for `share` 1, none for 0.
+  // As after a kill. Then undoes what failed syncs have lost, and the last unsynced writes of each file: all for `share` 1, none for 0.
   void copy_as_after_power_loss(const std::filesystem::path& from, const std::filesystem::path& to, double share);
 
  private:
   Disk();
 };
 
-}  // namespace holdfast::test
+}   // namespace holdfast::test
