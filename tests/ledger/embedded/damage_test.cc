@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "cli/maintenance.h"
+#include "ledger/embedded/disk.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -405,6 +406,34 @@ TEST_F(Damage, TablesChangedByHandAreRefusedAtStartAndFoundByVerify) {
     EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), ""));
     EXPECT_EQ(files_of(data), before) << "a refused start changes nothing";
     fs::remove_all(data);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------- refusals
+
+TEST_F(Damage, ARefusedStartLeavesBothFilesAndTheirLogsAsTheyAre) {
+  LedgerInTest live(folder / "live", time);
+  const EventNumber other = live.create_event(20);
+  EXPECT_TRUE(live.hold(other, live.new_id(other), {1}).accepted());
+  live.wait_for_tables();
+  const std::pair<const char*, const char*> damages[] = {{"journal.db", "UPDATE journal SET body = x'00' WHERE position = 2"},
+                                                         {"journal.db", "DELETE FROM meta"},
+                                                         {"state.db", "UPDATE meta SET value = x'00' WHERE name = 'hash'"},
+                                                         {"state.db", "DELETE FROM reservation"}};
+  for (const auto& [file, damage] : damages) {
+    SCOPED_TRACE(damage);
+    const fs::path data = folder.path() / ("killed" + std::to_string(++copies));
+    Disk::get().copy_as_after_kill(folder / "live", data);
+    {
+      sqlite::Database database((data / file).string(), sqlite::Database::Mode::read_write);
+      database.keep_log_at_close(true);
+      database.execute(damage);
+    }
+    const auto files = [&] { return files_of(data) + read_whole(data / "journal.db-wal") + read_whole(data / "state.db-wal"); };
+    const std::string before = files();
+    EXPECT_GT(fs::file_size(data / (std::string(file) + "-wal")), 0u);
+    EXPECT_THROW(LedgerInTest(data, time), DataError);
+    EXPECT_TRUE(files() == before);
   }
 }
 
