@@ -86,10 +86,18 @@ bool Node::try_to_open() {
   return lives_on();
 }
 
+// The start, or a call about a reservation whose row in the tables is not what was written, is refused and names the file; or nothing shows.
 void Node::try_damaged(const std::function<void()>& check_start) {
-  if (try_to_open()) {
-    check_start();
-  } else {
+  bool shows_nothing = try_to_open();
+  if (shows_nothing) {
+    try {
+      check_start();
+    } catch (const ReservationUnreadable& unreadable) {
+      refusal_ = unreadable.what();
+      shows_nothing = false;
+    }
+  }
+  if (!shows_nothing) {
     tell_("refused: " + refusal_);
     expect(refusal_.find(".db") != std::string::npos || refusal_.find("journal.head") != std::string::npos,
            "a refusal names no file: " + refusal_);
