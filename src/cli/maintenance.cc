@@ -395,6 +395,7 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
   if (!fs::exists(folder.journal())) throw DataError("there is no journal.db in " + data.string() + ".");
   Journal journal(folder.journal(), Journal::Mode::write);
   journal.read(journal.anchor(), [](const JournalRow&) { return true; });   // the rest must be undamaged
+  journal.settle();   // a sync of an earlier process may have failed
   AcceptedLoss loss{.last_row = journal.head().position, .known_row = journal.head().position};
   const std::string path = HeadMarker::file_in(data);
   std::optional<RegistryRevision> registry;

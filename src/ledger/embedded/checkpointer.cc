@@ -301,13 +301,13 @@ bool Checkpointer::attempt(const std::function<void(Files&)>& work) {
   try {
     if (!files_) {
       files_.emplace(options_);
-      files_->state.settle();   // a sync of the last connection may have failed
       {
         const std::scoped_lock lock(mutex_);
         publish(files_->state);
         followed_ = files_->state.as_of().position;
       }
       caught_up_.notify_all();
+      files_->state.settle();   // a sync of the last connection may have failed
     }
     try {
       work(*files_);
@@ -383,7 +383,12 @@ void Checkpointer::move_log(Journal& journal, LogWatch& log) {
   if (const std::string what = log.look_at_new(); !what.empty()) {
     return set_damage(told_of_damaged_log(options_.journal + "-wal", what));
   }
-  journal.checkpoint_wal();
+  try {
+    journal.checkpoint_wal();
+  } catch (const sqlite::Error& error) {
+    if (error.code() == SQLITE_IOERR) set_damage(told_of_failed_move(error));
+    throw;
+  }
   const std::scoped_lock lock(mutex_);
   looked_at_ = log.place();
   log_is_short_ = true;

@@ -69,8 +69,6 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   load();
   journal_->settle();
   journal_->keep_log_at_close(false);
-  archive_->settle();
-  archive_->keep_log_at_close();   // the checkpointer knows whether the log is on disk, and closes later
   if (journal_->anchor().position > archive_->index_emptied_through()) archive_->forget_rows_through(journal_->anchor().position);
   if (doubt_.is_fresh(last_now_)) journal_->note_doubtful_start(doubt_.start());
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
@@ -171,14 +169,6 @@ void EmbeddedLedger::load() {
   archive_->load_keys(keep);
   EventLoader loader(*journal_, *archive_, hash_seed_);
   loader.load(keep);
-  // After everything that may refuse the tables: until then somebody may put them right by hand.
-  if (const auto made = archive_->make_missing_checks()) {
-    spdlog::warn(
-        "{}: sums of {} reservations and {} events were made from the tables as they are, because they were missing or older than the "
-        "tables. From now on a row that is changed by hand or damaged is not believed; `holdfast verify` compares what was there "
-        "before with a whole journal",
-        folder_.state(), made->reservations, made->events);
-  }
   last_now_ = std::max(last_now_, loader.last_time());
   for (auto& [number, loaded] : loader.events()) {
     Event& event = event_at(number);
@@ -198,6 +188,14 @@ void EmbeddedLedger::load() {
     }
     open_if_ready(event);
     queue_expiry(event);
+  }
+  // After everything that may refuse the tables: until then somebody may put them right by hand.
+  if (const auto made = archive_->make_missing_checks()) {
+    spdlog::warn(
+        "{}: sums of {} reservations and {} events were made from the tables as they are, because they were missing or older than the "
+        "tables. From now on a row that is changed by hand or damaged is not believed; `holdfast verify` compares what was there "
+        "before with a whole journal",
+        folder_.state(), made->reservations, made->events);
   }
   // An event that the tables have lost is not replaced by another: its seats may have been sold.
   next_number_ = std::max(static_cast<EventNumber>(events_.size()), archive_->last_known_event() + 1);
@@ -418,7 +416,10 @@ void EmbeddedLedger::move_end_of_log() {
       return checkpointer_->set_damage(told_of_damaged_log(folder_.journal() + "-wal", what));
     }
     journal_->checkpoint_wal();
-  } catch (const std::runtime_error& error) {   // from SQLite, or the log's file
+  } catch (const sqlite::Error& error) {
+    if (error.code() == SQLITE_IOERR) return stop_selling(told_of_failed_move(error), true);
+    spdlog::error("{}; the log keeps growing, and the move is retried", error.what());
+  } catch (const std::runtime_error& error) {   // from the log's file
     spdlog::error("{}; the log keeps growing, and the move is retried", error.what());
   }
 }

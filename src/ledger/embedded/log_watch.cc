@@ -82,6 +82,11 @@ std::string told_of_damaged_log(const std::string& path, const std::string& what
          way_out_of_lost_rows(path);
 }
 
+std::string told_of_failed_move(const sqlite::Error& error) {
+  return std::string("the journal's log could not be moved into its file: ") + error.what() +
+         ". What was answered is in the log, which is kept. Repair the disk, then start again.";
+}
+
 std::string told_of_log_damaged_at_the_end(const std::string& path, const std::string& what) {
   return path + " " + what +
          " by another program before the server ended. It was left as it is, and not moved into its database: the next start would "

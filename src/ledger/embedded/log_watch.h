@@ -78,6 +78,9 @@ class LogWatch {
 
 // A sentence with what look() found and what to do: for a running server, and for one that finds it as it ends.
 std::string told_of_damaged_log(const std::string& path, const std::string& what);
+// Why nothing is sold any more if the disk has failed while the log was moved. SQLite would not move again what a failed sync has lost; a start
+// does.
+std::string told_of_failed_move(const sqlite::Error& error);
 std::string told_of_log_damaged_at_the_end(const std::string& path, const std::string& what);
 
 // Whether a log's file begins with a header that SQLite wrote. If the file is being written, ask again.

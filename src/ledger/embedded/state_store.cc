@@ -169,6 +169,10 @@ StateStore::StateStore(const std::string& path, Mode mode)
                                             : sqlite::Database::Mode::read_only),
       is_settled_(mode == Mode::create) {
   if (mode == Mode::write) keep_log_at_close();
+  // Before the first commit: SQLite's own hook would move a log that is not settled.
+  sqlite3_wal_hook(
+      database_.handle(),
+      [](void* self, sqlite3*, const char*, int frames) { return static_cast<StateStore*>(self)->move_long_log(frames); }, this);
   if (mode == Mode::create) {
     create_tables();
   } else if (const auto cut = database_.find_cut()) {
@@ -193,9 +197,6 @@ StateStore::StateStore(const std::string& path, Mode mode)
   database_.execute(k_sql_index_orders);
   // NORMAL: a power loss may take the tables back to an older position. The start replays the rest from the journal.
   database_.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;");
-  sqlite3_wal_hook(
-      database_.handle(),
-      [](void* self, sqlite3*, const char*, int frames) { return static_cast<StateStore*>(self)->move_long_log(frames); }, this);
   prepare();
 }
 
@@ -375,8 +376,8 @@ bool StateStore::go_on_without(EventNumber event) {
 
 EventNumber StateStore::last_known_event() {
   constexpr const char* k_sql =
-      "SELECT coalesce(max(event), 0) FROM (SELECT event FROM event_check UNION ALL SELECT event FROM journal_index) "
-      "WHERE event BETWEEN 0 AND ?1";
+      "SELECT max(coalesce((SELECT max(event) FROM event_check WHERE event BETWEEN 0 AND ?1), 0), "
+      "coalesce((SELECT max(event) FROM journal_index WHERE event BETWEEN 0 AND ?1), 0))";   // each from the end of an index
   sqlite::Statement row(database_, k_sql);
   row.bind(1, std::int64_t{k_events_max});
   return row.step() ? static_cast<EventNumber>(row.integer(0)) : 0;

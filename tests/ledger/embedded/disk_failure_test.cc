@@ -138,6 +138,55 @@ TEST(JournalFailures, RefusalsNeedNoDiskUntilOneAcceptedBatchHasFailed) {
   disk.heal();
 }
 
+// SQLite would take what it has moved once for moved, and begin the log again over it.
+TEST(JournalFailures, AfterAFailureWhileTheLogIsMovedTheLogIsKeptAndHasEverything) {
+  constexpr int k_rounds = 16, k_changes = 4'000;   // more than a log that is left alone has
+  Disk& disk = Disk::get();
+  const TestTime time;
+  LedgerFolder folder;
+  disk.watch(folder / "data");
+  LedgerInTest it(folder / "data", time, {.data = {}, .has_tables_thread = false});
+  const EventNumber event = it.create_event(12);
+  for (int i = 0; i < k_rounds; ++i) {
+    Round round;
+    for (int k = 0; k < k_changes; ++k) round.add(event, Configure{.name = std::string(150, static_cast<char>('a' + k % 20))});
+    ASSERT_TRUE(round.run(it.ledger()).durable);
+  }
+  disk.fail("journal.db", Disk::Fault::no_sync, 0);
+  while (it.ledger().step_tables()) {}
+  EXPECT_THAT(it.ledger().journal_damage(), HasSubstr("could not be moved into its file"));
+  disk.heal();
+  while (it.ledger().step_tables()) {}
+  EXPECT_EQ(told(it.hold(event, it.new_id(event), {9})), "accepted");
+  const std::string picture = it.picture();
+  disk.copy_as_after_power_loss(folder / "data", folder / "lost", 0);
+  disk.stop_watching();
+  LedgerInTest lost(folder / "lost", time);
+  EXPECT_EQ(it.picture_of(lost.ledger()), picture);
+}
+
+TEST(TablesFailure, AStartSellsAlthoughTheTablesCannotBeWritten) {
+  Disk& disk = Disk::get();
+  const TestTime time;
+  LedgerFolder folder;
+  Sale sale(folder / "data", time);
+  for (int batch = 0; batch < Sale::k_batches; ++batch) EXPECT_TRUE(sale.run(batch));
+  disk.copy_as_after_kill(folder / "data", folder / "killed");
+  for (const Disk::Fault fault : {Disk::Fault::no_sync, Disk::Fault::full}) {
+    disk.fail("killed/state.db", fault, 0);
+    LedgerInTest killed(folder / "killed", time);
+    EXPECT_EQ(sale.it.picture_of(killed.ledger()), sale.it.picture());
+    ASSERT_TRUE(eventually([&] { return !killed.ledger().state_follows(); }));
+    EXPECT_EQ(killed.ledger().trouble(), "");
+    disk.heal();
+  }
+  LedgerInTest killed(folder / "killed", time);
+  EXPECT_EQ(told(killed.hold(sale.first, sale.ids[6], {9})), "accepted");
+  killed.wait_for_tables();
+  killed.close();
+  EXPECT_EQ(verify_folder(folder / "killed").problem, "");
+}
+
 TEST(TablesFailure, SalesGoOnAndTheTablesCatchUpLater) {
   Disk& disk = Disk::get();
   const TestTime time;
