@@ -105,15 +105,13 @@ TEST_F(Seats, OfAnImportInterruptedByAKillAreImportedOnceByTheNextNode) {
   write(event.part_from((k_parts - 1) * k_seats_a_part, k_seats_a_part));
 
   Sql sql(cluster.ledger_url());
-  const auto steps = [&] {
-    return std::stoul(
-        sql.value("SELECT count(*) FROM holdfast.journal j JOIN holdfast.event e ON e.number = j.event WHERE e.id = $1", {event.id}));
-  };
-  ASSERT_TRUE(eventually([&] { return steps() > 1; }, k_long)) << "the import does not begin";
-  // The next step of the import waits for the event's row, which is its lock: so the import is in progress when its node is
-  // killed.
+  // As soon as the event's row is there it is locked, and the next step of the import waits for it: so the import is in progress when its
+  // node is killed.
   sql.run("BEGIN");
-  sql.query("SELECT FROM holdfast.event WHERE id = $1 FOR UPDATE", {event.id});
+  const auto is_locked = [&] {
+    return sql.value("SELECT count(*) FROM (SELECT FROM holdfast.event WHERE id = $1 FOR UPDATE) e", {event.id}) == "1";
+  };
+  ASSERT_TRUE(eventually(is_locked, k_long)) << "the import does not begin";
   ASSERT_EQ(sql.value("SELECT count(*) FROM holdfast.import"), "1") << "the import was to be on its way";
   cluster.at(first).kill();
   sql.run("ROLLBACK");
