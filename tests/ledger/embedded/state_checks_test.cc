@@ -471,9 +471,9 @@ TEST_F(StateChecksAtWork, AStoppedEventGoesOnOnlyIfAllOfItsRowsAreRight) {
     it.reopen();
     it.wait_for_tables();
     ASSERT_TRUE(eventually([&] { return !log.with("stand still").empty(); }));
+    EXPECT_THAT(it.ledger().stopped_events(), SizeIs(1)) << "seat 7 is still false";
+    it.close();   // before the log: its threads write to it
   }
-  EXPECT_THAT(it.ledger().stopped_events(), SizeIs(1)) << "seat 7 is still false";
-  it.close();
   run("UPDATE seat_state SET version = 1 WHERE seat = 7");
   it.reopen();
   EXPECT_TRUE(eventually([&] { return it.ledger().stopped_events().empty(); }));
