@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "access/registry.h"
 #include "core/bytes.h"
@@ -11,7 +12,9 @@ namespace {
 
 constexpr const char* k_sql_create = "CREATE TABLE IF NOT EXISTS registry_revision (id BLOB NOT NULL, number INTEGER NOT NULL) STRICT";
 
-std::string marker_beside(const std::string& registry) { return HeadMarker::file_in(std::filesystem::path(registry).parent_path()); }
+std::unique_ptr<RegistryMarker> marker_beside(const std::string& registry, RegistryMarker::Mode mode) {
+  return RegistryMarker::find(std::filesystem::path(registry).parent_path(), mode);
+}
 
 bool has_table(sqlite::Database& registry) {
   return registry.query_int("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'registry_revision'") == 1;
@@ -37,14 +40,13 @@ void commit_registry_change(sql::Database& registry, sql::Transaction& transacti
 
 void note_registry_revision(sqlite::Database& registry) {
   const std::optional<RegistryRevision> revision = registry_revision(registry);
-  const std::string path = marker_beside(registry.path());
-  if (!revision || !std::filesystem::exists(path)) return;
-  HeadMarker(path, HeadMarker::Mode::write).note_registry(*revision);
+  if (!revision) return;
+  if (const auto marker = marker_beside(registry.path(), RegistryMarker::Mode::write)) marker->note(*revision);
 }
 
 std::optional<RegistryRevision> noted_registry_revision(const std::string& path) {
-  const std::unique_ptr<HeadMarker> marker = read_head_marker(marker_beside(path));
-  return marker == nullptr ? std::nullopt : marker->registry();
+  const auto marker = marker_beside(path, RegistryMarker::Mode::read);
+  return marker == nullptr ? std::nullopt : marker->revision();
 }
 
 void set_registry_revision(sqlite::Database& registry, const std::optional<RegistryRevision>& accepted) {

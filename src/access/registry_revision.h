@@ -1,6 +1,6 @@
-// The revision of registry.db: a number that every change of what is security's raises (keys, webhooks' addresses and secrets). The
-// newest one is also noted outside of the file, in journal.head: a registry that is older than that, or gone, has lost changes, and must
-// not be trusted. Otherwise a server whose keys are lost would let everybody in, and keys that were revoked would be good again.
+// The revision of registry.db: a number that every change of what is security's raises (keys, webhooks' addresses and secrets). The newest
+// one is also noted outside of the file (ledger/embedded/registry_marker.h): a registry that is older than that, or gone, has lost changes, and
+// must not be trusted. Otherwise a server whose keys are lost would let everybody in, and keys that were revoked would be good again.
 //
 // The registry is written first, then the note, then the change is answered. A crash between the two leaves a registry that is newer than
 // the note, which is accepted and noted at the next opening. The other way round it would lock the operator out.
@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "ledger/embedded/head_marker.h"
+#include "ledger/embedded/registry_marker.h"
 #include "sql/database.h"
 #include "sql/sqlite.h"
 
@@ -21,7 +21,7 @@ std::optional<RegistryRevision> registry_revision(sqlite::Database& registry);
 // transaction is destroyed, so that nobody else uses the connection. Over PostgreSQL it only commits, because its tables cannot be put back one
 // by one. Throws DataError, and the database's error.
 void commit_registry_change(sql::Database& registry, sql::Transaction& transaction);
-// If the folder has no journal.head yet, the ledger's first start notes it. Throws DataError.
+// If the folder has no place for the note yet, a start notes it once the ledger has made one. Throws DataError.
 void note_registry_revision(sqlite::Database& registry);
 
 // What is noted beside the registry at `path`; nothing where there is no note.

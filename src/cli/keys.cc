@@ -93,7 +93,9 @@ int list_keys(const LedgerPlace& place) {
 
 int accept_keys(const std::string& data) {
   const std::string path = DataFolder::registry_in(data);
-  if (!noted_registry_revision(path)) throw DataError("there is nothing to accept: the folder " + data + " has had no registry.db yet.");
+  const bool is_renewed = RegistryMarker::renew(data);
+  if (!is_renewed && !noted_registry_revision(path))
+    throw DataError("there is nothing to accept: the folder " + data + " has had no registry.db yet.");
   RegistryFile registry(path, RegistryFile::Older::accepted);
   const auto keys = registry.keys();
   std::printf(

@@ -258,7 +258,7 @@ void backup(const fs::path& data, const fs::path& file) {
   fs::remove(partial, ignored);
   const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
   // Read before copying, because keys may change meanwhile.
-  const std::optional<RegistryRevision> noted = marker == nullptr ? std::nullopt : marker->registry();
+  const std::optional<RegistryRevision> noted = noted_registry_revision(DataFolder::registry_in(data));
   check_reached(marker.get(), *open_journal_rows(data));
   try {
     create_private_file(partial.string());   // it contains the secret that signs sessions
@@ -400,10 +400,8 @@ AcceptedLoss accept_loss(const fs::path& data, const std::function<void(Position
   const std::string path = HeadMarker::file_in(data);
   std::optional<RegistryRevision> registry;
   try {
-    if (const auto marker = read_head_marker(path)) {
-      loss.known_row = std::max(loss.known_row, marker->head().position);
-      registry = marker->registry();
-    }
+    if (const auto marker = read_head_marker(path)) loss.known_row = std::max(loss.known_row, marker->head().position);
+    registry = noted_registry_revision(folder.registry());
   } catch (const DataError&) {
     registry = std::nullopt;   // damaged: the next start notes the registry's revision
   }

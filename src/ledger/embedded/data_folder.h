@@ -43,8 +43,11 @@ class DataFolder {
   const std::filesystem::path& path() const { return folder_; }
 
   static std::string journal_in(const std::filesystem::path& folder) { return (folder / "journal.db").string(); }
+  static std::string journal_head_in(const std::filesystem::path& folder) { return (folder / "journal.head").string(); }
+  static std::string journal_folder_in(const std::filesystem::path& folder) { return (folder / "journal").string(); }   // of segments
   static std::string state_in(const std::filesystem::path& folder) { return (folder / "state.db").string(); }
   static std::string registry_in(const std::filesystem::path& folder) { return (folder / "registry.db").string(); }
+  static std::string registry_head_in(const std::filesystem::path& folder) { return (folder / "registry.head").string(); }
 
  private:
   std::filesystem::path folder_;

@@ -5,23 +5,24 @@
 // the process. After a power loss it may be some seconds old, but it is never ahead of the journal. A journal that ends before the note has
 // lost rows, and is refused.
 //
-// Beside it stands the newest revision of registry.db (registry_revision.h), synced with each change.
+// Beside it stands the newest revision of registry.db (registry_marker.h).
 //
 //   HeadMarker marker(HeadMarker::file_in(data), HeadMarker::Mode::write);
 //   marker.reach(journal.head());   // after each commit
 //   marker.stop();                  // synced: nothing was under way
 //
-// Both are kept in two slots, written in turn, each in its own block with a checksum: a torn write leaves the previous one. The head is for one
-// thread; the registry's revision for any process (note_registry() locks the file).
+// Both are kept in two slots (marker_file.h). For one thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/marker_file.h"
+#include "ledger/embedded/registry_marker.h"
 #include "ledger/journal_row.h"
 
 namespace holdfast {
@@ -29,26 +30,16 @@ namespace holdfast {
 class Journal;
 class JournalRows;
 
-// The registry of a folder, and how often its security-relevant content has changed.
-struct RegistryRevision {
-  std::array<std::uint8_t, 16> id{};   // drawn when the registry was made
-  std::int64_t number = 0;
-  bool operator==(const RegistryRevision&) const = default;
-};
-
 class HeadMarker {
  public:
-  enum class Mode { read, write };
-  static std::string file_in(const std::filesystem::path& folder) { return (folder / "journal.head").string(); }
+  using Mode = MarkerFile::Mode;
+  static std::string file_in(const std::filesystem::path& folder) { return DataFolder::journal_head_in(folder); }
 
   // Creates or replaces the file; durable when it returns. Throws DataError.
   static void create(const std::string& path, const JournalHead& head, const std::optional<RegistryRevision>& registry = {});
 
   // Opens an existing file. Throws DataError, also if it is damaged.
   HeadMarker(const std::string& path, Mode mode);
-  ~HeadMarker();
-  HeadMarker(const HeadMarker&) = delete;
-  HeadMarker& operator=(const HeadMarker&) = delete;
 
   // The row that the journal must have.
   const JournalHead& head() const { return head_; }
@@ -60,22 +51,10 @@ class HeadMarker {
   // Notes that the writer stops cleanly; synced. Throws DataError.
   void stop();
 
-  // The newest revision that any process has noted; nothing when none has. Throws DataError.
-  std::optional<RegistryRevision> registry() const;
-  // Notes a revision of another registry, or one newer than the noted one; durable when it returns. Throws DataError.
-  void note_registry(const RegistryRevision& revision);
-
  private:
-  struct Slot;
+  void write(MarkerSlot slot);
 
-  static Slot slot_of(const RegistryRevision& revision);
-  std::optional<Slot> newest(int first_block) const;
-  void write(int first_block, const Slot& slot, const std::optional<Slot>& before);
-  void sync();
-  [[noreturn]] void damaged() const;
-
-  std::string path_;
-  int file_ = -1;
+  MarkerFile file_;
   JournalHead head_;
   std::uint64_t ordinal_ = 0;
   bool stopped_ = false;

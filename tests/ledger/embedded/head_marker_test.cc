@@ -180,16 +180,10 @@ TEST_F(Marker, AStartBesideAReaderServesAtOnceAndKeepsTheLog) {
   EXPECT_EQ(verify_folder(data).problem, "");
 }
 
-// A crash anywhere in a restore or a repair must not leave a folder that accepts a registry which has lost changes.
-TEST_F(Marker, IsCreatedWithTheRegistrysRevision) {
-  const std::string path = (folder / "journal.head").string();
-  const RegistryRevision revision{.id = {1, 2, 3}, .number = 7};
-  HeadMarker::create(path, {}, revision);
-  EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), revision);
-  flip(path, 2 * k_block + 16);
-  EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), revision) << "in both of its blocks";
-  HeadMarker::create(path, {});
-  EXPECT_EQ(HeadMarker(path, HeadMarker::Mode::read).registry(), std::nullopt);
+TEST_F(Marker, ThatWasCutShortIsRefused) {
+  const fs::path data = copy();
+  fs::resize_file(data / "journal.head", 2 * k_block);
+  EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.head"));
 }
 
 TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
@@ -234,28 +228,6 @@ TEST_F(Marker, IsRestoredWithABackup) {
   EXPECT_EQ(refusal_at_start(folder / "restored", time), "");
   fs::remove(folder / "restored" / "journal.head");
   EXPECT_TRUE(names_the_way_out(refusal_at_start(folder / "restored", time), "journal.head"));
-}
-
-TEST(RegistryRevisions, TheNewestIsKeptAndATornNoteLeavesTheEarlierOne) {
-  LedgerFolder folder;
-  const std::string path = (folder / "journal.head").string();
-  HeadMarker::create(path, {});
-  HeadMarker marker(path, HeadMarker::Mode::write);
-  EXPECT_EQ(marker.registry(), std::nullopt);
-  RegistryRevision revision{.id = {1, 2, 3}, .number = 7};
-  marker.note_registry(revision);
-  revision.number = 6;   // from a process that was overtaken
-  marker.note_registry(revision);
-  EXPECT_EQ(marker.registry()->number, 7);
-  revision.number = 8;
-  HeadMarker(path, HeadMarker::Mode::write).note_registry(revision);
-  EXPECT_EQ(marker.registry(), revision);
-  flip(path, 3 * k_block + 16);
-  EXPECT_EQ(marker.registry()->number, 7);
-  flip(path, 2 * k_block + 16);
-  EXPECT_THROW(marker.registry(), DataError) << "not taken for none";
-  fs::resize_file(path, 2 * k_block);
-  EXPECT_THROW(HeadMarker(path, HeadMarker::Mode::read), DataError);
 }
 
 }  // namespace
