@@ -18,7 +18,7 @@
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/journal.h"
-#include "ledger/embedded/journal_rows.h"
+#include "ledger/embedded/journal_files.h"
 #include "ledger/embedded/sqlite_rows.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/stopped_events.h"

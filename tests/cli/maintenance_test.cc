@@ -11,6 +11,7 @@
 #include "feed/kafka/feed_file.h"
 #include "feed/kafka/store.h"
 #include "ledger/embedded/disk.h"
+#include "ledger/embedded/journal.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

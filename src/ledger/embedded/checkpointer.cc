@@ -14,8 +14,6 @@ constexpr std::size_t k_changes_per_step = 2'000;            // about 10 ms of w
 constexpr std::size_t k_changes_per_hurried_step = 20'000;   // larger steps write a page once for many changes to it
 constexpr std::size_t k_rows_per_mending_step = 20'000;      // most are of other events, and only read
 constexpr std::size_t k_bytes_like_a_change = 64;
-constexpr int k_wal_frames_to_move = 2'000;         // 8 MB: moves the log into the file when there is little else to do
-constexpr int k_wal_frames_to_move_busy = 4'000;    // 16 MB: moves it in any case; a log that is overwritten needs no new blocks
 constexpr Position k_rows_behind_max = 100'000;     // up to this lag, requests come first
 constexpr int k_rest = 9;                           // while requests come: nine parts rest, one part work
 constexpr auto k_rest_max = 200ms;
@@ -116,7 +114,7 @@ bool mend_some_of(JournalRows& journal, StateStore& state, EventNumber event) {
 // row. That commit is synced, so that the tables have durably what the journal forgets. If it fails, no row is removed before the log of
 // state.db has been written again (StateStore::settle), for another sync would not bring what this one has lost. A crash between the two
 // steps leaves an index that is ahead, which the next start can handle.
-void remove_old(Journal& journal, StateStore& state, const JournalHead& as_of, Position through, Millis older_than) {
+void remove_old(JournalUpkeep& journal, StateStore& state, const JournalHead& as_of, Position through, Millis older_than) {
   const std::vector<JournalRow> old = journal.old_rows(std::min(as_of.position, through), older_than, k_rows_removed_per_step);
   if (old.empty()) return;
   state.sync_commits(true);
@@ -162,11 +160,10 @@ void Checkpointer::stop() {
 }
 
 Checkpointer::Files::Files(const Options& options)
-    : journal(options.journal, Journal::Mode::write), state(options.state, StateStore::Mode::write), log(options.journal) {}
+    : journal(options.journal->new_upkeep()), state(options.state, StateStore::Mode::write) {}
 
-void Checkpointer::notify(Position position, int wal_frames) {
+void Checkpointer::notify(Position position) {
   notified_.store(position, std::memory_order_seq_cst);
-  wal_frames_.store(wal_frames, std::memory_order_relaxed);
   if (!sleeping_.load(std::memory_order_seq_cst)) return;
   const std::scoped_lock lock(mutex_);
   wake_.notify_one();
@@ -228,25 +225,14 @@ void Checkpointer::set_trouble(const std::string& what) {
   if (!what.empty()) caught_up_.notify_all();
 }
 
-std::string Checkpointer::journal_damage() const {
-  const std::scoped_lock lock(mutex_);
-  return damage_;
-}
-
-void Checkpointer::set_damage(const std::string& what) {
-  leaves_log_ = true;
-  const std::scoped_lock lock(mutex_);
-  if (damage_.empty()) damage_ = what;
-}
-
 // Finds out whether the journal is damaged, or only the tables' record of their place in it.
 void Checkpointer::look_into_journal(JournalRows& journal, const JournalHead& from, const JournalDamage& found) {
   try {
     const auto hash = journal.hash_at(from.position);
-    if (hash == from.hash) return set_damage(found.what());
+    if (hash == from.hash) return options_.journal->found_damage(found.what());
     if (hash) journal.read({from.position, *hash}, [](const JournalRow&) { return true; });
   } catch (const JournalDamage& damage) {
-    set_damage(damage.what());
+    options_.journal->found_damage(damage.what());
   }
 }
 
@@ -283,7 +269,7 @@ bool Checkpointer::mend_some(JournalRows& journal, StateStore& state) {
 
 void Checkpointer::run() {
   while (!stop_) {
-    if (attempt([this](Files& files) { catch_up(files.journal, files.state, files.log); })) continue;
+    if (attempt([this](Files& files) { catch_up(files); })) continue;
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, k_pause_after_trouble, [this] { return stop_.load(); });
   }
@@ -292,7 +278,7 @@ void Checkpointer::run() {
 
 bool Checkpointer::turn() {
   bool has_more = false;
-  attempt([&](Files& files) { has_more = step(files.journal, files.state, files.log); });
+  attempt([&](Files& files) { has_more = step(files); });
   return has_more;
 }
 
@@ -312,7 +298,7 @@ bool Checkpointer::attempt(const std::function<void(Files&)>& work) {
     try {
       work(*files_);
     } catch (const JournalDamage& damage) {
-      look_into_journal(files_->journal, files_->state.as_of(), damage);
+      look_into_journal(files_->journal->rows(), files_->state.as_of(), damage);
       throw;
     }
     set_trouble({});
@@ -325,13 +311,13 @@ bool Checkpointer::attempt(const std::function<void(Files&)>& work) {
   }
 }
 
-void Checkpointer::catch_up(Journal& journal, StateStore& state, LogWatch& log) {
+void Checkpointer::catch_up(Files& files) {
   for (;;) {
     const bool stopping = stop_;
     const auto deadline = std::chrono::steady_clock::now() + k_last_catch_up;
     for (;;) {
       const auto began = std::chrono::steady_clock::now();
-      if (!step(journal, state, log)) break;
+      if (!step(files)) break;
       const auto now = std::chrono::steady_clock::now();
       if (stop_ && now > deadline) break;
       if (busy_ && behind() < k_rows_behind_max && !is_waited_for()) rest((now - began) * k_rest);
@@ -349,14 +335,16 @@ void Checkpointer::rest(std::chrono::nanoseconds time) {
   wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(time, k_rest_max), [this] { return stop_ || is_waited_for(); });
 }
 
-bool Checkpointer::step(Journal& journal, StateStore& state, LogWatch& log) {
+bool Checkpointer::step(Files& files) {
+  JournalRows& rows = files.journal->rows();
+  StateStore& state = files.state;
   const Position notified = notified_;
   busy_ = notified != notified_before_ && !stop_;
   notified_before_ = notified;
   Followed followed;
   JournalHead head;
   if (options_.time_may_be_ahead) state.keep_keys_longer(options_.time_may_be_ahead());
-  const bool moved = follow_some_or_stop(journal, state, is_waited_for() ? k_changes_per_hurried_step : k_changes_per_step, followed, head);
+  const bool moved = follow_some_or_stop(rows, state, is_waited_for() ? k_changes_per_hurried_step : k_changes_per_step, followed, head);
   if (moved) {
     set_trouble({});   // from here on the tables are only late
     const std::scoped_lock lock(mutex_);
@@ -365,39 +353,14 @@ bool Checkpointer::step(Journal& journal, StateStore& state, LogWatch& log) {
     for (const auto& [event, seq] : followed) followed_events_[event] = seq;
     caught_up_.notify_all();
   }
-  const bool is_mending = mend_some(journal, state);
-  if (wal_frames_.load(std::memory_order_relaxed) > (busy_ ? k_wal_frames_to_move_busy : k_wal_frames_to_move)) {
-    move_log(journal, log);
-  }
+  const bool is_mending = mend_some(rows, state);
+  files.journal->tend(busy_);
   // Without its old rows the journal could not make the tables of a stopped event again.
   if (options_.retention_days > 0 && state.stopped().empty() && !(options_.keeps_old_rows && options_.keeps_old_rows())) {
     const Position through = options_.removable_through ? options_.removable_through() : head.position;
-    remove_old(journal, state, head, through, now_() - options_.retention_days * k_day);
+    remove_old(*files.journal, state, head, through, now_() - options_.retention_days * k_day);
   }
   return is_mending || (moved && (followed_ < notified_ || is_waited_for()));
-}
-
-// Checks the log before SQLite moves it into the file.
-void Checkpointer::move_log(Journal& journal, LogWatch& log) {
-  if (leaves_log_) return;
-  if (const std::string what = log.look_at_new(); !what.empty()) {
-    return set_damage(told_of_damaged_log(options_.journal + "-wal", what));
-  }
-  try {
-    journal.checkpoint_wal();
-  } catch (const sqlite::Error& error) {
-    if (error.code() == SQLITE_IOERR) set_damage(told_of_failed_move(error));
-    throw;
-  }
-  const std::scoped_lock lock(mutex_);
-  looked_at_ = log.place();
-  log_is_short_ = true;
-}
-
-std::optional<LogWatch::Place> Checkpointer::take_short_log() {
-  if (leaves_log_ || !log_is_short_.load(std::memory_order_relaxed) || !log_is_short_.exchange(false)) return std::nullopt;
-  const std::scoped_lock lock(mutex_);
-  return looked_at_;
 }
 
 void Checkpointer::wait() {

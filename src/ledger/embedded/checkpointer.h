@@ -1,5 +1,5 @@
-// The thread that fills state.db behind the journal, in small steps, and moves the journal's write-ahead log into its file. While
-// requests come it rests most of the time: a start replays from the journal what it has not done yet.
+// The thread that fills state.db behind the journal, in small steps, and tends the journal beside its writer (JournalUpkeep). While requests
+// come it rests most of the time: a start replays from the journal what it has not done yet.
 //
 // Without a thread of its own it works only when turn() is called. So a simulation decides when the tables follow, in one thread.
 #pragma once
@@ -10,14 +10,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <thread>
 
-#include "ledger/embedded/journal.h"
-#include "ledger/embedded/log_watch.h"
+#include "ledger/embedded/journal_writer.h"
 #include "ledger/embedded/state_store.h"
 
 namespace holdfast {
@@ -25,7 +25,7 @@ namespace holdfast {
 class Checkpointer {
  public:
   struct Options {
-    std::string journal;
+    JournalWriter* journal = nullptr;   // must outlive the checkpointer, and be settled. Damage that is found in it is reported to it
     std::string state;
     std::int64_t retention_days = 0;   // of journal rows that are in state.db; 0: keep all
     // The last row that all other readers of the journal have passed; later rows are kept, however old. Empty: there are no other readers.
@@ -51,14 +51,8 @@ class Checkpointer {
   // Makes it work without rest until state.db has the journal up to `position`, which must be durable. Any thread.
   void hurry_to(Position position);
 
-  // The journal has rows up to `position`, and its log `wal_frames` frames. Cheap; called by the ledger's writer.
-  void notify(Position position, int wal_frames);
-  // The place up to which the log has been checked, once it has been moved into the file except for its latest frames. The writer then checks
-  // and moves those, so that the log starts anew. Nothing: leave the log as it is.
-  std::optional<LogWatch::Place> take_short_log();
-  // Takes note of damage that another component has found in the journal, a sentence with the file's name. The log is left as it is from now
-  // on. Any thread.
-  void set_damage(const std::string& what);
+  // The journal has rows up to `position`. Cheap; called by the ledger's writer.
+  void notify(Position position);
   // By event the last change in state.db, for events with progress since the last call. Not of stopped events.
   std::map<EventNumber, Seq> take_followed();
 
@@ -76,10 +70,6 @@ class Checkpointer {
   Position behind() const { return notified_.load(std::memory_order_relaxed) - followed(); }
   // Why it cannot continue; empty if it can.
   std::string trouble() const;
-  // Damage found in the journal's rows or its log, a sentence with the file's name; empty: none. It stays.
-  std::string journal_damage() const;
-  // Leaves the journal's log as it is from now on, so that damage in it does not reach the file. Any thread.
-  void leave_log() { leaves_log_ = true; }
 
   // Catches up with what notify() named, for a few seconds at most, then ends the thread.
   void stop();
@@ -89,32 +79,27 @@ class Checkpointer {
   // and no row of the journal is removed.
   struct Files {
     explicit Files(const Options& options);
-    Journal journal;
+    std::unique_ptr<JournalUpkeep> journal;
     StateStore state;
-    LogWatch log;
   };
 
   void run();
   bool attempt(const std::function<void(Files&)>& work);
   bool is_waited_for() const { return wanted_ > followed_; }
-  void catch_up(Journal& journal, StateStore& state, LogWatch& log);
-  bool step(Journal& journal, StateStore& state, LogWatch& log);
+  void catch_up(Files& files);
+  bool step(Files& files);
   void wait();
   void rest(std::chrono::nanoseconds time);
   void set_trouble(const std::string& what);
   void publish(const StateStore& state);
   bool mend_some(JournalRows& journal, StateStore& state);
   void look_into_journal(JournalRows& journal, const JournalHead& from, const JournalDamage& found);
-  void move_log(Journal& journal, LogWatch& log);
 
   Options options_;
   std::function<Millis()> now_;
   std::atomic<Position> notified_{0};
   std::atomic<Position> followed_{0};
   std::atomic<Position> wanted_{0};   // somebody waits for it
-  std::atomic<int> wal_frames_{0};
-  std::atomic<bool> log_is_short_{false};
-  std::atomic<bool> leaves_log_{false};
   Position notified_before_ = 0;   // at the step before; the thread's own
   bool busy_ = false;   // rows came since then
   std::atomic<bool> sleeping_{false};
@@ -128,8 +113,6 @@ class Checkpointer {
   std::set<EventNumber> since_start_;   // of stopped_, those of Options::stopped that have not gone on since
   std::set<EventNumber> to_mend_;   // stopped before the start, and not yet tried again; the thread's own
   std::string trouble_;
-  std::string damage_;
-  LogWatch::Place looked_at_;   // of the log, before it was moved
   std::optional<Files> files_;   // the thread's own
   std::thread thread_;
 };

@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "ledger/embedded/event_loader.h"
+#include "ledger/embedded/whole_file.h"
 
 namespace holdfast {
 namespace {
@@ -15,24 +16,7 @@ namespace {
 using Timer = std::chrono::steady_clock;
 
 constexpr std::size_t k_taken_ids_named_max = 100;
-constexpr int k_wal_frames_max = 4'000;                            // 16 MB: then the writer restarts the log
 constexpr std::uint64_t k_executions_between_forgetting = 512;
-
-// Creates the file under another name first, so that a crash never leaves half a file.
-template <typename File>
-void create_whole(const std::string& path) {
-  const std::string partial = path + ".partial";
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(partial + suffix);   // left by an earlier attempt
-  File(partial, File::Mode::create);
-  std::filesystem::rename(partial, path);
-}
-
-// A start that is refused changes nothing, so it does not move the log into the file either.
-std::unique_ptr<Journal> open_journal_to_check(const std::string& path) {
-  auto journal = std::make_unique<Journal>(path, Journal::Mode::write);
-  journal->keep_log_at_close();
-  return journal;
-}
 
 std::string cannot_be_read(const Uuid& reservation, const std::string& state, const std::exception& error) {
   const auto* damage = dynamic_cast<const TableDamage*>(&error);
@@ -54,10 +38,10 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
     : options_(std::move(options)),
       folder_(options_.data),
       hash_seed_(draw_hash_seed()),
-      journal_((open_files(), open_journal_to_check(folder_.journal()))),
+      journal_(open_files()),
       archive_(std::make_unique<StateStore>(folder_.state(), StateStore::Mode::write)),
-      clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(*journal_, *archive_)),
-      doubt_(last_recorded_time(*journal_, *archive_), clock_.now(), journal_->doubtful_start()),
+      clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(journal_->rows(), *archive_)),
+      doubt_(last_recorded_time(journal_->rows(), *archive_), clock_.now(), journal_->rows().doubtful_start()),
       directory_(hash_seed_),
       keys_(options_.idempotency_keys_max),
       judging_(options_.judging),
@@ -67,22 +51,19 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
   events_.push_back(std::make_unique<Event>());   // number 0 is no event, but callers may ask for it
   keys_.keep_longer(time_may_be_ahead());
   load();
-  journal_->settle();
-  journal_->keep_log_at_close(false);
-  if (journal_->anchor().position > archive_->index_emptied_through()) archive_->forget_rows_through(journal_->anchor().position);
-  if (doubt_.is_fresh(last_now_)) journal_->note_doubtful_start(doubt_.start());
+  journal_->settle(doubt_.is_fresh(last_now_) ? std::optional(doubt_.start()) : std::nullopt);
+  const Position removed_through = journal_->rows().anchor().position;
+  if (removed_through > archive_->index_emptied_through()) archive_->forget_rows_through(removed_through);
   if (const std::string doubt = clock_doubt(); !doubt.empty()) spdlog::warn("{}", doubt);
-  marker_ = open_head_marker(HeadMarker::file_in(folder_.path()), *journal_);
-  log_ = std::make_unique<LogWatch>(folder_.journal());
   StoppedEvents stopped = archive_->stopped();
   archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   readers_archive_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
-  damaged_rows_ = std::make_shared<DamagedRows>(folder_.journal());
+  damaged_rows_ = std::make_shared<DamagedRows>(journal_->rows().path());
   journal_reader_ = new_reader();
   tables_ = std::make_unique<StateStore>(folder_.state(), StateStore::Mode::read);
   recent_.begin_after(journal_->head().position);
   malloc_trim(0);   // return to the system what loading took: page caches, parts of plans
-  checkpointer_ = std::make_unique<Checkpointer>(Checkpointer::Options{.journal = folder_.journal(),
+  checkpointer_ = std::make_unique<Checkpointer>(Checkpointer::Options{.journal = journal_.get(),
                                                                        .state = folder_.state(),
                                                                        .retention_days = options_.journal_retention_days,
                                                                        .removable_through = options_.journal_removable_through,
@@ -91,50 +72,34 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
                                                                        .stopped = std::move(stopped),
                                                                        .has_thread = options_.has_tables_thread},
                                                  [this] { return std::min(now(), wall_time()); });
-  checkpointer_->notify(journal_->head().position, journal_->wal_frames());
+  checkpointer_->notify(journal_->head().position);
   row_ages_.wrote(journal_->head().position, Timer::now());   // rows that the tables lack from before the start count from now
   abandon_unfinished_imports();
 }
 
-// Closes the connections that write last: one that only reads cannot move the log into its file. SQLite moves it when the journal is
-// closed, and perhaps nobody has looked at the log since another program overwrote it.
+// Closes the connections that write last: one that only reads cannot move a log into its file.
 EmbeddedLedger::~EmbeddedLedger() {
   archive_.reset();
   readers_archive_.reset();
   journal_reader_.reset();
   tables_.reset();
   checkpointer_->stop();   // may still find damage
-  if (const std::string what = log_->look(LogWatch::k_all); !what.empty()) {
-    checkpointer_->set_damage(told_of_log_damaged_at_the_end(folder_.journal() + "-wal", what));
-  }
-  log_.reset();
-  const std::string damage = checkpointer_->journal_damage();
-  checkpointer_.reset();
-  if (leaves_log_ || !damage.empty()) journal_->keep_log_at_close();
-  if (!damage.empty()) stop_selling(damage);
-  if (is_broken_) return;
-  try {
-    marker_->stop();
-  } catch (const std::exception& error) {
-    spdlog::error("{}", error.what());
-  }
+  journal_->stop(is_broken_);
+  if (const std::string damage = journal_->damage(); !damage.empty()) stop_selling(damage);
 }
 
-// Creates the files of a new folder. If one of a pair is missing, this does not guess: it refuses.
-void EmbeddedLedger::open_files() {
-  const bool has_journal = std::filesystem::exists(folder_.journal());
+// Opens the journal, and creates the files of a new folder. If one of a pair is missing, this does not guess: it refuses.
+std::unique_ptr<JournalWriter> EmbeddedLedger::open_files() {
+  const bool has_journal = find_journal(folder_.path()).has_value();
   const bool has_state = std::filesystem::exists(folder_.state());
   if (has_state && !has_journal) {
-    throw DataError(folder_.journal() + " is missing, and " + folder_.state() +
-                    " has tables made from it. Nothing was changed. Put journal.db back, or both files from a backup (holdfast restore).");
+    const std::string missing = path_of_journal(folder_.path(), options_.journal.for_new);
+    throw DataError(missing + " is missing, and " + folder_.state() + " has tables made from it. Nothing was changed. Put " +
+                    std::filesystem::path(missing).filename().string() + " back, or both files from a backup (holdfast restore).");
   }
-  if (!has_journal) {
-    refuse_log_without_file(folder_.journal());
-    make_marker();
-    create_whole<Journal>(folder_.journal());
-  }
-  if (has_state) return;
-  if (open_journal_rows(folder_.path())->head() != JournalHead{}) {
+  std::unique_ptr<JournalWriter> journal = open_journal(folder_, options_.journal);
+  if (has_state) return journal;
+  if (journal->head() != JournalHead{}) {
     throw DataError(folder_.state() +
                     " is missing. Nothing was changed. Put it back if it was moved; its tables can be made again from the "
                     "journal with: holdfast rebuild --data " +
@@ -142,32 +107,21 @@ void EmbeddedLedger::open_files() {
   }
   refuse_log_without_file(folder_.state());
   create_whole<StateStore>(folder_.state());
-}
-
-// Makes the marker before the journal, because a journal that has had a marker and lacks it is refused.
-void EmbeddedLedger::make_marker() {
-  const std::string path = HeadMarker::file_in(folder_.path());
-  if (!std::filesystem::exists(path)) return HeadMarker::create(path, {});
-  const Position known = HeadMarker(path, HeadMarker::Mode::read).head().position;
-  if (known == 0) return;
-  throw DataError(folder_.journal() + " and state.db are missing, and journal.head knows that the journal reached row " +
-                  std::to_string(known) +
-                  ". Nothing was changed. Put journal.db back, with its -wal file, or restore a backup (holdfast restore). To start over, "
-                  "move journal.head away too.");
+  return journal;
 }
 
 void EmbeddedLedger::load() {
-  check_reached(read_head_marker(HeadMarker::file_in(folder_.path())).get(), *journal_);
-  check_pair(*journal_, *archive_);
-  if (journal_->bytes() <= options_.journal_bytes_verified_max) {
-    const VerifyReport report = verify(*journal_, *archive_, StateStore::Sums::leave);   // load_events() compares them
+  JournalRows& rows = journal_->rows();
+  check_pair(rows, *archive_);
+  if (rows.bytes() <= options_.journal_bytes_verified_max) {
+    const VerifyReport report = verify(rows, *archive_, StateStore::Sums::leave);   // load_events() compares them
     if (!report.problem.empty() && !report.only_stopped_events) throw DataError(report.problem);
   }
   const auto keep = [this](const KeptKey& kept, Millis at) {
     if (keys_.find(kept.key.key, at) == nullptr) keys_.put(kept.key, at, kept.outcomes);
   };
   archive_->load_keys(keep);
-  EventLoader loader(*journal_, *archive_, hash_seed_);
+  EventLoader loader(rows, *archive_, hash_seed_);
   loader.load(keep);
   last_now_ = std::max(last_now_, loader.last_time());
   for (auto& [number, loaded] : loader.events()) {
@@ -351,24 +305,15 @@ bool EmbeddedLedger::commit(Millis now) {
       journal_->append(number, event.inventory->seq() - event.changes.count + 1, event.changes.count, now, body_);
     }
     journal_->commit();
-    marker_->reach(journal_->head());
     return true;
-  } catch (const sqlite::Error& error) {
-    journal_->roll_back();
-    stop_selling(std::string("the journal could not be written: ") + error.what() +
-                 ". What was answered is on disk; what was not answered did not happen. Free space or repair the disk, then start again.");
-  } catch (const DataError& error) {
-    stop_selling(std::string("how far the journal reaches could not be noted: ") + error.what() +
-                 ". What was answered is on disk; the last requests without an answer may be too. Repair the disk, then start again.");
+  } catch (const JournalBroken& error) {
+    stop_selling(error.what());
   }
   return false;
 }
 
-void EmbeddedLedger::stop_selling(std::string because, bool leaves_log) {
-  if (leaves_log) {
-    leaves_log_ = true;
-    checkpointer_->leave_log();
-  }
+void EmbeddedLedger::stop_selling(std::string because, bool is_damage) {
+  if (is_damage) journal_->found_damage(because);
   const std::scoped_lock lock(published_mutex_);
   if (!broken_.empty()) return;
   broken_ = std::move(because);
@@ -401,27 +346,10 @@ void EmbeddedLedger::publish(Millis now) {
   }
   touched_.clear();
   if (options_.state_lag_max.count() > 0) row_ages_.wrote(journal_->head().position, Timer::now());
-  checkpointer_->notify(journal_->head().position, journal_->wal_frames());
-  if (journal_->wal_frames() > k_wal_frames_max) move_end_of_log();
+  checkpointer_->notify(journal_->head().position);
+  journal_->tend();
+  if (std::string why = journal_->broken(); !why.empty()) stop_selling(std::move(why));
   if (++executions_ % k_executions_between_forgetting == 0) forget_old();
-}
-
-// Moves what the checkpointer has left in the log. Damage is only reported, not thrown: the round's answers hold.
-void EmbeddedLedger::move_end_of_log() {
-  const std::optional<LogWatch::Place> looked_at = checkpointer_->take_short_log();
-  if (!looked_at) return;
-  try {
-    log_->go_on_from(*looked_at);
-    if (const std::string what = log_->look_at_new(); !what.empty()) {
-      return checkpointer_->set_damage(told_of_damaged_log(folder_.journal() + "-wal", what));
-    }
-    journal_->checkpoint_wal();
-  } catch (const sqlite::Error& error) {
-    if (error.code() == SQLITE_IOERR) return stop_selling(told_of_failed_move(error), true);
-    spdlog::error("{}; the log keeps growing, and the move is retried", error.what());
-  } catch (const std::runtime_error& error) {   // from the log's file
-    spdlog::error("{}; the log keeps growing, and the move is retried", error.what());
-  }
 }
 
 // The readers' copy goes through the round as the writer's did. If the two then differ, one is wrong, and nobody can say which.
@@ -606,7 +534,7 @@ std::string EmbeddedLedger::clock_doubt() const {
 }
 
 std::unique_ptr<JournalReader> EmbeddedLedger::new_reader() const {
-  return std::make_unique<JournalReader>(open_journal_rows(folder_.path()), folder_.state(), damaged_rows_);
+  return std::make_unique<JournalReader>(journal_->new_rows(), folder_.state(), damaged_rows_);
 }
 
 std::string EmbeddedLedger::trouble() const {

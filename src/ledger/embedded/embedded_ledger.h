@@ -1,6 +1,6 @@
-// The ledger of a single machine: inventories in memory, one writer, group commit to SQLite.
+// The ledger of a single machine: inventories in memory, one writer, group commit to its journal.
 //
-// execute() judges a batch in memory, appends the accepted changes to journal.db, commits once, and only then shows the verdicts. If a commit
+// execute() judges a batch in memory, appends the accepted changes to the journal, commits once, and only then shows the verdicts. If a commit
 // fails, memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and the process must end and recover
 // (broken() says why).
 #pragma once
@@ -23,10 +23,9 @@
 #include "ledger/embedded/checkpointer.h"
 #include "ledger/embedded/clock.h"
 #include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/head_marker.h"
-#include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_files.h"
 #include "ledger/embedded/journal_reader.h"
-#include "ledger/embedded/log_watch.h"
+#include "ledger/embedded/journal_writer.h"
 #include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/unreadable_reservations.h"
@@ -40,6 +39,7 @@ namespace holdfast {
 
 struct EmbeddedOptions {
   std::filesystem::path data;
+  JournalOptions journal{};   // its format, if the folder has none, and what tests choose
   std::size_t idempotency_keys_max = k_idempotency_keys_max;
   std::size_t ended_in_memory_max = 200'000;   // ended reservations by event; older ones are read from state.db
   std::int64_t journal_retention_days = 0;   // 0: the journal is kept whole
@@ -59,7 +59,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   // Locks the folder, checks the files, loads the tables and replays the journal after them. An event whose tables stand still, or are false, is
   // replayed from the first row instead (event_loader.h). Throws DataError or sqlite::Error, which name the file and say what to do.
   explicit EmbeddedLedger(EmbeddedOptions options);
-  ~EmbeddedLedger() override;   // brings state.db up to date, and looks at the journal's log once more before it goes into the file
+  ~EmbeddedLedger() override;   // brings state.db up to date, and stops the journal
 
   ExecutionReport execute(std::span<const Batch> batches) override;
   std::expected<EventNumber, CreationProblem> reserve_event(NewEvent event) override;
@@ -91,10 +91,10 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::chrono::milliseconds expiries_due() const { return std::chrono::milliseconds(expiries_due_); }
   // Looks at every event. One thread calls it about once a second.
   void look_at_expiries();
-  // Stops judging for this reason; reading continues. `leaves_log`: the journal's log is damaged and stays as it is to the end. Any thread.
-  void stop_selling(std::string because, bool leaves_log = false);
-  // Damage that readers of the journal, or the thread that moves its log, have found; begins with a file's name. Empty: none.
-  std::string journal_damage() const { return checkpointer_->journal_damage(); }
+  // Stops judging for this reason; reading continues. `is_damage`: of the journal, whose files stay as they are to the end. Any thread.
+  void stop_selling(std::string because, bool is_damage = false);
+  // Damage that readers of the journal, or the thread that tends it, have found; begins with a file's name. Empty: none.
+  std::string journal_damage() const { return journal_->damage(); }
   // Rows that readers of the journal have found damaged.
   const DamagedRows& damaged_rows() const { return *damaged_rows_; }
   // Reservations that ended long ago and that commands and readers found unreadable in state.db, except those of stopped events.
@@ -135,8 +135,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   };
 
   // Start.
-  void open_files();
-  void make_marker();
+  std::unique_ptr<JournalWriter> open_files();
   Millis wall_time() const;
   Millis time_may_be_ahead() const { return doubt_.ahead(now(), wall_time()); }
   void load();
@@ -152,7 +151,6 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   bool commit(Millis now);
   void publish(Millis now);
   void show_round(Event& event, Millis now);
-  void move_end_of_log();
   void open_if_ready(Event& event);
   void forget_old();
   void queue_expiry(Event& event);
@@ -177,9 +175,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   DataFolder folder_;
   SystemClockSource system_clock_;
   std::uint64_t hash_seed_;
-  std::unique_ptr<Journal> journal_;
-  std::unique_ptr<HeadMarker> marker_;   // the writer's
-  std::unique_ptr<LogWatch> log_;   // the writer's, of the journal
+  std::unique_ptr<JournalWriter> journal_;
   std::unique_ptr<StateStore> archive_;   // read only, of the writer: reservations that ended long ago
   LedgerClock clock_;
   ClockDoubt doubt_;
@@ -208,7 +204,6 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::vector<EventNumber> unused_numbers_;   // below it, of creations that were refused
   std::string broken_;
   std::atomic<bool> is_broken_{false};   // for the writer: broken_ is not empty
-  std::atomic<bool> leaves_log_{false};
   std::atomic<Millis> expiries_due_{0};
 
   mutable std::mutex readers_archive_mutex_;

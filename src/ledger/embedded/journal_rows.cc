@@ -1,8 +1,6 @@
 #include "ledger/embedded/journal_rows.h"
 
 #include "core/limits.h"
-#include "ledger/embedded/data_folder.h"
-#include "ledger/embedded/sqlite_rows.h"
 
 namespace holdfast {
 
@@ -20,10 +18,6 @@ std::string told_of_missing_row(Position position) { return "row " + std::to_str
 
 std::string told_of_broken_chain(Position position) {
   return "row " + std::to_string(position) + " does not fit the chain: it, or a row before it, is not what was written";
-}
-
-std::unique_ptr<JournalRows> open_journal_rows(const std::filesystem::path& data) {
-  return std::make_unique<SqliteRows>(DataFolder::journal_in(data), SqliteRows::Mode::read);
 }
 
 }  // namespace holdfast

@@ -1,6 +1,6 @@
 // The rows of a journal, for everybody that reads them, in whatever files they are kept.
 //
-//   const std::unique_ptr<JournalRows> journal = open_journal_rows("data");
+//   const std::unique_ptr<JournalRows> journal = open_journal_rows("data");                   // journal_files.h
 //   journal->read(journal->anchor(), [&](const JournalRow& row) { use(row); return true; });   // checked: throws at what does not fit
 //   journal->each_stored(7, [&](const StoredRow& row) { … return true; });                     // as they are: goes on behind damage
 //
@@ -9,9 +9,7 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -104,8 +102,5 @@ class JournalRows {
 inline constexpr const char* k_row_with_impossible_numbers = "has numbers that there cannot be";
 std::string told_of_missing_row(Position position);
 std::string told_of_broken_chain(Position position);
-
-// The journal of a data folder. Throws DataError or sqlite::Error if it is missing, cut short, or of another format.
-std::unique_ptr<JournalRows> open_journal_rows(const std::filesystem::path& data);
 
 }   // namespace holdfast

@@ -4,6 +4,7 @@
 
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
+#include "ledger/embedded/journal_files.h"
 #include "ledger/replay.h"
 
 namespace holdfast {

@@ -5,6 +5,8 @@
 #include <fstream>
 
 #include "cli/maintenance.h"
+#include "ledger/embedded/head_marker.h"
+#include "ledger/embedded/journal.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

@@ -6,6 +6,7 @@
 
 #include "cli/maintenance.h"
 #include "ledger/embedded/disk.h"
+#include "ledger/embedded/journal.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

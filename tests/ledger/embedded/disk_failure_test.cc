@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ledger/embedded/disk.h"
+#include "ledger/embedded/sqlite_journal.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -257,8 +258,10 @@ TEST(TablesFailure, IsReportedByTheCheckpointerUntilItGoesOn) {
     for (int batch = 0; batch < Sale::k_batches; ++batch) EXPECT_TRUE(sale.run(batch));
   }
   position = journal_of(folder).last_position();
-  Checkpointer checkpointer({.journal = DataFolder::journal_in(folder), .state = DataFolder::state_in(folder)}, [] { return k_begin; });
-  checkpointer.notify(position, 0);
+  SqliteJournal journal(folder);
+  journal.settle({});
+  Checkpointer checkpointer({.journal = &journal, .state = DataFolder::state_in(folder)}, [] { return k_begin; });
+  checkpointer.notify(position);
   ASSERT_TRUE(eventually([&] { return !checkpointer.trouble().empty(); }));
   EXPECT_THAT(checkpointer.trouble(), HasSubstr("state.db"));
   EXPECT_GT(checkpointer.behind(), 0);

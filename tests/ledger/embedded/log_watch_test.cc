@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "ledger/embedded/file_watch.h"
+#include "ledger/embedded/head_marker.h"
+#include "ledger/embedded/journal.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "cli/maintenance.h"
+#include "ledger/embedded/journal.h"
 #include "ledger/ledger_in_test.h"
 #include "ledger/logged_lines.h"
 
