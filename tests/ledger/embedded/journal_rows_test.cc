@@ -78,7 +78,7 @@ class InSegments {
 
   // One round a row.
   void append(std::span<const RowToWrite> rows) {
-    segments::SegmentWriter writer(*disk_, small_segments());
+    SettledWriter writer(*disk_, small_segments());
     for (const auto& [row, body] : rows) {
       segments::Round round(writer.reach());
       round.add_row(row.event, row.first_seq, row.changes, row.at, body);
@@ -91,14 +91,14 @@ class InSegments {
     Writer bytes(text);
     bytes.signed_varint(start.until);
     bytes.signed_varint(start.ahead);
-    segments::SegmentWriter writer(*disk_, small_segments());
+    SettledWriter writer(*disk_, small_segments());
     segments::Round round(writer.reach());
     round.add_note(segments::k_note_clock_doubt, text);
     writer.append(round);
     writer.stop();
   }
   Position remove_old() {
-    segments::SegmentWriter writer(*disk_, small_segments());
+    SettledWriter writer(*disk_, small_segments());
     const std::uint64_t keep = segments::first_segment_to_keep(writer.catalog(), k_old);
     segments::Round round(writer.reach());
     round.add_note(segments::k_note_first_kept, segments::note_of_first_kept(keep));

@@ -86,8 +86,19 @@ void Catalog::show(std::vector<Segment> in_use, const Reach& reach, std::uint32_
   gone_before_ = in_use_.back().header.number;   // the writer may remove all the others
 }
 
+void Catalog::add_left_over(std::uint64_t number) {
+  const std::scoped_lock lock(mutex_);
+  HOLDFAST_CHECK(left_over_.empty() || left_over_.back() < number);
+  left_over_.push_back(number);
+}
+
 void Catalog::remove_before(std::uint64_t number, const std::function<void(std::uint64_t)>& remove_file) {
   const std::scoped_lock one_removes(removing_);
+  while (const auto left_over = first_left_over()) {
+    remove_file(*left_over);
+    const std::scoped_lock lock(mutex_);
+    left_over_.pop_front();
+  }
   for (;;) {
     const SegmentList in_use = snapshot().segments;
     if (in_use.size() < 2 || in_use.front().header.number >= number) return;
@@ -96,6 +107,21 @@ void Catalog::remove_before(std::uint64_t number, const std::function<void(std::
     const std::scoped_lock lock(mutex_);
     in_use_ = SegmentList({in_use_.begin() + 1, in_use_.end()});
   }
+}
+
+std::optional<std::uint64_t> Catalog::first_left_over() const {
+  const std::scoped_lock lock(mutex_);
+  return left_over_.empty() ? std::nullopt : std::optional(left_over_.front());
+}
+
+std::vector<std::uint64_t> Catalog::numbers_that_stay() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::uint64_t> numbers;
+  for (const Segment& segment : in_use_) {
+    if (segment.header.number >= gone_before_) numbers.push_back(segment.header.number);
+  }
+  for (const Segment& segment : prepared_) numbers.push_back(segment.header.number);
+  return numbers;
 }
 
 bool Catalog::may_be_gone(std::uint64_t number) const {

@@ -82,21 +82,27 @@ class Catalog {
   void publish(const Reach& reach, std::uint32_t end_block);
   // For a view: what is in use now, one segment at least, in place of what was. Readers see all of it or nothing.
   void show(std::vector<Segment> in_use, const Reach& reach, std::uint32_t end_block);
-  // Removes the segments in use before `number`, the oldest first, but never the last one: forgets each after `remove_file` has removed its
-  // file durably. If that throws, the segment and those behind it stay. One removes at a time.
+  // A file that an interrupted removal has left, of a segment before those in use.
+  void add_left_over(std::uint64_t number);
+  // Removes what is left over, and the segments in use before `number`, the oldest first, but never the last one: forgets each after
+  // `remove_file` has removed its file durably. If that throws, the segment and those behind it stay. One removes at a time.
   void remove_before(std::uint64_t number, const std::function<void(std::uint64_t number)>& remove_file);
   // Whether the file of this segment, which is or was in use, may be gone: its removal has begun, or another process may remove it.
   bool may_be_gone(std::uint64_t number) const;
+  // The files that must be there: of all segments, prepared ones included, except those that may be gone.
+  std::vector<std::uint64_t> numbers_that_stay() const;
 
  private:
   const Segment* last() const;
   SegmentList with(Segment segment) const;
   void note_gone_before(std::uint64_t number);
+  std::optional<std::uint64_t> first_left_over() const;
 
   std::mutex removing_;   // taken before mutex_
   mutable std::mutex mutex_;   // never held during a call to the disk
   SegmentList in_use_;
   std::deque<Segment> prepared_;
+  std::deque<std::uint64_t> left_over_;   // rising
   Reach reach_;
   std::uint32_t end_block_ = 0;
   std::uint64_t gone_before_ = 1;   // may_be_gone()

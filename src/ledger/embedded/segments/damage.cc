@@ -10,6 +10,11 @@ std::string way_out(const Disk& disk) {
          disk.path_of("") + " and accept the loss of what cannot be read: holdfast repair --accept-loss";
 }
 
+std::string told_of_later(const Disk& disk, const std::string& name, const std::string& what) {
+  return disk.path_of(name) + " was written by a later version of Holdfast: " + what +
+         ". Nothing was changed. Use the version that wrote it, or a later one.";
+}
+
 }  // namespace
 
 std::string told_of_damage(const Disk& disk, const std::string& name, std::uint64_t offset, const std::string& what) {
@@ -18,6 +23,17 @@ std::string told_of_damage(const Disk& disk, const std::string& name, std::uint6
 
 std::string told_of_damage(const Disk& disk, const std::string& name, const std::string& what) {
   return disk.path_of(name) + " is damaged: " + what + way_out(disk);
+}
+
+void refuse(const Disk& disk, const std::string& name, const Unreadable& why) {
+  if (why.is_later) throw LaterFormat(told_of_later(disk, name, why.what));
+  throw SegmentDamage(told_of_damage(disk, name, why.what));
+}
+
+void refuse(const Disk& disk, const std::string& name, std::uint64_t offset, const FrameHeader& frame, const Unreadable& why) {
+  const std::string what = "round " + std::to_string(frame.round) + " is whole, and " + why.what;
+  if (why.is_later) throw LaterFormat(told_of_later(disk, name, what));
+  throw SegmentDamage(told_of_damage(disk, name, offset, what));
 }
 
 std::string without_way_out(const Disk& disk, std::string told) {

@@ -1,7 +1,7 @@
 // A folder whose files take few descriptors: those that were not used for long are closed, and opened again when they are used.
 //
 //   PosixDisk posix(folder);
-//   FewOpenFiles disk(posix, 64);
+//   FewOpenFiles disk(posix);
 //   SegmentWriter writer(disk, options);   // thousands of old segments, at most 64 of them open
 //
 // A file with bytes that are not synced stays open, so that no error of a sync is missed. A file that was removed while it was closed
@@ -19,9 +19,11 @@ namespace holdfast::segments {
 
 class FewOpenFiles : public Disk {
  public:
+  static constexpr std::size_t k_usual = 64;   // files that a journal has open, whatever it keeps
+
   // At most `limit` of the files from open() are open at once, beside those in use at that moment or with bytes to be synced; at least 1.
   // Files from create() are the caller's as long as he keeps them. `disk` must outlive this, and this its files.
-  FewOpenFiles(Disk& disk, std::size_t limit);
+  explicit FewOpenFiles(Disk& disk, std::size_t limit = k_usual);
   ~FewOpenFiles() override;
   FewOpenFiles(const FewOpenFiles&) = delete;
   FewOpenFiles& operator=(const FewOpenFiles&) = delete;

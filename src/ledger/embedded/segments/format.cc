@@ -48,19 +48,19 @@ void put_begin(std::string_view letters, const Features& features, char* header)
   put(header, checksum({header + 8, k_file_header - 8}, 0));
 }
 
-std::expected<Features, BadHeader> read_begin(std::string_view letters, const char* header) {
-  if (std::string_view(header + 8, letters.size()) != letters) return std::unexpected(BadHeader{.what = "it does not begin as it should"});
+std::expected<Features, Unreadable> read_begin(std::string_view letters, const char* header) {
+  if (std::string_view(header + 8, letters.size()) != letters) return std::unexpected(Unreadable{.what = "it does not begin as it should"});
   if (get<std::uint64_t>(header) != checksum({header + 8, k_file_header - 8}, 0)) {
-    return std::unexpected(BadHeader{.what = "the checksum of its header does not match"});
+    return std::unexpected(Unreadable{.what = "the checksum of its header does not match"});
   }
   if (const auto version = get<std::uint32_t>(header + 16); version != k_version) {
-    return std::unexpected(BadHeader{
-        .is_whole = true,
+    return std::unexpected(Unreadable{
+        .is_later = true,
         .what = "it has format version " + std::to_string(version) + ", and this program reads version " + std::to_string(k_version)});
   }
   const Features features{get<std::uint32_t>(header + 20), get<std::uint32_t>(header + 24)};
   if (std::string refusal = refusal_of(features); !refusal.empty()) {
-    return std::unexpected(BadHeader{.is_whole = true, .what = std::move(refusal)});
+    return std::unexpected(Unreadable{.is_later = true, .what = std::move(refusal)});
   }
   return features;
 }
@@ -77,10 +77,10 @@ std::string encode(const SegmentHeader& header) {
   return block;
 }
 
-std::expected<SegmentHeader, std::string> decode_segment_header(std::string_view block) {
+std::expected<SegmentHeader, Unreadable> decode_segment_header(std::string_view block) {
   const char* const at = block.data();
   const auto features = read_begin(k_segment_letters, at);
-  if (!features) return std::unexpected(features.error().what);
+  if (!features) return std::unexpected(features.error());
   SegmentHeader header{.number = get<std::uint64_t>(at + 32),
                        .bytes = get<std::uint64_t>(at + 40),
                        .salt = get<std::uint64_t>(at + 64),
@@ -88,7 +88,7 @@ std::expected<SegmentHeader, std::string> decode_segment_header(std::string_view
   std::memcpy(header.journal.data(), at + 48, header.journal.size());
   if (get<std::uint32_t>(at + k_after_begin) != k_block || header.number == 0 || header.bytes % k_block != 0 ||
       header.bytes < k_segment_bytes_min || header.bytes > k_segment_bytes_max) {
-    return std::unexpected("its header has numbers that there cannot be");
+    return std::unexpected(Unreadable{.what = "its header has numbers that there cannot be"});
   }
   return header;
 }

@@ -51,12 +51,12 @@ std::string refusal_of(const Features& features);
 inline constexpr std::size_t k_after_begin = 28;
 // Completes a header of k_file_header bytes whose other fields are there.
 void put_begin(std::string_view letters, const Features& features, char* header);
-// The features in the header, or what is wrong with it. Only a later program's header has a checksum that fits and is wrong all the same.
-struct BadHeader {
-  bool is_whole = false;   // as it was written
+// Why bytes cannot be read, the rest of a sentence. Bytes of a later program are whole: their checksum fits.
+struct Unreadable {
+  bool is_later = false;
   std::string what;
 };
-std::expected<Features, BadHeader> read_begin(std::string_view letters, const char* header);
+std::expected<Features, Unreadable> read_begin(std::string_view letters, const char* header);
 
 struct SegmentHeader {
   std::uint64_t number = 0;   // 1, 2, 3, …
@@ -71,8 +71,8 @@ std::optional<std::uint64_t> number_of_segment(std::string_view name);   // noth
 
 // The first block of a segment.
 std::string encode(const SegmentHeader& header);
-// `block` is the first block. The error says what is wrong with it.
-std::expected<SegmentHeader, std::string> decode_segment_header(std::string_view block);
+// `block` is the first block.
+std::expected<SegmentHeader, Unreadable> decode_segment_header(std::string_view block);
 
 enum class FrameKind : std::uint32_t { opening = 1, round = 2 };   // a later version may have more
 

@@ -172,7 +172,13 @@ std::unique_ptr<DiskFile> PosixDisk::open(const std::string& name, Mode mode) {
 std::unique_ptr<DiskFile> PosixDisk::create(const std::string& name) {
   const int file = repeated([&] { return ::openat(folder_, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, k_owner_only); });
   if (file < 0) fail("make", path_of(name), errno);
-  return std::make_unique<PosixFile>(path_of(name), file);
+  auto made = std::make_unique<PosixFile>(path_of(name), file);
+  if (struct stat folder{}; ::geteuid() == 0) {
+    if (::fstat(folder_, &folder) != 0 || ::fchown(file, folder.st_uid, folder.st_gid) != 0) {
+      fail("give to the owner of its folder", path_of(name), errno);
+    }
+  }
+  return made;
 }
 
 void PosixDisk::rename(const std::string& from, const std::string& to) {

@@ -1,8 +1,8 @@
 // The real folder, by POSIX calls.
 //
-// Interrupted calls are repeated (EINTR), short reads and writes continued. Files have mode 0600 and are closed in child processes. Reading
-// past the page cache uses O_DIRECT. Some file systems refuse it or read the cache all the same: do not rely on it alone. An open
-// file takes one descriptor.
+// Interrupted calls are repeated (EINTR), short reads and writes continued. Files have mode 0600 and are closed in child processes. A file
+// that root creates is given to the folder's owner, as whom the server runs. Reading past the page cache uses O_DIRECT. Some file systems
+// refuse it or read the cache all the same: do not rely on it alone. An open file takes one descriptor.
 #pragma once
 
 #include <filesystem>

@@ -37,7 +37,7 @@ std::string encode(const Slot& slot) {
   return bytes;
 }
 
-std::expected<Slot, BadHeader> decode(const char* at) {
+std::expected<Slot, Unreadable> decode(const char* at) {
   const auto features = read_begin(k_letters, at);
   if (!features) return std::unexpected(features.error());
   Slot slot{.ordinal = get<std::uint64_t>(at + 32),
@@ -80,14 +80,14 @@ ReachMarker::ReachMarker(Disk& disk, Disk::Mode mode) : file_(disk.open(k_name, 
     file_->read(0, both, DiskFile::From::cache);
     for (std::uint64_t ordinal = 0; ordinal < 2; ++ordinal) {
       const auto slot = decode(both.data() + offset_of(ordinal));
-      if (!slot && slot.error().is_whole) throw SegmentDamage(told_of_damage(disk, k_name, slot.error().what));
+      if (!slot && slot.error().is_later) refuse(disk, k_name, slot.error());
       if (slot && (!newest || newest->ordinal < slot->ordinal)) newest = *slot;
     }
   }
   if (!newest)
     throw SegmentDamage(told_of_damage(disk, k_name, "neither of its two slots can be read, so nobody knows how far the journal reached"));
   if (newest->state > State::stopped) {
-    throw SegmentDamage(told_of_damage(disk, k_name, "it has a state that this program does not know"));
+    refuse(disk, k_name, {.is_later = true, .what = "it has a state that this program does not know"});
   }
   journal_ = newest->journal;
   reach_ = newest->reach;

@@ -32,7 +32,7 @@ class ReachMarker {
   // Makes the file, for a new journal, in state creating; durable when it returns. Replaces one. Throws DiskError.
   static void create(Disk& disk, const JournalId& journal, const Reach& reach);
 
-  // Opens the file. Throws DiskError, or SegmentDamage if neither slot can be read.
+  // Opens the file. Throws DiskError; LaterFormat; SegmentDamage if neither slot can be read.
   ReachMarker(Disk& disk, Disk::Mode mode);
 
   const JournalId& journal() const { return journal_; }

@@ -257,12 +257,16 @@ std::optional<Reach> Recovery::reach_at(std::uint64_t round) {
 
 RoundRead Recovery::decoded(const Segment& segment, const FrameScan& scan) {
   auto read = decode_frame(scan.header(), scan.bytes());
-  if (!read) damaged(segment, scan.block(), "round " + std::to_string(scan.header().round) + " is whole, and " + read.error());
+  if (!read) refuse(disk_, segment.name(), scan.offset(), scan.header(), read.error());
   return std::move(*read);
 }
 
 void Recovery::keep_notes(const Notes& notes) {
+  const auto before = first_kept_in(found_.notes);
   put_in_force(notes, found_.notes);
+  if (const auto after = first_kept_in(found_.notes); before && after && *after < *before) {
+    damaged(found_.segments[found_.last].name(), "its note of the first segment that is kept goes back");
+  }
   if (found_.notes.size() > k_notes_max) {
     damaged(found_.segments[found_.last].name(), "it has more than " + std::to_string(k_notes_max) + " notes in force");
   }

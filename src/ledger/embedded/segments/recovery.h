@@ -35,7 +35,7 @@ struct Recovered {
 };
 
 // Reads what is there, and changes nothing. It reads the last segment and the prepared ones whole, past the page cache, and of each other
-// one that is kept its first and its last frame. `marker` was opened before. Throws SegmentDamage or DiskError.
+// one that is kept its first and its last frame. `marker` was opened before. Throws SegmentDamage, LaterFormat or DiskError.
 Recovered recover(Disk& disk, const ReachMarker& marker, Disk::Mode mode);
 
 // Makes it safe to append: zeroes what is torn, and makes sure that the last segment is on disk as it was read. Returns when that is

@@ -5,7 +5,7 @@
 //   writer.append(round);                                                   // from now on a start does not miss the segments before it
 //   remove_segments_before(disk, catalog, keep);
 //
-// A crash in between leaves files too many, which the next start removes, never one too few. Any thread.
+// A crash in between leaves files too many, which the next start removes, never one too few. The note never goes back. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,9 @@ std::string note_of_first_kept(std::uint64_t number);
 std::optional<std::uint64_t> first_kept_in(const Notes& notes);
 // Removes a segment's file, durably. It is well if it is gone already.
 void remove_segment(Disk& disk, std::uint64_t number);
-// Removes the files of segments in use before `number`, the oldest first, each of them durably before the next. The note with `number` is
-// on disk. Throws DiskError; the rest stays, in the catalog too, and the next call goes on there.
+// Removes the files of segments in use before `number`, the oldest first, each of them durably before the next; before them, those that an
+// interrupted removal has left. The note with `number` is on disk. Throws DiskError; the rest stays, in the catalog too, and the next call
+// goes on there.
 void remove_segments_before(Disk& disk, Catalog& catalog, std::uint64_t number);
 
 }   // namespace holdfast::segments

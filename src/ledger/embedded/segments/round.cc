@@ -24,6 +24,9 @@ bool read_row(std::string_view record, const JournalHead& before, JournalRow& ro
   return !reader.failed() && read_bytes(hash, row.hash);
 }
 
+Unreadable wrong(std::string what) { return {.what = std::move(what)}; }
+Unreadable later(const std::string& has) { return {.is_later = true, .what = has + ", which this program does not know"}; }
+
 }  // namespace
 
 void put_in_force(const Notes& newer, Notes& notes) {
@@ -88,10 +91,11 @@ std::string_view Round::finish(FrameKind kind, const SegmentHeader& segment, std
   return frame_;
 }
 
-std::expected<RoundRead, std::string> decode_frame(const FrameHeader& header, std::string_view frame) {
-  if (std::string refusal = refusal_of(header.features); !refusal.empty()) return std::unexpected(std::move(refusal));
+std::expected<RoundRead, Unreadable> decode_frame(const FrameHeader& header, std::string_view frame) {
+  if (std::string refusal = refusal_of(header.features); !refusal.empty())
+    return std::unexpected(Unreadable{.is_later = true, .what = std::move(refusal)});
   if (header.kind != FrameKind::opening && header.kind != FrameKind::round) {
-    return std::unexpected("its kind is " + std::to_string(static_cast<std::uint32_t>(header.kind)) + ", which this program does not know");
+    return std::unexpected(later("its kind is " + std::to_string(static_cast<std::uint32_t>(header.kind))));
   }
   RoundRead read;
   read.before = {header.kind == FrameKind::opening ? header.round : header.round - 1, header.before};
@@ -100,25 +104,25 @@ std::expected<RoundRead, std::string> decode_frame(const FrameHeader& header, st
   while (!reader.at_end()) {
     const std::uint64_t type = reader.varint();
     const std::string_view record = reader.text();
-    if (reader.failed()) return std::unexpected("its records cannot be read");
+    if (reader.failed()) return std::unexpected(wrong("its records cannot be read"));
     if (type == k_record_row) {
       JournalRow& row = read.rows.emplace_back();
-      if (!read_row(record, head, row)) return std::unexpected("row " + std::to_string(head.position + 1) + " cannot be read");
+      if (!read_row(record, head, row)) return std::unexpected(wrong("row " + std::to_string(head.position + 1) + " cannot be read"));
       if (row.hash != chain(head.hash, row)) {
-        return std::unexpected("row " + std::to_string(row.position) + " does not fit the chain of hashes");
+        return std::unexpected(wrong("row " + std::to_string(row.position) + " does not fit the chain of hashes"));
       }
       head = {row.position, row.hash};
     } else if (type == k_record_note) {
       Reader note(record);
       const NoteKind kind = note.varint();
-      if (note.failed()) return std::unexpected("a note cannot be read");
+      if (note.failed()) return std::unexpected(wrong("a note cannot be read"));
       read.notes[kind] = note.rest();
     } else if (type < k_skipped) {
-      return std::unexpected("it has a record of type " + std::to_string(type) + ", which this program does not know");
+      return std::unexpected(later("it has a record of type " + std::to_string(type)));
     }
   }
-  if (header.kind == FrameKind::opening && header.rows != 0) return std::unexpected("it is an opening with rows");
-  if (read.rows.size() != header.rows) return std::unexpected("it has another number of rows than its header says");
+  if (header.kind == FrameKind::opening && header.rows != 0) return std::unexpected(wrong("it is an opening with rows"));
+  if (read.rows.size() != header.rows) return std::unexpected(wrong("it has another number of rows than its header says"));
   read.after = {header.round, head};
   return read;
 }

@@ -26,7 +26,7 @@ namespace holdfast::segments {
 using NoteKind = std::uint64_t;
 using Notes = std::map<NoteKind, std::string>;
 inline constexpr NoteKind k_note_first_kept = 1;   // the number of the first segment that is kept, a varint; retention.h
-inline constexpr NoteKind k_note_clock_doubt = 2;   // a start with a clock far ahead (clock_doubt.h): until and ahead, signed varints
+inline constexpr NoteKind k_note_clock_doubt = 2;   // a start with a clock far ahead; clock_doubt_note.h
 inline constexpr NoteKind k_note_tables = 3;   // position and digest of the tables, when they were last synced
 inline constexpr std::size_t k_notes_max = 16;   // kinds
 inline constexpr std::size_t k_note_bytes_max = 512;
@@ -82,8 +82,7 @@ struct RoundRead {
   std::vector<JournalRow> rows;
   Notes notes;
 };
-// Reads a frame whose checksum is right, and checks the chain of its rows. The error says what is wrong; a frame that only a later program
-// can read is one.
-std::expected<RoundRead, std::string> decode_frame(const FrameHeader& header, std::string_view frame);
+// Reads a frame whose checksum is right, and checks the chain of its rows.
+std::expected<RoundRead, Unreadable> decode_frame(const FrameHeader& header, std::string_view frame);
 
 }   // namespace holdfast::segments

@@ -84,7 +84,8 @@ std::optional<Readable> open_readable(Disk& disk, std::uint64_t number, Place& p
   readable.file->read(0, block, From::cache);
   const auto header = decode_segment_header(block);
   if (!header) {
-    place.what = header.error();
+    if (header.error().is_later) refuse(disk, place.name, header.error());
+    place.what = header.error().what;
     return std::nullopt;
   }
   if (header->number != number) {
@@ -109,7 +110,7 @@ struct Walk {
       Place place;
       const std::optional<Readable> segment = open_readable(disk, number, place);
       if (segment && segment->header.journal == journal) {
-        read(*segment, place.name);
+        read(disk, *segment, place.name);
         continue;
       }
       if (segment) place.what = "it is of another journal";
@@ -117,13 +118,14 @@ struct Walk {
     }
   }
 
-  void read(const Readable& segment, const std::string& name) const {
+  void read(const Disk& disk, const Readable& segment, const std::string& name) const {
     FrameScan scan(*segment.file, segment.header, k_first_frame, segment.blocks, From::cache);
     for (Found found = scan.next(); found != Found::end; found = scan.next()) {
       if (found == Found::frame) {
         const auto read = decode_frame(scan.header(), scan.bytes());
+        if (!read && read.error().is_later) refuse(disk, name, scan.offset(), scan.header(), read.error());
         if (read) frame(segment.header.number, scan.header(), *read);
-        else bad({.name = name, .offset = scan.offset(), .what = "the frame is whole, and " + read.error()});
+        else bad({.name = name, .offset = scan.offset(), .what = "the frame is whole, and " + read.error().what});
         continue;
       }
       if (found == Found::bad) bad({.name = name, .offset = scan.offset(), .what = "it is not what was written"});
@@ -343,6 +345,7 @@ void write_kept(Disk& from, const Survey& survey, Disk& to, const SegmentWriter:
   if (SegmentWriter::exists(to)) throw DataError(to.path_of("") + " has a journal. What is saved needs a folder of its own.");
   SegmentWriter::create(to, options, journal, {.round = 0, .head = survey.start->head});
   SegmentWriter writer(to, options);
+  writer.settle();
   Copy copy(writer);
   JournalHead at = survey.start->head;
   const Walk walk{.frame =

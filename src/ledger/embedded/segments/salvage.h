@@ -50,7 +50,7 @@ struct Survey {
 };
 
 // Damage is what it reports, not an error, and so is a block that the disk cannot read any more (EIO). Throws DiskError of other errors;
-// DataError if the folder has no segment at all.
+// LaterFormat, because a later version can read more of it; DataError if the folder has no segment at all.
 Survey survey_journal(Disk& disk);
 
 // Writes the rows that the survey keeps to a new journal with the id `journal`, which is drawn at random: it has another history from here

@@ -26,7 +26,7 @@ Segment open_segment(Disk& disk, std::uint64_t number, const JournalId& journal,
   std::string block(k_block, '\0');
   segment.file->read(0, block, from);
   const auto header = decode_segment_header(block);
-  if (!header) damaged(header.error());
+  if (!header) refuse(disk, name, header.error());
   if (size != header->bytes) damaged("it has " + std::to_string(size) + " bytes, and its header says " + std::to_string(header->bytes));
   if (header->number != number) damaged("it is segment " + std::to_string(header->number) + " under another name");
   if (header->journal != journal) damaged("it is of another journal");
@@ -40,7 +40,7 @@ std::optional<Opening> read_opening(const Disk& disk, const Segment& segment, Di
   const std::uint64_t offset = scan.offset();
   const auto damaged = [&](const std::string& what) { throw SegmentDamage(told_of_damage(disk, segment.name(), offset, what)); };
   auto read = decode_frame(scan.header(), scan.bytes());
-  if (!read) damaged("round " + std::to_string(scan.header().round) + " is whole, and " + read.error());
+  if (!read) refuse(disk, segment.name(), offset, scan.header(), read.error());
   if (scan.header().kind != FrameKind::opening) damaged("its first frame is not an opening");
   return Opening{.before = read->before,
                  .notes = std::move(read->notes),

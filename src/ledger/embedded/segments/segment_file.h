@@ -15,8 +15,8 @@ namespace holdfast::segments {
 // The numbers of the segments in the folder, rising. Throws DiskError.
 std::vector<std::uint64_t> numbers_of_segments(Disk& disk);
 
-// Opens segment `number` of `journal` and reads its header. Segment::before is empty. Throws DiskError; SegmentDamage if the header is not
-// whole or not that of this segment, or the file has another size.
+// Opens segment `number` of `journal` and reads its header. Segment::before is empty. Throws DiskError; LaterFormat;
+// SegmentDamage if the header is not whole or not that of this segment, or the file has another size.
 Segment open_segment(Disk& disk, std::uint64_t number, const JournalId& journal, Disk::Mode mode, DiskFile::From from);
 
 // The first frame of a segment, which says where the journal stood before it.
@@ -26,7 +26,8 @@ struct Opening {
   std::uint32_t last_frame_before = 0;   // its block in the segment before; 0: there is none
   std::uint32_t end_block = 0;   // the first block behind the opening
 };
-// Nothing: the first frame is not whole, or there is none. Throws DiskError; SegmentDamage if it is whole and makes no sense.
+// Nothing: the first frame is not whole, or there is none. Throws DiskError; LaterFormat; SegmentDamage if it is whole and
+// makes no sense.
 std::optional<Opening> read_opening(const Disk& disk, const Segment& segment, DiskFile::From from);
 
 }   // namespace holdfast::segments

@@ -96,9 +96,10 @@ void SegmentReader::read_segment(const Segment& segment, std::uint32_t end_block
 }
 
 // Visits the frame's rows. Returns what is wrong with it; empty: nothing.
-std::string SegmentReader::read_frame(const Segment& segment, const FrameScan& scan, Reading& reading) {
+std::string SegmentReader::read_frame(const Segment& segment, const FrameScan& scan, Reading& reading) const {
   const auto read = decode_frame(scan.header(), scan.bytes());
-  if (!read) return "round " + std::to_string(scan.header().round) + " is whole, and " + read.error();
+  if (!read && read.error().is_later) refuse(disk_, segment.name(), scan.offset(), scan.header(), read.error());
+  if (!read) return "round " + std::to_string(scan.header().round) + " is whole, and " + read.error().what;
   if (reading.at && *reading.at != read->before) {
     return "round " + std::to_string(scan.header().round) + " does not follow on round " + std::to_string(reading.at->round);
   }

@@ -39,7 +39,7 @@ class SegmentReader {
   Position oldest() const;
   // Visits each row from position `first` on, in order. Finds the first one by an index in memory: reads at most k_apart blocks before it,
   // or, the first time after a start, its segment from the beginning. False if `first` is before oldest(): retention has removed it. Throws
-  // DiskError; SegmentDamage, after it has visited the rows before the damage. Reading can then go on with SegmentDamage::next. Throws
+  // DiskError; LaterFormat; SegmentDamage, after it has visited the rows before the damage. Reading can then go on with SegmentDamage::next. Throws
   // RowsGone if retention is faster than the reading, and files are opened on demand (few_open_files.h).
   bool read(Position first, const Visit& visit) const;
   // The hash of the row at `position`, which may also be oldest() - 1; nothing if the journal does not have it. Throws as read() does.
@@ -64,7 +64,7 @@ class SegmentReader {
 
   void read_kept(const Catalog::Snapshot& snapshot, std::size_t index, Reading& reading) const;
   void read_segment(const Segment& segment, std::uint32_t end_block, const Reach& end, Reading& reading) const;
-  static std::string read_frame(const Segment& segment, const FrameScan& scan, Reading& reading);
+  std::string read_frame(const Segment& segment, const FrameScan& scan, Reading& reading) const;
   FrameScan::Found pass_damage(const Segment& segment, FrameScan& scan, const Reach& end, Reading& reading, const std::string& what) const;
 
   const Disk& disk_;

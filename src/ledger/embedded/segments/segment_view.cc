@@ -91,7 +91,7 @@ void SegmentView::read_published(const ReachMarker& marker, End& end) const {
       damaged(end.segment, scan.block(), "round " + std::to_string(end.reach.round + 1) + " was published, and is not what was written");
     }
     auto read = decode_frame(scan.header(), scan.bytes());
-    if (!read) damaged(end.segment, scan.block(), "round " + std::to_string(scan.header().round) + " is whole, and " + read.error());
+    if (!read) refuse(disk_, end.segment.name(), scan.offset(), scan.header(), read.error());
     if (scan.header().kind != FrameKind::round || read->before != end.reach || scan.header().block_before != end.last_frame) {
       damaged(end.segment, scan.block(),
               "round " + std::to_string(scan.header().round) + " does not follow on round " + std::to_string(end.reach.round));

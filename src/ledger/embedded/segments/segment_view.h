@@ -38,7 +38,7 @@ class SegmentView {
   SegmentView(const SegmentView&) = delete;
   SegmentView& operator=(const SegmentView&) = delete;
 
-  // Shows what is published by now. It reads what is new, and the first time the last segment. Throws DiskError; SegmentDamage if what was
+  // Shows what is published by now. It reads what is new, and the first time the last segment. Throws DiskError; LaterFormat; SegmentDamage if what was
   // published is not there, or the folder is no longer the journal that it was. The view then shows what it did before.
   void refresh();
 

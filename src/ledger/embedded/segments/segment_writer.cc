@@ -7,36 +7,39 @@
 
 namespace holdfast::segments {
 
-namespace {
-
-// A process that was killed between a rename and the folder's sync leaves a name that only the cache has. Nothing may be answered in such
-// a file.
-Disk& with_names_on_disk(Disk& disk) {
-  disk.sync_folder();
-  return disk;
+SegmentWriter::SegmentWriter(Disk& disk, Options options)
+    : disk_(disk), marker_(disk, Disk::Mode::write), found_(recover(disk, marker_, Disk::Mode::write)) {
+  for (const Torn& torn : found_->torn) torn_blocks_ += torn.blocks;
+  supply_.emplace(disk, catalog_, marker_.journal(), options.sizes(), std::move(options.draw_salt));
+  for (const Segment& segment : found_->segments) catalog_.add(segment);
+  for (const std::uint64_t number : found_->given_up) catalog_.add_left_over(number);
+  segment_ = found_->segments[found_->last];
+  last_frame_ = found_->last_frame;
+  next_block_ = found_->end_block;
+  reach_ = found_->reach;
+  notes_ = found_->notes;
+  catalog_.publish(reach_, next_block_);
 }
 
-}  // namespace
-
-SegmentWriter::SegmentWriter(Disk& disk, Options options) : disk_(with_names_on_disk(disk)), marker_(disk, Disk::Mode::write) {
-  Recovered found = recover(disk_, marker_, Disk::Mode::write);
-  for (const Torn& torn : found.torn) torn_blocks_ += torn.blocks;
-  mend(found);
-  supply_.emplace(disk, catalog_, marker_.journal(), options.sizes(), std::move(options.draw_salt));
-  for (Segment& segment : found.segments) catalog_.add(segment);
-  segment_ = found.segments[found.last];
-  last_frame_ = found.last_frame;
-  next_block_ = found.end_block;
-  reach_ = found.reach;
-  notes_ = std::move(found.notes);
-  catalog_.publish(reach_, next_block_);
+// A process that was killed between a rename and the folder's sync leaves a name that only the cache has. Nothing may be answered in such
+// a file, so the names come first.
+void SegmentWriter::settle() {
+  HOLDFAST_CHECK(found_.has_value());
+  disk_.sync_folder();
+  mend(*found_);
   marker_.note(reach_, segment_.header.number);
   marker_.sync();
-  for (const std::uint64_t number : found.given_up) remove_segment(disk_, number);
+  found_.reset();
+  try {
+    remove_segments_before(disk_, catalog_, 0);   // only what is left over
+  } catch (const DiskError& error) {
+    not_removed_ = error.what();
+  }
   supply_->look_for_room();
 }
 
 void SegmentWriter::append(Round& round) {
+  HOLDFAST_CHECK(!found_);   // settle() comes first
   if (!broken_.empty()) throw DiskError(broken_, broken_code_);
   HOLDFAST_CHECK(round.before() == reach_);
   check_limits(round);
@@ -78,9 +81,18 @@ NotTaken SegmentWriter::not_taken(Work work) const {
   if (!trouble) {
     return {NotTaken::Reason::preparing, "the journal's next segment is being made. Nothing is lost. Try again in a moment."};
   }
+  return not_taken(*trouble, work);
+}
+
+NotTaken SegmentWriter::not_taken(const Supply::Trouble& trouble, Work work) {
   const std::string goes_on = work == Work::growing ? ". What frees seats or ends begun sales goes on." : ". What was answered is on disk.";
-  if (trouble->is_no_room) return {NotTaken::Reason::no_room, trouble->what + goes_on + " Free space; the rest then goes on by itself."};
-  return {NotTaken::Reason::failing, trouble->what + goes_on + " Repair the disk; the rest then goes on by itself."};
+  if (trouble.is_no_room) return {NotTaken::Reason::no_room, trouble.what + goes_on + " Free space; the rest then goes on by itself."};
+  return {NotTaken::Reason::failing, trouble.what + goes_on + " Repair the disk; the rest then goes on by itself."};
+}
+
+std::string SegmentWriter::room_trouble() const {
+  const std::optional<Supply::Trouble> trouble = supply_->trouble();
+  return trouble ? not_taken(*trouble, Work::growing).what : std::string();
 }
 
 void SegmentWriter::check_limits(const Round& round) const {
@@ -88,12 +100,22 @@ void SegmentWriter::check_limits(const Round& round) const {
     throw RoundRefused("a round of " + std::to_string(round.bytes()) + " bytes is too large for the journal's segments, which take " +
                        std::to_string(most) + " bytes. Nothing was written. Make smaller rounds, or larger segments.");
   }
-  if (round.notes().empty()) return;
+  if (!round.notes().empty()) check_notes(round.notes());
+}
+
+void SegmentWriter::check_notes(const Notes& newer) const {
   Notes notes = notes_;
-  put_in_force(round.notes(), notes);
+  put_in_force(newer, notes);
   if (notes.size() > k_notes_max) {
     throw RoundRefused("a round would make " + std::to_string(notes.size()) + " notes of the journal, which has " +
                        std::to_string(k_notes_max) + " at most. Nothing was written.");
+  }
+  const auto before = first_kept_in(notes_);
+  const auto after = first_kept_in(notes);
+  if (!after || *after < before || *after > segment_.header.number) {
+    throw RoundRefused("a round would make segment " + (after ? std::to_string(*after) : "without a number") +
+                       " the first one that is kept; it is segment " + std::to_string(before.value_or(0)) + ", and segment " +
+                       std::to_string(segment_.header.number) + " is in use. Nothing was written.");
   }
 }
 
@@ -149,6 +171,7 @@ SegmentWriter::Room SegmentWriter::room() const {
 }
 
 void SegmentWriter::stop() {
+  HOLDFAST_CHECK(!found_);
   if (!broken_.empty()) return;   // the marker says what was durable
   guarded([&] {
     marker_.note(reach_, segment_.header.number, ReachMarker::State::stopped);

@@ -2,15 +2,17 @@
 //
 //   PosixDisk disk(folder);
 //   if (!SegmentWriter::exists(disk)) SegmentWriter::create(disk, options, journal_id, {});
-//   SegmentWriter writer(disk, options);          // recovers
+//   SegmentWriter writer(disk, options);          // recovers, and changes nothing
+//   SegmentReader(disk, writer.catalog()).read(…);   // what it has found
+//   writer.settle();                              // from here on it may be written
 //   if (const auto taken = writer.can_take(bytes, Work::growing); !taken) refuse(taken.error().what);   // before anything is judged
 //   Round round(writer.reach());
 //   round.add_row(event, first_seq, changes, at, body);
 //   writer.append(round);                         // on disk; readers see it
 //   writer.stop();                                // the next start knows that nothing was under way
 //
-// It has no threads. append(), can_take(), room() and stop() belong to one thread at a time; supply() and catalog() to any. After a failed
-// write or sync nobody knows what is on disk: nothing more is accepted, and the process must end. The next start finds out.
+// It has no threads. supply(), catalog() and room_trouble() belong to any thread, the rest to one at a time. After a failed write or sync nobody knows what
+// is on disk: nothing more is accepted, and the process must end. The next start finds out.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +21,7 @@
 #include <optional>
 #include <string>
 
+#include "ledger/embedded/journal_room.h"
 #include "ledger/embedded/segments/catalog.h"
 #include "ledger/embedded/segments/disk.h"
 #include "ledger/embedded/segments/reach_marker.h"
@@ -38,28 +41,11 @@ class NoRoom : public SegmentNotMade {
  public:
   using SegmentNotMade::SegmentNotMade;
 };
-// The round is beyond a limit: larger than round_bytes_max(), or with it more than k_notes_max notes were in force. Nothing was written.
+// The round is beyond a limit: larger than round_bytes_max(), with more notes in force than k_notes_max, or with a note of a first kept
+// segment that is before the one in force, or not in use yet. Nothing was written.
 class RoundRefused : public DataError {
  public:
   using DataError::DataError;
-};
-
-// What a round is for. While room is short, one goes on longer than the other.
-enum class Work {
-  growing,   // new holds, events and their changes: they need more room, and free none
-  settling,   // payments, releases, returns, extensions and expiries: they free seats, or end sales that have begun
-};
-
-// Why a round cannot be taken. Nothing has changed, and the next answer may be another.
-struct NotTaken {
-  enum class Reason {
-    too_large,   // larger than round_bytes_max(): make smaller rounds
-    preparing,   // the next segment is being made. Ask again in a moment
-    no_room,   // the disk is full
-    failing,   // the next segment cannot be made for another reason, or the journal accepts nothing any more
-  };
-  Reason reason = Reason::failing;
-  std::string what;   // says what holds and what to do
 };
 
 class SegmentWriter {
@@ -86,11 +72,18 @@ class SegmentWriter {
   // in between leaves it so. Throws DiskError, NoRoom, or SegmentDamage if the folder has segments that no interrupted creation has left.
   static void create(Disk& disk, const Options& options, const JournalId& journal, const Reach& start);
 
-  // Recovers the journal and makes it ready for appending: first the names in the folder, then the journal's end are brought to the disk.
-  // Throws SegmentDamage if it is not whole; DiskError.
+  // Recovers the journal. Changes nothing on disk, so that a start can still be refused. Throws SegmentDamage if it is not whole;
+  // LaterFormat; DiskError.
   SegmentWriter(Disk& disk, Options options);
   SegmentWriter(const SegmentWriter&) = delete;
   SegmentWriter& operator=(const SegmentWriter&) = delete;
+
+  // Makes the journal ready for appending: brings the names in the folder and the journal's end to the disk, zeroes what is torn, notes the
+  // end, and removes what an interrupted removal has left. Call it once, before append(), stop() and supply().prepare(). Throws DiskError,
+  // and then the next start finds out. A file that cannot be removed is no error: not_removed().
+  void settle();
+  // What settle() could not remove, a sentence without its full stop; empty: nothing. remove_segments_before() tries again.
+  const std::string& not_removed() const { return not_removed_; }
 
   // Writes the round, which must begin at reach(); on disk when it returns. Begins the next segment if the round does not fit in the one in
   // use, and makes that itself if none is prepared. Throws RoundRefused, SegmentNotMade or NoRoom, and then nothing has changed. Throws
@@ -109,16 +102,22 @@ class SegmentWriter {
   // Notes a clean stop; on disk when it returns. Call it last. Throws DiskError.
   void stop();
 
+  // Why growing work is refused or soon will be, a sentence; empty: further segments can be made. Any thread.
+  std::string room_trouble() const;
+
   Supply& supply() { return *supply_; }
   Catalog& catalog() { return catalog_; }
-  // What the last start dropped: blocks of a write that nobody was answered for.
+  const Catalog& catalog() const { return catalog_; }
+  // What this start drops: blocks of a write that nobody was answered for.
   std::uint64_t torn_blocks() const { return torn_blocks_; }
 
  private:
   static constexpr std::uint64_t k_blocks_before_rounds = k_first_frame + k_opening_blocks_max;
 
   void check_limits(const Round& round) const;
+  void check_notes(const Notes& newer) const;
   NotTaken not_taken(Work work) const;
+  static NotTaken not_taken(const Supply::Trouble& trouble, Work work);
   void make_segment();
   void begin_segment();
   void write(Round& round, FrameKind kind, const Segment& segment, std::uint32_t block);
@@ -135,6 +134,8 @@ class SegmentWriter {
   Reach reach_;
   Notes notes_;
   std::uint64_t torn_blocks_ = 0;
+  std::optional<Recovered> found_;   // until settle()
+  std::string not_removed_;
   std::string broken_;   // why nothing more is accepted; empty: all is well
   int broken_code_ = 0;
 };

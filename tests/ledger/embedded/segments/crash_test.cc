@@ -152,7 +152,7 @@ TEST(SegmentCrash, ANameThatNeverReachedTheDiskIsOnDiskBeforeRoundsAreAnsweredIn
     live(disk, 2, answered);
     disk.end_process();
     {
-      segments::SegmentWriter writer(disk, small_segments());
+      SettledWriter writer(disk, small_segments());
       disk.crash_at(disk.calls() + call, SimulatedDisk::When::after);
       try {
         writer.supply().prepare();
@@ -161,7 +161,7 @@ TEST(SegmentCrash, ANameThatNeverReachedTheDiskIsOnDiskBeforeRoundsAreAnsweredIn
     }
     disk.end_process();
     {
-      segments::SegmentWriter writer(disk, small_segments());
+      SettledWriter writer(disk, small_segments());
       while (writer.catalog().prepared() > 0 || writer.catalog().snapshot().segments.size() < 2) {
         segments::Round round = test_round(writer.reach());
         writer.append(round);
@@ -181,7 +181,7 @@ struct InFlight {
 void begin_write(InFlight& flight, std::uint64_t rounds) {
   live(flight.disk, rounds, flight.answered);
   flight.disk.end_process();
-  segments::SegmentWriter writer(flight.disk, small_segments());
+  SettledWriter writer(flight.disk, small_segments());
   segments::Round round = test_round(writer.reach());
   flight.disk.crash_at(flight.disk.calls(), SimulatedDisk::When::after);
   EXPECT_THROW(writer.append(round), Crash);
@@ -216,7 +216,7 @@ TEST(SegmentCrash, ATornFrameOfSeveralBlocksIsZeroedBeforeTheNextOneIsWritten) {
       return (arrived >> (sector - *first) / 8 & 1) != 0;
     });
     ASSERT_EQ(compare(flight.disk, flight.answered), "") << arrived;
-    segments::SegmentWriter writer(flight.disk, small_segments());
+    SettledWriter writer(flight.disk, small_segments());
     EXPECT_EQ(writer.torn_blocks(), 0U) << "the opening before had to zero it";
   }
 }
@@ -228,7 +228,7 @@ TEST(SegmentCrash, ATornOpeningIsDroppedWhicheverOfItsBlocksArrived) {
     segments::SegmentWriter::create(disk, small_segments(), k_test_journal, {});
     Answered answered;
     {
-      segments::SegmentWriter writer(disk, small_segments());
+      SettledWriter writer(disk, small_segments());
       writer.supply().prepare();
       for (segments::NoteKind kind = k_test_note; kind < k_test_note + segments::k_notes_max; ++kind) {
         segments::Round round(writer.reach());
@@ -255,7 +255,7 @@ TEST(SegmentCrash, ATornOpeningIsDroppedWhicheverOfItsBlocksArrived) {
       return (arrived >> std::min<std::size_t>((sector - *first) / 3, 8) & 1) != 0;
     });
     ASSERT_NO_THROW({
-      const segments::SegmentWriter writer(disk, small_segments());
+      const SettledWriter writer(disk, small_segments());
       ASSERT_EQ(writer.reach(), answered.reach) << arrived;
       ASSERT_EQ(writer.notes().size(), segments::k_notes_max);
     }) << arrived;
@@ -276,11 +276,11 @@ TEST(SegmentCrash, TornBlocksThatCouldNotBeZeroedAreFoundByTheNextStart) {
     });
     flight.disk.set_passes_cache(false);
     flight.disk.fail_at(failing, EIO);
-    EXPECT_THROW(segments::SegmentWriter(flight.disk, small_segments()), segments::DiskError);
+    EXPECT_THROW(SettledWriter(flight.disk, small_segments()), segments::DiskError);
     flight.disk.end_process();
     segments::Reach answered;
     {
-      segments::SegmentWriter writer(flight.disk, small_segments());
+      SettledWriter writer(flight.disk, small_segments());
       segments::Round small(writer.reach());
       small.add_row(1, 1, 1, k_test_time, "small");
       writer.append(small);
@@ -295,7 +295,7 @@ TEST(SegmentCrash, TornBlocksThatCouldNotBeZeroedAreFoundByTheNextStart) {
       if (!first) first = sector;
       return sector == *first;   // the header of the torn round
     });
-    ASSERT_NO_THROW(ASSERT_EQ(segments::SegmentWriter(flight.disk, small_segments()).reach(), answered));
+    ASSERT_NO_THROW(ASSERT_EQ(SettledWriter(flight.disk, small_segments()).reach(), answered));
   }
 }
 
@@ -304,7 +304,7 @@ TEST(SegmentCrash, WhatAStartHasShownStaysEvenIfThePowerFailsAtOnce) {
   begin_write(flight, 3);
   flight.disk.end_process();   // round 4 is whole, and in the page cache only
   {
-    const segments::SegmentWriter writer(flight.disk, small_segments());
+    const SettledWriter writer(flight.disk, small_segments());
     ASSERT_EQ(writer.reach().round, 4U);
     flight.answered.reach = writer.reach();
   }

@@ -72,6 +72,8 @@ class SegmentDamageTest : public testing::Test {
       EXPECT_EQ(compare(disk, answered_), "");
     } catch (const SegmentDamage& damage) {
       return damage.what();
+    } catch (const segments::LaterFormat& later) {
+      return later.what();
     }
     return "";
   }
@@ -81,7 +83,7 @@ class SegmentDamageTest : public testing::Test {
     return refusal(disk);
   }
   std::vector<std::string> names_in_use() {
-    segments::SegmentWriter writer(disk_, small_segments());
+    SettledWriter writer(disk_, small_segments());
     std::vector<std::string> names;
     for (const segments::Segment& segment : writer.catalog().snapshot().segments) names.push_back(segment.name());
     return names;
@@ -195,7 +197,7 @@ TEST_F(SegmentDamageTest, ASegmentFromAnOlderBackupIsRefused) {
       EXPECT_THAT(sentence, AllOf(HasSubstr("journal/"), HasSubstr(" is damaged"))) << name << " from call " << call;
       SimulatedDisk disk = disk_.copy();
       disk.put(name, older.content(name));
-      EXPECT_THROW(segments::SegmentWriter(disk, small_segments()), SegmentDamage) << "the start itself must see it";
+      EXPECT_THROW(SettledWriter(disk, small_segments()), SegmentDamage) << "the start itself must see it";
       ++refused;
     }
   }
@@ -205,7 +207,7 @@ TEST_F(SegmentDamageTest, ASegmentFromAnOlderBackupIsRefused) {
 TEST_F(SegmentDamageTest, AJournalWithAnotherHistoryIsNotTakenForItsPair) {
   SimulatedDisk other;
   segments::SegmentWriter::create(other, small_segments(), k_test_journal, {});
-  segments::SegmentWriter writer(other, small_segments());
+  SettledWriter writer(other, small_segments());
   while (writer.reach().round < 24) {
     segments::Round round(writer.reach());
     round.add_row(1, 1, 1, k_test_time, "another history");
@@ -231,15 +233,20 @@ TEST_F(SegmentDamageTest, ALaterFormatIsRefusedByItsVersion) {
     segments::put(content.data(), segments::checksum(std::string_view(content).substr(8, segments::k_file_header - 8), 0));
     disk.put(last, content);
   });
-  EXPECT_THAT(sentence, HasSubstr("it has format version 2, and this program reads version 1"));
+  EXPECT_EQ(sentence, "journal/" + last +
+                          " was written by a later version of Holdfast: it has format version 2, and this program reads version 1. Nothing "
+                          "was changed. Use the version that wrote it, or a later one.");
   const std::string marker = refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 16, 2); });
-  EXPECT_THAT(marker, AllOf(HasSubstr("journal/reach"), HasSubstr("it has format version 2, and this program reads version 1")));
+  EXPECT_THAT(marker, AllOf(HasSubstr("journal/reach was written by a later version"), HasSubstr("it has format version 2, and this")));
+  EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, segments::k_after_begin, 7); }),
+              HasSubstr("journal/reach was written by a later version of Holdfast: it has a state that this program does not know"));
 }
 
 TEST_F(SegmentDamageTest, AWholeFrameOfAnUnknownKindIsRefusedByItsKind) {
   const std::string last = names_in_use().back();
   const std::string sentence = refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frames_of(disk, last).back(), 20, 9); });
-  EXPECT_THAT(sentence, AllOf(HasSubstr("journal/" + last), HasSubstr("is whole, and its kind is 9, which this program does not know")));
+  EXPECT_THAT(sentence, AllOf(HasSubstr("journal/" + last + " was written by a later version of Holdfast"),
+                              HasSubstr("is whole, and its kind is 9, which this program does not know")));
   EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, segments::k_first_frame, 20, 9); }), HasSubstr("its kind is 9"));
 }
 
@@ -252,7 +259,8 @@ TEST_F(SegmentDamageTest, AnOpeningWithRowsIsRefused) {
 TEST_F(SegmentDamageTest, AnUnknownIncompatibleFeatureIsRefusedAndACompatibleOneIsNot) {
   const std::string last = names_in_use().back();
   const std::uint32_t frame = frames_of(disk_, last).back();
-  const auto unknown = HasSubstr("this one does not know its incompatible features (bits 4)");
+  const auto unknown = AllOf(HasSubstr("was written by a later version of Holdfast"),
+                             HasSubstr("this one does not know its incompatible features (bits 4)"));
   EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_header(disk, last, 24, 4); }), unknown);
   EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite(disk, last, frame, 84, 4); }), unknown);
   EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { rewrite_reach(disk, 24, 4); }), unknown);
@@ -277,7 +285,7 @@ TEST_F(SegmentDamageTest, ALostLastSegmentIsMissedAfterAPowerCut) {
   std::string last;
   segments::SegmentWriter::create(disk, small_segments(), k_test_journal, {});
   {
-    segments::SegmentWriter writer(disk, small_segments());
+    SettledWriter writer(disk, small_segments());
     while (writer.catalog().snapshot().segments.size() < 3) {
       segments::Round round = test_round(writer.reach());
       writer.append(round);
@@ -290,7 +298,7 @@ TEST_F(SegmentDamageTest, ALostLastSegmentIsMissedAfterAPowerCut) {
     SimulatedDisk changed = disk.copy();
     change(changed);
     try {
-      segments::SegmentWriter(changed, small_segments());
+      SettledWriter(changed, small_segments());
     } catch (const SegmentDamage& damage) {
       return damage.what();
     }
@@ -311,10 +319,10 @@ class SegmentTornTest : public testing::Test {
  protected:
   SegmentTornTest() {
     live(disk_, 4, answered_);
-    segments::SegmentWriter writer(disk_, small_segments());
+    SettledWriter writer(disk_, small_segments());
     disk_.lose_power([](std::size_t) { return false; });
     const std::string reach = disk_.content("reach");
-    segments::SegmentWriter next(disk_, small_segments());
+    SettledWriter next(disk_, small_segments());
     while (next.reach().round < 7) {
       segments::Round round = test_round(next.reach());
       next.append(round);
@@ -333,7 +341,7 @@ class SegmentTornTest : public testing::Test {
     SimulatedDisk disk = disk_.copy();
     change(disk);
     try {
-      segments::SegmentWriter(disk, small_segments());
+      SettledWriter(disk, small_segments());
     } catch (const SegmentDamage& damage) {
       return damage.what();
     }
@@ -400,14 +408,14 @@ TEST_F(SegmentTornTest, TornWritesInTwoSegmentsAreRefused) {
 TEST_F(SegmentDamageTest, AJournalThatWasStoppedEndsExactlyThere) {
   live(disk_, 26, answered_);
   const std::string last = names_in_use().back();
-  segments::SegmentWriter(disk_, small_segments()).stop();
+  SettledWriter(disk_, small_segments()).stop();
   EXPECT_EQ(refusal_after([](SimulatedDisk&) {}), "");
   const std::string stopped = disk_.content("reach");
   const std::size_t free = disk_.content(last).size() - k_block;
   EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) { flip_byte(disk, last, free); }), HasSubstr("stopped cleanly"));
   EXPECT_THAT(refusal_after([&](SimulatedDisk& disk) {
                 {
-                  segments::SegmentWriter writer(disk, small_segments());
+                  SettledWriter writer(disk, small_segments());
                   segments::Round round = test_round(writer.reach());
                   writer.append(round);
                 }
@@ -417,7 +425,7 @@ TEST_F(SegmentDamageTest, AJournalThatWasStoppedEndsExactlyThere) {
 }
 
 TEST_F(SegmentDamageTest, DamageToASegmentThatWasGivenUpDoesNoHarm) {
-  segments::SegmentWriter writer(disk_, small_segments());
+  SettledWriter writer(disk_, small_segments());
   const std::uint64_t keep = segments::first_segment_to_keep(writer.catalog(), writer.reach().head.position);
   const std::string given_up = name_of_segment(keep - 1);
   segments::Round round(writer.reach());
@@ -433,6 +441,28 @@ TEST_F(SegmentDamageTest, DamageToASegmentThatWasGivenUpDoesNoHarm) {
     EXPECT_THAT(disk.names(), testing::Not(testing::Contains(given_up)));
   }
   EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { disk.resize(given_up, 100); }), "");
+}
+
+// The writer refuses to write such a note: it would miss segments that were removed.
+TEST_F(SegmentDamageTest, ANoteOfTheFirstKeptSegmentThatGoesBackIsRefused) {
+  live(disk_, 44, answered_);
+  const segments::ReachMarker marker(disk_, segments::Disk::Mode::read);
+  const segments::Recovered found = segments::recover(disk_, marker, segments::Disk::Mode::write);
+  const segments::Segment& last = found.segments[found.last];
+  const std::uint64_t kept = *segments::first_kept_in(found.notes);
+  ASSERT_GT(kept, 1U);
+  for (const std::uint64_t number : {kept - 1, kept}) {
+    SimulatedDisk disk = disk_.copy();
+    segments::Round round(found.reach);
+    round.add_note(segments::k_note_first_kept, segments::note_of_first_kept(number));
+    disk.open(last.name(), segments::Disk::Mode::write)
+        ->write_durably(std::uint64_t{found.end_block} * k_block,
+                        round.finish(segments::FrameKind::round, last.header, found.end_block, found.last_frame));
+    segments::ReachMarker(disk, segments::Disk::Mode::write).note(round.after(), last.header.number);
+    const std::string sentence = refusal(disk);
+    if (number == kept) EXPECT_EQ(sentence, "");
+    else EXPECT_THAT(sentence, HasSubstr("its note of the first segment that is kept goes back"));
+  }
 }
 
 TEST_F(SegmentDamageTest, AMarkerThatSaysCreatingDoesNotRemoveAJournal) {
@@ -452,7 +482,7 @@ TEST_F(SegmentDamageTest, AMarkerThatSaysCreatingDoesNotRemoveAJournal) {
   SimulatedDisk one;
   segments::SegmentWriter::create(one, small_segments(), k_test_journal, {});
   {
-    segments::SegmentWriter writer(one, small_segments());
+    SettledWriter writer(one, small_segments());
     segments::Round round = test_round(writer.reach());
     writer.append(round);
   }
@@ -470,7 +500,7 @@ TEST_F(SegmentDamageTest, AnOlderMarkerIsAcceptedAfterAPowerCut) {
   for (const std::uint64_t last : {2U, 7U, 15U, 20U}) {
     live(older, last, answered);
     older.end_process();
-    { const segments::SegmentWriter next(older, small_segments()); }   // which has not stopped
+    { const SettledWriter next(older, small_segments()); }   // which has not stopped
     EXPECT_EQ(refusal_after([&](SimulatedDisk& disk) { disk.put("reach", older.content("reach")); }), "") << last;
   }
 }

@@ -57,14 +57,14 @@ TEST_F(FewOpenFilesTest, AJournalOfManySegmentsTakesFewDescriptors) {
   FewOpenFiles disk(*posix, 4);
   SegmentWriter::create(disk, small_segments(), k_test_journal, {});
   {
-    SegmentWriter writer(disk, small_segments());
+    SettledWriter writer(disk, small_segments());
     while (writer.catalog().snapshot().segments.size() < 12) {
       Round round = test_round(writer.reach());
       writer.append(round);
       ASSERT_LE(descriptors_in(folder), 4U);
     }
   }
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   EXPECT_LE(descriptors_in(folder), 4U);
   const SegmentReader reader(disk, writer.catalog());
   std::vector<std::thread> readers;
@@ -124,7 +124,7 @@ TEST(FewOpenFiles, AReadingSaysByNameThatItsNextSegmentWasRemoved) {
   SimulatedDisk simulated;
   FewOpenFiles disk(simulated, 1);
   SegmentWriter::create(disk, small_segments(), k_test_journal, {});
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   while (writer.catalog().snapshot().segments.size() < 4) {
     Round round = test_round(writer.reach());
     writer.append(round);
@@ -162,7 +162,7 @@ struct Removed : testing::Test {
 
   SimulatedDisk simulated;
   FewOpenFiles disk{simulated, 1};
-  std::optional<SegmentWriter> writer;
+  std::optional<SettledWriter> writer;
 };
 
 // Another reading at each moment of a removal: between a file's end and its end in the catalog too.

@@ -44,7 +44,7 @@ std::string hex(std::string_view bytes) {
 void write_example(SimulatedDisk& disk) {
   const SegmentWriter::Options options{.segment_bytes = k_small_segment, .draw_salt = [] { return 0x0123456789ABCDEFULL; }};
   SegmentWriter::create(disk, options, k_test_journal, {});
-  SegmentWriter writer(disk, options);
+  SettledWriter writer(disk, options);
   Round round(writer.reach());
   round.add_row(1, 1, 1, k_test_time, std::string_view("\x02\x0B\x07\x00", 4));
   round.add_note(segments::k_note_tables, "as of row 0");
@@ -140,7 +140,7 @@ TEST(SegmentFormat, IsReadByAProgramInPythonThatKnowsOnlyThePage) {
   Answered answered;
   live(disk, 24, answered);
   std::string expected;
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   const segments::SegmentReader reader(disk, writer.catalog());
   reader.read(reader.oldest(), [&](const JournalRow& row) {
     std::string begin = hex(row.body.substr(0, 16));
@@ -172,7 +172,7 @@ struct SegmentsInPython : testing::Test {
     segments::PosixDisk disk(whole);
     Answered answered;
     live(disk, 24, answered);
-    SegmentWriter writer(disk, small_segments());
+    SettledWriter writer(disk, small_segments());
     const auto snapshot = writer.catalog().snapshot();
     for (const auto& each : snapshot.segments) names.push_back(each.name());
   }

@@ -41,7 +41,7 @@ class PostedNotesTest : public testing::Test {
   }
 
   SimulatedDisk disk_;
-  std::optional<SegmentWriter> writer_;
+  std::optional<SettledWriter> writer_;
   int woken_ = 0;
   PostedNotes posted_{[this] { ++woken_; }};
 };
@@ -55,7 +55,7 @@ TEST_F(PostedNotesTest, ANoteIsReportedWhenItIsOnDisk) {
   first.get();
   EXPECT_EQ(posted_.take(), 0U);
   disk_.lose_power([](std::size_t) { return false; });
-  EXPECT_EQ(SegmentWriter(disk_, small_segments()).notes().at(100), "one");
+  EXPECT_EQ(SettledWriter(disk_, small_segments()).notes().at(100), "one");
 }
 
 TEST_F(PostedNotesTest, TheNewestTextOfAKindCountsAndBothAreDone) {

@@ -32,7 +32,7 @@ TEST(SegmentReaderTest, ReadsFromAnyPositionWithAndWithoutAnIndex) {
   live(disk, 9, answered);
   const Position last = answered.reach.head.position;
   for (Position first = 1; first <= last + 1; ++first) {
-    SegmentWriter writer(disk, small_segments());   // its index is empty
+    SettledWriter writer(disk, small_segments());   // its index is empty
     const SegmentReader reader(disk, writer.catalog());
     ASSERT_EQ(positions_from(reader, first), from_to(first, last));
     ASSERT_EQ(positions_from(reader, first), from_to(first, last)) << "by the index";
@@ -44,7 +44,7 @@ TEST(SegmentReaderTest, ReadsBySeveralFramesAnIndexEntry) {
   SegmentWriter::Options options = small_segments();
   options.segment_bytes = 200 * segments::k_block;
   SegmentWriter::create(disk, options, k_test_journal, {});
-  SegmentWriter writer(disk, options);
+  SettledWriter writer(disk, options);
   while (writer.reach().round < 300) {
     Round round(writer.reach());
     round.add_row(1, writer.reach().round + 1, 1, k_test_time, "one");
@@ -60,7 +60,7 @@ TEST(SegmentReaderTest, SaysThatARowWasRemoved) {
   SimulatedDisk disk;
   Answered answered;
   live(disk, 40, answered);
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   const SegmentReader reader(disk, writer.catalog());
   ASSERT_GT(reader.oldest(), 1);
   const auto any = [](const JournalRow&) { return true; };
@@ -76,7 +76,7 @@ TEST(SegmentReaderTest, ReadsTheLastRowOfEachSegment) {
   SimulatedDisk disk;
   Answered answered;
   live(disk, 40, answered);
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   const SegmentReader reader(disk, writer.catalog());
   const auto segments = writer.catalog().snapshot().segments;
   ASSERT_GT(segments.size(), 1U);
@@ -90,7 +90,7 @@ TEST(SegmentReaderTest, ReadsTheLastRowOfEachSegment) {
   EXPECT_FALSE(reader.last_row_of(segments.back().header.number + 1, none)) << "it is prepared";
   SimulatedDisk empty;
   SegmentWriter::create(empty, small_segments(), k_test_journal, {});
-  SegmentWriter first(empty, small_segments());
+  SettledWriter first(empty, small_segments());
   EXPECT_FALSE(SegmentReader(empty, first.catalog()).last_row_of(1, none)) << "it has no row yet";
 }
 
@@ -99,7 +99,7 @@ TEST(SegmentReaderTest, ReadsTheRowsAtGivenPositions) {
   SegmentWriter::Options options = small_segments();
   options.segment_bytes = 200 * segments::k_block;
   SegmentWriter::create(disk, options, k_test_journal, {});
-  SegmentWriter writer(disk, options);
+  SettledWriter writer(disk, options);
   while (writer.reach().round < 400) {
     Round round(writer.reach());
     round.add_row(1, writer.reach().round + 1, 1, k_test_time, "one");
@@ -130,7 +130,7 @@ TEST(SegmentReaderTest, ReadsTheRowsAtGivenPositions) {
 TEST(SegmentReaderTest, AReadingOutlivesTheRemovalOfItsSegment) {
   SimulatedDisk disk;
   SegmentWriter::create(disk, small_segments(), k_test_journal, {});
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   while (writer.catalog().snapshot().segments.size() < 3) {
     Round round = test_round(writer.reach());
     writer.append(round);
@@ -153,7 +153,7 @@ TEST(SegmentReaderTest, GoesOnAfterDamage) {
   live(disk, 9, answered);
   const std::string name = segments::name_of_segment(1);
   disk.flip_bit(name, 8 * 3 * segments::k_block + 900);   // block 3: the second round, with rows 3 to 5
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   const SegmentReader reader(disk, writer.catalog());
   std::vector<Position> seen;
   const auto see = [&](const JournalRow& row) {
@@ -182,7 +182,7 @@ TEST(SegmentReaderTest, SeesNothingBeyondThePublishedRoundBesideTheWriter) {
   std::filesystem::create_directories(folder);
   segments::PosixDisk disk(folder);
   SegmentWriter::create(disk, small_segments(), k_test_journal, {});
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   std::atomic<bool> done{false};
   std::thread preparing([&] {
     while (!done) {

@@ -73,7 +73,7 @@ class SalvageTest : public testing::Test {
     for (const auto& [name, content] : before) EXPECT_EQ(damaged.content(name), content) << name;
     EXPECT_EQ(before.size(), damaged.names().size());
 
-    SegmentWriter writer(fresh, small_segments(7));
+    SettledWriter writer(fresh, small_segments(7));
     EXPECT_EQ(writer.reach().head, survey.kept);
     const SegmentReader reader(fresh, writer.catalog());
     EXPECT_EQ(reader.oldest(), survey.start->head.position + 1);
@@ -93,7 +93,7 @@ TEST_F(SalvageTest, OfAWholeJournalNothingIsLost) {
   EXPECT_EQ(survey.kept, answered_.reach.head);
   EXPECT_THAT(survey.unreadable, IsEmpty());
   EXPECT_THAT(survey.readable, IsEmpty());
-  SegmentWriter writer(fresh, small_segments(7));
+  SettledWriter writer(fresh, small_segments(7));
   EXPECT_EQ(writer.notes().at(k_test_note), "round 16");
 }
 
@@ -178,7 +178,7 @@ void begin_segment_only(SimulatedDisk& disk) {
     disk.end_process();
     if (!SegmentWriter::exists(disk) || segments::ReachMarker(disk, segments::Disk::Mode::read).segment() != 2) continue;
     SimulatedDisk copy = disk.copy();
-    SegmentWriter writer(copy, small_segments());
+    SettledWriter writer(copy, small_segments());
     ASSERT_EQ(writer.catalog().snapshot().segments.back().before->round, writer.reach().round);
     return;
   }
@@ -189,7 +189,7 @@ TEST_F(SalvageTest, TellsOfEachDamageThatAStartRefusesAlthoughNoRowIsLost) {
   const auto expect = [](SimulatedDisk& damaged, const std::string& told) {
     SCOPED_TRACE(told);
     SimulatedDisk started = damaged.copy();
-    EXPECT_THROW(SegmentWriter(started, small_segments()), segments::SegmentDamage);
+    EXPECT_THROW(SettledWriter(started, small_segments()), segments::SegmentDamage);
     SimulatedDisk fresh;
     const Survey survey = salvage(damaged, fresh);
     EXPECT_THAT(survey.damage, ElementsAre(testing::AllOf(HasSubstr(told), testing::Not(HasSubstr("accept-loss")))));
@@ -224,7 +224,7 @@ TEST_F(SalvageTest, TellsWhatIsLostOfEachEvent) {
   SimulatedDisk disk;
   SegmentWriter::create(disk, small_segments(), k_test_journal, {});
   {
-    SegmentWriter writer(disk, small_segments());
+    SettledWriter writer(disk, small_segments());
     const auto write = [&](EventNumber event, Seq first_seq, std::uint32_t changes) {
       Round round(writer.reach());
       round.add_row(event, first_seq, changes, k_test_time, "row");
@@ -311,7 +311,7 @@ TEST_F(SalvageTest, AJournalThatRetentionHasShortenedKeepsItsPositions) {
   const Survey survey = salvage(damaged, fresh);
   EXPECT_EQ(survey.start->head.position, frames_.front().first - 1);
   EXPECT_EQ(survey.kept.position, frame.first - 1);
-  SegmentWriter writer(fresh, small_segments(7));
+  SettledWriter writer(fresh, small_segments(7));
   EXPECT_FALSE(writer.notes().contains(segments::k_note_first_kept));
 
   // The round behind the opening says where the chain of hashes begins.
@@ -349,7 +349,7 @@ TEST_F(SalvageTest, AFailureWhileItWritesIsAnErrorAndTheNextTryIsWell) {
     fresh.fail_at(failing, failing % 2 == 0 ? EIO : ENOSPC);
     try {
       segments::write_kept(damaged, survey, fresh, small_segments(), k_new_journal);
-      EXPECT_EQ(SegmentWriter(fresh, small_segments()).reach().head, survey.kept);
+      EXPECT_EQ(SettledWriter(fresh, small_segments()).reach().head, survey.kept);
       if (failing > 60) break;
     } catch (const DataError&) {}
     SimulatedDisk again;
@@ -382,7 +382,7 @@ TEST_F(SalvageTest, AccountsForEachRowWhateverIsDamaged) {
     const Survey survey = segments::survey_journal(damaged);
     SimulatedDisk started = damaged.copy();
     try {
-      const SegmentWriter writer(started, small_segments());
+      const SettledWriter writer(started, small_segments());
     } catch (const segments::SegmentDamage& refused) {
       ASSERT_FALSE(survey.damage.empty()) << refused.what();
     }

@@ -63,7 +63,7 @@ void live(segments::Disk& disk, std::uint64_t last, Answered& answered, std::uin
 
 void live(segments::Disk& disk, std::uint64_t last, Answered& answered, const SegmentWriter::Options& options) {
   if (!SegmentWriter::exists(disk)) SegmentWriter::create(disk, options, k_test_journal, {});
-  SegmentWriter writer(disk, options);
+  SettledWriter writer(disk, options);
   answered.reach = writer.reach();   // readers see it: from now on it must stay
   while (writer.reach().round < last) {
     Round round = test_round(writer.reach());
@@ -82,7 +82,7 @@ void live(segments::Disk& disk, std::uint64_t last, Answered& answered, const Se
 }
 
 std::string compare(segments::Disk& disk, const Answered& answered) {
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   const Reach reach = writer.reach();
   if (reach.round < answered.reach.round) return "round " + std::to_string(answered.reach.round) + " is lost";
   if (reach.round > answered.reach.round + 1) return "there is a round that nobody wrote";

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ledger/embedded/segments/segment_reader.h"
@@ -15,6 +16,12 @@ inline constexpr segments::JournalId k_test_journal{0x10, 0x11, 0x12, 0x13, 0x14
                                                     0x18, 0x19, 0x1A, 0x1B, 0x1C, 0x1D, 0x1E, 0x1F};
 inline constexpr std::uint64_t k_small_segment = 16 * segments::k_block;
 inline constexpr Millis k_test_time = 1'771'949'700'000;
+
+// A writer that is ready for appending.
+class SettledWriter : public segments::SegmentWriter {
+ public:
+  SettledWriter(segments::Disk& disk, Options options) : SegmentWriter(disk, std::move(options)) { settle(); }
+};
 
 // Small segments; salts are drawn from `seed`, so that files are the same to the byte.
 segments::SegmentWriter::Options small_segments(std::uint64_t seed = 1);

@@ -21,13 +21,11 @@ namespace {
 namespace fs = std::filesystem;
 using segments::DiskError;
 using segments::DiskFile;
-using segments::NotTaken;
 using segments::PosixDisk;
 using segments::Round;
 using segments::SegmentWriter;
 using segments::Supply;
 using segments::SupplyThread;
-using segments::Work;
 using std::chrono::milliseconds;
 
 constexpr milliseconds k_test_retry{1};
@@ -52,7 +50,7 @@ class SupplyThreadTest : public testing::Test {
     fs::create_directories(folder_);
     disk_ = std::make_unique<FailingDisk>(folder_);
     SegmentWriter::create(*disk_, small_segments(), k_test_journal, {});
-    writer_ = std::make_unique<SegmentWriter>(*disk_, small_segments());
+    writer_ = std::make_unique<SettledWriter>(*disk_, small_segments());
   }
   ~SupplyThreadTest() override { fs::remove_all(folder_); }
 
@@ -67,7 +65,7 @@ class SupplyThreadTest : public testing::Test {
 
   const fs::path folder_;
   std::unique_ptr<FailingDisk> disk_;
-  std::unique_ptr<SegmentWriter> writer_;
+  std::unique_ptr<SettledWriter> writer_;
 };
 
 TEST_F(SupplyThreadTest, PreparesWhatTheWriterBegins) {
@@ -108,7 +106,7 @@ TEST_F(SupplyThreadTest, AnErrorThatIsNotOfTheDiskIsTroubleToo) {
     if (fails) throw std::runtime_error("no numbers are left");
     return draw();
   };
-  SegmentWriter writer(*disk_, options);
+  SettledWriter writer(*disk_, options);
   const SupplyThread supplying(writer.supply(), k_test_retry);
   wait_for([&] { return writer.supply().trouble().has_value(); });
   EXPECT_THAT(writer.supply().trouble()->what, testing::HasSubstr("no numbers are left"));

@@ -319,7 +319,7 @@ TEST(SegmentViewTest, ReadsBesideAWriterOnTheRealDisk) {
     }
   });
   {
-    SegmentWriter writer(disk, small_segments());
+    SettledWriter writer(disk, small_segments());
     while (writer.reach().round < 150) {
       for (std::uint64_t seen = looks; seen < writer.reach().round / 30; seen = looks) looks.wait(seen);
       Round round = test_round(writer.reach());

@@ -19,16 +19,14 @@ namespace {
 using segments::DiskError;
 using segments::k_block;
 using segments::NoRoom;
-using segments::NotTaken;
 using segments::Round;
 using segments::SegmentWriter;
 using segments::Supply;
-using segments::Work;
 using testing::HasSubstr;
 
-std::unique_ptr<SegmentWriter> new_writer(SimulatedDisk& disk) {
+std::unique_ptr<SettledWriter> new_writer(SimulatedDisk& disk) {
   SegmentWriter::create(disk, small_segments(), k_test_journal, {});
-  return std::make_unique<SegmentWriter>(disk, small_segments());
+  return std::make_unique<SettledWriter>(disk, small_segments());
 }
 
 void append(SegmentWriter& writer) {
@@ -46,7 +44,7 @@ TEST(SegmentWriterTest, AcceptsNothingAfterAFailedWriteOrSyncAndTheNextStartHasW
       Answered answered;
       live(disk, 5, answered);
       {
-        SegmentWriter writer(disk, small_segments());
+        SettledWriter writer(disk, small_segments());
         disk.fail_at(disk.calls() + failing, EIO);
         Round round = test_round(writer.reach());
         EXPECT_THROW(writer.append(round), DiskError);
@@ -62,7 +60,7 @@ TEST(SegmentWriterTest, AcceptsNothingAfterAFailedWriteOrSyncAndTheNextStartHasW
       }
       disk.end_process();
       {
-        SegmentWriter next(disk, small_segments());   // what it shows is on disk now
+        SettledWriter next(disk, small_segments());   // what it shows is on disk now
         answered.reach = next.reach();
         append(next);
         answered.reach = next.reach();
@@ -73,6 +71,107 @@ TEST(SegmentWriterTest, AcceptsNothingAfterAFailedWriteOrSyncAndTheNextStartHasW
   }
 }
 
+// Whatever it finds: a torn round, files of an interrupted removal, a partial segment.
+TEST(SegmentWriterTest, AStartThatIsNotSettledChangesNothing) {
+  SimulatedDisk disk;
+  Answered answered;
+  live(disk, 44, answered);
+  disk.put("0000000001.segment", std::string(k_small_segment, 'x'));   // given up long ago
+  disk.put("0000000099.segment.partial", "x");
+  {
+    SettledWriter writer(disk, small_segments());
+    Round large(writer.reach());
+    large.add_row(1, 1, 1, k_test_time, std::string(9'000, 'x'));
+    disk.put("0000000001.segment", std::string(k_small_segment, 'x'));
+    disk.crash_at(disk.calls(), SimulatedDisk::When::after);
+    EXPECT_THROW(writer.append(large), Crash);
+  }
+  std::size_t sectors = 0;
+  disk.lose_power([&](std::size_t) { return ++sectors % 2 == 1; });
+  std::map<std::string, std::string> before;
+  for (const std::string& name : disk.names()) before[name] = disk.content(name);
+  const std::size_t calls = disk.calls();
+  {
+    SegmentWriter writer(disk, small_segments());
+    EXPECT_EQ(disk.calls(), calls);
+    EXPECT_EQ(writer.reach(), answered.reach);
+    EXPECT_GT(writer.torn_blocks(), 0U);
+    const segments::SegmentReader reader(disk, writer.catalog());
+    EXPECT_EQ(compare_rows(reader, reader.oldest(), answered.reach.head.position), "");
+    EXPECT_EQ(disk.calls(), calls);
+    for (const std::string& name : disk.names()) EXPECT_EQ(disk.content(name), before.at(name)) << name;
+    writer.settle();
+    EXPECT_THAT(disk.names(), testing::Not(testing::Contains("0000000001.segment")));
+    append(writer);
+    answered.reach = writer.reach();
+  }
+  EXPECT_EQ(compare(disk, answered), "");
+}
+
+TEST(SegmentWriterDeathTest, NothingIsWrittenBeforeTheStartIsSettled) {
+  SimulatedDisk disk;
+  SegmentWriter::create(disk, small_segments(), k_test_journal, {});
+  SegmentWriter writer(disk, small_segments());
+  EXPECT_DEATH(append(writer), "found_");
+  EXPECT_DEATH(writer.stop(), "found_");
+}
+
+// A file that nobody needs any more, and that the disk does not let go.
+TEST(SegmentWriterTest, AnOldSegmentThatCannotBeRemovedRefusesNoStartAndIsTriedAgain) {
+  SimulatedDisk whole;
+  Answered answered;
+  live(whole, 44, answered);
+  whole.put("0000000001.segment", std::string(k_small_segment, 'x'));
+  whole.put("0000000002.segment", std::string(k_small_segment, 'x'));
+  std::size_t not_removed = 0;
+  for (std::size_t failing = 0; failing < 9; ++failing) {   // the next call is of a round
+    SCOPED_TRACE("call " + std::to_string(failing));
+    SimulatedDisk disk = whole.copy();
+    disk.fail_at(failing, EIO);
+    std::unique_ptr<SettledWriter> writer;
+    try {
+      writer = std::make_unique<SettledWriter>(disk, small_segments());
+    } catch (const DiskError&) {
+      EXPECT_EQ(not_removed, 0U) << "it has refused because of a removal";
+      continue;
+    }
+    if (!writer->not_removed().empty()) {
+      ++not_removed;
+      EXPECT_THAT(writer->not_removed(), HasSubstr("Input/output error"));
+      append(*writer);
+      segments::remove_segments_before(disk, writer->catalog(), 0);
+    }
+    EXPECT_THAT(disk.names(), testing::Not(testing::Contains("0000000001.segment")));
+    EXPECT_THAT(disk.names(), testing::Not(testing::Contains("0000000002.segment")));
+    EXPECT_EQ(compare(disk, {.reach = writer->reach(), .kept_from = answered.kept_from}), "");
+  }
+  EXPECT_EQ(not_removed, 4U) << "two files, remove and sync each";
+}
+
+TEST(SegmentWriterTest, ANoteOfTheFirstKeptSegmentNeverGoesBackNorBeyondTheOneInUse) {
+  SimulatedDisk disk;
+  const auto writer = new_writer(disk);
+  while (writer->catalog().snapshot().segments.size() < 3) append(*writer);
+  const auto note = [&](std::uint64_t number) {
+    Round round(writer->reach());
+    round.add_note(segments::k_note_first_kept, segments::note_of_first_kept(number));
+    writer->append(round);
+  };
+  note(2);
+  note(2);
+  const std::size_t calls = disk.calls();
+  EXPECT_THROW(note(1), segments::RoundRefused);
+  EXPECT_THROW(note(4), segments::RoundRefused);
+  Round without(writer->reach());
+  without.add_note(segments::k_note_first_kept, "");
+  EXPECT_THROW(writer->append(without), segments::RoundRefused);
+  Round unreadable(writer->reach());
+  unreadable.add_note(segments::k_note_first_kept, "\xFF");
+  EXPECT_THROW(writer->append(unreadable), segments::RoundRefused);
+  EXPECT_EQ(disk.calls(), calls);
+  note(3);
+}
+
 TEST(SegmentWriterTest, AFailureDuringTheStartIsAnErrorAndTheNextStartIsWell) {
   SimulatedDisk whole;
   Answered answered;
@@ -81,7 +180,7 @@ TEST(SegmentWriterTest, AFailureDuringTheStartIsAnErrorAndTheNextStartIsWell) {
     SimulatedDisk disk = whole.copy();
     disk.fail_at(failing, EIO);
     try {
-      SegmentWriter writer(disk, small_segments());
+      SettledWriter writer(disk, small_segments());
       ASSERT_GT(failing, 1U);
       break;   // no call is left that can fail
     } catch (const DiskError& error) {
@@ -94,7 +193,7 @@ TEST(SegmentWriterTest, AFailureDuringTheStartIsAnErrorAndTheNextStartIsWell) {
     SimulatedDisk disk = whole.copy();
     disk.fail_read_at(failing);
     try {
-      SegmentWriter writer(disk, small_segments());
+      SettledWriter writer(disk, small_segments());
       ASSERT_GT(failing, 5U);
       break;
     } catch (const DiskError& error) {
@@ -140,7 +239,7 @@ TEST(SegmentWriterTest, AFailureToPrepareASegmentDoesNotStopTheJournal) {
   { const auto writer = new_writer(whole); }
   for (std::size_t failing = 0;; ++failing) {
     SimulatedDisk disk = whole.copy();
-    SegmentWriter writer(disk, small_segments());
+    SettledWriter writer(disk, small_segments());
     disk.fail_at(disk.calls() + failing, EIO);
     if (writer.supply().prepare() == Supply::Prepared::one_more) {
       EXPECT_GT(failing, 4U);
@@ -190,9 +289,9 @@ TEST(SegmentWriterTest, AStartOnAFullDiskIsShortBeforeItTriesToPrepare) {
   SimulatedDisk disk;
   { const auto writer = new_writer(disk); }
   disk.set_free(k_small_segment - 1);
-  EXPECT_TRUE(SegmentWriter(disk, small_segments()).room().is_short);
+  EXPECT_TRUE(SettledWriter(disk, small_segments()).room().is_short);
   disk.set_free(k_small_segment);
-  EXPECT_FALSE(SegmentWriter(disk, small_segments()).room().is_short);
+  EXPECT_FALSE(SettledWriter(disk, small_segments()).room().is_short);
 }
 
 // The last bytes of a full disk are for others, who would fail too if each try took them for a while.
@@ -338,7 +437,7 @@ TEST(SegmentWriterTest, OnAFullDiskNewWorkIsRefusedAtOnceAndTheRestGoesOnToTheEn
   disk.set_free(k_small_segment);
   EXPECT_EQ(writer->supply().prepare(), Supply::Prepared::one_more);
   EXPECT_TRUE(writer->can_take(2 * k_block, Work::growing));
-  EXPECT_EQ(SegmentWriter(disk, small_segments()).reach(), writer->reach());
+  EXPECT_EQ(SettledWriter(disk, small_segments()).reach(), writer->reach());
 }
 
 // Without trouble, the reserve is for settling work too: nobody knows whether the next segment will be made.
@@ -375,7 +474,7 @@ TEST(SegmentWriterTest, ARoundHasALimitHoweverLargeTheSegments) {
   SegmentWriter::Options options = small_segments();
   options.segment_bytes = 2 * SegmentWriter::k_round_bytes_max;
   SegmentWriter::create(disk, options, k_test_journal, {});
-  SegmentWriter writer(disk, options);
+  SettledWriter writer(disk, options);
   prepare_all(writer);
   EXPECT_EQ(writer.round_bytes_max(), SegmentWriter::k_round_bytes_max);
   EXPECT_TRUE(writer.can_take(SegmentWriter::k_round_bytes_max, Work::growing));
@@ -401,7 +500,7 @@ TEST(SegmentWriterTest, ARoundAtEachChangeOfSizeIsWritten) {
   for (const bool fills : {true, false}) {
     SimulatedDisk disk;
     SegmentWriter::create(disk, growing_segments(), k_test_journal, {});
-    SegmentWriter writer(disk, growing_segments());
+    SettledWriter writer(disk, growing_segments());
     for (std::uint64_t number = 1; number <= 6; ++number) {
       prepare_all(writer);
       const std::string name = segments::name_of_segment(number);
@@ -419,7 +518,7 @@ TEST(SegmentWriterTest, ARoundAtEachChangeOfSizeIsWritten) {
       ASSERT_TRUE(writer.can_take(next.bytes(), Work::growing));
       writer.append(next);
       SimulatedDisk copy = disk.copy();
-      ASSERT_EQ(SegmentWriter(copy, growing_segments()).reach(), writer.reach());
+      ASSERT_EQ(SettledWriter(copy, growing_segments()).reach(), writer.reach());
     }
   }
 }
@@ -434,7 +533,7 @@ TEST(SegmentWriterTest, ASegmentThatIsNotAsLargeAsItsHeaderSaysIsRefused) {
       SimulatedDisk changed = disk.copy();
       changed.resize(name, bytes);
       try {
-        SegmentWriter(changed, growing_segments());
+        SettledWriter(changed, growing_segments());
         ADD_FAILURE() << name << " with " << bytes << " bytes was accepted";
       } catch (const segments::SegmentDamage& damage) {
         EXPECT_THAT(damage.what(), HasSubstr("it has " + std::to_string(bytes) + " bytes, and its header says"));
@@ -450,7 +549,7 @@ TEST(SegmentWriterTest, SegmentsOfSeveralSizesMakeOneJournal) {
   for (const std::size_t blocks : {std::size_t{48}, std::size_t{16}, std::size_t{32}}) {
     SegmentWriter::Options options = small_segments();
     options.segment_bytes = blocks * segments::k_block;
-    SegmentWriter writer(disk, options);
+    SettledWriter writer(disk, options);
     writer.supply().prepare();
     EXPECT_LE(writer.round_bytes_max(), (blocks - 4) * segments::k_block);
     for (int i = 0; i < 20; ++i) {
@@ -478,7 +577,7 @@ TEST(SegmentWriterTest, ARemovalThatFailedGoesOnWhereItWas) {
     segments::remove_segments_before(disk, writer->catalog(), 3);
     EXPECT_EQ(writer->catalog().snapshot().segments.size(), 1U);
     EXPECT_EQ(disk.names(), (std::vector<std::string>{segments::name_of_segment(3), "reach"}));
-    const SegmentWriter next(disk, small_segments());
+    const SettledWriter next(disk, small_segments());
     EXPECT_EQ(next.reach(), writer->reach());
   }
 }
@@ -515,7 +614,7 @@ TEST(SegmentWriterTest, KeepsNotesWhenTheirSegmentIsRemoved) {
   segments::remove_segments_before(disk, writer->catalog(), keep);
   EXPECT_EQ(disk.names().size(), 2U) << "one segment and the marker";
 
-  SegmentWriter next(disk, small_segments());
+  SettledWriter next(disk, small_segments());
   EXPECT_EQ(next.notes().at(segments::k_note_clock_doubt), "until then");
   EXPECT_FALSE(next.notes().contains(segments::k_note_tables));
 }
@@ -527,7 +626,7 @@ TEST(SegmentWriterTest, ACleanStopIsToldToTheNextStart) {
   using segments::ReachMarker;
   EXPECT_EQ(ReachMarker(disk, segments::Disk::Mode::read).state(), ReachMarker::State::stopped);
   EXPECT_EQ(ReachMarker(disk, segments::Disk::Mode::read).reach(), answered.reach);
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   disk.lose_power([](std::size_t) { return false; });
   EXPECT_EQ(ReachMarker(disk, segments::Disk::Mode::read).state(), ReachMarker::State::in_use);
 }
@@ -536,7 +635,7 @@ TEST(SegmentWriterTest, GoesOnAfterAJournalOfAnotherFormat) {
   SimulatedDisk disk;
   const segments::Reach start{.round = 0, .head = {.position = 1'000, .hash = {7}}};
   SegmentWriter::create(disk, small_segments(), k_test_journal, start);
-  SegmentWriter writer(disk, small_segments());
+  SettledWriter writer(disk, small_segments());
   append(writer);
   EXPECT_EQ(writer.reach().head.position, 1'002);
   EXPECT_EQ(segments::SegmentReader(disk, writer.catalog()).oldest(), 1'001);
