@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 namespace holdfast {
 
@@ -19,6 +20,16 @@ int make_private_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) return errno;
   ::close(file);
+  return 0;
+}
+
+// 0, or the number of the error.
+int lock_soon(int file) {
+  constexpr std::chrono::milliseconds k_pause{5};
+  for (auto waited = k_pause; ::flock(file, LOCK_EX | LOCK_NB) != 0; waited += k_pause) {
+    if (errno != EWOULDBLOCK || waited > DataFolder::k_lock_patience) return errno;
+    std::this_thread::sleep_for(k_pause);
+  }
   return 0;
 }
 
@@ -71,13 +82,21 @@ DataFolder::DataFolder(std::filesystem::path folder) : folder_(std::move(folder)
   const std::string path = (folder_ / "lock").string();
   lock_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_ < 0) throw DataError("cannot open " + path + ": " + std::strerror(errno) + k_must_write);
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
-  const int reason = errno;
+  const int reason = lock_soon(lock_);
+  if (reason == 0) return;
   ::close(lock_);
   if (reason != EWOULDBLOCK) throw DataError("cannot lock " + path + ": " + std::strerror(reason));
   throw DataError("another process works with the data in " + folder_.string() +
                   ". Two would sell the same seats. Stop the other one (fuser " + path +
                   " names it), or give this one a folder of its own.");
+}
+
+bool DataFolder::is_in_use(const std::filesystem::path& folder) {
+  const int file = ::open((folder / "lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return errno != ENOENT;   // one that may not look does not know better
+  const bool is_free = ::flock(file, LOCK_SH | LOCK_NB) == 0;
+  ::close(file);
+  return !is_free;
 }
 
 DataFolder::~DataFolder() {

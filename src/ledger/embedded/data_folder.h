@@ -1,6 +1,7 @@
 // The folder of an embedded ledger: the paths of its files, and the lock that admits one process at a time.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -31,6 +32,9 @@ void refuse_other_format(sqlite::Database& file, std::int64_t format, const char
 
 class DataFolder {
  public:
+  // Another process that holds the lock for no longer than this has only looked (is_in_use).
+  static constexpr std::chrono::milliseconds k_lock_patience{200};
+
   // Creates the folder if missing, and takes its lock. Throws DataError if another process holds it.
   explicit DataFolder(std::filesystem::path folder);
   ~DataFolder();
@@ -41,6 +45,9 @@ class DataFolder {
   std::string state() const { return state_in(folder_); }
   std::string registry() const { return registry_in(folder_); }
   const std::filesystem::path& path() const { return folder_; }
+
+  // Whether a process works with the folder at the moment, as far as this one may look. It changes nothing.
+  static bool is_in_use(const std::filesystem::path& folder);
 
   static std::string journal_in(const std::filesystem::path& folder) { return (folder / "journal.db").string(); }
   static std::string journal_head_in(const std::filesystem::path& folder) { return (folder / "journal.head").string(); }

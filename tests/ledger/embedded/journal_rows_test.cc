@@ -2,12 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include "ledger/change_pages.h"
 #include "ledger/embedded/journal.h"
 #include "ledger/embedded/journal_reader.h"
 #include "ledger/embedded/segment_rows.h"
+#include "ledger/embedded/segments/clock_doubt_note.h"
+#include "ledger/embedded/segments/few_open_files.h"
 #include "ledger/embedded/segments/posix_disk.h"
 #include "ledger/embedded/segments/retention.h"
 #include "ledger/embedded/segments/segments_in_test.h"
@@ -87,19 +92,16 @@ class InSegments {
     writer.stop();
   }
   void note(const DoubtfulStart& start) {
-    std::string text;
-    Writer bytes(text);
-    bytes.signed_varint(start.until);
-    bytes.signed_varint(start.ahead);
     SettledWriter writer(*disk_, small_segments());
     segments::Round round(writer.reach());
-    round.add_note(segments::k_note_clock_doubt, text);
+    round.add_note(segments::k_note_clock_doubt, segments::note_of_clock_doubt(start));
     writer.append(round);
     writer.stop();
   }
-  Position remove_old() {
+  Position remove_old() { return remove_through(k_old); }
+  Position remove_through(Position through) {
     SettledWriter writer(*disk_, small_segments());
-    const std::uint64_t keep = segments::first_segment_to_keep(writer.catalog(), k_old);
+    const std::uint64_t keep = segments::first_segment_to_keep(writer.catalog(), through);
     segments::Round round(writer.reach());
     round.add_note(segments::k_note_first_kept, segments::note_of_first_kept(keep));
     writer.append(round);
@@ -122,9 +124,40 @@ class InSegments {
   void lose_first_row() { fs::remove(folder_ / segments::name_of_segment(1)); }
   std::unique_ptr<JournalRows> open() { return std::make_unique<SegmentRows>(*disk_); }
 
+  segments::PosixDisk& disk() { return *disk_; }
+  // All but the segment in use. Returns the last row that is removed.
+  Position remove_all_but_last() { return remove_through(k_rows); }
+
  private:
   const fs::path folder_;
   std::optional<segments::PosixDisk> disk_;
+};
+
+// The same, seen beside a server that uses the folder.
+class InSegmentsInUse : public InSegments {
+ public:
+  explicit InSegmentsInUse(const fs::path& data) : InSegments(data), server_(data) {}
+  std::unique_ptr<JournalRows> open() { return open_segment_rows(server_.path()); }
+
+ private:
+  const DataFolder server_;
+};
+
+// And in the process that writes it. What was opened before must be gone.
+class InSegmentsOfWriter : public InSegments {
+ public:
+  using InSegments::InSegments;
+  std::unique_ptr<JournalRows> open() {
+    try {
+      writer_.emplace(disk(), small_segments());
+    } catch (const segments::SegmentDamage& damage) {
+      throw JournalDamage(damage.what());
+    }
+    return SegmentRows::of_writer(disk(), writer_->catalog(), [this] { return writer_->notes(); });
+  }
+
+ private:
+  std::optional<segments::SegmentWriter> writer_;
 };
 
 // Rows 1 to `last`, the last one changed by `change`.
@@ -193,11 +226,11 @@ auto noting(std::vector<std::string>& seen, std::size_t rows_max = 1'000) {
   };
 }
 
-using Kinds = testing::Types<InSqlite, InSegments>;
+using Kinds = testing::Types<InSqlite, InSegments, InSegmentsInUse, InSegmentsOfWriter>;
 struct NamesOfKinds {
   template <typename Kept>
-  static std::string GetName(int) {
-    return std::is_same_v<Kept, InSqlite> ? "InSqlite" : "InSegments";
+  static std::string GetName(int kind) {
+    return std::array{"InSqlite", "InSegments", "InSegmentsInUse", "InSegmentsOfWriter"}.at(static_cast<std::size_t>(kind));
   }
 };
 TYPED_TEST_SUITE(JournalRowsTest, Kinds, NamesOfKinds);
@@ -477,6 +510,113 @@ TEST(SqliteRowsTest, PinnedOnesAreNotRemovedUnderAReader) {
   EXPECT_EQ(late->removed_through(), k_old) << "as of now";
   late->pin();
   EXPECT_EQ(late->anchor().position, k_old);
+}
+
+// A writer that shares only the files with its reader.
+struct SegmentsBesideAWriter : testing::Test {
+  SegmentsBesideAWriter() { fill(kept, k_rows); }
+  void append_row(Position position) {
+    std::vector<RowToWrite> rows(1);
+    rows[0].row = row_at(position, rows[0].body);
+    kept.append(rows);
+  }
+  static std::vector<Position> all_of(JournalRows& rows) {
+    std::vector<Position> seen;
+    rows.each_stored(1, [&](const StoredRow& row) {
+      EXPECT_EQ(row.wrong, "");
+      seen.push_back(row.row.position);
+      return true;
+    });
+    return seen;
+  }
+
+  LedgerFolder folder;
+  InSegmentsInUse kept{folder};
+};
+
+TEST_F(SegmentsBesideAWriter, EachReadingSeesWhatIsPublishedAndPinnedOnesDoNot) {
+  const auto rows = kept.open();
+  const auto pinned = kept.open();
+  pinned->pin();
+  append_row(k_rows + 1);
+  EXPECT_EQ(all_of(*rows), from_to(1, k_rows + 1));
+  EXPECT_EQ(rows->count(k_rows, 10).rows, 2);
+  EXPECT_EQ(rows->head().position, k_rows) << "as of its opening";
+  EXPECT_EQ(all_of(*pinned), from_to(1, k_rows));
+  const Position removed = kept.remove_old();
+  EXPECT_EQ(rows->removed_through(), removed);
+  EXPECT_EQ(all_of(*rows), from_to(removed + 1, k_rows + 1));
+  EXPECT_EQ(rows->hash_at(removed - 1), std::nullopt);
+  EXPECT_EQ(pinned->removed_through(), 0);
+  EXPECT_EQ(all_of(*pinned), from_to(1, k_rows)) << "its files are open";
+  pinned->pin();
+  EXPECT_EQ(pinned->anchor().position, removed);
+}
+
+// Retention removes the file of the next segment while a reading is in the one before, and the file is not open.
+TEST_F(SegmentsBesideAWriter, RowsThatAreRemovedUnderAReadingAreLeftOutAndAreAnErrorOfAPinnedOne) {
+  for (const bool is_pinned : {false, true}) {
+    const LedgerFolder other;
+    InSegments written(other);
+    fill(written, k_rows);
+    segments::PosixDisk posix(DataFolder::journal_folder_in(other));
+    segments::FewOpenFiles few(posix, 1);
+    SegmentRows rows(few);
+    if (is_pinned) rows.pin();
+    std::vector<Position> seen;
+    Position removed = 0;
+    const auto read = [&] {
+      rows.each_stored(1, [&](const StoredRow& row) {
+        if (removed == 0) removed = written.remove_all_but_last();
+        seen.push_back(row.row.position);
+        return true;
+      });
+    };
+    if (is_pinned) EXPECT_THROW(read(), segments::RowsGone);
+    else EXPECT_NO_THROW(read());
+    ASSERT_GT(removed, 0);
+    const Position in_first = static_cast<Position>(std::ranges::find(seen, removed + 1) - seen.begin());
+    std::vector<Position> expected = from_to(1, in_first);
+    if (!is_pinned) std::ranges::copy(from_to(removed + 1, k_rows), std::back_inserter(expected));
+    EXPECT_EQ(seen, expected);
+  }
+}
+
+// After a power cut `reach` may be older than the last rows. A start has them, and so has a tool while nobody writes.
+TEST_F(SegmentsBesideAWriter, AFolderThatNobodyUsesIsReadAsAStartWouldFindIt) {
+  const LedgerFolder other;
+  const std::string reach = DataFolder::journal_folder_in(other) + "/reach";
+  InSegments written(other);
+  SettledWriter writer(written.disk(), small_segments());
+  const auto append = [&] {
+    segments::Round round = test_round(writer.reach());
+    writer.append(round);
+  };
+  append();
+  fs::copy_file(reach, reach + ".older");
+  append();
+  fs::copy_file(reach + ".older", reach, fs::copy_options::overwrite_existing);
+  EXPECT_EQ(open_segment_rows(other)->head(), writer.reach().head);
+  const DataFolder server(other);
+  EXPECT_LT(open_segment_rows(other)->head().position, writer.reach().head.position) << "a server would have published it";
+}
+
+TEST(DataFolderTest, IsFoundInUseAndAGlanceKeepsNobodyOut) {
+  const LedgerFolder folder;
+  EXPECT_FALSE(DataFolder::is_in_use(folder));
+  {
+    const DataFolder server(folder);
+    EXPECT_TRUE(DataFolder::is_in_use(folder));
+    EXPECT_THROW(DataFolder{folder}, DataError);
+  }
+  EXPECT_FALSE(DataFolder::is_in_use(folder));
+  std::atomic<bool> done{false};
+  std::thread glancing([&] {
+    while (!done) DataFolder::is_in_use(folder);
+  });
+  for (int i = 0; i < 200; ++i) EXPECT_NO_THROW(DataFolder{folder});
+  done = true;
+  glancing.join();
 }
 
 }  // namespace
