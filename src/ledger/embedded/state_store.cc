@@ -65,7 +65,8 @@ constexpr const char* k_sql_create = R"(
 constexpr const char* k_sql_index_orders =
     "CREATE INDEX IF NOT EXISTS reservation_by_order ON reservation (order_id, event DESC, created_seq) WHERE order_id <> ''";
 
-constexpr const char* k_sql_index_emptied = "INSERT OR REPLACE INTO meta VALUES ('index_emptied_through', ?1)";
+constexpr const char* k_sql_index_emptied =
+    "INSERT INTO meta VALUES ('index_emptied_through', ?1) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
 
 std::string json_of(Seats seats) {
   std::string json = "[";
