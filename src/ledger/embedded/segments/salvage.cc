@@ -12,6 +12,7 @@
 #include "ledger/embedded/segments/reach_marker.h"
 #include "ledger/embedded/segments/recovery.h"
 #include "ledger/embedded/segments/retention.h"
+#include "ledger/embedded/segments/row_copy.h"
 #include "ledger/embedded/segments/segment_file.h"
 
 namespace holdfast::segments {
@@ -294,48 +295,21 @@ Survey survey_journal(Disk& disk) {
   return survey;
 }
 
-namespace {
-
-// Gathers rows into rounds as large as the journal takes.
-class Copy {
- public:
-  explicit Copy(SegmentWriter& writer) : writer_(writer), round_(writer.reach()) {}
-
-  void add(const JournalRow& row) {
-    body_bytes_ += row.body.size();
-    if (++rows_ > 1 && Round::bytes_max(rows_, body_bytes_) > writer_.round_bytes_max()) {
-      write();
-      rows_ = 1;
-      body_bytes_ = row.body.size();
-    }
-    const JournalHead head = round_.add_row(row.event, row.first_seq, row.changes, row.at, row.body);
-    if (head.position != row.position || head.hash != row.hash) {
-      throw DataError("row " + std::to_string(row.position) +
-                      " is another one than a moment ago. Does anybody write to the damaged journal?");
-    }
-  }
-  void write() {
-    if (!round_.is_empty()) writer_.append(round_);
-    round_.begin(writer_.reach());
-    rows_ = 0;
-    body_bytes_ = 0;
-  }
-  void write_notes(const Notes& notes) {
-    write();
-    for (const auto& [kind, text] : notes) {
-      if (kind != k_note_first_kept) round_.add_note(kind, text);   // it has a number of the old segments
-    }
-    write();
-  }
-
- private:
-  SegmentWriter& writer_;
-  Round round_;
-  std::uint64_t rows_ = 0;
-  std::uint64_t body_bytes_ = 0;
-};
-
-}  // namespace
+void each_readable_row(Disk& disk, const Survey& survey, const std::function<bool(const JournalRow&)>& visit) {
+  Position last = survey.start ? survey.start->head.position : 0;
+  bool goes_on = true;
+  const Walk walk{.frame =
+                      [&](std::uint64_t, const FrameHeader&, const RoundRead& read) {
+                        for (const JournalRow& row : read.rows) {
+                          if (!goes_on || row.position <= last) continue;   // given up, or of an older copy
+                          last = row.position;
+                          goes_on = visit(row);
+                        }
+                      },
+                  .bad = [](const Place&) {},
+                  .journal = survey.journal};
+  walk.run(disk);
+}
 
 void write_kept(Disk& from, const Survey& survey, Disk& to, const SegmentWriter::Options& options, const JournalId& journal) {
   if (!survey.start) {
@@ -346,7 +320,7 @@ void write_kept(Disk& from, const Survey& survey, Disk& to, const SegmentWriter:
   SegmentWriter::create(to, options, journal, {.round = 0, .head = survey.start->head});
   SegmentWriter writer(to, options);
   writer.settle();
-  Copy copy(writer);
+  RowCopy copy(writer);
   JournalHead at = survey.start->head;
   const Walk walk{.frame =
                       [&](std::uint64_t, const FrameHeader&, const RoundRead& read) {
@@ -357,7 +331,7 @@ void write_kept(Disk& from, const Survey& survey, Disk& to, const SegmentWriter:
                   .bad = [](const Place&) {},
                   .journal = survey.journal};
   walk.run(from);
-  copy.write_notes(survey.notes);
+  copy.finish(survey.notes);
   if (writer.reach().head != survey.kept) {
     throw DataError("the journal in " + from.path_of("") + " has changed since it was surveyed: row " +
                     std::to_string(writer.reach().head.position + 1) + " is missing. Survey it again.");

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,6 +53,10 @@ struct Survey {
 // Damage is what it reports, not an error, and so is a block that the disk cannot read any more (EIO). Throws DiskError of other errors;
 // LaterFormat, because a later version can read more of it; DataError if the folder has no segment at all.
 Survey survey_journal(Disk& disk);
+
+// Visits each row that can be read, kept or not, in order; rows that retention has given up are left out. `visit` returns false: no further
+// one. Throws DiskError.
+void each_readable_row(Disk& disk, const Survey& survey, const std::function<bool(const JournalRow&)>& visit);
 
 // Writes the rows that the survey keeps to a new journal with the id `journal`, which is drawn at random: it has another history from here
 // on. Positions and hashes stay, rounds are counted anew. `to` is another folder, without a journal. It must not take the place of the

@@ -121,6 +121,27 @@ TEST_F(SalvageTest, AnyDamagedFrameLosesItsRowsAndThoseBehindItAndNoOthers) {
   }
 }
 
+TEST_F(SalvageTest, RowsOnBothSidesOfTheDamageAreVisitedInOrder) {
+  for (const Frame& frame : frames_) {
+    SCOPED_TRACE(frame.name + ", block " + std::to_string(frame.block));
+    SimulatedDisk damaged = disk_.copy();
+    damaged.flip_bit(frame.name, 8 * (std::size_t{frame.block} * k_block + 30));
+    std::vector<Position> seen;
+    segments::each_readable_row(damaged, segments::survey_journal(damaged), [&](const JournalRow& row) {
+      seen.push_back(row.position);
+      return true;
+    });
+    std::vector<Position> expected;
+    for (Position each = 1; each <= last(); ++each) {
+      if (each < frame.first || each > frame.last) expected.push_back(each);
+    }
+    EXPECT_EQ(seen, expected);
+  }
+  std::size_t rows = 0;
+  segments::each_readable_row(disk_, segments::survey_journal(disk_), [&](const JournalRow&) { return ++rows < 5; });
+  EXPECT_EQ(rows, 5U);
+}
+
 // A disk that cannot read a block any more is no worse than one whose bytes are others.
 TEST_F(SalvageTest, ABlockThatCannotBeReadLosesTheRowsInItAndThoseBehindIt) {
   for (const Frame& frame : frames_) {
