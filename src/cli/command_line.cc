@@ -1,6 +1,8 @@
 #include "cli/command_line.h"
 
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -15,6 +17,7 @@ namespace {
 constexpr const char* k_folder = "FOLDER";
 constexpr const char* k_file = "FILE";
 constexpr const char* k_url = "URL";
+const CLI::Range k_position(std::int64_t{1}, std::numeric_limits<std::int64_t>::max());
 
 }   // namespace
 
@@ -26,6 +29,7 @@ CommandLine::CommandLine() : app_("Holdfast decides, seat by seat, who has it an
   add_folder_tools();
   add_ledger_tools();
   add_keys();
+  add_journal();
   add_documents();
 }
 
@@ -142,6 +146,26 @@ void CommandLine::add_keys() {
   CLI::App& revoke = add_tool(keys, "revoke", "Revoke a key permanently", [this] { return revoke_key(asked_.place, asked_.key_id); });
   add_place(revoke);
   revoke.add_option("ID", asked_.key_id, "Id of the key, as `list` shows it")->required();
+}
+
+void CommandLine::add_journal() {
+  CLI::App& journal = *app_.add_subcommand("journal", "Print the rows of a folder's journal as JSON, also while a server writes it");
+  journal.require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, const char* help_from, int (*act)(const JournalRange&)) -> CLI::App& {
+    CLI::App& command = add_tool(journal, name, help, [this, act] { return act(asked_.range); });
+    command.add_option("--data", asked_.range.data, "Folder of the ledger's files")->required()->type_name(k_folder);
+    command.add_option("--from", asked_.range.from, help_from)->check(k_position)->type_name("POSITION");
+    command.add_option("--event", asked_.range.event, "Only rows of this event, by its id or its number; damaged rows are printed always")
+        ->type_name("ID");
+    return command;
+  };
+  add("dump", "Print rows with their changes as lines of JSON; damaged and missing rows too",
+      "Position of the first row (default: the oldest)", dump_journal)
+      .add_option("--to", asked_.range.to, "Position of the last row (default: the newest)")
+      ->check(k_position)
+      ->type_name("POSITION");
+  add("tail", "Print new rows as a server writes them, until the command is ended by a signal",
+      "Position of the first row (default: the next one that is written)", tail_journal);
 }
 
 void CommandLine::add_documents() {

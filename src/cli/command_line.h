@@ -31,6 +31,7 @@ class CommandLine {
     bool is_loss_accepted = false;
     NewKeyOptions key;
     std::string key_id;
+    JournalRange range;
   };
 
   void add_serve();
@@ -38,6 +39,7 @@ class CommandLine {
   void add_folder_tools();
   void add_ledger_tools();
   void add_keys();
+  void add_journal();
   void add_documents();
   // Adds a command that calls `act` if it is chosen, after the whole line has been parsed.
   CLI::App& add_tool(CLI::App& parent, const char* name, const char* help, std::function<int()> act);

@@ -32,6 +32,14 @@ struct NewKeyOptions {
   std::optional<std::int64_t> expires_days;   // nullopt: never
 };
 
+// Which rows of a folder's journal to print.
+struct JournalRange {
+  std::string data;
+  std::optional<std::int64_t> from;   // position of the first row; nothing: of dump the oldest, of tail the next one that is written
+  std::optional<std::int64_t> to;   // of the last one; nothing: the last that is there
+  std::string event;   // id or number of the only event; empty: all
+};
+
 // Throws UsageError unless `url` is a URL of PostgreSQL. The error does not repeat the URL, which may contain a password.
 void check_ledger_url(const std::string& url);
 
@@ -42,6 +50,10 @@ int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
 int accept_loss_of(const std::string& data);
+// Returns 1 also if rows are damaged or missing: they are printed as such, and those behind them too.
+int dump_journal(const JournalRange& range);
+// Prints new rows until the process is ended by a signal. Throws DataError when the journal is replaced.
+int tail_journal(const JournalRange& range);
 int migrate_ledger(const std::string& url);
 // Verifies all events, or only one.
 int verify_ledger(const std::string& url, std::optional<EventNumber> only);

@@ -136,6 +136,8 @@ constexpr struct {
     {"A key for a shop, and a backup while the server runs:",
      "holdfast keys create --data /var/lib/holdfast --name shop --scopes read,sell\n"
      "holdfast backup --data /var/lib/holdfast /backup/holdfast.db\n"},
+    {"The journal's rows of one event, and what is written from now on:",
+     "holdfast journal dump --data /var/lib/holdfast --event 7\nholdfast journal tail --data /var/lib/holdfast\n"},
     {"A file of options to start from:", "holdfast config > /etc/holdfast/holdfast.toml\n"},
 };
 

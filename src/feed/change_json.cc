@@ -5,20 +5,6 @@
 namespace holdfast::feed {
 namespace {
 
-void append_settings(Json& json, const EventSettings& settings) {
-  json.object("settings", [&] {
-    json.member("name", settings.name);
-    json.member("status", name_of(settings.status));
-    json.member_or_null("startsAt", settings.starts_at == 0 ? "" : rfc3339(settings.starts_at));
-    json.member("holdSeconds", settings.hold_seconds);
-    json.member("maxHoldSeconds", settings.max_hold_seconds);
-    json.object("limits", [&] {
-      json.member("seatsPerReservation", settings.limits.seats_per_reservation);
-      json.member("heldSeatsPerCustomer", settings.limits.held_seats_per_customer);
-    });
-  });
-}
-
 void append_seats(Json& json, const RecordedChange& change, SeatState state, const Plan& plan) {
   const char letter = static_cast<char>(state);
   std::string id;
@@ -34,6 +20,20 @@ void append_seats(Json& json, const RecordedChange& change, SeatState state, con
 }
 
 }  // namespace
+
+void append_settings(Json& json, const EventSettings& settings) {
+  json.object("settings", [&] {
+    json.member("name", settings.name);
+    json.member("status", name_of(settings.status));
+    json.member_or_null("startsAt", settings.starts_at == 0 ? "" : rfc3339(settings.starts_at));
+    json.member("holdSeconds", settings.hold_seconds);
+    json.member("maxHoldSeconds", settings.max_hold_seconds);
+    json.object("limits", [&] {
+      json.member("seatsPerReservation", settings.limits.seats_per_reservation);
+      json.member("heldSeatsPerCustomer", settings.limits.held_seats_per_customer);
+    });
+  });
+}
 
 void append_unreadable_change(Json& json, const RecordedChange& change) {
   json.object([&] {

@@ -14,12 +14,13 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::IsSupersetOf;
 using testing::Not;
 using testing::UnorderedElementsAre;
 
-const std::vector<std::string> k_commands = {"serve",       "import",  "backup",      "restore",   "verify",
-                                             "rebuild",     "migrate", "keys create", "keys list", "keys accept",
-                                             "keys revoke", "repair",  "config",      "man",       "completion bash"};
+const std::vector<std::string> k_commands = {"serve",   "import",      "backup",          "restore",      "verify",      "rebuild",
+                                             "migrate", "keys create", "keys list",       "keys accept",  "keys revoke", "repair",
+                                             "config",  "man",         "completion bash", "journal dump", "journal tail"};
 
 std::string printed(const std::vector<std::string>& command) {
   const Finished finished = run_holdfast(command);
@@ -121,6 +122,8 @@ TEST(Completion, CompletesCommandsAndFlags) {
   EXPECT_THAT(completed({"holdfast", "keys", "c"}), UnorderedElementsAre("create"));
   EXPECT_THAT(completed({"holdfast", "keys", "create", "--sc"}), UnorderedElementsAre("--scopes"));
   EXPECT_THAT(completed({"holdfast", "completion", ""}), Contains("bash"));
+  EXPECT_THAT(completed({"holdfast", "journal", ""}), IsSupersetOf({"dump", "tail"}));
+  EXPECT_THAT(completed({"holdfast", "journal", "dump", "--"}), IsSupersetOf({"--data", "--from", "--to", "--event"}));
   EXPECT_THAT(completed({"holdfast", "--v"}), UnorderedElementsAre("--version"));
   EXPECT_THAT(completed({"holdfast", "serve", "--data", "keys", "--http-he"}),
               UnorderedElementsAre("--http-header-bytes-max", "--http-header-timeout-ms"))
