@@ -8,7 +8,10 @@
 namespace holdfast::segments {
 
 SegmentWriter::SegmentWriter(Disk& disk, Options options)
-    : disk_(disk), marker_(disk, Disk::Mode::write), found_(recover(disk, marker_, Disk::Mode::write)) {
+    : disk_(disk),
+      marker_(disk, Disk::Mode::write),
+      round_bytes_limit_(options.round_bytes_max),
+      found_(recover(disk, marker_, Disk::Mode::write)) {
   for (const Torn& torn : found_->torn) torn_blocks_ += torn.blocks;
   supply_.emplace(disk, catalog_, marker_.journal(), options.sizes(), std::move(options.draw_salt));
   for (const Segment& segment : found_->segments) catalog_.add(segment);
@@ -59,7 +62,7 @@ void SegmentWriter::append(Round& round) {
 
 std::uint64_t SegmentWriter::round_bytes_max() const {
   const std::uint64_t made = supply_->next_bytes();
-  return std::min(std::min(made, catalog_.prepared_bytes_min().value_or(made)) - k_blocks_before_rounds * k_block, k_round_bytes_max);
+  return std::min(std::min(made, catalog_.prepared_bytes_min().value_or(made)) - k_blocks_before_rounds * k_block, round_bytes_limit_);
 }
 
 std::expected<void, NotTaken> SegmentWriter::can_take(std::uint64_t bytes, Work work) const {

@@ -50,11 +50,12 @@ class RoundRefused : public DataError {
 
 class SegmentWriter {
  public:
-  static constexpr std::uint64_t k_round_bytes_max = std::uint64_t{2} * 1024 * 1024;   // of a round, however large the segments are
+  static constexpr std::uint64_t k_round_bytes_max = std::uint64_t{2} * 1024 * 1024;   // of a round, unless told otherwise
 
   struct Options {
     std::uint64_t segment_bytes = k_segment_bytes;   // SegmentSizes::most, of segments that are made from now on
     std::uint64_t first_segment_bytes = k_first_segment_bytes;   // SegmentSizes::first
+    std::uint64_t round_bytes_max = k_round_bytes_max;   // more for rows of other journals, which may be larger
     std::function<std::uint64_t()> draw_salt{};   // unpredictable numbers; required. Called on the thread that prepares
 
     SegmentSizes sizes() const { return {.first = first_segment_bytes, .most = segment_bytes}; }
@@ -92,7 +93,7 @@ class SegmentWriter {
 
   const Reach& reach() const { return reach_; }
   const Notes& notes() const { return notes_; }
-  // The largest Round::bytes() that append() takes: what fits into each further segment, and at most k_round_bytes_max.
+  // The largest Round::bytes() that append() takes: what fits into each further segment, and at most Options::round_bytes_max.
   std::uint64_t round_bytes_max() const;
   // Whether a round of at most `bytes` (Round::bytes_max) can be appended now without a segment that has yet to be made: ask before
   // judging, so that nothing is refused afterwards. The last prepared segment is the reserve: growing work does not begin it, and is
@@ -127,6 +128,7 @@ class SegmentWriter {
   Disk& disk_;
   ReachMarker marker_;
   Catalog catalog_;
+  const std::uint64_t round_bytes_limit_;
   std::optional<Supply> supply_;   // always there after the constructor
   Segment segment_;   // in use
   std::uint32_t last_frame_ = 0;   // its block
