@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "ledger/embedded/conversion.h"
 #include "ledger/embedded/event_loader.h"
 #include "ledger/embedded/whole_file.h"
 
@@ -90,6 +91,7 @@ EmbeddedLedger::~EmbeddedLedger() {
 
 // Opens the journal, and creates the files of a new folder. If one of a pair is missing, this does not guess: it refuses.
 std::unique_ptr<JournalWriter> EmbeddedLedger::open_files() {
+  convert_if_wanted(folder_, options_.journal);
   const bool has_journal = find_journal(folder_.path()).has_value();
   const bool has_state = std::filesystem::exists(folder_.state());
   if (has_state && !has_journal) {

@@ -13,6 +13,7 @@
 #include "ledger/embedded/journal_rows.h"
 #include "ledger/embedded/journal_writer.h"
 #include "ledger/embedded/segments/format.h"
+#include "ledger/start_progress.h"
 
 namespace holdfast {
 
@@ -27,6 +28,9 @@ enum class JournalFormat {
 
 struct JournalOptions {
   JournalFormat for_new = JournalFormat::sqlite;   // what a folder gets that has no journal
+  // Whether a start converts journal.db to segment files (conversion.h).
+  bool converts = false;
+  OnStartProgress on_progress{};   // how far that is
   // Of journal/ alone:
   segments::Disk* disk = nullptr;   // how it reaches the folder, which must live as long as the journal; nullptr: the real one
   std::uint64_t segment_bytes = segments::k_segment_bytes;   // of segments that are made from now on, at most
