@@ -53,14 +53,14 @@ class DeliveredRows {
   std::optional<std::chrono::steady_clock::time_point> looked_at_{};   // of the main thread
 };
 
-// Why the journal's write-ahead log cannot be checked at the moment. Logs each new reason once. Any thread.
-class LogUnwatched {
+// Why the journal cannot be compared with its checksums at the moment. Logs each new reason once. Any thread.
+class JournalUnwatched {
  public:
   void set(const std::string& because) {
     const std::scoped_lock lock(mutex_);
     if (because_ == because) return;
     because_ = because;
-    because.empty() ? spdlog::info("the journal's log is compared with its checksums again") : spdlog::warn("{}", told());
+    because.empty() ? spdlog::info("the journal is compared with its checksums again") : spdlog::warn("{}", told());
   }
   std::string text() const {
     const std::scoped_lock lock(mutex_);
@@ -68,7 +68,7 @@ class LogUnwatched {
   }
 
  private:
-  std::string told() const { return "the journal's log cannot be compared with its checksums, which is retried every second: " + because_; }
+  std::string told() const { return "the journal cannot be compared with its checksums, which is retried every second: " + because_; }
 
   mutable std::mutex mutex_;
   std::string because_;
@@ -81,7 +81,7 @@ std::string told_of_damage(const EmbeddedLedger& ledger) {
   return untold.events == 0 ? std::string() : "changes cannot be read for " + untold.text;
 }
 
-api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const LogUnwatched& unwatched, bool sweeps) {
+api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const JournalUnwatched& unwatched, bool sweeps) {
   if (std::string trouble = ledger.trouble(); !trouble.empty()) return {"embedded", api::HealthStatus::down, std::move(trouble)};
   return ok_unless(first_said({told_of_damage(ledger), unwatched.text(), late_expiries(ledger.expiries_due(), sweeps)}), "embedded",
                    "The journal can be written; everything answered is on disk.");
@@ -215,13 +215,13 @@ class EmbeddedHome final : public Home {
   std::string feed_holder() const override { return "embedded"; }   // only one process uses the folder at a time
   api::LedgerHealth health() const override { return {ledger_.rows_behind(), ledger_.state_follows()}; }
   void add_health_probes(api::Health& health) const override {
-    health.add("ledger", [this] { return look_at_ledger(ledger_, log_unwatched_, options_.sweep); });
+    health.add("ledger", [this] { return look_at_ledger(ledger_, journal_unwatched_, options_.sweep); });
     health.add("tables", [this] { return look_at_tables(ledger_, state_backlog_); });
     health.add("clock", [this] { return look_at_clock(ledger_, kernel_clock_); });
   }
   std::vector<prometheus::MetricFamily> metrics() const override { return state_metrics(state_backlog_, ledger_); }
   std::string degradation() const override {
-    return first_said({ledger_.clock_doubt(), told_of_damage(ledger_), log_unwatched_.text(),
+    return first_said({ledger_.clock_doubt(), told_of_damage(ledger_), journal_unwatched_.text(),
                        ledger_.state_follows() ? "" : "state.db cannot follow the journal; the log says why", told_of_stopped(ledger_),
                        told_of_age(state_backlog_.look(ledger_)), late_expiries(ledger_.expiries_due(), options_.sweep),
                        ledger_.unreadable_reservations().text()});
@@ -247,9 +247,9 @@ class EmbeddedHome final : public Home {
  private:
   void look_at_files() {
     if (has_lost_files_) return;
-    if (!file_watch_) file_watch_.emplace(options_.data);
+    if (!file_watch_) file_watch_.emplace(options_.data, ledger_.new_journal_watch());
     std::optional<FileWatch::Loss> loss = file_watch_->look();
-    log_unwatched_.set(file_watch_->unwatched());
+    journal_unwatched_.set(file_watch_->unwatched());
     if (std::string found = ledger_.journal_damage(); !loss && !found.empty()) loss = {.what = std::move(found), .is_damage = true};
     if (!loss) return;
     has_lost_files_ = true;   // before the ledger refuses a round
@@ -263,7 +263,7 @@ class EmbeddedHome final : public Home {
   std::atomic<Position> published_through_;
   EmbeddedLedger ledger_;
   std::optional<FileWatch> file_watch_;   // of the main thread; created in the first second, once all files exist
-  LogUnwatched log_unwatched_;
+  JournalUnwatched journal_unwatched_;
   mutable StateBacklog state_backlog_;
   RegistryFile registry_;
   feed::WebhookStore webhook_store_;

@@ -93,6 +93,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   void look_at_expiries();
   // Stops judging for this reason; reading continues. `is_damage`: of the journal, whose files stay as they are to the end. Any thread.
   void stop_selling(std::string because, bool is_damage = false);
+  // A watch over its journal's files. It must end before the ledger.
+  std::unique_ptr<JournalWatch> new_journal_watch() const { return journal_->new_watch(); }
   // Damage that readers of the journal, or the thread that tends it, have found; begins with a file's name. Empty: none.
   std::string journal_damage() const { return journal_->damage(); }
   // Rows that readers of the journal have found damaged.

@@ -7,18 +7,19 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/log_watch.h"
 
 namespace holdfast {
 namespace {
 
 struct Database {
   const char* name;
-  const char* way_out;   // the remedy if it was altered, once the server has been stopped; nullptr: the same as for the journal's log
+  const char* way_out;   // the remedy if it was altered, once the server has been stopped
 };
 constexpr Database k_databases[] = {
-    {"journal.db", nullptr},
     {"state.db",
      "Make the tables again from the journal (holdfast rebuild), or restore a backup (holdfast restore) if old rows have been removed from "
      "it."},
@@ -30,9 +31,15 @@ constexpr Database k_databases[] = {
      "the same ids; payments that were refused are no longer listed."},
 };
 constexpr const char* k_suffixes[] = {"", "-wal", "-shm"};
-constexpr const char* k_others[] = {"journal.head", "lock"};
-constexpr std::size_t k_log_bytes_a_look = std::size_t{16} * 1024 * 1024;   // a log gets no longer, unless a reader prevents its restart
+constexpr const char* k_lock = "lock";
+constexpr const char* k_way_out_of_damaged_note =
+    "Put registry.head back, or let registry.db count as it is (holdfast keys accept), then revoke and create keys and webhooks again.";
+constexpr std::size_t k_journal_bytes_a_look =
+    std::size_t{16} * 1024 * 1024;   // a log gets no longer, unless a reader prevents its restart
 constexpr int k_reads_max = 3;
+
+// Whether stat() has failed because there is no such file; otherwise it cannot be looked at right now.
+bool is_gone(int error) { return error == ENOENT || error == ENOTDIR; }
 
 // Whether a log that is not empty begins as SQLite begins one. SQLite takes no locks on the log file, so opening and closing it
 // drops none.
@@ -50,65 +57,88 @@ bool begins_as_a_log(const std::string& path) {
 
 }   // namespace
 
-FileWatch::FileWatch(const std::filesystem::path& folder) : folder_(folder) {
-  const auto add = [&](const std::string& name, const char* way_out, bool is_log) {
-    struct stat found{};
-    const std::string path = (folder / name).string();
-    if (::stat(path.c_str(), &found) == 0) files_.push_back({path, way_out, found.st_dev, found.st_ino, found.st_size, is_log});
+FileWatch::FileWatch(const std::filesystem::path& folder, std::unique_ptr<JournalWatch> journal)
+    : folder_(folder), journal_(std::move(journal)) {
+  const auto add = [&](const std::string& path, const char* way_out) {
+    if (const auto file = find(path, way_out)) files_.push_back(*file);
   };
   for (const Database& database : k_databases) {
-    for (const std::string suffix : k_suffixes) add(database.name + suffix, database.way_out, suffix == "-wal");
+    for (const char* suffix : k_suffixes) add((folder / database.name).string() + suffix, database.way_out);
   }
-  for (const char* other : k_others) add(other, nullptr, false);
-  open_journals_log();
+  add(DataFolder::registry_head_in(folder), k_way_out_of_damaged_note);
+  add((folder / k_lock).string(), nullptr);
+  for (const std::string& path : journal_->files()) {
+    if (const auto file = find(path, nullptr)) journals_files_.emplace(path, *file);
+  }
 }
 
-// If this fails, the other files are still watched.
-void FileWatch::open_journals_log() {
-  try {
-    journals_log_.emplace(DataFolder::journal_in(folder_));
-    unwatched_.clear();
-  } catch (const std::runtime_error& error) {   // from SQLite, or the log's file
-    unwatched_ = error.what();
-  }
+std::optional<FileWatch::File> FileWatch::find(const std::string& path, const char* way_out) {
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0) return std::nullopt;
+  return File{path, way_out, found.st_dev, found.st_ino, found.st_size, path.ends_with("-wal")};
 }
 
 std::optional<FileWatch::Loss> FileWatch::look() {
   for (File& file : files_) {
-    struct stat found{};
-    const bool is_known = ::stat(file.path.c_str(), &found) == 0;
-    if (!is_known && errno != ENOENT && errno != ENOTDIR) continue;   // cannot be looked at right now
-    if (!is_known || found.st_nlink == 0) return lost(file, "was deleted or moved");
-    if (found.st_dev != file.device || found.st_ino != file.inode) return lost(file, "was replaced by another file");
-    if (found.st_size < file.size) return damaged(file, "was cut short");
-    if (file.is_log && found.st_size > 0) {
-      const bool has_header = begins_as_a_log(file.path);
-      if (file.is_begun && !has_header) return damaged(file, "has lost its header");
-      file.is_begun = has_header;   // after a power loss a log may lack its header: SQLite ignores and restarts it
-    }
-    file.size = std::max(file.size, found.st_size);
+    if (auto loss = look_at(file)) return loss;
   }
-  if (!journals_log_) open_journals_log();
-  const std::string what = journals_log_ ? journals_log_->look(k_log_bytes_a_look) : "";
+  if (auto loss = look_at_journals_files()) return loss;
+  std::string what = journal_->look(k_journal_bytes_a_look);
   if (what.empty()) return std::nullopt;
-  return Loss{told_of_damaged_log(DataFolder::journal_in(folder_) + "-wal", what), true};
+  return Loss{.what = std::move(what), .is_damage = true};
+}
+
+std::optional<FileWatch::Loss> FileWatch::look_at(File& file) const {
+  struct stat found{};
+  const bool is_known = ::stat(file.path.c_str(), &found) == 0;
+  if (!is_known && !is_gone(errno)) return std::nullopt;   // cannot be looked at right now
+  if (!is_known || found.st_nlink == 0) return lost(file.path, "was deleted or moved");
+  if (found.st_dev != file.device || found.st_ino != file.inode) return lost(file.path, "was replaced by another file");
+  if (found.st_size < file.size) return damaged(file, "was cut short");
+  if (file.is_log && found.st_size > 0) {
+    const bool has_header = begins_as_a_log(file.path);
+    if (file.is_begun && !has_header) return damaged(file, "has lost its header");
+    file.is_begun = has_header;   // after a power loss a log may lack its header: SQLite ignores and restarts it
+  }
+  file.size = std::max(file.size, found.st_size);
+  return std::nullopt;
+}
+
+std::optional<FileWatch::Loss> FileWatch::look_at_journals_files() {
+  const std::vector<std::string> paths = journal_->files();
+  const std::set<std::string> wanted(paths.begin(), paths.end());
+  std::erase_if(journals_files_, [&](const auto& known) { return !wanted.contains(known.first); });
+  for (const std::string& path : wanted) {
+    std::optional<Loss> loss;
+    if (const auto known = journals_files_.find(path); known != journals_files_.end()) {
+      loss = look_at(known->second);
+    } else if (const auto file = find(path, nullptr)) {
+      journals_files_.emplace(path, *file);
+    } else if (is_gone(errno)) {
+      loss = lost(path, "was deleted or moved");
+    }
+    if (!loss) continue;
+    const std::vector<std::string> now = journal_->files();
+    if (std::ranges::find(now, path) != now.end()) return loss;   // otherwise the journal itself has removed it meanwhile
+  }
+  return std::nullopt;
 }
 
 // Only damage to its own files must be kept out of the journal, which has what was sold.
 FileWatch::Loss FileWatch::damaged(const File& file, const char* what) const {
-  if (file.way_out == nullptr) return {.what = told_of_damaged_log(file.path, what), .is_damage = true};
+  if (file.way_out == nullptr) return {.what = told_of_damaged_journal(folder_, file.path, what), .is_damage = true};
   return {.what =
               file.path + " " + what +
-              " by another program while the server works with it. Nothing more is sold; what was sold is in journal.db, and is not lost. "
+              " by another program while the server works with it. Nothing more is sold; what was sold is in the journal, and is not lost. "
               "Stop the server. " +
               file.way_out + " Then start it again."};
 }
 
-FileWatch::Loss FileWatch::lost(const File& file, const char* what) const {
+FileWatch::Loss FileWatch::lost(const std::string& path, const char* what) const {
   const std::string process = std::to_string(::getpid());
-  return {.what = file.path + " " + what +
+  return {.what = path + " " + what +
                   " while the server works with it. Nothing more is sold: what is answered would be lost. Do not end this process (" +
-                  process + ") yet: its files can be copied from /proc/" + process +
+                  process + ") yet: the files that it has open can be copied from /proc/" + process +
                   "/fd while it lives, each database with its -wal. Then stop it, put the files back into " + folder_.string() +
                   " or restore a backup (holdfast restore), and start again."};
 }

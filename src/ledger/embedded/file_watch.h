@@ -1,23 +1,26 @@
-// Whether the files that a server has open are still those in its folder, and whether its logs are still what it wrote.
+// Whether the files that a server has open are still those in its folder, and whether its journal is still what it wrote.
 //
-// A deleted or replaced file accepts every write, but is gone once the process ends, and with it what was answered. A log that was cut off or
+// A deleted or replaced file accepts every write, but is gone once the process ends, and with it what was answered. A journal that was cut off or
 // overwritten is read only up to there at the next start. So the server checks once a second, and stops selling. It keeps running: until it
-// ends, lost files can be saved from /proc/PID/fd, and sales can be read.
+// ends, files that it has open can be saved from /proc/PID/fd, and sales can be read.
 //
-//   FileWatch watch(data);                    // after all files have been opened
+//   FileWatch watch(data, ledger.new_journal_watch());   // after all files have been opened
 //   if (const auto lost = watch.look(); lost) …   // once a second
 //
-// For one thread. It has a connection to journal.db: end it before the ledger.
+// For one thread. End it before the ledger.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "ledger/embedded/log_watch.h"
+#include "ledger/embedded/journal_watch.h"
 
 namespace holdfast {
 
@@ -28,14 +31,14 @@ class FileWatch {
     bool is_damage = false;   // of the journal: the file is there, and not what was written
   };
 
-  // Remembers the files of Holdfast that the folder has now.
-  explicit FileWatch(const std::filesystem::path& folder);
+  // Remembers the files of Holdfast that the folder has now. The journal's may become more and fewer: `journal` says which must be there.
+  FileWatch(const std::filesystem::path& folder, std::unique_ptr<JournalWatch> journal);
 
-  // What has happened to one of them; nothing if all is well. Finds a file that was cut short even if it has grown since: its log has no header
-  // then, and the journal's log is compared with its checksums, 16 MiB per call.
+  // What has happened to one of them; nothing if all is well. Finds a log that was cut short even if it has grown since, because it has no header
+  // then, and compares the journal with its checksums, 16 MiB per call.
   std::optional<Loss> look();
-  // Why the journal's log is not compared with its checksums at the moment (it cannot be opened; each look() retries). Empty if it is.
-  const std::string& unwatched() const { return unwatched_; }
+  // Why the journal is not compared with its checksums at the moment (each look() tries again). Empty if it is.
+  const std::string& unwatched() const { return journal_->unwatched(); }
 
  private:
   struct File {
@@ -48,14 +51,16 @@ class FileWatch {
     bool is_begun = false;   // of a log: it had its header
   };
 
-  void open_journals_log();
+  static std::optional<File> find(const std::string& path, const char* way_out);
+  std::optional<Loss> look_at(File& file) const;
+  std::optional<Loss> look_at_journals_files();
   Loss damaged(const File& file, const char* what) const;
-  Loss lost(const File& file, const char* what) const;
+  Loss lost(const std::string& path, const char* what) const;
 
   std::filesystem::path folder_;
   std::vector<File> files_;
-  std::optional<LogWatch> journals_log_;
-  std::string unwatched_;
+  std::map<std::string, File> journals_files_;   // by path
+  std::unique_ptr<JournalWatch> journal_;
 };
 
 }   // namespace holdfast

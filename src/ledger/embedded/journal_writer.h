@@ -28,6 +28,7 @@
 #include "ledger/data_error.h"
 #include "ledger/embedded/journal_room.h"
 #include "ledger/embedded/journal_rows.h"
+#include "ledger/embedded/journal_watch.h"
 #include "ledger/journal_row.h"
 
 namespace holdfast {
@@ -100,6 +101,8 @@ class JournalWriter {
   virtual void found_damage(const std::string& what) = 0;
   // The files that must stay in their folder while it is open, as paths; those of readers too. They may become more and fewer.
   virtual std::vector<std::string> files() const = 0;
+  // A watch over its files and their content, for a settled journal. It must end before this.
+  virtual std::unique_ptr<JournalWatch> new_watch() const = 0;
 
   // ---- the end
   // Ends cleanly, after all others have ended: says on disk that nothing was under way, unless `is_broken` or damage was found. May find

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "ledger/data_error.h"
+#include "ledger/embedded/journal_watch.h"
 
 namespace holdfast {
 namespace {
@@ -63,10 +64,7 @@ bool is_header(Bytes bytes) {
   return (magic & ~1u) == k_magic && sum_of(bytes.first(24), (magic & 1) != 0, {}) == sum;
 }
 
-std::string way_out_of_lost_rows(const std::string& path) {
-  return "restore a backup (holdfast restore), or give up what is lost (holdfast repair --accept-loss --data " +
-         std::filesystem::path(path).parent_path().string() + "), and start again.";
-}
+std::string way_out_beside(const std::string& path) { return way_out_of_lost_rows(std::filesystem::path(path).parent_path()); }
 
 }  // namespace
 
@@ -76,10 +74,7 @@ bool has_log_header(const std::array<std::uint8_t, 32>& bytes) {
 }
 
 std::string told_of_damaged_log(const std::string& path, const std::string& what) {
-  return path + " " + what +
-         " by another program while the server works with it. Nothing more is sold: the next start would not find all that was answered. "
-         "While this process lives, what was sold can be read from it (GET /v1/reservations, GET /v1/changes). Then stop it and " +
-         way_out_of_lost_rows(path);
+  return told_of_damaged_journal(std::filesystem::path(path).parent_path(), path, what);
 }
 
 std::string told_of_failed_move(const sqlite::Error& error) {
@@ -91,7 +86,7 @@ std::string told_of_log_damaged_at_the_end(const std::string& path, const std::s
   return path + " " + what +
          " by another program before the server ended. It was left as it is, and not moved into its database: the next start would "
          "not find all that was answered. Keep a copy of the folder, " +
-         way_out_of_lost_rows(path);
+         way_out_beside(path);
 }
 
 LogWatch::LogWatch(const std::string& path) : database_(path, sqlite::Database::Mode::read_only), log_(path + "-wal") {

@@ -38,6 +38,17 @@ void RegistryMarker::create(const fs::path& folder, const std::optional<Registry
   MarkerFile::create(DataFolder::registry_head_in(folder), content);
 }
 
+void RegistryMarker::begin(const fs::path& folder) {
+  const std::string journal = DataFolder::journal_folder_in(folder);
+  const std::unique_ptr<RegistryMarker> found = find(folder, Mode::read);
+  const std::optional<RegistryRevision> revision = found == nullptr ? std::nullopt : found->revision();
+  if (found == nullptr || found->is_in_head_) return create(folder, revision);
+  if (!revision || fs::exists(journal)) return;
+  throw DataError(journal +
+                  " is missing, and registry.head knows that this folder was served. Nothing was changed. Put journal/ back with all its "
+                  "files, or restore a backup (holdfast restore). To start over, move registry.head away too.");
+}
+
 bool RegistryMarker::renew(const fs::path& folder) {
   const std::string own = DataFolder::registry_head_in(folder);
   if (fs::exists(own)) {

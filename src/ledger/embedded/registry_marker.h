@@ -36,6 +36,9 @@ class RegistryMarker {
   static std::unique_ptr<RegistryMarker> find(const std::filesystem::path& folder, Mode mode);
   // Creates or replaces the folder's registry.head; durable when it returns. It must be there before journal/ is. Throws DataError.
   static void create(const std::filesystem::path& folder, const std::optional<RegistryRevision>& revision = {});
+  // Makes the registry.head of a folder that is about to get its journal/, with what journal.head notes; none if it has one, as after a crash in
+  // between. Throws DataError, also if there is no journal/ and the file knows a registry: then the folder had one.
+  static void begin(const std::filesystem::path& folder);
   // Replaces a registry.head that is missing beside journal/, or damaged, by one without a revision: registry.db is to count as it is. False if
   // nothing was wrong with it. Throws DataError.
   static bool renew(const std::filesystem::path& folder);

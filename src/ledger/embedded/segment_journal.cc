@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/segment_watch.h"
 #include "ledger/embedded/segments/clock_doubt_note.h"
 #include "ledger/embedded/segments/damage.h"
 #include "ledger/embedded/segments/posix_disk.h"
@@ -72,7 +73,8 @@ void SegmentJournal::create(const std::filesystem::path& data, const Options& op
 }
 
 SegmentJournal::SegmentJournal(const std::filesystem::path& data, Options options)
-    : options_(std::move(options)),
+    : data_(data),
+      options_(std::move(options)),
       posix_(open_folder(data, options_)),
       disk_(posix_ ? *posix_ : *options_.disk),
       writer_(told_as_damage([&] { return SegmentWriter(disk_, writer_options(options_)); })),
@@ -182,6 +184,11 @@ std::vector<std::string> SegmentJournal::files() const {
   for (const std::uint64_t number : writer_.catalog().numbers_that_stay())
     files.push_back(disk_.path_of(segments::name_of_segment(number)));
   return files;
+}
+
+// By the disk itself, which opens a file anew for each look: one that another file was renamed over must not pass for what this process has open.
+std::unique_ptr<JournalWatch> SegmentJournal::new_watch() const {
+  return std::make_unique<SegmentWatch>(data_, posix_ ? *posix_ : *options_.disk, writer_.catalog(), [this] { return files(); });
 }
 
 // ---------------------------------------------------------------------------------------------------------------- upkeep
@@ -317,4 +324,4 @@ void SegmentJournal::stop(bool is_broken) {
   }
 }
 
-}  // namespace holdfast
+}   // namespace holdfast

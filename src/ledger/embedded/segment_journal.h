@@ -65,6 +65,7 @@ class SegmentJournal final : public JournalWriter {
   void found_damage(const std::string& what) override;
   // Ask again when one of them is missing: retention may have removed it meanwhile.
   std::vector<std::string> files() const override;
+  std::unique_ptr<JournalWatch> new_watch() const override;
 
   void stop(bool is_broken) override;
 
@@ -77,6 +78,7 @@ class SegmentJournal final : public JournalWriter {
   void give_up_before(std::uint64_t number);
   std::uint64_t given_up_before() const;
 
+  const std::filesystem::path data_;
   const Options options_;
   const std::unique_ptr<segments::Disk> posix_;   // nullptr: options_.disk
   segments::FewOpenFiles disk_;

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/sqlite_watch.h"
 #include "ledger/embedded/whole_file.h"
 
 namespace holdfast {
@@ -11,18 +12,6 @@ namespace {
 constexpr int k_wal_frames_to_move = 2'000;        // 8 MB: moves the log into the file when there is little else to do
 constexpr int k_wal_frames_to_move_busy = 4'000;   // 16 MB: moves it in any case; a log that is overwritten needs no new blocks
 constexpr int k_wal_frames_max = 4'000;            // 16 MB: then the writer restarts the log
-
-// Makes the marker before the journal, because a journal that has had a marker and lacks it is refused.
-void make_marker(const std::filesystem::path& data) {
-  const std::string path = HeadMarker::file_in(data);
-  if (!std::filesystem::exists(path)) return HeadMarker::create(path, {});
-  const Position known = HeadMarker(path, HeadMarker::Mode::read).head().position;
-  if (known == 0) return;
-  throw DataError(DataFolder::journal_in(data) + " and state.db are missing, and journal.head knows that the journal reached row " +
-                  std::to_string(known) +
-                  ". Nothing was changed. Put journal.db back, with its -wal file, or restore a backup (holdfast restore). To start over, "
-                  "move journal.head away too.");
-}
 
 }  // namespace
 
@@ -49,11 +38,23 @@ class SqliteJournal::Upkeep final : public JournalUpkeep {
 
 // ---------------------------------------------------------------------------------------------------------------- start
 
+// Makes the marker before the journal, because a journal that has had a marker and lacks it is refused.
 void SqliteJournal::create(const std::filesystem::path& data) {
+  refuse_lost(data);
+  const std::string marker = HeadMarker::file_in(data);
+  if (!std::filesystem::exists(marker)) HeadMarker::create(marker, {});
+  create_whole<Journal>(DataFolder::journal_in(data));
+}
+
+void SqliteJournal::refuse_lost(const std::filesystem::path& data) {
   const std::string path = DataFolder::journal_in(data);
   refuse_log_without_file(path);
-  make_marker(data);
-  create_whole<Journal>(path);
+  const std::unique_ptr<HeadMarker> marker = read_head_marker(HeadMarker::file_in(data));
+  if (marker == nullptr || marker->head().position == 0) return;
+  throw DataError(path + " and state.db are missing, and journal.head knows that the journal reached row " +
+                  std::to_string(marker->head().position) +
+                  ". Nothing was changed. Put journal.db back, with its -wal file, or restore a backup (holdfast restore). To start over, "
+                  "move journal.head away too.");
 }
 
 // A start that is refused changes nothing, so it does not move the log into the file either.
@@ -169,6 +170,8 @@ void SqliteJournal::found_damage(const std::string& what) {
 }
 
 std::vector<std::string> SqliteJournal::files() const { return {path(), path() + "-wal", path() + "-shm", HeadMarker::file_in(folder_)}; }
+
+std::unique_ptr<JournalWatch> SqliteJournal::new_watch() const { return std::make_unique<SqliteWatch>(path(), files()); }
 
 // ---------------------------------------------------------------------------------------------------------------- the end
 

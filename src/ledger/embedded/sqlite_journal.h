@@ -24,9 +24,11 @@ namespace holdfast {
 
 class SqliteJournal final : public JournalWriter {
  public:
-  // Makes an empty journal.db with its journal.head in a folder that has none. A crash in between leaves it so. Throws DataError, also if
-  // journal.head knows that there was one; sqlite::Error.
+  // Makes an empty journal.db with its journal.head in a folder that has none. A crash in between leaves it so. Throws as refuse_lost() does;
+  // sqlite::Error.
   static void create(const std::filesystem::path& data);
+  // Throws DataError if a folder without journal.db had one: its log is there, or journal.head knows rows.
+  static void refuse_lost(const std::filesystem::path& data);
 
   // Opens the journal of a folder. Throws DataError if it is not whole, or ends before what journal.head knows; sqlite::Error.
   explicit SqliteJournal(const std::filesystem::path& data);
@@ -49,6 +51,7 @@ class SqliteJournal final : public JournalWriter {
   std::string damage() const override;
   void found_damage(const std::string& what) override;
   std::vector<std::string> files() const override;
+  std::unique_ptr<JournalWatch> new_watch() const override;
 
   // Looks at the log once more: SQLite moves it into the file when the journal is closed, and perhaps nobody has looked at it since another
   // program overwrote it.

@@ -11,6 +11,7 @@
 #include "ledger/embedded/file_watch.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/journal.h"
+#include "ledger/embedded/sqlite_watch.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -280,13 +281,18 @@ TEST(DamagedTables, AreNotTakenForADamagedJournal) {
   EXPECT_TRUE(it.hold(event, it.new_id(event), {2}).accepted());
 }
 
+// Of a journal.db that may not be there.
+std::unique_ptr<JournalWatch> without_files(const fs::path& data) {
+  return std::make_unique<SqliteWatch>(DataFolder::journal_in(data), std::vector<std::string>{});
+}
+
 TEST(FileWatching, AcceptsALogWithoutAHeaderAfterAPowerLoss) {
   LedgerFolder folder;
   const TestTime time;
   { LedgerInTest(folder / "data", time).create_event(50); }
   std::ofstream(folder / "data" / "state.db-wal") << std::string(100'000, '\0');
   LedgerInTest it(folder / "data", time);
-  FileWatch watch(folder / "data");
+  FileWatch watch(folder / "data", it.ledger().new_journal_watch());
   EXPECT_FALSE(watch.look());
   ASSERT_TRUE(it.hold(1, it.new_id(1), {3}).accepted());
   it.wait_for_tables();
@@ -303,7 +309,7 @@ TEST(FileWatching, FindsALogThatWasEmptiedAndHasGrownAgain) {
     LedgerInTest it(folder / "data", time);
     const EventNumber event = it.create_event(50);
     it.wait_for_tables();
-    FileWatch watch(folder / "data");
+    FileWatch watch(folder / "data", it.ledger().new_journal_watch());
     EXPECT_FALSE(watch.look());
     const auto size = fs::file_size(folder / "data" / log);
     fs::resize_file(folder / "data" / log, 0);
@@ -322,13 +328,15 @@ TEST(FileWatching, FindsALogThatWasEmptiedAndHasGrownAgain) {
 
 // The journal has the sales, so no message may suggest giving it up.
 TEST(FileWatching, NamesTheRemedyForEachDatabase) {
-  const std::pair<const char*, const char*> k_ways_out[] = {
-      {"state.db", "holdfast rebuild"}, {"registry.db", "holdfast keys accept"}, {"feed.db", "Move feed.db away"}};
+  const std::pair<const char*, const char*> k_ways_out[] = {{"state.db", "holdfast rebuild"},
+                                                            {"registry.db", "holdfast keys accept"},
+                                                            {"registry.head", "holdfast keys accept"},
+                                                            {"feed.db", "Move feed.db away"}};
   for (const auto& [file, way_out] : k_ways_out) {
     LedgerFolder folder;
     fs::create_directories(folder / "data");
     std::ofstream(folder / "data" / file) << std::string(100, 'x');
-    FileWatch watch(folder / "data");
+    FileWatch watch(folder / "data", without_files(folder / "data"));
     EXPECT_FALSE(watch.look());
     fs::resize_file(folder / "data" / file, 50);
     const auto found = watch.look();
@@ -342,7 +350,7 @@ TEST(FileWatching, GoesOnWithTheOtherFilesWhileTheJournalsLogCannotBeOpened) {
   LedgerFolder folder;
   fs::create_directories(folder / "data");
   std::ofstream(folder / "data" / "state.db") << "tables";
-  FileWatch watch(folder / "data");
+  FileWatch watch(folder / "data", without_files(folder / "data"));
   EXPECT_FALSE(watch.look());
   EXPECT_THAT(watch.unwatched(), HasSubstr("journal.db"));
   const std::string path = DataFolder::journal_in(folder / "data");

@@ -157,6 +157,31 @@ TEST_F(RegistryHead, IsRenewedOnlyIfItIsDamaged) {
   EXPECT_FALSE(RegistryMarker::renew(data)) << "a folder with journal.db has the note elsewhere";
 }
 
+TEST_F(RegistryHead, OfANewFolderIsMadeOnceAndHasWhatWasNotedBefore) {
+  RegistryMarker::begin(data);
+  EXPECT_EQ(RegistryMarker::find(data, Mode::read)->revision(), std::nullopt);
+  RegistryMarker::begin(data);   // after a crash
+  fs::remove(DataFolder::registry_head_in(data));
+  const RegistryRevision revision{.id = {1}, .number = 3};
+  HeadMarker::create(HeadMarker::file_in(data), {}, revision);
+  RegistryMarker::begin(data);
+  fs::remove(HeadMarker::file_in(data));
+  EXPECT_EQ(RegistryMarker::find(data, Mode::read)->revision(), revision);
+}
+
+TEST_F(RegistryHead, ThatKnowsARegistryMissesItsJournal) {
+  RegistryMarker::create(data, RegistryRevision{.id = {1}, .number = 3});
+  try {
+    RegistryMarker::begin(data);
+    ADD_FAILURE() << "it would start over";
+  } catch (const DataError& error) {
+    EXPECT_TRUE(names_the_way_out(error.what(), DataFolder::journal_folder_in(data)));
+  }
+  fs::create_directory(DataFolder::journal_folder_in(data));   // whose creation a crash has interrupted
+  RegistryMarker::begin(data);
+  EXPECT_EQ(RegistryMarker::find(data, Mode::read)->revision()->number, 3);
+}
+
 // While a folder is converted it has both, and the copy counts from the moment that it is there.
 TEST_F(RegistryHead, CountsInPlaceOfTheNoteInJournalHead) {
   HeadMarker::create(HeadMarker::file_in(data), {}, RegistryRevision{.id = {1}, .number = 3});
