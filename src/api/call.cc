@@ -14,6 +14,12 @@
 namespace holdfast::api {
 namespace {
 
+// The contracts have one code for everything that a server cannot do at the moment.
+std::string_view code_for(const Fault& fault, Group group) {
+  const bool is_contract = group == Group::contract1 || group == Group::contract2;
+  return is_contract && fault.code == k_no_room ? k_unavailable : fault.code;
+}
+
 // Contract 2 repeats the status in the body.
 void write_as_ticket_lock(const Fault& fault, http::Response& response) {
   response.content_type = "application/json";
@@ -23,7 +29,7 @@ void write_as_ticket_lock(const Fault& fault, http::Response& response) {
     json.member("status", fault.status);
     json.object("data", [&] {
       json.member("valido", false);
-      json.member("code", fault.code);
+      json.member("code", code_for(fault, Group::contract2));
     });
   });
 }
@@ -37,7 +43,7 @@ void write_as_problem(const Fault& fault, Group group, std::string_view path, ht
     json.member("status", fault.status);
     json.member("detail", fault.detail);
     json.member("instance", path);
-    json.member("code", fault.code);
+    json.member("code", code_for(fault, group));
     if (group == Group::contract1) json.member("error", fault.detail);
     if (!fault.members.empty()) json.raw(fault.members);
     if (!fault.seat_ids.empty()) json.texts("seatIds", fault.seat_ids);
@@ -138,6 +144,17 @@ Fault unavailable() {
           "the same Idempotency-Key to find out."};
 }
 
+Fault no_room(bool comes_soon) {
+  if (comes_soon) return {503, k_no_room, "The server is making room on its disk. Nothing was done; try again in a moment."};
+  return {
+      .status = 503,
+      .code = k_no_room,
+      .detail =
+          "The server's disk has no room for new holds, events and changes of events. Nothing was done. Payments, releases, returns and "
+          "extensions go on as long as a reserve lasts. Holds go on by themselves once an operator has freed space.",
+      .retry_after = k_retry_when_room};
+}
+
 Fault unreadable(const Uuid& reservation) { return unreadable("Reservation " + to_string(reservation)); }
 
 Fault fault_of(const Outcome& outcome) {
@@ -172,6 +189,7 @@ Fault fault_of(const Outcome& outcome) {
     case Reason::another_part_refused: return {409, code, "Another part of the request was refused; nothing was changed."};
     case Reason::unavailable: return unavailable();
     case Reason::reservation_unreadable: return unreadable("The reservation");
+    case Reason::no_room: return no_room(outcome.room_comes_soon);
     case Reason::no_adjacent_seats:
       return {409, code,
               "No row has that many available seats side by side; nothing was changed. With `adjacent` false the seats may be apart."};

@@ -83,8 +83,9 @@ Json begin_uncached_json(Call& call, unsigned status = 200);
 
 // ---- errors
 
-// Retry-After of a 503, in seconds: of what may be over in a moment, and of what an operator has to mend first.
+// Retry-After of a 503, in seconds: of what may be over in a moment, of a full disk, and of what an operator has to mend first.
 inline constexpr unsigned k_retry_soon = 1;
+inline constexpr unsigned k_retry_when_room = 10;   // freed space is used within a second, and customers are waiting
 inline constexpr unsigned k_retry_when_mended = 60;
 
 struct Fault {
@@ -109,9 +110,11 @@ void write_fault(const Fault& fault, Group group, std::string_view path, http::R
 inline constexpr std::string_view k_invalid_request = "invalid_request";
 inline constexpr std::string_view k_not_found = "not_found";
 inline constexpr std::string_view k_unavailable = "unavailable";
+inline constexpr std::string_view k_no_room = "no_room";
 
 Fault busy();          // the queue is full
 Fault unavailable();   // the ledger cannot write
+Fault no_room(bool comes_soon);   // the journal has no room for what grows
 // The record of a reservation that ended long ago is damaged.
 Fault unreadable(const Uuid& reservation);
 // The fault for a refusal, without the ids of its seats. `outcome` must not be accepted.

@@ -32,6 +32,7 @@ const char* name_of(Reason reason) {
     case Reason::no_adjacent_seats: return "no_adjacent_seats";
     case Reason::settings_conflict: return "settings_conflict";
     case Reason::reservation_unreadable: return "reservation_unreadable";
+    case Reason::no_room: return "no_room";
   }
   return "unknown";
 }

@@ -74,9 +74,11 @@ struct Unblock {
   Seats seats{};
 };
 
-// Records expiries that are due, at most `limit`, the earliest first.
+// Records expiries that are due, the earliest first: at most `limit`, and none after the one that reaches `seats_max` freed seats.
+// So one is always recorded, however many seats it has.
 struct Sweep {
   std::size_t limit = 0;
+  std::size_t seats_max = SIZE_MAX;
 };
 
 // Changes single settings of an event. Settings that are not set keep the value that they have when the command is judged.
@@ -145,6 +147,7 @@ enum class Reason : std::uint8_t {
   no_adjacent_seats,      // best available: no row has enough seats side by side
   settings_conflict,      // each setting is valid, but they contradict each other
   reservation_unreadable, // it ended long ago, and its record cannot be read; nothing happened
+  no_room,                // the journal has no room for it at the moment; nothing happened
 };
 
 // The stable word for a reason: `seat_unavailable`, …
@@ -188,6 +191,7 @@ struct ReservationView {
 struct Outcome {
   Reason reason = Reason::none;
   Limit limit = Limit::none;                       // which one, if reason is limit_exceeded
+  bool room_comes_soon = false;                    // reason is no_room: room is being made, so ask again in a moment
   std::uint32_t hold_seconds = 0;                  // the conflicting values, if reason is settings_conflict
   std::uint32_t max_hold_seconds = 0;
   std::optional<ReservationView> reservation;      // as the command left it; for commands on one reservation

@@ -187,9 +187,11 @@ class Judge {
 
   Outcome operator()(const Sweep& sweep) {
     Outcome outcome;
-    while (outcome.swept < sweep.limit) {
+    std::size_t seats = 0;
+    while (outcome.swept < sweep.limit && seats < sweep.seats_max) {
       const Slot slot = inventory_.take_expired(now_);
       if (slot == Inventory::k_no_slot) break;
+      seats += inventory_.reservation(slot).owned_count;
       record_expiry(slot);
       ++outcome.swept;
     }

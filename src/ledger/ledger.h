@@ -53,8 +53,9 @@ struct NewEvent {
 };
 
 struct CreationProblem {
+  // no_room: the journal has no room for a new event, and nothing was created.
   // incomplete: the event exists, but not all seats that should be blocked are blocked.
-  enum class Kind { event_exists, seat_exists, too_many_events, key_reused, too_many_keys, unavailable, incomplete };
+  enum class Kind { event_exists, seat_exists, too_many_events, key_reused, too_many_keys, unavailable, no_room, incomplete };
   Kind kind;
   std::string what;
   std::vector<std::string> seat_ids;   // seat_exists: some of them, at most 100

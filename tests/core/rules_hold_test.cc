@@ -247,6 +247,19 @@ TEST(Sweep, RecordsDueExpiriesTheEarliestFirstUpToALimit) {
   EXPECT_EQ(event.inventory.next_expiry(), k_start + 3'001);
 }
 
+TEST(Sweep, EndsWithTheExpiryThatReachesItsLimitOfSeats) {
+  EventInTest event(10);
+  event.hold(event.new_id(), {0, 1, 2, 3}, "a", 1'000);
+  event.hold(event.new_id(), {4}, "b", 2'000);
+  event.hold(event.new_id(), {5, 6}, "c", 3'000);
+  event.hold(event.new_id(), {7}, "d", 4'000);
+  event.now += 4'000;
+  EXPECT_EQ(event.does(Sweep{.limit = 10, .seats_max = 1}).swept, 1u) << "one, however many seats it has";
+  EXPECT_EQ(event.does(Sweep{.limit = 10, .seats_max = 2}).swept, 2u) << "the second is needed to reach two seats";
+  EXPECT_EQ(event.does(Sweep{.limit = 10, .seats_max = 2}).swept, 1u);
+  EXPECT_EQ(event.inventory.counts().held, 0u);
+}
+
 TEST(Sweep, WithALimitOfZeroRecordsNothing) {
   EventInTest event(1);
   event.hold(event.new_id(), {0}, "a", 1);

@@ -12,7 +12,7 @@ namespace holdfast::api {
 namespace {
 
 constexpr std::size_t k_tickets_max = k_seats_per_reservation_max;
-constexpr std::size_t k_sweep_limit = 1'000;   // expiries recorded in one step
+constexpr Sweep k_step{.limit = 1'000, .seats_max = 10'000};   // expiries recorded at once
 
 struct TicketRequest {
   std::vector<std::string_view> tickets;   // in the order of the request, each once
@@ -155,8 +155,8 @@ std::string meaning_of(const TicketRequest& request) {
 // Answers a refusal that is not about tickets. False if there is none.
 bool refuse(Call& call, const Verdict& verdict) {
   for (const Outcome& outcome : verdict.outcomes) {
-    const bool grave = outcome.reason == Reason::unavailable || outcome.reason == Reason::idempotency_key_reused ||
-                       outcome.reason == Reason::limit_exceeded;
+    const bool grave = outcome.reason == Reason::unavailable || outcome.reason == Reason::no_room ||
+                       outcome.reason == Reason::idempotency_key_reused || outcome.reason == Reason::limit_exceeded;
     if (!grave) continue;
     fail(call, fault_of(outcome));
     return true;
@@ -221,11 +221,11 @@ Answer tickets_unlock(Call& call) {
     const auto event = call.ledger().event(number);
     while (event != nullptr && event->has_expiries(now)) {
       Submission submission;
-      submission.parts.push_back({number, Sweep{k_sweep_limit}});
+      submission.parts.push_back({number, k_step});
       const auto verdict = co_await call.gateway.ask(std::move(submission));
       if (!verdict) co_return fail(call, busy());
       if (refuse(call, *verdict)) co_return;
-      if (verdict->outcomes.front().swept < k_sweep_limit) break;
+      if (verdict->outcomes.front().swept == 0) break;
     }
   }
   answer(call, 200, "Tickets unlocked", [](Json& json) { json.member("valido", true); });

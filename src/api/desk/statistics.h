@@ -33,7 +33,7 @@ namespace holdfast::api {
 enum class Traffic : std::uint8_t { none, command, read };
 
 // The codes of refusals that have a count of their own. All others count as the last.
-inline constexpr std::array<std::string_view, 21> k_refusal_codes{"seat_unavailable",
+inline constexpr std::array<std::string_view, 22> k_refusal_codes{"seat_unavailable",
                                                                   "no_adjacent_seats",
                                                                   "event_not_on_sale",
                                                                   "limit_exceeded",
@@ -52,6 +52,7 @@ inline constexpr std::array<std::string_view, 21> k_refusal_codes{"seat_unavaila
                                                                   "unauthorized",
                                                                   "forbidden",
                                                                   "rate_limited",
+                                                                  "no_room",
                                                                   "unavailable",
                                                                   "other"};
 // The kinds of change that are shown: those of seats and reservations.

@@ -127,6 +127,7 @@ void answer_problem(Call& call, const CreationProblem& problem) {
     case CreationProblem::Kind::key_reused: return fail(call, {422, "idempotency_key_reused", sentence_of(problem)});
     case CreationProblem::Kind::too_many_keys: return fail(call, {503, k_unavailable, sentence_of(problem)});
     case CreationProblem::Kind::unavailable: return fail(call, unavailable());
+    case CreationProblem::Kind::no_room: return fail(call, no_room(false));
     case CreationProblem::Kind::incomplete: return fail(call, {503, k_unavailable, sentence_of(problem)});
   }
 }

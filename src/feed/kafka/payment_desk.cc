@@ -86,7 +86,7 @@ Effect EnginePaymentDesk::not_there() const {
 
 Effect EnginePaymentDesk::effect_of(const Payment& payment, const Outcome& outcome) const {
   if (outcome.accepted()) return {.kind = Effect::Kind::settled, .reason = {}, .seat_ids = {}, .at = 0};
-  if (outcome.reason == Reason::unavailable) return {};
+  if (outcome.reason == Reason::unavailable || outcome.reason == Reason::no_room) return {};
   if (outcome.reason == Reason::reservation_not_found || outcome.reason == Reason::event_not_found) return not_there();
   Effect effect{.kind = Effect::Kind::settled, .reason = {}, .seat_ids = {}, .at = ledger_.now()};
   if (!payment.succeeded) return effect;   // it has ended in another way, so there is nothing to release

@@ -227,6 +227,7 @@ export class Actions {
         return tell("bad", () => t.value.awayTitle, () => t.value.awayBody);
       case "rate_limited":
       case "unavailable":
+      case "no_room":
         return tell("bad", () => t.value.busyTitle, () => t.value.busyBody);
       default:
         return tell("bad", () => t.value.otherTitle, () => t.value.otherBody(error.message, error.code));
