@@ -8,21 +8,22 @@
 
 #include "core/check.h"
 #include "core/rules.h"
+#include "ledger/body_bytes.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t k_tasks_per_round_max = 4'096;
 constexpr std::size_t k_expiries_per_sweep = 1'000;    // of one event in one round; takes about 0.3 ms
+constexpr std::size_t k_seats_per_sweep = 10'000;   // so that the sweeps of a round fit into one of the journal
 constexpr std::size_t k_events_swept_per_round = 16;
+constexpr std::chrono::milliseconds k_room_asked_every{20};
 // If commits are slow, a short wait for the callers of the last round halves the number of commits. Without it, half of the callers wait
 // while the other half is at the disk, and the two never meet.
 constexpr std::chrono::microseconds k_gather_from{50};    // faster commits are not worth a wait
 constexpr std::chrono::microseconds k_gather_max{500};
 constexpr int k_gather_part = 4;                          // of the last round's duration
 constexpr unsigned k_rounds_not_gathered = 32;            // after a wait without a new task
-
-constexpr std::size_t k_seats_per_import_step = 2'000; // some 70 KB in the journal
 
 constexpr EventNumber k_no_event = 0;   // events are numbered from 1
 
@@ -61,6 +62,12 @@ CreationProblem no_room_for_key(const char* outcome) {
 
 CreationProblem cannot_create(const char* outcome = "the event was not created") {
   return {CreationProblem::Kind::unavailable, std::string("the ledger cannot write at the moment; ") + outcome, {}};
+}
+
+// `reason`: why the ledger has refused a step.
+CreationProblem cannot_create(Reason reason, const char* outcome = "the event was not created") {
+  if (reason != Reason::no_room) return cannot_create(outcome);
+  return {CreationProblem::Kind::no_room, std::string("the server's disk has no room for new events; ") + outcome, {}};
 }
 
 UsuallyOne<EventNumber> events_of(const Submission& submission) {
@@ -305,7 +312,7 @@ void Engine::Worker::add_sweeps(std::vector<Batch>& batches) {
   if (!engine_.options_.sweep) return;
   for (const EventNumber event : ledger_.events_to_sweep(k_events_swept_per_round, lane_)) {
     auto& sweep = sweeps_.emplace_back(std::make_unique<Entry>());
-    sweep->submission.parts.push_back({event, Sweep{k_expiries_per_sweep}});
+    sweep->submission.parts.push_back({event, Sweep{.limit = k_expiries_per_sweep, .seats_max = k_seats_per_sweep}});
     batches.push_back({.events = {event}, .entries = {sweep.get()}});
   }
 }
@@ -345,14 +352,20 @@ std::optional<CreationProblem> Engine::ask_key_of_new_event(const Uuid& id, cons
     case Reason::event_not_found: return std::nullopt;
     case Reason::idempotency_key_reused: return key_reused();
     case Reason::limit_exceeded: return no_room_for_key("no event was created");
+    case Reason::no_room: return cannot_create(Reason::no_room);
     default: return cannot_create();
   }
 }
 
+// While the journal makes room, an import waits for it: it may fill more than one file. On a full disk it ends.
 Reason Engine::ask_of_new_event(EventNumber number, Command wish, const std::optional<IdempotencyKey>& key) {
   Submission submission{.parts = {}, .key = key};
   submission.parts.push_back({number, std::move(wish)});
-  return ask(std::move(submission)).outcomes.front().reason;
+  for (const auto until = std::chrono::steady_clock::now() + options_.room_awaited_max;;) {
+    const Outcome outcome = ask(submission).outcomes.front();
+    if (!outcome.room_comes_soon || std::chrono::steady_clock::now() >= until) return outcome.reason;
+    std::this_thread::sleep_for(k_room_asked_every);
+  }
 }
 
 // The seats of `seats` that readers do not see as blocked. All of them if the event has not opened.
@@ -407,7 +420,7 @@ std::expected<bool, CreationProblem> Engine::finish_event(EventNumber number, Ev
   if (asked.replayed) return true;
   const Reason reason = asked.outcomes.front().reason;
   if (reason == Reason::limit_exceeded) return std::unexpected(no_room_for_key("the event was created, but may be incomplete"));
-  if (reason != Reason::none) return std::unexpected(cannot_create("it is not yet known whether the event is complete"));
+  if (reason != Reason::none) return std::unexpected(cannot_create(reason, "it is not yet known whether the event is complete"));
   // Somebody has given it another status, and decides about it from now on.
   const auto event = ledger_.event(number);
   const bool is_draft = event != nullptr && event->status() == EventStatus::draft;
@@ -450,12 +463,16 @@ std::expected<EventNumber, CreationProblem> Engine::create_event(NewEvent event,
   if (reason == Reason::none) return number;
   // The result of a step may be unknown. If the event has opened after all, core's rules refuse to abandon it, and it exists. If its creation
   // was refused, it has no change at all.
-  const bool is_unknown = created && command(Configure{.status = EventStatus::abandoned}) == Reason::unavailable;
+  const Reason abandoned = created ? command(Configure{.status = EventStatus::abandoned}) : Reason::none;
   if (ledger_.event(*number) != nullptr) return opened_after_all(*number, status, blocked, key.has_value());
+  if (abandoned == Reason::no_room) {   // the journal does not know yet that the ids are free
+    return std::unexpected(cannot_create(abandoned, "the event was not created, and its ids stay taken until the server's next start"));
+  }
   ledger_.abandon_event(*number);
   if (reason == Reason::idempotency_key_reused) return std::unexpected(key_reused());
   if (reason == Reason::limit_exceeded && key) return std::unexpected(no_room_for_key("no event was created"));
-  return std::unexpected(cannot_create(is_unknown ? "it is not yet known whether the event was created" : "the event was not created"));
+  if (abandoned == Reason::unavailable) return std::unexpected(cannot_create("it is not yet known whether the event was created"));
+  return std::unexpected(cannot_create(reason));
 }
 
 }   // namespace holdfast

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
@@ -62,6 +63,7 @@ class Waiting final : public Outbox {
 struct EngineOptions {
   std::size_t queue_max = 20'000;   // tasks that may wait; at least 1
   bool sweep = true;   // record expiries when they are due; if false, when a later change depends on them
+  std::chrono::milliseconds room_awaited_max{60'000};   // how long a step of an import waits while the journal makes room
 };
 
 // One round, for metrics. `queued`: tasks that wait for the next one.

@@ -43,6 +43,11 @@ class FakeLedger : public Ledger {
         if (const auto* append = std::get_if<AppendSeats>(&command)) appended_.push_back(append->count);
         if (call.kinds.back() == "sweep") due_.reset();
         entry->verdict = refuse_all(entry->submission, fails_from_ <= executions_ ? Reason::unavailable : Reason::none);
+        if (call.kinds.back() == "append" && appends_without_room_ > 0) {
+          --appends_without_room_;
+          entry->verdict = refuse_all(entry->submission, Reason::no_room);
+          entry->verdict.outcomes.front().room_comes_soon = room_comes_soon_;
+        }
         if (entry->submission.key) entry->verdict.outcomes = {keyed_++ < keys_good_ ? Outcome{} : key_outcome_};
       }
       round.push_back(std::move(call));
@@ -115,6 +120,13 @@ class FakeLedger : public Ledger {
       key_outcome_.limit = limit;
     });
   }
+  // The next appendings of seats find no room.
+  void refuse_appends(std::size_t times, bool room_comes_soon) {
+    set([&] {
+      appends_without_room_ = times;
+      room_comes_soon_ = room_comes_soon;
+    });
+  }
   std::size_t reserved() const { return get(reserved_); }
   bool wait_for_executions(std::size_t count) {
     std::unique_lock lock(mutex_);
@@ -159,6 +171,8 @@ class FakeLedger : public Ledger {
   std::condition_variable changed_;
   bool closed_ = false;
   std::size_t fails_from_ = SIZE_MAX;
+  std::size_t appends_without_room_ = 0;
+  bool room_comes_soon_ = false;
   Outcome key_outcome_{};
   std::size_t keyed_ = 0;
   std::size_t keys_good_ = 0;
@@ -525,6 +539,25 @@ TEST_F(EngineTest, AnEventWhoseCreationFailsIsAbandoned) {
     const auto rounds = broken.rounds();
     EXPECT_EQ(rounds.back()[0].kinds[0], failing == 1 ? "create" : "configure");
   }
+}
+
+TEST_F(EngineTest, AnImportWaitsWhileRoomIsBeingMadeButNotForADiskThatIsFull) {
+  Engine engine(ledger, {.queue_max = 100, .sweep = false});
+  ledger.refuse_appends(3, true);
+  EXPECT_EQ(engine.create_event(new_event(3'000)), 7u);
+  EXPECT_EQ(ledger.appended(), (std::vector<std::size_t>{2'000, 2'000, 2'000, 2'000, 1'000}));
+
+  ledger.refuse_appends(1, false);
+  const auto full = engine.create_event(new_event(3'000));
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().kind, CreationProblem::Kind::no_room);
+  EXPECT_EQ(ledger.abandoned(), std::vector<EventNumber>{7});
+
+  Engine impatient(ledger, {.queue_max = 100, .sweep = false, .room_awaited_max = milliseconds(1)});
+  ledger.refuse_appends(SIZE_MAX, true);
+  const auto never = impatient.create_event(new_event(3'000));
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().kind, CreationProblem::Kind::no_room);
 }
 
 TEST_F(EngineTest, BlocksSeatsOfANewEventBeforeItIsOnSale) {
