@@ -83,8 +83,9 @@ std::string told_of_damage(const EmbeddedLedger& ledger) {
 
 api::HealthComponent look_at_ledger(const EmbeddedLedger& ledger, const JournalUnwatched& unwatched, bool sweeps) {
   if (std::string trouble = ledger.trouble(); !trouble.empty()) return {"embedded", api::HealthStatus::down, std::move(trouble)};
-  return ok_unless(first_said({told_of_damage(ledger), unwatched.text(), late_expiries(ledger.expiries_due(), sweeps)}), "embedded",
-                   "The journal can be written; everything answered is on disk.");
+  return ok_unless(
+      first_said({ledger.room_trouble(), told_of_damage(ledger), unwatched.text(), late_expiries(ledger.expiries_due(), sweeps)}),
+      "embedded", "The journal can be written; everything answered is on disk.");
 }
 
 // Requests go first, so under load state.db may follow slowly. A row that waits longer than this waits for something else.
@@ -111,6 +112,8 @@ std::vector<prometheus::MetricFamily> state_metrics(StateBacklog& backlog, const
   using api::counter, api::gauge;
   const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
   return {
+      gauge("holdfast_journal_room_short", "1 while the journal has no room for new holds, events and changes of events, otherwise 0.",
+            ledger.room_trouble().empty() ? 0 : 1),
       gauge("holdfast_journal_rows_damaged", "Journal rows that readers found damaged or missing. Nobody gets their changes.",
             ledger.damaged_rows().count()),
       gauge("holdfast_state_reservations_unreadable", "Ended reservations whose rows in state.db were found unreadable.",
@@ -221,7 +224,7 @@ class EmbeddedHome final : public Home {
   }
   std::vector<prometheus::MetricFamily> metrics() const override { return state_metrics(state_backlog_, ledger_); }
   std::string degradation() const override {
-    return first_said({ledger_.clock_doubt(), told_of_damage(ledger_), journal_unwatched_.text(),
+    return first_said({ledger_.room_trouble(), ledger_.clock_doubt(), told_of_damage(ledger_), journal_unwatched_.text(),
                        ledger_.state_follows() ? "" : "state.db cannot follow the journal; the log says why", told_of_stopped(ledger_),
                        told_of_age(state_backlog_.look(ledger_)), late_expiries(ledger_.expiries_due(), options_.sweep),
                        ledger_.unreadable_reservations().text()});

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "core/check.h"
 #include "ledger/embedded/conversion.h"
@@ -18,6 +19,11 @@ using Timer = std::chrono::steady_clock;
 
 constexpr std::size_t k_taken_ids_named_max = 100;
 constexpr std::uint64_t k_executions_between_forgetting = 512;
+
+constexpr std::size_t k_expiries_per_sweep = 1'000;   // as the engine's sweeps
+constexpr std::size_t k_seats_per_sweep = 10'000;
+constexpr std::chrono::milliseconds k_room_asked_every{1};
+constexpr Millis k_refused_sweep_rests = 1'000;
 
 std::string cannot_be_read(const Uuid& reservation, const std::string& state, const std::exception& error) {
   const auto* damage = dynamic_cast<const TableDamage*>(&error);
@@ -39,7 +45,7 @@ EmbeddedLedger::EmbeddedLedger(EmbeddedOptions options)
     : options_(std::move(options)),
       folder_(options_.data),
       hash_seed_(draw_hash_seed()),
-      journal_(open_files()),
+      journal_(options_.around_journal ? options_.around_journal(open_files()) : open_files()),
       archive_(std::make_unique<StateStore>(folder_.state(), StateStore::Mode::write)),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock_, last_recorded_time(journal_->rows(), *archive_)),
       doubt_(last_recorded_time(journal_->rows(), *archive_), clock_.now(), journal_->rows().doubtful_start()),
@@ -180,36 +186,183 @@ EmbeddedLedger::Event& EmbeddedLedger::event_at(EventNumber number) {
 // ---------------------------------------------------------------------------------------------------------------- one batch
 
 ExecutionReport EmbeddedLedger::execute(std::span<const Batch> batches) {
-  ExecutionReport report;
-  const auto refuse = [batches] {
-    for (const Batch& batch : batches) {
-      for (Entry* entry : batch.entries) entry->verdict = refuse_all(entry->submission, Reason::unavailable);
-    }
-  };
   if (is_broken_) {
-    refuse();
-    return report;
+    refuse(batches, refused(Reason::unavailable));
+    return {};
   }
+  ExecutionReport report{.durable = true};
   hold_back();   // before any seat is locked
-  judging_.lock_ahead(batches, *this, std::max(clock_.now(), last_now_));
-  const auto started = Timer::now();
-  const Millis now = last_now_ = std::max(clock_.now(), last_now_);   // after locking, which may have taken a while
-  keys_.keep_longer(doubt_.ahead(now, wall_time()));
-  report.swept = judging_.judge(batches, *this, now);
-  const auto judged = Timer::now();
-  report.durable = commit(now);
-  if (report.durable) {
-    for (const EventNumber number : touched_) report.changes += events_[number]->changes.count;
-    publish(now);
-    report.durable = !is_broken_;   // if broken: the verdicts hold, and nothing more is judged
+  judging_.lock_ahead(batches, *this, next_now());
+  const Millis now = next_now();   // after locking, which may have taken a while
+  const Need need = need_of(batches, *this, now);
+  if (ask_room(need)) {
+    execute_piece(batches, now, report);
   } else {
-    refuse();
+    execute_in_pieces(batches, report);
   }
-  report.judging = judged - started;
-  report.committing = Timer::now() - judged;
   judging_.give_up();   // before replying: a client that reacts at once must find the seat locks free
   return report;
 }
+
+// One round of the journal: judged, written, published.
+void EmbeddedLedger::execute_piece(std::span<const Batch> batches, Millis now, ExecutionReport& report) {
+  const auto started = Timer::now();
+  last_now_ = now;
+  keys_.keep_longer(doubt_.ahead(now, wall_time()));
+  report.swept += judging_.judge(batches, *this, now);
+  const auto judged = Timer::now();
+  if (commit(now)) {
+    for (const EventNumber number : touched_) report.changes += events_[number]->changes.count;
+    publish(now);
+  } else {
+    refuse(batches, refused(Reason::unavailable));
+  }
+  report.durable = !is_broken_;   // if broken after the commit: the verdicts hold, and nothing more is judged
+  report.judging += judged - started;
+  report.committing += Timer::now() - judged;
+}
+
+// Too much for one round, or not everything can be taken. What one piece does is durable before the next is judged.
+void EmbeddedLedger::execute_in_pieces(std::span<const Batch> batches, ExecutionReport& report) {
+  std::uint64_t bytes_max = k_piece_bytes_max;
+  for (PieceCutter cutter(batches); !cutter.at_end();) {
+    const Millis now = next_now();
+    const Piece piece = cutter.cut(bytes_max, *this, now);
+    if (is_broken_) {
+      refuse(piece.batches, refused(Reason::unavailable));
+    } else if (const auto taken = ask_room(piece.need)) {
+      execute_piece(piece.batches, now, report);
+    } else if (taken.error().reason != NotTaken::Reason::too_large) {
+      execute_what_can_be(piece, taken.error(), now, report);
+    } else if (piece.entries > 1) {
+      bytes_max = piece.need.body_bytes / 2;
+      continue;
+    } else if (piece.need.expiry_bytes == 0) {
+      refuse_too_large(piece);
+    } else if (const auto recorded = record_due(piece.batches.front().events, report)) {
+      continue;   // now it fits
+    } else {
+      execute_what_can_be(piece, recorded.error(), now, report);
+    }
+    cutter.pass(piece);
+  }
+}
+
+// A single command may have to end a thousand holds of a thousand seats each. Records what is due in its events, in pieces of its own. The
+// error says why not everything could be recorded.
+std::expected<void, NotTaken> EmbeddedLedger::record_due(std::span<const EventNumber> events, ExecutionReport& report) {
+  Sweep sweep{.limit = k_expiries_per_sweep, .seats_max = k_seats_per_sweep};
+  for (const EventNumber number : events) {
+    const Inventory* const inventory = inventory_in_memory(number);
+    if (inventory == nullptr) continue;
+    for (Millis now = next_now(); inventory->next_expiry() <= now; now = next_now()) {
+      Entry entry;
+      entry.submission.parts.push_back({number, sweep});
+      const Batch batch{.events = {number}, .entries = {&entry}};
+      if (auto taken = ask_room(need_of({&batch, 1}, *this, now)); !taken) {
+        if (taken.error().reason != NotTaken::Reason::too_large || sweep.limit == 1) return taken;
+        sweep = {.limit = sweep.limit / 2, .seats_max = std::max<std::size_t>(sweep.seats_max / 2, 1)};
+        continue;
+      }
+      execute_piece({&batch, 1}, now, report);
+      if (is_broken_) return {};   // the caller finds out
+    }
+  }
+  return {};
+}
+
+// Whether a round can be written now; or in a moment, if room is just being made. Once that was awaited in vain, rounds are not held up
+// any more until there is room again.
+std::expected<void, NotTaken> EmbeddedLedger::ask_room(const Need& need) {
+  if (need.body_bytes > k_piece_bytes_max) return std::unexpected(NotTaken{.reason = NotTaken::Reason::too_large, .what = {}});
+  auto taken = journal_->can_take(need.rows, need.body_bytes, need.work());
+  const auto is_preparing = [&] { return !taken && taken.error().reason == NotTaken::Reason::preparing; };
+  for (const auto until = is_preparing() ? Timer::now() + options_.room_awaited_max : Timer::time_point(); is_preparing();) {
+    if (awaited_room_in_vain_ || Timer::now() >= until) {
+      awaited_room_in_vain_ = true;
+      return taken;
+    }
+    std::this_thread::sleep_for(k_room_asked_every);
+    taken = journal_->can_take(need.rows, need.body_bytes, need.work());
+  }
+  if (taken && need.grows) awaited_room_in_vain_ = false;
+  return taken;
+}
+
+// There is no room for the whole piece. What settles goes on while there is room for that. A submission whose key was used before gets its
+// answer in any case: it writes nothing.
+void EmbeddedLedger::execute_what_can_be(const Piece& piece, const NotTaken& why, Millis now, ExecutionReport& report) {
+  if (const std::string broken = journal_->broken(); !broken.empty()) {
+    stop_selling(broken);
+    report.durable = false;
+    return refuse(piece.batches, refused(Reason::unavailable));
+  }
+  const auto has_known_key = [&](const Submission& submission) { return key_decides(submission, keys_, now); };
+  const auto settles = [&](const Submission& submission) { return !is_growing(submission) || has_known_key(submission); };
+  if (piece.need.grows) {
+    const std::vector<Batch> settling = refuse_unless(piece.batches, settles, why, now);
+    Need need = need_of(settling, *this, now);
+    need.grows = false;   // a submission with a known key does not
+    const auto taken = ask_room(need);
+    if (taken) return execute_piece(settling, now, report);
+    return execute_piece(refuse_unless(settling, has_known_key, taken.error(), now), now, report);
+  }
+  execute_piece(refuse_unless(piece.batches, has_known_key, why, now), now, report);
+}
+
+// Refuses for want of room what `stays` is false for, and returns the rest.
+template <typename Stays>
+std::vector<Batch> EmbeddedLedger::refuse_unless(std::span<const Batch> batches, Stays stays, const NotTaken& why, Millis now) {
+  Outcome no_room = refused(Reason::no_room);
+  no_room.room_comes_soon = why.reason == NotTaken::Reason::preparing;
+  std::vector<Batch> rest;
+  for (const Batch& batch : batches) {
+    Batch staying{.events = batch.events, .entries = {}};
+    for (Entry* entry : batch.entries) {
+      if (stays(entry->submission)) {
+        staying.entries.push_back(entry);
+        continue;
+      }
+      refuse(*entry, no_room);
+      sweep_again(entry->submission, now);
+    }
+    if (!staying.entries.empty()) rest.push_back(std::move(staying));
+  }
+  return rest;
+}
+
+// A refused sweep took its event out of the queue. It comes back a little later, so that the engine does not ask without a pause.
+void EmbeddedLedger::sweep_again(const Submission& submission, Millis now) {
+  for (const Part& part : submission.parts) {
+    if (!std::holds_alternative<Sweep>(part.command) || inventory_in_memory(part.event) == nullptr) continue;
+    Event& event = *events_[part.event];
+    if (event.queued_expiry != k_never || event.inventory->next_expiry() == k_never) continue;
+    event.queued_expiry = std::max(event.inventory->next_expiry(), now + k_refused_sweep_rests);
+    expiries_.push({event.queued_expiry, part.event});
+  }
+}
+
+// No submission within the limits is: k_submission_bytes_max.
+void EmbeddedLedger::refuse_too_large(const Piece& piece) {
+  spdlog::error("a command that may take {} bytes does not fit into a round of the journal. It was refused, and nothing was changed",
+                piece.need.body_bytes);
+  Outcome outcome = refused(Reason::limit_exceeded);
+  outcome.limit = Limit::seats_per_reservation;
+  refuse(piece.batches, outcome);
+}
+
+void EmbeddedLedger::refuse(std::span<const Batch> batches, const Outcome& outcome) {
+  for (const Batch& batch : batches) {
+    for (Entry* entry : batch.entries) refuse(*entry, outcome);
+  }
+}
+
+void EmbeddedLedger::refuse(Entry& entry, const Outcome& outcome) {
+  entry.verdict = {.outcomes = UsuallyOne<Outcome>(entry.submission.parts.size(), outcome)};
+}
+
+// The time at which the next piece is judged.
+Millis EmbeddedLedger::next_now() { return std::max(clock_.now(), last_now_); }
 
 // Sales go first, but not for ever. If the tables lack rows older than the limit, each round gives them time. It waits only once,
 // and only for a moment, so whatever blocks the tables does not stop sales.

@@ -3,6 +3,9 @@
 // execute() judges a batch in memory, appends the accepted changes to the journal, commits once, and only then shows the verdicts. If a commit
 // fails, memory and disk disagree: the batch is answered `unavailable`, nothing more is judged, and the process must end and recover
 // (broken() says why).
+//
+// Before it judges, it asks the journal for room. What surely fits into one round is a piece (pieces.h); a larger call is done piece by
+// piece. Without room, what grows is refused as `no_room`, and what frees seats or ends begun sales goes on.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +29,7 @@
 #include "ledger/embedded/journal_files.h"
 #include "ledger/embedded/journal_reader.h"
 #include "ledger/embedded/journal_writer.h"
+#include "ledger/embedded/pieces.h"
 #include "ledger/embedded/row_ages.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/unreadable_reservations.h"
@@ -51,6 +55,9 @@ struct EmbeddedOptions {
   // How far state.db may be behind: while it lacks older rows, each round waits for it. 0: no limit.
   std::chrono::milliseconds state_lag_max{0};
   std::chrono::milliseconds round_held_back_max{200};
+  std::chrono::milliseconds room_awaited_max{200};   // how long a round waits for the journal to make room, before holds are refused
+  // For tests: the ledger gets what this returns instead of the journal that was opened.
+  std::function<std::unique_ptr<JournalWriter>(std::unique_ptr<JournalWriter>)> around_journal{};
   bool has_tables_thread = true;   // false: state.db follows only when somebody waits for it, and in step_tables()
 };
 
@@ -97,6 +104,8 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::unique_ptr<JournalWatch> new_journal_watch() const { return journal_->new_watch(); }
   // Damage that readers of the journal, or the thread that tends it, have found; begins with a file's name. Empty: none.
   std::string journal_damage() const { return journal_->damage(); }
+  // Why new holds, events and changes of events are refused for want of room, a sentence; empty: there is room. Any thread.
+  std::string room_trouble() const { return journal_->room_trouble(); }
   // Rows that readers of the journal have found damaged.
   const DamagedRows& damaged_rows() const { return *damaged_rows_; }
   // Reservations that ended long ago and that commands and readers found unreadable in state.db, except those of stopped events.
@@ -145,6 +154,18 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
 
   // One batch.
   void hold_back();
+  void execute_piece(std::span<const Batch> batches, Millis now, ExecutionReport& report);
+  void execute_in_pieces(std::span<const Batch> batches, ExecutionReport& report);
+  std::expected<void, NotTaken> record_due(std::span<const EventNumber> events, ExecutionReport& report);
+  std::expected<void, NotTaken> ask_room(const Need& need);
+  void execute_what_can_be(const Piece& piece, const NotTaken& why, Millis now, ExecutionReport& report);
+  template <typename Stays>
+  std::vector<Batch> refuse_unless(std::span<const Batch> batches, Stays stays, const NotTaken& why, Millis now);
+  void sweep_again(const Submission& submission, Millis now);
+  static void refuse_too_large(const Piece& piece);
+  static void refuse(std::span<const Batch> batches, const Outcome& outcome);
+  static void refuse(Entry& entry, const Outcome& outcome);
+  Millis next_now();
   Bench bench_of(EventNumber number) override;
   KeyTable& keys_of(EventNumber) override { return keys_; }
   const Inventory* inventory_in_memory(EventNumber number) const override;
@@ -191,6 +212,7 @@ class EmbeddedLedger : public Ledger, private JudgesBench {
   std::priority_queue<DueEvent, std::vector<DueEvent>, std::greater<>> expiries_;
   Millis last_now_ = 0;
   std::string body_;
+  bool awaited_room_in_vain_ = false;
   std::uint64_t executions_ = 0;
   RowAges row_ages_;
   std::atomic<std::int64_t> held_back_ns_{0};   // anybody's to read
