@@ -20,6 +20,7 @@
 #include "ledger/embedded/registry_marker.h"
 #include "ledger/embedded/segment_rows.h"
 #include "ledger/embedded/segments/clock_doubt_note.h"
+#include "ledger/embedded/segments/few_open_files.h"
 #include "ledger/embedded/segments/segment_writer.h"
 #include "ledger/embedded/segments/unsynced_disk.h"
 #include "ledger/embedded/state_store.h"
@@ -245,7 +246,8 @@ segments::JournalId draw_journal_id() {
 // Writes all rows to a new journal in `folder`; all of it is on disk when it returns.
 void write_segments(Journal& journal, const std::string& folder, const ConversionOptions& options, std::uint64_t largest,
                     Reporter& reporter) {
-  segments::UnsyncedDisk disk(folder);
+  segments::UnsyncedDisk unsynced(folder);
+  segments::FewOpenFiles disk(unsynced);
   const SegmentWriter::Options writing{.segment_bytes = options.segment_bytes,
                                        .first_segment_bytes = options.first_segment_bytes,
                                        .round_bytes_max = std::max(largest, SegmentWriter::k_round_bytes_max),
@@ -263,7 +265,7 @@ void write_segments(Journal& journal, const std::string& folder, const Conversio
   if (const auto doubt = journal.doubtful_start()) copy.add_note(segments::k_note_clock_doubt, segments::note_of_clock_doubt(*doubt));
   copy.write();
   writer.stop();
-  disk.sync_all();
+  unsynced.sync_all();
 }
 
 bool is_same(const std::optional<DoubtfulStart>& one, const std::optional<DoubtfulStart>& other) {
@@ -272,7 +274,8 @@ bool is_same(const std::optional<DoubtfulStart>& one, const std::optional<Doubtf
 
 // Reads the new journal from the disk. The hash of its last row is one over all rows: reading has checked each against the row before it.
 void compare(Journal& journal, const std::string& folder, Reporter& reporter) {
-  segments::PosixDisk disk(folder);
+  segments::PosixDisk posix(folder);
+  segments::FewOpenFiles disk(posix);
   SegmentRows rows(disk);
   std::int64_t count = 0;
   reporter.begin(k_comparing);

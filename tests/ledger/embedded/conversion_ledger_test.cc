@@ -81,7 +81,7 @@ struct ConvertedLedger : testing::Test {
 TEST_F(ConvertedLedger, HasWhatItHadAndSellsOn) {
   const std::string picture = it.picture();
   const std::vector<std::string> pages = pages_of(it.ledger());
-  ASSERT_GT(pages.size(), 20U);
+  ASSERT_GT(pages.size(), 10U);
   convert();
   EXPECT_TRUE(has("journal"));
   EXPECT_FALSE(has("journal.db"));

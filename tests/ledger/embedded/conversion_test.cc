@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,6 +238,19 @@ TEST_F(Conversion, ARowThatIsLargerThanARoundOfTodayIsKept) {
   before = lines_of_file(journal());
   convert(data, {});
   EXPECT_TRUE(is_one_or_the_other(data));
+}
+
+TEST_F(Conversion, AJournalMayHaveMoreSegmentsThanTheProcessHasDescriptors) {
+  append_rows(300, 60'000);
+  before = lines_of_file(journal());
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit few{.rlim_cur = 100, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_EQ(refusal(data), "");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_TRUE(is_one_or_the_other(data));
+  EXPECT_GT(std::distance(fs::directory_iterator(segments()), {}), 120);
 }
 
 TEST_F(Conversion, RowsInTheLogAreConverted) {
