@@ -11,6 +11,11 @@ cmd_bench() {
       [[ " $* " == *" --peers-only "* ]] || build release holdfast
       exec "$root/bench/http/run.sh" "$@"
       ;;
+    maps)
+      cmd_setup bench
+      [[ " $* " == *" --program "* ]] || build release holdfast
+      exec "$root/bench/maps/run.sh" "$@"
+      ;;
     core)
       cmd_setup bench
       build release bench/all bench
@@ -54,6 +59,6 @@ cmd_bench() {
       build release holdfast
       node "$root/bench/web/run.mjs" "$@"
       ;;
-    *) fail "bench takes http, core, large, live, peers, postgres or web, not '$which'" ;;
+    *) fail "bench takes http, core, large, live, maps, peers, postgres or web, not '$which'" ;;
   esac
 }
