@@ -88,6 +88,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void handler_failed();
   void prepare_refusal(const Problem& problem);
   void compose(bool close);
+  void write_apart(std::string_view body);
   void end_request();
   boost::asio::awaitable<void> refuse(const Problem& problem);
   boost::asio::awaitable<void> linger();
@@ -152,6 +153,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   bool gone_ = false;                 // the client, as far as is known
   bool close_ = false;                // after the answers in `out`
   bool flush_posted_ = false;
+  bool send_buffer_set_ = false;      // for large bodies
   bool chunked_out_ = false;          // the streamed answer is in chunked coding
   bool ending_ = false;               // no further chunk is accepted
   bool last_taken_ = false;

@@ -23,15 +23,17 @@ inline constexpr std::size_t k_copied_body_bytes_max = 16 * 1024;      // a larg
 inline constexpr std::size_t k_drain_bytes_max = 64 * 1024;      // unread rest of a streamed body that is read to keep the connection
 inline constexpr std::size_t k_linger_bytes_max = 512 * 1024;    // read and discarded after the last answer
 inline constexpr std::size_t k_exchanges_pooled_max = 256;       // per thread, kept for requests to come
-inline constexpr int k_stream_send_buffer_bytes = 64 * 1024;          // SO_SNDBUF of a streamed answer; Linux doubles it
+inline constexpr std::size_t k_large_body_bytes_min = 256 * 1024;      // a body of this size gets k_body_send_buffer_bytes
+inline constexpr int k_body_send_buffer_bytes = 256 * 1024;   // SO_SNDBUF of a connection from its first large body on; Linux doubles it
+inline constexpr int k_stream_send_buffer_bytes = 64 * 1024;   // SO_SNDBUF of a streamed answer; Linux doubles it
 
 inline constexpr std::chrono::milliseconds k_sweep_period_max{250};
 inline constexpr std::chrono::milliseconds k_sweep_period_min{5};
 inline constexpr std::chrono::milliseconds k_linger_time{2000};
 inline constexpr std::chrono::milliseconds k_linger_time_stopping{300};
-inline constexpr std::chrono::milliseconds k_stop_read_grace{1000};     // for a request that is half read when stop() is called
+inline constexpr std::chrono::milliseconds k_stop_read_grace{1000};   // for a request that is half read when stop() is called
 inline constexpr std::chrono::milliseconds k_over_limit_time{1000};   // for the header of a request over connections_max
 inline constexpr std::chrono::seconds k_overload_report_period{60};
-inline constexpr std::chrono::milliseconds k_accept_pause{100};  // after the process has run out of descriptors or memory
+inline constexpr std::chrono::milliseconds k_accept_pause{100};   // after the process has run out of descriptors or memory
 
-}  // namespace holdfast::http
+}   // namespace holdfast::http

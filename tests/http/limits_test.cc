@@ -450,6 +450,15 @@ TEST(Timeout, OfWritingEndsAClientThatDoesNotRead) {
   EXPECT_LT(client.read_to_end().size(), 50'000'000U);
 }
 
+// The kernel's own buffer would grow to megabytes for each of them.
+TEST(Limit, OfBytesThatTheKernelKeepsOfALargeAnswerIsHalfAMebibyte) {
+  TestServer s({.write_timeout = 50ms});
+  Client client = s.connect(4096);
+  client.send(get("/big?50000000"));
+  ASSERT_TRUE(eventually([&] { return s.server.stats().timeouts == 1 && s.server.stats().connections_open == 0; }));
+  EXPECT_LE(s.server.stats().bytes_out, 512U * 1024) << "nothing was read but what the client's own buffer took";
+}
+
 TEST(Timeout, OfWritingDoesNotEndAClientThatReadsSlowly) {
   TestServer s({.write_timeout = 2000ms});
   Client client = s.connect(4096);
