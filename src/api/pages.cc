@@ -68,10 +68,14 @@ bool accepts_gzip(const http::Request& request) {
   return false;
 }
 
+bool names_version(const http::Request& request, std::string_view version) {
+  const std::string_view* known = request.header("If-None-Match");
+  return known != nullptr && is_named(*known, version);
+}
+
 bool has_already(Call& call, std::string_view version, bool compressed) {
   call.response.headers.emplace_back("ETag", '"' + std::string(version) + (compressed ? "-gzip\"" : "\""));
-  const std::string_view* known = call.request.header("If-None-Match");
-  if (known == nullptr || !is_named(*known, version)) return false;
+  if (!names_version(call.request, version)) return false;
   call.response.status = 304;
   return true;
 }

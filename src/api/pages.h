@@ -47,6 +47,8 @@ Fault fault_of(const ReadProblem& problem);
 
 // Whether the client takes an answer that is compressed by gzip.
 bool accepts_gzip(const http::Request& request);
+// Whether the client has a version already, according to If-None-Match.
+bool names_version(const http::Request& request, std::string_view version);
 // Adds the ETag of an answer's version, compressed or not. Whether the client has that version already; then the answer is there (304).
 bool has_already(Call& call, std::string_view version, bool compressed = false);
 

@@ -60,15 +60,20 @@ SharedTexts::Text SharedTexts::get_now(Key key, std::shared_ptr<const void> sour
   {
     const std::scoped_lock lock(mutex_);
     tidy();
-    const Entry& entry = entries_[key];
-    if (Text text = is_of(entry, source) ? entry.text.lock() : nullptr) return text;
+    Entry& entry = entries_[key];
+    if (Text text = is_of(entry, source) ? entry.text.lock() : nullptr) {
+      keep(entry, text);
+      return text;
+    }
     if (!has_room()) return nullptr;
   }
   std::string made = make();   // without the lock
   const std::scoped_lock lock(mutex_);
   Entry& entry = entries_[key];
   Text text = is_of(entry, source) ? entry.text.lock() : nullptr;   // another thread may have been faster
-  return text != nullptr ? text : enter(entry, source, std::move(made));
+  if (text == nullptr) text = enter(entry, source, std::move(made));
+  keep(entry, text);
+  return text;
 }
 
 void SharedTexts::stop() {
@@ -77,6 +82,12 @@ void SharedTexts::stop() {
 }
 
 std::size_t SharedTexts::bytes() const { return bytes_->load(std::memory_order_relaxed); }
+
+std::size_t SharedTexts::passing_bytes() const {
+  const std::scoped_lock lock(mutex_);
+  const std::size_t all = bytes();
+  return all > kept_bytes_ ? all - kept_bytes_ : 0;
+}
 
 bool SharedTexts::is_of(const Entry& entry, const std::shared_ptr<const void>& source) {
   return !entry.source.owner_before(source) && !source.owner_before(entry.source);

@@ -4,7 +4,7 @@
 //   const auto text = co_await texts.get({event->card().number, SharedTexts::Kind::plan_gzip}, event->plan(), make, background);
 //   if (text == nullptr) …503…
 //
-// The texts of plans are kept after use; the least recently used goes first. Any thread.
+// Texts are kept after use; the least recently used goes first. Any thread.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,7 @@
 namespace holdfast::api {
 
 struct SharedTextLimits {
-  std::size_t kept_bytes_max = std::size_t{128} * 1024 * 1024;   // of plans' texts that no answer uses
+  std::size_t kept_bytes_max = std::size_t{128} * 1024 * 1024;   // of texts that no answer uses
   // Of all texts, in use or kept. At the limit no further text is begun. Those that threads are making at that moment, at most one each, come on
   // top.
   std::size_t bytes_max = std::size_t{512} * 1024 * 1024;
@@ -49,13 +49,15 @@ class SharedTexts {
   boost::asio::awaitable<Text> get(Key key, std::shared_ptr<const void> source, std::function<std::string()> make,
                                    BackgroundPool& background);
 
-  // The same, but makes the text on the caller's thread, and does not keep it after its last use.
+  // The same, but makes the text on the caller's thread.
   Text get_now(Key key, std::shared_ptr<const void> source, const std::function<std::string()>& make);
 
   // Drops the coroutines that wait for a text. After the background threads have stopped.
   void stop();
 
   std::size_t bytes() const;
+  // Of texts that are not kept: older ones, or too large ones, that answers still send. Slow readers make these many.
+  std::size_t passing_bytes() const;
 
  private:
   struct Entry {

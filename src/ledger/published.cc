@@ -63,19 +63,28 @@ std::optional<ReservationView> PublishedEvent::reservation(const Uuid& id, Milli
 std::shared_ptr<const StatesReading> PublishedEvent::states(Millis now) const {
   const std::scoped_lock states_lock(states_mutex_);
   if (states_ != nullptr && now < states_at_ + k_states_age_max) return states_;
+  return copy_states(now);
+}
+
+std::expected<std::shared_ptr<const StatesReading>, Millis> PublishedEvent::states_since(Seq least, Millis now, Millis apart) const {
+  const std::scoped_lock states_lock(states_mutex_);
+  if (states_ != nullptr && states_->seq >= least) return states_;
+  const Millis age = now - states_at_;   // negative if the clock was set back
+  if (states_ != nullptr && age >= 0 && age < apart) return std::unexpected(apart - age);
+  return copy_states(now);
+}
+
+std::shared_ptr<const StatesReading> PublishedEvent::copy_states(Millis now) const {
+  states_at_ = now;
+  if (states_ != nullptr && states_->seq == seq()) return states_;
   auto fresh = std::make_shared<StatesReading>();
-  fresh->states.resize(seat_count());
+  fresh->states.resize(seat_count());   // before the lock: changes wait for it
   {
     const std::scoped_lock lock(mutex_);
-    if (states_ != nullptr && states_->seq == replica_->seq()) {
-      states_at_ = now;
-      return states_;
-    }
     fresh->seq = replica_->seq();
     std::memcpy(fresh->states.data(), replica_->states().data(), seat_count());
   }
   states_ = fresh;
-  states_at_ = now;
   return fresh;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <expected>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -76,6 +77,12 @@ class PublishedEvent {
 
   // Recorded states, at most k_states_age_max old. Calls within that time share a copy.
   std::shared_ptr<const StatesReading> states(Millis now) const;
+  // Recorded states as of change `least` or a later one, such as the current seq(): then they have every change that was answered before. The
+  // last copy if it has that change; otherwise a new one, unless the last copy is less than `apart` old. Then: how long to wait before asking
+  // again. So a busy event is copied once each `apart` at most, however many ask.
+  std::expected<std::shared_ptr<const StatesReading>, Millis> states_since(Seq least, Millis now, Millis apart) const;
+
+  static constexpr Millis k_states_age_max = 100;
 
   // Replaces the watcher; nullptr: none. There is at most one. The current watcher may be passed again: then it begins anew.
   void watch(std::shared_ptr<SeatWatcher> watcher) const;
@@ -96,7 +103,7 @@ class PublishedEvent {
   std::string difference_from(const Inventory& own) const;
 
  private:
-  static constexpr Millis k_states_age_max = 100;
+  std::shared_ptr<const StatesReading> copy_states(Millis now) const;   // with states_mutex_
 
   const std::shared_ptr<const Plan> plan_;
   const EventCard card_;   // its own, because replicas are replaced

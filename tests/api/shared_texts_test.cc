@@ -87,14 +87,37 @@ TEST_F(SharedTextsTest, BeyondTheLimitNothingIsMadeUntilAReaderIsDone) {
   EXPECT_NE(get({4, Kind::plan}, 10)[0], nullptr);
 }
 
-TEST_F(SharedTextsTest, MadeAtOnceIsSharedWhileItIsReadAndNotKept) {
-  const auto text = texts.get_now({1, Kind::states}, source, [] { return std::string("aaaa"); });
-  EXPECT_EQ(texts.get_now({1, Kind::states}, source, [] { return std::string("another"); }), text);
+TEST_F(SharedTextsTest, MadeAtOnceIsSharedAndKeptForLaterCallers) {
+  const auto make = [&] {
+    ++made;
+    return std::string("aaaa");
+  };
+  EXPECT_EQ(*texts.get_now({1, Kind::states}, source, make), "aaaa");
+  EXPECT_EQ(*texts.get_now({1, Kind::states}, source, make), "aaaa");
+  EXPECT_EQ(made, 1);
   EXPECT_EQ(texts.bytes(), 4U);
 }
 
-TEST_F(SharedTextsTest, IsGoneFromTheCountWithItsLastReader) {
-  auto text = texts.get_now({1, Kind::states}, source, [] { return std::string(500, 'a'); });
+TEST_F(SharedTextsTest, OfAnOlderSourceIsNotKeptAndGoneFromTheCountWithItsLastReader) {
+  const auto make = [&] {
+    ++made;
+    return std::string(500, 'a');
+  };
+  auto older = texts.get_now({1, Kind::states}, source, make);
+  EXPECT_EQ(texts.passing_bytes(), 0U) << "it is kept";
+  source = std::make_shared<int>(2);
+  texts.get_now({1, Kind::states}, source, make);
+  EXPECT_EQ(made, 2);
+  EXPECT_EQ(texts.bytes(), 1'000U);
+  EXPECT_EQ(texts.passing_bytes(), 500U) << "a reader still has the older one";
+  older.reset();
+  EXPECT_EQ(texts.bytes(), 500U);
+  EXPECT_EQ(texts.passing_bytes(), 0U);
+}
+
+TEST_F(SharedTextsTest, TooLargeToBeKeptIsGoneFromTheCountWithItsLastReader) {
+  auto text = texts.get_now({1, Kind::states}, source, [] { return std::string(1'001, 'a'); });
+  EXPECT_EQ(texts.passing_bytes(), 1'001U);
   text.reset();
   EXPECT_EQ(texts.bytes(), 0U);
 }

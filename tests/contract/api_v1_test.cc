@@ -331,6 +331,21 @@ TEST_F(ApiV1, StatesAreOneLetterASeatInPlanOrderAsOfASeq) {
   EXPECT_EQ(client.get("/v1/events/" + event.id + "/states", {{"If-None-Match", before.header("ETag")}}).status, 200);
 }
 
+TEST_F(ApiV1, StatesHaveEachChangeThatWasAnsweredBefore) {
+  for (const std::size_t seats : {50U, 16'384U, 100'000U}) {   // each with its own copy, with one for all, and with a wait for it
+    const TestEvent event = make_event(client, seats);
+    const std::string path = "/v1/events/" + event.id + "/states";
+    for (std::size_t i = 0; i < 20; ++i) {
+      const std::string tag = client.get(path).header("ETag");
+      EXPECT_EQ(client.get(path, {{"If-None-Match", tag}}).status, 304);
+      ASSERT_EQ(hold(client, "anna", {event[i]}).status, 201);
+      const Answer after = client.get(path, {{"If-None-Match", tag}});
+      ASSERT_EQ(after.status, 200) << "change " << i << " of " << seats << " seats";
+      ASSERT_EQ(string_of(after.json().at("states")), std::string(i + 1, 'h') + std::string(seats - i - 1, 'a'));
+    }
+  }
+}
+
 TEST_F(ApiV1, ThePlanHasAColumnAnAttributeAndCanBeCached) {
   const TestEvent event = make_event(client, 25);
   const Answer plan = client.get("/v1/events/" + event.id + "/plan");

@@ -139,6 +139,41 @@ TEST(Copies, CanBeReadWhileTheyAreReplaced) {
   }
 }
 
+TEST(Copies, OfStatesHaveTheChangeThatACallerAsksForOrItWaitsUntilTheNextMayBeMade) {
+  constexpr Millis k_apart = 10;
+  const auto writer = new_writer();
+  PublishedEvent readers(writer->replica(), plan_of(uuid_of(1), k_seats));
+  const auto first = readers.states_since(readers.seq(), k_begin, k_apart);
+  ASSERT_TRUE(first);
+  const SeatIndex seat = 1;
+  ChangeBatch changes;
+  judge(*writer, Hold{.reservation = reservation_id(k_number, 1), .customer = "anna", .seats = {&seat, 1}, .duration = k_minute}, k_begin,
+        changes);
+  readers.follow(changes.bytes, changes.count, k_begin, {});
+  const Seq held = readers.seq();
+
+  EXPECT_EQ(readers.states_since((*first)->seq, k_begin + 3, k_apart).value(), *first) << "it has what this caller asks for";
+  EXPECT_EQ(readers.states_since(held, k_begin + 3, k_apart).error(), k_apart - 3);
+  EXPECT_EQ(readers.states_since(held, k_begin + k_apart - 1, k_apart).error(), 1);
+  const auto second = readers.states_since(held, k_begin + k_apart, k_apart);
+  EXPECT_EQ(second.value()->seq, held);
+  EXPECT_EQ(second.value()->states, "ahaaaa");
+  EXPECT_EQ(readers.states_since(held, k_begin + k_apart, k_apart).value(), *second) << "one copy for all";
+  EXPECT_EQ((*first)->states, "aaaaaa") << "readers of the older copy keep it";
+}
+
+TEST(Copies, OfStatesAreMadeAtOnceIfTheClockWasSetBack) {
+  const auto writer = new_writer();
+  PublishedEvent readers(writer->replica(), plan_of(uuid_of(1), k_seats));
+  ASSERT_TRUE(readers.states_since(0, k_begin + k_minute, 10));
+  const SeatIndex seat = 1;
+  ChangeBatch changes;
+  judge(*writer, Hold{.reservation = reservation_id(k_number, 1), .customer = "anna", .seats = {&seat, 1}, .duration = k_minute}, k_begin,
+        changes);
+  readers.follow(changes.bytes, changes.count, k_begin, {});
+  EXPECT_EQ(readers.states_since(readers.seq(), k_begin, 10).value()->seq, readers.seq());
+}
+
 TEST(Copies, ThatHaveOtherReservationsInMemoryAreToldApart) {
   const auto writer = new_writer();
   const PublishedEvent readers(writer->replica(), plan_of(uuid_of(1), k_seats));

@@ -52,7 +52,7 @@ Json reservation(Client& client, std::string_view id);   // /v1
 std::string letters(Client& client, const TestEvent& event);
 std::vector<std::string> look(Client& client, const TestEvent& event);
 
-// GET /v1/events/{id}/states: what is recorded, up to 100 ms old.
+// GET /v1/events/{id}/states: what is recorded.
 struct States {
   std::int64_t seq;
   std::string letters;

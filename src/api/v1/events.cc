@@ -1,7 +1,9 @@
 // /v1/events: creating, listing and changing events, their plans and states (docs/api.md).
 #include <algorithm>
 #include <array>
+#include <boost/asio/steady_timer.hpp>
 #include <charconv>
+#include <chrono>
 #include <map>
 #include <memory>
 
@@ -26,6 +28,9 @@ namespace {
 constexpr std::size_t k_time_text_bytes_max = 64;
 constexpr std::size_t k_status_text_bytes_max = 16;
 constexpr std::size_t k_seats_worth_compressing = 16;
+constexpr std::size_t k_states_head_bytes = 128;   // of the text of states: all but the letters
+constexpr std::size_t k_seats_copied_each_ms = 100'000;   // of a busy event's states, for readers
+constexpr std::size_t k_states_passing_bytes = std::size_t{16} * 1024 * 1024;   // beyond it, states are copied ten times a second at most
 constexpr std::size_t k_states_worth_sharing = 16'384;   // seats; the connection copies smaller answers into its buffer anyway
 
 // How many seats of something are in each state: the member `counts`.
@@ -242,14 +247,36 @@ std::string plan_text(const PublishedEvent& event, bool compressed) {
 
 std::string states_text(const PublishedEvent& event, const StatesReading& reading) {
   std::string out;
+  out.reserve(reading.states.size() + k_states_head_bytes);
   Json json(out);
   json.object([&] {
     json.member("eventId", to_string(event.card().id));
     json.member("planVersion", 1);
     json.member("seq", reading.seq);
-    json.member("states", reading.states);
+    json.member("states");
+    json.raw("\"");
+    out.append(reading.states).append(1, '"');   // letters, so nothing is to be escaped
   });
   return out;
+}
+
+std::string version_of(Seq seq) { return "1-" + std::to_string(seq); }
+
+// How long after the last copy of an event's states the next may be made. A copy keeps changes waiting, so large events are copied less often.
+// Readers of older copies that are slow must not fill the memory with them.
+Millis between_copies(const Call& call, const PublishedEvent& event) {
+  if (call.services.texts.passing_bytes() >= k_states_passing_bytes) return PublishedEvent::k_states_age_max;
+  return std::min(static_cast<Millis>(event.seat_count() / k_seats_copied_each_ms), PublishedEvent::k_states_age_max);
+}
+
+// The states as of change `least` or a later one. Waits, with the others who ask, if the next copy may not be made yet.
+boost::asio::awaitable<std::shared_ptr<const StatesReading>> read_states(const Call& call, const PublishedEvent& event, Seq least) {
+  for (;;) {
+    const auto reading = event.states_since(least, call.ledger().now(), between_copies(call, event));
+    if (reading) co_return *reading;
+    boost::asio::steady_timer next_copy(co_await boost::asio::this_coro::executor, std::chrono::milliseconds(reading.error()));
+    co_await next_copy.async_wait(boost::asio::use_awaitable);
+  }
 }
 
 // Writes a page of events after number `after`. False if one of them cannot be read at the moment.
@@ -422,9 +449,14 @@ Answer get_plan(Call& call) {
 Answer get_states(Call& call) {
   const auto event = find_event(call);
   if (event == nullptr) co_return;
-  const auto reading = event->states(call.ledger().now());
   call.response.headers.emplace_back("Cache-Control", is_draft(*event) ? "no-store" : "no-cache");
-  if (has_already(call, "1-" + std::to_string(reading->seq))) co_return;
+  const Seq seq = event->seq();   // has every change that was answered before this request came
+  if (names_version(call.request, version_of(seq))) {
+    has_already(call, version_of(seq));
+    co_return;
+  }
+  const auto reading = co_await read_states(call, *event, seq);
+  if (has_already(call, version_of(reading->seq))) co_return;
   const auto make = [&] { return states_text(*event, *reading); };
   if (reading->states.size() >= k_states_worth_sharing) {
     answer_shared(call, call.services.texts.get_now({event->card().number, SharedTexts::Kind::states}, reading, make));
