@@ -1,41 +1,67 @@
 #include "core/ids.h"
 
+#include <array>
 #include <boost/uuid/name_generator_sha1.hpp>
-#include <boost/uuid/uuid_io.hpp>
 #include <cstring>
 
+#include "core/uuid_text.h"
+
 namespace holdfast {
+namespace {
+
+// Where a UUID's bytes are in its text.
+constexpr std::array<std::size_t, 16> k_places{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+constexpr std::array<std::size_t, 4> k_dashes{8, 13, 18, 23};
+
+// The two hex digits of each byte.
+constexpr auto k_digits = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (std::size_t i = 0; i < 256; ++i) {
+    pairs[2 * i] = digits[i >> 4U];
+    pairs[2 * i + 1] = digits[i & 15U];
+  }
+  return pairs;
+}();
+
+// The value of each character as a hex digit; -1 if it is none.
+constexpr auto k_values = [] {
+  std::array<std::int8_t, 256> values{};
+  for (std::size_t i = 0; i < 256; ++i) values[i] = static_cast<std::int8_t>(hex_value(static_cast<char>(i)));
+  return values;
+}();
+
+constexpr int value_of(char c) { return k_values[static_cast<unsigned char>(c)]; }
+
+}  // namespace
+
 // Not Boost's string_generator, which accepts forms that no contract allows (braces, no dashes) and throws on errors.
 std::optional<Uuid> parse_uuid(std::string_view text) {
   if (text.size() != k_uuid_text_bytes) return std::nullopt;
   Uuid id;
-  std::size_t byte = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (text[i] != '-') return std::nullopt;
-      ++i;
-      continue;
-    }
-    const int high = hex_value(text[i]);
-    const int low = hex_value(text[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    id.data[byte++] = static_cast<std::uint8_t>(high << 4 | low);
-    i += 2;
+  int all = 0;   // negative as soon as a value is
+  for (std::size_t i = 0; i < k_places.size(); ++i) {
+    const int high = value_of(text[k_places[i]]);
+    const int low = value_of(text[k_places[i] + 1]);
+    all |= high | low;
+    id.data[i] = static_cast<std::uint8_t>(static_cast<unsigned>(high) << 4U | static_cast<unsigned>(low));
   }
-  return id;
+  for (const std::size_t dash : k_dashes) {
+    if (text[dash] != '-') return std::nullopt;
+  }
+  return all < 0 ? std::nullopt : std::optional(id);
 }
 
-void append_uuid(std::string& out, const Uuid& id) {
-  char text[k_uuid_text_bytes];
-  boost::uuids::to_chars(id, text);
-  out.append(text, sizeof text);
-}
-
-std::string to_string(const Uuid& id) {
-  std::string text;
-  append_uuid(text, id);
+UuidText uuid_text(const Uuid& id) {
+  UuidText text;
+  for (std::size_t i = 0; i < k_places.size(); ++i) std::memcpy(&text.chars[k_places[i]], &k_digits[2 * std::size_t{id.data[i]}], 2);
+  for (const std::size_t dash : k_dashes) text.chars[dash] = '-';
   return text;
 }
+
+void append_uuid(std::string& out, const Uuid& id) { out += uuid_text(id).view(); }
+
+std::string to_string(const Uuid& id) { return std::string(uuid_text(id).view()); }
 
 Uuid derived_seat_id(const Uuid& event_id, std::string_view label) {
   return boost::uuids::name_generator_sha1(event_id)(label.data(), label.size());

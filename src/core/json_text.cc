@@ -1,5 +1,6 @@
 #include "core/json_text.h"
 
+#include "core/plain_text.h"
 #include "core/utf8.h"
 
 namespace holdfast {
@@ -8,7 +9,8 @@ void append_json(std::string& out, std::string_view text) {
   static constexpr char k_hex[] = "0123456789abcdef";
   out += '"';
   std::size_t copied = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = plain_bytes(text); i < text.size(); ++i) {
+    if (is_plain(text[i])) continue;
     const auto c = static_cast<unsigned char>(text[i]);
     if (c >= 0x80) {
       const std::size_t bytes = utf8_character_bytes(text.substr(i));
@@ -20,7 +22,6 @@ void append_json(std::string& out, std::string_view text) {
       copied = i + 1;
       continue;
     }
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
     out.append(text, copied, i - copied);
     copied = i + 1;
     switch (c) {

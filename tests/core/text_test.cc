@@ -10,10 +10,12 @@
 #include "core/decimal.h"
 #include "core/ids.h"
 #include "core/json_text.h"
+#include "core/plain_text.h"
 #include "core/plan.h"
 #include "core/time.h"
 #include "core/trace.h"
 #include "core/utf8.h"
+#include "core/uuid_text.h"
 
 namespace holdfast {
 namespace {
@@ -44,6 +46,21 @@ TEST(JsonText, IsUtf8ForAnyBytes) {
   }
 }
 
+TEST(PlainText, EndsAtTheFirstCharacterThatJsonEscapesOrThatIsNotAscii) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    EXPECT_EQ(is_plain(c), byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\') << byte;
+    for (std::size_t size = 1; size <= 20; ++size) {
+      for (std::size_t at = 0; at < size; ++at) {
+        std::string text(size, 'x');
+        text[at] = c;
+        ASSERT_EQ(plain_bytes(text), is_plain(c) ? size : at) << byte << " at " << at << " of " << size;
+      }
+    }
+  }
+  EXPECT_EQ(plain_bytes({}), 0U);
+}
+
 TEST(Controls, AreCharactersThatChangeHowALineIsShown) {
   for (const char* control :
        {"\x01", "\n", "\x7f", "\u0080", "\u009f", "\u061c", "\u200e", "\u200f", "\u2028", "\u202a", "\u202e", "\u2066", "\u2069"}) {
@@ -63,6 +80,33 @@ TEST(Uuid, IsReadInAnyLetterCaseAndWrittenInLowerCase) {
     const auto id = parse_uuid(text);
     ASSERT_TRUE(id.has_value()) << text;
     EXPECT_EQ(to_string(*id), lower);
+  }
+}
+
+TEST(Uuid, IsTheSameAfterWritingAndReadingWithAnyByteAnywhere) {
+  for (std::size_t at = 0; at < 16; ++at) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      Uuid id{};
+      id.data[at] = static_cast<std::uint8_t>(byte);
+      const std::string text = to_string(id);
+      ASSERT_EQ(parse_uuid(text), id) << text;
+      ASSERT_EQ(uuid_text(id).view(), text);
+      std::string appended = "id ";
+      append_uuid(appended, id);
+      ASSERT_EQ(appended, "id " + text);
+    }
+  }
+}
+
+TEST(Uuid, WithAnyWrongCharacterAnywhereIsNotRead) {
+  const std::string good = "0123abcd-4567-89ef-fedc-ba9876543210";
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int byte = 0; byte < 256; ++byte) {
+      const char c = static_cast<char>(byte);
+      std::string text = good;
+      text[at] = c;
+      ASSERT_EQ(parse_uuid(text).has_value(), good[at] == '-' ? c == '-' : hex_value(c) >= 0) << text;
+    }
   }
 }
 
