@@ -1,16 +1,20 @@
 // Reading and writing JSON: JsonBody, Json and append_json().
 //
 // Properties: a body that is read and written with Json is read again to the same value. A text of any bytes, written by append_json(), is
-// JSON; it is the same text after reading if it was UTF-8. A body is either an object or a problem.
+// JSON; it is the same text after reading if it was UTF-8. A body is either an object or a problem. Whatever read_plain_texts() takes, JsonBody
+// reads to the same texts.
+#include <array>
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/utf8.h"
 #include "fuzz/property.h"
 #include "json/json.h"
+#include "json/plain_texts.h"
 
 namespace holdfast {
 namespace {
@@ -95,13 +99,30 @@ void check_text(std::string_view bytes) {
   if (is_utf8(bytes)) require(std::string_view(read) == bytes, "a text that is UTF-8 is the same after reading");
 }
 
+void check_plain_texts(std::string_view bytes) {
+  constexpr std::array<std::string_view, 2> k_names{"a", "seatId"};
+  std::array<std::optional<std::string_view>, 2> values;
+  if (!read_plain_texts(bytes, k_names, values)) return;
+  const JsonBody body(bytes);
+  require(body.object() != nullptr, "plain texts are an object");
+  std::size_t members = 0;
+  for (std::size_t i = 0; i < k_names.size(); ++i) {
+    if (!values[i]) continue;
+    ++members;
+    const boost::json::value* value = body.object()->if_contains(k_names[i]);
+    require(value != nullptr && value->is_string() && std::string_view(value->get_string()) == *values[i], "a plain text is the member's");
+  }
+  require(members == body.object()->size(), "plain texts are all of the object's members");
+}
+
 void check(std::string_view bytes) {
   check_body(bytes);
+  check_plain_texts(bytes);
   check_text(bytes);
 }
 
-}  // namespace
-}  // namespace holdfast
+}   // namespace
+}   // namespace holdfast
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   holdfast::check({reinterpret_cast<const char*>(data), size});

@@ -1,11 +1,15 @@
 // Contract 1: calls with which an existing ticketing platform reserves and releases seats (docs/contracts.md).
+#include <array>
+
 #include "access/random.h"
 #include "api/access.h"
 #include "api/endpoints.h"
 #include "api/pages.h"
 #include "api/presence.h"
 #include "core/limits.h"
+#include "core/uuid_text.h"
 #include "json/fields.h"
+#include "json/plain_texts.h"
 
 namespace holdfast::api {
 namespace {
@@ -14,12 +18,30 @@ constexpr Millis k_hold = k_contract_hold_seconds * k_millis_per_second;
 
 struct ReserveRequest {
   Uuid seat_id{};
-  std::string customer;
+  std::string_view customer;   // in the request's body, or in `unescaped`
   std::optional<Uuid> event_id;
+  std::string unescaped;
 };
+
+// Reads a body of plain texts that has nothing wrong; false for every other.
+bool decode_plain(std::string_view text, ReserveRequest& request) {
+  static constexpr std::array<std::string_view, 3> k_names{"seatId", "customerId", "eventId"};
+  std::array<std::optional<std::string_view>, k_names.size()> values;
+  if (!read_plain_texts(text, k_names, values)) return false;
+  const auto& [seat, customer, event] = values;
+  const auto seat_id = seat ? parse_uuid(*seat) : std::nullopt;
+  if (!seat_id || seat_id->is_nil()) return false;
+  if (!customer || customer->size() > k_customer_bytes_max || is_blank(*customer)) return false;
+  if (event) request.event_id = parse_uuid(*event);
+  if (event && !request.event_id) return false;
+  request.seat_id = *seat_id;
+  request.customer = *customer;
+  return true;
+}
 
 // What is wrong with the request; empty if nothing is. The parsed body ends here, so that it does not make the coroutine's frame large.
 std::string decode(std::string_view text, ReserveRequest& request) {
+  if (decode_plain(text, request)) return {};
   const JsonBody body(text);
   std::string problem = body.problem();
   FieldReader fields(body.object(), problem);
@@ -27,7 +49,11 @@ std::string decode(std::string_view text, ReserveRequest& request) {
   if (seat_id && seat_id->is_nil()) fields.reject("seatId", "must not be the nil UUID");
   const auto customer = fields.name("customerId", k_customer_bytes_max, Required::yes);
   const auto event_id = fields.uuid("eventId");
-  if (problem.empty()) request = {*seat_id, std::string(*customer), event_id};
+  if (!problem.empty()) return problem;
+  request.unescaped = *customer;
+  request.seat_id = *seat_id;
+  request.customer = request.unescaped;
+  request.event_id = event_id;
   return problem;
 }
 
@@ -83,9 +109,9 @@ Answer reserve_seat(Call& call) {
   }
 
   Submission submission = call.submission();
-  const std::string seat_id = to_string(request.seat_id);
+  const UuidText seat_id = uuid_text(request.seat_id);
   const bool has_key = call.request.header("Idempotency-Key") != nullptr;
-  if (has_key && !read_key(call, seat_id + " " + request.customer, submission.key)) co_return;
+  if (has_key && !read_key(call, std::string(seat_id.view()).append(" ").append(request.customer), submission.key)) co_return;
   submission.parts.push_back({place->event, Hold{.reservation = new_reservation_id(place->event, call.ledger().now()),
                                                  .customer = request.customer,
                                                  .seats = {&place->seat, 1},
@@ -103,10 +129,10 @@ Answer reserve_seat(Call& call) {
 
   const ReservationView& view = *outcome.reservation;
   call.reservation = view.id;
-  call.response.headers.emplace_back("Location", "/reservations/" + to_string(view.id));
+  call.response.headers.emplace_back("Location", std::string("/reservations/").append(uuid_text(view.id).view()));
   mark_replayed(call, *verdict);
   begin_json(call, 201);
-  append_reservation(call.response.body, view, seat_id);
+  append_reservation(call.response.body, view, seat_id.view());
   call.response.body += '}';
 }
 
