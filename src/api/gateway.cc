@@ -1,8 +1,8 @@
 #include "api/gateway.h"
 
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <functional>
 
 namespace holdfast::api {
@@ -10,7 +10,7 @@ namespace asio = boost::asio;
 
 // Lives in the frame of the coroutine that calls ask().
 struct Gateway::Asking : Task {
-  std::move_only_function<void()> continue_;
+  std::move_only_function<void()> continue_;   // small enough to need no memory of its own
   bool turned_away = false;   // the queue was full
 };
 
@@ -18,9 +18,10 @@ asio::awaitable<std::optional<Verdict>> Gateway::ask(Submission submission) {
   Asking asking;
   asking.entry.submission = std::move(submission);
   asking.outbox = this;
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(
+  // Deferred: with use_awaitable, the operation would have a coroutine's frame of its own.
+  co_await asio::async_initiate<const asio::deferred_t&, void()>(
       [this, &asking](auto handler) {
-        asking.continue_ = [handler = std::move(handler)]() mutable { std::move(handler)(); };
+        asking.continue_ = std::move(handler);
         if (first_ == nullptr) {
           first_ = &asking;
           asio::post(context_, [this] { flush(); });
@@ -29,7 +30,7 @@ asio::awaitable<std::optional<Verdict>> Gateway::ask(Submission submission) {
         }
         last_ = &asking;
       },
-      asio::use_awaitable);
+      asio::deferred);
   if (asking.turned_away) co_return std::nullopt;
   co_return std::move(asking.entry.verdict);
 }

@@ -1,6 +1,8 @@
 #include "http/connection.h"
 
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,6 +18,13 @@ namespace holdfast::http {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
+
+namespace {
+
+// For co_await: error and size, without a frame for the operation.
+constexpr auto k_result = asio::as_tuple(asio::deferred);
+
+}  // namespace
 
 Connection::Connection(Worker& worker, asio::ip::tcp::socket socket, AddressCounts::Place place, bool over_limit)
     : worker_(worker), socket_(std::move(socket)), place_(std::move(place)), over_limit_(over_limit) {}
@@ -40,8 +49,7 @@ asio::awaitable<void> Connection::serve() {
       const Next next = begin_wait_for_head();
       if (next == Next::end) co_return;
       if (next == Next::wait) {
-        error_code ec;
-        const std::size_t n = co_await socket_.async_read_some(room(), asio::redirect_error(asio::use_awaitable, ec));
+        const auto [ec, n] = co_await socket_.async_read_some(room(), k_result);
         const Input input = took(ec, n);
         if (input == Input::gone || (input == Input::late && phase_ == Phase::idle && !over_limit_)) co_return;
         if (input != Input::late || phase_ != Phase::idle) continue;
