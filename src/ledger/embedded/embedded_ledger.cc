@@ -97,8 +97,9 @@ EmbeddedLedger::~EmbeddedLedger() {
 
 // Opens the journal, and creates the files of a new folder. If one of a pair is missing, this does not guess: it refuses.
 std::unique_ptr<JournalWriter> EmbeddedLedger::open_files() {
+  options_.journal.has_thread = options_.has_tables_thread;
   convert_if_wanted(folder_, options_.journal);
-  const bool has_journal = find_journal(folder_.path()).has_value();
+  const bool has_journal = find_journal(folder_.path(), options_.journal).has_value();
   const bool has_state = std::filesystem::exists(folder_.state());
   if (has_state && !has_journal) {
     const std::string missing = path_of_journal(folder_.path(), options_.journal.for_new);

@@ -4,7 +4,9 @@
 //   const std::unique_ptr<JournalRows> rows = open_journal_rows("data");       // of any process
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,12 +35,14 @@ struct JournalOptions {
   OnStartProgress on_progress{};   // how far that is
   // Of journal/ alone:
   segments::Disk* disk = nullptr;   // how it reaches the folder, which must live as long as the journal; nullptr: the real one
+  std::function<std::uint64_t()> draw{};   // unpredictable numbers; empty: of the system
+  bool has_thread = true;   // that makes segments ahead; false: they are made between rounds
   std::uint64_t segment_bytes = segments::k_segment_bytes;   // of segments that are made from now on, at most
   std::uint64_t first_segment_bytes = segments::k_first_segment_bytes;
 };
 
-// What the folder has; nothing: no journal. Throws DataError if it has both.
-std::optional<JournalFormat> find_journal(const std::filesystem::path& data);
+// What the folder has; nothing: no journal, or one whose creation was interrupted. Throws DataError if it has both, or if nobody can tell.
+std::optional<JournalFormat> find_journal(const std::filesystem::path& data, const JournalOptions& options = {});
 // The path of its file or folder.
 std::string path_of_journal(const std::filesystem::path& data, JournalFormat format);
 

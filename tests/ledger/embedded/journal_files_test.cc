@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "ledger/embedded/segment_journal.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -52,6 +53,8 @@ TEST_F(JournalFiles, TheKindIsTheOneThatTheFolderHas) {
   fs::create_directories(other);
   EXPECT_EQ(find_journal(other), std::nullopt);
   fs::create_directory(other / "journal");
+  EXPECT_EQ(find_journal(other), std::nullopt) << "its creation was interrupted";
+  SegmentJournal::create(other, {.first_segment_bytes = segments::k_segment_bytes_min});
   EXPECT_EQ(find_journal(other), JournalFormat::segments);
 }
 

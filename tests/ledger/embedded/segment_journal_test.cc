@@ -12,10 +12,13 @@
 #include <thread>
 
 #include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/journal_files.h"
+#include "ledger/embedded/registry_marker.h"
 #include "ledger/embedded/segments/posix_disk.h"
 #include "ledger/embedded/segments/reach_marker.h"
 #include "ledger/embedded/segments/segments_in_test.h"
 #include "ledger/embedded/segments/simulated_disk.h"
+#include "ledger/embedded/sqlite_journal.h"
 #include "ledger/ledger_in_test.h"
 
 namespace holdfast::test {
@@ -528,6 +531,103 @@ TEST(SegmentJournalCrash, AtEachCallTheNextStartHasWhatWasAnswered) {
     ++crashes;
   }
   EXPECT_GT(crashes, 200U);
+}
+
+// ---------------------------------------------------------------------------------------------------------------- a data folder
+
+// A crash in the middle of a creation leaves `journal/` with a marker that says so. Nobody was answered from it, unless there are tables.
+TEST(FolderOfSegments, WhoseCreationWasInterruptedBeginsAnewUnlessThereAreTables) {
+  const LedgerFolder folder;
+  const auto interrupt = [&](const char* name) {
+    const fs::path journal = DataFolder::journal_folder_in(folder / name);
+    fs::create_directories(journal);
+    RegistryMarker::create(folder / name);
+    segments::PosixDisk disk(journal);
+    ReachMarker::create(disk, k_test_journal, {});
+  };
+  const auto refusal = [&](const char* name) -> std::string {
+    try {
+      const EmbeddedLedger ledger(
+          {.data = folder / name, .journal = {.for_new = JournalFormat::segments, .segment_bytes = k_small_segment}});
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return {};
+  };
+  interrupt("new");
+  EXPECT_EQ(refusal("new"), "");
+  EXPECT_EQ(refusal("new"), "") << "and starts again";
+  EXPECT_EQ(find_journal(folder / "new"), JournalFormat::segments);
+  interrupt("tables");
+  fs::copy_file(folder / "new" / "state.db", folder / "tables" / "state.db");
+  EXPECT_THAT(refusal("tables"), HasSubstr("is missing"));
+  EXPECT_EQ(find_journal(folder / "tables"), std::nullopt) << "it was made anew";
+}
+
+TEST(FolderOfSegments, WithJournalDbBesideItIsRefusedAndNothingChanges) {
+  const LedgerFolder folder;
+  fs::create_directories(folder / "both");
+  SegmentJournal::create(folder / "both", on_real_disk());
+  SqliteJournal::create(folder / "both");
+  const auto names = [&] {
+    std::vector<std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(folder / "both")) all.push_back(entry.path().string());
+    std::ranges::sort(all);
+    return all;
+  };
+  { const DataFolder lock(folder / "both"); }
+  const std::vector<std::string> before = names();
+  EXPECT_THROW(EmbeddedLedger({.data = folder / "both"}), DataError);
+  EXPECT_THROW(open_journal_rows(folder / "both"), DataError);
+  EXPECT_EQ(names(), before);
+}
+
+// The tables follow, old segments go, readers are told so, and the next start has the rest.
+TEST(FolderOfSegments, ForgetsOldSegmentsWhenTheTablesHaveThem) {
+  const LedgerFolder folder;
+  TestTime time;
+  const EmbeddedOptions options{
+      .data = folder / "data",
+      .journal = {.for_new = JournalFormat::segments, .segment_bytes = k_small_segment, .first_segment_bytes = k_small_segment},
+      .journal_retention_days = 2,
+      .clock = &time};
+  const auto anchor = [&] { return open_journal_rows(folder / "data")->anchor().position; };
+  EventNumber event = 0;
+  const auto sell = [&](Desk& desk, SeatIndex first, SeatIndex last) {
+    for (SeatIndex seat = first; seat <= last; ++seat) {
+      ASSERT_EQ(told(desk.hold(event, reservation_id(event, seat), {seat})), "accepted");
+      ASSERT_EQ(told(desk.consume(event, reservation_id(event, seat))), "accepted");
+    }
+  };
+  {
+    EmbeddedLedger ledger(options);
+    Desk desk(ledger);
+    event = desk.create_event(uuid_of(1), plan_of(uuid_of(1), 200));
+    ASSERT_NE(event, 0U);
+    sell(desk, 1, 30);
+    time.pass(2 * k_day - k_minute);
+    sell(desk, 31, 40);
+    ASSERT_TRUE(eventually([&] { return ledger.rows_behind() == 0; }));
+    EXPECT_EQ(anchor(), 0) << "none is old yet";
+    time.pass(2 * k_minute);
+    for (SeatIndex seat = 41; anchor() == 0 && seat < 120; ++seat) {   // each round lets the tables' thread look again
+      sell(desk, seat, seat);
+      ASSERT_TRUE(eventually([&] { return ledger.rows_behind() == 0; }));
+    }
+  }
+  const Position removed = anchor();
+  EXPECT_GT(removed, 0);
+  EXPECT_LT(removed, 63) << "later rows are younger";
+  EXPECT_EQ(verify_folder(folder / "data").problem, "");
+  EmbeddedLedger ledger(options);   // which has no old row in memory
+  const auto page = ledger.read_all_changes("", 10, ReadFrom::anywhere);
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().kind, ReadProblem::Kind::archived);
+  for (SeatIndex seat = 1; seat <= 40; ++seat) {
+    const auto view = ledger.reservation(reservation_id(event, seat));
+    ASSERT_TRUE(view.has_value()) << seat;
+    EXPECT_EQ(view->status, ReservationStatus::consumed);
+  }
 }
 
 // The real disk with its thread, readers and retention at once: run under ThreadSanitizer too.

@@ -25,6 +25,15 @@ std::string told_of_damage(const Disk& disk, const std::string& name, const std:
   return disk.path_of(name) + " is damaged: " + what + way_out(disk);
 }
 
+std::string told_of_gap(const Reach& reach, const Reach& before, std::uint64_t round) {
+  std::string told = "round " + std::to_string(round) + " does not follow on round " + std::to_string(reach.round);
+  const Position first = reach.head.position + 1;
+  if (before.head.position == first) told += ": row " + std::to_string(first) + " is missing";
+  if (before.head.position > first)
+    told += ": rows " + std::to_string(first) + " to " + std::to_string(before.head.position) + " are missing";
+  return told;
+}
+
 void refuse(const Disk& disk, const std::string& name, const Unreadable& why) {
   if (why.is_later) throw LaterFormat(told_of_later(disk, name, why.what));
   throw SegmentDamage(told_of_damage(disk, name, why.what));

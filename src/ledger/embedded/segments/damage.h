@@ -31,6 +31,8 @@ class LaterFormat : public DataError {
 std::string told_of_damage(const Disk& disk, const std::string& name, std::uint64_t offset, const std::string& what);
 // The same for a file as a whole.
 std::string told_of_damage(const Disk& disk, const std::string& name, const std::string& what);
+// The rest of such a sentence: round `round`, which begins at `before`, does not follow on `reach`. Names the rows that are missing between.
+std::string told_of_gap(const Reach& reach, const Reach& before, std::uint64_t round);
 // A sentence of these without its full stop and the way out: for those who list damage.
 std::string without_way_out(const Disk& disk, std::string told);
 

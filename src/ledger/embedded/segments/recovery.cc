@@ -141,8 +141,7 @@ void Recovery::read_last() {
     if (scan.block() > k_first_frame) {
       if (scan.header().kind != FrameKind::round) damaged(segment, scan.block(), "an opening is not at its beginning");
       if (read.before != found_.reach || scan.header().block_before != found_.last_frame) {
-        damaged(segment, scan.block(),
-                "round " + std::to_string(scan.header().round) + " does not follow on round " + std::to_string(found_.reach.round));
+        damaged(segment, scan.block(), told_of_gap(found_.reach, read.before, scan.header().round));
       }
     }
     keep_notes(read.notes);
@@ -226,8 +225,8 @@ void Recovery::check_marker() {
   const Reach& known = marker_.reach();
   if (known.round > found_.reach.round) {
     damaged(found_.segments[found_.last], found_.end_block,
-            "the journal ends with round " + std::to_string(found_.reach.round) + " (row " + std::to_string(found_.reach.head.position) +
-                "), and the file reach knows that round " + std::to_string(known.round) + " (row " + std::to_string(known.head.position) +
+            "the journal ends at row " + std::to_string(found_.reach.head.position) + " (round " + std::to_string(found_.reach.round) +
+                "), and the file reach knows that row " + std::to_string(known.head.position) + " (round " + std::to_string(known.round) +
                 ") was on disk");
   }
   const std::optional<Reach> found = reach_at(known.round);

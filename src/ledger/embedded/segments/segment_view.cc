@@ -93,8 +93,7 @@ void SegmentView::read_published(const ReachMarker& marker, End& end) const {
     auto read = decode_frame(scan.header(), scan.bytes());
     if (!read) refuse(disk_, end.segment.name(), scan.offset(), scan.header(), read.error());
     if (scan.header().kind != FrameKind::round || read->before != end.reach || scan.header().block_before != end.last_frame) {
-      damaged(end.segment, scan.block(),
-              "round " + std::to_string(scan.header().round) + " does not follow on round " + std::to_string(end.reach.round));
+      damaged(end.segment, scan.block(), told_of_gap(end.reach, read->before, scan.header().round));
     }
     if (!read->rows.empty()) end.segment.index->add(end.reach.head.position, scan.block());
     put_in_force(read->notes, end.notes);
