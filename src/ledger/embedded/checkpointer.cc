@@ -150,7 +150,7 @@ Checkpointer::~Checkpointer() { stop(); }
 void Checkpointer::stop() {
   {
     const std::scoped_lock lock(mutex_);
-    stop_ = true;
+    if (stop_.exchange(true)) return;   // the destructor, after a call
   }
   wake_.notify_all();
   caught_up_.notify_all();

@@ -12,6 +12,11 @@
 namespace holdfast {
 namespace {
 
+struct ResetAtEnd {
+  sqlite::Statement& statement;
+  ~ResetAtEnd() { statement.reset(); }
+};
+
 constexpr std::int64_t k_application_id = 0x48665331;   // "HfS1"
 
 constexpr int k_log_frames_to_move = 1'000;   // 4 MB
@@ -841,15 +846,16 @@ std::string StateStore::find_broken_index() {
 }
 
 std::optional<ReservationView> StateStore::find_reservation(const Uuid& id) {
-  sqlite::Statement query(database_, select_reservations("WHERE id = ?"));
+  if (!by_id_) by_id_ = std::make_unique<sqlite::Statement>(database_, select_reservations("WHERE id = ?"));
+  sqlite::Statement& query = *by_id_;
   const std::string text = to_string(id);
+  const ResetAtEnd reset{query};   // also after an exception: a query that has not ended would keep the log from being moved
   query.bind_text(1, text);
   if (!query.step()) return std::nullopt;
   const ReservationColumns columns = as_written(query);
   ReservationView view = view_of(columns);
   const std::int64_t event = columns.event;
   const bool is_live = columns.live != 0;   // otherwise it owns nothing, whatever rows of seats say
-  query.reset();
   if (is_live && view.status == ReservationStatus::consumed) {
     sqlite::Statement owner(database_, "SELECT reservation FROM seat_state WHERE event=?1 AND seat=?2");
     for (ReservedSeat& reserved : view.seats) {

@@ -251,6 +251,7 @@ class StateStore {
   sqlite::Database database_;
   std::optional<StateChecks> checks_;   // always, once the file is known to be one of Holdfast
   std::unique_ptr<Statements> statements_;
+  std::unique_ptr<sqlite::Statement> by_id_;   // find_reservation()'s: judging waits for it
   std::optional<sqlite::Transaction> transaction_;
   bool is_settled_;
   Millis keys_kept_longer_ = 0;
