@@ -38,10 +38,7 @@ bool Node::lives_on() const { return ledger_ != nullptr && !Disk::get().has_cras
 void Node::stop() {
   const bool is_clean = lives_on();
   ledger_.reset();
-  if (is_clean && !disk().has_crashed()) {
-    disk().note_clean_stop();
-    is_marked_ = true;
-  }
+  if (is_clean && !disk().has_crashed() && !disk().has_failed()) is_marked_ = true;
 }
 
 void Node::end_old_life(Choices& choices) {

@@ -22,7 +22,7 @@ namespace holdfast::simulation {
 namespace {
 
 constexpr std::size_t k_events_max = 4;
-constexpr std::uint64_t k_commands_per_round = 6;
+constexpr std::uint64_t k_commands_per_round = 10;
 constexpr int k_empty_rounds = 600;   // enough for the ledger to forget reservations that ended
 constexpr std::size_t k_sweep_limit = 1'000;
 constexpr std::size_t k_events_swept = 16;

@@ -2,8 +2,9 @@
 // do it. Locks and the shared memory of the log's index are the system's.
 #include <sqlite3.h>
 
-#include <cstring>
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "core/check.h"
 #include "simulation/disk.h"
@@ -15,50 +16,73 @@ sqlite3_vfs* g_system = nullptr;
 
 struct File {
   sqlite3_file base;
-  const std::string* path;   // nullptr: none of the disk's
+  const std::string* name;   // nullptr: none of the disk's
   sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
   const sqlite3_io_methods* methods() { return real()->pMethods; }
 };
 
 File* of(sqlite3_file* file) { return reinterpret_cast<File*>(file); }
 
-Disk::Real real_of(File* file) {
-  return {
-      .write = [file](const char* bytes, int count,
-                      std::int64_t offset) { return file->methods()->xWrite(file->real(), bytes, count, offset); },
-      .read = [file](char* bytes, int count, std::int64_t offset) { return file->methods()->xRead(file->real(), bytes, count, offset); },
-      .size =
-          [file] {
-            sqlite3_int64 size = 0;
-            file->methods()->xFileSize(file->real(), &size);
-            return std::int64_t{size};
-          }};
+// The file itself. It is in memory: its calls do not fail.
+class Real : public Disk::Real {
+ public:
+  explicit Real(sqlite3_file* file) : file_(of(file)) {}
+  void write(std::int64_t offset, std::string_view bytes) override {
+    HOLDFAST_CHECK(file_->methods()->xWrite(file_->real(), bytes.data(), static_cast<int>(bytes.size()), offset) == SQLITE_OK);
+  }
+  std::size_t read(std::int64_t offset, char* to, std::size_t bytes) override {
+    const auto there = static_cast<std::size_t>(std::clamp<std::int64_t>(size() - offset, 0, static_cast<std::int64_t>(bytes)));
+    if (there > 0) HOLDFAST_CHECK(file_->methods()->xRead(file_->real(), to, static_cast<int>(there), offset) == SQLITE_OK);
+    return there;
+  }
+  std::int64_t size() override {
+    sqlite3_int64 size = 0;
+    HOLDFAST_CHECK(file_->methods()->xFileSize(file_->real(), &size) == SQLITE_OK);
+    return size;
+  }
+  void resize(std::int64_t bytes) override { HOLDFAST_CHECK(file_->methods()->xTruncate(file_->real(), bytes) == SQLITE_OK); }
+
+ private:
+  File* file_;
+};
+
+int told(Disk::Result result, int failed) {
+  switch (result) {
+    case Disk::Result::ok: return SQLITE_OK;
+    case Disk::Result::full: return SQLITE_FULL;
+    case Disk::Result::failed: break;
+  }
+  return failed;
 }
 
 int close_file(sqlite3_file* file) {
   const int result = of(file)->methods()->xClose(of(file)->real());
-  delete of(file)->path;
+  delete of(file)->name;
   return result;
 }
 
 int read_file(sqlite3_file* file, void* to, int count, sqlite3_int64 offset) {
-  const auto effect = [&] { return of(file)->methods()->xRead(of(file)->real(), to, count, offset); };
-  return of(file)->path == nullptr ? effect() : Disk::get().read(*of(file)->path, effect);
+  if (of(file)->name != nullptr && Disk::get().fails_reading(*of(file)->name)) return SQLITE_IOERR_READ;
+  return of(file)->methods()->xRead(of(file)->real(), to, count, offset);
 }
 
 int write_file(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
-  if (of(file)->path == nullptr) return of(file)->methods()->xWrite(of(file)->real(), bytes, count, offset);
-  return Disk::get().write(*of(file)->path, real_of(of(file)), static_cast<const char*>(bytes), count, offset);
+  if (of(file)->name == nullptr) return of(file)->methods()->xWrite(of(file)->real(), bytes, count, offset);
+  Real real(file);
+  const std::string_view all(static_cast<const char*>(bytes), static_cast<std::size_t>(count));
+  return told(Disk::get().write(*of(file)->name, real, offset, all), SQLITE_IOERR_WRITE);
 }
 
 int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
-  const auto effect = [&] { return of(file)->methods()->xTruncate(of(file)->real(), size); };
-  return of(file)->path == nullptr ? effect() : Disk::get().truncate(*of(file)->path, real_of(of(file)), size, effect);
+  if (of(file)->name == nullptr) return of(file)->methods()->xTruncate(of(file)->real(), size);
+  Real real(file);
+  return told(Disk::get().resize(*of(file)->name, real, size), SQLITE_IOERR_TRUNCATE);
 }
 
 int sync_file(sqlite3_file* file, int flags) {
-  if (of(file)->path == nullptr) return of(file)->methods()->xSync(of(file)->real(), flags);
-  return Disk::get().sync(*of(file)->path, real_of(of(file)));
+  if (of(file)->name == nullptr) return of(file)->methods()->xSync(of(file)->real(), flags);
+  Real real(file);
+  return told(Disk::get().sync(*of(file)->name, real), SQLITE_IOERR_FSYNC);
 }
 
 int file_size(sqlite3_file* file, sqlite3_int64* size) { return of(file)->methods()->xFileSize(of(file)->real(), size); }
@@ -97,21 +121,27 @@ const sqlite3_io_methods k_methods = {.iVersion = 2,
                                       .xFetch = nullptr,
                                       .xUnfetch = nullptr};
 
-int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+int open_file(sqlite3_vfs*, const char* path, sqlite3_file* file, int flags, int* out_flags) {
   of(file)->base.pMethods = nullptr;
-  of(file)->path = nullptr;
-  const bool is_ours = name != nullptr && Disk::get().has(name);
-  if (is_ours) Disk::get().opened(name);
-  const int result = g_system->xOpen(g_system, name, of(file)->real(), flags, out_flags);
+  of(file)->name = nullptr;
+  Disk& disk = Disk::get();
+  const bool is_ours = path != nullptr && disk.has(path);
+  if (is_ours && disk.has_crashed()) return SQLITE_CANTOPEN;   // a dead process has nothing to look for
+  if (is_ours) disk.opened(disk.name_of(path));
+  const int result = g_system->xOpen(g_system, path, of(file)->real(), flags, out_flags);
   if (result != SQLITE_OK) return result;
-  if (is_ours) of(file)->path = new std::string(name);   // SQLite frees the memory of a file, and knows nothing of destructors
+  if (is_ours)
+    of(file)->name = new std::string(disk.name_of(path));   // SQLite frees the memory of a file, and knows nothing of destructors
   of(file)->base.pMethods = &k_methods;
   return SQLITE_OK;
 }
 
-int delete_file(sqlite3_vfs*, const char* name, int syncs_folder) {
-  const auto effect = [&] { return g_system->xDelete(g_system, name, syncs_folder); };
-  return Disk::get().has(name) ? Disk::get().remove(name, effect) : effect();
+int delete_file(sqlite3_vfs*, const char* path, int syncs_folder) {
+  Disk& disk = Disk::get();
+  if (!disk.has(path)) return g_system->xDelete(g_system, path, syncs_folder);
+  int result = SQLITE_OK;
+  const Disk::Result allowed = disk.remove(disk.name_of(path), [&] { result = g_system->xDelete(g_system, path, 0); });
+  return allowed == Disk::Result::ok ? result : SQLITE_IOERR_DELETE;
 }
 
 int randomness(sqlite3_vfs*, int count, char* to) {
