@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
+#include <array>
+
 #include "core/check.h"
 #include "simulation/failure.h"
 
@@ -25,6 +28,7 @@ Node::Node(std::uint64_t seed, NodeOptions options, std::function<Position()> re
     : base_(new_folder()), options_(options), removable_through_(std::move(removable_through)), tell_(std::move(tell)) {
   disk().begin(base_, seed, [this](Millis millis) { clock_.pass(millis); });
   disk().set_slowness(options_.slowness);
+  disk().set_passes_cache(options_.passes_cache);
 }
 
 Node::~Node() {
@@ -56,19 +60,38 @@ void Node::end_old_life(Choices& choices) {
   disk().start_again();
 }
 
+std::string Node::draw_damage(Choices& choices) {
+  if (options_.has_segments && choices.one_in(6)) return disk().swap_segments();
+  return choices.one_in(3) ? disk().lose_file() : disk().rot(options_.retention_days > 0);
+}
+
 // Rot, or a lost file. After a power failure the marker may be old, so that a loss of the journal's end could not be noticed.
 // Tables that the journal no longer has all rows of cannot be compared at a start: a bit of theirs that has changed may show (decision 13).
 bool Node::damage(Choices& choices) {
   if (!is_marked_ || !choices.one_in(4)) return false;
-  const std::string what = choices.one_in(3) ? disk().lose_file() : disk().rot(options_.retention_days > 0);
+  const std::string what = draw_damage(choices);
   if (!what.empty()) tell_(what);
   return !what.empty();
+}
+
+JournalOptions Node::new_journal() {
+  if (!options_.has_segments) return {};
+  const fs::path folder = DataFolder::journal_folder_in(disk().folder());
+  fs::create_directories(folder);
+  segments_ = std::make_unique<SegmentsDisk>(folder);
+  return {.for_new = JournalFormat::segments,
+          .disk = segments_.get(),
+          .draw = [] { return Disk::get().draw(); },
+          .has_thread = false,
+          .segment_bytes = options_.segment_bytes,
+          .first_segment_bytes = options_.segment_bytes};
 }
 
 bool Node::try_to_open() {
   refusal_.clear();
   try {
     ledger_ = std::make_unique<EmbeddedLedger>(EmbeddedOptions{.data = disk().folder(),
+                                                               .journal = new_journal(),
                                                                .idempotency_keys_max = options_.keys_max,
                                                                .ended_in_memory_max = options_.ended_in_memory_max,
                                                                .journal_retention_days = options_.retention_days,
@@ -96,8 +119,9 @@ void Node::try_damaged(const std::function<void()>& check_start) {
   }
   if (!shows_nothing) {
     tell_("refused: " + refusal_);
-    expect(refusal_.find(".db") != std::string::npos || refusal_.find("journal.head") != std::string::npos,
-           "a refusal names no file: " + refusal_);
+    const bool names_file = std::ranges::any_of(std::array{".db", "journal.head", "registry.head", ".segment", "/reach", "/journal"},
+                                                [&](const char* name) { return refusal_.find(name) != std::string::npos; });
+    expect(names_file, "a refusal names no file: " + refusal_);
   }
   ledger_.reset();
   disk().undo_damage();
@@ -122,6 +146,7 @@ void Node::open(Choices& choices, bool has_faults, const std::function<void()>& 
     plan_trouble(choices, has_faults);
   }
   disk().heal();
+  if (options_.has_segments) is_marked_ = true;   // a start notes durably how far its segments reach
   ++lives_;
 }
 

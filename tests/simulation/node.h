@@ -10,6 +10,7 @@
 #include "ledger/embedded/embedded_ledger.h"
 #include "simulation/choices.h"
 #include "simulation/disk.h"
+#include "simulation/segments_disk.h"
 #include "simulation/virtual_clock.h"
 
 namespace holdfast::simulation {
@@ -19,6 +20,9 @@ struct NodeOptions {
   std::size_t keys_max;
   std::int64_t retention_days;
   Millis slowness;   // of a sync, at most
+  bool has_segments;   // its journal is in segment files, not in journal.db
+  std::uint64_t segment_bytes;
+  bool passes_cache;   // Disk::set_passes_cache()
 };
 
 class Node {
@@ -32,7 +36,7 @@ class Node {
   VirtualClock& clock() { return clock_; }
   EmbeddedLedger& ledger() { return *ledger_; }
   std::uint64_t lives() const { return lives_; }
-  // A round was answered that has changes: journal.head knows of everything.
+  // A round was answered that has changes: journal.head, or the file reach, knows of everything.
   void note_recorded() { is_marked_ = true; }
 
   // Whether it serves: it has not crashed, and can write.
@@ -47,9 +51,11 @@ class Node {
   void open(Choices& choices, bool has_faults = false, const std::function<void()>& check_start = {});
 
  private:
+  std::string draw_damage(Choices& choices);
   bool damage(Choices& choices);
   void try_damaged(const std::function<void()>& check_start);
   void plan_trouble(Choices& choices, bool has_faults);
+  JournalOptions new_journal();
   bool try_to_open();
   void end_old_life(Choices& choices);
 
@@ -58,8 +64,9 @@ class Node {
   std::function<Position()> removable_through_;
   std::function<void(const std::string&)> tell_;
   VirtualClock clock_;
+  std::unique_ptr<SegmentsDisk> segments_;   // of this life; nullptr: journal.db
   std::unique_ptr<EmbeddedLedger> ledger_;
-  bool is_marked_ = true;   // journal.head knows of everything that was answered
+  bool is_marked_ = true;   // the marker knows of everything that was answered
   std::uint64_t lives_ = 0;
   std::string refusal_;
 };

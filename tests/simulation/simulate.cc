@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", wish.seeds, "This number of seeds, instead of a time");
   app.add_option("--seconds", wish.seconds, "Seeds for this time; 10 by default");
   app.add_option("--steps", wish.settings.steps, "Steps of each seed");
+  app.add_flag("--segments", wish.settings.only_segments, "Only nodes whose journal is in segment files");
   app.add_flag("--tell", wish.settings.is_told, "Print every step");
   CLI11_PARSE(app, argc, argv);
   return simulate(wish);

@@ -72,6 +72,7 @@ class Run {
   void abandon_import();
   void forget();
   void pass_a_day();
+  void rename_event();
   void crash_while_rows_go();
 
   void follow_tables(std::uint64_t turns);
@@ -81,6 +82,7 @@ class Run {
   void stop();
   void recover();
   Book& check_start();
+  void check_damaged_start();
   void decide_what_happened();
 
   const Settings settings_;
@@ -100,22 +102,27 @@ class Run {
   Report report_;
 };
 
-NodeOptions draw_options(Choices& choices) {
+NodeOptions draw_options(Choices& choices, bool only_segments) {
   static constexpr std::size_t k_ended[] = {2, 3, 10, 200'000};
   static constexpr std::size_t k_keys[] = {6, 60, 2'000'000, 2'000'000};
   static constexpr std::int64_t k_retention_days[] = {0, 0, 1};
   static constexpr Millis k_slowness[] = {0, 0, 5, 3'000};
+  static constexpr std::uint64_t k_segment_bytes[] = {64 * 1024, 64 * 1024, 128 * 1024, 256 * 1024};
   return {.ended_in_memory_max = choices.of(k_ended),
           .keys_max = choices.of(k_keys),
           .retention_days = choices.of(k_retention_days),
-          .slowness = choices.of(k_slowness)};
+          .slowness = choices.of(k_slowness),
+          .has_segments = choices.one_in(2) || only_segments,
+          .segment_bytes = choices.of(k_segment_bytes),
+          .passes_cache = choices.one_in(2)};
 }
 
 Run::Run(const Settings& settings)
     : settings_(settings),
       choices_(settings.seed),
       node_(
-          settings.seed, draw_options(choices_), [this] { return follower_.passed(); }, [this](const std::string& what) { say(what); }),
+          settings.seed, draw_options(choices_, settings.only_segments), [this] { return follower_.passed(); },
+          [this](const std::string& what) { say(what); }),
       workload_(choices_),
       book_(node_.options().keys_max),
       durable_(book_),
@@ -350,18 +357,26 @@ void Run::pass_a_day() {
   if (book_.events().empty()) return;
   say("a day passes");
   node_.clock().pass(k_more_than_a_day);
+  rename_event();
+  if (node_.lives_on() && choices_.one_in(2)) crash_while_rows_go();
+}
+
+// A round with a change, whatever clients want.
+void Run::rename_event() {
   test::Round round;
   Configure rename{.name = "name " + std::to_string(++names_)};
   const std::vector<Asked> asked{{Kind::request, "rename", &round.add(book_.events().begin()->first, rename)}};
   execute(round, asked);
-  if (node_.lives_on() && choices_.one_in(2)) crash_while_rows_go();
 }
 
-// The rows of yesterday have been read and may go: a crash comes about when they do.
+// The rows of yesterday have been read and may go: a crash comes about when they do. Segments go once a round has said so.
 void Run::crash_while_rows_go() {
   while (follower_.read(node_.ledger(), 100, ReadFrom::anywhere, false)) {}
-  node_.disk().plan_crash(choices_.below(25), choices_.one_in(2) ? Disk::End::kill : Disk::End::power);
-  for (int i = 0; i < 4 && node_.lives_on(); ++i) node_.ledger().step_tables();
+  node_.disk().plan_crash(choices_.below(50), choices_.one_in(2) ? Disk::End::kill : Disk::End::power);
+  for (int i = 0; i < 8 && node_.lives_on(); ++i) {
+    node_.ledger().step_tables();
+    if (i % 2 == 1 && node_.lives_on()) rename_event();
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------- copies
@@ -415,7 +430,7 @@ void Run::stop() {
 }
 
 void Run::recover() {
-  node_.open(choices_, settings_.has_faults, [this] { check_start(); });
+  node_.open(choices_, settings_.has_faults, [this] { check_damaged_start(); });
   decide_what_happened();
   follower_.check_nothing_lost(node_.ledger());
 }
@@ -434,6 +449,17 @@ Book& Run::check_start() {
   expect(from_all.empty(),
          "after a start, there is neither what was answered (" + from_answers + ") nor that with the round under way (" + from_all + ")");
   return *in_flight_;
+}
+
+// A start over damaged files shows nothing false. Rows in the middle of old segments are read by nobody at a start: here they are, and may be
+// refused.
+void Run::check_damaged_start() {
+  constexpr Seq k_page = 50;
+  check_start();
+  for (const EventNumber event : node_.ledger().events()) {
+    for (Seq after = 0; after < follower_.last_of(event); after += k_page)
+      follower_.compare_pages(node_.ledger(), event, after, true, true);
+  }
 }
 
 // Every answer is kept, and the one round without an answer happened as a whole or not at all.

@@ -4,7 +4,7 @@
 //   if (!report.failure.empty()) …                 // what broke, and in which step
 //   run({.seed = 42}).digest == report.digest      // the same seed does the same
 //
-// The node is the real one: core, EmbeddedLedger with its SQLite files, tables, readers' copies and sources of changes. Its rounds are formed here, as
+// The node is the real one: core, EmbeddedLedger with its journal (journal.db or segments), tables, readers' copies and sources of changes. Its rounds are formed here, as
 // the engine's worker forms them. The tables follow when the run says so. Time is virtual. After each crash the node opens what the disk
 // has left, and must show the book (book.h) as of the last answer, or with the whole of the one round that had no answer.
 //
@@ -22,6 +22,7 @@ struct Settings {
   std::uint64_t seed = 0;
   std::uint64_t steps = 400;   // a step is a round, a reading, some turns of the tables, …
   bool has_faults = true;   // errors of calls, rot and lost files, besides crashes
+  bool only_segments = false;   // no node has a journal.db; otherwise every other one, by chance
   bool is_told = false;   // prints each step
 };
 
