@@ -9,7 +9,7 @@
 namespace holdfast::simulation {
 namespace {
 
-constexpr std::chrono::seconds k_time_for_new_seeds{10};
+constexpr std::chrono::seconds k_time_for_new_seeds{HOLDFAST_NEW_SEEDS_SECONDS};   // CMakeLists.txt
 constexpr std::uint64_t k_fixed_seeds = 20;
 
 testing::AssertionResult keeps_its_promises(const Report& report) {
@@ -25,10 +25,28 @@ TEST(Simulation, KeepsAllPromisesUnderFixedSeedsAndMeetsEveryKindOfFault) {
     ASSERT_TRUE(keeps_its_promises(report));
     all.add(report);
   }
-  for (const char* fault :
-       {"process killed", "power lost", "sectors lost", "write error of journal.db-wal", "torn write of journal.db-wal",
-        "disk full of journal.db-wal", "sync error of journal.db-wal", "sync error of state.db-wal", "read error of state.db",
-        "bit rot of journal.db", "bit rot of state.db", "loss of journal.db", "loss of journal.head"}) {
+  for (const char* fault : {"process killed",
+                            "power lost",
+                            "sectors lost",
+                            "names lost",
+                            "write error of journal.db-wal",
+                            "disk full of journal.db-wal",
+                            "sync error of journal.db-wal",
+                            "sync error of state.db-wal",
+                            "read error of state.db",
+                            "torn write of journal.head",
+                            "bit rot of journal.db",
+                            "bit rot of state.db",
+                            "loss of journal.db",
+                            "loss of journal.head",
+                            "write error of a segment",
+                            "torn write of a segment",
+                            "sync error of a segment",
+                            "disk full of a segment",
+                            "read error of a segment",
+                            "bit rot of a segment",
+                            "loss of a segment",
+                            "two segments swapped"}) {
     EXPECT_GT(all.faults[fault], 0u) << fault;
   }
 }
