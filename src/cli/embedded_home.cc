@@ -184,12 +184,19 @@ api::HealthComponent look_at_clock(const EmbeddedLedger& ledger, const KernelClo
                                               : "The kernel says that this machine's clock is synchronised.");
 }
 
+// A folder that has segments keeps them, whatever the option says.
+JournalOptions journal_options(const ServeOptions& options) {
+  const bool wants_segments = options.ledger_journal == "segments";
+  return {.for_new = wants_segments ? JournalFormat::segments : JournalFormat::sqlite, .converts = wants_segments};
+}
+
 class EmbeddedHome final : public Home {
  public:
   EmbeddedHome(const ServeOptions& options, const JudgingOptions& judging)
       : options_(options),
         published_through_(options.feed_url.empty() ? std::numeric_limits<Position>::max() : 0),
         ledger_({.data = options.data,
+                 .journal = journal_options(options),
                  .idempotency_keys_max = options.ledger_idempotency_keys_max,
                  .ended_in_memory_max = options.ledger_ended_in_memory_max,
                  .journal_retention_days = static_cast<std::int64_t>(options.ledger_journal_retention_days),

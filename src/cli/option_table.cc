@@ -287,6 +287,9 @@ Options ledger_rows() {
              &O::ledger_idempotency_keys_max, 1, 1'000'000'000),
       number("ledger.ended_in_memory_max", "Ended reservations of an event that are kept in memory", &O::ledger_ended_in_memory_max, 0,
              1'000'000'000),
+      word("ledger.journal",
+           "Data folder: the journal's files, journal.db (sqlite) or journal/ (segments), to which journal.db is converted",
+           &O::ledger_journal, {"sqlite", "segments"}),
       number("ledger.journal_retention_days", "Days that journal rows are kept; 0: forever", &O::ledger_journal_retention_days, 0, 36'500),
       number("ledger.state_lag_max_ms", "Milliseconds that state.db may be behind the journal before sales are slowed; 0: no limit",
              &O::ledger_state_lag_max_ms, 0, k_hour_ms)};

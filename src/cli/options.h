@@ -61,6 +61,7 @@ struct ServeOptions {
   std::uint64_t ledger_events_in_memory_max = 1'000;
   std::uint64_t ledger_idempotency_keys_max = 2'000'000;
   std::uint64_t ledger_ended_in_memory_max = 200'000;
+  std::string ledger_journal = "sqlite";
   std::uint64_t ledger_journal_retention_days = 0;
   std::uint64_t ledger_state_lag_max_ms = 5'000;
   std::uint64_t live_listeners_max = 10'000;   // fewer than connections, so that listeners leave some to buyers
