@@ -73,11 +73,13 @@ endfunction()
 # SERVICES: `./dev test` starts these before and ends them after; the tests reach them by tests/support/services.h. Those of Kafka run alone:
 # a broker that shares two cores with other tests answers too late for its clients. Without HOLDFAST_SERVICES_TESTS there is no such program.
 # BOTH_LEDGERS: the program is run once more (InDatabase.NAME), with servers whose ledger is in PostgreSQL.
+# IN_SEGMENTS filter: those of its tests that the filter (Google Test's) takes are run once more, as NAME.segments, with journals in segment
+# files (tests/ledger/ledger_in_test.h).
 # PREFIX: before the names in ctest, where the same sources are tested in two places.
 set(HOLDFAST_EXCHANGES "${CMAKE_BINARY_DIR}/exchanges")
 set(HOLDFAST_HISTORIES "${CMAKE_BINARY_DIR}/histories")   # a folder for each NAME of HISTORIES
 function(holdfast_test name)
-  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS;CHECKS_HISTORIES" "TIMEOUT;PREFIX;HISTORIES" "SOURCES;DEPENDS;SERVICES" ${ARGN})
+  cmake_parse_arguments(arg "RUN_SERIAL;RECORDED;BOTH_LEDGERS;CHECKS_HISTORIES" "TIMEOUT;PREFIX;HISTORIES;IN_SEGMENTS" "SOURCES;DEPENDS;SERVICES" ${ARGN})
   if(arg_SERVICES AND NOT HOLDFAST_SERVICES_TESTS)
     return()
   endif()
@@ -114,6 +116,10 @@ function(holdfast_test name)
     list(APPEND properties FIXTURES_REQUIRED linearizability_checker)
   endif()
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 600 TEST_PREFIX "${arg_PREFIX}" PROPERTIES ${properties})
+  if(arg_IN_SEGMENTS)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 600 TEST_SUFFIX .segments TEST_FILTER "${arg_IN_SEGMENTS}" TEST_LIST ${name}_in_segments_TESTS
+      PROPERTIES TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "HOLDFAST_TEST_JOURNAL=segments")
+  endif()
   if(arg_HISTORIES AND NOT HOLDFAST_SANITIZE)
     holdfast_keep_histories(${name} ${arg_HISTORIES} "${arg_RECORDED}")
   endif()

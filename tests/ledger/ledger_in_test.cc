@@ -3,14 +3,21 @@
 #include <spdlog/spdlog.h>
 #include <stdlib.h>
 
+#include <string_view>
+
 #include "core/check.h"
 #include "core/rules.h"
 #include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_files.h"
+#include "ledger/embedded/segment_journal.h"
 
 namespace holdfast::test {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Large enough for the rounds of an import.
+constexpr std::uint64_t k_segment_in_test = std::uint64_t{1024} * 1024;
 
 // Log lines about intended failures would hide unintended ones.
 [[maybe_unused]] const bool g_quiet = [] {
@@ -19,6 +26,30 @@ namespace fs = std::filesystem;
 }();
 
 }  // namespace
+
+bool is_in_segments() {
+  const char* const kind = ::getenv("HOLDFAST_TEST_JOURNAL");
+  return kind != nullptr && std::string_view(kind) == "segments";
+}
+
+JournalOptions journal_in_test() {
+  if (!is_in_segments()) return {};
+  return {.for_new = JournalFormat::segments, .segment_bytes = k_segment_in_test, .first_segment_bytes = k_segment_in_test};
+}
+
+std::string journal_name_in_test() { return is_in_segments() ? "journal" : "journal.db"; }
+
+std::vector<const char*> files_in_test() {
+  if (is_in_segments()) return {"state.db"};
+  return {"journal.db", "state.db"};
+}
+
+void copy_journal(const fs::path& from, const fs::path& to) {
+  for (const char* name : {"journal", "journal.db", "journal.db-wal"}) {
+    fs::remove_all(to / name);
+    if (fs::exists(from / name)) fs::copy(from / name, to / name, fs::copy_options::recursive);
+  }
+}
 
 LedgerFolder::LedgerFolder() {
   std::string name = (fs::temp_directory_path() / "holdfast-ledger-XXXXXX").string();
@@ -169,6 +200,7 @@ LedgerInTest::LedgerInTest(const fs::path& folder, const ClockSource& time, Embe
 
 void LedgerInTest::reopen() {
   embedded_.reset();
+  if (is_in_segments()) options_.journal = journal_in_test();
   embedded_ = std::make_unique<EmbeddedLedger>(options_);
   ledger_ = embedded_.get();
 }
@@ -225,19 +257,28 @@ void LedgerInTest::wait_for_tables() {
 
 // ---------------------------------------------------------------------------------------------------------------- the files
 
-void append_row(const fs::path& folder, EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body) {
-  Journal journal(DataFolder::journal_in(folder), Journal::Mode::write);
+namespace {
+
+template <typename Writer>
+void append_with(Writer& journal, EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body) {
   journal.begin();
   journal.append(event, first_seq, changes, at, body);
   journal.commit();
 }
 
-void remove_old_rows(const fs::path& folder, Position through) {
+}  // namespace
+
+void append_row(const fs::path& folder, EventNumber event, Seq first_seq, std::uint32_t changes, Millis at, std::string_view body) {
+  if (find_journal(folder) == JournalFormat::segments) {
+    SegmentJournal journal(folder, {.segment_bytes = k_segment_in_test, .first_segment_bytes = k_segment_in_test, .has_thread = false});
+    journal.settle({});
+    return append_with(journal, event, first_seq, changes, at, body);
+  }
   Journal journal(DataFolder::journal_in(folder), Journal::Mode::write);
-  const std::vector<JournalRow> old = journal.old_rows(through, k_never, static_cast<std::size_t>(through));
-  ASSERT_EQ(old.size(), static_cast<std::size_t>(through - journal.anchor().position));
-  journal.remove(old);
+  append_with(journal, event, first_seq, changes, at, body);
 }
+
+void remove_old_rows(const fs::path& folder, Position through) { journal_of(folder).remove_through(through); }
 
 void change_by_hand(const std::string& file, const char* sql) {
   sqlite::Database database(file, sqlite::Database::Mode::read_write);

@@ -36,6 +36,17 @@ inline constexpr Millis k_minute = 60'000;
 inline constexpr Millis k_hour = 60 * k_minute;
 inline constexpr Millis k_day = 24 * k_hour;
 
+// Which files new folders keep their journal in: journal.db, or segments if HOLDFAST_TEST_JOURNAL says so. ctest runs the tests of the
+// embedded ledger with both.
+bool is_in_segments();
+JournalOptions journal_in_test();
+// The name of the journal's file or folder in a data folder: "journal.db" or "journal". Messages have it.
+std::string journal_name_in_test();
+// The single files of a data folder that tests may damage anywhere. Those of segments have tests of their own.
+std::vector<const char*> files_in_test();
+// Replaces the journal of one data folder by that of another one.
+void copy_journal(const std::filesystem::path& from, const std::filesystem::path& to);
+
 class LedgerFolder {
  public:
   LedgerFolder();

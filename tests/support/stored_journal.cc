@@ -19,32 +19,46 @@ StoredRowInTest row_in(const sqlite::Statement& at) {
 
 }  // namespace
 
-StoredJournal::StoredJournal(const std::filesystem::path& data)
-    : database_((data / "journal.db").string(), sqlite::Database::Mode::read_write) {}
+StoredJournal::StoredJournal(const std::filesystem::path& data) {
+  if (std::filesystem::exists(data / "journal")) segments_.emplace(data / "journal");
+  else database_.emplace((data / "journal.db").string(), sqlite::Database::Mode::read_write);
+}
 
-std::int64_t StoredJournal::last_position() { return database_.query_int("SELECT coalesce(max(position), 0) FROM journal"); }
+std::int64_t StoredJournal::last_position() {
+  if (!segments_) return database_->query_int("SELECT coalesce(max(position), 0) FROM journal");
+  const std::vector<StoredRowInTest> all = segments_->rows();
+  return all.empty() ? 0 : all.back().position;
+}
 
-std::int64_t StoredJournal::anchor() { return database_.query_int("SELECT value FROM meta WHERE name = 'anchor_position'"); }
+std::int64_t StoredJournal::anchor() {
+  return segments_ ? segments_->anchor() : database_->query_int("SELECT value FROM meta WHERE name = 'anchor_position'");
+}
 
 std::vector<StoredRowInTest> StoredJournal::rows() {
-  sqlite::Statement statement(database_, std::string(k_columns) + "1 ORDER BY position");
+  if (segments_) return segments_->rows();
+  sqlite::Statement statement(*database_, std::string(k_columns) + "1 ORDER BY position");
   std::vector<StoredRowInTest> rows;
   while (statement.step()) rows.push_back(row_in(statement));
   return rows;
 }
 
+StoredRowInTest StoredJournal::first_row_that(const std::function<bool(const StoredRowInTest&)>& fits, const std::string& what) {
+  for (const StoredRowInTest& row : rows()) {
+    if (fits(row)) return row;
+  }
+  ADD_FAILURE() << "the journal has no " << what;
+  return {};
+}
+
 StoredRowInTest StoredJournal::row(std::int64_t position) {
-  sqlite::Statement statement(database_, std::string(k_columns) + "position = ?1");
-  const bool is_there = statement.bind(1, position).step();
-  EXPECT_TRUE(is_there) << "the journal has no row " << position;
-  return is_there ? row_in(statement) : StoredRowInTest{};
+  return first_row_that([&](const StoredRowInTest& row) { return row.position == position; }, "row " + std::to_string(position));
 }
 
 StoredRowInTest StoredJournal::row_with(std::int64_t event, std::int64_t change) {
-  sqlite::Statement statement(database_, std::string(k_columns) + "event = ?1 AND first_seq <= ?2 AND first_seq + changes > ?2");
-  const bool is_there = statement.bind(1, event).bind(2, change).step();
-  EXPECT_TRUE(is_there) << "the journal has no change " << change << " of event " << event;
-  return is_there ? row_in(statement) : StoredRowInTest{};
+  const auto has_it = [&](const StoredRowInTest& row) {
+    return row.event == event && row.first_seq <= change && row.first_seq + row.changes > change;
+  };
+  return first_row_that(has_it, "change " + std::to_string(change) + " of event " + std::to_string(event));
 }
 
 void StoredJournal::falsify(std::int64_t position, const std::function<void(StoredRowInTest&)>& how) {
@@ -54,7 +68,8 @@ void StoredJournal::falsify(std::int64_t position, const std::function<void(Stor
 }
 
 void StoredJournal::put(const StoredRowInTest& row) {
-  sqlite::Statement(database_, "INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+  if (segments_) return segments_->put(row);
+  sqlite::Statement(*database_, "INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
       .bind(1, row.position)
       .bind(2, row.event)
       .bind(3, row.first_seq)
@@ -66,20 +81,32 @@ void StoredJournal::put(const StoredRowInTest& row) {
 }
 
 void StoredJournal::remove(std::int64_t position) {
-  sqlite::Statement(database_, "DELETE FROM journal WHERE position = ?1").bind(1, position).run();
+  if (segments_) return segments_->remove(position);
+  sqlite::Statement(*database_, "DELETE FROM journal WHERE position = ?1").bind(1, position).run();
 }
 
 void StoredJournal::remove_after(std::int64_t position) {
-  sqlite::Statement(database_, "DELETE FROM journal WHERE position > ?1").bind(1, position).run();
+  if (segments_) return segments_->remove_after(position);
+  sqlite::Statement(*database_, "DELETE FROM journal WHERE position > ?1").bind(1, position).run();
+}
+
+void StoredJournal::remove_through(std::int64_t position) {
+  if (segments_) return segments_->remove_through(position);
+  set_anchor(position, row(position).hash);
+  sqlite::Statement(*database_, "DELETE FROM journal WHERE position <= ?1").bind(1, position).run();
 }
 
 void StoredJournal::set_anchor(std::int64_t position, const std::string& hash) {
-  sqlite::Statement(database_, "UPDATE meta SET value = ?1 WHERE name = 'anchor_position'").bind(1, position).run();
-  sqlite::Statement(database_, "UPDATE meta SET value = ?1 WHERE name = 'anchor_hash'").bind_blob(1, hash).run();
+  if (segments_) return segments_->set_anchor(position, hash);
+  sqlite::Statement(*database_, "UPDATE meta SET value = ?1 WHERE name = 'anchor_position'").bind(1, position).run();
+  sqlite::Statement(*database_, "UPDATE meta SET value = ?1 WHERE name = 'anchor_hash'").bind_blob(1, hash).run();
 }
 
-void StoredJournal::forget_marker() { database_.execute("DELETE FROM meta WHERE name = 'has_marker'"); }
+void StoredJournal::forget_marker() { database_.value().execute("DELETE FROM meta WHERE name = 'has_marker'"); }
 
-void StoredJournal::forget_notes() { database_.execute("DELETE FROM meta"); }
+void StoredJournal::forget_notes() {
+  if (segments_) return segments_->forget_notes();
+  database_->execute("DELETE FROM meta");
+}
 
 }  // namespace holdfast::test

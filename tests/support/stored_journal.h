@@ -4,29 +4,21 @@
 //   journal_of(data).falsify(5, [](StoredRowInTest& row) { ++row.at; });   // its hash stays
 //   journal_of(data).remove(7);
 //
-// Belongs to one thread. Throws sqlite::Error.
+// Rows in segments are as they were when this was made. Belongs to one thread. Throws sqlite::Error or DataError.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sql/sqlite.h"
+#include "support/stored_rows.h"
+#include "support/stored_segments.h"
 
 namespace holdfast::test {
-
-// Numbers may be any, also those that there cannot be.
-struct StoredRowInTest {
-  std::int64_t position = 0;
-  std::int64_t event = 0;
-  std::int64_t first_seq = 0;
-  std::int64_t changes = 0;
-  std::int64_t at = 0;
-  std::string body{};
-  std::string hash{};
-};
 
 class StoredJournal {
  public:
@@ -44,13 +36,18 @@ class StoredJournal {
   void put(const StoredRowInTest& row);
   void remove(std::int64_t position);
   void remove_after(std::int64_t position);
+  // As retention does; in segments, without removing a file.
+  void remove_through(std::int64_t position);
 
   void set_anchor(std::int64_t position, const std::string& hash);
-  void forget_marker();   // as a folder of version 0.1, which had no journal.head
+  void forget_marker();   // as a folder of version 0.1, which had no journal.head; of journal.db only
   void forget_notes();    // the anchor and all else that is kept beside the rows
 
  private:
-  sqlite::Database database_;
+  StoredRowInTest first_row_that(const std::function<bool(const StoredRowInTest&)>& fits, const std::string& what);
+
+  std::optional<sqlite::Database> database_;   // nothing: it is in segments
+  std::optional<StoredSegments> segments_;
 };
 
 inline StoredJournal journal_of(const std::filesystem::path& data) { return StoredJournal(data); }

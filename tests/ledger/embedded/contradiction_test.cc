@@ -57,7 +57,7 @@ class Contradicted : public testing::Test {
 
   fs::path copy() {
     const fs::path to = folder.path() / ("copy" + std::to_string(++copies));
-    fs::copy(folder / "good", to);
+    fs::copy(folder / "good", to, fs::copy_options::recursive);
     return to;
   }
 
@@ -72,10 +72,7 @@ class Contradicted : public testing::Test {
     }
     std::string body;
     encode_body(batch, {}, body);
-    Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
-    journal.begin();
-    journal.append(event, first, batch.count, at, body);
-    journal.commit();
+    append_row(data, event, first, batch.count, at, body);
   }
 
   // A start that believes the tables without replaying the whole journal, as one with a large journal.
@@ -241,10 +238,7 @@ TEST_F(Contradicted, TablesDoNotGoOnBecauseTheJournalHasNothingNew) {
 
 TEST_F(Contradicted, TablesAreNotReplacedByAJournalThatIsNoLongerWhole) {
   const fs::path data = copy();
-  {
-    Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
-    journal.remove(journal.old_rows(3, at + 1, 3));
-  }
+  remove_old_rows(data, 3);
   change_by_hand(data / "state.db", "UPDATE seat_state SET state = 's' WHERE event = 1 AND seat = 1");
   const std::string before = tables_of(data);
   for (int start = 0; start < 2; ++start) {
@@ -260,7 +254,7 @@ TEST_F(Contradicted, TablesAndJournalRefuseTheStartAndStateDbStaysAsItIs) {
   append(data, {{.kind = ChangeKind::expired, .reservation = sold}});
   change_by_hand(data / "state.db", "UPDATE seat_state SET state = 's' WHERE event = 1 AND seat = 1");
   const std::string before = tables_of(data);
-  EXPECT_THAT(refusal_of(data), HasSubstr("journal.db contradicts itself: "));
+  EXPECT_THAT(refusal_of(data), HasSubstr(journal_name_in_test() + " contradicts itself: "));
   EXPECT_EQ(tables_of(data), before);
 }
 
@@ -355,7 +349,7 @@ TEST_F(Contradicted, TablesWithAnythingInAnyColumnEndNoCommandByASignal) {
     SCOPED_TRACE(change);
     const fs::path falsified = folder / "falsified";
     fs::remove_all(falsified);
-    fs::copy(data, falsified);
+    fs::copy(data, falsified, fs::copy_options::recursive);
     if (!what_of([&] { change_by_hand(falsified / "state.db", change.c_str()); }).empty()) continue;   // a value of another type
     (void)verify_folder(falsified);
     use.of(believing(falsified));

@@ -43,7 +43,7 @@ struct Damage : testing::Test {
   // A fresh copy of the good folder.
   fs::path copy() {
     const fs::path to = folder.path() / ("copy" + std::to_string(++copies));
-    fs::copy(folder / "good", to);
+    fs::copy(folder / "good", to, fs::copy_options::recursive);
     return to;
   }
   std::string files_of(const fs::path& data) { return read_whole(data / "journal.db") + read_whole(data / "state.db"); }
@@ -128,7 +128,7 @@ TEST_F(Damage, AMissingRowIsFoundAndNamed) {
     const fs::path data = copy();
     journal_of(data).remove(row);
     EXPECT_THAT(verify_folder(data).problem, HasSubstr("row " + std::to_string(row) + " is missing"));
-    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db"));
+    EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), journal_name_in_test()));
   }
 }
 
@@ -156,10 +156,10 @@ TEST_F(Damage, AJournalThatEndsBeforeTheTablesIsRefusedByNameWithTheRemedy) {
     journal_of(data).remove_after(rows - removed);
     const std::string before = files_of(data);
     const std::string refusal = refusal_at_start(data, time);
-    EXPECT_TRUE(names_the_way_out(refusal, "journal.db"));
+    EXPECT_TRUE(names_the_way_out(refusal, journal_name_in_test()));
     EXPECT_THAT(refusal, HasSubstr("ends at row " + std::to_string(rows - removed)));
     EXPECT_THAT(refusal, HasSubstr("row " + std::to_string(rows)));
-    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, "journal.db"));
+    EXPECT_TRUE(names_the_way_out(verify_folder(data).problem, journal_name_in_test()));
     EXPECT_EQ(files_of(data), before) << "a refused start changes nothing";
   }
 }
@@ -184,7 +184,7 @@ TEST_F(Damage, AnotherAnchorOfTheChainIsFound) {
 // ---------------------------------------------------------------------------------------------------------------- whole files
 
 TEST_F(Damage, AnotherFormatVersionIsRefusedWithItsNumber) {
-  for (const char* file : {"journal.db", "state.db"}) {
+  for (const char* file : files_in_test()) {
     const fs::path data = copy();
     change_by_hand(data / file, "PRAGMA user_version = 77");
     const std::string refusal = refusal_at_start(data, time);
@@ -194,7 +194,7 @@ TEST_F(Damage, AnotherFormatVersionIsRefusedWithItsNumber) {
 }
 
 TEST_F(Damage, AnotherProgramsFileIsRefused) {
-  for (const char* file : {"journal.db", "state.db"}) {
+  for (const char* file : files_in_test()) {
     const fs::path data = copy();
     fs::remove(data / file);
     {
@@ -210,7 +210,7 @@ TEST_F(Damage, AnotherProgramsFileIsRefused) {
 }
 
 TEST_F(Damage, AnEmptyFileIsRefusedAndItsLogIsKept) {
-  for (const char* file : {"journal.db", "state.db"}) {
+  for (const char* file : files_in_test()) {
     const fs::path data = copy();
     write_whole(data / file, "");
     const fs::path log = data / (std::string(file) + "-wal");
@@ -221,7 +221,7 @@ TEST_F(Damage, AnEmptyFileIsRefusedAndItsLogIsKept) {
 }
 
 TEST_F(Damage, AFileThatIsCutShortIsRefused) {
-  for (const char* file : {"journal.db", "state.db"}) {
+  for (const char* file : files_in_test()) {
     const auto size = fs::file_size(folder / "good" / file);
     for (const std::uintmax_t left : {std::uintmax_t{1}, std::uintmax_t{31}, std::uintmax_t{99}, std::uintmax_t{512}, std::uintmax_t{4'096},
                                       size / 2, size - 4'096, size - 1}) {
@@ -242,7 +242,7 @@ TEST_F(Damage, GarbageAnywhereIsFoundOrHarmless) {
     good = it.picture();
   }
   int found = 0;
-  for (const char* file : {"journal.db", "state.db"}) {
+  for (const char* file : files_in_test()) {
     const auto size = fs::file_size(folder / "good" / file);
     const std::uintmax_t step = k_is_sanitized ? 4'111 : 1'023;
     for (std::uintmax_t offset = 100; offset + 64 < size; offset += step) {
@@ -276,9 +276,9 @@ TEST_F(Damage, OneOfTheTwoFilesAloneIsRefused) {
   EXPECT_FALSE(fs::exists(no_tables / "state.db"));
 
   const fs::path no_journal = copy();
-  fs::remove(no_journal / "journal.db");
-  EXPECT_TRUE(names_the_way_out(refusal_at_start(no_journal, time), "journal.db"));
-  EXPECT_FALSE(fs::exists(no_journal / "journal.db"));
+  fs::remove_all(no_journal / journal_name_in_test());
+  EXPECT_TRUE(names_the_way_out(refusal_at_start(no_journal, time), journal_name_in_test()));
+  EXPECT_FALSE(fs::exists(no_journal / journal_name_in_test()));
 }
 
 TEST_F(Damage, FilesOfTwoLedgersAreRefused) {
@@ -288,7 +288,7 @@ TEST_F(Damage, FilesOfTwoLedgersAreRefused) {
     for (SeatIndex seat = 0; seat < 12; ++seat) ASSERT_TRUE(other.hold(number, other.new_id(number), {seat}).accepted());
   }
   const fs::path data = copy();
-  fs::copy_file(folder / "other" / "journal.db", data / "journal.db", fs::copy_options::overwrite_existing);
+  copy_journal(folder / "other", data);
   EXPECT_THAT(refusal_at_start(data, time), HasSubstr("not a pair"));
   EXPECT_THAT(verify_folder(data).problem, HasSubstr("not a pair"));
 }

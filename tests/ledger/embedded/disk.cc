@@ -184,12 +184,18 @@ int delete_file(sqlite3_vfs*, const char* name, int sync_folder) {
   return g_real->xDelete(g_real, name, sync_folder);
 }
 
-constexpr const char* k_files[] = {"journal.db", "journal.db-wal", "journal.head", "state.db", "state.db-wal"};
+constexpr const char* k_files[] = {"journal.db", "journal.db-wal", "journal.head", "registry.head", "state.db", "state.db-wal"};
 
 void copy_files(const fs::path& from, const fs::path& to) {
   fs::create_directories(to);
   for (const char* file : k_files) {
     if (fs::exists(from / file)) fs::copy_file(from / file, to / file, fs::copy_options::overwrite_existing);
+  }
+  if (!fs::exists(from / "journal")) return;
+  fs::create_directories(to / "journal");
+  for (const auto& entry : fs::directory_iterator(from / "journal")) {   // segments come and go meanwhile
+    std::error_code is_gone;
+    fs::copy_file(entry.path(), to / "journal" / entry.path().filename(), fs::copy_options::overwrite_existing, is_gone);
   }
 }
 

@@ -33,7 +33,8 @@ class Disk {
   // Writes and syncs, since the last fail(), of files whose path contains its name.
   int operations() const;
 
-  // Copies journal.db and state.db with their logs, while no file is written to.
+  // Copies the journal and state.db with their logs, while no SQLite file is written to. Segments of a journal are copied as every program
+  // sees them, also after a power loss: what a power loss takes of them is tested over a simulated disk.
   void copy_as_after_kill(const std::filesystem::path& from, const std::filesystem::path& to);
 
   // From now on, remembers unsynced writes to files below `folder`, so that they can be lost.

@@ -44,7 +44,7 @@ struct Marker : testing::Test {
 
   fs::path copy(const char* of = "killed") {
     const fs::path to = folder.path() / ("copy" + std::to_string(++copies));
-    fs::copy(folder / of, to);
+    fs::copy(folder / of, to, fs::copy_options::recursive);
     return to;
   }
   // A folder of version 0.1, which kept no marker.
@@ -203,7 +203,7 @@ TEST_F(Marker, AnAcceptedLossMovesFollowersBackToTheJournalsEnd) {
     const auto epoch = feed.make_lease("me", std::chrono::milliseconds(1'000))->acquire().value();
     feed.save(epoch, std::vector<feed::kafka::FeedPosition>{{event, 1'000}, {event + 1, 5}});
   }
-  fs::copy(data, folder / "restored");
+  fs::copy(data, folder / "restored", fs::copy_options::recursive);
   fs::remove(data / "journal.db-wal");
   const cli::AcceptedLoss loss = cli::accept_loss(data, [](Position, Position) {});
   EXPECT_EQ(loss.followers, 3u);

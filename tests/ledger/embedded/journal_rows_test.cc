@@ -9,6 +9,7 @@
 
 #include "ledger/change_pages.h"
 #include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_files.h"
 #include "ledger/embedded/journal_reader.h"
 #include "ledger/embedded/segment_rows.h"
 #include "ledger/embedded/segments/clock_doubt_note.h"

@@ -159,9 +159,7 @@ TEST_F(Keys, AKeyUsedAgainAfterADayIsReplayedThoughTheTablesHaveOnlyItsFirstUse)
   const Verdict second = it.asks(hold(it.new_id(event), 5, 2, two));
   ASSERT_TRUE(second.accepted());
   Disk::get().copy_as_after_kill(folder / "data", folder / "late");
-  for (const char* file : {"journal.db", "journal.db-wal"}) {
-    std::filesystem::copy_file(folder / "late" / file, folder / "early" / file, std::filesystem::copy_options::overwrite_existing);
-  }
+  copy_journal(folder / "late", folder / "early");
   LedgerInTest copy(folder / "early", time);
   EXPECT_EQ(told(copy.asks(hold(it.new_id(event), 5, 2, two))), "replayed: " + told(second));
 }

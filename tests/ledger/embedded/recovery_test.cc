@@ -220,10 +220,7 @@ TEST_P(Recovery, TablesThatLagFarBehindCatchUpFromTheJournal) {
   }
   disk.copy_as_after_kill(folder / "data", folder / "late");
   for (const fs::path& tables : early) {
-    for (const char* file : {"journal.db", "journal.db-wal"}) {
-      fs::remove(tables / file);
-      if (fs::exists(folder / "late" / file)) fs::copy_file(folder / "late" / file, tables / file);
-    }
+    copy_journal(folder / "late", tables);
     expect_same(tables, it, crowd, it.picture());
     if (HasFailure()) return;
   }
@@ -290,8 +287,7 @@ TEST(RecoveryOfReinstated, KeepsASaleReinstatedAfterTheTablesPosition) {
     ASSERT_EQ(told(it.consume(event, id, "order-1", true)), "accepted");
     const std::string picture = it.picture();
     Disk::get().copy_as_after_kill(folder / "data", folder / "late");
-    fs::copy_file(folder / "late" / "journal.db-wal", folder / "early" / "journal.db-wal", fs::copy_options::overwrite_existing);
-    fs::copy_file(folder / "late" / "journal.db", folder / "early" / "journal.db", fs::copy_options::overwrite_existing);
+    copy_journal(folder / "late", folder / "early");
     EmbeddedLedger copy({.data = folder / "early", .clock = &time});
     EXPECT_EQ(it.picture_of(copy), picture);
     EXPECT_EQ(copy.reservation(id)->status, ReservationStatus::consumed);

@@ -50,14 +50,11 @@ class StateChecksAtAStart : public testing::Test {
   }
   fs::path copy() {
     const fs::path to = folder.path() / ("copy" + std::to_string(++copies));
-    fs::copy(folder / "good", to);
+    fs::copy(folder / "good", to, fs::copy_options::recursive);
     return to;
   }
   // As retention does.
-  static void remove_rows(const fs::path& data) {
-    Journal journal(DataFolder::journal_in(data), Journal::Mode::write);
-    journal.remove(journal.old_rows(7, k_begin + 1, 5));
-  }
+  static void remove_rows(const fs::path& data) { remove_old_rows(data, 5); }
   fs::path changed_by(const std::string& sql) {
     const fs::path data = copy();
     change_by_hand(data / "state.db", sql.c_str());
@@ -275,7 +272,7 @@ TEST_F(StateChecksAtAStart, SumsThatAnotherProgramLeftBehindAreMadeAgain) {
 TEST_F(StateChecksAtAStart, ARefusedStartMakesNoSums) {
   const fs::path data = copy();
   drop_sums(data);
-  change_by_hand(data / "journal.db", "DELETE FROM journal WHERE position > 3");
+  journal_of(data).remove_after(3);
   EXPECT_NE(refusal_at_start(data, time), "");
   EXPECT_FALSE(StateStore(DataFolder::state_in(data), StateStore::Mode::read).has_current_sums());
 }
