@@ -9,7 +9,8 @@
 #include <filesystem>
 #include <functional>
 
-#include "ledger/embedded/journal.h"
+#include "ledger/embedded/journal_files.h"
+#include "ledger/journal_row.h"
 
 namespace holdfast::cli {
 
@@ -20,8 +21,9 @@ void backup(const std::filesystem::path& data, const std::filesystem::path& file
 // Which API keys a folder has after a restore. Existing keys are kept: a backup must not bring back keys that were revoked since.
 enum class RestoredKeys { from_backup, kept, none };
 
-// Restores a backup into a folder without data, which no server may use. Throws DataError or sqlite::Error, and then leaves no data.
-RestoredKeys restore(const std::filesystem::path& data, const std::filesystem::path& file);
+// Restores a backup into a folder without data, which no server may use. `format`: the kind of journal that the folder gets. Throws DataError
+// or sqlite::Error, and then leaves no data. A crash leaves a folder without data, one that a start refuses, or one that is done.
+RestoredKeys restore(const std::filesystem::path& data, const std::filesystem::path& file, JournalFormat format = JournalOptions{}.for_new);
 
 // Rebuilds state.db from a complete journal, while no server uses the folder. Keeps the old one as state.db.replaced. Returns the position of
 // the journal's last row. `progress` is called after each part. Throws DataError or sqlite::Error, and then leaves state.db as it was.

@@ -16,6 +16,7 @@
 #include "ledger/embedded/data_folder.h"
 #include "ledger/embedded/head_marker.h"
 #include "ledger/embedded/journal_files.h"
+#include "ledger/embedded/segments/segment_reader.h"
 #include "ledger/embedded/sqlite_rows.h"
 #include "ledger/embedded/state_store.h"
 #include "ledger/embedded/stopped_events.h"
@@ -25,6 +26,8 @@ namespace holdfast::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int k_tries_max = 5;
 
 // Copies tables of a file that not every folder has: only folders of later versions have registry.db, only those with a feed have feed.db.
 void copy_tables_into(sqlite::Database& copy, const std::string& file, std::span<const char* const> tables) {
@@ -68,14 +71,24 @@ void copy_notes_into(sqlite::Database& copy, JournalRows& journal) {
   note("clock_doubt_ahead", doubtful->ahead);
 }
 
+// Retention has removed rows that were to be copied. The copy can begin anew.
+class Overtaken : public DataError {
+ public:
+  using DataError::DataError;
+};
+
 void copy_journal_into(sqlite::Database& copy, const fs::path& data) {
   const std::unique_ptr<JournalRows> journal = open_journal_rows(data);
   journal->pin();
+  const Position in_tables = copy.query_int("SELECT value FROM meta WHERE name = 'position'");
+  if (journal->anchor().position > in_tables) throw Overtaken("rows after row " + std::to_string(in_tables) + " are gone");
   sqlite::Transaction transaction(copy);
   try {
     copy_rows_into(copy, *journal);
   } catch (const JournalDamage& damage) {
     throw DataError("the data in " + data.string() + " are damaged, so no backup was written: " + damage.what());
+  } catch (const segments::RowsGone& gone) {
+    throw Overtaken(gone.what());
   }
   copy_notes_into(copy, *journal);
   copy.execute(("PRAGMA main.application_id = " + std::to_string(SqliteRows::k_backup_application_id)).c_str());
@@ -97,6 +110,25 @@ void copy_into(sqlite::Database& copy, const fs::path& data) {
   copy.execute("PRAGMA journal_mode = DELETE");   // a single file
 }
 
+// Writes the copy, again from the beginning if retention is faster.
+void write_copy(const fs::path& partial, const fs::path& data) {
+  for (int tries = 1;; ++tries) {
+    create_private_file(partial.string());   // it contains the secret that signs sessions
+    try {
+      sqlite::Database copy(partial.string(), sqlite::Database::Mode::create);
+      copy_into(copy, data);
+      return;
+    } catch (const Overtaken& overtaken) {
+      if (tries == k_tries_max) {
+        throw DataError("no backup was written: " + std::to_string(tries) +
+                        " times the journal's oldest rows were removed while they were copied (" + overtaken.what() +
+                        "). Try again, or set retention to more days.");
+      }
+    }
+    fs::remove(partial);
+  }
+}
+
 StoppedEvents stopped_events_in(const fs::path& copy) {
   sqlite::Database database(copy.string(), sqlite::Database::Mode::read_only);
   return load_stopped_events(database);
@@ -113,8 +145,7 @@ void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* ma
   const VerifyReport report = verify(journal, state);
   if (!report.problem.empty())
     throw DataError("the data in " + data.string() + " are damaged, so no backup was written: " + report.problem);
-  if (marker == nullptr) return;
-  check_reached(marker, journal);
+  if (marker != nullptr) check_reached(marker, journal);
   const auto copied = registry_revision(state.database());
   if (!noted || (copied && copied->id == noted->id && copied->number >= noted->number)) return;
   throw DataError(DataFolder::registry_in(data) +
@@ -126,8 +157,8 @@ void check_copy(const fs::path& copy, const fs::path& data, const HeadMarker* ma
 }   // namespace
 
 void backup(const fs::path& data, const fs::path& file) {
-  if (!fs::exists(DataFolder::journal_in(data)) || !fs::exists(DataFolder::state_in(data))) {
-    throw DataError(data.string() + " has no data of Holdfast (journal.db and state.db).");
+  if (!find_journal(data) || !fs::exists(DataFolder::state_in(data))) {
+    throw DataError(data.string() + " has no data of Holdfast (a journal and state.db).");
   }
   if (fs::exists(file)) throw DataError(file.string() + " exists. A backup never overwrites a file: choose another name.");
   const fs::path partial = file.string() + ".partial";
@@ -138,11 +169,7 @@ void backup(const fs::path& data, const fs::path& file) {
   const std::optional<RegistryRevision> noted = noted_registry_revision(DataFolder::registry_in(data));
   check_reached(marker.get(), *open_journal_rows(data));
   try {
-    create_private_file(partial.string());   // it contains the secret that signs sessions
-    {
-      sqlite::Database copy(partial.string(), sqlite::Database::Mode::create);
-      copy_into(copy, data);
-    }
+    write_copy(partial, data);
     check_copy(partial, data, marker.get(), noted);
     fs::rename(partial, file);
   } catch (...) {

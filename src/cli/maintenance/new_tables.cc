@@ -42,7 +42,7 @@ void make_tables(const std::string& file, JournalRows& journal, const std::funct
 
 void rebuild_tables_from(const DataFolder& folder, JournalRows& journal, const std::function<void(Position, Position)>& progress) {
   if (journal.anchor().position != 0) {
-    throw DataError(folder.journal() +
+    throw DataError(journal.path() +
                     " no longer has its first rows, so the tables cannot be rebuilt from it. Restore both files from a backup.");
   }
   const std::string partial = folder.state() + ".partial";

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ struct State {
   std::map<std::string, std::set<std::string>> names;   // by folder: those that were made, changed or removed since it was synced
   std::vector<std::string> too_early;
   std::optional<std::size_t> free;
+  bool cannot_exchange = false;
 };
 
 State& state() {
@@ -157,11 +159,13 @@ void CountedCalls::watch(const fs::path& folder, const std::optional<Fault>& fau
   fresh.folder = folder.string();
   fresh.fault = fault;
   fresh.free = state().free;
+  fresh.cannot_exchange = state().cannot_exchange;
   state() = std::move(fresh);
 }
 void CountedCalls::stop() { state().is_on = false; }
 std::size_t CountedCalls::calls() { return state().calls; }
 std::vector<std::string> CountedCalls::renamed_too_early() { return state().too_early; }
+void CountedCalls::set_cannot_exchange(bool cannot) { state().cannot_exchange = cannot; }
 void CountedCalls::set_free(const std::optional<std::size_t>& bytes) { state().free = bytes; }
 
 }  // namespace holdfast::test
@@ -234,6 +238,18 @@ int rename(const char* from, const char* to) noexcept {
 int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
   static auto* const next = real<int(int, const char*, int, const char*)>("renameat");
   return renaming(path_at(from_folder, from), path_at(to_folder, to), [&] { return next(from_folder, from, to_folder, to); });
+}
+int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) noexcept {
+  static auto* const next = real<int(int, const char*, int, const char*, unsigned)>("renameat2");
+  return renaming(path_at(from_folder, from), path_at(to_folder, to), [&] {
+    if (!state().cannot_exchange) return next(from_folder, from, to_folder, to, flags);
+    errno = EINVAL;
+    return -1;
+  });
+}
+int remove(const char* name) noexcept {
+  static auto* const next = real<int(const char*)>("remove");
+  return naming(name, [&] { return next(name); });
 }
 int unlink(const char* name) noexcept {
   static auto* const next = real<int(const char*)>("unlink");

@@ -38,6 +38,8 @@ class CountedCalls {
   static std::size_t calls();
   // What was renamed although it, or a name before it, was not on disk: a power cut could leave the new name without it.
   static std::vector<std::string> renamed_too_early();
+  // Whether the folder's file system is one that cannot exchange two names (RENAME_EXCHANGE).
+  static void set_cannot_exchange(bool cannot);
   // Free room that statvfs tells of the folder's disk; nothing: what there is.
   static void set_free(const std::optional<std::size_t>& bytes);
 };

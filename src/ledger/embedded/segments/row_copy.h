@@ -1,5 +1,6 @@
 // Copies rows into a journal of segments as they are: positions, times and hashes stay, rounds are counted anew.
 //
+//   const auto options = with_room_for(largest_body, usual);
 //   SegmentWriter::create(disk, options, new_id, {.round = 0, .head = from.anchor()});
 //   SegmentWriter writer(disk, options);
 //   writer.settle();
@@ -18,6 +19,10 @@
 #include "ledger/journal_row.h"
 
 namespace holdfast::segments {
+
+// `options` for a journal whose rows have bodies of at most `body_bytes`. A row of an earlier version may be larger than a round that is
+// written today: then all segments are large enough for it. Throws DataError if none can be.
+SegmentWriter::Options with_room_for(std::uint64_t body_bytes, SegmentWriter::Options options);
 
 class RowCopy {
  public:
