@@ -117,10 +117,11 @@ void CommandLine::add_ledger_tools() {
         if (!asked.event) throw UsageError("--event is missing: the number of the event whose tables to rebuild");
         return rebuild_ledger_tables(asked.place.ledger, *asked.event);
       });
-  CLI::App& repair = add_tool(app_, "repair", "Accept a journal that has lost its end, so that a server can start on the folder again",
-                              [this] { return accept_loss_of(asked_.place.data); });
+  CLI::App& repair =
+      add_tool(app_, "repair", "List what a damaged journal has lost; or accept that, so that a server can start on the folder again",
+               [this] { return asked_.is_loss_accepted ? accept_loss_of(asked_.place.data) : list_loss_of(asked_.place.data); });
   add_folder(repair);
-  repair.add_flag("--accept-loss", asked_.is_loss_accepted, "Give up the missing rows, with the holds and sales in them")->required();
+  repair.add_flag("--accept-loss", asked_.is_loss_accepted, "Give up the lost rows, with the holds and sales in them");
   add_tool(app_, "migrate", "Bring a PostgreSQL database to the schema of this version; several nodes may do it at once",
            [this] { return migrate_ledger(asked_.place.ledger); })
       .add_option("--ledger", asked_.place.ledger,

@@ -49,6 +49,8 @@ int backup_data(const std::string& data, const std::string& file);
 int restore_data(const std::string& data, const std::string& file);
 int rebuild_tables(const std::string& data);
 int verify_data(const std::string& data);
+// Lists what the folder has lost, and changes nothing. Returns 1 if that is anything.
+int list_loss_of(const std::string& data);
 int accept_loss_of(const std::string& data);
 // Returns 1 also if rows are damaged or missing: they are printed as such, and those behind them too.
 int dump_journal(const JournalRange& range);

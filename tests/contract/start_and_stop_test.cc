@@ -353,7 +353,10 @@ TEST_F(Damage, AJournalWhoseLogWasDeletedIsRefusedUntilTheLossIsAccepted) {
   EXPECT_EQ(verified.status, 1) << verified.everything();
   EXPECT_THAT(verified.out, HasSubstr("rows are missing"));
   EXPECT_EQ(run_holdfast({"backup", "--data", data.string(), (folder / "copy").string()}).status, 1);
-  EXPECT_EQ(run_holdfast({"repair", "--data", data.string()}).status, 2) << "not without saying so";
+  const Finished listed = run("repair");
+  EXPECT_EQ(listed.status, 1) << listed.everything();
+  EXPECT_THAT(listed.out, HasSubstr("Nothing was changed"));
+  expect_refused("journal.db", "repair --accept-loss");
   const Finished repaired = run_holdfast({"repair", "--accept-loss", "--data", data.string()});
   EXPECT_EQ(repaired.status, 0) << repaired.everything();
   expect_everything_there();   // except for the accepted loss

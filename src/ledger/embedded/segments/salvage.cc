@@ -229,6 +229,7 @@ class Surveyor {
 
   void keep(const JournalRow& row) {
     survey_.kept = {row.position, row.hash};
+    survey_.largest_body = std::max<std::uint64_t>(survey_.largest_body, row.body.size());
     next_seq_[row.event] = row.first_seq + row.changes;
   }
 
@@ -317,8 +318,9 @@ void write_kept(Disk& from, const Survey& survey, Disk& to, const SegmentWriter:
                     " cannot be read, so no row can be kept. Restore it from a backup.");
   }
   if (SegmentWriter::exists(to)) throw DataError(to.path_of("") + " has a journal. What is saved needs a folder of its own.");
-  SegmentWriter::create(to, options, journal, {.round = 0, .head = survey.start->head});
-  SegmentWriter writer(to, options);
+  const SegmentWriter::Options fitting = with_room_for(survey.largest_body, options);
+  SegmentWriter::create(to, fitting, journal, {.round = 0, .head = survey.start->head});
+  SegmentWriter writer(to, fitting);
   writer.settle();
   RowCopy copy(writer);
   JournalHead at = survey.start->head;

@@ -41,6 +41,7 @@ struct Survey {
   std::optional<Reach>
       start;   // before the first row that is kept; nothing: the journal's beginning cannot be read, and no row can be kept
   JournalHead kept;   // the last row that is kept; as start if none is
+  std::uint64_t largest_body = 0;   // of the rows that are kept, in bytes
   Notes notes;   // in force there, but for those that only a damaged opening of the first segment had
   std::vector<Stretch> unreadable;   // rows that cannot be read. Without `start`, with those that retention has removed
   std::vector<Stretch> readable;   // rows behind the damage
