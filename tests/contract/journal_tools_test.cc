@@ -2,8 +2,15 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <fstream>
+#include <optional>
 #include <sstream>
 
+#include "ledger/embedded/data_folder.h"
+#include "ledger/embedded/journal_files.h"
+#include "ledger/embedded/segments/posix_disk.h"
+#include "ledger/embedded/segments/segment_writer.h"
+#include "ledger/embedded/segments/segments_in_test.h"
 #include "support/events.h"
 #include "support/server.h"
 #include "support/stored_journal.h"
@@ -255,6 +262,97 @@ TEST_F(JournalTail, EndsIfTheJournalIsReplaced) {
   EXPECT_THAT(read_file(folder / "err"), HasSubstr("was removed or replaced"));
   fs::rename(server.data() / "moved.db", server.data() / "journal.db");
   server.start();
+}
+
+// ---------------------------------------------------------------------------------------------------------------- segment files
+
+// The server's rows once more, in a folder of segments: each in a round of its own.
+class JournalOfSegments : public JournalTail {
+ protected:
+  void write_segments() {
+    for (std::size_t seat = 0; seat < 6; ++seat) sell(seat);
+    stop();
+    fs::create_directories(other / "journal");
+    disk.emplace(other / "journal");
+    segments::SegmentWriter::create(*disk, small_segments(), k_test_journal, {});
+    segments::SegmentWriter writer(*disk, small_segments());
+    writer.settle();
+    const auto rows = open_journal_rows(server.data());
+    rows->read(rows->anchor(), [&](const JournalRow& row) {
+      append(writer, row);
+      return true;
+    });
+    writer.stop();
+    fs::copy_file(server.data() / "state.db", other / "state.db");
+  }
+  static void append(segments::SegmentWriter& writer, const JournalRow& row) {
+    segments::Round round(writer.reach());
+    round.add_row(row.event, row.first_seq, row.changes, row.at, row.body);
+    writer.append(round);
+  }
+  // Changes a byte of the row.
+  void damage(std::int64_t position) {
+    const std::string body = journal_of(server.data()).row(position).body;
+    for (const auto& entry : fs::directory_iterator(other / "journal")) {
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+      const std::size_t at = bytes.find(body);
+      if (at == std::string::npos) continue;
+      file.clear();
+      file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(body.front() ^ 1));
+      return;
+    }
+    ADD_FAILURE() << "row " << position << " is in no file";
+  }
+  Finished dump_segments(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"journal", "dump", "--data", other.string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_holdfast(arguments);
+  }
+
+  const fs::path other = folder / "other";
+  std::optional<segments::PosixDisk> disk;
+};
+
+TEST_F(JournalOfSegments, IsDumpedAsTheSameLines) {
+  write_segments();
+  EXPECT_EQ(dump_segments().out, dump().out);
+  EXPECT_EQ(dump_segments({"--from", "4", "--to", "6", "--event", event.id}).out, dump({"--from", "4", "--to", "6"}).out);
+  EXPECT_EQ(dump_segments().status, 0);
+}
+
+TEST_F(JournalOfSegments, IsDumpedPastDamageThatAStartRefuses) {
+  write_segments();
+  const std::size_t rows = positions_in(dump().out).size();
+  damage(6);
+  const Finished dumped = dump_segments();
+  EXPECT_EQ(dumped.status, 1);
+  EXPECT_THAT(dumped.err, HasSubstr((other / "journal").string()));
+  const std::vector<std::string> positions = positions_in(dumped.out);
+  ASSERT_EQ(positions.size(), rows);
+  EXPECT_THAT(std::vector<std::string>(positions.begin() + 4, positions.begin() + 7), ElementsAre("5", "6!", "7"));
+  EXPECT_EQ(positions.back(), std::to_string(rows));
+  EXPECT_THAT(positions_in(dump_segments({"--from", "6", "--to", "7"}).out), ElementsAre("6!", "7"));
+}
+
+TEST_F(JournalOfSegments, IsFollowedFromBeforeItsServerHasStarted) {
+  write_segments();
+  ProcessSettings settings;
+  settings.arguments = {HOLDFAST_BINARY, "journal", "tail", "--data", other.string(), "--from", "3"};
+  settings.stdout_file = folder / "out";
+  settings.stderr_file = folder / "err";
+  tail = Process(settings);
+  ASSERT_TRUE(prints("\"position\":3,"));
+  const DataFolder lock(other);   // as a server has it
+  segments::SegmentWriter writer(*disk, small_segments());
+  writer.settle();
+  const Position first = writer.reach().head.position + 1;
+  std::string body;
+  for (int i = 0; i < 30; ++i) append(writer, test_row(writer.reach().head.position + 1, body));   // more than a segment
+  EXPECT_TRUE(prints("\"position\":" + std::to_string(first + 29) + ","));
+  const std::vector<std::string> positions = positions_in(read_file(folder / "out"));
+  ASSERT_EQ(positions.size(), static_cast<std::size_t>(first + 29 - 2));
+  for (std::size_t i = 0; i < positions.size(); ++i) EXPECT_THAT(positions[i], testing::StartsWith(std::to_string(i + 3)));
 }
 
 }  // namespace
