@@ -42,13 +42,19 @@ std::optional<JournalFormat> find_journal(const std::filesystem::path& data, con
   return std::nullopt;
 }
 
+JournalFormat format_for_new(const std::filesystem::path& data, const JournalOptions& options) {
+  const bool had_segments =
+      std::filesystem::exists(DataFolder::registry_head_in(data)) || std::filesystem::exists(DataFolder::journal_folder_in(data));
+  return had_segments ? JournalFormat::segments : options.for_new;
+}
+
 std::string path_of_journal(const std::filesystem::path& data, JournalFormat format) {
   return format == JournalFormat::sqlite ? DataFolder::journal_in(data) : DataFolder::journal_folder_in(data);
 }
 
 std::unique_ptr<JournalWriter> open_journal(const DataFolder& folder, const JournalOptions& options) {
   const std::optional<JournalFormat> found = find_journal(folder.path(), options);
-  if (found.value_or(options.for_new) == JournalFormat::segments) {
+  if (found.value_or(format_for_new(folder.path(), options)) == JournalFormat::segments) {
     if (!found) create_segments(folder.path(), options);
     return std::make_unique<SegmentJournal>(folder.path(), segment_options(options));
   }

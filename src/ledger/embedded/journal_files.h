@@ -43,6 +43,9 @@ struct JournalOptions {
 
 // What the folder has; nothing: no journal, or one whose creation was interrupted. Throws DataError if it has both, or if nobody can tell.
 std::optional<JournalFormat> find_journal(const std::filesystem::path& data, const JournalOptions& options = {});
+// What a folder without a journal gets: segments also if it has had some, or if their creation was interrupted. So a journal.db is never made
+// where journal/ is only missing.
+JournalFormat format_for_new(const std::filesystem::path& data, const JournalOptions& options);
 // The path of its file or folder.
 std::string path_of_journal(const std::filesystem::path& data, JournalFormat format);
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "ledger/embedded/registry_marker.h"
 #include "ledger/embedded/segment_journal.h"
 #include "ledger/ledger_in_test.h"
 
@@ -63,6 +64,26 @@ TEST_F(JournalFiles, TablesWithoutAJournalAreRefused) {
   const auto before = content_of(data);
   EXPECT_TRUE(names_the_way_out(refusal_at_start(data, time), "journal.db"));
   EXPECT_EQ(content_of(data), before);
+}
+
+// Otherwise the folder would have two journals from the next start on.
+TEST_F(JournalFiles, SegmentsWhoseCreationWasInterruptedAreMadeWhateverIsAskedFor) {
+  const fs::path other = folder / "other";
+  fs::create_directories(other / "journal");
+  RegistryMarker::create(other);
+  const DataFolder locked(other);
+  open_journal(locked, {.for_new = JournalFormat::sqlite, .first_segment_bytes = segments::k_segment_bytes_min});
+  EXPECT_FALSE(fs::exists(other / "journal.db"));
+  EXPECT_EQ(find_journal(other), JournalFormat::segments);
+}
+
+TEST_F(JournalFiles, ANewJournalDbDoesNotTakeThePlaceOfLostSegments) {
+  const fs::path other = folder / "other";
+  fs::create_directories(other);
+  RegistryMarker::create(other, RegistryRevision{.id = {1}, .number = 1});
+  const DataFolder locked(other);
+  EXPECT_THROW(open_journal(locked, {.for_new = JournalFormat::sqlite}), DataError);
+  EXPECT_FALSE(fs::exists(other / "journal.db"));
 }
 
 }  // namespace
