@@ -102,7 +102,7 @@ std::unique_ptr<JournalWriter> EmbeddedLedger::open_files() {
   const bool has_journal = find_journal(folder_.path(), options_.journal).has_value();
   const bool has_state = std::filesystem::exists(folder_.state());
   if (has_state && !has_journal) {
-    const std::string missing = path_of_journal(folder_.path(), options_.journal.for_new);
+    const std::string missing = path_of_journal(folder_.path(), format_for_new(folder_.path(), options_.journal));
     throw DataError(missing + " is missing, and " + folder_.state() + " has tables made from it. Nothing was changed. Put " +
                     std::filesystem::path(missing).filename().string() + " back, or both files from a backup (holdfast restore).");
   }
@@ -173,7 +173,15 @@ void EmbeddedLedger::abandon_unfinished_imports() {
     entry.submission.parts.push_back({number, Configure{.status = EventStatus::abandoned}});
     Batch batch{.events = {number}, .entries = {&entry}};
     execute({&batch, 1});
-    by_id_.erase(to_string(event.inventory->card().id));
+    if (!entry.verdict.accepted()) {
+      spdlog::error(
+          "the import of event {} ({}) had not ended when the process did, and could not be abandoned ({}): its ids stay taken. The next "
+          "start tries it again",
+          number, event.inventory->settings().name, name_of(entry.verdict.outcomes.front().reason));
+      continue;
+    }
+    const auto by_id = by_id_.find(to_string(event.inventory->card().id));
+    if (by_id != by_id_.end() && by_id->second == number) by_id_.erase(by_id);   // a later event may have the id
     spdlog::warn("the import of event {} ({}) had not ended when the process did; it was abandoned, its seats' ids are free", number,
                  event.inventory->settings().name);
   }
@@ -243,7 +251,7 @@ void EmbeddedLedger::execute_in_pieces(std::span<const Batch> batches, Execution
     } else if (const auto recorded = record_due(piece.batches.front().events, report)) {
       continue;   // now it fits
     } else {
-      execute_what_can_be(piece, recorded.error(), now, report);
+      execute_what_can_be(piece, recorded.error(), next_now(), report);
     }
     cutter.pass(piece);
   }
@@ -298,6 +306,7 @@ void EmbeddedLedger::execute_what_can_be(const Piece& piece, const NotTaken& why
     report.durable = false;
     return refuse(piece.batches, refused(Reason::unavailable));
   }
+  keys_.keep_longer(doubt_.ahead(now, wall_time()));   // as when it is judged, or a key might decide here and not there
   const auto has_known_key = [&](const Submission& submission) { return key_decides(submission, keys_, now); };
   const auto settles = [&](const Submission& submission) { return !is_growing(submission) || has_known_key(submission); };
   if (piece.need.grows) {
