@@ -19,12 +19,18 @@ std::string way_out(const std::string& path) {
          fs::path(path).parent_path().string();
 }
 
+// An empty folder may have been made ahead, for example to mount a disk there.
+bool has_segments(const fs::path& folder) {
+  const std::string journal = DataFolder::journal_folder_in(folder);
+  return fs::exists(journal) && !fs::is_empty(journal);
+}
+
 }  // namespace
 
 std::unique_ptr<RegistryMarker> RegistryMarker::find(const fs::path& folder, Mode mode) {
   const std::string own = DataFolder::registry_head_in(folder);
   if (fs::exists(own)) return std::unique_ptr<RegistryMarker>(new RegistryMarker(own, mode, false));
-  if (fs::exists(DataFolder::journal_folder_in(folder))) {
+  if (has_segments(folder)) {
     throw DataError(own + " is missing, so nobody knows how new registry.db must be. " + way_out(own));
   }
   const std::string head = DataFolder::journal_head_in(folder);

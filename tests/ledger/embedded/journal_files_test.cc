@@ -77,6 +77,16 @@ TEST_F(JournalFiles, SegmentsWhoseCreationWasInterruptedAreMadeWhateverIsAskedFo
   EXPECT_EQ(find_journal(other), JournalFormat::segments);
 }
 
+// For example, a disk is mounted there.
+TEST_F(JournalFiles, AFolderForSegmentsMayBeMadeAhead) {
+  const fs::path other = folder / "other";
+  fs::create_directories(other / "journal");
+  const DataFolder locked(other);
+  open_journal(locked, {.for_new = JournalFormat::segments, .first_segment_bytes = segments::k_segment_bytes_min});
+  EXPECT_TRUE(fs::exists(other / "registry.head"));
+  EXPECT_EQ(find_journal(other), JournalFormat::segments);
+}
+
 TEST_F(JournalFiles, ANewJournalDbDoesNotTakeThePlaceOfLostSegments) {
   const fs::path other = folder / "other";
   fs::create_directories(other);

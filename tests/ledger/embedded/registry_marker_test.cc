@@ -133,6 +133,7 @@ TEST_F(RegistryHead, AFolderWithoutAJournalHasNone) { EXPECT_EQ(RegistryMarker::
 
 TEST_F(RegistryHead, IsMissedBesideAFolderOfSegmentsUntilTheRegistryIsAccepted) {
   fs::create_directory(DataFolder::journal_folder_in(data));
+  std::ofstream(fs::path(DataFolder::journal_folder_in(data)) / "reach");
   try {
     RegistryMarker::find(data, Mode::read);
     ADD_FAILURE() << "a missing file was taken for one without a note";
