@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
 
 #include "core/hash.h"
 #include "core/last_words.h"
+#include "ledger/embedded/pieces.h"
 #include "ledger/embedded/verify.h"
 #include "ledger/ledger_in_test.h"
 #include "simulation/book.h"
@@ -54,6 +56,12 @@ class Run {
     Kind kind;
     std::string name;
     Entry* entry;
+
+    bool is_refused(Reason reason) const {
+      const auto& outcomes = entry->verdict.outcomes;
+      return !outcomes.empty() && outcomes.front().reason == reason;
+    }
+    bool finds_no_room() const { return is_refused(Reason::no_room); }
   };
 
   void step();
@@ -67,6 +75,8 @@ class Run {
   void add_sweeps(test::Round& round, std::vector<Asked>& asked);
   void execute(test::Round& round, const std::vector<Asked>& asked);
   std::vector<std::string> expect_answers(const std::vector<Asked>& asked, Book& book, Millis now, bool skips_unreadable) const;
+  void check_room(const std::vector<Asked>& asked);
+  void undo_import_step(const Command& step);
   void take_answers(const std::vector<Asked>& asked, const std::vector<std::string>& expected, Millis now);
   void note_made(const Verdict& verdict);
   void abandon_import();
@@ -94,6 +104,7 @@ class Run {
   Book durable_;   // as of the last round that was answered and has changes
   std::optional<Book> in_flight_;   // with a round that was not answered
   std::optional<Import> import_;
+  bool room_may_lack_ = false;
   std::vector<std::uint64_t> free_houses_;
   std::uint64_t houses_ = 0;
   std::uint64_t crash_every_;   // steps, on average
@@ -107,7 +118,8 @@ NodeOptions draw_options(Choices& choices, bool only_segments) {
   static constexpr std::size_t k_keys[] = {6, 60, 2'000'000, 2'000'000};
   static constexpr std::int64_t k_retention_days[] = {0, 0, 1};
   static constexpr Millis k_slowness[] = {0, 0, 5, 3'000};
-  static constexpr std::uint64_t k_segment_bytes[] = {64 * 1024, 64 * 1024, 128 * 1024, 256 * 1024};
+  // Small, and large enough for each round in one piece: what a crash leaves of a round is all of it or nothing.
+  static constexpr std::uint64_t k_segment_bytes[] = {256 * 1024, 256 * 1024, 512 * 1024};
   return {.ended_in_memory_max = choices.of(k_ended),
           .keys_max = choices.of(k_keys),
           .retention_days = choices.of(k_retention_days),
@@ -256,14 +268,13 @@ void Run::add_sweeps(test::Round& round, std::vector<Asked>& asked) {
   }
 }
 
-// What each request should be told. `skips_unreadable`: the disk fails, so a request about a reservation that only the tables have may have been
+// What each request should be told. One that finds no room has no effect. `skips_unreadable`: the disk fails, so a request about a reservation that only the tables have may have been
 // refused, and then has no effect.
 std::vector<std::string> Run::expect_answers(const std::vector<Asked>& asked, Book& book, Millis now, bool skips_unreadable) const {
   std::vector<std::string> expected;
   for (const Asked& one : asked) {
     std::string answer = "accepted";
-    const auto& outcomes = one.entry->verdict.outcomes;
-    if (skips_unreadable && !outcomes.empty() && outcomes.front().reason == Reason::reservation_unreadable) {
+    if ((skips_unreadable && one.is_refused(Reason::reservation_unreadable)) || one.finds_no_room()) {
       answer = test::told(one.entry->verdict);
     } else if (one.kind == Kind::request) {
       answer = test::told(book.takes(one.entry->submission, now));
@@ -283,16 +294,20 @@ void Run::execute(test::Round& round, const std::vector<Asked>& asked) {
   Book after = book_;
   std::vector<std::string> expected = expect_answers(asked, after, now, false);
   in_flight_ = after;
+  // A round with much in it is judged in pieces, each at its own time, and the book knows one time. So slow calls take theirs afterwards.
+  node_.clock().hold();
   const ExecutionReport done = round.run(node_.ledger());
+  node_.clock().go_on();
   ++report_.rounds;
   if (node_.disk().has_crashed()) return;   // nobody was answered
   if (!done.durable) {
     expect(node_.disk().has_failed(), "the ledger does not sell, and the disk has not failed: " + node_.ledger().trouble());
     return;
   }
-  if (node_.disk().has_failed()) {
+  check_room(asked);
+  if (node_.disk().has_failed() || std::ranges::any_of(asked, &Asked::finds_no_room)) {
     after = book_;
-    expected = expect_answers(asked, after, now, true);
+    expected = expect_answers(asked, after, now, node_.disk().has_failed());
   }
   take_answers(asked, expected, now);
   const bool is_recorded = done.changes > 0;
@@ -303,6 +318,16 @@ void Run::execute(test::Round& round, const std::vector<Asked>& asked) {
   }
   in_flight_.reset();
   check_readers(node_.ledger(), book_, now, node_.ledger().until_next_expiry({}) != std::chrono::milliseconds::zero());
+}
+
+// New work is refused for want of room only after a call for a new segment has failed, until some of it has been taken again.
+void Run::check_room(const std::vector<Asked>& asked) {
+  room_may_lack_ = room_may_lack_ || node_.disk().has_failed();
+  for (const Asked& one : asked) {
+    expect(room_may_lack_ || !one.finds_no_room(), one.name + " is told no_room, and the disk has not failed");
+  }
+  const auto has_grown = [](const Asked& one) { return is_growing(one.entry->submission) && one.entry->verdict.accepted(); };
+  if (!node_.disk().has_failed() && std::ranges::any_of(asked, has_grown)) room_may_lack_ = false;
 }
 
 void Run::take_answers(const std::vector<Asked>& asked, const std::vector<std::string>& expected, Millis now) {
@@ -316,10 +341,17 @@ void Run::take_answers(const std::vector<Asked>& asked, const std::vector<std::s
     ++report_.commands;
     const Outcome& first = asked[i].entry->verdict.outcomes.front();
     ++report_.met[asked[i].name + " " + (asked[i].entry->verdict.replayed ? "replayed" : holdfast::name_of(first.reason))];
-    opened = opened || asked[i].kind == Kind::opening;
+    opened = opened || (asked[i].kind == Kind::opening && !asked[i].finds_no_room());
+    if (asked[i].kind == Kind::import_step && asked[i].finds_no_room()) undo_import_step(asked[i].entry->submission.parts.front().command);
     note_made(asked[i].entry->verdict);
   }
   if (opened) import_.reset();
+}
+
+// It is tried again in another round.
+void Run::undo_import_step(const Command& step) {
+  if (std::holds_alternative<Create>(step)) import_->is_created = false;
+  if (const auto* seats = std::get_if<AppendSeats>(&step)) import_->appended -= seats->count;
 }
 
 void Run::note_made(const Verdict& verdict) {
@@ -338,7 +370,7 @@ void Run::abandon_import() {
   if (import_->is_created) {
     asked.push_back({Kind::import_step, "abandon", &round.add(number, Configure{.status = EventStatus::abandoned})});
     execute(round, asked);
-    if (!node_.lives_on()) return;
+    if (!node_.lives_on() || asked.front().finds_no_room()) return;
   }
   node_.ledger().abandon_event(number);
   free_houses_.push_back(import_->house.number);
@@ -431,6 +463,7 @@ void Run::stop() {
 
 void Run::recover() {
   node_.open(choices_, settings_.has_faults, [this] { check_damaged_start(); });
+  room_may_lack_ = settings_.has_faults;
   decide_what_happened();
   follower_.check_nothing_lost(node_.ledger());
 }

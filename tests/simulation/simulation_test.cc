@@ -28,7 +28,6 @@ TEST(Simulation, KeepsAllPromisesUnderFixedSeedsAndMeetsEveryKindOfFault) {
   for (const char* fault : {"process killed",
                             "power lost",
                             "sectors lost",
-                            "names lost",
                             "write error of journal.db-wal",
                             "disk full of journal.db-wal",
                             "sync error of journal.db-wal",

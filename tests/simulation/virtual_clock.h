@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "ledger/embedded/clock.h"
 
@@ -13,7 +14,13 @@ class VirtualClock : public ClockSource {
   std::int64_t wall_ns() const override { return (true_ + stepped_) * k_ns_per_ms; }
   std::int64_t boot_ns() const override { return (true_ - booted_) * k_ns_per_ms; }
 
-  void pass(Millis millis) { true_ += millis; }
+  void pass(Millis millis) { (is_held_ ? held_ : true_) += millis; }
+  // What passes from now on passes only when go_on() is called.
+  void hold() { is_held_ = true; }
+  void go_on() {
+    is_held_ = false;
+    true_ += std::exchange(held_, 0);
+  }
   // How far the wall clock is ahead of the true time.
   Millis stepped() const { return stepped_; }
   void step_wall(Millis millis) { stepped_ += millis; }
@@ -25,6 +32,8 @@ class VirtualClock : public ClockSource {
   Millis true_ = k_begin;
   Millis booted_ = k_begin - 1'000'000;
   Millis stepped_ = 0;
+  bool is_held_ = false;
+  Millis held_ = 0;
 };
 
 }   // namespace holdfast::simulation
