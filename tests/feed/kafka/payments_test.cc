@@ -113,7 +113,7 @@ TEST_F(KafkaPayments, ThatComeTooLateForATakenSeatAreRejectedForARefund) {
   EXPECT_EQ(messages[0].headers.at("ce_type"), "reservation-payment-rejected");
   EXPECT_EQ(status_of(late), "expired");
   EXPECT_EQ(status_of(other), "active") << "the seat is still the other's";
-  EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"rejected"}), 1);
+  EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_feed_payments_total", {"rejected"}) == 1; }));
 }
 
 // The money was sent back. If the payment comes again, the seat must not be sold too, even if it is free by then.
@@ -211,7 +211,8 @@ TEST_F(KafkaPayments, WithoutAReservationAreFoundByTheirOrderOrBecomeDeadLetters
     EXPECT_EQ(message.headers.at("dead_letter_reason"), "`reservationId` is missing, and nothing was sold for the order.");
   }
   ASSERT_TRUE(all_carried_out());
-  EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"settled"}), 4) << "of order-1 twice, and the two markers";
+  EXPECT_TRUE(eventually([&] { return metric(client, "holdfast_feed_payments_total", {"settled"}) == 4; }))
+      << "of order-1 twice, and the two markers";
   EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"rejected"}), 0);
   EXPECT_EQ(status_of(id), "consumed");
   EXPECT_EQ(seat(client, event[0]).at("version"), 2) << "sold once, and not released";
@@ -254,7 +255,8 @@ TEST_F(KafkaPayments, MalformedOnesBecomeDeadLettersAndStopNothing) {
     EXPECT_FALSE(message.headers.at("original_partition").empty());
     EXPECT_FALSE(message.headers.at("original_offset").empty());
   }
-  EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"dead_letter"}), static_cast<double>(reasons.size()));
+  EXPECT_TRUE(
+      eventually([&] { return metric(client, "holdfast_feed_payments_total", {"dead_letter"}) == static_cast<double>(reasons.size()); }));
   EXPECT_EQ(status_of(id), "active");
   succeed(id, "order-1");
   EXPECT_TRUE(becomes(id, "consumed")) << "the consumer goes on behind them";
@@ -272,8 +274,10 @@ TEST_F(KafkaPayments, ThatComeWhileTheServerIsDownAreCarriedOutAfterwardsAndNone
   server.start();
   client = server.connect();
   ASSERT_TRUE(becomes(meanwhile, "consumed"));
-  EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"settled"}), 1) << "those before were not consumed again";
+  // The feed counts a payment once Kafka has its offset.
+  ASSERT_TRUE(eventually([&] { return metric(client, "holdfast_feed_payments_total", {"settled"}) > 0; }, 4 * k_patience));
   EXPECT_EQ(rejected(1).size(), 1u);
+  EXPECT_EQ(metric(client, "holdfast_feed_payments_total", {"settled"}), 1) << "those before were not consumed again";
 }
 
 TEST_F(KafkaPayments, InProgressAtAKillAreCarriedOut) {
