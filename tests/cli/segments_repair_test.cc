@@ -180,7 +180,9 @@ class CrashedRepair : public SegmentsFolder, public testing::WithParamInterface<
   }
 };
 
+// Under a sanitizer, where a call takes many times as long, only some of the calls.
 TEST_P(CrashedRepair, LeavesTheDamagedJournalOrTheNewOneAtAnyCall) {
+  constexpr std::size_t k_step = k_is_sanitized ? 9 : 1;
   write_row_by_row();
   const auto before = rows_of(data);
   damage("customer-3");
@@ -189,7 +191,7 @@ TEST_P(CrashedRepair, LeavesTheDamagedJournalOrTheNewOneAtAnyCall) {
   std::size_t damaged = 0;
   std::size_t refused = 0;
   bool is_over = false;
-  for (std::size_t call = 0; !is_over && !HasFailure(); ++call) {
+  for (std::size_t call = 0; !is_over && !HasFailure(); call += k_step) {
     SCOPED_TRACE("call " + std::to_string(call));
     const fs::path crashed = copy_of(data, "crashed");
     is_over = ends_by_itself(crashed, call, [&] { cli::accept_loss(crashed, no_progress); });
@@ -208,8 +210,9 @@ TEST_P(CrashedRepair, LeavesTheDamagedJournalOrTheNewOneAtAnyCall) {
     EXPECT_TRUE(has_damaged(crashed));
   }
   EXPECT_TRUE(is_over);
-  EXPECT_GT(damaged, 10U);
-  EXPECT_EQ(refused > 0, !GetParam()) << "in one step where the file system can";
+  EXPECT_GT(damaged, 10U / k_step);
+  if (GetParam()) EXPECT_EQ(refused, 0U) << "in one step where the file system can";
+  else if (!k_is_sanitized) EXPECT_GT(refused, 0U);
 }
 INSTANTIATE_TEST_SUITE_P(FileSystems, CrashedRepair, testing::Bool(),
                          [](const auto& tested) { return tested.param ? "ThatExchangesNames" : "ThatDoesNot"; });
